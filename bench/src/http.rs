@@ -1,0 +1,117 @@
+//! A client that costs little, so that what is measured is the server: HTTP/1.1 over kept connections, requests made beforehand.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rocket::serde::json::{Json, Value};
+use rocket::{State, get, routes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::table::text;
+
+/// One kept connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// A status and a body.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Result<Value, String> {
+        rocket::serde::json::serde_json::from_slice(&self.body).map_err(text)
+    }
+
+    /// The answer, if its status is this one.
+    pub(crate) fn expect(self, status: u16) -> Result<Self, String> {
+        if self.status == status {
+            return Ok(self);
+        }
+        Err(format!("{} instead of {status}: {}", self.status, String::from_utf8_lossy(&self.body)))
+    }
+}
+
+/// A request, ready to be sent.
+pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("{method} {path} HTTP/1.1\r\nHost: souk\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+        .into_bytes()
+}
+
+impl Client {
+    pub(crate) async fn connect(to: SocketAddr) -> Result<Self, String> {
+        let stream = TcpStream::connect(to).await.map_err(text)?;
+        stream.set_nodelay(true).map_err(text)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
+    }
+
+    pub(crate) async fn send(&mut self, request: &[u8]) -> Result<Answer, String> {
+        self.stream.write_all(request).await.map_err(text)?;
+        self.buffer.clear();
+        let head = loop {
+            if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+            if self.stream.read_buf(&mut self.buffer).await.map_err(text)? == 0 {
+                return Err("the connection was closed".to_owned());
+            }
+        };
+        let lines = String::from_utf8_lossy(&self.buffer[..head]).to_ascii_lowercase();
+        let status = lines.get(9..12).and_then(|code| code.parse().ok()).ok_or("no status")?;
+        let length = lines.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        while self.buffer.len() < head + length {
+            if self.stream.read_buf(&mut self.buffer).await.map_err(text)? == 0 {
+                return Err("the answer ends too early".to_owned());
+            }
+        }
+        Ok(Answer { status, body: self.buffer[head..head + length].to_vec() })
+    }
+}
+
+/// Requests per second of the same request over so many connections.
+pub(crate) async fn throughput(
+    to: SocketAddr,
+    request: &[u8],
+    connections: usize,
+    time: Duration,
+) -> Result<f64, String> {
+    let started = Instant::now();
+    let mut running = JoinSet::new();
+    for _ in 0..connections {
+        let request = request.to_vec();
+        running.spawn(async move {
+            let mut client = Client::connect(to).await?;
+            let mut answered = 0;
+            while started.elapsed() < time {
+                client.send(&request).await?.expect(200)?;
+                answered += 1;
+            }
+            Ok::<_, String>(answered)
+        });
+    }
+    let mut answered = 0;
+    while let Some(client) = running.join_next().await {
+        answered += client.map_err(text)??;
+    }
+    Ok(crate::table::number(answered) / started.elapsed().as_secs_f64())
+}
+
+/// A Rocket with one route that answers the JSON in `BARE_JSON`, and nothing else.
+pub(crate) async fn bare() -> Result<(), String> {
+    let json = std::env::var("BARE_JSON").map_err(text)?;
+    let value: Value = rocket::serde::json::serde_json::from_str(&json).map_err(text)?;
+    let port = std::env::var("BARE_PORT").map_err(text)?.parse().map_err(text)?;
+    let config = rocket::Config { port, log_level: rocket::config::LogLevel::Off, ..rocket::Config::release_default() };
+    rocket::custom(config).manage(value).mount("/", routes![product]).launch().await.map(drop).map_err(text)
+}
+
+#[get("/products/<_id>")]
+fn product(_id: &str, value: &State<Value>) -> Json<Value> {
+    Json(value.inner().clone())
+}

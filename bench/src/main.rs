@@ -1,0 +1,45 @@
+//! Souk measured against the bare libraries, both in one run, because only a ratio says something on a machine that others use
+//! too. Prints one line for each figure, with its target where there is one, and ends with 1 when a target is missed.
+//!
+//! `cargo xtask bench` runs it in release mode. It starts what it needs on free ports and in temporary directories.
+
+mod http;
+mod shop;
+mod stores;
+mod table;
+
+use std::process::ExitCode;
+
+use crate::table::Table;
+
+fn main() -> ExitCode {
+    // The bare Rocket that Souk is measured against is a process of its own, as Souk is.
+    if std::env::args().nth(1).as_deref() == Some("bare") {
+        return match rocket::execute(http::bare()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = runtime.map_err(table::text).and_then(|runtime| runtime.block_on(measure()));
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure() -> Result<bool, String> {
+    let mut table = Table::default();
+    stores::commits(&mut table).await?;
+    stores::holds(&mut table).await?;
+    stores::stock_inside_or_beside(&mut table).await?;
+    shop::measure(&mut table).await?;
+    Ok(table.close())
+}

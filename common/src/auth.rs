@@ -1,0 +1,197 @@
+//! Who is asking. Access tokens are JWTs of 10 minutes (RFC 9068 in spirit: `typ` is `at+jwt`), signed with EdDSA by
+//! `customer` alone and verified everywhere with the public keys that `customer` hands out over the bus. Signing, passwords and
+//! refresh tokens are not here but in `customer`.
+
+use std::collections::HashMap;
+use std::sync::RwLock;
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use rocket::Request;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::bus::{Bus, Delivery};
+use crate::clock::Timestamp;
+use crate::contract::customer::{CustomerDeleted, CustomerId, GetKeys};
+use crate::error::{Error, Result};
+use crate::http;
+use crate::store::{Collection, Database, Document};
+
+/// `iss` and `aud` of every token.
+pub const ISSUER: &str = "souk";
+/// The header's `typ` (RFC 9068, section 2.1): a token of another kind is no access token.
+pub const TOKEN_TYPE: &str = "at+jwt";
+/// How long an access token lives.
+pub const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
+/// Clocks of two machines may differ by this many seconds.
+const LEEWAY: u64 = 5;
+/// An unknown key id makes us ask for the keys again, but not more often than this: anyone can send unknown ids.
+const KEYS_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// What an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Buys.
+    Customer,
+    /// Buys, and changes the catalogue.
+    Admin,
+}
+
+/// The claims of an access token.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// Whose token it is.
+    pub sub: CustomerId,
+    /// What they may do.
+    pub role: Role,
+    /// Always [`ISSUER`].
+    pub iss: String,
+    /// Always [`ISSUER`].
+    pub aud: String,
+    /// When it was made, in Unix seconds.
+    pub iat: i64,
+    /// When it ends, in Unix seconds.
+    pub exp: i64,
+}
+
+/// Somebody who is signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub id: CustomerId,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl Identity {
+    /// Refuses everyone but admins.
+    pub fn require_admin(self) -> Result<Self> {
+        match self.role {
+            Role::Admin => Ok(self),
+            Role::Customer => Err(Error::forbidden("Only an admin may do this.")),
+        }
+    }
+}
+
+/// Verifies access tokens.
+pub struct Verifier {
+    bus: Bus,
+    keys: RwLock<HashMap<String, DecodingKey>>,
+    asked: Mutex<Option<Instant>>,
+    rules: Validation,
+}
+
+impl Verifier {
+    /// A verifier that gets its keys over `bus` when it first needs them.
+    #[must_use]
+    pub fn new(bus: Bus) -> Self {
+        let mut rules = Validation::new(Algorithm::EdDSA);
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_audience(&[ISSUER]);
+        rules.leeway = LEEWAY;
+        Self { bus, keys: RwLock::default(), asked: Mutex::default(), rules }
+    }
+
+    /// The identity of the request's bearer token (RFC 6750). Whether the account still exists is the caller's to ask.
+    pub async fn identify(&self, request: &Request<'_>) -> Result<Identity> {
+        let header = http::header(request, "Authorization")?.ok_or_else(|| invalid("Send an access token."))?;
+        let token = match header.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            _ => return Err(invalid("Send the access token as a bearer token.")),
+        };
+        self.verify(token).await
+    }
+
+    /// The identity in a token.
+    pub async fn verify(&self, token: &str) -> Result<Identity> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| refused())?;
+        if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(TOKEN_TYPE) {
+            return Err(refused());
+        }
+        let key = self.key(&header.kid.ok_or_else(refused)?).await?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.rules).map_err(|_| refused())?.claims;
+        Ok(Identity { id: claims.sub, role: claims.role })
+    }
+
+    async fn key(&self, id: &str) -> Result<DecodingKey> {
+        if let Some(key) = self.known(id) {
+            return Ok(key);
+        }
+        // One caller asks; the others wait for the lock and find the key.
+        let mut asked = self.asked.lock().await;
+        let asked_lately = asked.is_some_and(|moment| moment.elapsed() < KEYS_AT_MOST_EVERY);
+        if self.known(id).is_none() && !asked_lately {
+            let keys = self.bus.call(GetKeys {}).await?.keys;
+            *asked = Some(Instant::now());
+            self.learn(&keys)?;
+        }
+        self.known(id).ok_or_else(refused)
+    }
+
+    fn known(&self, id: &str) -> Option<DecodingKey> {
+        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn learn(&self, keys: &[Jwk]) -> Result<()> {
+        let keys = keys
+            .iter()
+            .filter_map(|jwk| Some((jwk.common.key_id.clone()?, jwk)))
+            .map(|(id, jwk)| Ok((id, DecodingKey::from_jwk(jwk).map_err(Error::internal)?)))
+            .collect::<Result<_>>()?;
+        *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
+        Ok(())
+    }
+}
+
+fn invalid(detail: &'static str) -> Error {
+    Error::unauthenticated(detail)
+}
+
+/// Which rule a token breaks is of use only to who forges one.
+fn refused() -> Error {
+    invalid("The access token is not valid, or no longer.")
+}
+
+/// The accounts that were deleted while tokens of theirs may still be about. Each service keeps its own list, from
+/// `customer.deleted`, in its own database: in a fleet the event reaches one instance and the list serves all.
+#[derive(Clone)]
+pub struct ClosedAccounts(Collection<Closed>);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Closed {
+    at: Timestamp,
+}
+
+impl Document for Closed {
+    type Id = CustomerId;
+    const COLLECTION: &'static str = "closed_accounts";
+}
+
+impl ClosedAccounts {
+    /// The list of this service.
+    pub fn open(database: &Database) -> Result<Self> {
+        Ok(Self(database.collection()?))
+    }
+
+    /// Passes on an identity whose account is open.
+    pub async fn refuse_closed(&self, identity: Identity) -> Result<Identity> {
+        match self.0.get(identity.id).await? {
+            Some(_) => Err(refused()),
+            None => Ok(identity),
+        }
+    }
+
+    /// Notes that an account is closed. Doing it twice does no harm.
+    pub async fn close(&self, deletion: &Delivery<CustomerDeleted>) -> Result<()> {
+        self.0
+            .change(deletion.event.id, |slot, _| {
+                slot.get_or_insert(Closed { at: Timestamp::now() });
+                Ok(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,153 @@
+//! The first seam: how services talk. A message is a serde struct with a const name; the compiler finds everyone who
+//! sends or handles it. `call` asks and waits for the reply, `subscribe` hears what others announce. Events are announced
+//! by `outbox` and nothing else, so that none leaves without the write that it tells about.
+//!
+//! There is one concrete [`Bus`]; which transport carries it is decided once, at start-up. Every transport carries bytes,
+//! keeps deadlines, may deliver an event more than once, and passes the suite in `tests/bus.rs`.
+
+mod local;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::id::Id;
+
+/// How long a call may take, from the first byte to the reply. A request of a client has 5 s and may need two calls in
+/// turn; a database operation inside the call has less.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A question with one answer. `NAME` begins with the service that answers: `products.get`.
+pub trait Request: Serialize + DeserializeOwned + Send + 'static {
+    /// The name on the wire.
+    const NAME: &'static str;
+    /// What comes back.
+    type Reply: Serialize + DeserializeOwned + Send + 'static;
+}
+
+/// Something that happened, announced to whoever listens: `customer.deleted`. Events carry ids, not personal data.
+pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The name on the wire.
+    const NAME: &'static str;
+}
+
+/// Names the type of an event's id.
+pub enum Announcement {}
+
+/// The id of one event, the same in every delivery of it.
+pub type EventId = Id<Announcement>;
+
+/// An event as a listener gets it. It may come again, also after it was handled: see [`crate::store::Database::once`].
+#[derive(Debug, Clone)]
+pub struct Delivery<E> {
+    /// The same in every delivery of this event.
+    pub id: EventId,
+    /// What happened.
+    pub event: E,
+}
+
+/// An event on its way: only `outbox` makes one.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) id: EventId,
+    pub(crate) name: String,
+    pub(crate) body: Vec<u8>,
+}
+
+type Bytes = Vec<u8>;
+type Answering = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
+/// What a transport runs for a call: bytes in, bytes out.
+type Responder = Arc<dyn Fn(Bytes) -> Answering + Send + Sync>;
+type Handling = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+/// What a transport runs for an event.
+type Listener = Arc<dyn Fn(Message) -> Handling + Send + Sync>;
+
+/// The one way to talk to another service. Cheap to clone.
+#[derive(Clone)]
+pub struct Bus(Arc<Transport>);
+
+enum Transport {
+    Local(local::Local),
+}
+
+impl Bus {
+    /// A bus inside this process.
+    #[must_use]
+    pub fn local() -> Self {
+        Self(Arc::new(Transport::Local(local::Local::default())))
+    }
+
+    /// Asks the service that owns `request` and waits for its reply, [`CALL_TIMEOUT`] at most.
+    ///
+    /// Errors: the handler's own, unchanged; `Unavailable` when nobody serves, or nobody answered in time: then the
+    /// request may have been carried out all the same.
+    pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
+        let service = owner(R::NAME);
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let body = serde_json::to_vec(&request).map_err(Error::internal)?;
+        let reply = match &*self.0 {
+            Transport::Local(local) => tokio::time::timeout_at(deadline, local.call(R::NAME, body, deadline)).await,
+        };
+        let reply = reply.map_err(|_| Error::unavailable(service).caused_by(format!("{} timed out", R::NAME)))??;
+        serde_json::from_slice(&reply).map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
+    }
+
+    /// Answers every `R` from now on. Calls run at the same time; one that has expired before its turn is dropped unread.
+    pub fn serve<R: Request, F, A>(&self, handler: F)
+    where
+        F: Fn(R) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R::Reply>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        let responder: Responder = Arc::new(move |body: Bytes| {
+            let handler = Arc::clone(&handler);
+            Box::pin(async move {
+                let request = serde_json::from_slice(&body)
+                    .map_err(|error| Error::malformed(format!("{} cannot be read: {error}", R::NAME)))?;
+                serde_json::to_vec(&handler(request).await?).map_err(Error::internal)
+            })
+        });
+        match &*self.0 {
+            Transport::Local(local) => local.serve(R::NAME, responder),
+        }
+    }
+
+    /// Hears every `E` from now on, in the name of the service `listener`. An event counts as delivered when the handler has
+    /// returned `Ok`; otherwise it comes again.
+    pub fn subscribe<E: Event, F, A>(&self, listener: &'static str, handler: F)
+    where
+        F: Fn(Delivery<E>) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<()>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        let hear: Listener = Arc::new(move |message: Message| {
+            let handler = Arc::clone(&handler);
+            Box::pin(async move {
+                let event = serde_json::from_slice(&message.body)
+                    .map_err(|error| Error::malformed(format!("{} cannot be read: {error}", E::NAME)))?;
+                handler(Delivery { id: message.id, event }).await
+            })
+        });
+        match &*self.0 {
+            Transport::Local(local) => local.subscribe(E::NAME, listener, hear),
+        }
+    }
+
+    /// Hands an event over. `Ok` means that every listener has it safe, as a broker's confirm does.
+    pub(crate) async fn publish(&self, message: Message) -> Result<()> {
+        match &*self.0 {
+            Transport::Local(local) => local.publish(message).await,
+        }
+    }
+}
+
+/// The service in front of the dot.
+fn owner(name: &str) -> &str {
+    name.split_once('.').map_or(name, |(service, _)| service)
+}

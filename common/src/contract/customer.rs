@@ -1,0 +1,40 @@
+//! What `customer` answers and announces.
+
+use jsonwebtoken::jwk::Jwk;
+use serde::{Deserialize, Serialize};
+
+use crate::bus::{Event, Request};
+use crate::id::Id;
+
+/// Names the type of a customer's id; `customer` has the real thing.
+pub enum Customer {}
+
+/// The id of an account.
+pub type CustomerId = Id<Customer>;
+
+/// Asks for the public keys that verify access tokens.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetKeys {}
+
+/// A JSON Web Key Set (RFC 7517, section 5).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Keys {
+    /// Every key that may have signed a token which is still valid.
+    pub keys: Vec<Jwk>,
+}
+
+impl Request for GetKeys {
+    const NAME: &'static str = "customer.keys";
+    type Reply = Keys;
+}
+
+/// An account was deleted; whoever knows something about this person forgets it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CustomerDeleted {
+    /// Whose account it was.
+    pub id: CustomerId,
+}
+
+impl Event for CustomerDeleted {
+    const NAME: &'static str = "customer.deleted";
+}

@@ -1,0 +1,34 @@
+//! `/health/live` is this process, `/health/ready` its own databases (and, in a fleet, its broker); never another
+//! service, so that one that is down does not take its neighbours out of the load balancer.
+
+use rocket::serde::json::Json;
+use rocket::{Route, State, get, routes};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::store::Database;
+
+/// The databases of this process.
+pub struct Health(pub Vec<Database>);
+
+/// The two routes, to be mounted at `/health`; needs a managed [`Health`].
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routes![live, ready]
+}
+
+#[get("/live")]
+fn live() -> Json<Value> {
+    Json(json!({"status": "live"}))
+}
+
+#[get("/ready")]
+async fn ready(health: &State<Health>) -> Result<Json<Value>> {
+    for database in &health.0 {
+        database
+            .ping()
+            .await
+            .map_err(|error| Error::busy(format!("The store {} does not answer.", database.name())).caused_by(error))?;
+    }
+    Ok(Json(json!({"status": "ready"})))
+}

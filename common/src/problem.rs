@@ -1,0 +1,186 @@
+//! Errors as clients see them: `application/problem+json` (RFC 9457) on every path, with a request id that is also in
+//! the log. This is the one place where an [`Error`] becomes an HTTP status.
+
+use std::sync::Mutex;
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::{Outcome, Request};
+use rocket::response::{self, Responder, Response};
+use rocket::route::Route;
+use rocket::{Catcher, catch, catchers};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, FieldError, Kind};
+use crate::http::request_id;
+
+/// Seconds that a client should wait before it tries again; everything that answers 503 recovers within seconds or not
+/// at all.
+const RETRY_AFTER: &str = "2";
+
+impl Kind {
+    /// The status of a problem of this kind.
+    #[must_use]
+    pub fn status(self) -> Status {
+        match self {
+            Self::Malformed => Status::BadRequest,
+            Self::Unauthenticated => Status::Unauthorized,
+            Self::PaymentDeclined => Status::PaymentRequired,
+            Self::Forbidden => Status::Forbidden,
+            Self::NotFound => Status::NotFound,
+            Self::MethodNotAllowed => Status::MethodNotAllowed,
+            Self::Conflict => Status::Conflict,
+            Self::TooLarge => Status::PayloadTooLarge,
+            Self::UnsupportedMediaType => Status::UnsupportedMediaType,
+            Self::Invalid => Status::UnprocessableEntity,
+            Self::Busy | Self::Unavailable => Status::ServiceUnavailable,
+            Self::Internal => Status::InternalServerError,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Malformed => "The request cannot be read",
+            Self::Unauthenticated => "Sign in first",
+            Self::PaymentDeclined => "The payment was declined",
+            Self::Forbidden => "Not allowed",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Not with this method",
+            Self::Conflict => "The present state does not allow this",
+            Self::TooLarge => "Too large",
+            Self::UnsupportedMediaType => "Wrong content type",
+            Self::Invalid => "The request cannot be accepted",
+            Self::Busy => "Busy",
+            Self::Unavailable => "MicroService connection is down",
+            Self::Internal => "Internal error",
+        }
+    }
+}
+
+/// The body of an answer that is an error (RFC 9457, section 3.1), with our `request_id` and `errors`.
+#[derive(Serialize)]
+struct Problem<'e> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'e str,
+    request_id: &'e str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'e [FieldError],
+    #[serde(flatten)]
+    members: &'e Map<String, Value>,
+}
+
+impl<'r> Responder<'r, 'static> for Error {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let id = request_id(request);
+        let (status, method, path) = (self.kind().status(), request.method(), request.uri().path());
+        if status.code >= 500 {
+            tracing::error!(request_id = %id, %method, %path, status = status.code, error = %self, "failed");
+        } else {
+            tracing::debug!(request_id = %id, %method, %path, status = status.code, error = %self, "refused");
+        }
+        let problem = Problem {
+            r#type: format!("urn:souk:problem:{}", self.code()),
+            title: self.kind().title(),
+            status: status.code,
+            detail: self.detail(),
+            request_id: id,
+            errors: self.fields(),
+            members: self.members(),
+        };
+        let body = serde_json::to_string(&problem).map_err(|_| Status::InternalServerError)?;
+        let mut answer = Response::build();
+        answer.status(status).header(ContentType::new("application", "problem+json"));
+        answer.sized_body(body.len(), std::io::Cursor::new(body));
+        match self.kind() {
+            Kind::Unauthenticated => answer.raw_header("WWW-Authenticate", "Bearer"),
+            Kind::Busy | Kind::Unavailable => answer.raw_header("Retry-After", RETRY_AFTER),
+            Kind::MethodNotAllowed => {
+                let allow = self.members().get("allow").and_then(Value::as_str).unwrap_or_default();
+                answer.header(Header::new("Allow", allow.to_owned()))
+            }
+            _ => &mut answer,
+        };
+        answer.ok()
+    }
+}
+
+/// A guard's refusal, kept for the catcher: Rocket tells a catcher the status of a failed guard but not its reason.
+struct Refusal(Mutex<Option<Error>>);
+
+/// What a guard returns to refuse the request with `error`.
+pub fn refuse<T>(request: &Request<'_>, error: Error) -> Outcome<T, Error> {
+    let status = error.kind().status();
+    let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
+    if let Ok(mut slot) = refusal.0.lock() {
+        *slot = Some(error.clone());
+    }
+    Outcome::Error((status, error))
+}
+
+/// The one catcher, for every status and path.
+#[must_use]
+pub fn catchers() -> Vec<Catcher> {
+    catchers![everything]
+}
+
+#[catch(default)]
+fn everything(status: Status, request: &Request<'_>) -> Error {
+    let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
+    if let Some(error) = refusal.0.lock().ok().and_then(|mut slot| slot.take()) {
+        return error;
+    }
+    match status.code {
+        // Nothing matched, or a path parameter did not parse.
+        404 | 422 => unrouted(request),
+        400 => Error::malformed("The request cannot be read."),
+        408 => Error::malformed("The request did not arrive in time."),
+        503 => Error::busy("The shop is stopping."),
+        _ => Error::internal(format!("unexpected status {status}")),
+    }
+}
+
+/// Why no route took the request: another method would have been right (405), an id in the path is none (422), or
+/// there is nothing here (404).
+fn unrouted(request: &Request<'_>) -> Error {
+    let path: Vec<&str> = request.uri().path().segments().collect();
+    let matching: Vec<(&Route, usize)> =
+        request.rocket().routes().filter_map(|route| Some((route, parameters(route, &path)?))).collect();
+    // `/products/ids` is the literal route and no malformed `/products/<id>`.
+    let Some(closest) = matching.iter().map(|(_, count)| *count).min() else {
+        return Error::not_found("route");
+    };
+    let closest: Vec<&Route> =
+        matching.iter().filter(|(_, count)| *count == closest).map(|(route, _)| *route).collect();
+    if let Some(route) = closest.iter().find(|route| serves(route, request)) {
+        return Error::invalid_field(first_parameter(route), "is not a UUID");
+    }
+    let mut methods: Vec<&str> = closest.iter().map(|route| route.method.as_str()).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    Error::method_not_allowed(&methods.join(", "))
+}
+
+fn serves(route: &Route, request: &Request<'_>) -> bool {
+    use rocket::http::Method::{Get, Head};
+    route.method == request.method() || (route.method == Get && request.method() == Head)
+}
+
+fn template(route: &Route) -> impl Iterator<Item = &str> {
+    route.uri.path().split('/').filter(|segment| !segment.is_empty())
+}
+
+/// How many parameters of `route` stand for a segment of `path`; `None` when it does not match.
+fn parameters(route: &Route, path: &[&str]) -> Option<usize> {
+    let template: Vec<&str> = template(route).collect();
+    (template.len() == path.len()).then_some(())?;
+    template.iter().zip(path).try_fold(0, |count, (wanted, given)| {
+        if wanted.starts_with('<') { Some(count + 1) } else { (wanted == given).then_some(count) }
+    })
+}
+
+fn first_parameter(route: &Route) -> String {
+    let name = template(route).find(|segment| segment.starts_with('<')).unwrap_or("<id>");
+    name.trim_matches(['<', '>']).to_owned()
+}

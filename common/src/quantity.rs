@@ -1,0 +1,72 @@
+//! How many pieces of one product somebody wants.
+
+use serde::{Deserialize, Serialize};
+
+/// 1 to 999 pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u32")]
+pub struct Quantity(u32);
+
+impl Quantity {
+    /// One order line may not hold more; whoever needs a thousand talks to the shop.
+    pub const MAX: u32 = 999;
+
+    /// As a number.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Both together, unless that is over the limit.
+    pub fn plus(self, more: Self) -> Result<Self, &'static str> {
+        Self::try_from(u64::from(self.0) + u64::from(more.0))
+    }
+
+    /// What is left after taking `other` away, if anything.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).filter(|left| *left > 0).map(Self)
+    }
+}
+
+impl TryFrom<u64> for Quantity {
+    type Error = &'static str;
+
+    fn try_from(number: u64) -> Result<Self, Self::Error> {
+        match u32::try_from(number) {
+            Ok(quantity @ 1..=Self::MAX) => Ok(Self(quantity)),
+            _ => Err("must be between 1 and 999"),
+        }
+    }
+}
+
+impl From<Quantity> for u32 {
+    fn from(quantity: Quantity) -> Self {
+        quantity.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_numbers_from_1_to_999_are_quantities() {
+        for good in ["1", "999"] {
+            assert!(serde_json::from_str::<Quantity>(good).is_ok(), "{good}");
+        }
+        for bad in ["0", "1000", "-1", "1.5", "1e3", "\"1\"", "null", "99999999999999999999", "{\"$gt\":0}"] {
+            assert!(serde_json::from_str::<Quantity>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sums_and_differences_stay_in_range() {
+        let of = |number| Quantity::try_from(number).unwrap();
+        assert_eq!(of(998).plus(of(1)), Ok(of(999)));
+        assert!(of(999).plus(of(1)).is_err());
+        assert_eq!(of(3).minus(of(1)), Some(of(2)));
+        assert_eq!(of(3).minus(of(3)), None);
+        assert_eq!(of(3).minus(of(4)), None);
+    }
+}

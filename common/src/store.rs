@@ -1,0 +1,312 @@
+//! The second seam: where a service keeps its documents. One document is one consistency boundary: [`Collection::update`] runs
+//! a pure rule on it, and the store owns concurrency: updates that wait together are written together, and every write is
+//! guarded by the document's version. Events leave with the same write. [`Database::run`] changes several documents
+//! at once, the exception.
+//!
+//! An engine does four things: load, find, commit (a set of guarded writes and events, all or nothing), and keep the outbox.
+//! Which engine it is, is decided once, when the database is opened; all pass the suite in `tests/store.rs`.
+
+mod combine;
+mod commit;
+mod find;
+mod sqlite;
+mod tx;
+
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+
+use self::combine::Combiner;
+use self::commit::{Commit, Refusal, Stored};
+pub use self::find::{Direction, Find, Index};
+pub use self::tx::Tx;
+use crate::bus::{Delivery, Event, EventId, Message};
+use crate::error::{Error, Result};
+use crate::page::Page;
+
+/// Something that is kept: its collection, and what it can be found by besides its id.
+pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The type of its id.
+    type Id: fmt::Display + Copy + Send + Sync + 'static;
+    /// Where it is kept.
+    const COLLECTION: &'static str;
+    /// What it can be found by.
+    const INDEXES: &'static [Index] = &[];
+    /// Paths of the text fields that [`Find::matching`] searches.
+    const SEARCHED: &'static [&'static str] = &[];
+}
+
+/// A service's own database. Cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    name: &'static str,
+    engine: Engine,
+    /// There is something new in the outbox.
+    emitted: Notify,
+    /// Something left the outbox.
+    delivered: Notify,
+}
+
+enum Engine {
+    Sqlite(sqlite::Sqlite),
+}
+
+/// How much a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: a commit is on the disk before it is answered.
+    Disk,
+    /// Nothing: for data that ends with the process.
+    Process,
+}
+
+/// So often a `run` begins again when other writers were faster, before it gives up.
+const MAX_ATTEMPTS: u32 = 50;
+
+impl Database {
+    /// Opens the embedded engine, in one file, made when it is not there.
+    pub fn sqlite(name: &'static str, file: &Path, durability: Durability) -> Result<Self> {
+        let engine = Engine::Sqlite(sqlite::Sqlite::open(name, file, durability)?);
+        Ok(Self(Arc::new(Inner { name, engine, emitted: Notify::new(), delivered: Notify::new() })))
+    }
+
+    /// The service whose database it is.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// The collection of `T`, made with its indexes when it is not there.
+    pub fn collection<T: Document>(&self) -> Result<Collection<T>> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED)?,
+        }
+        Ok(Collection { database: self.clone(), combiner: Arc::new(Combiner::default()) })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.pending_events(1).await.map(|_| ())
+    }
+
+    /// Changes several documents at once, all or nothing. What was read is guarded too: when another writer changed any of it
+    /// meanwhile, `work` runs again on the new state, so it must do nothing but read and write through `tx`.
+    ///
+    /// Never on a document that many write at once (stock): they would keep each other from finishing.
+    pub async fn run<R, F>(&self, work: impl Fn(Tx) -> F) -> Result<R>
+    where
+        F: Future<Output = Result<R>>,
+    {
+        self.attempt(None, work).await?.ok_or_else(|| Error::internal("a run without an event cannot repeat"))
+    }
+
+    /// As [`Database::run`], for a listener: the event's id is recorded in the same commit, and when it is there already
+    /// nothing is done, because this event had its effect before.
+    pub async fn once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
+    where
+        F: Future<Output = Result<()>>,
+    {
+        self.attempt(Some(delivery.id), work).await.map(|_| ())
+    }
+
+    async fn attempt<R, F>(&self, event: Option<EventId>, work: impl Fn(Tx) -> F) -> Result<Option<R>>
+    where
+        F: Future<Output = Result<R>>,
+    {
+        for attempt in 0..MAX_ATTEMPTS {
+            let tx = Tx::new(self.clone());
+            let outcome = work(tx.clone()).await?;
+            match self.commit(tx.into_commit(event)).await {
+                Ok(()) => return Ok(Some(outcome)),
+                Err(Refusal::Repeated) => return Ok(None),
+                Err(Refusal::Stale) => back_off(attempt).await,
+                Err(Refusal::Failed(error)) => return Err(error),
+            }
+        }
+        Err(Error::busy("Too many changes at once; try again.").caused_by(format!(
+            "{} attempts in {}",
+            MAX_ATTEMPTS,
+            self.name()
+        )))
+    }
+
+    /// Waits until an event has been handed to all its listeners; `false` when that took longer than `within`.
+    pub async fn delivered(&self, event: EventId, within: Duration) -> bool {
+        let gone = async {
+            loop {
+                let change = self.0.delivered.notified();
+                tokio::pin!(change);
+                change.as_mut().enable();
+                if let Ok(false) = self.is_pending(event) {
+                    return;
+                }
+                change.await;
+            }
+        };
+        tokio::time::timeout(within, gone).await.is_ok()
+    }
+
+    async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
+        if commit.is_empty() {
+            return Ok(());
+        }
+        let emits = !commit.events.is_empty();
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.commit(commit).await?,
+        }
+        if emits {
+            self.0.emitted.notify_one();
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unused_async, reason = "an engine behind a network waits here")]
+    async fn load(&self, collection: &'static str, id: &str) -> Result<Option<Stored>> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.load(collection, id),
+        }
+    }
+
+    fn is_pending(&self, event: EventId) -> Result<bool> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.is_pending(&event.to_string()),
+        }
+    }
+
+    /// Events that wait to be published, oldest first.
+    pub(crate) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.pending_events(limit).await,
+        }
+    }
+
+    /// Takes published events out of the outbox.
+    pub(crate) async fn forget_events(&self, published: Vec<EventId>) -> Result<()> {
+        self.commit(Commit { forget: published, ..Commit::default() }).await.map_err(Refusal::into_error)?;
+        self.0.delivered.notify_waiters();
+        Ok(())
+    }
+
+    /// Resolves when there is something new in the outbox.
+    pub(crate) fn emitted(&self) -> impl Future<Output = ()> + '_ {
+        self.0.emitted.notified()
+    }
+}
+
+/// Waits a little, longer each time and never as long as a rival: for writers that got in each other's way.
+async fn back_off(attempt: u32) {
+    let most = 1u64 << attempt.min(5);
+    let jitter = u64::from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos()) % 1000;
+    tokio::time::sleep(Duration::from_micros(most * (200 + jitter))).await;
+}
+
+/// The events of one write.
+#[derive(Debug, Default)]
+pub struct Events(Vec<Message>);
+
+impl Events {
+    /// Announces an event: it leaves if, and only if, the write is committed.
+    pub fn emit<E: Event>(&mut self, event: &E) -> Result<EventId> {
+        let id = EventId::new();
+        let body = serde_json::to_vec(event).map_err(Error::internal)?;
+        self.0.push(Message { id, name: E::NAME.to_owned(), body });
+        Ok(id)
+    }
+}
+
+/// The documents of one type. Cheap to clone; clones share what makes updates of one document travel together.
+pub struct Collection<T: Document> {
+    database: Database,
+    combiner: Arc<Combiner<T>>,
+}
+
+impl<T: Document> Clone for Collection<T> {
+    fn clone(&self) -> Self {
+        Self { database: self.database.clone(), combiner: Arc::clone(&self.combiner) }
+    }
+}
+
+impl<T: Document> Collection<T> {
+    /// One document.
+    pub async fn get(&self, id: T::Id) -> Result<Option<T>> {
+        let stored = self.database.load(T::COLLECTION, &id.to_string()).await?;
+        stored.map(|stored| stored.decode()).transpose()
+    }
+
+    /// Those of the documents that exist, in no particular order.
+    pub async fn get_many(&self, ids: &[T::Id]) -> Result<Vec<T>> {
+        let ids = ids.iter().map(ToString::to_string).collect();
+        let found = match &self.database.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.load_many(T::COLLECTION, ids).await?,
+        };
+        found.iter().map(Stored::decode).collect()
+    }
+
+    /// A page of documents along an index.
+    pub async fn find(&self, find: Find) -> Result<Page<T>> {
+        find.check()?;
+        let found = match &self.database.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.find(T::COLLECTION, find).await?,
+        };
+        let items = found.items.iter().map(Stored::decode).collect::<Result<_>>()?;
+        Ok(Page { items, next: found.next })
+    }
+
+    /// The documents that have one of these values in a unique index of one field, in no particular order.
+    pub async fn find_each(&self, index: &'static Index, values: Vec<String>) -> Result<Vec<T>> {
+        let found = match &self.database.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.find_each(T::COLLECTION, index, values).await?,
+        };
+        found.iter().map(Stored::decode).collect()
+    }
+
+    /// How many documents there are for each value of an indexed field, by value.
+    pub async fn tally(&self, field: &'static str) -> Result<Vec<(String, i64)>> {
+        match &self.database.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.tally(T::COLLECTION, field).await,
+        }
+    }
+
+    /// Keeps a new document. Errors: `duplicate` ([`Error::is_duplicate`]) when a unique index has its value, or its id exists.
+    pub async fn insert(&self, id: T::Id, document: T) -> Result<()> {
+        self.change(id, move |slot, _| {
+            if slot.is_some() {
+                return Err(Error::duplicate("id"));
+            }
+            *slot = Some(document.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes a document by a rule. `rule` may run more than once, always on the current state; when it fails, nothing
+    /// is changed. Errors: the rule's, `NotFound`.
+    pub async fn update<R: Send + 'static>(
+        &self,
+        id: T::Id,
+        mut rule: impl FnMut(&mut T, &mut Events) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.change(id, move |slot, events| match slot {
+            Some(document) => rule(document, events),
+            None => Err(Error::not_found(T::COLLECTION)),
+        })
+        .await
+    }
+
+    /// As [`Collection::update`], for a rule that may also make the document (the slot is empty) or delete it (empties the slot).
+    pub async fn change<R: Send + 'static>(
+        &self,
+        id: T::Id,
+        rule: impl FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.combiner.change(&self.database, id.to_string(), rule).await
+    }
+}

@@ -1,0 +1,167 @@
+//! Updates of one document that wait at the same moment travel together: they are applied one after another to one
+//! loaded copy, which is written once, and each caller gets its own answer. So a document that everybody wants costs one
+//! write for many, and callers in one process never conflict with each other.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::commit::{Commit, Refusal, Stored, Write};
+use super::{Database, Document, Events, MAX_ATTEMPTS, back_off};
+use crate::error::{Error, Result};
+
+/// Updates that may wait for one document; the next is told to come back. At 10,000 updates a second the last of them
+/// has waited half a second.
+const MAX_WAITING: usize = 5_000;
+/// Updates written at once. More would make the first of them wait for the last.
+const MAX_TOGETHER: usize = 256;
+
+/// The updates that wait, by document id. A document is in the map while somebody works on it.
+pub(super) struct Combiner<T>(Mutex<Queues<T>>);
+
+type Queues<T> = HashMap<String, Vec<Box<dyn Waiting<T>>>>;
+
+impl<T> Default for Combiner<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// An update that waits, whatever its answer's type.
+trait Waiting<T>: Send {
+    /// Runs the rule; `true` when it succeeded. May be called again with a fresher copy.
+    fn apply(&mut self, slot: &mut Option<T>, events: &mut Events) -> bool;
+    /// Whether somebody still wants the answer.
+    fn is_wanted(&self) -> bool;
+    /// The write is done (or none was needed): the rule's own answer.
+    fn settle(self: Box<Self>);
+    /// The write failed. A rule that had failed by itself answers that.
+    fn fail(self: Box<Self>, error: &Error);
+}
+
+struct Update<R, F> {
+    rule: F,
+    outcome: Result<R>,
+    answer: oneshot::Sender<Result<R>>,
+}
+
+impl<T, R: Send, F: FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send> Waiting<T> for Update<R, F> {
+    fn apply(&mut self, slot: &mut Option<T>, events: &mut Events) -> bool {
+        // A rule that panics must not take along the others that wait, nor leave the document locked.
+        self.outcome = catch_unwind(AssertUnwindSafe(|| (self.rule)(slot, events)))
+            .unwrap_or_else(|_| Err(Error::internal("a rule panicked")));
+        self.outcome.is_ok()
+    }
+
+    fn is_wanted(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
+    // An answer that cannot be sent is one that nobody waits for any more.
+    fn settle(self: Box<Self>) {
+        let _ = self.answer.send(self.outcome);
+    }
+
+    fn fail(self: Box<Self>, error: &Error) {
+        let _ = self.answer.send(self.outcome.and(Err(error.clone())));
+    }
+}
+
+impl<T: Document> Combiner<T> {
+    pub(super) async fn change<R: Send + 'static>(
+        self: &Arc<Self>,
+        database: &Database,
+        id: String,
+        rule: impl FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let (answer, answered) = oneshot::channel();
+        let update = Box::new(Update { rule, outcome: Err(Error::internal("not applied")), answer });
+        if self.enqueue(&id, update)? {
+            // A task of its own: the others' answers must not depend on this caller staying.
+            let (combiner, database) = (Arc::clone(self), database.clone());
+            tokio::spawn(async move { combiner.work_off(&database, &id).await });
+        }
+        answered.await.map_err(|_| Error::internal("an update was dropped"))?
+    }
+
+    /// `true` when nobody works on this document yet.
+    fn enqueue(&self, id: &str, update: Box<dyn Waiting<T>>) -> Result<bool> {
+        let mut waiting = self.lock();
+        match waiting.get_mut(id) {
+            Some(queue) if queue.len() >= MAX_WAITING => {
+                Err(Error::busy("Too many changes of one thing at once.").caused_by(format!("{} {id}", T::COLLECTION)))
+            }
+            Some(queue) => {
+                queue.push(update);
+                Ok(false)
+            }
+            None => {
+                waiting.insert(id.to_owned(), vec![update]);
+                Ok(true)
+            }
+        }
+    }
+
+    async fn work_off(&self, database: &Database, id: &str) {
+        while let Some(together) = self.next(id) {
+            let together = together.into_iter().filter(|update| update.is_wanted()).collect();
+            write_together(database, id, together).await;
+        }
+    }
+
+    /// The updates to write next; forgets the document when there are none.
+    fn next(&self, id: &str) -> Option<Vec<Box<dyn Waiting<T>>>> {
+        let mut waiting = self.lock();
+        let queue = waiting.get_mut(id).filter(|queue| !queue.is_empty());
+        let next = queue.map(|queue| queue.drain(..queue.len().min(MAX_TOGETHER)).collect());
+        if next.is_none() {
+            waiting.remove(id);
+        }
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queues<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn write_together<T: Document>(database: &Database, id: &str, mut together: Vec<Box<dyn Waiting<T>>>) {
+    match apply_and_commit(database, id, &mut together).await {
+        Ok(()) => together.into_iter().for_each(Waiting::settle),
+        // One of them broke a unique index; the others must not pay for it.
+        Err(error) if error.is_duplicate() && together.len() > 1 => {
+            for update in together {
+                Box::pin(write_together(database, id, vec![update])).await;
+            }
+        }
+        Err(error) => together.into_iter().for_each(|update| update.fail(&error)),
+    }
+}
+
+async fn apply_and_commit<T: Document>(
+    database: &Database,
+    id: &str,
+    together: &mut [Box<dyn Waiting<T>>],
+) -> Result<()> {
+    for attempt in 0..MAX_ATTEMPTS {
+        let stored = database.load(T::COLLECTION, id).await?;
+        let mut slot: Option<T> = stored.as_ref().map(Stored::decode).transpose()?;
+        let mut events = Events::default();
+        for update in together.iter_mut() {
+            let (mut copy, mut emitted) = (slot.clone(), Events::default());
+            if update.apply(&mut copy, &mut emitted) {
+                slot = copy;
+                events.0.append(&mut emitted.0);
+            }
+        }
+        let write = Write::between(id.to_owned(), stored.as_ref(), slot.as_ref())?;
+        let commit = Commit { writes: write.into_iter().collect(), events: events.0, ..Commit::default() };
+        match database.commit(commit).await {
+            Err(Refusal::Stale) => back_off(attempt).await,
+            outcome => return outcome.map_err(Refusal::into_error),
+        }
+    }
+    Err(Refusal::Stale.into_error().caused_by(format!("{MAX_ATTEMPTS} attempts on {} {id}", T::COLLECTION)))
+}

@@ -1,0 +1,123 @@
+//! What passes between the store and an engine: documents as JSON text with a version, and commits.
+
+use serde::de::DeserializeOwned;
+
+use super::Document;
+use crate::bus::{EventId, Message};
+use crate::error::{Error, Result};
+use crate::page::Cursor;
+
+/// A document as an engine keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    /// Counts the writes of this document, from 1.
+    pub(super) version: i64,
+    /// JSON.
+    pub(super) text: String,
+}
+
+impl Stored {
+    pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.text)
+            .map_err(|error| Error::internal(format!("a stored document cannot be read: {error}")))
+    }
+}
+
+/// A page as an engine finds it.
+pub(super) struct Found {
+    pub(super) items: Vec<Stored>,
+    pub(super) next: Option<Cursor>,
+}
+
+/// Writes that happen together or not at all, with the events that tell of them.
+#[derive(Default)]
+pub(super) struct Commit {
+    pub(super) writes: Vec<Write>,
+    pub(super) events: Vec<Message>,
+    /// The event that this commit is the effect of; recorded, and refused as `Repeated` the second time.
+    pub(super) handles: Option<EventId>,
+    /// Published events, to be taken out of the outbox.
+    pub(super) forget: Vec<EventId>,
+}
+
+impl Commit {
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && self.forget.is_empty()
+            && self.handles.is_none()
+            && self.writes.iter().all(|write| matches!(write.change, Change::Keep))
+    }
+}
+
+/// One guarded write.
+pub(super) struct Write {
+    pub(super) collection: &'static str,
+    pub(super) id: String,
+    /// The version it was computed from, `None` for a document that was not there: the guard.
+    pub(super) expected: Option<i64>,
+    pub(super) change: Change,
+}
+
+pub(super) enum Change {
+    Put {
+        text: String,
+        /// Whether an indexed or searched field differs from what is stored.
+        reindex: bool,
+    },
+    Delete,
+    /// Read only; it must still be as it was.
+    Keep,
+}
+
+impl Write {
+    /// The write that leads from `stored` to `new`, `None` when they are the same.
+    pub(super) fn between<T: Document>(id: String, stored: Option<&Stored>, new: Option<&T>) -> Result<Option<Self>> {
+        let expected = stored.map(|stored| stored.version);
+        let change = match (stored, new) {
+            (None, None) => return Ok(None),
+            (Some(_), None) => Change::Delete,
+            (stored, Some(new)) => {
+                let text = serde_json::to_string(new).map_err(Error::internal)?;
+                match stored {
+                    Some(stored) if stored.text == text => return Ok(None),
+                    Some(stored) => Change::Put { reindex: reindex::<T>(&stored.text, &text)?, text },
+                    None => Change::Put { text, reindex: true },
+                }
+            }
+        };
+        Ok(Some(Self { collection: T::COLLECTION, id, expected, change }))
+    }
+}
+
+/// Most writes (a hold on stock) change no field that anything is found by; then no index has to be written.
+fn reindex<T: Document>(old: &str, new: &str) -> Result<bool> {
+    let mut fields = T::INDEXES.iter().flat_map(super::Index::fields).chain(T::SEARCHED.iter().copied()).peekable();
+    if fields.peek().is_none() {
+        return Ok(false);
+    }
+    let read = |text| serde_json::from_str::<serde_json::Value>(text).map_err(Error::internal);
+    let (old, new) = (read(old)?, read(new)?);
+    let pointer = |field: &str| format!("/{}", field.replace('.', "/"));
+    Ok(fields.map(pointer).any(|path| old.pointer(&path) != new.pointer(&path)))
+}
+
+/// Why an engine did not commit.
+#[derive(Debug, Clone)]
+pub(super) enum Refusal {
+    /// A document is not as expected: load again, apply again.
+    Stale,
+    /// The event was handled before.
+    Repeated,
+    /// A unique index, or the engine itself.
+    Failed(Error),
+}
+
+impl Refusal {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Stale => Error::busy("Too many changes at once; try again."),
+            Self::Repeated => Error::internal("an event was handled twice outside of a listener"),
+            Self::Failed(error) => error,
+        }
+    }
+}

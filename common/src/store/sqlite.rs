@@ -1,0 +1,243 @@
+//! The embedded engine: SQLite in WAL mode. One thread writes; commits that wait together share one transaction, and so one
+//! flush of the disk. Reads by id run where they are called, because they take a few microseconds and a hop to another thread costs
+//! more; queries run on the blocking threads.
+//!
+//! A collection is a table `(id, version, doc)` with one column for each indexed field, so that people can open the file and
+//! read it. `_outbox` and `_inbox` stand beside them. Statements are in `schema`, the writing thread in `writer`.
+
+mod schema;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use self::schema::Table;
+use super::commit::{Commit, Found, Refusal, Stored};
+use super::{Durability, Find, Index};
+use crate::bus::Message;
+use crate::error::{Error, Result};
+use crate::page::Cursor;
+
+/// Commits that may wait for the writing thread; beyond that, callers wait for their turn to wait.
+const QUEUE: usize = 4_096;
+/// Idle connections kept for reading.
+const IDLE_READERS: usize = 16;
+/// Another process (`souk admin`) may hold the write lock for a moment.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements kept prepared for each connection.
+const STATEMENTS: usize = 64;
+
+pub(super) struct Sqlite {
+    pool: Arc<Pool>,
+    writer: mpsc::Sender<Job>,
+}
+
+struct Job {
+    commit: Commit,
+    answer: oneshot::Sender<std::result::Result<(), Refusal>>,
+}
+
+/// Connections that read, and what is known about the tables.
+struct Pool {
+    file: PathBuf,
+    durability: Durability,
+    idle: Mutex<Vec<Connection>>,
+    tables: Mutex<Vec<Arc<Table>>>,
+}
+
+impl Sqlite {
+    pub(super) fn open(name: &str, file: &Path, durability: Durability) -> Result<Self> {
+        let pool =
+            Arc::new(Pool { file: file.to_owned(), durability, idle: Mutex::default(), tables: Mutex::default() });
+        let connection = pool.connect()?;
+        schema::prepare(&connection).map_err(failed)?;
+        let (writer, jobs) = mpsc::channel(QUEUE);
+        let writing = Arc::clone(&pool);
+        std::thread::Builder::new()
+            .name(format!("{name}-writer"))
+            .spawn(move || writer::work(&connection, &writing, jobs))
+            .map_err(Error::internal)?;
+        Ok(Self { pool, writer })
+    }
+
+    pub(super) fn prepare(
+        &self,
+        collection: &'static str,
+        indexes: &'static [Index],
+        searched: &'static [&'static str],
+    ) -> Result<()> {
+        let table = Table::new(collection, indexes, searched);
+        self.pool.read(|connection| table.create(connection))?;
+        self.pool.tables().push(Arc::new(table));
+        Ok(())
+    }
+
+    pub(super) fn load(&self, collection: &'static str, id: &str) -> Result<Option<Stored>> {
+        let table = self.pool.table(collection)?;
+        self.pool.read(|connection| connection.prepare_cached(&table.load)?.query_row([id], stored).optional())
+    }
+
+    pub(super) async fn load_many(&self, collection: &'static str, ids: Vec<String>) -> Result<Vec<Stored>> {
+        let table = self.pool.table(collection)?;
+        self.query(move |connection| {
+            let mut statement = connection.prepare_cached(&table.load)?;
+            ids.iter().filter_map(|id| statement.query_row([id], stored).optional().transpose()).collect()
+        })
+        .await
+    }
+
+    pub(super) async fn find(&self, collection: &'static str, find: Find) -> Result<Found> {
+        let table = self.pool.table(collection)?;
+        self.query(move |connection| {
+            let limit = find.paging.limit.get();
+            let (sql, values) = table.find(&find);
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params_from_iter(values), |row| {
+                Ok((stored(row)?, row.get::<_, String>("id")?, row.get::<_, Sql>("key")?))
+            })?;
+            // One more than asked for tells whether there is a next page.
+            let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+            let more = rows.len() > limit;
+            rows.truncate(limit);
+            let next = rows.last().filter(|_| more).map(|(_, id, key)| Cursor {
+                index: find.index.name.to_owned(),
+                key: json(key),
+                id: id.clone(),
+            });
+            Ok(Found { items: rows.into_iter().map(|(stored, ..)| stored).collect(), next })
+        })
+        .await
+    }
+
+    pub(super) async fn find_each(
+        &self,
+        collection: &'static str,
+        index: &'static Index,
+        values: Vec<String>,
+    ) -> Result<Vec<Stored>> {
+        let table = self.pool.table(collection)?;
+        self.query(move |connection| {
+            let mut statement = connection.prepare_cached(&table.find_by(index))?;
+            values.iter().filter_map(|value| statement.query_row([value], stored).optional().transpose()).collect()
+        })
+        .await
+    }
+
+    pub(super) async fn tally(&self, collection: &'static str, field: &'static str) -> Result<Vec<(String, i64)>> {
+        let table = self.pool.table(collection)?;
+        self.query(move |connection| {
+            let mut statement = connection.prepare_cached(&table.tally(field))?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+        .await
+    }
+
+    pub(super) async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
+        let stopped = || Refusal::Failed(Error::internal("the writing thread has ended"));
+        let (answer, answered) = oneshot::channel();
+        self.writer.send(Job { commit, answer }).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+
+    pub(super) fn is_pending(&self, event: &str) -> Result<bool> {
+        self.pool.read(|connection| {
+            connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM _outbox WHERE id = ?1)")?
+                .query_row([event], |row| row.get(0))
+        })
+    }
+
+    pub(super) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
+        let rows: Vec<(String, String, Vec<u8>)> = self
+            .query(move |connection| {
+                let mut statement =
+                    connection.prepare_cached("SELECT id, name, body FROM _outbox ORDER BY seq LIMIT ?1")?;
+                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+                statement.query_map([limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+            })
+            .await?;
+        rows.into_iter()
+            .map(|(id, name, body)| Ok(Message { id: id.parse().map_err(Error::internal)?, name, body }))
+            .collect()
+    }
+
+    async fn query<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let pool = Arc::clone(&self.pool);
+        tokio::task::spawn_blocking(move || pool.read(work)).await.map_err(Error::internal)?
+    }
+}
+
+impl Pool {
+    fn connect(&self) -> Result<Connection> {
+        let connection = Connection::open(&self.file).map_err(failed)?;
+        let synchronous = match self.durability {
+            Durability::Disk => "FULL",
+            Durability::Process => "OFF",
+        };
+        connection.busy_timeout(LOCK_TIMEOUT).map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection
+            .execute_batch(&format!(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;"
+            ))
+            .map_err(failed)?;
+        Ok(connection)
+    }
+
+    fn read<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = idle.map_or_else(|| self.connect(), Ok)?;
+        let outcome = work(&connection).map_err(failed);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS {
+            idle.push(connection);
+        }
+        outcome
+    }
+
+    fn tables(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Table>>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn table(&self, collection: &str) -> Result<Arc<Table>> {
+        let known = self.tables().iter().find(|table| table.name == collection).cloned();
+        known.ok_or_else(|| Error::internal(format!("the collection {collection} was not opened")))
+    }
+}
+
+fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored { version: row.get("version")?, text: row.get("doc")? })
+}
+
+fn failed(error: rusqlite::Error) -> Error {
+    Error::internal(format!("SQLite: {error}"))
+}
+
+fn json(value: &Sql) -> Value {
+    match value {
+        Sql::Text(text) => text.as_str().into(),
+        Sql::Integer(number) => (*number).into(),
+        Sql::Real(number) => (*number).into(),
+        Sql::Null | Sql::Blob(_) => Value::Null,
+    }
+}
+
+fn sql(value: &Value) -> Sql {
+    match value {
+        Value::String(text) => Sql::Text(text.clone()),
+        Value::Bool(truth) => Sql::Integer((*truth).into()),
+        Value::Number(number) => {
+            number.as_i64().map_or_else(|| Sql::Real(number.as_f64().unwrap_or_default()), Sql::Integer)
+        }
+        Value::Null | Value::Array(_) | Value::Object(_) => Sql::Null,
+    }
+}

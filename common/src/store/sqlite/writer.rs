@@ -1,0 +1,140 @@
+//! The thread that writes. It takes all commits that wait, carries them out in one transaction, and answers each when
+//! the transaction is on the disk. A commit that is refused leaves nothing behind and does not disturb the others.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use tokio::sync::mpsc;
+
+use super::super::commit::{Change, Commit, Refusal, Write};
+use super::schema::Table;
+use super::{Job, Pool, failed};
+use crate::error::Error;
+
+/// Commits in one transaction: enough to share a flush among all who wait, and few enough that the first of them is
+/// answered soon.
+const MAX_TOGETHER: usize = 512;
+/// Ids of handled events are kept this long; no delivery repeats after a week.
+const INBOX_SECONDS: u32 = 7 * 24 * 3600;
+
+type Outcome = Result<(), Refusal>;
+
+pub(super) fn work(connection: &Connection, pool: &Pool, mut jobs: mpsc::Receiver<Job>) {
+    let mut together = Vec::new();
+    while let Some(first) = jobs.blocking_recv() {
+        together.push(first);
+        while together.len() < MAX_TOGETHER
+            && let Ok(next) = jobs.try_recv()
+        {
+            together.push(next);
+        }
+        let outcomes = transaction(connection, pool, &together);
+        for (at, job) in together.drain(..).enumerate() {
+            let outcome = match &outcomes {
+                Ok(outcomes) => outcomes[at].clone(),
+                Err(error) => Err(Refusal::Failed(error.clone())),
+            };
+            // Nobody may be waiting any more; the commit stands all the same.
+            let _ = job.answer.send(outcome);
+        }
+    }
+}
+
+fn transaction(connection: &Connection, pool: &Pool, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    let carried_out: Result<Vec<Outcome>, Error> =
+        jobs.iter().map(|job| carry_out(connection, pool, &job.commit)).collect();
+    let done = carried_out.and_then(|outcomes| connection.execute_batch("COMMIT").map_err(failed).map(|()| outcomes));
+    if done.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK").map_err(failed)?;
+    }
+    done
+}
+
+/// The inner result is this commit's own; the outer one ends the transaction for all.
+fn carry_out(connection: &Connection, pool: &Pool, commit: &Commit) -> Result<Outcome, Error> {
+    // A single statement leaves nothing behind when it is refused.
+    let alone = commit.writes.len() + usize::from(commit.handles.is_some()) <= 1;
+    if alone {
+        return apply(connection, pool, commit);
+    }
+    connection.prepare_cached("SAVEPOINT one").and_then(|mut s| s.execute([])).map_err(failed)?;
+    let outcome = apply(connection, pool, commit)?;
+    let end = if outcome.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
+    connection.execute_batch(end).map_err(failed)?;
+    Ok(outcome)
+}
+
+fn apply(connection: &Connection, pool: &Pool, commit: &Commit) -> Result<Outcome, Error> {
+    if let Some(event) = &commit.handles {
+        let mut record =
+            connection.prepare_cached("INSERT INTO _inbox (id) VALUES (?1) ON CONFLICT DO NOTHING").map_err(failed)?;
+        if record.execute([event.to_string()]).map_err(failed)? == 0 {
+            return Ok(Err(Refusal::Repeated));
+        }
+        let mut forget = connection.prepare_cached("DELETE FROM _inbox WHERE at < unixepoch() - ?1").map_err(failed)?;
+        forget.execute([INBOX_SECONDS]).map_err(failed)?;
+    }
+    for write in &commit.writes {
+        let table = pool.table(write.collection)?;
+        if let Err(refusal) = change(connection, &table, write)? {
+            return Ok(Err(refusal));
+        }
+    }
+    for event in &commit.events {
+        let mut emit =
+            connection.prepare_cached("INSERT INTO _outbox (id, name, body) VALUES (?1, ?2, ?3)").map_err(failed)?;
+        emit.execute(params![event.id.to_string(), event.name, event.body]).map_err(failed)?;
+    }
+    for event in &commit.forget {
+        let mut forget = connection.prepare_cached("DELETE FROM _outbox WHERE id = ?1").map_err(failed)?;
+        forget.execute([event.to_string()]).map_err(failed)?;
+    }
+    Ok(Ok(()))
+}
+
+fn change(connection: &Connection, table: &Arc<Table>, write: &Write) -> Result<Outcome, Error> {
+    let id = &write.id;
+    let statement = |sql: &str| connection.prepare_cached(sql).map_err(failed);
+    let search = |reindex: bool| table.search.as_ref().filter(|_| reindex);
+    let written = match (&write.change, write.expected) {
+        (Change::Keep, expected) => {
+            let version: Option<i64> =
+                statement(&table.exists)?.query_row([id], |row| row.get(0)).optional().map_err(failed)?;
+            Ok(usize::from(version == expected))
+        }
+        (Change::Put { text, .. }, None) => statement(&table.insert)?.execute(params![id, text]),
+        (Change::Put { text, reindex }, Some(version)) => {
+            let sql = if *reindex { &table.reindex } else { &table.update };
+            statement(sql)?.execute(params![id, text, version])
+        }
+        (Change::Delete, expected) => {
+            let version: Option<i64> =
+                statement(&table.exists)?.query_row([id], |row| row.get(0)).optional().map_err(failed)?;
+            if version == expected
+                && let Some(search) = search(true)
+            {
+                statement(&search.remove)?.execute([id]).map_err(failed)?;
+            }
+            statement(&table.delete)?.execute(params![id, expected])
+        }
+    };
+    match written {
+        Ok(0) => return Ok(Err(Refusal::Stale)),
+        Ok(_) => {}
+        Err(rusqlite::Error::SqliteFailure(code, Some(message))) if code.code == ErrorCode::ConstraintViolation => {
+            let index = table.broken_index(&message).unwrap_or("id");
+            return Ok(Err(Refusal::Failed(Error::duplicate(index))));
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    if let (Change::Put { reindex, .. }, Some(search)) = (&write.change, &table.search)
+        && *reindex
+    {
+        if write.expected.is_some() {
+            statement(&search.remove)?.execute([id]).map_err(failed)?;
+        }
+        statement(&search.add)?.execute([id]).map_err(failed)?;
+    }
+    Ok(Ok(()))
+}

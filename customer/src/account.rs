@@ -1,0 +1,280 @@
+//! Accounts: the profile, a new password, and being forgotten. One account is one document, so each change of it is one
+//! update; what follows from that (sessions that end, services that hear of an erasure) may come late and is never
+//! lost.
+
+use std::time::Duration;
+
+use common::auth::Role;
+use common::clock::Timestamp;
+use common::contract::customer::{CustomerDeleted, CustomerId};
+use common::error::{Error, Result};
+use common::input::{Fields, Input};
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::address::Address;
+use crate::email::Email;
+use crate::password::{Guess, Hash, Password, Verdict};
+use crate::phone::Phone;
+use crate::session;
+
+/// An account as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(crate) enum Account {
+    /// Somebody's.
+    Open(Profile),
+    /// A tombstone: nothing of the person, only that this id was used.
+    Erased { id: CustomerId, erased_at: Timestamp },
+}
+
+/// A person with an account.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) id: CustomerId,
+    pub(crate) email: Email,
+    pub(crate) password: Hash,
+    /// Counts the passwords this account has had; sessions of an earlier one are over.
+    pub(crate) generation: u32,
+    pub(crate) phone: Option<Phone>,
+    pub(crate) role: Role,
+    pub(crate) addresses: Vec<Address>,
+    pub(crate) created_at: Timestamp,
+}
+
+impl Account {
+    /// The person, unless they are gone.
+    pub(crate) fn into_profile(self) -> Option<Profile> {
+        match self {
+            Self::Open(profile) => Some(profile),
+            Self::Erased { .. } => None,
+        }
+    }
+
+    /// The person, to be changed.
+    pub(crate) fn profile_mut(&mut self) -> Result<&mut Profile> {
+        match self {
+            Self::Open(profile) => Ok(profile),
+            Self::Erased { .. } => Err(closed()),
+        }
+    }
+}
+
+/// What the owner of an account sees of it.
+#[derive(Serialize)]
+pub(crate) struct ProfileView {
+    id: CustomerId,
+    email: Email,
+    phone: Option<Phone>,
+    role: Role,
+    addresses: Vec<Address>,
+    created_at: Timestamp,
+}
+
+impl From<Profile> for ProfileView {
+    fn from(profile: Profile) -> Self {
+        let Profile { id, email, phone, role, addresses, created_at, .. } = profile;
+        Self { id, email, phone, role, addresses, created_at }
+    }
+}
+
+/// An open account.
+pub(crate) async fn get(app: &App, id: CustomerId) -> Result<Profile> {
+    app.accounts.get(id).await?.ok_or_else(closed)
+}
+
+/// The body of a change of the profile.
+pub(crate) struct Changes {
+    email: Option<Email>,
+    phone: Option<Option<Phone>>,
+}
+
+impl Input for Changes {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { email: fields.present("email"), phone: fields.change("phone") })
+    }
+}
+
+/// Changes what was sent and leaves the rest. Errors: `email-taken`.
+pub(crate) async fn change(app: &App, id: CustomerId, changes: Changes) -> Result<Profile> {
+    let apply = move |profile: &mut Profile| {
+        if let Some(email) = &changes.email {
+            profile.email = email.clone();
+        }
+        if let Some(phone) = &changes.phone {
+            profile.phone.clone_from(phone);
+        }
+        Ok(profile.clone())
+    };
+    app.accounts.edit(id, apply).await.map_err(taken_if_duplicate)
+}
+
+/// The body of a change of the password.
+pub(crate) struct PasswordChange {
+    current: Guess,
+    new: Password,
+}
+
+impl Input for PasswordChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (current, new) = (fields.required("current"), fields.required("new"));
+        Some(Self { current: current?, new: new? })
+    }
+}
+
+/// Changes the password and ends every session.
+pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordChange) -> Result<()> {
+    let profile = get(app, id).await?;
+    if let Verdict::Wrong = app.hasher.verify(change.current, Some(profile.password)).await? {
+        return Err(Error::invalid_field("current", "is not the current password"));
+    }
+    let password = app.hasher.hash(change.new).await?;
+    let verified = profile.generation;
+    let replace = move |profile: &mut Profile| {
+        if profile.generation != verified {
+            return Err(Error::conflict("conflict", "The password was changed meanwhile."));
+        }
+        profile.password = password.clone();
+        // This ends the sessions, in the same write; also one that the old password opens at this moment.
+        profile.generation += 1;
+        Ok(())
+    };
+    app.accounts.edit(id, replace).await?;
+    tidy_up(app, id).await;
+    Ok(())
+}
+
+/// A service that is up has heard of an erasure long before; nobody should wait for one that is down.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
+
+/// Erases an account, here at once and in every other service as soon as it hears of it.
+pub(crate) async fn erase(app: &App, id: CustomerId) -> Result<()> {
+    let bury = app.accounts.0.update(id, move |account, events| {
+        account.profile_mut()?;
+        *account = Account::Erased { id, erased_at: Timestamp::now() };
+        events.emit(&CustomerDeleted { id })
+    });
+    let announcement = bury.await?;
+    tidy_up(app, id).await;
+    // So that the old token is normally dead in every service when the client reads its 204. Where a service has not
+    // heard in time, the answer is the same: the outbox keeps the announcement until it has.
+    app.database.delivered(announcement, HEARD_WITHIN).await;
+    Ok(())
+}
+
+/// Deletes sessions that are over already. What was asked for is done when this fails, so it is no reason to answer
+/// that it is not.
+async fn tidy_up(app: &App, id: CustomerId) {
+    if let Err(error) = session::end_all(app, id).await {
+        tracing::warn!(customer = %id, %error, "sessions that are over could not be deleted");
+    }
+}
+
+fn closed() -> Error {
+    Error::unauthenticated("This account is closed.")
+}
+
+/// Somebody else has the address.
+pub(crate) fn email_taken() -> Error {
+    Error::conflict("email-taken", "This e-mail address has an account already.")
+}
+
+/// What a refusal of the store means here: the one unique index is that of the addresses.
+pub(crate) fn taken_if_duplicate(error: Error) -> Error {
+    if error.is_duplicate() { email_taken() } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::error::Kind;
+
+    use super::*;
+    use crate::signup;
+    use crate::testing::{PASSWORD, ana, new_account, start};
+
+    impl PasswordChange {
+        pub(crate) fn new(current: &str, new: &str) -> Self {
+            Self { current: Guess::new(current), new: new.parse().unwrap() }
+        }
+    }
+
+    fn to_email(email: &str) -> Changes {
+        Changes { email: Some(email.parse().unwrap()), phone: None }
+    }
+
+    #[tokio::test]
+    async fn a_change_touches_what_was_sent() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let phone =
+            |phone: Option<&str>| Changes { email: None, phone: Some(phone.map(|phone| phone.parse().unwrap())) };
+        let seen = |profile: Profile| {
+            let view = serde_json::to_value(ProfileView::from(profile)).unwrap();
+            (view["email"].clone(), view["phone"].clone())
+        };
+        for (changes, email, number) in [
+            (phone(Some("+49 1234567")), "ana@example.com", serde_json::json!("+491234567")),
+            (to_email("Ana.B@example.com"), "ana.b@example.com", serde_json::json!("+491234567")),
+            (Changes { email: None, phone: None }, "ana.b@example.com", serde_json::json!("+491234567")),
+            (phone(None), "ana.b@example.com", serde_json::json!(null)),
+        ] {
+            assert_eq!(seen(change(&app, id, changes).await.unwrap()), (email.into(), number));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_has_one_account_and_is_free_again_after_a_move() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        signup::sign_up(&app, new_account("bea@example.com")).await.unwrap();
+        assert_eq!(change(&app, id, to_email("Bea@example.com")).await.err().unwrap().code(), "email-taken");
+        change(&app, id, to_email("ana@example.com")).await.unwrap();
+        change(&app, id, to_email("ana@example.org")).await.unwrap();
+        signup::sign_up(&app, new_account("ana@example.com")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_the_current_password_makes_a_new_one() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let wrong = change_password(&app, id, PasswordChange::new("wrong password", "battery staple")).await;
+        assert_eq!(wrong.err().unwrap().fields()[0].field, "current");
+        let changes = || change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"));
+        let (one, other) = tokio::join!(changes(), changes());
+        assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "of two at once one wins");
+        assert_eq!(one.and(other).err().unwrap().kind(), Kind::Conflict);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_an_erased_account() {
+        let (app, _directory) = start();
+        let session = signup::sign_up(&app, new_account("ana@example.com")).await.unwrap();
+        let session = serde_json::to_value(session).unwrap();
+        let id = app.verifier.verify(session["token"].as_str().unwrap()).await.unwrap().id;
+        erase(&app, id).await.unwrap();
+        let kept = serde_json::to_value(app.accounts.0.get(id).await.unwrap().unwrap()).unwrap();
+        let fields: Vec<&String> = kept.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["erased_at", "id", "state"]);
+        assert!(app.sessions.of(id).await.unwrap().is_empty());
+        let refused = |error: Option<Error>| error.is_some_and(|error| error.kind() == Kind::Unauthenticated);
+        assert!(refused(get(&app, id).await.err()), "the access token is good for nothing");
+        assert!(refused(session::refresh(&app, session["refresh_token"].as_str().unwrap()).await.err()));
+        assert!(refused(change(&app, id, to_email("eve@example.com")).await.err()));
+        assert!(refused(erase(&app, id).await.err()), "nor is it erased twice");
+        assert!(signup::sign_up(&app, new_account("ana@example.com")).await.is_ok(), "the address is free");
+    }
+
+    #[tokio::test]
+    async fn others_have_heard_when_an_erasure_is_answered() {
+        let (bus, directory) = (common::bus::Bus::local(), tempfile::tempdir().unwrap());
+        let app = crate::testing::start_on(&bus, &directory);
+        let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        bus.subscribe("listener", move |delivery: common::bus::Delivery<CustomerDeleted>| {
+            let told = tell.send(delivery.event.id).map_err(Error::internal);
+            async move { told }
+        });
+        let id = ana(&app).await.id;
+        erase(&app, id).await.unwrap();
+        assert_eq!(heard.try_recv().unwrap(), id);
+    }
+}

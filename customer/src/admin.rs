@@ -1,0 +1,59 @@
+//! Making admins: what `souk admin create` does. It takes the database alone, because it runs in a process of its own,
+//! beside a shop that may be running; the store guards each write against the other process.
+
+use common::auth::Role;
+use common::contract::customer::CustomerId;
+use common::error::Result;
+use common::store::Database;
+
+use crate::account::Profile;
+use crate::email::Email;
+use crate::password::{Hasher, Password};
+use crate::signup::{self, NewAccount};
+use crate::store::Accounts;
+
+/// Makes the account with this address an admin, from the next sign-in or refresh on; its password stays as it is.
+/// `None` when there is no such account: then [`create`] makes one, for which it needs a password.
+pub async fn promote(database: &Database, email: &Email) -> Result<Option<CustomerId>> {
+    let accounts = Accounts::open(database)?;
+    let Some(profile) = accounts.by_email(email).await? else {
+        return Ok(None);
+    };
+    let promote = |profile: &mut Profile| {
+        profile.role = Role::Admin;
+        Ok(Some(profile.id))
+    };
+    accounts.edit(profile.id, promote).await
+}
+
+/// Makes an admin's account. Errors: `email-taken`.
+pub async fn create(database: &Database, email: Email, password: Password) -> Result<CustomerId> {
+    let new = NewAccount { email, password, phone: None, role: Role::Admin };
+    let profile = signup::create(&Accounts::open(database)?, &Hasher::new(), new).await?;
+    Ok(profile.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use common::store::Durability;
+
+    use super::*;
+    use crate::testing::{PASSWORD, ana, start};
+
+    #[tokio::test]
+    async fn an_admin_is_made_beside_a_shop_that_runs() {
+        let (app, directory) = start();
+        let customer = ana(&app).await;
+        // What another process would open.
+        let beside = Database::sqlite("customer", &directory.path().join("customer.db"), Durability::Process).unwrap();
+        let (known, unknown) = ("ana@example.com".parse().unwrap(), "root@example.com".parse().unwrap());
+        assert_eq!(promote(&beside, &known).await.unwrap(), Some(customer.id));
+        assert_eq!(promote(&beside, &unknown).await.unwrap(), None);
+        let made = create(&beside, unknown.clone(), PASSWORD.parse().unwrap()).await.unwrap();
+        for id in [customer.id, made] {
+            assert_eq!(app.accounts.get(id).await.unwrap().unwrap().role, Role::Admin);
+        }
+        let twice = create(&beside, unknown, PASSWORD.parse().unwrap()).await;
+        assert_eq!(twice.err().unwrap().code(), "email-taken");
+    }
+}

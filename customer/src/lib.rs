@@ -1,0 +1,68 @@
+//! Accounts: who a customer is, how they prove it, and how they are forgotten.
+//!
+//! An account is one document; erasing it leaves a tombstone without a person in it. A sign-in opens a session, which
+//! renews access tokens until it ends; this service alone signs them, the others verify them with the keys that it
+//! hands out. It calls nobody, except for its own keys, over the bus as everyone else.
+//!
+//! Types that hold something personal or secret have no `Debug`, or one that says nothing: no log line can show them.
+
+mod account;
+mod address;
+pub mod admin;
+mod email;
+mod messages;
+mod password;
+mod phone;
+mod private;
+mod routes;
+mod session;
+mod signin;
+mod signup;
+mod store;
+#[cfg(test)]
+mod testing;
+mod token;
+
+use std::sync::Arc;
+
+use common::auth::Verifier;
+use common::bus::Bus;
+use common::error::Result;
+use common::outbox;
+use common::store::Database;
+
+pub use self::email::Email;
+pub use self::password::Password;
+pub use self::routes::routes;
+pub use self::token::{KeyError, SigningKey};
+
+use self::password::Hasher;
+use self::store::{Accounts, Sessions};
+
+/// What the routes and the message handlers of this service work with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) database: Database,
+    pub(crate) accounts: Accounts,
+    pub(crate) sessions: Sessions,
+    pub(crate) hasher: Hasher,
+    pub(crate) key: Arc<SigningKey>,
+    pub(crate) verifier: Arc<Verifier>,
+}
+
+impl App {
+    /// Opens the collections, answers the bus, and starts what runs beside the requests.
+    pub fn start(database: Database, bus: &Bus, key: SigningKey) -> Result<Self> {
+        let app = Self {
+            accounts: Accounts::open(&database)?,
+            sessions: Sessions::open(&database)?,
+            hasher: Hasher::new(),
+            key: Arc::new(key),
+            verifier: Arc::new(Verifier::new(bus.clone())),
+            database,
+        };
+        messages::serve(&app, bus);
+        outbox::relay(app.database.clone(), bus.clone());
+        Ok(app)
+    }
+}

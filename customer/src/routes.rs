@@ -1,0 +1,135 @@
+//! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
+
+use common::auth::Identity;
+use common::error::{Error, Result};
+use common::http::Json;
+use common::input::{Fields, Input};
+use common::problem::refuse;
+use common::telemetry::whoami;
+use rocket::http::Status;
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::response::status::NoContent;
+use rocket::serde::json::{Json as Answer, Value};
+use rocket::{Route, State, delete, get, patch, post, put, routes};
+
+use crate::App;
+use crate::account::{self, Changes, PasswordChange, ProfileView};
+use crate::address::{self, Address, AddressId, Place};
+use crate::session::{self, SignIn};
+use crate::signin::{self, Login};
+use crate::signup::{self, NewAccount};
+
+/// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routes![
+        sign_up,
+        sign_in,
+        refresh,
+        sign_out,
+        profile,
+        change_profile,
+        erase,
+        add_address,
+        replace_address,
+        remove_address,
+        change_password,
+        who
+    ]
+}
+
+/// Somebody who is signed in, with an account that is open.
+struct SignedIn(Identity);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for SignedIn {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let Some(app) = request.rocket().state::<App>() else {
+            return refuse(request, Error::internal("customer is not managed"));
+        };
+        let signed_in = async {
+            let identity = app.verifier.identify(request).await?;
+            account::get(app, identity.id).await.map(|_| identity)
+        };
+        match signed_in.await {
+            Ok(identity) => Outcome::Success(Self(identity)),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+#[post("/signup", data = "<new>")]
+async fn sign_up(app: &State<App>, new: Json<NewAccount>) -> Result<(Status, Answer<SignIn>)> {
+    Ok((Status::Created, Answer(signup::sign_up(app, new.0).await?)))
+}
+
+#[post("/login", data = "<login>")]
+async fn sign_in(app: &State<App>, login: Json<Login>) -> Result<Answer<SignIn>> {
+    signin::sign_in(app, login.0).await.map(Answer)
+}
+
+/// The body of the routes that take a refresh token.
+struct Continue(String);
+
+impl Input for Continue {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.required("refresh_token").map(Self)
+    }
+}
+
+#[post("/token", data = "<token>")]
+async fn refresh(app: &State<App>, token: Json<Continue>) -> Result<Answer<SignIn>> {
+    session::refresh(app, &token.0.0).await.map(Answer)
+}
+
+#[post("/logout", data = "<token>")]
+async fn sign_out(app: &State<App>, token: Json<Continue>) -> Result<NoContent> {
+    session::sign_out(app, &token.0.0).await.map(|()| NoContent)
+}
+
+#[get("/profile")]
+async fn profile(app: &State<App>, who: SignedIn) -> Result<Answer<ProfileView>> {
+    Ok(Answer(account::get(app, who.0.id).await?.into()))
+}
+
+#[patch("/profile", data = "<changes>")]
+async fn change_profile(app: &State<App>, who: SignedIn, changes: Json<Changes>) -> Result<Answer<ProfileView>> {
+    Ok(Answer(account::change(app, who.0.id, changes.0).await?.into()))
+}
+
+#[delete("/profile")]
+async fn erase(app: &State<App>, who: SignedIn) -> Result<NoContent> {
+    account::erase(app, who.0.id).await.map(|()| NoContent)
+}
+
+#[post("/address", data = "<place>")]
+async fn add_address(app: &State<App>, who: SignedIn, place: Json<Place>) -> Result<(Status, Answer<Address>)> {
+    Ok((Status::Created, Answer(address::add(app, who.0.id, place.0).await?)))
+}
+
+#[put("/address/<id>", data = "<place>")]
+async fn replace_address(
+    app: &State<App>,
+    who: SignedIn,
+    id: AddressId,
+    place: Json<Place>,
+) -> Result<Answer<Address>> {
+    address::replace(app, who.0.id, id, place.0).await.map(Answer)
+}
+
+#[delete("/address/<id>")]
+async fn remove_address(app: &State<App>, who: SignedIn, id: AddressId) -> Result<NoContent> {
+    address::remove(app, who.0.id, id).await.map(|()| NoContent)
+}
+
+#[put("/password", data = "<change>")]
+async fn change_password(app: &State<App>, who: SignedIn, change: Json<PasswordChange>) -> Result<NoContent> {
+    account::change_password(app, who.0.id, change.0).await.map(|()| NoContent)
+}
+
+#[get("/whoami")]
+fn who() -> Answer<Value> {
+    Answer(whoami("customer"))
+}

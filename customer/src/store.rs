@@ -1,0 +1,88 @@
+//! Domain-named queries. No rule lives here.
+
+use common::contract::customer::CustomerId;
+use common::error::Result;
+use common::page::Limit;
+use common::store::{Collection, Database, Document, Index};
+
+use crate::account::{Account, Profile};
+use crate::email::Email;
+use crate::session::{Session, SessionId};
+
+/// A tombstone has no e-mail address, so it is not in this index and the address is free again.
+static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
+static BY_CUSTOMER: Index = Index::sorted("by_customer", &["customer"], "expires");
+
+impl Document for Account {
+    type Id = CustomerId;
+    const COLLECTION: &'static str = "accounts";
+    const INDEXES: &'static [Index] = &[BY_EMAIL];
+}
+
+impl Document for Session {
+    type Id = SessionId;
+    const COLLECTION: &'static str = "sessions";
+    const INDEXES: &'static [Index] = &[BY_CUSTOMER];
+}
+
+/// The accounts, and the tombstones of those that were.
+#[derive(Clone)]
+pub(crate) struct Accounts(pub(crate) Collection<Account>);
+
+impl Accounts {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        database.collection().map(Self)
+    }
+
+    /// An account, unless it is erased.
+    pub(crate) async fn get(&self, id: CustomerId) -> Result<Option<Profile>> {
+        Ok(self.0.get(id).await?.and_then(Account::into_profile))
+    }
+
+    /// The account that has this address.
+    pub(crate) async fn by_email(&self, email: &Email) -> Result<Option<Profile>> {
+        let found = self.0.find_each(&BY_EMAIL, vec![email.as_str().to_owned()]).await?;
+        Ok(found.into_iter().find_map(Account::into_profile))
+    }
+
+    /// Changes an account by a rule. Errors: the rule's, `Unauthenticated` when it is erased.
+    pub(crate) async fn edit<R: Send + 'static>(
+        &self,
+        id: CustomerId,
+        mut rule: impl FnMut(&mut Profile) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.0.update(id, move |account, _| rule(account.profile_mut()?)).await
+    }
+}
+
+/// The sessions.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    pub(crate) collection: Collection<Session>,
+    database: Database,
+}
+
+impl Sessions {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        Ok(Self { collection: database.collection()?, database: database.clone() })
+    }
+
+    /// The sessions of a customer, the soonest to expire first; a hundred of them, which is more than anyone may have.
+    pub(crate) async fn of(&self, customer: CustomerId) -> Result<Vec<Session>> {
+        let limit = Limit::try_from(Limit::MAX as u64).unwrap_or_default();
+        let page = self.collection.find(BY_CUSTOMER.find([customer.to_string()]).first(limit)).await?;
+        Ok(page.items)
+    }
+
+    /// Deletes sessions, all in one write.
+    pub(crate) async fn delete(&self, sessions: &[SessionId]) -> Result<()> {
+        self.database
+            .run(|tx| async move {
+                for id in sessions {
+                    tx.delete(&self.collection, *id).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}

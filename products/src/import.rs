@@ -1,0 +1,204 @@
+//! A whole catalogue from a file: CSV or one JSON object a line. [`Mapping`] says how columns become fields, `rows` reads the
+//! file, and every row is held to the same rules as a product that an admin types. The file is imported in one commit.
+
+mod mapping;
+mod rows;
+
+use std::collections::HashMap;
+
+use common::error::{Error, FieldError, Result};
+use common::http::{read_body, refuse_data};
+use common::input::{Fields, Input};
+use rocket::Request;
+use rocket::data::{Data, FromData};
+use serde::Serialize;
+
+pub use self::mapping::{Mapping, OnError};
+use crate::App;
+use crate::catalogue::{Details, ImportKey, Product};
+use crate::stock::Available;
+
+/// The largest file, in bytes.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// The longest file, in rows. All of it is in memory until it is committed.
+const MAX_ROWS: usize = 200_000;
+/// Between so many rows other requests get their turn on this thread.
+const ROWS_AT_A_TIME: usize = 256;
+
+/// A file as it was sent.
+pub struct Upload {
+    /// What it is.
+    pub format: Format,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// What kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `text/csv` (RFC 4180), with a header.
+    Csv,
+    /// `application/x-ndjson`: a JSON object a line.
+    NdJson,
+}
+
+#[rocket::async_trait]
+impl<'r> FromData<'r> for Upload {
+    type Error = Error;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+        let media = request.content_type().map(|given| (given.top().as_str(), given.sub().as_str()));
+        let format = match media {
+            Some(("text", "csv")) => Format::Csv,
+            Some(("application", "x-ndjson" | "ndjson")) => Format::NdJson,
+            _ => return refuse_data(request, Error::unsupported_media_type("text/csv or application/x-ndjson")),
+        };
+        match read_body(data, MAX_BYTES).await {
+            Ok(bytes) => rocket::data::Outcome::Success(Self { format, bytes }),
+            Err(error) => refuse_data(request, error),
+        }
+    }
+}
+
+/// What came of an import.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Rows in the file.
+    pub rows: usize,
+    /// Products that are new.
+    pub created: u64,
+    /// Products that were there, and are otherwise now.
+    pub updated: u64,
+    /// Products that were there just so.
+    pub unchanged: u64,
+    /// Rows that were not imported.
+    pub rejected: usize,
+    /// Everything that is wrong.
+    pub errors: Vec<RowError>,
+}
+
+/// What is wrong with a row.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct RowError {
+    /// Where the row begins; the first line of the file is 1.
+    pub line: u64,
+    /// Which field.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// A row that can be imported.
+#[derive(Debug, Clone)]
+struct Row {
+    key: ImportKey,
+    details: Details,
+    /// `None`: the file does not say; new products have none, others keep what they have.
+    available: Option<Available>,
+}
+
+impl Input for Row {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let key = fields.required("key");
+        let available = fields.optional("available");
+        let details = Details::read(fields);
+        Some(Self { key: key?, details: details?, available })
+    }
+}
+
+/// Imports a file.
+pub async fn import(app: &App, mapping: Mapping, upload: Upload) -> Result<Report> {
+    let on_error = mapping.on_error;
+    let read = tokio::task::spawn_blocking(move || read(&mapping, &upload)).await.map_err(Error::internal)??;
+    let Read { rows, good, errors } = read;
+    let rejected = rows - good.len();
+    if rejected > 0 && on_error == OnError::Abort {
+        let detail = format!("{rejected} of {rows} rows cannot be imported; nothing was.");
+        let errors = serde_json::to_value(errors).map_err(Error::internal)?;
+        let error = Error::unprocessable("validation", detail).with("rows", rows).with("rejected", rejected);
+        return Err(error.with("created", 0).with("updated", 0).with("unchanged", 0).with("errors", errors));
+    }
+    let counts = write(app, &good).await?;
+    Ok(Report { rows, rejected, errors, ..counts })
+}
+
+struct Read {
+    rows: usize,
+    good: Vec<Row>,
+    errors: Vec<RowError>,
+}
+
+fn read(mapping: &Mapping, upload: &Upload) -> Result<Read> {
+    let mut outcome = Read { rows: 0, good: Vec::new(), errors: Vec::new() };
+    let mut lines = HashMap::new();
+    rows::each(upload.format, &upload.bytes, |line, row| {
+        outcome.rows += 1;
+        if outcome.rows > MAX_ROWS {
+            return Err(Error::unprocessable("validation", format!("The file has more than {MAX_ROWS} rows.")));
+        }
+        let read = row.map_err(|problem| vec![problem]).and_then(|row| mapping.read(&row)).and_then(|row: Row| {
+            match lines.insert(row.key.clone(), line) {
+                Some(before) => Err(vec![FieldError::new("key", format!("is also on line {before}"))]),
+                None => Ok(row),
+            }
+        });
+        match read {
+            Ok(row) => outcome.good.push(row),
+            Err(problems) => outcome.errors.extend(problems.into_iter().map(|problem| RowError {
+                line,
+                field: problem.field,
+                message: problem.message,
+            })),
+        }
+        Ok(())
+    })?;
+    Ok(outcome)
+}
+
+async fn write(app: &App, rows: &[Row]) -> Result<Report> {
+    app.database
+        .run(|tx| async move {
+            let known = app.products.by_keys(rows.iter().map(|row| &row.key)).await?;
+            let known: HashMap<_, _> =
+                known.iter().filter_map(|product| Some((product.key.as_ref()?, product.id))).collect();
+            let mut report = Report::default();
+            for (at, row) in rows.iter().enumerate() {
+                if at % ROWS_AT_A_TIME == 0 {
+                    tokio::task::yield_now().await;
+                }
+                let there = match known.get(&row.key) {
+                    Some(id) => tx.get(&app.products.0, *id).await?,
+                    None => None,
+                };
+                let Some(there) = there else {
+                    let available = row.available.unwrap_or_default();
+                    let product = Product::new(row.details.clone(), available, Some(row.key.clone()));
+                    tx.put(&app.products.0, product.id, &product).await?;
+                    report.created += 1;
+                    continue;
+                };
+                match updated(there, row)? {
+                    Some(product) => {
+                        tx.put(&app.products.0, product.id, &product).await?;
+                        report.updated += 1;
+                    }
+                    None => report.unchanged += 1,
+                }
+            }
+            Ok(report)
+        })
+        .await
+}
+
+/// The product as the row wants it, `None` when it is so already.
+fn updated(mut product: Product, row: &Row) -> Result<Option<Product>> {
+    let details_differ = product.listing()?.details != row.details;
+    let stocked = row.available.filter(|available| u32::from(*available) != product.stock.available());
+    if details_differ {
+        product.edit(row.details.clone())?;
+    }
+    if let Some(available) = stocked {
+        product.stock.restock(available);
+    }
+    Ok((details_differ || stocked.is_some()).then_some(product))
+}

@@ -1,0 +1,93 @@
+use super::super::rows::each;
+use super::super::{Format, Row as Imported};
+use super::*;
+
+fn mapping(parameters: &[(&str, &str)]) -> Mapping {
+    let pairs = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    input::from_query(pairs).unwrap()
+}
+
+/// Each row's product as JSON, or the fields that are bad.
+fn read(format: Format, file: &str, mapping: &Mapping) -> Vec<(u64, Result<Imported, Vec<FieldError>>)> {
+    let mut rows = Vec::new();
+    each(format, file.as_bytes(), |line, row| {
+        rows.push((line, row.map_err(|problem| vec![problem]).and_then(|row| mapping.read(&row))));
+        Ok(())
+    })
+    .unwrap();
+    rows
+}
+
+fn bad_fields(row: &Result<Imported, Vec<FieldError>>) -> Vec<&str> {
+    row.as_ref().err().into_iter().flatten().map(|problem| problem.field.as_str()).collect()
+}
+
+#[test]
+fn templates_mix_columns_by_name_and_number() {
+    let diamonds = "\"\",\"carat\",\"cut\",\"price\"\n\"1\",0.23,\"Ideal\",326\n";
+    let mapping = mapping(&[
+        ("key", "diamond-{#1}"),
+        ("name", "{carat} ct {cut}"),
+        ("category", "Diamonds"),
+        ("currency", "USD"),
+        ("price_in", "major"),
+        ("available", "1"),
+    ]);
+    let rows = read(Format::Csv, diamonds, &mapping);
+    let row = rows[0].1.as_ref().unwrap();
+    assert_eq!((&*row.key, &*row.details.name, &*row.details.category), ("diamond-1", "0.23 ct Ideal", "Diamonds"));
+    assert_eq!((row.details.price.amount, row.details.price.currency.code()), (32_600, "USD"));
+    assert_eq!(row.available.map(u32::from), Some(1));
+}
+
+#[test]
+fn every_bad_line_is_found_by_number_and_field() {
+    let file = "key,name,category,price,available\n\
+                a,Tea,tea,499,5\n\
+                ,Tea,tea,499,5\n\
+                b,,tea,4.99,-1\n\
+                c,\"two\nlines\",tea,499,5\n\
+                d,Tea,tea\n\
+                e,Tea,tea,99999999999,x\n";
+    let rows = read(Format::Csv, file, &Mapping::default());
+    let found: Vec<(u64, Vec<&str>)> = rows.iter().map(|(line, row)| (*line, bad_fields(row))).collect();
+    let expected: [(u64, &[&str]); 6] = [
+        (2, &[]),
+        (3, &["key"]),
+        (4, &["price", "available", "name"]),
+        (5, &[]),
+        (7, &["row"]),
+        (8, &["price", "available"]),
+    ];
+    assert_eq!(found, expected.map(|(line, fields)| (line, fields.to_vec())));
+}
+
+#[test]
+fn ndjson_takes_money_or_numbers() {
+    let file = "{\"key\":\"a\",\"name\":\"Tea\",\"category\":\"tea\",\"price\":{\"amount\":499,\"currency\":\"EUR\"},\"available\":3}\n\
+                \n\
+                {\"key\":\"b\",\"name\":\"Mug\",\"category\":\"mugs\",\"price\":1200,\"currency\":\"USD\"}\n\
+                {\"key\":\"c\",\"name\":{\"$ne\":1},\"category\":\"mugs\",\"price\":-5}\n\
+                [1]\n";
+    let rows = read(Format::NdJson, file, &Mapping::default());
+    let prices: Vec<_> =
+        rows.iter().filter_map(|(_, row)| Some(row.as_ref().ok()?.details.price.to_string())).collect();
+    assert_eq!(prices, ["4.99 EUR", "12.00 USD"]);
+    assert_eq!((rows[2].0, bad_fields(&rows[2].1)), (4, vec!["price", "name"]));
+    assert_eq!((rows[3].0, bad_fields(&rows[3].1)), (5, vec!["row"]));
+}
+
+#[test]
+fn a_column_that_is_not_there_is_said() {
+    let rows = read(Format::Csv, "key,price\na,5\n", &mapping(&[("name", "{title}"), ("category", "{#9}")]));
+    assert_eq!(bad_fields(&rows[0].1), ["name", "category"]);
+}
+
+#[test]
+fn templates_that_cannot_be_read_are_refused() {
+    for bad in ["{", "}", "a{b", "a}b", "{#0}", "{#x}"] {
+        let pairs = [("name".to_owned(), bad.to_owned())];
+        assert!(input::from_query::<Mapping>(pairs.into_iter()).is_err(), "{bad}");
+    }
+    assert!(input::from_query::<Mapping>([("nmae".to_owned(), String::new())].into_iter()).is_err());
+}

@@ -1,0 +1,52 @@
+//! The catalogue, its stock, and the reservations of orders.
+//!
+//! A product is one document: what is offered, and how many there are. Everything that happens to it is an update of that one
+//! document; an order over several products is held together by a reservation, which decides (see [`reservation`]). This service
+//! calls nobody, except for the keys that verify tokens.
+
+pub mod catalogue;
+pub mod demo;
+pub mod import;
+mod messages;
+pub mod reservation;
+mod routes;
+pub mod stock;
+mod store;
+
+use std::sync::Arc;
+
+use common::auth::{ClosedAccounts, Verifier};
+use common::bus::Bus;
+use common::error::Result;
+use common::outbox;
+use common::store::Database;
+
+pub use self::routes::routes;
+use self::store::{Products, Reservations};
+
+/// What the routes and the message handlers of this service work with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) database: Database,
+    pub(crate) products: Products,
+    pub(crate) reservations: Reservations,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) closed: ClosedAccounts,
+}
+
+impl App {
+    /// Opens the collections, answers the bus, and starts what runs beside the requests.
+    pub fn start(database: Database, bus: &Bus) -> Result<Self> {
+        let app = Self {
+            products: Products::open(&database)?,
+            reservations: Reservations::open(&database)?,
+            verifier: Arc::new(Verifier::new(bus.clone())),
+            closed: ClosedAccounts::open(&database)?,
+            database,
+        };
+        messages::serve(&app, bus);
+        outbox::relay(app.database.clone(), bus.clone());
+        reservation::sweep(app.clone());
+        Ok(app)
+    }
+}

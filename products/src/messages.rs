@@ -1,0 +1,49 @@
+//! What other services ask and announce: the sibling of `routes`, calling the same functions.
+
+use common::bus::Bus;
+use common::contract::customer::CustomerDeleted;
+use common::contract::products::{Confirm, Done, GetProducts, Products, Release, Reserve, Reserved, TakeBack};
+use common::error::Error;
+
+use crate::{App, catalogue, reservation};
+
+/// One call may ask for this many products: more than a cart or a wishlist can hold.
+const MAX_IDS: usize = 1_000;
+
+pub(crate) fn serve(app: &App, bus: &Bus) {
+    let own = app.clone();
+    bus.serve(move |request: GetProducts| {
+        let app = own.clone();
+        async move {
+            if request.ids.len() > MAX_IDS {
+                return Err(Error::malformed("Too many ids."));
+            }
+            Ok(Products { products: catalogue::offers(&app, &request.ids).await? })
+        }
+    });
+    let own = app.clone();
+    bus.serve(move |request: Reserve| {
+        let app = own.clone();
+        async move { Ok(Reserved { lines: reservation::reserve(&app, request).await? }) }
+    });
+    let own = app.clone();
+    bus.serve(move |request: Confirm| {
+        let app = own.clone();
+        async move { reservation::confirm(&app, request.order).await.map(|()| Done {}) }
+    });
+    let own = app.clone();
+    bus.serve(move |request: Release| {
+        let app = own.clone();
+        async move { reservation::release(&app, request.order).await }
+    });
+    let own = app.clone();
+    bus.serve(move |request: TakeBack| {
+        let app = own.clone();
+        async move { reservation::take_back(&app, request.order).await.map(|()| Done {}) }
+    });
+    let closed = app.closed.clone();
+    bus.subscribe("products", move |deletion: common::bus::Delivery<CustomerDeleted>| {
+        let closed = closed.clone();
+        async move { closed.close(&deletion).await }
+    });
+}

@@ -1,0 +1,184 @@
+use common::bus::Bus;
+use common::money::Currency;
+use common::store::{Database, Durability};
+use common::{Money, Text};
+
+use super::*;
+use crate::catalogue::Details;
+use crate::stock::{Available, Books};
+
+/// A shop of its own, gone at the end of the test.
+struct Shop {
+    app: App,
+    _directory: tempfile::TempDir,
+}
+
+impl Shop {
+    fn open() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::sqlite("products", &directory.path().join("p.db"), Durability::Process).unwrap();
+        Self { app: App::start(database, &Bus::local()).unwrap(), _directory: directory }
+    }
+
+    async fn stocks(&self, available: u64) -> ProductId {
+        let text = |text: &str| text.to_owned();
+        let details = Details {
+            name: Text::try_from(text("Tea")).unwrap(),
+            description: Text::try_from(text("")).unwrap(),
+            category: Text::try_from(text("tea")).unwrap(),
+            price: Money { amount: 499, currency: Currency::EUR },
+            unit: Text::try_from(text("piece")).unwrap(),
+            supplier: None,
+            image: None,
+        };
+        let product = Product::new(details, Available::try_from(available).unwrap(), None);
+        self.app.products.0.insert(product.id, product.clone()).await.unwrap();
+        product.id
+    }
+
+    async fn books(&self, product: ProductId) -> (u32, u64, u64) {
+        let Books { available, reserved, sold } = crate::catalogue::books(&self.app, product).await.unwrap();
+        (available, reserved, sold)
+    }
+
+    async fn reserves(&self, order: OrderId, lines: &[Line]) -> Result<Vec<HeldLine>> {
+        let until = Timestamp::now().after(Duration::from_mins(15));
+        reserve(&self.app, Reserve { order, lines: lines.to_vec(), until }).await
+    }
+}
+
+fn line(product: ProductId, quantity: u64) -> Line {
+    Line { product, quantity: Quantity::try_from(quantity).unwrap() }
+}
+
+#[tokio::test]
+async fn all_lines_are_held_or_none() {
+    let shop = Shop::open();
+    let (tea, mug) = (shop.stocks(5).await, shop.stocks(1).await);
+    let refused = shop.reserves(OrderId::new(), &[line(tea, 3), line(mug, 2)]).await.unwrap_err();
+    assert_eq!(refused.code(), "out-of-stock");
+    let items = refused.members()["items"].as_array().unwrap();
+    assert_eq!((items.len(), &items[0]["requested"], &items[0]["available"]), (1, &2.into(), &1.into()));
+    assert_eq!((shop.books(tea).await, shop.books(mug).await), ((5, 0, 0), (1, 0, 0)));
+
+    let held = shop.reserves(OrderId::new(), &[line(tea, 3), line(mug, 1)]).await.unwrap();
+    assert_eq!(held.iter().map(|line| line.item.id).collect::<Vec<_>>(), [tea, mug]);
+    assert_eq!((shop.books(tea).await, shop.books(mug).await), ((2, 3, 0), (0, 1, 0)));
+}
+
+#[tokio::test]
+async fn every_step_done_twice_is_done_once() {
+    let (shop, order) = (Shop::open(), OrderId::new());
+    let tea = shop.stocks(5).await;
+    for _ in 0..2 {
+        shop.reserves(order, &[line(tea, 2)]).await.unwrap();
+        assert_eq!(shop.books(tea).await, (3, 2, 0));
+    }
+    for _ in 0..2 {
+        confirm(&shop.app, order).await.unwrap();
+        assert_eq!(shop.books(tea).await, (3, 0, 2));
+    }
+    assert_eq!(release(&shop.app, order).await.unwrap(), Released::Confirmed);
+    for _ in 0..2 {
+        take_back(&shop.app, order).await.unwrap();
+        assert_eq!(shop.books(tea).await, (5, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_release_comes_before_a_reserve_that_is_late() {
+    let (shop, order) = (Shop::open(), OrderId::new());
+    let tea = shop.stocks(5).await;
+    assert_eq!(release(&shop.app, order).await.unwrap(), Released::Released);
+    let late = shop.reserves(order, &[line(tea, 2)]).await.unwrap_err();
+    assert_eq!(late.code(), "reservation-released");
+    assert!(confirm(&shop.app, order).await.is_err());
+    assert_eq!(shop.books(tea).await, (5, 0, 0));
+}
+
+#[tokio::test]
+async fn many_attempts_at_one_order_hold_and_sell_it_once() {
+    let (shop, order) = (Shop::open(), OrderId::new());
+    let (tea, mug) = (shop.stocks(50).await, shop.stocks(50).await);
+    let lines = [line(tea, 2), line(mug, 3)];
+    let attempts = (0..20).map(|_| async {
+        shop.reserves(order, &lines).await?;
+        confirm(&shop.app, order).await
+    });
+    for outcome in join_all(attempts).await {
+        outcome.unwrap();
+    }
+    assert_eq!((shop.books(tea).await, shop.books(mug).await), ((48, 0, 2), (47, 0, 3)));
+}
+
+#[tokio::test]
+async fn reserving_and_releasing_at_once_leaves_nothing_behind() {
+    let shop = Shop::open();
+    let tea = shop.stocks(50).await;
+    let orders = (0..40).map(|_| async {
+        let order = OrderId::new();
+        let lines = [line(tea, 1)];
+        let (reserved, released) =
+            rocket::futures::future::join(shop.reserves(order, &lines), release(&shop.app, order)).await;
+        assert_eq!(released.unwrap(), Released::Released);
+        assert!(reserved.is_ok() || reserved.unwrap_err().code() == "reservation-released");
+        assert!(confirm(&shop.app, order).await.is_err(), "what is released cannot be sold");
+    });
+    join_all(orders).await;
+    assert_eq!(shop.books(tea).await, (50, 0, 0));
+}
+
+#[tokio::test]
+async fn cancelling_many_times_at_once_gives_back_once() {
+    let (shop, order) = (Shop::open(), OrderId::new());
+    let tea = shop.stocks(9).await;
+    shop.reserves(order, &[line(tea, 4)]).await.unwrap();
+    confirm(&shop.app, order).await.unwrap();
+    for outcome in join_all((0..10).map(|_| take_back(&shop.app, order))).await {
+        outcome.unwrap();
+    }
+    assert_eq!(shop.books(tea).await, (9, 0, 0));
+}
+
+/// A shop whose process died after `held` and before anything else, at every point of the way.
+#[tokio::test]
+async fn the_sweeper_finishes_what_a_crash_left() {
+    let shop = Shop::open();
+    let tea = shop.stocks(10).await;
+    let past = Timestamp::now().before(Duration::from_mins(1));
+    let reservation = |order, state, held: bool| {
+        let item =
+            Item { id: tea, name: "Tea".into(), price: Money { amount: 499, currency: Currency::EUR }, image: None };
+        let held = held.then_some(Held { attempt: 1, item });
+        let quantity = Quantity::try_from(1).unwrap();
+        let lines = vec![ReservedLine { product: tea, quantity, held, taken_back: false }];
+        Reservation { order, state, lines, attempts: 1, until: past, due: Some(past) }
+    };
+    // (state, whether the reservation knows its hold, whether the product has it, sold in the end)
+    let crashes = [
+        (State::Holding, false, false, 0),
+        (State::Holding, false, true, 0),
+        (State::Held, true, true, 0),
+        (State::Confirmed, true, true, 1),
+        (State::Released, true, true, 0),
+        (State::Released, false, true, 0),
+        (State::TakenBack, true, true, 0),
+    ];
+    let mut sold = 0;
+    for (state, known, placed, sells) in crashes {
+        let order = OrderId::new();
+        if placed {
+            let hold = move |product: &mut Product, _: &mut _| {
+                product.stock.hold(order, Quantity::try_from(1).unwrap(), 1).unwrap();
+                Ok(())
+            };
+            shop.app.products.0.update(tea, hold).await.unwrap();
+        }
+        shop.app.reservations.0.insert(order, reservation(order, state, known)).await.unwrap();
+        sold += sells;
+        sweep_once(&shop.app).await.unwrap();
+        assert_eq!(shop.books(tea).await, (10 - u32::try_from(sold).unwrap(), 0, sold), "{state:?}");
+        let left = shop.app.reservations.0.get(order).await.unwrap().unwrap();
+        assert!(left.due.is_none_or(|due| due > past), "{state:?} is looked after");
+    }
+}

@@ -1,0 +1,158 @@
+//! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
+
+use common::Page;
+use common::auth::Identity;
+use common::contract::products::ProductId;
+use common::error::{Error, Result};
+use common::http::{Json, Query};
+use common::input::{Fields, Input};
+use common::problem::refuse;
+use common::telemetry::whoami;
+use rocket::http::{ContentType, Status};
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::response::status::{Created, NoContent};
+use rocket::serde::json::{Json as Answer, Value};
+use rocket::{Route, State, delete, get, patch, post, put, routes};
+use serde::Serialize;
+
+use crate::App;
+use crate::catalogue::{self, Changes, Listed, ListedInCategory, NewProduct, ProductView, Replacement};
+use crate::demo;
+use crate::import::{self, Mapping, Report, Upload};
+use crate::stock::{Books, Restock};
+
+/// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routes![
+        list, categories, category, product, by_ids, add, replace, change, withdraw, books, restock, upload, image, who
+    ]
+}
+
+/// Somebody who is signed in as an admin.
+struct Admin(#[expect(dead_code, reason = "routes only need to know that there is one")] Identity);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Admin {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let Some(app) = request.rocket().state::<App>() else {
+            return refuse(request, Error::internal("products is not managed"));
+        };
+        let admin = async {
+            let identity = app.verifier.identify(request).await?;
+            app.closed.refuse_closed(identity).await?.require_admin()
+        };
+        match admin.await {
+            Ok(identity) => Outcome::Success(Self(identity)),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+#[get("/")]
+async fn list(app: &State<App>, query: Query<Listed>) -> Result<Answer<Page<ProductView>>> {
+    catalogue::list(app, query.0).await.map(Answer)
+}
+
+/// One category in the list of them.
+#[derive(Serialize)]
+struct CategoryView {
+    name: String,
+    products: i64,
+}
+
+#[get("/categories")]
+async fn categories(app: &State<App>) -> Result<Answer<Page<CategoryView>>> {
+    let categories = app.products.categories().await?;
+    let views = categories.into_iter().map(|(name, products)| CategoryView { name, products });
+    Ok(Answer(Page::whole(views.collect())))
+}
+
+#[get("/category/<name>")]
+async fn category(app: &State<App>, name: String, query: Query<ListedInCategory>) -> Result<Answer<Page<ProductView>>> {
+    let first = query.0.0.paging.after.is_none();
+    let category = name.try_into().map_err(|_| Error::not_found("category"))?;
+    let page = catalogue::list(app, Listed { category: Some(category), ..query.0.0 }).await?;
+    if first && page.items.is_empty() {
+        return Err(Error::not_found("category"));
+    }
+    Ok(Answer(page))
+}
+
+#[get("/<id>")]
+async fn product(app: &State<App>, id: ProductId) -> Result<Answer<ProductView>> {
+    catalogue::get(app, id).await.map(Answer)
+}
+
+/// The body of `POST /ids`.
+struct Ids(Vec<ProductId>);
+
+impl Input for Ids {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let ids: Vec<ProductId> = fields.required("ids")?;
+        if !(1..=100).contains(&ids.len()) {
+            return fields.refuse("ids", "must have 1 to 100 ids");
+        }
+        Some(Self(ids))
+    }
+}
+
+#[post("/ids", data = "<ids>")]
+async fn by_ids(app: &State<App>, ids: Json<Ids>) -> Result<Answer<Page<ProductView>>> {
+    catalogue::get_many(app, &ids.0.0).await.map(Page::whole).map(Answer)
+}
+
+#[post("/", data = "<new>")]
+async fn add(app: &State<App>, _admin: Admin, new: Json<NewProduct>) -> Result<Created<Answer<ProductView>>> {
+    let product = catalogue::add(app, new.0).await?;
+    Ok(Created::new(format!("/products/{}", product.id())).body(Answer(product)))
+}
+
+#[put("/<id>", data = "<replacement>")]
+async fn replace(
+    app: &State<App>,
+    _admin: Admin,
+    id: ProductId,
+    replacement: Json<Replacement>,
+) -> Result<Answer<ProductView>> {
+    catalogue::replace(app, id, replacement.0).await.map(Answer)
+}
+
+#[patch("/<id>", data = "<changes>")]
+async fn change(app: &State<App>, _admin: Admin, id: ProductId, changes: Json<Changes>) -> Result<Answer<ProductView>> {
+    catalogue::change(app, id, changes.0).await.map(Answer)
+}
+
+#[delete("/<id>")]
+async fn withdraw(app: &State<App>, _admin: Admin, id: ProductId) -> Result<NoContent> {
+    catalogue::withdraw(app, id).await.map(|()| NoContent)
+}
+
+// `/images/stock` could be either; a picture it is.
+#[get("/<id>/stock", rank = 2)]
+async fn books(app: &State<App>, _admin: Admin, id: ProductId) -> Result<Answer<Books>> {
+    catalogue::books(app, id).await.map(Answer)
+}
+
+#[put("/<id>/stock", data = "<restock>")]
+async fn restock(app: &State<App>, _admin: Admin, id: ProductId, restock: Json<Restock>) -> Result<Answer<Books>> {
+    catalogue::restock(app, id, restock.0.0).await.map(Answer)
+}
+
+#[post("/import", data = "<upload>")]
+async fn upload(app: &State<App>, _admin: Admin, mapping: Query<Mapping>, upload: Upload) -> Result<Answer<Report>> {
+    import::import(app, mapping.0, upload).await.map(Answer)
+}
+
+#[get("/images/<name>")]
+fn image(name: &str) -> Result<(Status, (ContentType, &'static [u8]))> {
+    let picture = demo::picture(name).ok_or_else(|| Error::not_found("picture"))?;
+    Ok((Status::Ok, (ContentType::SVG, picture)))
+}
+
+#[get("/whoami")]
+fn who() -> Answer<Value> {
+    Answer(whoami("products"))
+}

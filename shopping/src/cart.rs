@@ -1,0 +1,356 @@
+//! The cart of a customer: which products, how many of each. Prices are not kept but asked for, whenever somebody looks; what
+//! was last seen of a product only serves for those that are no longer sold.
+
+use std::collections::HashMap;
+
+use common::contract::customer::CustomerId;
+use common::contract::products::{Item, Offer, ProductId};
+use common::error::{Error, Result};
+use common::input::{Fields, Input};
+use common::money::Currency;
+use common::{Money, Quantity};
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+
+/// Lines in one cart. All of them travel in one call and stand in one document.
+const MAX_LINES: usize = 100;
+
+/// A cart.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cart {
+    lines: Vec<CartLine>,
+    /// The account is deleted. The empty document stays, so that a change which is still under way finds it closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    closed: bool,
+}
+
+/// So many of a product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CartLine {
+    /// The product as it was when the line was last changed.
+    pub seen: Item,
+    /// How many.
+    pub quantity: Quantity,
+}
+
+impl Cart {
+    /// Its lines, oldest first.
+    #[must_use]
+    pub fn lines(&self) -> &[CartLine] {
+        &self.lines
+    }
+
+    /// Puts more of a product in.
+    pub fn add(&mut self, item: Item, quantity: Quantity) -> Result<()> {
+        match self.lines.iter_mut().find(|line| line.seen.id == item.id) {
+            Some(line) => {
+                line.quantity = line.quantity.plus(quantity).map_err(|message| {
+                    Error::invalid_field("quantity", format!("{message}; {} are in the cart", line.quantity.get()))
+                })?;
+                line.seen = item;
+                Ok(())
+            }
+            None => self.append(item, quantity),
+        }
+    }
+
+    /// Makes it so many of a product.
+    pub fn set(&mut self, item: Item, quantity: Quantity) -> Result<()> {
+        match self.lines.iter_mut().find(|line| line.seen.id == item.id) {
+            Some(line) => {
+                *line = CartLine { seen: item, quantity };
+                Ok(())
+            }
+            None => self.append(item, quantity),
+        }
+    }
+
+    fn append(&mut self, item: Item, quantity: Quantity) -> Result<()> {
+        if self.closed {
+            return Err(Error::unauthenticated("The account is deleted."));
+        }
+        if self.lines.len() >= MAX_LINES {
+            return Err(Error::conflict("conflict", format!("A cart has at most {MAX_LINES} lines.")));
+        }
+        if let Some(first) = self.lines.first().filter(|first| first.seen.price.currency != item.price.currency) {
+            let (cart, product) = (first.seen.price.currency, item.price.currency);
+            return Err(mixed(cart, product));
+        }
+        self.lines.push(CartLine { seen: item, quantity });
+        Ok(())
+    }
+
+    /// Takes a product out.
+    pub fn remove(&mut self, product: ProductId) -> Result<()> {
+        let before = self.lines.len();
+        self.lines.retain(|line| line.seen.id != product);
+        if self.lines.len() == before { Err(Error::not_found("product in the cart")) } else { Ok(()) }
+    }
+
+    /// Takes everything out.
+    pub fn clear(&mut self) {
+        self.lines.clear();
+    }
+
+    /// Takes out what was ordered; what was put in meanwhile stays.
+    pub fn take(&mut self, ordered: impl Iterator<Item = (ProductId, Quantity)>) {
+        for (product, quantity) in ordered {
+            self.lines.retain_mut(|line| {
+                if line.seen.id != product {
+                    return true;
+                }
+                line.quantity.minus(quantity).map(|left| line.quantity = left).is_some()
+            });
+        }
+    }
+
+    /// Empties it for good.
+    pub fn close(&mut self) {
+        (self.lines, self.closed) = (Vec::new(), true);
+    }
+
+    /// Whether the account is deleted.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn ids(&self) -> Vec<ProductId> {
+        self.lines.iter().map(|line| line.seen.id).collect()
+    }
+}
+
+/// Two currencies cannot be added up.
+pub(crate) fn mixed(one: Currency, other: Currency) -> Error {
+    let detail = format!("One order has one currency: the cart is in {}, the product in {}.", one.code(), other.code());
+    Error::conflict("currency-mixed", detail)
+}
+
+/// A cart as clients see it.
+#[derive(Debug, Serialize)]
+pub struct CartView {
+    items: Vec<CartItem>,
+    total: Money,
+}
+
+#[derive(Debug, Serialize)]
+struct CartItem {
+    product: Item,
+    quantity: Quantity,
+    total: Money,
+    status: Status,
+    available: u32,
+}
+
+/// Whether a product can be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// Yes.
+    Ok,
+    /// There are fewer than wanted.
+    Short,
+    /// It is no longer sold.
+    Gone,
+}
+
+impl Status {
+    /// Of `wanted` pieces.
+    pub(crate) fn of(offer: Option<&Offer>, wanted: u32) -> Self {
+        match offer {
+            None => Self::Gone,
+            Some(offer) if offer.available < wanted => Self::Short,
+            Some(_) => Self::Ok,
+        }
+    }
+}
+
+impl CartView {
+    fn new(cart: &Cart, offers: &HashMap<ProductId, Offer>) -> Self {
+        let items: Vec<CartItem> = cart
+            .lines
+            .iter()
+            .map(|line| {
+                let offer = offers.get(&line.seen.id);
+                let product = offer.map_or(&line.seen, |offer| &offer.item).clone();
+                CartItem {
+                    total: product.price.times(line.quantity),
+                    product,
+                    quantity: line.quantity,
+                    status: Status::of(offer, line.quantity.get()),
+                    available: offer.map_or(0, |offer| offer.available),
+                }
+            })
+            .collect();
+        let counted = items.iter().filter(|item| item.status != Status::Gone).map(|item| item.total);
+        // A catalogue may change a product's currency while it lies in a cart; checkout refuses to add those up.
+        let total = counted.reduce(|sum, more| sum.plus(more).unwrap_or(sum));
+        let empty = items.first().map_or(Currency::EUR, |item| item.total.currency);
+        Self { items, total: total.unwrap_or(Money::zero(empty)) }
+    }
+}
+
+/// The body of `POST /cart`.
+pub struct Addition {
+    product: ProductId,
+    quantity: Quantity,
+}
+
+impl Input for Addition {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (product, quantity) = (fields.required("product_id"), fields.required("quantity"));
+        Some(Self { product: product?, quantity: quantity? })
+    }
+}
+
+/// The body of `PUT /cart/{product_id}`.
+pub struct Setting(pub Quantity);
+
+impl Input for Setting {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.required("quantity").map(Self)
+    }
+}
+
+/// The cart, at the prices of this moment.
+pub async fn view(app: &App, customer: CustomerId) -> Result<CartView> {
+    let cart = app.carts.0.get(customer).await?.unwrap_or_default();
+    let offers = app.offers(cart.ids()).await?;
+    Ok(CartView::new(&cart, &offers))
+}
+
+/// Puts more of a product in.
+pub async fn add(app: &App, customer: CustomerId, addition: Addition) -> Result<CartView> {
+    let quantity = addition.quantity;
+    put(app, customer, addition.product, move |cart, item| cart.add(item, quantity)).await
+}
+
+/// Makes it so many of a product.
+pub async fn set(app: &App, customer: CustomerId, product: ProductId, quantity: Quantity) -> Result<CartView> {
+    put(app, customer, product, move |cart, item| cart.set(item, quantity)).await
+}
+
+async fn put(
+    app: &App,
+    customer: CustomerId,
+    product: ProductId,
+    rule: impl Fn(&mut Cart, Item) -> Result<()> + Send + 'static,
+) -> Result<CartView> {
+    // One call answers whether the product exists and what the cart shows afterwards.
+    let mut asked = app.carts.0.get(customer).await?.unwrap_or_default().ids();
+    asked.push(product);
+    let mut offers = app.offers(asked.clone()).await?;
+    let item = offers.get(&product).ok_or_else(|| Error::not_found("product"))?.item.clone();
+    let cart = app
+        .carts
+        .0
+        .change(customer, move |slot, _| {
+            let cart = slot.get_or_insert_default();
+            rule(cart, item.clone())?;
+            Ok(cart.clone())
+        })
+        .await?;
+    // Another device may have put something in meanwhile.
+    if cart.ids().iter().any(|id| !asked.contains(id)) {
+        offers = app.offers(cart.ids()).await?;
+    }
+    Ok(CartView::new(&cart, &offers))
+}
+
+/// Takes a product out.
+pub async fn remove(app: &App, customer: CustomerId, product: ProductId) -> Result<()> {
+    app.carts.0.change(customer, move |slot, _| slot.get_or_insert_default().remove(product)).await
+}
+
+/// Takes everything out.
+pub async fn clear(app: &App, customer: CustomerId) -> Result<()> {
+    let clear = |slot: &mut Option<Cart>, _: &mut _| {
+        if let Some(cart) = slot {
+            cart.clear();
+        }
+        Ok(())
+    };
+    app.carts.0.change(customer, clear).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(cents: u64) -> Item {
+        let price = Money { amount: cents, currency: Currency::EUR };
+        Item { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
+    }
+
+    fn pieces(number: u64) -> Quantity {
+        Quantity::try_from(number).unwrap()
+    }
+
+    fn quantities(cart: &Cart) -> Vec<u32> {
+        cart.lines().iter().map(|line| line.quantity.get()).collect()
+    }
+
+    #[test]
+    fn adding_adds_and_setting_sets() {
+        let (mut cart, tea, mug) = (Cart::default(), item(499), item(1200));
+        cart.add(tea.clone(), pieces(2)).unwrap();
+        cart.add(tea.clone(), pieces(3)).unwrap();
+        cart.set(mug.clone(), pieces(7)).unwrap();
+        cart.set(mug.clone(), pieces(1)).unwrap();
+        assert_eq!(quantities(&cart), [5, 1]);
+        assert!(cart.add(tea.clone(), pieces(995)).is_err(), "1,000 of one product");
+        assert_eq!(quantities(&cart), [5, 1]);
+        cart.remove(tea.id).unwrap();
+        assert!(cart.remove(tea.id).is_err());
+        assert_eq!(quantities(&cart), [1]);
+    }
+
+    #[test]
+    fn a_cart_is_bounded_and_has_one_currency() {
+        let mut cart = Cart::default();
+        for _ in 0..MAX_LINES {
+            cart.add(item(1), pieces(1)).unwrap();
+        }
+        assert_eq!(cart.add(item(1), pieces(1)).unwrap_err().code(), "conflict");
+        let (mut cart, mut dollars) = (Cart::default(), item(1));
+        dollars.price.currency = Currency::try_from("USD").unwrap();
+        cart.add(item(1), pieces(1)).unwrap();
+        assert_eq!(cart.add(dollars, pieces(1)).unwrap_err().code(), "currency-mixed");
+    }
+
+    #[test]
+    fn what_was_ordered_leaves_and_what_came_meanwhile_stays() {
+        let (mut cart, tea, mug) = (Cart::default(), item(499), item(1200));
+        cart.add(tea.clone(), pieces(5)).unwrap();
+        cart.add(mug.clone(), pieces(1)).unwrap();
+        cart.take([(tea.id, pieces(3)), (mug.id, pieces(1)), (ProductId::new(), pieces(1))].into_iter());
+        assert_eq!(quantities(&cart), [2]);
+        cart.take([(tea.id, pieces(3))].into_iter());
+        assert_eq!(quantities(&cart), [0; 0]);
+    }
+
+    #[test]
+    fn the_view_has_current_prices_and_marks_what_is_short_or_gone() {
+        let (mut cart, tea, mug, lamp) = (Cart::default(), item(499), item(1200), item(9900));
+        for item in [&tea, &mug, &lamp] {
+            cart.add(item.clone(), pieces(2)).unwrap();
+        }
+        let mut dearer = tea.clone();
+        dearer.price.amount = 599;
+        let offers = [Offer { item: dearer, available: 2 }, Offer { item: mug, available: 1 }];
+        let view = CartView::new(&cart, &offers.into_iter().map(|offer| (offer.item.id, offer)).collect());
+        let shown: Vec<_> = view.items.iter().map(|item| (item.total.amount, item.status, item.available)).collect();
+        assert_eq!(shown, [(1198, Status::Ok, 2), (2400, Status::Short, 1), (19800, Status::Gone, 0)]);
+        assert_eq!(view.total.amount, 1198 + 2400);
+    }
+
+    #[test]
+    fn a_closed_cart_takes_nothing() {
+        let mut cart = Cart::default();
+        cart.add(item(1), pieces(1)).unwrap();
+        cart.close();
+        assert!(cart.lines().is_empty());
+        assert!(cart.add(item(1), pieces(1)).is_err());
+    }
+}

@@ -1,0 +1,41 @@
+//! What `shopping` does when an account is deleted: cart and wishlist go, orders stay without the person in them.
+
+use common::bus::Delivery;
+use common::contract::customer::CustomerDeleted;
+use common::error::Result;
+use common::page::Paging;
+
+use crate::App;
+
+/// Forgets a customer. May be interrupted anywhere and done again.
+pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {
+    let customer = deletion.event.id;
+    // First the doors: a request that is under way finds token, cart and wishlist closed, so that nothing comes after.
+    app.closed.close(&deletion).await?;
+    app.database
+        .once(&deletion, |tx| async move {
+            let mut cart = tx.get(&app.carts.0, customer).await?.unwrap_or_default();
+            let mut wishlist = tx.get(&app.wishlists.0, customer).await?.unwrap_or_default();
+            cart.close();
+            wishlist.close();
+            tx.put(&app.carts.0, customer, &cart).await?;
+            tx.put(&app.wishlists.0, customer, &wishlist).await
+        })
+        .await?;
+    // An order that is forgotten is no longer found here, so each round finds the next ones.
+    loop {
+        let orders = app.orders.of(customer, Paging::default()).await?.items;
+        if orders.is_empty() {
+            return Ok(());
+        }
+        for order in orders {
+            app.orders
+                .0
+                .update(order.id, |order, _| {
+                    order.forget_customer();
+                    Ok(())
+                })
+                .await?;
+        }
+    }
+}

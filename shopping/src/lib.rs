@@ -1,0 +1,68 @@
+//! Carts, wishlists, checkout and orders.
+//!
+//! Products are known by remote calls only (`products.get`, `products.reserve`, ...); what a cart remembers of them is the last that
+//! was seen. An order is one document and so is a cart; the two change together only when an order is created and when it is
+//! confirmed.
+
+pub mod cart;
+pub mod checkout;
+mod erasure;
+mod messages;
+pub mod order;
+pub mod payment;
+mod routes;
+mod store;
+pub mod wishlist;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use common::auth::{ClosedAccounts, Verifier};
+use common::bus::Bus;
+use common::contract::products::{GetProducts, Offer, ProductId};
+use common::error::Result;
+use common::outbox;
+use common::store::Database;
+
+pub use self::routes::routes;
+use self::store::{Carts, Orders, Wishlists};
+
+/// What the routes and the message handlers of this service work with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) bus: Bus,
+    pub(crate) database: Database,
+    pub(crate) carts: Carts,
+    pub(crate) wishlists: Wishlists,
+    pub(crate) orders: Orders,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) closed: ClosedAccounts,
+}
+
+impl App {
+    /// Opens the collections, listens on the bus, and starts what runs beside the requests.
+    pub fn start(database: Database, bus: &Bus) -> Result<Self> {
+        let app = Self {
+            carts: Carts::open(&database)?,
+            wishlists: Wishlists::open(&database)?,
+            orders: Orders::open(&database)?,
+            verifier: Arc::new(Verifier::new(bus.clone())),
+            closed: ClosedAccounts::open(&database)?,
+            bus: bus.clone(),
+            database,
+        };
+        messages::serve(&app);
+        outbox::relay(app.database.clone(), bus.clone());
+        checkout::sweep(app.clone());
+        Ok(app)
+    }
+
+    /// What is offered of these products now, in one call however many they are. Those that are no longer sold are missing.
+    pub(crate) async fn offers(&self, ids: Vec<ProductId>) -> Result<HashMap<ProductId, Offer>> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.bus.call(GetProducts { ids }).await?;
+        Ok(found.products.into_iter().map(|offer| (offer.item.id, offer)).collect())
+    }
+}

@@ -1,0 +1,170 @@
+//! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
+
+use common::Page;
+use common::contract::customer::CustomerId;
+use common::contract::products::ProductId;
+use common::contract::shopping::OrderId;
+use common::error::{Error, Result};
+use common::http::{self, Json, Query};
+use common::page::Paging;
+use common::problem::refuse;
+use common::telemetry::whoami;
+use rocket::http::Header;
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::response::status::{Created, NoContent};
+use rocket::serde::json::{Json as Answer, Value};
+use rocket::{Responder, Route, State, delete, get, post, put, routes};
+
+use crate::App;
+use crate::cart::{self, Addition, CartView, Setting};
+use crate::checkout::{self, Placed};
+use crate::order::{self, Checkout, IdempotencyKey, OrderView};
+use crate::wishlist::{self, Wish, Wished};
+
+/// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    routes![
+        see_cart,
+        add_to_cart,
+        set_in_cart,
+        remove_from_cart,
+        empty_cart,
+        see_wishlist,
+        wish,
+        unwish,
+        place_order,
+        see_orders,
+        see_order,
+        cancel_order,
+        who
+    ]
+}
+
+/// Somebody who is signed in and whose account is open.
+struct Shopper(CustomerId);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Shopper {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let Some(app) = request.rocket().state::<App>() else {
+            return refuse(request, Error::internal("shopping is not managed"));
+        };
+        let shopper = async {
+            let identity = app.verifier.identify(request).await?;
+            app.closed.refuse_closed(identity).await
+        };
+        match shopper.await {
+            Ok(identity) => Outcome::Success(Self(identity.id)),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+#[get("/cart")]
+async fn see_cart(app: &State<App>, shopper: Shopper) -> Result<Answer<CartView>> {
+    cart::view(app, shopper.0).await.map(Answer)
+}
+
+#[post("/cart", data = "<addition>")]
+async fn add_to_cart(app: &State<App>, shopper: Shopper, addition: Json<Addition>) -> Result<Answer<CartView>> {
+    cart::add(app, shopper.0, addition.0).await.map(Answer)
+}
+
+#[put("/cart/<product_id>", data = "<setting>")]
+async fn set_in_cart(
+    app: &State<App>,
+    shopper: Shopper,
+    product_id: ProductId,
+    setting: Json<Setting>,
+) -> Result<Answer<CartView>> {
+    cart::set(app, shopper.0, product_id, setting.0.0).await.map(Answer)
+}
+
+#[delete("/cart/<product_id>")]
+async fn remove_from_cart(app: &State<App>, shopper: Shopper, product_id: ProductId) -> Result<NoContent> {
+    cart::remove(app, shopper.0, product_id).await.map(|()| NoContent)
+}
+
+#[delete("/cart")]
+async fn empty_cart(app: &State<App>, shopper: Shopper) -> Result<NoContent> {
+    cart::clear(app, shopper.0).await.map(|()| NoContent)
+}
+
+#[get("/wishlist")]
+async fn see_wishlist(app: &State<App>, shopper: Shopper) -> Result<Answer<Page<Wish>>> {
+    wishlist::view(app, shopper.0).await.map(Answer)
+}
+
+#[post("/wishlist", data = "<wished>")]
+async fn wish(app: &State<App>, shopper: Shopper, wished: Json<Wished>) -> Result<Answer<Page<Wish>>> {
+    wishlist::add(app, shopper.0, wished.0).await.map(Answer)
+}
+
+#[delete("/wishlist/<product_id>")]
+async fn unwish(app: &State<App>, shopper: Shopper, product_id: ProductId) -> Result<NoContent> {
+    wishlist::remove(app, shopper.0, product_id).await.map(|()| NoContent)
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for IdempotencyKey {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let given = http::header(request, "Idempotency-Key");
+        let missing = || Error::malformed("Send an Idempotency-Key: a name of your own for this order.");
+        match given.and_then(|given| given.ok_or_else(missing)).and_then(str::parse) {
+            Ok(key) => Outcome::Success(key),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+/// A new order, or the same again.
+#[derive(Responder)]
+enum OrderAnswer {
+    New(Created<Answer<OrderView>>),
+    Again(Created<Answer<OrderView>>, Header<'static>),
+}
+
+#[post("/order", data = "<checkout>")]
+async fn place_order(
+    app: &State<App>,
+    shopper: Shopper,
+    key: IdempotencyKey,
+    checkout: Json<Checkout>,
+) -> Result<OrderAnswer> {
+    let Placed { order, replayed } = checkout::place(app, shopper.0, key, checkout.0).await?;
+    let created = Created::new(format!("/shopping/order/{}", order.id())).body(Answer(order));
+    if replayed {
+        return Ok(OrderAnswer::Again(created, Header::new("Idempotent-Replayed", "true")));
+    }
+    Ok(OrderAnswer::New(created))
+}
+
+#[get("/orders")]
+async fn see_orders(app: &State<App>, shopper: Shopper, paging: Query<Paging>) -> Result<Answer<Page<OrderView>>> {
+    order::list(app, shopper.0, paging.0).await.map(Answer)
+}
+
+#[get("/order/<id>")]
+async fn see_order(app: &State<App>, shopper: Shopper, id: OrderId) -> Result<Answer<OrderView>> {
+    order::get(app, shopper.0, id).await.map(Answer)
+}
+
+#[post("/order/<id>/cancel", data = "<_nothing>")]
+async fn cancel_order(
+    app: &State<App>,
+    shopper: Shopper,
+    id: OrderId,
+    _nothing: Json<()>,
+) -> Result<Answer<OrderView>> {
+    checkout::cancel(app, shopper.0, id).await.map(Answer)
+}
+
+#[get("/whoami")]
+fn who() -> Answer<Value> {
+    Answer(whoami("shopping"))
+}

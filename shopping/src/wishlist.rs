@@ -1,0 +1,136 @@
+//! The wishlist of a customer: products without quantities, oldest first.
+
+use common::contract::customer::CustomerId;
+use common::contract::products::{Item, ProductId};
+use common::error::{Error, Result};
+use common::input::{Fields, Input};
+use common::page::Page;
+use serde::{Deserialize, Serialize};
+
+use crate::App;
+use crate::cart::Status;
+
+/// Products on one wishlist. All of them travel in one call and stand in one document.
+const MAX_PRODUCTS: usize = 200;
+
+/// A wishlist.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Wishlist {
+    /// The products as they were when they were wished for.
+    seen: Vec<Item>,
+    /// The account is deleted. The empty document stays, so that a change which is still under way finds it closed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    closed: bool,
+}
+
+impl Wishlist {
+    /// Wishes for a product; once is enough.
+    pub fn add(&mut self, item: Item) -> Result<()> {
+        if self.closed {
+            return Err(Error::unauthenticated("The account is deleted."));
+        }
+        if self.seen.iter().any(|seen| seen.id == item.id) {
+            return Ok(());
+        }
+        if self.seen.len() >= MAX_PRODUCTS {
+            return Err(Error::conflict("conflict", format!("A wishlist has at most {MAX_PRODUCTS} products.")));
+        }
+        self.seen.push(item);
+        Ok(())
+    }
+
+    /// Wishes for it no longer.
+    pub fn remove(&mut self, product: ProductId) -> Result<()> {
+        let before = self.seen.len();
+        self.seen.retain(|seen| seen.id != product);
+        if self.seen.len() == before { Err(Error::not_found("product on the wishlist")) } else { Ok(()) }
+    }
+
+    /// Empties it for good.
+    pub fn close(&mut self) {
+        (self.seen, self.closed) = (Vec::new(), true);
+    }
+}
+
+/// A wish as clients see it.
+#[derive(Debug, Serialize)]
+pub struct Wish {
+    product: Item,
+    status: Status,
+    available: u32,
+}
+
+/// The body of `POST /wishlist`.
+pub struct Wished(ProductId);
+
+impl Input for Wished {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.required("product_id").map(Self)
+    }
+}
+
+/// The wishlist, as things are now.
+pub async fn view(app: &App, customer: CustomerId) -> Result<Page<Wish>> {
+    let wishlist = app.wishlists.0.get(customer).await?.unwrap_or_default();
+    let offers = app.offers(wishlist.seen.iter().map(|seen| seen.id).collect()).await?;
+    let wish = |seen: Item| {
+        let offer = offers.get(&seen.id);
+        let status = Status::of(offer, 1);
+        Wish {
+            available: offer.map_or(0, |offer| offer.available),
+            product: offer.map_or(seen, |offer| offer.item.clone()),
+            status,
+        }
+    };
+    Ok(Page::whole(wishlist.seen.into_iter().map(wish).collect()))
+}
+
+/// Wishes for a product.
+pub async fn add(app: &App, customer: CustomerId, wished: Wished) -> Result<Page<Wish>> {
+    let product = wished.0;
+    let offer = app.offers(vec![product]).await?.remove(&product).ok_or_else(|| Error::not_found("product"))?;
+    let add = move |slot: &mut Option<Wishlist>, _: &mut _| slot.get_or_insert_default().add(offer.item.clone());
+    app.wishlists.0.change(customer, add).await?;
+    view(app, customer).await
+}
+
+/// Wishes for it no longer.
+pub async fn remove(app: &App, customer: CustomerId, product: ProductId) -> Result<()> {
+    app.wishlists.0.change(customer, move |slot, _| slot.get_or_insert_default().remove(product)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use common::Money;
+    use common::money::Currency;
+
+    use super::*;
+
+    fn item() -> Item {
+        Item { id: ProductId::new(), name: "Tea".to_owned(), price: Money::zero(Currency::EUR), image: None }
+    }
+
+    #[test]
+    fn a_wish_counts_once_and_can_be_given_up() {
+        let (mut wishlist, tea) = (Wishlist::default(), item());
+        wishlist.add(tea.clone()).unwrap();
+        wishlist.add(tea.clone()).unwrap();
+        wishlist.add(item()).unwrap();
+        assert_eq!(wishlist.seen.len(), 2);
+        wishlist.remove(tea.id).unwrap();
+        assert!(wishlist.remove(tea.id).is_err());
+        assert_eq!(wishlist.seen.len(), 1);
+    }
+
+    #[test]
+    fn a_wishlist_is_bounded_and_can_be_closed() {
+        let mut wishlist = Wishlist::default();
+        for _ in 0..MAX_PRODUCTS {
+            wishlist.add(item()).unwrap();
+        }
+        assert!(wishlist.add(item()).is_err());
+        wishlist.close();
+        assert!(wishlist.seen.is_empty());
+        assert!(wishlist.add(item()).is_err());
+    }
+}

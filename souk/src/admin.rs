@@ -1,0 +1,53 @@
+//! `souk admin`: writes to the customers' database directly, so it works whether the shop is running or not.
+
+use std::path::{Path, PathBuf};
+
+use common::store::Durability;
+use customer::{Email, Password, admin};
+
+use crate::data;
+use crate::options::Admin;
+
+/// Carries out a command.
+pub(crate) async fn run(command: Admin) -> Result<(), String> {
+    match command {
+        Admin::Create { email, password_file, data } => create(&email, password_file, &data).await,
+    }
+}
+
+async fn create(address: &str, password_file: Option<PathBuf>, directory: &Path) -> Result<(), String> {
+    let email: Email = address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))?;
+    data::make(directory)?;
+    let database = data::database(directory, "customer", Durability::Disk)?;
+    if admin::promote(&database, &email).await.map_err(text)?.is_some() {
+        println!("{address} has an account: it is an admin's from the next sign-in on, with the same password.");
+        return Ok(());
+    }
+    let password = password(password_file.as_deref())?;
+    admin::create(&database, email, password).await.map_err(text)?;
+    println!("{address} is an admin now and can sign in.");
+    Ok(())
+}
+
+fn text(error: common::Error) -> String {
+    error.to_string()
+}
+
+fn password(file: Option<&Path>) -> Result<Password, String> {
+    let typed = file.map_or_else(ask_twice, first_line)?;
+    typed.parse().map_err(|problem| format!("the password {problem}"))
+}
+
+fn first_line(file: &Path) -> Result<String, String> {
+    let content = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    Ok(content.lines().next().unwrap_or_default().to_owned())
+}
+
+fn ask_twice() -> Result<String, String> {
+    let ask = |prompt| {
+        rpassword::prompt_password(prompt)
+            .map_err(|error| format!("cannot ask for the password ({error}); give it with --password-file"))
+    };
+    let typed = ask("Password: ")?;
+    if ask("Again: ")? == typed { Ok(typed) } else { Err("the passwords differ".to_owned()) }
+}

@@ -1,0 +1,81 @@
+//! The directory in which one shop keeps everything: a database for each service, the signing key, and a lock by which
+//! a second shop on the same directory is noticed.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use common::store::{Database, Durability};
+use customer::SigningKey;
+use tempfile::TempDir;
+
+/// A shop's directory, held for as long as this lives.
+pub(crate) struct Data {
+    directory: PathBuf,
+    durability: Durability,
+    /// Unlocked when the process ends, however it ends.
+    _lock: File,
+    /// Deleted when this is dropped.
+    _temporary: Option<TempDir>,
+}
+
+impl Data {
+    /// Takes the directory, and makes it when it is not there. `None`: one that ends with the process.
+    pub(crate) fn open(directory: Option<&Path>) -> Result<Self, String> {
+        let Some(directory) = directory else {
+            let temporary =
+                TempDir::with_prefix("souk-").map_err(|error| format!("no room for temporary data: {error}"))?;
+            let directory = temporary.path().to_owned();
+            let lock = lock(&directory)?;
+            return Ok(Self { directory, durability: Durability::Process, _lock: lock, _temporary: Some(temporary) });
+        };
+        make(directory)?;
+        let lock = lock(directory)?;
+        Ok(Self { directory: directory.to_owned(), durability: Durability::Disk, _lock: lock, _temporary: None })
+    }
+
+    /// The database of a service.
+    pub(crate) fn database(&self, service: &'static str) -> Result<Database, String> {
+        database(&self.directory, service, self.durability)
+    }
+
+    /// The key that signs access tokens, made on the first start.
+    pub(crate) fn signing_key(&self) -> Result<SigningKey, String> {
+        SigningKey::load_or_create(&self.directory.join("signing-key.pem")).map_err(|error| error.to_string())
+    }
+}
+
+/// The database of a service, without taking the directory: a shop may be running on it.
+pub(crate) fn database(directory: &Path, service: &'static str, durability: Durability) -> Result<Database, String> {
+    let file = directory.join(format!("{service}.db"));
+    Database::sqlite(service, &file, durability)
+        .map_err(|error| format!("{} cannot be opened: {error}", file.display()))
+}
+
+/// Makes the directory when it is not there, for its owner alone: addresses and password hashes lie in it.
+pub(crate) fn make(directory: &Path) -> Result<(), String> {
+    let mut maker = DirBuilder::new();
+    maker.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
+    maker
+        .create(directory)
+        .map_err(|error| format!("the data directory {} cannot be made: {error}", directory.display()))
+}
+
+fn lock(directory: &Path) -> Result<File, String> {
+    let path = directory.join("souk.lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| format!("the data directory {} cannot be written: {error}", directory.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let other = "stop it, or choose another directory with --data";
+            Err(format!("a shop is already running on the data directory {}; {other}", directory.display()))
+        }
+        Err(TryLockError::Error(error)) => Err(format!("{} cannot be locked: {error}", path.display())),
+    }
+}

@@ -1,0 +1,29 @@
+//! The command `souk`: the whole shop in one process (`souk up`, the default), and what an operator does with it.
+//!
+//! Reading order for a newcomer: here, `up.rs`, then `shopping/src/lib.rs`.
+
+mod admin;
+mod data;
+mod front;
+mod options;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::options::{Command, Souk};
+
+fn main() -> ExitCode {
+    let outcome = match Souk::parse().command() {
+        Command::Up(options) => options.settle().and_then(|settings| rocket::execute(up::up(settings))),
+        Command::Admin(command) => rocket::execute(admin::run(command)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("souk: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

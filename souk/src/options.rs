@@ -1,0 +1,173 @@
+//! What can be chosen, and by what: a flag, an environment variable, the file `souk.toml`, a default, the first of these that says
+//! something. `souk --help` is made from here.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+
+const DEFAULT_FILE: &str = "souk.toml";
+const DEFAULT_DATA: &str = "./data";
+
+/// A whole shop in one process: customer, products and shopping, with embedded storage.
+///
+/// Each option can be given as a flag, as an environment variable or in a file; the flag is stronger than the variable,
+/// the variable than the file.
+#[derive(Parser)]
+#[command(name = "souk", version, args_conflicts_with_subcommands = true, after_help = FILE_HELP)]
+pub(crate) struct Souk {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    up: Up,
+}
+
+const FILE_HELP: &str = "The file souk.toml takes the same options:
+
+  address = \"127.0.0.1\"
+  port = 8000
+  data = \"./data\"
+  memory = false
+  demo = true
+  log = \"info\"";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the shop (what `souk` alone does too)
+    #[command(after_help = FILE_HELP)]
+    Up(Up),
+    /// Look after admins
+    #[command(subcommand)]
+    Admin(Admin),
+}
+
+#[derive(Args)]
+pub(crate) struct Up {
+    /// Port to listen on; 0 takes a free one [default: 8000]
+    #[arg(long, env = "SOUK_PORT")]
+    port: Option<u16>,
+    /// Address to listen on; 0.0.0.0 lets other machines in [default: 127.0.0.1]
+    #[arg(long, env = "SOUK_ADDRESS")]
+    address: Option<IpAddr>,
+    /// Directory of the shop's data, kept between runs [default: ./data]
+    #[arg(long, env = "SOUK_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Keep nothing: all data ends with the process, and --data is not touched
+    #[arg(long, env = "SOUK_MEMORY", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "true|false")]
+    memory: Option<bool>,
+    /// Do not load the sample catalogue into an empty shop
+    #[arg(long, env = "SOUK_NO_DEMO", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "true|false")]
+    no_demo: Option<bool>,
+    /// What to log: error, warn, info, debug, or a list of target=level [default: info]
+    #[arg(long, env = "SOUK_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// File with options [default: souk.toml, where there is one]
+    #[arg(long, env = "SOUK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Admin {
+    /// Make an account an admin, or make an admin's account; works whether the shop is running or not
+    Create {
+        /// E-mail address of the account
+        email: String,
+        /// Read the password of a new account from this file (its first line) instead of asking
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Directory of the shop's data
+        #[arg(long, env = "SOUK_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
+        data: PathBuf,
+    },
+}
+
+/// What `souk.toml` may say.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    port: Option<u16>,
+    address: Option<IpAddr>,
+    data: Option<PathBuf>,
+    memory: Option<bool>,
+    demo: Option<bool>,
+    log: Option<String>,
+}
+
+/// What is settled.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) port: u16,
+    pub(crate) address: IpAddr,
+    /// `None`: keep nothing.
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) demo: bool,
+    pub(crate) log: String,
+}
+
+impl Souk {
+    pub(crate) fn command(self) -> Command {
+        self.command.unwrap_or(Command::Up(self.up))
+    }
+}
+
+impl Up {
+    /// Puts flags, environment, file and defaults together.
+    pub(crate) fn settle(self) -> Result<Settings, String> {
+        let file = match &self.config {
+            Some(path) => read(path)?,
+            None if Path::new(DEFAULT_FILE).exists() => read(Path::new(DEFAULT_FILE))?,
+            None => File::default(),
+        };
+        Ok(self.over(file))
+    }
+
+    fn over(self, file: File) -> Settings {
+        let memory = self.memory.or(file.memory).unwrap_or(false);
+        let data = self.data.or(file.data).unwrap_or_else(|| DEFAULT_DATA.into());
+        Settings {
+            port: self.port.or(file.port).unwrap_or(8000),
+            address: self.address.or(file.address).unwrap_or(IpAddr::from([127, 0, 0, 1])),
+            data: (!memory).then_some(data),
+            demo: self.no_demo.map(|no| !no).or(file.demo).unwrap_or(true),
+            log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<File, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    toml::from_str(&text).map_err(|error| format!("cannot read {}: {}", path.display(), error.to_string().trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(arguments: &[&str], file: &str) -> Settings {
+        let souk = Souk::try_parse_from(["souk"].iter().chain(arguments)).unwrap();
+        let Command::Up(up) = souk.command() else { panic!("not up") };
+        up.over(toml::from_str(file).unwrap())
+    }
+
+    #[test]
+    fn a_flag_is_stronger_than_the_file_and_the_file_than_the_default() {
+        let file = "port = 9000\ndemo = false\nmemory = true\nlog = \"warn\"";
+        let settled = settle(&[], file);
+        assert_eq!((settled.port, settled.demo, settled.data, &*settled.log), (9000, false, None, "warn"));
+        let settled = settle(&["up", "--port", "7", "--no-demo=false", "--memory=false"], file);
+        assert_eq!((settled.port, settled.demo, settled.data), (7, true, Some("./data".into())));
+        assert_eq!(settle(&[], "").port, 8000);
+        assert_eq!(settle(&["--memory"], "").data, None);
+    }
+
+    #[test]
+    fn a_file_with_unknown_options_is_refused() {
+        assert!(toml::from_str::<File>("prot = 9000").is_err());
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Souk as clap::CommandFactory>::command().debug_assert();
+    }
+}

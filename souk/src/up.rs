@@ -1,0 +1,77 @@
+//! `souk up`: the three services in one Rocket, joined by a bus inside the process. This is all that the one-process shop has
+//! of its own; the services are the same as in a fleet.
+
+use common::bus::Bus;
+use common::health::{self, Health};
+use common::http;
+use rocket::error::ErrorKind;
+use rocket::fairing::AdHoc;
+
+use crate::data::Data;
+use crate::front;
+use crate::options::Settings;
+
+/// Runs the shop until it is told to stop.
+pub(crate) async fn up(settings: Settings) -> Result<(), String> {
+    common::telemetry::start(&settings.log)?;
+    let data = Data::open(settings.data.as_deref())?;
+    let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
+    let [customers, catalogue, orders] = databases.clone();
+
+    let bus = Bus::local();
+    let failed = |error: common::Error| error.to_string();
+    let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
+    let products = products::App::start(catalogue, &bus).map_err(failed)?;
+    let shopping = shopping::App::start(orders, &bus).map_err(failed)?;
+    let loaded = if settings.demo { products::demo::load_into_empty(&products).await.map_err(failed)? } else { 0 };
+
+    let welcome = Welcome { directory: settings.data.clone(), loaded };
+    let shop = http::rocket(settings.address, settings.port)
+        .mount("/", front::routes())
+        .mount("/health", health::routes())
+        .mount("/customer", customer::routes())
+        .mount("/products", products::routes())
+        .mount("/shopping", shopping::routes())
+        .manage(Health(databases.to_vec()))
+        .manage(customer)
+        .manage(products)
+        .manage(shopping)
+        .attach(AdHoc::on_liftoff("welcome", move |shop| {
+            welcome.print(shop.config().address, shop.config().port);
+            Box::pin(async {})
+        }));
+    match shop.launch().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(match error.kind() {
+            ErrorKind::Bind(reason) | ErrorKind::Io(reason) => {
+                let (address, port) = (settings.address, settings.port);
+                format!("cannot listen on {address} port {port}: {reason}; choose another with --port")
+            }
+            other => format!("the web server stopped: {other}"),
+        }),
+    }
+}
+
+/// What is printed when the shop is open.
+struct Welcome {
+    directory: Option<std::path::PathBuf>,
+    loaded: u64,
+}
+
+impl Welcome {
+    fn print(&self, address: std::net::IpAddr, port: u16) {
+        let host = std::net::SocketAddr::new(address, port);
+        println!("Souk is open at http://{host}");
+        if self.loaded > 0 {
+            println!("  {} sample products are on the shelves (--no-demo leaves them empty)", self.loaded);
+        }
+        match &self.directory {
+            Some(directory) => {
+                println!("  data: {}", directory.display());
+                println!("  make an admin: souk admin create you@example.com --data {}", directory.display());
+            }
+            None => println!("  data: none is kept"),
+        }
+        println!("  stop: Ctrl-C");
+    }
+}

@@ -1,0 +1,120 @@
+//! Test suites and the table at the end: what ran, what passed, what failed, and what was skipped for want of something.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Some tests that run together.
+pub(crate) struct Suite {
+    name: &'static str,
+    command: Command,
+}
+
+impl Suite {
+    /// `cargo test` with these arguments.
+    pub(crate) fn cargo(name: &'static str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO"));
+        command.arg("test").args(arguments);
+        Self { name, command }
+    }
+
+    /// Only the files under `tests/`, for the units ran before.
+    pub(crate) fn without_units(mut self) -> Self {
+        self.command.args(["--test", "*"]);
+        self
+    }
+}
+
+/// What came of the suites.
+#[derive(Default)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: &'static str,
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+    note: String,
+}
+
+impl Report {
+    /// Runs a suite and counts its tests. Its output passes through.
+    pub(crate) fn run(&mut self, mut suite: Suite) {
+        let started = Instant::now();
+        eprintln!("$ {}", shown(&suite.command));
+        let mut row = Row { name: suite.name, passed: 0, failed: 0, skipped: 0, note: String::new() };
+        match count(&mut suite.command, &mut row) {
+            Ok(true) => row.note = format!("{:.0} s", started.elapsed().as_secs_f64()),
+            Ok(false) => {
+                // A suite that does not compile, or dies, fails although no test of it did.
+                row.failed = row.failed.max(1);
+                "failed".clone_into(&mut row.note);
+            }
+            Err(error) => {
+                row.failed += 1;
+                row.note = error.to_string();
+            }
+        }
+        self.rows.push(row);
+    }
+
+    /// Notes a suite that cannot run, and what would help.
+    pub(crate) fn skip(&mut self, name: &'static str, why: &str) {
+        self.rows.push(Row { name, passed: 0, failed: 0, skipped: 1, note: why.to_owned() });
+    }
+
+    /// Prints the table; an error when anything failed.
+    pub(crate) fn close(self) -> Result<(), String> {
+        println!("\n{:<34}{:>8}{:>8}{:>9}", "suite", "passed", "failed", "skipped");
+        for row in &self.rows {
+            println!("{:<34}{:>8}{:>8}{:>9}  {}", row.name, row.passed, row.failed, row.skipped, row.note);
+        }
+        let sum = |column: fn(&Row) -> u64| self.rows.iter().map(column).sum::<u64>();
+        let failed = sum(|row| row.failed);
+        println!("\n{} passed, {failed} failed, {} skipped", sum(|row| row.passed), sum(|row| row.skipped));
+        if failed == 0 { Ok(()) } else { Err(format!("{failed} failed")) }
+    }
+}
+
+/// Runs `cargo test` and adds up its closing lines: `test result: ok. 12 passed; 0 failed; 1 ignored; ...`.
+fn count(command: &mut Command, row: &mut Row) -> std::io::Result<bool> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            println!("{line}");
+            if let Some(counts) = line.strip_prefix("test result: ") {
+                row.passed += counted(counts, "passed");
+                row.failed += counted(counts, "failed");
+                row.skipped += counted(counts, "ignored");
+            }
+        }
+    }
+    Ok(child.wait()?.success())
+}
+
+fn counted(counts: &str, what: &str) -> u64 {
+    let words: Vec<&str> = counts.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
+    let pair = words.windows(2).find(|pair| pair[1] == what);
+    pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+}
+
+/// A command as one would type it.
+pub(crate) fn shown(command: &Command) -> String {
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+    format!("cargo {}", arguments.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn closing_lines_are_counted() {
+        let line = "ok. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        assert_eq!((counted(line, "passed"), counted(line, "failed"), counted(line, "ignored")), (12, 3, 1));
+        assert_eq!(counted("FAILED.", "passed"), 0);
+    }
+}
