@@ -62,7 +62,7 @@ impl Client {
                 return Err("the connection was closed".to_owned());
             }
         };
-        let lines = String::from_utf8_lossy(&self.buffer[..head]).to_ascii_lowercase();
+        let lines = std::str::from_utf8(&self.buffer[..head]).map_err(text)?;
         let status = lines.get(9..12).and_then(|code| code.parse().ok()).ok_or("no status")?;
         let length = lines.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
         while self.buffer.len() < head + length {
@@ -74,17 +74,26 @@ impl Client {
     }
 }
 
-/// Requests per second of the same request over so many connections.
+/// Requests per second of the same request over so many connections, from one thread, so that the server has the rest of the
+/// machine.
 pub(crate) async fn throughput(
     to: SocketAddr,
-    request: &[u8],
+    request: Vec<u8>,
     connections: usize,
     time: Duration,
 ) -> Result<f64, String> {
+    let load = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
+        runtime.block_on(load(to, request, connections, time))
+    };
+    tokio::task::spawn_blocking(load).await.map_err(text)?
+}
+
+async fn load(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<f64, String> {
     let started = Instant::now();
     let mut running = JoinSet::new();
     for _ in 0..connections {
-        let request = request.to_vec();
+        let request = request.clone();
         running.spawn(async move {
             let mut client = Client::connect(to).await?;
             let mut answered = 0;

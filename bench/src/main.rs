@@ -37,6 +37,7 @@ fn main() -> ExitCode {
 
 async fn measure() -> Result<bool, String> {
     let mut table = Table::default();
+    println!("(on a machine that others use too: compare within one run)\n");
     stores::commits(&mut table).await?;
     stores::holds(&mut table).await?;
     stores::stock_inside_or_beside(&mut table).await?;

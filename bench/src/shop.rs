@@ -124,8 +124,8 @@ async fn against_bare_rocket(table: &mut Table, shop: &Server) -> Result<(), Str
 
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let ours = throughput(shop.address, &read, CONNECTIONS, TIME).await?;
-        let theirs = throughput(bare.address, &read, CONNECTIONS, TIME).await?;
+        let ours = throughput(shop.address, read.clone(), CONNECTIONS, TIME).await?;
+        let theirs = throughput(bare.address, read.clone(), CONNECTIONS, TIME).await?;
         rates.push(ours);
         ratios.push(ours / theirs);
     }

@@ -108,7 +108,7 @@ impl Hasher {
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Hash(String);
 
-/// OWASP's first choice for Argon2id (Password Storage Cheat Sheet): 19 MiB, ...
+/// OWASP's minimum for Argon2id (Password Storage Cheat Sheet): 19 MiB, ...
 const MEMORY_KIB: u32 = 19_456;
 /// ... two passes, ...
 const PASSES: u32 = 2;
@@ -117,9 +117,9 @@ const LANES: u32 = 1;
 /// 128 bits: no two passwords will share a salt (RFC 9106, section 3.1).
 const SALT_BYTES: usize = 16;
 
-/// The allocator of glibc keeps a freed block for the next time unless it is larger than 32 MiB: after 40 hashes on as
-/// many threads, a process held 300 MiB. So room for this many blocks of 1 KiB is asked for, of which those that are
-/// never touched are never real, and all of it goes back (`tests/memory.rs`).
+/// The allocator of glibc keeps a freed block for the next time unless it is larger than 32 MiB, and does so for each
+/// thread: after 40 hashes, two at a time, a process held 300 MiB. So room for this many blocks of 1 KiB is asked for, of
+/// which those that are never touched are never real, and all of it goes back (`tests/memory.rs`).
 const GIVEN_BACK: usize = 33 * 1024;
 
 impl Hash {

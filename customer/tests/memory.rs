@@ -12,12 +12,15 @@ const PLENTY_KIB: u64 = 24 * 1024;
 async fn what_hashing_took_is_given_back() {
     let directory = tempfile::tempdir().unwrap();
     let database = Database::sqlite("customer", &directory.path().join("customer.db"), Durability::Process).unwrap();
-    let mut hashing = JoinSet::new();
-    for number in 0..8 {
-        let (database, email) = (database.clone(), format!("admin-{number}@example.com").parse().unwrap());
-        hashing.spawn(async move { admin::create(&database, email, "correct horse".parse().unwrap()).await });
+    // The first time, a thread gets fresh memory in any case; what it keeps shows from the second time on.
+    for round in 0..3 {
+        let mut hashing = JoinSet::new();
+        for number in 0..4 {
+            let (database, email) = (database.clone(), format!("admin-{round}-{number}@example.com").parse().unwrap());
+            hashing.spawn(async move { admin::create(&database, email, "correct horse".parse().unwrap()).await });
+        }
+        assert!(hashing.join_all().await.iter().all(Result::is_ok));
     }
-    assert!(hashing.join_all().await.iter().all(Result::is_ok));
     let resident = resident_kib().unwrap();
     assert!(resident < PLENTY_KIB, "{resident} KiB are resident");
 }

@@ -9,7 +9,7 @@ mod schema;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rusqlite::types::Value as Sql;
@@ -48,13 +48,13 @@ struct Pool {
     file: PathBuf,
     durability: Durability,
     idle: Mutex<Vec<Connection>>,
-    tables: Mutex<Vec<Arc<Table>>>,
+    tables: RwLock<Vec<Arc<Table>>>,
 }
 
 impl Sqlite {
     pub(super) fn open(name: &str, file: &Path, durability: Durability) -> Result<Self> {
         let pool =
-            Arc::new(Pool { file: file.to_owned(), durability, idle: Mutex::default(), tables: Mutex::default() });
+            Arc::new(Pool { file: file.to_owned(), durability, idle: Mutex::default(), tables: RwLock::default() });
         let connection = pool.connect()?;
         schema::prepare(&connection).map_err(failed)?;
         let (writer, jobs) = mpsc::channel(QUEUE);
@@ -74,7 +74,7 @@ impl Sqlite {
     ) -> Result<()> {
         let table = Table::new(collection, indexes, searched);
         self.pool.read(|connection| table.create(connection))?;
-        self.pool.tables().push(Arc::new(table));
+        self.pool.tables.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(table));
         Ok(())
     }
 
@@ -204,18 +204,16 @@ impl Pool {
         outcome
     }
 
-    fn tables(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Table>>> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn table(&self, collection: &str) -> Result<Arc<Table>> {
-        let known = self.tables().iter().find(|table| table.name == collection).cloned();
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let known = tables.iter().find(|table| table.name == collection).cloned();
         known.ok_or_else(|| Error::internal(format!("the collection {collection} was not opened")))
     }
 }
 
+/// Every statement that reads documents begins with `version, doc`.
 fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored { version: row.get("version")?, text: row.get("doc")? })
+    Ok(Stored { version: row.get(0)?, text: row.get(1)? })
 }
 
 fn failed(error: rusqlite::Error) -> Error {
