@@ -1,7 +1,7 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457) on every path, with a request id that is also in
 //! the log. This is the one place where an [`Error`] becomes an HTTP status.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::{Outcome, Request};
@@ -112,11 +112,14 @@ struct Refusal(Mutex<Option<Error>>);
 /// What a guard returns to refuse the request with `error`.
 pub fn refuse<T>(request: &Request<'_>, error: Error) -> Outcome<T, Error> {
     let status = error.kind().status();
-    let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
-    if let Ok(mut slot) = refusal.0.lock() {
-        *slot = Some(error.clone());
-    }
+    note(request, error.clone());
     Outcome::Error((status, error))
+}
+
+/// Keeps the reason for which no route will take this request.
+pub(crate) fn note(request: &Request<'_>, error: Error) {
+    let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
+    *refusal.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
 }
 
 /// The one catcher, for every status and path.
@@ -128,7 +131,7 @@ pub fn catchers() -> Vec<Catcher> {
 #[catch(default)]
 fn everything(status: Status, request: &Request<'_>) -> Error {
     let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
-    if let Some(error) = refusal.0.lock().ok().and_then(|mut slot| slot.take()) {
+    if let Some(error) = refusal.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return error;
     }
     match status.code {

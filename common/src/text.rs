@@ -22,7 +22,7 @@ impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
             return Err(format!("must have {MIN} to {MAX} characters"));
         }
         let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-        if trimmed.bytes().any(|byte| byte < b' ' || byte >= 0x7f) && trimmed.chars().any(is_control) {
+        if trimmed.bytes().any(|byte| !(b' '..0x7f).contains(&byte)) && trimmed.chars().any(is_control) {
             return Err("must not contain control characters".to_owned());
         }
         Ok(Self(if trimmed.len() == text.len() { text } else { trimmed.to_owned() }))

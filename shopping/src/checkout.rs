@@ -21,8 +21,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// What became of a request to order.
 pub struct Placed {
-    /// The order.
-    pub order: OrderView,
+    /// The order, or why it was rejected.
+    pub outcome: Result<OrderView>,
     /// Whether the key had been used before.
     pub replayed: bool,
 }
@@ -35,7 +35,7 @@ pub async fn place(app: &App, customer: CustomerId, key: IdempotencyKey, checkou
     };
     order.require_same(&checkout)?;
     let order = if order.status() == Status::Pending { carry_on(app, order).await? } else { order };
-    order.outcome().map(|order| Placed { order, replayed })
+    Ok(Placed { outcome: order.outcome(), replayed })
 }
 
 /// Writes the pending order: from here on, the key belongs to it.

@@ -9,11 +9,11 @@ use common::http::{self, Json, Query};
 use common::page::Paging;
 use common::problem::refuse;
 use common::telemetry::whoami;
-use rocket::http::Header;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::{Created, NoContent};
+use rocket::response::{self, Responder};
 use rocket::serde::json::{Json as Answer, Value};
-use rocket::{Responder, Route, State, delete, get, post, put, routes};
+use rocket::{Route, State, delete, get, post, put, routes};
 
 use crate::App;
 use crate::cart::{self, Addition, CartView, Setting};
@@ -122,11 +122,19 @@ impl<'r> FromRequest<'r> for IdempotencyKey {
     }
 }
 
-/// A new order, or the same again.
-#[derive(Responder)]
-enum OrderAnswer {
-    New(Created<Answer<OrderView>>),
-    Again(Created<Answer<OrderView>>, Header<'static>),
+/// The answer to a key; the second time it says so.
+struct OrderAnswer(Placed);
+
+impl<'r> Responder<'r, 'static> for OrderAnswer {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Placed { outcome, replayed } = self.0;
+        let created = |order: OrderView| Created::new(format!("/shopping/order/{}", order.id())).body(Answer(order));
+        let mut answer = outcome.map(created).respond_to(request)?;
+        if replayed {
+            answer.set_raw_header("Idempotent-Replayed", "true");
+        }
+        Ok(answer)
+    }
 }
 
 #[post("/order", data = "<checkout>")]
@@ -136,12 +144,7 @@ async fn place_order(
     key: IdempotencyKey,
     checkout: Json<Checkout>,
 ) -> Result<OrderAnswer> {
-    let Placed { order, replayed } = checkout::place(app, shopper.0, key, checkout.0).await?;
-    let created = Created::new(format!("/shopping/order/{}", order.id())).body(Answer(order));
-    if replayed {
-        return Ok(OrderAnswer::Again(created, Header::new("Idempotent-Replayed", "true")));
-    }
-    Ok(OrderAnswer::New(created))
+    checkout::place(app, shopper.0, key, checkout.0).await.map(OrderAnswer)
 }
 
 #[get("/orders")]

@@ -1,0 +1,99 @@
+//! Somebody leaves for good. From then on nobody gets in with what was theirs, in any service; what they left there is
+//! gone, and whoever signs up with the same address is another person.
+
+use journeys::{Ask, Customer, Method, OwnShop, PASSWORD, Shop, euros, goods};
+use serde_json::json;
+
+/// A door of each service, and the status with which it answers a customer.
+fn doors(ana: &Customer) -> [(Ask, u16); 3] {
+    let offer = ana.asks(Method::POST, "/products").json(goods("tea", &euros(499), 1));
+    [(ana.profile(), 200), (offer, 403), (ana.cart(), 200)]
+}
+
+async fn is_turned_away_everywhere(ana: &Customer) {
+    for (door, _) in doors(ana) {
+        door.until(401).await.expect_problem(401, "unauthenticated");
+    }
+}
+
+#[tokio::test]
+async fn the_token_opens_nothing_any_more() {
+    let shop = Shop::shared().await;
+    let ana = shop.new_customer("Ana").await;
+    let on_the_phone = ana.elsewhere().await;
+    for (door, status) in doors(&ana) {
+        door.await.expect_status(status);
+    }
+    ana.erases_the_account().await.expect_status(204);
+    is_turned_away_everywhere(&ana).await;
+    is_turned_away_everywhere(&on_the_phone).await;
+    ana.orders("key").await.expect_problem(401, "unauthenticated");
+    ana.erases_the_account().await.expect_problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn nobody_signs_in_to_an_account_that_is_gone() {
+    let shop = Shop::shared().await;
+    let ana = shop.new_customer("Ana").await;
+    ana.erases_the_account().await.expect_status(204);
+    shop.visitor().signs_in(&ana.email, PASSWORD).await.expect_problem(401, "unauthenticated");
+    shop.visitor().refreshes(&ana.refresh_token).await.expect_problem(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn the_address_is_free_for_another_person() {
+    let shop = Shop::shared().await;
+    let tea = shop.admin().await.sells("tea", &euros(499), 10).await;
+    let ana = shop.new_customer("Ana").await;
+    ana.edits_profile(json!({"phone": "+351210000000"})).await.expect_status(200);
+    ana.adds(&tea, 2).await.expect_status(200);
+    ana.orders("key").await.expect_status(201);
+    ana.adds(&tea, 2).await.expect_status(200);
+    ana.wishes_for(&tea).await.expect_status(200);
+    ana.erases_the_account().await.expect_status(204);
+
+    let sign_in = shop.visitor().signs_up(&ana.email, PASSWORD).await.expect_status(201);
+    assert_ne!(sign_in.id(), ana.id);
+    let newcomer = shop.visitor().presenting(sign_in["token"].as_str().unwrap());
+    let profile = newcomer.gets("/customer/profile").await.expect_status(200);
+    assert_eq!((&profile["phone"], &profile["addresses"]), (&json!(null), &json!([])));
+    for list in ["/shopping/cart", "/shopping/wishlist", "/shopping/orders"] {
+        assert_eq!(newcomer.gets(list).await.expect_status(200)["items"], json!([]), "{list}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_sold_stays_sold() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.sells("tea", &euros(499), 10).await;
+    let ana = shop.new_customer("Ana").await;
+    ana.adds(&tea, 2).await.expect_status(200);
+    ana.orders("key").await.expect_status(201);
+    ana.erases_the_account().await.expect_status(204);
+    ana.cart().until(401).await;
+    let books = admin.books(&tea).await;
+    assert_eq!((books.available, books.stocked()), (8, 10));
+}
+
+#[tokio::test]
+async fn others_do_not_notice() {
+    let shop = Shop::shared().await;
+    let tea = shop.admin().await.sells("tea", &euros(499), 10).await;
+    let (ana, ben) = (shop.new_customer("Ana").await, shop.new_customer("Ben").await);
+    let cart = ben.adds(&tea, 2).await.expect_status(200);
+    ana.erases_the_account().await.expect_status(204);
+    ana.cart().until(401).await;
+    ben.profile().await.expect_status(200);
+    assert_eq!(ben.cart().await.expect_status(200).body, cart.body);
+}
+
+#[tokio::test]
+async fn an_erasure_is_finished_after_a_crash() {
+    let shop = OwnShop::open().await;
+    let ana = shop.new_customer("Ana").await;
+    ana.erases_the_account().await.expect_status(204);
+    shop.kill();
+    shop.restart().await;
+    is_turned_away_everywhere(&ana).await;
+}
