@@ -9,7 +9,9 @@ use common::input::from_json;
 use common::page::{Limit, Paging};
 use common::store::{Collection, Database, Document, Durability, Index};
 use common::{Id, Quantity, Timestamp};
-use products::catalogue::{self, Listed, NewProduct, ProductView, Sort};
+use products::catalogue::{self, Listed, Sort};
+use products::edit::{self, NewProduct};
+use products::product::ProductView;
 use rocket::serde::json::json;
 use rocket::serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -124,7 +126,7 @@ async fn add_product(app: &products::App) -> Result<ProductView, String> {
         "price": {"amount": 1290, "currency": "EUR"}, "image": "/products/images/tea.svg", "available": 1_000_000_000,
     });
     let new: NewProduct = from_json(body).map_err(text)?;
-    catalogue::add(app, new).await.map_err(text)
+    edit::add(app, new).await.map_err(text)
 }
 
 /// A stock record of its own, as it would be beside the product.

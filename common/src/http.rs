@@ -10,11 +10,11 @@ use rocket::fairing::AdHoc;
 use rocket::http::{Header, Method};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::{Build, Config, Rocket};
-use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
 use crate::problem;
+use crate::request_id::request_id;
 
 /// No JSON body of the API is larger than a few KiB: 20 addresses, 100 ids.
 pub const MAX_JSON: u64 = 64 * 1024;
@@ -56,22 +56,6 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
             })
         }))
         .register("/", problem::catchers())
-}
-
-/// The id of this request: the client's or the proxy's `X-Request-Id` when it is harmless, else a fresh UUID.
-pub fn request_id<'r>(request: &'r Request<'_>) -> &'r str {
-    let id: &String = request.local_cache(|| {
-        let harmless = |id: &&str| {
-            (1..=64).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-        };
-        request
-            .headers()
-            .get_one("X-Request-Id")
-            .filter(harmless)
-            .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
-    });
-    id
 }
 
 /// The one value of a header, when it is there.

@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod page;
 pub mod problem;
 pub mod quantity;
+pub mod request_id;
 pub mod store;
 pub mod telemetry;
 pub mod text;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, FieldError, Kind};
-use crate::http::request_id;
+use crate::request_id::request_id;
 
 /// Seconds that a client should wait before it tries again; everything that answers 503 recovers within seconds or not
 /// at all.

@@ -36,6 +36,8 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     type Id: fmt::Display + Copy + Send + Sync + 'static;
     /// Where it is kept.
     const COLLECTION: &'static str;
+    /// What one of them is called, in errors.
+    const NOUN: &'static str = "document";
     /// What it can be found by.
     const INDEXES: &'static [Index] = &[];
     /// Paths of the text fields that [`Find::matching`] searches.
@@ -68,6 +70,8 @@ pub enum Durability {
     Process,
 }
 
+/// Whether an event has been delivered is looked up this often, without a nudge: another process may relay it.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// So often a `run` begins again when other writers were faster, before it gives up.
 const MAX_ATTEMPTS: u32 = 50;
 
@@ -122,10 +126,17 @@ impl Database {
         F: Future<Output = Result<R>>,
     {
         for attempt in 0..MAX_ATTEMPTS {
+            if let Some(event) = event
+                && self.is_handled(event)?
+            {
+                return Ok(None);
+            }
             let tx = Tx::new(self.clone());
-            let outcome = work(tx.clone()).await?;
-            match self.commit(tx.into_commit(event)).await {
-                Ok(()) => return Ok(Some(outcome)),
+            let outcome = work(tx.clone()).await;
+            // A refusal, too, must rest on what was there at one moment.
+            let commit = if outcome.is_ok() { tx.into_commit(event) } else { tx.into_guard() };
+            match self.commit(commit).await {
+                Ok(()) => return outcome.map(Some),
                 Err(Refusal::Repeated) => return Ok(None),
                 Err(Refusal::Stale) => back_off(attempt).await,
                 Err(Refusal::Failed(error)) => return Err(error),
@@ -148,7 +159,7 @@ impl Database {
                 if let Ok(false) = self.is_pending(event) {
                     return;
                 }
-                change.await;
+                let _ = tokio::time::timeout(LOOK_AGAIN, change).await;
             }
         };
         tokio::time::timeout(within, gone).await.is_ok()
@@ -178,6 +189,12 @@ impl Database {
     fn is_pending(&self, event: EventId) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_pending(&event.to_string()),
+        }
+    }
+
+    fn is_handled(&self, event: EventId) -> Result<bool> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.is_handled(&event.to_string()),
         }
     }
 
@@ -252,7 +269,7 @@ impl<T: Document> Collection<T> {
 
     /// A page of documents along an index.
     pub async fn find(&self, find: Find) -> Result<Page<T>> {
-        find.check()?;
+        find.check(T::INDEXES)?;
         let found = match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.find(T::COLLECTION, find).await?,
         };
@@ -296,7 +313,7 @@ impl<T: Document> Collection<T> {
     ) -> Result<R> {
         self.change(id, move |slot, events| match slot {
             Some(document) => rule(document, events),
-            None => Err(Error::not_found(T::COLLECTION)),
+            None => Err(Error::not_found(T::NOUN)),
         })
         .await
     }

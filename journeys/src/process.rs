@@ -126,6 +126,8 @@ impl Premises {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
         let mut command = command();
         command.args(["up", "--port", "0", "--data"]).arg(&self.data).args(&self.options);
+        // What a shop leaves behind that is killed goes with its premises.
+        command.env("TMPDIR", self.directory.path());
         let mut process = Running::start(command.stdout(File::create(self.stdout()).unwrap()).stderr(log));
         let url = eventually("the shop to open", async || {
             let ended = process.ended();

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 pub use self::mapping::{Mapping, OnError};
 use crate::App;
-use crate::catalogue::{Details, ImportKey, Product};
+use crate::product::{Details, ImportKey, Product};
 use crate::stock::Available;
 
 /// The largest file, in bytes.

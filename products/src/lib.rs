@@ -6,8 +6,10 @@
 
 pub mod catalogue;
 pub mod demo;
+pub mod edit;
 pub mod import;
 mod messages;
+pub mod product;
 pub mod reservation;
 mod routes;
 pub mod stock;

@@ -16,7 +16,7 @@ use rocket::futures::future::{join_all, try_join_all};
 use serde::{Deserialize, Serialize};
 
 use crate::App;
-use crate::catalogue::Product;
+use crate::product::Product;
 
 /// What is decided is settled at once; after this long the sweeper takes it that whoever decided has died.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
@@ -352,15 +352,27 @@ pub(crate) fn sweep(app: App) {
 }
 
 async fn sweep_once(app: &App) -> Result<()> {
-    for reservation in app.reservations.due(Timestamp::now()).await? {
-        match reservation.state {
-            State::Holding | State::Held => {
-                release(app, reservation.order).await?;
+    let (now, mut after) = (Timestamp::now(), None);
+    loop {
+        let due = app.reservations.due(now, after).await?;
+        for reservation in due.items {
+            // One that cannot be settled now must not keep the others waiting.
+            if let Err(error) = look_after(app, &reservation).await {
+                tracing::warn!(order = %reservation.order, %error, "a reservation is left for the next sweep");
             }
-            State::Confirmed | State::Released | State::TakenBack => settle(app, &reservation).await?,
+        }
+        after = due.next;
+        if after.is_none() {
+            return Ok(());
         }
     }
-    Ok(())
+}
+
+async fn look_after(app: &App, reservation: &Reservation) -> Result<()> {
+    match reservation.state {
+        State::Holding | State::Held => release(app, reservation.order).await.map(drop),
+        State::Confirmed | State::Released | State::TakenBack => settle(app, reservation).await,
+    }
 }
 
 #[cfg(test)]

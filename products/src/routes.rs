@@ -16,9 +16,11 @@ use rocket::{Route, State, delete, get, patch, post, put, routes};
 use serde::Serialize;
 
 use crate::App;
-use crate::catalogue::{self, Changes, Listed, ListedInCategory, NewProduct, ProductView, Replacement};
+use crate::catalogue::{self, Listed, ListedInCategory};
 use crate::demo;
+use crate::edit::{self, Changes, NewProduct, Replacement};
 use crate::import::{self, Mapping, Report, Upload};
+use crate::product::ProductView;
 use crate::stock::{Books, Restock};
 
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
@@ -106,7 +108,7 @@ async fn by_ids(app: &State<App>, ids: Json<Ids>) -> Result<Answer<Page<ProductV
 
 #[post("/", data = "<new>")]
 async fn add(app: &State<App>, _admin: Admin, new: Json<NewProduct>) -> Result<Created<Answer<ProductView>>> {
-    let product = catalogue::add(app, new.0).await?;
+    let product = edit::add(app, new.0).await?;
     Ok(Created::new(format!("/products/{}", product.id())).body(Answer(product)))
 }
 
@@ -117,28 +119,28 @@ async fn replace(
     id: ProductId,
     replacement: Json<Replacement>,
 ) -> Result<Answer<ProductView>> {
-    catalogue::replace(app, id, replacement.0).await.map(Answer)
+    edit::replace(app, id, replacement.0).await.map(Answer)
 }
 
 #[patch("/<id>", data = "<changes>")]
 async fn change(app: &State<App>, _admin: Admin, id: ProductId, changes: Json<Changes>) -> Result<Answer<ProductView>> {
-    catalogue::change(app, id, changes.0).await.map(Answer)
+    edit::change(app, id, changes.0).await.map(Answer)
 }
 
 #[delete("/<id>")]
 async fn withdraw(app: &State<App>, _admin: Admin, id: ProductId) -> Result<NoContent> {
-    catalogue::withdraw(app, id).await.map(|()| NoContent)
+    edit::withdraw(app, id).await.map(|()| NoContent)
 }
 
 // `/images/stock` could be either; a picture it is.
 #[get("/<id>/stock", rank = 2)]
 async fn books(app: &State<App>, _admin: Admin, id: ProductId) -> Result<Answer<Books>> {
-    catalogue::books(app, id).await.map(Answer)
+    edit::books(app, id).await.map(Answer)
 }
 
 #[put("/<id>/stock", data = "<restock>")]
 async fn restock(app: &State<App>, _admin: Admin, id: ProductId, restock: Json<Restock>) -> Result<Answer<Books>> {
-    catalogue::restock(app, id, restock.0.0).await.map(Answer)
+    edit::restock(app, id, restock.0.0).await.map(Answer)
 }
 
 #[post("/import", data = "<upload>")]

@@ -4,10 +4,11 @@ use common::clock::Timestamp;
 use common::contract::products::ProductId;
 use common::contract::shopping::OrderId;
 use common::error::Result;
-use common::page::{Limit, Page, Paging};
+use common::page::{Cursor, Limit, Page, Paging};
 use common::store::{Collection, Database, Direction, Document, Find, Index};
 
-use crate::catalogue::{ImportKey, Product, Sort};
+use crate::catalogue::Sort;
+use crate::product::{ImportKey, Product};
 use crate::reservation::Reservation;
 
 static NEWEST: Index = Index::sorted("newest", &[], "listing.since");
@@ -23,6 +24,7 @@ static BY_DUE: Index = Index::sorted("by_due", &[], "due");
 impl Document for Product {
     type Id = ProductId;
     const COLLECTION: &'static str = "products";
+    const NOUN: &'static str = "product";
     const INDEXES: &'static [Index] =
         &[NEWEST, BY_NAME, BY_PRICE, CATEGORY_NEWEST, CATEGORY_BY_NAME, CATEGORY_BY_PRICE, BY_KEY];
     const SEARCHED: &'static [&'static str] =
@@ -86,10 +88,13 @@ impl Reservations {
         database.collection().map(Self)
     }
 
-    /// Some of those that the sweeper must look at by now.
-    pub(crate) async fn due(&self, now: Timestamp) -> Result<Vec<Reservation>> {
+    /// A page of those that the sweeper must look at by now, the longest overdue first.
+    pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Reservation>> {
         let limit = Limit::try_from(100).unwrap_or_default();
-        let soonest = self.0.find(BY_DUE.all().first(limit)).await?;
-        Ok(soonest.items.into_iter().filter(|reservation| reservation.is_due(now)).collect())
+        let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
+        page.items.retain(|reservation| reservation.is_due(now));
+        // The first that is not due yet ends the list.
+        page.next = page.next.filter(|_| page.items.len() == limit.get());
+        Ok(page)
     }
 }

@@ -13,7 +13,8 @@ use common::error::{Error, Result};
 use common::store::Events;
 
 use crate::App;
-use crate::order::{Checkout, IdempotencyKey, Order, OrderView, Status, own};
+use crate::idempotency::{Checkout, IdempotencyKey};
+use crate::order::{Order, OrderView, Status, own};
 use crate::payment::Payment;
 
 /// How often the sweeper looks. It costs one look-up in an index.
@@ -173,14 +174,29 @@ pub(crate) fn sweep(app: App) {
 }
 
 async fn sweep_once(app: &App) -> Result<()> {
-    for order in app.orders.due(Timestamp::now()).await? {
-        match order.status() {
-            Status::Pending => resolve(app, order).await?,
-            Status::Cancelled => return_goods(app, order.id).await?,
-            Status::Confirmed | Status::Rejected => {}
+    let (now, mut after) = (Timestamp::now(), None);
+    loop {
+        let due = app.orders.due(now, after).await?;
+        for order in due.items {
+            let id = order.id;
+            // One that cannot be resolved now must not keep the others waiting.
+            if let Err(error) = look_after(app, order).await {
+                tracing::warn!(order = %id, %error, "an order is left for the next sweep");
+            }
+        }
+        after = due.next;
+        if after.is_none() {
+            return Ok(());
         }
     }
-    Ok(())
+}
+
+async fn look_after(app: &App, order: Order) -> Result<()> {
+    match order.status() {
+        Status::Pending => resolve(app, order).await,
+        Status::Cancelled => return_goods(app, order.id).await,
+        Status::Confirmed | Status::Rejected => Ok(()),
+    }
 }
 
 /// The client has had no answer and may be gone: without a sale the order is off, with one it stands.

@@ -7,6 +7,7 @@
 pub mod cart;
 pub mod checkout;
 mod erasure;
+pub mod idempotency;
 mod messages;
 pub mod order;
 pub mod payment;

@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD_NO_PAD;
 use common::contract::customer::CustomerId;
 use common::contract::products::{HeldLine, Item, Line};
 use common::contract::shopping::OrderId;
 use common::error::{Error, Result};
-use common::input::{Fields, Input};
 use common::page::{Page, Paging};
 use common::{Money, Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::App;
 use crate::cart::{Cart, CartLine, mixed};
+use crate::idempotency::{Checkout, Fingerprint, IdempotencyKey};
 use crate::payment::{Means, Payment};
 
 /// Stock is held for this long; an order that is not paid by then is off.
@@ -66,53 +63,6 @@ pub struct OrderItem {
     product: Item,
     quantity: Quantity,
     total: Money,
-}
-
-/// The client's name for one attempt to order: 1 to 255 visible ASCII characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct IdempotencyKey(String);
-
-impl std::str::FromStr for IdempotencyKey {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Error::malformed("The header Idempotency-Key must have 1 to 255 visible ASCII characters."))
-    }
-}
-
-impl std::fmt::Display for IdempotencyKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What tells one request from another under the same key, without keeping what was in it: SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Fingerprint(String);
-
-/// The body of `POST /order`.
-#[derive(Debug, Default, PartialEq, Serialize)]
-pub struct Checkout {
-    /// How to pay; the shop's default when it is not said.
-    pub payment: Means,
-}
-
-impl Input for Checkout {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { payment: fields.optional_object("payment").unwrap_or_default() })
-    }
-}
-
-impl Checkout {
-    fn fingerprint(&self) -> Result<Fingerprint> {
-        let canonical = serde_json::to_vec(self).map_err(Error::internal)?;
-        Ok(Fingerprint(BASE64_STANDARD_NO_PAD.encode(Sha256::digest(canonical))))
-    }
 }
 
 impl OrderItem {
@@ -386,15 +336,6 @@ mod tests {
         let declined =
             common::input::from_json(serde_json::json!({"payment": {"method": "demo", "token": "demo_declined"}}));
         assert_eq!(order.require_same(&declined.unwrap()).unwrap_err().code(), "key-reused");
-    }
-
-    #[test]
-    fn keys_are_visible_ascii() {
-        for (key, good) in
-            [("a", true), ("ok-1_2/3", true), ("", false), ("a b", false), ("ü", false), (&*"x".repeat(256), false)]
-        {
-            assert_eq!(key.parse::<IdempotencyKey>().is_ok(), good, "{key}");
-        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ use rocket::{Route, State, delete, get, post, put, routes};
 use crate::App;
 use crate::cart::{self, Addition, CartView, Setting};
 use crate::checkout::{self, Placed};
-use crate::order::{self, Checkout, IdempotencyKey, OrderView};
+use crate::idempotency::{Checkout, IdempotencyKey};
+use crate::order::{self, OrderView};
 use crate::wishlist::{self, Wish, Wished};
 
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].

@@ -4,11 +4,12 @@ use common::Timestamp;
 use common::contract::customer::CustomerId;
 use common::contract::shopping::OrderId;
 use common::error::Result;
-use common::page::{Limit, Page, Paging};
+use common::page::{Cursor, Limit, Page, Paging};
 use common::store::{Collection, Database, Direction, Document, Index};
 
 use crate::cart::Cart;
-use crate::order::{IdempotencyKey, Order};
+use crate::idempotency::IdempotencyKey;
+use crate::order::Order;
 use crate::wishlist::Wishlist;
 
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
@@ -28,6 +29,7 @@ impl Document for Wishlist {
 impl Document for Order {
     type Id = OrderId;
     const COLLECTION: &'static str = "orders";
+    const NOUN: &'static str = "order";
     const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_DUE];
 }
 
@@ -72,10 +74,13 @@ impl Orders {
         Ok(self.0.find(find).await?.items.pop())
     }
 
-    /// Some of those that the sweeper must look at by now.
-    pub(crate) async fn due(&self, now: Timestamp) -> Result<Vec<Order>> {
+    /// A page of those that the sweeper must look at by now, the longest overdue first.
+    pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Order>> {
         let limit = Limit::try_from(100).unwrap_or_default();
-        let soonest = self.0.find(BY_DUE.all().first(limit)).await?;
-        Ok(soonest.items.into_iter().filter(|order| order.is_due(now)).collect())
+        let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
+        page.items.retain(|order| order.is_due(now));
+        // The first that is not due yet ends the list.
+        page.next = page.next.filter(|_| page.items.len() == limit.get());
+        Ok(page)
     }
 }

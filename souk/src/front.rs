@@ -3,7 +3,8 @@
 
 use common::error::Result;
 use common::page::{Limit, Paging};
-use products::catalogue::{self, Listed, ProductView, Sort};
+use products::catalogue::{self, Listed, Sort};
+use products::product::ProductView;
 use rocket::http::{Accept, MediaType};
 use rocket::response::content::RawHtml;
 use rocket::{Responder, Route, State, get, routes};

@@ -147,21 +147,28 @@ async fn apply_and_commit<T: Document>(
 ) -> Result<()> {
     for attempt in 0..MAX_ATTEMPTS {
         let stored = database.load(T::COLLECTION, id).await?;
-        let mut slot: Option<T> = stored.as_ref().map(Stored::decode).transpose()?;
-        let mut events = Events::default();
-        for update in together.iter_mut() {
-            let (mut copy, mut emitted) = (slot.clone(), Events::default());
-            if update.apply(&mut copy, &mut emitted) {
-                slot = copy;
-                events.0.append(&mut emitted.0);
-            }
-        }
-        let write = Write::between(id.to_owned(), stored.as_ref(), slot.as_ref())?;
-        let commit = Commit { writes: write.into_iter().collect(), events: events.0, ..Commit::default() };
+        // Whatever panics here (a rule does not), the document must not stay locked.
+        let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), together)));
+        let commit = applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
         match database.commit(commit).await {
             Err(Refusal::Stale) => back_off(attempt).await,
             outcome => return outcome.map_err(Refusal::into_error),
         }
     }
     Err(Refusal::Stale.into_error().caused_by(format!("{MAX_ATTEMPTS} attempts on {} {id}", T::COLLECTION)))
+}
+
+/// The commit that carries out all that did not fail.
+fn apply<T: Document>(id: &str, stored: Option<&Stored>, together: &mut [Box<dyn Waiting<T>>]) -> Result<Commit> {
+    let mut slot: Option<T> = stored.map(Stored::decode).transpose()?;
+    let mut events = Events::default();
+    for update in together {
+        let (mut copy, mut emitted) = (slot.clone(), Events::default());
+        if update.apply(&mut copy, &mut emitted) {
+            slot = copy;
+            events.0.append(&mut emitted.0);
+        }
+    }
+    let write = Write::between(id.to_owned(), stored, slot.as_ref())?;
+    Ok(Commit { writes: write.into_iter().collect(), events: events.0, ..Commit::default() })
 }

@@ -41,10 +41,12 @@ pub(super) struct Commit {
 }
 
 impl Commit {
+    /// Whether there is nothing to do. Reads of several documents are something: they must be from one moment.
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty()
             && self.forget.is_empty()
             && self.handles.is_none()
+            && self.writes.len() <= 1
             && self.writes.iter().all(|write| matches!(write.change, Change::Keep))
     }
 }

@@ -87,8 +87,13 @@ impl Find {
     /// word may be the beginning of one.
     #[must_use]
     pub fn matching(self, words: &str) -> Self {
-        let words: Vec<String> =
-            words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        // An accent may be written apart from its letter (U+0300 to U+036F); it does not end the word.
+        let is_accent = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
+        let words: Vec<String> = words
+            .split(|c: char| !c.is_alphanumeric() && !is_accent(c))
+            .filter(|word| word.contains(char::is_alphanumeric))
+            .map(str::to_owned)
+            .collect();
         Self { matching: (!words.is_empty()).then_some(words), ..self }
     }
 
@@ -104,7 +109,10 @@ impl Find {
         self.page(Paging { after: None, limit })
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self, declared: &[Index]) -> Result<()> {
+        if !declared.iter().any(|index| index.name == self.index.name) {
+            return Err(Error::internal(format!("the index {} is not declared", self.index.name)));
+        }
         if self.equal.len() != self.index.equal.len() {
             return Err(Error::internal(format!("{} takes {} values", self.index.name, self.index.equal.len())));
         }

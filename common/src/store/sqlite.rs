@@ -153,6 +153,14 @@ impl Sqlite {
         })
     }
 
+    pub(super) fn is_handled(&self, event: &str) -> Result<bool> {
+        self.pool.read(|connection| {
+            connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM _inbox WHERE id = ?1)")?
+                .query_row([event], |row| row.get(0))
+        })
+    }
+
     pub(super) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
         let rows: Vec<(String, String, Vec<u8>)> = self
             .query(move |connection| {

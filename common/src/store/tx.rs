@@ -90,8 +90,21 @@ impl Tx {
             let expected = touched.stored.map(|stored| stored.version);
             touched.write.unwrap_or(Write { collection, id, expected, change: Change::Keep })
         };
-        let writes = touched.into_iter().map(|((collection, id), touched)| guard(collection, id, touched)).collect();
+        let mut writes: Vec<Write> =
+            touched.into_iter().map(|((collection, id), touched)| guard(collection, id, touched)).collect();
+        // What a deleted document had of a unique index is free for the others.
+        writes.sort_by_key(|write| !matches!(write.change, Change::Delete));
         Commit { writes, events: events.0, handles, forget: Vec::new() }
+    }
+
+    /// Writes nothing and makes sure that what was read is still so.
+    pub(super) fn into_guard(self) -> Commit {
+        let touched = std::mem::take(&mut *self.state()).touched;
+        let guard = |((collection, id), touched): ((&'static str, String), Touched)| {
+            let expected = touched.stored.map(|stored| stored.version);
+            Write { collection, id, expected, change: Change::Keep }
+        };
+        Commit { writes: touched.into_iter().map(guard).collect(), ..Commit::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

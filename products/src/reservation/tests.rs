@@ -4,7 +4,7 @@ use common::store::{Database, Durability};
 use common::{Money, Text};
 
 use super::*;
-use crate::catalogue::Details;
+use crate::product::Details;
 use crate::stock::{Available, Books};
 
 /// A shop of its own, gone at the end of the test.
@@ -37,7 +37,7 @@ impl Shop {
     }
 
     async fn books(&self, product: ProductId) -> (u32, u64, u64) {
-        let Books { available, reserved, sold } = crate::catalogue::books(&self.app, product).await.unwrap();
+        let Books { available, reserved, sold } = crate::edit::books(&self.app, product).await.unwrap();
         (available, reserved, sold)
     }
 

@@ -110,15 +110,12 @@ impl Table {
             ))?;
         }
         if let Some(search) = &self.search {
-            let there: bool = connection.query_row(
-                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)",
-                [format!("{name}.text")],
-                |row| row.get(0),
-            )?;
-            if !there {
+            let there: Vec<String> =
+                info.query_map([format!("{name}.text")], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            if there != self.searched {
                 let fields = self.searched.iter().map(|field| format!("\"{field}\"")).collect::<Vec<_>>().join(", ");
                 connection.execute_batch(&format!(
-                    "CREATE VIRTUAL TABLE \"{name}.text\" USING fts5 ({fields}, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2')"
+                    "DROP TABLE IF EXISTS \"{name}.text\"; CREATE VIRTUAL TABLE \"{name}.text\" USING fts5 ({fields}, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2')"
                 ))?;
                 connection.execute(&search.add.replace(" WHERE id = ?1", ""), [])?;
             }

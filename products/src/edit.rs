@@ -1,0 +1,168 @@
+//! What admins do with the catalogue: offer, edit and withdraw products, and count their stock.
+
+use common::contract::products::ProductId;
+use common::error::{Error, Result};
+use common::input::{Fields, Input};
+use common::store::Events;
+use common::{Money, Text};
+
+use crate::App;
+use crate::product::{Category, Details, Image, Product, ProductView};
+use crate::stock::{Available, Books};
+
+/// Offers a new product.
+pub async fn add(app: &App, new: NewProduct) -> Result<ProductView> {
+    let product = Product::new(new.details, new.available.unwrap_or_default(), None);
+    app.products.0.insert(product.id, product.clone()).await?;
+    product.into_view()
+}
+
+/// Replaces what is said about a product.
+pub async fn replace(app: &App, id: ProductId, replacement: Replacement) -> Result<ProductView> {
+    edit(app, id, replacement.version, move |_| replacement.details.clone()).await
+}
+
+/// Changes some of what is said about a product.
+pub async fn change(app: &App, id: ProductId, changes: Changes) -> Result<ProductView> {
+    edit(app, id, changes.version, move |details| changes.clone().apply(details)).await
+}
+
+async fn edit(
+    app: &App,
+    id: ProductId,
+    version: Option<u64>,
+    change: impl Fn(Details) -> Details + Send + 'static,
+) -> Result<ProductView> {
+    let edit = move |product: &mut Product, _: &mut Events| {
+        let details = product.listing()?.details.clone();
+        if let Some(version) = version.filter(|version| *version != product.version) {
+            let detail = format!("The product is at version {}, not {version}; read it again.", product.version);
+            return Err(Error::conflict("conflict", detail));
+        }
+        product.edit(change(details))?;
+        product.clone().into_view()
+    };
+    app.products.0.update(id, edit).await
+}
+
+/// Takes a product out of the catalogue.
+pub async fn withdraw(app: &App, id: ProductId) -> Result<()> {
+    app.products.0.update(id, |product, _| product.withdraw()).await
+}
+
+/// Sets how many can be bought.
+pub async fn restock(app: &App, id: ProductId, available: Available) -> Result<Books> {
+    let restock = move |product: &mut Product, _: &mut Events| {
+        product.listing()?;
+        product.stock.restock(available);
+        Ok(product.stock.books())
+    };
+    app.products.0.update(id, restock).await
+}
+
+/// The books of a product. They outlive its listing.
+pub async fn books(app: &App, id: ProductId) -> Result<Books> {
+    let product = app.products.0.get(id).await?.ok_or_else(|| Error::not_found("product"))?;
+    Ok(product.stock.books())
+}
+
+/// The body of `POST /`.
+#[derive(Debug)]
+pub struct NewProduct {
+    /// What is offered.
+    pub details: Details,
+    /// How many there are, 0 when it is not said.
+    pub available: Option<Available>,
+}
+
+impl Input for NewProduct {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let available = fields.optional("available");
+        Some(Self { details: Details::read(fields)?, available })
+    }
+}
+
+/// The body of `PUT /{id}`.
+pub struct Replacement {
+    details: Details,
+    version: Option<u64>,
+}
+
+impl Input for Replacement {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let version = version(fields);
+        Some(Self { details: Details::read(fields)?, version })
+    }
+}
+
+/// The body of `PATCH /{id}`: what is missing stays.
+#[derive(Clone)]
+pub struct Changes {
+    name: Option<Text<1, 200>>,
+    description: Option<Text<0, 5000>>,
+    category: Option<Category>,
+    price: Option<Money>,
+    unit: Option<Text<1, 20>>,
+    supplier: Option<Option<Text<1, 100>>>,
+    image: Option<Option<Image>>,
+    version: Option<u64>,
+}
+
+impl Input for Changes {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            version: version(fields),
+            name: fields.present("name"),
+            description: fields.present("description"),
+            category: fields.present("category"),
+            price: fields.optional_object("price"),
+            unit: fields.present("unit"),
+            supplier: fields.change("supplier"),
+            image: fields.change("image"),
+        })
+    }
+}
+
+impl Changes {
+    fn apply(self, to: Details) -> Details {
+        Details {
+            name: self.name.unwrap_or(to.name),
+            description: self.description.unwrap_or(to.description),
+            category: self.category.unwrap_or(to.category),
+            price: self.price.unwrap_or(to.price),
+            unit: self.unit.unwrap_or(to.unit),
+            supplier: self.supplier.unwrap_or(to.supplier),
+            image: self.image.unwrap_or(to.image),
+        }
+    }
+}
+
+/// The version that an edit was made from, and a word to those who send back all that they got.
+fn version(fields: &mut Fields) -> Option<u64> {
+    fields.never("available", "is set with PUT /products/{id}/stock");
+    fields.present("version")
+}
+
+#[cfg(test)]
+mod tests {
+    use common::input::from_json;
+    use serde_json::json;
+
+    use super::*;
+    use crate::product::tests::tea;
+
+    #[test]
+    fn a_patch_leaves_clears_and_sets() {
+        let mut product = tea();
+        let changes = from_json::<Changes>(json!({"supplier": "Ana", "unit": "100 g"})).unwrap();
+        let details = product.listing().unwrap().details.clone();
+        product.edit(changes.apply(details)).unwrap();
+        let details = product.listing().unwrap().details.clone();
+        assert_eq!((details.supplier.as_deref(), &*details.unit, &*details.name), (Some("Ana"), "100 g", "Tea"));
+        let cleared = from_json::<Changes>(json!({"supplier": null})).unwrap().apply(details);
+        assert_eq!(cleared.supplier, None);
+        assert_eq!(product.version, 2);
+        assert!(from_json::<Changes>(json!({"name": null})).is_err(), "a name cannot be cleared");
+        assert!(from_json::<Changes>(json!({"available": 3})).is_err(), "stock is no edit");
+    }
+}
