@@ -2,7 +2,7 @@
 //! commit; the relay hands them to the bus and takes them out when the bus has confirmed. A crash in between publishes an
 //! event twice and never loses one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -54,6 +54,9 @@ impl Relay {
         loop {
             // An event that keeps failing must not hold up those behind it.
             let pending = self.database.pending_events(BATCH + self.delayed.len()).await?;
+            // One that is gone was delivered by another relay of this database.
+            let there: HashSet<EventId> = pending.iter().map(|message| message.id).collect();
+            self.delayed.retain(|id, _| there.contains(id));
             let now = Instant::now();
             let is_due = |message: &Message| self.delayed.get(&message.id).is_none_or(|(_, due)| *due <= now);
             let due: Vec<Message> = pending.into_iter().filter(is_due).take(BATCH).collect();
@@ -91,5 +94,21 @@ impl Relay {
             }
         }
         published
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Durability;
+
+    #[tokio::test]
+    async fn an_event_that_another_relay_delivered_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::sqlite("test", &directory.path().join("test.db"), Durability::Process).unwrap();
+        let delayed = HashMap::from([(EventId::new(), (1, Instant::now()))]);
+        let mut relay = Relay { database, bus: Bus::local(), delayed };
+        let begin = Instant::now();
+        assert!(relay.round().await.unwrap() >= begin + TICK, "the relay would look again and again");
     }
 }

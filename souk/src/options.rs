@@ -53,7 +53,7 @@ pub(crate) struct Up {
     /// Directory of the shop's data, kept between runs [default: ./data]
     #[arg(long, env = "SOUK_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Keep nothing: all data ends with the process, and --data is not touched
+    /// Keep nothing: data is in a temporary directory that goes with the process, and --data is not touched
     #[arg(long, env = "SOUK_MEMORY", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "true|false")]
     memory: Option<bool>,
     /// Do not load the sample catalogue into an empty shop

@@ -37,7 +37,7 @@ trait Waiting<T>: Send {
     fn is_wanted(&self) -> bool;
     /// The write is done (or none was needed): the rule's own answer.
     fn settle(self: Box<Self>);
-    /// The write failed. A rule that had failed by itself answers that.
+    /// The write failed. That also answers a rule that had failed by itself: what it saw may be what was not written.
     fn fail(self: Box<Self>, error: &Error);
 }
 
@@ -65,7 +65,7 @@ impl<T, R: Send, F: FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send> Wait
     }
 
     fn fail(self: Box<Self>, error: &Error) {
-        let _ = self.answer.send(self.outcome.and(Err(error.clone())));
+        let _ = self.answer.send(Err(error.clone()));
     }
 }
 

@@ -3,13 +3,15 @@
 //! more; queries run on the blocking threads.
 //!
 //! A collection is a table `(id, version, doc)` with one column for each indexed field, so that people can open the file and
-//! read it. `_outbox` and `_inbox` stand beside them. Statements are in `schema`, the writing thread in `writer`.
+//! read it. `_outbox` and `_inbox` stand beside them. Statements are in `schema`, the writing thread in `writer`, the
+//! connections that read in `readers`.
 
+mod readers;
 mod schema;
 mod writer;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::types::Value as Sql;
@@ -17,7 +19,9 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use self::schema::Table;
+use self::readers::Readers;
+use self::schema::{Table, Tables};
+use self::writer::Writer;
 use super::commit::{Commit, Found, Refusal, Stored};
 use super::{Durability, Find, Index};
 use crate::bus::Message;
@@ -26,15 +30,14 @@ use crate::page::Cursor;
 
 /// Commits that may wait for the writing thread; beyond that, callers wait for their turn to wait.
 const QUEUE: usize = 4_096;
-/// Idle connections kept for reading.
-const IDLE_READERS: usize = 16;
 /// Another process (`souk admin`) may hold the write lock for a moment.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared for each connection.
 const STATEMENTS: usize = 64;
 
 pub(super) struct Sqlite {
-    pool: Arc<Pool>,
+    readers: Arc<Readers>,
+    tables: Arc<Tables>,
     writer: mpsc::Sender<Job>,
 }
 
@@ -43,27 +46,19 @@ struct Job {
     answer: oneshot::Sender<std::result::Result<(), Refusal>>,
 }
 
-/// Connections that read, and what is known about the tables.
-struct Pool {
-    file: PathBuf,
-    durability: Durability,
-    idle: Mutex<Vec<Connection>>,
-    tables: RwLock<Vec<Arc<Table>>>,
-}
-
 impl Sqlite {
     pub(super) fn open(name: &str, file: &Path, durability: Durability) -> Result<Self> {
-        let pool =
-            Arc::new(Pool { file: file.to_owned(), durability, idle: Mutex::default(), tables: RwLock::default() });
-        let connection = pool.connect()?;
+        let connection = connect(file, durability)?;
         schema::prepare(&connection).map_err(failed)?;
+        let readers = Arc::new(Readers::new(file, durability));
+        let tables = Arc::new(Tables::default());
         let (writer, jobs) = mpsc::channel(QUEUE);
-        let writing = Arc::clone(&pool);
+        let writing = Writer { connection, tables: Arc::clone(&tables), readers: Arc::clone(&readers) };
         std::thread::Builder::new()
             .name(format!("{name}-writer"))
-            .spawn(move || writer::work(&connection, &writing, jobs))
+            .spawn(move || writing.work(jobs))
             .map_err(Error::internal)?;
-        Ok(Self { pool, writer })
+        Ok(Self { readers, tables, writer })
     }
 
     pub(super) fn prepare(
@@ -73,18 +68,18 @@ impl Sqlite {
         searched: &'static [&'static str],
     ) -> Result<()> {
         let table = Table::new(collection, indexes, searched);
-        self.pool.read(|connection| table.create(connection))?;
-        self.pool.tables.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(table));
+        table.create(&self.readers.connect()?).map_err(failed)?;
+        self.tables.add(table);
         Ok(())
     }
 
     pub(super) fn load(&self, collection: &'static str, id: &str) -> Result<Option<Stored>> {
-        let table = self.pool.table(collection)?;
-        self.pool.read(|connection| connection.prepare_cached(&table.load)?.query_row([id], stored).optional())
+        let table = self.tables.get(collection)?;
+        self.readers.read(|connection| connection.prepare_cached(&table.load)?.query_row([id], stored).optional())
     }
 
     pub(super) async fn load_many(&self, collection: &'static str, ids: Vec<String>) -> Result<Vec<Stored>> {
-        let table = self.pool.table(collection)?;
+        let table = self.tables.get(collection)?;
         self.query(move |connection| {
             let mut statement = connection.prepare_cached(&table.load)?;
             ids.iter().filter_map(|id| statement.query_row([id], stored).optional().transpose()).collect()
@@ -93,7 +88,7 @@ impl Sqlite {
     }
 
     pub(super) async fn find(&self, collection: &'static str, find: Find) -> Result<Found> {
-        let table = self.pool.table(collection)?;
+        let table = self.tables.get(collection)?;
         self.query(move |connection| {
             let limit = find.paging.limit.get();
             let (sql, values) = table.find(&find);
@@ -121,7 +116,7 @@ impl Sqlite {
         index: &'static Index,
         values: Vec<String>,
     ) -> Result<Vec<Stored>> {
-        let table = self.pool.table(collection)?;
+        let table = self.tables.get(collection)?;
         self.query(move |connection| {
             let mut statement = connection.prepare_cached(&table.find_by(index))?;
             values.iter().filter_map(|value| statement.query_row([value], stored).optional().transpose()).collect()
@@ -130,7 +125,7 @@ impl Sqlite {
     }
 
     pub(super) async fn tally(&self, collection: &'static str, field: &'static str) -> Result<Vec<(String, i64)>> {
-        let table = self.pool.table(collection)?;
+        let table = self.tables.get(collection)?;
         self.query(move |connection| {
             let mut statement = connection.prepare_cached(&table.tally(field))?;
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
@@ -146,7 +141,7 @@ impl Sqlite {
     }
 
     pub(super) fn is_pending(&self, event: &str) -> Result<bool> {
-        self.pool.read(|connection| {
+        self.readers.read(|connection| {
             connection
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM _outbox WHERE id = ?1)")?
                 .query_row([event], |row| row.get(0))
@@ -154,7 +149,7 @@ impl Sqlite {
     }
 
     pub(super) fn is_handled(&self, event: &str) -> Result<bool> {
-        self.pool.read(|connection| {
+        self.readers.read(|connection| {
             connection
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM _inbox WHERE id = ?1)")?
                 .query_row([event], |row| row.get(0))
@@ -179,44 +174,24 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R> {
-        let pool = Arc::clone(&self.pool);
-        tokio::task::spawn_blocking(move || pool.read(work)).await.map_err(Error::internal)?
+        let readers = Arc::clone(&self.readers);
+        tokio::task::spawn_blocking(move || readers.read(work)).await.map_err(Error::internal)?
     }
 }
 
-impl Pool {
-    fn connect(&self) -> Result<Connection> {
-        let connection = Connection::open(&self.file).map_err(failed)?;
-        let synchronous = match self.durability {
-            Durability::Disk => "FULL",
-            Durability::Process => "OFF",
-        };
-        connection.busy_timeout(LOCK_TIMEOUT).map_err(failed)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection
-            .execute_batch(&format!(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;"
-            ))
-            .map_err(failed)?;
-        Ok(connection)
-    }
-
-    fn read<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = idle.map_or_else(|| self.connect(), Ok)?;
-        let outcome = work(&connection).map_err(failed);
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_READERS {
-            idle.push(connection);
-        }
-        outcome
-    }
-
-    fn table(&self, collection: &str) -> Result<Arc<Table>> {
-        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        let known = tables.iter().find(|table| table.name == collection).cloned();
-        known.ok_or_else(|| Error::internal(format!("the collection {collection} was not opened")))
-    }
+/// Opens the file as readers and the writer do.
+fn connect(file: &Path, durability: Durability) -> Result<Connection> {
+    let connection = Connection::open(file).map_err(failed)?;
+    let synchronous = match durability {
+        Durability::Disk => "FULL",
+        Durability::Process => "OFF",
+    };
+    connection.busy_timeout(LOCK_TIMEOUT).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let settings =
+        format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;");
+    connection.execute_batch(&settings).map_err(failed)?;
+    Ok(connection)
 }
 
 /// Every statement that reads documents begins with `version, doc`.

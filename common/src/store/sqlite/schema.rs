@@ -1,11 +1,30 @@
 //! Tables and statements. Indexed fields are copied into columns by SQLite itself when a document is written; an index that is
 //! declared later finds its columns filled from the documents that are there.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
 
 use super::super::{Direction, Find, Index};
 use super::sql;
+use crate::error::{Error, Result};
+
+/// The tables of one database.
+#[derive(Default)]
+pub(super) struct Tables(RwLock<Vec<Arc<Table>>>);
+
+impl Tables {
+    pub(super) fn add(&self, table: Table) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(table));
+    }
+
+    pub(super) fn get(&self, collection: &str) -> Result<Arc<Table>> {
+        let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = tables.iter().find(|table| table.name == collection).cloned();
+        known.ok_or_else(|| Error::internal(format!("the collection {collection} was not opened")))
+    }
+}
 
 /// One collection's table and its statements.
 pub(super) struct Table {

@@ -7,8 +7,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::super::commit::{Change, Commit, Refusal, Write};
-use super::schema::Table;
-use super::{Job, Pool, failed};
+use super::readers::Readers;
+use super::schema::{Table, Tables};
+use super::{Job, failed};
 use crate::error::Error;
 
 /// Commits in one transaction: enough to share a flush among all who wait, and few enough that the first of them is
@@ -19,53 +20,67 @@ const INBOX_SECONDS: u32 = 7 * 24 * 3600;
 
 type Outcome = Result<(), Refusal>;
 
-pub(super) fn work(connection: &Connection, pool: &Pool, mut jobs: mpsc::Receiver<Job>) {
-    let mut together = Vec::new();
-    while let Some(first) = jobs.blocking_recv() {
-        together.push(first);
-        while together.len() < MAX_TOGETHER
-            && let Ok(next) = jobs.try_recv()
-        {
-            together.push(next);
-        }
-        let outcomes = transaction(connection, pool, &together);
-        for (at, job) in together.drain(..).enumerate() {
-            let outcome = match &outcomes {
-                Ok(outcomes) => outcomes[at].clone(),
-                Err(error) => Err(Refusal::Failed(error.clone())),
-            };
-            // Nobody may be waiting any more; the commit stands all the same.
-            let _ = job.answer.send(outcome);
-        }
-    }
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) tables: Arc<Tables>,
+    pub(super) readers: Arc<Readers>,
 }
 
-fn transaction(connection: &Connection, pool: &Pool, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let carried_out: Result<Vec<Outcome>, Error> =
-        jobs.iter().map(|job| carry_out(connection, pool, &job.commit)).collect();
-    let done = carried_out.and_then(|outcomes| connection.execute_batch("COMMIT").map_err(failed).map(|()| outcomes));
-    if done.is_err() && !connection.is_autocommit() {
-        connection.execute_batch("ROLLBACK").map_err(failed)?;
+impl Writer {
+    /// Carries out commits until nobody can ask for more.
+    pub(super) fn work(self, mut jobs: mpsc::Receiver<Job>) {
+        let mut together = Vec::new();
+        while let Some(first) = jobs.blocking_recv() {
+            together.push(first);
+            while together.len() < MAX_TOGETHER
+                && let Ok(next) = jobs.try_recv()
+            {
+                together.push(next);
+            }
+            let outcomes = self.transaction(&together);
+            for (at, job) in together.drain(..).enumerate() {
+                let outcome = match &outcomes {
+                    Ok(outcomes) => outcomes[at].clone(),
+                    Err(error) => Err(Refusal::Failed(error.clone())),
+                };
+                // Nobody may be waiting any more; the commit stands all the same.
+                let _ = job.answer.send(outcome);
+            }
+        }
     }
-    done
+
+    fn transaction(&self, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
+        let connection = &self.connection;
+        // Before, so that the WAL can start anew; after, so that what was committed can move out of it.
+        self.readers.end_snapshots();
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+        let carried_out: Result<Vec<Outcome>, Error> =
+            jobs.iter().map(|job| carry_out(connection, &self.tables, &job.commit)).collect();
+        let done =
+            carried_out.and_then(|outcomes| connection.execute_batch("COMMIT").map_err(failed).map(|()| outcomes));
+        if done.is_err() && !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK").map_err(failed)?;
+        }
+        self.readers.end_snapshots();
+        done
+    }
 }
 
 /// The inner result is this commit's own; the outer one ends the transaction for all.
-fn carry_out(connection: &Connection, pool: &Pool, commit: &Commit) -> Result<Outcome, Error> {
+fn carry_out(connection: &Connection, tables: &Tables, commit: &Commit) -> Result<Outcome, Error> {
     // A single statement leaves nothing behind when it is refused.
     let alone = commit.writes.len() + usize::from(commit.handles.is_some()) <= 1;
     if alone {
-        return apply(connection, pool, commit);
+        return apply(connection, tables, commit);
     }
     connection.prepare_cached("SAVEPOINT one").and_then(|mut s| s.execute([])).map_err(failed)?;
-    let outcome = apply(connection, pool, commit)?;
+    let outcome = apply(connection, tables, commit)?;
     let end = if outcome.is_ok() { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
     connection.execute_batch(end).map_err(failed)?;
     Ok(outcome)
 }
 
-fn apply(connection: &Connection, pool: &Pool, commit: &Commit) -> Result<Outcome, Error> {
+fn apply(connection: &Connection, tables: &Tables, commit: &Commit) -> Result<Outcome, Error> {
     if let Some(event) = &commit.handles {
         let mut record =
             connection.prepare_cached("INSERT INTO _inbox (id) VALUES (?1) ON CONFLICT DO NOTHING").map_err(failed)?;
@@ -76,7 +91,7 @@ fn apply(connection: &Connection, pool: &Pool, commit: &Commit) -> Result<Outcom
         forget.execute([INBOX_SECONDS]).map_err(failed)?;
     }
     for write in &commit.writes {
-        let table = pool.table(write.collection)?;
+        let table = tables.get(write.collection)?;
         if let Err(refusal) = change(connection, &table, write)? {
             return Ok(Err(refusal));
         }

@@ -1,0 +1,123 @@
+//! The connections that read. To begin and end a read transaction costs SQLite two system calls for its locks, more than a look-up
+//! by id itself; so a connection keeps its snapshot for the next reads, for as long as nobody has committed anything.
+//!
+//! Whether anybody has, in this process or another, is in the first bytes of the WAL index (sqlite.org/walformat.html, section
+//! 2.1), which every commit changes. Nobody but the file system is asked, so nothing is read that is out of date.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rusqlite::Connection;
+
+use super::{connect, failed};
+use crate::error::Result;
+use crate::store::Durability;
+
+/// Idle connections kept.
+const IDLE: usize = 16;
+/// One copy of the WAL index's header.
+type Header = [u8; 48];
+
+pub(super) struct Readers {
+    file: PathBuf,
+    durability: Durability,
+    index: OnceLock<Option<File>>,
+    idle: Mutex<Vec<Reader>>,
+    /// Counts how often the writer has asked for snapshots to end.
+    endings: AtomicU64,
+}
+
+struct Reader {
+    connection: Connection,
+    /// The header from before the snapshot began; `None` without a snapshot.
+    snapshot: Option<Header>,
+}
+
+impl Readers {
+    pub(super) fn new(file: &Path, durability: Durability) -> Self {
+        let (file, index) = (file.to_owned(), OnceLock::new());
+        Self { file, durability, index, idle: Mutex::default(), endings: AtomicU64::new(0) }
+    }
+
+    /// Reads on a state of the database that is no older than this call.
+    pub(super) fn read<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R> {
+        let endings = self.endings.load(Ordering::Acquire);
+        let idle = self.idle().pop();
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader { connection: self.connect()?, snapshot: None },
+        };
+        reader.refresh(self.header()).map_err(failed)?;
+        // After an error the connection is not kept: nobody knows what state it is in.
+        let outcome = work(&reader.connection).map_err(failed)?;
+        let mut idle = self.idle();
+        if self.endings.load(Ordering::Acquire) != endings {
+            reader.end().map_err(failed)?;
+        }
+        if idle.len() < IDLE {
+            idle.push(reader);
+        }
+        Ok(outcome)
+    }
+
+    /// A connection of its own, with no snapshot.
+    pub(super) fn connect(&self) -> Result<Connection> {
+        connect(&self.file, self.durability)
+    }
+
+    /// Ends the snapshots of idle connections, and of the others when they are done: the WAL cannot start anew, and grows,
+    /// while anybody looks at its past.
+    pub(super) fn end_snapshots(&self) {
+        let mut idle = self.idle();
+        self.endings.fetch_add(1, Ordering::AcqRel);
+        // A connection that cannot even end its snapshot is closed, which ends it.
+        idle.retain_mut(|reader| reader.end().is_ok());
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(unix)]
+    fn header(&self) -> Option<Header> {
+        use std::os::unix::fs::FileExt;
+        let index = self.index.get_or_init(|| {
+            let mut name = self.file.clone().into_os_string();
+            name.push("-shm");
+            File::open(name).ok()
+        });
+        let mut header = [0; 48];
+        index.as_ref()?.read_exact_at(&mut header, 0).ok()?;
+        Some(header)
+    }
+
+    /// Elsewhere every read is a transaction of its own.
+    #[cfg(not(unix))]
+    fn header(&self) -> Option<Header> {
+        None
+    }
+}
+
+impl Reader {
+    fn refresh(&mut self, header: Option<Header>) -> rusqlite::Result<()> {
+        if self.snapshot.is_some() && self.snapshot == header {
+            return Ok(());
+        }
+        self.end()?;
+        if header.is_some() {
+            // It begins with the first read, which comes after the header was looked at.
+            self.connection.prepare_cached("BEGIN")?.execute([])?;
+            self.snapshot = header;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> rusqlite::Result<()> {
+        if self.snapshot.take().is_some() {
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+        }
+        Ok(())
+    }
+}
