@@ -129,7 +129,7 @@ impl Fields {
             .or_else(|error| number.map_or(Err(error), |number| serde_json::from_value(number.into())));
         match parsed {
             Ok(parsed) => Some(parsed),
-            Err(error) => self.refuse(name, &shortened(error.to_string())),
+            Err(error) => self.refuse(name, &shortened(plain(&error.to_string()))),
         }
     }
 
@@ -141,6 +141,21 @@ impl Fields {
             Some(input) if errors.is_empty() => Ok(input),
             _ => Err(Error::invalid(errors)),
         }
+    }
+}
+
+/// What serde says of a value of the wrong type, in words for people, and without the value: it may be a secret.
+fn plain(message: &str) -> String {
+    let of_type =
+        ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|start| message.starts_with(start));
+    let Some((_, expected)) = message.rsplit_once("expected ").filter(|_| of_type) else {
+        return message.to_owned();
+    };
+    match expected {
+        "u8" | "u16" | "u32" | "u64" => "must be a whole number, not negative".to_owned(),
+        "a sequence" => "must be a list".to_owned(),
+        "a map" => "must be an object".to_owned(),
+        other => format!("must be {}", other.replace('`', "")),
     }
 }
 
@@ -220,6 +235,22 @@ mod tests {
         let error =
             from_query::<Line>(pairs(&[("name", "a"), ("name", "b"), ("quantity", "x")]).into_iter()).unwrap_err();
         assert_eq!(error.fields().len(), 2);
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_in_plain_words_and_not_quoted() {
+        for (value, message) in [
+            (json!("secret"), "must be a whole number, not negative"),
+            (json!(-5), "must be a whole number, not negative"),
+            (json!(1.5), "must be a whole number, not negative"),
+            (json!(0), "must be between 1 and 999"),
+        ] {
+            let error = from_json::<Line>(json!({"name": "tea", "quantity": value})).unwrap_err();
+            assert_eq!(error.fields()[0].message, message, "{value}");
+        }
+        assert_eq!(plain("unknown variant `card`, expected `demo`"), "must be demo");
+        assert_eq!(plain("unknown variant `x`, expected one of `name`, `price`"), "must be one of name, price");
+        assert_eq!(plain("invalid type: map, expected a string"), "must be a string");
     }
 
     #[test]

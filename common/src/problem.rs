@@ -41,12 +41,12 @@ impl Kind {
     fn title(self) -> &'static str {
         match self {
             Self::Malformed => "The request cannot be read",
-            Self::Unauthenticated => "Sign in first",
+            Self::Unauthenticated => "Not signed in",
             Self::PaymentDeclined => "The payment was declined",
             Self::Forbidden => "Not allowed",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Not with this method",
-            Self::Conflict => "The present state does not allow this",
+            Self::Conflict => "In conflict with what is there",
             Self::TooLarge => "Too large",
             Self::UnsupportedMediaType => "Wrong content type",
             Self::Invalid => "The request cannot be accepted",
@@ -75,10 +75,13 @@ impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let id = request_id(request);
         let (status, method, path) = (self.kind().status(), request.method(), request.uri().path());
+        // Only names of fields: what a client sent may be personal.
+        let fields: Vec<&str> = self.fields().iter().map(|bad| bad.field.as_str()).collect();
         if status.code >= 500 {
-            tracing::error!(request_id = %id, %method, %path, status = status.code, error = %self, "failed");
+            let cause = self.cause().unwrap_or(self.detail());
+            tracing::error!(request_id = %id, %method, %path, status = status.code, code = self.code(), cause, "failed");
         } else {
-            tracing::debug!(request_id = %id, %method, %path, status = status.code, error = %self, "refused");
+            tracing::info!(request_id = %id, %method, %path, status = status.code, code = self.code(), ?fields, "refused");
         }
         let problem = Problem {
             r#type: format!("urn:souk:problem:{}", self.code()),

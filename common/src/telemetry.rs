@@ -3,17 +3,30 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging. `filter` is a level or a list of `target=level`, as `RUST_LOG` takes it.
 pub fn start(filter: &str) -> Result<(), String> {
-    // Rocket's own lines (some under the target `_`) repeat ours and cost a quarter of the throughput.
-    let filter = EnvFilter::try_new(format!("{filter},_=off,rocket=off,rocket_http=off,hyper=warn"))
+    // A word alone is taken for a target by `EnvFilter`, so that a level with a typing error would log nothing.
+    let bare = filter.split(',').find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err());
+    if let Some(word) = bare {
+        return Err(format!("{word:?} is no log level: error, warn, info, debug, trace, off"));
+    }
+    // Rocket's own lines repeat ours and cost a quarter of the throughput.
+    let filter = EnvFilter::try_new(format!("{filter},rocket=off,rocket_http=off,hyper=warn"))
         .map_err(|error| format!("the log filter {filter:?} cannot be read: {error}"))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    // What it logs in our name, about guards, has such targets, and quotes what clients sent.
+    let not_rocket = filter_fn(|metadata| !metadata.target().ends_with("::_"));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(not_rocket)
+        .with(lines)
         .try_init()
         .map_err(|error| format!("logging cannot start: {error}"))
 }

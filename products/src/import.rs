@@ -15,7 +15,7 @@ use serde::Serialize;
 
 pub use self::mapping::{Mapping, OnError};
 use crate::App;
-use crate::product::{Details, ImportKey, Product};
+use crate::product::{Details, ImportKey, Imported, Product};
 use crate::stock::Available;
 
 /// The largest file, in bytes.
@@ -106,6 +106,12 @@ impl Input for Row {
     }
 }
 
+impl Row {
+    fn imported(&self) -> Imported {
+        Imported { key: self.key.clone(), available: self.available }
+    }
+}
+
 /// Imports a file.
 pub async fn import(app: &App, mapping: Mapping, upload: Upload) -> Result<Report> {
     let on_error = mapping.on_error;
@@ -129,6 +135,9 @@ struct Read {
 }
 
 fn read(mapping: &Mapping, upload: &Upload) -> Result<Read> {
+    if let Some(names) = rows::names(upload.format, &upload.bytes)? {
+        mapping.check(&names)?;
+    }
     let mut outcome = Read { rows: 0, good: Vec::new(), errors: Vec::new() };
     let mut lines = HashMap::new();
     rows::each(upload.format, &upload.bytes, |line, row| {
@@ -160,7 +169,7 @@ async fn write(app: &App, rows: &[Row]) -> Result<Report> {
         .run(|tx| async move {
             let known = app.products.by_keys(rows.iter().map(|row| &row.key)).await?;
             let known: HashMap<_, _> =
-                known.iter().filter_map(|product| Some((product.key.as_ref()?, product.id))).collect();
+                known.iter().filter_map(|product| Some((&product.imported.as_ref()?.key, product.id))).collect();
             let mut report = Report::default();
             for (at, row) in rows.iter().enumerate() {
                 if at % ROWS_AT_A_TIME == 0 {
@@ -172,7 +181,7 @@ async fn write(app: &App, rows: &[Row]) -> Result<Report> {
                 };
                 let Some(there) = there else {
                     let available = row.available.unwrap_or_default();
-                    let product = Product::new(row.details.clone(), available, Some(row.key.clone()));
+                    let product = Product::new(row.details.clone(), available, Some(row.imported()));
                     tx.put(&app.products.0, product.id, &product).await?;
                     report.created += 1;
                     continue;
@@ -190,15 +199,38 @@ async fn write(app: &App, rows: &[Row]) -> Result<Report> {
         .await
 }
 
-/// The product as the row wants it, `None` when it is so already.
+/// The product as the row wants it, `None` when it is so already. The stock follows the file only where the file's own
+/// number has changed: what was sold since the last import stays sold.
 fn updated(mut product: Product, row: &Row) -> Result<Option<Product>> {
     let details_differ = product.listing()?.details != row.details;
-    let stocked = row.available.filter(|available| u32::from(*available) != product.stock.available());
+    let before = product.imported.replace(row.imported());
+    let recounted = row.available.filter(|available| before.and_then(|before| before.available) != Some(*available));
     if details_differ {
         product.edit(row.details.clone())?;
     }
-    if let Some(available) = stocked {
+    if let Some(available) = recounted {
         product.stock.restock(available);
     }
-    Ok((details_differ || stocked.is_some()).then_some(product))
+    Ok((details_differ || recounted.is_some()).then_some(product))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::product::tests::tea;
+
+    #[test]
+    fn the_same_file_again_does_not_undo_sales() {
+        let row = |available| Row {
+            key: "a".to_owned().try_into().unwrap(),
+            details: tea().listing().unwrap().details.clone(),
+            available: Some(Available::try_from(available).unwrap()),
+        };
+        let mut product = Product::new(row(1).details, Available::try_from(1).unwrap(), Some(row(1).imported()));
+        product.stock.restock(Available::try_from(0).unwrap());
+        assert!(updated(product.clone(), &row(1)).unwrap().is_none(), "the file says what it said");
+        let recounted = updated(product, &row(5)).unwrap().unwrap();
+        assert_eq!(recounted.stock.available(), 5);
+        assert!(updated(recounted, &row(5)).unwrap().is_none());
+    }
 }

@@ -14,14 +14,23 @@ use crate::stock::{Available, Stock};
 pub struct Product {
     /// Its id.
     pub id: ProductId,
-    /// The key of the import that it came with.
-    pub key: Option<ImportKey>,
+    /// What the file said that it came with.
+    pub imported: Option<Imported>,
     /// What is offered; nothing, when it is no longer sold. Its books stay, for the orders that have it.
     pub listing: Option<Listing>,
     /// How many there are.
     pub stock: Stock,
     /// Counts the edits, from 1; a sale is no edit.
     pub version: u64,
+}
+
+/// What an import remembers of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The name by which the file knows it.
+    pub key: ImportKey,
+    /// How many the file said there are. While it says the same, sales since then are not undone.
+    pub available: Option<Available>,
 }
 
 /// The name by which a file of products knows a product.
@@ -111,9 +120,9 @@ impl ProductView {
 impl Product {
     /// A product that is sold from now on.
     #[must_use]
-    pub fn new(details: Details, available: Available, key: Option<ImportKey>) -> Self {
+    pub fn new(details: Details, available: Available, imported: Option<Imported>) -> Self {
         let listing = Some(Listing::new(details, Timestamp::now()));
-        Self { id: ProductId::new(), key, listing, stock: Stock::of(available), version: 1 }
+        Self { id: ProductId::new(), imported, listing, stock: Stock::of(available), version: 1 }
     }
 
     /// The offer; an error when it is no longer sold.
@@ -132,7 +141,7 @@ impl Product {
     /// Sells it no longer.
     pub fn withdraw(&mut self) -> Result<()> {
         self.listing()?;
-        (self.listing, self.key) = (None, None);
+        (self.listing, self.imported) = (None, None);
         self.version += 1;
         Ok(())
     }

@@ -18,7 +18,7 @@ static CATEGORY_NEWEST: Index = Index::sorted("category_newest", &["listing.deta
 static CATEGORY_BY_NAME: Index = Index::sorted("category_by_name", &["listing.details.category"], "listing.sort_name");
 static CATEGORY_BY_PRICE: Index =
     Index::sorted("category_by_price", &["listing.details.category"], "listing.details.price.amount");
-static BY_KEY: Index = Index::unique("by_key", &["key"]);
+static BY_KEY: Index = Index::unique("by_key", &["imported.key"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "due");
 
 impl Document for Product {

@@ -1,7 +1,7 @@
 //! How the columns of a file become the fields of a product: one template for each field, given as query parameters.
 
 use common::Money;
-use common::error::FieldError;
+use common::error::{Error, FieldError};
 use common::input::{self, Fields, Input};
 use common::money::Currency;
 use serde::Deserialize;
@@ -13,6 +13,9 @@ use super::rows::{Column, Row};
 const TEXTS: [&str; 7] = ["key", "name", "description", "category", "unit", "supplier", "image"];
 /// Fields that are read as numbers.
 const NUMBERS: [&str; 3] = ["price", "currency", "available"];
+
+/// Without these there is no product.
+const REQUIRED: [&str; 4] = ["key", "name", "category", "price"];
 
 /// What the query parameters of an import say.
 #[derive(Debug)]
@@ -78,6 +81,31 @@ impl Default for Mapping {
 }
 
 impl Mapping {
+    /// Refuses a mapping that cannot fit a file with these columns: said once instead of for each row.
+    pub(super) fn check(&self, names: &[String]) -> Result<(), Error> {
+        let there = |column: &Column| match column {
+            Column::Named(name) => names.contains(name),
+            Column::Numbered(at) => *at < names.len(),
+        };
+        let columns = || names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let mut problems = Vec::new();
+        for (field, template) in &self.templates {
+            for column in template.columns().filter(|column| !there(column)) {
+                let problem = missing(field, column);
+                let message = format!("{}; the columns are {}", problem.message, columns());
+                problems.push(FieldError::new(problem.field, message));
+            }
+        }
+        for field in REQUIRED {
+            let mapped = self.templates.iter().any(|(name, _)| *name == field);
+            if !mapped && !names.iter().any(|name| name == field) {
+                let message = format!("no column has this name: say which one it is; the columns are {}", columns());
+                problems.push(FieldError::new(field, message));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems)) }
+    }
+
     /// Reads a row as a `T`, which has the fields of a product.
     pub(super) fn read<T: Input>(&self, row: &Row<'_>) -> Result<T, Vec<FieldError>> {
         let mut product = Map::new();
@@ -154,6 +182,13 @@ impl Mapping {
 }
 
 impl Template {
+    fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Column(column) => Some(column),
+        })
+    }
+
     fn fill(&self, field: &str, row: &Row<'_>) -> Result<Value, FieldError> {
         // A column alone keeps its type; a JSON price may be an object.
         if let [Part::Column(column)] = self.0.as_slice() {

@@ -37,6 +37,18 @@ impl Row<'_> {
     }
 }
 
+/// The columns of a CSV file; `None` for a file in which each row may have others.
+pub(super) fn names(format: Format, bytes: &[u8]) -> Result<Option<Vec<String>>> {
+    match format {
+        Format::Csv => {
+            let mut reader = reader(without_mark(bytes));
+            let names = reader.headers().map_err(|error| unreadable(&error))?;
+            Ok(Some(names.iter().map(str::to_owned).collect()))
+        }
+        Format::NdJson => Ok(None),
+    }
+}
+
 /// Calls `f` with each row and the line that it begins on. A row that cannot be read is an error of that row; `f`'s own
 /// error ends it all.
 pub(super) fn each(
@@ -44,23 +56,34 @@ pub(super) fn each(
     bytes: &[u8],
     f: impl FnMut(u64, std::result::Result<Row<'_>, FieldError>) -> Result<()>,
 ) -> Result<()> {
-    // Spreadsheets put a byte order mark in front.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = without_mark(bytes);
     match format {
         Format::Csv => each_record(bytes, f),
         Format::NdJson => each_line(bytes, f),
     }
 }
 
+/// Spreadsheets put a byte order mark in front.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+fn reader(bytes: &[u8]) -> csv::Reader<&[u8]> {
+    ReaderBuilder::new().flexible(true).from_reader(bytes)
+}
+
+fn unreadable(error: &csv::Error) -> Error {
+    Error::malformed(format!("The file is not CSV: {error}."))
+}
+
 fn each_record(
     bytes: &[u8],
     mut f: impl FnMut(u64, std::result::Result<Row<'_>, FieldError>) -> Result<()>,
 ) -> Result<()> {
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let unreadable = |error: csv::Error| Error::malformed(format!("The file is not CSV: {error}."));
-    let names = reader.headers().map_err(unreadable)?.clone();
+    let mut reader = reader(bytes);
+    let names = reader.headers().map_err(|error| unreadable(&error))?.clone();
     let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record).map_err(unreadable)? {
+    while reader.read_byte_record(&mut record).map_err(|error| unreadable(&error))? {
         let line = record.position().map_or(0, csv::Position::line);
         let row = if record.len() == names.len() {
             StringRecord::from_byte_record(record.clone())

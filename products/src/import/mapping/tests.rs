@@ -78,9 +78,13 @@ fn ndjson_takes_money_or_numbers() {
 }
 
 #[test]
-fn a_column_that_is_not_there_is_said() {
-    let rows = read(Format::Csv, "key,price\na,5\n", &mapping(&[("name", "{title}"), ("category", "{#9}")]));
-    assert_eq!(bad_fields(&rows[0].1), ["name", "category"]);
+fn a_mapping_that_does_not_fit_the_file_is_refused_once() {
+    let names = ["key", "price"].map(str::to_owned);
+    let refused = mapping(&[("name", "{title}"), ("unit", "{#9}")]).check(&names).unwrap_err();
+    let fields: Vec<&str> = refused.fields().iter().map(|bad| bad.field.as_str()).collect();
+    assert_eq!(fields, ["name", "unit", "category"]);
+    assert!(refused.fields()[0].message.contains("\"key\", \"price\""), "{}", refused.fields()[0].message);
+    assert!(mapping(&[("name", "{key}"), ("category", "tea")]).check(&names).is_ok());
 }
 
 #[test]
