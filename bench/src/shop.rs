@@ -35,9 +35,8 @@ impl Drop for Server {
 pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     let directory = tempfile::tempdir().map_err(text)?;
     let souk = souk_binary()?;
-    let admin = make_admin(&souk, directory.path())?;
-
     let shop = open(&souk, directory.path()).await?;
+    let admin = make_admin(&souk, directory.path())?;
     against_bare_rocket(table, &shop).await?;
     memory(table, &shop).await?;
     buying(table, &shop).await?;

@@ -232,6 +232,12 @@ impl Error {
         self.0.cause.as_deref()
     }
 
+    /// For an operator at a terminal, who may know everything: the cause, where there is one.
+    #[must_use]
+    pub fn for_operator(&self) -> String {
+        self.cause().unwrap_or(self.detail()).to_owned()
+    }
+
     /// Whether a unique index refused a write.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {

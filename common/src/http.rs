@@ -6,10 +6,10 @@ use std::net::IpAddr;
 
 use rocket::config::{LogLevel, Shutdown};
 use rocket::data::{Data, FromData, ToByteUnit};
-use rocket::fairing::AdHoc;
+use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{Header, Method};
 use rocket::request::{FromRequest, Outcome, Request};
-use rocket::{Build, Config, Rocket};
+use rocket::{Build, Config, Response, Rocket};
 
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
@@ -22,6 +22,8 @@ pub const MAX_JSON: u64 = 64 * 1024;
 /// Beyond the limit this much is read and thrown away before the answer, so that a client which sends first and reads
 /// later sees its 413 instead of a broken connection.
 const MAX_DRAIN: u64 = 8 * 1024 * 1024;
+
+const METHOD_FIELD: &[u8] = b"_method=";
 
 /// A Rocket that answers as Souk does: no banner, request ids, problem+json. The
 /// caller mounts the services.
@@ -38,25 +40,29 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         shutdown: Shutdown { grace: 2, mercy: 2, ..Shutdown::default() },
         ..Config::release_default()
     };
-    rocket::custom(config)
-        .attach(AdHoc::on_request("no forms", |request, _| {
-            Box::pin(async move {
-                // Rocket lets a form choose another method by its field `_method`. No route of ours takes a form: it is
-                // a POST again, and where no route takes it either, this is why.
-                let is_form = request.content_type().is_some_and(|given| given.is_form());
-                if is_form && !matches!(request.method(), Method::Get | Method::Head | Method::Post) {
-                    request.set_method(Method::Post);
-                    problem::note(request, Error::unsupported_media_type("application/json"));
-                }
-            })
-        }))
-        .attach(AdHoc::on_response("request id", |request, response| {
-            let id = request_id(request).to_owned();
-            Box::pin(async move {
-                response.set_header(Header::new("X-Request-Id", id));
-            })
-        }))
-        .register("/", problem::catchers())
+    rocket::custom(config).attach(Always).register("/", problem::catchers())
+}
+
+/// What happens to every request, whatever its route.
+struct Always;
+
+#[rocket::async_trait]
+impl Fairing for Always {
+    fn info(&self) -> Info {
+        Info { name: "request ids, and no method but the request's own", kind: Kind::Request | Kind::Response }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        // Rocket lets a form choose another method by a first field `_method`. That is a POST again.
+        let is_form = request.content_type().is_some_and(|given| given.is_form());
+        if is_form && data.peek(METHOD_FIELD.len()).await == METHOD_FIELD {
+            request.set_method(Method::Post);
+        }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        response.set_header(Header::new("X-Request-Id", request_id(request).to_owned()));
+    }
 }
 
 /// The one value of a header, when it is there.

@@ -115,14 +115,9 @@ struct Refusal(Mutex<Option<Error>>);
 /// What a guard returns to refuse the request with `error`.
 pub fn refuse<T>(request: &Request<'_>, error: Error) -> Outcome<T, Error> {
     let status = error.kind().status();
-    note(request, error.clone());
-    Outcome::Error((status, error))
-}
-
-/// Keeps the reason for which no route will take this request.
-pub(crate) fn note(request: &Request<'_>, error: Error) {
     let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
-    *refusal.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    *refusal.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+    Outcome::Error((status, error))
 }
 
 /// The one catcher, for every status and path.

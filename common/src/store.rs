@@ -14,6 +14,7 @@ mod tx;
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use self::combine::Combiner;
-use self::commit::{Commit, Refusal, Stored};
+use self::commit::{Commit, Refusal, Rule, Ruled, Stored, Write};
 pub use self::find::{Direction, Find, Index};
 pub use self::tx::Tx;
 use crate::bus::{Delivery, Event, EventId, Message};
@@ -165,6 +166,12 @@ impl Database {
         tokio::time::timeout(within, gone).await.is_ok()
     }
 
+    /// Makes sure that what was deleted or overwritten until now is in no file any more. For what a person has a right
+    /// to see gone; it waits for the disk.
+    pub async fn scrub(&self) -> Result<()> {
+        self.commit(Commit { scrub: true, ..Commit::default() }).await.map_err(Refusal::into_error)
+    }
+
     async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
         if commit.is_empty() {
             return Ok(());
@@ -283,6 +290,38 @@ impl<T: Document> Collection<T> {
             Engine::Sqlite(sqlite) => sqlite.find_each(T::COLLECTION, index, values).await?,
         };
         found.iter().map(Stored::decode).collect()
+    }
+
+    /// Changes many documents at once, all or nothing, each by its own rule (see [`Collection::change`]). The rules run inside the commit,
+    /// on what they find there, so that no other writer can come in between; meanwhile other writers wait. An error of
+    /// one rule is the error of all.
+    pub async fn change_all<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
+    where
+        F: FnOnce(&mut Option<T>) -> Result<()> + Send + 'static,
+    {
+        let prepare = |(id, rule): (T::Id, F)| {
+            let id = id.to_string();
+            let key = id.clone();
+            let rule: Rule = Box::new(move |stored| {
+                let changed = AssertUnwindSafe(|| {
+                    let mut slot: Option<T> = stored.map(Stored::decode).transpose()?;
+                    rule(&mut slot)?;
+                    Write::between(key, stored, slot.as_ref())
+                });
+                // It runs where everything is written, and that must go on.
+                catch_unwind(changed).unwrap_or_else(|_| Err(Error::internal("a rule panicked")))
+            });
+            Ruled { collection: T::COLLECTION, id, rule }
+        };
+        let commit = Commit { rules: rules.into_iter().map(prepare).collect(), ..Commit::default() };
+        self.database.commit(commit).await.map_err(Refusal::into_error)
+    }
+
+    /// Whether there is no document at all.
+    pub async fn is_empty(&self) -> Result<bool> {
+        match &self.database.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.is_empty(T::COLLECTION).await,
+        }
     }
 
     /// How many documents there are for each value of an indexed field, by value.

@@ -43,6 +43,8 @@ macro_rules! checks {
     };
 }
 
+#[path = "store/bulk.rs"]
+mod bulk;
 #[path = "store/events.rs"]
 mod events;
 #[path = "store/find.rs"]

@@ -156,6 +156,9 @@ pub(crate) async fn erase(app: &App, id: CustomerId) -> Result<()> {
     });
     let announcement = bury.await?;
     tidy_up(app, id).await;
+    if let Err(error) = app.database.scrub().await {
+        tracing::warn!(customer = %id, %error, "what was erased may still be in the files, until the next checkpoint");
+    }
     // So that the old token is normally dead in every service when the client reads its 204. Where a service has not
     // heard in time, the answer is the same: the outbox keeps the announcement until it has.
     app.database.delivered(announcement, HEARD_WITHIN).await;

@@ -12,6 +12,11 @@ use crate::password::{Hasher, Password};
 use crate::signup::{self, NewAccount};
 use crate::store::Accounts;
 
+/// Whether somebody has an account with this address.
+pub async fn knows(database: &Database, email: &Email) -> Result<bool> {
+    Ok(Accounts::open(database)?.by_email(email).await?.is_some())
+}
+
 /// Makes the account with this address an admin, from the next sign-in or refresh on; its password stays as it is.
 /// `None` when there is no such account: then [`create`] makes one, for which it needs a password.
 pub async fn promote(database: &Database, email: &Email) -> Result<Option<CustomerId>> {

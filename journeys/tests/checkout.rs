@@ -312,3 +312,15 @@ async fn many_lines_are_one_order() {
     let order = ana.orders("key").await.expect_status(201);
     assert_eq!((order.items().len(), &order["total"]), (30, &euros(930)));
 }
+
+#[tokio::test]
+async fn clicking_many_times_for_too_much_always_gets_the_same_answer() {
+    let shop = Shop::shared().await;
+    let tea = shop.admin().await.sells("tea", &euros(499), 1).await;
+    let ana = shop.new_customer("Ana").await;
+    ana.adds(&tea, 2).await.expect_status(200);
+    for answer in at_once((0..12).map(|_| ana.orders("key"))).await {
+        let refused = answer.expect_problem(409, "out-of-stock");
+        assert_eq!(refused["items"][0]["available"], 1);
+    }
+}

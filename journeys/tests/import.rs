@@ -224,9 +224,17 @@ async fn a_file_with_stock_sets_it() {
 #[tokio::test]
 async fn rows_must_have_keys() {
     let shop = Shop::shared().await;
-    let text = format!("name,category,price\nTea,{},499\n", unique("shelf"));
+    let text = format!("key,name,category,price\n,Tea,{},499\n", unique("shelf"));
     let report = shop.admin().await.imports("text/csv", text, &[]).await.expect_problem(422, "validation");
     assert_eq!(errors(&report), [(2, "key")]);
+}
+
+#[tokio::test]
+async fn a_mapping_that_does_not_fit_the_columns_is_refused_once() {
+    let shop = Shop::shared().await;
+    let text = "name,category,price\nTea,tea,499\nMug,mugs,1200\n";
+    let import = shop.admin().await.imports("text/csv", text, &[("unit", "{size}")]);
+    import.await.expect_problem(422, "validation").expect_bad_fields(&["key", "unit"]);
 }
 
 #[tokio::test]
@@ -250,4 +258,21 @@ async fn a_mapping_that_makes_no_sense_is_refused() {
         file.csv(text, &[(parameter, value)]).await.expect_bad_fields(&[parameter]);
     }
     assert_eq!(file.products().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn the_same_file_again_does_not_put_back_what_was_sold() {
+    let shop = Shop::shared().await;
+    let file = File::new(&shop).await;
+    let text = "key,name,price,available\n1,Diamond,99900,1\n";
+    file.csv(text, &[]).await.expect_status(200);
+    let diamond = Product::of(&file.products().await[0]);
+    let ana = shop.new_customer("Ana").await;
+    ana.adds(&diamond, 1).await.expect_status(200);
+    ana.orders("key").await.expect_status(201);
+    assert_eq!(file.csv(text, &[]).await.expect_status(200)["unchanged"], 1);
+    let books = file.admin.books(&diamond).await;
+    assert_eq!((books.available, books.sold), (0, 1));
+    file.csv("key,name,price,available\n1,Diamond,99900,3\n", &[]).await.expect_status(200);
+    assert_eq!(file.admin.books(&diamond).await.available, 3);
 }

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use journeys::{Finished, OwnShop, PASSWORD, euros, new_email, souk};
+use journeys::{Finished, OwnShop, PASSWORD, Product, euros, new_email, souk};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -220,4 +220,48 @@ async fn a_program_sees_json() {
     let answer = shop.visitor().gets("/").header("Accept", "application/json").await.expect_status(200);
     assert_eq!(answer.header("Content-Type"), "application/json");
     assert!(answer.body.is_object(), "{answer}");
+}
+
+/// Anybody can sign up with any address. Whoever did so first must not become the admin that the operator means.
+#[tokio::test]
+async fn a_stranger_who_took_the_address_does_not_become_the_admin() {
+    let shop = OwnShop::open().await;
+    let stranger = shop.new_customer("Boss").await;
+    let refused = shop.makes_admin(&stranger.email, "the operator's own password").await;
+    expect_refusal(&refused, "--promote");
+    let sign_in = shop.visitor().signs_in(&stranger.email, PASSWORD).await.expect_status(200);
+    let stranger = shop.visitor().presenting(sign_in["token"].as_str().unwrap());
+    assert_eq!(stranger.gets("/customer/profile").await["role"], "customer");
+}
+
+#[tokio::test]
+async fn a_directory_without_a_shop_does_not_become_one() {
+    let directory = TempDir::new().unwrap();
+    let mistyped = directory.path().join("daat");
+    let refused = souk(&["admin", "create", "boss@example.com", "--data", text(&mistyped)]).await;
+    expect_refusal(&refused, text(&mistyped));
+    assert!(!mistyped.exists());
+}
+
+#[tokio::test]
+async fn samples_that_were_withdrawn_do_not_come_back() {
+    let shop = OwnShop::open_with(&[]).await;
+    let admin = shop.admin().await;
+    for sample in admin.walks_through("/products", &[]).await {
+        admin.withdraws(&Product::of(&sample)).await.expect_status(204);
+    }
+    shop.stop().await;
+    shop.restart().await;
+    assert!(shop.visitor().gets("/products").await.items().is_empty());
+}
+
+#[tokio::test]
+async fn the_databases_are_for_their_owner_only() {
+    let shop = OwnShop::open().await;
+    for file in fs::read_dir(shop.data()).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_str().unwrap().contains(".db") {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
+        }
+    }
 }

@@ -2,19 +2,17 @@
 //! catalogue, into an empty store only.
 
 use common::error::Result;
-use common::page::{Limit, Paging};
 use include_dir::{Dir, include_dir};
 
 use crate::App;
-use crate::catalogue::Sort;
 use crate::import::{self, Format, Mapping, Upload};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
 /// Loads the sample catalogue when there is no product at all. Returns how many were added.
-pub async fn load_into_empty(app: &App) -> Result<u64> {
-    let one = Paging { after: None, limit: Limit::try_from(1).unwrap_or_default() };
-    if !app.products.list(None, None, Sort::default(), one).await?.items.is_empty() {
+pub async fn load_into_empty(app: &App) -> Result<usize> {
+    // Products that were withdrawn are still there: who empties the shelves does not get the samples back.
+    if !app.products.0.is_empty().await? {
         return Ok(0);
     }
     let catalogue = FILES.get_file("catalogue.ndjson").map(|file| file.contents().to_vec()).unwrap_or_default();

@@ -5,7 +5,9 @@ mod mapping;
 mod rows;
 
 use std::collections::HashMap;
+use std::sync::mpsc;
 
+use common::contract::products::ProductId;
 use common::error::{Error, FieldError, Result};
 use common::http::{read_body, refuse_data};
 use common::input::{Fields, Input};
@@ -22,8 +24,10 @@ use crate::stock::Available;
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// The longest file, in rows. All of it is in memory until it is committed.
 const MAX_ROWS: usize = 200_000;
-/// Between so many rows other requests get their turn on this thread.
-const ROWS_AT_A_TIME: usize = 256;
+/// So often an import begins again when keys have moved between products under its hands.
+const MAX_ATTEMPTS: usize = 5;
+/// The code of that.
+const MOVED: &str = "import-key-moved";
 
 /// A file as it was sent.
 pub struct Upload {
@@ -66,11 +70,11 @@ pub struct Report {
     /// Rows in the file.
     pub rows: usize,
     /// Products that are new.
-    pub created: u64,
+    pub created: usize,
     /// Products that were there, and are otherwise now.
-    pub updated: u64,
+    pub updated: usize,
     /// Products that were there just so.
-    pub unchanged: u64,
+    pub unchanged: usize,
     /// Rows that were not imported.
     pub rejected: usize,
     /// Everything that is wrong.
@@ -164,39 +168,67 @@ fn read(mapping: &Mapping, upload: &Upload) -> Result<Read> {
     Ok(outcome)
 }
 
+/// What a row did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Created,
+    Updated,
+    Unchanged,
+}
+
 async fn write(app: &App, rows: &[Row]) -> Result<Report> {
-    app.database
-        .run(|tx| async move {
-            let known = app.products.by_keys(rows.iter().map(|row| &row.key)).await?;
-            let known: HashMap<_, _> =
-                known.iter().filter_map(|product| Some((&product.imported.as_ref()?.key, product.id))).collect();
-            let mut report = Report::default();
-            for (at, row) in rows.iter().enumerate() {
-                if at % ROWS_AT_A_TIME == 0 {
-                    tokio::task::yield_now().await;
-                }
-                let there = match known.get(&row.key) {
-                    Some(id) => tx.get(&app.products.0, *id).await?,
-                    None => None,
-                };
-                let Some(there) = there else {
-                    let available = row.available.unwrap_or_default();
-                    let product = Product::new(row.details.clone(), available, Some(row.imported()));
-                    tx.put(&app.products.0, product.id, &product).await?;
-                    report.created += 1;
-                    continue;
-                };
-                match updated(there, row)? {
-                    Some(product) => {
-                        tx.put(&app.products.0, product.id, &product).await?;
-                        report.updated += 1;
-                    }
-                    None => report.unchanged += 1,
-                }
-            }
-            Ok(report)
-        })
-        .await
+    // One file at a time: a second one must find the products that the first one makes.
+    let _turn = app.importing.lock().await;
+    for _ in 0..MAX_ATTEMPTS {
+        match write_once(app, rows).await {
+            // A product was withdrawn, or made by another process, since its key was looked up.
+            Err(error) if error.is_duplicate() || error.code() == MOVED => {}
+            outcome => return outcome,
+        }
+    }
+    Err(Error::busy("The catalogue changes too fast for an import; try again."))
+}
+
+async fn write_once(app: &App, rows: &[Row]) -> Result<Report> {
+    let known = app.products.by_keys(rows.iter().map(|row| &row.key)).await?;
+    let known: HashMap<_, _> =
+        known.iter().filter_map(|product| Some((&product.imported.as_ref()?.key, product.id))).collect();
+    let (effects, counted) = mpsc::channel();
+    let rule = |row: &Row| {
+        let known = known.get(&row.key).copied();
+        let (row, effects, id) = (row.clone(), effects.clone(), known.unwrap_or_else(ProductId::new));
+        let rule = move |slot: &mut Option<Product>| {
+            let effect = apply(slot, &row, id)?;
+            effects.send(effect).map_err(Error::internal)
+        };
+        (id, rule)
+    };
+    app.products.0.change_all(rows.iter().map(rule).collect()).await?;
+    drop(effects);
+    let effects: Vec<Effect> = counted.iter().collect();
+    let count = |wanted| effects.iter().filter(|effect| **effect == wanted).count();
+    Ok(Report {
+        created: count(Effect::Created),
+        updated: count(Effect::Updated),
+        unchanged: count(Effect::Unchanged),
+        ..Report::default()
+    })
+}
+
+/// Makes or updates the product that a row is about.
+fn apply(slot: &mut Option<Product>, row: &Row, id: ProductId) -> Result<Effect> {
+    let Some(product) = slot.take() else {
+        let available = row.available.unwrap_or_default();
+        *slot = Some(Product { id, ..Product::new(row.details.clone(), available, Some(row.imported())) });
+        return Ok(Effect::Created);
+    };
+    if product.imported.as_ref().is_none_or(|imported| imported.key != row.key) {
+        return Err(Error::conflict(MOVED, "The product is no longer known by this key."));
+    }
+    let updated = updated(product.clone(), row)?;
+    let effect = if updated.is_some() { Effect::Updated } else { Effect::Unchanged };
+    *slot = Some(updated.unwrap_or(product));
+    Ok(effect)
 }
 
 /// The product as the row wants it, `None` when it is so already. The stock follows the file only where the file's own

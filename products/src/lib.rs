@@ -22,6 +22,7 @@ use common::bus::Bus;
 use common::error::Result;
 use common::outbox;
 use common::store::Database;
+use tokio::sync::Mutex;
 
 pub use self::routes::routes;
 use self::store::{Products, Reservations};
@@ -34,6 +35,8 @@ pub struct App {
     pub(crate) reservations: Reservations,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) closed: ClosedAccounts,
+    /// Held by the import that is being written.
+    pub(crate) importing: Arc<Mutex<()>>,
 }
 
 impl App {
@@ -44,6 +47,7 @@ impl App {
             reservations: Reservations::open(&database)?,
             verifier: Arc::new(Verifier::new(bus.clone())),
             closed: ClosedAccounts::open(&database)?,
+            importing: Arc::default(),
             database,
         };
         messages::serve(&app, bus);

@@ -110,6 +110,12 @@ impl ProductView {
         self.id
     }
 
+    /// Pieces that can be bought now.
+    #[must_use]
+    pub fn available(&self) -> u32 {
+        self.available
+    }
+
     /// What is said about it.
     #[must_use]
     pub fn details(&self) -> &Details {

@@ -22,6 +22,8 @@ use crate::product::Product;
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 /// How often the sweeper looks. It costs one look-up in an index.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// A cancellation of a product that sells without pause may take a second to find its gap; others go on meanwhile.
+const SWEPT_TOGETHER: usize = 16;
 
 /// The stock that one order claims.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +38,9 @@ pub struct Reservation {
     until: Timestamp,
     /// When the sweeper must look at it; never, when nothing is left to do.
     due: Option<Timestamp>,
+    /// Why it was released, when it was for want of stock: every attempt gets the same answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    short: Vec<Shortage>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +92,7 @@ impl Reservation {
             attempts: 0,
             until: reserve.until,
             due: Some(reserve.until),
+            short: Vec::new(),
         });
         match reservation.state {
             State::Holding => {
@@ -94,7 +100,7 @@ impl Reservation {
                 Ok(Begun::Attempt(reservation.attempts))
             }
             State::Held | State::Confirmed => Ok(Begun::Held(reservation.held_lines())),
-            State::Released | State::TakenBack => Err(ended()),
+            State::Released | State::TakenBack => Err(reservation.ended()),
         }
     }
 
@@ -112,7 +118,7 @@ impl Reservation {
         match self.state {
             State::Held => self.decide(State::Confirmed, now),
             State::Confirmed => {}
-            State::Holding | State::Released | State::TakenBack => return Err(ended()),
+            State::Holding | State::Released | State::TakenBack => return Err(self.ended()),
         }
         Ok(())
     }
@@ -126,6 +132,7 @@ impl Reservation {
             attempts: 0,
             until: now,
             due: None,
+            short: Vec::new(),
         });
         match reservation.state {
             State::Holding | State::Held => reservation.decide(State::Released, now),
@@ -135,11 +142,20 @@ impl Reservation {
         Released::Released
     }
 
+    /// There is too little of something. Another attempt may have found enough, perhaps the very pieces that this one
+    /// missed: then its word counts.
+    fn fall_short(&mut self, short: &[Shortage], now: Timestamp) {
+        if self.state == State::Holding {
+            short.clone_into(&mut self.short);
+            self.decide(State::Released, now);
+        }
+    }
+
     fn take_back(&mut self, now: Timestamp) -> Result<()> {
         match self.state {
             State::Confirmed => self.decide(State::TakenBack, now),
             State::TakenBack => {}
-            State::Holding | State::Held | State::Released => return Err(ended()),
+            State::Holding | State::Held | State::Released => return Err(self.ended()),
         }
         Ok(())
     }
@@ -158,6 +174,19 @@ impl Reservation {
         let finished = self.state != State::TakenBack || self.lines.iter().all(|line| line.taken_back);
         if finished {
             self.due = (self.until > now).then_some(self.until);
+        }
+    }
+
+    /// Why nothing more can be done with it.
+    fn ended(&self) -> Error {
+        if self.short.is_empty() {
+            return ended();
+        }
+        match serde_json::to_value(&self.short) {
+            Ok(items) => {
+                Error::conflict("out-of-stock", "There is too little in stock of some products.").with("items", items)
+            }
+            Err(error) => Error::internal(error),
         }
     }
 
@@ -203,13 +232,12 @@ pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Vec<HeldLine>
             Err(shortage) => short.push(shortage),
         }
     }
-    if !short.is_empty() {
-        release(app, order).await?;
-        return Err(Error::conflict("out-of-stock", "There is too little in stock of some products.")
-            .with("items", serde_json::to_value(short).map_err(Error::internal)?));
-    }
     let complete = move |reservation: &mut Reservation, _: &mut _| {
-        reservation.complete(&held);
+        if short.is_empty() {
+            reservation.complete(&held);
+        } else {
+            reservation.fall_short(&short, Timestamp::now());
+        }
         Ok(reservation.clone())
     };
     let reservation = app.reservations.0.update(order, complete).await?;
@@ -218,7 +246,7 @@ pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Vec<HeldLine>
     }
     match reservation.state {
         State::Holding | State::Held | State::Confirmed => Ok(reservation.held_lines()),
-        State::Released | State::TakenBack => Err(ended()),
+        State::Released | State::TakenBack => Err(reservation.ended()),
     }
 }
 
@@ -355,9 +383,12 @@ async fn sweep_once(app: &App) -> Result<()> {
     let (now, mut after) = (Timestamp::now(), None);
     loop {
         let due = app.reservations.due(now, after).await?;
-        for reservation in due.items {
+        for some in due.items.chunks(SWEPT_TOGETHER) {
+            let outcomes = join_all(some.iter().map(|reservation| look_after(app, reservation))).await;
             // One that cannot be settled now must not keep the others waiting.
-            if let Err(error) = look_after(app, &reservation).await {
+            for (reservation, error) in
+                some.iter().zip(outcomes).filter_map(|(one, outcome)| Some((one, outcome.err()?)))
+            {
                 tracing::warn!(order = %reservation.order, %error, "a reservation is left for the next sweep");
             }
         }

@@ -11,6 +11,7 @@ use common::contract::products::{Confirm, Release, Released, Reserve, TakeBack};
 use common::contract::shopping::{OrderCancelled, OrderConfirmed, OrderId};
 use common::error::{Error, Result};
 use common::store::Events;
+use rocket::futures::future::join_all;
 
 use crate::App;
 use crate::idempotency::{Checkout, IdempotencyKey};
@@ -19,6 +20,8 @@ use crate::payment::Payment;
 
 /// How often the sweeper looks. It costs one look-up in an index.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// One of them may wait for a call to time out; others go on meanwhile.
+const SWEPT_TOGETHER: usize = 16;
 
 /// What became of a request to order.
 pub struct Placed {
@@ -32,7 +35,11 @@ pub struct Placed {
 pub async fn place(app: &App, customer: CustomerId, key: IdempotencyKey, checkout: Checkout) -> Result<Placed> {
     let (order, replayed) = match app.orders.by_key(customer, &key).await? {
         Some(order) => (order, true),
-        None => begin(app, customer, &key, &checkout).await?,
+        None => match begin(app, customer, &key, &checkout).await {
+            Ok(order) => (order, false),
+            // The same key a moment earlier: it may have ordered, and emptied the cart, since we looked.
+            Err(error) => (app.orders.by_key(customer, &key).await?.ok_or(error)?, true),
+        },
     };
     order.require_same(&checkout)?;
     let order = if order.status() == Status::Pending { carry_on(app, order).await? } else { order };
@@ -40,28 +47,16 @@ pub async fn place(app: &App, customer: CustomerId, key: IdempotencyKey, checkou
 }
 
 /// Writes the pending order: from here on, the key belongs to it.
-async fn begin(app: &App, customer: CustomerId, key: &IdempotencyKey, checkout: &Checkout) -> Result<(Order, bool)> {
+async fn begin(app: &App, customer: CustomerId, key: &IdempotencyKey, checkout: &Checkout) -> Result<Order> {
     // With the cart in the same commit, what is ordered is what the cart held then, and nobody's account is deleted in between.
-    let begun = app
-        .database
+    app.database
         .run(|tx| async move {
             let cart = tx.get(&app.carts.0, customer).await?.unwrap_or_default();
             let order = Order::of(&cart, customer, key.clone(), checkout)?;
             tx.put(&app.orders.0, order.id, &order).await?;
             Ok(order)
         })
-        .await;
-    match begun {
-        Ok(order) => Ok((order, false)),
-        // The same key a moment earlier.
-        Err(error) if error.is_duplicate() => {
-            let order = app.orders.by_key(customer, key).await?;
-            order
-                .map(|order| (order, true))
-                .ok_or_else(|| Error::internal("an order under this key is there and is not"))
-        }
-        Err(error) => Err(error),
-    }
+        .await
 }
 
 /// Takes a pending order to its end. An error that may pass leaves it pending.
@@ -90,7 +85,13 @@ async fn give_up(app: &App, id: OrderId, error: Error, payment: Option<Payment>)
     if error.is_transient() {
         return Err(error);
     }
-    reject(app, id, error, payment).await
+    let refusal = if error.code() == "reservation-released" { interrupted() } else { error };
+    reject(app, id, refusal, payment).await
+}
+
+fn interrupted() -> Error {
+    let why = "The checkout was interrupted; nothing was ordered and nothing charged. Order again under a new key.";
+    Error::conflict("order-state", why)
 }
 
 /// Gives the stock back and then rejects the order, in this turn: an order that is rejected holds nothing.
@@ -177,11 +178,11 @@ async fn sweep_once(app: &App) -> Result<()> {
     let (now, mut after) = (Timestamp::now(), None);
     loop {
         let due = app.orders.due(now, after).await?;
-        for order in due.items {
-            let id = order.id;
+        for some in due.items.chunks(SWEPT_TOGETHER) {
+            let outcomes = join_all(some.iter().map(|order| look_after(app, order.clone()))).await;
             // One that cannot be resolved now must not keep the others waiting.
-            if let Err(error) = look_after(app, order).await {
-                tracing::warn!(order = %id, %error, "an order is left for the next sweep");
+            for (order, error) in some.iter().zip(outcomes).filter_map(|(one, outcome)| Some((one, outcome.err()?))) {
+                tracing::warn!(order = %order.id, %error, "an order is left for the next sweep");
             }
         }
         after = due.next;

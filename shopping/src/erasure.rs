@@ -26,7 +26,7 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
     loop {
         let orders = app.orders.of(customer, Paging::default()).await?.items;
         if orders.is_empty() {
-            return Ok(());
+            return app.database.scrub().await;
         }
         for order in orders {
             app.orders

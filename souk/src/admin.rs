@@ -6,31 +6,43 @@ use common::store::Durability;
 use customer::{Email, Password, admin};
 
 use crate::data;
-use crate::options::Admin;
+use crate::options::{self, Admin};
 
 /// Carries out a command.
 pub(crate) async fn run(command: Admin) -> Result<(), String> {
     match command {
-        Admin::Create { email, password_file, data } => create(&email, password_file, &data).await,
+        Admin::Create { email, password_file, promote, data, config } => {
+            create(&email, password_file, promote, &options::data_directory(data, config.as_deref())?).await
+        }
     }
 }
 
-async fn create(address: &str, password_file: Option<PathBuf>, directory: &Path) -> Result<(), String> {
+async fn create(address: &str, password_file: Option<PathBuf>, promote: bool, directory: &Path) -> Result<(), String> {
     let email: Email = address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))?;
-    data::make(directory)?;
+    let shop = directory.display();
+    // A directory that is mistyped must not become a shop of its own, with an admin whom nobody meets.
+    if !directory.join("customer.db").exists() {
+        return Err(format!("there is no shop in {shop}: name its directory with --data, or start it once"));
+    }
     let database = data::database(directory, "customer", Durability::Disk)?;
-    if admin::promote(&database, &email).await.map_err(text)?.is_some() {
-        println!("{address} has an account: it is an admin's from the next sign-in on, with the same password.");
+    if promote {
+        let promoted = admin::promote(&database, &email).await.map_err(text)?;
+        promoted.ok_or_else(|| format!("{address} has no account in {shop}"))?;
+        println!("{address} is an admin in {shop} from the next sign-in on, with the same password.");
         return Ok(());
+    }
+    // Anybody may have signed up with this address; their password would be the admin's.
+    if admin::knows(&database, &email).await.map_err(text)? {
+        return Err(format!("{address} has an account in {shop} already; if it is the right person's, say --promote"));
     }
     let password = password(password_file.as_deref())?;
     admin::create(&database, email, password).await.map_err(text)?;
-    println!("{address} is an admin now and can sign in.");
+    println!("{address} is an admin in {shop} now and can sign in.");
     Ok(())
 }
 
 fn text(error: common::Error) -> String {
-    error.to_string()
+    error.for_operator()
 }
 
 fn password(file: Option<&Path>) -> Result<Password, String> {

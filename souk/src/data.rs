@@ -22,14 +22,14 @@ impl Data {
     /// Takes the directory, and makes it when it is not there. `None`: one that ends with the process.
     pub(crate) fn open(directory: Option<&Path>) -> Result<Self, String> {
         let Some(directory) = directory else {
-            let temporary =
-                TempDir::with_prefix("souk-").map_err(|error| format!("no room for temporary data: {error}"))?;
+            let temporary = temporary().map_err(|error| format!("no room for temporary data: {error}"))?;
             let directory = temporary.path().to_owned();
             let lock = lock(&directory)?;
             return Ok(Self { directory, durability: Durability::Process, _lock: lock, _temporary: Some(temporary) });
         };
         make(directory)?;
         let lock = lock(directory)?;
+        warn_of_missing(directory);
         Ok(Self { directory: directory.to_owned(), durability: Durability::Disk, _lock: lock, _temporary: None })
     }
 
@@ -47,8 +47,9 @@ impl Data {
 /// The database of a service, without taking the directory: a shop may be running on it.
 pub(crate) fn database(directory: &Path, service: &'static str, durability: Durability) -> Result<Database, String> {
     let file = directory.join(format!("{service}.db"));
+    keep_to_owner(&file).map_err(|error| format!("{} cannot be opened: {error}", file.display()))?;
     Database::sqlite(service, &file, durability)
-        .map_err(|error| format!("{} cannot be opened: {error}", file.display()))
+        .map_err(|error| format!("{} cannot be opened: {}", file.display(), error.for_operator()))
 }
 
 /// Makes the directory when it is not there, for its owner alone: addresses and password hashes lie in it.
@@ -57,6 +58,9 @@ pub(crate) fn make(directory: &Path) -> Result<(), String> {
     maker.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
+    if directory.is_file() {
+        return Err(format!("the data directory {} is a file", directory.display()));
+    }
     maker
         .create(directory)
         .map_err(|error| format!("the data directory {} cannot be made: {error}", directory.display()))
@@ -78,4 +82,36 @@ fn lock(directory: &Path) -> Result<File, String> {
         }
         Err(TryLockError::Error(error)) => Err(format!("{} cannot be locked: {error}", path.display())),
     }
+}
+
+/// A shop that has lost a part starts with that part empty; it should not do so in silence.
+fn warn_of_missing(directory: &Path) {
+    let (there, missing): (Vec<&str>, Vec<&str>) =
+        ["customer.db", "products.db", "shopping.db"].into_iter().partition(|file| directory.join(file).exists());
+    // `souk admin create` may have made the customers before the first start.
+    if !missing.is_empty() && there.iter().any(|file| *file != "customer.db") {
+        eprintln!(
+            "souk: {} has lost {}: starting with nothing in place of it",
+            directory.display(),
+            missing.join(" and ")
+        );
+    }
+}
+
+fn temporary() -> std::io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("souk-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir()
+}
+
+/// Makes a database file that nobody else can read, also in a directory that others can; SQLite gives the files beside
+/// it the same mode.
+fn keep_to_owner(file: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
 }

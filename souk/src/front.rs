@@ -67,8 +67,9 @@ fn tile(product: &ProductView) -> String {
         }
         None => String::new(),
     };
+    let sold_out = if product.available() == 0 { ", sold out" } else { "" };
     format!(
-        "<li><a href=\"/products/{}\">{picture}<span>{}</span></a><b>{}</b> <small>{}</small></li>",
+        "<li><a href=\"/products/{}\">{picture}<span>{}</span></a><b>{}</b> <small>{}{sold_out}</small></li>",
         product.id(),
         escape(&details.name),
         escape(&details.price.to_string()),

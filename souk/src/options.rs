@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
 
@@ -54,10 +55,10 @@ pub(crate) struct Up {
     #[arg(long, env = "SOUK_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Keep nothing: data is in a temporary directory that goes with the process, and --data is not touched
-    #[arg(long, env = "SOUK_MEMORY", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "true|false")]
+    #[arg(long, env = "SOUK_MEMORY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new(), value_name = "true|false")]
     memory: Option<bool>,
     /// Do not load the sample catalogue into an empty shop
-    #[arg(long, env = "SOUK_NO_DEMO", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "true|false")]
+    #[arg(long, env = "SOUK_NO_DEMO", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new(), value_name = "true|false")]
     no_demo: Option<bool>,
     /// What to log: error, warn, info, debug, or a list of target=level [default: info]
     #[arg(long, env = "SOUK_LOG", value_name = "FILTER")]
@@ -76,9 +77,15 @@ pub(crate) enum Admin {
         /// Read the password of a new account from this file (its first line) instead of asking
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
-        /// Directory of the shop's data
-        #[arg(long, env = "SOUK_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
-        data: PathBuf,
+        /// Make the account that this address has already an admin's. Look first whose it is: addresses are not verified
+        #[arg(long)]
+        promote: bool,
+        /// Directory of the shop's data [default: ./data]
+        #[arg(long, env = "SOUK_DATA", value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// File with options [default: souk.toml, where there is one]
+        #[arg(long, env = "SOUK_CONFIG", value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -114,16 +121,13 @@ impl Souk {
 impl Up {
     /// Puts flags, environment, file and defaults together.
     pub(crate) fn settle(self) -> Result<Settings, String> {
-        let file = match &self.config {
-            Some(path) => read(path)?,
-            None if Path::new(DEFAULT_FILE).exists() => read(Path::new(DEFAULT_FILE))?,
-            None => File::default(),
-        };
+        let file = File::find(self.config.as_deref())?;
         Ok(self.over(file))
     }
 
     fn over(self, file: File) -> Settings {
-        let memory = self.memory.or(file.memory).unwrap_or(false);
+        // A directory that is named by hand is meant, whatever the file says of memory.
+        let memory = self.memory.or(self.data.is_some().then_some(false)).or(file.memory).unwrap_or(false);
         let data = self.data.or(file.data).unwrap_or_else(|| DEFAULT_DATA.into());
         Settings {
             port: self.port.or(file.port).unwrap_or(8000),
@@ -131,6 +135,24 @@ impl Up {
             data: (!memory).then_some(data),
             demo: self.no_demo.map(|no| !no).or(file.demo).unwrap_or(true),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+        }
+    }
+}
+
+/// The directory of the shop that an admin is made for.
+pub(crate) fn data_directory(data: Option<PathBuf>, config: Option<&Path>) -> Result<PathBuf, String> {
+    match data {
+        Some(data) => Ok(data),
+        None => Ok(File::find(config)?.data.unwrap_or_else(|| DEFAULT_DATA.into())),
+    }
+}
+
+impl File {
+    fn find(config: Option<&Path>) -> Result<Self, String> {
+        match config {
+            Some(path) => read(path),
+            None if Path::new(DEFAULT_FILE).exists() => read(Path::new(DEFAULT_FILE)),
+            None => Ok(Self::default()),
         }
     }
 }
@@ -159,6 +181,8 @@ mod tests {
         assert_eq!((settled.port, settled.demo, settled.data), (7, true, Some("./data".into())));
         assert_eq!(settle(&[], "").port, 8000);
         assert_eq!(settle(&["--memory"], "").data, None);
+        assert_eq!(settle(&["--data", "d"], file).data, Some("d".into()), "a flag is stronger than the file's memory");
+        assert_eq!(settle(&["--data", "d", "--memory"], file).data, None);
     }
 
     #[test]

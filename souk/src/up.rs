@@ -19,7 +19,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let [customers, catalogue, orders] = databases.clone();
 
     let bus = Bus::local();
-    let failed = |error: common::Error| error.to_string();
+    let failed = |error: common::Error| error.for_operator();
     let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
     let products = products::App::start(catalogue, &bus).map_err(failed)?;
     let shopping = shopping::App::start(orders, &bus).map_err(failed)?;
@@ -55,7 +55,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
 /// What is printed when the shop is open.
 struct Welcome {
     directory: Option<std::path::PathBuf>,
-    loaded: u64,
+    loaded: usize,
 }
 
 impl Welcome {

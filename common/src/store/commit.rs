@@ -38,7 +38,21 @@ pub(super) struct Commit {
     pub(super) handles: Option<EventId>,
     /// Published events, to be taken out of the outbox.
     pub(super) forget: Vec<EventId>,
+    /// Documents to be changed as they are found, not as they were read.
+    pub(super) rules: Vec<Ruled>,
+    /// Afterwards, nothing of what was deleted or overwritten may be left in the files.
+    pub(super) scrub: bool,
 }
+
+/// One document of a bulk change: its rule runs inside the commit, on the state that it finds there.
+pub(super) struct Ruled {
+    pub(super) collection: &'static str,
+    pub(super) id: String,
+    pub(super) rule: Rule,
+}
+
+/// From what is stored to the write, if one is needed. An error refuses the whole commit.
+pub(super) type Rule = Box<dyn FnOnce(Option<&Stored>) -> Result<Option<Write>> + Send>;
 
 impl Commit {
     /// Whether there is nothing to do. Reads of several documents are something: they must be from one moment.
@@ -46,6 +60,8 @@ impl Commit {
         self.events.is_empty()
             && self.forget.is_empty()
             && self.handles.is_none()
+            && self.rules.is_empty()
+            && !self.scrub
             && self.writes.len() <= 1
             && self.writes.iter().all(|write| matches!(write.change, Change::Keep))
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::readers::Readers;
 use self::schema::{Table, Tables};
@@ -30,6 +30,8 @@ use crate::page::Cursor;
 
 /// Commits that may wait for the writing thread; beyond that, callers wait for their turn to wait.
 const QUEUE: usize = 4_096;
+/// Queries that run at once; each has a thread and a connection. More would not be faster, and connections are files.
+const QUERIES: usize = 16;
 /// Another process (`souk admin`) may hold the write lock for a moment.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared for each connection.
@@ -39,6 +41,7 @@ pub(super) struct Sqlite {
     readers: Arc<Readers>,
     tables: Arc<Tables>,
     writer: mpsc::Sender<Job>,
+    queries: Semaphore,
 }
 
 struct Job {
@@ -58,7 +61,7 @@ impl Sqlite {
             .name(format!("{name}-writer"))
             .spawn(move || writing.work(jobs))
             .map_err(Error::internal)?;
-        Ok(Self { readers, tables, writer })
+        Ok(Self { readers, tables, writer, queries: Semaphore::new(QUERIES) })
     }
 
     pub(super) fn prepare(
@@ -133,6 +136,11 @@ impl Sqlite {
         .await
     }
 
+    pub(super) async fn is_empty(&self, collection: &'static str) -> Result<bool> {
+        let table = self.tables.get(collection)?;
+        self.query(move |connection| connection.query_row(&table.is_empty(), [], |row| row.get(0))).await
+    }
+
     pub(super) async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
         let stopped = || Refusal::Failed(Error::internal("the writing thread has ended"));
         let (answer, answered) = oneshot::channel();
@@ -174,6 +182,7 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R> {
+        let _turn = self.queries.acquire().await.map_err(Error::internal)?;
         let readers = Arc::clone(&self.readers);
         tokio::task::spawn_blocking(move || readers.read(work)).await.map_err(Error::internal)?
     }
@@ -188,8 +197,9 @@ fn connect(file: &Path, durability: Durability) -> Result<Connection> {
     };
     connection.busy_timeout(LOCK_TIMEOUT).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    let settings =
-        format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY;");
+    let settings = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;"
+    );
     connection.execute_batch(&settings).map_err(failed)?;
     Ok(connection)
 }

@@ -94,7 +94,7 @@ impl Tx {
             touched.into_iter().map(|((collection, id), touched)| guard(collection, id, touched)).collect();
         // What a deleted document had of a unique index is free for the others.
         writes.sort_by_key(|write| !matches!(write.change, Change::Delete));
-        Commit { writes, events: events.0, handles, forget: Vec::new() }
+        Commit { writes, events: events.0, handles, ..Commit::default() }
     }
 
     /// Writes nothing and makes sure that what was read is still so.

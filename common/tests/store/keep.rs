@@ -4,13 +4,14 @@ use common::store::{Collection, Document, Index};
 use serde::{Deserialize, Serialize};
 
 use crate::home::Home;
-use crate::{Book, BookId, Lent, Origin, copies, insert, is_waiting};
+use crate::{Book, BookId, Lent, Origin, add_copy, copies, insert, is_waiting};
 
 checks! {
     a_document_is_there_after_reopening
     an_index_is_there_after_reopening
     an_event_waits_after_reopening
-    what_one_handle_writes_another_sees
+    what_one_handle_writes_another_sees_at_once
+    what_one_handle_writes_another_finds_at_once
     a_new_index_finds_old_documents
     a_new_unique_index_guards_old_documents
     a_new_order_walks_old_documents
@@ -42,10 +43,21 @@ async fn an_event_waits_after_reopening(home: Home) {
     assert!(is_waiting(&home.open().await, event).await);
 }
 
-async fn what_one_handle_writes_another_sees(home: Home) {
+async fn what_one_handle_writes_another_sees_at_once(home: Home) {
     let [one, other] = [home.open().await, home.open().await].map(|database| database.collection().unwrap());
-    let id = insert(&one, Book::with_copies(7)).await;
-    assert_eq!(copies(&other, id).await, 7);
+    let id = insert(&one, Book::default()).await;
+    for expected in 1..20 {
+        add_copy(one.clone(), id).await.unwrap();
+        assert_eq!(copies(&other, id).await, expected);
+    }
+}
+
+async fn what_one_handle_writes_another_finds_at_once(home: Home) {
+    let [one, other] = [home.open().await, home.open().await].map(|database| database.collection::<Book>().unwrap());
+    for expected in 1..20 {
+        insert(&one, Book { shelf: Some("a".to_owned()), ..Book::default() }).await;
+        assert_eq!(other.find(crate::BY_SHELF.find(["a"])).await.unwrap().items.len(), expected);
+    }
 }
 
 async fn a_new_index_finds_old_documents(home: Home) {

@@ -17,6 +17,9 @@ const NUMBERS: [&str; 3] = ["price", "currency", "available"];
 /// Without these there is no product.
 const REQUIRED: [&str; 4] = ["key", "name", "category", "price"];
 
+/// Bytes after which a template is filled no further: no field may be as long.
+const LONGEST: usize = 64 * 1024;
+
 /// What the query parameters of an import say.
 #[derive(Debug)]
 pub struct Mapping {
@@ -196,6 +199,9 @@ impl Template {
         }
         let mut text = String::new();
         for part in &self.0 {
+            if text.len() > LONGEST {
+                return Err(FieldError::new(field, "is too long"));
+            }
             match part {
                 Part::Text(fixed) => text.push_str(fixed),
                 Part::Column(column) => match row.value(column).ok_or_else(|| missing(field, column))? {

@@ -111,6 +111,46 @@ async fn many_attempts_at_one_order_hold_and_sell_it_once() {
     assert_eq!((shop.books(tea).await, shop.books(mug).await), ((48, 0, 2), (47, 0, 3)));
 }
 
+/// The second attempt looks when the first has sold the last piece: it is short, and the order stands all the same.
+#[tokio::test]
+async fn an_attempt_that_comes_too_late_does_not_undo_a_sale() {
+    let (shop, order) = (Shop::open(), OrderId::new());
+    let tea = shop.stocks(1).await;
+    let lines = [line(tea, 1)];
+    let until = Timestamp::now().after(Duration::from_mins(15));
+    let reserve = Reserve { order, lines: lines.to_vec(), until };
+    let begin = |slot: &mut Option<Reservation>| Reservation::begin(slot, &reserve).unwrap();
+    let mut slot = None;
+    assert_eq!((begin(&mut slot), begin(&mut slot)), (Begun::Attempt(1), Begun::Attempt(2)));
+    shop.app.reservations.0.insert(order, slot.unwrap()).await.unwrap();
+    let first = place(&shop.app, order, lines[0], 1).await.unwrap().unwrap();
+    let complete = move |reservation: &mut Reservation, _: &mut _| {
+        reservation.complete(std::slice::from_ref(&first));
+        Ok(())
+    };
+    shop.app.reservations.0.update(order, complete).await.unwrap();
+    confirm(&shop.app, order).await.unwrap();
+
+    let short = place(&shop.app, order, lines[0], 2).await.unwrap().unwrap_err();
+    let fall_short = move |reservation: &mut Reservation, _: &mut _| {
+        reservation.fall_short(std::slice::from_ref(&short), Timestamp::now());
+        Ok(reservation.state)
+    };
+    let state = shop.app.reservations.0.update(order, fall_short).await.unwrap();
+    assert_eq!((state, shop.books(tea).await), (State::Confirmed, (0, 0, 1)));
+}
+
+#[tokio::test]
+async fn every_attempt_at_a_sold_out_order_gets_the_same_answer() {
+    let (shop, order) = (Shop::open(), OrderId::new());
+    let tea = shop.stocks(1).await;
+    let lines = [line(tea, 2)];
+    for outcome in join_all((0..16).map(|_| shop.reserves(order, &lines))).await {
+        let refused = outcome.unwrap_err();
+        assert_eq!((refused.code(), refused.members()["items"][0]["available"].as_u64()), ("out-of-stock", Some(1)));
+    }
+}
+
 #[tokio::test]
 async fn reserving_and_releasing_at_once_leaves_nothing_behind() {
     let shop = Shop::open();
@@ -152,7 +192,7 @@ async fn the_sweeper_finishes_what_a_crash_left() {
         let held = held.then_some(Held { attempt: 1, item });
         let quantity = Quantity::try_from(1).unwrap();
         let lines = vec![ReservedLine { product: tea, quantity, held, taken_back: false }];
-        Reservation { order, state, lines, attempts: 1, until: past, due: Some(past) }
+        Reservation { order, state, lines, attempts: 1, until: past, due: Some(past), short: Vec::new() }
     };
     // (state, whether the reservation knows its hold, whether the product has it, sold in the end)
     let crashes = [

@@ -4,10 +4,11 @@
 //! Whether anybody has, in this process or another, is in the first bytes of the WAL index (sqlite.org/walformat.html, section
 //! 2.1), which every commit changes. Nobody but the file system is asked, so nothing is read that is out of date.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rusqlite::Connection;
 
@@ -20,13 +21,21 @@ const IDLE: usize = 16;
 /// One copy of the WAL index's header.
 type Header = [u8; 48];
 
+/// The WAL indexes that this process looks at, one descriptor for each. To close any descriptor of a file drops all POSIX locks
+/// that the process has on it, SQLite's too (fcntl(2)), so it is closed when the last who uses it has closed its
+/// connections.
+static WAL_INDEXES: Mutex<BTreeMap<PathBuf, Weak<File>>> = Mutex::new(BTreeMap::new());
+
 pub(super) struct Readers {
     file: PathBuf,
     durability: Durability,
-    index: OnceLock<Option<File>>,
+    // Before `index`, for fields are dropped in this order: see `WAL_INDEXES`.
     idle: Mutex<Vec<Reader>>,
+    index: OnceLock<Option<Arc<File>>>,
     /// Counts how often the writer has asked for snapshots to end.
     endings: AtomicU64,
+    /// Whether a snapshot may outlive its read.
+    keeping: AtomicBool,
 }
 
 struct Reader {
@@ -38,7 +47,14 @@ struct Reader {
 impl Readers {
     pub(super) fn new(file: &Path, durability: Durability) -> Self {
         let (file, index) = (file.to_owned(), OnceLock::new());
-        Self { file, durability, index, idle: Mutex::default(), endings: AtomicU64::new(0) }
+        Self {
+            file,
+            durability,
+            index,
+            idle: Mutex::default(),
+            endings: AtomicU64::new(0),
+            keeping: AtomicBool::new(true),
+        }
     }
 
     /// Reads on a state of the database that is no older than this call.
@@ -53,7 +69,7 @@ impl Readers {
         // After an error the connection is not kept: nobody knows what state it is in.
         let outcome = work(&reader.connection).map_err(failed)?;
         let mut idle = self.idle();
-        if self.endings.load(Ordering::Acquire) != endings {
+        if self.endings.load(Ordering::Acquire) != endings || !self.keeping.load(Ordering::Acquire) {
             reader.end().map_err(failed)?;
         }
         if idle.len() < IDLE {
@@ -76,6 +92,15 @@ impl Readers {
         idle.retain_mut(|reader| reader.end().is_ok());
     }
 
+    /// Does what can only be done while nobody has a snapshot. Reads go on, each for itself.
+    pub(super) fn without_snapshots<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.keeping.store(false, Ordering::Release);
+        self.end_snapshots();
+        let outcome = work();
+        self.keeping.store(true, Ordering::Release);
+        outcome
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,7 +111,7 @@ impl Readers {
         let index = self.index.get_or_init(|| {
             let mut name = self.file.clone().into_os_string();
             name.push("-shm");
-            File::open(name).ok()
+            shared(PathBuf::from(name))
         });
         let mut header = [0; 48];
         index.as_ref()?.read_exact_at(&mut header, 0).ok()?;
@@ -98,6 +123,18 @@ impl Readers {
     fn header(&self) -> Option<Header> {
         None
     }
+}
+
+#[cfg(unix)]
+fn shared(index: PathBuf) -> Option<Arc<File>> {
+    let mut known = WAL_INDEXES.lock().unwrap_or_else(PoisonError::into_inner);
+    known.retain(|_, file| file.strong_count() > 0);
+    if let Some(file) = known.get(&index).and_then(Weak::upgrade) {
+        return Some(file);
+    }
+    let file = Arc::new(File::open(&index).ok()?);
+    known.insert(index, Arc::downgrade(&file));
+    Some(file)
 }
 
 impl Reader {

@@ -134,7 +134,7 @@ impl Table {
             if there != self.searched {
                 let fields = self.searched.iter().map(|field| format!("\"{field}\"")).collect::<Vec<_>>().join(", ");
                 connection.execute_batch(&format!(
-                    "DROP TABLE IF EXISTS \"{name}.text\"; CREATE VIRTUAL TABLE \"{name}.text\" USING fts5 ({fields}, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2')"
+                    "DROP TABLE IF EXISTS \"{name}.text\"; CREATE VIRTUAL TABLE \"{name}.text\" USING fts5 ({fields}, tokenize = 'unicode61 remove_diacritics 2')"
                 ))?;
                 connection.execute(&search.add.replace(" WHERE id = ?1", ""), [])?;
             }
@@ -180,6 +180,10 @@ impl Table {
     pub(super) fn find_by(&self, index: &Index) -> String {
         let field = index.equal.first().copied().unwrap_or("id");
         format!("SELECT version, doc FROM \"{}\" WHERE \"{field}\" = ?1", self.name)
+    }
+
+    pub(super) fn is_empty(&self) -> String {
+        format!("SELECT NOT EXISTS (SELECT 1 FROM \"{}\")", self.name)
     }
 
     pub(super) fn tally(&self, field: &str) -> String {

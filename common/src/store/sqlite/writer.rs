@@ -6,10 +6,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::mpsc;
 
-use super::super::commit::{Change, Commit, Refusal, Write};
+use super::super::commit::{Change, Commit, Refusal, Ruled, Write};
 use super::readers::Readers;
 use super::schema::{Table, Tables};
-use super::{Job, failed};
+use super::{Job, failed, stored};
 use crate::error::Error;
 
 /// Commits in one transaction: enough to share a flush among all who wait, and few enough that the first of them is
@@ -37,7 +37,10 @@ impl Writer {
             {
                 together.push(next);
             }
-            let outcomes = self.transaction(&together);
+            let outcomes = self.transaction(&mut together).and_then(|outcomes| {
+                let scrub = together.iter().any(|job| job.commit.scrub);
+                if scrub { self.scrub().map(|()| outcomes) } else { Ok(outcomes) }
+            });
             for (at, job) in together.drain(..).enumerate() {
                 let outcome = match &outcomes {
                     Ok(outcomes) => outcomes[at].clone(),
@@ -49,13 +52,13 @@ impl Writer {
         }
     }
 
-    fn transaction(&self, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
+    fn transaction(&self, jobs: &mut [Job]) -> Result<Vec<Outcome>, Error> {
         let connection = &self.connection;
         // Before, so that the WAL can start anew; after, so that what was committed can move out of it.
         self.readers.end_snapshots();
         connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
         let carried_out: Result<Vec<Outcome>, Error> =
-            jobs.iter().map(|job| carry_out(connection, &self.tables, &job.commit)).collect();
+            jobs.iter_mut().map(|job| carry_out(connection, &self.tables, &mut job.commit)).collect();
         let done =
             carried_out.and_then(|outcomes| connection.execute_batch("COMMIT").map_err(failed).map(|()| outcomes));
         if done.is_err() && !connection.is_autocommit() {
@@ -66,10 +69,20 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// Moves everything out of the WAL and cuts it to nothing; `secure_delete` has overwritten the rest. A reader that is
+    /// busy for longer than the lock's time-out makes it an error.
+    fn scrub(&self) -> Result<(), Error> {
+        let cut = || self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        let busy: bool = self.readers.without_snapshots(cut).map_err(failed)?;
+        if busy { Err(Error::internal("the WAL could not be cut: it is being read")) } else { Ok(()) }
+    }
+}
+
 /// The inner result is this commit's own; the outer one ends the transaction for all.
-fn carry_out(connection: &Connection, tables: &Tables, commit: &Commit) -> Result<Outcome, Error> {
+fn carry_out(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
     // A single statement leaves nothing behind when it is refused.
-    let alone = commit.writes.len() + usize::from(commit.handles.is_some()) <= 1;
+    let alone = commit.rules.is_empty() && commit.writes.len() + usize::from(commit.handles.is_some()) <= 1;
     if alone {
         return apply(connection, tables, commit);
     }
@@ -80,7 +93,7 @@ fn carry_out(connection: &Connection, tables: &Tables, commit: &Commit) -> Resul
     Ok(outcome)
 }
 
-fn apply(connection: &Connection, tables: &Tables, commit: &Commit) -> Result<Outcome, Error> {
+fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
     if let Some(event) = &commit.handles {
         let mut record =
             connection.prepare_cached("INSERT INTO _inbox (id) VALUES (?1) ON CONFLICT DO NOTHING").map_err(failed)?;
@@ -94,6 +107,23 @@ fn apply(connection: &Connection, tables: &Tables, commit: &Commit) -> Result<Ou
         let table = tables.get(write.collection)?;
         if let Err(refusal) = change(connection, &table, write)? {
             return Ok(Err(refusal));
+        }
+    }
+    for Ruled { collection, id, rule } in commit.rules.drain(..) {
+        let table = tables.get(collection)?;
+        let stored = connection
+            .prepare_cached(&table.load)
+            .map_err(failed)?
+            .query_row([&id], stored)
+            .optional()
+            .map_err(failed)?;
+        let outcome = match rule(stored.as_ref()) {
+            Ok(Some(write)) => change(connection, &table, &write)?,
+            Ok(None) => Ok(()),
+            Err(error) => Err(Refusal::Failed(error)),
+        };
+        if outcome.is_err() {
+            return Ok(outcome);
         }
     }
     for event in &commit.events {
