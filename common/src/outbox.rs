@@ -5,11 +5,11 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::bus::{Bus, EventId, Message};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Database;
 
 /// Events in hand at once.
@@ -24,18 +24,16 @@ const LONGEST_DELAY: Duration = Duration::from_mins(1);
 /// Relays events from `database` to `bus` until the process ends.
 pub fn relay(database: Database, bus: Bus) {
     tokio::spawn(async move {
-        let mut relay = Relay { database, bus, delayed: HashMap::new() };
+        let mut relay = Relay::new(database, bus);
         loop {
-            let next = match relay.round().await {
-                Ok(next) => next,
-                Err(error) => {
-                    tracing::error!(database = relay.database.name(), %error, "the outbox cannot be read");
-                    Instant::now() + TICK
-                }
-            };
+            let next = relay.take_up().await.unwrap_or_else(|error| {
+                tracing::error!(database = relay.database.name(), %error, "the outbox cannot be read");
+                Instant::now() + TICK
+            });
             tokio::select! {
                 () = relay.database.emitted() => {}
                 () = tokio::time::sleep_until(next) => {}
+                Some(outcome) = relay.publishing.join_next_with_id() => relay.settle(outcome).await,
             }
         }
     });
@@ -44,56 +42,74 @@ pub fn relay(database: Database, bus: Bus) {
 struct Relay {
     database: Database,
     bus: Bus,
+    /// One task for each event in hand, so that one which takes long does not hold up those behind it.
+    publishing: JoinSet<Result<()>>,
+    in_hand: HashMap<task::Id, (EventId, String)>,
     /// Events that could not be delivered: how often, and when to try again.
     delayed: HashMap<EventId, (u32, Instant)>,
 }
 
+type Outcome = std::result::Result<(task::Id, Result<()>), JoinError>;
+
 impl Relay {
-    /// Publishes all that is due; returns when to look again.
-    async fn round(&mut self) -> Result<Instant> {
-        loop {
-            // An event that keeps failing must not hold up those behind it.
-            let pending = self.database.pending_events(BATCH + self.delayed.len()).await?;
-            // One that is gone was delivered by another relay of this database.
-            let there: HashSet<EventId> = pending.iter().map(|message| message.id).collect();
-            self.delayed.retain(|id, _| there.contains(id));
-            let now = Instant::now();
-            let is_due = |message: &Message| self.delayed.get(&message.id).is_none_or(|(_, due)| *due <= now);
-            let due: Vec<Message> = pending.into_iter().filter(is_due).take(BATCH).collect();
-            if due.is_empty() {
-                let soonest = self.delayed.values().map(|(_, due)| *due).min();
-                return Ok(soonest.unwrap_or(now + TICK).min(now + TICK));
+    fn new(database: Database, bus: Bus) -> Self {
+        Self { database, bus, publishing: JoinSet::new(), in_hand: HashMap::new(), delayed: HashMap::new() }
+    }
+
+    /// Takes up all that is due and that there is a hand for; returns when to look again.
+    async fn take_up(&mut self) -> Result<Instant> {
+        // Events that keep failing, or take long, must not hide those behind them.
+        let pending = self.database.pending_events(BATCH + self.delayed.len() + self.in_hand.len()).await?;
+        // One that is gone was delivered by another relay of this database.
+        let there: HashSet<EventId> = pending.iter().map(|message| message.id).collect();
+        self.delayed.retain(|id, _| there.contains(id));
+        let in_hand: HashSet<EventId> = self.in_hand.values().map(|(id, _)| *id).collect();
+        let now = Instant::now();
+        let is_due = |message: &Message| {
+            !in_hand.contains(&message.id) && self.delayed.get(&message.id).is_none_or(|(_, due)| *due <= now)
+        };
+        for message in pending.into_iter().filter(is_due).take(BATCH.saturating_sub(in_hand.len())) {
+            let (id, name, bus) = (message.id, message.name.clone(), self.bus.clone());
+            let publishing = self.publishing.spawn(async move { bus.publish(message).await });
+            self.in_hand.insert(publishing.id(), (id, name));
+        }
+        let later = self.delayed.values().map(|(_, due)| *due).filter(|due| *due > now).min();
+        Ok(later.unwrap_or(now + TICK).min(now + TICK))
+    }
+
+    /// Takes what was published out of the outbox, together with all else that is done by now.
+    async fn settle(&mut self, first: Outcome) {
+        let mut published = Vec::new();
+        let mut next = Some(first);
+        while let Some(outcome) = next {
+            let (task, outcome) = match outcome {
+                Ok((task, outcome)) => (task, outcome),
+                Err(panic) => (panic.id(), Err(Error::internal(panic))),
+            };
+            if let Some((id, name)) = self.in_hand.remove(&task) {
+                match outcome {
+                    Ok(()) => published.push(id),
+                    Err(error) => self.delay(id, &name, &error),
+                }
             }
-            let published = self.publish(due).await;
-            if !published.is_empty() {
-                self.database.forget_events(published).await?;
-            }
+            next = self.publishing.try_join_next_with_id();
+        }
+        for id in &published {
+            self.delayed.remove(id);
+        }
+        if !published.is_empty()
+            && let Err(error) = self.database.forget_events(published).await
+        {
+            // They are still there, and will be published once more.
+            tracing::error!(database = self.database.name(), %error, "published events could not be taken out");
         }
     }
 
-    async fn publish(&mut self, due: Vec<Message>) -> Vec<EventId> {
-        let mut publishing = JoinSet::new();
-        for message in due {
-            let bus = self.bus.clone();
-            publishing.spawn(async move { (message.id, message.name.clone(), bus.publish(message).await) });
-        }
-        let mut published = Vec::new();
-        while let Some(outcome) = publishing.join_next().await {
-            match outcome {
-                Ok((id, _, Ok(()))) => {
-                    self.delayed.remove(&id);
-                    published.push(id);
-                }
-                Ok((id, name, Err(error))) => {
-                    let failures = self.delayed.get(&id).map_or(0, |(failures, _)| *failures);
-                    let delay = FIRST_DELAY.saturating_mul(1 << failures.min(16)).min(LONGEST_DELAY);
-                    tracing::warn!(event = %id, name, %error, again_in = ?delay, "an event was not delivered");
-                    self.delayed.insert(id, (failures + 1, Instant::now() + delay));
-                }
-                Err(panic) => tracing::error!(%panic, "publishing an event panicked"),
-            }
-        }
-        published
+    fn delay(&mut self, id: EventId, name: &str, error: &Error) {
+        let failures = self.delayed.get(&id).map_or(0, |(failures, _)| *failures);
+        let delay = FIRST_DELAY.saturating_mul(1 << failures.min(16)).min(LONGEST_DELAY);
+        tracing::warn!(event = %id, name, %error, again_in = ?delay, "an event was not delivered");
+        self.delayed.insert(id, (failures + 1, Instant::now() + delay));
     }
 }
 
@@ -106,9 +122,9 @@ mod tests {
     async fn an_event_that_another_relay_delivered_is_not_waited_for() {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("test", &directory.path().join("test.db"), Durability::Process).unwrap();
-        let delayed = HashMap::from([(EventId::new(), (1, Instant::now()))]);
-        let mut relay = Relay { database, bus: Bus::local(), delayed };
+        let mut relay = Relay::new(database, Bus::local());
+        relay.delayed.insert(EventId::new(), (1, Instant::now()));
         let begin = Instant::now();
-        assert!(relay.round().await.unwrap() >= begin + TICK, "the relay would look again and again");
+        assert!(relay.take_up().await.unwrap() >= begin + TICK, "the relay would look again and again");
     }
 }
