@@ -24,6 +24,8 @@ use crate::stock::Available;
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 /// The longest file, in rows. All of it is in memory until it is committed.
 const MAX_ROWS: usize = 200_000;
+/// Errors that are listed; beyond that, rejected rows are only counted. A file with more has one thing wrong with it all.
+const MAX_ERRORS: usize = 100_000;
 /// So often an import begins again when keys have moved between products under its hands.
 const MAX_ATTEMPTS: usize = 5;
 /// The code of that.
@@ -157,11 +159,11 @@ fn read(mapping: &Mapping, upload: &Upload) -> Result<Read> {
         });
         match read {
             Ok(row) => outcome.good.push(row),
-            Err(problems) => outcome.errors.extend(problems.into_iter().map(|problem| RowError {
-                line,
-                field: problem.field,
-                message: problem.message,
-            })),
+            Err(problems) => {
+                let room = MAX_ERRORS.saturating_sub(outcome.errors.len());
+                let errors = problems.into_iter().take(room);
+                outcome.errors.extend(errors.map(|FieldError { field, message }| RowError { line, field, message }));
+            }
         }
         Ok(())
     })?;

@@ -70,7 +70,7 @@ pub(crate) struct Up {
 
 #[derive(Subcommand)]
 pub(crate) enum Admin {
-    /// Make an account an admin, or make an admin's account; works whether the shop is running or not
+    /// Make an admin's account; works whether the shop is running or not
     Create {
         /// E-mail address of the account
         email: String,

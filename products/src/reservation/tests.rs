@@ -2,9 +2,13 @@ use common::bus::Bus;
 use common::money::Currency;
 use common::store::{Database, Durability};
 use common::{Money, Text};
+use rocket::futures::future::join_all;
 
+use super::steps::{place, sweep_once};
 use super::*;
+use crate::App;
 use crate::product::Details;
+use crate::product::Product;
 use crate::stock::{Available, Books};
 
 /// A shop of its own, gone at the end of the test.
