@@ -300,9 +300,9 @@ mod tests {
         ];
         let expected = [
             (Status::Pending, ["Confirmed", "Rejected", "Conflict"]),
-            (Status::Confirmed, ["Confirmed", "Confirmed", "Cancelled"]),
+            (Status::Confirmed, ["Confirmed before", "Confirmed", "Cancelled"]),
             (Status::Rejected, ["Internal", "Rejected", "Conflict"]),
-            (Status::Cancelled, ["Cancelled", "Cancelled", "Cancelled"]),
+            (Status::Cancelled, ["Cancelled before", "Cancelled", "Cancelled before"]),
         ];
         for ((status, prepare), (_, outcomes)) in states.iter().zip(expected) {
             for ((name, step), outcome) in moves.iter().zip(outcomes) {
@@ -310,7 +310,8 @@ mod tests {
                 prepare(&mut order);
                 assert_eq!(order.status(), *status);
                 let became = match step(&mut order) {
-                    Ok(_) => format!("{:?}", order.status()),
+                    Ok(true) => format!("{:?}", order.status()),
+                    Ok(false) => format!("{:?} before", order.status()),
                     Err(error) => format!("{:?}", error.kind()),
                 };
                 assert_eq!(became, outcome, "{name} when {status:?}");

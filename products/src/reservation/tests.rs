@@ -174,14 +174,16 @@ async fn reserving_and_releasing_at_once_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn cancelling_many_times_at_once_gives_back_once() {
-    let (shop, order) = (Shop::open(), OrderId::new());
+    let (shop, order, another) = (Shop::open(), OrderId::new(), OrderId::new());
     let tea = shop.stocks(9).await;
-    shop.reserves(order, &[line(tea, 4)]).await.unwrap();
-    confirm(&shop.app, order).await.unwrap();
+    for sold in [order, another] {
+        shop.reserves(sold, &[line(tea, 4)]).await.unwrap();
+        confirm(&shop.app, sold).await.unwrap();
+    }
     for outcome in join_all((0..10).map(|_| take_back(&shop.app, order))).await {
         outcome.unwrap();
     }
-    assert_eq!(shop.books(tea).await, (9, 0, 0));
+    assert_eq!(shop.books(tea).await, (5, 0, 4));
 }
 
 /// A shop whose process died after `held` and before anything else, at every point of the way.
