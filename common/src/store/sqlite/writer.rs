@@ -29,21 +29,29 @@ pub(super) struct Writer {
 impl Writer {
     /// Carries out commits until nobody can ask for more.
     pub(super) fn work(self, mut jobs: mpsc::Receiver<Job>) {
-        let mut together = Vec::new();
-        while let Some(first) = jobs.blocking_recv() {
+        let (mut together, mut set_aside) = (Vec::new(), None);
+        while let Some(first) = set_aside.take().or_else(|| jobs.blocking_recv()) {
+            // A bulk change has a transaction to itself: with a savepoint around it, SQLite's time for each of its
+            // statements grows with the number of those before.
+            let is_bulk = |job: &Job| !job.commit.rules.is_empty();
+            let alone = is_bulk(&first);
             together.push(first);
-            while together.len() < MAX_TOGETHER
+            while !alone
+                && together.len() < MAX_TOGETHER
                 && let Ok(next) = jobs.try_recv()
             {
+                if is_bulk(&next) {
+                    set_aside = Some(next);
+                    break;
+                }
                 together.push(next);
             }
-            let outcomes = self.transaction(&mut together).and_then(|outcomes| {
-                let scrub = together.iter().any(|job| job.commit.scrub);
-                if scrub { self.scrub().map(|()| outcomes) } else { Ok(outcomes) }
-            });
+            let outcomes = self.transaction(&mut together);
+            let scrubbed = if together.iter().any(|job| job.commit.scrub) { self.scrub() } else { Ok(()) };
             for (at, job) in together.drain(..).enumerate() {
+                let scrubbed = if job.commit.scrub { scrubbed.clone().map_err(Refusal::Failed) } else { Ok(()) };
                 let outcome = match &outcomes {
-                    Ok(outcomes) => outcomes[at].clone(),
+                    Ok(outcomes) => outcomes[at].clone().and(scrubbed),
                     Err(error) => Err(Refusal::Failed(error.clone())),
                 };
                 // Nobody may be waiting any more; the commit stands all the same.
@@ -57,19 +65,22 @@ impl Writer {
         // Before, so that the WAL can start anew; after, so that what was committed can move out of it.
         self.readers.end_snapshots();
         connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-        let carried_out: Result<Vec<Outcome>, Error> =
-            jobs.iter_mut().map(|job| carry_out(connection, &self.tables, &mut job.commit)).collect();
-        let done =
-            carried_out.and_then(|outcomes| connection.execute_batch("COMMIT").map_err(failed).map(|()| outcomes));
-        if done.is_err() && !connection.is_autocommit() {
+        let carried_out = match jobs {
+            [job] => apply(connection, &self.tables, &mut job.commit).map(|outcome| vec![outcome]),
+            jobs => jobs.iter_mut().map(|job| carry_out(connection, &self.tables, &mut job.commit)).collect(),
+        };
+        let is_refused = matches!(carried_out.as_deref(), Ok([Err(_)]) | Err(_));
+        let end = if is_refused { "ROLLBACK" } else { "COMMIT" };
+        // Some errors of SQLite end the transaction by themselves.
+        let ended = if connection.is_autocommit() { Ok(()) } else { connection.execute_batch(end).map_err(failed) };
+        if ended.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK").map_err(failed)?;
         }
         self.readers.end_snapshots();
-        done
+        let outcomes = carried_out?;
+        ended.map(|()| outcomes)
     }
-}
 
-impl Writer {
     /// Moves everything out of the WAL and cuts it to nothing; `secure_delete` has overwritten the rest. A reader that is
     /// busy for longer than the lock's time-out makes it an error.
     fn scrub(&self) -> Result<(), Error> {
@@ -82,8 +93,7 @@ impl Writer {
 /// The inner result is this commit's own; the outer one ends the transaction for all.
 fn carry_out(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
     // A single statement leaves nothing behind when it is refused.
-    let alone = commit.rules.is_empty() && commit.writes.len() + usize::from(commit.handles.is_some()) <= 1;
-    if alone {
+    if commit.writes.len() + usize::from(commit.handles.is_some()) <= 1 {
         return apply(connection, tables, commit);
     }
     connection.prepare_cached("SAVEPOINT one").and_then(|mut s| s.execute([])).map_err(failed)?;
