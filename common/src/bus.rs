@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::request_id::RequestId;
 
 /// How long a call may take, from the first byte to the reply. A request of a client has 5 s and may need two calls in
 /// turn; a database operation inside the call has less.
@@ -31,10 +32,13 @@ pub trait Request: Serialize + DeserializeOwned + Send + 'static {
     type Reply: Serialize + DeserializeOwned + Send + 'static;
 }
 
-/// Something that happened, announced to whoever listens: `customer.deleted`. Events carry ids, not personal data.
+/// Something that happened, announced to whoever listens. `NAME` begins with the service that announces it:
+/// `customer.deleted`. Events carry ids, not personal data.
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name on the wire.
     const NAME: &'static str;
+    /// The services that listen. A broker keeps the event for each of them, also for one that has never been up yet.
+    const LISTENERS: &'static [&'static str];
 }
 
 /// Names the type of an event's id.
@@ -57,6 +61,8 @@ pub struct Delivery<E> {
 pub(crate) struct Message {
     pub(crate) id: EventId,
     pub(crate) name: String,
+    /// The request that made it happen.
+    pub(crate) request: Option<RequestId>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -115,6 +121,15 @@ impl Bus {
         });
         match &*self.0 {
             Transport::Local(local) => local.serve(R::NAME, responder),
+        }
+    }
+
+    /// Says that this process announces `E`: before it publishes the first one, a transport makes sure that each of its
+    /// listeners will get it, also one that has never been up.
+    pub fn announces<E: Event>(&self) {
+        match &*self.0 {
+            // Who listens here does so from the start, in this process.
+            Transport::Local(_) => {}
         }
     }
 

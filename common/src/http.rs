@@ -61,7 +61,7 @@ impl Fairing for Always {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        response.set_header(Header::new("X-Request-Id", request_id(request).to_owned()));
+        response.set_header(Header::new("X-Request-Id", request_id(request).to_string()));
     }
 }
 

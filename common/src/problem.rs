@@ -73,7 +73,7 @@ struct Problem<'e> {
 
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let id = request_id(request);
+        let id = request_id(request).as_str();
         let (status, method, path) = (self.kind().status(), request.method(), request.uri().path());
         // Only names of fields: what a client sent may be personal.
         let fields: Vec<&str> = self.fields().iter().map(|bad| bad.field.as_str()).collect();

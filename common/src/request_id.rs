@@ -1,20 +1,115 @@
-//! The name of one request: in its answer, in its errors, and in the log.
+//! The name of one request: in its answer, in its errors, in every log line that it causes, and in the calls and events
+//! that it sends out, so that what happened because of it can be read as one story.
+//!
+//! It belongs to the task that works on the request ([`scope`], [`current`]); what hands work to another task hands it on.
+
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use rocket::request::Request;
 use uuid::Uuid;
 
-/// The id of this request: the client's or the proxy's `X-Request-Id` when it is harmless, else a fresh UUID.
-pub fn request_id<'r>(request: &'r Request<'_>) -> &'r str {
-    let id: &String = request.local_cache(|| {
-        let harmless = |id: &&str| {
-            (1..=64).contains(&id.len())
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-        };
-        request
-            .headers()
-            .get_one("X-Request-Id")
-            .filter(harmless)
-            .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
-    });
-    id
+/// 1 to 64 letters, digits, dots, underscores and hyphens: nothing that could break a log line or a header. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// A fresh one, a `UUIDv7`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7().to_string().into())
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// It is empty, too long, or has other characters.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotHarmless;
+
+impl FromStr for RequestId {
+    type Err = NotHarmless;
+
+    fn from_str(text: &str) -> Result<Self, NotHarmless> {
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if (1..=64).contains(&text.len()) && text.bytes().all(harmless) {
+            Ok(Self(text.into()))
+        } else {
+            Err(NotHarmless)
+        }
+    }
+}
+
+/// The id of this request: the client's or the proxy's `X-Request-Id` when it is harmless, else a fresh one.
+pub fn request_id<'r>(request: &'r Request<'_>) -> &'r RequestId {
+    request.local_cache(|| {
+        let given = request.headers().get_one("X-Request-Id");
+        given.and_then(|given| given.parse().ok()).unwrap_or_default()
+    })
+}
+
+tokio::task_local! {
+    static CURRENT: RequestId;
+}
+
+/// The request that this task works on.
+#[must_use]
+pub fn current() -> Option<RequestId> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+/// `work`, done because of this request; because of none when that is `None`.
+pub async fn scope<F: Future>(id: Option<RequestId>, work: F) -> F::Output {
+    match id {
+        Some(id) => CURRENT.scope(id, work).await,
+        None => work.await,
+    }
+}
+
+/// As [`scope`], for work that does not wait.
+pub fn sync_scope<R>(id: Option<RequestId>, work: impl FnOnce() -> R) -> R {
+    match id {
+        Some(id) => CURRENT.sync_scope(id, work),
+        None => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_harmless_is_an_id() {
+        for good in ["a", "0b1c-2.3_x", &"x".repeat(64)] {
+            assert_eq!(good.parse::<RequestId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a\nb", "ü", "a\"b", &"x".repeat(65)] {
+            assert_eq!(bad.parse::<RequestId>(), Err(NotHarmless), "{bad:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_current_in_its_own_task() {
+        let id = RequestId::new();
+        assert_eq!(scope(Some(id.clone()), async { current() }).await, Some(id));
+        assert_eq!(current(), None);
+    }
 }

@@ -30,6 +30,7 @@ pub use self::tx::Tx;
 use crate::bus::{Delivery, Event, EventId, Message};
 use crate::error::{Error, Result};
 use crate::page::Page;
+use crate::request_id;
 
 /// Something that is kept: its collection, and what it can be found by besides its id.
 pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
@@ -241,7 +242,7 @@ impl Events {
     pub fn emit<E: Event>(&mut self, event: &E) -> Result<EventId> {
         let id = EventId::new();
         let body = serde_json::to_vec(event).map_err(Error::internal)?;
-        self.0.push(Message { id, name: E::NAME.to_owned(), body });
+        self.0.push(Message { id, name: E::NAME.to_owned(), request: request_id::current(), body });
         Ok(id)
     }
 }

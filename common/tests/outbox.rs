@@ -311,6 +311,7 @@ struct Ordered {
 
 impl Event for Ordered {
     const NAME: &'static str = "shop.ordered";
+    const LISTENERS: &'static [&'static str] = &["kitchen", "cellar", "till"];
 }
 
 /// `Ordered` as an old listener expects it.
@@ -321,6 +322,7 @@ struct OrderedLongAgo {
 
 impl Event for OrderedLongAgo {
     const NAME: &'static str = Ordered::NAME;
+    const LISTENERS: &'static [&'static str] = Ordered::LISTENERS;
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -328,6 +330,7 @@ struct Closed;
 
 impl Event for Closed {
     const NAME: &'static str = "shop.closed";
+    const LISTENERS: &'static [&'static str] = &["kitchen"];
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -335,6 +338,7 @@ struct Cooked;
 
 impl Event for Cooked {
     const NAME: &'static str = "kitchen.cooked";
+    const LISTENERS: &'static [&'static str] = &["waiter"];
 }
 
 fn refused() -> Error {

@@ -119,6 +119,7 @@ struct Lent;
 
 impl Event for Lent {
     const NAME: &'static str = "library.lent";
+    const LISTENERS: &'static [&'static str] = &[];
 }
 
 async fn insert(books: &Collection<Book>, book: Book) -> BookId {

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use common::bus::Bus;
-use common::contract::customer::{GetKeys, Keys};
+use common::contract::customer::{CustomerDeleted, GetKeys, Keys};
 
 use crate::App;
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
+    bus.announces::<CustomerDeleted>();
     let key = Arc::clone(&app.key);
     bus.serve(move |_: GetKeys| {
         let keys = Keys { keys: vec![key.public().clone()] };

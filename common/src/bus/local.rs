@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{Bytes, Listener, Message, Responder, owner};
 use crate::error::{Error, Result};
+use crate::request_id;
 
 /// Calls of one name that run at the same time; as a broker's prefetch, it bounds what one consumer takes on.
 const PREFETCH: usize = 256;
@@ -64,7 +65,8 @@ impl Local {
         let turn = Arc::clone(&queue.running).acquire_owned().await.map_err(Error::internal)?;
         let work = (queue.responder)(body);
         // A task of its own: the caller may give up, the work it has begun goes on, as it would in another process.
-        let task = tokio::spawn(async move {
+        let request = request_id::current();
+        let task = tokio::spawn(request_id::scope(request, async move {
             let _turn = turn;
             if Instant::now() >= deadline {
                 return Err(Error::unavailable(owner(name)).caused_by(format!("{name} expired before its turn")));
@@ -74,7 +76,7 @@ impl Local {
                 log(name, error);
             }
             reply
-        });
+        }));
         match task.await {
             // What crosses a wire is what `Error` serializes: the cause stays with its service.
             Ok(reply) => reply.map_err(|error| across(&error)),
@@ -87,7 +89,7 @@ impl Local {
             self.listeners.read().unwrap_or_else(PoisonError::into_inner).get(message.name.as_str()).cloned();
         let mut handling = JoinSet::new();
         for (listener, hear) in listeners.into_iter().flatten() {
-            let work = hear(message.clone());
+            let work = request_id::scope(message.request.clone(), hear(message.clone()));
             handling.spawn(async move {
                 match tokio::time::timeout(HANDLING_TIMEOUT, work).await {
                     Ok(Ok(())) => Ok(()),

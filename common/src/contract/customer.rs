@@ -37,4 +37,5 @@ pub struct CustomerDeleted {
 
 impl Event for CustomerDeleted {
     const NAME: &'static str = "customer.deleted";
+    const LISTENERS: &'static [&'static str] = &["products", "shopping"];
 }

@@ -19,7 +19,8 @@ pub struct OrderConfirmed {
 }
 
 impl Event for OrderConfirmed {
-    const NAME: &'static str = "order.confirmed";
+    const NAME: &'static str = "shopping.order-confirmed";
+    const LISTENERS: &'static [&'static str] = &[];
 }
 
 /// A confirmed order is cancelled.
@@ -30,5 +31,6 @@ pub struct OrderCancelled {
 }
 
 impl Event for OrderCancelled {
-    const NAME: &'static str = "order.cancelled";
+    const NAME: &'static str = "shopping.order-cancelled";
+    const LISTENERS: &'static [&'static str] = &[];
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::commit::{Commit, Refusal, Stored, Write};
 use super::{Database, Document, Events, MAX_ATTEMPTS, back_off};
 use crate::error::{Error, Result};
+use crate::request_id::{self, RequestId};
 
 /// Updates that may wait for one document; the next is told to come back. At 10,000 updates a second the last of them
 /// has waited half a second.
@@ -43,6 +44,8 @@ trait Waiting<T>: Send {
 
 struct Update<R, F> {
     rule: F,
+    /// The request that asked for it: the rule runs in another task, and its events must know.
+    request: Option<RequestId>,
     outcome: Result<R>,
     answer: oneshot::Sender<Result<R>>,
 }
@@ -50,8 +53,8 @@ struct Update<R, F> {
 impl<T, R: Send, F: FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send> Waiting<T> for Update<R, F> {
     fn apply(&mut self, slot: &mut Option<T>, events: &mut Events) -> bool {
         // A rule that panics must not take along the others that wait, nor leave the document locked.
-        self.outcome = catch_unwind(AssertUnwindSafe(|| (self.rule)(slot, events)))
-            .unwrap_or_else(|_| Err(Error::internal("a rule panicked")));
+        let rule = AssertUnwindSafe(|| request_id::sync_scope(self.request.clone(), || (self.rule)(slot, events)));
+        self.outcome = catch_unwind(rule).unwrap_or_else(|_| Err(Error::internal("a rule panicked")));
         self.outcome.is_ok()
     }
 
@@ -77,7 +80,8 @@ impl<T: Document> Combiner<T> {
         rule: impl FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send + 'static,
     ) -> Result<R> {
         let (answer, answered) = oneshot::channel();
-        let update = Box::new(Update { rule, outcome: Err(Error::internal("not applied")), answer });
+        let request = request_id::current();
+        let update = Box::new(Update { rule, request, outcome: Err(Error::internal("not applied")), answer });
         if self.enqueue(&id, update)? {
             // A task of its own: the others' answers must not depend on this caller staying.
             let (combiner, database) = (Arc::clone(self), database.clone());

@@ -165,16 +165,19 @@ impl Sqlite {
     }
 
     pub(super) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
-        let rows: Vec<(String, String, Vec<u8>)> = self
+        let rows: Vec<(String, String, Option<String>, Vec<u8>)> = self
             .query(move |connection| {
                 let mut statement =
-                    connection.prepare_cached("SELECT id, name, body FROM _outbox ORDER BY seq LIMIT ?1")?;
+                    connection.prepare_cached("SELECT id, name, request, body FROM _outbox ORDER BY seq LIMIT ?1")?;
                 let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                statement.query_map([limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+                statement.query_map([limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?.collect()
             })
             .await?;
         rows.into_iter()
-            .map(|(id, name, body)| Ok(Message { id: id.parse().map_err(Error::internal)?, name, body }))
+            .map(|(id, name, request, body)| {
+                let request = request.and_then(|request| request.parse().ok());
+                Ok(Message { id: id.parse().map_err(Error::internal)?, name, request, body })
+            })
             .collect()
     }
 

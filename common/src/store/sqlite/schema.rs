@@ -52,7 +52,7 @@ pub(super) struct Search {
 /// What every database has besides its collections.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
-        "CREATE TABLE IF NOT EXISTS _outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, body BLOB NOT NULL);
+        "CREATE TABLE IF NOT EXISTS _outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, request TEXT, body BLOB NOT NULL);
          CREATE TABLE IF NOT EXISTS _inbox (id TEXT PRIMARY KEY, at INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID;
          CREATE INDEX IF NOT EXISTS _inbox_by_age ON _inbox (at);",
     )

@@ -11,6 +11,7 @@ use super::readers::Readers;
 use super::schema::{Table, Tables};
 use super::{Job, failed, stored};
 use crate::error::Error;
+use crate::request_id::RequestId;
 
 /// Commits in one transaction: enough to share a flush among all who wait, and few enough that the first of them is
 /// answered soon.
@@ -137,9 +138,16 @@ fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Resul
         }
     }
     for event in &commit.events {
-        let mut emit =
-            connection.prepare_cached("INSERT INTO _outbox (id, name, body) VALUES (?1, ?2, ?3)").map_err(failed)?;
-        emit.execute(params![event.id.to_string(), event.name, event.body]).map_err(failed)?;
+        let mut emit = connection
+            .prepare_cached("INSERT INTO _outbox (id, name, request, body) VALUES (?1, ?2, ?3, ?4)")
+            .map_err(failed)?;
+        emit.execute(params![
+            event.id.to_string(),
+            event.name,
+            event.request.as_ref().map(RequestId::as_str),
+            event.body
+        ])
+        .map_err(failed)?;
     }
     for event in &commit.forget {
         let mut forget = connection.prepare_cached("DELETE FROM _outbox WHERE id = ?1").map_err(failed)?;
