@@ -1,8 +1,6 @@
 //! The operator's first and last minutes: the shop opens on its data and on nobody else's, says in one line why it
 //! cannot, shows a newcomer round, and closes when told.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;

@@ -1,9 +1,7 @@
 //! Somebody leaves for good. From then on nobody gets in with what was theirs, in any service; what they left there is
 //! gone, and whoever signs up with the same address is another person.
 
-use std::fs;
-
-use journeys::{Ask, Customer, Method, OwnShop, PASSWORD, Shop, euros, goods, unique};
+use journeys::{Ask, Customer, Method, PASSWORD, Shop, euros, goods};
 use serde_json::json;
 
 /// A door of each service, and the status with which it answers a customer.
@@ -88,33 +86,4 @@ async fn others_do_not_notice() {
     ana.cart().until(401).await;
     ben.profile().await.expect_status(200);
     assert_eq!(ben.cart().await.expect_status(200).body, cart.body);
-}
-
-#[tokio::test]
-async fn an_erasure_is_finished_after_a_crash() {
-    let shop = OwnShop::open().await;
-    let ana = shop.new_customer("Ana").await;
-    ana.erases_the_account().await.expect_status(204);
-    shop.kill();
-    shop.restart().await;
-    is_turned_away_everywhere(&ana).await;
-}
-
-/// Deleted is not enough for what is still in the files of the databases.
-#[tokio::test]
-async fn no_trace_is_left_on_the_disk() {
-    let shop = OwnShop::open().await;
-    let ana = shop.new_customer("Ana").await;
-    let street = unique("street");
-    ana.adds_address(json!({"street": street, "city": "Porto", "postal_code": "4000", "country": "PT"}))
-        .await
-        .expect_status(201);
-    let traces = || {
-        let files = fs::read_dir(shop.data()).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
-        let text = files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect::<String>();
-        [&street, &ana.email].into_iter().filter(|trace| text.contains(*trace)).count()
-    };
-    assert_eq!(traces(), 2);
-    ana.erases_the_account().await.expect_status(204);
-    assert_eq!(traces(), 0);
 }

@@ -1,6 +1,6 @@
 //! Somebody comes back: signs in, stays signed in, finds the cart as it was, changes the password, and signs out.
 
-use journeys::{OwnShop, PASSWORD, Shop, euros};
+use journeys::{PASSWORD, Shop, euros};
 
 const ANOTHER: &str = "battery staple";
 
@@ -122,35 +122,4 @@ async fn the_cart_is_as_it_was_left() {
     let again = ana.elsewhere().await;
     assert_eq!(again.cart().await.expect_status(200).body, cart.body);
     assert_eq!(again.wishlist().await.expect_status(200).body, wishlist.body);
-}
-
-#[tokio::test]
-async fn the_shop_remembers_her_after_a_restart() {
-    let shop = OwnShop::open().await;
-    let tea = shop.admin().await.sells("tea", &euros(499), 10).await;
-    let ana = shop.new_customer("Ana").await;
-    ana.adds(&tea, 1).await.expect_status(200);
-    let order = ana.orders("before").await.expect_status(201);
-    let cart = ana.adds(&tea, 3).await.expect_status(200);
-    let wishlist = ana.wishes_for(&tea).await.expect_status(200);
-
-    shop.stop().await;
-    shop.restart().await;
-
-    let again = ana.elsewhere().await;
-    assert_eq!(again.id, ana.id);
-    assert_eq!(again.order(order.id()).await.expect_status(200).body, order.body);
-    assert_eq!(again.cart().await.expect_status(200).body, cart.body);
-    assert_eq!(again.wishlist().await.expect_status(200).body, wishlist.body);
-}
-
-#[tokio::test]
-async fn a_session_outlives_a_restart() {
-    let shop = OwnShop::open().await;
-    let ana = shop.new_customer("Ana").await;
-    shop.stop().await;
-    shop.restart().await;
-    ana.profile().await.expect_status(200);
-    ana.cart().await.expect_status(200);
-    ana.refreshes(&ana.refresh_token).await.expect_status(200);
 }

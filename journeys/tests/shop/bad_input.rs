@@ -1,8 +1,6 @@
 //! Whatever is thrown at the shop, it answers with the documented problem, names every bad field, changes nothing and
 //! goes on. Each test throws one kind of thing at a scene that it then finds as it was.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use journeys::{Admin, Answer, Ask, Customer, Method, PASSWORD, Product, Shop, euros, forgery, goods, new_email};
 use serde_json::{Value, json};
 

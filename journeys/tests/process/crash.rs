@@ -4,8 +4,6 @@
 //! Everybody notes what they are about to do before they ask. A question without an answer ends their day; the next
 //! one begins when the shop is open again.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

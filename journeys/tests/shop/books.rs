@@ -2,8 +2,6 @@
 //! what the shop must answer. After each step carts, books and orders agree with it, and `available + reserved + sold`
 //! is what was stocked. A failure is shrunk to the shortest story that shows it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 
 use journeys::{Admin, Answer, Books, Customer, Product, Shop, euros, unique};

@@ -1,8 +1,6 @@
 //! The admin imports a file: columns are mapped to fields, every bad line is reported by its number, a file goes in as
 //! a whole or not at all, and the same file again doubles nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use journeys::{Admin, Answer, Ask, Product, Shop, euros, members, money, unique};
 use serde_json::{Value, json};
 

@@ -1,8 +1,6 @@
 //! The admin keeps the catalogue: offers products, edits them without treading on a colleague's toes, counts the
 //! stock. Visitors find what is there, in any order and page by page; nobody else changes it.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use journeys::{Admin, Books, Method, Product, Shop, at_once, euros, goods, members, unique};
 use serde_json::{Value, json};
 
