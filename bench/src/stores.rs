@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::auth::Verifier;
 use common::bus::Bus;
 use common::contract::products::{Line, ProductId, Reserve};
 use common::contract::shopping::OrderId;
@@ -90,7 +91,7 @@ pub(crate) async fn commits(table: &mut Table) -> Result<(), String> {
 pub(crate) async fn holds(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("products")?;
     let bus = Bus::local();
-    let app = products::App::start(database, &bus).map_err(text)?;
+    let app = products::App::start(database, &bus, Verifier::by_bus(bus.clone())).map_err(text)?;
     let mut shelf = Vec::new();
     for _ in 0..64 {
         shelf.push(add_product(&app).await?.id());
@@ -146,7 +147,7 @@ impl Document for StockBeside {
 /// What reading costs with the stock inside the product (as it is) and beside it (one more look-up for each).
 pub(crate) async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("inside")?;
-    let app = products::App::start(database.clone(), &Bus::local()).map_err(text)?;
+    let app = products::App::start(database.clone(), &Bus::local(), Verifier::by_bus(Bus::local())).map_err(text)?;
     let beside: Collection<StockBeside> = database.collection().map_err(text)?;
     let mut ids = Vec::new();
     for _ in 0..1_000 {

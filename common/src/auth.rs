@@ -1,8 +1,9 @@
 //! Who is asking. Access tokens are JWTs of 10 minutes (RFC 9068 in spirit: `typ` is `at+jwt`), signed with EdDSA by
-//! `customer` alone and verified everywhere with the public keys that `customer` hands out over the bus. Signing, passwords and
-//! refresh tokens are not here but in `customer`.
+//! `customer` alone and verified everywhere with the public keys that `customer` hands out, over the bus or by URL. Signing,
+//! passwords and refresh tokens are not here but in `customer`.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,9 @@ use rocket::Request;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::bus::{Bus, Delivery};
+use crate::bus::{Bus, CALL_TIMEOUT, Delivery};
 use crate::clock::Timestamp;
-use crate::contract::customer::{CustomerDeleted, CustomerId, GetKeys};
+use crate::contract::customer::{CustomerDeleted, CustomerId, GetKeys, Keys};
 use crate::error::{Error, Result};
 use crate::http;
 use crate::store::{Collection, Database, Document};
@@ -76,9 +77,51 @@ impl Identity {
     }
 }
 
+/// Where the public keys are to be had.
+enum Source {
+    /// By a call to `customer`.
+    Bus(Bus),
+    /// At `customer`'s `/.well-known/jwks.json`.
+    Url(JwksUrl),
+    /// They are all here: this is `customer`.
+    Own,
+}
+
+/// Where a JSON Web Key Set (RFC 7517) is to be had by HTTP.
+#[derive(Clone)]
+pub struct JwksUrl(String);
+
+/// A key set has some 200 bytes for each key.
+const MAX_JWKS: u64 = 64 * 1024;
+
+impl FromStr for JwksUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let has_host = |rest: &str| rest.chars().next().is_some_and(char::is_alphanumeric);
+        match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+            Some(rest) if has_host(rest) => Ok(Self(text.to_owned())),
+            _ => Err("must be an http:// or https:// URL"),
+        }
+    }
+}
+
+impl JwksUrl {
+    async fn fetch(&self) -> Result<Vec<Jwk>> {
+        let url = self.0.clone();
+        let fetch = move || -> Result<Keys, ureq::Error> {
+            let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(CALL_TIMEOUT)).build().into();
+            let body = agent.get(&url).call()?.into_body().into_with_config().limit(MAX_JWKS).read_to_vec()?;
+            serde_json::from_slice(&body).map_err(|error| ureq::Error::Io(error.into()))
+        };
+        let fetched = tokio::task::spawn_blocking(fetch).await.map_err(Error::internal)?;
+        fetched.map(|keys| keys.keys).map_err(|error| Error::unavailable("customer").caused_by(error))
+    }
+}
+
 /// Verifies access tokens.
 pub struct Verifier {
-    bus: Bus,
+    source: Source,
     keys: RwLock<HashMap<String, DecodingKey>>,
     asked: Mutex<Option<Instant>>,
     rules: Validation,
@@ -87,13 +130,30 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that gets its keys over `bus` when it first needs them.
     #[must_use]
-    pub fn new(bus: Bus) -> Self {
+    pub fn by_bus(bus: Bus) -> Self {
+        Self::new(Source::Bus(bus))
+    }
+
+    /// A verifier that gets its keys from `url` when it first needs them.
+    #[must_use]
+    pub fn by_url(url: JwksUrl) -> Self {
+        Self::new(Source::Url(url))
+    }
+
+    /// A verifier that has its keys.
+    pub fn knowing(keys: &[Jwk]) -> Result<Self> {
+        let verifier = Self::new(Source::Own);
+        verifier.learn(keys)?;
+        Ok(verifier)
+    }
+
+    fn new(source: Source) -> Self {
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[ISSUER]);
         rules.leeway = LEEWAY;
-        Self { bus, keys: RwLock::default(), asked: Mutex::default(), rules }
+        Self { source, keys: RwLock::default(), asked: Mutex::default(), rules }
     }
 
     /// The identity of the request's bearer token (RFC 6750). Whether the account still exists is the caller's to ask.
@@ -125,7 +185,11 @@ impl Verifier {
         let mut asked = self.asked.lock().await;
         let asked_lately = asked.is_some_and(|moment| moment.elapsed() < KEYS_AT_MOST_EVERY);
         if self.known(id).is_none() && !asked_lately {
-            let keys = self.bus.call(GetKeys {}).await?.keys;
+            let keys = match &self.source {
+                Source::Bus(bus) => bus.call(GetKeys {}).await?.keys,
+                Source::Url(url) => url.fetch().await?,
+                Source::Own => return Err(refused()),
+            };
             *asked = Some(Instant::now());
             self.learn(&keys)?;
         }

@@ -57,6 +57,8 @@ pub enum Kind {
     Unavailable,
     /// Our fault (500).
     Internal,
+    /// This instance is stopping and has done nothing; another one will (502, on which a proxy asks the next).
+    Stopping,
 }
 
 /// One bad field of a body or a query.
@@ -163,6 +165,12 @@ impl Error {
     /// A bound of this process is reached; `detail` says which.
     pub fn busy(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Busy, "busy", detail)
+    }
+
+    /// This instance is stopping and has done nothing.
+    #[must_use]
+    pub fn stopping() -> Self {
+        Self::new(Kind::Stopping, "stopping", "This instance is stopping; another one will answer.")
     }
 
     /// `service` does not answer.

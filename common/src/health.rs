@@ -5,16 +5,23 @@ use rocket::serde::json::Json;
 use rocket::{Route, State, get, routes};
 use serde_json::{Value, json};
 
+use crate::bus::Bus;
 use crate::error::{Error, Result};
+use crate::http::in_requests;
 use crate::store::Database;
 
-/// The databases of this process.
-pub struct Health(pub Vec<Database>);
+/// What this process needs to do its work.
+pub struct Health {
+    /// Its own databases.
+    pub databases: Vec<Database>,
+    /// Its way to the broker.
+    pub bus: Bus,
+}
 
 /// The two routes, to be mounted at `/health`; needs a managed [`Health`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    routes![live, ready]
+    in_requests(routes![live, ready])
 }
 
 #[get("/live")]
@@ -24,7 +31,8 @@ fn live() -> Json<Value> {
 
 #[get("/ready")]
 async fn ready(health: &State<Health>) -> Result<Json<Value>> {
-    for database in &health.0 {
+    health.bus.ping().await.map_err(|error| Error::busy("The broker does not answer.").caused_by(error))?;
+    for database in &health.databases {
         database
             .ping()
             .await

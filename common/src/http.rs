@@ -1,20 +1,27 @@
-//! What every Souk process does with HTTP before and after a route: configuration of Rocket, request ids, JSON bodies and
-//! queries that become typed input. Errors are `problem`'s.
+//! What every Souk process does with HTTP before and after a route: configuration of Rocket, request ids, the line that is
+//! logged of each request, a graceful stop, JSON bodies and queries that become typed input. Errors are `problem`'s.
 
+mod stop;
+
+use std::collections::HashSet;
 use std::io::ErrorKind as Io;
 use std::net::IpAddr;
+use std::time::Instant;
 
 use rocket::config::{LogLevel, Shutdown};
 use rocket::data::{Data, FromData, ToByteUnit};
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{Header, Method};
 use rocket::request::{FromRequest, Outcome, Request};
-use rocket::{Build, Config, Response, Rocket};
+use rocket::route::{self, Handler};
+use rocket::{Build, Config, Response, Rocket, Route};
 
+use self::stop::Stopping;
+pub use self::stop::{DRAIN, run};
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
-use crate::problem;
-use crate::request_id::request_id;
+use crate::problem::{self, Answered, PANICKED};
+use crate::request_id::{self, request_id};
 
 /// No JSON body of the API is larger than a few KiB: 20 addresses, 100 ids.
 pub const MAX_JSON: u64 = 64 * 1024;
@@ -36,11 +43,38 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         cli_colors: false,
         // Nobody between us and the client may name the client's address unless the operator says so.
         ip_header: None,
-        // The longest request, an order, takes far less than a second; only idle connections use this up.
-        shutdown: Shutdown { grace: 2, mercy: 2, ..Shutdown::default() },
+        // `run` listens to signals. With the drain before it, this leaves a request the 5 s that it may take; as a rule only
+        // idle connections use it up.
+        shutdown: Shutdown { ctrlc: false, signals: HashSet::new(), grace: 2, mercy: 2, ..Shutdown::default() },
         ..Config::release_default()
     };
-    rocket::custom(config).attach(Always).register("/", problem::catchers())
+    rocket::custom(config).attach(Always).manage(Stopping::default()).register("/", problem::catchers())
+}
+
+/// The routes of a service, as they are to be mounted: what they do is done in the name of their request (see
+/// [`request_id::current`]), and not while this instance stops, if another one can do it.
+#[must_use]
+pub fn in_requests(routes: Vec<Route>) -> Vec<Route> {
+    let wrap = |mut route: Route| {
+        route.handler = Box::new(InRequest(route.handler));
+        route
+    };
+    routes.into_iter().map(wrap).collect()
+}
+
+#[derive(Clone)]
+struct InRequest(Box<dyn Handler>);
+
+#[rocket::async_trait]
+impl Handler for InRequest {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
+        // The methods that RFC 9110, section 9.2.2 calls idempotent, of those that have routes.
+        let elsewhere = matches!(request.method(), Method::Get | Method::Head | Method::Put | Method::Delete);
+        if elsewhere && Stopping::has_begun(request) {
+            return route::Outcome::from(request, Error::stopping());
+        }
+        request_id::scope(Some(request_id(request).clone()), self.0.handle(request, data)).await
+    }
 }
 
 /// What happens to every request, whatever its route.
@@ -53,6 +87,7 @@ impl Fairing for Always {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        request.local_cache(Begun::default);
         // Rocket lets a form choose another method by a first field `_method`. That is a POST again.
         let is_form = request.content_type().is_some_and(|given| given.is_form());
         if is_form && data.peek(METHOD_FIELD.len()).await == METHOD_FIELD {
@@ -62,6 +97,47 @@ impl Fairing for Always {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         response.set_header(Header::new("X-Request-Id", request_id(request).to_string()));
+        if Stopping::has_begun(request) {
+            response.set_header(Header::new("Connection", "close"));
+        }
+        log(request, response.status().code);
+    }
+}
+
+/// When a request began.
+struct Begun(Instant);
+
+impl Default for Begun {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+/// One request is one line. Of its path only what we wrote is shown; of what was wrong with it, the names of fields.
+fn log(request: &Request<'_>, status: u16) {
+    let (request_id, method) = (request_id(request).as_str(), request.method().as_str());
+    let route = request.route().map_or("", |route| route.uri.path());
+    #[expect(clippy::cast_precision_loss, reason = "a request takes no 285 years")]
+    let ms = request.local_cache(Begun::default).0.elapsed().as_micros() as f64 / 1_000.0;
+    let Some(error) = Answered::with(request) else {
+        if route.starts_with("/health/") {
+            tracing::debug!(request_id, method, route, status, ms, "request");
+        } else {
+            tracing::info!(request_id, method, route, status, ms, "request");
+        }
+        return;
+    };
+    let code = error.code();
+    match (error.cause(), status) {
+        (Some(cause), 500) if cause != PANICKED => {
+            tracing::error!(request_id, method, route, status, ms, code, cause, "request");
+        }
+        (cause, 500..) => tracing::warn!(request_id, method, route, status, ms, code, cause, "request"),
+        _ => {
+            let fields: Vec<&str> = error.fields().iter().map(|bad| bad.field.as_str()).collect();
+            let fields = (!fields.is_empty()).then(|| fields.join(","));
+            tracing::info!(request_id, method, route, status, ms, code, fields, "request");
+        }
     }
 }
 
@@ -148,5 +224,49 @@ impl<'r, T: Input> FromRequest<'r> for Query<T> {
             Ok(query) => Outcome::Success(Self(query)),
             Err(error) => problem::refuse(request, error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::http::Status;
+    use rocket::local::asynchronous::Client;
+    use rocket::{get, post, routes};
+
+    use super::*;
+
+    #[get("/thing")]
+    fn see() -> &'static str {
+        "seen"
+    }
+
+    #[post("/thing")]
+    fn make() -> String {
+        request_id::current().map(|id| id.to_string()).unwrap_or_default()
+    }
+
+    async fn shop() -> Client {
+        let shop = rocket(IpAddr::from([127, 0, 0, 1]), 0).mount("/", in_requests(routes![see, make]));
+        Client::untracked(shop).await.unwrap()
+    }
+
+    #[rocket::async_test]
+    async fn a_route_works_in_the_name_of_its_request() {
+        let shop = shop().await;
+        let answer = shop.post("/thing").header(Header::new("X-Request-Id", "r-1")).dispatch().await;
+        assert_eq!(answer.headers().get_one("X-Request-Id"), Some("r-1"));
+        assert_eq!(answer.into_string().await.as_deref(), Some("r-1"));
+    }
+
+    #[rocket::async_test]
+    async fn an_instance_that_stops_does_what_cannot_be_asked_elsewhere() {
+        let shop = shop().await;
+        assert_eq!(shop.get("/thing").dispatch().await.headers().get_one("Connection"), None);
+        shop.rocket().state::<Stopping>().unwrap().begin();
+        let seen = shop.get("/thing").dispatch().await;
+        assert_eq!((seen.status(), seen.headers().get_one("Connection")), (Status::BadGateway, Some("close")));
+        assert!(seen.into_string().await.unwrap().contains("urn:souk:problem:stopping"));
+        let made = shop.post("/thing").dispatch().await;
+        assert_eq!((made.status(), made.headers().get_one("Connection")), (Status::Ok, Some("close")));
     }
 }

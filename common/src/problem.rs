@@ -1,7 +1,7 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457) on every path, with a request id that is also in
 //! the log. This is the one place where an [`Error`] becomes an HTTP status.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::{Outcome, Request};
@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, FieldError, Kind};
 use crate::request_id::request_id;
+
+/// What is known of a route that panicked; the panic itself has a line of its own.
+pub(crate) const PANICKED: &str = "the route panicked";
 
 /// Seconds that a client should wait before it tries again; everything that answers 503 recovers within seconds or not
 /// at all.
@@ -35,6 +38,7 @@ impl Kind {
             Self::Invalid => Status::UnprocessableEntity,
             Self::Busy | Self::Unavailable => Status::ServiceUnavailable,
             Self::Internal => Status::InternalServerError,
+            Self::Stopping => Status::BadGateway,
         }
     }
 
@@ -53,6 +57,7 @@ impl Kind {
             Self::Busy => "Busy",
             Self::Unavailable => "MicroService connection is down",
             Self::Internal => "Internal error",
+            Self::Stopping => "This instance is stopping",
         }
     }
 }
@@ -73,16 +78,7 @@ struct Problem<'e> {
 
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let id = request_id(request).as_str();
-        let (status, method, path) = (self.kind().status(), request.method(), request.uri().path());
-        // Only names of fields: what a client sent may be personal.
-        let fields: Vec<&str> = self.fields().iter().map(|bad| bad.field.as_str()).collect();
-        if status.code >= 500 {
-            let cause = self.cause().unwrap_or(self.detail());
-            tracing::error!(request_id = %id, %method, %path, status = status.code, code = self.code(), cause, "failed");
-        } else {
-            tracing::info!(request_id = %id, %method, %path, status = status.code, code = self.code(), ?fields, "refused");
-        }
+        let (id, status) = (request_id(request).as_str(), self.kind().status());
         let problem = Problem {
             r#type: format!("urn:souk:problem:{}", self.code()),
             title: self.kind().title(),
@@ -92,13 +88,14 @@ impl<'r> Responder<'r, 'static> for Error {
             errors: self.fields(),
             members: self.members(),
         };
+        Answered::note(request, &self);
         let body = serde_json::to_string(&problem).map_err(|_| Status::InternalServerError)?;
         let mut answer = Response::build();
         answer.status(status).header(ContentType::new("application", "problem+json"));
         answer.sized_body(body.len(), std::io::Cursor::new(body));
         match self.kind() {
             Kind::Unauthenticated => answer.raw_header("WWW-Authenticate", "Bearer"),
-            Kind::Busy | Kind::Unavailable => answer.raw_header("Retry-After", RETRY_AFTER),
+            Kind::Busy | Kind::Unavailable | Kind::Stopping => answer.raw_header("Retry-After", RETRY_AFTER),
             Kind::MethodNotAllowed => {
                 let allow = self.members().get("allow").and_then(Value::as_str).unwrap_or_default();
                 answer.header(Header::new("Allow", allow.to_owned()))
@@ -106,6 +103,22 @@ impl<'r> Responder<'r, 'static> for Error {
             _ => &mut answer,
         };
         answer.ok()
+    }
+}
+
+/// The error that a request was answered with, kept for the line that is logged of it.
+#[derive(Default)]
+pub(crate) struct Answered(OnceLock<Error>);
+
+impl Answered {
+    fn note(request: &Request<'_>, error: &Error) {
+        // The first one is the reason; there is no second.
+        let _ = request.local_cache(Self::default).0.set(error.clone());
+    }
+
+    /// The error, if it was one.
+    pub(crate) fn with<'r>(request: &'r Request<'_>) -> Option<&'r Error> {
+        request.local_cache(Self::default).0.get()
     }
 }
 
@@ -138,6 +151,7 @@ fn everything(status: Status, request: &Request<'_>) -> Error {
         400 => Error::malformed("The request cannot be read."),
         408 => Error::malformed("The request did not arrive in time."),
         503 => Error::busy("The shop is stopping."),
+        500 => Error::internal(PANICKED),
         _ => Error::internal(format!("unexpected status {status}")),
     }
 }

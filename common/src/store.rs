@@ -90,6 +90,11 @@ impl Database {
         self.0.name
     }
 
+    /// A database in MongoDB. The engine is being written.
+    pub fn mongodb(_name: &'static str, _uri: &str, _database: &str) -> Result<Self> {
+        Err(Error::internal("this build has no MongoDB engine"))
+    }
+
     /// The collection of `T`, made with its indexes when it is not there.
     pub fn collection<T: Document>(&self) -> Result<Collection<T>> {
         match &self.0.engine {

@@ -1,8 +1,9 @@
 //! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
 
 use common::auth::Identity;
+use common::contract::customer::Keys;
 use common::error::{Error, Result};
-use common::http::Json;
+use common::http::{Json, in_requests};
 use common::input::{Fields, Input};
 use common::problem::refuse;
 use common::telemetry::whoami;
@@ -22,7 +23,7 @@ use crate::signup::{self, NewAccount};
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    routes![
+    in_requests(routes![
         sign_up,
         sign_in,
         refresh,
@@ -34,8 +35,9 @@ pub fn routes() -> Vec<Route> {
         replace_address,
         remove_address,
         change_password,
+        keys,
         who
-    ]
+    ])
 }
 
 /// Somebody who is signed in, with an account that is open.
@@ -127,6 +129,12 @@ async fn remove_address(app: &State<App>, who: SignedIn, id: AddressId) -> Resul
 #[put("/password", data = "<change>")]
 async fn change_password(app: &State<App>, who: SignedIn, change: Json<PasswordChange>) -> Result<NoContent> {
     account::change_password(app, who.0.id, change.0).await.map(|()| NoContent)
+}
+
+/// The public keys (RFC 7517), for those who verify tokens by themselves. They change when an operator changes the key.
+#[get("/.well-known/jwks.json")]
+fn keys(app: &State<App>) -> Answer<Keys> {
+    Answer(app.keys())
 }
 
 #[get("/whoami")]

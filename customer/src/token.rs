@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::{error, fmt};
 
 use base64::Engine as _;
@@ -31,6 +32,25 @@ pub enum KeyError {
     Exposed(PathBuf, u32),
     /// The file holds something else.
     Foreign(PathBuf),
+}
+
+/// The text is something else.
+#[derive(Debug)]
+pub struct NotAKey;
+
+impl fmt::Display for NotAKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is not an Ed25519 private key in PEM (PKCS#8)")
+    }
+}
+
+impl FromStr for SigningKey {
+    type Err = NotAKey;
+
+    /// The key in a PEM text (PKCS#8), as `openssl genpkey -algorithm ed25519` makes it.
+    fn from_str(pem: &str) -> Result<Self, NotAKey> {
+        EncodingKey::from_ed_pem(pem.as_bytes()).and_then(Self::new).map_err(|_| NotAKey)
+    }
 }
 
 /// What stands in front of the 32 secret bytes of an Ed25519 key in PKCS#8 (RFC 8410, section 7).
@@ -178,7 +198,7 @@ mod tests {
             let keys = Keys { keys: vec![public.clone()] };
             async move { Ok(keys) }
         });
-        Verifier::new(bus)
+        Verifier::by_bus(bus)
     }
 
     fn claims_of(identity: Identity) -> Claims {

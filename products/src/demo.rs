@@ -1,11 +1,16 @@
 //! The sample catalogue: a small bazaar, with a picture of each thing. It comes in through the same import as any other
 //! catalogue, into an empty store only.
 
+use std::time::Duration;
+
 use common::error::Result;
 use include_dir::{Dir, include_dir};
 
 use crate::App;
 use crate::import::{self, Format, Mapping, Upload};
+
+/// A database that is being started takes a few seconds.
+const AGAIN: Duration = Duration::from_secs(1);
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
@@ -18,6 +23,23 @@ pub async fn load_into_empty(app: &App) -> Result<usize> {
     let catalogue = FILES.get_file("catalogue.ndjson").map(|file| file.contents().to_vec()).unwrap_or_default();
     let upload = Upload { format: Format::NdJson, bytes: catalogue };
     Ok(import::import(app, Mapping::default(), upload).await?.created)
+}
+
+/// As [`load_into_empty`], as soon as the database is there; until then it is tried again. Instances that do it at the same time
+/// add each product once.
+pub fn load_in_time(app: App) {
+    tokio::spawn(async move {
+        loop {
+            match load_into_empty(&app).await {
+                Ok(loaded) => return tracing::info!(loaded, "the sample catalogue is on the shelves"),
+                Err(error) if error.is_transient() => {
+                    tracing::debug!(%error, "the sample catalogue has to wait");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(error) => return tracing::error!(%error, "the sample catalogue cannot be loaded"),
+            }
+        }
+    });
 }
 
 /// A picture of the sample catalogue, by its file name.

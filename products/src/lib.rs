@@ -41,11 +41,11 @@ pub struct App {
 
 impl App {
     /// Opens the collections, answers the bus, and starts what runs beside the requests.
-    pub fn start(database: Database, bus: &Bus) -> Result<Self> {
+    pub fn start(database: Database, bus: &Bus, verifier: Verifier) -> Result<Self> {
         let app = Self {
             products: Products::open(&database)?,
             reservations: Reservations::open(&database)?,
-            verifier: Arc::new(Verifier::new(bus.clone())),
+            verifier: Arc::new(verifier),
             closed: ClosedAccounts::open(&database)?,
             importing: Arc::default(),
             database,

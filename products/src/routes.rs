@@ -4,7 +4,7 @@ use common::Page;
 use common::auth::Identity;
 use common::contract::products::ProductId;
 use common::error::{Error, Result};
-use common::http::{Json, Query};
+use common::http::{Json, Query, in_requests};
 use common::input::{Fields, Input};
 use common::problem::refuse;
 use common::telemetry::whoami;
@@ -26,9 +26,9 @@ use crate::stock::{Books, Restock};
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    routes![
+    in_requests(routes![
         list, categories, category, product, by_ids, add, replace, change, withdraw, books, restock, upload, image, who
-    ]
+    ])
 }
 
 /// Somebody who is signed in as an admin.

@@ -1,5 +1,5 @@
 //! The cart of a customer: which products, how many of each. Prices are not kept but asked for, whenever somebody looks; what
-//! was last seen of a product only serves for those that are no longer sold.
+//! was last seen of a product only serves for those that are no longer sold, and while nobody can be asked.
 
 use std::collections::HashMap;
 
@@ -132,6 +132,9 @@ pub(crate) fn mixed(one: Currency, other: Currency) -> Error {
 pub struct CartView {
     items: Vec<CartItem>,
     total: Money,
+    /// `products` could not be asked: these are the products as they were last seen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -140,7 +143,8 @@ struct CartItem {
     quantity: Quantity,
     total: Money,
     status: Status,
-    available: u32,
+    /// `None` when it is not known now.
+    available: Option<u32>,
 }
 
 /// Whether a product can be bought.
@@ -153,6 +157,8 @@ pub(crate) enum Status {
     Short,
     /// It is no longer sold.
     Gone,
+    /// It is not known now.
+    Unknown,
 }
 
 impl Status {
@@ -164,22 +170,35 @@ impl Status {
             Some(_) => Self::Ok,
         }
     }
+
+    /// As [`Status::of`], with the number that is available, among offers that may not be known.
+    pub(crate) fn among(
+        offers: Option<&HashMap<ProductId, Offer>>,
+        product: ProductId,
+        wanted: u32,
+    ) -> (Self, Option<u32>) {
+        let Some(offers) = offers else { return (Self::Unknown, None) };
+        let offer = offers.get(&product);
+        (Self::of(offer, wanted), Some(offer.map_or(0, |offer| offer.available)))
+    }
 }
 
 impl CartView {
-    fn new(cart: &Cart, offers: &HashMap<ProductId, Offer>) -> Self {
+    /// With the offers of this moment, if they are known.
+    fn new(cart: &Cart, offers: Option<&HashMap<ProductId, Offer>>) -> Self {
         let items: Vec<CartItem> = cart
             .lines
             .iter()
             .map(|line| {
-                let offer = offers.get(&line.seen.id);
+                let offer = offers.and_then(|offers| offers.get(&line.seen.id));
                 let product = offer.map_or(&line.seen, |offer| &offer.item).clone();
+                let (status, available) = Status::among(offers, line.seen.id, line.quantity.get());
                 CartItem {
                     total: product.price.times(line.quantity),
                     product,
                     quantity: line.quantity,
-                    status: Status::of(offer, line.quantity.get()),
-                    available: offer.map_or(0, |offer| offer.available),
+                    status,
+                    available,
                 }
             })
             .collect();
@@ -187,7 +206,7 @@ impl CartView {
         // A catalogue may change a product's currency while it lies in a cart; checkout refuses to add those up.
         let total = counted.reduce(|sum, more| sum.plus(more).unwrap_or(sum));
         let empty = items.first().map_or(Currency::EUR, |item| item.total.currency);
-        Self { items, total: total.unwrap_or(Money::zero(empty)) }
+        Self { items, total: total.unwrap_or(Money::zero(empty)), stale: offers.is_none() }
     }
 }
 
@@ -213,11 +232,11 @@ impl Input for Setting {
     }
 }
 
-/// The cart, at the prices of this moment.
+/// The cart, at the prices of this moment; while `products` is down, as it was last seen.
 pub async fn view(app: &App, customer: CustomerId) -> Result<CartView> {
     let cart = app.carts.0.get(customer).await?.unwrap_or_default();
-    let offers = app.offers(cart.ids()).await?;
-    Ok(CartView::new(&cart, &offers))
+    let offers = app.offers_if_known(cart.ids()).await?;
+    Ok(CartView::new(&cart, offers.as_ref()))
 }
 
 /// Puts more of a product in.
@@ -255,7 +274,7 @@ async fn put(
     if cart.ids().iter().any(|id| !asked.contains(id)) {
         offers = app.offers(cart.ids()).await?;
     }
-    Ok(CartView::new(&cart, &offers))
+    Ok(CartView::new(&cart, Some(&offers)))
 }
 
 /// Takes a product out.
@@ -339,10 +358,23 @@ mod tests {
         let mut dearer = tea.clone();
         dearer.price.amount = 599;
         let offers = [Offer { item: dearer, available: 2 }, Offer { item: mug, available: 1 }];
-        let view = CartView::new(&cart, &offers.into_iter().map(|offer| (offer.item.id, offer)).collect());
+        let offers = offers.into_iter().map(|offer| (offer.item.id, offer)).collect();
+        let view = CartView::new(&cart, Some(&offers));
         let shown: Vec<_> = view.items.iter().map(|item| (item.total.amount, item.status, item.available)).collect();
-        assert_eq!(shown, [(1198, Status::Ok, 2), (2400, Status::Short, 1), (19800, Status::Gone, 0)]);
-        assert_eq!(view.total.amount, 1198 + 2400);
+        assert_eq!(
+            shown,
+            [(1198, Status::Ok, Some(2)), (2400, Status::Short, Some(1)), (19800, Status::Gone, Some(0))]
+        );
+        assert_eq!((view.total.amount, view.stale), (1198 + 2400, false));
+    }
+
+    #[test]
+    fn a_view_without_offers_is_stale_and_shows_what_was_last_seen() {
+        let (mut cart, tea) = (Cart::default(), item(499));
+        cart.add(tea.clone(), pieces(2)).unwrap();
+        let view = CartView::new(&cart, None);
+        assert_eq!((view.stale, view.total.amount, &view.items[0].product), (true, 998, &tea));
+        assert_eq!((view.items[0].status, view.items[0].available), (Status::Unknown, None));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use common::auth::{ClosedAccounts, Verifier};
 use common::bus::Bus;
 use common::contract::products::{GetProducts, Offer, ProductId};
-use common::error::Result;
+use common::error::{Kind, Result};
 use common::outbox;
 use common::store::Database;
 
@@ -42,12 +42,12 @@ pub struct App {
 
 impl App {
     /// Opens the collections, listens on the bus, and starts what runs beside the requests.
-    pub fn start(database: Database, bus: &Bus) -> Result<Self> {
+    pub fn start(database: Database, bus: &Bus, verifier: Verifier) -> Result<Self> {
         let app = Self {
             carts: Carts::open(&database)?,
             wishlists: Wishlists::open(&database)?,
             orders: Orders::open(&database)?,
-            verifier: Arc::new(Verifier::new(bus.clone())),
+            verifier: Arc::new(verifier),
             closed: ClosedAccounts::open(&database)?,
             bus: bus.clone(),
             database,
@@ -56,6 +56,18 @@ impl App {
         outbox::relay(app.database.clone(), bus.clone());
         checkout::sweep(app.clone());
         Ok(app)
+    }
+
+    /// As [`App::offers`], for somebody who only looks: `None` when `products` cannot be asked now.
+    pub(crate) async fn offers_if_known(&self, ids: Vec<ProductId>) -> Result<Option<HashMap<ProductId, Offer>>> {
+        match self.offers(ids).await {
+            Ok(offers) => Ok(Some(offers)),
+            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Busy) => {
+                tracing::warn!(%error, "products cannot be asked; what was last seen of them is shown");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What is offered of these products now, in one call however many they are. Those that are no longer sold are missing.

@@ -5,7 +5,7 @@ use common::contract::customer::CustomerId;
 use common::contract::products::ProductId;
 use common::contract::shopping::OrderId;
 use common::error::{Error, Result};
-use common::http::{self, Json, Query};
+use common::http::{self, Json, Query, in_requests};
 use common::page::Paging;
 use common::problem::refuse;
 use common::telemetry::whoami;
@@ -20,12 +20,12 @@ use crate::cart::{self, Addition, CartView, Setting};
 use crate::checkout::{self, Placed};
 use crate::idempotency::{Checkout, IdempotencyKey};
 use crate::order::{self, OrderView};
-use crate::wishlist::{self, Wish, Wished};
+use crate::wishlist::{self, Wished, WishlistView};
 
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    routes![
+    in_requests(routes![
         see_cart,
         add_to_cart,
         set_in_cart,
@@ -39,7 +39,7 @@ pub fn routes() -> Vec<Route> {
         see_order,
         cancel_order,
         who
-    ]
+    ])
 }
 
 /// Somebody who is signed in and whose account is open.
@@ -95,12 +95,12 @@ async fn empty_cart(app: &State<App>, shopper: Shopper) -> Result<NoContent> {
 }
 
 #[get("/wishlist")]
-async fn see_wishlist(app: &State<App>, shopper: Shopper) -> Result<Answer<Page<Wish>>> {
+async fn see_wishlist(app: &State<App>, shopper: Shopper) -> Result<Answer<WishlistView>> {
     wishlist::view(app, shopper.0).await.map(Answer)
 }
 
 #[post("/wishlist", data = "<wished>")]
-async fn wish(app: &State<App>, shopper: Shopper, wished: Json<Wished>) -> Result<Answer<Page<Wish>>> {
+async fn wish(app: &State<App>, shopper: Shopper, wished: Json<Wished>) -> Result<Answer<WishlistView>> {
     wishlist::add(app, shopper.0, wished.0).await.map(Answer)
 }
 

@@ -57,7 +57,18 @@ impl Wishlist {
 pub struct Wish {
     product: Item,
     status: Status,
-    available: u32,
+    /// `None` when it is not known now.
+    available: Option<u32>,
+}
+
+/// A wishlist as clients see it.
+#[derive(Debug, Serialize)]
+pub struct WishlistView {
+    #[serde(flatten)]
+    wishes: Page<Wish>,
+    /// `products` could not be asked: these are the products as they were wished for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
 }
 
 /// The body of `POST /wishlist`.
@@ -69,24 +80,21 @@ impl Input for Wished {
     }
 }
 
-/// The wishlist, as things are now.
-pub async fn view(app: &App, customer: CustomerId) -> Result<Page<Wish>> {
+/// The wishlist, as things are now; while `products` is down, as they were.
+pub async fn view(app: &App, customer: CustomerId) -> Result<WishlistView> {
     let wishlist = app.wishlists.0.get(customer).await?.unwrap_or_default();
-    let offers = app.offers(wishlist.seen.iter().map(|seen| seen.id).collect()).await?;
+    let offers = app.offers_if_known(wishlist.seen.iter().map(|seen| seen.id).collect()).await?;
     let wish = |seen: Item| {
-        let offer = offers.get(&seen.id);
-        let status = Status::of(offer, 1);
-        Wish {
-            available: offer.map_or(0, |offer| offer.available),
-            product: offer.map_or(seen, |offer| offer.item.clone()),
-            status,
-        }
+        let (status, available) = Status::among(offers.as_ref(), seen.id, 1);
+        let offer = offers.as_ref().and_then(|offers| offers.get(&seen.id));
+        Wish { product: offer.map_or(seen, |offer| offer.item.clone()), status, available }
     };
-    Ok(Page::whole(wishlist.seen.into_iter().map(wish).collect()))
+    let wishes = Page::whole(wishlist.seen.into_iter().map(wish).collect());
+    Ok(WishlistView { wishes, stale: offers.is_none() })
 }
 
 /// Wishes for a product.
-pub async fn add(app: &App, customer: CustomerId, wished: Wished) -> Result<Page<Wish>> {
+pub async fn add(app: &App, customer: CustomerId, wished: Wished) -> Result<WishlistView> {
     let product = wished.0;
     let offer = app.offers(vec![product]).await?.remove(&product).ok_or_else(|| Error::not_found("product"))?;
     let add = move |slot: &mut Option<Wishlist>, _: &mut _| slot.get_or_insert_default().add(offer.item.clone());

@@ -1,30 +1,49 @@
-//! `souk admin`: writes to the customers' database directly, so it works whether the shop is running or not.
+//! `souk admin`: writes to the customers' database directly, so it works whether the shop is running or not, and on a fleet's
+//! database as on a directory's.
 
 use std::path::{Path, PathBuf};
 
-use common::store::Durability;
+use common::store::{Database, Durability};
 use customer::{Email, Password, admin};
 
 use crate::data;
-use crate::options::{self, Admin};
+use crate::options::{Admin, Customers};
 
 /// Carries out a command.
 pub(crate) async fn run(command: Admin) -> Result<(), String> {
     match command {
-        Admin::Create { email, password_file, promote, data, config } => {
-            create(&email, password_file, promote, &options::data_directory(data, config.as_deref())?).await
+        Admin::Create { email, password_file, promote, of } => {
+            create(&email, password_file, promote, of.customers()?).await
         }
     }
 }
 
-async fn create(address: &str, password_file: Option<PathBuf>, promote: bool, directory: &Path) -> Result<(), String> {
-    let email: Email = address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))?;
-    let shop = directory.display();
-    // A directory that is mistyped must not become a shop of its own, with an admin whom nobody meets.
-    if !directory.join("customer.db").exists() {
-        return Err(format!("there is no shop in {shop}: name its directory with --data, or start it once"));
+/// The database, and what to call the shop in messages.
+fn open(customers: Customers) -> Result<(Database, String), String> {
+    match customers {
+        Customers::Directory(directory) => {
+            let shop = directory.display().to_string();
+            // A directory that is mistyped must not become a shop of its own, with an admin whom nobody meets.
+            if !directory.join("customer.db").exists() {
+                return Err(format!("there is no shop in {shop}: name its directory with --data, or start it once"));
+            }
+            Ok((data::database(&directory, "customer", Durability::Disk)?, shop))
+        }
+        Customers::MongoDb { uri, database } => {
+            let opened = Database::mongodb("customer", &uri, &database).map_err(text)?;
+            Ok((opened, format!("the database {database}")))
+        }
     }
-    let database = data::database(directory, "customer", Durability::Disk)?;
+}
+
+async fn create(
+    address: &str,
+    password_file: Option<PathBuf>,
+    promote: bool,
+    customers: Customers,
+) -> Result<(), String> {
+    let email: Email = address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))?;
+    let (database, shop) = open(customers)?;
     if promote {
         let promoted = admin::promote(&database, &email).await.map_err(text)?;
         promoted.ok_or_else(|| format!("{address} has no account in {shop}"))?;

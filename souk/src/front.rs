@@ -2,6 +2,7 @@
 //! the same as JSON.
 
 use common::error::Result;
+use common::http::in_requests;
 use common::page::{Limit, Paging};
 use products::catalogue::{self, Listed, Sort};
 use products::product::ProductView;
@@ -15,7 +16,7 @@ const SHOWN: u64 = 8;
 
 /// The routes of the front page, to be mounted at `/`.
 pub(crate) fn routes() -> Vec<Route> {
-    routes![front]
+    in_requests(routes![front])
 }
 
 #[derive(Responder)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
+use common::telemetry::{Dsn, Format, Reporting};
 use serde::Deserialize;
 
 const DEFAULT_FILE: &str = "souk.toml";
@@ -31,7 +32,8 @@ const FILE_HELP: &str = "The file souk.toml takes the same options:
   data = \"./data\"
   memory = false
   demo = true
-  log = \"info\"";
+  log = \"info\"
+  log_format = \"text\"";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -63,6 +65,15 @@ pub(crate) struct Up {
     /// What to log: error, warn, info, debug, or a list of target=level [default: info]
     #[arg(long, env = "SOUK_LOG", value_name = "FILTER")]
     log: Option<String>,
+    /// How to log: json or text [default: text on a terminal, else json]
+    #[arg(long, env = "SOUK_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<Format>,
+    /// Report unexpected errors to this Sentry project
+    #[arg(long, env = "SENTRY_DSN", value_name = "DSN", hide_env_values = true)]
+    sentry_dsn: Option<Dsn>,
+    /// The environment that reports name
+    #[arg(long, env = "ENVIRONMENT", value_name = "NAME", default_value = "local")]
+    environment: String,
     /// File with options [default: souk.toml, where there is one]
     #[arg(long, env = "SOUK_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -80,13 +91,47 @@ pub(crate) enum Admin {
         /// Make the account that this address has already an admin's. Look first whose it is: addresses are not verified
         #[arg(long)]
         promote: bool,
-        /// Directory of the shop's data [default: ./data]
-        #[arg(long, env = "SOUK_DATA", value_name = "DIR")]
-        data: Option<PathBuf>,
-        /// File with options [default: souk.toml, where there is one]
-        #[arg(long, env = "SOUK_CONFIG", value_name = "FILE")]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        of: Of,
     },
+}
+
+/// Which shop is meant: the one-process shop on a directory, or a fleet by the database of its service `customer`.
+#[derive(Args)]
+pub(crate) struct Of {
+    /// Directory of the shop's data [default: ./data]
+    #[arg(long, env = "SOUK_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// File with options [default: souk.toml, where there is one]
+    #[arg(long, env = "SOUK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// A fleet's shop: where its MongoDB is
+    #[arg(long, env = "SOUK_MONGODB_URI", value_name = "URI", hide_env_values = true, requires = "database", conflicts_with_all = ["data", "config"])]
+    mongodb_uri: Option<String>,
+    /// A fleet's shop: the database of its service `customer`
+    #[arg(long, env = "SOUK_DATABASE", value_name = "NAME", requires = "mongodb_uri")]
+    database: Option<String>,
+}
+
+/// The customers of a shop.
+pub(crate) enum Customers {
+    /// In the shop on this directory.
+    Directory(PathBuf),
+    /// In a fleet.
+    MongoDb { uri: String, database: String },
+}
+
+impl Of {
+    /// The shop that is meant.
+    pub(crate) fn customers(self) -> Result<Customers, String> {
+        match (self.mongodb_uri, self.database) {
+            (Some(uri), Some(database)) => Ok(Customers::MongoDb { uri, database }),
+            _ => Ok(Customers::Directory(match self.data {
+                Some(data) => data,
+                None => File::find(self.config.as_deref())?.data.unwrap_or_else(|| DEFAULT_DATA.into()),
+            })),
+        }
+    }
 }
 
 /// What `souk.toml` may say.
@@ -99,10 +144,10 @@ struct File {
     memory: Option<bool>,
     demo: Option<bool>,
     log: Option<String>,
+    log_format: Option<String>,
 }
 
 /// What is settled.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) address: IpAddr,
@@ -110,6 +155,8 @@ pub(crate) struct Settings {
     pub(crate) data: Option<PathBuf>,
     pub(crate) demo: bool,
     pub(crate) log: String,
+    pub(crate) log_format: Option<Format>,
+    pub(crate) reporting: Option<Reporting>,
 }
 
 impl Souk {
@@ -122,28 +169,28 @@ impl Up {
     /// Puts flags, environment, file and defaults together.
     pub(crate) fn settle(self) -> Result<Settings, String> {
         let file = File::find(self.config.as_deref())?;
-        Ok(self.over(file))
+        self.over(file)
     }
 
-    fn over(self, file: File) -> Settings {
+    fn over(self, file: File) -> Result<Settings, String> {
         // A directory that is named by hand is meant, whatever the file says of memory.
         let memory = self.memory.or(self.data.is_some().then_some(false)).or(file.memory).unwrap_or(false);
         let data = self.data.or(file.data).unwrap_or_else(|| DEFAULT_DATA.into());
-        Settings {
+        let format = |text: String| text.parse().map_err(|problem| format!("log_format {problem}"));
+        let reporting = |dsn| Reporting {
+            dsn,
+            environment: self.environment,
+            release: format!("souk@{}", env!("CARGO_PKG_VERSION")),
+        };
+        Ok(Settings {
             port: self.port.or(file.port).unwrap_or(8000),
             address: self.address.or(file.address).unwrap_or(IpAddr::from([127, 0, 0, 1])),
             data: (!memory).then_some(data),
             demo: self.no_demo.map(|no| !no).or(file.demo).unwrap_or(true),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
-        }
-    }
-}
-
-/// The directory of the shop that an admin is made for.
-pub(crate) fn data_directory(data: Option<PathBuf>, config: Option<&Path>) -> Result<PathBuf, String> {
-    match data {
-        Some(data) => Ok(data),
-        None => Ok(File::find(config)?.data.unwrap_or_else(|| DEFAULT_DATA.into())),
+            log_format: self.log_format.or(file.log_format.map(format).transpose()?),
+            reporting: self.sentry_dsn.map(reporting),
+        })
     }
 }
 
@@ -169,7 +216,7 @@ mod tests {
     fn settle(arguments: &[&str], file: &str) -> Settings {
         let souk = Souk::try_parse_from(["souk"].iter().chain(arguments)).unwrap();
         let Command::Up(up) = souk.command() else { panic!("not up") };
-        up.over(toml::from_str(file).unwrap())
+        up.over(toml::from_str(file).unwrap()).unwrap()
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! `souk up`: the three services in one Rocket, joined by a bus inside the process. This is all that the one-process shop has
 //! of its own; the services are the same as in a fleet.
 
+use std::time::Duration;
+
+use common::auth::Verifier;
 use common::bus::Bus;
 use common::health::{self, Health};
 use common::http;
+use common::telemetry::Telemetry;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 
@@ -13,7 +17,14 @@ use crate::options::Settings;
 
 /// Runs the shop until it is told to stop.
 pub(crate) async fn up(settings: Settings) -> Result<(), String> {
-    common::telemetry::start(&settings.log)?;
+    let _telemetry = Telemetry {
+        service: "souk",
+        instance: None,
+        filter: settings.log.clone(),
+        format: settings.log_format,
+        reporting: settings.reporting.clone(),
+    }
+    .start()?;
     let data = Data::open(settings.data.as_deref())?;
     let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
     let [customers, catalogue, orders] = databases.clone();
@@ -21,8 +32,8 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let bus = Bus::local();
     let failed = |error: common::Error| error.for_operator();
     let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
-    let products = products::App::start(catalogue, &bus).map_err(failed)?;
-    let shopping = shopping::App::start(orders, &bus).map_err(failed)?;
+    let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone())).map_err(failed)?;
+    let shopping = shopping::App::start(orders, &bus, Verifier::by_bus(bus.clone())).map_err(failed)?;
     let loaded = if settings.demo { products::demo::load_into_empty(&products).await.map_err(failed)? } else { 0 };
 
     let welcome = Welcome { directory: settings.data.clone(), loaded };
@@ -32,7 +43,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
         .mount("/customer", customer::routes())
         .mount("/products", products::routes())
         .mount("/shopping", shopping::routes())
-        .manage(Health(databases.to_vec()))
+        .manage(Health { databases: databases.to_vec(), bus: bus.clone() })
         .manage(customer)
         .manage(products)
         .manage(shopping)
@@ -40,8 +51,9 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
             welcome.print(shop.config().address, shop.config().port);
             Box::pin(async {})
         }));
-    match shop.launch().await {
-        Ok(_) => Ok(()),
+    // Nobody stands in front of it who would have to be told.
+    match http::run(shop, &bus, Duration::ZERO).await {
+        Ok(()) => Ok(()),
         Err(error) => Err(match error.kind() {
             ErrorKind::Bind(reason) | ErrorKind::Io(reason) => {
                 let (address, port) = (settings.address, settings.port);

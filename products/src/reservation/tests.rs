@@ -1,3 +1,4 @@
+use common::auth::Verifier;
 use common::bus::Bus;
 use common::money::Currency;
 use common::store::{Database, Durability};
@@ -21,7 +22,10 @@ impl Shop {
     fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("products", &directory.path().join("p.db"), Durability::Process).unwrap();
-        Self { app: App::start(database, &Bus::local()).unwrap(), _directory: directory }
+        Self {
+            app: App::start(database, &Bus::local(), Verifier::by_bus(Bus::local())).unwrap(),
+            _directory: directory,
+        }
     }
 
     async fn stocks(&self, available: u64) -> ProductId {

@@ -1,0 +1,151 @@
+//! Settings of a service's program, from its environment. Every problem is kept and all are told at once, so that
+//! an operator mends them in one go. What the variables mean is in `.env.example`; the one-process shop has options instead.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// What a value of `.env.example` contains that must not be used as it is.
+const SAMPLE: &str = "change-me";
+
+/// The variables, and what is wrong with them so far.
+pub struct Environment {
+    variables: HashMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Environment {
+    /// That of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let mut environment = Self { variables: HashMap::new(), problems: Vec::new() };
+        for (name, value) in std::env::vars_os() {
+            // Names that are no text are none of ours; values that are none fail where they are parsed.
+            if let Ok(name) = name.into_string() {
+                environment.variables.insert(name, value.to_string_lossy().into_owned());
+            }
+        }
+        environment
+    }
+
+    /// Made up.
+    pub fn of<'v>(variables: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { variables, problems: Vec::new() }
+    }
+
+    /// A variable that has to be there. `None` when it is not or is no `T`; then a problem is noted.
+    pub fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        match self.text(name) {
+            Ok(Some(text)) => self.parse(name, &text),
+            Ok(None) => self.noted(format!("{name} is missing")),
+            Err(()) => None,
+        }
+    }
+
+    /// A variable that may be missing or empty. When it is there and is no `T`, a problem is noted.
+    pub fn optional<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        let text = self.text(name).ok()??;
+        self.parse(name, &text)
+    }
+
+    /// Notes a problem that only the caller can see.
+    pub fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// What is wrong, a line each, as it was found.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// The value, or the content of the file that `NAME_FILE` names (as secrets are mounted). Empty is missing.
+    fn text(&mut self, name: &str) -> Result<Option<String>, ()> {
+        let given = |name: &str| self.variables.get(name).filter(|value| !value.trim().is_empty()).cloned();
+        let by_file = format!("{name}_FILE");
+        let text = match (given(name), given(&by_file)) {
+            (Some(_), Some(_)) => return self.failed(format!("{name} and {by_file} are both set: choose one")),
+            (None, Some(file)) => match std::fs::read_to_string(&file) {
+                Ok(text) if text.trim().is_empty() => return self.failed(format!("{by_file}: {file} is empty")),
+                Ok(text) => Some(text.trim().to_owned()),
+                Err(error) => return self.failed(format!("{by_file}: {file} cannot be read: {error}")),
+            },
+            (value, None) => value.map(|value| value.trim().to_owned()),
+        };
+        match text {
+            Some(text) if text.contains(SAMPLE) => {
+                self.failed(format!("{name} still has the sample value of .env.example"))
+            }
+            text => Ok(text),
+        }
+    }
+
+    fn parse<T: FromStr<Err: Display>>(&mut self, name: &str, text: &str) -> Option<T> {
+        // The value is not shown: it may be a secret.
+        text.parse().map_err(|error| self.problem(format!("{name}: {error}"))).ok()
+    }
+
+    fn noted<T>(&mut self, problem: String) -> Option<T> {
+        self.problem(problem);
+        None
+    }
+
+    fn failed<T>(&mut self, problem: String) -> Result<T, ()> {
+        self.problem(problem);
+        Err(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn values_are_read() {
+        let mut environment = Environment::of([("PORT", " 8001 "), ("LOG", ""), ("NAME", "a")]);
+        assert_eq!(environment.required::<u16>("PORT"), Some(8001));
+        assert_eq!(environment.optional::<String>("LOG"), None);
+        assert_eq!(environment.optional::<String>("NAME").as_deref(), Some("a"));
+        assert!(environment.problems().is_empty());
+    }
+
+    #[test]
+    fn a_secret_may_be_in_a_file() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "amqp://here").unwrap();
+        let path = file.path().to_str().unwrap();
+        let mut environment = Environment::of([("AMQP_URL_FILE", path)]);
+        assert_eq!(environment.required::<String>("AMQP_URL").as_deref(), Some("amqp://here"));
+        assert!(environment.problems().is_empty());
+    }
+
+    #[test]
+    fn all_problems_are_noted_and_no_value_is_shown() {
+        let mut environment = Environment::of([
+            ("PORT", "s3cret"),
+            ("AMQP_URL", "amqp://souk:change-me@mq"),
+            ("SIGNING_KEY", "s3cret"),
+            ("SIGNING_KEY_FILE", "/nowhere"),
+            ("OTHER_FILE", "/nowhere/at/all"),
+        ]);
+        assert_eq!(environment.required::<u16>("PORT"), None);
+        assert_eq!(environment.required::<String>("AMQP_URL"), None);
+        assert_eq!(environment.required::<String>("MONGODB_URI"), None);
+        assert_eq!(environment.required::<String>("SIGNING_KEY"), None);
+        assert_eq!(environment.optional::<String>("OTHER"), None);
+        let problems = environment.problems();
+        assert_eq!(problems.len(), 5, "{problems:?}");
+        for (problem, words) in problems.iter().zip([
+            "PORT: invalid digit",
+            "AMQP_URL still has the sample value",
+            "MONGODB_URI is missing",
+            "SIGNING_KEY and SIGNING_KEY_FILE are both set",
+            "OTHER_FILE: /nowhere/at/all cannot be read",
+        ]) {
+            assert!(problem.contains(words) && !problem.contains("s3cret"), "{problem}");
+        }
+    }
+}
