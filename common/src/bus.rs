@@ -5,6 +5,7 @@
 //! There is one concrete [`Bus`]; which transport carries it is decided once, at start-up. Every transport carries bytes,
 //! keeps deadlines, may deliver an event more than once, and passes the suite in `tests/bus.rs`.
 
+mod amqp;
 mod local;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+pub use self::amqp::{AmqpOptions, Counters};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::request_id::RequestId;
@@ -80,6 +82,7 @@ pub struct Bus(Arc<Transport>);
 
 enum Transport {
     Local(local::Local),
+    Amqp(amqp::Amqp),
 }
 
 impl Bus {
@@ -89,18 +92,23 @@ impl Bus {
         Self(Arc::new(Transport::Local(local::Local::default())))
     }
 
+    /// A bus over RabbitMQ. It returns at once and connects, and connects again, for as long as it lives, so that services
+    /// and broker start and stop in any order. Needs a Tokio runtime. Errors: the URL cannot be used.
+    pub fn amqp(options: AmqpOptions) -> Result<Self> {
+        Ok(Self(Arc::new(Transport::Amqp(amqp::Amqp::start(options)?))))
+    }
+
     /// Asks the service that owns `request` and waits for its reply, [`CALL_TIMEOUT`] at most.
     ///
     /// Errors: the handler's own, unchanged; `Unavailable` when nobody serves, or nobody answered in time: then the
     /// request may have been carried out all the same.
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
-        let service = owner(R::NAME);
         let deadline = Instant::now() + CALL_TIMEOUT;
         let body = serde_json::to_vec(&request).map_err(Error::internal)?;
         let reply = match &*self.0 {
-            Transport::Local(local) => tokio::time::timeout_at(deadline, local.call(R::NAME, body, deadline)).await,
+            Transport::Local(local) => local.call(R::NAME, body, deadline).await?,
+            Transport::Amqp(amqp) => amqp.call(R::NAME, body, deadline).await?,
         };
-        let reply = reply.map_err(|_| Error::unavailable(service).caused_by(format!("{} timed out", R::NAME)))??;
         serde_json::from_slice(&reply).map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
     }
 
@@ -121,6 +129,7 @@ impl Bus {
         });
         match &*self.0 {
             Transport::Local(local) => local.serve(R::NAME, responder),
+            Transport::Amqp(amqp) => amqp.serve(R::NAME, responder),
         }
     }
 
@@ -128,8 +137,8 @@ impl Bus {
     /// listeners will get it, also one that has never been up.
     pub fn announces<E: Event>(&self) {
         match &*self.0 {
-            // Who listens here does so from the start, in this process.
-            Transport::Local(_) => {}
+            // Who listens here does so from the start, in this process; events do not travel over AMQP yet.
+            Transport::Local(_) | Transport::Amqp(_) => {}
         }
     }
 
@@ -151,6 +160,49 @@ impl Bus {
         });
         match &*self.0 {
             Transport::Local(local) => local.subscribe(E::NAME, listener, hear),
+            Transport::Amqp(_) => tracing::error!(event = E::NAME, listener, "events do not travel over AMQP yet"),
+        }
+    }
+
+    /// Waits until everything that was registered so far is reachable for others. At once, where that is this process.
+    pub async fn ready(&self) {
+        match &*self.0 {
+            Transport::Local(_) => {}
+            Transport::Amqp(amqp) => amqp.ready().await,
+        }
+    }
+
+    /// Whether messages can leave and arrive now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        match &*self.0 {
+            Transport::Local(_) => true,
+            Transport::Amqp(amqp) => amqp.is_connected(),
+        }
+    }
+
+    /// Takes in no more calls and events, so that others get them. What is in hand goes on, and may call.
+    pub fn stop_taking(&self) {
+        match &*self.0 {
+            Transport::Local(_) => {}
+            Transport::Amqp(amqp) => amqp.stop_taking(),
+        }
+    }
+
+    /// Ends: takes in nothing more, finishes what is in hand, sends its replies, says goodbye. Takes less than 5 s.
+    pub async fn close(&self) {
+        match &*self.0 {
+            Transport::Local(_) => {}
+            Transport::Amqp(amqp) => amqp.close().await,
+        }
+    }
+
+    /// What went wrong so far; nothing is counted inside one process.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        match &*self.0 {
+            Transport::Local(_) => Counters::default(),
+            Transport::Amqp(amqp) => amqp.counters(),
         }
     }
 
@@ -180,6 +232,7 @@ impl Bus {
     pub(crate) async fn publish(&self, message: Message) -> Result<()> {
         match &*self.0 {
             Transport::Local(local) => local.publish(message).await,
+            Transport::Amqp(_) => Err(Error::internal("events do not travel over AMQP yet")),
         }
     }
 }
@@ -187,4 +240,13 @@ impl Bus {
 /// The service in front of the dot.
 fn owner(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)
+}
+
+/// Notes a call that did not succeed: with a cause it is ours to look at, without one the caller was told why.
+fn log(name: &str, error: &Error) {
+    if error.cause().is_some() {
+        tracing::error!(call = name, %error, "failed");
+    } else {
+        tracing::debug!(call = name, %error, "refused");
+    }
 }

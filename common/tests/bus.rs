@@ -1,5 +1,5 @@
 //! What every transport of the bus must do with calls; events leave through an outbox, so `outbox.rs` checks them. Each
-//! check is a function of a [`Bus`] that nobody else uses; `checks!` makes a test of it for every transport, so another
+//! check is a function of a [`Line`] that nobody else uses; `checks!` makes a test of it for every transport, so another
 //! transport is one more line there.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
@@ -17,24 +17,37 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+#[path = "support/line.rs"]
+mod line;
+
+use self::line::Line;
+
 /// A check that takes longer hangs.
 const HANGS: Duration = Duration::from_mins(1);
+/// A call that fails without waiting for anybody takes less.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// Every check, once for each transport.
 macro_rules! checks {
     ($($check:ident)*) => {
-        checks!(@ local, Bus::local(), $($check)*);
+        checks!(@ local, Line::local(), [], $($check)*);
+        checks!(@ amqp, Line::amqp(), [#[ignore = "needs AMQP_URL: cargo xtask test"]], $($check)*);
     };
-    (@ $transport:ident, $bus:expr, $($check:ident)*) => {
+    (@ $transport:ident, $line:expr, $attributes:tt, $($check:ident)*) => {
         mod $transport {
-            use common::bus::Bus;
+            use super::Line;
 
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $check() {
-                    tokio::time::timeout(crate::HANGS, super::$check($bus)).await.expect("should not hang");
-                }
-            )*
+            $(checks!(@@ $check, $line, $attributes);)*
+        }
+    };
+    (@@ $check:ident, $line:expr, [$(#[$attribute:meta])*]) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[$attribute])*
+        async fn $check() {
+            let line = $line;
+            let bus = line.bus.clone();
+            tokio::time::timeout(crate::HANGS, super::$check(line)).await.expect("should not hang");
+            bus.close().await;
         }
     };
 }
@@ -60,25 +73,28 @@ checks! {
     a_large_message_arrives_whole
 }
 
-async fn a_call_gets_its_reply(bus: Bus) {
+async fn a_call_gets_its_reply(Line { bus, .. }: Line) {
     serve_doubling(&bus);
+    bus.ready().await;
     assert_eq!(bus.call(Double { number: 21 }).await.unwrap(), 42);
 }
 
-async fn one_service_answers_several_requests(bus: Bus) {
+async fn one_service_answers_several_requests(Line { bus, .. }: Line) {
     serve_doubling(&bus);
     bus.serve(|request: Echo| async move { Ok(request.text) });
+    bus.ready().await;
     assert_eq!(bus.call(Echo { text: "ü".to_owned() }).await.unwrap(), "ü");
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
 }
 
-async fn an_error_keeps_what_a_client_may_read(bus: Bus) {
+async fn an_error_keeps_what_a_client_may_read(Line { bus, .. }: Line) {
     let sent = Error::invalid(vec![FieldError::new("price.amount", "is too high")]).with("most", 99);
     let refusal = sent.clone();
     bus.serve(move |_: Double| {
         let refusal = refusal.clone();
         async move { Err(refusal) }
     });
+    bus.ready().await;
     let received = bus.call(Double { number: 1 }).await.unwrap_err();
     assert_eq!(
         (received.kind(), received.code(), received.detail(), received.fields(), received.members()),
@@ -86,38 +102,42 @@ async fn an_error_keeps_what_a_client_may_read(bus: Bus) {
     );
 }
 
-async fn an_error_leaves_its_cause_behind(bus: Bus) {
+async fn an_error_leaves_its_cause_behind(Line { bus, .. }: Line) {
     bus.serve(|_: Double| async { Err(Error::conflict("taken", "Taken.").caused_by("a secret")) });
+    bus.ready().await;
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap_err().cause(), None);
 }
 
-async fn nobody_serves_is_told_at_once_and_names_the_service(bus: Bus) {
+async fn nobody_serves_is_told_at_once_and_names_the_service(Line { bus, .. }: Line) {
+    bus.ready().await;
     let begin = Instant::now();
     let error = bus.call(Double { number: 1 }).await.unwrap_err();
     assert!(begin.elapsed() < CALL_TIMEOUT / 2, "took {:?}", begin.elapsed());
     assert_eq!((error.kind(), &error.members()["service"]), (Kind::Unavailable, &"sums".into()));
 }
 
-async fn a_late_reply_is_an_error_that_names_the_service(bus: Bus) {
+async fn a_late_reply_is_an_error_that_names_the_service(Line { bus, .. }: Line) {
     bus.serve(|_: Double| std::future::pending());
+    bus.ready().await;
     let begin = Instant::now();
     let error = bus.call(Double { number: 1 }).await.unwrap_err();
     assert!(begin.elapsed() < CALL_TIMEOUT * 3, "took {:?}", begin.elapsed());
     assert_eq!((error.kind(), &error.members()["service"]), (Kind::Unavailable, &"sums".into()));
 }
 
-async fn a_service_that_was_late_still_serves(bus: Bus) {
+async fn a_service_that_was_late_still_serves(Line { bus, .. }: Line) {
     bus.serve(|request: Double| async move {
         if request.number == 0 {
             std::future::pending::<()>().await;
         }
         Ok(request.number * 2)
     });
+    bus.ready().await;
     bus.call(Double { number: 0 }).await.unwrap_err();
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
 }
 
-async fn a_call_that_expired_before_its_turn_is_not_carried_out(bus: Bus) {
+async fn a_call_that_expired_before_its_turn_is_not_carried_out(Line { bus, recovers_within }: Line) {
     let begun = Arc::new(AtomicU32::new(0));
     let gate = Arc::new(Semaphore::new(0));
     let (counting, waiting) = (Arc::clone(&begun), Arc::clone(&gate));
@@ -129,6 +149,7 @@ async fn a_call_that_expired_before_its_turn_is_not_carried_out(bus: Bus) {
             Ok(request.number * 2)
         }
     });
+    bus.ready().await;
     // More than any transport lets run at the same time; none is answered.
     let mut calling = JoinSet::new();
     for number in 0..1000 {
@@ -140,17 +161,19 @@ async fn a_call_that_expired_before_its_turn_is_not_carried_out(bus: Bus) {
     }
     let begun_in_time = begun.load(Ordering::SeqCst);
     gate.close();
-    assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
+    assert_eq!(answer_within(recovers_within, &bus).await, 2);
     assert_eq!(begun.load(Ordering::SeqCst), begun_in_time + 1);
 }
 
-async fn a_handler_that_panics_answers_an_internal_error(bus: Bus) {
+async fn a_handler_that_panics_answers_an_internal_error(Line { bus, .. }: Line) {
     serve_doubling(&bus);
+    bus.ready().await;
     assert_eq!(bus.call(Double { number: PANIC }).await.unwrap_err().kind(), Kind::Internal);
 }
 
-async fn a_handler_that_panicked_still_serves(bus: Bus) {
+async fn a_handler_that_panicked_still_serves(Line { bus, .. }: Line) {
     serve_doubling(&bus);
+    bus.ready().await;
     let mut panicking = JoinSet::new();
     // More than any transport lets run at the same time: each gives its place back.
     for _ in 0..1000 {
@@ -163,28 +186,32 @@ async fn a_handler_that_panicked_still_serves(bus: Bus) {
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
 }
 
-async fn a_request_that_cannot_be_read_is_refused(bus: Bus) {
+async fn a_request_that_cannot_be_read_is_refused(Line { bus, .. }: Line) {
     serve_doubling(&bus);
+    bus.ready().await;
     let error = bus.call(DoubleByName { name: "one".to_owned() }).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Malformed);
 }
 
-async fn a_service_that_got_what_it_cannot_read_still_serves(bus: Bus) {
+async fn a_service_that_got_what_it_cannot_read_still_serves(Line { bus, .. }: Line) {
     serve_doubling(&bus);
+    bus.ready().await;
     for _ in 0..1000 {
         bus.call(DoubleByName { name: "one".to_owned() }).await.unwrap_err();
     }
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
 }
 
-async fn a_reply_that_cannot_be_read_is_an_internal_error(bus: Bus) {
+async fn a_reply_that_cannot_be_read_is_an_internal_error(Line { bus, .. }: Line) {
     bus.serve(|_: EchoOfNumbers| async { Ok(7) });
+    bus.ready().await;
     let error = bus.call(Echo { text: String::new() }).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Internal);
 }
 
-async fn five_hundred_calls_at_once_get_their_own_replies(bus: Bus) {
+async fn five_hundred_calls_at_once_get_their_own_replies(Line { bus, .. }: Line) {
     serve_doubling(&bus);
+    bus.ready().await;
     let mut calling = JoinSet::new();
     for number in 0..500 {
         let bus = bus.clone();
@@ -199,7 +226,7 @@ async fn five_hundred_calls_at_once_get_their_own_replies(bus: Bus) {
     assert_eq!(answered.len(), 500);
 }
 
-async fn calls_of_one_name_run_at_the_same_time(bus: Bus) {
+async fn calls_of_one_name_run_at_the_same_time(Line { bus, .. }: Line) {
     let (here, _) = watch::channel(0);
     // Nobody leaves before all are there.
     bus.serve(move |request: Double| {
@@ -210,6 +237,7 @@ async fn calls_of_one_name_run_at_the_same_time(bus: Bus) {
             Ok(request.number * 2)
         }
     });
+    bus.ready().await;
     let mut calling = JoinSet::new();
     for number in 0..16 {
         let bus = bus.clone();
@@ -220,7 +248,7 @@ async fn calls_of_one_name_run_at_the_same_time(bus: Bus) {
     }
 }
 
-async fn a_caller_that_goes_away_does_not_stop_the_work(bus: Bus) {
+async fn a_caller_that_goes_away_does_not_stop_the_work(Line { bus, .. }: Line) {
     let [begun, go_on, done] = [(); 3].map(|()| Arc::new(Notify::new()));
     let signals = (Arc::clone(&begun), Arc::clone(&go_on), Arc::clone(&done));
     bus.serve(move |_: Double| {
@@ -232,6 +260,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_work(bus: Bus) {
             Ok(0)
         }
     });
+    bus.ready().await;
     let caller = tokio::spawn({
         let bus = bus.clone();
         async move { bus.call(Double { number: 1 }).await }
@@ -243,7 +272,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_work(bus: Bus) {
     done.notified().await;
 }
 
-async fn a_handler_may_call_in_turn(bus: Bus) {
+async fn a_handler_may_call_in_turn(Line { bus, .. }: Line) {
     serve_doubling(&bus);
     let inner = bus.clone();
     bus.serve(move |request: Echo| {
@@ -253,13 +282,30 @@ async fn a_handler_may_call_in_turn(bus: Bus) {
             Ok(doubled.to_string())
         }
     });
+    bus.ready().await;
     assert_eq!(bus.call(Echo { text: "four".to_owned() }).await.unwrap(), "8");
 }
 
-async fn a_large_message_arrives_whole(bus: Bus) {
+async fn a_large_message_arrives_whole(Line { bus, .. }: Line) {
     bus.serve(|request: Echo| async move { Ok(request.text) });
     let text = "0123456789".repeat(100_000);
     assert_eq!(bus.call(Echo { text: text.clone() }).await.unwrap(), text);
+}
+
+/// Doubles 1 with a service that is fine again. Where calls fail for a while after time-outs, each of them fails at once.
+async fn answer_within(time: Duration, bus: &Bus) -> u64 {
+    let begin = Instant::now();
+    loop {
+        let asked = Instant::now();
+        match bus.call(Double { number: 1 }).await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                assert!(begin.elapsed() < time, "still {error}");
+                assert!(asked.elapsed() < AT_ONCE, "took {:?} to fail", asked.elapsed());
+                tokio::task::yield_now().await;
+            }
+        }
+    }
 }
 
 fn serve_doubling(bus: &Bus) {

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Bytes, Listener, Message, Responder, owner};
+use super::{Bytes, Listener, Message, Responder, log, owner};
 use crate::error::{Error, Result};
 use crate::request_id;
 
@@ -55,6 +55,11 @@ impl Local {
     }
 
     pub(super) async fn call(&self, name: &'static str, body: Bytes, deadline: Instant) -> Result<Bytes> {
+        let answer = tokio::time::timeout_at(deadline, self.carry_out(name, body, deadline)).await;
+        answer.unwrap_or_else(|_| Err(Error::unavailable(owner(name)).caused_by(format!("{name} timed out"))))
+    }
+
+    async fn carry_out(&self, name: &'static str, body: Bytes, deadline: Instant) -> Result<Bytes> {
         let queue = self.queues.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let queue = queue.ok_or_else(|| Error::unavailable(owner(name)).caused_by(format!("nobody serves {name}")))?;
         if queue.present.fetch_add(1, Ordering::Relaxed) >= PREFETCH + MAX_WAITING {
@@ -114,12 +119,4 @@ fn across(error: &Error) -> Error {
     serde_json::to_vec(error)
         .and_then(|bytes| serde_json::from_slice(&bytes))
         .unwrap_or_else(|broken| Error::internal(format!("{error} ({broken})")))
-}
-
-fn log(name: &str, error: &Error) {
-    if error.cause().is_some() {
-        tracing::error!(call = name, %error, "failed");
-    } else {
-        tracing::debug!(call = name, %error, "refused");
-    }
 }

@@ -1,0 +1,286 @@
+//! The transport over RabbitMQ. This file is what the bus calls, and what the parts share; each part is a file in `amqp/`.
+//!
+//! Two connections: one publishes (calls, replies, events) and hears the replies, one consumes, because a broker that is short
+//! of memory stops what a publishing connection sends, acknowledgements too. `supervisor` keeps both for ever.
+
+mod breaker;
+mod consumer;
+mod counters;
+mod lanes;
+mod link;
+mod names;
+mod options;
+mod publisher;
+mod server;
+mod supervisor;
+mod wire;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lapin::uri::AMQPUri;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use self::breaker::{Breaker, Outcome};
+use self::consumer::{Work, keep_consuming};
+pub use self::counters::Counters;
+use self::counters::Counting;
+use self::link::Link;
+use self::names::Names;
+pub use self::options::AmqpOptions;
+use self::publisher::{Outgoing, Publisher, Reply};
+use self::server::Service;
+use super::{Bytes, Responder, owner};
+use crate::error::{Error, Kind, Result};
+use crate::request_id;
+
+/// Work in hand is given so long to end when the bus is closed; with the rest of closing that makes less than 5 s.
+const FINISH: Duration = Duration::from_secs(3);
+
+pub(super) struct Amqp {
+    shared: Arc<Shared>,
+    services: Mutex<HashMap<&'static str, Arc<Service>>>,
+    breakers: Mutex<HashMap<&'static str, Arc<Callee>>>,
+    /// For each consumer, whether it consumes.
+    consumers: Mutex<Vec<watch::Receiver<bool>>>,
+}
+
+/// What every part of the transport knows.
+struct Shared {
+    names: Names,
+    counting: Arc<Counting>,
+    phase: watch::Sender<Phase>,
+    closed: watch::Sender<bool>,
+    publishing: watch::Sender<Option<Arc<Publisher>>>,
+    consuming: watch::Sender<Option<Arc<Link>>>,
+    /// Messages that are being worked on.
+    in_hand: watch::Sender<usize>,
+}
+
+/// How far the bus is from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// No more work is taken in; calls still go out.
+    Finishing,
+}
+
+/// A service that is called.
+struct Callee {
+    name: &'static str,
+    queue: Arc<str>,
+    breaker: Mutex<Breaker>,
+}
+
+impl Amqp {
+    /// Begins to connect, and returns at once. Errors: the URL cannot be used.
+    pub(super) fn start(options: AmqpOptions) -> Result<Self> {
+        let uri = options::parse(&options.url)?;
+        let shared = Arc::new(Shared {
+            names: Names(options.prefix),
+            counting: Arc::default(),
+            phase: watch::Sender::new(Phase::Open),
+            closed: watch::Sender::new(false),
+            publishing: watch::Sender::new(None),
+            consuming: watch::Sender::new(None),
+            in_hand: watch::Sender::new(0),
+        });
+        shared.keep_connected(&uri, &options.name);
+        Ok(Self { shared, services: Mutex::default(), breakers: Mutex::default(), consumers: Mutex::default() })
+    }
+
+    pub(super) async fn call(&self, name: &'static str, body: Bytes, deadline: Instant) -> Result<Bytes> {
+        if body.len() > wire::MAX_BODY {
+            return Err(Error::internal(format!("{name} is larger than {} bytes", wire::MAX_BODY)));
+        }
+        let callee = self.callee(owner(name));
+        let unavailable = |why: &str| Error::unavailable(callee.name).caused_by(format!("{name}: {why}"));
+        let publisher = self.shared.publisher().ok_or_else(|| unavailable("the broker cannot be reached"))?;
+        let mut attempt = callee.attempt().ok_or_else(|| unavailable("it has not answered lately"))?;
+        let mut pending = publisher.expect()?;
+        let call = Outgoing { id: pending.id(), name, request: request_id::current(), deadline, body };
+        publisher.send(&callee.queue, call);
+        match timeout_at(deadline, &mut pending.answer).await {
+            // It never got there: the publisher says why, we say who.
+            Ok(Ok(Err(error))) if error.kind() == Kind::Unavailable && error.cause().is_some() => {
+                Err(unavailable(error.cause().unwrap_or_default()))
+            }
+            Ok(Ok(answer)) => {
+                attempt.outcome = Outcome::Answered;
+                answer
+            }
+            Ok(Err(_)) => Err(unavailable("the connection to the broker ended")),
+            Err(_) => {
+                attempt.outcome = Outcome::TimedOut;
+                Err(unavailable("timed out"))
+            }
+        }
+    }
+
+    pub(super) fn serve(&self, name: &'static str, responder: Responder) {
+        let mut services = lock(&self.services);
+        let service = owner(name);
+        if let Some(service) = services.get(service) {
+            return service.add(name, responder);
+        }
+        let serving = Service::new(Arc::clone(&self.shared), service);
+        serving.add(name, responder);
+        services.insert(service, Arc::clone(&serving));
+        self.consume(serving);
+    }
+
+    /// Waits until both connections are there and everything that was registered is being consumed.
+    pub(super) async fn ready(&self) {
+        let consumers = lock(&self.consumers).clone();
+        // An end of the bus ends the waiting, too.
+        let _ = self.shared.publishing.subscribe().wait_for(Option::is_some).await;
+        for mut consuming in consumers {
+            let _ = consuming.wait_for(|consuming| *consuming).await;
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.shared.publisher().is_some() && self.shared.consuming.borrow().is_some()
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.shared.counting.read()
+    }
+
+    /// Takes in no more work. What is in hand goes on, and may call.
+    pub(super) fn stop_taking(&self) {
+        self.shared.phase.send_replace(Phase::Finishing);
+    }
+
+    /// Finishes what is in hand, [`FINISH`] at most, and says goodbye to the broker.
+    pub(super) async fn close(&self) {
+        self.stop_taking();
+        let deadline = Instant::now() + FINISH;
+        let consumers = lock(&self.consumers).clone();
+        let finished = async {
+            for mut consuming in consumers {
+                let _ = consuming.wait_for(|consuming| !consuming).await;
+            }
+            let _ = self.shared.in_hand.subscribe().wait_for(|messages| *messages == 0).await;
+        };
+        if timeout_at(deadline, finished).await.is_err() {
+            let messages = *self.shared.in_hand.borrow();
+            tracing::warn!(messages, "still in hand when the bus was closed");
+        }
+        let (publisher, consuming) = (self.shared.publisher(), self.shared.consuming.borrow().clone());
+        tokio::join!(
+            async {
+                if let Some(link) = consuming {
+                    link.close().await;
+                }
+            },
+            async {
+                if let Some(publisher) = publisher {
+                    publisher.close().await;
+                }
+            }
+        );
+        self.shared.closed.send_replace(true);
+    }
+
+    fn consume(&self, work: Arc<impl Work>) {
+        let consuming = watch::Sender::new(false);
+        lock(&self.consumers).push(consuming.subscribe());
+        tokio::spawn(keep_consuming(Arc::clone(&self.shared), work, consuming));
+    }
+
+    fn callee(&self, service: &'static str) -> Arc<Callee> {
+        let mut callees = lock(&self.breakers);
+        let callee = callees.entry(service).or_insert_with(|| {
+            let queue = self.shared.names.calls(service).into();
+            Arc::new(Callee { name: service, queue, breaker: Mutex::default() })
+        });
+        Arc::clone(callee)
+    }
+}
+
+impl Drop for Amqp {
+    fn drop(&mut self) {
+        self.shared.phase.send_replace(Phase::Finishing);
+        self.shared.closed.send_replace(true);
+    }
+}
+
+impl Shared {
+    fn keep_connected(self: &Arc<Self>, uri: &AMQPUri, name: &str) {
+        let counting = Arc::clone(&self.counting);
+        tokio::spawn(supervisor::keep(
+            uri.clone(),
+            format!("{name} publishes"),
+            Arc::clone(&self.counting),
+            self.publishing.clone(),
+            self.closed.subscribe(),
+            async move |link| Publisher::start(link, Arc::clone(&counting)).await,
+        ));
+        tokio::spawn(supervisor::keep(
+            uri.clone(),
+            format!("{name} consumes"),
+            Arc::clone(&self.counting),
+            self.consuming.clone(),
+            self.closed.subscribe(),
+            async |link| Ok(link),
+        ));
+    }
+
+    /// The publishing connection, when it is there and the broker takes messages.
+    fn publisher(&self) -> Option<Arc<Publisher>> {
+        self.publishing.borrow().clone().filter(|publisher| publisher.is_up())
+    }
+
+    /// Sends a reply; without a connection it waits for one until nobody waits for the reply any more.
+    async fn reply(&self, to: &Arc<str>, reply: Reply, deadline: Instant) {
+        let mut publishing = self.publishing.subscribe();
+        let up = async { publishing.wait_for(Option::is_some).await.ok().and_then(|publisher| publisher.clone()) };
+        match timeout_at(deadline, up).await {
+            Ok(Some(publisher)) => publisher.reply(to, reply),
+            _ => self.counting.lost_replies.add(),
+        }
+    }
+
+    /// Counts a message as in hand, for as long as the result lives.
+    fn in_hand(self: &Arc<Self>) -> InHand {
+        self.in_hand.send_modify(|messages| *messages += 1);
+        InHand(Arc::clone(self))
+    }
+}
+
+struct InHand(Arc<Shared>);
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.in_hand.send_modify(|messages| *messages -= 1);
+    }
+}
+
+impl Callee {
+    /// Lets a call through, unless its service has not answered lately.
+    fn attempt(self: &Arc<Self>) -> Option<Attempt> {
+        let admitted = lock(&self.breaker).admits(Instant::now());
+        admitted.then(|| Attempt { callee: Arc::clone(self), outcome: Outcome::Unknown })
+    }
+}
+
+/// A call that was let through: tells the breaker how it ended, also when its caller goes away.
+struct Attempt {
+    callee: Arc<Callee>,
+    outcome: Outcome,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if lock(&self.callee.breaker).ended(self.outcome, Instant::now()) {
+            tracing::warn!(service = self.callee.name, "answers nothing: calls fail at once for now");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,244 @@
+//! Answers calls: what comes in through the queue of a service, by name, to the handlers. A call is carried out once or not
+//! at all, as far as the bus is concerned: its message is acknowledged when its calls begin, so that one which kills the
+//! process is not handed to the next instance. Callers decide what may be repeated.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use lapin::Channel;
+use lapin::message::Delivery;
+use lapin::options::BasicAckOptions;
+use lapin::types::ShortString;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::Shared;
+use super::consumer::Work;
+use super::link::Link;
+use super::names::declare_calls;
+use super::publisher::{Answer, CALLS, Reply, is_ours, message_id};
+use super::wire::{self, MAX_BODY};
+use crate::bus::{Bytes, Responder};
+use crate::error::{Error, Result};
+use crate::request_id::{self, RequestId};
+
+/// Calls of one service that run at the same time in this process; as many as the local transport runs of one name.
+const RUNNING: usize = 256;
+/// Messages that the broker hands over before their calls have begun: enough to keep [`RUNNING`] busy, few enough that
+/// another instance gets its share.
+const PREFETCH: u16 = 32;
+/// The clocks of two machines may differ by so much; see [`remaining`].
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
+/// The broker's addresses for replies begin so. Anything else would let a caller write into any queue.
+const REPLY_ADDRESS: &str = "amq.rabbitmq.reply-to.";
+
+pub(super) struct Service {
+    shared: Arc<Shared>,
+    name: &'static str,
+    queue: String,
+    responders: RwLock<HashMap<&'static str, Responder>>,
+    running: Arc<Semaphore>,
+}
+
+/// One call, with a copy of its own of what it says.
+struct Call {
+    id: u64,
+    name: String,
+    request: Option<RequestId>,
+    deadline: Instant,
+    body: Bytes,
+}
+
+impl Service {
+    pub(super) fn new(shared: Arc<Shared>, name: &'static str) -> Arc<Self> {
+        let queue = shared.names.calls(name);
+        let running = Arc::new(Semaphore::new(RUNNING));
+        Arc::new(Self { shared, name, queue, responders: RwLock::default(), running })
+    }
+
+    pub(super) fn add(&self, name: &'static str, responder: Responder) {
+        self.responders.write().unwrap_or_else(PoisonError::into_inner).insert(name, responder);
+    }
+
+    fn responder(&self, name: &str) -> Option<Responder> {
+        self.responders.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Begins the calls of a message as soon as there is room, then acknowledges it.
+    async fn begin(self: Arc<Self>, delivery: Delivery, to: Arc<str>) {
+        let (arrival, clock) = (Instant::now(), wire::now());
+        for call in wire::calls(&delivery.data) {
+            let call = match call {
+                Ok(call) => call,
+                Err(id) => {
+                    self.refuse(&delivery, &to, id);
+                    continue;
+                }
+            };
+            let Some(left) = remaining(call.left, call.deadline, clock) else {
+                self.expired(call.name);
+                continue;
+            };
+            let deadline = arrival + left;
+            let Ok(Ok(room)) = timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await else {
+                self.expired(call.name);
+                continue;
+            };
+            let (id, name, request) = (call.id, call.name.to_owned(), call.request);
+            let call = Call { id, name, request, deadline, body: call.body.to_vec() };
+            let (service, to, in_hand) = (Arc::clone(&self), Arc::clone(&to), self.shared.in_hand());
+            tokio::spawn(async move {
+                let _in_hand = in_hand;
+                let (id, deadline) = (call.id, call.deadline);
+                let answer = service.carry_out(call).await;
+                drop(room);
+                service.shared.reply(&to, Reply { id, answer }, deadline).await;
+            });
+        }
+        acknowledge(&delivery).await;
+    }
+
+    async fn carry_out(&self, call: Call) -> Answer {
+        let Call { name, request, body, .. } = call;
+        let Some(responder) = self.responder(&name) else {
+            self.shared.counting.refused.add();
+            return Err(Error::unavailable(self.name).caused_by(format!("{name} is not known here")));
+        };
+        let work = AssertUnwindSafe(async move { responder(body).await });
+        let answer = request_id::scope(request.clone(), work.catch_unwind()).await;
+        let answer = answer.unwrap_or_else(|panic| Err(Error::internal(format!("{name}: {}", what(&*panic)))));
+        let answer = answer.and_then(|body| if body.len() > MAX_BODY { Err(too_large(&name)) } else { Ok(body) });
+        request_id::sync_scope(request, || {
+            if let Err(error) = &answer {
+                crate::bus::log(&name, error);
+            }
+        });
+        answer
+    }
+
+    fn expired(&self, call: &str) {
+        self.shared.counting.expired.add();
+        tracing::debug!(call, "dropped, for it has expired");
+    }
+
+    fn refuse(&self, delivery: &Delivery, to: &Arc<str>, id: u64) {
+        self.shared.counting.refused.add();
+        tracing::warn!(queue = self.queue, message = message_id(delivery), "a call that cannot be read was refused");
+        let (shared, to) = (Arc::clone(&self.shared), Arc::clone(to));
+        let answer = Err(Error::malformed("The message cannot be read."));
+        tokio::spawn(async move {
+            shared.reply(&to, Reply { id, answer }, Instant::now() + super::link::PATIENCE).await;
+        });
+    }
+}
+
+impl Work for Service {
+    fn queue(&self) -> &str {
+        &self.queue
+    }
+
+    fn prefetch(&self) -> u16 {
+        PREFETCH
+    }
+
+    async fn declare(&self, link: &Link, channel: &Channel) -> Result<()> {
+        declare_calls(link, channel, &self.queue).await
+    }
+
+    fn take(self: &Arc<Self>, delivery: Delivery) {
+        let service = Arc::clone(self);
+        let in_hand = self.shared.in_hand();
+        tokio::spawn(async move {
+            let _in_hand = in_hand;
+            let Some(to) = reply_address(&delivery) else {
+                service.shared.counting.refused.add();
+                tracing::warn!(
+                    queue = service.queue,
+                    message = message_id(&delivery),
+                    "a call without a reply address"
+                );
+                return acknowledge(&delivery).await;
+            };
+            if is_ours(&delivery, CALLS) {
+                return service.begin(delivery, to).await;
+            }
+            let mut ids: Vec<u64> = wire::ids(&delivery.data).take(usize::from(PREFETCH)).collect();
+            if ids.is_empty() {
+                ids.push(wire::NO_ID);
+            }
+            for id in ids {
+                service.refuse(&delivery, &to, id);
+            }
+            acknowledge(&delivery).await;
+        });
+    }
+}
+
+/// What is left, on arrival, of the time of a call that had `left` when it was sent, and that expires at `deadline` by its
+/// caller's clock; `None` when it has expired. Both in milliseconds since 1970: `deadline` and our `clock`.
+///
+/// Where the clocks agree the deadline is exact. Where it cannot be true (the call would have more time than it had when it was
+/// sent, or none, although the broker drops what expires in its queue, by its own clock) the clocks differ, and it has what it
+/// had. Only what expired long ago was stuck on the way, because its receiver was stopped.
+fn remaining(left: Duration, deadline: u64, clock: u64) -> Option<Duration> {
+    let skew = u64::try_from(CLOCK_SKEW.as_millis()).unwrap_or(u64::MAX);
+    if deadline.saturating_add(skew) < clock {
+        return None;
+    }
+    Some(match Duration::from_millis(deadline.saturating_sub(clock)) {
+        Duration::ZERO => left,
+        by_deadline => by_deadline.min(left),
+    })
+}
+
+/// Where replies go: an address of the broker for direct replies, a tab, and the caller's token.
+fn reply_address(delivery: &Delivery) -> Option<Arc<str>> {
+    let address = delivery.properties.reply_to().as_ref().filter(|to| to.as_str().starts_with(REPLY_ADDRESS))?;
+    let token = delivery.properties.correlation_id().as_ref().map_or("", ShortString::as_str);
+    Some(format!("{address}\t{token}").into())
+}
+
+/// Takes a message off its queue. When that fails its connection is gone, and the broker hands it to somebody else.
+pub(super) async fn acknowledge(delivery: &Delivery) {
+    if let Err(error) = delivery.ack(BasicAckOptions::default()).await {
+        tracing::debug!(message = message_id(delivery), %error, "could not be acknowledged and will come again");
+    }
+}
+
+fn too_large(name: &str) -> Error {
+    Error::internal(format!("the reply to {name} is larger than {MAX_BODY} bytes"))
+}
+
+/// What a panic said.
+pub(super) fn what(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_may_differ() {
+        let (left, sent) = (2_000, 1_763_728_187_000);
+        for (what, clock, expected) in [
+            ("clocks agree, no time on the way", sent, Some(2_000)),
+            ("clocks agree, half a second on the way", sent + 500, Some(1_500)),
+            ("our clock is behind", sent - 60_000, Some(2_000)),
+            ("ours is ahead by less than the call had", sent + 1_999, Some(1)),
+            ("ours is ahead by more, as far as we can know", sent + 4_000, Some(2_000)),
+            ("as late as clocks may differ", sent + 7_000, Some(2_000)),
+            ("it was stuck on the way", sent + 7_001, None),
+        ] {
+            let expected = expected.map(Duration::from_millis);
+            assert_eq!(remaining(Duration::from_millis(left), sent + left, clock), expected, "{what}");
+        }
+    }
+}
