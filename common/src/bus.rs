@@ -206,28 +206,6 @@ impl Bus {
         }
     }
 
-    /// Takes no more calls and events; what is in hand goes on.
-    pub async fn stop_taking(&self) {
-        match &*self.0 {
-            // Those who call and announce are in this process, and stop with it.
-            Transport::Local(_) => {}
-        }
-    }
-
-    /// Finishes what is in hand and says good-bye.
-    pub async fn close(&self) {
-        match &*self.0 {
-            Transport::Local(_) => {}
-        }
-    }
-
-    /// Whether messages get through at this moment.
-    pub async fn ping(&self) -> Result<()> {
-        match &*self.0 {
-            Transport::Local(_) => Ok(()),
-        }
-    }
-
     /// Hands an event over. `Ok` means that every listener has it safe, as a broker's confirm does.
     pub(crate) async fn publish(&self, message: Message) -> Result<()> {
         match &*self.0 {

@@ -31,7 +31,9 @@ fn live() -> Json<Value> {
 
 #[get("/ready")]
 async fn ready(health: &State<Health>) -> Result<Json<Value>> {
-    health.bus.ping().await.map_err(|error| Error::busy("The broker does not answer.").caused_by(error))?;
+    if !health.bus.is_connected() {
+        return Err(Error::busy("The broker does not answer."));
+    }
     for database in &health.databases {
         database
             .ping()

@@ -20,6 +20,7 @@ pub mod page;
 pub mod problem;
 pub mod quantity;
 pub mod request_id;
+pub mod service;
 pub mod store;
 pub mod telemetry;
 pub mod text;

@@ -2,7 +2,6 @@
 //! port first and finds database and broker when they are there; until then it is not ready and answers 503. What the
 //! services have of their own is in their `main.rs`.
 
-use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -46,7 +45,11 @@ struct Settings {
 
 /// Runs a service until it is told to stop. `start` makes its `App` and mounts its routes; it is not called when
 /// anything is wrong with the environment: then all of it is told, and nothing is started.
-pub fn run(name: &'static str, environment: Environment, start: impl FnOnce(&Service) -> Result<Rocket<Build>>) -> ExitCode {
+pub fn run(
+    name: &'static str,
+    environment: Environment,
+    start: impl FnOnce(&Service) -> Result<Rocket<Build>> + Send,
+) -> ExitCode {
     let outcome = rocket::execute(async move {
         // Before anyone makes a connection: MongoDB's driver and RabbitMQ's could each bring a provider of their own. It is
         // an error only when there is one already.
@@ -82,9 +85,9 @@ fn settle(name: &'static str, mut environment: Environment) -> std::result::Resu
     });
     let uri: Option<String> = environment.required("MONGODB_URI");
     let kept_in: Option<DatabaseName> = environment.required("DATABASE");
-    let database = uri.zip(kept_in).and_then(|(uri, kept_in)| {
-        noted(&mut environment, "MONGODB_URI", Database::mongodb(name, &uri, &kept_in.0))
-    });
+    let database = uri
+        .zip(kept_in)
+        .and_then(|(uri, kept_in)| noted(&mut environment, "MONGODB_URI", Database::mongodb(name, &uri, &kept_in.0)));
     let telemetry = Telemetry {
         service: name,
         instance,

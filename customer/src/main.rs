@@ -1,0 +1,17 @@
+//! The service `customer` as a program of its own; `.env.example` has its environment.
+
+use std::process::ExitCode;
+
+use common::config::Environment;
+use common::{Error, service};
+use customer::{App, SigningKey, routes};
+
+fn main() -> ExitCode {
+    let mut environment = Environment::of_process();
+    let key: Option<SigningKey> = environment.required("SIGNING_KEY");
+    service::run("customer", environment, |service| {
+        let key = key.ok_or_else(|| Error::internal("started without a key"))?;
+        let app = App::start(service.database.clone(), &service.bus, key)?;
+        Ok(service.rocket().mount("/", routes()).manage(app))
+    })
+}

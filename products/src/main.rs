@@ -1,0 +1,22 @@
+//! The service `products` as a program of its own; `.env.example` has its environment.
+
+use std::process::ExitCode;
+
+use common::auth::Verifier;
+use common::config::Environment;
+use common::service;
+use products::{App, demo, routes};
+
+fn main() -> ExitCode {
+    let mut environment = Environment::of_process();
+    let keys = environment.optional("JWKS_URL");
+    let samples = environment.optional("DEMO_CATALOGUE").unwrap_or(false);
+    service::run("products", environment, move |service| {
+        let verifier = keys.map_or_else(|| Verifier::by_bus(service.bus.clone()), Verifier::by_url);
+        let app = App::start(service.database.clone(), &service.bus, verifier)?;
+        if samples {
+            demo::load_in_time(app.clone());
+        }
+        Ok(service.rocket().mount("/", routes()).manage(app))
+    })
+}

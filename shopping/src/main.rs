@@ -1,0 +1,18 @@
+//! The service `shopping` as a program of its own; `.env.example` has its environment.
+
+use std::process::ExitCode;
+
+use common::auth::Verifier;
+use common::config::Environment;
+use common::service;
+use shopping::{App, routes};
+
+fn main() -> ExitCode {
+    let mut environment = Environment::of_process();
+    let keys = environment.optional("JWKS_URL");
+    service::run("shopping", environment, |service| {
+        let verifier = keys.map_or_else(|| Verifier::by_bus(service.bus.clone()), Verifier::by_url);
+        let app = App::start(service.database.clone(), &service.bus, verifier)?;
+        Ok(service.rocket().mount("/", routes()).manage(app))
+    })
+}
