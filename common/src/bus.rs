@@ -26,6 +26,9 @@ use crate::request_id::RequestId;
 /// turn; a database operation inside the call has less.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A listener that has not handled an event by then gets it again later.
+const HANDLING_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A question with one answer. `NAME` begins with the service that answers: `products.get`.
 pub trait Request: Serialize + DeserializeOwned + Send + 'static {
     /// The name on the wire.
@@ -72,7 +75,15 @@ type Bytes = Vec<u8>;
 type Answering = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
 /// What a transport runs for a call: bytes in, bytes out.
 type Responder = Arc<dyn Fn(Bytes) -> Answering + Send + Sync>;
-type Handling = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+type Handling = Pin<Box<dyn Future<Output = Result<(), Unheard>> + Send>>;
+/// Why a listener has not handled an event.
+enum Unheard {
+    /// It cannot be read, whatever is tried.
+    Unreadable(String),
+    /// The handler's error.
+    Failed(Error),
+}
+
 /// What a transport runs for an event.
 type Listener = Arc<dyn Fn(Message) -> Handling + Send + Sync>;
 
@@ -137,30 +148,36 @@ impl Bus {
     /// listeners will get it, also one that has never been up.
     pub fn announces<E: Event>(&self) {
         match &*self.0 {
-            // Who listens here does so from the start, in this process; events do not travel over AMQP yet.
-            Transport::Local(_) | Transport::Amqp(_) => {}
+            // Who listens here does so from the start, in this process.
+            Transport::Local(_) => {}
+            Transport::Amqp(amqp) => amqp.announces(E::NAME, E::LISTENERS),
         }
     }
 
     /// Hears every `E` from now on, in the name of the service `listener`. An event counts as delivered when the handler has
     /// returned `Ok`; otherwise it comes again.
+    ///
+    /// # Panics
+    /// When `E::LISTENERS` does not name the listener: it would hear nothing that was announced while it was down, and that is
+    /// a mistake in the contract, to be seen at the first start.
     pub fn subscribe<E: Event, F, A>(&self, listener: &'static str, handler: F)
     where
         F: Fn(Delivery<E>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<()>> + Send + 'static,
     {
+        assert!(E::LISTENERS.contains(&listener), "{listener} listens to {} without being in its LISTENERS", E::NAME);
         let handler = Arc::new(handler);
         let hear: Listener = Arc::new(move |message: Message| {
             let handler = Arc::clone(&handler);
             Box::pin(async move {
                 let event = serde_json::from_slice(&message.body)
-                    .map_err(|error| Error::malformed(format!("{} cannot be read: {error}", E::NAME)))?;
-                handler(Delivery { id: message.id, event }).await
+                    .map_err(|error| Unheard::Unreadable(format!("{} cannot be read: {error}", E::NAME)))?;
+                handler(Delivery { id: message.id, event }).await.map_err(Unheard::Failed)
             })
         });
         match &*self.0 {
             Transport::Local(local) => local.subscribe(E::NAME, listener, hear),
-            Transport::Amqp(_) => tracing::error!(event = E::NAME, listener, "events do not travel over AMQP yet"),
+            Transport::Amqp(amqp) => amqp.subscribe(E::NAME, listener, hear),
         }
     }
 
@@ -210,7 +227,7 @@ impl Bus {
     pub(crate) async fn publish(&self, message: Message) -> Result<()> {
         match &*self.0 {
             Transport::Local(local) => local.publish(message).await,
-            Transport::Amqp(_) => Err(Error::internal("events do not travel over AMQP yet")),
+            Transport::Amqp(amqp) => amqp.publish(&message).await,
         }
     }
 }

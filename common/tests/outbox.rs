@@ -20,34 +20,46 @@ use tokio::sync::{Notify, watch};
 #[path = "support/home.rs"]
 mod home;
 
+#[path = "support/line.rs"]
+mod line;
+
 use self::home::Home;
+use self::line::Line;
 
 /// A check that takes longer hangs.
 const HANGS: Duration = Duration::from_mins(1);
 /// Delivery takes milliseconds, also when a listener failed once or twice.
 const SOON: Duration = Duration::from_secs(20);
+/// Who listens to whom in these checks.
+const SPOKEN: &[(&str, &[&str])] = &[("shop", &["kitchen", "cellar", "till", "museum"]), ("kitchen", &["till"])];
 /// What does not happen within this does not happen.
 const NEVER: Duration = Duration::from_millis(300);
 
 /// Every check, once for each pair of engine and transport.
 macro_rules! checks {
     ($($check:ident)*) => {
-        checks!(@ sqlite_on_disk_and_local_bus, Home::sqlite(Durability::Disk), Bus::local(), $($check)*);
-        checks!(@ sqlite_for_one_process_and_local_bus, Home::sqlite(Durability::Process), Bus::local(), $($check)*);
+        checks!(@ sqlite_on_disk_and_local_bus, Home::sqlite(Durability::Disk), Line::local(), [], $($check)*);
+        checks!(@ sqlite_for_one_process_and_local_bus, Home::sqlite(Durability::Process), Line::local(), [], $($check)*);
+        checks!(@ sqlite_and_amqp, Home::sqlite(Durability::Process), Line::amqp(),
+            [#[ignore = "needs AMQP_URL: cargo xtask test"]], $($check)*);
     };
-    (@ $pair:ident, $home:expr, $bus:expr, $($check:ident)*) => {
+    (@ $pair:ident, $home:expr, $line:expr, $attributes:tt, $($check:ident)*) => {
         mod $pair {
-            use common::bus::Bus;
             use common::store::Durability;
 
-            use super::Home;
+            use super::{Home, Line};
 
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $check() {
-                    tokio::time::timeout(crate::HANGS, super::$check($home, $bus)).await.expect("should not hang");
-                }
-            )*
+            $(checks!(@@ $check, $home, $line, $attributes);)*
+        }
+    };
+    (@@ $check:ident, $home:expr, $line:expr, [$(#[$attribute:meta])*]) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[$attribute])*
+        async fn $check() {
+            let line = $line;
+            let outcome = tokio::time::timeout(crate::HANGS, super::$check($home, line.bus.clone())).await;
+            line.close(crate::SPOKEN).await;
+            outcome.expect("should not hang");
         }
     };
 }
@@ -74,7 +86,7 @@ checks! {
 }
 
 // A broker confirms what it keeps for a listener, this transport what the listener has handled.
-checks!(@ local_bus_alone, Home::sqlite(Durability::Process), Bus::local(),
+checks!(@ local_bus_alone, Home::sqlite(Durability::Process), Line::local(), [],
     delivered_waits_for_the_listener
     delivered_gives_up_on_a_listener_that_fails
 );
@@ -311,7 +323,7 @@ struct Ordered {
 
 impl Event for Ordered {
     const NAME: &'static str = "shop.ordered";
-    const LISTENERS: &'static [&'static str] = &["kitchen", "cellar", "till"];
+    const LISTENERS: &'static [&'static str] = &["kitchen", "cellar", "till", "museum"];
 }
 
 /// `Ordered` as an old listener expects it.
@@ -330,7 +342,7 @@ struct Closed;
 
 impl Event for Closed {
     const NAME: &'static str = "shop.closed";
-    const LISTENERS: &'static [&'static str] = &["kitchen"];
+    const LISTENERS: &'static [&'static str] = &["kitchen", "museum"];
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -338,7 +350,7 @@ struct Cooked;
 
 impl Event for Cooked {
     const NAME: &'static str = "kitchen.cooked";
-    const LISTENERS: &'static [&'static str] = &["waiter"];
+    const LISTENERS: &'static [&'static str] = &["till"];
 }
 
 fn refused() -> Error {
@@ -354,6 +366,8 @@ struct Shop {
 impl Shop {
     async fn open(home: &Home, bus: &Bus) -> Self {
         let shop = Self::without_relay(home).await;
+        bus.announces::<Ordered>();
+        bus.announces::<Closed>();
         relay(shop.database.clone(), bus.clone());
         shop
     }

@@ -8,9 +8,11 @@ mod consumer;
 mod counters;
 mod lanes;
 mod link;
+mod listener;
 mod names;
 mod options;
 mod publisher;
+mod retry;
 mod server;
 mod supervisor;
 mod wire;
@@ -27,12 +29,13 @@ use self::breaker::{Breaker, Outcome};
 use self::consumer::{Work, keep_consuming};
 pub use self::counters::Counters;
 use self::counters::Counting;
-use self::link::Link;
+use self::link::{Health, Link};
+use self::listener::Listening;
 use self::names::Names;
 pub use self::options::AmqpOptions;
 use self::publisher::{Outgoing, Publisher, Reply};
 use self::server::Service;
-use super::{Bytes, Responder, owner};
+use super::{Bytes, Listener, Message, Responder, owner};
 use crate::error::{Error, Kind, Result};
 use crate::request_id;
 
@@ -42,6 +45,10 @@ const FINISH: Duration = Duration::from_secs(3);
 pub(super) struct Amqp {
     shared: Arc<Shared>,
     services: Mutex<HashMap<&'static str, Arc<Service>>>,
+    /// By who listens, and to whom.
+    listening: Mutex<HashMap<(&'static str, &'static str), Arc<Listening>>>,
+    /// The events that this process announces, and who listens to them.
+    announced: Mutex<HashMap<&'static str, &'static [&'static str]>>,
     breakers: Mutex<HashMap<&'static str, Arc<Callee>>>,
     /// For each consumer, whether it consumes.
     consumers: Mutex<Vec<watch::Receiver<bool>>>,
@@ -88,7 +95,14 @@ impl Amqp {
             in_hand: watch::Sender::new(0),
         });
         shared.keep_connected(&uri, &options.name);
-        Ok(Self { shared, services: Mutex::default(), breakers: Mutex::default(), consumers: Mutex::default() })
+        Ok(Self {
+            shared,
+            services: Mutex::default(),
+            listening: Mutex::default(),
+            announced: Mutex::default(),
+            breakers: Mutex::default(),
+            consumers: Mutex::default(),
+        })
     }
 
     pub(super) async fn call(&self, name: &'static str, body: Bytes, deadline: Instant) -> Result<Bytes> {
@@ -129,6 +143,39 @@ impl Amqp {
         serving.add(name, responder);
         services.insert(service, Arc::clone(&serving));
         self.consume(serving);
+    }
+
+    pub(super) fn announces(&self, event: &'static str, listeners: &'static [&'static str]) {
+        lock(&self.announced).insert(event, listeners);
+    }
+
+    pub(super) fn subscribe(&self, event: &'static str, listener: &'static str, hear: Listener) {
+        let mut listening = lock(&self.listening);
+        let key = (listener, owner(event));
+        if let Some(listening) = listening.get(&key) {
+            return listening.add(event, hear);
+        }
+        let new = Listening::new(Arc::clone(&self.shared), listener, key.1);
+        new.add(event, hear);
+        listening.insert(key, Arc::clone(&new));
+        self.consume(new);
+    }
+
+    /// Waits for as long as the broker is away: an event has time, and a failure would only delay it.
+    pub(super) async fn publish(&self, message: &Message) -> Result<()> {
+        let listeners = lock(&self.announced).get(message.name.as_str()).copied();
+        let unannounced = || Error::internal(format!("{} leaves without `Bus::announces`: who listens?", message.name));
+        let listeners = listeners.ok_or_else(unannounced)?;
+        loop {
+            let closed = || Error::unavailable("messaging").caused_by("the bus is closed");
+            let publisher = self.shared.unblocked().await.ok_or_else(closed)?;
+            match publisher.announce(&self.shared.names, message, listeners).await {
+                Err(error) if !publisher.is_up() => {
+                    tracing::debug!(event = %message.id, %error, "waits for the broker");
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Waits until both connections are there and everything that was registered is being consumed.
@@ -232,6 +279,30 @@ impl Shared {
     /// The publishing connection, when it is there and the broker takes messages.
     fn publisher(&self) -> Option<Arc<Publisher>> {
         self.publishing.borrow().clone().filter(|publisher| publisher.is_up())
+    }
+
+    /// The publishing connection, as soon as it is there and the broker takes messages; none once the bus is closed.
+    async fn unblocked(&self) -> Option<Arc<Publisher>> {
+        let (mut publishing, mut closed) = (self.publishing.subscribe(), self.closed.subscribe());
+        let up = async {
+            loop {
+                let publisher = publishing.wait_for(Option::is_some).await.ok()?.clone()?;
+                let mut health = publisher.link.health();
+                let up = health
+                    .wait_for(|health| *health != Health::Blocked)
+                    .await
+                    .is_ok_and(|health| *health == Health::Up);
+                if up {
+                    return Some(publisher);
+                }
+                // It has ended, and its successor comes.
+                publishing.changed().await.ok()?;
+            }
+        };
+        tokio::select! {
+            publisher = up => publisher,
+            _ = closed.wait_for(|closed| *closed) => None,
+        }
     }
 
     /// Sends a reply; without a connection it waits for one until nobody waits for the reply any more.

@@ -5,13 +5,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Bytes, Listener, Message, Responder, log, owner};
+use super::{Bytes, HANDLING_TIMEOUT, Listener, Message, Responder, Unheard, log, owner};
 use crate::error::{Error, Result};
 use crate::request_id;
 
@@ -19,8 +18,6 @@ use crate::request_id;
 const PREFETCH: usize = 256;
 /// Calls of one name that may wait for their turn. More would not be answered in time anyway.
 const MAX_WAITING: usize = 4096;
-/// A listener that has not handled an event by then gets it again later.
-const HANDLING_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 pub(super) struct Local {
@@ -98,7 +95,8 @@ impl Local {
             handling.spawn(async move {
                 match tokio::time::timeout(HANDLING_TIMEOUT, work).await {
                     Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(format!("{listener}: {error}")),
+                    Ok(Err(Unheard::Unreadable(why))) => Err(format!("{listener}: {why}")),
+                    Ok(Err(Unheard::Failed(error))) => Err(format!("{listener}: {error}")),
                     Err(_) => Err(format!("{listener} took over {HANDLING_TIMEOUT:?}")),
                 }
             });

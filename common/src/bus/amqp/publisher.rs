@@ -1,7 +1,7 @@
 //! What leaves through the publishing connection, and the replies that come back on it. It lives as long as its connection;
 //! calls that wait for a reply when it ends are told at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,15 +18,19 @@ use uuid::Uuid;
 
 use super::counters::Counting;
 use super::lanes::{Lanes, Weigh};
-use super::link::{Health, Link, away};
-use super::names;
+use super::link::{Health, Link, PATIENCE, away};
+use super::listener::JSON;
+use super::names::{self, Names, declare_events, declare_listening, table, text};
+use super::retry::PERSISTENT;
 use super::wire::{self, LINES, MAX_MESSAGE, VERSION};
-use crate::bus::Bytes;
+use crate::bus::{Bytes, Message, owner};
 use crate::error::{Error, Result};
 use crate::request_id::RequestId;
 
 /// Calls of this process that may wait for replies: twice what one service lets wait, and some ten megabytes at most.
 const MAX_PENDING: usize = 8192;
+/// The broker writes an event to the disks of most of its nodes before it confirms; a busy disk is no reason to begin anew.
+const KEPT_WITHIN: Duration = Duration::from_secs(5);
 /// Replies that are ready when the bus is closed are given so long to leave.
 const FLUSH: Duration = Duration::from_millis(500);
 /// The broker's address for replies to this channel.
@@ -42,6 +46,12 @@ pub(super) struct Publisher {
     pub(super) link: Arc<Link>,
     calls: Channel,
     replies: Channel,
+    events: Channel,
+    /// One at a time: lapin may pair what was returned with another message's confirmation, and an event must not count as put
+    /// away because another one was.
+    puts: tokio::sync::Mutex<Channel>,
+    /// The events whose listeners are declared.
+    declared: tokio::sync::Mutex<HashSet<String>>,
     counting: Arc<Counting>,
     /// Names this connection in its calls; a reply without it is not for us.
     token: ShortString,
@@ -104,6 +114,7 @@ impl Publisher {
     /// Opens the channels and begins to listen for replies, before any call can leave.
     pub(super) async fn start(link: Arc<Link>, counting: Arc<Counting>) -> Result<Arc<Self>> {
         let (calls, replies) = (link.confirming_channel().await?, link.confirming_channel().await?);
+        let (events, puts) = (link.confirming_channel().await?, link.confirming_channel().await?);
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consuming = calls.basic_consume(REPLY_TO.into(), "replies".into(), options, FieldTable::default());
         let answers = link.bounded(consuming).await?;
@@ -111,6 +122,9 @@ impl Publisher {
             link,
             calls,
             replies,
+            events,
+            puts: puts.into(),
+            declared: tokio::sync::Mutex::default(),
             counting,
             token: Uuid::now_v7().to_string().into(),
             pending: Mutex::default(),
@@ -196,7 +210,7 @@ impl Publisher {
                 .with_reply_to(REPLY_TO.into())
                 // Rounded up: the broker drops what nobody waits for any more, and nothing that somebody does.
                 .with_expiration((longest.as_millis() + 1).to_string().into());
-            match self.publish(&self.calls, &queue, true, &message, properties).await {
+            match publish(&self.calls, ("", &queue), true, &message, properties, PATIENCE).await {
                 Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
                     // It may be another message of this channel: lapin pairs them by order. Its lines say whose it is.
                     self.undeliverable(wire::ids(&returned.delivery.data), "nobody serves");
@@ -217,7 +231,7 @@ impl Publisher {
             }
             let (address, token) = to.split_once('\t').unwrap_or((&to, ""));
             let properties = properties(REPLIES, &token.into(), wire::now());
-            if let Err(error) = self.publish(&self.replies, address, false, &message, properties).await {
+            if let Err(error) = publish(&self.replies, ("", address), false, &message, properties, PATIENCE).await {
                 self.counting.lost_replies.add();
                 self.fail(&error);
             }
@@ -225,22 +239,58 @@ impl Publisher {
         self.sent.notify_one();
     }
 
-    /// Publishes and waits for the broker's confirmation.
-    async fn publish(
+    /// Announces an event, and waits until the broker keeps it for each of its listeners. These are declared first, so that
+    /// one which has never been up misses nothing.
+    pub(super) async fn announce(
         &self,
-        channel: &Channel,
-        queue: &str,
-        mandatory: bool,
-        message: &[u8],
-        properties: BasicProperties,
-    ) -> Result<Confirmation> {
-        let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
-        let confirmed =
-            async { channel.basic_publish("".into(), queue.into(), options, message, properties).await?.await };
-        tokio::time::timeout(super::link::PATIENCE, confirmed)
-            .await
-            .map_err(|_| away("the broker does not confirm"))?
-            .map_err(away)
+        names: &Names,
+        message: &Message,
+        listeners: &'static [&'static str],
+    ) -> Result<()> {
+        let owner = owner(&message.name);
+        self.declare(names, owner, &message.name, listeners).await?;
+        let mut headers =
+            table(&[(names::VERSION, AMQPValue::LongUInt(VERSION)), (names::LISTENERS, text(&listeners.join(",")))]);
+        if let Some(request) = &message.request {
+            headers.insert(names::REQUEST.into(), text(request.as_str()));
+        }
+        let properties = BasicProperties::default()
+            .with_content_type(JSON.into())
+            .with_type(message.name.as_str().into())
+            .with_message_id(message.id.to_string().into())
+            .with_timestamp(wire::now() / 1000)
+            .with_delivery_mode(PERSISTENT)
+            .with_headers(headers);
+        let exchange = names.events(owner);
+        match publish(&self.events, (&exchange, ""), false, &message.body, properties, KEPT_WITHIN).await? {
+            Confirmation::Ack(_) => Ok(()),
+            refused => Err(away(format!("{exchange} takes no more: {refused:?}"))),
+        }
+    }
+
+    async fn declare(&self, names: &Names, owner: &str, event: &str, listeners: &[&str]) -> Result<()> {
+        let mut declared = self.declared.lock().await;
+        if declared.contains(event) {
+            return Ok(());
+        }
+        // A refusal ends the channel, which is why it is none of the others.
+        let channel = self.link.channel().await?;
+        declare_events(&self.link, &channel, names, owner).await?;
+        for listener in listeners {
+            declare_listening(&self.link, &channel, names, listener, owner).await?;
+        }
+        declared.insert(event.to_owned());
+        Ok(())
+    }
+
+    /// Puts an event into a queue and waits until the broker keeps it there.
+    pub(super) async fn put(&self, queue: &str, event: &[u8], properties: BasicProperties) -> Result<()> {
+        let channel = self.puts.lock().await;
+        match publish(&channel, ("", queue), true, event, properties, KEPT_WITHIN).await? {
+            Confirmation::Ack(None) => Ok(()),
+            Confirmation::Ack(Some(_)) => Err(away(format!("there is no queue {queue}"))),
+            _ => Err(away(format!("{queue} takes no more"))),
+        }
     }
 
     fn undeliverable(&self, ids: impl Iterator<Item = u64>, why: &'static str) {
@@ -291,6 +341,22 @@ impl Publisher {
     }
 }
 
+/// Publishes to an exchange with a routing key, and waits for the broker's confirmation.
+async fn publish(
+    channel: &Channel,
+    (exchange, key): (&str, &str),
+    mandatory: bool,
+    message: &[u8],
+    properties: BasicProperties,
+    within: Duration,
+) -> Result<Confirmation> {
+    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
+    let confirmed =
+        async { channel.basic_publish(exchange.into(), key.into(), options, message, properties).await?.await };
+    let confirmed = tokio::time::timeout(within, confirmed).await;
+    confirmed.map_err(|_| away("the broker does not confirm"))?.map_err(away)
+}
+
 /// Passes replies on until the connection ends.
 async fn receive(mut answers: Consumer, publisher: std::sync::Weak<Publisher>) {
     let why = loop {
@@ -311,8 +377,7 @@ async fn receive(mut answers: Consumer, publisher: std::sync::Weak<Publisher>) {
 
 /// What each message of calls or replies says about itself.
 fn properties(kind: &str, token: &ShortString, now: u64) -> BasicProperties {
-    let mut headers = FieldTable::default();
-    headers.insert(names::VERSION.into(), AMQPValue::LongUInt(VERSION));
+    let headers = table(&[(names::VERSION, AMQPValue::LongUInt(VERSION))]);
     BasicProperties::default()
         .with_content_type(LINES.into())
         .with_type(kind.into())

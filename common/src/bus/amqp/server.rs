@@ -83,7 +83,8 @@ impl Service {
                 continue;
             };
             let deadline = arrival + left;
-            let Ok(Ok(room)) = timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await else {
+            let room = timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await;
+            let Some(room) = room.ok().and_then(Result::ok).filter(|_| Instant::now() < deadline) else {
                 self.expired(call.name);
                 continue;
             };
@@ -188,10 +189,11 @@ fn remaining(left: Duration, deadline: u64, clock: u64) -> Option<Duration> {
     if deadline.saturating_add(skew) < clock {
         return None;
     }
-    Some(match Duration::from_millis(deadline.saturating_sub(clock)) {
-        Duration::ZERO => left,
-        by_deadline => by_deadline.min(left),
-    })
+    if deadline <= clock {
+        return Some(left);
+    }
+    // Clocks are read in whole milliseconds: rather one less than one too many.
+    Some(Duration::from_millis(deadline - clock - 1).min(left))
 }
 
 /// Where replies go: an address of the broker for direct replies, a tab, and the caller's token.
@@ -229,10 +231,10 @@ mod tests {
     fn clocks_may_differ() {
         let (left, sent) = (2_000, 1_763_728_187_000);
         for (what, clock, expected) in [
-            ("clocks agree, no time on the way", sent, Some(2_000)),
-            ("clocks agree, half a second on the way", sent + 500, Some(1_500)),
+            ("clocks agree, no time on the way", sent, Some(1_999)),
+            ("clocks agree, half a second on the way", sent + 500, Some(1_499)),
             ("our clock is behind", sent - 60_000, Some(2_000)),
-            ("ours is ahead by less than the call had", sent + 1_999, Some(1)),
+            ("ours is ahead by less than the call had", sent + 1_998, Some(1)),
             ("ours is ahead by more, as far as we can know", sent + 4_000, Some(2_000)),
             ("as late as clocks may differ", sent + 7_000, Some(2_000)),
             ("it was stuck on the way", sent + 7_001, None),
