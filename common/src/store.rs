@@ -9,6 +9,7 @@
 mod combine;
 mod commit;
 mod find;
+mod mongo;
 mod sqlite;
 mod tx;
 
@@ -61,6 +62,7 @@ struct Inner {
 
 enum Engine {
     Sqlite(sqlite::Sqlite),
+    Mongo(mongo::Mongo),
 }
 
 /// How much a commit survives.
@@ -80,8 +82,17 @@ const MAX_ATTEMPTS: u32 = 50;
 impl Database {
     /// Opens the embedded engine, in one file, made when it is not there.
     pub fn sqlite(name: &'static str, file: &Path, durability: Durability) -> Result<Self> {
-        let engine = Engine::Sqlite(sqlite::Sqlite::open(name, file, durability)?);
-        Ok(Self(Arc::new(Inner { name, engine, emitted: Notify::new(), delivered: Notify::new() })))
+        Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, durability)?)))
+    }
+
+    /// Uses the database `database` of a MongoDB replica set. Returns at once, whether the server is there or not: until it is, everything
+    /// fails with `Unavailable`, and [`Database::ping`] says why. Errors: an address that cannot be read.
+    pub fn mongodb(name: &'static str, uri: &str, database: &str) -> Result<Self> {
+        Ok(Self::on(name, Engine::Mongo(mongo::Mongo::open(name, uri, database)?)))
+    }
+
+    fn on(name: &'static str, engine: Engine) -> Self {
+        Self(Arc::new(Inner { name, engine, emitted: Notify::new(), delivered: Notify::new() }))
     }
 
     /// The service whose database it is.
@@ -90,22 +101,21 @@ impl Database {
         self.0.name
     }
 
-    /// A database in MongoDB. The engine is being written.
-    pub fn mongodb(_name: &'static str, _uri: &str, _database: &str) -> Result<Self> {
-        Err(Error::internal("this build has no MongoDB engine"))
-    }
-
-    /// The collection of `T`, made with its indexes when it is not there.
+    /// The collection of `T`, made with its indexes when it is not there; behind a network, later and in the background.
     pub fn collection<T: Document>(&self) -> Result<Collection<T>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED)?,
+            Engine::Mongo(mongo) => mongo.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED),
         }
         Ok(Collection { database: self.clone(), combiner: Arc::new(Combiner::default()) })
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, takes writes, and has its indexes.
     pub async fn ping(&self) -> Result<()> {
-        self.pending_events(1).await.map(|_| ())
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.pending_events(1).await.map(|_| ()),
+            Engine::Mongo(mongo) => mongo.ping().await,
+        }
     }
 
     /// Changes several documents at once, all or nothing. What was read is guarded too: when another writer changed any of it
@@ -134,7 +144,7 @@ impl Database {
     {
         for attempt in 0..MAX_ATTEMPTS {
             if let Some(event) = event
-                && self.is_handled(event)?
+                && self.is_handled(event).await?
             {
                 return Ok(None);
             }
@@ -163,7 +173,7 @@ impl Database {
                 let change = self.0.delivered.notified();
                 tokio::pin!(change);
                 change.as_mut().enable();
-                if let Ok(false) = self.is_pending(event) {
+                if let Ok(false) = self.is_pending(event).await {
                     return;
                 }
                 let _ = tokio::time::timeout(LOOK_AGAIN, change).await;
@@ -185,6 +195,7 @@ impl Database {
         let emits = !commit.events.is_empty();
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.commit(commit).await?,
+            Engine::Mongo(mongo) => mongo.commit(commit).await?,
         }
         if emits {
             self.0.emitted.notify_one();
@@ -192,22 +203,25 @@ impl Database {
         Ok(())
     }
 
-    #[expect(clippy::unused_async, reason = "an engine behind a network waits here")]
+    /// One document, to be changed by a write that is guarded by what was found.
     async fn load(&self, collection: &'static str, id: &str) -> Result<Option<Stored>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.load(collection, id),
+            Engine::Mongo(mongo) => mongo.load(collection, id, true).await,
         }
     }
 
-    fn is_pending(&self, event: EventId) -> Result<bool> {
+    async fn is_pending(&self, event: EventId) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_pending(&event.to_string()),
+            Engine::Mongo(mongo) => mongo.is_pending(event).await,
         }
     }
 
-    fn is_handled(&self, event: EventId) -> Result<bool> {
+    async fn is_handled(&self, event: EventId) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_handled(&event.to_string()),
+            Engine::Mongo(mongo) => mongo.is_handled(event).await,
         }
     }
 
@@ -215,6 +229,7 @@ impl Database {
     pub(crate) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.pending_events(limit).await,
+            Engine::Mongo(mongo) => mongo.pending_events(limit).await,
         }
     }
 
@@ -267,7 +282,11 @@ impl<T: Document> Clone for Collection<T> {
 impl<T: Document> Collection<T> {
     /// One document.
     pub async fn get(&self, id: T::Id) -> Result<Option<T>> {
-        let stored = self.database.load(T::COLLECTION, &id.to_string()).await?;
+        let id = id.to_string();
+        let stored = match &self.database.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.load(T::COLLECTION, &id)?,
+            Engine::Mongo(mongo) => mongo.load(T::COLLECTION, &id, false).await?,
+        };
         stored.map(|stored| stored.decode()).transpose()
     }
 
@@ -276,6 +295,7 @@ impl<T: Document> Collection<T> {
         let ids = ids.iter().map(ToString::to_string).collect();
         let found = match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.load_many(T::COLLECTION, ids).await?,
+            Engine::Mongo(mongo) => mongo.load_many(T::COLLECTION, ids).await?,
         };
         found.iter().map(Stored::decode).collect()
     }
@@ -285,6 +305,7 @@ impl<T: Document> Collection<T> {
         find.check(T::INDEXES)?;
         let found = match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.find(T::COLLECTION, find).await?,
+            Engine::Mongo(mongo) => mongo.find(T::COLLECTION, find).await?,
         };
         let items = found.items.iter().map(Stored::decode).collect::<Result<_>>()?;
         Ok(Page { items, next: found.next })
@@ -294,25 +315,26 @@ impl<T: Document> Collection<T> {
     pub async fn find_each(&self, index: &'static Index, values: Vec<String>) -> Result<Vec<T>> {
         let found = match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.find_each(T::COLLECTION, index, values).await?,
+            Engine::Mongo(mongo) => mongo.find_each(T::COLLECTION, index, values).await?,
         };
         found.iter().map(Stored::decode).collect()
     }
 
     /// Changes many documents at once, all or nothing, each by its own rule (see [`Collection::change`]). The rules run inside the commit,
-    /// on what they find there, so that no other writer can come in between; meanwhile other writers wait. An error of
-    /// one rule is the error of all.
+    /// on what they find there, so that no other writer can come in between; meanwhile other writers wait. A rule may run more
+    /// than once, and its last run counts. An error of one rule is the error of all.
     pub async fn change_all<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
     where
-        F: FnOnce(&mut Option<T>) -> Result<()> + Send + 'static,
+        F: FnMut(&mut Option<T>) -> Result<()> + Send + 'static,
     {
-        let prepare = |(id, rule): (T::Id, F)| {
+        let prepare = |(id, mut rule): (T::Id, F)| {
             let id = id.to_string();
             let key = id.clone();
             let rule: Rule = Box::new(move |stored| {
                 let changed = AssertUnwindSafe(|| {
                     let mut slot: Option<T> = stored.map(Stored::decode).transpose()?;
                     rule(&mut slot)?;
-                    Write::between(key, stored, slot.as_ref())
+                    Write::between(key.clone(), stored, slot.as_ref())
                 });
                 // It runs where everything is written, and that must go on.
                 catch_unwind(changed).unwrap_or_else(|_| Err(Error::internal("a rule panicked")))
@@ -327,6 +349,7 @@ impl<T: Document> Collection<T> {
     pub async fn is_empty(&self) -> Result<bool> {
         match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_empty(T::COLLECTION).await,
+            Engine::Mongo(mongo) => mongo.is_empty(T::COLLECTION).await,
         }
     }
 
@@ -334,6 +357,7 @@ impl<T: Document> Collection<T> {
     pub async fn tally(&self, field: &'static str) -> Result<Vec<(String, i64)>> {
         match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.tally(T::COLLECTION, field).await,
+            Engine::Mongo(mongo) => mongo.tally(T::COLLECTION, field).await,
         }
     }
 

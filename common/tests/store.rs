@@ -23,22 +23,25 @@ const HANGS: Duration = Duration::from_mins(1);
 /// Every check, once for each engine.
 macro_rules! checks {
     ($($check:ident)*) => {
-        checks!(@ sqlite_on_disk, Home::sqlite(Durability::Disk), $($check)*);
-        checks!(@ sqlite_for_one_process, Home::sqlite(Durability::Process), $($check)*);
+        checks!(@ sqlite_on_disk, Home::sqlite(Durability::Disk), [], $($check)*);
+        checks!(@ sqlite_for_one_process, Home::sqlite(Durability::Process), [], $($check)*);
+        checks!(@ mongodb, Home::mongodb(), [#[ignore = "needs MONGODB_URI: cargo xtask test"]], $($check)*);
     };
-    (@ $engine:ident, $home:expr, $($check:ident)*) => {
+    (@ $engine:ident, $home:expr, $needs:tt, $($check:ident)*) => {
         mod $engine {
             #[allow(unused_imports, reason = "each engine takes what it needs")]
             use common::store::Durability;
 
             use crate::home::Home;
 
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $check() {
-                    tokio::time::timeout(crate::HANGS, super::$check($home)).await.expect("should not hang");
-                }
-            )*
+            $(checks!(# $check, $home, $needs);)*
+        }
+    };
+    (# $check:ident, $home:expr, [$($needs:tt)*]) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $($needs)*
+        async fn $check() {
+            tokio::time::timeout(crate::HANGS, super::$check($home)).await.expect("should not hang");
         }
     };
 }

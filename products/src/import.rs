@@ -196,19 +196,20 @@ async fn write_once(app: &App, rows: &[Row]) -> Result<Report> {
     let known: HashMap<_, _> =
         known.iter().filter_map(|product| Some((&product.imported.as_ref()?.key, product.id))).collect();
     let (effects, counted) = mpsc::channel();
-    let rule = |row: &Row| {
+    let rule = |(at, row): (usize, &Row)| {
         let known = known.get(&row.key).copied();
         let (row, effects, id) = (row.clone(), effects.clone(), known.unwrap_or_else(ProductId::new));
         let rule = move |slot: &mut Option<Product>| {
             let effect = apply(slot, &row, id)?;
-            effects.send(effect).map_err(Error::internal)
+            effects.send((at, effect)).map_err(Error::internal)
         };
         (id, rule)
     };
-    app.products.0.change_all(rows.iter().map(rule).collect()).await?;
+    app.products.0.change_all(rows.iter().enumerate().map(rule).collect()).await?;
     drop(effects);
-    let effects: Vec<Effect> = counted.iter().collect();
-    let count = |wanted| effects.iter().filter(|effect| **effect == wanted).count();
+    // A rule may have run more than once; the last time counts.
+    let effects: HashMap<usize, Effect> = counted.iter().collect();
+    let count = |wanted| effects.values().filter(|effect| **effect == wanted).count();
     Ok(Report {
         created: count(Effect::Created),
         updated: count(Effect::Updated),

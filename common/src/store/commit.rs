@@ -51,8 +51,8 @@ pub(super) struct Ruled {
     pub(super) rule: Rule,
 }
 
-/// From what is stored to the write, if one is needed. An error refuses the whole commit.
-pub(super) type Rule = Box<dyn FnOnce(Option<&Stored>) -> Result<Option<Write>> + Send>;
+/// From what is stored to the write, if one is needed; an engine may have to ask more than once. An error refuses the whole commit.
+pub(super) type Rule = Box<dyn FnMut(Option<&Stored>) -> Result<Option<Write>> + Send>;
 
 impl Commit {
     /// Whether there is nothing to do. Reads of several documents are something: they must be from one moment.

@@ -120,7 +120,7 @@ fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Resul
             return Ok(Err(refusal));
         }
     }
-    for Ruled { collection, id, rule } in commit.rules.drain(..) {
+    for Ruled { collection, id, mut rule } in commit.rules.drain(..) {
         let table = tables.get(collection)?;
         let stored = connection
             .prepare_cached(&table.load)

@@ -1,0 +1,98 @@
+//! MongoDB: an engine for a fleet. Any number of processes work on one database; what keeps them apart is the version in every write.
+//!
+//! A document of ours is one of the server's, `{_id, version, write, doc, words, events}`: `doc` is what is kept, as real BSON, `events`
+//! those that are not published yet, `words` what a search looks for, `write` the name of the last write. A deleted document stays without
+//! its `doc` until its events are gone. One document is changed by one write, several by a transaction, for which the server must be
+//! a member of a replica set. Sharding, change streams and MongoDB's own full-text search are not used.
+//!
+//! Connections and limits are in `link`, collections and indexes in `schema`, reading in `query`, writing in `write`, bulk changes in
+//! `bulk`, the outbox in `outbox`.
+
+mod bulk;
+mod link;
+mod outbox;
+mod query;
+mod schema;
+mod value;
+mod words;
+mod write;
+
+use std::sync::Arc;
+
+use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
+use mongodb::options::{CollectionOptions, ReadConcern};
+use tokio::sync::Mutex;
+
+use self::link::{Link, ON_THE_SERVER};
+use self::outbox::Known;
+use self::schema::Schema;
+use super::Index;
+use super::commit::Stored;
+use crate::error::{Error, Result};
+
+pub(super) struct Mongo {
+    link: Arc<Link>,
+    schema: Schema,
+    known: Known,
+    /// One bulk change at a time: two would only begin again and again.
+    bulk: Arc<Mutex<()>>,
+}
+
+impl Mongo {
+    /// Asks nothing of the server, which may come later.
+    pub(super) fn open(name: &'static str, uri: &str, database: &str) -> Result<Self> {
+        let link = Arc::new(Link::new(name, uri, database)?);
+        Ok(Self { schema: Schema::new(Arc::clone(&link)), link, known: Known::default(), bulk: Arc::default() })
+    }
+
+    pub(super) fn prepare(
+        &self,
+        collection: &'static str,
+        indexes: &'static [Index],
+        searched: &'static [&'static str],
+    ) {
+        let kept = self.schema.declare(collection, indexes, searched);
+        // Without a runtime, the first use begins.
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.schema.begin(&kept);
+        }
+    }
+
+    /// Whether there is a primary and all indexes are made.
+    pub(super) async fn ping(&self) -> Result<()> {
+        self.link.greet().await?;
+        self.schema.all_ready().await
+    }
+
+    /// One document. One that will be shown must have been written for good; one that will be changed must be the newest, and the
+    /// write that follows makes it good.
+    pub(super) async fn load(&self, collection: &'static str, id: &str, to_change: bool) -> Result<Option<Stored>> {
+        let one = doc! {"_id": id};
+        let concern = if to_change { ReadConcern::local() } else { ReadConcern::majority() };
+        let found = self
+            .link
+            .read(move |database| async move {
+                let options = CollectionOptions::builder().read_concern(concern).build();
+                let documents = database.collection_with_options::<RawDocumentBuf>(collection, options);
+                let reading = documents.find_one(one).projection(doc! {"version": 1, "doc": 1});
+                Ok(reading.max_time(ON_THE_SERVER).await?)
+            })
+            .await?;
+        found.map_or(Ok(None), |raw| stored(&raw))
+    }
+}
+
+/// What is kept in a document of the server's, if it is not deleted.
+fn stored(raw: &RawDocument) -> Result<Option<Stored>> {
+    let (mut version, mut doc) = (None, None);
+    for member in raw {
+        match member.map_err(Error::internal)? {
+            (name, value) if name == "version" => version = value.as_i64().or_else(|| value.as_i32().map(i64::from)),
+            (name, value) if name == "doc" => doc = Some(value),
+            _ => {}
+        }
+    }
+    let Some(doc) = doc else { return Ok(None) };
+    let version = version.ok_or_else(|| Error::internal("a document without a version"))?;
+    Ok(Some(Stored { version, text: value::to_json(doc)? }))
+}
