@@ -1,0 +1,323 @@
+//! A whole shop of many processes.
+
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::error::{Error, Result};
+use crate::http;
+use crate::keep::Folder;
+use crate::mongodb::MongoDb;
+use crate::nginx::{Nginx, Settings, SignInRate};
+use crate::part::Part;
+use crate::process::GLANCE;
+use crate::rabbitmq::RabbitMq;
+use crate::service::{self, Instance, Profile, Service};
+
+/// What sort of fleet.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Of each service.
+    pub instances: usize,
+    /// nginx's; 0 is any free one.
+    pub port: u16,
+    /// Which build of the services.
+    pub profile: Profile,
+    /// Variables for the instances of a service besides those that every fleet sets, or in their place.
+    pub environment: Vec<(Service, String, String)>,
+    /// A MongoDB server for each service instead of a database on a shared one.
+    pub database_servers_apart: bool,
+    /// How often one address may try to sign in or up.
+    pub sign_in: SignInRate,
+    /// Whether the catalogue is filled with sample goods when it is empty.
+    pub demo_catalogue: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            instances: 2,
+            port: 8000,
+            profile: Profile::default(),
+            environment: Vec::new(),
+            database_servers_apart: false,
+            sign_in: SignInRate::default(),
+            demo_catalogue: true,
+        }
+    }
+}
+
+/// RabbitMQ, MongoDB, instances of the services and nginx, as [`Part`]s that may be started and stopped in any order.
+/// Dropping it ends all of them; when that is because of a panic, their logs are kept and the place is told.
+pub struct Fleet {
+    url: String,
+    profile: Profile,
+    // Dropped in this order, as a fleet is taken down: nobody is asked who is gone already.
+    nginx: Nginx,
+    services: Vec<Part>,
+    mongodb: Vec<(Service, Database)>,
+    rabbitmq: Broker,
+    folder: Folder,
+}
+
+/// A server of ours, or one that the environment names, which is then neither started nor stopped.
+enum Broker {
+    Ours(Box<RabbitMq>),
+    Given(String),
+}
+
+enum Database {
+    Ours(Box<MongoDb>),
+    /// The server of the service before it in the list.
+    Shared(String),
+}
+
+impl Broker {
+    fn url(&self) -> &str {
+        match self {
+            Self::Ours(rabbitmq) => rabbitmq.url(),
+            Self::Given(url) => url,
+        }
+    }
+}
+
+impl Database {
+    fn url(&self) -> &str {
+        match self {
+            Self::Ours(mongodb) => mongodb.url(),
+            Self::Shared(url) => url,
+        }
+    }
+}
+
+impl Fleet {
+    /// Starts all parts and waits until each can be used; see [`wait_until_ready`](Self::wait_until_ready) for the rest.
+    /// `AMQP_URL` and `MONGODB_URI` in the environment name servers to be used instead of ones of its own.
+    pub fn start(options: &Options) -> Result<Self> {
+        // What is missing is found before servers are started for nothing.
+        for program in service::programs() {
+            service::built(program, options.profile)?;
+        }
+        let folder = Folder::new("souk-fleet-")?;
+        let signing_key = folder.path().join("signing-key.pem");
+        write_signing_key(&signing_key)?;
+        let (rabbitmq, mongodb) = thread::scope(|scope| {
+            let rabbitmq = scope.spawn(broker);
+            let mongodb = databases(options.database_servers_apart);
+            let rabbitmq = rabbitmq.join().unwrap_or_else(|_| Err(Error::failed("starting RabbitMQ panicked")));
+            Ok((rabbitmq?, mongodb?))
+        })?;
+
+        let mut services = Vec::new();
+        for (service, database) in &mongodb {
+            for number in 1..=options.instances {
+                let instance = Instance {
+                    service: *service,
+                    number,
+                    profile: options.profile,
+                    amqp_url: rabbitmq.url(),
+                    mongodb_uri: database.url(),
+                    signing_key: &signing_key,
+                    demo_catalogue: options.demo_catalogue,
+                    environment: &options.environment,
+                    logs: folder.path(),
+                };
+                services.push(instance.part()?);
+            }
+        }
+        let addresses = |service: Service| {
+            let name = format!("{service}-");
+            services.iter().filter(|part| part.name().starts_with(&name)).map(Part::address).collect()
+        };
+        let nginx = Nginx::prepare(&Settings {
+            port: options.port,
+            customer: addresses(Service::Customer),
+            products: addresses(Service::Products),
+            shopping: addresses(Service::Shopping),
+            sign_in: options.sign_in,
+            trusted_proxies: Vec::new(),
+        })?;
+        let url = format!("http://{}", nginx.part().address());
+        let fleet = Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, folder };
+        fleet.start_services().inspect_err(|_| fleet.keep_logs_of_failure())?;
+        Ok(fleet)
+    }
+
+    fn start_services(&self) -> Result<()> {
+        for part in &self.services {
+            part.launch()?;
+        }
+        self.nginx.part().launch()?;
+        self.services.iter().chain([self.nginx.part()]).try_for_each(Part::wait_until_usable)
+    }
+
+    /// Waits until every instance says that it is ready.
+    pub fn wait_until_ready(&self, patience: Duration) -> Result<()> {
+        let begun = Instant::now();
+        for part in &self.services {
+            while http::status(part.address(), "/health/ready") != Some(200) {
+                if begun.elapsed() > patience {
+                    self.keep_logs_of_failure();
+                    let (name, log) = (part.name(), part.end_of_log());
+                    return Err(Error::failed(format!("{name} is not ready after {patience:?}\n{log}")));
+                }
+                thread::sleep(GLANCE);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the shop is: nginx.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Which broker it uses.
+    #[must_use]
+    pub fn amqp_url(&self) -> &str {
+        self.rabbitmq.url()
+    }
+
+    /// Which database server a service uses.
+    #[must_use]
+    pub fn mongodb_uri(&self, service: Service) -> &str {
+        self.mongodb.iter().find(|(of, _)| *of == service).map_or("", |(_, database)| database.url())
+    }
+
+    /// All parts, in the order in which a fleet is started: servers, services, nginx. Servers that the environment names
+    /// are none of ours.
+    pub fn parts(&self) -> impl DoubleEndedIterator<Item = &Part> {
+        let rabbitmq = match &self.rabbitmq {
+            Broker::Ours(rabbitmq) => Some(rabbitmq.part()),
+            Broker::Given(_) => None,
+        };
+        let mongodb = self.mongodb.iter().filter_map(|(_, database)| match database {
+            Database::Ours(mongodb) => Some(mongodb.part()),
+            Database::Shared(_) => None,
+        });
+        rabbitmq.into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.part()])
+    }
+
+    /// The part of this name: `rabbitmq`, `mongodb` (or `mongodb-products` and so on when they are apart), `products-1`,
+    /// `nginx`.
+    pub fn part(&self, name: &str) -> Result<&Part> {
+        let names = || self.parts().map(Part::name).collect::<Vec<_>>().join(", ");
+        let part = self.parts().find(|part| part.name() == name);
+        part.ok_or_else(|| Error::failed(format!("the fleet has no {name}; it has {}", names())))
+    }
+
+    /// Makes an admin, whose account must not exist yet.
+    pub fn makes_admin(&self, email: &str, password: &str) -> Result<()> {
+        let file = self.folder.path().join("password");
+        write_secret(&file, &format!("{password}\n"))?;
+        let output = Command::new(service::built("souk", self.profile)?)
+            .args(["admin", "create", email, "--password-file"])
+            .arg(&file)
+            .env("SOUK_MONGODB_URI", self.mongodb_uri(Service::Customer))
+            .env("SOUK_DATABASE", Service::Customer.database())
+            .stdin(Stdio::null())
+            .output();
+        fs::remove_file(&file).map_err(Error::because(file.display()))?;
+        let output = output.map_err(Error::because("souk admin create"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Error::failed(format!("souk admin create: {}", String::from_utf8_lossy(&output.stderr).trim())))
+    }
+
+    /// Stops what runs, in order: nginx first, then the services, then the servers. Parts that ended badly are told.
+    pub fn stop(self) -> Result<()> {
+        let mut bad = Vec::new();
+        for part in self.parts().collect::<Vec<_>>().into_iter().rev() {
+            if part.pid().is_some() {
+                let stopped = part.stop()?;
+                // nginx and RabbitMQ and MongoDB and services alike end with 0 after a SIGTERM.
+                if !stopped.status.success() {
+                    bad.push(format!("{}: {} after {:?}", part.name(), stopped.status, stopped.took));
+                }
+            }
+        }
+        if bad.is_empty() {
+            return Ok(());
+        }
+        self.keep_logs_of_failure();
+        Err(Error::failed(bad.join("; ")))
+    }
+
+    /// Copies the logs of all parts into a folder, which is made when it is not there.
+    pub fn keep_logs(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).map_err(Error::because(folder.display()))?;
+        for part in self.parts().filter(|part| part.log().exists()) {
+            let to = folder.join(format!("{}.log", part.name()));
+            fs::copy(part.log(), &to).map_err(Error::because(to.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Into `target/fleet-logs`, one folder for each process that had a failing fleet.
+    fn keep_logs_of_failure(&self) {
+        let folder = service::target().join("fleet-logs").join(std::process::id().to_string());
+        match self.keep_logs(&folder) {
+            Ok(()) => eprintln!("The fleet's logs are in {}.", folder.display()),
+            Err(error) => eprintln!("The fleet's logs cannot be kept: {error}"),
+        }
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.keep_logs_of_failure();
+        }
+    }
+}
+
+fn given(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|url| !url.is_empty())
+}
+
+fn broker() -> Result<Broker> {
+    given("AMQP_URL").map_or_else(|| Ok(Broker::Ours(Box::new(RabbitMq::start()?))), |url| Ok(Broker::Given(url)))
+}
+
+fn databases(apart: bool) -> Result<Vec<(Service, Database)>> {
+    let [first, others @ ..] = Service::ALL;
+    if let Some(url) = given("MONGODB_URI") {
+        return Ok(Service::ALL.map(|service| (service, Database::Shared(url.clone()))).into());
+    }
+    if apart {
+        let start = |service| {
+            let mongodb = MongoDb::named(&format!("mongodb-{service}"))?;
+            Ok((service, Database::Ours(Box::new(mongodb))))
+        };
+        return Service::ALL.into_iter().map(start).collect();
+    }
+    let mongodb = MongoDb::start()?;
+    let shared = others.map(|service| (service, Database::Shared(mongodb.url().to_owned())));
+    Ok([(first, Database::Ours(Box::new(mongodb)))].into_iter().chain(shared).collect())
+}
+
+/// An Ed25519 key as PKCS#8 (RFC 8410) has it: 32 random bytes behind a prefix that is always the same.
+fn write_signing_key(file: &Path) -> Result<()> {
+    let mut der = [0; 48];
+    let (prefix, secret) = der.split_at_mut(16);
+    prefix.copy_from_slice(&[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20]);
+    getrandom::fill(secret).map_err(Error::because("no random numbers"))?;
+    let body = BASE64_STANDARD.encode(der);
+    write_secret(file, &format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
+}
+
+/// A file that only its owner can read, from its first moment.
+fn write_secret(file: &Path, content: &str) -> Result<()> {
+    let opened = fs::File::options().write(true).create_new(true).mode(0o600).open(file);
+    opened.and_then(|mut opened| opened.write_all(content.as_bytes())).map_err(Error::because(file.display()))
+}

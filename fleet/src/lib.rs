@@ -1,0 +1,31 @@
+//! Starts, stops, kills and pauses the parts of a Souk fleet on this machine: RabbitMQ, MongoDB, any number of instances
+//! of each service, and nginx in front. Nothing in it knows what the services do.
+//!
+//! Everything listens on 127.0.0.1 and keeps its files in temporary folders. No process outlives its owner, however that
+//! ends (`watchdog`). It is plain blocking code, for tasks, tests and benchmarks.
+
+mod error;
+mod fleet;
+mod http;
+mod keep;
+mod mongodb;
+mod nginx;
+mod obtain;
+mod part;
+mod port;
+mod process;
+mod rabbitmq;
+mod service;
+mod stop;
+mod template;
+mod watchdog;
+
+pub use crate::error::{Error, Result};
+pub use crate::fleet::{Fleet, Options};
+pub use crate::keep::{Kept, KeptProcess};
+pub use crate::mongodb::MongoDb;
+pub use crate::nginx::{Nginx, Settings, SignInRate};
+pub use crate::part::{Part, Stopped};
+pub use crate::rabbitmq::RabbitMq;
+pub use crate::service::{Profile, Service, programs, workspace};
+pub use crate::stop::StopSignal;

@@ -1,0 +1,119 @@
+//! A MongoDB of one's own: a replica set of one node, because transactions need one.
+
+mod binary;
+mod wire;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use bson::{Document, doc};
+
+use self::binary::Source;
+use crate::error::{Error, Result};
+use crate::keep::Folder;
+use crate::part::{Left, Part};
+use crate::port;
+use crate::process::Program;
+
+const REPLICA_SET: &str = "souk";
+
+/// What runs where there is no `mongod`.
+const IMAGE: &str = "mongo:8";
+
+/// A MongoDB server.
+pub struct MongoDb {
+    url: String,
+    part: Part,
+    folder: Folder,
+}
+
+impl MongoDb {
+    /// Starts one and waits until it is the primary of its set.
+    pub fn start() -> Result<Self> {
+        Self::named("mongodb")
+    }
+
+    pub(crate) fn named(name: &str) -> Result<Self> {
+        let source = binary::source()?;
+        let folder = Folder::new("souk-mongodb-")?;
+        let port = port::free()?;
+        let server = match source {
+            Source::Program(mongod) => program(name, mongod, port, &folder)?,
+            Source::Docker => container(name, port, &folder)?,
+        };
+        server.start()?;
+        Ok(Self { url: format!("mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"), part: server, folder })
+    }
+
+    /// What `MONGODB_URI` should be.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// To be stopped, killed, paused and started again on its data.
+    #[must_use]
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// Lets it live on after us.
+    pub(crate) fn leave_alone(self) -> Result<(Vec<Left>, PathBuf)> {
+        let left = vec![self.part.leave_alone()?];
+        Ok((left, self.folder.leave_alone()))
+    }
+}
+
+fn program(name: &str, mongod: PathBuf, port: u16, folder: &Folder) -> Result<Part> {
+    let data = folder.path().join("data");
+    fs::create_dir(&data).map_err(Error::because(data.display()))?;
+    let program = Program::new(mongod, folder.path().join(format!("{name}.log")))
+        .arguments(["--replSet", REPLICA_SET, "--bind_ip", "127.0.0.1", "--port", &port.to_string(), "--nounixsocket"])
+        // By default the cache would be half of the memory, for each server.
+        .arguments(["--wiredTigerCacheSizeGB", "0.5"])
+        // Nobody reads the figures of a server that lives for minutes.
+        .arguments(["--setParameter", "diagnosticDataCollectionEnabled=false"])
+        .argument("--dbpath")
+        .argument(data);
+    Ok(Part::program(name, port::local(port), program, is_primary))
+}
+
+/// The server inside listens on the same port as outside, for it must find itself under the name that its clients use.
+///
+/// Written where Docker could not be tried.
+fn container(name: &str, port: u16, folder: &Folder) -> Result<Part> {
+    let mut command = Command::new("docker");
+    command.args(["create", "--publish", &format!("127.0.0.1:{port}:{port}"), IMAGE]);
+    command.args(["mongod", "--replSet", REPLICA_SET, "--bind_ip_all", "--port", &port.to_string()]);
+    command.args(["--wiredTigerCacheSizeGB", "0.5"]).stdin(Stdio::null());
+    let output = command.output().map_err(Error::because("docker create"))?;
+    if !output.status.success() {
+        return Err(Error::failed(format!("docker create: {}", String::from_utf8_lossy(&output.stderr).trim())));
+    }
+    let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let log = folder.path().join(format!("{name}.log"));
+    fs::write(&log, format!("docker logs {id}\n")).map_err(Error::because(log.display()))?;
+    Part::container(name, port::local(port), id, log, is_primary)
+}
+
+/// Whether the server takes writes. One that has never been in a set is told to make one of itself.
+fn is_primary(address: SocketAddr) -> bool {
+    let Ok(hello) = wire::run(address, &doc! { "hello": 1, "$db": "admin" }) else {
+        return false;
+    };
+    let says = |what| hello.get_bool(what).unwrap_or(false);
+    if says("isreplicaset") {
+        // Refused, for example while it still opens its files: then it is asked again.
+        let _ = wire::run(address, &initiate(address));
+    }
+    says("isWritablePrimary")
+}
+
+fn initiate(address: SocketAddr) -> Document {
+    let members = vec![doc! { "_id": 0, "host": address.to_string() }];
+    // A node without others need not wait 10 s for their votes after a restart.
+    let settings = doc! { "electionTimeoutMillis": 1000 };
+    doc! { "replSetInitiate": { "_id": REPLICA_SET, "members": members, "settings": settings }, "$db": "admin" }
+}

@@ -1,0 +1,176 @@
+//! One program in a process group of its own (a terminal's Ctrl-C reaches only the owner, who then stops its children in
+//! order), with its output in a file.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::error::{Error, Result};
+use crate::watchdog::{self, Guarded};
+
+/// How often something is looked at that cannot be waited for, such as a child with a bound on the time.
+pub(crate) const GLANCE: Duration = Duration::from_millis(5);
+
+/// What to run.
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Variables of ours that it must not see.
+    pub(crate) unset: &'static [&'static str],
+    /// Where its standard output and error go, one start after another.
+    pub(crate) log: PathBuf,
+}
+
+impl Program {
+    pub(crate) fn new(path: PathBuf, log: PathBuf) -> Self {
+        Self { path, arguments: Vec::new(), environment: Vec::new(), unset: &[], log }
+    }
+
+    pub(crate) fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(crate) fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    fn command(&self) -> Result<Command> {
+        let log = |error| Error::failed(format!("{}: {error}", self.log.display()));
+        let output = File::options().create(true).append(true).open(&self.log).map_err(log)?;
+        let mut command = Command::new(&self.path);
+        command.args(&self.arguments);
+        for name in self.unset {
+            command.env_remove(name);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stderr(output.try_clone().map_err(log)?).stdout(output).process_group(0);
+        Ok(command)
+    }
+}
+
+/// A program that runs. Dropping it kills it.
+pub(crate) struct Process {
+    child: Child,
+    guarded: Guarded,
+    exited: Option<ExitStatus>,
+    /// Somebody else looks after it now.
+    left_alone: bool,
+}
+
+impl Process {
+    pub(crate) fn start(program: &Program) -> Result<Self> {
+        let child =
+            program.command()?.spawn().map_err(Error::because(format!("cannot start {}", program.path.display())))?;
+        let guarded = Guarded::Group(child.id());
+        let process = Self { child, guarded, exited: None, left_alone: false };
+        watchdog::guard(&process.guarded)?;
+        Ok(process)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn exited(&mut self) -> Result<Option<ExitStatus>> {
+        if self.exited.is_none() {
+            self.exited = self.child.try_wait().map_err(Error::because("cannot look after a child"))?;
+            if self.exited.is_some() {
+                // Its number may be somebody else's from now on.
+                watchdog::release(&self.guarded);
+            }
+        }
+        Ok(self.exited)
+    }
+
+    /// `SIGTERM`, and `SIGKILL` when that takes longer than `patience`.
+    pub(crate) fn stop(&mut self, patience: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        // A process that is paused would only read its SIGTERM later.
+        self.signal(Signal::CONT)?;
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
+            if let Some(status) = self.exited()? {
+                return Ok(status);
+            }
+            thread::sleep(GLANCE);
+        }
+        self.kill()
+    }
+
+    /// `SIGKILL`, to it and to what it started.
+    pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
+        if let Some(status) = self.exited()? {
+            return Ok(status);
+        }
+        // The group may be empty by now; the wait below tells.
+        let _ = kill_process_group(self.pid(), Signal::KILL);
+        let status = self.child.wait().map_err(Error::because("cannot wait for a child"))?;
+        self.exited = Some(status);
+        watchdog::release(&self.guarded);
+        Ok(status)
+    }
+
+    pub(crate) fn pause(&mut self) -> Result<()> {
+        self.signal_group(Signal::STOP)
+    }
+
+    pub(crate) fn resume(&mut self) -> Result<()> {
+        self.signal_group(Signal::CONT)
+    }
+
+    /// Lets it live on after us.
+    pub(crate) fn leave_alone(&mut self) {
+        watchdog::release(&self.guarded);
+        self.left_alone = true;
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    fn signal(&mut self, signal: Signal) -> Result<()> {
+        match self.exited()? {
+            Some(_) => Ok(()),
+            None => kill_process(self.pid(), signal).map_err(Error::because("cannot signal a child")),
+        }
+    }
+
+    fn signal_group(&mut self, signal: Signal) -> Result<()> {
+        match self.exited()? {
+            Some(status) => Err(Error::failed(format!("it has ended already: {status}"))),
+            None => kill_process_group(self.pid(), signal).map_err(Error::because("cannot signal a child")),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.left_alone {
+            // There is nobody to tell, and the watchdog has its pid.
+            let _ = self.kill();
+        }
+    }
+}
+
+/// The last lines of a log, for people who ask why.
+pub(crate) fn tail(log: &Path) -> String {
+    let content = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&content);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}

@@ -1,0 +1,131 @@
+//! A RabbitMQ of one's own: nothing of it is shared with the system's, not even `epmd`.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::keep::Folder;
+use crate::obtain;
+use crate::part::{Left, Part};
+use crate::port;
+use crate::process::{Process, Program};
+
+/// Debian's script in `/usr/sbin` changes to the user `rabbitmq` and its folders; this one runs as who we are.
+const SCRIPTS: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/homebrew/sbin/rabbitmq-server"];
+
+/// A broker answers the first bytes of a client at once or not at all.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// A RabbitMQ broker, with a user of its own and an empty virtual host `/`.
+pub struct RabbitMq {
+    url: String,
+    // Dropped in this order: the broker, the port mapper that it is known to, their files.
+    part: Part,
+    epmd: Process,
+    folder: Folder,
+}
+
+impl RabbitMq {
+    /// Starts one and waits until it takes connections.
+    pub fn start() -> Result<Self> {
+        let server = obtain::or_debian("RabbitMQ", "rabbitmq-server", || {
+            let known = SCRIPTS.iter().map(PathBuf::from).find(|script| script.is_file());
+            known.or_else(|| obtain::find("rabbitmq-server"))
+        })?;
+        let epmd = obtain::or_debian("Erlang's epmd", "erlang-base", || obtain::find("epmd"))?;
+        let folder = Folder::new("souk-rabbitmq-")?;
+        let address = port::local(port::free()?);
+        let (port, epmd_port, dist_port) = (address.port(), port::free()?, port::free()?);
+        let (user, password) = ("souk", random_hex()?);
+
+        let in_folder = |name: &str| folder.path().join(name);
+        let config = format!(
+            "listeners.tcp.1 = 127.0.0.1:{port}\n\
+             default_user = {user}\n\
+             default_pass = {password}\n\
+             default_user_tags.administrator = true\n\
+             log.console = true\n\
+             log.console.level = info\n\
+             log.file = false\n"
+        );
+        write(&in_folder("rabbitmq.conf"), &config)?;
+        write(&in_folder("enabled_plugins"), "[].\n")?;
+
+        // Every node asks an `epmd` by name for the ports of others. A node without one starts the system's, as a daemon
+        // that outlives everything, so ours has its own, in the foreground.
+        let mapper = Program::new(epmd, in_folder("epmd.log")).arguments([
+            "-port",
+            &epmd_port.to_string(),
+            "-address",
+            "127.0.0.1",
+        ]);
+        let node = Program::new(server, in_folder("rabbitmq.log"))
+            .variable("HOME", folder.path())
+            .variable("RABBITMQ_NODENAME", format!("souk-{port}@localhost"))
+            .variable("RABBITMQ_DIST_PORT", dist_port.to_string())
+            .variable("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
+            .variable("ERL_EPMD_PORT", epmd_port.to_string())
+            .variable("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .variable("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .variable("RABBITMQ_CONFIG_FILE", in_folder("rabbitmq.conf"))
+            .variable("RABBITMQ_ADVANCED_CONFIG_FILE", in_folder("advanced.config"))
+            .variable("RABBITMQ_ENABLED_PLUGINS_FILE", in_folder("enabled_plugins"))
+            .variable("RABBITMQ_MNESIA_BASE", in_folder("mnesia"))
+            .variable("RABBITMQ_LOG_BASE", in_folder("log"))
+            .variable("RABBITMQ_PID_FILE", in_folder("pid"))
+            // The script then becomes the broker instead of waiting for it: the process that we signal is the one that
+            // counts. Nobody is notified, for there is no NOTIFY_SOCKET.
+            .variable("RUNNING_UNDER_SYSTEMD", "true");
+
+        let epmd = Process::start(&mapper)?;
+        let node = Program { unset: &["NOTIFY_SOCKET"], ..node };
+        let broker = Part::program("rabbitmq", address, node, greets);
+        broker.start()?;
+        Ok(Self { url: format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f"), part: broker, epmd, folder })
+    }
+
+    /// What `AMQP_URL` should be.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// To be stopped, killed, paused and started again; what is durable stays.
+    #[must_use]
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// Lets it live on after us.
+    pub(crate) fn leave_alone(mut self) -> Result<(Vec<Left>, PathBuf)> {
+        self.epmd.leave_alone();
+        let left = vec![self.part.leave_alone()?, Left::Process(self.epmd.id())];
+        Ok((left, self.folder.leave_alone()))
+    }
+}
+
+/// Whether the broker says hello: to the protocol's header it answers with `Connection.Start`, a frame of type 1.
+fn greets(address: SocketAddr) -> bool {
+    let greet = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.write_all(b"AMQP\x00\x00\x09\x01")?;
+        let mut first = [0];
+        stream.read_exact(&mut first)?;
+        Ok(first == [1])
+    };
+    greet().unwrap_or(false)
+}
+
+fn random_hex() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(Error::because("no random numbers"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn write(file: &std::path::Path, content: &str) -> Result<()> {
+    fs::write(file, content).map_err(Error::because(file.display()))
+}

@@ -1,0 +1,168 @@
+//! RabbitMQ and MongoDB of one's own: they keep port and data over every kind of end, and leave nothing behind.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fleet::{MongoDb, Part, RabbitMq};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use mongodb::bson::{Document, doc};
+
+/// Far beyond what anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn eventually(what: &str, mut look: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !look() {
+        assert!(begun.elapsed() < PATIENCE, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Ends it in each way and starts it again; `still_good` looks at it after each start.
+async fn comes_back(part: &Part, still_good: impl AsyncFn()) {
+    let address = part.address();
+    still_good().await;
+
+    let stopped = part.stop().unwrap();
+    assert!(stopped.status.success(), "{stopped:?}");
+    assert!(TcpStream::connect(address).is_err(), "it still listens");
+    assert!(part.pid().is_none());
+    part.start().unwrap();
+    still_good().await;
+
+    let killed = part.kill().unwrap();
+    assert!(!killed.status.success(), "{killed:?}");
+    assert!(TcpStream::connect(address).is_err(), "it still listens");
+    part.start().unwrap();
+    assert_eq!(part.address(), address);
+    still_good().await;
+
+    part.pause().unwrap();
+    assert!(part.exited().is_none());
+    // The kernel takes the connection, nobody answers.
+    assert!(TcpStream::connect(address).is_ok());
+    part.resume().unwrap();
+    still_good().await;
+
+    part.pause().unwrap();
+    assert!(part.stop().unwrap().status.success(), "a paused part stops in good order too");
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ"]
+async fn rabbitmq_keeps_port_and_data() {
+    let rabbitmq = RabbitMq::start().unwrap();
+    let connect = async || {
+        let properties = ConnectionProperties::default();
+        let connection = Connection::connect(rabbitmq.url(), properties).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare("kept".into(), durable, FieldTable::default()).await.unwrap();
+        (connection, channel)
+    };
+    let (_connection, channel) = connect().await;
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let persistent = BasicProperties::default().with_delivery_mode(2);
+    let published = channel.basic_publish("".into(), "kept".into(), BasicPublishOptions::default(), b"1", persistent);
+    assert!(published.await.unwrap().await.unwrap().is_ack());
+
+    comes_back(rabbitmq.part(), async || {
+        let (_connection, channel) = connect().await;
+        let message = channel.basic_get("kept".into(), BasicGetOptions::default()).await.unwrap().unwrap();
+        assert_eq!(message.delivery.data, b"1");
+        // Not acknowledged, it goes back.
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MongoDB"]
+async fn mongodb_keeps_port_and_data() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mongodb = MongoDb::start().unwrap();
+    let collection = async || {
+        let client = mongodb::Client::with_uri_str(mongodb.url()).await.unwrap();
+        client.database("test").collection::<Document>("kept")
+    };
+    collection().await.insert_one(doc! { "_id": 1, "starts": 0 }).await.unwrap();
+
+    comes_back(mongodb.part(), async || {
+        let kept = collection().await;
+        // A transaction shows that the set is one.
+        let mut session = kept.client().start_session().await.unwrap();
+        session.start_transaction().await.unwrap();
+        let changed = kept.update_one(doc! { "_id": 1 }, doc! { "$inc": { "starts": 1 } }).session(&mut session);
+        assert_eq!(changed.await.unwrap().modified_count, 1);
+        session.commit_transaction().await.unwrap();
+    })
+    .await;
+}
+
+/// All processes that have `folder` in their environment or arguments.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let mut found = Vec::new();
+    for process in fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path()) {
+        let read = |file| String::from_utf8_lossy(&fs::read(process.join(file)).unwrap_or_default()).into_owned();
+        let (arguments, environment) = (read("cmdline"), read("environ"));
+        if arguments.contains(folder) || environment.contains(folder) {
+            found.push(format!("{}: {arguments}", process.display()));
+        }
+    }
+    found
+}
+
+/// An owner of servers that is ended by `end`; then nothing of these may be left.
+fn leaves_nothing(end: impl FnOnce(&mut std::process::Child)) {
+    let mut owner = Command::new(env!("CARGO_BIN_EXE_fleet-servers"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(owner.stdout.take().unwrap()).lines().take(2);
+    let folders: Vec<PathBuf> = lines
+        .map(|line| PathBuf::from(line.unwrap().split_once(' ').unwrap().1).parent().unwrap().to_owned())
+        .collect();
+    assert_eq!(folders.len(), 2);
+    for folder in &folders {
+        assert!(!processes_of(folder).is_empty(), "{} has processes", folder.display());
+    }
+    end(&mut owner);
+    owner.wait().unwrap();
+    for folder in &folders {
+        eventually("the processes to end", || processes_of(folder).is_empty());
+        eventually("the folder to go", || !folder.exists());
+    }
+}
+
+fn signal(name: &'static str) -> impl FnOnce(&mut std::process::Child) {
+    move |owner| {
+        assert!(Command::new("kill").args(["-s", name, &owner.id().to_string()]).status().unwrap().success());
+    }
+}
+
+fn order(what: &'static str) -> impl FnOnce(&mut std::process::Child) {
+    move |owner| owner.stdin.take().unwrap().write_all(what.as_bytes()).unwrap()
+}
+
+#[test]
+#[ignore = "needs RabbitMQ and MongoDB"]
+fn nothing_outlives_its_owner() {
+    for what in ["return\n", "exit\n", "panic\n"] {
+        eprintln!("{what}");
+        leaves_nothing(order(what));
+    }
+    for name in ["INT", "TERM", "KILL"] {
+        eprintln!("{name}");
+        leaves_nothing(signal(name));
+    }
+}
