@@ -31,6 +31,13 @@ pub struct RabbitMq {
 impl RabbitMq {
     /// Starts one and waits until it takes connections.
     pub fn start() -> Result<Self> {
+        let rabbitmq = Self::prepare()?;
+        rabbitmq.part.start()?;
+        Ok(rabbitmq)
+    }
+
+    /// One that does not run yet.
+    pub(crate) fn prepare() -> Result<Self> {
         let server = obtain::or_debian("RabbitMQ", "rabbitmq-server", || {
             let known = SCRIPTS.iter().map(PathBuf::from).find(|script| script.is_file());
             known.or_else(|| obtain::find("rabbitmq-server"))
@@ -83,7 +90,6 @@ impl RabbitMq {
         let epmd = Process::start(&mapper)?;
         let node = Program { unset: &["NOTIFY_SOCKET"], ..node };
         let broker = Part::program("rabbitmq", address, node, greets);
-        broker.start()?;
         Ok(Self { url: format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f"), part: broker, epmd, folder })
     }
 
