@@ -35,11 +35,11 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+pub use crate::fleet::{OwnFleet, time_until};
 pub use admin::Admin;
 pub use answer::{Answer, members};
 pub use ask::Ask;
 pub use customer::Customer;
-pub use crate::fleet::{OwnFleet, time_until};
 pub use goods::{Books, Product, euros, goods, money};
 pub use load::{Load, Outcome};
 pub use process::{Finished, souk};

@@ -26,7 +26,10 @@ pub struct Shop {
 enum Keeper {
     /// Whoever opened it knows.
     Unknown,
-    Elsewhere { email: String, password: String },
+    Elsewhere {
+        email: String,
+        password: String,
+    },
     Here(Arc<Premises>),
 }
 

@@ -35,7 +35,8 @@ async fn a_request_can_be_followed_through_the_fleet() {
 
     ana.erases_the_account().header("X-Request-Id", "a-farewell").await.expect_status(204);
     eventually("the listeners to have heard", async || {
-        let heard = |service| lines(&fleet, service, "a-farewell").iter().any(|line| line["event"] == "customer.deleted");
+        let heard =
+            |service| lines(&fleet, service, "a-farewell").iter().any(|line| line["event"] == "customer.deleted");
         if heard("products") && heard("shopping") { Ok(()) } else { Err("nothing in their logs") }
     })
     .await;
