@@ -211,6 +211,11 @@ impl Database {
         }
     }
 
+    /// Whether a look-up is a round trip.
+    fn is_remote(&self) -> bool {
+        matches!(self.0.engine, Engine::Mongo(_))
+    }
+
     async fn is_pending(&self, event: EventId) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_pending(&event.to_string()),
