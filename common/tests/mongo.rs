@@ -22,7 +22,7 @@ use self::home::Fresh;
 use self::wire::Wire;
 
 /// An operation's own limit is 1.5 s.
-const BOUNDED: Duration = Duration::from_millis(2_000);
+const BOUNDED: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -69,7 +69,7 @@ async fn relay(mut client: TcpStream, host: String, mut state: watch::Receiver<S
     }
     let Ok(mut server) = TcpStream::connect(host).await else { return };
     let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-    let mut lost = false;
+    let mut severed = false;
     loop {
         let now = *state.borrow_and_update();
         if now == State::Cut {
@@ -79,12 +79,12 @@ async fn relay(mut client: TcpStream, host: String, mut state: watch::Receiver<S
             changed = state.changed() => if changed.is_err() { return },
             read = client.read(&mut asked), if now == State::Whole => {
                 let Ok(size @ 1..) = read else { return };
-                lost |= is_asked_for(&asked[..size], &lose);
+                severed |= is_asked_for(&asked[..size], &lose);
                 if server.write_all(&asked[..size]).await.is_err() { return }
             }
             read = server.read(&mut answered), if now == State::Whole => {
                 let Ok(size @ 1..) = read else { return };
-                if lost || client.write_all(&answered[..size]).await.is_err() { return }
+                if severed || client.write_all(&answered[..size]).await.is_err() { return }
             }
         }
     }
