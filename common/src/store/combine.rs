@@ -158,10 +158,12 @@ async fn write_together<T: Document>(
         }
         // One of them broke a unique index; the others must not pay for it.
         Err(error) if error.is_duplicate() && together.len() > 1 => {
+            let mut outcome = Ok(None);
             for update in together {
-                Box::pin(write_together(database, id, vec![update], None)).await?;
+                // Its caller has the error; the next one is tried all the same.
+                outcome = Box::pin(write_together(database, id, vec![update], None)).await;
             }
-            Ok(None)
+            outcome
         }
         Err(error) => {
             for update in together {
