@@ -232,11 +232,13 @@ async fn events_outlive_their_document_and_then_nothing_is_left() {
     let labelled = Crate { label: Some("a".to_owned()), ..Crate::default() };
     crates.insert(id, labelled.clone()).await.unwrap();
     let moved = crates.update(id, |_, events| events.emit(&Moved)).await.unwrap();
-    let carried = crates.update(id, |one, events| {
-        one.pieces += 1;
-        events.emit(&Moved)
-    });
-    let carried = carried.await.unwrap();
+    let carry = || {
+        crates.update(id, |one, events| {
+            one.pieces += 1;
+            events.emit(&Moved)
+        })
+    };
+    let [carried, beside] = [carry().await.unwrap(), carry().await.unwrap()];
     crates.change(id, |slot, _| Ok(slot.take())).await.unwrap();
     let gone = Id::new();
     crates.insert(gone, Crate::default()).await.unwrap();
@@ -245,6 +247,10 @@ async fn events_outlive_their_document_and_then_nothing_is_left() {
         events.emit(&Moved)
     });
     let told = told.await.unwrap();
+    // The relay has not begun, so all of them wait.
+    for event in [moved, carried, beside, told] {
+        assert!(!database.delivered(event, Duration::from_millis(50)).await);
+    }
     // Nobody sees what is left of them, and what was unique is free.
     assert_eq!(crates.get(id).await.unwrap(), None);
     assert!(crates.is_empty().await.unwrap());
@@ -256,7 +262,7 @@ async fn events_outlive_their_document_and_then_nothing_is_left() {
     let bus = Bus::local();
     bus.subscribe("office", |_: Delivery<Moved>| async { Ok(()) });
     common::outbox::relay(database.clone(), bus);
-    for event in [moved, carried, told] {
+    for event in [moved, carried, beside, told] {
         assert!(database.delivered(event, SOON).await);
     }
     let left = raw(&fresh, "crates").await.find_one(doc! {}).await.unwrap();
