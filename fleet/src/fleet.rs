@@ -220,6 +220,8 @@ impl Fleet {
         let output = Command::new(service::built("souk", self.profile)?)
             .args(["admin", "create", email, "--password-file"])
             .arg(&file)
+            .env_remove("SOUK_DATA")
+            .env_remove("SOUK_CONFIG")
             .env("SOUK_MONGODB_URI", self.mongodb_uri(Service::Customer))
             .env("SOUK_DATABASE", Service::Customer.database())
             .stdin(Stdio::null())

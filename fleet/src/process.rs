@@ -17,12 +17,15 @@ use crate::watchdog::{self, Guarded};
 /// How often something is looked at that cannot be waited for, such as a child with a bound on the time.
 pub(crate) const GLANCE: Duration = Duration::from_millis(5);
 
+/// Killed processes end at once; where nobody collects orphans, they stay on as dead entries that still count.
+const GROUP: Duration = Duration::from_secs(1);
+
 /// What to run.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) environment: Vec<(OsString, OsString)>,
-    /// Variables of ours that it must not see.
+    /// Variables of ours that it must not see, nor with `_FILE` at their end.
     pub(crate) unset: &'static [&'static str],
     /// Where its standard output and error go, one start after another.
     pub(crate) log: PathBuf,
@@ -54,7 +57,7 @@ impl Program {
         let mut command = Command::new(&self.path);
         command.args(&self.arguments);
         for name in self.unset {
-            command.env_remove(name);
+            command.env_remove(name).env_remove(format!("{name}_FILE"));
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stderr(output.try_clone().map_err(log)?).stdout(output).process_group(0);
@@ -90,8 +93,7 @@ impl Process {
         if self.exited.is_none() {
             self.exited = self.child.try_wait().map_err(Error::because("cannot look after a child"))?;
             if self.exited.is_some() {
-                // Its number may be somebody else's from now on.
-                watchdog::release(&self.guarded);
+                self.end_group();
             }
         }
         Ok(self.exited)
@@ -121,8 +123,18 @@ impl Process {
         let _ = kill_process_group(self.pid(), Signal::KILL);
         let status = self.child.wait().map_err(Error::because("cannot wait for a child"))?;
         self.exited = Some(status);
-        watchdog::release(&self.guarded);
+        self.end_group();
         Ok(status)
+    }
+
+    /// What it started goes with it: nginx's workers hold the port that the next start wants. The number of the group
+    /// cannot be given to another one while somebody is in it.
+    fn end_group(&self) {
+        let begun = Instant::now();
+        while begun.elapsed() < GROUP && kill_process_group(self.pid(), Signal::KILL).is_ok() {
+            thread::sleep(GLANCE);
+        }
+        watchdog::release(&self.guarded);
     }
 
     pub(crate) fn pause(&mut self) -> Result<()> {

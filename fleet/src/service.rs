@@ -64,9 +64,10 @@ impl Profile {
     }
 }
 
-/// What a service reads from its environment and must not inherit from ours.
-const UNSET: [&str; 16] = [
+/// What a service reads from its environment (`.env.example`) and must not inherit from ours, nor by way of a file.
+const UNSET: [&str; 15] = [
     "ADDRESS",
+    "AMQP_PREFIX",
     "AMQP_URL",
     "DATABASE",
     "DEMO_CATALOGUE",
@@ -77,11 +78,9 @@ const UNSET: [&str; 16] = [
     "LOG_FORMAT",
     "MONGODB_URI",
     "PORT",
-    "RUST_LOG",
+    "RELEASE",
     "SENTRY_DSN",
     "SIGNING_KEY",
-    "SIGNING_KEY_FILE",
-    "SOUK_DATABASE",
 ];
 
 /// The packages to build: the services, and `souk` for its `admin create`.

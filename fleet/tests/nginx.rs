@@ -1,0 +1,405 @@
+//! nginx with our configuration, in front of back ends that say what arrived.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests too")]
+
+#[path = "nginx/backend.rs"]
+mod backend;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use fleet::{Nginx, Settings, SignInRate};
+use serde_json::Value;
+
+use crate::backend::{Backend, Manner, Message, ask, raw};
+
+/// An nginx and where it is. The three services are what `services` says.
+fn front(customer: &[&Backend], products: &[&Backend], shopping: &[&Backend]) -> (Nginx, SocketAddr) {
+    start(settings(customer, products, shopping))
+}
+
+fn settings(customer: &[&Backend], products: &[&Backend], shopping: &[&Backend]) -> Settings {
+    let addresses = |backends: &[&Backend]| backends.iter().map(|backend| backend.address).collect();
+    Settings {
+        port: 0,
+        customer: addresses(customer),
+        products: addresses(products),
+        shopping: addresses(shopping),
+        sign_in: SignInRate::UNLIMITED,
+        trusted_proxies: Vec::new(),
+    }
+}
+
+fn start(settings: Settings) -> (Nginx, SocketAddr) {
+    let nginx = Nginx::start(&settings).unwrap();
+    let address = nginx.part().address();
+    (nginx, address)
+}
+
+/// One echoing instance of each.
+fn shop() -> (Nginx, SocketAddr) {
+    let [customer, products, shopping] =
+        ["customer", "products", "shopping"].map(|name| Backend::start(name, Manner::Echo));
+    front(&[&customer], &[&products], &[&shopping])
+}
+
+fn get(address: SocketAddr, target: &str) -> Message {
+    ask(address, "GET", target, &[], b"")
+}
+
+/// Expects a problem of nginx's own, whole and in the words of the services.
+#[track_caller]
+fn problem(answer: &Message, status: u16, code: &str) {
+    assert_eq!(answer.status(), status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!(body["type"], format!("urn:souk:problem:{code}"));
+    assert_eq!(body["status"], status);
+    assert_eq!(body["request_id"].as_str(), answer.header("x-request-id"));
+    assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
+    let again = matches!(status, 429 | 502..=504);
+    assert_eq!(answer.header("retry-after").is_some(), again, "{answer:?}");
+    for (name, value) in SECURITY {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+}
+
+const SECURITY: [(&str, &str); 3] =
+    [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("referrer-policy", "no-referrer")];
+
+#[test]
+#[ignore = "needs nginx"]
+fn prefixes_are_stripped_and_the_rest_is_as_the_client_sent_it() {
+    let (_nginx, address) = shop();
+    for (asked, service, seen) in [
+        ("/customer", "customer", "/"),
+        ("/customer/", "customer", "/"),
+        ("/customer/whoami", "customer", "/whoami"),
+        ("/products?limit=2&q=a%20b+c%2Fd", "products", "/?limit=2&q=a%20b+c%2Fd"),
+        ("/products/?limit=2", "products", "/?limit=2"),
+        ("/products/category/Tea%20%26%2FCoffee", "products", "/category/Tea%20%26%2FCoffee"),
+        ("/products/category/T%C3%A9?q=//x/../y", "products", "/category/T%C3%A9?q=//x/../y"),
+        ("/products/category/%2568ealth", "products", "/category/%2568ealth"),
+        ("/products/a.b/..c", "products", "/a.b/..c"),
+        ("/shopping/order/1/cancel", "shopping", "/order/1/cancel"),
+        ("/shopping/order", "shopping", "/order"),
+        ("/products/import?key=sku", "products", "/import?key=sku"),
+        ("http://shop.example/shopping/cart?x", "shopping", "/cart?x"),
+    ] {
+        let answer = get(address, asked);
+        assert_eq!(answer.status(), 200, "{asked}: {answer:?}");
+        assert_eq!((answer.backend(), answer.target()), (service, seen), "{asked}");
+    }
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn what_is_nobodys_is_a_problem() {
+    let (_nginx, address) = shop();
+    for asked in [
+        "/other",
+        "/customers/profile",
+        "/Customer/profile",
+        "/customer-x",
+        "/souk-problem",
+        // Paths that could be read in two ways.
+        "/customer//profile",
+        "//customer/profile",
+        "/customer/a/../profile",
+        "/customer/a/./profile",
+        "/customer/../products/import",
+        "/customer/..%2fproducts/import",
+        "/customer/%2e%2e/products/import",
+        "/customer%2Fprofile",
+        "/%63ustomer/profile",
+        "/products/a%2F%2Fb",
+        "/products/a/..",
+        "/products/a/..?x",
+        // For operators only.
+        "/customer/health/live",
+        "/customer/health",
+        "/customer/health/",
+        "/customer/health?x",
+        "/customer//health",
+        "/customer/%68ealth/ready",
+        "/customer/HEALTH/live",
+        "/customer/x/../health/live",
+        "/customer/./health/live",
+        "/customer/health%2Flive",
+        "/customer/x%2f..%2fhealth/live",
+        "/products/metrics",
+        "/products/metrics/",
+        "/shopping/%6d%65trics",
+        "/products/import/../metrics",
+        "http://shop.example/shopping/metrics",
+    ] {
+        problem(&get(address, asked), 404, "not-found");
+    }
+    let answer = get(address, "/");
+    assert_eq!((answer.status(), answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap()["services"]["products"], "/products");
+    assert_eq!(get(address, "/nginx-health").text(), "ok\n");
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn requests_that_cannot_be_read_are_problems() {
+    let (_nginx, address) = shop();
+    let long = "x".repeat(40_000);
+    problem(&raw(address, b"nonsense\r\n\r\n"), 400, "malformed");
+    problem(&raw(address, b"GET / HTTP/1.1\r\n\r\n"), 400, "malformed");
+    problem(&raw(address, b"GET /products/%00 HTTP/1.1\r\nHost: x\r\n\r\n"), 400, "malformed");
+    problem(&raw(address, b"GET / HTTP/7.1\r\nHost: x\r\n\r\n"), 505, "malformed");
+    problem(&ask(address, "TRACE", "/products", &[], b""), 405, "method-not-allowed");
+    problem(&get(address, &format!("/products/{long}")), 414, "too-large");
+    problem(&ask(address, "GET", "/products", &[&format!("X: {long}")], b""), 431, "too-large");
+    let odd = b"POST /products HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n";
+    problem(&raw(address, odd), 501, "malformed");
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn bodies_have_limits() {
+    let (_nginx, address) = shop();
+    let post = |target, size| ask(address, "POST", target, &[], &vec![b' '; size]);
+    // Just over a service's own limit is the service's to refuse.
+    let passed = post("/shopping/cart", 70_000);
+    assert_eq!((passed.status(), passed.text().lines().last()), (200, Some("70000")));
+    problem(&post("/shopping/cart", 90_000), 413, "too-large");
+    problem(&post("/products", 90_000), 413, "too-large");
+    let passed = post("/products/import?key=sku", 3_000_000);
+    assert_eq!((passed.status(), passed.text().lines().last()), (200, Some("3000000")));
+    let headers = "POST /products/import HTTP/1.1\r\nHost: x\r\nContent-Length: 70000000\r\n\r\n";
+    problem(&raw(address, headers.as_bytes()), 413, "too-large");
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn nobody_can_forge_who_they_are() {
+    let (_nginx, address) = shop();
+    let forged = [
+        "X-Forwarded-For: 1.2.3.4",
+        "X-Real-IP: 1.2.3.4",
+        "X-Forwarded-Host: evil.example",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Port: 1",
+        "X-Forwarded-Prefix: /evil",
+        "Forwarded: for=1.2.3.4",
+        "Proxy: evil.example:1",
+        "Upgrade: h2c",
+        "Authorization: Bearer kept",
+    ];
+    let seen = ask(address, "GET", "/customer/whoami", &forged, b"");
+    for (name, value) in [
+        ("x-forwarded-for", "127.0.0.1"),
+        ("x-real-ip", "127.0.0.1"),
+        ("x-forwarded-host", "shop.example"),
+        ("host", "shop.example"),
+        ("x-forwarded-proto", "http"),
+        ("authorization", "Bearer kept"),
+    ] {
+        assert_eq!(seen.arrived(name), [value], "{name}");
+    }
+    for gone in ["x-forwarded-port", "x-forwarded-prefix", "forwarded", "proxy", "upgrade", "connection"] {
+        assert_eq!(seen.arrived(gone), [""; 0], "{gone}");
+    }
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn a_trusted_proxy_is_believed_and_what_it_was_told_is_not() {
+    let customer = Backend::start("customer", Manner::Echo);
+    let trusted_proxies = vec!["127.0.0.1".to_owned(), "10.0.0.0/8".to_owned()];
+    let (_nginx, address) = start(Settings { trusted_proxies, ..settings(&[&customer], &[], &[]) });
+    let headers = ["X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.1.2.3", "X-Forwarded-Proto: https"];
+    let seen = ask(address, "GET", "/customer/whoami", &headers, b"");
+    assert_eq!(seen.arrived("x-forwarded-for"), ["1.2.3.4"]);
+    assert_eq!(seen.arrived("x-real-ip"), ["1.2.3.4"]);
+    assert_eq!(seen.arrived("x-forwarded-proto"), ["https"]);
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn request_ids_go_everywhere_once() {
+    let (nginx, address) = shop();
+    let longest = "x".repeat(64);
+    for kept in ["client-1_2.3", &longest] {
+        let header = format!("X-Request-Id: {kept}");
+        let answer = ask(address, "GET", "/products", &[&header], b"");
+        assert_eq!((answer.header("x-request-id"), answer.arrived("x-request-id")), (Some(kept), vec![kept]));
+        problem(&ask(address, "GET", "/nowhere", &[&header], b""), 404, "not-found");
+    }
+    let (too_long, mut ids) = ("x".repeat(65), Vec::new());
+    for refused in ["a b", "a\"b", "ü", "", &too_long] {
+        let answer = ask(address, "GET", "/products", &[&format!("X-Request-Id: {refused}")], b"");
+        let fresh = answer.header("x-request-id").unwrap().to_owned();
+        assert_eq!(fresh.len(), 32, "{fresh}");
+        assert_eq!(answer.arrived("x-request-id"), [&fresh]);
+        ids.push(fresh);
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 5, "each is another");
+
+    let missing = ask(address, "GET", "/nowhere?email=ana", &["X-Request-Id: seen"], b"");
+    problem(&missing, 404, "not-found");
+    assert_eq!(missing.header("x-request-id"), Some("seen"));
+    drop(get(address, "/products/1?q=secret"));
+    nginx.part().stop().unwrap();
+    let log = fs::read_to_string(nginx.part().log()).unwrap();
+    assert!(!log.contains("ana") && !log.contains("secret") && !log.contains("127.0.0.1\""), "{log}");
+    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let line = lines.iter().find(|line| line["request_id"] == "seen").expect("a line with the id");
+    assert_eq!((&line["status"], &line["path"], &line["method"]), (&404.into(), &"/nowhere".into(), &"GET".into()));
+    assert_eq!(
+        lines.iter().filter(|line| line["path"] == "/products/1" && line["upstream_status"] == "200").count(),
+        1
+    );
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn what_services_say_passes_with_each_header_once() {
+    let products = Backend::start("products", Manner::Refuse);
+    let (_nginx, address) = front(&[], &[&products], &[]);
+    let answer = ask(address, "GET", "/products", &["X-Request-Id: ours"], b"");
+    assert_eq!((answer.status(), answer.backend()), (422, "products"));
+    assert_eq!(answer.header("x-request-id"), Some("ours"));
+    assert_eq!(answer.header("x-own"), Some("kept"));
+    assert_eq!((answer.header("server"), answer.header("permissions-policy")), (Some("nginx"), None));
+    for (name, value) in SECURITY {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn passwords_cannot_be_guessed_fast() {
+    let customer = Backend::start("customer", Manner::Echo);
+    let sign_in = SignInRate { per_minute: 1, burst: 2 };
+    let (_nginx, address) = start(Settings { sign_in, ..settings(&[&customer], &[], &[]) });
+    // Only attempts count.
+    for _ in 0..5 {
+        assert_eq!(get(address, "/customer/login").status(), 200);
+        assert_eq!(ask(address, "POST", "/customer/token", &[], b"{}").status(), 200);
+    }
+    for target in ["/customer/login", "/customer/signup", "/customer/login?x"] {
+        assert_eq!(ask(address, "POST", target, &[], b"{}").status(), 200);
+    }
+    for target in ["/customer/login", "/customer/signup", "/customer/%6cogin", "/customer/login/", "/customer/login?y"]
+    {
+        let forged = ask(address, "POST", target, &["X-Forwarded-For: 9.9.9.9"], b"{}");
+        problem(&forged, 429, "too-many-attempts");
+    }
+    assert_eq!(get(address, "/customer/profile").status(), 200);
+    assert_eq!(customer.asked(), 14);
+}
+
+/// An address where nobody listens.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn a_service_without_instances_is_down() {
+    let mut none = settings(&[], &[], &[]);
+    none.products = vec![nobody()];
+    none.shopping = vec![nobody(), nobody()];
+    let (_nginx, address) = start(none);
+    for target in ["/customer/whoami", "/products", "/shopping/cart", "/shopping/cart"] {
+        let answer = get(address, target);
+        problem(&answer, 502, "unavailable");
+        assert!(answer.text().contains("MicroService connection is down"));
+    }
+    problem(&ask(address, "POST", "/shopping/order", &[], b"{}"), 502, "unavailable");
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn an_instance_that_is_gone_is_not_noticed() {
+    let alive = Backend::start("alive", Manner::Echo);
+    let mut half = settings(&[], &[&alive], &[&alive]);
+    half.products.insert(0, nobody());
+    half.shopping.insert(0, nobody());
+    let (_nginx, address) = start(half);
+    for (method, target) in
+        [("GET", "/products"), ("POST", "/shopping/cart"), ("GET", "/products/x"), ("PUT", "/shopping/cart/1")]
+    {
+        assert_eq!(ask(address, method, target, &[], b"").status(), 200, "{method} {target}");
+    }
+}
+
+/// Two instances of shopping of which one behaves like that; each case has an nginx of its own, since that remembers
+/// who failed.
+fn with_one(manner: Manner, method: &str, target: &str) -> (Message, usize) {
+    let (bad, good) = (Backend::start("bad", manner), Backend::start("good", Manner::Echo));
+    // Round robin begins with the first.
+    let (_nginx, address) = front(&[], &[], &[&bad, &good]);
+    let answer = ask(address, method, target, &[], b"");
+    assert_eq!(bad.asked(), 1, "the bad one was asked");
+    (answer, good.asked())
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn what_can_be_repeated_is_and_the_rest_is_not() {
+    for (method, target) in [("GET", "/shopping/cart"), ("PUT", "/shopping/cart/1"), ("DELETE", "/shopping/cart")] {
+        let (answer, asked_again) = with_one(Manner::HangUp, method, target);
+        assert_eq!((answer.status(), asked_again), (200, 1), "{method} {target}");
+    }
+    let (answer, asked_again) = with_one(Manner::HangUp, "POST", "/shopping/cart");
+    problem(&answer, 502, "unavailable");
+    assert_eq!(asked_again, 0, "it may have been put into the cart already");
+    // It has an Idempotency-Key.
+    let (answer, asked_again) = with_one(Manner::HangUp, "POST", "/shopping/order");
+    assert_eq!((answer.status(), asked_again), (200, 1));
+    let (answer, asked_again) = with_one(Manner::HangUp, "POST", "/shopping/order/1/cancel");
+    assert_eq!((answer.status(), asked_again), (502, 0));
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn an_instance_that_stops_is_left_in_peace() {
+    let (answer, asked_again) = with_one(Manner::Draining, "GET", "/shopping/cart");
+    assert_eq!((answer.status(), answer.backend(), asked_again), (200, "good", 1));
+    let (answer, _) = with_one(Manner::Draining, "POST", "/shopping/cart");
+    assert_eq!((answer.status(), answer.backend()), (200, "bad"), "it still takes what cannot be repeated");
+
+    let (bad, good) = (Backend::start("bad", Manner::Draining), Backend::start("good", Manner::Echo));
+    let (_nginx, address) = front(&[], &[&bad, &good], &[]);
+    for _ in 0..6 {
+        assert_eq!(get(address, "/products").backend(), "good");
+    }
+    assert_eq!(bad.asked(), 1, "after its first 502 others are asked");
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn a_service_that_does_not_answer_is_a_problem_in_time() {
+    // Takes connections and never reads.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut settings = settings(&[], &[], &[]);
+    settings.products = vec![silent.local_addr().unwrap()];
+    let (_nginx, address) = start(settings);
+    let begun = Instant::now();
+    problem(&get(address, "/products"), 504, "unavailable");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn nginx_keeps_its_port() {
+    let (nginx, address) = shop();
+    let part = nginx.part();
+    assert!(part.stop().unwrap().status.success());
+    part.start().unwrap();
+    assert_eq!(get(address, "/products").status(), 200);
+    part.pause().unwrap();
+    part.resume().unwrap();
+    assert_eq!(get(address, "/products").status(), 200);
+    part.kill().unwrap();
+    assert!(std::net::TcpStream::connect(address).is_err(), "workers do not outlive their master");
+    part.start().unwrap();
+    assert_eq!(get(address, "/products").status(), 200);
+}

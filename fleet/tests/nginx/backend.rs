@@ -1,0 +1,173 @@
+//! Services that say what arrived, and a client that sees every byte.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Longer than any time-out of nginx that a test waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a back end answers.
+#[derive(Clone, Copy)]
+pub(crate) enum Manner {
+    /// 200, with what arrived as the body.
+    Echo,
+    /// As an instance that stops: 502 to what may be repeated, 200 to the rest.
+    Draining,
+    /// Reads the request and closes the connection.
+    HangUp,
+    /// Like a service that is refusing: its own problem, and headers that nginx sends too.
+    Refuse,
+}
+
+/// A back end, until the test ends.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Backend {
+    pub(crate) fn start(name: &'static str, manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let counter = Arc::clone(&counter);
+                std::thread::spawn(move || serve(name, manner, stream, &counter));
+            }
+        });
+        Self { address, asked }
+    }
+
+    /// How many requests arrived here.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(name: &str, manner: Manner, stream: TcpStream, asked: &AtomicUsize) {
+    let mut writer = stream.try_clone().unwrap();
+    let mut reader = BufReader::new(stream);
+    while let Some(message) = Message::read(&mut reader) {
+        asked.fetch_add(1, Ordering::SeqCst);
+        let repeatable = !message.start.starts_with("POST");
+        let (status, headers) = match manner {
+            Manner::HangUp => return,
+            Manner::Draining if repeatable => ("502 Bad Gateway", ""),
+            Manner::Draining => ("200 OK", "Connection: close\r\n"),
+            Manner::Echo => ("200 OK", ""),
+            Manner::Refuse => (
+                "422 Unprocessable Content",
+                "X-Request-Id: theirs\r\nX-Frame-Options: SAMEORIGIN\r\nX-Content-Type-Options: nosniff\r\n\
+                 Permissions-Policy: x\r\nServer: Rocket\r\nX-Own: kept\r\n",
+            ),
+        };
+        let body = format!("{name}\n{}\n{}{}", message.start, message.head, message.body.len());
+        let length = body.len();
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+        if writer.write_all(answer.as_bytes()).is_err() || matches!(manner, Manner::Draining) {
+            return;
+        }
+    }
+}
+
+/// A request or an answer.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) start: String,
+    /// Header lines.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Message {
+    fn read(reader: &mut impl BufRead) -> Option<Self> {
+        let mut line = || {
+            let mut line = String::new();
+            reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+            Some(line.trim_end().to_owned())
+        };
+        let start = line()?;
+        let mut head = String::new();
+        loop {
+            let header = line()?;
+            if header.is_empty() {
+                break;
+            }
+            head.push_str(&header);
+            head.push('\n');
+        }
+        let mut message = Self { start, head, body: Vec::new() };
+        let length = message.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        message.body.resize(length, 0);
+        reader.read_exact(&mut message.body).ok()?;
+        Some(message)
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.start.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    /// All values of a header, whatever its case.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        headers(&self.head, name)
+    }
+
+    /// Its only value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let values = self.headers(name);
+        assert!(values.len() < 2, "{name} is there {} times", values.len());
+        values.first().copied()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// In an echo: which back end it was.
+    pub(crate) fn backend(&self) -> &str {
+        self.text().lines().next().unwrap()
+    }
+
+    /// In an echo: the target that arrived.
+    pub(crate) fn target(&self) -> &str {
+        self.text().lines().nth(1).unwrap().split(' ').nth(1).unwrap()
+    }
+
+    /// In an echo: the values of a header that arrived.
+    pub(crate) fn arrived(&self, name: &str) -> Vec<&str> {
+        headers(self.text(), name)
+    }
+}
+
+fn headers<'h>(head: &'h str, name: &str) -> Vec<&'h str> {
+    let pairs = head.lines().filter_map(|line| line.split_once(": "));
+    pairs.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+}
+
+/// Sends these bytes and reads one answer.
+pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Message {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // A refusal may come, and the connection go, before all of it is sent.
+    let _ = stream.write_all(request);
+    Message::read(&mut BufReader::new(stream)).expect("an answer")
+}
+
+/// `method target`, with further header lines and a body.
+pub(crate) fn ask(address: SocketAddr, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Message {
+    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n");
+    for header in headers {
+        request.push_str(header);
+        request.push_str("\r\n");
+    }
+    if method != "GET" || !body.is_empty() {
+        request.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
+    }
+    request.push_str("\r\n");
+    raw(address, &[request.as_bytes(), body].concat())
+}
