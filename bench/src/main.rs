@@ -3,6 +3,7 @@
 //!
 //! `cargo xtask bench` runs it in release mode. It starts what it needs on free ports and in temporary directories.
 
+mod bus;
 mod http;
 mod shop;
 mod stores;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
 async fn measure() -> Result<bool, String> {
     let mut table = Table::default();
     println!("(on a machine that others use too: compare within one run)\n");
+    bus::measure(&mut table).await?;
     stores::commits(&mut table).await?;
     stores::holds(&mut table).await?;
     stores::stock_inside_or_beside(&mut table).await?;
