@@ -64,10 +64,13 @@ impl Client {
         };
         let lines = std::str::from_utf8(&self.buffer[..head]).map_err(text)?;
         let status = lines.get(9..12).and_then(|code| code.parse().ok()).ok_or("no status")?;
-        let length = lines.lines().find_map(|line| {
+        let length = lines
+            .lines()
+            .find_map(|line| {
                 let (name, value) = line.split_once(':')?;
                 name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-            }).unwrap_or(0);
+            })
+            .unwrap_or(0);
         while self.buffer.len() < head + length {
             if self.stream.read_buf(&mut self.buffer).await.map_err(text)? == 0 {
                 return Err("the answer ends too early".to_owned());
@@ -101,12 +104,7 @@ impl Load {
 
 /// The same request again and again over so many connections, from one thread, so that the server has the rest of the
 /// machine.
-pub(crate) async fn load(
-    to: SocketAddr,
-    request: Vec<u8>,
-    connections: usize,
-    time: Duration,
-) -> Result<Load, String> {
+pub(crate) async fn load(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<Load, String> {
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
         runtime.block_on(all_at_once(to, request, connections, time))
