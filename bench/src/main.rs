@@ -4,6 +4,7 @@
 //! `cargo xtask bench` runs it in release mode. It starts what it needs on free ports and in temporary directories.
 
 mod http;
+mod mongo;
 mod shop;
 mod stores;
 mod table;
@@ -22,6 +23,9 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         };
+    }
+    if std::env::args().nth(1).as_deref() == Some(mongo::RIVAL) {
+        return mongo::rival();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = runtime.map_err(table::text).and_then(|runtime| runtime.block_on(measure()));
@@ -42,5 +46,6 @@ async fn measure() -> Result<bool, String> {
     stores::holds(&mut table).await?;
     stores::stock_inside_or_beside(&mut table).await?;
     shop::measure(&mut table).await?;
+    mongo::measure(&mut table).await?;
     Ok(table.close())
 }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 pub use self::amqp::{AmqpOptions, Counters};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::id::Id;
 use crate::request_id::RequestId;
 
@@ -133,9 +133,15 @@ impl Bus {
         let responder: Responder = Arc::new(move |body: Bytes| {
             let handler = Arc::clone(&handler);
             Box::pin(async move {
-                let request = serde_json::from_slice(&body)
-                    .map_err(|error| Error::malformed(format!("{} cannot be read: {error}", R::NAME)))?;
-                serde_json::to_vec(&handler(request).await?).map_err(Error::internal)
+                let begun = Instant::now();
+                let answer = async {
+                    let request = serde_json::from_slice(&body)
+                        .map_err(|error| Error::malformed(format!("{} cannot be read: {error}", R::NAME)))?;
+                    serde_json::to_vec(&handler(request).await?).map_err(Error::internal)
+                };
+                let answer = answer.await;
+                log_call(R::NAME, begun, answer.as_ref().err());
+                answer
             })
         });
         match &*self.0 {
@@ -172,7 +178,10 @@ impl Bus {
             Box::pin(async move {
                 let event = serde_json::from_slice(&message.body)
                     .map_err(|error| Unheard::Unreadable(format!("{} cannot be read: {error}", E::NAME)))?;
-                handler(Delivery { id: message.id, event }).await.map_err(Unheard::Failed)
+                let begun = Instant::now();
+                handler(Delivery { id: message.id, event }).await.map_err(Unheard::Failed)?;
+                tracing::info!(event = E::NAME, id = %message.id, listener, ms = ms(begun), "event");
+                Ok(())
             })
         });
         match &*self.0 {
@@ -237,11 +246,21 @@ fn owner(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)
 }
 
-/// Notes a call that did not succeed: with a cause it is ours to look at, without one the caller was told why.
-fn log(name: &str, error: &Error) {
-    if error.cause().is_some() {
-        tracing::error!(call = name, %error, "failed");
-    } else {
-        tracing::debug!(call = name, %error, "refused");
+/// A call is a line where it is answered, for those who want to follow it; one that could not be is a line for everybody. Only what
+/// is our fault is an error: the others know already why.
+fn log_call(call: &str, begun: Instant, error: Option<&Error>) {
+    let ms = ms(begun);
+    match error {
+        None => tracing::debug!(call, ms, "call"),
+        Some(error) if error.kind() == Kind::Internal && error.cause().is_some() => {
+            tracing::error!(call, ms, %error, "call");
+        }
+        Some(error) if error.is_outage() => tracing::warn!(call, ms, %error, "call"),
+        Some(error) => tracing::debug!(call, ms, code = error.code(), "call"),
     }
+}
+
+/// Milliseconds since then.
+pub(crate) fn ms(begun: Instant) -> f64 {
+    (begun.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }

@@ -252,6 +252,12 @@ impl Error {
         self.0.code == "duplicate"
     }
 
+    /// Whether something is away or full that is needed, so that the same will succeed when it is back.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self.0.kind, Kind::Busy | Kind::Unavailable)
+    }
+
     /// Whether trying the same again later can help: the outcome of this attempt may be unknown.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -6,7 +6,6 @@ mod stop;
 use std::collections::HashSet;
 use std::io::ErrorKind as Io;
 use std::net::IpAddr;
-use std::time::Instant;
 
 use rocket::config::{LogLevel, Shutdown};
 use rocket::data::{Data, FromData, ToByteUnit};
@@ -15,9 +14,11 @@ use rocket::http::{Header, Method};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::route::{self, Handler};
 use rocket::{Build, Config, Response, Rocket, Route};
+use tokio::time::Instant;
 
 use self::stop::Stopping;
 pub use self::stop::{DRAIN, run};
+use crate::bus::ms;
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
 use crate::problem::{self, Answered, PANICKED};
@@ -117,8 +118,7 @@ impl Default for Begun {
 fn log(request: &Request<'_>, status: u16) {
     let (request_id, method) = (request_id(request).as_str(), request.method().as_str());
     let route = request.route().map_or("", |route| route.uri.path());
-    #[expect(clippy::cast_precision_loss, reason = "a request takes no 285 years")]
-    let ms = request.local_cache(Begun::default).0.elapsed().as_micros() as f64 / 1_000.0;
+    let ms = ms(request.local_cache(Begun::default).0);
     let Some(error) = Answered::with(request) else {
         if route.starts_with("/health/") {
             tracing::debug!(request_id, method, route, status, ms, "request");

@@ -211,6 +211,11 @@ impl Database {
         }
     }
 
+    /// Whether a look-up is a round trip.
+    fn is_remote(&self) -> bool {
+        matches!(self.0.engine, Engine::Mongo(_))
+    }
+
     async fn is_pending(&self, event: EventId) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_pending(&event.to_string()),
@@ -323,6 +328,9 @@ impl<T: Document> Collection<T> {
     /// Changes many documents at once, all or nothing, each by its own rule (see [`Collection::change`]). The rules run inside the commit,
     /// on what they find there, so that no other writer can come in between; meanwhile other writers wait. A rule may run more
     /// than once, and its last run counts. An error of one rule is the error of all.
+    ///
+    /// On MongoDB, more than 2,000 documents are several commits, once all rules have agreed: then what fails in between leaves the first of
+    /// them done, and doing the same again must be able to finish it.
     pub async fn change_all<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
     where
         F: FnMut(&mut Option<T>) -> Result<()> + Send + 'static,

@@ -39,6 +39,8 @@ pub struct Options {
     pub sign_in: SignInRate,
     /// Whether the catalogue is filled with sample goods when it is empty.
     pub demo_catalogue: bool,
+    /// What the services log.
+    pub log: String,
 }
 
 impl Default for Options {
@@ -51,6 +53,7 @@ impl Default for Options {
             database_servers_apart: false,
             sign_in: SignInRate::default(),
             demo_catalogue: true,
+            log: "info".to_owned(),
         }
     }
 }
@@ -100,8 +103,17 @@ impl Database {
 
 impl Fleet {
     /// Starts all parts and waits until each can be used; see [`wait_until_ready`](Self::wait_until_ready) for the rest.
-    /// `AMQP_URL` and `MONGODB_URI` in the environment name servers to be used instead of ones of its own.
     pub fn start(options: &Options) -> Result<Self> {
+        let fleet = Self::prepare(options)?;
+        let started = fleet.parts().try_for_each(Part::launch);
+        let usable = started.and_then(|()| fleet.parts().try_for_each(Part::wait_until_usable));
+        usable.inspect_err(|_| fleet.keep_logs_of_failure())?;
+        Ok(fleet)
+    }
+
+    /// Makes a fleet of which nothing runs yet. `AMQP_URL` and `MONGODB_URI` in the environment name servers to be used instead of
+    /// ones of its own.
+    pub fn prepare(options: &Options) -> Result<Self> {
         // What is missing is found before servers are started for nothing.
         for program in service::programs() {
             service::built(program, options.profile)?;
@@ -109,12 +121,7 @@ impl Fleet {
         let folder = Folder::new("souk-fleet-")?;
         let signing_key = folder.path().join("signing-key.pem");
         write_signing_key(&signing_key)?;
-        let (rabbitmq, mongodb) = thread::scope(|scope| {
-            let rabbitmq = scope.spawn(broker);
-            let mongodb = databases(options.database_servers_apart);
-            let rabbitmq = rabbitmq.join().unwrap_or_else(|_| Err(Error::failed("starting RabbitMQ panicked")));
-            Ok((rabbitmq?, mongodb?))
-        })?;
+        let (rabbitmq, mongodb) = (broker()?, databases(options.database_servers_apart)?);
 
         let mut services = Vec::new();
         for (service, database) in &mongodb {
@@ -127,6 +134,7 @@ impl Fleet {
                     mongodb_uri: database.url(),
                     signing_key: &signing_key,
                     demo_catalogue: options.demo_catalogue,
+                    log: &options.log,
                     environment: &options.environment,
                     logs: folder.path(),
                 };
@@ -146,17 +154,7 @@ impl Fleet {
             trusted_proxies: Vec::new(),
         })?;
         let url = format!("http://{}", nginx.part().address());
-        let fleet = Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, folder };
-        fleet.start_services().inspect_err(|_| fleet.keep_logs_of_failure())?;
-        Ok(fleet)
-    }
-
-    fn start_services(&self) -> Result<()> {
-        for part in &self.services {
-            part.launch()?;
-        }
-        self.nginx.part().launch()?;
-        self.services.iter().chain([self.nginx.part()]).try_for_each(Part::wait_until_usable)
+        Ok(Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, folder })
     }
 
     /// Waits until every instance says that it is ready.
@@ -288,7 +286,7 @@ fn given(variable: &str) -> Option<String> {
 }
 
 fn broker() -> Result<Broker> {
-    given("AMQP_URL").map_or_else(|| Ok(Broker::Ours(Box::new(RabbitMq::start()?))), |url| Ok(Broker::Given(url)))
+    given("AMQP_URL").map_or_else(|| Ok(Broker::Ours(Box::new(RabbitMq::prepare()?))), |url| Ok(Broker::Given(url)))
 }
 
 fn databases(apart: bool) -> Result<Vec<(Service, Database)>> {
@@ -298,12 +296,12 @@ fn databases(apart: bool) -> Result<Vec<(Service, Database)>> {
     }
     if apart {
         let start = |service| {
-            let mongodb = MongoDb::named(&format!("mongodb-{service}"))?;
+            let mongodb = MongoDb::prepare(&format!("mongodb-{service}"))?;
             Ok((service, Database::Ours(Box::new(mongodb))))
         };
         return Service::ALL.into_iter().map(start).collect();
     }
-    let mongodb = MongoDb::start()?;
+    let mongodb = MongoDb::prepare("mongodb")?;
     let shared = others.map(|service| (service, Database::Shared(mongodb.url().to_owned())));
     Ok([(first, Database::Ours(Box::new(mongodb)))].into_iter().chain(shared).collect())
 }

@@ -37,10 +37,13 @@ impl MongoDb {
 
     /// Starts one and waits until it is the primary of its set.
     pub fn start() -> Result<Self> {
-        Self::named("mongodb")
+        let mongodb = Self::prepare("mongodb")?;
+        mongodb.part.start()?;
+        Ok(mongodb)
     }
 
-    pub(crate) fn named(name: &str) -> Result<Self> {
+    /// One that does not run yet.
+    pub(crate) fn prepare(name: &str) -> Result<Self> {
         let source = binary::source()?;
         let folder = Folder::new("souk-mongodb-")?;
         let port = port::free()?;
@@ -48,7 +51,6 @@ impl MongoDb {
             Source::Program(mongod) => program(name, mongod, port, &folder)?,
             Source::Docker => container(name, port, &folder)?,
         };
-        server.start()?;
         Ok(Self { url: format!("mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"), part: server, folder })
     }
 

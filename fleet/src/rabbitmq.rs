@@ -36,6 +36,13 @@ impl RabbitMq {
 
     /// Starts one and waits until it takes connections.
     pub fn start() -> Result<Self> {
+        let rabbitmq = Self::prepare()?;
+        rabbitmq.part.start()?;
+        Ok(rabbitmq)
+    }
+
+    /// One that does not run yet.
+    pub(crate) fn prepare() -> Result<Self> {
         let (server, epmd) = programs()?;
         let folder = Folder::new("souk-rabbitmq-")?;
         let address = port::local(port::free()?);
@@ -84,7 +91,6 @@ impl RabbitMq {
         let epmd = Process::start(&mapper)?;
         let node = Program { unset: &["NOTIFY_SOCKET"], ..node };
         let broker = Part::program("rabbitmq", address, node, greets);
-        broker.start()?;
         Ok(Self { url: format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f"), part: broker, epmd, folder })
     }
 

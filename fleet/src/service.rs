@@ -123,6 +123,7 @@ pub(crate) struct Instance<'i> {
     pub(crate) mongodb_uri: &'i str,
     pub(crate) signing_key: &'i Path,
     pub(crate) demo_catalogue: bool,
+    pub(crate) log: &'i str,
     pub(crate) environment: &'i [(Service, String, String)],
     /// Where its log goes.
     pub(crate) logs: &'i Path,
@@ -141,7 +142,7 @@ impl Instance<'_> {
             .variable("DATABASE", self.service.database())
             .variable("INSTANCE", &name)
             .variable("ENVIRONMENT", "fleet")
-            .variable("LOG", "info")
+            .variable("LOG", self.log)
             .variable("LOG_FORMAT", "json");
         match self.service {
             Service::Customer => program = program.variable("SIGNING_KEY_FILE", self.signing_key),

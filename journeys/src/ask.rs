@@ -1,6 +1,7 @@
 //! A request on its way. Nothing happens before it is awaited; then it is an [`Answer`], and a shop that cannot be
 //! reached is a failure. Journeys in which the shop goes down [`attempt`](Ask::attempt) instead.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -106,6 +107,12 @@ impl Ask {
     /// The answer, or why there is none: then nobody knows whether it was done.
     pub async fn attempt(self) -> Result<Answer, reqwest::Error> {
         Answer::read(self.asked, self.request.send().await?).await
+    }
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.asked)
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Customer {
 impl Customer {
     /// Takes what a sign-in gave.
     #[track_caller]
-    pub(crate) fn with(visitor: &Visitor, email: &str, password: &str, sign_in: &Answer) -> Self {
+    pub fn with(visitor: &Visitor, email: &str, password: &str, sign_in: &Answer) -> Self {
         let text = |member: &str| sign_in[member].as_str().unwrap_or_else(|| panic!("{sign_in} has no {member}"));
         Self {
             visitor: visitor.presenting(text("token")),

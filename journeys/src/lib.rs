@@ -22,8 +22,10 @@ mod admin;
 mod answer;
 mod ask;
 mod customer;
+mod fleet;
 pub mod forgery;
 mod goods;
+mod load;
 mod process;
 mod shop;
 mod visitor;
@@ -33,11 +35,13 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+pub use crate::fleet::{OwnFleet, time_until};
 pub use admin::Admin;
 pub use answer::{Answer, members};
 pub use ask::Ask;
 pub use customer::Customer;
 pub use goods::{Books, Product, euros, goods, money};
+pub use load::{Load, Outcome};
 pub use process::{Finished, souk};
 pub use reqwest::Method;
 pub use shop::{OwnShop, Shop};

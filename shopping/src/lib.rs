@@ -21,7 +21,7 @@ use std::sync::Arc;
 use common::auth::{ClosedAccounts, Verifier};
 use common::bus::Bus;
 use common::contract::products::{GetProducts, Offer, ProductId};
-use common::error::{Kind, Result};
+use common::error::Result;
 use common::outbox;
 use common::store::Database;
 
@@ -62,7 +62,7 @@ impl App {
     pub(crate) async fn offers_if_known(&self, ids: Vec<ProductId>) -> Result<Option<HashMap<ProductId, Offer>>> {
         match self.offers(ids).await {
             Ok(offers) => Ok(Some(offers)),
-            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::Busy) => {
+            Err(error) if error.is_outage() => {
                 tracing::warn!(%error, "products cannot be asked; what was last seen of them is shown");
                 Ok(None)
             }

@@ -67,7 +67,7 @@ fn test() -> Result<(), String> {
     let mut report = Report::default();
     report.run(Suite::cargo("unit tests", &["--workspace", "--exclude", "journeys", "--lib", "--bins"]));
     conformance(&mut report);
-    report.run(Suite::cargo("journeys: one process", &["--package", "journeys", "--no-fail-fast"]));
+    report.run(journeys("journeys: one process", &["shop", "process", "real_catalogue"]));
     fleets(&mut report);
     report.close()
 }
@@ -102,14 +102,21 @@ fn fleets(report: &mut Report) {
     if needed(report, "fleet: RabbitMQ, MongoDB", &[RabbitMq::obtain, MongoDb::obtain]) {
         report.run(suite("fleet: RabbitMQ, MongoDB", "servers"));
     }
-    if needed(report, "journeys: fleet", &[RabbitMq::obtain, MongoDb::obtain, Nginx::obtain]) {
+    if needed(report, "journeys: a fleet", &[RabbitMq::obtain, MongoDb::obtain, Nginx::obtain]) {
         report.run(suite("fleet: its parts", "fleet"));
         journeys_in_a_fleet(report);
+        report.run(journeys("journeys: about fleets", &["fleet"]).with_those_that_need_servers());
     }
 }
 
+/// Journeys of these files of `journeys/tests`.
+fn journeys(name: &'static str, files: &[&str]) -> Suite {
+    let files = files.iter().flat_map(|file| ["--test", file]);
+    Suite::cargo(name, &["--package", "journeys", "--no-fail-fast"].into_iter().chain(files).collect::<Vec<_>>())
+}
+
 fn journeys_in_a_fleet(report: &mut Report) {
-    const NAME: &str = "journeys: fleet";
+    const NAME: &str = "journeys: a fleet";
     // The database is new unless MONGODB_URI names one, where the admin of an earlier run may still be.
     let email = format!("admin.{}@example.com", std::process::id());
     let password = "correct horse battery";
@@ -126,13 +133,10 @@ fn journeys_in_a_fleet(report: &mut Report) {
     });
     match started {
         Ok(fleet) => {
-            let suite = Suite::cargo(
-                NAME,
-                &["--package", "journeys", "--test", "shop", "--test", "real_catalogue", "--no-fail-fast"],
-            )
-            .with("SOUK_URL", fleet.url())
-            .with("SOUK_ADMIN_EMAIL", &email)
-            .with("SOUK_ADMIN_PASSWORD", password);
+            let suite = journeys(NAME, &["shop", "real_catalogue"])
+                .with("SOUK_URL", fleet.url())
+                .with("SOUK_ADMIN_EMAIL", &email)
+                .with("SOUK_ADMIN_PASSWORD", password);
             let passed = report.run(suite);
             let outcome = if passed { fleet.stop() } else { fleet.keep_logs(&fleet::target().join("fleet-logs")) };
             if let Err(error) = outcome {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Bytes, HANDLING_TIMEOUT, Listener, Message, Responder, Unheard, log, owner};
+use super::{Bytes, HANDLING_TIMEOUT, Listener, Message, Responder, Unheard, owner};
 use crate::error::{Error, Result};
 use crate::request_id;
 
@@ -73,11 +73,7 @@ impl Local {
             if Instant::now() >= deadline {
                 return Err(Error::unavailable(owner(name)).caused_by(format!("{name} expired before its turn")));
             }
-            let reply = work.await;
-            if let Err(error) = &reply {
-                log(name, error);
-            }
-            reply
+            work.await
         }));
         match task.await {
             // What crosses a wire is what `Error` serializes: the cause stays with its service.

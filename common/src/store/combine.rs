@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::commit::{Commit, Refusal, Stored, Write};
 use super::{Database, Document, Events, MAX_ATTEMPTS, back_off};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::request_id::{self, RequestId};
 
 /// Updates that may wait for one document; the next is told to come back. At 10,000 updates a second the last of them
@@ -109,10 +109,23 @@ impl<T: Document> Combiner<T> {
     }
 
     async fn work_off(&self, database: &Database, id: &str) {
+        let mut written = None;
         while let Some(together) = self.next(id) {
             let together = together.into_iter().filter(|update| update.is_wanted()).collect();
-            write_together(database, id, together).await;
+            written = write_together(database, id, together, written).await.unwrap_or_else(|error| {
+                // Those behind have waited as long; one after another, the last of them would wait for ever.
+                if error.kind() == Kind::Unavailable {
+                    for update in self.take_all(id) {
+                        update.fail(&error);
+                    }
+                }
+                None
+            });
         }
+    }
+
+    fn take_all(&self, id: &str) -> Vec<Box<dyn Waiting<T>>> {
+        self.lock().get_mut(id).map(std::mem::take).unwrap_or_default()
     }
 
     /// The updates to write next; forgets the document when there are none.
@@ -131,32 +144,60 @@ impl<T: Document> Combiner<T> {
     }
 }
 
-async fn write_together<T: Document>(database: &Database, id: &str, mut together: Vec<Box<dyn Waiting<T>>>) {
-    match apply_and_commit(database, id, &mut together).await {
-        Ok(()) => together.into_iter().for_each(Waiting::settle),
+/// Answers all of them. Returns what is stored now, where it is known and worth knowing.
+async fn write_together<T: Document>(
+    database: &Database,
+    id: &str,
+    mut together: Vec<Box<dyn Waiting<T>>>,
+    written: Option<Stored>,
+) -> Result<Option<Stored>> {
+    match apply_and_commit(database, id, &mut together, written).await {
+        Ok(stored) => {
+            together.into_iter().for_each(Waiting::settle);
+            Ok(stored)
+        }
         // One of them broke a unique index; the others must not pay for it.
         Err(error) if error.is_duplicate() && together.len() > 1 => {
+            let mut outcome = Ok(None);
             for update in together {
-                Box::pin(write_together(database, id, vec![update])).await;
+                // Its caller has the error; the next one is tried all the same.
+                outcome = Box::pin(write_together(database, id, vec![update], None)).await;
             }
+            outcome
         }
-        Err(error) => together.into_iter().for_each(|update| update.fail(&error)),
+        Err(error) => {
+            for update in together {
+                update.fail(&error);
+            }
+            Err(error)
+        }
     }
 }
 
+/// `written` is what this process has written last, a moment ago. Where looking it up costs a round trip, it is taken for what is stored: the
+/// write's guard tells if it is not, and without a write it is looked up after all.
 async fn apply_and_commit<T: Document>(
     database: &Database,
     id: &str,
     together: &mut [Box<dyn Waiting<T>>],
-) -> Result<()> {
+    mut written: Option<Stored>,
+) -> Result<Option<Stored>> {
     for attempt in 0..MAX_ATTEMPTS {
-        let stored = database.load(T::COLLECTION, id).await?;
+        let (stored, guessed) = match written.take() {
+            Some(stored) => (Some(stored), true),
+            None => (database.load(T::COLLECTION, id).await?, false),
+        };
         // Whatever panics here (a rule does not), the document must not stay locked.
         let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), together)));
         let commit = applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
+        if guessed && commit.writes.is_empty() {
+            continue;
+        }
+        let after = if database.is_remote() { commit.writes.first().and_then(Write::after) } else { None };
         match database.commit(commit).await {
+            Err(Refusal::Stale) if guessed => {}
             Err(Refusal::Stale) => back_off(attempt).await,
-            outcome => return outcome.map_err(Refusal::into_error),
+            outcome => return outcome.map(|()| after).map_err(Refusal::into_error),
         }
     }
     Err(Refusal::Stale.into_error().caused_by(format!("{MAX_ATTEMPTS} attempts on {} {id}", T::COLLECTION)))

@@ -105,6 +105,16 @@ impl Write {
         };
         Ok(Some(Self { collection: T::COLLECTION, id, expected, change }))
     }
+
+    /// What is stored once this is written, if anything is.
+    pub(super) fn after(&self) -> Option<Stored> {
+        match &self.change {
+            Change::Put { text, .. } => {
+                Some(Stored { version: self.expected.map_or(1, |version| version + 1), text: text.clone() })
+            }
+            Change::Delete | Change::Keep => None,
+        }
+    }
 }
 
 /// Most writes (a hold on stock) change no field that anything is found by; then no index has to be written.

@@ -21,13 +21,17 @@ impl Home {
         Self::Mongodb(Fresh::new())
     }
 
-    #[expect(clippy::unused_async, reason = "an engine behind a network waits here")]
     pub(crate) async fn open(&self) -> Database {
         match self {
             Self::Sqlite(directory, durability) => {
                 Database::sqlite("library", &directory.path().join("library.db"), *durability).unwrap()
             }
-            Self::Mongodb(fresh) => Database::mongodb("library", &fresh.uri, &fresh.name).unwrap(),
+            Self::Mongodb(fresh) => {
+                let database = Database::mongodb("library", &fresh.uri, &fresh.name).unwrap();
+                // A server that makes many databases at once takes its time, and a check's first write has only its own.
+                while database.ping().await.is_err() {}
+                database
+            }
         }
     }
 }

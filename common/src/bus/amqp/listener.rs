@@ -83,7 +83,7 @@ impl Listening {
             match work.await {
                 Ok(Ok(Ok(()))) => {}
                 Ok(Ok(Err(Unheard::Unreadable(why)))) => return Err(Failure::Unreadable(why)),
-                Ok(Ok(Err(Unheard::Failed(error)))) if error.is_transient() => {
+                Ok(Ok(Err(Unheard::Failed(error)))) if error.is_outage() => {
                     return Err(Failure::Transient(error.to_string()));
                 }
                 Ok(Ok(Err(Unheard::Failed(error)))) => return Err(Failure::Refused(error.to_string())),

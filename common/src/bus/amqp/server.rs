@@ -109,15 +109,9 @@ impl Service {
             return Err(Error::unavailable(self.name).caused_by(format!("{name} is not known here")));
         };
         let work = AssertUnwindSafe(async move { responder(body).await });
-        let answer = request_id::scope(request.clone(), work.catch_unwind()).await;
+        let answer = request_id::scope(request, work.catch_unwind()).await;
         let answer = answer.unwrap_or_else(|panic| Err(Error::internal(format!("{name}: {}", what(&*panic)))));
-        let answer = answer.and_then(|body| if body.len() > MAX_BODY { Err(too_large(&name)) } else { Ok(body) });
-        request_id::sync_scope(request, || {
-            if let Err(error) = &answer {
-                crate::bus::log(&name, error);
-            }
-        });
-        answer
+        answer.and_then(|body| if body.len() > MAX_BODY { Err(too_large(&name)) } else { Ok(body) })
     }
 
     fn expired(&self, call: &str) {

@@ -1,4 +1,8 @@
-//! Many documents at once, each by its own rule, all or nothing: one transaction, in which many writes share a round trip.
+//! Many documents at once, each by its own rule: transactions, in which many writes share a round trip.
+//!
+//! Up to `PART` documents are one transaction, all or nothing. A transaction must fit into the server's cache, so more of them are several
+//! transactions, after every rule has been tried on what is there: a rule that refuses still refuses all. What can fail half-way then
+//! (a value that became taken in between, a server that goes away) leaves the parts before, and doing the same again finishes it.
 //!
 //! A transaction fails when anybody writes one of its documents after it has begun and before it writes that document itself. So it takes
 //! those that are written often first, right at its beginning: they are the ones that changed while an attempt before went on. What it has
@@ -21,10 +25,14 @@ use super::write::{Effect, Step, begin, carry_out, commit, guarded};
 use super::{Mongo, stored};
 use crate::error::{Error, Result};
 
-/// A bulk change may take as long as this, all attempts together; the server ends a transaction after 60 s.
-const BULK: Duration = Duration::from_secs(50);
+/// A bulk change may take as long as this, all its parts and attempts together. One transaction takes about a second, far from the 60 s
+/// after which the server ends it.
+const BULK: Duration = Duration::from_mins(2);
 /// Documents in one round trip: enough to share it, and few enough that a round trip stays below a second.
 const TOGETHER: usize = 1_000;
+/// Documents in one transaction. With some thirty words each, 15,000 new ones do not fit into a cache of 512 MiB; besides, what is being
+/// sold waits for no more than a part.
+const PART: usize = 2_000;
 /// So many documents are read and written at the beginning of the transaction, whether they are written often or not.
 const FEW: usize = 100;
 
@@ -75,6 +83,19 @@ impl Mongo {
 }
 
 async fn change_groups(database: &Database, groups: &mut [Group], deadline: Instant) -> Result<(), Failure> {
+    if groups.len() > PART {
+        let found = load(database, ids(groups), &mut None).await?;
+        for group in &mut *groups {
+            outcome(group, found.get(&group.key()))?;
+        }
+    }
+    for part in groups.chunks_mut(PART) {
+        change_part(database, part, deadline).await?;
+    }
+    Ok(())
+}
+
+async fn change_part(database: &Database, groups: &mut [Group], deadline: Instant) -> Result<(), Failure> {
     // Those that changed between two attempts.
     let mut busy: HashSet<Key> = HashSet::new();
     let mut before: Option<HashMap<Key, Stored>> = None;
@@ -202,16 +223,15 @@ async fn write(
     Ok(())
 }
 
-/// The rules of one document, one after another; `None` when it stays as it is.
-fn apply(group: &mut Group, stored: Option<&Stored>) -> Result<Option<(Effect, Option<i64>)>> {
-    let expected = stored.map(|stored| stored.version);
+/// What the rules of one document make of it, one after another, and whether any of them changed an indexed field.
+fn outcome(group: &mut Group, stored: Option<&Stored>) -> Result<(Option<Stored>, bool)> {
     let mut current = stored.cloned();
     let mut reindexed = false;
     for rule in &mut group.rules {
         match rule(current.as_ref())? {
-            Some(Write { change: Change::Put { text, reindex }, .. }) => {
+            Some(write @ Write { change: Change::Put { reindex, .. }, .. }) => {
                 reindexed |= reindex;
-                current = Some(Stored { version: expected.unwrap_or_default(), text });
+                current = write.after();
             }
             Some(Write { change: Change::Delete, .. }) => {
                 reindexed = true;
@@ -220,13 +240,19 @@ fn apply(group: &mut Group, stored: Option<&Stored>) -> Result<Option<(Effect, O
             Some(Write { change: Change::Keep, .. }) | None => {}
         }
     }
+    Ok((current, reindexed))
+}
+
+/// The write of that and its guard; `None` when the document stays as it is.
+fn apply(group: &mut Group, stored: Option<&Stored>) -> Result<Option<(Effect, Option<i64>)>> {
+    let (current, reindexed) = outcome(group, stored)?;
     let effect = match (stored, current) {
         (None, None) => return Ok(None),
         (Some(stored), Some(current)) if stored.text == current.text => return Ok(None),
         (_, Some(current)) => Effect::put(group.kept.searched, &current.text, reindexed, Vec::new())?,
         (Some(_), None) => Effect::Delete { events: Vec::new() },
     };
-    Ok(Some((effect, expected)))
+    Ok(Some((effect, stored.map(|stored| stored.version))))
 }
 
 async fn send(
