@@ -14,6 +14,7 @@ pub(crate) fn run(options: &[&str]) -> Result<(), String> {
     crate::build_programs(options.profile == Profile::Release)?;
     let begun = Instant::now();
     let fleet = Fleet::start(&options).map_err(|error| error.to_string())?;
+    fleet.wait_until_ready(crate::READY).map_err(|error| error.to_string())?;
     // Before this, Ctrl-C ends us at once, and what was started with us.
     let mut stop = StopSignal::listen().map_err(|error| error.to_string())?;
     let file = fleet::target().join("fleet.json");
