@@ -234,18 +234,24 @@ impl Fleet {
         Err(Error::failed(format!("souk admin create: {}", String::from_utf8_lossy(&output.stderr).trim())))
     }
 
-    /// Stops what runs, in order: nginx first, then the services, then the servers. Parts that ended badly are told.
+    /// Stops what runs, in order: nginx first, then the services, all at once because each takes its time, then the
+    /// servers. Parts that ended badly are told.
     pub fn stop(self) -> Result<()> {
-        let mut bad = Vec::new();
-        for part in self.parts().collect::<Vec<_>>().into_iter().rev() {
-            if part.pid().is_some() {
-                let stopped = part.stop()?;
-                // nginx and RabbitMQ and MongoDB and services alike end with 0 after a SIGTERM.
-                if !stopped.status.success() {
-                    bad.push(format!("{}: {} after {:?}", part.name(), stopped.status, stopped.took));
-                }
+        // nginx, RabbitMQ, MongoDB and services alike end with 0 after a SIGTERM.
+        let stop = |part: &Part| match part.pid().map(|_| part.stop()) {
+            Some(Ok(stopped)) if !stopped.status.success() => {
+                Some(format!("{}: {} after {:?}", part.name(), stopped.status, stopped.took))
             }
-        }
+            Some(Err(error)) => Some(format!("{}: {error}", part.name())),
+            _ => None,
+        };
+        let mut bad = Vec::from_iter(stop(self.nginx.part()));
+        thread::scope(|scope| {
+            let stopping: Vec<_> = self.services.iter().map(|part| scope.spawn(move || stop(part))).collect();
+            bad.extend(stopping.into_iter().filter_map(|thread| thread.join().ok().flatten()));
+        });
+        // What is stopped by now is passed over.
+        bad.extend(self.parts().filter_map(stop));
         if bad.is_empty() {
             return Ok(());
         }

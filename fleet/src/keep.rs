@@ -55,16 +55,17 @@ pub struct Kept {
 
 /// A process that is known again by the moment of its start, since its number may be given to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeptProcess {
-    /// Its number.
-    pub pid: u32,
+struct KeptProcess {
+    pid: u32,
     /// In clock ticks since the machine's start.
-    pub started: u64,
+    started: u64,
 }
 
 impl Kept {
     /// Lets these servers live on after us.
     pub fn servers(rabbitmq: RabbitMq, mongodb: MongoDb) -> Result<Self> {
+        // Before anything is left to itself that could not be found again.
+        KeptProcess::running(std::process::id()).ok_or_else(|| Error::failed("this needs /proc"))?;
         let (amqp_url, mongodb_uri) = (rabbitmq.url().to_owned(), mongodb.url().to_owned());
         let mut kept =
             Self { processes: Vec::new(), containers: Vec::new(), folders: Vec::new(), amqp_url, mongodb_uri };
@@ -152,19 +153,17 @@ impl Kept {
 
 impl KeptProcess {
     /// The process that has this number now.
-    #[must_use]
-    pub fn running(pid: u32) -> Option<Self> {
+    fn running(pid: u32) -> Option<Self> {
         Some(Self { pid, started: started(pid)? })
     }
 
     /// Whether it is still there.
-    #[must_use]
-    pub fn runs(self) -> bool {
+    fn runs(self) -> bool {
         started(self.pid) == Some(self.started)
     }
 
     /// `SIGTERM`, then `SIGKILL` to its group; nothing when its number is another's by now.
-    pub fn stop(self) -> Result<()> {
+    fn stop(self) -> Result<()> {
         let signal = i32::try_from(self.pid).ok().and_then(Pid::from_raw).filter(|_| self.runs());
         let Some(pid) = signal else { return Ok(()) };
         // Gone in this moment is as good.
@@ -189,4 +188,52 @@ fn started(pid: u32) -> Option<u64> {
         return None;
     }
     fields.get(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_start() {
+        let own = KeptProcess::running(std::process::id()).unwrap();
+        assert!(own.runs());
+        let before = KeptProcess { started: own.started - 1, ..own };
+        assert!(!before.runs());
+        // Another one has the number now: it must not be touched, least of all when that is us.
+        before.stop().unwrap();
+
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let kept = KeptProcess::running(child.id()).unwrap();
+        child.kill().unwrap();
+        // Dead, and not collected yet.
+        while kept.runs() {
+            thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert_eq!(KeptProcess::running(child.id()), None);
+    }
+
+    #[test]
+    fn what_is_kept_can_be_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("servers.json");
+        assert!(Kept::read(&file).unwrap().is_none());
+        let kept = Kept {
+            processes: vec![KeptProcess { pid: 7, started: 8 }],
+            containers: vec!["c".to_owned()],
+            folders: vec![folder.path().join("data")],
+            amqp_url: "amqp://a".to_owned(),
+            mongodb_uri: "mongodb://b".to_owned(),
+        };
+        kept.write(&file).unwrap();
+        let read = Kept::read(&file).unwrap().unwrap();
+        assert_eq!(
+            (&read.processes, &read.containers, &read.folders),
+            (&kept.processes, &kept.containers, &kept.folders)
+        );
+        assert_eq!((read.amqp_url, read.mongodb_uri), (kept.amqp_url, kept.mongodb_uri));
+        fs::write(&file, "{").unwrap();
+        assert!(Kept::read(&file).is_err());
+    }
 }

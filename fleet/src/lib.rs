@@ -22,10 +22,10 @@ mod watchdog;
 
 pub use crate::error::{Error, Result};
 pub use crate::fleet::{Fleet, Options};
-pub use crate::keep::{Kept, KeptProcess};
+pub use crate::keep::Kept;
 pub use crate::mongodb::MongoDb;
 pub use crate::nginx::{Nginx, Settings, SignInRate};
 pub use crate::part::{Part, Stopped};
 pub use crate::rabbitmq::RabbitMq;
-pub use crate::service::{Profile, Service, programs, workspace};
+pub use crate::service::{Profile, Service, programs, target, workspace};
 pub use crate::stop::StopSignal;

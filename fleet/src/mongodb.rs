@@ -30,6 +30,11 @@ pub struct MongoDb {
 }
 
 impl MongoDb {
+    /// Makes sure that one can be started.
+    pub fn obtain() -> Result<()> {
+        binary::source().map(drop)
+    }
+
     /// Starts one and waits until it is the primary of its set.
     pub fn start() -> Result<Self> {
         let mongodb = Self::prepare("mongodb")?;

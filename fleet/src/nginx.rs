@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::keep::Folder;
@@ -61,6 +61,11 @@ pub struct Nginx {
 }
 
 impl Nginx {
+    /// Makes sure that one can be started.
+    pub fn obtain() -> Result<()> {
+        program().map(drop)
+    }
+
     /// Starts one and waits until it answers.
     pub fn start(settings: &Settings) -> Result<Self> {
         let nginx = Self::prepare(settings)?;
@@ -69,7 +74,7 @@ impl Nginx {
     }
 
     pub(crate) fn prepare(settings: &Settings) -> Result<Self> {
-        let nginx = obtain::or_debian("nginx", "nginx-light", || obtain::find("nginx"))?;
+        let nginx = program()?;
         let folder = Folder::new("souk-nginx-")?;
         let address = port::local(if settings.port == 0 { port::free()? } else { settings.port });
         configure(folder.path(), address, settings)?;
@@ -89,6 +94,10 @@ impl Nginx {
     pub fn part(&self) -> &Part {
         &self.part
     }
+}
+
+fn program() -> Result<PathBuf> {
+    obtain::or_debian("nginx", "nginx-light", || obtain::find("nginx"))
 }
 
 fn configure(folder: &Path, address: SocketAddr, settings: &Settings) -> Result<()> {

@@ -29,6 +29,11 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
+    /// Makes sure that one can be started.
+    pub fn obtain() -> Result<()> {
+        programs().map(drop)
+    }
+
     /// Starts one and waits until it takes connections.
     pub fn start() -> Result<Self> {
         let rabbitmq = Self::prepare()?;
@@ -38,11 +43,7 @@ impl RabbitMq {
 
     /// One that does not run yet.
     pub(crate) fn prepare() -> Result<Self> {
-        let server = obtain::or_debian("RabbitMQ", "rabbitmq-server", || {
-            let known = SCRIPTS.iter().map(PathBuf::from).find(|script| script.is_file());
-            known.or_else(|| obtain::find("rabbitmq-server"))
-        })?;
-        let epmd = obtain::or_debian("Erlang's epmd", "erlang-base", || obtain::find("epmd"))?;
+        let (server, epmd) = programs()?;
         let folder = Folder::new("souk-rabbitmq-")?;
         let address = port::local(port::free()?);
         let (port, epmd_port, dist_port) = (address.port(), port::free()?, port::free()?);
@@ -111,6 +112,15 @@ impl RabbitMq {
         let left = vec![self.part.leave_alone()?, Left::Process(self.epmd.id())];
         Ok((left, self.folder.leave_alone()))
     }
+}
+
+fn programs() -> Result<(PathBuf, PathBuf)> {
+    let server = obtain::or_debian("RabbitMQ", "rabbitmq-server", || {
+        let known = SCRIPTS.iter().map(PathBuf::from).find(|script| script.is_file());
+        known.or_else(|| obtain::find("rabbitmq-server"))
+    })?;
+    let epmd = obtain::or_debian("Erlang's epmd", "erlang-base", || obtain::find("epmd"))?;
+    Ok((server, epmd))
 }
 
 /// Whether the broker says hello: to the protocol's header it answers with `Connection.Start`, a frame of type 1.

@@ -97,7 +97,8 @@ pub fn workspace() -> &'static Path {
 }
 
 /// Where cargo puts what it builds.
-pub(crate) fn target() -> PathBuf {
+#[must_use]
+pub fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |set| workspace().join(set))
 }
 

@@ -1,26 +1,41 @@
-//! The tasks of a contributor's day: `cargo xtask check`, `cargo xtask test`, `cargo xtask bench`.
+//! The tasks of a contributor's day: `cargo xtask check`, `test`, `bench`, `fleet`, `servers`.
 //!
 //! Each runs plain cargo commands and says which; what a task needs and does not find is named in its closing table as
 //! skipped, never passed over.
 
+mod fleet_task;
+mod servers_task;
 mod suite;
 
 use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use fleet::{Fleet, MongoDb, Nginx, RabbitMq};
 
 use crate::suite::{Report, Suite};
 
 const USAGE: &str = "usage: cargo xtask <task>
 
   check   formatting, lints, documentation and the fast tests; about a minute
-  test    every test: units, conformance suites, journeys on the one-process shop
-  bench   the benchmarks, in release mode; prints ratios and whether they meet their targets";
+  test    every test: units, conformance suites, journeys on the one-process shop and on a fleet; what it needs
+          (RabbitMQ, MongoDB, nginx) it fetches where it may
+  bench   the benchmarks, in release mode; prints ratios and whether they meet their targets
+  fleet   [--instances 2] [--port 8000] [--release]
+          a whole fleet: RabbitMQ, MongoDB, instances of each service, nginx in front; until Ctrl-C.
+          target/fleet.json says what runs where
+  servers RabbitMQ and MongoDB alone, for tests at hand; they go on by themselves:
+          eval \"$(cargo xtask servers)\", and at the end: cargo xtask servers stop";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let outcome = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("check"), None) => check(),
-        (Some("test"), None) => test(),
-        (Some("bench"), None) => bench(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match *words {
+        ["check"] => check(),
+        ["test"] => test(),
+        ["bench"] => bench(),
+        ["fleet", ref options @ ..] => fleet_task::run(options),
+        ["servers"] => servers_task::start(),
+        ["servers", "stop"] => servers_task::stop(),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {
@@ -48,12 +63,107 @@ fn check() -> Result<(), String> {
 }
 
 fn test() -> Result<(), String> {
-    cargo(&["build", "--package", "souk"])?;
+    build_programs(false)?;
     let mut report = Report::default();
     report.run(Suite::cargo("unit tests", &["--workspace", "--exclude", "journeys", "--lib", "--bins"]));
-    report.run(Suite::cargo("conformance: bus, store, outbox", &["--package", "common", "--tests"]).without_units());
-    report.run(Suite::cargo("journeys: one process", &["--package", "journeys", "--no-fail-fast"]));
+    conformance(&mut report);
+    report.run(journeys("journeys: one process", &["shop", "process", "real_catalogue"]));
+    fleets(&mut report);
     report.close()
+}
+
+/// One suite for every transport, engine and outbox; those that need servers get private ones.
+fn conformance(report: &mut Report) {
+    let name = "conformance: bus, store, outbox";
+    let suite = Suite::cargo(name, &["--package", "common", "--tests"]).without_units();
+    match RabbitMq::start().and_then(|rabbitmq| Ok((rabbitmq, MongoDb::start()?))) {
+        Ok((rabbitmq, mongodb)) => {
+            let suite = suite.with("AMQP_URL", rabbitmq.url()).with("MONGODB_URI", mongodb.url());
+            report.run(suite.with_those_that_need_servers());
+        }
+        Err(fleet::Error::Missing { .. }) => {
+            // Those that need servers are ignored, which counts as skipped; why is a row of its own.
+            report.run(suite);
+            needed(report, "conformance: servers", &[RabbitMq::obtain, MongoDb::obtain]);
+        }
+        Err(error) => {
+            report.run(suite);
+            report.fail("conformance: servers", &error.to_string());
+        }
+    }
+}
+
+/// What a fleet is made of, then journeys through one.
+fn fleets(report: &mut Report) {
+    let suite = |name, test| Suite::cargo(name, &["--package", "fleet", "--test", test]).with_those_that_need_servers();
+    if needed(report, "fleet: nginx", &[Nginx::obtain]) {
+        report.run(suite("fleet: nginx", "nginx"));
+    }
+    if needed(report, "fleet: RabbitMQ, MongoDB", &[RabbitMq::obtain, MongoDb::obtain]) {
+        report.run(suite("fleet: RabbitMQ, MongoDB", "servers"));
+    }
+    if needed(report, "journeys: a fleet", &[RabbitMq::obtain, MongoDb::obtain, Nginx::obtain]) {
+        report.run(suite("fleet: its parts", "fleet"));
+        journeys_in_a_fleet(report);
+        report.run(journeys("journeys: about fleets", &["fleet"]).with_those_that_need_servers());
+    }
+}
+
+/// Journeys of these files of `journeys/tests`.
+fn journeys(name: &'static str, files: &[&str]) -> Suite {
+    let files = files.iter().flat_map(|file| ["--test", file]);
+    Suite::cargo(name, &["--package", "journeys", "--no-fail-fast"].into_iter().chain(files).collect::<Vec<_>>())
+}
+
+fn journeys_in_a_fleet(report: &mut Report) {
+    const NAME: &str = "journeys: a fleet";
+    // The database is new unless MONGODB_URI names one, where the admin of an earlier run may still be.
+    let email = format!("admin.{}@example.com", std::process::id());
+    let password = "correct horse battery";
+    let options = fleet::Options {
+        port: 0,
+        sign_in: fleet::SignInRate::UNLIMITED,
+        demo_catalogue: false,
+        ..fleet::Options::default()
+    };
+    let started = Fleet::start(&options).and_then(|fleet| {
+        fleet.wait_until_ready(READY)?;
+        fleet.makes_admin(&email, password)?;
+        Ok(fleet)
+    });
+    match started {
+        Ok(fleet) => {
+            let suite = journeys(NAME, &["shop", "real_catalogue"])
+                .with("SOUK_URL", fleet.url())
+                .with("SOUK_ADMIN_EMAIL", &email)
+                .with("SOUK_ADMIN_PASSWORD", password);
+            let passed = report.run(suite);
+            let outcome = if passed { fleet.stop() } else { fleet.keep_logs(&fleet::target().join("fleet-logs")) };
+            if let Err(error) = outcome {
+                report.fail(NAME, &error.to_string());
+            }
+        }
+        Err(error) => report.fail(NAME, &error.to_string()),
+    }
+}
+
+/// The instances of a fleet on a busy machine.
+const READY: Duration = Duration::from_mins(1);
+
+/// Whether all that a suite needs is there, or can be brought there; what is not is noted under its name.
+fn needed(report: &mut Report, name: &'static str, what: &[fn() -> fleet::Result<()>]) -> bool {
+    let missing: Vec<String> = what.iter().filter_map(|obtain| obtain().err()).map(|error| error.to_string()).collect();
+    if !missing.is_empty() {
+        report.skip(name, &missing.join("; "));
+    }
+    missing.is_empty()
+}
+
+/// The services and `souk`.
+fn build_programs(release: bool) -> Result<(), String> {
+    let packages = fleet::programs().into_iter().flat_map(|package| ["--package", package]);
+    let profile = release.then_some("--release");
+    cargo(&["build"].into_iter().chain(profile).chain(packages).collect::<Vec<_>>())
 }
 
 fn bench() -> Result<(), String> {

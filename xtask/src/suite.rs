@@ -23,6 +23,18 @@ impl Suite {
         self.command.args(["--test", "*"]);
         self
     }
+
+    /// With a variable in its environment, such as where a server is.
+    pub(crate) fn with(mut self, variable: &str, value: &str) -> Self {
+        self.command.env(variable, value);
+        self
+    }
+
+    /// Plain `cargo test` ignores these; here are the servers. The last that is said about a suite.
+    pub(crate) fn with_those_that_need_servers(mut self) -> Self {
+        self.command.args(["--", "--include-ignored"]);
+        self
+    }
 }
 
 /// What came of the suites.
@@ -40,8 +52,8 @@ struct Row {
 }
 
 impl Report {
-    /// Runs a suite and counts its tests. Its output passes through.
-    pub(crate) fn run(&mut self, mut suite: Suite) {
+    /// Runs a suite and counts its tests; whether none failed. Its output passes through.
+    pub(crate) fn run(&mut self, mut suite: Suite) -> bool {
         let started = Instant::now();
         eprintln!("$ {}", shown(&suite.command));
         let mut row = Row { name: suite.name, passed: 0, failed: 0, skipped: 0, note: String::new() };
@@ -57,7 +69,14 @@ impl Report {
                 row.note = error.to_string();
             }
         }
+        let passed = row.failed == 0;
         self.rows.push(row);
+        passed
+    }
+
+    /// Notes something that failed outside of a test.
+    pub(crate) fn fail(&mut self, name: &'static str, why: &str) {
+        self.rows.push(Row { name, passed: 0, failed: 1, skipped: 0, note: why.to_owned() });
     }
 
     /// Notes a suite that cannot run, and what would help.

@@ -1,0 +1,91 @@
+//! A fleet whose parts come and go.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests too")]
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use fleet::{Fleet, Options};
+use serde_json::Value;
+
+/// Far beyond what anything here takes.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The answer to a GET through nginx: status and body.
+fn get(fleet: &Fleet, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(fleet.part("nginx").unwrap().address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// The instances of a service that answer.
+fn instances(fleet: &Fleet, service: &str) -> BTreeSet<String> {
+    let answers = (0..8).map(|_| get(fleet, &format!("/{service}/whoami")));
+    answers
+        .map(|(status, body)| {
+            assert_eq!(status, 200, "{body}");
+            let body: Value = serde_json::from_str(&body).unwrap();
+            body["instance"].as_str().expect("an instance").to_owned()
+        })
+        .collect()
+}
+
+fn until(what: &str, mut look: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !look() {
+        assert!(begun.elapsed() < PATIENCE, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+#[ignore = "needs RabbitMQ, MongoDB, nginx, and the services built: cargo xtask test"]
+fn parts_come_and_go() {
+    let fleet = Fleet::start(&Options { port: 0, ..Options::default() }).unwrap();
+    fleet.wait_until_ready(PATIENCE).unwrap();
+    let both = |service: &str| BTreeSet::from([format!("{service}-1"), format!("{service}-2")]);
+    for service in ["customer", "products", "shopping"] {
+        assert_eq!(instances(&fleet, service), both(service));
+    }
+    assert!(get(&fleet, "/products?limit=1").1.contains("\"name\""), "the sample goods are there");
+    fleet.makes_admin("admin@example.com", "correct horse battery").unwrap();
+
+    // One instance is enough, and nobody notices how the other went.
+    for end in [fleet::Part::kill, fleet::Part::stop] {
+        let part = fleet.part("products-1").unwrap();
+        end(part).unwrap();
+        assert_eq!(instances(&fleet, "products"), BTreeSet::from(["products-2".to_owned()]));
+        part.start().unwrap();
+        // nginx tries it again after 2 s.
+        until("products-1 to be back", || instances(&fleet, "products") == both("products"));
+    }
+
+    // A service starts without its database and finds it later.
+    let (mongodb, products) = (fleet.part("mongodb").unwrap(), fleet.part("products-2").unwrap());
+    fleet.part("products-1").unwrap().stop().unwrap();
+    products.stop().unwrap();
+    mongodb.stop().unwrap();
+    products.start().unwrap();
+    assert_ne!(get(&fleet, "/products?limit=1").0, 200);
+    mongodb.start().unwrap();
+    until("the goods to be back", || get(&fleet, "/products?limit=1").0 == 200);
+
+    // And without the broker.
+    let (rabbitmq, shopping) = (fleet.part("rabbitmq").unwrap(), fleet.part("shopping-1").unwrap());
+    rabbitmq.kill().unwrap();
+    shopping.kill().unwrap();
+    shopping.start().unwrap();
+    rabbitmq.start().unwrap();
+    fleet.part("products-1").unwrap().start().unwrap();
+    fleet.wait_until_ready(PATIENCE).unwrap();
+
+    let stopped = fleet.part("customer-1").unwrap().stop().unwrap();
+    assert!(stopped.status.success() && stopped.took < Duration::from_secs(10), "{stopped:?}");
+    fleet.stop().unwrap();
+}
