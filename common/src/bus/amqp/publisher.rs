@@ -113,7 +113,7 @@ impl Drop for Pending<'_> {
 impl Publisher {
     /// Opens the channels and begins to listen for replies, before any call can leave.
     pub(super) async fn start(link: Arc<Link>, counting: Arc<Counting>) -> Result<Arc<Self>> {
-        let (calls, replies) = (link.confirming_channel().await?, link.confirming_channel().await?);
+        let (calls, replies) = (link.confirming_channel().await?, link.channel().await?);
         let (events, puts) = (link.confirming_channel().await?, link.confirming_channel().await?);
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consuming = calls.basic_consume(REPLY_TO.into(), "replies".into(), options, FieldTable::default());
@@ -169,7 +169,7 @@ impl Publisher {
         }
     }
 
-    /// Waits until the broker has all replies, and says goodbye to it.
+    /// Waits until the broker has passed on all replies, and says goodbye to it.
     pub(super) async fn close(&self) {
         let sent = async {
             while !self.incoming.are_idle() {
@@ -178,6 +178,10 @@ impl Publisher {
         };
         if tokio::time::timeout(FLUSH, sent).await.is_err() {
             tracing::warn!("replies were still on their way when the bus was closed");
+        }
+        // The broker says so when it has passed on what came before.
+        if let Err(error) = self.link.bounded(self.replies.close(200, "OK".into())).await {
+            tracing::debug!(%error, "the broker did not say that it has all replies");
         }
         self.link.close().await;
         self.give_up();
@@ -231,6 +235,7 @@ impl Publisher {
             }
             let (address, token) = to.split_once('\t').unwrap_or((&to, ""));
             let properties = properties(REPLIES, &token.into(), wire::now());
+            // Nothing is confirmed here: the broker keeps no reply, it passes it on or drops it.
             if let Err(error) = publish(&self.replies, ("", address), false, &message, properties, PATIENCE).await {
                 self.counting.lost_replies.add();
                 self.fail(&error);
