@@ -66,6 +66,8 @@ fn test() -> Result<(), String> {
     build_programs(false)?;
     let mut report = Report::default();
     report.run(Suite::cargo("unit tests", &["--workspace", "--exclude", "journeys", "--lib", "--bins"]));
+    let services = ["--package", "customer", "--package", "products", "--package", "shopping", "--package", "souk"];
+    report.run(Suite::cargo("services: their programs", &services).without_units());
     conformance(&mut report);
     report.run(journeys("journeys: one process", &["shop", "process", "real_catalogue"]));
     fleets(&mut report);
