@@ -19,7 +19,8 @@ use super::Shared;
 use super::consumer::Work;
 use super::link::Link;
 use super::names::declare_calls;
-use super::publisher::{Answer, CALLS, Reply, is_ours, message_id};
+use super::publisher::{Answer, CALLS, is_ours, message_id};
+use super::replies::Reply;
 use super::wire::{self, MAX_BODY};
 use crate::bus::{Bytes, Responder};
 use crate::error::{Error, Result};
@@ -138,6 +139,11 @@ impl Service {
 }
 
 impl Work for Service {
+    async fn link(&self) -> Option<Arc<Link>> {
+        let mut serving = self.shared.serving.subscribe();
+        serving.wait_for(Option::is_some).await.ok()?.as_ref().map(|replies| Arc::clone(&replies.link))
+    }
+
     fn queue(&self) -> &str {
         &self.queue
     }
