@@ -63,7 +63,8 @@ fn check() -> Result<(), String> {
 }
 
 fn test() -> Result<(), String> {
-    build_programs(false)?;
+    // Programs and tests together: apart, they would be built with other features of their dependencies, and so twice.
+    cargo(&["build", "--workspace", "--all-targets"])?;
     let mut report = Report::default();
     report.run(Suite::units("unit tests"));
     report.run(Suite::files("services: their programs", &["memory", "program"]));
