@@ -119,11 +119,17 @@ impl JwksUrl {
     }
 }
 
+/// When the keys were asked for last, and why there was no answer.
+struct Asked {
+    at: Instant,
+    failure: Option<Error>,
+}
+
 /// Verifies access tokens.
 pub struct Verifier {
     source: Source,
     keys: RwLock<HashMap<String, DecodingKey>>,
-    asked: Mutex<Option<Instant>>,
+    asked: Mutex<Option<Asked>>,
     rules: Validation,
 }
 
@@ -181,18 +187,22 @@ impl Verifier {
         if let Some(key) = self.known(id) {
             return Ok(key);
         }
-        // One caller asks; the others wait for the lock and find the key.
+        // One caller asks; the others wait for the lock and find the key, or why there is none.
         let mut asked = self.asked.lock().await;
-        let asked_lately = asked.is_some_and(|moment| moment.elapsed() < KEYS_AT_MOST_EVERY);
-        if self.known(id).is_none() && !asked_lately {
-            let keys = match &self.source {
-                Source::Bus(bus) => bus.call(GetKeys {}).await?.keys,
-                Source::Url(url) => url.fetch().await?,
-                Source::Own => return Err(refused()),
-            };
-            *asked = Some(Instant::now());
-            self.learn(&keys)?;
+        if let Some(key) = self.known(id) {
+            return Ok(key);
         }
+        if let Some(lately) = asked.as_ref().filter(|asked| asked.at.elapsed() < KEYS_AT_MOST_EVERY) {
+            return Err(lately.failure.clone().unwrap_or_else(refused));
+        }
+        let keys = match &self.source {
+            Source::Bus(bus) => bus.call(GetKeys {}).await.map(|answer| answer.keys),
+            Source::Url(url) => url.fetch().await,
+            Source::Own => return Err(refused()),
+        };
+        let learned = keys.and_then(|keys| self.learn(&keys));
+        *asked = Some(Asked { at: Instant::now(), failure: learned.as_ref().err().cloned() });
+        learned?;
         self.known(id).ok_or_else(refused)
     }
 

@@ -77,6 +77,19 @@ impl FieldError {
     }
 }
 
+const UNKNOWN: &str = "is unknown";
+
+impl FieldError {
+    /// A field that nothing is known of.
+    pub(crate) fn unknown(field: String) -> Self {
+        Self::new(field, UNKNOWN)
+    }
+
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.message == UNKNOWN
+    }
+}
+
 impl Error {
     fn new(kind: Kind, code: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
@@ -250,6 +263,16 @@ impl Error {
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
         self.0.code == "duplicate"
+    }
+
+    /// Logs that some work in the background failed: a warning while something is away that it needs, else an error, for a person to look
+    /// at.
+    pub fn log(&self, what: &str) {
+        if self.is_outage() {
+            tracing::warn!(error = %self, "{what}");
+        } else {
+            tracing::error!(error = %self, "{what}");
+        }
     }
 
     /// Whether something is away or full that is needed, so that the same will succeed when it is back.

@@ -6,6 +6,7 @@ mod stop;
 use std::collections::HashSet;
 use std::io::ErrorKind as Io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use rocket::config::{LogLevel, Shutdown};
 use rocket::data::{Data, FromData, ToByteUnit};
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 use self::stop::Stopping;
 pub use self::stop::{DRAIN, run};
 use crate::bus::ms;
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldError, Result};
 use crate::input::{self, Input};
 use crate::problem::{self, Answered, PANICKED};
 use crate::request_id::{self, request_id};
@@ -56,15 +57,32 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
 /// [`request_id::current`]), and not while this instance stops, if another one can do it.
 #[must_use]
 pub fn in_requests(routes: Vec<Route>) -> Vec<Route> {
+    within(Some(LONGEST), routes)
+}
+
+/// As [`in_requests`], for routes that take as long as they take: a whole catalogue comes in.
+#[must_use]
+pub fn in_long_requests(routes: Vec<Route>) -> Vec<Route> {
+    within(None, routes)
+}
+
+fn within(limit: Option<Duration>, routes: Vec<Route>) -> Vec<Route> {
     let wrap = |mut route: Route| {
-        route.handler = Box::new(InRequest(route.handler));
+        route.handler = Box::new(InRequest { handler: route.handler, limit });
         route
     };
     routes.into_iter().map(wrap).collect()
 }
 
+/// A request has its answer within this, or is told that there is none: the proxy waits 10 s, and takes an instance that does not
+/// answer for a dead one.
+const LONGEST: Duration = Duration::from_secs(5);
+
 #[derive(Clone)]
-struct InRequest(Box<dyn Handler>);
+struct InRequest {
+    handler: Box<dyn Handler>,
+    limit: Option<Duration>,
+}
 
 #[rocket::async_trait]
 impl Handler for InRequest {
@@ -74,7 +92,14 @@ impl Handler for InRequest {
         if elsewhere && Stopping::has_begun(request) {
             return route::Outcome::from(request, Error::stopping());
         }
-        request_id::scope(Some(request_id(request).clone()), self.0.handle(request, data)).await
+        let work = request_id::scope(Some(request_id(request).clone()), self.handler.handle(request, data));
+        match self.limit {
+            // What has been written stays written; whoever carries on with it is in the files of its noun.
+            Some(limit) => tokio::time::timeout(limit, work)
+                .await
+                .unwrap_or_else(|_| route::Outcome::from(request, Error::busy("This took too long; try again."))),
+            None => work.await,
+        }
     }
 }
 
@@ -134,7 +159,9 @@ fn log(request: &Request<'_>, status: u16) {
         }
         (cause, 500..) => tracing::warn!(request_id, method, route, status, ms, code, cause, "request"),
         _ => {
-            let fields: Vec<&str> = error.fields().iter().map(|bad| bad.field.as_str()).collect();
+            // The name of a field that we do not know is the client's own word.
+            let own = |bad: &FieldError| if bad.is_unknown() { "(unknown)" } else { &bad.field }.to_owned();
+            let fields: Vec<String> = error.fields().iter().map(own).collect();
             let fields = (!fields.is_empty()).then(|| fields.join(","));
             tracing::info!(request_id, method, route, status, ms, code, fields, "request");
         }
@@ -195,6 +222,12 @@ pub async fn read_body(data: Data<'_>, limit: u64) -> Result<Vec<u8>> {
         return Err(Error::too_large(limit));
     }
     Ok(body)
+}
+
+/// Reads a body of up to `limit` bytes and throws it away, so that whoever sends it gets to read why it is refused.
+pub async fn drain(data: Data<'_>, limit: u64) {
+    // Whoever goes away meanwhile reads nothing anyway.
+    let _ = data.open((limit + MAX_DRAIN).bytes()).stream_to(rocket::tokio::io::sink()).await;
 }
 
 /// As `problem::refuse`, for a data guard.

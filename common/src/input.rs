@@ -135,7 +135,7 @@ impl Fields {
 
     fn into_input<T: Input>(mut self) -> Result<T, Error> {
         let input = T::read(&mut self);
-        let unknown = self.given.keys().map(|name| FieldError::new(shortened(name.clone()), "is unknown"));
+        let unknown = self.given.keys().map(|name| FieldError::unknown(shortened(name.clone())));
         let errors: Vec<FieldError> = self.errors.into_iter().chain(unknown).collect();
         match input {
             Some(input) if errors.is_empty() => Ok(input),

@@ -79,11 +79,10 @@ pub fn run(
 fn settle(name: &'static str, mut environment: Environment) -> std::result::Result<Settings, String> {
     let address = environment.optional("ADDRESS").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let port = environment.required::<Port>("PORT");
-    let instance: Option<String> = environment.optional("INSTANCE");
+    let instance = environment.optional("INSTANCE").unwrap_or_else(|| format!("{name}-{}", std::process::id()));
     let bus = environment.required::<String>("AMQP_URL").and_then(|url| {
-        let instance = instance.clone().unwrap_or_else(|| name.to_owned());
         let prefix = environment.optional("AMQP_PREFIX").unwrap_or_default();
-        noted(&mut environment, "AMQP_URL", Bus::amqp(AmqpOptions { url, name: instance, prefix }))
+        noted(&mut environment, "AMQP_URL", Bus::amqp(AmqpOptions { url, name: instance.clone(), prefix }))
     });
     let uri: Option<String> = environment.required("MONGODB_URI");
     let kept_in: Option<DatabaseName> = environment.required("DATABASE");
@@ -92,7 +91,7 @@ fn settle(name: &'static str, mut environment: Environment) -> std::result::Resu
         .and_then(|(uri, kept_in)| noted(&mut environment, "MONGODB_URI", Database::mongodb(name, &uri, &kept_in.0)));
     let telemetry = Telemetry {
         service: name,
-        instance,
+        instance: Some(instance),
         filter: environment.optional("LOG").unwrap_or_else(|| "info".to_owned()),
         format: environment.optional::<Format>("LOG_FORMAT"),
         reporting: reporting(name, &mut environment),

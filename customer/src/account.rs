@@ -272,7 +272,7 @@ mod tests {
         let (bus, directory) = (common::bus::Bus::local(), tempfile::tempdir().unwrap());
         let app = crate::testing::start_on(&bus, &directory);
         let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        bus.subscribe("listener", move |delivery: common::bus::Delivery<CustomerDeleted>| {
+        bus.subscribe("shopping", move |delivery: common::bus::Delivery<CustomerDeleted>| {
             let told = tell.send(delivery.event.id).map_err(Error::internal);
             async move { told }
         });

@@ -58,7 +58,7 @@ impl App {
             accounts: Accounts::open(&database)?,
             sessions: Sessions::open(&database)?,
             hasher: Hasher::new(),
-            verifier: Arc::new(Verifier::knowing(std::slice::from_ref(key.public()))?),
+            verifier: Arc::new(Verifier::knowing(&key.publics())?),
             key: Arc::new(key),
             database,
         };
@@ -69,6 +69,6 @@ impl App {
 
     /// What verifies this service's tokens.
     pub(crate) fn keys(&self) -> Keys {
-        Keys { keys: vec![self.key.public().clone()] }
+        Keys { keys: self.key.publics() }
     }
 }

@@ -21,6 +21,8 @@ pub struct SigningKey {
     secret: EncodingKey,
     public: Jwk,
     header: Header,
+    /// Of keys that only verify: the one before this, or the one after it, while instances change from one to the other.
+    others: Vec<Jwk>,
 }
 
 /// Why there is no key: one line for the operator.
@@ -33,6 +35,8 @@ pub enum KeyError {
     /// The file holds something else.
     Foreign(PathBuf),
 }
+
+const END_OF_PEM: &str = "-----END PRIVATE KEY-----";
 
 /// The text is something else.
 #[derive(Debug)]
@@ -47,9 +51,13 @@ impl fmt::Display for NotAKey {
 impl FromStr for SigningKey {
     type Err = NotAKey;
 
-    /// The key in a PEM text (PKCS#8), as `openssl genpkey -algorithm ed25519` makes it.
-    fn from_str(pem: &str) -> Result<Self, NotAKey> {
-        EncodingKey::from_ed_pem(pem.as_bytes()).and_then(Self::new).map_err(|_| NotAKey)
+    /// The key in a PEM text (PKCS#8), as `openssl genpkey -algorithm ed25519` makes it. More keys may follow; they verify and
+    /// do not sign.
+    fn from_str(text: &str) -> Result<Self, NotAKey> {
+        let one = |pem: &str| EncodingKey::from_ed_pem(pem.as_bytes()).and_then(Self::new).map_err(|_| NotAKey);
+        let mut keys = text.split_inclusive(END_OF_PEM).filter(|pem| !pem.trim().is_empty()).map(one);
+        let first = keys.next().ok_or(NotAKey)??;
+        Ok(Self { others: keys.map(|key| Ok(key?.public)).collect::<Result<_, NotAKey>>()?, ..first })
     }
 }
 
@@ -84,9 +92,9 @@ impl SigningKey {
         Self::new(EncodingKey::from_ed_der(&der)).map_err(Error::internal)
     }
 
-    /// The half that anyone may have.
-    pub(crate) fn public(&self) -> &Jwk {
-        &self.public
+    /// The halves that anyone may have: whatever verifies a token that may still be valid.
+    pub(crate) fn publics(&self) -> Vec<Jwk> {
+        [&self.public].into_iter().chain(&self.others).cloned().collect()
     }
 
     /// An access token for somebody who has just proved who they are.
@@ -112,7 +120,7 @@ impl SigningKey {
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TOKEN_TYPE.to_owned());
         header.kid = Some(id);
-        Ok(Self { secret, public, header })
+        Ok(Self { secret, public, header, others: Vec::new() })
     }
 }
 
@@ -193,9 +201,9 @@ mod tests {
     }
 
     fn verifier_of(key: &SigningKey) -> Verifier {
-        let (bus, public) = (Bus::local(), key.public().clone());
+        let (bus, publics) = (Bus::local(), key.publics());
         bus.serve(move |_: GetKeys| {
-            let keys = Keys { keys: vec![public.clone()] };
+            let keys = Keys { keys: publics.clone() };
             async move { Ok(keys) }
         });
         Verifier::by_bus(bus)
@@ -215,11 +223,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_key_can_be_changed_while_tokens_of_the_other_are_about() {
+        let pem = || {
+            let file = tempfile::tempdir().unwrap();
+            create(&file.path().join("key.pem")).unwrap();
+            std::fs::read_to_string(file.path().join("key.pem")).unwrap()
+        };
+        let (old, new) = (pem(), pem());
+        let (before, after) = (format!("{old}\n{new}"), format!("{new}{old}"));
+        let [alone, before, after] = [&old, &before, &after].map(|text| text.parse::<SigningKey>().unwrap());
+        assert_eq!((before.header.kid.clone(), after.others.len()), (alone.header.kid.clone(), 1));
+        let identity = somebody();
+        let by_either = Verifier::knowing(&before.publics()).unwrap();
+        for token in [alone.mint(identity).unwrap(), after.mint(identity).unwrap()] {
+            assert_eq!(by_either.verify(&token).await.unwrap(), identity);
+        }
+        for bad in [String::new(), format!("{old}x"), old.replace("BEGIN", "END")] {
+            assert!(bad.parse::<SigningKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
     async fn keys_may_come_by_url() {
         let (key, identity) = (SigningKey::ephemeral().unwrap(), somebody());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/.well-known/jwks.json", listener.local_addr().unwrap());
-        let keys = serde_json::to_string(&Keys { keys: vec![key.public().clone()] }).unwrap();
+        let keys = serde_json::to_string(&Keys { keys: key.publics() }).unwrap();
         std::thread::spawn(move || {
             let (mut connection, _) = listener.accept().unwrap();
             let mut request = [0; 4096];
@@ -265,7 +294,7 @@ mod tests {
         let verifier = verifier_of(&key);
         // The public key taken for a shared secret: the classic confusion.
         let header = Header { alg: Algorithm::HS256, ..key.header.clone() };
-        let public = serde_json::to_vec(key.public()).unwrap();
+        let public = serde_json::to_vec(&key.publics()[0]).unwrap();
         let confused =
             jsonwebtoken::encode(&header, &claims_of(somebody()), &EncodingKey::from_secret(&public)).unwrap();
         let foreign = SigningKey { header: key.header.clone(), ..SigningKey::ephemeral().unwrap() };
@@ -284,11 +313,11 @@ mod tests {
         let file = directory.path().join("signing-key.pem");
         let made = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
         let read = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(made.public(), read.public());
+        assert_eq!(made.publics(), read.publics());
         assert_eq!(made.header.kid.as_ref().map(String::len), Some(43));
         create(&file).unwrap();
         let again = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(made.public(), again.public(), "a second maker leaves the first key alone");
+        assert_eq!(made.publics(), again.publics(), "a second maker leaves the first key alone");
         assert_eq!(directory.path().read_dir().unwrap().count(), 1, "no draft is left behind");
     }
 

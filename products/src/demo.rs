@@ -36,7 +36,7 @@ pub fn load_in_time(app: App) {
                     tracing::debug!(%error, "the sample catalogue has to wait");
                     tokio::time::sleep(AGAIN).await;
                 }
-                Err(error) => return tracing::error!(%error, "the sample catalogue cannot be loaded"),
+                Err(error) => return error.log("the sample catalogue cannot be loaded"),
             }
         }
     });

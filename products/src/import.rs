@@ -9,10 +9,10 @@ use std::sync::mpsc;
 
 use common::contract::products::ProductId;
 use common::error::{Error, FieldError, Result};
-use common::http::{read_body, refuse_data};
+use common::http::{drain, read_body};
 use common::input::{Fields, Input};
 use rocket::Request;
-use rocket::data::{Data, FromData};
+use rocket::data::Data;
 use serde::Serialize;
 
 pub use self::mapping::{Mapping, OnError};
@@ -48,20 +48,22 @@ pub enum Format {
     NdJson,
 }
 
-#[rocket::async_trait]
-impl<'r> FromData<'r> for Upload {
-    type Error = Error;
-
-    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+impl Upload {
+    /// Reads the body of a request, if it may be sent at all. The body of one that may not is read too, and thrown away: a proxy takes an
+    /// instance that stops listening in the middle of a file for a dead one.
+    pub(crate) async fn read(request: &Request<'_>, data: Data<'_>, allowed: Result<()>) -> Result<Self> {
         let media = request.content_type().map(|given| (given.top().as_str(), given.sub().as_str()));
         let format = match media {
-            Some(("text", "csv")) => Format::Csv,
-            Some(("application", "x-ndjson" | "ndjson")) => Format::NdJson,
-            _ => return refuse_data(request, Error::unsupported_media_type("text/csv or application/x-ndjson")),
+            Some(("text", "csv")) => Ok(Format::Csv),
+            Some(("application", "x-ndjson" | "ndjson")) => Ok(Format::NdJson),
+            _ => Err(Error::unsupported_media_type("text/csv or application/x-ndjson")),
         };
-        match read_body(data, MAX_BYTES).await {
-            Ok(bytes) => rocket::data::Outcome::Success(Self { format, bytes }),
-            Err(error) => refuse_data(request, error),
+        match allowed.and(format) {
+            Ok(format) => Ok(Self { format, bytes: read_body(data, MAX_BYTES).await? }),
+            Err(error) => {
+                drain(data, MAX_BYTES).await;
+                Err(error)
+            }
         }
     }
 }

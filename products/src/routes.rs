@@ -4,10 +4,11 @@ use common::Page;
 use common::auth::Identity;
 use common::contract::products::ProductId;
 use common::error::{Error, Result};
-use common::http::{Json, Query, in_requests};
+use common::http::{Json, Query, in_long_requests, in_requests, refuse_data};
 use common::input::{Fields, Input};
 use common::problem::refuse;
 use common::telemetry::whoami;
+use rocket::data::{Data, FromData};
 use rocket::http::{ContentType, Status};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::{Created, NoContent};
@@ -26,9 +27,11 @@ use crate::stock::{Books, Restock};
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    in_requests(routes![
-        list, categories, category, product, by_ids, add, replace, change, withdraw, books, restock, upload, image, who
-    ])
+    let mut routes = in_requests(routes![
+        list, categories, category, product, by_ids, add, replace, change, withdraw, books, restock, image, who
+    ]);
+    routes.extend(in_long_requests(routes![upload]));
+    routes
 }
 
 /// Somebody who is signed in as an admin.
@@ -143,9 +146,39 @@ async fn restock(app: &State<App>, _admin: Admin, id: ProductId, restock: Json<R
     edit::restock(app, id, restock.0.0).await.map(Answer)
 }
 
-#[post("/import", data = "<upload>")]
-async fn upload(app: &State<App>, _admin: Admin, mapping: Query<Mapping>, upload: Upload) -> Result<Answer<Report>> {
-    import::import(app, mapping.0, upload).await.map(Answer)
+/// A file of an admin, and how its columns become products.
+struct Catalogue {
+    mapping: Mapping,
+    upload: Upload,
+}
+
+#[rocket::async_trait]
+impl<'r> FromData<'r> for Catalogue {
+    type Error = Error;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+        let admin = succeeded(request.guard::<Admin>().await);
+        let mapping = succeeded(request.guard::<Query<Mapping>>().await);
+        let mapping = admin.and(mapping);
+        let allowed = mapping.as_ref().map(|_| ()).map_err(Clone::clone);
+        match (Upload::read(request, data, allowed).await, mapping) {
+            (Ok(upload), Ok(mapping)) => rocket::data::Outcome::Success(Self { mapping: mapping.0, upload }),
+            (Err(error), _) | (_, Err(error)) => refuse_data(request, error),
+        }
+    }
+}
+
+fn succeeded<T>(outcome: Outcome<T, Error>) -> Result<T> {
+    match outcome {
+        Outcome::Success(value) => Ok(value),
+        Outcome::Error((_, error)) => Err(error),
+        Outcome::Forward(status) => Err(Error::internal(format!("a guard forwards with {status}"))),
+    }
+}
+
+#[post("/import", data = "<catalogue>")]
+async fn upload(app: &State<App>, catalogue: Catalogue) -> Result<Answer<Report>> {
+    import::import(app, catalogue.mapping, catalogue.upload).await.map(Answer)
 }
 
 #[get("/images/<name>")]

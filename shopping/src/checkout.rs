@@ -12,11 +12,17 @@ use common::contract::shopping::{OrderCancelled, OrderConfirmed, OrderId};
 use common::error::{Error, Result};
 use common::store::Events;
 use rocket::futures::future::join_all;
+use tokio::time::Instant;
 
 use crate::App;
 use crate::idempotency::{Checkout, IdempotencyKey};
 use crate::order::{Order, OrderView, Status, own};
 use crate::payment::Payment;
+
+/// What a database has written is on most of its nodes within milliseconds; without them it is not at all.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
+/// A look-up costs a round trip.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// How often the sweeper looks. It costs one look-up in an index.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +43,7 @@ pub async fn place(app: &App, customer: CustomerId, key: IdempotencyKey, checkou
         Some(order) => (order, true),
         None => match begin(app, customer, &key, &checkout).await {
             Ok(order) => (order, false),
+            Err(error) if error.is_duplicate() => (winner(app, customer, &key).await?, true),
             // The same key a moment earlier: it may have ordered, and emptied the cart, since we looked.
             Err(error) => (app.orders.by_key(customer, &key).await?.ok_or(error)?, true),
         },
@@ -44,6 +51,18 @@ pub async fn place(app: &App, customer: CustomerId, key: IdempotencyKey, checkou
     order.require_same(&checkout)?;
     let order = if order.status() == Status::Pending { carry_on(app, order).await? } else { order };
     Ok(Placed { outcome: order.outcome(), replayed })
+}
+
+/// The order of whoever came first with this key. It is written; until it is written for good, it is not shown.
+async fn winner(app: &App, customer: CustomerId, key: &IdempotencyKey) -> Result<Order> {
+    let deadline = Instant::now() + SHOWN_WITHIN;
+    loop {
+        match app.orders.by_key(customer, key).await? {
+            Some(order) => return Ok(order),
+            None if Instant::now() < deadline => tokio::time::sleep(GLANCE).await,
+            None => return Err(Error::busy("The same order is being placed; try again under the same key.")),
+        }
+    }
 }
 
 /// Writes the pending order: from here on, the key belongs to it.
@@ -168,7 +187,7 @@ pub(crate) fn sweep(app: App) {
         loop {
             tick.tick().await;
             if let Err(error) = sweep_once(&app).await {
-                tracing::error!(%error, "orders could not be swept");
+                error.log("orders could not be swept");
             }
         }
     });

@@ -181,7 +181,7 @@ pub(crate) fn sweep(app: App) {
         loop {
             tick.tick().await;
             if let Err(error) = sweep_once(&app).await {
-                tracing::error!(%error, "reservations could not be swept");
+                error.log("reservations could not be swept");
             }
         }
     });

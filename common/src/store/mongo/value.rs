@@ -180,7 +180,9 @@ mod tests {
             "[1,[null,{}],\"x\"]",
             "{\"z\":1,\"a\":{\"\":1,\"a.b\":2,\"$c\":{\"$ref\":3}}}",
         ] {
-            assert_eq!(there_and_back(text), text);
+            // As it is written here, whatever features that has.
+            let text = serde_json::from_str::<serde_json::Value>(text).unwrap().to_string();
+            assert_eq!(there_and_back(&text), text);
         }
     }
 
