@@ -75,7 +75,7 @@ fn test() -> Result<(), String> {
 /// One suite for every transport, engine and outbox; those that need servers get private ones.
 fn conformance(report: &mut Report) {
     let name = "conformance: bus, store, outbox";
-    let suite = Suite::cargo(name, &["--package", "common", "--tests"]).without_units();
+    let suite = Suite::cargo(name, &["--package", "common"]).without_units();
     match RabbitMq::start().and_then(|rabbitmq| Ok((rabbitmq, MongoDb::start()?))) {
         Ok((rabbitmq, mongodb)) => {
             let suite = suite.with("AMQP_URL", rabbitmq.url()).with("MONGODB_URI", mongodb.url());
@@ -112,7 +112,7 @@ fn fleets(report: &mut Report) {
 /// Journeys of these files of `journeys/tests`.
 fn journeys(name: &'static str, files: &[&str]) -> Suite {
     let files = files.iter().flat_map(|file| ["--test", file]);
-    Suite::cargo(name, &["--package", "journeys", "--no-fail-fast"].into_iter().chain(files).collect::<Vec<_>>())
+    Suite::cargo(name, &["--package", "journeys"].into_iter().chain(files).collect::<Vec<_>>())
 }
 
 fn journeys_in_a_fleet(report: &mut Report) {

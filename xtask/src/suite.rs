@@ -11,10 +11,10 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// `cargo test` with these arguments.
+    /// `cargo test` with these arguments. A binary whose tests fail does not hide what comes after it.
     pub(crate) fn cargo(name: &'static str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO"));
-        command.arg("test").args(arguments);
+        command.args(["test", "--no-fail-fast"]).args(arguments);
         Self { name, command }
     }
 
