@@ -64,7 +64,13 @@ impl Client {
         };
         let lines = std::str::from_utf8(&self.buffer[..head]).map_err(text)?;
         let status = lines.get(9..12).and_then(|code| code.parse().ok()).ok_or("no status")?;
-        let length = lines.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        let length = lines
+            .lines()
+            .find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+            })
+            .unwrap_or(0);
         while self.buffer.len() < head + length {
             if self.stream.read_buf(&mut self.buffer).await.map_err(text)? == 0 {
                 return Err("the answer ends too early".to_owned());
@@ -74,41 +80,59 @@ impl Client {
     }
 }
 
-/// Requests per second of the same request over so many connections, from one thread, so that the server has the rest of the
-/// machine.
-pub(crate) async fn throughput(
-    to: SocketAddr,
-    request: Vec<u8>,
-    connections: usize,
-    time: Duration,
-) -> Result<f64, String> {
-    let load = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
-        runtime.block_on(load(to, request, connections, time))
-    };
-    tokio::task::spawn_blocking(load).await.map_err(text)?
+/// What came of a load.
+#[derive(Default)]
+pub(crate) struct Load {
+    /// How long each answer took.
+    pub(crate) times: Vec<Duration>,
+    /// How long all of it took.
+    pub(crate) took: Duration,
 }
 
-async fn load(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<f64, String> {
+impl Load {
+    /// Answers per second.
+    pub(crate) fn rate(&self) -> f64 {
+        crate::table::number(self.times.len()) / self.took.as_secs_f64()
+    }
+
+    /// Another load, after this one.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.times.extend(other.times);
+        self.took += other.took;
+    }
+}
+
+/// The same request again and again over so many connections, from one thread, so that the server has the rest of the
+/// machine.
+pub(crate) async fn load(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<Load, String> {
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
+        runtime.block_on(all_at_once(to, request, connections, time))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(text)?
+}
+
+async fn all_at_once(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<Load, String> {
     let started = Instant::now();
     let mut running = JoinSet::new();
     for _ in 0..connections {
         let request = request.clone();
         running.spawn(async move {
             let mut client = Client::connect(to).await?;
-            let mut answered = 0;
+            let mut times = Vec::new();
             while started.elapsed() < time {
+                let sent = Instant::now();
                 client.send(&request).await?.expect(200)?;
-                answered += 1;
+                times.push(sent.elapsed());
             }
-            Ok::<_, String>(answered)
+            Ok::<_, String>(times)
         });
     }
-    let mut answered = 0;
+    let mut times = Vec::new();
     while let Some(client) = running.join_next().await {
-        answered += client.map_err(text)??;
+        times.extend(client.map_err(text)??);
     }
-    Ok(crate::table::number(answered) / started.elapsed().as_secs_f64())
+    Ok(Load { times, took: started.elapsed() })
 }
 
 /// A Rocket with one route that answers the JSON in `BARE_JSON`, and nothing else.

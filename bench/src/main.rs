@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask bench` runs it in release mode. It starts what it needs on free ports and in temporary directories.
 
+mod bus;
+mod fleet;
 mod http;
 mod mongo;
 mod shop;
@@ -14,18 +16,12 @@ use std::process::ExitCode;
 use crate::table::Table;
 
 fn main() -> ExitCode {
-    // The bare Rocket that Souk is measured against is a process of its own, as Souk is.
-    if std::env::args().nth(1).as_deref() == Some("bare") {
-        return match rocket::execute(http::bare()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    if std::env::args().nth(1).as_deref() == Some(mongo::RIVAL) {
-        return mongo::rival();
+    // What Souk is measured against is a process of its own, as Souk is.
+    match std::env::args().nth(1).as_deref() {
+        Some("bare") => return ended(rocket::execute(http::bare())),
+        Some("bare-mongo") => return ended(rocket::execute(fleet::bare())),
+        Some(mongo::RIVAL) => return mongo::rival(),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = runtime.map_err(table::text).and_then(|runtime| runtime.block_on(measure()));
@@ -39,6 +35,16 @@ fn main() -> ExitCode {
     }
 }
 
+fn ended(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 async fn measure() -> Result<bool, String> {
     let mut table = Table::default();
     println!("(on a machine that others use too: compare within one run)\n");
@@ -46,6 +52,8 @@ async fn measure() -> Result<bool, String> {
     stores::holds(&mut table).await?;
     stores::stock_inside_or_beside(&mut table).await?;
     shop::measure(&mut table).await?;
+    bus::measure(&mut table).await?;
     mongo::measure(&mut table).await?;
+    fleet::measure(&mut table).await?;
     Ok(table.close())
 }

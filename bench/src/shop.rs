@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rocket::serde::json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::http::{Client, request, throughput};
+use crate::http::{Client, load, request};
 use crate::table::{Table, Target, median, number, p99, text};
 
 const ROUNDS: usize = 5;
@@ -20,9 +20,9 @@ const PASSWORD: &str = "a long enough password";
 const ROWS: usize = 53_940;
 
 /// A process that is stopped with us.
-struct Server {
-    process: Child,
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) process: Child,
+    pub(crate) address: SocketAddr,
 }
 
 impl Drop for Server {
@@ -39,7 +39,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     let admin = make_admin(&souk, directory.path())?;
     against_bare_rocket(table, &shop).await?;
     memory(table, &shop).await?;
-    buying(table, &shop).await?;
+    buying(table, shop.address, "16 customers").await?;
     importing(table, &shop, &admin).await?;
     drop(shop);
 
@@ -91,11 +91,11 @@ async fn open(souk: &Path, data: &Path) -> Result<Server, String> {
     wait_for(Server { process, address }).await
 }
 
-fn free_address() -> Result<SocketAddr, String> {
+pub(crate) fn free_address() -> Result<SocketAddr, String> {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(text)
 }
 
-async fn wait_for(mut server: Server) -> Result<Server, String> {
+pub(crate) async fn wait_for(mut server: Server) -> Result<Server, String> {
     while tokio::net::TcpStream::connect(server.address).await.is_err() {
         if let Some(status) = server.process.try_wait().map_err(text)? {
             return Err(format!("a server has ended: {status}"));
@@ -123,8 +123,8 @@ async fn against_bare_rocket(table: &mut Table, shop: &Server) -> Result<(), Str
 
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let ours = throughput(shop.address, read.clone(), CONNECTIONS, TIME).await?;
-        let theirs = throughput(bare.address, read.clone(), CONNECTIONS, TIME).await?;
+        let ours = load(shop.address, read.clone(), CONNECTIONS, TIME).await?.rate();
+        let theirs = load(bare.address, read.clone(), CONNECTIONS, TIME).await?.rate();
         rates.push(ours);
         ratios.push(ours / theirs);
     }
@@ -175,9 +175,8 @@ fn bearer(sign_in: &Value) -> Result<String, String> {
     Ok(format!("Authorization: Bearer {token}\r\n"))
 }
 
-/// Sixteen customers put something in their carts and order it, again and again.
-async fn buying(table: &mut Table, shop: &Server) -> Result<(), String> {
-    let address = shop.address;
+/// Sixteen customers put something in their carts and order it, again and again; `who` they are says the table.
+pub(crate) async fn buying(table: &mut Table, address: SocketAddr, who: &str) -> Result<(), String> {
     let mut client = Client::connect(address).await?;
     let list = client.send(&request("GET", "/products?limit=100", "", "")).await?.expect(200)?.json()?;
     let items = list["items"].as_array().ok_or("no products")?;
@@ -224,10 +223,11 @@ async fn buying(table: &mut Table, shop: &Server) -> Result<(), String> {
         time = time.max(took);
     }
     let rate = |count: usize| number(count) / time.as_secs_f64();
-    table.add("16 customers add to the cart and order: additions", rate(adds.len()), "/s", Target::None);
-    table.add("16 customers add to the cart and order: addition, p99", p99(adds), "ms", Target::None);
-    table.add("16 customers add to the cart and order: orders", rate(orders.len()), "/s", Target::None);
-    table.add("16 customers add to the cart and order: order, p99", p99(orders), "ms", Target::None);
+    let (added, ordered) = (rate(adds.len()), rate(orders.len()));
+    table.add(&format!("{who} add to the cart and order: additions"), added, "/s", Target::None);
+    table.add(&format!("{who} add to the cart and order: addition, p99"), p99(adds), "ms", Target::None);
+    table.add(&format!("{who} add to the cart and order: orders"), ordered, "/s", Target::None);
+    table.add(&format!("{who} add to the cart and order: order, p99"), p99(orders), "ms", Target::None);
     Ok(())
 }
 

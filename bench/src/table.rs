@@ -51,6 +51,12 @@ pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
+/// The answer that half are faster than, in milliseconds.
+pub(crate) fn p50(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+}
+
 /// The answer that 99 of 100 are faster than, in milliseconds.
 pub(crate) fn p99(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();

@@ -58,7 +58,9 @@ pub fn run(
         let _telemetry = telemetry.start()?;
         let shop = start(&service).map_err(|error| error.for_operator())?;
         tracing::info!(address = %service.address, port = service.port, version = env!("CARGO_PKG_VERSION"), "starting");
-        http::run(shop, &service.bus, http::DRAIN).await.map_err(|error| match error.kind() {
+        let outcome = http::run(shop, &service.bus, http::DRAIN).await;
+        service.database.close().await;
+        outcome.map_err(|error| match error.kind() {
             ErrorKind::Bind(reason) | ErrorKind::Io(reason) => {
                 format!("cannot listen on {} port {}: {reason}", service.address, service.port)
             }

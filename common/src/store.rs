@@ -95,6 +95,15 @@ impl Database {
         Self(Arc::new(Inner { name, engine, emitted: Notify::new(), delivered: Notify::new() }))
     }
 
+    /// Ends the connections, if there are any. To be called once nobody works with it any more, and before the runtime ends: MongoDB's
+    /// driver says goodbye in a task of its own.
+    pub async fn close(&self) {
+        match &self.0.engine {
+            Engine::Sqlite(_) => {}
+            Engine::Mongo(mongo) => mongo.close().await,
+        }
+    }
+
     /// The service whose database it is.
     #[must_use]
     pub fn name(&self) -> &'static str {

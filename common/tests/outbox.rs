@@ -405,6 +405,7 @@ impl Kitchen {
         let counts: Collection<Order> = database.collection().unwrap();
         counts.insert(Self::COUNT.parse().unwrap(), Order { number: 0 }).await.unwrap();
         relay(database.clone(), bus.clone());
+        bus.announces::<Cooked>();
         let listening = (database, counts.clone());
         let (handle, handled) = watch::channel(BTreeSet::new());
         bus.subscribe("kitchen", move |delivery: Delivery<Ordered>| {

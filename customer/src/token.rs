@@ -215,6 +215,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn keys_may_come_by_url() {
+        let (key, identity) = (SigningKey::ephemeral().unwrap(), somebody());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/.well-known/jwks.json", listener.local_addr().unwrap());
+        let keys = serde_json::to_string(&Keys { keys: vec![key.public().clone()] }).unwrap();
+        std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let read = connection.read(&mut request).unwrap();
+            assert!(request[..read].starts_with(b"GET /.well-known/jwks.json "));
+            write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{keys}", keys.len()).unwrap();
+        });
+        let verifier = Verifier::by_url(url.parse().unwrap());
+        assert_eq!(verifier.verify(&key.mint(identity).unwrap()).await.unwrap(), identity);
+        // Nobody listens any more, and nobody asks for a key that is known.
+        assert_eq!(verifier.verify(&key.mint(identity).unwrap()).await.unwrap(), identity);
+        let other = SigningKey::ephemeral().unwrap().mint(identity).unwrap();
+        let unknown = Verifier::by_url(url.parse().unwrap()).verify(&other).await.unwrap_err();
+        assert_eq!(unknown.kind(), Kind::Unavailable);
+    }
+
+    #[tokio::test]
     async fn what_is_not_quite_a_token_is_refused() {
         type Spoil = fn(&mut Header, &mut Claims);
         let cases: [(&str, Spoil); 8] = [

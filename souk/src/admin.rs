@@ -44,18 +44,31 @@ async fn create(
 ) -> Result<(), String> {
     let email: Email = address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))?;
     let (database, shop) = open(customers)?;
+    let outcome = create_in(&database, &shop, address, email, password_file, promote).await;
+    database.close().await;
+    outcome
+}
+
+async fn create_in(
+    database: &Database,
+    shop: &str,
+    address: &str,
+    email: Email,
+    password_file: Option<PathBuf>,
+    promote: bool,
+) -> Result<(), String> {
     if promote {
-        let promoted = admin::promote(&database, &email).await.map_err(text)?;
+        let promoted = admin::promote(database, &email).await.map_err(text)?;
         promoted.ok_or_else(|| format!("{address} has no account in {shop}"))?;
         println!("{address} is an admin in {shop} from the next sign-in on, with the same password.");
         return Ok(());
     }
     // Anybody may have signed up with this address; their password would be the admin's.
-    if admin::knows(&database, &email).await.map_err(text)? {
+    if admin::knows(database, &email).await.map_err(text)? {
         return Err(format!("{address} has an account in {shop} already; if it is the right person's, say --promote"));
     }
     let password = password(password_file.as_deref())?;
-    admin::create(&database, email, password).await.map_err(text)?;
+    admin::create(database, email, password).await.map_err(text)?;
     println!("{address} is an admin in {shop} now and can sign in.");
     Ok(())
 }

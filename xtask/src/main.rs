@@ -53,7 +53,7 @@ fn check() -> Result<(), String> {
     // `--deny warnings` for rustdoc goes by the environment.
     run(cargo_command(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
     let mut report = Report::default();
-    report.run(Suite::cargo("fast tests", &["--workspace", "--exclude", "journeys", "--lib", "--bins"]));
+    report.run(Suite::units("fast tests"));
     if Command::new("cargo-deny").arg("--version").output().is_ok_and(|output| output.status.success()) {
         cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])?;
     } else {
@@ -65,9 +65,12 @@ fn check() -> Result<(), String> {
 fn test() -> Result<(), String> {
     build_programs(false)?;
     let mut report = Report::default();
-    report.run(Suite::cargo("unit tests", &["--workspace", "--exclude", "journeys", "--lib", "--bins"]));
+    report.run(Suite::units("unit tests"));
+    report.run(Suite::files("services: their programs", &["memory", "program"]));
     conformance(&mut report);
-    report.run(journeys("journeys: one process", &["shop", "process", "real_catalogue"]));
+    let souk = fleet::target().join("debug").join("souk");
+    let suite = Suite::files("journeys: one process", &["shop", "process", "real_catalogue"]);
+    report.run(suite.with("SOUK_BIN", &souk.to_string_lossy()));
     fleets(&mut report);
     report.close()
 }
@@ -75,7 +78,7 @@ fn test() -> Result<(), String> {
 /// One suite for every transport, engine and outbox; those that need servers get private ones.
 fn conformance(report: &mut Report) {
     let name = "conformance: bus, store, outbox";
-    let suite = Suite::cargo(name, &["--package", "common"]).without_units();
+    let suite = Suite::files(name, &["bus", "store", "outbox", "amqp", "mongo", "reports"]);
     match RabbitMq::start().and_then(|rabbitmq| Ok((rabbitmq, MongoDb::start()?))) {
         Ok((rabbitmq, mongodb)) => {
             let suite = suite.with("AMQP_URL", rabbitmq.url()).with("MONGODB_URI", mongodb.url());
@@ -95,7 +98,7 @@ fn conformance(report: &mut Report) {
 
 /// What a fleet is made of, then journeys through one.
 fn fleets(report: &mut Report) {
-    let suite = |name, test| Suite::cargo(name, &["--package", "fleet", "--test", test]).with_those_that_need_servers();
+    let suite = |name, test| Suite::files(name, &[test]).with_those_that_need_servers();
     if needed(report, "fleet: nginx", &[Nginx::obtain]) {
         report.run(suite("fleet: nginx", "nginx"));
     }
@@ -103,16 +106,10 @@ fn fleets(report: &mut Report) {
         report.run(suite("fleet: RabbitMQ, MongoDB", "servers"));
     }
     if needed(report, "journeys: a fleet", &[RabbitMq::obtain, MongoDb::obtain, Nginx::obtain]) {
-        report.run(suite("fleet: its parts", "fleet"));
+        report.run(suite("fleet: its parts", "parts"));
         journeys_in_a_fleet(report);
-        report.run(journeys("journeys: about fleets", &["fleet"]).with_those_that_need_servers());
+        report.run(Suite::files("journeys: about fleets", &["fleets"]).with_those_that_need_servers());
     }
-}
-
-/// Journeys of these files of `journeys/tests`.
-fn journeys(name: &'static str, files: &[&str]) -> Suite {
-    let files = files.iter().flat_map(|file| ["--test", file]);
-    Suite::cargo(name, &["--package", "journeys"].into_iter().chain(files).collect::<Vec<_>>())
 }
 
 fn journeys_in_a_fleet(report: &mut Report) {
@@ -133,7 +130,7 @@ fn journeys_in_a_fleet(report: &mut Report) {
     });
     match started {
         Ok(fleet) => {
-            let suite = journeys(NAME, &["shop", "real_catalogue"])
+            let suite = Suite::files(NAME, &["shop", "real_catalogue"])
                 .with("SOUK_URL", fleet.url())
                 .with("SOUK_ADMIN_EMAIL", &email)
                 .with("SOUK_ADMIN_PASSWORD", password);
@@ -161,14 +158,21 @@ fn needed(report: &mut Report, name: &'static str, what: &[fn() -> fleet::Result
 
 /// The services and `souk`.
 fn build_programs(release: bool) -> Result<(), String> {
-    let packages = fleet::programs().into_iter().flat_map(|package| ["--package", package]);
+    build(&fleet::programs(), release)
+}
+
+/// Programs of the workspace, with the features that all of it has: see [`Suite`].
+fn build(programs: &[&str], release: bool) -> Result<(), String> {
+    let programs = programs.iter().flat_map(|program| ["--bin", program]);
     let profile = release.then_some("--release");
-    cargo(&["build"].into_iter().chain(profile).chain(packages).collect::<Vec<_>>())
+    cargo(&["build", "--workspace"].into_iter().chain(profile).chain(programs).collect::<Vec<_>>())
 }
 
 fn bench() -> Result<(), String> {
-    cargo(&["build", "--release", "--package", "souk", "--package", "bench"])?;
-    cargo(&["run", "--release", "--quiet", "--package", "bench"])
+    let programs: Vec<&str> = fleet::programs().into_iter().chain(["bench"]).collect();
+    build(&programs, true)?;
+    let bench = fleet::target().join("release").join("bench");
+    run(&mut Command::new(bench))
 }
 
 fn cargo_command(arguments: &[&str]) -> Command {

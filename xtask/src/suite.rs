@@ -1,6 +1,7 @@
 //! Test suites and the table at the end: what ran, what passed, what failed, and what was skipped for want of something.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -11,17 +12,21 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// `cargo test` with these arguments. A binary whose tests fail does not hide what comes after it.
-    pub(crate) fn cargo(name: &'static str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["test", "--no-fail-fast"]).args(arguments);
-        Self { name, command }
+    /// The tests at the foot of each file.
+    pub(crate) fn units(name: &'static str) -> Self {
+        Self::cargo(name, &["--lib", "--bins"])
     }
 
-    /// Only the files under `tests/`, for the units ran before.
-    pub(crate) fn without_units(mut self) -> Self {
-        self.command.args(["--test", "*"]);
-        self
+    /// The tests under `tests/` that have these names, of whatever package.
+    pub(crate) fn files(name: &'static str, files: &[&str]) -> Self {
+        Self::cargo(name, &files.iter().flat_map(|file| ["--test", file]).collect::<Vec<_>>())
+    }
+
+    /// Always the whole workspace: with fewer packages, their dependencies would have other features and be built anew.
+    fn cargo(name: &'static str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
+        Self { name, command }
     }
 
     /// With a variable in its environment, such as where a server is.
@@ -123,7 +128,8 @@ fn counted(counts: &str, what: &str) -> u64 {
 /// A command as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
-    format!("cargo {}", arguments.join(" "))
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();
+    format!("{program} {}", arguments.join(" "))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The transport over RabbitMQ. This file is what the bus calls, and what the parts share; each part is a file in `amqp/`.
 //!
-//! Two connections: one publishes (calls, replies, events) and hears the replies, one consumes, because a broker that is short
-//! of memory stops what a publishing connection sends, acknowledgements too. `supervisor` keeps both for ever.
+//! Three connections: one publishes calls and events and hears the replies, one serves (calls in, replies out), one hears
+//! events. A broker that is short of memory stops whatever a publishing connection sends; the last publishes nothing, so that
+//! events are acknowledged all the same. `supervisor` keeps each for ever; the last two are made when they are needed.
 
 mod breaker;
 mod consumer;
@@ -12,6 +13,7 @@ mod listener;
 mod names;
 mod options;
 mod publisher;
+mod replies;
 mod retry;
 mod server;
 mod supervisor;
@@ -33,7 +35,8 @@ use self::link::{Health, Link};
 use self::listener::Listening;
 use self::names::Names;
 pub use self::options::AmqpOptions;
-use self::publisher::{Outgoing, Publisher, Reply};
+use self::publisher::{Outgoing, Publisher};
+use self::replies::{Replies, Reply};
 use self::server::Service;
 use super::{Bytes, Listener, Message, Responder, owner};
 use crate::error::{Error, Kind, Result};
@@ -56,12 +59,15 @@ pub(super) struct Amqp {
 
 /// What every part of the transport knows.
 struct Shared {
+    uri: AMQPUri,
+    name: String,
     names: Names,
     counting: Arc<Counting>,
     phase: watch::Sender<Phase>,
     closed: watch::Sender<bool>,
     publishing: watch::Sender<Option<Arc<Publisher>>>,
-    consuming: watch::Sender<Option<Arc<Link>>>,
+    serving: watch::Sender<Option<Arc<Replies>>>,
+    hearing: watch::Sender<Option<Arc<Link>>>,
     /// Messages that are being worked on.
     in_hand: watch::Sender<usize>,
 }
@@ -86,15 +92,19 @@ impl Amqp {
     pub(super) fn start(options: AmqpOptions) -> Result<Self> {
         let uri = options::parse(&options.url)?;
         let shared = Arc::new(Shared {
+            uri,
+            name: options.name,
             names: Names(options.prefix),
             counting: Arc::default(),
             phase: watch::Sender::new(Phase::Open),
             closed: watch::Sender::new(false),
             publishing: watch::Sender::new(None),
-            consuming: watch::Sender::new(None),
+            serving: watch::Sender::new(None),
+            hearing: watch::Sender::new(None),
             in_hand: watch::Sender::new(0),
         });
-        shared.keep_connected(&uri, &options.name);
+        let counting = Arc::clone(&shared.counting);
+        shared.keep("publishes", &shared.publishing, move |link| Publisher::start(link, Arc::clone(&counting)));
         Ok(Self {
             shared,
             services: Mutex::default(),
@@ -139,6 +149,10 @@ impl Amqp {
         if let Some(service) = services.get(service) {
             return service.add(name, responder);
         }
+        if services.is_empty() {
+            let counting = Arc::clone(&self.shared.counting);
+            self.shared.keep("serves", &self.shared.serving, move |link| Replies::start(link, Arc::clone(&counting)));
+        }
         let serving = Service::new(Arc::clone(&self.shared), service);
         serving.add(name, responder);
         services.insert(service, Arc::clone(&serving));
@@ -154,6 +168,9 @@ impl Amqp {
         let key = (listener, owner(event));
         if let Some(listening) = listening.get(&key) {
             return listening.add(event, hear);
+        }
+        if listening.is_empty() {
+            self.shared.keep("hears", &self.shared.hearing, |link| std::future::ready(Ok(link)));
         }
         let new = Listening::new(Arc::clone(&self.shared), listener, key.1);
         new.add(event, hear);
@@ -178,7 +195,7 @@ impl Amqp {
         }
     }
 
-    /// Waits until both connections are there and everything that was registered is being consumed.
+    /// Waits until the connections are there and everything that was registered is being consumed.
     pub(super) async fn ready(&self) {
         let consumers = lock(&self.consumers).clone();
         // An end of the bus ends the waiting, too.
@@ -189,7 +206,7 @@ impl Amqp {
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        self.shared.publisher().is_some() && self.shared.consuming.borrow().is_some()
+        self.shared.publisher().is_some() && lock(&self.consumers).iter().all(|consuming| *consuming.borrow())
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -216,19 +233,26 @@ impl Amqp {
             let messages = *self.shared.in_hand.borrow();
             tracing::warn!(messages, "still in hand when the bus was closed");
         }
-        let (publisher, consuming) = (self.shared.publisher(), self.shared.consuming.borrow().clone());
+        let (publisher, replies, hearing) = (
+            self.shared.publishing.borrow().clone(),
+            self.shared.serving.borrow().clone(),
+            self.shared.hearing.borrow().clone(),
+        );
         tokio::join!(
             async {
-                if let Some(link) = consuming {
-                    link.close().await;
+                if let Some(replies) = replies {
+                    replies.close().await;
                 }
             },
             async {
-                if let Some(publisher) = publisher {
-                    publisher.close().await;
+                if let Some(link) = hearing {
+                    link.close().await;
                 }
-            }
+            },
         );
+        if let Some(publisher) = publisher {
+            publisher.close().await;
+        }
         self.shared.closed.send_replace(true);
     }
 
@@ -256,23 +280,22 @@ impl Drop for Amqp {
 }
 
 impl Shared {
-    fn keep_connected(self: &Arc<Self>, uri: &AMQPUri, name: &str) {
-        let counting = Arc::clone(&self.counting);
+    /// Keeps a connection from now on.
+    fn keep<T: Send + Sync + 'static, F>(
+        &self,
+        role: &str,
+        current: &watch::Sender<Option<Arc<T>>>,
+        establish: impl Fn(Arc<Link>) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<Arc<T>>> + Send + 'static,
+    {
         tokio::spawn(supervisor::keep(
-            uri.clone(),
-            format!("{name} publishes"),
+            self.uri.clone(),
+            format!("{} {role}", self.name),
             Arc::clone(&self.counting),
-            self.publishing.clone(),
+            current.clone(),
             self.closed.subscribe(),
-            async move |link| Publisher::start(link, Arc::clone(&counting)).await,
-        ));
-        tokio::spawn(supervisor::keep(
-            uri.clone(),
-            format!("{name} consumes"),
-            Arc::clone(&self.counting),
-            self.consuming.clone(),
-            self.closed.subscribe(),
-            async |link| Ok(link),
+            establish,
         ));
     }
 
@@ -307,10 +330,10 @@ impl Shared {
 
     /// Sends a reply; without a connection it waits for one until nobody waits for the reply any more.
     async fn reply(&self, to: &Arc<str>, reply: Reply, deadline: Instant) {
-        let mut publishing = self.publishing.subscribe();
-        let up = async { publishing.wait_for(Option::is_some).await.ok().and_then(|publisher| publisher.clone()) };
+        let mut serving = self.serving.subscribe();
+        let up = async { serving.wait_for(Option::is_some).await.ok().and_then(|replies| replies.clone()) };
         match timeout_at(deadline, up).await {
-            Ok(Some(publisher)) => publisher.reply(to, reply),
+            Ok(Some(replies)) => replies.send(to, reply),
             _ => self.counting.lost_replies.add(),
         }
     }

@@ -58,6 +58,10 @@ impl Mongo {
         }
     }
 
+    pub(super) async fn close(&self) {
+        self.link.close().await;
+    }
+
     /// Whether there is a primary and all indexes are made.
     pub(super) async fn ping(&self) -> Result<()> {
         self.link.greet().await?;

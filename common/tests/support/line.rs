@@ -1,5 +1,7 @@
 //! What a check talks over: one transport, with nobody else on it, and what that transport promises.
 
+#![allow(dead_code, reason = "not every suite needs all of it")]
+
 use std::time::Duration;
 
 use common::bus::{AmqpOptions, Bus};

@@ -178,3 +178,19 @@ async fn a_slash_at_the_end_changes_nothing() {
     ana.asks(Method::POST, "/shopping/wishlist/").json(json!({"product_id": tea.id})).await.expect_status(200);
     ana.asks(Method::DELETE, &format!("/shopping/wishlist/{}/", tea.id)).await.expect_status(204);
 }
+
+/// Whoever wants to verify tokens needs nobody's secret for it.
+#[tokio::test]
+async fn anyone_can_verify_her_token() {
+    let shop = Shop::shared().await;
+    let sign_in = shop.visitor().signs_up(&new_email("Ana"), PASSWORD).unless_busy().await.expect_status(201);
+    let keys = shop.visitor().gets("/customer/.well-known/jwks.json").await.expect_status(200);
+    let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_value(keys.body).unwrap();
+    let token = sign_in["token"].as_str().unwrap();
+    let key = jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
+    let key = jsonwebtoken::DecodingKey::from_jwk(keys.find(&key).unwrap()).unwrap();
+    let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
+    rules.set_audience(&["souk"]);
+    let claims = jsonwebtoken::decode::<serde_json::Value>(token, &key, &rules).unwrap().claims;
+    assert_eq!(claims["sub"], sign_in["id"]);
+}

@@ -16,6 +16,8 @@ use crate::error::Result;
 
 /// What is done with a queue.
 pub(super) trait Work: Send + Sync + 'static {
+    /// The connection that it is consumed on, as soon as it is there; none once the bus has gone.
+    fn link(&self) -> impl Future<Output = Option<Arc<Link>>> + Send;
     /// Its name.
     fn queue(&self) -> &str;
     /// Messages that the broker hands over before the first of them is acknowledged.
@@ -29,13 +31,12 @@ pub(super) trait Work: Send + Sync + 'static {
 /// Consumes until the bus takes no more work; `consuming` says whether it does at the moment.
 pub(super) async fn keep_consuming<W: Work>(shared: Arc<Shared>, work: Arc<W>, consuming: watch::Sender<bool>) {
     let mut phase = shared.phase.subscribe();
-    let mut links = shared.consuming.subscribe();
     let mut back_off = BackOff::default();
     loop {
         let link = tokio::select! {
-            link = links.wait_for(Option::is_some) => match link.map(|link| link.clone()) {
-                Ok(Some(link)) => link,
-                _ => return,
+            link = work.link() => match link {
+                Some(link) => link,
+                None => return,
             },
             _ = phase.wait_for(|phase| *phase != Phase::Open) => return,
         };

@@ -119,6 +119,16 @@ impl Link {
         cut(&self.socket);
     }
 
+    /// As [`Link::fail`], unless the broker has said that it takes nothing now: then its silence is no sign. Returns whether the
+    /// connection has ended.
+    pub(super) fn fail_unless_blocked(&self, why: &str) -> bool {
+        let blocked = *self.health.borrow() == Health::Blocked;
+        if !blocked {
+            self.fail(why);
+        }
+        !blocked
+    }
+
     pub(super) fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
     }

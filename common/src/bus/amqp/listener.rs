@@ -136,6 +136,10 @@ impl Listening {
 }
 
 impl Work for Listening {
+    async fn link(&self) -> Option<Arc<Link>> {
+        self.shared.hearing.subscribe().wait_for(Option::is_some).await.ok()?.clone()
+    }
+
     fn queue(&self) -> &str {
         &self.queue
     }

@@ -12,7 +12,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Consumer};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -21,6 +21,7 @@ use super::lanes::{Lanes, Weigh};
 use super::link::{Health, Link, PATIENCE, away};
 use super::listener::JSON;
 use super::names::{self, Names, declare_events, declare_listening, table, text};
+use super::replies::REPLIES;
 use super::retry::PERSISTENT;
 use super::wire::{self, LINES, MAX_MESSAGE, VERSION};
 use crate::bus::{Bytes, Message, owner};
@@ -31,21 +32,16 @@ use crate::request_id::RequestId;
 const MAX_PENDING: usize = 8192;
 /// The broker writes an event to the disks of most of its nodes before it confirms; a busy disk is no reason to begin anew.
 const KEPT_WITHIN: Duration = Duration::from_secs(5);
-/// Replies that are ready when the bus is closed are given so long to leave.
-const FLUSH: Duration = Duration::from_millis(500);
 /// The broker's address for replies to this channel.
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 /// What the type of a message says.
 pub(super) const CALLS: &str = "calls";
-/// What the type of a message of replies says.
-pub(super) const REPLIES: &str = "replies";
 
 pub(super) type Answer = Result<Bytes>;
 
 pub(super) struct Publisher {
     pub(super) link: Arc<Link>,
     calls: Channel,
-    replies: Channel,
     events: Channel,
     /// One at a time: lapin may pair what was returned with another message's confirmation, and an event must not count as put
     /// away because another one was.
@@ -58,9 +54,6 @@ pub(super) struct Publisher {
     pending: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
     last_id: AtomicU64,
     outgoing: Lanes<Outgoing>,
-    incoming: Lanes<Reply>,
-    /// A lane of replies is done.
-    sent: Notify,
 }
 
 /// A call on its way out.
@@ -72,22 +65,10 @@ pub(super) struct Outgoing {
     pub(super) body: Bytes,
 }
 
-/// A reply on its way back to whoever called.
-pub(super) struct Reply {
-    pub(super) id: u64,
-    pub(super) answer: Answer,
-}
-
 impl Weigh for Outgoing {
     fn weight(&self) -> usize {
         // The columns in front of it.
         self.body.len() + 100
-    }
-}
-
-impl Weigh for Reply {
-    fn weight(&self) -> usize {
-        self.answer.as_ref().map_or(500, Vec::len) + 30
     }
 }
 
@@ -113,7 +94,7 @@ impl Drop for Pending<'_> {
 impl Publisher {
     /// Opens the channels and begins to listen for replies, before any call can leave.
     pub(super) async fn start(link: Arc<Link>, counting: Arc<Counting>) -> Result<Arc<Self>> {
-        let (calls, replies) = (link.confirming_channel().await?, link.confirming_channel().await?);
+        let calls = link.confirming_channel().await?;
         let (events, puts) = (link.confirming_channel().await?, link.confirming_channel().await?);
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let consuming = calls.basic_consume(REPLY_TO.into(), "replies".into(), options, FieldTable::default());
@@ -121,7 +102,6 @@ impl Publisher {
         let publisher = Arc::new(Self {
             link,
             calls,
-            replies,
             events,
             puts: puts.into(),
             declared: tokio::sync::Mutex::default(),
@@ -131,8 +111,6 @@ impl Publisher {
             // Where it starts is left to chance, so that the ids of an earlier process are not those of this one.
             last_id: AtomicU64::new(RandomState::new().hash_one(0) >> 16),
             outgoing: Lanes::default(),
-            incoming: Lanes::default(),
-            sent: Notify::new(),
         });
         tokio::spawn(receive(answers, Arc::downgrade(&publisher)));
         Ok(publisher)
@@ -162,23 +140,8 @@ impl Publisher {
         }
     }
 
-    /// Sends a reply, together with others to the same caller. `to` is its address, a tab, and its token.
-    pub(super) fn reply(self: &Arc<Self>, to: &Arc<str>, reply: Reply) {
-        if self.incoming.add(to, reply) {
-            tokio::spawn(Arc::clone(self).pump_replies(Arc::clone(to)));
-        }
-    }
-
-    /// Waits until the broker has all replies, and says goodbye to it.
+    /// Says goodbye to the broker.
     pub(super) async fn close(&self) {
-        let sent = async {
-            while !self.incoming.are_idle() {
-                self.sent.notified().await;
-            }
-        };
-        if tokio::time::timeout(FLUSH, sent).await.is_err() {
-            tracing::warn!("replies were still on their way when the bus was closed");
-        }
         self.link.close().await;
         self.give_up();
     }
@@ -217,26 +180,10 @@ impl Publisher {
                 }
                 Ok(Confirmation::Nack(None)) => self.undeliverable(ids.into_iter(), "too many calls wait for it"),
                 Ok(_) => {}
-                Err(error) => self.fail(&error),
+                Err(error) if self.link.fail_unless_blocked(&error.to_string()) => self.give_up(),
+                Err(_) => self.undeliverable(ids.into_iter(), "the broker takes no messages"),
             }
         }
-    }
-
-    async fn pump_replies(self: Arc<Self>, to: Arc<str>) {
-        tokio::task::yield_now().await;
-        while let Some(batch) = self.incoming.next(&to) {
-            let mut message = Vec::with_capacity(batch.iter().map(Weigh::weight).sum());
-            for reply in &batch {
-                wire::write_reply(reply.id, &reply.answer, &mut message);
-            }
-            let (address, token) = to.split_once('\t').unwrap_or((&to, ""));
-            let properties = properties(REPLIES, &token.into(), wire::now());
-            if let Err(error) = publish(&self.replies, ("", address), false, &message, properties, PATIENCE).await {
-                self.counting.lost_replies.add();
-                self.fail(&error);
-            }
-        }
-        self.sent.notify_one();
     }
 
     /// Announces an event, and waits until the broker keeps it for each of its listeners. These are declared first, so that
@@ -303,11 +250,6 @@ impl Publisher {
         }
     }
 
-    fn fail(&self, error: &Error) {
-        self.link.fail(&error.to_string());
-        self.give_up();
-    }
-
     /// Tells all who wait that no reply will come.
     pub(super) fn give_up(&self) {
         self.pending().clear();
@@ -342,7 +284,7 @@ impl Publisher {
 }
 
 /// Publishes to an exchange with a routing key, and waits for the broker's confirmation.
-async fn publish(
+pub(super) async fn publish(
     channel: &Channel,
     (exchange, key): (&str, &str),
     mandatory: bool,
@@ -376,7 +318,7 @@ async fn receive(mut answers: Consumer, publisher: std::sync::Weak<Publisher>) {
 }
 
 /// What each message of calls or replies says about itself.
-fn properties(kind: &str, token: &ShortString, now: u64) -> BasicProperties {
+pub(super) fn properties(kind: &str, token: &ShortString, now: u64) -> BasicProperties {
     let headers = table(&[(names::VERSION, AMQPValue::LongUInt(VERSION))]);
     BasicProperties::default()
         .with_content_type(LINES.into())

@@ -1,6 +1,6 @@
-//! Answers calls: what comes in through the queue of a service, by name, to the handlers. A call is carried out once or not
-//! at all, as far as the bus is concerned: its message is acknowledged when its calls begin, so that one which kills the
-//! process is not handed to the next instance. Callers decide what may be repeated.
+//! Answers calls: what comes in through the queue of a service, by name, to the handlers. A message is acknowledged when its
+//! calls have begun, not when they have ended: a slow one holds nothing up, and what an instance dies over is not handed to the
+//! next one (but within [`REPLIES_FIRST`]). Callers decide what may be repeated.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -12,14 +12,15 @@ use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::types::ShortString;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
 use super::consumer::Work;
 use super::link::Link;
 use super::names::declare_calls;
-use super::publisher::{Answer, CALLS, Reply, is_ours, message_id};
+use super::publisher::{Answer, CALLS, is_ours, message_id};
+use super::replies::Reply;
 use super::wire::{self, MAX_BODY};
 use crate::bus::{Bytes, Responder};
 use crate::error::{Error, Result};
@@ -30,6 +31,8 @@ const RUNNING: usize = 256;
 /// Messages that the broker hands over before their calls have begun: enough to keep [`RUNNING`] busy, few enough that
 /// another instance gets its share.
 const PREFETCH: u16 = 32;
+/// The acknowledgement waits for the replies, but no longer than this: a caller waits for those, nobody for it.
+const REPLIES_FIRST: Duration = Duration::from_millis(5);
 /// The clocks of two machines may differ by so much; see [`remaining`].
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// The broker's addresses for replies begin so. Anything else would let a caller write into any queue.
@@ -70,6 +73,7 @@ impl Service {
     /// Begins the calls of a message as soon as there is room, then acknowledges it.
     async fn begin(self: Arc<Self>, delivery: Delivery, to: Arc<str>) {
         let (arrival, clock) = (Instant::now(), wire::now());
+        let (unanswered, mut answered) = mpsc::channel::<()>(1);
         for call in wire::calls(&delivery.data) {
             let call = match call {
                 Ok(call) => call,
@@ -90,15 +94,19 @@ impl Service {
             };
             let (id, name, request) = (call.id, call.name.to_owned(), call.request);
             let call = Call { id, name, request, deadline, body: call.body.to_vec() };
-            let (service, to, in_hand) = (Arc::clone(&self), Arc::clone(&to), self.shared.in_hand());
+            let (service, to) = (Arc::clone(&self), Arc::clone(&to));
+            let guards = (self.shared.in_hand(), unanswered.clone());
             tokio::spawn(async move {
-                let _in_hand = in_hand;
+                let _guards = guards;
                 let (id, deadline) = (call.id, call.deadline);
                 let answer = service.carry_out(call).await;
                 drop(room);
                 service.shared.reply(&to, Reply { id, answer }, deadline).await;
             });
         }
+        drop(unanswered);
+        // Nothing is ever sent: it ends when the last of them is gone.
+        let _ = tokio::time::timeout(REPLIES_FIRST, answered.recv()).await;
         acknowledge(&delivery).await;
     }
 
@@ -131,6 +139,11 @@ impl Service {
 }
 
 impl Work for Service {
+    async fn link(&self) -> Option<Arc<Link>> {
+        let mut serving = self.shared.serving.subscribe();
+        serving.wait_for(Option::is_some).await.ok()?.as_ref().map(|replies| Arc::clone(&replies.link))
+    }
+
     fn queue(&self) -> &str {
         &self.queue
     }

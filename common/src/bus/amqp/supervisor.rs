@@ -38,14 +38,16 @@ impl BackOff {
 }
 
 /// Keeps `current` filled with what `establish` makes of a connection called `name`, until `closed`.
-pub(super) async fn keep<T>(
+pub(super) async fn keep<T, F>(
     uri: AMQPUri,
     name: String,
     counting: Arc<Counting>,
     current: watch::Sender<Option<Arc<T>>>,
     mut closed: watch::Receiver<bool>,
-    establish: impl AsyncFn(Arc<Link>) -> Result<Arc<T>>,
-) {
+    establish: impl Fn(Arc<Link>) -> F,
+) where
+    F: Future<Output = Result<Arc<T>>>,
+{
     let mut back_off = BackOff::default();
     let work = async {
         loop {

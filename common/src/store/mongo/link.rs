@@ -45,6 +45,9 @@ pub(super) const DUPLICATE_KEY: i32 = 11_000;
 /// server had no time.
 const OUT_OF_TIME: [i32; 5] = [50, 24, 262, 290, 251];
 
+/// A server that is away hears no goodbye; nobody waits for that.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 pub(super) struct Link {
     service: &'static str,
     uri: String,
@@ -148,6 +151,16 @@ impl Link {
             return Err(self.unavailable("this member of the replica set is not the primary"));
         }
         Ok(())
+    }
+
+    /// Whoever still works with it gets errors.
+    pub(super) async fn close(&self) {
+        if let Some(client) = self.client.get() {
+            let goodbye = client.clone().shutdown().immediate(true);
+            if timeout(GOODBYE, async { goodbye.await }).await.is_err() {
+                tracing::debug!("MongoDB did not hear the goodbye in time");
+            }
+        }
     }
 
     async fn client(&self) -> Result<&Client, Failure> {

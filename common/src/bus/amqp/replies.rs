@@ -1,0 +1,91 @@
+//! Sends replies, on the connection that the calls came in on: it is awake, and a broker that is short of memory may stop it
+//! without stopping events. Replies to one caller that are ready at the same moment travel together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::Channel;
+use tokio::sync::Notify;
+
+use super::counters::Counting;
+use super::lanes::{Lanes, Weigh};
+use super::link::{Link, PATIENCE};
+use super::publisher::{Answer, properties, publish};
+use super::wire;
+use crate::error::Result;
+
+/// Replies that are ready when the bus is closed are given so long to leave.
+const FLUSH: Duration = Duration::from_millis(500);
+/// What the type of a message of replies says.
+pub(super) const REPLIES: &str = "replies";
+
+pub(super) struct Replies {
+    pub(super) link: Arc<Link>,
+    channel: Channel,
+    counting: Arc<Counting>,
+    lanes: Lanes<Reply>,
+    /// A lane is done.
+    sent: Notify,
+}
+
+/// A reply on its way back to whoever called.
+pub(super) struct Reply {
+    pub(super) id: u64,
+    pub(super) answer: Answer,
+}
+
+impl Weigh for Reply {
+    fn weight(&self) -> usize {
+        self.answer.as_ref().map_or(500, Vec::len) + 30
+    }
+}
+
+impl Replies {
+    pub(super) async fn start(link: Arc<Link>, counting: Arc<Counting>) -> Result<Arc<Self>> {
+        // Nothing is confirmed here: the broker keeps no reply, it passes it on or drops it.
+        let channel = link.channel().await?;
+        Ok(Arc::new(Self { link, channel, counting, lanes: Lanes::default(), sent: Notify::new() }))
+    }
+
+    /// Sends a reply. `to` is the caller's address, a tab, and its token.
+    pub(super) fn send(self: &Arc<Self>, to: &Arc<str>, reply: Reply) {
+        if self.lanes.add(to, reply) {
+            tokio::spawn(Arc::clone(self).pump(Arc::clone(to)));
+        }
+    }
+
+    /// Waits until the broker has passed on all replies, and says goodbye to it.
+    pub(super) async fn close(&self) {
+        let sent = async {
+            while !self.lanes.are_idle() {
+                self.sent.notified().await;
+            }
+        };
+        if tokio::time::timeout(FLUSH, sent).await.is_err() {
+            tracing::warn!("replies were still on their way when the bus was closed");
+        }
+        // The broker says so when it has passed on what came before.
+        if let Err(error) = self.link.bounded(self.channel.close(200, "OK".into())).await {
+            tracing::debug!(%error, "the broker did not say that it has all replies");
+        }
+        self.link.close().await;
+    }
+
+    async fn pump(self: Arc<Self>, to: Arc<str>) {
+        // Those who became ready at the same moment have their turn first, and come along.
+        tokio::task::yield_now().await;
+        let (address, token) = to.split_once('\t').unwrap_or((&to, ""));
+        while let Some(batch) = self.lanes.next(&to) {
+            let mut message = Vec::with_capacity(batch.iter().map(Weigh::weight).sum());
+            for reply in &batch {
+                wire::write_reply(reply.id, &reply.answer, &mut message);
+            }
+            let properties = properties(REPLIES, &token.into(), wire::now());
+            if let Err(error) = publish(&self.channel, ("", address), false, &message, properties, PATIENCE).await {
+                self.counting.lost_replies.add();
+                self.link.fail_unless_blocked(&error.to_string());
+            }
+        }
+        self.sent.notify_one();
+    }
+}

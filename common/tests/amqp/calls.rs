@@ -1,0 +1,218 @@
+//! Calls while the broker goes away, comes back, or falls silent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::bus::{Bus, Request};
+use common::{Error, Kind};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::line::options;
+use crate::relay::{Relay, Way};
+
+/// What a client waits for a service that is down.
+const NOTICED: Duration = Duration::from_millis(2_500);
+/// What it waits once that is known.
+const AT_ONCE: Duration = Duration::from_millis(100);
+/// Everything works again within this after its return.
+const BACK: Duration = Duration::from_secs(5);
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Square(pub(crate) u64);
+
+impl Request for Square {
+    const NAME: &'static str = "maths.square";
+    type Reply = u64;
+}
+
+/// A caller behind a relay of its own, and a service that has none.
+async fn pair() -> (Relay, Bus, Bus) {
+    let options = options();
+    let mut relayed = options.clone();
+    let relay = Relay::before(&mut relayed).await;
+    let (caller, service) = (Bus::amqp(relayed).unwrap(), Bus::amqp(options).unwrap());
+    service.serve(|Square(number)| async move { Ok(number * number) });
+    tokio::join!(caller.ready(), service.ready());
+    (relay, caller, service)
+}
+
+async fn works_again(caller: &Bus) {
+    let again = async {
+        while caller.call(Square(3)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BACK, again).await.expect("should work again");
+}
+
+async fn fails_within(time: Duration, caller: &Bus) -> Error {
+    let begin = Instant::now();
+    let error = caller.call(Square(3)).await.unwrap_err();
+    assert!(begin.elapsed() < time, "{error} took {:?}", begin.elapsed());
+    assert_eq!((error.kind(), &error.members()["service"]), (Kind::Unavailable, &"maths".into()));
+    error
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn a_connection_that_is_cut_is_made_again() {
+    let (relay, caller, service) = pair().await;
+    for _ in 0..3 {
+        relay.interrupt();
+        works_again(&caller).await;
+    }
+    tokio::join!(caller.close(), service.close());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn without_a_broker_calls_fail_at_once_and_work_after_its_return() {
+    let (relay, caller, service) = pair().await;
+    relay.set(Way::Cut);
+    fails_within(NOTICED, &caller).await;
+    while caller.is_connected() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..10 {
+        fails_within(AT_ONCE, &caller).await;
+    }
+    relay.set(Way::Open);
+    works_again(&caller).await;
+    tokio::join!(caller.close(), service.close());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn a_broker_that_falls_silent_is_given_up_and_found_again() {
+    for way in [Way::Silent, Way::Deaf] {
+        let (relay, caller, service) = pair().await;
+        relay.set(way);
+        for _ in 0..8 {
+            fails_within(NOTICED, &caller).await;
+        }
+        fails_within(AT_ONCE, &caller).await;
+        relay.set(Way::Open);
+        works_again(&caller).await;
+        tokio::join!(caller.close(), service.close());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn a_service_may_come_and_go_and_come_again() {
+    let options = options();
+    let caller = Bus::amqp(options.clone()).unwrap();
+    caller.ready().await;
+    for _ in 0..2 {
+        fails_within(AT_ONCE * 5, &caller).await;
+        let service = Bus::amqp(options.clone()).unwrap();
+        service.serve(|Square(number)| async move { Ok(number * number) });
+        works_again(&caller).await;
+        service.close().await;
+    }
+    assert!(caller.counters().undeliverable >= 2);
+    caller.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn a_service_that_does_not_answer_is_not_asked_for_a_while() {
+    let options = options();
+    let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options).unwrap());
+    let awake = Arc::new(Notify::new());
+    let waking = Arc::clone(&awake);
+    service.serve(move |Square(number)| {
+        let awake = Arc::clone(&waking);
+        async move {
+            if number == 7 {
+                awake.notified().await;
+            }
+            Ok(number * number)
+        }
+    });
+    tokio::join!(caller.ready(), service.ready());
+    let mut calling = JoinSet::new();
+    for _ in 0..16 {
+        let caller = caller.clone();
+        calling.spawn(async move { caller.call(Square(7)).await });
+    }
+    while let Some(outcome) = calling.join_next().await {
+        outcome.unwrap().unwrap_err();
+    }
+    fails_within(AT_ONCE, &caller).await;
+    works_again(&caller).await;
+    // What was asked before answers late, and to nobody.
+    awake.notify_waiters();
+    timeout(BACK, async {
+        while caller.counters().stray_replies < 16 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("late replies should be counted");
+    tokio::join!(caller.close(), service.close());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn a_slow_call_does_not_hold_up_those_beside_it() {
+    let options = options();
+    let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options).unwrap());
+    service.serve(|Square(number)| async move {
+        if number == 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(number * number)
+    });
+    tokio::join!(caller.ready(), service.ready());
+    let mut calling = JoinSet::new();
+    for number in 0..200 {
+        let caller = caller.clone();
+        calling.spawn(async move {
+            let begin = Instant::now();
+            (number % 20, caller.call(Square(number % 20)).await, begin.elapsed())
+        });
+    }
+    while let Some(outcome) = calling.join_next().await {
+        let (number, answer, time) = outcome.unwrap();
+        if number > 0 {
+            assert_eq!(answer.unwrap(), number * number);
+            assert!(time < Duration::from_secs(1), "took {time:?}");
+        }
+    }
+    tokio::join!(caller.close(), service.close());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn closing_finishes_what_was_taken_in() {
+    let options = options();
+    let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options.clone()).unwrap());
+    let other = Bus::amqp(options).unwrap();
+    let square = |Square(number): Square| async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(number * number)
+    };
+    service.serve(square);
+    other.serve(square);
+    tokio::join!(caller.ready(), service.ready(), other.ready());
+    let mut calling = JoinSet::new();
+    for number in 0..64 {
+        let caller = caller.clone();
+        calling.spawn(async move {
+            for _ in 0..50 {
+                assert_eq!(caller.call(Square(number)).await.unwrap(), number * number);
+            }
+        });
+    }
+    let begin = Instant::now();
+    service.close().await;
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    while let Some(outcome) = calling.join_next().await {
+        outcome.expect("no call should be lost");
+    }
+    tokio::join!(caller.close(), other.close());
+}
