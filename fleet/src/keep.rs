@@ -119,7 +119,7 @@ impl Kept {
 
     /// Whether all of them run.
     #[must_use]
-    pub fn run(&self) -> bool {
+    pub fn all_run(&self) -> bool {
         let inspect = |id: &String| {
             let mut command = Command::new("docker");
             command.args(["inspect", "--format", "{{.State.Running}}", id]).stdin(Stdio::null());

@@ -53,7 +53,8 @@ fn parts_come_and_go() {
     for service in ["customer", "products", "shopping"] {
         assert_eq!(instances(&fleet, service), both(service));
     }
-    assert!(get(&fleet, "/products?limit=1").1.contains("\"name\""), "the sample goods are there");
+    // They come in when the database is there, after the service.
+    until("the sample goods", || get(&fleet, "/products?limit=1").1.contains("\"name\""));
     fleet.makes_admin("admin@example.com", "correct horse battery").unwrap();
 
     // One instance is enough, and nobody notices how the other went.

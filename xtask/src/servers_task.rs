@@ -13,7 +13,7 @@ fn file() -> PathBuf {
 pub(crate) fn start() -> Result<(), String> {
     let text = |error: fleet::Error| error.to_string();
     let kept = match Kept::read(&file()).map_err(text)? {
-        Some(kept) if kept.run() => kept,
+        Some(kept) if kept.all_run() => kept,
         rest => {
             let given = ["AMQP_URL", "MONGODB_URI"].into_iter().find(|name| env::var_os(name).is_some());
             if let Some(name) = given {
