@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::str::FromStr;
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::Jwk;
@@ -195,15 +195,30 @@ impl Verifier {
         if let Some(lately) = asked.as_ref().filter(|asked| asked.at.elapsed() < KEYS_AT_MOST_EVERY) {
             return Err(lately.failure.clone().unwrap_or_else(refused));
         }
-        let keys = match &self.source {
-            Source::Bus(bus) => bus.call(GetKeys {}).await.map(|answer| answer.keys),
-            Source::Url(url) => url.fetch().await,
-            Source::Own => return Err(refused()),
-        };
-        let learned = keys.and_then(|keys| self.learn(&keys));
+        let learned = self.ask().await;
         *asked = Some(Asked { at: Instant::now(), failure: learned.as_ref().err().cloned() });
         learned?;
         self.known(id).ok_or_else(refused)
+    }
+
+    /// Asks for the keys now, and again until there are some, instead of at the first token: by then, whoever has them may be away.
+    pub fn prepare(self: &Arc<Self>) {
+        let verifier = Arc::clone(self);
+        tokio::spawn(async move {
+            while let Err(error) = verifier.ask().await {
+                tracing::debug!(%error, "the keys are not there yet");
+                tokio::time::sleep(KEYS_AT_MOST_EVERY).await;
+            }
+        });
+    }
+
+    async fn ask(&self) -> Result<()> {
+        let keys = match &self.source {
+            Source::Bus(bus) => bus.call(GetKeys {}).await?.keys,
+            Source::Url(url) => url.fetch().await?,
+            Source::Own => return Err(refused()),
+        };
+        self.learn(&keys)
     }
 
     fn known(&self, id: &str) -> Option<DecodingKey> {

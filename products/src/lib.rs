@@ -50,6 +50,7 @@ impl App {
             importing: Arc::default(),
             database,
         };
+        app.verifier.prepare();
         messages::serve(&app, bus);
         outbox::relay(app.database.clone(), bus.clone());
         reservation::sweep(app.clone());

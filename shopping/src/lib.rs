@@ -52,6 +52,7 @@ impl App {
             bus: bus.clone(),
             database,
         };
+        app.verifier.prepare();
         messages::serve(&app);
         outbox::relay(app.database.clone(), bus.clone());
         checkout::sweep(app.clone());
