@@ -28,6 +28,8 @@ pub const TOKEN_TYPE: &str = "at+jwt";
 pub const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
 /// Clocks of two machines may differ by this many seconds.
 const LEEWAY: u64 = 5;
+/// Until there are any keys, they are asked for this often.
+const KEYS_AGAIN: Duration = Duration::from_millis(200);
 /// An unknown key id makes us ask for the keys again, but not more often than this: anyone can send unknown ids.
 const KEYS_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
@@ -205,9 +207,12 @@ impl Verifier {
     pub fn prepare(self: &Arc<Self>) {
         let verifier = Arc::clone(self);
         tokio::spawn(async move {
+            if let Source::Bus(bus) = &verifier.source {
+                bus.ready().await;
+            }
             while let Err(error) = verifier.ask().await {
                 tracing::debug!(%error, "the keys are not there yet");
-                tokio::time::sleep(KEYS_AT_MOST_EVERY).await;
+                tokio::time::sleep(KEYS_AGAIN).await;
             }
         });
     }
