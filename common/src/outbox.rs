@@ -27,7 +27,7 @@ pub fn relay(database: Database, bus: Bus) {
         let mut relay = Relay::new(database, bus);
         loop {
             let next = relay.take_up().await.unwrap_or_else(|error| {
-                tracing::error!(database = relay.database.name(), %error, "the outbox cannot be read");
+                relay.complain(&error, "the outbox cannot be read");
                 Instant::now() + TICK
             });
             tokio::select! {
@@ -45,7 +45,7 @@ struct Relay {
     /// One task for each event in hand, so that one which takes long does not hold up those behind it.
     publishing: JoinSet<Result<()>>,
     in_hand: HashMap<task::Id, (EventId, String)>,
-    /// Events that could not be delivered: how often, and when to try again.
+    /// Events that could not be delivered, or not be taken out: how often, and when to try again.
     delayed: HashMap<EventId, (u32, Instant)>,
 }
 
@@ -94,22 +94,42 @@ impl Relay {
             }
             next = self.publishing.try_join_next_with_id();
         }
-        for id in &published {
-            self.delayed.remove(id);
+        if published.is_empty() {
+            return;
         }
-        if !published.is_empty()
-            && let Err(error) = self.database.forget_events(published).await
-        {
-            // They are still there, and will be published once more.
-            tracing::error!(database = self.database.name(), %error, "published events could not be taken out");
+        match self.database.forget_events(published.clone()).await {
+            Ok(()) => self.delayed.retain(|id, _| !published.contains(id)),
+            Err(error) => {
+                // They are still there, and will be published once more.
+                self.complain(&error, "published events could not be taken out");
+                for id in published {
+                    self.put_off(id);
+                }
+            }
         }
     }
 
     fn delay(&mut self, id: EventId, name: &str, error: &Error) {
+        let delay = self.put_off(id);
+        tracing::warn!(event = %id, name, %error, again_in = ?delay, "an event was not delivered");
+    }
+
+    /// For how long.
+    fn put_off(&mut self, id: EventId) -> Duration {
         let failures = self.delayed.get(&id).map_or(0, |(failures, _)| *failures);
         let delay = FIRST_DELAY.saturating_mul(1 << failures.min(16)).min(LONGEST_DELAY);
-        tracing::warn!(event = %id, name, %error, again_in = ?delay, "an event was not delivered");
         self.delayed.insert(id, (failures + 1, Instant::now() + delay));
+        delay
+    }
+
+    /// An error is somebody's business at once (it is reported); an outage is known, and passes.
+    fn complain(&self, error: &Error, what: &str) {
+        let database = self.database.name();
+        if error.is_outage() {
+            tracing::warn!(database, %error, "{what}");
+        } else {
+            tracing::error!(database, %error, "{what}");
+        }
     }
 }
 

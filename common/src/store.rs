@@ -1,6 +1,6 @@
 //! The second seam: where a service keeps its documents. One document is one consistency boundary: [`Collection::update`] runs
 //! a pure rule on it, and the store owns concurrency: updates that wait together are written together, and every write is
-//! guarded by the document's version. Events leave with the same write. [`Database::run`] changes several documents
+//! guarded by the document's version. No answer rests on what could still be taken back. Events leave with the same write. [`Database::run`] changes several documents
 //! at once, the exception.
 //!
 //! An engine does four things: load, find, commit (a set of guarded writes and events, all or nothing), and keep the outbox.
@@ -151,19 +151,26 @@ impl Database {
     where
         F: Future<Output = Result<R>>,
     {
+        let mut recorded = false;
         for attempt in 0..MAX_ATTEMPTS {
             if let Some(event) = event
-                && self.is_handled(event).await?
+                && self.is_handled(event, recorded).await?
             {
                 return Ok(None);
             }
             let tx = Tx::new(self.clone());
             let outcome = work(tx.clone()).await;
+            if let Err(error) = &outcome
+                && error.is_outage()
+            {
+                return outcome.map(Some);
+            }
             // A refusal, too, must rest on what was there at one moment.
             let commit = if outcome.is_ok() { tx.into_commit(event) } else { tx.into_guard() };
             match self.commit(commit).await {
                 Ok(()) => return outcome.map(Some),
-                Err(Refusal::Repeated) => return Ok(None),
+                // By a record that may not be written for good yet.
+                Err(Refusal::Repeated) => recorded = true,
                 Err(Refusal::Stale) => back_off(attempt).await,
                 Err(Refusal::Failed(error)) => return Err(error),
             }
@@ -198,7 +205,9 @@ impl Database {
     }
 
     async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
-        if commit.is_empty() {
+        // What SQLite shows is written, so one read needs no guard there; several must be from one moment.
+        let certain = usize::from(!self.is_remote());
+        if commit.only_reads() && commit.writes.len() <= certain {
             return Ok(());
         }
         let emits = !commit.events.is_empty();
@@ -232,10 +241,11 @@ impl Database {
         }
     }
 
-    async fn is_handled(&self, event: EventId) -> Result<bool> {
+    /// `recorded`: there was a record a moment ago, so it is worth waiting until it is written for good.
+    async fn is_handled(&self, event: EventId, recorded: bool) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_handled(&event.to_string()),
-            Engine::Mongo(mongo) => mongo.is_handled(event).await,
+            Engine::Mongo(mongo) => mongo.is_handled(event, recorded).await,
         }
     }
 

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use common::bus::{Bus, Delivery, Event};
+use common::bus::{Bus, Delivery, Event, EventId};
 use common::store::{Collection, Database, Document, Index};
 use common::{Error, Id, Kind};
 use mongodb::bson::{Document as Raw, doc};
@@ -15,10 +17,13 @@ use tokio::task::JoinSet;
 #[allow(dead_code, reason = "only the fresh database is used here")]
 #[path = "support/home.rs"]
 mod home;
+#[path = "support/three.rs"]
+mod three;
 #[path = "support/wire.rs"]
 mod wire;
 
 use self::home::Fresh;
+use self::three::Three;
 use self::wire::Wire;
 
 /// An operation's own limit is 1.5 s.
@@ -113,7 +118,7 @@ async fn a_document_comes_back_as_it_was_and_people_can_read_it() {
     assert_eq!(crates.get(id).await.unwrap(), Some(one));
     add(&crates, id).await.unwrap();
     let stored = raw(&fresh, "crates").await.find_one(doc! {"_id": id.to_string()}).await.unwrap().unwrap();
-    assert_eq!(stored.get_i64("version").unwrap(), 2);
+    assert!(stored.get_i64("version").unwrap() > 0);
     let doc = stored.get_document("doc").unwrap();
     assert_eq!(doc.get_document("shape").unwrap(), &doc! {"Box": {"sides": [1, 2, 3]}});
     assert!(!doc.contains_key("absent"));
@@ -281,10 +286,12 @@ async fn taking_events_out_does_not_touch_the_version() {
         events.emit(&Moved)
     });
     let event = insert.await.unwrap();
+    let stored = async || raw(&fresh, "crates").await.find_one(doc! {"_id": id.to_string()}).await.unwrap().unwrap();
+    let version = stored().await.get_i64("version").unwrap();
     common::outbox::relay(database.clone(), Bus::local());
     assert!(database.delivered(event, SOON).await);
-    let stored = raw(&fresh, "crates").await.find_one(doc! {"_id": id.to_string()}).await.unwrap().unwrap();
-    assert_eq!(stored.get_i64("version").unwrap(), 1);
+    let stored = stored().await;
+    assert_eq!(stored.get_i64("version").unwrap(), version);
     assert!(!stored.contains_key("events"));
 }
 
@@ -327,4 +334,144 @@ async fn an_address_that_cannot_be_read_is_refused_without_being_shown() {
         panic!("it is no address")
     };
     assert!(!error.for_operator().contains("geheim"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn a_version_does_not_come_again_with_its_id() {
+    let fresh = Fresh::new();
+    let (_, crates) = open(&fresh.uri, &fresh);
+    let id = Id::new();
+    let mut versions = Vec::new();
+    for _ in 0..3 {
+        crates.insert(id, Crate::default()).await.unwrap();
+        let stored = raw(&fresh, "crates").await.find_one(doc! {"_id": id.to_string()}).await.unwrap().unwrap();
+        versions.push(stored.get_i64("version").unwrap());
+        crates.change(id, |slot, _| Ok(slot.take())).await.unwrap();
+    }
+    assert!(versions.is_sorted_by(|before, after| before < after), "{versions:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn a_unique_index_that_was_made_otherwise_is_not_dropped() {
+    let fresh = Fresh::new();
+    let other = mongodb::IndexModel::builder().keys(doc! {"doc.other": 1});
+    let unique = mongodb::options::IndexOptions::builder().unique(true).name("by_label".to_owned()).build();
+    raw(&fresh, "crates").await.create_index(other.options(unique).build()).await.unwrap();
+    let (database, crates) = open(&fresh.uri, &fresh);
+    let error = database.ping().await.unwrap_err();
+    assert!(error.for_operator().contains("dropIndex(\"by_label\")"), "{error}");
+    assert!(crates.insert(Id::new(), Crate::default()).await.is_err());
+    raw(&fresh, "crates").await.drop_index("by_label").await.unwrap();
+    until_it_works(async || database.ping().await).await;
+    crates.insert(Id::new(), Crate::default()).await.unwrap();
+}
+
+/// Everything that rests on reading alone, while a write is on the primary only: none of it may be an answer, for the write can be lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGOD, the program"]
+async fn no_answer_rests_on_what_the_majority_does_not_have() {
+    let Some(mongod) = std::env::var_os("MONGOD") else {
+        eprintln!("skipped: MONGOD names no program");
+        return;
+    };
+    let three = Three::start(mongod.into()).await;
+    let database = Database::mongodb("harbour", &three.uri, "harbour").unwrap();
+    let crates: &Collection<Crate> = &database.collection().unwrap();
+    until_it_works(async || database.ping().await).await;
+    let [id, handled, taken] = [Id::new(), Id::new(), Id::new()];
+    for id in [id, handled] {
+        crates.insert(id, Crate::default()).await.unwrap();
+    }
+    let heard = Arc::new(AtomicU32::new(0));
+    let bus = Bus::local();
+    let hearing = Arc::clone(&heard);
+    bus.subscribe("office", move |_: Delivery<Moved>| {
+        hearing.fetch_add(1, Ordering::Relaxed);
+        async { Ok(()) }
+    });
+    common::outbox::relay(database.clone(), bus);
+
+    // As an order is confirmed: once, and again without effect.
+    let confirm = || {
+        crates.update(id, |one, events| {
+            if one.pieces == 0 {
+                one.pieces = 1;
+                events.emit(&Moved)?;
+            }
+            Ok(())
+        })
+    };
+    let refuse = || {
+        crates
+            .update(id, |one, _| if one.pieces == 0 { Ok(()) } else { Err(Error::conflict("refused", "By the rule.")) })
+    };
+    let read = || database.run(|tx| async move { Ok(tx.get(crates, id).await?.map(|one| one.pieces)) });
+    let refuse_run = || {
+        database.run(|tx| async move {
+            tx.get(crates, id).await?;
+            Err::<(), _>(Error::conflict("refused", "By the rule."))
+        })
+    };
+    let read_two = || {
+        database.run(|tx| async move {
+            tx.get(crates, id).await?;
+            Ok(tx.get(crates, handled).await?.map(|one| one.pieces))
+        })
+    };
+    let delivery = Delivery { id: EventId::new(), event: Moved };
+    let once = || {
+        database.once(&delivery, |tx| async move {
+            let mut one = tx.get(crates, handled).await?.unwrap_or_default();
+            one.pieces += 1;
+            tx.put(crates, handled, &one).await
+        })
+    };
+    let labelled = || Crate { label: Some("a".to_owned()), ..Crate::default() };
+    let bulk = || {
+        let rule = |slot: &mut Option<Crate>| {
+            slot.get_or_insert_default().pieces = 1;
+            Ok(())
+        };
+        crates.change_all(vec![(id, rule)])
+    };
+
+    three.stop_most();
+    for round in 0..2 {
+        let first = tokio::join!(confirm(), once(), crates.insert(taken, labelled()));
+        assert!(first.0.is_err() && first.1.is_err() && first.2.is_err(), "round {round}: {first:?}");
+    }
+    let label = crates.insert(Id::new(), labelled());
+    // A bulk change has more time than the others.
+    let bulk_meanwhile = tokio::time::timeout(BOUNDED, bulk());
+    let again = tokio::join!(refuse(), read(), refuse_run(), read_two(), once(), label, bulk_meanwhile);
+    let errors = [
+        again.0.unwrap_err(),
+        again.1.unwrap_err(),
+        again.2.unwrap_err(),
+        again.3.unwrap_err(),
+        again.4.unwrap_err(),
+        again.5.unwrap_err(),
+    ];
+    assert!(!matches!(again.6, Ok(Ok(()))));
+    for (at, error) in errors.iter().enumerate() {
+        assert!(error.is_outage(), "{at}: {error:?}");
+    }
+    assert_eq!(crates.get(id).await.unwrap().unwrap().pieces, 0, "it is not there for good");
+    assert_eq!(heard.load(Ordering::Relaxed), 0, "an event of it was published");
+
+    three.go_on();
+    until_it_works(confirm).await;
+    until_it_works(once).await;
+    until_it_works(bulk).await;
+    assert_eq!(refuse().await.unwrap_err().code(), "refused");
+    assert_eq!(refuse_run().await.unwrap_err().code(), "refused");
+    assert_eq!((read().await.unwrap(), read_two().await.unwrap()), (Some(1), Some(1)));
+    assert!(crates.insert(Id::new(), labelled()).await.unwrap_err().is_duplicate());
+    let begin = Instant::now();
+    while heard.load(Ordering::Relaxed) == 0 && begin.elapsed() < SOON {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(heard.load(Ordering::Relaxed), 1);
 }

@@ -175,7 +175,9 @@ async fn write_together<T: Document>(
 }
 
 /// `written` is what this process has written last, a moment ago. Where looking it up costs a round trip, it is taken for what is stored: the
-/// write's guard tells if it is not, and without a write it is looked up after all.
+/// guard tells if it is not.
+///
+/// Answers that lead to no write are guarded as well: what they rest on could still be taken back, where that can happen.
 async fn apply_and_commit<T: Document>(
     database: &Database,
     id: &str,
@@ -189,11 +191,23 @@ async fn apply_and_commit<T: Document>(
         };
         // Whatever panics here (a rule does not), the document must not stay locked.
         let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), together)));
-        let commit = applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
+        let mut commit = applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
+        if commit.only_reads() {
+            commit.writes.push(Write::keep(T::COLLECTION, id.to_owned(), stored.as_ref()));
+        }
         if guessed && commit.writes.is_empty() {
             continue;
         }
-        let after = if database.is_remote() { commit.writes.first().and_then(Write::after) } else { None };
+        let after = match commit.writes.first() {
+            Some(write) if database.is_remote() => {
+                if commit.only_reads() {
+                    stored
+                } else {
+                    write.after()
+                }
+            }
+            _ => None,
+        };
         match database.commit(commit).await {
             Err(Refusal::Stale) if guessed => {}
             Err(Refusal::Stale) => back_off(attempt).await,

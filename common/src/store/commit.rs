@@ -1,5 +1,7 @@
 //! What passes between the store and an engine: documents as JSON text with a version, and commits.
 
+use std::time::SystemTime;
+
 use serde::de::DeserializeOwned;
 
 use super::Document;
@@ -10,7 +12,7 @@ use crate::page::Cursor;
 /// A document as an engine keeps it.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
-    /// Counts the writes of this document, from 1.
+    /// Another after each write of this document, and larger. Only an engine knows more.
     pub(super) version: i64,
     /// JSON.
     pub(super) text: String,
@@ -55,14 +57,13 @@ pub(super) struct Ruled {
 pub(super) type Rule = Box<dyn FnMut(Option<&Stored>) -> Result<Option<Write>> + Send>;
 
 impl Commit {
-    /// Whether there is nothing to do. Reads of several documents are something: they must be from one moment.
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether nothing changes, so that all there is to do is to see that what was read is so.
+    pub(super) fn only_reads(&self) -> bool {
         self.events.is_empty()
             && self.forget.is_empty()
             && self.handles.is_none()
             && self.rules.is_empty()
             && !self.scrub
-            && self.writes.len() <= 1
             && self.writes.iter().all(|write| matches!(write.change, Change::Keep))
     }
 }
@@ -73,6 +74,8 @@ pub(super) struct Write {
     pub(super) id: String,
     /// The version it was computed from, `None` for a document that was not there: the guard.
     pub(super) expected: Option<i64>,
+    /// The version that it leads to, where the engine does not count by itself.
+    pub(super) next: i64,
     pub(super) change: Change,
 }
 
@@ -88,6 +91,12 @@ pub(super) enum Change {
 }
 
 impl Write {
+    /// Writes nothing, and guards what was read.
+    pub(super) fn keep(collection: &'static str, id: String, stored: Option<&Stored>) -> Self {
+        let expected = stored.map(|stored| stored.version);
+        Self { collection, id, expected, next: next_version(expected), change: Change::Keep }
+    }
+
     /// The write that leads from `stored` to `new`, `None` when they are the same.
     pub(super) fn between<T: Document>(id: String, stored: Option<&Stored>, new: Option<&T>) -> Result<Option<Self>> {
         let expected = stored.map(|stored| stored.version);
@@ -103,18 +112,23 @@ impl Write {
                 }
             }
         };
-        Ok(Some(Self { collection: T::COLLECTION, id, expected, change }))
+        Ok(Some(Self { collection: T::COLLECTION, id, expected, next: next_version(expected), change }))
     }
 
     /// What is stored once this is written, if anything is.
     pub(super) fn after(&self) -> Option<Stored> {
         match &self.change {
-            Change::Put { text, .. } => {
-                Some(Stored { version: self.expected.map_or(1, |version| version + 1), text: text.clone() })
-            }
+            Change::Put { text, .. } => Some(Stored { version: self.next, text: text.clone() }),
             Change::Delete | Change::Keep => None,
         }
     }
+}
+
+/// From the clock, in microseconds: a version must not come again when a document is deleted and made anew, nor when a write is lost with its
+/// primary and another takes its place, or a guard from before would fit.
+fn next_version(expected: Option<i64>) -> i64 {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
+    i64::try_from(now).unwrap_or_default().max(expected.map_or(1, |version| version + 1))
 }
 
 /// Most writes (a hold on stock) change no field that anything is found by; then no index has to be written.

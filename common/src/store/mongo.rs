@@ -21,13 +21,14 @@ use std::sync::Arc;
 
 use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
 use mongodb::options::{CollectionOptions, ReadConcern};
+use mongodb::{Collection, Database};
 use tokio::sync::Mutex;
 
 use self::link::{Link, ON_THE_SERVER};
 use self::outbox::Known;
 use self::schema::Schema;
 use super::Index;
-use super::commit::Stored;
+use super::commit::{Refusal, Stored};
 use crate::error::{Error, Result};
 
 pub(super) struct Mongo {
@@ -69,21 +70,39 @@ impl Mongo {
     }
 
     /// One document. One that will be shown must have been written for good; one that will be changed must be the newest, and the
-    /// write that follows makes it good.
+    /// write that follows makes it good, or else [`Mongo::confirm`].
     pub(super) async fn load(&self, collection: &'static str, id: &str, to_change: bool) -> Result<Option<Stored>> {
+        self.one(collection, id, if to_change { ReadConcern::local() } else { ReadConcern::majority() }).await
+    }
+
+    /// Makes sure that a document is the newest as it was read, and written for good: what changes nothing has no write that would. A
+    /// linearizable read waits until most members have all that came before it.
+    async fn confirm(&self, collection: &'static str, id: &str, expected: Option<i64>) -> Result<(), Refusal> {
+        let found = self.one(collection, id, ReadConcern::linearizable()).await.map_err(Refusal::Failed)?;
+        if found.map(|stored| stored.version) == expected { Ok(()) } else { Err(Refusal::Stale) }
+    }
+
+    async fn one(&self, collection: &'static str, id: &str, concern: ReadConcern) -> Result<Option<Stored>> {
         let one = doc! {"_id": id};
-        let concern = if to_change { ReadConcern::local() } else { ReadConcern::majority() };
         let found = self
             .link
             .read(move |database| async move {
-                let options = CollectionOptions::builder().read_concern(concern).build();
-                let documents = database.collection_with_options::<RawDocumentBuf>(collection, options);
+                let documents = read_with::<RawDocumentBuf>(&database, collection, concern);
                 let reading = documents.find_one(one).projection(doc! {"version": 1, "doc": 1});
                 Ok(reading.max_time(ON_THE_SERVER).await?)
             })
             .await?;
         found.map_or(Ok(None), |raw| stored(&raw))
     }
+}
+
+/// A collection as most members have it: what is read there is not taken back when the primary changes.
+fn for_good<T: Send + Sync>(database: &Database, collection: &str) -> Collection<T> {
+    read_with(database, collection, ReadConcern::majority())
+}
+
+fn read_with<T: Send + Sync>(database: &Database, collection: &str, concern: ReadConcern) -> Collection<T> {
+    database.collection_with_options(collection, CollectionOptions::builder().read_concern(concern).build())
 }
 
 /// What is kept in a document of the server's, if it is not deleted.

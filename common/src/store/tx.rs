@@ -87,8 +87,7 @@ impl Tx {
     pub(super) fn into_commit(self, handles: Option<EventId>) -> Commit {
         let State { touched, events } = std::mem::take(&mut *self.state());
         let guard = |collection, id, touched: Touched| {
-            let expected = touched.stored.map(|stored| stored.version);
-            touched.write.unwrap_or(Write { collection, id, expected, change: Change::Keep })
+            touched.write.unwrap_or_else(|| Write::keep(collection, id, touched.stored.as_ref()))
         };
         let mut writes: Vec<Write> =
             touched.into_iter().map(|((collection, id), touched)| guard(collection, id, touched)).collect();
@@ -101,8 +100,7 @@ impl Tx {
     pub(super) fn into_guard(self) -> Commit {
         let touched = std::mem::take(&mut *self.state()).touched;
         let guard = |((collection, id), touched): ((&'static str, String), Touched)| {
-            let expected = touched.stored.map(|stored| stored.version);
-            Write { collection, id, expected, change: Change::Keep }
+            Write::keep(collection, id, touched.stored.as_ref())
         };
         Commit { writes: touched.into_iter().map(guard).collect(), ..Commit::default() }
     }

@@ -22,7 +22,7 @@ use super::super::commit::{Change, Refusal, Rule, Ruled, Stored, Write};
 use super::link::{DUPLICATE_KEY, Failure, index_in, is_conflict};
 use super::schema::Kept;
 use super::write::{Effect, Step, begin, carry_out, commit, guarded};
-use super::{Mongo, stored};
+use super::{Mongo, for_good, stored};
 use crate::error::{Error, Result};
 
 /// A bulk change may take as long as this, all its parts and attempts together. One transaction takes about a second, far from the 60 s
@@ -176,7 +176,8 @@ async fn load(
 ) -> Result<HashMap<Key, Stored>, Failure> {
     let mut found = HashMap::new();
     for (collection, ids) in ids {
-        let documents = database.collection::<RawDocumentBuf>(collection);
+        // Outside of the transaction: a rule that refuses or changes nothing must rest on what is written for good.
+        let documents = for_good::<RawDocumentBuf>(database, collection);
         for some in ids.chunks(TOGETHER) {
             let looking = documents.find(doc! {"_id": {"$in": some}}).projection(doc! {"version": 1, "doc": 1});
             let raws: Vec<RawDocumentBuf> = match session {
@@ -207,13 +208,14 @@ async fn write(
     let mut updates: HashMap<&'static str, Vec<Document>> = HashMap::new();
     for group in groups {
         let stored = found.get(&group.key());
-        let Some((effect, expected)) = apply(group, stored)? else { continue };
+        let Some((effect, next)) = apply(group, stored)? else { continue };
+        let expected = stored.map(|stored| stored.version);
         if let Effect::Delete { .. } = effect {
-            let step = Step::Write { collection: group.kept.name, id: group.id.clone(), expected, effect };
+            let step = Step::Write { collection: group.kept.name, id: group.id.clone(), expected, next, effect };
             carry_out(database, &step, Uuid::new(), &mut Some(&mut *session)).await?;
             continue;
         }
-        let (guard, update) = guarded(&group.id, expected, &effect, Uuid::new());
+        let (guard, update) = guarded(&group.id, expected, next, &effect, Uuid::new());
         let update = doc! {"q": guard, "u": update, "upsert": expected.is_none()};
         updates.entry(group.kept.name).or_default().push(update);
     }
@@ -243,16 +245,17 @@ fn outcome(group: &mut Group, stored: Option<&Stored>) -> Result<(Option<Stored>
     Ok((current, reindexed))
 }
 
-/// The write of that and its guard; `None` when the document stays as it is.
-fn apply(group: &mut Group, stored: Option<&Stored>) -> Result<Option<(Effect, Option<i64>)>> {
+/// The write of that and the version it leads to; `None` when the document stays as it is.
+fn apply(group: &mut Group, stored: Option<&Stored>) -> Result<Option<(Effect, i64)>> {
     let (current, reindexed) = outcome(group, stored)?;
+    let next = current.as_ref().map_or(0, |current| current.version);
     let effect = match (stored, current) {
         (None, None) => return Ok(None),
         (Some(stored), Some(current)) if stored.text == current.text => return Ok(None),
         (_, Some(current)) => Effect::put(group.kept.searched, &current.text, reindexed, Vec::new())?,
         (Some(_), None) => Effect::Delete { events: Vec::new() },
     };
-    Ok(Some((effect, stored.map(|stored| stored.version))))
+    Ok(Some((effect, next)))
 }
 
 async fn send(

@@ -44,6 +44,9 @@ pub(super) const DUPLICATE_KEY: i32 = 11_000;
 /// `MaxTimeMSExpired`, `LockTimeout`, `ExceededTimeLimit`, `TransactionExceededLifetimeLimitSeconds` and `NoSuchTransaction`: the
 /// server had no time.
 const OUT_OF_TIME: [i32; 5] = [50, 24, 262, 290, 251];
+/// `PrimarySteppedDown`, `NotWritablePrimary`, `InterruptedDueToReplStateChange`, `InterruptedAtShutdown`, `ShutdownInProgress`,
+/// `NotPrimaryNoSecondaryOk`, `NotPrimaryOrSecondary` and `ReadConcernMajorityNotAvailableYet`: the primary is changing.
+const CHANGING: [i32; 8] = [189, 10_107, 11_602, 11_600, 91, 13_435, 13_436, 134];
 
 /// A server that is away hears no goodbye; nobody waits for that.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -236,7 +239,7 @@ fn is_passing(error: &DriverError) -> bool {
     is_uncertain(error)
         || error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR)
         || matches!(&*error.kind, ErrorKind::DnsResolve { .. } | ErrorKind::Authentication { .. })
-        || code(error).is_some_and(|code| OUT_OF_TIME.contains(&code))
+        || code(error).is_some_and(|code| OUT_OF_TIME.contains(&code) || CHANGING.contains(&code))
 }
 
 pub(super) fn is_duplicate(error: &DriverError) -> bool {

@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use mongodb::bson::{Document, doc};
-use mongodb::options::Hint;
+use mongodb::options::{Hint, ReadConcern};
 
-use super::Mongo;
 use super::link::{Failure, ON_THE_SERVER};
 use super::schema::{EVENTS, INBOX};
+use super::{Mongo, for_good, read_with};
 use crate::bus::{EventId, Message};
 use crate::error::{Error, Result};
 
@@ -23,7 +23,7 @@ pub(super) struct Known(Mutex<HashMap<EventId, Place>>);
 type Place = (&'static str, String);
 
 impl Mongo {
-    /// The oldest events first. An event's id begins with its time, and the index of events is in their order.
+    /// The oldest events first, and none whose write could still be taken back. An event's id begins with its time, and the index of events is in their order.
     pub(in super::super) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
         let carriers = self.schema.carriers();
         let found = try_join_all(carriers.into_iter().map(|carrier| self.pending_in(carrier, limit))).await?;
@@ -42,7 +42,7 @@ impl Mongo {
         let documents = self
             .link
             .read(move |database| async move {
-                let documents = database.collection::<Document>(carrier);
+                let documents = for_good::<Document>(&database, carrier);
                 let waiting = documents.find(doc! {}).hint(Hint::Name(EVENTS.to_owned())).sort(doc! {"events.id": 1});
                 let waiting = waiting.projection(doc! {"events": 1}).limit(limit).max_time(ON_THE_SERVER);
                 Ok(waiting.await?.try_collect::<Vec<_>>().await?)
@@ -124,7 +124,7 @@ impl Mongo {
         let documents = self
             .link
             .read(move |database| async move {
-                let documents = database.collection::<Document>(carrier);
+                let documents = for_good::<Document>(&database, carrier);
                 let looking = documents.find(doc! {"events.id": {"$in": events}}).projection(doc! {"_id": 1});
                 Ok(looking.max_time(ON_THE_SERVER).await?.try_collect::<Vec<_>>().await?)
             })
@@ -133,10 +133,14 @@ impl Mongo {
         documents.iter().map(id).collect()
     }
 
-    pub(in super::super) async fn is_handled(&self, event: EventId) -> Result<bool> {
+    /// Whether that is recorded for good: the event will not come again. `newest` waits for what is being written.
+    pub(in super::super) async fn is_handled(&self, event: EventId, newest: bool) -> Result<bool> {
+        let concern = if newest { ReadConcern::linearizable() } else { ReadConcern::majority() };
         let id = doc! {"_id": event.to_string()};
         let found = self.link.read(move |database| async move {
-            Ok::<_, Failure>(database.collection::<Document>(INBOX).find_one(id).max_time(ON_THE_SERVER).await?)
+            Ok::<_, Failure>(
+                read_with::<Document>(&database, INBOX, concern).find_one(id).max_time(ON_THE_SERVER).await?,
+            )
         });
         Ok(found.await?.is_some())
     }

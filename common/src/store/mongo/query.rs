@@ -4,16 +4,16 @@
 //! the index of words and sorts them; when many have, it goes along the order and leaves out what does not match, and is soon done.
 
 use futures_util::TryStreamExt;
+use mongodb::Collection;
 use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
-use mongodb::options::{FindOptions, Hint, ReadConcern};
-use mongodb::{Collection, Database};
+use mongodb::options::{FindOptions, Hint};
 use serde_json::Value;
 
 use super::super::commit::{Found, Stored};
 use super::super::{Direction, Find, Index};
 use super::link::{Failure, ON_THE_SERVER};
 use super::schema::{WORDS, path, present, range};
-use super::{Mongo, stored, value, words};
+use super::{Mongo, for_good, stored, value, words};
 use crate::error::{Error, Result};
 use crate::page::Cursor;
 
@@ -51,7 +51,9 @@ impl Mongo {
             let options = read_options();
             found.extend(
                 self.link
-                    .read(move |database| async move { all(&kept(&database, collection), condition, options).await })
+                    .read(
+                        move |database| async move { all(&for_good(&database, collection), condition, options).await },
+                    )
                     .await?,
             );
         }
@@ -65,7 +67,7 @@ impl Mongo {
         let mut rows = self
             .link
             .read(move |database| async move {
-                let documents = kept(&database, collection);
+                let documents = for_good::<RawDocumentBuf>(&database, collection);
                 let (condition, options) = plan(&documents, &find).await?;
                 match condition {
                     Some(condition) => all(&documents, condition, options).await,
@@ -97,7 +99,7 @@ impl Mongo {
         let counts = self
             .link
             .read(move |database| async move {
-                let documents = kept(&database, collection);
+                let documents = for_good::<RawDocumentBuf>(&database, collection);
                 let counting = documents.aggregate(stages).max_time(ON_THE_SERVER);
                 Ok(counting.await?.try_collect::<Vec<Document>>().await?)
             })
@@ -112,7 +114,7 @@ impl Mongo {
         let first = self
             .link
             .read(move |database| async move {
-                let documents = kept(&database, collection);
+                let documents = for_good::<RawDocumentBuf>(&database, collection);
                 let looking = documents.find_one(any).projection(doc! {"_id": 1});
                 Ok(looking.max_time(ON_THE_SERVER).await?)
             })
@@ -122,11 +124,6 @@ impl Mongo {
 }
 
 /// What is shown to somebody has been written for good: no change of the primary takes it back.
-fn kept(database: &Database, collection: &str) -> Collection<RawDocumentBuf> {
-    let options = mongodb::options::CollectionOptions::builder().read_concern(ReadConcern::majority()).build();
-    database.collection_with_options(collection, options)
-}
-
 fn read_options() -> FindOptions {
     FindOptions::builder().projection(doc! {"version": 1, "doc": 1}).max_time(ON_THE_SERVER).build()
 }

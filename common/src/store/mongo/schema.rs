@@ -1,6 +1,10 @@
 //! Collections and their indexes. They are made in the background, once for each process and collection, and again and again while the
 //! server is away. No write, and no query along an index, goes before them; a read by id needs none.
 //!
+//! An index that is declared otherwise than before is made anew, unless it is unique on either side: while there is none, instances that
+//! run could write what it must keep out. Then nothing is ready, [`Schema::all_ready`] says what to do, and somebody has to do it: give the new
+//! index a name of its own, or drop the old one when no instance runs.
+//!
 //! A document is `{_id, version, write, doc, words, events}`: what was kept is `doc`, so that its fields are indexed as `doc.<path>`.
 
 use std::collections::BTreeMap;
@@ -158,7 +162,11 @@ async fn make(link: Arc<Link>, kept: std::sync::Weak<Kept>) {
         // Once is enough for the log, however long it lasts.
         let text = error.to_string();
         if text != last {
-            tracing::error!(collection = kept.name, %error, "indexes could not be made");
+            if error.is_outage() {
+                tracing::warn!(collection = kept.name, %error, "indexes could not be made");
+            } else {
+                tracing::error!(collection = kept.name, %error, "indexes could not be made");
+            }
             last = text;
         }
         kept.state.send_replace(State::Failed(error));
@@ -192,16 +200,27 @@ async fn kept_in(database: &Database, kept: &Kept) -> Result<(), Failure> {
     search_all(database, &collection, kept).await
 }
 
-/// All indexes in one command; one by one when an index of the same name is there that was declared otherwise.
+/// All indexes in one command; one by one when an index of the same name is there that was declared otherwise. A unique one is left as it is.
 async fn create(collection: &Collection<RawDocumentBuf>, models: Vec<IndexModel>) -> Result<(), Failure> {
     let conflicts = |error: &mongodb::error::Error| code(error).is_some_and(|code| OTHER_INDEX.contains(&code));
     match collection.create_indexes(models.clone()).await {
         Err(error) if conflicts(&error) => {}
         outcome => return Ok(outcome.map(drop)?),
     }
+    let mut unique = collection.list_indexes().await?.try_collect::<Vec<_>>().await?;
+    unique.retain(is_unique);
+    let unique: Vec<String> = unique.iter().map(name_of).collect();
     for model in models {
-        let name = model.options.as_ref().and_then(|options| options.name.clone()).unwrap_or_default();
+        let name = name_of(&model);
         match collection.create_index(model.clone()).await {
+            Err(error) if conflicts(&error) && (is_unique(&model) || unique.contains(&name)) => {
+                let collection = collection.name();
+                return Err(Error::internal(format!(
+                    "the unique index {name} of {collection} is declared otherwise than it was made, and is not dropped while instances may \
+                     rely on it: declare the new one under another name, or stop them all and run db[\"{collection}\"].dropIndex(\"{name}\")"
+                ))
+                .into());
+            }
             Err(error) if conflicts(&error) => {
                 tracing::warn!(collection = collection.name(), index = name, "an index is declared otherwise now");
                 collection.drop_index(name).await?;
@@ -211,6 +230,14 @@ async fn create(collection: &Collection<RawDocumentBuf>, models: Vec<IndexModel>
         }
     }
     Ok(())
+}
+
+fn name_of(model: &IndexModel) -> String {
+    model.options.as_ref().and_then(|options| options.name.clone()).unwrap_or_default()
+}
+
+fn is_unique(model: &IndexModel) -> bool {
+    model.options.as_ref().and_then(|options| options.unique).unwrap_or(false)
 }
 
 /// Makes the words of all documents anew when other fields are searched than before.

@@ -9,13 +9,13 @@ use std::time::Duration;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, Uuid, doc};
 use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
-use mongodb::{ClientSession, Collection, Database};
+use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
 use super::super::commit::{Change, Commit, Refusal, Write};
 use super::link::{Failure, OPERATION, durable, is_conflict, is_uncertain};
 use super::schema::{INBOX, OUTBOX, words_of};
-use super::{Mongo, value};
+use super::{Mongo, for_good, value};
 use crate::bus::{EventId, Message};
 use crate::error::{Error, Result};
 use crate::request_id::RequestId;
@@ -33,7 +33,7 @@ pub(super) enum Step {
     /// Records a handled event.
     Handle(EventId),
     /// One guarded write.
-    Write { collection: &'static str, id: String, expected: Option<i64>, effect: Effect },
+    Write { collection: &'static str, id: String, expected: Option<i64>, next: i64, effect: Effect },
     /// Events without a document.
     Emit { id: String, events: Vec<Bson> },
 }
@@ -54,6 +54,11 @@ pub(super) enum Effect {
 
 impl Mongo {
     pub(in super::super) async fn commit(&self, commit: Commit) -> Result<(), Refusal> {
+        if commit.only_reads()
+            && let [Write { collection, id, expected, .. }] = commit.writes.as_slice()
+        {
+            return self.confirm(collection, id, *expected).await;
+        }
         // MongoDB promises nothing of this kind: what was deleted or overwritten is in no document any more, but free pages keep it
         // until they are used again, and the oplog until it has come round.
         let Commit { writes, events, handles, forget, rules, scrub: _ } = commit;
@@ -93,7 +98,8 @@ impl Mongo {
                 Change::Delete => Effect::Delete { events: carried(&mut events) },
                 Change::Keep => Effect::Keep,
             };
-            steps.push(Step::Write { collection: write.collection, id: write.id, expected: write.expected, effect });
+            let Write { collection, id, expected, next, .. } = write;
+            steps.push(Step::Write { collection, id, expected, next, effect });
         }
         for some in events.chunks(IN_ONE) {
             steps.push(Step::Emit { id: EventId::new().to_string(), events: some.to_vec() });
@@ -124,13 +130,12 @@ fn event(message: Message) -> Result<Bson> {
 }
 
 /// A write and its guard. The driver repeats it once by itself when the connection breaks, and the server knows it by its number.
-pub(super) fn guarded(id: &str, expected: Option<i64>, effect: &Effect, name: Uuid) -> (Document, Document) {
+pub(super) fn guarded(id: &str, expected: Option<i64>, next: i64, effect: &Effect, name: Uuid) -> (Document, Document) {
     // Where nothing is expected, there may be what is left of a deleted document for the sake of its events.
     let mut guard = doc! {"_id": id, "doc": {"$exists": expected.is_some()}};
     if let Some(version) = expected {
         guard.insert("version", version);
     }
-    let version = expected.map_or(1, |version| version + 1);
     let push = |update: &mut Document, events: &[Bson]| {
         if !events.is_empty() {
             update.insert("$push", doc! {"events": {"$each": events}});
@@ -138,7 +143,7 @@ pub(super) fn guarded(id: &str, expected: Option<i64>, effect: &Effect, name: Uu
     };
     let update = match effect {
         Effect::Put { doc, words, events } => {
-            let mut set = doc! {"version": version, "write": name, "doc": doc};
+            let mut set = doc! {"version": next, "write": name, "doc": doc};
             if let Some(words) = words {
                 set.insert("words", words);
             }
@@ -147,7 +152,7 @@ pub(super) fn guarded(id: &str, expected: Option<i64>, effect: &Effect, name: Uu
             update
         }
         Effect::Delete { events } => {
-            let mut update = doc! {"$set": {"version": version, "write": name}, "$unset": {"doc": "", "words": ""}};
+            let mut update = doc! {"$set": {"version": next, "write": name}, "$unset": {"doc": "", "words": ""}};
             push(&mut update, events);
             update
         }
@@ -184,8 +189,7 @@ async fn is_written(
     id: &str,
     name: Uuid,
 ) -> Result<bool, mongodb::error::Error> {
-    let options = mongodb::options::CollectionOptions::builder().read_concern(ReadConcern::majority()).build();
-    let documents: Collection<Document> = database.collection_with_options(collection, options);
+    let documents = for_good::<Document>(database, collection);
     Ok(documents.find_one(doc! {"_id": id, "write": name}).projection(doc! {"_id": 1}).await?.is_some())
 }
 
@@ -276,11 +280,12 @@ pub(super) async fn carry_out(
             run!(outbox.insert_one(doc! {"_id": id, "events": events}), session)?;
             Ok(())
         }
-        Step::Write { collection, id, expected, effect } => {
+        Step::Write { collection, id, expected, next, effect } => {
+            let guarded = |expected: Option<i64>| guarded(id, expected, *next, effect, name);
             let documents = database.collection::<RawDocumentBuf>(collection);
             if matches!((effect, expected), (Effect::Keep, None)) {
                 // That nothing is there is kept so by making it and taking it away again: who makes it too is in conflict.
-                let (guard, update) = guarded(id, None, effect, name);
+                let (guard, update) = guarded(None);
                 run!(documents.update_one(guard.clone(), update).upsert(true), session)?;
                 let mut made = guard;
                 made.insert("events", doc! {"$exists": false});
@@ -290,13 +295,13 @@ pub(super) async fn carry_out(
             if let Effect::Delete { events } = effect
                 && events.is_empty()
             {
-                let mut free = guarded(id, *expected, effect, name).0;
+                let mut free = guarded(*expected).0;
                 free.insert("events", doc! {"$exists": false});
                 if run!(documents.delete_one(free), session)?.deleted_count > 0 {
                     return Ok(());
                 }
             }
-            let (guard, update) = guarded(id, *expected, effect, name);
+            let (guard, update) = guarded(*expected);
             let upsert = expected.is_none();
             let written = run!(documents.update_one(guard, update).upsert(upsert), session)?;
             if written.matched_count == 0 && written.upserted_id.is_none() {
