@@ -29,6 +29,8 @@ use self::wire::Wire;
 /// An operation's own limit is 1.5 s.
 const BOUNDED: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(5);
+/// Far more than it takes to answer those that wait.
+const APART: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Crate {
@@ -441,6 +443,8 @@ async fn no_answer_rests_on_what_the_majority_does_not_have() {
     for round in 0..2 {
         let first = tokio::join!(confirm(), once(), crates.insert(taken, labelled()));
         assert!(first.0.is_err() && first.1.is_err() && first.2.is_err(), "round {round}: {first:?}");
+        // What comes while a failed update is being answered fails with it.
+        tokio::time::sleep(APART).await;
     }
     let label = crates.insert(Id::new(), labelled());
     // A bulk change has more time than the others.
