@@ -35,6 +35,14 @@ impl MongoDb {
         binary::source().map(drop)
     }
 
+    /// The program `mongod`; none where there is only a container.
+    pub fn program() -> Result<Option<PathBuf>> {
+        match binary::source()? {
+            Source::Program(mongod) => Ok(Some(mongod)),
+            Source::Docker => Ok(None),
+        }
+    }
+
     /// Starts one and waits until it is the primary of its set.
     pub fn start() -> Result<Self> {
         let mongodb = Self::prepare("mongodb")?;

@@ -83,7 +83,13 @@ fn conformance(report: &mut Report) {
     match RabbitMq::start().and_then(|rabbitmq| Ok((rabbitmq, MongoDb::start()?))) {
         Ok((rabbitmq, mongodb)) => {
             let suite = suite.with("AMQP_URL", rabbitmq.url()).with("MONGODB_URI", mongodb.url());
-            report.run(suite.with_those_that_need_servers());
+            if let Ok(Some(mongod)) = MongoDb::program() {
+                report.run(suite.with("MONGOD", &mongod.to_string_lossy()).with_those_that_need_servers());
+            } else {
+                report.run(suite.with_those_that_need_servers().without(NEEDS_MONGOD));
+                report
+                    .skip("conformance: a lost majority", "there is no mongod, only a container: put one on the PATH");
+            }
         }
         Err(fleet::Error::Missing { .. }) => {
             // Those that need servers are ignored, which counts as skipped; why is a row of its own.
@@ -96,6 +102,9 @@ fn conformance(report: &mut Report) {
         }
     }
 }
+
+/// It starts several servers by itself.
+const NEEDS_MONGOD: &str = "no_answer_rests_on_what_the_majority_does_not_have";
 
 /// What a fleet is made of, then journeys through one.
 fn fleets(report: &mut Report) {

@@ -35,6 +35,12 @@ impl Suite {
         self
     }
 
+    /// Without the test of this name; to be said after [`Suite::with_those_that_need_servers`].
+    pub(crate) fn without(mut self, test: &str) -> Self {
+        self.command.args(["--skip", test]);
+        self
+    }
+
     /// Plain `cargo test` ignores these; here are the servers. The last that is said about a suite.
     pub(crate) fn with_those_that_need_servers(mut self) -> Self {
         self.command.args(["--", "--include-ignored"]);
