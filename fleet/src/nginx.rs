@@ -97,7 +97,7 @@ impl Nginx {
 }
 
 fn program() -> Result<PathBuf> {
-    obtain::or_debian("nginx", "nginx-light", || obtain::find("nginx"))
+    obtain::or_debian("nginx", &["nginx-light"], || obtain::find("nginx"))
 }
 
 fn configure(folder: &Path, address: SocketAddr, settings: &Settings) -> Result<()> {

@@ -115,11 +115,11 @@ impl RabbitMq {
 }
 
 fn programs() -> Result<(PathBuf, PathBuf)> {
-    let server = obtain::or_debian("RabbitMQ", "rabbitmq-server", || {
+    let server = obtain::or_debian("RabbitMQ", &["rabbitmq-server"], || {
         let known = SCRIPTS.iter().map(PathBuf::from).find(|script| script.is_file());
         known.or_else(|| obtain::find("rabbitmq-server"))
     })?;
-    let epmd = obtain::or_debian("Erlang's epmd", "erlang-base", || obtain::find("epmd"))?;
+    let epmd = obtain::or_debian("Erlang's epmd", &["erlang-base"], || obtain::find("epmd"))?;
     Ok((server, epmd))
 }
 

