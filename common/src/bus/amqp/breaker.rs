@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// So many calls in a row without an answer open it: one slow call must not, and a dead service is known after one wave.
-const FAILURES: u32 = 5;
+const FAILURES: u32 = 3;
 /// It stays open for so long before one call is let through as a probe: a service that came back is used within a second.
 pub(super) const OPEN_FOR: Duration = Duration::from_secs(1);
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::link::{Link, PATIENCE};
 use super::supervisor::BackOff;
-use super::{Phase, Shared};
+use super::{FINISH, Phase, Shared};
 use crate::error::Result;
 
 /// What is done with a queue.
@@ -47,7 +47,13 @@ pub(super) async fn keep_consuming<W: Work>(shared: Arc<Shared>, work: Arc<W>, c
                 consuming.send_replace(true);
                 let why = consume(&link, &channel, consumer, &work, &mut phase).await;
                 consuming.send_replace(false);
-                let Some(why) = why else { return };
+                let Some(why) = why else {
+                    // What is in hand is acknowledged on this channel, which ends when it is dropped; and what was not
+                    // acknowledged by then would be handed to another instance in the middle of the work on it.
+                    let mut in_hand = shared.in_hand.subscribe();
+                    let _ = tokio::time::timeout(FINISH, in_hand.wait_for(|messages| *messages == 0)).await;
+                    return;
+                };
                 tracing::warn!(queue = work.queue(), why, "a consumer ended");
             }
             Err(error) => tracing::warn!(queue = work.queue(), %error, "a queue cannot be consumed"),
