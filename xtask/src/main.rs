@@ -181,8 +181,18 @@ fn build(programs: &[&str], release: bool) -> Result<(), String> {
 fn bench() -> Result<(), String> {
     let programs: Vec<&str> = fleet::programs().into_iter().chain(["bench"]).collect();
     build(&programs, true)?;
-    let bench = fleet::target().join("release").join("bench");
-    run(&mut Command::new(bench))
+    let mut bench = Command::new(fleet::target().join("release").join("bench"));
+    // Without servers it says what it skips.
+    let (rabbitmq, mongodb) = (RabbitMq::start(), MongoDb::start());
+    for (variable, url) in
+        [("AMQP_URL", rabbitmq.as_ref().map(RabbitMq::url)), ("MONGODB_URI", mongodb.as_ref().map(MongoDb::url))]
+    {
+        match url {
+            Ok(url) => drop(bench.env(variable, url)),
+            Err(error) => eprintln!("{variable}: {error}"),
+        }
+    }
+    run(&mut bench)
 }
 
 fn cargo_command(arguments: &[&str]) -> Command {
