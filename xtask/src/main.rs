@@ -195,8 +195,16 @@ fn bench() -> Result<(), String> {
     run(&mut bench)
 }
 
-fn cargo_command(arguments: &[&str]) -> Command {
+/// Cargo, as if it had been called from a shell: what `cargo run` tells us about ourselves (`CARGO_PKG_NAME` and so on) would make
+/// build scripts run anew, and everything that depends on them.
+pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars_os() {
+        let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+        if ours.iter().any(|beginning| name.to_string_lossy().starts_with(beginning)) {
+            command.env_remove(name);
+        }
+    }
     command.args(arguments);
     command
 }

@@ -24,8 +24,8 @@ impl Suite {
 
     /// Always the whole workspace: with fewer packages, their dependencies would have other features and be built anew.
     fn cargo(name: &'static str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["test", "--workspace", "--no-fail-fast"]).args(arguments);
+        let mut command = crate::cargo_command(&["test", "--workspace", "--no-fail-fast"]);
+        command.args(arguments);
         Self { name, command }
     }
 
