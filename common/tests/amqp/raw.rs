@@ -15,7 +15,7 @@ use crate::calls::Square;
 use crate::events::{Press, SPOKEN, read, until};
 use crate::line::{clear, options};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A client of the broker that knows no rules.
 pub(crate) struct Raw {
@@ -141,8 +141,15 @@ async fn an_event_that_cannot_be_understood_is_parked_and_the_next_is_heard() {
     for (what, ..) in bad {
         timeout(SOON, parked.next()).await.expect(what).unwrap().unwrap();
     }
+    // The last is counted when the broker has confirmed that it keeps it, and can be taken before that.
+    let counted = async {
+        while bus.counters().parked_events != 7 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, counted).await.expect("should be counted");
     let counters = bus.counters();
-    assert_eq!((counters.parked_events, counters.ignored_events, counters.retried_events), (7, 1, 0));
+    assert_eq!((counters.ignored_events, counters.retried_events), (1, 0));
     bus.close().await;
     clear(&options, SPOKEN).await;
 }
