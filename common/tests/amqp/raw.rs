@@ -135,7 +135,8 @@ async fn an_event_that_cannot_be_understood_is_parked_and_the_next_is_heard() {
     }
     // Of no interest here.
     raw.send(&exchange, "", b"1", event().with_type("press.closed".into())).await;
-    Press::open(&bus).print(7).await;
+    let press = Press::open(&bus);
+    press.print(7).await;
     assert_eq!(until(&heard, |numbers| !numbers.is_empty()).await, [7]);
     let mut parked = raw.consume(&format!("{}reader.press.dead", options.prefix)).await;
     for (what, ..) in bad {
