@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::table::{Table, Target, median, number, p99, text};
 
 const TIME: Duration = Duration::from_secs(2);
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// As many requests in hand as lapin's own examples would take, and more than there are callers.
 const PREFETCH: u16 = 512;
 

@@ -45,15 +45,31 @@ fn ended(outcome: Result<(), String>) -> ExitCode {
     }
 }
 
+const PARTS: [&str; 5] = ["stores", "shop", "bus", "mongo", "fleet"];
+
+/// Measures the parts that are named, or all.
 async fn measure() -> Result<bool, String> {
+    let named: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = named.iter().find(|name| !PARTS.contains(&name.as_str())) {
+        return Err(format!("there is no part {unknown}: {}", PARTS.join(", ")));
+    }
+    let wants = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
     let mut table = Table::default();
     println!("(on a machine that others use too: compare within one run)\n");
-    stores::commits(&mut table).await?;
-    stores::holds(&mut table).await?;
-    stores::stock_inside_or_beside(&mut table).await?;
-    shop::measure(&mut table).await?;
-    bus::measure(&mut table).await?;
-    mongo::measure(&mut table).await?;
-    fleet::measure(&mut table).await?;
+    if wants("stores") {
+        stores::measure(&mut table).await?;
+    }
+    if wants("shop") {
+        shop::measure(&mut table).await?;
+    }
+    if wants("bus") {
+        bus::measure(&mut table).await?;
+    }
+    if wants("mongo") {
+        mongo::measure(&mut table).await?;
+    }
+    if wants("fleet") {
+        fleet::measure(&mut table).await?;
+    }
     Ok(table.close())
 }

@@ -64,8 +64,15 @@ where
     Ok(number(done) / started.elapsed().as_secs_f64())
 }
 
+/// All that concerns the embedded store.
+pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
+    commits(table).await?;
+    holds(table).await?;
+    stock_inside_or_beside(table).await
+}
+
 /// Commits that wait together share one flush.
-pub(crate) async fn commits(table: &mut Table) -> Result<(), String> {
+async fn commits(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("commits")?;
     let notes: Collection<Note> = database.collection().map_err(text)?;
     let (mut ones, mut ratios) = (Vec::new(), Vec::new());
@@ -88,7 +95,7 @@ pub(crate) async fn commits(table: &mut Table) -> Result<(), String> {
 }
 
 /// Updates of one document that wait are combined.
-pub(crate) async fn holds(table: &mut Table) -> Result<(), String> {
+async fn holds(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("products")?;
     let bus = Bus::local();
     let app = products::App::start(database, &bus, Verifier::by_bus(bus.clone())).map_err(text)?;
@@ -145,7 +152,7 @@ impl Document for StockBeside {
 }
 
 /// What reading costs with the stock inside the product (as it is) and beside it (one more look-up for each).
-pub(crate) async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
+async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("inside")?;
     let app = products::App::start(database.clone(), &Bus::local(), Verifier::by_bus(Bus::local())).map_err(text)?;
     let beside: Collection<StockBeside> = database.collection().map_err(text)?;

@@ -19,7 +19,8 @@ const USAGE: &str = "usage: cargo xtask <task>
   check   formatting, lints, documentation and the fast tests; about a minute
   test    every test: units, conformance suites, journeys on the one-process shop and on a fleet; what it needs
           (RabbitMQ, MongoDB, nginx) it fetches where it may
-  bench   the benchmarks, in release mode; prints ratios and whether they meet their targets
+  bench   [stores] [shop] [bus] [mongo] [fleet]
+          the benchmarks, or some of them, in release mode; prints ratios and whether they meet their targets
   fleet   [--instances 2] [--port 8000] [--release]
           a whole fleet: RabbitMQ, MongoDB, instances of each service, nginx in front; until Ctrl-C.
           target/fleet.json says what runs where
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     let outcome = match *words {
         ["check"] => check(),
         ["test"] => test(),
-        ["bench"] => bench(),
+        ["bench", ref parts @ ..] => bench(parts),
         ["fleet", ref options @ ..] => fleet_task::run(options),
         ["servers"] => servers_task::start(),
         ["servers", "stop"] => servers_task::stop(),
@@ -178,10 +179,11 @@ fn build(programs: &[&str], release: bool) -> Result<(), String> {
     cargo(&["build", "--workspace"].into_iter().chain(profile).chain(programs).collect::<Vec<_>>())
 }
 
-fn bench() -> Result<(), String> {
+fn bench(parts: &[&str]) -> Result<(), String> {
     let programs: Vec<&str> = fleet::programs().into_iter().chain(["bench"]).collect();
     build(&programs, true)?;
     let mut bench = Command::new(fleet::target().join("release").join("bench"));
+    bench.args(parts);
     // Without servers it says what it skips.
     let (rabbitmq, mongodb) = (RabbitMq::start(), MongoDb::start());
     for (variable, url) in

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use lapin::uri::AMQPUri;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::breaker::{Breaker, Outcome};
 use self::consumer::{Work, keep_consuming};
@@ -42,6 +42,9 @@ use super::{Bytes, Listener, Message, Responder, owner};
 use crate::error::{Error, Kind, Result};
 use crate::request_id;
 
+/// A lone call that has not been answered by then asks whether it arrived: late enough to spare nearly all a turn of the scheduler,
+/// and soon enough for those whose callee is gone.
+const PROMPT: Duration = Duration::from_millis(5);
 /// Work in hand is given so long to end when the bus is closed; with the rest of closing that makes less than 5 s.
 const FINISH: Duration = Duration::from_secs(3);
 
@@ -125,8 +128,16 @@ impl Amqp {
         let mut attempt = callee.attempt().ok_or_else(|| unavailable("it has not answered lately"))?;
         let mut pending = publisher.expect()?;
         let call = Outgoing { id: pending.id(), name, request: request_id::current(), deadline, body };
-        publisher.send(&callee.queue, call);
-        match timeout_at(deadline, &mut pending.answer).await {
+        let mut prompt = None;
+        if let Some(parked) = publisher.send(&callee.queue, call) {
+            prompt = timeout(PROMPT, &mut pending.answer).await.ok();
+            drop(parked);
+        }
+        let answer = match prompt {
+            Some(answer) => Ok(answer),
+            None => timeout_at(deadline, &mut pending.answer).await,
+        };
+        match answer {
             // It never got there: the publisher says why, we say who.
             Ok(Ok(Err(error))) if error.kind() == Kind::Unavailable && error.cause().is_some() => {
                 Err(unavailable(error.cause().unwrap_or_default()))
@@ -328,12 +339,16 @@ impl Shared {
         }
     }
 
-    /// Sends a reply; without a connection it waits for one until nobody waits for the reply any more.
-    async fn reply(&self, to: &Arc<str>, reply: Reply, deadline: Instant) {
+    /// Sends a reply, at once when it is `alone`; without a connection it waits for one until nobody waits for the reply any more.
+    async fn reply(&self, to: &Arc<str>, reply: Reply, deadline: Instant, alone: bool) {
+        let there = self.serving.borrow().clone();
+        if let Some(replies) = there {
+            return replies.send(to, reply, alone);
+        }
         let mut serving = self.serving.subscribe();
         let up = async { serving.wait_for(Option::is_some).await.ok().and_then(|replies| replies.clone()) };
         match timeout_at(deadline, up).await {
-            Ok(Some(replies)) => replies.send(to, reply),
+            Ok(Some(replies)) => replies.send(to, reply, alone),
             _ => self.counting.lost_replies.add(),
         }
     }

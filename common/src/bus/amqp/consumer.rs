@@ -81,6 +81,8 @@ async fn consume<W: Work>(
     work: &Arc<W>,
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<String> {
+    let mut ended = std::pin::pin!(link.ended());
+    let mut finishing = std::pin::pin!(phase.wait_for(|phase| *phase != Phase::Open));
     loop {
         tokio::select! {
             delivery = consumer.next() => match delivery {
@@ -88,8 +90,8 @@ async fn consume<W: Work>(
                 Some(Err(error)) => return Some(error.to_string()),
                 None => return Some("the broker cancelled it".to_owned()),
             },
-            why = link.ended() => return Some(why),
-            _ = phase.wait_for(|phase| *phase != Phase::Open) => break,
+            why = &mut ended => return Some(why),
+            _ = &mut finishing => break,
         }
     }
     let cancelling = channel.basic_cancel(consumer.tag(), lapin::options::BasicCancelOptions::default());

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::counters::Counting;
-use super::lanes::{Lanes, Weigh};
+use super::lanes::{Lanes, Parked, Weigh, spawn};
 use super::link::{Health, Link, PATIENCE, away};
 use super::listener::JSON;
 use super::names::{self, Names, declare_events, declare_listening, table, text};
@@ -133,11 +133,18 @@ impl Publisher {
         Ok(Pending { publisher: self, id, answer })
     }
 
-    /// Sends a call to a queue, together with others that wait for it.
-    pub(super) fn send(self: &Arc<Self>, queue: &Arc<str>, call: Outgoing) {
-        if self.outgoing.add(queue, call) {
-            tokio::spawn(Arc::clone(self).pump_calls(Arc::clone(queue)));
+    /// Sends a call to a queue, together with others that wait for it. One that is alone has left when this returns; whether
+    /// it arrived is looked into when what is returned is dropped.
+    pub(super) fn send(self: &Arc<Self>, queue: &Arc<str>, call: Outgoing) -> Option<Parked> {
+        if !self.outgoing.add(queue, call) {
+            return None;
         }
+        let pump = Arc::clone(self).pump_calls(Arc::clone(queue));
+        if self.pending().len() == 1 {
+            return Some(Parked::start(pump));
+        }
+        spawn(pump);
+        None
     }
 
     /// Says goodbye to the broker.
@@ -147,8 +154,6 @@ impl Publisher {
     }
 
     async fn pump_calls(self: Arc<Self>, queue: Arc<str>) {
-        // Those who became ready at the same moment have their turn first, and come along.
-        tokio::task::yield_now().await;
         while let Some(batch) = self.outgoing.next(&queue) {
             let (now, clock) = (Instant::now(), wire::now());
             let mut message = Vec::with_capacity(batch.iter().map(Weigh::weight).sum());

@@ -8,7 +8,7 @@ use lapin::Channel;
 use tokio::sync::Notify;
 
 use super::counters::Counting;
-use super::lanes::{Lanes, Weigh};
+use super::lanes::{Lanes, Parked, Weigh, spawn};
 use super::link::{Link, PATIENCE};
 use super::publisher::{Answer, properties, publish};
 use super::wire;
@@ -47,10 +47,11 @@ impl Replies {
         Ok(Arc::new(Self { link, channel, counting, lanes: Lanes::default(), sent: Notify::new() }))
     }
 
-    /// Sends a reply. `to` is the caller's address, a tab, and its token.
-    pub(super) fn send(self: &Arc<Self>, to: &Arc<str>, reply: Reply) {
+    /// Sends a reply; one that is `alone` leaves at once. `to` is the caller's address, a tab, and its token.
+    pub(super) fn send(self: &Arc<Self>, to: &Arc<str>, reply: Reply, alone: bool) {
         if self.lanes.add(to, reply) {
-            tokio::spawn(Arc::clone(self).pump(Arc::clone(to)));
+            let pump = Arc::clone(self).pump(Arc::clone(to));
+            if alone { drop(Parked::start(pump)) } else { spawn(pump) }
         }
     }
 
@@ -72,8 +73,6 @@ impl Replies {
     }
 
     async fn pump(self: Arc<Self>, to: Arc<str>) {
-        // Those who became ready at the same moment have their turn first, and come along.
-        tokio::task::yield_now().await;
         let (address, token) = to.split_once('\t').unwrap_or((&to, ""));
         while let Some(batch) = self.lanes.next(&to) {
             let mut message = Vec::with_capacity(batch.iter().map(Weigh::weight).sum());

@@ -12,7 +12,7 @@ use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::types::ShortString;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
@@ -70,11 +70,13 @@ impl Service {
         self.responders.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Begins the calls of a message as soon as there is room, then acknowledges it.
-    async fn begin(self: Arc<Self>, delivery: Delivery, to: Arc<str>) {
+    /// Begins the calls of a message as soon as there is room, acknowledges it, and waits until all are answered.
+    async fn carry_out_all(self: Arc<Self>, delivery: Delivery, to: Arc<str>) {
         let (arrival, clock) = (Instant::now(), wire::now());
         let (unanswered, mut answered) = mpsc::channel::<()>(1);
-        for call in wire::calls(&delivery.data) {
+        let mut last = None;
+        let mut calls = wire::calls(&delivery.data).peekable();
+        while let Some(call) = calls.next() {
             let call = match call {
                 Ok(call) => call,
                 Err(id) => {
@@ -95,19 +97,40 @@ impl Service {
             let (id, name, request) = (call.id, call.name.to_owned(), call.request);
             let call = Call { id, name, request, deadline, body: call.body.to_vec() };
             let (service, to) = (Arc::clone(&self), Arc::clone(&to));
-            let guards = (self.shared.in_hand(), unanswered.clone());
-            tokio::spawn(async move {
-                let _guards = guards;
-                let (id, deadline) = (call.id, call.deadline);
-                let answer = service.carry_out(call).await;
-                drop(room);
-                service.shared.reply(&to, Reply { id, answer }, deadline).await;
-            });
+            let unanswered = unanswered.clone();
+            let work = async move {
+                let _unanswered = unanswered;
+                service.answer(call, &to, room).await;
+            };
+            if calls.peek().is_some() {
+                tokio::spawn(work);
+            } else {
+                last = Some(work);
+            }
         }
         drop(unanswered);
-        // Nothing is ever sent: it ends when the last of them is gone.
-        let _ = tokio::time::timeout(REPLIES_FIRST, answered.recv()).await;
+        // The last one needs no task of its own, nor does one that came alone.
+        let answered = async {
+            if let Some(last) = last {
+                last.await;
+            }
+            // Nothing is ever sent: it ends when all of them are gone.
+            answered.recv().await
+        };
+        let mut answered = std::pin::pin!(answered);
+        let in_time = tokio::time::timeout(REPLIES_FIRST, &mut answered).await.is_ok();
         acknowledge(&delivery).await;
+        if !in_time {
+            answered.await;
+        }
+    }
+
+    async fn answer(&self, call: Call, to: &Arc<str>, room: OwnedSemaphorePermit) {
+        let (id, deadline) = (call.id, call.deadline);
+        let answer = self.carry_out(call).await;
+        drop(room);
+        let alone = self.running.available_permits() == RUNNING;
+        self.shared.reply(to, Reply { id, answer }, deadline, alone).await;
     }
 
     async fn carry_out(&self, call: Call) -> Answer {
@@ -133,7 +156,7 @@ impl Service {
         let (shared, to) = (Arc::clone(&self.shared), Arc::clone(to));
         let answer = Err(Error::malformed("The message cannot be read."));
         tokio::spawn(async move {
-            shared.reply(&to, Reply { id, answer }, Instant::now() + super::link::PATIENCE).await;
+            shared.reply(&to, Reply { id, answer }, Instant::now() + super::link::PATIENCE, false).await;
         });
     }
 }
@@ -171,7 +194,7 @@ impl Work for Service {
                 return acknowledge(&delivery).await;
             };
             if is_ours(&delivery, CALLS) {
-                return service.begin(delivery, to).await;
+                return service.carry_out_all(delivery, to).await;
             }
             let mut ids: Vec<u64> = wire::ids(&delivery.data).take(usize::from(PREFETCH)).collect();
             if ids.is_empty() {
