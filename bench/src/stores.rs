@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::auth::Verifier;
 use common::bus::Bus;
-use common::contract::products::{Line, ProductId, Reserve};
+use common::contract::products::{Line, ProductId, ReservationId, Reserve};
 use common::contract::shopping::OrderId;
 use common::input::from_json;
 use common::page::{Limit, Paging};
@@ -110,7 +110,9 @@ async fn holds(table: &mut Table) -> Result<(), String> {
             async move {
                 let lines = vec![Line { product, quantity: Quantity::try_from(1).map_err(common::Error::internal)? }];
                 let until = Timestamp::now().after(Duration::from_mins(15));
-                bus.call(Reserve { order: OrderId::new(), lines, until }).await.map(drop)
+                bus.call(Reserve { reservation: ReservationId::new(), order: OrderId::new(), lines, until })
+                    .await
+                    .map(drop)
             }
         }
     };

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::bus::{Bus, CALL_TIMEOUT, Delivery};
 use crate::clock::Timestamp;
+use crate::config::HttpUrl;
 use crate::contract::customer::{CustomerDeleted, CustomerId, GetKeys, Keys};
 use crate::error::{Error, Result};
 use crate::http;
@@ -91,7 +92,7 @@ enum Source {
 
 /// Where a JSON Web Key Set (RFC 7517) is to be had by HTTP.
 #[derive(Clone)]
-pub struct JwksUrl(String);
+pub struct JwksUrl(HttpUrl);
 
 /// A key set has some 200 bytes for each key.
 const MAX_JWKS: u64 = 64 * 1024;
@@ -100,11 +101,7 @@ impl FromStr for JwksUrl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let has_host = |rest: &str| rest.chars().next().is_some_and(char::is_alphanumeric);
-        match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
-            Some(rest) if has_host(rest) => Ok(Self(text.to_owned())),
-            _ => Err("must be an http:// or https:// URL"),
-        }
+        text.parse().map(Self)
     }
 }
 
@@ -113,7 +110,7 @@ impl JwksUrl {
         let url = self.0.clone();
         let fetch = move || -> Result<Keys, ureq::Error> {
             let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(CALL_TIMEOUT)).build().into();
-            let body = agent.get(&url).call()?.into_body().into_with_config().limit(MAX_JWKS).read_to_vec()?;
+            let body = agent.get(url.as_str()).call()?.into_body().into_with_config().limit(MAX_JWKS).read_to_vec()?;
             serde_json::from_slice(&body).map_err(|error| ureq::Error::Io(error.into()))
         };
         let fetched = tokio::task::spawn_blocking(fetch).await.map_err(Error::internal)?;

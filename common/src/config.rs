@@ -97,6 +97,30 @@ impl Environment {
     }
 }
 
+/// Where something is that speaks HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpUrl(String);
+
+impl HttpUrl {
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HttpUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let has_host = |rest: &str| rest.chars().next().is_some_and(char::is_alphanumeric);
+        match text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+            Some(rest) if has_host(rest) => Ok(Self(text.to_owned())),
+            _ => Err("must be an http:// or https:// URL"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

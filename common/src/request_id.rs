@@ -9,10 +9,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use rocket::request::Request;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// 1 to 64 letters, digits, dots, underscores and hyphens: nothing that could break a log line or a header. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
@@ -55,6 +57,26 @@ impl FromStr for RequestId {
         } else {
             Err(NotHarmless)
         }
+    }
+}
+
+impl fmt::Display for NotHarmless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("must be 1 to 64 letters, digits, dots, underscores and hyphens")
+    }
+}
+
+impl TryFrom<String> for RequestId {
+    type Error = NotHarmless;
+
+    fn try_from(text: String) -> Result<Self, NotHarmless> {
+        text.parse()
+    }
+}
+
+impl From<RequestId> for String {
+    fn from(id: RequestId) -> Self {
+        id.0.as_ref().to_owned()
     }
 }
 

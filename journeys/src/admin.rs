@@ -68,6 +68,26 @@ impl Admin {
         Books::of(&self.gets(&format!("{}/stock", product.path())).await.expect_status(200))
     }
 
+    /// Takes the money that is set aside for an order.
+    pub fn captures(&self, order: &str) -> Ask {
+        self.asks(Method::POST, &format!("/shopping/order/{order}/capture"))
+    }
+
+    /// Cancels anybody's order.
+    pub fn cancels(&self, order: &str) -> Ask {
+        self.asks(Method::POST, &format!("/shopping/order/{order}/cancel"))
+    }
+
+    /// Sends an order on its way.
+    pub fn ships(&self, order: &str) -> Ask {
+        self.asks(Method::POST, &format!("/shopping/order/{order}/ship"))
+    }
+
+    /// Asks for all that happened to an order.
+    pub fn explains(&self, order: &str) -> Ask {
+        self.gets(&format!("/shopping/order/{order}/timeline"))
+    }
+
     /// Imports a file.
     pub fn imports(&self, content_type: &str, file: impl Into<Vec<u8>>, mapping: &[(&str, &str)]) -> Ask {
         let ask = self.asks(Method::POST, "/products/import").query(mapping);

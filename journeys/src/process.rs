@@ -100,6 +100,7 @@ pub(crate) struct Premises {
     // Ends before its directory goes.
     process: Mutex<Option<Running>>,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     pub(crate) address: Address,
     admin: OnceCell<String>,
     pub(crate) data: PathBuf,
@@ -107,11 +108,12 @@ pub(crate) struct Premises {
 }
 
 impl Premises {
-    pub(crate) async fn open(options: &[&str]) -> Self {
+    pub(crate) async fn open(options: &[&str], environment: &[(&str, &str)]) -> Self {
         let directory = TempDir::with_prefix("souk-").unwrap();
         let premises = Self {
             process: Mutex::default(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
+            environment: environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
             address: Address::default(),
             admin: OnceCell::new(),
             data: directory.path().join("data"),
@@ -125,7 +127,11 @@ impl Premises {
     pub(crate) async fn start(&self) {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
         let mut command = command();
-        command.args(["up", "--port", "0", "--data"]).arg(&self.data).args(&self.options);
+        command
+            .args(["up", "--port", "0", "--data"])
+            .arg(&self.data)
+            .args(&self.options)
+            .envs(self.environment.clone());
         // What a shop leaves behind that is killed goes with its premises.
         command.env("TMPDIR", self.directory.path());
         let mut process = Running::start(command.stdout(File::create(self.stdout()).unwrap()).stderr(log));
@@ -171,8 +177,12 @@ impl Premises {
         fs::read_to_string(self.stdout()).unwrap()
     }
 
+    pub(crate) fn whole_log(&self) -> String {
+        fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
     pub(crate) fn end_of_log(&self) -> String {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let log = self.whole_log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LINES_OF_LOG)..].join("\n")
     }

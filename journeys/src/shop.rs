@@ -43,7 +43,7 @@ impl Shop {
         let mut open = OPEN.lock().await;
         let premises = match open.upgrade() {
             Some(premises) => premises,
-            None => Arc::new(Premises::open(&["--no-demo"]).await),
+            None => Arc::new(Premises::open(&["--no-demo"], &[]).await),
         };
         *open = Arc::downgrade(&premises);
         Self::on(premises)
@@ -121,7 +121,12 @@ impl OwnShop {
 
     /// A shop that is started with these options besides `--port` and `--data`, now and whenever it is started again.
     pub async fn open_with(options: &[&str]) -> Self {
-        let premises = Arc::new(Premises::open(options).await);
+        Self::open_in(options, &[]).await
+    }
+
+    /// As [`OwnShop::open_with`], with these variables in its environment.
+    pub async fn open_in(options: &[&str], environment: &[(&str, &str)]) -> Self {
+        let premises = Arc::new(Premises::open(options, environment).await);
         Self { shop: Shop::on(Arc::clone(&premises)), premises }
     }
 
@@ -148,6 +153,11 @@ impl OwnShop {
     /// What it printed since it was last started.
     pub fn greeting(&self) -> String {
         self.premises.greeting()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.premises.whole_log()
     }
 
     /// Makes an admin with the command for that.

@@ -2,7 +2,9 @@
 
 use common::bus::Bus;
 use common::contract::customer::CustomerDeleted;
-use common::contract::products::{Confirm, Done, GetProducts, Products, Release, Reserve, Reserved, TakeBack};
+use common::contract::products::{
+    Confirm, Done, Explain, Explained, GetProducts, Products, Release, Reserve, Reserved, TakeBack,
+};
 use common::error::Error;
 
 use crate::{App, catalogue, reservation};
@@ -29,17 +31,22 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |request: Confirm| {
         let app = own.clone();
-        async move { reservation::confirm(&app, request.order).await.map(|()| Done {}) }
+        async move { reservation::confirm(&app, request.reservation).await.map(|()| Done {}) }
     });
     let own = app.clone();
     bus.serve(move |request: Release| {
         let app = own.clone();
-        async move { reservation::release(&app, request.order).await }
+        async move { reservation::release(&app, request).await }
     });
     let own = app.clone();
     bus.serve(move |request: TakeBack| {
         let app = own.clone();
-        async move { reservation::take_back(&app, request.order).await.map(|()| Done {}) }
+        async move { reservation::take_back(&app, request.reservation).await.map(|()| Done {}) }
+    });
+    let own = app.clone();
+    bus.serve(move |request: Explain| {
+        let app = own.clone();
+        async move { Ok(Explained { happened: reservation::explain(&app, request.order).await? }) }
     });
     let closed = app.closed.clone();
     bus.subscribe("products", move |deletion: common::bus::Delivery<CustomerDeleted>| {

@@ -3,20 +3,24 @@
 //! the state.
 //!
 //! `Holding -> Held -> Confirmed -> TakenBack`, or `Holding | Held -> Released`. Holds are placed before `Held` and settled after
-//! a decision. Several attempts to reserve one order may run at the same time (a client that clicked twice, a retry after a
+//! a decision. Several attempts at one reservation may run at the same time (a client that clicked twice, a retry after a
 //! time-out); each hold says which attempt placed it, so that one which comes after the decision is taken back.
 
 mod steps;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use common::contract::products::{HeldLine, Item, Line, ProductId, Released, Reserve, Shortage};
-use common::contract::shopping::OrderId;
+use common::contract::products::{
+    HeldLine, Item, Line, ProductId, Release, Released, ReservationId, Reserve, Shortage,
+};
+use common::contract::shopping::{Happened, Kind, OrderId};
 use common::error::{Error, Result};
+use common::request_id::{self, RequestId};
 use common::{Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::steps::{confirm, release, reserve, sweep, take_back};
+pub(crate) use self::steps::{confirm, explain, release, reserve, sweep, take_back};
 
 /// What is decided is settled at once; after this long the sweeper takes it that whoever decided has died.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
@@ -24,8 +28,10 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 /// The stock that one order claims.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// Whose it is.
-    pub order: OrderId,
+    /// Its id.
+    pub id: ReservationId,
+    /// For which order.
+    order: OrderId,
     state: State,
     lines: Vec<ReservedLine>,
     /// How many times somebody began to place holds.
@@ -37,7 +43,21 @@ pub struct Reservation {
     /// Why it was released, when it was for want of stock: every attempt gets the same answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     short: Vec<Shortage>,
+    /// What was done, for whoever must explain the order.
+    log: Vec<Done>,
 }
+
+/// Something that was done with a reservation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Done {
+    at: Timestamp,
+    what: Cow<'static, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<RequestId>,
+}
+
+/// Lines that are kept: several times what an order has that goes well. Of more, the ones in the middle go.
+const MOST_LINES: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -82,6 +102,7 @@ impl Reservation {
 
     fn begin(slot: &mut Option<Self>, reserve: &Reserve) -> Result<Begun> {
         let reservation = slot.get_or_insert_with(|| Self {
+            id: reserve.reservation,
             order: reserve.order,
             state: State::Holding,
             lines: reserve.lines.iter().map(ReservedLine::wanted).collect(),
@@ -89,10 +110,12 @@ impl Reservation {
             until: reserve.until,
             due: Some(reserve.until),
             short: Vec::new(),
+            log: Vec::new(),
         });
         match reservation.state {
             State::Holding => {
                 reservation.attempts += 1;
+                reservation.note(format!("holding, attempt {}", reservation.attempts));
                 Ok(Begun::Attempt(reservation.attempts))
             }
             State::Held | State::Confirmed => Ok(Begun::Held(reservation.held_lines())),
@@ -104,6 +127,7 @@ impl Reservation {
     fn complete(&mut self, held: &[Held]) {
         if self.state == State::Holding {
             self.state = State::Held;
+            self.note("held");
             for (line, held) in self.lines.iter_mut().zip(held) {
                 line.held = Some(held.clone());
             }
@@ -120,15 +144,17 @@ impl Reservation {
     }
 
     /// Also makes a reservation that never was a released one: a reserve that is still under way must not come after.
-    fn release(slot: &mut Option<Self>, order: OrderId, now: Timestamp) -> Released {
+    fn release(slot: &mut Option<Self>, release: &Release, now: Timestamp) -> Released {
         let reservation = slot.get_or_insert_with(|| Self {
-            order,
+            id: release.reservation,
+            order: release.order,
             state: State::Released,
             lines: Vec::new(),
             attempts: 0,
             until: now,
             due: None,
             short: Vec::new(),
+            log: Vec::new(),
         });
         match reservation.state {
             State::Holding | State::Held => reservation.decide(State::Released, now),
@@ -143,6 +169,7 @@ impl Reservation {
     fn fall_short(&mut self, short: &[Shortage], now: Timestamp) {
         if self.state == State::Holding {
             short.clone_into(&mut self.short);
+            self.note("short");
             self.decide(State::Released, now);
         }
     }
@@ -162,6 +189,13 @@ impl Reservation {
         let in_flight = self.attempts > 1 || self.state == State::Holding;
         self.until = if in_flight { self.until.max(now) } else { now };
         self.state = state;
+        self.note(match state {
+            State::Holding => "holding",
+            State::Held => "held",
+            State::Confirmed => "sold",
+            State::Released => "released",
+            State::TakenBack => "taken back",
+        });
         self.due = Some(now.after(SETTLED_WITHIN));
     }
 
@@ -169,8 +203,32 @@ impl Reservation {
     fn settled(&mut self, now: Timestamp) {
         let finished = self.state != State::TakenBack || self.lines.iter().all(|line| line.taken_back);
         if finished {
+            self.note("settled");
             self.due = (self.until > now).then_some(self.until);
         }
+    }
+
+    fn note(&mut self, what: impl Into<Cow<'static, str>>) {
+        if self.log.len() >= MOST_LINES {
+            self.log.remove(MOST_LINES / 2);
+        }
+        self.log.push(Done { at: Timestamp::now(), what: what.into(), request: request_id::current() });
+    }
+
+    /// What was done with it, and to which products.
+    fn told(&self) -> impl Iterator<Item = Happened> + '_ {
+        let pieces: Vec<String> =
+            self.lines.iter().map(|line| format!("{} of {}", line.quantity.get(), line.product)).collect();
+        let pieces = pieces.join(", ");
+        self.log.iter().map(move |done| Happened {
+            at: done.at,
+            service: "products".to_owned(),
+            kind: Kind::Stock,
+            what: done.what.to_string(),
+            outcome: pieces.clone(),
+            ms: None,
+            request_id: done.request.clone(),
+        })
     }
 
     /// Why nothing more can be done with it.

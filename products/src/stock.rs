@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use common::Quantity;
-use common::contract::shopping::OrderId;
+use common::contract::products::ReservationId;
 use common::input::{Fields, Input};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Stock {
     sold: u64,
     /// Only those now in flight: an absent hold is one that was settled, or never was.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    holds: BTreeMap<OrderId, Hold>,
+    holds: BTreeMap<ReservationId, Hold>,
 }
 
 /// Pieces set aside for an order.
@@ -64,22 +64,22 @@ impl Stock {
         Books { available: self.available, reserved, sold: self.sold }
     }
 
-    /// Sets aside `quantity` pieces for an order, once: where a hold of the order is there already, it stands. Returns
+    /// Sets aside `quantity` pieces for an order, once: where a hold of the reservation is there already, it stands. Returns
     /// the attempt whose hold it is.
-    pub fn hold(&mut self, order: OrderId, quantity: Quantity, attempt: u32) -> Result<u32, Short> {
-        if let Some(hold) = self.holds.get(&order) {
+    pub fn hold(&mut self, reservation: ReservationId, quantity: Quantity, attempt: u32) -> Result<u32, Short> {
+        if let Some(hold) = self.holds.get(&reservation) {
             return Ok(hold.attempt);
         }
         let left = self.available.checked_sub(quantity.get()).ok_or(Short { available: self.available })?;
         self.available = left;
-        self.holds.insert(order, Hold { quantity, attempt });
+        self.holds.insert(reservation, Hold { quantity, attempt });
         Ok(attempt)
     }
 
     /// The order is confirmed: what `attempt` holds for it is sold. A hold of another attempt came too late and is
     /// taken back.
-    pub fn sell(&mut self, order: OrderId, attempt: u32) {
-        match self.holds.remove(&order) {
+    pub fn sell(&mut self, reservation: ReservationId, attempt: u32) {
+        match self.holds.remove(&reservation) {
             Some(hold) if hold.attempt == attempt => self.sold += u64::from(hold.quantity.get()),
             Some(late) => self.available += late.quantity.get(),
             None => {}
@@ -87,16 +87,16 @@ impl Stock {
     }
 
     /// The order will not be: what is held for it can be bought again.
-    pub fn release(&mut self, order: OrderId) {
-        if let Some(hold) = self.holds.remove(&order) {
+    pub fn release(&mut self, reservation: ReservationId) {
+        if let Some(hold) = self.holds.remove(&reservation) {
             self.available += hold.quantity.get();
         }
     }
 
     /// A confirmed order is cancelled: its pieces come back. To be done once; the caller sees to that.
-    pub fn take_back(&mut self, order: OrderId, attempt: u32, quantity: Quantity) {
+    pub fn take_back(&mut self, reservation: ReservationId, attempt: u32, quantity: Quantity) {
         // The sale may not have been settled yet.
-        self.sell(order, attempt);
+        self.sell(reservation, attempt);
         let pieces = u64::from(quantity.get()).min(self.sold);
         self.sold -= pieces;
         self.available += u32::try_from(pieces).unwrap_or_default();
@@ -159,13 +159,13 @@ mod tests {
     #[test]
     fn pieces_move_from_available_to_reserved_to_sold_and_back() {
         type Step<'s> = (&'s dyn Fn(&mut Stock), (u32, u64, u64));
-        let (mut stock, order) = (stock(10), OrderId::new());
+        let (mut stock, reservation) = (stock(10), ReservationId::new());
         let steps: [Step<'_>; 5] = [
-            (&|stock| assert_eq!(stock.hold(order, pieces(4), 1), Ok(1)), (6, 4, 0)),
-            (&|stock| assert_eq!(stock.hold(order, pieces(4), 2), Ok(1)), (6, 4, 0)),
-            (&|stock| stock.sell(order, 1), (6, 0, 4)),
-            (&|stock| stock.sell(order, 1), (6, 0, 4)),
-            (&|stock| stock.take_back(order, 1, pieces(4)), (10, 0, 0)),
+            (&|stock| assert_eq!(stock.hold(reservation, pieces(4), 1), Ok(1)), (6, 4, 0)),
+            (&|stock| assert_eq!(stock.hold(reservation, pieces(4), 2), Ok(1)), (6, 4, 0)),
+            (&|stock| stock.sell(reservation, 1), (6, 0, 4)),
+            (&|stock| stock.sell(reservation, 1), (6, 0, 4)),
+            (&|stock| stock.take_back(reservation, 1, pieces(4)), (10, 0, 0)),
         ];
         for (at, (step, expected)) in steps.iter().enumerate() {
             step(&mut stock);
@@ -176,43 +176,43 @@ mod tests {
     #[test]
     fn no_more_is_held_than_there_is() {
         let mut stock = stock(3);
-        assert_eq!(stock.hold(OrderId::new(), pieces(4), 1), Err(Short { available: 3 }));
-        assert_eq!(stock.hold(OrderId::new(), pieces(3), 1), Ok(1));
-        assert_eq!(stock.hold(OrderId::new(), pieces(1), 1), Err(Short { available: 0 }));
+        assert_eq!(stock.hold(ReservationId::new(), pieces(4), 1), Err(Short { available: 3 }));
+        assert_eq!(stock.hold(ReservationId::new(), pieces(3), 1), Ok(1));
+        assert_eq!(stock.hold(ReservationId::new(), pieces(1), 1), Err(Short { available: 0 }));
         assert_eq!(books(&stock), (0, 3, 0));
     }
 
     #[test]
     fn a_released_hold_comes_back_once() {
-        let (mut stock, order) = (stock(3), OrderId::new());
-        stock.hold(order, pieces(2), 1).unwrap();
-        stock.release(order);
-        stock.release(order);
+        let (mut stock, reservation) = (stock(3), ReservationId::new());
+        stock.hold(reservation, pieces(2), 1).unwrap();
+        stock.release(reservation);
+        stock.release(reservation);
         assert_eq!(books(&stock), (3, 0, 0));
     }
 
     #[test]
     fn a_hold_that_comes_after_the_sale_is_not_sold_again() {
-        let (mut stock, order) = (stock(5), OrderId::new());
-        stock.hold(order, pieces(2), 1).unwrap();
-        stock.sell(order, 1);
-        stock.hold(order, pieces(2), 2).unwrap();
-        stock.sell(order, 1);
+        let (mut stock, reservation) = (stock(5), ReservationId::new());
+        stock.hold(reservation, pieces(2), 1).unwrap();
+        stock.sell(reservation, 1);
+        stock.hold(reservation, pieces(2), 2).unwrap();
+        stock.sell(reservation, 1);
         assert_eq!(books(&stock), (3, 0, 2));
     }
 
     #[test]
     fn a_sale_that_is_not_settled_yet_is_taken_back_too() {
-        let (mut stock, order) = (stock(5), OrderId::new());
-        stock.hold(order, pieces(2), 1).unwrap();
-        stock.take_back(order, 1, pieces(2));
+        let (mut stock, reservation) = (stock(5), ReservationId::new());
+        stock.hold(reservation, pieces(2), 1).unwrap();
+        stock.take_back(reservation, 1, pieces(2));
         assert_eq!(books(&stock), (5, 0, 0));
     }
 
     #[test]
     fn restocking_leaves_holds_and_sales_alone() {
-        let (mut stock, order) = (stock(5), OrderId::new());
-        stock.hold(order, pieces(2), 1).unwrap();
+        let (mut stock, reservation) = (stock(5), ReservationId::new());
+        stock.hold(reservation, pieces(2), 1).unwrap();
         stock.restock(Available::try_from(50).unwrap());
         assert_eq!(books(&stock), (50, 2, 0));
         assert!(Available::try_from(1_000_000_001).is_err());

@@ -1,7 +1,7 @@
 //! Domain-named queries. No rule lives here.
 
 use common::clock::Timestamp;
-use common::contract::products::ProductId;
+use common::contract::products::{ProductId, ReservationId};
 use common::contract::shopping::OrderId;
 use common::error::Result;
 use common::page::{Cursor, Limit, Page, Paging};
@@ -20,6 +20,7 @@ static CATEGORY_BY_PRICE: Index =
     Index::sorted("category_by_price", &["listing.details.category"], "listing.details.price.amount");
 static BY_KEY: Index = Index::unique("by_key", &["imported.key"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "due");
+static BY_ORDER: Index = Index::by("by_order", &["order"]);
 
 impl Document for Product {
     type Id = ProductId;
@@ -32,9 +33,9 @@ impl Document for Product {
 }
 
 impl Document for Reservation {
-    type Id = OrderId;
+    type Id = ReservationId;
     const COLLECTION: &'static str = "reservations";
-    const INDEXES: &'static [Index] = &[BY_DUE];
+    const INDEXES: &'static [Index] = &[BY_DUE, BY_ORDER];
 }
 
 /// The products, those no longer sold included.
@@ -79,13 +80,18 @@ impl Products {
     }
 }
 
-/// The reservations of orders.
+/// What orders claim of the stock.
 #[derive(Clone)]
 pub(crate) struct Reservations(pub(crate) Collection<Reservation>);
 
 impl Reservations {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
+    }
+
+    /// Those of an order: one, or some more when it claimed its stock anew.
+    pub(crate) async fn of(&self, order: OrderId) -> Result<Vec<Reservation>> {
+        Ok(self.0.find(BY_ORDER.find([order.to_string()])).await?.items)
     }
 
     /// A page of those that the sweeper must look at by now, the longest overdue first.

@@ -37,17 +37,24 @@ impl std::fmt::Display for IdempotencyKey {
 #[serde(transparent)]
 pub(crate) struct Fingerprint(String);
 
-/// The body of `POST /order`.
-#[derive(Debug, Default, PartialEq, Serialize)]
-pub struct Checkout {
+/// The body of `POST /order`, as it came.
+#[derive(Debug, Default)]
+pub struct Wanted {
     /// How to pay; the shop's default when it is not said.
-    pub payment: Means,
+    pub payment: Option<Means>,
 }
 
-impl Input for Checkout {
+impl Input for Wanted {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { payment: fields.optional_object("payment").unwrap_or_default() })
+        Some(Self { payment: fields.optional_object("payment") })
     }
+}
+
+/// What was asked for, all of it said.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Checkout {
+    /// How to pay.
+    pub payment: Means,
 }
 
 impl Checkout {

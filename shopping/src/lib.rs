@@ -2,21 +2,24 @@
 //!
 //! Products are known by remote calls only (`products.get`, `products.reserve`, ...); what a cart remembers of them is the last that
 //! was seen. An order is one document and so is a cart; the two change together only when an order is created and when it is
-//! confirmed.
+//! confirmed. Who moves the money is behind [`payment::Provider`].
 
 pub mod cart;
 pub mod checkout;
 mod erasure;
 pub mod idempotency;
 mod messages;
+pub mod options;
 pub mod order;
 pub mod payment;
 mod routes;
 mod store;
+pub mod timeline;
 pub mod wishlist;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::auth::{ClosedAccounts, Verifier};
 use common::bus::Bus;
@@ -25,6 +28,8 @@ use common::error::Result;
 use common::outbox;
 use common::store::Database;
 
+pub use self::options::Options;
+use self::payment::Payments;
 pub use self::routes::routes;
 use self::store::{Carts, Orders, Wishlists};
 
@@ -38,12 +43,17 @@ pub struct App {
     pub(crate) orders: Orders,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) closed: ClosedAccounts,
+    pub(crate) payments: Payments,
+    /// Stock is held for an order for so long.
+    pub(crate) held_for: Duration,
 }
 
 impl App {
     /// Opens the collections, listens on the bus, and starts what runs beside the requests.
-    pub fn start(database: Database, bus: &Bus, verifier: Verifier) -> Result<Self> {
+    pub fn start(database: Database, bus: &Bus, verifier: Verifier, options: Options) -> Result<Self> {
         let app = Self {
+            payments: Payments::open(options.payments, &database)?,
+            held_for: options.held_for,
             carts: Carts::open(&database)?,
             wishlists: Wishlists::open(&database)?,
             orders: Orders::open(&database)?,

@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use common::auth::Verifier;
 use common::config::Environment;
 use common::service;
-use shopping::{App, routes};
+use shopping::{App, Options, routes};
 
 fn main() -> ExitCode {
     let mut environment = Environment::of_process();
     let keys = environment.optional("JWKS_URL");
+    let options = Options::read(&mut environment);
     service::run("shopping", environment, |service| {
         let verifier = keys.map_or_else(|| Verifier::by_bus(service.bus.clone()), Verifier::by_url);
-        let app = App::start(service.database.clone(), &service.bus, verifier)?;
+        let app = App::start(service.database.clone(), &service.bus, verifier, options)?;
         Ok(service.rocket().mount("/", routes()).manage(app))
     })
 }

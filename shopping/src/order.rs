@@ -1,25 +1,37 @@
 //! Orders: what they are, what may become of them, and how a customer sees them. How one is placed is in [`crate::checkout`].
 
+mod history;
+mod moves;
+mod status;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use common::contract::customer::CustomerId;
-use common::contract::products::{HeldLine, Item, Line};
-use common::contract::shopping::OrderId;
+use common::contract::products::{HeldLine, Item, Line, ReservationId};
+use common::contract::shopping::{Happened, Kind, OrderId};
 use common::error::{Error, Result};
 use common::page::{Page, Paging};
 use common::{Money, Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::history::Entry;
+use self::history::Journal;
+pub use self::history::Step;
+pub(crate) use self::moves::{By, Todo, Turn};
+pub use self::status::Status;
 use crate::App;
 use crate::cart::{Cart, CartLine, mixed};
 use crate::idempotency::{Checkout, Fingerprint, IdempotencyKey};
-use crate::payment::{Means, Payment};
+use crate::payment::{Charge, Means, Payment, PaymentView};
 
-/// Stock is held for this long; an order that is not paid by then is off.
-pub const HELD_FOR: Duration = Duration::from_mins(15);
-/// A checkout that takes longer has died: requests end after 5 s.
-const CHECKOUT_WITHIN: Duration = Duration::from_secs(10);
-
+/// A step that somebody is at is done by then, or they have died: requests end after 5 s.
+const STEP_WITHIN: Duration = Duration::from_secs(10);
+/// What did not work is tried again after this, then after twice as long, ...
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// ... but no later than this.
+const LAST_RETRY: Duration = Duration::from_secs(16);
 /// An order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
@@ -32,29 +44,26 @@ pub struct Order {
     /// Of the request that came with the key.
     fingerprint: Fingerprint,
     /// How it is to be paid.
-    pub(crate) means: Means,
+    means: Means,
     status: Status,
     items: Vec<OrderItem>,
+    /// There is one from the moment that the goods are held.
     payment: Option<Payment>,
-    /// Why it was rejected; the same answer for the same key.
+    /// Why nothing came of it; the same answer for the same key.
     refusal: Option<Error>,
+    /// The stock that is claimed for it.
+    reservation: ReservationId,
+    /// Until when that is held.
+    held_until: Timestamp,
+    history: Vec<Step>,
+    journal: Journal,
+    /// The ids of notices that were heard.
+    notices: Vec<String>,
     created_at: Timestamp,
+    /// How often in a row something did not work.
+    retries: u32,
     /// When the sweeper must look at it; never, when nothing is left to do.
     due: Option<Timestamp>,
-}
-
-/// Where an order stands. `pending -> confirmed -> cancelled`, or `pending -> rejected`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Being placed.
-    Pending,
-    /// Paid, and its goods are sold.
-    Confirmed,
-    /// Nothing came of it.
-    Rejected,
-    /// Taken back after it was confirmed.
-    Cancelled,
 }
 
 /// One product of an order, at the price that it was ordered for.
@@ -77,8 +86,14 @@ impl OrderItem {
 }
 
 impl Order {
-    /// An order of all that is in the cart, not yet placed.
-    pub fn of(cart: &Cart, customer: CustomerId, key: IdempotencyKey, checkout: &Checkout) -> Result<Self> {
+    /// An order of all that is in the cart, not yet placed; its goods are to be held for so long.
+    pub fn of(
+        cart: &Cart,
+        customer: CustomerId,
+        key: IdempotencyKey,
+        checkout: &Checkout,
+        held_for: Duration,
+    ) -> Result<Self> {
         if cart.is_closed() {
             return Err(Error::unauthenticated("The account is deleted."));
         }
@@ -91,13 +106,19 @@ impl Order {
             customer: Some(customer),
             key: Some(key),
             fingerprint: checkout.fingerprint()?,
-            means: checkout.payment,
+            means: checkout.payment.clone(),
             status: Status::Pending,
             items: cart.lines().iter().map(OrderItem::seen).collect(),
             payment: None,
             refusal: None,
+            reservation: ReservationId::new(),
+            held_until: now.after(held_for),
+            history: vec![Step { status: Status::Pending, at: now, reason: None }],
+            journal: Journal::default(),
+            notices: Vec::new(),
             created_at: now,
-            due: Some(now.after(CHECKOUT_WITHIN)),
+            retries: 0,
+            due: Some(now.after(STEP_WITHIN)),
         })
     }
 
@@ -121,16 +142,22 @@ impl Order {
         self.customer
     }
 
-    /// Whether the sweeper must look at it by `now`.
+    /// Its payment, once there is one.
     #[must_use]
-    pub fn is_due(&self, now: Timestamp) -> bool {
-        self.due.is_some_and(|due| due <= now)
+    pub fn payment(&self) -> Option<&Payment> {
+        self.payment.as_ref()
     }
 
-    /// How long its stock may be held.
+    /// The stock that is claimed for it.
+    #[must_use]
+    pub fn reservation(&self) -> ReservationId {
+        self.reservation
+    }
+
+    /// Until when its stock is to be held.
     #[must_use]
     pub fn held_until(&self) -> Timestamp {
-        self.created_at.after(HELD_FOR)
+        self.held_until
     }
 
     /// What is to be held for it.
@@ -139,65 +166,59 @@ impl Order {
         self.items.iter().map(|item| Line { product: item.product.id, quantity: item.quantity }).collect()
     }
 
-    /// The stock is held: these are the goods, at the catalogue's prices. Errors: `currency-mixed`.
-    pub fn price(&mut self, held: Vec<HeldLine>) -> Result<()> {
+    /// Whether the sweeper must look at it by `now`.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
+    /// The goods that are held, at the catalogue's prices. Errors: `currency-mixed`.
+    pub(crate) fn priced(held: Vec<HeldLine>) -> Result<Vec<OrderItem>> {
         let items: Vec<OrderItem> = held.into_iter().map(OrderItem::held).collect();
         if let Some(first) = items.first()
             && let Some(other) = items.iter().find(|item| item.total.currency != first.total.currency)
         {
             return Err(mixed(first.total.currency, other.total.currency));
         }
-        self.items = items;
-        Ok(())
+        Ok(items)
     }
 
-    /// It is paid and its goods are sold. `false` when that was known before.
-    pub fn confirm(&mut self, priced: &Self, payment: Payment) -> Result<bool> {
-        match self.status {
-            Status::Pending => {
-                self.items.clone_from(&priced.items);
-                (self.status, self.payment, self.due) = (Status::Confirmed, Some(payment), None);
-                Ok(true)
-            }
-            Status::Confirmed | Status::Cancelled => Ok(false),
-            Status::Rejected => Err(Error::internal(format!("order {} was rejected and then sold", self.id))),
+    /// What these goods cost.
+    pub(crate) fn charge(&self, items: &[OrderItem]) -> Result<Charge> {
+        let amount = total(items).ok_or_else(|| Error::internal(format!("order {} has no items", self.id)))?;
+        Ok(Charge { order: self.id, amount, means: self.means.clone(), until: self.held_until })
+    }
+
+    /// The charge of an order whose goods are held.
+    pub(crate) fn its_charge(&self) -> Result<Charge> {
+        self.charge(&self.items)
+    }
+
+    /// Something did not work, and will be tried again.
+    pub(crate) fn retry(&mut self, entry: Entry) {
+        self.journal.add(entry);
+        self.look_again();
+    }
+
+    /// There is nothing new; the next look may wait longer.
+    pub(crate) fn look_again(&mut self) {
+        // A pending order has its time already.
+        if self.due.is_some() && self.status != Status::Pending {
+            let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(self.retries)).min(LAST_RETRY);
+            self.retries = self.retries.saturating_add(1);
+            self.due = Some(Timestamp::now().after(wait));
         }
     }
 
-    /// Nothing comes of it. What was decided before stands.
-    pub fn reject(&mut self, refusal: Error, payment: Option<Payment>) {
-        if self.status == Status::Pending {
-            (self.status, self.payment, self.refusal, self.due) = (Status::Rejected, payment, Some(refusal), None);
-        }
-    }
-
-    /// It is taken back. `false` when it was before.
-    pub fn cancel(&mut self) -> Result<bool> {
-        match self.status {
-            Status::Confirmed => {
-                self.status = Status::Cancelled;
-                self.payment = self.payment.map(Payment::refunded);
-                // The goods are still to be given back.
-                self.due = Some(Timestamp::now());
-                Ok(true)
-            }
-            Status::Cancelled => Ok(false),
-            Status::Pending | Status::Rejected => {
-                Err(Error::conflict("order-state", "Only a confirmed order can be cancelled."))
-            }
-        }
-    }
-
-    /// The goods of a cancelled order are given back.
-    pub fn goods_returned(&mut self) {
-        if self.status == Status::Cancelled {
-            self.due = None;
-        }
+    /// Keeps in mind what was done.
+    pub(crate) fn log(&mut self, entry: Entry) {
+        self.journal.add(entry);
     }
 
     /// Forgets whose it is.
     pub fn forget_customer(&mut self) {
         (self.customer, self.key) = (None, None);
+        self.means.forget();
     }
 
     /// What the customer is told: the order, or why nothing came of it.
@@ -208,17 +229,35 @@ impl Order {
         }
     }
 
-    fn view(&self) -> OrderView {
-        let total = self.items.iter().map(|item| item.total).reduce(|sum, more| sum.plus(more).unwrap_or(sum));
+    /// All that is known of it in this service, in the order in which it was written down.
+    pub(crate) fn told(&self) -> Vec<Happened> {
+        let state = |step: &Step| Happened {
+            at: step.at,
+            service: "shopping".to_owned(),
+            kind: Kind::State,
+            what: format!("{:?}", step.status).to_lowercase(),
+            outcome: step.reason.as_deref().unwrap_or("ok").to_owned(),
+            ms: None,
+            request_id: None,
+        };
+        self.history.iter().map(state).chain(self.journal.told()).collect()
+    }
+
+    pub(crate) fn view(&self) -> OrderView {
         OrderView {
             id: self.id,
             status: self.status,
             items: self.items.clone(),
-            total,
-            payment: self.payment,
+            total: total(&self.items),
+            payment: self.payment.as_ref().map(Payment::view),
+            history: self.history.clone(),
             created_at: self.created_at,
         }
     }
+}
+
+fn total(items: &[OrderItem]) -> Option<Money> {
+    items.iter().map(|item| item.total).reduce(|sum, more| sum.plus(more).unwrap_or(sum))
 }
 
 /// An order as its customer sees it.
@@ -228,7 +267,8 @@ pub struct OrderView {
     status: Status,
     items: Vec<OrderItem>,
     total: Option<Money>,
-    payment: Option<Payment>,
+    payment: Option<PaymentView>,
+    history: Vec<Step>,
     created_at: Timestamp,
 }
 
@@ -247,107 +287,21 @@ pub(crate) async fn own(app: &App, customer: CustomerId, id: OrderId) -> Result<
     order.ok_or_else(|| Error::not_found("order"))
 }
 
+/// Anybody's order, for an admin.
+pub(crate) async fn any(app: &App, id: OrderId) -> Result<Order> {
+    app.orders.0.get(id).await?.ok_or_else(|| Error::not_found("order"))
+}
+
 impl OrderView {
+    /// Where it stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> OrderId {
         self.id
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use common::Kind;
-    use common::contract::products::ProductId;
-    use common::money::Currency;
-
-    use super::*;
-
-    fn pending() -> Order {
-        let price = Money { amount: 499, currency: Currency::EUR };
-        let item = Item { id: ProductId::new(), name: "Tea".to_owned(), price, image: None };
-        let mut cart = Cart::default();
-        cart.add(item, Quantity::try_from(2).unwrap()).unwrap();
-        Order::of(&cart, CustomerId::new(), "k".parse().unwrap(), &Checkout::default()).unwrap()
-    }
-
-    fn paid() -> Payment {
-        Means::default().charge().unwrap()
-    }
-
-    type Move = (&'static str, fn(&mut Order) -> Result<bool>);
-    type Way = (Status, fn(&mut Order));
-
-    /// Every move from every state: what it becomes, or which error.
-    #[test]
-    fn only_legal_moves_change_an_order() {
-        let moves: [Move; 3] = [
-            ("confirm", |order| order.confirm(&order.clone(), paid())),
-            ("reject", |order| {
-                order.reject(Error::conflict("out-of-stock", "x"), None);
-                Ok(true)
-            }),
-            ("cancel", Order::cancel),
-        ];
-        let states: [Way; 4] = [
-            (Status::Pending, |_| {}),
-            (Status::Confirmed, |order| drop(order.confirm(&order.clone(), paid()))),
-            (Status::Rejected, |order| order.reject(Error::conflict("out-of-stock", "x"), None)),
-            (Status::Cancelled, |order| {
-                order.confirm(&order.clone(), paid()).unwrap();
-                order.cancel().unwrap();
-            }),
-        ];
-        let expected = [
-            (Status::Pending, ["Confirmed", "Rejected", "Conflict"]),
-            (Status::Confirmed, ["Confirmed before", "Confirmed", "Cancelled"]),
-            (Status::Rejected, ["Internal", "Rejected", "Conflict"]),
-            (Status::Cancelled, ["Cancelled before", "Cancelled", "Cancelled before"]),
-        ];
-        for ((status, prepare), (_, outcomes)) in states.iter().zip(expected) {
-            for ((name, step), outcome) in moves.iter().zip(outcomes) {
-                let mut order = pending();
-                prepare(&mut order);
-                assert_eq!(order.status(), *status);
-                let became = match step(&mut order) {
-                    Ok(true) => format!("{:?}", order.status()),
-                    Ok(false) => format!("{:?} before", order.status()),
-                    Err(error) => format!("{:?}", error.kind()),
-                };
-                assert_eq!(became, outcome, "{name} when {status:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_rejected_order_keeps_its_answer() {
-        let mut order = pending();
-        order.reject(Error::conflict("out-of-stock", "x").with("items", "left"), None);
-        let again = order.outcome().unwrap_err();
-        assert_eq!(
-            (again.kind(), again.code(), &again.members()["items"]),
-            (Kind::Conflict, "out-of-stock", &"left".into())
-        );
-    }
-
-    #[test]
-    fn the_same_key_takes_the_same_request_only() {
-        let order = pending();
-        assert!(order.require_same(&Checkout::default()).is_ok());
-        let declined =
-            common::input::from_json(serde_json::json!({"payment": {"method": "demo", "token": "demo_declined"}}));
-        assert_eq!(order.require_same(&declined.unwrap()).unwrap_err().code(), "key-reused");
-    }
-
-    #[test]
-    fn a_cancelled_order_is_refunded_and_due_until_its_goods_are_back() {
-        let mut order = pending();
-        order.confirm(&order.clone(), paid()).unwrap();
-        assert!(order.due.is_none());
-        assert!(order.cancel().unwrap());
-        assert_eq!(order.payment.unwrap().status, crate::payment::Status::Refunded);
-        assert!(order.is_due(Timestamp::now()));
-        order.goods_returned();
-        assert!(order.due.is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
 
-use common::Page;
+use common::auth::Identity;
 use common::contract::customer::CustomerId;
 use common::contract::products::ProductId;
 use common::contract::shopping::OrderId;
@@ -9,17 +9,20 @@ use common::http::{self, Json, Query, in_requests};
 use common::page::Paging;
 use common::problem::refuse;
 use common::telemetry::whoami;
+use common::{Page, Timestamp};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::{Created, NoContent};
 use rocket::response::{self, Responder};
 use rocket::serde::json::{Json as Answer, Value};
-use rocket::{Route, State, delete, get, post, put, routes};
+use rocket::{Data, Route, State, delete, get, post, put, routes};
 
 use crate::App;
 use crate::cart::{self, Addition, CartView, Setting};
 use crate::checkout::{self, Placed};
-use crate::idempotency::{Checkout, IdempotencyKey};
-use crate::order::{self, OrderView};
+use crate::idempotency::{Checkout, IdempotencyKey, Wanted};
+use crate::order::{self, OrderView, Status};
+use crate::payment::stripe::webhook;
+use crate::timeline::{self, Timeline};
 use crate::wishlist::{self, Wished, WishlistView};
 
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
@@ -38,12 +41,22 @@ pub fn routes() -> Vec<Route> {
         see_orders,
         see_order,
         cancel_order,
+        capture_payment,
+        ship_order,
+        explain_order,
+        hear_of_payment,
         who
     ])
 }
 
 /// Somebody who is signed in and whose account is open.
-struct Shopper(CustomerId);
+struct Shopper(Identity);
+
+impl Shopper {
+    fn id(&self) -> CustomerId {
+        self.0.id
+    }
+}
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Shopper {
@@ -58,7 +71,7 @@ impl<'r> FromRequest<'r> for Shopper {
             app.closed.refuse_closed(identity).await
         };
         match shopper.await {
-            Ok(identity) => Outcome::Success(Self(identity.id)),
+            Ok(identity) => Outcome::Success(Self(identity)),
             Err(error) => refuse(request, error),
         }
     }
@@ -66,12 +79,12 @@ impl<'r> FromRequest<'r> for Shopper {
 
 #[get("/cart")]
 async fn see_cart(app: &State<App>, shopper: Shopper) -> Result<Answer<CartView>> {
-    cart::view(app, shopper.0).await.map(Answer)
+    cart::view(app, shopper.id()).await.map(Answer)
 }
 
 #[post("/cart", data = "<addition>")]
 async fn add_to_cart(app: &State<App>, shopper: Shopper, addition: Json<Addition>) -> Result<Answer<CartView>> {
-    cart::add(app, shopper.0, addition.0).await.map(Answer)
+    cart::add(app, shopper.id(), addition.0).await.map(Answer)
 }
 
 #[put("/cart/<product_id>", data = "<setting>")]
@@ -81,32 +94,32 @@ async fn set_in_cart(
     product_id: ProductId,
     setting: Json<Setting>,
 ) -> Result<Answer<CartView>> {
-    cart::set(app, shopper.0, product_id, setting.0.0).await.map(Answer)
+    cart::set(app, shopper.id(), product_id, setting.0.0).await.map(Answer)
 }
 
 #[delete("/cart/<product_id>")]
 async fn remove_from_cart(app: &State<App>, shopper: Shopper, product_id: ProductId) -> Result<NoContent> {
-    cart::remove(app, shopper.0, product_id).await.map(|()| NoContent)
+    cart::remove(app, shopper.id(), product_id).await.map(|()| NoContent)
 }
 
 #[delete("/cart")]
 async fn empty_cart(app: &State<App>, shopper: Shopper) -> Result<NoContent> {
-    cart::clear(app, shopper.0).await.map(|()| NoContent)
+    cart::clear(app, shopper.id()).await.map(|()| NoContent)
 }
 
 #[get("/wishlist")]
 async fn see_wishlist(app: &State<App>, shopper: Shopper) -> Result<Answer<WishlistView>> {
-    wishlist::view(app, shopper.0).await.map(Answer)
+    wishlist::view(app, shopper.id()).await.map(Answer)
 }
 
 #[post("/wishlist", data = "<wished>")]
 async fn wish(app: &State<App>, shopper: Shopper, wished: Json<Wished>) -> Result<Answer<WishlistView>> {
-    wishlist::add(app, shopper.0, wished.0).await.map(Answer)
+    wishlist::add(app, shopper.id(), wished.0).await.map(Answer)
 }
 
 #[delete("/wishlist/<product_id>")]
 async fn unwish(app: &State<App>, shopper: Shopper, product_id: ProductId) -> Result<NoContent> {
-    wishlist::remove(app, shopper.0, product_id).await.map(|()| NoContent)
+    wishlist::remove(app, shopper.id(), product_id).await.map(|()| NoContent)
 }
 
 #[rocket::async_trait]
@@ -129,7 +142,11 @@ struct OrderAnswer(Placed);
 impl<'r> Responder<'r, 'static> for OrderAnswer {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Placed { outcome, replayed } = self.0;
-        let created = |order: OrderView| Created::new(format!("/shopping/order/{}", order.id())).body(Answer(order));
+        let created = |order: OrderView| {
+            let settled = !matches!(order.status(), Status::Pending | Status::Reserved | Status::Paid);
+            let status = if settled { rocket::http::Status::Created } else { rocket::http::Status::Accepted };
+            (status, Created::new(format!("/shopping/order/{}", order.id())).body(Answer(order)))
+        };
         let mut answer = outcome.map(created).respond_to(request)?;
         if replayed {
             answer.set_raw_header("Idempotent-Replayed", "true");
@@ -138,24 +155,25 @@ impl<'r> Responder<'r, 'static> for OrderAnswer {
     }
 }
 
-#[post("/order", data = "<checkout>")]
+#[post("/order", data = "<wanted>")]
 async fn place_order(
     app: &State<App>,
     shopper: Shopper,
     key: IdempotencyKey,
-    checkout: Json<Checkout>,
+    wanted: Json<Wanted>,
 ) -> Result<OrderAnswer> {
-    checkout::place(app, shopper.0, key, checkout.0).await.map(OrderAnswer)
+    let checkout = Checkout { payment: app.payments.choose(wanted.0.payment)? };
+    checkout::place(app, shopper.id(), key, checkout).await.map(OrderAnswer)
 }
 
 #[get("/orders")]
 async fn see_orders(app: &State<App>, shopper: Shopper, paging: Query<Paging>) -> Result<Answer<Page<OrderView>>> {
-    order::list(app, shopper.0, paging.0).await.map(Answer)
+    order::list(app, shopper.id(), paging.0).await.map(Answer)
 }
 
 #[get("/order/<id>")]
 async fn see_order(app: &State<App>, shopper: Shopper, id: OrderId) -> Result<Answer<OrderView>> {
-    order::get(app, shopper.0, id).await.map(Answer)
+    order::get(app, shopper.id(), id).await.map(Answer)
 }
 
 #[post("/order/<id>/cancel", data = "<_nothing>")]
@@ -165,7 +183,60 @@ async fn cancel_order(
     id: OrderId,
     _nothing: Json<()>,
 ) -> Result<Answer<OrderView>> {
-    checkout::cancel(app, shopper.0, id).await.map(Answer)
+    match shopper.0.require_admin() {
+        Ok(_) => checkout::cancel_for_shop(app, id).await,
+        Err(_) => checkout::cancel(app, shopper.id(), id).await,
+    }
+    .map(Answer)
+}
+
+#[post("/order/<id>/capture", data = "<_nothing>")]
+async fn capture_payment(
+    app: &State<App>,
+    shopper: Shopper,
+    id: OrderId,
+    _nothing: Json<()>,
+) -> Result<Answer<OrderView>> {
+    shopper.0.require_admin()?;
+    checkout::capture(app, id).await.map(Answer)
+}
+
+#[post("/order/<id>/ship", data = "<_nothing>")]
+async fn ship_order(app: &State<App>, shopper: Shopper, id: OrderId, _nothing: Json<()>) -> Result<Answer<OrderView>> {
+    shopper.0.require_admin()?;
+    checkout::ship(app, id).await.map(Answer)
+}
+
+#[get("/order/<id>/timeline")]
+async fn explain_order(app: &State<App>, shopper: Shopper, id: OrderId) -> Result<Answer<Timeline>> {
+    shopper.0.require_admin()?;
+    timeline::explain(app, id).await.map(Answer)
+}
+
+/// Whether a notice is Stripe's.
+struct Signature(String);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Signature {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        match http::header(request, "Stripe-Signature") {
+            Ok(Some(signature)) => Outcome::Success(Self(signature.to_owned())),
+            Ok(None) => refuse(request, Error::malformed("The notice is not signed.")),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+#[post("/payment/webhook", data = "<body>")]
+async fn hear_of_payment(app: &State<App>, signature: Signature, body: Data<'_>) -> Result<NoContent> {
+    let Some(stripe) = &app.payments.stripe else { return Err(Error::not_found("route")) };
+    let body = http::read_body(body, webhook::MAX_BODY).await?;
+    if let Some(notice) = stripe.webhook().open(&signature.0, &body, Timestamp::now())? {
+        checkout::notice(app, notice).await?;
+    }
+    Ok(NoContent)
 }
 
 #[get("/whoami")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use common::auth::Verifier;
 use common::bus::Bus;
+use common::config::Environment;
 use common::health::{self, Health};
 use common::http;
 use common::telemetry::Telemetry;
@@ -25,6 +26,11 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
         reporting: settings.reporting.clone(),
     }
     .start()?;
+    let mut environment = Environment::of_process();
+    let orders_by = shopping::Options::read(&mut environment);
+    if !environment.problems().is_empty() {
+        return Err(format!("the environment is not right: {}", environment.problems().join("; ")));
+    }
     let data = Data::open(settings.data.as_deref())?;
     let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
     let [customers, catalogue, orders] = databases.clone();
@@ -33,7 +39,8 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let failed = |error: common::Error| error.for_operator();
     let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
     let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone())).map_err(failed)?;
-    let shopping = shopping::App::start(orders, &bus, Verifier::by_bus(bus.clone())).map_err(failed)?;
+    let verifier = Verifier::by_bus(bus.clone());
+    let shopping = shopping::App::start(orders, &bus, verifier, orders_by).map_err(failed)?;
     let loaded = if settings.demo { products::demo::load_into_empty(&products).await.map_err(failed)? } else { 0 };
 
     let welcome = Welcome { directory: settings.data.clone(), loaded };

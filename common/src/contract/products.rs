@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bus::Request;
 use crate::clock::Timestamp;
-use crate::contract::shopping::OrderId;
+use crate::contract::shopping::{Happened, OrderId};
 use crate::id::Id;
 use crate::money::Money;
 use crate::quantity::Quantity;
@@ -14,6 +14,12 @@ pub enum Product {}
 
 /// The id of a product.
 pub type ProductId = Id<Product>;
+
+/// Names the type of a reservation's id; `products` has the real thing.
+pub enum Reservation {}
+
+/// The id of a reservation: the stock that one order claims. An order has another one when it claims stock anew.
+pub type ReservationId = Id<Reservation>;
 
 /// Asks for products by id; those that do not exist are missing in the reply.
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,11 +72,13 @@ pub struct Line {
     pub quantity: Quantity,
 }
 
-/// Asks to hold stock for an order, all lines or none. The same order again gives the same reply.
+/// Asks to hold stock for an order, all lines or none. The same reservation again gives the same reply.
 ///
-/// Errors: `out-of-stock` with `items` (see [`Shortage`]), `reservation-released` when the order's hold has ended.
+/// Errors: `out-of-stock` with `items` (see [`Shortage`]), `reservation-released` when the hold has ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reserve {
+    /// The caller's name for the claim.
+    pub reservation: ReservationId,
     /// For which order.
     pub order: OrderId,
     /// What to hold; no product twice.
@@ -118,8 +126,8 @@ pub struct Shortage {
 /// Errors: `reservation-released` when the hold has ended before.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Confirm {
-    /// Which order.
-    pub order: OrderId,
+    /// Which reservation.
+    pub reservation: ReservationId,
 }
 
 /// It is done.
@@ -135,7 +143,9 @@ impl Request for Confirm {
 /// reservation, because a confirmation may have come first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Release {
-    /// Which order.
+    /// Which reservation.
+    pub reservation: ReservationId,
+    /// Of which order, should nothing be known of it yet: then a late [`Reserve`] must find it released.
     pub order: OrderId,
 }
 
@@ -157,11 +167,30 @@ impl Request for Release {
 /// Says that a confirmed order is cancelled: what was sold for it comes back, once.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TakeBack {
-    /// Which order.
-    pub order: OrderId,
+    /// Which reservation.
+    pub reservation: ReservationId,
 }
 
 impl Request for TakeBack {
     const NAME: &'static str = "products.take-back";
     type Reply = Done;
+}
+
+/// Asks what is known of the stock that an order claimed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explain {
+    /// Which order.
+    pub order: OrderId,
+}
+
+/// What happened, in no particular order; nothing, for an order that claimed none.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Explained {
+    /// At most some hundred lines.
+    pub happened: Vec<Happened>,
+}
+
+impl Request for Explain {
+    const NAME: &'static str = "products.explain";
+    type Reply = Explained;
 }

@@ -244,7 +244,7 @@ impl World {
         let id = self.model.cancel(who, number % orders);
         let answer = self.customer(who).cancels(&id).await;
         prop_assert_eq!(answer.status, 200, "{}", answer);
-        prop_assert_eq!(&answer["status"], "cancelled", "{}", answer);
+        prop_assert_eq!(&answer["status"], "refunded", "{}", answer);
         Ok(())
     }
 
@@ -275,7 +275,7 @@ impl World {
             let placed: Vec<_> = placed.map(|order| (&order["id"], &order["status"])).collect();
             let expected = self.model.orders[who as usize].iter().rev();
             let expected: Vec<_> = expected
-                .map(|order| (json!(order.id), json!(if order.cancelled { "cancelled" } else { "confirmed" })))
+                .map(|order| (json!(order.id), json!(if order.cancelled { "refunded" } else { "confirmed" })))
                 .collect();
             prop_assert_eq!(placed, expected.iter().map(|(id, status)| (id, status)).collect::<Vec<_>>(), "{:?}", who);
         }

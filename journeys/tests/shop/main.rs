@@ -11,5 +11,6 @@ mod erased_customer;
 mod import;
 mod last_piece;
 mod new_customer;
+mod payment;
 mod returning_customer;
 mod tutorial_traps;

@@ -47,7 +47,7 @@ async fn from_the_first_look_to_the_order() {
     assert_eq!(cart["total"], euros(998));
 
     let order = ana.orders("first").await.expect_status(201);
-    assert_eq!(members(&order.body), ["created_at", "id", "items", "payment", "status", "total"]);
+    assert_eq!(members(&order.body), ["created_at", "history", "id", "items", "payment", "status", "total"]);
     assert_eq!(Uuid::parse_str(order.id()).unwrap().get_version_num(), 7);
     for only_in_carts in ["status", "available"] {
         line.as_object_mut().unwrap().remove(only_in_carts);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::contract::products::{HeldLine, Line, Released, Reserve, Shortage};
-use common::contract::shopping::OrderId;
+use common::contract::products::{HeldLine, Line, Release, Released, ReservationId, Reserve, Shortage};
+use common::contract::shopping::{Happened, OrderId};
 use common::error::Result;
 use common::{Kind, Timestamp};
 use rocket::futures::future::{join_all, try_join_all};
@@ -19,13 +19,13 @@ const SWEPT_TOGETHER: usize = 16;
 
 /// Holds stock for an order: all lines or none.
 pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Vec<HeldLine>> {
-    let (order, lines) = (reserve.order, reserve.lines.clone());
-    let begun = app.reservations.0.change(order, move |slot, _| Reservation::begin(slot, &reserve)).await?;
+    let (id, lines) = (reserve.reservation, reserve.lines.clone());
+    let begun = app.reservations.0.change(id, move |slot, _| Reservation::begin(slot, &reserve)).await?;
     let attempt = match begun {
         Begun::Attempt(attempt) => attempt,
         Begun::Held(lines) => return Ok(lines),
     };
-    let placed = join_all(lines.iter().map(|line| place(app, order, *line, attempt))).await;
+    let placed = join_all(lines.iter().map(|line| place(app, id, *line, attempt))).await;
     let placed = placed.into_iter().collect::<Result<Vec<_>>>()?;
     let mut held = Vec::with_capacity(placed.len());
     let mut short = Vec::new();
@@ -43,7 +43,7 @@ pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Vec<HeldLine>
         }
         Ok(reservation.clone())
     };
-    let reservation = app.reservations.0.update(order, complete).await?;
+    let reservation = app.reservations.0.update(id, complete).await?;
     if reservation.state != State::Held {
         settle(app, &reservation).await?;
     }
@@ -55,7 +55,7 @@ pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Vec<HeldLine>
 
 pub(super) async fn place(
     app: &App,
-    order: OrderId,
+    reservation: ReservationId,
     line: Line,
     attempt: u32,
 ) -> Result<std::result::Result<Held, Shortage>> {
@@ -67,7 +67,7 @@ pub(super) async fn place(
     };
     let hold = move |product: &mut Product, _: &mut _| {
         let Ok(offer) = product.offer() else { return Ok(Err(short(None, 0))) };
-        Ok(match product.stock.hold(order, line.quantity, attempt) {
+        Ok(match product.stock.hold(reservation, line.quantity, attempt) {
             Ok(attempt) => Ok(Held { attempt, item: offer.item }),
             Err(left) => Err(short(Some(offer.item.name), left.available)),
         })
@@ -79,21 +79,21 @@ pub(super) async fn place(
 }
 
 /// The order is paid: what is held for it is sold.
-pub(crate) async fn confirm(app: &App, order: OrderId) -> Result<()> {
-    decide(app, order, Reservation::confirm).await
+pub(crate) async fn confirm(app: &App, id: ReservationId) -> Result<()> {
+    decide(app, id, Reservation::confirm).await
 }
 
 /// A confirmed order is cancelled: what was sold for it comes back.
-pub(crate) async fn take_back(app: &App, order: OrderId) -> Result<()> {
-    decide(app, order, Reservation::take_back).await
+pub(crate) async fn take_back(app: &App, id: ReservationId) -> Result<()> {
+    decide(app, id, Reservation::take_back).await
 }
 
-async fn decide(app: &App, order: OrderId, rule: fn(&mut Reservation, Timestamp) -> Result<()>) -> Result<()> {
+async fn decide(app: &App, id: ReservationId, rule: fn(&mut Reservation, Timestamp) -> Result<()>) -> Result<()> {
     let decide = move |reservation: &mut Reservation, _: &mut _| {
         rule(reservation, Timestamp::now())?;
         Ok(reservation.clone())
     };
-    let reservation = app.reservations.0.update(order, decide).await.map_err(|error| match error.kind() {
+    let reservation = app.reservations.0.update(id, decide).await.map_err(|error| match error.kind() {
         Kind::NotFound => ended(),
         _ => error,
     })?;
@@ -102,16 +102,22 @@ async fn decide(app: &App, order: OrderId, rule: fn(&mut Reservation, Timestamp)
 }
 
 /// The order will not be. Tells what has become of it, for it may have been confirmed before.
-pub(crate) async fn release(app: &App, order: OrderId) -> Result<Released> {
+pub(crate) async fn release(app: &App, release: Release) -> Result<Released> {
+    let id = release.reservation;
     let decide = move |slot: &mut Option<Reservation>, _: &mut _| {
-        let released = Reservation::release(slot, order, Timestamp::now());
+        let released = Reservation::release(slot, &release, Timestamp::now());
         Ok((released, slot.clone()))
     };
-    let (released, reservation) = app.reservations.0.change(order, decide).await?;
+    let (released, reservation) = app.reservations.0.change(id, decide).await?;
     if let Some(reservation) = reservation {
         follow(app, &reservation).await;
     }
     Ok(released)
+}
+
+/// What is known of the stock that an order claimed.
+pub(crate) async fn explain(app: &App, order: OrderId) -> Result<Vec<Happened>> {
+    Ok(app.reservations.of(order).await?.iter().flat_map(Reservation::told).collect())
 }
 
 /// Settles what was decided. The decision stands whatever comes of this: should it fail, the sweeper does it.
@@ -120,20 +126,20 @@ async fn follow(app: &App, reservation: &Reservation) {
         return;
     }
     if let Err(error) = settle(app, reservation).await {
-        tracing::warn!(order = %reservation.order, %error, "a reservation is left to the sweeper");
+        tracing::warn!(reservation = %reservation.id, order = %reservation.order, %error, "a reservation is left to the sweeper");
     }
 }
 
 /// Makes every hold follow the decision. Can be done any number of times.
 pub(super) async fn settle(app: &App, reservation: &Reservation) -> Result<()> {
-    let (order, state) = (reservation.order, reservation.state);
+    let (id, state) = (reservation.id, reservation.state);
     try_join_all(reservation.lines.iter().map(|line| {
         let attempt = line.attempt();
         app.products.0.change(line.product, move |slot, _| {
             if let Some(product) = slot {
                 match state {
-                    State::Released => product.stock.release(order),
-                    State::Confirmed | State::TakenBack => product.stock.sell(order, attempt),
+                    State::Released => product.stock.release(id),
+                    State::Confirmed | State::TakenBack => product.stock.sell(id, attempt),
                     State::Holding | State::Held => {}
                 }
             }
@@ -143,12 +149,12 @@ pub(super) async fn settle(app: &App, reservation: &Reservation) -> Result<()> {
     .await?;
     if state == State::TakenBack {
         for at in 0..reservation.lines.len() {
-            take_back_line(app, order, at).await?;
+            take_back_line(app, id, at).await?;
         }
     }
     app.reservations
         .0
-        .update(order, move |reservation, _| {
+        .update(id, move |reservation, _| {
             reservation.settled(Timestamp::now());
             Ok(())
         })
@@ -157,18 +163,18 @@ pub(super) async fn settle(app: &App, reservation: &Reservation) -> Result<()> {
 
 /// Gives one line's pieces back, once. The mark and the pieces must change together, in two documents, because a sale leaves no hold
 /// behind by which it could be known. Cancellations are few, so this may stand in the way of a sale for a moment.
-async fn take_back_line(app: &App, order: OrderId, at: usize) -> Result<()> {
+async fn take_back_line(app: &App, id: ReservationId, at: usize) -> Result<()> {
     app.database
         .run(|tx| async move {
-            let Some(mut reservation) = tx.get(&app.reservations.0, order).await? else { return Err(ended()) };
+            let Some(mut reservation) = tx.get(&app.reservations.0, id).await? else { return Err(ended()) };
             let Some(line) = reservation.lines.get_mut(at).filter(|line| !line.taken_back) else { return Ok(()) };
             line.taken_back = true;
-            let (id, attempt, quantity) = (line.product, line.attempt(), line.quantity);
-            if let Some(mut product) = tx.get(&app.products.0, id).await? {
-                product.stock.take_back(order, attempt, quantity);
-                tx.put(&app.products.0, id, &product).await?;
+            let (product_id, attempt, quantity) = (line.product, line.attempt(), line.quantity);
+            if let Some(mut product) = tx.get(&app.products.0, product_id).await? {
+                product.stock.take_back(id, attempt, quantity);
+                tx.put(&app.products.0, product_id, &product).await?;
             }
-            tx.put(&app.reservations.0, order, &reservation).await
+            tx.put(&app.reservations.0, id, &reservation).await
         })
         .await
 }
@@ -197,7 +203,7 @@ pub(super) async fn sweep_once(app: &App) -> Result<()> {
             for (reservation, error) in
                 some.iter().zip(outcomes).filter_map(|(one, outcome)| Some((one, outcome.err()?)))
             {
-                tracing::warn!(order = %reservation.order, %error, "a reservation is left for the next sweep");
+                tracing::warn!(reservation = %reservation.id, order = %reservation.order, %error, "a reservation is left for the next sweep");
             }
         }
         after = due.next;
@@ -209,7 +215,9 @@ pub(super) async fn sweep_once(app: &App) -> Result<()> {
 
 async fn look_after(app: &App, reservation: &Reservation) -> Result<()> {
     match reservation.state {
-        State::Holding | State::Held => release(app, reservation.order).await.map(drop),
+        State::Holding | State::Held => {
+            release(app, Release { reservation: reservation.id, order: reservation.order }).await.map(drop)
+        }
         State::Confirmed | State::Released | State::TakenBack => settle(app, reservation).await,
     }
 }

@@ -49,9 +49,9 @@ impl Shop {
         (available, reserved, sold)
     }
 
-    async fn reserves(&self, order: OrderId, lines: &[Line]) -> Result<Vec<HeldLine>> {
+    async fn reserves(&self, id: ReservationId, lines: &[Line]) -> Result<Vec<HeldLine>> {
         let until = Timestamp::now().after(Duration::from_mins(15));
-        reserve(&self.app, Reserve { order, lines: lines.to_vec(), until }).await
+        reserve(&self.app, Reserve { reservation: id, order: OrderId::new(), lines: lines.to_vec(), until }).await
     }
 }
 
@@ -63,55 +63,61 @@ fn line(product: ProductId, quantity: u64) -> Line {
 async fn all_lines_are_held_or_none() {
     let shop = Shop::open();
     let (tea, mug) = (shop.stocks(5).await, shop.stocks(1).await);
-    let refused = shop.reserves(OrderId::new(), &[line(tea, 3), line(mug, 2)]).await.unwrap_err();
+    let refused = shop.reserves(ReservationId::new(), &[line(tea, 3), line(mug, 2)]).await.unwrap_err();
     assert_eq!(refused.code(), "out-of-stock");
     let items = refused.members()["items"].as_array().unwrap();
     assert_eq!((items.len(), &items[0]["requested"], &items[0]["available"]), (1, &2.into(), &1.into()));
     assert_eq!((shop.books(tea).await, shop.books(mug).await), ((5, 0, 0), (1, 0, 0)));
 
-    let held = shop.reserves(OrderId::new(), &[line(tea, 3), line(mug, 1)]).await.unwrap();
+    let held = shop.reserves(ReservationId::new(), &[line(tea, 3), line(mug, 1)]).await.unwrap();
     assert_eq!(held.iter().map(|line| line.item.id).collect::<Vec<_>>(), [tea, mug]);
     assert_eq!((shop.books(tea).await, shop.books(mug).await), ((2, 3, 0), (0, 1, 0)));
 }
 
 #[tokio::test]
 async fn every_step_done_twice_is_done_once() {
-    let (shop, order) = (Shop::open(), OrderId::new());
+    let (shop, id) = (Shop::open(), ReservationId::new());
     let tea = shop.stocks(5).await;
     for _ in 0..2 {
-        shop.reserves(order, &[line(tea, 2)]).await.unwrap();
+        shop.reserves(id, &[line(tea, 2)]).await.unwrap();
         assert_eq!(shop.books(tea).await, (3, 2, 0));
     }
     for _ in 0..2 {
-        confirm(&shop.app, order).await.unwrap();
+        confirm(&shop.app, id).await.unwrap();
         assert_eq!(shop.books(tea).await, (3, 0, 2));
     }
-    assert_eq!(release(&shop.app, order).await.unwrap(), Released::Confirmed);
+    assert_eq!(
+        release(&shop.app, Release { reservation: id, order: OrderId::new() }).await.unwrap(),
+        Released::Confirmed
+    );
     for _ in 0..2 {
-        take_back(&shop.app, order).await.unwrap();
+        take_back(&shop.app, id).await.unwrap();
         assert_eq!(shop.books(tea).await, (5, 0, 0));
     }
 }
 
 #[tokio::test]
 async fn a_release_comes_before_a_reserve_that_is_late() {
-    let (shop, order) = (Shop::open(), OrderId::new());
+    let (shop, id) = (Shop::open(), ReservationId::new());
     let tea = shop.stocks(5).await;
-    assert_eq!(release(&shop.app, order).await.unwrap(), Released::Released);
-    let late = shop.reserves(order, &[line(tea, 2)]).await.unwrap_err();
+    assert_eq!(
+        release(&shop.app, Release { reservation: id, order: OrderId::new() }).await.unwrap(),
+        Released::Released
+    );
+    let late = shop.reserves(id, &[line(tea, 2)]).await.unwrap_err();
     assert_eq!(late.code(), "reservation-released");
-    assert!(confirm(&shop.app, order).await.is_err());
+    assert!(confirm(&shop.app, id).await.is_err());
     assert_eq!(shop.books(tea).await, (5, 0, 0));
 }
 
 #[tokio::test]
 async fn many_attempts_at_one_order_hold_and_sell_it_once() {
-    let (shop, order) = (Shop::open(), OrderId::new());
+    let (shop, id) = (Shop::open(), ReservationId::new());
     let (tea, mug) = (shop.stocks(50).await, shop.stocks(50).await);
     let lines = [line(tea, 2), line(mug, 3)];
     let attempts = (0..20).map(|_| async {
-        shop.reserves(order, &lines).await?;
-        confirm(&shop.app, order).await
+        shop.reserves(id, &lines).await?;
+        confirm(&shop.app, id).await
     });
     for outcome in join_all(attempts).await {
         outcome.unwrap();
@@ -122,38 +128,38 @@ async fn many_attempts_at_one_order_hold_and_sell_it_once() {
 /// The second attempt looks when the first has sold the last piece: it is short, and the order stands all the same.
 #[tokio::test]
 async fn an_attempt_that_comes_too_late_does_not_undo_a_sale() {
-    let (shop, order) = (Shop::open(), OrderId::new());
+    let (shop, id) = (Shop::open(), ReservationId::new());
     let tea = shop.stocks(1).await;
     let lines = [line(tea, 1)];
     let until = Timestamp::now().after(Duration::from_mins(15));
-    let reserve = Reserve { order, lines: lines.to_vec(), until };
+    let reserve = Reserve { reservation: id, order: OrderId::new(), lines: lines.to_vec(), until };
     let begin = |slot: &mut Option<Reservation>| Reservation::begin(slot, &reserve).unwrap();
     let mut slot = None;
     assert_eq!((begin(&mut slot), begin(&mut slot)), (Begun::Attempt(1), Begun::Attempt(2)));
-    shop.app.reservations.0.insert(order, slot.unwrap()).await.unwrap();
-    let first = place(&shop.app, order, lines[0], 1).await.unwrap().unwrap();
+    shop.app.reservations.0.insert(id, slot.unwrap()).await.unwrap();
+    let first = place(&shop.app, id, lines[0], 1).await.unwrap().unwrap();
     let complete = move |reservation: &mut Reservation, _: &mut _| {
         reservation.complete(std::slice::from_ref(&first));
         Ok(())
     };
-    shop.app.reservations.0.update(order, complete).await.unwrap();
-    confirm(&shop.app, order).await.unwrap();
+    shop.app.reservations.0.update(id, complete).await.unwrap();
+    confirm(&shop.app, id).await.unwrap();
 
-    let short = place(&shop.app, order, lines[0], 2).await.unwrap().unwrap_err();
+    let short = place(&shop.app, id, lines[0], 2).await.unwrap().unwrap_err();
     let fall_short = move |reservation: &mut Reservation, _: &mut _| {
         reservation.fall_short(std::slice::from_ref(&short), Timestamp::now());
         Ok(reservation.state)
     };
-    let state = shop.app.reservations.0.update(order, fall_short).await.unwrap();
+    let state = shop.app.reservations.0.update(id, fall_short).await.unwrap();
     assert_eq!((state, shop.books(tea).await), (State::Confirmed, (0, 0, 1)));
 }
 
 #[tokio::test]
 async fn every_attempt_at_a_sold_out_order_gets_the_same_answer() {
-    let (shop, order) = (Shop::open(), OrderId::new());
+    let (shop, id) = (Shop::open(), ReservationId::new());
     let tea = shop.stocks(1).await;
     let lines = [line(tea, 2)];
-    for outcome in join_all((0..16).map(|_| shop.reserves(order, &lines))).await {
+    for outcome in join_all((0..16).map(|_| shop.reserves(id, &lines))).await {
         let refused = outcome.unwrap_err();
         assert_eq!((refused.code(), refused.members()["items"][0]["available"].as_u64()), ("out-of-stock", Some(1)));
     }
@@ -164,13 +170,16 @@ async fn reserving_and_releasing_at_once_leaves_nothing_behind() {
     let shop = Shop::open();
     let tea = shop.stocks(50).await;
     let orders = (0..40).map(|_| async {
-        let order = OrderId::new();
+        let id = ReservationId::new();
         let lines = [line(tea, 1)];
-        let (reserved, released) =
-            rocket::futures::future::join(shop.reserves(order, &lines), release(&shop.app, order)).await;
+        let (reserved, released) = rocket::futures::future::join(
+            shop.reserves(id, &lines),
+            release(&shop.app, Release { reservation: id, order: OrderId::new() }),
+        )
+        .await;
         assert_eq!(released.unwrap(), Released::Released);
         assert!(reserved.is_ok() || reserved.unwrap_err().code() == "reservation-released");
-        assert!(confirm(&shop.app, order).await.is_err(), "what is released cannot be sold");
+        assert!(confirm(&shop.app, id).await.is_err(), "what is released cannot be sold");
     });
     join_all(orders).await;
     assert_eq!(shop.books(tea).await, (50, 0, 0));
@@ -178,13 +187,13 @@ async fn reserving_and_releasing_at_once_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn cancelling_many_times_at_once_gives_back_once() {
-    let (shop, order, another) = (Shop::open(), OrderId::new(), OrderId::new());
+    let (shop, id, another) = (Shop::open(), ReservationId::new(), ReservationId::new());
     let tea = shop.stocks(9).await;
-    for sold in [order, another] {
+    for sold in [id, another] {
         shop.reserves(sold, &[line(tea, 4)]).await.unwrap();
         confirm(&shop.app, sold).await.unwrap();
     }
-    for outcome in join_all((0..10).map(|_| take_back(&shop.app, order))).await {
+    for outcome in join_all((0..10).map(|_| take_back(&shop.app, id))).await {
         outcome.unwrap();
     }
     assert_eq!(shop.books(tea).await, (5, 0, 4));
@@ -196,13 +205,23 @@ async fn the_sweeper_finishes_what_a_crash_left() {
     let shop = Shop::open();
     let tea = shop.stocks(10).await;
     let past = Timestamp::now().before(Duration::from_mins(1));
-    let reservation = |order, state, held: bool| {
+    let reservation = |id, state, held: bool| {
         let item =
             Item { id: tea, name: "Tea".into(), price: Money { amount: 499, currency: Currency::EUR }, image: None };
         let held = held.then_some(Held { attempt: 1, item });
         let quantity = Quantity::try_from(1).unwrap();
         let lines = vec![ReservedLine { product: tea, quantity, held, taken_back: false }];
-        Reservation { order, state, lines, attempts: 1, until: past, due: Some(past), short: Vec::new() }
+        Reservation {
+            id,
+            order: OrderId::new(),
+            state,
+            lines,
+            attempts: 1,
+            until: past,
+            due: Some(past),
+            short: Vec::new(),
+            log: Vec::new(),
+        }
     };
     // (state, whether the reservation knows its hold, whether the product has it, sold in the end)
     let crashes = [
@@ -216,19 +235,19 @@ async fn the_sweeper_finishes_what_a_crash_left() {
     ];
     let mut sold = 0;
     for (state, known, placed, sells) in crashes {
-        let order = OrderId::new();
+        let id = ReservationId::new();
         if placed {
             let hold = move |product: &mut Product, _: &mut _| {
-                product.stock.hold(order, Quantity::try_from(1).unwrap(), 1).unwrap();
+                product.stock.hold(id, Quantity::try_from(1).unwrap(), 1).unwrap();
                 Ok(())
             };
             shop.app.products.0.update(tea, hold).await.unwrap();
         }
-        shop.app.reservations.0.insert(order, reservation(order, state, known)).await.unwrap();
+        shop.app.reservations.0.insert(id, reservation(id, state, known)).await.unwrap();
         sold += sells;
         sweep_once(&shop.app).await.unwrap();
         assert_eq!(shop.books(tea).await, (10 - u32::try_from(sold).unwrap(), 0, sold), "{state:?}");
-        let left = shop.app.reservations.0.get(order).await.unwrap().unwrap();
+        let left = shop.app.reservations.0.get(id).await.unwrap().unwrap();
         assert!(left.due.is_none_or(|due| due > past), "{state:?} is looked after");
     }
 }

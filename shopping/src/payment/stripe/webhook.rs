@@ -1,0 +1,188 @@
+//! Stripe's notices: who sent them, when, and what they say. A notice is signed with its time, so that one which was caught on
+//! its way is of no use later; the same notice again is known by its id. See <https://docs.stripe.com/webhooks#verify-manually>.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use common::Timestamp;
+use common::contract::shopping::OrderId;
+use common::error::{Error, Result};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use crate::payment::{News, Notice, Status};
+
+/// A notice may be so old, and clocks may differ by as much: what Stripe's own libraries allow.
+const TOLERANCE: Duration = Duration::from_mins(5);
+/// The longest body, in bytes: many times what an intent has.
+pub const MAX_BODY: u64 = 256 * 1024;
+
+/// The secret that Stripe signs its notices with: `whsec_...`.
+#[derive(Clone)]
+pub struct SigningSecret(String);
+
+impl FromStr for SigningSecret {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let good = text.strip_prefix("whsec_").is_some_and(|rest| rest.len() >= 16);
+        if good { Ok(Self(text.to_owned())) } else { Err("must be the signing secret of a webhook, whsec_...") }
+    }
+}
+
+impl std::fmt::Debug for SigningSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SigningSecret")
+    }
+}
+
+#[derive(Deserialize)]
+struct Event {
+    id: String,
+    r#type: String,
+    data: Data,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    object: Object,
+}
+
+/// A payment intent or a charge.
+#[derive(Deserialize)]
+struct Object {
+    id: String,
+    payment_intent: Option<String>,
+    #[serde(default)]
+    metadata: Metadata,
+    last_payment_error: Option<Failure>,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata {
+    order: Option<OrderId>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    message: Option<String>,
+}
+
+impl SigningSecret {
+    /// The notice in a body, when Stripe signed it and not long ago; `None` when it is about nothing that concerns an order.
+    pub fn open(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<Notice>> {
+        self.verify(signature, body, now)?;
+        let event: Event = serde_json::from_slice(body)
+            .map_err(|error| Error::malformed("The notice cannot be read.").caused_by(error))?;
+        let object = event.data.object;
+        let status = match event.r#type.as_str() {
+            "payment_intent.succeeded" => Status::Captured,
+            "payment_intent.processing" => Status::Processing,
+            "payment_intent.amount_capturable_updated" => Status::Review,
+            "payment_intent.payment_failed" => Status::Declined,
+            "payment_intent.canceled" => Status::Cancelled,
+            "charge.refunded" => Status::Refunded,
+            _ => return Ok(None),
+        };
+        let Some(order) = object.metadata.order else { return Ok(None) };
+        let reference = object.payment_intent.unwrap_or(object.id);
+        let reason = object.last_payment_error.and_then(|failure| failure.message);
+        Ok(Some(Notice { id: event.id, order, reference, news: News { status, reason } }))
+    }
+
+    fn verify(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<()> {
+        let forged = |why: &str| Error::malformed("The signature is not right.").caused_by(why);
+        let mut time = None;
+        let mut signatures = Vec::new();
+        for part in signature.split(',') {
+            match part.trim().split_once('=') {
+                Some(("t", seconds)) => time = Some(seconds),
+                Some(("v1", hex)) => signatures.extend(bytes(hex)),
+                // Other versions; v0 is for tests and proves nothing.
+                _ => {}
+            }
+        }
+        let time = time.ok_or_else(|| forged("no time"))?;
+        let mut mac = self.mac()?;
+        mac.update(time.as_bytes());
+        mac.update(b".");
+        mac.update(body);
+        if !signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok()) {
+            return Err(forged("no signature fits"));
+        }
+        // Only now is the time what Stripe wrote.
+        let seconds: i64 = time.parse().map_err(|_| forged("the time is no number"))?;
+        let age = now.unix_seconds().abs_diff(seconds);
+        if age > TOLERANCE.as_secs() {
+            return Err(Error::malformed("The notice is too old.").caused_by(format!("{age} s")));
+        }
+        Ok(())
+    }
+
+    fn mac(&self) -> Result<Hmac<Sha256>> {
+        Hmac::new_from_slice(self.0.as_bytes()).map_err(Error::internal)
+    }
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digits = hex.as_bytes();
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    (digits.len() == 64).then(|| digits.chunks(2).map(byte).collect()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_0123456789abcdef";
+
+    fn sign(secret: &str, time: i64, body: &str) -> String {
+        let mut mac = SigningSecret(secret.to_owned()).mac().unwrap();
+        mac.update(format!("{time}.{body}").as_bytes());
+        let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("t={time},v1={hex}")
+    }
+
+    fn event(kind: &str, order: OrderId) -> String {
+        let object = serde_json::json!({"id": "pi_1", "object": "payment_intent", "metadata": {"order": order}});
+        serde_json::json!({"id": "evt_1", "type": kind, "data": {"object": object}, "livemode": false}).to_string()
+    }
+
+    #[test]
+    fn only_what_stripe_signed_lately_is_taken() {
+        let (secret, now) = (SECRET.parse::<SigningSecret>().unwrap(), Timestamp::now());
+        let (time, order) = (now.unix_seconds(), OrderId::new());
+        let body = event("payment_intent.succeeded", order);
+        let good = sign(SECRET, time, &body);
+        let notice = secret.open(&good, body.as_bytes(), now).unwrap().unwrap();
+        assert_eq!((notice.id.as_str(), notice.order, notice.reference.as_str()), ("evt_1", order, "pi_1"));
+        assert_eq!(notice.news.status, Status::Captured);
+        let rotated = format!("{},v1={}", good, "0".repeat(64));
+        assert!(secret.open(&rotated, body.as_bytes(), now).is_ok(), "one of several signatures");
+        for (what, signature, body) in [
+            ("another secret", sign("whsec_fedcba9876543210", time, &body), body.clone()),
+            ("another body", good.clone(), event("payment_intent.succeeded", OrderId::new())),
+            ("another time", good.replace(&time.to_string(), &(time + 1).to_string()), body.clone()),
+            ("too old", sign(SECRET, time - 301, &body), body.clone()),
+            ("from the future", sign(SECRET, time + 301, &body), body.clone()),
+            ("no time", good.replace("t=", "u="), body.clone()),
+            ("no signature", format!("t={time}"), body.clone()),
+            ("a test's scheme", good.replace("v1=", "v0="), body.clone()),
+            ("nothing", String::new(), body.clone()),
+            ("not JSON", sign(SECRET, time, "{"), "{".to_owned()),
+        ] {
+            assert!(secret.open(&signature, body.as_bytes(), now).is_err(), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_concerns_no_order_is_left_alone() {
+        let (secret, now) = (SECRET.parse::<SigningSecret>().unwrap(), Timestamp::now());
+        let other = r#"{"id":"evt_2","type":"payment_intent.succeeded","data":{"object":{"id":"pi_2","metadata":{}}}}"#;
+        for body in [event("customer.created", OrderId::new()), other.to_owned()] {
+            let signature = sign(SECRET, now.unix_seconds(), &body);
+            assert!(secret.open(&signature, body.as_bytes(), now).unwrap().is_none(), "{body}");
+        }
+    }
+}
