@@ -100,13 +100,12 @@ fn once(ledger: &Ledger, merchant: &Merchant, what: &str, work: impl FnOnce(&mut
     let Some(key) = merchant.once.clone() else {
         return (Status::BadRequest, error("invalid_request_error", "no_key", "Every change has an idempotency key."));
     };
-    let answer = match books.answers.get(&key) {
-        Some(answer) => answer.clone(),
-        None => {
-            let answer = work(&mut books.intents);
-            books.answers.insert(key, answer.clone());
-            answer
-        }
+    let answer = if let Some(answer) = books.answers.get(&key) {
+        answer.clone()
+    } else {
+        let answer = work(&mut books.intents);
+        books.answers.insert(key, answer.clone());
+        answer
     };
     if books.loses == Some(what) {
         books.loses = None;
@@ -317,7 +316,7 @@ async fn the_client_pays_by_itself_and_stripe_says_so() {
     let id = order.id();
 
     let now = SystemTime::now();
-    let old = now - Duration::from_secs(600);
+    let old = now - Duration::from_mins(10);
     payments.tells("evt_0", "payment_intent.succeeded", id, old).await.expect_problem(400, "malformed");
     let forged = payments.tells("evt_0", "payment_intent.succeeded", id, now);
     forged.body("{}").await.expect_problem(400, "malformed");
