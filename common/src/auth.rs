@@ -13,7 +13,7 @@ use rocket::Request;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::bus::{Bus, CALL_TIMEOUT, Delivery};
+use crate::bus::{Bus, CALL_TIMEOUT, Delivery, Event};
 use crate::clock::Timestamp;
 use crate::contract::customer::{CustomerDeleted, CustomerId, GetKeys, Keys};
 use crate::error::{Error, Result};
@@ -258,6 +258,15 @@ pub struct ClosedAccounts(Collection<Closed>);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Closed {
     at: Timestamp,
+    /// When all that this service had about the person was erased, the last time it was asked to.
+    #[serde(default)]
+    erased_at: Option<Timestamp>,
+}
+
+impl Closed {
+    fn now() -> Self {
+        Self { at: Timestamp::now(), erased_at: None }
+    }
 }
 
 impl Document for Closed {
@@ -283,8 +292,19 @@ impl ClosedAccounts {
     pub async fn close(&self, deletion: &Delivery<CustomerDeleted>) -> Result<()> {
         self.0
             .change(deletion.event.id, |slot, _| {
-                slot.get_or_insert(Closed { at: Timestamp::now() });
+                slot.get_or_insert_with(Closed::now);
                 Ok(())
+            })
+            .await
+    }
+
+    /// Notes that nothing is left of somebody here, and announces it, in one write; the account is closed from then on, if it was not.
+    /// Whoever is asked again says it again.
+    pub async fn erased<E: Event>(&self, customer: CustomerId, announcement: E) -> Result<()> {
+        self.0
+            .change(customer, move |slot, events| {
+                slot.get_or_insert_with(Closed::now).erased_at = Some(Timestamp::now());
+                events.emit(&announcement).map(drop)
             })
             .await
     }

@@ -59,6 +59,11 @@ impl Customer {
         self.asks(Method::PUT, "/customer/password").json(json!({"current": current, "new": new}))
     }
 
+    /// Wants to see everything that is kept about them.
+    pub fn exports(&self) -> Ask {
+        self.gets("/customer/profile/export")
+    }
+
     /// Leaves for good.
     pub fn erases_the_account(&self) -> Ask {
         self.asks(Method::DELETE, "/customer/profile")

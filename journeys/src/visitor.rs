@@ -65,6 +65,11 @@ impl Visitor {
         self.asks(Method::POST, "/customer/logout").json(json!({"refresh_token": refresh_token}))
     }
 
+    /// Looks at what has become of an erasure.
+    pub fn looks_at_receipt(&self, id: &str) -> Ask {
+        self.gets(&format!("/customer/erasure/{id}"))
+    }
+
     /// Looks at one product.
     pub fn looks_at(&self, product: &Product) -> Ask {
         self.gets(&product.path())

@@ -7,6 +7,7 @@
 pub mod cart;
 pub mod checkout;
 mod erasure;
+mod export;
 pub mod idempotency;
 mod messages;
 pub mod order;

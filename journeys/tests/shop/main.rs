@@ -8,6 +8,7 @@ mod books;
 mod cart;
 mod checkout;
 mod erased_customer;
+mod export;
 mod import;
 mod last_piece;
 mod new_customer;
