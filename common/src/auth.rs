@@ -164,14 +164,9 @@ impl Verifier {
         Self { source, keys: RwLock::default(), asked: Mutex::default(), rules }
     }
 
-    /// The identity of the request's bearer token (RFC 6750). Whether the account still exists is the caller's to ask.
+    /// The identity of the request's bearer token. Whether the account still exists is the caller's to ask.
     pub async fn identify(&self, request: &Request<'_>) -> Result<Identity> {
-        let header = http::header(request, "Authorization")?.ok_or_else(|| invalid("Send an access token."))?;
-        let token = match header.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            _ => return Err(invalid("Send the access token as a bearer token.")),
-        };
-        self.verify(token).await
+        self.verify(bearer(request)?).await
     }
 
     /// The identity in a token.
@@ -238,6 +233,15 @@ impl Verifier {
             .collect::<Result<_>>()?;
         *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
         Ok(())
+    }
+}
+
+/// The request's bearer token (RFC 6750), whatever it may be.
+pub fn bearer<'r>(request: &'r Request<'_>) -> Result<&'r str> {
+    let header = http::header(request, "Authorization")?.ok_or_else(|| invalid("Send an access token."))?;
+    match header.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(invalid("Send the access token as a bearer token.")),
     }
 }
 

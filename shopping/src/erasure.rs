@@ -7,7 +7,7 @@ use common::contract::shopping::CustomerErased;
 use common::error::Result;
 use common::page::Paging;
 
-use crate::App;
+use crate::{App, guest};
 
 /// Forgets a customer, and says so. May be interrupted anywhere and done again.
 pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {
@@ -24,6 +24,7 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
             tx.put(&app.wishlists.0, customer, &wishlist).await
         })
         .await?;
+    guest::forget_customer(app, customer).await?;
     forget_orders(app, customer).await?;
     app.database.scrub().await?;
     app.closed.erased(customer, CustomerErased { id: customer }).await

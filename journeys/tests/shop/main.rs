@@ -9,6 +9,7 @@ mod cart;
 mod checkout;
 mod erased_customer;
 mod export;
+mod guest;
 mod import;
 mod last_piece;
 mod new_customer;
