@@ -13,7 +13,7 @@ use rocket::Request;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::bus::{Bus, CALL_TIMEOUT, Delivery};
+use crate::bus::{Bus, CALL_TIMEOUT, Delivery, Event};
 use crate::clock::Timestamp;
 use crate::config::HttpUrl;
 use crate::contract::customer::{CustomerDeleted, CustomerId, GetKeys, Keys};
@@ -161,14 +161,9 @@ impl Verifier {
         Self { source, keys: RwLock::default(), asked: Mutex::default(), rules }
     }
 
-    /// The identity of the request's bearer token (RFC 6750). Whether the account still exists is the caller's to ask.
+    /// The identity of the request's bearer token. Whether the account still exists is the caller's to ask.
     pub async fn identify(&self, request: &Request<'_>) -> Result<Identity> {
-        let header = http::header(request, "Authorization")?.ok_or_else(|| invalid("Send an access token."))?;
-        let token = match header.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            _ => return Err(invalid("Send the access token as a bearer token.")),
-        };
-        self.verify(token).await
+        self.verify(bearer(request)?).await
     }
 
     /// The identity in a token.
@@ -238,6 +233,15 @@ impl Verifier {
     }
 }
 
+/// The request's bearer token (RFC 6750), whatever it may be.
+pub fn bearer<'r>(request: &'r Request<'_>) -> Result<&'r str> {
+    let header = http::header(request, "Authorization")?.ok_or_else(|| invalid("Send an access token."))?;
+    match header.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(invalid("Send the access token as a bearer token.")),
+    }
+}
+
 fn invalid(detail: &'static str) -> Error {
     Error::unauthenticated(detail)
 }
@@ -255,6 +259,15 @@ pub struct ClosedAccounts(Collection<Closed>);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Closed {
     at: Timestamp,
+    /// When all that this service had about the person was erased, the last time it was asked to.
+    #[serde(default)]
+    erased_at: Option<Timestamp>,
+}
+
+impl Closed {
+    fn now() -> Self {
+        Self { at: Timestamp::now(), erased_at: None }
+    }
 }
 
 impl Document for Closed {
@@ -280,8 +293,19 @@ impl ClosedAccounts {
     pub async fn close(&self, deletion: &Delivery<CustomerDeleted>) -> Result<()> {
         self.0
             .change(deletion.event.id, |slot, _| {
-                slot.get_or_insert(Closed { at: Timestamp::now() });
+                slot.get_or_insert_with(Closed::now);
                 Ok(())
+            })
+            .await
+    }
+
+    /// Notes that nothing is left of somebody here, and announces it, in one write; the account is closed from then on, if it was not.
+    /// Whoever is asked again says it again.
+    pub async fn erased<E: Event>(&self, customer: CustomerId, announcement: E) -> Result<()> {
+        self.0
+            .change(customer, move |slot, events| {
+                slot.get_or_insert_with(Closed::now).erased_at = Some(Timestamp::now());
+                events.emit(&announcement).map(drop)
             })
             .await
     }

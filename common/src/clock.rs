@@ -19,6 +19,13 @@ impl Timestamp {
         Self::truncated(OffsetDateTime::now_utc())
     }
 
+    /// So long after 1970; `None` for a time that no calendar has.
+    #[must_use]
+    pub fn from_unix(seconds: u64, nanos: u32) -> Option<Self> {
+        let moment = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
+        Some(Self::truncated(moment.replace_nanosecond(nanos).ok()?))
+    }
+
     /// Later by `duration`.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

@@ -1,5 +1,6 @@
 //! Typed identifiers: the id of a product cannot be passed where the id of an order is meant. All are UUIDv7
-//! (RFC 9562), so they sort by the time they were made and lists by id are lists by age.
+//! (RFC 9562), so they sort by the time they were made and lists by id are lists by age; but for those that
+//! nobody may guess.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,6 +12,9 @@ use rocket::request::FromParam;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+
 /// The id of a `T`. `T` is only a name for the compiler.
 pub struct Id<T>(Uuid, PhantomData<fn() -> T>);
 
@@ -20,6 +24,20 @@ impl<T> Id<T> {
     #[expect(clippy::new_without_default, reason = "every call makes another id")]
     pub fn new() -> Self {
         Self(Uuid::now_v7(), PhantomData)
+    }
+
+    /// A fresh id that nobody can guess, for what may be seen by whoever knows it: all random (version 4), but for six bits.
+    pub fn unguessable() -> Result<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(Error::internal)?;
+        Ok(Self(uuid::Builder::from_random_bytes(bytes).into_uuid(), PhantomData))
+    }
+
+    /// When it was made; `None` for one that does not say.
+    #[must_use]
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        Timestamp::from_unix(seconds, nanos)
     }
 }
 
@@ -129,5 +147,14 @@ mod tests {
     fn ids_sort_by_age() {
         let ids: Vec<Id<Thing>> = (0..1000).map(|_| Id::new()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn an_id_says_when_it_was_made_unless_it_must_not() {
+        let (before, id, after) = (Timestamp::now(), Id::<Thing>::new(), Timestamp::now());
+        assert!((before..=after).contains(&id.made_at().unwrap()));
+        let (one, other) = (Id::<Thing>::unguessable().unwrap(), Id::<Thing>::unguessable().unwrap());
+        assert_ne!(one, other);
+        assert_eq!((one.made_at(), one.to_string().parse()), (None, Ok(one)));
     }
 }

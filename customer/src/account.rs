@@ -1,12 +1,9 @@
-//! Accounts: the profile, a new password, and being forgotten. One account is one document, so each change of it is one
-//! update; what follows from that (sessions that end, services that hear of an erasure) may come late and is never
-//! lost.
-
-use std::time::Duration;
+//! Accounts: the profile, and a new password. One account is one document, so each change of it is one update; what follows
+//! from that (sessions that end) may come late and is never lost. How one is forgotten is in [`crate::erasure`].
 
 use common::auth::Role;
 use common::clock::Timestamp;
-use common::contract::customer::{CustomerDeleted, CustomerId};
+use common::contract::customer::CustomerId;
 use common::error::{Error, Result};
 use common::input::{Fields, Input};
 use serde::{Deserialize, Serialize};
@@ -57,6 +54,13 @@ impl Account {
             Self::Open(profile) => Ok(profile),
             Self::Erased { .. } => Err(closed()),
         }
+    }
+
+    /// Forgets the person. Errors: `Unauthenticated` when they are forgotten already.
+    pub(crate) fn erase(&mut self, now: Timestamp) -> Result<()> {
+        let id = self.profile_mut()?.id;
+        *self = Self::Erased { id, erased_at: now };
+        Ok(())
     }
 }
 
@@ -144,27 +148,6 @@ pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordC
     Ok(())
 }
 
-/// A service that is up has heard of an erasure long before; nobody should wait for one that is down.
-const HEARD_WITHIN: Duration = Duration::from_secs(2);
-
-/// Erases an account, here at once and in every other service as soon as it hears of it.
-pub(crate) async fn erase(app: &App, id: CustomerId) -> Result<()> {
-    let bury = app.accounts.0.update(id, move |account, events| {
-        account.profile_mut()?;
-        *account = Account::Erased { id, erased_at: Timestamp::now() };
-        events.emit(&CustomerDeleted { id })
-    });
-    let announcement = bury.await?;
-    tidy_up(app, id).await;
-    if let Err(error) = app.database.scrub().await {
-        tracing::warn!(customer = %id, %error, "what was erased may still be in the files, until the next checkpoint");
-    }
-    // So that the old token is normally dead in every service when the client reads its 204. Where a service has not
-    // heard in time, the answer is the same: the outbox keeps the announcement until it has.
-    app.database.delivered(announcement, HEARD_WITHIN).await;
-    Ok(())
-}
-
 /// Deletes sessions that are over already. What was asked for is done when this fails, so it is no reason to answer
 /// that it is not.
 async fn tidy_up(app: &App, id: CustomerId) {
@@ -173,7 +156,8 @@ async fn tidy_up(app: &App, id: CustomerId) {
     }
 }
 
-fn closed() -> Error {
+/// Whoever asks for it has had an account.
+pub(crate) fn closed() -> Error {
     Error::unauthenticated("This account is closed.")
 }
 
@@ -246,38 +230,5 @@ mod tests {
         let (one, other) = tokio::join!(changes(), changes());
         assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "of two at once one wins");
         assert_eq!(one.and(other).err().unwrap().kind(), Kind::Conflict);
-    }
-
-    #[tokio::test]
-    async fn nothing_is_left_of_an_erased_account() {
-        let (app, _directory) = start();
-        let session = signup::sign_up(&app, new_account("ana@example.com")).await.unwrap();
-        let session = serde_json::to_value(session).unwrap();
-        let id = app.verifier.verify(session["token"].as_str().unwrap()).await.unwrap().id;
-        erase(&app, id).await.unwrap();
-        let kept = serde_json::to_value(app.accounts.0.get(id).await.unwrap().unwrap()).unwrap();
-        let fields: Vec<&String> = kept.as_object().unwrap().keys().collect();
-        assert_eq!(fields, ["erased_at", "id", "state"]);
-        assert!(app.sessions.of(id).await.unwrap().is_empty());
-        let refused = |error: Option<Error>| error.is_some_and(|error| error.kind() == Kind::Unauthenticated);
-        assert!(refused(get(&app, id).await.err()), "the access token is good for nothing");
-        assert!(refused(session::refresh(&app, session["refresh_token"].as_str().unwrap()).await.err()));
-        assert!(refused(change(&app, id, to_email("eve@example.com")).await.err()));
-        assert!(refused(erase(&app, id).await.err()), "nor is it erased twice");
-        assert!(signup::sign_up(&app, new_account("ana@example.com")).await.is_ok(), "the address is free");
-    }
-
-    #[tokio::test]
-    async fn others_have_heard_when_an_erasure_is_answered() {
-        let (bus, directory) = (common::bus::Bus::local(), tempfile::tempdir().unwrap());
-        let app = crate::testing::start_on(&bus, &directory);
-        let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        bus.subscribe("shopping", move |delivery: common::bus::Delivery<CustomerDeleted>| {
-            let told = tell.send(delivery.event.id).map_err(Error::internal);
-            async move { told }
-        });
-        let id = ana(&app).await.id;
-        erase(&app, id).await.unwrap();
-        assert_eq!(heard.try_recv().unwrap(), id);
     }
 }

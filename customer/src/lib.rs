@@ -2,7 +2,7 @@
 //!
 //! An account is one document; erasing it leaves a tombstone without a person in it. A sign-in opens a session, which
 //! renews access tokens until it ends; this service alone signs them, the others verify them with the keys that it
-//! hands out. It calls nobody.
+//! hands out. It calls nobody, but for an export: then it asks `shopping` what it has.
 //!
 //! Types that hold something personal or secret have no `Debug`, or one that says nothing: no log line can show them.
 
@@ -10,6 +10,8 @@ mod account;
 mod address;
 pub mod admin;
 mod email;
+mod erasure;
+mod export;
 mod messages;
 mod password;
 mod phone;
@@ -31,6 +33,7 @@ use common::contract::customer::Keys;
 use common::error::Result;
 use common::outbox;
 use common::store::Database;
+use tokio::sync::Notify;
 
 pub use self::email::Email;
 pub use self::password::Password;
@@ -38,14 +41,18 @@ pub use self::routes::routes;
 pub use self::token::{KeyError, SigningKey};
 
 use self::password::Hasher;
-use self::store::{Accounts, Sessions};
+use self::store::{Accounts, Erasures, Sessions};
 
 /// What the routes and the message handlers of this service work with. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
+    pub(crate) bus: Bus,
     pub(crate) database: Database,
     pub(crate) accounts: Accounts,
     pub(crate) sessions: Sessions,
+    pub(crate) erasures: Erasures,
+    /// A service has said here that it has erased somebody.
+    pub(crate) acknowledged: Arc<Notify>,
     pub(crate) hasher: Hasher,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) verifier: Arc<Verifier>,
@@ -57,13 +64,17 @@ impl App {
         let app = Self {
             accounts: Accounts::open(&database)?,
             sessions: Sessions::open(&database)?,
+            erasures: Erasures::open(&database)?,
+            acknowledged: Arc::default(),
             hasher: Hasher::new(),
             verifier: Arc::new(Verifier::knowing(&key.publics())?),
             key: Arc::new(key),
+            bus: bus.clone(),
             database,
         };
         messages::serve(&app, bus);
         outbox::relay(app.database.clone(), bus.clone());
+        erasure::sweep(app.clone());
         Ok(app)
     }
 

@@ -1,16 +1,28 @@
-//! What other services ask: the sibling of `routes`. They ask for the keys alone; what they must know about an account
-//! is in its tokens, and that it was erased they hear from the outbox.
+//! What other services ask and announce: the sibling of `routes`. They ask for the keys alone, because what they must know about an
+//! account is in its tokens; and they say when they have erased one.
 
-use common::bus::Bus;
+use common::bus::{Bus, Delivery};
 use common::contract::customer::{CustomerDeleted, GetKeys};
+use common::contract::{products, shopping};
 
 use crate::App;
+use crate::erasure::{self, Service};
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
     bus.announces::<CustomerDeleted>();
-    let app = app.clone();
+    let own = app.clone();
     bus.serve(move |_: GetKeys| {
-        let keys = app.keys();
+        let keys = own.keys();
         async move { Ok(keys) }
+    });
+    let own = app.clone();
+    bus.subscribe("customer", move |erased: Delivery<products::CustomerErased>| {
+        let app = own.clone();
+        async move { erasure::acknowledge(&app, &erased, erased.event.id, Service::Products).await }
+    });
+    let own = app.clone();
+    bus.subscribe("customer", move |erased: Delivery<shopping::CustomerErased>| {
+        let app = own.clone();
+        async move { erasure::acknowledge(&app, &erased, erased.event.id, Service::Shopping).await }
     });
 }

@@ -10,12 +10,15 @@ use common::telemetry::whoami;
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::NoContent;
+use rocket::response::{self, Responder};
 use rocket::serde::json::{Json as Answer, Value};
 use rocket::{Route, State, delete, get, patch, post, put, routes};
 
 use crate::App;
 use crate::account::{self, Changes, PasswordChange, ProfileView};
 use crate::address::{self, Address, AddressId, Place};
+use crate::erasure::{self, ErasureId, ReceiptView};
+use crate::export::{self, Export};
 use crate::session::{self, SignIn};
 use crate::signin::{self, Login};
 use crate::signup::{self, NewAccount};
@@ -30,7 +33,9 @@ pub fn routes() -> Vec<Route> {
         sign_out,
         profile,
         change_profile,
+        export_all,
         erase,
+        see_erasure,
         add_address,
         replace_address,
         remove_address,
@@ -101,9 +106,32 @@ async fn change_profile(app: &State<App>, who: SignedIn, changes: Json<Changes>)
     Ok(Answer(account::change(app, who.0.id, changes.0).await?.into()))
 }
 
+#[get("/profile/export")]
+async fn export_all(app: &State<App>, who: SignedIn) -> Result<Answer<Export>> {
+    export::export(app, who.0.id).await.map(Answer)
+}
+
+/// An erasure that has begun, and where to see what becomes of it.
+struct Accepted(ReceiptView);
+
+impl<'r> Responder<'r, 'static> for Accepted {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let location = format!("/customer/erasure/{}", self.0.id);
+        let mut answer = (Status::Accepted, Answer(self.0)).respond_to(request)?;
+        answer.set_raw_header("Location", location);
+        Ok(answer)
+    }
+}
+
 #[delete("/profile")]
-async fn erase(app: &State<App>, who: SignedIn) -> Result<NoContent> {
-    account::erase(app, who.0.id).await.map(|()| NoContent)
+async fn erase(app: &State<App>, who: SignedIn) -> Result<Accepted> {
+    erasure::erase(app, who.0.id).await.map(Accepted)
+}
+
+/// Open to whoever knows the id: who was erased cannot sign in any more.
+#[get("/erasure/<id>")]
+async fn see_erasure(app: &State<App>, id: ErasureId) -> Result<Answer<ReceiptView>> {
+    erasure::see(app, id).await.map(Answer)
 }
 
 #[post("/address", data = "<place>")]

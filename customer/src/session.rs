@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::refresh_token::{Digest, NotAToken, RefreshToken, Secret};
 use crate::App;
-use crate::account::Profile;
+use crate::account::{self, Profile};
 
 /// What a sign-in answers.
 #[derive(Serialize)]
@@ -41,6 +41,11 @@ pub(crate) async fn open(app: &App, profile: &Profile) -> Result<SignIn> {
         expires: now.after(LIFETIME),
     };
     app.sessions.collection.insert(session.id, session).await?;
+    // Whoever erases the account ends the sessions that are there; this one may have come after that.
+    if app.accounts.get(profile.id).await?.is_none() {
+        app.sessions.delete(&[token.session]).await?;
+        return Err(account::closed());
+    }
     answer(app, profile, &token)
 }
 
@@ -83,6 +88,20 @@ pub(crate) async fn end_all(app: &App, customer: CustomerId) -> Result<()> {
         }
         app.sessions.delete(&sessions).await?;
     }
+}
+
+/// What the owner of a session is told of it.
+#[derive(Serialize)]
+pub(crate) struct Opened {
+    opened_at: Option<Timestamp>,
+    expires_at: Timestamp,
+}
+
+/// The sessions of an account that go on.
+pub(crate) async fn opened(app: &App, customer: CustomerId) -> Result<Vec<Opened>> {
+    let (sessions, now) = (app.sessions.of(customer).await?, Timestamp::now());
+    let going_on = sessions.into_iter().filter(|session| session.expires > now);
+    Ok(going_on.map(|session| Opened { opened_at: session.id.made_at(), expires_at: session.expires }).collect())
 }
 
 /// The role is that of this moment: who became an admin is one after the next refresh.
@@ -137,9 +156,9 @@ mod tests {
     use common::error::Kind;
 
     use super::*;
+    use crate::admin;
     use crate::signin::{Login, sign_in};
     use crate::testing::{PASSWORD, ana, start};
-    use crate::{account, admin};
 
     async fn signed_in(app: &App) -> SignIn {
         sign_in(app, Login::new("ana@example.com", PASSWORD)).await.unwrap()

@@ -1,17 +1,22 @@
 //! Domain-named queries. No rule lives here.
 
+use common::clock::Timestamp;
 use common::contract::customer::CustomerId;
 use common::error::Result;
-use common::page::Limit;
+use common::page::{Cursor, Limit, Page, Paging};
 use common::store::{Collection, Database, Document, Index};
 
 use crate::account::{Account, Profile};
 use crate::email::Email;
+use crate::erasure::{ErasureId, Receipt};
 use crate::session::{Session, SessionId};
 
 /// A tombstone has no e-mail address, so it is not in this index and the address is free again.
 static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
 static BY_CUSTOMER: Index = Index::sorted("by_customer", &["customer"], "expires");
+/// A receipt that is complete is nobody's and never due, so it is in neither of these.
+static RECEIPT_OF: Index = Index::unique("by_customer", &["customer"]);
+static BY_DUE: Index = Index::sorted("by_due", &[], "due");
 
 impl Document for Account {
     type Id = CustomerId;
@@ -23,6 +28,12 @@ impl Document for Session {
     type Id = SessionId;
     const COLLECTION: &'static str = "sessions";
     const INDEXES: &'static [Index] = &[BY_CUSTOMER];
+}
+
+impl Document for Receipt {
+    type Id = ErasureId;
+    const COLLECTION: &'static str = "erasures";
+    const INDEXES: &'static [Index] = &[RECEIPT_OF, BY_DUE];
 }
 
 /// The accounts, and the tombstones of those that were.
@@ -84,5 +95,30 @@ impl Sessions {
                 Ok(())
             })
             .await
+    }
+}
+
+/// The receipts of erasures.
+#[derive(Clone)]
+pub(crate) struct Erasures(pub(crate) Collection<Receipt>);
+
+impl Erasures {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        database.collection().map(Self)
+    }
+
+    /// A customer's receipt, until it is complete.
+    pub(crate) async fn of(&self, customer: CustomerId) -> Result<Option<Receipt>> {
+        Ok(self.0.find_each(&RECEIPT_OF, vec![customer.to_string()]).await?.pop())
+    }
+
+    /// A page of those that are incomplete and due by now, the longest overdue first.
+    pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Receipt>> {
+        let limit = Limit::try_from(Limit::MAX as u64).unwrap_or_default();
+        let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
+        page.items.retain(|receipt| receipt.is_due(now));
+        // The first that is not due yet ends the list.
+        page.next = page.next.filter(|_| page.items.len() == limit.get());
+        Ok(page)
     }
 }

@@ -59,6 +59,11 @@ impl Customer {
         self.asks(Method::PUT, "/customer/password").json(json!({"current": current, "new": new}))
     }
 
+    /// Wants to see everything that is kept about them.
+    pub fn exports(&self) -> Ask {
+        self.gets("/customer/profile/export")
+    }
+
     /// Leaves for good.
     pub fn erases_the_account(&self) -> Ask {
         self.asks(Method::DELETE, "/customer/profile")
@@ -69,30 +74,9 @@ impl Customer {
         self.asks(Method::POST, "/customer/address").json(address)
     }
 
-    /// Looks into the cart.
-    pub fn cart(&self) -> Ask {
-        self.gets("/shopping/cart")
-    }
-
-    /// Puts more into the cart.
-    pub fn adds(&self, product: &Product, quantity: u64) -> Ask {
-        let line = json!({"product_id": product.id, "quantity": quantity});
-        self.asks(Method::POST, "/shopping/cart").json(line)
-    }
-
-    /// Wants so many, whatever is in the cart.
-    pub fn sets(&self, product: &Product, quantity: u64) -> Ask {
-        self.asks(Method::PUT, &line(product)).json(json!({"quantity": quantity}))
-    }
-
-    /// Takes a product out of the cart.
-    pub fn removes(&self, product: &Product) -> Ask {
-        self.asks(Method::DELETE, &line(product))
-    }
-
-    /// Takes everything out of the cart.
-    pub fn empties_the_cart(&self) -> Ask {
-        self.asks(Method::DELETE, "/shopping/cart")
+    /// Takes over the cart of a guest.
+    pub fn merges(&self, guest: &Visitor) -> Ask {
+        self.asks(Method::POST, "/shopping/cart/merge").json(json!({"guest": guest.token()}))
     }
 
     /// Looks at the wishlist.
@@ -134,10 +118,6 @@ impl Customer {
     pub fn cancels(&self, id: &str) -> Ask {
         self.asks(Method::POST, &format!("/shopping/order/{id}/cancel"))
     }
-}
-
-fn line(product: &Product) -> String {
-    format!("/shopping/cart/{}", product.id)
 }
 
 impl Deref for Customer {

@@ -68,6 +68,15 @@ pub async fn eventually<T, E: Display>(what: &str, mut look: impl AsyncFnMut() -
     }
 }
 
+/// Waits until every service has erased what it had, by this receipt, and returns it then.
+pub async fn erased_everywhere(visitor: &Visitor, receipt: &str) -> Answer {
+    eventually("every service to erase", async || {
+        let answer = visitor.looks_at_receipt(receipt).await;
+        if answer.status == 200 && answer["completed_at"].is_string() { Ok(answer) } else { Err(answer) }
+    })
+    .await
+}
+
 /// Does everything at the same time; the results are in the order of the deeds.
 pub async fn at_once<D>(deeds: impl IntoIterator<Item = D>) -> Vec<D::Output>
 where

@@ -1,4 +1,4 @@
-//! Somebody at the door: not signed in, or with a token that came from elsewhere.
+//! Somebody at the door: not signed in, a guest with a cart, or with a token that came from elsewhere.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -65,6 +65,43 @@ impl Visitor {
         self.asks(Method::POST, "/customer/logout").json(json!({"refresh_token": refresh_token}))
     }
 
+    /// Looks at what has become of an erasure.
+    pub fn looks_at_receipt(&self, id: &str) -> Ask {
+        self.gets(&format!("/customer/erasure/{id}"))
+    }
+
+    /// Wants a cart without an account, and from then on shows the token of one.
+    pub async fn becomes_a_guest(&self) -> Self {
+        let welcome = self.asks(Method::POST, "/shopping/guest").await.expect_status(201);
+        self.presenting(welcome["token"].as_str().unwrap_or_else(|| panic!("{welcome} has no token")))
+    }
+
+    /// Looks into the cart.
+    pub fn cart(&self) -> Ask {
+        self.gets("/shopping/cart")
+    }
+
+    /// Puts more into the cart.
+    pub fn adds(&self, product: &Product, quantity: u64) -> Ask {
+        let line = json!({"product_id": product.id, "quantity": quantity});
+        self.asks(Method::POST, "/shopping/cart").json(line)
+    }
+
+    /// Wants so many, whatever is in the cart.
+    pub fn sets(&self, product: &Product, quantity: u64) -> Ask {
+        self.asks(Method::PUT, &line(product)).json(json!({"quantity": quantity}))
+    }
+
+    /// Takes a product out of the cart.
+    pub fn removes(&self, product: &Product) -> Ask {
+        self.asks(Method::DELETE, &line(product))
+    }
+
+    /// Takes everything out of the cart.
+    pub fn empties_the_cart(&self) -> Ask {
+        self.asks(Method::DELETE, "/shopping/cart")
+    }
+
     /// Looks at one product.
     pub fn looks_at(&self, product: &Product) -> Ask {
         self.gets(&product.path())
@@ -92,4 +129,8 @@ impl Visitor {
             }
         }
     }
+}
+
+fn line(product: &Product) -> String {
+    format!("/shopping/cart/{}", product.id)
 }

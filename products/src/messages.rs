@@ -1,9 +1,9 @@
 //! What other services ask and announce: the sibling of `routes`, calling the same functions.
 
-use common::bus::Bus;
+use common::bus::{Bus, Delivery};
 use common::contract::customer::CustomerDeleted;
 use common::contract::products::{
-    Confirm, Done, Explain, Explained, GetProducts, Products, Release, Reserve, Reserved, TakeBack,
+    Confirm, CustomerErased, Done, Explain, Explained, GetProducts, Products, Release, Reserve, Reserved, TakeBack,
 };
 use common::error::Error;
 
@@ -48,9 +48,11 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
         let app = own.clone();
         async move { Ok(Explained { happened: reservation::explain(&app, request.order).await? }) }
     });
+    bus.announces::<CustomerErased>();
     let closed = app.closed.clone();
-    bus.subscribe("products", move |deletion: common::bus::Delivery<CustomerDeleted>| {
-        let closed = closed.clone();
-        async move { closed.close(&deletion).await }
+    bus.subscribe("products", move |deletion: Delivery<CustomerDeleted>| {
+        let (closed, id) = (closed.clone(), deletion.event.id);
+        // Nothing here is about a person, but that their tokens may still be about.
+        async move { closed.erased(id, CustomerErased { id }).await }
     });
 }

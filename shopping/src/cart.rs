@@ -1,4 +1,4 @@
-//! The cart of a customer: which products, how many of each. Prices are not kept but asked for, whenever somebody looks; what
+//! The cart of a customer or a guest: which products, how many of each. Prices are not kept but asked for, whenever somebody looks; what
 //! was last seen of a product only serves for those that are no longer sold, and while nobody can be asked.
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use common::{Money, Quantity};
 use serde::{Deserialize, Serialize};
 
 use crate::App;
+use crate::guest::{self, Guest};
 
 /// Lines in one cart. All of them travel in one call and stand in one document.
 const MAX_LINES: usize = 100;
@@ -232,44 +233,79 @@ impl Input for Setting {
     }
 }
 
+/// Whose cart.
+#[derive(Debug, Clone, Copy)]
+pub enum Owner {
+    /// Somebody with an account.
+    Customer(CustomerId),
+    /// Somebody without.
+    Guest(Guest),
+}
+
+/// The cart as it is kept.
+async fn kept(app: &App, owner: Owner) -> Result<Cart> {
+    match owner {
+        Owner::Customer(customer) => Ok(app.carts.0.get(customer).await?.unwrap_or_default()),
+        Owner::Guest(guest) => guest::look(app, guest).await,
+    }
+}
+
+/// Changes the cart by a rule; one that is empty before and after is not made.
+async fn change<R: Send + 'static>(
+    app: &App,
+    owner: Owner,
+    rule: impl Fn(&mut Cart) -> Result<R> + Send + 'static,
+) -> Result<R> {
+    match owner {
+        Owner::Customer(customer) => {
+            let change = move |slot: &mut Option<Cart>, _: &mut _| {
+                let mut cart = slot.clone().unwrap_or_default();
+                let outcome = rule(&mut cart)?;
+                if slot.is_some() || !cart.lines.is_empty() {
+                    *slot = Some(cart);
+                }
+                Ok(outcome)
+            };
+            app.carts.0.change(customer, change).await
+        }
+        Owner::Guest(guest) => guest::change(app, guest, rule).await,
+    }
+}
+
 /// The cart, at the prices of this moment; while `products` is down, as it was last seen.
-pub async fn view(app: &App, customer: CustomerId) -> Result<CartView> {
-    let cart = app.carts.0.get(customer).await?.unwrap_or_default();
+pub async fn view(app: &App, owner: Owner) -> Result<CartView> {
+    let cart = kept(app, owner).await?;
     let offers = app.offers_if_known(cart.ids()).await?;
     Ok(CartView::new(&cart, offers.as_ref()))
 }
 
 /// Puts more of a product in.
-pub async fn add(app: &App, customer: CustomerId, addition: Addition) -> Result<CartView> {
+pub async fn add(app: &App, owner: Owner, addition: Addition) -> Result<CartView> {
     let quantity = addition.quantity;
-    put(app, customer, addition.product, move |cart, item| cart.add(item, quantity)).await
+    put(app, owner, addition.product, move |cart, item| cart.add(item, quantity)).await
 }
 
 /// Makes it so many of a product.
-pub async fn set(app: &App, customer: CustomerId, product: ProductId, quantity: Quantity) -> Result<CartView> {
-    put(app, customer, product, move |cart, item| cart.set(item, quantity)).await
+pub async fn set(app: &App, owner: Owner, product: ProductId, quantity: Quantity) -> Result<CartView> {
+    put(app, owner, product, move |cart, item| cart.set(item, quantity)).await
 }
 
 async fn put(
     app: &App,
-    customer: CustomerId,
+    owner: Owner,
     product: ProductId,
     rule: impl Fn(&mut Cart, Item) -> Result<()> + Send + 'static,
 ) -> Result<CartView> {
     // One call answers whether the product exists and what the cart shows afterwards.
-    let mut asked = app.carts.0.get(customer).await?.unwrap_or_default().ids();
+    let mut asked = kept(app, owner).await?.ids();
     asked.push(product);
     let mut offers = app.offers(asked.clone()).await?;
     let item = offers.get(&product).ok_or_else(|| Error::not_found("product"))?.item.clone();
-    let cart = app
-        .carts
-        .0
-        .change(customer, move |slot, _| {
-            let cart = slot.get_or_insert_default();
-            rule(cart, item.clone())?;
-            Ok(cart.clone())
-        })
-        .await?;
+    let put = move |cart: &mut Cart| {
+        rule(cart, item.clone())?;
+        Ok(cart.clone())
+    };
+    let cart = change(app, owner, put).await?;
     // Another device may have put something in meanwhile.
     if cart.ids().iter().any(|id| !asked.contains(id)) {
         offers = app.offers(cart.ids()).await?;
@@ -278,19 +314,17 @@ async fn put(
 }
 
 /// Takes a product out.
-pub async fn remove(app: &App, customer: CustomerId, product: ProductId) -> Result<()> {
-    app.carts.0.change(customer, move |slot, _| slot.get_or_insert_default().remove(product)).await
+pub async fn remove(app: &App, owner: Owner, product: ProductId) -> Result<()> {
+    change(app, owner, move |cart| cart.remove(product)).await
 }
 
 /// Takes everything out.
-pub async fn clear(app: &App, customer: CustomerId) -> Result<()> {
-    let clear = |slot: &mut Option<Cart>, _: &mut _| {
-        if let Some(cart) = slot {
-            cart.clear();
-        }
+pub async fn clear(app: &App, owner: Owner) -> Result<()> {
+    let clear = |cart: &mut Cart| {
+        cart.clear();
         Ok(())
     };
-    app.carts.0.change(customer, clear).await
+    change(app, owner, clear).await
 }
 
 #[cfg(test)]

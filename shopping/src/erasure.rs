@@ -1,13 +1,15 @@
-//! What `shopping` does when an account is deleted: cart and wishlist go, orders stay without the person in them.
+//! What `shopping` does when an account is deleted: cart and wishlist go, orders stay without the person in them, and `customer` hears
+//! that it is done.
 
 use common::bus::Delivery;
-use common::contract::customer::CustomerDeleted;
+use common::contract::customer::{CustomerDeleted, CustomerId};
+use common::contract::shopping::CustomerErased;
 use common::error::Result;
 use common::page::Paging;
 
-use crate::App;
+use crate::{App, guest};
 
-/// Forgets a customer. May be interrupted anywhere and done again.
+/// Forgets a customer, and says so. May be interrupted anywhere and done again.
 pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {
     let customer = deletion.event.id;
     // First the doors: a request that is under way finds token, cart and wishlist closed, so that nothing comes after.
@@ -22,11 +24,18 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
             tx.put(&app.wishlists.0, customer, &wishlist).await
         })
         .await?;
-    // An order that is forgotten is no longer found here, so each round finds the next ones.
+    guest::forget_customer(app, customer).await?;
+    forget_orders(app, customer).await?;
+    app.database.scrub().await?;
+    app.closed.erased(customer, CustomerErased { id: customer }).await
+}
+
+/// An order that is forgotten is no longer found here, so each round finds the next ones.
+async fn forget_orders(app: &App, customer: CustomerId) -> Result<()> {
     loop {
         let orders = app.orders.of(customer, Paging::default()).await?.items;
         if orders.is_empty() {
-            return app.database.scrub().await;
+            return Ok(());
         }
         for order in orders {
             app.orders

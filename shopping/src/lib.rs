@@ -7,6 +7,8 @@
 pub mod cart;
 pub mod checkout;
 mod erasure;
+mod export;
+pub mod guest;
 pub mod idempotency;
 mod messages;
 pub mod options;
@@ -28,10 +30,11 @@ use common::error::Result;
 use common::outbox;
 use common::store::Database;
 
+use self::guest::token::Tokens;
 pub use self::options::Options;
 use self::payment::Payments;
 pub use self::routes::routes;
-use self::store::{Carts, Orders, Wishlists};
+use self::store::{Carts, GuestCarts, Orders, Wishlists};
 
 /// What the routes and the message handlers of this service work with. Cheap to clone.
 #[derive(Clone)]
@@ -39,6 +42,8 @@ pub struct App {
     pub(crate) bus: Bus,
     pub(crate) database: Database,
     pub(crate) carts: Carts,
+    pub(crate) guest_carts: GuestCarts,
+    pub(crate) guest_tokens: Arc<Tokens>,
     pub(crate) wishlists: Wishlists,
     pub(crate) orders: Orders,
     pub(crate) verifier: Arc<Verifier>,
@@ -55,6 +60,8 @@ impl App {
             payments: Payments::open(options.payments, &database)?,
             held_for: options.held_for,
             carts: Carts::open(&database)?,
+            guest_carts: GuestCarts::open(&database)?,
+            guest_tokens: Arc::new(Tokens::open(&database)?),
             wishlists: Wishlists::open(&database)?,
             orders: Orders::open(&database)?,
             verifier: Arc::new(verifier),
@@ -66,6 +73,7 @@ impl App {
         messages::serve(&app);
         outbox::relay(app.database.clone(), bus.clone());
         checkout::sweep(app.clone());
+        guest::sweep(app.clone());
         Ok(app)
     }
 

@@ -1,14 +1,20 @@
-//! What other services announce: the sibling of `routes`.
+//! What other services ask and announce: the sibling of `routes`.
 
 use common::bus::Delivery;
 use common::contract::customer::CustomerDeleted;
-use common::contract::shopping::{OrderCancelled, OrderConfirmed};
+use common::contract::shopping::{CustomerErased, ExportCustomer, OrderCancelled, OrderConfirmed};
 
-use crate::{App, erasure};
+use crate::{App, erasure, export};
 
 pub(crate) fn serve(app: &App) {
     app.bus.announces::<OrderConfirmed>();
     app.bus.announces::<OrderCancelled>();
+    app.bus.announces::<CustomerErased>();
+    let own = app.clone();
+    app.bus.serve(move |request: ExportCustomer| {
+        let app = own.clone();
+        async move { export::page(&app, request).await }
+    });
     let own = app.clone();
     app.bus.subscribe("shopping", move |deletion: Delivery<CustomerDeleted>| {
         let app = own.clone();

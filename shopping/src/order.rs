@@ -293,10 +293,10 @@ pub(crate) async fn any(app: &App, id: OrderId) -> Result<Order> {
 }
 
 impl OrderView {
-    /// Where it stands.
+    /// Whether it has not been decided yet what becomes of it.
     #[must_use]
-    pub fn status(&self) -> Status {
-        self.status
+    pub fn is_under_way(&self) -> bool {
+        matches!(self.status, Status::Pending | Status::Reserved | Status::Paid)
     }
 
     /// Its id.

@@ -1,6 +1,6 @@
 //! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
 
-use common::auth::Identity;
+use common::auth::{self, Identity};
 use common::contract::customer::CustomerId;
 use common::contract::products::ProductId;
 use common::contract::shopping::OrderId;
@@ -10,6 +10,7 @@ use common::page::Paging;
 use common::problem::refuse;
 use common::telemetry::whoami;
 use common::{Page, Timestamp};
+use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::{Created, NoContent};
 use rocket::response::{self, Responder};
@@ -17,10 +18,11 @@ use rocket::serde::json::{Json as Answer, Value};
 use rocket::{Data, Route, State, delete, get, post, put, routes};
 
 use crate::App;
-use crate::cart::{self, Addition, CartView, Setting};
+use crate::cart::{self, Addition, CartView, Owner, Setting};
 use crate::checkout::{self, Placed};
+use crate::guest::{self, Merge, Merged, Welcome, token};
 use crate::idempotency::{Checkout, IdempotencyKey, Wanted};
-use crate::order::{self, OrderView, Status};
+use crate::order::{self, OrderView};
 use crate::payment::stripe::webhook;
 use crate::timeline::{self, Timeline};
 use crate::wishlist::{self, Wished, WishlistView};
@@ -29,11 +31,13 @@ use crate::wishlist::{self, Wished, WishlistView};
 #[must_use]
 pub fn routes() -> Vec<Route> {
     in_requests(routes![
+        become_guest,
         see_cart,
         add_to_cart,
         set_in_cart,
         remove_from_cart,
         empty_cart,
+        merge_cart,
         see_wishlist,
         wish,
         unwish,
@@ -66,45 +70,89 @@ impl<'r> FromRequest<'r> for Shopper {
         let Some(app) = request.rocket().state::<App>() else {
             return refuse(request, Error::internal("shopping is not managed"));
         };
-        let shopper = async {
-            let identity = app.verifier.identify(request).await?;
-            app.closed.refuse_closed(identity).await
-        };
-        match shopper.await {
-            Ok(identity) => Outcome::Success(Self(identity)),
+        match auth::bearer(request) {
+            Ok(token) if token::is_guests(token) => {
+                refuse(request, Error::unauthenticated("A guest has a cart and nothing else: sign in first."))
+            }
+            Ok(token) => match customer(app, token).await {
+                Ok(customer) => Outcome::Success(Self(customer)),
+                Err(error) => refuse(request, error),
+            },
             Err(error) => refuse(request, error),
         }
     }
 }
 
+/// Whose access token it is, if their account is open.
+async fn customer(app: &App, token: &str) -> Result<Identity> {
+    let identity = app.verifier.verify(token).await?;
+    app.closed.refuse_closed(identity).await
+}
+
+/// Somebody with a cart: signed in, or a guest.
+struct Holder(Owner);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Holder {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let Some(app) = request.rocket().state::<App>() else {
+            return refuse(request, Error::internal("shopping is not managed"));
+        };
+        let holder = async {
+            let token = auth::bearer(request)?;
+            if token::is_guests(token) {
+                app.guest_tokens.verify(token).await.map(Owner::Guest)
+            } else {
+                customer(app, token).await.map(|identity| Owner::Customer(identity.id))
+            }
+        };
+        match holder.await {
+            Ok(owner) => Outcome::Success(Self(owner)),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+#[post("/guest", data = "<_nothing>")]
+async fn become_guest(app: &State<App>, _nothing: Json<()>) -> Result<(Status, Answer<Welcome>)> {
+    Ok((Status::Created, Answer(guest::welcome(app).await?)))
+}
+
 #[get("/cart")]
-async fn see_cart(app: &State<App>, shopper: Shopper) -> Result<Answer<CartView>> {
-    cart::view(app, shopper.id()).await.map(Answer)
+async fn see_cart(app: &State<App>, holder: Holder) -> Result<Answer<CartView>> {
+    cart::view(app, holder.0).await.map(Answer)
 }
 
 #[post("/cart", data = "<addition>")]
-async fn add_to_cart(app: &State<App>, shopper: Shopper, addition: Json<Addition>) -> Result<Answer<CartView>> {
-    cart::add(app, shopper.id(), addition.0).await.map(Answer)
+async fn add_to_cart(app: &State<App>, holder: Holder, addition: Json<Addition>) -> Result<Answer<CartView>> {
+    cart::add(app, holder.0, addition.0).await.map(Answer)
 }
 
 #[put("/cart/<product_id>", data = "<setting>")]
 async fn set_in_cart(
     app: &State<App>,
-    shopper: Shopper,
+    holder: Holder,
     product_id: ProductId,
     setting: Json<Setting>,
 ) -> Result<Answer<CartView>> {
-    cart::set(app, shopper.id(), product_id, setting.0.0).await.map(Answer)
+    cart::set(app, holder.0, product_id, setting.0.0).await.map(Answer)
 }
 
 #[delete("/cart/<product_id>")]
-async fn remove_from_cart(app: &State<App>, shopper: Shopper, product_id: ProductId) -> Result<NoContent> {
-    cart::remove(app, shopper.id(), product_id).await.map(|()| NoContent)
+async fn remove_from_cart(app: &State<App>, holder: Holder, product_id: ProductId) -> Result<NoContent> {
+    cart::remove(app, holder.0, product_id).await.map(|()| NoContent)
 }
 
 #[delete("/cart")]
-async fn empty_cart(app: &State<App>, shopper: Shopper) -> Result<NoContent> {
-    cart::clear(app, shopper.id()).await.map(|()| NoContent)
+async fn empty_cart(app: &State<App>, holder: Holder) -> Result<NoContent> {
+    cart::clear(app, holder.0).await.map(|()| NoContent)
+}
+
+#[post("/cart/merge", data = "<merge>")]
+async fn merge_cart(app: &State<App>, shopper: Shopper, merge: Json<Merge>) -> Result<Answer<Merged>> {
+    guest::merge(app, shopper.id(), merge.0).await.map(Answer)
 }
 
 #[get("/wishlist")]
@@ -143,8 +191,7 @@ impl<'r> Responder<'r, 'static> for OrderAnswer {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Placed { outcome, replayed } = self.0;
         let created = |order: OrderView| {
-            let settled = !matches!(order.status(), Status::Pending | Status::Reserved | Status::Paid);
-            let status = if settled { rocket::http::Status::Created } else { rocket::http::Status::Accepted };
+            let status = if order.is_under_way() { Status::Accepted } else { Status::Created };
             (status, Created::new(format!("/shopping/order/{}", order.id())).body(Answer(order)))
         };
         let mut answer = outcome.map(created).respond_to(request)?;

@@ -8,6 +8,8 @@ use common::page::{Cursor, Limit, Page, Paging};
 use common::store::{Collection, Database, Direction, Document, Index};
 
 use crate::cart::Cart;
+use crate::guest::token::GuestKey;
+use crate::guest::{GuestCart, GuestId};
 use crate::idempotency::IdempotencyKey;
 use crate::order::Order;
 use crate::wishlist::Wishlist;
@@ -15,10 +17,23 @@ use crate::wishlist::Wishlist;
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["customer", "key"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "due");
+static MERGED_INTO: Index = Index::by("merged_into", &["contents.into"]);
+static BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
 
 impl Document for Cart {
     type Id = CustomerId;
     const COLLECTION: &'static str = "carts";
+}
+
+impl Document for GuestCart {
+    type Id = GuestId;
+    const COLLECTION: &'static str = "guest_carts";
+    const INDEXES: &'static [Index] = &[MERGED_INTO, BY_EXPIRY];
+}
+
+impl Document for GuestKey {
+    type Id = &'static str;
+    const COLLECTION: &'static str = "guest_keys";
 }
 
 impl Document for Wishlist {
@@ -40,6 +55,31 @@ pub(crate) struct Carts(pub(crate) Collection<Cart>);
 impl Carts {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
+    }
+}
+
+/// One cart for each guest, and the tombstones of those that went into a customer's.
+#[derive(Clone)]
+pub(crate) struct GuestCarts(pub(crate) Collection<GuestCart>);
+
+impl GuestCarts {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        database.collection().map(Self)
+    }
+
+    /// Some of those that went into a customer's cart; none when there are none.
+    pub(crate) async fn merged_into(&self, customer: CustomerId) -> Result<Vec<GuestCart>> {
+        Ok(self.0.find(MERGED_INTO.find([customer.to_string()])).await?.items)
+    }
+
+    /// A page of those that are over by now, the oldest first.
+    pub(crate) async fn over(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<GuestCart>> {
+        let limit = Limit::try_from(100).unwrap_or_default();
+        let mut page = self.0.find(BY_EXPIRY.all().page(Paging { after, limit })).await?;
+        page.items.retain(|cart| cart.is_over(now));
+        // The first that is not over yet ends the list.
+        page.next = page.next.filter(|_| page.items.len() == limit.get());
+        Ok(page)
     }
 }
 

@@ -24,6 +24,11 @@ pub struct Wishlist {
 }
 
 impl Wishlist {
+    /// Its products as they were when they were wished for, oldest first.
+    pub(crate) fn seen(&self) -> &[Item] {
+        &self.seen
+    }
+
     /// Wishes for a product; once is enough.
     pub fn add(&mut self, item: Item) -> Result<()> {
         if self.closed {

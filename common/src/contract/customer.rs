@@ -28,7 +28,8 @@ impl Request for GetKeys {
     type Reply = Keys;
 }
 
-/// An account was deleted; whoever knows something about this person forgets it.
+/// An account was deleted; whoever knows something about this person forgets it and says so, with a `customer-erased` of its own. Until
+/// all have, this is announced again: one erasure may be several of these events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CustomerDeleted {
     /// Whose account it was.

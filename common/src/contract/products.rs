@@ -1,9 +1,10 @@
-//! What `products` answers: the catalogue for other services, and the stock of an order.
+//! What `products` answers: the catalogue for other services, and the stock of an order; and what it announces.
 
 use serde::{Deserialize, Serialize};
 
-use crate::bus::Request;
+use crate::bus::{Event, Request};
 use crate::clock::Timestamp;
+use crate::contract::customer::CustomerId;
 use crate::contract::shopping::{Happened, OrderId};
 use crate::id::Id;
 use crate::money::Money;
@@ -193,4 +194,16 @@ pub struct Explained {
 impl Request for Explain {
     const NAME: &'static str = "products.explain";
     type Reply = Explained;
+}
+
+/// `products` has nothing about this person any more. The answer to every `customer.deleted`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CustomerErased {
+    /// Whose account it was.
+    pub id: CustomerId,
+}
+
+impl Event for CustomerErased {
+    const NAME: &'static str = "products.customer-erased";
+    const LISTENERS: &'static [&'static str] = &["customer"];
 }

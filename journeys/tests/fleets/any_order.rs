@@ -19,7 +19,7 @@ async fn comes_last(last: &str) {
     let tea = plenty(&fleet).await;
     somebody_buys(&fleet, &tea).await;
     let ana = fleet.new_customer("Ana").await;
-    ana.erases_the_account().await.expect_status(204);
+    ana.erases_the_account().await.expect_status(202);
     is_forgotten_everywhere(&ana).await;
 }
 
@@ -54,7 +54,7 @@ async fn shopping_comes_last_and_has_missed_nothing() {
     let fleet = OwnFleet::prepared().await;
     fleet.starts_all_but("shopping").await;
     let ana = fleet.new_customer("Ana").await;
-    ana.erases_the_account().await.expect_status(204);
+    ana.erases_the_account().await.expect_status(202);
     fleet.starts_all("shopping").await;
     is_forgotten_everywhere(&ana).await;
     let tea = plenty(&fleet).await;
@@ -73,7 +73,7 @@ async fn each_part_goes_and_comes_back_while_people_shop() {
         let load = Load::of(20, customers, vec![tea.clone()]);
         fleet.stops_all(part).await;
         // Whatever the answer is: when the account is gone, then everywhere.
-        let left = leaving.erases_the_account().attempt().await.is_ok_and(|answer| answer.status == 204);
+        let left = leaving.erases_the_account().attempt().await.is_ok_and(|answer| answer.status == 202);
         tokio::time::sleep(Duration::from_secs(2)).await;
         fleet.starts_all(part).await;
         let back = Instant::now();
@@ -99,7 +99,7 @@ async fn the_broker_is_away_for_three_minutes() {
     let (ana, ben) = (fleet.new_customer("Ana").await, fleet.new_customer("Ben").await);
     ben.adds(&tea, 1).await.expect_status(200);
     fleet.kills("rabbitmq").await;
-    ana.erases_the_account().await.expect_status(204);
+    ana.erases_the_account().await.expect_status(202);
     tokio::time::sleep(Duration::from_mins(3)).await;
     let cart = ben.cart().await.expect_status(200);
     assert_eq!(cart["stale"], true, "{cart}");

@@ -33,7 +33,7 @@ async fn a_request_can_be_followed_through_the_fleet() {
         assert!(calls.iter().any(|line| line["call"] == name), "{name}: {calls:#?}");
     }
 
-    ana.erases_the_account().header("X-Request-Id", "a-farewell").await.expect_status(204);
+    ana.erases_the_account().header("X-Request-Id", "a-farewell").await.expect_status(202);
     eventually("the listeners to have heard", async || {
         let heard =
             |service| lines(&fleet, service, "a-farewell").iter().any(|line| line["event"] == "customer.deleted");

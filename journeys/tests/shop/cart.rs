@@ -38,6 +38,38 @@ async fn clicks_at_the_same_time_all_count() {
     assert_eq!(ana.cart().await.line(&tea)["quantity"], 20);
 }
 
+/// Several changes of one line at once count all; of different lines, none undoes another.
+#[tokio::test]
+async fn two_devices_undo_nothing_of_each_other() {
+    let shop = Shop::shared().await;
+    let shelf = shop.admin().await.fills_a_shelf(12).await;
+    let phone = shop.new_customer("Ana").await;
+    let laptop = phone.elsewhere().await;
+    let (tea, rest) = shelf.split_first().unwrap();
+    let (leaving, coming) = rest.split_at(3);
+    for ware in leaving {
+        phone.adds(ware, 1).await.expect_status(200);
+    }
+    let adding = (0..40).map(|turn| if turn % 2 == 0 { phone.adds(tea, 1) } else { laptop.adds(tea, 2) });
+    let setting =
+        (2..).zip(coming).map(
+            |(quantity, ware)| {
+                if quantity % 2 == 0 { phone.sets(ware, quantity) } else { laptop.sets(ware, quantity) }
+            },
+        );
+    let removing = leaving.iter().map(|ware| laptop.removes(ware));
+    for answer in at_once(adding.chain(setting).chain(removing)).await {
+        assert!(matches!(answer.status, 200 | 204), "{answer}");
+    }
+    let cart = phone.cart().await.expect_status(200);
+    assert_eq!(cart.line(tea)["quantity"], 60);
+    for (quantity, ware) in (2..).zip(coming) {
+        assert_eq!(cart.line(ware)["quantity"], quantity, "{cart}");
+    }
+    assert_eq!(cart.items().len(), 1 + coming.len(), "{cart}");
+    assert_eq!(laptop.cart().await.body, cart.body);
+}
+
 #[tokio::test]
 async fn the_quantity_can_be_set() {
     let shop = Shop::shared().await;

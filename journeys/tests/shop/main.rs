@@ -8,6 +8,8 @@ mod books;
 mod cart;
 mod checkout;
 mod erased_customer;
+mod export;
+mod guest;
 mod import;
 mod last_piece;
 mod new_customer;

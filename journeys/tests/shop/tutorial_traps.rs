@@ -28,7 +28,7 @@ async fn a_malformed_id_crashes_the_process() {
 async fn deleting_an_account_reaches_one_service_only() {
     let shop = Shop::shared().await;
     let ana = shop.new_customer("Ana").await;
-    ana.erases_the_account().await.expect_status(204);
+    ana.erases_the_account().await.expect_status(202);
     ana.profile().await.expect_problem(401, "unauthenticated");
     for (method, path) in [(Method::GET, "/shopping/orders"), (Method::POST, "/products")] {
         ana.asks(method, path).until(401).await.expect_problem(401, "unauthenticated");
@@ -201,7 +201,7 @@ async fn a_token_outlives_its_account() {
     let tea = shop.admin().await.sells("tea", &euros(499), 10).await;
     let ana = shop.new_customer("Ana").await;
     ana.adds(&tea, 1).await.expect_status(200);
-    ana.erases_the_account().await.expect_status(204);
+    ana.erases_the_account().await.expect_status(202);
     ana.cart().until(401).await;
     ana.orders("key").await.expect_problem(401, "unauthenticated");
     assert_eq!(shop.visitor().looks_at(&tea).await["available"], 10);
