@@ -120,6 +120,11 @@ impl OwnFleet {
         spawn_blocking(move || fleet.wait_until_ready(READY)).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Where its broker is.
+    pub fn amqp_url(&self) -> &str {
+        self.fleet.amqp_url()
+    }
+
     /// What the part has logged.
     pub fn log_of(&self, name: &str) -> String {
         std::fs::read_to_string(self.fleet.part(name).unwrap().log()).unwrap_or_default()
