@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-pub use self::amqp::{AmqpOptions, Counters};
+pub use self::amqp::{AmqpOptions, Counters, DeadLetter, DeadLetters, Selection};
 use crate::error::{Error, Kind, Result};
 use crate::id::Id;
 use crate::request_id::RequestId;
@@ -44,6 +44,23 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// The services that listen. A broker keeps the event for each of them, also for one that has never been up yet.
     const LISTENERS: &'static [&'static str];
+}
+
+/// An event and who hears it, without its type: for what is done with all events alike.
+#[derive(Debug, Clone, Copy)]
+pub struct Announced {
+    /// The name on the wire.
+    pub event: &'static str,
+    /// The services that listen.
+    pub listeners: &'static [&'static str],
+}
+
+impl Announced {
+    /// What the contract says of `E`.
+    #[must_use]
+    pub const fn of<E: Event>() -> Self {
+        Self { event: E::NAME, listeners: E::LISTENERS }
+    }
 }
 
 /// Names the type of an event's id.

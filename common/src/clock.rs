@@ -26,6 +26,19 @@ impl Timestamp {
         Some(Self::truncated(moment.replace_nanosecond(nanos).ok()?))
     }
 
+    /// From milliseconds since 1970, as messages carry them. `None` for what no calendar has.
+    #[must_use]
+    pub fn from_unix_millis(millis: u64) -> Option<Self> {
+        let nanos = i128::from(millis) * 1_000_000;
+        OffsetDateTime::from_unix_timestamp_nanos(nanos).ok().map(Self)
+    }
+
+    /// How long it was after `earlier`; nothing when it was before.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        (self.0 - earlier.0).try_into().unwrap_or_default()
+    }
+
     /// Later by `duration`.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
@@ -89,6 +102,15 @@ mod tests {
         let elsewhere: Timestamp = serde_json::from_str("\"2026-11-21T11:14:29.100+01:00\"").unwrap();
         assert_eq!(elsewhere, read);
         assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+    }
+
+    #[test]
+    fn milliseconds_become_a_moment() {
+        let moment = Timestamp::from_unix_millis(1_763_728_187_123).unwrap();
+        assert_eq!(moment.to_string(), "2025-11-21T12:29:47.123Z");
+        let later = moment.after(Duration::from_millis(7));
+        assert_eq!((later.since(moment), moment.since(later)), (Duration::from_millis(7), Duration::ZERO));
+        assert_eq!(Timestamp::from_unix_millis(u64::MAX), None);
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod relay;
 
 #[path = "amqp/calls.rs"]
 mod calls;
+#[path = "amqp/dead.rs"]
+mod dead;
 #[path = "amqp/events.rs"]
 mod events;
 #[path = "amqp/raw.rs"]

@@ -120,9 +120,9 @@ impl OwnFleet {
         spawn_blocking(move || fleet.wait_until_ready(READY)).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Which broker it uses.
-    pub fn amqp_url(&self) -> String {
-        self.fleet.amqp_url().to_owned()
+    /// Where its broker is.
+    pub fn amqp_url(&self) -> &str {
+        self.fleet.amqp_url()
     }
 
     /// What the part has logged.

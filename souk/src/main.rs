@@ -4,6 +4,7 @@
 
 mod admin;
 mod data;
+mod dlq;
 mod front;
 mod options;
 mod up;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match Souk::parse().command() {
         Command::Up(options) => options.settle().and_then(|settings| rocket::execute(up::up(settings))),
         Command::Admin(command) => rocket::execute(admin::run(command)),
+        Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

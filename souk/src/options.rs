@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
+use common::bus::AmqpOptions;
+use common::config::Environment;
 use common::telemetry::{Dsn, Format, Reporting};
 use serde::Deserialize;
 
@@ -43,6 +45,9 @@ pub(crate) enum Command {
     /// Look after admins
     #[command(subcommand)]
     Admin(Admin),
+    /// Look after a fleet's dead letters: events that a service could not handle
+    #[command(subcommand)]
+    Dlq(Dlq),
 }
 
 #[derive(Args)]
@@ -94,6 +99,99 @@ pub(crate) enum Admin {
         #[command(flatten)]
         of: Of,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Dlq {
+    /// List all dead letters, or those of one queue
+    List {
+        /// Only those of this queue, such as shopping.customer (what shopping hears of customer)
+        #[arg(long, value_name = "NAME")]
+        queue: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Show all that is known of one, its headers and its body
+    Show {
+        /// Id of the event; when several services could not handle it, all of these are shown
+        id: String,
+        /// Only that of this queue
+        #[arg(long, value_name = "NAME")]
+        queue: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Put them back to the queues that failed, under the same ids and with all attempts open again
+    Replay {
+        /// Id of the event
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// All that are there now
+        #[arg(long)]
+        all: bool,
+        /// Only those of this queue
+        #[arg(long, value_name = "NAME")]
+        queue: Option<String>,
+        #[command(flatten)]
+        broker: Broker,
+    },
+    /// Throw them away, for good
+    Drop {
+        /// Id of the event
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// All that are there now, of one queue
+        #[arg(long, requires = "queue")]
+        all: bool,
+        /// Only those of this queue
+        #[arg(long, value_name = "NAME")]
+        queue: Option<String>,
+        #[command(flatten)]
+        broker: Broker,
+    },
+}
+
+/// Which broker is meant, in the words of the services' environment.
+#[derive(Args)]
+pub(crate) struct Broker {
+    #[arg(long, value_name = "URL", help = "A fleet's RabbitMQ [env: AMQP_URL, or a file by AMQP_URL_FILE]")]
+    amqp_url: Option<String>,
+    #[arg(long, value_name = "PREFIX", help = "What the shop's names on the broker begin with [env: AMQP_PREFIX]")]
+    amqp_prefix: Option<String>,
+    /// A one-process shop: it has no dead letters, and is told so
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "amqp_url")]
+    data: Option<PathBuf>,
+}
+
+const NO_BROKER: &str = "\
+there is no broker to look at: name a fleet's with --amqp-url or AMQP_URL. The one-process shop has none and parks nothing: an \
+event that a service cannot handle stays in the outbox of the one that announced it, is tried again at most a minute later, and \
+says so in the log";
+
+impl Broker {
+    /// The broker that is meant. Errors: none is named, as for a one-process shop.
+    pub(crate) fn settle(self) -> Result<AmqpOptions, String> {
+        self.over(Environment::of_process())
+    }
+
+    fn over(self, mut environment: Environment) -> Result<AmqpOptions, String> {
+        if self.data.is_some() {
+            return Err(NO_BROKER.to_owned());
+        }
+        let url = self.amqp_url.or_else(|| environment.optional("AMQP_URL"));
+        let prefix = self.amqp_prefix.or_else(|| environment.optional("AMQP_PREFIX")).unwrap_or_default();
+        if let Some(problem) = environment.problems().first() {
+            return Err(problem.clone());
+        }
+        let url = url.ok_or(NO_BROKER)?;
+        Ok(AmqpOptions { url, name: format!("souk-{}", std::process::id()), prefix })
+    }
 }
 
 /// Which shop is meant: the one-process shop on a directory, or a fleet by the database of its service `customer`.
@@ -235,6 +333,35 @@ mod tests {
     #[test]
     fn a_file_with_unknown_options_is_refused() {
         assert!(toml::from_str::<File>("prot = 9000").is_err());
+    }
+
+    #[test]
+    fn dead_letters_are_looked_for_where_the_services_would() {
+        let of = |arguments: &[&str], variables: &[(&str, &str)]| {
+            let souk = Souk::try_parse_from(["souk", "dlq", "list"].iter().chain(arguments)).unwrap();
+            let Command::Dlq(Dlq::List { broker, .. }) = souk.command() else { panic!("not dlq list") };
+            broker.over(Environment::of(variables.iter().copied())).map(|options| (options.url, options.prefix))
+        };
+        let environment = [("AMQP_URL", "amqp://a"), ("AMQP_PREFIX", "qa.")];
+        assert_eq!(of(&[], &environment), Ok(("amqp://a".into(), "qa.".into())));
+        assert_eq!(of(&["--amqp-url", "amqp://b"], &environment), Ok(("amqp://b".into(), "qa.".into())));
+        for one_process in [of(&[], &[]), of(&["--data", "d"], &environment)] {
+            assert!(one_process.unwrap_err().contains("outbox"));
+        }
+        assert!(of(&[], &[("AMQP_URL_FILE", "/nowhere")]).unwrap_err().contains("/nowhere"));
+    }
+
+    #[test]
+    fn nobody_throws_away_all_of_all_queues() {
+        let parses = |arguments: &[&str]| Souk::try_parse_from(["souk", "dlq"].iter().chain(arguments)).is_ok();
+        for good in [&["drop", "7"][..], &["drop", "--all", "--queue", "a.b"], &["replay", "--all"], &["replay", "7"]] {
+            assert!(parses(good), "{good:?}");
+        }
+        for bad in
+            [&["drop"][..], &["drop", "--all"], &["drop", "7", "--all", "--queue", "a.b"], &["replay"], &["show"]]
+        {
+            assert!(!parses(bad), "{bad:?}");
+        }
     }
 
     #[test]

@@ -119,7 +119,9 @@ fn fleets(report: &mut Report) {
     if needed(report, "journeys: a fleet", &[RabbitMq::obtain, MongoDb::obtain, Nginx::obtain]) {
         report.run(suite("fleet: its parts", "parts"));
         journeys_in_a_fleet(report);
-        report.run(Suite::files("journeys: about fleets", &["fleets"]).with_those_that_need_servers());
+        let souk = fleet::target().join("debug").join("souk");
+        let suite = Suite::files("journeys: about fleets", &["fleets"]).with("SOUK_BIN", &souk.to_string_lossy());
+        report.run(suite.with_those_that_need_servers());
     }
 }
 

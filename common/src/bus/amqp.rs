@@ -7,6 +7,7 @@
 mod breaker;
 mod consumer;
 mod counters;
+mod dead;
 mod lanes;
 mod link;
 mod listener;
@@ -31,6 +32,7 @@ use self::breaker::{Breaker, Outcome};
 use self::consumer::{Work, keep_consuming};
 pub use self::counters::Counters;
 use self::counters::Counting;
+pub use self::dead::{DeadLetter, DeadLetters, Selection};
 use self::link::{Health, Link};
 use self::listener::Listening;
 use self::names::Names;

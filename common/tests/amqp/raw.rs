@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::bus::{AmqpOptions, Bus};
 use futures_util::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 use tokio::time::timeout;
@@ -42,14 +42,20 @@ impl Raw {
         timeout(SOON, consumer.next()).await.expect("should come").unwrap().unwrap()
     }
 
-    async fn send(&self, exchange: &str, key: &str, body: &[u8], properties: BasicProperties) {
+    /// Takes a queue away.
+    pub(crate) async fn delete(&self, queue: &str) {
+        let queue = format!("{}{queue}", self.prefix);
+        self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+
+    pub(crate) async fn send(&self, exchange: &str, key: &str, body: &[u8], properties: BasicProperties) {
         let publishing =
             self.channel.basic_publish(exchange.into(), key.into(), BasicPublishOptions::default(), body, properties);
         publishing.await.unwrap();
     }
 }
 
-fn version(number: u32) -> FieldTable {
+pub(crate) fn version(number: u32) -> FieldTable {
     let mut headers = FieldTable::default();
     headers.insert("souk-version".into(), AMQPValue::LongUInt(number));
     headers

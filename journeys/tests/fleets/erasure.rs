@@ -45,7 +45,7 @@ async fn who_never_heard_of_it_is_asked_again() {
     fleet.stops_all("shopping").await;
     let receipt = ana.erases_the_account().await.expect_status(202);
     assert!(receipt["services"]["shopping"].is_null(), "{receipt}");
-    let connection = Connection::connect(&fleet.amqp_url(), ConnectionProperties::default()).await.unwrap();
+    let connection = Connection::connect(fleet.amqp_url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let lost = channel.queue_purge("shopping.customer".into(), QueuePurgeOptions::default()).await.unwrap();
     assert_eq!(lost, 1);

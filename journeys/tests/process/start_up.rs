@@ -24,6 +24,12 @@ fn text(path: &Path) -> &str {
 }
 
 #[tokio::test]
+async fn there_are_no_dead_letters_here_and_the_command_says_so() {
+    let shop = OwnShop::open().await;
+    expect_refusal(&souk(&["dlq", "list", "--data", text(shop.data())]).await, "one-process shop");
+}
+
+#[tokio::test]
 async fn a_second_start_on_the_same_data_is_refused() {
     let shop = OwnShop::open().await;
     let data = text(shop.data());

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::options::ConfirmSelectOptions;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{Channel, Connection, ConnectionProperties, Event};
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, Event};
 use tokio::sync::watch;
 
 use crate::error::{Error, Result};
@@ -30,6 +31,15 @@ pub(super) enum Health {
     Ended(String),
 }
 
+/// What a refusal of the broker (a queue that is not there) means, which ends the channel that it came on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The connection is given up: what works by itself begins anew, on fresh channels.
+    EndsConnection,
+    /// Nothing more: whoever asked looks at the answer.
+    EndsChannel,
+}
+
 pub(super) struct Link {
     connection: Connection,
     socket: Arc<Mutex<Option<TcpStream>>>,
@@ -38,7 +48,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, signs in and watches the connection from then on. The host's name is looked up anew each time.
-    pub(super) async fn open(uri: AMQPUri, name: &str) -> Result<Arc<Self>> {
+    pub(super) async fn open(uri: AMQPUri, name: &str, refusal: Refusal) -> Result<Arc<Self>> {
         let socket = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&socket);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
@@ -82,7 +92,8 @@ impl Link {
             }
         };
         let link = Arc::new(Self { connection, socket, health: watch::Sender::new(Health::Up) });
-        tokio::spawn(watch_over(link.connection.events_listener(), link.health.clone(), Arc::downgrade(&link)));
+        let events = link.connection.events_listener();
+        tokio::spawn(watch_over(events, link.health.clone(), Arc::downgrade(&link), refusal));
         Ok(link)
     }
 
@@ -100,11 +111,27 @@ impl Link {
 
     /// Waits for the broker's answer, [`PATIENCE`] at most; without one the connection is given up.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = lapin::Result<T>>) -> Result<T> {
-        let Ok(outcome) = tokio::time::timeout(PATIENCE, work).await else {
+        self.answer(work).await?.map_err(away)
+    }
+
+    /// As [`Link::bounded`], for what the broker may refuse for this one reason: then `None`, and the channel is gone.
+    pub(super) async fn unless<T>(
+        &self,
+        refused: AMQPSoftError,
+        work: impl Future<Output = lapin::Result<T>>,
+    ) -> Result<Option<T>> {
+        match self.answer(work).await? {
+            Err(error) if is(&error, &refused) => Ok(None),
+            outcome => outcome.map(Some).map_err(away),
+        }
+    }
+
+    async fn answer<T>(&self, work: impl Future<Output = lapin::Result<T>>) -> Result<lapin::Result<T>> {
+        let Ok(answer) = tokio::time::timeout(PATIENCE, work).await else {
             self.fail("the broker does not answer");
             return Err(away(format!("no answer within {PATIENCE:?}")));
         };
-        outcome.map_err(away)
+        Ok(answer)
     }
 
     /// Gives the connection up.
@@ -166,6 +193,7 @@ async fn watch_over(
     events: impl futures_util::Stream<Item = Event>,
     health: watch::Sender<Health>,
     link: std::sync::Weak<Link>,
+    refusal: Refusal,
 ) {
     let mut events = std::pin::pin!(events);
     loop {
@@ -180,6 +208,7 @@ async fn watch_over(
                 tracing::info!("the broker takes messages again");
                 health.send_if_modified(|health| replace(health, &Health::Blocked, Health::Up));
             }
+            Ok(Some(Event::Error(error))) if error.is_amqp_soft_error() && refusal == Refusal::EndsChannel => {}
             Ok(Some(Event::Error(error))) => return link.fail(&error.to_string()),
             Ok(None) => return link.fail("the connection ended"),
             Ok(Some(_)) | Err(_) if link.is_connected() => {}
@@ -214,6 +243,11 @@ fn handle(stream: &impl std::os::fd::AsFd) -> io::Result<TcpStream> {
 #[cfg(windows)]
 fn handle(stream: &impl std::os::windows::io::AsSocket) -> io::Result<TcpStream> {
     Ok(stream.as_socket().try_clone_to_owned()?.into())
+}
+
+/// Whether the broker refused for this reason.
+fn is(error: &lapin::Error, reason: &AMQPSoftError) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(error) if matches!(error.kind(), AMQPErrorKind::Soft(said) if said == reason))
 }
 
 /// The broker is not there, or does not do as it should.

@@ -38,9 +38,13 @@ const RPC_BYTES: i64 = 64 * 1024 * 1024;
 /// declaring and consuming, and callers must not wait for it.
 const RPC_UNUSED: i64 = 10_000;
 
+/// So often a dead letter may be looked at: whoever looks takes it and gives it back, and from RabbitMQ 4.0 on a queue that says
+/// nothing of it throws away what came back 20 times.
+const LOOKS: i64 = i32::MAX as i64;
+
 /// So often an event may be handed out and not come back, acknowledged or put away, before the broker parks it: what kills its
 /// consumer each time must end somewhere. What is retried or parked by us counts from zero.
-const DELIVERIES: i64 = 20;
+pub(super) const DELIVERIES: u32 = 20;
 
 /// Names with the bus's prefix.
 #[derive(Debug, Clone)]
@@ -60,6 +64,16 @@ impl Names {
     /// The queue for what a service hears of another; its instances share it.
     pub(super) fn listening(&self, listener: &str, owner: &str) -> String {
         format!("{}{listener}.{owner}", self.0)
+    }
+
+    /// A queue of this deployment, by its name without prefix.
+    pub(super) fn of(&self, queue: &str) -> String {
+        format!("{}{queue}", self.0)
+    }
+
+    /// The queue that an operator at work on dead letters has to themselves: who has it, has the turn.
+    pub(super) fn turn(&self) -> String {
+        format!("{}souk.dlq", self.0)
     }
 }
 
@@ -103,14 +117,16 @@ pub(super) async fn declare_listening(
 ) -> Result<()> {
     declare_events(link, channel, names, owner).await?;
     let queue = names.listening(listener, owner);
-    declare_kept(link, channel, dead(&queue), &[]).await?;
+    declare_kept(link, channel, dead(&queue), &[("x-delivery-limit", AMQPValue::LongLongInt(LOOKS))]).await?;
     for delay in DELAYS {
         let back =
             [("x-message-ttl", AMQPValue::LongLongInt(millis(delay))), ("x-dead-letter-routing-key", text(&queue))];
         declare_kept(link, channel, retry(&queue, delay), &back).await?;
     }
-    let parked =
-        [("x-delivery-limit", AMQPValue::LongLongInt(DELIVERIES)), ("x-dead-letter-routing-key", text(&dead(&queue)))];
+    let parked = [
+        ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERIES.into())),
+        ("x-dead-letter-routing-key", text(&dead(&queue))),
+    ];
     declare_kept(link, channel, queue.clone(), &parked).await?;
     let exchange = names.events(owner).into();
     let binding =
@@ -122,7 +138,7 @@ pub(super) async fn declare_listening(
 /// other one has it.
 async fn declare_kept(link: &Link, channel: &Channel, queue: String, arguments: &[(&str, AMQPValue)]) -> Result<()> {
     let mut all = vec![("x-queue-type", text("quorum"))];
-    if !arguments.is_empty() {
+    if arguments.iter().any(|(name, _)| *name == "x-dead-letter-routing-key") {
         all.push(("x-dead-letter-exchange", text("")));
         all.push(("x-dead-letter-strategy", text("at-least-once")));
         all.push(("x-overflow", text("reject-publish")));

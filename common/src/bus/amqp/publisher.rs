@@ -238,11 +238,7 @@ impl Publisher {
     /// Puts an event into a queue and waits until the broker keeps it there.
     pub(super) async fn put(&self, queue: &str, event: &[u8], properties: BasicProperties) -> Result<()> {
         let channel = self.puts.lock().await;
-        match publish(&channel, ("", queue), true, event, properties, KEPT_WITHIN).await? {
-            Confirmation::Ack(None) => Ok(()),
-            Confirmation::Ack(Some(_)) => Err(away(format!("there is no queue {queue}"))),
-            _ => Err(away(format!("{queue} takes no more"))),
-        }
+        put(&channel, queue, event, properties).await
     }
 
     fn undeliverable(&self, ids: impl Iterator<Item = u64>, why: &'static str) {
@@ -285,6 +281,15 @@ impl Publisher {
 
     fn pending(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts an event into a queue by a channel that confirms, and waits until the broker keeps it there.
+pub(super) async fn put(channel: &Channel, queue: &str, event: &[u8], properties: BasicProperties) -> Result<()> {
+    match publish(channel, ("", queue), true, event, properties, KEPT_WITHIN).await? {
+        Confirmation::Ack(None) => Ok(()),
+        Confirmation::Ack(Some(_)) => Err(away(format!("there is no queue {queue}"))),
+        _ => Err(away(format!("{queue} takes no more"))),
     }
 }
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use lapin::BasicProperties;
 use lapin::message::Delivery;
-use lapin::types::{AMQPValue, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::names::{ATTEMPTS, FIRST_FAILURE, LAST_FAILURE, QUEUE, REASON, REFUSALS, table, text};
 use super::wire;
+use crate::bus::EventId;
 
 /// An event that failed comes again after these, the last one over and over: a conflict is over in moments, and what waits
 /// for a database is handled within 5 s of its return.
@@ -16,6 +17,9 @@ pub(super) const DELAYS: [Duration; 3] = [Duration::from_millis(200), Duration::
 const MAX_REFUSALS: u32 = 5;
 /// Characters of a reason: a header is no place for a stack trace.
 const MAX_REASON: usize = 1000;
+
+/// The headers that tell of failures.
+const HISTORY: [&str; 6] = [ATTEMPTS, REFUSALS, FIRST_FAILURE, LAST_FAILURE, REASON, QUEUE];
 
 /// Why an event was not handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,28 +97,44 @@ impl History {
             (REASON, text(&reason)),
             (QUEUE, text(queue)),
         ]);
-        let before = &delivery.properties;
-        for (name, value) in before.headers().iter().flat_map(lapin::types::FieldTable::inner) {
-            if name.as_str().starts_with("souk-") && !headers.contains_key(name.as_str()) {
+        for (name, value) in ours(&delivery.properties) {
+            if !headers.contains_key(name.as_str()) {
                 headers.insert(name.clone(), value.clone());
             }
         }
-        let mut properties = BasicProperties::default().with_delivery_mode(PERSISTENT).with_headers(headers);
-        let kept = |property: &Option<ShortString>| property.clone();
-        if let Some(id) = kept(before.message_id()) {
-            properties = properties.with_message_id(id);
-        }
-        if let Some(kind) = kept(before.kind()) {
-            properties = properties.with_type(kind);
-        }
-        if let Some(content) = kept(before.content_type()) {
-            properties = properties.with_content_type(content);
-        }
-        if let Some(timestamp) = before.timestamp() {
-            properties = properties.with_timestamp(*timestamp);
-        }
-        properties
+        kept(&delivery.properties, headers)
     }
+}
+
+/// A dead letter as it is put back to its queue: as it was before its first failure, so that all attempts are open to it.
+pub(super) fn afresh(parked: &BasicProperties) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    for (name, value) in ours(parked).filter(|(name, _)| !HISTORY.contains(&name.as_str())) {
+        headers.insert(name.clone(), value.clone());
+    }
+    kept(parked, headers)
+}
+
+fn ours(properties: &BasicProperties) -> impl Iterator<Item = (&ShortString, &AMQPValue)> {
+    let headers = properties.headers().iter().flat_map(FieldTable::inner);
+    headers.filter(|(name, _)| name.as_str().starts_with("souk-"))
+}
+
+/// What makes a message this event, and these headers. One that came without an id is given one, for a person to name it by.
+fn kept(before: &BasicProperties, headers: FieldTable) -> BasicProperties {
+    let id = before.message_id().clone().unwrap_or_else(|| EventId::new().to_string().into());
+    let mut properties =
+        BasicProperties::default().with_delivery_mode(PERSISTENT).with_headers(headers).with_message_id(id);
+    if let Some(kind) = before.kind().clone() {
+        properties = properties.with_type(kind);
+    }
+    if let Some(content) = before.content_type().clone() {
+        properties = properties.with_content_type(content);
+    }
+    if let Some(timestamp) = before.timestamp() {
+        properties = properties.with_timestamp(*timestamp);
+    }
+    properties
 }
 
 /// The broker keeps the message on disk.
@@ -172,5 +192,28 @@ mod tests {
         let properties = history.properties(&delivery, "kitchen.shop", &transient());
         assert_eq!(History::of(&properties), history);
         assert_eq!((history.attempts, history.refusals, history.first), (2, 1, 7));
+    }
+
+    #[test]
+    fn put_back_it_has_its_id_and_no_history() {
+        let mut delivery = Delivery::mock(1, "".into(), "".into(), false, Vec::new());
+        let headers = table(&[("souk-request", text("r-1")), ("x-death", text("once"))]);
+        delivery.properties = BasicProperties::default().with_message_id("7".into()).with_headers(headers);
+        let mut history = History::default();
+        history.add(&refused(), 7);
+        let again = afresh(&history.properties(&delivery, "kitchen.shop", &refused()));
+        assert_eq!(History::of(&again), History::default());
+        assert_eq!(again.message_id().as_ref().map(ShortString::as_str), Some("7"));
+        let headers: Vec<_> =
+            again.headers().iter().flat_map(FieldTable::inner).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(headers, ["souk-request"]);
+    }
+
+    #[test]
+    fn what_has_no_id_gets_one_and_keeps_it() {
+        let delivery = Delivery::mock(1, "".into(), "".into(), false, Vec::new());
+        let parked = History::default().properties(&delivery, "kitchen.shop", &refused());
+        assert!(parked.message_id().is_some());
+        assert_eq!(afresh(&parked).message_id(), parked.message_id());
     }
 }

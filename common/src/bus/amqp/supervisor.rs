@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::counters::Counting;
-use super::link::Link;
+use super::link::{Link, Refusal};
 use super::options::place;
 use crate::error::Result;
 
@@ -52,7 +52,7 @@ pub(super) async fn keep<T, F>(
     let work = async {
         loop {
             let attempt = async {
-                let link = Link::open(uri.clone(), &name).await?;
+                let link = Link::open(uri.clone(), &name, Refusal::EndsConnection).await?;
                 let made = establish(Arc::clone(&link)).await.inspect_err(|error| link.fail(&error.to_string()))?;
                 Ok::<_, crate::Error>((link, made))
             };
