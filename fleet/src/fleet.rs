@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -68,6 +68,7 @@ pub struct Fleet {
     services: Vec<Part>,
     mongodb: Vec<(Service, Database)>,
     rabbitmq: Broker,
+    signing_key: PathBuf,
     folder: Folder,
 }
 
@@ -154,7 +155,7 @@ impl Fleet {
             trusted_proxies: Vec::new(),
         })?;
         let url = format!("http://{}", nginx.part().address());
-        Ok(Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, folder })
+        Ok(Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, signing_key, folder })
     }
 
     /// Waits until every instance says that it is ready.
@@ -177,6 +178,12 @@ impl Fleet {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The file with the key that `customer` signs access tokens with.
+    #[must_use]
+    pub fn signing_key(&self) -> &Path {
+        &self.signing_key
     }
 
     /// Which broker it uses.

@@ -6,9 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::fleet::{Fleet, Options, Part, SignInRate, Stopped};
+use jsonwebtoken::EncodingKey;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
+use crate::customer::Customer;
+use crate::forgery::signed_for;
 use crate::shop::Shop;
 use crate::{PASSWORD, eventually, new_email};
 
@@ -134,6 +138,19 @@ impl OwnFleet {
             if answer["instance"] == name { Ok(()) } else { Err(answer) }
         })
         .await;
+    }
+
+    /// So many customers, each a person of their own, whom `customer` has never seen: their tokens are signed here, with its key.
+    pub async fn crowd(&self, number: usize) -> Vec<Customer> {
+        let pem = std::fs::read(self.fleet.signing_key()).unwrap();
+        let key = EncodingKey::from_ed_pem(&pem).unwrap();
+        let first = self.new_customer("First").await;
+        let one = || {
+            let id = Uuid::now_v7().to_string();
+            let visitor = first.presenting(&signed_for(&id, first.token(), &key));
+            Customer { visitor, id, ..first.clone() }
+        };
+        std::iter::repeat_with(one).take(number).collect()
     }
 
     /// The admin, made when first asked for.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod any_order;
+mod hot_product;
 mod outage;
 mod restart;
 mod story;
