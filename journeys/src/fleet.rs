@@ -1,7 +1,10 @@
 //! A fleet of the test's own: RabbitMQ, MongoDB, two instances of each service, nginx. Its parts are started, stopped,
 //! killed and paused as the journey wants; it is gone when the test is over.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,7 +48,8 @@ impl OwnFleet {
         Self::prepared_with(|_| {}).await
     }
 
-    async fn prepared_with(change: impl FnOnce(&mut Options)) -> Self {
+    /// One of which nothing runs yet, of another sort.
+    pub async fn prepared_with(change: impl FnOnce(&mut Options)) -> Self {
         // One address is many people here.
         let mut options =
             Options { port: 0, demo_catalogue: false, sign_in: SignInRate::UNLIMITED, ..Options::default() };
@@ -122,6 +126,26 @@ impl OwnFleet {
     pub async fn is_ready(&self) {
         let fleet = Arc::clone(&self.fleet);
         spawn_blocking(move || fleet.wait_until_ready(READY)).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Where a part listens.
+    pub fn address_of(&self, name: &str) -> SocketAddr {
+        self.fleet.part(name).unwrap().address()
+    }
+
+    /// The broker itself, whatever services reach it by.
+    pub fn amqp_url(&self) -> &str {
+        self.fleet.amqp_url()
+    }
+
+    /// The command `souk`, told where the servers are.
+    pub fn souk(&self) -> Command {
+        self.fleet.souk().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Keeps the logs of all parts in a folder.
+    pub fn keep_logs(&self, folder: &Path) {
+        self.fleet.keep_logs(folder).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// What the part has logged.
