@@ -1,7 +1,7 @@
-//! One product that everybody buys, against the same orders spread over as many products as there are buyers, through the fleet.
+//! One product that everybody buys, against the same orders spread over many, through the fleet.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rocket::serde::json::json;
 use tokio::task::JoinSet;
@@ -19,11 +19,11 @@ const IN_TURN: usize = 4;
 /// More than all of them buy.
 const STOCKED: u32 = 1_000_000;
 
-/// A connection, and the customers who use it one after another.
+/// A connection, the customers who use it one after another (what each presents), and a product that nobody else buys.
 struct Buyers {
     client: Client,
-    /// What each presents, and the product that nobody else buys.
-    customers: Vec<(String, String)>,
+    customers: Vec<String>,
+    own: String,
 }
 
 pub(crate) async fn measure(table: &mut Table, nginx: SocketAddr, admin: &Admin) -> Result<(), String> {
@@ -31,13 +31,17 @@ pub(crate) async fn measure(table: &mut Table, nginx: SocketAddr, admin: &Admin)
     let body = json!({"email": admin.email, "password": admin.password}).to_string();
     let admin = bearer(&client.send(&request("POST", "/customer/login", "", &body)).await?.expect(200)?.json()?)?;
     let hot = sell(&mut client, &admin).await?;
-    let mut buyers = Vec::new();
+    let (mut groups, mut buyers) = (Vec::new(), Vec::new());
     for _ in 0..AT_ONCE {
         let mut customers = Vec::new();
         for _ in 0..IN_TURN {
-            customers.push((sign_up(&mut client).await?, sell(&mut client, &admin).await?));
+            customers.push(sign_up(&mut client).await?);
         }
-        buyers.push(Buyers { client: Client::connect(nginx).await?, customers });
+        groups.push((customers, sell(&mut client, &admin).await?));
+    }
+    // Only now, for nginx closes a connection that nobody uses.
+    for (customers, own) in groups {
+        buyers.push(Buyers { client: Client::connect(nginx).await?, customers, own });
     }
 
     let (mut hots, mut spreads, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -70,25 +74,38 @@ async fn sell(client: &mut Client, admin: &str) -> Result<String, String> {
 
 /// Orders a second, of `product` or each of their own. The carts are filled before the time is taken.
 async fn orders(buyers: &mut Vec<Buyers>, product: Option<&str>) -> Result<f64, String> {
-    for Buyers { client, customers } in buyers.iter_mut() {
-        for (bearer, own) in customers {
-            let path = format!("/shopping/cart/{}", product.unwrap_or(own));
-            client.send(&request("PUT", &path, bearer, "{\"quantity\":1}")).await?.expect(200)?;
-        }
-    }
-    let started = Instant::now();
-    let mut running = JoinSet::new();
-    for mut buyers in buyers.drain(..) {
+    let product = product.map(str::to_owned);
+    let fill = move |bearer: &str, own: &str| {
+        let path = format!("/shopping/cart/{}", product.as_deref().unwrap_or(own));
+        request("PUT", &path, bearer, "{\"quantity\":1}")
+    };
+    everybody(buyers, fill, 200).await?;
+    let order = |bearer: &str, _: &str| {
+        let headers = format!("{bearer}Idempotency-Key: {}\r\n", common::Id::<()>::new());
+        request("POST", "/shopping/order", &headers, "")
+    };
+    let took = everybody(buyers, order, 201).await?;
+    Ok(number(AT_ONCE * IN_TURN) / took.as_secs_f64())
+}
+
+/// Lets all customers ask something, and expects this answer; how long all of it took.
+async fn everybody(
+    buyers: &mut Vec<Buyers>,
+    asks: impl Fn(&str, &str) -> Vec<u8> + Clone + Send + Sync + 'static,
+    status: u16,
+) -> Result<Duration, String> {
+    let (started, mut running) = (Instant::now(), JoinSet::new());
+    for mut some in buyers.drain(..) {
+        let asks = asks.clone();
         running.spawn(async move {
-            for (bearer, _) in &buyers.customers {
-                let key = format!("{bearer}Idempotency-Key: {}\r\n", common::Id::<()>::new());
-                buyers.client.send(&request("POST", "/shopping/order", &key, "")).await?.expect(201)?;
+            for bearer in &some.customers {
+                some.client.send(&asks(bearer, &some.own)).await?.expect(status)?;
             }
-            Ok::<_, String>(buyers)
+            Ok::<_, String>(some)
         });
     }
     while let Some(done) = running.join_next().await {
         buyers.push(done.map_err(text)??);
     }
-    Ok(number(AT_ONCE * IN_TURN) / started.elapsed().as_secs_f64())
+    Ok(started.elapsed())
 }

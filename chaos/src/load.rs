@@ -19,7 +19,9 @@ const PER_SECOND: u32 = 100;
 /// A client that has heard nothing for so long gives up. Answers are due within 6 s; this is more, to see by how much they miss.
 const CLIENT: Duration = Duration::from_secs(12);
 /// How often somebody tries whose request is not worth more.
-const TRIES: usize = 3;
+const TRIES: u32 = 3;
+/// Who is sent away again and again waits longer each time, up to this, or as long as they are told.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// How long somebody goes on who wants to know what became of an order, or wants to be forgotten.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// So many good answers in a row of each kind are a recovery.
@@ -57,32 +59,41 @@ impl Kind {
     }
 }
 
-/// One request and what came of it.
+/// One request and what came of it, as far as the table needs it.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) kind: Kind,
     pub(crate) begun: Instant,
-    pub(crate) outcome: Outcome,
+    pub(crate) took: Duration,
+    /// `None` when there was no answer.
+    pub(crate) status: Option<u16>,
+    /// What was asked and what was answered, without what differs each time.
+    pub(crate) summary: String,
+    /// Whether docs/api.md has such an answer; none at all is not judged here.
+    pub(crate) is_documented: bool,
 }
 
 impl Attempt {
-    /// It was served, or told for good reason that it cannot be.
-    pub(crate) fn is_good(&self) -> bool {
-        self.outcome.status().is_some_and(|status| self.kind.may_be_told(status))
-    }
-
-    /// Why the answer is not one that docs/api.md has; `None` when it is, or when there was none.
-    pub(crate) fn undocumented(&self) -> Option<String> {
-        let answer = self.outcome.answer.as_ref().ok()?;
-        let (status, says) = (answer.status, answer["type"].as_str().unwrap_or_default());
+    fn of(kind: Kind, begun: Instant, outcome: &Outcome) -> Self {
+        let (status, took) = (outcome.status(), outcome.took);
+        let Ok(answer) = &outcome.answer else {
+            return Self { kind, begun, took, status, summary: format!("{kind:?}: no answer"), is_documented: true };
+        };
+        let says = answer["type"].as_str().unwrap_or_default();
         let is_problem =
             answer.header("Content-Type") == "application/problem+json" && says.starts_with("urn:souk:problem:");
-        let documented = match status {
-            200..400 => self.kind.may_be_told(status),
+        let is_documented = match answer.status {
+            200..400 => kind.may_be_told(answer.status),
             502..=504 => is_problem && answer.header("Retry-After").parse::<u32>().is_ok(),
-            _ => is_problem && self.kind.may_be_told(status),
+            _ => is_problem && kind.may_be_told(answer.status),
         };
-        (!documented).then(|| format!("{} -> {status} {says}", self.outcome.asked))
+        let who = answer["service"].as_str().unwrap_or_default();
+        Self { kind, begun, took, status, summary: format!("{kind:?}: {} {says} {who}", answer.status), is_documented }
+    }
+
+    /// It was served, or told for good reason that it cannot be.
+    pub(crate) fn is_good(&self) -> bool {
+        self.status.is_some_and(|status| self.kind.may_be_told(status))
     }
 }
 
@@ -151,8 +162,10 @@ impl Load {
 
     /// How long after `back` the first requests in a row were answered well, of every kind; `None` when that takes too long.
     pub(crate) async fn recovers(&self, back: Instant, within: Duration) -> Option<Duration> {
+        // What was begun after it is written down after it.
+        let before = self.requests();
         while back.elapsed() < within {
-            if let Some(recovered) = recovered(&self.notes.seen().attempts, back) {
+            if let Some(recovered) = recovered(&self.notes.seen().attempts[before..], back) {
                 return Some(recovered);
             }
             sleep(GLANCE).await;
@@ -178,7 +191,7 @@ fn recovered(attempts: &[Attempt], back: Instant) -> Option<Duration> {
             attempts.iter().filter(|attempt| attempt.kind == kind && attempt.begun >= back).collect();
         of_kind.sort_by_key(|attempt| attempt.begun);
         let row = of_kind.windows(IN_A_ROW).find(|row| row.iter().all(|attempt| attempt.is_good()))?;
-        let answered = row.iter().map(|attempt| attempt.begun + attempt.outcome.took).max()?;
+        let answered = row.iter().map(|attempt| attempt.begun + attempt.took).max()?;
         slowest = slowest.max(answered - back);
     }
     Some(slowest)
@@ -200,20 +213,22 @@ impl Notes {
     async fn visit(&self, kind: Kind, mut random: Random) {
         let everybody: Vec<usize> = (0..self.people.read().unwrap_or_else(PoisonError::into_inner).len()).collect();
         let number = *random.one_of(&everybody);
-        let product = random.one_of(&self.goods).clone();
+        // Everybody has a few things that they buy, so that no cart grows without end.
+        let likes = number + *random.one_of(&[0, 1, 2]);
+        let product = self.goods[likes % self.goods.len()].clone();
         let customer = self.customer(number);
         match kind {
             Kind::Browse => {
                 let list = random.next().is_multiple_of(2);
                 let ask = move || if list { customer.gets("/products?limit=5") } else { customer.looks_at(&product) };
-                self.asks(kind, 1, PATIENCE, ask).await;
+                self.asks(kind, 1, ask).await;
             }
             Kind::Cart if random.next().is_multiple_of(4) => {
-                self.asks(kind, TRIES, PATIENCE, move || customer.cart()).await;
+                self.asks(kind, TRIES, move || customer.cart()).await;
             }
             Kind::Cart => {
-                let last = self.asks(kind, TRIES, PATIENCE, move || customer.sets(&product, 1)).await;
-                if last.is_good() {
+                let last = self.asks(kind, TRIES, move || customer.sets(&product, 1)).await;
+                if last.status() == Some(200) {
                     self.filled().push_back(number);
                 }
             }
@@ -224,7 +239,7 @@ impl Notes {
             Kind::SignIn => {
                 let (visitor, email) = (customer.clone(), customer.email.clone());
                 let ask = move || visitor.signs_in(&visitor.email, PASSWORD);
-                if let Ok(answer) = self.asks(kind, TRIES, PATIENCE, ask).await.outcome.answer
+                if let Ok(answer) = self.asks(kind, TRIES, ask).await.answer
                     && answer.status == 200
                 {
                     let again = Customer::with(&customer, &email, PASSWORD, &answer);
@@ -238,7 +253,7 @@ impl Notes {
         let key = unique("key");
         let asking = customer.clone();
         let ask = || asking.orders(&key);
-        if let Ok(answer) = self.asks(Kind::Order, usize::MAX, PATIENCE, ask).await.outcome.answer
+        if let Ok(answer) = self.asks(Kind::Order, u32::MAX, ask).await.answer
             && matches!(answer.status, 200..300)
         {
             let line = json!({"customer": customer.id, "key": key, "order": answer["id"], "status": answer["status"]});
@@ -247,29 +262,27 @@ impl Notes {
     }
 
     /// Asks so many times at most, as long as it is of use, and returns what came of it in the end.
-    async fn asks(&self, kind: Kind, tries: usize, patience: Duration, ask: impl Fn() -> Ask) -> Attempt {
+    async fn asks(&self, kind: Kind, tries: u32, ask: impl Fn() -> Ask) -> Outcome {
         let first = Instant::now();
         let mut asked = 0;
         loop {
-            let attempt = attempt(kind, ask()).await;
-            self.seen().attempts.push(attempt.clone());
+            let (ask, begun) = (ask(), Instant::now());
+            let path = ask.to_string();
+            let outcome = timeout(CLIENT, ask.outcome()).await.unwrap_or_else(|_| Outcome {
+                asked: path,
+                answer: Err(format!("no answer within {CLIENT:?}")),
+                took: begun.elapsed(),
+            });
+            self.seen().attempts.push(Attempt::of(kind, begun, &outcome));
             asked += 1;
-            match attempt.outcome.comes_again_after() {
-                Some(pause) if asked < tries && first.elapsed() + pause < patience => sleep(pause).await,
-                _ => return attempt,
+            let pause = outcome.comes_again_after();
+            let pause = pause.map(|pause| pause.saturating_mul(asked).min(LONGEST_PAUSE.max(pause)));
+            match pause {
+                Some(pause) if asked < tries && first.elapsed() + pause < PATIENCE => sleep(pause).await,
+                _ => return outcome,
             }
         }
     }
-}
-
-async fn attempt(kind: Kind, ask: Ask) -> Attempt {
-    let (asked, begun) = (ask.to_string(), Instant::now());
-    let outcome = timeout(CLIENT, ask.outcome()).await.unwrap_or_else(|_| Outcome {
-        asked,
-        answer: Err(format!("no answer within {CLIENT:?}")),
-        took: begun.elapsed(),
-    });
-    Attempt { kind, begun, outcome }
 }
 
 /// Deletes an account, whatever that takes. Whether it was told to be done: `401` is what a repetition is told.
@@ -294,15 +307,13 @@ mod tests {
 
     /// Requests of every kind, one a second after `back`, of which those of `kind` are good or not.
     fn attempts(back: Instant, kind: Kind, good: &[bool]) -> Vec<Attempt> {
-        let of = |kind, at: usize, good: bool| {
-            let begun = back + Duration::from_secs(1) * u32::try_from(at).unwrap_or_default();
-            let answer = if good {
-                Ok(journeys::Answer::saying(if kind == Kind::Order { 201 } else { 200 }))
-            } else {
-                Err(String::new())
-            };
-            let outcome = Outcome { asked: String::new(), answer, took: Duration::from_millis(10) };
-            Attempt { kind, begun, outcome }
+        let of = |kind, at: usize, good: bool| Attempt {
+            kind,
+            begun: back + Duration::from_secs(1) * u32::try_from(at).unwrap_or_default(),
+            took: Duration::from_millis(10),
+            status: good.then_some(if kind == Kind::Order { 201 } else { 200 }),
+            summary: String::new(),
+            is_documented: true,
         };
         let others = Kind::ALL.into_iter().filter(|other| *other != kind);
         let others = others.flat_map(|other| (0..good.len()).map(move |at| of(other, at, true)));

@@ -35,11 +35,6 @@ impl Answer {
         Ok(answer)
     }
 
-    /// One without a body, for tests of what is made of answers.
-    pub fn saying(status: u16) -> Self {
-        Self { asked: String::new(), status, headers: HeaderMap::new(), body: Value::Null }
-    }
-
     /// A header; empty when it is not there.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
