@@ -11,6 +11,7 @@ use rocket::serde::json::Json;
 use rocket::{State, get, routes};
 use serde::{Deserialize, Serialize};
 
+use crate::hot_product;
 use crate::http::{Client, Load, load, request};
 use crate::shop::{Server, buying, free_address, wait_for};
 use crate::table::{Table, Target, median, p50, p99, text};
@@ -32,10 +33,14 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
         };
         let fleet = Fleet::start(&options).map_err(text)?;
         fleet.wait_until_ready(READY).map_err(text)?;
-        Ok::<_, String>(fleet)
+        // The database may be one that others use too.
+        let admin =
+            Admin { email: format!("{}@example.com", common::Id::<()>::new()), password: "a long enough password" };
+        fleet.makes_admin(&admin.email, admin.password).map_err(text)?;
+        Ok::<_, String>((fleet, admin))
     };
-    let fleet = match tokio::task::spawn_blocking(open).await.map_err(text)? {
-        Ok(fleet) => fleet,
+    let (fleet, admin) = match tokio::task::spawn_blocking(open).await.map_err(text)? {
+        Ok(started) => started,
         Err(error) => {
             println!("skipped: the fleet ({error})");
             return Ok(());
@@ -46,7 +51,14 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     against_the_raw_driver(table, &fleet, &product).await?;
     through_nginx(table, nginx, &product).await?;
     buying(table, nginx, "16 customers of the fleet").await?;
+    hot_product::measure(table, nginx, &admin).await?;
     tokio::task::spawn_blocking(move || fleet.stop()).await.map_err(text)?.map_err(text)
+}
+
+/// What the fleet's admin signs in with.
+pub(crate) struct Admin {
+    pub(crate) email: String,
+    pub(crate) password: &'static str,
 }
 
 /// The id of a product, as soon as the sample catalogue is there.

@@ -5,6 +5,7 @@
 
 mod bus;
 mod fleet;
+mod hot_product;
 mod http;
 mod mongo;
 mod shop;

@@ -163,14 +163,14 @@ async fn memory(table: &mut Table, shop: &Server) -> Result<(), String> {
     Ok(())
 }
 
-async fn sign_up(client: &mut Client) -> Result<String, String> {
+pub(crate) async fn sign_up(client: &mut Client) -> Result<String, String> {
     let email = format!("{}@example.com", common::Id::<()>::new());
     let body = json!({"email": email, "password": PASSWORD}).to_string();
     let signed_up = client.send(&request("POST", "/customer/signup", "", &body)).await?.expect(201)?;
     bearer(&signed_up.json()?)
 }
 
-fn bearer(sign_in: &Value) -> Result<String, String> {
+pub(crate) fn bearer(sign_in: &Value) -> Result<String, String> {
     let token = sign_in["token"].as_str().ok_or("no token")?;
     Ok(format!("Authorization: Bearer {token}\r\n"))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::bus::Bus;
 use crate::error::{Error, Result};
-use crate::http::in_requests;
+use crate::http::in_short_requests;
 use crate::store::Database;
 
 /// What this process needs to do its work.
@@ -21,7 +21,7 @@ pub struct Health {
 /// The two routes, to be mounted at `/health`; needs a managed [`Health`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    in_requests(routes![live, ready])
+    in_short_requests(routes![live, ready])
 }
 
 #[get("/live")]

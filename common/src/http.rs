@@ -15,6 +15,7 @@ use rocket::http::{Header, Method};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::route::{self, Handler};
 use rocket::{Build, Config, Response, Rocket, Route};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::stop::Stopping;
@@ -50,23 +51,40 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         shutdown: Shutdown { ctrlc: false, signals: HashSet::new(), grace: 2, mercy: 2, ..Shutdown::default() },
         ..Config::release_default()
     };
-    rocket::custom(config).attach(Always).manage(Stopping::default()).register("/", problem::catchers())
+    let turns = Turns(Semaphore::new(TURNS));
+    rocket::custom(config).attach(Always).manage(Stopping::default()).manage(turns).register("/", problem::catchers())
 }
 
 /// The routes of a service, as they are to be mounted: what they do is done in the name of their request (see
 /// [`request_id::current`]), and not while this instance stops, if another one can do it.
 #[must_use]
 pub fn in_requests(routes: Vec<Route>) -> Vec<Route> {
-    within(Some(LONGEST), routes)
+    within(Limit::Turn, routes)
+}
+
+/// As [`in_requests`], for routes that cost nothing and must be answered however much there is to do: whether somebody is well.
+#[must_use]
+pub(crate) fn in_short_requests(routes: Vec<Route>) -> Vec<Route> {
+    within(Limit::Time, routes)
 }
 
 /// As [`in_requests`], for routes that take as long as they take: a whole catalogue comes in.
 #[must_use]
 pub fn in_long_requests(routes: Vec<Route>) -> Vec<Route> {
-    within(None, routes)
+    within(Limit::None, routes)
 }
 
-fn within(limit: Option<Duration>, routes: Vec<Route>) -> Vec<Route> {
+/// What a request waits for, and may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// One of [`TURNS`], and then [`LONGEST`].
+    Turn,
+    /// [`LONGEST`].
+    Time,
+    None,
+}
+
+fn within(limit: Limit, routes: Vec<Route>) -> Vec<Route> {
     let wrap = |mut route: Route| {
         route.handler = Box::new(InRequest { handler: route.handler, limit });
         route
@@ -77,11 +95,19 @@ fn within(limit: Option<Duration>, routes: Vec<Route>) -> Vec<Route> {
 /// A request has its answer within this, or is told that there is none: the proxy waits 10 s, and takes an instance that does not
 /// answer for a dead one.
 const LONGEST: Duration = Duration::from_secs(5);
+/// Requests that one process works on at the same time; the next waits for its turn. With a thousand at once each would get so little of the
+/// machine and the database that all of them end too late, and none is served.
+const TURNS: usize = 64;
+/// Who has waited so long for a turn is told to come again: there must be time left to be served in.
+const TURN_WITHIN: Duration = Duration::from_secs(2);
+
+/// See [`TURNS`].
+struct Turns(Semaphore);
 
 #[derive(Clone)]
 struct InRequest {
     handler: Box<dyn Handler>,
-    limit: Option<Duration>,
+    limit: Limit,
 }
 
 #[rocket::async_trait]
@@ -93,13 +119,21 @@ impl Handler for InRequest {
             return route::Outcome::from(request, Error::stopping());
         }
         let work = request_id::scope(Some(request_id(request).clone()), self.handler.handle(request, data));
-        match self.limit {
-            // What has been written stays written; whoever carries on with it is in the files of its noun.
-            Some(limit) => tokio::time::timeout(limit, work)
-                .await
-                .unwrap_or_else(|_| route::Outcome::from(request, Error::busy("This took too long; try again."))),
-            None => work.await,
+        if self.limit == Limit::None {
+            return work.await;
         }
+        let deadline = Instant::now() + LONGEST;
+        let _turn = match request.rocket().state::<Turns>().filter(|_| self.limit == Limit::Turn) {
+            Some(turns) => match tokio::time::timeout(TURN_WITHIN, turns.0.acquire()).await {
+                Ok(turn) => Some(turn),
+                Err(_) => return route::Outcome::from(request, Error::busy("Too many are being served; try again.")),
+            },
+            None => None,
+        };
+        // What has been written stays written; whoever carries on with it is in the files of its noun.
+        tokio::time::timeout_at(deadline, work)
+            .await
+            .unwrap_or_else(|_| route::Outcome::from(request, Error::busy("This took too long; try again.")))
     }
 }
 
@@ -289,6 +323,20 @@ mod tests {
         let answer = shop.post("/thing").header(Header::new("X-Request-Id", "r-1")).dispatch().await;
         assert_eq!(answer.headers().get_one("X-Request-Id"), Some("r-1"));
         assert_eq!(answer.into_string().await.as_deref(), Some("r-1"));
+    }
+
+    #[rocket::async_test]
+    async fn who_waits_too_long_for_a_turn_is_told_to_come_again() {
+        let shop = shop().await;
+        let turns = &shop.rocket().state::<Turns>().unwrap().0;
+        let all_but_one = turns.acquire_many(u32::try_from(TURNS - 1).unwrap()).await.unwrap();
+        assert_eq!(shop.get("/thing").dispatch().await.status(), Status::Ok);
+        let last = turns.acquire().await.unwrap();
+        let told = shop.get("/thing").dispatch().await;
+        assert_eq!((told.status(), told.headers().get_one("Retry-After")), (Status::ServiceUnavailable, Some("2")));
+        assert!(told.into_string().await.unwrap().contains("urn:souk:problem:busy"));
+        drop((all_but_one, last));
+        assert_eq!(shop.get("/thing").dispatch().await.status(), Status::Ok);
     }
 
     #[rocket::async_test]

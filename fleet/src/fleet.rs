@@ -3,8 +3,9 @@
 use std::env;
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,6 +42,32 @@ pub struct Options {
     pub demo_catalogue: bool,
     /// What the services log.
     pub log: String,
+    /// By which relays the services reach the servers.
+    pub through: Through,
+}
+
+/// What services are told instead of a server's own address, so that somebody stands in between.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Through {
+    /// In front of RabbitMQ.
+    pub rabbitmq: Option<SocketAddr>,
+    /// In front of MongoDB, which has to be one server for all services then.
+    pub mongodb: Option<SocketAddr>,
+}
+
+impl Through {
+    fn amqp_url(self, own: &str) -> String {
+        let (before, after) = own.split_once('@').unwrap_or(("amqp://", own));
+        match (self.rabbitmq, after.split_once('/')) {
+            (Some(relay), Some((_, virtual_host))) => format!("{before}@{relay}/{virtual_host}"),
+            _ => own.to_owned(),
+        }
+    }
+
+    fn mongodb_uri(self, own: &str) -> String {
+        // Directly, because the server would tell its own address otherwise.
+        self.mongodb.map_or_else(|| own.to_owned(), |relay| format!("mongodb://{relay}/?directConnection=true"))
+    }
 }
 
 impl Default for Options {
@@ -54,6 +81,7 @@ impl Default for Options {
             sign_in: SignInRate::default(),
             demo_catalogue: true,
             log: "info".to_owned(),
+            through: Through::default(),
         }
     }
 }
@@ -68,6 +96,7 @@ pub struct Fleet {
     services: Vec<Part>,
     mongodb: Vec<(Service, Database)>,
     rabbitmq: Broker,
+    signing_key: PathBuf,
     folder: Folder,
 }
 
@@ -123,15 +152,20 @@ impl Fleet {
         write_signing_key(&signing_key)?;
         let (rabbitmq, mongodb) = (broker()?, databases(options.database_servers_apart)?);
 
+        if options.database_servers_apart && options.through.mongodb.is_some() {
+            return Err(Error::failed("one relay cannot lead to several database servers"));
+        }
+        let amqp_url = options.through.amqp_url(rabbitmq.url());
         let mut services = Vec::new();
         for (service, database) in &mongodb {
+            let mongodb_uri = options.through.mongodb_uri(database.url());
             for number in 1..=options.instances {
                 let instance = Instance {
                     service: *service,
                     number,
                     profile: options.profile,
-                    amqp_url: rabbitmq.url(),
-                    mongodb_uri: database.url(),
+                    amqp_url: &amqp_url,
+                    mongodb_uri: &mongodb_uri,
                     signing_key: &signing_key,
                     demo_catalogue: options.demo_catalogue,
                     log: &options.log,
@@ -154,7 +188,7 @@ impl Fleet {
             trusted_proxies: Vec::new(),
         })?;
         let url = format!("http://{}", nginx.part().address());
-        Ok(Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, folder })
+        Ok(Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, signing_key, folder })
     }
 
     /// Waits until every instance says that it is ready.
@@ -177,6 +211,12 @@ impl Fleet {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The file with the key that `customer` signs access tokens with.
+    #[must_use]
+    pub fn signing_key(&self) -> &Path {
+        &self.signing_key
     }
 
     /// Which broker it uses.
@@ -213,18 +253,24 @@ impl Fleet {
         part.ok_or_else(|| Error::failed(format!("the fleet has no {name}; it has {}", names())))
     }
 
+    /// The command `souk`, told where this fleet's servers are.
+    pub fn souk(&self) -> Result<Command> {
+        let mut souk = Command::new(service::built("souk", self.profile)?);
+        souk.env_remove("SOUK_DATA").env_remove("SOUK_CONFIG").env("AMQP_URL", self.amqp_url());
+        souk.env("MONGODB_URI", self.mongodb_uri(Service::Customer)).stdin(Stdio::null());
+        Ok(souk)
+    }
+
     /// Makes an admin, whose account must not exist yet.
     pub fn makes_admin(&self, email: &str, password: &str) -> Result<()> {
         let file = self.folder.path().join("password");
         write_secret(&file, &format!("{password}\n"))?;
-        let output = Command::new(service::built("souk", self.profile)?)
+        let output = self
+            .souk()?
             .args(["admin", "create", email, "--password-file"])
             .arg(&file)
-            .env_remove("SOUK_DATA")
-            .env_remove("SOUK_CONFIG")
             .env("SOUK_MONGODB_URI", self.mongodb_uri(Service::Customer))
             .env("SOUK_DATABASE", Service::Customer.database())
-            .stdin(Stdio::null())
             .output();
         fs::remove_file(&file).map_err(Error::because(file.display()))?;
         let output = output.map_err(Error::because("souk admin create"))?;
@@ -326,4 +372,22 @@ fn write_signing_key(file: &Path) -> Result<()> {
 fn write_secret(file: &Path, content: &str) -> Result<()> {
     let opened = fs::File::options().write(true).create_new(true).mode(0o600).open(file);
     opened.and_then(|mut opened| opened.write_all(content.as_bytes())).map_err(Error::because(file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Through;
+
+    #[test]
+    fn services_are_told_of_the_relays() {
+        let relay = Some(([127, 0, 0, 1], 99).into());
+        let own = ("amqp://souk:secret@127.0.0.1:5672/%2f", "mongodb://127.0.0.1:27017/?replicaSet=souk");
+        for (through, amqp, mongodb) in [
+            (Through::default(), own.0, own.1),
+            (Through { rabbitmq: relay, mongodb: None }, "amqp://souk:secret@127.0.0.1:99/%2f", own.1),
+            (Through { rabbitmq: None, mongodb: relay }, own.0, "mongodb://127.0.0.1:99/?directConnection=true"),
+        ] {
+            assert_eq!((&*through.amqp_url(own.0), &*through.mongodb_uri(own.1)), (amqp, mongodb));
+        }
+    }
 }

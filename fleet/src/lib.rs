@@ -21,7 +21,7 @@ mod template;
 mod watchdog;
 
 pub use crate::error::{Error, Result};
-pub use crate::fleet::{Fleet, Options};
+pub use crate::fleet::{Fleet, Options, Through};
 pub use crate::keep::Kept;
 pub use crate::mongodb::MongoDb;
 pub use crate::nginx::{Nginx, Settings, SignInRate};

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::Index;
+use std::time::Duration;
 
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
@@ -108,6 +109,39 @@ impl fmt::Display for Answer {
         write!(f, "{} -> {} {}", self.asked, self.status, self.body)
     }
 }
+
+/// One request and what came of it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The request.
+    pub asked: String,
+    /// What the shop said, or why there was no answer.
+    pub answer: Result<Answer, String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// The status; `None` when there was no answer.
+    pub fn status(&self) -> Option<u16> {
+        self.answer.as_ref().ok().map(|answer| answer.status)
+    }
+
+    /// When a client should come again: after as many seconds as the shop says, or after one, when it says nothing. `None` for an answer that
+    /// will not change.
+    pub fn comes_again_after(&self) -> Option<Duration> {
+        match &self.answer {
+            Ok(answer) if matches!(answer.status, 429 | 502 | 503 | 504) => {
+                Some(answer.header("Retry-After").parse().map_or(AGAIN, Duration::from_secs))
+            }
+            Ok(_) => None,
+            Err(_) => Some(AGAIN),
+        }
+    }
+}
+
+/// How long a client waits that was not told.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The names of an object's members, sorted.
 pub fn members(object: &Value) -> Vec<&str> {

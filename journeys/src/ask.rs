@@ -4,14 +4,14 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Outcome};
 use crate::eventually;
 
 /// A whole catalogue goes in with one request, and an unoptimised shop takes its time over it.
@@ -93,6 +93,30 @@ impl Ask {
     /// away for a moment.
     pub async fn unless_busy(self) -> Answer {
         self.repeated(|answer| answer.status != 503).await
+    }
+
+    /// Asks as a client does that means to succeed and may repeat: again after `Retry-After` while the shop is busy or a part of it is
+    /// away, and again when there was no answer at all. Every attempt is told, the last one is the outcome.
+    pub async fn patiently(self, patience: Duration) -> Vec<Outcome> {
+        let begun = Instant::now();
+        let mut outcomes = Vec::new();
+        loop {
+            let again = Self { asked: self.asked.clone(), request: self.request.try_clone().unwrap() };
+            let outcome = again.outcome().await;
+            let pause = outcome.comes_again_after();
+            outcomes.push(outcome);
+            match pause {
+                Some(pause) if begun.elapsed() + pause < patience => tokio::time::sleep(pause).await,
+                _ => return outcomes,
+            }
+        }
+    }
+
+    /// What comes of it, an answer or not, and how long it took.
+    pub async fn outcome(self) -> Outcome {
+        let (asked, begun) = (self.asked.clone(), Instant::now());
+        let answer = self.attempt().await.map_err(|error| format!("{error:?}"));
+        Outcome { asked, answer, took: begun.elapsed() }
     }
 
     async fn repeated(self, enough: impl Fn(&Answer) -> bool) -> Answer {

@@ -13,7 +13,7 @@ use crate::visitor::Visitor;
 /// A customer with a session of their own.
 #[derive(Clone)]
 pub struct Customer {
-    visitor: Visitor,
+    pub(crate) visitor: Visitor,
     /// The account.
     pub id: String,
     /// What they sign in with.

@@ -1,14 +1,21 @@
 //! A fleet of the test's own: RabbitMQ, MongoDB, two instances of each service, nginx. Its parts are started, stopped,
 //! killed and paused as the journey wants; it is gone when the test is over.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::fleet::{Fleet, Options, Part, SignInRate, Stopped};
+use jsonwebtoken::EncodingKey;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
+use crate::customer::Customer;
+use crate::forgery::signed_for;
 use crate::shop::Shop;
 use crate::{PASSWORD, eventually, new_email};
 
@@ -41,7 +48,8 @@ impl OwnFleet {
         Self::prepared_with(|_| {}).await
     }
 
-    async fn prepared_with(change: impl FnOnce(&mut Options)) -> Self {
+    /// One of which nothing runs yet, of another sort.
+    pub async fn prepared_with(change: impl FnOnce(&mut Options)) -> Self {
         // One address is many people here.
         let mut options =
             Options { port: 0, demo_catalogue: false, sign_in: SignInRate::UNLIMITED, ..Options::default() };
@@ -120,9 +128,24 @@ impl OwnFleet {
         spawn_blocking(move || fleet.wait_until_ready(READY)).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Where its broker is.
+    /// Where a part listens.
+    pub fn address_of(&self, name: &str) -> SocketAddr {
+        self.fleet.part(name).unwrap().address()
+    }
+
+    /// The broker itself, whatever services reach it by.
     pub fn amqp_url(&self) -> &str {
         self.fleet.amqp_url()
+    }
+
+    /// The command `souk`, told where the servers are.
+    pub fn souk(&self) -> Command {
+        self.fleet.souk().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Keeps the logs of all parts in a folder.
+    pub fn keep_logs(&self, folder: &Path) {
+        self.fleet.keep_logs(folder).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// What the part has logged.
@@ -139,6 +162,19 @@ impl OwnFleet {
             if answer["instance"] == name { Ok(()) } else { Err(answer) }
         })
         .await;
+    }
+
+    /// So many customers, each a person of their own, whom `customer` has never seen: their tokens are signed here, with its key.
+    pub async fn crowd(&self, number: usize) -> Vec<Customer> {
+        let pem = std::fs::read(self.fleet.signing_key()).unwrap();
+        let key = EncodingKey::from_ed_pem(&pem).unwrap();
+        let first = self.new_customer("First").await;
+        let one = || {
+            let id = Uuid::now_v7().to_string();
+            let visitor = first.presenting(&signed_for(&id, first.token(), &key));
+            Customer { visitor, id, ..first.clone() }
+        };
+        std::iter::repeat_with(one).take(number).collect()
     }
 
     /// The admin, made when first asked for.

@@ -37,11 +37,11 @@ use uuid::Uuid;
 
 pub use crate::fleet::{OwnFleet, time_until};
 pub use admin::Admin;
-pub use answer::{Answer, members};
+pub use answer::{Answer, Outcome, members};
 pub use ask::Ask;
 pub use customer::Customer;
 pub use goods::{Books, Product, euros, goods, money};
-pub use load::{Load, Outcome};
+pub use load::Load;
 pub use process::{Finished, souk};
 pub use reqwest::Method;
 pub use shop::{OwnShop, Shop};

@@ -3,26 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::answer::Outcome;
 use crate::ask::Ask;
 use crate::{Customer, Product};
-
-/// One request and what came of it.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The request.
-    pub asked: String,
-    /// The status; `None` when there was no answer.
-    pub status: Option<u16>,
-    /// What the answer said, or why there was none.
-    pub said: String,
-    /// How long it took.
-    pub took: Duration,
-}
 
 /// People who come and go until they are told to stop.
 pub struct Load {
@@ -46,12 +34,8 @@ impl Load {
                 let ask = next(turn, &customers, &goods);
                 let written = Arc::clone(&written);
                 asking.spawn(async move {
-                    let (asked, begun) = (ask.to_string(), Instant::now());
-                    let (status, said) = match ask.attempt().await {
-                        Ok(answer) => (Some(answer.status), answer.to_string()),
-                        Err(error) => (None, format!("{error:?}")),
-                    };
-                    written.lock().await.push(Outcome { asked, status, said, took: begun.elapsed() });
+                    let outcome = ask.outcome().await;
+                    written.lock().await.push(outcome);
                 });
                 while asking.try_join_next().is_some() {}
             }

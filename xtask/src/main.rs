@@ -1,4 +1,4 @@
-//! The tasks of a contributor's day: `cargo xtask check`, `test`, `bench`, `fleet`, `servers`.
+//! The tasks of a contributor's day: `cargo xtask check`, `test`, `bench`, `chaos`, `fleet`, `servers`.
 //!
 //! Each runs plain cargo commands and says which; what a task needs and does not find is named in its closing table as
 //! skipped, never passed over.
@@ -21,6 +21,9 @@ const USAGE: &str = "usage: cargo xtask <task>
           (RabbitMQ, MongoDB, nginx) it fetches where it may
   bench   [stores] [shop] [bus] [mongo] [fleet]
           the benchmarks, or some of them, in release mode; prints ratios and whether they meet their targets
+  chaos   [--short] [--seed 1] [FAULT ...]
+          a fleet under load whose parts are killed, stopped and cut off, or only by faults with these words in their names;
+          what clients saw of it, and whether the books balance. The short form is a part of `test`
   fleet   [--instances 2] [--port 8000] [--release]
           a whole fleet: RabbitMQ, MongoDB, instances of each service, nginx in front; until Ctrl-C.
           target/fleet.json says what runs where
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         ["check"] => check(),
         ["test"] => test(),
         ["bench", ref parts @ ..] => bench(parts),
+        ["chaos", ref options @ ..] => chaos(options),
         ["fleet", ref options @ ..] => fleet_task::run(options),
         ["servers"] => servers_task::start(),
         ["servers", "stop"] => servers_task::stop(),
@@ -122,6 +126,8 @@ fn fleets(report: &mut Report) {
         let souk = fleet::target().join("debug").join("souk");
         let suite = Suite::files("journeys: about fleets", &["fleets"]).with("SOUK_BIN", &souk.to_string_lossy());
         report.run(suite.with_those_that_need_servers());
+        let chaos = fleet::target().join("debug").join("chaos");
+        report.check("chaos, short form", Command::new(chaos).arg("--short"));
     }
 }
 
@@ -179,6 +185,13 @@ fn build(programs: &[&str], release: bool) -> Result<(), String> {
     let programs = programs.iter().flat_map(|program| ["--bin", program]);
     let profile = release.then_some("--release");
     cargo(&["build", "--workspace"].into_iter().chain(profile).chain(programs).collect::<Vec<_>>())
+}
+
+fn chaos(options: &[&str]) -> Result<(), String> {
+    let (release, folder) = if options.contains(&"--short") { (false, "debug") } else { (true, "release") };
+    let programs: Vec<&str> = fleet::programs().into_iter().chain(["chaos"]).collect();
+    build(&programs, release)?;
+    run(Command::new(fleet::target().join(folder).join("chaos")).args(options))
 }
 
 fn bench(parts: &[&str]) -> Result<(), String> {

@@ -85,6 +85,18 @@ impl Report {
         passed
     }
 
+    /// Runs a program that is one test by itself: it passes when it ends with 0.
+    pub(crate) fn check(&mut self, name: &'static str, command: &mut Command) {
+        let started = Instant::now();
+        eprintln!("$ {}", shown(command));
+        let (passed, note) = match command.status() {
+            Ok(status) if status.success() => (1, format!("{:.0} s", started.elapsed().as_secs_f64())),
+            Ok(status) => (0, status.to_string()),
+            Err(error) => (0, error.to_string()),
+        };
+        self.rows.push(Row { name, passed, failed: 1 - passed, skipped: 0, note });
+    }
+
     /// Notes something that failed outside of a test.
     pub(crate) fn fail(&mut self, name: &'static str, why: &str) {
         self.rows.push(Row { name, passed: 0, failed: 1, skipped: 0, note: why.to_owned() });

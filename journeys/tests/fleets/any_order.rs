@@ -80,7 +80,7 @@ async fn each_part_goes_and_comes_back_while_people_shop() {
         somebody_buys(&fleet, &tea).await;
         let took = back.elapsed();
         let outcomes = load.ends().await;
-        let failed = outcomes.iter().filter(|outcome| outcome.status.is_none_or(|status| status >= 500)).count();
+        let failed = outcomes.iter().filter(|outcome| outcome.status().is_none_or(|status| status >= 500)).count();
         println!("{part}: a whole purchase {took:?} after its return; {failed} of {} requests failed", outcomes.len());
         assert!(took < BACK_WITHIN, "{part}: {took:?}");
         all_was_documented(&outcomes);

@@ -32,7 +32,8 @@ async fn a_rolling_restart_fails_nobody() {
         }
     }
     let outcomes = load.ends().await;
-    let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.status.is_none_or(|status| status >= 500)).collect();
+    let failed: Vec<_> =
+        outcomes.iter().filter(|outcome| outcome.status().is_none_or(|status| status >= 500)).collect();
     println!("{} requests, {} failed", outcomes.len(), failed.len());
     assert!(failed.is_empty(), "{failed:#?}");
 }

@@ -43,7 +43,7 @@ pub(crate) async fn is_forgotten_everywhere(ana: &Customer) {
 pub(crate) fn all_was_documented(outcomes: &[Outcome]) {
     assert!(!outcomes.is_empty(), "there was no load");
     for outcome in outcomes {
-        let documented = matches!(outcome.status, Some(200 | 201 | 204 | 409 | 502 | 503 | 504));
+        let documented = matches!(outcome.status(), Some(200 | 201 | 204 | 409 | 502 | 503 | 504));
         assert!(documented, "{outcome:?}");
         assert!(outcome.took < Duration::from_secs(12), "{outcome:?}");
     }
