@@ -3,6 +3,7 @@
 //! passwords and refresh tokens are not here but in `customer`.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -279,6 +280,17 @@ impl ClosedAccounts {
     /// The list of this service.
     pub fn open(database: &Database) -> Result<Self> {
         Ok(Self(database.collection()?))
+    }
+
+    /// The accounts of which this service has erased all that it had; for whoever checks the books.
+    pub async fn erased_ones(&self) -> Result<HashSet<CustomerId>> {
+        let mut erased = HashSet::new();
+        let tell = |id: &str, closed: Closed| {
+            let id: Option<CustomerId> = id.parse().ok();
+            erased.extend(id.filter(|_| closed.erased_at.is_some()));
+        };
+        self.0.scan(tell).await?;
+        Ok(erased)
     }
 
     /// Passes on an identity whose account is open.

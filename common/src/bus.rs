@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-pub use self::amqp::{AmqpOptions, Counters, DeadLetter, DeadLetters, Selection};
+pub use self::amqp::{AmqpOptions, Counted, Counters, DeadLetter, DeadLetters, Selection};
 use crate::error::{Error, Kind, Result};
 use crate::id::Id;
 use crate::request_id::RequestId;

@@ -11,8 +11,13 @@ use crate::bus::Announced;
 
 /// Every event of this contract, a line for each. Who listens to what says which queues there are on a broker, and so where
 /// dead letters may be (`souk dlq`).
-pub const EVENTS: &[Announced] =
-    &[Announced::of::<CustomerDeleted>(), Announced::of::<OrderConfirmed>(), Announced::of::<OrderCancelled>()];
+pub const EVENTS: &[Announced] = &[
+    Announced::of::<CustomerDeleted>(),
+    Announced::of::<products::CustomerErased>(),
+    Announced::of::<shopping::CustomerErased>(),
+    Announced::of::<OrderConfirmed>(),
+    Announced::of::<OrderCancelled>(),
+];
 
 #[cfg(test)]
 mod tests {

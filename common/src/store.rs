@@ -88,6 +88,8 @@ impl Database {
     /// Uses the database `database` of a MongoDB replica set. Returns at once, whether the server is there or not: until it is, everything
     /// fails with `Unavailable`, and [`Database::ping`] says why. Errors: an address that cannot be read.
     pub fn mongodb(name: &'static str, uri: &str, database: &str) -> Result<Self> {
+        // A program may have done so already; without it the driver and RabbitMQ's could each bring a provider of their own.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self::on(name, Engine::Mongo(mongo::Mongo::open(name, uri, database)?)))
     }
 
@@ -125,6 +127,11 @@ impl Database {
             Engine::Sqlite(sqlite) => sqlite.pending_events(1).await.map(|_| ()),
             Engine::Mongo(mongo) => mongo.ping().await,
         }
+    }
+
+    /// How many events wait in the outbox; `most` when there are more.
+    pub async fn waiting_events(&self, most: usize) -> Result<usize> {
+        self.pending_events(most).await.map(|events| events.len())
     }
 
     /// Changes several documents at once, all or nothing. What was read is guarded too: when another writer changed any of it

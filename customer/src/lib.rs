@@ -9,6 +9,7 @@
 mod account;
 mod address;
 pub mod admin;
+pub mod books;
 mod email;
 mod erasure;
 mod export;

@@ -4,6 +4,7 @@
 //! document; an order over several products is held together by a reservation, which decides (see [`reservation`]). This service
 //! calls nobody, except for the keys that verify tokens.
 
+pub mod books;
 pub mod catalogue;
 pub mod demo;
 pub mod edit;

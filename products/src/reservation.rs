@@ -20,6 +20,8 @@ use common::request_id::{self, RequestId};
 use common::{Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::books::Claimed;
+
 pub(crate) use self::steps::{confirm, explain, release, reserve, sweep, take_back};
 
 /// What is decided is settled at once; after this long the sweeper takes it that whoever decided has died.
@@ -94,7 +96,28 @@ enum Begun {
     Held(Vec<HeldLine>),
 }
 
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It is being made, or its holds are there.
+    Held,
+    /// Sold.
+    Sold,
+    /// Given up, or given back after it was sold.
+    Ended,
+}
+
 impl Reservation {
+    /// As an audit reads it.
+    pub(crate) fn claimed(&self) -> Claimed {
+        let claim = match self.state {
+            State::Holding | State::Held => Claim::Held,
+            State::Confirmed => Claim::Sold,
+            State::Released | State::TakenBack => Claim::Ended,
+        };
+        Claimed { reservation: self.id, order: self.order, claim }
+    }
+
     /// Whether the sweeper must look at it by `now`.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.due.is_some_and(|due| due <= now)

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub struct Stock {
     available: u32,
     sold: u64,
+    /// All that ever was, as the admins counted it: kept apart, so that an audit has something to compare with.
+    stocked: u64,
     /// Only those now in flight: an absent hold is one that was settled, or never was.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     holds: BTreeMap<ReservationId, Hold>,
@@ -48,7 +50,7 @@ impl Stock {
     /// A new product's stock.
     #[must_use]
     pub fn of(available: Available) -> Self {
-        Self { available: available.0, ..Self::default() }
+        Self { available: available.0, stocked: available.0.into(), ..Self::default() }
     }
 
     /// Can be bought now.
@@ -62,6 +64,12 @@ impl Stock {
     pub fn books(&self) -> Books {
         let reserved = self.holds.values().map(|hold| u64::from(hold.quantity.get())).sum();
         Books { available: self.available, reserved, sold: self.sold }
+    }
+
+    /// Whose holds are there now.
+    #[must_use]
+    pub fn holds(&self) -> Vec<ReservationId> {
+        self.holds.keys().copied().collect()
     }
 
     /// Sets aside `quantity` pieces for an order, once: where a hold of the reservation is there already, it stands. Returns
@@ -104,7 +112,14 @@ impl Stock {
 
     /// So many can be bought from now on: somebody counted, or a delivery came.
     pub fn restock(&mut self, available: Available) {
+        self.stocked = (self.stocked + u64::from(available.0)).saturating_sub(self.available.into());
         self.available = available.0;
+    }
+
+    /// All that ever was on the shelf: what the numbers must add up to.
+    #[must_use]
+    pub fn stocked(&self) -> u64 {
+        self.stocked
     }
 }
 
@@ -153,6 +168,7 @@ mod tests {
 
     fn books(stock: &Stock) -> (u32, u64, u64) {
         let books = stock.books();
+        assert_eq!(u64::from(books.available) + books.reserved + books.sold, stock.stocked());
         (books.available, books.reserved, books.sold)
     }
 

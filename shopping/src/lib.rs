@@ -4,6 +4,7 @@
 //! was seen. An order is one document and so is a cart; the two change together only when an order is created and when it is
 //! confirmed. Who moves the money is behind [`payment::Provider`].
 
+pub mod books;
 pub mod cart;
 pub mod checkout;
 mod erasure;

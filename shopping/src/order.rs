@@ -22,6 +22,7 @@ pub use self::history::Step;
 pub(crate) use self::moves::{By, Todo, Turn};
 pub use self::status::Status;
 use crate::App;
+use crate::books;
 use crate::cart::{Cart, CartLine, mixed};
 use crate::idempotency::{Checkout, Fingerprint, IdempotencyKey};
 use crate::payment::{Charge, Means, Payment, PaymentView};
@@ -241,6 +242,21 @@ impl Order {
             request_id: None,
         };
         self.history.iter().map(state).chain(self.journal.told()).collect()
+    }
+
+    /// As an audit reads it.
+    pub(crate) fn entry(&self) -> books::Entry {
+        books::Entry {
+            order: self.id,
+            customer: self.customer,
+            key: self.key.as_ref().map(ToString::to_string),
+            status: self.status,
+            is_under_way: self.due.is_some(),
+            lines: self.lines(),
+            total: total(&self.items),
+            reservation: self.reservation,
+            payment: self.payment.as_ref().map(|payment| (payment.method, payment.status, payment.reference.clone())),
+        }
     }
 
     pub(crate) fn view(&self) -> OrderView {

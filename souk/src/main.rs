@@ -3,6 +3,7 @@
 //! Reading order for a newcomer: here, `up.rs`, then `shopping/src/lib.rs`.
 
 mod admin;
+mod audit;
 mod data;
 mod dlq;
 mod front;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let outcome = match Souk::parse().command() {
         Command::Up(options) => options.settle().and_then(|settings| rocket::execute(up::up(settings))),
         Command::Admin(command) => rocket::execute(admin::run(command)),
+        Command::Audit(command) => rocket::execute(audit::run(command)),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {

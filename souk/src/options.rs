@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     /// Look after admins
     #[command(subcommand)]
     Admin(Admin),
+    /// Check that the books balance, across all databases and the broker; exits with 1 when they do not
+    Audit(Audit),
     /// Look after a fleet's dead letters: events that a service could not handle
     #[command(subcommand)]
     Dlq(Dlq),
@@ -155,6 +158,61 @@ pub(crate) enum Dlq {
         #[command(flatten)]
         broker: Broker,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Audit {
+    /// What clients were told: a line of JSON {customer, key, order, status} for each answer that an order got
+    #[arg(long, value_name = "FILE")]
+    orders: Option<PathBuf>,
+    /// Wait so many seconds at most for what is still under way
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    within: Duration,
+    /// Directory of a one-process shop's data [default: ./data]
+    #[arg(long, env = "SOUK_DATA", value_name = "DIR", conflicts_with = "mongodb_uri")]
+    data: Option<PathBuf>,
+    #[arg(long, value_name = "URI", help = "A fleet's MongoDB [env: MONGODB_URI, or a file by MONGODB_URI_FILE]")]
+    mongodb_uri: Option<String>,
+    /// What the names of a fleet's databases begin with; the rest is the service's name
+    #[arg(long, value_name = "PREFIX", default_value = "souk_")]
+    database_prefix: String,
+    #[arg(long, value_name = "URL", help = "A fleet's RabbitMQ [env: AMQP_URL, or a file by AMQP_URL_FILE]")]
+    amqp_url: Option<String>,
+    #[arg(long, value_name = "PREFIX", help = "What the shop's names on the broker begin with [env: AMQP_PREFIX]")]
+    amqp_prefix: Option<String>,
+}
+
+/// Seconds, with or without their unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text).parse();
+    number.map(Duration::from_secs).map_err(|_| "must be a number of seconds".to_owned())
+}
+
+/// Where the books of a shop are.
+pub(crate) enum Books {
+    /// In the shop on this directory.
+    Directory(PathBuf),
+    /// In a fleet's databases, whose names begin with a prefix.
+    MongoDb { uri: String, prefix: String },
+}
+
+impl Audit {
+    /// Whose books, which broker, what was told, and how long to wait.
+    pub(crate) fn settle(self) -> Result<(Books, Option<AmqpOptions>, Option<PathBuf>, Duration), String> {
+        let mut environment = Environment::of_process();
+        let named = self.data.is_some();
+        let uri = self.mongodb_uri.or_else(|| environment.optional("MONGODB_URI").filter(|_| !named));
+        let broker = Broker { amqp_url: self.amqp_url, amqp_prefix: self.amqp_prefix, data: None };
+        if let Some(problem) = environment.problems().first() {
+            return Err(problem.clone());
+        }
+        let Some(uri) = uri else {
+            let data = self.data.unwrap_or_else(|| DEFAULT_DATA.into());
+            return Ok((Books::Directory(data), None, self.orders, self.within));
+        };
+        let broker = broker.over(environment)?;
+        Ok((Books::MongoDb { uri, prefix: self.database_prefix }, Some(broker), self.orders, self.within))
+    }
 }
 
 /// Which broker is meant, in the words of the services' environment.

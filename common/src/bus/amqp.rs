@@ -32,7 +32,7 @@ use self::breaker::{Breaker, Outcome};
 use self::consumer::{Work, keep_consuming};
 pub use self::counters::Counters;
 use self::counters::Counting;
-pub use self::dead::{DeadLetter, DeadLetters, Selection};
+pub use self::dead::{Counted, DeadLetter, DeadLetters, Selection};
 use self::link::{Health, Link};
 use self::listener::Listening;
 use self::names::Names;

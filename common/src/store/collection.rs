@@ -10,6 +10,9 @@ use super::{Database, Document, Engine, Events, Find, Index};
 use crate::error::{Error, Result};
 use crate::page::Page;
 
+/// Documents that are read at once when all are.
+const SCANNED_TOGETHER: usize = 500;
+
 /// The documents of one type. Cheap to clone; clones share what makes updates of one document travel together.
 pub struct Collection<T: Document> {
     pub(super) database: Database,
@@ -61,6 +64,22 @@ impl<T: Document> Collection<T> {
             Engine::Mongo(mongo) => mongo.find_each(T::COLLECTION, index, values).await?,
         };
         found.iter().map(Stored::decode).collect()
+    }
+
+    /// Every document, for whoever checks the books: not at one moment, but each as it is when its turn comes. Tells of each with its id.
+    pub async fn scan(&self, mut tell: impl FnMut(&str, T) + Send) -> Result<()> {
+        let mut after = String::new();
+        loop {
+            let some = match &self.database.0.engine {
+                Engine::Sqlite(sqlite) => sqlite.scan(T::COLLECTION, after.clone(), SCANNED_TOGETHER).await?,
+                Engine::Mongo(mongo) => mongo.scan(T::COLLECTION, after.clone(), SCANNED_TOGETHER).await?,
+            };
+            let Some((last, _)) = some.last() else { return Ok(()) };
+            after.clone_from(last);
+            for (id, stored) in &some {
+                tell(id, stored.decode()?);
+            }
+        }
     }
 
     /// Changes many documents at once, all or nothing, each by its own rule (see [`Collection::change`]). The rules run inside the commit,

@@ -90,6 +90,21 @@ impl Sqlite {
         .await
     }
 
+    pub(super) async fn scan(
+        &self,
+        collection: &'static str,
+        after: String,
+        limit: usize,
+    ) -> Result<Vec<(String, Stored)>> {
+        let table = self.tables.get(collection)?;
+        self.query(move |connection| {
+            let mut statement = connection.prepare_cached(&table.scan)?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            statement.query_map((after, limit), |row| Ok((row.get("id")?, stored(row)?)))?.collect()
+        })
+        .await
+    }
+
     pub(super) async fn find(&self, collection: &'static str, find: Find) -> Result<Found> {
         let table = self.tables.get(collection)?;
         self.query(move |connection| {

@@ -80,6 +80,12 @@ impl DemoPayment {
         }
     }
 
+    /// A payment as it may be found in the books, for whoever tests what reads them.
+    #[must_use]
+    pub fn found(order: OrderId, amount: Money, status: Status, captures: u32) -> Self {
+        Self { order, amount, status, captures, token: DemoToken::Ok, until: Timestamp::now(), due: None }
+    }
+
     fn take(&mut self) {
         self.status = Status::Captured;
         self.captures += 1;
@@ -129,7 +135,7 @@ impl DemoPayment {
 pub struct Bank(pub(crate) Collection<DemoPayment>);
 
 impl Bank {
-    pub(super) fn open(database: &Database) -> Result<Self> {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
     }
 

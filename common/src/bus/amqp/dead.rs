@@ -20,7 +20,7 @@ use super::link::{Link, PATIENCE, Refusal, away};
 use super::names::{self, DELIVERIES, FIRST_FAILURE, LAST_FAILURE, Names, REASON, REQUEST};
 use super::options::{self, AmqpOptions};
 use super::publisher::put;
-use super::retry::{History, afresh};
+use super::retry::{DELAYS, History, afresh};
 use super::supervisor::BackOff;
 use crate::bus::{Announced, owner};
 use crate::clock::Timestamp;
@@ -106,6 +106,20 @@ impl DeadLetters {
     /// Throws letters away, for good. Tells each that is gone, and how many there were.
     pub async fn drop(&self, which: &Selection, done: impl FnMut(DeadLetter) + Send) -> Result<u32> {
         self.walk(which, &Deed::Drop, done).await
+    }
+
+    /// How many events wait for their listeners, and how many are dead.
+    pub async fn count(&self) -> Result<Counted> {
+        let mut counted = Counted::default();
+        for queue in &self.queues {
+            let queue = self.names.of(queue);
+            let retries = DELAYS.iter().map(|delay| names::retry(&queue, *delay));
+            for place in std::iter::once(queue.clone()).chain(retries) {
+                counted.waiting += self.letters(&place).await?.unwrap_or_default();
+            }
+            counted.dead += self.letters(&names::dead(&queue)).await?.unwrap_or_default();
+        }
+        Ok(counted)
     }
 
     /// Ends the turn.
@@ -216,6 +230,15 @@ impl DeadLetters {
         // The broker says goodbye when it has done what came before.
         self.link.bounded(channel.close(200, "OK".into())).await
     }
+}
+
+/// Events on a broker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// In the queues of their listeners, or put off for another try; without those in somebody's hands.
+    pub waiting: u32,
+    /// Parked.
+    pub dead: u32,
 }
 
 /// The queues that events wait in for their listeners, without prefix.

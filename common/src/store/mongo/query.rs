@@ -27,6 +27,29 @@ impl Mongo {
         self.find_in(collection, "_id".to_owned(), Document::new(), ids).await
     }
 
+    pub(in super::super) async fn scan(
+        &self,
+        collection: &'static str,
+        after: String,
+        limit: usize,
+    ) -> Result<Vec<(String, Stored)>> {
+        let rows = self
+            .link
+            .read(move |database| async move {
+                let mut options = read_options();
+                options.sort = Some(doc! {"_id": 1});
+                options.limit = i64::try_from(limit).ok();
+                let condition = doc! {"_id": {"$gt": after}, "doc": {"$exists": true}};
+                all(&for_good(&database, collection), condition, options).await
+            })
+            .await?;
+        let row = |raw: &RawDocumentBuf| {
+            let id = raw.get_str("_id").map_err(|error| Error::internal(format!("MongoDB: {error}")));
+            stored(raw).transpose().map(|stored| Ok((id?.to_owned(), stored?)))
+        };
+        rows.iter().filter_map(row).collect()
+    }
+
     pub(in super::super) async fn find_each(
         &self,
         collection: &'static str,

@@ -30,6 +30,8 @@ impl Tables {
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) load: String,
+    /// Some documents after one, in the order of their ids.
+    pub(super) scan: String,
     pub(super) insert: String,
     /// Writes the document and leaves the indexes alone.
     pub(super) update: String,
@@ -83,6 +85,7 @@ impl Table {
         Self {
             name,
             load: format!("SELECT version, doc FROM \"{name}\" WHERE id = ?1"),
+            scan: format!("SELECT version, doc, id FROM \"{name}\" WHERE id > ?1 ORDER BY id LIMIT ?2"),
             insert: format!(
                 "INSERT INTO \"{name}\" (id, version, doc{names}) VALUES (?1, 1, ?2{values}) ON CONFLICT (id) DO NOTHING"
             ),

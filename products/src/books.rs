@@ -1,0 +1,64 @@
+//! The books of this service, as an audit reads them: every product's numbers, and what orders claim of them.
+
+use std::collections::HashSet;
+
+use common::auth::ClosedAccounts;
+use common::contract::customer::CustomerId;
+use common::contract::products::{ProductId, ReservationId};
+use common::contract::shopping::OrderId;
+use common::error::Result;
+use common::store::Database;
+
+pub use crate::reservation::Claim;
+use crate::stock::Books;
+use crate::store::{Products, Reservations};
+
+/// One product's numbers.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    /// Which product.
+    pub product: ProductId,
+    /// Where its pieces are.
+    pub books: Books,
+    /// How many there ever were.
+    pub stocked: u64,
+    /// Whose holds are on it now.
+    pub holds: Vec<ReservationId>,
+}
+
+/// The claim of one order.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub reservation: ReservationId,
+    /// Whose it is.
+    pub order: OrderId,
+    /// What became of it.
+    pub claim: Claim,
+}
+
+/// Every product's numbers.
+pub async fn shelves(database: &Database) -> Result<Vec<Shelf>> {
+    let mut shelves = Vec::new();
+    Products::open(database)?
+        .0
+        .scan(|_, product| {
+            let (books, stocked) = (product.stock.books(), product.stock.stocked());
+            shelves.push(Shelf { product: product.id, books, stocked, holds: product.stock.holds() });
+        })
+        .await?;
+    Ok(shelves)
+}
+
+/// Every claim.
+pub async fn claims(database: &Database) -> Result<Vec<Claimed>> {
+    let mut claims = Vec::new();
+    let tell = |_: &str, reservation: crate::reservation::Reservation| claims.push(reservation.claimed());
+    Reservations::open(database)?.0.scan(tell).await?;
+    Ok(claims)
+}
+
+/// Whose data was erased here.
+pub async fn erased(database: &Database) -> Result<HashSet<CustomerId>> {
+    ClosedAccounts::open(database)?.erased_ones().await
+}

@@ -1,0 +1,69 @@
+//! The books of this service, as an audit reads them: every order with its payment, what the demo bank says of it, and whose data was
+//! erased.
+
+use std::collections::HashSet;
+
+use common::Money;
+use common::auth::ClosedAccounts;
+use common::contract::customer::CustomerId;
+use common::contract::products::{Line, ReservationId};
+use common::contract::shopping::OrderId;
+use common::error::Result;
+use common::store::Database;
+
+use crate::order::Status;
+use crate::payment::demo::{Bank, DemoPayment};
+use crate::payment::{self, Method};
+use crate::store::{Carts, Orders};
+
+/// One order.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its id.
+    pub order: OrderId,
+    /// Whose it is.
+    pub customer: Option<CustomerId>,
+    /// The client's name for it.
+    pub key: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// Whether something is still to be done for it.
+    pub is_under_way: bool,
+    /// What was ordered.
+    pub lines: Vec<Line>,
+    /// What it costs.
+    pub total: Option<Money>,
+    /// The stock that it claims.
+    pub reservation: ReservationId,
+    /// Its payment: by whom, where, under which name.
+    pub payment: Option<(Method, payment::Status, String)>,
+}
+
+/// Every order.
+pub async fn orders(database: &Database) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    Orders::open(database)?.0.scan(|_, order| entries.push(order.entry())).await?;
+    Ok(entries)
+}
+
+/// What the demo bank has in its own books.
+pub async fn bank(database: &Database) -> Result<Vec<DemoPayment>> {
+    let mut payments = Vec::new();
+    Bank::open(database)?.0.scan(|_, payment| payments.push(payment)).await?;
+    Ok(payments)
+}
+
+/// Whose data was erased here.
+pub async fn erased(database: &Database) -> Result<HashSet<CustomerId>> {
+    ClosedAccounts::open(database)?.erased_ones().await
+}
+
+/// Who still has something in a cart.
+pub async fn carts(database: &Database) -> Result<HashSet<CustomerId>> {
+    let mut with_goods = HashSet::new();
+    Carts::open(database)?
+        .0
+        .scan(|id, cart| with_goods.extend(id.parse().ok().filter(|_: &CustomerId| !cart.lines().is_empty())))
+        .await?;
+    Ok(with_goods)
+}

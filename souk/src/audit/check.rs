@@ -1,0 +1,252 @@
+//! The rules that the books of a shop keep, whatever dies: each breach is a line. Pure: it is given what was read.
+
+use std::collections::{HashMap, HashSet};
+
+use common::bus::Counted;
+use common::contract::customer::CustomerId;
+use common::contract::products::{ProductId, ReservationId};
+use common::contract::shopping::OrderId;
+use products::books::{Claim, Claimed, Shelf};
+use serde::Deserialize;
+use shopping::books::Entry;
+use shopping::order::Status;
+use shopping::payment::demo::DemoPayment;
+use shopping::payment::{self, Method};
+
+/// What a client was told of an order, by an answer in the two hundreds.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Told {
+    customer: CustomerId,
+    key: String,
+    order: OrderId,
+    status: Status,
+}
+
+/// All that is in the books.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Read {
+    pub(super) orders: Vec<Entry>,
+    pub(super) bank: Vec<DemoPayment>,
+    pub(super) shelves: Vec<Shelf>,
+    pub(super) claims: Vec<Claimed>,
+    /// Accounts that were deleted.
+    pub(super) deleted: Vec<CustomerId>,
+    pub(super) erased_in_products: HashSet<CustomerId>,
+    pub(super) erased_in_shopping: HashSet<CustomerId>,
+    /// Whose carts are not empty.
+    pub(super) with_carts: HashSet<CustomerId>,
+    /// Events that wait in each service's outbox.
+    pub(super) outboxes: Vec<(&'static str, usize)>,
+    /// In one process there is none.
+    pub(super) broker: Option<Counted>,
+}
+
+impl Read {
+    /// What was looked at, in a line.
+    pub(super) fn summary(&self, told: usize) -> String {
+        let Self { orders, bank, shelves, claims, deleted, .. } = self;
+        let dead = self.broker.map_or(String::new(), |counted| format!(", {} dead letters", counted.dead));
+        format!(
+            "{} orders ({told} told to clients), {} payments of the demo bank, {} products, {} claims, {} deleted accounts{dead}",
+            orders.len(),
+            bank.len(),
+            shelves.len(),
+            claims.len(),
+            deleted.len()
+        )
+    }
+}
+
+/// Every breach, in words.
+pub(super) fn check(read: &Read, told: &[Told]) -> Vec<String> {
+    let mut breaches = Vec::new();
+    let claims: HashMap<ReservationId, &Claimed> = read.claims.iter().map(|claim| (claim.reservation, claim)).collect();
+    orders(read, told, &claims, &mut breaches);
+    stock(read, &claims, &mut breaches);
+    payments(read, &mut breaches);
+    events(read, &mut breaches);
+    breaches
+}
+
+/// Every order that a client was told of exists once, each key has at most one, and none is stuck.
+fn orders(read: &Read, told: &[Told], claims: &HashMap<ReservationId, &Claimed>, breaches: &mut Vec<String>) {
+    let mut orders = HashMap::new();
+    let mut keys = HashMap::new();
+    for entry in &read.orders {
+        let Entry { order, status, .. } = entry;
+        orders.insert(*order, entry);
+        if let (Some(customer), Some(key)) = (entry.customer, &entry.key)
+            && let Some(another) = keys.insert((customer, key.as_str()), *order)
+        {
+            breaches.push(format!("orders {another} and {order} have one key"));
+        }
+        if *status != Status::Reserved && entry.is_under_way {
+            breaches.push(format!("order {order} is {status:?} and not at its end"));
+        }
+        let is_sold = claims.get(&entry.reservation).is_some_and(|claimed| claimed.claim == Claim::Sold);
+        if matches!(status, Status::Confirmed | Status::Shipped) != is_sold && !entry.is_under_way {
+            let goods = if is_sold { "are sold" } else { "are not sold" };
+            breaches.push(format!("order {order} is {status:?} and its goods {goods}"));
+        }
+    }
+    for Told { customer, key, order, status } in told {
+        let Some(entry) = orders.get(order) else {
+            breaches.push(format!("order {order}, which a client was told of, does not exist"));
+            continue;
+        };
+        if entry.customer.is_some_and(|of| of != *customer) || entry.key.as_ref().is_some_and(|of| of != key) {
+            breaches.push(format!("order {order} is another customer's, or has another key, than the client was told"));
+        }
+        let kept = match status {
+            Status::Confirmed => {
+                matches!(entry.status, Status::Confirmed | Status::Shipped | Status::Cancelled | Status::Refunded)
+            }
+            Status::Refunded | Status::Shipped => entry.status == *status,
+            _ => true,
+        };
+        if !kept {
+            breaches.push(format!("order {order} was {status:?} when a client was told, and is {:?}", entry.status));
+        }
+    }
+    let mut answers: HashMap<(CustomerId, &str), OrderId> = HashMap::new();
+    for told in told {
+        let first = *answers.entry((told.customer, &told.key)).or_insert(told.order);
+        if first != told.order {
+            breaches.push(format!("one key got orders {first} and {}", told.order));
+        }
+    }
+}
+
+/// Per product `available + reserved + sold = stocked`; what is sold is what confirmed orders bought; what is held, somebody claims.
+fn stock(read: &Read, claims: &HashMap<ReservationId, &Claimed>, breaches: &mut Vec<String>) {
+    let mut bought: HashMap<ProductId, u64> = HashMap::new();
+    for entry in &read.orders {
+        if claims.get(&entry.reservation).is_some_and(|claimed| claimed.claim == Claim::Sold) {
+            for line in &entry.lines {
+                *bought.entry(line.product).or_default() += u64::from(line.quantity.get());
+            }
+        }
+    }
+    for shelf in &read.shelves {
+        let (product, books) = (shelf.product, shelf.books);
+        let all = u64::from(books.available) + books.reserved + books.sold;
+        if all != shelf.stocked {
+            breaches.push(format!("product {product}: {books:?} are {all} of {} stocked", shelf.stocked));
+        }
+        let bought = bought.remove(&product).unwrap_or_default();
+        if books.sold != bought {
+            breaches.push(format!("product {product}: {} sold, {bought} in confirmed orders", books.sold));
+        }
+        for hold in &shelf.holds {
+            if claims.get(hold).is_none_or(|claimed| claimed.claim != Claim::Held) {
+                breaches.push(format!("product {product}: pieces are held for {hold}, which claims none"));
+            }
+        }
+    }
+    for (product, pieces) in bought {
+        breaches.push(format!("product {product} does not exist and was bought {pieces} times"));
+    }
+    let orders: HashMap<OrderId, &Entry> = read.orders.iter().map(|entry| (entry.order, entry)).collect();
+    for claimed in &read.claims {
+        let (order, reservation) = (claimed.order, claimed.reservation);
+        let entry = orders.get(&order);
+        let current = entry.is_some_and(|entry| entry.reservation == reservation);
+        match claimed.claim {
+            Claim::Sold if !current => breaches.push(format!("reservation {reservation} is sold for no order")),
+            Claim::Held if !entry.is_some_and(|entry| current && entry.status == Status::Reserved) => {
+                breaches.push(format!("reservation {reservation} holds goods for an order that does not want them"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Every payment belongs to one order, none is captured twice, and what is kept was paid.
+fn payments(read: &Read, breaches: &mut Vec<String>) {
+    let mut references = HashSet::new();
+    let bank: HashMap<OrderId, &DemoPayment> = read.bank.iter().map(|payment| (payment.order, payment)).collect();
+    let orders: HashSet<OrderId> = read.orders.iter().map(|entry| entry.order).collect();
+    for payment in &read.bank {
+        if !orders.contains(&payment.order) {
+            breaches.push(format!("the bank has a payment of order {}, which does not exist", payment.order));
+        }
+        if payment.captures > 1 {
+            breaches.push(format!("order {} was paid {} times", payment.order, payment.captures));
+        }
+    }
+    for entry in &read.orders {
+        let (order, status) = (entry.order, entry.status);
+        let Some((method, paid, reference)) = &entry.payment else {
+            if !matches!(status, Status::Pending | Status::Rejected) {
+                breaches.push(format!("order {order} is {status:?} and has no payment"));
+            }
+            continue;
+        };
+        if !references.insert((*method, reference.as_str())) {
+            breaches.push(format!("payment {reference} belongs to several orders"));
+        }
+        let right = |where_: payment::Status| match status {
+            Status::Confirmed | Status::Shipped => where_ == payment::Status::Captured,
+            Status::Refunded => where_ == payment::Status::Refunded,
+            Status::Cancelled | Status::Rejected => {
+                !matches!(where_, payment::Status::Captured | payment::Status::Review)
+            }
+            Status::Pending | Status::Reserved | Status::Paid => true,
+        };
+        if entry.is_under_way {
+            continue;
+        }
+        if !right(*paid) {
+            breaches.push(format!("order {order} is {status:?} and its payment {paid:?}"));
+        }
+        if *method == Method::Demo {
+            match bank.get(&order) {
+                None => breaches.push(format!("the bank knows nothing of order {order}")),
+                Some(payment) if !right(payment.status) => {
+                    breaches.push(format!(
+                        "order {order} is {status:?}, and for the bank its payment is {:?}",
+                        payment.status
+                    ));
+                }
+                Some(payment) if Some(payment.amount) != entry.total => {
+                    breaches.push(format!(
+                        "order {order} costs {:?}, and {:?} were asked for",
+                        entry.total, payment.amount
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Outboxes are empty, and every event has had its effect at every listener.
+fn events(read: &Read, breaches: &mut Vec<String>) {
+    for (service, waiting) in &read.outboxes {
+        if *waiting > 0 {
+            breaches.push(format!("{waiting} events wait in the outbox of {service}"));
+        }
+    }
+    if let Some(counted) = read.broker
+        && counted.waiting > 0
+    {
+        breaches.push(format!("{} events wait for their listeners", counted.waiting));
+    }
+    for customer in &read.deleted {
+        for (service, erased) in [("products", &read.erased_in_products), ("shopping", &read.erased_in_shopping)] {
+            if !erased.contains(customer) {
+                breaches.push(format!("{service} has not erased the deleted account {customer}"));
+            }
+        }
+        if read.with_carts.contains(customer) {
+            breaches.push(format!("the deleted account {customer} has a cart"));
+        }
+    }
+    let deleted: HashSet<&CustomerId> = read.deleted.iter().collect();
+    for entry in read.orders.iter().filter(|entry| entry.customer.is_some_and(|customer| deleted.contains(&customer))) {
+        breaches.push(format!("order {} leads to an account that is deleted", entry.order));
+    }
+}
+
+#[cfg(test)]
+mod tests;
