@@ -114,10 +114,17 @@ enum Transport {
 }
 
 impl Bus {
-    /// A bus inside this process.
+    /// A bus inside this process. An event is delivered to those who listen at that moment.
     #[must_use]
     pub fn local() -> Self {
-        Self(Arc::new(Transport::Local(local::Local::default())))
+        Self::local_of(&[])
+    }
+
+    /// A bus inside this process, in which these services will be. They start one after another, and an event may wait from an
+    /// earlier day: it is not delivered before each of them that has to hear it listens.
+    #[must_use]
+    pub fn local_of(services: &'static [&'static str]) -> Self {
+        Self(Arc::new(Transport::Local(local::Local::of(services))))
     }
 
     /// A bus over RabbitMQ. It returns at once and connects, and connects again, for as long as it lives, so that services
@@ -171,8 +178,7 @@ impl Bus {
     /// listeners will get it, also one that has never been up.
     pub fn announces<E: Event>(&self) {
         match &*self.0 {
-            // Who listens here does so from the start, in this process.
-            Transport::Local(_) => {}
+            Transport::Local(local) => local.announces(E::NAME, E::LISTENERS),
             Transport::Amqp(amqp) => amqp.announces(E::NAME, E::LISTENERS),
         }
     }
