@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 pub use self::amqp::{AmqpOptions, Counters, DeadLetter, DeadLetters, Selection};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::id::Id;
 use crate::request_id::RequestId;
 
@@ -140,10 +141,12 @@ impl Bus {
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
         let deadline = Instant::now() + CALL_TIMEOUT;
         let body = serde_json::to_vec(&request).map_err(Error::internal)?;
+        failpoint!("call.{}.before", R::NAME);
         let reply = match &*self.0 {
             Transport::Local(local) => local.call(R::NAME, body, deadline).await?,
             Transport::Amqp(amqp) => amqp.call(R::NAME, body, deadline).await?,
         };
+        failpoint!("call.{}.after", R::NAME);
         serde_json::from_slice(&reply).map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
     }
 
@@ -256,11 +259,14 @@ impl Bus {
     }
 
     /// Hands an event over. `Ok` means that every listener has it safe, as a broker's confirm does.
-    pub(crate) async fn publish(&self, message: Message) -> Result<()> {
+    pub(crate) async fn publish(&self, message: &Message) -> Result<()> {
+        failpoint!("publish.{}.before", message.name);
         match &*self.0 {
-            Transport::Local(local) => local.publish(message).await,
-            Transport::Amqp(amqp) => amqp.publish(&message).await,
+            Transport::Local(local) => local.publish(message).await?,
+            Transport::Amqp(amqp) => amqp.publish(message).await?,
         }
+        failpoint!("publish.{}.after", message.name);
+        Ok(())
     }
 }
 

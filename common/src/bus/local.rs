@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Bytes, HANDLING_TIMEOUT, Listener, Message, Responder, Unheard, owner};
 use crate::error::{Error, Result};
-use crate::request_id;
+use crate::{failpoint, request_id};
 
 /// Calls of one name that run at the same time; as a broker's prefetch, it bounds what one consumer takes on.
 const PREFETCH: usize = 256;
@@ -92,16 +92,20 @@ impl Local {
             if Instant::now() >= deadline {
                 return Err(Error::unavailable(owner(name)).caused_by(format!("{name} expired before its turn")));
             }
-            work.await
+            let reply = work.await;
+            failpoint!("reply.{name}.before");
+            reply
         }));
-        match task.await {
+        let outcome = task.await;
+        failpoint!("reply.{name}.after");
+        match outcome {
             // What crosses a wire is what `Error` serializes: the cause stays with its service.
             Ok(reply) => reply.map_err(|error| across(&error)),
             Err(panic) => Err(Error::internal(format!("{name}: {panic}"))),
         }
     }
 
-    pub(super) async fn publish(&self, message: Message) -> Result<()> {
+    pub(super) async fn publish(&self, message: &Message) -> Result<()> {
         let listeners =
             self.listeners.read().unwrap_or_else(PoisonError::into_inner).get(message.name.as_str()).cloned();
         let listeners = listeners.unwrap_or_default();
@@ -111,9 +115,13 @@ impl Local {
         let mut handling = JoinSet::new();
         for (listener, hear) in listeners {
             let work = request_id::scope(message.request.clone(), hear(message.clone()));
+            let name = message.name.clone();
             handling.spawn(async move {
                 match tokio::time::timeout(HANDLING_TIMEOUT, work).await {
-                    Ok(Ok(())) => Ok(()),
+                    Ok(Ok(())) => {
+                        failpoint!("ack.{name}.before");
+                        Ok(())
+                    }
                     Ok(Err(Unheard::Unreadable(why))) => Err(format!("{listener}: {why}")),
                     Ok(Err(Unheard::Failed(error))) => Err(format!("{listener}: {error}")),
                     Err(_) => Err(format!("{listener} took over {HANDLING_TIMEOUT:?}")),
@@ -123,7 +131,7 @@ impl Local {
         let mut failures = Vec::new();
         while let Some(outcome) = handling.join_next().await {
             match outcome {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => failpoint!("ack.{}.after", message.name),
                 Ok(Err(failure)) => failures.push(failure),
                 Err(panic) => failures.push(panic.to_string()),
             }

@@ -5,6 +5,7 @@
 
 mod any_order;
 mod dead_letters;
+mod failpoints;
 mod outage;
 mod restart;
 mod story;

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crash;
+mod failpoints;
 mod restart;
 mod start_up;
