@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 pub use self::amqp::{AmqpOptions, Counted, Counters, DeadLetter, DeadLetters, Selection};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::id::Id;
 use crate::request_id::RequestId;
 
@@ -114,10 +115,17 @@ enum Transport {
 }
 
 impl Bus {
-    /// A bus inside this process.
+    /// A bus inside this process. An event is delivered to those who listen at that moment.
     #[must_use]
     pub fn local() -> Self {
-        Self(Arc::new(Transport::Local(local::Local::default())))
+        Self::local_of(&[])
+    }
+
+    /// A bus inside this process, in which these services will be. They start one after another, and an event may wait from an
+    /// earlier day: it is not delivered before each of them that has to hear it listens.
+    #[must_use]
+    pub fn local_of(services: &'static [&'static str]) -> Self {
+        Self(Arc::new(Transport::Local(local::Local::of(services))))
     }
 
     /// A bus over RabbitMQ. It returns at once and connects, and connects again, for as long as it lives, so that services
@@ -133,10 +141,12 @@ impl Bus {
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
         let deadline = Instant::now() + CALL_TIMEOUT;
         let body = serde_json::to_vec(&request).map_err(Error::internal)?;
+        failpoint!("call.{}.before", R::NAME);
         let reply = match &*self.0 {
             Transport::Local(local) => local.call(R::NAME, body, deadline).await?,
             Transport::Amqp(amqp) => amqp.call(R::NAME, body, deadline).await?,
         };
+        failpoint!("call.{}.after", R::NAME);
         serde_json::from_slice(&reply).map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
     }
 
@@ -171,8 +181,7 @@ impl Bus {
     /// listeners will get it, also one that has never been up.
     pub fn announces<E: Event>(&self) {
         match &*self.0 {
-            // Who listens here does so from the start, in this process.
-            Transport::Local(_) => {}
+            Transport::Local(local) => local.announces(E::NAME, E::LISTENERS),
             Transport::Amqp(amqp) => amqp.announces(E::NAME, E::LISTENERS),
         }
     }
@@ -250,11 +259,14 @@ impl Bus {
     }
 
     /// Hands an event over. `Ok` means that every listener has it safe, as a broker's confirm does.
-    pub(crate) async fn publish(&self, message: Message) -> Result<()> {
+    pub(crate) async fn publish(&self, message: &Message) -> Result<()> {
+        failpoint!("publish.{}.before", message.name);
         match &*self.0 {
-            Transport::Local(local) => local.publish(message).await,
-            Transport::Amqp(amqp) => amqp.publish(&message).await,
+            Transport::Local(local) => local.publish(message).await?,
+            Transport::Amqp(amqp) => amqp.publish(message).await?,
         }
+        failpoint!("publish.{}.after", message.name);
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod contract;
 pub mod error;
+pub mod failpoint;
 pub mod health;
 pub mod http;
 pub mod id;

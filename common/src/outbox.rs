@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::bus::{Bus, EventId, Message};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::store::Database;
 
 /// Events in hand at once.
@@ -70,7 +71,7 @@ impl Relay {
         };
         for message in pending.into_iter().filter(is_due).take(BATCH.saturating_sub(in_hand.len())) {
             let (id, name, bus) = (message.id, message.name.clone(), self.bus.clone());
-            let publishing = self.publishing.spawn(async move { bus.publish(message).await });
+            let publishing = self.publishing.spawn(async move { bus.publish(&message).await });
             self.in_hand.insert(publishing.id(), (id, name));
         }
         let later = self.delayed.values().map(|(_, due)| *due).filter(|due| *due > now).min();
@@ -97,8 +98,12 @@ impl Relay {
         if published.is_empty() {
             return;
         }
+        failpoint!("outbox.taken.before");
         match self.database.forget_events(published.clone()).await {
-            Ok(()) => self.delayed.retain(|id, _| !published.contains(id)),
+            Ok(()) => {
+                failpoint!("outbox.taken.after");
+                self.delayed.retain(|id, _| !published.contains(id));
+            }
             Err(error) => {
                 // They are still there, and will be published once more.
                 self.complain(&error, "published events could not be taken out");

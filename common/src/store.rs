@@ -31,7 +31,7 @@ pub use self::find::{Direction, Find, Index};
 pub use self::tx::Tx;
 use crate::bus::{Delivery, Event, EventId, Message};
 use crate::error::{Error, Result};
-use crate::request_id;
+use crate::{failpoint, request_id};
 
 /// Something that is kept: its collection, and what it can be found by besides its id.
 pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
@@ -218,9 +218,16 @@ impl Database {
             return Ok(());
         }
         let emits = !commit.events.is_empty();
+        let written = if failpoint::BUILT_IN { commit.written() } else { Vec::new() };
+        for collection in &written {
+            failpoint!("commit.{collection}.before");
+        }
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.commit(commit).await?,
             Engine::Mongo(mongo) => mongo.commit(commit).await?,
+        }
+        for collection in &written {
+            failpoint!("commit.{collection}.after");
         }
         if emits {
             self.0.emitted.notify_one();

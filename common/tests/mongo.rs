@@ -297,6 +297,45 @@ async fn taking_events_out_does_not_touch_the_version() {
     assert!(!stored.contains_key("events"));
 }
 
+/// The server itself would keep it for a minute.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn a_transaction_whose_process_died_is_ended_and_no_other() {
+    let fresh = Fresh::new();
+    let (database, crates) = open(&fresh.uri, &fresh);
+    let [taken, taken_too, strangers] = [Id::new(), Id::new(), Id::new()];
+    for id in [taken, taken_too, strangers] {
+        crates.insert(id, Crate::default()).await.unwrap();
+    }
+    let take = async |app: &str, ids: &[Id<Crate>]| {
+        let uri = format!("{}&appName={app}", fresh.uri);
+        let client = mongodb::Client::with_uri_str(&uri).await.unwrap();
+        let mut session = client.start_session().await.unwrap();
+        session.start_transaction().await.unwrap();
+        for id in ids {
+            let crates = client.database(&fresh.name).collection::<Raw>("crates");
+            let taking = crates.update_one(doc! {"_id": id.to_string()}, doc! {"$set": {"taken": true}});
+            taking.session(&mut session).await.unwrap();
+        }
+        session
+    };
+    let mut dead = take("harbour", &[taken, taken_too]).await;
+    let mut stranger = take("stranger", &[strangers]).await;
+    let free = async {
+        let crates = &crates;
+        while add(crates, taken).await.is_err() {}
+        let add_too = |tx: common::store::Tx| async move {
+            let mut found = tx.get(crates, taken_too).await?.unwrap_or_default();
+            found.pieces += 1;
+            tx.put(crates, taken_too, &found).await
+        };
+        while database.run(add_too).await.is_err() {}
+    };
+    tokio::time::timeout(Duration::from_secs(30), free).await.expect("should be free by now");
+    dead.commit_transaction().await.unwrap_err();
+    stranger.commit_transaction().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
 async fn a_bulk_of_many_gets_through_while_some_of_it_is_being_sold() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::bus::{Bus, Delivery, Event, EventId};
 use common::error::Result;
 use common::outbox::relay;
-use common::store::{Collection, Database, Document};
+use common::store::{Collection, Database, Document, Durability};
 use common::{Error, Id};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
@@ -313,6 +313,20 @@ struct Order {
 impl Document for Order {
     type Id = Id<Order>;
     const COLLECTION: &'static str = "orders";
+}
+
+/// In one process services start one after another, and what waited in an outbox must not leave before the last of them listens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_waits_for_a_service_of_its_process_that_does_not_listen_yet() {
+    let (home, bus) = (Home::sqlite(Durability::Process), Bus::local_of(&["shop", "kitchen", "till"]));
+    let shop = Shop::open(&home, &bus).await;
+    let event = shop.order(1).await;
+    let till = listen(&bus, "till");
+    assert!(!shop.database.delivered(event, NEVER).await);
+    let kitchen = listen(&bus, "kitchen");
+    // Cellar and museum are somewhere else.
+    assert!(shop.database.delivered(event, SOON).await);
+    assert_eq!((till.wait_for(1).await, kitchen.wait_for(1).await), (vec![1], vec![1]));
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -130,8 +130,18 @@ impl Part {
         self.wait_until_usable()
     }
 
+    /// As [`start`](Self::start), with one more variable in its environment, for this once.
+    pub fn start_with(&self, variable: &str, value: &str) -> Result<()> {
+        self.launch_with(&[(variable, value)])?;
+        self.wait_until_usable()
+    }
+
     /// Starts it and waits for nothing.
     pub fn launch(&self) -> Result<()> {
+        self.launch_with(&[])
+    }
+
+    fn launch_with(&self, besides: &[(&str, &str)]) -> Result<()> {
         match &mut *self.body() {
             Body::Program { program, process } => {
                 if let Some(running) = process
@@ -139,7 +149,10 @@ impl Part {
                 {
                     return Err(Error::failed(format!("{} runs already", self.name)));
                 }
-                *process = Some(Process::start(program)?);
+                *process = Some(Process::start_with(program, besides)?);
+            }
+            Body::Container(_) if !besides.is_empty() => {
+                return Err(Error::failed(format!("{} is a container; its environment is what it is", self.name)));
             }
             Body::Container(container) => container.docker("start")?,
         }

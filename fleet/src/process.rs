@@ -51,7 +51,7 @@ impl Program {
         self
     }
 
-    fn command(&self) -> Result<Command> {
+    fn command(&self, besides: &[(&str, &str)]) -> Result<Command> {
         let log = |error| Error::failed(format!("{}: {error}", self.log.display()));
         let output = File::options().create(true).append(true).open(&self.log).map_err(log)?;
         let mut command = Command::new(&self.path);
@@ -60,6 +60,7 @@ impl Program {
             command.env_remove(name).env_remove(format!("{name}_FILE"));
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(besides.iter().copied());
         command.stdin(Stdio::null()).stderr(output.try_clone().map_err(log)?).stdout(output).process_group(0);
         Ok(command)
     }
@@ -76,8 +77,15 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(program: &Program) -> Result<Self> {
-        let child =
-            program.command()?.spawn().map_err(Error::because(format!("cannot start {}", program.path.display())))?;
+        Self::start_with(program, &[])
+    }
+
+    /// With variables besides those of the program, for this once.
+    pub(crate) fn start_with(program: &Program, besides: &[(&str, &str)]) -> Result<Self> {
+        let child = program
+            .command(besides)?
+            .spawn()
+            .map_err(Error::because(format!("cannot start {}", program.path.display())))?;
         let guarded = Guarded::Group(child.id());
         let process = Self { child, guarded, exited: None, left_alone: false };
         watchdog::guard(&process.guarded)?;

@@ -65,7 +65,7 @@ impl Profile {
 }
 
 /// What a service reads from its environment (`.env.example`) and must not inherit from ours, nor by way of a file.
-const UNSET: [&str; 15] = [
+const UNSET: [&str; 16] = [
     "ADDRESS",
     "AMQP_PREFIX",
     "AMQP_URL",
@@ -81,6 +81,7 @@ const UNSET: [&str; 15] = [
     "RELEASE",
     "SENTRY_DSN",
     "SIGNING_KEY",
+    "SOUK_FAILPOINT",
 ];
 
 /// The packages to build: the services, and `souk` for its `admin create`.

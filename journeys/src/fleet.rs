@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::customer::Customer;
+use crate::failpoints::{FAILPOINT, died_at};
 use crate::forgery::signed_for;
 use crate::shop::Shop;
 use crate::{PASSWORD, eventually, new_email};
@@ -94,6 +95,25 @@ impl OwnFleet {
     /// Starts a part, from its first time on with what it kept.
     pub async fn starts(&self, name: &str) {
         self.with(name, Part::start).await;
+    }
+
+    /// Starts an instance of a service that will die at a failpoint.
+    pub async fn starts_failing(&self, name: &str, at: &'static str) {
+        self.with(name, move |part| match part.start_with(FAILPOINT, at) {
+            // It was so quick.
+            Err(_) if part.exited().is_some() => Ok(()),
+            outcome => outcome,
+        })
+        .await;
+    }
+
+    /// Waits until an instance has died at its failpoint.
+    pub async fn has_died(&self, name: &str, at: &str) {
+        eventually("the instance to die", async || {
+            self.with(name, |part| Ok(part.exited())).await.ok_or("it lives on")
+        })
+        .await;
+        died_at(at, &self.log_of(name));
     }
 
     /// Tells a part to stop, and waits until it has.

@@ -125,6 +125,11 @@ impl Premises {
 
     /// Starts the process and waits until it says where it can be reached.
     pub(crate) async fn start(&self) {
+        self.start_with(&[]).await;
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) async fn start_with(&self, environment: &[(&str, &str)]) {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
         let mut command = command();
         command
@@ -134,6 +139,7 @@ impl Premises {
             .envs(self.environment.clone());
         // What a shop leaves behind that is killed goes with its premises.
         command.env("TMPDIR", self.directory.path());
+        command.envs(environment.iter().copied());
         let mut process = Running::start(command.stdout(File::create(self.stdout()).unwrap()).stderr(log));
         let url = eventually("the shop to open", async || {
             let ended = process.ended();
@@ -146,6 +152,15 @@ impl Premises {
 
     pub(crate) fn kill(&self) {
         drop(self.process.lock().unwrap().take().expect("the shop is open"));
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) async fn end(&self) {
+        eventually("the shop to die", async || {
+            self.process.lock().unwrap().as_mut().and_then(Running::ended).ok_or("it lives on")
+        })
+        .await;
+        *self.process.lock().unwrap() = None;
     }
 
     pub(crate) async fn stop(&self) -> ExitStatus {

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use crate::admin::Admin;
 use crate::ask::{Address, Door};
 use crate::customer::Customer;
+use crate::failpoints::{FAILPOINT, died_at};
 use crate::process::{Finished, Premises};
 use crate::visitor::Visitor;
 use crate::{PASSWORD, new_email};
@@ -143,6 +144,17 @@ impl OwnShop {
     /// Opens again on the same data, after [`kill`](Self::kill) or [`stop`](Self::stop).
     pub async fn restart(&self) {
         self.premises.start().await;
+    }
+
+    /// Opens again, to die at a failpoint.
+    pub async fn restart_failing(&self, at: &str) {
+        self.premises.start_with(&[(FAILPOINT, at)]).await;
+    }
+
+    /// Waits until it has died at its failpoint.
+    pub async fn has_died(&self, at: &str) {
+        self.premises.end().await;
+        died_at(at, &self.premises.end_of_log());
     }
 
     /// Where its data is.

@@ -35,7 +35,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
     let [customers, catalogue, orders] = databases.clone();
 
-    let bus = Bus::local();
+    let bus = Bus::local_of(&["customer", "products", "shopping"]);
     let failed = |error: common::Error| error.for_operator();
     let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
     let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone())).map_err(failed)?;

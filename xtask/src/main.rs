@@ -184,7 +184,20 @@ fn build_programs(release: bool) -> Result<(), String> {
 fn build(programs: &[&str], release: bool) -> Result<(), String> {
     let programs = programs.iter().flat_map(|program| ["--bin", program]);
     let profile = release.then_some("--release");
-    cargo(&["build", "--workspace"].into_iter().chain(profile).chain(programs).collect::<Vec<_>>())
+    cargo(&["build", "--workspace"].into_iter().chain(profile).chain(programs).collect::<Vec<_>>())?;
+    if release { without_failpoints() } else { Ok(()) }
+}
+
+/// What is shipped cannot be made to die: it does not even know the variable's name (`common/src/failpoint.rs`).
+fn without_failpoints() -> Result<(), String> {
+    for program in fleet::programs() {
+        let file = fleet::target().join("release").join(program);
+        let content = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        if String::from_utf8_lossy(&content).contains("SOUK_FAILPOINT") {
+            return Err(format!("{} is a release build with failpoints in it", file.display()));
+        }
+    }
+    Ok(())
 }
 
 fn chaos(options: &[&str]) -> Result<(), String> {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Bytes, HANDLING_TIMEOUT, Listener, Message, Responder, Unheard, owner};
 use crate::error::{Error, Result};
-use crate::request_id;
+use crate::{failpoint, request_id};
 
 /// Calls of one name that run at the same time; as a broker's prefetch, it bounds what one consumer takes on.
 const PREFETCH: usize = 256;
@@ -23,6 +23,10 @@ const MAX_WAITING: usize = 4096;
 pub(super) struct Local {
     queues: RwLock<HashMap<&'static str, Arc<Queue>>>,
     listeners: RwLock<HashMap<&'static str, Vec<(&'static str, Listener)>>>,
+    /// The services that are, or will be, in this process.
+    services: &'static [&'static str],
+    /// Who has to hear an event.
+    announced: RwLock<HashMap<&'static str, &'static [&'static str]>>,
 }
 
 struct Queue {
@@ -41,6 +45,21 @@ impl Drop for Present<'_> {
 }
 
 impl Local {
+    pub(super) fn of(services: &'static [&'static str]) -> Self {
+        Self { services, ..Self::default() }
+    }
+
+    pub(super) fn announces(&self, name: &'static str, listeners: &'static [&'static str]) {
+        self.announced.write().unwrap_or_else(PoisonError::into_inner).insert(name, listeners);
+    }
+
+    /// A service of this process that has to hear an event and does not listen yet.
+    fn missing(&self, name: &str, listening: &[(&'static str, Listener)]) -> Option<&'static str> {
+        let announced = self.announced.read().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let here = announced.unwrap_or_default().iter().copied().filter(|listener| self.services.contains(listener));
+        here.into_iter().find(|listener| listening.iter().all(|(there, _)| there != listener))
+    }
+
     pub(super) fn serve(&self, name: &'static str, responder: Responder) {
         let queue = Queue { responder, running: Arc::new(Semaphore::new(PREFETCH)), present: AtomicUsize::new(0) };
         self.queues.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(queue));
@@ -73,24 +92,36 @@ impl Local {
             if Instant::now() >= deadline {
                 return Err(Error::unavailable(owner(name)).caused_by(format!("{name} expired before its turn")));
             }
-            work.await
+            let reply = work.await;
+            failpoint!("reply.{name}.before");
+            reply
         }));
-        match task.await {
+        let outcome = task.await;
+        failpoint!("reply.{name}.after");
+        match outcome {
             // What crosses a wire is what `Error` serializes: the cause stays with its service.
             Ok(reply) => reply.map_err(|error| across(&error)),
             Err(panic) => Err(Error::internal(format!("{name}: {panic}"))),
         }
     }
 
-    pub(super) async fn publish(&self, message: Message) -> Result<()> {
+    pub(super) async fn publish(&self, message: &Message) -> Result<()> {
         let listeners =
             self.listeners.read().unwrap_or_else(PoisonError::into_inner).get(message.name.as_str()).cloned();
+        let listeners = listeners.unwrap_or_default();
+        if let Some(missing) = self.missing(&message.name, &listeners) {
+            return Err(Error::unavailable(missing).caused_by("it does not listen yet"));
+        }
         let mut handling = JoinSet::new();
-        for (listener, hear) in listeners.into_iter().flatten() {
+        for (listener, hear) in listeners {
             let work = request_id::scope(message.request.clone(), hear(message.clone()));
+            let name = message.name.clone();
             handling.spawn(async move {
                 match tokio::time::timeout(HANDLING_TIMEOUT, work).await {
-                    Ok(Ok(())) => Ok(()),
+                    Ok(Ok(())) => {
+                        failpoint!("ack.{name}.before");
+                        Ok(())
+                    }
                     Ok(Err(Unheard::Unreadable(why))) => Err(format!("{listener}: {why}")),
                     Ok(Err(Unheard::Failed(error))) => Err(format!("{listener}: {error}")),
                     Err(_) => Err(format!("{listener} took over {HANDLING_TIMEOUT:?}")),
@@ -100,7 +131,7 @@ impl Local {
         let mut failures = Vec::new();
         while let Some(outcome) = handling.join_next().await {
             match outcome {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => failpoint!("ack.{}.after", message.name),
                 Ok(Err(failure)) => failures.push(failure),
                 Err(panic) => failures.push(panic.to_string()),
             }

@@ -66,6 +66,12 @@ impl Commit {
             && !self.scrub
             && self.writes.iter().all(|write| matches!(write.change, Change::Keep))
     }
+
+    /// The collections that it changes, in the order of the writes.
+    pub(super) fn written(&self) -> Vec<&'static str> {
+        let writes = self.writes.iter().filter(|write| !matches!(write.change, Change::Keep));
+        writes.map(|write| write.collection).chain(self.rules.iter().map(|ruled| ruled.collection)).collect()
+    }
 }
 
 /// One guarded write.

@@ -6,8 +6,9 @@
 //! a member of a replica set. Sharding, change streams and MongoDB's own full-text search are not used.
 //!
 //! Connections and limits are in `link`, collections and indexes in `schema`, reading in `query`, writing in `write`, bulk changes in
-//! `bulk`, the outbox in `outbox`.
+//! `bulk`, the outbox in `outbox`, what the dead leave behind in `abandoned`.
 
+mod abandoned;
 mod bulk;
 mod link;
 mod outbox;
@@ -24,7 +25,8 @@ use mongodb::options::{CollectionOptions, ReadConcern};
 use mongodb::{Collection, Database};
 use tokio::sync::Mutex;
 
-use self::link::{Link, ON_THE_SERVER};
+use self::abandoned::Looked;
+use self::link::{Failure, Link, ON_THE_SERVER};
 use self::outbox::Known;
 use self::schema::Schema;
 use super::Index;
@@ -35,6 +37,7 @@ pub(super) struct Mongo {
     link: Arc<Link>,
     schema: Schema,
     known: Known,
+    looked: Looked,
     /// One bulk change at a time: two would only begin again and again.
     bulk: Arc<Mutex<()>>,
 }
@@ -43,7 +46,17 @@ impl Mongo {
     /// Asks nothing of the server, which may come later.
     pub(super) fn open(name: &'static str, uri: &str, database: &str) -> Result<Self> {
         let link = Arc::new(Link::new(name, uri, database)?);
-        Ok(Self { schema: Schema::new(Arc::clone(&link)), link, known: Known::default(), bulk: Arc::default() })
+        let schema = Schema::new(Arc::clone(&link));
+        Ok(Self { schema, link, known: Known::default(), looked: Looked::default(), bulk: Arc::default() })
+    }
+
+    /// What a commit's failure is for its caller. When a document was taken, or not to be had in time, somebody may have died over it.
+    fn explain(&self, failure: Failure) -> Refusal {
+        if failure.is_taken() && self.looked.is_due() {
+            let link = Arc::clone(&self.link);
+            tokio::spawn(async move { abandoned::end_abandoned(&link).await });
+        }
+        self.link.explain(failure)
     }
 
     pub(super) fn prepare(

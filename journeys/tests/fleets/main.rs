@@ -6,6 +6,7 @@
 mod any_order;
 mod dead_letters;
 mod erasure;
+mod failpoints;
 mod hot_product;
 mod outage;
 mod restart;

@@ -26,7 +26,7 @@ use crate::bus::{Announced, owner};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// Who finds another at work waits for so long. To look through a thousand letters takes some seconds.
+/// Who finds another at work waits for so long, and is then told; a look at some letters is over within a second.
 const TURN: Duration = Duration::from_secs(10);
 /// The id of a letter that has none; only one that the broker itself has parked can be so.
 const NO_ID: &str = "-";

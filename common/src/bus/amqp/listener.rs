@@ -24,7 +24,7 @@ use super::wire::{self, MAX_BODY, VERSION};
 use super::{Phase, Shared};
 use crate::bus::{HANDLING_TIMEOUT, Listener, Message, Unheard};
 use crate::error::Result;
-use crate::request_id;
+use crate::{failpoint, request_id};
 
 /// Events of one queue that are handled at the same time, and that the broker hands over before the first is done: enough to
 /// fill a database's group commit, few enough that another instance gets its share.
@@ -159,10 +159,10 @@ impl Work for Listening {
             let Some(hand) = listening.hand().await else { return };
             let outcome = listening.hear(&delivery).await;
             match &outcome {
-                Ok(()) => acknowledge(&delivery).await,
+                Ok(()) => let_go(&delivery).await,
                 Err(failure) => {
                     if listening.put_away(&delivery, failure).await {
-                        acknowledge(&delivery).await;
+                        let_go(&delivery).await;
                     }
                 }
             }
@@ -173,6 +173,14 @@ impl Work for Listening {
             drop(hand);
         });
     }
+}
+
+/// Acknowledges an event: it is handled, or safe elsewhere.
+async fn let_go(delivery: &Delivery) {
+    let event = delivery.properties.kind().as_ref().map_or("none", ShortString::as_str);
+    failpoint!("ack.{event}.before");
+    acknowledge(delivery).await;
+    failpoint!("ack.{event}.after");
 }
 
 /// The event of a message; else why it cannot be read.

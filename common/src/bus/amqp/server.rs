@@ -24,6 +24,7 @@ use super::replies::Reply;
 use super::wire::{self, MAX_BODY};
 use crate::bus::{Bytes, Responder};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::request_id::{self, RequestId};
 
 /// Calls of one service that run at the same time in this process; as many as the local transport runs of one name.
@@ -119,30 +120,33 @@ impl Service {
         };
         let mut answered = std::pin::pin!(answered);
         let in_time = tokio::time::timeout(REPLIES_FIRST, &mut answered).await.is_ok();
+        failpoint!("ack.call.before");
         acknowledge(&delivery).await;
+        failpoint!("ack.call.after");
         if !in_time {
             answered.await;
         }
     }
 
     async fn answer(&self, call: Call, to: &Arc<str>, room: OwnedSemaphorePermit) {
-        let (id, deadline) = (call.id, call.deadline);
-        let answer = self.carry_out(call).await;
+        let Call { id, name, request, deadline, body } = call;
+        let answer = self.carry_out(&name, request, body).await;
         drop(room);
         let alone = self.running.available_permits() == RUNNING;
+        failpoint!("reply.{name}.before");
         self.shared.reply(to, Reply { id, answer }, deadline, alone).await;
+        failpoint!("reply.{name}.after");
     }
 
-    async fn carry_out(&self, call: Call) -> Answer {
-        let Call { name, request, body, .. } = call;
-        let Some(responder) = self.responder(&name) else {
+    async fn carry_out(&self, name: &str, request: Option<RequestId>, body: Bytes) -> Answer {
+        let Some(responder) = self.responder(name) else {
             self.shared.counting.refused.add();
             return Err(Error::unavailable(self.name).caused_by(format!("{name} is not known here")));
         };
         let work = AssertUnwindSafe(async move { responder(body).await });
         let answer = request_id::scope(request, work.catch_unwind()).await;
         let answer = answer.unwrap_or_else(|panic| Err(Error::internal(format!("{name}: {}", what(&*panic)))));
-        answer.and_then(|body| if body.len() > MAX_BODY { Err(too_large(&name)) } else { Ok(body) })
+        answer.and_then(|body| if body.len() > MAX_BODY { Err(too_large(name)) } else { Ok(body) })
     }
 
     fn expired(&self, call: &str) {

@@ -65,7 +65,7 @@ impl Mongo {
             let _turn = turn;
             change_groups(&database, &mut groups, Instant::now() + BULK).await
         });
-        changed.await.map_err(|failure| self.link.explain(failure))
+        changed.await.map_err(|failure| self.explain(failure))
     }
 
     fn group(&self, rules: Vec<Ruled>) -> Result<Vec<Group>> {

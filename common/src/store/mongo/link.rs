@@ -55,6 +55,8 @@ pub(super) struct Link {
     service: &'static str,
     uri: String,
     password: Option<String>,
+    /// What our connections are called on the server.
+    app_name: String,
     database: String,
     client: OnceCell<Client>,
     turns: Arc<Semaphore>,
@@ -68,6 +70,17 @@ pub(super) enum Failure {
     Refused(Refusal),
     /// There was no answer in time; what was asked for may be done all the same.
     Late,
+}
+
+impl Failure {
+    /// Whether somebody else had a document, or may have had it.
+    pub(super) fn is_taken(&self) -> bool {
+        match self {
+            Self::Driver(error) => is_conflict(error),
+            Self::Late => true,
+            Self::Refused(_) => false,
+        }
+    }
 }
 
 impl From<DriverError> for Failure {
@@ -96,12 +109,17 @@ impl Link {
         let password = address.credential.and_then(|credential| credential.password);
         Ok(Self {
             service,
+            app_name: address.app_name.unwrap_or_else(|| service.to_owned()),
             uri: uri.to_owned(),
             password: password.filter(|password| !password.is_empty()),
             database: database.to_owned(),
             client: OnceCell::new(),
             turns: Arc::new(Semaphore::new(TURNS)),
         })
+    }
+
+    pub(super) fn app_name(&self) -> &str {
+        &self.app_name
     }
 
     /// Does `work` within `limit`. It is carried on when the caller goes away.
@@ -169,7 +187,7 @@ impl Link {
     async fn client(&self) -> Result<&Client, Failure> {
         let connect = || async {
             let mut options = ClientOptions::parse(&self.uri).await?;
-            options.app_name.get_or_insert_with(|| self.service.to_owned());
+            options.app_name = Some(self.app_name.clone());
             options.server_selection_timeout = Some(SELECTION);
             options.connect_timeout = Some(CONNECTING);
             options.heartbeat_freq = Some(HEARTBEAT);

@@ -83,7 +83,7 @@ impl Mongo {
                 Err(steps) => together(&database, &steps, deadline).await,
             }
         });
-        committed.await.map_err(|failure| self.link.explain(failure))
+        committed.await.map_err(|failure| self.explain(failure))
     }
 
     fn steps(&self, writes: Vec<Write>, events: Vec<Message>, handles: Option<EventId>) -> Result<Vec<Step>> {
