@@ -54,7 +54,7 @@ fn still(short: bool) -> Duration {
 }
 
 fn disturbed(short: bool) -> Duration {
-    Duration::from_secs(if short { 3 } else { 10 })
+    Duration::from_secs(if short { 2 } else { 10 })
 }
 
 /// There and back together; half of it each way.

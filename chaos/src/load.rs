@@ -21,7 +21,7 @@ const CLIENT: Duration = Duration::from_secs(12);
 /// How often somebody tries whose request is not worth more.
 const TRIES: u32 = 3;
 /// Who is sent away again and again waits longer each time, up to this, or as long as they are told.
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// How long somebody goes on who wants to know what became of an order, or wants to be forgotten.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// So many good answers in a row of each kind are a recovery.

@@ -272,6 +272,9 @@ mod tests {
     #[tokio::test]
     async fn connections_are_cut_now_or_until_further_notice() {
         let (relay, mut client) = echo().await;
+        // A connection is one of now when the relay has taken it.
+        client.write_all(b"one").await.unwrap();
+        heard(&mut client, 3).await.unwrap();
         relay.interrupt();
         assert!(heard(&mut client, 1).await.is_err());
         let mut client = TcpStream::connect(relay.address()).await.unwrap();
