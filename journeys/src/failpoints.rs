@@ -27,6 +27,11 @@ pub const ALL: &[(&str, &str)] = &[
     ("shopping", "publish.shopping.order-confirmed.after"),
     ("shopping", "outbox.taken.before"),
     ("shopping", "outbox.taken.after"),
+    // The bank: a payment is opened, and made.
+    ("shopping", "commit.demo_payments.before"),
+    ("shopping", "commit.demo_payments.after"),
+    ("shopping", "commit.demo_payments.before@2"),
+    ("shopping", "commit.demo_payments.after@2"),
     // A reservation: holding, held, confirmed, settled.
     ("products", "commit.reservations.before"),
     ("products", "commit.reservations.after"),

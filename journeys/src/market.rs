@@ -102,8 +102,8 @@ impl Market {
             for order in buyer.orders().await {
                 match order["status"].as_str() {
                     Some("confirmed") => {}
-                    Some("rejected") => continue,
-                    _ => return Err(format!("{order} is neither confirmed nor rejected")),
+                    Some("rejected" | "refunded") => continue,
+                    _ => return Err(format!("{order} is not at its end")),
                 }
                 placed.insert(order["id"].as_str().unwrap().to_owned());
                 for line in order["items"].as_array().into_iter().flatten() {

@@ -1,11 +1,13 @@
 //! The steps of a checkout: each asks somebody (`products`, or who moves the money) and writes down what that means for the order.
 
+use std::borrow::Cow;
+
+use common::Timestamp;
 use common::bus::Request;
 use common::contract::products::{Confirm, Release, Released, Reserve, TakeBack};
 use common::contract::shopping::{Kind, OrderConfirmed, OrderId};
 use common::error::{Error, Result};
 use common::store::Events;
-use common::{Timestamp, error};
 
 use crate::App;
 use crate::order::{Entry, Order, Todo, Turn};
@@ -42,20 +44,23 @@ async fn reserve(app: &App, order: &Order) -> Result<Order> {
     let held = match reserved {
         Ok(reserved) => reserved.lines,
         Err(error) if error.code() == "reservation-released" => {
-            return reject(app, id, interrupted(), false, entry).await;
+            return reject(app, id, interrupted(), "interrupted", false, entry).await;
         }
-        Err(error) => return reject(app, id, error, false, entry).await,
+        Err(error) => {
+            let reason = error.code().to_owned();
+            return reject(app, id, error, reason, false, entry).await;
+        }
     };
     let items = match Order::priced(held) {
         Ok(items) => items,
-        Err(error) => return reject(app, id, error, true, entry).await,
+        Err(error) => return reject(app, id, error, "currency-mixed", true, entry).await,
     };
     let charge = order.charge(&items)?;
     let provider = app.payments.provider(charge.means.method())?;
     // Before the order says that it is reserved: with a payment, it always has the name under which the provider knows it.
     let payment = match final_word(app, id, Entry::of(Kind::Payment, "open", provider.open(&charge)).await).await? {
         (Ok(payment), _) => payment,
-        (Err(error), entry) => return reject(app, id, error, true, entry).await,
+        (Err(error), entry) => return reject(app, id, error, "payment-refused", true, entry).await,
     };
     update(app, id, move |order| {
         order.log(entry.clone());
@@ -80,7 +85,7 @@ async fn pay(app: &App, order: &Order) -> Result<Order> {
             })
             .await
         }
-        Err(error) => reject(app, id, error, true, entry).await,
+        Err(error) => reject(app, id, error, "payment-refused", true, entry).await,
     }
 }
 
@@ -91,6 +96,9 @@ async fn look_up(app: &App, order: &Order) -> Result<(Order, bool)> {
     let provider = app.payments.provider(payment.method)?;
     let looked_up = final_word(app, id, Entry::of(Kind::Payment, "look up", provider.look_up(reference)).await).await?;
     let (news, entry) = (looked_up.0?, looked_up.1);
+    if news.status == before && order.is_deserted() {
+        return Ok((reject(app, id, interrupted(), "interrupted", true, entry).await?, true));
+    }
     if news.status == before {
         let waiting = update(app, id, |order| {
             order.look_again();
@@ -237,10 +245,18 @@ pub(super) async fn hear(app: &App, id: OrderId, news: News, entry: Entry) -> Re
     .await
 }
 
-async fn reject(app: &App, id: OrderId, refusal: Error, holds: bool, entry: Entry) -> Result<Order> {
+async fn reject(
+    app: &App,
+    id: OrderId,
+    refusal: Error,
+    reason: impl Into<Cow<'static, str>>,
+    holds: bool,
+    entry: Entry,
+) -> Result<Order> {
+    let reason = reason.into();
     update(app, id, move |order| {
         order.log(entry.clone());
-        order.reject(refusal.clone(), refusal.code().to_owned(), holds)
+        order.reject(refusal.clone(), reason.clone(), holds)
     })
     .await
 }
@@ -276,7 +292,7 @@ async fn update(
 }
 
 fn its_payment(order: &Order) -> Result<&payment::Payment> {
-    order.payment().ok_or_else(|| error::Error::internal(format!("order {} is reserved without a payment", order.id)))
+    order.payment().ok_or_else(|| Error::internal(format!("order {} is reserved without a payment", order.id)))
 }
 
 fn interrupted() -> Error {

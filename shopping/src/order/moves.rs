@@ -27,7 +27,7 @@ pub(crate) enum Todo {
     Pay,
     /// Ask what has become of the payment.
     LookUp,
-    /// Nobody is there who would go on with it: it is off.
+    /// Whoever ordered has gone before anything was held: it is off.
     Undo,
     /// Nobody paid in time: it is off.
     EndHold,
@@ -70,11 +70,7 @@ impl Order {
                 Some(payment::Status::Declined) => Todo::TurnDown,
                 Some(payment::Status::Cancelled) => Todo::CallOff,
                 _ if self.held_until <= now => Todo::EndHold,
-                Some(payment::Status::Open) if !self.means.pays_by_itself() => match turn {
-                    Turn::Request => Todo::Pay,
-                    // Whoever ordered has gone before anything was asked of them.
-                    Turn::Sweeper => Todo::Undo,
-                },
+                Some(payment::Status::Open) if turn == Turn::Request && !self.means.pays_by_itself() => Todo::Pay,
                 _ if turn == Turn::Sweeper => Todo::LookUp,
                 _ => Todo::Nothing,
             },
@@ -82,6 +78,12 @@ impl Order {
             (Status::Rejected | Status::Cancelled, _) if self.due.is_some() => Todo::Settle,
             _ => Todo::Nothing,
         }
+    }
+
+    /// Whether whoever ordered has gone before anybody was asked for money, so that none will come.
+    pub(crate) fn is_deserted(&self) -> bool {
+        let open = self.payment.as_ref().is_some_and(|payment| payment.status == payment::Status::Open);
+        self.status == Status::Reserved && open && !self.means.pays_by_itself()
     }
 
     /// The goods are held, and there is a payment to be made. What was decided before stands.

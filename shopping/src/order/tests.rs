@@ -123,7 +123,7 @@ fn an_order_says_what_is_next() {
     };
     for (what, order, now, request, sweeper) in [
         ("pending", in_state(Status::Pending), soon, Todo::Reserve, Todo::Undo),
-        ("reserved", in_state(Status::Reserved), soon, Todo::Pay, Todo::Undo),
+        ("reserved", in_state(Status::Reserved), soon, Todo::Pay, Todo::LookUp),
         ("reserved too long ago", in_state(Status::Reserved), later, Todo::EndHold, Todo::EndHold),
         ("the client pays", by_itself(), soon, Todo::Nothing, Todo::LookUp),
         ("the client has not paid", by_itself(), later, Todo::EndHold, Todo::EndHold),
@@ -142,6 +142,17 @@ fn an_order_says_what_is_next() {
         assert_eq!((order.todo(Turn::Request, now), order.todo(Turn::Sweeper, now)), (request, sweeper), "{what}");
         assert!(order.todo(Turn::Sweeper, now) == Todo::Nothing || order.due.is_some(), "nobody would look: {what}");
     }
+}
+
+#[test]
+fn an_order_is_deserted_until_somebody_was_asked_for_money() {
+    let mut order = in_state(Status::Reserved);
+    assert!(order.is_deserted());
+    hear(&mut order, Paid::Processing);
+    assert!(!order.is_deserted());
+    let mut by_itself = in_state(Status::Reserved);
+    by_itself.means = Means::Stripe { token: None };
+    assert!(!by_itself.is_deserted());
 }
 
 #[test]
