@@ -88,10 +88,8 @@ impl Input for Means {
             Some(Method::Demo) => Some(Self::Demo { token: fields.required("token")? }),
             Some(Method::Stripe) => Some(Self::Stripe { token: fields.optional("token") }),
             None => {
-                // Whatever it is, it is not unknown.
-                if fields.raw("token").is_none() {
-                    fields.refuse::<()>("token", "is required");
-                }
+                // Which tokens there are, the method says; but a text they all are.
+                fields.required::<String>("token");
                 None
             }
         }
