@@ -4,6 +4,7 @@
 use std::sync::{Arc, RwLock};
 
 use fleet::{Profile, Through};
+use futures_util::future::join_all;
 use journeys::{Customer, OwnFleet, Product, euros};
 use relay::Relay;
 use tempfile::TempDir;
@@ -41,7 +42,7 @@ impl Scene {
         .await;
         broker.leads_to(fleet.address_of("rabbitmq").to_string());
         database.leads_to(fleet.address_of("mongodb").to_string());
-        fleet.starts_all_but("").await;
+        fleet.starts_at_once().await;
         fleet.is_ready().await;
         let admin = fleet.admin().await;
         let mut goods = Vec::new();
@@ -49,10 +50,7 @@ impl Scene {
             let stocked = if number == PRODUCTS { SCARCE } else { STOCKED };
             goods.push(admin.sells("ware", &euros(number), stocked).await);
         }
-        let mut people = Vec::new();
-        for _ in 0..CUSTOMERS {
-            people.push(fleet.new_customer("Guest").await);
-        }
+        let people = join_all((0..CUSTOMERS).map(|_| fleet.new_customer("Guest"))).await;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let (people, goods) = (Arc::new(RwLock::new(people)), Arc::new(goods));
         Ok(Self { fleet, broker, database, people, goods, folder })

@@ -67,6 +67,16 @@ impl OwnFleet {
         }
     }
 
+    /// Starts every part, all at the same time.
+    pub async fn starts_at_once(&self) {
+        let fleet = Arc::clone(&self.fleet);
+        let start = move || {
+            fleet.parts().try_for_each(Part::launch)?;
+            fleet.parts().try_for_each(Part::wait_until_usable)
+        };
+        spawn_blocking(start).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// Starts every part whose name begins so: `products` is all its instances.
     pub async fn starts_all(&self, name: &str) {
         for part in self.names().into_iter().filter(|part| part.starts_with(name)) {
