@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use journeys::{Market, OwnFleet, failpoints};
+use tokio::task::spawn_blocking;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
@@ -27,4 +28,7 @@ async fn an_instance_may_die_at_any_step_of_an_order() {
     println!("{} orders", market.orders().await);
     let letters = journeys::souk(&["dlq", "list", "--amqp-url", fleet.amqp_url()]).await;
     assert_eq!(letters.stdout, "no dead letters\n", "{letters:?}");
+    let mut souk = fleet.souk();
+    let audit = spawn_blocking(move || souk.args(["audit", "--within", "60"]).output().unwrap()).await.unwrap();
+    assert!(audit.status.success(), "{audit:?}");
 }
