@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use common::auth::ClosedAccounts;
 use common::contract::customer::CustomerId;
 use common::contract::products::{ProductId, ReservationId};
-use common::contract::shopping::OrderId;
+use common::contract::shopping::{Happened, OrderId};
 use common::error::Result;
 use common::store::Database;
 
 pub use crate::reservation::Claim;
+use crate::reservation::Reservation;
 use crate::stock::Books;
 use crate::store::{Products, Reservations};
 
@@ -53,7 +54,7 @@ pub async fn shelves(database: &Database) -> Result<Vec<Shelf>> {
 /// Every claim.
 pub async fn claims(database: &Database) -> Result<Vec<Claimed>> {
     let mut claims = Vec::new();
-    let tell = |_: &str, reservation: crate::reservation::Reservation| claims.push(reservation.claimed());
+    let tell = |_: &str, reservation: Reservation| claims.push(reservation.claimed());
     Reservations::open(database)?.0.scan(tell).await?;
     Ok(claims)
 }
@@ -61,4 +62,9 @@ pub async fn claims(database: &Database) -> Result<Vec<Claimed>> {
 /// Whose data was erased here.
 pub async fn erased(database: &Database) -> Result<HashSet<CustomerId>> {
     ClosedAccounts::open(database)?.erased_ones().await
+}
+
+/// What was done with the stock that an order claimed.
+pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<Happened>> {
+    Ok(Reservations::open(database)?.of(order).await?.iter().flat_map(Reservation::told).collect())
 }

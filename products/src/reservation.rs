@@ -239,7 +239,7 @@ impl Reservation {
     }
 
     /// What was done with it, and to which products.
-    fn told(&self) -> impl Iterator<Item = Happened> + '_ {
+    pub(crate) fn told(&self) -> impl Iterator<Item = Happened> + '_ {
         let pieces: Vec<String> =
             self.lines.iter().map(|line| format!("{} of {}", line.quantity.get(), line.product)).collect();
         let pieces = pieces.join(", ");

@@ -7,7 +7,7 @@ use common::Money;
 use common::auth::ClosedAccounts;
 use common::contract::customer::CustomerId;
 use common::contract::products::{Line, ReservationId};
-use common::contract::shopping::OrderId;
+use common::contract::shopping::{Happened, OrderId};
 use common::error::Result;
 use common::store::Database;
 
@@ -66,4 +66,9 @@ pub async fn carts(database: &Database) -> Result<HashSet<CustomerId>> {
         .scan(|id, cart| with_goods.extend(id.parse().ok().filter(|_: &CustomerId| !cart.lines().is_empty())))
         .await?;
     Ok(with_goods)
+}
+
+/// All that is known of an order here; nothing, when there is none.
+pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<Happened>> {
+    Ok(Orders::open(database)?.0.get(order).await?.map(|order| order.told()).unwrap_or_default())
 }

@@ -1,5 +1,5 @@
 //! Placing an order, and what follows: pending -> stock held -> paid -> stock sold -> confirmed and cart emptied; or given up, with
-//! stock and money given back. What is next is the order's to say ([`Order::todo`]); here it is done, one step after the other, each
+//! stock and money given back. What is next is the order's to say (`Order::todo`); here it is done, one step after the other, each
 //! of which can be done again: whoever comes after a crash or a lost answer (the client with the same key, a notice of the payment,
 //! or the sweeper) carries on.
 //!

@@ -68,14 +68,15 @@ fn told(file: &Path) -> Result<Vec<Told>, String> {
         .collect()
 }
 
-struct Databases {
+/// The databases of a shop, for whoever reads and changes nothing.
+pub(crate) struct Databases {
     customer: Database,
-    products: Database,
-    shopping: Database,
+    pub(crate) products: Database,
+    pub(crate) shopping: Database,
 }
 
 impl Databases {
-    fn open(books: &Books) -> Result<Self, String> {
+    pub(crate) fn open(books: &Books) -> Result<Self, String> {
         let open = |service: &'static str| match books {
             Books::Directory(directory) => {
                 if !directory.join(format!("{service}.db")).exists() {
@@ -111,7 +112,7 @@ impl Databases {
         Ok(read)
     }
 
-    async fn close(&self) {
+    pub(crate) async fn close(&self) {
         for database in [&self.customer, &self.products, &self.shopping] {
             database.close().await;
         }

@@ -8,6 +8,7 @@ mod data;
 mod dlq;
 mod front;
 mod options;
+mod order;
 mod up;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Command::Up(options) => options.settle().and_then(|settings| rocket::execute(up::up(settings))),
         Command::Admin(command) => rocket::execute(admin::run(command)),
         Command::Audit(command) => rocket::execute(audit::run(command)),
+        Command::Order(command) => rocket::execute(order::run(command)),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {

@@ -9,6 +9,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 use common::bus::AmqpOptions;
 use common::config::Environment;
+use common::contract::shopping::OrderId;
 use common::telemetry::{Dsn, Format, Reporting};
 use serde::Deserialize;
 
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Admin(Admin),
     /// Check that the books balance, across all databases and the broker; exits with 1 when they do not
     Audit(Audit),
+    /// Show all that happened to one order, in every service, on one line of time
+    Order(Explain),
     /// Look after a fleet's dead letters: events that a service could not handle
     #[command(subcommand)]
     Dlq(Dlq),
@@ -168,14 +171,8 @@ pub(crate) struct Audit {
     /// Wait so many seconds at most for what is still under way
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     within: Duration,
-    /// Directory of a one-process shop's data [default: ./data]
-    #[arg(long, env = "SOUK_DATA", value_name = "DIR", conflicts_with = "mongodb_uri")]
-    data: Option<PathBuf>,
-    #[arg(long, value_name = "URI", help = "A fleet's MongoDB [env: MONGODB_URI, or a file by MONGODB_URI_FILE]")]
-    mongodb_uri: Option<String>,
-    /// What the names of a fleet's databases begin with; the rest is the service's name
-    #[arg(long, value_name = "PREFIX", default_value = "souk_")]
-    database_prefix: String,
+    #[command(flatten)]
+    of: Place,
     #[arg(long, value_name = "URL", help = "A fleet's RabbitMQ [env: AMQP_URL, or a file by AMQP_URL_FILE]")]
     amqp_url: Option<String>,
     #[arg(long, value_name = "PREFIX", help = "What the shop's names on the broker begin with [env: AMQP_PREFIX]")]
@@ -196,22 +193,69 @@ pub(crate) enum Books {
     MongoDb { uri: String, prefix: String },
 }
 
+/// Whose books: a one-process shop's directory, or a fleet's databases.
+#[derive(Args)]
+pub(crate) struct Place {
+    /// Directory of a one-process shop's data [default: ./data]
+    #[arg(long, env = "SOUK_DATA", value_name = "DIR", conflicts_with = "mongodb_uri")]
+    data: Option<PathBuf>,
+    #[arg(long, value_name = "URI", help = "A fleet's MongoDB [env: MONGODB_URI, or a file by MONGODB_URI_FILE]")]
+    mongodb_uri: Option<String>,
+    /// What the names of a fleet's databases begin with; the rest is the service's name
+    #[arg(long, value_name = "PREFIX", default_value = "souk_")]
+    database_prefix: String,
+}
+
+impl Place {
+    fn settle(self, environment: &mut Environment) -> Books {
+        let named = self.data.is_some();
+        match self.mongodb_uri.or_else(|| environment.optional("MONGODB_URI").filter(|_| !named)) {
+            Some(uri) => Books::MongoDb { uri, prefix: self.database_prefix },
+            None => Books::Directory(self.data.unwrap_or_else(|| DEFAULT_DATA.into())),
+        }
+    }
+}
+
 impl Audit {
     /// Whose books, which broker, what was told, and how long to wait.
     pub(crate) fn settle(self) -> Result<(Books, Option<AmqpOptions>, Option<PathBuf>, Duration), String> {
         let mut environment = Environment::of_process();
-        let named = self.data.is_some();
-        let uri = self.mongodb_uri.or_else(|| environment.optional("MONGODB_URI").filter(|_| !named));
-        let broker = Broker { amqp_url: self.amqp_url, amqp_prefix: self.amqp_prefix, data: None };
+        let books = self.of.settle(&mut environment);
         if let Some(problem) = environment.problems().first() {
             return Err(problem.clone());
         }
-        let Some(uri) = uri else {
-            let data = self.data.unwrap_or_else(|| DEFAULT_DATA.into());
-            return Ok((Books::Directory(data), None, self.orders, self.within));
+        let broker = match books {
+            Books::Directory(_) => None,
+            Books::MongoDb { .. } => {
+                let broker = Broker { amqp_url: self.amqp_url, amqp_prefix: self.amqp_prefix, data: None };
+                Some(broker.over(environment)?)
+            }
         };
-        let broker = broker.over(environment)?;
-        Ok((Books::MongoDb { uri, prefix: self.database_prefix }, Some(broker), self.orders, self.within))
+        Ok((books, broker, self.orders, self.within))
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// Id of the order
+    id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    of: Place,
+}
+
+impl Explain {
+    /// Whose books, which order, and whether as JSON.
+    pub(crate) fn settle(self) -> Result<(Books, OrderId, bool), String> {
+        let mut environment = Environment::of_process();
+        let books = self.of.settle(&mut environment);
+        if let Some(problem) = environment.problems().first() {
+            return Err(problem.clone());
+        }
+        let order = self.id.parse().map_err(|problem| format!("{:?} {problem}", self.id))?;
+        Ok((books, order, self.json))
     }
 }
 

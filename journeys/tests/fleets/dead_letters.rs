@@ -55,7 +55,7 @@ async fn a_poison_event_is_seen_put_back_and_thrown_away() {
     assert_eq!(done(dlq(&fleet, &["list"]).await), "no dead letters\n");
     let ana = fleet.new_customer("Ana").await;
     let zoe = fleet.new_customer("Zoe").await;
-    zoe.erases_the_account().await.expect_status(204);
+    zoe.erases_the_account().await.expect_status(202);
     zoe.cart().until(401).await;
     assert_eq!(done(dlq(&fleet, &["list"]).await), "no dead letters\n");
 

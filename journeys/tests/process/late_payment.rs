@@ -1,6 +1,7 @@
 //! Goods are held for so long and no longer: who has not paid by then has lost them, and who pays later gets them if they are
 //! still there, and else the money back.
 
+use journeys::souk;
 use journeys::{Books, Customer, OwnShop, Product, euros, eventually};
 
 /// A shop that holds goods for two seconds.
@@ -53,6 +54,15 @@ async fn late_money_buys_what_is_still_there() {
     assert_eq!(states, ["pending", "reserved", "cancelled", "paid", "confirmed"]);
     assert_eq!(admin.books(&tea).await, Books { available: 0, reserved: 0, sold: 2 });
     assert_eq!(ana.orders_paying("key", "demo_late").await.expect_status(201)["status"], "confirmed");
+
+    // An operator can see why, beside the shop that runs.
+    let told = souk(&["order", order.id(), "--data", shop.data().to_str().unwrap()]).await;
+    assert_eq!(told.code, Some(0), "{told:?}");
+    for line in ["hold-ended", "paid-late", "products.release", "released", "sold"] {
+        assert!(told.stdout.contains(line), "{line} is missing: {}", told.stdout);
+    }
+    let unknown = souk(&["order", &tea.id, "--data", shop.data().to_str().unwrap()]).await;
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("there is no order"), "{unknown:?}");
 }
 
 #[tokio::test]
