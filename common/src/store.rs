@@ -28,6 +28,7 @@ pub use self::collection::Collection;
 use self::combine::Combiner;
 use self::commit::{Commit, Refusal, Stored};
 pub use self::find::{Direction, Find, Index};
+use self::sqlite::Snapshots;
 pub use self::tx::Tx;
 use crate::bus::{Delivery, Event, EventId, Message};
 use crate::error::{Error, Result};
@@ -82,7 +83,13 @@ const MAX_ATTEMPTS: u32 = 50;
 impl Database {
     /// Opens the embedded engine, in one file, made when it is not there.
     pub fn sqlite(name: &'static str, file: &Path, durability: Durability) -> Result<Self> {
-        Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, durability)?)))
+        Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, durability, Snapshots::Kept)?)))
+    }
+
+    /// Opens the embedded engine's file beside the process that owns it, for a command that reads or mends something while the shop
+    /// runs. Reads are a little slower than the owner's, and stand in nobody's way: an erasure waits for every snapshot to end.
+    pub fn sqlite_beside(name: &'static str, file: &Path) -> Result<Self> {
+        Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, Durability::Disk, Snapshots::Ended)?)))
     }
 
     /// Uses the database `database` of a MongoDB replica set. Returns at once, whether the server is there or not: until it is, everything

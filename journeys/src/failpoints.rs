@@ -66,8 +66,7 @@ pub const ALL: &[(&str, &str)] = &[
 /// Whether a shop in one process passes it too: calls are acknowledged to a broker only.
 #[must_use]
 pub fn is_in_one_process(at: &str) -> bool {
-    // After the last: in one process this death sometimes takes over a minute to be over, which is not understood yet.
-    !at.starts_with("ack.call.") && at != "publish.customer.deleted.after"
+    !at.starts_with("ack.call.")
 }
 
 /// The end was this one, and not some mishap.

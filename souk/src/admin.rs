@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use common::store::{Database, Durability};
+use common::store::Database;
 use customer::{Email, Password, admin};
 
 use crate::data;
@@ -27,7 +27,7 @@ fn open(customers: Customers) -> Result<(Database, String), String> {
             if !directory.join("customer.db").exists() {
                 return Err(format!("there is no shop in {shop}: name its directory with --data, or start it once"));
             }
-            Ok((data::database(&directory, "customer", Durability::Disk)?, shop))
+            Ok((data::beside(&directory, "customer")?, shop))
         }
         Customers::MongoDb { uri, database } => {
             let opened = Database::mongodb("customer", &uri, &database).map_err(text)?;

@@ -82,7 +82,7 @@ impl Databases {
                 if !directory.join(format!("{service}.db")).exists() {
                     return Err(format!("there is no shop in {}: {service}.db is missing", directory.display()));
                 }
-                crate::data::database(directory, service, common::store::Durability::Disk)
+                crate::data::beside(directory, service)
             }
             Books::MongoDb { uri, prefix } => {
                 Database::mongodb(service, uri, &format!("{prefix}{service}")).map_err(text)

@@ -35,7 +35,7 @@ impl Data {
 
     /// The database of a service.
     pub(crate) fn database(&self, service: &'static str) -> Result<Database, String> {
-        database(&self.directory, service, self.durability)
+        open(&self.directory, service, |file| Database::sqlite(service, file, self.durability))
     }
 
     /// The key that signs access tokens, made on the first start.
@@ -45,11 +45,18 @@ impl Data {
 }
 
 /// The database of a service, without taking the directory: a shop may be running on it.
-pub(crate) fn database(directory: &Path, service: &'static str, durability: Durability) -> Result<Database, String> {
+pub(crate) fn beside(directory: &Path, service: &'static str) -> Result<Database, String> {
+    open(directory, service, |file| Database::sqlite_beside(service, file))
+}
+
+fn open(
+    directory: &Path,
+    service: &str,
+    opened: impl FnOnce(&Path) -> common::error::Result<Database>,
+) -> Result<Database, String> {
     let file = directory.join(format!("{service}.db"));
     keep_to_owner(&file).map_err(|error| format!("{} cannot be opened: {error}", file.display()))?;
-    Database::sqlite(service, &file, durability)
-        .map_err(|error| format!("{} cannot be opened: {}", file.display(), error.for_operator()))
+    opened(&file).map_err(|error| format!("{} cannot be opened: {}", file.display(), error.for_operator()))
 }
 
 /// Makes the directory when it is not there, for its owner alone: addresses and password hashes lie in it.

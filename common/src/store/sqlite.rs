@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::readers::Readers;
+pub(super) use self::readers::Snapshots;
 use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, Found, Refusal, Stored};
@@ -50,10 +51,10 @@ struct Job {
 }
 
 impl Sqlite {
-    pub(super) fn open(name: &str, file: &Path, durability: Durability) -> Result<Self> {
+    pub(super) fn open(name: &str, file: &Path, durability: Durability, snapshots: Snapshots) -> Result<Self> {
         let connection = connect(file, durability)?;
         schema::prepare(&connection).map_err(failed)?;
-        let readers = Arc::new(Readers::new(file, durability));
+        let readers = Arc::new(Readers::new(file, durability, snapshots));
         let tables = Arc::new(Tables::default());
         let (writer, jobs) = mpsc::channel(QUEUE);
         let writing = Writer { connection, tables: Arc::clone(&tables), readers: Arc::clone(&readers) };

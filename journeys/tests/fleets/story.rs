@@ -41,8 +41,12 @@ async fn a_request_can_be_followed_through_the_fleet() {
     })
     .await;
 
-    let proxy = fleet.log_of("nginx");
-    assert!(proxy.contains("an-order") && proxy.contains("a-farewell"), "{proxy}");
+    // nginx writes its line once the answer is sent, which may be after its client has read it.
+    eventually("nginx to have written of both", async || {
+        let proxy = fleet.log_of("nginx");
+        if proxy.contains("an-order") && proxy.contains("a-farewell") { Ok(()) } else { Err(proxy) }
+    })
+    .await;
     for name in fleet.names() {
         let log = fleet.log_of(&name);
         assert!(!log.contains(&ana.email), "{name} logs an address");

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use journeys::{Market, OwnShop, failpoints};
+use journeys::{Market, OwnShop, failpoints, souk};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -41,5 +41,8 @@ async fn dies_and_settles(at: &'static str) {
     shop.restart().await;
     let mut market = day.ends().await;
     let settled = market.settles(&admin).await;
-    println!("died at {at}: {} orders, settled in {settled:.1?}", market.orders().await);
+    // Beside the shop that runs, by its data alone.
+    let audit = souk(&["audit", "--within", "60", "--data", shop.data().to_str().unwrap()]).await;
+    assert_eq!((audit.code, audit.stdout.as_str()), (Some(0), ""), "{at}: {audit:?}");
+    println!("died at {at}: {} orders, settled in {settled:.1?}; {}", market.orders().await, audit.stderr.trim());
 }

@@ -26,11 +26,21 @@ type Header = [u8; 48];
 /// connections.
 static WAL_INDEXES: Mutex<BTreeMap<PathBuf, Weak<File>>> = Mutex::new(BTreeMap::new());
 
+/// What becomes of a read's snapshot. Whoever scrubs can end the snapshots of its own process only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Snapshots {
+    /// The next reads use it too.
+    Kept,
+    /// It ends with the read.
+    Ended,
+}
+
 pub(super) struct Readers {
     file: PathBuf,
     durability: Durability,
     // Before `index`, for fields are dropped in this order: see `WAL_INDEXES`.
     idle: Mutex<Vec<Reader>>,
+    /// `None` where snapshots end with their reads.
     index: OnceLock<Option<Arc<File>>>,
     /// Counts how often the writer has asked for snapshots to end.
     endings: AtomicU64,
@@ -45,10 +55,13 @@ struct Reader {
 }
 
 impl Readers {
-    pub(super) fn new(file: &Path, durability: Durability) -> Self {
-        let (file, index) = (file.to_owned(), OnceLock::new());
+    pub(super) fn new(file: &Path, durability: Durability, snapshots: Snapshots) -> Self {
+        let index = match snapshots {
+            Snapshots::Kept => OnceLock::new(),
+            Snapshots::Ended => OnceLock::from(None),
+        };
         Self {
-            file,
+            file: file.to_owned(),
             durability,
             index,
             idle: Mutex::default(),
@@ -156,5 +169,36 @@ impl Reader {
             self.connection.prepare_cached("COMMIT")?.execute([])?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether another process could cut the WAL after something was read and written.
+    fn is_in_the_way(snapshots: Snapshots) -> bool {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("s.db");
+        let other = connect(&file, Durability::Process).unwrap();
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        other.execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (1)").unwrap();
+        let readers = Readers::new(&file, Durability::Process, snapshots);
+        let read = || {
+            let largest =
+                |connection: &Connection| connection.query_row("SELECT max(n) FROM t", [], |row| row.get::<_, i64>(0));
+            readers.read(largest).unwrap()
+        };
+        assert_eq!(read(), 1);
+        other.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        let busy = other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+        assert_eq!(read(), 2);
+        busy
+    }
+
+    #[test]
+    fn a_command_beside_a_shop_is_in_nobodys_way() {
+        assert!(!is_in_the_way(Snapshots::Ended));
+        assert!(is_in_the_way(Snapshots::Kept), "or this shows nothing");
     }
 }
