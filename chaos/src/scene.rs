@@ -13,8 +13,8 @@ use tempfile::TempDir;
 const CUSTOMERS: usize = 40;
 const PRODUCTS: u64 = 12;
 /// More than a run sells, except for the last product, which is sold out soon.
-pub(crate) const STOCKED: u64 = 1_000_000;
-pub(crate) const SCARCE: u64 = 100;
+const STOCKED: u64 = 1_000_000;
+const SCARCE: u64 = 100;
 
 pub(crate) struct Scene {
     pub(crate) fleet: OwnFleet,

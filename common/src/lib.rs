@@ -16,6 +16,7 @@ pub mod http;
 pub mod id;
 pub mod input;
 pub mod money;
+pub mod mutant;
 pub mod outbox;
 pub mod page;
 pub mod problem;

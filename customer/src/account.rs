@@ -2,8 +2,10 @@
 //! from that (sessions that end) may come late and is never lost. How one is forgotten is in [`crate::erasure`].
 
 use common::auth::Role;
+use common::bus::Delivery;
 use common::clock::Timestamp;
 use common::contract::customer::CustomerId;
+use common::contract::shopping::OrderConfirmed;
 use common::error::{Error, Result};
 use common::input::{Fields, Input};
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,9 @@ pub(crate) struct Profile {
     pub(crate) phone: Option<Phone>,
     pub(crate) role: Role,
     pub(crate) addresses: Vec<Address>,
+    /// How many orders of theirs were ever confirmed.
+    #[serde(default)]
+    pub(crate) orders_confirmed: u64,
     pub(crate) created_at: Timestamp,
 }
 
@@ -72,13 +77,14 @@ pub(crate) struct ProfileView {
     phone: Option<Phone>,
     role: Role,
     addresses: Vec<Address>,
+    orders_confirmed: u64,
     created_at: Timestamp,
 }
 
 impl From<Profile> for ProfileView {
     fn from(profile: Profile) -> Self {
-        let Profile { id, email, phone, role, addresses, created_at, .. } = profile;
-        Self { id, email, phone, role, addresses, created_at }
+        let Profile { id, email, phone, role, addresses, orders_confirmed, created_at, .. } = profile;
+        Self { id, email, phone, role, addresses, orders_confirmed, created_at }
     }
 }
 
@@ -111,6 +117,21 @@ pub(crate) async fn change(app: &App, id: CustomerId, changes: Changes) -> Resul
         Ok(profile.clone())
     };
     app.accounts.edit(id, apply).await.map_err(taken_if_duplicate)
+}
+
+/// An order of somebody's was confirmed; nobody counts for one who is gone.
+pub(crate) async fn count_order(app: &App, confirmed: &Delivery<OrderConfirmed>) -> Result<()> {
+    let Some(customer) = confirmed.event.customer else { return Ok(()) };
+    let accounts = &app.accounts.0;
+    app.database
+        .once(confirmed, |tx| async move {
+            if let Some(Account::Open(mut profile)) = tx.get(accounts, customer).await? {
+                profile.orders_confirmed += 1;
+                tx.put(accounts, customer, &Account::Open(profile)).await?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// The body of a change of the password.
@@ -173,6 +194,8 @@ pub(crate) fn taken_if_duplicate(error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use common::bus::EventId;
+    use common::contract::shopping::OrderId;
     use common::error::Kind;
 
     use super::*;
@@ -207,6 +230,24 @@ mod tests {
         ] {
             assert_eq!(seen(change(&app, id, changes).await.unwrap()), (email.into(), number));
         }
+    }
+
+    #[tokio::test]
+    async fn each_confirmed_order_is_counted_once() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let confirmed = |customer| {
+            let event = OrderConfirmed { id: OrderId::new(), customer };
+            Delivery { id: EventId::new(), event }
+        };
+        let first = confirmed(Some(id));
+        for delivery in [&first, &first, &confirmed(Some(id)), &confirmed(Some(CustomerId::new())), &confirmed(None)] {
+            count_order(&app, delivery).await.unwrap();
+        }
+        assert_eq!(get(&app, id).await.unwrap().orders_confirmed, 2);
+        crate::erasure::erase(&app, id).await.unwrap();
+        count_order(&app, &confirmed(Some(id))).await.unwrap();
+        assert!(get(&app, id).await.is_err(), "who is gone stays gone");
     }
 
     #[tokio::test]

@@ -1,4 +1,6 @@
-//! The books of this service, as an audit reads them: whose accounts were deleted.
+//! The books of this service, as an audit reads them: whose accounts were deleted, and how many orders it has counted.
+
+use std::collections::HashMap;
 
 use common::contract::customer::CustomerId;
 use common::error::Result;
@@ -7,14 +9,22 @@ use common::store::Database;
 use crate::account::Account;
 use crate::store::Accounts;
 
-/// The accounts that were deleted.
-pub async fn erased(database: &Database) -> Result<Vec<CustomerId>> {
-    let mut erased = Vec::new();
-    let tell = |_: &str, account: Account| {
-        if let Account::Erased { id, .. } = account {
-            erased.push(id);
-        }
+/// All accounts.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// Those that were deleted.
+    pub deleted: Vec<CustomerId>,
+    /// How many confirmed orders each of the others has had, as it has heard.
+    pub orders: HashMap<CustomerId, u64>,
+}
+
+/// All accounts.
+pub async fn ledger(database: &Database) -> Result<Ledger> {
+    let mut ledger = Ledger::default();
+    let tell = |_: &str, account: Account| match account {
+        Account::Erased { id, .. } => ledger.deleted.push(id),
+        Account::Open(profile) => drop(ledger.orders.insert(profile.id, profile.orders_confirmed)),
     };
     Accounts::open(database)?.0.scan(tell).await?;
-    Ok(erased)
+    Ok(ledger)
 }

@@ -1,11 +1,12 @@
 //! What other services ask and announce: the sibling of `routes`. They ask for the keys alone, because what they must know about an
-//! account is in its tokens; and they say when they have erased one.
+//! account is in its tokens; and they say when they have erased one, or confirmed an order of it.
 
 use common::bus::{Bus, Delivery};
 use common::contract::customer::{CustomerDeleted, GetKeys};
 use common::contract::{products, shopping};
 
 use crate::App;
+use crate::account;
 use crate::erasure::{self, Service};
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
@@ -24,5 +25,10 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     bus.subscribe("customer", move |erased: Delivery<shopping::CustomerErased>| {
         let app = own.clone();
         async move { erasure::acknowledge(&app, &erased, erased.event.id, Service::Shopping).await }
+    });
+    let own = app.clone();
+    bus.subscribe("customer", move |confirmed: Delivery<shopping::OrderConfirmed>| {
+        let app = own.clone();
+        async move { account::count_order(&app, &confirmed).await }
     });
 }

@@ -52,6 +52,7 @@ pub(crate) async fn create(accounts: &Accounts, hasher: &Hasher, new: NewAccount
         phone: new.phone,
         role: new.role,
         addresses: Vec::new(),
+        orders_confirmed: 0,
         created_at: Timestamp::now(),
     };
     accounts.0.insert(profile.id, Account::Open(profile.clone())).await.map_err(taken_if_duplicate)?;

@@ -130,9 +130,9 @@ impl Part {
         self.wait_until_usable()
     }
 
-    /// As [`start`](Self::start), with one more variable in its environment, for this once.
-    pub fn start_with(&self, variable: &str, value: &str) -> Result<()> {
-        self.launch_with(&[(variable, value)])?;
+    /// As [`start`](Self::start), with more variables in its environment, for this once.
+    pub fn start_with(&self, environment: &[(&str, &str)]) -> Result<()> {
+        self.launch_with(environment)?;
         self.wait_until_usable()
     }
 

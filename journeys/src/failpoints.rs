@@ -52,6 +52,10 @@ pub const ALL: &[(&str, &str)] = &[
     ("products", "reply.products.confirm.after"),
     ("products", "ack.call.before"),
     ("products", "ack.call.after"),
+    // The order is counted with the account.
+    ("customer", "commit.accounts.before"),
+    ("customer", "ack.shopping.order-confirmed.before"),
+    ("customer", "ack.shopping.order-confirmed.after"),
     // An account is deleted, and everybody hears of it.
     ("customer", "commit.accounts.after@2"),
     ("customer", "publish.customer.deleted.before"),

@@ -20,6 +20,8 @@ use crate::forgery::signed_for;
 use crate::shop::Shop;
 use crate::{PASSWORD, eventually, new_email};
 
+/// The variable that names a rule which is to be broken.
+const MUTANT: &str = "SOUK_MUTANT";
 /// Fleets are heavy; beyond this, something is broken.
 const READY: Duration = Duration::from_mins(2);
 
@@ -109,7 +111,17 @@ impl OwnFleet {
 
     /// Starts an instance of a service that will die at a failpoint.
     pub async fn starts_failing(&self, name: &str, at: &'static str) {
-        self.with(name, move |part| match part.start_with(FAILPOINT, at) {
+        self.starts_with(name, vec![(FAILPOINT, at)]).await;
+    }
+
+    /// Starts an instance of a service in which a rule does not hold (`common/src/mutant.rs`), and which may also die at a failpoint.
+    pub async fn starts_broken(&self, name: &str, mutant: &'static str, at: Option<&'static str>) {
+        let dying = at.map(|at| (FAILPOINT, at));
+        self.starts_with(name, std::iter::once((MUTANT, mutant)).chain(dying).collect()).await;
+    }
+
+    async fn starts_with(&self, name: &str, environment: Vec<(&'static str, &'static str)>) {
+        self.with(name, move |part| match part.start_with(&environment) {
             // It was so quick.
             Err(_) if part.exited().is_some() => Ok(()),
             outcome => outcome,

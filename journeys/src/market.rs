@@ -98,10 +98,10 @@ impl Market {
     async fn balances(&self, admin: &Admin) -> Result<(), String> {
         let mut sold: BTreeMap<String, u64> = BTreeMap::new();
         for buyer in &self.buyers {
-            let mut placed = BTreeSet::new();
+            let (mut placed, mut confirmed) = (BTreeSet::new(), 0);
             for order in buyer.orders().await {
                 match order["status"].as_str() {
-                    Some("confirmed") => {}
+                    Some("confirmed") => confirmed += 1,
                     Some("rejected" | "refunded") => continue,
                     _ => return Err(format!("{order} is not at its end")),
                 }
@@ -116,6 +116,10 @@ impl Market {
                 let (more, fewer): (Vec<_>, Vec<_>) =
                     (placed.difference(&told).collect(), told.difference(&placed).collect());
                 return Err(format!("nobody was told of {more:?}, and {fewer:?} are gone"));
+            }
+            let profile = buyer.customer.profile().await;
+            if profile["orders_confirmed"] != confirmed {
+                return Err(format!("{confirmed} orders are confirmed, and not all counted, or twice: {profile}"));
             }
             let cart = buyer.customer.cart().await;
             if cart.status != 200 || !cart.items().is_empty() {

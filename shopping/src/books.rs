@@ -27,6 +27,8 @@ pub struct Entry {
     pub key: Option<String>,
     /// Where it stands.
     pub status: Status,
+    /// Whether it ever was confirmed.
+    pub was_confirmed: bool,
     /// Whether something is still to be done for it.
     pub is_under_way: bool,
     /// What was ordered.

@@ -251,6 +251,7 @@ impl Order {
             customer: self.customer,
             key: self.key.as_ref().map(ToString::to_string),
             status: self.status,
+            was_confirmed: self.history.iter().any(|step| step.status == Status::Confirmed),
             is_under_way: self.due.is_some(),
             lines: self.lines(),
             total: total(&self.items),

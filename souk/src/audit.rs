@@ -94,7 +94,7 @@ impl Databases {
     /// Reads all there is. Deletions first: what is deleted meanwhile cannot be missed elsewhere then.
     async fn read(&self, broker: Option<&AmqpOptions>) -> Result<Read, String> {
         let mut read =
-            Read { deleted: customer::books::erased(&self.customer).await.map_err(text)?, ..Read::default() };
+            Read { accounts: customer::books::ledger(&self.customer).await.map_err(text)?, ..Read::default() };
         for database in [&self.customer, &self.products, &self.shopping] {
             let waiting = database.waiting_events(MOST_EVENTS).await.map_err(text)?;
             read.outboxes.push((database.name(), waiting));

@@ -23,11 +23,13 @@ pub type OrderId = Id<Order>;
 pub struct OrderConfirmed {
     /// Which order.
     pub id: OrderId,
+    /// Whose; nobody's, when their account was deleted meanwhile.
+    pub customer: Option<CustomerId>,
 }
 
 impl Event for OrderConfirmed {
     const NAME: &'static str = "shopping.order-confirmed";
-    const LISTENERS: &'static [&'static str] = &[];
+    const LISTENERS: &'static [&'static str] = &["customer"];
 }
 
 /// A confirmed order is cancelled.

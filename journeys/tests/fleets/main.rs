@@ -8,6 +8,7 @@ mod dead_letters;
 mod erasure;
 mod failpoints;
 mod hot_product;
+mod mutants;
 mod outage;
 mod restart;
 mod story;

@@ -20,12 +20,13 @@ async fn the_profile_says_who_she_is() {
     let shop = Shop::shared().await;
     let ana = shop.new_customer("Ana").await;
     let profile = ana.profile().await.expect_status(200);
-    assert_eq!(members(&profile.body), ["addresses", "created_at", "email", "id", "phone", "role"]);
+    assert_eq!(members(&profile.body), ["addresses", "created_at", "email", "id", "orders_confirmed", "phone", "role"]);
     assert_eq!(profile.id(), ana.id);
     assert_eq!(profile["email"], *ana.email);
     assert_eq!(profile["phone"], Value::Null);
     assert_eq!(profile["role"], "customer");
     assert_eq!(profile["addresses"], json!([]));
+    assert_eq!(profile["orders_confirmed"], 0);
     let created = profile["created_at"].as_str().unwrap();
     assert!(created.starts_with("20") && created.ends_with('Z'), "{created}");
 }

@@ -165,6 +165,7 @@ async fn an_admin_can_explain_an_order() {
         "shopping state pending",
         "shopping call products.reserve",
         "products stock held",
+        "shopping payment open",
         "shopping payment pay",
         "shopping call products.confirm",
         "products stock sold",

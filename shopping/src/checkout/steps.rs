@@ -58,12 +58,14 @@ async fn reserve(app: &App, order: &Order) -> Result<Order> {
     let charge = order.charge(&items)?;
     let provider = app.payments.provider(charge.means.method())?;
     // Before the order says that it is reserved: with a payment, it always has the name under which the provider knows it.
-    let payment = match final_word(app, id, Entry::of(Kind::Payment, "open", provider.open(&charge)).await).await? {
-        (Ok(payment), _) => payment,
+    let opened = Entry::of(Kind::Payment, "open", provider.open(&charge)).await;
+    let (payment, opened) = match final_word(app, id, opened).await? {
+        (Ok(payment), opened) => (payment, opened),
         (Err(error), entry) => return reject(app, id, error, "payment-refused", true, entry).await,
     };
     update(app, id, move |order| {
         order.log(entry.clone());
+        order.log(opened.clone());
         order.reserve(&items, &payment)
     })
     .await
@@ -189,7 +191,7 @@ async fn finish(app: &App, id: OrderId, entry: Entry) -> Result<Order> {
                 cart.take(order.lines().into_iter().map(|line| (line.product, line.quantity)));
                 tx.put(&app.carts.0, customer, &cart).await?;
             }
-            tx.emit(&OrderConfirmed { id })?;
+            tx.emit(&OrderConfirmed { id, customer: order.customer() })?;
             tx.put(&app.orders.0, id, &order).await?;
             Ok(order)
         })

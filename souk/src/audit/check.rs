@@ -6,6 +6,7 @@ use common::bus::Counted;
 use common::contract::customer::CustomerId;
 use common::contract::products::{ProductId, ReservationId};
 use common::contract::shopping::OrderId;
+use customer::books::Ledger;
 use products::books::{Claim, Claimed, Shelf};
 use serde::Deserialize;
 use shopping::books::Entry;
@@ -29,8 +30,7 @@ pub(super) struct Read {
     pub(super) bank: Vec<DemoPayment>,
     pub(super) shelves: Vec<Shelf>,
     pub(super) claims: Vec<Claimed>,
-    /// Accounts that were deleted.
-    pub(super) deleted: Vec<CustomerId>,
+    pub(super) accounts: Ledger,
     pub(super) erased_in_products: HashSet<CustomerId>,
     pub(super) erased_in_shopping: HashSet<CustomerId>,
     /// Whose carts are not empty.
@@ -44,7 +44,7 @@ pub(super) struct Read {
 impl Read {
     /// What was looked at, in a line.
     pub(super) fn summary(&self, told: usize) -> String {
-        let Self { orders, bank, shelves, claims, deleted, .. } = self;
+        let Self { orders, bank, shelves, claims, accounts, .. } = self;
         let dead = self.broker.map_or(String::new(), |counted| format!(", {} dead letters", counted.dead));
         format!(
             "{} orders ({told} told to clients), {} payments of the demo bank, {} products, {} claims, {} deleted accounts{dead}",
@@ -52,7 +52,7 @@ impl Read {
             bank.len(),
             shelves.len(),
             claims.len(),
-            deleted.len()
+            accounts.deleted.len()
         )
     }
 }
@@ -232,7 +232,7 @@ fn events(read: &Read, breaches: &mut Vec<String>) {
     {
         breaches.push(format!("{} events wait for their listeners", counted.waiting));
     }
-    for customer in &read.deleted {
+    for customer in &read.accounts.deleted {
         for (service, erased) in [("products", &read.erased_in_products), ("shopping", &read.erased_in_shopping)] {
             if !erased.contains(customer) {
                 breaches.push(format!("{service} has not erased the deleted account {customer}"));
@@ -242,9 +242,19 @@ fn events(read: &Read, breaches: &mut Vec<String>) {
             breaches.push(format!("the deleted account {customer} has a cart"));
         }
     }
-    let deleted: HashSet<&CustomerId> = read.deleted.iter().collect();
+    let deleted: HashSet<&CustomerId> = read.accounts.deleted.iter().collect();
     for entry in read.orders.iter().filter(|entry| entry.customer.is_some_and(|customer| deleted.contains(&customer))) {
         breaches.push(format!("order {} leads to an account that is deleted", entry.order));
+    }
+    let mut confirmed: HashMap<CustomerId, u64> = HashMap::new();
+    for customer in read.orders.iter().filter(|entry| entry.was_confirmed).filter_map(|entry| entry.customer) {
+        *confirmed.entry(customer).or_default() += 1;
+    }
+    for (customer, counted) in &read.accounts.orders {
+        let confirmed = confirmed.remove(customer).unwrap_or_default();
+        if *counted != confirmed {
+            breaches.push(format!("account {customer} has counted {counted} orders, {confirmed} were confirmed"));
+        }
     }
 }
 

@@ -24,6 +24,7 @@ use super::wire::{self, MAX_BODY, VERSION};
 use super::{Phase, Shared};
 use crate::bus::{HANDLING_TIMEOUT, Listener, Message, Unheard};
 use crate::error::Result;
+use crate::mutant::Mutant;
 use crate::{failpoint, request_id};
 
 /// Events of one queue that are handled at the same time, and that the broker hands over before the first is done: enough to
@@ -157,14 +158,17 @@ impl Work for Listening {
         tokio::spawn(async move {
             // Without a hand it goes back to the queue when the channel is closed.
             let Some(hand) = listening.hand().await else { return };
+            let too_early = Mutant::AckBeforeCommit.is_alive();
+            if too_early {
+                let_go(&delivery).await;
+            }
             let outcome = listening.hear(&delivery).await;
-            match &outcome {
-                Ok(()) => let_go(&delivery).await,
-                Err(failure) => {
-                    if listening.put_away(&delivery, failure).await {
-                        let_go(&delivery).await;
-                    }
-                }
+            let is_safe = match &outcome {
+                Ok(()) => true,
+                Err(failure) => listening.put_away(&delivery, failure).await,
+            };
+            if is_safe && !too_early {
+                let_go(&delivery).await;
             }
             drop(in_hand);
             if let Err(Failure::Transient(_)) = outcome {

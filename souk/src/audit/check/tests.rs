@@ -22,6 +22,7 @@ fn entry(status: Status, paid: payment::Status, pieces: u64, product: ProductId)
         customer: Some(CustomerId::new()),
         key: Some("key".to_owned()),
         status,
+        was_confirmed: captures > 0,
         is_under_way: false,
         lines: vec![Line { product, quantity }],
         total: Some(PRICE),
@@ -48,6 +49,7 @@ impl Shop {
         waiting.is_under_way = true;
         let gone = CustomerId::new();
         let told = vec![told(&bought, Status::Confirmed), told(&back, Status::Confirmed)];
+        let counted = [&bought, &back].into_iter().map(|entry| (entry.customer.unwrap(), 1)).collect();
         let holds = vec![waiting.reservation];
         let books = Books { available: 7, reserved: 1, sold: 2 };
         let claims = vec![claimed(&bought, Claim::Sold), claimed(&back, Claim::Ended), claimed(&waiting, Claim::Held)];
@@ -55,8 +57,8 @@ impl Shop {
             bank: vec![paid, refunded, set_aside],
             shelves: vec![Shelf { product, books, stocked: 10, holds }],
             claims,
+            accounts: Ledger { deleted: vec![gone], orders: counted },
             orders: vec![bought, back, waiting],
-            deleted: vec![gone],
             erased_in_products: HashSet::from([gone]),
             erased_in_shopping: HashSet::from([gone]),
             outboxes: vec![("customer", 0), ("products", 0), ("shopping", 0)],
@@ -92,6 +94,7 @@ fn every_breach_is_told() {
         ("one key got orders", |shop| {
             // The owner is forgotten since.
             (shop.read.orders[0].customer, shop.read.orders[1].customer) = (None, None);
+            shop.read.accounts.orders.clear();
             shop.told[1].customer = shop.told[0].customer;
         }),
         ("is Paid and not at its end", |shop| {
@@ -139,12 +142,20 @@ fn every_breach_is_told() {
         ("shopping has not erased the deleted account", |shop| shop.read.erased_in_shopping.clear()),
         ("products has not erased the deleted account", |shop| shop.read.erased_in_products.clear()),
         ("has a cart", |shop| {
-            let gone = shop.read.deleted[0];
+            let gone = shop.read.accounts.deleted[0];
             shop.read.with_carts.insert(gone);
         }),
         ("leads to an account that is deleted", |shop| {
-            let gone = shop.read.deleted[0];
+            let gone = shop.read.accounts.deleted[0];
             shop.read.orders[2].customer = Some(gone);
+        }),
+        ("has counted 2 orders, 1 were confirmed", |shop| {
+            let customer = shop.read.orders[0].customer.unwrap();
+            shop.read.accounts.orders.insert(customer, 2);
+        }),
+        ("has counted 0 orders, 1 were confirmed", |shop| {
+            let customer = shop.read.orders[1].customer.unwrap();
+            shop.read.accounts.orders.insert(customer, 0);
         }),
     ];
     for (breach, break_it) in breaks {
