@@ -10,6 +10,7 @@ mod collection;
 mod combine;
 mod commit;
 mod find;
+mod mentions;
 mod mongo;
 mod sqlite;
 mod tx;
@@ -28,6 +29,7 @@ pub use self::collection::Collection;
 use self::combine::Combiner;
 use self::commit::{Commit, Refusal, Stored};
 pub use self::find::{Direction, Find, Index};
+pub use self::mentions::{Mention, Search};
 use self::sqlite::Snapshots;
 pub use self::tx::Tx;
 use crate::bus::{Delivery, Event, EventId, Message};
@@ -140,6 +142,16 @@ impl Database {
     /// How many events wait in the outbox; `most` when there are more.
     pub async fn waiting_events(&self, most: usize) -> Result<usize> {
         self.pending_events(most).await.map(|events| events.len())
+    }
+
+    /// Everything in the database in which one of the words is written, whether this version knows the collection or not; case does not
+    /// matter. For whoever makes sure that nothing is left of somebody; it reads all there is.
+    pub async fn mentions(&self, words: &[String]) -> Result<Search> {
+        let words: Arc<[String]> = words.iter().map(|word| word.to_lowercase()).collect();
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.mentions(words).await,
+            Engine::Mongo(mongo) => mongo.mentions(&words).await,
+        }
     }
 
     /// Changes several documents at once, all or nothing. What was read is guarded too: when another writer changed any of it

@@ -56,6 +56,8 @@ mod find;
 mod home;
 #[path = "store/keep.rs"]
 mod keep;
+#[path = "store/mentions.rs"]
+mod mentions;
 #[path = "store/once.rs"]
 mod once;
 #[path = "store/run.rs"]

@@ -3,6 +3,7 @@
 //! [`check`], which knows no database.
 
 mod check;
+mod erased;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -11,48 +12,101 @@ use std::time::{Duration, Instant};
 
 use common::bus::{AmqpOptions, Counted, DeadLetters};
 use common::contract;
+use common::contract::customer::CustomerId;
 use common::store::Database;
 
 use self::check::{Read, Told};
-use crate::options::{Audit, Books};
+pub(crate) use self::erased::Erased;
+use crate::options::{Audit, Books, Wanted};
 
 /// What is under way is looked at again after this.
 const GLANCE: Duration = Duration::from_millis(250);
 /// Events of an outbox that are counted.
 const MOST_EVENTS: usize = 10_000;
 
+/// What an audit has to say.
+#[derive(Default)]
+struct Findings {
+    /// A line each.
+    breaches: Vec<String>,
+    /// What was looked at.
+    summary: String,
+}
+
 /// Carries out the command. Errors: a breach, or something could not be read.
 pub(crate) async fn run(command: Audit) -> Result<(), String> {
-    let (books, broker, orders, within) = command.settle()?;
-    let told = orders.as_deref().map(told).transpose()?.unwrap_or_default();
-    let databases = Databases::open(&books)?;
-    let begun = Instant::now();
-    let outcome = loop {
-        let read = databases.read(broker.as_ref()).await;
-        match read {
-            Ok(read) => {
-                let breaches = check::check(&read, &told);
-                if breaches.is_empty() || begun.elapsed() >= within {
-                    break Ok((read, breaches));
-                }
-            }
-            Err(error) if begun.elapsed() >= within => break Err(error),
-            Err(_) => {}
-        }
-        // There is no event that says of several databases and a broker that they have come to rest.
-        rocket::tokio::time::sleep(GLANCE).await;
-    };
+    let wanted = command.settle()?;
+    let databases = Databases::open(&wanted.books)?;
+    let outcome = findings(&databases, &wanted).await;
     databases.close().await;
-    let (read, breaches) = outcome?;
+    let Findings { breaches, summary } = outcome?;
     let mut out = std::io::stdout().lock();
     for breach in &breaches {
         writeln!(out, "{breach}").map_err(|error| error.to_string())?;
     }
-    eprintln!("{}", read.summary(told.len()));
+    eprintln!("{summary}");
     match breaches.len() {
         0 => Ok(()),
         1 => Err("1 breach".to_owned()),
         more => Err(format!("{more} breaches")),
+    }
+}
+
+async fn findings(databases: &Databases, wanted: &Wanted) -> Result<Findings, String> {
+    if let Some(erased) = &wanted.erased {
+        is_deleted(databases, erased.customer).await?;
+        let logs = erased::logs(erased)?;
+        let mut found = until_settled(databases, wanted, &Look::Traces(erased)).await?;
+        found.breaches.extend(logs.breaches);
+        found.summary = format!("{}, {}", found.summary, logs.summary);
+        return Ok(found);
+    }
+    let told = wanted.told.as_deref().map(told).transpose()?.unwrap_or_default();
+    until_settled(databases, wanted, &Look::Balance(told)).await
+}
+
+async fn is_deleted(databases: &Databases, customer: CustomerId) -> Result<(), String> {
+    let accounts = customer::books::ledger(&databases.customer).await.map_err(text)?;
+    if accounts.deleted.contains(&customer) {
+        Ok(())
+    } else if accounts.orders.contains_key(&customer) {
+        Err(format!("the account {customer} is not deleted"))
+    } else {
+        Err(format!("there never was an account {customer}"))
+    }
+}
+
+/// What is looked for.
+enum Look<'w> {
+    /// Whether the books balance, also with what clients were told.
+    Balance(Vec<Told>),
+    /// What is left of somebody.
+    Traces(&'w Erased),
+}
+
+impl Look<'_> {
+    async fn once(&self, databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Findings, String> {
+        match self {
+            Self::Balance(told) => {
+                let read = databases.read(broker).await?;
+                Ok(Findings { breaches: check::check(&read, told), summary: read.summary(told.len()) })
+            }
+            Self::Traces(erased) => erased::look(databases, broker, erased).await,
+        }
+    }
+}
+
+/// Looks until there is no breach, or the time is over.
+async fn until_settled(databases: &Databases, wanted: &Wanted, look: &Look<'_>) -> Result<Findings, String> {
+    let begun = Instant::now();
+    loop {
+        let looked = look.once(databases, wanted.broker.as_ref()).await;
+        let is_settled = looked.as_ref().is_ok_and(|findings| findings.breaches.is_empty());
+        if is_settled || begun.elapsed() >= wanted.within {
+            return looked;
+        }
+        // There is no event that says of several databases and a broker that they have come to rest.
+        rocket::tokio::time::sleep(GLANCE).await;
     }
 }
 
@@ -95,7 +149,7 @@ impl Databases {
     async fn read(&self, broker: Option<&AmqpOptions>) -> Result<Read, String> {
         let mut read =
             Read { accounts: customer::books::ledger(&self.customer).await.map_err(text)?, ..Read::default() };
-        for database in [&self.customer, &self.products, &self.shopping] {
+        for database in self.all() {
             let waiting = database.waiting_events(MOST_EVENTS).await.map_err(text)?;
             read.outboxes.push((database.name(), waiting));
         }
@@ -112,8 +166,12 @@ impl Databases {
         Ok(read)
     }
 
+    fn all(&self) -> [&Database; 3] {
+        [&self.customer, &self.products, &self.shopping]
+    }
+
     pub(crate) async fn close(&self) {
-        for database in [&self.customer, &self.products, &self.shopping] {
+        for database in self.all() {
             database.close().await;
         }
     }

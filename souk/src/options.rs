@@ -3,15 +3,15 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
-use common::bus::AmqpOptions;
-use common::config::Environment;
-use common::contract::shopping::OrderId;
 use common::telemetry::{Dsn, Format, Reporting};
 use serde::Deserialize;
+
+mod books;
+
+pub(crate) use self::books::{Audit, Books, Broker, Explain, Wanted};
 
 const DEFAULT_FILE: &str = "souk.toml";
 const DEFAULT_DATA: &str = "./data";
@@ -163,139 +163,6 @@ pub(crate) enum Dlq {
     },
 }
 
-#[derive(Args)]
-pub(crate) struct Audit {
-    /// What clients were told: a line of JSON {customer, key, order, status} for each answer that an order got
-    #[arg(long, value_name = "FILE")]
-    orders: Option<PathBuf>,
-    /// Wait so many seconds at most for what is still under way
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
-    within: Duration,
-    #[command(flatten)]
-    of: Place,
-    #[arg(long, value_name = "URL", help = "A fleet's RabbitMQ [env: AMQP_URL, or a file by AMQP_URL_FILE]")]
-    amqp_url: Option<String>,
-    #[arg(long, value_name = "PREFIX", help = "What the shop's names on the broker begin with [env: AMQP_PREFIX]")]
-    amqp_prefix: Option<String>,
-}
-
-/// Seconds, with or without their unit.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').unwrap_or(text).parse();
-    number.map(Duration::from_secs).map_err(|_| "must be a number of seconds".to_owned())
-}
-
-/// Where the books of a shop are.
-pub(crate) enum Books {
-    /// In the shop on this directory.
-    Directory(PathBuf),
-    /// In a fleet's databases, whose names begin with a prefix.
-    MongoDb { uri: String, prefix: String },
-}
-
-/// Whose books: a one-process shop's directory, or a fleet's databases.
-#[derive(Args)]
-pub(crate) struct Place {
-    /// Directory of a one-process shop's data [default: ./data]
-    #[arg(long, env = "SOUK_DATA", value_name = "DIR", conflicts_with = "mongodb_uri")]
-    data: Option<PathBuf>,
-    #[arg(long, value_name = "URI", help = "A fleet's MongoDB [env: MONGODB_URI, or a file by MONGODB_URI_FILE]")]
-    mongodb_uri: Option<String>,
-    /// What the names of a fleet's databases begin with; the rest is the service's name
-    #[arg(long, value_name = "PREFIX", default_value = "souk_")]
-    database_prefix: String,
-}
-
-impl Place {
-    fn settle(self, environment: &mut Environment) -> Books {
-        let named = self.data.is_some();
-        match self.mongodb_uri.or_else(|| environment.optional("MONGODB_URI").filter(|_| !named)) {
-            Some(uri) => Books::MongoDb { uri, prefix: self.database_prefix },
-            None => Books::Directory(self.data.unwrap_or_else(|| DEFAULT_DATA.into())),
-        }
-    }
-}
-
-impl Audit {
-    /// Whose books, which broker, what was told, and how long to wait.
-    pub(crate) fn settle(self) -> Result<(Books, Option<AmqpOptions>, Option<PathBuf>, Duration), String> {
-        let mut environment = Environment::of_process();
-        let books = self.of.settle(&mut environment);
-        if let Some(problem) = environment.problems().first() {
-            return Err(problem.clone());
-        }
-        let broker = match books {
-            Books::Directory(_) => None,
-            Books::MongoDb { .. } => {
-                let broker = Broker { amqp_url: self.amqp_url, amqp_prefix: self.amqp_prefix, data: None };
-                Some(broker.over(environment)?)
-            }
-        };
-        Ok((books, broker, self.orders, self.within))
-    }
-}
-
-#[derive(Args)]
-pub(crate) struct Explain {
-    /// Id of the order
-    id: String,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    of: Place,
-}
-
-impl Explain {
-    /// Whose books, which order, and whether as JSON.
-    pub(crate) fn settle(self) -> Result<(Books, OrderId, bool), String> {
-        let mut environment = Environment::of_process();
-        let books = self.of.settle(&mut environment);
-        if let Some(problem) = environment.problems().first() {
-            return Err(problem.clone());
-        }
-        let order = self.id.parse().map_err(|problem| format!("{:?} {problem}", self.id))?;
-        Ok((books, order, self.json))
-    }
-}
-
-/// Which broker is meant, in the words of the services' environment.
-#[derive(Args)]
-pub(crate) struct Broker {
-    #[arg(long, value_name = "URL", help = "A fleet's RabbitMQ [env: AMQP_URL, or a file by AMQP_URL_FILE]")]
-    amqp_url: Option<String>,
-    #[arg(long, value_name = "PREFIX", help = "What the shop's names on the broker begin with [env: AMQP_PREFIX]")]
-    amqp_prefix: Option<String>,
-    /// A one-process shop: it has no dead letters, and is told so
-    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "amqp_url")]
-    data: Option<PathBuf>,
-}
-
-const NO_BROKER: &str = "\
-there is no broker to look at: name a fleet's with --amqp-url or AMQP_URL. The one-process shop has none and parks nothing: an \
-event that a service cannot handle stays in the outbox of the one that announced it, is tried again at most a minute later, and \
-says so in the log";
-
-impl Broker {
-    /// The broker that is meant. Errors: none is named, as for a one-process shop.
-    pub(crate) fn settle(self) -> Result<AmqpOptions, String> {
-        self.over(Environment::of_process())
-    }
-
-    fn over(self, mut environment: Environment) -> Result<AmqpOptions, String> {
-        if self.data.is_some() {
-            return Err(NO_BROKER.to_owned());
-        }
-        let url = self.amqp_url.or_else(|| environment.optional("AMQP_URL"));
-        let prefix = self.amqp_prefix.or_else(|| environment.optional("AMQP_PREFIX")).unwrap_or_default();
-        if let Some(problem) = environment.problems().first() {
-            return Err(problem.clone());
-        }
-        let url = url.ok_or(NO_BROKER)?;
-        Ok(AmqpOptions { url, name: format!("souk-{}", std::process::id()), prefix })
-    }
-}
-
 /// Which shop is meant: the one-process shop on a directory, or a fleet by the database of its service `customer`.
 #[derive(Args)]
 pub(crate) struct Of {
@@ -442,7 +309,9 @@ mod tests {
         let of = |arguments: &[&str], variables: &[(&str, &str)]| {
             let souk = Souk::try_parse_from(["souk", "dlq", "list"].iter().chain(arguments)).unwrap();
             let Command::Dlq(Dlq::List { broker, .. }) = souk.command() else { panic!("not dlq list") };
-            broker.over(Environment::of(variables.iter().copied())).map(|options| (options.url, options.prefix))
+            broker
+                .over(common::config::Environment::of(variables.iter().copied()))
+                .map(|options| (options.url, options.prefix))
         };
         let environment = [("AMQP_URL", "amqp://a"), ("AMQP_PREFIX", "qa.")];
         assert_eq!(of(&[], &environment), Ok(("amqp://a".into(), "qa.".into())));

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::types::Value as Sql;
+use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -24,7 +24,7 @@ pub(super) use self::readers::Snapshots;
 use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, Found, Refusal, Stored};
-use super::{Durability, Find, Index};
+use super::{Durability, Find, Index, Search};
 use crate::bus::Message;
 use crate::error::{Error, Result};
 use crate::page::Cursor;
@@ -102,6 +102,30 @@ impl Sqlite {
             let mut statement = connection.prepare_cached(&table.scan)?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             statement.query_map((after, limit), |row| Ok((row.get("id")?, stored(row)?)))?.collect()
+        })
+        .await
+    }
+
+    /// Every table, column by column, but for the indexes of words, which say only what is in a document.
+    pub(super) async fn mentions(&self, words: Arc<[String]>) -> Result<Search> {
+        self.query(move |connection| {
+            let mut search = Search::default();
+            let tables: Vec<String> = connection
+                .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for table in tables {
+                let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\""))?;
+                let columns = statement.column_count();
+                let id = statement.column_index("id").unwrap_or_default();
+                let mut rows = statement.query([])?;
+                while let Some(row) = rows.next()? {
+                    let cells = (0..columns).map(|at| row.get_ref(at).map(text_of));
+                    let cells = cells.collect::<rusqlite::Result<Vec<_>>>()?;
+                    search.look(&words, &table, cells.get(id).map_or("", |id| id), cells.join(" "));
+                }
+            }
+            Ok(search)
         })
         .await
     }
@@ -221,6 +245,15 @@ fn connect(file: &Path, durability: Durability) -> Result<Connection> {
     );
     connection.execute_batch(&settings).map_err(failed)?;
     Ok(connection)
+}
+
+fn text_of(cell: ValueRef<'_>) -> String {
+    match cell {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    }
 }
 
 /// Every statement that reads documents begins with `version, doc`.

@@ -1,8 +1,9 @@
 //! Somebody leaves while a service is down. The receipt says so, and is complete when the service has come back.
 
-use journeys::{OwnFleet, erased_everywhere, time_until};
-use lapin::options::QueuePurgeOptions;
-use lapin::{Connection, ConnectionProperties};
+use journeys::{Customer, OwnFleet, erased_everywhere, eventually, time_until};
+use lapin::options::{BasicPublishOptions, QueuePurgeOptions};
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use tokio::task::spawn_blocking;
 
 use crate::support::{BACK_WITHIN, is_forgotten_everywhere, plenty};
 
@@ -34,6 +35,32 @@ async fn a_service_that_was_down_erases_when_it_returns() {
     println!("shopping back: erased after {took:?}");
     assert!(took < BACK_WITHIN, "{took:?}");
     is_forgotten_everywhere(&ana).await;
+    let nothing = traces(&fleet, &ana).await;
+    assert_eq!(nothing.0, Some(0), "{}", nothing.1);
+
+    // Somebody writes to her all the same, and nobody can handle it.
+    let connection = Connection::connect(fleet.amqp_url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let (letter, how) = (format!("to {}", ana.email), (BasicPublishOptions::default(), BasicProperties::default()));
+    channel.basic_publish("".into(), "shopping.customer".into(), how.0, letter.as_bytes(), how.1).await.unwrap();
+    connection.close(200, "".into()).await.unwrap();
+    let (code, said) = eventually("the letter to be parked", async || {
+        let (code, said) = traces(&fleet, &ana).await;
+        if said.contains("dead letter") { Ok((code, said)) } else { Err(said) }
+    })
+    .await;
+    assert!(code == Some(1) && said.contains("of shopping.customer"), "{said}");
+}
+
+/// What `souk audit --erased` says of somebody, with all logs of the fleet.
+async fn traces(fleet: &OwnFleet, ana: &Customer) -> (Option<i32>, String) {
+    let mut souk = fleet.souk();
+    souk.args(["audit", "--within", "10", "--erased", &ana.id, "--word", &ana.email]);
+    let logs = tempfile::tempdir().unwrap();
+    fleet.keep_logs(logs.path());
+    souk.arg("--log").arg(logs.path());
+    let output = spawn_blocking(move || souk.output().unwrap()).await.unwrap();
+    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
 /// The broker loses the deletion before `shopping` has heard of it. It is asked again.

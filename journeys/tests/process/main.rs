@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crash;
+mod erased;
 mod failpoints;
 mod late_payment;
 mod restart;

@@ -10,7 +10,7 @@ use mongodb::options::{FindOptions, Hint};
 use serde_json::Value;
 
 use super::super::commit::{Found, Stored};
-use super::super::{Direction, Find, Index};
+use super::super::{Direction, Find, Index, Search};
 use super::link::{Failure, ON_THE_SERVER};
 use super::schema::{WORDS, path, present, range};
 use super::{Mongo, for_good, stored, value, words};
@@ -48,6 +48,43 @@ impl Mongo {
             stored(raw).transpose().map(|stored| Ok((id?.to_owned(), stored?)))
         };
         rows.iter().filter_map(row).collect()
+    }
+
+    /// Every collection, as JSON text.
+    pub(in super::super) async fn mentions(&self, words: &[String]) -> Result<Search> {
+        let mut search = Search::default();
+        let collections = self.link.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
+        for name in collections.into_iter().filter(|name| !name.starts_with("system.")) {
+            let mut after = Bson::MinKey;
+            loop {
+                let (collection, condition) = (name.clone(), doc! {"_id": {"$gt": after}});
+                let page = self
+                    .link
+                    .read(move |database| async move {
+                        let mut options = FindOptions::builder().max_time(ON_THE_SERVER).build();
+                        options.sort = Some(doc! {"_id": 1});
+                        options.limit = i64::try_from(TOGETHER).ok();
+                        all(&for_good(&database, &collection), condition, options).await
+                    })
+                    .await?;
+                let Some(last) = page.last() else { break };
+                let documents = page.iter().map(|raw| Document::try_from(raw.as_ref()));
+                for document in documents {
+                    let document = document.map_err(|error| Error::internal(format!("MongoDB: {error}")))?;
+                    let id = document.get("_id").cloned().unwrap_or(Bson::Null);
+                    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+                    let text = serde_json::to_string(&document).map_err(Error::internal)?;
+                    search.look(words, &name, &id, text);
+                }
+                after = last
+                    .get("_id")
+                    .ok()
+                    .flatten()
+                    .and_then(|id| Bson::try_from(id).ok())
+                    .ok_or_else(|| Error::internal("MongoDB: a document without an id"))?;
+            }
+        }
+        Ok(search)
     }
 
     pub(in super::super) async fn find_each(
