@@ -2,6 +2,7 @@
 //! logged of each request, a graceful stop, JSON bodies and queries that become typed input. Errors are `problem`'s.
 
 mod stop;
+mod turns;
 
 use std::collections::HashSet;
 use std::io::ErrorKind as Io;
@@ -15,11 +16,11 @@ use rocket::http::{Header, Method};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::route::{self, Handler};
 use rocket::{Build, Config, Response, Rocket, Route};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::stop::Stopping;
 pub use self::stop::{DRAIN, run};
+use self::turns::Turns;
 use crate::bus::ms;
 use crate::error::{Error, FieldError, Result};
 use crate::input::{self, Input};
@@ -51,8 +52,8 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         shutdown: Shutdown { ctrlc: false, signals: HashSet::new(), grace: 2, mercy: 2, ..Shutdown::default() },
         ..Config::release_default()
     };
-    let turns = Turns(Semaphore::new(TURNS));
-    rocket::custom(config).attach(Always).manage(Stopping::default()).manage(turns).register("/", problem::catchers())
+    let rocket = rocket::custom(config).attach(Always).manage(Stopping::default()).manage(Turns::new(TURNS));
+    rocket.register("/", problem::catchers())
 }
 
 /// The routes of a service, as they are to be mounted: what they do is done in the name of their request (see
@@ -101,9 +102,6 @@ const TURNS: usize = 64;
 /// Who has waited so long for a turn is told to come again: there must be time left to be served in.
 const TURN_WITHIN: Duration = Duration::from_secs(2);
 
-/// See [`TURNS`].
-struct Turns(Semaphore);
-
 #[derive(Clone)]
 struct InRequest {
     handler: Box<dyn Handler>,
@@ -124,9 +122,9 @@ impl Handler for InRequest {
         }
         let deadline = Instant::now() + LONGEST;
         let _turn = match request.rocket().state::<Turns>().filter(|_| self.limit == Limit::Turn) {
-            Some(turns) => match tokio::time::timeout(TURN_WITHIN, turns.0.acquire()).await {
-                Ok(turn) => Some(turn),
-                Err(_) => return route::Outcome::from(request, Error::busy("Too many are being served; try again.")),
+            Some(turns) => match turns.take(TURN_WITHIN).await {
+                Some(turn) => Some(turn),
+                None => return route::Outcome::from(request, Error::busy("Too many are being served; try again.")),
             },
             None => None,
         };
@@ -328,10 +326,13 @@ mod tests {
     #[rocket::async_test]
     async fn who_waits_too_long_for_a_turn_is_told_to_come_again() {
         let shop = shop().await;
-        let turns = &shop.rocket().state::<Turns>().unwrap().0;
-        let all_but_one = turns.acquire_many(u32::try_from(TURNS - 1).unwrap()).await.unwrap();
+        let turns = shop.rocket().state::<Turns>().unwrap();
+        let mut all_but_one = Vec::new();
+        for _ in 1..TURNS {
+            all_but_one.push(turns.take(Duration::ZERO).await.unwrap());
+        }
         assert_eq!(shop.get("/thing").dispatch().await.status(), Status::Ok);
-        let last = turns.acquire().await.unwrap();
+        let last = turns.take(Duration::ZERO).await.unwrap();
         let told = shop.get("/thing").dispatch().await;
         assert_eq!((told.status(), told.headers().get_one("Retry-After")), (Status::ServiceUnavailable, Some("2")));
         assert!(told.into_string().await.unwrap().contains("urn:souk:problem:busy"));

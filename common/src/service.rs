@@ -2,7 +2,7 @@
 //! port first and finds database and broker when they are there; until then it is not ready and answers 503. What the
 //! services have of their own is in their `main.rs`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::str::FromStr;
 
@@ -43,14 +43,43 @@ struct Settings {
     telemetry: Telemetry,
 }
 
-/// Runs a service until it is told to stop. `start` makes its `App` and mounts its routes; it is not called when
+/// Runs a service until it is told to stop; or, with the argument `health`, asks the instance that its environment describes whether it is
+/// ready, and exits with 0 when it is. `start` makes its `App` and mounts its routes; it is not called when
 /// anything is wrong with the environment: then all of it is told, and nothing is started.
 pub fn run(
     name: &'static str,
     environment: Environment,
     start: impl FnOnce(&Service) -> Result<Rocket<Build>> + Send,
 ) -> ExitCode {
-    let outcome = rocket::execute(async move {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => serve(name, environment, start),
+        ["health"] => address(environment).and_then(health::ask),
+        _ => Err(format!("usage: {name} [health]; its settings are in the environment (.env.example)")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{name}: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where this service's instance is to be asked, from the same machine.
+fn address(mut environment: Environment) -> std::result::Result<SocketAddr, String> {
+    let address = environment.optional("ADDRESS").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let address = if address.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address };
+    let port = environment.required::<Port>("PORT");
+    port.map(|port| SocketAddr::new(address, port.0)).ok_or_else(|| environment.problems().join("; "))
+}
+
+fn serve(
+    name: &'static str,
+    environment: Environment,
+    start: impl FnOnce(&Service) -> Result<Rocket<Build>> + Send,
+) -> std::result::Result<(), String> {
+    rocket::execute(async move {
         // Before anyone makes a connection: MongoDB's driver and RabbitMQ's could each bring a provider of their own. It is
         // an error only when there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -66,20 +95,14 @@ pub fn run(
             }
             other => format!("the web server stopped: {other}"),
         })
-    });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{name}: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn settle(name: &'static str, mut environment: Environment) -> std::result::Result<Settings, String> {
     let address = environment.optional("ADDRESS").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let port = environment.required::<Port>("PORT");
-    let instance = environment.optional("INSTANCE").unwrap_or_else(|| format!("{name}-{}", std::process::id()));
+    let instance = environment.optional("INSTANCE");
+    let instance = instance.unwrap_or_else(|| instance_name(name, environment.optional("HOSTNAME")));
     let bus = environment.required::<String>("AMQP_URL").and_then(|url| {
         let prefix = environment.optional("AMQP_PREFIX").unwrap_or_default();
         noted(&mut environment, "AMQP_URL", Bus::amqp(AmqpOptions { url, name: instance.clone(), prefix }))
@@ -104,6 +127,15 @@ fn settle(name: &'static str, mut environment: Environment) -> std::result::Resu
             let list: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
             Err(format!("the environment is not right (.env.example explains each variable):{list}"))
         }
+    }
+}
+
+/// A name for an instance that was given none. In containers every process has the id 1, and the host's name tells them apart.
+fn instance_name(service: &str, host: Option<String>) -> String {
+    match (std::process::id(), host) {
+        (1, Some(pod)) if pod.starts_with(service) => pod,
+        (1, Some(host)) => format!("{service}-{host}"),
+        (process, _) => format!("{service}-{process}"),
     }
 }
 

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Output};
+use std::thread;
 
 fn started_with(environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_customer")).env_clear().envs(environment.iter().copied()).output().unwrap()
@@ -69,4 +72,51 @@ fn the_example_is_refused() {
     for variable in ["AMQP_URL", "MONGODB_URI"] {
         assert!(complaints.contains(&format!("{variable} still has the sample value")), "{complaints}");
     }
+}
+
+/// As a container's health check runs it, beside the instance.
+fn asked_for_health(environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_customer"));
+    let output = command.arg("health").env_clear().envs(environment.iter().copied()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_health_check_says_what_the_instance_says() {
+    for (answer, code, said) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", 0, ""),
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\nThe broker does not answer.", 1, "The broker does not answer."),
+        ("nonsense", 1, "nonsense"),
+    ] {
+        let instance = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = instance.local_addr().unwrap().port().to_string();
+        let answering = thread::spawn(move || {
+            let (mut client, _) = instance.accept().unwrap();
+            let mut asked = [0; 1024];
+            let length = client.read(&mut asked).unwrap();
+            client.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&asked[..length]).into_owned()
+        });
+        // In a container it listens everywhere, and a key that cannot be read is not asked for.
+        let (ended, told) = asked_for_health(&[("PORT", &port), ("ADDRESS", "0.0.0.0"), ("SIGNING_KEY", "no key")]);
+        assert!(answering.join().unwrap().starts_with("GET /health/ready HTTP/1.1\r\n"));
+        assert_eq!(ended, Some(code), "{told}");
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn an_instance_that_is_not_there_is_not_well() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let (ended, told) = asked_for_health(&[("PORT", &free)]);
+    assert!(ended == Some(1) && told.contains("does not answer"), "{told}");
+    let (ended, told) = asked_for_health(&[]);
+    assert!(ended == Some(1) && told.contains("PORT is missing"), "{told}");
+}
+
+#[test]
+fn a_word_that_means_nothing_is_no_start() {
+    let output = Command::new(env!("CARGO_BIN_EXE_customer")).arg("helth").env_clear().output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("usage: customer [health]"), "{output:?}");
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use common::error::Result;
 use include_dir::{Dir, include_dir};
 
-use crate::App;
-use crate::import::{self, Format, Mapping, Upload};
+use crate::import::{Format, Importer, Mapping, Upload};
 
 /// A database that is being started takes a few seconds.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -15,22 +14,22 @@ const AGAIN: Duration = Duration::from_secs(1);
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
 /// Loads the sample catalogue when there is no product at all. Returns how many were added.
-pub async fn load_into_empty(app: &App) -> Result<usize> {
+pub async fn load_into_empty(catalogue: &Importer) -> Result<usize> {
     // Products that were withdrawn are still there: who empties the shelves does not get the samples back.
-    if !app.products.0.is_empty().await? {
+    if !catalogue.products().0.is_empty().await? {
         return Ok(0);
     }
-    let catalogue = FILES.get_file("catalogue.ndjson").map(|file| file.contents().to_vec()).unwrap_or_default();
-    let upload = Upload { format: Format::NdJson, bytes: catalogue };
-    Ok(import::import(app, Mapping::default(), upload).await?.created)
+    let file = FILES.get_file("catalogue.ndjson").map(|file| file.contents().to_vec()).unwrap_or_default();
+    let upload = Upload { format: Format::NdJson, bytes: file };
+    Ok(catalogue.import(Mapping::default(), upload).await?.created)
 }
 
 /// As [`load_into_empty`], as soon as the database is there; until then it is tried again. Instances that do it at the same time
 /// add each product once.
-pub fn load_in_time(app: App) {
+pub fn load_in_time(catalogue: Importer) {
     tokio::spawn(async move {
         loop {
-            match load_into_empty(&app).await {
+            match load_into_empty(&catalogue).await {
                 Ok(loaded) => return tracing::info!(loaded, "the sample catalogue is on the shelves"),
                 Err(error) if error.is_transient() => {
                     tracing::debug!(%error, "the sample catalogue has to wait");

@@ -5,20 +5,22 @@ mod mapping;
 mod rows;
 
 use std::collections::HashMap;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use common::contract::products::ProductId;
 use common::error::{Error, FieldError, Result};
 use common::http::{drain, read_body};
 use common::input::{Fields, Input};
+use common::store::Database;
 use rocket::Request;
 use rocket::data::Data;
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 pub use self::mapping::{Mapping, OnError};
-use crate::App;
 use crate::product::{Details, ImportKey, Imported, Product};
 use crate::stock::Available;
+use crate::store::Products;
 
 /// The largest file, in bytes.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -120,20 +122,82 @@ impl Row {
     }
 }
 
-/// Imports a file.
-pub async fn import(app: &App, mapping: Mapping, upload: Upload) -> Result<Report> {
-    let on_error = mapping.on_error;
-    let read = tokio::task::spawn_blocking(move || read(&mapping, &upload)).await.map_err(Error::internal)??;
-    let Read { rows, good, errors } = read;
-    let rejected = rows - good.len();
-    if rejected > 0 && on_error == OnError::Abort {
-        let detail = format!("{rejected} of {rows} rows cannot be imported; nothing was.");
-        let errors = serde_json::to_value(errors).map_err(Error::internal)?;
-        let error = Error::unprocessable("validation", detail).with("rows", rows).with("rejected", rejected);
-        return Err(error.with("created", 0).with("updated", 0).with("unchanged", 0).with("errors", errors));
+/// Puts files into the catalogue, one at a time. Cheap to clone; clones take turns.
+#[derive(Clone)]
+pub struct Importer {
+    products: Products,
+    /// Held by the import that is being written: the next one must find the products that it makes.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Importer {
+    /// For the catalogue in this database.
+    pub fn open(database: &Database) -> Result<Self> {
+        Ok(Self::of(Products::open(database)?))
     }
-    let counts = write(app, &good).await?;
-    Ok(Report { rows, rejected, errors, ..counts })
+
+    pub(crate) fn of(products: Products) -> Self {
+        Self { products, turn: Arc::default() }
+    }
+
+    pub(crate) fn products(&self) -> &Products {
+        &self.products
+    }
+
+    /// Imports a file.
+    pub async fn import(&self, mapping: Mapping, upload: Upload) -> Result<Report> {
+        let on_error = mapping.on_error;
+        let read = tokio::task::spawn_blocking(move || read(&mapping, &upload)).await.map_err(Error::internal)??;
+        let Read { rows, good, errors } = read;
+        let rejected = rows - good.len();
+        if rejected > 0 && on_error == OnError::Abort {
+            let detail = format!("{rejected} of {rows} rows cannot be imported; nothing was.");
+            let errors = serde_json::to_value(errors).map_err(Error::internal)?;
+            let error = Error::unprocessable("validation", detail).with("rows", rows).with("rejected", rejected);
+            return Err(error.with("created", 0).with("updated", 0).with("unchanged", 0).with("errors", errors));
+        }
+        let counts = self.write(&good).await?;
+        Ok(Report { rows, rejected, errors, ..counts })
+    }
+
+    async fn write(&self, rows: &[Row]) -> Result<Report> {
+        let _turn = self.turn.lock().await;
+        for _ in 0..MAX_ATTEMPTS {
+            match self.write_once(rows).await {
+                // A product was withdrawn, or made by another process, since its key was looked up.
+                Err(error) if error.is_duplicate() || error.code() == MOVED => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Error::busy("The catalogue changes too fast for an import; try again."))
+    }
+
+    async fn write_once(&self, rows: &[Row]) -> Result<Report> {
+        let known = self.products.by_keys(rows.iter().map(|row| &row.key)).await?;
+        let known: HashMap<_, _> =
+            known.iter().filter_map(|product| Some((&product.imported.as_ref()?.key, product.id))).collect();
+        let (effects, counted) = mpsc::channel();
+        let rule = |(at, row): (usize, &Row)| {
+            let known = known.get(&row.key).copied();
+            let (row, effects, id) = (row.clone(), effects.clone(), known.unwrap_or_else(ProductId::new));
+            let rule = move |slot: &mut Option<Product>| {
+                let effect = apply(slot, &row, id)?;
+                effects.send((at, effect)).map_err(Error::internal)
+            };
+            (id, rule)
+        };
+        self.products.0.change_all(rows.iter().enumerate().map(rule).collect()).await?;
+        drop(effects);
+        // A rule may have run more than once; the last time counts.
+        let effects: HashMap<usize, Effect> = counted.iter().collect();
+        let count = |wanted| effects.values().filter(|effect| **effect == wanted).count();
+        Ok(Report {
+            created: count(Effect::Created),
+            updated: count(Effect::Updated),
+            unchanged: count(Effect::Unchanged),
+            ..Report::default()
+        })
+    }
 }
 
 struct Read {
@@ -178,46 +242,6 @@ enum Effect {
     Created,
     Updated,
     Unchanged,
-}
-
-async fn write(app: &App, rows: &[Row]) -> Result<Report> {
-    // One file at a time: a second one must find the products that the first one makes.
-    let _turn = app.importing.lock().await;
-    for _ in 0..MAX_ATTEMPTS {
-        match write_once(app, rows).await {
-            // A product was withdrawn, or made by another process, since its key was looked up.
-            Err(error) if error.is_duplicate() || error.code() == MOVED => {}
-            outcome => return outcome,
-        }
-    }
-    Err(Error::busy("The catalogue changes too fast for an import; try again."))
-}
-
-async fn write_once(app: &App, rows: &[Row]) -> Result<Report> {
-    let known = app.products.by_keys(rows.iter().map(|row| &row.key)).await?;
-    let known: HashMap<_, _> =
-        known.iter().filter_map(|product| Some((&product.imported.as_ref()?.key, product.id))).collect();
-    let (effects, counted) = mpsc::channel();
-    let rule = |(at, row): (usize, &Row)| {
-        let known = known.get(&row.key).copied();
-        let (row, effects, id) = (row.clone(), effects.clone(), known.unwrap_or_else(ProductId::new));
-        let rule = move |slot: &mut Option<Product>| {
-            let effect = apply(slot, &row, id)?;
-            effects.send((at, effect)).map_err(Error::internal)
-        };
-        (id, rule)
-    };
-    app.products.0.change_all(rows.iter().enumerate().map(rule).collect()).await?;
-    drop(effects);
-    // A rule may have run more than once; the last time counts.
-    let effects: HashMap<usize, Effect> = counted.iter().collect();
-    let count = |wanted| effects.values().filter(|effect| **effect == wanted).count();
-    Ok(Report {
-        created: count(Effect::Created),
-        updated: count(Effect::Updated),
-        unchanged: count(Effect::Unchanged),
-        ..Report::default()
-    })
 }
 
 /// Makes or updates the product that a row is about.

@@ -23,8 +23,8 @@ use common::bus::Bus;
 use common::error::Result;
 use common::outbox;
 use common::store::Database;
-use tokio::sync::Mutex;
 
+use self::import::Importer;
 pub use self::routes::routes;
 use self::store::{Products, Reservations};
 
@@ -36,19 +36,19 @@ pub struct App {
     pub(crate) reservations: Reservations,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) closed: ClosedAccounts,
-    /// Held by the import that is being written.
-    pub(crate) importing: Arc<Mutex<()>>,
+    pub(crate) importer: Importer,
 }
 
 impl App {
     /// Opens the collections, answers the bus, and starts what runs beside the requests.
     pub fn start(database: Database, bus: &Bus, verifier: Verifier) -> Result<Self> {
+        let products = Products::open(&database)?;
         let app = Self {
-            products: Products::open(&database)?,
+            importer: Importer::of(products.clone()),
+            products,
             reservations: Reservations::open(&database)?,
             verifier: Arc::new(verifier),
             closed: ClosedAccounts::open(&database)?,
-            importing: Arc::default(),
             database,
         };
         app.verifier.prepare();
@@ -56,5 +56,11 @@ impl App {
         outbox::relay(app.database.clone(), bus.clone());
         reservation::sweep(app.clone());
         Ok(app)
+    }
+
+    /// The way in for whole catalogues.
+    #[must_use]
+    pub fn importer(&self) -> Importer {
+        self.importer.clone()
     }
 }

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         let verifier = keys.map_or_else(|| Verifier::by_bus(service.bus.clone()), Verifier::by_url);
         let app = App::start(service.database.clone(), &service.bus, verifier)?;
         if samples {
-            demo::load_in_time(app.clone());
+            demo::load_in_time(app.importer());
         }
         Ok(service.rocket().mount("/", routes()).manage(app))
     })

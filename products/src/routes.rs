@@ -20,7 +20,7 @@ use crate::App;
 use crate::catalogue::{self, Listed, ListedInCategory};
 use crate::demo;
 use crate::edit::{self, Changes, NewProduct, Replacement};
-use crate::import::{self, Mapping, Report, Upload};
+use crate::import::{Mapping, Report, Upload};
 use crate::product::ProductView;
 use crate::stock::{Books, Restock};
 
@@ -178,7 +178,7 @@ fn succeeded<T>(outcome: Outcome<T, Error>) -> Result<T> {
 
 #[post("/import", data = "<catalogue>")]
 async fn upload(app: &State<App>, catalogue: Catalogue) -> Result<Answer<Report>> {
-    import::import(app, catalogue.mapping, catalogue.upload).await.map(Answer)
+    app.importer.import(catalogue.mapping, catalogue.upload).await.map(Answer)
 }
 
 #[get("/images/<name>")]

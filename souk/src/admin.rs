@@ -77,7 +77,7 @@ fn text(error: common::Error) -> String {
     error.for_operator()
 }
 
-fn password(file: Option<&Path>) -> Result<Password, String> {
+pub(crate) fn password(file: Option<&Path>) -> Result<Password, String> {
     let typed = file.map_or_else(ask_twice, first_line)?;
     typed.parse().map_err(|problem| format!("the password {problem}"))
 }

@@ -9,6 +9,7 @@ mod dlq;
 mod front;
 mod options;
 mod order;
+mod seed;
 mod up;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Admin(command) => rocket::execute(admin::run(command)),
         Command::Audit(command) => rocket::execute(audit::run(command)),
         Command::Order(command) => rocket::execute(order::run(command)),
+        Command::Seed(command) => rocket::execute(seed::run(command)),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {

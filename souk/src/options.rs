@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 mod books;
 
-pub(crate) use self::books::{Audit, Books, Broker, Explain, Wanted};
+pub(crate) use self::books::{Audit, Books, Broker, Explain, Seed, Wanted};
 
 const DEFAULT_FILE: &str = "souk.toml";
 const DEFAULT_DATA: &str = "./data";
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Show all that happened to one order, in every service, on one line of time
     Order(Explain),
+    /// Put the sample catalogue on a new fleet's shelves, and make an admin; what is there stays
+    Seed(Seed),
     /// Look after a fleet's dead letters: events that a service could not handle
     #[command(subcommand)]
     Dlq(Dlq),

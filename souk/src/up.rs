@@ -9,6 +9,7 @@ use common::config::Environment;
 use common::health::{self, Health};
 use common::http;
 use common::telemetry::Telemetry;
+use products::demo;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 
@@ -41,7 +42,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone())).map_err(failed)?;
     let verifier = Verifier::by_bus(bus.clone());
     let shopping = shopping::App::start(orders, &bus, verifier, orders_by).map_err(failed)?;
-    let loaded = if settings.demo { products::demo::load_into_empty(&products).await.map_err(failed)? } else { 0 };
+    let loaded = if settings.demo { demo::load_into_empty(&products.importer()).await.map_err(failed)? } else { 0 };
 
     let welcome = Welcome { directory: settings.data.clone(), loaded };
     let shop = http::rocket(settings.address, settings.port)

@@ -11,5 +11,6 @@ mod hot_product;
 mod mutants;
 mod outage;
 mod restart;
+mod seed;
 mod story;
 mod support;

@@ -118,6 +118,42 @@ impl Audit {
 }
 
 #[derive(Args)]
+pub(crate) struct Seed {
+    /// Make an admin with this e-mail address, too
+    #[arg(long, value_name = "EMAIL", requires = "password_file")]
+    admin: Option<String>,
+    /// File whose first line is the admin's password
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    password_file: Option<PathBuf>,
+    #[arg(long, value_name = "URI", help = "The fleet's MongoDB [env: MONGODB_URI, or a file by MONGODB_URI_FILE]")]
+    mongodb_uri: Option<String>,
+    /// What the names of the fleet's databases begin with; the rest is the service's name
+    #[arg(long, value_name = "PREFIX", default_value = "souk_")]
+    database_prefix: String,
+}
+
+/// What is to be put where.
+pub(crate) struct Sown {
+    pub(crate) uri: String,
+    /// What the names of the databases begin with.
+    pub(crate) prefix: String,
+    /// An e-mail address, and the file with the password.
+    pub(crate) admin: Option<(String, PathBuf)>,
+}
+
+impl Seed {
+    /// Puts options and environment together.
+    pub(crate) fn settle(self) -> Result<Sown, String> {
+        let mut environment = Environment::of_process();
+        let uri = self.mongodb_uri.or_else(|| environment.required("MONGODB_URI"));
+        let uri = uri.ok_or_else(|| {
+            format!("{}; the one-process shop has its samples by itself", environment.problems().join("; "))
+        })?;
+        Ok(Sown { uri, prefix: self.database_prefix, admin: self.admin.zip(self.password_file) })
+    }
+}
+
+#[derive(Args)]
 pub(crate) struct Explain {
     /// Id of the order
     id: String,
