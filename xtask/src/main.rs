@@ -3,6 +3,7 @@
 //! Each runs plain cargo commands and says which; what a task needs and does not find is named in its closing table as
 //! skipped, never passed over.
 
+mod delivery;
 mod fleet_task;
 mod servers_task;
 mod suite;
@@ -17,6 +18,7 @@ use crate::suite::{Report, Suite};
 const USAGE: &str = "usage: cargo xtask <task>
 
   check   formatting, lints, documentation and the fast tests; about a minute
+          --delivery: scripts, workflows, images, compose files, Kubernetes manifests and nginx configurations instead
   test    every test: units, conformance suites, journeys on the one-process shop and on a fleet; what it needs
           (RabbitMQ, MongoDB, nginx) it fetches where it may
   bench   [stores] [shop] [bus] [mongo] [fleet]
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match *words {
         ["check"] => check(),
+        ["check", "--delivery"] => delivery::check(),
         ["test"] => test(),
         ["bench", ref parts @ ..] => bench(parts),
         ["chaos", ref options @ ..] => chaos(options),
