@@ -63,7 +63,8 @@ fill() {
 }
 fill nginx/souk.conf.template >"$folder/souk.conf"
 fill nginx/nginx.conf.template >"$folder/nginx.conf"
-if grep -n '\${' "$folder/souk.conf" "$folder/nginx.conf"; then
+# shellcheck disable=SC2016 # as it stands in the file
+if grep -nF '${' "$folder/souk.conf" "$folder/nginx.conf"; then
     echo "a variable of the template has no value in the Dockerfile" >&2
     exit 1
 fi
