@@ -24,6 +24,7 @@ pub mod quantity;
 pub mod request_id;
 pub mod service;
 pub mod store;
+pub mod sweep;
 pub mod telemetry;
 pub mod text;
 

@@ -9,6 +9,7 @@ use common::clock::Timestamp;
 use common::contract::customer::{CustomerDeleted, CustomerId};
 use common::error::{Error, Result};
 use common::id::Id;
+use common::sweep;
 use rocket::futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -210,15 +211,9 @@ const SWEPT_TOGETHER: usize = 16;
 
 /// Asks again for what is missing on receipts, until the process ends.
 pub(crate) fn sweep(app: App) {
-    tokio::spawn(async move {
-        let mut tick = tokio::time::interval(SWEEP_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            if let Err(error) = sweep_once(&app, Timestamp::now()).await {
-                error.log("erasures could not be swept");
-            }
-        }
+    sweep::sweep(SWEEP_EVERY, "erasures could not be swept", move || {
+        let app = app.clone();
+        async move { sweep_once(&app, Timestamp::now()).await }
     });
 }
 

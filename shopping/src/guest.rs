@@ -10,6 +10,7 @@ use common::contract::customer::CustomerId;
 use common::contract::products::Item;
 use common::error::{Error, Result};
 use common::input::{Fields, Input};
+use common::sweep;
 use common::{Id, Kind, Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -262,15 +263,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Removes the carts of guests that are no longer kept, until the process ends.
 pub(crate) fn sweep(app: App) {
-    tokio::spawn(async move {
-        let mut tick = tokio::time::interval(SWEEP_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            if let Err(error) = sweep_once(&app, Timestamp::now()).await {
-                error.log("the carts of guests could not be swept");
-            }
-        }
+    sweep::sweep(SWEEP_EVERY, "the carts of guests could not be swept", move || {
+        let app = app.clone();
+        async move { sweep_once(&app, Timestamp::now()).await }
     });
 }
 

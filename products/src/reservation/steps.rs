@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::contract::products::{HeldLine, Line, Release, Released, ReservationId, Reserve, Shortage};
 use common::contract::shopping::{Happened, OrderId};
 use common::error::Result;
+use common::sweep;
 use common::{Kind, Timestamp};
 use rocket::futures::future::{join_all, try_join_all};
 
@@ -181,15 +182,9 @@ async fn take_back_line(app: &App, id: ReservationId, at: usize) -> Result<()> {
 
 /// Looks after reservations whose time is over and those that nobody settled, until the process ends.
 pub(crate) fn sweep(app: App) {
-    tokio::spawn(async move {
-        let mut tick = tokio::time::interval(SWEEP_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            if let Err(error) = sweep_once(&app).await {
-                error.log("reservations could not be swept");
-            }
-        }
+    sweep::sweep(SWEEP_EVERY, "reservations could not be swept", move || {
+        let app = app.clone();
+        async move { sweep_once(&app).await }
     });
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::Timestamp;
 use common::error::Result;
+use common::sweep;
 use rocket::futures::future::join_all;
 
 use super::{carry_on, notice};
@@ -17,18 +18,14 @@ const SWEPT_TOGETHER: usize = 16;
 
 /// Sweeps until the process ends.
 pub(crate) fn sweep(app: App) {
-    tokio::spawn(async move {
-        let mut tick = tokio::time::interval(SWEEP_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            if let Err(error) = sweep_once(&app).await {
-                error.log("orders could not be swept");
-            }
-            if let Err(error) = tell(&app).await {
-                error.log("the demo bank's notices could not be given");
-            }
-        }
+    let bank = app.clone();
+    sweep::sweep(SWEEP_EVERY, "orders could not be swept", move || {
+        let app = app.clone();
+        async move { sweep_once(&app).await }
+    });
+    sweep::sweep(SWEEP_EVERY, "the demo bank's notices could not be given", move || {
+        let app = bank.clone();
+        async move { tell(&app).await }
     });
 }
 
