@@ -13,7 +13,7 @@ no network.
   CRDS=FOLDER       custom resource definitions of the operators (*.yaml), for their resources to be checked as well
   PYTHON=PROGRAM    the Python that has the packages [default: python3]
 
-Exit code: 0 when all is well, 1 when something is wrong, 2 when a tool is missing.
+Exit code: 0 when all is well, 1 when something is wrong, 77 when a tool is missing.
 USAGE
 }
 
@@ -28,7 +28,7 @@ python=${PYTHON:-python3}
 
 missing() {
     printf 'check.sh: %s\n' "$*" >&2
-    exit 2
+    exit 77
 }
 
 command -v "$python" >/dev/null || missing "$python is missing: apt install python3 python3-pip"
