@@ -91,6 +91,8 @@ pub(super) fn retry(queue: &str, delay: Duration) -> String {
 pub(super) async fn declare_calls(link: &Link, channel: &Channel, queue: &str) -> Result<()> {
     let options = QueueDeclareOptions { durable: true, auto_delete: true, ..QueueDeclareOptions::default() };
     let arguments = table(&[
+        // Said, because a virtual host may have another type by default, and only this one disappears with its last consumer.
+        ("x-queue-type", text("classic")),
         ("x-max-length", AMQPValue::LongLongInt(RPC_LENGTH)),
         ("x-max-length-bytes", AMQPValue::LongLongInt(RPC_BYTES)),
         ("x-overflow", text("reject-publish")),
