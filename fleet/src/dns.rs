@@ -1,4 +1,5 @@
-//! A DNS server of one's own, which answers for one zone (Unbound, Debian's `unbound`). It needs no root, and what it says can be changed while it runs.
+//! A DNS server of one's own, which answers for one zone (Unbound, Debian's `unbound`). It needs no root, and what it says can be changed
+//! while it runs.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

@@ -1,9 +1,12 @@
 //! Where the servers are, and the driver's client for them.
 //!
-//! The driver follows a replica set by itself, from one known member to the next. Behind a name in DNS (`discovery`) all that it knows may go
-//! and others come: when an operation finds no server, DNS is asked again, and when it says something else, a new client takes the place
-//! of the old one, which ends with the last operation that has it. The driver asks all servers of a list at once and finds out which of them is
-//! the primary, so weights mean nothing here (but for `directConnection`, which is to one server); those of the next priority are a list of their own, for when nobody of the one before can be found.
+//! The driver follows a replica set by itself, from one known member to the next. Behind a name in DNS (`discovery`) all that it knows may
+//! go and others come: when an operation finds no server, DNS is asked again, and when it says something else, a new client takes the
+//! place of the old one, which ends with the last operation that has it.
+//!
+//! The driver asks all servers of a list at once and finds out which of them is the primary, so weights mean nothing here (but for
+//! `directConnection`, which is to one server); those of the next priority are a list of their own, for when nobody of the one before can
+//! be found.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,8 +22,9 @@ use crate::error::{Error, Result};
 
 /// DNS is asked no more often than this, however many operations find no server.
 const PAUSE: Duration = Duration::from_secs(1);
-/// After so many equal answers while no server was found, which takes as many seconds and is longer than a healthy election, a new client tries the next priority; where there is
-/// only one, it begins again with what DNS says, because the driver may know others by now.
+/// After so many equal answers while no server was found, which takes as many seconds, a new client tries the next priority; where there is
+/// only one, it begins again with what DNS says, because the driver may know others by now. Nothing is lost by it in an election that
+/// takes longer.
 const IN_VAIN: u32 = 5;
 
 pub(super) struct Place {
