@@ -233,6 +233,15 @@ impl Bus {
         }
     }
 
+    /// Why nobody knows where the broker is, if that is so: its name in DNS leads nowhere.
+    #[must_use]
+    pub fn unresolved(&self) -> Option<String> {
+        match &*self.0 {
+            Transport::Local(_) => None,
+            Transport::Amqp(amqp) => amqp.unresolved(),
+        }
+    }
+
     /// Takes in no more calls and events, so that others get them. What is in hand goes on, and may call.
     pub fn stop_taking(&self) {
         match &*self.0 {

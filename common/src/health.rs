@@ -58,14 +58,16 @@ fn live() -> Json<Value> {
 
 #[get("/ready")]
 async fn ready(health: &State<Health>) -> Result<Json<Value>> {
+    // Nobody outside reads this, so it may say what has no secrets in it.
+    let because = |unresolved: Option<String>| unresolved.map(|why| format!(" {why}.")).unwrap_or_default();
     if !health.bus.is_connected() {
-        return Err(Error::busy("The broker does not answer."));
+        return Err(Error::busy(format!("The broker does not answer.{}", because(health.bus.unresolved()))));
     }
     for database in &health.databases {
-        database
-            .ping()
-            .await
-            .map_err(|error| Error::busy(format!("The store {} does not answer.", database.name())).caused_by(error))?;
+        if let Err(error) = database.ping().await {
+            let (name, why) = (database.name(), because(database.unresolved()));
+            return Err(Error::busy(format!("The store {name} does not answer.{why}")).caused_by(error));
+        }
     }
     Ok(Json(json!({"status": "ready"})))
 }

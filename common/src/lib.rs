@@ -9,6 +9,7 @@ pub mod bus;
 pub mod clock;
 pub mod config;
 pub mod contract;
+mod discovery;
 pub mod error;
 pub mod failpoint;
 pub mod health;

@@ -95,8 +95,9 @@ impl Database {
         Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, Durability::Disk, Snapshots::Ended)?)))
     }
 
-    /// Uses the database `database` of a MongoDB replica set. Returns at once, whether the server is there or not: until it is, everything
-    /// fails with `Unavailable`, and [`Database::ping`] says why. Errors: an address that cannot be read.
+    /// Uses the database `database` of a MongoDB replica set, at `mongodb://`, `mongodb+srv://`, or `srv://` with a name in DNS. Returns at
+    /// once, whether the server is there or not: until it is, everything fails with `Unavailable`, and [`Database::ping`] says why. Errors:
+    /// an address that cannot be read.
     pub fn mongodb(name: &'static str, uri: &str, database: &str) -> Result<Self> {
         // A program may have done so already; without it the driver and RabbitMQ's could each bring a provider of their own.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -129,6 +130,15 @@ impl Database {
             Engine::Mongo(mongo) => mongo.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED),
         }
         Ok(Collection { database: self.clone(), combiner: Arc::new(Combiner::default()) })
+    }
+
+    /// Why nobody knows where its server is, if that is so: its name in DNS leads nowhere.
+    #[must_use]
+    pub fn unresolved(&self) -> Option<String> {
+        match &self.0.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Mongo(mongo) => mongo.unresolved(),
+        }
     }
 
     /// Whether the database answers, takes writes, and has its indexes.

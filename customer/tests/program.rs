@@ -51,6 +51,23 @@ fn everything_that_is_wrong_is_told_at_once_and_no_secret_with_it() {
 }
 
 #[test]
+fn names_in_dns_are_read_at_once_and_asked_for_later() {
+    let complaints = complaints(&[
+        ("AMQP_URL", "srv://souk:s3cret@_mongodb._tcp.rabbitmq"),
+        ("MONGODB_URI", "srv://souk:s3cret@mongodb:27017/"),
+        ("DATABASE", "souk_customer"),
+    ]);
+    for said in [
+        "AMQP_URL: the broker's URL cannot be used: it should read srv://_amqp._tcp.name or srv://_amqps._tcp.name",
+        "MONGODB_URI: the address of MongoDB cannot be read: a name of SRV records has no port",
+        "PORT is missing",
+    ] {
+        assert!(complaints.contains(said), "{said}: {complaints}");
+    }
+    assert!(!complaints.contains("s3cret"), "{complaints}");
+}
+
+#[test]
 fn a_key_is_given_once() {
     let complaints = complaints(&[("SIGNING_KEY", "a"), ("SIGNING_KEY_FILE", "b")]);
     assert!(complaints.contains("SIGNING_KEY and SIGNING_KEY_FILE are both set"), "{complaints}");

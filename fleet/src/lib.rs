@@ -1,9 +1,10 @@
 //! Starts, stops, kills and pauses the parts of a Souk fleet on this machine: RabbitMQ, MongoDB, any number of instances
-//! of each service, and nginx in front. Nothing in it knows what the services do.
+//! of each service, and nginx in front; a DNS server, for tests. Nothing in it knows what the services do.
 //!
 //! Everything listens on 127.0.0.1 and keeps its files in temporary folders. No process outlives its owner, however that
 //! ends (`watchdog`). It is plain blocking code, for tasks, tests and benchmarks.
 
+mod dns;
 mod error;
 mod fleet;
 mod http;
@@ -20,6 +21,7 @@ mod stop;
 mod template;
 mod watchdog;
 
+pub use crate::dns::Dns;
 pub use crate::error::{Error, Result};
 pub use crate::fleet::{Fleet, Options, Through};
 pub use crate::keep::Kept;

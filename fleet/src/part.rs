@@ -200,6 +200,16 @@ impl Part {
         }
     }
 
+    /// `SIGHUP`, by which many programs read their files again.
+    pub(crate) fn reload(&self) -> Result<()> {
+        match &mut *self.body() {
+            Body::Program { process, .. } => self.running(process)?.reload(),
+            Body::Container(_) => {
+                Err(Error::failed(format!("{} is a container, and none of ours reads files", self.name)))
+            }
+        }
+    }
+
     /// Lets it live on after this process; what to end it by.
     pub(crate) fn leave_alone(&self) -> Result<Left> {
         match &mut *self.body() {

@@ -153,6 +153,11 @@ impl Process {
         self.signal_group(Signal::CONT)
     }
 
+    /// `SIGHUP`, to it alone.
+    pub(crate) fn reload(&mut self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
     /// Lets it live on after us.
     pub(crate) fn leave_alone(&mut self) {
         watchdog::release(&self.guarded);

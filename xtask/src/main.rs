@@ -11,7 +11,7 @@ mod suite;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use fleet::{Fleet, MongoDb, Nginx, RabbitMq};
+use fleet::{Dns, Fleet, MongoDb, Nginx, RabbitMq};
 
 use crate::suite::{Report, Suite};
 
@@ -20,7 +20,7 @@ const USAGE: &str = "usage: cargo xtask <task>
   check   formatting, lints, documentation and the fast tests; about a minute
           --delivery: scripts, workflows, images, compose files, Kubernetes manifests and nginx configurations instead
   test    every test: units, conformance suites, journeys on the one-process shop and on a fleet; what it needs
-          (RabbitMQ, MongoDB, nginx) it fetches where it may
+          (RabbitMQ, MongoDB, nginx, Unbound) it fetches where it may
   bench   [stores] [shop] [bus] [mongo] [fleet]
           the benchmarks, or some of them, in release mode; prints ratios and whether they meet their targets
   chaos   [--short] [--seed 1] [FAULT ...]
@@ -90,13 +90,18 @@ fn conformance(report: &mut Report) {
     let suite = Suite::files(name, &["bus", "store", "outbox", "amqp", "mongo", "reports"]);
     match RabbitMq::start().and_then(|rabbitmq| Ok((rabbitmq, MongoDb::start()?))) {
         Ok((rabbitmq, mongodb)) => {
-            let suite = suite.with("AMQP_URL", rabbitmq.url()).with("MONGODB_URI", mongodb.url());
+            let with_servers = |suite: Suite| suite.with("AMQP_URL", rabbitmq.url()).with("MONGODB_URI", mongodb.url());
+            let suite = with_servers(suite);
             if let Ok(Some(mongod)) = MongoDb::program() {
                 report.run(suite.with("MONGOD", &mongod.to_string_lossy()).with_those_that_need_servers());
             } else {
                 report.run(suite.with_those_that_need_servers().without(NEEDS_MONGOD));
                 report
                     .skip("conformance: a lost majority", "there is no mongod, only a container: put one on the PATH");
+            }
+            let by_name = "conformance: servers by DNS";
+            if needed(report, by_name, &[Dns::obtain]) {
+                report.run(with_servers(Suite::files(by_name, &["discovery"])).with_those_that_need_servers());
             }
         }
         Err(fleet::Error::Missing { .. }) => {

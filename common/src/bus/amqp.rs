@@ -24,7 +24,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lapin::uri::AMQPUri;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -37,6 +36,7 @@ use self::link::{Health, Link};
 use self::listener::Listening;
 use self::names::Names;
 pub use self::options::AmqpOptions;
+use self::options::Broker;
 use self::publisher::{Outgoing, Publisher};
 use self::replies::{Replies, Reply};
 use self::server::Service;
@@ -64,7 +64,7 @@ pub(super) struct Amqp {
 
 /// What every part of the transport knows.
 struct Shared {
-    uri: AMQPUri,
+    broker: Arc<Broker>,
     name: String,
     names: Names,
     counting: Arc<Counting>,
@@ -95,9 +95,9 @@ struct Callee {
 impl Amqp {
     /// Begins to connect, and returns at once. Errors: the URL cannot be used.
     pub(super) fn start(options: AmqpOptions) -> Result<Self> {
-        let uri = options::parse(&options.url)?;
+        let broker = Arc::new(options::parse(&options.url)?);
         let shared = Arc::new(Shared {
-            uri,
+            broker,
             name: options.name,
             names: Names(options.prefix),
             counting: Arc::default(),
@@ -222,6 +222,11 @@ impl Amqp {
         self.shared.publisher().is_some() && lock(&self.consumers).iter().all(|consuming| *consuming.borrow())
     }
 
+    /// Why nobody knows where the broker is, if that is so.
+    pub(super) fn unresolved(&self) -> Option<String> {
+        self.shared.broker.unresolved()
+    }
+
     pub(super) fn counters(&self) -> Counters {
         self.shared.counting.read()
     }
@@ -303,7 +308,7 @@ impl Shared {
         F: Future<Output = Result<Arc<T>>> + Send + 'static,
     {
         tokio::spawn(supervisor::keep(
-            self.uri.clone(),
+            Arc::clone(&self.broker),
             format!("{} {role}", self.name),
             Arc::clone(&self.counting),
             current.clone(),

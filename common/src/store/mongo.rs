@@ -5,13 +5,14 @@
 //! its `doc` until its events are gone. One document is changed by one write, several by a transaction, for which the server must be
 //! a member of a replica set. Sharding, change streams and MongoDB's own full-text search are not used.
 //!
-//! Connections and limits are in `link`, collections and indexes in `schema`, reading in `query`, writing in `write`, bulk changes in
+//! Where the servers are is in `place`, connections and limits in `link`, collections and indexes in `schema`, reading in `query`, writing in `write`, bulk changes in
 //! `bulk`, the outbox in `outbox`, what the dead leave behind in `abandoned`.
 
 mod abandoned;
 mod bulk;
 mod link;
 mod outbox;
+mod place;
 mod query;
 mod schema;
 mod value;
@@ -74,6 +75,11 @@ impl Mongo {
 
     pub(super) async fn close(&self) {
         self.link.close().await;
+    }
+
+    /// Why nobody knows where the server is, if that is so.
+    pub(super) fn unresolved(&self) -> Option<String> {
+        self.link.unresolved()
     }
 
     /// Whether there is a primary and all indexes are made.

@@ -81,10 +81,9 @@ impl DeadLetters {
     pub async fn open(options: AmqpOptions, events: &[Announced]) -> Result<Self> {
         // As in each program: it is an error only when there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let uri = options::parse(&options.url)?;
-        let place = options::place(&uri);
-        let link = Link::open(uri, &options.name, Refusal::EndsChannel).await;
-        let link = link.map_err(|error| away(format!("{place} cannot be reached: {}", error.for_operator())))?;
+        let broker = options::parse(&options.url)?;
+        let link = broker.reach(|place| Link::open(place, &options.name, Refusal::EndsChannel)).await;
+        let link = link.map_err(|error| away(format!("{broker} cannot be reached: {}", error.for_operator())))?;
         let letters = Self { link, names: Names(options.prefix), queues: queues(events) };
         letters.wait_for_turn().await?;
         Ok(letters)

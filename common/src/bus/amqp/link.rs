@@ -10,10 +10,11 @@ use futures_util::StreamExt;
 use lapin::options::ConfirmSelectOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
-use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::uri::AMQPScheme;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, Event};
 use tokio::sync::watch;
 
+use super::options::Place;
 use crate::error::{Error, Result};
 
 /// Whatever is asked of the broker is answered within this, or it is as good as away: what a call may take.
@@ -47,19 +48,25 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects, signs in and watches the connection from then on. The host's name is looked up anew each time.
-    pub(super) async fn open(uri: AMQPUri, name: &str, refusal: Refusal) -> Result<Arc<Self>> {
+    /// Connects, signs in and watches the connection from then on. The host's addresses are looked up anew each time.
+    pub(super) async fn open(place: Place, name: &str, refusal: Refusal) -> Result<Arc<Self>> {
         let socket = Arc::new(Mutex::new(None));
         let kept = Arc::clone(&socket);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime().map_err(away)?;
+        let Place { uri, addresses } = place;
         let connecting = Connection::connector(
             uri,
             runtime,
             async move |uri, runtime| {
-                let addresses = tokio::net::lookup_host((uri.authority.host.as_str(), uri.authority.port));
+                let addresses = if let Some(addresses) = &addresses {
+                    addresses.clone()
+                } else {
+                    let asking = tokio::net::lookup_host((uri.authority.host.as_str(), uri.authority.port));
+                    tokio::time::timeout(PATIENCE, asking).await.map_err(io::Error::from)??.collect()
+                };
                 let mut outcome = Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
-                for address in tokio::time::timeout(PATIENCE, addresses).await.map_err(io::Error::from)?? {
+                for address in addresses {
                     let connecting = AsyncTcpStream::connect(&runtime, address);
                     outcome = tokio::time::timeout(PATIENCE, connecting).await.map_err(io::Error::from).flatten();
                     if outcome.is_ok() {

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::uri::AMQPUri;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::counters::Counting;
 use super::link::{Link, Refusal};
-use super::options::place;
+use super::options::{Broker, Place};
 use crate::error::Result;
 
 /// After a connection ended, or could not be made, the next attempt waits for so long, ...
@@ -39,7 +38,7 @@ impl BackOff {
 
 /// Keeps `current` filled with what `establish` makes of a connection called `name`, until `closed`.
 pub(super) async fn keep<T, F>(
-    uri: AMQPUri,
+    broker: Arc<Broker>,
     name: String,
     counting: Arc<Counting>,
     current: watch::Sender<Option<Arc<T>>>,
@@ -51,26 +50,27 @@ pub(super) async fn keep<T, F>(
     let mut back_off = BackOff::default();
     let work = async {
         loop {
-            let attempt = async {
-                let link = Link::open(uri.clone(), &name, Refusal::EndsConnection).await?;
+            let attempt = async |place: Place| {
+                let at = place.to_string();
+                let link = Link::open(place, &name, Refusal::EndsConnection).await?;
                 let made = establish(Arc::clone(&link)).await.inspect_err(|error| link.fail(&error.to_string()))?;
-                Ok::<_, crate::Error>((link, made))
+                Ok::<_, crate::Error>((link, made, at))
             };
-            match attempt.await {
-                Ok((link, made)) => {
+            match broker.reach(&attempt).await {
+                Ok((link, made, at)) => {
                     counting.connections.add();
-                    tracing::info!(connection = name, broker = place(&uri), "connected");
+                    tracing::info!(connection = name, broker = at, "connected");
                     let since = Instant::now();
                     current.send_replace(Some(made));
                     let why = link.ended().await;
                     current.send_replace(None);
-                    tracing::warn!(connection = name, broker = place(&uri), why, "the connection to the broker ended");
+                    tracing::warn!(connection = name, broker = at, why, "the connection to the broker ended");
                     if since.elapsed() >= STEADY {
                         back_off.reset();
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(connection = name, broker = place(&uri), %error, "the broker cannot be reached");
+                    tracing::warn!(connection = name, %broker, %error, "the broker cannot be reached");
                 }
             }
             tokio::time::sleep(back_off.next()).await;

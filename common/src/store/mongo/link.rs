@@ -8,16 +8,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mongodb::Database;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error as DriverError, ErrorKind, WriteFailure};
-use mongodb::options::{
-    Acknowledgment, ClientOptions, ConnectionString, ReadPreference, SelectionCriteria, WriteConcern,
-};
-use mongodb::{Client, Database};
-use tokio::sync::{OnceCell, Semaphore};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::commit::Refusal;
+use super::place::Place;
 use crate::error::{Error, Result};
 
 /// What one operation may take, as its caller sees it: less than a call over the bus (2 s), so that the caller over there still hears
@@ -53,12 +52,11 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) struct Link {
     service: &'static str,
-    uri: String,
+    place: Arc<Place>,
     password: Option<String>,
     /// What our connections are called on the server.
     app_name: String,
     database: String,
-    client: OnceCell<Client>,
     turns: Arc<Semaphore>,
 }
 
@@ -80,6 +78,11 @@ impl Failure {
             Self::Late => true,
             Self::Refused(_) => false,
         }
+    }
+
+    /// Whether none was found that could have done it.
+    fn is_without_server(&self) -> bool {
+        matches!(self, Self::Driver(error) if matches!(&*error.kind, ErrorKind::ServerSelection { .. }))
     }
 }
 
@@ -103,17 +106,14 @@ impl From<Error> for Failure {
 
 impl Link {
     pub(super) fn new(service: &'static str, uri: &str, database: &str) -> Result<Self> {
-        // The driver's message could show a part of the address, and so of the password.
-        let address =
-            ConnectionString::parse(uri).map_err(|_| Error::internal("the address of MongoDB cannot be read"))?;
+        let (place, address) = Place::new(service, uri, move |options| configure(options, service))?;
         let password = address.credential.and_then(|credential| credential.password);
         Ok(Self {
             service,
             app_name: address.app_name.unwrap_or_else(|| service.to_owned()),
-            uri: uri.to_owned(),
+            place: Arc::new(place),
             password: password.filter(|password| !password.is_empty()),
             database: database.to_owned(),
-            client: OnceCell::new(),
             turns: Arc::new(Semaphore::new(TURNS)),
         })
     }
@@ -136,11 +136,16 @@ impl Link {
         let late = |_| Failure::Late;
         let turn = timeout_at(deadline, Arc::clone(&self.turns).acquire_owned()).await.map_err(late)?;
         let turn = turn.map_err(Error::internal)?;
-        let client = timeout_at(deadline, self.client()).await.map_err(late)??;
-        let database = client.database(&self.database);
+        let current = timeout_at(deadline, self.place.client()).await.map_err(late)??;
+        let (database, place) = (current.client.database(&self.database), Arc::clone(&self.place));
         let working = tokio::spawn(async move {
             let _turn = turn;
-            timeout(limit + ABANDONED, work(database)).await.unwrap_or(Err(Failure::Late))
+            let outcome = timeout(limit + ABANDONED, work(database)).await.unwrap_or(Err(Failure::Late));
+            if outcome.as_ref().is_err_and(Failure::is_without_server) {
+                // Whoever waits for the outcome does not wait for this.
+                tokio::spawn(async move { place.lost(&current).await });
+            }
+            outcome
         });
         timeout_at(deadline, working).await.map_err(late)?.map_err(Error::internal)?
     }
@@ -176,29 +181,14 @@ impl Link {
 
     /// Whoever still works with it gets errors.
     pub(super) async fn close(&self) {
-        if let Some(client) = self.client.get() {
-            let goodbye = client.clone().shutdown().immediate(true);
-            if timeout(GOODBYE, async { goodbye.await }).await.is_err() {
-                tracing::debug!("MongoDB did not hear the goodbye in time");
-            }
+        if timeout(GOODBYE, self.place.close()).await.is_err() {
+            tracing::debug!("MongoDB did not hear the goodbye in time");
         }
     }
 
-    async fn client(&self) -> Result<&Client, Failure> {
-        let connect = || async {
-            let mut options = ClientOptions::parse(&self.uri).await?;
-            options.app_name = Some(self.app_name.clone());
-            options.server_selection_timeout = Some(SELECTION);
-            options.connect_timeout = Some(CONNECTING);
-            options.heartbeat_freq = Some(HEARTBEAT);
-            options.max_pool_size.get_or_insert(CONNECTIONS);
-            options.retry_writes = Some(true);
-            options.retry_reads = Some(true);
-            options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
-            options.write_concern = Some(durable());
-            Client::with_options(options)
-        };
-        Ok(self.client.get_or_try_init(connect).await?)
+    /// Why nobody knows where the server is, if that is so.
+    pub(super) fn unresolved(&self) -> Option<String> {
+        self.place.unresolved()
     }
 
     /// The error for whoever called; the driver's own words go to the log only.
@@ -229,6 +219,19 @@ impl Link {
     fn harmless(&self, text: &str) -> String {
         self.password.as_ref().map_or_else(|| text.to_owned(), |password| text.replace(password.as_str(), "..."))
     }
+}
+
+/// What the address leaves open, or must not say.
+fn configure(options: &mut ClientOptions, service: &str) {
+    options.app_name.get_or_insert_with(|| service.to_owned());
+    options.server_selection_timeout = Some(SELECTION);
+    options.connect_timeout = Some(CONNECTING);
+    options.heartbeat_freq = Some(HEARTBEAT);
+    options.max_pool_size.get_or_insert(CONNECTIONS);
+    options.retry_writes = Some(true);
+    options.retry_reads = Some(true);
+    options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+    options.write_concern = Some(durable());
 }
 
 /// On the disk of most members before it is answered: no write is taken back by a change of the primary.

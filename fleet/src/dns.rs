@@ -1,0 +1,192 @@
+//! A DNS server of one's own, which answers for one zone (Unbound, Debian's `unbound`). It needs no root, and what it says can be changed
+//! while it runs.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::keep::Folder;
+use crate::obtain;
+use crate::part::Part;
+use crate::port;
+use crate::process::{GLANCE, Program};
+
+/// A name that nobody has (RFC 6761, 6.2).
+const ZONE: &str = "souk.test";
+/// A file of one zone is read in milliseconds.
+const PUBLISHED: Duration = Duration::from_secs(10);
+/// A server answers from its memory, or it does not run.
+const ANSWER: Duration = Duration::from_millis(200);
+/// The type of a zone's own record, and the class of the internet (RFC 1035, 3.2).
+const SOA_IN: [u8; 4] = [0, 6, 0, 1];
+
+/// A DNS server for the zone `souk.test`.
+pub struct Dns {
+    part: Part,
+    zone: PathBuf,
+    serial: Mutex<u32>,
+    _folder: Folder,
+}
+
+impl Dns {
+    /// What the names that it knows end with.
+    pub const ZONE: &str = ZONE;
+
+    /// Makes sure that one can be started.
+    pub fn obtain() -> Result<()> {
+        program().map(drop)
+    }
+
+    /// Starts one and waits until it answers. Its zone has nothing in it yet.
+    pub fn start() -> Result<Self> {
+        let unbound = program()?;
+        let folder = Folder::new("souk-dns-")?;
+        let address = port::local(port::free()?);
+        let in_folder = |name: &str| folder.path().join(name);
+        let (configuration, zone) = (in_folder("unbound.conf"), in_folder("zone"));
+        write(&configuration, &configured(folder.path(), address))?;
+        write(&zone, &zone_file(1, ""))?;
+        let program = Program::new(unbound, in_folder("unbound.log")).arguments(["-d", "-c"]).argument(configuration);
+        let part = Part::program("dns", address, program, |address| serial(address).is_some());
+        part.start()?;
+        Ok(Self { part, zone, serial: Mutex::new(1), _folder: folder })
+    }
+
+    /// Where it listens, by UDP and TCP.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.part.address()
+    }
+
+    /// From now on the zone says this and nothing else: lines of a zone file (RFC 1035, 5), such as `_amqp._tcp SRV 1 1 5672 mq`, whose
+    /// names are below `souk.test` unless they end with a dot. Returns when it is answered so. Every answer may be kept for an hour: whoever keeps
+    /// one will not see the next change.
+    pub fn publish(&self, records: &str) -> Result<()> {
+        let mut known = self.serial.lock().unwrap_or_else(PoisonError::into_inner);
+        *known += 1;
+        write(&self.zone, &zone_file(*known, records))?;
+        self.part.reload()?;
+        let begun = Instant::now();
+        loop {
+            let answered = serial(self.address());
+            if answered == Some(*known) {
+                return Ok(());
+            }
+            if begun.elapsed() > PUBLISHED || self.part.pid().is_none() {
+                let log = self.part.end_of_log();
+                return Err(Error::failed(format!(
+                    "edition {known} of the zone is not answered, but {answered:?}\n{log}"
+                )));
+            }
+            thread::sleep(GLANCE);
+        }
+    }
+
+    /// To be stopped, killed, paused and started again.
+    #[must_use]
+    pub fn part(&self) -> &Part {
+        &self.part
+    }
+}
+
+fn program() -> Result<PathBuf> {
+    obtain::or_debian("a DNS server (Unbound)", &["unbound"], || obtain::find("unbound"))
+}
+
+/// Nothing but the zone: no root servers, no other name server, no file outside of the folder. One thread, so that no answer is from before
+/// a change once one was from after it.
+fn configured(folder: &Path, address: SocketAddr) -> String {
+    let (folder, ip, port) = (folder.display(), address.ip(), address.port());
+    format!(
+        "server:\n\
+         \x20 interface: {ip}@{port}\n\
+         \x20 num-threads: 1\n\
+         \x20 do-daemonize: no\n\
+         \x20 use-syslog: no\n\
+         \x20 username: \"\"\n\
+         \x20 chroot: \"\"\n\
+         \x20 directory: \"{folder}\"\n\
+         \x20 pidfile: \"{folder}/pid\"\n\
+         \x20 module-config: \"iterator\"\n\
+         \x20 local-zone: \"test.\" nodefault\n\
+         remote-control:\n\
+         \x20 control-enable: no\n\
+         auth-zone:\n\
+         \x20 name: \"{ZONE}.\"\n\
+         \x20 zonefile: \"zone\"\n\
+         \x20 for-upstream: no\n\
+         \x20 fallback-enabled: no\n"
+    )
+}
+
+fn zone_file(serial: u32, records: &str) -> String {
+    format!(
+        "$ORIGIN {ZONE}.\n\
+         $TTL 3600\n\
+         @ SOA ns hostmaster {serial} 3600 600 86400 3600\n\
+         @ NS ns\n\
+         ns A 127.0.0.1\n\
+         {records}\n"
+    )
+}
+
+/// Which edition of the zone the server has, if it answers.
+fn serial(address: SocketAddr) -> Option<u32> {
+    let mut name: Vec<u8> = Vec::new();
+    for label in ZONE.split('.') {
+        name.push(u8::try_from(label.len()).ok()?);
+        name.extend(label.bytes());
+    }
+    name.push(0);
+    // One question, and nothing wanted but its answer (RFC 1035, 4.1).
+    let header = [0x50, 0x55, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    let question = [&header[..], &name, &SOA_IN].concat();
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+    socket.set_read_timeout(Some(ANSWER)).ok()?;
+    socket.connect(address).ok()?;
+    socket.send(&question).ok()?;
+    let mut answer = [0; 512];
+    let length = socket.recv(&mut answer).ok()?;
+    serial_in(answer.get(..length)?, question.len())
+}
+
+/// The serial number in the first answer, which comes after the question: a name (two bytes that point to that of the question), type, class,
+/// time to live and length, then two names and five numbers of four bytes, the first of which it is (RFC 1035, 3.3.13).
+fn serial_in(message: &[u8], question: usize) -> Option<u32> {
+    let code = message.get(3)? % 16;
+    let is_answered = code == 0 && message.get(6..8)? != [0, 0];
+    let record = message.get(question..).filter(|_| is_answered)?;
+    if record.get(2..6)? != SOA_IN {
+        return None;
+    }
+    let length = usize::from(u16::from_be_bytes(record.get(10..12)?.try_into().ok()?));
+    let numbers = record.get(12..12 + length)?.last_chunk::<20>()?;
+    Some(u32::from_be_bytes(*numbers.first_chunk()?))
+}
+
+fn write(file: &Path, content: &str) -> Result<()> {
+    fs::write(file, content).map_err(Error::because(file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::serial_in;
+
+    #[test]
+    fn an_answer_says_which_edition_it_has() {
+        let header = [0, 0, 0x84, 0, 0, 1, 0, 1, 0, 0, 0, 0];
+        let record = [0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 9, 0, 24, 0xc0, 12, 0xc0, 12];
+        let numbers = [[0, 0, 1, 7], [0, 0, 0, 1], [0, 0, 0, 2], [0, 0, 0, 3], [0, 0, 0, 4]].concat();
+        let message = [&header[..], &[0, 0, 6, 0, 1], &record, &numbers].concat();
+        assert_eq!(serial_in(&message, 17), Some(0x107));
+        for end in 0..message.len() {
+            assert_eq!(serial_in(&message[..end], 17), None, "{end}");
+        }
+        let refused = [&[0, 0, 0x84, 5][..], &message[4..]].concat();
+        assert_eq!(serial_in(&refused, 17), None);
+    }
+}
