@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::http;
@@ -243,6 +244,23 @@ impl Fleet {
             Database::Shared(_) => None,
         });
         rabbitmq.into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.part()])
+    }
+
+    /// What runs where, for those who have to do with it from outside (`scripts/ec2/deploy.sh`): an object for each part, such as
+    /// `{"name": "products-2", "instance": 2, "pid": 4711, "address": "127.0.0.1:20001", "log": "/tmp/..."}`.
+    #[must_use]
+    pub fn list(&self) -> Vec<Value> {
+        let described = |part: &Part| {
+            let instance = part.name().rsplit_once('-').and_then(|(_, number)| number.parse::<usize>().ok());
+            json!({
+                "name": part.name(),
+                "instance": instance,
+                "pid": part.pid(),
+                "address": part.address().to_string(),
+                "log": part.log(),
+            })
+        };
+        self.parts().map(described).collect()
     }
 
     /// The part of this name: `rabbitmq`, `mongodb` (or `mongodb-products` and so on when they are apart), `products-1`,

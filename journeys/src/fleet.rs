@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ::fleet::{Fleet, Options, Part, SignInRate, Stopped};
 use jsonwebtoken::EncodingKey;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -91,6 +92,11 @@ impl OwnFleet {
         for part in self.names().into_iter().filter(|part| part.starts_with(name)) {
             self.stops(&part).await;
         }
+    }
+
+    /// What runs where, as `cargo xtask fleet` writes it down.
+    pub fn list(&self) -> Vec<Value> {
+        self.fleet.list()
     }
 
     /// The names of all parts.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use fleet::{Fleet, Options, Part, Profile, StopSignal};
-use serde_json::{Value, json};
+use fleet::{Fleet, Options, Profile, StopSignal};
+use serde_json::Value;
 
 /// How often it is looked whether a part has died.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -18,8 +18,8 @@ pub(crate) fn run(options: &[&str]) -> Result<(), String> {
     // Before this, Ctrl-C ends us at once, and what was started with us.
     let mut stop = StopSignal::listen().map_err(|error| error.to_string())?;
     let file = fleet::target().join("fleet.json");
-    let list: Vec<Value> = fleet.parts().map(described).collect();
-    fs::write(&file, format!("{:#}\n", Value::from(list))).map_err(|error| format!("{}: {error}", file.display()))?;
+    fs::write(&file, format!("{:#}\n", Value::from(fleet.list())))
+        .map_err(|error| format!("{}: {error}", file.display()))?;
 
     for part in fleet.parts() {
         let pid = part.pid().map_or_else(|| "-".to_owned(), |pid| pid.to_string());
@@ -41,18 +41,6 @@ pub(crate) fn run(options: &[&str]) -> Result<(), String> {
     let stopped = fleet.stop().map_err(|error| error.to_string());
     fs::remove_file(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     stopped
-}
-
-/// Such as `{"name": "products-2", "instance": 2, "pid": 4711, "address": "127.0.0.1:20001", "log": "/tmp/..."}`.
-fn described(part: &Part) -> Value {
-    let instance = part.name().rsplit_once('-').and_then(|(_, number)| number.parse::<usize>().ok());
-    json!({
-        "name": part.name(),
-        "instance": instance,
-        "pid": part.pid(),
-        "address": part.address().to_string(),
-        "log": part.log(),
-    })
 }
 
 fn read(words: &[&str]) -> Result<Options, String> {

@@ -5,6 +5,7 @@
 
 mod any_order;
 mod dead_letters;
+mod delivery;
 mod erasure;
 mod failpoints;
 mod hot_product;

@@ -1,0 +1,230 @@
+# shellcheck shell=bash
+# deploy.sh over containers. Sourced by deploy.sh.
+# shellcheck disable=SC2154,SC2034 # deploy.sh has the rest
+# shellcheck disable=SC2004 # these are keys of associative arrays, which it cannot know
+
+declare -A image=() wanted=()
+# Containers beyond the number of instances that is wanted.
+surplus=()
+
+prepare() {
+    local service number count name container
+    need docker
+    docker version --format '{{.Server.Version}}' >/dev/null || fail "Docker does not answer"
+    if [[ $back = yes ]]; then
+        [[ -z $images ]] || fail "--back or --images, one of them"
+        images=$state/previous.env
+        [[ -f $images ]] || fail "there is no $images: nothing was deployed before"
+    fi
+    [[ -n $images ]] || fail "--images is missing; --help explains"
+    through=${through:-http://127.0.0.1:8000}
+    if [[ ! -d $state ]]; then
+        run mkdir --parents "$state"
+    fi
+    if [[ -d $state ]]; then
+        # Held by this shell alone, and gone with it, however it ends.
+        exec {lock}<"$state"
+        flock --nonblock "$lock" || fail "another deployment is under way"
+    fi
+    read_images "$images"
+    for service in "${chosen[@]}"; do
+        [[ -n ${image[$service]:-} ]] || fail "$images has no ${service^^}_IMAGE"
+        [[ -r $settings/$service.env ]] || fail "there is no $settings/$service.env, or it may not be read"
+        docker image inspect "${image[$service]}" >/dev/null 2>&1 || run docker pull --quiet "${image[$service]}" || return 1
+    done
+    for service in "${chosen[@]}"; do
+        put_away_leftovers "$service"
+        count=${instances:-$(($(highest "$service") > 2 ? $(highest "$service") : 2))}
+        [[ $count -le 99 ]] || fail "there are ports for 99 instances"
+        [[ $count -gt 1 ]] || warn "$service has one instance: while it is replaced, nobody answers"
+        for ((number = 1; number <= count; number++)); do
+            name=$service-$number
+            names+=("$name")
+            address[$name]=127.0.0.1:$(port_of "$service" "$number")
+            wanted[$name]=$(configuration "$service" "$number")
+            exists "souk-$name" || added[$name]=yes
+            if [[ $(label "souk-$name") = "${wanted[$name]}" && $(status "${address[$name]}" /health/ready) = 200 ]]; then
+                up_to_date[$name]=yes
+            fi
+        done
+        while read -r container; do
+            [[ ${container##*-} -le $count ]] || surplus+=("$container")
+        done < <(containers "$service")
+    done
+}
+
+# An image is its digest: a name alone may be another one tomorrow. The file is read, never run.
+read_images() {
+    local line service
+    [[ -f $1 ]] || fail "there is no $1"
+    while read -r line || [[ -n $line ]]; do
+        [[ -n $line && $line != '#'* ]] || continue
+        [[ $line =~ ^[A-Z]+_IMAGE=[A-Za-z0-9./:_-]+@sha256:[0-9a-f]{64}$ ]] ||
+            fail "$1: $line: a line is CUSTOMER_IMAGE=name@sha256:..."
+        for service in "${services[@]}"; do
+            [[ ${line%%=*} != "${service^^}_IMAGE" ]] || image[$service]=${line#*=}
+        done
+    done <"$1"
+}
+
+containers() {
+    docker ps --all --format '{{.Names}}' | grep --extended-regexp "^souk-$1-[0-9]+\$" || :
+}
+
+highest() {
+    local highest=0 container
+    while read -r container; do
+        [[ ${container##*-} -le $highest ]] || highest=${container##*-}
+    done < <(containers "$1")
+    printf '%d' "$highest"
+}
+
+exists() {
+    docker container inspect "$1" >/dev/null 2>&1
+}
+
+label() {
+    docker container inspect --format '{{index .Config.Labels "souk.configuration"}}' "$1" 2>/dev/null || :
+}
+
+# What a deployment left behind that was cut off in the middle (a machine that was turned off): the old version comes back where there
+# is no new one, and the deployment begins anew.
+put_away_leftovers() {
+    local old container
+    while read -r old; do
+        container=${old%-old}
+        warn "$old is left from a deployment that was cut off"
+        if runs "${container#souk-}" && [[ $(status "127.0.0.1:$(port_of "$1" "${container##*-}")" /health/ready) = 200 ]]; then
+            run docker rm "$old"
+        else
+            restore "$container"
+        fi
+    done < <(docker ps --all --format '{{.Names}}' | grep --extended-regexp "^souk-$1-[0-9]+-old\$" || :)
+    ! exists "souk-$1-rehearsal" || run docker rm --force "souk-$1-rehearsal"
+}
+
+# Everything that an instance is made of; when any of it changes, it is made anew. Secrets count by their time and size, because they
+# cannot be read here.
+configuration() {
+    {
+        options "$1" "$2"
+        printf '%s\n' "${option[@]}"
+        cat "$settings/$1.env"
+        [[ ! -d $settings/secrets/$1 ]] || find "$settings/secrets/$1" -type f -printf '%f %T@ %s\n' | sort
+    } | sha256sum | cut --characters 1-64
+}
+
+# `options SERVICE NUMBER`, into $option: how `docker run` makes this instance. No secret is among them: they are in files.
+options() {
+    local service=$1 number=$2 port inside
+    port=$(port_of "$service" "$number")
+    case $service in
+        customer) inside=8001 ;;
+        products) inside=8002 ;;
+        shopping) inside=8003 ;;
+    esac
+    option=(--read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 512
+        --memory "$memory" --memory-swap "$memory" --stop-timeout "$stop_within" --network "$network"
+        --env-file "$settings/$service.env")
+    if [[ $network = host ]]; then
+        option+=(--env ADDRESS=127.0.0.1 --env "PORT=$port")
+    else
+        option+=(--env ADDRESS=0.0.0.0 --env "PORT=$inside" --publish "127.0.0.1:$port:$inside")
+    fi
+    if [[ -d $settings/secrets/$service ]]; then
+        option+=(--volume "$settings/secrets/$service:/run/secrets:ro")
+    fi
+    option+=(--pull never "${image[$service]}")
+}
+
+runs() {
+    # One that has to be restarted does not run, even if it does so at this moment.
+    [[ $(docker container inspect --format '{{.State.Running}} {{.RestartCount}}' "souk-$1" 2>/dev/null) = 'true 0' ]]
+}
+
+rehearse() {
+    local name=$1-rehearsal outcome=0
+    options "$1" 0
+    rehearsal=souk-$name
+    run docker run --detach --name "souk-$name" --env "INSTANCE=$name" "${option[@]}" || return 1
+    await_ready "$name" "127.0.0.1:$(port_of "$1" 0)" || outcome=1
+    [[ $outcome -eq 0 ]] || docker logs --tail 20 "souk-$name" >&2
+    run docker stop --time "$stop_within" "souk-$name" || :
+    run docker rm --force "souk-$name" || return 1
+    rehearsal=''
+    return "$outcome"
+}
+
+replace() {
+    local name=$1
+    if exists "souk-$name"; then
+        run docker stop --time "$stop_within" "souk-$name" || return 1
+        run docker rename "souk-$name" "souk-$name-old" || return 1
+    fi
+    options "${name%-*}" "${name##*-}"
+    # After a restart of the machine or of Docker it comes back.
+    run docker run --detach --name "souk-$name" --restart unless-stopped --label "souk.configuration=${wanted[$name]}" \
+        --env "INSTANCE=$name" "${option[@]}" || return 1
+}
+
+put_back() {
+    restore "souk-$1"
+}
+
+# The old container, as it was: with the settings of its time.
+restore() {
+    if exists "$1-old"; then
+        if exists "$1"; then
+            run docker stop --time "$stop_within" "$1" || :
+            run docker rm --force "$1" || return 1
+        fi
+        run docker rename "$1-old" "$1" || return 1
+        run docker start "$1"
+    elif [[ ${added[${1#souk-}]:-no} = yes ]]; then
+        ! exists "$1" || run docker rm --force "$1"
+    else
+        # It was told to stop, and no more than that.
+        run docker start "$1"
+    fi
+}
+
+finish() {
+    local name container
+    for name in "${replaced[@]}"; do
+        [[ ${added[$name]:-no} = yes ]] || run docker rm "souk-$name-old"
+    done
+    for container in "${surplus[@]}"; do
+        run docker stop --time "$stop_within" "$container"
+        run docker rm "$container"
+    done
+    record
+}
+
+# What runs now, and what ran before, for --back. Services that were left out keep their image.
+record() {
+    local service text='' current=$state/images.env
+    local -A new=()
+    for service in "${chosen[@]}"; do
+        new[$service]=${image[$service]}
+    done
+    if [[ -f $current ]]; then
+        image=()
+        read_images "$current"
+    fi
+    for service in "${services[@]}"; do
+        image[$service]=${new[$service]:-${image[$service]:-}}
+        [[ -z ${image[$service]} ]] || text+="${service^^}_IMAGE=${image[$service]}"$'\n'
+    done
+    if [[ -f $current && $(<"$current") != "${text%$'\n'}" ]]; then
+        put "$state/previous.env" 644 <"$current" || :
+    fi
+    printf '%s' "$text" | put "$current" 644 || :
+}
+
+rehearsal=''
+tidy() {
+    # Only when this ends in the middle of a rehearsal.
+    if [[ -n $rehearsal && $dry_run = no ]]; then
+        docker rm --force "$rehearsal" >/dev/null 2>&1 || :
+    fi
+}
