@@ -56,9 +56,10 @@ need_tools
 
 work=$(mktemp --directory)
 draft=''
-trap 'rm --recursive --force "$work" ${draft:+"$draft"}' EXIT
+trap 'rm --recursive --force "$work" ${draft:+"$draft" "$draft.sha256"}' EXIT
 settle_uri "$uri_file"
 
+[[ $to = /* ]] || to=$PWD/$to
 name=souk-$(date --utc +%Y%m%dT%H%M%SZ).archive.gz
 if [[ $dry_run = yes ]]; then
     say "would run: mongodump --oplog --gzip --archive, into $to/$name"
@@ -71,7 +72,7 @@ else
     [[ ! -e $to/$name ]] || fail "$to/$name is there already"
     draft=$to/.$name.draft
     if ! tool mongodump --oplog --gzip --archive >"$draft" 2>"$work/said"; then
-        tail --lines 5 "$work/said" >&2
+        tell
         fail "no backup was made"
     fi
     gzip --test "$draft" || fail "what was written cannot be read"
@@ -80,12 +81,13 @@ else
         grep --quiet "^$database\." <<<"$collections" ||
             fail "there is no database $database on this server: is it the right one? (--database)"
     done
-    # The name appears when everything is on the disk.
-    sync "$draft"
-    (cd "$to" && sha256sum <"$draft" | sed "s/-\$/$name/" >"$name.sha256")
+    sha256sum <"$draft" | sed "s/-\$/$name/" >"$draft.sha256"
+    # The names appear when everything is on the disk, the checksum's first.
+    sync "$draft" "$draft.sha256"
+    mv "$draft.sha256" "$to/$name.sha256"
     mv "$draft" "$to/$name"
-    sync "$to/$name.sha256" "$to"
     draft=''
+    sync "$to"
     say "$to/$name: $(stat --format %s "$to/$name") bytes, $(of_people <<<"$collections" | wc --lines) collections"
 fi
 

@@ -150,6 +150,37 @@ await_asked() {
     fi
 }
 
+# Lets nginx find out, by requests that it may repeat elsewhere, that an instance of the service takes none: it then leaves that one
+# alone. Otherwise it finds out by somebody's request, which is lost if it must not be repeated (a POST).
+knock() {
+    if [[ $dry_run = no && $through != - ]]; then
+        curl --silent --output /dev/null --max-time 2 --noproxy '*' "$through/$1/whoami?[1-20]" || :
+    fi
+}
+
+# While an instance is told to stop it still answers a POST, and nothing else, for 1.5 s; in that time nginx has to notice.
+knock_while_stopping() {
+    local turn
+    for turn in {1..5}; do
+        knock "$1"
+        [[ $dry_run = yes || $turn = 5 ]] || sleep 0.1
+    done
+}
+
+# To be called before an instance is started: one that has just begun to listen may not have reached RabbitMQ yet, and should
+# not be asked until it has. nginx counts in whole seconds. At the beginning of one it tries again those that it has left alone
+# for long enough; who does not answer then has the rest of this second, at least.
+knock_before_start() {
+    local fraction
+    if [[ $dry_run = no && $through != - ]]; then
+        fraction=$(date +%N)
+        # In milliseconds, and a little later than the second begins.
+        sleep "$(printf '0.%03d' $((999 - 10#${fraction:0:3})))"
+        sleep 0.05
+        knock "$1"
+    fi
+}
+
 # --- All of them -----------------------------------------------------------------------------------------------------
 
 replaced=()

@@ -31,19 +31,19 @@ while [[ $# -gt 0 ]]; do
     esac
 done
 need_root
+find_family
 if [[ -n $compose ]]; then
     [[ $compose =~ ^v?[0-9]+(\.[0-9]+)+$ ]] || fail "--compose $compose is no version"
     is_sha256 "$compose_sha256" || fail "--compose wants --compose-sha256, 64 hexadecimal digits"
 fi
 [[ -z $user ]] || id "$user" >/dev/null 2>&1 || [[ $dry_run = yes ]] || fail "there is no user $user"
 
-case $(family) in
-    # The command is a package of its own since Debian 13.
+case $family in
     debian)
-        if apt-cache show docker-cli >/dev/null 2>&1; then
-            install_packages docker.io docker-cli iptables
-        else
-            install_packages docker.io iptables
+        install_packages docker.io iptables
+        # The command is a package of its own since Debian 13.
+        if [[ $dry_run = no ]] && ! have docker; then
+            install_packages docker-cli
         fi
         ;;
     amazon) install_packages docker ;;

@@ -79,6 +79,7 @@ if [[ -n $prefix ]]; then
     configuration=$prefix site=$prefix/souk.conf
 else
     need_root
+    find_family
     configuration=/etc/nginx site=/etc/nginx/conf.d/souk.conf
 fi
 
@@ -316,7 +317,7 @@ if [[ -n $domain ]]; then
             --webroot --webroot-path "$acme_root" --deploy-hook 'nginx -s reload' \
             ${acme:+--server "$acme"} || fail "there is no certificate; the site itself was not changed"
     fi
-    case $(family) in
+    case $family in
         debian) enable_unit certbot.timer ;;
         amazon) enable_unit certbot-renew.timer ;;
     esac

@@ -54,6 +54,7 @@ while [[ $# -gt 0 ]]; do
     esac
 done
 need_root
+find_family
 name=${name:-$(uname --nodename)}
 [[ $folder =~ ^(/[A-Za-z0-9._-]+)+$ ]] || fail "--folder $folder: the whole path"
 [[ $user =~ ^[a-z_][a-z0-9_-]*$ ]] || fail "--user $user is no name"
@@ -141,7 +142,7 @@ is_there() {
 if is_there; then
     say "the runner $(present) is there"
 else
-    case $(family) in
+    case $family in
         debian) install_packages ca-certificates curl ;;
         amazon) install_packages libicu krb5-libs openssl-libs zlib lttng-ust tar gzip ;;
     esac
@@ -154,7 +155,7 @@ else
     elif ! has_checksum "$archive" "$sha256"; then
         fail "$archive does not have the sha256 $sha256: it is not what was asked for"
     fi
-    if [[ $(family) = debian ]]; then
+    if [[ $family = debian ]]; then
         # What it needs beside itself is called otherwise in each release; its own script knows.
         run mkdir "$work/runner"
         run tar --extract --gzip --file "$archive" --directory "$work/runner" --no-same-owner

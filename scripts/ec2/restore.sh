@@ -69,7 +69,7 @@ say "$from: $(wc --lines <<<"$backed_up") collections"
 # A dump that is cut off after its list of collections tells what is there.
 { tool mongodump --archive 2>"$work/said" || :; } | head --bytes 1M >"$work/there" || :
 if ! LC_ALL=C grep --quiet --text server_version "$work/there"; then
-    tail --lines 5 "$work/said" >&2
+    tell
     fail "it cannot be seen what is on the server"
 fi
 there=$(collections_in <"$work/there" | of_people)
@@ -85,7 +85,7 @@ if [[ $dry_run = yes ]]; then
     exit
 fi
 if ! tool mongorestore --oplogReplay --gzip --archive --stopOnError "${options[@]}" <"$from" 2>"$work/said"; then
-    tail --lines 5 "$work/said" >&2
+    tell
     fail "the backup was not restored, or not all of it: run this again with --force"
 fi
 left=$(comm -13 <(sort <<<"$backed_up") <(sort <<<"$there"))

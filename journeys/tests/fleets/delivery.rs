@@ -132,7 +132,8 @@ async fn five_customers(fleet: &OwnFleet) -> Vec<Customer> {
 async fn versions_come_and_go_and_nobody_notices() {
     let shop = Operated::open().await;
     let tea = plenty(&shop.fleet).await;
-    let load = Load::of(100, five_customers(&shop.fleet).await, vec![tea]);
+    // Less than in restart.rs, because a third instance of a service starts up beside the others.
+    let load = Load::of(40, five_customers(&shop.fleet).await, vec![tea]);
     let first = shop.programs();
 
     let new = shop.version("new");

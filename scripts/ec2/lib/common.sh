@@ -57,8 +57,10 @@ need_root() {
     [[ $EUID -eq 0 || $dry_run = yes ]] || fail "this changes the machine: run it as root (sudo), or with --dry-run"
 }
 
-# `debian` (Debian, Ubuntu) or `amazon` (Amazon Linux 2023). SOUK_OS_RELEASE is for tests.
-family() {
+# What sort of machine this is, in $family: `debian` (Debian, Ubuntu) or `amazon` (Amazon Linux 2023). SOUK_OS_RELEASE is
+# for tests.
+family=''
+find_family() {
     local id='' like='' version='' name content
     while IFS='=' read -r name content; do
         content=${content//\"/}
@@ -68,18 +70,17 @@ family() {
             VERSION_ID) version=$content ;;
         esac
     done <"${SOUK_OS_RELEASE:-/etc/os-release}"
-    case $id:$version in
-        amzn:2023*) printf amazon ;;
-        debian:* | ubuntu:*) printf debian ;;
-        *)
-            [[ " $like " = *' debian '* ]] || fail "this is $id $version; Amazon Linux 2023, Debian and Ubuntu are known"
-            printf debian
-            ;;
-    esac
+    if [[ $id = amzn && $version = 2023* ]]; then
+        family=amazon
+    elif [[ " $id $like " = *' debian '* ]]; then
+        family=debian
+    else
+        fail "this is $id $version; Amazon Linux 2023, Debian and Ubuntu are known"
+    fi
 }
 
 installed() {
-    case $(family) in
+    case $family in
         debian) [[ $(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null) = installed ]] ;;
         amazon) rpm --query --quiet "$1" ;;
     esac
@@ -92,7 +93,7 @@ install_packages() {
         installed "$package" || missing+=("$package")
     done
     [[ ${#missing[@]} -gt 0 ]] || return 0
-    case $(family) in
+    case $family in
         debian)
             run apt-get --quiet=2 update
             run env DEBIAN_FRONTEND=noninteractive apt-get --quiet=2 --yes --no-install-recommends install "${missing[@]}"

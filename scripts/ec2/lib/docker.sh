@@ -155,13 +155,23 @@ rehearse() {
     return "$outcome"
 }
 
+# `stop CONTAINER`, which has its share of the requests.
+stop() {
+    local stopping service=${1#souk-}
+    run docker stop --time "$stop_within" "$1" &
+    stopping=$!
+    knock_while_stopping "${service%-*}"
+    wait "$stopping"
+}
+
 replace() {
     local name=$1
     if exists "souk-$name"; then
-        run docker stop --time "$stop_within" "souk-$name" || return 1
+        stop "souk-$name" || return 1
         run docker rename "souk-$name" "souk-$name-old" || return 1
     fi
     options "${name%-*}" "${name##*-}"
+    knock_before_start "${name%-*}"
     # After a restart of the machine or of Docker it comes back.
     run docker run --detach --name "souk-$name" --restart unless-stopped --label "souk.configuration=${wanted[$name]}" \
         --env "INSTANCE=$name" "${option[@]}" || return 1
@@ -173,12 +183,14 @@ put_back() {
 
 # The old container, as it was: with the settings of its time.
 restore() {
+    local service=${1#souk-}
     if exists "$1-old"; then
         if exists "$1"; then
-            run docker stop --time "$stop_within" "$1" || :
+            stop "$1" || :
             run docker rm --force "$1" || return 1
         fi
         run docker rename "$1-old" "$1" || return 1
+        knock_before_start "${service%-*}"
         run docker start "$1"
     elif [[ ${added[${1#souk-}]:-no} = yes ]]; then
         ! exists "$1" || run docker rm --force "$1"
@@ -194,7 +206,7 @@ finish() {
         [[ ${added[$name]:-no} = yes ]] || run docker rm "souk-$name-old"
     done
     for container in "${surplus[@]}"; do
-        run docker stop --time "$stop_within" "$container"
+        stop "$container"
         run docker rm "$container"
     done
     record

@@ -40,6 +40,11 @@ tool() {
     fi
 }
 
+# The end of what a tool has said, without the password: it names the server by its whole connection string.
+tell() {
+    tail --lines 5 "$work/said" | sed --regexp-extended 's#(mongodb(\+srv)?://)[^[:space:]]*@#\1...@#g' >&2
+}
+
 # The collections in an archive that comes in, such as `souk_customer.accounts`. Its beginning lists them: in each entry the
 # database's name and the collection's, as BSON has strings.
 collections_in() {

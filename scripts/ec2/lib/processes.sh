@@ -128,6 +128,7 @@ launch() {
 stop() {
     local until=$((SECONDS + stop_within))
     kill -TERM "$1" 2>/dev/null || :
+    [[ $2 = rehearsal ]] || knock_while_stopping "${2%-*}"
     while lives "$1"; do
         if [[ $SECONDS -ge $until ]]; then
             warn "$2 has not finished after $stop_within s and is killed"
@@ -187,6 +188,7 @@ exchange() {
         return 0
     fi
     stop "${pid[$name]}" "$name"
+    knock_before_start "${name%-*}"
     launch "$program" "$name" "${log[$name]}"
     pid[$name]=$started
     say "$name is process $started"
