@@ -9,7 +9,8 @@
 # A server that has data already is not touched without --force. With it, each collection of the backup is dropped and made anew; what is
 # not in the backup stays, and is told. Since the changes that were made during the backup are made again (--oplogReplay), all of the
 # backup is restored or nothing: other databases on that server, and MongoDB's users and roles, are replaced as well. What was
-# changed after the backup is lost: take another backup first if in doubt.
+# changed after the backup is lost: take another backup first if in doubt. Who has deleted their account since the backup has one again:
+# let them know, or delete it again.
 #
 # The user of MONGODB_URI needs the role `root`: `restore` is not enough for --oplogReplay.
 #

@@ -157,11 +157,16 @@ rehearse() {
 
 # `stop CONTAINER`, which has its share of the requests.
 stop() {
-    local stopping service=${1#souk-}
+    local stopping outcome=0 service=${1#souk-}
     run docker stop --time "$stop_within" "$1" &
     stopping=$!
     knock_while_stopping "${service%-*}"
-    wait "$stopping"
+    wait "$stopping" || outcome=$?
+    # A signal ends the waiting, and not what is waited for: what comes next needs to know how that ended.
+    while kill -0 "$stopping" 2>/dev/null; do
+        wait "$stopping" || outcome=$?
+    done
+    return "$outcome"
 }
 
 replace() {
