@@ -116,15 +116,16 @@ configuration() {
 
 # `options SERVICE NUMBER`, into $option: how `docker run` makes this instance. No secret is among them: they are in files.
 options() {
-    local service=$1 number=$2 port inside
+    local service=$1 number=$2 port inside limit
     port=$(port_of "$service" "$number")
     case $service in
-        customer) inside=8001 ;;
-        products) inside=8002 ;;
-        shopping) inside=8003 ;;
+        customer) inside=8001 limit=256m ;;
+        products) inside=8002 limit=640m ;;
+        shopping) inside=8003 limit=256m ;;
     esac
+    limit=${memory:-$limit}
     option=(--read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 512
-        --memory "$memory" --memory-swap "$memory" --stop-timeout "$stop_within" --network "$network"
+        --memory "$limit" --memory-swap "$limit" --stop-timeout "$stop_within" --network "$network"
         --env-file "$settings/$service.env")
     if [[ $network = host ]]; then
         option+=(--env ADDRESS=127.0.0.1 --env "PORT=$port")
