@@ -38,7 +38,7 @@ use self::names::Names;
 pub use self::options::AmqpOptions;
 use self::options::Broker;
 use self::publisher::{Outgoing, Publisher};
-use self::replies::{Replies, Reply};
+use self::replies::Replies;
 use self::server::Service;
 use super::{Bytes, Listener, Message, Responder, owner};
 use crate::error::{Error, Kind, Result};
@@ -346,18 +346,15 @@ impl Shared {
         }
     }
 
-    /// Sends a reply, at once when it is `alone`; without a connection it waits for one until nobody waits for the reply any more.
-    async fn reply(&self, to: &Arc<str>, reply: Reply, deadline: Instant, alone: bool) {
+    /// What sends replies; while there is no connection it waits for one until nobody waits for the reply any more.
+    async fn replies(&self, deadline: Instant) -> Option<Arc<Replies>> {
         let there = self.serving.borrow().clone();
-        if let Some(replies) = there {
-            return replies.send(to, reply, alone);
+        if there.is_some() {
+            return there;
         }
         let mut serving = self.serving.subscribe();
         let up = async { serving.wait_for(Option::is_some).await.ok().and_then(|replies| replies.clone()) };
-        match timeout_at(deadline, up).await {
-            Ok(Some(replies)) => replies.send(to, reply, alone),
-            _ => self.counting.lost_replies.add(),
-        }
+        timeout_at(deadline, up).await.ok().flatten()
     }
 
     /// Counts a message as in hand, for as long as the result lives.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
 use super::link::{Link, PATIENCE};
+use super::publisher::message_id;
 use super::supervisor::BackOff;
 use super::{FINISH, Phase, Shared};
 use crate::error::Result;
@@ -24,8 +25,17 @@ pub(super) trait Work: Send + Sync + 'static {
     fn prefetch(&self) -> u16;
     /// Makes sure that it is there.
     fn declare(&self, link: &Link, channel: &Channel) -> impl Future<Output = Result<()>> + Send;
-    /// Takes a message in hand; does not wait for the work on it.
-    fn take(self: &Arc<Self>, delivery: Delivery);
+    /// Takes in hand a message that came on this channel; does not wait for the work on it.
+    fn take(self: &Arc<Self>, delivery: Delivery, channel: &Channel);
+}
+
+/// Takes a message off its queue, on the channel that it came on; ends when that is written. When it fails the connection is gone,
+/// and the broker hands the message to somebody else.
+pub(super) async fn acknowledge(channel: &Channel, delivery: &Delivery) {
+    // Not `delivery.ack`, which has a task of lapin's own do the same.
+    if let Err(error) = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await {
+        tracing::debug!(message = message_id(delivery), %error, "could not be acknowledged and will come again");
+    }
 }
 
 /// Consumes until the bus takes no more work; `consuming` says whether it does at the moment.
@@ -86,7 +96,7 @@ async fn consume<W: Work>(
     loop {
         tokio::select! {
             delivery = consumer.next() => match delivery {
-                Some(Ok(delivery)) => work.take(delivery),
+                Some(Ok(delivery)) => work.take(delivery, channel),
                 Some(Err(error)) => return Some(error.to_string()),
                 None => return Some("the broker cancelled it".to_owned()),
             },
@@ -98,7 +108,7 @@ async fn consume<W: Work>(
     if let Ok(Ok(())) = tokio::time::timeout(PATIENCE, cancelling).await {
         // What the broker had sent before it knew.
         while let Some(Ok(delivery)) = consumer.next().await {
-            work.take(delivery);
+            work.take(delivery, channel);
         }
     }
     None

@@ -51,14 +51,7 @@ impl<E: Weigh> Lanes<E> {
     pub(super) fn next(&self, to: &Arc<str>) -> Option<Vec<E>> {
         let mut lanes = self.lock();
         let lane = lanes.get_mut(to)?;
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while let Some(entry) = lane.waiting.front() {
-            bytes += entry.weight();
-            if !batch.is_empty() && (batch.len() == MAX_ENTRIES || bytes > MAX_BYTES) {
-                break;
-            }
-            batch.extend(lane.waiting.pop_front());
-        }
+        let batch: Vec<E> = lane.waiting.drain(..fitting(&lane.waiting)).collect();
         if !batch.is_empty() {
             return Some(batch);
         }
@@ -77,6 +70,16 @@ impl<E: Weigh> Lanes<E> {
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Lane<E>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many of these, from the first one, go into one message.
+pub(super) fn fitting<'e, E: Weigh + 'e>(entries: impl IntoIterator<Item = &'e E>) -> usize {
+    let mut bytes = 0;
+    let fits = |(index, entry): &(usize, &E)| {
+        bytes += entry.weight();
+        *index == 0 || (*index < MAX_ENTRIES && bytes <= MAX_BYTES)
+    };
+    entries.into_iter().enumerate().take_while(fits).count()
 }
 
 /// Starts a pump. Those who become ready at the same moment have their turn first, and come along.

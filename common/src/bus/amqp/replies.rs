@@ -1,14 +1,16 @@
 //! Sends replies, on the connection that the calls came in on: it is awake, and a broker that is short of memory may stop it
-//! without stopping events. Replies to one caller that are ready at the same moment travel together.
+//! without stopping events. Replies to one caller that are ready at the same moment travel together: those to the calls of one
+//! message in one message, if they can be given at once, and those that come later with whatever else is ready by then.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::Channel;
+use futures_util::FutureExt;
+use lapin::{BasicProperties, Channel};
 use tokio::sync::Notify;
 
 use super::counters::Counting;
-use super::lanes::{Lanes, Parked, Weigh, spawn};
+use super::lanes::{Lanes, Weigh, fitting, spawn};
 use super::link::{Link, PATIENCE};
 use super::publisher::{Answer, properties, publish};
 use super::wire;
@@ -31,6 +33,8 @@ pub(super) struct Replies {
 /// A reply on its way back to whoever called.
 pub(super) struct Reply {
     pub(super) id: u64,
+    /// What was called.
+    pub(super) name: String,
     pub(super) answer: Answer,
 }
 
@@ -47,11 +51,23 @@ impl Replies {
         Ok(Arc::new(Self { link, channel, counting, lanes: Lanes::default(), sent: Notify::new() }))
     }
 
-    /// Sends a reply; one that is `alone` leaves at once. `to` is the caller's address, a tab, and its token.
-    pub(super) fn send(self: &Arc<Self>, to: &Arc<str>, reply: Reply, alone: bool) {
+    /// Sends replies now. They are on their way when this returns: that they are written is nobody's business, because whoever has
+    /// lost a reply learns it by its own clock. `to` is the caller's address, a tab, and its token.
+    pub(super) fn send(&self, to: &str, replies: &[Reply]) {
+        let mut rest = replies;
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(fitting(rest));
+            let (address, message, properties) = written(to, batch);
+            let publishing = publish(&self.channel, ("", address), false, &message, properties, PATIENCE);
+            self.look_at(publishing.now_or_never(), batch.len());
+            rest = later;
+        }
+    }
+
+    /// Sends a reply together with others to the same caller that are ready when its turn comes.
+    pub(super) fn gather(self: &Arc<Self>, to: &Arc<str>, reply: Reply) {
         if self.lanes.add(to, reply) {
-            let pump = Arc::clone(self).pump(Arc::clone(to));
-            if alone { drop(Parked::start(pump)) } else { spawn(pump) }
+            spawn(Arc::clone(self).pump(Arc::clone(to)));
         }
     }
 
@@ -73,18 +89,28 @@ impl Replies {
     }
 
     async fn pump(self: Arc<Self>, to: Arc<str>) {
-        let (address, token) = to.split_once('\t').unwrap_or((&to, ""));
         while let Some(batch) = self.lanes.next(&to) {
-            let mut message = Vec::with_capacity(batch.iter().map(Weigh::weight).sum());
-            for reply in &batch {
-                wire::write_reply(reply.id, &reply.answer, &mut message);
-            }
-            let properties = properties(REPLIES, &token.into(), wire::now());
-            if let Err(error) = publish(&self.channel, ("", address), false, &message, properties, PATIENCE).await {
-                self.counting.lost_replies.add();
-                self.link.fail_unless_blocked(&error.to_string());
-            }
+            let (address, message, properties) = written(&to, &batch);
+            let published = publish(&self.channel, ("", address), false, &message, properties, PATIENCE).await;
+            self.look_at(Some(published), batch.len());
         }
         self.sent.notify_one();
     }
+
+    fn look_at<T>(&self, outcome: Option<Result<T>>, replies: usize) {
+        if let Some(Err(error)) = outcome {
+            (0..replies).for_each(|_| self.counting.lost_replies.add());
+            self.link.fail_unless_blocked(&error.to_string());
+        }
+    }
+}
+
+/// The address, the message and its properties.
+fn written<'t>(to: &'t str, replies: &[Reply]) -> (&'t str, Vec<u8>, BasicProperties) {
+    let (address, token) = to.split_once('\t').unwrap_or((to, ""));
+    let mut message = Vec::with_capacity(replies.iter().map(Weigh::weight).sum());
+    for reply in replies {
+        wire::write_reply(reply.id, &reply.answer, &mut message);
+    }
+    (address, message, properties(REPLIES, &token.into(), wire::now()))
 }

@@ -10,14 +10,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::BasicAckOptions;
 use lapin::types::ShortString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
-use super::consumer::Work;
-use super::link::Link;
+use super::consumer::{Work, acknowledge};
+use super::link::{Link, PATIENCE};
 use super::names::declare_calls;
 use super::publisher::{Answer, CALLS, is_ours, message_id};
 use super::replies::Reply;
@@ -32,6 +31,8 @@ const RUNNING: usize = 256;
 /// Messages that the broker hands over before their calls have begun: enough to keep [`RUNNING`] busy, few enough that
 /// another instance gets its share.
 const PREFETCH: u16 = 32;
+/// The calls of one message begin one after the other for so long, and what is left gets tasks of its own, on whatever thread is free.
+const IN_TURN: Duration = Duration::from_micros(500);
 /// The acknowledgement waits for the replies, but no longer than this: a caller waits for those, nobody for it.
 const REPLIES_FIRST: Duration = Duration::from_millis(5);
 /// The clocks of two machines may differ by so much; see [`remaining`].
@@ -52,7 +53,6 @@ struct Call {
     id: u64,
     name: String,
     request: Option<RequestId>,
-    deadline: Instant,
     body: Bytes,
 }
 
@@ -72,16 +72,16 @@ impl Service {
     }
 
     /// Begins the calls of a message as soon as there is room, acknowledges it, and waits until all are answered.
-    async fn carry_out_all(self: Arc<Self>, delivery: Delivery, to: Arc<str>) {
+    async fn carry_out_all(self: Arc<Self>, delivery: Delivery, channel: Channel, to: Arc<str>) {
         let (arrival, clock) = (Instant::now(), wire::now());
         let (unanswered, mut answered) = mpsc::channel::<()>(1);
-        let mut last = None;
+        let (mut ready, mut last) = (Vec::new(), None);
         let mut calls = wire::calls(&delivery.data).peekable();
         while let Some(call) = calls.next() {
             let call = match call {
                 Ok(call) => call,
                 Err(id) => {
-                    self.refuse(&delivery, &to, id);
+                    ready.push(self.refusal(&delivery, id));
                     continue;
                 }
             };
@@ -90,18 +90,32 @@ impl Service {
                 continue;
             };
             let deadline = arrival + left;
-            let room = timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await;
-            let Some(room) = room.ok().and_then(Result::ok).filter(|_| Instant::now() < deadline) else {
+            let mut room = Arc::clone(&self.running).try_acquire_owned().ok();
+            if room.is_none() {
+                self.reply(&to, std::mem::take(&mut ready), deadline).await;
+                room = self.room(deadline).await;
+            }
+            let Some(room) = room else {
                 self.expired(call.name);
                 continue;
             };
             let (id, name, request) = (call.id, call.name.to_owned(), call.request);
-            let call = Call { id, name, request, deadline, body: call.body.to_vec() };
+            let call = Call { id, name, request, body: call.body.to_vec() };
+            let service = Arc::clone(&self);
+            let mut work = Box::pin(async move { service.answer(call, room).await });
+            // Most calls are short, or soon wait for the database: a task for each would cost more than it gains.
+            if arrival.elapsed() < IN_TURN
+                && let Some(reply) = (&mut work).now_or_never()
+            {
+                ready.push(reply);
+                continue;
+            }
             let (service, to) = (Arc::clone(&self), Arc::clone(&to));
             let unanswered = unanswered.clone();
             let work = async move {
                 let _unanswered = unanswered;
-                service.answer(call, &to, room).await;
+                let reply = work.await;
+                service.reply_later(&to, reply, deadline).await;
             };
             if calls.peek().is_some() {
                 tokio::spawn(work);
@@ -110,6 +124,7 @@ impl Service {
             }
         }
         drop(unanswered);
+        self.reply(&to, ready, arrival + PATIENCE).await;
         // The last one needs no task of its own, nor does one that came alone.
         let answered = async {
             if let Some(last) = last {
@@ -121,20 +136,51 @@ impl Service {
         let mut answered = std::pin::pin!(answered);
         let in_time = tokio::time::timeout(REPLIES_FIRST, &mut answered).await.is_ok();
         failpoint!("ack.call.before");
-        acknowledge(&delivery).await;
+        // It is on its way now, together with the replies; nothing here depends on when it is written.
+        let _ = acknowledge(&channel, &delivery).now_or_never();
         failpoint!("ack.call.after");
         if !in_time {
             answered.await;
         }
     }
 
-    async fn answer(&self, call: Call, to: &Arc<str>, room: OwnedSemaphorePermit) {
-        let Call { id, name, request, deadline, body } = call;
+    async fn room(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
+        let room = timeout_at(deadline, Arc::clone(&self.running).acquire_owned()).await;
+        room.ok().and_then(Result::ok).filter(|_| Instant::now() < deadline)
+    }
+
+    async fn answer(&self, call: Call, room: OwnedSemaphorePermit) -> Reply {
+        let Call { id, name, request, body } = call;
         let answer = self.carry_out(&name, request, body).await;
         drop(room);
-        let alone = self.running.available_permits() == RUNNING;
         failpoint!("reply.{name}.before");
-        self.shared.reply(to, Reply { id, answer }, deadline, alone).await;
+        Reply { id, name, answer }
+    }
+
+    /// Sends replies that are ready together.
+    async fn reply(&self, to: &str, ready: Vec<Reply>, deadline: Instant) {
+        if ready.is_empty() {
+            return;
+        }
+        let Some(replies) = self.shared.replies(deadline).await else {
+            return ready.iter().for_each(|_| self.shared.counting.lost_replies.add());
+        };
+        replies.send(to, &ready);
+        for Reply { name, .. } in &ready {
+            failpoint!("reply.{name}.after");
+        }
+    }
+
+    /// Sends a reply that had to be waited for; while other calls run, others may be ready at the same moment.
+    async fn reply_later(&self, to: &Arc<str>, reply: Reply, deadline: Instant) {
+        if self.running.available_permits() == RUNNING {
+            return self.reply(to, vec![reply], deadline).await;
+        }
+        let Some(replies) = self.shared.replies(deadline).await else {
+            return self.shared.counting.lost_replies.add();
+        };
+        let name = reply.name.clone();
+        replies.gather(to, reply);
         failpoint!("reply.{name}.after");
     }
 
@@ -154,14 +200,10 @@ impl Service {
         tracing::debug!(call, "dropped, for it has expired");
     }
 
-    fn refuse(&self, delivery: &Delivery, to: &Arc<str>, id: u64) {
+    fn refusal(&self, delivery: &Delivery, id: u64) -> Reply {
         self.shared.counting.refused.add();
         tracing::warn!(queue = self.queue, message = message_id(delivery), "a call that cannot be read was refused");
-        let (shared, to) = (Arc::clone(&self.shared), Arc::clone(to));
-        let answer = Err(Error::malformed("The message cannot be read."));
-        tokio::spawn(async move {
-            shared.reply(&to, Reply { id, answer }, Instant::now() + super::link::PATIENCE, false).await;
-        });
+        Reply { id, name: String::new(), answer: Err(Error::malformed("The message cannot be read.")) }
     }
 }
 
@@ -183,9 +225,8 @@ impl Work for Service {
         declare_calls(link, channel, &self.queue).await
     }
 
-    fn take(self: &Arc<Self>, delivery: Delivery) {
-        let service = Arc::clone(self);
-        let in_hand = self.shared.in_hand();
+    fn take(self: &Arc<Self>, delivery: Delivery, channel: &Channel) {
+        let (service, in_hand, channel) = (Arc::clone(self), self.shared.in_hand(), channel.clone());
         tokio::spawn(async move {
             let _in_hand = in_hand;
             let Some(to) = reply_address(&delivery) else {
@@ -195,19 +236,18 @@ impl Work for Service {
                     message = message_id(&delivery),
                     "a call without a reply address"
                 );
-                return acknowledge(&delivery).await;
+                return acknowledge(&channel, &delivery).await;
             };
             if is_ours(&delivery, CALLS) {
-                return service.carry_out_all(delivery, to).await;
+                return service.carry_out_all(delivery, channel, to).await;
             }
             let mut ids: Vec<u64> = wire::ids(&delivery.data).take(usize::from(PREFETCH)).collect();
             if ids.is_empty() {
                 ids.push(wire::NO_ID);
             }
-            for id in ids {
-                service.refuse(&delivery, &to, id);
-            }
-            acknowledge(&delivery).await;
+            let refusals = ids.into_iter().map(|id| service.refusal(&delivery, id)).collect();
+            service.reply(&to, refusals, Instant::now() + PATIENCE).await;
+            acknowledge(&channel, &delivery).await;
         });
     }
 }
@@ -235,13 +275,6 @@ fn reply_address(delivery: &Delivery) -> Option<Arc<str>> {
     let address = delivery.properties.reply_to().as_ref().filter(|to| to.as_str().starts_with(REPLY_ADDRESS))?;
     let token = delivery.properties.correlation_id().as_ref().map_or("", ShortString::as_str);
     Some(format!("{address}\t{token}").into())
-}
-
-/// Takes a message off its queue. When that fails its connection is gone, and the broker hands it to somebody else.
-pub(super) async fn acknowledge(delivery: &Delivery) {
-    if let Err(error) = delivery.ack(BasicAckOptions::default()).await {
-        tracing::debug!(message = message_id(delivery), %error, "could not be acknowledged and will come again");
-    }
 }
 
 fn too_large(name: &str) -> Error {
