@@ -1,9 +1,10 @@
 //! Starts, stops, kills and pauses the parts of a Souk fleet on this machine: RabbitMQ, MongoDB, any number of instances
-//! of each service, and nginx in front; a DNS server, for tests. Nothing in it knows what the services do.
+//! of each service, and nginx in front; a DNS server and a browser, for tests. Nothing in it knows what the services do.
 //!
 //! Everything listens on 127.0.0.1 and keeps its files in temporary folders. No process outlives its owner, however that
 //! ends (`watchdog`). It is plain blocking code, for tasks, tests and benchmarks.
 
+mod browser;
 mod dns;
 mod error;
 mod fleet;
@@ -21,6 +22,7 @@ mod stop;
 mod template;
 mod watchdog;
 
+pub use crate::browser::ChromeDriver;
 pub use crate::dns::Dns;
 pub use crate::error::{Error, Result};
 pub use crate::fleet::{Fleet, Options, Through};

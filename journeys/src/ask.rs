@@ -45,6 +45,10 @@ impl Door {
         Self { address, client }
     }
 
+    pub(crate) fn url(&self) -> String {
+        self.address.of("")
+    }
+
     pub(crate) fn asks(&self, method: Method, path: &str) -> Ask {
         let asked = format!("{method} {path}");
         Ask { asked, request: self.client.request(method, self.address.of(path)) }

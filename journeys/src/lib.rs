@@ -21,6 +21,7 @@
 mod admin;
 mod answer;
 mod ask;
+mod browser;
 mod customer;
 pub mod failpoints;
 mod fleet;
@@ -41,6 +42,7 @@ pub use crate::fleet::{OwnFleet, time_until};
 pub use admin::Admin;
 pub use answer::{Answer, Outcome, members};
 pub use ask::Ask;
+pub use browser::Browser;
 pub use customer::Customer;
 pub use goods::{Books, Product, euros, goods, money};
 pub use load::Load;

@@ -69,6 +69,11 @@ impl Shop {
         Self { door: Door::at(premises.address.clone()), keeper: Keeper::Here(premises) }
     }
 
+    /// Where it is, without a slash at its end.
+    pub fn url(&self) -> String {
+        self.door.url()
+    }
+
     /// Somebody who comes in.
     pub fn visitor(&self) -> Visitor {
         Visitor::at(self.door.clone())

@@ -11,7 +11,7 @@ mod suite;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use fleet::{Dns, Fleet, MongoDb, Nginx, RabbitMq};
+use fleet::{ChromeDriver, Dns, Fleet, MongoDb, Nginx, RabbitMq};
 
 use crate::suite::{Report, Suite};
 
@@ -78,8 +78,12 @@ fn test() -> Result<(), String> {
     report.run(Suite::files("services: their programs", &["memory", "program"]));
     conformance(&mut report);
     let souk = fleet::target().join("debug").join("souk");
-    let suite = Suite::files("journeys: one process", &["shop", "process", "real_catalogue"]);
-    report.run(suite.with("SOUK_BIN", &souk.to_string_lossy()));
+    let with_souk = |suite: Suite| suite.with("SOUK_BIN", &souk.to_string_lossy());
+    report.run(with_souk(Suite::files("journeys: one process", &["shop", "process", "real_catalogue"])));
+    let in_a_browser = "journeys: in a browser";
+    if needed(&mut report, in_a_browser, &[ChromeDriver::obtain]) {
+        report.run(with_souk(Suite::files(in_a_browser, &["browser"])).with_those_that_need_servers());
+    }
     fleets(&mut report);
     report.close()
 }

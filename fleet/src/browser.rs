@@ -1,0 +1,71 @@
+//! A browser (Debian's `chromium`), to be driven through `ChromeDriver` by the W3C's `WebDriver` protocol. It opens no window and asks nobody
+//! on the internet. What is done with it is for whoever starts it.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+use crate::keep::Folder;
+use crate::part::Part;
+use crate::port;
+use crate::process::Program;
+use crate::{http, obtain};
+
+/// A driver, and a folder for the profiles of its browsers.
+pub struct ChromeDriver {
+    part: Part,
+    chromium: PathBuf,
+    folder: Folder,
+}
+
+impl ChromeDriver {
+    /// Makes sure that one can be started.
+    pub fn obtain() -> Result<()> {
+        programs().map(drop)
+    }
+
+    /// Starts one and waits until it takes commands.
+    pub fn start() -> Result<Self> {
+        let (driver, chromium) = programs()?;
+        let folder = Folder::new("souk-browser-")?;
+        let address = port::local(port::free()?);
+        let program = Program::new(driver, folder.path().join("chromedriver.log"))
+            .argument(format!("--port={}", address.port()))
+            .variable("HOME", folder.path());
+        let part =
+            Part::program("chromedriver", address, program, |address| http::status(address, "/status") == Some(200));
+        part.start()?;
+        Ok(Self { part, chromium, folder })
+    }
+
+    /// Where it takes commands.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.part.address())
+    }
+
+    /// The browser's program.
+    #[must_use]
+    pub fn chromium(&self) -> &Path {
+        &self.chromium
+    }
+
+    /// What the browser has to be started with.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let profile = format!("--user-data-dir={}", self.folder.path().join("profile").display());
+        // With a pipe the browser ends when its driver does, however that ends.
+        let mut arguments = vec![profile, "--headless".to_owned(), "--remote-debugging-pipe".to_owned()];
+        let quiet = ["--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking"];
+        arguments.extend(quiet.map(str::to_owned));
+        if rustix::process::geteuid().is_root() {
+            // It refuses to start as root otherwise; it sees our own pages only.
+            arguments.push("--no-sandbox".to_owned());
+        }
+        arguments
+    }
+}
+
+fn programs() -> Result<(PathBuf, PathBuf)> {
+    let find = || obtain::find("chromedriver").zip(obtain::find("chromium").or_else(|| obtain::find("google-chrome")));
+    obtain::or_debian("a browser (Chromium and its driver)", &["chromium", "chromium-driver"], find)
+}

@@ -1,0 +1,5 @@
+//! Journeys of somebody who opens the shop in a browser.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod front_page;
