@@ -74,13 +74,14 @@ RUN rm /etc/nginx/conf.d/default.conf
 COPY nginx/headers.conf nginx/proxy.conf nginx/problems.conf nginx/error-pages.conf /etc/nginx/souk/
 COPY nginx/souk.conf.template /etc/nginx/templates/
 USER 101
-# Names are resolved anew every two seconds: instances come and go, and nobody tells nginx. 127.0.0.11 is Docker's name server.
+# Names are resolved anew every two seconds: instances come and go, and nobody tells nginx. 127.0.0.11 is Docker's name server. One that says
+# 502 because it stops is left alone for four: until it is forgotten, and not tried once more when its address answers nothing at all.
 ENV NGINX_LISTEN=8080 \
     NGINX_TRUSTED_PROXIES= \
     SIGN_IN_RATE=30r/m \
     SIGN_IN_BURST=20 \
-    CUSTOMER_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server customer:8001 resolve max_fails=1 fail_timeout=2s;" \
-    PRODUCTS_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server products:8002 resolve max_fails=1 fail_timeout=2s;" \
-    SHOPPING_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server shopping:8003 resolve max_fails=1 fail_timeout=2s;"
+    CUSTOMER_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server customer:8001 resolve max_fails=1 fail_timeout=4s;" \
+    PRODUCTS_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server products:8002 resolve max_fails=1 fail_timeout=4s;" \
+    SHOPPING_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server shopping:8003 resolve max_fails=1 fail_timeout=4s;"
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/nginx-health"]
