@@ -241,8 +241,13 @@ async fn read_json<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T>
 
 /// The whole body, if it is no larger than `limit` bytes.
 pub async fn read_body(data: Data<'_>, limit: u64) -> Result<Vec<u8>> {
+    read_body_of(data, limit, limit).await
+}
+
+/// As [`read_body`], where what is larger and no more than `usual` is read to its end, too, before it is refused.
+pub async fn read_body_of(data: Data<'_>, limit: u64, usual: u64) -> Result<Vec<u8>> {
     use rocket::tokio::io::{AsyncReadExt, copy, sink};
-    let mut stream = data.open((limit + MAX_DRAIN).bytes());
+    let mut stream = data.open((limit.max(usual) + MAX_DRAIN).bytes());
     let mut body = Vec::new();
     let unreadable = |error: std::io::Error| match error.kind() {
         Io::UnexpectedEof | Io::ConnectionReset | Io::BrokenPipe => Error::malformed("The body ends too early."),

@@ -1,6 +1,8 @@
 //! A whole catalogue from a file: CSV or one JSON object a line. [`Mapping`] says how columns become fields, `rows` reads the
-//! file, and every row is held to the same rules as a product that an admin types. The file is imported in one commit.
+//! file, and every row is held to the same rules as a product that an admin types. The file is imported in one commit as far as the store
+//! has room for that ([`common::store::Collection::change_all`]).
 
+mod limits;
 mod mapping;
 mod rows;
 
@@ -9,7 +11,7 @@ use std::sync::{Arc, mpsc};
 
 use common::contract::products::ProductId;
 use common::error::{Error, FieldError, Result};
-use common::http::{drain, read_body};
+use common::http::{drain, read_body_of};
 use common::input::{Fields, Input};
 use common::store::Database;
 use rocket::Request;
@@ -17,15 +19,13 @@ use rocket::data::Data;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+pub use self::limits::Limits;
+use self::limits::MOST_BYTES;
 pub use self::mapping::{Mapping, OnError};
 use crate::product::{Details, ImportKey, Imported, Product};
 use crate::stock::Available;
 use crate::store::Products;
 
-/// The largest file, in bytes.
-const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// The longest file, in rows. All of it is in memory until it is committed.
-const MAX_ROWS: usize = 200_000;
 /// Errors that are listed; beyond that, rejected rows are only counted. A file with more has one thing wrong with it all.
 const MAX_ERRORS: usize = 100_000;
 /// So often an import begins again when keys have moved between products under its hands.
@@ -53,7 +53,12 @@ pub enum Format {
 impl Upload {
     /// Reads the body of a request, if it may be sent at all. The body of one that may not is read too, and thrown away: a proxy takes an
     /// instance that stops listening in the middle of a file for a dead one.
-    pub(crate) async fn read(request: &Request<'_>, data: Data<'_>, allowed: Result<()>) -> Result<Self> {
+    pub(crate) async fn read(
+        request: &Request<'_>,
+        data: Data<'_>,
+        allowed: Result<()>,
+        limits: Limits,
+    ) -> Result<Self> {
         let media = request.content_type().map(|given| (given.top().as_str(), given.sub().as_str()));
         let format = match media {
             Some(("text", "csv")) => Ok(Format::Csv),
@@ -61,9 +66,9 @@ impl Upload {
             _ => Err(Error::unsupported_media_type("text/csv or application/x-ndjson")),
         };
         match allowed.and(format) {
-            Ok(format) => Ok(Self { format, bytes: read_body(data, MAX_BYTES).await? }),
+            Ok(format) => Ok(Self { format, bytes: read_body_of(data, limits.bytes, MOST_BYTES).await? }),
             Err(error) => {
-                drain(data, MAX_BYTES).await;
+                drain(data, MOST_BYTES).await;
                 Err(error)
             }
         }
@@ -128,16 +133,21 @@ pub struct Importer {
     products: Products,
     /// Held by the import that is being written: the next one must find the products that it makes.
     turn: Arc<Mutex<()>>,
+    limits: Limits,
 }
 
 impl Importer {
     /// For the catalogue in this database.
     pub fn open(database: &Database) -> Result<Self> {
-        Ok(Self::of(Products::open(database)?))
+        Ok(Self::of(Products::open(database)?, Limits::default()))
     }
 
-    pub(crate) fn of(products: Products) -> Self {
-        Self { products, turn: Arc::default() }
+    pub(crate) fn of(products: Products, limits: Limits) -> Self {
+        Self { products, turn: Arc::default(), limits }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     pub(crate) fn products(&self) -> &Products {
@@ -146,8 +156,9 @@ impl Importer {
 
     /// Imports a file.
     pub async fn import(&self, mapping: Mapping, upload: Upload) -> Result<Report> {
-        let on_error = mapping.on_error;
-        let read = tokio::task::spawn_blocking(move || read(&mapping, &upload)).await.map_err(Error::internal)??;
+        let (on_error, limits) = (mapping.on_error, self.limits);
+        let read =
+            tokio::task::spawn_blocking(move || read(&mapping, &upload, limits)).await.map_err(Error::internal)??;
         let Read { rows, good, errors } = read;
         let rejected = rows - good.len();
         if rejected > 0 && on_error == OnError::Abort {
@@ -206,7 +217,7 @@ struct Read {
     errors: Vec<RowError>,
 }
 
-fn read(mapping: &Mapping, upload: &Upload) -> Result<Read> {
+fn read(mapping: &Mapping, upload: &Upload, limits: Limits) -> Result<Read> {
     if let Some(names) = rows::names(upload.format, &upload.bytes)? {
         mapping.check(&names)?;
     }
@@ -214,8 +225,8 @@ fn read(mapping: &Mapping, upload: &Upload) -> Result<Read> {
     let mut lines = HashMap::new();
     rows::each(upload.format, &upload.bytes, |line, row| {
         outcome.rows += 1;
-        if outcome.rows > MAX_ROWS {
-            return Err(Error::unprocessable("validation", format!("The file has more than {MAX_ROWS} rows.")));
+        if outcome.rows > limits.rows {
+            return Err(Error::unprocessable("validation", format!("The file has more than {} rows.", limits.rows)));
         }
         let read = row.map_err(|problem| vec![problem]).and_then(|row| mapping.read(&row)).and_then(|row: Row| {
             match lines.insert(row.key.clone(), line) {

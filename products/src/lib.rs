@@ -41,10 +41,10 @@ pub struct App {
 
 impl App {
     /// Opens the collections, answers the bus, and starts what runs beside the requests.
-    pub fn start(database: Database, bus: &Bus, verifier: Verifier) -> Result<Self> {
+    pub fn start(database: Database, bus: &Bus, verifier: Verifier, import: import::Limits) -> Result<Self> {
         let products = Products::open(&database)?;
         let app = Self {
-            importer: Importer::of(products.clone()),
+            importer: Importer::of(products.clone(), import),
             products,
             reservations: Reservations::open(&database)?,
             verifier: Arc::new(verifier),

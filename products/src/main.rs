@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use common::auth::Verifier;
 use common::config::Environment;
 use common::service;
-use products::{App, demo, routes};
+use products::{App, demo, import, routes};
 
 fn main() -> ExitCode {
     let mut environment = Environment::of_process();
     let keys = environment.optional("JWKS_URL");
     let samples = environment.optional("DEMO_CATALOGUE").unwrap_or(false);
+    let import = import::Limits::read(&mut environment);
     service::run("products", environment, move |service| {
         let verifier = keys.map_or_else(|| Verifier::by_bus(service.bus.clone()), Verifier::by_url);
-        let app = App::start(service.database.clone(), &service.bus, verifier)?;
+        let app = App::start(service.database.clone(), &service.bus, verifier, import)?;
         if samples {
             demo::load_in_time(app.importer());
         }

@@ -161,7 +161,8 @@ impl<'r> FromData<'r> for Catalogue {
         let mapping = succeeded(request.guard::<Query<Mapping>>().await);
         let mapping = admin.and(mapping);
         let allowed = mapping.as_ref().map(|_| ()).map_err(Clone::clone);
-        match (Upload::read(request, data, allowed).await, mapping) {
+        let limits = request.rocket().state::<App>().map(|app| app.importer.limits()).unwrap_or_default();
+        match (Upload::read(request, data, allowed, limits).await, mapping) {
             (Ok(upload), Ok(mapping)) => rocket::data::Outcome::Success(Self { mapping: mapping.0, upload }),
             (Err(error), _) | (_, Err(error)) => refuse_data(request, error),
         }

@@ -29,6 +29,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     .start()?;
     let mut environment = Environment::of_process();
     let orders_by = shopping::Options::read(&mut environment);
+    let import = products::import::Limits::read(&mut environment);
     if !environment.problems().is_empty() {
         return Err(format!("the environment is not right: {}", environment.problems().join("; ")));
     }
@@ -39,7 +40,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let bus = Bus::local_of(&["customer", "products", "shopping"]);
     let failed = |error: common::Error| error.for_operator();
     let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
-    let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone())).map_err(failed)?;
+    let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone()), import).map_err(failed)?;
     let verifier = Verifier::by_bus(bus.clone());
     let shopping = shopping::App::start(orders, &bus, verifier, orders_by).map_err(failed)?;
     let loaded = if settings.demo { demo::load_into_empty(&products.importer()).await.map_err(failed)? } else { 0 };

@@ -226,6 +226,19 @@ async fn a_program_sees_json() {
     assert!(answer.body.is_object(), "{answer}");
 }
 
+#[tokio::test]
+async fn an_operator_bounds_what_an_import_may_take() {
+    let shop = OwnShop::open_in(&["--no-demo"], &[("IMPORT_BYTES", "100"), ("IMPORT_ROWS", "2")]).await;
+    let admin = shop.admin().await;
+    let imports = async |file: &str| admin.imports("text/csv", file, &[("category", "Tea"), ("available", "1")]).await;
+    let header = "key,name,price";
+    let refused = imports(&format!("{header}\na,A,1\nb,B,1\nc,C,1\n")).await.expect_problem(422, "validation");
+    assert!(refused["detail"].as_str().unwrap().contains("2 rows"), "{refused}");
+    imports(&format!("{header}\na,{},1\n", "A".repeat(100))).await.expect_problem(413, "too-large");
+    let report = imports(&format!("{header}\na,A,1\nb,B,1\n")).await.expect_status(200);
+    assert_eq!(report["created"], 2);
+}
+
 /// Anybody can sign up with any address. Whoever did so first must not become the admin that the operator means.
 #[tokio::test]
 async fn a_stranger_who_took_the_address_does_not_become_the_admin() {

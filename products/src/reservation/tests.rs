@@ -8,6 +8,7 @@ use rocket::futures::future::join_all;
 use super::steps::{place, sweep_once};
 use super::*;
 use crate::App;
+use crate::import::Limits;
 use crate::product::Details;
 use crate::product::Product;
 use crate::stock::{Available, Books};
@@ -23,7 +24,7 @@ impl Shop {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("products", &directory.path().join("p.db"), Durability::Process).unwrap();
         Self {
-            app: App::start(database, &Bus::local(), Verifier::by_bus(Bus::local())).unwrap(),
+            app: App::start(database, &Bus::local(), Verifier::by_bus(Bus::local()), Limits::default()).unwrap(),
             _directory: directory,
         }
     }
