@@ -30,7 +30,7 @@
 #   --back                   the images of the deployment before the last one instead
 #   --instances N            of each service (as many as there are, at least 2); tell nginx first: install-nginx.sh --instances N
 #   --network NAME           the Docker network in which RabbitMQ and MongoDB are found (bridge)
-#   --memory SIZE            what an instance may use (256m; products 640m, because the largest import takes 500 MB)
+#   --memory SIZE            what an instance may use (256m; products 768m, for the largest import)
 #   --settings DIR           <service>.env, and secrets/<service>/ which instances see as /run/secrets (/etc/souk)
 #   --state DIR              what was deployed last, and before (/var/lib/souk)
 # Instance 2 of customer is the container souk-customer-2 at 127.0.0.1:8102; products are at 82.., shopping at 83...

@@ -120,7 +120,7 @@ options() {
     port=$(port_of "$service" "$number")
     case $service in
         customer) inside=8001 limit=256m ;;
-        products) inside=8002 limit=640m ;;
+        products) inside=8002 limit=768m ;;
         shopping) inside=8003 limit=256m ;;
     esac
     limit=${memory:-$limit}
