@@ -1,7 +1,9 @@
 //! Whatever is thrown at the shop, it answers with the documented problem, names every bad field, changes nothing and
 //! goes on. Each test throws one kind of thing at a scene that it then finds as it was.
 
-use journeys::{Admin, Answer, Ask, Customer, Method, PASSWORD, Product, Shop, euros, forgery, goods, new_email};
+use journeys::{
+    Admin, Answer, Ask, Customer, Method, PASSWORD, Product, Shop, euros, eventually, forgery, goods, new_email,
+};
 use serde_json::{Value, json};
 
 const UNKNOWN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -25,6 +27,12 @@ impl Scene {
         let order = ana.orders("key").await.expect_status(201).id().to_owned();
         ana.adds(&tea, 2).await.expect_status(200);
         ana.wishes_for(&tea).await.expect_status(200);
+        // The profile's count of orders follows by an event: here it would look as if a later request had changed it.
+        eventually("the order to be counted", async || {
+            let profile = ana.profile().await;
+            if profile["orders_confirmed"] == 1 { Ok(()) } else { Err(profile) }
+        })
+        .await;
         Self { shop, admin, ana, tea, order }
     }
 
