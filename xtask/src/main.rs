@@ -18,7 +18,8 @@ use crate::suite::{Report, Suite};
 const USAGE: &str = "usage: cargo xtask <task>
 
   check   formatting, lints, documentation and the fast tests; about a minute
-          --delivery: scripts, workflows, images, compose files, Kubernetes manifests and nginx configurations instead
+          --delivery: scripts, workflows, images, compose files, Kubernetes manifests, nginx configurations and where
+          dependencies come from instead
   test    every test: units, conformance suites, journeys on the one-process shop and on a fleet; what it needs
           (RabbitMQ, MongoDB, nginx, Unbound) it fetches where it may
   bench   [stores] [shop] [bus] [mongo] [fleet]
@@ -62,11 +63,6 @@ fn check() -> Result<(), String> {
     run(cargo_command(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))?;
     let mut report = Report::default();
     report.run(Suite::units("fast tests"));
-    if Command::new("cargo-deny").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])?;
-    } else {
-        report.skip("licences and sources", "cargo-deny is not installed: cargo install --locked cargo-deny");
-    }
     report.close()
 }
 
