@@ -52,6 +52,7 @@ impl Suite {
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
+    failures: Vec<String>,
 }
 
 struct Row {
@@ -68,7 +69,8 @@ impl Report {
         let started = Instant::now();
         eprintln!("$ {}", shown(&suite.command));
         let mut row = Row { name: suite.name, passed: 0, failed: 0, skipped: 0, note: String::new() };
-        match count(&mut suite.command, &mut row) {
+        let mut failures = Failures::default();
+        match count(&mut suite.command, &mut row, &mut failures) {
             Ok(true) => row.note = format!("{:.0} s", started.elapsed().as_secs_f64()),
             Ok(false) => {
                 // A suite that does not compile, or dies, fails although no test of it did.
@@ -81,6 +83,7 @@ impl Report {
             }
         }
         let passed = row.failed == 0;
+        self.failures.extend(failures.seen.into_iter().map(|failure| format!("{}: {failure}", row.name)));
         self.rows.push(row);
         passed
     }
@@ -112,7 +115,7 @@ impl Report {
         self.rows.push(Row { name, passed: 0, failed: 0, skipped: 1, note: why.to_owned() });
     }
 
-    /// Prints the table; an error when anything failed.
+    /// Prints the table, and after it again how each failure began; an error when anything failed.
     pub(crate) fn close(self) -> Result<(), String> {
         println!("\n{:<34}{:>8}{:>8}{:>9}", "suite", "passed", "failed", "skipped");
         for row in &self.rows {
@@ -121,17 +124,49 @@ impl Report {
         let sum = |column: fn(&Row) -> u64| self.rows.iter().map(column).sum::<u64>();
         let failed = sum(|row| row.failed);
         println!("\n{} passed, {failed} failed, {} skipped", sum(|row| row.passed), sum(|row| row.skipped));
+        for failure in &self.failures {
+            println!("\n{failure}");
+        }
         if failed == 0 { Ok(()) } else { Err(format!("{failed} failed")) }
     }
 }
 
+/// What tests that failed had printed, from the lines of `cargo test`: `---- a_test stdout ----`, and what follows it.
+#[derive(Default)]
+struct Failures {
+    seen: Vec<String>,
+    /// Lines of the last one that may still be kept.
+    room: usize,
+}
+
+impl Failures {
+    /// Enough for what was expected and what there was; the rest is where the test ran.
+    const LINES: usize = 8;
+    /// A whole shop may be in one line.
+    const CHARACTERS: usize = 1_000;
+
+    fn read(&mut self, line: &str) {
+        if let Some(test) = line.strip_prefix("---- ").and_then(|line| line.strip_suffix(" stdout ----")) {
+            self.seen.push(test.to_owned());
+            self.room = Self::LINES;
+        } else if line == "failures:" {
+            self.room = 0;
+        } else if let Some(last) = self.seen.last_mut().filter(|_| self.room > 0 && !line.trim().is_empty()) {
+            last.push_str("\n    ");
+            last.extend(line.chars().take(Self::CHARACTERS));
+            self.room -= 1;
+        }
+    }
+}
+
 /// Runs `cargo test` and adds up its closing lines: `test result: ok. 12 passed; 0 failed; 1 ignored; ...`.
-fn count(command: &mut Command, row: &mut Row) -> std::io::Result<bool> {
+fn count(command: &mut Command, row: &mut Row, failures: &mut Failures) -> std::io::Result<bool> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines() {
             let line = line?;
             println!("{line}");
+            failures.read(&line);
             if let Some(counts) = line.strip_prefix("test result: ") {
                 row.passed += counted(counts, "passed");
                 row.failed += counted(counts, "failed");
@@ -157,12 +192,24 @@ pub(crate) fn shown(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::counted;
+    use super::{Failures, counted};
 
     #[test]
     fn closing_lines_are_counted() {
         let line = "ok. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s";
         assert_eq!((counted(line, "passed"), counted(line, "failed"), counted(line, "ignored")), (12, 3, 1));
         assert_eq!(counted("FAILED.", "passed"), 0);
+    }
+
+    #[test]
+    fn the_beginning_of_each_failure_is_kept() {
+        let mut failures = Failures::default();
+        let begins = "---- cart::one stdout ----\n\nthread 'cart::one' panicked at cart.rs:7:5:\nassertion failed";
+        let goes_on = "\n1\n2\n3\n4\n5\n6\n7\n---- cart::two stdout ----\n";
+        let output = ["test cart::one ... FAILED\n\nfailures:\n\n", begins, goes_on, &"x".repeat(2_000)].concat();
+        output.lines().chain(["", "failures:", "    cart::one", "    cart::two"]).for_each(|line| failures.read(line));
+        let one = "cart::one\n    thread 'cart::one' panicked at cart.rs:7:5:\n    assertion failed";
+        let one = format!("{one}\n    1\n    2\n    3\n    4\n    5\n    6");
+        assert_eq!(failures.seen, [one, format!("cart::two\n    {}", "x".repeat(1_000))]);
     }
 }
