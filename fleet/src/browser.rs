@@ -30,7 +30,9 @@ impl ChromeDriver {
         let address = port::local(port::free()?);
         let program = Program::new(driver, folder.path().join("chromedriver.log"))
             .argument(format!("--port={}", address.port()))
-            .variable("HOME", folder.path());
+            .variable("HOME", folder.path())
+            // Else its sockets stay in the system's temporary folder.
+            .variable("TMPDIR", folder.path());
         let part =
             Part::program("chromedriver", address, program, |address| http::status(address, "/status") == Some(200));
         part.start()?;
