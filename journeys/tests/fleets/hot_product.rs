@@ -7,8 +7,8 @@ use journeys::{Books, OwnFleet, at_once, euros};
 const BUYERS: usize = 1_000;
 const PIECES: u64 = 100;
 
-/// What one request may take, from the client's side.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(6);
+/// What one request may take, from the client's side: nginx gives up after 5.5 s, and a busy machine has a thousand connections to make.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 /// What a client puts up with in all.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How many fill their carts at once; the rush comes later.
