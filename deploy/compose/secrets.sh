@@ -79,7 +79,8 @@ fi
 if is_missing mongodb/password fleet/mongodb-uri; then
     password=$(random 32)
     echo -n "$password" | keep mongodb/password $mongodb
-    echo "mongodb://souk:$password@mongodb:27017/?replicaSet=rs0&authSource=admin" | keep fleet/mongodb-uri $services
+    # A connection takes MongoDB half a megabyte, and two processors are not faster with more of them.
+    echo "mongodb://souk:$password@mongodb:27017/?replicaSet=rs0&authSource=admin&maxPoolSize=10" | keep fleet/mongodb-uri $services
 fi
 # What the members of a replica set know each other by; there is one member, and MongoDB asks for it all the same.
 random 512 | keep mongodb/keyfile $mongodb

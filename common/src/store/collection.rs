@@ -86,7 +86,7 @@ impl<T: Document> Collection<T> {
     /// on what they find there, so that no other writer can come in between; meanwhile other writers wait. A rule may run more
     /// than once, and its last run counts. An error of one rule is the error of all.
     ///
-    /// On MongoDB, more than 2,000 documents are several commits, once all rules have agreed: then what fails in between leaves the first of
+    /// On MongoDB, more than 500 documents are several commits, once all rules have agreed: then what fails in between leaves the first of
     /// them done, and doing the same again must be able to finish it.
     pub async fn change_all<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
     where

@@ -1,4 +1,4 @@
-// Healthy is a primary that takes writes. The first time, it makes the replica set of one node. For `mongosh --nodb`.
+// Makes the replica set of one node, unless it is there. For `mongosh --nodb`.
 const fs = require("fs");
 const password = fs.readFileSync("/run/secrets/mongodb/password", "utf8").trim();
 const admin = new Mongo(`mongodb://souk:${encodeURIComponent(password)}@127.0.0.1:27017/?directConnection=true&authSource=admin`).getDB("admin");
@@ -8,4 +8,3 @@ try {
   if (error.codeName !== "NotYetInitialized") throw error;
   admin.runCommand({ replSetInitiate: { _id: "rs0", members: [{ _id: 0, host: "mongodb:27017" }] } });
 }
-if (!admin.hello().isWritablePrimary) quit(1);
