@@ -6,7 +6,7 @@
 set -euo pipefail
 
 exec 3<>/dev/tcp/127.0.0.1/27017
-printf '\x34\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\x1f\0\0\0\x10hello\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0\0' >&3
+printf '\x34\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\x1f\0\0\0\x10hello\0\x01\0\0\0\x02\x24db\0\x06\0\0\0admin\0\0' >&3
 # One piece: the answer is a few hundred bytes. The name of a member is followed by a zero, and true is a one.
 answer=$(timeout 5 dd bs=16384 count=1 status=none <&3 | tr '\0\1' '01')
 case $answer in
