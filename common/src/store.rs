@@ -9,6 +9,7 @@
 mod collection;
 mod combine;
 mod commit;
+mod copy;
 mod find;
 mod mentions;
 mod mongo;
@@ -28,6 +29,7 @@ use tokio::sync::Notify;
 pub use self::collection::Collection;
 use self::combine::Combiner;
 use self::commit::{Commit, Refusal, Stored};
+pub use self::copy::{Copied, Snapshot};
 pub use self::find::{Direction, Find, Index};
 pub use self::mentions::{Mention, Search};
 use self::sqlite::Snapshots;
@@ -108,11 +110,11 @@ impl Database {
         Self(Arc::new(Inner { name, engine, emitted: Notify::new(), delivered: Notify::new() }))
     }
 
-    /// Ends the connections, if there are any. To be called once nobody works with it any more, and before the runtime ends: MongoDB's
-    /// driver says goodbye in a task of its own.
+    /// Ends the connections. To be called once nobody works with it any more, and before the runtime ends: MongoDB's driver says goodbye in a
+    /// task of its own, and SQLite puts everything into one file.
     pub async fn close(&self) {
         match &self.0.engine {
-            Engine::Sqlite(_) => {}
+            Engine::Sqlite(sqlite) => sqlite.close().await,
             Engine::Mongo(mongo) => mongo.close().await,
         }
     }
@@ -152,6 +154,22 @@ impl Database {
     /// How many events wait in the outbox; `most` when there are more.
     pub async fn waiting_events(&self, most: usize) -> Result<usize> {
         self.pending_events(most).await.map(|events| events.len())
+    }
+
+    /// The events of one type that wait in the outbox, for whoever looks at the books.
+    pub async fn waiting<E: Event>(&self) -> Result<Vec<Delivery<E>>> {
+        let pending = self.pending_events(usize::MAX).await?;
+        let these = pending.into_iter().filter(|message| message.name == E::NAME);
+        these
+            .map(|Message { id, body, .. }| {
+                Ok(Delivery { id, event: serde_json::from_slice(&body).map_err(Error::internal)? })
+            })
+            .collect()
+    }
+
+    /// Whether an event was handled here, in the last days; for whoever looks at the books.
+    pub async fn has_handled(&self, event: EventId) -> Result<bool> {
+        self.is_handled(event, false).await
     }
 
     /// Everything in the database in which one of the words is written, whether this version knows the collection or not; case does not

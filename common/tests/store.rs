@@ -48,6 +48,8 @@ macro_rules! checks {
 
 #[path = "store/bulk.rs"]
 mod bulk;
+#[path = "store/copy.rs"]
+mod copy;
 #[path = "store/events.rs"]
 mod events;
 #[path = "store/find.rs"]

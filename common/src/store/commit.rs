@@ -67,6 +67,11 @@ impl Commit {
             && self.writes.iter().all(|write| matches!(write.change, Change::Keep))
     }
 
+    /// Whether it may change a great many documents.
+    pub(super) fn is_bulk(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     /// The collections that it changes, in the order of the writes.
     pub(super) fn written(&self) -> Vec<&'static str> {
         let writes = self.writes.iter().filter(|write| !matches!(write.change, Change::Keep));
@@ -132,7 +137,7 @@ impl Write {
 
 /// From the clock, in microseconds: a version must not come again when a document is deleted and made anew, nor when a write is lost with its
 /// primary and another takes its place, or a guard from before would fit.
-fn next_version(expected: Option<i64>) -> i64 {
+pub(super) fn next_version(expected: Option<i64>) -> i64 {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
     i64::try_from(now).unwrap_or_default().max(expected.map_or(1, |version| version + 1))
 }

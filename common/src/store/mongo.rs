@@ -6,10 +6,11 @@
 //! a member of a replica set. Sharding, change streams and MongoDB's own full-text search are not used.
 //!
 //! Where the servers are is in `place`, connections and limits in `link`, collections and indexes in `schema`, reading in `query`, writing in `write`, bulk changes in
-//! `bulk`, the outbox in `outbox`, what the dead leave behind in `abandoned`.
+//! `bulk`, the outbox in `outbox`, copies of whole databases in `copy`, what the dead leave behind in `abandoned`.
 
 mod abandoned;
 mod bulk;
+mod copy;
 mod link;
 mod outbox;
 mod place;
@@ -27,6 +28,7 @@ use mongodb::{Collection, Database};
 use tokio::sync::Mutex;
 
 use self::abandoned::Looked;
+pub(super) use self::copy::Snapshot;
 use self::link::{Failure, Link, ON_THE_SERVER};
 use self::outbox::Known;
 use self::schema::Schema;

@@ -4,8 +4,9 @@
 //!
 //! A collection is a table `(id, version, doc)` with one column for each indexed field, so that people can open the file and
 //! read it. `_outbox` and `_inbox` stand beside them. Statements are in `schema`, the writing thread in `writer`, the
-//! connections that read in `readers`.
+//! connections that read in `readers`, copies of whole files in `copy`.
 
+mod copy;
 mod readers;
 mod schema;
 mod writer;
@@ -14,18 +15,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::types::{Value as Sql, ValueRef};
+use rusqlite::types::{Type, Value as Sql, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+pub(super) use self::copy::Snapshot;
 use self::readers::Readers;
 pub(super) use self::readers::Snapshots;
 use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, Found, Refusal, Stored};
 use super::{Durability, Find, Index, Search};
-use crate::bus::Message;
+use crate::bus::{EventId, Message};
 use crate::error::{Error, Result};
 use crate::page::Cursor;
 
@@ -45,7 +47,14 @@ pub(super) struct Sqlite {
     queries: Semaphore,
 }
 
-struct Job {
+enum Job {
+    Commit(Asked),
+    /// The writing thread ends, once it has carried out what was asked before, and says so.
+    Close(oneshot::Sender<()>),
+}
+
+/// A commit, and who waits for its outcome.
+struct Asked {
     commit: Commit,
     answer: oneshot::Sender<std::result::Result<(), Refusal>>,
 }
@@ -184,8 +193,18 @@ impl Sqlite {
     pub(super) async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
         let stopped = || Refusal::Failed(Error::internal("the writing thread has ended"));
         let (answer, answered) = oneshot::channel();
-        self.writer.send(Job { commit, answer }).await.map_err(|_| stopped())?;
+        self.writer.send(Job::Commit(Asked { commit, answer })).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// Closes all connections, so that everything is in the one file.
+    pub(super) async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.writer.send(Job::Close(answer)).await.is_ok() {
+            // Without an answer, the thread has ended as well.
+            let _ = answered.await;
+        }
+        self.readers.close();
     }
 
     pub(super) fn is_pending(&self, event: &str) -> Result<bool> {
@@ -205,20 +224,13 @@ impl Sqlite {
     }
 
     pub(super) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
-        let rows: Vec<(String, String, Option<String>, Vec<u8>)> = self
-            .query(move |connection| {
-                let mut statement =
-                    connection.prepare_cached("SELECT id, name, request, body FROM _outbox ORDER BY seq LIMIT ?1")?;
-                let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                statement.query_map([limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?.collect()
-            })
-            .await?;
-        rows.into_iter()
-            .map(|(id, name, request, body)| {
-                let request = request.and_then(|request| request.parse().ok());
-                Ok(Message { id: id.parse().map_err(Error::internal)?, name, request, body })
-            })
-            .collect()
+        self.query(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT id, name, request, body FROM _outbox ORDER BY seq LIMIT ?1")?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            statement.query_map([limit], event)?.collect()
+        })
+        .await
     }
 
     async fn query<R: Send + 'static>(
@@ -259,6 +271,19 @@ fn text_of(cell: ValueRef<'_>) -> String {
 /// Every statement that reads documents begins with `version, doc`.
 fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored { version: row.get(0)?, text: row.get(1)? })
+}
+
+/// From `id, name, request, body` of the outbox.
+fn event(row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
+    let (id, request): (String, Option<String>) = (row.get(0)?, row.get(2)?);
+    let request = request.and_then(|request| request.parse().ok());
+    Ok(Message { id: parsed(&id)?, name: row.get(1)?, request, body: row.get(3)? })
+}
+
+fn parsed(id: &str) -> rusqlite::Result<EventId> {
+    id.parse().map_err(|problem| {
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, format!("the event id {id} {problem}").into())
+    })
 }
 
 fn failed(error: rusqlite::Error) -> Error {

@@ -21,6 +21,15 @@ impl Home {
         Self::Mongodb(Fresh::new())
     }
 
+    /// Another of the same engine, with nothing in it.
+    #[allow(dead_code, reason = "each test takes what it needs")]
+    pub(crate) fn another(&self) -> Self {
+        match self {
+            Self::Sqlite(_, durability) => Self::sqlite(*durability),
+            Self::Mongodb(_) => Self::mongodb(),
+        }
+    }
+
     pub(crate) async fn open(&self) -> Database {
         match self {
             Self::Sqlite(directory, durability) => {

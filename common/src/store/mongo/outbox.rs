@@ -146,7 +146,7 @@ impl Mongo {
     }
 }
 
-fn message(event: &Document) -> Result<Message> {
+pub(super) fn message(event: &Document) -> Result<Message> {
     let field = |name| event.get_str(name).map_err(Error::internal);
     let request = event.get_str("request").ok().and_then(|request| request.parse().ok());
     let id = field("id")?.parse().map_err(Error::internal)?;

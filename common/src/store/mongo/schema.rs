@@ -32,11 +32,13 @@ pub(super) const OUTBOX: &str = "_outbox";
 /// The ids of handled events.
 pub(super) const INBOX: &str = "_inbox";
 /// What was searched when the words of a collection were last made.
-const SEARCHED: &str = "_searched";
+pub(super) const SEARCHED: &str = "_searched";
 /// Ids of handled events are kept this long; no delivery repeats after a week.
 const INBOX_KEPT: Duration = Duration::from_hours(7 * 24);
 /// An index over a collection that is already large takes its time.
 const INDEXING: Duration = Duration::from_mins(30);
+/// Documents whose words are written in one round trip.
+const TOGETHER: usize = 500;
 /// Indexes that could not be made are tried again after this: as soon as the server is back.
 const AGAIN: Duration = Duration::from_millis(500);
 /// `IndexOptionsConflict` and `IndexKeySpecsConflict`: an index of that name is there, and is another.
@@ -252,17 +254,37 @@ async fn search_all(database: &Database, collection: &Collection<RawDocumentBuf>
     }
     if !fields.is_empty() {
         let mut all = collection.find(doc! {"doc": {"$exists": true}}).await?;
+        let mut updates = Vec::new();
         while let Some(raw) = all.try_next().await? {
             let Some(stored) = super::stored(&raw)? else { continue };
             let id = raw.get_str("_id").map_err(Error::internal)?;
             let words = words_of(&stored.text, kept.searched)?;
             // Who has written meanwhile has written the words too.
             let guarded = doc! {"_id": id, "version": stored.version};
-            collection.update_one(guarded, doc! {"$set": {"words": words}}).await?;
+            updates.push(doc! {"q": guarded, "u": {"$set": {"words": words}}});
+            if updates.len() == TOGETHER {
+                update(database, kept.name, std::mem::take(&mut updates)).await?;
+            }
         }
+        update(database, kept.name, updates).await?;
     }
     before.update_one(this, doc! {"$set": {"fields": fields}}).upsert(true).await?;
     Ok(())
+}
+
+/// Carries out many updates in one round trip. One that finds nothing any more is none.
+async fn update(database: &Database, collection: &str, updates: Vec<Document>) -> Result<(), Failure> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    // As durable as all other writes; a command does not go by what is set for the client.
+    let durable = doc! {"w": "majority", "j": true};
+    let update = doc! {"update": collection, "updates": updates, "writeConcern": durable};
+    let answer = database.run_command(update).await?;
+    match answer.get_array("writeErrors").map(Vec::as_slice) {
+        Ok([error, ..]) => Err(Error::internal(format!("MongoDB: {error}")).into()),
+        _ => Ok(()),
+    }
 }
 
 /// The words of a document's searched fields, as they are kept.

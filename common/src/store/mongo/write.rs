@@ -120,7 +120,7 @@ impl Effect {
 }
 
 /// An event as it waits in a document: its body is JSON already, and is read by nobody before it is published.
-fn event(message: Message) -> Result<Bson> {
+pub(super) fn event(message: Message) -> Result<Bson> {
     let body = String::from_utf8(message.body).map_err(Error::internal)?;
     let mut event = doc! {"id": message.id.to_string(), "name": message.name, "body": body};
     if let Some(request) = &message.request {

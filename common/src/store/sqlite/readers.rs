@@ -114,6 +114,11 @@ impl Readers {
         outcome
     }
 
+    /// Closes the connections that nobody uses.
+    pub(super) fn close(&self) {
+        self.idle().clear();
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

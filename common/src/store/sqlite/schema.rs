@@ -60,6 +60,13 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
+/// A collection's table, without the columns of its indexes.
+pub(super) fn create_table(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS \"{name}\" (rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, doc TEXT NOT NULL)"
+    ))
+}
+
 impl Table {
     pub(super) fn new(name: &'static str, indexes: &'static [Index], searched: &'static [&'static str]) -> Self {
         let mut columns: Vec<&'static str> = indexes.iter().flat_map(Index::fields).collect();
@@ -110,9 +117,7 @@ impl Table {
     }
 
     fn create_all(&self, connection: &Connection, name: &str) -> rusqlite::Result<()> {
-        connection.execute_batch(&format!(
-            "CREATE TABLE IF NOT EXISTS \"{name}\" (rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, doc TEXT NOT NULL)"
-        ))?;
+        create_table(connection, name)?;
         let mut info = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
         let present: Vec<String> = info.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for column in self.columns.iter().filter(|column| !present.iter().any(|there| there == *column)) {

@@ -2,6 +2,7 @@
 //! the transaction is on the disk. A commit that is refused leaves nothing behind and does not disturb the others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::mpsc;
@@ -9,7 +10,7 @@ use tokio::sync::mpsc;
 use super::super::commit::{Change, Commit, Refusal, Ruled, Write};
 use super::readers::Readers;
 use super::schema::{Table, Tables};
-use super::{Job, failed, stored};
+use super::{Asked, Job, LOCK_TIMEOUT, failed, stored};
 use crate::error::Error;
 use crate::request_id::RequestId;
 
@@ -18,6 +19,9 @@ use crate::request_id::RequestId;
 const MAX_TOGETHER: usize = 512;
 /// Ids of handled events are kept this long; no delivery repeats after a week.
 const INBOX_SECONDS: u32 = 7 * 24 * 3600;
+
+/// Readers of the past are waited for so long when the WAL is to be cut: commits wait meanwhile, and whoever erases comes again.
+const SCRUB_PATIENCE: Duration = Duration::from_millis(250);
 
 type Outcome = Result<(), Refusal>;
 
@@ -32,20 +36,30 @@ impl Writer {
     pub(super) fn work(self, mut jobs: mpsc::Receiver<Job>) {
         let (mut together, mut set_aside) = (Vec::new(), None);
         while let Some(first) = set_aside.take().or_else(|| jobs.blocking_recv()) {
+            let first = match first {
+                Job::Commit(first) => first,
+                Job::Close(closed) => {
+                    drop(self);
+                    // Nobody may be waiting any more.
+                    let _ = closed.send(());
+                    return;
+                }
+            };
             // A bulk change has a transaction to itself: with a savepoint around it, SQLite's time for each of its
             // statements grows with the number of those before.
-            let is_bulk = |job: &Job| !job.commit.rules.is_empty();
-            let alone = is_bulk(&first);
+            let alone = first.commit.is_bulk();
             together.push(first);
             while !alone
                 && together.len() < MAX_TOGETHER
                 && let Ok(next) = jobs.try_recv()
             {
-                if is_bulk(&next) {
-                    set_aside = Some(next);
-                    break;
+                match next {
+                    Job::Commit(next) if !next.commit.is_bulk() => together.push(next),
+                    next => {
+                        set_aside = Some(next);
+                        break;
+                    }
                 }
-                together.push(next);
             }
             let outcomes = self.transaction(&mut together);
             let scrubbed = if together.iter().any(|job| job.commit.scrub) { self.scrub() } else { Ok(()) };
@@ -61,7 +75,7 @@ impl Writer {
         }
     }
 
-    fn transaction(&self, jobs: &mut [Job]) -> Result<Vec<Outcome>, Error> {
+    fn transaction(&self, jobs: &mut [Asked]) -> Result<Vec<Outcome>, Error> {
         let connection = &self.connection;
         // Before, so that the WAL can start anew; after, so that what was committed can move out of it.
         self.readers.end_snapshots();
@@ -83,11 +97,20 @@ impl Writer {
     }
 
     /// Moves everything out of the WAL and cuts it to nothing; `secure_delete` has overwritten the rest. A reader that is
-    /// busy for longer than the lock's time-out makes it an error.
+    /// busy for longer, as a backup is, makes it an error.
     fn scrub(&self) -> Result<(), Error> {
-        let cut = || self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        let cut = || {
+            self.connection.busy_timeout(SCRUB_PATIENCE)?;
+            let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            self.connection.busy_timeout(LOCK_TIMEOUT)?;
+            busy
+        };
         let busy: bool = self.readers.without_snapshots(cut).map_err(failed)?;
-        if busy { Err(Error::internal("the WAL could not be cut: it is being read")) } else { Ok(()) }
+        if busy {
+            Err(Error::busy("Old data is being read; try again.").caused_by("the WAL could not be cut"))
+        } else {
+            Ok(())
+        }
     }
 }
 

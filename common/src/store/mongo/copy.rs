@@ -1,0 +1,198 @@
+//! Whole databases, as they were together at one moment, and what is put into an empty one: see `store::copy`. The moment is one of the
+//! replica set's, at which each database is read in a session of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use mongodb::bson::{DateTime, Document, RawDocument, RawDocumentBuf, Timestamp, Uuid, doc};
+use mongodb::{ClientSession, Database};
+use tokio::sync::Mutex;
+
+use super::super::commit::next_version;
+use super::super::copy::{Piece, TOGETHER};
+use super::link::{Failure, Link, ON_THE_SERVER, code};
+use super::outbox::message;
+use super::schema::{INBOX, OUTBOX, SEARCHED};
+use super::write::event;
+use super::{Mongo, stored, value};
+use crate::bus::EventId;
+use crate::error::{Error, Result};
+
+/// What is put or taken away may take so long: a page of [`TOGETHER`] documents, or the collections of a large shop.
+const PUTTING: Duration = Duration::from_secs(30);
+/// `SnapshotUnavailable`: a collection is being made; a moment later there is a moment with all of it.
+const BEING_MADE: i32 = 246;
+/// `SnapshotTooOld`.
+const TOO_OLD: i32 = 239;
+/// Looks for a moment.
+const ATTEMPTS: usize = 50;
+
+/// A session that reads what there was at its moment.
+pub(in super::super) struct Snapshot {
+    link: Arc<Link>,
+    session: Arc<Mutex<ClientSession>>,
+}
+
+impl Snapshot {
+    pub(in super::super) async fn of(databases: &[&Mongo]) -> Result<Vec<Self>> {
+        let mut snapshots: Vec<Self> = Vec::new();
+        let mut moment = None;
+        for database in databases {
+            database.link.greet().await?;
+            let snapshot = Self::at(Arc::clone(&database.link), moment).await?;
+            moment = snapshot.session.lock().await.snapshot_time();
+            snapshots.push(snapshot);
+        }
+        Ok(snapshots)
+    }
+
+    async fn at(link: Arc<Link>, moment: Option<Timestamp>) -> Result<Self> {
+        for _ in 1..ATTEMPTS {
+            let opened = link.read(move |database| async move {
+                let starting = database.client().start_session().snapshot(true);
+                let mut session = match moment {
+                    Some(moment) => starting.snapshot_time(moment).await?,
+                    None => starting.await?,
+                };
+                // Without a moment of its own, a session has that of what it reads first.
+                match database.collection::<Document>(INBOX).find_one(doc! {}).session(&mut session).await {
+                    Err(error) if code(&error) == Some(BEING_MADE) => Ok(None),
+                    read => read.map(|_| Some(session)).map_err(Failure::from),
+                }
+            });
+            if let Some(session) = opened.await? {
+                return Ok(Self { link, session: Arc::new(Mutex::new(session)) });
+            }
+        }
+        Err(link.unavailable("its collections are being made"))
+    }
+
+    pub(in super::super) async fn parts(&self) -> Result<Vec<String>> {
+        // No snapshot has a list of collections: one that was made since is empty at our moment.
+        collections(&self.link).await
+    }
+
+    pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Piece>, Option<String>)> {
+        let (collection, condition) = (part.to_owned(), doc! {"_id": {"$gt": after}});
+        let session = Arc::clone(&self.session).lock_owned().await;
+        let page = self.link.read(move |database| async move {
+            let mut session = session;
+            let documents = database.collection::<RawDocumentBuf>(&collection);
+            let reading =
+                documents.find(condition).sort(doc! {"_id": 1}).limit(i64::try_from(TOGETHER).unwrap_or(i64::MAX));
+            let reading = reading.projection(doc! {"version": 1, "doc": 1, "events": 1}).max_time(ON_THE_SERVER);
+            let outcome = async {
+                let mut cursor = reading.session(&mut *session).await?;
+                cursor.stream(&mut session).try_collect::<Vec<_>>().await
+            };
+            outcome.await.map_err(|error| match code(&error) {
+                Some(TOO_OLD | BEING_MADE) => Failure::from(gone()),
+                _ => Failure::from(error),
+            })
+        });
+        let page = page.await?;
+        let mut pieces = Vec::new();
+        let mut last = None;
+        for raw in &page {
+            let id = raw.get_str("_id").map_err(Error::internal)?;
+            last = Some(id.to_owned());
+            if part == INBOX {
+                pieces.push(Piece::Handled(id.parse().map_err(Error::internal)?));
+                continue;
+            }
+            if let Some(stored) = stored(raw)? {
+                pieces.push(Piece::Document { collection: part.to_owned(), id: id.to_owned(), text: stored.text });
+            }
+            pieces.extend(events(raw)?);
+        }
+        Ok((pieces, last))
+    }
+}
+
+fn gone() -> Error {
+    Error::internal(
+        "the copy took longer than MongoDB keeps a moment: try again, or let it keep more with \
+         setParameter minSnapshotHistoryWindowInSeconds",
+    )
+}
+
+fn events(raw: &RawDocument) -> Result<Vec<Piece>> {
+    let Ok(events) = raw.get_array("events") else { return Ok(Vec::new()) };
+    let piece = |event: mongodb::bson::RawBsonRef<'_>| {
+        let event = event.as_document().ok_or_else(|| Error::internal("an event that is no document"))?;
+        let event = Document::try_from(event).map_err(Error::internal)?;
+        Ok(Piece::Event(message(&event)?))
+    };
+    events.into_iter().map(|event| piece(event.map_err(Error::internal)?)).collect()
+}
+
+/// The collections with documents or events; what was noted of indexes is for whoever makes them.
+async fn collections(link: &Link) -> Result<Vec<String>> {
+    let mut names = link.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
+    names.retain(|name| !name.starts_with("system.") && name != SEARCHED);
+    names.sort_unstable();
+    Ok(names)
+}
+
+impl Mongo {
+    pub(in super::super) async fn is_blank(&self) -> Result<bool> {
+        self.link.greet().await?;
+        for collection in collections(&self.link).await?.into_iter().filter(|name| name != INBOX) {
+            let found = self.link.read(move |database| async move {
+                Ok(database.collection::<RawDocumentBuf>(&collection).find_one(doc! {}).await?)
+            });
+            if found.await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(in super::super) async fn clear(&self) -> Result<()> {
+        let names = collections(&self.link).await?.into_iter().chain([SEARCHED.to_owned()]);
+        let names: Vec<String> = names.collect();
+        let cleared = self.link.within(PUTTING, |database| async move {
+            for name in names {
+                database.collection::<Document>(&name).drop().await?;
+            }
+            Ok(())
+        });
+        cleared.await.map_err(|failure| self.link.explain(failure).into_error())
+    }
+
+    pub(in super::super) async fn put_all(&self, pieces: Vec<Piece>) -> Result<()> {
+        let mut all: BTreeMap<String, Vec<Document>> = BTreeMap::new();
+        let mut events = Vec::new();
+        for piece in pieces {
+            match piece {
+                Piece::Document { collection, id, text } => {
+                    let doc = value::from_json(&text)?;
+                    let document = doc! {"_id": id, "version": next_version(None), "write": Uuid::new(), "doc": doc};
+                    all.entry(collection).or_default().push(document);
+                }
+                Piece::Event(message) => events.push(event(message)?),
+                Piece::Handled(event) => {
+                    let record = doc! {"_id": event.to_string(), "at": DateTime::now()};
+                    all.entry(INBOX.to_owned()).or_default().push(record);
+                }
+            }
+        }
+        if !events.is_empty() {
+            let document = doc! {"_id": EventId::new().to_string(), "events": events};
+            all.entry(OUTBOX.to_owned()).or_default().push(document);
+        }
+        let put = self.link.within(PUTTING, |database| async move { put(&database, all).await });
+        put.await.map_err(|failure| self.link.explain(failure).into_error())
+    }
+}
+
+async fn put(database: &Database, all: BTreeMap<String, Vec<Document>>) -> std::result::Result<(), Failure> {
+    for (collection, documents) in all {
+        if !documents.is_empty() {
+            database.collection::<Document>(&collection).insert_many(documents).await?;
+        }
+    }
+    Ok(())
+}
