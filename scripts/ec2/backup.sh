@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Backs up MongoDB: everything on the server, as it was at one moment, while the shop goes on.
+# Backs up the shop: all its databases, as they were together at one moment, while it goes on.
 #
 #   MONGODB_URI_FILE=/etc/souk/backup.uri backup.sh --to /var/backups/souk --s3 s3://my-bucket/souk
 #
-# The result is souk-<time>.archive.gz, readable for its owner only, with its sha256 beside it. A backup that fails leaves
+# The result is souk-<time>.tar.gz, readable for its owner only, with its sha256 beside it. A backup that fails leaves
 # nothing behind and removes no older one.
 #
-# What is promised: mongodump notes every change that is made while it reads (--oplog), and restore.sh makes them again, so
-# that the three databases are what they were together at the end of the backup, transactions whole or not at all. It needs
-# a replica set; a sharded cluster cannot be backed up so. An oplog that overflows meanwhile is an error. Three databases on three
-# servers are three backups of three moments; the services agree again by themselves, as after a crash, about everything
-# that is still in an outbox in one of them, and about nothing else. RabbitMQ needs no backup: an event stays in its
-# outbox until every listener has handled it.
+# In it is the directory of a one-process shop, as `souk backup` makes it: unpacked, `souk audit --data DIR` looks at its books and
+# `souk --data DIR` opens it. MongoDB has to be a replica set, and to keep the moment for as long as the copy takes: five
+# minutes, or what `setParameter minSnapshotHistoryWindowInSeconds` says; a copy that takes longer is an error. RabbitMQ needs no
+# backup: what it had in hand at that moment is announced again. Databases on several servers have no moment in common and cannot be
+# backed up so.
 #
-# The user of MONGODB_URI needs the role `backup` (on admin).
+# The user of MONGODB_URI needs the role `read` on each database.
 #
 #   --uri-file FILE     where the connection string is; else MONGODB_URI_FILE or MONGODB_URI say it. Never on a command line
 #   --to DIR            where backups are kept (/var/backups/souk)
 #   --keep N            how many (14); older ones go, in DIR only: in a bucket, a lifecycle rule removes them
 #   --s3 s3://BUCKET/DIR    a copy goes there, by `aws s3 cp`; the machine's role needs s3:PutObject
-#   --database NAME     a database that has to be in it; may be repeated (souk_customer, souk_products, souk_shopping)
-#   --image IMAGE       mongodump of this image, by Docker, such as mongo:8; else the one on the PATH
+#   --database-prefix PREFIX    what the names of the databases begin with (souk_)
+#   --souk PROGRAM      the operator's command (the `souk` on the PATH)
+#   --image IMAGE       the same as an image, by Docker
 #   --network NAME      with --image: the Docker network in which MongoDB is found (host)
 #   --dry-run           say what would be done, and do nothing
 #
@@ -30,10 +30,10 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
 source "$here/lib/common.sh"
-# shellcheck source=lib/mongodb.sh
-source "$here/lib/mongodb.sh"
+# shellcheck source=lib/souk.sh
+source "$here/lib/souk.sh"
 
-uri_file='' to=/var/backups/souk keep=14 s3='' databases=() image='' network=host
+to=/var/backups/souk keep=14 s3='' prefix=souk_
 while [[ $# -gt 0 ]]; do
     case $1 in
         --help | -h) usage && exit ;;
@@ -42,7 +42,8 @@ while [[ $# -gt 0 ]]; do
         --to) to=$(value "$@"); shift 2 ;;
         --keep) keep=$(value "$@"); shift 2 ;;
         --s3) s3=$(value "$@"); shift 2 ;;
-        --database) databases+=("$(value "$@")"); shift 2 ;;
+        --database-prefix) prefix=$(value "$@"); shift 2 ;;
+        --souk) souk=$(value "$@"); shift 2 ;;
         --image) image=$(value "$@"); shift 2 ;;
         --network) network=$(value "$@"); shift 2 ;;
         *) fail "$1 is not known; --help explains" ;;
@@ -51,18 +52,13 @@ done
 is_number "$keep" || fail "--keep $keep: one at least"
 [[ -z $s3 || $s3 = s3://?* ]] || fail "--s3 $s3: s3://BUCKET/DIR"
 [[ -z $s3 ]] || need aws
-[[ ${#databases[@]} -gt 0 ]] || databases=(souk_customer souk_products souk_shopping)
-need_tools
-
-work=$(mktemp --directory)
-draft=''
-trap 'rm --recursive --force "$work" ${draft:+"$draft" "$draft.sha256"}' EXIT
-settle_uri "$uri_file"
+need_souk
 
 [[ $to = /* ]] || to=$PWD/$to
-name=souk-$(date --utc +%Y%m%dT%H%M%SZ).archive.gz
+moment=souk-$(date --utc +%Y%m%dT%H%M%SZ)
+name=$moment.tar.gz
 if [[ $dry_run = yes ]]; then
-    say "would run: mongodump --oplog --gzip --archive, into $to/$name"
+    say "would run: souk backup, into $to/$name"
     say "would write: $to/$name.sha256"
 else
     umask 077
@@ -70,25 +66,19 @@ else
     exec {lock}<"$to"
     flock --nonblock "$lock" || fail "another backup is under way"
     [[ ! -e $to/$name ]] || fail "$to/$name is there already"
-    draft=$to/.$name.draft
-    if ! tool mongodump --oplog --gzip --archive >"$draft" 2>"$work/said"; then
-        tell
-        fail "no backup was made"
-    fi
-    gzip --test "$draft" || fail "what was written cannot be read"
-    collections=$(collections_of "$draft")
-    for database in "${databases[@]}"; do
-        grep --quiet "^$database\." <<<"$collections" ||
-            fail "there is no database $database on this server: is it the right one? (--database)"
-    done
-    sha256sum <"$draft" | sed "s/-\$/$name/" >"$draft.sha256"
+    # Beside the others, where there is room for one.
+    draft=$(mktemp --directory "$to/.draft.XXXXXX")
+    trap 'rm --recursive --force "$draft"' EXIT
+    run_souk "$draft" backup --to "$draft/$moment" --database-prefix "$prefix" || fail "no backup was made"
+    tar --create --gzip --directory "$draft" --file "$draft/$name" "$moment"
+    gzip --test "$draft/$name" || fail "what was written cannot be read"
+    sha256sum <"$draft/$name" | sed "s/-\$/$name/" >"$draft/$name.sha256"
     # The names appear when everything is on the disk, the checksum's first.
-    sync "$draft" "$draft.sha256"
-    mv "$draft.sha256" "$to/$name.sha256"
-    mv "$draft" "$to/$name"
-    draft=''
+    sync "$draft/$name" "$draft/$name.sha256"
+    mv "$draft/$name.sha256" "$to/$name.sha256"
+    mv "$draft/$name" "$to/$name"
     sync "$to"
-    say "$to/$name: $(stat --format %s "$to/$name") bytes, $(of_people <<<"$collections" | wc --lines) collections"
+    say "$to/$name: $(stat --format %s "$to/$name") bytes"
 fi
 
 if [[ -n $s3 ]]; then
@@ -100,7 +90,7 @@ fi
 
 # Their names are their times, so they are in order.
 if [[ -d $to ]]; then
-    mapfile -t kept < <(find "$to" -maxdepth 1 -name 'souk-*Z.archive.gz' | sort --reverse)
+    mapfile -t kept < <(find "$to" -maxdepth 1 -name 'souk-*Z.tar.gz' | sort --reverse)
     for old in "${kept[@]:$keep}"; do
         run rm --force "$old" "$old.sha256"
     done

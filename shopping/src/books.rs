@@ -7,7 +7,7 @@ use common::Money;
 use common::auth::ClosedAccounts;
 use common::contract::customer::CustomerId;
 use common::contract::products::{Line, ReservationId};
-use common::contract::shopping::{Happened, OrderId};
+use common::contract::shopping::{Happened, OrderConfirmed, OrderId};
 use common::error::Result;
 use common::store::Database;
 
@@ -73,4 +73,11 @@ pub async fn carts(database: &Database) -> Result<HashSet<CustomerId>> {
 /// All that is known of an order here; nothing, when there is none.
 pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<Happened>> {
     Ok(Orders::open(database)?.0.get(order).await?.map(|order| order.told()).unwrap_or_default())
+}
+
+/// Announces once more that these orders were confirmed, for a copy of the books in which the announcement was lost.
+pub async fn announce_again(database: &Database, confirmed: &[(OrderId, CustomerId)]) -> Result<()> {
+    let announce = |&(id, customer): &(OrderId, CustomerId)| OrderConfirmed { id, customer: Some(customer) };
+    let events: Vec<OrderConfirmed> = confirmed.iter().map(announce).collect();
+    database.run(|tx| std::future::ready(events.iter().try_for_each(|event| tx.emit(event).map(drop)))).await
 }

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use common::bus::{AmqpOptions, Counted, DeadLetters};
 use common::contract;
 use common::contract::customer::CustomerId;
-use common::store::Database;
 
 use self::check::{Read, Told};
 pub(crate) use self::erased::Erased;
-use crate::options::{Audit, Books, Wanted};
+use crate::databases::Databases;
+use crate::options::{Audit, Wanted};
 
 /// What is under way is looked at again after this.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -88,7 +88,7 @@ impl Look<'_> {
     async fn once(&self, databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Findings, String> {
         match self {
             Self::Balance(told) => {
-                let read = databases.read(broker).await?;
+                let read = read(databases, broker).await?;
                 Ok(Findings { breaches: check::check(&read, told), summary: read.summary(told.len()) })
             }
             Self::Traces(erased) => erased::look(databases, broker, erased).await,
@@ -122,59 +122,25 @@ fn told(file: &Path) -> Result<Vec<Told>, String> {
         .collect()
 }
 
-/// The databases of a shop, for whoever reads and changes nothing.
-pub(crate) struct Databases {
-    customer: Database,
-    pub(crate) products: Database,
-    pub(crate) shopping: Database,
-}
-
-impl Databases {
-    pub(crate) fn open(books: &Books) -> Result<Self, String> {
-        let open = |service: &'static str| match books {
-            Books::Directory(directory) => {
-                if !directory.join(format!("{service}.db")).exists() {
-                    return Err(format!("there is no shop in {}: {service}.db is missing", directory.display()));
-                }
-                crate::data::beside(directory, service)
-            }
-            Books::MongoDb { uri, prefix } => {
-                Database::mongodb(service, uri, &format!("{prefix}{service}")).map_err(text)
-            }
-        };
-        Ok(Self { customer: open("customer")?, products: open("products")?, shopping: open("shopping")? })
+/// Reads all there is. Deletions first: what is deleted meanwhile cannot be missed elsewhere then.
+async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Read, String> {
+    let Databases { customer, products, shopping } = databases;
+    let mut read = Read { accounts: customer::books::ledger(customer).await.map_err(text)?, ..Read::default() };
+    for database in databases.all() {
+        let waiting = database.waiting_events(MOST_EVENTS).await.map_err(text)?;
+        read.outboxes.push((database.name(), waiting));
     }
-
-    /// Reads all there is. Deletions first: what is deleted meanwhile cannot be missed elsewhere then.
-    async fn read(&self, broker: Option<&AmqpOptions>) -> Result<Read, String> {
-        let mut read =
-            Read { accounts: customer::books::ledger(&self.customer).await.map_err(text)?, ..Read::default() };
-        for database in self.all() {
-            let waiting = database.waiting_events(MOST_EVENTS).await.map_err(text)?;
-            read.outboxes.push((database.name(), waiting));
-        }
-        read.orders = shopping::books::orders(&self.shopping).await.map_err(text)?;
-        read.bank = shopping::books::bank(&self.shopping).await.map_err(text)?;
-        read.shelves = products::books::shelves(&self.products).await.map_err(text)?;
-        read.claims = products::books::claims(&self.products).await.map_err(text)?;
-        read.erased_in_products = products::books::erased(&self.products).await.map_err(text)?;
-        read.erased_in_shopping = shopping::books::erased(&self.shopping).await.map_err(text)?;
-        read.with_carts = shopping::books::carts(&self.shopping).await.map_err(text)?;
-        if let Some(broker) = broker {
-            read.broker = Some(count(broker.clone()).await?);
-        }
-        Ok(read)
+    read.orders = shopping::books::orders(shopping).await.map_err(text)?;
+    read.bank = shopping::books::bank(shopping).await.map_err(text)?;
+    read.shelves = products::books::shelves(products).await.map_err(text)?;
+    read.claims = products::books::claims(products).await.map_err(text)?;
+    read.erased_in_products = products::books::erased(products).await.map_err(text)?;
+    read.erased_in_shopping = shopping::books::erased(shopping).await.map_err(text)?;
+    read.with_carts = shopping::books::carts(shopping).await.map_err(text)?;
+    if let Some(broker) = broker {
+        read.broker = Some(count(broker.clone()).await?);
     }
-
-    fn all(&self) -> [&Database; 3] {
-        [&self.customer, &self.products, &self.shopping]
-    }
-
-    pub(crate) async fn close(&self) {
-        for database in self.all() {
-            database.close().await;
-        }
-    }
+    Ok(read)
 }
 
 async fn count(broker: AmqpOptions) -> Result<Counted, String> {

@@ -22,7 +22,8 @@ impl Data {
     /// Takes the directory, and makes it when it is not there. `None`: one that ends with the process.
     pub(crate) fn open(directory: Option<&Path>) -> Result<Self, String> {
         let Some(directory) = directory else {
-            let temporary = temporary().map_err(|error| format!("no room for temporary data: {error}"))?;
+            let temporary =
+                temporary(&std::env::temp_dir()).map_err(|error| format!("no room for temporary data: {error}"))?;
             let directory = temporary.path().to_owned();
             let lock = lock(&directory)?;
             return Ok(Self { directory, durability: Durability::Process, _lock: lock, _temporary: Some(temporary) });
@@ -47,6 +48,11 @@ impl Data {
 /// The database of a service, without taking the directory: a shop may be running on it.
 pub(crate) fn beside(directory: &Path, service: &'static str) -> Result<Database, String> {
     open(directory, service, |file| Database::sqlite_beside(service, file))
+}
+
+/// The database of a service in a directory that is being made.
+pub(crate) fn fresh(directory: &Path, service: &'static str) -> Result<Database, String> {
+    open(directory, service, |file| Database::sqlite(service, file, Durability::Disk))
 }
 
 fn open(
@@ -105,12 +111,13 @@ fn warn_of_missing(directory: &Path) {
     }
 }
 
-fn temporary() -> std::io::Result<TempDir> {
+/// A directory for its owner alone, deleted when it is dropped.
+pub(crate) fn temporary(within: &Path) -> std::io::Result<TempDir> {
     let mut builder = tempfile::Builder::new();
     builder.prefix("souk-");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    builder.tempdir()
+    builder.tempdir_in(within)
 }
 
 /// Makes a database file that nobody else can read, also in a directory that others can; SQLite gives the files beside

@@ -4,7 +4,9 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod data;
+mod databases;
 mod dlq;
 mod front;
 mod options;
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
         Command::Up(options) => options.settle().and_then(|settings| rocket::execute(up::up(settings))),
         Command::Admin(command) => rocket::execute(admin::run(command)),
         Command::Audit(command) => rocket::execute(audit::run(command)),
+        Command::Backup(command) => rocket::execute(backup::back_up(command)),
+        Command::Restore(command) => rocket::execute(backup::restore(command)),
         Command::Order(command) => rocket::execute(order::run(command)),
         Command::Seed(command) => rocket::execute(seed::run(command)),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 mod books;
 
-pub(crate) use self::books::{Audit, Books, Broker, Explain, Seed, Wanted};
+pub(crate) use self::books::{Audit, Backup, Books, Broker, Explain, Restore, Seed, Wanted};
 
 const DEFAULT_FILE: &str = "souk.toml";
 const DEFAULT_DATA: &str = "./data";
@@ -49,6 +49,10 @@ pub(crate) enum Command {
     Admin(Admin),
     /// Check that the books balance, across all databases and the broker; exits with 1 when they do not
     Audit(Audit),
+    /// Back up a shop as it is at one moment, while it runs, into a directory that is a one-process shop's
+    Backup(Backup),
+    /// Put a backup, or any one-process shop, into a shop that is empty: a directory, or a fleet that is stopped
+    Restore(Restore),
     /// Show all that happened to one order, in every service, on one line of time
     Order(Explain),
     /// Put the sample catalogue on a new fleet's shelves, and make an admin; what is there stays

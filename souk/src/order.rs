@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use common::contract::shopping::{Happened, OrderId};
 
-use crate::audit::Databases;
+use crate::databases::Databases;
 use crate::options::Explain;
 
 /// Carries out the command. Errors: no such order, or something could not be read.

@@ -133,23 +133,11 @@ fn fleets(report: &mut Report) {
         journeys_in_a_fleet(report);
         let souk = fleet::target().join("debug").join("souk");
         let suite = Suite::files("journeys: about fleets", &["fleets"]).with("SOUK_BIN", &souk.to_string_lossy());
-        let suite = suite.with_those_that_need_servers();
-        let is_there =
-            |tool: &str| Command::new(tool).arg("--version").output().is_ok_and(|said| said.status.success());
-        if is_there("mongodump") && is_there("mongorestore") {
-            report.run(suite);
-        } else {
-            report.run(suite.without(NEEDS_MONGODUMP));
-            let tools = "mongodump and mongorestore are not on the PATH: install the MongoDB database tools";
-            report.skip("journeys: backup and restore", tools);
-        }
+        report.run(suite.with_those_that_need_servers());
         let chaos = fleet::target().join("debug").join("chaos");
         report.check("chaos, short form", Command::new(chaos).arg("--short"));
     }
 }
-
-/// It runs tools of MongoDB that no package of Debian has.
-const NEEDS_MONGODUMP: &str = "what_was_backed_up_is_restored";
 
 fn journeys_in_a_fleet(report: &mut Report) {
     const NAME: &str = "journeys: a fleet";

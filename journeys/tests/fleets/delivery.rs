@@ -1,5 +1,5 @@
-//! What an operator of one machine runs (`scripts/ec2/`), over a fleet: versions come and go under load, a second nginx gets the shop's
-//! site, and what was backed up is restored.
+//! What an operator of one machine runs (`scripts/ec2/`), over a fleet: versions come and go under load, and a second nginx gets the shop's
+//! site. Backups are in `backup.rs`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,14 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use journeys::{Customer, Load, OwnFleet, PASSWORD, eventually};
+use journeys::{Load, OwnFleet, eventually};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::task::spawn_blocking;
 
-use crate::support::{plenty, somebody_buys};
-
-const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
+use crate::support::{SERVICES, done, five_customers, plenty, said, script};
 
 /// A fleet with an operator.
 struct Operated {
@@ -99,32 +96,6 @@ fn processes(list: &Path) -> BTreeMap<String, u64> {
     let list: Value = serde_json::from_slice(&fs::read(list).unwrap()).unwrap();
     let instances = list.as_array().unwrap().iter().filter(|part| part["instance"].is_number());
     instances.map(|part| (part["name"].as_str().unwrap().to_owned(), part["pid"].as_u64().unwrap())).collect()
-}
-
-fn script(name: &str) -> Command {
-    let mut command = Command::new(fleet::workspace().join("scripts/ec2").join(name));
-    command.stdin(Stdio::null());
-    command
-}
-
-/// Runs it to its end, with what it says in the test's output.
-async fn done(mut command: Command) -> Output {
-    let output = spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    print!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
-/// The load has twelve sorts of requests: five customers do all of them in turn, four would always do the same ones.
-async fn five_customers(fleet: &OwnFleet) -> Vec<Customer> {
-    let mut customers = Vec::new();
-    for name in ["Ana", "Ben", "Cem", "Dia", "Eli"] {
-        customers.push(fleet.new_customer(name).await);
-    }
-    customers
 }
 
 #[tokio::test]
@@ -266,73 +237,4 @@ async fn the_installed_site_is_the_fleets() {
         (status, ..) => Err(status),
     })
     .await;
-}
-
-/// Needs MongoDB's own tools besides, so that `cargo xtask test` leaves it out where these are not.
-#[tokio::test]
-#[ignore = "needs RabbitMQ, MongoDB, nginx, mongodump and mongorestore: cargo xtask test"]
-async fn what_was_backed_up_is_restored() {
-    let shop = Operated::open().await;
-    let tea = plenty(&shop.fleet).await;
-    let customers = five_customers(&shop.fleet).await;
-    let ana = customers[0].clone();
-    let backups = shop.folder.path().join("backups");
-    let told = |name: &str| {
-        let mut script = script(name);
-        let uri = shop.fleet.souk().get_envs().find(|(name, _)| *name == "MONGODB_URI").unwrap().1.unwrap().to_owned();
-        script.env("MONGODB_URI", uri).env_remove("MONGODB_URI_FILE");
-        script
-    };
-
-    // Orders are under way when it is made.
-    let load = Load::of(40, customers, vec![tea.clone()]);
-    eventually("people to have ordered", async || {
-        let orders = ana.past_orders().await.expect_status(200);
-        if orders.items().len() < 5 { Err(orders) } else { Ok(()) }
-    })
-    .await;
-    let mut backup = told("backup.sh");
-    backup.arg("--to").arg(&backups);
-    assert!(done(backup).await.status.success());
-    load.ends().await;
-    let zoe = shop.fleet.new_customer("Zoe").await;
-    // The broker keeps nothing from after the backup.
-    books_balance(&shop.fleet).await;
-    for service in SERVICES {
-        shop.fleet.stops_all(service).await;
-    }
-
-    let restore = |options: &[&str]| {
-        let mut restore = told("restore.sh");
-        restore.arg("--from").arg(&backups).args(options);
-        restore
-    };
-    let refused = done(restore(&[])).await;
-    assert_eq!(refused.status.code(), Some(1), "there is data on the server");
-    assert!(said(&refused).contains("--force"));
-    assert!(done(restore(&["--force"])).await.status.success());
-    for service in SERVICES {
-        shop.fleet.starts_all(service).await;
-    }
-    shop.fleet.is_ready().await;
-
-    let visitor = shop.fleet.visitor();
-    visitor.signs_in(&ana.email, PASSWORD).unless_busy().await.expect_status(200);
-    visitor.signs_in(&zoe.email, PASSWORD).unless_busy().await.expect_problem(401, "unauthenticated");
-    // Every order that was under way in that moment is ended, and every piece is where it belongs.
-    books_balance(&shop.fleet).await;
-    somebody_buys(&shop.fleet, &tea).await;
-
-    // A backup that is not what it was is nobody's.
-    let file = fs::read_dir(&backups).unwrap().map(|file| file.unwrap().path());
-    let file = file.into_iter().find(|file| file.extension().is_some_and(|kind| kind == "gz")).unwrap();
-    fs::File::options().append(true).open(&file).unwrap().write_all(b"x").unwrap();
-    let refused = done(restore(&["--force"])).await;
-    assert!(refused.status.code() == Some(1) && said(&refused).contains("sha256"));
-}
-
-async fn books_balance(fleet: &OwnFleet) {
-    let mut audit = fleet.souk();
-    audit.args(["audit", "--within", "60"]);
-    assert!(done(audit).await.status.success());
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod any_order;
+mod backup;
 mod dead_letters;
 mod delivery;
 mod erasure;

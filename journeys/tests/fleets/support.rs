@@ -1,8 +1,12 @@
 //! What several of these journeys look at.
 
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use journeys::{Customer, Method, Outcome, OwnFleet, Product, euros, eventually, goods, unique};
+use tokio::task::spawn_blocking;
+
+pub(crate) const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 
 /// The fleet serves within 5 s of a part's return, says the design. A test machine does other things as well, so the
 /// journeys give it three times that and print what it took.
@@ -47,4 +51,39 @@ pub(crate) fn all_was_documented(outcomes: &[Outcome]) {
         assert!(documented, "{outcome:?}");
         assert!(outcome.took < Duration::from_secs(12), "{outcome:?}");
     }
+}
+
+/// The load has twelve sorts of requests: five customers do all of them in turn, four would always do the same ones.
+pub(crate) async fn five_customers(fleet: &OwnFleet) -> Vec<Customer> {
+    let mut customers = Vec::new();
+    for name in ["Ana", "Ben", "Cem", "Dia", "Eli"] {
+        customers.push(fleet.new_customer(name).await);
+    }
+    customers
+}
+
+/// One of the operator's scripts.
+pub(crate) fn script(name: &str) -> Command {
+    let mut command = Command::new(fleet::workspace().join("scripts/ec2").join(name));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end, with what it says in the test's output.
+pub(crate) async fn done(mut command: Command) -> Output {
+    let output = spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    print!("{}", said(&output));
+    output
+}
+
+/// All that a command has said.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// The books of the fleet balance, once what is under way has come to its end.
+pub(crate) async fn books_balance(fleet: &OwnFleet) {
+    let mut audit = fleet.souk();
+    audit.args(["audit", "--within", "60"]);
+    assert!(done(audit).await.status.success());
 }

@@ -78,6 +78,16 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// By the options and the environment of this process.
+    fn of_process(self) -> Result<Books, String> {
+        let mut environment = Environment::of_process();
+        let books = self.settle(&mut environment);
+        match environment.problems().first() {
+            Some(problem) => Err(problem.clone()),
+            None => Ok(books),
+        }
+    }
+
     fn settle(self, environment: &mut Environment) -> Books {
         let named = self.data.is_some();
         match self.mongodb_uri.or_else(|| environment.optional("MONGODB_URI").filter(|_| !named)) {
@@ -114,6 +124,45 @@ impl Audit {
             None => None,
         };
         Ok(Wanted { books, broker, told: self.orders, erased, within: self.within })
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Backup {
+    /// Directory to make; one that is there must be empty
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    #[command(flatten)]
+    of: Place,
+}
+
+impl Backup {
+    /// Which shop, and where to.
+    pub(crate) fn settle(self) -> Result<(Books, PathBuf), String> {
+        Ok((self.of.of_process()?, self.to))
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct Restore {
+    /// Directory of the backup, or of a one-process shop
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// Empty the fleet's databases first; what is in them is lost
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    of: Place,
+}
+
+impl Restore {
+    /// Where from, which shop, and whether it is emptied.
+    pub(crate) fn settle(self) -> Result<(PathBuf, Books, bool), String> {
+        let to = self.of.of_process()?;
+        if let (Books::Directory(directory), true) = (&to, self.force) {
+            return Err(format!("--force is for fleets: move {} away instead", directory.display()));
+        }
+        Ok((self.from, to, self.force))
     }
 }
 
@@ -167,11 +216,7 @@ pub(crate) struct Explain {
 impl Explain {
     /// Whose books, which order, and whether as JSON.
     pub(crate) fn settle(self) -> Result<(Books, OrderId, bool), String> {
-        let mut environment = Environment::of_process();
-        let books = self.of.settle(&mut environment);
-        if let Some(problem) = environment.problems().first() {
-            return Err(problem.clone());
-        }
+        let books = self.of.of_process()?;
         let order = self.id.parse().map_err(|problem| format!("{:?} {problem}", self.id))?;
         Ok((books, order, self.json))
     }
