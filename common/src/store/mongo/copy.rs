@@ -10,6 +10,7 @@ use mongodb::bson::{DateTime, Document, RawDocument, RawDocumentBuf, Timestamp, 
 use mongodb::{ClientSession, Database};
 use tokio::sync::Mutex;
 
+use super::super::back_off;
 use super::super::commit::next_version;
 use super::super::copy::{Piece, TOGETHER};
 use super::link::{Failure, Link, ON_THE_SERVER, code};
@@ -27,7 +28,7 @@ const BEING_MADE: i32 = 246;
 /// `SnapshotTooOld`.
 const TOO_OLD: i32 = 239;
 /// Looks for a moment.
-const ATTEMPTS: usize = 50;
+const ATTEMPTS: u32 = 50;
 
 /// A session that reads what there was at its moment.
 pub(in super::super) struct Snapshot {
@@ -49,7 +50,7 @@ impl Snapshot {
     }
 
     async fn at(link: Arc<Link>, moment: Option<Timestamp>) -> Result<Self> {
-        for _ in 1..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let opened = link.read(move |database| async move {
                 let starting = database.client().start_session().snapshot(true);
                 let mut session = match moment {
@@ -65,6 +66,7 @@ impl Snapshot {
             if let Some(session) = opened.await? {
                 return Ok(Self { link, session: Arc::new(Mutex::new(session)) });
             }
+            back_off(attempt).await;
         }
         Err(link.unavailable("its collections are being made"))
     }
