@@ -25,7 +25,8 @@
 #   --dry-run           say what would be done, and do nothing
 #
 # Each night, in /etc/cron.d/souk-backup (Amazon Linux 2023 has cron in its package cronie):
-#   17 3 * * * root MONGODB_URI_FILE=/etc/souk/backup.uri /opt/souk/scripts/ec2/backup.sh
+#   17 3 * * * root MONGODB_URI_FILE=/etc/souk/backup.uri /opt/souk/scripts/ec2/backup.sh --image IMAGE
+# where IMAGE is that of souk in images.env, or with `--souk /usr/local/bin/souk`: cron knows few folders.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
@@ -66,6 +67,8 @@ else
     exec {lock}<"$to"
     flock --nonblock "$lock" || fail "another backup is under way"
     [[ ! -e $to/$name ]] || fail "$to/$name is there already"
+    # What an interrupted one left.
+    rm --recursive --force "$to"/.draft.*
     # Beside the others, where there is room for one.
     draft=$(mktemp --directory "$to/.draft.XXXXXX")
     trap 'rm --recursive --force "$draft"' EXIT

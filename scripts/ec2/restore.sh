@@ -3,7 +3,8 @@
 #
 #   1. Stop the services (docker stop ...): they would write into what is being replaced.
 #   2. MONGODB_URI_FILE=/etc/souk/restore.uri restore.sh --from /var/backups/souk
-#   3. Empty RabbitMQ's queues or start with a new RabbitMQ, when it may hold messages from after the backup.
+#   3. Empty RabbitMQ's queues, or start with a new RabbitMQ: what it had in hand is announced again by the backup, and what it has
+#      from later belongs to no order any more.
 #   4. Start the services, and let `souk audit` look at the books.
 #
 # Databases that are not empty are not touched without --force. With it, all three are emptied first; other databases on that server, and

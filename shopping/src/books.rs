@@ -11,7 +11,7 @@ use common::contract::shopping::{Happened, OrderConfirmed, OrderId};
 use common::error::Result;
 use common::store::Database;
 
-use crate::order::Status;
+use crate::order::{Order, Status};
 use crate::payment::demo::{Bank, DemoPayment};
 use crate::payment::{self, Method};
 use crate::store::{Carts, Orders};
@@ -46,6 +46,17 @@ pub async fn orders(database: &Database) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     Orders::open(database)?.0.scan(|_, order| entries.push(order.entry())).await?;
     Ok(entries)
+}
+
+/// Every order that ever was confirmed, and whose it is; without those of nobody.
+pub async fn confirmed(database: &Database) -> Result<Vec<(OrderId, CustomerId)>> {
+    let mut confirmed = Vec::new();
+    let tell = |_: &str, order: Order| {
+        let entry = order.entry();
+        confirmed.extend(entry.customer.filter(|_| entry.was_confirmed).map(|customer| (entry.order, customer)));
+    };
+    Orders::open(database)?.0.scan(tell).await?;
+    Ok(confirmed)
 }
 
 /// What the demo bank has in its own books.

@@ -14,20 +14,23 @@ use common::store::{Copied, Snapshot};
 use tempfile::TempDir;
 
 use crate::data;
-use crate::databases::Databases;
+use crate::databases::{Databases, SERVICES};
 use crate::options::{Backup, Books, Restore};
 
-/// Carries out `souk backup`. Errors: there is something in the directory already; a database cannot be read.
+/// Carries out `souk backup`. Errors: there is something in the directory already; a database cannot be read, or there is no shop in it.
 pub(crate) async fn back_up(command: Backup) -> Result<(), String> {
     let (from, to) = command.settle()?;
-    let draft = Draft::begin(&to)?;
     let shop = Databases::open(&from)?;
-    let copied = copy_into(&shop, &draft).await;
+    let drafted = draft_of(&shop, &to).await;
     shop.close().await;
-    let copied = copied?;
+    let (draft, Copied { documents, events, .. }) = drafted?;
+    if let (Books::MongoDb { prefix, .. }, 0) = (&from, documents) {
+        return Err(format!(
+            "there is nothing in any database {prefix}...: is it the right server, and the right --database-prefix?"
+        ));
+    }
     let again = announce_again(&Books::Directory(draft.path().to_owned())).await?;
     draft.finish()?;
-    let Copied { documents, events, .. } = copied;
     let waiting = events + again;
     println!("{}: {documents} documents, and {waiting} events that their listeners have yet to handle", to.display());
     Ok(())
@@ -47,8 +50,7 @@ pub(crate) async fn restore(command: Restore) -> Result<(), String> {
 async fn restore_into(backup: &Databases, to: &Books, force: bool) -> Result<Copied, String> {
     match to {
         Books::Directory(directory) => {
-            let draft = Draft::begin(directory)?;
-            let copied = copy_into(backup, &draft).await?;
+            let (draft, copied) = draft_of(backup, directory).await?;
             draft.finish()?;
             Ok(copied)
         }
@@ -61,16 +63,31 @@ async fn restore_into(backup: &Databases, to: &Books, force: bool) -> Result<Cop
     }
 }
 
-async fn copy_into(from: &Databases, draft: &Draft) -> Result<Copied, String> {
-    let copy = Databases::each(|service| data::fresh(draft.path(), service))?;
-    let copied = copy_all(from, &copy).await;
+/// A copy of all databases that has yet to be moved to its place.
+async fn draft_of(from: &Databases, place: &Path) -> Result<(Draft, Copied), String> {
+    let draft = Draft::begin(place)?;
+    let snapshots = Snapshot::of(&from.all()).await.map_err(text)?;
+    // As beside another process: what has its snapshots kept would keep all that is written in the WAL.
+    let copy = Databases::each(|service| data::beside(draft.path(), service))?;
+    let copied = copy_all(snapshots, &copy).await;
     // Then each is one file.
     copy.close().await;
-    copied
+    Ok((draft, copied?))
 }
 
 async fn replace(backup: &Databases, shop: &Databases, force: bool) -> Result<Copied, String> {
     // All are looked at before one is touched.
+    let mut is_blank = true;
+    for database in backup.all() {
+        is_blank &= database.is_blank().await.map_err(text)?;
+    }
+    if is_blank {
+        return Err("there is nothing in the backup, and nothing was changed".to_owned());
+    }
+    let snapshots = Snapshot::of(&backup.all()).await.map_err(text)?;
+    for snapshot in &snapshots {
+        snapshot.verify().await.map_err(|error| format!("{}.db: {}", snapshot.name(), text(error)))?;
+    }
     for database in shop.all() {
         if !force && !database.is_blank().await.map_err(text)? {
             let service = database.name();
@@ -79,18 +96,20 @@ async fn replace(backup: &Databases, shop: &Databases, force: bool) -> Result<Co
             ));
         }
     }
-    for database in shop.all() {
-        database.clear().await.map_err(text)?;
-    }
-    copy_all(backup, shop).await.map_err(|why| format!("{why}; restored is a part of it: run this again with --force"))
+    let restored = async {
+        for database in shop.all() {
+            database.clear().await.map_err(text)?;
+        }
+        copy_all(snapshots, shop).await
+    };
+    restored.await.map_err(|why| format!("{why}; restored is a part of it, or nothing: run this again with --force"))
 }
 
-/// All databases, as they are now.
-async fn copy_all(from: &Databases, to: &Databases) -> Result<Copied, String> {
+/// Each into its database.
+async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<Copied, String> {
     let mut sum = Copied::default();
-    let snapshots = Snapshot::of(&from.all()).await.map_err(text)?;
     // Each moment ends as soon as it is copied.
-    for (snapshot, target) in snapshots.into_iter().zip(to.all()) {
+    for (snapshot, target) in from.into_iter().zip(to.all()) {
         let Copied { documents, events, handled } = snapshot.copy_to(target).await.map_err(text)?;
         sum.documents += documents;
         sum.events += events;
@@ -127,10 +146,8 @@ async fn lost_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>
         }
     }
     let mut confirmed: HashMap<CustomerId, Vec<OrderId>> = HashMap::new();
-    for entry in shopping::books::orders(&databases.shopping).await.map_err(text)? {
-        if let Some(customer) = entry.customer.filter(|_| entry.was_confirmed) {
-            confirmed.entry(customer).or_default().push(entry.order);
-        }
+    for (order, customer) in shopping::books::confirmed(&databases.shopping).await.map_err(text)? {
+        confirmed.entry(customer).or_default().push(order);
     }
     let mut lost = Vec::new();
     for (customer, counted) in counted {
@@ -142,47 +159,52 @@ async fn lost_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>
     Ok(lost)
 }
 
-/// A directory that is made beside its place, and moved there when it is complete: nobody takes half of a shop for a whole one.
+/// Files that are made aside, in the directory where they belong, and put into their places when all are complete: nobody takes half of a
+/// shop for a whole one.
 struct Draft {
-    directory: TempDir,
+    aside: TempDir,
     place: PathBuf,
+    /// Whether the place itself was not there before.
+    made: bool,
 }
 
 impl Draft {
     /// Errors: there is something in that place, or it cannot be written.
     fn begin(place: &Path) -> Result<Self, String> {
-        let unwritable = |error: std::io::Error| format!("{} cannot be made: {error}", place.display());
-        let is_empty = match std::fs::read_dir(place) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
-            Err(error) => return Err(unwritable(error)),
-        };
-        if !is_empty {
+        let unwritable = |error: std::io::Error| format!("{} cannot be written: {error}", place.display());
+        let made = !place.exists();
+        data::make(place)?;
+        if std::fs::read_dir(place).map_err(unwritable)?.next().is_some() {
             return Err(format!("{} is not empty, and nothing was changed: name another directory", place.display()));
         }
-        std::fs::create_dir_all(beside(place)).map_err(unwritable)?;
-        let directory = data::temporary(beside(place)).map_err(unwritable)?;
-        Ok(Self { directory, place: place.to_owned() })
+        Ok(Self { aside: data::temporary(place).map_err(unwritable)?, place: place.to_owned(), made })
     }
 
     fn path(&self) -> &Path {
-        self.directory.path()
+        self.aside.path()
     }
 
-    fn finish(self) -> Result<(), String> {
-        let place = self.place;
-        let moved = std::fs::rename(self.directory.path(), &place).and_then(|()| {
-            // It is nobody's to delete any more.
-            let _ = self.directory.keep();
-            File::open(beside(&place))?.sync_all()
-        });
-        moved.map_err(|error| format!("{} cannot be made: {error}", place.display()))
+    fn finish(mut self) -> Result<(), String> {
+        let put = || {
+            for service in SERVICES {
+                let file = format!("{service}.db");
+                std::fs::rename(self.aside.path().join(&file), self.place.join(&file))?;
+            }
+            File::open(&self.place)?.sync_all()
+        };
+        put().map_err(|error| format!("{} cannot be written: {error}", self.place.display()))?;
+        self.made = false;
+        Ok(())
     }
 }
 
-/// The directory that a path is in.
-fn beside(place: &Path) -> &Path {
-    place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if self.made {
+            // What is in it is ours. Should it stay, it is empty or says by its name that it is no shop.
+            let _ = std::fs::remove_dir_all(&self.place);
+        }
+    }
 }
 
 fn text(error: common::Error) -> String {

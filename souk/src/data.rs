@@ -50,11 +50,6 @@ pub(crate) fn beside(directory: &Path, service: &'static str) -> Result<Database
     open(directory, service, |file| Database::sqlite_beside(service, file))
 }
 
-/// The database of a service in a directory that is being made.
-pub(crate) fn fresh(directory: &Path, service: &'static str) -> Result<Database, String> {
-    open(directory, service, |file| Database::sqlite(service, file, Durability::Disk))
-}
-
 fn open(
     directory: &Path,
     service: &str,

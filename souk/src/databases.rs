@@ -20,7 +20,9 @@ impl Databases {
     pub(crate) fn open(books: &Books) -> Result<Self, String> {
         Self::each(|service| match books {
             Books::Directory(directory) => {
-                if !directory.join(format!("{service}.db")).exists() {
+                // What is opened would be made, and look like a database without a document.
+                let bytes = std::fs::metadata(directory.join(format!("{service}.db"))).map(|file| file.len());
+                if bytes.unwrap_or_default() == 0 {
                     return Err(format!("there is no shop in {}: {service}.db is missing", directory.display()));
                 }
                 data::beside(directory, service)

@@ -70,6 +70,15 @@ impl Snapshot {
         self.of
     }
 
+    /// Whether all of it can be read: what a file that is damaged says. To be asked before anything is taken away for its sake.
+    pub async fn verify(&self) -> Result<()> {
+        match &self.source {
+            Source::Sqlite(snapshot) => snapshot.verify().await,
+            // The server looks after its files itself.
+            Source::Mongo(_) => Ok(()),
+        }
+    }
+
     /// Puts all of it into a database that is empty and that nobody works with; collections are opened afterwards. What fails half-way leaves
     /// a part there, and [`Database::clear`] takes it away. Errors: a conflict when it is not empty.
     pub async fn copy_to(&self, target: &Database) -> Result<Copied> {

@@ -171,9 +171,9 @@ async fn who_scrubs_beside_a_snapshot_may_have_to_come_again(home: Home) {
     // Everybody else goes on meanwhile.
     let (scrubbed, added) = tokio::join!(database.scrub(), add_copy(books.clone(), id));
     assert_eq!(added.unwrap(), 3);
-    if let Err(error) = scrubbed {
-        assert_eq!(error.kind(), Kind::Busy, "{error}");
-    }
+    // The file still has what the snapshot shows; a server makes no promise of this kind.
+    let is_file = matches!(home, Home::Sqlite(..));
+    assert_eq!(scrubbed.err().map(|error| error.kind()), is_file.then_some(Kind::Busy));
     drop(snapshot);
     database.scrub().await.unwrap();
 }

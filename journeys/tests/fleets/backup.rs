@@ -121,6 +121,16 @@ async fn a_shop_moves_into_a_fleet() {
     assert!(done(backup).await.status.success());
     let audited = souk(&["audit", "--data", &to.display().to_string(), "--within", "0"]).await;
     assert!(audited.code == Some(0) && audited.stderr.contains("2 orders"), "{audited:?}");
+    is_refused_a_backup_of_nothing(&fleet, copy.path()).await;
+}
+
+/// Told in time that nothing would be in it.
+async fn is_refused_a_backup_of_nothing(fleet: &OwnFleet, folder: &Path) {
+    let mut backup = fleet.souk();
+    backup.args(["backup", "--database-prefix", "elsewhere_", "--to"]).arg(folder.join("nothing"));
+    let refused = done(backup).await;
+    assert!(refused.status.code() == Some(1) && said(&refused).contains("elsewhere_"));
+    assert!(!folder.join("nothing").exists());
 }
 
 async fn restored(fleet: &OwnFleet, from: &Path) -> String {

@@ -7,27 +7,31 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use mongodb::bson::{DateTime, Document, RawDocument, RawDocumentBuf, Timestamp, Uuid, doc};
+use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Database};
 use tokio::sync::Mutex;
 
 use super::super::back_off;
 use super::super::commit::next_version;
 use super::super::copy::{Piece, TOGETHER};
-use super::link::{Failure, Link, ON_THE_SERVER, code};
+use super::link::{Failure, Link, code};
 use super::outbox::message;
 use super::schema::{INBOX, OUTBOX, SEARCHED};
 use super::write::event;
-use super::{Mongo, stored, value};
+use super::{Mongo, read_with, stored, value};
 use crate::bus::EventId;
 use crate::error::{Error, Result};
 
-/// What is put or taken away may take so long: a page of [`TOGETHER`] documents, or the collections of a large shop.
+/// What is put or taken away may take so long: a page of [`TOGETHER`] documents, or the collections of a large shop. So may reading a page:
+/// nobody waits for it but an operator.
 const PUTTING: Duration = Duration::from_secs(30);
-/// `SnapshotUnavailable`: a collection is being made; a moment later there is a moment with all of it.
+/// The server gives up reading a page before we do.
+const READING: Duration = Duration::from_secs(25);
+/// `SnapshotUnavailable`: a collection was made, or got other indexes, at that moment or after it.
 const BEING_MADE: i32 = 246;
 /// `SnapshotTooOld`.
 const TOO_OLD: i32 = 239;
-/// Looks for a moment.
+/// So often a moment is looked for, or a page asked for, a second and more in all.
 const ATTEMPTS: u32 = 50;
 
 /// A session that reads what there was at its moment.
@@ -38,63 +42,67 @@ pub(in super::super) struct Snapshot {
 
 impl Snapshot {
     pub(in super::super) async fn of(databases: &[&Mongo]) -> Result<Vec<Self>> {
-        let mut snapshots: Vec<Self> = Vec::new();
-        let mut moment = None;
-        for database in databases {
-            database.link.greet().await?;
-            let snapshot = Self::at(Arc::clone(&database.link), moment).await?;
-            moment = snapshot.session.lock().await.snapshot_time();
-            snapshots.push(snapshot);
-        }
-        Ok(snapshots)
-    }
-
-    async fn at(link: Arc<Link>, moment: Option<Timestamp>) -> Result<Self> {
         for attempt in 0..ATTEMPTS {
-            let opened = link.read(move |database| async move {
-                let starting = database.client().start_session().snapshot(true);
-                let mut session = match moment {
-                    Some(moment) => starting.snapshot_time(moment).await?,
-                    None => starting.await?,
-                };
-                // Without a moment of its own, a session has that of what it reads first.
-                match database.collection::<Document>(INBOX).find_one(doc! {}).session(&mut session).await {
-                    Err(error) if code(&error) == Some(BEING_MADE) => Ok(None),
-                    read => read.map(|_| Some(session)).map_err(Failure::from),
-                }
-            });
-            if let Some(session) = opened.await? {
-                return Ok(Self { link, session: Arc::new(Mutex::new(session)) });
+            if let Some(snapshots) = Self::at_one_moment(databases).await? {
+                return Ok(snapshots);
             }
             back_off(attempt).await;
         }
-        Err(link.unavailable("its collections are being made"))
+        Err(Error::busy("Collections are being made; try again.").caused_by("no moment has all of them"))
+    }
+
+    /// None, when one of them has a collection that was being made at the moment.
+    async fn at_one_moment(databases: &[&Mongo]) -> Result<Option<Vec<Self>>> {
+        let (mut snapshots, mut moment) = (Vec::new(), None);
+        for database in databases {
+            database.link.greet().await?;
+            let Some((snapshot, at)) = Self::at(Arc::clone(&database.link), moment).await? else { return Ok(None) };
+            moment = Some(at);
+            snapshots.push(snapshot);
+        }
+        Ok(Some(snapshots))
+    }
+
+    async fn at(link: Arc<Link>, moment: Option<Timestamp>) -> Result<Option<(Self, Timestamp)>> {
+        let names = collections(&link).await?;
+        let opened = link.within(PUTTING, move |database| async move {
+            let starting = database.client().start_session().snapshot(true);
+            let mut session = match moment {
+                Some(moment) => starting.snapshot_time(moment).await?,
+                None => starting.await?,
+            };
+            // Without a moment of its own, a session has that of what it reads first.
+            for name in names.iter().map(String::as_str).chain([INBOX]) {
+                let documents = read_with::<RawDocumentBuf>(&database, name, ReadConcern::snapshot());
+                match documents.find_one(doc! {}).session(&mut session).await {
+                    Err(error) if code(&error) == Some(BEING_MADE) => return Ok(None),
+                    read => drop(read?),
+                }
+            }
+            let moment = session.snapshot_time();
+            moment
+                .map(|moment| Some((session, moment)))
+                .ok_or_else(|| Error::internal("the server names no moment").into())
+        });
+        let opened = opened.await.map_err(|failure| link.explain(failure).into_error())?;
+        Ok(opened.map(|(session, moment)| (Self { link, session: Arc::new(Mutex::new(session)) }, moment)))
     }
 
     pub(in super::super) async fn parts(&self) -> Result<Vec<String>> {
-        // No snapshot has a list of collections: one that was made since is empty at our moment.
+        // No snapshot has a list of collections.
         collections(&self.link).await
     }
 
+    /// The session keeps its moment, so what fails for a passing reason is asked for again.
     pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Piece>, Option<String>)> {
-        let (collection, condition) = (part.to_owned(), doc! {"_id": {"$gt": after}});
-        let session = Arc::clone(&self.session).lock_owned().await;
-        let page = self.link.read(move |database| async move {
-            let mut session = session;
-            let documents = database.collection::<RawDocumentBuf>(&collection);
-            let reading =
-                documents.find(condition).sort(doc! {"_id": 1}).limit(i64::try_from(TOGETHER).unwrap_or(i64::MAX));
-            let reading = reading.projection(doc! {"version": 1, "doc": 1, "events": 1}).max_time(ON_THE_SERVER);
-            let outcome = async {
-                let mut cursor = reading.session(&mut *session).await?;
-                cursor.stream(&mut session).try_collect::<Vec<_>>().await
-            };
-            outcome.await.map_err(|error| match code(&error) {
-                Some(TOO_OLD | BEING_MADE) => Failure::from(gone()),
-                _ => Failure::from(error),
-            })
-        });
-        let page = page.await?;
+        let mut attempt = 0;
+        let page = loop {
+            match self.raw_page(part, after).await {
+                Err(error) if error.is_outage() && attempt < ATTEMPTS => back_off(attempt).await,
+                page => break page?,
+            }
+            attempt += 1;
+        };
         let mut pieces = Vec::new();
         let mut last = None;
         for raw in &page {
@@ -111,6 +119,32 @@ impl Snapshot {
         }
         Ok((pieces, last))
     }
+
+    async fn raw_page(&self, part: &str, after: &str) -> Result<Vec<RawDocumentBuf>> {
+        let (collection, condition) = (part.to_owned(), doc! {"_id": {"$gt": after}});
+        let session = Arc::clone(&self.session).lock_owned().await;
+        let page = self.link.within(PUTTING, move |database| async move {
+            let mut session = session;
+            let documents = read_with::<RawDocumentBuf>(&database, &collection, ReadConcern::snapshot());
+            let limit = i64::try_from(TOGETHER).unwrap_or(i64::MAX);
+            let reading = documents.find(condition).sort(doc! {"_id": 1}).limit(limit);
+            let reading = reading.projection(doc! {"version": 1, "doc": 1, "events": 1}).max_time(READING);
+            let outcome = async {
+                let mut cursor = reading.session(&mut *session).await?;
+                cursor.stream(&mut session).try_collect::<Vec<_>>().await
+            };
+            outcome.await.map_err(|error| match code(&error) {
+                Some(TOO_OLD) => Failure::from(gone()),
+                Some(BEING_MADE) => Failure::from(changed(&collection)),
+                _ => Failure::from(error),
+            })
+        });
+        page.await.map_err(|failure| self.link.explain(failure).into_error())
+    }
+}
+
+fn changed(collection: &str) -> Error {
+    Error::internal(format!("{collection} was made, or got other indexes, while it was copied: try again"))
 }
 
 fn gone() -> Error {

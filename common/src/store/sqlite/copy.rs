@@ -70,6 +70,12 @@ impl Snapshot {
         Ok((pieces, ids.into_iter().next_back()))
     }
 
+    pub(in super::super) async fn verify(&self) -> Result<()> {
+        let found: String =
+            self.read(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))).await?;
+        if found == "ok" { Ok(()) } else { Err(Error::internal(format!("the file is damaged: {found}"))) }
+    }
+
     async fn read<R: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
