@@ -29,6 +29,7 @@ pub use crate::fleet::{Fleet, Options, Through};
 pub use crate::keep::Kept;
 pub use crate::mongodb::MongoDb;
 pub use crate::nginx::{Nginx, Settings, SignInRate};
+pub use crate::obtain::or_debian;
 pub use crate::part::{Part, Stopped};
 pub use crate::rabbitmq::RabbitMq;
 pub use crate::service::{Profile, Service, programs, target, workspace};

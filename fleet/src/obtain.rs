@@ -17,8 +17,9 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// What `look` finds, if need be after installing Debian's `packages`, when we may (root, or `sudo` without a password).
-pub(crate) fn or_debian<T>(what: &'static str, packages: &[&str], look: impl Fn() -> Option<T>) -> Result<T> {
+/// What `look` finds, if need be after installing Debian's `packages`, when we may (root, or `sudo` without a password). Errors: `Missing`,
+/// with the command that would help.
+pub fn or_debian<T>(what: &'static str, packages: &[&str], look: impl Fn() -> Option<T>) -> Result<T> {
     if let Some(found) = look() {
         return Ok(found);
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask check --delivery`: everything that takes Souk from a merge to production, as far as it can be checked without a cloud: scripts,
 //! workflows, images, compose files, Kubernetes manifests, each nginx configuration with its template's variables, and where dependencies come
-//! from. The tools come from `PyPI`, npm and crates.io, in pinned versions, into the user's cache; what cannot be had is named and skipped.
+//! from. The tools come from `PyPI`, npm and crates.io, in pinned versions, into the user's cache, or from Debian; what cannot be had is named and
+//! skipped.
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -51,12 +52,19 @@ pub(crate) fn check() -> Result<(), String> {
         }
         Err(why) => report.skip("workflows: actionlint", &why),
     }
-    if succeeds("docker-compose", "--version") {
-        report.check("compose: docker-compose config", Command::new("docker-compose").args(["config", "--quiet"]));
-    } else {
-        report.skip("compose: docker-compose config", "it is not on the PATH: apt-get install docker-compose");
+    let is_there = || succeeds("docker-compose", "--version").then_some(());
+    let by_compose = "compose: docker-compose config";
+    match fleet::or_debian("docker-compose", &["docker-compose"], is_there) {
+        Ok(()) => report.check(by_compose, Command::new("docker-compose").args(["config", "--quiet"])),
+        Err(error) => report.skip(by_compose, &error.to_string()),
     }
     script(&mut report, "compose: its secrets", Command::new("deploy/checks/secrets.sh"));
+    let headers =
+        || ["pcre2.h", "zlib.h"].iter().all(|file| Path::new("/usr/include").join(file).exists()).then_some(());
+    if let Err(error) = fleet::or_debian("what nginx is built of", &["libpcre2-dev", "zlib1g-dev"], headers) {
+        // They may be elsewhere; if not, the script says so.
+        eprintln!("{error}");
+    }
     let mut nginx = Command::new("deploy/checks/nginx.sh");
     nginx.arg(cache("nginx")?);
     script(&mut report, "nginx: that of the image", nginx);
