@@ -21,19 +21,36 @@ use crate::options::{Backup, Books, Restore};
 pub(crate) async fn back_up(command: Backup) -> Result<(), String> {
     let (from, to) = command.settle()?;
     let shop = Databases::open(&from)?;
-    let drafted = draft_of(&shop, &to).await;
+    let drafted = drafted(&from, &shop, &to).await;
     shop.close().await;
     let (draft, Copied { documents, events, .. }) = drafted?;
-    if let (Books::MongoDb { prefix, .. }, 0) = (&from, documents) {
-        return Err(format!(
-            "there is nothing in any database {prefix}...: is it the right server, and the right --database-prefix?"
-        ));
-    }
     let again = announce_again(&Books::Directory(draft.path().to_owned())).await?;
     draft.finish()?;
     let waiting = events + again;
     println!("{}: {documents} documents, and {waiting} events that their listeners have yet to handle", to.display());
     Ok(())
+}
+
+async fn drafted(from: &Books, shop: &Databases, to: &Path) -> Result<(Draft, Copied), String> {
+    // A directory has its files, but a server has whatever databases one asks for.
+    if let Books::MongoDb { prefix, .. } = from
+        && is_blank(shop).await?
+    {
+        return Err(format!(
+            "there is nothing in any database {prefix}...: is it the right server, and the right --database-prefix?"
+        ));
+    }
+    draft_of(shop, to).await
+}
+
+/// Whether there is nothing in any of them.
+async fn is_blank(databases: &Databases) -> Result<bool, String> {
+    for database in databases.all() {
+        if !database.is_blank().await.map_err(text)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Carries out `souk restore`. Errors: no backup there; a shop that is not empty, without `--force`; a database that cannot be written.
@@ -77,11 +94,7 @@ async fn draft_of(from: &Databases, place: &Path) -> Result<(Draft, Copied), Str
 
 async fn replace(backup: &Databases, shop: &Databases, force: bool) -> Result<Copied, String> {
     // All are looked at before one is touched.
-    let mut is_blank = true;
-    for database in backup.all() {
-        is_blank &= database.is_blank().await.map_err(text)?;
-    }
-    if is_blank {
+    if is_blank(backup).await? {
         return Err("there is nothing in the backup, and nothing was changed".to_owned());
     }
     let snapshots = Snapshot::of(&backup.all()).await.map_err(text)?;
