@@ -214,8 +214,8 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         if self.made {
-            // What is in it is ours. Should it stay, it is empty or says by its name that it is no shop.
-            let _ = std::fs::remove_dir_all(&self.place);
+            // Only what is empty then: somebody may have opened a shop there meanwhile.
+            let _ = std::fs::remove_dir_all(self.aside.path()).and_then(|()| std::fs::remove_dir(&self.place));
         }
     }
 }
