@@ -179,18 +179,21 @@ struct Draft {
     place: PathBuf,
     /// Whether the place itself was not there before.
     made: bool,
+    /// No shop is opened in that place meanwhile.
+    _lock: File,
 }
 
 impl Draft {
     /// Errors: there is something in that place, or it cannot be written.
     fn begin(place: &Path) -> Result<Self, String> {
-        let unwritable = |error: std::io::Error| format!("{} cannot be written: {error}", place.display());
         let made = !place.exists();
         data::make(place)?;
-        if std::fs::read_dir(place).map_err(unwritable)?.next().is_some() {
-            return Err(format!("{} is not empty, and nothing was changed: name another directory", place.display()));
-        }
-        Ok(Self { aside: data::temporary(place).map_err(unwritable)?, place: place.to_owned(), made })
+        // Looked at before a lock is put there, and once more when nobody can come in between.
+        free(place)?;
+        let lock = data::lock(place)?;
+        free(place)?;
+        let aside = data::temporary(place).map_err(|error| unwritable(place, &error))?;
+        Ok(Self { aside, place: place.to_owned(), made, _lock: lock })
     }
 
     fn path(&self) -> &Path {
@@ -205,7 +208,7 @@ impl Draft {
             }
             File::open(&self.place)?.sync_all()
         };
-        put().map_err(|error| format!("{} cannot be written: {error}", self.place.display()))?;
+        put().map_err(|error| unwritable(&self.place, &error))?;
         self.made = false;
         Ok(())
     }
@@ -213,11 +216,28 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
+        // What cannot be taken away harms nobody, and is seen by who looks there.
+        let _ = std::fs::remove_dir_all(self.aside.path());
+        let _ = std::fs::remove_file(self.place.join(data::LOCK));
         if self.made {
-            // Only what is empty then: somebody may have opened a shop there meanwhile.
-            let _ = std::fs::remove_dir_all(self.aside.path()).and_then(|()| std::fs::remove_dir(&self.place));
+            // Only what is empty then.
+            let _ = std::fs::remove_dir(&self.place);
         }
     }
+}
+
+/// Errors: there is something in that place.
+fn free(place: &Path) -> Result<(), String> {
+    let entries: std::io::Result<Vec<_>> = std::fs::read_dir(place).and_then(Iterator::collect);
+    let entries = entries.map_err(|error| unwritable(place, &error))?;
+    if entries.iter().all(|entry| entry.file_name() == data::LOCK) {
+        return Ok(());
+    }
+    Err(format!("{} is not empty, and nothing was changed: name another directory", place.display()))
+}
+
+fn unwritable(place: &Path, error: &std::io::Error) -> String {
+    format!("{} cannot be written: {error}", place.display())
 }
 
 fn text(error: common::Error) -> String {

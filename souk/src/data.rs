@@ -8,6 +8,9 @@ use common::store::{Database, Durability};
 use customer::SigningKey;
 use tempfile::TempDir;
 
+/// The file that whoever works with a directory has locked.
+pub(crate) const LOCK: &str = "souk.lock";
+
 /// A shop's directory, held for as long as this lives.
 pub(crate) struct Data {
     directory: PathBuf,
@@ -74,8 +77,9 @@ pub(crate) fn make(directory: &Path) -> Result<(), String> {
         .map_err(|error| format!("the data directory {} cannot be made: {error}", directory.display()))
 }
 
-fn lock(directory: &Path) -> Result<File, String> {
-    let path = directory.join("souk.lock");
+/// Keeps the directory for this process, for as long as the result lives. Errors: another one has it.
+pub(crate) fn lock(directory: &Path) -> Result<File, String> {
+    let path = directory.join(LOCK);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

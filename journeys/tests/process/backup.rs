@@ -87,8 +87,15 @@ async fn a_backup_takes_nobodys_place() {
     }
     assert!(!place.path().join("new").exists(), "what failed leaves nothing behind");
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2, "nor beside it");
-    // A directory that is there and empty is as good as none.
+    // A shop that is being opened there has the place, though there is nothing yet.
+    let lock = fs::File::create(empty.join("souk.lock")).unwrap();
+    lock.try_lock().unwrap();
+    let into_opened = backup(data, &empty).await;
+    assert!(into_opened.code == Some(1) && into_opened.stderr.contains("already running"), "{into_opened:?}");
+    drop(lock);
+    // A directory that is there and empty is as good as none, and so is one that a shop has let go of.
     let into_empty = backup(data, &empty).await;
     assert_eq!(into_empty.code, Some(0), "{into_empty:?}");
+    assert_eq!(fs::read_dir(&empty).unwrap().count(), 3, "nothing but the databases");
     shop.visitor().gets("/products").await.expect_status(200);
 }
