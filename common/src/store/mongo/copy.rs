@@ -80,9 +80,10 @@ impl Snapshot {
                 }
             }
             let moment = session.snapshot_time();
-            moment
-                .map(|moment| Some((session, moment)))
-                .ok_or_else(|| Error::internal("the server names no moment").into())
+            // The server knows the moment of a collection only.
+            let nothing =
+                || Error::internal(format!("there is no database {}: has its service never run?", database.name()));
+            moment.map(|moment| Some((session, moment))).ok_or_else(|| nothing().into())
         });
         let opened = opened.await.map_err(|failure| link.explain(failure).into_error())?;
         Ok(opened.map(|(session, moment)| (Self { link, session: Arc::new(Mutex::new(session)) }, moment)))

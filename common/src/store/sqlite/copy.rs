@@ -203,3 +203,38 @@ fn collections(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     )?;
     statement.query_map([], |row| row.get(0))?.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_moment_comes_when_nobody_is_in_the_middle_of_a_commit() {
+        let home = tempfile::tempdir().unwrap();
+        let open = |name: &str| {
+            let connection = Connection::open(home.path().join(name)).unwrap();
+            connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (n)").unwrap();
+            connection
+        };
+        for busy in ["first", "second"] {
+            let writer = open(busy);
+            let pairs = ["first", "second"].map(|name| (open(name), open(name))).into();
+            writer.execute_batch(&format!("BEGIN IMMEDIATE; INSERT INTO t VALUES ('{busy}')")).unwrap();
+            let (done, mut taken) = oneshot::channel();
+            std::thread::spawn(move || done.send(at_one_moment(pairs)).map_err(drop));
+            // Shorter than any lock is waited for, and much longer than it takes to read without one.
+            let early = tokio::time::timeout(LOCK_TIMEOUT.min(Duration::from_secs(1)) / 2, &mut taken).await;
+            assert!(early.is_err(), "{busy}: the moment came too early");
+            writer.execute_batch("COMMIT").unwrap();
+            let snapshots = taken.await.unwrap().unwrap();
+            let counted = snapshots.iter().map(|snapshot| {
+                let reader = snapshot.0.lock().unwrap();
+                reader.query_row("SELECT count(*) FROM t WHERE n = ?1", [busy], |row| row.get(0)).unwrap()
+            });
+            let expected = if busy == "first" { [1, 0] } else { [0, 1] };
+            assert_eq!(counted.collect::<Vec<i64>>(), expected, "{busy}");
+        }
+    }
+}
