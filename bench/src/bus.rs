@@ -18,9 +18,13 @@ use tokio::task::JoinSet;
 use crate::table::{Table, Target, number, p50, p99, text};
 
 /// The two take turns in slices of this length, so that whatever else the machine does falls on both.
-const SLICE: Duration = Duration::from_millis(500);
+const SLICE: Duration = Duration::from_millis(250);
 /// Of each.
-const SLICES: usize = 20;
+const SLICES: usize = 40;
+/// The p99 of one caller is a matter of luck: on a virtual machine lapin differs from itself by a third, from run to run. So neighbouring
+/// slices are compared, each pair for itself. Of two that are equal either is the worse one in half of the pairs, and in more than this
+/// share one time in fifty.
+const WORSE_BY_LUCK: f64 = 0.65;
 /// As many requests in hand as lapin's own examples would take, and more than there are callers.
 const PREFETCH: u16 = 512;
 
@@ -79,7 +83,10 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
         table.add(&what("calls"), ours.rate(), "/s", Target::None);
         table.add(&what("calls, against lapin"), ours.rate() / raw.rate(), "times", rate);
         table.add(&what("p50, against lapin"), p50(ours.times.clone()) / p50(raw.times.clone()), "times", middle);
-        table.add(&what("p99, against lapin"), p99(ours.times) / p99(raw.times), "times", Target::AtMost(1.0));
+        table.add(&what("p99, against lapin"), p99(ours.times) / p99(raw.times), "times", Target::None);
+        let worse = ours.slow.iter().zip(&raw.slow).filter(|(ours, raw)| ours > raw).count();
+        let worse = number(worse) / number(SLICES);
+        table.add(&what("p99 worse than lapin's"), worse, "of all", Target::AtMost(WORSE_BY_LUCK));
     }
     tokio::join!(asking.close(), serving.close());
     bare.close().await
@@ -90,6 +97,8 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
 struct Run {
     times: Vec<Duration>,
     took: Duration,
+    /// The p99 of each slice, in milliseconds.
+    slow: Vec<f64>,
 }
 
 impl Run {
@@ -115,10 +124,13 @@ impl Run {
                 Ok::<_, String>(times)
             });
         }
+        let mut times = Vec::new();
         while let Some(outcome) = running.join_next().await {
-            self.times.extend(outcome.map_err(text)??);
+            times.extend(outcome.map_err(text)??);
         }
         self.took += started.elapsed();
+        self.slow.push(p99(times.clone()));
+        self.times.extend(times);
         Ok(())
     }
 

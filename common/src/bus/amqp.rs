@@ -4,6 +4,7 @@
 //! events. A broker that is short of memory stops whatever a publishing connection sends; the last publishes nothing, so that
 //! events are acknowledged all the same. `supervisor` keeps each for ever; the last two are made when they are needed.
 
+mod acks;
 mod breaker;
 mod consumer;
 mod counters;
@@ -11,6 +12,7 @@ mod dead;
 mod lanes;
 mod link;
 mod listener;
+mod message;
 mod names;
 mod options;
 mod publisher;
@@ -44,9 +46,9 @@ use super::{Bytes, Listener, Message, Responder, owner};
 use crate::error::{Error, Kind, Result};
 use crate::request_id;
 
-/// A lone call that has not been answered by then asks whether it arrived: late enough to spare nearly all a turn of the scheduler,
-/// and soon enough for those whose callee is gone.
-const PROMPT: Duration = Duration::from_millis(5);
+/// For a call that left alone and has not been answered by then the broker is asked whether it takes such calls: late enough to spare
+/// nearly all the question, and soon enough for those whose callee is gone.
+const PROMPT: Duration = Duration::from_millis(50);
 /// Work in hand is given so long to end when the bus is closed; with the rest of closing that makes less than 5 s.
 const FINISH: Duration = Duration::from_secs(3);
 
@@ -130,12 +132,15 @@ impl Amqp {
         let mut attempt = callee.attempt().ok_or_else(|| unavailable("it has not answered lately"))?;
         let mut pending = publisher.expect()?;
         let call = Outgoing { id: pending.id(), name, request: request_id::current(), deadline, body };
-        let mut prompt = None;
-        if let Some(parked) = publisher.send(&callee.queue, call) {
-            prompt = timeout(PROMPT, &mut pending.answer).await.ok();
-            drop(parked);
+        let mut answer = None;
+        if publisher.send(&callee.queue, call) {
+            answer = timeout(PROMPT, &mut pending.answer).await.ok();
+            if answer.is_none() {
+                let (publisher, queue, id) = (Arc::clone(&publisher), Arc::clone(&callee.queue), pending.id());
+                tokio::spawn(async move { publisher.ask(&queue, id, deadline).await });
+            }
         }
-        let answer = match prompt {
+        let answer = match answer {
             Some(answer) => Ok(answer),
             None => timeout_at(deadline, &mut pending.answer).await,
         };

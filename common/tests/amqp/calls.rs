@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::line::options;
+use crate::raw::Raw;
 use crate::relay::{Relay, Way};
 
 /// What a client waits for a service that is down.
@@ -115,6 +116,24 @@ async fn a_service_may_come_and_go_and_come_again() {
         service.close().await;
     }
     assert!(caller.counters().undeliverable >= 2);
+    caller.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn a_call_for_which_there_is_no_place_fails_at_once() {
+    let options = options();
+    let caller = Bus::amqp(options.clone()).unwrap();
+    caller.ready().await;
+    let raw = Raw::connect(&options).await;
+    let _served = raw.fill("maths.rpc").await;
+    // Alone, and several together.
+    for callers in [1, 3] {
+        for error in join_all((0..callers).map(|_| fails_within(AT_ONCE * 5, &caller))).await {
+            assert!(error.for_operator().contains("too many calls wait for it"), "{error:?}");
+        }
+    }
+    assert_eq!(caller.counters().undeliverable, 4);
     caller.close().await;
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
+use super::acks::Acks;
 use super::link::{Link, PATIENCE};
-use super::publisher::message_id;
 use super::supervisor::BackOff;
 use super::{FINISH, Phase, Shared};
 use crate::error::Result;
@@ -25,17 +25,8 @@ pub(super) trait Work: Send + Sync + 'static {
     fn prefetch(&self) -> u16;
     /// Makes sure that it is there.
     fn declare(&self, link: &Link, channel: &Channel) -> impl Future<Output = Result<()>> + Send;
-    /// Takes in hand a message that came on this channel; does not wait for the work on it.
-    fn take(self: &Arc<Self>, delivery: Delivery, channel: &Channel);
-}
-
-/// Takes a message off its queue, on the channel that it came on; ends when that is written. When it fails the connection is gone,
-/// and the broker hands the message to somebody else.
-pub(super) async fn acknowledge(channel: &Channel, delivery: &Delivery) {
-    // Not `delivery.ack`, which has a task of lapin's own do the same.
-    if let Err(error) = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await {
-        tracing::debug!(message = message_id(delivery), %error, "could not be acknowledged and will come again");
-    }
+    /// Takes in hand a message, and has it acknowledged by `acks`; does not wait for the work on it.
+    fn take(self: &Arc<Self>, delivery: Delivery, acks: &Arc<Acks>);
 }
 
 /// Consumes until the bus takes no more work; `consuming` says whether it does at the moment.
@@ -55,7 +46,8 @@ pub(super) async fn keep_consuming<W: Work>(shared: Arc<Shared>, work: Arc<W>, c
             Ok((channel, consumer)) => {
                 back_off.reset();
                 consuming.send_replace(true);
-                let why = consume(&link, &channel, consumer, &work, &mut phase).await;
+                let acks = Acks::new(Arc::clone(&shared), channel.clone());
+                let why = consume(&link, &channel, consumer, (&work, &acks), &mut phase).await;
                 consuming.send_replace(false);
                 let Some(why) = why else {
                     // What is in hand is acknowledged on this channel, which ends when it is dropped; and what was not
@@ -88,7 +80,7 @@ async fn consume<W: Work>(
     link: &Link,
     channel: &Channel,
     mut consumer: Consumer,
-    work: &Arc<W>,
+    (work, acks): (&Arc<W>, &Arc<Acks>),
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<String> {
     let mut ended = std::pin::pin!(link.ended());
@@ -96,7 +88,7 @@ async fn consume<W: Work>(
     loop {
         tokio::select! {
             delivery = consumer.next() => match delivery {
-                Some(Ok(delivery)) => work.take(delivery, channel),
+                Some(Ok(delivery)) => work.take(delivery, acks),
                 Some(Err(error)) => return Some(error.to_string()),
                 None => return Some("the broker cancelled it".to_owned()),
             },
@@ -108,7 +100,7 @@ async fn consume<W: Work>(
     if let Ok(Ok(())) = tokio::time::timeout(PATIENCE, cancelling).await {
         // What the broker had sent before it knew.
         while let Some(Ok(delivery)) = consumer.next().await {
-            work.take(delivery, channel);
+            work.take(delivery, acks);
         }
     }
     None

@@ -17,9 +17,9 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::link::{Link, PATIENCE, Refusal, away};
+use super::message::put;
 use super::names::{self, DELIVERIES, FIRST_FAILURE, LAST_FAILURE, Names, REASON, REQUEST};
 use super::options::{self, AmqpOptions};
-use super::publisher::put;
 use super::retry::{DELAYS, History, afresh};
 use super::supervisor::BackOff;
 use crate::bus::{Announced, owner};

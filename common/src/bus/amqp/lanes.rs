@@ -3,10 +3,7 @@
 //! that batches grow with the load and nobody waits for a clock. Pure book-keeping: who sends is `publisher`.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use futures_util::FutureExt;
 
 /// Messages of one lane that the broker has not confirmed yet. With fewer the broker idles between them, with more the batches
 /// get smaller and it works more for the same calls.
@@ -88,28 +85,6 @@ pub(super) fn spawn(pump: impl Future<Output = ()> + Send + 'static) {
         tokio::task::yield_now().await;
         pump.await;
     });
-}
-
-/// A pump that has sent what came alone, without a turn of the scheduler, and has still to hear that the broker took it. Nobody
-/// wakes it for that: it goes on by itself when this is dropped.
-pub(super) struct Parked(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
-
-impl Parked {
-    pub(super) fn start(pump: impl Future<Output = ()> + Send + 'static) -> Self {
-        let mut pump: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(pump);
-        let ended = (&mut pump).now_or_never().is_some();
-        Self((!ended).then_some(pump))
-    }
-}
-
-impl Drop for Parked {
-    fn drop(&mut self) {
-        if let Some(mut pump) = self.0.take()
-            && (&mut pump).now_or_never().is_none()
-        {
-            tokio::spawn(pump);
-        }
-    }
 }
 
 #[cfg(test)]

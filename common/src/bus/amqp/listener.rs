@@ -13,10 +13,11 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, ShortString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::consumer::{Work, acknowledge};
+use super::acks::Acks;
+use super::consumer::Work;
 use super::link::Link;
+use super::message::{message_id, version};
 use super::names::{self, LISTENERS, REQUEST, declare_listening};
-use super::publisher::{message_id, version};
 use super::retry::{Failure, Fate, History};
 use super::server::what;
 use super::supervisor::BackOff;
@@ -153,14 +154,14 @@ impl Work for Listening {
         declare_listening(link, channel, &self.shared.names, self.listener, self.owner).await
     }
 
-    fn take(self: &Arc<Self>, delivery: Delivery, channel: &Channel) {
-        let (listening, in_hand, channel) = (Arc::clone(self), self.shared.in_hand(), channel.clone());
+    fn take(self: &Arc<Self>, delivery: Delivery, acks: &Arc<Acks>) {
+        let (listening, in_hand, acks) = (Arc::clone(self), self.shared.in_hand(), Arc::clone(acks));
         tokio::spawn(async move {
             // Without a hand it goes back to the queue when the channel is closed.
             let Some(hand) = listening.hand().await else { return };
             let too_early = Mutant::AckBeforeCommit.is_alive();
             if too_early {
-                let_go(&channel, &delivery).await;
+                let_go(&acks, &delivery).await;
             }
             let outcome = listening.hear(&delivery).await;
             let is_safe = match &outcome {
@@ -168,7 +169,7 @@ impl Work for Listening {
                 Err(failure) => listening.put_away(&delivery, failure).await,
             };
             if is_safe && !too_early {
-                let_go(&channel, &delivery).await;
+                let_go(&acks, &delivery).await;
             }
             drop(in_hand);
             if let Err(Failure::Transient(_)) = outcome {
@@ -180,10 +181,10 @@ impl Work for Listening {
 }
 
 /// Acknowledges an event: it is handled, or safe elsewhere.
-async fn let_go(channel: &Channel, delivery: &Delivery) {
+async fn let_go(acks: &Acks, delivery: &Delivery) {
     let event = delivery.properties.kind().as_ref().map_or("none", ShortString::as_str);
     failpoint!("ack.{event}.before");
-    acknowledge(channel, delivery).await;
+    acks.acknowledge(delivery).await;
     failpoint!("ack.{event}.after");
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
+use lapin::options::BasicConsumeOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Consumer};
 use tokio::sync::oneshot;
@@ -17,31 +17,30 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::counters::Counting;
-use super::lanes::{Lanes, Parked, Weigh, spawn};
+use super::lanes::{Lanes, Weigh, spawn};
 use super::link::{Health, Link, PATIENCE, away};
 use super::listener::JSON;
+use super::message::{KEPT_WITHIN, caller, hand_over, is_ours, properties, publish, put};
 use super::names::{self, Names, declare_events, declare_listening, table, text};
-use super::replies::REPLIES;
 use super::retry::PERSISTENT;
-use super::wire::{self, LINES, MAX_MESSAGE, VERSION};
+use super::wire::{self, CALLS, REPLIES, VERSION};
 use crate::bus::{Bytes, Message, owner};
 use crate::error::{Error, Result};
 use crate::request_id::RequestId;
 
 /// Calls of this process that may wait for replies: twice what one service lets wait, and some ten megabytes at most.
 const MAX_PENDING: usize = 8192;
-/// The broker writes an event to the disks of most of its nodes before it confirms; a busy disk is no reason to begin anew.
-const KEPT_WITHIN: Duration = Duration::from_secs(5);
 /// The broker's address for replies to this channel.
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
-/// What the type of a message says.
-pub(super) const CALLS: &str = "calls";
 
 pub(super) type Answer = Result<Bytes>;
 
 pub(super) struct Publisher {
     pub(super) link: Arc<Link>,
+    /// For calls that travel together. The broker confirms them, which is also what says when the next ones leave.
     calls: Channel,
+    /// For a call that is alone: its reply is the confirmation.
+    alone: Channel,
     events: Channel,
     /// One at a time: lapin may pair what was returned with another message's confirmation, and an event must not count as put
     /// away because another one was.
@@ -63,6 +62,17 @@ pub(super) struct Outgoing {
     pub(super) request: Option<RequestId>,
     pub(super) deadline: Instant,
     pub(super) body: Bytes,
+}
+
+impl Outgoing {
+    /// Writes its line; returns how long it has.
+    fn write(&self, message: &mut Vec<u8>, now: Instant, clock: u64) -> Duration {
+        let left = self.deadline.saturating_duration_since(now);
+        let deadline = clock.saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let (id, name, request) = (self.id, self.name, self.request.clone());
+        wire::Call { id, name, deadline, left, request, body: &self.body }.write(message);
+        left
+    }
 }
 
 impl Weigh for Outgoing {
@@ -94,14 +104,14 @@ impl Drop for Pending<'_> {
 impl Publisher {
     /// Opens the channels and begins to listen for replies, before any call can leave.
     pub(super) async fn start(link: Arc<Link>, counting: Arc<Counting>) -> Result<Arc<Self>> {
-        let calls = link.confirming_channel().await?;
+        let (calls, alone) = (link.confirming_channel().await?, link.channel().await?);
         let (events, puts) = (link.confirming_channel().await?, link.confirming_channel().await?);
-        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
-        let consuming = calls.basic_consume(REPLY_TO.into(), "replies".into(), options, FieldTable::default());
-        let answers = link.bounded(consuming).await?;
+        // Replies come to the channel that the call left by.
+        let answers = [hear_replies(&link, &calls).await?, hear_replies(&link, &alone).await?];
         let publisher = Arc::new(Self {
             link,
             calls,
+            alone,
             events,
             puts: puts.into(),
             declared: tokio::sync::Mutex::default(),
@@ -112,7 +122,9 @@ impl Publisher {
             last_id: AtomicU64::new(RandomState::new().hash_one(0) >> 16),
             outgoing: Lanes::default(),
         });
-        tokio::spawn(receive(answers, Arc::downgrade(&publisher)));
+        for answers in answers {
+            tokio::spawn(receive(answers, Arc::downgrade(&publisher)));
+        }
         Ok(publisher)
     }
 
@@ -133,18 +145,29 @@ impl Publisher {
         Ok(Pending { publisher: self, id, answer })
     }
 
-    /// Sends a call to a queue, together with others that wait for it. One that is alone has left when this returns; whether
-    /// it arrived is looked into when what is returned is dropped.
-    pub(super) fn send(self: &Arc<Self>, queue: &Arc<str>, call: Outgoing) -> Option<Parked> {
-        if !self.outgoing.add(queue, call) {
-            return None;
+    /// Sends a call to a queue: together with others that wait for it, or at once when no other waits for a reply. `true`: it left
+    /// alone, and whether it arrived is known by its reply only; see [`Publisher::ask`].
+    pub(super) fn send(self: &Arc<Self>, queue: &Arc<str>, call: Outgoing) -> bool {
+        let is_alone = self.pending().len() == 1;
+        if is_alone {
+            let (mut message, now) = (Vec::with_capacity(call.weight()), Instant::now());
+            let left = call.write(&mut message, now, wire::now());
+            if let Err(error) = hand_over(&self.alone, queue, &message, self.calling(left)) {
+                self.failed(&error, &[call.id]);
+            }
+        } else if self.outgoing.add(queue, call) {
+            spawn(Arc::clone(self).pump_calls(Arc::clone(queue)));
         }
-        let pump = Arc::clone(self).pump_calls(Arc::clone(queue));
-        if self.pending().len() == 1 {
-            return Some(Parked::start(pump));
-        }
-        spawn(pump);
-        None
+        is_alone
+    }
+
+    /// Asks the broker whether a queue takes calls, for one that left alone and has not been answered: by a message without
+    /// calls, which it takes or returns.
+    pub(super) async fn ask(&self, queue: &str, id: u64, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let properties = self.calling(left).with_message_id(id.to_string().into());
+        let outcome = publish(&self.calls, ("", queue), true, &[], properties, PATIENCE).await;
+        self.confirmed(outcome, &[id]);
     }
 
     /// Says goodbye to the broker.
@@ -163,31 +186,45 @@ impl Publisher {
                 let pending = self.pending();
                 // Without those who have gone away meanwhile.
                 for call in batch.iter().filter(|call| call.deadline > now && pending.contains_key(&call.id)) {
-                    let left = call.deadline - now;
-                    longest = longest.max(left);
+                    longest = longest.max(call.write(&mut message, now, clock));
                     ids.push(call.id);
-                    let deadline = clock.saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-                    let (id, name, request) = (call.id, call.name, call.request.clone());
-                    wire::Call { id, name, deadline, left, request, body: &call.body }.write(&mut message);
                 }
             }
             if ids.is_empty() {
                 continue;
             }
-            let properties = properties(CALLS, &self.token, clock)
-                .with_reply_to(REPLY_TO.into())
-                // Rounded up: the broker drops what nobody waits for any more, and nothing that somebody does.
-                .with_expiration((longest.as_millis() + 1).to_string().into());
-            match publish(&self.calls, ("", &queue), true, &message, properties, PATIENCE).await {
-                Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
-                    // It may be another message of this channel: lapin pairs them by order. Its lines say whose it is.
-                    self.undeliverable(wire::ids(&returned.delivery.data), "nobody serves");
-                }
-                Ok(Confirmation::Nack(None)) => self.undeliverable(ids.into_iter(), "too many calls wait for it"),
-                Ok(_) => {}
-                Err(error) if self.link.fail_unless_blocked(&error.to_string()) => self.give_up(),
-                Err(_) => self.undeliverable(ids.into_iter(), "the broker takes no messages"),
+            let outcome = publish(&self.calls, ("", &queue), true, &message, self.calling(longest), PATIENCE).await;
+            self.confirmed(outcome, &ids);
+        }
+    }
+
+    /// The properties of calls of which the last expires after this.
+    fn calling(&self, longest: Duration) -> BasicProperties {
+        // Rounded up: the broker drops what nobody waits for any more, and nothing that somebody does.
+        let expiration = (longest.as_millis() + 1).to_string();
+        properties(CALLS, &self.token).with_reply_to(REPLY_TO.into()).with_expiration(expiration.into())
+    }
+
+    /// What the broker says of calls.
+    fn confirmed(&self, outcome: Result<Confirmation>, ids: &[u64]) {
+        match outcome {
+            Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
+                // It may be another message of this channel: lapin pairs them by order. It says itself whose it is.
+                let asking = returned.delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
+                self.undeliverable(wire::ids(&returned.delivery.data).chain(asking), "nobody serves");
             }
+            Ok(Confirmation::Nack(None)) => self.undeliverable(ids.iter().copied(), "too many calls wait for it"),
+            Ok(_) => {}
+            Err(error) => self.failed(&error, ids),
+        }
+    }
+
+    /// These calls could not be sent.
+    fn failed(&self, error: &Error, ids: &[u64]) {
+        if self.link.fail_unless_blocked(&error.to_string()) {
+            self.give_up();
+        } else {
+            self.undeliverable(ids.iter().copied(), "the broker takes no messages");
         }
     }
 
@@ -276,7 +313,7 @@ impl Publisher {
 
     fn stray(&self, delivery: &Delivery) {
         self.counting.stray_replies.add();
-        tracing::debug!(message = message_id(delivery), "a reply that nobody waits for");
+        tracing::debug!(caller = caller(delivery), "a reply that nobody waits for");
     }
 
     fn pending(&self) -> MutexGuard<'_, HashMap<u64, oneshot::Sender<Answer>>> {
@@ -284,29 +321,10 @@ impl Publisher {
     }
 }
 
-/// Puts an event into a queue by a channel that confirms, and waits until the broker keeps it there.
-pub(super) async fn put(channel: &Channel, queue: &str, event: &[u8], properties: BasicProperties) -> Result<()> {
-    match publish(channel, ("", queue), true, event, properties, KEPT_WITHIN).await? {
-        Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(_)) => Err(away(format!("there is no queue {queue}"))),
-        _ => Err(away(format!("{queue} takes no more"))),
-    }
-}
-
-/// Publishes to an exchange with a routing key, and waits for the broker's confirmation.
-pub(super) async fn publish(
-    channel: &Channel,
-    (exchange, key): (&str, &str),
-    mandatory: bool,
-    message: &[u8],
-    properties: BasicProperties,
-    within: Duration,
-) -> Result<Confirmation> {
-    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
-    let confirmed =
-        async { channel.basic_publish(exchange.into(), key.into(), options, message, properties).await?.await };
-    let confirmed = tokio::time::timeout(within, confirmed).await;
-    confirmed.map_err(|_| away("the broker does not confirm"))?.map_err(away)
+/// Begins to hear the replies to what leaves by a channel, before any call does.
+async fn hear_replies(link: &Link, channel: &Channel) -> Result<Consumer> {
+    let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+    link.bounded(channel.basic_consume(REPLY_TO.into(), "replies".into(), options, FieldTable::default())).await
 }
 
 /// Passes replies on until the connection ends.
@@ -325,44 +343,4 @@ async fn receive(mut answers: Consumer, publisher: std::sync::Weak<Publisher>) {
         publisher.link.fail(&why);
         publisher.give_up();
     }
-}
-
-/// What each message of calls or replies says about itself.
-pub(super) fn properties(kind: &str, token: &ShortString, now: u64) -> BasicProperties {
-    let headers = table(&[(names::VERSION, AMQPValue::LongUInt(VERSION))]);
-    BasicProperties::default()
-        .with_content_type(LINES.into())
-        .with_type(kind.into())
-        .with_correlation_id(token.clone())
-        .with_message_id(Uuid::now_v7().to_string().into())
-        .with_timestamp(now / 1000)
-        .with_headers(headers)
-}
-
-/// Whether a message is of this kind and of a version and size that can be understood.
-pub(super) fn is_ours(delivery: &Delivery, kind: &str) -> bool {
-    let properties = &delivery.properties;
-    let is = |property: &Option<ShortString>, wanted: &str| property.as_ref().is_some_and(|is| is.as_str() == wanted);
-    is(properties.content_type(), LINES)
-        && is(properties.kind(), kind)
-        && version(properties) == Some(VERSION)
-        && delivery.data.len() <= MAX_MESSAGE
-}
-
-/// The version of the protocol that a message is written in.
-pub(super) fn version(properties: &BasicProperties) -> Option<u32> {
-    let headers = properties.headers().as_ref()?;
-    match headers.inner().get(names::VERSION)? {
-        AMQPValue::LongUInt(version) => Some(*version),
-        // As other clients write a number.
-        AMQPValue::LongInt(version) => u32::try_from(*version).ok(),
-        AMQPValue::LongLongInt(version) => u32::try_from(*version).ok(),
-        AMQPValue::ShortShortUInt(version) => Some(u32::from(*version)),
-        _ => None,
-    }
-}
-
-/// For the log.
-pub(super) fn message_id(delivery: &Delivery) -> &str {
-    delivery.properties.message_id().as_ref().map_or("none", ShortString::as_str)
 }

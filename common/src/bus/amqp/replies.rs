@@ -5,21 +5,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use lapin::{BasicProperties, Channel};
 use tokio::sync::Notify;
 
 use super::counters::Counting;
 use super::lanes::{Lanes, Weigh, fitting, spawn};
 use super::link::{Link, PATIENCE};
-use super::publisher::{Answer, properties, publish};
-use super::wire;
+use super::message::{hand_over, properties, publish};
+use super::publisher::Answer;
+use super::wire::{self, REPLIES};
 use crate::error::Result;
 
 /// Replies that are ready when the bus is closed are given so long to leave.
 const FLUSH: Duration = Duration::from_millis(500);
-/// What the type of a message of replies says.
-pub(super) const REPLIES: &str = "replies";
 
 pub(super) struct Replies {
     pub(super) link: Arc<Link>,
@@ -58,8 +56,7 @@ impl Replies {
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(fitting(rest));
             let (address, message, properties) = written(to, batch);
-            let publishing = publish(&self.channel, ("", address), false, &message, properties, PATIENCE);
-            self.look_at(publishing.now_or_never(), batch.len());
+            self.look_at(hand_over(&self.channel, address, &message, properties), batch.len());
             rest = later;
         }
     }
@@ -92,13 +89,13 @@ impl Replies {
         while let Some(batch) = self.lanes.next(&to) {
             let (address, message, properties) = written(&to, &batch);
             let published = publish(&self.channel, ("", address), false, &message, properties, PATIENCE).await;
-            self.look_at(Some(published), batch.len());
+            self.look_at(published, batch.len());
         }
         self.sent.notify_one();
     }
 
-    fn look_at<T>(&self, outcome: Option<Result<T>>, replies: usize) {
-        if let Some(Err(error)) = outcome {
+    fn look_at<T>(&self, outcome: Result<T>, replies: usize) {
+        if let Err(error) = outcome {
             (0..replies).for_each(|_| self.counting.lost_replies.add());
             self.link.fail_unless_blocked(&error.to_string());
         }
@@ -112,5 +109,5 @@ fn written<'t>(to: &'t str, replies: &[Reply]) -> (&'t str, Vec<u8>, BasicProper
     for reply in replies {
         wire::write_reply(reply.id, &reply.answer, &mut message);
     }
-    (address, message, properties(REPLIES, &token.into(), wire::now()))
+    (address, message, properties(REPLIES, &token.into()))
 }

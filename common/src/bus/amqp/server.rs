@@ -1,6 +1,6 @@
 //! Answers calls: what comes in through the queue of a service, by name, to the handlers. A message is acknowledged when its
 //! calls have begun, not when they have ended: a slow one holds nothing up, and what an instance dies over is not handed to the
-//! next one (but within [`REPLIES_FIRST`]). Callers decide what may be repeated.
+//! next one (but within the 10 ms that `acks` takes). Callers decide what may be repeated.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -10,17 +10,18 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::types::ShortString;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use super::Shared;
-use super::consumer::{Work, acknowledge};
+use super::acks::{Acks, Taken};
+use super::consumer::Work;
 use super::link::{Link, PATIENCE};
+use super::message::{caller, is_ours};
 use super::names::declare_calls;
-use super::publisher::{Answer, CALLS, is_ours, message_id};
+use super::publisher::Answer;
 use super::replies::Reply;
-use super::wire::{self, MAX_BODY};
+use super::wire::{self, CALLS, MAX_BODY};
 use crate::bus::{Bytes, Responder};
 use crate::error::{Error, Result};
 use crate::failpoint;
@@ -33,8 +34,6 @@ const RUNNING: usize = 256;
 const PREFETCH: u16 = 32;
 /// The calls of one message begin one after the other for so long, and what is left gets tasks of its own, on whatever thread is free.
 const IN_TURN: Duration = Duration::from_micros(500);
-/// The acknowledgement waits for the replies, but no longer than this: a caller waits for those, nobody for it.
-const REPLIES_FIRST: Duration = Duration::from_millis(5);
 /// The clocks of two machines may differ by so much; see [`remaining`].
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// The broker's addresses for replies begin so. Anything else would let a caller write into any queue.
@@ -71,8 +70,8 @@ impl Service {
         self.responders.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Begins the calls of a message as soon as there is room, acknowledges it, and waits until all are answered.
-    async fn carry_out_all(self: Arc<Self>, delivery: Delivery, channel: Channel, to: Arc<str>) {
+    /// Begins the calls of a message as soon as there is room, lets go of it, and waits until all are answered.
+    async fn carry_out_all(self: Arc<Self>, delivery: Delivery, taken: Taken, to: Arc<str>) {
         let (arrival, clock) = (Instant::now(), wire::now());
         let (unanswered, mut answered) = mpsc::channel::<()>(1);
         let (mut ready, mut last) = (Vec::new(), None);
@@ -125,23 +124,13 @@ impl Service {
         }
         drop(unanswered);
         self.reply(&to, ready, arrival + PATIENCE).await;
+        drop(taken);
         // The last one needs no task of its own, nor does one that came alone.
-        let answered = async {
-            if let Some(last) = last {
-                last.await;
-            }
-            // Nothing is ever sent: it ends when all of them are gone.
-            answered.recv().await
-        };
-        let mut answered = std::pin::pin!(answered);
-        let in_time = tokio::time::timeout(REPLIES_FIRST, &mut answered).await.is_ok();
-        failpoint!("ack.call.before");
-        // It is on its way now, together with the replies; nothing here depends on when it is written.
-        let _ = acknowledge(&channel, &delivery).now_or_never();
-        failpoint!("ack.call.after");
-        if !in_time {
-            answered.await;
+        if let Some(last) = last {
+            last.await;
         }
+        // Nothing is ever sent: it ends when all of them are gone.
+        answered.recv().await;
     }
 
     async fn room(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
@@ -202,7 +191,8 @@ impl Service {
 
     fn refusal(&self, delivery: &Delivery, id: u64) -> Reply {
         self.shared.counting.refused.add();
-        tracing::warn!(queue = self.queue, message = message_id(delivery), "a call that cannot be read was refused");
+        let (queue, caller) = (&self.queue, caller(delivery));
+        tracing::warn!(queue, caller, call = id, "a call that cannot be read was refused");
         Reply { id, name: String::new(), answer: Err(Error::malformed("The message cannot be read.")) }
     }
 }
@@ -225,21 +215,19 @@ impl Work for Service {
         declare_calls(link, channel, &self.queue).await
     }
 
-    fn take(self: &Arc<Self>, delivery: Delivery, channel: &Channel) {
-        let (service, in_hand, channel) = (Arc::clone(self), self.shared.in_hand(), channel.clone());
+    fn take(self: &Arc<Self>, delivery: Delivery, acks: &Arc<Acks>) {
+        let (service, in_hand, taken) = (Arc::clone(self), self.shared.in_hand(), acks.taken(&delivery));
         tokio::spawn(async move {
-            let _in_hand = in_hand;
+            // Let go of in this order: when nothing is in hand, all that is done is being acknowledged.
+            let (_in_hand, taken) = (in_hand, taken);
             let Some(to) = reply_address(&delivery) else {
                 service.shared.counting.refused.add();
-                tracing::warn!(
-                    queue = service.queue,
-                    message = message_id(&delivery),
-                    "a call without a reply address"
-                );
-                return acknowledge(&channel, &delivery).await;
+                let (queue, caller) = (&service.queue, caller(&delivery));
+                tracing::warn!(queue, caller, "a call without a reply address");
+                return;
             };
             if is_ours(&delivery, CALLS) {
-                return service.carry_out_all(delivery, channel, to).await;
+                return service.carry_out_all(delivery, taken, to).await;
             }
             let mut ids: Vec<u64> = wire::ids(&delivery.data).take(usize::from(PREFETCH)).collect();
             if ids.is_empty() {
@@ -247,7 +235,7 @@ impl Work for Service {
             }
             let refusals = ids.into_iter().map(|id| service.refusal(&delivery, id)).collect();
             service.reply(&to, refusals, Instant::now() + PATIENCE).await;
-            acknowledge(&channel, &delivery).await;
+            drop(taken);
         });
     }
 }
@@ -273,8 +261,7 @@ fn remaining(left: Duration, deadline: u64, clock: u64) -> Option<Duration> {
 /// Where replies go: an address of the broker for direct replies, a tab, and the caller's token.
 fn reply_address(delivery: &Delivery) -> Option<Arc<str>> {
     let address = delivery.properties.reply_to().as_ref().filter(|to| to.as_str().starts_with(REPLY_ADDRESS))?;
-    let token = delivery.properties.correlation_id().as_ref().map_or("", ShortString::as_str);
-    Some(format!("{address}\t{token}").into())
+    Some(format!("{address}\t{}", caller(delivery)).into())
 }
 
 fn too_large(name: &str) -> Error {

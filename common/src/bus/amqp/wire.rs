@@ -10,10 +10,13 @@ use std::time::{Duration, SystemTime};
 use crate::error::Error;
 use crate::request_id::RequestId;
 
-/// The version of the protocol. A message of a later one is refused: it may mean what this program cannot know.
+/// The version of the protocol. A message of another one is refused: it may mean what this program cannot know.
 pub(super) const VERSION: u32 = 1;
-/// What calls and replies are.
-pub(super) const LINES: &str = "text/tab-separated-values";
+/// The type of a message of calls: what it is, and the version. All else would be a header, which costs the broker as much as the
+/// rest of the message.
+pub(super) const CALLS: &str = "calls/1";
+/// The type of a message of replies.
+pub(super) const REPLIES: &str = "replies/1";
 /// A body, in bytes: far above what services send each other, far below what a broker takes (16 MiB by default).
 pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
 /// A message: one body and its columns, or many small ones.
@@ -119,6 +122,11 @@ pub(super) fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_say_the_version() {
+        assert_eq!((CALLS, REPLIES), (&*format!("calls/{VERSION}"), &*format!("replies/{VERSION}")));
+    }
 
     fn get(id: u64, body: &[u8]) -> Call<'_> {
         let left = Duration::from_millis(1993);
