@@ -119,6 +119,39 @@ async fn a_service_may_come_and_go_and_come_again() {
     caller.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn a_service_that_many_call_one_by_one_keeps_its_channel() {
+    let options = options();
+    let service = Bus::amqp(options.clone()).unwrap();
+    // Some end at once and some later, so that they are acknowledged out of turn.
+    service.serve(|Square(number)| async move {
+        if number % 3 == 0 {
+            tokio::time::sleep(Duration::from_millis(number % 7)).await;
+        }
+        Ok(number * number)
+    });
+    service.ready().await;
+    let connections = service.counters().connections;
+    let mut calling = JoinSet::new();
+    for caller in 0..8 {
+        let bus = Bus::amqp(options.clone()).unwrap();
+        calling.spawn(async move {
+            bus.ready().await;
+            // One process, one call at a time: each is a message of its own.
+            for number in 0..500 {
+                assert_eq!(bus.call(Square(number)).await.unwrap(), number * number, "caller {caller}");
+            }
+            bus.close().await;
+        });
+    }
+    while let Some(outcome) = calling.join_next().await {
+        outcome.unwrap();
+    }
+    assert_eq!(service.counters().connections, connections);
+    service.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn a_call_for_which_there_is_no_place_fails_at_once() {

@@ -54,7 +54,7 @@ impl Acks {
         tags.done.insert(tag);
         let since = *tags.since.get_or_insert_with(Instant::now);
         if tags.done.len() >= MANY || since.elapsed() >= AT_LATEST / 2 {
-            self.acknowledge_all(tags);
+            self.acknowledge_all(&mut tags);
         } else if !std::mem::replace(&mut tags.is_watched, true) {
             tokio::spawn(Arc::clone(self).watch(self.shared.in_hand()));
         }
@@ -72,16 +72,16 @@ impl Acks {
                 since + AT_LATEST
             };
             tokio::time::sleep_until(until).await;
-            let tags = self.tags();
+            let mut tags = self.tags();
             if tags.since.is_some_and(|since| since.elapsed() >= AT_LATEST) {
-                self.acknowledge_all(tags);
+                self.acknowledge_all(&mut tags);
             }
         }
     }
 
-    fn acknowledge_all(&self, mut tags: MutexGuard<'_, Tags>) {
+    /// In the order in which they are taken out: the broker ends a channel on which a number comes that is acknowledged already.
+    fn acknowledge_all(&self, tags: &mut Tags) {
         let (together, alone) = tags.take();
-        drop(tags);
         for (tag, multiple) in
             together.map(|tag| (tag, true)).into_iter().chain(alone.into_iter().map(|tag| (tag, false)))
         {
