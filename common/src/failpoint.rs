@@ -10,7 +10,7 @@
 //! | `ack.<event>.before`, `.after` | a listener that has handled an event |
 //! | `call.<request>.before`, `.after` | a caller; after: with the reply in hand |
 //! | `reply.<request>.before`, `.after` | who answers; after: the reply is handed to the connection |
-//! | `ack.call.before`, `.after` | who has taken calls in hand (over RabbitMQ) |
+//! | `ack.call.before`, `.after` | who acknowledges calls, several at a time (over RabbitMQ) |
 
 use std::fmt;
 

@@ -6,6 +6,7 @@
 
 mod acks;
 mod breaker;
+mod callee;
 mod consumer;
 mod counters;
 mod dead;
@@ -29,7 +30,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use self::breaker::{Breaker, Outcome};
+use self::breaker::Outcome;
+use self::callee::Callee;
 use self::consumer::{Work, keep_consuming};
 pub use self::counters::Counters;
 use self::counters::Counting;
@@ -46,9 +48,9 @@ use super::{Bytes, Listener, Message, Responder, owner};
 use crate::error::{Error, Kind, Result};
 use crate::request_id;
 
-/// For a call that left alone and has not been answered by then the broker is asked whether it takes such calls: late enough to spare
-/// nearly all the question, and soon enough for those whose callee is gone.
-const PROMPT: Duration = Duration::from_millis(50);
+/// After this it is looked whether a call that left alone has come back: late enough to spare nearly all the look, and soon enough
+/// for those whose callee is gone.
+const RETURNED_WITHIN: Duration = Duration::from_millis(50);
 /// Work in hand is given so long to end when the bus is closed; with the rest of closing that makes less than 5 s.
 const FINISH: Duration = Duration::from_secs(3);
 
@@ -59,7 +61,7 @@ pub(super) struct Amqp {
     listening: Mutex<HashMap<(&'static str, &'static str), Arc<Listening>>>,
     /// The events that this process announces, and who listens to them.
     announced: Mutex<HashMap<&'static str, &'static [&'static str]>>,
-    breakers: Mutex<HashMap<&'static str, Arc<Callee>>>,
+    callees: Mutex<HashMap<&'static str, Arc<Callee>>>,
     /// For each consumer, whether it consumes.
     consumers: Mutex<Vec<watch::Receiver<bool>>>,
 }
@@ -87,13 +89,6 @@ enum Phase {
     Finishing,
 }
 
-/// A service that is called.
-struct Callee {
-    name: &'static str,
-    queue: Arc<str>,
-    breaker: Mutex<Breaker>,
-}
-
 impl Amqp {
     /// Begins to connect, and returns at once. Errors: the URL cannot be used.
     pub(super) fn start(options: AmqpOptions) -> Result<Self> {
@@ -117,7 +112,7 @@ impl Amqp {
             services: Mutex::default(),
             listening: Mutex::default(),
             announced: Mutex::default(),
-            breakers: Mutex::default(),
+            callees: Mutex::default(),
             consumers: Mutex::default(),
         })
     }
@@ -134,10 +129,10 @@ impl Amqp {
         let call = Outgoing { id: pending.id(), name, request: request_id::current(), deadline, body };
         let mut answer = None;
         if publisher.send(&callee.queue, call) {
-            answer = timeout(PROMPT, &mut pending.answer).await.ok();
+            answer = timeout(RETURNED_WITHIN, &mut pending.answer).await.ok();
             if answer.is_none() {
-                let (publisher, queue, id) = (Arc::clone(&publisher), Arc::clone(&callee.queue), pending.id());
-                tokio::spawn(async move { publisher.ask(&queue, id, deadline).await });
+                let publisher = Arc::clone(&publisher);
+                tokio::spawn(async move { publisher.look_for_returned().await });
             }
         }
         let answer = match answer {
@@ -286,11 +281,8 @@ impl Amqp {
     }
 
     fn callee(&self, service: &'static str) -> Arc<Callee> {
-        let mut callees = lock(&self.breakers);
-        let callee = callees.entry(service).or_insert_with(|| {
-            let queue = self.shared.names.calls(service).into();
-            Arc::new(Callee { name: service, queue, breaker: Mutex::default() })
-        });
+        let mut callees = lock(&self.callees);
+        let callee = callees.entry(service).or_insert_with(|| Callee::new(service, &self.shared.names));
         Arc::clone(callee)
     }
 }
@@ -374,28 +366,6 @@ struct InHand(Arc<Shared>);
 impl Drop for InHand {
     fn drop(&mut self) {
         self.0.in_hand.send_modify(|messages| *messages -= 1);
-    }
-}
-
-impl Callee {
-    /// Lets a call through, unless its service has not answered lately.
-    fn attempt(self: &Arc<Self>) -> Option<Attempt> {
-        let admitted = lock(&self.breaker).admits(Instant::now());
-        admitted.then(|| Attempt { callee: Arc::clone(self), outcome: Outcome::Unknown })
-    }
-}
-
-/// A call that was let through: tells the breaker how it ended, also when its caller goes away.
-struct Attempt {
-    callee: Arc<Callee>,
-    outcome: Outcome,
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if lock(&self.callee.breaker).ended(self.outcome, Instant::now()) {
-            tracing::warn!(service = self.callee.name, "answers nothing: calls fail at once for now");
-        }
     }
 }
 

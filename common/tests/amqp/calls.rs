@@ -154,20 +154,52 @@ async fn a_service_that_many_call_one_by_one_keeps_its_channel() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_call_for_which_there_is_no_place_fails_at_once() {
+async fn calls_for_which_there_is_no_place_fail() {
     let options = options();
     let caller = Bus::amqp(options.clone()).unwrap();
     caller.ready().await;
     let raw = Raw::connect(&options).await;
     let _served = raw.fill("maths.rpc").await;
-    // Alone, and several together.
-    for callers in [1, 3] {
-        for error in join_all((0..callers).map(|_| fails_within(AT_ONCE * 5, &caller))).await {
-            assert!(error.for_operator().contains("too many calls wait for it"), "{error:?}");
-        }
-    }
-    assert_eq!(caller.counters().undeliverable, 4);
+    let errors = join_all((0..4).map(|_| fails_within(NOTICED, &caller))).await;
+    let count = |why: &str| errors.iter().filter(|error| error.for_operator().contains(why)).count();
+    // The first leaves alone, before the others come, and nobody is told what becomes of it.
+    assert_eq!((count("timed out"), count("too many calls wait for it")), (1, 3), "{errors:?}");
+    assert_eq!(caller.counters().undeliverable, 3);
     caller.close().await;
+}
+
+/// The only instance stops while it works on a call that is alone: its queue is gone by then, and the caller must wait all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn a_call_in_the_hands_of_the_last_instance_is_answered() {
+    let options = options();
+    let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options.clone()).unwrap());
+    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (beginning, finishing) = (Arc::clone(&begun), Arc::clone(&finish));
+    service.serve(move |Square(number)| {
+        let (begun, finish) = (Arc::clone(&beginning), Arc::clone(&finishing));
+        async move {
+            begun.notify_one();
+            finish.notified().await;
+            Ok(number * number)
+        }
+    });
+    tokio::join!(caller.ready(), service.ready());
+    let calling = tokio::spawn({
+        let caller = caller.clone();
+        async move { caller.call(Square(3)).await }
+    });
+    begun.notified().await;
+    let closing = tokio::spawn(async move { service.close().await });
+    // Whoever calls now learns that nobody serves any more, and so the queue is gone.
+    let other = Bus::amqp(options).unwrap();
+    other.ready().await;
+    let gone = async { while !other.call(Square(4)).await.unwrap_err().for_operator().contains("nobody serves") {} };
+    timeout(BACK, gone).await.expect("the queue should go");
+    finish.notify_waiters();
+    assert_eq!(calling.await.unwrap().unwrap(), 9);
+    closing.await.unwrap();
+    tokio::join!(caller.close(), other.close());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,5 @@
 //! Acknowledges messages on the channel that they came on: one at a time, or together with others that are done within the same few
-//! milliseconds, which spares the broker most of the work. What is acknowledged when is decided by `server` and `listener`.
+//! milliseconds, which spares the broker most of the work. `listener` does the one and `server` the other.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +15,15 @@ use super::message::message_id;
 use super::{InHand, Shared};
 use crate::failpoint;
 
-/// So many that are done are acknowledged at once: a quarter of what a service is handed beforehand, so that the broker never
+/// So many that are done are acknowledged at once: a quarter of what a service is handed beforehand, so that the broker rarely
 /// holds anything back because of those that wait here.
 const MANY: usize = 8;
 /// Fewer are acknowledged after this, or with the next one that is done when half of it has passed: that travels with a reply.
 /// Nobody waits for it, but who dies meanwhile has them carried out again by somebody else.
 const AT_LATEST: Duration = Duration::from_millis(10);
 
+/// The acknowledgements of one channel. Whoever uses it has all of its messages either [`taken`](Acks::taken) or
+/// [acknowledged](Acks::acknowledge) one by one: the first do not know of the others, and what is acknowledged twice ends the channel.
 pub(super) struct Acks {
     shared: Arc<Shared>,
     channel: Channel,
@@ -81,12 +83,12 @@ impl Acks {
 
     /// In the order in which they are taken out: the broker ends a channel on which a number comes that is acknowledged already.
     fn acknowledge_all(&self, tags: &mut Tags) {
-        let (together, alone) = tags.take();
+        let (together, singly) = tags.take();
         for (tag, multiple) in
-            together.map(|tag| (tag, true)).into_iter().chain(alone.into_iter().map(|tag| (tag, false)))
+            together.map(|tag| (tag, true)).into_iter().chain(singly.into_iter().map(|tag| (tag, false)))
         {
             failpoint!("ack.call.before");
-            // It is on its way when this returns; nothing here depends on when it is written.
+            // lapin has it when this returns; nothing here depends on when it is written.
             if let Some(Err(error)) = self.channel.basic_ack(tag, BasicAckOptions { multiple }).now_or_never() {
                 tracing::debug!(tag, %error, "could not be acknowledged and will come again");
             }
@@ -128,8 +130,8 @@ impl Tags {
     fn take(&mut self) -> (Option<u64>, BTreeSet<u64>) {
         self.since = None;
         let mut up_to = std::mem::take(&mut self.done);
-        let alone = self.open.first().map_or_else(BTreeSet::new, |open| up_to.split_off(open));
-        (up_to.last().copied(), alone)
+        let singly = self.open.first().map_or_else(BTreeSet::new, |open| up_to.split_off(open));
+        (up_to.last().copied(), singly)
     }
 }
 
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_open_is_never_acknowledged_with_others() {
-        for (open, done, together, alone) in [
+        for (open, done, together, singly) in [
             (vec![], vec![], None, vec![]),
             (vec![], vec![1, 2, 3], Some(3), vec![]),
             (vec![4, 5], vec![1, 2, 3], Some(3), vec![]),
@@ -148,7 +150,7 @@ mod tests {
         ] {
             let set = |tags: Vec<u64>| tags.into_iter().collect::<BTreeSet<u64>>();
             let mut tags = Tags { open: set(open), done: set(done), ..Tags::default() };
-            assert_eq!(tags.take(), (together, set(alone)), "{:?}", tags.open);
+            assert_eq!(tags.take(), (together, set(singly)), "{:?}", tags.open);
             assert_eq!(tags.take(), (None, BTreeSet::new()), "once");
         }
     }

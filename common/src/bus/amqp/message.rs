@@ -41,10 +41,16 @@ pub(super) async fn publish(
     confirmed.map_err(|_| away("the broker does not confirm"))?.map_err(away)
 }
 
-/// Gives a message to the connection, which writes it as soon as it can: for what nobody waits for to be written.
-pub(super) fn hand_over(channel: &Channel, queue: &str, message: &[u8], properties: BasicProperties) -> Result<()> {
-    let publishing =
-        channel.basic_publish("".into(), queue.into(), BasicPublishOptions::default(), message, properties);
+/// Gives a message to the connection, which writes it as soon as it can: nobody waits for it to be written, or hears that it was not.
+pub(super) fn hand_over(
+    channel: &Channel,
+    queue: &str,
+    mandatory: bool,
+    message: &[u8],
+    properties: BasicProperties,
+) -> Result<()> {
+    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
+    let publishing = channel.basic_publish("".into(), queue.into(), options, message, properties);
     publishing.now_or_never().map_or(Ok(()), |written| written.map(drop).map_err(away))
 }
 

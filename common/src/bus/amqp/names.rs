@@ -11,7 +11,7 @@ use super::link::Link;
 use super::retry::DELAYS;
 use crate::error::Result;
 
-/// The header with the version of the protocol.
+/// The header of an event with the version of the protocol.
 pub(super) const VERSION: &str = "souk-version";
 /// The header with the request that an event comes from.
 pub(super) const REQUEST: &str = "souk-request";

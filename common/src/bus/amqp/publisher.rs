@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use lapin::message::Delivery;
+use lapin::message::{BasicReturnMessage, Delivery};
 use lapin::options::BasicConsumeOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Consumer};
@@ -39,7 +39,7 @@ pub(super) struct Publisher {
     pub(super) link: Arc<Link>,
     /// For calls that travel together. The broker confirms them, which is also what says when the next ones leave.
     calls: Channel,
-    /// For a call that is alone: its reply is the confirmation.
+    /// For a call that no other one of this process waits beside: its reply is the confirmation.
     alone: Channel,
     events: Channel,
     /// One at a time: lapin may pair what was returned with another message's confirmation, and an event must not count as put
@@ -146,13 +146,13 @@ impl Publisher {
     }
 
     /// Sends a call to a queue: together with others that wait for it, or at once when no other waits for a reply. `true`: it left
-    /// alone, and whether it arrived is known by its reply only; see [`Publisher::ask`].
+    /// alone, and whether it arrived is known by its reply only; see [`Publisher::look_for_returned`].
     pub(super) fn send(self: &Arc<Self>, queue: &Arc<str>, call: Outgoing) -> bool {
         let is_alone = self.pending().len() == 1;
         if is_alone {
             let (mut message, now) = (Vec::with_capacity(call.weight()), Instant::now());
             let left = call.write(&mut message, now, wire::now());
-            if let Err(error) = hand_over(&self.alone, queue, &message, self.calling(left)) {
+            if let Err(error) = hand_over(&self.alone, queue, true, &message, self.calling(left)) {
                 self.failed(&error, &[call.id]);
             }
         } else if self.outgoing.add(queue, call) {
@@ -161,13 +161,16 @@ impl Publisher {
         is_alone
     }
 
-    /// Asks the broker whether a queue takes calls, for one that left alone and has not been answered: by a message without
-    /// calls, which it takes or returns.
-    pub(super) async fn ask(&self, queue: &str, id: u64, deadline: Instant) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let properties = self.calling(left).with_message_id(id.to_string().into());
-        let outcome = publish(&self.calls, ("", queue), true, &[], properties, PATIENCE).await;
-        self.confirmed(outcome, &[id]);
+    /// Looks whether calls that left alone came back, because nobody serves their queue. The broker is asked for a sign of life
+    /// first, by a message to nowhere: without one the connection is given up, and with it all that came back before is here.
+    pub(super) async fn look_for_returned(&self) {
+        let sign = publish(&self.calls, ("", ""), false, &[], BasicProperties::default(), PATIENCE).await;
+        self.confirmed(sign, &[]);
+        // Nothing is confirmed on that channel: this takes what lapin has collected, and waits for nothing.
+        match self.alone.wait_for_confirms().await {
+            Ok(returned) => returned.iter().for_each(|message| self.returned(message)),
+            Err(error) => tracing::debug!(%error, "what came back cannot be looked at"),
+        }
     }
 
     /// Says goodbye to the broker.
@@ -209,14 +212,17 @@ impl Publisher {
     fn confirmed(&self, outcome: Result<Confirmation>, ids: &[u64]) {
         match outcome {
             Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
-                // It may be another message of this channel: lapin pairs them by order. It says itself whose it is.
-                let asking = returned.delivery.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
-                self.undeliverable(wire::ids(&returned.delivery.data).chain(asking), "nobody serves");
+                // It may be another message of this channel: lapin pairs them by order. Its lines say whose it is.
+                self.returned(&returned);
             }
             Ok(Confirmation::Nack(None)) => self.undeliverable(ids.iter().copied(), "too many calls wait for it"),
             Ok(_) => {}
             Err(error) => self.failed(&error, ids),
         }
+    }
+
+    fn returned(&self, message: &BasicReturnMessage) {
+        self.undeliverable(wire::ids(&message.delivery.data), "nobody serves");
     }
 
     /// These calls could not be sent.

@@ -56,7 +56,7 @@ impl Replies {
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(fitting(rest));
             let (address, message, properties) = written(to, batch);
-            self.look_at(hand_over(&self.channel, address, &message, properties), batch.len());
+            self.look_at(hand_over(&self.channel, address, false, &message, properties), batch.len());
             rest = later;
         }
     }
@@ -77,6 +77,11 @@ impl Replies {
         };
         if tokio::time::timeout(FLUSH, sent).await.is_err() {
             tracing::warn!("replies were still on their way when the bus was closed");
+        }
+        // lapin writes messages in turn, but other words before them: once one to nowhere is written, all replies are.
+        let last = publish(&self.channel, ("", ""), false, &[], BasicProperties::default(), FLUSH).await;
+        if let Err(error) = last {
+            tracing::debug!(%error, "the last replies were not written");
         }
         // The broker says so when it has passed on what came before.
         if let Err(error) = self.link.bounded(self.channel.close(200, "OK".into())).await {

@@ -12,8 +12,8 @@ use crate::request_id::RequestId;
 
 /// The version of the protocol. A message of another one is refused: it may mean what this program cannot know.
 pub(super) const VERSION: u32 = 1;
-/// The type of a message of calls: what it is, and the version. All else would be a header, which costs the broker as much as the
-/// rest of the message.
+/// The type of a message of calls: what it is, and the version. A header would say it, too, and cost the broker as much as the rest
+/// of the message.
 pub(super) const CALLS: &str = "calls/1";
 /// The type of a message of replies.
 pub(super) const REPLIES: &str = "replies/1";
