@@ -24,6 +24,7 @@ pub mod problem;
 pub mod quantity;
 pub mod request_id;
 pub mod service;
+pub mod signal;
 pub mod store;
 pub mod sweep;
 pub mod telemetry;

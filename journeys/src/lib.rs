@@ -47,7 +47,7 @@ pub use customer::Customer;
 pub use goods::{Books, Product, euros, goods, money};
 pub use load::Load;
 pub use market::Market;
-pub use process::{Finished, souk};
+pub use process::{Finished, Souk, souk};
 pub use reqwest::Method;
 pub use shop::{OwnShop, Shop};
 pub use visitor::Visitor;

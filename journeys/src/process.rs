@@ -62,6 +62,11 @@ impl Running {
     fn ended(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().unwrap()
     }
+
+    fn is_told_to_stop(&self) {
+        let signalled = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.0.id())]).status();
+        assert!(signalled.unwrap().success(), "a process can be told to stop");
+    }
 }
 
 impl Drop for Running {
@@ -85,13 +90,32 @@ pub struct Finished {
 
 /// Runs `souk` with these arguments until it ends by itself.
 pub async fn souk(arguments: &[&str]) -> Finished {
-    let mut command = command();
-    let mut process = Running::start(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()));
-    let status = eventually("souk to end", async || process.ended().ok_or("it runs")).await;
-    Finished {
-        code: status.code(),
-        stdout: io::read_to_string(process.0.stdout.take().unwrap()).unwrap(),
-        stderr: io::read_to_string(process.0.stderr.take().unwrap()).unwrap(),
+    Souk::begins(arguments).ends().await
+}
+
+/// A command that runs.
+pub struct Souk(Running);
+
+impl Souk {
+    /// Starts `souk` with these arguments.
+    pub fn begins(arguments: &[&str]) -> Self {
+        Self(Running::start(command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped())))
+    }
+
+    /// Sends SIGTERM.
+    pub fn is_told_to_stop(&self) {
+        self.0.is_told_to_stop();
+    }
+
+    /// Waits until it ends.
+    pub async fn ends(mut self) -> Finished {
+        let Self(process) = &mut self;
+        let status = eventually("souk to end", async || process.ended().ok_or("it runs")).await;
+        Finished {
+            code: status.code(),
+            stdout: io::read_to_string(process.0.stdout.take().unwrap()).unwrap(),
+            stderr: io::read_to_string(process.0.stderr.take().unwrap()).unwrap(),
+        }
     }
 }
 
@@ -165,8 +189,7 @@ impl Premises {
 
     pub(crate) async fn stop(&self) -> ExitStatus {
         let mut process = self.process.lock().unwrap().take().expect("the shop is open");
-        let signalled = Command::new("sh").args(["-c", &format!("kill -TERM {}", process.0.id())]).status();
-        assert!(signalled.unwrap().success(), "the shop can be told to stop");
+        process.is_told_to_stop();
         eventually("the shop to close", async || process.ended().ok_or("it runs")).await
     }
 

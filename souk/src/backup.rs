@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use common::contract::customer::CustomerId;
 use common::contract::shopping::{OrderConfirmed, OrderId};
+use common::signal::told_to_stop;
 use common::store::{Copied, Snapshot};
 use tempfile::TempDir;
 
@@ -83,10 +84,13 @@ async fn restore_into(backup: &Databases, to: &Books, force: bool) -> Result<Cop
 /// A copy of all databases that has yet to be moved to its place.
 async fn draft_of(from: &Databases, place: &Path) -> Result<(Draft, Copied), String> {
     let draft = Draft::begin(place)?;
-    let snapshots = Snapshot::of(&from.all()).await.map_err(text)?;
     // As beside another process: what has its snapshots kept would keep all that is written in the WAL.
     let copy = Databases::each(|service| data::beside(draft.path(), service))?;
-    let copied = copy_all(snapshots, &copy).await;
+    let copied = unless_interrupted(async {
+        let snapshots = Snapshot::of(&from.all()).await.map_err(text)?;
+        copy_all(snapshots, &copy).await
+    })
+    .await;
     // Then each is one file.
     copy.close().await;
     Ok((draft, copied?))
@@ -115,7 +119,18 @@ async fn replace(backup: &Databases, shop: &Databases, force: bool) -> Result<Co
         }
         copy_all(snapshots, shop).await
     };
-    restored.await.map_err(|why| format!("{why}; restored is a part of it, or nothing: run this again with --force"))
+    unless_interrupted(restored)
+        .await
+        .map_err(|why| format!("{why}; restored is a part of it, or nothing: run this again with --force"))
+}
+
+/// Carries this out, unless the process is told to stop: then what was begun is cleared away like after any other error.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let mut told = told_to_stop().map_err(|error| format!("signals cannot be heard: {error}"))?;
+    rocket::tokio::select! {
+        _ = told.recv() => Err("interrupted".to_owned()),
+        outcome = work => outcome,
+    }
 }
 
 /// Each into its database.

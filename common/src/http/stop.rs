@@ -9,6 +9,7 @@ use rocket::error::ErrorKind;
 use rocket::{Build, Request, Rocket};
 
 use crate::bus::Bus;
+use crate::signal::told_to_stop;
 
 /// How long an instance that is to stop goes on answering, so that the proxy in front of it has closed its idle connections
 /// (after 1 s, see `nginx/`) and sends it nothing more when its socket closes.
@@ -37,26 +38,6 @@ pub async fn run(shop: Rocket<Build>, bus: &Bus, drain: Duration) -> std::result
     leave.abort();
     bus.close().await;
     outcome.map(drop)
-}
-
-/// Gets something when the process is told to stop.
-fn told_to_stop() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
-    let (tell, told) = tokio::sync::mpsc::channel(1);
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::spawn(async move {
-        #[cfg(unix)]
-        let terminated = terminate.recv();
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
-        tokio::select! {
-            _ = terminated => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        // When nobody waits any more, nobody has to be told.
-        let _ = tell.send(()).await;
-    });
-    Ok(told)
 }
 
 /// Whether this instance is being stopped.

@@ -1,9 +1,10 @@
 //! A shop is backed up while people order, and what was backed up is a shop.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use journeys::{Finished, Load, OwnShop, PASSWORD, euros, eventually, souk};
+use journeys::{Finished, Load, OwnShop, PASSWORD, Souk, euros, eventually, souk};
 
 async fn run(command: &str, options: &[(&str, &Path)], more: &[&str]) -> Finished {
     let options = options.iter().flat_map(|(name, path)| [(*name).to_owned(), path.display().to_string()]);
@@ -98,4 +99,32 @@ async fn a_backup_takes_nobodys_place() {
     assert_eq!(into_empty.code, Some(0), "{into_empty:?}");
     assert_eq!(fs::read_dir(&empty).unwrap().count(), 3, "nothing but the databases");
     shop.visitor().gets("/products").await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_backup_that_is_interrupted_leaves_nothing_behind() {
+    // Enough for a backup to take a while after its first megabyte.
+    const GOODS: usize = 20_000;
+    let shop = OwnShop::open().await;
+    let mut file = String::from("key,name,description,category,price,currency,available\n");
+    for number in 0..GOODS {
+        writeln!(file, "tea-{number},Tea {number},{},Tea,499,EUR,1", "Leaves. ".repeat(50)).unwrap();
+    }
+    shop.admin().await.imports("text/csv", file, &[]).await.expect_status(200);
+    let place = tempfile::tempdir().unwrap();
+    let copy = place.path().join("copy");
+    let options = ["backup", "--data", shop.data().to_str().unwrap(), "--to", copy.to_str().unwrap()];
+    let backup = Souk::begins(&options);
+    eventually("the goods to be copied", async || {
+        let drafts = fs::read_dir(&copy).into_iter().flatten().flatten().map(|entry| entry.path());
+        let sizes = drafts.filter_map(|draft| fs::metadata(draft.join("products.db-wal")).ok()).map(|file| file.len());
+        let copied: u64 = sizes.sum();
+        if copied > 1_000_000 { Ok(()) } else { Err(copied) }
+    })
+    .await;
+    backup.is_told_to_stop();
+    let ended = backup.ends().await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), "souk: interrupted\n"), "{ended:?}");
+    assert!(!copy.exists(), "nothing is left");
+    assert_eq!(run("backup", &[("--data", shop.data()), ("--to", &copy)], &[]).await.code, Some(0), "the next one");
 }
