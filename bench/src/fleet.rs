@@ -18,6 +18,9 @@ use crate::table::{Table, Target, median, p50, p99, text};
 
 const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(2);
+/// What is compared takes turns so often, each for so long: the machine is now faster and now slower for seconds on end.
+const SLICES: usize = 24;
+const SLICE: Duration = Duration::from_millis(500);
 const CONNECTIONS: usize = 32;
 /// The services, broker and database start while the machine does other things.
 const READY: Duration = Duration::from_mins(1);
@@ -87,9 +90,15 @@ async fn against_the_raw_driver(table: &mut Table, fleet: &Fleet, product: &str)
     let of_ours = request("GET", &format!("/{product}"), "", "");
     let of_theirs = request("GET", &format!("/products/{product}"), "", "");
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let ours = load(ours, of_ours.clone(), CONNECTIONS, TIME).await?.rate();
-        let theirs = load(bare.address, of_theirs.clone(), CONNECTIONS, TIME).await?.rate();
+    for slice in 0..SLICES {
+        let ours = async || Ok::<_, String>(load(ours, of_ours.clone(), CONNECTIONS, SLICE).await?.rate());
+        let theirs = async || Ok::<_, String>(load(bare.address, of_theirs.clone(), CONNECTIONS, SLICE).await?.rate());
+        let (ours, theirs) = if slice % 2 == 0 {
+            (ours().await?, theirs().await?)
+        } else {
+            let theirs = theirs().await?;
+            (ours().await?, theirs)
+        };
         rates.push(ours);
         ratios.push(ours / theirs);
     }

@@ -18,6 +18,9 @@ use crate::store::Database;
 const BATCH: usize = 256;
 /// Without a nudge, the outbox is looked at this often: another process may have written.
 const TICK: Duration = Duration::from_secs(1);
+/// An event that another process wrote is published there. When it is still here after this, as that process may have died, it is published
+/// here: then, and no earlier, its listeners may get it twice.
+const OTHERS_FIRST: Duration = Duration::from_secs(1);
 /// An event that cannot be delivered comes again after this, then after twice as long, ...
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 /// ... but no later than this.
@@ -47,7 +50,7 @@ struct Relay {
     /// One task for each event in hand, so that one which takes long does not hold up those behind it.
     publishing: JoinSet<Result<()>>,
     in_hand: HashMap<task::Id, (EventId, String)>,
-    /// Events that could not be delivered, or not be taken out: how often, and when to try again.
+    /// Events that could not be delivered, or not be taken out, or are another process's first: how often that failed, and when to try.
     delayed: HashMap<EventId, (u32, Instant)>,
 }
 
@@ -63,14 +66,18 @@ impl Relay {
         // Events that keep failing, or take long, must not hide those behind them.
         let pending = self.database.pending_events(BATCH + self.delayed.len() + self.in_hand.len()).await?;
         // One that is gone was delivered by another relay of this database.
-        let there: HashSet<EventId> = pending.iter().map(|message| message.id).collect();
+        let there: HashSet<EventId> = pending.iter().map(|pending| pending.message.id).collect();
         self.delayed.retain(|id, _| there.contains(id));
         let in_hand: HashSet<EventId> = self.in_hand.values().map(|(id, _)| *id).collect();
         let now = Instant::now();
+        for other in pending.iter().filter(|pending| !pending.is_ours) {
+            self.delayed.entry(other.message.id).or_insert((0, now + OTHERS_FIRST));
+        }
         let is_due = |message: &Message| {
             !in_hand.contains(&message.id) && self.delayed.get(&message.id).is_none_or(|(_, due)| *due <= now)
         };
-        for message in pending.into_iter().filter(is_due).take(BATCH.saturating_sub(in_hand.len())) {
+        let messages = pending.into_iter().map(|pending| pending.message);
+        for message in messages.filter(is_due).take(BATCH.saturating_sub(in_hand.len())) {
             let (id, name) = (message.id, message.name.clone());
             let (bus, database) = (self.bus.clone(), self.database.clone());
             let publishing = self.publishing.spawn(async move {

@@ -159,7 +159,7 @@ impl Database {
     /// The events of one type that wait in the outbox, for whoever looks at the books.
     pub async fn waiting<E: Event>(&self) -> Result<Vec<Delivery<E>>> {
         let pending = self.pending_events(usize::MAX).await?;
-        let these = pending.into_iter().filter(|message| message.name == E::NAME);
+        let these = pending.into_iter().map(|pending| pending.message).filter(|message| message.name == E::NAME);
         these
             .map(|Message { id, body, .. }| {
                 Ok(Delivery { id, event: serde_json::from_slice(&body).map_err(Error::internal)? })
@@ -313,9 +313,13 @@ impl Database {
     }
 
     /// Events that wait to be published, oldest first.
-    pub(crate) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
+    pub(crate) async fn pending_events(&self, limit: usize) -> Result<Vec<Pending>> {
         match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.pending_events(limit).await,
+            Engine::Sqlite(sqlite) => {
+                let messages = sqlite.pending_events(limit).await?;
+                // A file has one process, but for commands that mend something beside it, and have no relay.
+                Ok(messages.into_iter().map(|message| Pending { message, is_ours: true }).collect())
+            }
             Engine::Mongo(mongo) => mongo.pending_events(limit).await,
         }
     }
@@ -338,6 +342,13 @@ async fn back_off(attempt: u32) {
     let most = 1u64 << attempt.min(5);
     let jitter = u64::from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos()) % 1000;
     tokio::time::sleep(Duration::from_micros(most * (200 + jitter))).await;
+}
+
+/// An event that waits to be published.
+pub(crate) struct Pending {
+    pub(crate) message: Message,
+    /// Whether it was written through this handle of the database, and not by another process.
+    pub(crate) is_ours: bool,
 }
 
 /// The events of one write.

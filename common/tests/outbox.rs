@@ -305,6 +305,19 @@ async fn two_relays_of_one_database_have_one_effect(home: Home, bus: Bus) {
     assert_eq!(kitchen.cooked().await, 50);
 }
 
+/// Two processes with one database: what one has written is published by it, and by the other only when it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn an_event_is_left_to_the_process_that_wrote_it_for_a_while() {
+    let (home, bus) = (Home::mongodb(), Bus::local());
+    let (died, lives) = (Shop::without_relay(&home).await, Shop::open(&home, &bus).await);
+    let heard = listen(&bus, "kitchen");
+    died.order(1).await;
+    lives.order(2).await;
+    assert_eq!(heard.wait_for(1).await, [2]);
+    assert_eq!(heard.wait_for(2).await, [2, 1]);
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Order {
     number: u32,

@@ -26,6 +26,7 @@ use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
 use mongodb::options::{CollectionOptions, ReadConcern};
 use mongodb::{Collection, Database};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use self::abandoned::Looked;
 pub(super) use self::copy::Snapshot;
@@ -38,6 +39,8 @@ use crate::error::{Error, Result};
 
 pub(super) struct Mongo {
     link: Arc<Link>,
+    /// Marks the events that are written through this handle.
+    emitter: String,
     schema: Schema,
     known: Known,
     looked: Looked,
@@ -50,7 +53,8 @@ impl Mongo {
     pub(super) fn open(name: &'static str, uri: &str, database: &str) -> Result<Self> {
         let link = Arc::new(Link::new(name, uri, database)?);
         let schema = Schema::new(Arc::clone(&link));
-        Ok(Self { schema, link, known: Known::default(), looked: Looked::default(), bulk: Arc::default() })
+        let emitter = Uuid::now_v7().to_string();
+        Ok(Self { schema, link, emitter, known: Known::default(), looked: Looked::default(), bulk: Arc::default() })
     }
 
     /// What a commit's failure is for its caller. When a document was taken, or not to be had in time, somebody may have died over it.
@@ -109,8 +113,8 @@ impl Mongo {
             .link
             .read(move |database| async move {
                 let documents = read_with::<RawDocumentBuf>(&database, collection, concern);
-                let reading = documents.find_one(one).projection(doc! {"version": 1, "doc": 1});
-                Ok(reading.max_time(ON_THE_SERVER).await?)
+                // All of it: to leave out the events, which are rarely there, costs the server more.
+                Ok(documents.find_one(one).max_time(ON_THE_SERVER).await?)
             })
             .await?;
         found.map_or(Ok(None), |raw| stored(&raw))

@@ -32,8 +32,9 @@ const CONNECTING: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// An operation that nobody waits for any more is dropped after this, and its connection with it.
 const ABANDONED: Duration = Duration::from_secs(8);
-/// Connections of one process. The server has a thread for each, and is not faster with more.
-const CONNECTIONS: u32 = 32;
+/// Connections of one process. The server has a thread for each, and with more of them it spends more on each read; with fewer, writes
+/// would wait for each other's way to the disk.
+const CONNECTIONS: u32 = 16;
 /// Operations under way; the next waits for its turn, within its time.
 const TURNS: usize = 512;
 

@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Hint, ReadConcern};
 
+use super::super::Pending;
 use super::link::{Failure, ON_THE_SERVER};
 use super::schema::{EVENTS, INBOX};
 use super::{Mongo, for_good, read_with};
@@ -24,19 +25,19 @@ type Place = (&'static str, String);
 
 impl Mongo {
     /// The oldest events first, and none whose write could still be taken back. An event's id begins with its time, and the index of events is in their order.
-    pub(in super::super) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
+    pub(in super::super) async fn pending_events(&self, limit: usize) -> Result<Vec<Pending>> {
         let carriers = self.schema.carriers();
         let found = try_join_all(carriers.into_iter().map(|carrier| self.pending_in(carrier, limit))).await?;
-        let mut pending: Vec<(Message, Place)> = found.into_iter().flatten().collect();
-        pending.sort_by_key(|(message, _)| message.id.to_string());
+        let mut pending: Vec<(Pending, Place)> = found.into_iter().flatten().collect();
+        pending.sort_by_key(|(pending, _)| pending.message.id.to_string());
         pending.truncate(limit);
         let mut known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.clear();
-        known.extend(pending.iter().map(|(message, place)| (message.id, place.clone())));
-        Ok(pending.into_iter().map(|(message, _)| message).collect())
+        known.extend(pending.iter().map(|(pending, place)| (pending.message.id, place.clone())));
+        Ok(pending.into_iter().map(|(pending, _)| pending).collect())
     }
 
-    async fn pending_in(&self, carrier: &'static str, limit: usize) -> Result<Vec<(Message, Place)>> {
+    async fn pending_in(&self, carrier: &'static str, limit: usize) -> Result<Vec<(Pending, Place)>> {
         self.schema.ready(&self.schema.get(carrier)?).await?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let documents = self
@@ -53,7 +54,8 @@ impl Mongo {
             let id = document.get_str("_id").map_err(Error::internal)?;
             for event in document.get_array("events").map_err(Error::internal)? {
                 let event = event.as_document().ok_or_else(|| Error::internal("an event that is no document"))?;
-                pending.push((message(event)?, (carrier, id.to_owned())));
+                let is_ours = event.get_str("emitter").is_ok_and(|emitter| emitter == self.emitter);
+                pending.push((Pending { message: message(event)?, is_ours }, (carrier, id.to_owned())));
             }
         }
         Ok(pending)

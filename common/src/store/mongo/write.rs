@@ -87,7 +87,8 @@ impl Mongo {
     }
 
     fn steps(&self, writes: Vec<Write>, events: Vec<Message>, handles: Option<EventId>) -> Result<Vec<Step>> {
-        let mut events: Vec<Bson> = events.into_iter().map(event).collect::<Result<_>>()?;
+        let mut events: Vec<Bson> =
+            events.into_iter().map(|message| event(message, Some(&self.emitter))).collect::<Result<_>>()?;
         let mut steps: Vec<Step> = handles.map(Step::Handle).into_iter().collect();
         for write in writes {
             let carried = |events: &mut Vec<Bson>| {
@@ -119,12 +120,16 @@ impl Effect {
     }
 }
 
-/// An event as it waits in a document: its body is JSON already, and is read by nobody before it is published.
-pub(super) fn event(message: Message) -> Result<Bson> {
+/// An event as it waits in a document: its body is JSON already, and is read by nobody before it is published. `emitter` is the handle
+/// whose relay is to publish it.
+pub(super) fn event(message: Message, emitter: Option<&str>) -> Result<Bson> {
     let body = String::from_utf8(message.body).map_err(Error::internal)?;
     let mut event = doc! {"id": message.id.to_string(), "name": message.name, "body": body};
     if let Some(request) = &message.request {
         event.insert("request", RequestId::as_str(request));
+    }
+    if let Some(emitter) = emitter {
+        event.insert("emitter", emitter);
     }
     Ok(event.into())
 }
