@@ -84,13 +84,15 @@ fn test() -> Result<(), String> {
     report.close()
 }
 
-/// One suite for every transport, engine and outbox; those that need servers get private ones.
+/// One suite for every transport, engine and outbox, and what only those with a server can show; who needs servers gets private ones.
 fn conformance(report: &mut Report) {
-    let name = "conformance: bus, store, outbox";
-    let suite = Suite::files(name, &["bus", "store", "outbox", "amqp", "mongo", "reports"]);
+    let name = "conformance: bus, outbox, servers";
+    let suite = Suite::files(name, &["bus", "outbox", "amqp", "mongo", "reports"]).at_once(4);
+    let store = Suite::files("conformance: store", &["store"]);
     match RabbitMq::start().and_then(|rabbitmq| Ok((rabbitmq, MongoDb::start()?))) {
         Ok((rabbitmq, mongodb)) => {
             let with_servers = |suite: Suite| suite.with("AMQP_URL", rabbitmq.url()).with("MONGODB_URI", mongodb.url());
+            report.run(with_servers(store).with_those_that_need_servers());
             let suite = with_servers(suite);
             if let Ok(Some(mongod)) = MongoDb::program() {
                 report.run(suite.with("MONGOD", &mongod.to_string_lossy()).with_those_that_need_servers());
@@ -106,10 +108,12 @@ fn conformance(report: &mut Report) {
         }
         Err(fleet::Error::Missing { .. }) => {
             // Those that need servers are ignored, which counts as skipped; why is a row of its own.
+            report.run(store);
             report.run(suite);
             needed(report, "conformance: servers", &[RabbitMq::obtain, MongoDb::obtain]);
         }
         Err(error) => {
+            report.run(store);
             report.run(suite);
             report.fail("conformance: servers", &error.to_string());
         }
@@ -133,7 +137,7 @@ fn fleets(report: &mut Report) {
         journeys_in_a_fleet(report);
         let souk = fleet::target().join("debug").join("souk");
         let suite = Suite::files("journeys: about fleets", &["fleets"]).with("SOUK_BIN", &souk.to_string_lossy());
-        report.run(suite.with_those_that_need_servers());
+        report.run(suite.at_once(3).with_those_that_need_servers());
         let chaos = fleet::target().join("debug").join("chaos");
         report.check("chaos, short form", Command::new(chaos).arg("--short"));
     }

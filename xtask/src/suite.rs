@@ -35,6 +35,12 @@ impl Suite {
         self
     }
 
+    /// So many of its tests at the same time, although there may be fewer cores: for those that mostly wait.
+    pub(crate) fn at_once(self, tests: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.with("RUST_TEST_THREADS", &tests.max(cores).to_string())
+    }
+
     /// Without the test of this name; to be said after [`Suite::with_those_that_need_servers`].
     pub(crate) fn without(mut self, test: &str) -> Self {
         self.command.args(["--skip", test]);
