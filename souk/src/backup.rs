@@ -12,6 +12,7 @@ use common::contract::customer::CustomerId;
 use common::contract::shopping::{OrderConfirmed, OrderId};
 use common::signal::told_to_stop;
 use common::store::{Copied, Snapshot};
+use rocket::tokio::sync::mpsc::Receiver;
 use tempfile::TempDir;
 
 use crate::data;
@@ -21,27 +22,33 @@ use crate::options::{Backup, Books, Restore};
 /// Carries out `souk backup`. Errors: there is something in the directory already; a database cannot be read, or there is no shop in it.
 pub(crate) async fn back_up(command: Backup) -> Result<(), String> {
     let (from, to) = command.settle()?;
+    let mut interrupt = Interrupt::listen()?;
     let shop = Databases::open(&from)?;
-    let drafted = drafted(&from, &shop, &to).await;
+    let drafted = drafted(&from, &shop, &to, &mut interrupt).await;
     shop.close().await;
     let (draft, Copied { documents, events, .. }) = drafted?;
-    let again = announce_again(&Books::Directory(draft.path().to_owned())).await?;
+    let again = announce_again(&Books::Directory(draft.path().to_owned()), &mut interrupt).await?;
     draft.finish()?;
     let waiting = events + again;
     println!("{}: {documents} documents, and {waiting} events that their listeners have yet to handle", to.display());
     Ok(())
 }
 
-async fn drafted(from: &Books, shop: &Databases, to: &Path) -> Result<(Draft, Copied), String> {
+async fn drafted(
+    from: &Books,
+    shop: &Databases,
+    to: &Path,
+    interrupt: &mut Interrupt,
+) -> Result<(Draft, Copied), String> {
     // A directory has its files, but a server has whatever databases one asks for.
     if let Books::MongoDb { prefix, .. } = from
-        && is_blank(shop).await?
+        && interrupt.may_end(is_blank(shop)).await?
     {
         return Err(format!(
             "there is nothing in any database {prefix}...: is it the right server, and the right --database-prefix?"
         ));
     }
-    draft_of(shop, to).await
+    draft_of(shop, to, interrupt).await
 }
 
 /// Whether there is nothing in any of them.
@@ -57,24 +64,30 @@ async fn is_blank(databases: &Databases) -> Result<bool, String> {
 /// Carries out `souk restore`. Errors: no backup there; a shop that is not empty, without `--force`; a database that cannot be written.
 pub(crate) async fn restore(command: Restore) -> Result<(), String> {
     let (from, to, force) = command.settle()?;
+    let mut interrupt = Interrupt::listen()?;
     let backup = Databases::open(&Books::Directory(from))?;
-    let restored = restore_into(&backup, &to, force).await;
+    let restored = restore_into(&backup, &to, force, &mut interrupt).await;
     backup.close().await;
     let Copied { documents, events, .. } = restored?;
     println!("restored: {documents} documents, and {events} events that their listeners have yet to handle");
     Ok(())
 }
 
-async fn restore_into(backup: &Databases, to: &Books, force: bool) -> Result<Copied, String> {
+async fn restore_into(
+    backup: &Databases,
+    to: &Books,
+    force: bool,
+    interrupt: &mut Interrupt,
+) -> Result<Copied, String> {
     match to {
         Books::Directory(directory) => {
-            let (draft, copied) = draft_of(backup, directory).await?;
+            let (draft, copied) = draft_of(backup, directory, interrupt).await?;
             draft.finish()?;
             Ok(copied)
         }
         Books::MongoDb { .. } => {
             let shop = Databases::open(to)?;
-            let copied = replace(backup, &shop, force).await;
+            let copied = replace(backup, &shop, force, interrupt).await;
             shop.close().await;
             copied
         }
@@ -82,22 +95,39 @@ async fn restore_into(backup: &Databases, to: &Books, force: bool) -> Result<Cop
 }
 
 /// A copy of all databases that has yet to be moved to its place.
-async fn draft_of(from: &Databases, place: &Path) -> Result<(Draft, Copied), String> {
+async fn draft_of(from: &Databases, place: &Path, interrupt: &mut Interrupt) -> Result<(Draft, Copied), String> {
     let draft = Draft::begin(place)?;
     // As beside another process: what has its snapshots kept would keep all that is written in the WAL.
     let copy = Databases::each(|service| data::beside(draft.path(), service))?;
-    let copied = unless_interrupted(async {
+    let copying = async {
         let snapshots = Snapshot::of(&from.all()).await.map_err(text)?;
         copy_all(snapshots, &copy).await
-    })
-    .await;
+    };
+    let copied = interrupt.may_end(copying).await;
     // Then each is one file.
     copy.close().await;
     Ok((draft, copied?))
 }
 
-async fn replace(backup: &Databases, shop: &Databases, force: bool) -> Result<Copied, String> {
-    // All are looked at before one is touched.
+async fn replace(
+    backup: &Databases,
+    shop: &Databases,
+    force: bool,
+    interrupt: &mut Interrupt,
+) -> Result<Copied, String> {
+    let snapshots = interrupt.may_end(checked(backup, shop, force)).await?;
+    let restoring = async {
+        for database in shop.all() {
+            database.clear().await.map_err(text)?;
+        }
+        copy_all(snapshots, shop).await
+    };
+    let restored = interrupt.may_end(restoring).await;
+    restored.map_err(|why| format!("{why}; restored is a part of it, or nothing: run this again with --force"))
+}
+
+/// What is in a backup, if all of it can be read and the shop may be replaced by it.
+async fn checked(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec<Snapshot>, String> {
     if is_blank(backup).await? {
         return Err("there is nothing in the backup, and nothing was changed".to_owned());
     }
@@ -113,23 +143,23 @@ async fn replace(backup: &Databases, shop: &Databases, force: bool) -> Result<Co
             ));
         }
     }
-    let restored = async {
-        for database in shop.all() {
-            database.clear().await.map_err(text)?;
-        }
-        copy_all(snapshots, shop).await
-    };
-    unless_interrupted(restored)
-        .await
-        .map_err(|why| format!("{why}; restored is a part of it, or nothing: run this again with --force"))
+    Ok(snapshots)
 }
 
-/// Carries this out, unless the process is told to stop: then what was begun is cleared away like after any other error.
-async fn unless_interrupted<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let mut told = told_to_stop().map_err(|error| format!("signals cannot be heard: {error}"))?;
-    rocket::tokio::select! {
-        _ = told.recv() => Err("interrupted".to_owned()),
-        outcome = work => outcome,
+/// SIGTERM or Ctrl-C, which end a command like any other error does: what it had begun is cleared away.
+struct Interrupt(Receiver<()>);
+
+impl Interrupt {
+    fn listen() -> Result<Self, String> {
+        told_to_stop().map(Self).map_err(|error| format!("signals cannot be heard: {error}"))
+    }
+
+    /// Carries this out. Errors: the process was told to stop before it was done.
+    async fn may_end<T>(&mut self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+        rocket::tokio::select! {
+            _ = self.0.recv() => Err("interrupted".to_owned()),
+            outcome = work => outcome,
+        }
     }
 }
 
@@ -149,15 +179,14 @@ async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<Copied, String>
 /// Confirmed orders are counted with their account by an event. One that the broker had in hand at the moment was in no outbox any more, and had
 /// not had its effect yet, so it is announced once more: that is the only event without which the books would not balance, because
 /// erasures are announced again by themselves. Returns how many.
-async fn announce_again(backup: &Books) -> Result<usize, String> {
+async fn announce_again(backup: &Books, interrupt: &mut Interrupt) -> Result<usize, String> {
     let databases = Databases::open(backup)?;
-    let lost = lost_orders(&databases).await;
-    let announced = match lost {
-        Ok(lost) => {
-            shopping::books::announce_again(&databases.shopping, &lost).await.map(|()| lost.len()).map_err(text)
-        }
-        Err(error) => Err(error),
+    let announcing = async {
+        let lost = lost_orders(&databases).await?;
+        shopping::books::announce_again(&databases.shopping, &lost).await.map_err(text)?;
+        Ok(lost.len())
     };
+    let announced = interrupt.may_end(announcing).await;
     databases.close().await;
     announced
 }

@@ -104,7 +104,7 @@ async fn a_backup_takes_nobodys_place() {
 #[tokio::test]
 async fn a_backup_that_is_interrupted_leaves_nothing_behind() {
     // Enough for a backup to take a while after its first megabyte.
-    const GOODS: usize = 20_000;
+    const GOODS: usize = 30_000;
     let shop = OwnShop::open().await;
     let mut file = String::from("key,name,description,category,price,currency,available\n");
     for number in 0..GOODS {
