@@ -21,6 +21,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// An event that another process wrote is published there. When it is still here after this, as that process may have died, it is published
 /// here: then, and no earlier, its listeners may get it twice.
 const OTHERS_FIRST: Duration = Duration::from_secs(1);
+/// So many are left to others; where there are more, somebody has died or cannot keep up, and help is welcome.
+const LEFT_TO_OTHERS: usize = 256;
 /// An event that cannot be delivered comes again after this, then after twice as long, ...
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 /// ... but no later than this.
@@ -63,14 +65,18 @@ impl Relay {
 
     /// Takes up all that is due and that there is a hand for; returns when to look again.
     async fn take_up(&mut self) -> Result<Instant> {
-        // Events that keep failing, or take long, must not hide those behind them.
-        let pending = self.database.pending_events(BATCH + self.delayed.len() + self.in_hand.len()).await?;
+        // Events that keep failing, take long, or are left to others must not hide those behind them.
+        let hidden = LEFT_TO_OTHERS + self.delayed.len() + self.in_hand.len();
+        let pending = self.database.pending_events(BATCH + hidden).await?;
         // One that is gone was delivered by another relay of this database.
         let there: HashSet<EventId> = pending.iter().map(|pending| pending.message.id).collect();
         self.delayed.retain(|id, _| there.contains(id));
         let in_hand: HashSet<EventId> = self.in_hand.values().map(|(id, _)| *id).collect();
         let now = Instant::now();
         for other in pending.iter().filter(|pending| !pending.is_ours) {
+            if self.delayed.len() >= LEFT_TO_OTHERS {
+                break;
+            }
             self.delayed.entry(other.message.id).or_insert((0, now + OTHERS_FIRST));
         }
         let is_due = |message: &Message| {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use common::bus::{Bus, Delivery, Event, EventId};
 use common::error::Result;
 use common::outbox::relay;
-use common::store::{Collection, Database, Document, Durability};
+use common::store::{Collection, Database, Document, Durability, Tx};
 use common::{Error, Id};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
@@ -40,11 +41,14 @@ macro_rules! checks {
     ($($check:ident)*) => {
         checks!(@ sqlite_on_disk_and_local_bus, Home::sqlite(Durability::Disk), Line::local(), [], $($check)*);
         checks!(@ sqlite_for_one_process_and_local_bus, Home::sqlite(Durability::Process), Line::local(), [], $($check)*);
+        checks!(@ mongodb_and_local_bus, Home::mongodb(), Line::local(),
+            [#[ignore = "needs MONGODB_URI: cargo xtask test"]], $($check)*);
         checks!(@ sqlite_and_amqp, Home::sqlite(Durability::Process), Line::amqp(),
             [#[ignore = "needs AMQP_URL: cargo xtask test"]], $($check)*);
     };
     (@ $pair:ident, $home:expr, $line:expr, $attributes:tt, $($check:ident)*) => {
         mod $pair {
+            #[allow(unused_imports, reason = "not every engine has a choice")]
             use common::store::Durability;
 
             use super::{Home, Line};
@@ -151,15 +155,7 @@ async fn an_event_keeps_its_id_in_every_delivery(home: Home, bus: Bus) {
 async fn all_of_a_thousand_events_arrive(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let heard = listen(&bus, "kitchen");
-    shop.database
-        .run(|tx| async move {
-            for number in 0..1000 {
-                tx.emit(&Ordered { order: Id::new(), number })?;
-            }
-            Ok(())
-        })
-        .await
-        .unwrap();
+    shop.order_many(0..1000).await;
     let mut numbers = heard.wait_for(1000).await;
     numbers.sort_unstable();
     assert_eq!(numbers, (0..1000).collect::<Vec<_>>());
@@ -312,10 +308,22 @@ async fn an_event_is_left_to_the_process_that_wrote_it_for_a_while() {
     let (home, bus) = (Home::mongodb(), Bus::local());
     let (died, lives) = (Shop::without_relay(&home).await, Shop::open(&home, &bus).await);
     let heard = listen(&bus, "kitchen");
-    died.order(1).await;
-    lives.order(2).await;
+    tokio::join!(died.order(1), lives.order(2));
     assert_eq!(heard.wait_for(1).await, [2]);
     assert_eq!(heard.wait_for(2).await, [2, 1]);
+}
+
+/// More than a relay leaves to others, and than it has in hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn what_a_process_left_behind_is_delivered_by_another() {
+    let (home, bus) = (Home::mongodb(), Bus::local());
+    let (died, heard) = (Shop::without_relay(&home).await, listen(&bus, "kitchen"));
+    died.order_many(0..2000).await;
+    let lives = Shop::open(&home, &bus).await;
+    lives.order(2000).await;
+    let numbers: BTreeSet<u32> = heard.wait_for(2001).await.into_iter().collect();
+    assert_eq!(numbers, (0..=2000).collect());
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -403,6 +411,20 @@ impl Shop {
         let database = home.open().await;
         let orders = database.collection().unwrap();
         Self { database, orders }
+    }
+
+    /// Tells of many orders in one write.
+    async fn order_many(&self, numbers: Range<u32>) {
+        let emit = |tx: Tx| {
+            let numbers = numbers.clone();
+            async move {
+                for number in numbers {
+                    tx.emit(&Ordered { order: Id::new(), number })?;
+                }
+                Ok(())
+            }
+        };
+        self.database.run(emit).await.unwrap();
     }
 
     /// Keeps an order and tells of it in the same write.

@@ -169,6 +169,8 @@ fn cargo_deny() -> Result<PathBuf, String> {
     let program = folder.join("bin").join("cargo-deny");
     if !program.exists() {
         let mut install = crate::cargo_command(&["install", "--quiet", "--locked", CARGO_DENY, "--root"]);
+        // Its objects are of no use beside ours.
+        install.env_remove("CARGO_TARGET_DIR");
         run(install.arg(&folder)).map_err(|error| format!("needs crates.io: {error}"))?;
     }
     Ok(program)

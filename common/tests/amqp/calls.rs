@@ -7,7 +7,7 @@ use common::bus::{Bus, Request};
 use common::{Error, Kind};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Barrier, Notify};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -200,6 +200,52 @@ async fn a_call_in_the_hands_of_the_last_instance_is_answered() {
     assert_eq!(calling.await.unwrap().unwrap(), 9);
     closing.await.unwrap();
     tokio::join!(caller.close(), other.close());
+}
+
+/// Asks for so many characters.
+#[derive(Serialize, Deserialize)]
+struct Fill(usize);
+
+impl Request for Fill {
+    const NAME: &'static str = "maths.fill";
+    type Reply = String;
+}
+
+/// What a service that stops had in hand becomes ready all at once, in the last moment, and more than fits onto the line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn the_last_replies_of_a_service_arrive() {
+    const CALLS: usize = 40;
+    const SIZE: usize = 200_000;
+    for _ in 0..3 {
+        let options = options();
+        let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options).unwrap());
+        let (begun, finish) = (Arc::new(Barrier::new(CALLS + 1)), Arc::new(Notify::new()));
+        let (beginning, finishing) = (Arc::clone(&begun), Arc::clone(&finish));
+        service.serve(move |Fill(size)| {
+            let (begun, finish) = (Arc::clone(&beginning), Arc::clone(&finishing));
+            async move {
+                let finished = finish.notified();
+                begun.wait().await;
+                finished.await;
+                Ok("x".repeat(size))
+            }
+        });
+        tokio::join!(caller.ready(), service.ready());
+        let mut calling = JoinSet::new();
+        for _ in 0..CALLS {
+            let caller = caller.clone();
+            calling.spawn(async move { caller.call(Fill(SIZE)).await });
+        }
+        begun.wait().await;
+        let closing = tokio::spawn(async move { service.close().await });
+        finish.notify_waiters();
+        while let Some(answer) = calling.join_next().await {
+            assert_eq!(answer.unwrap().expect("every call should be answered").len(), SIZE);
+        }
+        closing.await.unwrap();
+        caller.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
