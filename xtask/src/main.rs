@@ -130,14 +130,14 @@ fn fleets(report: &mut Report) {
         report.run(suite("fleet: nginx", "nginx"));
     }
     if needed(report, "fleet: RabbitMQ, MongoDB", &[RabbitMq::obtain, MongoDb::obtain]) {
-        report.run(suite("fleet: RabbitMQ, MongoDB", "servers"));
+        report.run(Suite::files("fleet: RabbitMQ, MongoDB", &["servers"]).at_once(3).with_those_that_need_servers());
     }
     if needed(report, "journeys: a fleet", &[RabbitMq::obtain, MongoDb::obtain, Nginx::obtain]) {
         report.run(suite("fleet: its parts", "parts"));
         journeys_in_a_fleet(report);
         let souk = fleet::target().join("debug").join("souk");
         let suite = Suite::files("journeys: about fleets", &["fleets"]).with("SOUK_BIN", &souk.to_string_lossy());
-        report.run(suite.at_once(3).with_those_that_need_servers());
+        report.run(suite.with_those_that_need_servers());
         let chaos = fleet::target().join("debug").join("chaos");
         report.check("chaos, short form", Command::new(chaos).arg("--short"));
     }
