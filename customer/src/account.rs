@@ -1,14 +1,13 @@
 //! Accounts: the profile, and a new password. One account is one document, so each change of it is one update; what follows
 //! from that (sessions that end) may come late and is never lost. How one is forgotten is in [`crate::erasure`].
 
-use common::auth::Role;
-use common::bus::Delivery;
-use common::clock::Timestamp;
-use common::contract::customer::CustomerId;
-use common::contract::shopping::OrderConfirmed;
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
 use serde::{Deserialize, Serialize};
+use souk_bus::Delivery;
+use souk_contract::customer::CustomerId;
+use souk_contract::shopping::OrderConfirmed;
+use souk_http::auth::Role;
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Result, Timestamp};
 
 use crate::App;
 use crate::address::Address;
@@ -194,9 +193,9 @@ pub(crate) fn taken_if_duplicate(error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use common::bus::EventId;
-    use common::contract::shopping::OrderId;
-    use common::error::Kind;
+    use souk_bus::EventId;
+    use souk_contract::shopping::OrderId;
+    use souk_types::ErrorKind;
 
     use super::*;
     use crate::signup;
@@ -270,6 +269,6 @@ mod tests {
         let changes = || change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"));
         let (one, other) = tokio::join!(changes(), changes());
         assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "of two at once one wins");
-        assert_eq!(one.and(other).err().unwrap().kind(), Kind::Conflict);
+        assert_eq!(one.and(other).err().unwrap().kind(), ErrorKind::Conflict);
     }
 }

@@ -1,11 +1,9 @@
 //! The addresses of a customer, kept in the account.
 
-use common::contract::customer::CustomerId;
-use common::error::{Error, Result};
-use common::id::Id;
-use common::input::{Fields, Input};
-use common::text::Text;
 use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Id, Result, Text};
 
 use crate::App;
 use crate::account::Profile;
@@ -117,7 +115,7 @@ mod tests {
 
     fn place(street: &str) -> Place {
         let body = json!({"street": street, "city": "Cairo", "postal_code": "11511", "country": "EG"});
-        common::input::from_json(body).unwrap()
+        souk_types::input::from_json(body).unwrap()
     }
 
     #[test]
@@ -138,7 +136,7 @@ mod tests {
             if let (Value::Object(body), Value::Object(changed)) = (&mut body, changed) {
                 body.extend(changed);
             }
-            let error = common::input::from_json::<Place>(body.clone()).err().unwrap();
+            let error = souk_types::input::from_json::<Place>(body.clone()).err().unwrap();
             assert_eq!(error.fields().iter().map(|bad| &*bad.field).collect::<Vec<_>>(), [bad], "{body}");
         }
     }

@@ -1,10 +1,10 @@
 //! Making admins: what `souk admin create` does. It takes the database alone, because it runs in a process of its own,
 //! beside a shop that may be running; the store guards each write against the other process.
 
-use common::auth::Role;
-use common::contract::customer::CustomerId;
-use common::error::Result;
-use common::store::Database;
+use souk_contract::customer::CustomerId;
+use souk_http::auth::Role;
+use souk_store::Database;
+use souk_types::Result;
 
 use crate::account::Profile;
 use crate::email::Email;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use common::contract::customer::CustomerId;
-use common::error::Result;
-use common::store::Database;
+use souk_contract::customer::CustomerId;
+use souk_store::Database;
+use souk_types::Result;
 
 use crate::account::Account;
 use crate::store::Accounts;

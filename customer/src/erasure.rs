@@ -4,14 +4,12 @@
 
 use std::time::Duration;
 
-use common::bus::Delivery;
-use common::clock::Timestamp;
-use common::contract::customer::{CustomerDeleted, CustomerId};
-use common::error::{Error, Result};
-use common::id::Id;
-use common::sweep;
 use rocket::futures::future::join_all;
 use serde::{Deserialize, Serialize};
+use souk_bus::Delivery;
+use souk_contract::customer::{CustomerDeleted, CustomerId};
+use souk_store::sweep;
+use souk_types::{Error, Id, Result, Timestamp};
 
 use crate::App;
 use crate::account::closed;
@@ -237,7 +235,7 @@ async fn sweep_once(app: &App, now: Timestamp) -> Result<()> {
 
 /// Tells the others once more, and does here what is not done.
 async fn ask_again(app: &App, receipt: &Receipt, now: Timestamp) -> Result<()> {
-    let remind = move |receipt: &mut Receipt, events: &mut common::store::Events| {
+    let remind = move |receipt: &mut Receipt, events: &mut souk_store::Events| {
         // Another instance sweeps too, and the last acknowledgement may just have come.
         let Some(customer) = receipt.remind(now) else { return Ok(None) };
         events.emit(&CustomerDeleted { id: customer })?;
@@ -254,11 +252,11 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use common::bus::Bus;
-    use common::contract::{products, shopping};
-    use common::error::Kind;
-    use common::outbox;
-    use common::store::{Database, Durability};
+    use souk_bus::Bus;
+    use souk_contract::{products, shopping};
+    use souk_store::outbox;
+    use souk_store::{Database, Durability};
+    use souk_types::ErrorKind;
     use tempfile::TempDir;
 
     use super::*;
@@ -352,7 +350,7 @@ mod tests {
         assert!(app.sessions.of(id).await.unwrap().is_empty());
         let kept = serde_json::to_string(&app.erasures.0.get(receipt.id).await.unwrap()).unwrap();
         assert!(!kept.contains(&id.to_string()), "{kept}");
-        let refused = |error: Option<Error>| error.is_some_and(|error| error.kind() == Kind::Unauthenticated);
+        let refused = |error: Option<Error>| error.is_some_and(|error| error.kind() == ErrorKind::Unauthenticated);
         assert!(refused(account::get(&app, id).await.err()), "the access token is good for nothing");
         assert!(refused(session::refresh(&app, session["refresh_token"].as_str().unwrap()).await.err()));
         assert!(refused(erase(&app, id).await.err()), "nor is it erased twice");
@@ -385,7 +383,7 @@ mod tests {
         let (app, _directory, _) = start_with_others(0);
         let ana = ana(&app).await;
         erase(&app, ana.id).await.unwrap();
-        assert!(session::open(&app, &ana).await.is_err_and(|error| error.kind() == Kind::Unauthenticated));
+        assert!(session::open(&app, &ana).await.is_err_and(|error| error.kind() == ErrorKind::Unauthenticated));
         assert!(app.sessions.of(ana.id).await.unwrap().is_empty());
     }
 }

@@ -2,13 +2,12 @@
 //! asked there is no export, because an incomplete one must not look complete. Secrets (the password's hash, the secrets of sessions) are
 //! left out: they are about us.
 
-use common::clock::Timestamp;
-use common::contract::customer::CustomerId;
-use common::contract::products::Item;
-use common::contract::shopping::{CartLine, CustomerExport, ExportCustomer};
-use common::error::{Error, Result};
 use rocket::serde::json::Value;
 use serde::Serialize;
+use souk_contract::customer::CustomerId;
+use souk_contract::products::Item;
+use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
+use souk_types::{Error, Result, Timestamp};
 
 use crate::account::{self, ProfileView};
 use crate::{App, session};

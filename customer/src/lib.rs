@@ -28,12 +28,11 @@ mod token;
 
 use std::sync::Arc;
 
-use common::auth::Verifier;
-use common::bus::Bus;
-use common::contract::customer::Keys;
-use common::error::Result;
-use common::outbox;
-use common::store::Database;
+use souk_bus::Bus;
+use souk_contract::customer::Keys;
+use souk_http::auth::Verifier;
+use souk_store::{Database, outbox};
+use souk_types::Result;
 use tokio::sync::Notify;
 
 pub use self::email::Email;

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use common::config::Environment;
-use common::{Error, service};
 use customer::{App, SigningKey, routes};
+use souk_http::config::Environment;
+use souk_http::service;
+use souk_types::Error;
 
 fn main() -> ExitCode {
     let mut environment = Environment::of_process();

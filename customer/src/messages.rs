@@ -1,9 +1,9 @@
 //! What other services ask and announce: the sibling of `routes`. They ask for the keys alone, because what they must know about an
 //! account is in its tokens; and they say when they have erased one, or confirmed an order of it.
 
-use common::bus::{Bus, Delivery};
-use common::contract::customer::{CustomerDeleted, GetKeys};
-use common::contract::{products, shopping};
+use souk_bus::{Bus, Delivery};
+use souk_contract::customer::{CustomerDeleted, GetKeys};
+use souk_contract::{products, shopping};
 
 use crate::App;
 use crate::account;

@@ -9,9 +9,9 @@ use std::thread::available_parallelism;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use common::error::{Error, Result};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
+use souk_types::{Error, Result};
 use tokio::sync::Semaphore;
 
 use crate::private;
@@ -170,7 +170,7 @@ fn derive(argon2: Argon2<'_>, password: &str, salt: &Salt) -> Result<Output> {
 
 #[cfg(test)]
 mod tests {
-    use common::error::Kind;
+    use souk_types::ErrorKind;
     use tokio::task::JoinSet;
 
     use super::*;
@@ -228,7 +228,7 @@ mod tests {
     async fn a_broken_hash_is_our_fault_and_nobody_gets_in() {
         for broken in ["", "password", "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ", "$md5$c29tZXNhbHQ$c29tZXNhbHQ"] {
             let verdict = Hasher::new().verify(Guess::new("password"), Some(Hash(broken.to_owned()))).await;
-            assert_eq!(verdict.err().unwrap().kind(), Kind::Internal, "{broken}");
+            assert_eq!(verdict.err().unwrap().kind(), ErrorKind::Internal, "{broken}");
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
             arriving.spawn(async move { hasher.hash(password("correct horse")).await.err().map(|error| error.kind()) });
         }
         for _ in 0..2 {
-            assert_eq!(arriving.join_next().await.unwrap().unwrap(), Some(Kind::Busy));
+            assert_eq!(arriving.join_next().await.unwrap().unwrap(), Some(ErrorKind::Busy));
         }
         drop(working);
         for outcome in arriving.join_all().await {

@@ -1,18 +1,17 @@
 //! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
 
-use common::auth::Identity;
-use common::contract::customer::Keys;
-use common::error::{Error, Result};
-use common::http::{Json, in_requests};
-use common::input::{Fields, Input};
-use common::problem::refuse;
-use common::telemetry::whoami;
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::NoContent;
 use rocket::response::{self, Responder};
 use rocket::serde::json::{Json as Answer, Value};
 use rocket::{Route, State, delete, get, patch, post, put, routes};
+use souk_contract::customer::Keys;
+use souk_http::auth::Identity;
+use souk_http::telemetry::whoami;
+use souk_http::{Json, Param, in_requests, refuse};
+use souk_types::Error;
+use souk_types::input::{Fields, Input};
 
 use crate::App;
 use crate::account::{self, Changes, PasswordChange, ProfileView};
@@ -68,13 +67,13 @@ impl<'r> FromRequest<'r> for SignedIn {
 }
 
 #[post("/signup", data = "<new>")]
-async fn sign_up(app: &State<App>, new: Json<NewAccount>) -> Result<(Status, Answer<SignIn>)> {
+async fn sign_up(app: &State<App>, new: Json<NewAccount>) -> souk_http::Result<(Status, Answer<SignIn>)> {
     Ok((Status::Created, Answer(signup::sign_up(app, new.0).await?)))
 }
 
 #[post("/login", data = "<login>")]
-async fn sign_in(app: &State<App>, login: Json<Login>) -> Result<Answer<SignIn>> {
-    signin::sign_in(app, login.0).await.map(Answer)
+async fn sign_in(app: &State<App>, login: Json<Login>) -> souk_http::Result<Answer<SignIn>> {
+    Ok(Answer(signin::sign_in(app, login.0).await?))
 }
 
 /// The body of the routes that take a refresh token.
@@ -87,28 +86,33 @@ impl Input for Continue {
 }
 
 #[post("/token", data = "<token>")]
-async fn refresh(app: &State<App>, token: Json<Continue>) -> Result<Answer<SignIn>> {
-    session::refresh(app, &token.0.0).await.map(Answer)
+async fn refresh(app: &State<App>, token: Json<Continue>) -> souk_http::Result<Answer<SignIn>> {
+    Ok(Answer(session::refresh(app, &token.0.0).await?))
 }
 
 #[post("/logout", data = "<token>")]
-async fn sign_out(app: &State<App>, token: Json<Continue>) -> Result<NoContent> {
-    session::sign_out(app, &token.0.0).await.map(|()| NoContent)
+async fn sign_out(app: &State<App>, token: Json<Continue>) -> souk_http::Result<NoContent> {
+    session::sign_out(app, &token.0.0).await?;
+    Ok(NoContent)
 }
 
 #[get("/profile")]
-async fn profile(app: &State<App>, who: SignedIn) -> Result<Answer<ProfileView>> {
+async fn profile(app: &State<App>, who: SignedIn) -> souk_http::Result<Answer<ProfileView>> {
     Ok(Answer(account::get(app, who.0.id).await?.into()))
 }
 
 #[patch("/profile", data = "<changes>")]
-async fn change_profile(app: &State<App>, who: SignedIn, changes: Json<Changes>) -> Result<Answer<ProfileView>> {
+async fn change_profile(
+    app: &State<App>,
+    who: SignedIn,
+    changes: Json<Changes>,
+) -> souk_http::Result<Answer<ProfileView>> {
     Ok(Answer(account::change(app, who.0.id, changes.0).await?.into()))
 }
 
 #[get("/profile/export")]
-async fn export_all(app: &State<App>, who: SignedIn) -> Result<Answer<Export>> {
-    export::export(app, who.0.id).await.map(Answer)
+async fn export_all(app: &State<App>, who: SignedIn) -> souk_http::Result<Answer<Export>> {
+    Ok(Answer(export::export(app, who.0.id).await?))
 }
 
 /// An erasure that has begun, and where to see what becomes of it.
@@ -124,18 +128,22 @@ impl<'r> Responder<'r, 'static> for Accepted {
 }
 
 #[delete("/profile")]
-async fn erase(app: &State<App>, who: SignedIn) -> Result<Accepted> {
-    erasure::erase(app, who.0.id).await.map(Accepted)
+async fn erase(app: &State<App>, who: SignedIn) -> souk_http::Result<Accepted> {
+    Ok(Accepted(erasure::erase(app, who.0.id).await?))
 }
 
 /// Open to whoever knows the id: who was erased cannot sign in any more.
 #[get("/erasure/<id>")]
-async fn see_erasure(app: &State<App>, id: ErasureId) -> Result<Answer<ReceiptView>> {
-    erasure::see(app, id).await.map(Answer)
+async fn see_erasure(app: &State<App>, id: Param<ErasureId>) -> souk_http::Result<Answer<ReceiptView>> {
+    Ok(Answer(erasure::see(app, id.0).await?))
 }
 
 #[post("/address", data = "<place>")]
-async fn add_address(app: &State<App>, who: SignedIn, place: Json<Place>) -> Result<(Status, Answer<Address>)> {
+async fn add_address(
+    app: &State<App>,
+    who: SignedIn,
+    place: Json<Place>,
+) -> souk_http::Result<(Status, Answer<Address>)> {
     Ok((Status::Created, Answer(address::add(app, who.0.id, place.0).await?)))
 }
 
@@ -143,20 +151,26 @@ async fn add_address(app: &State<App>, who: SignedIn, place: Json<Place>) -> Res
 async fn replace_address(
     app: &State<App>,
     who: SignedIn,
-    id: AddressId,
+    id: Param<AddressId>,
     place: Json<Place>,
-) -> Result<Answer<Address>> {
-    address::replace(app, who.0.id, id, place.0).await.map(Answer)
+) -> souk_http::Result<Answer<Address>> {
+    Ok(Answer(address::replace(app, who.0.id, id.0, place.0).await?))
 }
 
 #[delete("/address/<id>")]
-async fn remove_address(app: &State<App>, who: SignedIn, id: AddressId) -> Result<NoContent> {
-    address::remove(app, who.0.id, id).await.map(|()| NoContent)
+async fn remove_address(app: &State<App>, who: SignedIn, id: Param<AddressId>) -> souk_http::Result<NoContent> {
+    address::remove(app, who.0.id, id.0).await?;
+    Ok(NoContent)
 }
 
 #[put("/password", data = "<change>")]
-async fn change_password(app: &State<App>, who: SignedIn, change: Json<PasswordChange>) -> Result<NoContent> {
-    account::change_password(app, who.0.id, change.0).await.map(|()| NoContent)
+async fn change_password(
+    app: &State<App>,
+    who: SignedIn,
+    change: Json<PasswordChange>,
+) -> souk_http::Result<NoContent> {
+    account::change_password(app, who.0.id, change.0).await?;
+    Ok(NoContent)
 }
 
 /// The public keys (RFC 7517), for those who verify tokens by themselves. They change when an operator changes the key.

@@ -6,12 +6,10 @@ mod refresh_token;
 
 use std::time::Duration;
 
-use common::auth::{Identity, TOKEN_LIFETIME};
-use common::clock::Timestamp;
-use common::contract::customer::CustomerId;
-use common::error::{Error, Result};
-use common::id::Id;
 use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_http::auth::{Identity, TOKEN_LIFETIME};
+use souk_types::{Error, Id, Result, Timestamp};
 
 use self::refresh_token::{Digest, NotAToken, RefreshToken, Secret};
 use crate::App;
@@ -152,8 +150,8 @@ fn superfluous(sessions: &[Session], now: Timestamp) -> &[Session] {
 
 #[cfg(test)]
 mod tests {
-    use common::auth::Role;
-    use common::error::Kind;
+    use souk_http::auth::Role;
+    use souk_types::ErrorKind;
 
     use super::*;
     use crate::admin;
@@ -165,7 +163,7 @@ mod tests {
     }
 
     async fn is_refused(app: &App, token: &str) -> bool {
-        refresh(app, token).await.is_err_and(|error| error.kind() == Kind::Unauthenticated)
+        refresh(app, token).await.is_err_and(|error| error.kind() == ErrorKind::Unauthenticated)
     }
 
     fn session(expires: Timestamp) -> Session {

@@ -1,8 +1,8 @@
 //! Signing in with a password. Whoever is refused learns nothing, neither from the answer nor from the time it takes:
 //! not whether the address has an account, nor whether it is an address.
 
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Result};
 
 use crate::App;
 use crate::account::Profile;
@@ -52,7 +52,7 @@ pub(crate) async fn sign_in(app: &App, login: Login) -> Result<SignIn> {
 
 #[cfg(test)]
 mod tests {
-    use common::error::Kind;
+    use souk_types::ErrorKind;
 
     use super::*;
     use crate::testing::{PASSWORD, ana, start};
@@ -73,7 +73,7 @@ mod tests {
         {
             refusals.push(sign_in(&app, Login::new(email, password)).await.err().unwrap());
         }
-        assert!(refusals.iter().all(|error| error.kind() == Kind::Unauthenticated));
+        assert!(refusals.iter().all(|error| error.kind() == ErrorKind::Unauthenticated));
         assert!(refusals.windows(2).all(|pair| pair[0].detail() == pair[1].detail()));
         assert!(sign_in(&app, Login::new(" ANA@example.com", PASSWORD)).await.is_ok(), "but the address is normalised");
     }

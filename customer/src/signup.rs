@@ -1,11 +1,9 @@
 //! Signing up: for customers over HTTP, for admins by `souk admin`. That an address has one account is the store's
 //! unique index; nothing here could promise it.
 
-use common::auth::Role;
-use common::clock::Timestamp;
-use common::error::Result;
-use common::id::Id;
-use common::input::{Fields, Input};
+use souk_http::auth::Role;
+use souk_types::input::{Fields, Input};
+use souk_types::{Id, Result, Timestamp};
 
 use crate::App;
 use crate::account::{Account, Profile, email_taken, taken_if_duplicate};
@@ -81,7 +79,7 @@ mod tests {
     #[test]
     fn every_bad_field_is_named_and_nobody_picks_a_role() {
         let refused = |body| {
-            let error = common::input::from_json::<NewAccount>(body).err().unwrap();
+            let error = souk_types::input::from_json::<NewAccount>(body).err().unwrap();
             error.fields().iter().map(|bad| bad.field.clone()).collect::<Vec<_>>()
         };
         assert_eq!(refused(json!({})), ["email", "password"]);

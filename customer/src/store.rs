@@ -1,10 +1,8 @@
 //! Domain-named queries. No rule lives here.
 
-use common::clock::Timestamp;
-use common::contract::customer::CustomerId;
-use common::error::Result;
-use common::page::{Cursor, Limit, Page, Paging};
-use common::store::{Collection, Database, Document, Index};
+use souk_contract::customer::CustomerId;
+use souk_store::{Collection, Database, Document, Index};
+use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 
 use crate::account::{Account, Profile};
 use crate::email::Email;
@@ -80,7 +78,7 @@ impl Sessions {
 
     /// The sessions of a customer, the soonest to expire first; a hundred of them, which is more than anyone may have.
     pub(crate) async fn of(&self, customer: CustomerId) -> Result<Vec<Session>> {
-        let limit = Limit::try_from(Limit::MAX as u64).unwrap_or_default();
+        let limit = PageLimit::try_from(PageLimit::MAX as u64).unwrap_or_default();
         let page = self.collection.find(BY_CUSTOMER.find([customer.to_string()]).first(limit)).await?;
         Ok(page.items)
     }
@@ -114,7 +112,7 @@ impl Erasures {
 
     /// A page of those that are incomplete and due by now, the longest overdue first.
     pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Receipt>> {
-        let limit = Limit::try_from(Limit::MAX as u64).unwrap_or_default();
+        let limit = PageLimit::try_from(PageLimit::MAX as u64).unwrap_or_default();
         let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
         page.items.retain(|receipt| receipt.is_due(now));
         // The first that is not due yet ends the list.

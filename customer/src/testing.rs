@@ -1,7 +1,7 @@
 //! A service to test with, and Ana, who has an account there. Each test has a database of its own.
 
-use common::bus::Bus;
-use common::store::{Database, Durability};
+use souk_bus::Bus;
+use souk_store::{Database, Durability};
 use tempfile::TempDir;
 
 use crate::account::Profile;
@@ -27,7 +27,7 @@ pub(crate) async fn ana(app: &App) -> Profile {
 
 pub(crate) fn new_account(email: &str) -> NewAccount {
     let (email, password) = (email.parse().unwrap(), PASSWORD.parse().unwrap());
-    NewAccount { email, password, phone: None, role: common::auth::Role::Customer }
+    NewAccount { email, password, phone: None, role: souk_http::auth::Role::Customer }
 }
 
 pub(crate) const PASSWORD: &str = "correct horse";

@@ -1,5 +1,5 @@
 //! The key that signs access tokens, and the tokens. The key is made on the first start and kept in one file, as PEM
-//! that any tool reads; others get its public half over the bus. What a token says is in `common::auth`, which verifies
+//! that any tool reads; others get its public half over the bus. What a token says is in `souk_http::auth`, which verifies
 //! it.
 
 use std::fs::File;
@@ -10,11 +10,10 @@ use std::{error, fmt};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use common::auth::{Claims, ISSUER, Identity, TOKEN_LIFETIME, TOKEN_TYPE};
-use common::clock::Timestamp;
-use common::error::{Error, Result};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use souk_http::auth::{Claims, ISSUER, Identity, TOKEN_LIFETIME, TOKEN_TYPE};
+use souk_types::{Error, Result, Timestamp};
 
 /// An Ed25519 key pair.
 pub struct SigningKey {
@@ -188,11 +187,11 @@ impl error::Error for KeyError {
 
 #[cfg(test)]
 mod tests {
-    use common::auth::{Role, Verifier};
-    use common::bus::Bus;
-    use common::contract::customer::{GetKeys, Keys};
-    use common::error::Kind;
-    use common::id::Id;
+    use souk_bus::Bus;
+    use souk_contract::customer::{GetKeys, Keys};
+    use souk_http::auth::{Role, Verifier};
+    use souk_types::ErrorKind;
+    use souk_types::Id;
 
     use super::*;
 
@@ -262,7 +261,7 @@ mod tests {
         assert_eq!(verifier.verify(&key.mint(identity).unwrap()).await.unwrap(), identity);
         let other = SigningKey::ephemeral().unwrap().mint(identity).unwrap();
         let unknown = Verifier::by_url(url.parse().unwrap()).verify(&other).await.unwrap_err();
-        assert_eq!(unknown.kind(), Kind::Unavailable);
+        assert_eq!(unknown.kind(), ErrorKind::Unavailable);
     }
 
     #[tokio::test]
@@ -284,7 +283,7 @@ mod tests {
             let (mut header, mut claims) = (key.header.clone(), claims_of(somebody()));
             spoil(&mut header, &mut claims);
             let token = jsonwebtoken::encode(&header, &claims, &key.secret).unwrap();
-            assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), Kind::Unauthenticated, "{what}");
+            assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{what}");
         }
     }
 
@@ -302,7 +301,7 @@ mod tests {
         let good = key.mint(somebody()).unwrap();
         let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";
         for (what, token) in [("confused", confused), ("foreign", foreign), ("unsigned", unsigned)] {
-            assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), Kind::Unauthenticated, "{what}");
+            assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{what}");
         }
         assert!(verifier.verify(&good).await.is_ok());
     }

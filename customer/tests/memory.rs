@@ -1,8 +1,8 @@
 //! Hashing a password takes 19 MiB, and gives them back. A process of its own, because it looks at the whole process.
 #![cfg(target_os = "linux")]
 
-use common::store::{Database, Durability};
 use customer::admin;
+use souk_store::{Database, Durability};
 use tokio::task::JoinSet;
 
 /// Enough for everything but a hash that somebody held on to.

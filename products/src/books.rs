@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use common::auth::ClosedAccounts;
-use common::contract::customer::CustomerId;
-use common::contract::products::{ProductId, ReservationId};
-use common::contract::shopping::{Happened, OrderId};
-use common::error::Result;
-use common::store::Database;
+use souk_contract::customer::CustomerId;
+use souk_contract::products::{ProductId, ReservationId};
+use souk_contract::shopping::{Happened, OrderId};
+use souk_http::auth::ClosedAccounts;
+use souk_store::Database;
+use souk_types::Result;
 
 pub use crate::reservation::Claim;
 use crate::reservation::Reservation;

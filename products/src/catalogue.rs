@@ -1,11 +1,9 @@
 //! The catalogue as visitors and other services read it.
 
-use common::Text;
-use common::contract::products::{Offer, ProductId};
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
-use common::page::{Page, Paging};
 use serde::Deserialize;
+use souk_contract::products::{Offer, ProductId};
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Page, Paging, Result, Text};
 
 use crate::App;
 use crate::product::{Category, Product, ProductView};

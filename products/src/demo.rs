@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use common::error::Result;
 use include_dir::{Dir, include_dir};
+use souk_types::Result;
 
 use crate::import::{Format, Importer, Mapping, Upload};
 

@@ -1,10 +1,9 @@
 //! What admins do with the catalogue: offer, edit and withdraw products, and count their stock.
 
-use common::contract::products::ProductId;
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
-use common::store::Events;
-use common::{Money, Text};
+use souk_contract::products::ProductId;
+use souk_store::Events;
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Money, Result, Text};
 
 use crate::App;
 use crate::product::{Category, Details, Image, Product, ProductView};
@@ -145,8 +144,8 @@ fn version(fields: &mut Fields) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use common::input::from_json;
     use serde_json::json;
+    use souk_types::input::from_json;
 
     use super::*;
     use crate::product::tests::tea;

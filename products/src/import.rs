@@ -1,6 +1,6 @@
 //! A whole catalogue from a file: CSV or one JSON object a line. [`Mapping`] says how columns become fields, `rows` reads the
 //! file, and every row is held to the same rules as a product that an admin types. The file is imported in one commit as far as the store
-//! has room for that ([`common::store::Collection::change_all`]).
+//! has room for that ([`souk_store::Collection::change_all`]).
 
 mod limits;
 mod mapping;
@@ -9,14 +9,14 @@ mod rows;
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 
-use common::contract::products::ProductId;
-use common::error::{Error, FieldError, Result};
-use common::http::{drain, read_body_of};
-use common::input::{Fields, Input};
-use common::store::Database;
 use rocket::Request;
 use rocket::data::Data;
 use serde::Serialize;
+use souk_contract::products::ProductId;
+use souk_http::{drain, read_body_of};
+use souk_store::Database;
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, FieldError, Result};
 use tokio::sync::Mutex;
 
 pub use self::limits::Limits;

@@ -18,11 +18,10 @@ mod store;
 
 use std::sync::Arc;
 
-use common::auth::{ClosedAccounts, Verifier};
-use common::bus::Bus;
-use common::error::Result;
-use common::outbox;
-use common::store::Database;
+use souk_bus::Bus;
+use souk_http::auth::{ClosedAccounts, Verifier};
+use souk_store::{Database, outbox};
+use souk_types::Result;
 
 use self::import::Importer;
 pub use self::routes::routes;

@@ -1,11 +1,11 @@
 //! What other services ask and announce: the sibling of `routes`, calling the same functions.
 
-use common::bus::{Bus, Delivery};
-use common::contract::customer::CustomerDeleted;
-use common::contract::products::{
+use souk_bus::{Bus, Delivery};
+use souk_contract::customer::CustomerDeleted;
+use souk_contract::products::{
     Confirm, CustomerErased, Done, Explain, Explained, GetProducts, Products, Release, Reserve, Reserved, TakeBack,
 };
-use common::error::Error;
+use souk_types::Error;
 
 use crate::{App, catalogue, reservation};
 

@@ -1,11 +1,9 @@
 //! One product: what is offered of it and how many there are. Stock has rules of its own, in [`crate::stock`].
 
-use common::clock::Timestamp;
-use common::contract::products::{Item, Offer, ProductId};
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
-use common::{Money, Text};
 use serde::{Deserialize, Serialize};
+use souk_contract::products::{Item, Offer, ProductId};
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Money, Result, Text, Timestamp};
 
 use crate::stock::{Available, Stock};
 
@@ -209,8 +207,8 @@ impl Input for Details {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use common::input::from_json;
     use serde_json::json;
+    use souk_types::input::from_json;
 
     use super::*;
 

@@ -11,14 +11,11 @@ mod steps;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common::contract::products::{
-    HeldLine, Item, Line, ProductId, Release, Released, ReservationId, Reserve, Shortage,
-};
-use common::contract::shopping::{Happened, Kind, OrderId};
-use common::error::{Error, Result};
-use common::request_id::{self, RequestId};
-use common::{Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
+use souk_bus::request_context;
+use souk_contract::products::{HeldLine, Item, Line, ProductId, Release, Released, ReservationId, Reserve, Shortage};
+use souk_contract::shopping::{Happened, Kind, OrderId};
+use souk_types::{Error, Quantity, RequestId, Result, Timestamp};
 
 use crate::books::Claimed;
 
@@ -235,7 +232,7 @@ impl Reservation {
         if self.log.len() >= MOST_LINES {
             self.log.remove(MOST_LINES / 2);
         }
-        self.log.push(Done { at: Timestamp::now(), what: what.into(), request: request_id::current() });
+        self.log.push(Done { at: Timestamp::now(), what: what.into(), request: request_context::current() });
     }
 
     /// What was done with it, and to which products.

@@ -1,13 +1,5 @@
 //! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
 
-use common::Page;
-use common::auth::Identity;
-use common::contract::products::ProductId;
-use common::error::{Error, Result};
-use common::http::{Json, Query, in_long_requests, in_requests, refuse_data};
-use common::input::{Fields, Input};
-use common::problem::refuse;
-use common::telemetry::whoami;
 use rocket::data::{Data, FromData};
 use rocket::http::{ContentType, Status};
 use rocket::request::{FromRequest, Outcome, Request};
@@ -15,6 +7,12 @@ use rocket::response::status::{Created, NoContent};
 use rocket::serde::json::{Json as Answer, Value};
 use rocket::{Route, State, delete, get, patch, post, put, routes};
 use serde::Serialize;
+use souk_contract::products::ProductId;
+use souk_http::auth::Identity;
+use souk_http::telemetry::whoami;
+use souk_http::{Json, Param, Query, in_long_requests, in_requests, refuse, refuse_data};
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Page, Result};
 
 use crate::App;
 use crate::catalogue::{self, Listed, ListedInCategory};
@@ -57,8 +55,8 @@ impl<'r> FromRequest<'r> for Admin {
 }
 
 #[get("/")]
-async fn list(app: &State<App>, query: Query<Listed>) -> Result<Answer<Page<ProductView>>> {
-    catalogue::list(app, query.0).await.map(Answer)
+async fn list(app: &State<App>, query: Query<Listed>) -> souk_http::Result<Answer<Page<ProductView>>> {
+    Ok(Answer(catalogue::list(app, query.0).await?))
 }
 
 /// One category in the list of them.
@@ -69,26 +67,30 @@ struct CategoryView {
 }
 
 #[get("/categories")]
-async fn categories(app: &State<App>) -> Result<Answer<Page<CategoryView>>> {
+async fn categories(app: &State<App>) -> souk_http::Result<Answer<Page<CategoryView>>> {
     let categories = app.products.categories().await?;
     let views = categories.into_iter().map(|(name, products)| CategoryView { name, products });
     Ok(Answer(Page::whole(views.collect())))
 }
 
 #[get("/category/<name>")]
-async fn category(app: &State<App>, name: String, query: Query<ListedInCategory>) -> Result<Answer<Page<ProductView>>> {
+async fn category(
+    app: &State<App>,
+    name: String,
+    query: Query<ListedInCategory>,
+) -> souk_http::Result<Answer<Page<ProductView>>> {
     let first = query.0.0.paging.after.is_none();
     let category = name.try_into().map_err(|_| Error::not_found("category"))?;
     let page = catalogue::list(app, Listed { category: Some(category), ..query.0.0 }).await?;
     if first && page.items.is_empty() {
-        return Err(Error::not_found("category"));
+        return Err(Error::not_found("category").into());
     }
     Ok(Answer(page))
 }
 
 #[get("/<id>")]
-async fn product(app: &State<App>, id: ProductId) -> Result<Answer<ProductView>> {
-    catalogue::get(app, id).await.map(Answer)
+async fn product(app: &State<App>, id: Param<ProductId>) -> souk_http::Result<Answer<ProductView>> {
+    Ok(Answer(catalogue::get(app, id.0).await?))
 }
 
 /// The body of `POST /ids`.
@@ -105,12 +107,16 @@ impl Input for Ids {
 }
 
 #[post("/ids", data = "<ids>")]
-async fn by_ids(app: &State<App>, ids: Json<Ids>) -> Result<Answer<Page<ProductView>>> {
-    catalogue::get_many(app, &ids.0.0).await.map(Page::whole).map(Answer)
+async fn by_ids(app: &State<App>, ids: Json<Ids>) -> souk_http::Result<Answer<Page<ProductView>>> {
+    Ok(Answer(Page::whole(catalogue::get_many(app, &ids.0.0).await?)))
 }
 
 #[post("/", data = "<new>")]
-async fn add(app: &State<App>, _admin: Admin, new: Json<NewProduct>) -> Result<Created<Answer<ProductView>>> {
+async fn add(
+    app: &State<App>,
+    _admin: Admin,
+    new: Json<NewProduct>,
+) -> souk_http::Result<Created<Answer<ProductView>>> {
     let product = edit::add(app, new.0).await?;
     Ok(Created::new(format!("/products/{}", product.id())).body(Answer(product)))
 }
@@ -119,31 +125,42 @@ async fn add(app: &State<App>, _admin: Admin, new: Json<NewProduct>) -> Result<C
 async fn replace(
     app: &State<App>,
     _admin: Admin,
-    id: ProductId,
+    id: Param<ProductId>,
     replacement: Json<Replacement>,
-) -> Result<Answer<ProductView>> {
-    edit::replace(app, id, replacement.0).await.map(Answer)
+) -> souk_http::Result<Answer<ProductView>> {
+    Ok(Answer(edit::replace(app, id.0, replacement.0).await?))
 }
 
 #[patch("/<id>", data = "<changes>")]
-async fn change(app: &State<App>, _admin: Admin, id: ProductId, changes: Json<Changes>) -> Result<Answer<ProductView>> {
-    edit::change(app, id, changes.0).await.map(Answer)
+async fn change(
+    app: &State<App>,
+    _admin: Admin,
+    id: Param<ProductId>,
+    changes: Json<Changes>,
+) -> souk_http::Result<Answer<ProductView>> {
+    Ok(Answer(edit::change(app, id.0, changes.0).await?))
 }
 
 #[delete("/<id>")]
-async fn withdraw(app: &State<App>, _admin: Admin, id: ProductId) -> Result<NoContent> {
-    edit::withdraw(app, id).await.map(|()| NoContent)
+async fn withdraw(app: &State<App>, _admin: Admin, id: Param<ProductId>) -> souk_http::Result<NoContent> {
+    edit::withdraw(app, id.0).await?;
+    Ok(NoContent)
 }
 
 // `/images/stock` could be either; a picture it is.
 #[get("/<id>/stock", rank = 2)]
-async fn books(app: &State<App>, _admin: Admin, id: ProductId) -> Result<Answer<Books>> {
-    edit::books(app, id).await.map(Answer)
+async fn books(app: &State<App>, _admin: Admin, id: Param<ProductId>) -> souk_http::Result<Answer<Books>> {
+    Ok(Answer(edit::books(app, id.0).await?))
 }
 
 #[put("/<id>/stock", data = "<restock>")]
-async fn restock(app: &State<App>, _admin: Admin, id: ProductId, restock: Json<Restock>) -> Result<Answer<Books>> {
-    edit::restock(app, id, restock.0.0).await.map(Answer)
+async fn restock(
+    app: &State<App>,
+    _admin: Admin,
+    id: Param<ProductId>,
+    restock: Json<Restock>,
+) -> souk_http::Result<Answer<Books>> {
+    Ok(Answer(edit::restock(app, id.0, restock.0.0).await?))
 }
 
 /// A file of an admin, and how its columns become products.
@@ -178,12 +195,12 @@ fn succeeded<T>(outcome: Outcome<T, Error>) -> Result<T> {
 }
 
 #[post("/import", data = "<catalogue>")]
-async fn upload(app: &State<App>, catalogue: Catalogue) -> Result<Answer<Report>> {
-    app.importer.import(catalogue.mapping, catalogue.upload).await.map(Answer)
+async fn upload(app: &State<App>, catalogue: Catalogue) -> souk_http::Result<Answer<Report>> {
+    Ok(Answer(app.importer.import(catalogue.mapping, catalogue.upload).await?))
 }
 
 #[get("/images/<name>")]
-fn image(name: &str) -> Result<(Status, (ContentType, &'static [u8]))> {
+fn image(name: &str) -> souk_http::Result<(Status, (ContentType, &'static [u8]))> {
     let picture = demo::picture(name).ok_or_else(|| Error::not_found("picture"))?;
     Ok((Status::Ok, (ContentType::SVG, picture)))
 }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use common::Quantity;
-use common::contract::products::ReservationId;
-use common::input::{Fields, Input};
-use common::mutant::Mutant;
 use serde::{Deserialize, Serialize};
+use souk_contract::products::ReservationId;
+use souk_types::Quantity;
+use souk_types::input::{Fields, Input};
+use souk_types::mutant::Mutant;
 
 /// The stock of one product.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,9 @@
 //! Domain-named queries. No rule lives here.
 
-use common::clock::Timestamp;
-use common::contract::products::{ProductId, ReservationId};
-use common::contract::shopping::OrderId;
-use common::error::Result;
-use common::page::{Cursor, Limit, Page, Paging};
-use common::store::{Collection, Database, Direction, Document, Find, Index};
+use souk_contract::products::{ProductId, ReservationId};
+use souk_contract::shopping::OrderId;
+use souk_store::{Collection, Database, Direction, Document, Find, Index};
+use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 
 use crate::catalogue::Sort;
 use crate::product::{ImportKey, Product};
@@ -96,7 +94,7 @@ impl Reservations {
 
     /// A page of those that the sweeper must look at by now, the longest overdue first.
     pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Reservation>> {
-        let limit = Limit::try_from(100).unwrap_or_default();
+        let limit = PageLimit::try_from(100).unwrap_or_default();
         let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
         page.items.retain(|reservation| reservation.is_due(now));
         // The first that is not due yet ends the list.

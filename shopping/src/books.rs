@@ -3,13 +3,12 @@
 
 use std::collections::HashSet;
 
-use common::Money;
-use common::auth::ClosedAccounts;
-use common::contract::customer::CustomerId;
-use common::contract::products::{Line, ReservationId};
-use common::contract::shopping::{Happened, OrderConfirmed, OrderId};
-use common::error::Result;
-use common::store::Database;
+use souk_contract::customer::CustomerId;
+use souk_contract::products::{Line, ReservationId};
+use souk_contract::shopping::{Happened, OrderConfirmed, OrderId};
+use souk_http::auth::ClosedAccounts;
+use souk_store::Database;
+use souk_types::{Money, Result};
 
 use crate::order::{Order, Status};
 use crate::payment::demo::{Bank, DemoPayment};

@@ -3,13 +3,11 @@
 
 use std::collections::HashMap;
 
-use common::contract::customer::CustomerId;
-use common::contract::products::{Item, Offer, ProductId};
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
-use common::money::Currency;
-use common::{Money, Quantity};
 use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_contract::products::{Item, Offer, ProductId};
+use souk_types::input::{Fields, Input};
+use souk_types::{Currency, Error, Money, Quantity, Result};
 
 use crate::App;
 use crate::guest::{self, Guest};

@@ -11,10 +11,10 @@ mod sweep;
 
 use std::time::Duration;
 
-use common::contract::customer::CustomerId;
-use common::contract::shopping::{Kind, OrderCancelled, OrderId};
-use common::error::{Error, Result};
-use common::store::Events;
+use souk_contract::customer::CustomerId;
+use souk_contract::shopping::{Kind, OrderCancelled, OrderId};
+use souk_store::Events;
+use souk_types::{Error, Result};
 use tokio::time::Instant;
 
 pub(crate) use self::steps::carry_on;

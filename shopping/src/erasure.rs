@@ -1,11 +1,10 @@
 //! What `shopping` does when an account is deleted: cart and wishlist go, orders stay without the person in them, and `customer` hears
 //! that it is done.
 
-use common::bus::Delivery;
-use common::contract::customer::{CustomerDeleted, CustomerId};
-use common::contract::shopping::CustomerErased;
-use common::error::Result;
-use common::page::Paging;
+use souk_bus::Delivery;
+use souk_contract::customer::{CustomerDeleted, CustomerId};
+use souk_contract::shopping::CustomerErased;
+use souk_types::{Paging, Result};
 
 use crate::{App, guest};
 

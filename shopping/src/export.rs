@@ -1,9 +1,8 @@
 //! All that `shopping` keeps about a customer, for their own eyes. It is shown as it is kept, so that nobody has to be asked for it; orders
 //! are as `GET /order/{id}` shows them.
 
-use common::contract::shopping::{CartLine, CustomerExport, ExportCustomer};
-use common::error::{Error, Result};
-use common::page::{Limit, Paging};
+use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
+use souk_types::{Error, PageLimit, Paging, Result};
 
 use crate::{App, order};
 
@@ -21,9 +20,9 @@ pub(crate) async fn page(app: &App, request: ExportCustomer) -> Result<CustomerE
         cart = Some(kept.lines().iter().map(line).collect());
         wishlist = Some(app.wishlists.0.get(customer).await?.unwrap_or_default().seen().to_vec());
     }
-    let limit = Limit::try_from(ORDERS).map_err(Error::internal)?;
+    let limit = PageLimit::try_from(ORDERS).map_err(Error::internal)?;
     let orders = order::list(app, customer, Paging { after, limit }).await?;
     let shown = orders.items.iter().map(serde_json::to_value).collect::<serde_json::Result<_>>();
-    let orders = common::Page { items: shown.map_err(Error::internal)?, next: orders.next };
+    let orders = souk_types::Page { items: shown.map_err(Error::internal)?, next: orders.next };
     Ok(CustomerExport { cart, wishlist, orders })
 }

@@ -6,13 +6,12 @@ pub(crate) mod token;
 
 use std::time::Duration;
 
-use common::contract::customer::CustomerId;
-use common::contract::products::Item;
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
-use common::sweep;
-use common::{Id, Kind, Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_contract::products::Item;
+use souk_store::sweep;
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, ErrorKind, Id, Quantity, Result, Timestamp};
 
 use crate::App;
 use crate::cart::{self, Cart, CartView, Owner};
@@ -139,7 +138,7 @@ fn take_in(cart: &mut Cart, guests: &Cart) -> Result<Vec<LeftOut>> {
         match cart.add(product.clone(), fits) {
             Ok(()) => {}
             Err(error) if error.code() == "currency-mixed" => leave(fits, Reason::CurrencyMixed),
-            Err(error) if error.kind() == Kind::Conflict => leave(fits, Reason::CartFull),
+            Err(error) if error.kind() == ErrorKind::Conflict => leave(fits, Reason::CartFull),
             Err(error) => return Err(error),
         }
     }
@@ -212,7 +211,7 @@ pub(crate) struct Merged {
 /// another's, `validation` for what is no guest's token, or no longer.
 pub(crate) async fn merge(app: &App, customer: CustomerId, merge: Merge) -> Result<Merged> {
     let refused = |error: Error| match error.kind() {
-        Kind::Unauthenticated => Error::invalid_field("guest", "is not the token of a guest, or no longer"),
+        ErrorKind::Unauthenticated => Error::invalid_field("guest", "is not the token of a guest, or no longer"),
         _ => error,
     };
     let guest = app.guest_tokens.verify(&merge.guest).await.map_err(refused)?;
@@ -290,13 +289,13 @@ async fn sweep_once(app: &App, now: Timestamp) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use common::Money;
-    use common::auth::Verifier;
-    use common::bus::Bus;
-    use common::contract::products::ProductId;
-    use common::money::Currency;
-    use common::store::{Database, Durability};
     use rocket::futures::future::join_all;
+    use souk_bus::Bus;
+    use souk_contract::products::ProductId;
+    use souk_http::auth::Verifier;
+    use souk_store::{Database, Durability};
+    use souk_types::Currency;
+    use souk_types::Money;
     use tempfile::TempDir;
 
     use super::*;

@@ -3,10 +3,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Result};
 
 use crate::payment::Means;
 

@@ -24,12 +24,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::auth::{ClosedAccounts, Verifier};
-use common::bus::Bus;
-use common::contract::products::{GetProducts, Offer, ProductId};
-use common::error::Result;
-use common::outbox;
-use common::store::Database;
+use souk_bus::Bus;
+use souk_contract::products::{GetProducts, Offer, ProductId};
+use souk_http::auth::{ClosedAccounts, Verifier};
+use souk_store::{Database, outbox};
+use souk_types::Result;
 
 use self::guest::token::Tokens;
 pub use self::options::Options;

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use common::auth::Verifier;
-use common::config::Environment;
-use common::service;
 use shopping::{App, Options, routes};
+use souk_http::auth::Verifier;
+use souk_http::config::Environment;
+use souk_http::service;
 
 fn main() -> ExitCode {
     let mut environment = Environment::of_process();

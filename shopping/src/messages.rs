@@ -1,8 +1,8 @@
 //! What other services ask and announce: the sibling of `routes`.
 
-use common::bus::Delivery;
-use common::contract::customer::CustomerDeleted;
-use common::contract::shopping::{CustomerErased, ExportCustomer, OrderCancelled, OrderConfirmed};
+use souk_bus::Delivery;
+use souk_contract::customer::CustomerDeleted;
+use souk_contract::shopping::{CustomerErased, ExportCustomer, OrderCancelled, OrderConfirmed};
 
 use crate::{App, erasure, export};
 

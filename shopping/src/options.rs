@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use common::config::Environment;
+use souk_http::config::Environment;
 
 use crate::payment::{self, Method, stripe};
 

@@ -8,13 +8,11 @@ mod tests;
 
 use std::time::Duration;
 
-use common::contract::customer::CustomerId;
-use common::contract::products::{HeldLine, Item, Line, ReservationId};
-use common::contract::shopping::{Happened, Kind, OrderId};
-use common::error::{Error, Result};
-use common::page::{Page, Paging};
-use common::{Money, Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_contract::products::{HeldLine, Item, Line, ReservationId};
+use souk_contract::shopping::{Happened, Kind, OrderId};
+use souk_types::{Error, Money, Page, Paging, Quantity, Result, Timestamp};
 
 pub(crate) use self::history::Entry;
 use self::history::Journal;

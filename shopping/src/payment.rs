@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use common::contract::shopping::OrderId;
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
-use common::store::Database;
-use common::{Money, Timestamp};
 use serde::{Deserialize, Serialize};
+use souk_contract::shopping::OrderId;
+use souk_store::Database;
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Money, Result, Timestamp};
 
 use self::demo::{Bank, DemoToken};
 use self::stripe::{PaymentMethod, Stripe};
@@ -335,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_a_client_may_ask_for() {
-        let read = |json: serde_json::Value| common::input::from_json::<Means>(json);
+        let read = |json: serde_json::Value| souk_types::input::from_json::<Means>(json);
         let good = read(serde_json::json!({"method": "demo", "token": "demo_review"})).unwrap();
         assert_eq!(good, Means::Demo { token: DemoToken::Review });
         assert!(read(serde_json::json!({"method": "stripe"})).unwrap().pays_by_itself());

@@ -1,21 +1,18 @@
 //! HTTP in, one call, HTTP out. The routes are documented in `docs/api.md`.
 
-use common::auth::{self, Identity};
-use common::contract::customer::CustomerId;
-use common::contract::products::ProductId;
-use common::contract::shopping::OrderId;
-use common::error::{Error, Result};
-use common::http::{self, Json, Query, in_requests};
-use common::page::Paging;
-use common::problem::refuse;
-use common::telemetry::whoami;
-use common::{Page, Timestamp};
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::{Created, NoContent};
 use rocket::response::{self, Responder};
 use rocket::serde::json::{Json as Answer, Value};
 use rocket::{Data, Route, State, delete, get, post, put, routes};
+use souk_contract::customer::CustomerId;
+use souk_contract::products::ProductId;
+use souk_contract::shopping::OrderId;
+use souk_http::auth::{self, Identity};
+use souk_http::telemetry::whoami;
+use souk_http::{Json, Param, Problem, Query, in_requests, refuse};
+use souk_types::{Error, Page, Paging, Result, Timestamp};
 
 use crate::App;
 use crate::cart::{self, Addition, CartView, Owner, Setting};
@@ -116,58 +113,69 @@ impl<'r> FromRequest<'r> for Holder {
 }
 
 #[post("/guest", data = "<_nothing>")]
-async fn become_guest(app: &State<App>, _nothing: Json<()>) -> Result<(Status, Answer<Welcome>)> {
+async fn become_guest(app: &State<App>, _nothing: Json<()>) -> souk_http::Result<(Status, Answer<Welcome>)> {
     Ok((Status::Created, Answer(guest::welcome(app).await?)))
 }
 
 #[get("/cart")]
-async fn see_cart(app: &State<App>, holder: Holder) -> Result<Answer<CartView>> {
-    cart::view(app, holder.0).await.map(Answer)
+async fn see_cart(app: &State<App>, holder: Holder) -> souk_http::Result<Answer<CartView>> {
+    Ok(Answer(cart::view(app, holder.0).await?))
 }
 
 #[post("/cart", data = "<addition>")]
-async fn add_to_cart(app: &State<App>, holder: Holder, addition: Json<Addition>) -> Result<Answer<CartView>> {
-    cart::add(app, holder.0, addition.0).await.map(Answer)
+async fn add_to_cart(
+    app: &State<App>,
+    holder: Holder,
+    addition: Json<Addition>,
+) -> souk_http::Result<Answer<CartView>> {
+    Ok(Answer(cart::add(app, holder.0, addition.0).await?))
 }
 
 #[put("/cart/<product_id>", data = "<setting>")]
 async fn set_in_cart(
     app: &State<App>,
     holder: Holder,
-    product_id: ProductId,
+    product_id: Param<ProductId>,
     setting: Json<Setting>,
-) -> Result<Answer<CartView>> {
-    cart::set(app, holder.0, product_id, setting.0.0).await.map(Answer)
+) -> souk_http::Result<Answer<CartView>> {
+    Ok(Answer(cart::set(app, holder.0, product_id.0, setting.0.0).await?))
 }
 
 #[delete("/cart/<product_id>")]
-async fn remove_from_cart(app: &State<App>, holder: Holder, product_id: ProductId) -> Result<NoContent> {
-    cart::remove(app, holder.0, product_id).await.map(|()| NoContent)
+async fn remove_from_cart(
+    app: &State<App>,
+    holder: Holder,
+    product_id: Param<ProductId>,
+) -> souk_http::Result<NoContent> {
+    cart::remove(app, holder.0, product_id.0).await?;
+    Ok(NoContent)
 }
 
 #[delete("/cart")]
-async fn empty_cart(app: &State<App>, holder: Holder) -> Result<NoContent> {
-    cart::clear(app, holder.0).await.map(|()| NoContent)
+async fn empty_cart(app: &State<App>, holder: Holder) -> souk_http::Result<NoContent> {
+    cart::clear(app, holder.0).await?;
+    Ok(NoContent)
 }
 
 #[post("/cart/merge", data = "<merge>")]
-async fn merge_cart(app: &State<App>, shopper: Shopper, merge: Json<Merge>) -> Result<Answer<Merged>> {
-    guest::merge(app, shopper.id(), merge.0).await.map(Answer)
+async fn merge_cart(app: &State<App>, shopper: Shopper, merge: Json<Merge>) -> souk_http::Result<Answer<Merged>> {
+    Ok(Answer(guest::merge(app, shopper.id(), merge.0).await?))
 }
 
 #[get("/wishlist")]
-async fn see_wishlist(app: &State<App>, shopper: Shopper) -> Result<Answer<WishlistView>> {
-    wishlist::view(app, shopper.id()).await.map(Answer)
+async fn see_wishlist(app: &State<App>, shopper: Shopper) -> souk_http::Result<Answer<WishlistView>> {
+    Ok(Answer(wishlist::view(app, shopper.id()).await?))
 }
 
 #[post("/wishlist", data = "<wished>")]
-async fn wish(app: &State<App>, shopper: Shopper, wished: Json<Wished>) -> Result<Answer<WishlistView>> {
-    wishlist::add(app, shopper.id(), wished.0).await.map(Answer)
+async fn wish(app: &State<App>, shopper: Shopper, wished: Json<Wished>) -> souk_http::Result<Answer<WishlistView>> {
+    Ok(Answer(wishlist::add(app, shopper.id(), wished.0).await?))
 }
 
 #[delete("/wishlist/<product_id>")]
-async fn unwish(app: &State<App>, shopper: Shopper, product_id: ProductId) -> Result<NoContent> {
-    wishlist::remove(app, shopper.id(), product_id).await.map(|()| NoContent)
+async fn unwish(app: &State<App>, shopper: Shopper, product_id: Param<ProductId>) -> souk_http::Result<NoContent> {
+    wishlist::remove(app, shopper.id(), product_id.0).await?;
+    Ok(NoContent)
 }
 
 #[rocket::async_trait]
@@ -175,7 +183,7 @@ impl<'r> FromRequest<'r> for IdempotencyKey {
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let given = http::header(request, "Idempotency-Key");
+        let given = souk_http::header(request, "Idempotency-Key");
         let missing = || Error::malformed("Send an Idempotency-Key: a name of your own for this order.");
         match given.and_then(|given| given.ok_or_else(missing)).and_then(str::parse) {
             Ok(key) => Outcome::Success(key),
@@ -194,7 +202,7 @@ impl<'r> Responder<'r, 'static> for OrderAnswer {
             let status = if order.is_under_way() { Status::Accepted } else { Status::Created };
             (status, Created::new(format!("/shopping/order/{}", order.id())).body(Answer(order)))
         };
-        let mut answer = outcome.map(created).respond_to(request)?;
+        let mut answer = outcome.map(created).map_err(Problem).respond_to(request)?;
         if replayed {
             answer.set_raw_header("Idempotent-Replayed", "true");
         }
@@ -208,56 +216,65 @@ async fn place_order(
     shopper: Shopper,
     key: IdempotencyKey,
     wanted: Json<Wanted>,
-) -> Result<OrderAnswer> {
+) -> souk_http::Result<OrderAnswer> {
     let checkout = Checkout { payment: app.payments.choose(wanted.0.payment)? };
-    checkout::place(app, shopper.id(), key, checkout).await.map(OrderAnswer)
+    Ok(OrderAnswer(checkout::place(app, shopper.id(), key, checkout).await?))
 }
 
 #[get("/orders")]
-async fn see_orders(app: &State<App>, shopper: Shopper, paging: Query<Paging>) -> Result<Answer<Page<OrderView>>> {
-    order::list(app, shopper.id(), paging.0).await.map(Answer)
+async fn see_orders(
+    app: &State<App>,
+    shopper: Shopper,
+    paging: Query<Paging>,
+) -> souk_http::Result<Answer<Page<OrderView>>> {
+    Ok(Answer(order::list(app, shopper.id(), paging.0).await?))
 }
 
 #[get("/order/<id>")]
-async fn see_order(app: &State<App>, shopper: Shopper, id: OrderId) -> Result<Answer<OrderView>> {
-    order::get(app, shopper.id(), id).await.map(Answer)
+async fn see_order(app: &State<App>, shopper: Shopper, id: Param<OrderId>) -> souk_http::Result<Answer<OrderView>> {
+    Ok(Answer(order::get(app, shopper.id(), id.0).await?))
 }
 
 #[post("/order/<id>/cancel", data = "<_nothing>")]
 async fn cancel_order(
     app: &State<App>,
     shopper: Shopper,
-    id: OrderId,
+    id: Param<OrderId>,
     _nothing: Json<()>,
-) -> Result<Answer<OrderView>> {
-    match shopper.0.require_admin() {
-        Ok(_) => checkout::cancel_for_shop(app, id).await,
-        Err(_) => checkout::cancel(app, shopper.id(), id).await,
-    }
-    .map(Answer)
+) -> souk_http::Result<Answer<OrderView>> {
+    let cancelled = match shopper.0.require_admin() {
+        Ok(_) => checkout::cancel_for_shop(app, id.0).await?,
+        Err(_) => checkout::cancel(app, shopper.id(), id.0).await?,
+    };
+    Ok(Answer(cancelled))
 }
 
 #[post("/order/<id>/capture", data = "<_nothing>")]
 async fn capture_payment(
     app: &State<App>,
     shopper: Shopper,
-    id: OrderId,
+    id: Param<OrderId>,
     _nothing: Json<()>,
-) -> Result<Answer<OrderView>> {
+) -> souk_http::Result<Answer<OrderView>> {
     shopper.0.require_admin()?;
-    checkout::capture(app, id).await.map(Answer)
+    Ok(Answer(checkout::capture(app, id.0).await?))
 }
 
 #[post("/order/<id>/ship", data = "<_nothing>")]
-async fn ship_order(app: &State<App>, shopper: Shopper, id: OrderId, _nothing: Json<()>) -> Result<Answer<OrderView>> {
+async fn ship_order(
+    app: &State<App>,
+    shopper: Shopper,
+    id: Param<OrderId>,
+    _nothing: Json<()>,
+) -> souk_http::Result<Answer<OrderView>> {
     shopper.0.require_admin()?;
-    checkout::ship(app, id).await.map(Answer)
+    Ok(Answer(checkout::ship(app, id.0).await?))
 }
 
 #[get("/order/<id>/timeline")]
-async fn explain_order(app: &State<App>, shopper: Shopper, id: OrderId) -> Result<Answer<Timeline>> {
+async fn explain_order(app: &State<App>, shopper: Shopper, id: Param<OrderId>) -> souk_http::Result<Answer<Timeline>> {
     shopper.0.require_admin()?;
-    timeline::explain(app, id).await.map(Answer)
+    Ok(Answer(timeline::explain(app, id.0).await?))
 }
 
 /// Whether a notice is Stripe's.
@@ -268,7 +285,7 @@ impl<'r> FromRequest<'r> for Signature {
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        match http::header(request, "Stripe-Signature") {
+        match souk_http::header(request, "Stripe-Signature") {
             Ok(Some(signature)) => Outcome::Success(Self(signature.to_owned())),
             Ok(None) => refuse(request, Error::malformed("The notice is not signed.")),
             Err(error) => refuse(request, error),
@@ -277,9 +294,9 @@ impl<'r> FromRequest<'r> for Signature {
 }
 
 #[post("/payment/webhook", data = "<body>")]
-async fn hear_of_payment(app: &State<App>, signature: Signature, body: Data<'_>) -> Result<NoContent> {
-    let Some(stripe) = &app.payments.stripe else { return Err(Error::not_found("route")) };
-    let body = http::read_body(body, webhook::MAX_BODY).await?;
+async fn hear_of_payment(app: &State<App>, signature: Signature, body: Data<'_>) -> souk_http::Result<NoContent> {
+    let Some(stripe) = &app.payments.stripe else { return Err(Error::not_found("route").into()) };
+    let body = souk_http::read_body(body, webhook::MAX_BODY).await?;
     if let Some(notice) = stripe.webhook().open(&signature.0, &body, Timestamp::now())? {
         checkout::notice(app, notice).await?;
     }

@@ -1,11 +1,9 @@
 //! Domain-named queries. No rule lives here.
 
-use common::Timestamp;
-use common::contract::customer::CustomerId;
-use common::contract::shopping::OrderId;
-use common::error::Result;
-use common::page::{Cursor, Limit, Page, Paging};
-use common::store::{Collection, Database, Direction, Document, Index};
+use souk_contract::customer::CustomerId;
+use souk_contract::shopping::OrderId;
+use souk_store::{Collection, Database, Direction, Document, Index};
+use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 
 use crate::cart::Cart;
 use crate::guest::token::GuestKey;
@@ -74,7 +72,7 @@ impl GuestCarts {
 
     /// A page of those that are over by now, the oldest first.
     pub(crate) async fn over(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<GuestCart>> {
-        let limit = Limit::try_from(100).unwrap_or_default();
+        let limit = PageLimit::try_from(100).unwrap_or_default();
         let mut page = self.0.find(BY_EXPIRY.all().page(Paging { after, limit })).await?;
         page.items.retain(|cart| cart.is_over(now));
         // The first that is not over yet ends the list.
@@ -116,7 +114,7 @@ impl Orders {
 
     /// A page of those that the sweeper must look at by now, the longest overdue first.
     pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Order>> {
-        let limit = Limit::try_from(100).unwrap_or_default();
+        let limit = PageLimit::try_from(100).unwrap_or_default();
         let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
         page.items.retain(|order| order.is_due(now));
         // The first that is not due yet ends the list.

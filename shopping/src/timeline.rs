@@ -1,10 +1,10 @@
 //! One order on one line of time, across the services: its states, the calls, payments, events and retries that led to them, and
 //! what was done with its stock. For admins, and for an operator with `souk order`.
 
-use common::contract::products::Explain;
-use common::contract::shopping::{Happened, OrderId};
-use common::error::Result;
 use serde::Serialize;
+use souk_contract::products::Explain;
+use souk_contract::shopping::{Happened, OrderId};
+use souk_types::Result;
 
 use crate::App;
 use crate::order::{self, OrderView};

@@ -1,11 +1,10 @@
 //! The wishlist of a customer: products without quantities, oldest first.
 
-use common::contract::customer::CustomerId;
-use common::contract::products::{Item, ProductId};
-use common::error::{Error, Result};
-use common::input::{Fields, Input};
-use common::page::Page;
 use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_contract::products::{Item, ProductId};
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Page, Result};
 
 use crate::App;
 use crate::cart::Status;
@@ -114,8 +113,8 @@ pub async fn remove(app: &App, customer: CustomerId, product: ProductId) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use common::Money;
-    use common::money::Currency;
+    use souk_types::Currency;
+    use souk_types::Money;
 
     use super::*;
 

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use common::store::Database;
 use customer::{Email, Password, admin};
+use souk_store::Database;
 
 use crate::data;
 use crate::options::{Admin, Customers};
@@ -73,7 +73,7 @@ async fn create_in(
     Ok(())
 }
 
-fn text(error: common::Error) -> String {
+fn text(error: souk_types::Error) -> String {
     error.for_operator()
 }
 

@@ -10,9 +10,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::bus::{AmqpOptions, Counted, DeadLetters};
-use common::contract;
-use common::contract::customer::CustomerId;
+use souk_bus::{AmqpOptions, Counted, DeadLetters};
+use souk_contract::customer::CustomerId;
 
 use self::check::{Read, Told};
 pub(crate) use self::erased::Erased;
@@ -144,12 +143,12 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rea
 }
 
 async fn count(broker: AmqpOptions) -> Result<Counted, String> {
-    let letters = DeadLetters::open(broker, contract::EVENTS).await.map_err(text)?;
+    let letters = DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(text)?;
     let counted = letters.count().await;
     letters.close().await;
     counted.map_err(text)
 }
 
-fn text(error: common::Error) -> String {
+fn text(error: souk_types::Error) -> String {
     error.for_operator()
 }

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use common::contract::customer::CustomerId;
-use common::contract::shopping::{OrderConfirmed, OrderId};
-use common::signal::told_to_stop;
-use common::store::{Copied, Snapshot};
 use rocket::tokio::sync::mpsc::Receiver;
+use souk_contract::customer::CustomerId;
+use souk_contract::shopping::{OrderConfirmed, OrderId};
+use souk_http::signal::told_to_stop;
+use souk_store::{Copied, Snapshot};
 use tempfile::TempDir;
 
 use crate::data;
@@ -284,6 +284,6 @@ fn unwritable(place: &Path, error: &std::io::Error) -> String {
     format!("{} cannot be written: {error}", place.display())
 }
 
-fn text(error: common::Error) -> String {
+fn text(error: souk_types::Error) -> String {
     error.for_operator()
 }

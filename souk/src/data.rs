@@ -4,8 +4,8 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use common::store::{Database, Durability};
 use customer::SigningKey;
+use souk_store::{Database, Durability};
 use tempfile::TempDir;
 
 /// The file that whoever works with a directory has locked.
@@ -56,7 +56,7 @@ pub(crate) fn beside(directory: &Path, service: &'static str) -> Result<Database
 fn open(
     directory: &Path,
     service: &str,
-    opened: impl FnOnce(&Path) -> common::error::Result<Database>,
+    opened: impl FnOnce(&Path) -> souk_types::Result<Database>,
 ) -> Result<Database, String> {
     let file = directory.join(format!("{service}.db"));
     keep_to_owner(&file).map_err(|error| format!("{} cannot be opened: {error}", file.display()))?;

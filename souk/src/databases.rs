@@ -1,6 +1,6 @@
 //! The databases of a shop, for commands that look at all of them: a one-process shop's files, or a fleet's on MongoDB.
 
-use common::store::Database;
+use souk_store::Database;
 
 use crate::data;
 use crate::options::Books;

@@ -1,5 +1,5 @@
 //! `souk dlq`: what an operator does with a fleet's dead letters. It talks to the broker alone, so it works whether the services
-//! run or not. How letters are taken and given back is in `common/src/bus/amqp/dead.rs`; here is how they look at a terminal.
+//! run or not. How letters are taken and given back is in `common/bus/src/amqp/dead.rs`; here is how they look at a terminal.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use common::Timestamp;
-use common::bus::{AmqpOptions, DeadLetter, DeadLetters, Selection};
-use common::contract;
 use serde_json::{Value, json};
+use souk_bus::{AmqpOptions, DeadLetter, DeadLetters, Selection};
+use souk_types::Timestamp;
 
 use crate::options::Dlq;
 
@@ -29,10 +28,10 @@ pub(crate) async fn run(command: Dlq) -> Result<(), String> {
 }
 
 async fn open(broker: AmqpOptions) -> Result<DeadLetters, String> {
-    DeadLetters::open(broker, contract::EVENTS).await.map_err(text)
+    DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(text)
 }
 
-fn text(error: common::Error) -> String {
+fn text(error: souk_types::Error) -> String {
     error.for_operator()
 }
 

@@ -1,15 +1,14 @@
 //! `GET /`: one plain page that tells a person what runs here and what to try first. A client that asks for JSON gets
 //! the same as JSON.
 
-use common::error::Result;
-use common::http::in_requests;
-use common::page::{Limit, Paging};
 use products::catalogue::{self, Listed, Sort};
 use products::product::ProductView;
 use rocket::http::{Accept, MediaType};
 use rocket::response::content::RawHtml;
 use rocket::{Responder, Route, State, get, routes};
 use serde_json::{Value, json};
+use souk_http::in_requests;
+use souk_types::{PageLimit, Paging};
 
 /// Products shown.
 const SHOWN: u64 = 8;
@@ -30,8 +29,8 @@ async fn front(
     products: &State<products::App>,
     accept: Option<&Accept>,
     host: Option<&rocket::http::uri::Host<'_>>,
-) -> Result<Front> {
-    let paging = Paging { after: None, limit: Limit::try_from(SHOWN).unwrap_or_default() };
+) -> souk_http::Result<Front> {
+    let paging = Paging { after: None, limit: PageLimit::try_from(SHOWN).unwrap_or_default() };
     let listed = Listed { category: None, words: None, sort: Sort::Newest, paging };
     let shelf = catalogue::list(products, listed).await?.items;
     if accept.is_some_and(|accept| accept.preferred().media_type() == &MediaType::JSON) {

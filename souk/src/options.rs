@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
-use common::telemetry::{Dsn, Format, Reporting};
 use serde::Deserialize;
+use souk_http::telemetry::{Dsn, Format, Reporting};
 
 mod books;
 
@@ -316,7 +316,7 @@ mod tests {
             let souk = Souk::try_parse_from(["souk", "dlq", "list"].iter().chain(arguments)).unwrap();
             let Command::Dlq(Dlq::List { broker, .. }) = souk.command() else { panic!("not dlq list") };
             broker
-                .over(common::config::Environment::of(variables.iter().copied()))
+                .over(souk_http::config::Environment::of(variables.iter().copied()))
                 .map(|options| (options.url, options.prefix))
         };
         let environment = [("AMQP_URL", "amqp://a"), ("AMQP_PREFIX", "qa.")];

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use common::contract::shopping::{Happened, OrderId};
+use souk_contract::shopping::{Happened, OrderId};
 
 use crate::databases::Databases;
 use crate::options::Explain;
@@ -21,7 +21,7 @@ pub(crate) async fn run(command: Explain) -> Result<(), String> {
 }
 
 async fn read(databases: &Databases, order: OrderId) -> Result<Vec<Happened>, String> {
-    let text = |error: common::Error| error.for_operator();
+    let text = |error: souk_types::Error| error.for_operator();
     let mut happened = shopping::books::happened(&databases.shopping, order).await.map_err(text)?;
     if happened.is_empty() {
         return Err(format!("there is no order {order}"));
@@ -52,8 +52,8 @@ fn table(happened: &[Happened]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use common::Timestamp;
-    use common::contract::shopping::Kind;
+    use souk_contract::shopping::Kind;
+    use souk_types::Timestamp;
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! `souk seed`: the sample catalogue, and an admin, for a fleet that is new. What is there stays as it is, so it may be run again.
 
-use common::store::Database;
 use customer::{Email, admin};
 use products::demo;
 use products::import::Importer;
+use souk_store::Database;
 
 use crate::admin::password;
 use crate::options::Seed;
@@ -44,6 +44,6 @@ async fn make_admin(database: &Database, address: &str, password_file: &std::pat
     Ok(false)
 }
 
-fn text(error: common::Error) -> String {
+fn text(error: souk_types::Error) -> String {
     error.for_operator()
 }

@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use common::auth::Verifier;
-use common::bus::Bus;
-use common::config::Environment;
-use common::health::{self, Health};
-use common::http;
-use common::telemetry::Telemetry;
 use products::demo;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
+use souk_bus::Bus;
+use souk_http::auth::Verifier;
+use souk_http::config::Environment;
+use souk_http::health::{self, Health};
+use souk_http::telemetry::Telemetry;
 
 use crate::data::Data;
 use crate::front;
@@ -38,7 +37,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let [customers, catalogue, orders] = databases.clone();
 
     let bus = Bus::local_of(&["customer", "products", "shopping"]);
-    let failed = |error: common::Error| error.for_operator();
+    let failed = |error: souk_types::Error| error.for_operator();
     let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
     let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone()), import).map_err(failed)?;
     let verifier = Verifier::by_bus(bus.clone());
@@ -46,7 +45,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let loaded = if settings.demo { demo::load_into_empty(&products.importer()).await.map_err(failed)? } else { 0 };
 
     let welcome = Welcome { directory: settings.data.clone(), loaded };
-    let shop = http::rocket(settings.address, settings.port)
+    let shop = souk_http::rocket(settings.address, settings.port)
         .mount("/", front::routes())
         .mount("/health", health::routes())
         .mount("/customer", customer::routes())
@@ -61,7 +60,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
             Box::pin(async {})
         }));
     // Nobody stands in front of it who would have to be told.
-    match http::run(shop, &bus, Duration::ZERO).await {
+    match souk_http::run(shop, &bus, Duration::ZERO).await {
         Ok(()) => Ok(()),
         Err(error) => Err(match error.kind() {
             ErrorKind::Bind(reason) | ErrorKind::Io(reason) => {

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use common::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use souk_types::{Error, Result};
 
 use super::SessionId;
 
@@ -60,7 +60,7 @@ impl fmt::Display for RefreshToken {
 
 #[cfg(test)]
 mod tests {
-    use common::id::Id;
+    use souk_types::Id;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use common::config::Environment;
+use souk_http::config::Environment;
 
 /// The largest file that can be taken at all, in bytes.
 pub(super) const MOST_BYTES: u64 = 64 * 1024 * 1024;

@@ -1,11 +1,9 @@
 //! How the columns of a file become the fields of a product: one template for each field, given as query parameters.
 
-use common::Money;
-use common::error::{Error, FieldError};
-use common::input::{self, Fields, Input};
-use common::money::Currency;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use souk_types::input::{self, Fields, Input};
+use souk_types::{Currency, Error, FieldError, Money};
 
 use super::rows::{Column, Row};
 

@@ -1,8 +1,8 @@
 //! The rows of a file, whatever its format: where each begins, and the text of its columns.
 
-use common::error::{Error, FieldError, Result};
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
+use souk_types::{Error, FieldError, Result};
 
 use super::Format;
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use common::contract::products::{HeldLine, Line, Release, Released, ReservationId, Reserve, Shortage};
-use common::contract::shopping::{Happened, OrderId};
-use common::error::Result;
-use common::sweep;
-use common::{Kind, Timestamp};
 use rocket::futures::future::{join_all, try_join_all};
+use souk_contract::products::{HeldLine, Line, Release, Released, ReservationId, Reserve, Shortage};
+use souk_contract::shopping::{Happened, OrderId};
+use souk_store::sweep;
+use souk_types::{ErrorKind, Result, Timestamp};
 
 use super::{Begun, Held, Reservation, State, ended};
 use crate::App;
@@ -74,7 +73,7 @@ pub(super) async fn place(
         })
     };
     match app.products.0.update(line.product, hold).await {
-        Err(error) if error.kind() == Kind::NotFound => Ok(Err(short(None, 0))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Err(short(None, 0))),
         outcome => outcome,
     }
 }
@@ -95,7 +94,7 @@ async fn decide(app: &App, id: ReservationId, rule: fn(&mut Reservation, Timesta
         Ok(reservation.clone())
     };
     let reservation = app.reservations.0.update(id, decide).await.map_err(|error| match error.kind() {
-        Kind::NotFound => ended(),
+        ErrorKind::NotFound => ended(),
         _ => error,
     })?;
     follow(app, &reservation).await;

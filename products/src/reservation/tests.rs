@@ -1,9 +1,8 @@
-use common::auth::Verifier;
-use common::bus::Bus;
-use common::money::Currency;
-use common::store::{Database, Durability};
-use common::{Money, Text};
 use rocket::futures::future::join_all;
+use souk_bus::Bus;
+use souk_http::auth::Verifier;
+use souk_store::{Database, Durability};
+use souk_types::{Currency, Money, Text};
 
 use super::steps::{place, sweep_once};
 use super::*;

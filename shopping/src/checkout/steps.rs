@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use common::Timestamp;
-use common::bus::Request;
-use common::contract::products::{Confirm, Release, Released, Reserve, TakeBack};
-use common::contract::shopping::{Kind, OrderConfirmed, OrderId};
-use common::error::{Error, Result};
-use common::store::Events;
+use souk_bus::Request;
+use souk_contract::products::{Confirm, Release, Released, Reserve, TakeBack};
+use souk_contract::shopping::{Kind, OrderConfirmed, OrderId};
+use souk_store::Events;
+use souk_types::{Error, Result, Timestamp};
 
 use crate::App;
 use crate::order::{Entry, Order, Todo, Turn};

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use common::Timestamp;
-use common::error::Result;
-use common::sweep;
 use rocket::futures::future::join_all;
+use souk_store::sweep;
+use souk_types::{Result, Timestamp};
 
 use super::{carry_on, notice};
 use crate::App;

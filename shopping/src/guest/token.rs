@@ -4,12 +4,11 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use common::auth::ISSUER;
-use common::error::{Error, Result};
-use common::store::{Collection, Database};
-use common::{Id, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use souk_http::auth::ISSUER;
+use souk_store::{Collection, Database};
+use souk_types::{Error, Id, Result, Timestamp};
 use tokio::sync::OnceCell;
 
 use super::{Guest, GuestId};
@@ -105,8 +104,8 @@ pub(crate) fn is_guests(token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use common::Kind;
-    use common::store::Durability;
+    use souk_store::Durability;
+    use souk_types::ErrorKind;
     use tempfile::TempDir;
 
     use super::*;
@@ -149,12 +148,12 @@ mod tests {
             let mut claims = Claims { sub: Id::new(), iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), iat: 1 };
             spoil(&mut header, &mut claims);
             let token = jsonwebtoken::encode(&header, &claims, key).unwrap();
-            assert_eq!(tokens.verify(&token).await.unwrap_err().kind(), Kind::Unauthenticated, "{what}");
+            assert_eq!(tokens.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{what}");
         }
         let good = tokens.issue().await.unwrap();
         let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";
         for bad in [unsigned.as_str(), "", "x", "a.b.c"] {
-            assert_eq!(tokens.verify(bad).await.unwrap_err().kind(), Kind::Unauthenticated, "{bad}");
+            assert_eq!(tokens.verify(bad).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{bad}");
         }
         assert!(tokens.verify(&good).await.is_ok());
     }

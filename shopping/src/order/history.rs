@@ -4,11 +4,10 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use common::Timestamp;
-use common::contract::shopping::{Happened, Kind};
-use common::error::Result;
-use common::request_id::{self, RequestId};
 use serde::{Deserialize, Serialize};
+use souk_bus::request_context;
+use souk_contract::shopping::{Happened, Kind};
+use souk_types::{RequestId, Result, Timestamp};
 
 use super::Status;
 
@@ -43,7 +42,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(kind: Kind, what: impl Into<Cow<'static, str>>, outcome: impl Into<Cow<'static, str>>) -> Self {
-        let request = request_id::current();
+        let request = request_context::current();
         Self { at: Timestamp::now(), kind, what: what.into(), outcome: outcome.into(), ms: None, request }
     }
 

@@ -4,10 +4,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common::Timestamp;
-use common::contract::products::ReservationId;
-use common::contract::shopping::Kind;
-use common::error::{Error, Result};
+use souk_contract::products::ReservationId;
+use souk_contract::shopping::Kind;
+use souk_types::{Error, Result, Timestamp};
 
 use super::history::{Entry, Step};
 use super::{FIRST_RETRY, Order, OrderItem, STEP_WITHIN, Status};

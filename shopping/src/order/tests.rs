@@ -1,6 +1,6 @@
-use common::contract::products::ProductId;
-use common::error::Kind as ErrorKind;
-use common::money::Currency;
+use souk_contract::products::ProductId;
+use souk_types::Currency;
+use souk_types::ErrorKind;
 
 use super::*;
 use crate::payment::demo::DemoToken;

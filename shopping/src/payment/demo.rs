@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use common::contract::shopping::OrderId;
-use common::error::{Error, Result};
-use common::page::{Limit, Paging};
-use common::store::{Collection, Database, Document, Index};
-use common::{Money, Timestamp};
 use serde::{Deserialize, Serialize};
+use souk_contract::shopping::OrderId;
+use souk_store::{Collection, Database, Document, Index};
+use souk_types::{Error, Money, PageLimit, Paging, Result, Timestamp};
 
 use super::{Charge, Means, Method, News, Notice, Payment, Provider, Status};
 
@@ -151,7 +149,7 @@ impl Bank {
 
     /// The notices that are due, and the money that they speak of has arrived.
     pub(crate) async fn due(&self, now: Timestamp) -> Result<Vec<(OrderId, Vec<Notice>)>> {
-        let paging = Paging { after: None, limit: Limit::try_from(100).unwrap_or_default() };
+        let paging = Paging { after: None, limit: PageLimit::try_from(100).unwrap_or_default() };
         let page = self.0.find(BY_DUE.all().page(paging)).await?;
         let mut all = Vec::new();
         for payment in page.items.iter().filter(|payment| payment.due.is_some_and(|due| due <= now)) {
@@ -218,7 +216,7 @@ impl Provider for Bank {
 
 #[cfg(test)]
 mod tests {
-    use common::money::Currency;
+    use souk_types::Currency;
 
     use super::*;
 

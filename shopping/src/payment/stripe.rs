@@ -7,9 +7,9 @@ pub mod webhook;
 use std::str::FromStr;
 use std::time::Duration;
 
-use common::config::HttpUrl;
-use common::error::{Error, Result};
 use serde::{Deserialize, Serialize};
+use souk_http::config::HttpUrl;
+use souk_types::{Error, Result};
 use ureq::http::StatusCode;
 
 use self::webhook::SigningSecret;

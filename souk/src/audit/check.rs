@@ -2,10 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use common::bus::Counted;
-use common::contract::customer::CustomerId;
-use common::contract::products::{ProductId, ReservationId};
-use common::contract::shopping::OrderId;
 use customer::books::Ledger;
 use products::books::{Claim, Claimed, Shelf};
 use serde::Deserialize;
@@ -13,6 +9,10 @@ use shopping::books::Entry;
 use shopping::order::Status;
 use shopping::payment::demo::DemoPayment;
 use shopping::payment::{self, Method};
+use souk_bus::Counted;
+use souk_contract::customer::CustomerId;
+use souk_contract::products::{ProductId, ReservationId};
+use souk_contract::shopping::OrderId;
 
 /// What a client was told of an order, by an answer in the two hundreds.
 #[derive(Debug, Clone, Deserialize)]

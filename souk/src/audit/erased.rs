@@ -6,11 +6,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use common::bus::{AmqpOptions, DeadLetter, DeadLetters, Selection};
-use common::contract;
-use common::contract::customer::CustomerId;
-use common::store::Mention;
 use serde_json::Value;
+use souk_bus::{AmqpOptions, DeadLetter, DeadLetters, Selection};
+use souk_contract::customer::CustomerId;
+use souk_store::Mention;
 
 use super::{Databases, Findings, text};
 
@@ -148,7 +147,7 @@ fn in_bytes<'w>(file: &Path, words: &'w [String]) -> Result<Option<&'w str>, Str
 
 /// How many there are. What still waits for its listener cannot be looked into without taking it away from them.
 async fn letters(broker: AmqpOptions, wanted: &[String], breaches: &mut Vec<String>) -> Result<u64, String> {
-    let letters = DeadLetters::open(broker, contract::EVENTS).await.map_err(text)?;
+    let letters = DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(text)?;
     let mut number = 0;
     let see = |letter: DeadLetter| {
         number += 1;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use common::bus::AmqpOptions;
-use common::config::Environment;
-use common::contract::shopping::OrderId;
+use souk_bus::AmqpOptions;
+use souk_contract::shopping::OrderId;
+use souk_http::config::Environment;
 
 use super::DEFAULT_DATA;
 use crate::audit::Erased;

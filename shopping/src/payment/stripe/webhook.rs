@@ -4,12 +4,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use common::Timestamp;
-use common::contract::shopping::OrderId;
-use common::error::{Error, Result};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
+use souk_contract::shopping::OrderId;
+use souk_types::{Error, Result, Timestamp};
 
 use crate::payment::{News, Notice, Status};
 

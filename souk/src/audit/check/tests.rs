@@ -1,7 +1,6 @@
-use common::contract::products::Line;
-use common::money::Currency;
-use common::{Money, Quantity};
 use products::stock::Books;
+use souk_contract::products::Line;
+use souk_types::{Currency, Money, Quantity};
 
 use super::*;
 

@@ -1,0 +1,17 @@
+//! Path parameters.
+
+use std::fmt::Debug;
+use std::str::FromStr;
+
+use rocket::request::FromParam;
+
+/// A segment of the path, parsed as a `T`. Rocket cannot parse our types by itself: they know nothing of Rocket.
+pub struct Param<T>(pub T);
+
+impl<'a, T: FromStr<Err: Debug>> FromParam<'a> for Param<T> {
+    type Error = T::Err;
+
+    fn from_param(param: &'a str) -> Result<Self, T::Err> {
+        param.parse().map(Self)
+    }
+}

@@ -1,0 +1,219 @@
+//! Errors as clients see them: `application/problem+json` (RFC 9457) on every path, with a request id that is also in
+//! the log. This is the one place where an [`Error`] becomes an HTTP status.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::{Outcome, Request};
+use rocket::response::{self, Responder, Response};
+use rocket::route::Route;
+use rocket::{Catcher, catch, catchers};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::request_id;
+use souk_types::{Error, ErrorKind, FieldError};
+
+/// What is known of a route that panicked; the panic itself has a line of its own.
+pub(crate) const PANICKED: &str = "the route panicked";
+
+/// Seconds that a client should wait before it tries again; everything that answers 503 recovers within seconds or not
+/// at all.
+const RETRY_AFTER: &str = "2";
+
+/// What a route returns when it fails; `?` converts an [`Error`].
+#[derive(Debug)]
+pub struct Problem(pub Error);
+
+/// The result of a route.
+pub type Result<T> = std::result::Result<T, Problem>;
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+/// Returns the HTTP status of errors of this kind.
+#[must_use]
+pub(crate) fn status(kind: ErrorKind) -> Status {
+    match kind {
+        ErrorKind::Malformed => Status::BadRequest,
+        ErrorKind::Unauthenticated => Status::Unauthorized,
+        ErrorKind::PaymentDeclined => Status::PaymentRequired,
+        ErrorKind::Forbidden => Status::Forbidden,
+        ErrorKind::NotFound => Status::NotFound,
+        ErrorKind::MethodNotAllowed => Status::MethodNotAllowed,
+        ErrorKind::Conflict => Status::Conflict,
+        ErrorKind::TooLarge => Status::PayloadTooLarge,
+        ErrorKind::UnsupportedMediaType => Status::UnsupportedMediaType,
+        ErrorKind::Invalid => Status::UnprocessableEntity,
+        ErrorKind::Busy | ErrorKind::Unavailable => Status::ServiceUnavailable,
+        ErrorKind::Internal => Status::InternalServerError,
+        ErrorKind::Stopping => Status::BadGateway,
+    }
+}
+
+fn title(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Malformed => "The request cannot be read",
+        ErrorKind::Unauthenticated => "Not signed in",
+        ErrorKind::PaymentDeclined => "The payment was declined",
+        ErrorKind::Forbidden => "Not allowed",
+        ErrorKind::NotFound => "Not found",
+        ErrorKind::MethodNotAllowed => "Not with this method",
+        ErrorKind::Conflict => "In conflict with what is there",
+        ErrorKind::TooLarge => "Too large",
+        ErrorKind::UnsupportedMediaType => "Wrong content type",
+        ErrorKind::Invalid => "The request cannot be accepted",
+        ErrorKind::Busy => "Busy",
+        ErrorKind::Unavailable => "MicroService connection is down",
+        ErrorKind::Internal => "Internal error",
+        ErrorKind::Stopping => "This instance is stopping",
+    }
+}
+/// The body of an answer that is an error (RFC 9457, section 3.1), with our `request_id` and `errors`.
+#[derive(Serialize)]
+struct ProblemBody<'e> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'e str,
+    request_id: &'e str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'e [FieldError],
+    #[serde(flatten)]
+    members: &'e Map<String, Value>,
+}
+
+impl<'r> Responder<'r, 'static> for Problem {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Self(error) = self;
+        let (id, status) = (request_id(request).as_str(), status(error.kind()));
+        let problem = ProblemBody {
+            r#type: format!("urn:souk:problem:{}", error.code()),
+            title: title(error.kind()),
+            status: status.code,
+            detail: error.detail(),
+            request_id: id,
+            errors: error.fields(),
+            members: error.members(),
+        };
+        Answered::note(request, &error);
+        let body = serde_json::to_string(&problem).map_err(|_| Status::InternalServerError)?;
+        let mut answer = Response::build();
+        answer.status(status).header(ContentType::new("application", "problem+json"));
+        answer.sized_body(body.len(), std::io::Cursor::new(body));
+        match error.kind() {
+            ErrorKind::Unauthenticated => answer.raw_header("WWW-Authenticate", "Bearer"),
+            ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Stopping => {
+                answer.raw_header("Retry-After", RETRY_AFTER)
+            }
+            ErrorKind::MethodNotAllowed => {
+                let allow = error.members().get("allow").and_then(Value::as_str).unwrap_or_default();
+                answer.header(Header::new("Allow", allow.to_owned()))
+            }
+            _ => &mut answer,
+        };
+        answer.ok()
+    }
+}
+
+/// The error that a request was answered with, kept for the line that is logged of it.
+#[derive(Default)]
+pub(crate) struct Answered(OnceLock<Error>);
+
+impl Answered {
+    fn note(request: &Request<'_>, error: &Error) {
+        // The first one is the reason; there is no second.
+        let _ = request.local_cache(Self::default).0.set(error.clone());
+    }
+
+    /// The error, if it was one.
+    pub(crate) fn with<'r>(request: &'r Request<'_>) -> Option<&'r Error> {
+        request.local_cache(Self::default).0.get()
+    }
+}
+
+/// A guard's refusal, kept for the catcher: Rocket tells a catcher the status of a failed guard but not its reason.
+struct Refusal(Mutex<Option<Error>>);
+
+/// What a guard returns to refuse the request with `error`.
+pub fn refuse<T>(request: &Request<'_>, error: Error) -> Outcome<T, Error> {
+    let status = status(error.kind());
+    let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
+    *refusal.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+    Outcome::Error((status, error))
+}
+
+/// The one catcher, for every status and path.
+#[must_use]
+pub(crate) fn catchers() -> Vec<Catcher> {
+    catchers![everything]
+}
+
+#[catch(default)]
+fn everything(status: Status, request: &Request<'_>) -> Problem {
+    Problem(explain(status, request))
+}
+
+/// Returns the error for a request that no route answered.
+fn explain(status: Status, request: &Request<'_>) -> Error {
+    let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
+    if let Some(error) = refusal.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return error;
+    }
+    match status.code {
+        // Nothing matched, or a path parameter did not parse.
+        404 | 422 => unrouted(request),
+        400 => Error::malformed("The request cannot be read."),
+        408 => Error::malformed("The request did not arrive in time."),
+        503 => Error::busy("The shop is stopping."),
+        500 => Error::internal(PANICKED),
+        _ => Error::internal(format!("unexpected status {status}")),
+    }
+}
+
+/// Why no route took the request: another method would have been right (405), an id in the path is none (422), or
+/// there is nothing here (404).
+fn unrouted(request: &Request<'_>) -> Error {
+    let path: Vec<&str> = request.uri().path().segments().collect();
+    let matching: Vec<(&Route, usize)> =
+        request.rocket().routes().filter_map(|route| Some((route, parameters(route, &path)?))).collect();
+    // `/products/ids` is the literal route and no malformed `/products/<id>`.
+    let Some(closest) = matching.iter().map(|(_, count)| *count).min() else {
+        return Error::not_found("route");
+    };
+    let closest: Vec<&Route> =
+        matching.iter().filter(|(_, count)| *count == closest).map(|(route, _)| *route).collect();
+    if let Some(route) = closest.iter().find(|route| serves(route, request)) {
+        return Error::invalid_field(first_parameter(route), "is not a UUID");
+    }
+    let mut methods: Vec<&str> = closest.iter().map(|route| route.method.as_str()).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    Error::method_not_allowed(&methods.join(", "))
+}
+
+fn serves(route: &Route, request: &Request<'_>) -> bool {
+    use rocket::http::Method::{Get, Head};
+    route.method == request.method() || (route.method == Get && request.method() == Head)
+}
+
+fn template(route: &Route) -> impl Iterator<Item = &str> {
+    route.uri.path().split('/').filter(|segment| !segment.is_empty())
+}
+
+/// How many parameters of `route` stand for a segment of `path`; `None` when it does not match.
+fn parameters(route: &Route, path: &[&str]) -> Option<usize> {
+    let template: Vec<&str> = template(route).collect();
+    (template.len() == path.len()).then_some(())?;
+    template.iter().zip(path).try_fold(0, |count, (wanted, given)| {
+        if wanted.starts_with('<') { Some(count + 1) } else { (wanted == given).then_some(count) }
+    })
+}
+
+fn first_parameter(route: &Route) -> String {
+    let name = template(route).find(|segment| segment.starts_with('<')).unwrap_or("<id>");
+    name.trim_matches(['<', '>']).to_owned()
+}

@@ -1,0 +1,125 @@
+//! Queries: along a declared index, page by page. There is no query language; what a service asks is a method with a
+//! domain name in its `store.rs`, and what that needs of the engine is an index.
+
+use serde_json::Value;
+
+use souk_types::{Cursor, Error, PageLimit, Paging, Result};
+
+/// A way to find documents: those with given values in `equal`, in the order of `order`, then of id. Paths have dots
+/// (`listing.category`). A document in which any of the fields is missing or null is not in the index.
+#[derive(Debug, Clone, Copy)]
+pub struct Index {
+    pub(super) name: &'static str,
+    pub(super) equal: &'static [&'static str],
+    pub(super) order: Option<&'static str>,
+    pub(super) unique: bool,
+}
+
+impl Index {
+    /// Found by these fields, ordered by id.
+    #[must_use]
+    pub const fn by(name: &'static str, equal: &'static [&'static str]) -> Self {
+        Self { name, equal, order: None, unique: false }
+    }
+
+    /// Found by these fields (or none), ordered by another.
+    #[must_use]
+    pub const fn sorted(name: &'static str, equal: &'static [&'static str], order: &'static str) -> Self {
+        Self { name, equal, order: Some(order), unique: false }
+    }
+
+    /// Found by these fields, which no two documents may share.
+    #[must_use]
+    pub const fn unique(name: &'static str, equal: &'static [&'static str]) -> Self {
+        Self { name, equal, order: None, unique: true }
+    }
+
+    pub(super) fn fields(&self) -> impl Iterator<Item = &'static str> {
+        self.equal.iter().copied().chain(self.order)
+    }
+
+    /// A query along this index: one value for each of its `equal` fields.
+    pub fn find<V: Into<Value>>(&'static self, equal: impl IntoIterator<Item = V>) -> Find {
+        Find {
+            index: self,
+            equal: equal.into_iter().map(Into::into).collect(),
+            direction: Direction::Ascending,
+            matching: None,
+            paging: Paging::default(),
+        }
+    }
+
+    /// A query along all of this index.
+    #[must_use]
+    pub fn all(&'static self) -> Find {
+        self.find(std::iter::empty::<Value>())
+    }
+}
+
+/// Which way along the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Smallest first.
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+/// A query.
+#[derive(Debug, Clone)]
+pub struct Find {
+    pub(super) index: &'static Index,
+    pub(super) equal: Vec<Value>,
+    pub(super) direction: Direction,
+    pub(super) matching: Option<Vec<String>>,
+    pub(super) paging: Paging,
+}
+
+impl Find {
+    /// In this direction.
+    #[must_use]
+    pub fn in_direction(self, direction: Direction) -> Self {
+        Self { direction, ..self }
+    }
+
+    /// Only documents in whose searched fields every word of `words` occurs, whatever its case and accents; the last
+    /// word may be the beginning of one.
+    #[must_use]
+    pub fn matching(self, words: &str) -> Self {
+        // An accent may be written apart from its letter (U+0300 to U+036F); it does not end the word.
+        let is_accent = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
+        let words: Vec<String> = words
+            .split(|c: char| !c.is_alphanumeric() && !is_accent(c))
+            .filter(|word| word.contains(char::is_alphanumeric))
+            .map(str::to_owned)
+            .collect();
+        Self { matching: (!words.is_empty()).then_some(words), ..self }
+    }
+
+    /// This page.
+    #[must_use]
+    pub fn page(self, paging: Paging) -> Self {
+        Self { paging, ..self }
+    }
+
+    /// The first `limit` only.
+    #[must_use]
+    pub fn first(self, limit: PageLimit) -> Self {
+        self.page(Paging { after: None, limit })
+    }
+
+    pub(super) fn check(&self, declared: &[Index]) -> Result<()> {
+        if !declared.iter().any(|index| index.name == self.index.name) {
+            return Err(Error::internal(format!("the index {} is not declared", self.index.name)));
+        }
+        if self.equal.len() != self.index.equal.len() {
+            return Err(Error::internal(format!("{} takes {} values", self.index.name, self.index.equal.len())));
+        }
+        match &self.paging.after {
+            Some(Cursor { index, .. }) if *index != self.index.name => {
+                Err(Error::invalid_field("after", "belongs to a list in another order"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Reading several documents: pages along an index, searches, tallies.
+//!
+//! A page is one stretch of its index, named by its two ends. A search has two ways: when few documents have the words, it takes them from
+//! the index of words and sorts them; when many have, it goes along the order and leaves out what does not match, and is soon done.
+
+use futures_util::TryStreamExt;
+use mongodb::Collection;
+use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use mongodb::options::{FindOptions, Hint};
+use serde_json::Value;
+
+use super::super::commit::{Found, Stored};
+use super::super::{Direction, Find, Index, Search};
+use super::link::{Failure, ON_THE_SERVER};
+use super::schema::{WORDS, path, present, range};
+use super::{Mongo, for_good, stored, value, words};
+use souk_types::{Cursor, Error, Result};
+
+/// Values asked for at once; a list that is longer is asked for in parts, each in its own time.
+const TOGETHER: usize = 1_000;
+/// Up to so many documents with the words are fetched and sorted.
+const FEW: i64 = 1_000;
+
+impl Mongo {
+    pub(in super::super) async fn load_many(&self, collection: &'static str, ids: Vec<String>) -> Result<Vec<Stored>> {
+        self.find_in(collection, "_id".to_owned(), Document::new(), ids).await
+    }
+
+    pub(in super::super) async fn scan(
+        &self,
+        collection: &'static str,
+        after: String,
+        limit: usize,
+    ) -> Result<Vec<(String, Stored)>> {
+        let rows = self
+            .link
+            .read(move |database| async move {
+                let mut options = read_options();
+                options.sort = Some(doc! {"_id": 1});
+                options.limit = i64::try_from(limit).ok();
+                let condition = doc! {"_id": {"$gt": after}, "doc": {"$exists": true}};
+                all(&for_good(&database, collection), condition, options).await
+            })
+            .await?;
+        let row = |raw: &RawDocumentBuf| {
+            let id = raw.get_str("_id").map_err(|error| Error::internal(format!("MongoDB: {error}")));
+            stored(raw).transpose().map(|stored| Ok((id?.to_owned(), stored?)))
+        };
+        rows.iter().filter_map(row).collect()
+    }
+
+    /// Every collection, as JSON text.
+    pub(in super::super) async fn mentions(&self, words: &[String]) -> Result<Search> {
+        let mut search = Search::default();
+        let collections = self.link.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
+        for name in collections.into_iter().filter(|name| !name.starts_with("system.")) {
+            let mut after = Bson::MinKey;
+            loop {
+                let (collection, condition) = (name.clone(), doc! {"_id": {"$gt": after}});
+                let page = self
+                    .link
+                    .read(move |database| async move {
+                        let mut options = FindOptions::builder().max_time(ON_THE_SERVER).build();
+                        options.sort = Some(doc! {"_id": 1});
+                        options.limit = i64::try_from(TOGETHER).ok();
+                        all(&for_good(&database, &collection), condition, options).await
+                    })
+                    .await?;
+                let Some(last) = page.last() else { break };
+                let documents = page.iter().map(|raw| Document::try_from(raw.as_ref()));
+                for document in documents {
+                    let document = document.map_err(|error| Error::internal(format!("MongoDB: {error}")))?;
+                    let id = document.get("_id").cloned().unwrap_or(Bson::Null);
+                    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+                    let text = serde_json::to_string(&document).map_err(Error::internal)?;
+                    search.look(words, &name, &id, text);
+                }
+                after = last
+                    .get("_id")
+                    .ok()
+                    .flatten()
+                    .and_then(|id| Bson::try_from(id).ok())
+                    .ok_or_else(|| Error::internal("MongoDB: a document without an id"))?;
+            }
+        }
+        Ok(search)
+    }
+
+    pub(in super::super) async fn find_each(
+        &self,
+        collection: &'static str,
+        index: &'static Index,
+        values: Vec<String>,
+    ) -> Result<Vec<Stored>> {
+        self.schema.ready(&self.schema.get(collection)?).await?;
+        let field = index.equal.first().copied().unwrap_or("id");
+        self.find_in(collection, path(field), present(index.fields()), values).await
+    }
+
+    async fn find_in(
+        &self,
+        collection: &'static str,
+        field: String,
+        also: Document,
+        values: Vec<String>,
+    ) -> Result<Vec<Stored>> {
+        let mut found = Vec::new();
+        for some in values.chunks(TOGETHER) {
+            let condition = doc! {"$and": [{&field: {"$in": some}}, also.clone()]};
+            let options = read_options();
+            found.extend(
+                self.link
+                    .read(
+                        move |database| async move { all(&for_good(&database, collection), condition, options).await },
+                    )
+                    .await?,
+            );
+        }
+        found.iter().filter_map(|raw| stored(raw).transpose()).collect()
+    }
+
+    pub(in super::super) async fn find(&self, collection: &'static str, find: Find) -> Result<Found> {
+        self.schema.ready(&self.schema.get(collection)?).await?;
+        let limit = find.paging.limit.get();
+        let (index, order) = (find.index.name.to_owned(), find.index.order);
+        let mut rows = self
+            .link
+            .read(move |database| async move {
+                let documents = for_good::<RawDocumentBuf>(&database, collection);
+                let (condition, options) = plan(&documents, &find).await?;
+                match condition {
+                    Some(condition) => all(&documents, condition, options).await,
+                    None => Ok(Vec::new()),
+                }
+            })
+            .await?;
+        // One more than asked for tells whether there is a next page.
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = match rows.last().filter(|_| more) {
+            Some(last) => Some(cursor(index, order, last)?),
+            None => None,
+        };
+        let items = rows.iter().filter_map(|raw| stored(raw).transpose()).collect::<Result<_>>()?;
+        Ok(Found { items, next })
+    }
+
+    pub(in super::super) async fn tally(
+        &self,
+        collection: &'static str,
+        field: &'static str,
+    ) -> Result<Vec<(String, i64)>> {
+        let stages = [
+            doc! {"$match": present([field].into_iter())},
+            doc! {"$group": {"_id": format!("${}", path(field)), "count": {"$sum": 1_i64}}},
+            doc! {"$sort": {"_id": 1}},
+        ];
+        let counts = self
+            .link
+            .read(move |database| async move {
+                let documents = for_good::<RawDocumentBuf>(&database, collection);
+                let counting = documents.aggregate(stages).max_time(ON_THE_SERVER);
+                Ok(counting.await?.try_collect::<Vec<Document>>().await?)
+            })
+            .await?;
+        let count =
+            |document: &Document| Some((document.get_str("_id").ok()?.to_owned(), document.get_i64("count").ok()?));
+        counts.iter().map(|row| count(row).ok_or_else(|| Error::internal("a tally of what is no text"))).collect()
+    }
+
+    pub(in super::super) async fn is_empty(&self, collection: &'static str) -> Result<bool> {
+        let any = doc! {"doc": {"$exists": true}};
+        let first = self
+            .link
+            .read(move |database| async move {
+                let documents = for_good::<RawDocumentBuf>(&database, collection);
+                let looking = documents.find_one(any).projection(doc! {"_id": 1});
+                Ok(looking.max_time(ON_THE_SERVER).await?)
+            })
+            .await?;
+        Ok(first.is_none())
+    }
+}
+
+/// What is shown to somebody has been written for good: no change of the primary takes it back.
+fn read_options() -> FindOptions {
+    FindOptions::builder().projection(doc! {"version": 1, "doc": 1}).max_time(ON_THE_SERVER).build()
+}
+
+async fn all(
+    documents: &Collection<RawDocumentBuf>,
+    condition: Document,
+    options: FindOptions,
+) -> Result<Vec<RawDocumentBuf>, Failure> {
+    Ok(documents.find(condition).with_options(options).await?.try_collect().await?)
+}
+
+/// How to carry out a query; without a condition, nothing can be found.
+async fn plan(documents: &Collection<RawDocumentBuf>, find: &Find) -> Result<(Option<Document>, FindOptions), Failure> {
+    let mut options = read_options();
+    options.limit = i64::try_from(find.paging.limit.get() + 1).ok();
+    let direction = match find.direction {
+        Direction::Ascending => 1,
+        Direction::Descending => -1,
+    };
+    let words = match &find.matching {
+        None => None,
+        Some(words) => match matching(words) {
+            Some(condition) => Some(condition),
+            None => return Ok((None, options)),
+        },
+    };
+    if let Some(words) = &words
+        && are_few(documents, words).await?
+    {
+        options.hint = Some(Hint::Name(WORDS.to_owned()));
+        let order = find.index.order_path().map(|order| (order, Bson::from(direction)));
+        options.sort = Some(order.into_iter().chain([("_id".to_owned(), direction.into())]).collect());
+        return Ok((Some(doc! {"$and": [words.clone(), conditions(find)]}), options));
+    }
+    if find.index.unique {
+        // It ends with its fields, so there is one document at most, and no stretch to walk.
+        return Ok((Some(doc! {"$and": [words.unwrap_or_default(), conditions(find)]}), options));
+    }
+    let name = if find.index.fields().next().is_some() { find.index.name } else { "_id_" };
+    let (least, most) = range(find);
+    options.hint = Some(Hint::Name(name.to_owned()));
+    options.min = Some(least);
+    options.max = Some(most);
+    options.sort = Some(find.index.keys(direction));
+    let living = doc! {"doc": {"$exists": true}};
+    Ok((Some(words.unwrap_or(if name == "_id_" { living } else { Document::new() })), options))
+}
+
+/// The condition that all words occur, the last one perhaps as a beginning; `None` when no letter is left of them.
+fn matching(asked: &[String]) -> Option<Document> {
+    let mut folded: Vec<String> = asked.iter().flat_map(|word| words::of_text(word)).collect();
+    let beginning = folded.pop()?;
+    let beyond = format!("{beginning}\u{10ffff}");
+    let last = doc! {"words": {"$elemMatch": {"$gte": beginning, "$lt": beyond}}};
+    let whole = folded.into_iter().map(|word| doc! {"words": word});
+    Some(doc! {"$and": whole.chain([last]).collect::<Vec<_>>()})
+}
+
+async fn are_few(documents: &Collection<RawDocumentBuf>, words: &Document) -> Result<bool, Failure> {
+    let stages = [doc! {"$match": words.clone()}, doc! {"$limit": FEW}, doc! {"$count": "count"}];
+    let counting = documents.aggregate(stages).hint(Hint::Name(WORDS.to_owned())).max_time(ON_THE_SERVER);
+    let count = counting.await?.try_next().await?;
+    Ok(count.and_then(|count| count.get_i32("count").ok()).is_none_or(|count| i64::from(count) < FEW))
+}
+
+/// What the index and the cursor ask for, as conditions.
+fn conditions(find: &Find) -> Document {
+    let mut all = vec![present(find.index.fields())];
+    all.extend(
+        find.index.equal.iter().zip(&find.equal).map(|(field, wanted)| doc! {path(field): value::scalar(wanted)}),
+    );
+    if let Some(cursor) = &find.paging.after {
+        let beyond = match find.direction {
+            Direction::Ascending => "$gt",
+            Direction::Descending => "$lt",
+        };
+        let later = doc! {"_id": {beyond: &cursor.id}};
+        all.push(match find.index.order_path() {
+            Some(order) => {
+                let key = value::scalar(&cursor.key);
+                doc! {"$or": [{&order: {beyond: key.clone()}}, {"$and": [{&order: key}, later]}]}
+            }
+            None => later,
+        });
+    }
+    doc! {"$and": all}
+}
+
+fn cursor(index: String, order: Option<&str>, last: &RawDocument) -> Result<Cursor> {
+    let id = last.get_str("_id").map_err(Error::internal)?.to_owned();
+    let key = match order {
+        Some(order) => {
+            let document: Value = match stored(last)? {
+                Some(stored) => serde_json::from_str(&stored.text).map_err(Error::internal)?,
+                None => Value::Null,
+            };
+            document.pointer(&format!("/{}", order.replace('.', "/"))).cloned().unwrap_or_default()
+        }
+        None => id.as_str().into(),
+    };
+    Ok(Cursor { index, key, id })
+}

@@ -1,0 +1,212 @@
+//! Tables and statements. Indexed fields are copied into columns by SQLite itself when a document is written; an index that is
+//! declared later finds its columns filled from the documents that are there.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rusqlite::Connection;
+use rusqlite::types::Value as Sql;
+
+use super::super::{Direction, Find, Index};
+use super::sql;
+use souk_types::{Error, Result};
+
+/// The tables of one database.
+#[derive(Default)]
+pub(super) struct Tables(RwLock<Vec<Arc<Table>>>);
+
+impl Tables {
+    pub(super) fn add(&self, table: Table) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(table));
+    }
+
+    pub(super) fn get(&self, collection: &str) -> Result<Arc<Table>> {
+        let tables = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = tables.iter().find(|table| table.name == collection).cloned();
+        known.ok_or_else(|| Error::internal(format!("the collection {collection} was not opened")))
+    }
+}
+
+/// One collection's table and its statements.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    pub(super) load: String,
+    /// Some documents after one, in the order of their ids.
+    pub(super) scan: String,
+    pub(super) insert: String,
+    /// Writes the document and leaves the indexes alone.
+    pub(super) update: String,
+    /// Writes the document and its indexed fields.
+    pub(super) reindex: String,
+    pub(super) delete: String,
+    pub(super) exists: String,
+    pub(super) search: Option<Search>,
+    indexes: &'static [Index],
+    columns: Vec<&'static str>,
+    searched: &'static [&'static str],
+}
+
+/// The statements of a collection's full-text index; the id of the document is their only value.
+pub(super) struct Search {
+    pub(super) add: String,
+    pub(super) remove: String,
+}
+
+/// What every database has besides its collections.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS _outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, request TEXT, body BLOB NOT NULL);
+         CREATE TABLE IF NOT EXISTS _inbox (id TEXT PRIMARY KEY, at INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID;
+         CREATE INDEX IF NOT EXISTS _inbox_by_age ON _inbox (at);",
+    )
+}
+
+/// A collection's table, without the columns of its indexes.
+pub(super) fn create_table(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS \"{name}\" (rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, doc TEXT NOT NULL)"
+    ))
+}
+
+impl Table {
+    pub(super) fn new(name: &'static str, indexes: &'static [Index], searched: &'static [&'static str]) -> Self {
+        let mut columns: Vec<&'static str> = indexes.iter().flat_map(Index::fields).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let list = |each: &dyn Fn(&str) -> String| columns.iter().map(|column| each(column)).collect::<String>();
+        let names = list(&|column| format!(", \"{column}\""));
+        let values = list(&|column| format!(", json_extract(?2, '$.{column}')"));
+        let sets = list(&|column| format!(", \"{column}\" = json_extract(?2, '$.{column}')"));
+        let guard = "WHERE id = ?1 AND version = ?3";
+        let search = (!searched.is_empty()).then(|| {
+            let columns: String = searched.iter().map(|field| format!(", \"{field}\"")).collect();
+            let values: String = searched.iter().map(|field| format!(", json_extract(doc, '$.{field}')")).collect();
+            Search {
+                add: format!(
+                    "INSERT INTO \"{name}.text\" (rowid{columns}) SELECT rowid{values} FROM \"{name}\" WHERE id = ?1"
+                ),
+                remove: format!(
+                    "DELETE FROM \"{name}.text\" WHERE rowid = (SELECT rowid FROM \"{name}\" WHERE id = ?1)"
+                ),
+            }
+        });
+        Self {
+            name,
+            load: format!("SELECT version, doc FROM \"{name}\" WHERE id = ?1"),
+            scan: format!("SELECT version, doc, id FROM \"{name}\" WHERE id > ?1 ORDER BY id LIMIT ?2"),
+            insert: format!(
+                "INSERT INTO \"{name}\" (id, version, doc{names}) VALUES (?1, 1, ?2{values}) ON CONFLICT (id) DO NOTHING"
+            ),
+            update: format!("UPDATE \"{name}\" SET version = version + 1, doc = ?2 {guard}"),
+            reindex: format!("UPDATE \"{name}\" SET version = version + 1, doc = ?2{sets} {guard}"),
+            delete: format!("DELETE FROM \"{name}\" WHERE id = ?1 AND version = ?2"),
+            exists: format!("SELECT version FROM \"{name}\" WHERE id = ?1"),
+            search,
+            indexes,
+            columns,
+            searched,
+        }
+    }
+
+    /// Makes what is missing: the table, columns of new indexes, indexes, the full-text index.
+    pub(super) fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let name = self.name;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let outcome = self.create_all(connection, name);
+        connection.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        outcome
+    }
+
+    fn create_all(&self, connection: &Connection, name: &str) -> rusqlite::Result<()> {
+        create_table(connection, name)?;
+        let mut info = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+        let present: Vec<String> = info.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for column in self.columns.iter().filter(|column| !present.iter().any(|there| there == *column)) {
+            connection.execute_batch(&format!(
+                "ALTER TABLE \"{name}\" ADD COLUMN \"{column}\"; UPDATE \"{name}\" SET \"{column}\" = json_extract(doc, '$.{column}')"
+            ))?;
+        }
+        for index in self.indexes {
+            let columns: Vec<String> = index.fields().map(|field| format!("\"{field}\"")).collect();
+            let present =
+                columns.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
+            let (unique, id) = if index.unique { ("UNIQUE", "") } else { ("", ", id") };
+            connection.execute_batch(&format!(
+                "CREATE {unique} INDEX IF NOT EXISTS \"{name}.{}\" ON \"{name}\" ({}{id}) WHERE {present}",
+                index.name,
+                columns.join(", ")
+            ))?;
+        }
+        if let Some(search) = &self.search {
+            let there: Vec<String> =
+                info.query_map([format!("{name}.text")], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            if there != self.searched {
+                let fields = self.searched.iter().map(|field| format!("\"{field}\"")).collect::<Vec<_>>().join(", ");
+                connection.execute_batch(&format!(
+                    "DROP TABLE IF EXISTS \"{name}.text\"; CREATE VIRTUAL TABLE \"{name}.text\" USING fts5 ({fields}, tokenize = 'unicode61 remove_diacritics 2')"
+                ))?;
+                connection.execute(&search.add.replace(" WHERE id = ?1", ""), [])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The statement of a query and its values.
+    pub(super) fn find(&self, find: &Find) -> (String, Vec<Sql>) {
+        let name = self.name;
+        let key = find.index.order.unwrap_or("id");
+        let (order, beyond) = match find.direction {
+            Direction::Ascending => ("ASC", ">"),
+            Direction::Descending => ("DESC", "<"),
+        };
+        let mut values: Vec<Sql> = find.equal.iter().map(sql).collect();
+        let mut conditions: Vec<String> =
+            find.index.equal.iter().enumerate().map(|(at, field)| format!("\"{field}\" = ?{}", at + 1)).collect();
+        conditions.push(format!("\"{key}\" IS NOT NULL"));
+        if let Some(cursor) = &find.paging.after {
+            values.push(sql(&cursor.key));
+            values.push(Sql::Text(cursor.id.clone()));
+            conditions.push(format!("(\"{key}\", id) {beyond} (?{}, ?{})", values.len() - 1, values.len()));
+        }
+        if let Some(words) = &find.matching {
+            // Quoted, so that no word is taken for an operator; alphanumeric, so that none can end the quotes.
+            let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            values.push(Sql::Text(format!("{}*", words.join(" "))));
+            conditions.push(format!(
+                "rowid IN (SELECT rowid FROM \"{name}.text\" WHERE \"{name}.text\" MATCH ?{})",
+                values.len()
+            ));
+        }
+        let limit = find.paging.limit.get() + 1;
+        let statement = format!(
+            "SELECT version, doc, id, \"{key}\" AS key FROM \"{name}\" WHERE {} ORDER BY \"{key}\" {order}, id {order} LIMIT {limit}",
+            conditions.join(" AND ")
+        );
+        (statement, values)
+    }
+
+    /// The statement that finds a document by the first field of a unique index.
+    pub(super) fn find_by(&self, index: &Index) -> String {
+        let field = index.equal.first().copied().unwrap_or("id");
+        format!("SELECT version, doc FROM \"{}\" WHERE \"{field}\" = ?1", self.name)
+    }
+
+    pub(super) fn is_empty(&self) -> String {
+        format!("SELECT NOT EXISTS (SELECT 1 FROM \"{}\")", self.name)
+    }
+
+    pub(super) fn tally(&self, field: &str) -> String {
+        let name = self.name;
+        format!(
+            "SELECT \"{field}\", count(*) FROM \"{name}\" WHERE \"{field}\" IS NOT NULL GROUP BY \"{field}\" ORDER BY \"{field}\""
+        )
+    }
+
+    /// The unique index that a constraint error names: SQLite lists its columns.
+    pub(super) fn broken_index(&self, message: &str) -> Option<&'static str> {
+        let columns_of = |index: &Index| {
+            let columns: Vec<String> = index.fields().map(|field| format!("{}.{field}", self.name)).collect();
+            columns.join(", ")
+        };
+        self.indexes.iter().find(|index| index.unique && message.ends_with(&columns_of(index))).map(|index| index.name)
+    }
+}

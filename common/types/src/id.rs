@@ -1,0 +1,151 @@
+//! Typed identifiers: the id of a product cannot be passed where the id of an order is meant. All are UUIDv7
+//! (RFC 9562), so they sort by the time they were made and lists by id are lists by age; but for those that
+//! nobody may guess.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::Timestamp;
+use crate::{Error, Result};
+
+/// The id of a `T`. `T` is only a name for the compiler.
+pub struct Id<T>(Uuid, PhantomData<fn() -> T>);
+
+impl<T> Id<T> {
+    /// A fresh id, greater than all that this process made before.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "every call makes another id")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7(), PhantomData)
+    }
+
+    /// A fresh id that nobody can guess, for what may be seen by whoever knows it: all random (version 4), but for six bits.
+    pub fn unguessable() -> Result<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(Error::internal)?;
+        Ok(Self(uuid::Builder::from_random_bytes(bytes).into_uuid(), PhantomData))
+    }
+
+    /// When it was made; `None` for one that does not say.
+    #[must_use]
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        Timestamp::from_unix(seconds, nanos)
+    }
+}
+
+/// What `Id::from_str` refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAnId;
+
+impl fmt::Display for NotAnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is not a UUID")
+    }
+}
+
+impl<T> FromStr for Id<T> {
+    type Err = NotAnId;
+
+    /// Takes the hyphenated form only: one id has one spelling (in either case).
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        if text.len() != 36 {
+            return Err(NotAnId);
+        }
+        Uuid::try_parse(text).map(|uuid| Self(uuid, PhantomData)).map_err(|_| NotAnId)
+    }
+}
+
+impl<T> Serialize for Id<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Id<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<T> fmt::Display for Id<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T> fmt::Debug for Id<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+// By hand, because derives would ask the same of `T`.
+impl<T> Clone for Id<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Id<T> {}
+impl<T> PartialEq for Id<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+impl<T> Eq for Id<T> {}
+impl<T> PartialOrd for Id<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<T> Ord for Id<T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+impl<T> Hash for Id<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Thing;
+
+    #[test]
+    fn only_hyphenated_uuids_are_ids() {
+        let id = Id::<Thing>::new();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().to_uppercase().parse(), Ok(id));
+        for bad in
+            ["", "x", "../etc/passwd", "018f4b3a5c6d7e8f9a0b1c2d3e4f5a6b", "{018f4b3a-5c6d-7e8f-9a0b-1c2d3e4f5a}"]
+        {
+            assert_eq!(bad.parse::<Id<Thing>>(), Err(NotAnId), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_age() {
+        let ids: Vec<Id<Thing>> = (0..1000).map(|_| Id::new()).collect();
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn an_id_says_when_it_was_made_unless_it_must_not() {
+        let (before, id, after) = (Timestamp::now(), Id::<Thing>::new(), Timestamp::now());
+        assert!((before..=after).contains(&id.made_at().unwrap()));
+        let (one, other) = (Id::<Thing>::unguessable().unwrap(), Id::<Thing>::unguessable().unwrap());
+        assert_ne!(one, other);
+        assert_eq!((one.made_at(), one.to_string().parse()), (None, Ok(one)));
+    }
+}

@@ -1,0 +1,25 @@
+//! The values that every service shares: ids, money, quantities, times, pages, errors. Each type holds valid values only.
+//!
+//! Nothing here does I/O or waits. The exceptions are two switches for tests, [`failpoint`](mod@failpoint) and [`mutant`], which
+//! release builds compile away.
+
+mod clock;
+mod error;
+pub mod failpoint;
+mod id;
+pub mod input;
+mod money;
+pub mod mutant;
+mod page;
+mod quantity;
+mod request_id;
+mod text;
+
+pub use clock::Timestamp;
+pub use error::{Error, ErrorKind, FieldError, Result};
+pub use id::{Id, NotAnId};
+pub use money::{Currency, Money};
+pub use page::{Cursor, Page, PageLimit, Paging};
+pub use quantity::Quantity;
+pub use request_id::RequestId;
+pub use text::Text;

@@ -1,0 +1,133 @@
+//! Lists come in pages. A cursor names the last item seen by its sort key and id (keyset paging), so a list that grows
+//! or shrinks meanwhile neither repeats nor skips an item, and page 1,000 costs what page 1 does.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::input::{Fields, Input};
+
+/// One page of a list, and where the next one begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items of this page.
+    pub items: Vec<T>,
+    /// To be given back as `after`; `None` on the last page.
+    pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// A list that fits on one page.
+    #[must_use]
+    pub fn whole(items: Vec<T>) -> Self {
+        Self { items, next: None }
+    }
+
+    /// The same page of something else.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(f).collect(), next: self.next }
+    }
+}
+
+/// The place after the last item of a page; opaque to clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The name of the index that the list follows: a cursor of one order means nothing in another.
+    pub index: String,
+    /// The sort key of the last item.
+    pub key: Value,
+    /// The id of the last item.
+    pub id: String,
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plain = serde_json::to_vec(&(&self.index, &self.key, &self.id)).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&BASE64_URL_SAFE_NO_PAD.encode(plain))
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BASE64_URL_SAFE_NO_PAD
+            .decode(text)
+            .ok()
+            .and_then(|plain| serde_json::from_slice(&plain).ok())
+            .filter(|(_, key, _): &(String, Value, String)| !key.is_array() && !key.is_object())
+            .map(|(index, key, id)| Self { index, key, id })
+            .ok_or_else(|| serde::de::Error::custom("is not a cursor of this list"))
+    }
+}
+
+/// How many items a page holds: 1 to 100, 20 unless asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct PageLimit(usize);
+
+impl PageLimit {
+    /// The longest page.
+    pub const MAX: usize = 100;
+
+    /// As a number.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl Default for PageLimit {
+    fn default() -> Self {
+        Self(20)
+    }
+}
+
+impl TryFrom<u64> for PageLimit {
+    type Error = &'static str;
+
+    fn try_from(number: u64) -> Result<Self, Self::Error> {
+        match usize::try_from(number) {
+            Ok(limit @ 1..=Self::MAX) => Ok(Self(limit)),
+            _ => Err("must be between 1 and 100"),
+        }
+    }
+}
+
+/// Which page is asked for: `?after=...&limit=...`.
+#[derive(Debug, Clone, Default)]
+pub struct Paging {
+    /// The `next` of the page before.
+    pub after: Option<Cursor>,
+    /// How many items at most.
+    pub limit: PageLimit,
+}
+
+impl Input for Paging {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { after: fields.optional("after"), limit: fields.optional("limit").unwrap_or_default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_the_client_and_a_forged_one_is_refused() {
+        let cursor = Cursor { index: "by_name".into(), key: "tea".into(), id: "7".into() };
+        let text = serde_json::to_string(&cursor).unwrap();
+        assert_eq!(serde_json::from_str::<Cursor>(&text).unwrap(), cursor);
+        for bad in ["\"\"", "\"!!\"", "\"e30\"", "\"WyJhIix7IiRuZSI6MX0sImIiXQ\"", "7"] {
+            assert!(serde_json::from_str::<Cursor>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn limits_are_1_to_100() {
+        assert_eq!(PageLimit::default().get(), 20);
+        assert!(PageLimit::try_from(100).is_ok());
+        assert!(PageLimit::try_from(0).is_err());
+        assert!(PageLimit::try_from(101).is_err());
+    }
+}

@@ -1,0 +1,341 @@
+//! Broker and database by their names in DNS, as a real name server tells them: found, found again where they have moved, and in the order
+//! that priorities ask for. How records are read and ordered is in tables at the foot of `src/discovery.rs`.
+//!
+//! Every answer of the name server here may be kept for an hour (`fleet::Dns`), so these tests also see that none is.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use fault_proxy::{FaultProxy, Way};
+use fleet::{Dns, MongoDb};
+use rocket::http::Status;
+use rocket::local::asynchronous::Client;
+use serde::{Deserialize, Serialize};
+use souk_bus::{AmqpOptions, Bus, DeadLetters, Request};
+use souk_http::health::{self, Health};
+use souk_store::{Collection, Database, Document};
+use souk_types::{Error, ErrorKind, Id};
+
+#[allow(dead_code, reason = "only the fresh database is used here")]
+#[path = "support/home.rs"]
+mod home;
+#[path = "support/line.rs"]
+mod line;
+
+use self::home::Fresh;
+use self::line::options;
+
+/// The longest pause of the supervisor, and what connecting takes on a busy machine.
+const BACK: Duration = Duration::from_secs(10);
+/// As `BACK`, when a client of MongoDB first has to find out that all are gone, and the name has no news.
+const FOUND: Duration = Duration::from_secs(20);
+
+#[derive(Serialize, Deserialize)]
+struct Square(u64);
+
+impl Request for Square {
+    const NAME: &'static str = "maths.square";
+    type Reply = u64;
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Crate {
+    pieces: i64,
+}
+
+impl Document for Crate {
+    type Id = Id<Self>;
+    const COLLECTION: &'static str = "crates";
+}
+
+/// A record of priority, port and target for a service of this name. All targets are this machine.
+fn record(service: &str, priority: u16, to: SocketAddr) -> String {
+    format!("_{service}._tcp SRV {priority} 1 {} here\nhere A 127.0.0.1\n", to.port())
+}
+
+/// The same URL with a name in place of the host.
+fn named(url: &str, service: &str, dns: &Dns) -> String {
+    let (_, rest) = url.split_once("://").unwrap();
+    let (authority, rest) = rest.split_once('/').unwrap();
+    let credentials = authority.rsplit_once('@').map(|(credentials, _)| format!("{credentials}@")).unwrap_or_default();
+    let separator = if rest.contains('?') { '&' } else { '?' };
+    format!("srv://{credentials}_{service}._tcp.{}/{rest}{separator}dns={}", Dns::ZONE, dns.address())
+}
+
+/// Where a URL leads, which has one host.
+fn host(url: &str) -> String {
+    let (_, rest) = url.split_once("://").unwrap();
+    rest.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap().to_owned()
+}
+
+fn password(url: &str) -> String {
+    let (before, _) = url.split_once('@').unwrap();
+    before.rsplit_once(':').unwrap().1.to_owned()
+}
+
+/// What the broker is by its name, and by itself.
+fn brokers(dns: &Dns) -> (AmqpOptions, AmqpOptions) {
+    let plain = options();
+    (AmqpOptions { url: named(&plain.url, "amqp", dns), ..plain.clone() }, plain)
+}
+
+/// A service that reaches the broker by itself, and a caller that looks for it by name.
+async fn pair(dns: &Dns) -> (Bus, Bus) {
+    let (by_name, plain) = brokers(dns);
+    let (caller, service) = (Bus::amqp(by_name).unwrap(), Bus::amqp(plain).unwrap());
+    service.serve(|Square(number)| async move { Ok(number * number) });
+    service.ready().await;
+    (caller, service)
+}
+
+async fn until<R>(within: Duration, work: impl AsyncFn() -> Result<R, Error>) -> R {
+    let begun = Instant::now();
+    loop {
+        match work().await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(begun.elapsed() < within, "still {error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn works(caller: &Bus) {
+    assert_eq!(until(BACK, async || caller.call(Square(3)).await).await, 9);
+}
+
+async fn broker(way: Way) -> FaultProxy {
+    let relay = FaultProxy::to(host(&options().url)).await.unwrap();
+    relay.set(way);
+    relay
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL and a DNS server: cargo xtask test"]
+async fn a_broker_that_moves_is_found_at_its_new_place() {
+    let dns = Dns::start().unwrap();
+    let (old, new) = (broker(Way::Open).await, broker(Way::Open).await);
+    dns.publish(&record("amqp", 1, old.address())).unwrap();
+    let (caller, service) = pair(&dns).await;
+    works(&caller).await;
+    for (next, last) in [(&new, &old), (&old, &new)] {
+        next.set(Way::Open);
+        dns.publish(&record("amqp", 1, next.address())).unwrap();
+        // Who moves a server does not cut what still works there.
+        works(&caller).await;
+        last.set(Way::Cut);
+        works(&caller).await;
+    }
+    tokio::join!(caller.close(), service.close());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL and a DNS server: cargo xtask test"]
+async fn the_broker_of_the_lowest_priority_that_can_be_reached_serves() {
+    let dns = Dns::start().unwrap();
+    let (first, second) = (broker(Way::Open).await, broker(Way::Open).await);
+    let records = [(7, &second), (3, &first)].map(|(priority, relay)| record("amqp", priority, relay.address()));
+    dns.publish(&records.concat()).unwrap();
+    let (caller, service) = pair(&dns).await;
+    works(&caller).await;
+    for _ in 0..2 {
+        // Nobody notices that the second is gone, because nobody is there.
+        second.set(Way::Cut);
+        for _ in 0..10 {
+            caller.call(Square(3)).await.unwrap();
+        }
+        second.set(Way::Open);
+        for gone in [Way::Cut, Way::Silent] {
+            first.set(gone);
+            works(&caller).await;
+        }
+        // It is asked first again when the connection is made anew.
+        first.set(Way::Open);
+        second.interrupt();
+        works(&caller).await;
+    }
+    tokio::join!(caller.close(), service.close());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL, MONGODB_URI and a DNS server: cargo xtask test"]
+async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_when_they_have_one() {
+    let dns = Dns::start().unwrap();
+    let (fresh, (by_name, _)) = (Fresh::new(), brokers(&dns));
+    let secret = password(&by_name.url);
+    let bus = Bus::amqp(by_name).unwrap();
+    let uri = named(&fresh.uri, "mongodb", &dns).replace("srv://", "srv://ana:s3cret@");
+    let database = Database::mongodb("harbour", &named(&fresh.uri, "mongodb", &dns), &fresh.name).unwrap();
+    let locked = Database::mongodb("harbour", &uri, &fresh.name).unwrap();
+    let ready = async |databases: &[&Database]| {
+        let health = Health { databases: databases.iter().map(|&one| one.clone()).collect(), bus: bus.clone() };
+        let rocket = rocket::custom(rocket::Config { log_level: rocket::log::LogLevel::Off, ..Default::default() });
+        let client = Client::untracked(rocket.mount("/", health::routes()).manage(health)).await.unwrap();
+        let answer = client.get("/ready").dispatch().await;
+        (answer.status(), answer.into_string().await.unwrap())
+    };
+    let says = async |databases: &[&Database], words: &str| {
+        until(BACK, async || match ready(databases).await {
+            (Status::ServiceUnavailable, body) if body.contains(words) => {
+                assert!(!body.contains(&secret) && !body.contains("s3cret"), "{body}");
+                Ok(())
+            }
+            other => Err(Error::internal(format!("{words:?} should be said, not {other:?}"))),
+        })
+        .await;
+    };
+    says(&[&database], "_amqp._tcp.souk.test is: there is no such record").await;
+    dns.publish("_amqp._tcp SRV 0 0 0 .").unwrap();
+    says(&[&database], "decidedly not available").await;
+    dns.part().kill().unwrap();
+    says(&[&database], "_amqp._tcp.souk.test").await;
+    dns.part().start().unwrap();
+    let broker = host(&options().url).parse().unwrap();
+    dns.publish(&record("amqp", 1, broker)).unwrap();
+    bus.ready().await;
+    assert_eq!(bus.unresolved(), None);
+    for database in [&database, &locked] {
+        says(&[database], "_mongodb._tcp.souk.test is: there is no such record").await;
+        let error = database.ping().await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Unavailable && !error.for_operator().contains("s3cret"), "{error:?}");
+    }
+    let both = record("amqp", 1, broker) + &record("mongodb", 1, host(&fresh.uri).parse().unwrap());
+    dns.publish(&both).unwrap();
+    until(BACK, async || database.ping().await).await;
+    assert_eq!((ready(&[&database]).await.0, database.unresolved()), (Status::Ok, None));
+    tokio::join!(bus.close(), database.close(), locked.close());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL and a DNS server: cargo xtask test"]
+async fn dead_letters_are_found_by_name_and_each_place_is_told_when_none_answers() {
+    let dns = Dns::start().unwrap();
+    let (by_name, plain) = brokers(&dns);
+    let gone = broker(Way::Cut).await;
+    let records = record("amqp", 1, gone.address()) + &record("amqp", 2, host(&plain.url).parse().unwrap());
+    dns.publish(&records).unwrap();
+    let letters = DeadLetters::open(by_name.clone(), &[]).await.unwrap();
+    assert_eq!(letters.count().await.unwrap().dead, 0);
+    letters.close().await;
+    dns.publish(&record("amqp", 1, gone.address())).unwrap();
+    let said = DeadLetters::open(by_name.clone(), &[]).await.err().unwrap().for_operator();
+    let place = format!("amqp://here.souk.test:{}", gone.address().port());
+    for words in ["srv://_amqp._tcp.souk.test", &place] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains(&password(&by_name.url)), "{said}");
+}
+
+/// The name that a client says it expects is the one that it checks the certificate for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a DNS server: cargo xtask test"]
+async fn tls_is_about_the_name_of_the_target() {
+    let dns = Dns::start().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    dns.publish(&record("amqps", 1, listener.local_addr().unwrap())).unwrap();
+    let url = named("amqps://ana:secret@mq/%2f", "amqps", &dns);
+    // As each program does.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let bus = Bus::amqp(AmqpOptions { url, name: "test".to_owned(), prefix: String::new() }).unwrap();
+    let hello = tokio::task::spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut hello = [0; 4096];
+        let length = stream.read(&mut hello).unwrap();
+        hello[..length].to_vec()
+    });
+    let hello = hello.await.unwrap();
+    let text = String::from_utf8_lossy(&hello);
+    assert!(text.contains("here.souk.test") && !text.contains("_amqps"), "{text:?}");
+    bus.close().await;
+}
+
+fn open(uri: &str, name: &str) -> (Database, Collection<Crate>) {
+    let database = Database::mongodb("harbour", uri, name).unwrap();
+    let crates = database.collection().unwrap();
+    (database, crates)
+}
+
+async fn keeps(crates: &Collection<Crate>) {
+    let one = Crate { pieces: 7 };
+    until(FOUND, async || {
+        let id = Id::new();
+        crates.insert(id, one.clone()).await?;
+        assert_eq!(crates.get(id).await?, Some(one.clone()));
+        Ok(())
+    })
+    .await;
+}
+
+/// By way of a relay, so directly: the server would tell its own address otherwise.
+async fn database(uri: &str, way: Way) -> FaultProxy {
+    let relay = FaultProxy::to(host(uri)).await.unwrap();
+    relay.set(way);
+    relay
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI and a DNS server: cargo xtask test"]
+async fn a_database_that_moves_is_found_at_its_new_place() {
+    let (dns, fresh) = (Dns::start().unwrap(), Fresh::new());
+    let (old, new) = (database(&fresh.uri, Way::Open).await, database(&fresh.uri, Way::Open).await);
+    dns.publish(&record("mongodb", 1, old.address())).unwrap();
+    let uri = named("mongodb://any/?directConnection=true", "mongodb", &dns);
+    let (database, crates) = open(&uri, &fresh.name);
+    keeps(&crates).await;
+    for (next, last) in [(&new, &old), (&old, &new)] {
+        next.set(Way::Open);
+        dns.publish(&record("mongodb", 1, next.address())).unwrap();
+        keeps(&crates).await;
+        last.set(Way::Cut);
+        keeps(&crates).await;
+    }
+    database.close().await;
+    assert!(crates.get(Id::new()).await.is_err(), "what is closed stays closed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI and a DNS server: cargo xtask test"]
+async fn a_database_of_the_next_priority_serves_when_there_is_no_other() {
+    let (dns, fresh) = (Dns::start().unwrap(), Fresh::new());
+    let (first, second) = (database(&fresh.uri, Way::Cut).await, database(&fresh.uri, Way::Open).await);
+    let records = [(1, &first), (2, &second)].map(|(priority, relay)| record("mongodb", priority, relay.address()));
+    dns.publish(&records.concat()).unwrap();
+    let uri = named("mongodb://any/?directConnection=true", "mongodb", &dns);
+    let (database, crates) = open(&uri, &fresh.name);
+    keeps(&crates).await;
+    // And around.
+    first.set(Way::Open);
+    second.set(Way::Cut);
+    keeps(&crates).await;
+    database.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a DNS server and mongod: cargo xtask test"]
+async fn a_replica_set_is_followed_also_when_all_its_members_are_others() {
+    let dns = Dns::start().unwrap();
+    let start = || tokio::task::spawn_blocking(|| MongoDb::start().unwrap());
+    let (old, new) = tokio::try_join!(start(), start()).unwrap();
+    dns.publish(&record("mongodb", 1, old.part().address())).unwrap();
+    let uri = named(old.url(), "mongodb", &dns);
+    let (database, crates) = open(&uri, "harbour");
+    keeps(&crates).await;
+    old.part().kill().unwrap();
+    assert_eq!(crates.get(Id::new()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    // While the name has no news it is not forgotten either, and the old ones may come back.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    dns.publish(&record("mongodb", 1, new.part().address())).unwrap();
+    keeps(&crates).await;
+    new.part().kill().unwrap();
+    let again = tokio::task::spawn_blocking(move || {
+        old.part().start().unwrap();
+        old
+    });
+    let old = again.await.unwrap();
+    dns.publish(&record("mongodb", 1, old.part().address())).unwrap();
+    keeps(&crates).await;
+    database.close().await;
+}

@@ -1,0 +1,530 @@
+//! What every pair of engine and transport must do with events: from the write that emits one, through the outbox and its
+//! relay, to the listeners. Each check is a function of an empty [`home::Home`] and a [`Bus`] that nobody else uses;
+//! `checks!` makes a test of it for every pair, so another pair is one more line there.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use souk_bus::{Bus, Delivery, Event, EventId};
+use souk_store::outbox::relay;
+use souk_store::{Collection, Database, Document, Durability, Tx};
+use souk_types::{Error, Id, Result};
+use tokio::sync::{Notify, watch};
+
+#[path = "support/home.rs"]
+mod home;
+
+#[path = "support/line.rs"]
+mod line;
+
+use self::home::Home;
+use self::line::Line;
+
+/// A check that takes longer hangs.
+const HANGS: Duration = Duration::from_mins(1);
+/// Delivery takes milliseconds, also when a listener failed once or twice.
+const SOON: Duration = Duration::from_secs(20);
+/// Who listens to whom in these checks.
+const SPOKEN: &[(&str, &[&str])] = &[("shop", &["kitchen", "cellar", "till", "museum"]), ("kitchen", &["till"])];
+/// What does not happen within this does not happen.
+const NEVER: Duration = Duration::from_millis(300);
+
+/// Every check, once for each pair of engine and transport.
+macro_rules! checks {
+    ($($check:ident)*) => {
+        checks!(@ sqlite_on_disk_and_local_bus, Home::sqlite(Durability::Disk), Line::local(), [], $($check)*);
+        checks!(@ sqlite_for_one_process_and_local_bus, Home::sqlite(Durability::Process), Line::local(), [], $($check)*);
+        checks!(@ mongodb_and_local_bus, Home::mongodb(), Line::local(),
+            [#[ignore = "needs MONGODB_URI: cargo xtask test"]], $($check)*);
+        checks!(@ sqlite_and_amqp, Home::sqlite(Durability::Process), Line::amqp(),
+            [#[ignore = "needs AMQP_URL: cargo xtask test"]], $($check)*);
+    };
+    (@ $pair:ident, $home:expr, $line:expr, $attributes:tt, $($check:ident)*) => {
+        mod $pair {
+            #[allow(unused_imports, reason = "not every engine has a choice")]
+            use souk_store::Durability;
+
+            use super::{Home, Line};
+
+            $(checks!(@@ $check, $home, $line, $attributes);)*
+        }
+    };
+    (@@ $check:ident, $home:expr, $line:expr, [$(#[$attribute:meta])*]) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[$attribute])*
+        async fn $check() {
+            let line = $line;
+            let outcome = tokio::time::timeout(crate::HANGS, super::$check($home, line.bus.clone())).await;
+            line.close(crate::SPOKEN).await;
+            outcome.expect("should not hang");
+        }
+    };
+}
+
+checks! {
+    an_event_is_delivered
+    an_event_is_delivered_after_its_commit
+    an_event_reaches_every_listening_service_once
+    an_event_does_not_reach_those_who_listen_to_others
+    an_event_that_nobody_listens_to_is_done_with
+    an_event_keeps_its_id_in_every_delivery
+    all_of_a_thousand_events_arrive
+    delivered_gives_up
+    delivered_knows_what_another_handle_relayed
+    a_listener_that_failed_gets_it_again
+    a_listener_that_panicked_gets_it_again
+    a_listener_that_did_not_fail_has_one_effect
+    a_listener_that_cannot_read_an_event_does_not_keep_it_from_others
+    an_event_left_behind_is_delivered_after_reopening
+    an_event_that_fails_does_not_hold_up_later_ones
+    many_events_that_fail_do_not_hold_up_later_ones
+    an_event_of_a_listener_leaves_too
+    two_relays_of_one_database_have_one_effect
+}
+
+// A broker confirms what it keeps for a listener, this transport what the listener has handled.
+checks!(@ local_bus_alone, Home::sqlite(Durability::Process), Line::local(), [],
+    delivered_waits_for_the_listener
+    delivered_gives_up_on_a_listener_that_fails
+);
+
+async fn an_event_is_delivered(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let heard = listen(&bus, "kitchen");
+    shop.order(7).await;
+    assert_eq!(heard.wait_for(1).await, [7]);
+}
+
+async fn an_event_is_delivered_after_its_commit(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let (seen, mut answer) = watch::channel(None);
+    let orders = shop.orders.clone();
+    bus.subscribe("kitchen", move |delivery: Delivery<Ordered>| {
+        let (orders, seen) = (orders.clone(), seen.clone());
+        async move {
+            let _ = seen.send(Some(orders.get(delivery.event.order).await?.is_some()));
+            Ok(())
+        }
+    });
+    shop.order(7).await;
+    assert_eq!(*answer.wait_for(Option::is_some).await.unwrap(), Some(true));
+}
+
+async fn an_event_reaches_every_listening_service_once(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let services = ["kitchen", "cellar", "till"].map(|service| listen(&bus, service));
+    assert!(shop.database.delivered(shop.order(7).await, SOON).await);
+    for heard in services {
+        assert_eq!(heard.wait_for(1).await, [7]);
+    }
+}
+
+async fn an_event_does_not_reach_those_who_listen_to_others(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let heard = listen(&bus, "kitchen");
+    let other = shop.database.run(|tx| async move { tx.emit(&Closed) }).await.unwrap();
+    let event = shop.order(7).await;
+    assert!(shop.database.delivered(other, SOON).await && shop.database.delivered(event, SOON).await);
+    assert_eq!(heard.wait_for(1).await, [7]);
+}
+
+async fn an_event_that_nobody_listens_to_is_done_with(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    assert!(shop.database.delivered(shop.order(7).await, SOON).await);
+}
+
+async fn an_event_keeps_its_id_in_every_delivery(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let (ids, mut heard) = watch::channel(Vec::new());
+    bus.subscribe("kitchen", move |delivery: Delivery<Ordered>| {
+        ids.send_modify(|ids| ids.push(delivery.id));
+        let done = ids.borrow().len() >= 2;
+        async move { if done { Ok(()) } else { Err(refused()) } }
+    });
+    let event = shop.order(7).await;
+    assert_eq!(*heard.wait_for(|ids| ids.len() >= 2).await.unwrap(), [event, event]);
+}
+
+async fn all_of_a_thousand_events_arrive(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let heard = listen(&bus, "kitchen");
+    shop.order_many(0..1000).await;
+    let mut numbers = heard.wait_for(1000).await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..1000).collect::<Vec<_>>());
+}
+
+async fn delivered_waits_for_the_listener(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let [begun, go_on] = [(); 2].map(|()| Arc::new(Notify::new()));
+    let finished = Arc::new(AtomicBool::new(false));
+    let signals = (Arc::clone(&begun), Arc::clone(&go_on), Arc::clone(&finished));
+    bus.subscribe("kitchen", move |_: Delivery<Ordered>| {
+        let (begun, go_on, finished) = signals.clone();
+        async move {
+            begun.notify_one();
+            go_on.notified().await;
+            finished.store(true, Ordering::SeqCst);
+            Ok(())
+        }
+    });
+    let event = shop.order(7).await;
+    begun.notified().await;
+    assert!(!shop.database.delivered(event, NEVER).await);
+    go_on.notify_one();
+    assert!(shop.database.delivered(event, SOON).await);
+    assert!(finished.load(Ordering::SeqCst));
+}
+
+async fn delivered_gives_up_on_a_listener_that_fails(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    bus.subscribe("kitchen", |_: Delivery<Ordered>| async { Err(refused()) });
+    assert!(!shop.database.delivered(shop.order(7).await, NEVER).await);
+}
+
+async fn delivered_gives_up(home: Home, _: Bus) {
+    let shop = Shop::without_relay(&home).await;
+    assert!(!shop.database.delivered(shop.order(7).await, NEVER).await);
+}
+
+async fn delivered_knows_what_another_handle_relayed(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let heard = listen(&bus, "kitchen");
+    let other = home.open().await;
+    let event = other.run(|tx| async move { tx.emit(&Ordered { order: Id::new(), number: 7 }) }).await.unwrap();
+    assert!(other.delivered(event, SOON).await);
+    assert_eq!(heard.wait_for(1).await, [7]);
+    drop(shop);
+}
+
+async fn a_listener_that_failed_gets_it_again(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let attempts = fail_twice(&bus, "kitchen", |_| Err(refused()));
+    let event = shop.order(7).await;
+    attempts.reach(3).await;
+    assert!(shop.database.delivered(event, SOON).await);
+}
+
+async fn a_listener_that_panicked_gets_it_again(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let attempts = fail_twice(&bus, "kitchen", |attempt| panic!("attempt {attempt}, as this check wants"));
+    let event = shop.order(7).await;
+    attempts.reach(3).await;
+    assert!(shop.database.delivered(event, SOON).await);
+}
+
+async fn a_listener_that_did_not_fail_has_one_effect(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let kitchen_home = Home::sqlite(souk_store::Durability::Process);
+    let kitchen = Kitchen::open(&kitchen_home, &bus).await;
+    let attempts = fail_twice(&bus, "cellar", |_| Err(refused()));
+    let event = shop.order(7).await;
+    attempts.reach(3).await;
+    kitchen.has_handled(1).await;
+    assert!(shop.database.delivered(event, SOON).await);
+    assert_eq!(kitchen.cooked().await, 1);
+}
+
+async fn a_listener_that_cannot_read_an_event_does_not_keep_it_from_others(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    bus.subscribe("museum", |_: Delivery<OrderedLongAgo>| async { Ok(()) });
+    let heard = listen(&bus, "kitchen");
+    shop.order(7).await;
+    assert_eq!(heard.wait_for(1).await[0], 7);
+}
+
+async fn an_event_left_behind_is_delivered_after_reopening(home: Home, bus: Bus) {
+    let shop = Shop::without_relay(&home).await;
+    let event = shop.order(7).await;
+    drop(shop);
+    let heard = listen(&bus, "kitchen");
+    let shop = Shop::open(&home, &bus).await;
+    assert!(shop.database.delivered(event, SOON).await);
+    assert_eq!(heard.wait_for(1).await, [7]);
+}
+
+async fn an_event_that_fails_does_not_hold_up_later_ones(home: Home, bus: Bus) {
+    fail_before_others(1, home, bus).await;
+}
+
+async fn many_events_that_fail_do_not_hold_up_later_ones(home: Home, bus: Bus) {
+    fail_before_others(1000, home, bus).await;
+}
+
+async fn fail_before_others(failing: u32, home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    bus.subscribe("museum", |_: Delivery<Closed>| async { Err(refused()) });
+    let heard = listen(&bus, "kitchen");
+    shop.database
+        .run(|tx| async move {
+            for _ in 0..failing {
+                tx.emit(&Closed)?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(shop.database.delivered(shop.order(7).await, SOON).await);
+    assert_eq!(heard.wait_for(1).await, [7]);
+}
+
+async fn an_event_of_a_listener_leaves_too(home: Home, bus: Bus) {
+    let shop = Shop::open(&home, &bus).await;
+    let kitchen_home = Home::sqlite(souk_store::Durability::Process);
+    let _kitchen = Kitchen::open(&kitchen_home, &bus).await;
+    let (serve, served) = watch::channel(0);
+    bus.subscribe("till", move |_: Delivery<Cooked>| {
+        serve.send_modify(|times| *times += 1);
+        async { Ok(()) }
+    });
+    shop.order(7).await;
+    Count(served).reach(1).await;
+}
+
+async fn two_relays_of_one_database_have_one_effect(home: Home, bus: Bus) {
+    let shop = Shop::without_relay(&home).await;
+    let kitchen_home = Home::sqlite(souk_store::Durability::Process);
+    let kitchen = Kitchen::open(&kitchen_home, &bus).await;
+    for number in 0..50 {
+        shop.order(number).await;
+    }
+    // Both find all of it waiting.
+    let _relays = [Shop::open(&home, &bus).await, Shop::open(&home, &bus).await];
+    kitchen.has_handled(50).await;
+    assert_eq!(kitchen.cooked().await, 50);
+}
+
+/// Two processes with one database: what one has written is published by it, and by the other only when it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn an_event_is_left_to_the_process_that_wrote_it_for_a_while() {
+    let (home, bus) = (Home::mongodb(), Bus::local());
+    let (died, lives) = (Shop::without_relay(&home).await, Shop::open(&home, &bus).await);
+    let heard = listen(&bus, "kitchen");
+    tokio::join!(died.order(1), lives.order(2));
+    assert_eq!(heard.wait_for(1).await, [2]);
+    assert_eq!(heard.wait_for(2).await, [2, 1]);
+}
+
+/// More than a relay leaves to others, and than it has in hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn what_a_process_left_behind_is_delivered_by_another() {
+    let (home, bus) = (Home::mongodb(), Bus::local());
+    let (died, heard) = (Shop::without_relay(&home).await, listen(&bus, "kitchen"));
+    died.order_many(0..2000).await;
+    let lives = Shop::open(&home, &bus).await;
+    lives.order(2000).await;
+    let numbers: BTreeSet<u32> = heard.wait_for(2001).await.into_iter().collect();
+    assert_eq!(numbers, (0..=2000).collect());
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Order {
+    number: u32,
+}
+
+impl Document for Order {
+    type Id = Id<Order>;
+    const COLLECTION: &'static str = "orders";
+}
+
+/// In one process services start one after another, and what waited in an outbox must not leave before the last of them listens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_waits_for_a_service_of_its_process_that_does_not_listen_yet() {
+    let (home, bus) = (Home::sqlite(Durability::Process), Bus::local_of(&["shop", "kitchen", "till"]));
+    let shop = Shop::open(&home, &bus).await;
+    let event = shop.order(1).await;
+    let till = listen(&bus, "till");
+    assert!(!shop.database.delivered(event, NEVER).await);
+    let kitchen = listen(&bus, "kitchen");
+    // Cellar and museum are somewhere else.
+    assert!(shop.database.delivered(event, SOON).await);
+    assert_eq!((till.wait_for(1).await, kitchen.wait_for(1).await), (vec![1], vec![1]));
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Ordered {
+    order: Id<Order>,
+    number: u32,
+}
+
+impl Event for Ordered {
+    const NAME: &'static str = "shop.ordered";
+    const LISTENERS: &'static [&'static str] = &["kitchen", "cellar", "till", "museum"];
+}
+
+/// `Ordered` as an old listener expects it.
+#[derive(Debug, Serialize, Deserialize)]
+struct OrderedLongAgo {
+    by_letter: String,
+}
+
+impl Event for OrderedLongAgo {
+    const NAME: &'static str = Ordered::NAME;
+    const LISTENERS: &'static [&'static str] = Ordered::LISTENERS;
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Closed;
+
+impl Event for Closed {
+    const NAME: &'static str = "shop.closed";
+    const LISTENERS: &'static [&'static str] = &["kitchen", "museum"];
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Cooked;
+
+impl Event for Cooked {
+    const NAME: &'static str = "kitchen.cooked";
+    const LISTENERS: &'static [&'static str] = &["till"];
+}
+
+fn refused() -> Error {
+    Error::conflict("refused", "As this check wants.")
+}
+
+/// Who emits.
+struct Shop {
+    database: Database,
+    orders: Collection<Order>,
+}
+
+impl Shop {
+    async fn open(home: &Home, bus: &Bus) -> Self {
+        let shop = Self::without_relay(home).await;
+        bus.announces::<Ordered>();
+        bus.announces::<Closed>();
+        relay(shop.database.clone(), bus.clone());
+        shop
+    }
+
+    async fn without_relay(home: &Home) -> Self {
+        let database = home.open().await;
+        let orders = database.collection().unwrap();
+        Self { database, orders }
+    }
+
+    /// Tells of many orders in one write.
+    async fn order_many(&self, numbers: Range<u32>) {
+        let emit = |tx: Tx| {
+            let numbers = numbers.clone();
+            async move {
+                for number in numbers {
+                    tx.emit(&Ordered { order: Id::new(), number })?;
+                }
+                Ok(())
+            }
+        };
+        self.database.run(emit).await.unwrap();
+    }
+
+    /// Keeps an order and tells of it in the same write.
+    async fn order(&self, number: u32) -> EventId {
+        let order = Id::new();
+        self.orders
+            .change(order, move |slot, events| {
+                *slot = Some(Order { number });
+                events.emit(&Ordered { order, number })
+            })
+            .await
+            .unwrap()
+    }
+}
+
+/// A listening service with a database of its own: it counts what it cooks and tells of it.
+struct Kitchen {
+    counts: Collection<Order>,
+    handled: watch::Receiver<BTreeSet<u32>>,
+}
+
+impl Kitchen {
+    const COUNT: &'static str = "018f4b3a-5c6d-7e8f-9a0b-1c2d3e4f5a6b";
+
+    async fn open(home: &Home, bus: &Bus) -> Self {
+        let database = home.open().await;
+        let counts: Collection<Order> = database.collection().unwrap();
+        counts.insert(Self::COUNT.parse().unwrap(), Order { number: 0 }).await.unwrap();
+        relay(database.clone(), bus.clone());
+        bus.announces::<Cooked>();
+        let listening = (database, counts.clone());
+        let (handle, handled) = watch::channel(BTreeSet::new());
+        bus.subscribe("kitchen", move |delivery: Delivery<Ordered>| {
+            let ((database, counts), handle) = (listening.clone(), handle.clone());
+            async move {
+                Self::cook(&database, &counts, &delivery).await?;
+                handle.send_modify(|numbers| {
+                    numbers.insert(delivery.event.number);
+                });
+                Ok(())
+            }
+        });
+        Self { counts, handled }
+    }
+
+    async fn cook(database: &Database, counts: &Collection<Order>, delivery: &Delivery<Ordered>) -> Result<()> {
+        let id = Self::COUNT.parse().map_err(Error::internal)?;
+        database
+            .once(delivery, |tx| async move {
+                let number = tx.get(counts, id).await?.map_or(0, |count| count.number);
+                tx.put(counts, id, &Order { number: number + 1 }).await?;
+                tx.emit(&Cooked).map(|_| ())
+            })
+            .await
+    }
+
+    /// Waits until so many different orders were handled, each as often as it likes.
+    async fn has_handled(&self, orders: usize) {
+        self.handled.clone().wait_for(|numbers| numbers.len() >= orders).await.unwrap();
+    }
+
+    async fn cooked(&self) -> u32 {
+        self.counts.get(Self::COUNT.parse().unwrap()).await.unwrap().unwrap().number
+    }
+}
+
+/// The numbers of the orders that a service has heard of.
+struct Heard(watch::Receiver<Vec<u32>>);
+
+impl Heard {
+    /// What was heard when it was so much.
+    async fn wait_for(&self, count: usize) -> Vec<u32> {
+        self.0.clone().wait_for(|numbers| numbers.len() >= count).await.unwrap().clone()
+    }
+}
+
+fn listen(bus: &Bus, service: &'static str) -> Heard {
+    let (hear, heard) = watch::channel(Vec::new());
+    bus.subscribe(service, move |delivery: Delivery<Ordered>| {
+        hear.send_modify(|numbers| numbers.push(delivery.event.number));
+        async { Ok(()) }
+    });
+    Heard(heard)
+}
+
+/// How often something has happened.
+struct Count(watch::Receiver<u32>);
+
+impl Count {
+    async fn reach(&self, times: u32) {
+        self.0.clone().wait_for(|count| *count >= times).await.unwrap();
+    }
+}
+
+/// A service that fails twice, then succeeds; how often it was asked.
+fn fail_twice(bus: &Bus, service: &'static str, failure: fn(u32) -> Result<()>) -> Count {
+    let (ask, attempts) = watch::channel(0);
+    bus.subscribe(service, move |_: Delivery<Ordered>| {
+        ask.send_modify(|attempts| *attempts += 1);
+        let attempt = *ask.borrow();
+        async move { if attempt <= 2 { failure(attempt) } else { Ok(()) } }
+    });
+    Count(attempts)
+}

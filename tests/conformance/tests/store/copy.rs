@@ -1,0 +1,179 @@
+//! Copies of whole databases, as they were at one moment, to a database of the same engine and of another one.
+
+use souk_bus::Delivery;
+use souk_store::{Collection, Copied, Database, Durability, Events, Snapshot};
+use souk_types::ErrorKind;
+
+use crate::home::Home;
+use crate::{BY_PRICE, BY_SHELF, Book, BookId, Lent, add_copy, copies, insert, insert_all, is_waiting};
+
+checks! {
+    a_copy_has_everything
+    a_snapshot_keeps_its_moment
+    databases_that_are_copied_together_share_a_moment
+    what_is_not_empty_is_not_copied_over
+    what_was_cleared_is_empty
+    who_scrubs_beside_a_snapshot_may_have_to_come_again
+}
+
+/// There and back: to SQLite, whatever the engine is, and from there to an empty home like the first.
+async fn copied(home: &Home) -> Home {
+    let file = Home::sqlite(Durability::Disk);
+    copy(&home.open().await, &file.open().await).await;
+    let like = home.another();
+    copy(&file.open().await, &like.open().await).await;
+    like
+}
+
+async fn copy(from: &Database, to: &Database) -> Copied {
+    let [snapshot] = <[Snapshot; 1]>::try_from(Snapshot::of(&[from]).await.unwrap()).ok().unwrap();
+    let copied = snapshot.copy_to(to).await.unwrap();
+    to.close().await;
+    copied
+}
+
+async fn a_copy_has_everything(home: Home) {
+    let database = home.open().await;
+    let books: Collection<Book> = database.collection().unwrap();
+    // More than a page of them.
+    let many =
+        (0..1_234).map(|number| Book { shelf: Some(format!("shelf {}", number % 3)), ..Book::with_copies(number) });
+    let ids = insert_all(&books, many).await;
+    let walden = Book { isbn: Some("1".to_owned()), price: Some(5), ..Book::called("Walden \u{1F333}") };
+    let walden_id = insert(&books, walden.clone()).await;
+    let (with_event, without_document) = lend(&database, &books).await;
+    let delivery = Delivery { id: souk_bus::EventId::new(), event: Lent };
+    database.once(&delivery, |tx| async move { tx.emit(&Lent).map(drop) }).await.unwrap();
+
+    let like = copied(&home).await;
+    let copy = like.open().await;
+    let there: Collection<Book> = copy.collection().unwrap();
+    // Whoever opens a collection makes its indexes.
+    while copy.ping().await.is_err() {}
+    let mut all = 0;
+    there.scan(|_, _| all += 1).await.unwrap();
+    assert_eq!(all, ids.len() + 1);
+    for (number, id) in ids.iter().enumerate().step_by(100) {
+        assert_eq!(copies(&there, *id).await, i64::try_from(number).unwrap());
+    }
+    assert_eq!(there.get(walden_id).await.unwrap(), Some(walden));
+    for event in [with_event, without_document] {
+        assert!(is_waiting(&copy, event).await);
+    }
+    assert_eq!(copy.waiting::<Lent>().await.unwrap().len(), 3);
+    assert!(copy.has_handled(delivery.id).await.unwrap());
+
+    // It is found, and guarded, as it was.
+    assert_eq!(there.find(BY_SHELF.find(["shelf 1"])).await.unwrap().items.len(), 20);
+    assert_eq!(there.find(BY_PRICE.all().matching("walden")).await.unwrap().items.len(), 1);
+    assert!(there.insert(BookId::new(), Book::with_isbn("1")).await.unwrap_err().is_duplicate());
+    assert_eq!(add_copy(there.clone(), ids[7]).await.unwrap(), 8);
+}
+
+/// An event in a document that is there, and one whose document is deleted.
+async fn lend(database: &Database, books: &Collection<Book>) -> (souk_bus::EventId, souk_bus::EventId) {
+    let id = insert(books, Book::called("Emma")).await;
+    let with_event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
+    let delete = |slot: &mut Option<Book>, events: &mut Events| {
+        *slot = None;
+        events.emit(&Lent)
+    };
+    (with_event, books.change(id, delete).await.unwrap())
+}
+
+async fn a_snapshot_keeps_its_moment(home: Home) {
+    let database = home.open().await;
+    let books: Collection<Book> = database.collection().unwrap();
+    let (kept, deleted) = (insert(&books, Book::with_copies(1)).await, insert(&books, Book::with_copies(1)).await);
+    let snapshot = Snapshot::of(&[&database]).await.unwrap().remove(0);
+    add_copy(books.clone(), kept).await.unwrap();
+    let delete = |slot: &mut Option<Book>, _: &mut Events| {
+        *slot = None;
+        Ok(())
+    };
+    books.change(deleted, delete).await.unwrap();
+    let made = insert(&books, Book::default()).await;
+
+    let file = Home::sqlite(Durability::Disk);
+    let target = file.open().await;
+    assert_eq!(snapshot.copy_to(&target).await.unwrap(), Copied { documents: 2, events: 0, handled: 0 });
+    let then: Collection<Book> = target.collection().unwrap();
+    assert_eq!((copies(&then, kept).await, copies(&then, deleted).await), (1, 1));
+    assert_eq!(then.get(made).await.unwrap(), None);
+    assert_eq!((copies(&books, kept).await, books.get(deleted).await.unwrap()), (2, None));
+}
+
+async fn databases_that_are_copied_together_share_a_moment(home: Home) {
+    let (first, second) = (home.open().await, home.another());
+    let second = second.open().await;
+    let (one, other): (Collection<Book>, Collection<Book>) =
+        (first.collection().unwrap(), second.collection().unwrap());
+    let (here, there) = (insert(&one, Book::with_copies(0)).await, insert(&other, Book::with_copies(0)).await);
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    // First here, then there: at every moment there are as many there, or one less.
+    let writing = tokio::spawn(async move {
+        while stopped.try_recv().is_err() {
+            add_copy(one.clone(), here).await.unwrap();
+            add_copy(other.clone(), there).await.unwrap();
+        }
+    });
+    for _ in 0..20 {
+        let snapshots = Snapshot::of(&[&second, &first]).await.unwrap();
+        let mut counted = Vec::new();
+        for (snapshot, id) in snapshots.into_iter().zip([there, here]) {
+            let file = Home::sqlite(Durability::Process);
+            let target = file.open().await;
+            snapshot.copy_to(&target).await.unwrap();
+            counted.push(copies(&target.collection().unwrap(), id).await);
+        }
+        assert!(counted[1] == counted[0] || counted[1] == counted[0] + 1, "{counted:?}");
+    }
+    stop.send(()).unwrap();
+    writing.await.unwrap();
+}
+
+async fn what_is_not_empty_is_not_copied_over(home: Home) {
+    let file = Home::sqlite(Durability::Process);
+    let from = file.open().await;
+    insert(&from.collection().unwrap(), Book::called("Emma")).await;
+    let database = home.open().await;
+    let event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
+    let snapshot = Snapshot::of(&[&from]).await.unwrap().remove(0);
+    let error = snapshot.copy_to(&database).await.unwrap_err();
+    assert_eq!(error.code(), "not-empty");
+    assert!(is_waiting(&database, event).await);
+    let mut books = 0;
+    database.collection::<Book>().unwrap().scan(|_, _| books += 1).await.unwrap();
+    assert_eq!(books, 0);
+}
+
+async fn what_was_cleared_is_empty(home: Home) {
+    let database = home.open().await;
+    let books: Collection<Book> = database.collection().unwrap();
+    insert(&books, Book::with_isbn("1")).await;
+    lend(&database, &books).await;
+    assert!(!database.is_blank().await.unwrap());
+    database.clear().await.unwrap();
+    assert!(database.is_blank().await.unwrap());
+    drop((books, database));
+    // It can be worked with again, from the beginning.
+    let books: Collection<Book> = home.open().await.collection().unwrap();
+    assert!(books.is_empty().await.unwrap());
+    insert(&books, Book::with_isbn("1")).await;
+}
+
+async fn who_scrubs_beside_a_snapshot_may_have_to_come_again(home: Home) {
+    let database = home.open().await;
+    let books: Collection<Book> = database.collection().unwrap();
+    let id = insert(&books, Book::with_copies(1)).await;
+    let snapshot = Snapshot::of(&[&database]).await.unwrap();
+    add_copy(books.clone(), id).await.unwrap();
+    // Everybody else goes on meanwhile.
+    let (scrubbed, added) = tokio::join!(database.scrub(), add_copy(books.clone(), id));
+    assert_eq!(added.unwrap(), 3);
+    // The file still has what the snapshot shows; a server makes no promise of this kind.
+    let is_file = matches!(home, Home::Sqlite(..));
+    assert_eq!(scrubbed.err().map(|error| error.kind()), is_file.then_some(ErrorKind::Busy));
+    drop(snapshot);
+    database.scrub().await.unwrap();
+}

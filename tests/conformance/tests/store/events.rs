@@ -1,0 +1,170 @@
+//! Events leave with their write, and never without it.
+
+use std::sync::{Arc, Mutex};
+
+use souk_bus::EventId;
+use souk_store::{Collection, Events};
+use souk_types::Result;
+
+use crate::home::Home;
+use crate::{Book, BookId, Lent, add_copy, ask, hold, insert, is_waiting, refused};
+
+checks! {
+    an_event_leaves_with_its_write
+    an_event_leaves_also_when_the_document_stays_as_it_is
+    a_rule_that_fails_emits_nothing
+    a_rule_that_fails_does_not_take_along_the_events_it_travels_with
+    a_write_that_a_unique_index_refuses_emits_nothing
+    an_event_leaves_with_a_run
+    a_run_may_emit_and_write_nothing
+    a_run_that_fails_emits_nothing
+    a_run_that_a_unique_index_refuses_emits_nothing
+}
+
+async fn an_event_leaves_with_its_write(home: Home) {
+    let database = home.open().await;
+    let books = database.collection().unwrap();
+    let id = insert(&books, Book::with_copies(1)).await;
+    assert!(is_waiting(&database, lend(books, id).await.unwrap()).await);
+}
+
+async fn an_event_leaves_also_when_the_document_stays_as_it_is(home: Home) {
+    let database = home.open().await;
+    let books = database.collection::<Book>().unwrap();
+    let id = insert(&books, Book::default()).await;
+    let event = books.update(id, |_, events| events.emit(&Lent)).await.unwrap();
+    assert!(is_waiting(&database, event).await);
+}
+
+async fn a_rule_that_fails_emits_nothing(home: Home) {
+    let database = home.open().await;
+    let books = database.collection().unwrap();
+    let id = insert(&books, Book::default()).await;
+    let emitted = Emitted::default();
+    lend_and_fail(books, id, emitted.clone()).await.unwrap_err();
+    assert!(!is_waiting(&database, emitted.only()).await);
+}
+
+async fn a_rule_that_fails_does_not_take_along_the_events_it_travels_with(home: Home) {
+    let database = home.open().await;
+    let books = database.collection().unwrap();
+    let id = insert(&books, Book::with_copies(2)).await;
+    let held = hold(&books, id).await;
+    let before = ask(lend(books.clone(), id));
+    let emitted = Emitted::default();
+    let failing = ask(lend_and_fail(books.clone(), id, emitted.clone()));
+    let after = ask(lend(books.clone(), id));
+    held.release();
+    assert!(is_waiting(&database, before.await.unwrap()).await);
+    failing.await.unwrap_err();
+    assert!(!is_waiting(&database, emitted.only()).await);
+    assert!(is_waiting(&database, after.await.unwrap()).await);
+}
+
+async fn a_write_that_a_unique_index_refuses_emits_nothing(home: Home) {
+    let database = home.open().await;
+    let books = database.collection().unwrap();
+    insert(&books, Book::with_isbn("1")).await;
+    let id = insert(&books, Book::default()).await;
+    let emitted = Emitted::default();
+    let keep = emitted.clone();
+    let refusal = books.update(id, move |book, events| {
+        book.isbn = Some("1".to_owned());
+        keep.emit(events)
+    });
+    assert!(refusal.await.unwrap_err().is_duplicate());
+    assert!(!is_waiting(&database, emitted.only()).await);
+    add_copy(books, id).await.unwrap();
+    assert!(!is_waiting(&database, emitted.only()).await, "a later write took it along");
+}
+
+async fn an_event_leaves_with_a_run(home: Home) {
+    let database = home.open().await;
+    let books = &database.collection().unwrap();
+    let event = database
+        .run(|tx| async move {
+            tx.put(books, BookId::new(), &Book::default()).await?;
+            tx.emit(&Lent)
+        })
+        .await
+        .unwrap();
+    assert!(is_waiting(&database, event).await);
+}
+
+async fn a_run_may_emit_and_write_nothing(home: Home) {
+    let database = home.open().await;
+    let event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
+    assert!(is_waiting(&database, event).await);
+}
+
+async fn a_run_that_fails_emits_nothing(home: Home) {
+    let database = home.open().await;
+    let books = &database.collection().unwrap();
+    let emitted = &Emitted::default();
+    database
+        .run(|tx| async move {
+            tx.put(books, BookId::new(), &Book::default()).await?;
+            emitted.keep(tx.emit(&Lent)?);
+            Err::<(), _>(refused())
+        })
+        .await
+        .unwrap_err();
+    assert!(!is_waiting(&database, emitted.only()).await);
+}
+
+async fn a_run_that_a_unique_index_refuses_emits_nothing(home: Home) {
+    let database = home.open().await;
+    let books = &database.collection().unwrap();
+    insert(books, Book::with_isbn("1")).await;
+    let emitted = &Emitted::default();
+    let refusal = database
+        .run(|tx| async move {
+            tx.put(books, BookId::new(), &Book::with_isbn("1")).await?;
+            emitted.keep(tx.emit(&Lent)?);
+            Ok(())
+        })
+        .await
+        .unwrap_err();
+    assert!(refusal.is_duplicate());
+    assert!(!is_waiting(&database, emitted.only()).await);
+}
+
+async fn lend(books: Collection<Book>, id: BookId) -> Result<EventId> {
+    books
+        .update(id, |book, events| {
+            book.copies -= 1;
+            events.emit(&Lent)
+        })
+        .await
+}
+
+async fn lend_and_fail(books: Collection<Book>, id: BookId, emitted: Emitted) -> Result<()> {
+    books
+        .update(id, move |book, events| {
+            book.copies -= 1;
+            emitted.emit(events)?;
+            Err(refused())
+        })
+        .await
+}
+
+/// Remembers the id of an event whose write fails.
+#[derive(Clone, Default)]
+struct Emitted(Arc<Mutex<Vec<EventId>>>);
+
+impl Emitted {
+    fn emit(&self, events: &mut Events) -> Result<()> {
+        self.keep(events.emit(&Lent)?);
+        Ok(())
+    }
+
+    fn keep(&self, event: EventId) {
+        self.0.lock().unwrap().push(event);
+    }
+
+    fn only(&self) -> EventId {
+        let emitted = self.0.lock().unwrap();
+        assert_eq!(emitted.len(), 1);
+        emitted[0]
+    }
+}

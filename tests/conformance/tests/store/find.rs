@@ -1,0 +1,256 @@
+//! Queries along an index: equality, order, pages; and tallies.
+
+use std::collections::BTreeMap;
+
+use souk_store::{Collection, Direction, Find, Index};
+use souk_types::{Cursor, ErrorKind, PageLimit, Paging};
+
+use crate::home::Home;
+use crate::{
+    BY_COUNTRY, BY_PRICE, BY_SHELF, Book, BookId, Origin, SHELF_BY_PRICE, add_copy, copies, insert, insert_all,
+};
+
+checks! {
+    an_index_finds_those_with_its_value
+    an_index_follows_a_field_inside_an_object
+    without_an_order_the_ids_order
+    an_order_goes_up
+    an_order_goes_down
+    ties_are_ordered_by_id_the_same_way
+    what_has_no_value_is_not_in_the_index
+    an_index_follows_edits
+    an_index_stays_through_writes_that_do_not_concern_it
+    an_index_forgets_what_is_deleted
+    a_page_that_holds_all_has_no_next
+    a_walk_upwards_sees_each_once_while_others_come_and_go
+    a_walk_downwards_sees_each_once_while_others_come_and_go
+    a_walk_along_ids_sees_each_once
+    a_cursor_of_another_index_is_refused_by_name
+    an_index_that_is_not_declared_is_refused
+    a_tally_counts_by_value
+    a_tally_follows_writes
+}
+
+async fn an_index_finds_those_with_its_value(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert_all(&books, [shelved("a", 1, "Emma"), shelved("b", 1, "Ulysses"), shelved("a", 1, "Walden")]).await;
+    let mut titles = titles(&books, BY_SHELF.find(["a"])).await;
+    titles.sort();
+    assert_eq!(titles, ["Emma", "Walden"]);
+}
+
+async fn an_index_follows_a_field_inside_an_object(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let origin = Origin { country: Some("IE".to_owned()), number: None };
+    insert_all(&books, [Book { origin, ..Book::called("Ulysses") }, Book::called("Emma")]).await;
+    assert_eq!(titles(&books, BY_COUNTRY.find(["IE"])).await, ["Ulysses"]);
+}
+
+async fn without_an_order_the_ids_order(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let [first, second, third] = [BookId::new(), BookId::new(), BookId::new()];
+    for (id, title) in [(second, "second"), (third, "third"), (first, "first")] {
+        books.insert(id, shelved("a", 1, title)).await.unwrap();
+    }
+    assert_eq!(titles(&books, BY_SHELF.find(["a"])).await, ["first", "second", "third"]);
+}
+
+async fn an_order_goes_up(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert_all(&books, [shelved("a", 9, "nine"), shelved("a", -1, "less"), shelved("a", 10, "ten")]).await;
+    assert_eq!(titles(&books, SHELF_BY_PRICE.find(["a"])).await, ["less", "nine", "ten"]);
+}
+
+async fn an_order_goes_down(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert_all(&books, [shelved("a", 9, "nine"), shelved("a", -1, "less"), shelved("a", 10, "ten")]).await;
+    let down = SHELF_BY_PRICE.find(["a"]).in_direction(Direction::Descending);
+    assert_eq!(titles(&books, down).await, ["ten", "nine", "less"]);
+}
+
+async fn ties_are_ordered_by_id_the_same_way(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let mut ids = [BookId::new(), BookId::new(), BookId::new(), BookId::new()];
+    for at in [2, 0, 3, 1] {
+        books.insert(ids[at], shelved("a", 5, &ids[at].to_string())).await.unwrap();
+    }
+    assert_eq!(titles(&books, BY_PRICE.all()).await, ids.map(|id| id.to_string()));
+    ids.reverse();
+    let down = BY_PRICE.all().in_direction(Direction::Descending);
+    assert_eq!(titles(&books, down).await, ids.map(|id| id.to_string()));
+}
+
+async fn what_has_no_value_is_not_in_the_index(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let unpriced = Book { shelf: Some("a".to_owned()), ..Book::called("unpriced") };
+    let unshelved = Book { price: Some(1), ..Book::called("unshelved") };
+    insert_all(&books, [unpriced, unshelved, shelved("a", 1, "both")]).await;
+    assert_eq!(titles(&books, SHELF_BY_PRICE.find(["a"])).await, ["both"]);
+    assert_eq!(titles(&books, BY_PRICE.all()).await, ["unshelved", "both"]);
+}
+
+async fn an_index_follows_edits(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, shelved("a", 1, "Emma")).await;
+    books
+        .update(id, |book, _| {
+            book.shelf = Some("b".to_owned());
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(titles(&books, BY_SHELF.find(["a"])).await.is_empty());
+    assert_eq!(titles(&books, BY_SHELF.find(["b"])).await, ["Emma"]);
+}
+
+async fn an_index_stays_through_writes_that_do_not_concern_it(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, shelved("a", 1, "Emma")).await;
+    add_copy(books.clone(), id).await.unwrap();
+    assert_eq!(copies(&books, id).await, 1);
+    let found = books.find(BY_SHELF.find(["a"])).await.unwrap().items;
+    assert_eq!(found, [Book { copies: 1, ..shelved("a", 1, "Emma") }]);
+}
+
+async fn an_index_forgets_what_is_deleted(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, shelved("a", 1, "Emma")).await;
+    delete(&books, id).await;
+    assert!(titles(&books, BY_SHELF.find(["a"])).await.is_empty());
+}
+
+async fn a_page_that_holds_all_has_no_next(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert_all(&books, (0..10).map(|price| shelved("a", price, "full"))).await;
+    let page = books.find(BY_PRICE.all().first(limit(10))).await.unwrap();
+    assert_eq!(page.items.len(), 10);
+    assert_eq!(page.next, None);
+}
+
+async fn a_walk_upwards_sees_each_once_while_others_come_and_go(home: Home) {
+    walk_among_others(home, Direction::Ascending).await;
+}
+
+async fn a_walk_downwards_sees_each_once_while_others_come_and_go(home: Home) {
+    walk_among_others(home, Direction::Descending).await;
+}
+
+/// 257 books stay. Others, that are called by their id, are put in and taken out between the pages: at the front, at the
+/// back, and those on the page just seen, so that a cursor may name one that is gone.
+async fn walk_among_others(home: Home, direction: Direction) {
+    const OTHERS: i64 = -1;
+    let books = home.open().await.collection::<Book>().unwrap();
+    let staying = insert_all(&books, (0..257).map(|at| priced(at, at % 7))).await;
+    let mut expected: Vec<(i64, BookId, i64)> = (0..).zip(staying).map(|(at, id)| (at % 7, id, at)).collect();
+    expected.sort_unstable();
+    if direction == Direction::Descending {
+        expected.reverse();
+    }
+    let find = BY_PRICE.all().in_direction(direction);
+    let (mut seen, mut after, mut round) = (Vec::new(), None, 0);
+    loop {
+        for price in 0..7 {
+            let id = BookId::new();
+            books.insert(id, Book { title: id.to_string(), ..priced(OTHERS, (price + round) % 7) }).await.unwrap();
+        }
+        round += 1;
+        let page = books.find(find.clone().page(Paging { after, limit: limit(10) })).await.unwrap();
+        assert!(page.items.len() <= 10);
+        for book in page.items {
+            if book.copies == OTHERS {
+                delete(&books, book.title.parse().unwrap()).await;
+            } else {
+                seen.push(book.copies);
+            }
+        }
+        let Some(next) = page.next else { break };
+        after = Some(through_a_client(&next));
+    }
+    assert_eq!(seen, expected.iter().map(|(_, _, at)| *at).collect::<Vec<_>>());
+}
+
+async fn a_walk_along_ids_sees_each_once(home: Home) {
+    let books = home.open().await.collection::<Book>().unwrap();
+    let mut expected: BTreeMap<BookId, String> = BTreeMap::new();
+    for title in (0..25).map(|at| format!("number {at}")) {
+        expected.insert(insert(&books, shelved("a", 1, &title)).await, title);
+    }
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = books.find(BY_SHELF.find(["a"]).page(Paging { after, limit: limit(10) })).await.unwrap();
+        seen.extend(page.items.into_iter().map(|book| book.title));
+        let Some(next) = page.next else { break };
+        after = Some(through_a_client(&next));
+    }
+    assert_eq!(seen, expected.into_values().collect::<Vec<_>>());
+}
+
+async fn a_cursor_of_another_index_is_refused_by_name(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert_all(&books, [shelved("a", 1, "Emma"), shelved("a", 2, "Walden")]).await;
+    let after = books.find(BY_SHELF.find(["a"]).first(limit(1))).await.unwrap().next;
+    assert!(after.is_some());
+    let error = books.find(BY_PRICE.all().page(Paging { after, limit: limit(1) })).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.fields()[0].field, "after");
+}
+
+async fn an_index_that_is_not_declared_is_refused(home: Home) {
+    static BY_ABOUT: Index = Index::by("by_about", &["about"]);
+    let books = home.open().await.collection().unwrap();
+    insert(&books, Book { about: "about".to_owned(), ..Book::default() }).await;
+    let error = books.find(BY_ABOUT.find(["about"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Internal);
+}
+
+async fn a_tally_counts_by_value(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let on = |shelf: &str| shelved(shelf, 1, "any");
+    insert_all(&books, [on("b"), on("a"), on("b"), Book::called("on no shelf")]).await;
+    assert_eq!(books.tally("shelf").await.unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+}
+
+async fn a_tally_follows_writes(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let [moved, gone] = [insert(&books, shelved("a", 1, "x")).await, insert(&books, shelved("a", 1, "y")).await];
+    delete(&books, gone).await;
+    books
+        .update(moved, |book, _| {
+            book.shelf = Some("b".to_owned());
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(books.tally("shelf").await.unwrap(), [("b".to_owned(), 1)]);
+}
+
+fn shelved(shelf: &str, price: i64, title: &str) -> Book {
+    Book { shelf: Some(shelf.to_owned()), price: Some(price), ..Book::called(title) }
+}
+
+fn priced(number: i64, price: i64) -> Book {
+    Book { price: Some(price), ..Book::with_copies(number) }
+}
+
+fn limit(most: u64) -> PageLimit {
+    most.try_into().unwrap()
+}
+
+async fn titles(books: &Collection<Book>, find: Find) -> Vec<String> {
+    books.find(find).await.unwrap().items.into_iter().map(|book| book.title).collect()
+}
+
+async fn delete(books: &Collection<Book>, id: BookId) {
+    books
+        .change(id, |slot, _| {
+            *slot = None;
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+/// A cursor as it comes back from a client.
+fn through_a_client(cursor: &Cursor) -> Cursor {
+    serde_json::from_str(&serde_json::to_string(cursor).unwrap()).unwrap()
+}

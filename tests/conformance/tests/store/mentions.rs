@@ -1,0 +1,45 @@
+//! Where a word is written, whatever collection it is in.
+
+use souk_store::Events;
+
+use crate::home::Home;
+use crate::{Book, Lent, insert};
+
+checks! {
+    a_word_is_found_in_any_collection
+    a_deleted_document_mentions_nothing
+}
+
+async fn a_word_is_found_in_any_collection(home: Home) {
+    let database = home.open().await;
+    let books = database.collection().unwrap();
+    let id = insert(&books, Book { about: "Two Years at WALDEN Pond".to_owned(), ..Book::called("Life") }).await;
+    insert(&books, Book::called("Emma")).await;
+    // Another handle, which knows no collection.
+    let other = home.open().await;
+    let found = other.mentions(&["nowhere".to_owned(), "Walden".to_owned()]).await.unwrap();
+    assert!(found.documents >= 2, "{found:?}");
+    let at: Vec<_> =
+        found.mentions.iter().map(|mention| (&*mention.collection, &*mention.id, &*mention.word)).collect();
+    assert!(at.contains(&("books", &id.to_string(), "walden")), "{at:?}");
+    assert!(found.mentions.iter().all(|mention| mention.text.contains("WALDEN") || mention.text.contains("walden")));
+    let by_id = other.mentions(&[id.to_string()]).await.unwrap().mentions;
+    assert!(by_id.iter().any(|mention| mention.collection == "books"), "{by_id:?}");
+
+    let event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
+    let waiting = other.mentions(&[event.to_string()]).await.unwrap().mentions;
+    assert_eq!(waiting.len(), 1, "what is to be announced is looked at, too: {waiting:?}");
+}
+
+async fn a_deleted_document_mentions_nothing(home: Home) {
+    let database = home.open().await;
+    let books = database.collection::<Book>().unwrap();
+    let id = insert(&books, Book::called("Walden")).await;
+    let delete = |slot: &mut Option<Book>, _: &mut Events| {
+        *slot = None;
+        Ok(())
+    };
+    books.change(id, delete).await.unwrap();
+    let found = database.mentions(&["walden".to_owned(), id.to_string()]).await.unwrap();
+    assert!(found.mentions.is_empty(), "{found:?}");
+}

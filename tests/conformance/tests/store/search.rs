@@ -1,0 +1,180 @@
+//! Words in the searched fields.
+
+use souk_store::{Collection, Database};
+use souk_types::{PageLimit, Paging};
+
+use crate::home::Home;
+use crate::{BY_PRICE, Book, BookId, SHELF_BY_PRICE, insert};
+
+checks! {
+    a_word_finds_what_has_it_in_any_searched_field
+    all_words_must_occur
+    case_does_not_matter
+    accents_do_not_matter
+    accents_that_are_written_apart_do_not_matter
+    the_last_word_may_be_the_beginning_of_one
+    the_first_word_must_be_whole
+    a_field_that_is_not_searched_is_not_found
+    what_looks_like_an_operator_is_a_word
+    without_a_word_everything_is_found
+    words_and_an_index_narrow_together
+    a_search_is_paged
+    a_search_follows_edits
+    a_search_stays_through_writes_that_do_not_concern_it
+    a_search_forgets_what_is_deleted
+}
+
+async fn a_word_finds_what_has_it_in_any_searched_field(home: Home) {
+    let books = shop(&home.open().await).await;
+    assert_eq!(found(&books, "tea").await, ["Earl Grey Tea", "Green tea", "Kettle"]);
+}
+
+async fn all_words_must_occur(home: Home) {
+    let books = shop(&home.open().await).await;
+    assert_eq!(found(&books, "tea bergamot").await, ["Earl Grey Tea"]);
+    assert!(found(&books, "tea chocolate").await.is_empty());
+}
+
+async fn case_does_not_matter(home: Home) {
+    let books = shop(&home.open().await).await;
+    assert_eq!(found(&books, "eARL gREY").await, ["Earl Grey Tea"]);
+}
+
+async fn accents_do_not_matter(home: Home) {
+    let books = shop(&home.open().await).await;
+    for words in ["creme brulee", "crème brûlée", "CRÈME", "crémé"] {
+        assert_eq!(found(&books, words).await, ["Crème brûlée"], "{words}");
+    }
+    assert_eq!(found(&books, "gréen").await, ["Green tea"]);
+}
+
+async fn accents_that_are_written_apart_do_not_matter(home: Home) {
+    let books = shop(&home.open().await).await;
+    insert(&books, item(9, "Pa\u{302}te\u{301}", "")).await;
+    assert_eq!(found(&books, "cre\u{300}me bru\u{302}le\u{301}e").await, ["Crème brûlée"]);
+    assert_eq!(found(&books, "pâté").await, ["Pa\u{302}te\u{301}"]);
+}
+
+async fn the_last_word_may_be_the_beginning_of_one(home: Home) {
+    let books = shop(&home.open().await).await;
+    assert_eq!(found(&books, "gre").await, ["Earl Grey Tea", "Green tea"]);
+    assert_eq!(found(&books, "tea gree").await, ["Green tea"]);
+}
+
+async fn the_first_word_must_be_whole(home: Home) {
+    let books = shop(&home.open().await).await;
+    assert!(found(&books, "gree tea").await.is_empty());
+}
+
+async fn a_field_that_is_not_searched_is_not_found(home: Home) {
+    let books = shop(&home.open().await).await;
+    insert(&books, Book { shelf: Some("hidden".to_owned()), price: Some(1), ..Book::default() }).await;
+    assert!(found(&books, "hidden").await.is_empty());
+}
+
+async fn what_looks_like_an_operator_is_a_word(home: Home) {
+    let books = shop(&home.open().await).await;
+    for (words, expected) in [
+        ("\" OR * NEAR( -", vec![]),
+        ("tea OR chocolate", vec![]),
+        ("tea\" OR \"chocolate", vec![]),
+        ("NEAR(tea)", vec![]),
+        ("tea NOT green", vec![]),
+        ("green -tea", vec!["Green tea"]),
+        ("title:green", vec![]),
+        ("^tea*", vec!["Earl Grey Tea", "Green tea", "Kettle"]),
+        ("\"green tea\"", vec!["Green tea"]),
+        ("green\0tea", vec!["Green tea"]),
+        ("'; DROP TABLE books; --", vec![]),
+        ("{$ne: 1}", vec![]),
+        ("\u{93f}", vec![]),
+    ] {
+        assert_eq!(found(&books, words).await, expected, "{words:?}");
+    }
+}
+
+async fn without_a_word_everything_is_found(home: Home) {
+    let books = shop(&home.open().await).await;
+    for words in ["", "  ", "\"*(-", "\u{301}"] {
+        assert_eq!(found(&books, words).await.len(), 4, "{words:?}");
+    }
+}
+
+async fn words_and_an_index_narrow_together(home: Home) {
+    let books = shop(&home.open().await).await;
+    insert(&books, Book { shelf: Some("attic".to_owned()), ..item(9, "Old tea", "") }).await;
+    let find = SHELF_BY_PRICE.find(["attic"]).matching("tea");
+    let items = books.find(find).await.unwrap().items;
+    assert_eq!(items.into_iter().map(|book| book.title).collect::<Vec<_>>(), ["Old tea"]);
+}
+
+async fn a_search_is_paged(home: Home) {
+    let books = shop(&home.open().await).await;
+    let limit = PageLimit::try_from(2).unwrap();
+    let first = books.find(BY_PRICE.all().matching("tea").first(limit)).await.unwrap();
+    assert_eq!(first.items.len(), 2);
+    let rest = BY_PRICE.all().matching("tea").page(Paging { after: first.next, limit });
+    let rest = books.find(rest).await.unwrap();
+    assert_eq!(rest.items.into_iter().map(|book| book.title).collect::<Vec<_>>(), ["Kettle"]);
+    assert_eq!(rest.next, None);
+}
+
+async fn a_search_follows_edits(home: Home) {
+    let books = shop(&home.open().await).await;
+    let id = insert(&books, item(9, "Coffee", "roasted")).await;
+    books
+        .update(id, |book, _| {
+            "Cocoa".clone_into(&mut book.title);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(found(&books, "coffee").await.is_empty());
+    assert_eq!(found(&books, "cocoa roasted").await, ["Cocoa"]);
+}
+
+async fn a_search_stays_through_writes_that_do_not_concern_it(home: Home) {
+    let books = shop(&home.open().await).await;
+    let id = insert(&books, item(9, "Coffee", "roasted")).await;
+    crate::add_copy(books.clone(), id).await.unwrap();
+    assert_eq!(found(&books, "coffee").await, ["Coffee"]);
+}
+
+async fn a_search_forgets_what_is_deleted(home: Home) {
+    let books = shop(&home.open().await).await;
+    let id: BookId = insert(&books, item(9, "Coffee", "roasted")).await;
+    books
+        .change(id, |slot, _| {
+            *slot = None;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert!(found(&books, "coffee").await.is_empty());
+    // What comes after it may stand where it stood.
+    insert(&books, item(9, "Cocoa", "")).await;
+    assert!(found(&books, "coffee").await.is_empty());
+}
+
+async fn shop(database: &Database) -> Collection<Book> {
+    let books = database.collection().unwrap();
+    for item in [
+        item(1, "Earl Grey Tea", "Black, with bergamot."),
+        item(2, "Green tea", "From Japan."),
+        item(3, "Kettle", "For lazy mornings: tea, of course."),
+        item(4, "Crème brûlée", "A dessert."),
+    ] {
+        insert(&books, item).await;
+    }
+    books
+}
+
+fn item(price: i64, title: &str, about: &str) -> Book {
+    Book { price: Some(price), about: about.to_owned(), ..Book::called(title) }
+}
+
+/// The titles of what is found, the cheapest first.
+async fn found(books: &Collection<Book>, words: &str) -> Vec<String> {
+    let found = books.find(BY_PRICE.all().matching(words)).await.unwrap();
+    found.items.into_iter().map(|book| book.title).collect()
+}

@@ -1,0 +1,156 @@
+//! Unique indexes.
+
+use souk_store::Collection;
+use souk_types::Result;
+use tokio::task::JoinSet;
+
+use crate::home::Home;
+use crate::{BY_ISBN, Book, BookId, Origin, add_copy, ask, copies, hold, insert};
+
+checks! {
+    a_taken_value_is_a_duplicate_that_names_its_index
+    of_sixteen_inserts_at_once_exactly_one_wins
+    of_sixteen_inserts_through_two_handles_exactly_one_wins
+    documents_without_the_value_do_not_collide
+    an_update_to_a_taken_value_changes_nothing
+    a_value_is_free_when_the_field_becomes_null
+    a_value_is_free_when_the_document_is_deleted
+    a_value_is_free_for_another_in_the_commit_that_deletes_its_document
+    two_fields_may_not_both_be_alike
+    a_duplicate_fails_only_its_own_caller
+    find_each_finds_those_that_exist
+}
+
+async fn a_taken_value_is_a_duplicate_that_names_its_index(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert(&books, Book::with_isbn("1")).await;
+    let error = books.insert(BookId::new(), Book::with_isbn("1")).await.unwrap_err();
+    assert!(error.is_duplicate(), "{error}");
+    assert_eq!(error.members()["index"], "by_isbn");
+}
+
+async fn of_sixteen_inserts_at_once_exactly_one_wins(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    race(&[books]).await;
+}
+
+async fn of_sixteen_inserts_through_two_handles_exactly_one_wins(home: Home) {
+    let handles = [home.open().await, home.open().await].map(|database| database.collection().unwrap());
+    race(&handles).await;
+}
+
+async fn race(handles: &[Collection<Book>]) {
+    let mut inserting = JoinSet::new();
+    for books in handles.iter().cycle().take(16) {
+        let books = books.clone();
+        inserting.spawn(async move { books.insert(BookId::new(), Book::with_isbn("1")).await });
+    }
+    let mut won = 0;
+    while let Some(outcome) = inserting.join_next().await {
+        match outcome.unwrap() {
+            Ok(()) => won += 1,
+            Err(error) => assert!(error.is_duplicate(), "{error}"),
+        }
+    }
+    assert_eq!(won, 1);
+}
+
+async fn documents_without_the_value_do_not_collide(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert(&books, Book::default()).await;
+    insert(&books, Book::default()).await;
+}
+
+async fn an_update_to_a_taken_value_changes_nothing(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert(&books, Book::with_isbn("1")).await;
+    let id = insert(&books, Book::with_isbn("2")).await;
+    assert!(set_isbn(books.clone(), id, Some("1")).await.unwrap_err().is_duplicate());
+    assert_eq!(books.get(id).await.unwrap(), Some(Book::with_isbn("2")));
+}
+
+async fn a_value_is_free_when_the_field_becomes_null(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::with_isbn("1")).await;
+    set_isbn(books.clone(), id, None).await.unwrap();
+    insert(&books, Book::with_isbn("1")).await;
+}
+
+async fn a_value_is_free_when_the_document_is_deleted(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::with_isbn("1")).await;
+    books
+        .change(id, |slot, _| {
+            *slot = None;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    insert(&books, Book::with_isbn("1")).await;
+}
+
+async fn a_value_is_free_for_another_in_the_commit_that_deletes_its_document(home: Home) {
+    let database = home.open().await;
+    let books = &database.collection().unwrap();
+    // Whichever of the two ids is the smaller one.
+    let [first, second, third] = [BookId::new(), BookId::new(), BookId::new()];
+    books.insert(second, Book::with_isbn("1")).await.unwrap();
+    for (old, new) in [(second, first), (first, third)] {
+        database
+            .run(|tx| async move {
+                tx.put(books, new, &Book::with_isbn("1")).await?;
+                tx.delete(books, old).await
+            })
+            .await
+            .unwrap();
+    }
+    assert_eq!(books.get(third).await.unwrap(), Some(Book::with_isbn("1")));
+}
+
+async fn two_fields_may_not_both_be_alike(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let from = |country: &str, number| Book {
+        origin: Origin { country: Some(country.to_owned()), number: Some(number) },
+        ..Book::default()
+    };
+    insert(&books, from("IE", 1)).await;
+    insert(&books, from("IE", 2)).await;
+    insert(&books, from("FR", 1)).await;
+    let error = books.insert(BookId::new(), from("IE", 1)).await.unwrap_err();
+    assert_eq!(error.members()["index"], "by_origin");
+}
+
+async fn a_duplicate_fails_only_its_own_caller(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    insert(&books, Book::with_isbn("1")).await;
+    let id = insert(&books, Book::with_isbn("2")).await;
+    let held = hold(&books, id).await;
+    let before = ask(add_copy(books.clone(), id));
+    let colliding = ask(set_isbn(books.clone(), id, Some("1")));
+    let after = ask(add_copy(books.clone(), id));
+    held.release();
+    assert_eq!(before.await.unwrap(), 1);
+    assert!(colliding.await.unwrap_err().is_duplicate());
+    assert_eq!(after.await.unwrap(), 2);
+    assert_eq!(copies(&books, id).await, 2);
+}
+
+async fn find_each_finds_those_that_exist(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    for isbn in ["1", "2", "3"] {
+        insert(&books, Book::with_isbn(isbn)).await;
+    }
+    let wanted = ["3", "none", "1"].map(str::to_owned).to_vec();
+    let mut found: Vec<Book> = books.find_each(&BY_ISBN, wanted).await.unwrap();
+    found.sort_by(|one, other| one.isbn.cmp(&other.isbn));
+    assert_eq!(found, [Book::with_isbn("1"), Book::with_isbn("3")]);
+}
+
+async fn set_isbn(books: Collection<Book>, id: BookId, isbn: Option<&'static str>) -> Result<()> {
+    books
+        .update(id, move |book, _| {
+            book.isbn = isbn.map(str::to_owned);
+            Ok(())
+        })
+        .await
+}

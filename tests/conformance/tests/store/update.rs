@@ -1,0 +1,341 @@
+//! One document: get, insert, update, change, and updates that wait together.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize, Serializer};
+use souk_store::{Collection, Document};
+use souk_types::{Error, ErrorKind, Id};
+use tokio::task::JoinSet;
+
+use crate::home::Home;
+use crate::{Book, BookId, add_copy, ask, copies, hold, insert, insert_all, refused};
+
+checks! {
+    what_was_never_kept_is_not_there
+    what_was_inserted_is_there
+    a_second_insert_of_an_id_is_a_duplicate
+    a_refused_insert_leaves_the_first_as_it_was
+    get_many_finds_those_that_exist
+    an_update_changes_the_document_and_answers
+    an_update_of_a_missing_document_is_not_found
+    a_rule_that_fails_changes_nothing
+    a_rule_that_fails_does_not_disturb_those_it_travels_with
+    a_rule_that_panics_answers_an_internal_error
+    a_rule_that_panics_does_not_disturb_those_it_travels_with
+    a_document_that_cannot_be_written_stays_usable
+    nobody_is_refused_for_the_sake_of_a_write_that_failed
+    change_makes_a_document
+    change_deletes_a_document
+    a_deleted_document_can_be_made_again
+    two_hundred_updates_are_each_applied_once
+    updates_that_wait_share_a_write
+    an_update_after_a_delete_it_travels_with_is_not_found
+    two_handles_lose_no_update
+    a_caller_that_goes_away_in_the_queue_does_not_block_the_document
+    a_caller_that_goes_away_under_way_does_not_block_the_document
+}
+
+async fn what_was_never_kept_is_not_there(home: Home) {
+    let books = home.open().await.collection::<Book>().unwrap();
+    assert_eq!(books.get(BookId::new()).await.unwrap(), None);
+}
+
+async fn what_was_inserted_is_there(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let book = Book { price: Some(7), shelf: Some("ü \"'\\\0".to_owned()), ..Book::called("Ulysses") };
+    let id = insert(&books, book.clone()).await;
+    assert_eq!(books.get(id).await.unwrap(), Some(book));
+}
+
+async fn a_second_insert_of_an_id_is_a_duplicate(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::called("Emma")).await;
+    let error = books.insert(id, Book::called("Persuasion")).await.unwrap_err();
+    assert!(error.is_duplicate(), "{error}");
+}
+
+async fn a_refused_insert_leaves_the_first_as_it_was(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::called("Emma")).await;
+    let _ = books.insert(id, Book::called("Persuasion")).await;
+    assert_eq!(books.get(id).await.unwrap(), Some(Book::called("Emma")));
+}
+
+async fn get_many_finds_those_that_exist(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let ids = insert_all(&books, ["Emma", "Ulysses", "Walden"].map(Book::called)).await;
+    let found = books.get_many(&[ids[2], BookId::new(), ids[0]]).await.unwrap();
+    let titles: BTreeSet<&str> = found.iter().map(|book| book.title.as_str()).collect();
+    assert_eq!(titles, BTreeSet::from(["Emma", "Walden"]));
+}
+
+async fn an_update_changes_the_document_and_answers(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::with_copies(6)).await;
+    assert_eq!(add_copy(books.clone(), id).await.unwrap(), 7);
+    assert_eq!(copies(&books, id).await, 7);
+}
+
+async fn an_update_of_a_missing_document_is_not_found(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let error = add_copy(books, BookId::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+async fn a_rule_that_fails_changes_nothing(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::with_copies(1)).await;
+    let error = fail(books.clone(), id).await.unwrap_err();
+    assert_eq!(error.code(), "refused");
+    assert_eq!(copies(&books, id).await, 1);
+}
+
+async fn a_rule_that_fails_does_not_disturb_those_it_travels_with(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::default()).await;
+    let held = hold(&books, id).await;
+    let before = ask(add_copy(books.clone(), id));
+    let failing = ask(fail(books.clone(), id));
+    let after = ask(add_copy(books.clone(), id));
+    held.release();
+    assert_eq!(before.await.unwrap(), 1);
+    assert_eq!(failing.await.unwrap_err().code(), "refused");
+    assert_eq!(after.await.unwrap(), 2);
+    assert_eq!(copies(&books, id).await, 2);
+}
+
+async fn a_rule_that_panics_answers_an_internal_error(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::default()).await;
+    assert_eq!(panic(books, id).await.unwrap_err().kind(), ErrorKind::Internal);
+}
+
+async fn a_rule_that_panics_does_not_disturb_those_it_travels_with(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::default()).await;
+    let held = hold(&books, id).await;
+    let before = ask(add_copy(books.clone(), id));
+    let panicking = ask(panic(books.clone(), id));
+    let after = ask(add_copy(books.clone(), id));
+    held.release();
+    assert_eq!(before.await.unwrap(), 1);
+    assert!(panicking.await.is_err());
+    assert_eq!(after.await.unwrap(), 2);
+    assert_eq!(add_copy(books, id).await.unwrap(), 3);
+}
+
+async fn a_document_that_cannot_be_written_stays_usable(home: Home) {
+    let pages = home.open().await.collection::<Page>().unwrap();
+    let id = Id::new();
+    pages.insert(id, Page::named("first")).await.unwrap();
+    let rename = |name: &'static str| {
+        pages.update(id, move |page, _| {
+            *page = Page::named(name);
+            Ok(())
+        })
+    };
+    assert_eq!(rename(UNWRITABLE).await.unwrap_err().kind(), ErrorKind::Internal);
+    rename("second").await.unwrap();
+    assert_eq!(pages.get(id).await.unwrap(), Some(Page::named("second")));
+}
+
+async fn nobody_is_refused_for_the_sake_of_a_write_that_failed(home: Home) {
+    let pages = home.open().await.collection::<Page>().unwrap();
+    let id = Id::new();
+    pages.insert(id, Page::named("first")).await.unwrap();
+    let held = hold(&pages, id).await;
+    let (writing, checking) = (pages.clone(), pages.clone());
+    let unwritable = ask(async move {
+        let rename = writing.update(id, |page, _| {
+            *page = Page::named(UNWRITABLE);
+            Ok(())
+        });
+        rename.await
+    });
+    let check = ask(async move {
+        let check = checking.update(id, |page, _| if page.name == "first" { Ok(()) } else { Err(refused()) });
+        check.await
+    });
+    held.release();
+    assert_eq!(unwritable.await.unwrap_err().kind(), ErrorKind::Internal);
+    // It may fail with the other, but not for a reason that was never true.
+    assert!(!matches!(check.await, Err(error) if error.code() == "refused"));
+}
+
+async fn change_makes_a_document(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = BookId::new();
+    books
+        .change(id, |slot, _| {
+            assert_eq!(*slot, None);
+            *slot = Some(Book::called("Emma"));
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(books.get(id).await.unwrap(), Some(Book::called("Emma")));
+}
+
+async fn change_deletes_a_document(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::called("Emma")).await;
+    assert_eq!(delete(books.clone(), id).await.unwrap(), Some(Book::called("Emma")));
+    assert_eq!(books.get(id).await.unwrap(), None);
+}
+
+async fn a_deleted_document_can_be_made_again(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::called("Emma")).await;
+    delete(books.clone(), id).await.unwrap();
+    books.insert(id, Book::called("Ulysses")).await.unwrap();
+    add_copy(books.clone(), id).await.unwrap();
+    assert_eq!(books.get(id).await.unwrap(), Some(Book { copies: 1, ..Book::called("Ulysses") }));
+}
+
+async fn two_hundred_updates_are_each_applied_once(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::default()).await;
+    let mut adding = JoinSet::new();
+    for _ in 0..200 {
+        adding.spawn(add_copy(books.clone(), id));
+    }
+    let mut answers = BTreeSet::new();
+    while let Some(answer) = adding.join_next().await {
+        answers.insert(answer.unwrap().unwrap());
+    }
+    assert_eq!(answers, (1..=200).collect());
+    assert_eq!(copies(&books, id).await, 200);
+}
+
+async fn updates_that_wait_share_a_write(home: Home) {
+    let pages = home.open().await.collection::<Page>().unwrap();
+    let id = Id::new();
+    let name = id.to_string();
+    pages.insert(id, Page::named(&name)).await.unwrap();
+    let held = hold(&pages, id).await;
+    let read = |pages: Collection<Page>| async move {
+        pages
+            .update(id, |page, _| {
+                page.reads += 1;
+                Ok(page.reads)
+            })
+            .await
+    };
+    let reading: Vec<_> = (0..200).map(|_| ask(read(pages.clone()))).collect();
+    held.release();
+    for (at, read) in (1..).zip(reading) {
+        assert_eq!(read.await.unwrap(), at);
+    }
+    assert_eq!(pages.get(id).await.unwrap().unwrap().reads, 200);
+    assert!(times_written(&name) < 100, "written {} times", times_written(&name));
+}
+
+async fn an_update_after_a_delete_it_travels_with_is_not_found(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::default()).await;
+    let held = hold(&books, id).await;
+    let deleting = ask(delete(books.clone(), id));
+    let adding = ask(add_copy(books.clone(), id));
+    held.release();
+    assert!(deleting.await.is_ok());
+    assert_eq!(adding.await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+async fn two_handles_lose_no_update(home: Home) {
+    let handles = [home.open().await, home.open().await].map(|database| database.collection::<Book>().unwrap());
+    let id = insert(&handles[0], Book::default()).await;
+    let mut adding = JoinSet::new();
+    for books in handles.iter().cycle().take(8) {
+        let books = books.clone();
+        adding.spawn(async move {
+            for _ in 0..25 {
+                add_copy(books.clone(), id).await.unwrap();
+            }
+        });
+    }
+    while let Some(added) = adding.join_next().await {
+        added.unwrap();
+    }
+    assert_eq!(copies(&handles[0], id).await, 200);
+    assert_eq!(copies(&handles[1], id).await, 200);
+}
+
+async fn a_caller_that_goes_away_in_the_queue_does_not_block_the_document(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::default()).await;
+    let held = hold(&books, id).await;
+    drop(ask(add_copy(books.clone(), id)));
+    let staying = ask(add_copy(books.clone(), id));
+    held.release();
+    staying.await.unwrap();
+}
+
+async fn a_caller_that_goes_away_under_way_does_not_block_the_document(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let id = insert(&books, Book::default()).await;
+    let held = hold(&books, id).await;
+    let waiting = ask(add_copy(books.clone(), id));
+    held.holder.abort();
+    held.release();
+    waiting.await.unwrap();
+    add_copy(books, id).await.unwrap();
+}
+
+/// Changes the document, then fails.
+async fn fail(books: Collection<Book>, id: BookId) -> Result<(), Error> {
+    books
+        .update(id, |book, _| {
+            book.copies += 1000;
+            Err(refused())
+        })
+        .await
+}
+
+/// Changes the document, then panics.
+async fn panic(books: Collection<Book>, id: BookId) -> Result<(), Error> {
+    books
+        .update(id, |book, _| {
+            book.copies += 1000;
+            panic!("as this check wants")
+        })
+        .await
+}
+
+async fn delete(books: Collection<Book>, id: BookId) -> Result<Option<Book>, Error> {
+    books.change(id, |slot, _| Ok(slot.take())).await
+}
+
+/// A document that tells how often it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Page {
+    #[serde(serialize_with = "count")]
+    name: String,
+    reads: u32,
+}
+
+impl Document for Page {
+    type Id = Id<Page>;
+    const COLLECTION: &'static str = "pages";
+}
+
+impl Page {
+    fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), reads: 0 }
+    }
+}
+
+/// The name of a page that panics when it is written.
+const UNWRITABLE: &str = "unwritable";
+
+static WRITTEN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
+
+fn count<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    assert_ne!(name, UNWRITABLE, "as this check wants");
+    *WRITTEN.lock().unwrap().get_or_insert_default().entry(name.to_owned()).or_default() += 1;
+    serializer.serialize_str(name)
+}
+
+fn times_written(name: &str) -> usize {
+    WRITTEN.lock().unwrap().as_ref().and_then(|written| written.get(name).copied()).unwrap_or_default()
+}

@@ -1,0 +1,75 @@
+//! Where a check keeps its database: one engine, nothing in it, gone when the check is over.
+
+use souk_store::{Database, Durability};
+use tempfile::TempDir;
+
+/// An empty place for one database, which may be opened several times: at once, as two processes do, or in turn.
+pub(crate) enum Home {
+    Sqlite(TempDir, Durability),
+    #[allow(dead_code, reason = "each test takes the engines it needs")]
+    Mongodb(Fresh),
+}
+
+impl Home {
+    pub(crate) fn sqlite(durability: Durability) -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap(), durability)
+    }
+
+    /// A database of its own on the server that `MONGODB_URI` names.
+    #[allow(dead_code, reason = "each test takes the engines it needs")]
+    pub(crate) fn mongodb() -> Self {
+        Self::Mongodb(Fresh::new())
+    }
+
+    /// Another of the same engine, with nothing in it.
+    #[allow(dead_code, reason = "each test takes what it needs")]
+    pub(crate) fn another(&self) -> Self {
+        match self {
+            Self::Sqlite(_, durability) => Self::sqlite(*durability),
+            Self::Mongodb(_) => Self::mongodb(),
+        }
+    }
+
+    pub(crate) async fn open(&self) -> Database {
+        match self {
+            Self::Sqlite(directory, durability) => {
+                Database::sqlite("library", &directory.path().join("library.db"), *durability).unwrap()
+            }
+            Self::Mongodb(fresh) => {
+                let database = Database::mongodb("library", &fresh.uri, &fresh.name).unwrap();
+                // A server that makes many databases at once takes its time, and a check's first write has only its own.
+                while database.ping().await.is_err() {}
+                database
+            }
+        }
+    }
+}
+
+/// A database that nobody else has, dropped in the end.
+pub(crate) struct Fresh {
+    pub(crate) uri: String,
+    pub(crate) name: String,
+}
+
+impl Fresh {
+    pub(crate) fn new() -> Self {
+        let uri = std::env::var("MONGODB_URI").expect("MONGODB_URI should name a MongoDB replica set");
+        Self { uri, name: format!("souk-test-{}", uuid::Uuid::now_v7().simple()) }
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        let (uri, name) = (self.uri.clone(), self.name.clone());
+        // The check's own runtime may be on its way out.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let client = mongodb::Client::with_uri_str(&uri).await.unwrap();
+                client.database(&name).drop().await.unwrap();
+            });
+        });
+        let dropped = dropping.join();
+        assert!(dropped.is_ok() || std::thread::panicking(), "{} should be dropped", self.name);
+    }
+}

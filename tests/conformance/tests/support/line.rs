@@ -1,0 +1,66 @@
+//! What a check talks over: one transport, with nobody else on it, and what that transport promises.
+
+#![allow(dead_code, reason = "not every suite needs all of it")]
+
+use std::time::Duration;
+
+use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
+use souk_bus::{AmqpOptions, Bus};
+use uuid::Uuid;
+
+/// A bus of its own for each check.
+pub(crate) struct Line {
+    pub(crate) bus: Bus,
+    options: Option<AmqpOptions>,
+    /// After calls were not answered, a service that is fine again answers within this. Until then calls fail at once.
+    pub(crate) recovers_within: Duration,
+}
+
+impl Line {
+    pub(crate) fn local() -> Self {
+        Self { bus: Bus::local(), options: None, recovers_within: Duration::ZERO }
+    }
+
+    pub(crate) fn amqp() -> Self {
+        // The breaker lets a probe through after a second.
+        let options = options();
+        let bus = Bus::amqp(options.clone()).unwrap();
+        Self { bus, options: Some(options), recovers_within: Duration::from_secs(2) }
+    }
+
+    /// Ends, and takes away what outlives the bus on its broker: the exchange of each owner, and the queues of its listeners.
+    pub(crate) async fn close(self, spoken: &[(&str, &[&str])]) {
+        self.bus.close().await;
+        if let Some(options) = self.options {
+            clear(&options, spoken).await;
+        }
+    }
+}
+
+/// Deletes what was declared for events, as far as it is there.
+pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, spoken: &[(&str, &[&str])]) {
+    let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    for (owner, listeners) in spoken {
+        for listener in *listeners {
+            for rest in ["", ".dead", ".retry.200", ".retry.1000", ".retry.5000"] {
+                let queue = format!("{prefix}{listener}.{owner}{rest}");
+                channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+            }
+        }
+        channel
+            .exchange_delete(format!("{prefix}{owner}.events").into(), ExchangeDeleteOptions::default())
+            .await
+            .unwrap();
+    }
+    connection.close(200, "".into()).await.unwrap();
+}
+
+/// Where the broker is, with names that no other test has.
+pub(crate) fn options() -> AmqpOptions {
+    AmqpOptions {
+        url: std::env::var("AMQP_URL").expect("AMQP_URL says where a broker is"),
+        name: "test".to_owned(),
+        prefix: format!("test-{}.", Uuid::now_v7()),
+    }
+}

@@ -1,0 +1,232 @@
+//! The store on MongoDB against its bare driver, on the server that `MONGODB_URI` names: one document that everybody wants, in one
+//! process and in two against each other, and reading by id.
+
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use mongodb::bson::doc;
+use mongodb::options::{Acknowledgment, WriteConcern};
+use rocket::serde::{Deserialize, Serialize};
+use souk_store::{Collection, Database, Document};
+use souk_types::Id;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::task::JoinSet;
+
+use crate::table::{Table, Target, median, number, text};
+
+/// The first argument of the process that is the other one of two.
+pub(crate) const RIVAL: &str = "mongo-rival";
+const CALLERS: usize = 64;
+const TIME: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 3;
+
+/// A product as far as a sale is concerned, with about as much beside it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(crate = "rocket::serde")]
+struct Shelf {
+    name: String,
+    description: String,
+    available: i64,
+    sold: i64,
+}
+
+impl Document for Shelf {
+    type Id = Id<Self>;
+    const COLLECTION: &'static str = "shelves";
+}
+
+impl Shelf {
+    fn full() -> Self {
+        let description = "Steamed green tea. ".repeat(10);
+        Self { name: "Sencha".to_owned(), description, available: 1_000_000_000, sold: 0 }
+    }
+}
+
+/// Where to measure: the server and a database of its own.
+#[derive(Clone)]
+struct Place {
+    uri: String,
+    database: String,
+}
+
+pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
+    let Ok(uri) = std::env::var("MONGODB_URI") else {
+        println!("MongoDB: skipped, because MONGODB_URI is not set");
+        return Ok(());
+    };
+    let place = Place { uri, database: format!("souk-bench-{}", Id::<Shelf>::new()) };
+    let measured = holds(table, &place).await;
+    let measured = if measured.is_ok() { reads(table, &place).await } else { measured };
+    driver(&place).await?.drop().await.map_err(text)?;
+    measured
+}
+
+/// Sales of one hot product.
+async fn holds(table: &mut Table, place: &Place) -> Result<(), String> {
+    let (mut bare, mut alone, mut against) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let one_each = one_each(place).await?;
+        bare.push(one_each);
+        alone.push(combined(place, fresh(place).await?).await? / one_each);
+        against.push(two_processes(place).await? / one_each);
+    }
+    table.add("MongoDB: 64 sales of one product, one update each", median(bare), "/s", Target::None);
+    table.add("the same combined, against that", median(alone), "times", Target::AtLeast(5.0));
+    table.add("the same combined in two processes, against that", median(against), "times", Target::AtLeast(3.0));
+    Ok(())
+}
+
+async fn driver(place: &Place) -> Result<mongodb::Database, String> {
+    let mut options = mongodb::options::ClientOptions::parse(&place.uri).await.map_err(text)?;
+    options.max_pool_size = Some(64);
+    options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    let client = mongodb::Client::with_options(options).map_err(text)?;
+    Ok(client.database(&place.database))
+}
+
+fn shelves(place: &Place) -> Result<Collection<Shelf>, String> {
+    Database::mongodb("bench", &place.uri, &place.database).and_then(|database| database.collection()).map_err(text)
+}
+
+async fn fresh(place: &Place) -> Result<Id<Shelf>, String> {
+    let id = Id::new();
+    shelves(place)?.insert(id, Shelf::full()).await.map_err(text)?;
+    Ok(id)
+}
+
+/// How often 64 callers do `work` in a second.
+async fn rate<F>(work: impl Fn() -> F + Clone + Send + 'static) -> Result<f64, String>
+where
+    F: Future<Output = Result<(), String>> + Send,
+{
+    let started = Instant::now();
+    let mut running = JoinSet::new();
+    for _ in 0..CALLERS {
+        let work = work.clone();
+        running.spawn(async move {
+            let mut done = 0;
+            while started.elapsed() < TIME {
+                work().await?;
+                done += 1;
+            }
+            Ok::<_, String>(done)
+        });
+    }
+    let mut done = 0;
+    while let Some(count) = running.join_next().await {
+        done += count.map_err(text)??;
+    }
+    Ok(number(done) / started.elapsed().as_secs_f64())
+}
+
+async fn one_each(place: &Place) -> Result<f64, String> {
+    let id = fresh(place).await?.to_string();
+    let shelves = driver(place).await?.collection::<mongodb::bson::Document>(Shelf::COLLECTION);
+    rate(move || {
+        let (id, shelves) = (id.clone(), shelves.clone());
+        async move {
+            let enough = doc! {"_id": id, "doc.available": {"$gte": 1}};
+            let sale = doc! {"$inc": {"doc.available": -1, "doc.sold": 1}};
+            shelves.update_one(enough, sale).await.map(drop).map_err(text)
+        }
+    })
+    .await
+}
+
+async fn combined(place: &Place, id: Id<Shelf>) -> Result<f64, String> {
+    let shelves = shelves(place)?;
+    rate(move || {
+        let shelves = shelves.clone();
+        async move {
+            let sale = |shelf: &mut Shelf, _: &mut _| {
+                shelf.available -= 1;
+                shelf.sold += 1;
+                Ok(())
+            };
+            shelves.update(id, sale).await.map_err(text)
+        }
+    })
+    .await
+}
+
+/// This process and another one sell the same product.
+async fn two_processes(place: &Place) -> Result<f64, String> {
+    let id = fresh(place).await?;
+    let program = std::env::current_exe().map_err(text)?;
+    let mut rival = tokio::process::Command::new(program)
+        .args([RIVAL, &place.database, &id.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(text)?;
+    let (mut go, told) = (rival.stdin.take().ok_or("no stdin")?, rival.stdout.take().ok_or("no stdout")?);
+    let mut told = BufReader::new(told);
+    told.read_line(&mut String::new()).await.map_err(text)?;
+    go.write_all(b"\n").await.map_err(text)?;
+    let ours = combined(place, id).await?;
+    let mut theirs = String::new();
+    told.read_to_string(&mut theirs).await.map_err(text)?;
+    Ok(ours + theirs.trim().parse::<f64>().map_err(|_| format!("the other process: {theirs}"))?)
+}
+
+/// The other process: says that it is there, waits for a line, and prints its rate.
+pub(crate) fn rival() -> ExitCode {
+    let measured = || {
+        let mut arguments = std::env::args().skip(2);
+        let (database, id) = (arguments.next().ok_or("no database")?, arguments.next().ok_or("no id")?);
+        let place = Place { uri: std::env::var("MONGODB_URI").map_err(text)?, database };
+        let id = id.parse().map_err(text)?;
+        println!("ready");
+        std::io::stdin().read_line(&mut String::new()).map_err(text)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(text)?;
+        runtime.block_on(async {
+            let rate = combined(&place, id).await;
+            // The driver takes leave of the server in the background, and panics when there is no runtime left to do it.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            rate
+        })
+    };
+    match measured() {
+        Ok(rate) => {
+            println!("{rate}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As the driver reads it into a type.
+#[derive(Serialize, Deserialize)]
+#[serde(crate = "rocket::serde")]
+struct Kept {
+    doc: Shelf,
+}
+
+/// Reading one document by its id.
+async fn reads(table: &mut Table, place: &Place) -> Result<(), String> {
+    let (id, shelves) = (fresh(place).await?, shelves(place)?);
+    let bare = driver(place).await?.collection::<Kept>(Shelf::COLLECTION);
+    let (mut rates, mut ratios) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let bare = bare.clone();
+        let of_driver = rate(move || {
+            let (bare, id) = (bare.clone(), id.to_string());
+            async move { bare.find_one(doc! {"_id": id}).await.map(drop).map_err(text) }
+        });
+        let of_driver = of_driver.await?;
+        let shelves = shelves.clone();
+        let ours = rate(move || {
+            let shelves = shelves.clone();
+            async move { shelves.get(id).await.map(drop).map_err(text) }
+        });
+        ratios.push(ours.await? / of_driver);
+        rates.push(of_driver);
+    }
+    table.add("MongoDB: find by id with the bare driver, 64 callers", median(rates), "/s", Target::None);
+    table.add("the same by the store, against that", median(ratios), "times", Target::AtLeast(0.85));
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The services' programs: where they are, and the environment that tells an instance who it is.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::part::Part;
+use crate::process::Program;
+use crate::{http, port};
+
+/// One of the three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Accounts and sign-in.
+    Customer,
+    /// The catalogue and its stock.
+    Products,
+    /// Carts and orders.
+    Shopping,
+}
+
+impl Service {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Customer, Self::Products, Self::Shopping];
+
+    /// As its program and its package are called.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Products => "products",
+            Self::Shopping => "shopping",
+        }
+    }
+
+    pub(crate) fn database(self) -> String {
+        format!("souk_{self}")
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How the programs were built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// `cargo build`
+    #[default]
+    Dev,
+    /// `cargo build --release`
+    Release,
+}
+
+impl Profile {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// What a service reads from its environment (`.env.example`) and must not inherit from ours, nor by way of a file.
+const UNSET: [&str; 16] = [
+    "ADDRESS",
+    "AMQP_PREFIX",
+    "AMQP_URL",
+    "DATABASE",
+    "DEMO_CATALOGUE",
+    "ENVIRONMENT",
+    "INSTANCE",
+    "JWKS_URL",
+    "LOG",
+    "LOG_FORMAT",
+    "MONGODB_URI",
+    "PORT",
+    "RELEASE",
+    "SENTRY_DSN",
+    "SIGNING_KEY",
+    "SOUK_FAILPOINT",
+];
+
+/// The packages to build: the services, and `souk` for its `admin create`.
+#[must_use]
+pub fn programs() -> [&'static str; 4] {
+    ["customer", "products", "shopping", "souk"]
+}
+
+/// The root of the source tree that this was built from.
+#[must_use]
+pub fn workspace() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own)
+}
+
+/// Where cargo puts what it builds.
+#[must_use]
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |set| workspace().join(set))
+}
+
+/// A program of ours, which must have been built.
+pub(crate) fn built(name: &str, profile: Profile) -> Result<PathBuf> {
+    let program = target().join(profile.folder()).join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(Error::Missing {
+        what: "a program of the fleet",
+        help: format!("there is no {}; cargo build --package {name}", program.display()),
+    })
+}
+
+/// What an instance needs to know.
+pub(crate) struct Instance<'i> {
+    pub(crate) service: Service,
+    pub(crate) number: usize,
+    pub(crate) profile: Profile,
+    pub(crate) amqp_url: &'i str,
+    pub(crate) mongodb_uri: &'i str,
+    pub(crate) signing_key: &'i Path,
+    pub(crate) demo_catalogue: bool,
+    pub(crate) log: &'i str,
+    pub(crate) environment: &'i [(Service, String, String)],
+    /// Where its log goes.
+    pub(crate) logs: &'i Path,
+}
+
+impl Instance<'_> {
+    pub(crate) fn part(&self) -> Result<Part> {
+        let name = format!("{}-{}", self.service, self.number);
+        let port = port::free()?;
+        let program = built(self.service.name(), self.profile)?;
+        let mut program = Program::new(program, self.logs.join(format!("{name}.log")))
+            .variable("ADDRESS", "127.0.0.1")
+            .variable("PORT", port.to_string())
+            .variable("AMQP_URL", self.amqp_url)
+            .variable("MONGODB_URI", self.mongodb_uri)
+            .variable("DATABASE", self.service.database())
+            .variable("INSTANCE", &name)
+            .variable("ENVIRONMENT", "fleet")
+            .variable("LOG", self.log)
+            .variable("LOG_FORMAT", "json");
+        match self.service {
+            Service::Customer => program = program.variable("SIGNING_KEY_FILE", self.signing_key),
+            Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),
+            Service::Shopping => {}
+        }
+        for (service, variable, value) in self.environment {
+            if *service == self.service {
+                program = program.variable(variable, value);
+            }
+        }
+        program.unset = &UNSET;
+        // It listens before it has found anything else, and says whether it is ready at another path.
+        Ok(Part::program(name, port::local(port), program, |address| {
+            http::status(address, "/health/live") == Some(200)
+        }))
+    }
+}
