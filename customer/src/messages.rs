@@ -10,7 +10,7 @@ use crate::account;
 use crate::erasure::{self, Service};
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
-    bus.announces::<CustomerDeleted>();
+    bus.publishes::<CustomerDeleted>();
     let own = app.clone();
     bus.serve(move |_: GetKeys| {
         let keys = own.keys();

@@ -48,7 +48,7 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
         let app = own.clone();
         async move { Ok(Explained { happened: reservation::explain(&app, request.order).await? }) }
     });
-    bus.announces::<CustomerErased>();
+    bus.publishes::<CustomerErased>();
     let closed = app.closed.clone();
     bus.subscribe("products", move |deletion: Delivery<CustomerDeleted>| {
         let (closed, id) = (closed.clone(), deletion.event.id);

@@ -7,9 +7,9 @@ use souk_contract::shopping::{CustomerErased, ExportCustomer, OrderCancelled, Or
 use crate::{App, erasure, export};
 
 pub(crate) fn serve(app: &App) {
-    app.bus.announces::<OrderConfirmed>();
-    app.bus.announces::<OrderCancelled>();
-    app.bus.announces::<CustomerErased>();
+    app.bus.publishes::<OrderConfirmed>();
+    app.bus.publishes::<OrderCancelled>();
+    app.bus.publishes::<CustomerErased>();
     let own = app.clone();
     app.bus.serve(move |request: ExportCustomer| {
         let app = own.clone();

@@ -10,7 +10,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use souk_bus::{AmqpOptions, Counted, DeadLetters};
+use souk_bus::{AmqpOptions, DeadLetters, EventCounts};
 use souk_contract::customer::CustomerId;
 
 use self::check::{Read, Told};
@@ -142,7 +142,7 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rea
     Ok(read)
 }
 
-async fn count(broker: AmqpOptions) -> Result<Counted, String> {
+async fn count(broker: AmqpOptions) -> Result<EventCounts, String> {
     let letters = DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(text)?;
     let counted = letters.count().await;
     letters.close().await;

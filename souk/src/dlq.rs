@@ -1,5 +1,5 @@
 //! `souk dlq`: what an operator does with a fleet's dead letters. It talks to the broker alone, so it works whether the services
-//! run or not. How letters are taken and given back is in `common/bus/src/amqp/dead.rs`; here is how they look at a terminal.
+//! run or not. How letters are taken and given back is in `common/bus/src/amqp/dead_letters.rs`; here is how they look at a terminal.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use souk_bus::{AmqpOptions, DeadLetter, DeadLetters, Selection};
+use souk_bus::{AmqpOptions, DeadLetter, DeadLetterFilter, DeadLetters};
 use souk_types::Timestamp;
 
 use crate::options::Dlq;
@@ -20,10 +20,12 @@ const NONE: &str = "no dead letters";
 /// Carries out a command.
 pub(crate) async fn run(command: Dlq) -> Result<(), String> {
     match command {
-        Dlq::List { queue, json, broker } => list(broker.settle()?, Selection { id: None, queue }, json).await,
-        Dlq::Show { id, queue, json, broker } => show(broker.settle()?, Selection { id: Some(id), queue }, json).await,
-        Dlq::Replay { id, queue, broker, .. } => replay(broker.settle()?, Selection { id, queue }).await,
-        Dlq::Drop { id, queue, broker, .. } => throw_away(broker.settle()?, Selection { id, queue }).await,
+        Dlq::List { queue, json, broker } => list(broker.settle()?, DeadLetterFilter { id: None, queue }, json).await,
+        Dlq::Show { id, queue, json, broker } => {
+            show(broker.settle()?, DeadLetterFilter { id: Some(id), queue }, json).await
+        }
+        Dlq::Replay { id, queue, broker, .. } => replay(broker.settle()?, DeadLetterFilter { id, queue }).await,
+        Dlq::Drop { id, queue, broker, .. } => throw_away(broker.settle()?, DeadLetterFilter { id, queue }).await,
     }
 }
 
@@ -36,7 +38,7 @@ fn text(error: souk_types::Error) -> String {
 }
 
 /// What is selected; bodies, which may be large, only when they are wanted.
-async fn look(broker: AmqpOptions, which: &Selection, with_bodies: bool) -> Result<Vec<DeadLetter>, String> {
+async fn look(broker: AmqpOptions, which: &DeadLetterFilter, with_bodies: bool) -> Result<Vec<DeadLetter>, String> {
     let letters = open(broker).await?;
     let mut found = Vec::new();
     let seen = |mut letter: DeadLetter| {
@@ -45,13 +47,13 @@ async fn look(broker: AmqpOptions, which: &Selection, with_bodies: bool) -> Resu
         }
         found.push(letter);
     };
-    let outcome = letters.look(which, seen).await;
+    let outcome = letters.list(which, seen).await;
     letters.close().await;
     outcome.map_err(text)?;
     Ok(found)
 }
 
-async fn list(broker: AmqpOptions, which: Selection, json: bool) -> Result<(), String> {
+async fn list(broker: AmqpOptions, which: DeadLetterFilter, json: bool) -> Result<(), String> {
     let found = look(broker, &which, false).await?;
     if json {
         return print(&format!("{:#}", json!({"items": found.iter().map(summary).collect::<Value>()})));
@@ -62,7 +64,7 @@ async fn list(broker: AmqpOptions, which: Selection, json: bool) -> Result<(), S
     print(&table(&found, Timestamp::now()))
 }
 
-async fn show(broker: AmqpOptions, which: Selection, json: bool) -> Result<(), String> {
+async fn show(broker: AmqpOptions, which: DeadLetterFilter, json: bool) -> Result<(), String> {
     let found = look(broker, &which, true).await?;
     if found.is_empty() {
         return Err(unknown(&which));
@@ -74,7 +76,7 @@ async fn show(broker: AmqpOptions, which: Selection, json: bool) -> Result<(), S
     print(&found.iter().map(|letter| page(letter, now)).collect::<Vec<_>>().join("\n\n"))
 }
 
-async fn replay(broker: AmqpOptions, which: Selection) -> Result<(), String> {
+async fn replay(broker: AmqpOptions, which: DeadLetterFilter) -> Result<(), String> {
     let letters = open(broker).await?;
     // Told one by one, so that it is known how far it came when the next one fails.
     let outcome = letters.replay(&which, |letter| println!("put back to {}: {}", letter.queue, line(&letter))).await;
@@ -82,15 +84,16 @@ async fn replay(broker: AmqpOptions, which: Selection) -> Result<(), String> {
     conclude(&which, outcome.map_err(text)?)
 }
 
-async fn throw_away(broker: AmqpOptions, which: Selection) -> Result<(), String> {
+async fn throw_away(broker: AmqpOptions, which: DeadLetterFilter) -> Result<(), String> {
     let letters = open(broker).await?;
-    let outcome = letters.drop(&which, |letter| println!("thrown away, of {}: {}", letter.queue, line(&letter))).await;
+    let outcome =
+        letters.discard(&which, |letter| println!("thrown away, of {}: {}", letter.queue, line(&letter))).await;
     letters.close().await;
     conclude(&which, outcome.map_err(text)?)
 }
 
 /// What there is to say when all is done that was asked for.
-fn conclude(which: &Selection, done: u32) -> Result<(), String> {
+fn conclude(which: &DeadLetterFilter, done: u32) -> Result<(), String> {
     match done {
         0 if which.id.is_some() => Err(unknown(which)),
         0 => print(NONE),
@@ -98,7 +101,7 @@ fn conclude(which: &Selection, done: u32) -> Result<(), String> {
     }
 }
 
-fn unknown(which: &Selection) -> String {
+fn unknown(which: &DeadLetterFilter) -> String {
     let queue = which.queue.as_ref().map(|queue| format!(" of {queue}")).unwrap_or_default();
     let id = which.id.as_deref().unwrap_or_default();
     format!("there is no dead letter {id}{queue}; souk dlq list shows what is there")
@@ -118,7 +121,7 @@ fn line(letter: &DeadLetter) -> String {
 }
 
 fn table(letters: &[DeadLetter], now: Timestamp) -> String {
-    let head = ["QUEUE", "EVENT", "ID", "ATTEMPTS", "PARKED", "REQUEST", "REASON"].map(str::to_owned);
+    let head = ["QUEUE", "EVENT", "ID", "ATTEMPTS", "FAILED", "REQUEST", "REASON"].map(str::to_owned);
     let row = |letter: &DeadLetter| {
         let reason = harmless(&letter.reason);
         let short = reason.chars().take(SHORT).collect::<String>();
@@ -128,7 +131,7 @@ fn table(letters: &[DeadLetter], now: Timestamp) -> String {
             harmless(letter.event.as_deref().unwrap_or("-")),
             harmless(&letter.id),
             letter.attempts.to_string(),
-            letter.parked.map_or_else(|| "-".to_owned(), |parked| age(now.since(parked))),
+            letter.dead_lettered_at.map_or_else(|| "-".to_owned(), |at| age(now.since(at))),
             harmless(letter.request.as_deref().unwrap_or("-")),
             short,
         ]
@@ -162,9 +165,9 @@ fn page(letter: &DeadLetter, now: Timestamp) -> String {
         ("request", or_none(&letter.request)),
         ("attempts", letter.attempts.to_string()),
         ("reason", letter.reason.clone()),
-        ("announced", at(letter.announced)),
-        ("failed first", at(letter.failed_first)),
-        ("parked", at(letter.parked)),
+        ("published", at(letter.published_at)),
+        ("failed first", at(letter.first_failed_at)),
+        ("dead since", at(letter.dead_lettered_at)),
     ] {
         // A `String` takes whatever is written.
         let _ = writeln!(page, "{name:<14}{}", harmless(&value));
@@ -200,9 +203,9 @@ fn summary(letter: &DeadLetter) -> Value {
         "attempts": letter.attempts,
         "reason": letter.reason,
         "request_id": letter.request,
-        "announced_at": letter.announced,
-        "failed_first_at": letter.failed_first,
-        "parked_at": letter.parked,
+        "published_at": letter.published_at,
+        "first_failed_at": letter.first_failed_at,
+        "dead_lettered_at": letter.dead_lettered_at,
     })
 }
 
@@ -239,9 +242,9 @@ mod tests {
             attempts: 5,
             reason: "conflict:\nIt is \u{1b}[31mtorn, and this goes on and on, as reasons do, until it is over.".into(),
             request: Some("r-1".into()),
-            announced: None,
-            failed_first: None,
-            parked: serde_json::from_str("\"2026-11-21T10:14:29Z\"").unwrap(),
+            published_at: None,
+            first_failed_at: None,
+            dead_lettered_at: serde_json::from_str("\"2026-11-21T10:14:29Z\"").unwrap(),
             headers: serde_json::Map::from_iter([("souk-version".to_owned(), 1.into())]),
             body: b"{\"id\":\"a\"}".to_vec(),
         }
@@ -249,16 +252,16 @@ mod tests {
 
     #[test]
     fn a_letter_is_one_line_of_the_table() {
-        let now = letter().parked.unwrap().after(Duration::from_secs(90));
+        let now = letter().dead_lettered_at.unwrap().after(Duration::from_secs(90));
         let expected = "\
-QUEUE              EVENT             ID  ATTEMPTS  PARKED     REQUEST  REASON
+QUEUE              EVENT             ID  ATTEMPTS  FAILED     REQUEST  REASON
 shopping.customer  customer.deleted  7   5         1 min ago  r-1      conflict: It is  [31mtorn, and this goes on and on, as reaso...";
         assert_eq!(table(&[letter()], now), expected);
     }
 
     #[test]
     fn a_page_says_everything() {
-        let now = letter().parked.unwrap().after(Duration::from_hours(3));
+        let now = letter().dead_lettered_at.unwrap().after(Duration::from_hours(3));
         let page = page(&letter(), now);
         for part in [
             "2026-11-21T10:14:29.000Z (3 h ago)",

@@ -36,7 +36,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
     let [customers, catalogue, orders] = databases.clone();
 
-    let bus = Bus::local_of(&["customer", "products", "shopping"]);
+    let bus = Bus::local_with_services(&["customer", "products", "shopping"]);
     let failed = |error: souk_types::Error| error.for_operator();
     let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
     let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone()), import).map_err(failed)?;

@@ -9,7 +9,7 @@ mod breaker;
 mod callee;
 mod consumer;
 mod counters;
-mod dead;
+mod dead_letters;
 mod lanes;
 mod link;
 mod listener;
@@ -35,7 +35,7 @@ use self::callee::Callee;
 use self::consumer::{Work, keep_consuming};
 pub use self::counters::Counters;
 use self::counters::Counting;
-pub use self::dead::{Counted, DeadLetter, DeadLetters, Selection};
+pub use self::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
 use self::link::{Health, Link};
 use self::listener::Listening;
 use self::names::Names;
@@ -44,7 +44,7 @@ use self::options::Broker;
 use self::publisher::{Outgoing, Publisher};
 use self::replies::Replies;
 use self::server::Service;
-use super::{Bytes, Listener, Message, Responder, owner};
+use super::{Bytes, EventMessage, Listener, Responder, owner};
 use crate::request_context;
 use souk_types::{Error, ErrorKind, Result};
 
@@ -192,7 +192,7 @@ impl Amqp {
     }
 
     /// Waits for as long as the broker is away: an event has time, and a failure would only delay it.
-    pub(super) async fn publish(&self, message: &Message) -> Result<()> {
+    pub(super) async fn publish(&self, message: &EventMessage) -> Result<()> {
         let listeners = lock(&self.announced).get(message.name.as_str()).copied();
         let unannounced = || Error::internal(format!("{} leaves without `Bus::announces`: who listens?", message.name));
         let listeners = listeners.ok_or_else(unannounced)?;
@@ -223,8 +223,8 @@ impl Amqp {
     }
 
     /// Why nobody knows where the broker is, if that is so.
-    pub(super) fn unresolved(&self) -> Option<String> {
-        self.shared.broker.unresolved()
+    pub(super) fn dns_error(&self) -> Option<String> {
+        self.shared.broker.dns_error()
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -232,13 +232,13 @@ impl Amqp {
     }
 
     /// Takes in no more work. What is in hand goes on, and may call.
-    pub(super) fn stop_taking(&self) {
+    pub(super) fn stop_consuming(&self) {
         self.shared.phase.send_replace(Phase::Finishing);
     }
 
     /// Finishes what is in hand, [`FINISH`] at most, and says goodbye to the broker.
     pub(super) async fn close(&self) {
-        self.stop_taking();
+        self.stop_consuming();
         let deadline = Instant::now() + FINISH;
         let consumers = lock(&self.consumers).clone();
         let finished = async {

@@ -33,7 +33,7 @@ const DNS_PORT: u16 = 53;
 const LONGEST: (usize, usize) = (253, 63);
 
 /// A URL that names an SRV record.
-pub struct Srv {
+pub struct SrvUrl {
     /// The scheme of the plain URL.
     scheme: &'static str,
     /// `_amqp._tcp.rabbitmq.example`
@@ -63,15 +63,15 @@ pub struct Target {
 
 /// Why a name leads nowhere now. It has no secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unresolved(String);
+pub struct ResolveError(String);
 
-impl fmt::Display for Unresolved {
+impl fmt::Display for ResolveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Srv {
+impl SrvUrl {
     /// Reads a URL that begins with `srv://`; `None` for another. `schemes` are those that its labels may stand for. Errors: what is wrong with it,
     /// without quoting it.
     #[must_use]
@@ -94,13 +94,13 @@ impl Srv {
     }
 
     /// The plain URL that leads to these `hosts`, each `name:port`, separated by commas.
-    pub fn plain(&self, hosts: &str) -> String {
+    pub fn plain_url(&self, hosts: &str) -> String {
         let Self { scheme, credentials, rest, .. } = self;
         format!("{scheme}://{credentials}{hosts}{rest}")
     }
 
     /// Asks where the servers are, 1 s at most. They are in the order in which they should be tried, and at least one.
-    pub async fn resolve(&self) -> Result<Vec<Target>, Unresolved> {
+    pub async fn resolve(&self) -> Result<Vec<Target>, ResolveError> {
         let answer = match tokio::time::timeout(BOUND, self.ask()).await {
             Ok(answer) => answer,
             Err(_) => Err(self.because(format!("no name server answers within {BOUND:?}"))),
@@ -111,11 +111,11 @@ impl Srv {
     }
 
     /// Why the last question had no answer, if it had none.
-    pub fn failure(&self) -> Option<String> {
+    pub fn last_error(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn ask(&self) -> Result<Vec<Target>, Unresolved> {
+    async fn ask(&self) -> Result<Vec<Target>, ResolveError> {
         let resolver = self.resolver().map_err(|error| self.because(error))?;
         let answer = resolver.srv_lookup(&self.name).await.map_err(|error| {
             self.because(if error.is_no_records_found() {
@@ -168,19 +168,19 @@ impl Srv {
         builder.build()
     }
 
-    fn because(&self, why: impl fmt::Display) -> Unresolved {
-        Unresolved(format!("DNS does not say where {} is: {why}", self.name))
+    fn because(&self, why: impl fmt::Display) -> ResolveError {
+        ResolveError(format!("DNS does not say where {} is: {why}", self.name))
     }
 }
 
 /// As it may be logged: without user and password.
-impl fmt::Display for Srv {
+impl fmt::Display for SrvUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "srv://{}", self.name)
     }
 }
 
-impl fmt::Debug for Srv {
+impl fmt::Debug for SrvUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -279,10 +279,11 @@ fn chance(most: u32) -> u32 {
     u32::try_from((drawn * (u64::from(most) + 1)) >> 32).unwrap_or(most)
 }
 
-/// What two answers have in common, when they say the same in whatever order.
+/// Whether two answers name the same targets, in any order.
 #[must_use]
-pub fn as_a_set(targets: &[Target]) -> BTreeSet<&Target> {
-    targets.iter().collect()
+pub fn same_targets(one: &[Target], other: &[Target]) -> bool {
+    let set = |targets| <BTreeSet<&Target>>::from_iter(targets);
+    set(one) == set(other)
 }
 
 #[cfg(test)]
@@ -315,14 +316,14 @@ mod tests {
             ("srv://_amqp._tcp.mq/%2f?a=1&dns=10.0.0.2&b=2", "amqp://h:1/%2f?a=1&b=2", Some("10.0.0.2:53")),
             ("srv://_amqp._tcp.mq?dns=[::1]:8600", "amqp://h:1", Some("[::1]:8600")),
         ] {
-            let srv = Srv::parse(url, BROKER).unwrap().unwrap();
+            let srv = SrvUrl::parse(url, BROKER).unwrap().unwrap();
             assert_eq!(
-                (&*srv.plain("h:1"), srv.server),
+                (&*srv.plain_url("h:1"), srv.server),
                 (plain, server.map(|server| server.parse().unwrap())),
                 "{url}"
             );
         }
-        assert!(Srv::parse("amqp://mq", BROKER).is_none());
+        assert!(SrvUrl::parse("amqp://mq", BROKER).is_none());
     }
 
     #[test]
@@ -344,14 +345,14 @@ mod tests {
             "srv://ana:secret@_amqp._tcp.mq/?dns=127.0.0.1&dns=127.0.0.2",
             &long,
         ] {
-            let why = Srv::parse(url, BROKER).unwrap().unwrap_err();
+            let why = SrvUrl::parse(url, BROKER).unwrap().unwrap_err();
             assert!(!why.contains("secret"), "{url}: {why}");
         }
     }
 
     #[test]
     fn what_is_logged_has_no_secret() {
-        let srv = Srv::parse("srv://ana:secret@_amqp._tcp.mq/secret", BROKER).unwrap().unwrap();
+        let srv = SrvUrl::parse("srv://ana:secret@_amqp._tcp.mq/secret", BROKER).unwrap().unwrap();
         assert_eq!(format!("{srv} {srv:?} {}", srv.because("?")).matches("secret").count(), 0);
     }
 
@@ -412,8 +413,8 @@ mod tests {
     fn the_order_of_an_answer_is_no_news() {
         let target = |host: &str| Target { priority: 1, host: host.to_owned(), port: 1, addresses: None };
         let (one, other) = ([target("a"), target("b")], [target("b"), target("a")]);
-        assert_eq!(as_a_set(&one), as_a_set(&other));
-        assert_ne!(as_a_set(&one), as_a_set(&other[..1]));
+        assert!(same_targets(&one, &other));
+        assert!(!same_targets(&one, &other[..1]));
     }
 
     #[tokio::test]
@@ -421,11 +422,11 @@ mod tests {
         // It takes what it is told, and says nothing.
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let url = format!("srv://ana:secret@_amqp._tcp.mq.example/?dns={}", silent.local_addr().unwrap());
-        let srv = Srv::parse(&url, BROKER).unwrap().unwrap();
+        let srv = SrvUrl::parse(&url, BROKER).unwrap().unwrap();
         let begun = std::time::Instant::now();
         let why = srv.resolve().await.unwrap_err();
         assert!(begun.elapsed() < BOUND * 2, "{:?}", begun.elapsed());
-        assert_eq!(srv.failure(), Some(why.to_string()));
+        assert_eq!(srv.last_error(), Some(why.to_string()));
         assert!(why.to_string().contains("_amqp._tcp.mq.example") && !why.to_string().contains("secret"), "{why}");
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use souk_types::{Error, ErrorKind, RequestId, Result, failpoint};
 use tokio::time::Instant;
 
-pub use self::amqp::{AmqpOptions, Counted, Counters, DeadLetter, DeadLetters, Selection};
+pub use self::amqp::{AmqpOptions, Counters, DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
 pub use souk_contract::{Delivery, Event, EventDescriptor, EventId, Request};
 
 /// How long a call may take, from the first byte to the reply. A request of a client has 5 s and may need two calls in
@@ -30,7 +30,7 @@ const HANDLING_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An event on its way: only `outbox` makes one.
 #[derive(Debug, Clone)]
-pub struct Message {
+pub struct EventMessage {
     /// The same in every delivery.
     pub id: EventId,
     /// The event's name on the wire.
@@ -55,7 +55,7 @@ enum Unheard {
 }
 
 /// What a transport runs for an event.
-type Listener = Arc<dyn Fn(Message) -> Handling + Send + Sync>;
+type Listener = Arc<dyn Fn(EventMessage) -> Handling + Send + Sync>;
 
 /// The one way to talk to another service. Cheap to clone.
 #[derive(Clone)]
@@ -70,13 +70,13 @@ impl Bus {
     /// A bus inside this process. An event is delivered to those who listen at that moment.
     #[must_use]
     pub fn local() -> Self {
-        Self::local_of(&[])
+        Self::local_with_services(&[])
     }
 
     /// A bus inside this process, in which these services will be. They start one after another, and an event may wait from an
     /// earlier day: it is not delivered before each of them that has to hear it listens.
     #[must_use]
-    pub fn local_of(services: &'static [&'static str]) -> Self {
+    pub fn local_with_services(services: &'static [&'static str]) -> Self {
         Self(Arc::new(Transport::Local(local::Local::of(services))))
     }
 
@@ -131,7 +131,7 @@ impl Bus {
 
     /// Says that this process announces `E`: before it publishes the first one, a transport makes sure that each of its
     /// listeners will get it, also one that has never been up.
-    pub fn announces<E: Event>(&self) {
+    pub fn publishes<E: Event>(&self) {
         match &*self.0 {
             Transport::Local(local) => local.announces(E::NAME, E::LISTENERS),
             Transport::Amqp(amqp) => amqp.announces(E::NAME, E::LISTENERS),
@@ -151,14 +151,14 @@ impl Bus {
     {
         assert!(E::LISTENERS.contains(&listener), "{listener} listens to {} without being in its LISTENERS", E::NAME);
         let handler = Arc::new(handler);
-        let hear: Listener = Arc::new(move |message: Message| {
+        let hear: Listener = Arc::new(move |message: EventMessage| {
             let handler = Arc::clone(&handler);
             Box::pin(async move {
                 let event = serde_json::from_slice(&message.body)
                     .map_err(|error| Unheard::Unreadable(format!("{} cannot be read: {error}", E::NAME)))?;
                 let begun = Instant::now();
                 handler(Delivery { id: message.id, event }).await.map_err(Unheard::Failed)?;
-                tracing::info!(event = E::NAME, id = %message.id, listener, ms = ms(begun), "event");
+                tracing::info!(event = E::NAME, id = %message.id, listener, ms = elapsed_ms(begun), "event");
                 Ok(())
             })
         });
@@ -187,18 +187,18 @@ impl Bus {
 
     /// Why nobody knows where the broker is, if that is so: its name in DNS leads nowhere.
     #[must_use]
-    pub fn unresolved(&self) -> Option<String> {
+    pub fn dns_error(&self) -> Option<String> {
         match &*self.0 {
             Transport::Local(_) => None,
-            Transport::Amqp(amqp) => amqp.unresolved(),
+            Transport::Amqp(amqp) => amqp.dns_error(),
         }
     }
 
     /// Takes in no more calls and events, so that others get them. What is in hand goes on, and may call.
-    pub fn stop_taking(&self) {
+    pub fn stop_consuming(&self) {
         match &*self.0 {
             Transport::Local(_) => {}
-            Transport::Amqp(amqp) => amqp.stop_taking(),
+            Transport::Amqp(amqp) => amqp.stop_consuming(),
         }
     }
 
@@ -220,7 +220,7 @@ impl Bus {
     }
 
     /// Hands an event over. `Ok` means that every listener has it safe, as a broker's confirm does.
-    pub async fn publish(&self, message: &Message) -> Result<()> {
+    pub async fn publish(&self, message: &EventMessage) -> Result<()> {
         failpoint!("publish.{}.before", message.name);
         match &*self.0 {
             Transport::Local(local) => local.publish(message).await?,
@@ -239,7 +239,7 @@ fn owner(name: &str) -> &str {
 /// A call is a line where it is answered, for those who want to follow it; one that could not be is a line for everybody. Only what
 /// is our fault is an error: the others know already why.
 fn log_call(call: &str, begun: Instant, error: Option<&Error>) {
-    let ms = ms(begun);
+    let ms = elapsed_ms(begun);
     match error {
         None => tracing::debug!(call, ms, "call"),
         Some(error) if error.kind() == ErrorKind::Internal && error.cause().is_some() => {
@@ -252,6 +252,6 @@ fn log_call(call: &str, begun: Instant, error: Option<&Error>) {
 
 /// Milliseconds since then.
 #[must_use]
-pub fn ms(begun: Instant) -> f64 {
+pub fn elapsed_ms(begun: Instant) -> f64 {
     (begun.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Bytes, HANDLING_TIMEOUT, Listener, Message, Responder, Unheard, owner};
+use super::{Bytes, EventMessage, HANDLING_TIMEOUT, Listener, Responder, Unheard, owner};
 use crate::request_context;
 use souk_types::failpoint;
 use souk_types::{Error, Result};
@@ -106,7 +106,7 @@ impl Local {
         }
     }
 
-    pub(super) async fn publish(&self, message: &Message) -> Result<()> {
+    pub(super) async fn publish(&self, message: &EventMessage) -> Result<()> {
         let listeners =
             self.listeners.read().unwrap_or_else(PoisonError::into_inner).get(message.name.as_str()).cloned();
         let listeners = listeners.unwrap_or_default();

@@ -61,7 +61,7 @@ async fn ready(health: &State<Health>) -> crate::Result<Json<Value>> {
     // Nobody outside reads this, so it may say what has no secrets in it.
     let because = |unresolved: Option<String>| unresolved.map(|why| format!(" {why}.")).unwrap_or_default();
     if !health.bus.is_connected() {
-        return Err(Error::busy(format!("The broker does not answer.{}", because(health.bus.unresolved()))).into());
+        return Err(Error::busy(format!("The broker does not answer.{}", because(health.bus.dns_error()))).into());
     }
     for database in &health.databases {
         if let Err(error) = database.ping().await {

@@ -25,7 +25,7 @@ use rocket::http::{Header, Method};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::route::{self, Handler};
 use rocket::{Build, Config, Response, Rocket, Route};
-use souk_bus::{ms, request_context};
+use souk_bus::{elapsed_ms, request_context};
 use souk_types::input::{self, Input};
 use souk_types::{Error, FieldError};
 use tokio::time::Instant;
@@ -136,7 +136,10 @@ impl Handler for InRequest {
             Some(turns) => match turns.take(TURN_WITHIN).await {
                 Some(turn) => Some(turn),
                 None => {
-                    return route::Outcome::from(request, Problem(Error::busy("Too many are being served; try again.")));
+                    return route::Outcome::from(
+                        request,
+                        Problem(Error::busy("Too many are being served; try again.")),
+                    );
                 }
             },
             None => None,
@@ -188,7 +191,7 @@ impl Default for Begun {
 fn log(request: &Request<'_>, status: u16) {
     let (request_id, method) = (request_id(request).as_str(), request.method().as_str());
     let route = request.route().map_or("", |route| route.uri.path());
-    let ms = ms(request.local_cache(Begun::default).0);
+    let ms = elapsed_ms(request.local_cache(Begun::default).0);
     let Some(error) = Answered::with(request) else {
         if route.starts_with("/health/") {
             tracing::debug!(request_id, method, route, status, ms, "request");

@@ -29,7 +29,7 @@ pub async fn run(shop: Rocket<Build>, bus: &Bus, drain: Duration) -> std::result
     let leave = tokio::spawn(async move {
         told.recv().await;
         tracing::info!("stopping");
-        leaving.stop_taking();
+        leaving.stop_consuming();
         stopping.begin();
         tokio::time::sleep(drain).await;
         shutdown.notify();

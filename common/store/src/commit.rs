@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::de::DeserializeOwned;
 
 use super::Document;
-use souk_bus::{EventId, Message};
+use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
 
 /// A document as an engine keeps it.
@@ -34,7 +34,7 @@ pub(super) struct Found {
 #[derive(Default)]
 pub(super) struct Commit {
     pub(super) writes: Vec<Write>,
-    pub(super) events: Vec<Message>,
+    pub(super) events: Vec<EventMessage>,
     /// The event that this commit is the effect of; recorded, and refused as `Repeated` the second time.
     pub(super) handles: Option<EventId>,
     /// Published events, to be taken out of the outbox.

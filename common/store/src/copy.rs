@@ -3,7 +3,7 @@
 //! were handled; versions begin anew, and indexes are made by whoever opens a collection. What is copied where is the caller's to say.
 
 use super::{Database, Engine, mongo, sqlite};
-use souk_bus::{EventId, Message};
+use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 
 /// Documents, events or ids that are read and written together: one or two megabytes, as documents are.
@@ -29,7 +29,7 @@ pub(super) enum Piece {
         text: String,
     },
     /// In the outbox.
-    Event(Message),
+    Event(EventMessage),
     /// In the inbox.
     Handled(EventId),
 }

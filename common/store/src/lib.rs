@@ -37,7 +37,7 @@ pub use self::mentions::{Mention, Search};
 use self::sqlite::Snapshots;
 pub use self::tx::Tx;
 use souk_bus::request_context;
-use souk_bus::{Delivery, Event, EventId, Message};
+use souk_bus::{Delivery, Event, EventId, EventMessage};
 use souk_types::failpoint;
 use souk_types::mutant::Mutant;
 use souk_types::{Error, Result};
@@ -164,7 +164,7 @@ impl Database {
         let pending = self.pending_events(usize::MAX).await?;
         let these = pending.into_iter().map(|pending| pending.message).filter(|message| message.name == E::NAME);
         these
-            .map(|Message { id, body, .. }| {
+            .map(|EventMessage { id, body, .. }| {
                 Ok(Delivery { id, event: serde_json::from_slice(&body).map_err(Error::internal)? })
             })
             .collect()
@@ -349,21 +349,21 @@ async fn back_off(attempt: u32) {
 
 /// An event that waits to be published.
 pub(crate) struct Pending {
-    pub(crate) message: Message,
+    pub(crate) message: EventMessage,
     /// Whether it was written through this handle of the database, and not by another process.
     pub(crate) is_ours: bool,
 }
 
 /// The events of one write.
 #[derive(Debug, Default)]
-pub struct Events(Vec<Message>);
+pub struct Events(Vec<EventMessage>);
 
 impl Events {
     /// Announces an event: it leaves if, and only if, the write is committed.
     pub fn emit<E: Event>(&mut self, event: &E) -> Result<EventId> {
         let id = EventId::new();
         let body = serde_json::to_vec(event).map_err(Error::internal)?;
-        self.0.push(Message { id, name: E::NAME.to_owned(), request: request_context::current(), body });
+        self.0.push(EventMessage { id, name: E::NAME.to_owned(), request: request_context::current(), body });
         Ok(id)
     }
 }

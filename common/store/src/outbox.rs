@@ -9,7 +9,7 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::Database;
-use souk_bus::{Bus, EventId, Message};
+use souk_bus::{Bus, EventId, EventMessage};
 use souk_types::mutant::Mutant;
 use souk_types::{Error, Result, failpoint};
 
@@ -78,7 +78,7 @@ impl Relay {
             }
             self.delayed.entry(other.message.id).or_insert((0, now + OTHERS_FIRST));
         }
-        let is_due = |message: &Message| {
+        let is_due = |message: &EventMessage| {
             !in_hand.contains(&message.id) && self.delayed.get(&message.id).is_none_or(|(_, due)| *due <= now)
         };
         let messages = pending.into_iter().map(|pending| pending.message);

@@ -27,7 +27,7 @@ use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, Found, Refusal, Stored};
 use super::{Durability, Find, Index, Search};
-use souk_bus::{EventId, Message};
+use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
 
 /// Commits that may wait for the writing thread; beyond that, callers wait for their turn to wait.
@@ -222,7 +222,7 @@ impl Sqlite {
         })
     }
 
-    pub(super) async fn pending_events(&self, limit: usize) -> Result<Vec<Message>> {
+    pub(super) async fn pending_events(&self, limit: usize) -> Result<Vec<EventMessage>> {
         self.query(move |connection| {
             let mut statement =
                 connection.prepare_cached("SELECT id, name, request, body FROM _outbox ORDER BY seq LIMIT ?1")?;
@@ -273,10 +273,10 @@ fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
 }
 
 /// From `id, name, request, body` of the outbox.
-fn event(row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
+fn event(row: &rusqlite::Row<'_>) -> rusqlite::Result<EventMessage> {
     let (id, request): (String, Option<String>) = (row.get(0)?, row.get(2)?);
     let request = request.and_then(|request| request.parse().ok());
-    Ok(Message { id: parsed(&id)?, name: row.get(1)?, request, body: row.get(3)? })
+    Ok(EventMessage { id: parsed(&id)?, name: row.get(1)?, request, body: row.get(3)? })
 }
 
 fn parsed(id: &str) -> rusqlite::Result<EventId> {

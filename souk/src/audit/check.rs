@@ -9,7 +9,7 @@ use shopping::books::Entry;
 use shopping::order::Status;
 use shopping::payment::demo::DemoPayment;
 use shopping::payment::{self, Method};
-use souk_bus::Counted;
+use souk_bus::EventCounts;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
@@ -38,14 +38,14 @@ pub(super) struct Read {
     /// Events that wait in each service's outbox.
     pub(super) outboxes: Vec<(&'static str, usize)>,
     /// In one process there is none.
-    pub(super) broker: Option<Counted>,
+    pub(super) broker: Option<EventCounts>,
 }
 
 impl Read {
     /// What was looked at, in a line.
     pub(super) fn summary(&self, told: usize) -> String {
         let Self { orders, bank, shelves, claims, accounts, .. } = self;
-        let dead = self.broker.map_or(String::new(), |counted| format!(", {} dead letters", counted.dead));
+        let dead = self.broker.map_or(String::new(), |counted| format!(", {} dead letters", counted.dead_letters));
         format!(
             "{} orders ({told} told to clients), {} payments of the demo bank, {} products, {} claims, {} deleted accounts{dead}",
             orders.len(),

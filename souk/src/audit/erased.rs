@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use souk_bus::{AmqpOptions, DeadLetter, DeadLetters, Selection};
+use souk_bus::{AmqpOptions, DeadLetter, DeadLetterFilter, DeadLetters};
 use souk_contract::customer::CustomerId;
 use souk_store::Mention;
 
@@ -157,7 +157,7 @@ async fn letters(broker: AmqpOptions, wanted: &[String], breaches: &mut Vec<Stri
             breaches.push(format!("dead letter {} of {}: {word:?}: {}", letter.id, letter.queue, shown(&said)));
         }
     };
-    let looked = letters.look(&Selection { id: None, queue: None }, see).await;
+    let looked = letters.list(&DeadLetterFilter { id: None, queue: None }, see).await;
     let counted = letters.count().await;
     letters.close().await;
     looked.map_err(text)?;

@@ -12,8 +12,8 @@ mod line;
 
 #[path = "amqp/calls.rs"]
 mod calls;
-#[path = "amqp/dead.rs"]
-mod dead;
+#[path = "amqp/dead_letters.rs"]
+mod dead_letters;
 #[path = "amqp/events.rs"]
 mod events;
 #[path = "amqp/raw.rs"]

@@ -196,7 +196,7 @@ async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_
     let broker = host(&options().url).parse().unwrap();
     dns.publish(&record("amqp", 1, broker)).unwrap();
     bus.ready().await;
-    assert_eq!(bus.unresolved(), None);
+    assert_eq!(bus.dns_error(), None);
     for database in [&database, &locked] {
         says(&[database], "_mongodb._tcp.souk.test is: there is no such record").await;
         let error = database.ping().await.unwrap_err();
@@ -218,7 +218,7 @@ async fn dead_letters_are_found_by_name_and_each_place_is_told_when_none_answers
     let records = record("amqp", 1, gone.address()) + &record("amqp", 2, host(&plain.url).parse().unwrap());
     dns.publish(&records).unwrap();
     let letters = DeadLetters::open(by_name.clone(), &[]).await.unwrap();
-    assert_eq!(letters.count().await.unwrap().dead, 0);
+    assert_eq!(letters.count().await.unwrap().dead_letters, 0);
     letters.close().await;
     dns.publish(&record("amqp", 1, gone.address())).unwrap();
     let said = DeadLetters::open(by_name.clone(), &[]).await.err().unwrap().for_operator();

@@ -338,7 +338,7 @@ impl Document for Order {
 /// In one process services start one after another, and what waited in an outbox must not leave before the last of them listens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_waits_for_a_service_of_its_process_that_does_not_listen_yet() {
-    let (home, bus) = (Home::sqlite(Durability::Process), Bus::local_of(&["shop", "kitchen", "till"]));
+    let (home, bus) = (Home::sqlite(Durability::Process), Bus::local_with_services(&["shop", "kitchen", "till"]));
     let shop = Shop::open(&home, &bus).await;
     let event = shop.order(1).await;
     let till = listen(&bus, "till");
@@ -400,8 +400,8 @@ struct Shop {
 impl Shop {
     async fn open(home: &Home, bus: &Bus) -> Self {
         let shop = Self::without_relay(home).await;
-        bus.announces::<Ordered>();
-        bus.announces::<Closed>();
+        bus.publishes::<Ordered>();
+        bus.publishes::<Closed>();
         relay(shop.database.clone(), bus.clone());
         shop
     }
@@ -453,7 +453,7 @@ impl Kitchen {
         let counts: Collection<Order> = database.collection().unwrap();
         counts.insert(Self::COUNT.parse().unwrap(), Order { number: 0 }).await.unwrap();
         relay(database.clone(), bus.clone());
-        bus.announces::<Cooked>();
+        bus.publishes::<Cooked>();
         let listening = (database, counts.clone());
         let (handle, handled) = watch::channel(BTreeSet::new());
         bus.subscribe("kitchen", move |delivery: Delivery<Ordered>| {

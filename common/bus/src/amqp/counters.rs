@@ -41,7 +41,7 @@ counters! {
     /// Attempts at events that failed and are made again later.
     retried_events
     /// Events that were put into a dead-letter queue.
-    parked_events
+    dead_lettered_events
 }
 
 #[derive(Default)]

@@ -24,7 +24,7 @@ use super::supervisor::BackOff;
 use super::wire::{self, MAX_BODY, VERSION};
 use super::{Phase, Shared};
 use crate::request_context;
-use crate::{HANDLING_TIMEOUT, Listener, Message, Unheard};
+use crate::{EventMessage, HANDLING_TIMEOUT, Listener, Unheard};
 use souk_types::Result;
 use souk_types::failpoint;
 use souk_types::mutant::Mutant;
@@ -131,7 +131,7 @@ impl Listening {
                 tracing::warn!(queue, message, attempts, reason, again_in = ?delay, "an event was not handled");
             }
             Fate::Park => {
-                self.shared.counting.parked_events.add();
+                self.shared.counting.dead_lettered_events.add();
                 tracing::error!(queue, message, attempts, reason, "an event was parked");
             }
         }
@@ -190,7 +190,7 @@ async fn let_go(acks: &Acks, delivery: &Delivery) {
 }
 
 /// The event of a message; else why it cannot be read.
-fn read(delivery: &Delivery) -> Result<Message, String> {
+fn read(delivery: &Delivery) -> Result<EventMessage, String> {
     let properties = &delivery.properties;
     match version(properties) {
         Some(VERSION) => {}
@@ -206,7 +206,7 @@ fn read(delivery: &Delivery) -> Result<Message, String> {
     let id = properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
     let id = id.ok_or("its message id is no event's id")?;
     let request = header(delivery, REQUEST).and_then(|request| request.parse().ok());
-    Ok(Message { id, name: name.to_string(), request, body: delivery.data.clone() })
+    Ok(EventMessage { id, name: name.to_string(), request, body: delivery.data.clone() })
 }
 
 fn is_meant_for(delivery: &Delivery, listener: &str) -> bool {

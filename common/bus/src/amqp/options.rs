@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use lapin::uri::{AMQPScheme, AMQPUri};
 
 use super::link::away;
-use crate::discovery::{Srv, Target};
+use crate::discovery::{SrvUrl, Target};
 use souk_types::{Error, Result};
 
 /// The broker notices a peer that is gone, and so do we, after twice this, in seconds.
@@ -35,7 +35,7 @@ impl fmt::Debug for AmqpOptions {
 pub(super) struct Broker {
     /// Its host and port are none where there is a name.
     uri: AMQPUri,
-    srv: Option<Srv>,
+    srv: Option<SrvUrl>,
 }
 
 /// Where to connect to.
@@ -48,9 +48,9 @@ pub(super) struct Place {
 
 /// Reads a broker's URL. Errors never quote it.
 pub(super) fn parse(url: &str) -> Result<Broker> {
-    match Srv::parse(url, &["amqp", "amqps"]) {
+    match SrvUrl::parse(url, &["amqp", "amqps"]) {
         None => Ok(Broker { uri: plain(url)?, srv: None }),
-        Some(Ok(srv)) => Ok(Broker { uri: plain(&srv.plain("localhost"))?, srv: Some(srv) }),
+        Some(Ok(srv)) => Ok(Broker { uri: plain(&srv.plain_url("localhost"))?, srv: Some(srv) }),
         Some(Err(why)) => Err(refused(&why)),
     }
 }
@@ -99,8 +99,8 @@ impl Broker {
     }
 
     /// Why nobody knows where it is, if that is so.
-    pub(super) fn unresolved(&self) -> Option<String> {
-        self.srv.as_ref().and_then(Srv::failure)
+    pub(super) fn dns_error(&self) -> Option<String> {
+        self.srv.as_ref().and_then(SrvUrl::last_error)
     }
 
     async fn places(&self) -> Result<Vec<Place>> {

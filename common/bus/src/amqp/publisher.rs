@@ -24,7 +24,7 @@ use super::message::{KEPT_WITHIN, caller, hand_over, is_ours, properties, publis
 use super::names::{self, Names, declare_events, declare_listening, table, text};
 use super::retry::PERSISTENT;
 use super::wire::{self, CALLS, REPLIES, VERSION};
-use crate::{Bytes, Message, owner};
+use crate::{Bytes, EventMessage, owner};
 use souk_types::{Error, RequestId, Result};
 
 /// Calls of this process that may wait for replies: twice what one service lets wait, and some ten megabytes at most.
@@ -238,7 +238,7 @@ impl Publisher {
     pub(super) async fn announce(
         &self,
         names: &Names,
-        message: &Message,
+        message: &EventMessage,
         listeners: &'static [&'static str],
     ) -> Result<()> {
         let owner = owner(&message.name);

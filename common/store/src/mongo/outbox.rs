@@ -13,7 +13,7 @@ use super::super::Pending;
 use super::link::{Failure, ON_THE_SERVER};
 use super::schema::{EVENTS, INBOX};
 use super::{Mongo, for_good, read_with};
-use souk_bus::{EventId, Message};
+use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 
 /// In which collection, and in which document, the events were that the relay has in hand. It is only a shortcut: who is not in here is
@@ -148,9 +148,9 @@ impl Mongo {
     }
 }
 
-pub(super) fn message(event: &Document) -> Result<Message> {
+pub(super) fn message(event: &Document) -> Result<EventMessage> {
     let field = |name| event.get_str(name).map_err(Error::internal);
     let request = event.get_str("request").ok().and_then(|request| request.parse().ok());
     let id = field("id")?.parse().map_err(Error::internal)?;
-    Ok(Message { id, name: field("name")?.to_owned(), request, body: field("body")?.as_bytes().to_vec() })
+    Ok(EventMessage { id, name: field("name")?.to_owned(), request, body: field("body")?.as_bytes().to_vec() })
 }

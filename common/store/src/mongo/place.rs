@@ -17,7 +17,7 @@ use mongodb::options::{ClientOptions, ConnectionString, ServerAddress, Tls};
 use tokio::sync::Mutex;
 
 use super::link::Failure;
-use souk_bus::discovery::{Srv, Target, as_a_set};
+use souk_bus::discovery::{SrvUrl, Target, same_targets};
 use souk_types::{Error, Result};
 
 /// DNS is asked no more often than this, however many operations find no server.
@@ -31,7 +31,7 @@ pub(super) struct Place {
     service: &'static str,
     /// With one host, which is none where there is a name.
     uri: String,
-    srv: Option<Srv>,
+    srv: Option<SrvUrl>,
     /// TLS checks names, so that addresses will not do.
     by_name: bool,
     configure: Box<dyn Fn(&mut ClientOptions) + Send + Sync>,
@@ -75,8 +75,8 @@ impl Place {
         configure: impl Fn(&mut ClientOptions) + Send + Sync + 'static,
     ) -> Result<(Self, ConnectionString)> {
         let unreadable = |why: &str| Error::internal(format!("the address of MongoDB cannot be read{why}"));
-        let srv = Srv::parse(uri, &["mongodb"]).transpose().map_err(|why| unreadable(&format!(": {why}")))?;
-        let uri = srv.as_ref().map_or_else(|| uri.to_owned(), |srv| srv.plain("localhost"));
+        let srv = SrvUrl::parse(uri, &["mongodb"]).transpose().map_err(|why| unreadable(&format!(": {why}")))?;
+        let uri = srv.as_ref().map_or_else(|| uri.to_owned(), |srv| srv.plain_url("localhost"));
         // The driver's message could show a part of the address, and so of the password.
         let address = ConnectionString::parse(&uri).map_err(|_| unreadable(""))?;
         let place = Self {
@@ -128,7 +128,7 @@ impl Place {
                 return tracing::warn!(service = self.service, %why, "MongoDB was lost and cannot be found again");
             }
         };
-        let news = as_a_set(&targets) != as_a_set(&lost.targets);
+        let news = !same_targets(&targets, &lost.targets);
         looked.in_vain += 1;
         if !news && looked.in_vain < IN_VAIN {
             return;
@@ -145,7 +145,7 @@ impl Place {
 
     /// Why nobody knows where it is, if that is so.
     pub(super) fn unresolved(&self) -> Option<String> {
-        self.srv.as_ref().and_then(Srv::failure)
+        self.srv.as_ref().and_then(SrvUrl::last_error)
     }
 
     /// Ends the client of the moment; there will be no other.

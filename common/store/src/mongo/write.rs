@@ -16,7 +16,7 @@ use super::super::commit::{Change, Commit, Refusal, Write};
 use super::link::{Failure, OPERATION, durable, is_conflict, is_uncertain};
 use super::schema::{INBOX, OUTBOX, words_of};
 use super::{Mongo, for_good, value};
-use souk_bus::{EventId, Message};
+use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, RequestId, Result};
 
 /// Events that travel in the document that was written; more of them would weigh on it for as long as they wait.
@@ -85,7 +85,7 @@ impl Mongo {
         committed.await.map_err(|failure| self.explain(failure))
     }
 
-    fn steps(&self, writes: Vec<Write>, events: Vec<Message>, handles: Option<EventId>) -> Result<Vec<Step>> {
+    fn steps(&self, writes: Vec<Write>, events: Vec<EventMessage>, handles: Option<EventId>) -> Result<Vec<Step>> {
         let mut events: Vec<Bson> =
             events.into_iter().map(|message| event(message, Some(&self.emitter))).collect::<Result<_>>()?;
         let mut steps: Vec<Step> = handles.map(Step::Handle).into_iter().collect();
@@ -121,7 +121,7 @@ impl Effect {
 
 /// An event as it waits in a document: its body is JSON already, and is read by nobody before it is published. `emitter` is the handle
 /// whose relay is to publish it.
-pub(super) fn event(message: Message, emitter: Option<&str>) -> Result<Bson> {
+pub(super) fn event(message: EventMessage, emitter: Option<&str>) -> Result<Bson> {
     let body = String::from_utf8(message.body).map_err(Error::internal)?;
     let mut event = doc! {"id": message.id.to_string(), "name": message.name, "body": body};
     if let Some(request) = &message.request {

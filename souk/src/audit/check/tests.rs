@@ -61,7 +61,7 @@ impl Shop {
             erased_in_products: HashSet::from([gone]),
             erased_in_shopping: HashSet::from([gone]),
             outboxes: vec![("customer", 0), ("products", 0), ("shopping", 0)],
-            broker: Some(Counted { waiting: 0, dead: 2 }),
+            broker: Some(EventCounts { waiting: 0, dead_letters: 2 }),
             ..Read::default()
         };
         Self { read, told }

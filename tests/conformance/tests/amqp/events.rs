@@ -41,7 +41,7 @@ impl Press {
         let directory = tempfile::tempdir().unwrap();
         let file: &Path = &directory.path().join("press.db");
         let database = Database::sqlite("press", file, Durability::Process).unwrap();
-        bus.announces::<Printed>();
+        bus.publishes::<Printed>();
         relay(database.clone(), bus.clone());
         Self { database, _directory: directory }
     }
@@ -142,7 +142,7 @@ async fn an_event_that_is_refused_is_parked_with_its_history_and_the_next_is_hea
     assert!(parked.properties.message_id().is_some());
     // It is counted when the broker has confirmed that it keeps it, and can be taken before that.
     let counted = async {
-        while (bus.counters().retried_events, bus.counters().parked_events) != (4, 1) {
+        while (bus.counters().retried_events, bus.counters().dead_lettered_events) != (4, 1) {
             tokio::task::yield_now().await;
         }
     };
@@ -173,7 +173,7 @@ async fn an_event_that_must_wait_is_never_parked() {
     Press::open(&bus).printed(1).await;
     let mut heard = heard;
     timeout(SOON * 2, heard.wait_for(|numbers| !numbers.is_empty())).await.expect("should be heard").unwrap();
-    assert_eq!((attempts.load(Ordering::SeqCst), bus.counters().parked_events), (7, 0));
+    assert_eq!((attempts.load(Ordering::SeqCst), bus.counters().dead_lettered_events), (7, 0));
     end(&options, &[&bus]).await;
 }
 

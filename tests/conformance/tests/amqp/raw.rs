@@ -178,7 +178,7 @@ async fn an_event_that_cannot_be_understood_is_parked_and_the_next_is_heard() {
     }
     // The last is counted when the broker has confirmed that it keeps it, and can be taken before that.
     let counted = async {
-        while bus.counters().parked_events != 7 {
+        while bus.counters().dead_lettered_events != 7 {
             tokio::task::yield_now().await;
         }
     };

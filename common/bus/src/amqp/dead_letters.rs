@@ -40,7 +40,7 @@ pub struct DeadLetters {
 
 /// Which dead letters are meant: all, but for what is said here.
 #[derive(Debug, Clone, Default)]
-pub struct Selection {
+pub struct DeadLetterFilter {
     /// Those of the event with this id; there may be one for each listener.
     pub id: Option<String>,
     /// Those of this queue, which may also be one that no contract names any more.
@@ -63,11 +63,11 @@ pub struct DeadLetter {
     /// The request that it comes from.
     pub request: Option<String>,
     /// When it was announced, to the second.
-    pub announced: Option<Timestamp>,
+    pub published_at: Option<Timestamp>,
     /// When it failed first.
-    pub failed_first: Option<Timestamp>,
+    pub first_failed_at: Option<Timestamp>,
     /// When it failed last, and so was put here.
-    pub parked: Option<Timestamp>,
+    pub dead_lettered_at: Option<Timestamp>,
     /// All headers of the message, as JSON; moments are text.
     pub headers: Map<String, Value>,
     /// What the event says; JSON, unless that is what is wrong with it.
@@ -89,33 +89,33 @@ impl DeadLetters {
     }
 
     /// Shows letters, in the order of their queues, and leaves them where they are.
-    pub async fn look(&self, which: &Selection, show: impl FnMut(DeadLetter) + Send) -> Result<()> {
+    pub async fn list(&self, which: &DeadLetterFilter, show: impl FnMut(DeadLetter) + Send) -> Result<()> {
         self.walk(which, &Deed::Look, show).await.map(drop)
     }
 
     /// Puts letters back to the queues that failed, as they were before their first failure. Each is taken away from here when
     /// the broker has it there: who dies in between leaves it in both, and its id is the same. Tells each that is put back, and
     /// how many there were.
-    pub async fn replay(&self, which: &Selection, done: impl FnMut(DeadLetter) + Send) -> Result<u32> {
+    pub async fn replay(&self, which: &DeadLetterFilter, done: impl FnMut(DeadLetter) + Send) -> Result<u32> {
         let channel = self.link.confirming_channel().await?;
         self.walk(which, &Deed::Replay(channel), done).await
     }
 
     /// Throws letters away, for good. Tells each that is gone, and how many there were.
-    pub async fn drop(&self, which: &Selection, done: impl FnMut(DeadLetter) + Send) -> Result<u32> {
+    pub async fn discard(&self, which: &DeadLetterFilter, done: impl FnMut(DeadLetter) + Send) -> Result<u32> {
         self.walk(which, &Deed::Drop, done).await
     }
 
     /// How many events wait for their listeners, and how many are dead.
-    pub async fn count(&self) -> Result<Counted> {
-        let mut counted = Counted::default();
+    pub async fn count(&self) -> Result<EventCounts> {
+        let mut counted = EventCounts::default();
         for queue in &self.queues {
             let queue = self.names.of(queue);
             let retries = DELAYS.iter().map(|delay| names::retry(&queue, *delay));
             for place in std::iter::once(queue.clone()).chain(retries) {
                 counted.waiting += self.letters(&place).await?.unwrap_or_default();
             }
-            counted.dead += self.letters(&names::dead(&queue)).await?.unwrap_or_default();
+            counted.dead_letters += self.letters(&names::dead(&queue)).await?.unwrap_or_default();
         }
         Ok(counted)
     }
@@ -144,7 +144,12 @@ impl DeadLetters {
 
     /// Takes every letter that is there now in hand, one after another, and gives back those that stay. Tells of each that it
     /// was done with, and how many are gone.
-    async fn walk(&self, which: &Selection, deed: &Deed, mut tell: impl FnMut(DeadLetter) + Send) -> Result<u32> {
+    async fn walk(
+        &self,
+        which: &DeadLetterFilter,
+        deed: &Deed,
+        mut tell: impl FnMut(DeadLetter) + Send,
+    ) -> Result<u32> {
         let queues = match &which.queue {
             Some(queue) => vec![self.known(queue).await?],
             None => self.queues.clone(),
@@ -232,11 +237,11 @@ impl DeadLetters {
 
 /// Events on a broker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counted {
+pub struct EventCounts {
     /// In the queues of their listeners, or put off for another try; without those in somebody's hands.
     pub waiting: u32,
     /// Parked.
-    pub dead: u32,
+    pub dead_letters: u32,
 }
 
 /// The queues that events wait in for their listeners, without prefix.
@@ -299,11 +304,11 @@ impl DeadLetter {
             attempts: if killed.is_some() { attempts.saturating_add(DELIVERIES) } else { attempts },
             reason: killed.as_ref().map(|_| Killed::reason()).or_else(|| said(REASON)).unwrap_or_default(),
             request: said(REQUEST),
-            announced: properties
+            published_at: properties
                 .timestamp()
                 .and_then(|seconds| Timestamp::from_unix_millis(seconds.checked_mul(1000)?)),
-            failed_first: at(FIRST_FAILURE),
-            parked: killed.and_then(|killed| killed.at).or_else(|| at(LAST_FAILURE)),
+            first_failed_at: at(FIRST_FAILURE),
+            dead_lettered_at: killed.and_then(|killed| killed.at).or_else(|| at(LAST_FAILURE)),
             headers,
             body: delivery.data.clone(),
         }
