@@ -6,25 +6,14 @@
 //!
 //! Types that hold something personal or secret have no `Debug`, or one that says nothing: no log line can show them.
 
-mod account;
-mod address;
-pub mod admin;
-pub mod books;
-mod email;
-mod erasure;
-mod export;
+mod application;
+mod domain;
+mod http;
 mod messages;
-mod password;
-mod phone;
-mod private;
-mod routes;
-mod session;
-mod signin;
-mod signup;
-mod store;
+mod providers;
+mod repositories;
 #[cfg(test)]
 mod testing;
-mod token;
 
 use std::sync::Arc;
 
@@ -35,13 +24,15 @@ use souk_store::{Database, outbox};
 use souk_types::Result;
 use tokio::sync::Notify;
 
-pub use self::email::Email;
-pub use self::password::Password;
-pub use self::routes::routes;
-pub use self::token::{KeyError, SigningKey};
+pub use self::application::{admin, ledger};
+pub use self::domain::email::Email;
+pub use self::http::routes;
+pub use self::providers::password_hasher::Password;
+pub use self::providers::signing_key::{KeyError, SigningKey};
 
-use self::password::Hasher;
-use self::store::{Accounts, Erasures, Sessions};
+use self::application::erasures;
+use self::providers::password_hasher::Hasher;
+use self::repositories::{Accounts, Erasures, Sessions};
 
 /// What the routes and the message handlers of this service work with. Cheap to clone.
 #[derive(Clone)]
@@ -74,7 +65,7 @@ impl App {
         };
         messages::serve(&app, bus);
         outbox::relay(app.database.clone(), bus.clone());
-        erasure::sweep(app.clone());
+        erasures::sweep(app.clone());
         Ok(app)
     }
 

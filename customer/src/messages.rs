@@ -6,8 +6,8 @@ use souk_contract::customer::{CustomerDeleted, GetKeys};
 use souk_contract::{products, shopping};
 
 use crate::App;
-use crate::account;
-use crate::erasure::{self, Service};
+use crate::application::accounts as account;
+use crate::application::erasures::{self as erasure, Service};
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
     bus.publishes::<CustomerDeleted>();

@@ -4,8 +4,8 @@ use souk_bus::Bus;
 use souk_store::{Database, Durability};
 use tempfile::TempDir;
 
-use crate::account::Profile;
-use crate::signup::{self, NewAccount};
+use crate::application::accounts::Profile;
+use crate::application::sign_up::{self as signup, NewAccount};
 use crate::{App, SigningKey};
 
 /// A service with an empty database, which lives as long as the directory.

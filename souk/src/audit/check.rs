@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use customer::books::Ledger;
+use customer::ledger::Ledger;
 use products::books::{Claim, Claimed, Shelf};
 use serde::Deserialize;
 use shopping::books::Entry;

@@ -6,7 +6,7 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, Id, Result, Text};
 
 use crate::App;
-use crate::account::Profile;
+use crate::application::accounts::Profile;
 
 /// Where things are sent to.
 #[derive(Clone, Serialize, Deserialize)]
@@ -110,7 +110,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::account;
+    use crate::application::accounts as account;
     use crate::testing::{ana, start};
 
     fn place(street: &str) -> Place {

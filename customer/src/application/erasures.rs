@@ -12,8 +12,8 @@ use souk_store::sweep;
 use souk_types::{Error, Id, Result, Timestamp};
 
 use crate::App;
-use crate::account::closed;
-use crate::session;
+use crate::application::accounts::closed;
+use crate::application::sessions as session;
 
 /// The id of a receipt, which nobody can guess: to know it is to be allowed to see it.
 pub(crate) type ErasureId = Id<Receipt>;
@@ -260,8 +260,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::application::{accounts as account, sign_up as signup};
     use crate::testing::{ana, new_account, start_on};
-    use crate::{account, signup};
 
     const ALL: [Service; 3] = [Service::Customer, Service::Products, Service::Shopping];
 

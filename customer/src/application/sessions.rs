@@ -2,8 +2,6 @@
 //! stolen one is used twice sooner or later; then the session ends, for the thief and for the customer, who signs in
 //! again.
 
-mod refresh_token;
-
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,9 +9,9 @@ use souk_contract::customer::CustomerId;
 use souk_http::auth::{Identity, TOKEN_LIFETIME};
 use souk_types::{Error, Id, Result, Timestamp};
 
-use self::refresh_token::{Digest, NotAToken, RefreshToken, Secret};
 use crate::App;
-use crate::account::{self, Profile};
+use crate::application::accounts::{self as account, Profile};
+use crate::domain::refresh_token::{Digest, NotAToken, RefreshToken, Secret};
 
 /// What a sign-in answers.
 #[derive(Serialize)]
@@ -154,8 +152,8 @@ mod tests {
     use souk_types::ErrorKind;
 
     use super::*;
-    use crate::admin;
-    use crate::signin::{Login, sign_in};
+    use crate::application::admin;
+    use crate::application::sign_in::{Login, sign_in};
     use crate::testing::{PASSWORD, ana, start};
 
     async fn signed_in(app: &App) -> SignIn {

@@ -9,34 +9,34 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use souk_types::{Error, Result};
 
-use super::SessionId;
+use crate::application::sessions::SessionId;
 
 /// A refresh token: `<session>.<secret>`.
-pub(super) struct RefreshToken {
-    pub(super) session: SessionId,
-    pub(super) secret: Secret,
+pub(crate) struct RefreshToken {
+    pub(crate) session: SessionId,
+    pub(crate) secret: Secret,
 }
 
 /// 256 random bits.
-pub(super) struct Secret([u8; 32]);
+pub(crate) struct Secret([u8; 32]);
 
 /// The SHA-256 of a secret. A fast hash will do, because nobody can try all secrets. So will a plain comparison: how
 /// long it takes may tell how much of a digest is right, but nobody can make a secret to a digest, nor use the digest.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Digest(String);
+pub(crate) struct Digest(String);
 
 /// What `RefreshToken::from_str` refuses.
 #[derive(Debug)]
-pub(super) struct NotAToken;
+pub(crate) struct NotAToken;
 
 impl Secret {
-    pub(super) fn random() -> Result<Self> {
+    pub(crate) fn random() -> Result<Self> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(Error::internal)?;
         Ok(Self(bytes))
     }
 
-    pub(super) fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         Digest(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.0)))
     }
 }

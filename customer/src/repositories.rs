@@ -4,10 +4,10 @@ use souk_contract::customer::CustomerId;
 use souk_store::{Collection, Database, Document, Index};
 use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 
-use crate::account::{Account, Profile};
-use crate::email::Email;
-use crate::erasure::{ErasureId, Receipt};
-use crate::session::{Session, SessionId};
+use crate::application::accounts::{Account, Profile};
+use crate::application::erasures::{ErasureId, Receipt};
+use crate::application::sessions::{Session, SessionId};
+use crate::domain::email::Email;
 
 /// A tombstone has no e-mail address, so it is not in this index and the address is free again.
 static BY_EMAIL: Index = Index::unique("by_email", &["email"]);

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use souk_types::{Error, Result};
 use tokio::sync::Semaphore;
 
-use crate::private;
+use crate::domain::secret_text as private;
 
 /// A password that somebody chose: 8 to 128 characters (Unicode scalar values), taken as it is. No rules of
 /// composition: they make passwords worse (NIST SP 800-63B, section 3.1.1.2).

@@ -6,8 +6,8 @@ use souk_contract::customer::CustomerId;
 use souk_store::Database;
 use souk_types::Result;
 
-use crate::account::Account;
-use crate::store::Accounts;
+use crate::application::accounts::Account;
+use crate::repositories::Accounts;
 
 /// All accounts.
 #[derive(Debug, Clone, Default)]

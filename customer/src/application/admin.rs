@@ -6,11 +6,11 @@ use souk_http::auth::Role;
 use souk_store::Database;
 use souk_types::Result;
 
-use crate::account::Profile;
-use crate::email::Email;
-use crate::password::{Hasher, Password};
-use crate::signup::{self, NewAccount};
-use crate::store::Accounts;
+use crate::application::accounts::Profile;
+use crate::application::sign_up::{self as signup, NewAccount};
+use crate::domain::email::Email;
+use crate::providers::password_hasher::{Hasher, Password};
+use crate::repositories::Accounts;
 
 /// Whether somebody has an account with this address.
 pub async fn knows(database: &Database, email: &Email) -> Result<bool> {

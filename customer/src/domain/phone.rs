@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::private;
+use crate::domain::secret_text as private;
 
 /// `+` and 6 to 15 digits (E.164 allows 15; nothing that rings has fewer than 6), without what people put in between.
 #[derive(Clone, PartialEq, Eq, Serialize)]

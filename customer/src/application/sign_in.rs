@@ -5,10 +5,10 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, Result};
 
 use crate::App;
-use crate::account::Profile;
-use crate::email::Email;
-use crate::password::{Guess, Verdict};
-use crate::session::{self, SignIn};
+use crate::application::accounts::Profile;
+use crate::application::sessions::{self as session, SignIn};
+use crate::domain::email::Email;
+use crate::providers::password_hasher::{Guess, Verdict};
 
 /// The body of a sign-in. The address may be any text: what is no address is nobody's.
 pub(crate) struct Login {

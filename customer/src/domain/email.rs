@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::private;
+use crate::domain::secret_text as private;
 
 /// An e-mail address: trimmed, in lower case, ASCII. Lower case all of it, because no provider that people use tells
 /// `Ana@` from `ana@`, and two accounts that differ in nothing else would be one person's mistake or another's trick.

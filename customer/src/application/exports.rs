@@ -9,8 +9,9 @@ use souk_contract::products::Item;
 use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
 use souk_types::{Error, Result, Timestamp};
 
-use crate::account::{self, ProfileView};
-use crate::{App, session};
+use crate::App;
+use crate::application::accounts::{self as account, ProfileView};
+use crate::application::sessions as session;
 
 /// All of them are in memory at once, here and on their way out.
 const MAX_ORDERS: usize = 10_000;

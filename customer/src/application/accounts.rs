@@ -10,11 +10,11 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, Result, Timestamp};
 
 use crate::App;
-use crate::address::Address;
-use crate::email::Email;
-use crate::password::{Guess, Hash, Password, Verdict};
-use crate::phone::Phone;
-use crate::session;
+use crate::application::sessions as session;
+use crate::domain::address::Address;
+use crate::domain::email::Email;
+use crate::domain::phone::Phone;
+use crate::providers::password_hasher::{Guess, Hash, Password, Verdict};
 
 /// An account as it is kept.
 #[derive(Clone, Serialize, Deserialize)]
@@ -198,7 +198,7 @@ mod tests {
     use souk_types::ErrorKind;
 
     use super::*;
-    use crate::signup;
+    use crate::application::sign_up as signup;
     use crate::testing::{PASSWORD, ana, new_account, start};
 
     impl PasswordChange {
@@ -244,7 +244,7 @@ mod tests {
             count_order(&app, delivery).await.unwrap();
         }
         assert_eq!(get(&app, id).await.unwrap().orders_confirmed, 2);
-        crate::erasure::erase(&app, id).await.unwrap();
+        crate::application::erasures::erase(&app, id).await.unwrap();
         count_order(&app, &confirmed(Some(id))).await.unwrap();
         assert!(get(&app, id).await.is_err(), "who is gone stays gone");
     }

@@ -14,13 +14,13 @@ use souk_types::Error;
 use souk_types::input::{Fields, Input};
 
 use crate::App;
-use crate::account::{self, Changes, PasswordChange, ProfileView};
-use crate::address::{self, Address, AddressId, Place};
-use crate::erasure::{self, ErasureId, ReceiptView};
-use crate::export::{self, Export};
-use crate::session::{self, SignIn};
-use crate::signin::{self, Login};
-use crate::signup::{self, NewAccount};
+use crate::application::accounts::{self as account, Changes, PasswordChange, ProfileView};
+use crate::application::erasures::{self as erasure, ErasureId, ReceiptView};
+use crate::application::exports::{self as export, Export};
+use crate::application::sessions::{self as session, SignIn};
+use crate::application::sign_in::{self as signin, Login};
+use crate::application::sign_up::{self as signup, NewAccount};
+use crate::domain::address::{self, Address, AddressId, Place};
 
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]

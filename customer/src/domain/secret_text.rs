@@ -12,9 +12,9 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 mod tests {
     use serde_json::json;
 
-    use crate::email::Email;
-    use crate::password::{Guess, Password};
-    use crate::phone::Phone;
+    use crate::domain::email::Email;
+    use crate::domain::phone::Phone;
+    use crate::providers::password_hasher::{Guess, Password};
 
     #[test]
     fn a_value_of_a_wrong_type_is_not_quoted() {

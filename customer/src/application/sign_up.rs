@@ -6,12 +6,12 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Id, Result, Timestamp};
 
 use crate::App;
-use crate::account::{Account, Profile, email_taken, taken_if_duplicate};
-use crate::email::Email;
-use crate::password::{Hasher, Password};
-use crate::phone::Phone;
-use crate::session::{self, SignIn};
-use crate::store::Accounts;
+use crate::application::accounts::{Account, Profile, email_taken, taken_if_duplicate};
+use crate::application::sessions::{self as session, SignIn};
+use crate::domain::email::Email;
+use crate::domain::phone::Phone;
+use crate::providers::password_hasher::{Hasher, Password};
+use crate::repositories::Accounts;
 
 /// An account to be made.
 pub(crate) struct NewAccount {
