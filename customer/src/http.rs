@@ -9,7 +9,7 @@ use rocket::{Route, State, delete, get, patch, post, put, routes};
 use souk_contract::customer::Keys;
 use souk_http::auth::Identity;
 use souk_http::telemetry::whoami;
-use souk_http::{Json, Param, in_requests, refuse};
+use souk_http::{Json, Param, refuse, with_limits};
 use souk_types::Error;
 use souk_types::input::{Fields, Input};
 
@@ -25,7 +25,7 @@ use crate::domain::address::{self, Address, AddressId, Place};
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    in_requests(routes![
+    with_limits(routes![
         sign_up,
         sign_in,
         refresh,

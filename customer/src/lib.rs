@@ -58,7 +58,7 @@ impl App {
             erasures: Erasures::open(&database)?,
             acknowledged: Arc::default(),
             hasher: Hasher::new(),
-            verifier: Arc::new(Verifier::knowing(&key.publics())?),
+            verifier: Arc::new(Verifier::from_keys(&key.publics())?),
             key: Arc::new(key),
             bus: bus.clone(),
             database,

@@ -8,7 +8,7 @@ use souk_http::service;
 use souk_types::Error;
 
 fn main() -> ExitCode {
-    let mut environment = Environment::of_process();
+    let mut environment = Environment::from_process();
     let key: Option<SigningKey> = environment.required("SIGNING_KEY");
     service::run("customer", environment, |service| {
         let key = key.ok_or_else(|| Error::internal("started without a key"))?;

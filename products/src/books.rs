@@ -61,7 +61,7 @@ pub async fn claims(database: &Database) -> Result<Vec<Claimed>> {
 
 /// Whose data was erased here.
 pub async fn erased(database: &Database) -> Result<HashSet<CustomerId>> {
-    ClosedAccounts::open(database)?.erased_ones().await
+    ClosedAccounts::open(database)?.erased_customers().await
 }
 
 /// What was done with the stock that an order claimed.

@@ -111,13 +111,13 @@ impl Input for Changes {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self {
             version: version(fields),
-            name: fields.present("name"),
-            description: fields.present("description"),
-            category: fields.present("category"),
+            name: fields.optional_non_null("name"),
+            description: fields.optional_non_null("description"),
+            category: fields.optional_non_null("category"),
             price: fields.optional_object("price"),
-            unit: fields.present("unit"),
-            supplier: fields.change("supplier"),
-            image: fields.change("image"),
+            unit: fields.optional_non_null("unit"),
+            supplier: fields.patch("supplier"),
+            image: fields.patch("image"),
         })
     }
 }
@@ -138,8 +138,8 @@ impl Changes {
 
 /// The version that an edit was made from, and a word to those who send back all that they got.
 fn version(fields: &mut Fields) -> Option<u64> {
-    fields.never("available", "is set with PUT /products/{id}/stock");
-    fields.present("version")
+    fields.forbid("available", "is set with PUT /products/{id}/stock");
+    fields.optional_non_null("version")
 }
 
 #[cfg(test)]

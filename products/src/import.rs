@@ -13,7 +13,7 @@ use rocket::Request;
 use rocket::data::Data;
 use serde::Serialize;
 use souk_contract::products::ProductId;
-use souk_http::{drain, read_body_of};
+use souk_http::{drain, read_body_draining};
 use souk_store::Database;
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, FieldError, Result};
@@ -66,7 +66,7 @@ impl Upload {
             _ => Err(Error::unsupported_media_type("text/csv or application/x-ndjson")),
         };
         match allowed.and(format) {
-            Ok(format) => Ok(Self { format, bytes: read_body_of(data, limits.bytes, MOST_BYTES).await? }),
+            Ok(format) => Ok(Self { format, bytes: read_body_draining(data, limits.bytes, MOST_BYTES).await? }),
             Err(error) => {
                 drain(data, MOST_BYTES).await;
                 Err(error)
@@ -164,8 +164,13 @@ impl Importer {
         if rejected > 0 && on_error == OnError::Abort {
             let detail = format!("{rejected} of {rows} rows cannot be imported; nothing was.");
             let errors = serde_json::to_value(errors).map_err(Error::internal)?;
-            let error = Error::unprocessable("validation", detail).with("rows", rows).with("rejected", rejected);
-            return Err(error.with("created", 0).with("updated", 0).with("unchanged", 0).with("errors", errors));
+            let error =
+                Error::unprocessable("validation", detail).with_member("rows", rows).with_member("rejected", rejected);
+            return Err(error
+                .with_member("created", 0)
+                .with_member("updated", 0)
+                .with_member("unchanged", 0)
+                .with_member("errors", errors));
         }
         let counts = self.write(&good).await?;
         Ok(Report { rows, rejected, errors, ..counts })

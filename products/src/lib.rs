@@ -50,7 +50,7 @@ impl App {
             closed: ClosedAccounts::open(&database)?,
             database,
         };
-        app.verifier.prepare();
+        app.verifier.prefetch_keys();
         messages::serve(&app, bus);
         outbox::relay(app.database.clone(), bus.clone());
         reservation::sweep(app.clone());

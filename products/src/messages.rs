@@ -53,6 +53,6 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     bus.subscribe("products", move |deletion: Delivery<CustomerDeleted>| {
         let (closed, id) = (closed.clone(), deletion.event.id);
         // Nothing here is about a person, but that their tokens may still be about.
-        async move { closed.erased(id, CustomerErased { id }).await }
+        async move { closed.record_erasure(id, CustomerErased { id }).await }
     });
 }

@@ -257,9 +257,8 @@ impl Reservation {
             return ended();
         }
         match serde_json::to_value(&self.short) {
-            Ok(items) => {
-                Error::conflict("out-of-stock", "There is too little in stock of some products.").with("items", items)
-            }
+            Ok(items) => Error::conflict("out-of-stock", "There is too little in stock of some products.")
+                .with_member("items", items),
             Err(error) => Error::internal(error),
         }
     }

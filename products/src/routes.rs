@@ -10,7 +10,7 @@ use serde::Serialize;
 use souk_contract::products::ProductId;
 use souk_http::auth::Identity;
 use souk_http::telemetry::whoami;
-use souk_http::{Json, Param, Query, in_long_requests, in_requests, refuse, refuse_data};
+use souk_http::{Json, Param, Query, refuse, refuse_data, with_limits, without_limits};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page, Result};
 
@@ -25,10 +25,10 @@ use crate::stock::{Books, Restock};
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    let mut routes = in_requests(routes![
+    let mut routes = with_limits(routes![
         list, categories, category, product, by_ids, add, replace, change, withdraw, books, restock, image, who
     ]);
-    routes.extend(in_long_requests(routes![upload]));
+    routes.extend(without_limits(routes![upload]));
     routes
 }
 
@@ -45,7 +45,7 @@ impl<'r> FromRequest<'r> for Admin {
         };
         let admin = async {
             let identity = app.verifier.identify(request).await?;
-            app.closed.refuse_closed(identity).await?.require_admin()
+            app.closed.require_open(identity).await?.require_admin()
         };
         match admin.await {
             Ok(identity) => Outcome::Success(Self(identity)),
@@ -70,7 +70,7 @@ struct CategoryView {
 async fn categories(app: &State<App>) -> souk_http::Result<Answer<Page<CategoryView>>> {
     let categories = app.products.categories().await?;
     let views = categories.into_iter().map(|(name, products)| CategoryView { name, products });
-    Ok(Answer(Page::whole(views.collect())))
+    Ok(Answer(Page::single(views.collect())))
 }
 
 #[get("/category/<name>")]
@@ -108,7 +108,7 @@ impl Input for Ids {
 
 #[post("/ids", data = "<ids>")]
 async fn by_ids(app: &State<App>, ids: Json<Ids>) -> souk_http::Result<Answer<Page<ProductView>>> {
-    Ok(Answer(Page::whole(catalogue::get_many(app, &ids.0.0).await?)))
+    Ok(Answer(Page::single(catalogue::get_many(app, &ids.0.0).await?)))
 }
 
 #[post("/", data = "<new>")]

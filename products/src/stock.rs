@@ -81,7 +81,7 @@ impl Stock {
         }
         match self.available.checked_sub(quantity.get()) {
             Some(left) => self.available = left,
-            None if Mutant::NoStockGuard.is_alive() => self.available = 0,
+            None if Mutant::NoStockGuard.is_active() => self.available = 0,
             None => return Err(Short { available: self.available }),
         }
         self.holds.insert(reservation, Hold { quantity, attempt });

@@ -67,7 +67,7 @@ pub async fn bank(database: &Database) -> Result<Vec<DemoPayment>> {
 
 /// Whose data was erased here.
 pub async fn erased(database: &Database) -> Result<HashSet<CustomerId>> {
-    ClosedAccounts::open(database)?.erased_ones().await
+    ClosedAccounts::open(database)?.erased_customers().await
 }
 
 /// Who still has something in a cart.

@@ -26,7 +26,7 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
     guest::forget_customer(app, customer).await?;
     forget_orders(app, customer).await?;
     app.database.scrub().await?;
-    app.closed.erased(customer, CustomerErased { id: customer }).await
+    app.closed.record_erasure(customer, CustomerErased { id: customer }).await
 }
 
 /// An order that is forgotten is no longer found here, so each round finds the next ones.

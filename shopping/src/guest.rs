@@ -385,7 +385,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("shopping", &directory.path().join("s.db"), Durability::Process).unwrap();
         let bus = Bus::local();
-        (App::start(database, &bus, Verifier::by_bus(bus.clone()), crate::Options::default()).unwrap(), directory)
+        (App::start(database, &bus, Verifier::from_bus(bus.clone()), crate::Options::default()).unwrap(), directory)
     }
 
     async fn guest_with(app: &App, lines: &[(&Item, u64)]) -> (Guest, String) {

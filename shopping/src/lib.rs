@@ -69,7 +69,7 @@ impl App {
             bus: bus.clone(),
             database,
         };
-        app.verifier.prepare();
+        app.verifier.prefetch_keys();
         messages::serve(&app);
         outbox::relay(app.database.clone(), bus.clone());
         checkout::sweep(app.clone());

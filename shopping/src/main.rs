@@ -8,11 +8,11 @@ use souk_http::config::Environment;
 use souk_http::service;
 
 fn main() -> ExitCode {
-    let mut environment = Environment::of_process();
+    let mut environment = Environment::from_process();
     let keys = environment.optional("JWKS_URL");
     let options = Options::read(&mut environment);
     service::run("shopping", environment, |service| {
-        let verifier = keys.map_or_else(|| Verifier::by_bus(service.bus.clone()), Verifier::by_url);
+        let verifier = keys.map_or_else(|| Verifier::from_bus(service.bus.clone()), Verifier::from_url);
         let app = App::start(service.database.clone(), &service.bus, verifier, options)?;
         Ok(service.rocket().mount("/", routes()).manage(app))
     })

@@ -42,14 +42,14 @@ impl Options {
             (Some(key), Some(webhook), Some(url)) => Some(stripe::Options { key, webhook, url }),
             (None, None, _) => None,
             _ => {
-                environment.problem("STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET go together");
+                environment.add_problem("STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET go together");
                 None
             }
         };
         match (methods.contains(&Method::Stripe), &stripe) {
-            (true, None) => environment.problem("PAYMENT_METHODS names stripe, which needs STRIPE_SECRET_KEY"),
+            (true, None) => environment.add_problem("PAYMENT_METHODS names stripe, which needs STRIPE_SECRET_KEY"),
             (false, Some(_)) => {
-                environment.problem("STRIPE_SECRET_KEY is set and PAYMENT_METHODS does not name stripe");
+                environment.add_problem("STRIPE_SECRET_KEY is set and PAYMENT_METHODS does not name stripe");
             }
             _ => {}
         }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_not_said_has_a_default() {
-        let mut environment = Environment::of([]);
+        let mut environment = Environment::from_pairs([]);
         let options = Options::read(&mut environment);
         assert_eq!(options.held_for, Duration::from_mins(15));
         assert_eq!(options.payments.methods, [Method::Demo]);
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn stripe_needs_its_keys() {
         let both = ("PAYMENT_METHODS", "stripe, demo");
-        let mut environment = Environment::of([both, KEY, WEBHOOK, ("RESERVATION_SECONDS", "60")]);
+        let mut environment = Environment::from_pairs([both, KEY, WEBHOOK, ("RESERVATION_SECONDS", "60")]);
         let options = Options::read(&mut environment);
         assert_eq!((options.payments.methods.len(), options.held_for), (2, Duration::from_mins(1)));
         assert_eq!(options.payments.stripe.map(|stripe| stripe.url.as_str().to_owned()).as_deref(), Some(STRIPE_URL));
@@ -118,7 +118,7 @@ mod tests {
             (vec![("RESERVATION_SECONDS", "0")], 1),
             (vec![("RESERVATION_SECONDS", "86401")], 1),
         ] {
-            let mut environment = Environment::of(variables.clone());
+            let mut environment = Environment::from_pairs(variables.clone());
             Options::read(&mut environment);
             assert_eq!(environment.problems().len(), problems, "{variables:?}: {:?}", environment.problems());
         }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let mut environment = Environment::of([("PAYMENT_METHODS", "stripe"), KEY, WEBHOOK]);
+        let mut environment = Environment::from_pairs([("PAYMENT_METHODS", "stripe"), KEY, WEBHOOK]);
         let shown = format!("{:?}", Options::read(&mut environment));
         assert!(!shown.contains("1234567890"), "{shown}");
     }

@@ -11,7 +11,7 @@ use souk_contract::products::ProductId;
 use souk_contract::shopping::OrderId;
 use souk_http::auth::{self, Identity};
 use souk_http::telemetry::whoami;
-use souk_http::{Json, Param, Problem, Query, in_requests, refuse};
+use souk_http::{Json, Param, Problem, Query, refuse, with_limits};
 use souk_types::{Error, Page, Paging, Result, Timestamp};
 
 use crate::App;
@@ -27,7 +27,7 @@ use crate::wishlist::{self, Wished, WishlistView};
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    in_requests(routes![
+    with_limits(routes![
         become_guest,
         see_cart,
         add_to_cart,
@@ -83,7 +83,7 @@ impl<'r> FromRequest<'r> for Shopper {
 /// Whose access token it is, if their account is open.
 async fn customer(app: &App, token: &str) -> Result<Identity> {
     let identity = app.verifier.verify(token).await?;
-    app.closed.refuse_closed(identity).await
+    app.closed.require_open(identity).await
 }
 
 /// Somebody with a cart: signed in, or a guest.

@@ -93,7 +93,7 @@ pub async fn view(app: &App, customer: CustomerId) -> Result<WishlistView> {
         let offer = offers.as_ref().and_then(|offers| offers.get(&seen.id));
         Wish { product: offer.map_or(seen, |offer| offer.item.clone()), status, available }
     };
-    let wishes = Page::whole(wishlist.seen.into_iter().map(wish).collect());
+    let wishes = Page::single(wishlist.seen.into_iter().map(wish).collect());
     Ok(WishlistView { wishes, stale: offers.is_none() })
 }
 

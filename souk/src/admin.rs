@@ -74,7 +74,7 @@ async fn create_in(
 }
 
 fn text(error: souk_types::Error) -> String {
-    error.for_operator()
+    error.operator_message()
 }
 
 pub(crate) fn password(file: Option<&Path>) -> Result<Password, String> {

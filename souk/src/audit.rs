@@ -150,5 +150,5 @@ async fn count(broker: AmqpOptions) -> Result<EventCounts, String> {
 }
 
 fn text(error: souk_types::Error) -> String {
-    error.for_operator()
+    error.operator_message()
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rocket::tokio::sync::mpsc::Receiver;
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{OrderConfirmed, OrderId};
-use souk_http::signal::told_to_stop;
+use souk_http::signal::shutdown_signal;
 use souk_store::{Copied, Snapshot};
 use tempfile::TempDir;
 
@@ -151,7 +151,7 @@ struct Interrupt(Receiver<()>);
 
 impl Interrupt {
     fn listen() -> Result<Self, String> {
-        told_to_stop().map(Self).map_err(|error| format!("signals cannot be heard: {error}"))
+        shutdown_signal().map(Self).map_err(|error| format!("signals cannot be heard: {error}"))
     }
 
     /// Carries this out. Errors: the process was told to stop before it was done.
@@ -285,5 +285,5 @@ fn unwritable(place: &Path, error: &std::io::Error) -> String {
 }
 
 fn text(error: souk_types::Error) -> String {
-    error.for_operator()
+    error.operator_message()
 }

@@ -60,7 +60,7 @@ fn open(
 ) -> Result<Database, String> {
     let file = directory.join(format!("{service}.db"));
     keep_to_owner(&file).map_err(|error| format!("{} cannot be opened: {error}", file.display()))?;
-    opened(&file).map_err(|error| format!("{} cannot be opened: {}", file.display(), error.for_operator()))
+    opened(&file).map_err(|error| format!("{} cannot be opened: {}", file.display(), error.operator_message()))
 }
 
 /// Makes the directory when it is not there, for its owner alone: addresses and password hashes lie in it.

@@ -29,7 +29,7 @@ impl Databases {
             }
             Books::MongoDb { uri, prefix } => {
                 let opened = Database::mongodb(service, uri, &format!("{prefix}{service}"));
-                opened.map_err(|error| error.for_operator())
+                opened.map_err(|error| error.operator_message())
             }
         })
     }

@@ -34,7 +34,7 @@ async fn open(broker: AmqpOptions) -> Result<DeadLetters, String> {
 }
 
 fn text(error: souk_types::Error) -> String {
-    error.for_operator()
+    error.operator_message()
 }
 
 /// What is selected; bodies, which may be large, only when they are wanted.

@@ -7,7 +7,7 @@ use rocket::http::{Accept, MediaType};
 use rocket::response::content::RawHtml;
 use rocket::{Responder, Route, State, get, routes};
 use serde_json::{Value, json};
-use souk_http::in_requests;
+use souk_http::with_limits;
 use souk_types::{PageLimit, Paging};
 
 /// Products shown.
@@ -15,7 +15,7 @@ const SHOWN: u64 = 8;
 
 /// The routes of the front page, to be mounted at `/`.
 pub(crate) fn routes() -> Vec<Route> {
-    in_requests(routes![front])
+    with_limits(routes![front])
 }
 
 #[derive(Responder)]

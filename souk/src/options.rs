@@ -316,7 +316,7 @@ mod tests {
             let souk = Souk::try_parse_from(["souk", "dlq", "list"].iter().chain(arguments)).unwrap();
             let Command::Dlq(Dlq::List { broker, .. }) = souk.command() else { panic!("not dlq list") };
             broker
-                .over(souk_http::config::Environment::of(variables.iter().copied()))
+                .over(souk_http::config::Environment::from_pairs(variables.iter().copied()))
                 .map(|options| (options.url, options.prefix))
         };
         let environment = [("AMQP_URL", "amqp://a"), ("AMQP_PREFIX", "qa.")];

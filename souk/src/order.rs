@@ -21,7 +21,7 @@ pub(crate) async fn run(command: Explain) -> Result<(), String> {
 }
 
 async fn read(databases: &Databases, order: OrderId) -> Result<Vec<Happened>, String> {
-    let text = |error: souk_types::Error| error.for_operator();
+    let text = |error: souk_types::Error| error.operator_message();
     let mut happened = shopping::books::happened(&databases.shopping, order).await.map_err(text)?;
     if happened.is_empty() {
         return Err(format!("there is no order {order}"));

@@ -45,5 +45,5 @@ async fn make_admin(database: &Database, address: &str, password_file: &std::pat
 }
 
 fn text(error: souk_types::Error) -> String {
-    error.for_operator()
+    error.operator_message()
 }

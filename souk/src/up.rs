@@ -26,21 +26,19 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
         reporting: settings.reporting.clone(),
     }
     .start()?;
-    let mut environment = Environment::of_process();
+    let mut environment = Environment::from_process();
     let orders_by = shopping::Options::read(&mut environment);
     let import = products::import::Limits::read(&mut environment);
-    if !environment.problems().is_empty() {
-        return Err(format!("the environment is not right: {}", environment.problems().join("; ")));
-    }
+    environment.check()?;
     let data = Data::open(settings.data.as_deref())?;
     let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
     let [customers, catalogue, orders] = databases.clone();
 
     let bus = Bus::local_with_services(&["customer", "products", "shopping"]);
-    let failed = |error: souk_types::Error| error.for_operator();
+    let failed = |error: souk_types::Error| error.operator_message();
     let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(failed)?;
-    let products = products::App::start(catalogue, &bus, Verifier::by_bus(bus.clone()), import).map_err(failed)?;
-    let verifier = Verifier::by_bus(bus.clone());
+    let products = products::App::start(catalogue, &bus, Verifier::from_bus(bus.clone()), import).map_err(failed)?;
+    let verifier = Verifier::from_bus(bus.clone());
     let shopping = shopping::App::start(orders, &bus, verifier, orders_by).map_err(failed)?;
     let loaded = if settings.demo { demo::load_into_empty(&products.importer()).await.map_err(failed)? } else { 0 };
 

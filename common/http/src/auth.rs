@@ -29,9 +29,9 @@ pub const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
 /// Clocks of two machines may differ by this many seconds.
 const LEEWAY: u64 = 5;
 /// Until there are any keys, they are asked for this often.
-const KEYS_AGAIN: Duration = Duration::from_millis(200);
+const KEY_FETCH_RETRY_DELAY: Duration = Duration::from_millis(200);
 /// An unknown key id makes us ask for the keys again, but not more often than this: anyone can send unknown ids.
-const KEYS_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+const MIN_KEY_FETCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an account may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl Identity {
 }
 
 /// Where the public keys are to be had.
-enum Source {
+enum KeySource {
     /// By a call to `customer`.
     Bus(Bus),
     /// At `customer`'s `/.well-known/jwks.json`.
@@ -118,46 +118,46 @@ impl JwksUrl {
 }
 
 /// When the keys were asked for last, and why there was no answer.
-struct Asked {
+struct LastFetch {
     at: Instant,
     failure: Option<Error>,
 }
 
 /// Verifies access tokens.
 pub struct Verifier {
-    source: Source,
+    source: KeySource,
     keys: RwLock<HashMap<String, DecodingKey>>,
-    asked: Mutex<Option<Asked>>,
+    last_fetch: Mutex<Option<LastFetch>>,
     rules: Validation,
 }
 
 impl Verifier {
     /// A verifier that gets its keys over `bus` when it first needs them.
     #[must_use]
-    pub fn by_bus(bus: Bus) -> Self {
-        Self::new(Source::Bus(bus))
+    pub fn from_bus(bus: Bus) -> Self {
+        Self::new(KeySource::Bus(bus))
     }
 
     /// A verifier that gets its keys from `url` when it first needs them.
     #[must_use]
-    pub fn by_url(url: JwksUrl) -> Self {
-        Self::new(Source::Url(url))
+    pub fn from_url(url: JwksUrl) -> Self {
+        Self::new(KeySource::Url(url))
     }
 
     /// A verifier that has its keys.
-    pub fn knowing(keys: &[Jwk]) -> Result<Self> {
-        let verifier = Self::new(Source::Own);
-        verifier.learn(keys)?;
+    pub fn from_keys(keys: &[Jwk]) -> Result<Self> {
+        let verifier = Self::new(KeySource::Own);
+        verifier.store_keys(keys)?;
         Ok(verifier)
     }
 
-    fn new(source: Source) -> Self {
+    fn new(source: KeySource) -> Self {
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[ISSUER]);
         rules.leeway = LEEWAY;
-        Self { source, keys: RwLock::default(), asked: Mutex::default(), rules }
+        Self { source, keys: RwLock::default(), last_fetch: Mutex::default(), rules }
     }
 
     /// The identity of the request's bearer token. Whether the account still exists is the caller's to ask.
@@ -177,51 +177,52 @@ impl Verifier {
     }
 
     async fn key(&self, id: &str) -> Result<DecodingKey> {
-        if let Some(key) = self.known(id) {
+        if let Some(key) = self.cached_key(id) {
             return Ok(key);
         }
         // One caller asks; the others wait for the lock and find the key, or why there is none.
-        let mut asked = self.asked.lock().await;
-        if let Some(key) = self.known(id) {
+        let mut last_fetch = self.last_fetch.lock().await;
+        if let Some(key) = self.cached_key(id) {
             return Ok(key);
         }
-        if let Some(lately) = asked.as_ref().filter(|asked| asked.at.elapsed() < KEYS_AT_MOST_EVERY) {
+        if let Some(lately) = last_fetch.as_ref().filter(|last_fetch| last_fetch.at.elapsed() < MIN_KEY_FETCH_INTERVAL)
+        {
             return Err(lately.failure.clone().unwrap_or_else(refused));
         }
-        let learned = self.ask().await;
-        *asked = Some(Asked { at: Instant::now(), failure: learned.as_ref().err().cloned() });
+        let learned = self.fetch_keys().await;
+        *last_fetch = Some(LastFetch { at: Instant::now(), failure: learned.as_ref().err().cloned() });
         learned?;
-        self.known(id).ok_or_else(refused)
+        self.cached_key(id).ok_or_else(refused)
     }
 
     /// Asks for the keys now, and again until there are some, instead of at the first token: by then, whoever has them may be away.
-    pub fn prepare(self: &Arc<Self>) {
+    pub fn prefetch_keys(self: &Arc<Self>) {
         let verifier = Arc::clone(self);
         tokio::spawn(async move {
-            if let Source::Bus(bus) = &verifier.source {
+            if let KeySource::Bus(bus) = &verifier.source {
                 bus.ready().await;
             }
-            while let Err(error) = verifier.ask().await {
+            while let Err(error) = verifier.fetch_keys().await {
                 tracing::debug!(%error, "the keys are not there yet");
-                tokio::time::sleep(KEYS_AGAIN).await;
+                tokio::time::sleep(KEY_FETCH_RETRY_DELAY).await;
             }
         });
     }
 
-    async fn ask(&self) -> Result<()> {
+    async fn fetch_keys(&self) -> Result<()> {
         let keys = match &self.source {
-            Source::Bus(bus) => bus.call(GetKeys {}).await?.keys,
-            Source::Url(url) => url.fetch().await?,
-            Source::Own => return Err(refused()),
+            KeySource::Bus(bus) => bus.call(GetKeys {}).await?.keys,
+            KeySource::Url(url) => url.fetch().await?,
+            KeySource::Own => return Err(refused()),
         };
-        self.learn(&keys)
+        self.store_keys(&keys)
     }
 
-    fn known(&self, id: &str) -> Option<DecodingKey> {
+    fn cached_key(&self, id: &str) -> Option<DecodingKey> {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(id).cloned()
     }
 
-    fn learn(&self, keys: &[Jwk]) -> Result<()> {
+    fn store_keys(&self, keys: &[Jwk]) -> Result<()> {
         let keys = keys
             .iter()
             .filter_map(|jwk| Some((jwk.common.key_id.clone()?, jwk)))
@@ -281,7 +282,7 @@ impl ClosedAccounts {
     }
 
     /// The accounts of which this service has erased all that it had; for whoever checks the books.
-    pub async fn erased_ones(&self) -> Result<HashSet<CustomerId>> {
+    pub async fn erased_customers(&self) -> Result<HashSet<CustomerId>> {
         let mut erased = HashSet::new();
         let tell = |id: &str, closed: Closed| {
             let id: Option<CustomerId> = id.parse().ok();
@@ -292,7 +293,7 @@ impl ClosedAccounts {
     }
 
     /// Passes on an identity whose account is open.
-    pub async fn refuse_closed(&self, identity: Identity) -> Result<Identity> {
+    pub async fn require_open(&self, identity: Identity) -> Result<Identity> {
         match self.0.get(identity.id).await? {
             Some(_) => Err(refused()),
             None => Ok(identity),
@@ -311,7 +312,7 @@ impl ClosedAccounts {
 
     /// Notes that nothing is left of somebody here, and announces it, in one write; the account is closed from then on, if it was not.
     /// Whoever is asked again says it again.
-    pub async fn erased<E: Event>(&self, customer: CustomerId, announcement: E) -> Result<()> {
+    pub async fn record_erasure<E: Event>(&self, customer: CustomerId, announcement: E) -> Result<()> {
         self.0
             .change(customer, move |slot, events| {
                 slot.get_or_insert_with(Closed::now).erased_at = Some(Timestamp::now());

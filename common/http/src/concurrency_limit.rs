@@ -10,29 +10,29 @@ use tokio::sync::oneshot;
 
 /// A number of turns. Cheap to clone; clones share it.
 #[derive(Clone)]
-pub(super) struct Turns(Arc<Mutex<State>>);
+pub(super) struct ConcurrencyLimiter(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
     /// The newest is at the back.
-    waiting: VecDeque<oneshot::Sender<Turn>>,
+    waiting: VecDeque<oneshot::Sender<Permit>>,
 }
 
 /// The right to be served, until it is dropped.
-pub(super) struct Turn(Turns);
+pub(super) struct Permit(ConcurrencyLimiter);
 
-impl Turns {
+impl ConcurrencyLimiter {
     pub(super) fn new(number: usize) -> Self {
         Self(Arc::new(Mutex::new(State { free: number, waiting: VecDeque::new() })))
     }
 
     /// Waits for a turn; `None` when there was none within that time.
-    pub(super) async fn take(&self, within: Duration) -> Option<Turn> {
+    pub(super) async fn take(&self, within: Duration) -> Option<Permit> {
         let called = {
             let mut state = self.state();
             if state.free > 0 {
                 state.free -= 1;
-                return Some(Turn(self.clone()));
+                return Some(Permit(self.clone()));
             }
             // Who has given up is at the front, since all wait equally long.
             while state.waiting.front().is_some_and(oneshot::Sender::is_closed) {
@@ -50,7 +50,7 @@ impl Turns {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         let next = {
             let mut state = self.0.state();
@@ -78,7 +78,7 @@ mod tests {
     const LONG: Duration = Duration::from_mins(1);
 
     /// Somebody who waits, and is in the line already.
-    fn waits(turns: &Turns) -> tokio::task::JoinHandle<Option<Turn>> {
+    fn waits(turns: &ConcurrencyLimiter) -> tokio::task::JoinHandle<Option<Permit>> {
         let in_line = || turns.state().waiting.iter().filter(|call| !call.is_closed()).count();
         let before = in_line();
         let own = turns.clone();
@@ -91,7 +91,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn who_came_last_is_next() {
-        let turns = Turns::new(2);
+        let turns = ConcurrencyLimiter::new(2);
         let (first, second) = (turns.take(SOON).await.unwrap(), turns.take(SOON).await.unwrap());
         assert!(turns.take(SOON).await.is_none(), "there are two");
         let (early, late) = (waits(&turns), waits(&turns));
@@ -105,7 +105,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn nobody_who_has_gone_gets_a_turn() {
-        let turns = Turns::new(1);
+        let turns = ConcurrencyLimiter::new(1);
         let only = turns.take(SOON).await.unwrap();
         let (stays, goes) = (waits(&turns), waits(&turns));
         goes.abort();

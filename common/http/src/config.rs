@@ -17,7 +17,7 @@ pub struct Environment {
 impl Environment {
     /// That of this process.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         let mut environment = Self { variables: HashMap::new(), problems: Vec::new() };
         for (name, value) in std::env::vars_os() {
             // Names that are no text are none of ours; values that are none fail where they are parsed.
@@ -29,7 +29,7 @@ impl Environment {
     }
 
     /// Made up.
-    pub fn of<'v>(variables: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
+    pub fn from_pairs<'v>(variables: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self { variables, problems: Vec::new() }
     }
@@ -38,7 +38,10 @@ impl Environment {
     pub fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         match self.text(name) {
             Ok(Some(text)) => self.parse(name, &text),
-            Ok(None) => self.noted(format!("{name} is missing")),
+            Ok(None) => {
+                self.add_problem(format!("{name} is missing"));
+                None
+            }
             Err(()) => None,
         }
     }
@@ -50,14 +53,26 @@ impl Environment {
     }
 
     /// Notes a problem that only the caller can see.
-    pub fn problem(&mut self, problem: impl Into<String>) {
+    pub fn add_problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
 
-    /// What is wrong, a line each, as it was found.
+    /// Returns the problems found so far, in the order in which they were found.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.problems
+    }
+
+    /// Fails with [`Self::report`] when any problem was found.
+    pub fn check(&self) -> Result<(), String> {
+        if self.problems.is_empty() { Ok(()) } else { Err(self.report()) }
+    }
+
+    /// Returns the message for the operator: one line for each problem.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let list: String = self.problems.iter().map(|problem| format!("\n  {problem}")).collect();
+        format!("invalid configuration (.env.example explains each variable):{list}")
     }
 
     /// The value, or the content of the file that `NAME_FILE` names (as secrets are mounted). Empty is missing.
@@ -65,17 +80,17 @@ impl Environment {
         let given = |name: &str| self.variables.get(name).filter(|value| !value.trim().is_empty()).cloned();
         let by_file = format!("{name}_FILE");
         let text = match (given(name), given(&by_file)) {
-            (Some(_), Some(_)) => return self.failed(format!("{name} and {by_file} are both set: choose one")),
+            (Some(_), Some(_)) => return self.fail(format!("{name} and {by_file} are both set: choose one")),
             (None, Some(file)) => match std::fs::read_to_string(&file) {
-                Ok(text) if text.trim().is_empty() => return self.failed(format!("{by_file}: {file} is empty")),
+                Ok(text) if text.trim().is_empty() => return self.fail(format!("{by_file}: {file} is empty")),
                 Ok(text) => Some(text.trim().to_owned()),
-                Err(error) => return self.failed(format!("{by_file}: {file} cannot be read: {error}")),
+                Err(error) => return self.fail(format!("{by_file}: {file} cannot be read: {error}")),
             },
             (value, None) => value.map(|value| value.trim().to_owned()),
         };
         match text {
             Some(text) if text.contains(SAMPLE) => {
-                self.failed(format!("{name} still has the sample value of .env.example"))
+                self.fail(format!("{name} still has the sample value of .env.example"))
             }
             text => Ok(text),
         }
@@ -83,16 +98,11 @@ impl Environment {
 
     fn parse<T: FromStr<Err: Display>>(&mut self, name: &str, text: &str) -> Option<T> {
         // The value is not shown: it may be a secret.
-        text.parse().map_err(|error| self.problem(format!("{name}: {error}"))).ok()
+        text.parse().map_err(|error| self.add_problem(format!("{name}: {error}"))).ok()
     }
 
-    fn noted<T>(&mut self, problem: String) -> Option<T> {
-        self.problem(problem);
-        None
-    }
-
-    fn failed<T>(&mut self, problem: String) -> Result<T, ()> {
-        self.problem(problem);
+    fn fail<T>(&mut self, problem: String) -> Result<T, ()> {
+        self.add_problem(problem);
         Err(())
     }
 }
@@ -129,7 +139,7 @@ mod tests {
 
     #[test]
     fn values_are_read() {
-        let mut environment = Environment::of([("PORT", " 8001 "), ("LOG", ""), ("NAME", "a")]);
+        let mut environment = Environment::from_pairs([("PORT", " 8001 "), ("LOG", ""), ("NAME", "a")]);
         assert_eq!(environment.required::<u16>("PORT"), Some(8001));
         assert_eq!(environment.optional::<String>("LOG"), None);
         assert_eq!(environment.optional::<String>("NAME").as_deref(), Some("a"));
@@ -141,14 +151,14 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "amqp://here").unwrap();
         let path = file.path().to_str().unwrap();
-        let mut environment = Environment::of([("AMQP_URL_FILE", path)]);
+        let mut environment = Environment::from_pairs([("AMQP_URL_FILE", path)]);
         assert_eq!(environment.required::<String>("AMQP_URL").as_deref(), Some("amqp://here"));
         assert!(environment.problems().is_empty());
     }
 
     #[test]
     fn all_problems_are_noted_and_no_value_is_shown() {
-        let mut environment = Environment::of([
+        let mut environment = Environment::from_pairs([
             ("PORT", "s3cret"),
             ("AMQP_URL", "amqp://souk:change-me@mq"),
             ("SIGNING_KEY", "s3cret"),

@@ -10,7 +10,7 @@ use rocket::serde::json::Json;
 use rocket::{Route, State, get, routes};
 use serde_json::{Value, json};
 
-use crate::in_short_requests;
+use crate::with_timeout;
 use souk_bus::Bus;
 use souk_store::Database;
 use souk_types::Error;
@@ -26,21 +26,24 @@ pub struct Health {
 /// The two routes, to be mounted at `/health`; needs a managed [`Health`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    in_short_requests(routes![live, ready])
+    with_timeout(routes![live, ready])
 }
 
 /// How long the one who asks waits, for the connection and then for each part of the answer; a check of `/ready` takes less than 2 s.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks the instance that listens at `address` whether it is ready. Errors: what it says instead, or that it does not answer.
-pub fn ask(address: SocketAddr) -> std::result::Result<(), String> {
+pub fn probe(address: SocketAddr) -> std::result::Result<(), String> {
     let silent = |error: std::io::Error| format!("{address} does not answer: {error}");
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(silent)?;
-    stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE))).map_err(silent)?;
+    let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT).map_err(silent)?;
+    stream
+        .set_read_timeout(Some(PROBE_TIMEOUT))
+        .and_then(|()| stream.set_write_timeout(Some(PROBE_TIMEOUT)))
+        .map_err(silent)?;
     let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(silent)?;
     let mut answer = Vec::new();
-    stream.take(MOST).read_to_end(&mut answer).map_err(silent)?;
+    stream.take(MAX_RESPONSE_SIZE).read_to_end(&mut answer).map_err(silent)?;
     let answer = String::from_utf8_lossy(&answer);
     match answer.split_ascii_whitespace().nth(1) {
         Some("200") => Ok(()),
@@ -49,7 +52,7 @@ pub fn ask(address: SocketAddr) -> std::result::Result<(), String> {
 }
 
 /// More than any answer to it has.
-const MOST: u64 = 64 * 1024;
+const MAX_RESPONSE_SIZE: u64 = 64 * 1024;
 
 #[get("/live")]
 fn live() -> Json<Value> {

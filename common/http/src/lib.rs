@@ -30,13 +30,13 @@ use souk_types::input::{self, Input};
 use souk_types::{Error, FieldError};
 use tokio::time::Instant;
 
-use self::concurrency_limit::Turns;
+use self::concurrency_limit::ConcurrencyLimiter;
 pub use self::param::Param;
-use self::problem::{Answered, PANICKED};
+use self::problem::{PANICKED, ResponseError};
 pub use self::problem::{Problem, Result, refuse};
 pub use self::request_id::request_id;
 use self::stop::Stopping;
-pub use self::stop::{DRAIN, run};
+pub use self::stop::{DRAIN_PERIOD, run};
 
 /// No JSON body of the API is larger than a few KiB: 20 addresses, 100 ids.
 pub const MAX_JSON: u64 = 64 * 1024;
@@ -63,42 +63,45 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         shutdown: Shutdown { ctrlc: false, signals: HashSet::new(), grace: 2, mercy: 2, ..Shutdown::default() },
         ..Config::release_default()
     };
-    let rocket = rocket::custom(config).attach(Always).manage(Stopping::default()).manage(Turns::new(TURNS));
+    let rocket = rocket::custom(config)
+        .attach(RequestFairing)
+        .manage(Stopping::default())
+        .manage(ConcurrencyLimiter::new(MAX_CONCURRENT_REQUESTS));
     rocket.register("/", problem::catchers())
 }
 
 /// The routes of a service, as they are to be mounted: what they do is done in the name of their request (see
 /// [`request_context::current`]), and not while this instance stops, if another one can do it.
 #[must_use]
-pub fn in_requests(routes: Vec<Route>) -> Vec<Route> {
-    within(Limit::Turn, routes)
+pub fn with_limits(routes: Vec<Route>) -> Vec<Route> {
+    wrap_routes(Limit::ConcurrencyAndTime, routes)
 }
 
-/// As [`in_requests`], for routes that cost nothing and must be answered however much there is to do: whether somebody is well.
+/// As [`with_limits`], for routes that cost nothing and must be answered however much there is to do: whether somebody is well.
 #[must_use]
-pub(crate) fn in_short_requests(routes: Vec<Route>) -> Vec<Route> {
-    within(Limit::Time, routes)
+pub(crate) fn with_timeout(routes: Vec<Route>) -> Vec<Route> {
+    wrap_routes(Limit::Time, routes)
 }
 
-/// As [`in_requests`], for routes that take as long as they take: a whole catalogue comes in.
+/// As [`with_limits`], for routes that take as long as they take: a whole catalogue comes in.
 #[must_use]
-pub fn in_long_requests(routes: Vec<Route>) -> Vec<Route> {
-    within(Limit::None, routes)
+pub fn without_limits(routes: Vec<Route>) -> Vec<Route> {
+    wrap_routes(Limit::None, routes)
 }
 
 /// What a request waits for, and may take.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Limit {
-    /// One of [`TURNS`], and then [`LONGEST`].
-    Turn,
-    /// [`LONGEST`].
+    /// One of [`MAX_CONCURRENT_REQUESTS`], and then [`REQUEST_TIMEOUT`].
+    ConcurrencyAndTime,
+    /// [`REQUEST_TIMEOUT`].
     Time,
     None,
 }
 
-fn within(limit: Limit, routes: Vec<Route>) -> Vec<Route> {
+fn wrap_routes(limit: Limit, routes: Vec<Route>) -> Vec<Route> {
     let wrap = |mut route: Route| {
-        route.handler = Box::new(InRequest { handler: route.handler, limit });
+        route.handler = Box::new(LimitedHandler { handler: route.handler, limit });
         route
     };
     routes.into_iter().map(wrap).collect()
@@ -106,21 +109,21 @@ fn within(limit: Limit, routes: Vec<Route>) -> Vec<Route> {
 
 /// A request has its answer within this, or is told that there is none: the proxy waits 10 s, and takes an instance that does not
 /// answer for a dead one.
-const LONGEST: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests that one process works on at the same time; the next waits for its turn. With a thousand at once each would get so little of the
 /// machine and the database that all of them end too late, and none is served.
-const TURNS: usize = 64;
+const MAX_CONCURRENT_REQUESTS: usize = 64;
 /// Who has waited so long for a turn is told to come again: there must be time left to be served in.
-const TURN_WITHIN: Duration = Duration::from_secs(2);
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
-struct InRequest {
+struct LimitedHandler {
     handler: Box<dyn Handler>,
     limit: Limit,
 }
 
 #[rocket::async_trait]
-impl Handler for InRequest {
+impl Handler for LimitedHandler {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         // The methods that RFC 9110, section 9.2.2 calls idempotent, of those that have routes.
         let elsewhere = matches!(request.method(), Method::Get | Method::Head | Method::Put | Method::Delete);
@@ -131,19 +134,20 @@ impl Handler for InRequest {
         if self.limit == Limit::None {
             return work.await;
         }
-        let deadline = Instant::now() + LONGEST;
-        let _turn = match request.rocket().state::<Turns>().filter(|_| self.limit == Limit::Turn) {
-            Some(turns) => match turns.take(TURN_WITHIN).await {
-                Some(turn) => Some(turn),
-                None => {
-                    return route::Outcome::from(
-                        request,
-                        Problem(Error::busy("Too many are being served; try again.")),
-                    );
-                }
-            },
-            None => None,
-        };
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let _turn =
+            match request.rocket().state::<ConcurrencyLimiter>().filter(|_| self.limit == Limit::ConcurrencyAndTime) {
+                Some(turns) => match turns.take(PERMIT_TIMEOUT).await {
+                    Some(turn) => Some(turn),
+                    None => {
+                        return route::Outcome::from(
+                            request,
+                            Problem(Error::busy("Too many are being served; try again.")),
+                        );
+                    }
+                },
+                None => None,
+            };
         // What has been written stays written; whoever carries on with it is in the files of its noun.
         tokio::time::timeout_at(deadline, work)
             .await
@@ -152,16 +156,16 @@ impl Handler for InRequest {
 }
 
 /// What happens to every request, whatever its route.
-struct Always;
+struct RequestFairing;
 
 #[rocket::async_trait]
-impl Fairing for Always {
+impl Fairing for RequestFairing {
     fn info(&self) -> Info {
         Info { name: "request ids, and no method but the request's own", kind: Kind::Request | Kind::Response }
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        request.local_cache(Begun::default);
+        request.local_cache(StartTime::default);
         // Rocket lets a form choose another method by a first field `_method`. That is a POST again.
         let is_form = request.content_type().is_some_and(|given| given.is_form());
         if is_form && data.peek(METHOD_FIELD.len()).await == METHOD_FIELD {
@@ -179,9 +183,9 @@ impl Fairing for Always {
 }
 
 /// When a request began.
-struct Begun(Instant);
+struct StartTime(Instant);
 
-impl Default for Begun {
+impl Default for StartTime {
     fn default() -> Self {
         Self(Instant::now())
     }
@@ -191,8 +195,8 @@ impl Default for Begun {
 fn log(request: &Request<'_>, status: u16) {
     let (request_id, method) = (request_id(request).as_str(), request.method().as_str());
     let route = request.route().map_or("", |route| route.uri.path());
-    let ms = elapsed_ms(request.local_cache(Begun::default).0);
-    let Some(error) = Answered::with(request) else {
+    let ms = elapsed_ms(request.local_cache(StartTime::default).0);
+    let Some(error) = ResponseError::of(request) else {
         if route.starts_with("/health/") {
             tracing::debug!(request_id, method, route, status, ms, "request");
         } else {
@@ -257,11 +261,11 @@ async fn read_json<T: Input>(request: &Request<'_>, data: Data<'_>) -> souk_type
 
 /// The whole body, if it is no larger than `limit` bytes.
 pub async fn read_body(data: Data<'_>, limit: u64) -> souk_types::Result<Vec<u8>> {
-    read_body_of(data, limit, limit).await
+    read_body_draining(data, limit, limit).await
 }
 
 /// As [`read_body`], where what is larger and no more than `usual` is read to its end, too, before it is refused.
-pub async fn read_body_of(data: Data<'_>, limit: u64, usual: u64) -> souk_types::Result<Vec<u8>> {
+pub async fn read_body_draining(data: Data<'_>, limit: u64, usual: u64) -> souk_types::Result<Vec<u8>> {
     use rocket::tokio::io::{AsyncReadExt, copy, sink};
     let mut stream = data.open((limit.max(usual) + MAX_DRAIN).bytes());
     let mut body = Vec::new();
@@ -332,7 +336,7 @@ mod tests {
     }
 
     async fn shop() -> Client {
-        let shop = rocket(IpAddr::from([127, 0, 0, 1]), 0).mount("/", in_requests(routes![see, make]));
+        let shop = rocket(IpAddr::from([127, 0, 0, 1]), 0).mount("/", with_limits(routes![see, make]));
         Client::untracked(shop).await.unwrap()
     }
 
@@ -347,9 +351,9 @@ mod tests {
     #[rocket::async_test]
     async fn who_waits_too_long_for_a_turn_is_told_to_come_again() {
         let shop = shop().await;
-        let turns = shop.rocket().state::<Turns>().unwrap();
+        let turns = shop.rocket().state::<ConcurrencyLimiter>().unwrap();
         let mut all_but_one = Vec::new();
-        for _ in 1..TURNS {
+        for _ in 1..MAX_CONCURRENT_REQUESTS {
             all_but_one.push(turns.take(Duration::ZERO).await.unwrap());
         }
         assert_eq!(shop.get("/thing").dispatch().await.status(), Status::Ok);

@@ -99,7 +99,7 @@ impl<'r> Responder<'r, 'static> for Problem {
             errors: error.fields(),
             members: error.members(),
         };
-        Answered::note(request, &error);
+        ResponseError::record(request, &error);
         let body = serde_json::to_string(&problem).map_err(|_| Status::InternalServerError)?;
         let mut answer = Response::build();
         answer.status(status).header(ContentType::new("application", "problem+json"));
@@ -121,16 +121,16 @@ impl<'r> Responder<'r, 'static> for Problem {
 
 /// The error that a request was answered with, kept for the line that is logged of it.
 #[derive(Default)]
-pub(crate) struct Answered(OnceLock<Error>);
+pub(crate) struct ResponseError(OnceLock<Error>);
 
-impl Answered {
-    fn note(request: &Request<'_>, error: &Error) {
+impl ResponseError {
+    fn record(request: &Request<'_>, error: &Error) {
         // The first one is the reason; there is no second.
         let _ = request.local_cache(Self::default).0.set(error.clone());
     }
 
     /// The error, if it was one.
-    pub(crate) fn with<'r>(request: &'r Request<'_>) -> Option<&'r Error> {
+    pub(crate) fn of<'r>(request: &'r Request<'_>) -> Option<&'r Error> {
         request.local_cache(Self::default).0.get()
     }
 }

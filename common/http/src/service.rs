@@ -53,7 +53,7 @@ pub fn run(
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => serve(name, environment, start),
-        ["health"] => address(environment).and_then(health::ask),
+        ["health"] => address(environment).and_then(health::probe),
         _ => Err(format!("usage: {name} [health]; its settings are in the environment (.env.example)")),
     };
     match outcome {
@@ -82,11 +82,11 @@ fn serve(
         // Before anyone makes a connection: MongoDB's driver and RabbitMQ's could each bring a provider of their own. It is
         // an error only when there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let Settings { service, telemetry } = settle(name, environment)?;
+        let Settings { service, telemetry } = read_settings(name, environment)?;
         let _telemetry = telemetry.start()?;
-        let shop = start(&service).map_err(|error| error.for_operator())?;
+        let shop = start(&service).map_err(|error| error.operator_message())?;
         tracing::info!(address = %service.address, port = service.port, version = env!("CARGO_PKG_VERSION"), "starting");
-        let outcome = crate::run(shop, &service.bus, crate::DRAIN).await;
+        let outcome = crate::run(shop, &service.bus, crate::DRAIN_PERIOD).await;
         service.database.close().await;
         outcome.map_err(|error| match error.kind() {
             ErrorKind::Bind(reason) | ErrorKind::Io(reason) => {
@@ -97,7 +97,7 @@ fn serve(
     })
 }
 
-fn settle(name: &'static str, mut environment: Environment) -> std::result::Result<Settings, String> {
+fn read_settings(name: &'static str, mut environment: Environment) -> std::result::Result<Settings, String> {
     let address = environment.optional("ADDRESS").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let port = environment.required::<Port>("PORT");
     let instance = environment.optional("INSTANCE");
@@ -122,10 +122,7 @@ fn settle(name: &'static str, mut environment: Environment) -> std::result::Resu
         (Some(bus), Some(database), Some(port), []) => {
             Ok(Settings { service: Service { database, bus, address, port: port.0 }, telemetry })
         }
-        (.., problems) => {
-            let list: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-            Err(format!("the environment is not right (.env.example explains each variable):{list}"))
-        }
+        _ => Err(environment.report()),
     }
 }
 
@@ -138,7 +135,7 @@ fn instance_name(service: &str, host: Option<String>) -> String {
     }
 }
 
-/// Reports without the name of their environment cannot be told apart, so neither goes without the other.
+/// SentryLayer without the name of their environment cannot be told apart, so neither goes without the other.
 fn reporting(name: &str, environment: &mut Environment) -> Option<Reporting> {
     let dsn: Option<Dsn> = environment.optional("SENTRY_DSN");
     let of: Option<String> = environment.optional("ENVIRONMENT");
@@ -146,7 +143,7 @@ fn reporting(name: &str, environment: &mut Environment) -> Option<Reporting> {
     match (dsn, of) {
         (Some(dsn), Some(environment)) => Some(Reporting { dsn, environment, release }),
         (Some(_), None) => {
-            environment.problem("SENTRY_DSN is set and ENVIRONMENT is not");
+            environment.add_problem("SENTRY_DSN is set and ENVIRONMENT is not");
             None
         }
         (None, _) => None,
@@ -154,7 +151,7 @@ fn reporting(name: &str, environment: &mut Environment) -> Option<Reporting> {
 }
 
 fn noted<T>(environment: &mut Environment, name: &str, outcome: Result<T>) -> Option<T> {
-    outcome.map_err(|error| environment.problem(format!("{name}: {}", error.for_operator()))).ok()
+    outcome.map_err(|error| environment.add_problem(format!("{name}: {}", error.operator_message()))).ok()
 }
 
 /// A port that a proxy can be told.

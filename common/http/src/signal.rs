@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// When the operating system does not let the process listen for signals.
-pub fn told_to_stop() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
+pub fn shutdown_signal() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
     let (tell, told) = tokio::sync::mpsc::channel(1);
     #[cfg(unix)]
     let mut signals = {

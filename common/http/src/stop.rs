@@ -8,12 +8,12 @@ use std::time::Duration;
 use rocket::error::ErrorKind;
 use rocket::{Build, Request, Rocket};
 
-use crate::signal::told_to_stop;
+use crate::signal::shutdown_signal;
 use souk_bus::Bus;
 
 /// How long an instance that is to stop goes on answering, so that the proxy in front of it has closed its idle connections
 /// (after 1 s, see `nginx/`) and sends it nothing more when its socket closes.
-pub const DRAIN: Duration = Duration::from_millis(1_500);
+pub const DRAIN_PERIOD: Duration = Duration::from_millis(1_500);
 
 /// Runs a Rocket until SIGTERM or SIGINT, then stops it gracefully: nothing new is taken from the bus, requests are answered on
 /// connections that close, for `drain`, then the socket closes, what is in hand is finished (4 s at most), and
@@ -25,7 +25,8 @@ pub async fn run(shop: Rocket<Build>, bus: &Bus, drain: Duration) -> std::result
     let shop = shop.ignite().await?;
     let stopping = shop.state::<Stopping>().cloned().unwrap_or_default();
     let shutdown = shop.shutdown();
-    let (leaving, mut told) = (bus.clone(), told_to_stop().map_err(|error| rocket::Error::from(ErrorKind::Io(error)))?);
+    let (leaving, mut told) =
+        (bus.clone(), shutdown_signal().map_err(|error| rocket::Error::from(ErrorKind::Io(error)))?);
     let leave = tokio::spawn(async move {
         told.recv().await;
         tracing::info!("stopping");

@@ -5,7 +5,7 @@
 //! logged as an error is unexpected and goes to Sentry; what was to be expected is logged below that.
 
 mod line;
-mod private;
+mod redact;
 mod report;
 
 use std::io::IsTerminal;
@@ -39,13 +39,13 @@ pub struct Telemetry {
 
 /// Sends what is still to be reported when it is dropped; it takes 2 s at most.
 #[must_use = "what was reported last is lost when this is dropped at once"]
-pub struct Running {
+pub struct TelemetryGuard {
     _reporting: Option<sentry::ClientInitGuard>,
 }
 
 impl Telemetry {
     /// Starts logging and reporting, for the rest of the process. Errors: one line for the operator.
-    pub fn start(self) -> Result<Running, String> {
+    pub fn start(self) -> Result<TelemetryGuard, String> {
         // A word alone is taken for a target by `EnvFilter`, so that a level with a typing error would log nothing.
         let bare = self.filter.split(',').find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err());
         if let Some(word) = bare {
@@ -69,11 +69,11 @@ impl Telemetry {
             .with(filter)
             .with(not_rocket)
             .with(lines)
-            .with(reporting.is_some().then_some(report::Reports))
+            .with(reporting.is_some().then_some(report::SentryLayer))
             .try_init()
             .map_err(|error| format!("logging cannot start: {error}"))?;
         std::panic::set_hook(Box::new(log_panic));
-        Ok(Running { _reporting: reporting })
+        Ok(TelemetryGuard { _reporting: reporting })
     }
 }
 

@@ -209,7 +209,7 @@ impl Database {
     where
         F: Future<Output = Result<R>>,
     {
-        let event = event.filter(|_| !Mutant::NoInbox.is_alive());
+        let event = event.filter(|_| !Mutant::NoInbox.is_active());
         let mut recorded = false;
         for attempt in 0..MAX_ATTEMPTS {
             if let Some(event) = event

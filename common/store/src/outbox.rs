@@ -86,7 +86,7 @@ impl Relay {
             let (id, name) = (message.id, message.name.clone());
             let (bus, database) = (self.bus.clone(), self.database.clone());
             let publishing = self.publishing.spawn(async move {
-                if Mutant::NoOutbox.is_alive() {
+                if Mutant::NoOutbox.is_active() {
                     database.forget_events(vec![id]).await?;
                 }
                 bus.publish(&message).await

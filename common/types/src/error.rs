@@ -135,7 +135,7 @@ impl Error {
     #[must_use]
     pub fn method_not_allowed(allowed: &str) -> Self {
         Self::new(ErrorKind::MethodNotAllowed, "method-not-allowed", format!("This route takes {allowed}."))
-            .with("allow", allowed)
+            .with_member("allow", allowed)
     }
 
     /// The present state forbids it; `code` is the end of the problem's type.
@@ -146,7 +146,7 @@ impl Error {
     /// A unique index has this value already.
     #[must_use]
     pub fn duplicate(index: &str) -> Self {
-        Self::new(ErrorKind::Conflict, "duplicate", "This exists already.").with("index", index)
+        Self::new(ErrorKind::Conflict, "duplicate", "This exists already.").with_member("index", index)
     }
 
     /// The body is over its limit, in bytes.
@@ -198,7 +198,7 @@ impl Error {
             "unavailable",
             format!("The service {service} does not answer; try again shortly."),
         )
-        .with("service", service)
+        .with_member("service", service)
     }
 
     /// Our fault: `cause` goes to the log, never to the client.
@@ -213,7 +213,7 @@ impl Error {
 
     /// Adds an extension member to the problem (RFC 9457, section 3.2).
     #[must_use]
-    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+    pub fn with_member(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.0.members.insert(member.to_owned(), value.into());
         self
     }
@@ -263,7 +263,7 @@ impl Error {
 
     /// For an operator at a terminal, who may know everything: the cause, where there is one.
     #[must_use]
-    pub fn for_operator(&self) -> String {
+    pub fn operator_message(&self) -> String {
         self.cause().unwrap_or(self.detail()).to_owned()
     }
 
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn an_error_keeps_its_meaning_across_the_wire_but_not_its_cause() {
-        let sent = Error::conflict("out-of-stock", "Too few left.").with("left", 1).caused_by("secret");
+        let sent = Error::conflict("out-of-stock", "Too few left.").with_member("left", 1).caused_by("secret");
         let bytes = serde_json::to_vec(&sent).unwrap();
         let received: Error = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(received.kind(), ErrorKind::Conflict);

@@ -26,7 +26,7 @@ impl<T> Id<T> {
     }
 
     /// A fresh id that nobody can guess, for what may be seen by whoever knows it: all random (version 4), but for six bits.
-    pub fn unguessable() -> Result<Self> {
+    pub fn random() -> Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(Error::internal)?;
         Ok(Self(uuid::Builder::from_random_bytes(bytes).into_uuid(), PhantomData))
@@ -34,7 +34,7 @@ impl<T> Id<T> {
 
     /// When it was made; `None` for one that does not say.
     #[must_use]
-    pub fn made_at(&self) -> Option<Timestamp> {
+    pub fn created_at(&self) -> Option<Timestamp> {
         let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
         Timestamp::from_unix(seconds, nanos)
     }
@@ -42,23 +42,23 @@ impl<T> Id<T> {
 
 /// What `Id::from_str` refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnId;
+pub struct InvalidId;
 
-impl fmt::Display for NotAnId {
+impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("is not a UUID")
     }
 }
 
 impl<T> FromStr for Id<T> {
-    type Err = NotAnId;
+    type Err = InvalidId;
 
     /// Takes the hyphenated form only: one id has one spelling (in either case).
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
         if text.len() != 36 {
-            return Err(NotAnId);
+            return Err(InvalidId);
         }
-        Uuid::try_parse(text).map(|uuid| Self(uuid, PhantomData)).map_err(|_| NotAnId)
+        Uuid::try_parse(text).map(|uuid| Self(uuid, PhantomData)).map_err(|_| InvalidId)
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
         for bad in
             ["", "x", "../etc/passwd", "018f4b3a5c6d7e8f9a0b1c2d3e4f5a6b", "{018f4b3a-5c6d-7e8f-9a0b-1c2d3e4f5a}"]
         {
-            assert_eq!(bad.parse::<Id<Thing>>(), Err(NotAnId), "{bad}");
+            assert_eq!(bad.parse::<Id<Thing>>(), Err(InvalidId), "{bad}");
         }
     }
 
@@ -143,9 +143,9 @@ mod tests {
     #[test]
     fn an_id_says_when_it_was_made_unless_it_must_not() {
         let (before, id, after) = (Timestamp::now(), Id::<Thing>::new(), Timestamp::now());
-        assert!((before..=after).contains(&id.made_at().unwrap()));
-        let (one, other) = (Id::<Thing>::unguessable().unwrap(), Id::<Thing>::unguessable().unwrap());
+        assert!((before..=after).contains(&id.created_at().unwrap()));
+        let (one, other) = (Id::<Thing>::random().unwrap(), Id::<Thing>::random().unwrap());
         assert_ne!(one, other);
-        assert_eq!((one.made_at(), one.to_string().parse()), (None, Ok(one)));
+        assert_eq!((one.created_at(), one.to_string().parse()), (None, Ok(one)));
     }
 }

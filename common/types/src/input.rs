@@ -62,17 +62,17 @@ impl Fields {
 
     /// A field that may be missing or null.
     pub fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        self.change(name).flatten()
+        self.patch(name).flatten()
     }
 
     /// A field that may be missing but not null.
-    pub fn present<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+    pub fn optional_non_null<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.given.remove(name)?;
         self.parse(name, value)
     }
 
     /// A field of a change: missing (`None`) leaves as it is, null (`Some(None)`) clears, a value sets.
-    pub fn change<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
+    pub fn patch<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
         match self.given.remove(name)? {
             Value::Null => Some(None),
             value => self.parse(name, value).map(Some),
@@ -103,14 +103,14 @@ impl Fields {
     }
 
     /// Refuses a field that may be sent elsewhere, and says where.
-    pub fn never(&mut self, name: &str, why: &str) {
+    pub fn forbid(&mut self, name: &str, why: &str) {
         if self.given.remove(name).is_some() {
             self.errors.push(FieldError::new(name, why));
         }
     }
 
     /// Takes out a field as it was sent.
-    pub fn raw(&mut self, name: &str) -> Option<Value> {
+    pub fn take_raw(&mut self, name: &str) -> Option<Value> {
         self.given.remove(name)
     }
 
@@ -188,7 +188,7 @@ mod tests {
         fn read(fields: &mut Fields) -> Option<Self> {
             let name = fields.required("name");
             let quantity = fields.required("quantity");
-            let note = fields.change("note");
+            let note = fields.patch("note");
             let price = fields.optional_object("price");
             Some(Self { name: name?, quantity: quantity?, note, price })
         }

@@ -17,7 +17,7 @@ mod text;
 
 pub use clock::Timestamp;
 pub use error::{Error, ErrorKind, FieldError, Result};
-pub use id::{Id, NotAnId};
+pub use id::{Id, InvalidId};
 pub use money::{Currency, Money};
 pub use page::{Cursor, Page, PageLimit, Paging};
 pub use quantity::Quantity;

@@ -29,7 +29,7 @@ impl Mutant {
     /// Whether this process breaks the rule.
     #[inline]
     #[must_use]
-    pub fn is_alive(self) -> bool {
+    pub fn is_active(self) -> bool {
         #[cfg(debug_assertions)]
         return chosen().is_some_and(|chosen| chosen == self.name());
         #[cfg(not(debug_assertions))]

@@ -20,7 +20,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// A list that fits on one page.
     #[must_use]
-    pub fn whole(items: Vec<T>) -> Self {
+    pub fn single(items: Vec<T>) -> Self {
         Self { items, next: None }
     }
 

@@ -43,31 +43,31 @@ impl fmt::Display for RequestId {
 
 /// It is empty, too long, or has other characters.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NotHarmless;
+pub struct InvalidRequestId;
 
 impl FromStr for RequestId {
-    type Err = NotHarmless;
+    type Err = InvalidRequestId;
 
-    fn from_str(text: &str) -> Result<Self, NotHarmless> {
+    fn from_str(text: &str) -> Result<Self, InvalidRequestId> {
         let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if (1..=64).contains(&text.len()) && text.bytes().all(harmless) {
             Ok(Self(text.into()))
         } else {
-            Err(NotHarmless)
+            Err(InvalidRequestId)
         }
     }
 }
 
-impl fmt::Display for NotHarmless {
+impl fmt::Display for InvalidRequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("must be 1 to 64 letters, digits, dots, underscores and hyphens")
     }
 }
 
 impl TryFrom<String> for RequestId {
-    type Error = NotHarmless;
+    type Error = InvalidRequestId;
 
-    fn try_from(text: String) -> Result<Self, NotHarmless> {
+    fn try_from(text: String) -> Result<Self, InvalidRequestId> {
         text.parse()
     }
 }
@@ -88,7 +88,7 @@ mod tests {
             assert_eq!(good.parse::<RequestId>().unwrap().as_str(), good);
         }
         for bad in ["", "a b", "a\nb", "ü", "a\"b", &"x".repeat(65)] {
-            assert_eq!(bad.parse::<RequestId>(), Err(NotHarmless), "{bad:?}");
+            assert_eq!(bad.parse::<RequestId>(), Err(InvalidRequestId), "{bad:?}");
         }
     }
 }

@@ -100,7 +100,7 @@ pub(crate) struct Changes {
 
 impl Input for Changes {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { email: fields.present("email"), phone: fields.change("phone") })
+        Some(Self { email: fields.optional_non_null("email"), phone: fields.patch("phone") })
     }
 }
 

@@ -57,7 +57,7 @@ const REMINDER_EVERY: Duration = Duration::from_mins(10);
 impl Receipt {
     fn of(customer: CustomerId, now: Timestamp) -> Result<Self> {
         Ok(Self {
-            id: Id::unguessable()?,
+            id: Id::random()?,
             customer: Some(customer),
             requested_at: now,
             completed_at: None,

@@ -97,7 +97,7 @@ pub(crate) struct Opened {
 pub(crate) async fn opened(app: &App, customer: CustomerId) -> Result<Vec<Opened>> {
     let (sessions, now) = (app.sessions.of(customer).await?, Timestamp::now());
     let going_on = sessions.into_iter().filter(|session| session.expires > now);
-    Ok(going_on.map(|session| Opened { opened_at: session.id.made_at(), expires_at: session.expires }).collect())
+    Ok(going_on.map(|session| Opened { opened_at: session.id.created_at(), expires_at: session.expires }).collect())
 }
 
 /// The role is that of this moment: who became an admin is one after the next refresh.

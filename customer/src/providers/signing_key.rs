@@ -205,7 +205,7 @@ mod tests {
             let keys = Keys { keys: publics.clone() };
             async move { Ok(keys) }
         });
-        Verifier::by_bus(bus)
+        Verifier::from_bus(bus)
     }
 
     fn claims_of(identity: Identity) -> Claims {
@@ -233,7 +233,7 @@ mod tests {
         let [alone, before, after] = [&old, &before, &after].map(|text| text.parse::<SigningKey>().unwrap());
         assert_eq!((before.header.kid.clone(), after.others.len()), (alone.header.kid.clone(), 1));
         let identity = somebody();
-        let by_either = Verifier::knowing(&before.publics()).unwrap();
+        let by_either = Verifier::from_keys(&before.publics()).unwrap();
         for token in [alone.mint(identity).unwrap(), after.mint(identity).unwrap()] {
             assert_eq!(by_either.verify(&token).await.unwrap(), identity);
         }
@@ -255,12 +255,12 @@ mod tests {
             assert!(request[..read].starts_with(b"GET /.well-known/jwks.json "));
             write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{keys}", keys.len()).unwrap();
         });
-        let verifier = Verifier::by_url(url.parse().unwrap());
+        let verifier = Verifier::from_url(url.parse().unwrap());
         assert_eq!(verifier.verify(&key.mint(identity).unwrap()).await.unwrap(), identity);
         // Nobody listens any more, and nobody asks for a key that is known.
         assert_eq!(verifier.verify(&key.mint(identity).unwrap()).await.unwrap(), identity);
         let other = SigningKey::ephemeral().unwrap().mint(identity).unwrap();
-        let unknown = Verifier::by_url(url.parse().unwrap()).verify(&other).await.unwrap_err();
+        let unknown = Verifier::from_url(url.parse().unwrap()).verify(&other).await.unwrap_err();
         assert_eq!(unknown.kind(), ErrorKind::Unavailable);
     }
 

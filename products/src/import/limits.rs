@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn an_operator_may_lower_them() {
         let read = |variables: &[(&str, &str)]| {
-            let mut environment = Environment::of(variables.iter().copied());
+            let mut environment = Environment::from_pairs(variables.iter().copied());
             (Limits::read(&mut environment), environment.problems().len())
         };
         let most = Limits::default();

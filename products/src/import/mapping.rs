@@ -64,12 +64,12 @@ impl Input for Mapping {
     fn read(fields: &mut Fields) -> Option<Self> {
         let mut templates = Vec::new();
         for field in TEXTS.into_iter().chain(NUMBERS) {
-            if let Some(template) = fields.present(field) {
+            if let Some(template) = fields.optional_non_null(field) {
                 templates.push((field, template));
             }
         }
-        let price_in = fields.present("price_in").unwrap_or_default();
-        let on_error = fields.present("on_error").unwrap_or_default();
+        let price_in = fields.optional_non_null("price_in").unwrap_or_default();
+        let on_error = fields.optional_non_null("on_error").unwrap_or_default();
         Some(Self { templates, price_in, on_error })
     }
 }

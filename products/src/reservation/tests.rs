@@ -23,7 +23,7 @@ impl Shop {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("products", &directory.path().join("p.db"), Durability::Process).unwrap();
         Self {
-            app: App::start(database, &Bus::local(), Verifier::by_bus(Bus::local()), Limits::default()).unwrap(),
+            app: App::start(database, &Bus::local(), Verifier::from_bus(Bus::local()), Limits::default()).unwrap(),
             _directory: directory,
         }
     }

@@ -30,7 +30,7 @@ fn hear(order: &mut Order, status: Paid) {
 }
 
 fn refusal() -> Error {
-    Error::conflict("out-of-stock", "x").with("items", "left")
+    Error::conflict("out-of-stock", "x").with_member("items", "left")
 }
 
 /// An order in that state, by the shortest way.

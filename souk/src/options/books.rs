@@ -80,7 +80,7 @@ pub(crate) struct Place {
 impl Place {
     /// By the options and the environment of this process.
     fn of_process(self) -> Result<Books, String> {
-        let mut environment = Environment::of_process();
+        let mut environment = Environment::from_process();
         let books = self.settle(&mut environment);
         match environment.problems().first() {
             Some(problem) => Err(problem.clone()),
@@ -100,7 +100,7 @@ impl Place {
 impl Audit {
     /// Puts options and environment together.
     pub(crate) fn settle(self) -> Result<Wanted, String> {
-        let mut environment = Environment::of_process();
+        let mut environment = Environment::from_process();
         let books = self.of.settle(&mut environment);
         if let Some(problem) = environment.problems().first() {
             return Err(problem.clone());
@@ -193,7 +193,7 @@ pub(crate) struct Sown {
 impl Seed {
     /// Puts options and environment together.
     pub(crate) fn settle(self) -> Result<Sown, String> {
-        let mut environment = Environment::of_process();
+        let mut environment = Environment::from_process();
         let uri = self.mongodb_uri.or_else(|| environment.required("MONGODB_URI"));
         let uri = uri.ok_or_else(|| {
             format!("{}; the one-process shop has its samples by itself", environment.problems().join("; "))
@@ -242,7 +242,7 @@ says so in the log";
 impl Broker {
     /// The broker that is meant. Errors: none is named, as for a one-process shop.
     pub(crate) fn settle(self) -> Result<AmqpOptions, String> {
-        self.over(Environment::of_process())
+        self.over(Environment::from_process())
     }
 
     pub(super) fn over(self, mut environment: Environment) -> Result<AmqpOptions, String> {

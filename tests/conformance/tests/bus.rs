@@ -87,7 +87,7 @@ async fn one_service_answers_several_requests(Line { bus, .. }: &Line) {
 }
 
 async fn an_error_keeps_what_a_client_may_read(Line { bus, .. }: &Line) {
-    let sent = Error::invalid(vec![FieldError::new("price.amount", "is too high")]).with("most", 99);
+    let sent = Error::invalid(vec![FieldError::new("price.amount", "is too high")]).with_member("most", 99);
     let refusal = sent.clone();
     bus.serve(move |_: Double| {
         let refusal = refusal.clone();

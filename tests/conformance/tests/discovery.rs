@@ -200,7 +200,7 @@ async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_
     for database in [&database, &locked] {
         says(&[database], "_mongodb._tcp.souk.test is: there is no such record").await;
         let error = database.ping().await.unwrap_err();
-        assert!(error.kind() == ErrorKind::Unavailable && !error.for_operator().contains("s3cret"), "{error:?}");
+        assert!(error.kind() == ErrorKind::Unavailable && !error.operator_message().contains("s3cret"), "{error:?}");
     }
     let both = record("amqp", 1, broker) + &record("mongodb", 1, host(&fresh.uri).parse().unwrap());
     dns.publish(&both).unwrap();
@@ -221,7 +221,7 @@ async fn dead_letters_are_found_by_name_and_each_place_is_told_when_none_answers
     assert_eq!(letters.count().await.unwrap().dead_letters, 0);
     letters.close().await;
     dns.publish(&record("amqp", 1, gone.address())).unwrap();
-    let said = DeadLetters::open(by_name.clone(), &[]).await.err().unwrap().for_operator();
+    let said = DeadLetters::open(by_name.clone(), &[]).await.err().unwrap().operator_message();
     let place = format!("amqp://here.souk.test:{}", gone.address().port());
     for words in ["srv://_amqp._tcp.souk.test", &place] {
         assert!(said.contains(words), "{words}: {said}");

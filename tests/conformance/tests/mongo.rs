@@ -374,7 +374,7 @@ async fn an_address_that_cannot_be_read_is_refused_without_being_shown() {
     let Err(error) = Database::mongodb("harbour", "mongodb://ana:geheim@", "harbour") else {
         panic!("it is no address")
     };
-    assert!(!error.for_operator().contains("geheim"));
+    assert!(!error.operator_message().contains("geheim"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -402,7 +402,7 @@ async fn a_unique_index_that_was_made_otherwise_is_not_dropped() {
     raw(&fresh, "crates").await.create_index(other.options(unique).build()).await.unwrap();
     let (database, crates) = open(&fresh.uri, &fresh);
     let error = database.ping().await.unwrap_err();
-    assert!(error.for_operator().contains("dropIndex(\"by_label\")"), "{error}");
+    assert!(error.operator_message().contains("dropIndex(\"by_label\")"), "{error}");
     assert!(crates.insert(Id::new(), Crate::default()).await.is_err());
     raw(&fresh, "crates").await.drop_index("by_label").await.unwrap();
     until_it_works(async || database.ping().await).await;

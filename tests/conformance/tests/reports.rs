@@ -73,7 +73,7 @@ async fn what_is_unexpected_is_reported_and_nothing_personal_with_it() {
     let bus = Bus::local();
     bus.serve(|_: Break| async { Err(Error::internal("broken by a handler")) });
     let shop = souk_http::rocket(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
-        .mount("/", souk_http::in_requests(routes![fails, panics, refuses, waits, calls]))
+        .mount("/", souk_http::with_limits(routes![fails, panics, refuses, waits, calls]))
         .manage(bus);
     let shop = Client::untracked(shop).await.unwrap();
     let ask = async |path: &'static str, id: &'static str| {

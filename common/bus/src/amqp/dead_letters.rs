@@ -82,7 +82,7 @@ impl DeadLetters {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let broker = options::parse(&options.url)?;
         let link = broker.reach(|place| Link::open(place, &options.name, Refusal::EndsChannel)).await;
-        let link = link.map_err(|error| away(format!("{broker} cannot be reached: {}", error.for_operator())))?;
+        let link = link.map_err(|error| away(format!("{broker} cannot be reached: {}", error.operator_message())))?;
         let letters = Self { link, names: Names(options.prefix), queues: queues(events) };
         letters.wait_for_turn().await?;
         Ok(letters)

@@ -160,7 +160,7 @@ impl Work for Listening {
         tokio::spawn(async move {
             // Without a hand it goes back to the queue when the channel is closed.
             let Some(hand) = listening.hand().await else { return };
-            let too_early = Mutant::AckBeforeCommit.is_alive();
+            let too_early = Mutant::AckBeforeCommit.is_active();
             if too_early {
                 let_go(&acks, &delivery).await;
             }

@@ -91,7 +91,7 @@ impl Broker {
         for place in self.places().await? {
             let name = place.to_string();
             match attempt(place).await {
-                Err(error) if self.srv.is_some() => said.push(format!("{name}: {}", error.for_operator())),
+                Err(error) if self.srv.is_some() => said.push(format!("{name}: {}", error.operator_message())),
                 outcome => return outcome,
             }
         }

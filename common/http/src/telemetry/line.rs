@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::private::blacked_out;
+use super::redact::redact;
 use souk_bus::request_context;
 use souk_types::Timestamp;
 
@@ -96,7 +96,7 @@ struct Fields {
 impl Fields {
     fn put_text(&mut self, name: &str, text: &str) {
         if self.quotes_others && name != REQUEST_ID {
-            self.put(name, &quoted(&blacked_out(text)));
+            self.put(name, &quoted(&redact(text)));
         } else {
             self.put(name, &quoted(text));
         }

@@ -1,4 +1,4 @@
-//! Reports of unexpected errors, to Sentry: every line that is logged as an error, panics among them, with release, environment,
+//! SentryLayer of unexpected errors, to Sentry: every line that is logged as an error, panics among them, with release, environment,
 //! service, instance and request id. A report has no headers, bodies, addresses or users, and what looks personal or
 //! secret in its words is blacked out.
 
@@ -14,11 +14,11 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::private::blacked_out;
+use super::redact::redact;
 use souk_bus::request_context;
 
 /// A process that ends waits so long for the reports that are under way.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The address that Sentry gives a project.
 #[derive(Clone)]
@@ -52,20 +52,20 @@ impl Reporting {
             .send_default_pii(false)
             .max_breadcrumbs(0)
             .attach_stacktrace(true)
-            .shutdown_timeout(LAST_WORDS)
+            .shutdown_timeout(FLUSH_TIMEOUT)
             .before_send(move |mut report| {
                 report.tags.insert("service".to_owned(), service.to_owned());
                 report.tags.insert("instance".to_owned(), instance.to_owned());
-                Some(scrubbed(report))
+                Some(redacted(report))
             });
         sentry::init((self.dsn.0, options))
     }
 }
 
 /// Makes a report of each line that is an error.
-pub(super) struct Reports;
+pub(super) struct SentryLayer;
 
-impl<S: Subscriber> Layer<S> for Reports {
+impl<S: Subscriber> Layer<S> for SentryLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if *event.metadata().level() != tracing::Level::ERROR {
             return;
@@ -104,16 +104,16 @@ impl Visit for Fields {
 }
 
 /// Leaves what we put in and takes out what others may have: the last gate before a report goes.
-fn scrubbed(mut report: Report<'static>) -> Report<'static> {
+fn redacted(mut report: Report<'static>) -> Report<'static> {
     (report.user, report.request) = (None, None);
     report.breadcrumbs.values.clear();
-    report.message = report.message.map(|message| blacked_out(&message));
+    report.message = report.message.map(|message| redact(&message));
     for exception in &mut report.exception.values {
-        exception.value = exception.value.take().map(|value| blacked_out(&value));
+        exception.value = exception.value.take().map(|value| redact(&value));
     }
     for value in report.extra.values_mut() {
         if let Value::String(text) = value {
-            *text = blacked_out(text);
+            *text = redact(text);
         }
     }
     report

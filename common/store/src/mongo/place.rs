@@ -232,7 +232,7 @@ mod tests {
         let uri = "srv://ana:p%40ss@_mongodb._tcp.db.example/?replicaSet=rs0&dns=127.0.0.1:53&authSource=admin";
         assert_eq!(place(uri).unwrap().uri, "mongodb://ana:p%40ss@localhost/?replicaSet=rs0&authSource=admin");
         for bad in ["srv://ana:secret@_amqp._tcp.db/", "srv://ana:secret@db/", "srv://_mongodb._tcp.db/?tls=secret"] {
-            let why = place(bad).map(drop).unwrap_err().for_operator();
+            let why = place(bad).map(drop).unwrap_err().operator_message();
             assert!(why.contains("cannot be read") && !why.contains("secret"), "{why}");
         }
     }

@@ -161,7 +161,7 @@ async fn calls_for_which_there_is_no_place_fail() {
     let raw = Raw::connect(&options).await;
     let _served = raw.fill("maths.rpc").await;
     let errors = join_all((0..4).map(|_| fails_within(NOTICED, &caller))).await;
-    let count = |why: &str| errors.iter().filter(|error| error.for_operator().contains(why)).count();
+    let count = |why: &str| errors.iter().filter(|error| error.operator_message().contains(why)).count();
     // The first leaves alone, before the others come, and nobody is told what becomes of it.
     assert_eq!((count("timed out"), count("too many calls wait for it")), (1, 3), "{errors:?}");
     assert_eq!(caller.counters().undeliverable, 3);
@@ -194,7 +194,8 @@ async fn a_call_in_the_hands_of_the_last_instance_is_answered() {
     // Whoever calls now learns that nobody serves any more, and so the queue is gone.
     let other = Bus::amqp(options).unwrap();
     other.ready().await;
-    let gone = async { while !other.call(Square(4)).await.unwrap_err().for_operator().contains("nobody serves") {} };
+    let gone =
+        async { while !other.call(Square(4)).await.unwrap_err().operator_message().contains("nobody serves") {} };
     timeout(BACK, gone).await.expect("the queue should go");
     finish.notify_waiters();
     assert_eq!(calling.await.unwrap().unwrap(), 9);

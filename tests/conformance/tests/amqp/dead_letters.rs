@@ -185,7 +185,7 @@ async fn what_is_dropped_is_gone_and_nothing_else() {
     let named = format!("{}reader.press.dead", options.prefix);
     assert_eq!(letters.discard(&of_queue(&named), |_| {}).await.unwrap(), 2);
     let unknown = letters.discard(&of_queue("reader.pres"), |_| {}).await.unwrap_err();
-    assert!(unknown.for_operator().contains("archive.press, reader.press"), "{unknown}");
+    assert!(unknown.operator_message().contains("archive.press, reader.press"), "{unknown}");
     letters.close().await;
     assert_eq!(ids(&options, &DeadLetterFilter::default()).await, archive);
     end(&options, &bus).await;
@@ -208,7 +208,7 @@ async fn a_letter_stays_when_its_queue_is_gone_or_its_looker_dies() {
     Raw::connect(&options).await.delete("reader.press").await;
     let letters = open(&options).await;
     let error = letters.replay(&DeadLetterFilter::default(), |_| {}).await.unwrap_err();
-    assert!(error.for_operator().contains("there is no queue"), "{error}");
+    assert!(error.operator_message().contains("there is no queue"), "{error}");
     letters.close().await;
     assert_eq!(ids(&options, &DeadLetterFilter::default()).await.len(), 2);
     end(&options, &bus).await;
@@ -241,6 +241,6 @@ async fn two_operators_do_not_get_in_each_others_way() {
 async fn without_a_broker_it_says_where_it_looked() {
     let url = "amqp://souk:secret@127.0.0.1:1/%2f".to_owned();
     let options = AmqpOptions { url, name: "test".to_owned(), prefix: String::new() };
-    let error = DeadLetters::open(options, EVENTS).await.err().expect("nobody is there").for_operator();
+    let error = DeadLetters::open(options, EVENTS).await.err().expect("nobody is there").operator_message();
     assert!(error.contains("amqp://127.0.0.1:1//") && !error.contains("secret"), "{error}");
 }

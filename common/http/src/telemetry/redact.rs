@@ -2,7 +2,7 @@
 //! write ourselves has nothing personal in it to begin with.
 
 /// Hides words that look like an e-mail address, a URL with credentials, a token or a long number (a phone's, a card's).
-pub(super) fn blacked_out(text: &str) -> String {
+pub(super) fn redact(text: &str) -> String {
     // Split so that what joins a value to its name or quotes stays readable.
     let is_edge = |c: char| {
         c.is_whitespace()
@@ -56,7 +56,7 @@ mod tests {
             ("common/store/src/lib.rs:154:9", "common/store/src/lib.rs:154:9"),
             ("at 127.0.0.1:27017", "at 127.0.0.1:27017"),
         ] {
-            assert_eq!(blacked_out(said), shown, "{said}");
+            assert_eq!(redact(said), shown, "{said}");
         }
     }
 }
