@@ -10,7 +10,7 @@ use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use fault_proxy::{FaultProxy, Way};
+use fault_proxy::{FaultMode, FaultProxy};
 use fleet::{Dns, MongoDb};
 use rocket::http::Status;
 use rocket::local::asynchronous::Client;
@@ -107,26 +107,26 @@ async fn works(caller: &Bus) {
     assert_eq!(until(BACK, async || caller.call(Square(3)).await).await, 9);
 }
 
-async fn broker(way: Way) -> FaultProxy {
-    let relay = FaultProxy::to(host(&options().url)).await.unwrap();
-    relay.set(way);
-    relay
+async fn broker(mode: FaultMode) -> FaultProxy {
+    let proxy = FaultProxy::in_front_of(host(&options().url)).await.unwrap();
+    proxy.set_mode(mode);
+    proxy
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL and a DNS server: cargo xtask test"]
 async fn a_broker_that_moves_is_found_at_its_new_place() {
     let dns = Dns::start().unwrap();
-    let (old, new) = (broker(Way::Open).await, broker(Way::Open).await);
+    let (old, new) = (broker(FaultMode::PassThrough).await, broker(FaultMode::PassThrough).await);
     dns.publish(&record("amqp", 1, old.address())).unwrap();
     let (caller, service) = pair(&dns).await;
     works(&caller).await;
     for (next, last) in [(&new, &old), (&old, &new)] {
-        next.set(Way::Open);
+        next.set_mode(FaultMode::PassThrough);
         dns.publish(&record("amqp", 1, next.address())).unwrap();
         // Who moves a server does not cut what still works there.
         works(&caller).await;
-        last.set(Way::Cut);
+        last.set_mode(FaultMode::Disconnect);
         works(&caller).await;
     }
     tokio::join!(caller.close(), service.close());
@@ -136,25 +136,25 @@ async fn a_broker_that_moves_is_found_at_its_new_place() {
 #[ignore = "needs AMQP_URL and a DNS server: cargo xtask test"]
 async fn the_broker_of_the_lowest_priority_that_can_be_reached_serves() {
     let dns = Dns::start().unwrap();
-    let (first, second) = (broker(Way::Open).await, broker(Way::Open).await);
-    let records = [(7, &second), (3, &first)].map(|(priority, relay)| record("amqp", priority, relay.address()));
+    let (first, second) = (broker(FaultMode::PassThrough).await, broker(FaultMode::PassThrough).await);
+    let records = [(7, &second), (3, &first)].map(|(priority, proxy)| record("amqp", priority, proxy.address()));
     dns.publish(&records.concat()).unwrap();
     let (caller, service) = pair(&dns).await;
     works(&caller).await;
     for _ in 0..2 {
         // Nobody notices that the second is gone, because nobody is there.
-        second.set(Way::Cut);
+        second.set_mode(FaultMode::Disconnect);
         for _ in 0..10 {
             caller.call(Square(3)).await.unwrap();
         }
-        second.set(Way::Open);
-        for gone in [Way::Cut, Way::Silent] {
-            first.set(gone);
+        second.set_mode(FaultMode::PassThrough);
+        for gone in [FaultMode::Disconnect, FaultMode::Stall] {
+            first.set_mode(gone);
             works(&caller).await;
         }
         // It is asked first again when the connection is made anew.
-        first.set(Way::Open);
-        second.interrupt();
+        first.set_mode(FaultMode::PassThrough);
+        second.disconnect_all();
         works(&caller).await;
     }
     tokio::join!(caller.close(), service.close());
@@ -190,9 +190,9 @@ async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_
     says(&[&database], "_amqp._tcp.souk.test is: there is no such record").await;
     dns.publish("_amqp._tcp SRV 0 0 0 .").unwrap();
     says(&[&database], "decidedly not available").await;
-    dns.part().kill().unwrap();
+    dns.component().kill().unwrap();
     says(&[&database], "_amqp._tcp.souk.test").await;
-    dns.part().start().unwrap();
+    dns.component().start().unwrap();
     let broker = host(&options().url).parse().unwrap();
     dns.publish(&record("amqp", 1, broker)).unwrap();
     bus.ready().await;
@@ -214,7 +214,7 @@ async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_
 async fn dead_letters_are_found_by_name_and_each_place_is_told_when_none_answers() {
     let dns = Dns::start().unwrap();
     let (by_name, plain) = brokers(&dns);
-    let gone = broker(Way::Cut).await;
+    let gone = broker(FaultMode::Disconnect).await;
     let records = record("amqp", 1, gone.address()) + &record("amqp", 2, host(&plain.url).parse().unwrap());
     dns.publish(&records).unwrap();
     let letters = DeadLetters::open(by_name.clone(), &[]).await.unwrap();
@@ -270,26 +270,27 @@ async fn keeps(crates: &Collection<Crate>) {
 }
 
 /// By way of a relay, so directly: the server would tell its own address otherwise.
-async fn database(uri: &str, way: Way) -> FaultProxy {
-    let relay = FaultProxy::to(host(uri)).await.unwrap();
-    relay.set(way);
-    relay
+async fn database(uri: &str, mode: FaultMode) -> FaultProxy {
+    let proxy = FaultProxy::in_front_of(host(uri)).await.unwrap();
+    proxy.set_mode(mode);
+    proxy
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI and a DNS server: cargo xtask test"]
 async fn a_database_that_moves_is_found_at_its_new_place() {
     let (dns, fresh) = (Dns::start().unwrap(), Fresh::new());
-    let (old, new) = (database(&fresh.uri, Way::Open).await, database(&fresh.uri, Way::Open).await);
+    let (old, new) =
+        (database(&fresh.uri, FaultMode::PassThrough).await, database(&fresh.uri, FaultMode::PassThrough).await);
     dns.publish(&record("mongodb", 1, old.address())).unwrap();
     let uri = named("mongodb://any/?directConnection=true", "mongodb", &dns);
     let (database, crates) = open(&uri, &fresh.name);
     keeps(&crates).await;
     for (next, last) in [(&new, &old), (&old, &new)] {
-        next.set(Way::Open);
+        next.set_mode(FaultMode::PassThrough);
         dns.publish(&record("mongodb", 1, next.address())).unwrap();
         keeps(&crates).await;
-        last.set(Way::Cut);
+        last.set_mode(FaultMode::Disconnect);
         keeps(&crates).await;
     }
     database.close().await;
@@ -300,15 +301,16 @@ async fn a_database_that_moves_is_found_at_its_new_place() {
 #[ignore = "needs MONGODB_URI and a DNS server: cargo xtask test"]
 async fn a_database_of_the_next_priority_serves_when_there_is_no_other() {
     let (dns, fresh) = (Dns::start().unwrap(), Fresh::new());
-    let (first, second) = (database(&fresh.uri, Way::Cut).await, database(&fresh.uri, Way::Open).await);
-    let records = [(1, &first), (2, &second)].map(|(priority, relay)| record("mongodb", priority, relay.address()));
+    let (first, second) =
+        (database(&fresh.uri, FaultMode::Disconnect).await, database(&fresh.uri, FaultMode::PassThrough).await);
+    let records = [(1, &first), (2, &second)].map(|(priority, proxy)| record("mongodb", priority, proxy.address()));
     dns.publish(&records.concat()).unwrap();
     let uri = named("mongodb://any/?directConnection=true", "mongodb", &dns);
     let (database, crates) = open(&uri, &fresh.name);
     keeps(&crates).await;
     // And around.
-    first.set(Way::Open);
-    second.set(Way::Cut);
+    first.set_mode(FaultMode::PassThrough);
+    second.set_mode(FaultMode::Disconnect);
     keeps(&crates).await;
     database.close().await;
 }
@@ -319,23 +321,23 @@ async fn a_replica_set_is_followed_also_when_all_its_members_are_others() {
     let dns = Dns::start().unwrap();
     let start = || tokio::task::spawn_blocking(|| MongoDb::start().unwrap());
     let (old, new) = tokio::try_join!(start(), start()).unwrap();
-    dns.publish(&record("mongodb", 1, old.part().address())).unwrap();
+    dns.publish(&record("mongodb", 1, old.component().address())).unwrap();
     let uri = named(old.url(), "mongodb", &dns);
     let (database, crates) = open(&uri, "harbour");
     keeps(&crates).await;
-    old.part().kill().unwrap();
+    old.component().kill().unwrap();
     assert_eq!(crates.get(Id::new()).await.unwrap_err().kind(), ErrorKind::Unavailable);
     // While the name has no news it is not forgotten either, and the old ones may come back.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    dns.publish(&record("mongodb", 1, new.part().address())).unwrap();
+    dns.publish(&record("mongodb", 1, new.component().address())).unwrap();
     keeps(&crates).await;
-    new.part().kill().unwrap();
+    new.component().kill().unwrap();
     let again = tokio::task::spawn_blocking(move || {
-        old.part().start().unwrap();
+        old.component().start().unwrap();
         old
     });
     let old = again.await.unwrap();
-    dns.publish(&record("mongodb", 1, old.part().address())).unwrap();
+    dns.publish(&record("mongodb", 1, old.component().address())).unwrap();
     keeps(&crates).await;
     database.close().await;
 }

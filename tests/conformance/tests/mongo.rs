@@ -199,7 +199,7 @@ async fn a_write_whose_answer_is_lost_has_one_effect_and_is_known() {
     let mut succeeded = 0;
     for round in 0..10 {
         // Once, and the driver's second attempt is told; twice, and only the document can tell.
-        wire.lose_answers_to("update", 1 + round % 2);
+        wire.drop_responses_to("update", 1 + round % 2);
         if let Ok(pieces) = add(&crates, id).await {
             succeeded += 1;
             assert_eq!(pieces, succeeded, "a rule ran on its own success");

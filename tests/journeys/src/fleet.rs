@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::fleet::{Fleet, Options, Part, SignInRate, Stopped};
+use ::fleet::{Component, Fleet, Options, SignInRate, Termination};
 use jsonwebtoken::EncodingKey;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -65,8 +65,8 @@ impl OwnFleet {
 
     /// Starts every part but those whose names begin so; none, for nothing.
     pub async fn starts_all_but(&self, name: &str) {
-        for part in self.names().into_iter().filter(|part| name.is_empty() || !part.starts_with(name)) {
-            self.starts(&part).await;
+        for component in self.names().into_iter().filter(|component| name.is_empty() || !component.starts_with(name)) {
+            self.starts(&component).await;
         }
     }
 
@@ -74,34 +74,34 @@ impl OwnFleet {
     pub async fn starts_at_once(&self) {
         let fleet = Arc::clone(&self.fleet);
         let start = move || {
-            fleet.parts().try_for_each(Part::launch)?;
-            fleet.parts().try_for_each(Part::wait_until_usable)
+            fleet.components().try_for_each(Component::launch)?;
+            fleet.components().try_for_each(Component::wait_until_available)
         };
         spawn_blocking(start).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Starts every part whose name begins so: `products` is all its instances.
     pub async fn starts_all(&self, name: &str) {
-        for part in self.names().into_iter().filter(|part| part.starts_with(name)) {
-            self.starts(&part).await;
+        for component in self.names().into_iter().filter(|component| component.starts_with(name)) {
+            self.starts(&component).await;
         }
     }
 
     /// Stops every part whose name begins so.
     pub async fn stops_all(&self, name: &str) {
-        for part in self.names().into_iter().filter(|part| part.starts_with(name)) {
-            self.stops(&part).await;
+        for component in self.names().into_iter().filter(|component| component.starts_with(name)) {
+            self.stops(&component).await;
         }
     }
 
     /// What runs where, as `cargo xtask fleet` writes it down.
     pub fn list(&self) -> Vec<Value> {
-        self.fleet.list()
+        self.fleet.describe()
     }
 
     /// The names of all parts.
     pub fn names(&self) -> Vec<String> {
-        self.fleet.parts().map(|part| part.name().to_owned()).collect()
+        self.fleet.components().map(|component| component.name().to_owned()).collect()
     }
 
     /// Whether every instance says that it is ready.
@@ -112,7 +112,7 @@ impl OwnFleet {
 
     /// Starts a part, from its first time on with what it kept.
     pub async fn starts(&self, name: &str) {
-        self.with(name, Part::start).await;
+        self.with(name, Component::start).await;
     }
 
     /// Starts an instance of a service that will die at a failpoint.
@@ -127,9 +127,9 @@ impl OwnFleet {
     }
 
     async fn starts_with(&self, name: &str, environment: Vec<(&'static str, &'static str)>) {
-        self.with(name, move |part| match part.start_with(&environment) {
+        self.with(name, move |component| match component.start_with(&environment) {
             // It was so quick.
-            Err(_) if part.exited().is_some() => Ok(()),
+            Err(_) if component.exited().is_some() => Ok(()),
             outcome => outcome,
         })
         .await;
@@ -138,36 +138,36 @@ impl OwnFleet {
     /// Waits until an instance has died at its failpoint.
     pub async fn has_died(&self, name: &str, at: &str) {
         eventually("the instance to die", async || {
-            self.with(name, |part| Ok(part.exited())).await.ok_or("it lives on")
+            self.with(name, |component| Ok(component.exited())).await.ok_or("it lives on")
         })
         .await;
         died_at(at, &self.log_of(name));
     }
 
     /// Tells a part to stop, and waits until it has.
-    pub async fn stops(&self, name: &str) -> Stopped {
-        self.with(name, Part::stop).await
+    pub async fn stops(&self, name: &str) -> Termination {
+        self.with(name, Component::stop).await
     }
 
     /// Kills a part.
     pub async fn kills(&self, name: &str) {
-        self.with(name, Part::kill).await;
+        self.with(name, Component::kill).await;
     }
 
     /// Lets a part stand still, with all its connections.
     pub async fn pauses(&self, name: &str) {
-        self.with(name, Part::pause).await;
+        self.with(name, Component::pause).await;
     }
 
     /// Lets it go on.
     pub async fn resumes(&self, name: &str) {
-        self.with(name, Part::resume).await;
+        self.with(name, Component::resume).await;
     }
 
     /// Every instance of a service: `products` is `products-1` and `products-2`.
     pub fn instances(&self, service: &str) -> Vec<String> {
         let of = format!("{service}-");
-        self.fleet.parts().map(Part::name).filter(|name| name.starts_with(&of)).map(str::to_owned).collect()
+        self.fleet.components().map(Component::name).filter(|name| name.starts_with(&of)).map(str::to_owned).collect()
     }
 
     /// Waits until every instance says that it is ready.
@@ -178,7 +178,7 @@ impl OwnFleet {
 
     /// Where a part listens.
     pub fn address_of(&self, name: &str) -> SocketAddr {
-        self.fleet.part(name).unwrap().address()
+        self.fleet.component(name).unwrap().address()
     }
 
     /// The broker itself, whatever services reach it by.
@@ -193,12 +193,12 @@ impl OwnFleet {
 
     /// Keeps the logs of all parts in a folder.
     pub fn keep_logs(&self, folder: &Path) {
-        self.fleet.keep_logs(folder).unwrap_or_else(|error| panic!("{error}"));
+        self.fleet.copy_logs(folder).unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// What the part has logged.
     pub fn log_of(&self, name: &str) -> String {
-        std::fs::read_to_string(self.fleet.part(name).unwrap().log()).unwrap_or_default()
+        std::fs::read_to_string(self.fleet.component(name).unwrap().log()).unwrap_or_default()
     }
 
     /// Waits until nginx asks this instance again.
@@ -230,7 +230,7 @@ impl OwnFleet {
         let make = async || {
             let (fleet, email) = (Arc::clone(&self.fleet), new_email("admin"));
             let made = email.clone();
-            let outcome = spawn_blocking(move || fleet.makes_admin(&made, PASSWORD)).await.unwrap();
+            let outcome = spawn_blocking(move || fleet.create_admin(&made, PASSWORD)).await.unwrap();
             outcome.unwrap_or_else(|error| panic!("{error}"));
             (email, PASSWORD.to_owned())
         };
@@ -241,10 +241,10 @@ impl OwnFleet {
     async fn with<R: Send + 'static>(
         &self,
         name: &str,
-        deed: impl FnOnce(&Part) -> ::fleet::Result<R> + Send + 'static,
+        deed: impl FnOnce(&Component) -> ::fleet::Result<R> + Send + 'static,
     ) -> R {
         let (fleet, name) = (Arc::clone(&self.fleet), name.to_owned());
-        let done = spawn_blocking(move || deed(fleet.part(&name)?)).await.unwrap();
+        let done = spawn_blocking(move || deed(fleet.component(&name)?)).await.unwrap();
         done.unwrap_or_else(|error| panic!("{error}"))
     }
 }

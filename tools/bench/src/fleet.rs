@@ -39,7 +39,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
         // The database may be one that others use too.
         let admin =
             Admin { email: format!("{}@example.com", souk_types::Id::<()>::new()), password: "a long enough password" };
-        fleet.makes_admin(&admin.email, admin.password).map_err(text)?;
+        fleet.create_admin(&admin.email, admin.password).map_err(text)?;
         Ok::<_, String>((fleet, admin))
     };
     let (fleet, admin) = match tokio::task::spawn_blocking(open).await.map_err(text)? {
@@ -49,7 +49,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
             return Ok(());
         }
     };
-    let nginx = fleet.part("nginx").map_err(text)?.address();
+    let nginx = fleet.component("nginx").map_err(text)?.address();
     let product = first_product(nginx).await?;
     against_the_raw_driver(table, &fleet, &product).await?;
     through_nginx(table, nginx, &product).await?;
@@ -78,7 +78,7 @@ async fn first_product(nginx: SocketAddr) -> Result<String, String> {
 }
 
 async fn against_the_raw_driver(table: &mut Table, fleet: &Fleet, product: &str) -> Result<(), String> {
-    let ours = fleet.part("products-1").map_err(text)?.address();
+    let ours = fleet.component("products-1").map_err(text)?.address();
     let address = free_address()?;
     let process = Command::new(std::env::current_exe().map_err(text)?)
         .arg("bare-mongo")

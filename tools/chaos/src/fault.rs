@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fault_proxy::{FaultProxy, Way};
+use fault_proxy::{FaultMode, FaultProxy};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use tokio::time::{Instant, sleep};
@@ -37,7 +37,7 @@ enum Wire {
 
 #[derive(Clone, Copy)]
 enum Trouble {
-    Way(Way),
+    Mode(FaultMode),
     /// Every connection ends in the middle of a frame, every second again.
     Halves,
 }
@@ -98,10 +98,10 @@ pub(crate) fn all(short: bool, random: &mut Random) -> Vec<Fault> {
     for (name, wire) in [("rabbitmq", Wire::Broker), ("mongodb", Wire::Database)] {
         let broker = matches!(wire, Wire::Broker);
         for (what, trouble, in_short) in [
-            ("cut off", Trouble::Way(Way::Cut), broker),
-            ("is not heard", Trouble::Way(Way::Deaf), !broker),
-            ("is not told", Trouble::Way(Way::Mute), false),
-            ("500 ms away", Trouble::Way(Way::Late(LATE / 2)), broker),
+            ("cut off", Trouble::Mode(FaultMode::Disconnect), broker),
+            ("is not heard", Trouble::Mode(FaultMode::StallResponses), !broker),
+            ("is not told", Trouble::Mode(FaultMode::StallRequests), false),
+            ("500 ms away", Trouble::Mode(FaultMode::Delay(LATE / 2)), broker),
             ("frames broken in half", Trouble::Halves, !broker),
         ] {
             add(format!("{name} {what}"), What::Wire(wire, trouble), disturbed(short), in_short);
@@ -132,7 +132,7 @@ impl Fault {
                     scene.fleet.pauses(part).await;
                 }
             }
-            What::Wire(wire, Trouble::Way(way)) => wire.relay(scene).set(*way),
+            What::Wire(wire, Trouble::Mode(way)) => wire.relay(scene).set_mode(*way),
             What::Wire(_, Trouble::Halves) | What::Poison => {}
         }
     }
@@ -143,7 +143,7 @@ impl Fault {
             What::Wire(wire, Trouble::Halves) => {
                 let begun = Instant::now();
                 while begun.elapsed() < self.lasts {
-                    wire.relay(scene).break_a_frame();
+                    wire.relay(scene).truncate_next_chunk();
                     sleep(Duration::from_secs(1)).await;
                 }
             }
@@ -166,7 +166,7 @@ impl Fault {
                     scene.fleet.resumes(part).await;
                 }
             }
-            What::Wire(wire, _) => wire.relay(scene).set(Way::Open),
+            What::Wire(wire, _) => wire.relay(scene).set_mode(FaultMode::PassThrough),
             What::Poison => {}
         }
     }

@@ -93,7 +93,7 @@ async fn run(options: &Options) -> Result<bool, String> {
     }
     println!("{}", if missed == 0 { "all targets met".to_owned() } else { format!("{missed} faults missed a target") });
     if missed > 0 {
-        let folder = fleet::target().join("fleet-logs").join(format!("chaos-{}", std::process::id()));
+        let folder = fleet::target_dir().join("fleet-logs").join(format!("chaos-{}", std::process::id()));
         scene.fleet.keep_logs(&folder);
         println!("The fleet's logs are in {}.", folder.display());
     }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, RwLock};
 
 use fault_proxy::FaultProxy;
-use fleet::{Profile, Through};
+use fleet::{Profile, Proxies};
 use futures_util::future::join_all;
 use journeys::{Customer, OwnFleet, Product, euros};
 use tempfile::TempDir;
@@ -37,11 +37,11 @@ impl Scene {
         let (broker, database) = (relay().await?, relay().await?);
         let fleet = OwnFleet::prepared_with(|options| {
             options.profile = if short { Profile::Dev } else { Profile::Release };
-            options.through = Through { rabbitmq: Some(broker.address()), mongodb: Some(database.address()) };
+            options.proxies = Proxies { rabbitmq: Some(broker.address()), mongodb: Some(database.address()) };
         })
         .await;
-        broker.leads_to(fleet.address_of("rabbitmq").to_string());
-        database.leads_to(fleet.address_of("mongodb").to_string());
+        broker.set_upstream(fleet.address_of("rabbitmq").to_string());
+        database.set_upstream(fleet.address_of("mongodb").to_string());
         fleet.starts_at_once().await;
         fleet.is_ready().await;
         let admin = fleet.admin().await;

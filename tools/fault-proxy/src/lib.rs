@@ -1,5 +1,5 @@
-//! A TCP relay in front of a server. Through it the server vanishes, falls silent, answers late or stops in the middle of a frame, and comes
-//! back, while it is well itself. It knows nothing of what is said.
+//! A TCP proxy that injects faults between a client and a healthy server: stalls, delays, disconnects and truncated
+//! frames. It does not parse the protocol.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,174 +13,178 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-/// What is read at once.
+/// Size of the read buffer, in bytes.
 const CHUNK: usize = 64 * 1024;
-/// Chunks under way in one direction of a late connection; then its sender waits, as on a long wire.
-const UNDER_WAY: usize = 64;
+/// Chunks in flight in one direction. When they are used up, the proxy stops reading, so the sender blocks.
+const MAX_IN_FLIGHT: usize = 64;
 
-/// What the relay does with what comes in.
+/// The fault that the proxy injects into every connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// It passes on.
-    Open,
-    /// It holds everything back, in both directions, as a server does that stands still.
-    Silent,
-    /// What the server says is held back; what it is told passes.
-    Deaf,
-    /// What the server is told is held back; what it says passes.
-    Mute,
-    /// Everything arrives so much later, in both directions.
-    Late(Duration),
-    /// It closes every connection at once.
-    Cut,
+pub enum FaultMode {
+    /// Forwards unchanged.
+    PassThrough,
+    /// Holds back both directions, like a server that is stopped.
+    Stall,
+    /// Holds back the server's bytes; the client's pass.
+    StallResponses,
+    /// Holds back the client's bytes; the server's pass.
+    StallRequests,
+    /// Delays each direction by this long.
+    Delay(Duration),
+    /// Closes connections at once, including new ones.
+    Disconnect,
 }
 
-/// A relay. It ends with the runtime that it was made in.
+/// A proxy in front of one server. It runs until the Tokio runtime that created it ends.
 pub struct FaultProxy {
     address: SocketAddr,
-    server: Arc<OnceLock<String>>,
+    upstream: Arc<OnceLock<String>>,
     state: watch::Sender<State>,
-    lost: Arc<Mutex<Lost>>,
+    drops: Arc<Mutex<ResponseDrops>>,
 }
 
 #[derive(Clone, Copy)]
 struct State {
-    way: Way,
-    /// How often all connections of that moment were ended.
-    cuts: u64,
-    /// How often they were told to end in the middle of what comes next.
-    halves: u64,
+    mode: FaultMode,
+    /// Number of times that all open connections were closed.
+    disconnects: u64,
+    /// Number of times that all open connections were asked to truncate their next chunk.
+    truncations: u64,
 }
 
-/// The word in a request whose answer is lost, and how often.
-type Lost = Option<(&'static str, u32)>;
+/// The byte pattern of requests whose responses are dropped, and how many are left to drop.
+type ResponseDrops = Option<(&'static str, u32)>;
 
 impl FaultProxy {
-    /// One that leads nowhere yet.
+    /// Listens on a free local port. Connections are closed until [`set_upstream`](Self::set_upstream) is called.
     pub async fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let state = watch::Sender::new(State { way: Way::Open, cuts: 0, halves: 0 });
-        let (server, lost) = (Arc::new(OnceLock::new()), Arc::new(Mutex::new(None)));
-        let (leads_to, states, losing) = (Arc::clone(&server), state.clone(), Arc::clone(&lost));
+        let state = watch::Sender::new(State { mode: FaultMode::PassThrough, disconnects: 0, truncations: 0 });
+        let proxy = Self { address, upstream: Arc::default(), state, drops: Arc::default() };
+        let (upstream, state, drops) = (Arc::clone(&proxy.upstream), proxy.state.clone(), Arc::clone(&proxy.drops));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let Some(server) = leads_to.get().cloned() else { continue };
-                tokio::spawn(pass_on(client, server, states.subscribe(), Arc::clone(&losing)));
+                let Some(upstream) = upstream.get().cloned() else { continue };
+                tokio::spawn(forward(client, upstream, state.subscribe(), Arc::clone(&drops)));
             }
         });
-        Ok(Self { address, server, state, lost })
+        Ok(proxy)
     }
 
-    /// One in front of a server, such as `localhost:5672`.
-    pub async fn to(server: impl Into<String>) -> io::Result<Self> {
-        let relay = Self::bind().await?;
-        relay.leads_to(server);
-        Ok(relay)
+    /// Listens on a free local port and forwards to a server such as `localhost:5672`.
+    pub async fn in_front_of(server: impl Into<String>) -> io::Result<Self> {
+        let proxy = Self::bind().await?;
+        proxy.set_upstream(server);
+        Ok(proxy)
     }
 
-    /// From now on it leads there. It keeps the first that it was told.
-    pub fn leads_to(&self, server: impl Into<String>) {
-        self.server.get_or_init(|| server.into());
+    /// Sets the server to forward to. Only the first call has an effect.
+    pub fn set_upstream(&self, server: impl Into<String>) {
+        self.upstream.get_or_init(|| server.into());
     }
 
-    /// Where clients find it.
+    /// The address that clients connect to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Changes what it does, to connections of now and later ones.
-    pub fn set(&self, way: Way) {
+    /// Changes the fault, for open and later connections.
+    pub fn set_mode(&self, mode: FaultMode) {
         self.state.send_modify(|state| {
-            state.way = way;
-            state.cuts += u64::from(way == Way::Cut);
+            state.mode = mode;
+            state.disconnects += u64::from(mode == FaultMode::Disconnect);
         });
     }
 
-    /// Ends the connections of now; the next ones pass.
-    pub fn interrupt(&self) {
+    /// Closes the open connections; later ones pass through.
+    pub fn disconnect_all(&self) {
         self.state.send_modify(|state| {
-            state.way = Way::Open;
-            state.cuts += 1;
+            state.mode = FaultMode::PassThrough;
+            state.disconnects += 1;
         });
     }
 
-    /// Each connection of now passes the first half of what comes next, from either side, and ends.
-    pub fn break_a_frame(&self) {
-        self.state.send_modify(|state| state.halves += 1);
+    /// Makes each open connection forward only half of its next chunk, in either direction, and close.
+    pub fn truncate_next_chunk(&self) {
+        self.state.send_modify(|state| state.truncations += 1);
     }
 
-    /// The next so many requests with this word arrive, and their connections end before the answers.
-    pub fn lose_answers_to(&self, word: &'static str, times: u32) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((word, times));
+    /// Forwards the next `times` requests that contain `pattern`, and closes their connections before the responses.
+    pub fn drop_responses_to(&self, pattern: &'static str, times: u32) {
+        *self.drops.lock().unwrap_or_else(PoisonError::into_inner) = Some((pattern, times));
     }
 }
 
-async fn pass_on(client: TcpStream, server: String, mut state: watch::Receiver<State>, lost: Arc<Mutex<Lost>>) {
-    let State { way, cuts, .. } = *state.borrow();
-    if way == Way::Cut {
+async fn forward(
+    client: TcpStream,
+    upstream: String,
+    mut state: watch::Receiver<State>,
+    drops: Arc<Mutex<ResponseDrops>>,
+) {
+    let State { mode, disconnects, .. } = *state.borrow();
+    if mode == FaultMode::Disconnect {
         return;
     }
-    let Ok(server) = TcpStream::connect(server).await else { return };
-    // Small messages are not to wait for one another, here least of all; where that cannot be had, they are only slower.
+    let Ok(server) = TcpStream::connect(upstream).await else { return };
+    // Nagle's algorithm would delay small messages. The proxy works without the option, only slower.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-    let severed = Arc::new(AtomicBool::new(false));
-    let asked = {
-        let severed = Arc::clone(&severed);
+    let drops_responses = Arc::new(AtomicBool::new(false));
+    let on_request = {
+        let drops_responses = Arc::clone(&drops_responses);
         move |bytes: &[u8]| {
-            if is_asked_for(bytes, &lost) {
-                severed.store(true, Ordering::Relaxed);
+            if take_drop(bytes, &drops) {
+                drops_responses.store(true, Ordering::Relaxed);
             }
             true
         }
     };
-    let answered = move |_: &[u8]| !severed.load(Ordering::Relaxed);
-    let (there, back) = (state.clone(), state.clone());
+    let on_response = move |_: &[u8]| !drops_responses.load(Ordering::Relaxed);
+    let (requests, responses) = (state.clone(), state.clone());
     tokio::select! {
-        _ = state.wait_for(|state| state.cuts > cuts) => {}
-        () = pump(from_client, to_server, there, &[Way::Silent, Way::Mute], asked) => {}
-        () = pump(from_server, to_client, back, &[Way::Silent, Way::Deaf], answered) => {}
+        _ = state.wait_for(|state| state.disconnects > disconnects) => {}
+        () = pump(from_client, to_server, requests, &[FaultMode::Stall, FaultMode::StallRequests], on_request) => {}
+        () = pump(from_server, to_client, responses, &[FaultMode::Stall, FaultMode::StallResponses], on_response) => {}
     }
 }
 
-/// One direction, until either side ends it, or `passes` does.
+/// Forwards one direction until either side closes or `may_pass` returns false.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     state: watch::Receiver<State>,
-    held_by: &[Way],
-    passes: impl Fn(&[u8]) -> bool,
+    stalled_by: &[FaultMode],
+    may_pass: impl Fn(&[u8]) -> bool,
 ) {
-    let (arriving, mut arrived) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
-    let (mut seen, halves) = (state.clone(), state.borrow().halves);
+    let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(MAX_IN_FLIGHT);
+    let (mut write_state, truncations) = (state.clone(), state.borrow().truncations);
     let read = async move {
         let mut buffer = vec![0; CHUNK];
         while let Ok(length @ 1..) = from.read(&mut buffer).await {
-            let late = match state.borrow().way {
-                Way::Late(late) => late,
+            let delay = match state.borrow().mode {
+                FaultMode::Delay(delay) => delay,
                 _ => Duration::ZERO,
             };
-            if arriving.send((Instant::now() + late, buffer[..length].to_vec())).await.is_err() {
+            if sender.send((Instant::now() + delay, buffer[..length].to_vec())).await.is_err() {
                 return;
             }
         }
     };
     let write = async move {
-        while let Some((due, bytes)) = arrived.recv().await {
+        while let Some((due, bytes)) = chunks.recv().await {
             sleep_until(due).await;
-            let Ok(state) = seen.wait_for(|state| !held_by.contains(&state.way)).await.map(|state| *state) else {
-                return;
-            };
-            let whole = state.halves == halves;
-            let bytes = if whole { &bytes[..] } else { &bytes[..bytes.len() / 2] };
-            if !passes(bytes) || to.write_all(bytes).await.is_err() || !whole {
+            let state = write_state.wait_for(|state| !stalled_by.contains(&state.mode)).await.map(|state| *state);
+            let Ok(state) = state else { return };
+            let is_whole = state.truncations == truncations;
+            let bytes = if is_whole { &bytes[..] } else { &bytes[..bytes.len() / 2] };
+            if !may_pass(bytes) || to.write_all(bytes).await.is_err() || !is_whole {
                 return;
             }
         }
     };
-    // When the reader ends, what it has read is still delivered; when the writer ends, nothing more is read.
+    // After the reader ends, the writer still delivers the chunks in flight. After the writer ends, reading stops.
     tokio::pin!(read, write);
     tokio::select! {
         () = &mut write => {}
@@ -188,15 +192,15 @@ async fn pump(
     }
 }
 
-/// Whether these bytes hold the word whose answer is to be lost.
-fn is_asked_for(bytes: &[u8], lost: &Mutex<Lost>) -> bool {
-    let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some((word, times)) = *lost else { return false };
-    let there = bytes.windows(word.len()).any(|some| some == word.as_bytes());
-    if there {
-        *lost = (times > 1).then_some((word, times - 1));
+/// Whether these bytes contain the pattern whose response is to be dropped; counts it if so.
+fn take_drop(bytes: &[u8], drops: &Mutex<ResponseDrops>) -> bool {
+    let mut drops = drops.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some((pattern, times)) = *drops else { return false };
+    let found = bytes.windows(pattern.len()).any(|window| window == pattern.as_bytes());
+    if found {
+        *drops = (times > 1).then_some((pattern, times - 1));
     }
-    there
+    found
 }
 
 #[cfg(test)]
@@ -205,10 +209,13 @@ mod tests {
 
     use super::*;
 
-    /// A server that says everything again, and a connection to it.
+    /// Far longer than a local round trip takes.
+    const LOCAL_DELIVERY: Duration = Duration::from_millis(100);
+
+    /// An echo server behind a proxy, and a connection to it.
     async fn echo() -> (FaultProxy, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let relay = FaultProxy::to(listener.local_addr().unwrap().to_string()).await.unwrap();
+        let proxy = FaultProxy::in_front_of(listener.local_addr().unwrap().to_string()).await.unwrap();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 tokio::spawn(async move {
@@ -217,72 +224,68 @@ mod tests {
                 });
             }
         });
-        let client = TcpStream::connect(relay.address()).await.unwrap();
-        (relay, client)
+        let client = TcpStream::connect(proxy.address()).await.unwrap();
+        (proxy, client)
     }
 
-    async fn heard(client: &mut TcpStream, length: usize) -> io::Result<Vec<u8>> {
+    async fn receive(client: &mut TcpStream, length: usize) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; length];
         client.read_exact(&mut buffer).await.map(|_| buffer)
     }
 
-    /// Long enough for a word to come through the kernel, if it does.
-    const MOMENT: Duration = Duration::from_millis(100);
+    async fn assert_echoes(client: &mut TcpStream) {
+        client.write_all(b"one").await.unwrap();
+        assert_eq!(receive(client, 3).await.unwrap(), b"one");
+    }
 
     #[tokio::test]
-    async fn what_is_held_back_arrives_when_the_way_is_open_again() {
-        for way in [Way::Silent, Way::Deaf, Way::Mute] {
-            let (relay, mut client) = echo().await;
-            client.write_all(b"one").await.unwrap();
-            assert_eq!(heard(&mut client, 3).await.unwrap(), b"one");
-            relay.set(way);
+    async fn stalled_bytes_arrive_after_the_stall() {
+        for mode in [FaultMode::Stall, FaultMode::StallResponses, FaultMode::StallRequests] {
+            let (proxy, mut client) = echo().await;
+            assert_echoes(&mut client).await;
+            proxy.set_mode(mode);
             client.write_all(b"two").await.unwrap();
-            assert!(tokio::time::timeout(MOMENT, heard(&mut client, 3)).await.is_err(), "{way:?}");
-            relay.set(Way::Open);
-            assert_eq!(heard(&mut client, 3).await.unwrap(), b"two");
+            assert!(tokio::time::timeout(LOCAL_DELIVERY, receive(&mut client, 3)).await.is_err(), "{mode:?}");
+            proxy.set_mode(FaultMode::PassThrough);
+            assert_eq!(receive(&mut client, 3).await.unwrap(), b"two");
         }
     }
 
     #[tokio::test]
-    async fn late_is_late_both_ways() {
-        let (relay, mut client) = echo().await;
-        relay.set(Way::Late(MOMENT));
+    async fn delay_applies_to_both_directions() {
+        let (proxy, mut client) = echo().await;
+        proxy.set_mode(FaultMode::Delay(LOCAL_DELIVERY));
         let begun = Instant::now();
-        client.write_all(b"one").await.unwrap();
-        heard(&mut client, 3).await.unwrap();
-        assert!(begun.elapsed() >= 2 * MOMENT);
+        assert_echoes(&mut client).await;
+        assert!(begun.elapsed() >= 2 * LOCAL_DELIVERY);
     }
 
     #[tokio::test]
-    async fn a_frame_is_broken_in_half() {
-        let (relay, mut client) = echo().await;
-        client.write_all(b"one").await.unwrap();
-        heard(&mut client, 3).await.unwrap();
-        relay.break_a_frame();
+    async fn truncated_chunk_closes_its_connection_only() {
+        let (proxy, mut client) = echo().await;
+        assert_echoes(&mut client).await;
+        proxy.truncate_next_chunk();
         client.write_all(b"four").await.unwrap();
         let mut rest = Vec::new();
-        // The end may come as a reset.
+        // The connection may end with a reset, which is an error here.
         let _ = client.read_to_end(&mut rest).await;
         assert!(rest.len() < 4, "{rest:?}");
-        let mut next = TcpStream::connect(relay.address()).await.unwrap();
-        next.write_all(b"one").await.unwrap();
-        assert_eq!(heard(&mut next, 3).await.unwrap(), b"one");
+        let mut next = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_echoes(&mut next).await;
     }
 
     #[tokio::test]
-    async fn connections_are_cut_now_or_until_further_notice() {
-        let (relay, mut client) = echo().await;
-        // A connection is one of now when the relay has taken it.
-        client.write_all(b"one").await.unwrap();
-        heard(&mut client, 3).await.unwrap();
-        relay.interrupt();
-        assert!(heard(&mut client, 1).await.is_err());
-        let mut client = TcpStream::connect(relay.address()).await.unwrap();
-        client.write_all(b"one").await.unwrap();
-        assert_eq!(heard(&mut client, 3).await.unwrap(), b"one");
-        relay.set(Way::Cut);
-        assert!(heard(&mut client, 1).await.is_err());
-        let mut client = TcpStream::connect(relay.address()).await.unwrap();
-        assert!(heard(&mut client, 1).await.is_err());
+    async fn disconnect_all_spares_later_connections_and_disconnect_does_not() {
+        let (proxy, mut client) = echo().await;
+        // The round trip makes sure that the proxy has accepted the connection.
+        assert_echoes(&mut client).await;
+        proxy.disconnect_all();
+        assert!(receive(&mut client, 1).await.is_err());
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        assert_echoes(&mut client).await;
+        proxy.set_mode(FaultMode::Disconnect);
+        assert!(receive(&mut client, 1).await.is_err());
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        assert!(receive(&mut client, 1).await.is_err());
     }
 }

@@ -3,46 +3,47 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::component::Component;
 use crate::error::Result;
-use crate::keep::Folder;
-use crate::part::Part;
+use crate::folder::TempFolder;
 use crate::port;
 use crate::process::Program;
-use crate::{http, obtain};
+use crate::{http, install};
 
 /// A driver, and a folder for the profiles of its browsers.
 pub struct ChromeDriver {
-    part: Part,
+    component: Component,
     chromium: PathBuf,
-    folder: Folder,
+    folder: TempFolder,
 }
 
 impl ChromeDriver {
     /// Makes sure that one can be started.
-    pub fn obtain() -> Result<()> {
+    pub fn ensure_installed() -> Result<()> {
         programs().map(drop)
     }
 
     /// Starts one and waits until it takes commands.
     pub fn start() -> Result<Self> {
         let (driver, chromium) = programs()?;
-        let folder = Folder::new("souk-browser-")?;
+        let folder = TempFolder::new("souk-browser-")?;
         let address = port::local(port::free()?);
         let program = Program::new(driver, folder.path().join("chromedriver.log"))
             .argument(format!("--port={}", address.port()))
             .variable("HOME", folder.path())
             // Else its sockets stay in the system's temporary folder.
             .variable("TMPDIR", folder.path());
-        let part =
-            Part::program("chromedriver", address, program, |address| http::status(address, "/status") == Some(200));
-        part.start()?;
-        Ok(Self { part, chromium, folder })
+        let component = Component::program("chromedriver", address, program, |address| {
+            http::status(address, "/status") == Some(200)
+        });
+        component.start()?;
+        Ok(Self { component, chromium, folder })
     }
 
     /// Where it takes commands.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.part.address())
+        format!("http://{}", self.component.address())
     }
 
     /// The browser's program.
@@ -68,6 +69,9 @@ impl ChromeDriver {
 }
 
 fn programs() -> Result<(PathBuf, PathBuf)> {
-    let find = || obtain::find("chromedriver").zip(obtain::find("chromium").or_else(|| obtain::find("google-chrome")));
-    obtain::or_debian("a browser (Chromium and its driver)", &["chromium", "chromium-driver"], find)
+    let find = || {
+        install::find_program("chromedriver")
+            .zip(install::find_program("chromium").or_else(|| install::find_program("google-chrome")))
+    };
+    install::find_or_install("a browser (Chromium and its driver)", &["chromium", "chromium-driver"], find)
 }

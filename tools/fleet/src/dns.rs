@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::component::Component;
 use crate::error::{Error, Result};
-use crate::keep::Folder;
-use crate::obtain;
-use crate::part::Part;
+use crate::folder::TempFolder;
+use crate::install;
 use crate::port;
-use crate::process::{GLANCE, Program};
+use crate::process::{POLL_INTERVAL, Program};
 
 /// A name that nobody has (RFC 6761, 6.2).
 const ZONE: &str = "souk.test";
@@ -26,10 +26,10 @@ const SOA_IN: [u8; 4] = [0, 6, 0, 1];
 
 /// A DNS server for the zone `souk.test`.
 pub struct Dns {
-    part: Part,
+    component: Component,
     zone: PathBuf,
     serial: Mutex<u32>,
-    _folder: Folder,
+    _folder: TempFolder,
 }
 
 impl Dns {
@@ -37,29 +37,29 @@ impl Dns {
     pub const ZONE: &str = ZONE;
 
     /// Makes sure that one can be started.
-    pub fn obtain() -> Result<()> {
+    pub fn ensure_installed() -> Result<()> {
         program().map(drop)
     }
 
     /// Starts one and waits until it answers. Its zone has nothing in it yet.
     pub fn start() -> Result<Self> {
         let unbound = program()?;
-        let folder = Folder::new("souk-dns-")?;
+        let folder = TempFolder::new("souk-dns-")?;
         let address = port::local(port::free()?);
         let in_folder = |name: &str| folder.path().join(name);
         let (configuration, zone) = (in_folder("unbound.conf"), in_folder("zone"));
         write(&configuration, &configured(folder.path(), address))?;
         write(&zone, &zone_file(1, ""))?;
         let program = Program::new(unbound, in_folder("unbound.log")).arguments(["-d", "-c"]).argument(configuration);
-        let part = Part::program("dns", address, program, |address| serial(address).is_some());
-        part.start()?;
-        Ok(Self { part, zone, serial: Mutex::new(1), _folder: folder })
+        let component = Component::program("dns", address, program, |address| serial(address).is_some());
+        component.start()?;
+        Ok(Self { component, zone, serial: Mutex::new(1), _folder: folder })
     }
 
     /// Where it listens, by UDP and TCP.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.part.address()
+        self.component.address()
     }
 
     /// From now on the zone says this and nothing else: lines of a zone file (RFC 1035, 5), such as `_amqp._tcp SRV 1 1 5672 mq`, whose
@@ -69,32 +69,32 @@ impl Dns {
         let mut known = self.serial.lock().unwrap_or_else(PoisonError::into_inner);
         *known += 1;
         write(&self.zone, &zone_file(*known, records))?;
-        self.part.reload()?;
+        self.component.reload()?;
         let begun = Instant::now();
         loop {
             let answered = serial(self.address());
             if answered == Some(*known) {
                 return Ok(());
             }
-            if begun.elapsed() > PUBLISHED || self.part.pid().is_none() {
-                let log = self.part.end_of_log();
+            if begun.elapsed() > PUBLISHED || self.component.pid().is_none() {
+                let log = self.component.log_tail();
                 return Err(Error::failed(format!(
                     "edition {known} of the zone is not answered, but {answered:?}\n{log}"
                 )));
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
     /// To be stopped, killed, paused and started again.
     #[must_use]
-    pub fn part(&self) -> &Part {
-        &self.part
+    pub fn component(&self) -> &Component {
+        &self.component
     }
 }
 
 fn program() -> Result<PathBuf> {
-    obtain::or_debian("a DNS server (Unbound)", &["unbound"], || obtain::find("unbound"))
+    install::find_or_install("a DNS server (Unbound)", &["unbound"], || install::find_program("unbound"))
 }
 
 /// Nothing but the zone: no root servers, no other name server, no file outside of the folder. One thread, so that no answer is from before
@@ -169,7 +169,7 @@ fn serial_in(message: &[u8], question: usize) -> Option<u32> {
 }
 
 fn write(file: &Path, content: &str) -> Result<()> {
-    fs::write(file, content).map_err(Error::because(file.display()))
+    fs::write(file, content).map_err(Error::context(file.display()))
 }
 
 #[cfg(test)]

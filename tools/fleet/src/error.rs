@@ -25,7 +25,7 @@ impl Error {
     }
 
     /// For `map_err`: what was being done, and why it did not work.
-    pub(crate) fn because<E: fmt::Display>(doing: impl fmt::Display) -> impl FnOnce(E) -> Self {
+    pub(crate) fn context<E: fmt::Display>(doing: impl fmt::Display) -> impl FnOnce(E) -> Self {
         move |error| Self::Failed(format!("{doing}: {error}"))
     }
 }

@@ -14,13 +14,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use crate::component::Component;
 use crate::error::{Error, Result};
+use crate::folder::TempFolder;
 use crate::http;
-use crate::keep::Folder;
 use crate::mongodb::MongoDb;
 use crate::nginx::{Nginx, Settings, SignInRate};
-use crate::part::Part;
-use crate::process::GLANCE;
+use crate::process::POLL_INTERVAL;
 use crate::rabbitmq::RabbitMq;
 use crate::service::{self, Instance, Profile, Service};
 
@@ -36,7 +36,7 @@ pub struct Options {
     /// Variables for the instances of a service besides those that every fleet sets, or in their place.
     pub environment: Vec<(Service, String, String)>,
     /// A MongoDB server for each service instead of a database on a shared one.
-    pub database_servers_apart: bool,
+    pub mongodb_per_service: bool,
     /// How often one address may try to sign in or up.
     pub sign_in: SignInRate,
     /// Whether the catalogue is filled with sample goods when it is empty.
@@ -44,19 +44,19 @@ pub struct Options {
     /// What the services log.
     pub log: String,
     /// By which relays the services reach the servers.
-    pub through: Through,
+    pub proxies: Proxies,
 }
 
 /// What services are told instead of a server's own address, so that somebody stands in between.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Through {
+pub struct Proxies {
     /// In front of RabbitMQ.
     pub rabbitmq: Option<SocketAddr>,
     /// In front of MongoDB, which has to be one server for all services then.
     pub mongodb: Option<SocketAddr>,
 }
 
-impl Through {
+impl Proxies {
     fn amqp_url(self, own: &str) -> String {
         let (before, after) = own.split_once('@').unwrap_or(("amqp://", own));
         match (self.rabbitmq, after.split_once('/')) {
@@ -78,27 +78,27 @@ impl Default for Options {
             port: 8000,
             profile: Profile::default(),
             environment: Vec::new(),
-            database_servers_apart: false,
+            mongodb_per_service: false,
             sign_in: SignInRate::default(),
             demo_catalogue: true,
             log: "info".to_owned(),
-            through: Through::default(),
+            proxies: Proxies::default(),
         }
     }
 }
 
-/// RabbitMQ, MongoDB, instances of the services and nginx, as [`Part`]s that may be started and stopped in any order.
+/// RabbitMQ, MongoDB, instances of the services and nginx, as [`Component`]s that may be started and stopped in any order.
 /// Dropping it ends all of them; when that is because of a panic, their logs are kept and the place is told.
 pub struct Fleet {
     url: String,
     profile: Profile,
     // Dropped in this order, as a fleet is taken down: nobody is asked who is gone already.
     nginx: Nginx,
-    services: Vec<Part>,
+    services: Vec<Component>,
     mongodb: Vec<(Service, Database)>,
     rabbitmq: Broker,
     signing_key: PathBuf,
-    folder: Folder,
+    folder: TempFolder,
 }
 
 /// A server of ours, or one that the environment names, which is then neither started nor stopped.
@@ -135,9 +135,9 @@ impl Fleet {
     /// Starts all parts and waits until each can be used; see [`wait_until_ready`](Self::wait_until_ready) for the rest.
     pub fn start(options: &Options) -> Result<Self> {
         let fleet = Self::prepare(options)?;
-        let started = fleet.parts().try_for_each(Part::launch);
-        let usable = started.and_then(|()| fleet.parts().try_for_each(Part::wait_until_usable));
-        usable.inspect_err(|_| fleet.keep_logs_of_failure())?;
+        let started = fleet.components().try_for_each(Component::launch);
+        let usable = started.and_then(|()| fleet.components().try_for_each(Component::wait_until_available));
+        usable.inspect_err(|_| fleet.copy_logs_of_failure())?;
         Ok(fleet)
     }
 
@@ -148,18 +148,18 @@ impl Fleet {
         for program in service::programs() {
             service::built(program, options.profile)?;
         }
-        let folder = Folder::new("souk-fleet-")?;
+        let folder = TempFolder::new("souk-fleet-")?;
         let signing_key = folder.path().join("signing-key.pem");
         write_signing_key(&signing_key)?;
-        let (rabbitmq, mongodb) = (broker()?, databases(options.database_servers_apart)?);
+        let (rabbitmq, mongodb) = (broker()?, databases(options.mongodb_per_service)?);
 
-        if options.database_servers_apart && options.through.mongodb.is_some() {
+        if options.mongodb_per_service && options.proxies.mongodb.is_some() {
             return Err(Error::failed("one relay cannot lead to several database servers"));
         }
-        let amqp_url = options.through.amqp_url(rabbitmq.url());
+        let amqp_url = options.proxies.amqp_url(rabbitmq.url());
         let mut services = Vec::new();
         for (service, database) in &mongodb {
-            let mongodb_uri = options.through.mongodb_uri(database.url());
+            let mongodb_uri = options.proxies.mongodb_uri(database.url());
             for number in 1..=options.instances {
                 let instance = Instance {
                     service: *service,
@@ -173,12 +173,12 @@ impl Fleet {
                     environment: &options.environment,
                     logs: folder.path(),
                 };
-                services.push(instance.part()?);
+                services.push(instance.component()?);
             }
         }
         let addresses = |service: Service| {
             let name = format!("{service}-");
-            services.iter().filter(|part| part.name().starts_with(&name)).map(Part::address).collect()
+            services.iter().filter(|component| component.name().starts_with(&name)).map(Component::address).collect()
         };
         let nginx = Nginx::prepare(&Settings {
             port: options.port,
@@ -188,21 +188,21 @@ impl Fleet {
             sign_in: options.sign_in,
             trusted_proxies: Vec::new(),
         })?;
-        let url = format!("http://{}", nginx.part().address());
+        let url = format!("http://{}", nginx.component().address());
         Ok(Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, signing_key, folder })
     }
 
     /// Waits until every instance says that it is ready.
     pub fn wait_until_ready(&self, patience: Duration) -> Result<()> {
         let begun = Instant::now();
-        for part in &self.services {
-            while http::status(part.address(), "/health/ready") != Some(200) {
+        for component in &self.services {
+            while http::status(component.address(), "/health/ready") != Some(200) {
                 if begun.elapsed() > patience {
-                    self.keep_logs_of_failure();
-                    let (name, log) = (part.name(), part.end_of_log());
+                    self.copy_logs_of_failure();
+                    let (name, log) = (component.name(), component.log_tail());
                     return Err(Error::failed(format!("{name} is not ready after {patience:?}\n{log}")));
                 }
-                thread::sleep(GLANCE);
+                thread::sleep(POLL_INTERVAL);
             }
         }
         Ok(())
@@ -234,41 +234,41 @@ impl Fleet {
 
     /// All parts, in the order in which a fleet is started: servers, services, nginx. Servers that the environment names
     /// are none of ours.
-    pub fn parts(&self) -> impl DoubleEndedIterator<Item = &Part> {
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &Component> {
         let rabbitmq = match &self.rabbitmq {
-            Broker::Ours(rabbitmq) => Some(rabbitmq.part()),
+            Broker::Ours(rabbitmq) => Some(rabbitmq.component()),
             Broker::Given(_) => None,
         };
         let mongodb = self.mongodb.iter().filter_map(|(_, database)| match database {
-            Database::Ours(mongodb) => Some(mongodb.part()),
+            Database::Ours(mongodb) => Some(mongodb.component()),
             Database::Shared(_) => None,
         });
-        rabbitmq.into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.part()])
+        rabbitmq.into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.component()])
     }
 
     /// What runs where, for those who have to do with it from outside (`scripts/ec2/deploy.sh`): an object for each part, such as
     /// `{"name": "products-2", "instance": 2, "pid": 4711, "address": "127.0.0.1:20001", "log": "/tmp/..."}`.
     #[must_use]
-    pub fn list(&self) -> Vec<Value> {
-        let described = |part: &Part| {
-            let instance = part.name().rsplit_once('-').and_then(|(_, number)| number.parse::<usize>().ok());
+    pub fn describe(&self) -> Vec<Value> {
+        let described = |component: &Component| {
+            let instance = component.name().rsplit_once('-').and_then(|(_, number)| number.parse::<usize>().ok());
             json!({
-                "name": part.name(),
+                "name": component.name(),
                 "instance": instance,
-                "pid": part.pid(),
-                "address": part.address().to_string(),
-                "log": part.log(),
+                "pid": component.pid(),
+                "address": component.address().to_string(),
+                "log": component.log(),
             })
         };
-        self.parts().map(described).collect()
+        self.components().map(described).collect()
     }
 
     /// The part of this name: `rabbitmq`, `mongodb` (or `mongodb-products` and so on when they are apart), `products-1`,
     /// `nginx`.
-    pub fn part(&self, name: &str) -> Result<&Part> {
-        let names = || self.parts().map(Part::name).collect::<Vec<_>>().join(", ");
-        let part = self.parts().find(|part| part.name() == name);
-        part.ok_or_else(|| Error::failed(format!("the fleet has no {name}; it has {}", names())))
+    pub fn component(&self, name: &str) -> Result<&Component> {
+        let names = || self.components().map(Component::name).collect::<Vec<_>>().join(", ");
+        let component = self.components().find(|component| component.name() == name);
+        component.ok_or_else(|| Error::failed(format!("the fleet has no {name}; it has {}", names())))
     }
 
     /// The command `souk`, told where this fleet's servers are.
@@ -280,7 +280,7 @@ impl Fleet {
     }
 
     /// Makes an admin, whose account must not exist yet.
-    pub fn makes_admin(&self, email: &str, password: &str) -> Result<()> {
+    pub fn create_admin(&self, email: &str, password: &str) -> Result<()> {
         let file = self.folder.path().join("password");
         write_secret(&file, &format!("{password}\n"))?;
         let output = self
@@ -290,8 +290,8 @@ impl Fleet {
             .env("SOUK_MONGODB_URI", self.mongodb_uri(Service::Customer))
             .env("SOUK_DATABASE", Service::Customer.database())
             .output();
-        fs::remove_file(&file).map_err(Error::because(file.display()))?;
-        let output = output.map_err(Error::because("souk admin create"))?;
+        fs::remove_file(&file).map_err(Error::context(file.display()))?;
+        let output = output.map_err(Error::context("souk admin create"))?;
         if output.status.success() {
             return Ok(());
         }
@@ -302,41 +302,41 @@ impl Fleet {
     /// servers. Parts that ended badly are told.
     pub fn stop(self) -> Result<()> {
         // nginx, RabbitMQ, MongoDB and services alike end with 0 after a SIGTERM.
-        let stop = |part: &Part| match part.pid().map(|_| part.stop()) {
+        let stop = |component: &Component| match component.pid().map(|_| component.stop()) {
             Some(Ok(stopped)) if !stopped.status.success() => {
-                Some(format!("{}: {} after {:?}", part.name(), stopped.status, stopped.took))
+                Some(format!("{}: {} after {:?}", component.name(), stopped.status, stopped.took))
             }
-            Some(Err(error)) => Some(format!("{}: {error}", part.name())),
+            Some(Err(error)) => Some(format!("{}: {error}", component.name())),
             _ => None,
         };
-        let mut bad = Vec::from_iter(stop(self.nginx.part()));
+        let mut bad = Vec::from_iter(stop(self.nginx.component()));
         thread::scope(|scope| {
-            let stopping: Vec<_> = self.services.iter().map(|part| scope.spawn(move || stop(part))).collect();
+            let stopping: Vec<_> = self.services.iter().map(|component| scope.spawn(move || stop(component))).collect();
             bad.extend(stopping.into_iter().filter_map(|thread| thread.join().ok().flatten()));
         });
         // What is stopped by now is passed over.
-        bad.extend(self.parts().filter_map(stop));
+        bad.extend(self.components().filter_map(stop));
         if bad.is_empty() {
             return Ok(());
         }
-        self.keep_logs_of_failure();
+        self.copy_logs_of_failure();
         Err(Error::failed(bad.join("; ")))
     }
 
     /// Copies the logs of all parts into a folder, which is made when it is not there.
-    pub fn keep_logs(&self, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder).map_err(Error::because(folder.display()))?;
-        for part in self.parts().filter(|part| part.log().exists()) {
-            let to = folder.join(format!("{}.log", part.name()));
-            fs::copy(part.log(), &to).map_err(Error::because(to.display()))?;
+    pub fn copy_logs(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).map_err(Error::context(folder.display()))?;
+        for component in self.components().filter(|component| component.log().exists()) {
+            let to = folder.join(format!("{}.log", component.name()));
+            fs::copy(component.log(), &to).map_err(Error::context(to.display()))?;
         }
         Ok(())
     }
 
     /// Into `target/fleet-logs`, one folder for each process that had a failing fleet.
-    fn keep_logs_of_failure(&self) {
-        let folder = service::target().join("fleet-logs").join(std::process::id().to_string());
-        match self.keep_logs(&folder) {
+    fn copy_logs_of_failure(&self) {
+        let folder = service::target_dir().join("fleet-logs").join(std::process::id().to_string());
+        match self.copy_logs(&folder) {
             Ok(()) => eprintln!("The fleet's logs are in {}.", folder.display()),
             Err(error) => eprintln!("The fleet's logs cannot be kept: {error}"),
         }
@@ -346,7 +346,7 @@ impl Fleet {
 impl Drop for Fleet {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.keep_logs_of_failure();
+            self.copy_logs_of_failure();
         }
     }
 }
@@ -381,7 +381,7 @@ fn write_signing_key(file: &Path) -> Result<()> {
     let mut der = [0; 48];
     let (prefix, secret) = der.split_at_mut(16);
     prefix.copy_from_slice(&[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20]);
-    getrandom::fill(secret).map_err(Error::because("no random numbers"))?;
+    getrandom::fill(secret).map_err(Error::context("no random numbers"))?;
     let body = BASE64_STANDARD.encode(der);
     write_secret(file, &format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
 }
@@ -389,21 +389,21 @@ fn write_signing_key(file: &Path) -> Result<()> {
 /// A file that only its owner can read, from its first moment.
 fn write_secret(file: &Path, content: &str) -> Result<()> {
     let opened = fs::File::options().write(true).create_new(true).mode(0o600).open(file);
-    opened.and_then(|mut opened| opened.write_all(content.as_bytes())).map_err(Error::because(file.display()))
+    opened.and_then(|mut opened| opened.write_all(content.as_bytes())).map_err(Error::context(file.display()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Through;
+    use super::Proxies;
 
     #[test]
     fn services_are_told_of_the_relays() {
         let relay = Some(([127, 0, 0, 1], 99).into());
         let own = ("amqp://souk:secret@127.0.0.1:5672/%2f", "mongodb://127.0.0.1:27017/?replicaSet=souk");
         for (through, amqp, mongodb) in [
-            (Through::default(), own.0, own.1),
-            (Through { rabbitmq: relay, mongodb: None }, "amqp://souk:secret@127.0.0.1:99/%2f", own.1),
-            (Through { rabbitmq: None, mongodb: relay }, own.0, "mongodb://127.0.0.1:99/?directConnection=true"),
+            (Proxies::default(), own.0, own.1),
+            (Proxies { rabbitmq: relay, mongodb: None }, "amqp://souk:secret@127.0.0.1:99/%2f", own.1),
+            (Proxies { rabbitmq: None, mongodb: relay }, own.0, "mongodb://127.0.0.1:99/?directConnection=true"),
         ] {
             assert_eq!((&*through.amqp_url(own.0), &*through.mongodb_uri(own.1)), (amqp, mongodb));
         }

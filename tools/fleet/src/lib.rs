@@ -5,15 +5,16 @@
 //! ends (`watchdog`). It is plain blocking code, for tasks, tests and benchmarks.
 
 mod browser;
+mod component;
+mod detached;
 mod dns;
 mod error;
 mod fleet;
+mod folder;
 mod http;
-mod keep;
+mod install;
 mod mongodb;
 mod nginx;
-mod obtain;
-mod part;
 mod port;
 mod process;
 mod rabbitmq;
@@ -23,14 +24,14 @@ mod template;
 mod watchdog;
 
 pub use crate::browser::ChromeDriver;
+pub use crate::component::{Component, Termination};
+pub use crate::detached::DetachedServers;
 pub use crate::dns::Dns;
 pub use crate::error::{Error, Result};
-pub use crate::fleet::{Fleet, Options, Through};
-pub use crate::keep::Kept;
+pub use crate::fleet::{Fleet, Options, Proxies};
+pub use crate::install::find_or_install;
 pub use crate::mongodb::MongoDb;
 pub use crate::nginx::{Nginx, Settings, SignInRate};
-pub use crate::obtain::or_debian;
-pub use crate::part::{Part, Stopped};
 pub use crate::rabbitmq::RabbitMq;
-pub use crate::service::{Profile, Service, programs, target, workspace};
+pub use crate::service::{Profile, Service, programs, target_dir, workspace_dir};
 pub use crate::stop::StopSignal;

@@ -11,9 +11,9 @@ use std::process::{Command, Stdio};
 use bson::{Document, doc};
 
 use self::binary::Source;
+use crate::component::{Component, Detached};
 use crate::error::{Error, Result};
-use crate::keep::Folder;
-use crate::part::{Left, Part};
+use crate::folder::TempFolder;
 use crate::port;
 use crate::process::Program;
 
@@ -25,13 +25,13 @@ const IMAGE: &str = "mongo:8";
 /// A MongoDB server.
 pub struct MongoDb {
     url: String,
-    part: Part,
-    folder: Folder,
+    component: Component,
+    folder: TempFolder,
 }
 
 impl MongoDb {
     /// Makes sure that one can be started.
-    pub fn obtain() -> Result<()> {
+    pub fn ensure_installed() -> Result<()> {
         binary::source().map(drop)
     }
 
@@ -46,20 +46,20 @@ impl MongoDb {
     /// Starts one and waits until it is the primary of its set.
     pub fn start() -> Result<Self> {
         let mongodb = Self::prepare("mongodb")?;
-        mongodb.part.start()?;
+        mongodb.component.start()?;
         Ok(mongodb)
     }
 
     /// One that does not run yet.
     pub(crate) fn prepare(name: &str) -> Result<Self> {
         let source = binary::source()?;
-        let folder = Folder::new("souk-mongodb-")?;
+        let folder = TempFolder::new("souk-mongodb-")?;
         let port = port::free()?;
         let server = match source {
             Source::Program(mongod) => program(name, mongod, port, &folder)?,
             Source::Docker => container(name, port, &folder)?,
         };
-        Ok(Self { url: format!("mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"), part: server, folder })
+        Ok(Self { url: format!("mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"), component: server, folder })
     }
 
     /// What `MONGODB_URI` should be.
@@ -70,20 +70,20 @@ impl MongoDb {
 
     /// To be stopped, killed, paused and started again on its data.
     #[must_use]
-    pub fn part(&self) -> &Part {
-        &self.part
+    pub fn component(&self) -> &Component {
+        &self.component
     }
 
     /// Lets it live on after us.
-    pub(crate) fn leave_alone(self) -> Result<(Vec<Left>, PathBuf)> {
-        let left = vec![self.part.leave_alone()?];
-        Ok((left, self.folder.leave_alone()))
+    pub(crate) fn detach(self) -> Result<(Vec<Detached>, PathBuf)> {
+        let detached = vec![self.component.detach()?];
+        Ok((detached, self.folder.detach()))
     }
 }
 
-fn program(name: &str, mongod: PathBuf, port: u16, folder: &Folder) -> Result<Part> {
+fn program(name: &str, mongod: PathBuf, port: u16, folder: &TempFolder) -> Result<Component> {
     let data = folder.path().join("data");
-    fs::create_dir(&data).map_err(Error::because(data.display()))?;
+    fs::create_dir(&data).map_err(Error::context(data.display()))?;
     let program = Program::new(mongod, folder.path().join(format!("{name}.log")))
         .arguments(["--replSet", REPLICA_SET, "--bind_ip", "127.0.0.1", "--port", &port.to_string(), "--nounixsocket"])
         // By default the cache would be half of the memory, for each server.
@@ -92,25 +92,25 @@ fn program(name: &str, mongod: PathBuf, port: u16, folder: &Folder) -> Result<Pa
         .arguments(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         .argument("--dbpath")
         .argument(data);
-    Ok(Part::program(name, port::local(port), program, is_primary))
+    Ok(Component::program(name, port::local(port), program, is_primary))
 }
 
 /// The server inside listens on the same port as outside, for it must find itself under the name that its clients use.
 ///
 /// Written where Docker could not be tried.
-fn container(name: &str, port: u16, folder: &Folder) -> Result<Part> {
+fn container(name: &str, port: u16, folder: &TempFolder) -> Result<Component> {
     let mut command = Command::new("docker");
     command.args(["create", "--publish", &format!("127.0.0.1:{port}:{port}"), IMAGE]);
     command.args(["mongod", "--replSet", REPLICA_SET, "--bind_ip_all", "--port", &port.to_string()]);
     command.args(["--wiredTigerCacheSizeGB", "0.5"]).stdin(Stdio::null());
-    let output = command.output().map_err(Error::because("docker create"))?;
+    let output = command.output().map_err(Error::context("docker create"))?;
     if !output.status.success() {
         return Err(Error::failed(format!("docker create: {}", String::from_utf8_lossy(&output.stderr).trim())));
     }
     let id = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let log = folder.path().join(format!("{name}.log"));
-    fs::write(&log, format!("docker logs {id}\n")).map_err(Error::because(log.display()))?;
-    Part::container(name, port::local(port), id, log, is_primary)
+    fs::write(&log, format!("docker logs {id}\n")).map_err(Error::context(log.display()))?;
+    Component::container(name, port::local(port), id, log, is_primary)
 }
 
 /// Whether the server takes writes. One that has never been in a set is told to make one of itself.

@@ -4,12 +4,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::component::Component;
 use crate::error::{Error, Result};
-use crate::keep::Folder;
-use crate::part::Part;
+use crate::folder::TempFolder;
 use crate::process::Program;
-use crate::service::workspace;
-use crate::{http, obtain, port, template};
+use crate::service::workspace_dir;
+use crate::{http, install, port, template};
 
 /// Files that nginx includes as they are.
 const INCLUDED: [&str; 4] = ["headers.conf", "proxy.conf", "problems.conf", "error-pages.conf"];
@@ -56,26 +56,26 @@ impl SignInRate {
 
 /// An nginx in front of services.
 pub struct Nginx {
-    part: Part,
-    _folder: Folder,
+    component: Component,
+    _folder: TempFolder,
 }
 
 impl Nginx {
     /// Makes sure that one can be started.
-    pub fn obtain() -> Result<()> {
+    pub fn ensure_installed() -> Result<()> {
         program().map(drop)
     }
 
     /// Starts one and waits until it answers.
     pub fn start(settings: &Settings) -> Result<Self> {
         let nginx = Self::prepare(settings)?;
-        nginx.part.start()?;
+        nginx.component.start()?;
         Ok(nginx)
     }
 
     pub(crate) fn prepare(settings: &Settings) -> Result<Self> {
         let nginx = program()?;
-        let folder = Folder::new("souk-nginx-")?;
+        let folder = TempFolder::new("souk-nginx-")?;
         let address = port::local(if settings.port == 0 { port::free()? } else { settings.port });
         configure(folder.path(), address, settings)?;
         // Until it has read its configuration it would complain into a file of the system's.
@@ -84,29 +84,30 @@ impl Nginx {
             .argument(folder.path())
             .argument("-c")
             .argument(folder.path().join("nginx.conf"));
-        let part =
-            Part::program("nginx", address, program, |address| http::status(address, "/nginx-health") == Some(200));
-        Ok(Self { part, _folder: folder })
+        let component = Component::program("nginx", address, program, |address| {
+            http::status(address, "/nginx-health") == Some(200)
+        });
+        Ok(Self { component, _folder: folder })
     }
 
     /// To be stopped, killed, paused and started again.
     #[must_use]
-    pub fn part(&self) -> &Part {
-        &self.part
+    pub fn component(&self) -> &Component {
+        &self.component
     }
 }
 
 fn program() -> Result<PathBuf> {
-    obtain::or_debian("nginx", &["nginx-light"], || obtain::find("nginx"))
+    install::find_or_install("nginx", &["nginx-light"], || install::find_program("nginx"))
 }
 
 fn configure(folder: &Path, address: SocketAddr, settings: &Settings) -> Result<()> {
-    let templates = workspace().join("nginx");
+    let templates = workspace_dir().join("nginx");
     let included = folder.join("souk");
-    fs::create_dir(&included).map_err(Error::because(included.display()))?;
+    fs::create_dir(&included).map_err(Error::context(included.display()))?;
     for name in INCLUDED {
         let from = templates.join(name);
-        fs::copy(&from, included.join(name)).map_err(Error::because(from.display()))?;
+        fs::copy(&from, included.join(name)).map_err(Error::context(from.display()))?;
     }
     let trusted = settings.trusted_proxies.iter().map(|proxy| format!("set_real_ip_from {proxy}; ")).collect();
     let values = [
@@ -122,10 +123,10 @@ fn configure(folder: &Path, address: SocketAddr, settings: &Settings) -> Result<
     ];
     for name in TEMPLATES {
         let from = templates.join(format!("{name}.template"));
-        let template = fs::read_to_string(&from).map_err(Error::because(from.display()))?;
-        let filled = template::fill(&template, &values).map_err(Error::because(from.display()))?;
+        let template = fs::read_to_string(&from).map_err(Error::context(from.display()))?;
+        let filled = template::fill(&template, &values).map_err(Error::context(from.display()))?;
         let to = folder.join(name);
-        fs::write(&to, filled).map_err(Error::because(to.display()))?;
+        fs::write(&to, filled).map_err(Error::context(to.display()))?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 pub(crate) fn free() -> Result<u16> {
     let below = ephemeral().max(LOWEST + 1000);
     for _ in 0..1000 {
-        let random = getrandom::u32().map_err(Error::because("no random numbers"))?;
+        let random = getrandom::u32().map_err(Error::context("no random numbers"))?;
         let port = u16::try_from(u32::from(LOWEST) + random % u32::from(below - LOWEST)).unwrap_or(LOWEST);
         let fresh = GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
         if fresh && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {

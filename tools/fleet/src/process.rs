@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::watchdog::{self, Guarded};
 
 /// How often something is looked at that cannot be waited for, such as a child with a bound on the time.
-pub(crate) const GLANCE: Duration = Duration::from_millis(5);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Killed processes end at once; where nobody collects orphans, they stay on as dead entries that still count.
 const GROUP: Duration = Duration::from_secs(1);
@@ -72,7 +72,7 @@ pub(crate) struct Process {
     guarded: Guarded,
     exited: Option<ExitStatus>,
     /// Somebody else looks after it now.
-    left_alone: bool,
+    detached: bool,
 }
 
 impl Process {
@@ -85,9 +85,9 @@ impl Process {
         let child = program
             .command(besides)?
             .spawn()
-            .map_err(Error::because(format!("cannot start {}", program.path.display())))?;
+            .map_err(Error::context(format!("cannot start {}", program.path.display())))?;
         let guarded = Guarded::Group(child.id());
-        let process = Self { child, guarded, exited: None, left_alone: false };
+        let process = Self { child, guarded, exited: None, detached: false };
         watchdog::guard(&process.guarded)?;
         Ok(process)
     }
@@ -99,7 +99,7 @@ impl Process {
     /// How it ended, if it has.
     pub(crate) fn exited(&mut self) -> Result<Option<ExitStatus>> {
         if self.exited.is_none() {
-            self.exited = self.child.try_wait().map_err(Error::because("cannot look after a child"))?;
+            self.exited = self.child.try_wait().map_err(Error::context("cannot look after a child"))?;
             if self.exited.is_some() {
                 self.end_group();
             }
@@ -117,7 +117,7 @@ impl Process {
             if let Some(status) = self.exited()? {
                 return Ok(status);
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
         self.kill()
     }
@@ -129,7 +129,7 @@ impl Process {
         }
         // The group may be empty by now; the wait below tells.
         let _ = kill_process_group(self.pid(), Signal::KILL);
-        let status = self.child.wait().map_err(Error::because("cannot wait for a child"))?;
+        let status = self.child.wait().map_err(Error::context("cannot wait for a child"))?;
         self.exited = Some(status);
         self.end_group();
         Ok(status)
@@ -140,7 +140,7 @@ impl Process {
     fn end_group(&self) {
         let begun = Instant::now();
         while begun.elapsed() < GROUP && kill_process_group(self.pid(), Signal::KILL).is_ok() {
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
         watchdog::release(&self.guarded);
     }
@@ -159,9 +159,9 @@ impl Process {
     }
 
     /// Lets it live on after us.
-    pub(crate) fn leave_alone(&mut self) {
+    pub(crate) fn detach(&mut self) {
         watchdog::release(&self.guarded);
-        self.left_alone = true;
+        self.detached = true;
     }
 
     fn pid(&self) -> Pid {
@@ -171,21 +171,21 @@ impl Process {
     fn signal(&mut self, signal: Signal) -> Result<()> {
         match self.exited()? {
             Some(_) => Ok(()),
-            None => kill_process(self.pid(), signal).map_err(Error::because("cannot signal a child")),
+            None => kill_process(self.pid(), signal).map_err(Error::context("cannot signal a child")),
         }
     }
 
     fn signal_group(&mut self, signal: Signal) -> Result<()> {
         match self.exited()? {
             Some(status) => Err(Error::failed(format!("it has ended already: {status}"))),
-            None => kill_process_group(self.pid(), signal).map_err(Error::because("cannot signal a child")),
+            None => kill_process_group(self.pid(), signal).map_err(Error::context("cannot signal a child")),
         }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.left_alone {
+        if !self.detached {
             // There is nobody to tell, and the watchdog has its pid.
             let _ = self.kill();
         }

@@ -6,10 +6,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::component::{Component, Detached};
 use crate::error::{Error, Result};
-use crate::keep::Folder;
-use crate::obtain;
-use crate::part::{Left, Part};
+use crate::folder::TempFolder;
+use crate::install;
 use crate::port;
 use crate::process::{Process, Program};
 
@@ -23,28 +23,28 @@ const ANSWER: Duration = Duration::from_secs(1);
 pub struct RabbitMq {
     url: String,
     // Dropped in this order: the broker, the port mapper that it is known to, their files.
-    part: Part,
+    component: Component,
     epmd: Process,
-    folder: Folder,
+    folder: TempFolder,
 }
 
 impl RabbitMq {
     /// Makes sure that one can be started.
-    pub fn obtain() -> Result<()> {
+    pub fn ensure_installed() -> Result<()> {
         programs().map(drop)
     }
 
     /// Starts one and waits until it takes connections.
     pub fn start() -> Result<Self> {
         let rabbitmq = Self::prepare()?;
-        rabbitmq.part.start()?;
+        rabbitmq.component.start()?;
         Ok(rabbitmq)
     }
 
     /// One that does not run yet.
     pub(crate) fn prepare() -> Result<Self> {
         let (server, epmd) = programs()?;
-        let folder = Folder::new("souk-rabbitmq-")?;
+        let folder = TempFolder::new("souk-rabbitmq-")?;
         let address = port::local(port::free()?);
         let (port, epmd_port, dist_port) = (address.port(), port::free()?, port::free()?);
         let (user, password) = ("souk", random_hex()?);
@@ -90,8 +90,8 @@ impl RabbitMq {
 
         let epmd = Process::start(&mapper)?;
         let node = Program { unset: &["NOTIFY_SOCKET"], ..node };
-        let broker = Part::program("rabbitmq", address, node, greets);
-        Ok(Self { url: format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f"), part: broker, epmd, folder })
+        let broker = Component::program("rabbitmq", address, node, greets);
+        Ok(Self { url: format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f"), component: broker, epmd, folder })
     }
 
     /// What `AMQP_URL` should be.
@@ -102,24 +102,24 @@ impl RabbitMq {
 
     /// To be stopped, killed, paused and started again; what is durable stays.
     #[must_use]
-    pub fn part(&self) -> &Part {
-        &self.part
+    pub fn component(&self) -> &Component {
+        &self.component
     }
 
     /// Lets it live on after us.
-    pub(crate) fn leave_alone(mut self) -> Result<(Vec<Left>, PathBuf)> {
-        self.epmd.leave_alone();
-        let left = vec![self.part.leave_alone()?, Left::Process(self.epmd.id())];
-        Ok((left, self.folder.leave_alone()))
+    pub(crate) fn detach(mut self) -> Result<(Vec<Detached>, PathBuf)> {
+        self.epmd.detach();
+        let detached = vec![self.component.detach()?, Detached::Process(self.epmd.id())];
+        Ok((detached, self.folder.detach()))
     }
 }
 
 fn programs() -> Result<(PathBuf, PathBuf)> {
-    let server = obtain::or_debian("RabbitMQ", &["rabbitmq-server"], || {
+    let server = install::find_or_install("RabbitMQ", &["rabbitmq-server"], || {
         let known = SCRIPTS.iter().map(PathBuf::from).find(|script| script.is_file());
-        known.or_else(|| obtain::find("rabbitmq-server"))
+        known.or_else(|| install::find_program("rabbitmq-server"))
     })?;
-    let epmd = obtain::or_debian("Erlang's epmd", &["erlang-base"], || obtain::find("epmd"))?;
+    let epmd = install::find_or_install("Erlang's epmd", &["erlang-base"], || install::find_program("epmd"))?;
     Ok((server, epmd))
 }
 
@@ -138,10 +138,10 @@ fn greets(address: SocketAddr) -> bool {
 
 fn random_hex() -> Result<String> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(Error::because("no random numbers"))?;
+    getrandom::fill(&mut bytes).map_err(Error::context("no random numbers"))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn write(file: &std::path::Path, content: &str) -> Result<()> {
-    fs::write(file, content).map_err(Error::because(file.display()))
+    fs::write(file, content).map_err(Error::context(file.display()))
 }

@@ -4,8 +4,8 @@ use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::component::Component;
 use crate::error::{Error, Result};
-use crate::part::Part;
 use crate::process::Program;
 use crate::{http, port};
 
@@ -92,20 +92,20 @@ pub fn programs() -> [&'static str; 4] {
 
 /// The root of the source tree that this was built from.
 #[must_use]
-pub fn workspace() -> &'static Path {
+pub fn workspace_dir() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.ancestors().nth(2).unwrap_or(own)
 }
 
 /// Where cargo puts what it builds.
 #[must_use]
-pub fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |set| workspace().join(set))
+pub fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_dir().join("target"), |set| workspace_dir().join(set))
 }
 
 /// A program of ours, which must have been built.
 pub(crate) fn built(name: &str, profile: Profile) -> Result<PathBuf> {
-    let program = target().join(profile.folder()).join(name);
+    let program = target_dir().join(profile.folder()).join(name);
     if program.is_file() {
         return Ok(program);
     }
@@ -131,7 +131,7 @@ pub(crate) struct Instance<'i> {
 }
 
 impl Instance<'_> {
-    pub(crate) fn part(&self) -> Result<Part> {
+    pub(crate) fn component(&self) -> Result<Component> {
         let name = format!("{}-{}", self.service, self.number);
         let port = port::free()?;
         let program = built(self.service.name(), self.profile)?;
@@ -157,7 +157,7 @@ impl Instance<'_> {
         }
         program.unset = &UNSET;
         // It listens before it has found anything else, and says whether it is ready at another path.
-        Ok(Part::program(name, port::local(port), program, |address| {
+        Ok(Component::program(name, port::local(port), program, |address| {
             http::status(address, "/health/live") == Some(200)
         }))
     }

@@ -14,21 +14,21 @@ pub struct StopSignal(Signals);
 impl StopSignal {
     /// From now on.
     pub fn listen() -> Result<Self> {
-        Signals::new([SIGHUP, SIGINT, SIGTERM]).map(Self).map_err(Error::because("cannot listen to signals"))
+        Signals::new([SIGHUP, SIGINT, SIGTERM]).map(Self).map_err(Error::context("cannot listen to signals"))
     }
 
     /// Whether one has come; waits for it up to `patience`.
-    pub fn within(&mut self, patience: Duration) -> bool {
+    pub fn wait(&mut self, patience: Duration) -> bool {
         // `signal-hook` has no wait with a bound.
-        for _ in 0..=patience.as_millis() / GLANCE.as_millis() {
+        for _ in 0..=patience.as_millis() / POLL_INTERVAL.as_millis() {
             if self.0.pending().next().is_some() {
                 return true;
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
         false
     }
 }
 
 /// Short enough for Ctrl-C to feel immediate.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);

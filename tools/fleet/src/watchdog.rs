@@ -76,7 +76,7 @@ pub(crate) fn guard(what: &Guarded) -> Result<()> {
         Some(pipe) => pipe,
         none => none.insert(start()?),
     };
-    pipe.write_all(what.line('+').as_bytes()).map_err(Error::because("cannot tell the watchdog"))
+    pipe.write_all(what.line('+').as_bytes()).map_err(Error::context("cannot tell the watchdog"))
 }
 
 /// It is gone, or others look after it.
@@ -96,6 +96,6 @@ fn start() -> Result<ChildStdin> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn();
-    let pipe = shell.map_err(Error::because("cannot start sh"))?.stdin;
+    let pipe = shell.map_err(Error::context("cannot start sh"))?.stdin;
     pipe.ok_or_else(|| Error::failed("sh has no standard input"))
 }

@@ -33,7 +33,7 @@ fn settings(customer: &[&Backend], products: &[&Backend], shopping: &[&Backend])
 
 fn start(settings: Settings) -> (Nginx, SocketAddr) {
     let nginx = Nginx::start(&settings).unwrap();
-    let address = nginx.part().address();
+    let address = nginx.component().address();
     (nginx, address)
 }
 
@@ -245,8 +245,8 @@ fn request_ids_go_everywhere_once() {
     problem(&missing, 404, "not-found");
     assert_eq!(missing.header("x-request-id"), Some("seen"));
     drop(get(address, "/products/1?q=secret"));
-    nginx.part().stop().unwrap();
-    let log = fs::read_to_string(nginx.part().log()).unwrap();
+    nginx.component().stop().unwrap();
+    let log = fs::read_to_string(nginx.component().log()).unwrap();
     assert!(!log.contains("ana") && !log.contains("secret") && !log.contains("127.0.0.1\""), "{log}");
     let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let line = lines.iter().find(|line| line["request_id"] == "seen").expect("a line with the id");
@@ -391,15 +391,15 @@ fn a_service_that_does_not_answer_is_a_problem_in_time() {
 #[ignore = "needs nginx"]
 fn nginx_keeps_its_port() {
     let (nginx, address) = shop();
-    let part = nginx.part();
-    assert!(part.stop().unwrap().status.success());
-    part.start().unwrap();
+    let component = nginx.component();
+    assert!(component.stop().unwrap().status.success());
+    component.start().unwrap();
     assert_eq!(get(address, "/products").status(), 200);
-    part.pause().unwrap();
-    part.resume().unwrap();
+    component.pause().unwrap();
+    component.resume().unwrap();
     assert_eq!(get(address, "/products").status(), 200);
-    part.kill().unwrap();
+    component.kill().unwrap();
     assert!(std::net::TcpStream::connect(address).is_err(), "workers do not outlive their master");
-    part.start().unwrap();
+    component.start().unwrap();
     assert_eq!(get(address, "/products").status(), 200);
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fleet::{MongoDb, Part, RabbitMq};
+use fleet::{Component, MongoDb, RabbitMq};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
@@ -27,33 +27,33 @@ fn eventually(what: &str, mut look: impl FnMut() -> bool) {
 }
 
 /// Ends it in each way and starts it again; `still_good` looks at it after each start.
-async fn comes_back(part: &Part, still_good: impl AsyncFn()) {
-    let address = part.address();
+async fn comes_back(component: &Component, still_good: impl AsyncFn()) {
+    let address = component.address();
     still_good().await;
 
-    let stopped = part.stop().unwrap();
+    let stopped = component.stop().unwrap();
     assert!(stopped.status.success(), "{stopped:?}");
     assert!(TcpStream::connect(address).is_err(), "it still listens");
-    assert!(part.pid().is_none());
-    part.start().unwrap();
+    assert!(component.pid().is_none());
+    component.start().unwrap();
     still_good().await;
 
-    let killed = part.kill().unwrap();
+    let killed = component.kill().unwrap();
     assert!(!killed.status.success(), "{killed:?}");
     assert!(TcpStream::connect(address).is_err(), "it still listens");
-    part.start().unwrap();
-    assert_eq!(part.address(), address);
+    component.start().unwrap();
+    assert_eq!(component.address(), address);
     still_good().await;
 
-    part.pause().unwrap();
-    assert!(part.exited().is_none());
+    component.pause().unwrap();
+    assert!(component.exited().is_none());
     // The kernel takes the connection, nobody answers.
     assert!(TcpStream::connect(address).is_ok());
-    part.resume().unwrap();
+    component.resume().unwrap();
     still_good().await;
 
-    part.pause().unwrap();
-    assert!(part.stop().unwrap().status.success(), "a paused part stops in good order too");
+    component.pause().unwrap();
+    assert!(component.stop().unwrap().status.success(), "a paused component stops in good order too");
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn rabbitmq_keeps_port_and_data() {
     let published = channel.basic_publish("".into(), "kept".into(), BasicPublishOptions::default(), b"1", persistent);
     assert!(published.await.unwrap().await.unwrap().is_ack());
 
-    comes_back(rabbitmq.part(), async || {
+    comes_back(rabbitmq.component(), async || {
         let (_connection, channel) = connect().await;
         let message = channel.basic_get("kept".into(), BasicGetOptions::default()).await.unwrap().unwrap();
         assert_eq!(message.delivery.data, b"1");
@@ -94,7 +94,7 @@ async fn mongodb_keeps_port_and_data() {
     };
     collection().await.insert_one(doc! { "_id": 1, "starts": 0 }).await.unwrap();
 
-    comes_back(mongodb.part(), async || {
+    comes_back(mongodb.component(), async || {
         let kept = collection().await;
         // A transaction shows that the set is one.
         let mut session = kept.client().start_session().await.unwrap();

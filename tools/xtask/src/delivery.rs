@@ -54,14 +54,14 @@ pub(crate) fn check() -> Result<(), String> {
     }
     let is_there = || succeeds("docker-compose", "--version").then_some(());
     let by_compose = "compose: docker-compose config";
-    match fleet::or_debian("docker-compose", &["docker-compose"], is_there) {
+    match fleet::find_or_install("docker-compose", &["docker-compose"], is_there) {
         Ok(()) => report.check(by_compose, Command::new("docker-compose").args(["config", "--quiet"])),
         Err(error) => report.skip(by_compose, &error.to_string()),
     }
     script(&mut report, "compose: its secrets", Command::new("deploy/checks/secrets.sh"));
     let headers =
         || ["pcre2.h", "zlib.h"].iter().all(|file| Path::new("/usr/include").join(file).exists()).then_some(());
-    if let Err(error) = fleet::or_debian("what nginx is built of", &["libpcre2-dev", "zlib1g-dev"], headers) {
+    if let Err(error) = fleet::find_or_install("what nginx is built of", &["libpcre2-dev", "zlib1g-dev"], headers) {
         // They may be elsewhere; if not, the script says so.
         eprintln!("{error}");
     }
@@ -100,7 +100,7 @@ fn script(report: &mut Report, name: &'static str, mut command: Command) {
 /// Files that git knows or would know, by their paths from the root.
 fn files(wanted: fn(&str) -> bool) -> Result<Vec<String>, String> {
     let mut list = Command::new("git");
-    list.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(fleet::workspace());
+    list.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(fleet::workspace_dir());
     let output = list.output().map_err(|error| format!("git ls-files: {error}"))?;
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(names.lines().filter(|file| wanted(file) && Path::new(file).exists()).map(str::to_owned).collect())

@@ -7,7 +7,7 @@ use fleet::{Fleet, Options, Profile, StopSignal};
 use serde_json::Value;
 
 /// How often it is looked whether a part has died.
-const GLANCE: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(options: &[&str]) -> Result<(), String> {
     let options = read(options)?;
@@ -17,23 +17,23 @@ pub(crate) fn run(options: &[&str]) -> Result<(), String> {
     fleet.wait_until_ready(crate::READY).map_err(|error| error.to_string())?;
     // Before this, Ctrl-C ends us at once, and what was started with us.
     let mut stop = StopSignal::listen().map_err(|error| error.to_string())?;
-    let file = fleet::target().join("fleet.json");
-    fs::write(&file, format!("{:#}\n", Value::from(fleet.list())))
+    let file = fleet::target_dir().join("fleet.json");
+    fs::write(&file, format!("{:#}\n", Value::from(fleet.describe())))
         .map_err(|error| format!("{}: {error}", file.display()))?;
 
-    for part in fleet.parts() {
-        let pid = part.pid().map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        println!("{:<20}{:>9}  {:<22}{}", part.name(), pid, part.address(), part.log().display());
+    for component in fleet.components() {
+        let pid = component.pid().map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        println!("{:<20}{:>9}  {:<22}{}", component.name(), pid, component.address(), component.log().display());
     }
     println!("\n{} after {:.1} s; Ctrl-C stops it.", fleet.url(), begun.elapsed().as_secs_f64());
 
     let mut dead: Vec<&str> = Vec::new();
-    while !stop.within(GLANCE) {
+    while !stop.wait(POLL_INTERVAL) {
         // It is not started again: a fleet has to do without a part, and people kill parts to see that it does.
-        for part in fleet.parts() {
-            if let Some(status) = part.exited().filter(|_| !dead.contains(&part.name())) {
-                dead.push(part.name());
-                eprintln!("\n{} has ended: {status}; its log ends so:\n{}", part.name(), part.end_of_log());
+        for component in fleet.components() {
+            if let Some(status) = component.exited().filter(|_| !dead.contains(&component.name())) {
+                dead.push(component.name());
+                eprintln!("\n{} has ended: {status}; its log ends so:\n{}", component.name(), component.log_tail());
             }
         }
     }

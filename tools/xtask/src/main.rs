@@ -25,8 +25,8 @@ const USAGE: &str = "usage: cargo xtask <task>
   bench   [stores] [shop] [bus] [mongo] [fleet]
           the benchmarks, or some of them, in release mode; prints ratios and whether they meet their targets
   chaos   [--short] [--seed 1] [FAULT ...]
-          a fleet under load whose parts are killed, stopped and cut off, or only by faults with these words in their names;
-          what clients saw of it, and whether the books balance. The short form is a part of `test`
+          a fleet under load whose components are killed, stopped and cut off, or only by faults with these words in their names;
+          what clients saw of it, and whether the books balance. The short form is a component of `test`
   fleet   [--instances 2] [--port 8000] [--release]
           a whole fleet: RabbitMQ, MongoDB, instances of each service, nginx in front; until Ctrl-C.
           target/fleet.json says what runs where
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         ["check"] => check(),
         ["check", "--delivery"] => delivery::check(),
         ["test"] => test(),
-        ["bench", ref parts @ ..] => bench(parts),
+        ["bench", ref components @ ..] => bench(components),
         ["chaos", ref options @ ..] => chaos(options),
         ["fleet", ref options @ ..] => fleet_task::run(options),
         ["servers"] => servers_task::start(),
@@ -73,11 +73,11 @@ fn test() -> Result<(), String> {
     report.run(Suite::units("unit tests"));
     report.run(Suite::files("services: their programs", &["memory", "program"]));
     conformance(&mut report);
-    let souk = fleet::target().join("debug").join("souk");
+    let souk = fleet::target_dir().join("debug").join("souk");
     let with_souk = |suite: Suite| suite.with("SOUK_BIN", &souk.to_string_lossy());
     report.run(with_souk(Suite::files("journeys: one process", &["shop", "process", "real_catalogue"])));
     let in_a_browser = "journeys: in a browser";
-    if needed(&mut report, in_a_browser, &[ChromeDriver::obtain]) {
+    if needed(&mut report, in_a_browser, &[ChromeDriver::ensure_installed]) {
         report.run(with_souk(Suite::files(in_a_browser, &["browser"])).with_those_that_need_servers());
     }
     fleets(&mut report);
@@ -102,7 +102,7 @@ fn conformance(report: &mut Report) {
                     .skip("conformance: a lost majority", "there is no mongod, only a container: put one on the PATH");
             }
             let by_name = "conformance: servers by DNS";
-            if needed(report, by_name, &[Dns::obtain]) {
+            if needed(report, by_name, &[Dns::ensure_installed]) {
                 report.run(with_servers(Suite::files(by_name, &["discovery"])).with_those_that_need_servers());
             }
         }
@@ -110,7 +110,7 @@ fn conformance(report: &mut Report) {
             // Those that need servers are ignored, which counts as skipped; why is a row of its own.
             report.run(store);
             report.run(suite);
-            needed(report, "conformance: servers", &[RabbitMq::obtain, MongoDb::obtain]);
+            needed(report, "conformance: servers", &[RabbitMq::ensure_installed, MongoDb::ensure_installed]);
         }
         Err(error) => {
             report.run(store);
@@ -126,19 +126,23 @@ const NEEDS_MONGOD: &str = "no_answer_rests_on_what_the_majority_does_not_have";
 /// What a fleet is made of, then journeys through one.
 fn fleets(report: &mut Report) {
     let suite = |name, test| Suite::files(name, &[test]).with_those_that_need_servers();
-    if needed(report, "fleet: nginx", &[Nginx::obtain]) {
+    if needed(report, "fleet: nginx", &[Nginx::ensure_installed]) {
         report.run(suite("fleet: nginx", "nginx"));
     }
-    if needed(report, "fleet: RabbitMQ, MongoDB", &[RabbitMq::obtain, MongoDb::obtain]) {
+    if needed(report, "fleet: RabbitMQ, MongoDB", &[RabbitMq::ensure_installed, MongoDb::ensure_installed]) {
         report.run(Suite::files("fleet: RabbitMQ, MongoDB", &["servers"]).at_once(3).with_those_that_need_servers());
     }
-    if needed(report, "journeys: a fleet", &[RabbitMq::obtain, MongoDb::obtain, Nginx::obtain]) {
-        report.run(suite("fleet: its parts", "parts"));
+    if needed(
+        report,
+        "journeys: a fleet",
+        &[RabbitMq::ensure_installed, MongoDb::ensure_installed, Nginx::ensure_installed],
+    ) {
+        report.run(suite("fleet: its components", "components"));
         journeys_in_a_fleet(report);
-        let souk = fleet::target().join("debug").join("souk");
+        let souk = fleet::target_dir().join("debug").join("souk");
         let suite = Suite::files("journeys: about fleets", &["fleets"]).with("SOUK_BIN", &souk.to_string_lossy());
         report.run(suite.with_those_that_need_servers());
-        let chaos = fleet::target().join("debug").join("chaos");
+        let chaos = fleet::target_dir().join("debug").join("chaos");
         report.check("chaos, short form", Command::new(chaos).arg("--short"));
     }
 }
@@ -156,7 +160,7 @@ fn journeys_in_a_fleet(report: &mut Report) {
     };
     let started = Fleet::start(&options).and_then(|fleet| {
         fleet.wait_until_ready(READY)?;
-        fleet.makes_admin(&email, password)?;
+        fleet.create_admin(&email, password)?;
         Ok(fleet)
     });
     match started {
@@ -166,7 +170,7 @@ fn journeys_in_a_fleet(report: &mut Report) {
                 .with("SOUK_ADMIN_EMAIL", &email)
                 .with("SOUK_ADMIN_PASSWORD", password);
             let passed = report.run(suite);
-            let outcome = if passed { fleet.stop() } else { fleet.keep_logs(&fleet::target().join("fleet-logs")) };
+            let outcome = if passed { fleet.stop() } else { fleet.copy_logs(&fleet::target_dir().join("fleet-logs")) };
             if let Err(error) = outcome {
                 report.fail(NAME, &error.to_string());
             }
@@ -203,7 +207,7 @@ fn build(programs: &[&str], release: bool) -> Result<(), String> {
 /// What is shipped cannot be made to die: it does not even know the variable's name (`common/types/src/failpoint.rs`).
 fn without_failpoints() -> Result<(), String> {
     for program in fleet::programs() {
-        let file = fleet::target().join("release").join(program);
+        let file = fleet::target_dir().join("release").join(program);
         let content = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         if String::from_utf8_lossy(&content).contains("SOUK_FAILPOINT") {
             return Err(format!("{} is a release build with failpoints in it", file.display()));
@@ -216,14 +220,14 @@ fn chaos(options: &[&str]) -> Result<(), String> {
     let (release, folder) = if options.contains(&"--short") { (false, "debug") } else { (true, "release") };
     let programs: Vec<&str> = fleet::programs().into_iter().chain(["chaos"]).collect();
     build(&programs, release)?;
-    run(Command::new(fleet::target().join(folder).join("chaos")).args(options))
+    run(Command::new(fleet::target_dir().join(folder).join("chaos")).args(options))
 }
 
-fn bench(parts: &[&str]) -> Result<(), String> {
+fn bench(components: &[&str]) -> Result<(), String> {
     let programs: Vec<&str> = fleet::programs().into_iter().chain(["bench"]).collect();
     build(&programs, true)?;
-    let mut bench = Command::new(fleet::target().join("release").join("bench"));
-    bench.args(parts);
+    let mut bench = Command::new(fleet::target_dir().join("release").join("bench"));
+    bench.args(components);
     // Without servers it says what it skips.
     let (rabbitmq, mongodb) = (RabbitMq::start(), MongoDb::start());
     for (variable, url) in

@@ -3,17 +3,17 @@
 use std::env;
 use std::path::PathBuf;
 
-use fleet::{Kept, MongoDb, RabbitMq};
+use fleet::{DetachedServers, MongoDb, RabbitMq};
 
 fn file() -> PathBuf {
-    fleet::target().join("servers.json")
+    fleet::target_dir().join("servers.json")
 }
 
 /// Prints lines for a shell. Servers that run already are named again.
 pub(crate) fn start() -> Result<(), String> {
     let text = |error: fleet::Error| error.to_string();
-    let kept = match Kept::read(&file()).map_err(text)? {
-        Some(kept) if kept.all_run() => kept,
+    let kept = match DetachedServers::read(&file()).map_err(text)? {
+        Some(kept) if kept.all_running() => kept,
         rest => {
             let given = ["AMQP_URL", "MONGODB_URI"].into_iter().find(|name| env::var_os(name).is_some());
             if let Some(name) = given {
@@ -23,7 +23,7 @@ pub(crate) fn start() -> Result<(), String> {
                 rest.stop().map_err(text)?;
             }
             let (rabbitmq, mongodb) = (RabbitMq::start().map_err(text)?, MongoDb::start().map_err(text)?);
-            let kept = Kept::servers(rabbitmq, mongodb).map_err(text)?;
+            let kept = DetachedServers::detach(rabbitmq, mongodb).map_err(text)?;
             kept.write(&file()).map_err(text)?;
             kept
         }
@@ -35,7 +35,7 @@ pub(crate) fn start() -> Result<(), String> {
 }
 
 pub(crate) fn stop() -> Result<(), String> {
-    let Some(kept) = Kept::read(&file()).map_err(|error| error.to_string())? else {
+    let Some(kept) = DetachedServers::read(&file()).map_err(|error| error.to_string())? else {
         return Err("no servers were started".to_owned());
     };
     kept.stop().map_err(|error| error.to_string())?;

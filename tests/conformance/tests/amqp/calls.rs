@@ -11,7 +11,7 @@ use tokio::sync::{Barrier, Notify};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::fault_proxy::{FaultProxy, Way};
+use crate::fault_proxy::{FaultMode, FaultProxy};
 use crate::line::options;
 use crate::raw::Raw;
 
@@ -34,11 +34,11 @@ impl Request for Square {
 async fn pair() -> (FaultProxy, Bus, Bus) {
     let options = options();
     let mut relayed = options.clone();
-    let relay = FaultProxy::before(&mut relayed).await;
+    let proxy = FaultProxy::before(&mut relayed).await;
     let (caller, service) = (Bus::amqp(relayed).unwrap(), Bus::amqp(options).unwrap());
     service.serve(|Square(number)| async move { Ok(number * number) });
     tokio::join!(caller.ready(), service.ready());
-    (relay, caller, service)
+    (proxy, caller, service)
 }
 
 async fn works_again(caller: &Bus) {
@@ -61,9 +61,9 @@ async fn fails_within(time: Duration, caller: &Bus) -> Error {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn a_connection_that_is_cut_is_made_again() {
-    let (relay, caller, service) = pair().await;
+    let (proxy, caller, service) = pair().await;
     for _ in 0..3 {
-        relay.interrupt();
+        proxy.disconnect_all();
         works_again(&caller).await;
     }
     tokio::join!(caller.close(), service.close());
@@ -72,8 +72,8 @@ async fn a_connection_that_is_cut_is_made_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn without_a_broker_calls_fail_at_once_and_work_after_its_return() {
-    let (relay, caller, service) = pair().await;
-    relay.set(Way::Cut);
+    let (proxy, caller, service) = pair().await;
+    proxy.set_mode(FaultMode::Disconnect);
     fails_within(NOTICED, &caller).await;
     while caller.is_connected() {
         tokio::task::yield_now().await;
@@ -81,7 +81,7 @@ async fn without_a_broker_calls_fail_at_once_and_work_after_its_return() {
     for _ in 0..10 {
         fails_within(AT_ONCE, &caller).await;
     }
-    relay.set(Way::Open);
+    proxy.set_mode(FaultMode::PassThrough);
     works_again(&caller).await;
     tokio::join!(caller.close(), service.close());
 }
@@ -89,14 +89,14 @@ async fn without_a_broker_calls_fail_at_once_and_work_after_its_return() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn a_broker_that_falls_silent_is_given_up_and_found_again() {
-    for way in [Way::Silent, Way::Deaf] {
-        let (relay, caller, service) = pair().await;
-        relay.set(way);
+    for mode in [FaultMode::Stall, FaultMode::StallResponses] {
+        let (proxy, caller, service) = pair().await;
+        proxy.set_mode(mode);
         for _ in 0..8 {
             fails_within(NOTICED, &caller).await;
         }
         fails_within(AT_ONCE, &caller).await;
-        relay.set(Way::Open);
+        proxy.set_mode(FaultMode::PassThrough);
         works_again(&caller).await;
         tokio::join!(caller.close(), service.close());
     }

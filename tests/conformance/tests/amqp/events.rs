@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::fault_proxy::{FaultProxy, Way};
+use crate::fault_proxy::{FaultMode, FaultProxy};
 use crate::line::{clear, options};
 use crate::raw::Raw;
 
@@ -96,7 +96,7 @@ async fn a_listener_that_was_never_up_misses_nothing() {
 async fn an_event_comes_again_when_its_listener_died_over_it() {
     let options = options();
     let mut relayed = options.clone();
-    let relay = FaultProxy::before(&mut relayed).await;
+    let proxy = FaultProxy::before(&mut relayed).await;
     let (press_bus, mortal) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(relayed).unwrap());
     let (take, mut taken) = watch::channel(false);
     mortal.subscribe("reader", move |_: Delivery<Printed>| {
@@ -106,7 +106,7 @@ async fn an_event_comes_again_when_its_listener_died_over_it() {
     mortal.ready().await;
     Press::open(&press_bus).printed(1).await;
     taken.wait_for(|taken| *taken).await.unwrap();
-    relay.set(Way::Cut);
+    proxy.set_mode(FaultMode::Disconnect);
     let heir = Bus::amqp(options.clone()).unwrap();
     let heard = read(&heir);
     assert_eq!(until(&heard, |numbers| !numbers.is_empty()).await, [1]);
@@ -180,21 +180,21 @@ async fn an_event_that_must_wait_is_never_parked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn what_is_announced_while_the_broker_is_away_leaves_soon_after_its_return() {
-    for way in [Way::Cut, Way::Silent] {
+    for mode in [FaultMode::Disconnect, FaultMode::Stall] {
         let options = options();
         let mut relayed = options.clone();
-        let relay = FaultProxy::before(&mut relayed).await;
+        let proxy = FaultProxy::before(&mut relayed).await;
         let (bus, reader) = (Bus::amqp(relayed).unwrap(), Bus::amqp(options.clone()).unwrap());
         let heard = read(&reader);
         let press = Press::open(&bus);
         press.printed(0).await;
-        relay.set(way);
+        proxy.set_mode(mode);
         for number in 1..=500 {
             press.print(number).await;
         }
         // As long as it takes the back-off to grow to its end.
         tokio::time::sleep(Duration::from_secs(6)).await;
-        relay.set(Way::Open);
+        proxy.set_mode(FaultMode::PassThrough);
         let all =
             timeout(Duration::from_secs(5), until(&heard, |numbers| (0..=500).all(|n| numbers.contains(&n)))).await;
         all.expect("all should leave soon");

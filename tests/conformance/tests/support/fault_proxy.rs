@@ -1,6 +1,6 @@
 //! A relay in front of the broker: through it a check makes the broker vanish, fall silent and come back.
 
-pub(crate) use ::fault_proxy::Way;
+pub(crate) use ::fault_proxy::FaultMode;
 use souk_bus::AmqpOptions;
 
 pub(crate) struct FaultProxy(::fault_proxy::FaultProxy);
@@ -10,19 +10,19 @@ impl FaultProxy {
     pub(crate) async fn before(options: &mut AmqpOptions) -> Self {
         let mut uri: lapin::uri::AMQPUri = options.url.parse().unwrap();
         let broker = format!("{}:{}", uri.authority.host, uri.authority.port);
-        let relay = ::fault_proxy::FaultProxy::to(broker).await.unwrap();
+        let proxy = ::fault_proxy::FaultProxy::in_front_of(broker).await.unwrap();
         "127.0.0.1".clone_into(&mut uri.authority.host);
-        uri.authority.port = relay.address().port();
+        uri.authority.port = proxy.address().port();
         options.url = uri.to_string();
-        Self(relay)
+        Self(proxy)
     }
 
-    pub(crate) fn set(&self, way: Way) {
-        self.0.set(way);
+    pub(crate) fn set_mode(&self, mode: FaultMode) {
+        self.0.set_mode(mode);
     }
 
     /// Ends the connections of now; the next ones pass.
-    pub(crate) fn interrupt(&self) {
-        self.0.interrupt();
+    pub(crate) fn disconnect_all(&self) {
+        self.0.disconnect_all();
     }
 }

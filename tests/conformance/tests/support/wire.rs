@@ -1,37 +1,37 @@
 //! A wire to a server that a test can cut, stall, or take answers from.
 
-use fault_proxy::{FaultProxy, Way};
+use fault_proxy::{FaultMode, FaultProxy};
 
 /// A relay in front of a server.
 pub(crate) struct Wire {
     /// The server's address, by this wire.
     pub(crate) uri: String,
-    relay: FaultProxy,
+    proxy: FaultProxy,
 }
 
 impl Wire {
     /// `uri` must name one host.
     pub(crate) async fn to(uri: &str) -> Self {
         let host = uri.trim_start_matches("mongodb://").split(['/', '?']).next().unwrap();
-        let relay = FaultProxy::to(host.rsplit('@').next().unwrap()).await.unwrap();
+        let proxy = FaultProxy::in_front_of(host.rsplit('@').next().unwrap()).await.unwrap();
         // Directly, because the server would tell its own address otherwise.
-        Self { uri: format!("mongodb://{}/?directConnection=true", relay.address()), relay }
+        Self { uri: format!("mongodb://{}/?directConnection=true", proxy.address()), proxy }
     }
 
     pub(crate) fn cut(&self) {
-        self.relay.set(Way::Cut);
+        self.proxy.set_mode(FaultMode::Disconnect);
     }
 
     pub(crate) fn stall(&self) {
-        self.relay.set(Way::Silent);
+        self.proxy.set_mode(FaultMode::Stall);
     }
 
     pub(crate) fn mend(&self) {
-        self.relay.set(Way::Open);
+        self.proxy.set_mode(FaultMode::PassThrough);
     }
 
     /// The next so many commands of this name arrive, and their connections break before the answers.
-    pub(crate) fn lose_answers_to(&self, command: &'static str, times: u32) {
-        self.relay.lose_answers_to(command, times);
+    pub(crate) fn drop_responses_to(&self, command: &'static str, times: u32) {
+        self.proxy.drop_responses_to(command, times);
     }
 }

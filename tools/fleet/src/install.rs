@@ -1,4 +1,4 @@
-//! Finding programs, and installing Debian's package of one that is not there.
+//! Finds programs, and installs missing ones from Debian's packages.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,24 +7,26 @@ use std::sync::Mutex;
 
 use crate::error::{Error, Result};
 
-/// Where Debian keeps servers, which is not on everybody's `PATH`.
-const SYSTEM: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
+/// Debian installs servers here, but a user's `PATH` may not list these folders.
+const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
-/// The program of this name.
-pub(crate) fn find(name: &str) -> Option<PathBuf> {
+/// Finds a program on the `PATH` or in the system folders.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain(SYSTEM.iter().map(PathBuf::from));
+    let folders = env::split_paths(&path).chain(SYSTEM_FOLDERS.iter().map(PathBuf::from));
     folders.map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// What `look` finds, if need be after installing Debian's `packages`, when we may (root, or `sudo` without a password). Errors: `Missing`,
-/// with the command that would help.
-pub fn or_debian<T>(what: &'static str, packages: &[&str], look: impl Fn() -> Option<T>) -> Result<T> {
-    if let Some(found) = look() {
+/// Returns the result of `find`, if necessary after installing Debian packages, which needs root or `sudo` without a
+/// password.
+///
+/// Errors: [`Error::Missing`] with the command to install them.
+pub fn find_or_install<T>(what: &'static str, packages: &[&str], find: impl Fn() -> Option<T>) -> Result<T> {
+    if let Some(found) = find() {
         return Ok(found);
     }
     let missing = |why: &str| Error::Missing { what, help: format!("{why}; apt-get install {}", packages.join(" ")) };
-    let may_install: &[&str] = if find("apt-get").is_none() {
+    let prefix: &[&str] = if find_program("apt-get").is_none() {
         return Err(missing("it is not on the PATH"));
     } else if rustix::process::geteuid().is_root() {
         &[]
@@ -33,23 +35,23 @@ pub fn or_debian<T>(what: &'static str, packages: &[&str], look: impl Fn() -> Op
     } else {
         return Err(missing("it is not on the PATH, and only root may install it"));
     };
-    install(may_install, packages).map_err(|why| missing(&why))?;
-    look().ok_or_else(|| missing("its package has no such program"))
+    install(prefix, packages).map_err(|why| missing(&why))?;
+    find().ok_or_else(|| missing("the package does not contain it"))
 }
 
 fn install(prefix: &[&str], packages: &[&str]) -> Result<(), String> {
-    // apt-get takes one at a time.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock();
+    // apt-get does not run concurrently.
+    static LOCK: Mutex<()> = Mutex::new(());
+    let _lock = LOCK.lock();
     eprintln!("installing Debian's {}", packages.join(", "));
     let install: Vec<&str> = ["install", "--no-install-recommends"].iter().chain(packages).copied().collect();
-    // A fresh system knows no packages yet, and an old one knows those that are no longer there.
+    // The package lists may be missing or outdated.
     apt_get(prefix, &install).or_else(|_| apt_get(prefix, &["update"]).and_then(|()| apt_get(prefix, &install)))
 }
 
 fn apt_get(prefix: &[&str], arguments: &[&str]) -> Result<(), String> {
-    // The package must not start a server of the system's own beside ours (`RUNLEVEL`).
     let mut words = prefix.to_vec();
+    // `RUNLEVEL=1` keeps packages from starting their servers.
     words.extend(["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get", "-qq", "-y"]);
     words.extend(["-o", "DPkg::Lock::Timeout=120"]);
     words.extend(arguments);
@@ -63,7 +65,7 @@ fn apt_get(prefix: &[&str], arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Whether a command ends well; nothing of it is shown.
+/// Whether a command exits with 0. Its output is discarded.
 pub(crate) fn succeeds(program: impl AsRef<Path>, arguments: &[&str]) -> bool {
     let mut command = Command::new(program.as_ref());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

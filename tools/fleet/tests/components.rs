@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The answer to a GET through nginx: status and body.
 fn get(fleet: &Fleet, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(fleet.part("nginx").unwrap().address()).unwrap();
+    let mut stream = TcpStream::connect(fleet.component("nginx").unwrap().address()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -55,21 +55,21 @@ fn parts_come_and_go() {
     }
     // They come in when the database is there, after the service.
     until("the sample goods", || get(&fleet, "/products?limit=1").1.contains("\"name\""));
-    fleet.makes_admin("admin@example.com", "correct horse battery").unwrap();
+    fleet.create_admin("admin@example.com", "correct horse battery").unwrap();
 
     // One instance is enough, and nobody notices how the other went.
-    for end in [fleet::Part::kill, fleet::Part::stop] {
-        let part = fleet.part("products-1").unwrap();
-        end(part).unwrap();
+    for end in [fleet::Component::kill, fleet::Component::stop] {
+        let component = fleet.component("products-1").unwrap();
+        end(component).unwrap();
         assert_eq!(instances(&fleet, "products"), BTreeSet::from(["products-2".to_owned()]));
-        part.start().unwrap();
+        component.start().unwrap();
         // nginx tries it again after 2 s.
         until("products-1 to be back", || instances(&fleet, "products") == both("products"));
     }
 
     // A service starts without its database and finds it later.
-    let (mongodb, products) = (fleet.part("mongodb").unwrap(), fleet.part("products-2").unwrap());
-    fleet.part("products-1").unwrap().stop().unwrap();
+    let (mongodb, products) = (fleet.component("mongodb").unwrap(), fleet.component("products-2").unwrap());
+    fleet.component("products-1").unwrap().stop().unwrap();
     products.stop().unwrap();
     mongodb.stop().unwrap();
     products.start().unwrap();
@@ -78,15 +78,15 @@ fn parts_come_and_go() {
     until("the goods to be back", || get(&fleet, "/products?limit=1").0 == 200);
 
     // And without the broker.
-    let (rabbitmq, shopping) = (fleet.part("rabbitmq").unwrap(), fleet.part("shopping-1").unwrap());
+    let (rabbitmq, shopping) = (fleet.component("rabbitmq").unwrap(), fleet.component("shopping-1").unwrap());
     rabbitmq.kill().unwrap();
     shopping.kill().unwrap();
     shopping.start().unwrap();
     rabbitmq.start().unwrap();
-    fleet.part("products-1").unwrap().start().unwrap();
+    fleet.component("products-1").unwrap().start().unwrap();
     fleet.wait_until_ready(PATIENCE).unwrap();
 
-    let stopped = fleet.part("customer-1").unwrap().stop().unwrap();
+    let stopped = fleet.component("customer-1").unwrap().stop().unwrap();
     assert!(stopped.status.success() && stopped.took < Duration::from_secs(10), "{stopped:?}");
     fleet.stop().unwrap();
 }

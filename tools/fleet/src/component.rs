@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::process::{self, GLANCE, Process, Program};
+use crate::process::{self, POLL_INTERVAL, Process, Program};
 use crate::watchdog::{self, Guarded};
 
 /// Far beyond what any part takes to answer after its start, on a machine that has other things to do.
@@ -19,7 +19,7 @@ const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(20);
 
 /// A part of the fleet. All methods may be called from any thread.
-pub struct Part {
+pub struct Component {
     name: String,
     address: SocketAddr,
     log: PathBuf,
@@ -40,19 +40,19 @@ enum Body {
 struct Container {
     id: String,
     guarded: Guarded,
-    left_alone: bool,
+    detached: bool,
 }
 
 /// How a part ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Stopped {
+pub struct Termination {
     /// Its exit status. A container's is not known and counts as 0.
     pub status: ExitStatus,
     /// From the signal to the end.
     pub took: Duration,
 }
 
-impl Part {
+impl Component {
     pub(crate) fn program(
         name: impl Into<String>,
         address: SocketAddr,
@@ -72,7 +72,7 @@ impl Part {
         log: PathBuf,
         ready: impl Fn(SocketAddr) -> bool + Send + Sync + 'static,
     ) -> Result<Self> {
-        let container = Container { guarded: Guarded::Container(id.clone()), id, left_alone: false };
+        let container = Container { guarded: Guarded::Container(id.clone()), id, detached: false };
         watchdog::guard(&container.guarded)?;
         let body = Mutex::new(Body::Container(container));
         Ok(Self { name: name.into(), address, log, ready: Box::new(ready), body })
@@ -98,7 +98,7 @@ impl Part {
 
     /// The last lines of its output.
     #[must_use]
-    pub fn end_of_log(&self) -> String {
+    pub fn log_tail(&self) -> String {
         process::tail(&self.log)
     }
 
@@ -127,13 +127,13 @@ impl Part {
     /// listens. Whether a service is ready is another question: it may wait for what is not there yet.
     pub fn start(&self) -> Result<()> {
         self.launch()?;
-        self.wait_until_usable()
+        self.wait_until_available()
     }
 
     /// As [`start`](Self::start), with more variables in its environment, for this once.
     pub fn start_with(&self, environment: &[(&str, &str)]) -> Result<()> {
         self.launch_with(environment)?;
-        self.wait_until_usable()
+        self.wait_until_available()
     }
 
     /// Starts it and waits for nothing.
@@ -160,27 +160,27 @@ impl Part {
     }
 
     /// The second half of [`start`](Self::start).
-    pub fn wait_until_usable(&self) -> Result<()> {
+    pub fn wait_until_available(&self) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < START {
             if let Some(status) = self.exited() {
-                return Err(Error::failed(format!("{} ended: {status}\n{}", self.name, self.end_of_log())));
+                return Err(Error::failed(format!("{} ended: {status}\n{}", self.name, self.log_tail())));
             }
             if (self.ready)(self.address) {
                 return Ok(());
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
-        Err(Error::failed(format!("{} cannot be used after {START:?}\n{}", self.name, self.end_of_log())))
+        Err(Error::failed(format!("{} cannot be used after {START:?}\n{}", self.name, self.log_tail())))
     }
 
     /// `SIGTERM`; `SIGKILL` when it takes too long, which shows in the status.
-    pub fn stop(&self) -> Result<Stopped> {
+    pub fn stop(&self) -> Result<Termination> {
         self.end(|process| process.stop(STOP), "stop")
     }
 
     /// `SIGKILL`.
-    pub fn kill(&self) -> Result<Stopped> {
+    pub fn kill(&self) -> Result<Termination> {
         self.end(Process::kill, "kill")
     }
 
@@ -211,22 +211,22 @@ impl Part {
     }
 
     /// Lets it live on after this process; what to end it by.
-    pub(crate) fn leave_alone(&self) -> Result<Left> {
+    pub(crate) fn detach(&self) -> Result<Detached> {
         match &mut *self.body() {
             Body::Program { process, .. } => {
                 let process = self.running(process)?;
-                process.leave_alone();
-                Ok(Left::Process(process.id()))
+                process.detach();
+                Ok(Detached::Process(process.id()))
             }
             Body::Container(container) => {
                 watchdog::release(&container.guarded);
-                container.left_alone = true;
-                Ok(Left::Container(container.id.clone()))
+                container.detached = true;
+                Ok(Detached::Container(container.id.clone()))
             }
         }
     }
 
-    fn end(&self, end: impl FnOnce(&mut Process) -> Result<ExitStatus>, verb: &str) -> Result<Stopped> {
+    fn end(&self, end: impl FnOnce(&mut Process) -> Result<ExitStatus>, verb: &str) -> Result<Termination> {
         let begun = Instant::now();
         let status = match &mut *self.body() {
             Body::Program { process, .. } => {
@@ -239,7 +239,7 @@ impl Part {
                 ExitStatus::default()
             }
         };
-        Ok(Stopped { status, took: begun.elapsed() })
+        Ok(Termination { status, took: begun.elapsed() })
     }
 
     fn running<'p>(&self, process: &'p mut Option<Process>) -> Result<&'p mut Process> {
@@ -252,7 +252,7 @@ impl Part {
 }
 
 /// What was left running.
-pub(crate) enum Left {
+pub(crate) enum Detached {
     Process(u32),
     Container(String),
 }
@@ -260,7 +260,7 @@ pub(crate) enum Left {
 impl Container {
     fn docker(&self, verb: &str) -> Result<()> {
         let output = Command::new("docker").args([verb, &self.id]).stdin(Stdio::null()).output();
-        let output = output.map_err(Error::because("docker"))?;
+        let output = output.map_err(Error::context("docker"))?;
         if output.status.success() {
             return Ok(());
         }
@@ -270,7 +270,7 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        if !self.left_alone {
+        if !self.detached {
             let removed = Command::new("docker").args(["rm", "--force", "--volumes", &self.id]).output();
             if removed.is_ok_and(|output| output.status.success()) {
                 watchdog::release(&self.guarded);

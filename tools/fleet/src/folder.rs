@@ -1,0 +1,31 @@
+//! A temporary folder that is removed with its owner.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+use crate::watchdog::{self, Guarded};
+
+/// A temporary folder. `Drop` removes it; the watchdog does when this process is killed.
+pub(crate) struct TempFolder(TempDir);
+
+impl TempFolder {
+    pub(crate) fn new(prefix: &str) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir();
+        let folder = folder.map_err(Error::context("cannot create a temporary folder"))?;
+        watchdog::guard(&Guarded::folder(folder.path()))?;
+        Ok(Self(folder))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Leaves the folder in place and returns its path.
+    pub(crate) fn detach(mut self) -> PathBuf {
+        watchdog::release(&Guarded::folder(self.path()));
+        self.0.disable_cleanup(true);
+        self.path().to_owned()
+    }
+}
