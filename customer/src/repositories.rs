@@ -50,7 +50,7 @@ impl Accounts {
 
     /// The account that has this address.
     pub(crate) async fn by_email(&self, email: &Email) -> Result<Option<Profile>> {
-        let found = self.0.find_each(&BY_EMAIL, vec![email.as_str().to_owned()]).await?;
+        let found = self.0.get_many_by(&BY_EMAIL, vec![email.as_str().to_owned()]).await?;
         Ok(found.into_iter().find_map(Account::into_profile))
     }
 
@@ -107,7 +107,7 @@ impl Erasures {
 
     /// A customer's receipt, until it is complete.
     pub(crate) async fn of(&self, customer: CustomerId) -> Result<Option<Receipt>> {
-        Ok(self.0.find_each(&RECEIPT_OF, vec![customer.to_string()]).await?.pop())
+        Ok(self.0.get_many_by(&RECEIPT_OF, vec![customer.to_string()]).await?.pop())
     }
 
     /// A page of those that are incomplete and due by now, the longest overdue first.

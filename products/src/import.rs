@@ -1,6 +1,6 @@
 //! A whole catalogue from a file: CSV or one JSON object a line. [`Mapping`] says how columns become fields, `rows` reads the
 //! file, and every row is held to the same rules as a product that an admin types. The file is imported in one commit as far as the store
-//! has room for that ([`souk_store::Collection::change_all`]).
+//! has room for that ([`souk_store::Collection::bulk_update`]).
 
 mod limits;
 mod mapping;
@@ -202,7 +202,7 @@ impl Importer {
             };
             (id, rule)
         };
-        self.products.0.change_all(rows.iter().enumerate().map(rule).collect()).await?;
+        self.products.0.bulk_update(rows.iter().enumerate().map(rule).collect()).await?;
         drop(effects);
         // A rule may have run more than once; the last time counts.
         let effects: HashMap<usize, Effect> = counted.iter().collect();

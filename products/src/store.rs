@@ -69,12 +69,12 @@ impl Products {
 
     /// The categories in which something is sold, and how many products each has.
     pub(crate) async fn categories(&self) -> Result<Vec<(String, i64)>> {
-        self.0.tally("listing.details.category").await
+        self.0.count_by("listing.details.category").await
     }
 
     /// The products that were imported under these keys.
     pub(crate) async fn by_keys<'k>(&self, keys: impl Iterator<Item = &'k ImportKey>) -> Result<Vec<Product>> {
-        self.0.find_each(&BY_KEY, keys.map(ToString::to_string).collect()).await
+        self.0.get_many_by(&BY_KEY, keys.map(ToString::to_string).collect()).await
     }
 }
 

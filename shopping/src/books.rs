@@ -89,5 +89,5 @@ pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<Happene
 pub async fn announce_again(database: &Database, confirmed: &[(OrderId, CustomerId)]) -> Result<()> {
     let announce = |&(id, customer): &(OrderId, CustomerId)| OrderConfirmed { id, customer: Some(customer) };
     let events: Vec<OrderConfirmed> = confirmed.iter().map(announce).collect();
-    database.run(|tx| std::future::ready(events.iter().try_for_each(|event| tx.emit(event).map(drop)))).await
+    database.run(|tx| std::future::ready(events.iter().try_for_each(|event| tx.publish(event).map(drop)))).await
 }

@@ -264,7 +264,7 @@ async fn change<R: Send + 'static>(
                 }
                 Ok(outcome)
             };
-            app.carts.0.change(customer, change).await
+            app.carts.0.upsert(customer, change).await
         }
         Owner::Guest(guest) => guest::change(app, guest, rule).await,
     }

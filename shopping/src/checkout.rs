@@ -92,7 +92,7 @@ pub async fn cancel_for_shop(app: &App, id: OrderId) -> Result<OrderView> {
 async fn call_off(app: &App, id: OrderId, by: By) -> Result<OrderView> {
     let cancel = move |order: &mut Order, events: &mut Events| {
         if order.cancel(by)? {
-            events.emit(&OrderCancelled { id })?;
+            events.publish(&OrderCancelled { id })?;
         }
         Ok(order.clone())
     };
@@ -126,7 +126,7 @@ pub async fn notice(app: &App, notice: Notice) -> Result<()> {
         let Some(order) = slot else { return Ok(None) };
         Ok(order.notice(&notice)?.then(|| order.clone()))
     };
-    if let Some(order) = app.orders.0.change(id, hear).await? {
+    if let Some(order) = app.orders.0.upsert(id, hear).await? {
         follow(app, order).await?;
     } else {
         tracing::debug!(order = %id, "a notice that says nothing new, or of no order of ours");

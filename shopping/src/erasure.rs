@@ -14,7 +14,7 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
     // First the doors: a request that is under way finds token, cart and wishlist closed, so that nothing comes after.
     app.closed.close(&deletion).await?;
     app.database
-        .once(&deletion, |tx| async move {
+        .handle_once(&deletion, |tx| async move {
             let mut cart = tx.get(&app.carts.0, customer).await?.unwrap_or_default();
             let mut wishlist = tx.get(&app.wishlists.0, customer).await?.unwrap_or_default();
             cart.close();
@@ -25,7 +25,7 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
         .await?;
     guest::forget_customer(app, customer).await?;
     forget_orders(app, customer).await?;
-    app.database.scrub().await?;
+    app.database.secure_delete().await?;
     app.closed.record_erasure(customer, CustomerErased { id: customer }).await
 }
 

@@ -186,7 +186,7 @@ pub(crate) async fn change<R: Send + 'static>(
         }
         Ok(outcome)
     };
-    app.guest_carts.0.change(guest.id, change).await
+    app.guest_carts.0.upsert(guest.id, change).await
 }
 
 /// The body of `POST /cart/merge`.
@@ -252,7 +252,7 @@ pub(crate) async fn forget_customer(app: &App, customer: CustomerId) -> Result<(
                 slot.iter_mut().for_each(GuestCart::forget_customer);
                 Ok(())
             };
-            app.guest_carts.0.change(cart.id, forget).await?;
+            app.guest_carts.0.upsert(cart.id, forget).await?;
         }
     }
 }
@@ -278,7 +278,7 @@ async fn sweep_once(app: &App, now: Timestamp) -> Result<()> {
                 slot.take_if(|cart| cart.is_over(now));
                 Ok(())
             };
-            app.guest_carts.0.change(cart.id, remove).await?;
+            app.guest_carts.0.upsert(cart.id, remove).await?;
         }
         after = over.next;
         if after.is_none() {

@@ -102,13 +102,13 @@ pub async fn add(app: &App, customer: CustomerId, wished: Wished) -> Result<Wish
     let product = wished.0;
     let offer = app.offers(vec![product]).await?.remove(&product).ok_or_else(|| Error::not_found("product"))?;
     let add = move |slot: &mut Option<Wishlist>, _: &mut _| slot.get_or_insert_default().add(offer.item.clone());
-    app.wishlists.0.change(customer, add).await?;
+    app.wishlists.0.upsert(customer, add).await?;
     view(app, customer).await
 }
 
 /// Wishes for it no longer.
 pub async fn remove(app: &App, customer: CustomerId, product: ProductId) -> Result<()> {
-    app.wishlists.0.change(customer, move |slot, _| slot.get_or_insert_default().remove(product)).await
+    app.wishlists.0.upsert(customer, move |slot, _| slot.get_or_insert_default().remove(product)).await
 }
 
 #[cfg(test)]

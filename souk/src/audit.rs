@@ -126,7 +126,7 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rea
     let Databases { customer, products, shopping } = databases;
     let mut read = Read { accounts: customer::ledger::ledger(customer).await.map_err(text)?, ..Read::default() };
     for database in databases.all() {
-        let waiting = database.waiting_events(MOST_EVENTS).await.map_err(text)?;
+        let waiting = database.count_pending_events(MOST_EVENTS).await.map_err(text)?;
         read.outboxes.push((database.name(), waiting));
     }
     read.orders = shopping::books::orders(shopping).await.map_err(text)?;

@@ -26,7 +26,7 @@ pub(crate) async fn back_up(command: Backup) -> Result<(), String> {
     let shop = Databases::open(&from)?;
     let drafted = drafted(&from, &shop, &to, &mut interrupt).await;
     shop.close().await;
-    let (draft, Copied { documents, events, .. }) = drafted?;
+    let (draft, CopyStats { documents, events, .. }) = drafted?;
     let again = announce_again(&Books::Directory(draft.path().to_owned()), &mut interrupt).await?;
     draft.finish()?;
     let waiting = events + again;
@@ -39,7 +39,7 @@ async fn drafted(
     shop: &Databases,
     to: &Path,
     interrupt: &mut Interrupt,
-) -> Result<(Draft, Copied), String> {
+) -> Result<(Draft, CopyStats), String> {
     // A directory has its files, but a server has whatever databases one asks for.
     if let Books::MongoDb { prefix, .. } = from
         && interrupt.may_end(is_blank(shop)).await?
@@ -54,7 +54,7 @@ async fn drafted(
 /// Whether there is nothing in any of them.
 async fn is_blank(databases: &Databases) -> Result<bool, String> {
     for database in databases.all() {
-        if !database.is_blank().await.map_err(text)? {
+        if !database.is_empty().await.map_err(text)? {
             return Ok(false);
         }
     }
@@ -68,7 +68,7 @@ pub(crate) async fn restore(command: Restore) -> Result<(), String> {
     let backup = Databases::open(&Books::Directory(from))?;
     let restored = restore_into(&backup, &to, force, &mut interrupt).await;
     backup.close().await;
-    let Copied { documents, events, .. } = restored?;
+    let CopyStats { documents, events, .. } = restored?;
     println!("restored: {documents} documents, and {events} events that their listeners have yet to handle");
     Ok(())
 }
@@ -78,7 +78,7 @@ async fn restore_into(
     to: &Books,
     force: bool,
     interrupt: &mut Interrupt,
-) -> Result<Copied, String> {
+) -> Result<CopyStats, String> {
     match to {
         Books::Directory(directory) => {
             let (draft, copied) = draft_of(backup, directory, interrupt).await?;
@@ -95,7 +95,7 @@ async fn restore_into(
 }
 
 /// A copy of all databases that has yet to be moved to its place.
-async fn draft_of(from: &Databases, place: &Path, interrupt: &mut Interrupt) -> Result<(Draft, Copied), String> {
+async fn draft_of(from: &Databases, place: &Path, interrupt: &mut Interrupt) -> Result<(Draft, CopyStats), String> {
     let draft = Draft::begin(place)?;
     // As beside another process: what has its snapshots kept would keep all that is written in the WAL.
     let copy = Databases::each(|service| data::beside(draft.path(), service))?;
@@ -114,7 +114,7 @@ async fn replace(
     shop: &Databases,
     force: bool,
     interrupt: &mut Interrupt,
-) -> Result<Copied, String> {
+) -> Result<CopyStats, String> {
     let snapshots = interrupt.may_end(checked(backup, shop, force)).await?;
     let restoring = async {
         for database in shop.all() {
@@ -136,7 +136,7 @@ async fn checked(backup: &Databases, shop: &Databases, force: bool) -> Result<Ve
         snapshot.verify().await.map_err(|error| format!("{}.db: {}", snapshot.name(), text(error)))?;
     }
     for database in shop.all() {
-        if !force && !database.is_blank().await.map_err(text)? {
+        if !force && !database.is_empty().await.map_err(text)? {
             let service = database.name();
             return Err(format!(
                 "the database of {service} is not empty, and nothing was changed; --force empties all three"
@@ -164,11 +164,11 @@ impl Interrupt {
 }
 
 /// Each into its database.
-async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<Copied, String> {
-    let mut sum = Copied::default();
+async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<CopyStats, String> {
+    let mut sum = CopyStats::default();
     // Each moment ends as soon as it is copied.
     for (snapshot, target) in from.into_iter().zip(to.all()) {
-        let Copied { documents, events, handled } = snapshot.copy_to(target).await.map_err(text)?;
+        let CopyStats { documents, events, handled } = snapshot.copy_to(target).await.map_err(text)?;
         sum.documents += documents;
         sum.events += events;
         sum.handled += handled;
@@ -194,7 +194,7 @@ async fn announce_again(backup: &Books, interrupt: &mut Interrupt) -> Result<usi
 /// Orders whose confirmation is neither counted nor waits to be.
 async fn lost_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>, String> {
     let mut counted = customer::ledger::ledger(&databases.customer).await.map_err(text)?.orders;
-    for waiting in databases.shopping.waiting::<OrderConfirmed>().await.map_err(text)? {
+    for waiting in databases.shopping.pending_events_of::<OrderConfirmed>().await.map_err(text)? {
         let account = waiting.event.customer.and_then(|customer| counted.get_mut(&customer));
         if let Some(account) = account
             && !databases.customer.has_handled(waiting.id).await.map_err(text)?

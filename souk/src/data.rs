@@ -50,7 +50,7 @@ impl Data {
 
 /// The database of a service, without taking the directory: a shop may be running on it.
 pub(crate) fn beside(directory: &Path, service: &'static str) -> Result<Database, String> {
-    open(directory, service, |file| Database::sqlite_beside(service, file))
+    open(directory, service, |file| Database::sqlite_shared(service, file))
 }
 
 fn open(

@@ -303,7 +303,7 @@ impl ClosedAccounts {
     /// Notes that an account is closed. Doing it twice does no harm.
     pub async fn close(&self, deletion: &Delivery<CustomerDeleted>) -> Result<()> {
         self.0
-            .change(deletion.event.id, |slot, _| {
+            .upsert(deletion.event.id, |slot, _| {
                 slot.get_or_insert_with(Closed::now);
                 Ok(())
             })
@@ -314,9 +314,9 @@ impl ClosedAccounts {
     /// Whoever is asked again says it again.
     pub async fn record_erasure<E: Event>(&self, customer: CustomerId, announcement: E) -> Result<()> {
         self.0
-            .change(customer, move |slot, events| {
+            .upsert(customer, move |slot, events| {
                 slot.get_or_insert_with(Closed::now).erased_at = Some(Timestamp::now());
-                events.emit(&announcement).map(drop)
+                events.publish(&announcement).map(drop)
             })
             .await
     }

@@ -68,7 +68,7 @@ async fn ready(health: &State<Health>) -> crate::Result<Json<Value>> {
     }
     for database in &health.databases {
         if let Err(error) = database.ping().await {
-            let (name, why) = (database.name(), because(database.unresolved()));
+            let (name, why) = (database.name(), because(database.dns_error()));
             return Err(Error::busy(format!("The store {name} does not answer.{why}")).caused_by(error).into());
         }
     }

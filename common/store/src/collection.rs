@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::combine::Combiner;
+use super::coalesce::Coalescer;
 use super::commit::{Commit, Refusal, Rule, Ruled, Stored, Write};
 use super::{Database, Document, Engine, Events, Find, Index};
 use souk_types::{Error, Page, Result};
@@ -15,12 +15,12 @@ const SCANNED_TOGETHER: usize = 500;
 /// The documents of one type. Cheap to clone; clones share what makes updates of one document travel together.
 pub struct Collection<T: Document> {
     pub(super) database: Database,
-    pub(super) combiner: Arc<Combiner<T>>,
+    pub(super) coalescer: Arc<Coalescer<T>>,
 }
 
 impl<T: Document> Clone for Collection<T> {
     fn clone(&self) -> Self {
-        Self { database: self.database.clone(), combiner: Arc::clone(&self.combiner) }
+        Self { database: self.database.clone(), coalescer: Arc::clone(&self.coalescer) }
     }
 }
 
@@ -57,10 +57,10 @@ impl<T: Document> Collection<T> {
     }
 
     /// The documents that have one of these values in a unique index of one field, in no particular order.
-    pub async fn find_each(&self, index: &'static Index, values: Vec<String>) -> Result<Vec<T>> {
+    pub async fn get_many_by(&self, index: &'static Index, values: Vec<String>) -> Result<Vec<T>> {
         let found = match &self.database.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.find_each(T::COLLECTION, index, values).await?,
-            Engine::Mongo(mongo) => mongo.find_each(T::COLLECTION, index, values).await?,
+            Engine::Sqlite(sqlite) => sqlite.get_many_by(T::COLLECTION, index, values).await?,
+            Engine::Mongo(mongo) => mongo.get_many_by(T::COLLECTION, index, values).await?,
         };
         found.iter().map(Stored::decode).collect()
     }
@@ -81,13 +81,13 @@ impl<T: Document> Collection<T> {
         }
     }
 
-    /// Changes many documents at once, all or nothing, each by its own rule (see [`Collection::change`]). The rules run inside the commit,
+    /// Changes many documents at once, all or nothing, each by its own rule (see [`Collection::upsert`]). The rules run inside the commit,
     /// on what they find there, so that no other writer can come in between; meanwhile other writers wait. A rule may run more
     /// than once, and its last run counts. An error of one rule is the error of all.
     ///
     /// On MongoDB, more than 500 documents are several commits, once all rules have agreed: then what fails in between leaves the first of
     /// them done, and doing the same again must be able to finish it.
-    pub async fn change_all<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
+    pub async fn bulk_update<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
     where
         F: FnMut(&mut Option<T>) -> Result<()> + Send + 'static,
     {
@@ -118,16 +118,16 @@ impl<T: Document> Collection<T> {
     }
 
     /// How many documents there are for each value of an indexed field, by value.
-    pub async fn tally(&self, field: &'static str) -> Result<Vec<(String, i64)>> {
+    pub async fn count_by(&self, field: &'static str) -> Result<Vec<(String, i64)>> {
         match &self.database.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.tally(T::COLLECTION, field).await,
-            Engine::Mongo(mongo) => mongo.tally(T::COLLECTION, field).await,
+            Engine::Sqlite(sqlite) => sqlite.count_by(T::COLLECTION, field).await,
+            Engine::Mongo(mongo) => mongo.count_by(T::COLLECTION, field).await,
         }
     }
 
     /// Keeps a new document. Errors: `duplicate` ([`Error::is_duplicate`]) when a unique index has its value, or its id exists.
     pub async fn insert(&self, id: T::Id, document: T) -> Result<()> {
-        self.change(id, move |slot, _| {
+        self.upsert(id, move |slot, _| {
             if slot.is_some() {
                 return Err(Error::duplicate("id"));
             }
@@ -144,7 +144,7 @@ impl<T: Document> Collection<T> {
         id: T::Id,
         mut rule: impl FnMut(&mut T, &mut Events) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        self.change(id, move |slot, events| match slot {
+        self.upsert(id, move |slot, events| match slot {
             Some(document) => rule(document, events),
             None => Err(Error::not_found(T::NOUN)),
         })
@@ -152,11 +152,11 @@ impl<T: Document> Collection<T> {
     }
 
     /// As [`Collection::update`], for a rule that may also make the document (the slot is empty) or delete it (empties the slot).
-    pub async fn change<R: Send + 'static>(
+    pub async fn upsert<R: Send + 'static>(
         &self,
         id: T::Id,
         rule: impl FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        self.combiner.change(&self.database, id.to_string(), rule).await
+        self.coalescer.upsert(&self.database, id.to_string(), rule).await
     }
 }

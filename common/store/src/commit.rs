@@ -38,11 +38,11 @@ pub(super) struct Commit {
     /// The event that this commit is the effect of; recorded, and refused as `Repeated` the second time.
     pub(super) handles: Option<EventId>,
     /// Published events, to be taken out of the outbox.
-    pub(super) forget: Vec<EventId>,
+    pub(super) delete_published: Vec<EventId>,
     /// Documents to be changed as they are found, not as they were read.
     pub(super) rules: Vec<Ruled>,
     /// Afterwards, nothing of what was deleted or overwritten may be left in the files.
-    pub(super) scrub: bool,
+    pub(super) secure_delete: bool,
 }
 
 /// One document of a bulk change: its rule runs inside the commit, on the state that it finds there.
@@ -59,11 +59,11 @@ impl Commit {
     /// Whether nothing changes, so that all there is to do is to see that what was read is so.
     pub(super) fn only_reads(&self) -> bool {
         self.events.is_empty()
-            && self.forget.is_empty()
+            && self.delete_published.is_empty()
             && self.handles.is_none()
             && self.rules.is_empty()
-            && !self.scrub
-            && self.writes.iter().all(|write| matches!(write.change, Change::Keep))
+            && !self.secure_delete
+            && self.writes.iter().all(|write| matches!(write.change, Change::ReadGuard))
     }
 
     /// Whether it may change a great many documents.
@@ -73,7 +73,7 @@ impl Commit {
 
     /// The collections that it changes, in the order of the writes.
     pub(super) fn written(&self) -> Vec<&'static str> {
-        let writes = self.writes.iter().filter(|write| !matches!(write.change, Change::Keep));
+        let writes = self.writes.iter().filter(|write| !matches!(write.change, Change::ReadGuard));
         writes.map(|write| write.collection).chain(self.rules.iter().map(|ruled| ruled.collection)).collect()
     }
 }
@@ -97,14 +97,14 @@ pub(super) enum Change {
     },
     Delete,
     /// Read only; it must still be as it was.
-    Keep,
+    ReadGuard,
 }
 
 impl Write {
     /// Writes nothing, and guards what was read.
-    pub(super) fn keep(collection: &'static str, id: String, stored: Option<&Stored>) -> Self {
+    pub(super) fn read_guard(collection: &'static str, id: String, stored: Option<&Stored>) -> Self {
         let expected = stored.map(|stored| stored.version);
-        Self { collection, id, expected, next: next_version(expected), change: Change::Keep }
+        Self { collection, id, expected, next: next_version(expected), change: Change::ReadGuard }
     }
 
     /// The write that leads from `stored` to `new`, `None` when they are the same.
@@ -129,7 +129,7 @@ impl Write {
     pub(super) fn after(&self) -> Option<Stored> {
         match &self.change {
             Change::Put { text, .. } => Some(Stored { version: self.next, text: text.clone() }),
-            Change::Delete | Change::Keep => None,
+            Change::Delete | Change::ReadGuard => None,
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) enum Piece {
 
 /// What came of a copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Copied {
+pub struct CopyStats {
     /// Documents of all collections.
     pub documents: usize,
     /// Events that wait in the outbox.
@@ -81,13 +81,13 @@ impl Snapshot {
 
     /// Puts all of it into a database that is empty and that nobody works with; collections are opened afterwards. What fails half-way leaves
     /// a part there, and [`Database::clear`] takes it away. Errors: a conflict when it is not empty.
-    pub async fn copy_to(&self, target: &Database) -> Result<Copied> {
-        if !target.is_blank().await? {
+    pub async fn copy_to(&self, target: &Database) -> Result<CopyStats> {
+        if !target.is_empty().await? {
             return Err(Error::conflict("not-empty", format!("The database of {} is not empty.", target.name())));
         }
         // Collections without a document, and what was noted of them.
         target.clear().await?;
-        let mut copied = Copied::default();
+        let mut copied = CopyStats::default();
         for part in self.parts().await? {
             let mut after = String::new();
             loop {
@@ -99,7 +99,7 @@ impl Snapshot {
                         Piece::Handled(_) => copied.handled += 1,
                     }
                 }
-                target.put_all(pieces).await?;
+                target.import(pieces).await?;
                 let Some(last) = last else { break };
                 after = last;
             }
@@ -126,10 +126,10 @@ impl Snapshot {
 
 impl Database {
     /// Whether there is no document in any collection, whether this version knows it or not, and no event in the outbox.
-    pub async fn is_blank(&self) -> Result<bool> {
+    pub async fn is_empty(&self) -> Result<bool> {
         match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.is_blank().await,
-            Engine::Mongo(mongo) => mongo.is_blank().await,
+            Engine::Sqlite(sqlite) => sqlite.is_empty_database().await,
+            Engine::Mongo(mongo) => mongo.is_empty_database().await,
         }
     }
 
@@ -141,10 +141,10 @@ impl Database {
         }
     }
 
-    async fn put_all(&self, pieces: Vec<Piece>) -> Result<()> {
+    async fn import(&self, pieces: Vec<Piece>) -> Result<()> {
         match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.put_all(pieces).await,
-            Engine::Mongo(mongo) => mongo.put_all(pieces).await,
+            Engine::Sqlite(sqlite) => sqlite.import(pieces).await,
+            Engine::Mongo(mongo) => mongo.import(pieces).await,
         }
     }
 }

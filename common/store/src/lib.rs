@@ -6,14 +6,14 @@
 //! An engine does four things: load, find, commit (a set of guarded writes and events, all or nothing), and keep the outbox.
 //! Which engine it is, is decided once, when the database is opened; all pass the suite in `tests/store.rs`.
 
+mod coalesce;
 mod collection;
-mod combine;
 mod commit;
 mod copy;
 mod find;
-mod mentions;
 mod mongo;
 pub mod outbox;
+mod references;
 mod sqlite;
 pub mod sweep;
 mod tx;
@@ -28,12 +28,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
+use self::coalesce::Coalescer;
 pub use self::collection::Collection;
-use self::combine::Combiner;
 use self::commit::{Commit, Refusal, Stored};
-pub use self::copy::{Copied, Snapshot};
+pub use self::copy::{CopyStats, Snapshot};
 pub use self::find::{Direction, Find, Index};
-pub use self::mentions::{Mention, Search};
+pub use self::references::{PersonalDataReference, ReferenceSearch};
 use self::sqlite::Snapshots;
 pub use self::tx::Tx;
 use souk_bus::request_context;
@@ -64,7 +64,7 @@ struct Inner {
     name: &'static str,
     engine: Engine,
     /// There is something new in the outbox.
-    emitted: Notify,
+    published: Notify,
     /// Something left the outbox.
     delivered: Notify,
 }
@@ -96,7 +96,7 @@ impl Database {
 
     /// Opens the embedded engine's file beside the process that owns it, for a command that reads or mends something while the shop
     /// runs. Reads are a little slower than the owner's, and stand in nobody's way: an erasure waits for every snapshot to end.
-    pub fn sqlite_beside(name: &'static str, file: &Path) -> Result<Self> {
+    pub fn sqlite_shared(name: &'static str, file: &Path) -> Result<Self> {
         Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, Durability::Disk, Snapshots::Ended)?)))
     }
 
@@ -110,7 +110,7 @@ impl Database {
     }
 
     fn on(name: &'static str, engine: Engine) -> Self {
-        Self(Arc::new(Inner { name, engine, emitted: Notify::new(), delivered: Notify::new() }))
+        Self(Arc::new(Inner { name, engine, published: Notify::new(), delivered: Notify::new() }))
     }
 
     /// Ends the connections. To be called once nobody works with it any more, and before the runtime ends: MongoDB's driver says goodbye in a
@@ -134,15 +134,15 @@ impl Database {
             Engine::Sqlite(sqlite) => sqlite.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED)?,
             Engine::Mongo(mongo) => mongo.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED),
         }
-        Ok(Collection { database: self.clone(), combiner: Arc::new(Combiner::default()) })
+        Ok(Collection { database: self.clone(), coalescer: Arc::new(Coalescer::default()) })
     }
 
     /// Why nobody knows where its server is, if that is so: its name in DNS leads nowhere.
     #[must_use]
-    pub fn unresolved(&self) -> Option<String> {
+    pub fn dns_error(&self) -> Option<String> {
         match &self.0.engine {
             Engine::Sqlite(_) => None,
-            Engine::Mongo(mongo) => mongo.unresolved(),
+            Engine::Mongo(mongo) => mongo.dns_error(),
         }
     }
 
@@ -155,12 +155,12 @@ impl Database {
     }
 
     /// How many events wait in the outbox; `most` when there are more.
-    pub async fn waiting_events(&self, most: usize) -> Result<usize> {
+    pub async fn count_pending_events(&self, most: usize) -> Result<usize> {
         self.pending_events(most).await.map(|events| events.len())
     }
 
     /// The events of one type that wait in the outbox, for whoever looks at the books.
-    pub async fn waiting<E: Event>(&self) -> Result<Vec<Delivery<E>>> {
+    pub async fn pending_events_of<E: Event>(&self) -> Result<Vec<Delivery<E>>> {
         let pending = self.pending_events(usize::MAX).await?;
         let these = pending.into_iter().map(|pending| pending.message).filter(|message| message.name == E::NAME);
         these
@@ -177,11 +177,11 @@ impl Database {
 
     /// Everything in the database in which one of the words is written, whether this version knows the collection or not; case does not
     /// matter. For whoever makes sure that nothing is left of somebody; it reads all there is.
-    pub async fn mentions(&self, words: &[String]) -> Result<Search> {
+    pub async fn find_references(&self, words: &[String]) -> Result<ReferenceSearch> {
         let words: Arc<[String]> = words.iter().map(|word| word.to_lowercase()).collect();
         match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.mentions(words).await,
-            Engine::Mongo(mongo) => mongo.mentions(&words).await,
+            Engine::Sqlite(sqlite) => sqlite.find_references(words).await,
+            Engine::Mongo(mongo) => mongo.find_references(&words).await,
         }
     }
 
@@ -198,7 +198,7 @@ impl Database {
 
     /// As [`Database::run`], for a listener: the event's id is recorded in the same commit, and when it is there already
     /// nothing is done, because this event had its effect before.
-    pub async fn once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
+    pub async fn handle_once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
     where
         F: Future<Output = Result<()>>,
     {
@@ -242,7 +242,7 @@ impl Database {
     }
 
     /// Waits until an event has been handed to all its listeners; `false` when that took longer than `within`.
-    pub async fn delivered(&self, event: EventId, within: Duration) -> bool {
+    pub async fn wait_until_delivered(&self, event: EventId, within: Duration) -> bool {
         let gone = async {
             loop {
                 let change = self.0.delivered.notified();
@@ -259,8 +259,8 @@ impl Database {
 
     /// Makes sure that what was deleted or overwritten until now is in no file any more. For what a person has a right
     /// to see gone; it waits for the disk.
-    pub async fn scrub(&self) -> Result<()> {
-        self.commit(Commit { scrub: true, ..Commit::default() }).await.map_err(Refusal::into_error)
+    pub async fn secure_delete(&self) -> Result<()> {
+        self.commit(Commit { secure_delete: true, ..Commit::default() }).await.map_err(Refusal::into_error)
     }
 
     async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
@@ -282,7 +282,7 @@ impl Database {
             failpoint!("commit.{collection}.after");
         }
         if emits {
-            self.0.emitted.notify_one();
+            self.0.published.notify_one();
         }
         Ok(())
     }
@@ -328,15 +328,15 @@ impl Database {
     }
 
     /// Takes published events out of the outbox.
-    pub(crate) async fn forget_events(&self, published: Vec<EventId>) -> Result<()> {
-        self.commit(Commit { forget: published, ..Commit::default() }).await.map_err(Refusal::into_error)?;
+    pub(crate) async fn delete_published(&self, published: Vec<EventId>) -> Result<()> {
+        self.commit(Commit { delete_published: published, ..Commit::default() }).await.map_err(Refusal::into_error)?;
         self.0.delivered.notify_waiters();
         Ok(())
     }
 
     /// Resolves when there is something new in the outbox.
-    pub(crate) fn emitted(&self) -> impl Future<Output = ()> + '_ {
-        self.0.emitted.notified()
+    pub(crate) fn events_published(&self) -> impl Future<Output = ()> + '_ {
+        self.0.published.notified()
     }
 }
 
@@ -360,7 +360,7 @@ pub struct Events(Vec<EventMessage>);
 
 impl Events {
     /// Announces an event: it leaves if, and only if, the write is committed.
-    pub fn emit<E: Event>(&mut self, event: &E) -> Result<EventId> {
+    pub fn publish<E: Event>(&mut self, event: &E) -> Result<EventId> {
         let id = EventId::new();
         let body = serde_json::to_vec(event).map_err(Error::internal)?;
         self.0.push(EventMessage { id, name: E::NAME.to_owned(), request: request_context::current(), body });

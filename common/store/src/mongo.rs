@@ -5,15 +5,15 @@
 //! its `doc` until its events are gone. One document is changed by one write, several by a transaction, for which the server must be
 //! a member of a replica set. Sharding, change streams and MongoDB's own full-text search are not used.
 //!
-//! Where the servers are is in `place`, connections and limits in `link`, collections and indexes in `schema`, reading in `query`, writing in `write`, bulk changes in
+//! Where the servers are is in `endpoint`, connections and limits in `connection`, collections and indexes in `schema`, reading in `query`, writing in `write`, bulk changes in
 //! `bulk`, the outbox in `outbox`, copies of whole databases in `copy`, what the dead leave behind in `abandoned`.
 
-mod abandoned;
 mod bulk;
+mod connection;
 mod copy;
-mod link;
+mod endpoint;
+mod orphaned;
 mod outbox;
-mod place;
 mod query;
 mod schema;
 mod value;
@@ -28,9 +28,9 @@ use mongodb::{Collection, Database};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use self::abandoned::Looked;
+use self::connection::{Connection, Failure, ON_THE_SERVER};
 pub(super) use self::copy::Snapshot;
-use self::link::{Failure, Link, ON_THE_SERVER};
+use self::orphaned::Looked;
 use self::outbox::Known;
 use self::schema::Schema;
 use super::Index;
@@ -38,9 +38,9 @@ use super::commit::{Refusal, Stored};
 use souk_types::{Error, Result};
 
 pub(super) struct Mongo {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     /// Marks the events that are written through this handle.
-    emitter: String,
+    publisher: String,
     schema: Schema,
     known: Known,
     looked: Looked,
@@ -51,19 +51,26 @@ pub(super) struct Mongo {
 impl Mongo {
     /// Asks nothing of the server, which may come later.
     pub(super) fn open(name: &'static str, uri: &str, database: &str) -> Result<Self> {
-        let link = Arc::new(Link::new(name, uri, database)?);
-        let schema = Schema::new(Arc::clone(&link));
-        let emitter = Uuid::now_v7().to_string();
-        Ok(Self { schema, link, emitter, known: Known::default(), looked: Looked::default(), bulk: Arc::default() })
+        let connection = Arc::new(Connection::new(name, uri, database)?);
+        let schema = Schema::new(Arc::clone(&connection));
+        let publisher = Uuid::now_v7().to_string();
+        Ok(Self {
+            schema,
+            connection,
+            publisher,
+            known: Known::default(),
+            looked: Looked::default(),
+            bulk: Arc::default(),
+        })
     }
 
     /// What a commit's failure is for its caller. When a document was taken, or not to be had in time, somebody may have died over it.
     fn explain(&self, failure: Failure) -> Refusal {
         if failure.is_taken() && self.looked.is_due() {
-            let link = Arc::clone(&self.link);
-            tokio::spawn(async move { abandoned::end_abandoned(&link).await });
+            let connection = Arc::clone(&self.connection);
+            tokio::spawn(async move { orphaned::end_orphaned(&connection).await });
         }
-        self.link.explain(failure)
+        self.connection.explain(failure)
     }
 
     pub(super) fn prepare(
@@ -80,17 +87,17 @@ impl Mongo {
     }
 
     pub(super) async fn close(&self) {
-        self.link.close().await;
+        self.connection.close().await;
     }
 
     /// Why nobody knows where the server is, if that is so.
-    pub(super) fn unresolved(&self) -> Option<String> {
-        self.link.unresolved()
+    pub(super) fn dns_error(&self) -> Option<String> {
+        self.connection.dns_error()
     }
 
     /// Whether there is a primary and all indexes are made.
     pub(super) async fn ping(&self) -> Result<()> {
-        self.link.greet().await?;
+        self.connection.greet().await?;
         self.schema.all_ready().await
     }
 
@@ -110,7 +117,7 @@ impl Mongo {
     async fn one(&self, collection: &'static str, id: &str, concern: ReadConcern) -> Result<Option<Stored>> {
         let one = doc! {"_id": id};
         let found = self
-            .link
+            .connection
             .read(move |database| async move {
                 let documents = read_with::<RawDocumentBuf>(&database, collection, concern);
                 // All of it: to leave out the events, which are rarely there, costs the server more.

@@ -37,7 +37,7 @@ pub fn relay(database: Database, bus: Bus) {
                 Instant::now() + TICK
             });
             tokio::select! {
-                () = relay.database.emitted() => {}
+                () = relay.database.events_published() => {}
                 () = tokio::time::sleep_until(next) => {}
                 Some(outcome) = relay.publishing.join_next_with_id() => relay.settle(outcome).await,
             }
@@ -87,7 +87,7 @@ impl Relay {
             let (bus, database) = (self.bus.clone(), self.database.clone());
             let publishing = self.publishing.spawn(async move {
                 if Mutant::NoOutbox.is_active() {
-                    database.forget_events(vec![id]).await?;
+                    database.delete_published(vec![id]).await?;
                 }
                 bus.publish(&message).await
             });
@@ -118,7 +118,7 @@ impl Relay {
             return;
         }
         failpoint!("outbox.taken.before");
-        match self.database.forget_events(published.clone()).await {
+        match self.database.delete_published(published.clone()).await {
             Ok(()) => {
                 failpoint!("outbox.taken.after");
                 self.delayed.retain(|id, _| !published.contains(id));

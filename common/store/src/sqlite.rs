@@ -26,7 +26,7 @@ pub(super) use self::readers::Snapshots;
 use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, Found, Refusal, Stored};
-use super::{Durability, Find, Index, Search};
+use super::{Durability, Find, Index, ReferenceSearch};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
 
@@ -115,9 +115,9 @@ impl Sqlite {
     }
 
     /// Every table, column by column, but for the indexes of words, which say only what is in a document.
-    pub(super) async fn mentions(&self, words: Arc<[String]>) -> Result<Search> {
+    pub(super) async fn find_references(&self, words: Arc<[String]>) -> Result<ReferenceSearch> {
         self.query(move |connection| {
-            let mut search = Search::default();
+            let mut search = ReferenceSearch::default();
             let tables: Vec<String> = connection
                 .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")?
                 .query_map([], |row| row.get(0))?
@@ -161,7 +161,7 @@ impl Sqlite {
         .await
     }
 
-    pub(super) async fn find_each(
+    pub(super) async fn get_many_by(
         &self,
         collection: &'static str,
         index: &'static Index,
@@ -175,10 +175,10 @@ impl Sqlite {
         .await
     }
 
-    pub(super) async fn tally(&self, collection: &'static str, field: &'static str) -> Result<Vec<(String, i64)>> {
+    pub(super) async fn count_by(&self, collection: &'static str, field: &'static str) -> Result<Vec<(String, i64)>> {
         let table = self.tables.get(collection)?;
         self.query(move |connection| {
-            let mut statement = connection.prepare_cached(&table.tally(field))?;
+            let mut statement = connection.prepare_cached(&table.count_by(field))?;
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
         .await

@@ -33,7 +33,9 @@ impl Touched {
         match &self.write {
             Some(Write { change: Change::Put { text, .. }, .. }) => Some(text),
             Some(Write { change: Change::Delete, .. }) => None,
-            Some(Write { change: Change::Keep, .. }) | None => self.stored.as_ref().map(|stored| stored.text.as_str()),
+            Some(Write { change: Change::ReadGuard, .. }) | None => {
+                self.stored.as_ref().map(|stored| stored.text.as_str())
+            }
         }
     }
 }
@@ -62,8 +64,8 @@ impl Tx {
     }
 
     /// Announces an event with this commit.
-    pub fn emit<E: Event>(&self, event: &E) -> Result<EventId> {
-        self.state().events.emit(event)
+    pub fn publish<E: Event>(&self, event: &E) -> Result<EventId> {
+        self.state().events.publish(event)
     }
 
     /// Makes sure that it is known what is stored; what was read once is not read again.
@@ -87,7 +89,7 @@ impl Tx {
     pub(super) fn into_commit(self, handles: Option<EventId>) -> Commit {
         let State { touched, events } = std::mem::take(&mut *self.state());
         let guard = |collection, id, touched: Touched| {
-            touched.write.unwrap_or_else(|| Write::keep(collection, id, touched.stored.as_ref()))
+            touched.write.unwrap_or_else(|| Write::read_guard(collection, id, touched.stored.as_ref()))
         };
         let mut writes: Vec<Write> =
             touched.into_iter().map(|((collection, id), touched)| guard(collection, id, touched)).collect();
@@ -100,7 +102,7 @@ impl Tx {
     pub(super) fn into_guard(self) -> Commit {
         let touched = std::mem::take(&mut *self.state()).touched;
         let guard = |((collection, id), touched): ((&'static str, String), Touched)| {
-            Write::keep(collection, id, touched.stored.as_ref())
+            Write::read_guard(collection, id, touched.stored.as_ref())
         };
         Commit { writes: touched.into_iter().map(guard).collect(), ..Commit::default() }
     }

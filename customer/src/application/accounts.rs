@@ -123,7 +123,7 @@ pub(crate) async fn count_order(app: &App, confirmed: &Delivery<OrderConfirmed>)
     let Some(customer) = confirmed.event.customer else { return Ok(()) };
     let accounts = &app.accounts.0;
     app.database
-        .once(confirmed, |tx| async move {
+        .handle_once(confirmed, |tx| async move {
             if let Some(Account::Open(mut profile)) = tx.get(accounts, customer).await? {
                 profile.orders_confirmed += 1;
                 tx.put(accounts, customer, &Account::Open(profile)).await?;

@@ -49,7 +49,7 @@ mod tests {
         let (app, directory) = start();
         let customer = ana(&app).await;
         // What another process would open.
-        let beside = Database::sqlite_beside("customer", &directory.path().join("customer.db")).unwrap();
+        let beside = Database::sqlite_shared("customer", &directory.path().join("customer.db")).unwrap();
         let (known, unknown) = ("ana@example.com".parse().unwrap(), "root@example.com".parse().unwrap());
         assert_eq!(promote(&beside, &known).await.unwrap(), Some(customer.id));
         assert_eq!(promote(&beside, &unknown).await.unwrap(), None);

@@ -134,7 +134,7 @@ pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ReceiptView
             account.erase(now)?;
             tx.put(&app.accounts.0, customer, &account).await?;
             tx.put(&app.erasures.0, begun.id, begun).await?;
-            tx.emit(&CustomerDeleted { id: customer }).map(drop)
+            tx.publish(&CustomerDeleted { id: customer }).map(drop)
         })
         .await?;
     if let Err(error) = erase_here(app, receipt.id, customer).await {
@@ -147,7 +147,7 @@ pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ReceiptView
 /// Erases what is left here once the account is gone: its sessions, and what the database's files still hold of it.
 async fn erase_here(app: &App, id: ErasureId, customer: CustomerId) -> Result<()> {
     session::end_all(app, customer).await?;
-    app.database.scrub().await?;
+    app.database.secure_delete().await?;
     let erased = |receipt: &mut Receipt, _: &mut _| {
         receipt.erased(Service::Customer, Timestamp::now());
         Ok(())
@@ -192,7 +192,7 @@ pub(crate) async fn acknowledge<E>(app: &App, delivery: &Delivery<E>, customer: 
     // Without one, the receipt is complete: it has said so before.
     let Some(Receipt { id, .. }) = app.erasures.of(customer).await? else { return Ok(()) };
     app.database
-        .once(delivery, |tx| async move {
+        .handle_once(delivery, |tx| async move {
             let Some(mut receipt) = tx.get(&app.erasures.0, id).await? else { return Ok(()) };
             receipt.erased(by, Timestamp::now());
             tx.put(&app.erasures.0, id, &receipt).await
@@ -238,7 +238,7 @@ async fn ask_again(app: &App, receipt: &Receipt, now: Timestamp) -> Result<()> {
     let remind = move |receipt: &mut Receipt, events: &mut souk_store::Events| {
         // Another instance sweeps too, and the last acknowledgement may just have come.
         let Some(customer) = receipt.remind(now) else { return Ok(None) };
-        events.emit(&CustomerDeleted { id: customer })?;
+        events.publish(&CustomerDeleted { id: customer })?;
         Ok(Some(customer).filter(|_| receipt.services.customer.is_none()))
     };
     match app.erasures.0.update(receipt.id, remind).await? {
@@ -315,7 +315,7 @@ mod tests {
         let (catalogue, orders) = (database("products"), database("shopping"));
         bus.subscribe("products", move |Delivery { event: CustomerDeleted { id }, .. }| {
             let catalogue = catalogue.clone();
-            async move { catalogue.run(|tx| async move { tx.emit(&products::CustomerErased { id }) }).await.map(drop) }
+            async move { catalogue.run(|tx| async move { tx.publish(&products::CustomerErased { id }) }).await.map(drop) }
         });
         let heard = Arc::new(AtomicU32::new(0));
         let counting = Arc::clone(&heard);
@@ -325,7 +325,7 @@ mod tests {
                 if nth < deaf_for {
                     return Ok(());
                 }
-                orders.run(|tx| async move { tx.emit(&shopping::CustomerErased { id }) }).await.map(drop)
+                orders.run(|tx| async move { tx.publish(&shopping::CustomerErased { id }) }).await.map(drop)
             }
         });
         heard

@@ -57,7 +57,7 @@ pub(crate) async fn refresh(app: &App, token: &str) -> Result<SignIn> {
         *slot = slot.take().and_then(|session| session.rotated(&presented, &next, now));
         slot.clone()
     };
-    let session = app.sessions.collection.change(token.session, move |slot, _| Ok(rotate(slot))).await?;
+    let session = app.sessions.collection.upsert(token.session, move |slot, _| Ok(rotate(slot))).await?;
     let session = session.ok_or_else(refused)?;
     let profile = app.accounts.get(session.customer).await?;
     let Some(profile) = profile.filter(|profile| profile.generation == session.generation) else {

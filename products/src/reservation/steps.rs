@@ -20,7 +20,7 @@ const SWEPT_TOGETHER: usize = 16;
 /// Holds stock for an order: all lines or none.
 pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Vec<HeldLine>> {
     let (id, lines) = (reserve.reservation, reserve.lines.clone());
-    let begun = app.reservations.0.change(id, move |slot, _| Reservation::begin(slot, &reserve)).await?;
+    let begun = app.reservations.0.upsert(id, move |slot, _| Reservation::begin(slot, &reserve)).await?;
     let attempt = match begun {
         Begun::Attempt(attempt) => attempt,
         Begun::Held(lines) => return Ok(lines),
@@ -108,7 +108,7 @@ pub(crate) async fn release(app: &App, release: Release) -> Result<Released> {
         let released = Reservation::release(slot, &release, Timestamp::now());
         Ok((released, slot.clone()))
     };
-    let (released, reservation) = app.reservations.0.change(id, decide).await?;
+    let (released, reservation) = app.reservations.0.upsert(id, decide).await?;
     if let Some(reservation) = reservation {
         follow(app, &reservation).await;
     }
@@ -135,7 +135,7 @@ pub(super) async fn settle(app: &App, reservation: &Reservation) -> Result<()> {
     let (id, state) = (reservation.id, reservation.state);
     try_join_all(reservation.lines.iter().map(|line| {
         let attempt = line.attempt();
-        app.products.0.change(line.product, move |slot, _| {
+        app.products.0.upsert(line.product, move |slot, _| {
             if let Some(product) = slot {
                 match state {
                     State::Released => product.stock.release(id),

@@ -190,7 +190,7 @@ async fn finish(app: &App, id: OrderId, entry: Entry) -> Result<Order> {
                 cart.take(order.lines().into_iter().map(|line| (line.product, line.quantity)));
                 tx.put(&app.carts.0, customer, &cart).await?;
             }
-            tx.emit(&OrderConfirmed { id, customer: order.customer() })?;
+            tx.publish(&OrderConfirmed { id, customer: order.customer() })?;
             tx.put(&app.orders.0, id, &order).await?;
             Ok(order)
         })

@@ -89,7 +89,7 @@ impl Tokens {
         let load = || async {
             let fresh = GuestKey::random()?;
             // Of two instances that make one, both get the first.
-            let kept = self.keys.change(CURRENT, move |slot, _| Ok(slot.get_or_insert(fresh.clone()).clone())).await?;
+            let kept = self.keys.upsert(CURRENT, move |slot, _| Ok(slot.get_or_insert(fresh.clone()).clone())).await?;
             let secret = BASE64_STANDARD.decode(kept.secret).map_err(Error::internal)?;
             Ok((EncodingKey::from_secret(&secret), DecodingKey::from_secret(&secret)))
         };

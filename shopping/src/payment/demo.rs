@@ -184,7 +184,7 @@ impl Provider for Bank {
             });
             Ok(())
         };
-        self.0.change(order, open).await?;
+        self.0.upsert(order, open).await?;
         Ok(Payment::opened(Method::Demo, order.to_string(), None))
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use souk_bus::{AmqpOptions, DeadLetter, DeadLetterFilter, DeadLetters};
 use souk_contract::customer::CustomerId;
-use souk_store::Mention;
+use souk_store::PersonalDataReference;
 
 use super::{Databases, Findings, text};
 
@@ -80,10 +80,10 @@ pub(super) async fn look(
     let wanted = erased.wanted();
     let (mut breaches, mut documents) = (Vec::new(), 0);
     for database in databases.all() {
-        let search = database.mentions(&wanted).await.map_err(text)?;
+        let search = database.find_references(&wanted).await.map_err(text)?;
         documents += search.documents;
-        let left = search.mentions.iter().filter(|mention| !may_stay(database.name(), mention, erased));
-        breaches.extend(left.map(|Mention { collection, id, text, word }| {
+        let left = search.references.iter().filter(|reference| !may_stay(database.name(), reference, erased));
+        breaches.extend(left.map(|PersonalDataReference { collection, id, text, word }| {
             format!("{}: {collection} {id}: {word:?}: {}", database.name(), shown(text))
         }));
     }
@@ -101,16 +101,16 @@ pub(super) async fn look(
 }
 
 /// Only the id itself, where it says that it is gone.
-fn may_stay(database: &str, mention: &Mention, erased: &Erased) -> bool {
+fn may_stay(database: &str, reference: &PersonalDataReference, erased: &Erased) -> bool {
     let id = erased.customer.to_string();
-    let others = erased.words.iter().any(|word| mention.text.to_lowercase().contains(&word.to_lowercase()));
-    let is_tombstone = match (database, mention.collection.as_str()) {
-        ("customer", "accounts") => document(&mention.text)["state"] == "erased",
-        ("shopping", "carts" | "wishlists") => is_closed(&document(&mention.text)),
+    let others = erased.words.iter().any(|word| reference.text.to_lowercase().contains(&word.to_lowercase()));
+    let is_tombstone = match (database, reference.collection.as_str()) {
+        ("customer", "accounts") => document(&reference.text)["state"] == "erased",
+        ("shopping", "carts" | "wishlists") => is_closed(&document(&reference.text)),
         (_, "closed_accounts") => true,
         _ => false,
     };
-    mention.id == id && is_tombstone && !others
+    reference.id == id && is_tombstone && !others
 }
 
 /// Whether a cart or a wishlist says that it is closed, and nothing else.
@@ -209,9 +209,13 @@ mod tests {
             (false, "shopping", "carts", &id, &id),
             (false, "shopping", "closed_accounts", &CustomerId::new().to_string(), &id),
         ] {
-            let mention =
-                Mention { collection: collection.to_owned(), id: at.clone(), text: text.clone(), word: id.clone() };
-            assert_eq!(may_stay(database, &mention, &erased), stays, "{database} {collection} {text}");
+            let reference = PersonalDataReference {
+                collection: collection.to_owned(),
+                id: at.clone(),
+                text: text.clone(),
+                word: id.clone(),
+            };
+            assert_eq!(may_stay(database, &reference, &erased), stays, "{database} {collection} {text}");
         }
     }
 

@@ -205,7 +205,7 @@ async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_
     let both = record("amqp", 1, broker) + &record("mongodb", 1, host(&fresh.uri).parse().unwrap());
     dns.publish(&both).unwrap();
     until(BACK, async || database.ping().await).await;
-    assert_eq!((ready(&[&database]).await.0, database.unresolved()), (Status::Ok, None));
+    assert_eq!((ready(&[&database]).await.0, database.dns_error()), (Status::Ok, None));
     tokio::join!(bus.close(), database.close(), locked.close());
 }
 

@@ -238,39 +238,39 @@ async fn events_outlive_their_document_and_then_nothing_is_left() {
     let id = Id::new();
     let labelled = Crate { label: Some("a".to_owned()), ..Crate::default() };
     crates.insert(id, labelled.clone()).await.unwrap();
-    let moved = crates.update(id, |_, events| events.emit(&Moved)).await.unwrap();
+    let moved = crates.update(id, |_, events| events.publish(&Moved)).await.unwrap();
     let carry = || {
         crates.update(id, |one, events| {
             one.pieces += 1;
-            events.emit(&Moved)
+            events.publish(&Moved)
         })
     };
     let [carried, beside] = [carry().await.unwrap(), carry().await.unwrap()];
-    crates.change(id, |slot, _| Ok(slot.take())).await.unwrap();
+    crates.upsert(id, |slot, _| Ok(slot.take())).await.unwrap();
     let gone = Id::new();
     crates.insert(gone, Crate::default()).await.unwrap();
-    let told = crates.change(gone, |slot, events| {
+    let told = crates.upsert(gone, |slot, events| {
         *slot = None;
-        events.emit(&Moved)
+        events.publish(&Moved)
     });
     let told = told.await.unwrap();
     // The relay has not begun, so all of them wait.
     for event in [moved, carried, beside, told] {
-        assert!(!database.delivered(event, Duration::from_millis(50)).await);
+        assert!(!database.wait_until_delivered(event, Duration::from_millis(50)).await);
     }
     // Nobody sees what is left of them, and what was unique is free.
     assert_eq!(crates.get(id).await.unwrap(), None);
     assert!(crates.is_empty().await.unwrap());
     let again = Id::new();
     crates.insert(again, labelled.clone()).await.unwrap();
-    crates.change(again, |slot, _| Ok(slot.take())).await.unwrap();
+    crates.upsert(again, |slot, _| Ok(slot.take())).await.unwrap();
     crates.insert(id, labelled).await.unwrap();
-    crates.change(id, |slot, _| Ok(slot.take())).await.unwrap();
+    crates.upsert(id, |slot, _| Ok(slot.take())).await.unwrap();
     let bus = Bus::local();
     bus.subscribe("office", |_: Delivery<Moved>| async { Ok(()) });
     souk_store::outbox::relay(database.clone(), bus);
     for event in [moved, carried, beside, told] {
-        assert!(database.delivered(event, SOON).await);
+        assert!(database.wait_until_delivered(event, SOON).await);
     }
     let left = raw(&fresh, "crates").await.find_one(doc! {}).await.unwrap();
     assert_eq!(left, None);
@@ -283,15 +283,15 @@ async fn taking_events_out_does_not_touch_the_version() {
     let fresh = Fresh::new();
     let (database, crates) = open(&fresh.uri, &fresh);
     let id = Id::new();
-    let insert = crates.change(id, |slot, events| {
+    let insert = crates.upsert(id, |slot, events| {
         *slot = Some(Crate::default());
-        events.emit(&Moved)
+        events.publish(&Moved)
     });
     let event = insert.await.unwrap();
     let stored = async || raw(&fresh, "crates").await.find_one(doc! {"_id": id.to_string()}).await.unwrap().unwrap();
     let version = stored().await.get_i64("version").unwrap();
     souk_store::outbox::relay(database.clone(), Bus::local());
-    assert!(database.delivered(event, SOON).await);
+    assert!(database.wait_until_delivered(event, SOON).await);
     let stored = stored().await;
     assert_eq!(stored.get_i64("version").unwrap(), version);
     assert!(!stored.contains_key("events"));
@@ -347,7 +347,7 @@ async fn a_bulk_of_many_gets_through_while_some_of_it_is_being_sold() {
         Ok(())
     };
     let all = || ids.iter().map(|id| (*id, rule)).collect::<Vec<_>>();
-    crates.change_all(all()).await.unwrap();
+    crates.bulk_update(all()).await.unwrap();
     let mut selling = JoinSet::new();
     let begin = Instant::now();
     for at in 0..8 {
@@ -360,7 +360,7 @@ async fn a_bulk_of_many_gets_through_while_some_of_it_is_being_sold() {
             sold
         });
     }
-    crates.change_all(all()).await.unwrap();
+    crates.bulk_update(all()).await.unwrap();
     let sold: i64 = selling.join_all().await.into_iter().sum();
     let mut pieces = 0;
     for id in &ids {
@@ -388,7 +388,7 @@ async fn a_version_does_not_come_again_with_its_id() {
         crates.insert(id, Crate::default()).await.unwrap();
         let stored = raw(&fresh, "crates").await.find_one(doc! {"_id": id.to_string()}).await.unwrap().unwrap();
         versions.push(stored.get_i64("version").unwrap());
-        crates.change(id, |slot, _| Ok(slot.take())).await.unwrap();
+        crates.upsert(id, |slot, _| Ok(slot.take())).await.unwrap();
     }
     assert!(versions.is_sorted_by(|before, after| before < after), "{versions:?}");
 }
@@ -436,7 +436,7 @@ async fn no_answer_rests_on_what_the_majority_does_not_have() {
         crates.update(id, |one, events| {
             if one.pieces == 0 {
                 one.pieces = 1;
-                events.emit(&Moved)?;
+                events.publish(&Moved)?;
             }
             Ok(())
         })
@@ -460,7 +460,7 @@ async fn no_answer_rests_on_what_the_majority_does_not_have() {
     };
     let delivery = Delivery { id: EventId::new(), event: Moved };
     let once = || {
-        database.once(&delivery, |tx| async move {
+        database.handle_once(&delivery, |tx| async move {
             let mut one = tx.get(crates, handled).await?.unwrap_or_default();
             one.pieces += 1;
             tx.put(crates, handled, &one).await
@@ -472,7 +472,7 @@ async fn no_answer_rests_on_what_the_majority_does_not_have() {
             slot.get_or_insert_default().pieces = 1;
             Ok(())
         };
-        crates.change_all(vec![(id, rule)])
+        crates.bulk_update(vec![(id, rule)])
     };
 
     three.stop_most();

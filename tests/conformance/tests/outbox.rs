@@ -119,7 +119,7 @@ async fn an_event_is_delivered_after_its_commit(home: Home, bus: Bus) {
 async fn an_event_reaches_every_listening_service_once(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let services = ["kitchen", "cellar", "till"].map(|service| listen(&bus, service));
-    assert!(shop.database.delivered(shop.order(7).await, SOON).await);
+    assert!(shop.database.wait_until_delivered(shop.order(7).await, SOON).await);
     for heard in services {
         assert_eq!(heard.wait_for(1).await, [7]);
     }
@@ -128,15 +128,17 @@ async fn an_event_reaches_every_listening_service_once(home: Home, bus: Bus) {
 async fn an_event_does_not_reach_those_who_listen_to_others(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let heard = listen(&bus, "kitchen");
-    let other = shop.database.run(|tx| async move { tx.emit(&Closed) }).await.unwrap();
+    let other = shop.database.run(|tx| async move { tx.publish(&Closed) }).await.unwrap();
     let event = shop.order(7).await;
-    assert!(shop.database.delivered(other, SOON).await && shop.database.delivered(event, SOON).await);
+    assert!(
+        shop.database.wait_until_delivered(other, SOON).await && shop.database.wait_until_delivered(event, SOON).await
+    );
     assert_eq!(heard.wait_for(1).await, [7]);
 }
 
 async fn an_event_that_nobody_listens_to_is_done_with(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
-    assert!(shop.database.delivered(shop.order(7).await, SOON).await);
+    assert!(shop.database.wait_until_delivered(shop.order(7).await, SOON).await);
 }
 
 async fn an_event_keeps_its_id_in_every_delivery(home: Home, bus: Bus) {
@@ -176,29 +178,29 @@ async fn delivered_waits_for_the_listener(home: Home, bus: Bus) {
     });
     let event = shop.order(7).await;
     begun.notified().await;
-    assert!(!shop.database.delivered(event, NEVER).await);
+    assert!(!shop.database.wait_until_delivered(event, NEVER).await);
     go_on.notify_one();
-    assert!(shop.database.delivered(event, SOON).await);
+    assert!(shop.database.wait_until_delivered(event, SOON).await);
     assert!(finished.load(Ordering::SeqCst));
 }
 
 async fn delivered_gives_up_on_a_listener_that_fails(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     bus.subscribe("kitchen", |_: Delivery<Ordered>| async { Err(refused()) });
-    assert!(!shop.database.delivered(shop.order(7).await, NEVER).await);
+    assert!(!shop.database.wait_until_delivered(shop.order(7).await, NEVER).await);
 }
 
 async fn delivered_gives_up(home: Home, _: Bus) {
     let shop = Shop::without_relay(&home).await;
-    assert!(!shop.database.delivered(shop.order(7).await, NEVER).await);
+    assert!(!shop.database.wait_until_delivered(shop.order(7).await, NEVER).await);
 }
 
 async fn delivered_knows_what_another_handle_relayed(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let heard = listen(&bus, "kitchen");
     let other = home.open().await;
-    let event = other.run(|tx| async move { tx.emit(&Ordered { order: Id::new(), number: 7 }) }).await.unwrap();
-    assert!(other.delivered(event, SOON).await);
+    let event = other.run(|tx| async move { tx.publish(&Ordered { order: Id::new(), number: 7 }) }).await.unwrap();
+    assert!(other.wait_until_delivered(event, SOON).await);
     assert_eq!(heard.wait_for(1).await, [7]);
     drop(shop);
 }
@@ -208,7 +210,7 @@ async fn a_listener_that_failed_gets_it_again(home: Home, bus: Bus) {
     let attempts = fail_twice(&bus, "kitchen", |_| Err(refused()));
     let event = shop.order(7).await;
     attempts.reach(3).await;
-    assert!(shop.database.delivered(event, SOON).await);
+    assert!(shop.database.wait_until_delivered(event, SOON).await);
 }
 
 async fn a_listener_that_panicked_gets_it_again(home: Home, bus: Bus) {
@@ -216,7 +218,7 @@ async fn a_listener_that_panicked_gets_it_again(home: Home, bus: Bus) {
     let attempts = fail_twice(&bus, "kitchen", |attempt| panic!("attempt {attempt}, as this check wants"));
     let event = shop.order(7).await;
     attempts.reach(3).await;
-    assert!(shop.database.delivered(event, SOON).await);
+    assert!(shop.database.wait_until_delivered(event, SOON).await);
 }
 
 async fn a_listener_that_did_not_fail_has_one_effect(home: Home, bus: Bus) {
@@ -227,7 +229,7 @@ async fn a_listener_that_did_not_fail_has_one_effect(home: Home, bus: Bus) {
     let event = shop.order(7).await;
     attempts.reach(3).await;
     kitchen.has_handled(1).await;
-    assert!(shop.database.delivered(event, SOON).await);
+    assert!(shop.database.wait_until_delivered(event, SOON).await);
     assert_eq!(kitchen.cooked().await, 1);
 }
 
@@ -245,7 +247,7 @@ async fn an_event_left_behind_is_delivered_after_reopening(home: Home, bus: Bus)
     drop(shop);
     let heard = listen(&bus, "kitchen");
     let shop = Shop::open(&home, &bus).await;
-    assert!(shop.database.delivered(event, SOON).await);
+    assert!(shop.database.wait_until_delivered(event, SOON).await);
     assert_eq!(heard.wait_for(1).await, [7]);
 }
 
@@ -264,13 +266,13 @@ async fn fail_before_others(failing: u32, home: Home, bus: Bus) {
     shop.database
         .run(|tx| async move {
             for _ in 0..failing {
-                tx.emit(&Closed)?;
+                tx.publish(&Closed)?;
             }
             Ok(())
         })
         .await
         .unwrap();
-    assert!(shop.database.delivered(shop.order(7).await, SOON).await);
+    assert!(shop.database.wait_until_delivered(shop.order(7).await, SOON).await);
     assert_eq!(heard.wait_for(1).await, [7]);
 }
 
@@ -342,10 +344,10 @@ async fn an_event_waits_for_a_service_of_its_process_that_does_not_listen_yet() 
     let shop = Shop::open(&home, &bus).await;
     let event = shop.order(1).await;
     let till = listen(&bus, "till");
-    assert!(!shop.database.delivered(event, NEVER).await);
+    assert!(!shop.database.wait_until_delivered(event, NEVER).await);
     let kitchen = listen(&bus, "kitchen");
     // Cellar and museum are somewhere else.
-    assert!(shop.database.delivered(event, SOON).await);
+    assert!(shop.database.wait_until_delivered(event, SOON).await);
     assert_eq!((till.wait_for(1).await, kitchen.wait_for(1).await), (vec![1], vec![1]));
 }
 
@@ -418,7 +420,7 @@ impl Shop {
             let numbers = numbers.clone();
             async move {
                 for number in numbers {
-                    tx.emit(&Ordered { order: Id::new(), number })?;
+                    tx.publish(&Ordered { order: Id::new(), number })?;
                 }
                 Ok(())
             }
@@ -430,9 +432,9 @@ impl Shop {
     async fn order(&self, number: u32) -> EventId {
         let order = Id::new();
         self.orders
-            .change(order, move |slot, events| {
+            .upsert(order, move |slot, events| {
                 *slot = Some(Order { number });
-                events.emit(&Ordered { order, number })
+                events.publish(&Ordered { order, number })
             })
             .await
             .unwrap()
@@ -472,10 +474,10 @@ impl Kitchen {
     async fn cook(database: &Database, counts: &Collection<Order>, delivery: &Delivery<Ordered>) -> Result<()> {
         let id = Self::COUNT.parse().map_err(Error::internal)?;
         database
-            .once(delivery, |tx| async move {
+            .handle_once(delivery, |tx| async move {
                 let number = tx.get(counts, id).await?.map_or(0, |count| count.number);
                 tx.put(counts, id, &Order { number: number + 1 }).await?;
-                tx.emit(&Cooked).map(|_| ())
+                tx.publish(&Cooked).map(|_| ())
             })
             .await
     }

@@ -49,18 +49,18 @@ macro_rules! checks {
 mod bulk;
 #[path = "store/copy.rs"]
 mod copy;
+#[path = "store/durability.rs"]
+mod durability;
 #[path = "store/events.rs"]
 mod events;
 #[path = "store/find.rs"]
 mod find;
+#[path = "store/handle_once.rs"]
+mod handle_once;
 #[path = "support/home.rs"]
 mod home;
-#[path = "store/keep.rs"]
-mod keep;
-#[path = "store/mentions.rs"]
-mod mentions;
-#[path = "store/once.rs"]
-mod once;
+#[path = "store/references.rs"]
+mod references;
 #[path = "store/run.rs"]
 mod run;
 #[path = "store/search.rs"]
@@ -168,7 +168,7 @@ fn refused() -> Error {
 
 /// Whether the event is in the outbox (no relay runs in these checks).
 async fn is_waiting(database: &Database, event: EventId) -> bool {
-    !database.delivered(event, Duration::from_millis(300)).await
+    !database.wait_until_delivered(event, Duration::from_millis(300)).await
 }
 
 /// A document under an update that has not finished: what is asked of it meanwhile waits together.
@@ -189,7 +189,7 @@ async fn hold<T: Document>(documents: &Collection<T>, id: T::Id) -> Held {
     let (documents, mut entered) = (documents.clone(), Some(entered));
     let holder = tokio::spawn(async move {
         documents
-            .change(id, move |_, _| {
+            .upsert(id, move |_, _| {
                 if let Some(entered) = entered.take() {
                     entered.send(()).unwrap();
                     tokio::task::block_in_place(|| released.recv().unwrap());

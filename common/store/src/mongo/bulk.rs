@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::super::back_off;
 use super::super::commit::{Change, Refusal, Rule, Ruled, Stored, Write};
-use super::link::{DUPLICATE_KEY, Failure, index_in, is_conflict};
+use super::connection::{DUPLICATE_KEY, Failure, index_in, is_conflict};
 use super::schema::Kept;
 use super::write::{Effect, Step, begin, carry_out, commit, guarded};
 use super::{Mongo, for_good, stored};
@@ -54,7 +54,7 @@ impl Group {
 }
 
 impl Mongo {
-    pub(super) async fn change_all(&self, rules: Vec<Ruled>) -> Result<(), Refusal> {
+    pub(super) async fn bulk_update(&self, rules: Vec<Ruled>) -> Result<(), Refusal> {
         let mut groups = self.group(rules).map_err(Refusal::Failed)?;
         let kept: BTreeMap<&str, Arc<Kept>> =
             groups.iter().map(|group| (group.kept.name, Arc::clone(&group.kept))).collect();
@@ -62,7 +62,7 @@ impl Mongo {
             self.schema.ready(kept).await.map_err(Refusal::Failed)?;
         }
         let turn = Arc::clone(&self.bulk).lock_owned().await;
-        let changed = self.link.within(BULK, move |database| async move {
+        let changed = self.connection.within(BULK, move |database| async move {
             let _turn = turn;
             change_groups(&database, &mut groups, Instant::now() + BULK).await
         });
@@ -73,8 +73,8 @@ impl Mongo {
         let mut groups: Vec<Group> = Vec::new();
         let mut places: HashMap<Key, usize> = HashMap::new();
         for Ruled { collection, id, rule } in rules {
-            let place = *places.entry((collection, id.clone())).or_insert(groups.len());
-            match groups.get_mut(place) {
+            let endpoint = *places.entry((collection, id.clone())).or_insert(groups.len());
+            match groups.get_mut(endpoint) {
                 Some(group) => group.rules.push(rule),
                 None => groups.push(Group { kept: self.schema.get(collection)?, id, rules: vec![rule] }),
             }
@@ -240,7 +240,7 @@ fn outcome(group: &mut Group, stored: Option<&Stored>) -> Result<(Option<Stored>
                 reindexed = true;
                 current = None;
             }
-            Some(Write { change: Change::Keep, .. }) | None => {}
+            Some(Write { change: Change::ReadGuard, .. }) | None => {}
         }
     }
     Ok((current, reindexed))

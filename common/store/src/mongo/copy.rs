@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::super::back_off;
 use super::super::commit::next_version;
 use super::super::copy::{Piece, TOGETHER};
-use super::link::{Failure, Link, code};
+use super::connection::{Connection, Failure, code};
 use super::outbox::message;
 use super::schema::{INBOX, OUTBOX, SEARCHED};
 use super::write::event;
@@ -36,7 +36,7 @@ const ATTEMPTS: u32 = 50;
 
 /// A session that reads what there was at its moment.
 pub(in super::super) struct Snapshot {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     session: Arc<Mutex<ClientSession>>,
 }
 
@@ -55,17 +55,19 @@ impl Snapshot {
     async fn at_one_moment(databases: &[&Mongo]) -> Result<Option<Vec<Self>>> {
         let (mut snapshots, mut moment) = (Vec::new(), None);
         for database in databases {
-            database.link.greet().await?;
-            let Some((snapshot, at)) = Self::at(Arc::clone(&database.link), moment).await? else { return Ok(None) };
+            database.connection.greet().await?;
+            let Some((snapshot, at)) = Self::at(Arc::clone(&database.connection), moment).await? else {
+                return Ok(None);
+            };
             moment = Some(at);
             snapshots.push(snapshot);
         }
         Ok(Some(snapshots))
     }
 
-    async fn at(link: Arc<Link>, moment: Option<Timestamp>) -> Result<Option<(Self, Timestamp)>> {
-        let names = collections(&link).await?;
-        let opened = link.within(PUTTING, move |database| async move {
+    async fn at(connection: Arc<Connection>, moment: Option<Timestamp>) -> Result<Option<(Self, Timestamp)>> {
+        let names = collections(&connection).await?;
+        let opened = connection.within(PUTTING, move |database| async move {
             let starting = database.client().start_session().snapshot(true);
             let mut session = match moment {
                 Some(moment) => starting.snapshot_time(moment).await?,
@@ -85,13 +87,13 @@ impl Snapshot {
                 || Error::internal(format!("there is no database {}: has its service never run?", database.name()));
             moment.map(|moment| Some((session, moment))).ok_or_else(|| nothing().into())
         });
-        let opened = opened.await.map_err(|failure| link.explain(failure).into_error())?;
-        Ok(opened.map(|(session, moment)| (Self { link, session: Arc::new(Mutex::new(session)) }, moment)))
+        let opened = opened.await.map_err(|failure| connection.explain(failure).into_error())?;
+        Ok(opened.map(|(session, moment)| (Self { connection, session: Arc::new(Mutex::new(session)) }, moment)))
     }
 
     pub(in super::super) async fn parts(&self) -> Result<Vec<String>> {
         // No snapshot has a list of collections.
-        collections(&self.link).await
+        collections(&self.connection).await
     }
 
     /// The session keeps its moment, so what fails for a passing reason is asked for again.
@@ -124,7 +126,7 @@ impl Snapshot {
     async fn raw_page(&self, part: &str, after: &str) -> Result<Vec<RawDocumentBuf>> {
         let (collection, condition) = (part.to_owned(), doc! {"_id": {"$gt": after}});
         let session = Arc::clone(&self.session).lock_owned().await;
-        let page = self.link.within(PUTTING, move |database| async move {
+        let page = self.connection.within(PUTTING, move |database| async move {
             let mut session = session;
             let documents = read_with::<RawDocumentBuf>(&database, &collection, ReadConcern::snapshot());
             let limit = i64::try_from(TOGETHER).unwrap_or(i64::MAX);
@@ -140,7 +142,7 @@ impl Snapshot {
                 _ => Failure::from(error),
             })
         });
-        page.await.map_err(|failure| self.link.explain(failure).into_error())
+        page.await.map_err(|failure| self.connection.explain(failure).into_error())
     }
 }
 
@@ -166,18 +168,18 @@ fn events(raw: &RawDocument) -> Result<Vec<Piece>> {
 }
 
 /// The collections with documents or events; what was noted of indexes is for whoever makes them.
-async fn collections(link: &Link) -> Result<Vec<String>> {
-    let mut names = link.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
+async fn collections(connection: &Connection) -> Result<Vec<String>> {
+    let mut names = connection.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
     names.retain(|name| !name.starts_with("system.") && name != SEARCHED);
     names.sort_unstable();
     Ok(names)
 }
 
 impl Mongo {
-    pub(in super::super) async fn is_blank(&self) -> Result<bool> {
-        self.link.greet().await?;
-        for collection in collections(&self.link).await?.into_iter().filter(|name| name != INBOX) {
-            let found = self.link.read(move |database| async move {
+    pub(in super::super) async fn is_empty_database(&self) -> Result<bool> {
+        self.connection.greet().await?;
+        for collection in collections(&self.connection).await?.into_iter().filter(|name| name != INBOX) {
+            let found = self.connection.read(move |database| async move {
                 Ok(database.collection::<RawDocumentBuf>(&collection).find_one(doc! {}).await?)
             });
             if found.await?.is_some() {
@@ -188,18 +190,18 @@ impl Mongo {
     }
 
     pub(in super::super) async fn clear(&self) -> Result<()> {
-        let names = collections(&self.link).await?.into_iter().chain([SEARCHED.to_owned()]);
+        let names = collections(&self.connection).await?.into_iter().chain([SEARCHED.to_owned()]);
         let names: Vec<String> = names.collect();
-        let cleared = self.link.within(PUTTING, |database| async move {
+        let cleared = self.connection.within(PUTTING, |database| async move {
             for name in names {
                 database.collection::<Document>(&name).drop().await?;
             }
             Ok(())
         });
-        cleared.await.map_err(|failure| self.link.explain(failure).into_error())
+        cleared.await.map_err(|failure| self.connection.explain(failure).into_error())
     }
 
-    pub(in super::super) async fn put_all(&self, pieces: Vec<Piece>) -> Result<()> {
+    pub(in super::super) async fn import(&self, pieces: Vec<Piece>) -> Result<()> {
         let mut all: BTreeMap<String, Vec<Document>> = BTreeMap::new();
         let mut events = Vec::new();
         for piece in pieces {
@@ -220,8 +222,8 @@ impl Mongo {
             let document = doc! {"_id": EventId::new().to_string(), "events": events};
             all.entry(OUTBOX.to_owned()).or_default().push(document);
         }
-        let put = self.link.within(PUTTING, |database| async move { put(&database, all).await });
-        put.await.map_err(|failure| self.link.explain(failure).into_error())
+        let put = self.connection.within(PUTTING, |database| async move { put(&database, all).await });
+        put.await.map_err(|failure| self.connection.explain(failure).into_error())
     }
 }
 

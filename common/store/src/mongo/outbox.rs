@@ -1,4 +1,4 @@
-//! The outbox: events wait in the document whose write emitted them, or in `_outbox`. They are taken out later and many at once, by a write
+//! The outbox: events wait in the document whose write published them, or in `_outbox`. They are taken out later and many at once, by a write
 //! that leaves the version alone, so that it never stands in the way of a guarded write.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,7 +10,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::{Hint, ReadConcern};
 
 use super::super::Pending;
-use super::link::{Failure, ON_THE_SERVER};
+use super::connection::{Failure, ON_THE_SERVER};
 use super::schema::{EVENTS, INBOX};
 use super::{Mongo, for_good, read_with};
 use souk_bus::{EventId, EventMessage};
@@ -19,29 +19,29 @@ use souk_types::{Error, Result};
 /// In which collection, and in which document, the events were that the relay has in hand. It is only a shortcut: who is not in here is
 /// looked for.
 #[derive(Default)]
-pub(super) struct Known(Mutex<HashMap<EventId, Place>>);
+pub(super) struct Known(Mutex<HashMap<EventId, Location>>);
 
-type Place = (&'static str, String);
+type Location = (&'static str, String);
 
 impl Mongo {
     /// The oldest events first, and none whose write could still be taken back. An event's id begins with its time, and the index of events is in their order.
     pub(in super::super) async fn pending_events(&self, limit: usize) -> Result<Vec<Pending>> {
         let carriers = self.schema.carriers();
         let found = try_join_all(carriers.into_iter().map(|carrier| self.pending_in(carrier, limit))).await?;
-        let mut pending: Vec<(Pending, Place)> = found.into_iter().flatten().collect();
+        let mut pending: Vec<(Pending, Location)> = found.into_iter().flatten().collect();
         pending.sort_by_key(|(pending, _)| pending.message.id.to_string());
         pending.truncate(limit);
         let mut known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.clear();
-        known.extend(pending.iter().map(|(pending, place)| (pending.message.id, place.clone())));
+        known.extend(pending.iter().map(|(pending, location)| (pending.message.id, location.clone())));
         Ok(pending.into_iter().map(|(pending, _)| pending).collect())
     }
 
-    async fn pending_in(&self, carrier: &'static str, limit: usize) -> Result<Vec<(Pending, Place)>> {
+    async fn pending_in(&self, carrier: &'static str, limit: usize) -> Result<Vec<(Pending, Location)>> {
         self.schema.ready(&self.schema.get(carrier)?).await?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let documents = self
-            .link
+            .connection
             .read(move |database| async move {
                 let documents = for_good::<Document>(&database, carrier);
                 let waiting = documents.find(doc! {}).hint(Hint::Name(EVENTS.to_owned())).sort(doc! {"events.id": 1});
@@ -54,24 +54,24 @@ impl Mongo {
             let id = document.get_str("_id").map_err(Error::internal)?;
             for event in document.get_array("events").map_err(Error::internal)? {
                 let event = event.as_document().ok_or_else(|| Error::internal("an event that is no document"))?;
-                let is_ours = event.get_str("emitter").is_ok_and(|emitter| emitter == self.emitter);
+                let is_ours = event.get_str("publisher").is_ok_and(|publisher| publisher == self.publisher);
                 pending.push((Pending { message: message(event)?, is_ours }, (carrier, id.to_owned())));
             }
         }
         Ok(pending)
     }
 
-    pub(super) async fn forget(&self, published: Vec<EventId>) -> Result<()> {
-        let known: Vec<Option<Place>> = {
+    pub(super) async fn delete_published(&self, published: Vec<EventId>) -> Result<()> {
+        let known: Vec<Option<Location>> = {
             let mut known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
             published.iter().map(|event| known.remove(event)).collect()
         };
-        let mut places: BTreeMap<&'static str, (BTreeSet<String>, Vec<String>)> = BTreeMap::new();
+        let mut locations: BTreeMap<&'static str, (BTreeSet<String>, Vec<String>)> = BTreeMap::new();
         let mut unknown = Vec::new();
-        for (event, place) in published.iter().map(EventId::to_string).zip(known) {
-            match place {
+        for (event, location) in published.iter().map(EventId::to_string).zip(known) {
+            match location {
                 Some((carrier, id)) => {
-                    let (documents, events) = places.entry(carrier).or_default();
+                    let (documents, events) = locations.entry(carrier).or_default();
                     documents.insert(id);
                     events.push(event);
                 }
@@ -82,14 +82,14 @@ impl Mongo {
             for carrier in self.schema.carriers() {
                 let documents = self.carrying(carrier, unknown.clone()).await?;
                 if !documents.is_empty() {
-                    let place = places.entry(carrier).or_default();
-                    place.0.extend(documents);
-                    place.1.extend(unknown.iter().cloned());
+                    let location = locations.entry(carrier).or_default();
+                    location.0.extend(documents);
+                    location.1.extend(unknown.iter().cloned());
                 }
             }
         }
         try_join_all(
-            places.into_iter().map(|(carrier, (documents, events))| self.take_out(carrier, documents, events)),
+            locations.into_iter().map(|(carrier, (documents, events))| self.take_out(carrier, documents, events)),
         )
         .await?;
         Ok(())
@@ -97,7 +97,7 @@ impl Mongo {
 
     async fn take_out(&self, carrier: &'static str, documents: BTreeSet<String>, events: Vec<String>) -> Result<()> {
         let documents: Vec<String> = documents.into_iter().collect();
-        self.link
+        self.connection
             .read(move |database| async move {
                 let carriers = database.collection::<Document>(carrier);
                 // Where there is no document but for its events, it goes with the last of them.
@@ -124,7 +124,7 @@ impl Mongo {
     /// The documents in which any of these events waits.
     async fn carrying(&self, carrier: &'static str, events: Vec<String>) -> Result<Vec<String>> {
         let documents = self
-            .link
+            .connection
             .read(move |database| async move {
                 let documents = for_good::<Document>(&database, carrier);
                 let looking = documents.find(doc! {"events.id": {"$in": events}}).projection(doc! {"_id": 1});
@@ -139,7 +139,7 @@ impl Mongo {
     pub(in super::super) async fn is_handled(&self, event: EventId, newest: bool) -> Result<bool> {
         let concern = if newest { ReadConcern::linearizable() } else { ReadConcern::majority() };
         let id = doc! {"_id": event.to_string()};
-        let found = self.link.read(move |database| async move {
+        let found = self.connection.read(move |database| async move {
             Ok::<_, Failure>(
                 read_with::<Document>(&database, INBOX, concern).find_one(id).max_time(ON_THE_SERVER).await?,
             )

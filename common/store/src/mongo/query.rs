@@ -10,8 +10,8 @@ use mongodb::options::{FindOptions, Hint};
 use serde_json::Value;
 
 use super::super::commit::{Found, Stored};
-use super::super::{Direction, Find, Index, Search};
-use super::link::{Failure, ON_THE_SERVER};
+use super::super::{Direction, Find, Index, ReferenceSearch};
+use super::connection::{Failure, ON_THE_SERVER};
 use super::schema::{WORDS, path, present, range};
 use super::{Mongo, for_good, stored, value, words};
 use souk_types::{Cursor, Error, Result};
@@ -33,7 +33,7 @@ impl Mongo {
         limit: usize,
     ) -> Result<Vec<(String, Stored)>> {
         let rows = self
-            .link
+            .connection
             .read(move |database| async move {
                 let mut options = read_options();
                 options.sort = Some(doc! {"_id": 1});
@@ -50,15 +50,16 @@ impl Mongo {
     }
 
     /// Every collection, as JSON text.
-    pub(in super::super) async fn mentions(&self, words: &[String]) -> Result<Search> {
-        let mut search = Search::default();
-        let collections = self.link.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
+    pub(in super::super) async fn find_references(&self, words: &[String]) -> Result<ReferenceSearch> {
+        let mut search = ReferenceSearch::default();
+        let collections =
+            self.connection.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
         for name in collections.into_iter().filter(|name| !name.starts_with("system.")) {
             let mut after = Bson::MinKey;
             loop {
                 let (collection, condition) = (name.clone(), doc! {"_id": {"$gt": after}});
                 let page = self
-                    .link
+                    .connection
                     .read(move |database| async move {
                         let mut options = FindOptions::builder().max_time(ON_THE_SERVER).build();
                         options.sort = Some(doc! {"_id": 1});
@@ -86,7 +87,7 @@ impl Mongo {
         Ok(search)
     }
 
-    pub(in super::super) async fn find_each(
+    pub(in super::super) async fn get_many_by(
         &self,
         collection: &'static str,
         index: &'static Index,
@@ -109,7 +110,7 @@ impl Mongo {
             let condition = doc! {"$and": [{&field: {"$in": some}}, also.clone()]};
             let options = read_options();
             found.extend(
-                self.link
+                self.connection
                     .read(
                         move |database| async move { all(&for_good(&database, collection), condition, options).await },
                     )
@@ -124,7 +125,7 @@ impl Mongo {
         let limit = find.paging.limit.get();
         let (index, order) = (find.index.name.to_owned(), find.index.order);
         let mut rows = self
-            .link
+            .connection
             .read(move |database| async move {
                 let documents = for_good::<RawDocumentBuf>(&database, collection);
                 let (condition, options) = plan(&documents, &find).await?;
@@ -145,7 +146,7 @@ impl Mongo {
         Ok(Found { items, next })
     }
 
-    pub(in super::super) async fn tally(
+    pub(in super::super) async fn count_by(
         &self,
         collection: &'static str,
         field: &'static str,
@@ -156,7 +157,7 @@ impl Mongo {
             doc! {"$sort": {"_id": 1}},
         ];
         let counts = self
-            .link
+            .connection
             .read(move |database| async move {
                 let documents = for_good::<RawDocumentBuf>(&database, collection);
                 let counting = documents.aggregate(stages).max_time(ON_THE_SERVER);
@@ -171,7 +172,7 @@ impl Mongo {
     pub(in super::super) async fn is_empty(&self, collection: &'static str) -> Result<bool> {
         let any = doc! {"doc": {"$exists": true}};
         let first = self
-            .link
+            .connection
             .read(move |database| async move {
                 let documents = for_good::<RawDocumentBuf>(&database, collection);
                 let looking = documents.find_one(any).projection(doc! {"_id": 1});

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::super::{Find, Index};
-use super::link::{Failure, Link, OPERATION, code};
+use super::connection::{Connection, Failure, OPERATION, code};
 use super::{value, words};
 use souk_types::{Error, Result};
 
@@ -45,7 +45,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 const OTHER_INDEX: [i32; 2] = [85, 86];
 
 pub(super) struct Schema {
-    link: Arc<Link>,
+    connection: Arc<Connection>,
     kept: Mutex<BTreeMap<&'static str, Arc<Kept>>>,
 }
 
@@ -69,8 +69,8 @@ enum State {
 }
 
 impl Schema {
-    pub(super) fn new(link: Arc<Link>) -> Self {
-        let schema = Self { link, kept: Mutex::default() };
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        let schema = Self { connection, kept: Mutex::default() };
         schema.declare(OUTBOX, &[], &[]);
         schema.declare(INBOX, &[], &[]);
         schema
@@ -107,7 +107,7 @@ impl Schema {
             declared
         });
         if begun {
-            tokio::spawn(make(Arc::clone(&self.link), Arc::downgrade(kept)));
+            tokio::spawn(make(Arc::clone(&self.connection), Arc::downgrade(kept)));
         }
     }
 
@@ -125,7 +125,7 @@ impl Schema {
                 _ => Ok(()),
             },
             Ok(Err(closed)) => Err(Error::internal(closed)),
-            Err(_) => Err(self.link.unavailable(&format!("the indexes of {} are still being made", kept.name))),
+            Err(_) => Err(self.connection.unavailable(&format!("the indexes of {} are still being made", kept.name))),
         }
     }
 
@@ -147,20 +147,20 @@ impl Schema {
 }
 
 /// Makes the indexes of a collection, until it is done or nobody wants the collection any more.
-async fn make(link: Arc<Link>, kept: std::sync::Weak<Kept>) {
+async fn make(connection: Arc<Connection>, kept: std::sync::Weak<Kept>) {
     let mut last = String::new();
     while let Some(kept) = kept.upgrade() {
         let begin = Instant::now();
         let making = Arc::clone(&kept);
-        let made = match link.greet().await {
-            Ok(()) => link.within(INDEXING, |database| async move { kept_in(&database, &making).await }).await,
+        let made = match connection.greet().await {
+            Ok(()) => connection.within(INDEXING, |database| async move { kept_in(&database, &making).await }).await,
             Err(error) => Err(error.into()),
         };
         let Err(failure) = made else {
             kept.state.send_replace(State::Ready);
             return;
         };
-        let error = link.explain(failure).into_error();
+        let error = connection.explain(failure).into_error();
         // Once is enough for the log, however long it lasts.
         let text = error.to_string();
         if text != last {

@@ -13,7 +13,7 @@ use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
 use super::super::commit::{Change, Commit, Refusal, Write};
-use super::link::{Failure, OPERATION, durable, is_conflict, is_uncertain};
+use super::connection::{Failure, OPERATION, durable, is_conflict, is_uncertain};
 use super::schema::{INBOX, OUTBOX, words_of};
 use super::{Mongo, for_good, value};
 use souk_bus::{EventId, EventMessage};
@@ -48,7 +48,7 @@ pub(super) enum Effect {
     Delete {
         events: Vec<Bson>,
     },
-    Keep,
+    Touch,
 }
 
 impl Mongo {
@@ -60,12 +60,12 @@ impl Mongo {
         }
         // MongoDB promises nothing of this kind: what was deleted or overwritten is in no document any more, but free pages keep it
         // until they are used again, and the oplog until it has come round.
-        let Commit { writes, events, handles, forget, rules, scrub: _ } = commit;
-        if !forget.is_empty() {
-            self.forget(forget).await.map_err(Refusal::Failed)?;
+        let Commit { writes, events, handles, delete_published, rules, secure_delete: _ } = commit;
+        if !delete_published.is_empty() {
+            self.delete_published(delete_published).await.map_err(Refusal::Failed)?;
         }
         if !rules.is_empty() {
-            return self.change_all(rules).await;
+            return self.bulk_update(rules).await;
         }
         if writes.is_empty() && events.is_empty() && handles.is_none() {
             return Ok(());
@@ -76,7 +76,7 @@ impl Mongo {
         }
         let steps = self.steps(writes, events, handles).map_err(Refusal::Failed)?;
         let deadline = Instant::now() + OPERATION;
-        let committed = self.link.within(OPERATION, move |database| async move {
+        let committed = self.connection.within(OPERATION, move |database| async move {
             match <[Step; 1]>::try_from(steps) {
                 Ok([step]) => alone(&database, step, deadline).await,
                 Err(steps) => together(&database, &steps, deadline).await,
@@ -87,7 +87,7 @@ impl Mongo {
 
     fn steps(&self, writes: Vec<Write>, events: Vec<EventMessage>, handles: Option<EventId>) -> Result<Vec<Step>> {
         let mut events: Vec<Bson> =
-            events.into_iter().map(|message| event(message, Some(&self.emitter))).collect::<Result<_>>()?;
+            events.into_iter().map(|message| event(message, Some(&self.publisher))).collect::<Result<_>>()?;
         let mut steps: Vec<Step> = handles.map(Step::Handle).into_iter().collect();
         for write in writes {
             let carried = |events: &mut Vec<Bson>| {
@@ -96,7 +96,7 @@ impl Mongo {
             let effect = match write.change {
                 Change::Put { text, reindex } => self.put(write.collection, &text, reindex, carried(&mut events))?,
                 Change::Delete => Effect::Delete { events: carried(&mut events) },
-                Change::Keep => Effect::Keep,
+                Change::ReadGuard => Effect::Touch,
             };
             let Write { collection, id, expected, next, .. } = write;
             steps.push(Step::Write { collection, id, expected, next, effect });
@@ -119,16 +119,16 @@ impl Effect {
     }
 }
 
-/// An event as it waits in a document: its body is JSON already, and is read by nobody before it is published. `emitter` is the handle
+/// An event as it waits in a document: its body is JSON already, and is read by nobody before it is published. `publisher` is the handle
 /// whose relay is to publish it.
-pub(super) fn event(message: EventMessage, emitter: Option<&str>) -> Result<Bson> {
+pub(super) fn event(message: EventMessage, publisher: Option<&str>) -> Result<Bson> {
     let body = String::from_utf8(message.body).map_err(Error::internal)?;
     let mut event = doc! {"id": message.id.to_string(), "name": message.name, "body": body};
     if let Some(request) = &message.request {
         event.insert("request", RequestId::as_str(request));
     }
-    if let Some(emitter) = emitter {
-        event.insert("emitter", emitter);
+    if let Some(publisher) = publisher {
+        event.insert("publisher", publisher);
     }
     Ok(event.into())
 }
@@ -161,7 +161,7 @@ pub(super) fn guarded(id: &str, expected: Option<i64>, next: i64, effect: &Effec
             update
         }
         // A transaction sees no conflict in what it has only read, so it writes.
-        Effect::Keep => doc! {"$set": {"kept": name}},
+        Effect::Touch => doc! {"$set": {"touched": name}},
     };
     (guard, update)
 }
@@ -199,7 +199,7 @@ async fn is_written(
 
 /// All steps or none. Repeats what the server wants repeated, for as long as there is time.
 async fn together(database: &Database, steps: &[Step], deadline: Instant) -> Result<(), Failure> {
-    let reads_only = steps.iter().all(|step| matches!(step, Step::Write { effect: Effect::Keep, .. }));
+    let reads_only = steps.iter().all(|step| matches!(step, Step::Write { effect: Effect::Touch, .. }));
     loop {
         let mut session = begin(database).await?;
         let carried_out = if reads_only {
@@ -276,7 +276,7 @@ pub(super) async fn carry_out(
             let inbox = database.collection::<Document>(INBOX);
             let record = doc! {"_id": event.to_string(), "at": mongodb::bson::DateTime::now()};
             run!(inbox.insert_one(record), session).map(drop).map_err(|error| {
-                if super::link::is_duplicate(&error) { Refusal::Repeated.into() } else { Failure::from(error) }
+                if super::connection::is_duplicate(&error) { Refusal::Repeated.into() } else { Failure::from(error) }
             })
         }
         Step::Emit { id, events } => {
@@ -287,7 +287,7 @@ pub(super) async fn carry_out(
         Step::Write { collection, id, expected, next, effect } => {
             let guarded = |expected: Option<i64>| guarded(id, expected, *next, effect, name);
             let documents = database.collection::<RawDocumentBuf>(collection);
-            if matches!((effect, expected), (Effect::Keep, None)) {
+            if matches!((effect, expected), (Effect::Touch, None)) {
                 // That nothing is there is kept so by making it and taking it away again: who makes it too is in conflict.
                 let (guard, update) = guarded(None);
                 run!(documents.update_one(guard.clone(), update).upsert(true), session)?;

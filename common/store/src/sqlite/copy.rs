@@ -123,7 +123,7 @@ fn lock_all(connections: &[(Connection, Connection)]) -> rusqlite::Result<()> {
 }
 
 impl Sqlite {
-    pub(in super::super) async fn is_blank(&self) -> Result<bool> {
+    pub(in super::super) async fn is_empty_database(&self) -> Result<bool> {
         self.query(|connection| {
             for table in collections(connection)?.into_iter().chain([OUTBOX.to_owned()]) {
                 let found = format!("SELECT EXISTS (SELECT 1 FROM \"{table}\")");
@@ -148,7 +148,7 @@ impl Sqlite {
         .await
     }
 
-    pub(in super::super) async fn put_all(&self, pieces: Vec<Piece>) -> Result<()> {
+    pub(in super::super) async fn import(&self, pieces: Vec<Piece>) -> Result<()> {
         self.change(move |connection| {
             let mut made = String::new();
             for piece in pieces {

@@ -194,7 +194,7 @@ impl Table {
         format!("SELECT NOT EXISTS (SELECT 1 FROM \"{}\")", self.name)
     }
 
-    pub(super) fn tally(&self, field: &str) -> String {
+    pub(super) fn count_by(&self, field: &str) -> String {
         let name = self.name;
         format!(
             "SELECT \"{field}\", count(*) FROM \"{name}\" WHERE \"{field}\" IS NOT NULL GROUP BY \"{field}\" ORDER BY \"{field}\""

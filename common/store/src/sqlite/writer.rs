@@ -61,9 +61,11 @@ impl Writer {
                 }
             }
             let outcomes = self.transaction(&mut together);
-            let scrubbed = if together.iter().any(|job| job.commit.scrub) { self.scrub() } else { Ok(()) };
+            let scrubbed =
+                if together.iter().any(|job| job.commit.secure_delete) { self.secure_delete() } else { Ok(()) };
             for (at, job) in together.drain(..).enumerate() {
-                let scrubbed = if job.commit.scrub { scrubbed.clone().map_err(Refusal::Failed) } else { Ok(()) };
+                let scrubbed =
+                    if job.commit.secure_delete { scrubbed.clone().map_err(Refusal::Failed) } else { Ok(()) };
                 let outcome = match &outcomes {
                     Ok(outcomes) => outcomes[at].clone().and(scrubbed),
                     Err(error) => Err(Refusal::Failed(error.clone())),
@@ -97,7 +99,7 @@ impl Writer {
 
     /// Moves everything out of the WAL and cuts it to nothing; `secure_delete` has overwritten the rest. A reader that is
     /// busy for longer, as a backup is, makes it an error.
-    fn scrub(&self) -> Result<(), Error> {
+    fn secure_delete(&self) -> Result<(), Error> {
         let cut = || {
             self.connection.busy_timeout(SCRUB_PATIENCE)?;
             let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
@@ -171,7 +173,7 @@ fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Resul
         ])
         .map_err(failed)?;
     }
-    for event in &commit.forget {
+    for event in &commit.delete_published {
         let mut forget = connection.prepare_cached("DELETE FROM _outbox WHERE id = ?1").map_err(failed)?;
         forget.execute([event.to_string()]).map_err(failed)?;
     }
@@ -183,7 +185,7 @@ fn change(connection: &Connection, table: &Arc<Table>, write: &Write) -> Result<
     let statement = |sql: &str| connection.prepare_cached(sql).map_err(failed);
     let search = |reindex: bool| table.search.as_ref().filter(|_| reindex);
     let written = match (&write.change, write.expected) {
-        (Change::Keep, expected) => {
+        (Change::ReadGuard, expected) => {
             let version: Option<i64> =
                 statement(&table.exists)?.query_row([id], |row| row.get(0)).optional().map_err(failed)?;
             Ok(usize::from(version == expected))

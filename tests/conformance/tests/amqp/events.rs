@@ -47,12 +47,12 @@ impl Press {
     }
 
     pub(crate) async fn print(&self, number: u32) {
-        self.database.run(|tx| async move { tx.emit(&Printed(number)) }).await.unwrap();
+        self.database.run(|tx| async move { tx.publish(&Printed(number)) }).await.unwrap();
     }
 
     async fn printed(&self, number: u32) {
-        let event = self.database.run(|tx| async move { tx.emit(&Printed(number)) }).await.unwrap();
-        assert!(self.database.delivered(event, SOON).await, "should be with the broker");
+        let event = self.database.run(|tx| async move { tx.publish(&Printed(number)) }).await.unwrap();
+        assert!(self.database.wait_until_delivered(event, SOON).await, "should be with the broker");
     }
 }
 

@@ -39,7 +39,7 @@ async fn a_bulk_change_makes_changes_and_deletes(home: Home) {
             Ok(())
         }
     };
-    books.change_all([made, changed, deleted].map(|id| (id, rule(id))).to_vec()).await.unwrap();
+    books.bulk_update([made, changed, deleted].map(|id| (id, rule(id))).to_vec()).await.unwrap();
     assert_eq!((copies(&books, made).await, copies(&books, changed).await), (10, 11));
     assert_eq!(books.get(deleted).await.unwrap(), None);
 }
@@ -58,7 +58,7 @@ async fn a_bulk_change_keeps_the_indexes(home: Home) {
         *slot = Some(Book { shelf: Some("a".to_owned()), ..Book::called("new") });
         Ok(())
     };
-    books.change_all(ids.into_iter().map(|id| (id, rule)).collect()).await.unwrap();
+    books.bulk_update(ids.into_iter().map(|id| (id, rule)).collect()).await.unwrap();
     assert_eq!(books.find(BY_SHELF.find(["a"]).matching("new")).await.unwrap().items.len(), 2);
 }
 
@@ -91,7 +91,7 @@ async fn a_unique_index_fails_the_bulk(home: Home) {
         *slot = Some(Book { copies: 1, ..Book::with_isbn("1") });
         Ok(())
     };
-    let error = books.change_all(ids.iter().map(|id| (*id, rule)).collect()).await.unwrap_err();
+    let error = books.bulk_update(ids.iter().map(|id| (*id, rule)).collect()).await.unwrap_err();
     assert!(error.is_duplicate(), "{error}");
     assert_eq!(all_copies(&books, &ids).await, [0, 0, 0]);
 }
@@ -130,7 +130,7 @@ async fn change_unless(books: &Collection<Book>, ids: &[BookId], obstacle: fn(us
         };
         (*id, rule)
     };
-    books.change_all(ids.iter().enumerate().map(rule).collect()).await
+    books.bulk_update(ids.iter().enumerate().map(rule).collect()).await
 }
 
 async fn all_copies(books: &Collection<Book>, ids: &[BookId]) -> Vec<i64> {

@@ -1,7 +1,7 @@
 //! Copies of whole databases, as they were at one moment, to a database of the same engine and of another one.
 
 use souk_bus::Delivery;
-use souk_store::{Collection, Copied, Database, Durability, Events, Snapshot};
+use souk_store::{Collection, CopyStats, Database, Durability, Events, Snapshot};
 use souk_types::ErrorKind;
 
 use crate::home::Home;
@@ -25,7 +25,7 @@ async fn copied(home: &Home) -> Home {
     like
 }
 
-async fn copy(from: &Database, to: &Database) -> Copied {
+async fn copy(from: &Database, to: &Database) -> CopyStats {
     let [snapshot] = <[Snapshot; 1]>::try_from(Snapshot::of(&[from]).await.unwrap()).ok().unwrap();
     let copied = snapshot.copy_to(to).await.unwrap();
     to.close().await;
@@ -43,7 +43,7 @@ async fn a_copy_has_everything(home: Home) {
     let walden_id = insert(&books, walden.clone()).await;
     let (with_event, without_document) = lend(&database, &books).await;
     let delivery = Delivery { id: souk_bus::EventId::new(), event: Lent };
-    database.once(&delivery, |tx| async move { tx.emit(&Lent).map(drop) }).await.unwrap();
+    database.handle_once(&delivery, |tx| async move { tx.publish(&Lent).map(drop) }).await.unwrap();
 
     let like = copied(&home).await;
     let copy = like.open().await;
@@ -60,7 +60,7 @@ async fn a_copy_has_everything(home: Home) {
     for event in [with_event, without_document] {
         assert!(is_waiting(&copy, event).await);
     }
-    assert_eq!(copy.waiting::<Lent>().await.unwrap().len(), 3);
+    assert_eq!(copy.pending_events_of::<Lent>().await.unwrap().len(), 3);
     assert!(copy.has_handled(delivery.id).await.unwrap());
 
     // It is found, and guarded, as it was.
@@ -73,12 +73,12 @@ async fn a_copy_has_everything(home: Home) {
 /// An event in a document that is there, and one whose document is deleted.
 async fn lend(database: &Database, books: &Collection<Book>) -> (souk_bus::EventId, souk_bus::EventId) {
     let id = insert(books, Book::called("Emma")).await;
-    let with_event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
+    let with_event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
     let delete = |slot: &mut Option<Book>, events: &mut Events| {
         *slot = None;
-        events.emit(&Lent)
+        events.publish(&Lent)
     };
-    (with_event, books.change(id, delete).await.unwrap())
+    (with_event, books.upsert(id, delete).await.unwrap())
 }
 
 async fn a_snapshot_keeps_its_moment(home: Home) {
@@ -91,12 +91,12 @@ async fn a_snapshot_keeps_its_moment(home: Home) {
         *slot = None;
         Ok(())
     };
-    books.change(deleted, delete).await.unwrap();
+    books.upsert(deleted, delete).await.unwrap();
     let made = insert(&books, Book::default()).await;
 
     let file = Home::sqlite(Durability::Disk);
     let target = file.open().await;
-    assert_eq!(snapshot.copy_to(&target).await.unwrap(), Copied { documents: 2, events: 0, handled: 0 });
+    assert_eq!(snapshot.copy_to(&target).await.unwrap(), CopyStats { documents: 2, events: 0, handled: 0 });
     let then: Collection<Book> = target.collection().unwrap();
     assert_eq!((copies(&then, kept).await, copies(&then, deleted).await), (1, 1));
     assert_eq!(then.get(made).await.unwrap(), None);
@@ -137,7 +137,7 @@ async fn what_is_not_empty_is_not_copied_over(home: Home) {
     let from = file.open().await;
     insert(&from.collection().unwrap(), Book::called("Emma")).await;
     let database = home.open().await;
-    let event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
+    let event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
     let snapshot = Snapshot::of(&[&from]).await.unwrap().remove(0);
     let error = snapshot.copy_to(&database).await.unwrap_err();
     assert_eq!(error.code(), "not-empty");
@@ -152,9 +152,9 @@ async fn what_was_cleared_is_empty(home: Home) {
     let books: Collection<Book> = database.collection().unwrap();
     insert(&books, Book::with_isbn("1")).await;
     lend(&database, &books).await;
-    assert!(!database.is_blank().await.unwrap());
+    assert!(!database.is_empty().await.unwrap());
     database.clear().await.unwrap();
-    assert!(database.is_blank().await.unwrap());
+    assert!(database.is_empty().await.unwrap());
     drop((books, database));
     // It can be worked with again, from the beginning.
     let books: Collection<Book> = home.open().await.collection().unwrap();
@@ -169,11 +169,11 @@ async fn who_scrubs_beside_a_snapshot_may_have_to_come_again(home: Home) {
     let snapshot = Snapshot::of(&[&database]).await.unwrap();
     add_copy(books.clone(), id).await.unwrap();
     // Everybody else goes on meanwhile.
-    let (scrubbed, added) = tokio::join!(database.scrub(), add_copy(books.clone(), id));
+    let (scrubbed, added) = tokio::join!(database.secure_delete(), add_copy(books.clone(), id));
     assert_eq!(added.unwrap(), 3);
     // The file still has what the snapshot shows; a server makes no promise of this kind.
     let is_file = matches!(home, Home::Sqlite(..));
     assert_eq!(scrubbed.err().map(|error| error.kind()), is_file.then_some(ErrorKind::Busy));
     drop(snapshot);
-    database.scrub().await.unwrap();
+    database.secure_delete().await.unwrap();
 }

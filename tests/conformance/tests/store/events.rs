@@ -32,7 +32,7 @@ async fn an_event_leaves_also_when_the_document_stays_as_it_is(home: Home) {
     let database = home.open().await;
     let books = database.collection::<Book>().unwrap();
     let id = insert(&books, Book::default()).await;
-    let event = books.update(id, |_, events| events.emit(&Lent)).await.unwrap();
+    let event = books.update(id, |_, events| events.publish(&Lent)).await.unwrap();
     assert!(is_waiting(&database, event).await);
 }
 
@@ -40,9 +40,9 @@ async fn a_rule_that_fails_emits_nothing(home: Home) {
     let database = home.open().await;
     let books = database.collection().unwrap();
     let id = insert(&books, Book::default()).await;
-    let emitted = Emitted::default();
-    lend_and_fail(books, id, emitted.clone()).await.unwrap_err();
-    assert!(!is_waiting(&database, emitted.only()).await);
+    let published = Published::default();
+    lend_and_fail(books, id, published.clone()).await.unwrap_err();
+    assert!(!is_waiting(&database, published.only()).await);
 }
 
 async fn a_rule_that_fails_does_not_take_along_the_events_it_travels_with(home: Home) {
@@ -51,13 +51,13 @@ async fn a_rule_that_fails_does_not_take_along_the_events_it_travels_with(home: 
     let id = insert(&books, Book::with_copies(2)).await;
     let held = hold(&books, id).await;
     let before = ask(lend(books.clone(), id));
-    let emitted = Emitted::default();
-    let failing = ask(lend_and_fail(books.clone(), id, emitted.clone()));
+    let published = Published::default();
+    let failing = ask(lend_and_fail(books.clone(), id, published.clone()));
     let after = ask(lend(books.clone(), id));
     held.release();
     assert!(is_waiting(&database, before.await.unwrap()).await);
     failing.await.unwrap_err();
-    assert!(!is_waiting(&database, emitted.only()).await);
+    assert!(!is_waiting(&database, published.only()).await);
     assert!(is_waiting(&database, after.await.unwrap()).await);
 }
 
@@ -66,16 +66,16 @@ async fn a_write_that_a_unique_index_refuses_emits_nothing(home: Home) {
     let books = database.collection().unwrap();
     insert(&books, Book::with_isbn("1")).await;
     let id = insert(&books, Book::default()).await;
-    let emitted = Emitted::default();
-    let keep = emitted.clone();
+    let published = Published::default();
+    let keep = published.clone();
     let refusal = books.update(id, move |book, events| {
         book.isbn = Some("1".to_owned());
-        keep.emit(events)
+        keep.publish(events)
     });
     assert!(refusal.await.unwrap_err().is_duplicate());
-    assert!(!is_waiting(&database, emitted.only()).await);
+    assert!(!is_waiting(&database, published.only()).await);
     add_copy(books, id).await.unwrap();
-    assert!(!is_waiting(&database, emitted.only()).await, "a later write took it along");
+    assert!(!is_waiting(&database, published.only()).await, "a later write took it along");
 }
 
 async fn an_event_leaves_with_a_run(home: Home) {
@@ -84,7 +84,7 @@ async fn an_event_leaves_with_a_run(home: Home) {
     let event = database
         .run(|tx| async move {
             tx.put(books, BookId::new(), &Book::default()).await?;
-            tx.emit(&Lent)
+            tx.publish(&Lent)
         })
         .await
         .unwrap();
@@ -93,56 +93,56 @@ async fn an_event_leaves_with_a_run(home: Home) {
 
 async fn a_run_may_emit_and_write_nothing(home: Home) {
     let database = home.open().await;
-    let event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
+    let event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
     assert!(is_waiting(&database, event).await);
 }
 
 async fn a_run_that_fails_emits_nothing(home: Home) {
     let database = home.open().await;
     let books = &database.collection().unwrap();
-    let emitted = &Emitted::default();
+    let published = &Published::default();
     database
         .run(|tx| async move {
             tx.put(books, BookId::new(), &Book::default()).await?;
-            emitted.keep(tx.emit(&Lent)?);
+            published.keep(tx.publish(&Lent)?);
             Err::<(), _>(refused())
         })
         .await
         .unwrap_err();
-    assert!(!is_waiting(&database, emitted.only()).await);
+    assert!(!is_waiting(&database, published.only()).await);
 }
 
 async fn a_run_that_a_unique_index_refuses_emits_nothing(home: Home) {
     let database = home.open().await;
     let books = &database.collection().unwrap();
     insert(books, Book::with_isbn("1")).await;
-    let emitted = &Emitted::default();
+    let published = &Published::default();
     let refusal = database
         .run(|tx| async move {
             tx.put(books, BookId::new(), &Book::with_isbn("1")).await?;
-            emitted.keep(tx.emit(&Lent)?);
+            published.keep(tx.publish(&Lent)?);
             Ok(())
         })
         .await
         .unwrap_err();
     assert!(refusal.is_duplicate());
-    assert!(!is_waiting(&database, emitted.only()).await);
+    assert!(!is_waiting(&database, published.only()).await);
 }
 
 async fn lend(books: Collection<Book>, id: BookId) -> Result<EventId> {
     books
         .update(id, |book, events| {
             book.copies -= 1;
-            events.emit(&Lent)
+            events.publish(&Lent)
         })
         .await
 }
 
-async fn lend_and_fail(books: Collection<Book>, id: BookId, emitted: Emitted) -> Result<()> {
+async fn lend_and_fail(books: Collection<Book>, id: BookId, published: Published) -> Result<()> {
     books
         .update(id, move |book, events| {
             book.copies -= 1;
-            emitted.emit(events)?;
+            published.publish(events)?;
             Err(refused())
         })
         .await
@@ -150,11 +150,11 @@ async fn lend_and_fail(books: Collection<Book>, id: BookId, emitted: Emitted) ->
 
 /// Remembers the id of an event whose write fails.
 #[derive(Clone, Default)]
-struct Emitted(Arc<Mutex<Vec<EventId>>>);
+struct Published(Arc<Mutex<Vec<EventId>>>);
 
-impl Emitted {
-    fn emit(&self, events: &mut Events) -> Result<()> {
-        self.keep(events.emit(&Lent)?);
+impl Published {
+    fn publish(&self, events: &mut Events) -> Result<()> {
+        self.keep(events.publish(&Lent)?);
         Ok(())
     }
 
@@ -163,8 +163,8 @@ impl Emitted {
     }
 
     fn only(&self) -> EventId {
-        let emitted = self.0.lock().unwrap();
-        assert_eq!(emitted.len(), 1);
-        emitted[0]
+        let published = self.0.lock().unwrap();
+        assert_eq!(published.len(), 1);
+        published[0]
     }
 }

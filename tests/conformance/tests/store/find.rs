@@ -207,7 +207,7 @@ async fn a_tally_counts_by_value(home: Home) {
     let books = home.open().await.collection().unwrap();
     let on = |shelf: &str| shelved(shelf, 1, "any");
     insert_all(&books, [on("b"), on("a"), on("b"), Book::called("on no shelf")]).await;
-    assert_eq!(books.tally("shelf").await.unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    assert_eq!(books.count_by("shelf").await.unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
 }
 
 async fn a_tally_follows_writes(home: Home) {
@@ -221,7 +221,7 @@ async fn a_tally_follows_writes(home: Home) {
         })
         .await
         .unwrap();
-    assert_eq!(books.tally("shelf").await.unwrap(), [("b".to_owned(), 1)]);
+    assert_eq!(books.count_by("shelf").await.unwrap(), [("b".to_owned(), 1)]);
 }
 
 fn shelved(shelf: &str, price: i64, title: &str) -> Book {
@@ -242,7 +242,7 @@ async fn titles(books: &Collection<Book>, find: Find) -> Vec<String> {
 
 async fn delete(books: &Collection<Book>, id: BookId) {
     books
-        .change(id, |slot, _| {
+        .upsert(id, |slot, _| {
             *slot = None;
             Ok(())
         })

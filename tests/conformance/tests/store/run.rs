@@ -212,7 +212,7 @@ async fn a_deleted_read_makes_a_run_begin_again(home: Home) {
             shop.add(&tx, shop.here, -1).await?;
             shop.add(&tx, shop.there, 1).await?;
             if first(attempts) {
-                shop.books.change(shop.here, |slot, _| Ok(slot.take())).await?;
+                shop.books.upsert(shop.here, |slot, _| Ok(slot.take())).await?;
             }
             Ok(())
         })

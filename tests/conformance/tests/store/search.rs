@@ -144,7 +144,7 @@ async fn a_search_forgets_what_is_deleted(home: Home) {
     let books = shop(&home.open().await).await;
     let id: BookId = insert(&books, item(9, "Coffee", "roasted")).await;
     books
-        .change(id, |slot, _| {
+        .upsert(id, |slot, _| {
             *slot = None;
             Ok(())
         })

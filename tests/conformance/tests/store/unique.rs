@@ -80,7 +80,7 @@ async fn a_value_is_free_when_the_document_is_deleted(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::with_isbn("1")).await;
     books
-        .change(id, |slot, _| {
+        .upsert(id, |slot, _| {
             *slot = None;
             Ok(())
         })
@@ -141,7 +141,7 @@ async fn find_each_finds_those_that_exist(home: Home) {
         insert(&books, Book::with_isbn(isbn)).await;
     }
     let wanted = ["3", "none", "1"].map(str::to_owned).to_vec();
-    let mut found: Vec<Book> = books.find_each(&BY_ISBN, wanted).await.unwrap();
+    let mut found: Vec<Book> = books.get_many_by(&BY_ISBN, wanted).await.unwrap();
     found.sort_by(|one, other| one.isbn.cmp(&other.isbn));
     assert_eq!(found, [Book::with_isbn("1"), Book::with_isbn("3")]);
 }

@@ -167,7 +167,7 @@ async fn change_makes_a_document(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = BookId::new();
     books
-        .change(id, |slot, _| {
+        .upsert(id, |slot, _| {
             assert_eq!(*slot, None);
             *slot = Some(Book::called("Emma"));
             Ok(())
@@ -303,7 +303,7 @@ async fn panic(books: Collection<Book>, id: BookId) -> Result<(), Error> {
 }
 
 async fn delete(books: Collection<Book>, id: BookId) -> Result<Option<Book>, Error> {
-    books.change(id, |slot, _| Ok(slot.take())).await
+    books.upsert(id, |slot, _| Ok(slot.take())).await
 }
 
 /// A document that tells how often it was written.

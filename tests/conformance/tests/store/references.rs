@@ -7,7 +7,7 @@ use crate::{Book, Lent, insert};
 
 checks! {
     a_word_is_found_in_any_collection
-    a_deleted_document_mentions_nothing
+    a_deleted_document_has_no_references
 }
 
 async fn a_word_is_found_in_any_collection(home: Home) {
@@ -17,21 +17,21 @@ async fn a_word_is_found_in_any_collection(home: Home) {
     insert(&books, Book::called("Emma")).await;
     // Another handle, which knows no collection.
     let other = home.open().await;
-    let found = other.mentions(&["nowhere".to_owned(), "Walden".to_owned()]).await.unwrap();
+    let found = other.find_references(&["nowhere".to_owned(), "Walden".to_owned()]).await.unwrap();
     assert!(found.documents >= 2, "{found:?}");
     let at: Vec<_> =
-        found.mentions.iter().map(|mention| (&*mention.collection, &*mention.id, &*mention.word)).collect();
+        found.references.iter().map(|mention| (&*mention.collection, &*mention.id, &*mention.word)).collect();
     assert!(at.contains(&("books", &id.to_string(), "walden")), "{at:?}");
-    assert!(found.mentions.iter().all(|mention| mention.text.contains("WALDEN") || mention.text.contains("walden")));
-    let by_id = other.mentions(&[id.to_string()]).await.unwrap().mentions;
+    assert!(found.references.iter().all(|mention| mention.text.contains("WALDEN") || mention.text.contains("walden")));
+    let by_id = other.find_references(&[id.to_string()]).await.unwrap().references;
     assert!(by_id.iter().any(|mention| mention.collection == "books"), "{by_id:?}");
 
-    let event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
-    let waiting = other.mentions(&[event.to_string()]).await.unwrap().mentions;
+    let event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
+    let waiting = other.find_references(&[event.to_string()]).await.unwrap().references;
     assert_eq!(waiting.len(), 1, "what is to be announced is looked at, too: {waiting:?}");
 }
 
-async fn a_deleted_document_mentions_nothing(home: Home) {
+async fn a_deleted_document_has_no_references(home: Home) {
     let database = home.open().await;
     let books = database.collection::<Book>().unwrap();
     let id = insert(&books, Book::called("Walden")).await;
@@ -39,7 +39,7 @@ async fn a_deleted_document_mentions_nothing(home: Home) {
         *slot = None;
         Ok(())
     };
-    books.change(id, delete).await.unwrap();
-    let found = database.mentions(&["walden".to_owned(), id.to_string()]).await.unwrap();
-    assert!(found.mentions.is_empty(), "{found:?}");
+    books.upsert(id, delete).await.unwrap();
+    let found = database.find_references(&["walden".to_owned(), id.to_string()]).await.unwrap();
+    assert!(found.references.is_empty(), "{found:?}");
 }

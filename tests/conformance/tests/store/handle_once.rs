@@ -40,7 +40,7 @@ async fn the_second_delivery_succeeds_although_its_work_would_fail(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
     let remove = || {
-        shelf.database.once(&delivery, |tx| async move {
+        shelf.database.handle_once(&delivery, |tx| async move {
             tx.get(&shelf.books, shelf.book).await?.ok_or_else(refused)?;
             tx.delete(&shelf.books, shelf.book).await
         })
@@ -63,7 +63,7 @@ async fn the_second_delivery_has_no_effect_after_reopening(home: Home) {
 async fn an_effect_may_be_nothing(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
-    shelf.database.once(&delivery, |_| async { Ok(()) }).await.unwrap();
+    shelf.database.handle_once(&delivery, |_| async { Ok(()) }).await.unwrap();
     shelf.lend(&delivery).await.unwrap();
     assert_eq!(shelf.lent().await, 0);
 }
@@ -78,7 +78,7 @@ async fn another_event_has_its_own_effect(home: Home) {
 async fn a_delivery_that_failed_has_its_effect_later(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
-    let failing = shelf.database.once(&delivery, |tx| async move {
+    let failing = shelf.database.handle_once(&delivery, |tx| async move {
         tx.put(&shelf.books, shelf.book, &Book::with_copies(1000)).await?;
         Err(refused())
     });
@@ -94,7 +94,7 @@ async fn a_delivery_that_a_unique_index_refused_has_its_effect_later(home: Home)
     let delivery = delivery();
     let colliding = shelf
         .database
-        .once(&delivery, |tx| async move { tx.put(&shelf.books, BookId::new(), &Book::with_isbn("1")).await });
+        .handle_once(&delivery, |tx| async move { tx.put(&shelf.books, BookId::new(), &Book::with_isbn("1")).await });
     assert!(colliding.await.unwrap_err().is_duplicate());
     shelf.lend(&delivery).await.unwrap();
     assert_eq!(shelf.lent().await, 1);
@@ -129,17 +129,17 @@ async fn deliver_twice(handles: [Shelf; 2]) {
 async fn the_second_delivery_emits_nothing(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
-    let emitted = &std::sync::Mutex::new(Vec::new());
+    let published = &std::sync::Mutex::new(Vec::new());
     for _ in 0..2 {
-        let passing_on = shelf.database.once(&delivery, |tx| async move {
-            emitted.lock().unwrap().push(tx.emit(&Lent)?);
+        let passing_on = shelf.database.handle_once(&delivery, |tx| async move {
+            published.lock().unwrap().push(tx.publish(&Lent)?);
             Ok(())
         });
         passing_on.await.unwrap();
     }
     let mut waiting = 0;
-    let emitted: Vec<EventId> = emitted.lock().unwrap().clone();
-    for event in emitted {
+    let published: Vec<EventId> = published.lock().unwrap().clone();
+    for event in published {
         waiting += u32::from(is_waiting(&shelf.database, event).await);
     }
     assert_eq!(waiting, 1);
@@ -173,7 +173,7 @@ impl Shelf {
 
     async fn lend(&self, delivery: &Delivery<Lent>) -> Result<()> {
         self.database
-            .once(delivery, |tx| async move {
+            .handle_once(delivery, |tx| async move {
                 let copies = tx.get(&self.books, self.book).await?.unwrap_or_default().copies;
                 tx.put(&self.books, self.book, &Book::with_copies(copies + 1)).await
             })

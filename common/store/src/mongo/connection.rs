@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::commit::Refusal;
-use super::place::Place;
+use super::endpoint::Endpoint;
 use souk_types::{Error, Result};
 
 /// What one operation may take, as its caller sees it: less than a call over the bus (2 s), so that the caller over there still hears
@@ -51,9 +51,9 @@ const CHANGING: [i32; 8] = [189, 10_107, 11_602, 11_600, 91, 13_435, 13_436, 134
 /// A server that is away hears no goodbye; nobody waits for that.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-pub(super) struct Link {
+pub(super) struct Connection {
     service: &'static str,
-    place: Arc<Place>,
+    endpoint: Arc<Endpoint>,
     password: Option<String>,
     /// What our connections are called on the server.
     app_name: String,
@@ -105,14 +105,14 @@ impl From<Error> for Failure {
     }
 }
 
-impl Link {
+impl Connection {
     pub(super) fn new(service: &'static str, uri: &str, database: &str) -> Result<Self> {
-        let (place, address) = Place::new(service, uri, move |options| configure(options, service))?;
+        let (endpoint, address) = Endpoint::new(service, uri, move |options| configure(options, service))?;
         let password = address.credential.and_then(|credential| credential.password);
         Ok(Self {
             service,
             app_name: address.app_name.unwrap_or_else(|| service.to_owned()),
-            place: Arc::new(place),
+            endpoint: Arc::new(endpoint),
             password: password.filter(|password| !password.is_empty()),
             database: database.to_owned(),
             turns: Arc::new(Semaphore::new(TURNS)),
@@ -137,21 +137,21 @@ impl Link {
         let late = |_| Failure::Late;
         let turn = timeout_at(deadline, Arc::clone(&self.turns).acquire_owned()).await.map_err(late)?;
         let turn = turn.map_err(Error::internal)?;
-        let current = timeout_at(deadline, self.place.client()).await.map_err(late)??;
-        let (database, place) = (current.client.database(&self.database), Arc::clone(&self.place));
+        let current = timeout_at(deadline, self.endpoint.client()).await.map_err(late)??;
+        let (database, endpoint) = (current.client.database(&self.database), Arc::clone(&self.endpoint));
         let working = tokio::spawn(async move {
             let _turn = turn;
             let outcome = timeout(limit + ABANDONED, work(database)).await.unwrap_or(Err(Failure::Late));
             if outcome.as_ref().is_err_and(Failure::is_without_server) {
                 // Whoever waits for the outcome does not wait for this.
-                tokio::spawn(async move { place.lost(&current).await });
+                tokio::spawn(async move { endpoint.lost(&current).await });
             }
             outcome
         });
         timeout_at(deadline, working).await.map_err(late)?.map_err(Error::internal)?
     }
 
-    /// As [`Link::within`], for the usual limit and with the error of the store.
+    /// As [`Connection::within`], for the usual limit and with the error of the store.
     pub(super) async fn read<R, F>(&self, work: impl FnOnce(Database) -> F + Send + 'static) -> Result<R>
     where
         R: Send + 'static,
@@ -182,14 +182,14 @@ impl Link {
 
     /// Whoever still works with it gets errors.
     pub(super) async fn close(&self) {
-        if timeout(GOODBYE, self.place.close()).await.is_err() {
+        if timeout(GOODBYE, self.endpoint.close()).await.is_err() {
             tracing::debug!("MongoDB did not hear the goodbye in time");
         }
     }
 
     /// Why nobody knows where the server is, if that is so.
-    pub(super) fn unresolved(&self) -> Option<String> {
-        self.place.unresolved()
+    pub(super) fn dns_error(&self) -> Option<String> {
+        self.endpoint.dns_error()
     }
 
     /// The error for whoever called; the driver's own words go to the log only.

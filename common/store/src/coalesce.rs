@@ -20,11 +20,11 @@ const MAX_WAITING: usize = 5_000;
 const MAX_TOGETHER: usize = 256;
 
 /// The updates that wait, by document id. A document is in the map while somebody works on it.
-pub(super) struct Combiner<T>(Mutex<Queues<T>>);
+pub(super) struct Coalescer<T>(Mutex<Queues<T>>);
 
 type Queues<T> = HashMap<String, Vec<Box<dyn Waiting<T>>>>;
 
-impl<T> Default for Combiner<T> {
+impl<T> Default for Coalescer<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
@@ -72,8 +72,8 @@ impl<T, R: Send, F: FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send> Wait
     }
 }
 
-impl<T: Document> Combiner<T> {
-    pub(super) async fn change<R: Send + 'static>(
+impl<T: Document> Coalescer<T> {
+    pub(super) async fn upsert<R: Send + 'static>(
         self: &Arc<Self>,
         database: &Database,
         id: String,
@@ -84,8 +84,8 @@ impl<T: Document> Combiner<T> {
         let update = Box::new(Update { rule, request, outcome: Err(Error::internal("not applied")), answer });
         if self.enqueue(&id, update)? {
             // A task of its own: the others' answers must not depend on this caller staying.
-            let (combiner, database) = (Arc::clone(self), database.clone());
-            tokio::spawn(async move { combiner.work_off(&database, &id).await });
+            let (coalescer, database) = (Arc::clone(self), database.clone());
+            tokio::spawn(async move { coalescer.work_off(&database, &id).await });
         }
         answered.await.map_err(|_| Error::internal("an update was dropped"))?
     }
@@ -193,7 +193,7 @@ async fn apply_and_commit<T: Document>(
         let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), together)));
         let mut commit = applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
         if commit.only_reads() {
-            commit.writes.push(Write::keep(T::COLLECTION, id.to_owned(), stored.as_ref()));
+            commit.writes.push(Write::read_guard(T::COLLECTION, id.to_owned(), stored.as_ref()));
         }
         if guessed && commit.writes.is_empty() {
             continue;
@@ -222,10 +222,10 @@ fn apply<T: Document>(id: &str, stored: Option<&Stored>, together: &mut [Box<dyn
     let mut slot: Option<T> = stored.map(Stored::decode).transpose()?;
     let mut events = Events::default();
     for update in together {
-        let (mut copy, mut emitted) = (slot.clone(), Events::default());
-        if update.apply(&mut copy, &mut emitted) {
+        let (mut copy, mut published) = (slot.clone(), Events::default());
+        if update.apply(&mut copy, &mut published) {
             slot = copy;
-            events.0.append(&mut emitted.0);
+            events.0.append(&mut published.0);
         }
     }
     let write = Write::between(id.to_owned(), stored, slot.as_ref())?;

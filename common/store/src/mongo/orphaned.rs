@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 use tokio::time::Instant;
 
-use super::link::{Failure, Link, ON_THE_SERVER};
+use super::connection::{Connection, Failure, ON_THE_SERVER};
 
 /// A transaction that has heard nothing from its process for so long is given up: an operation of ours may take 1.5 s, and the steps of a
 /// bulk change follow each other within one or two.
@@ -34,9 +34,9 @@ impl Looked {
 }
 
 /// Ends the transactions of this service that were abandoned. It needs no rights but to see and end what is one's own.
-pub(super) async fn end_abandoned(link: &Link) {
-    let name = link.app_name().to_owned();
-    let ended = link.read(|database| async move {
+pub(super) async fn end_orphaned(connection: &Connection) {
+    let name = connection.app_name().to_owned();
+    let ended = connection.read(|database| async move {
         let admin = database.client().database("admin");
         let silent = i64::try_from(SILENT.as_micros()).unwrap_or(i64::MAX);
         let stages = [

@@ -38,7 +38,7 @@ async fn an_index_is_there_after_reopening(home: Home) {
 
 async fn an_event_waits_after_reopening(home: Home) {
     let database = home.open().await;
-    let event = database.run(|tx| async move { tx.emit(&Lent) }).await.unwrap();
+    let event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
     drop(database);
     assert!(is_waiting(&home.open().await, event).await);
 }

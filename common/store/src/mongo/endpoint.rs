@@ -2,7 +2,7 @@
 //!
 //! The driver follows a replica set by itself, from one known member to the next. Behind a name in DNS (`discovery`) all that it knows may
 //! go and others come: when an operation finds no server, DNS is asked again, and when it says something else, a new client takes the
-//! place of the old one, which ends with the last operation that has it.
+//! endpoint of the old one, which ends with the last operation that has it.
 //!
 //! The driver asks all servers of a list at once and finds out which of them is the primary, so weights mean nothing here (but for
 //! `directConnection`, which is to one server); those of the next priority are a list of their own, for when nobody of the one before can
@@ -16,7 +16,7 @@ use mongodb::Client;
 use mongodb::options::{ClientOptions, ConnectionString, ServerAddress, Tls};
 use tokio::sync::Mutex;
 
-use super::link::Failure;
+use super::connection::Failure;
 use souk_bus::discovery::{SrvUrl, Target, same_targets};
 use souk_types::{Error, Result};
 
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// takes longer.
 const IN_VAIN: u32 = 5;
 
-pub(super) struct Place {
+pub(super) struct Endpoint {
     service: &'static str,
     /// With one host, which is none where there is a name.
     uri: String,
@@ -67,7 +67,7 @@ struct Looked {
     failed: Option<(Instant, Failure)>,
 }
 
-impl Place {
+impl Endpoint {
     /// `configure` sets what the address leaves open, or must not say. Errors: an address that cannot be read.
     pub(super) fn new(
         service: &'static str,
@@ -79,7 +79,7 @@ impl Place {
         let uri = srv.as_ref().map_or_else(|| uri.to_owned(), |srv| srv.plain_url("localhost"));
         // The driver's message could show a part of the address, and so of the password.
         let address = ConnectionString::parse(&uri).map_err(|_| unreadable(""))?;
-        let place = Self {
+        let endpoint = Self {
             service,
             uri,
             srv,
@@ -88,7 +88,7 @@ impl Place {
             state: RwLock::default(),
             looked: Mutex::default(),
         };
-        Ok((place, address))
+        Ok((endpoint, address))
     }
 
     /// The client of the moment, made when there is none.
@@ -139,12 +139,12 @@ impl Place {
         if let Ok(new) = self.install(targets, choice).await {
             tracing::warn!(service = self.service, servers = %new, "MongoDB was lost and is looked for anew");
         } else {
-            tracing::warn!(service = self.service, place = %srv, "MongoDB was lost and cannot be looked for anew");
+            tracing::warn!(service = self.service, endpoint = %srv, "MongoDB was lost and cannot be looked for anew");
         }
     }
 
     /// Why nobody knows where it is, if that is so.
-    pub(super) fn unresolved(&self) -> Option<String> {
+    pub(super) fn dns_error(&self) -> Option<String> {
         self.srv.as_ref().and_then(SrvUrl::last_error)
     }
 
@@ -170,7 +170,7 @@ impl Place {
         srv.resolve().await.map_err(|why| Error::unavailable(self.service).caused_by(why).into())
     }
 
-    /// Makes the client for one priority of `targets`, counted around, and lets it take the place of the one before.
+    /// Makes the client for one priority of `targets`, counted around, and lets it take the endpoint of the one before.
     async fn install(&self, targets: Vec<Target>, choice: usize) -> Result<Current, Failure> {
         let mut options = ClientOptions::parse(&self.uri).await?;
         let chosen = of_priority(&targets, choice);
@@ -223,16 +223,16 @@ fn of_priority(targets: &[Target], choice: usize) -> &[Target] {
 mod tests {
     use super::*;
 
-    fn place(uri: &str) -> Result<Place> {
-        Place::new("library", uri, |_| {}).map(|(place, _)| place)
+    fn endpoint(uri: &str) -> Result<Endpoint> {
+        Endpoint::new("library", uri, |_| {}).map(|(endpoint, _)| endpoint)
     }
 
     #[test]
     fn a_name_stands_for_the_hosts_alone() {
         let uri = "srv://ana:p%40ss@_mongodb._tcp.db.example/?replicaSet=rs0&dns=127.0.0.1:53&authSource=admin";
-        assert_eq!(place(uri).unwrap().uri, "mongodb://ana:p%40ss@localhost/?replicaSet=rs0&authSource=admin");
+        assert_eq!(endpoint(uri).unwrap().uri, "mongodb://ana:p%40ss@localhost/?replicaSet=rs0&authSource=admin");
         for bad in ["srv://ana:secret@_amqp._tcp.db/", "srv://ana:secret@db/", "srv://_mongodb._tcp.db/?tls=secret"] {
-            let why = place(bad).map(drop).unwrap_err().operator_message();
+            let why = endpoint(bad).map(drop).unwrap_err().operator_message();
             assert!(why.contains("cannot be read") && !why.contains("secret"), "{why}");
         }
     }
@@ -252,7 +252,7 @@ mod tests {
         let addresses = Some(vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]);
         let mut target = Target { priority: 0, host: "db".to_owned(), port: 7, addresses };
         let hosts = |uri: &str, target: &Target| {
-            let hosts = place(uri).unwrap().hosts(target);
+            let hosts = endpoint(uri).unwrap().hosts(target);
             hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
         let (plain, tls) = ("srv://_mongodb._tcp.db/", "srv://_mongodb._tcp.db/?tls=true");
