@@ -12,7 +12,7 @@ use rocket::tokio::sync::mpsc::Receiver;
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{OrderConfirmed, OrderId};
 use souk_http::signal::shutdown_signal;
-use souk_store::{Copied, Snapshot};
+use souk_store::{CopyStats, Snapshot};
 use tempfile::TempDir;
 
 use crate::data;
