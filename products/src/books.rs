@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ReservationId};
-use souk_contract::shopping::{Happened, OrderId};
+use souk_contract::shopping::{OrderId, TimelineEntry};
 use souk_http::auth::ClosedAccounts;
 use souk_store::Database;
 use souk_types::Result;
@@ -65,6 +65,6 @@ pub async fn erased(database: &Database) -> Result<HashSet<CustomerId>> {
 }
 
 /// What was done with the stock that an order claimed.
-pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<Happened>> {
+pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<TimelineEntry>> {
     Ok(Reservations::open(database)?.of(order).await?.iter().flat_map(Reservation::told).collect())
 }

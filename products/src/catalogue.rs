@@ -1,7 +1,7 @@
 //! The catalogue as visitors and other services read it.
 
 use serde::Deserialize;
-use souk_contract::products::{Offer, ProductId};
+use souk_contract::products::{CatalogueEntry, ProductId};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page, Paging, Result, Text};
 
@@ -81,7 +81,7 @@ pub async fn get_many(app: &App, ids: &[ProductId]) -> Result<Vec<ProductView>> 
 }
 
 /// What other services are told of these products.
-pub async fn offers(app: &App, ids: &[ProductId]) -> Result<Vec<Offer>> {
+pub async fn offers(app: &App, ids: &[ProductId]) -> Result<Vec<CatalogueEntry>> {
     let found = app.products.0.get_many(ids).await?;
     Ok(found.iter().filter_map(|product| product.offer().ok()).collect())
 }

@@ -3,7 +3,7 @@
 use souk_bus::{Bus, Delivery};
 use souk_contract::customer::CustomerDeleted;
 use souk_contract::products::{
-    Confirm, CustomerErased, Done, Explain, Explained, GetProducts, Products, Release, Reserve, Reserved, TakeBack,
+    Confirm, CustomerErased, GetProducts, GetStockLog, Products, Release, Reserve, Restock, StockLog,
 };
 use souk_types::Error;
 
@@ -26,12 +26,12 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |request: Reserve| {
         let app = own.clone();
-        async move { Ok(Reserved { lines: reservation::reserve(&app, request).await? }) }
+        async move { reservation::reserve(&app, request).await }
     });
     let own = app.clone();
     bus.serve(move |request: Confirm| {
         let app = own.clone();
-        async move { reservation::confirm(&app, request.reservation).await.map(|()| Done {}) }
+        async move { reservation::confirm(&app, request.reservation).await }
     });
     let own = app.clone();
     bus.serve(move |request: Release| {
@@ -39,14 +39,14 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
         async move { reservation::release(&app, request).await }
     });
     let own = app.clone();
-    bus.serve(move |request: TakeBack| {
+    bus.serve(move |request: Restock| {
         let app = own.clone();
-        async move { reservation::take_back(&app, request.reservation).await.map(|()| Done {}) }
+        async move { reservation::restock(&app, request.reservation).await }
     });
     let own = app.clone();
-    bus.serve(move |request: Explain| {
+    bus.serve(move |request: GetStockLog| {
         let app = own.clone();
-        async move { Ok(Explained { happened: reservation::explain(&app, request.order).await? }) }
+        async move { Ok(StockLog { entries: reservation::explain(&app, request.order).await? }) }
     });
     bus.publishes::<CustomerErased>();
     let closed = app.closed.clone();

@@ -1,7 +1,7 @@
 //! One product: what is offered of it and how many there are. Stock has rules of its own, in [`crate::stock`].
 
 use serde::{Deserialize, Serialize};
-use souk_contract::products::{Item, Offer, ProductId};
+use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Money, Result, Text, Timestamp};
 
@@ -151,15 +151,15 @@ impl Product {
     }
 
     /// As other services see it.
-    pub fn offer(&self) -> Result<Offer> {
+    pub fn offer(&self) -> Result<CatalogueEntry> {
         let details = &self.listing()?.details;
-        let item = Item {
+        let product = ProductSnapshot {
             id: self.id,
             name: details.name.to_string(),
             price: details.price,
             image: details.image.clone().map(String::from),
         };
-        Ok(Offer { item, available: self.stock.available() })
+        Ok(CatalogueEntry { product, available: self.stock.available() })
     }
 
     /// As clients see it.

@@ -13,13 +13,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_bus::request_context;
-use souk_contract::products::{HeldLine, Item, Line, ProductId, Release, Released, ReservationId, Reserve, Shortage};
-use souk_contract::shopping::{Happened, Kind, OrderId};
-use souk_types::{Error, Quantity, RequestId, Result, Timestamp};
+use souk_contract::products::{
+    Confirmed, HeldLine, ProductId, ProductSnapshot, Release, Released, ReservationId, ReservationLine, Reserve,
+    Reserved, Restocked, Shortage,
+};
+use souk_contract::shopping::{OrderId, TimelineEntry, TimelineKind};
+use souk_types::{Quantity, RequestId, Timestamp};
 
 use crate::books::Claimed;
 
-pub(crate) use self::steps::{confirm, explain, release, reserve, sweep, take_back};
+pub(crate) use self::steps::{confirm, explain, release, reserve, restock, sweep};
 
 /// What is decided is settled at once; after this long the sweeper takes it that whoever decided has died.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
@@ -81,7 +84,7 @@ struct ReservedLine {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Held {
     attempt: u32,
-    item: Item,
+    item: ProductSnapshot,
 }
 
 /// How to go on with an order that is to be reserved.
@@ -91,6 +94,8 @@ enum Begun {
     Attempt(u32),
     /// They are there.
     Held(Vec<HeldLine>),
+    /// The reservation is over.
+    Over(Reserved),
 }
 
 /// What became of a claim.
@@ -120,7 +125,7 @@ impl Reservation {
         self.due.is_some_and(|due| due <= now)
     }
 
-    fn begin(slot: &mut Option<Self>, reserve: &Reserve) -> Result<Begun> {
+    fn begin(slot: &mut Option<Self>, reserve: &Reserve) -> Begun {
         let reservation = slot.get_or_insert_with(|| Self {
             id: reserve.reservation,
             order: reserve.order,
@@ -136,10 +141,10 @@ impl Reservation {
             State::Holding => {
                 reservation.attempts += 1;
                 reservation.note(format!("holding, attempt {}", reservation.attempts));
-                Ok(Begun::Attempt(reservation.attempts))
+                Begun::Attempt(reservation.attempts)
             }
-            State::Held | State::Confirmed => Ok(Begun::Held(reservation.held_lines())),
-            State::Released | State::TakenBack => Err(reservation.ended()),
+            State::Held | State::Confirmed => Begun::Held(reservation.held_lines()),
+            State::Released | State::TakenBack => Begun::Over(reservation.refusal()),
         }
     }
 
@@ -154,13 +159,13 @@ impl Reservation {
         }
     }
 
-    fn confirm(&mut self, now: Timestamp) -> Result<()> {
+    fn confirm(&mut self, now: Timestamp) -> Confirmed {
         match self.state {
             State::Held => self.decide(State::Confirmed, now),
             State::Confirmed => {}
-            State::Holding | State::Released | State::TakenBack => return Err(self.ended()),
+            State::Holding | State::Released | State::TakenBack => return Confirmed::Released,
         }
-        Ok(())
+        Confirmed::Sold
     }
 
     /// Also makes a reservation that never was a released one: a reserve that is still under way must not come after.
@@ -179,7 +184,7 @@ impl Reservation {
         match reservation.state {
             State::Holding | State::Held => reservation.decide(State::Released, now),
             State::Released => {}
-            State::Confirmed | State::TakenBack => return Released::Confirmed,
+            State::Confirmed | State::TakenBack => return Released::Sold,
         }
         Released::Released
     }
@@ -194,13 +199,13 @@ impl Reservation {
         }
     }
 
-    fn take_back(&mut self, now: Timestamp) -> Result<()> {
+    fn restock(&mut self, now: Timestamp) -> Restocked {
         match self.state {
             State::Confirmed => self.decide(State::TakenBack, now),
             State::TakenBack => {}
-            State::Holding | State::Held | State::Released => return Err(self.ended()),
+            State::Holding | State::Held | State::Released => return Restocked::NotSold,
         }
-        Ok(())
+        Restocked::Restocked
     }
 
     fn decide(&mut self, state: State, now: Timestamp) {
@@ -236,14 +241,14 @@ impl Reservation {
     }
 
     /// What was done with it, and to which products.
-    pub(crate) fn told(&self) -> impl Iterator<Item = Happened> + '_ {
+    pub(crate) fn told(&self) -> impl Iterator<Item = TimelineEntry> + '_ {
         let pieces: Vec<String> =
             self.lines.iter().map(|line| format!("{} of {}", line.quantity.get(), line.product)).collect();
         let pieces = pieces.join(", ");
-        self.log.iter().map(move |done| Happened {
+        self.log.iter().map(move |done| TimelineEntry {
             at: done.at,
             service: "products".to_owned(),
-            kind: Kind::Stock,
+            kind: TimelineKind::Stock,
             what: done.what.to_string(),
             outcome: pieces.clone(),
             ms: None,
@@ -251,29 +256,22 @@ impl Reservation {
         })
     }
 
-    /// Why nothing more can be done with it.
-    fn ended(&self) -> Error {
-        if self.short.is_empty() {
-            return ended();
-        }
-        match serde_json::to_value(&self.short) {
-            Ok(items) => Error::conflict("out-of-stock", "There is too little in stock of some products.")
-                .with_member("items", items),
-            Err(error) => Error::internal(error),
-        }
+    /// The reply to a request to hold stock after the reservation was released.
+    fn refusal(&self) -> Reserved {
+        if self.short.is_empty() { Reserved::Released } else { Reserved::OutOfStock { shortages: self.short.clone() } }
     }
 
     fn held_lines(&self) -> Vec<HeldLine> {
         let held = |line: &ReservedLine| {
-            let item = line.held.as_ref()?.item.clone();
-            Some(HeldLine { item, quantity: line.quantity })
+            let product = line.held.as_ref()?.item.clone();
+            Some(HeldLine { product, quantity: line.quantity })
         };
         self.lines.iter().filter_map(held).collect()
     }
 }
 
 impl ReservedLine {
-    fn wanted(line: &Line) -> Self {
+    fn wanted(line: &ReservationLine) -> Self {
         Self { product: line.product, quantity: line.quantity, held: None, taken_back: false }
     }
 
@@ -281,10 +279,6 @@ impl ReservedLine {
     fn attempt(&self) -> u32 {
         self.held.as_ref().map_or(0, |held| held.attempt)
     }
-}
-
-fn ended() -> Error {
-    Error::conflict("reservation-released", "What was held for this order is released.")
 }
 
 #[cfg(test)]

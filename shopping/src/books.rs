@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use souk_contract::customer::CustomerId;
-use souk_contract::products::{Line, ReservationId};
-use souk_contract::shopping::{Happened, OrderConfirmed, OrderId};
+use souk_contract::products::{ReservationId, ReservationLine};
+use souk_contract::shopping::{OrderConfirmed, OrderId, TimelineEntry};
 use souk_http::auth::ClosedAccounts;
 use souk_store::Database;
 use souk_types::{Money, Result};
@@ -31,7 +31,7 @@ pub struct Entry {
     /// Whether something is still to be done for it.
     pub is_under_way: bool,
     /// What was ordered.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ReservationLine>,
     /// What it costs.
     pub total: Option<Money>,
     /// The stock that it claims.
@@ -81,7 +81,7 @@ pub async fn carts(database: &Database) -> Result<HashSet<CustomerId>> {
 }
 
 /// All that is known of an order here; nothing, when there is none.
-pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<Happened>> {
+pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<TimelineEntry>> {
     Ok(Orders::open(database)?.0.get(order).await?.map(|order| order.told()).unwrap_or_default())
 }
 

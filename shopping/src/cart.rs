@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
-use souk_contract::products::{Item, Offer, ProductId};
+use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
 use souk_types::input::{Fields, Input};
 use souk_types::{Currency, Error, Money, Quantity, Result};
 
@@ -28,7 +28,7 @@ pub struct Cart {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CartLine {
     /// The product as it was when the line was last changed.
-    pub seen: Item,
+    pub seen: ProductSnapshot,
     /// How many.
     pub quantity: Quantity,
 }
@@ -41,7 +41,7 @@ impl Cart {
     }
 
     /// Puts more of a product in.
-    pub fn add(&mut self, item: Item, quantity: Quantity) -> Result<()> {
+    pub fn add(&mut self, item: ProductSnapshot, quantity: Quantity) -> Result<()> {
         match self.lines.iter_mut().find(|line| line.seen.id == item.id) {
             Some(line) => {
                 line.quantity = line.quantity.plus(quantity).map_err(|message| {
@@ -55,7 +55,7 @@ impl Cart {
     }
 
     /// Makes it so many of a product.
-    pub fn set(&mut self, item: Item, quantity: Quantity) -> Result<()> {
+    pub fn set(&mut self, item: ProductSnapshot, quantity: Quantity) -> Result<()> {
         match self.lines.iter_mut().find(|line| line.seen.id == item.id) {
             Some(line) => {
                 *line = CartLine { seen: item, quantity };
@@ -65,7 +65,7 @@ impl Cart {
         }
     }
 
-    fn append(&mut self, item: Item, quantity: Quantity) -> Result<()> {
+    fn append(&mut self, item: ProductSnapshot, quantity: Quantity) -> Result<()> {
         if self.closed {
             return Err(Error::unauthenticated("The account is deleted."));
         }
@@ -138,7 +138,7 @@ pub struct CartView {
 
 #[derive(Debug, Serialize)]
 struct CartItem {
-    product: Item,
+    product: ProductSnapshot,
     quantity: Quantity,
     total: Money,
     status: Status,
@@ -162,7 +162,7 @@ pub(crate) enum Status {
 
 impl Status {
     /// Of `wanted` pieces.
-    pub(crate) fn of(offer: Option<&Offer>, wanted: u32) -> Self {
+    pub(crate) fn of(offer: Option<&CatalogueEntry>, wanted: u32) -> Self {
         match offer {
             None => Self::Gone,
             Some(offer) if offer.available < wanted => Self::Short,
@@ -172,7 +172,7 @@ impl Status {
 
     /// As [`Status::of`], with the number that is available, among offers that may not be known.
     pub(crate) fn among(
-        offers: Option<&HashMap<ProductId, Offer>>,
+        offers: Option<&HashMap<ProductId, CatalogueEntry>>,
         product: ProductId,
         wanted: u32,
     ) -> (Self, Option<u32>) {
@@ -184,13 +184,13 @@ impl Status {
 
 impl CartView {
     /// With the offers of this moment, if they are known.
-    fn new(cart: &Cart, offers: Option<&HashMap<ProductId, Offer>>) -> Self {
+    fn new(cart: &Cart, offers: Option<&HashMap<ProductId, CatalogueEntry>>) -> Self {
         let items: Vec<CartItem> = cart
             .lines
             .iter()
             .map(|line| {
                 let offer = offers.and_then(|offers| offers.get(&line.seen.id));
-                let product = offer.map_or(&line.seen, |offer| &offer.item).clone();
+                let product = offer.map_or(&line.seen, |offer| &offer.product).clone();
                 let (status, available) = Status::among(offers, line.seen.id, line.quantity.get());
                 CartItem {
                     total: product.price.times(line.quantity),
@@ -292,13 +292,13 @@ async fn put(
     app: &App,
     owner: Owner,
     product: ProductId,
-    rule: impl Fn(&mut Cart, Item) -> Result<()> + Send + 'static,
+    rule: impl Fn(&mut Cart, ProductSnapshot) -> Result<()> + Send + 'static,
 ) -> Result<CartView> {
     // One call answers whether the product exists and what the cart shows afterwards.
     let mut asked = kept(app, owner).await?.ids();
     asked.push(product);
     let mut offers = app.offers(asked.clone()).await?;
-    let item = offers.get(&product).ok_or_else(|| Error::not_found("product"))?.item.clone();
+    let item = offers.get(&product).ok_or_else(|| Error::not_found("product"))?.product.clone();
     let put = move |cart: &mut Cart| {
         rule(cart, item.clone())?;
         Ok(cart.clone())
@@ -329,9 +329,9 @@ pub async fn clear(app: &App, owner: Owner) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn item(cents: u64) -> Item {
+    fn item(cents: u64) -> ProductSnapshot {
         let price = Money { amount: cents, currency: Currency::EUR };
-        Item { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
+        ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
     }
 
     fn pieces(number: u64) -> Quantity {
@@ -389,8 +389,8 @@ mod tests {
         }
         let mut dearer = tea.clone();
         dearer.price.amount = 599;
-        let offers = [Offer { item: dearer, available: 2 }, Offer { item: mug, available: 1 }];
-        let offers = offers.into_iter().map(|offer| (offer.item.id, offer)).collect();
+        let offers = [CatalogueEntry { product: dearer, available: 2 }, CatalogueEntry { product: mug, available: 1 }];
+        let offers = offers.into_iter().map(|offer| (offer.product.id, offer)).collect();
         let view = CartView::new(&cart, Some(&offers));
         let shown: Vec<_> = view.items.iter().map(|item| (item.total.amount, item.status, item.available)).collect();
         assert_eq!(

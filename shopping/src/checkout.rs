@@ -12,7 +12,7 @@ mod sweep;
 use std::time::Duration;
 
 use souk_contract::customer::CustomerId;
-use souk_contract::shopping::{Kind, OrderCancelled, OrderId};
+use souk_contract::shopping::{OrderCancelled, OrderId, TimelineKind};
 use souk_store::Events;
 use souk_types::{Error, Result};
 use tokio::time::Instant;
@@ -105,7 +105,7 @@ pub async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
     let order = order::any(app, id).await?;
     let Some(payment) = order.set_aside()? else { return Ok(order.view()) };
     let provider = app.payments.provider(payment.method)?;
-    let (news, entry) = Entry::of(Kind::Payment, "capture", provider.capture(&payment.reference)).await;
+    let (news, entry) = Entry::of(TimelineKind::Payment, "capture", provider.capture(&payment.reference)).await;
     let order = steps::hear(app, id, news?, entry).await?;
     follow(app, order).await
 }

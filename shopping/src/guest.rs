@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
-use souk_contract::products::Item;
+use souk_contract::products::ProductSnapshot;
 use souk_store::sweep;
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, ErrorKind, Id, Quantity, Result, Timestamp};
@@ -55,7 +55,7 @@ enum Contents {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LeftOut {
     /// Of which product.
-    product: Item,
+    product: ProductSnapshot,
     /// How many.
     quantity: Quantity,
     reason: Reason,
@@ -300,16 +300,16 @@ mod tests {
 
     use super::*;
 
-    fn item(currency: &str) -> Item {
+    fn item(currency: &str) -> ProductSnapshot {
         let price = Money { amount: 499, currency: Currency::try_from(currency).unwrap() };
-        Item { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
+        ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
     }
 
     fn pieces(number: u64) -> Quantity {
         Quantity::try_from(number).unwrap()
     }
 
-    fn cart_of(lines: &[(&Item, u64)]) -> Cart {
+    fn cart_of(lines: &[(&ProductSnapshot, u64)]) -> Cart {
         let mut cart = Cart::default();
         for (item, number) in lines {
             cart.add((*item).clone(), pieces(*number)).unwrap();
@@ -322,7 +322,8 @@ mod tests {
     }
 
     /// What the customer has, what the guest has, what they have together, and what is left out.
-    type Case<'c> = (&'c str, Vec<(&'c Item, u64)>, Vec<(&'c Item, u64)>, Vec<u32>, Vec<(u32, Reason)>);
+    type Case<'c> =
+        (&'c str, Vec<(&'c ProductSnapshot, u64)>, Vec<(&'c ProductSnapshot, u64)>, Vec<u32>, Vec<(u32, Reason)>);
 
     #[test]
     fn quantities_add_up_and_what_does_not_fit_is_told() {
@@ -388,7 +389,7 @@ mod tests {
         (App::start(database, &bus, Verifier::from_bus(bus.clone()), crate::Options::default()).unwrap(), directory)
     }
 
-    async fn guest_with(app: &App, lines: &[(&Item, u64)]) -> (Guest, String) {
+    async fn guest_with(app: &App, lines: &[(&ProductSnapshot, u64)]) -> (Guest, String) {
         let token = welcome(app).await.unwrap().token;
         let guest = app.guest_tokens.verify(&token).await.unwrap();
         for (item, number) in lines {

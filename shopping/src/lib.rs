@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use souk_bus::Bus;
-use souk_contract::products::{GetProducts, Offer, ProductId};
+use souk_contract::products::{CatalogueEntry, GetProducts, ProductId};
 use souk_http::auth::{ClosedAccounts, Verifier};
 use souk_store::{Database, outbox};
 use souk_types::Result;
@@ -78,7 +78,10 @@ impl App {
     }
 
     /// As [`App::offers`], for somebody who only looks: `None` when `products` cannot be asked now.
-    pub(crate) async fn offers_if_known(&self, ids: Vec<ProductId>) -> Result<Option<HashMap<ProductId, Offer>>> {
+    pub(crate) async fn offers_if_known(
+        &self,
+        ids: Vec<ProductId>,
+    ) -> Result<Option<HashMap<ProductId, CatalogueEntry>>> {
         match self.offers(ids).await {
             Ok(offers) => Ok(Some(offers)),
             Err(error) if error.is_outage() => {
@@ -90,11 +93,11 @@ impl App {
     }
 
     /// What is offered of these products now, in one call however many they are. Those that are no longer sold are missing.
-    pub(crate) async fn offers(&self, ids: Vec<ProductId>) -> Result<HashMap<ProductId, Offer>> {
+    pub(crate) async fn offers(&self, ids: Vec<ProductId>) -> Result<HashMap<ProductId, CatalogueEntry>> {
         if ids.is_empty() {
             return Ok(HashMap::new());
         }
         let found = self.bus.call(GetProducts { ids }).await?;
-        Ok(found.products.into_iter().map(|offer| (offer.item.id, offer)).collect())
+        Ok(found.products.into_iter().map(|offer| (offer.product.id, offer)).collect())
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
-use souk_contract::products::{HeldLine, Item, Line, ReservationId};
-use souk_contract::shopping::{Happened, Kind, OrderId};
+use souk_contract::products::{HeldLine, ProductSnapshot, ReservationId, ReservationLine};
+use souk_contract::shopping::{OrderId, TimelineEntry, TimelineKind};
 use souk_types::{Error, Money, Page, Paging, Quantity, Result, Timestamp};
 
 pub(crate) use self::history::Entry;
@@ -68,7 +68,7 @@ pub struct Order {
 /// One product of an order, at the price that it was ordered for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderItem {
-    product: Item,
+    product: ProductSnapshot,
     quantity: Quantity,
     total: Money,
 }
@@ -80,7 +80,7 @@ impl OrderItem {
     }
 
     fn held(line: HeldLine) -> Self {
-        Self { total: line.item.price.times(line.quantity), product: line.item, quantity: line.quantity }
+        Self { total: line.product.price.times(line.quantity), product: line.product, quantity: line.quantity }
     }
 }
 
@@ -161,8 +161,8 @@ impl Order {
 
     /// What is to be held for it.
     #[must_use]
-    pub fn lines(&self) -> Vec<Line> {
-        self.items.iter().map(|item| Line { product: item.product.id, quantity: item.quantity }).collect()
+    pub fn lines(&self) -> Vec<ReservationLine> {
+        self.items.iter().map(|item| ReservationLine { product: item.product.id, quantity: item.quantity }).collect()
     }
 
     /// Whether the sweeper must look at it by `now`.
@@ -229,11 +229,11 @@ impl Order {
     }
 
     /// All that is known of it in this service, in the order in which it was written down.
-    pub(crate) fn told(&self) -> Vec<Happened> {
-        let state = |step: &Step| Happened {
+    pub(crate) fn told(&self) -> Vec<TimelineEntry> {
+        let state = |step: &Step| TimelineEntry {
             at: step.at,
             service: "shopping".to_owned(),
-            kind: Kind::State,
+            kind: TimelineKind::State,
             what: format!("{:?}", step.status).to_lowercase(),
             outcome: step.reason.as_deref().unwrap_or("ok").to_owned(),
             ms: None,

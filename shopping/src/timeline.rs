@@ -2,8 +2,8 @@
 //! what was done with its stock. For admins, and for an operator with `souk order`.
 
 use serde::Serialize;
-use souk_contract::products::Explain;
-use souk_contract::shopping::{Happened, OrderId};
+use souk_contract::products::GetStockLog;
+use souk_contract::shopping::{OrderId, TimelineEntry};
 use souk_types::Result;
 
 use crate::App;
@@ -15,7 +15,7 @@ pub struct Timeline {
     /// As its customer sees it.
     pub order: OrderView,
     /// What happened, the first thing first.
-    pub happened: Vec<Happened>,
+    pub happened: Vec<TimelineEntry>,
     /// Services that could not be asked, so that something may be missing.
     pub missing: Vec<&'static str>,
 }
@@ -25,8 +25,8 @@ pub async fn explain(app: &App, id: OrderId) -> Result<Timeline> {
     let order = order::any(app, id).await?;
     let mut happened = order.told();
     let mut missing = Vec::new();
-    match app.bus.call(Explain { order: id }).await {
-        Ok(stock) => happened.extend(stock.happened),
+    match app.bus.call(GetStockLog { order: id }).await {
+        Ok(stock) => happened.extend(stock.entries),
         Err(error) if error.is_outage() => {
             tracing::warn!(order = %id, %error, "a timeline without its stock");
             missing.push("products");

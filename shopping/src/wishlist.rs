@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
-use souk_contract::products::{Item, ProductId};
+use souk_contract::products::{ProductId, ProductSnapshot};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page, Result};
 
@@ -16,7 +16,7 @@ const MAX_PRODUCTS: usize = 200;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Wishlist {
     /// The products as they were when they were wished for.
-    seen: Vec<Item>,
+    seen: Vec<ProductSnapshot>,
     /// The account is deleted. The empty document stays, so that a change which is still under way finds it closed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
@@ -24,12 +24,12 @@ pub struct Wishlist {
 
 impl Wishlist {
     /// Its products as they were when they were wished for, oldest first.
-    pub(crate) fn seen(&self) -> &[Item] {
+    pub(crate) fn seen(&self) -> &[ProductSnapshot] {
         &self.seen
     }
 
     /// Wishes for a product; once is enough.
-    pub fn add(&mut self, item: Item) -> Result<()> {
+    pub fn add(&mut self, item: ProductSnapshot) -> Result<()> {
         if self.closed {
             return Err(Error::unauthenticated("The account is deleted."));
         }
@@ -59,7 +59,7 @@ impl Wishlist {
 /// A wish as clients see it.
 #[derive(Debug, Serialize)]
 pub struct Wish {
-    product: Item,
+    product: ProductSnapshot,
     status: Status,
     /// `None` when it is not known now.
     available: Option<u32>,
@@ -88,10 +88,10 @@ impl Input for Wished {
 pub async fn view(app: &App, customer: CustomerId) -> Result<WishlistView> {
     let wishlist = app.wishlists.0.get(customer).await?.unwrap_or_default();
     let offers = app.offers_if_known(wishlist.seen.iter().map(|seen| seen.id).collect()).await?;
-    let wish = |seen: Item| {
+    let wish = |seen: ProductSnapshot| {
         let (status, available) = Status::among(offers.as_ref(), seen.id, 1);
         let offer = offers.as_ref().and_then(|offers| offers.get(&seen.id));
-        Wish { product: offer.map_or(seen, |offer| offer.item.clone()), status, available }
+        Wish { product: offer.map_or(seen, |offer| offer.product.clone()), status, available }
     };
     let wishes = Page::single(wishlist.seen.into_iter().map(wish).collect());
     Ok(WishlistView { wishes, stale: offers.is_none() })
@@ -101,7 +101,7 @@ pub async fn view(app: &App, customer: CustomerId) -> Result<WishlistView> {
 pub async fn add(app: &App, customer: CustomerId, wished: Wished) -> Result<WishlistView> {
     let product = wished.0;
     let offer = app.offers(vec![product]).await?.remove(&product).ok_or_else(|| Error::not_found("product"))?;
-    let add = move |slot: &mut Option<Wishlist>, _: &mut _| slot.get_or_insert_default().add(offer.item.clone());
+    let add = move |slot: &mut Option<Wishlist>, _: &mut _| slot.get_or_insert_default().add(offer.product.clone());
     app.wishlists.0.upsert(customer, add).await?;
     view(app, customer).await
 }
@@ -118,8 +118,8 @@ mod tests {
 
     use super::*;
 
-    fn item() -> Item {
-        Item { id: ProductId::new(), name: "Tea".to_owned(), price: Money::zero(Currency::EUR), image: None }
+    fn item() -> ProductSnapshot {
+        ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price: Money::zero(Currency::EUR), image: None }
     }
 
     #[test]

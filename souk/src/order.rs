@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use souk_contract::shopping::{Happened, OrderId};
+use souk_contract::shopping::{OrderId, TimelineEntry};
 
 use crate::databases::Databases;
 use crate::options::Explain;
@@ -20,7 +20,7 @@ pub(crate) async fn run(command: Explain) -> Result<(), String> {
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| error.to_string())
 }
 
-async fn read(databases: &Databases, order: OrderId) -> Result<Vec<Happened>, String> {
+async fn read(databases: &Databases, order: OrderId) -> Result<Vec<TimelineEntry>, String> {
     let text = |error: souk_types::Error| error.operator_message();
     let mut happened = shopping::books::happened(&databases.shopping, order).await.map_err(text)?;
     if happened.is_empty() {
@@ -32,18 +32,18 @@ async fn read(databases: &Databases, order: OrderId) -> Result<Vec<Happened>, St
     Ok(happened)
 }
 
-fn json_of(happened: &[Happened]) -> Result<String, String> {
+fn json_of(happened: &[TimelineEntry]) -> Result<String, String> {
     serde_json::to_string_pretty(happened).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
 /// A line for each, with what was waited for.
-fn table(happened: &[Happened]) -> String {
+fn table(happened: &[TimelineEntry]) -> String {
     let mut table = String::new();
     for one in happened {
         let kind = format!("{:?}", one.kind).to_lowercase();
         let ms = one.ms.map(|ms| format!("{ms} ms")).unwrap_or_default();
         let request = one.request_id.as_ref().map_or("-", |id| id.as_str());
-        let Happened { at, service, what, outcome, .. } = one;
+        let TimelineEntry { at, service, what, outcome, .. } = one;
         // Writing to a text cannot fail.
         let _ = writeln!(table, "{at}  {service:<9}{kind:<9}{what:<32}{ms:>8}  {outcome}  {request}");
     }
@@ -52,17 +52,17 @@ fn table(happened: &[Happened]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use souk_contract::shopping::Kind;
+    use souk_contract::shopping::TimelineKind;
     use souk_types::Timestamp;
 
     use super::*;
 
     #[test]
     fn a_line_says_when_who_what_and_for_whom() {
-        let happened = Happened {
+        let happened = TimelineEntry {
             at: Timestamp::now(),
             service: "shopping".to_owned(),
-            kind: Kind::Call,
+            kind: TimelineKind::Call,
             what: "products.reserve".to_owned(),
             outcome: "ok".to_owned(),
             ms: Some(12),

@@ -1,36 +1,37 @@
-//! What `products` answers: the catalogue for other services, and the stock of an order; and what it announces.
+//! The requests that `products` answers and the events that it publishes: the catalogue for other services, and the stock of
+//! an order.
 
 use serde::{Deserialize, Serialize};
-
-use crate::customer::CustomerId;
-use crate::shopping::{Happened, OrderId};
-use crate::{Event, Request};
 use souk_types::{Id, Money, Quantity, Timestamp};
 
-/// Names the type of a product's id; `products` has the real thing.
+use crate::customer::CustomerId;
+use crate::shopping::{OrderId, TimelineEntry};
+use crate::{Event, Request};
+
+/// Marks ids of products; the type itself is private to `products`.
 pub enum Product {}
 
 /// The id of a product.
 pub type ProductId = Id<Product>;
 
-/// Names the type of a reservation's id; `products` has the real thing.
+/// Marks ids of reservations; the type itself is private to `products`.
 pub enum Reservation {}
 
-/// The id of a reservation: the stock that one order claims. An order has another one when it claims stock anew.
+/// The id of a reservation, which is the stock that one order claims. An order that reserves again gets another one.
 pub type ReservationId = Id<Reservation>;
 
-/// Asks for products by id; those that do not exist are missing in the reply.
+/// Asks for products by id.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetProducts {
     /// At most 1,000.
     pub ids: Vec<ProductId>,
 }
 
-/// The products asked for, in no particular order.
+/// The reply to [`GetProducts`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Products {
-    /// Those that exist.
-    pub products: Vec<Offer>,
+    /// The products that exist and are for sale, in no particular order.
+    pub products: Vec<CatalogueEntry>,
 }
 
 impl Request for GetProducts {
@@ -38,66 +39,75 @@ impl Request for GetProducts {
     type Reply = Products;
 }
 
-/// What a shopper is offered: a product as carts and orders show it, and how many there are.
+/// A product with the quantity that a customer can buy now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// As carts and orders show it.
+pub struct CatalogueEntry {
+    /// The product.
     #[serde(flatten)]
-    pub item: Item,
-    /// Pieces that can be bought now.
+    pub product: ProductSnapshot,
+    /// The quantity that is neither reserved nor sold.
     pub available: u32,
 }
 
-/// A product as carts and orders show it.
+/// A product as it was at one moment. Carts, wishlists and orders keep snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// Which product.
+pub struct ProductSnapshot {
+    /// The product's id.
     pub id: ProductId,
     /// Its name.
     pub name: String,
     /// Its price for one unit.
     pub price: Money,
-    /// Where its picture is.
+    /// The URL of its image.
     pub image: Option<String>,
 }
 
-/// So many pieces of a product.
+/// A quantity of one product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// Of which product.
+pub struct ReservationLine {
+    /// The product.
     pub product: ProductId,
-    /// How many.
+    /// The quantity.
     pub quantity: Quantity,
 }
 
-/// Asks to hold stock for an order, all lines or none. The same reservation again gives the same reply.
-///
-/// Errors: `out-of-stock` with `items` (see [`Shortage`]), `reservation-released` when the hold has ended.
+/// Holds stock for an order: all lines or none. The same reservation gets the same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reserve {
-    /// The caller's name for the claim.
+    /// The id, chosen by the caller.
     pub reservation: ReservationId,
-    /// For which order.
+    /// The order that the stock is for.
     pub order: OrderId,
-    /// What to hold; no product twice.
-    pub lines: Vec<Line>,
-    /// The hold ends by itself then.
+    /// The lines to hold; each product at most once.
+    pub lines: Vec<ReservationLine>,
+    /// When the reservation expires, unless it is confirmed before.
     pub until: Timestamp,
 }
 
-/// Stock is held, at these prices.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Reserved {
-    /// One for each line, in the order of the request.
-    pub lines: Vec<HeldLine>,
+/// The reply to [`Reserve`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Reserved {
+    /// All lines are held.
+    Held {
+        /// One for each line, in the order of the request, at the catalogue's prices.
+        lines: Vec<HeldLine>,
+    },
+    /// Nothing is held, because the stock of some products is too low.
+    OutOfStock {
+        /// One for each of these products.
+        shortages: Vec<Shortage>,
+    },
+    /// Nothing is held: the reservation was released or has expired before.
+    Released,
 }
 
 /// A line that is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldLine {
-    /// The product as it was offered at that moment.
-    pub item: Item,
-    /// How many are held.
+    /// The product at the moment when it was held.
+    pub product: ProductSnapshot,
+    /// The quantity that is held.
     pub quantity: Quantity,
 }
 
@@ -106,55 +116,59 @@ impl Request for Reserve {
     type Reply = Reserved;
 }
 
-/// One product that there is too little of.
+/// A product whose stock is too low for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortage {
-    /// Which product.
+    /// The product.
     pub product_id: ProductId,
-    /// Its name; `None` when it is no longer sold.
+    /// Its name; `None` when the product is discontinued.
     pub name: Option<String>,
-    /// How many were wanted.
+    /// The quantity that was ordered.
     pub requested: u32,
-    /// How many there are.
+    /// The quantity that is available.
     pub available: u32,
 }
 
-/// Says that an order is paid: what is held for it is sold. Again: the same reply.
-///
-/// Errors: `reservation-released` when the hold has ended before.
+/// Sells the stock that is held for an order that is paid. The same reservation gets the same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Confirm {
-    /// Which reservation.
+    /// The reservation.
     pub reservation: ReservationId,
 }
 
-/// It is done.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Done {}
+/// The reply to [`Confirm`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmed {
+    /// The stock is sold.
+    Sold,
+    /// Nothing is sold: the reservation was released or has expired before.
+    Released,
+}
 
 impl Request for Confirm {
     const NAME: &'static str = "products.confirm";
-    type Reply = Done;
+    type Reply = Confirmed;
 }
 
-/// Says that an order will not be: what is held for it can be bought again. The reply tells what has become of the
-/// reservation, because a confirmation may have come first.
+/// Releases the stock that is held for an order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Release {
-    /// Which reservation.
+    /// The reservation.
     pub reservation: ReservationId,
-    /// Of which order, should nothing be known of it yet: then a late [`Reserve`] must find it released.
+    /// The order. `products` records a reservation that it does not know as released, so that a [`Reserve`] that arrives later
+    /// holds nothing.
     pub order: OrderId,
 }
 
-/// What became of a reservation that was to be released.
+/// The reply to [`Release`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Released {
-    /// It is released, now or before, or never was.
+    /// Nothing is held any more.
     Released,
-    /// It is confirmed: the order exists.
-    Confirmed,
+    /// Nothing is released: the reservation was confirmed before, and its stock is sold.
+    Sold,
 }
 
 impl Request for Release {
@@ -162,41 +176,51 @@ impl Request for Release {
     type Reply = Released;
 }
 
-/// Says that a confirmed order is cancelled: what was sold for it comes back, once.
+/// Puts the sold stock of a cancelled order back on sale, once.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct TakeBack {
-    /// Which reservation.
+pub struct Restock {
+    /// The reservation.
     pub reservation: ReservationId,
 }
 
-impl Request for TakeBack {
-    const NAME: &'static str = "products.take-back";
-    type Reply = Done;
+/// The reply to [`Restock`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restocked {
+    /// The stock is available again, by this request or an earlier one.
+    Restocked,
+    /// Nothing changed: the reservation was never confirmed.
+    NotSold,
 }
 
-/// Asks what is known of the stock that an order claimed.
+impl Request for Restock {
+    const NAME: &'static str = "products.restock";
+    type Reply = Restocked;
+}
+
+/// Asks for the log of the stock that an order claimed.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Explain {
-    /// Which order.
+pub struct GetStockLog {
+    /// The order.
     pub order: OrderId,
 }
 
-/// What happened, in no particular order; nothing, for an order that claimed none.
+/// The reply to [`GetStockLog`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Explained {
-    /// At most some hundred lines.
-    pub happened: Vec<Happened>,
+pub struct StockLog {
+    /// At most about a hundred entries, in no particular order; none for an order that claimed no stock.
+    pub entries: Vec<TimelineEntry>,
 }
 
-impl Request for Explain {
-    const NAME: &'static str = "products.explain";
-    type Reply = Explained;
+impl Request for GetStockLog {
+    const NAME: &'static str = "products.stock-log";
+    type Reply = StockLog;
 }
 
-/// `products` has nothing about this person any more. The answer to every `customer.deleted`.
+/// `products` has erased the personal data of a customer. Published in response to each `customer.deleted`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CustomerErased {
-    /// Whose account it was.
+    /// The deleted account.
     pub id: CustomerId,
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::customer::CustomerId;
-use crate::products::Item;
+use crate::products::ProductSnapshot;
 use crate::{Event, Request};
 use souk_types::{Cursor, Id, Page, Quantity, RequestId, Timestamp};
 
@@ -42,13 +42,13 @@ impl Event for OrderCancelled {
 
 /// Something that happened to an order, in one of the services: a line of its timeline.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Happened {
+pub struct TimelineEntry {
     /// When, by the clock of the instance that saw it.
     pub at: Timestamp,
     /// Which service says so.
     pub service: String,
     /// What sort of thing.
-    pub kind: Kind,
+    pub kind: TimelineKind,
     /// What was done, or what became of the order.
     pub what: String,
     /// How it went.
@@ -64,7 +64,7 @@ pub struct Happened {
 /// What sort of thing happened to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum TimelineKind {
     /// It stood somewhere else from then on.
     State,
     /// Another service was asked.
@@ -106,7 +106,7 @@ pub struct CustomerExport {
     /// What is in the cart; on the first page only.
     pub cart: Option<Vec<CartLine>>,
     /// What is on the wishlist, as it was when it was wished for; on the first page only.
-    pub wishlist: Option<Vec<Item>>,
+    pub wishlist: Option<Vec<ProductSnapshot>>,
     /// Orders as `shopping` shows them to the customer, newest first. Nobody else needs to know what is in them.
     pub orders: Page<Value>,
 }
@@ -115,7 +115,7 @@ pub struct CustomerExport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CartLine {
     /// As it was when the line was last changed.
-    pub product: Item,
+    pub product: ProductSnapshot,
     /// How many.
     pub quantity: Quantity,
 }

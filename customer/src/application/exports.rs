@@ -5,7 +5,7 @@
 use rocket::serde::json::Value;
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
-use souk_contract::products::Item;
+use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
 use souk_types::{Error, Result, Timestamp};
 
@@ -34,7 +34,7 @@ struct Own {
 #[derive(Serialize)]
 struct Shopping {
     cart: Vec<CartLine>,
-    wishlist: Vec<Item>,
+    wishlist: Vec<ProductSnapshot>,
     orders: Vec<Value>,
 }
 

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use rocket::futures::future::{join_all, try_join_all};
-use souk_contract::products::{HeldLine, Line, Release, Released, ReservationId, Reserve, Shortage};
-use souk_contract::shopping::{Happened, OrderId};
+use souk_contract::products::{
+    Confirmed, Release, Released, ReservationId, ReservationLine, Reserve, Reserved, Restocked, Shortage,
+};
+use souk_contract::shopping::{OrderId, TimelineEntry};
 use souk_store::sweep;
 use souk_types::{ErrorKind, Result, Timestamp};
 
-use super::{Begun, Held, Reservation, State, ended};
+use super::{Begun, Held, Reservation, State};
 use crate::App;
 use crate::product::Product;
 
@@ -18,12 +20,13 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const SWEPT_TOGETHER: usize = 16;
 
 /// Holds stock for an order: all lines or none.
-pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Vec<HeldLine>> {
+pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Reserved> {
     let (id, lines) = (reserve.reservation, reserve.lines.clone());
-    let begun = app.reservations.0.upsert(id, move |slot, _| Reservation::begin(slot, &reserve)).await?;
+    let begun = app.reservations.0.upsert(id, move |slot, _| Ok(Reservation::begin(slot, &reserve))).await?;
     let attempt = match begun {
         Begun::Attempt(attempt) => attempt,
-        Begun::Held(lines) => return Ok(lines),
+        Begun::Held(lines) => return Ok(Reserved::Held { lines }),
+        Begun::Over(reply) => return Ok(reply),
     };
     let placed = join_all(lines.iter().map(|line| place(app, id, *line, attempt))).await;
     let placed = placed.into_iter().collect::<Result<Vec<_>>>()?;
@@ -47,16 +50,16 @@ pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Vec<HeldLine>
     if reservation.state != State::Held {
         settle(app, &reservation).await?;
     }
-    match reservation.state {
-        State::Holding | State::Held | State::Confirmed => Ok(reservation.held_lines()),
-        State::Released | State::TakenBack => Err(reservation.ended()),
-    }
+    Ok(match reservation.state {
+        State::Holding | State::Held | State::Confirmed => Reserved::Held { lines: reservation.held_lines() },
+        State::Released | State::TakenBack => reservation.refusal(),
+    })
 }
 
 pub(super) async fn place(
     app: &App,
     reservation: ReservationId,
-    line: Line,
+    line: ReservationLine,
     attempt: u32,
 ) -> Result<std::result::Result<Held, Shortage>> {
     let short = move |name: Option<String>, available| Shortage {
@@ -68,8 +71,8 @@ pub(super) async fn place(
     let hold = move |product: &mut Product, _: &mut _| {
         let Ok(offer) = product.offer() else { return Ok(Err(short(None, 0))) };
         Ok(match product.stock.hold(reservation, line.quantity, attempt) {
-            Ok(attempt) => Ok(Held { attempt, item: offer.item }),
-            Err(left) => Err(short(Some(offer.item.name), left.available)),
+            Ok(attempt) => Ok(Held { attempt, item: offer.product }),
+            Err(left) => Err(short(Some(offer.product.name), left.available)),
         })
     };
     match app.products.0.update(line.product, hold).await {
@@ -79,26 +82,27 @@ pub(super) async fn place(
 }
 
 /// The order is paid: what is held for it is sold.
-pub(crate) async fn confirm(app: &App, id: ReservationId) -> Result<()> {
-    decide(app, id, Reservation::confirm).await
+pub(crate) async fn confirm(app: &App, id: ReservationId) -> Result<Confirmed> {
+    Ok(decide(app, id, Reservation::confirm).await?.unwrap_or(Confirmed::Released))
 }
 
 /// A confirmed order is cancelled: what was sold for it comes back.
-pub(crate) async fn take_back(app: &App, id: ReservationId) -> Result<()> {
-    decide(app, id, Reservation::take_back).await
+pub(crate) async fn restock(app: &App, id: ReservationId) -> Result<Restocked> {
+    Ok(decide(app, id, Reservation::restock).await?.unwrap_or(Restocked::NotSold))
 }
 
-async fn decide(app: &App, id: ReservationId, rule: fn(&mut Reservation, Timestamp) -> Result<()>) -> Result<()> {
-    let decide = move |reservation: &mut Reservation, _: &mut _| {
-        rule(reservation, Timestamp::now())?;
-        Ok(reservation.clone())
+/// Applies a decision and settles it. Returns `None` when there is no such reservation.
+async fn decide<R: Send + 'static>(
+    app: &App,
+    id: ReservationId,
+    rule: fn(&mut Reservation, Timestamp) -> R,
+) -> Result<Option<R>> {
+    let decide = move |slot: &mut Option<Reservation>, _: &mut _| {
+        Ok(slot.as_mut().map(|reservation| (rule(reservation, Timestamp::now()), reservation.clone())))
     };
-    let reservation = app.reservations.0.update(id, decide).await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => ended(),
-        _ => error,
-    })?;
+    let Some((outcome, reservation)) = app.reservations.0.upsert(id, decide).await? else { return Ok(None) };
     follow(app, &reservation).await;
-    Ok(())
+    Ok(Some(outcome))
 }
 
 /// The order will not be. Tells what has become of it, for it may have been confirmed before.
@@ -116,7 +120,7 @@ pub(crate) async fn release(app: &App, release: Release) -> Result<Released> {
 }
 
 /// What is known of the stock that an order claimed.
-pub(crate) async fn explain(app: &App, order: OrderId) -> Result<Vec<Happened>> {
+pub(crate) async fn explain(app: &App, order: OrderId) -> Result<Vec<TimelineEntry>> {
     Ok(app.reservations.of(order).await?.iter().flat_map(Reservation::told).collect())
 }
 
@@ -166,7 +170,7 @@ pub(super) async fn settle(app: &App, reservation: &Reservation) -> Result<()> {
 async fn take_back_line(app: &App, id: ReservationId, at: usize) -> Result<()> {
     app.database
         .run(|tx| async move {
-            let Some(mut reservation) = tx.get(&app.reservations.0, id).await? else { return Err(ended()) };
+            let Some(mut reservation) = tx.get(&app.reservations.0, id).await? else { return Ok(()) };
             let Some(line) = reservation.lines.get_mut(at).filter(|line| !line.taken_back) else { return Ok(()) };
             line.taken_back = true;
             let (product_id, attempt, quantity) = (line.product, line.attempt(), line.quantity);

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use souk_bus::Request;
-use souk_contract::products::{Confirm, Release, Released, Reserve, TakeBack};
-use souk_contract::shopping::{Kind, OrderConfirmed, OrderId};
+use souk_contract::products::{Confirm, Confirmed, Release, Released, Reserve, Reserved, Restock, Shortage};
+use souk_contract::shopping::{OrderConfirmed, OrderId, TimelineKind};
 use souk_store::Events;
 use souk_types::{Error, Result, Timestamp};
 
@@ -39,12 +39,13 @@ async fn reserve(app: &App, order: &Order) -> Result<Order> {
     let reserve =
         Reserve { reservation: order.reservation(), order: id, lines: order.lines(), until: order.held_until() };
     let (reserved, entry) =
-        final_word(app, id, Entry::of(Kind::Call, Reserve::NAME, app.bus.call(reserve)).await).await?;
+        final_word(app, id, Entry::of(TimelineKind::Call, Reserve::NAME, app.bus.call(reserve)).await).await?;
     let held = match reserved {
-        Ok(reserved) => reserved.lines,
-        Err(error) if error.code() == "reservation-released" => {
-            return reject(app, id, interrupted(), "interrupted", false, entry).await;
+        Ok(Reserved::Held { lines }) => lines,
+        Ok(Reserved::OutOfStock { shortages }) => {
+            return reject(app, id, out_of_stock(&shortages), "out-of-stock", false, entry).await;
         }
+        Ok(Reserved::Released) => return reject(app, id, interrupted(), "interrupted", false, entry).await,
         Err(error) => {
             let reason = error.code().to_owned();
             return reject(app, id, error, reason, false, entry).await;
@@ -57,7 +58,7 @@ async fn reserve(app: &App, order: &Order) -> Result<Order> {
     let charge = order.charge(&items)?;
     let provider = app.payments.provider(charge.means.method())?;
     // Before the order says that it is reserved: with a payment, it always has the name under which the provider knows it.
-    let opened = Entry::of(Kind::Payment, "open", provider.open(&charge)).await;
+    let opened = Entry::of(TimelineKind::Payment, "open", provider.open(&charge)).await;
     let (payment, opened) = match final_word(app, id, opened).await? {
         (Ok(payment), opened) => (payment, opened),
         (Err(error), entry) => return reject(app, id, error, "payment-refused", true, entry).await,
@@ -75,7 +76,7 @@ async fn pay(app: &App, order: &Order) -> Result<Order> {
     let (id, charge) = (order.id, order.its_charge()?);
     let payment = its_payment(order)?;
     let provider = app.payments.provider(payment.method)?;
-    let (news, entry) = Entry::of(Kind::Payment, "pay", provider.pay(&payment.reference, &charge)).await;
+    let (news, entry) = Entry::of(TimelineKind::Payment, "pay", provider.pay(&payment.reference, &charge)).await;
     match news {
         Ok(news) => hear(app, id, news, entry).await,
         Err(error) if error.is_transient() => {
@@ -95,7 +96,8 @@ async fn look_up(app: &App, order: &Order) -> Result<(Order, bool)> {
     let (id, payment) = (order.id, its_payment(order)?);
     let (reference, before) = (&payment.reference, payment.status);
     let provider = app.payments.provider(payment.method)?;
-    let looked_up = final_word(app, id, Entry::of(Kind::Payment, "look up", provider.look_up(reference)).await).await?;
+    let looked_up =
+        final_word(app, id, Entry::of(TimelineKind::Payment, "look up", provider.look_up(reference)).await).await?;
     let (news, entry) = (looked_up.0?, looked_up.1);
     if news.status == before && order.is_deserted() {
         return Ok((reject(app, id, interrupted(), "interrupted", true, entry).await?, true));
@@ -130,10 +132,10 @@ async fn end(app: &App, order: &Order, turn: Turn) -> Result<Order> {
 async fn sell(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
     let confirm = app.bus.call(Confirm { reservation: order.reservation() });
-    let (confirmed, entry) = final_word(app, id, Entry::of(Kind::Call, Confirm::NAME, confirm).await).await?;
+    let (confirmed, entry) = final_word(app, id, Entry::of(TimelineKind::Call, Confirm::NAME, confirm).await).await?;
     match confirmed {
-        Ok(_) => finish(app, id, entry).await,
-        Err(error) if error.code() == "reservation-released" => claim_anew(app, id, entry).await,
+        Ok(Confirmed::Sold) => finish(app, id, entry).await,
+        Ok(Confirmed::Released) => claim_anew(app, id, entry).await,
         Err(error) => gone(app, id, error, entry).await,
     }
 }
@@ -149,10 +151,12 @@ async fn claim_anew(app: &App, id: OrderId, entry: Entry) -> Result<Order> {
     .await?;
     let (reservation, until) = (order.reservation(), order.held_until());
     let reserve = app.bus.call(Reserve { reservation, order: id, lines: order.lines(), until });
-    let (reserved, entry) = final_word(app, id, Entry::of(Kind::Call, Reserve::NAME, reserve).await).await?;
+    let (reserved, entry) = final_word(app, id, Entry::of(TimelineKind::Call, Reserve::NAME, reserve).await).await?;
     match reserved {
+        Ok(Reserved::OutOfStock { shortages }) => gone(app, id, out_of_stock(&shortages), entry).await,
+        Ok(Reserved::Released) => gone(app, id, interrupted(), entry).await,
         // At the price that was paid.
-        Ok(_) => {
+        Ok(Reserved::Held { .. }) => {
             update(app, id, move |order| {
                 order.log(entry.clone());
                 Ok(())
@@ -204,9 +208,11 @@ async fn settle(app: &App, order: &Order) -> Result<Order> {
         let (provider, reference) = (app.payments.provider(payment.method)?, &payment.reference);
         let asked = match payment.status {
             payment::Status::Open | payment::Status::Processing | payment::Status::Review => {
-                Some(Entry::of(Kind::Payment, "cancel", provider.cancel(reference)).await)
+                Some(Entry::of(TimelineKind::Payment, "cancel", provider.cancel(reference)).await)
             }
-            payment::Status::Captured => Some(Entry::of(Kind::Payment, "refund", provider.refund(reference)).await),
+            payment::Status::Captured => {
+                Some(Entry::of(TimelineKind::Payment, "refund", provider.refund(reference)).await)
+            }
             _ => None,
         };
         if let Some(asked) = asked {
@@ -220,11 +226,11 @@ async fn settle(app: &App, order: &Order) -> Result<Order> {
     }
     let reservation = order.reservation();
     let release = app.bus.call(Release { reservation, order: id });
-    let (released, entry) = final_word(app, id, Entry::of(Kind::Call, Release::NAME, release).await).await?;
+    let (released, entry) = final_word(app, id, Entry::of(TimelineKind::Call, Release::NAME, release).await).await?;
     let mut entries = vec![entry];
-    if released? == Released::Confirmed {
-        let take_back = app.bus.call(TakeBack { reservation });
-        let (taken, entry) = final_word(app, id, Entry::of(Kind::Call, TakeBack::NAME, take_back).await).await?;
+    if released? == Released::Sold {
+        let take_back = app.bus.call(Restock { reservation });
+        let (taken, entry) = final_word(app, id, Entry::of(TimelineKind::Call, Restock::NAME, take_back).await).await?;
         taken?;
         entries.push(entry);
     }
@@ -294,6 +300,14 @@ async fn update(
 
 fn its_payment(order: &Order) -> Result<&payment::Payment> {
     order.payment().ok_or_else(|| Error::internal(format!("order {} is reserved without a payment", order.id)))
+}
+
+/// The error of an order whose goods are out of stock.
+fn out_of_stock(shortages: &[Shortage]) -> Error {
+    match serde_json::to_value(shortages) {
+        Ok(items) => Error::conflict("out-of-stock", "Some products are out of stock.").with_member("items", items),
+        Err(error) => Error::internal(error),
+    }
 }
 
 fn interrupted() -> Error {

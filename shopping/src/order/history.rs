@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use souk_bus::request_context;
-use souk_contract::shopping::{Happened, Kind};
+use souk_contract::shopping::{TimelineEntry, TimelineKind};
 use souk_types::{RequestId, Result, Timestamp};
 
 use super::Status;
@@ -30,7 +30,7 @@ pub struct Step {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Entry {
     at: Timestamp,
-    kind: Kind,
+    kind: TimelineKind,
     what: Cow<'static, str>,
     outcome: Cow<'static, str>,
     /// How long it took, in milliseconds.
@@ -41,14 +41,18 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(kind: Kind, what: impl Into<Cow<'static, str>>, outcome: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(
+        kind: TimelineKind,
+        what: impl Into<Cow<'static, str>>,
+        outcome: impl Into<Cow<'static, str>>,
+    ) -> Self {
         let request = request_context::current();
         Self { at: Timestamp::now(), kind, what: what.into(), outcome: outcome.into(), ms: None, request }
     }
 
     /// Waits for something, and makes an entry of how it went.
     pub(crate) async fn of<T>(
-        kind: Kind,
+        kind: TimelineKind,
         what: &'static str,
         work: impl Future<Output = Result<T>>,
     ) -> (Result<T>, Self) {
@@ -77,8 +81,8 @@ impl Journal {
         self.0.push(entry);
     }
 
-    pub(super) fn told(&self) -> impl Iterator<Item = Happened> + '_ {
-        self.0.iter().map(|entry| Happened {
+    pub(super) fn told(&self) -> impl Iterator<Item = TimelineEntry> + '_ {
+        self.0.iter().map(|entry| TimelineEntry {
             at: entry.at,
             service: "shopping".into(),
             kind: entry.kind,
@@ -98,7 +102,7 @@ mod tests {
     fn the_beginning_and_the_end_are_kept() {
         let mut journal = Journal::default();
         for number in 0..3 * MOST {
-            journal.add(Entry::new(Kind::Call, number.to_string(), "ok"));
+            journal.add(Entry::new(TimelineKind::Call, number.to_string(), "ok"));
         }
         let told: Vec<String> = journal.told().map(|happened| happened.what).collect();
         assert_eq!((told.len(), &*told[0], &*told[MOST - 1]), (MOST, "0", "299"));

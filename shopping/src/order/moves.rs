@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use souk_contract::products::ReservationId;
-use souk_contract::shopping::Kind;
+use souk_contract::shopping::TimelineKind;
 use souk_types::{Error, Result, Timestamp};
 
 use super::history::{Entry, Step};
@@ -138,7 +138,7 @@ impl Order {
         }
         self.notices.push(notice.id.clone());
         self.log(Entry::new(
-            Kind::Payment,
+            TimelineKind::Payment,
             format!("notice {}", notice.id),
             format!("{:?}", notice.news.status).to_lowercase(),
         ));
@@ -155,7 +155,7 @@ impl Order {
         match self.status {
             Status::Paid => {
                 self.enter(Status::Confirmed, None)?;
-                self.log(Entry::new(Kind::Event, "shopping.order-confirmed", "announced"));
+                self.log(Entry::new(TimelineKind::Event, "shopping.order-confirmed", "announced"));
                 self.means.forget();
                 self.due = None;
                 Ok(true)
@@ -215,7 +215,7 @@ impl Order {
                 self.enter(Status::Cancelled, Some(reason.into()))?;
                 self.go_on_within(STEP_WITHIN);
                 if was == Status::Confirmed {
-                    self.log(Entry::new(Kind::Event, "shopping.order-cancelled", "announced"));
+                    self.log(Entry::new(TimelineKind::Event, "shopping.order-cancelled", "announced"));
                 }
                 Ok(was == Status::Confirmed)
             }

@@ -14,7 +14,7 @@ fn checkout(token: DemoToken) -> Checkout {
 
 fn pending() -> Order {
     let price = Money { amount: 499, currency: Currency::EUR };
-    let item = Item { id: ProductId::new(), name: "Tea".to_owned(), price, image: None };
+    let item = ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None };
     let mut cart = Cart::default();
     cart.add(item, Quantity::try_from(2).unwrap()).unwrap();
     Order::of(&cart, CustomerId::new(), "k".parse().unwrap(), &checkout(DemoToken::Ok), HELD_FOR).unwrap()
@@ -237,7 +237,7 @@ fn what_does_not_work_is_tried_later_and_later() {
     let mut waits = Vec::new();
     for _ in 0..8 {
         let before = Timestamp::now();
-        order.retry(Entry::new(Kind::Retry, "x", "unavailable"));
+        order.retry(Entry::new(souk_contract::shopping::TimelineKind::Retry, "x", "unavailable"));
         let due = order.due.unwrap();
         waits.push((1..=20).find(|seconds| due <= before.after(Duration::from_millis(seconds * 1000 + 500))).unwrap());
     }

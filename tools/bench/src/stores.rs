@@ -9,7 +9,7 @@ use products::product::ProductView;
 use rocket::serde::json::json;
 use rocket::serde::{Deserialize, Serialize};
 use souk_bus::Bus;
-use souk_contract::products::{Line, ProductId, ReservationId, Reserve};
+use souk_contract::products::{ProductId, ReservationId, ReservationLine, Reserve};
 use souk_contract::shopping::OrderId;
 use souk_http::auth::Verifier;
 use souk_store::{Collection, Database, Document, Durability, Index};
@@ -108,8 +108,10 @@ async fn holds(table: &mut Table) -> Result<(), String> {
         move |buyer: usize| {
             let (bus, product) = (bus.clone(), shelf[buyer % shelf.len()]);
             async move {
-                let lines =
-                    vec![Line { product, quantity: Quantity::try_from(1).map_err(souk_types::Error::internal)? }];
+                let lines = vec![ReservationLine {
+                    product,
+                    quantity: Quantity::try_from(1).map_err(souk_types::Error::internal)?,
+                }];
                 let until = Timestamp::now().after(Duration::from_mins(15));
                 bus.call(Reserve { reservation: ReservationId::new(), order: OrderId::new(), lines, until })
                     .await

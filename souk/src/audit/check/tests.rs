@@ -1,5 +1,5 @@
 use products::stock::Books;
-use souk_contract::products::Line;
+use souk_contract::products::ReservationLine;
 use souk_types::{Currency, Money, Quantity};
 
 use super::*;
@@ -23,7 +23,7 @@ fn entry(status: Status, paid: payment::Status, pieces: u64, product: ProductId)
         status,
         was_confirmed: captures > 0,
         is_under_way: false,
-        lines: vec![Line { product, quantity }],
+        lines: vec![ReservationLine { product, quantity }],
         total: Some(PRICE),
         reservation: ReservationId::new(),
         payment: Some((Method::Demo, paid, order.to_string())),

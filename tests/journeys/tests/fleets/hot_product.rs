@@ -51,7 +51,7 @@ async fn a_thousand_buyers_of_a_hundred_pieces() {
             orders.push(answer.id().to_owned());
         } else {
             let answer = answer.expect_problem(409, "out-of-stock");
-            assert_eq!(answer["detail"], "There is too little in stock of some products.", "{answer}");
+            assert_eq!(answer["detail"], "Some products are out of stock.", "{answer}");
             assert_eq!(answer["items"][0]["product_id"], *vase.id, "{answer}");
             assert_eq!(answer["items"][0]["requested"], 1, "{answer}");
         }
