@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
-# Every image of Souk: `docker build --target customer .`, and so on for products, shopping, souk (the operator's command) and nginx. A
-# service's image has its program, the C library and the certificates of public authorities, and nothing else: no shell, no package
-# manager, no root. Dependencies are a layer of their own, so a change of the code builds the code only.
+# All images of Souk: `docker build --target customer .`; the other targets are products, shopping, souk (the operator's command) and nginx.
+# The image of a service contains its program, the C library and CA certificates: no shell, no package manager, no root. Dependencies are
+# compiled in a layer of their own, so that a change of the code does not compile them again.
 
 ARG RUST=1.95
 ARG DEBIAN=bookworm
@@ -18,7 +18,7 @@ COPY . .
 RUN cargo chef prepare --recipe-path recipe.json
 
 FROM chef AS build
-# LIBSQLITE3_FLAGS is in .cargo/config.toml: it belongs to a dependency, so it has to be there before the code is.
+# .cargo/config.toml has LIBSQLITE3_FLAGS, which a dependency needs, so it is copied before the code.
 COPY .cargo .cargo
 COPY --from=recipe /souk/recipe.json recipe.json
 RUN cargo chef cook --locked --profile image --workspace --recipe-path recipe.json
@@ -27,7 +27,7 @@ RUN cargo build --locked --profile image --workspace --bin customer --bin produc
     && mkdir /programs \
     && for program in customer products shopping souk; do cp "target/image/$program" /programs/; done
 
-# What a program needs besides itself, file by file; `deploy/docker/root.sh` fails when the programs need anything else.
+# The file system of the images; `deploy/docker/root.sh` fails when a program needs another library.
 FROM build AS root
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 RUN deploy/docker/root.sh /root-of-images /programs/*
@@ -60,13 +60,13 @@ EXPOSE 8003
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/local/bin/shopping", "health"]
 ENTRYPOINT ["/usr/local/bin/shopping"]
 
-# The operator's command. `up` needs a volume at /data that the user may write, or --memory and a /tmp.
+# The operator's command. `souk up` needs a volume at /data that user 65532 may write, or `--memory` and a writable /tmp.
 FROM service AS souk
 COPY --from=build /programs/souk /usr/local/bin/souk
 ENTRYPOINT ["/usr/local/bin/souk"]
 CMD ["--help"]
 
-# --- The way in -------------------------------------------------------------------------------------------------------
+# --- nginx ------------------------------------------------------------------------------------------------------------
 
 FROM nginxinc/nginx-unprivileged:${NGINX} AS nginx
 USER root
@@ -74,8 +74,8 @@ RUN rm /etc/nginx/conf.d/default.conf
 COPY nginx/headers.conf nginx/proxy.conf nginx/problems.conf nginx/error-pages.conf /etc/nginx/souk/
 COPY nginx/souk.conf.template /etc/nginx/templates/
 USER 101
-# Names are resolved anew every two seconds: instances come and go, and nobody tells nginx. 127.0.0.11 is Docker's name server. One that says
-# 502 because it stops is left alone for four: until it is forgotten, and not tried once more when its address answers nothing at all.
+# nginx resolves the names of instances every two seconds, to find added and removed ones; 127.0.0.11 is Docker's name server. After a 502 it
+# does not use an instance for four seconds, until a stopped instance is no longer in DNS.
 ENV NGINX_LISTEN=8080 \
     NGINX_TRUSTED_PROXIES= \
     SIGN_IN_RATE=30r/m \
