@@ -4,21 +4,14 @@
 //! was seen. An order is one document and so is a cart; the two change together only when an order is created and when it is
 //! confirmed. Who moves the money is behind [`payment::Provider`].
 
-pub mod books;
-pub mod cart;
-pub mod checkout;
-mod erasure;
-mod export;
-pub mod guest;
-pub mod idempotency;
+mod application;
+mod domain;
+mod http;
+mod jobs;
 mod messages;
 pub mod options;
-pub mod order;
-pub mod payment;
-mod routes;
-mod store;
-pub mod timeline;
-pub mod wishlist;
+mod providers;
+mod repositories;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,11 +23,14 @@ use souk_http::auth::{ClosedAccounts, Verifier};
 use souk_store::{Database, outbox};
 use souk_types::Result;
 
-use self::guest::token::Tokens;
+pub use self::application::ledger;
+use self::domain::payment::Payments;
+pub use self::domain::{order, payment};
+pub use self::http::routes;
 pub use self::options::Options;
-use self::payment::Payments;
-pub use self::routes::routes;
-use self::store::{Carts, GuestCarts, Orders, Wishlists};
+pub use self::providers::demo;
+use self::providers::guest_token::Tokens;
+use self::repositories::{Carts, GuestCarts, Orders, Wishlists};
 
 /// What the routes and the message handlers of this service work with. Cheap to clone.
 #[derive(Clone)]
@@ -72,8 +68,8 @@ impl App {
         app.verifier.prefetch_keys();
         messages::serve(&app);
         outbox::relay(app.database.clone(), bus.clone());
-        checkout::sweep(app.clone());
-        guest::sweep(app.clone());
+        jobs::sweep(app.clone());
+        domain::guest_cart::sweep(app.clone());
         Ok(app)
     }
 

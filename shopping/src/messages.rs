@@ -4,7 +4,8 @@ use souk_bus::Delivery;
 use souk_contract::customer::CustomerDeleted;
 use souk_contract::shopping::{CustomerErased, ExportCustomer, OrderCancelled, OrderConfirmed};
 
-use crate::{App, erasure, export};
+use crate::App;
+use crate::application::{erasure, export};
 
 pub(crate) fn serve(app: &App) {
     app.bus.publishes::<OrderConfirmed>();

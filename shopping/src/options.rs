@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use souk_http::config::Environment;
 
-use crate::payment::{self, Method, stripe};
+use crate::domain::payment::{self, Method};
+use crate::providers::stripe;
 
 /// Where Stripe is.
 const STRIPE_URL: &str = "https://api.stripe.com";

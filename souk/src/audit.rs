@@ -129,13 +129,13 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rea
         let waiting = database.count_pending_events(MOST_EVENTS).await.map_err(text)?;
         read.outboxes.push((database.name(), waiting));
     }
-    read.orders = shopping::books::orders(shopping).await.map_err(text)?;
-    read.bank = shopping::books::bank(shopping).await.map_err(text)?;
+    read.orders = shopping::ledger::orders(shopping).await.map_err(text)?;
+    read.bank = shopping::ledger::bank(shopping).await.map_err(text)?;
     read.shelves = products::books::shelves(products).await.map_err(text)?;
     read.claims = products::books::claims(products).await.map_err(text)?;
     read.erased_in_products = products::books::erased(products).await.map_err(text)?;
-    read.erased_in_shopping = shopping::books::erased(shopping).await.map_err(text)?;
-    read.with_carts = shopping::books::carts(shopping).await.map_err(text)?;
+    read.erased_in_shopping = shopping::ledger::erased(shopping).await.map_err(text)?;
+    read.with_carts = shopping::ledger::carts(shopping).await.map_err(text)?;
     if let Some(broker) = broker {
         read.broker = Some(count(broker.clone()).await?);
     }

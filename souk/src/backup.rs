@@ -183,7 +183,7 @@ async fn announce_again(backup: &Books, interrupt: &mut Interrupt) -> Result<usi
     let databases = Databases::open(backup)?;
     let announcing = async {
         let lost = lost_orders(&databases).await?;
-        shopping::books::announce_again(&databases.shopping, &lost).await.map_err(text)?;
+        shopping::ledger::announce_again(&databases.shopping, &lost).await.map_err(text)?;
         Ok(lost.len())
     };
     let announced = interrupt.may_end(announcing).await;
@@ -203,7 +203,7 @@ async fn lost_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>
         }
     }
     let mut confirmed: HashMap<CustomerId, Vec<OrderId>> = HashMap::new();
-    for (order, customer) in shopping::books::confirmed(&databases.shopping).await.map_err(text)? {
+    for (order, customer) in shopping::ledger::confirmed(&databases.shopping).await.map_err(text)? {
         confirmed.entry(customer).or_default().push(order);
     }
     let mut lost = Vec::new();

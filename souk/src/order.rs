@@ -22,7 +22,7 @@ pub(crate) async fn run(command: Explain) -> Result<(), String> {
 
 async fn read(databases: &Databases, order: OrderId) -> Result<Vec<TimelineEntry>, String> {
     let text = |error: souk_types::Error| error.operator_message();
-    let mut happened = shopping::books::happened(&databases.shopping, order).await.map_err(text)?;
+    let mut happened = shopping::ledger::happened(&databases.shopping, order).await.map_err(text)?;
     if happened.is_empty() {
         return Err(format!("there is no order {order}"));
     }

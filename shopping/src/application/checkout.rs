@@ -7,7 +7,6 @@
 //! goods are sold. The order, here, follows both.
 
 mod steps;
-mod sweep;
 
 use std::time::Duration;
 
@@ -18,11 +17,10 @@ use souk_types::{Error, Result};
 use tokio::time::Instant;
 
 pub(crate) use self::steps::carry_on;
-pub(crate) use self::sweep::sweep;
 use crate::App;
-use crate::idempotency::{Checkout, IdempotencyKey};
-use crate::order::{self, By, Entry, Order, OrderView, Turn};
-use crate::payment::Notice;
+use crate::domain::idempotency::{Checkout, IdempotencyKey};
+use crate::domain::order::{self, By, Entry, Order, OrderView, Turn};
+use crate::domain::payment::Notice;
 
 /// What a database has written is on most of its nodes within milliseconds; without them it is not at all.
 const SHOWN_WITHIN: Duration = Duration::from_secs(1);

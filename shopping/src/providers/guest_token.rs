@@ -11,7 +11,7 @@ use souk_store::{Collection, Database};
 use souk_types::{Error, Id, Result, Timestamp};
 use tokio::sync::OnceCell;
 
-use super::{Guest, GuestId};
+use crate::domain::guest_cart::{Guest, GuestId};
 
 /// The header's `typ`.
 const TOKEN_TYPE: &str = "guest+jwt";

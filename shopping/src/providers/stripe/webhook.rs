@@ -10,7 +10,7 @@ use sha2::Sha256;
 use souk_contract::shopping::OrderId;
 use souk_types::{Error, Result, Timestamp};
 
-use crate::payment::{News, Notice, Status};
+use crate::domain::payment::{News, Notice, Status};
 
 /// A notice may be so old, and clocks may differ by as much: what Stripe's own libraries allow.
 const TOLERANCE: Duration = Duration::from_mins(5);

@@ -4,7 +4,8 @@
 use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
 use souk_types::{Error, PageLimit, Paging, Result};
 
-use crate::{App, order};
+use crate::App;
+use crate::domain::order;
 
 /// Orders of one page. With 100 lines each, and names and addresses of pictures as long as they may be, they have some 2 MiB, half of
 /// what a message may have.
@@ -16,7 +17,8 @@ pub(crate) async fn page(app: &App, request: ExportCustomer) -> Result<CustomerE
     let (mut cart, mut wishlist) = (None, None);
     if after.is_none() {
         let kept = app.carts.0.get(customer).await?.unwrap_or_default();
-        let line = |line: &crate::cart::CartLine| CartLine { product: line.seen.clone(), quantity: line.quantity };
+        let line =
+            |line: &crate::domain::cart::CartLine| CartLine { product: line.seen.clone(), quantity: line.quantity };
         cart = Some(kept.lines().iter().map(line).collect());
         wishlist = Some(app.wishlists.0.get(customer).await?.unwrap_or_default().seen().to_vec());
     }

@@ -10,10 +10,10 @@ use souk_http::auth::ClosedAccounts;
 use souk_store::Database;
 use souk_types::{Money, Result};
 
-use crate::order::{Order, Status};
-use crate::payment::demo::{Bank, DemoPayment};
-use crate::payment::{self, Method};
-use crate::store::{Carts, Orders};
+use crate::domain::order::{Order, Status};
+use crate::domain::payment::{self, Method};
+use crate::providers::demo::{Bank, DemoPayment};
+use crate::repositories::{Carts, Orders};
 
 /// One order.
 #[derive(Debug, Clone)]

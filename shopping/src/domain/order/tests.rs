@@ -3,8 +3,8 @@ use souk_types::Currency;
 use souk_types::ErrorKind;
 
 use super::*;
-use crate::payment::demo::DemoToken;
-use crate::payment::{Method, News, Notice, Status as Paid};
+use crate::domain::payment::{Method, News, Notice, Status as Paid};
+use crate::providers::demo::DemoToken;
 
 const HELD_FOR: Duration = Duration::from_mins(15);
 

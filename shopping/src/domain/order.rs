@@ -1,10 +1,10 @@
-//! Orders: what they are, what may become of them, and how a customer sees them. How one is placed is in [`crate::checkout`].
+//! Orders: what they are, what may become of them, and how a customer sees them. How one is placed is in [`crate::application::checkout`].
 
 mod history;
-mod moves;
 mod status;
 #[cfg(test)]
 mod tests;
+mod transitions;
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ use souk_types::{Error, Money, Page, Paging, Quantity, Result, Timestamp};
 pub(crate) use self::history::Entry;
 use self::history::Journal;
 pub use self::history::Step;
-pub(crate) use self::moves::{By, Todo, Turn};
 pub use self::status::Status;
+pub(crate) use self::transitions::{By, Todo, Turn};
 use crate::App;
-use crate::books;
-use crate::cart::{Cart, CartLine, mixed};
-use crate::idempotency::{Checkout, Fingerprint, IdempotencyKey};
-use crate::payment::{Charge, Means, Payment, PaymentView};
+use crate::application::ledger;
+use crate::domain::cart::{Cart, CartLine, mixed};
+use crate::domain::idempotency::{Checkout, Fingerprint, IdempotencyKey};
+use crate::domain::payment::{Charge, Means, Payment, PaymentView};
 
 /// A step that somebody is at is done by then, or they have died: requests end after 5 s.
 const STEP_WITHIN: Duration = Duration::from_secs(10);
@@ -243,8 +243,8 @@ impl Order {
     }
 
     /// As an audit reads it.
-    pub(crate) fn entry(&self) -> books::Entry {
-        books::Entry {
+    pub(crate) fn entry(&self) -> ledger::Entry {
+        ledger::Entry {
             order: self.id,
             customer: self.customer,
             key: self.key.as_ref().map(ToString::to_string),

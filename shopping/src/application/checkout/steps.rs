@@ -9,8 +9,8 @@ use souk_store::Events;
 use souk_types::{Error, Result, Timestamp};
 
 use crate::App;
-use crate::order::{Entry, Order, Todo, Turn};
-use crate::payment::{self, News};
+use crate::domain::order::{Entry, Order, Todo, Turn};
+use crate::domain::payment::{self, News};
 
 /// Takes an order as far as it goes now. An error that may pass leaves it where it is.
 pub(crate) async fn carry_on(app: &App, mut order: Order, turn: Turn) -> Result<Order> {

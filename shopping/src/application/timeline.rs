@@ -7,7 +7,7 @@ use souk_contract::shopping::{OrderId, TimelineEntry};
 use souk_types::Result;
 
 use crate::App;
-use crate::order::{self, OrderView};
+use crate::domain::order::{self, OrderView};
 
 /// All that is known of an order.
 #[derive(Debug, Serialize)]

@@ -15,14 +15,15 @@ use souk_http::{Json, Param, Problem, Query, refuse, with_limits};
 use souk_types::{Error, Page, Paging, Result, Timestamp};
 
 use crate::App;
-use crate::cart::{self, Addition, CartView, Owner, Setting};
-use crate::checkout::{self, Placed};
-use crate::guest::{self, Merge, Merged, Welcome, token};
-use crate::idempotency::{Checkout, IdempotencyKey, Wanted};
-use crate::order::{self, OrderView};
-use crate::payment::stripe::webhook;
-use crate::timeline::{self, Timeline};
-use crate::wishlist::{self, Wished, WishlistView};
+use crate::application::checkout::{self, Placed};
+use crate::application::timeline::{self, Timeline};
+use crate::domain::cart::{self, Addition, CartView, Owner, Setting};
+use crate::domain::guest_cart::{self as guest, Merge, Merged, Welcome};
+use crate::domain::idempotency::{Checkout, IdempotencyKey, Wanted};
+use crate::domain::order::{self, OrderView};
+use crate::domain::wishlist::{self, Wished, WishlistView};
+use crate::providers::guest_token as token;
+use crate::providers::stripe::webhook;
 
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]

@@ -5,12 +5,12 @@ use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Index};
 use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 
-use crate::cart::Cart;
-use crate::guest::token::GuestKey;
-use crate::guest::{GuestCart, GuestId};
-use crate::idempotency::IdempotencyKey;
-use crate::order::Order;
-use crate::wishlist::Wishlist;
+use crate::domain::cart::Cart;
+use crate::domain::guest_cart::{GuestCart, GuestId};
+use crate::domain::idempotency::IdempotencyKey;
+use crate::domain::order::Order;
+use crate::domain::wishlist::Wishlist;
+use crate::providers::guest_token::GuestKey;
 
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["customer", "key"]);

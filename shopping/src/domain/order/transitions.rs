@@ -10,7 +10,7 @@ use souk_types::{Error, Result, Timestamp};
 
 use super::history::{Entry, Step};
 use super::{FIRST_RETRY, Order, OrderItem, STEP_WITHIN, Status};
-use crate::payment::{self, News, Notice, Payment};
+use crate::domain::payment::{self, News, Notice, Payment};
 
 /// Notices that are remembered by their ids; a payment has a handful.
 const MOST_NOTICES: usize = 32;

@@ -10,7 +10,7 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Currency, Error, Money, Quantity, Result};
 
 use crate::App;
-use crate::guest::{self, Guest};
+use crate::domain::guest_cart::{self as guest, Guest};
 
 /// Lines in one cart. All of them travel in one call and stand in one document.
 const MAX_LINES: usize = 100;

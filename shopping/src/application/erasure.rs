@@ -6,7 +6,8 @@ use souk_contract::customer::{CustomerDeleted, CustomerId};
 use souk_contract::shopping::CustomerErased;
 use souk_types::{Paging, Result};
 
-use crate::{App, guest};
+use crate::App;
+use crate::domain::guest_cart as guest;
 
 /// Forgets a customer, and says so. May be interrupted anywhere and done again.
 pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {

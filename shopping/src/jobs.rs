@@ -6,9 +6,9 @@ use rocket::futures::future::join_all;
 use souk_store::sweep;
 use souk_types::{Result, Timestamp};
 
-use super::{carry_on, notice};
 use crate::App;
-use crate::order::Turn;
+use crate::application::checkout::{carry_on, notice};
+use crate::domain::order::Turn;
 
 /// How often the sweeper looks. It costs one look-up in each of two indexes.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);

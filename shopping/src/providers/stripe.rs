@@ -13,7 +13,7 @@ use souk_types::{Error, Result};
 use ureq::http::StatusCode;
 
 use self::webhook::SigningSecret;
-use super::{Charge, Means, Method, News, Payment, Provider, Status};
+use crate::domain::payment::{Charge, Means, Method, News, Payment, Provider, Status};
 
 /// The version of the API that the answers are read in.
 const VERSION: &str = "2024-06-20";
@@ -122,7 +122,7 @@ enum Answer {
 }
 
 impl Stripe {
-    pub(super) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         let config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
         Self { options, agent: config.build().into() }
     }

@@ -2,8 +2,6 @@
 //! from its last use, and goes into a customer's cart when they have signed in and say so: once, however often and by whomever it is said.
 //! A tombstone stays in its place, which knows where everything went.
 
-pub(crate) mod token;
-
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +12,7 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, ErrorKind, Id, Quantity, Result, Timestamp};
 
 use crate::App;
-use crate::cart::{self, Cart, CartView, Owner};
+use crate::domain::cart::{self, Cart, CartView, Owner};
 
 /// The id of a guest, and of their cart.
 pub type GuestId = Id<Guest>;

@@ -7,7 +7,7 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page, Result};
 
 use crate::App;
-use crate::cart::Status;
+use crate::domain::cart::Status;
 
 /// Products on one wishlist. All of them travel in one call and stand in one document.
 const MAX_PRODUCTS: usize = 200;

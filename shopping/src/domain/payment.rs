@@ -1,9 +1,6 @@
 //! Paying: what a client may ask for, what is kept of a payment, and the one thing that whoever moves money must be able to do,
 //! [`Provider`]. There are two: [`demo`], which moves none, and [`stripe`]. When a payment is begun, and what follows from its
-//! news, is in [`crate::checkout`].
-
-pub mod demo;
-pub mod stripe;
+//! news, is in [`crate::application::checkout`].
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -15,8 +12,8 @@ use souk_store::Database;
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Money, Result, Timestamp};
 
-use self::demo::{Bank, DemoToken};
-use self::stripe::{PaymentMethod, Stripe};
+use crate::providers::demo::{Bank, DemoToken};
+use crate::providers::stripe::{self, PaymentMethod, Stripe};
 
 /// How an order is to be paid: `{"method": "demo", "token": "demo_ok"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Document, Index};
 use souk_types::{Error, Money, PageLimit, Paging, Result, Timestamp};
 
-use super::{Charge, Means, Method, News, Notice, Payment, Provider, Status};
+use crate::domain::payment::{Charge, Means, Method, News, Notice, Payment, Provider, Status};
 
 /// A notice comes so long after the payment.
 const NOTICE_AFTER: Duration = Duration::from_millis(500);

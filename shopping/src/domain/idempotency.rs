@@ -1,5 +1,5 @@
 //! One attempt to order, told from another: the client names it with a key, and the request that came with the key is remembered
-//! by a fingerprint. What becomes of a key is in [`crate::checkout`].
+//! by a fingerprint. What becomes of a key is in [`crate::application::checkout`].
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Result};
 
-use crate::payment::Means;
+use crate::domain::payment::Means;
 
 /// The client's name for one attempt to order: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
