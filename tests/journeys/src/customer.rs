@@ -1,129 +1,129 @@
-//! Somebody who has signed in, and buys.
+//! A signed-in customer.
 
 use std::ops::Deref;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::answer::Answer;
-use crate::ask::Ask;
-use crate::goods::Product;
-use crate::visitor::Visitor;
+use crate::client::Client;
+use crate::product::Product;
+use crate::request::Request;
+use crate::response::Response;
 
-/// A customer with a session of their own.
+/// A customer with a session.
 #[derive(Clone)]
 pub struct Customer {
-    pub(crate) visitor: Visitor,
-    /// The account.
+    pub(crate) client: Client,
+    /// The account's id.
     pub id: String,
-    /// What they sign in with.
+    /// The account's e-mail address.
     pub email: String,
-    /// What they sign in with.
+    /// The account's password.
     pub password: String,
-    /// What keeps them signed in.
+    /// The session's refresh token.
     pub refresh_token: String,
 }
 
 impl Customer {
-    /// Takes what a sign-in gave.
+    /// Reads the session from the response to a sign-up or a sign-in.
     #[track_caller]
-    pub fn with(visitor: &Visitor, email: &str, password: &str, sign_in: &Answer) -> Self {
-        let text = |member: &str| sign_in[member].as_str().unwrap_or_else(|| panic!("{sign_in} has no {member}"));
+    pub fn from_sign_in(client: &Client, email: &str, password: &str, sign_in: &Response) -> Self {
+        let refresh_token = sign_in["refresh_token"].as_str();
         Self {
-            visitor: visitor.presenting(text("token")),
+            client: client.with_token_of(sign_in),
             id: sign_in.id().to_owned(),
             email: email.to_owned(),
             password: password.to_owned(),
-            refresh_token: text("refresh_token").to_owned(),
+            refresh_token: refresh_token.unwrap_or_else(|| panic!("{sign_in} has no refresh token")).to_owned(),
         }
     }
 
-    /// The same customer, signed in once more, on another device.
-    pub async fn elsewhere(&self) -> Self {
-        let sign_in = self.signs_in(&self.email, &self.password).unless_busy().await.expect_status(200);
-        Self::with(&self.visitor, &self.email, &self.password, &sign_in)
+    /// Signs in again and returns the customer with the second session.
+    pub async fn sign_in_again(&self) -> Self {
+        let sign_in = self.sign_in(&self.email, &self.password).retry_while_busy().await.expect_status(200);
+        Self::from_sign_in(&self.client, &self.email, &self.password, &sign_in)
     }
 
-    /// Looks at the profile.
-    pub fn profile(&self) -> Ask {
-        self.gets("/customer/profile")
+    /// Gets the profile.
+    pub fn get_profile(&self) -> Request {
+        self.get("/customer/profile")
     }
 
-    /// Changes the profile.
-    pub fn edits_profile(&self, changes: Value) -> Ask {
-        self.asks(Method::PATCH, "/customer/profile").json(changes)
+    /// Changes fields of the profile.
+    pub fn update_profile(&self, changes: Value) -> Request {
+        self.request(Method::PATCH, "/customer/profile").json(changes)
     }
 
     /// Changes the password.
-    pub fn changes_password(&self, current: &str, new: &str) -> Ask {
-        self.asks(Method::PUT, "/customer/password").json(json!({"current": current, "new": new}))
+    pub fn change_password(&self, current: &str, new: &str) -> Request {
+        self.request(Method::PUT, "/customer/password").json(json!({"current": current, "new": new}))
     }
 
-    /// Wants to see everything that is kept about them.
-    pub fn exports(&self) -> Ask {
-        self.gets("/customer/profile/export")
+    /// Gets all personal data.
+    pub fn export_data(&self) -> Request {
+        self.get("/customer/profile/export")
     }
 
-    /// Leaves for good.
-    pub fn erases_the_account(&self) -> Ask {
-        self.asks(Method::DELETE, "/customer/profile")
+    /// Deletes the account.
+    pub fn delete_account(&self) -> Request {
+        self.request(Method::DELETE, "/customer/profile")
     }
 
-    /// Notes an address.
-    pub fn adds_address(&self, address: Value) -> Ask {
-        self.asks(Method::POST, "/customer/address").json(address)
+    /// Adds an address.
+    pub fn add_address(&self, address: Value) -> Request {
+        self.request(Method::POST, "/customer/address").json(address)
     }
 
-    /// Takes over the cart of a guest.
-    pub fn merges(&self, guest: &Visitor) -> Ask {
-        self.asks(Method::POST, "/shopping/cart/merge").json(json!({"guest": guest.token()}))
+    /// Merges a guest's cart into this customer's.
+    pub fn merge_cart(&self, guest: &Client) -> Request {
+        self.request(Method::POST, "/shopping/cart/merge").json(json!({"guest": guest.token()}))
     }
 
-    /// Looks at the wishlist.
-    pub fn wishlist(&self) -> Ask {
-        self.gets("/shopping/wishlist")
+    /// Gets the wishlist.
+    pub fn get_wishlist(&self) -> Request {
+        self.get("/shopping/wishlist")
     }
 
-    /// Puts a product on the wishlist.
-    pub fn wishes_for(&self, product: &Product) -> Ask {
-        self.asks(Method::POST, "/shopping/wishlist").json(json!({"product_id": product.id}))
+    /// Adds a product to the wishlist.
+    pub fn add_to_wishlist(&self, product: &Product) -> Request {
+        self.request(Method::POST, "/shopping/wishlist").json(json!({"product_id": product.id}))
     }
 
-    /// Strikes a product off the wishlist.
-    pub fn forgets(&self, product: &Product) -> Ask {
-        self.asks(Method::DELETE, &format!("/shopping/wishlist/{}", product.id))
+    /// Removes a product from the wishlist.
+    pub fn remove_from_wishlist(&self, product: &Product) -> Request {
+        self.request(Method::DELETE, &format!("/shopping/wishlist/{}", product.id))
     }
 
-    /// Orders what is in the cart, under a key.
-    pub fn orders(&self, key: &str) -> Ask {
-        self.asks(Method::POST, "/shopping/order").header("Idempotency-Key", key)
+    /// Orders the cart under an idempotency key.
+    pub fn place_order(&self, key: &str) -> Request {
+        self.request(Method::POST, "/shopping/order").header("Idempotency-Key", key)
     }
 
-    /// The same, paying with a token of the demo payment.
-    pub fn orders_paying(&self, key: &str, token: &str) -> Ask {
-        self.orders(key).json(json!({"payment": {"method": "demo", "token": token}}))
+    /// Orders the cart and pays with a token of the demo payment provider.
+    pub fn place_order_paying(&self, key: &str, token: &str) -> Request {
+        self.place_order(key).json(json!({"payment": {"method": "demo", "token": token}}))
     }
 
-    /// Looks at one order.
-    pub fn order(&self, id: &str) -> Ask {
-        self.gets(&format!("/shopping/order/{id}"))
+    /// Gets an order.
+    pub fn get_order(&self, id: &str) -> Request {
+        self.get(&format!("/shopping/order/{id}"))
     }
 
-    /// Looks at the latest orders.
-    pub fn past_orders(&self) -> Ask {
-        self.gets("/shopping/orders")
+    /// Lists the latest orders.
+    pub fn list_orders(&self) -> Request {
+        self.get("/shopping/orders")
     }
 
     /// Cancels an order.
-    pub fn cancels(&self, id: &str) -> Ask {
-        self.asks(Method::POST, &format!("/shopping/order/{id}/cancel"))
+    pub fn cancel_order(&self, id: &str) -> Request {
+        self.request(Method::POST, &format!("/shopping/order/{id}/cancel"))
     }
 }
 
 impl Deref for Customer {
-    type Target = Visitor;
+    type Target = Client;
 
-    fn deref(&self) -> &Visitor {
-        &self.visitor
+    fn deref(&self) -> &Client {
+        &self.client
     }
 }

@@ -1,18 +1,18 @@
-//! The failpoints (`common/types/src/failpoint.rs`) that an order passes, and an erasure: where each service is made to die by the
-//! journeys `failpoints.rs`, in one process and in a fleet. A new step takes a line here.
+//! The failpoints (`common/types/src/failpoint.rs`) on the path of an order and of an erasure. The journeys `failpoints.rs` let a
+//! service die at each of them, in one process and in a fleet. A new step of an order or an erasure takes a line here.
 
-/// The variable that names one.
+/// The environment variable that names a failpoint.
 pub(crate) const FAILPOINT: &str = "SOUK_FAILPOINT";
 
-/// A place, with `@2` its second passing, and the service that passes it. Most are passed many times by one order, and by several at
-/// once: which step it is that dies at a later passing is left to chance, as with a power cut.
+/// Services and the failpoints at which they die. `@2` is the second passing. Concurrent orders pass most failpoints many
+/// times, so it is random which of their steps dies at a later passing.
 pub const ALL: &[(&str, &str)] = &[
-    // The cart is filled; with the order, it is emptied.
+    // The cart is filled, and emptied by the order.
     ("shopping", "commit.carts.before"),
     ("shopping", "commit.carts.after"),
     ("shopping", "commit.carts.before@2"),
     ("shopping", "commit.carts.after@3"),
-    // The order is pending, and what it becomes.
+    // The order is created as pending, then moves through its states.
     ("shopping", "commit.orders.before"),
     ("shopping", "commit.orders.after"),
     ("shopping", "commit.orders.before@2"),
@@ -27,12 +27,12 @@ pub const ALL: &[(&str, &str)] = &[
     ("shopping", "publish.shopping.order-confirmed.after"),
     ("shopping", "outbox.taken.before"),
     ("shopping", "outbox.taken.after"),
-    // The bank: a payment is opened, and made.
+    // The demo payment is created, then paid.
     ("shopping", "commit.demo_payments.before"),
     ("shopping", "commit.demo_payments.after"),
     ("shopping", "commit.demo_payments.before@2"),
     ("shopping", "commit.demo_payments.after@2"),
-    // A reservation: holding, held, confirmed, settled.
+    // The states of a reservation: holding, held, confirmed, settled.
     ("products", "commit.reservations.before"),
     ("products", "commit.reservations.after"),
     ("products", "commit.reservations.before@2"),
@@ -41,7 +41,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("products", "commit.reservations.after@3"),
     ("products", "commit.reservations.before@4"),
     ("products", "commit.reservations.after@4"),
-    // The stock: a hold, a sale.
+    // The stock is held, then sold.
     ("products", "commit.products.before"),
     ("products", "commit.products.after"),
     ("products", "commit.products.before@2"),
@@ -52,11 +52,11 @@ pub const ALL: &[(&str, &str)] = &[
     ("products", "reply.products.confirm.after"),
     ("products", "ack.call.before"),
     ("products", "ack.call.after"),
-    // The order is counted with the account.
+    // The account counts the order.
     ("customer", "commit.accounts.before"),
     ("customer", "ack.shopping.order-confirmed.before"),
     ("customer", "ack.shopping.order-confirmed.after"),
-    // An account is deleted, and everybody hears of it.
+    // An account is deleted, and the other services handle the event.
     ("customer", "commit.accounts.after@2"),
     ("customer", "publish.customer.deleted.before"),
     ("customer", "publish.customer.deleted.after"),
@@ -67,15 +67,14 @@ pub const ALL: &[(&str, &str)] = &[
     ("products", "ack.customer.deleted.after"),
 ];
 
-/// Whether a shop in one process passes it too: calls are acknowledged to a broker only.
-#[must_use]
-pub fn is_in_one_process(at: &str) -> bool {
-    !at.starts_with("ack.call.")
+/// Returns whether a one-process shop passes the failpoint too. Only a broker acknowledges calls.
+pub fn is_in_one_process(failpoint: &str) -> bool {
+    !failpoint.starts_with("ack.call.")
 }
 
-/// The end was this one, and not some mishap.
+/// Expects the log of a dead process to name this failpoint.
 #[track_caller]
-pub(crate) fn died_at(at: &str, log: &str) {
-    let (place, _) = at.split_once('@').unwrap_or((at, ""));
-    assert!(log.contains(&format!("failpoint {place}:")), "it did not die at {at}:\n{log}");
+pub(crate) fn assert_died_at(failpoint: &str, log: &str) {
+    let (place, _) = failpoint.split_once('@').unwrap_or((failpoint, ""));
+    assert!(log.contains(&format!("failpoint {place}:")), "the process did not die at {failpoint}:\n{log}");
 }

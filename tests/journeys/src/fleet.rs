@@ -1,77 +1,107 @@
-//! A fleet of the test's own: RabbitMQ, MongoDB, two instances of each service, nginx. Its parts are started, stopped,
-//! killed and paused as the journey wants; it is gone when the test is over.
+//! A fleet that belongs to one test: RabbitMQ, MongoDB, two instances of each service, nginx. The test starts, stops, kills and
+//! pauses its components.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::thread::available_parallelism;
+use std::time::Duration;
 
 use ::fleet::{Component, Fleet, Options, SignInRate, Termination};
 use jsonwebtoken::EncodingKey;
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::customer::Customer;
-use crate::failpoints::{FAILPOINT, died_at};
+use crate::failpoints::{FAILPOINT, assert_died_at};
+use crate::fixtures::{PASSWORD, new_email};
 use crate::forgery::signed_for;
+use crate::process::CommandOutput;
 use crate::shop::Shop;
-use crate::{PASSWORD, eventually, new_email};
+use crate::wait::wait_for;
 
-/// The variable that names a rule which is to be broken.
+/// The environment variable that names a rule to break.
 const MUTANT: &str = "SOUK_MUTANT";
-/// Fleets are heavy; beyond this, something is broken.
-const READY: Duration = Duration::from_mins(2);
+/// Time until all instances of a fleet are ready on a busy machine.
+const READY_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Permits for busy fleets, one a core. With more, requests time out.
+static BUSY_FLEETS: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))));
 
 /// A shop of many processes.
-pub struct OwnFleet {
+pub struct TestFleet {
     shop: Shop,
     fleet: Arc<Fleet>,
-    admin: OnceCell<(String, String)>,
+    // Released after the fleet is gone.
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-impl OwnFleet {
-    /// One that is open: every part runs, every instance is ready.
-    pub async fn open() -> Self {
-        Self::open_with(|_| {}).await
+impl TestFleet {
+    /// Starts a fleet and waits until every instance is ready.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
     }
 
-    /// One that is open, of another sort.
-    pub async fn open_with(change: impl FnOnce(&mut Options)) -> Self {
-        let fleet = Self::prepared_with(change).await;
-        fleet.starts_all_but("").await;
-        fleet.is_ready().await;
+    /// Starts a fleet with changed options.
+    pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        let fleet = Self::prepare_with(change).await;
+        fleet.start_components("").await;
+        fleet.wait_until_ready().await;
         fleet
     }
 
-    /// One of which nothing runs yet.
-    pub async fn prepared() -> Self {
-        Self::prepared_with(|_| {}).await
+    /// Prepares a fleet and starts nothing.
+    pub async fn prepare() -> Self {
+        Self::prepare_with(|_| {}).await
     }
 
-    /// One of which nothing runs yet, of another sort.
-    pub async fn prepared_with(change: impl FnOnce(&mut Options)) -> Self {
-        // One address is many people here.
+    /// Prepares a fleet with changed options and starts nothing.
+    pub async fn prepare_with(change: impl FnOnce(&mut Options)) -> Self {
+        let permit = Arc::clone(&BUSY_FLEETS).acquire_owned().await.unwrap();
+        // All test customers have one IP address.
         let mut options =
             Options { port: 0, demo_catalogue: false, sign_in: SignInRate::UNLIMITED, ..Options::default() };
         change(&mut options);
         let fleet = spawn_blocking(move || Fleet::prepare(&options)).await.unwrap();
         let fleet = Arc::new(fleet.unwrap_or_else(|error| panic!("{error}")));
-        Self { shop: Shop::elsewhere(fleet.url()), fleet, admin: OnceCell::new() }
+        let admin = FleetAdmin { fleet: Arc::clone(&fleet), email: OnceCell::new() };
+        Self { shop: Shop::of_fleet(fleet.url(), admin), fleet, permit: Mutex::new(Some(permit)) }
     }
 
-    /// Starts every part but those whose names begin so; none, for nothing.
-    pub async fn starts_all_but(&self, name: &str) {
-        for component in self.names().into_iter().filter(|component| name.is_empty() || !component.starts_with(name)) {
-            self.starts(&component).await;
+    /// Sleeps, and lets the fleet of another test run meanwhile. Returns when this fleet may be busy again, which can be later.
+    pub async fn idle_for(&self, duration: Duration) {
+        drop(self.permit.lock().unwrap().take());
+        tokio::time::sleep(duration).await;
+        let permit = Arc::clone(&BUSY_FLEETS).acquire_owned().await.unwrap();
+        *self.permit.lock().unwrap() = Some(permit);
+    }
+
+    /// Starts a component, on the data that it had.
+    pub async fn start_component(&self, name: &str) {
+        self.with_component(name, Component::start).await;
+    }
+
+    /// Starts every component whose name begins with `prefix`: `products` is all instances of that service.
+    pub async fn start_components(&self, prefix: &str) {
+        for component in self.component_names().into_iter().filter(|component| component.starts_with(prefix)) {
+            self.start_component(&component).await;
         }
     }
 
-    /// Starts every part, all at the same time.
-    pub async fn starts_at_once(&self) {
+    /// Starts every component whose name does not begin with `prefix`.
+    pub async fn start_all_except(&self, prefix: &str) {
+        for component in self.component_names().into_iter().filter(|component| !component.starts_with(prefix)) {
+            self.start_component(&component).await;
+        }
+    }
+
+    /// Starts all components at the same time.
+    pub async fn start_all_concurrently(&self) {
         let fleet = Arc::clone(&self.fleet);
         let start = move || {
             fleet.components().try_for_each(Component::launch)?;
@@ -80,55 +110,20 @@ impl OwnFleet {
         spawn_blocking(start).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// Starts every part whose name begins so: `products` is all its instances.
-    pub async fn starts_all(&self, name: &str) {
-        for component in self.names().into_iter().filter(|component| component.starts_with(name)) {
-            self.starts(&component).await;
-        }
+    /// Starts an instance that dies at a failpoint.
+    pub async fn start_with_failpoint(&self, name: &str, failpoint: &'static str) {
+        self.start_in(name, vec![(FAILPOINT, failpoint)]).await;
     }
 
-    /// Stops every part whose name begins so.
-    pub async fn stops_all(&self, name: &str) {
-        for component in self.names().into_iter().filter(|component| component.starts_with(name)) {
-            self.stops(&component).await;
-        }
+    /// Starts an instance that breaks a rule (`common/types/src/mutant.rs`) and may die at a failpoint.
+    pub async fn start_with_mutant(&self, name: &str, mutant: &'static str, failpoint: Option<&'static str>) {
+        let failpoint = failpoint.map(|failpoint| (FAILPOINT, failpoint));
+        self.start_in(name, std::iter::once((MUTANT, mutant)).chain(failpoint).collect()).await;
     }
 
-    /// What runs where, as `cargo xtask fleet` writes it down.
-    pub fn list(&self) -> Vec<Value> {
-        self.fleet.describe()
-    }
-
-    /// The names of all parts.
-    pub fn names(&self) -> Vec<String> {
-        self.fleet.components().map(|component| component.name().to_owned()).collect()
-    }
-
-    /// Whether every instance says that it is ready.
-    pub async fn is_ready_now(&self) -> bool {
-        let fleet = Arc::clone(&self.fleet);
-        spawn_blocking(move || fleet.wait_until_ready(Duration::ZERO)).await.unwrap().is_ok()
-    }
-
-    /// Starts a part, from its first time on with what it kept.
-    pub async fn starts(&self, name: &str) {
-        self.with(name, Component::start).await;
-    }
-
-    /// Starts an instance of a service that will die at a failpoint.
-    pub async fn starts_failing(&self, name: &str, at: &'static str) {
-        self.starts_with(name, vec![(FAILPOINT, at)]).await;
-    }
-
-    /// Starts an instance of a service in which a rule does not hold (`common/types/src/mutant.rs`), and which may also die at a failpoint.
-    pub async fn starts_broken(&self, name: &str, mutant: &'static str, at: Option<&'static str>) {
-        let dying = at.map(|at| (FAILPOINT, at));
-        self.starts_with(name, std::iter::once((MUTANT, mutant)).chain(dying).collect()).await;
-    }
-
-    async fn starts_with(&self, name: &str, environment: Vec<(&'static str, &'static str)>) {
-        self.with(name, move |component| match component.start_with(&environment) {
-            // It was so quick.
+    async fn start_in(&self, name: &str, environment: Vec<(&'static str, &'static str)>) {
+        self.with_component(name, move |component| match component.start_with(&environment) {
+            // The instance died at its failpoint before it was usable.
             Err(_) if component.exited().is_some() => Ok(()),
             outcome => outcome,
         })
@@ -136,120 +131,144 @@ impl OwnFleet {
     }
 
     /// Waits until an instance has died at its failpoint.
-    pub async fn has_died(&self, name: &str, at: &str) {
-        eventually("the instance to die", async || {
-            self.with(name, |component| Ok(component.exited())).await.ok_or("it lives on")
+    pub async fn wait_for_failpoint(&self, name: &str, failpoint: &str) {
+        wait_for("the instance to die", async || {
+            self.with_component(name, |component| Ok(component.exited())).await.ok_or("it runs")
         })
         .await;
-        died_at(at, &self.log_of(name));
+        assert_died_at(failpoint, &self.log_of(name));
     }
 
-    /// Tells a part to stop, and waits until it has.
-    pub async fn stops(&self, name: &str) -> Termination {
-        self.with(name, Component::stop).await
+    /// Sends SIGTERM to a component and waits until it ends.
+    pub async fn stop_component(&self, name: &str) -> Termination {
+        self.with_component(name, Component::stop).await
     }
 
-    /// Kills a part.
-    pub async fn kills(&self, name: &str) {
-        self.with(name, Component::kill).await;
+    /// Stops every component whose name begins with `prefix`.
+    pub async fn stop_components(&self, prefix: &str) {
+        for component in self.component_names().into_iter().filter(|component| component.starts_with(prefix)) {
+            self.stop_component(&component).await;
+        }
     }
 
-    /// Lets a part stand still, with all its connections.
-    pub async fn pauses(&self, name: &str) {
-        self.with(name, Component::pause).await;
+    /// Sends SIGKILL to a component.
+    pub async fn kill_component(&self, name: &str) {
+        self.with_component(name, Component::kill).await;
     }
 
-    /// Lets it go on.
-    pub async fn resumes(&self, name: &str) {
-        self.with(name, Component::resume).await;
+    /// Sends SIGSTOP to a component: its connections stay open and it does not respond.
+    pub async fn pause_component(&self, name: &str) {
+        self.with_component(name, Component::pause).await;
     }
 
-    /// Every instance of a service: `products` is `products-1` and `products-2`.
-    pub fn instances(&self, service: &str) -> Vec<String> {
-        let of = format!("{service}-");
-        self.fleet.components().map(Component::name).filter(|name| name.starts_with(&of)).map(str::to_owned).collect()
+    /// Sends SIGCONT to a component.
+    pub async fn resume_component(&self, name: &str) {
+        self.with_component(name, Component::resume).await;
     }
 
-    /// Waits until every instance says that it is ready.
-    pub async fn is_ready(&self) {
+    /// Returns whether every instance is ready now.
+    pub async fn is_ready(&self) -> bool {
         let fleet = Arc::clone(&self.fleet);
-        spawn_blocking(move || fleet.wait_until_ready(READY)).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+        spawn_blocking(move || fleet.wait_until_ready(Duration::ZERO)).await.unwrap().is_ok()
     }
 
-    /// Where a part listens.
+    /// Waits until every instance is ready.
+    pub async fn wait_until_ready(&self) {
+        let fleet = Arc::clone(&self.fleet);
+        let ready = spawn_blocking(move || fleet.wait_until_ready(READY_TIMEOUT)).await.unwrap();
+        ready.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Waits until nginx sends requests to this instance.
+    pub async fn wait_until_routed(&self, name: &str) {
+        let (service, _) = name.split_once('-').unwrap();
+        let path = format!("/{service}/whoami");
+        wait_for("nginx to send a request to the instance", async || {
+            let response = self.client().get(&path).await;
+            if response["instance"] == name { Ok(()) } else { Err(response) }
+        })
+        .await;
+    }
+
+    /// Returns the names of all components.
+    pub fn component_names(&self) -> Vec<String> {
+        self.fleet.components().map(|component| component.name().to_owned()).collect()
+    }
+
+    /// Returns the names of a service's instances: `products-1` and `products-2`.
+    pub fn instances(&self, service: &str) -> Vec<String> {
+        let prefix = format!("{service}-");
+        self.component_names().into_iter().filter(|name| name.starts_with(&prefix)).collect()
+    }
+
+    /// Describes all components as JSON, as `cargo xtask fleet` writes them to a file.
+    pub fn describe(&self) -> Vec<Value> {
+        self.fleet.describe()
+    }
+
+    /// Returns the address of a component.
     pub fn address_of(&self, name: &str) -> SocketAddr {
         self.fleet.component(name).unwrap().address()
     }
 
-    /// The broker itself, whatever services reach it by.
+    /// Returns the URL of the broker itself, without a proxy.
     pub fn amqp_url(&self) -> &str {
         self.fleet.amqp_url()
     }
 
-    /// The command `souk`, told where the servers are.
-    pub fn souk(&self) -> Command {
-        self.fleet.souk().unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// Keeps the logs of all parts in a folder.
-    pub fn keep_logs(&self, folder: &Path) {
-        self.fleet.copy_logs(folder).unwrap_or_else(|error| panic!("{error}"));
-    }
-
-    /// What the part has logged.
+    /// Returns the log of a component.
     pub fn log_of(&self, name: &str) -> String {
         std::fs::read_to_string(self.fleet.component(name).unwrap().log()).unwrap_or_default()
     }
 
-    /// Waits until nginx asks this instance again.
-    pub async fn is_asked(&self, name: &str) {
-        let (service, _) = name.split_once('-').unwrap();
-        let path = format!("/{service}/whoami");
-        eventually("nginx to ask the instance", async || {
-            let answer = self.shop.visitor().gets(&path).await;
-            if answer["instance"] == name { Ok(()) } else { Err(answer) }
-        })
-        .await;
+    /// Copies the logs of all components into a folder.
+    pub fn copy_logs(&self, folder: &Path) {
+        self.fleet.copy_logs(folder).unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// So many customers, each a person of their own, whom `customer` has never seen: their tokens are signed here, with its key.
-    pub async fn crowd(&self, number: usize) -> Vec<Customer> {
+    /// Returns the command `souk`, configured for this fleet.
+    pub fn souk(&self) -> Command {
+        self.fleet.souk().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs `souk` with these arguments.
+    pub async fn run_souk(&self, arguments: &[&str]) -> CommandOutput {
+        let mut souk = self.souk();
+        souk.args(arguments);
+        spawn_blocking(move || souk.output().unwrap()).await.unwrap().into()
+    }
+
+    /// Runs `souk audit` and expects no breach once the work in flight is done.
+    pub async fn expect_clean_audit(&self) {
+        let audit = self.run_souk(&["audit", "--within", "60"]).await;
+        assert_eq!(audit.code, Some(0), "{audit:?}");
+    }
+
+    /// Returns customers that `customer` does not know, with valid tokens signed by the fleet's key.
+    pub async fn customers_without_accounts(&self, count: usize) -> Vec<Customer> {
         let pem = std::fs::read(self.fleet.signing_key()).unwrap();
         let key = EncodingKey::from_ed_pem(&pem).unwrap();
-        let first = self.new_customer("First").await;
-        let one = || {
+        let template = self.new_customer().await;
+        let new = || {
             let id = Uuid::now_v7().to_string();
-            let visitor = first.presenting(&signed_for(&id, first.token(), &key));
-            Customer { visitor, id, ..first.clone() }
+            let client = template.with_token(&signed_for(&id, template.token(), &key));
+            Customer { client, id, ..template.clone() }
         };
-        std::iter::repeat_with(one).take(number).collect()
+        std::iter::repeat_with(new).take(count).collect()
     }
 
-    /// The admin, made when first asked for.
-    pub async fn admin(&self) -> crate::Admin {
-        let make = async || {
-            let (fleet, email) = (Arc::clone(&self.fleet), new_email("admin"));
-            let made = email.clone();
-            let outcome = spawn_blocking(move || fleet.create_admin(&made, PASSWORD)).await.unwrap();
-            outcome.unwrap_or_else(|error| panic!("{error}"));
-            (email, PASSWORD.to_owned())
-        };
-        let (email, password) = self.admin.get_or_init(make).await;
-        self.shop.admin_called(email, password).await
-    }
-
-    async fn with<R: Send + 'static>(
+    async fn with_component<R: Send + 'static>(
         &self,
         name: &str,
-        deed: impl FnOnce(&Component) -> ::fleet::Result<R> + Send + 'static,
+        action: impl FnOnce(&Component) -> ::fleet::Result<R> + Send + 'static,
     ) -> R {
         let (fleet, name) = (Arc::clone(&self.fleet), name.to_owned());
-        let done = spawn_blocking(move || deed(fleet.component(&name)?)).await.unwrap();
-        done.unwrap_or_else(|error| panic!("{error}"))
+        let result = spawn_blocking(move || action(fleet.component(&name)?)).await.unwrap();
+        result.unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
-impl Deref for OwnFleet {
+impl Deref for TestFleet {
     type Target = Shop;
 
     fn deref(&self) -> &Shop {
@@ -257,9 +276,22 @@ impl Deref for OwnFleet {
     }
 }
 
-/// How long something takes to be so.
-pub async fn time_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
-    let begun = Instant::now();
-    eventually(what, async || if is_so().await { Ok(()) } else { Err("it is not") }).await;
-    begun.elapsed()
+/// The admin account of a fleet.
+pub(crate) struct FleetAdmin {
+    fleet: Arc<Fleet>,
+    email: OnceCell<String>,
+}
+
+impl FleetAdmin {
+    /// Returns the admin's e-mail address. The first call creates the admin.
+    pub(crate) async fn email(&self) -> &str {
+        let create = async || {
+            let (fleet, email) = (Arc::clone(&self.fleet), new_email("admin"));
+            let created = email.clone();
+            let outcome = spawn_blocking(move || fleet.create_admin(&created, PASSWORD)).await.unwrap();
+            outcome.unwrap_or_else(|error| panic!("{error}"));
+            email
+        };
+        self.email.get_or_init(create).await
+    }
 }

@@ -1,66 +1,76 @@
-//! Other people in the shop: they come at a steady rate, whether the shop answers or not, and everything that they are
-//! answered is written down.
+//! Background load at a steady rate, however long the shop takes to respond. Every outcome is recorded.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::answer::Outcome;
-use crate::ask::Ask;
+use crate::request::Request;
+use crate::response::Outcome;
+use crate::wait::wait_for;
 use crate::{Customer, Product};
 
-/// People who come and go until they are told to stop.
+/// Requests in the background.
 pub struct Load {
     stop: Arc<AtomicBool>,
-    running: JoinHandle<()>,
+    task: JoinHandle<()>,
     outcomes: Arc<Mutex<Vec<Outcome>>>,
 }
 
 impl Load {
-    /// So many requests a second by these customers, who look round, fill carts and order what is in them.
-    pub fn of(per_second: u32, customers: Vec<Customer>, goods: Vec<Product>) -> Self {
+    /// Starts so many requests a second by these customers: they browse, fill carts and order.
+    pub fn start(per_second: u32, customers: Vec<Customer>, products: Vec<Product>) -> Self {
         let (stop, outcomes) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-        let (stopping, written) = (Arc::clone(&stop), Arc::clone(&outcomes));
-        let running = tokio::spawn(async move {
-            let mut asking = JoinSet::new();
-            let mut due = tokio::time::interval(Duration::from_secs(1) / per_second);
-            let turn = AtomicUsize::new(0);
+        let (stopping, recorded) = (Arc::clone(&stop), Arc::clone(&outcomes));
+        let task = tokio::spawn(async move {
+            let mut requests = JoinSet::new();
+            let mut interval = tokio::time::interval(Duration::from_secs(1) / per_second);
+            let mut number = 0;
             while !stopping.load(Ordering::Relaxed) {
-                due.tick().await;
-                let turn = turn.fetch_add(1, Ordering::Relaxed);
-                let ask = next(turn, &customers, &goods);
-                let written = Arc::clone(&written);
-                asking.spawn(async move {
-                    let outcome = ask.outcome().await;
-                    written.lock().await.push(outcome);
+                interval.tick().await;
+                let request = nth_request(number, &customers, &products);
+                number += 1;
+                let recorded = Arc::clone(&recorded);
+                requests.spawn(async move {
+                    let outcome = request.outcome().await;
+                    recorded.lock().await.push(outcome);
                 });
-                while asking.try_join_next().is_some() {}
+                while requests.try_join_next().is_some() {}
             }
-            asking.join_all().await;
+            requests.join_all().await;
         });
-        Self { stop, running, outcomes }
+        Self { stop, task, outcomes }
     }
 
-    /// Sends everybody home, and tells what happened.
-    pub async fn ends(self) -> Vec<Outcome> {
+    /// Waits until so many more requests have an outcome.
+    pub async fn wait_for_requests(&self, count: usize) {
+        let before = self.outcomes.lock().await.len();
+        wait_for("more requests of the load", async || {
+            let completed = self.outcomes.lock().await.len() - before;
+            if completed < count { Err(completed) } else { Ok(()) }
+        })
+        .await;
+    }
+
+    /// Stops after the requests in flight and returns all outcomes.
+    pub async fn stop(self) -> Vec<Outcome> {
         self.stop.store(true, Ordering::Relaxed);
-        self.running.await.unwrap();
+        self.task.await.unwrap();
         std::mem::take(&mut *self.outcomes.lock().await)
     }
 }
 
-/// Half of it browses, a quarter fills carts, the rest looks at them, orders and signs in.
-fn next(turn: usize, customers: &[Customer], goods: &[Product]) -> Ask {
-    let (customer, product) = (&customers[turn % customers.len()], &goods[turn % goods.len()]);
-    match turn % 12 {
-        0 | 4 | 8 => customer.gets(&format!("/products/{}", product.id)),
-        2 | 6 | 10 => customer.gets("/products?limit=5"),
-        1 | 5 | 9 => customer.adds(product, 1),
-        3 => customer.cart(),
-        7 => customer.orders(&format!("load-{turn}")),
-        _ => customer.profile(),
+/// Of twelve requests six browse, three add to the cart, and one each reads the cart, orders and reads the profile.
+fn nth_request(number: usize, customers: &[Customer], products: &[Product]) -> Request {
+    let (customer, product) = (&customers[number % customers.len()], &products[number % products.len()]);
+    match number % 12 {
+        0 | 4 | 8 => customer.get_product(product),
+        2 | 6 | 10 => customer.get("/products?limit=5"),
+        1 | 5 | 9 => customer.add_to_cart(product, 1),
+        3 => customer.get_cart(),
+        7 => customer.place_order(&format!("load-{number}")),
+        _ => customer.get_profile(),
     }
 }

@@ -1,22 +1,22 @@
-//! The command `souk` as the operating system sees it: where the program is, how it is started and how it ends. Every
-//! process ends with its handle, whatever becomes of the test.
+//! The command `souk` as a process. Every process ends with its handle.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::{env, io};
 
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::ask::Address;
-use crate::{PASSWORD, eventually, new_email};
+use crate::fixtures::{PASSWORD, new_email};
+use crate::request::BaseUrl;
+use crate::wait::wait_for;
 
-/// So much of the log is shown when a test fails.
-const LINES_OF_LOG: usize = 40;
+/// Lines of the log that a failing test prints.
+const LOG_TAIL_LINES: usize = 40;
 
-/// `SOUK_BIN`, else what `cargo build -p souk` makes, in the profile of the tests.
+/// Returns the program at `SOUK_BIN`, or builds it in the profile of the tests.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -24,7 +24,7 @@ fn program() -> &'static Path {
             let given = PathBuf::from(given);
             return given.canonicalize().unwrap_or_else(|error| panic!("SOUK_BIN={}: {error}", given.display()));
         }
-        // .../target/debug/deps/journey-0123
+        // .../target/debug/deps/shop-0123
         let test = env::current_exe().unwrap();
         let directory = test.ancestors().nth(2).unwrap();
         let profile = match directory.file_name().and_then(|name| name.to_str()).unwrap() {
@@ -36,12 +36,12 @@ fn program() -> &'static Path {
             .arg(directory.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
-        assert!(built.is_ok_and(|status| status.success()), "there is no shop to test: `cargo build -p souk` failed");
+        assert!(built.is_ok_and(|status| status.success()), "`cargo build -p souk` failed");
         directory.join("souk")
     })
 }
 
-/// The command without arguments; neither the environment nor the directory of the test must configure it.
+/// Returns the command without arguments, isolated from the environment and the directory of the test.
 fn command() -> Command {
     let mut command = Command::new(program());
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SOUK_")) {
@@ -51,67 +51,88 @@ fn command() -> Command {
     command
 }
 
-/// A process that does not outlive its handle.
-struct Running(Child);
+/// A child process that is killed when its handle is dropped.
+struct KillOnDrop(Child);
 
-impl Running {
-    fn start(command: &mut Command) -> Self {
+impl KillOnDrop {
+    fn spawn(command: &mut Command) -> Self {
         Self(command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program().display())))
     }
 
-    fn ended(&mut self) -> Option<ExitStatus> {
+    fn exit_status(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().unwrap()
     }
 
-    fn is_told_to_stop(&self) {
+    fn terminate(&self) {
         let signalled = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.0.id())]).status();
-        assert!(signalled.unwrap().success(), "a process can be told to stop");
+        assert!(signalled.unwrap().success(), "SIGTERM was not sent");
     }
 }
 
-impl Drop for Running {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A command that has ended by itself.
+/// The exit code and the output of a command.
 #[derive(Debug)]
-pub struct Finished {
-    /// Its exit code.
+pub struct CommandOutput {
+    /// The exit code; `None` after a signal.
     pub code: Option<i32>,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// What it complained about.
+    /// Its standard error.
     pub stderr: String,
 }
 
-/// Runs `souk` with these arguments until it ends by itself.
-pub async fn souk(arguments: &[&str]) -> Finished {
-    Souk::begins(arguments).ends().await
+impl CommandOutput {
+    /// Returns standard output followed by standard error.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Expects exit code 0 and returns standard output.
+    #[track_caller]
+    pub fn expect_success(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.stdout
+    }
 }
 
-/// A command that runs.
-pub struct Souk(Running);
+impl From<Output> for CommandOutput {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
 
-impl Souk {
+/// Runs `souk` with these arguments until it ends.
+pub async fn run_souk(arguments: &[&str]) -> CommandOutput {
+    RunningCommand::start(arguments).wait().await
+}
+
+/// A running `souk` command.
+pub struct RunningCommand(KillOnDrop);
+
+impl RunningCommand {
     /// Starts `souk` with these arguments.
-    pub fn begins(arguments: &[&str]) -> Self {
-        Self(Running::start(command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped())))
+    pub fn start(arguments: &[&str]) -> Self {
+        Self(KillOnDrop::spawn(command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped())))
     }
 
     /// Sends SIGTERM.
-    pub fn is_told_to_stop(&self) {
-        self.0.is_told_to_stop();
+    pub fn terminate(&self) {
+        self.0.terminate();
     }
 
-    /// Waits until it ends.
-    pub async fn ends(mut self) -> Finished {
+    /// Waits until the command ends.
+    pub async fn wait(mut self) -> CommandOutput {
         let Self(process) = &mut self;
-        let status = eventually("souk to end", async || process.ended().ok_or("it runs")).await;
-        Finished {
+        let status = wait_for("souk to end", async || process.exit_status().ok_or("it runs")).await;
+        CommandOutput {
             code: status.code(),
             stdout: io::read_to_string(process.0.stdout.take().unwrap()).unwrap(),
             stderr: io::read_to_string(process.0.stderr.take().unwrap()).unwrap(),
@@ -119,124 +140,122 @@ impl Souk {
     }
 }
 
-/// The place of one shop: its process, its data, and what it says.
-pub(crate) struct Premises {
-    // Ends before its directory goes.
-    process: Mutex<Option<Running>>,
+/// The process of a one-process shop, its data directory and its output.
+pub(crate) struct ShopProcess {
+    // Dropped before the directory that it writes to.
+    process: Mutex<Option<KillOnDrop>>,
     options: Vec<String>,
     environment: Vec<(String, String)>,
-    pub(crate) address: Address,
-    admin: OnceCell<String>,
+    pub(crate) url: BaseUrl,
+    admin_email: OnceCell<String>,
     pub(crate) data: PathBuf,
     directory: TempDir,
 }
 
-impl Premises {
-    pub(crate) async fn open(options: &[&str], environment: &[(&str, &str)]) -> Self {
+impl ShopProcess {
+    pub(crate) async fn new(options: &[&str], environment: &[(&str, &str)]) -> Self {
         let directory = TempDir::with_prefix("souk-").unwrap();
-        let premises = Self {
+        let shop = Self {
             process: Mutex::default(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             environment: environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            address: Address::default(),
-            admin: OnceCell::new(),
+            url: BaseUrl::default(),
+            admin_email: OnceCell::new(),
             data: directory.path().join("data"),
             directory,
         };
-        premises.start().await;
-        premises
+        shop.start(&[]).await;
+        shop
     }
 
-    /// Starts the process and waits until it says where it can be reached.
-    pub(crate) async fn start(&self) {
-        self.start_with(&[]).await;
-    }
-
-    /// The same with variables in its environment.
-    pub(crate) async fn start_with(&self, environment: &[(&str, &str)]) {
-        let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
+    /// Starts the process with more environment variables and waits until it prints its URL.
+    pub(crate) async fn start(&self, environment: &[(&str, &str)]) {
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
         let mut command = command();
         command
             .args(["up", "--port", "0", "--data"])
             .arg(&self.data)
             .args(&self.options)
             .envs(self.environment.clone());
-        // What a shop leaves behind that is killed goes with its premises.
+        // Temporary files of a killed shop are deleted with the directory.
         command.env("TMPDIR", self.directory.path());
         command.envs(environment.iter().copied());
-        let mut process = Running::start(command.stdout(File::create(self.stdout()).unwrap()).stderr(log));
-        let url = eventually("the shop to open", async || {
-            let ended = process.ended();
-            assert!(ended.is_none(), "the shop did not open ({ended:?}):\n{}", self.end_of_log());
-            url_in(&self.greeting()).ok_or("it has not said where")
+        let mut process = KillOnDrop::spawn(command.stdout(File::create(self.stdout_file()).unwrap()).stderr(log));
+        let url = wait_for("the shop to print its URL", async || {
+            let status = process.exit_status();
+            assert!(status.is_none(), "the shop did not start ({status:?}):\n{}", self.log_tail());
+            first_url(&self.stdout()).ok_or("no URL in its output")
         });
-        self.address.moves_to(&url.await);
+        self.url.set(&url.await);
         *self.process.lock().unwrap() = Some(process);
     }
 
     pub(crate) fn kill(&self) {
-        drop(self.process.lock().unwrap().take().expect("the shop is open"));
+        drop(self.process.lock().unwrap().take().expect("a running shop"));
     }
 
-    /// Waits until the process has ended by itself.
-    pub(crate) async fn end(&self) {
-        eventually("the shop to die", async || {
-            self.process.lock().unwrap().as_mut().and_then(Running::ended).ok_or("it lives on")
+    /// Waits until the process ends by itself.
+    pub(crate) async fn wait_for_exit(&self) {
+        wait_for("the shop to exit", async || {
+            self.process.lock().unwrap().as_mut().and_then(KillOnDrop::exit_status).ok_or("it runs")
         })
         .await;
         *self.process.lock().unwrap() = None;
     }
 
     pub(crate) async fn stop(&self) -> ExitStatus {
-        let mut process = self.process.lock().unwrap().take().expect("the shop is open");
-        process.is_told_to_stop();
-        eventually("the shop to close", async || process.ended().ok_or("it runs")).await
+        let mut process = self.process.lock().unwrap().take().expect("a running shop");
+        process.terminate();
+        wait_for("the shop to stop", async || process.exit_status().ok_or("it runs")).await
     }
 
-    /// The e-mail address of the admin, who is made when first asked for.
-    pub(crate) async fn admin(&self) -> &str {
-        let make = async || {
+    /// Returns the admin's e-mail address. The first call creates the admin.
+    pub(crate) async fn admin_email(&self) -> &str {
+        let create = async || {
             let email = new_email("admin");
-            let made = self.makes_admin(&email, PASSWORD).await;
-            assert_eq!(made.code, Some(0), "{made:?}");
+            self.create_admin(&email, PASSWORD).await.expect_success();
             email
         };
-        self.admin.get_or_init(make).await
+        self.admin_email.get_or_init(create).await
     }
 
-    pub(crate) async fn makes_admin(&self, email: &str, password: &str) -> Finished {
+    pub(crate) async fn create_admin(&self, email: &str, password: &str) -> CommandOutput {
         let file = self.directory.path().join("password");
         fs::write(&file, password).unwrap();
-        let (data, file) = (self.data.display().to_string(), file.display().to_string());
-        souk(&["admin", "create", email, "--password-file", &file, "--data", &data]).await
+        self.run_souk(&["admin", "create", email, "--password-file", file.to_str().unwrap()]).await
     }
 
-    pub(crate) fn greeting(&self) -> String {
-        fs::read_to_string(self.stdout()).unwrap()
+    /// Runs `souk` with these arguments on the data of this shop.
+    pub(crate) async fn run_souk(&self, arguments: &[&str]) -> CommandOutput {
+        run_souk(&[arguments, &["--data", self.data.to_str().unwrap()]].concat()).await
     }
 
-    pub(crate) fn whole_log(&self) -> String {
-        fs::read_to_string(self.log()).unwrap_or_default()
+    pub(crate) fn stdout(&self) -> String {
+        fs::read_to_string(self.stdout_file()).unwrap()
     }
 
-    pub(crate) fn end_of_log(&self) -> String {
-        let log = self.whole_log();
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    pub(crate) fn log_tail(&self) -> String {
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(LINES_OF_LOG)..].join("\n")
+        lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
     }
 
-    fn stdout(&self) -> PathBuf {
+    fn stdout_file(&self) -> PathBuf {
         self.directory.path().join("stdout")
     }
 
-    fn log(&self) -> PathBuf {
+    fn log_file(&self) -> PathBuf {
         self.directory.path().join("stderr")
     }
 }
 
-/// The first address in lines that are complete.
-fn url_in(text: &str) -> Option<String> {
+/// Returns the first URL in the complete lines of `text`.
+fn first_url(text: &str) -> Option<String> {
     let complete = &text[..=text.rfind('\n')?];
-    let address = &complete[complete.find("http://")?..];
-    address.split(|c: char| c.is_whitespace()).next().map(|url| url.trim_end_matches(['/', '.', ',']).to_owned())
+    let url = &complete[complete.find("http://")?..];
+    url.split(|c: char| c.is_whitespace()).next().map(|url| url.trim_end_matches(['/', '.', ',']).to_owned())
 }

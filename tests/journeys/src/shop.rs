@@ -1,5 +1,4 @@
-//! The shop that a journey takes place in. [`Shop`] is any shop that can be reached, [`OwnShop`] one whose process the
-//! test may stop, kill and start again.
+//! [`Shop`] is any shop that can be reached over HTTP; [`TestShop`] is a one-process shop that a test stops, kills and restarts.
 
 use std::env;
 use std::ops::Deref;
@@ -10,180 +9,166 @@ use std::sync::{Arc, Weak};
 use tokio::sync::Mutex;
 
 use crate::admin::Admin;
-use crate::ask::{Address, Door};
-use crate::customer::Customer;
-use crate::failpoints::{FAILPOINT, died_at};
-use crate::process::{Finished, Premises};
-use crate::visitor::Visitor;
-use crate::{PASSWORD, new_email};
+use crate::client::Client;
+use crate::failpoints::{FAILPOINT, assert_died_at};
+use crate::fixtures::PASSWORD;
+use crate::fleet::FleetAdmin;
+use crate::process::{CommandOutput, ShopProcess};
+use crate::request::{BaseUrl, HttpClient};
 
-/// A shop, and a way in.
+/// A shop, and how to become its admin.
 pub struct Shop {
-    door: Door,
-    keeper: Keeper,
+    http: HttpClient,
+    admin: AdminAccount,
 }
 
-/// Who can say who its admin is.
-enum Keeper {
-    /// Whoever opened it knows.
-    Unknown,
-    Elsewhere {
-        email: String,
-        password: String,
-    },
-    Here(Arc<Premises>),
+enum AdminAccount {
+    /// The account that the environment names.
+    Given { email: String, password: String },
+    /// Created in the shop's process.
+    OneProcess(Arc<ShopProcess>),
+    /// Created in the fleet.
+    Fleet(FleetAdmin),
 }
 
 impl Shop {
-    /// The shop of all tests of this file: the one at `SOUK_URL`, else one that is open as long as a test is in it.
+    /// Returns the shop at `SOUK_URL`, or a one-process shop that runs while a test of this file uses it.
     pub async fn shared() -> Self {
-        static OPEN: Mutex<Weak<Premises>> = Mutex::const_new(Weak::new());
+        static RUNNING: Mutex<Weak<ShopProcess>> = Mutex::const_new(Weak::new());
         if let Ok(url) = env::var("SOUK_URL") {
             return Self::at(&url);
         }
-        let mut open = OPEN.lock().await;
-        let premises = match open.upgrade() {
-            Some(premises) => premises,
-            None => Arc::new(Premises::open(&["--no-demo"], &[]).await),
+        let mut running = RUNNING.lock().await;
+        let process = match running.upgrade() {
+            Some(process) => process,
+            None => Arc::new(ShopProcess::new(&["--no-demo"], &[]).await),
         };
-        *open = Arc::downgrade(&premises);
-        Self::on(premises)
+        *running = Arc::downgrade(&process);
+        Self::of_process(process)
     }
 
     fn at(url: &str) -> Self {
-        let said = |name: &str| env::var(name).unwrap_or_else(|_| panic!("SOUK_URL is set and {name} is not"));
-        let keeper = Keeper::Elsewhere { email: said("SOUK_ADMIN_EMAIL"), password: said("SOUK_ADMIN_PASSWORD") };
-        let address = Address::default();
-        address.moves_to(url);
-        Self { door: Door::at(address), keeper }
+        let variable = |name: &str| env::var(name).unwrap_or_else(|_| panic!("SOUK_URL is set and {name} is not"));
+        let admin =
+            AdminAccount::Given { email: variable("SOUK_ADMIN_EMAIL"), password: variable("SOUK_ADMIN_PASSWORD") };
+        Self { http: HttpClient::new(BaseUrl::new(url)), admin }
     }
 
-    /// The shop at this address.
-    pub(crate) fn elsewhere(url: &str) -> Self {
-        let address = Address::default();
-        address.moves_to(url);
-        Self { door: Door::at(address), keeper: Keeper::Unknown }
+    pub(crate) fn of_fleet(url: &str, admin: FleetAdmin) -> Self {
+        Self { http: HttpClient::new(BaseUrl::new(url)), admin: AdminAccount::Fleet(admin) }
     }
 
-    fn on(premises: Arc<Premises>) -> Self {
-        Self { door: Door::at(premises.address.clone()), keeper: Keeper::Here(premises) }
+    fn of_process(process: Arc<ShopProcess>) -> Self {
+        Self { http: HttpClient::new(process.url.clone()), admin: AdminAccount::OneProcess(process) }
     }
 
-    /// Where it is, without a slash at its end.
+    /// Returns the shop's URL, without a slash at its end.
     pub fn url(&self) -> String {
-        self.door.url()
+        self.http.url()
     }
 
-    /// Somebody who comes in.
-    pub fn visitor(&self) -> Visitor {
-        Visitor::at(self.door.clone())
+    /// Returns a client that has not signed in.
+    pub fn client(&self) -> Client {
+        Client::new(self.http.clone())
     }
 
-    /// Somebody who has just signed up.
-    pub async fn new_customer(&self, name: &str) -> Customer {
-        let (visitor, email) = (self.visitor(), new_email(name));
-        let sign_in = visitor.signs_up(&email, PASSWORD).unless_busy().await.expect_status(201);
-        Customer::with(&visitor, &email, PASSWORD, &sign_in)
-    }
-
-    /// The admin, signed in.
+    /// Signs in as the admin.
     pub async fn admin(&self) -> Admin {
-        let (email, password) = match &self.keeper {
-            Keeper::Unknown => panic!("nobody has said who the admin is"),
-            Keeper::Elsewhere { email, password } => (email.as_str(), password.as_str()),
-            Keeper::Here(premises) => (premises.admin().await, PASSWORD),
+        let (email, password) = match &self.admin {
+            AdminAccount::Given { email, password } => (email.as_str(), password.as_str()),
+            AdminAccount::OneProcess(process) => (process.admin_email().await, PASSWORD),
+            AdminAccount::Fleet(admin) => (admin.email().await, PASSWORD),
         };
-        self.admin_called(email, password).await
-    }
-
-    /// The admin of this name, signed in.
-    pub(crate) async fn admin_called(&self, email: &str, password: &str) -> Admin {
-        let visitor = self.visitor();
-        let sign_in = visitor.signs_in(email, password).unless_busy().await.expect_status(200);
-        Admin::new(visitor.presenting(sign_in["token"].as_str().unwrap()))
+        let client = self.client();
+        Admin::new(client.with_token_of(&client.sign_in(email, password).retry_while_busy().await.expect_status(200)))
     }
 }
 
-/// A test that fails shows what the shop said.
 impl Drop for Shop {
+    /// Prints the end of the shop's log when a test fails.
     fn drop(&mut self) {
-        if let (true, Keeper::Here(premises)) = (std::thread::panicking(), &self.keeper) {
-            eprintln!("The shop's log ends so:\n{}", premises.end_of_log());
+        if let (true, AdminAccount::OneProcess(process)) = (std::thread::panicking(), &self.admin) {
+            eprintln!("The last lines of the shop's log:\n{}", process.log_tail());
         }
     }
 }
 
-/// A shop of the test's own, with data that nobody else has.
-pub struct OwnShop {
+/// A one-process shop that belongs to one test.
+pub struct TestShop {
     shop: Shop,
-    premises: Arc<Premises>,
+    process: Arc<ShopProcess>,
 }
 
-impl OwnShop {
-    /// An empty shop.
-    pub async fn open() -> Self {
-        Self::open_with(&["--no-demo"]).await
+impl TestShop {
+    /// Starts a shop without products.
+    pub async fn start() -> Self {
+        Self::start_with(&["--no-demo"]).await
     }
 
-    /// A shop that is started with these options besides `--port` and `--data`, now and whenever it is started again.
-    pub async fn open_with(options: &[&str]) -> Self {
-        Self::open_in(options, &[]).await
+    /// Starts a shop with these options besides `--port` and `--data`. A restart uses them again.
+    pub async fn start_with(options: &[&str]) -> Self {
+        Self::start_in(options, &[]).await
     }
 
-    /// As [`OwnShop::open_with`], with these variables in its environment.
-    pub async fn open_in(options: &[&str], environment: &[(&str, &str)]) -> Self {
-        let premises = Arc::new(Premises::open(options, environment).await);
-        Self { shop: Shop::on(Arc::clone(&premises)), premises }
+    /// Starts a shop with these options and environment variables.
+    pub async fn start_in(options: &[&str], environment: &[(&str, &str)]) -> Self {
+        let process = Arc::new(ShopProcess::new(options, environment).await);
+        Self { shop: Shop::of_process(Arc::clone(&process)), process }
     }
 
-    /// Pulls the plug: `SIGKILL`.
+    /// Sends SIGKILL.
     pub fn kill(&self) {
-        self.premises.kill();
+        self.process.kill();
     }
 
-    /// Closes in good order: `SIGTERM`.
+    /// Sends SIGTERM and waits until the process ends.
     pub async fn stop(&self) -> ExitStatus {
-        self.premises.stop().await
+        self.process.stop().await
     }
 
-    /// Opens again on the same data, after [`kill`](Self::kill) or [`stop`](Self::stop).
+    /// Starts the process on the same data, after [`kill`](Self::kill) or [`stop`](Self::stop).
     pub async fn restart(&self) {
-        self.premises.start().await;
+        self.process.start(&[]).await;
     }
 
-    /// Opens again, to die at a failpoint.
-    pub async fn restart_failing(&self, at: &str) {
-        self.premises.start_with(&[(FAILPOINT, at)]).await;
+    /// Starts the process so that it dies at a failpoint.
+    pub async fn restart_with_failpoint(&self, failpoint: &str) {
+        self.process.start(&[(FAILPOINT, failpoint)]).await;
     }
 
-    /// Waits until it has died at its failpoint.
-    pub async fn has_died(&self, at: &str) {
-        self.premises.end().await;
-        died_at(at, &self.premises.end_of_log());
+    /// Waits until the process has died at its failpoint.
+    pub async fn wait_for_failpoint(&self, failpoint: &str) {
+        self.process.wait_for_exit().await;
+        assert_died_at(failpoint, &self.process.log_tail());
     }
 
-    /// Where its data is.
+    /// Returns the data directory.
     pub fn data(&self) -> &Path {
-        &self.premises.data
+        &self.process.data
     }
 
-    /// What it printed since it was last started.
-    pub fn greeting(&self) -> String {
-        self.premises.greeting()
+    /// Returns the standard output since the last start.
+    pub fn stdout(&self) -> String {
+        self.process.stdout()
     }
 
-    /// What it has logged.
+    /// Returns the log of all starts.
     pub fn log(&self) -> String {
-        self.premises.whole_log()
+        self.process.log()
     }
 
-    /// Makes an admin with the command for that.
-    pub async fn makes_admin(&self, email: &str, password: &str) -> Finished {
-        self.premises.makes_admin(email, password).await
+    /// Runs `souk admin create`.
+    pub async fn create_admin(&self, email: &str, password: &str) -> CommandOutput {
+        self.process.create_admin(email, password).await
+    }
+
+    /// Runs `souk` with these arguments and `--data`.
+    pub async fn run_souk(&self, arguments: &[&str]) -> CommandOutput {
+        self.process.run_souk(arguments).await
     }
 }
 
-impl Deref for OwnShop {
+impl Deref for TestShop {
     type Target = Shop;
 
     fn deref(&self) -> &Shop {

@@ -69,7 +69,7 @@ pub(crate) async fn is_forgotten(leaver: &Customer) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < SETTLED {
         let refused = |outcome: Outcome| outcome.status() == Some(401);
-        if refused(leaver.profile().outcome().await) && refused(leaver.cart().outcome().await) {
+        if refused(leaver.get_profile().outcome().await) && refused(leaver.get_cart().outcome().await) {
             return true;
         }
         sleep(GLANCE).await;

@@ -124,12 +124,12 @@ impl Fault {
         match &self.what {
             What::Killed(parts) => {
                 for part in parts {
-                    scene.fleet.kills(part).await;
+                    scene.fleet.kill_component(part).await;
                 }
             }
             What::Paused(parts) => {
                 for part in parts {
-                    scene.fleet.pauses(part).await;
+                    scene.fleet.pause_component(part).await;
                 }
             }
             What::Wire(wire, Trouble::Mode(way)) => wire.relay(scene).set_mode(*way),
@@ -158,12 +158,12 @@ impl Fault {
         match &self.what {
             What::Killed(parts) => {
                 for part in parts {
-                    scene.fleet.starts(part).await;
+                    scene.fleet.start_component(part).await;
                 }
             }
             What::Paused(parts) => {
                 for part in parts {
-                    scene.fleet.resumes(part).await;
+                    scene.fleet.resume_component(part).await;
                 }
             }
             What::Wire(wire, _) => wire.relay(scene).set_mode(FaultMode::PassThrough),

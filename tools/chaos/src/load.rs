@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use journeys::{Ask, Customer, Outcome, PASSWORD, Product, unique};
+use journeys::{Customer, Outcome, PASSWORD, Product, Request, unique};
 use serde_json::{Value, json};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -75,8 +75,8 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     fn of(kind: Kind, begun: Instant, outcome: &Outcome) -> Self {
-        let (status, took) = (outcome.status(), outcome.took);
-        let Ok(answer) = &outcome.answer else {
+        let (status, took) = (outcome.status(), outcome.elapsed);
+        let Ok(answer) = &outcome.response else {
             return Self { kind, begun, took, status, summary: format!("{kind:?}: no answer"), is_documented: true };
         };
         let says = answer["type"].as_str().unwrap_or_default();
@@ -212,14 +212,14 @@ impl Notes {
         match kind {
             Kind::Browse => {
                 let list = random.next().is_multiple_of(2);
-                let ask = move || if list { customer.gets("/products?limit=5") } else { customer.looks_at(&product) };
+                let ask = move || if list { customer.get("/products?limit=5") } else { customer.get_product(&product) };
                 self.asks(kind, 1, ask).await;
             }
             Kind::Cart if random.next().is_multiple_of(4) => {
-                self.asks(kind, TRIES, move || customer.cart()).await;
+                self.asks(kind, TRIES, move || customer.get_cart()).await;
             }
             Kind::Cart => {
-                let last = self.asks(kind, TRIES, move || customer.sets(&product, 1)).await;
+                let last = self.asks(kind, TRIES, move || customer.set_quantity(&product, 1)).await;
                 if last.status() == Some(200) {
                     self.filled().push_back(number);
                 }
@@ -230,11 +230,11 @@ impl Notes {
             }
             Kind::SignIn => {
                 let (visitor, email) = (customer.clone(), customer.email.clone());
-                let ask = move || visitor.signs_in(&visitor.email, PASSWORD);
-                if let Ok(answer) = self.asks(kind, TRIES, ask).await.answer
+                let ask = move || visitor.sign_in(&visitor.email, PASSWORD);
+                if let Ok(answer) = self.asks(kind, TRIES, ask).await.response
                     && answer.status == 200
                 {
-                    let again = Customer::with(&customer, &email, PASSWORD, &answer);
+                    let again = Customer::from_sign_in(&customer, &email, PASSWORD, &answer);
                     self.people.write().unwrap_or_else(PoisonError::into_inner)[number] = again;
                 }
             }
@@ -244,8 +244,8 @@ impl Notes {
     async fn orders(&self, customer: Customer) {
         let key = unique("key");
         let asking = customer.clone();
-        let ask = || asking.orders(&key);
-        if let Ok(answer) = self.asks(Kind::Order, u32::MAX, ask).await.answer
+        let ask = || asking.place_order(&key);
+        if let Ok(answer) = self.asks(Kind::Order, u32::MAX, ask).await.response
             && matches!(answer.status, 200..300)
         {
             let line = json!({"customer": customer.id, "key": key, "order": answer["id"], "status": answer["status"]});
@@ -254,20 +254,20 @@ impl Notes {
     }
 
     /// Asks so many times at most, as long as it is of use, and returns what came of it in the end.
-    async fn asks(&self, kind: Kind, tries: u32, ask: impl Fn() -> Ask) -> Outcome {
+    async fn asks(&self, kind: Kind, tries: u32, ask: impl Fn() -> Request) -> Outcome {
         let first = Instant::now();
         let mut asked = 0;
         loop {
             let (ask, begun) = (ask(), Instant::now());
             let path = ask.to_string();
             let outcome = timeout(CLIENT, ask.outcome()).await.unwrap_or_else(|_| Outcome {
-                asked: path,
-                answer: Err(format!("no answer within {CLIENT:?}")),
-                took: begun.elapsed(),
+                request: path,
+                response: Err(format!("no answer within {CLIENT:?}")),
+                elapsed: begun.elapsed(),
             });
             self.seen().attempts.push(Attempt::of(kind, begun, &outcome));
             asked += 1;
-            let pause = outcome.comes_again_after();
+            let pause = outcome.retry_after();
             let pause = pause.map(|pause| pause.saturating_mul(asked).min(LONGEST_PAUSE.max(pause)));
             match pause {
                 Some(pause) if asked < tries && first.elapsed() + pause < PATIENCE => sleep(pause).await,
@@ -281,9 +281,9 @@ impl Notes {
 pub(crate) async fn leaves(leaver: Customer) -> bool {
     let begun = Instant::now();
     loop {
-        let tried = timeout(CLIENT, leaver.erases_the_account().outcome()).await;
+        let tried = timeout(CLIENT, leaver.delete_account().outcome()).await;
         let (done, pause) = match tried {
-            Ok(outcome) => (matches!(outcome.status(), Some(200..300 | 401)), outcome.comes_again_after()),
+            Ok(outcome) => (matches!(outcome.status(), Some(200..300 | 401)), outcome.retry_after()),
             Err(_) => (false, Some(Duration::from_secs(1))),
         };
         match pause {

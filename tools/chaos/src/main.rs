@@ -94,7 +94,7 @@ async fn run(options: &Options) -> Result<bool, String> {
     println!("{}", if missed == 0 { "all targets met".to_owned() } else { format!("{missed} faults missed a target") });
     if missed > 0 {
         let folder = fleet::target_dir().join("fleet-logs").join(format!("chaos-{}", std::process::id()));
-        scene.fleet.keep_logs(&folder);
+        scene.fleet.copy_logs(&folder);
         println!("The fleet's logs are in {}.", folder.display());
     }
     Ok(missed == 0)
@@ -102,7 +102,7 @@ async fn run(options: &Options) -> Result<bool, String> {
 
 /// One fault from beginning to end, under a load of its own.
 async fn happens(scene: &Scene, fault: Fault, random: &mut Random, short: bool) -> Result<Row, String> {
-    let leaver = scene.fleet.new_customer("Zoe").await;
+    let leaver = scene.fleet.new_customer().await;
     let load = Load::begins(scene, random.split());
     sleep(BEFORE).await;
     fault.begins(scene).await;

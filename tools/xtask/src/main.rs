@@ -75,7 +75,7 @@ fn test() -> Result<(), String> {
     conformance(&mut report);
     let souk = fleet::target_dir().join("debug").join("souk");
     let with_souk = |suite: Suite| suite.with("SOUK_BIN", &souk.to_string_lossy());
-    report.run(with_souk(Suite::files("journeys: one process", &["shop", "process", "real_catalogue"])));
+    report.run(with_souk(Suite::files("journeys: one process", &["shop", "process", "large_import"])));
     let in_a_browser = "journeys: in a browser";
     if needed(&mut report, in_a_browser, &[ChromeDriver::ensure_installed]) {
         report.run(with_souk(Suite::files(in_a_browser, &["browser"])).with_those_that_need_servers());
@@ -165,7 +165,7 @@ fn journeys_in_a_fleet(report: &mut Report) {
     });
     match started {
         Ok(fleet) => {
-            let suite = Suite::files(NAME, &["shop", "real_catalogue"])
+            let suite = Suite::files(NAME, &["shop", "large_import"])
                 .with("SOUK_URL", fleet.url())
                 .with("SOUK_ADMIN_EMAIL", &email)
                 .with("SOUK_ADMIN_PASSWORD", password);

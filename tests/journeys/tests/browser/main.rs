@@ -1,4 +1,4 @@
-//! Journeys of somebody who opens the shop in a browser.
+//! Journeys in a browser.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

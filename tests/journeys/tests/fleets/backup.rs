@@ -1,17 +1,17 @@
-//! What was backed up is restored, and a shop that was begun in one process moves into a fleet.
+//! Backup and restore of a fleet by the operator's scripts, and the move of a one-process shop into a fleet.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use journeys::{Load, OwnFleet, OwnShop, PASSWORD, euros, eventually, souk};
+use journeys::{Customer, Load, PASSWORD, TestFleet, TestShop, euros, run_souk};
 use tempfile::TempDir;
 
-use crate::support::{SERVICES, books_balance, done, five_customers, plenty, said, script, somebody_buys};
+use crate::support::{SERVICES, buy_with_retries, new_load_customers, new_plentiful_product, run, script};
 
-/// The operator's command, which the scripts run.
-fn operators(fleet: &OwnFleet, name: &str) -> Command {
+/// Returns a script of the operator, configured for this fleet.
+fn operator_script(fleet: &TestFleet, name: &str) -> Command {
     let (souk, mut script) = (fleet.souk(), script(name));
     let uri = souk.get_envs().find(|(name, _)| *name == "MONGODB_URI").unwrap().1.unwrap();
     script.env("MONGODB_URI", uri).env_remove("MONGODB_URI_FILE").arg("--souk").arg(souk.get_program());
@@ -20,123 +20,107 @@ fn operators(fleet: &OwnFleet, name: &str) -> Command {
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
-async fn what_was_backed_up_is_restored() {
-    let fleet = OwnFleet::open().await;
+async fn a_backup_under_load_is_restored() {
+    let fleet = TestFleet::start().await;
     let folder = TempDir::with_prefix("souk-operator-").unwrap();
-    let tea = plenty(&fleet).await;
-    let customers = five_customers(&fleet).await;
+    let tea = new_plentiful_product(&fleet).await;
+    let customers = new_load_customers(&fleet).await;
     let ana = customers[0].clone();
     let backups = folder.path().join("backups");
 
-    // Orders are under way when it is made.
-    let load = Load::of(40, customers, vec![tea.clone()]);
-    eventually("people to have ordered", async || {
-        let orders = ana.past_orders().await.expect_status(200);
-        if orders.items().len() < 5 { Err(orders) } else { Ok(()) }
-    })
-    .await;
-    let mut backup = operators(&fleet, "backup.sh");
+    let load = Load::start(40, customers, vec![tea.clone()]);
+    ana.wait_for_orders(5).await;
+    let mut backup = operator_script(&fleet, "backup.sh");
     backup.arg("--to").arg(&backups);
-    assert!(done(backup).await.status.success());
-    load.ends().await;
-    let zoe = fleet.new_customer("Zoe").await;
-    // The broker keeps nothing from after the backup.
-    books_balance(&fleet).await;
+    run(backup).await.expect_success();
+    load.stop().await;
+    let zoe = fleet.new_customer().await;
+    // Afterwards the broker has no event that is newer than the backup.
+    fleet.expect_clean_audit().await;
     for service in SERVICES {
-        fleet.stops_all(service).await;
+        fleet.stop_components(service).await;
     }
 
     let restore = |options: &[&str]| {
-        let mut restore = operators(&fleet, "restore.sh");
+        let mut restore = operator_script(&fleet, "restore.sh");
         restore.arg("--from").arg(&backups).args(options);
         restore
     };
-    let dry = done(restore(&["--force", "--dry-run"])).await;
-    assert!(dry.status.success());
-    let refused = done(restore(&[])).await;
-    assert_eq!(refused.status.code(), Some(1), "there is data on the server");
-    assert!(said(&refused).contains("--force"));
-    assert!(done(restore(&["--force"])).await.status.success());
+    run(restore(&["--force", "--dry-run"])).await.expect_success();
+    let rejected = run(restore(&[])).await;
+    assert_eq!(rejected.code, Some(1), "a restore overwrites data without --force");
+    assert!(rejected.text().contains("--force"));
+    run(restore(&["--force"])).await.expect_success();
     for service in SERVICES {
-        fleet.starts_all(service).await;
+        fleet.start_components(service).await;
     }
-    fleet.is_ready().await;
+    fleet.wait_until_ready().await;
 
-    let visitor = fleet.visitor();
-    visitor.signs_in(&ana.email, PASSWORD).unless_busy().await.expect_status(200);
-    visitor.signs_in(&zoe.email, PASSWORD).unless_busy().await.expect_problem(401, "unauthenticated");
-    // Every order that was under way in that moment is ended, every piece is where it belongs, every event has had its effect.
-    books_balance(&fleet).await;
-    somebody_buys(&fleet, &tea).await;
+    let client = fleet.client();
+    client.sign_in(&ana.email, PASSWORD).retry_while_busy().await.expect_status(200);
+    client.sign_in(&zoe.email, PASSWORD).retry_while_busy().await.expect_unauthenticated();
+    // Orders that were in checkout at the time of the backup reach a final state, and every event is handled.
+    fleet.expect_clean_audit().await;
+    buy_with_retries(&fleet, &tea).await;
 
-    // A backup that is not what it was is nobody's.
-    let file = fs::read_dir(&backups).unwrap().map(|file| file.unwrap().path());
-    let file = file.into_iter().find(|file| file.extension().is_some_and(|kind| kind == "gz")).unwrap();
+    // A backup that has been changed is rejected.
+    let mut files = fs::read_dir(&backups).unwrap().map(|file| file.unwrap().path());
+    let file = files.find(|file| file.extension().is_some_and(|extension| extension == "gz")).unwrap();
     fs::File::options().append(true).open(&file).unwrap().write_all(b"x").unwrap();
-    let refused = done(restore(&["--force"])).await;
-    assert!(refused.status.code() == Some(1) && said(&refused).contains("sha256"));
+    let rejected = run(restore(&["--force"])).await;
+    assert!(rejected.code == Some(1) && rejected.text().contains("sha256"));
 }
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
-async fn a_shop_moves_into_a_fleet() {
-    let shop = OwnShop::open().await;
-    let tea = shop.admin().await.sells("tea", &euros(499), 10).await;
-    let ana = shop.new_customer("Ana").await;
-    ana.adds(&tea, 2).await.expect_status(200);
-    let order = ana.orders("the-first").await.expect_status(201);
-    ana.adds(&tea, 1).await.expect_status(200);
+async fn a_one_process_shop_moves_into_a_fleet_and_back() {
+    let shop = TestShop::start().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let order = ana.place_order("first").await.expect_status(201);
+    ana.add_to_cart(&tea, 1).await.expect_status(200);
     assert!(shop.stop().await.success());
 
-    let fleet = OwnFleet::prepared().await;
+    let fleet = TestFleet::prepare().await;
     for server in ["rabbitmq", "mongodb"] {
-        fleet.starts(server).await;
+        fleet.start_component(server).await;
     }
-    assert!(restored(&fleet, shop.data()).await.contains("documents"));
+    let restored = fleet.run_souk(&["restore", "--from", shop.data().to_str().unwrap()]).await;
+    assert_eq!(restored.code, Some(0), "{restored:?}");
+    assert!(restored.text().contains("documents"), "{restored:?}");
     for service in SERVICES {
-        fleet.starts_all(service).await;
+        fleet.start_components(service).await;
     }
-    fleet.starts("nginx").await;
-    fleet.is_ready().await;
+    fleet.start_component("nginx").await;
+    fleet.wait_until_ready().await;
 
-    let visitor = fleet.visitor();
-    let sign_in = visitor.signs_in(&ana.email, PASSWORD).unless_busy().await.expect_status(200);
-    let there = journeys::Customer::with(&visitor, &ana.email, PASSWORD, &sign_in);
-    assert_eq!(there.id, ana.id);
-    assert_eq!(there.past_orders().await.expect_status(200).items()[0]["id"], order["id"]);
-    assert_eq!(there.orders("the-first").await.expect_status(201)["id"], order["id"], "its key is known");
-    assert_eq!(there.cart().await.expect_status(200).items()[0]["quantity"], 1);
-    assert_eq!(visitor.looks_at(&tea).await.expect_status(200)["available"], 8);
-    let found = visitor.looks_round(&[("q", "tea")]).await.expect_status(200);
+    let client = fleet.client();
+    let sign_in = client.sign_in(&ana.email, PASSWORD).retry_while_busy().await.expect_status(200);
+    let moved = Customer::from_sign_in(&client, &ana.email, PASSWORD, &sign_in);
+    assert_eq!(moved.id, ana.id);
+    assert_eq!(moved.list_orders().await.expect_status(200).items()[0]["id"], order["id"]);
+    let replay = moved.place_order("first").await.expect_status(201);
+    assert_eq!(replay["id"], order["id"], "the fleet does not know the key");
+    assert_eq!(moved.get_cart().await.expect_status(200).items()[0]["quantity"], 1);
+    assert_eq!(client.get_product(&tea).await.expect_status(200)["available"], 8);
+    let found = client.list_products(&[("q", "tea")]).await.expect_status(200);
     assert!(found.items().iter().any(|item| item["id"] == *tea.id), "{found}");
-    visitor.signs_up(&ana.email, PASSWORD).unless_busy().await.expect_problem(409, "email-taken");
-    there.orders("the-second").await.expect_status(201);
-    books_balance(&fleet).await;
+    client.sign_up(&ana.email, PASSWORD).retry_while_busy().await.expect_problem(409, "email-taken");
+    moved.place_order("second").await.expect_status(201);
+    fleet.expect_clean_audit().await;
 
-    // And back, to look at it, or to work on a copy of it.
-    let copy = TempDir::with_prefix("souk-operator-").unwrap();
-    let to = copy.path().join("copy");
-    let mut backup = fleet.souk();
-    backup.args(["backup", "--to"]).arg(&to);
-    assert!(done(backup).await.status.success());
-    let audited = souk(&["audit", "--data", &to.display().to_string(), "--within", "0"]).await;
-    assert!(audited.code == Some(0) && audited.stderr.contains("2 orders"), "{audited:?}");
-    is_refused_a_backup_of_nothing(&fleet, copy.path()).await;
+    let folder = TempDir::with_prefix("souk-operator-").unwrap();
+    let copy = folder.path().join("copy");
+    fleet.run_souk(&["backup", "--to", copy.to_str().unwrap()]).await.expect_success();
+    let audit = run_souk(&["audit", "--data", copy.to_str().unwrap(), "--within", "0"]).await;
+    assert!(audit.code == Some(0) && audit.stderr.contains("2 orders"), "{audit:?}");
+    expect_no_backup_of_nothing(&fleet, folder.path()).await;
 }
 
-/// Told in time that nothing would be in it.
-async fn is_refused_a_backup_of_nothing(fleet: &OwnFleet, folder: &Path) {
-    let mut backup = fleet.souk();
-    backup.args(["backup", "--database-prefix", "elsewhere_", "--to"]).arg(folder.join("nothing"));
-    let refused = done(backup).await;
-    assert!(refused.status.code() == Some(1) && said(&refused).contains("elsewhere_"));
-    assert!(!folder.join("nothing").exists());
-}
-
-async fn restored(fleet: &OwnFleet, from: &Path) -> String {
-    let mut restore = fleet.souk();
-    restore.args(["restore", "--from"]).arg(from);
-    let restored = done(restore).await;
-    assert!(restored.status.success());
-    said(&restored)
+/// Expects a backup of databases that do not exist to fail and to leave nothing behind.
+async fn expect_no_backup_of_nothing(fleet: &TestFleet, folder: &Path) {
+    let to = folder.join("nothing");
+    let rejected = fleet.run_souk(&["backup", "--database-prefix", "elsewhere_", "--to", to.to_str().unwrap()]).await;
+    assert!(rejected.code == Some(1) && rejected.text().contains("elsewhere_"), "{rejected:?}");
+    assert!(!to.exists());
 }

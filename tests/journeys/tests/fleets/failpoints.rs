@@ -1,34 +1,32 @@
-//! An instance dies at each step of an order, one after the other, while people order; then the books are looked at.
+//! An instance dies at each failpoint of an order, one after another, while customers order, and restarts. Then the fleet's data must
+//! match the responses that the customers got.
 
 use std::time::Instant;
 
-use journeys::{Market, OwnFleet, failpoints};
-use tokio::task::spawn_blocking;
+use journeys::{Buyers, TestFleet, failpoints};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
-async fn an_instance_may_die_at_any_step_of_an_order() {
-    let fleet = OwnFleet::open().await;
+async fn an_order_survives_a_crash_at_each_failpoint() {
+    let fleet = TestFleet::start().await;
     let admin = fleet.admin().await;
-    let mut market = Market::opens(&fleet, &admin, 4).await.with_people_who_leave(&fleet);
-    for (service, at) in failpoints::ALL {
-        let (instance, begun) = (format!("{service}-1"), Instant::now());
-        fleet.kills(&instance).await;
-        fleet.starts_failing(&instance, at).await;
-        let day = market.day();
-        fleet.has_died(&instance, at).await;
-        let died = begun.elapsed();
-        fleet.starts(&instance).await;
-        market = day.ends().await;
-        let (back, settled) = (begun.elapsed(), market.settles(&admin).await);
+    let mut buyers = Buyers::sign_up(&fleet, &admin, 4).await.with_account_deletions(&fleet);
+    for (service, failpoint) in failpoints::ALL {
+        let (instance, started) = (format!("{service}-1"), Instant::now());
+        fleet.kill_component(&instance).await;
+        fleet.start_with_failpoint(&instance, failpoint).await;
+        let running = buyers.start();
+        fleet.wait_for_failpoint(&instance, failpoint).await;
+        let died = started.elapsed();
+        fleet.start_component(&instance).await;
+        buyers = running.stop().await;
+        let (stopped, reconciled) = (started.elapsed(), buyers.reconcile(&admin).await);
         println!(
-            "{instance} at {at}: dead after {died:.1?}, back and all told after {back:.1?}, settled in {settled:.1?}"
+            "{instance} at {failpoint}: died after {died:.1?}, all orders final after {stopped:.1?}, reconciled in {reconciled:.1?}"
         );
     }
-    println!("{} orders", market.orders().await);
-    let letters = journeys::souk(&["dlq", "list", "--amqp-url", fleet.amqp_url()]).await;
-    assert_eq!(letters.stdout, "no dead letters\n", "{letters:?}");
-    let mut souk = fleet.souk();
-    let audit = spawn_blocking(move || souk.args(["audit", "--within", "60"]).output().unwrap()).await.unwrap();
-    assert!(audit.status.success(), "{audit:?}");
+    println!("{} orders", buyers.count_orders().await);
+    let dead_letters = fleet.run_souk(&["dlq", "list", "--amqp-url", fleet.amqp_url()]).await;
+    assert_eq!(dead_letters.stdout, "no dead letters\n", "{dead_letters:?}");
+    fleet.expect_clean_audit().await;
 }

@@ -1,18 +1,19 @@
-//! Journeys in fleets of their own, whose parts start late, stop, die and stand still: RabbitMQ, MongoDB, two instances of
-//! each service, nginx. `cargo xtask test` gets the servers and runs them.
+//! Journeys in fleets of their own, whose components start late, stop, die and pause: RabbitMQ, MongoDB, two instances of each service,
+//! nginx. `cargo xtask test` provides the servers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod any_order;
+mod account_deletion;
+mod audit_mutations;
 mod backup;
+mod broker_outage;
 mod dead_letters;
-mod delivery;
-mod erasure;
+mod deployment;
 mod failpoints;
 mod hot_product;
-mod mutants;
 mod outage;
+mod request_tracing;
 mod restart;
 mod seed;
-mod story;
+mod start_order;
 mod support;

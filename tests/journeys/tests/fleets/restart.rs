@@ -1,53 +1,80 @@
-//! An instance is told to stop. It finishes what it has in hand, and its clients are answered by another one.
+//! Instances and servers restart under load.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use journeys::{Load, OwnFleet};
+use journeys::{Load, TestFleet};
 
-use crate::support::plenty;
+use crate::support::{
+    RECOVERY_TIMEOUT, SERVICES, buy_with_retries, expect_documented, expect_no_failure, new_load_customers,
+    new_plentiful_product,
+};
 
-/// What an orchestrator gives a process before it kills it.
-const STOPPED_WITHIN: Duration = Duration::from_secs(10);
+/// Time that an orchestrator gives a process between SIGTERM and SIGKILL.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
-async fn a_rolling_restart_fails_nobody() {
-    let fleet = OwnFleet::open().await;
-    let tea = plenty(&fleet).await;
-    let mut customers = Vec::new();
-    for name in ["Ana", "Ben", "Cem", "Dia"] {
-        customers.push(fleet.new_customer(name).await);
-    }
-    let load = Load::of(200, customers, vec![tea]);
-    for service in ["customer", "products", "shopping"] {
+async fn a_rolling_restart_fails_no_request() {
+    let fleet = TestFleet::start().await;
+    let tea = new_plentiful_product(&fleet).await;
+    let load = Load::start(200, new_load_customers(&fleet).await, vec![tea]);
+    for service in SERVICES {
         for instance in fleet.instances(service) {
-            let stopped = fleet.stops(&instance).await;
+            let stopped = fleet.stop_component(&instance).await;
             assert_eq!(stopped.status.code(), Some(0), "{instance}");
-            assert!(stopped.took < STOPPED_WITHIN, "{instance} took {:?}", stopped.took);
-            fleet.starts(&instance).await;
-            fleet.is_ready().await;
-            // Before the other one goes, this one must have its share again.
-            fleet.is_asked(&instance).await;
+            assert!(stopped.took < STOP_TIMEOUT, "{instance} took {:?}", stopped.took);
+            fleet.start_component(&instance).await;
+            fleet.wait_until_ready().await;
+            // Otherwise nginx would have no instance left when the next one stops.
+            fleet.wait_until_routed(&instance).await;
             println!("{instance}: stopped in {:?}", stopped.took);
         }
     }
-    let outcomes = load.ends().await;
-    let failed: Vec<_> =
-        outcomes.iter().filter(|outcome| outcome.status().is_none_or(|status| status >= 500)).collect();
-    println!("{} requests, {} failed", outcomes.len(), failed.len());
-    assert!(failed.is_empty(), "{failed:#?}");
+    expect_no_failure(&load.stop().await);
 }
 
-/// Nothing has to be there for a process to be able to stop.
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
-async fn an_instance_stops_in_good_order_without_broker_and_database() {
-    let fleet = OwnFleet::open().await;
-    fleet.kills("rabbitmq").await;
-    fleet.kills("mongodb").await;
+async fn an_instance_stops_without_broker_and_database() {
+    let fleet = TestFleet::start().await;
+    fleet.kill_component("rabbitmq").await;
+    fleet.kill_component("mongodb").await;
     for instance in ["customer-1", "products-1", "shopping-1"] {
-        let stopped = fleet.stops(instance).await;
+        let stopped = fleet.stop_component(instance).await;
         assert_eq!(stopped.status.code(), Some(0), "{instance}");
-        assert!(stopped.took < STOPPED_WITHIN, "{instance} took {:?}", stopped.took);
+        assert!(stopped.took < STOP_TIMEOUT, "{instance} took {:?}", stopped.took);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
+async fn the_fleet_recovers_when_each_part_returns() {
+    /// Requests of the load while a component is down.
+    const REQUESTS: usize = 40;
+    let fleet = TestFleet::start().await;
+    let tea = new_plentiful_product(&fleet).await;
+    for component in ["rabbitmq", "mongodb", "customer", "products", "shopping"] {
+        let customers = fleet.new_customers(2).await;
+        let leaver = fleet.new_customer().await;
+        let load = Load::start(20, customers, vec![tea.clone()]);
+        fleet.stop_components(component).await;
+        // The deletion may fail. After a success it must reach every service.
+        let is_deleted = leaver.delete_account().try_send().await.is_ok_and(|response| response.status == 202);
+        load.wait_for_requests(REQUESTS).await;
+        fleet.start_components(component).await;
+        let returned = Instant::now();
+        buy_with_retries(&fleet, &tea).await;
+        let elapsed = returned.elapsed();
+        let outcomes = load.stop().await;
+        let failed = outcomes.iter().filter(|outcome| outcome.is_failure()).count();
+        println!(
+            "{component}: an order succeeded {elapsed:?} after its return; {failed} of {} requests failed",
+            outcomes.len()
+        );
+        assert!(elapsed < RECOVERY_TIMEOUT, "{component}: {elapsed:?}");
+        expect_documented(&outcomes);
+        if is_deleted {
+            leaver.wait_until_rejected().await;
+        }
     }
 }

@@ -1,48 +1,49 @@
-//! A shop dies at each step of an order, while people order, and is opened again; then the books are looked at. Each death has a
-//! shop of its own.
+//! A one-process shop dies at each failpoint of an order while customers order, and restarts. Then its data must match the
+//! responses that the customers got.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use journeys::{Market, OwnShop, failpoints, souk};
+use journeys::{Buyers, TestShop, failpoints};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
-/// Shops at the same time: more would be slower on a small machine.
-const TOGETHER: usize = 4;
+/// Shops at the same time. More are slower on a small machine.
+const CONCURRENT_SHOPS: usize = 4;
 
 #[tokio::test]
-async fn a_shop_may_die_at_any_step_of_an_order() {
-    let room = Arc::new(Semaphore::new(TOGETHER));
-    let mut deaths = JoinSet::new();
-    let work = LocalSet::new();
-    // What two services of a fleet pass is one place here.
-    let places: BTreeSet<&str> = failpoints::ALL.iter().map(|(_, at)| *at).collect();
-    for at in places.into_iter().filter(|at| failpoints::is_in_one_process(at)) {
-        let room = Arc::clone(&room);
-        let death = async move {
-            let _room = room.acquire().await.unwrap();
-            dies_and_settles(at).await;
+async fn an_order_survives_a_crash_at_each_failpoint() {
+    let permits = Arc::new(Semaphore::new(CONCURRENT_SHOPS));
+    let mut crashes = JoinSet::new();
+    let local = LocalSet::new();
+    // Services that pass the same failpoint in a fleet are one process here.
+    let failpoints: BTreeSet<&str> = failpoints::ALL.iter().map(|(_, failpoint)| *failpoint).collect();
+    for failpoint in failpoints.into_iter().filter(|failpoint| failpoints::is_in_one_process(failpoint)) {
+        let permits = Arc::clone(&permits);
+        let crash = async move {
+            let _permit = permits.acquire().await.unwrap();
+            crash_and_reconcile(failpoint).await;
         };
-        deaths.spawn_local_on(death, &work);
+        crashes.spawn_local_on(crash, &local);
     }
-    work.await;
-    deaths.join_all().await;
+    local.await;
+    crashes.join_all().await;
 }
 
-async fn dies_and_settles(at: &'static str) {
-    let shop = OwnShop::open().await;
+async fn crash_and_reconcile(failpoint: &'static str) {
+    let shop = TestShop::start().await;
     let admin = shop.admin().await;
-    let market = Market::opens(&shop, &admin, 3).await.with_people_who_leave(&shop);
+    let buyers = Buyers::sign_up(&shop, &admin, 3).await.with_account_deletions(&shop);
     shop.kill();
-    shop.restart_failing(at).await;
-    let day = market.day();
-    shop.has_died(at).await;
+    shop.restart_with_failpoint(failpoint).await;
+    let running = buyers.start();
+    shop.wait_for_failpoint(failpoint).await;
     shop.restart().await;
-    let mut market = day.ends().await;
-    let settled = market.settles(&admin).await;
-    // Beside the shop that runs, by its data alone.
-    let audit = souk(&["audit", "--within", "60", "--data", shop.data().to_str().unwrap()]).await;
-    assert_eq!((audit.code, audit.stdout.as_str()), (Some(0), ""), "{at}: {audit:?}");
-    println!("died at {at}: {} orders, settled in {settled:.1?}; {}", market.orders().await, audit.stderr.trim());
+    let mut buyers = running.stop().await;
+    let reconciled = buyers.reconcile(&admin).await;
+    // The audit reads the data of the running shop.
+    let audit = shop.run_souk(&["audit", "--within", "60"]).await;
+    assert_eq!((audit.code, audit.stdout.as_str()), (Some(0), ""), "{failpoint}: {audit:?}");
+    let orders = buyers.count_orders().await;
+    println!("died at {failpoint}: {orders} orders, reconciled in {reconciled:.1?}; {}", audit.stderr.trim());
 }

@@ -1,84 +1,68 @@
-//! Goods are held for so long and no longer: who has not paid by then has lost them, and who pays later gets them if they are
-//! still there, and else the money back.
+//! A payment that arrives after the reservation has expired: the order is confirmed when the product is still in stock, and
+//! refunded otherwise.
 
-use journeys::souk;
-use journeys::{Books, Customer, OwnShop, Product, euros, eventually};
+use journeys::{Stock, TestShop, euros, unique, wait_for};
 
-/// A shop that holds goods for two seconds.
-async fn impatient() -> OwnShop {
-    OwnShop::open_in(&["--no-demo"], &[("RESERVATION_SECONDS", "2")]).await
-}
-
-async fn wants(shop: &OwnShop, tea: &Product, quantity: u64) -> Customer {
-    let customer = shop.new_customer("Ana").await;
-    customer.adds(tea, quantity).await.expect_status(200);
-    customer
-}
-
-async fn becomes(customer: &Customer, order: &str, status: &str) -> Vec<String> {
-    eventually(&format!("the order to be {status}"), async || {
-        let order = customer.order(order).await.expect_status(200);
-        let word = |step: &serde_json::Value| step["status"].as_str().unwrap().to_owned();
-        let so_far = order["history"].as_array().unwrap().iter().map(word).collect();
-        if order["status"] == status { Ok(so_far) } else { Err(order.to_string()) }
-    })
-    .await
+/// Starts a shop whose reservations expire after two seconds.
+async fn shop_with_short_reservations() -> TestShop {
+    TestShop::start_in(&["--no-demo"], &[("RESERVATION_SECONDS", "2")]).await
 }
 
 #[tokio::test]
-async fn nobody_took_the_money_in_time() {
-    let shop = impatient().await;
+async fn an_unpaid_order_is_cancelled_and_restocked() {
+    let shop = shop_with_short_reservations().await;
     let admin = shop.admin().await;
-    let tea = admin.sells("tea", &euros(499), 10).await;
-    let ana = wants(&shop, &tea, 2).await;
-    let order = ana.orders_paying("key", "demo_review").await.expect_status(202);
-    assert_eq!(becomes(&ana, order.id(), "cancelled").await, ["pending", "reserved", "cancelled"]);
-    eventually("the goods to be back", async || {
-        let books = admin.books(&tea).await;
-        if books == (Books { available: 10, reserved: 0, sold: 0 }) { Ok(()) } else { Err(format!("{books:?}")) }
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let order = ana.place_order_paying("key", "demo_review").await.expect_status(202);
+    let order = ana.wait_for_order(order.id(), "cancelled").await;
+    assert_eq!(order.states(), ["pending", "reserved", "cancelled"]);
+    wait_for("the stock to be available again", async || {
+        let stock = admin.stock(&tea).await;
+        if stock == (Stock { available: 10, reserved: 0, sold: 0 }) { Ok(()) } else { Err(format!("{stock:?}")) }
     })
     .await;
-    ana.orders_paying("key", "demo_review").await.expect_problem(409, "order-state");
-    admin.captures(order.id()).await.expect_problem(409, "order-state");
-    assert_eq!(ana.cart().await.items().len(), 1);
+    ana.place_order_paying("key", "demo_review").await.expect_problem(409, "order-state");
+    admin.capture_payment(order.id()).await.expect_problem(409, "order-state");
+    assert_eq!(ana.get_cart().await.items().len(), 1);
 }
 
 #[tokio::test]
-async fn late_money_buys_what_is_still_there() {
-    let shop = impatient().await;
+async fn a_late_payment_confirms_the_order_while_stock_lasts() {
+    let shop = shop_with_short_reservations().await;
     let admin = shop.admin().await;
-    let tea = admin.sells("tea", &euros(499), 2).await;
-    let ana = wants(&shop, &tea, 2).await;
-    let order = ana.orders_paying("key", "demo_late").await.expect_status(202);
-    let states = becomes(&ana, order.id(), "confirmed").await;
-    assert_eq!(states, ["pending", "reserved", "cancelled", "paid", "confirmed"]);
-    assert_eq!(admin.books(&tea).await, Books { available: 0, reserved: 0, sold: 2 });
-    assert_eq!(ana.orders_paying("key", "demo_late").await.expect_status(201)["status"], "confirmed");
+    let tea = admin.new_product("tea", &euros(499), 2).await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let order = ana.place_order_paying("key", "demo_late").await.expect_status(202);
+    let order = ana.wait_for_order(order.id(), "confirmed").await;
+    assert_eq!(order.states(), ["pending", "reserved", "cancelled", "paid", "confirmed"]);
+    assert_eq!(admin.stock(&tea).await, Stock { available: 0, reserved: 0, sold: 2 });
+    assert_eq!(ana.place_order_paying("key", "demo_late").await.expect_status(201)["status"], "confirmed");
 
-    // An operator can see why, beside the shop that runs.
-    let told = souk(&["order", order.id(), "--data", shop.data().to_str().unwrap()]).await;
-    assert_eq!(told.code, Some(0), "{told:?}");
-    for line in ["hold-ended", "paid-late", "products.release", "released", "sold"] {
-        assert!(told.stdout.contains(line), "{line} is missing: {}", told.stdout);
+    // The command reads the data of the running shop.
+    let timeline = shop.run_souk(&["order", order.id()]).await;
+    assert_eq!(timeline.code, Some(0), "{timeline:?}");
+    for entry in ["hold-ended", "paid-late", "products.release", "released", "sold"] {
+        assert!(timeline.stdout.contains(entry), "{entry} is missing: {}", timeline.stdout);
     }
-    let unknown = souk(&["order", &tea.id, "--data", shop.data().to_str().unwrap()]).await;
+    let unknown = shop.run_souk(&["order", &tea.id]).await;
     assert!(unknown.code == Some(1) && unknown.stderr.contains("there is no order"), "{unknown:?}");
 }
 
 #[tokio::test]
-async fn late_money_goes_back_when_the_goods_are_gone() {
-    let shop = impatient().await;
+async fn a_late_payment_is_refunded_when_the_stock_is_sold() {
+    let shop = shop_with_short_reservations().await;
     let admin = shop.admin().await;
-    let tea = admin.sells("tea", &euros(499), 2).await;
-    let (ana, ben) = (wants(&shop, &tea, 2).await, wants(&shop, &tea, 2).await);
-    let order = ana.orders_paying("key", "demo_late").await.expect_status(202);
-    eventually("Ben to get what Ana did not pay in time", async || {
-        let answer = ben.orders(&journeys::unique("key")).await;
-        if answer.status == 201 { Ok(()) } else { Err(answer.to_string()) }
+    let tea = admin.new_product("tea", &euros(499), 2).await;
+    let (ana, ben) = (shop.customer_with_cart(&tea, 2).await, shop.customer_with_cart(&tea, 2).await);
+    let order = ana.place_order_paying("key", "demo_late").await.expect_status(202);
+    wait_for("the expired stock to be sold to another customer", async || {
+        let response = ben.place_order(&unique("key")).await;
+        if response.status == 201 { Ok(()) } else { Err(response) }
     })
     .await;
-    let states = becomes(&ana, order.id(), "refunded").await;
-    assert_eq!(states, ["pending", "reserved", "cancelled", "paid", "cancelled", "refunded"]);
-    assert_eq!(admin.books(&tea).await, Books { available: 0, reserved: 0, sold: 2 });
-    ana.orders_paying("key", "demo_late").await.expect_problem(409, "out-of-stock");
+    let order = ana.wait_for_order(order.id(), "refunded").await;
+    assert_eq!(order.states(), ["pending", "reserved", "cancelled", "paid", "cancelled", "refunded"]);
+    assert_eq!(admin.stock(&tea).await, Stock { available: 0, reserved: 0, sold: 2 });
+    ana.place_order_paying("key", "demo_late").await.expect_problem(409, "out-of-stock");
 }

@@ -1,11 +1,12 @@
-//! Journeys about the one-process shop itself: how it starts, what it keeps, and that nothing is lost when it is killed.
+//! Journeys about the one-process shop: start-up, restart, crash recovery, backup, payment by Stripe.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backup;
-mod crash;
-mod erased;
+mod crash_recovery;
+mod erasure_audit;
 mod failpoints;
+mod fake_stripe;
 mod late_payment;
 mod restart;
 mod start_up;

@@ -1,68 +1,63 @@
-//! What is there after the shop was closed and opened again, and what is not.
+//! Data and sessions after a restart of a one-process shop.
 
 use std::fs;
 
-use journeys::{OwnShop, erased_everywhere, euros, unique};
-use serde_json::json;
+use journeys::{TestShop, address, euros, unique};
 
 #[tokio::test]
-async fn the_shop_remembers_her_after_a_restart() {
-    let shop = OwnShop::open().await;
-    let tea = shop.admin().await.sells("tea", &euros(499), 10).await;
-    let ana = shop.new_customer("Ana").await;
-    ana.adds(&tea, 1).await.expect_status(200);
-    let order = ana.orders("before").await.expect_status(201);
-    let cart = ana.adds(&tea, 3).await.expect_status(200);
-    let wishlist = ana.wishes_for(&tea).await.expect_status(200);
+async fn orders_cart_and_wishlist_survive_a_restart() {
+    let shop = TestShop::start().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let (ana, order) = shop.customer_with_order(&tea, 1).await;
+    let cart = ana.add_to_cart(&tea, 3).await.expect_status(200);
+    let wishlist = ana.add_to_wishlist(&tea).await.expect_status(200);
 
     shop.stop().await;
     shop.restart().await;
 
-    let again = ana.elsewhere().await;
-    assert_eq!(again.id, ana.id);
-    assert_eq!(again.order(order.id()).await.expect_status(200).body, order.body);
-    assert_eq!(again.cart().await.expect_status(200).body, cart.body);
-    assert_eq!(again.wishlist().await.expect_status(200).body, wishlist.body);
+    let second_session = ana.sign_in_again().await;
+    assert_eq!(second_session.id, ana.id);
+    assert_eq!(second_session.get_order(order.id()).await.expect_status(200).body, order.body);
+    assert_eq!(second_session.get_cart().await.expect_status(200).body, cart.body);
+    assert_eq!(second_session.get_wishlist().await.expect_status(200).body, wishlist.body);
 }
 
 #[tokio::test]
-async fn a_session_outlives_a_restart() {
-    let shop = OwnShop::open().await;
-    let ana = shop.new_customer("Ana").await;
+async fn a_session_survives_a_restart() {
+    let shop = TestShop::start().await;
+    let ana = shop.new_customer().await;
     shop.stop().await;
     shop.restart().await;
-    ana.profile().await.expect_status(200);
-    ana.cart().await.expect_status(200);
-    ana.refreshes(&ana.refresh_token).await.expect_status(200);
+    ana.get_profile().await.expect_status(200);
+    ana.get_cart().await.expect_status(200);
+    ana.refresh_session(&ana.refresh_token).await.expect_status(200);
 }
 
 #[tokio::test]
-async fn an_erasure_is_finished_after_a_crash() {
-    let shop = OwnShop::open().await;
-    let ana = shop.new_customer("Ana").await;
-    let receipt = ana.erases_the_account().await.expect_status(202);
+async fn an_erasure_completes_after_a_crash() {
+    let shop = TestShop::start().await;
+    let ana = shop.new_customer().await;
+    let receipt = ana.delete_account().await.expect_status(202);
     shop.kill();
     shop.restart().await;
-    erased_everywhere(&shop.visitor(), receipt.id()).await;
-    ana.profile().until(401).await;
-    ana.cart().until(401).await;
+    shop.client().wait_for_erasure(receipt.id()).await;
+    ana.get_profile().until_status(401).await;
+    ana.get_cart().until_status(401).await;
 }
 
-/// Deleted is not enough for what is still in the files of the databases.
+/// SQLite keeps deleted bytes in its files unless secure delete is on.
 #[tokio::test]
-async fn no_trace_is_left_on_the_disk() {
-    let shop = OwnShop::open().await;
-    let ana = shop.new_customer("Ana").await;
+async fn erased_data_is_not_left_in_the_database_files() {
+    let shop = TestShop::start().await;
+    let ana = shop.new_customer().await;
     let street = unique("street");
-    ana.adds_address(json!({"street": street, "city": "Porto", "postal_code": "4000", "country": "PT"}))
-        .await
-        .expect_status(201);
-    let traces = || {
+    ana.add_address(address(&street)).await.expect_status(201);
+    let count_traces = || {
         let files = fs::read_dir(shop.data()).unwrap().map(|file| fs::read(file.unwrap().path()).unwrap());
         let text = files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect::<String>();
         [&street, &ana.email].into_iter().filter(|trace| text.contains(*trace)).count()
     };
-    assert_eq!(traces(), 2);
-    ana.erases_the_account().await.expect_status(202);
-    assert_eq!(traces(), 0);
+    assert_eq!(count_traces(), 2);
+    ana.delete_account().await.expect_status(202);
+    assert_eq!(count_traces(), 0);
 }

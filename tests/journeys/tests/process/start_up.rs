@@ -1,5 +1,4 @@
-//! The operator's first and last minutes: the shop opens on its data and on nobody else's, says in one line why it
-//! cannot, shows a newcomer round, and closes when told.
+//! Start-up and shutdown of a one-process shop: data directory, options, errors, admin creation, sample products.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,16 +6,16 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use journeys::{Finished, OwnShop, PASSWORD, Product, euros, new_email, souk};
+use journeys::{CommandOutput, PASSWORD, Product, TestShop, euros, new_email, run_souk};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// Expects the command to have said in one line, about `topic`, why it cannot start.
+/// Expects the command to fail with one line that contains `topic`.
 #[track_caller]
-fn expect_refusal(refused: &Finished, topic: &str) {
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert_eq!(refused.stderr.trim_end().lines().count(), 1, "{refused:?}");
-    assert!(refused.stderr.contains(topic), "{topic} is missing: {refused:?}");
+fn expect_error(rejected: &CommandOutput, topic: &str) {
+    assert_eq!(rejected.code, Some(1), "{rejected:?}");
+    assert_eq!(rejected.stderr.trim_end().lines().count(), 1, "{rejected:?}");
+    assert!(rejected.stderr.contains(topic), "{topic} is missing: {rejected:?}");
 }
 
 fn text(path: &Path) -> &str {
@@ -24,127 +23,127 @@ fn text(path: &Path) -> &str {
 }
 
 #[tokio::test]
-async fn there_are_no_dead_letters_here_and_the_command_says_so() {
-    let shop = OwnShop::open().await;
-    expect_refusal(&souk(&["dlq", "list", "--data", text(shop.data())]).await, "one-process shop");
+async fn dlq_is_rejected_for_a_one_process_shop() {
+    let shop = TestShop::start().await;
+    expect_error(&shop.run_souk(&["dlq", "list"]).await, "one-process shop");
 }
 
 #[tokio::test]
-async fn a_second_start_on_the_same_data_is_refused() {
-    let shop = OwnShop::open().await;
+async fn a_second_start_on_the_same_data_is_rejected() {
+    let shop = TestShop::start().await;
     let data = text(shop.data());
-    expect_refusal(&souk(&["up", "--port", "0", "--data", data]).await, data);
-    shop.visitor().gets("/products/whoami").await.expect_status(200);
+    expect_error(&run_souk(&["up", "--port", "0", "--data", data]).await, data);
+    shop.client().get("/products/whoami").await.expect_status(200);
 }
 
 #[tokio::test]
-async fn data_that_cannot_be_written_is_refused() {
+async fn a_data_directory_that_cannot_be_created_is_rejected() {
     let directory = TempDir::new().unwrap();
-    // Not even root can make a directory below a file.
+    // Root cannot create a directory below a file either.
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
     let data = file.join("data");
-    expect_refusal(&souk(&["up", "--port", "0", "--data", text(&data)]).await, text(&data));
+    expect_error(&run_souk(&["up", "--port", "0", "--data", text(&data)]).await, text(&data));
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_refused() {
+async fn a_port_in_use_is_rejected() {
     let directory = TempDir::new().unwrap();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
     let data = directory.path().join("data");
-    expect_refusal(&souk(&["up", "--port", &port, "--data", text(&data)]).await, &port);
+    expect_error(&run_souk(&["up", "--port", &port, "--data", text(&data)]).await, &port);
 }
 
 #[tokio::test]
-async fn an_option_that_does_not_exist_is_refused() {
-    let refused = souk(&["up", "--prot", "8000"]).await;
-    assert_ne!(refused.code, Some(0), "{refused:?}");
-    assert!(refused.stderr.contains("--prot"), "{refused:?}");
+async fn an_unknown_option_is_rejected() {
+    let rejected = run_souk(&["up", "--prot", "8000"]).await;
+    assert_ne!(rejected.code, Some(0), "{rejected:?}");
+    assert!(rejected.stderr.contains("--prot"), "{rejected:?}");
 }
 
 #[tokio::test]
 async fn the_help_names_every_option() {
-    let help = souk(&["--help"]).await;
+    let help = run_souk(&["--help"]).await;
     assert_eq!(help.code, Some(0), "{help:?}");
-    for said in ["up", "admin", "--port", "--address", "--data", "--memory", "--no-demo"] {
-        assert!(help.stdout.contains(said), "{said} is missing:\n{}", help.stdout);
+    for word in ["up", "admin", "--port", "--address", "--data", "--memory", "--no-demo"] {
+        assert!(help.stdout.contains(word), "{word} is missing:\n{}", help.stdout);
     }
 }
 
 #[tokio::test]
-async fn the_greeting_says_where_it_is_and_how_to_make_an_admin() {
-    let greeting = OwnShop::open().await.greeting();
-    assert_eq!(greeting.matches("http://127.0.0.1:").count(), 1, "{greeting}");
-    assert!(greeting.contains("souk admin create"), "{greeting}");
+async fn the_output_shows_the_url_and_how_to_create_an_admin() {
+    let output = TestShop::start().await.stdout();
+    assert_eq!(output.matches("http://127.0.0.1:").count(), 1, "{output}");
+    assert!(output.contains("souk admin create"), "{output}");
 }
 
 #[tokio::test]
-async fn the_shop_closes_when_told() {
-    let shop = OwnShop::open().await;
+async fn the_shop_exits_with_0_after_sigterm() {
+    let shop = TestShop::start().await;
     let status = shop.stop().await;
     assert_eq!(status.code(), Some(0), "{status}");
 }
 
 #[tokio::test]
-async fn the_catalogue_is_kept_between_runs() {
-    let shop = OwnShop::open().await;
+async fn the_catalogue_survives_a_restart() {
+    let shop = TestShop::start().await;
     let admin = shop.admin().await;
-    let tea = admin.sells("tea", &euros(499), 10).await;
-    let before = admin.looks_at(&tea).await.body;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let before = admin.get_product(&tea).await.body;
     shop.stop().await;
     shop.restart().await;
-    assert_eq!(shop.visitor().looks_at(&tea).await.expect_status(200).body, before);
+    assert_eq!(shop.client().get_product(&tea).await.expect_status(200).body, before);
 }
 
 #[tokio::test]
-async fn in_memory_nothing_is_kept() {
-    let shop = OwnShop::open_with(&["--memory", "--no-demo"]).await;
-    let ana = shop.new_customer("Ana").await;
-    assert!(!shop.data().exists(), "{} is left alone", shop.data().display());
+async fn a_shop_in_memory_loses_everything_on_restart() {
+    let shop = TestShop::start_with(&["--memory", "--no-demo"]).await;
+    let ana = shop.new_customer().await;
+    assert!(!shop.data().exists(), "{} exists", shop.data().display());
     shop.stop().await;
     shop.restart().await;
-    shop.visitor().signs_in(&ana.email, PASSWORD).await.expect_problem(401, "unauthenticated");
-    ana.profile().await.expect_problem(401, "unauthenticated");
+    shop.client().sign_in(&ana.email, PASSWORD).await.expect_unauthenticated();
+    ana.get_profile().await.expect_unauthenticated();
 }
 
 #[tokio::test]
-async fn an_admin_can_be_made_while_the_shop_is_open() {
-    let shop = OwnShop::open().await;
-    let email = new_email("boss");
-    let made = shop.makes_admin(&email, PASSWORD).await;
-    assert_eq!(made.code, Some(0), "{made:?}");
-    let sign_in = shop.visitor().signs_in(&email, PASSWORD).await.expect_status(200);
-    let boss = shop.visitor().presenting(sign_in["token"].as_str().unwrap());
-    assert_eq!(boss.gets("/customer/profile").await["role"], "admin");
+async fn an_admin_can_be_created_while_the_shop_runs() {
+    let shop = TestShop::start().await;
+    let email = new_email("operator");
+    let created = shop.create_admin(&email, PASSWORD).await;
+    assert_eq!(created.code, Some(0), "{created:?}");
+    let sign_in = shop.client().sign_in(&email, PASSWORD).await.expect_status(200);
+    let admin = shop.client().with_token_of(&sign_in);
+    assert_eq!(admin.get("/customer/profile").await["role"], "admin");
 }
 
 #[tokio::test]
-async fn an_admin_can_be_made_while_the_shop_is_closed() {
-    let shop = OwnShop::open().await;
-    let email = new_email("boss");
+async fn an_admin_can_be_created_while_the_shop_is_stopped() {
+    let shop = TestShop::start().await;
+    let email = new_email("operator");
     shop.stop().await;
-    let made = shop.makes_admin(&email, PASSWORD).await;
-    assert_eq!(made.code, Some(0), "{made:?}");
+    let created = shop.create_admin(&email, PASSWORD).await;
+    assert_eq!(created.code, Some(0), "{created:?}");
     shop.restart().await;
-    shop.visitor().signs_in(&email, PASSWORD).await.expect_status(200);
+    shop.client().sign_in(&email, PASSWORD).await.expect_status(200);
 }
 
 #[tokio::test]
-async fn an_admin_needs_a_password_worth_the_name() {
-    let shop = OwnShop::open().await;
-    let email = new_email("boss");
-    let refused = shop.makes_admin(&email, "short").await;
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    shop.visitor().signs_in(&email, "short").await.expect_problem(401, "unauthenticated");
+async fn an_admin_with_a_short_password_is_rejected() {
+    let shop = TestShop::start().await;
+    let email = new_email("operator");
+    let rejected = shop.create_admin(&email, "short").await;
+    assert_eq!(rejected.code, Some(1), "{rejected:?}");
+    shop.client().sign_in(&email, "short").await.expect_unauthenticated();
 }
 
 #[tokio::test]
-async fn the_signing_key_is_for_its_owner_only() {
-    let shop = OwnShop::open().await;
-    shop.new_customer("Ana").await;
+async fn the_signing_key_is_readable_by_its_owner_only() {
+    let shop = TestShop::start().await;
+    shop.new_customer().await;
     let keys: Vec<PathBuf> = files_below(shop.data()).into_iter().filter(|file| holds_a_key(file)).collect();
-    assert!(!keys.is_empty(), "there is a key somewhere below {}", shop.data().display());
+    assert!(!keys.is_empty(), "no key below {}", shop.data().display());
     for key in keys {
         let mode = fs::metadata(&key).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{} has mode {mode:o}", key.display());
@@ -162,15 +161,15 @@ fn holds_a_key(file: &Path) -> bool {
 }
 
 #[tokio::test]
-async fn a_new_shop_has_something_to_look_at() {
-    let shop = OwnShop::open_with(&[]).await;
-    let visitor = shop.visitor();
-    let products = visitor.walks_through("/products", &[]).await;
+async fn a_new_shop_has_sample_products() {
+    let shop = TestShop::start_with(&[]).await;
+    let visitor = shop.client();
+    let products = visitor.list_all("/products", &[]).await;
     assert!(products.len() >= 60, "{} products", products.len());
-    let categories = visitor.walks_through("/products/categories", &[]).await;
+    let categories = visitor.list_all("/products/categories", &[]).await;
     assert!(categories.len() >= 6, "{categories:?}");
     let names: BTreeSet<String> = products.iter().map(|product| product["name"].to_string()).collect();
-    assert_eq!(names.len(), products.len(), "no two have the same name");
+    assert_eq!(names.len(), products.len(), "two products have the same name");
     for product in &products {
         assert!(product["description"].as_str().is_some_and(|text| text.len() >= 20), "{product}");
         assert!(product["price"]["amount"].as_u64().is_some_and(|cents| cents > 0), "{product}");
@@ -179,102 +178,103 @@ async fn a_new_shop_has_something_to_look_at() {
 }
 
 #[tokio::test]
-async fn every_sample_has_a_picture() {
-    let shop = OwnShop::open_with(&[]).await;
-    let visitor = shop.visitor();
-    for product in visitor.walks_through("/products", &[]).await {
-        let image = product["image"].as_str().unwrap_or_else(|| panic!("{product} has no picture"));
-        let picture = visitor.gets(image).await.expect_status(200);
-        assert_eq!(picture.header("Content-Type"), "image/svg+xml", "{image}");
-        assert!(picture.body.as_str().is_some_and(|svg| svg.contains("<svg")), "{image}");
+async fn every_sample_product_has_an_image() {
+    let shop = TestShop::start_with(&[]).await;
+    let visitor = shop.client();
+    for product in visitor.list_all("/products", &[]).await {
+        let image = product["image"].as_str().unwrap_or_else(|| panic!("{product} has no image"));
+        let image_response = visitor.get(image).await.expect_status(200);
+        assert_eq!(image_response.header("Content-Type"), "image/svg+xml", "{image}");
+        assert!(image_response.body.as_str().is_some_and(|svg| svg.contains("<svg")), "{image}");
     }
 }
 
 #[tokio::test]
-async fn the_samples_come_once() {
-    let shop = OwnShop::open_with(&[]).await;
-    let before = shop.visitor().walks_through("/products", &[]).await;
+async fn sample_products_are_created_once() {
+    let shop = TestShop::start_with(&[]).await;
+    let before = shop.client().list_all("/products", &[]).await;
     shop.stop().await;
     shop.restart().await;
-    assert_eq!(shop.visitor().walks_through("/products", &[]).await, before);
+    assert_eq!(shop.client().list_all("/products", &[]).await, before);
 }
 
 #[tokio::test]
-async fn an_empty_shop_stays_empty_when_asked() {
-    let shop = OwnShop::open().await;
-    let list = shop.visitor().looks_round(&[]).await.expect_status(200);
+async fn no_demo_starts_without_products() {
+    let shop = TestShop::start().await;
+    let list = shop.client().list_products(&[]).await.expect_status(200);
     assert_eq!(list.body, json!({"items": [], "next": null}));
 }
 
 #[tokio::test]
-async fn a_browser_sees_a_page() {
-    let shop = OwnShop::open_with(&[]).await;
+async fn the_root_is_html_for_a_browser() {
+    let shop = TestShop::start_with(&[]).await;
     let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let page = shop.visitor().gets("/").header("Accept", accept).await.expect_status(200);
+    let page = shop.client().get("/").header("Accept", accept).await.expect_status(200);
     assert!(page.header("Content-Type").starts_with("text/html"), "{page:?}");
     let html = page.body.as_str().unwrap();
-    for shown in ["<html", "/products/images/", "curl"] {
-        assert!(html.contains(shown), "{shown} is missing:\n{html}");
+    for word in ["<html", "/products/images/", "curl"] {
+        assert!(html.contains(word), "{word} is missing:\n{html}");
     }
 }
 
 #[tokio::test]
-async fn a_program_sees_json() {
-    let shop = OwnShop::open().await;
-    let answer = shop.visitor().gets("/").header("Accept", "application/json").await.expect_status(200);
-    assert_eq!(answer.header("Content-Type"), "application/json");
-    assert!(answer.body.is_object(), "{answer}");
+async fn the_root_is_json_for_a_program() {
+    let shop = TestShop::start().await;
+    let response = shop.client().get("/").header("Accept", "application/json").await.expect_status(200);
+    assert_eq!(response.header("Content-Type"), "application/json");
+    assert!(response.body.is_object(), "{response}");
 }
 
 #[tokio::test]
-async fn an_operator_bounds_what_an_import_may_take() {
-    let shop = OwnShop::open_in(&["--no-demo"], &[("IMPORT_BYTES", "100"), ("IMPORT_ROWS", "2")]).await;
+async fn import_limits_are_configurable() {
+    let shop = TestShop::start_in(&["--no-demo"], &[("IMPORT_BYTES", "100"), ("IMPORT_ROWS", "2")]).await;
     let admin = shop.admin().await;
-    let imports = async |file: &str| admin.imports("text/csv", file, &[("category", "Tea"), ("available", "1")]).await;
+    let import =
+        async |file: &str| admin.import_products("text/csv", file, &[("category", "Tea"), ("available", "1")]).await;
     let header = "key,name,price";
-    let refused = imports(&format!("{header}\na,A,1\nb,B,1\nc,C,1\n")).await.expect_problem(422, "validation");
-    assert!(refused["detail"].as_str().unwrap().contains("2 rows"), "{refused}");
-    imports(&format!("{header}\na,{},1\n", "A".repeat(100))).await.expect_problem(413, "too-large");
-    let report = imports(&format!("{header}\na,A,1\nb,B,1\n")).await.expect_status(200);
+    let rejected = import(&format!("{header}\na,A,1\nb,B,1\nc,C,1\n")).await.expect_problem(422, "validation");
+    assert!(rejected["detail"].as_str().unwrap().contains("2 rows"), "{rejected}");
+    import(&format!("{header}\na,{},1\n", "A".repeat(100))).await.expect_problem(413, "too-large");
+    let report = import(&format!("{header}\na,A,1\nb,B,1\n")).await.expect_status(200);
     assert_eq!(report["created"], 2);
 }
 
-/// Anybody can sign up with any address. Whoever did so first must not become the admin that the operator means.
+/// Sign-up does not verify addresses, so an account with the address of the operator may belong to an attacker.
 #[tokio::test]
-async fn a_stranger_who_took_the_address_does_not_become_the_admin() {
-    let shop = OwnShop::open().await;
-    let stranger = shop.new_customer("Boss").await;
-    let refused = shop.makes_admin(&stranger.email, "the operator's own password").await;
-    expect_refusal(&refused, "--promote");
-    let sign_in = shop.visitor().signs_in(&stranger.email, PASSWORD).await.expect_status(200);
-    let stranger = shop.visitor().presenting(sign_in["token"].as_str().unwrap());
-    assert_eq!(stranger.gets("/customer/profile").await["role"], "customer");
+async fn an_existing_account_is_not_promoted_by_admin_create() {
+    let shop = TestShop::start().await;
+    let existing = shop.new_customer().await;
+    let rejected = shop.create_admin(&existing.email, "the operator's own password").await;
+    expect_error(&rejected, "--promote");
+    let sign_in = shop.client().sign_in(&existing.email, PASSWORD).await.expect_status(200);
+    let existing = shop.client().with_token_of(&sign_in);
+    assert_eq!(existing.get("/customer/profile").await["role"], "customer");
 }
 
 #[tokio::test]
-async fn a_directory_without_a_shop_does_not_become_one() {
+async fn admin_create_does_not_create_a_shop() {
     let directory = TempDir::new().unwrap();
     let mistyped = directory.path().join("daat");
-    let refused = souk(&["admin", "create", "boss@example.com", "--data", text(&mistyped)]).await;
-    expect_refusal(&refused, text(&mistyped));
+    let rejected = run_souk(&["admin", "create", "operator@example.com", "--data", text(&mistyped)]).await;
+    expect_error(&rejected, text(&mistyped));
     assert!(!mistyped.exists());
 }
 
 #[tokio::test]
-async fn samples_that_were_withdrawn_do_not_come_back() {
-    let shop = OwnShop::open_with(&[]).await;
+async fn deleted_sample_products_are_not_created_again() {
+    let shop = TestShop::start_with(&[]).await;
     let admin = shop.admin().await;
-    for sample in admin.walks_through("/products", &[]).await {
-        admin.withdraws(&Product::of(&sample)).await.expect_status(204);
+    for sample in admin.list_all("/products", &[]).await {
+        admin.delete_product(&Product::from_json(&sample)).await.expect_status(204);
     }
     shop.stop().await;
     shop.restart().await;
-    assert!(shop.visitor().gets("/products").await.items().is_empty());
+    assert!(shop.client().get("/products").await.items().is_empty());
 }
 
 #[tokio::test]
-async fn the_databases_are_for_their_owner_only() {
-    let shop = OwnShop::open().await;
+async fn the_databases_are_readable_by_their_owner_only() {
+    let shop = TestShop::start().await;
     for file in fs::read_dir(shop.data()).unwrap() {
         let file = file.unwrap();
         if file.file_name().to_str().unwrap().contains(".db") {

@@ -1,46 +1,46 @@
-//! The admin imports a file: columns are mapped to fields, every bad line is reported by its number, a file goes in as
-//! a whole or not at all, and the same file again doubles nothing.
+//! The admin imports products: columns are mapped to fields, each bad line is reported by its number, and a file is imported
+//! completely or not at all. Importing a file again changes nothing.
 
-use journeys::{Admin, Answer, Ask, Product, Shop, euros, members, money, unique};
+use journeys::{Admin, Product, Request, Response, Shop, euros, members, money, unique};
 use serde_json::{Value, json};
 
-/// What makes the products of one file its own, in a shop where many files have been imported.
-struct File {
+/// Imports whose products have a category and a key prefix of their own.
+struct Importer {
     admin: Admin,
-    shelf: String,
+    category: String,
 }
 
-impl File {
+impl Importer {
     async fn new(shop: &Shop) -> Self {
-        Self { admin: shop.admin().await, shelf: unique("shelf") }
+        Self { admin: shop.admin().await, category: unique("shelf") }
     }
 
-    /// Imports CSV with the columns key, name, price and whatever the test adds.
-    fn csv(&self, text: &str, mapping: &[(&str, &str)]) -> Ask {
-        let key = format!("{}-{{key}}", self.shelf);
-        let own = [("key", key.as_str()), ("category", &self.shelf)];
-        self.admin.imports("text/csv", text, &[&own, mapping].concat())
+    /// Imports CSV with a column `key`.
+    fn csv(&self, text: &str, mapping: &[(&str, &str)]) -> Request {
+        let key = format!("{}-{{key}}", self.category);
+        let base = [("key", key.as_str()), ("category", &self.category)];
+        self.admin.import_products("text/csv", text, &[&base, mapping].concat())
     }
 
-    /// Imports one JSON object a line, whose `key` and `category` are made the file's own.
-    fn ndjson(&self, rows: &[Value]) -> Ask {
+    /// Imports one JSON object a line.
+    fn ndjson(&self, rows: &[Value]) -> Request {
         let rows = rows.iter().map(|row| {
             let mut row = row.clone();
-            row["key"] = format!("{}-{}", self.shelf, row["key"]).into();
-            row["category"] = self.shelf.as_str().into();
+            row["key"] = format!("{}-{}", self.category, row["key"]).into();
+            row["category"] = self.category.as_str().into();
             row.to_string()
         });
-        self.admin.imports("application/x-ndjson", rows.collect::<Vec<_>>().join("\n"), &[])
+        self.admin.import_products("application/x-ndjson", rows.collect::<Vec<_>>().join("\n"), &[])
     }
 
-    /// What of the file is on sale, cheapest first.
+    /// Lists the imported products, cheapest first.
     async fn products(&self) -> Vec<Value> {
-        self.admin.walks_through("/products", &[("category", &self.shelf), ("sort", "price")]).await
+        self.admin.list_all("/products", &[("category", &self.category), ("sort", "price")]).await
     }
 }
 
 #[track_caller]
-fn expect_counts(report: &Answer, [rows, created, updated, unchanged, rejected]: [u64; 5]) {
+fn expect_counts(report: &Response, [rows, created, updated, unchanged, rejected]: [u64; 5]) {
     let counts = json!({
         "rows": rows, "created": created, "updated": updated, "unchanged": unchanged, "rejected": rejected,
     });
@@ -49,17 +49,17 @@ fn expect_counts(report: &Answer, [rows, created, updated, unchanged, rejected]:
     }
 }
 
-/// Line and field of everything that is wrong.
-fn errors(report: &Answer) -> Vec<(u64, &str)> {
+/// Returns line and field of every error.
+fn errors(report: &Response) -> Vec<(u64, &str)> {
     let errors = report["errors"].as_array().unwrap_or_else(|| panic!("{report}"));
     assert!(errors.iter().all(|error| error["message"].is_string()), "{report}");
     errors.iter().map(|error| (error["line"].as_u64().unwrap(), error["field"].as_str().unwrap())).collect()
 }
 
 #[tokio::test]
-async fn columns_become_fields() {
+async fn columns_are_mapped_to_fields() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
+    let importer = Importer::new(&shop).await;
     let text = "\"\",key,carat,cut,dollars,stock\n1,a,0.23,Ideal,326,4\n2,b,0.21,\"Very, very good\",3.27,5\n";
     let mapping = [
         ("name", "Diamond {#1}: {carat} ct {cut}"),
@@ -72,15 +72,15 @@ async fn columns_become_fields() {
         ("image", "/diamonds/{key}.svg"),
         ("available", "{stock}"),
     ];
-    let report = file.csv(text, &mapping).await.expect_status(200);
+    let report = importer.csv(text, &mapping).await.expect_status(200);
     expect_counts(&report, [2, 2, 0, 0, 0]);
     assert_eq!(report["errors"], json!([]));
-    let products = file.products().await;
+    let products = importer.products().await;
     let expected = json!({
         "id": products[1]["id"],
         "name": "Diamond 1: 0.23 ct Ideal",
         "description": "A diamond, cut: Ideal",
-        "category": file.shelf,
+        "category": importer.category,
         "price": money(32_600, "USD"),
         "unit": "stone",
         "supplier": "Ideal Ltd",
@@ -94,26 +94,26 @@ async fn columns_become_fields() {
 }
 
 #[tokio::test]
-async fn columns_of_the_right_name_need_no_mapping() {
+async fn columns_named_after_fields_need_no_mapping() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
-    let text = format!("key,name,description,category,price\n{0}-1,Tea,Green,{0},499\n", file.shelf);
-    let report = file.admin.imports("text/csv", text, &[]).await.expect_status(200);
+    let importer = Importer::new(&shop).await;
+    let text = format!("key,name,description,category,price\n{0}-1,Tea,Green,{0},499\n", importer.category);
+    let report = importer.admin.import_products("text/csv", text, &[]).await.expect_status(200);
     expect_counts(&report, [1, 1, 0, 0, 0]);
-    let tea = &file.products().await[0];
+    let tea = &importer.products().await[0];
     assert_eq!((&tea["name"], &tea["price"], &tea["available"]), (&json!("Tea"), &euros(499), &json!(0)));
 }
 
 #[tokio::test]
-async fn a_line_of_json_is_a_product() {
+async fn a_line_of_ndjson_is_a_product() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
+    let importer = Importer::new(&shop).await;
     let rows = [
         json!({"key": 1, "name": "Tea", "description": "Green", "price": euros(499), "available": 5}),
         json!({"key": 2, "name": "Cup", "description": "", "price": money(650, "USD"), "unit": "set"}),
     ];
-    expect_counts(&file.ndjson(&rows).await.expect_status(200), [2, 2, 0, 0, 0]);
-    let products = file.products().await;
+    expect_counts(&importer.ndjson(&rows).await.expect_status(200), [2, 2, 0, 0, 0]);
+    let products = importer.products().await;
     assert_eq!((&products[0]["price"], &products[0]["available"]), (&euros(499), &json!(5)));
     assert_eq!((&products[1]["price"], &products[1]["unit"]), (&money(650, "USD"), &json!("set")));
 }
@@ -128,66 +128,66 @@ const WITH_BAD_LINES: &str = "key,name,description,price,available\n\
     6,Jug,,999\n";
 
 #[tokio::test]
-async fn every_bad_line_is_named_and_nothing_is_imported() {
+async fn a_file_with_bad_rows_is_rejected_as_a_whole() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
-    let report = file.csv(WITH_BAD_LINES, &[]).await.expect_problem(422, "validation");
+    let importer = Importer::new(&shop).await;
+    let report = importer.csv(WITH_BAD_LINES, &[]).await.expect_problem(422, "validation");
     expect_counts(&report, [7, 0, 0, 0, 5]);
     let errors = errors(&report);
-    // The product on line 2 goes on on line 3.
+    // The quoted description of the first row spans lines 2 and 3.
     for expected in [(4, "price"), (5, "name"), (7, "name"), (7, "price"), (7, "available"), (8, "key")] {
         assert!(errors.contains(&expected), "{expected:?} is missing in {report}");
     }
     let mut lines: Vec<u64> = errors.iter().map(|(line, _)| *line).collect();
     lines.dedup();
     assert_eq!(lines, [4, 5, 7, 8, 9], "{report}");
-    assert_eq!(file.products().await, [] as [Value; 0]);
+    assert_eq!(importer.products().await, [] as [Value; 0]);
 }
 
 #[tokio::test]
-async fn the_good_rows_go_in_when_asked() {
+async fn on_error_skip_imports_the_good_rows() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
-    let report = file.csv(WITH_BAD_LINES, &[("on_error", "skip")]).await.expect_status(200);
+    let importer = Importer::new(&shop).await;
+    let report = importer.csv(WITH_BAD_LINES, &[("on_error", "skip")]).await.expect_status(200);
     expect_counts(&report, [7, 2, 0, 0, 5]);
     assert!(errors(&report).contains(&(4, "price")), "{report}");
-    let names: Vec<Value> = file.products().await.iter().map(|product| product["name"].clone()).collect();
+    let names: Vec<Value> = importer.products().await.iter().map(|product| product["name"].clone()).collect();
     assert_eq!(names, ["Tea", "Pot"]);
 }
 
 #[tokio::test]
-async fn a_line_that_is_no_json_is_named() {
+async fn lines_that_are_no_json_objects_are_named() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
-    let good =
-        json!({"key": unique("key"), "name": "Tea", "description": "", "category": file.shelf, "price": euros(1)});
+    let importer = Importer::new(&shop).await;
+    let good = json!({"key": unique("key"), "name": "Tea", "description": "", "category": importer.category, "price": euros(1)});
     let text = format!("{good}\n\n{{\"key\": \n[1]\n{good}\n");
-    let report = file.admin.imports("application/x-ndjson", text, &[]).await.expect_problem(422, "validation");
+    let report =
+        importer.admin.import_products("application/x-ndjson", text, &[]).await.expect_problem(422, "validation");
     let lines: Vec<u64> = errors(&report).iter().map(|(line, _)| *line).collect();
     assert_eq!(lines, [3, 4, 5], "{report}");
 }
 
 #[tokio::test]
-async fn the_same_file_again_changes_nothing() {
+async fn importing_the_same_file_again_changes_nothing() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
+    let importer = Importer::new(&shop).await;
     let text = "key,name,price\n1,Tea,499\n2,Cup,650\n";
-    file.csv(text, &[]).await.expect_status(200);
-    let before = file.products().await;
-    let report = file.csv(text, &[]).await.expect_status(200);
+    importer.csv(text, &[]).await.expect_status(200);
+    let before = importer.products().await;
+    let report = importer.csv(text, &[]).await.expect_status(200);
     expect_counts(&report, [2, 0, 0, 2, 0]);
-    assert_eq!(file.products().await, before);
+    assert_eq!(importer.products().await, before);
 }
 
 #[tokio::test]
-async fn a_row_that_differs_updates_its_product() {
+async fn a_changed_row_updates_its_product() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
-    file.csv("key,name,price\n1,Tea,499\n2,Cup,650\n", &[]).await.expect_status(200);
-    let mut expected = file.products().await;
-    let report = file.csv("key,name,price\n3,Pot,1250\n2,Cup,650\n1,Tea,549\n", &[]).await.expect_status(200);
+    let importer = Importer::new(&shop).await;
+    importer.csv("key,name,price\n1,Tea,499\n2,Cup,650\n", &[]).await.expect_status(200);
+    let mut expected = importer.products().await;
+    let report = importer.csv("key,name,price\n3,Pot,1250\n2,Cup,650\n1,Tea,549\n", &[]).await.expect_status(200);
     expect_counts(&report, [3, 1, 1, 1, 0]);
-    let products = file.products().await;
+    let products = importer.products().await;
     expected[0]["price"] = euros(549);
     expected[0]["version"] = 2.into();
     assert_eq!(products[..2], expected);
@@ -195,82 +195,78 @@ async fn a_row_that_differs_updates_its_product() {
 }
 
 #[tokio::test]
-async fn a_file_without_stock_leaves_it_alone() {
+async fn a_file_without_stock_keeps_the_stock() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
-    file.csv("key,name,price,available\n1,Tea,499,40\n", &[]).await.expect_status(200);
-    file.csv("key,name,price\n1,Tea,549\n", &[]).await.expect_status(200);
-    let tea = &file.products().await[0];
+    let importer = Importer::new(&shop).await;
+    importer.csv("key,name,price,available\n1,Tea,499,40\n", &[]).await.expect_status(200);
+    importer.csv("key,name,price\n1,Tea,549\n", &[]).await.expect_status(200);
+    let tea = &importer.products().await[0];
     assert_eq!((&tea["price"], &tea["available"]), (&euros(549), &json!(40)));
 }
 
 #[tokio::test]
-async fn a_file_with_stock_sets_it() {
+async fn a_file_with_stock_sets_what_is_available() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
-    file.csv("key,name,price,available\n1,Tea,499,40\n", &[]).await.expect_status(200);
-    let tea = Product::of(&file.products().await[0]);
-    let ana = shop.new_customer("Ana").await;
-    ana.adds(&tea, 15).await.expect_status(200);
-    ana.orders("fifteen").await.expect_status(201);
-    let report = file.csv("key,name,price,available\n1,Tea,499,60\n", &[]).await.expect_status(200);
+    let importer = Importer::new(&shop).await;
+    importer.csv("key,name,price,available\n1,Tea,499,40\n", &[]).await.expect_status(200);
+    let tea = Product::from_json(&importer.products().await[0]);
+    shop.customer_with_order(&tea, 15).await;
+    let report = importer.csv("key,name,price,available\n1,Tea,499,60\n", &[]).await.expect_status(200);
     expect_counts(&report, [1, 0, 1, 0, 0]);
-    let books = file.admin.books(&tea).await;
-    assert_eq!((books.available, books.reserved + books.sold), (60, 15));
+    let stock = importer.admin.stock(&tea).await;
+    assert_eq!((stock.available, stock.reserved + stock.sold), (60, 15));
 }
 
 #[tokio::test]
-async fn rows_must_have_keys() {
+async fn a_row_without_a_key_is_rejected() {
     let shop = Shop::shared().await;
     let text = format!("key,name,category,price\n,Tea,{},499\n", unique("shelf"));
-    let report = shop.admin().await.imports("text/csv", text, &[]).await.expect_problem(422, "validation");
+    let report = shop.admin().await.import_products("text/csv", text, &[]).await.expect_problem(422, "validation");
     assert_eq!(errors(&report), [(2, "key")]);
 }
 
 #[tokio::test]
-async fn a_mapping_that_does_not_fit_the_columns_is_refused_once() {
+async fn a_mapping_to_missing_columns_is_reported_once() {
     let shop = Shop::shared().await;
     let text = "name,category,price\nTea,tea,499\nMug,mugs,1200\n";
-    let import = shop.admin().await.imports("text/csv", text, &[("unit", "{size}")]);
+    let import = shop.admin().await.import_products("text/csv", text, &[("unit", "{size}")]);
     import.await.expect_problem(422, "validation").expect_bad_fields(&["key", "unit"]);
 }
 
 #[tokio::test]
-async fn only_known_types_of_files_are_read() {
+async fn an_unsupported_content_type_is_rejected() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
+    let importer = Importer::new(&shop).await;
     for content_type in ["application/json", "text/plain", "application/vnd.ms-excel"] {
-        let import = file.admin.imports(content_type, "key,name,price\n1,Tea,499\n", &[]);
+        let import = importer.admin.import_products(content_type, "key,name,price\n1,Tea,499\n", &[]);
         import.await.expect_problem(415, "unsupported-media-type");
     }
 }
 
 #[tokio::test]
-async fn a_mapping_that_makes_no_sense_is_refused() {
+async fn an_invalid_mapping_is_rejected() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
+    let importer = Importer::new(&shop).await;
     let text = "key,name,price\n1,Tea,499\n";
     for (parameter, value) in
         [("on_error", "ignore"), ("price_in", "dollars"), ("name", "{name"), ("supplier", "{#0}"), ("colour", "{name}")]
     {
-        file.csv(text, &[(parameter, value)]).await.expect_bad_fields(&[parameter]);
+        importer.csv(text, &[(parameter, value)]).await.expect_bad_fields(&[parameter]);
     }
-    assert_eq!(file.products().await, [] as [Value; 0]);
+    assert_eq!(importer.products().await, [] as [Value; 0]);
 }
 
 #[tokio::test]
-async fn the_same_file_again_does_not_put_back_what_was_sold() {
+async fn importing_the_same_file_again_does_not_restock_what_was_sold() {
     let shop = Shop::shared().await;
-    let file = File::new(&shop).await;
+    let importer = Importer::new(&shop).await;
     let text = "key,name,price,available\n1,Diamond,99900,1\n";
-    file.csv(text, &[]).await.expect_status(200);
-    let diamond = Product::of(&file.products().await[0]);
-    let ana = shop.new_customer("Ana").await;
-    ana.adds(&diamond, 1).await.expect_status(200);
-    ana.orders("key").await.expect_status(201);
-    assert_eq!(file.csv(text, &[]).await.expect_status(200)["unchanged"], 1);
-    let books = file.admin.books(&diamond).await;
-    assert_eq!((books.available, books.sold), (0, 1));
-    file.csv("key,name,price,available\n1,Diamond,99900,3\n", &[]).await.expect_status(200);
-    assert_eq!(file.admin.books(&diamond).await.available, 3);
+    importer.csv(text, &[]).await.expect_status(200);
+    let diamond = Product::from_json(&importer.products().await[0]);
+    shop.customer_with_order(&diamond, 1).await;
+    assert_eq!(importer.csv(text, &[]).await.expect_status(200)["unchanged"], 1);
+    let stock = importer.admin.stock(&diamond).await;
+    assert_eq!((stock.available, stock.sold), (0, 1));
+    importer.csv("key,name,price,available\n1,Diamond,99900,3\n", &[]).await.expect_status(200);
+    assert_eq!(importer.admin.stock(&diamond).await.available, 3);
 }

@@ -1,18 +1,18 @@
-//! Journeys in any shop: the one that `SOUK_URL` names, whatever it is made of, else one that is opened for them.
+//! Journeys that run in any shop: the one at `SOUK_URL`, or a one-process shop that they start.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod admin;
+mod account_deletion;
 mod bad_input;
-mod books;
 mod cart;
+mod catalogue;
 mod checkout;
-mod erased_customer;
+mod concurrent_buyers;
 mod export;
-mod guest;
+mod guest_cart;
 mod import;
-mod last_piece;
+mod model_based;
 mod new_customer;
 mod payment;
-mod returning_customer;
+mod sessions;
 mod tutorial_traps;

@@ -1,25 +1,25 @@
-//! Somebody comes for the first time: signs up, looks round, fills a cart, orders, and says where to deliver.
+//! A new customer signs up, finds a product, orders it, and edits profile and addresses.
 
-use journeys::{Method, PASSWORD, Shop, euros, members, new_email};
+use journeys::{Method, PASSWORD, Shop, address, euros, members, new_email};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 #[tokio::test]
 async fn signing_up_signs_in() {
     let shop = Shop::shared().await;
-    let sign_in = shop.visitor().signs_up(&new_email("Ana"), PASSWORD).await.expect_status(201);
+    let sign_in = shop.client().sign_up(&new_email("Ana"), PASSWORD).await.expect_status(201);
     assert_eq!(members(&sign_in.body), ["expires_in", "id", "refresh_token", "token"]);
     assert_eq!(sign_in["expires_in"], 600);
     assert_eq!(Uuid::parse_str(sign_in.id()).unwrap().get_version_num(), 7);
-    let ana = shop.visitor().presenting(sign_in["token"].as_str().unwrap());
-    assert_eq!(ana.gets("/customer/profile").await.expect_status(200).id(), sign_in.id());
+    let ana = shop.client().with_token_of(&sign_in);
+    assert_eq!(ana.get("/customer/profile").await.expect_status(200).id(), sign_in.id());
 }
 
 #[tokio::test]
-async fn the_profile_says_who_she_is() {
+async fn the_profile_shows_the_new_account() {
     let shop = Shop::shared().await;
-    let ana = shop.new_customer("Ana").await;
-    let profile = ana.profile().await.expect_status(200);
+    let ana = shop.new_customer().await;
+    let profile = ana.get_profile().await.expect_status(200);
     assert_eq!(members(&profile.body), ["addresses", "created_at", "email", "id", "orders_confirmed", "phone", "role"]);
     assert_eq!(profile.id(), ana.id);
     assert_eq!(profile["email"], *ana.email);
@@ -32,22 +32,22 @@ async fn the_profile_says_who_she_is() {
 }
 
 #[tokio::test]
-async fn from_the_first_look_to_the_order() {
+async fn a_customer_finds_a_product_and_orders_it() {
     let shop = Shop::shared().await;
-    let tea = shop.admin().await.sells("tea", &euros(499), 10).await;
-    let ana = shop.new_customer("Ana").await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let ana = shop.new_customer().await;
 
-    let found = ana.looks_round(&[("category", &tea.category)]).await.expect_status(200);
-    assert_eq!(found.items(), [ana.looks_at(&tea).await.expect_status(200).body]);
+    let found = ana.list_products(&[("category", &tea.category)]).await.expect_status(200);
+    assert_eq!(found.items(), [ana.get_product(&tea).await.expect_status(200).body]);
 
-    let cart = ana.adds(&tea, 2).await.expect_status(200);
+    let cart = ana.add_to_cart(&tea, 2).await.expect_status(200);
     assert_eq!(members(&cart.body), ["items", "total"]);
-    let shown = json!({"id": tea.id, "name": tea.name, "price": tea.price, "image": null});
-    let mut line = json!({"product": shown, "quantity": 2, "total": euros(998), "status": "ok", "available": 10});
+    let mut line =
+        json!({"product": tea.snapshot(), "quantity": 2, "total": euros(998), "status": "ok", "available": 10});
     assert_eq!(cart.items(), [line.clone()]);
     assert_eq!(cart["total"], euros(998));
 
-    let order = ana.orders("first").await.expect_status(201);
+    let order = ana.place_order("first").await.expect_status(201);
     assert_eq!(members(&order.body), ["created_at", "history", "id", "items", "payment", "status", "total"]);
     assert_eq!(Uuid::parse_str(order.id()).unwrap().get_version_num(), 7);
     for only_in_carts in ["status", "available"] {
@@ -58,104 +58,101 @@ async fn from_the_first_look_to_the_order() {
     assert_eq!(order["total"], euros(998));
     assert_eq!(order["payment"], json!({"method": "demo", "status": "captured"}));
 
-    assert_eq!(ana.cart().await["items"], json!([]));
-    assert_eq!(ana.order(order.id()).await.expect_status(200).body, order.body);
-    assert_eq!(ana.past_orders().await.expect_status(200).items(), [order.body]);
-    assert_eq!(ana.looks_at(&tea).await["available"], 8);
+    assert_eq!(ana.get_cart().await["items"], json!([]));
+    assert_eq!(ana.get_order(order.id()).await.expect_status(200).body, order.body);
+    assert_eq!(ana.list_orders().await.expect_status(200).items(), [order.body]);
+    assert_eq!(ana.get_product(&tea).await["available"], 8);
 }
 
 #[tokio::test]
 async fn addresses_are_added_changed_and_removed() {
     let shop = Shop::shared().await;
-    let ana = shop.new_customer("Ana").await;
-    let mut home = json!({"street": "1 Rose Lane", "city": "York", "postal_code": "YO1 7HH", "country": "GB"});
+    let ana = shop.new_customer().await;
+    let mut home = address("1 Rose Lane");
 
-    let added = ana.adds_address(home.clone()).await.expect_status(201);
+    let added = ana.add_address(home.clone()).await.expect_status(201);
     home["id"] = added.id().into();
     assert_eq!(added.body, home);
-    assert_eq!(ana.profile().await["addresses"], json!([home]));
+    assert_eq!(ana.get_profile().await["addresses"], json!([home]));
 
     let path = format!("/customer/address/{}", added.id());
-    let mut moved = json!({"street": "Rua Augusta 5", "city": "Lisboa", "postal_code": "1100-048", "country": "PT"});
-    let changed = ana.asks(Method::PUT, &path).json(moved.clone()).await.expect_status(200);
-    moved["id"] = added.id().into();
-    assert_eq!(changed.body, moved);
-    assert_eq!(ana.profile().await["addresses"], json!([moved]));
+    let mut replacement =
+        json!({"street": "Rua Augusta 5", "city": "Lisboa", "postal_code": "1100-048", "country": "PT"});
+    let changed = ana.request(Method::PUT, &path).json(replacement.clone()).await.expect_status(200);
+    replacement["id"] = added.id().into();
+    assert_eq!(changed.body, replacement);
+    assert_eq!(ana.get_profile().await["addresses"], json!([replacement]));
 
-    ana.asks(Method::DELETE, &path).await.expect_status(204);
-    assert_eq!(ana.profile().await["addresses"], json!([]));
-    ana.asks(Method::DELETE, &path).await.expect_problem(404, "not-found");
+    ana.request(Method::DELETE, &path).await.expect_status(204);
+    assert_eq!(ana.get_profile().await["addresses"], json!([]));
+    ana.request(Method::DELETE, &path).await.expect_not_found();
 }
 
 #[tokio::test]
-async fn addresses_of_others_are_not_there() {
+async fn addresses_of_other_customers_are_not_found() {
     let shop = Shop::shared().await;
-    let (ana, ben) = (shop.new_customer("Ana").await, shop.new_customer("Ben").await);
-    let home = json!({"street": "1 Rose Lane", "city": "York", "postal_code": "YO1 7HH", "country": "GB"});
-    let path = format!("/customer/address/{}", ana.adds_address(home.clone()).await.expect_status(201).id());
-    ben.asks(Method::PUT, &path).json(home).await.expect_problem(404, "not-found");
-    ben.asks(Method::DELETE, &path).await.expect_problem(404, "not-found");
-    assert_eq!(ana.profile().await["addresses"].as_array().unwrap().len(), 1);
+    let (ana, ben) = (shop.new_customer().await, shop.new_customer().await);
+    let home = address("1 Rose Lane");
+    let path = format!("/customer/address/{}", ana.add_address(home.clone()).await.expect_status(201).id());
+    ben.request(Method::PUT, &path).json(home).await.expect_not_found();
+    ben.request(Method::DELETE, &path).await.expect_not_found();
+    assert_eq!(ana.get_profile().await["addresses"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn twenty_addresses_are_enough() {
+async fn an_account_has_at_most_20_addresses() {
     let shop = Shop::shared().await;
-    let ana = shop.new_customer("Ana").await;
-    let number =
-        |n: u32| json!({"street": format!("{n} Rose Lane"), "city": "York", "postal_code": "YO1", "country": "GB"});
-    for n in 1..=20 {
-        ana.adds_address(number(n)).await.expect_status(201);
+    let ana = shop.new_customer().await;
+    for number in 1..=20 {
+        ana.add_address(address(&format!("{number} Rose Lane"))).await.expect_status(201);
     }
-    ana.adds_address(number(21)).await.expect_problem(409, "conflict");
-    assert_eq!(ana.profile().await["addresses"].as_array().unwrap().len(), 20);
+    ana.add_address(address("21 Rose Lane")).await.expect_problem(409, "conflict");
+    assert_eq!(ana.get_profile().await["addresses"].as_array().unwrap().len(), 20);
 }
 
 #[tokio::test]
-async fn a_phone_number_is_kept_without_its_ornaments() {
+async fn a_phone_number_is_stored_without_separators() {
     let shop = Shop::shared().await;
     let with_phone = json!({"email": new_email("Ana"), "password": PASSWORD, "phone": "+44 (20) 7946-09.58"});
-    let sign_in = shop.visitor().asks(Method::POST, "/customer/signup").json(with_phone).await.expect_status(201);
-    let ana = shop.visitor().presenting(sign_in["token"].as_str().unwrap());
-    assert_eq!(ana.gets("/customer/profile").await["phone"], "+442079460958");
+    let sign_in = shop.client().request(Method::POST, "/customer/signup").json(with_phone).await.expect_status(201);
+    let ana = shop.client().with_token_of(&sign_in);
+    assert_eq!(ana.get("/customer/profile").await["phone"], "+442079460958");
 }
 
 #[tokio::test]
-async fn a_phone_number_can_be_taken_back() {
+async fn a_phone_number_can_be_set_and_cleared() {
     let shop = Shop::shared().await;
-    let ana = shop.new_customer("Ana").await;
-    let profile = ana.edits_profile(json!({"phone": "+351210000000"})).await.expect_status(200);
+    let ana = shop.new_customer().await;
+    let profile = ana.update_profile(json!({"phone": "+351210000000"})).await.expect_status(200);
     assert_eq!(profile["phone"], "+351210000000");
-    let profile = ana.edits_profile(json!({"phone": null})).await.expect_status(200);
+    let profile = ana.update_profile(json!({"phone": null})).await.expect_status(200);
     assert_eq!(profile["phone"], Value::Null);
-    assert_eq!(ana.profile().await.body, profile.body);
+    assert_eq!(ana.get_profile().await.body, profile.body);
 }
 
 #[tokio::test]
-async fn the_address_to_sign_in_with_can_be_changed() {
+async fn the_email_address_can_be_changed() {
     let shop = Shop::shared().await;
-    let (ana, new) = (shop.new_customer("Ana").await, new_email("Ana"));
-    let profile = ana.edits_profile(json!({"email": format!(" {} ", new.to_uppercase())})).await.expect_status(200);
+    let (ana, new) = (shop.new_customer().await, new_email("Ana"));
+    let profile = ana.update_profile(json!({"email": format!(" {} ", new.to_uppercase())})).await.expect_status(200);
     assert_eq!(profile["email"], *new);
-    ana.signs_in(&ana.email, PASSWORD).await.expect_problem(401, "unauthenticated");
-    assert_eq!(ana.signs_in(&new, PASSWORD).await.expect_status(200).id(), ana.id);
+    ana.sign_in(&ana.email, PASSWORD).await.expect_unauthenticated();
+    assert_eq!(ana.sign_in(&new, PASSWORD).await.expect_status(200).id(), ana.id);
 }
 
 #[tokio::test]
-async fn nobody_takes_the_address_of_another() {
+async fn an_email_address_of_another_account_is_rejected() {
     let shop = Shop::shared().await;
-    let (ana, ben) = (shop.new_customer("Ana").await, shop.new_customer("Ben").await);
-    ben.edits_profile(json!({"email": ana.email})).await.expect_problem(409, "email-taken");
-    assert_eq!(ben.profile().await["email"], *ben.email);
+    let (ana, ben) = (shop.new_customer().await, shop.new_customer().await);
+    ben.update_profile(json!({"email": ana.email})).await.expect_problem(409, "email-taken");
+    assert_eq!(ben.get_profile().await["email"], *ben.email);
 }
 
 #[tokio::test]
-async fn a_slash_at_the_end_changes_nothing() {
+async fn a_trailing_slash_changes_nothing() {
     let shop = Shop::shared().await;
-    let tea = shop.admin().await.sells("tea", &euros(499), 10).await;
-    let ana = shop.new_customer("Ana").await;
-    ana.adds(&tea, 1).await.expect_status(200);
-    let order = ana.orders("one").await.expect_status(201);
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let (ana, order) = shop.customer_with_order(&tea, 1).await;
     let category = format!("/products/category/{}", tea.category);
     let order = format!("/shopping/order/{}", order.id());
     for path in [
@@ -171,21 +168,20 @@ async fn a_slash_at_the_end_changes_nothing() {
         "/shopping/orders",
         &order,
     ] {
-        let without = ana.gets(path).await.expect_status(200);
-        let with = ana.gets(&format!("{path}/")).await.expect_status(200);
+        let without = ana.get(path).await.expect_status(200);
+        let with = ana.get(&format!("{path}/")).await.expect_status(200);
         assert_eq!(members(&with.body), members(&without.body), "{path}");
     }
-    ana.gets("/products/").query(&[("limit", "1")]).await.expect_status(200);
-    ana.asks(Method::POST, "/shopping/wishlist/").json(json!({"product_id": tea.id})).await.expect_status(200);
-    ana.asks(Method::DELETE, &format!("/shopping/wishlist/{}/", tea.id)).await.expect_status(204);
+    ana.get("/products/").query(&[("limit", "1")]).await.expect_status(200);
+    ana.request(Method::POST, "/shopping/wishlist/").json(json!({"product_id": tea.id})).await.expect_status(200);
+    ana.request(Method::DELETE, &format!("/shopping/wishlist/{}/", tea.id)).await.expect_status(204);
 }
 
-/// Whoever wants to verify tokens needs nobody's secret for it.
 #[tokio::test]
-async fn anyone_can_verify_her_token() {
+async fn an_access_token_verifies_with_the_published_keys() {
     let shop = Shop::shared().await;
-    let sign_in = shop.visitor().signs_up(&new_email("Ana"), PASSWORD).unless_busy().await.expect_status(201);
-    let keys = shop.visitor().gets("/customer/.well-known/jwks.json").await.expect_status(200);
+    let sign_in = shop.client().sign_up(&new_email("Ana"), PASSWORD).retry_while_busy().await.expect_status(201);
+    let keys = shop.client().get("/customer/.well-known/jwks.json").await.expect_status(200);
     let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_value(keys.body).unwrap();
     let token = sign_in["token"].as_str().unwrap();
     let key = jsonwebtoken::decode_header(token).unwrap().kid.unwrap();

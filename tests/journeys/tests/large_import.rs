@@ -1,5 +1,5 @@
-//! A catalogue as large as real ones: 53,940 diamonds, prices in whole dollars, in a file that was not made for us. It
-//! is a journey of its own because nothing else should wait while it goes in.
+//! A catalogue of real size: 53,940 diamonds with prices in whole dollars. A test target of its own, so that no other test waits
+//! for the import.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 const ROWS: usize = 53_940;
 
-/// A file of the shape of the well-known data set: the same columns, the first of them without a name.
+/// Returns a CSV file with the columns of the well-known data set; the first column has no name.
 fn diamonds() -> String {
     let cuts = ["Fair", "Good", "Very Good", "Premium", "Ideal"];
     let clarities = ["I1", "SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1", "IF"];
@@ -34,36 +34,38 @@ fn diamonds() -> String {
 }
 
 #[tokio::test]
-async fn the_diamonds_go_in_once() {
+async fn a_large_file_is_imported_once() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (file, shelf) = (diamonds(), unique("diamonds"));
-    let key = format!("{shelf}-{{#1}}");
+    let (file, category) = (diamonds(), unique("diamonds"));
+    let key = format!("{category}-{{#1}}");
     let mapping = [
         ("key", key.as_str()),
         ("name", "Diamond {#1}: {carat} ct {cut}"),
         ("description", "Stone{#1}: color {color}, clarity {clarity}, depth {depth} %, {x} x {y} x {z} mm"),
-        ("category", &shelf),
+        ("category", &category),
         ("price_in", "major"),
         ("currency", "USD"),
         ("available", "1"),
     ];
 
-    let report = admin.imports("text/csv", file.as_str(), &mapping).await.expect_status(200);
-    let all_new = json!({"rows": ROWS, "created": ROWS, "updated": 0, "unchanged": 0, "rejected": 0, "errors": []});
-    assert_eq!(report.body, all_new);
+    let report = admin.import_products("text/csv", file.as_str(), &mapping).await.expect_status(200);
+    let all_created = json!({"rows": ROWS, "created": ROWS, "updated": 0, "unchanged": 0, "rejected": 0, "errors": []});
+    assert_eq!(report.body, all_created);
 
-    // Row 1 of the file, found as a visitor would.
-    let found = shop.visitor().looks_round(&[("category", &shelf), ("q", "stone1 diamond")]).await.expect_status(200);
+    // Full-text search finds row 1.
+    let found =
+        shop.client().list_products(&[("category", &category), ("q", "stone1 diamond")]).await.expect_status(200);
     let [first] = found.items() else { panic!("{found}") };
     assert_eq!(first["name"], "Diamond 1: 0.27 ct Good");
     assert_eq!(first["price"], money(33_700, "USD"));
     assert_eq!(first["description"], "Stone1: color E, clarity SI2, depth 43.1 %, 3.95 x 3.98 x 2.43 mm");
     assert_eq!(first["available"], 1);
 
-    let report = admin.imports("text/csv", file.as_str(), &mapping).await.expect_status(200);
-    let all_known = json!({"rows": ROWS, "created": 0, "updated": 0, "unchanged": ROWS, "rejected": 0, "errors": []});
-    assert_eq!(report.body, all_known);
-    let categories = admin.walks_through("/products/categories", &[]).await;
-    assert!(categories.contains(&json!({"name": shelf, "products": ROWS})), "they are counted once");
+    let report = admin.import_products("text/csv", file.as_str(), &mapping).await.expect_status(200);
+    let all_unchanged =
+        json!({"rows": ROWS, "created": 0, "updated": 0, "unchanged": ROWS, "rejected": 0, "errors": []});
+    assert_eq!(report.body, all_unchanged);
+    let categories = admin.list_all("/products/categories", &[]).await;
+    assert!(categories.contains(&json!({"name": category, "products": ROWS})), "{categories:?}");
 }

@@ -1,0 +1,360 @@
+//! The admin keeps the catalogue; customers list, sort, search and page through it.
+
+use journeys::{
+    Admin, Method, Product, Shop, Stock, UNKNOWN_ID, euros, members, product_json, run_concurrently, unique,
+};
+use serde_json::{Value, json};
+
+/// Creates products of one new category, in order, each with a name and a price in cents.
+async fn new_category_with(admin: &Admin, products: &[(&str, u64)]) -> Vec<Product> {
+    let category = unique("shelf");
+    let mut created = Vec::new();
+    for (name, cents) in products {
+        let mut product = product_json("product", &euros(*cents), 1);
+        product["name"] = (*name).into();
+        product["category"] = category.as_str().into();
+        created.push(Product::from_json(&admin.create_product(product).await.expect_status(201).body));
+    }
+    created
+}
+
+fn names(products: &[Value]) -> Vec<&str> {
+    products.iter().map(|product| product["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_new_product_has_defaults_and_a_location() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let mut tea = product_json("tea", &euros(499), 7);
+    let created = admin.create_product(tea.clone()).await.expect_status(201);
+    for (member, default) in [("unit", json!("piece")), ("supplier", json!(null)), ("image", json!(null))] {
+        tea[member] = default;
+    }
+    tea["version"] = 1.into();
+    tea["id"] = created.id().into();
+    assert_eq!(created.body, tea);
+    assert!(created.header("Location").ends_with(&format!("/products/{}", created.id())), "{created:?}");
+    assert_eq!(shop.client().get(created.header("Location")).await.expect_status(200).body, tea);
+}
+
+#[tokio::test]
+async fn a_new_product_has_every_field_that_was_sent() {
+    let shop = Shop::shared().await;
+    let mut tea = product_json("tea", &euros(499), 7);
+    tea["unit"] = "100 g".into();
+    tea["supplier"] = "Chá & Filhos, Açores".into();
+    tea["image"] = "https://example.com/tea.svg".into();
+    let created = shop.admin().await.create_product(tea.clone()).await.expect_status(201);
+    for field in members(&tea) {
+        assert_eq!(created[field], tea[field], "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_product_without_stock_has_none_available() {
+    let shop = Shop::shared().await;
+    let mut tea = product_json("tea", &euros(499), 7);
+    tea.as_object_mut().unwrap().remove("available");
+    assert_eq!(shop.admin().await.create_product(tea).await.expect_status(201)["available"], 0);
+}
+
+#[tokio::test]
+async fn an_update_changes_only_the_fields_that_were_sent() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    let mut expected = admin.get_product(&tea).await.body;
+    let edited = admin.update_product(&tea, json!({"price": euros(549), "supplier": "Ana"})).await.expect_status(200);
+    expected["price"] = euros(549);
+    expected["supplier"] = "Ana".into();
+    expected["version"] = 2.into();
+    assert_eq!(edited.body, expected);
+    assert_eq!(admin.get_product(&tea).await.body, expected);
+}
+
+#[tokio::test]
+async fn null_clears_an_optional_field() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    admin.update_product(&tea, json!({"supplier": "Ana", "image": "/tea.svg"})).await.expect_status(200);
+    let cleared = admin.update_product(&tea, json!({"supplier": null, "image": null})).await.expect_status(200);
+    assert_eq!((&cleared["supplier"], &cleared["image"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_replacement_resets_fields_that_were_not_sent() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    admin.update_product(&tea, json!({"supplier": "Ana", "unit": "100 g"})).await.expect_status(200);
+    let mut replacement = product_json("coffee", &euros(799), 0);
+    replacement.as_object_mut().unwrap().remove("available");
+    let replaced = admin.replace_product(&tea, replacement.clone()).await.expect_status(200);
+    for field in members(&replacement) {
+        assert_eq!(replaced[field], replacement[field], "{field}");
+    }
+    assert_eq!(replaced.id(), tea.id);
+    assert_eq!((&replaced["supplier"], &replaced["unit"]), (&Value::Null, &json!("piece")));
+    assert_eq!(replaced["available"], 7, "a replacement leaves the stock");
+    assert_eq!(replaced["version"], 3);
+}
+
+#[tokio::test]
+async fn an_update_of_an_old_version_is_rejected() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    let first = admin.update_product(&tea, json!({"price": euros(549), "version": 1})).await.expect_status(200);
+    admin.update_product(&tea, json!({"price": euros(9), "version": 1})).await.expect_problem(409, "conflict");
+    let mut replacement = product_json("coffee", &euros(799), 0);
+    replacement.as_object_mut().unwrap().remove("available");
+    replacement["version"] = 1.into();
+    admin.replace_product(&tea, replacement).await.expect_problem(409, "conflict");
+    assert_eq!(admin.get_product(&tea).await.body, first.body);
+}
+
+#[tokio::test]
+async fn of_concurrent_updates_of_one_version_one_succeeds() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    let edits = (0..8).map(|cents| admin.update_product(&tea, json!({"price": euros(cents), "version": 1})));
+    let answers = run_concurrently(edits).await;
+    let succeeded: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!(succeeded.len(), 1, "{answers:#?}");
+    assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 409)), "{answers:#?}");
+    assert_eq!(admin.get_product(&tea).await.body, succeeded[0].body);
+}
+
+#[tokio::test]
+async fn an_order_does_not_change_the_version() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    shop.customer_with_order(&tea, 1).await;
+    admin.update_product(&tea, json!({"price": euros(549), "version": 1})).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn setting_the_stock_changes_what_is_available() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    assert_eq!(admin.stock(&tea).await, Stock { available: 7, reserved: 0, sold: 0 });
+    let counted = admin.set_stock(&tea, 12).await.expect_status(200);
+    assert_eq!(counted.body, json!({"available": 12, "reserved": 0, "sold": 0}));
+    assert_eq!(admin.stock(&tea).await, Stock { available: 12, reserved: 0, sold: 0 });
+    assert_eq!(admin.get_product(&tea).await["available"], 12);
+}
+
+#[tokio::test]
+async fn setting_the_stock_keeps_what_is_sold() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    shop.customer_with_order(&tea, 3).await;
+    admin.set_stock(&tea, 100).await.expect_status(200);
+    assert_eq!(admin.stock(&tea).await, Stock { available: 100, reserved: 0, sold: 3 });
+}
+
+#[tokio::test]
+async fn a_deleted_product_is_not_found_or_listed() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    admin.delete_product(&tea).await.expect_status(204);
+    admin.get_product(&tea).await.expect_not_found();
+    admin.delete_product(&tea).await.expect_not_found();
+    admin.update_product(&tea, json!({"price": euros(1)})).await.expect_not_found();
+    assert_eq!(admin.list_products(&[("category", &tea.category)]).await["items"], json!([]));
+    assert_eq!(admin.request(Method::POST, "/products/ids").json(json!({"ids": [tea.id]})).await["items"], json!([]));
+}
+
+#[tokio::test]
+async fn only_admins_change_the_catalogue() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    let (visitor, ana) = (shop.client(), shop.new_customer().await);
+    let before = admin.get_product(&tea).await.body;
+    let (path, stock) = (tea.path(), format!("{}/stock", tea.path()));
+    for (method, path, body) in [
+        (Method::POST, "/products", product_json("coffee", &euros(1), 1)),
+        (Method::PUT, &path, product_json("coffee", &euros(1), 1)),
+        (Method::PATCH, &path, json!({"price": euros(1)})),
+        (Method::DELETE, &path, json!({})),
+        (Method::PUT, &stock, json!({"available": 0})),
+        (Method::GET, &stock, json!({})),
+        (Method::POST, "/products/import", json!({})),
+    ] {
+        visitor.request(method.clone(), path).json(body.clone()).await.expect_unauthenticated();
+        ana.request(method, path).json(body).await.expect_problem(403, "forbidden");
+    }
+    assert_eq!(admin.get_product(&tea).await.body, before);
+}
+
+#[tokio::test]
+async fn lists_are_sorted_as_requested() {
+    let shop = Shop::shared().await;
+    let products = new_category_with(&shop.admin().await, &[("beta", 300), ("Alpha", 200), ("gamma", 100)]).await;
+    let category = &products[0].category;
+    for (sort, expected) in [
+        ("newest", ["gamma", "Alpha", "beta"]),
+        ("name", ["Alpha", "beta", "gamma"]),
+        ("-name", ["gamma", "beta", "Alpha"]),
+        ("price", ["gamma", "Alpha", "beta"]),
+        ("-price", ["beta", "Alpha", "gamma"]),
+    ] {
+        let list = shop.client().list_products(&[("category", category), ("sort", sort)]).await.expect_status(200);
+        assert_eq!(names(list.items()), expected, "{sort}");
+        let path = format!("/products/category/{category}");
+        let list = shop.client().get(&path).query(&[("sort", sort)]).await.expect_status(200);
+        assert_eq!(names(list.items()), expected, "{sort}");
+    }
+    let unsorted = shop.client().list_products(&[("category", category)]).await.expect_status(200);
+    assert_eq!(names(unsorted.items()), ["gamma", "Alpha", "beta"]);
+}
+
+#[tokio::test]
+async fn categories_count_their_products() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let products = new_category_with(&admin, &[("beta", 300), ("alpha", 200), ("gamma", 100)]).await;
+    admin.delete_product(&products[1]).await.expect_status(204);
+    let categories = shop.client().list_all("/products/categories", &[]).await;
+    let matching: Vec<_> = categories.iter().filter(|category| category["name"] == *products[0].category).collect();
+    assert_eq!(matching, [&json!({"name": products[0].category, "products": 2})]);
+    assert!(names(&categories).is_sorted(), "{categories:?}");
+}
+
+#[tokio::test]
+async fn an_empty_category_is_not_found() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    let path = format!("/products/category/{}", tea.category);
+    admin.get(&path).await.expect_status(200);
+    admin.delete_product(&tea).await.expect_status(204);
+    admin.get(&path).await.expect_not_found();
+}
+
+#[tokio::test]
+async fn a_category_name_may_contain_any_characters() {
+    let shop = Shop::shared().await;
+    let mut tea = product_json("tea", &euros(499), 7);
+    let category = unique("Chá & Café ");
+    tea["category"] = category.as_str().into();
+    shop.admin().await.create_product(tea).await.expect_status(201);
+    let found = shop.client().get(&format!("/products/category/{category}")).await.expect_status(200);
+    assert_eq!(found.items().len(), 1);
+}
+
+#[tokio::test]
+async fn a_search_matches_every_word_in_any_field() {
+    let shop = Shop::shared().await;
+    let word = unique("word");
+    let mut tea = product_json("tea", &euros(499), 7);
+    tea["name"] = format!("Crème brûlée {word}").into();
+    tea["description"] = "Smoky, from the ÅLAND islands".into();
+    tea["category"] = "Desserts of journeys".into();
+    shop.admin().await.create_product(tea).await.expect_status(201);
+    for (search, found) in [
+        (word.clone(), true),
+        (word.to_uppercase(), true),
+        (format!("creme BRULEE {word}"), true),
+        (format!("{word} smoky"), true),
+        (format!("{word} aland"), true),
+        (format!("{word} desserts"), true),
+        (format!("{word} islands creme"), true),
+        (format!("{word} smo"), true),
+        (format!("smo {word}"), false),
+        (format!("{word} moky"), false),
+        (format!("{word} coffee"), false),
+    ] {
+        let list = shop.client().list_products(&[("q", &search)]).await.expect_status(200);
+        assert_eq!(!list.items().is_empty(), found, "{search:?}: {list}");
+    }
+}
+
+#[tokio::test]
+async fn pages_contain_every_product_once() {
+    let shop = Shop::shared().await;
+    let products = shop.admin().await.new_category(47).await;
+    let category = products[0].category.as_str();
+    let mut expected: Vec<&str> = products.iter().map(|product| product.id.as_str()).collect();
+    expected.sort_unstable();
+    for sort in ["newest", "name", "-name", "price", "-price"] {
+        for limit in ["1", "10", "47", "100"] {
+            let query = [("category", category), ("sort", sort), ("limit", limit)];
+            let listed = shop.client().list_all("/products", &query).await;
+            let mut ids: Vec<&str> = listed.iter().map(|product| product["id"].as_str().unwrap()).collect();
+            ids.sort_unstable();
+            assert_eq!(ids, expected, "{sort} by {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_keep_the_sort_order() {
+    let shop = Shop::shared().await;
+    let products = shop.admin().await.new_category(23).await;
+    let query = [("category", products[0].category.as_str()), ("sort", "-price"), ("limit", "5")];
+    let listed = shop.client().list_all("/products", &query).await;
+    let prices: Vec<u64> = listed.iter().map(|product| product["price"]["amount"].as_u64().unwrap()).collect();
+    assert_eq!(prices, (1..=23).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn pages_contain_products_of_equal_price_once() {
+    let shop = Shop::shared().await;
+    let products = new_category_with(&shop.admin().await, &[("a", 5), ("b", 5), ("c", 5), ("d", 5), ("e", 5)]).await;
+    for sort in ["price", "-price"] {
+        let query = [("category", products[0].category.as_str()), ("sort", sort), ("limit", "2")];
+        let listed = shop.client().list_all("/products", &query).await;
+        let mut listed = names(&listed);
+        listed.sort_unstable();
+        assert_eq!(listed, ["a", "b", "c", "d", "e"], "{sort}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_has_20_products_by_default() {
+    let shop = Shop::shared().await;
+    let products = shop.admin().await.new_category(21).await;
+    let page = shop.client().list_products(&[("category", &products[0].category)]).await.expect_status(200);
+    assert_eq!(members(&page.body), ["items", "next"]);
+    assert_eq!(page.items().len(), 20);
+    let next = page["next"].as_str().unwrap();
+    let rest = shop.client().list_products(&[("category", &products[0].category), ("after", next)]).await;
+    assert_eq!((rest.items().len(), &rest["next"]), (1, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_list_that_changes_between_pages_neither_repeats_nor_skips() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let products = new_category_with(&admin, &[("b", 1), ("d", 1), ("f", 1), ("h", 1)]).await;
+    let query = [("category", products[0].category.as_str()), ("sort", "name"), ("limit", "2")];
+    let first = shop.client().list_products(&query).await.expect_status(200);
+    assert_eq!(names(first.items()), ["b", "d"]);
+
+    let mut earlier = product_json("product", &euros(1), 1);
+    earlier["name"] = "a".into();
+    earlier["category"] = products[0].category.as_str().into();
+    admin.create_product(earlier).await.expect_status(201);
+    admin.delete_product(&products[1]).await.expect_status(204);
+
+    let rest = [&query[..], &[("after", first["next"].as_str().unwrap())]].concat();
+    assert_eq!(names(shop.client().list_products(&rest).await.items()), ["f", "h"]);
+}
+
+#[tokio::test]
+async fn products_are_fetched_by_id_in_the_requested_order() {
+    let shop = Shop::shared().await;
+    let products = new_category_with(&shop.admin().await, &[("a", 1), ("b", 1), ("c", 1)]).await;
+    let ids = json!({"ids": [products[2].id, UNKNOWN_ID, products[0].id, products[1].id]});
+    let fetched = shop.client().request(Method::POST, "/products/ids").json(ids).await.expect_status(200);
+    assert_eq!(names(fetched.items()), ["c", "a", "b"]);
+}
