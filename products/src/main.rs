@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use products::{App, demo, import, routes};
+use products::{App, ImportLimits, demo, routes};
 use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::service;
@@ -11,10 +11,10 @@ fn main() -> ExitCode {
     let mut environment = Environment::from_process();
     let keys = environment.optional("JWKS_URL");
     let samples = environment.optional("DEMO_CATALOGUE").unwrap_or(false);
-    let import = import::Limits::read(&mut environment);
+    let limits = ImportLimits::read(&mut environment);
     service::run("products", environment, move |service| {
         let verifier = keys.map_or_else(|| Verifier::from_bus(service.bus.clone()), Verifier::from_url);
-        let app = App::start(service.database.clone(), &service.bus, verifier, import)?;
+        let app = App::start(service.database.clone(), &service.bus, verifier, limits)?;
         if samples {
             demo::load_in_time(app.importer());
         }

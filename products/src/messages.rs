@@ -7,7 +7,8 @@ use souk_contract::products::{
 };
 use souk_types::Error;
 
-use crate::{App, catalogue, reservation};
+use crate::App;
+use crate::application::{catalogue, reservations};
 
 /// One call may ask for this many products: more than a cart or a wishlist can hold.
 const MAX_IDS: usize = 1_000;
@@ -26,27 +27,27 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |request: Reserve| {
         let app = own.clone();
-        async move { reservation::reserve(&app, request).await }
+        async move { reservations::reserve(&app, request).await }
     });
     let own = app.clone();
     bus.serve(move |request: Confirm| {
         let app = own.clone();
-        async move { reservation::confirm(&app, request.reservation).await }
+        async move { reservations::confirm(&app, request.reservation).await }
     });
     let own = app.clone();
     bus.serve(move |request: Release| {
         let app = own.clone();
-        async move { reservation::release(&app, request).await }
+        async move { reservations::release(&app, request).await }
     });
     let own = app.clone();
     bus.serve(move |request: Restock| {
         let app = own.clone();
-        async move { reservation::restock(&app, request.reservation).await }
+        async move { reservations::restock(&app, request.reservation).await }
     });
     let own = app.clone();
     bus.serve(move |request: GetStockLog| {
         let app = own.clone();
-        async move { Ok(StockLog { entries: reservation::explain(&app, request.order).await? }) }
+        async move { Ok(StockLog { entries: reservations::explain(&app, request.order).await? }) }
     });
     bus.publishes::<CustomerErased>();
     let closed = app.closed.clone();

@@ -1,8 +1,8 @@
 //! `GET /`: one plain page that tells a person what runs here and what to try first. A client that asks for JSON gets
 //! the same as JSON.
 
+use products::ProductView;
 use products::catalogue::{self, Listed, Sort};
-use products::product::ProductView;
 use rocket::http::{Accept, MediaType};
 use rocket::response::content::RawHtml;
 use rocket::{Responder, Route, State, get, routes};

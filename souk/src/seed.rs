@@ -2,7 +2,7 @@
 
 use customer::{Email, admin};
 use products::demo;
-use products::import::Importer;
+use products::imports::Importer;
 use souk_store::Database;
 
 use crate::admin::password;

@@ -28,7 +28,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     .start()?;
     let mut environment = Environment::from_process();
     let orders_by = shopping::Options::read(&mut environment);
-    let import = products::import::Limits::read(&mut environment);
+    let import = products::ImportLimits::read(&mut environment);
     environment.check()?;
     let data = Data::open(settings.data.as_deref())?;
     let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];

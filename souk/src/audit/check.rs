@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use customer::ledger::Ledger;
-use products::books::{Claim, Claimed, Shelf};
+use products::ledger::{Claim, Claimed, Shelf};
 use serde::Deserialize;
 use shopping::ledger::Entry;
 use shopping::order::Status;

@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use products::catalogue::{self, Listed, Sort};
-use products::edit::{self, NewProduct};
-use products::import::Limits;
-use products::product::ProductView;
+use products::editing::{self, NewProduct};
+use products::{ImportLimits, ProductView};
 use rocket::serde::json::json;
 use rocket::serde::{Deserialize, Serialize};
 use souk_bus::Bus;
@@ -98,7 +97,7 @@ async fn commits(table: &mut Table) -> Result<(), String> {
 async fn holds(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("products")?;
     let bus = Bus::local();
-    let app = products::App::start(database, &bus, Verifier::from_bus(bus.clone()), Limits::default()).map_err(text)?;
+    let app = products::App::start(database, &bus, Verifier::from_bus(bus.clone()), ImportLimits::default()).map_err(text)?;
     let mut shelf = Vec::new();
     for _ in 0..64 {
         shelf.push(add_product(&app).await?.id());
@@ -139,7 +138,7 @@ async fn add_product(app: &products::App) -> Result<ProductView, String> {
         "price": {"amount": 1290, "currency": "EUR"}, "image": "/products/images/tea.svg", "available": 1_000_000_000,
     });
     let new: NewProduct = from_json(body).map_err(text)?;
-    edit::add(app, new).await.map_err(text)
+    editing::add(app, new).await.map_err(text)
 }
 
 /// A stock record of its own, as it would be beside the product.
@@ -160,7 +159,7 @@ impl Document for StockBeside {
 async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("inside")?;
     let app =
-        products::App::start(database.clone(), &Bus::local(), Verifier::from_bus(Bus::local()), Limits::default())
+        products::App::start(database.clone(), &Bus::local(), Verifier::from_bus(Bus::local()), ImportLimits::default())
             .map_err(text)?;
     let beside: Collection<StockBeside> = database.collection().map_err(text)?;
     let mut ids = Vec::new();

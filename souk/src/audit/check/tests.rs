@@ -1,4 +1,4 @@
-use products::stock::Books;
+use products::StockLevels;
 use souk_contract::products::ReservationLine;
 use souk_types::{Currency, Money, Quantity};
 
@@ -50,7 +50,7 @@ impl Shop {
         let told = vec![told(&bought, Status::Confirmed), told(&back, Status::Confirmed)];
         let counted = [&bought, &back].into_iter().map(|entry| (entry.customer.unwrap(), 1)).collect();
         let holds = vec![waiting.reservation];
-        let books = Books { available: 7, reserved: 1, sold: 2 };
+        let books = StockLevels { available: 7, reserved: 1, sold: 2 };
         let claims = vec![claimed(&bought, Claim::Sold), claimed(&back, Claim::Ended), claimed(&waiting, Claim::Held)];
         let read = Read {
             bank: vec![paid, refunded, set_aside],
@@ -103,12 +103,12 @@ fn every_breach_is_told() {
         }),
         ("is Confirmed and its goods are not sold", |shop| {
             shop.read.claims[0].claim = Claim::Ended;
-            shop.read.shelves[0].books = Books { available: 9, reserved: 1, sold: 0 };
+            shop.read.shelves[0].books = StockLevels { available: 9, reserved: 1, sold: 0 };
         }),
         ("are 9 of 10 stocked", |shop| shop.read.shelves[0].books.available = 6),
         ("are 12 of 10 stocked", |shop| shop.read.shelves[0].books.available = 9),
         ("3 sold, 2 in confirmed orders", |shop| {
-            shop.read.shelves[0].books = Books { available: 6, reserved: 1, sold: 3 };
+            shop.read.shelves[0].books = StockLevels { available: 6, reserved: 1, sold: 3 };
         }),
         ("pieces are held for", |shop| shop.read.shelves[0].holds.push(ReservationId::new())),
         ("holds goods for an order that does not want them", |shop| {

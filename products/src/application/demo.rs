@@ -6,7 +6,9 @@ use std::time::Duration;
 use include_dir::{Dir, include_dir};
 use souk_types::Result;
 
-use crate::import::{Format, Importer, Mapping, Upload};
+use crate::application::imports::{Importer, Upload};
+use crate::domain::import_mapping::ImportMapping;
+use crate::domain::import_rows::Format;
 
 /// A database that is being started takes a few seconds.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -21,7 +23,7 @@ pub async fn load_into_empty(catalogue: &Importer) -> Result<usize> {
     }
     let file = FILES.get_file("catalogue.ndjson").map(|file| file.contents().to_vec()).unwrap_or_default();
     let upload = Upload { format: Format::NdJson, bytes: file };
-    Ok(catalogue.import(Mapping::default(), upload).await?.created)
+    Ok(catalogue.import(ImportMapping::default(), upload).await?.created)
 }
 
 /// As [`load_into_empty`], as soon as the database is there; until then it is tried again. Instances that do it at the same time

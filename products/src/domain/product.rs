@@ -1,11 +1,11 @@
-//! One product: what is offered of it and how many there are. Stock has rules of its own, in [`crate::stock`].
+//! One product: what is offered of it and how many there are. Stock has rules of its own, in [`crate::domain::stock`].
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Money, Result, Text, Timestamp};
 
-use crate::stock::{Available, Stock};
+use crate::domain::stock::{Available, Stock};
 
 /// One product: what is offered of it, and how many there are.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -31,7 +31,7 @@ struct Hold {
 
 /// The numbers of a stock, as admins see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Books {
+pub struct StockLevels {
     /// Can be bought.
     pub available: u32,
     /// Held for orders that are being placed.
@@ -62,9 +62,9 @@ impl Stock {
 
     /// The numbers.
     #[must_use]
-    pub fn books(&self) -> Books {
+    pub fn books(&self) -> StockLevels {
         let reserved = self.holds.values().map(|hold| u64::from(hold.quantity.get())).sum();
-        Books { available: self.available, reserved, sold: self.sold }
+        StockLevels { available: self.available, reserved, sold: self.sold }
     }
 
     /// Whose holds are there now.

@@ -1,10 +1,6 @@
-//! A whole catalogue from a file: CSV or one JSON object a line. [`Mapping`] says how columns become fields, `rows` reads the
+//! A whole catalogue from a file: CSV or one JSON object a line. [`ImportMapping`] says how columns become fields, `rows` reads the
 //! file, and every row is held to the same rules as a product that an admin types. The file is imported in one commit as far as the store
 //! has room for that ([`souk_store::Collection::bulk_update`]).
-
-mod limits;
-mod mapping;
-mod rows;
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
@@ -19,12 +15,12 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, FieldError, Result};
 use tokio::sync::Mutex;
 
-pub use self::limits::Limits;
-use self::limits::MOST_BYTES;
-pub use self::mapping::{Mapping, OnError};
-use crate::product::{Details, ImportKey, Imported, Product};
-use crate::stock::Available;
-use crate::store::Products;
+use crate::application::import_limits::{ImportLimits, MOST_BYTES};
+use crate::domain::import_mapping::{ImportMapping, OnError};
+use crate::domain::import_rows::{self, Format};
+use crate::domain::product::{Details, ImportKey, Imported, Product};
+use crate::domain::stock::Available;
+use crate::repositories::Products;
 
 /// Errors that are listed; beyond that, rejected rows are only counted. A file with more has one thing wrong with it all.
 const MAX_ERRORS: usize = 100_000;
@@ -41,15 +37,6 @@ pub struct Upload {
     pub bytes: Vec<u8>,
 }
 
-/// What kind of file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// `text/csv` (RFC 4180), with a header.
-    Csv,
-    /// `application/x-ndjson`: a JSON object a line.
-    NdJson,
-}
-
 impl Upload {
     /// Reads the body of a request, if it may be sent at all. The body of one that may not is read too, and thrown away: a proxy takes an
     /// instance that stops listening in the middle of a file for a dead one.
@@ -57,7 +44,7 @@ impl Upload {
         request: &Request<'_>,
         data: Data<'_>,
         allowed: Result<()>,
-        limits: Limits,
+        limits: ImportLimits,
     ) -> Result<Self> {
         let media = request.content_type().map(|given| (given.top().as_str(), given.sub().as_str()));
         let format = match media {
@@ -105,11 +92,11 @@ pub struct RowError {
 
 /// A row that can be imported.
 #[derive(Debug, Clone)]
-struct Row {
-    key: ImportKey,
-    details: Details,
+pub(crate) struct Row {
+    pub(crate) key: ImportKey,
+    pub(crate) details: Details,
     /// `None`: the file does not say; new products have none, others keep what they have.
-    available: Option<Available>,
+    pub(crate) available: Option<Available>,
 }
 
 impl Input for Row {
@@ -133,20 +120,20 @@ pub struct Importer {
     products: Products,
     /// Held by the import that is being written: the next one must find the products that it makes.
     turn: Arc<Mutex<()>>,
-    limits: Limits,
+    limits: ImportLimits,
 }
 
 impl Importer {
     /// For the catalogue in this database.
     pub fn open(database: &Database) -> Result<Self> {
-        Ok(Self::of(Products::open(database)?, Limits::default()))
+        Ok(Self::of(Products::open(database)?, ImportLimits::default()))
     }
 
-    pub(crate) fn of(products: Products, limits: Limits) -> Self {
+    pub(crate) fn of(products: Products, limits: ImportLimits) -> Self {
         Self { products, turn: Arc::default(), limits }
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> ImportLimits {
         self.limits
     }
 
@@ -155,7 +142,7 @@ impl Importer {
     }
 
     /// Imports a file.
-    pub async fn import(&self, mapping: Mapping, upload: Upload) -> Result<Report> {
+    pub async fn import(&self, mapping: ImportMapping, upload: Upload) -> Result<Report> {
         let (on_error, limits) = (mapping.on_error, self.limits);
         let read =
             tokio::task::spawn_blocking(move || read(&mapping, &upload, limits)).await.map_err(Error::internal)??;
@@ -222,13 +209,13 @@ struct Read {
     errors: Vec<RowError>,
 }
 
-fn read(mapping: &Mapping, upload: &Upload, limits: Limits) -> Result<Read> {
-    if let Some(names) = rows::names(upload.format, &upload.bytes)? {
+fn read(mapping: &ImportMapping, upload: &Upload, limits: ImportLimits) -> Result<Read> {
+    if let Some(names) = import_rows::names(upload.format, &upload.bytes)? {
         mapping.check(&names)?;
     }
     let mut outcome = Read { rows: 0, good: Vec::new(), errors: Vec::new() };
     let mut lines = HashMap::new();
-    rows::each(upload.format, &upload.bytes, |line, row| {
+    import_rows::each(upload.format, &upload.bytes, |line, row| {
         outcome.rows += 1;
         if outcome.rows > limits.rows {
             return Err(Error::unprocessable("validation", format!("The file has more than {} rows.", limits.rows)));
@@ -294,7 +281,7 @@ fn updated(mut product: Product, row: &Row) -> Result<Option<Product>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::product::tests::tea;
+    use crate::domain::product::tests::tea;
 
     #[test]
     fn the_same_file_again_does_not_undo_sales() {

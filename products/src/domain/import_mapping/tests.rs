@@ -1,14 +1,14 @@
-use super::super::rows::each;
-use super::super::{Format, Row as Imported};
+use super::super::import_rows::{Format, each};
 use super::*;
+use crate::application::imports::Row as Imported;
 
-fn mapping(parameters: &[(&str, &str)]) -> Mapping {
+fn mapping(parameters: &[(&str, &str)]) -> ImportMapping {
     let pairs = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     input::from_query(pairs).unwrap()
 }
 
 /// Each row's product as JSON, or the fields that are bad.
-fn read(format: Format, file: &str, mapping: &Mapping) -> Vec<(u64, Result<Imported, Vec<FieldError>>)> {
+fn read(format: Format, file: &str, mapping: &ImportMapping) -> Vec<(u64, Result<Imported, Vec<FieldError>>)> {
     let mut rows = Vec::new();
     each(format, file.as_bytes(), |line, row| {
         rows.push((line, row.map_err(|problem| vec![problem]).and_then(|row| mapping.read(&row))));
@@ -49,7 +49,7 @@ fn every_bad_line_is_found_by_number_and_field() {
                 c,\"two\nlines\",tea,499,5\n\
                 d,Tea,tea\n\
                 e,Tea,tea,99999999999,x\n";
-    let rows = read(Format::Csv, file, &Mapping::default());
+    let rows = read(Format::Csv, file, &ImportMapping::default());
     let found: Vec<(u64, Vec<&str>)> = rows.iter().map(|(line, row)| (*line, bad_fields(row))).collect();
     let expected: [(u64, &[&str]); 6] = [
         (2, &[]),
@@ -69,7 +69,7 @@ fn ndjson_takes_money_or_numbers() {
                 {\"key\":\"b\",\"name\":\"Mug\",\"category\":\"mugs\",\"price\":1200,\"currency\":\"USD\"}\n\
                 {\"key\":\"c\",\"name\":{\"$ne\":1},\"category\":\"mugs\",\"price\":-5}\n\
                 [1]\n";
-    let rows = read(Format::NdJson, file, &Mapping::default());
+    let rows = read(Format::NdJson, file, &ImportMapping::default());
     let prices: Vec<_> =
         rows.iter().filter_map(|(_, row)| Some(row.as_ref().ok()?.details.price.to_string())).collect();
     assert_eq!(prices, ["4.99 EUR", "12.00 USD"]);
@@ -91,7 +91,7 @@ fn a_mapping_that_does_not_fit_the_file_is_refused_once() {
 fn templates_that_cannot_be_read_are_refused() {
     for bad in ["{", "}", "a{b", "a}b", "{#0}", "{#x}"] {
         let pairs = [("name".to_owned(), bad.to_owned())];
-        assert!(input::from_query::<Mapping>(pairs.into_iter()).is_err(), "{bad}");
+        assert!(input::from_query::<ImportMapping>(pairs.into_iter()).is_err(), "{bad}");
     }
-    assert!(input::from_query::<Mapping>([("nmae".to_owned(), String::new())].into_iter()).is_err());
+    assert!(input::from_query::<ImportMapping>([("nmae".to_owned(), String::new())].into_iter()).is_err());
 }

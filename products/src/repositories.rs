@@ -5,9 +5,9 @@ use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Find, Index};
 use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 
-use crate::catalogue::Sort;
-use crate::product::{ImportKey, Product};
-use crate::reservation::Reservation;
+use crate::application::catalogue::Sort;
+use crate::domain::product::{ImportKey, Product};
+use crate::domain::reservation::Reservation;
 
 static NEWEST: Index = Index::sorted("newest", &[], "listing.since");
 static BY_NAME: Index = Index::sorted("by_name", &[], "listing.sort_name");

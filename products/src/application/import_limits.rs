@@ -5,26 +5,26 @@ use std::str::FromStr;
 use souk_http::config::Environment;
 
 /// The largest file that can be taken at all, in bytes.
-pub(super) const MOST_BYTES: u64 = 64 * 1024 * 1024;
+pub(crate) const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// The longest one, in rows.
 const MOST_ROWS: usize = 200_000;
 
 /// What a service takes, which an operator may make smaller than what it could take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ImportLimits {
     /// Bytes of a file.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Rows of a file.
-    pub(super) rows: usize,
+    pub(crate) rows: usize,
 }
 
-impl Default for Limits {
+impl Default for ImportLimits {
     fn default() -> Self {
         Self { bytes: MOST_BYTES, rows: MOST_ROWS }
     }
 }
 
-impl Limits {
+impl ImportLimits {
     /// Reads `IMPORT_BYTES` and `IMPORT_ROWS`; what is not right is noted.
     pub fn read(environment: &mut Environment) -> Self {
         let most = Self::default();
@@ -58,10 +58,10 @@ mod tests {
     fn an_operator_may_lower_them() {
         let read = |variables: &[(&str, &str)]| {
             let mut environment = Environment::from_pairs(variables.iter().copied());
-            (Limits::read(&mut environment), environment.problems().len())
+            (ImportLimits::read(&mut environment), environment.problems().len())
         };
-        let most = Limits::default();
-        let lower = Limits { bytes: 8_388_608, rows: 60_000 };
+        let most = ImportLimits::default();
+        let lower = ImportLimits { bytes: 8_388_608, rows: 60_000 };
         assert_eq!(read(&[]), (most, 0));
         assert_eq!(read(&[("IMPORT_BYTES", "8388608"), ("IMPORT_ROWS", "60000")]), (lower, 0));
         assert_eq!(read(&[("IMPORT_ROWS", "200000")]), (most, 0));

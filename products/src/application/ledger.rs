@@ -9,10 +9,10 @@ use souk_http::auth::ClosedAccounts;
 use souk_store::Database;
 use souk_types::Result;
 
-pub use crate::reservation::Claim;
-use crate::reservation::Reservation;
-use crate::stock::Books;
-use crate::store::{Products, Reservations};
+use crate::domain::reservation::Reservation;
+pub use crate::domain::reservation::{Claim, Claimed};
+use crate::domain::stock::StockLevels;
+use crate::repositories::{Products, Reservations};
 
 /// One product's numbers.
 #[derive(Debug, Clone)]
@@ -20,22 +20,11 @@ pub struct Shelf {
     /// Which product.
     pub product: ProductId,
     /// Where its pieces are.
-    pub books: Books,
+    pub books: StockLevels,
     /// How many there ever were.
     pub stocked: u64,
     /// Whose holds are on it now.
     pub holds: Vec<ReservationId>,
-}
-
-/// The claim of one order.
-#[derive(Debug, Clone)]
-pub struct Claimed {
-    /// Its id.
-    pub reservation: ReservationId,
-    /// Whose it is.
-    pub order: OrderId,
-    /// What became of it.
-    pub claim: Claim,
 }
 
 /// Every product's numbers.

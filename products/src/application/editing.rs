@@ -6,8 +6,8 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, Money, Result, Text};
 
 use crate::App;
-use crate::product::{Category, Details, Image, Product, ProductView};
-use crate::stock::{Available, Books};
+use crate::domain::product::{Category, Details, Image, Product, ProductView};
+use crate::domain::stock::{Available, StockLevels};
 
 /// Offers a new product.
 pub async fn add(app: &App, new: NewProduct) -> Result<ProductView> {
@@ -50,7 +50,7 @@ pub async fn withdraw(app: &App, id: ProductId) -> Result<()> {
 }
 
 /// Sets how many can be bought.
-pub async fn restock(app: &App, id: ProductId, available: Available) -> Result<Books> {
+pub async fn restock(app: &App, id: ProductId, available: Available) -> Result<StockLevels> {
     let restock = move |product: &mut Product, _: &mut Events| {
         product.listing()?;
         product.stock.restock(available);
@@ -60,7 +60,7 @@ pub async fn restock(app: &App, id: ProductId, available: Available) -> Result<B
 }
 
 /// The books of a product. They outlive its listing.
-pub async fn books(app: &App, id: ProductId) -> Result<Books> {
+pub async fn books(app: &App, id: ProductId) -> Result<StockLevels> {
     let product = app.products.0.get(id).await?.ok_or_else(|| Error::not_found("product"))?;
     Ok(product.stock.books())
 }
@@ -148,7 +148,7 @@ mod tests {
     use souk_types::input::from_json;
 
     use super::*;
-    use crate::product::tests::tea;
+    use crate::domain::product::tests::tea;
 
     #[test]
     fn a_patch_leaves_clears_and_sets() {

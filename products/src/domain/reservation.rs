@@ -6,8 +6,6 @@
 //! a decision. Several attempts at one reservation may run at the same time (a client that clicked twice, a retry after a
 //! time-out); each hold says which attempt placed it, so that one which comes after the decision is taken back.
 
-mod steps;
-
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -20,10 +18,6 @@ use souk_contract::products::{
 use souk_contract::shopping::{OrderId, TimelineEntry, TimelineKind};
 use souk_types::{Quantity, RequestId, Timestamp};
 
-use crate::books::Claimed;
-
-pub(crate) use self::steps::{confirm, explain, release, reserve, restock, sweep};
-
 /// What is decided is settled at once; after this long the sweeper takes it that whoever decided has died.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -33,25 +27,25 @@ pub struct Reservation {
     /// Its id.
     pub id: ReservationId,
     /// For which order.
-    order: OrderId,
-    state: State,
-    lines: Vec<ReservedLine>,
+    pub(crate) order: OrderId,
+    pub(crate) state: State,
+    pub(crate) lines: Vec<ReservedLine>,
     /// How many times somebody began to place holds.
-    attempts: u32,
+    pub(crate) attempts: u32,
     /// Without a decision by then, it is released.
-    until: Timestamp,
+    pub(crate) until: Timestamp,
     /// When the sweeper must look at it; never, when nothing is left to do.
-    due: Option<Timestamp>,
+    pub(crate) due: Option<Timestamp>,
     /// Why it was released, when it was for want of stock: every attempt gets the same answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    short: Vec<Shortage>,
+    pub(crate) short: Vec<Shortage>,
     /// What was done, for whoever must explain the order.
-    log: Vec<Done>,
+    pub(crate) log: Vec<Done>,
 }
 
 /// Something that was done with a reservation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Done {
+pub(crate) struct Done {
     at: Timestamp,
     what: Cow<'static, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,7 +57,7 @@ const MOST_LINES: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum State {
+pub(crate) enum State {
     Holding,
     Held,
     Confirmed,
@@ -72,30 +66,41 @@ enum State {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct ReservedLine {
-    product: ProductId,
-    quantity: Quantity,
-    held: Option<Held>,
+pub(crate) struct ReservedLine {
+    pub(crate) product: ProductId,
+    pub(crate) quantity: Quantity,
+    pub(crate) held: Option<Held>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    taken_back: bool,
+    pub(crate) taken_back: bool,
 }
 
 /// A hold that counts: which attempt placed it, and what the product was then.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Held {
-    attempt: u32,
-    item: ProductSnapshot,
+pub(crate) struct Held {
+    pub(crate) attempt: u32,
+    pub(crate) item: ProductSnapshot,
 }
 
 /// How to go on with an order that is to be reserved.
 #[derive(Debug, PartialEq)]
-enum Begun {
+pub(crate) enum Begun {
     /// Place holds, as this attempt.
     Attempt(u32),
     /// They are there.
     Held(Vec<HeldLine>),
     /// The reservation is over.
     Over(Reserved),
+}
+
+/// The claim of one order.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub reservation: ReservationId,
+    /// Whose it is.
+    pub order: OrderId,
+    /// What became of it.
+    pub claim: Claim,
 }
 
 /// What became of a claim.
@@ -125,7 +130,7 @@ impl Reservation {
         self.due.is_some_and(|due| due <= now)
     }
 
-    fn begin(slot: &mut Option<Self>, reserve: &Reserve) -> Begun {
+    pub(crate) fn begin(slot: &mut Option<Self>, reserve: &Reserve) -> Begun {
         let reservation = slot.get_or_insert_with(|| Self {
             id: reserve.reservation,
             order: reserve.order,
@@ -149,7 +154,7 @@ impl Reservation {
     }
 
     /// All holds are placed. Another attempt may have been faster, or a decision: the state stands.
-    fn complete(&mut self, held: &[Held]) {
+    pub(crate) fn complete(&mut self, held: &[Held]) {
         if self.state == State::Holding {
             self.state = State::Held;
             self.note("held");
@@ -159,7 +164,7 @@ impl Reservation {
         }
     }
 
-    fn confirm(&mut self, now: Timestamp) -> Confirmed {
+    pub(crate) fn confirm(&mut self, now: Timestamp) -> Confirmed {
         match self.state {
             State::Held => self.decide(State::Confirmed, now),
             State::Confirmed => {}
@@ -169,7 +174,7 @@ impl Reservation {
     }
 
     /// Also makes a reservation that never was a released one: a reserve that is still under way must not come after.
-    fn release(slot: &mut Option<Self>, release: &Release, now: Timestamp) -> Released {
+    pub(crate) fn release(slot: &mut Option<Self>, release: &Release, now: Timestamp) -> Released {
         let reservation = slot.get_or_insert_with(|| Self {
             id: release.reservation,
             order: release.order,
@@ -191,7 +196,7 @@ impl Reservation {
 
     /// There is too little of something. Another attempt may have found enough, perhaps the very pieces that this one
     /// missed: then its word counts.
-    fn fall_short(&mut self, short: &[Shortage], now: Timestamp) {
+    pub(crate) fn fall_short(&mut self, short: &[Shortage], now: Timestamp) {
         if self.state == State::Holding {
             short.clone_into(&mut self.short);
             self.note("short");
@@ -199,7 +204,7 @@ impl Reservation {
         }
     }
 
-    fn restock(&mut self, now: Timestamp) -> Restocked {
+    pub(crate) fn restock(&mut self, now: Timestamp) -> Restocked {
         match self.state {
             State::Confirmed => self.decide(State::TakenBack, now),
             State::TakenBack => {}
@@ -225,7 +230,7 @@ impl Reservation {
     }
 
     /// Every hold has followed the decision.
-    fn settled(&mut self, now: Timestamp) {
+    pub(crate) fn settled(&mut self, now: Timestamp) {
         let finished = self.state != State::TakenBack || self.lines.iter().all(|line| line.taken_back);
         if finished {
             self.note("settled");
@@ -257,11 +262,11 @@ impl Reservation {
     }
 
     /// The reply to a request to hold stock after the reservation was released.
-    fn refusal(&self) -> Reserved {
+    pub(crate) fn refusal(&self) -> Reserved {
         if self.short.is_empty() { Reserved::Released } else { Reserved::OutOfStock { shortages: self.short.clone() } }
     }
 
-    fn held_lines(&self) -> Vec<HeldLine> {
+    pub(crate) fn held_lines(&self) -> Vec<HeldLine> {
         let held = |line: &ReservedLine| {
             let product = line.held.as_ref()?.item.clone();
             Some(HeldLine { product, quantity: line.quantity })
@@ -276,10 +281,7 @@ impl ReservedLine {
     }
 
     /// The attempt whose hold counts; 0, which is none, while it is not known.
-    fn attempt(&self) -> u32 {
+    pub(crate) fn attempt(&self) -> u32 {
         self.held.as_ref().map_or(0, |held| held.attempt)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,16 +1,17 @@
 use rocket::futures::future::join_all;
 use souk_bus::Bus;
+use souk_contract::products::{HeldLine, ProductId, ProductSnapshot};
 use souk_http::auth::Verifier;
 use souk_store::{Database, Durability};
-use souk_types::{Currency, Money, Text};
+use souk_types::{Currency, Money, Quantity, Text};
 
-use super::steps::{place, sweep_once};
 use super::*;
 use crate::App;
-use crate::import::Limits;
-use crate::product::Details;
-use crate::product::Product;
-use crate::stock::{Available, Books};
+use crate::application::editing;
+use crate::application::import_limits::ImportLimits;
+use crate::domain::product::Details;
+use crate::domain::reservation::ReservedLine;
+use crate::domain::stock::{Available, StockLevels};
 
 /// A shop of its own, gone at the end of the test.
 struct Shop {
@@ -23,7 +24,8 @@ impl Shop {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("products", &directory.path().join("p.db"), Durability::Process).unwrap();
         Self {
-            app: App::start(database, &Bus::local(), Verifier::from_bus(Bus::local()), Limits::default()).unwrap(),
+            app: App::start(database, &Bus::local(), Verifier::from_bus(Bus::local()), ImportLimits::default())
+                .unwrap(),
             _directory: directory,
         }
     }
@@ -45,7 +47,7 @@ impl Shop {
     }
 
     async fn books(&self, product: ProductId) -> (u32, u64, u64) {
-        let Books { available, reserved, sold } = crate::edit::books(&self.app, product).await.unwrap();
+        let StockLevels { available, reserved, sold } = editing::books(&self.app, product).await.unwrap();
         (available, reserved, sold)
     }
 

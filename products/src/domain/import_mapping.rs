@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use souk_types::input::{self, Fields, Input};
 use souk_types::{Currency, Error, FieldError, Money};
 
-use super::rows::{Column, Row};
+use super::import_rows::{Column, Row};
 
 /// Fields that are text as the column has it.
 const TEXTS: [&str; 7] = ["key", "name", "description", "category", "unit", "supplier", "image"];
@@ -20,7 +20,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// What the query parameters of an import say.
 #[derive(Debug)]
-pub struct Mapping {
+pub struct ImportMapping {
     templates: Vec<(&'static str, Template)>,
     price_in: PriceIn,
     /// What to do when rows are bad.
@@ -60,7 +60,7 @@ enum Part {
     Column(Column),
 }
 
-impl Input for Mapping {
+impl Input for ImportMapping {
     fn read(fields: &mut Fields) -> Option<Self> {
         let mut templates = Vec::new();
         for field in TEXTS.into_iter().chain(NUMBERS) {
@@ -74,16 +74,16 @@ impl Input for Mapping {
     }
 }
 
-impl Default for Mapping {
+impl Default for ImportMapping {
     /// Every field is the column of its name.
     fn default() -> Self {
         Self { templates: Vec::new(), price_in: PriceIn::default(), on_error: OnError::default() }
     }
 }
 
-impl Mapping {
+impl ImportMapping {
     /// Refuses a mapping that cannot fit a file with these columns: said once instead of for each row.
-    pub(super) fn check(&self, names: &[String]) -> Result<(), Error> {
+    pub(crate) fn check(&self, names: &[String]) -> Result<(), Error> {
         let there = |column: &Column| match column {
             Column::Named(name) => names.contains(name),
             Column::Numbered(at) => *at < names.len(),
@@ -108,7 +108,7 @@ impl Mapping {
     }
 
     /// Reads a row as a `T`, which has the fields of a product.
-    pub(super) fn read<T: Input>(&self, row: &Row<'_>) -> Result<T, Vec<FieldError>> {
+    pub(crate) fn read<T: Input>(&self, row: &Row<'_>) -> Result<T, Vec<FieldError>> {
         let mut product = Map::new();
         let mut problems = Vec::new();
         for field in TEXTS {

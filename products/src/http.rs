@@ -15,12 +15,13 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page, Result};
 
 use crate::App;
-use crate::catalogue::{self, Listed, ListedInCategory};
-use crate::demo;
-use crate::edit::{self, Changes, NewProduct, Replacement};
-use crate::import::{Mapping, Report, Upload};
-use crate::product::ProductView;
-use crate::stock::{Books, Restock};
+use crate::application::catalogue::{self, Listed, ListedInCategory};
+use crate::application::demo;
+use crate::application::editing::{self, Changes, NewProduct, Replacement};
+use crate::application::imports::{Report, Upload};
+use crate::domain::import_mapping::ImportMapping;
+use crate::domain::product::ProductView;
+use crate::domain::stock::{Restock, StockLevels};
 
 /// The routes of this service, to be mounted where its prefix is; they need a managed [`App`].
 #[must_use]
@@ -117,7 +118,7 @@ async fn add(
     _admin: Admin,
     new: Json<NewProduct>,
 ) -> souk_http::Result<Created<Answer<ProductView>>> {
-    let product = edit::add(app, new.0).await?;
+    let product = editing::add(app, new.0).await?;
     Ok(Created::new(format!("/products/{}", product.id())).body(Answer(product)))
 }
 
@@ -128,7 +129,7 @@ async fn replace(
     id: Param<ProductId>,
     replacement: Json<Replacement>,
 ) -> souk_http::Result<Answer<ProductView>> {
-    Ok(Answer(edit::replace(app, id.0, replacement.0).await?))
+    Ok(Answer(editing::replace(app, id.0, replacement.0).await?))
 }
 
 #[patch("/<id>", data = "<changes>")]
@@ -138,19 +139,19 @@ async fn change(
     id: Param<ProductId>,
     changes: Json<Changes>,
 ) -> souk_http::Result<Answer<ProductView>> {
-    Ok(Answer(edit::change(app, id.0, changes.0).await?))
+    Ok(Answer(editing::change(app, id.0, changes.0).await?))
 }
 
 #[delete("/<id>")]
 async fn withdraw(app: &State<App>, _admin: Admin, id: Param<ProductId>) -> souk_http::Result<NoContent> {
-    edit::withdraw(app, id.0).await?;
+    editing::withdraw(app, id.0).await?;
     Ok(NoContent)
 }
 
 // `/images/stock` could be either; a picture it is.
 #[get("/<id>/stock", rank = 2)]
-async fn books(app: &State<App>, _admin: Admin, id: Param<ProductId>) -> souk_http::Result<Answer<Books>> {
-    Ok(Answer(edit::books(app, id.0).await?))
+async fn books(app: &State<App>, _admin: Admin, id: Param<ProductId>) -> souk_http::Result<Answer<StockLevels>> {
+    Ok(Answer(editing::books(app, id.0).await?))
 }
 
 #[put("/<id>/stock", data = "<restock>")]
@@ -159,13 +160,13 @@ async fn restock(
     _admin: Admin,
     id: Param<ProductId>,
     restock: Json<Restock>,
-) -> souk_http::Result<Answer<Books>> {
-    Ok(Answer(edit::restock(app, id.0, restock.0.0).await?))
+) -> souk_http::Result<Answer<StockLevels>> {
+    Ok(Answer(editing::restock(app, id.0, restock.0.0).await?))
 }
 
 /// A file of an admin, and how its columns become products.
 struct Catalogue {
-    mapping: Mapping,
+    mapping: ImportMapping,
     upload: Upload,
 }
 
@@ -175,7 +176,7 @@ impl<'r> FromData<'r> for Catalogue {
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
         let admin = succeeded(request.guard::<Admin>().await);
-        let mapping = succeeded(request.guard::<Query<Mapping>>().await);
+        let mapping = succeeded(request.guard::<Query<ImportMapping>>().await);
         let mapping = admin.and(mapping);
         let allowed = mapping.as_ref().map(|_| ()).map_err(Clone::clone);
         let limits = request.rocket().state::<App>().map(|app| app.importer.limits()).unwrap_or_default();

@@ -10,9 +10,9 @@ use souk_contract::shopping::{OrderId, TimelineEntry};
 use souk_store::sweep;
 use souk_types::{ErrorKind, Result, Timestamp};
 
-use super::{Begun, Held, Reservation, State};
 use crate::App;
-use crate::product::Product;
+use crate::domain::product::Product;
+use crate::domain::reservation::{Begun, Held, Reservation, State};
 
 /// How often the sweeper looks. It costs one look-up in an index.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Reserved> {
     })
 }
 
-pub(super) async fn place(
+async fn place(
     app: &App,
     reservation: ReservationId,
     line: ReservationLine,
@@ -135,7 +135,7 @@ async fn follow(app: &App, reservation: &Reservation) {
 }
 
 /// Makes every hold follow the decision. Can be done any number of times.
-pub(super) async fn settle(app: &App, reservation: &Reservation) -> Result<()> {
+async fn settle(app: &App, reservation: &Reservation) -> Result<()> {
     let (id, state) = (reservation.id, reservation.state);
     try_join_all(reservation.lines.iter().map(|line| {
         let attempt = line.attempt();
@@ -191,7 +191,7 @@ pub(crate) fn sweep(app: App) {
     });
 }
 
-pub(super) async fn sweep_once(app: &App) -> Result<()> {
+async fn sweep_once(app: &App) -> Result<()> {
     let (now, mut after) = (Timestamp::now(), None);
     loop {
         let due = app.reservations.due(now, after).await?;
@@ -219,3 +219,6 @@ async fn look_after(app: &App, reservation: &Reservation) -> Result<()> {
         State::Confirmed | State::Released | State::TakenBack => settle(app, reservation).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,17 @@ use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 use souk_types::{Error, FieldError, Result};
 
-use super::Format;
+/// What kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `text/csv` (RFC 4180), with a header.
+    Csv,
+    /// `application/x-ndjson`: a JSON object a line.
+    NdJson,
+}
 
 /// One row.
-pub(super) enum Row<'f> {
+pub(crate) enum Row<'f> {
     /// The columns by position, and their names.
     Csv { names: &'f StringRecord, columns: StringRecord },
     /// The columns by name.
@@ -16,7 +23,7 @@ pub(super) enum Row<'f> {
 
 /// How a template names a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     Named(String),
     /// From 0.
     Numbered(usize),
@@ -24,7 +31,7 @@ pub(super) enum Column {
 
 impl Row<'_> {
     /// What stands in a column; `None` when there is no such column, or nothing in it.
-    pub(super) fn value(&self, column: &Column) -> Option<Value> {
+    pub(crate) fn value(&self, column: &Column) -> Option<Value> {
         match (self, column) {
             (Row::Csv { names, columns }, Column::Named(name)) => {
                 let at = names.iter().position(|known| known == name)?;
@@ -38,7 +45,7 @@ impl Row<'_> {
 }
 
 /// The columns of a CSV file; `None` for a file in which each row may have others.
-pub(super) fn names(format: Format, bytes: &[u8]) -> Result<Option<Vec<String>>> {
+pub(crate) fn names(format: Format, bytes: &[u8]) -> Result<Option<Vec<String>>> {
     match format {
         Format::Csv => {
             let mut reader = reader(without_mark(bytes));
@@ -51,7 +58,7 @@ pub(super) fn names(format: Format, bytes: &[u8]) -> Result<Option<Vec<String>>>
 
 /// Calls `f` with each row and the line that it begins on. A row that cannot be read is an error of that row; `f`'s own
 /// error ends it all.
-pub(super) fn each(
+pub(crate) fn each(
     format: Format,
     bytes: &[u8],
     f: impl FnMut(u64, std::result::Result<Row<'_>, FieldError>) -> Result<()>,

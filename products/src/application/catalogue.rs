@@ -6,7 +6,7 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page, Paging, Result, Text};
 
 use crate::App;
-use crate::product::{Category, Product, ProductView};
+use crate::domain::product::{Category, Product, ProductView};
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

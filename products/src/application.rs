@@ -1,0 +1,9 @@
+//! Use cases, one file per noun.
+
+pub mod catalogue;
+pub mod demo;
+pub mod editing;
+pub(crate) mod import_limits;
+pub mod imports;
+pub mod ledger;
+pub(crate) mod reservations;
