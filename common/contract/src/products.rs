@@ -2,7 +2,7 @@
 //! an order.
 
 use serde::{Deserialize, Serialize};
-use souk_types::{Id, Money, Quantity, Timestamp};
+use souk_types::{Id, Price, Quantity, Timestamp};
 
 use crate::customer::CustomerId;
 use crate::shopping::{OrderId, TimelineEntry};
@@ -57,7 +57,7 @@ pub struct ProductSnapshot {
     /// Its name.
     pub name: String,
     /// Its price for one unit.
-    pub price: Money,
+    pub price: Price,
     /// The URL of its image.
     pub image: Option<String>,
 }

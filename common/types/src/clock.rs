@@ -1,65 +1,71 @@
-//! Points in time. Always UTC, always milliseconds, always written alike, so that the text sorts as the time does.
+//! Points in time: always UTC, always milliseconds, always in one format, so that the text sorts as the time does.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
+use time::macros::{datetime, format_description};
+use time::{OffsetDateTime, UtcOffset};
 
-/// A moment in UTC, in milliseconds; written as RFC 3339, `2026-11-21T09:14:29.123Z`.
+/// A moment in UTC, in milliseconds, in the years 0 to 9999. Its text is RFC 3339: `2026-11-21T09:14:29.123Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(OffsetDateTime);
 
+/// RFC 3339 has four digits for a year.
+const FIRST: OffsetDateTime = datetime!(0000-01-01 00:00 UTC);
+const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999 UTC);
+
 impl Timestamp {
-    /// This moment.
+    /// Returns this moment.
     #[must_use]
     pub fn now() -> Self {
-        Self::truncated(OffsetDateTime::now_utc())
+        Self::clamped(OffsetDateTime::now_utc())
     }
 
-    /// So long after 1970; `None` for a time that no calendar has.
+    /// Returns the moment so long after 1970; `None` when it is after the year 9999.
     #[must_use]
     pub fn from_unix(seconds: u64, nanos: u32) -> Option<Self> {
         let moment = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
-        Some(Self::truncated(moment.replace_nanosecond(nanos).ok()?))
+        Some(Self::clamped(moment.replace_nanosecond(nanos).ok()?))
     }
 
-    /// From milliseconds since 1970, as messages carry them. `None` for what no calendar has.
+    /// Returns the moment so many milliseconds after 1970; `None` when it is after the year 9999.
     #[must_use]
     pub fn from_unix_millis(millis: u64) -> Option<Self> {
         let nanos = i128::from(millis) * 1_000_000;
         OffsetDateTime::from_unix_timestamp_nanos(nanos).ok().map(Self)
     }
 
-    /// How long it was after `earlier`; nothing when it was before.
+    /// Returns the time that has passed since `earlier`; zero when `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         (self.0 - earlier.0).try_into().unwrap_or_default()
     }
 
-    /// Later by `duration`.
+    /// Returns the moment `duration` later, at most the end of the year 9999.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self::truncated(self.0 + duration)
+        let duration = time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
+        Self::clamped(self.0.saturating_add(duration))
     }
 
-    /// Earlier by `duration`.
+    /// Returns the moment `duration` earlier, at least the beginning of the year 0.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
-        Self::truncated(self.0 - duration)
+        let duration = time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
+        Self::clamped(self.0.saturating_sub(duration))
     }
 
-    /// Seconds since 1970, as JWT claims count them (RFC 7519, `NumericDate`).
+    /// Returns the seconds since 1970, as JWT claims have them (RFC 7519, `NumericDate`).
     #[must_use]
     pub fn unix_seconds(self) -> i64 {
         self.0.unix_timestamp()
     }
 
-    fn truncated(moment: OffsetDateTime) -> Self {
-        let nanos = moment.nanosecond() / 1_000_000 * 1_000_000;
-        Self(moment.replace_nanosecond(nanos).unwrap_or(moment))
+    fn clamped(moment: OffsetDateTime) -> Self {
+        let moment = moment.clamp(FIRST, LAST);
+        Self(moment.truncate_to_millisecond())
     }
 }
 
@@ -85,9 +91,12 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        OffsetDateTime::parse(&text, &Rfc3339)
-            .map(|moment| Self::truncated(moment.to_offset(time::UtcOffset::UTC)))
-            .map_err(serde::de::Error::custom)
+        let moment = OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)?;
+        // An offset may lead out of the years 0 to 9999.
+        let utc = moment
+            .checked_to_offset(UtcOffset::UTC)
+            .filter(|utc| (FIRST..=LAST).contains(&utc.truncate_to_millisecond()));
+        utc.map(Self::clamped).ok_or_else(|| serde::de::Error::custom("must be in the years 0 to 9999"))
     }
 }
 
@@ -101,7 +110,9 @@ mod tests {
         assert_eq!(serde_json::to_string(&read).unwrap(), "\"2026-11-21T10:14:29.100Z\"");
         let elsewhere: Timestamp = serde_json::from_str("\"2026-11-21T11:14:29.100+01:00\"").unwrap();
         assert_eq!(elsewhere, read);
-        assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+        for bad in ["yesterday", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "10000-01-01T00:00:00Z"] {
+            assert!(serde_json::from_value::<Timestamp>(bad.into()).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -111,6 +122,13 @@ mod tests {
         let later = moment.after(Duration::from_millis(7));
         assert_eq!((later.since(moment), moment.since(later)), (Duration::from_millis(7), Duration::ZERO));
         assert_eq!(Timestamp::from_unix_millis(u64::MAX), None);
+    }
+
+    #[test]
+    fn no_duration_leads_out_of_the_calendar() {
+        let now = Timestamp::now();
+        assert_eq!(now.after(Duration::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(now.before(Duration::MAX).to_string(), "0000-01-01T00:00:00.000Z");
     }
 
     #[test]

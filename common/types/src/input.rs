@@ -172,7 +172,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Money;
+    use crate::Price;
     use crate::Quantity;
     use crate::Text;
 
@@ -181,7 +181,7 @@ mod tests {
         name: Text<1, 10>,
         quantity: Quantity,
         note: Option<Option<String>>,
-        price: Option<Money>,
+        price: Option<Price>,
     }
 
     impl Input for Line {
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(read(json!({"name": "tea", "quantity": 2, "note": null})).note, Some(None));
         let line = read(json!({"name": "tea", "quantity": 2, "note": "x", "price": {"amount": 5, "currency": "EUR"}}));
         assert_eq!(line.note, Some(Some("x".to_owned())));
-        assert_eq!((&*line.name, line.quantity.get(), line.price.unwrap().amount), ("tea", 2, 5));
+        assert_eq!((&*line.name, line.quantity.get(), line.price.unwrap().amount()), ("tea", 2, 5));
     }
 
     #[test]

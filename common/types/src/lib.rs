@@ -4,6 +4,7 @@
 //! release builds compile away.
 
 mod clock;
+mod currency;
 mod error;
 pub mod failpoint;
 mod id;
@@ -11,15 +12,18 @@ pub mod input;
 mod money;
 pub mod mutant;
 mod page;
+mod price;
 mod quantity;
 mod request_id;
 mod text;
 
 pub use clock::Timestamp;
+pub use currency::Currency;
 pub use error::{Error, ErrorKind, FieldError, Result};
 pub use id::{Id, InvalidId};
-pub use money::{Currency, Money};
+pub use money::Money;
 pub use page::{Cursor, Page, PageLimit, Paging};
+pub use price::Price;
 pub use quantity::Quantity;
 pub use request_id::RequestId;
 pub use text::Text;

@@ -1,4 +1,4 @@
-//! How many pieces of one product somebody wants.
+//! How many pieces of one product a customer wants.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 pub struct Quantity(u32);
 
 impl Quantity {
-    /// One order line may not hold more; whoever needs a thousand talks to the shop.
+    /// The most pieces in one line of a cart or an order.
     pub const MAX: u32 = 999;
 
-    /// As a number.
+    /// Returns the number of pieces.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0
     }
 
-    /// Both together, unless that is over the limit.
-    pub fn plus(self, more: Self) -> Result<Self, &'static str> {
+    /// Returns the sum, or why it is no quantity.
+    pub fn checked_add(self, more: Self) -> Result<Self, &'static str> {
         Self::try_from(u64::from(self.0) + u64::from(more.0))
     }
 
-    /// What is left after taking `other` away, if anything.
+    /// Returns the difference; `None` when nothing is left.
     #[must_use]
-    pub fn minus(self, other: Self) -> Option<Self> {
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).filter(|left| *left > 0).map(Self)
     }
 }
@@ -63,10 +63,10 @@ mod tests {
     #[test]
     fn sums_and_differences_stay_in_range() {
         let of = |number| Quantity::try_from(number).unwrap();
-        assert_eq!(of(998).plus(of(1)), Ok(of(999)));
-        assert!(of(999).plus(of(1)).is_err());
-        assert_eq!(of(3).minus(of(1)), Some(of(2)));
-        assert_eq!(of(3).minus(of(3)), None);
-        assert_eq!(of(3).minus(of(4)), None);
+        assert_eq!(of(998).checked_add(of(1)), Ok(of(999)));
+        assert!(of(999).checked_add(of(1)).is_err());
+        assert_eq!(of(3).checked_sub(of(1)), Some(of(2)));
+        assert_eq!(of(3).checked_sub(of(3)), None);
+        assert_eq!(of(3).checked_sub(of(4)), None);
     }
 }

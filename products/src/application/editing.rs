@@ -3,7 +3,7 @@
 use souk_contract::products::ProductId;
 use souk_store::Events;
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Money, Result, Text};
+use souk_types::{Error, Price, Result, Text};
 
 use crate::App;
 use crate::domain::product::{Category, Details, Image, Product, ProductView};
@@ -100,7 +100,7 @@ pub struct Changes {
     name: Option<Text<1, 200>>,
     description: Option<Text<0, 5000>>,
     category: Option<Category>,
-    price: Option<Money>,
+    price: Option<Price>,
     unit: Option<Text<1, 20>>,
     supplier: Option<Option<Text<1, 100>>>,
     image: Option<Option<Image>>,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use souk_types::input::{self, Fields, Input};
-use souk_types::{Currency, Error, FieldError, Money};
+use souk_types::{Currency, Error, FieldError, Price};
 
 use super::import_rows::{Column, Row};
 
@@ -160,15 +160,15 @@ impl ImportMapping {
             Some(value) => Currency::try_from(value.as_str().unwrap_or_default()).map_err(bad("currency"))?,
             None => Currency::EUR,
         };
-        let money = match self.price_in {
-            PriceIn::Major => Money::from_major(price.trim(), currency),
+        let price = match self.price_in {
+            PriceIn::Major => Price::from_major(price.trim(), currency),
             PriceIn::Minor => price
                 .trim()
                 .parse()
                 .map_err(|_| "is not a price in minor units, such as 326 (see price_in)")
-                .and_then(|amount| Money::new(amount, currency)),
+                .and_then(|amount| Price::new(amount, currency)),
         };
-        money.map(|money| Some(json!(money))).map_err(bad("price"))
+        price.map(|price| Some(json!(price))).map_err(bad("price"))
     }
 
     fn available(&self, row: &Row<'_>) -> Result<Option<Value>, FieldError> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Money, Result, Text, Timestamp};
+use souk_types::{Error, Price, Result, Text, Timestamp};
 
 use crate::domain::stock::{Available, Stock};
 
@@ -55,7 +55,7 @@ pub struct Details {
     /// Where it stands.
     pub category: Category,
     /// What one unit costs.
-    pub price: Money,
+    pub price: Price,
     /// What one unit is: a piece, 100 g.
     pub unit: Text<1, 20>,
     /// Who delivers it.

@@ -44,7 +44,7 @@ impl Cart {
     pub fn add(&mut self, item: ProductSnapshot, quantity: Quantity) -> Result<()> {
         match self.lines.iter_mut().find(|line| line.seen.id == item.id) {
             Some(line) => {
-                line.quantity = line.quantity.plus(quantity).map_err(|message| {
+                line.quantity = line.quantity.checked_add(quantity).map_err(|message| {
                     Error::invalid_field("quantity", format!("{message}; {} are in the cart", line.quantity.get()))
                 })?;
                 line.seen = item;
@@ -72,8 +72,8 @@ impl Cart {
         if self.lines.len() >= MAX_LINES {
             return Err(Error::conflict("conflict", format!("A cart has at most {MAX_LINES} lines.")));
         }
-        if let Some(first) = self.lines.first().filter(|first| first.seen.price.currency != item.price.currency) {
-            let (cart, product) = (first.seen.price.currency, item.price.currency);
+        if let Some(first) = self.lines.first().filter(|first| first.seen.price.currency() != item.price.currency()) {
+            let (cart, product) = (first.seen.price.currency(), item.price.currency());
             return Err(mixed(cart, product));
         }
         self.lines.push(CartLine { seen: item, quantity });
@@ -99,7 +99,7 @@ impl Cart {
                 if line.seen.id != product {
                     return true;
                 }
-                line.quantity.minus(quantity).map(|left| line.quantity = left).is_some()
+                line.quantity.checked_sub(quantity).map(|left| line.quantity = left).is_some()
             });
         }
     }
@@ -130,7 +130,9 @@ pub(crate) fn mixed(one: Currency, other: Currency) -> Error {
 #[derive(Debug, Serialize)]
 pub struct CartView {
     items: Vec<CartItem>,
-    total: Money,
+    /// `None` when the catalogue has changed a product's currency since, so that the items have several. Checkout
+    /// rejects such a cart (`currency-mixed`).
+    total: Option<Money>,
     /// `products` could not be asked: these are the products as they were last seen.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
@@ -193,7 +195,7 @@ impl CartView {
                 let product = offer.map_or(&line.seen, |offer| &offer.product).clone();
                 let (status, available) = Status::among(offers, line.seen.id, line.quantity.get());
                 CartItem {
-                    total: product.price.times(line.quantity),
+                    total: product.price.line_total(line.quantity),
                     product,
                     quantity: line.quantity,
                     status,
@@ -202,10 +204,9 @@ impl CartView {
             })
             .collect();
         let counted = items.iter().filter(|item| item.status != Status::Gone).map(|item| item.total);
-        // A catalogue may change a product's currency while it lies in a cart; checkout refuses to add those up.
-        let total = counted.reduce(|sum, more| sum.plus(more).unwrap_or(sum));
-        let empty = items.first().map_or(Currency::EUR, |item| item.total.currency);
-        Self { items, total: total.unwrap_or(Money::zero(empty)), stale: offers.is_none() }
+        let empty = items.first().map_or(Currency::EUR, |item| item.total.currency());
+        let total = Money::sum(counted).ok().map(|total| total.unwrap_or(Money::zero(empty)));
+        Self { items, total, stale: offers.is_none() }
     }
 }
 
@@ -327,11 +328,17 @@ pub async fn clear(app: &App, owner: Owner) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use souk_types::Price;
+
     use super::*;
 
     fn item(cents: u64) -> ProductSnapshot {
-        let price = Money { amount: cents, currency: Currency::EUR };
+        let price = Price::new(cents, Currency::EUR).unwrap();
         ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
+    }
+
+    fn euros(cents: u64) -> Money {
+        Money::new(cents, Currency::EUR).unwrap()
     }
 
     fn pieces(number: u64) -> Quantity {
@@ -365,7 +372,7 @@ mod tests {
         }
         assert_eq!(cart.add(item(1), pieces(1)).unwrap_err().code(), "conflict");
         let (mut cart, mut dollars) = (Cart::default(), item(1));
-        dollars.price.currency = Currency::try_from("USD").unwrap();
+        dollars.price = Price::new(dollars.price.amount(), Currency::try_from("USD").unwrap()).unwrap();
         cart.add(item(1), pieces(1)).unwrap();
         assert_eq!(cart.add(dollars, pieces(1)).unwrap_err().code(), "currency-mixed");
     }
@@ -388,16 +395,32 @@ mod tests {
             cart.add(item.clone(), pieces(2)).unwrap();
         }
         let mut dearer = tea.clone();
-        dearer.price.amount = 599;
+        dearer.price = Price::new(599, Currency::EUR).unwrap();
         let offers = [CatalogueEntry { product: dearer, available: 2 }, CatalogueEntry { product: mug, available: 1 }];
         let offers = offers.into_iter().map(|offer| (offer.product.id, offer)).collect();
         let view = CartView::new(&cart, Some(&offers));
-        let shown: Vec<_> = view.items.iter().map(|item| (item.total.amount, item.status, item.available)).collect();
+        let shown: Vec<_> = view.items.iter().map(|item| (item.total.amount(), item.status, item.available)).collect();
         assert_eq!(
             shown,
             [(1198, Status::Ok, Some(2)), (2400, Status::Short, Some(1)), (19800, Status::Gone, Some(0))]
         );
-        assert_eq!((view.total.amount, view.stale), (1198 + 2400, false));
+        assert_eq!((view.total, view.stale), (Some(euros(1198 + 2400)), false));
+    }
+
+    #[test]
+    fn items_of_several_currencies_have_no_total() {
+        let (mut cart, tea, mug) = (Cart::default(), item(499), item(1200));
+        for item in [&tea, &mug] {
+            cart.add(item.clone(), pieces(1)).unwrap();
+        }
+        let price = Price::new(1200, Currency::try_from("USD").unwrap()).unwrap();
+        let offers = [
+            CatalogueEntry { product: tea, available: 1 },
+            CatalogueEntry { product: ProductSnapshot { price, ..mug }, available: 1 },
+        ];
+        let offers = offers.into_iter().map(|offer| (offer.product.id, offer)).collect();
+        assert_eq!(CartView::new(&cart, Some(&offers)).total, None);
+        assert_eq!(CartView::new(&Cart::default(), Some(&offers)).total, Some(euros(0)));
     }
 
     #[test]
@@ -405,7 +428,7 @@ mod tests {
         let (mut cart, tea) = (Cart::default(), item(499));
         cart.add(tea.clone(), pieces(2)).unwrap();
         let view = CartView::new(&cart, None);
-        assert_eq!((view.stale, view.total.amount, &view.items[0].product), (true, 998, &tea));
+        assert_eq!((view.stale, view.total, &view.items[0].product), (true, Some(euros(998)), &tea));
         assert_eq!((view.items[0].status, view.items[0].available), (Status::Unknown, None));
     }
 

@@ -129,7 +129,7 @@ fn take_in(cart: &mut Cart, guests: &Cart) -> Result<Vec<LeftOut>> {
         let room = Quantity::MAX - there.map_or(0, Quantity::get);
         let fits = Quantity::try_from(u64::from(wanted.get().min(room))).ok();
         let mut leave = |quantity, reason| left_out.push(LeftOut { product: product.clone(), quantity, reason });
-        if let Some(rest) = fits.map_or(Some(wanted), |fits| wanted.minus(fits)) {
+        if let Some(rest) = fits.map_or(Some(wanted), |fits| wanted.checked_sub(fits)) {
             leave(rest, Reason::LineFull);
         }
         let Some(fits) = fits else { continue };
@@ -293,13 +293,13 @@ mod tests {
     use souk_http::auth::Verifier;
     use souk_store::{Database, Durability};
     use souk_types::Currency;
-    use souk_types::Money;
+    use souk_types::Price;
     use tempfile::TempDir;
 
     use super::*;
 
     fn item(currency: &str) -> ProductSnapshot {
-        let price = Money { amount: 499, currency: Currency::try_from(currency).unwrap() };
+        let price = Price::new(499, Currency::try_from(currency).unwrap()).unwrap();
         ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
     }
 

@@ -76,11 +76,11 @@ pub struct OrderItem {
 impl OrderItem {
     fn seen(line: &CartLine) -> Self {
         let (product, quantity) = (line.seen.clone(), line.quantity);
-        Self { total: product.price.times(quantity), product, quantity }
+        Self { total: product.price.line_total(quantity), product, quantity }
     }
 
     fn held(line: HeldLine) -> Self {
-        Self { total: line.product.price.times(line.quantity), product: line.product, quantity: line.quantity }
+        Self { total: line.product.price.line_total(line.quantity), product: line.product, quantity: line.quantity }
     }
 }
 
@@ -175,16 +175,16 @@ impl Order {
     pub(crate) fn priced(held: Vec<HeldLine>) -> Result<Vec<OrderItem>> {
         let items: Vec<OrderItem> = held.into_iter().map(OrderItem::held).collect();
         if let Some(first) = items.first()
-            && let Some(other) = items.iter().find(|item| item.total.currency != first.total.currency)
+            && let Some(other) = items.iter().find(|item| item.total.currency() != first.total.currency())
         {
-            return Err(mixed(first.total.currency, other.total.currency));
+            return Err(mixed(first.total.currency(), other.total.currency()));
         }
         Ok(items)
     }
 
     /// What these goods cost.
     pub(crate) fn charge(&self, items: &[OrderItem]) -> Result<Charge> {
-        let amount = total(items).ok_or_else(|| Error::internal(format!("order {} has no items", self.id)))?;
+        let amount = total(items)?.ok_or_else(|| Error::internal(format!("order {} has no items", self.id)))?;
         Ok(Charge { order: self.id, amount, means: self.means.clone(), until: self.held_until })
     }
 
@@ -252,10 +252,16 @@ impl Order {
             was_confirmed: self.history.iter().any(|step| step.status == Status::Confirmed),
             is_under_way: self.due.is_some(),
             lines: self.lines(),
-            total: total(&self.items),
+            total: self.total(),
             reservation: self.reservation,
             payment: self.payment.as_ref().map(|payment| (payment.method, payment.status, payment.reference.clone())),
         }
+    }
+
+    /// Returns the sum of the items; `None` while they have several currencies, because the catalogue changed one after
+    /// the product was put in the cart. Checkout rejects such an order (`currency-mixed`) before it charges.
+    fn total(&self) -> Option<Money> {
+        total(&self.items).ok().flatten()
     }
 
     pub(crate) fn view(&self) -> OrderView {
@@ -263,7 +269,7 @@ impl Order {
             id: self.id,
             status: self.status,
             items: self.items.clone(),
-            total: total(&self.items),
+            total: self.total(),
             payment: self.payment.as_ref().map(Payment::view),
             history: self.history.clone(),
             created_at: self.created_at,
@@ -271,8 +277,8 @@ impl Order {
     }
 }
 
-fn total(items: &[OrderItem]) -> Option<Money> {
-    items.iter().map(|item| item.total).reduce(|sum, more| sum.plus(more).unwrap_or(sum))
+fn total(items: &[OrderItem]) -> Result<Option<Money>> {
+    Money::sum(items.iter().map(|item| item.total))
 }
 
 /// An order as its customer sees it.

@@ -114,12 +114,17 @@ pub async fn remove(app: &App, customer: CustomerId, product: ProductId) -> Resu
 #[cfg(test)]
 mod tests {
     use souk_types::Currency;
-    use souk_types::Money;
+    use souk_types::Price;
 
     use super::*;
 
     fn item() -> ProductSnapshot {
-        ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price: Money::zero(Currency::EUR), image: None }
+        ProductSnapshot {
+            id: ProductId::new(),
+            name: "Tea".to_owned(),
+            price: Price::new(0, Currency::EUR).unwrap(),
+            image: None,
+        }
     }
 
     #[test]

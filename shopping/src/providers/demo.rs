@@ -223,7 +223,7 @@ mod tests {
     fn payment(token: DemoToken) -> DemoPayment {
         DemoPayment {
             order: OrderId::new(),
-            amount: Money { amount: 499, currency: Currency::EUR },
+            amount: Money::new(499, Currency::EUR).unwrap(),
             status: Status::Open,
             captures: 0,
             token,

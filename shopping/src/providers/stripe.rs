@@ -193,8 +193,8 @@ impl Reason {
 impl Provider for Stripe {
     async fn open(&self, charge: &Charge) -> Result<Payment> {
         let form = vec![
-            ("amount", charge.amount.amount.to_string()),
-            ("currency", charge.amount.currency.code().to_ascii_lowercase()),
+            ("amount", charge.amount.amount().to_string()),
+            ("currency", charge.amount.currency().code().to_ascii_lowercase()),
             ("automatic_payment_methods[enabled]", "true".to_owned()),
             ("automatic_payment_methods[allow_redirects]", "never".to_owned()),
             ("metadata[order]", charge.order.to_string()),

@@ -3,7 +3,7 @@ use souk_bus::Bus;
 use souk_contract::products::{HeldLine, ProductId, ProductSnapshot};
 use souk_http::auth::Verifier;
 use souk_store::{Database, Durability};
-use souk_types::{Currency, Money, Quantity, Text};
+use souk_types::{Currency, Price, Quantity, Text};
 
 use super::*;
 use crate::App;
@@ -36,7 +36,7 @@ impl Shop {
             name: Text::try_from(text("Tea")).unwrap(),
             description: Text::try_from(text("")).unwrap(),
             category: Text::try_from(text("tea")).unwrap(),
-            price: Money { amount: 499, currency: Currency::EUR },
+            price: Price::new(499, Currency::EUR).unwrap(),
             unit: Text::try_from(text("piece")).unwrap(),
             supplier: None,
             image: None,
@@ -216,7 +216,7 @@ async fn the_sweeper_finishes_what_a_crash_left() {
         let item = ProductSnapshot {
             id: tea,
             name: "Tea".into(),
-            price: Money { amount: 499, currency: Currency::EUR },
+            price: Price::new(499, Currency::EUR).unwrap(),
             image: None,
         };
         let held = held.then_some(Held { attempt: 1, item });

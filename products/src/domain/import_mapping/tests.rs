@@ -36,7 +36,7 @@ fn templates_mix_columns_by_name_and_number() {
     let rows = read(Format::Csv, diamonds, &mapping);
     let row = rows[0].1.as_ref().unwrap();
     assert_eq!((&*row.key, &*row.details.name, &*row.details.category), ("diamond-1", "0.23 ct Ideal", "Diamonds"));
-    assert_eq!((row.details.price.amount, row.details.price.currency.code()), (32_600, "USD"));
+    assert_eq!((row.details.price.amount(), row.details.price.currency().code()), (32_600, "USD"));
     assert_eq!(row.available.map(u32::from), Some(1));
 }
 

@@ -1,6 +1,7 @@
 use souk_contract::products::ProductId;
 use souk_types::Currency;
 use souk_types::ErrorKind;
+use souk_types::Price;
 
 use super::*;
 use crate::domain::payment::{Method, News, Notice, Status as Paid};
@@ -12,8 +13,24 @@ fn checkout(token: DemoToken) -> Checkout {
     Checkout { payment: Means::Demo { token } }
 }
 
+#[test]
+fn an_order_in_several_currencies_has_no_total_and_is_not_charged() {
+    let item = |code| {
+        let price = Price::new(499, Currency::try_from(code).unwrap()).unwrap();
+        ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
+    };
+    let (mut cart, one, tea, mug) = (Cart::default(), Quantity::try_from(1).unwrap(), item("EUR"), item("EUR"));
+    cart.add(tea, one).unwrap();
+    cart.add(mug.clone(), one).unwrap();
+    cart.set(ProductSnapshot { price: item("USD").price, ..mug }, one).unwrap();
+    let key = "k".parse().unwrap();
+    let order = Order::of(&cart, CustomerId::new(), key, &checkout(DemoToken::Ok), HELD_FOR).unwrap();
+    assert_eq!(order.view().total, None);
+    assert!(order.its_charge().is_err());
+}
+
 fn pending() -> Order {
-    let price = Money { amount: 499, currency: Currency::EUR };
+    let price = Price::new(499, Currency::EUR).unwrap();
     let item = ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None };
     let mut cart = Cart::default();
     cart.add(item, Quantity::try_from(2).unwrap()).unwrap();

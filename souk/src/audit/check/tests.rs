@@ -4,7 +4,9 @@ use souk_types::{Currency, Money, Quantity};
 
 use super::*;
 
-const PRICE: Money = Money { amount: 998, currency: Currency::EUR };
+fn price() -> Money {
+    Money::new(998, Currency::EUR).unwrap()
+}
 
 /// The books of a shop in which one customer bought two of ten pieces, another gave three back, and a third is gone.
 struct Shop {
@@ -24,11 +26,11 @@ fn entry(status: Status, paid: payment::Status, pieces: u64, product: ProductId)
         was_confirmed: captures > 0,
         is_under_way: false,
         lines: vec![ReservationLine { product, quantity }],
-        total: Some(PRICE),
+        total: Some(price()),
         reservation: ReservationId::new(),
         payment: Some((Method::Demo, paid, order.to_string())),
     };
-    (entry, DemoPayment::found(order, PRICE, paid, captures))
+    (entry, DemoPayment::found(order, price(), paid, captures))
 }
 
 fn told(entry: &Entry, status: Status) -> Told {
@@ -121,7 +123,7 @@ fn every_breach_is_told() {
         }),
         ("was paid 2 times", |shop| shop.read.bank[0].captures = 2),
         ("the bank has a payment of order", |shop| {
-            shop.read.bank.push(DemoPayment::found(OrderId::new(), PRICE, payment::Status::Open, 0));
+            shop.read.bank.push(DemoPayment::found(OrderId::new(), price(), payment::Status::Open, 0));
         }),
         ("the bank knows nothing of order", |shop| {
             shop.read.bank.remove(0);
@@ -135,7 +137,7 @@ fn every_breach_is_told() {
             let payment = shop.read.orders[0].payment.clone();
             shop.read.orders[2].payment = payment;
         }),
-        ("were asked for", |shop| shop.read.bank[0].amount = Money { amount: 1, ..PRICE }),
+        ("were asked for", |shop| shop.read.bank[0].amount = Money::new(1, Currency::EUR).unwrap()),
         ("4 events wait in the outbox of shopping", |shop| shop.read.outboxes[2].1 = 4),
         ("3 events wait for their listeners", |shop| shop.read.broker.as_mut().unwrap().waiting = 3),
         ("shopping has not erased the deleted account", |shop| shop.read.erased_in_shopping.clear()),

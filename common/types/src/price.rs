@@ -1,0 +1,144 @@
+//! The price of one unit of a product.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::input::{Fields, Input};
+use crate::{Currency, Money, Quantity, Result};
+
+/// The price of one unit, from 0 to [`Price::MAX_AMOUNT`] minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Money", into = "Money")]
+pub struct Price(Money);
+
+impl Price {
+    /// The largest price, in minor units. A line of [`Quantity::MAX`] such units, and a cart of such lines, stay
+    /// far below [`Money::MAX_AMOUNT`].
+    pub const MAX_AMOUNT: u64 = 9_999_999_999;
+
+    /// Returns the price of `amount` minor units.
+    pub const fn new(amount: u64, currency: Currency) -> Result<Self, &'static str> {
+        if amount > Self::MAX_AMOUNT {
+            return Err("must be between 0 and 9,999,999,999");
+        }
+        match Money::new(amount, currency) {
+            Ok(money) => Ok(Self(money)),
+            Err(message) => Err(message),
+        }
+    }
+
+    /// Reads a price in major units: `326`, `3.26`.
+    pub fn from_major(text: &str, currency: Currency) -> Result<Self, &'static str> {
+        const BAD: &str = "is not a price in whole units, such as 326 or 3.26";
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let exponent = currency.exponent() as usize;
+        if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
+            return Err(BAD);
+        }
+        if fraction.len() > exponent {
+            return Err("has more decimals than the currency");
+        }
+        let amount = format!("{whole}{fraction:0<exponent$}").parse().map_err(|_| "is too large")?;
+        Self::new(amount, currency)
+    }
+
+    /// Returns the number of minor units.
+    #[must_use]
+    pub const fn amount(self) -> u64 {
+        self.0.amount()
+    }
+
+    /// Returns the currency.
+    #[must_use]
+    pub const fn currency(self) -> Currency {
+        self.0.currency()
+    }
+
+    /// Returns the price of `quantity` units.
+    #[must_use]
+    pub fn line_total(self, quantity: Quantity) -> Money {
+        const { assert!(Self::MAX_AMOUNT * Quantity::MAX as u64 <= Money::MAX_AMOUNT) };
+        Money::in_range(self.amount() * u64::from(quantity.get()), self.currency())
+    }
+}
+
+impl TryFrom<Money> for Price {
+    type Error = &'static str;
+
+    fn try_from(money: Money) -> Result<Self, Self::Error> {
+        Self::new(money.amount(), money.currency())
+    }
+}
+
+impl From<Price> for Money {
+    fn from(price: Price) -> Self {
+        price.0
+    }
+}
+
+impl fmt::Display for Price {
+    /// For people: `4.99 EUR`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Input for Price {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let amount = fields.required::<u64>("amount");
+        let currency = fields.required::<Currency>("currency");
+        match Self::new(amount?, currency?) {
+            Ok(price) => Some(price),
+            Err(message) => fields.refuse("amount", message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn usd() -> Currency {
+        Currency::try_from("USD").unwrap()
+    }
+
+    #[test]
+    fn no_way_leads_to_a_price_out_of_range() {
+        for (amount, is_price) in
+            [(0, true), (Price::MAX_AMOUNT, true), (Price::MAX_AMOUNT + 1, false), (u64::MAX, false)]
+        {
+            let body = json!({"amount": amount, "currency": "USD"});
+            assert_eq!(Price::new(amount, usd()).is_ok(), is_price, "{amount}");
+            assert_eq!(serde_json::from_value::<Price>(body.clone()).is_ok(), is_price, "{amount} through serde");
+            assert_eq!(crate::input::from_json::<Price>(body).is_ok(), is_price, "{amount} from a client");
+            let money = Money::new(amount, usd());
+            assert_eq!(money.is_ok_and(|money| Price::try_from(money).is_ok()), is_price, "{amount} from money");
+        }
+    }
+
+    #[test]
+    fn major_units_become_minor_ones() {
+        let yen = Currency::try_from("JPY").unwrap();
+        for (text, currency, amount) in
+            [("326", usd(), 32_600), ("3.26", usd(), 326), ("3.2", usd(), 320), ("0", usd(), 0), ("980", yen, 980)]
+        {
+            assert_eq!(Price::from_major(text, currency).map(Price::amount), Ok(amount), "{text}");
+        }
+        for bad in ["", "-1", "1,5", "1e3", ".5", "5.", "3.261", "NaN", "99999999999999999999999", "100000000"] {
+            assert!(Price::from_major(bad, usd()).is_err(), "{bad}");
+        }
+        assert!(Price::from_major("9.5", yen).is_err());
+    }
+
+    #[test]
+    fn the_dearest_line_still_has_a_total() {
+        let most = Quantity::try_from(u64::from(Quantity::MAX)).unwrap();
+        let line = Price::new(Price::MAX_AMOUNT, usd()).unwrap().line_total(most);
+        assert_eq!(line.amount(), 9_989_999_999_001);
+        assert_eq!(serde_json::from_value::<Money>(json!(line)).unwrap(), line);
+    }
+}
