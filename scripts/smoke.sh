@@ -1,25 +1,24 @@
 #!/bin/sh
-# Whether a deployment works, seen from outside: somebody signs up, looks at products, fills a cart and deletes the account.
-# Each step needs another part: databases, signing key, calls over the bus, events. Needs curl and nothing else.
+# Tests a deployment from outside. The steps cover all parts: databases, signing key, calls between services, events. Needs curl only.
 set -eu
 
 usage() {
     cat <<'USAGE'
 usage: scripts/smoke.sh [OPTIONS] BASE_URL
 
-Signs up at the shop at BASE_URL (https://shop.example.com), looks at products, puts one into the cart, deletes the
-account and waits until every service has erased it. The account goes even when a step fails. Nothing is ordered.
+Tests the shop at BASE_URL (https://shop.example.com): signs up, reads products, adds one to the cart, deletes the
+account and waits until every service has erased it. Deletes the account even when a step fails. Places no order.
 
-  --wait SECONDS      how long the shop may take to come up (default 120)
-  --attempts NUMBER   how often a step is tried when nobody answers, or with 429, 502, 503 or 504 (default 5)
-  --empty-catalogue   the shelves may be empty; the cart is then only looked at
+  --wait SECONDS      time for the shop to start (default 120)
+  --attempts NUMBER   attempts for each step without a response, or with 429, 502, 503 or 504 (default 5)
+  --empty-catalogue   accept an empty catalogue; the cart is then only read
   --help              this text
 
-Exits with 0 when all went well, with 1 when not (the last lines say what was seen), with 2 when called wrongly.
+Exits with 0 when all steps passed, with 1 when one failed (the last lines say why), with 2 for invalid arguments.
 USAGE
 }
 
-wrong() {
+usage_error() {
     echo "smoke: $1" >&2
     usage >&2
     exit 2
@@ -27,42 +26,42 @@ wrong() {
 
 number() {
     case $2 in
-        '' | *[!0-9]*) wrong "$1 takes a whole number, not \"$2\"" ;;
+        '' | *[!0-9]*) usage_error "$1 needs a whole number, not \"$2\"" ;;
     esac
 }
 
-patience=120
+start_timeout=120
 attempts=5
-may_be_empty=no
+allow_empty=no
 base=
 while [ $# -gt 0 ]; do
     case $1 in
         --help | -h) usage; exit 0 ;;
-        --wait) number "$1" "${2-}"; patience=$2; shift ;;
+        --wait) number "$1" "${2-}"; start_timeout=$2; shift ;;
         --attempts) number "$1" "${2-}"; attempts=$2; shift ;;
-        --empty-catalogue) may_be_empty=yes ;;
-        -*) wrong "there is no option $1" ;;
-        *) [ -z "$base" ] || wrong "one BASE_URL, not two"; base=${1%/} ;;
+        --empty-catalogue) allow_empty=yes ;;
+        -*) usage_error "there is no option $1" ;;
+        *) [ -z "$base" ] || usage_error "one BASE_URL, not two"; base=${1%/} ;;
     esac
     shift
 done
 case $base in
     http://?* | https://?*) ;;
-    '') wrong "BASE_URL is missing" ;;
-    *) wrong "BASE_URL begins with http:// or https://" ;;
+    '') usage_error "BASE_URL is missing" ;;
+    *) usage_error "BASE_URL begins with http:// or https://" ;;
 esac
-[ "$attempts" -ge 1 ] || wrong "--attempts is at least 1"
+[ "$attempts" -ge 1 ] || usage_error "--attempts is at least 1"
 command -v curl >/dev/null || { echo "smoke: curl is not installed" >&2; exit 1; }
 
 # --- One request ------------------------------------------------------------------------------------------------------
 
-# Passwords and tokens are in files that nobody else can read, not in arguments, which every process of the machine can.
+# Passwords and tokens are in files that only this user can read. Arguments would be visible to all processes.
 umask 077
 folder=$(mktemp -d "${TMPDIR:-/tmp}/souk-smoke.XXXXXX")
 body=$folder/body
 : >"$folder/authorization"
 
-# One try; sets `status` (000 when nobody answered) and `seconds`, and leaves the answer in $body.
+# Sends one request. Sets `status` (000 without a response) and `seconds`, and writes the response to $body.
 try() {
     method=$1 path=$2 sent=${3-}
     : >"$body"
@@ -71,38 +70,38 @@ try() {
     if [ -n "$sent" ]; then
         set -- "$@" --header 'Content-Type: application/json' --data-binary @-
     fi
-    said=$(printf '%s' "$sent" | curl "$@" "$base$path" 2>"$folder/curl") || true
-    status=${said%% *} seconds=${said##* }
+    report=$(printf '%s' "$sent" | curl "$@" "$base$path" 2>"$folder/curl") || true
+    status=${report%% *} seconds=${report##* }
     [ -n "$status" ] || status=000
 }
 
-# Whether it is worth asking again: nobody is there (yet), or they ask for patience.
-passing() {
+# Whether the status is one that a retry can change.
+is_transient() {
     case $status in
         000 | 429 | 502 | 503 | 504) return 0 ;;
         *) return 1 ;;
     esac
 }
 
-# A request that is tried again while that may help.
-ask() {
+# Sends a request, and retries it after transient failures.
+request() {
     tries=1
     try "$@"
-    while passing && [ "$tries" -lt "$attempts" ]; do
-        echo "  ... $1 $2: $(seen); once more"
+    while is_transient && [ "$tries" -lt "$attempts" ]; do
+        echo "  ... $1 $2: $(describe); retrying"
         sleep 2
         tries=$((tries + 1))
         try "$@"
     done
 }
 
-# What came back, in one line. The answer to a sign-in has tokens in it and is never shown.
-seen() {
+# Prints the last response in one line, but never one with tokens.
+describe() {
     if [ "$status" = 000 ]; then
-        printf 'no answer (%s)' "$(head -n 1 "$folder/curl")"
+        printf 'no response (%s)' "$(head -n 1 "$folder/curl")"
     else
         case $(head -c 4096 "$body") in
-            *'"token"'*) printf 'status %s, an answer with tokens' "$status" ;;
+            *'"token"'*) printf 'status %s, a response with tokens' "$status" ;;
             *) printf 'status %s, %s' "$status" "$(head -c 600 "$body" | tr '\r\n' '  ')" ;;
         esac
     fi
@@ -113,57 +112,57 @@ failed() {
     exit 1
 }
 
-# The answer must have this status.
+# Fails unless the last response has this status.
 expect() {
-    [ "$status" = "$2" ] || failed "$1" "wanted status $2, saw $(seen)"
+    [ "$status" = "$2" ] || failed "$1" "expected status $2, got $(describe)"
     echo "ok     $1 ($status, $seconds s)"
 }
 
-# The first value of a text member of the last answer.
+# Prints the first value of a string member of the last response.
 member() {
     grep -o "\"$1\":\"[^\"]*" "$body" | head -n 1 | cut -d '"' -f 4
 }
 
-# --- The account, which goes whatever happens -------------------------------------------------------------------------
+# --- The account, which is deleted in any case ------------------------------------------------------------------------
 
 email=
 password=
 account=none
 
-# Sets the header for whoever is signed in.
-present() {
+# Uses the access token of the last response from now on.
+use_token() {
     token=$(member token)
-    [ -n "$token" ] || failed "$1" "the answer with status $status has no token"
+    [ -n "$token" ] || failed "$1" "the response with status $status has no token"
     printf 'Authorization: Bearer %s\n' "$token" >"$folder/authorization"
 }
 
 sign_in() {
     : >"$folder/authorization"
-    ask POST /customer/login "{\"email\":\"$email\",\"password\":\"$password\"}"
+    request POST /customer/login "{\"email\":\"$email\",\"password\":\"$password\"}"
 }
 
-# After a failure. An account whose sign-up got no answer may exist all the same.
-tidy() {
+# Deletes the account after a failure. A sign-up without a response may have created it.
+clean_up() {
     if [ "$account" = maybe ]; then
         sign_in
         case $status in
-            200) present "sign in to tidy up"; account=made ;;
+            200) use_token "sign in to clean up"; account=exists ;;
             401) account=none ;;
-            *) echo "smoke: it is not known whether $email was made: $(seen)" >&2 ;;
+            *) echo "smoke: it is unknown whether the account $email exists: $(describe)" >&2 ;;
         esac
     fi
-    if [ "$account" = made ]; then
-        ask DELETE /customer/profile
+    if [ "$account" = exists ]; then
+        request DELETE /customer/profile
         case $status in
             202 | 401) echo "smoke: the account is deleted" >&2 ;;
-            *) echo "smoke: the account $email is left behind: $(seen)" >&2 ;;
+            *) echo "smoke: the account $email was not deleted: $(describe)" >&2 ;;
         esac
     fi
 }
 finish() {
     code=$?
     trap - EXIT
-    (tidy) || true
+    (clean_up) || true
     rm -rf "$folder"
     exit "$code"
 }
@@ -178,9 +177,9 @@ for path in /customer/whoami /products/whoami /shopping/whoami '/products?limit=
         try GET "$path"
         [ "$status" != 200 ]
     do
-        # A 404 may be a load balancer that does not know its targets yet, so everything but an answer is waited for.
-        if [ $(($(date +%s) - begun)) -ge "$patience" ]; then
-            failed "the shop comes up" "not within $patience s: GET $path: $(seen)"
+        # A load balancer without targets may answer 404, so every status except 200 is waited for.
+        if [ $(($(date +%s) - begun)) -ge "$start_timeout" ]; then
+            failed "start" "not ready within $start_timeout s: GET $path: $(describe)"
         fi
         sleep 2
     done
@@ -194,63 +193,63 @@ random=$(od -An -N 12 -tx1 /dev/urandom | tr -d ' \n')
 email="smoke-$random@example.com"
 password=$(od -An -N 24 -tx1 /dev/urandom | tr -d ' \n')
 account=maybe
-ask POST /customer/signup "{\"email\":\"$email\",\"password\":\"$password\"}"
+request POST /customer/signup "{\"email\":\"$email\",\"password\":\"$password\"}"
 if [ "$status" = 409 ] && [ "$tries" -gt 1 ]; then
-    # An earlier try was heard, its answer lost.
+    # An earlier attempt succeeded, but its response was lost.
     sign_in
-    expect "sign in after a lost answer" 200
+    expect "sign in after a lost response" 200
 else
     expect "sign up" 201
 fi
-present "sign up"
-account=made
+use_token "sign up"
+account=exists
 
-ask GET /customer/profile
+request GET /customer/profile
 expect "the profile" 200
-grep -q "\"email\":\"$email\"" "$body" || failed "the profile" "it is not of $email: $(seen)"
+grep -q "\"email\":\"$email\"" "$body" || failed "the profile" "it is not the profile of $email: $(describe)"
 
-ask GET '/products?sort=price&limit=1'
+request GET '/products?sort=price&limit=1'
 expect "the catalogue" 200
 product=$(member id)
 if [ -n "$product" ]; then
-    ask GET "/products/$product"
+    request GET "/products/$product"
     expect "a product" 200
-    ask POST /shopping/cart "{\"product_id\":\"$product\",\"quantity\":1}"
-    expect "into the cart" 200
-    grep -q "\"id\":\"$product\"" "$body" || failed "into the cart" "$product is not in it: $(seen)"
-elif [ "$may_be_empty" = no ]; then
-    failed "the catalogue" "it is empty: load one, or say --empty-catalogue"
+    request POST /shopping/cart "{\"product_id\":\"$product\",\"quantity\":1}"
+    expect "add to the cart" 200
+    grep -q "\"id\":\"$product\"" "$body" || failed "add to the cart" "$product is not in it: $(describe)"
+elif [ "$allow_empty" = no ]; then
+    failed "the catalogue" "it is empty: import one, or use --empty-catalogue"
 fi
 
-ask GET /shopping/cart
+request GET /shopping/cart
 expect "the cart" 200
 if [ -n "$product" ]; then
-    grep -q "\"id\":\"$product\"" "$body" || failed "the cart" "$product is no longer in it: $(seen)"
+    grep -q "\"id\":\"$product\"" "$body" || failed "the cart" "$product is no longer in it: $(describe)"
 fi
-# It is shown from memory then: `shopping` cannot ask `products`.
-! grep -q '"stale":true' "$body" || failed "the cart" "shopping cannot ask products: $(seen)"
+# A stale cart means that `shopping` cannot call `products`.
+! grep -q '"stale":true' "$body" || failed "the cart" "shopping cannot call products: $(describe)"
 
-ask DELETE /customer/profile
+request DELETE /customer/profile
 if [ "$status" = 401 ] && [ "$tries" -gt 1 ]; then
     account=none
-    failed "the account is deleted" "it is, but the answer was lost, and with it the receipt: run this again"
+    failed "the account is deleted" "it is, but the response with the receipt was lost: run this script again"
 fi
 expect "the account is deleted" 202
 account=none
 receipt=$(member id)
-[ -n "$receipt" ] || failed "the account is deleted" "no receipt: $(seen)"
+[ -n "$receipt" ] || failed "the account is deleted" "no receipt: $(describe)"
 
-# Each service hears of it by an event. Normally the receipt is complete at once; a lost event is sent again after 10 s.
+# Each service gets an event. The receipt is usually complete at once; `customer` repeats the event after 10 s.
 rounds=0
 while grep -q '"completed_at":null' "$body" && [ "$rounds" -lt 15 ]; do
     rounds=$((rounds + 1))
     sleep 2
-    ask GET "/customer/erasure/$receipt"
-    [ "$status" = 200 ] || failed "the receipt of the erasure" "saw $(seen)"
+    request GET "/customer/erasure/$receipt"
+    [ "$status" = 200 ] || failed "the receipt of the erasure" "saw $(describe)"
 done
-grep -q '"completed_at":"' "$body" || failed "every service has erased" "not within 30 s: $(seen)"
+grep -q '"completed_at":"' "$body" || failed "every service has erased" "not within 30 s: $(describe)"
 echo "ok     every service has erased"
 
-ask GET /customer/profile
-expect "the token is worthless" 401
-echo "all well at $base"
+request GET /customer/profile
+expect "the token is rejected" 401
+echo "all steps passed at $base"

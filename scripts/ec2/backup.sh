@@ -1,32 +1,31 @@
 #!/usr/bin/env bash
-# Backs up the shop: all its databases, as they were together at one moment, while it goes on.
+# Backs up all databases of the shop as a consistent snapshot, while the shop runs.
 #
 #   MONGODB_URI_FILE=/etc/souk/backup.uri backup.sh --to /var/backups/souk --s3 s3://my-bucket/souk
 #
-# The result is souk-<time>.tar.gz, readable for its owner only, with its sha256 beside it. A backup that fails leaves
-# nothing behind and removes no older one.
+# Writes souk-<time>.tar.gz, readable by its owner only, and souk-<time>.tar.gz.sha256. A failed backup leaves no files and removes no older
+# backups.
 #
-# In it is the directory of a one-process shop, as `souk backup` makes it: unpacked, `souk audit --data DIR` looks at its books and
-# `souk --data DIR` opens it. MongoDB has to be a replica set, and to keep the moment for as long as the copy takes: five
-# minutes, or what `setParameter minSnapshotHistoryWindowInSeconds` says; a copy that takes longer is an error. RabbitMQ needs no
-# backup: what it had in hand at that moment is announced again. Databases on several servers have no moment in common and cannot be
-# backed up so.
+# The archive contains the data directory of a one-process shop, as `souk backup` writes it: after unpacking, `souk audit --data DIR` verifies
+# it and `souk --data DIR` opens it. MongoDB must be a replica set that keeps snapshots for the duration of the copy: five minutes, or
+# `setParameter minSnapshotHistoryWindowInSeconds`; a longer copy fails. RabbitMQ needs no backup, because events in flight are in the outbox and
+# are published again. Databases on several servers have no common snapshot and cannot be backed up by this script.
 #
 # The user of MONGODB_URI needs the role `read` on each database.
 #
-#   --uri-file FILE     where the connection string is; else MONGODB_URI_FILE or MONGODB_URI say it. Never on a command line
-#   --to DIR            where backups are kept (/var/backups/souk)
-#   --keep N            how many (14); older ones go, in DIR only: in a bucket, a lifecycle rule removes them
-#   --s3 s3://BUCKET/DIR    a copy goes there, by `aws s3 cp`; the machine's role needs s3:PutObject
-#   --database-prefix PREFIX    what the names of the databases begin with (souk_)
-#   --souk PROGRAM      the operator's command (the `souk` on the PATH)
-#   --image IMAGE       the same as an image, by Docker
-#   --network NAME      with --image: the Docker network in which MongoDB is found (host)
-#   --dry-run           say what would be done, and do nothing
+#   --uri-file FILE     file with the connection string; default: MONGODB_URI_FILE or MONGODB_URI
+#   --to DIR            directory of the backups (/var/backups/souk)
+#   --keep N            backups to keep in DIR (14); for a bucket, use a lifecycle rule
+#   --s3 s3://BUCKET/DIR    also copy the backup there with `aws s3 cp`; the machine's role needs s3:PutObject
+#   --database-prefix PREFIX    prefix of the database names (souk_)
+#   --souk PROGRAM      the operator's command (`souk` on the PATH)
+#   --image IMAGE       run the command from this image, with Docker
+#   --network NAME      with --image: the Docker network of MongoDB (host)
+#   --dry-run           print the steps without running them
 #
-# Each night, in /etc/cron.d/souk-backup (Amazon Linux 2023 has cron in its package cronie):
+# Every night, in /etc/cron.d/souk-backup (on Amazon Linux 2023, install cronie):
 #   17 3 * * * root MONGODB_URI_FILE=/etc/souk/backup.uri /opt/souk/scripts/ec2/backup.sh --image IMAGE
-# where IMAGE is that of souk in images.env, or with `--souk /usr/local/bin/souk`: cron knows few folders.
+# where IMAGE is SOUK_IMAGE in images.env; or use `--souk /usr/local/bin/souk`, because cron has a short PATH.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
@@ -47,10 +46,10 @@ while [[ $# -gt 0 ]]; do
         --souk) souk=$(value "$@"); shift 2 ;;
         --image) image=$(value "$@"); shift 2 ;;
         --network) network=$(value "$@"); shift 2 ;;
-        *) fail "$1 is not known; --help explains" ;;
+        *) fail "$1 is not an option; see --help" ;;
     esac
 done
-is_number "$keep" || fail "--keep $keep: one at least"
+is_number "$keep" || fail "--keep $keep: must be at least 1"
 [[ -z $s3 || $s3 = s3://?* ]] || fail "--s3 $s3: s3://BUCKET/DIR"
 [[ -z $s3 ]] || need aws
 need_souk
@@ -65,18 +64,18 @@ else
     umask 077
     mkdir --parents "$to"
     exec {lock}<"$to"
-    flock --nonblock "$lock" || fail "another backup is under way"
-    [[ ! -e $to/$name ]] || fail "$to/$name is there already"
-    # What an interrupted one left.
+    flock --nonblock "$lock" || fail "another backup is running"
+    [[ ! -e $to/$name ]] || fail "$to/$name exists already"
+    # Drafts of interrupted backups.
     rm --recursive --force "$to"/.draft.*
-    # Beside the others, where there is room for one.
+    # On the same file system as the backups, for an atomic rename.
     draft=$(mktemp --directory "$to/.draft.XXXXXX")
     trap 'rm --recursive --force "$draft"' EXIT
-    run_souk "$draft" backup --to "$draft/$moment" --database-prefix "$prefix" || fail "no backup was made"
+    run_souk "$draft" backup --to "$draft/$moment" --database-prefix "$prefix" || fail "souk backup failed"
     tar --create --gzip --directory "$draft" --file "$draft/$name" "$moment"
-    gzip --test "$draft/$name" || fail "what was written cannot be read"
+    gzip --test "$draft/$name" || fail "the archive is not readable"
     sha256sum <"$draft/$name" | sed "s/-\$/$name/" >"$draft/$name.sha256"
-    # The names appear when everything is on the disk, the checksum's first.
+    # The final names appear after all data is on disk, the checksum first.
     sync "$draft/$name" "$draft/$name.sha256"
     mv "$draft/$name.sha256" "$to/$name.sha256"
     mv "$draft/$name" "$to/$name"
@@ -85,13 +84,13 @@ else
 fi
 
 if [[ -n $s3 ]]; then
-    # The checksum last: who sees it can fetch the rest.
-    run aws s3 cp --only-show-errors "$to/$name" "${s3%/}/$name" || fail "$to/$name is made, but was not copied to $s3"
+    # The checksum last, so that its presence means that the backup is complete.
+    run aws s3 cp --only-show-errors "$to/$name" "${s3%/}/$name" || fail "$to/$name is complete, but was not copied to $s3"
     run aws s3 cp --only-show-errors "$to/$name.sha256" "${s3%/}/$name.sha256" ||
-        fail "$to/$name is made, but was not copied to $s3"
+        fail "$to/$name is complete, but was not copied to $s3"
 fi
 
-# Their names are their times, so they are in order.
+# The names sort by time.
 if [[ -d $to ]]; then
     mapfile -t kept < <(find "$to" -maxdepth 1 -name 'souk-*Z.tar.gz' | sort --reverse)
     for old in "${kept[@]:$keep}"; do

@@ -1,49 +1,47 @@
 #!/usr/bin/env bash
-# Puts a new version of the services into place, instance by instance, while nginx sends requests to the others.
+# Deploys a new version of the services as a rolling update: replaces one instance at a time, while nginx uses the others.
 #
-#   deploy.sh --images images.env                                  containers, as on a machine in EC2
-#   deploy.sh --back                                               the version before the last deployment
-#   deploy.sh --with processes --binaries DIR --fleet target/fleet.json    over a fleet of `cargo xtask fleet`
+#   deploy.sh --images images.env                                  containers, on an EC2 machine
+#   deploy.sh --back                                               roll back to the version before the last deployment
+#   deploy.sh --with processes --binaries DIR --fleet target/fleet.json    processes of `cargo xtask fleet`
 #
-# First one new instance of each service is started at a port of its own, where nginx sends nobody, and must become
-# ready: a version that cannot start with this machine's settings, secrets and databases is found out there, and nothing
-# has been touched. Then, one after another, an instance is told to stop, finishes what it has in hand, and a new one takes its
-# place at the same port. It must answer /health/ready with 200 and be asked by nginx again before the next one goes. When
-# one does not, or the check at the end fails, or this is interrupted, every instance that was replaced gets its old version
-# back in the same way.
+# First, one trial instance of each service starts on a port that nginx does not use, and must become ready. This finds a version that does
+# not work with the settings, secrets and databases of this machine before anything changes. Then each instance stops gracefully, and a new one
+# starts on the same port. It must answer /health/ready with 200 and get requests through nginx before the next instance is replaced. When an
+# instance fails, when the final check fails, or when the script is interrupted, it rolls back all replaced instances in the same way.
 #
-# What already runs in this version, with these settings, is left as it is, so the same deployment again changes nothing.
+# Instances that already run this version with these settings stay, so that repeating a deployment changes nothing.
 #
 #   --with docker|processes  how instances run (docker)
-#   --service NAME           only this service; may be repeated (all three)
-#   --restart                restart what is up to date as well
-#   --check CMD              run when all instances are new, by bash; the new version stays if it ends with 0
-#   --through URL            nginx: an instance counts when requests through it arrive there (that of install-nginx.sh,
-#                            http://127.0.0.1:8000, or the fleet's own; - for none, then --settle is waited)
-#   --settle SECONDS         without nginx: how long an instance is ready before the next one goes (3)
-#   --ready-within SECONDS   how long a new instance may take (60)
-#   --stop-within SECONDS    how long an old instance may take to finish before it is killed (15)
-#   --dry-run                say what would be done, and do nothing
+#   --service NAME           deploy this service only; can be repeated (all three)
+#   --restart                also replace instances that are up to date
+#   --check CMD              bash command to run after the update; when it fails, roll back
+#   --through URL            nginx, through which a new instance must get requests (http://127.0.0.1:8000 as set up by install-nginx.sh, or
+#                            the nginx of the fleet; `-` for none)
+#   --settle SECONDS         without nginx: wait after an instance is ready (3)
+#   --ready-within SECONDS   time for a new instance to become ready (60)
+#   --stop-within SECONDS    time for an old instance to stop before it is killed (15)
+#   --dry-run                print the steps without running them
 #
 # With containers:
 #   --images FILE            CUSTOMER_IMAGE, PRODUCTS_IMAGE and SHOPPING_IMAGE, each by digest (name@sha256:...)
-#   --back                   the images of the deployment before the last one instead
-#   --instances N            of each service (as many as there are, at least 2); tell nginx first: install-nginx.sh --instances N
-#   --network NAME           the Docker network in which RabbitMQ and MongoDB are found (bridge)
-#   --memory SIZE            what an instance may use (256m; products 768m, for the largest import)
-#   --settings DIR           <service>.env, and secrets/<service>/ which instances see as /run/secrets (/etc/souk)
-#   --state DIR              what was deployed last, and before (/var/lib/souk)
+#   --back                   use the images of the deployment before the last one
+#   --instances N            instances per service (as many as now, at least 2); run install-nginx.sh --instances N first
+#   --network NAME           the Docker network of RabbitMQ and MongoDB (bridge)
+#   --memory SIZE            memory limit of an instance (256m; products 768m, for the largest import)
+#   --settings DIR           contains <service>.env, and secrets/<service>/, mounted as /run/secrets (/etc/souk)
+#   --state DIR              records of the last two deployments (/var/lib/souk)
 # Instance 2 of customer is the container souk-customer-2 at 127.0.0.1:8102; products are at 82.., shopping at 83...
-# PORT, ADDRESS and INSTANCE are set here; all else is in <service>.env (see .env.example). Docker takes no value of several
-# lines there: the signing key is a file in secrets/customer/, readable for user 65532, named by SIGNING_KEY_FILE.
+# The script sets PORT, ADDRESS and INSTANCE; all other settings are in <service>.env (see .env.example). Docker does not support values of
+# several lines there, so the signing key is a file in secrets/customer/, readable by user 65532, and SIGNING_KEY_FILE names it.
 #
 # With processes:
 #   --binaries DIR           the new programs: customer, products, shopping
-#   --fleet FILE             what runs where, as `cargo xtask fleet` writes it; new process ids are written into it
-# A new process gets the environment, folder and log of the one in whose place it comes. It does not end with the fleet:
-# end it before, by the process id in FILE.
+#   --fleet FILE             the list of processes from `cargo xtask fleet`; the script updates the process ids
+# A new process gets the environment, directory and log of the process that it replaces. It does not stop with the fleet: stop it by the
+# process id in FILE.
 #
-# Ends with 0 when the new version runs; with 1 when the old one does, everywhere; with 2 when somebody has to look.
+# Exits with 0 when the new version runs, with 1 when the old version runs everywhere, with 2 when some instance does not run.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
@@ -73,11 +71,11 @@ while [[ $# -gt 0 ]]; do
         --state) state=$(value "$@"); shift 2 ;;
         --binaries) binaries=$(value "$@"); shift 2 ;;
         --fleet) fleet=$(value "$@"); shift 2 ;;
-        *) fail "$1 is not known; --help explains" ;;
+        *) fail "$1 is not an option; see --help" ;;
     esac
 done
 for number in "$settle" "$ready_within" "$stop_within" ${instances:+"$instances"}; do
-    is_number "$number" || fail "$number is no number of that kind"
+    is_number "$number" || fail "$number is not a number from 1 to 99999"
 done
 [[ ${#chosen[@]} -gt 0 ]] || chosen=("${services[@]}")
 for service in "${chosen[@]}"; do
@@ -85,12 +83,11 @@ for service in "${chosen[@]}"; do
 done
 need curl flock sha256sum
 
-# What the back end finds out: the instances in their order, each `customer-1`; where each one listens; which are up to date,
-# and which were not there before.
+# Set by the back end: instances in order, such as `customer-1`; their addresses; instances that are up to date; new instances.
 names=()
 declare -A address=() up_to_date=() added=()
 
-# Each back end has prepare, rehearse, replace, put_back, runs, finish and tidy.
+# Functions of a back end: prepare, try_out, replace, put_back, runs, finish and clean_up.
 case $with in
     docker)
         # shellcheck source=lib/docker.sh
@@ -105,12 +102,12 @@ esac
 
 # --- One instance ----------------------------------------------------------------------------------------------------
 
-# The status that `GET path` gets there; 000 when there is no answer.
+# `status ADDRESS PATH`: prints the status of a GET request; 000 without a response.
 status() {
     curl --silent --output /dev/null --max-time 2 --noproxy '*' --write-out '%{http_code}' "http://$1$2" || :
 }
 
-# `await_ready NAME ADDRESS`; it is not waited for one that has ended.
+# `await_ready NAME ADDRESS`: waits until an instance is ready. Fails at once when it has exited.
 await_ready() {
     local until=$((SECONDS + ready_within))
     if [[ $dry_run = yes ]]; then
@@ -119,10 +116,10 @@ await_ready() {
     fi
     while [[ $SECONDS -lt $until && $interrupted = no ]]; do
         if ! runs "$1"; then
-            warn "$1 has ended"
+            warn "$1 has exited"
             return 1
         fi
-        # Asked in this order: what answers is what runs.
+        # `runs` again afterwards, so that it is this instance that has answered.
         if [[ $(status "$2" /health/ready) = 200 ]] && runs "$1"; then
             return 0
         fi
@@ -132,11 +129,12 @@ await_ready() {
     return 1
 }
 
-# nginx leaves an instance alone for 2 s after it has failed. If its neighbour went in that time, nobody would be left.
-await_asked() {
+# Waits until an instance gets requests through nginx, which does not use an instance for 2 s after a failure. If the next instance stopped in
+# that time, none would be left.
+await_traffic() {
     local name=$1 until=$((SECONDS + 30))
     if [[ $dry_run = yes ]]; then
-        say "would wait: until $name has its share of the requests again"
+        say "would wait: until $name gets requests through nginx"
     elif [[ $through = - ]]; then
         sleep "$settle"
     else
@@ -150,83 +148,83 @@ await_asked() {
     fi
 }
 
-# Lets nginx find out, by requests that it may repeat elsewhere, that an instance of the service takes none: it then leaves that one
-# alone. Otherwise it finds out by somebody's request, which is lost if it must not be repeated (a POST).
-knock() {
+# Sends GET requests through nginx, so that nginx notices by a request that it can retry that an instance is down. Otherwise it would notice by a
+# client's request, which is lost when it cannot be retried (POST).
+probe() {
     if [[ $dry_run = no && $through != - ]]; then
         curl --silent --output /dev/null --max-time 2 --noproxy '*' "$through/$1/whoami?[1-10]" || :
     fi
 }
 
-# While an instance is told to stop it still answers a POST, and nothing else, for 1.5 s; in that time nginx has to notice.
-knock_while_stopping() {
-    local turn
-    for turn in {1..5}; do
-        knock "$1"
-        [[ $dry_run = yes || $turn = 5 ]] || sleep 0.1
+# A stopping instance serves POST, and nothing else, for 1.5 s. nginx must notice within that time.
+probe_while_stopping() {
+    local attempt
+    for attempt in {1..5}; do
+        probe "$1"
+        [[ $dry_run = yes || $attempt = 5 ]] || sleep 0.1
     done
 }
 
-# To be called before an instance is started: one that has just begun to listen may not have reached RabbitMQ yet, and should
-# not be asked until it has. nginx counts in whole seconds. At the beginning of one it tries again those that it has left alone
-# for long enough; who does not answer then has the rest of this second, at least.
-knock_before_start() {
+# Called before an instance starts. A new instance that listens may not be connected to RabbitMQ yet, so nginx should not use it immediately. nginx
+# counts in whole seconds: at the beginning of a second it retries instances that were down. One that is down at that moment is not used for the
+# rest of the second.
+probe_before_start() {
     local fraction
     if [[ $dry_run = no && $through != - ]]; then
         fraction=$(date +%N)
         # In milliseconds, and a little later than the second begins.
         sleep "$(printf '0.%03d' $((999 - 10#${fraction:0:3})))"
         sleep 0.05
-        knock "$1"
+        probe "$1"
     fi
 }
 
-# --- All of them -----------------------------------------------------------------------------------------------------
+# --- All instances ---------------------------------------------------------------------------------------------------
 
 replaced=()
-# Set by a signal, and looked at between two steps: a step is never left half done.
+# Set by a signal and checked between steps, so that no step is left incomplete.
 interrupted=no
 trap 'interrupted=yes' INT TERM HUP
-trap tidy EXIT
+trap clean_up EXIT
 
 roll_back() {
     local index name bad=0
-    # From here on there is nothing to go back to.
+    # A rollback cannot be rolled back.
     trap '' INT TERM HUP
     interrupted=no
     if [[ ${#replaced[@]} -eq 0 ]]; then
-        fail "$1; no instance was touched"
+        fail "$1; no instance was changed"
     fi
-    warn "$1; going back"
+    warn "$1; rolling back"
     for ((index = ${#replaced[@]} - 1; index >= 0; index--)); do
         name=${replaced[index]}
-        say "$name: the old version"
+        say "$name: starting the old version"
         if ! put_back "$name"; then
             bad=1
         elif [[ ${added[$name]:-no} = no ]]; then
-            { await_ready "$name" "${address[$name]}" && await_asked "$name"; } || bad=1
+            { await_ready "$name" "${address[$name]}" && await_traffic "$name"; } || bad=1
         fi
-        [[ $bad -eq 0 ]] || warn "$name is not back"
+        [[ $bad -eq 0 ]] || warn "$name was not rolled back"
     done
     if [[ $bad -eq 0 ]]; then
         warn "the old version runs everywhere"
         exit 1
     fi
-    warn "not every instance runs: somebody has to look"
+    warn "some instances do not run: check them"
     exit 2
 }
 
-# A step that is not to be begun when this was interrupted, and whose failure ends the deployment.
+# Runs a step unless the script was interrupted; rolls back when the step fails.
 step() {
     [[ $interrupted = no ]] || roll_back 'interrupted'
     "$@" || roll_back "$([[ $interrupted = yes ]] && printf interrupted || printf 'the deployment failed')"
 }
 
-# shellcheck disable=SC2310 # what fails in there returns it
+# shellcheck disable=SC2310 # functions return their failures
 prepare || fail "nothing was changed"
 if [[ $through != - ]]; then
     nginx=$(curl --silent --output /dev/null --max-time 6 --noproxy '*' --write-out '%{http_code}' "$through/nginx-health" || :)
-    [[ $nginx = 200 || $dry_run = yes ]] || fail "there is no nginx at $through (--through); nothing was changed"
+    [[ $nginx = 200 || $dry_run = yes ]] || fail "nginx does not answer at $through (--through); nothing was changed"
 fi
 
 due=()
@@ -239,17 +237,17 @@ for name in "${names[@]}"; do
 done
 for service in "${chosen[@]}"; do
     if [[ " ${due[*]-} " = *" $service-"* ]]; then
-        say "$service: one new instance aside, to see whether it becomes ready"
-        step rehearse "$service"
+        say "$service: starting a trial instance"
+        step try_out "$service"
     fi
 done
 for name in "${due[@]}"; do
-    say "$name: the new version"
+    say "$name: starting the new version"
     [[ $interrupted = no ]] || roll_back 'interrupted'
     replaced+=("$name")
     step replace "$name"
     step await_ready "$name" "${address[$name]}"
-    step await_asked "$name"
+    step await_traffic "$name"
 done
 
 if [[ -n $check ]]; then
@@ -257,7 +255,7 @@ if [[ -n $check ]]; then
     [[ $dry_run = yes ]] || step bash -c "$check"
 fi
 [[ $interrupted = no ]] || roll_back 'interrupted'
-# What is left is to forget the old version, which must not be done by halves.
+# Removing the old version must not be interrupted.
 trap '' INT TERM HUP
 finish
 say "$([[ $dry_run = yes ]] && printf 'nothing was done' || printf 'done'): ${#replaced[@]} of ${#names[@]} instances are new"

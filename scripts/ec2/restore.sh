@@ -1,29 +1,28 @@
 #!/usr/bin/env bash
-# Restores what backup.sh has backed up.
+# Restores a backup of backup.sh.
 #
-#   1. Stop the services (docker stop ...): they would write into what is being replaced.
+#   1. Stop the services (docker stop ...), because they would write to the databases.
 #   2. MONGODB_URI_FILE=/etc/souk/restore.uri restore.sh --from /var/backups/souk
-#   3. Empty RabbitMQ's queues, or start with a new RabbitMQ: what it had in hand is announced again by the backup, and what it has
-#      from later belongs to no order any more.
-#   4. Start the services, and let `souk audit` look at the books.
+#   3. Purge RabbitMQ's queues, or start a new RabbitMQ. The restored outboxes publish their events again; later events belong to data that no
+#      longer exists.
+#   4. Start the services, and run `souk audit`.
 #
-# Databases that are not empty are not touched without --force. With it, all three are emptied first; other databases on that server, and
-# MongoDB's users and roles, stay as they are. What was changed after the backup is lost: take another backup first if in doubt.
-# Who has deleted their account since the backup has one again: let them know, or delete it again.
+# Without --force, databases that are not empty stay unchanged. With it, all three are emptied first; other databases, users and roles on the
+# server stay. Changes after the backup are lost, so make another backup first. Accounts that were deleted after the backup exist again: delete
+# them again, or inform the customers.
 #
 # The user of MONGODB_URI needs the role `readWrite` on each database.
 #
-#   --from FILE         a backup, or a folder (the newest one in it), or s3://BUCKET/DIR/souk-<time>.tar.gz. Its sha256 has to be
-#                       beside it
-#   --force             empty what is there
-#   --uri-file FILE     where the connection string is; else MONGODB_URI_FILE or MONGODB_URI say it. Never on a command line
-#   --database-prefix PREFIX    what the names of the databases begin with (souk_)
-#   --souk PROGRAM      the operator's command (the `souk` on the PATH)
-#   --image IMAGE       the same as an image, by Docker
-#   --network NAME      with --image: the Docker network in which MongoDB is found (host)
-#   --dry-run           check the backup, say what would be done, and do nothing
+#   --from FILE         a backup, a directory (its newest backup), or s3://BUCKET/DIR/souk-<time>.tar.gz; needs the .sha256 file as well
+#   --force             replace existing data
+#   --uri-file FILE     file with the connection string; default: MONGODB_URI_FILE or MONGODB_URI
+#   --database-prefix PREFIX    prefix of the database names (souk_)
+#   --souk PROGRAM      the operator's command (`souk` on the PATH)
+#   --image IMAGE       run the command from this image, with Docker
+#   --network NAME      with --image: the Docker network of MongoDB (host)
+#   --dry-run           verify the backup and print the steps without running them
 #
-# It is unpacked into TMPDIR (/tmp), which needs room for it.
+# Unpacks the backup in TMPDIR (/tmp), which needs enough space.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
@@ -43,10 +42,10 @@ while [[ $# -gt 0 ]]; do
         --souk) souk=$(value "$@"); shift 2 ;;
         --image) image=$(value "$@"); shift 2 ;;
         --network) network=$(value "$@"); shift 2 ;;
-        *) fail "$1 is not known; --help explains" ;;
+        *) fail "$1 is not an option; see --help" ;;
     esac
 done
-[[ -n $from ]] || fail "--from is missing; --help explains"
+[[ -n $from ]] || fail "--from is missing; see --help"
 need_souk
 
 umask 077
@@ -55,9 +54,9 @@ trap 'rm --recursive --force "$work"' EXIT
 
 if [[ $from = s3://* ]]; then
     need aws
-    # Nothing of ours is changed by that, so a dry run does it as well.
+    # Downloading changes nothing here, so a dry run does it as well.
     for file in "$from" "$from.sha256"; do
-        aws s3 cp --only-show-errors "$file" "$work/${file##*/}" || fail "cannot fetch $file"
+        aws s3 cp --only-show-errors "$file" "$work/${file##*/}" || fail "cannot download $file"
     done
     from=$work/${from##*/}
 elif [[ -d $from ]]; then
@@ -66,16 +65,16 @@ elif [[ -d $from ]]; then
     from=$newest
 fi
 [[ -f $from ]] || fail "there is no $from"
-[[ -f $from.sha256 ]] || fail "there is no $from.sha256: nobody knows whether the backup is whole"
-has_checksum "$from" "$(cut --delimiter ' ' --fields 1 "$from.sha256")" || fail "$from is not what was backed up: its sha256 is another"
+[[ -f $from.sha256 ]] || fail "$from.sha256 is missing: the backup cannot be verified"
+has_checksum "$from" "$(cut --delimiter ' ' --fields 1 "$from.sha256")" || fail "$from does not match its SHA-256"
 mkdir "$work/backup"
 tar --extract --gzip --file "$from" --directory "$work/backup" --strip-components 1 --no-same-owner || fail "$from cannot be unpacked"
 for service in "${services[@]}"; do
-    [[ -f $work/backup/$service.db ]] || fail "$from is no backup: it has no $service.db"
+    [[ -f $work/backup/$service.db ]] || fail "$from is not a backup: $service.db is missing"
 done
 
 if [[ $dry_run = yes ]]; then
     say "would run: souk restore ${force[*]}, from $from"
     exit
 fi
-run_souk "$work" restore --from "$work/backup" --database-prefix "$prefix" "${force[@]}" || fail "$from was not restored"
+run_souk "$work" restore --from "$work/backup" --database-prefix "$prefix" "${force[@]}" || fail "souk restore failed"

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the scripts beside this file share. It is sourced and does nothing by itself.
+# Functions of the scripts in scripts/ec2. To be sourced.
 
 # Whether commands that change something are printed instead of run; --dry-run sets it.
 dry_run=no
 
 say() {
-    # Whoever started this may have gone; what is under way is finished all the same.
+    # The terminal may be closed; the script continues.
     printf '%s\n' "$*" 2>/dev/null || :
 }
 
@@ -18,18 +18,18 @@ fail() {
     exit 1
 }
 
-# The comment at the head of the script.
+# Prints the comment at the head of the script.
 usage() {
     sed -n '2,/^[^#]/{/^#/!q;s/^# \{0,1\}//;p}' "$0"
 }
 
 # The value of an option: `value "$@"` where $1 is the option.
 value() {
-    [[ $# -ge 2 && -n $2 ]] || fail "$1 wants a value; --help explains"
+    [[ $# -ge 2 && -n $2 ]] || fail "$1 needs a value; see --help"
     printf '%s' "$2"
 }
 
-# Runs a command that changes something, or says what would be run. What is printed can be pasted into a shell.
+# Runs a command that changes something, or prints it with --dry-run, quoted for a shell.
 run() {
     local shown
     shown=$(printf '%q ' "$@")
@@ -48,17 +48,16 @@ have() {
 need() {
     local program
     for program in "$@"; do
-        have "$program" || fail "there is no $program on the PATH"
+        have "$program" || fail "$program is not on the PATH"
     done
 }
 
-# A dry run needs no rights: it can be read before anybody gives it any.
+# A dry run needs no root, so that it can be reviewed first.
 need_root() {
-    [[ $EUID -eq 0 || $dry_run = yes ]] || fail "this changes the machine: run it as root (sudo), or with --dry-run"
+    [[ $EUID -eq 0 || $dry_run = yes ]] || fail "this script changes the machine: run it as root (sudo), or with --dry-run"
 }
 
-# What sort of machine this is, in $family: `debian` (Debian, Ubuntu) or `amazon` (Amazon Linux 2023). SOUK_OS_RELEASE is
-# for tests.
+# Sets $family: `debian` (Debian, Ubuntu) or `amazon` (Amazon Linux 2023). SOUK_OS_RELEASE is for tests.
 family=''
 find_family() {
     local id='' like='' version='' name content
@@ -75,7 +74,7 @@ find_family() {
     elif [[ " $id $like " = *' debian '* ]]; then
         family=debian
     else
-        fail "this is $id $version; Amazon Linux 2023, Debian and Ubuntu are known"
+        fail "$id $version is not supported; use Amazon Linux 2023, Debian or Ubuntu"
     fi
 }
 
@@ -86,7 +85,7 @@ installed() {
     esac
 }
 
-# Those of these packages that are not there yet.
+# Installs the packages that are missing.
 install_packages() {
     local package missing=()
     for package in "$@"; do
@@ -102,25 +101,24 @@ install_packages() {
     esac
 }
 
-# Whether services are managed by systemd here; a container or a chroot has none.
+# Whether systemd manages services; it does not in a container or a chroot.
 have_systemd() {
     [[ -d /run/systemd/system ]]
 }
 
-# Starts a unit now and at every boot.
+# Starts a unit, now and at boot.
 enable_unit() {
     if ! have_systemd; then
-        warn "there is no systemd here: $1 is not started"
+        warn "systemd does not run: $1 is not started"
     elif ! systemctl --quiet is-enabled "$1" 2>/dev/null || ! systemctl --quiet is-active "$1"; then
         run systemctl enable --now "$1"
     fi
 }
 
-# `put FILE MODE`: what comes in becomes the file, unless it is so already. The mode holds from the first moment.
-# Says by its status (0) whether anything changed.
+# `put FILE MODE`: writes standard input to the file, atomically, unless it has this content already. Returns 0 when the file changed.
 put() {
     local file=$1 mode=$2 content draft
-    # The x keeps the last line's end, which $(...) would take away.
+    # The x protects the final newline, which $(...) would remove.
     content=$(cat && printf x)
     content=${content%x}
     if [[ -f $file ]] && printf '%s' "$content" | cmp --silent - "$file"; then
@@ -147,28 +145,27 @@ is_sha256() {
     [[ $1 =~ ^[0-9a-fA-F]{64}$ ]]
 }
 
-# `fetch URL FILE SHA256`: a file from elsewhere, which is what it is meant to be or is not there.
+# `fetch URL FILE SHA256`: downloads a file and verifies its checksum.
 fetch() {
-    [[ $1 = https://* || $1 = file://* ]] || fail "$1: only https is fetched"
+    [[ $1 = https://* || $1 = file://* ]] || fail "$1: only https URLs are allowed"
     run curl --fail --silent --show-error --location --retry 3 --proto '=https,file' --output "$2" "$1" ||
-        fail "cannot fetch $1"
+        fail "cannot download $1"
     [[ $dry_run = yes ]] || has_checksum "$2" "$3" || {
         rm --force "$2"
-        fail "$1 does not have the sha256 $3: it is not what was asked for"
+        fail "$1 does not have the SHA-256 $3"
     }
 }
 
-# --- The instances of a machine, which deploy.sh starts and install-nginx.sh sends requests to ---------------------------
+# --- Instances of this machine, for deploy.sh and install-nginx.sh --------------------------------------------------------
 
-# shellcheck disable=SC2034 # deploy.sh and install-nginx.sh go through them
+# shellcheck disable=SC2034 # used by deploy.sh and install-nginx.sh
 services=(customer products shopping)
 
 is_service() {
     [[ $1 = customer || $1 = products || $1 = shopping ]]
 }
 
-# `port_of customer 2` is 8102: the second instance of the service that has 8001 in its container. The 00 of each
-# hundred is for the rehearsal of a deployment.
+# `port_of customer 2` is 8102: the second instance of `customer`. Number 0 is the trial instance of a deployment.
 port_of() {
     case $1 in
         customer) printf '%d' $((8100 + $2)) ;;

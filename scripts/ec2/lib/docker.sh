@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# deploy.sh over containers. Sourced by deploy.sh.
-# shellcheck disable=SC2154,SC2034 # deploy.sh has the rest
-# shellcheck disable=SC2004 # these are keys of associative arrays, which it cannot know
+# Back end of deploy.sh for containers. To be sourced.
+# shellcheck disable=SC2154,SC2034 # shared with deploy.sh
+# shellcheck disable=SC2004 # keys of associative arrays
 
 declare -A image=() wanted=()
-# Containers beyond the number of instances that is wanted.
+# Containers beyond the wanted number of instances.
 surplus=()
 
 prepare() {
@@ -12,31 +12,31 @@ prepare() {
     need docker
     docker version --format '{{.Server.Version}}' >/dev/null || fail "Docker does not answer"
     if [[ $back = yes ]]; then
-        [[ -z $images ]] || fail "--back or --images, one of them"
+        [[ -z $images ]] || fail "use either --back or --images"
         images=$state/previous.env
-        [[ -f $images ]] || fail "there is no $images: nothing was deployed before"
+        [[ -f $images ]] || fail "$images does not exist: there is no earlier deployment"
     fi
-    [[ -n $images ]] || fail "--images is missing; --help explains"
+    [[ -n $images ]] || fail "--images is missing; see --help"
     through=${through:-http://127.0.0.1:8000}
     if [[ ! -d $state ]]; then
         run mkdir --parents "$state"
     fi
     if [[ -d $state ]]; then
-        # Held by this shell alone, and gone with it, however it ends.
+        # The kernel releases the lock when this shell exits.
         exec {lock}<"$state"
-        flock --nonblock "$lock" || fail "another deployment is under way"
+        flock --nonblock "$lock" || fail "another deployment is running"
     fi
     read_images "$images"
     for service in "${chosen[@]}"; do
         [[ -n ${image[$service]:-} ]] || fail "$images has no ${service^^}_IMAGE"
-        [[ -r $settings/$service.env ]] || fail "there is no $settings/$service.env, or it may not be read"
+        [[ -r $settings/$service.env ]] || fail "$settings/$service.env does not exist or is not readable"
         docker image inspect "${image[$service]}" >/dev/null 2>&1 || run docker pull --quiet "${image[$service]}" || return 1
     done
     for service in "${chosen[@]}"; do
-        put_away_leftovers "$service"
+        recover_interrupted "$service"
         count=${instances:-$(($(highest "$service") > 2 ? $(highest "$service") : 2))}
-        [[ $count -le 99 ]] || fail "there are ports for 99 instances"
-        [[ $count -gt 1 ]] || warn "$service has one instance: while it is replaced, nobody answers"
+        [[ $count -le 99 ]] || fail "at most 99 instances per service are possible"
+        [[ $count -gt 1 ]] || warn "$service has one instance: it is down while it is replaced"
         for ((number = 1; number <= count; number++)); do
             name=$service-$number
             names+=("$name")
@@ -53,14 +53,14 @@ prepare() {
     done
 }
 
-# An image is its digest: a name alone may be another one tomorrow. The file is read, never run.
+# Reads the images. Only digests are accepted, because a tag can change. The file is parsed, never executed.
 read_images() {
     local line service
     [[ -f $1 ]] || fail "there is no $1"
     while read -r line || [[ -n $line ]]; do
         [[ -n $line && $line != '#'* ]] || continue
         [[ $line =~ ^[A-Z]+_IMAGE=[A-Za-z0-9./:_-]+@sha256:[0-9a-f]{64}$ ]] ||
-            fail "$1: $line: a line is CUSTOMER_IMAGE=name@sha256:..."
+            fail "$1: $line: expected CUSTOMER_IMAGE=name@sha256:..."
         for service in "${services[@]}"; do
             [[ ${line%%=*} != "${service^^}_IMAGE" ]] || image[$service]=${line#*=}
         done
@@ -87,24 +87,23 @@ label() {
     docker container inspect --format '{{index .Config.Labels "souk.configuration"}}' "$1" 2>/dev/null || :
 }
 
-# What a deployment left behind that was cut off in the middle (a machine that was turned off): the old version comes back where there
-# is no new one, and the deployment begins anew.
-put_away_leftovers() {
+# Recovers from a deployment that was cut off, such as by a power failure: restores the old version where the new one does not run.
+recover_interrupted() {
     local old container
     while read -r old; do
         container=${old%-old}
-        warn "$old is left from a deployment that was cut off"
+        warn "$old is left from an interrupted deployment"
         if runs "${container#souk-}" && [[ $(status "127.0.0.1:$(port_of "$1" "${container##*-}")" /health/ready) = 200 ]]; then
             run docker rm "$old"
         else
             restore "$container"
         fi
     done < <(docker ps --all --format '{{.Names}}' | grep --extended-regexp "^souk-$1-[0-9]+-old\$" || :)
-    ! exists "souk-$1-rehearsal" || run docker rm --force "souk-$1-rehearsal"
+    ! exists "souk-$1-trial" || run docker rm --force "souk-$1-trial"
 }
 
-# Everything that an instance is made of; when any of it changes, it is made anew. Secrets count by their time and size, because they
-# cannot be read here.
+# Prints a hash of everything that defines an instance, so that a change of any of it replaces the instance. Secrets are hashed by time and
+# size, because this user cannot read them.
 configuration() {
     {
         options "$1" "$2"
@@ -114,7 +113,7 @@ configuration() {
     } | sha256sum | cut --characters 1-64
 }
 
-# `options SERVICE NUMBER`, into $option: how `docker run` makes this instance. No secret is among them: they are in files.
+# `options SERVICE NUMBER`: sets $option to the arguments of `docker run`. Secrets are in files, never in arguments.
 options() {
     local service=$1 number=$2 port inside limit
     port=$(port_of "$service" "$number")
@@ -139,31 +138,31 @@ options() {
 }
 
 runs() {
-    # One that has to be restarted does not run, even if it does so at this moment.
+    # A container that was restarted counts as failed.
     [[ $(docker container inspect --format '{{.State.Running}} {{.RestartCount}}' "souk-$1" 2>/dev/null) = 'true 0' ]]
 }
 
-rehearse() {
-    local name=$1-rehearsal outcome=0
+try_out() {
+    local name=$1-trial outcome=0
     options "$1" 0
-    rehearsal=souk-$name
+    trial=souk-$name
     run docker run --detach --name "souk-$name" --env "INSTANCE=$name" "${option[@]}" || return 1
     await_ready "$name" "127.0.0.1:$(port_of "$1" 0)" || outcome=1
     [[ $outcome -eq 0 ]] || docker logs --tail 20 "souk-$name" >&2
     run docker stop --time "$stop_within" "souk-$name" || :
     run docker rm --force "souk-$name" || return 1
-    rehearsal=''
+    trial=''
     return "$outcome"
 }
 
-# `stop CONTAINER`, which has its share of the requests.
+# `stop CONTAINER`: stops an instance that gets requests.
 stop() {
     local stopping outcome=0 service=${1#souk-}
     run docker stop --time "$stop_within" "$1" &
     stopping=$!
-    knock_while_stopping "${service%-*}"
+    probe_while_stopping "${service%-*}"
     wait "$stopping" || outcome=$?
-    # A signal ends the waiting, and not what is waited for: what comes next needs to know how that ended.
+    # A signal interrupts `wait` but not the command, whose exit status is needed.
     while kill -0 "$stopping" 2>/dev/null; do
         wait "$stopping" || outcome=$?
     done
@@ -177,8 +176,8 @@ replace() {
         run docker rename "souk-$name" "souk-$name-old" || return 1
     fi
     options "${name%-*}" "${name##*-}"
-    knock_before_start "${name%-*}"
-    # After a restart of the machine or of Docker it comes back.
+    probe_before_start "${name%-*}"
+    # Restarts with Docker and with the machine.
     run docker run --detach --name "souk-$name" --restart unless-stopped --label "souk.configuration=${wanted[$name]}" \
         --env "INSTANCE=$name" "${option[@]}" || return 1
 }
@@ -187,7 +186,7 @@ put_back() {
     restore "souk-$1"
 }
 
-# The old container, as it was: with the settings of its time.
+# Restores the old container with its old settings.
 restore() {
     local service=${1#souk-}
     if exists "$1-old"; then
@@ -196,12 +195,12 @@ restore() {
             run docker rm --force "$1" || return 1
         fi
         run docker rename "$1-old" "$1" || return 1
-        knock_before_start "${service%-*}"
+        probe_before_start "${service%-*}"
         run docker start "$1"
     elif [[ ${added[${1#souk-}]:-no} = yes ]]; then
         ! exists "$1" || run docker rm --force "$1"
     else
-        # It was told to stop, and no more than that.
+        # It was only stopped.
         run docker start "$1"
     fi
 }
@@ -218,7 +217,7 @@ finish() {
     record
 }
 
-# What runs now, and what ran before, for --back. Services that were left out keep their image.
+# Records the current and the previous images, for --back. Services that were not deployed keep theirs.
 record() {
     local service text='' current=$state/images.env
     local -A new=()
@@ -239,10 +238,10 @@ record() {
     printf '%s' "$text" | put "$current" 644 || :
 }
 
-rehearsal=''
-tidy() {
-    # Only when this ends in the middle of a rehearsal.
-    if [[ -n $rehearsal && $dry_run = no ]]; then
-        docker rm --force "$rehearsal" >/dev/null 2>&1 || :
+trial=''
+clean_up() {
+    # Only when the script exits while a trial instance runs.
+    if [[ -n $trial && $dry_run = no ]]; then
+        docker rm --force "$trial" >/dev/null 2>&1 || :
     fi
 }

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
-# deploy.sh over processes that `cargo xtask fleet` started and listed in a file. Sourced by deploy.sh.
-# shellcheck disable=SC2154,SC2034 # deploy.sh has the rest
-# shellcheck disable=SC2004 # these are keys of associative arrays, which it cannot know
+# Back end of deploy.sh for processes of `cargo xtask fleet`. To be sourced.
+# shellcheck disable=SC2154,SC2034 # shared with deploy.sh
+# shellcheck disable=SC2004 # keys of associative arrays
 # shellcheck disable=SC2016 # jq's variables, not the shell's
 
 declare -A pid=() log=() folder=() old_program=()
-# Environments are kept in arrays, environment_customer_1 and so on: they hold secrets, which belong into no file and on no
-# command line.
+# Environments are in arrays named environment_customer_1 and so on. They contain secrets, so they are never written to files or passed on
+# command lines.
 
-# Where programs are kept to go back to, and whether one of them runs.
-kept='' kept_in_use=no
-# The process that is only tried, while there is one.
-rehearsal=''
+# Directory with copies of the old programs, and whether one of them runs.
+copies='' copies_in_use=no
+# Process id of the trial instance, while there is one.
+trial=''
 
 listed() {
     jq --raw-output "$@" "$fleet"
@@ -19,26 +19,26 @@ listed() {
 
 prepare() {
     need jq setsid
-    [[ -n $binaries && -n $fleet ]] || fail "--with processes wants --binaries and --fleet"
+    [[ -n $binaries && -n $fleet ]] || fail "--with processes needs --binaries and --fleet"
     [[ -f $fleet ]] || fail "there is no $fleet: is a fleet running?"
-    # Programs are started from other folders.
-    binaries=$(cd "$binaries" && pwd) || fail "there is no folder of that name"
-    # Held by this shell alone, and gone with it, however it ends. The file itself is replaced below.
+    # Absolute, because programs start in other directories.
+    binaries=$(cd "$binaries" && pwd) || fail "the directory of --binaries does not exist"
+    # The kernel releases the lock when this shell exits. The lock is on the directory, because the file is replaced below.
     exec {lock}<"$(dirname "$fleet")"
-    flock --nonblock "$lock" || fail "another deployment is under way"
-    [[ $dry_run = yes ]] || kept=$(mktemp --directory "${TMPDIR:-/tmp}/souk-deploy.XXXXXX")
+    flock --nonblock "$lock" || fail "another deployment is running"
+    [[ $dry_run = yes ]] || copies=$(mktemp --directory "${TMPDIR:-/tmp}/souk-deploy.XXXXXX")
 
     local service name number
     for service in "${chosen[@]}"; do
         [[ -x $binaries/$service ]] || fail "there is no program $binaries/$service"
         number=0
         while read -r name; do
-            look_at "$name" "$service"
+            inspect "$name" "$service"
             names+=("$name")
             number=$((number + 1))
         done < <(listed --arg service "$service" '.[] | select(.name | test("^" + $service + "-[0-9]+$")) | .name')
         [[ $number -gt 0 ]] || fail "$fleet has no instance of $service"
-        [[ $number -gt 1 ]] || warn "$service has one instance: while it is replaced, nobody answers"
+        [[ $number -gt 1 ]] || warn "$service has one instance: it is down while it is replaced"
     done
     if [[ -z $through ]]; then
         through=$(listed '.[] | select(.name == "nginx") | "http://" + .address')
@@ -46,79 +46,78 @@ prepare() {
     fi
 }
 
-# Everything that a new process has to be told, while the old one can still be asked.
-look_at() {
+# Collects what a new process needs from the running one.
+inspect() {
     local name=$1 service=$2 variable
     pid[$name]=$(listed --arg name "$name" '.[] | select(.name == $name) | .pid')
     address[$name]=$(listed --arg name "$name" '.[] | select(.name == $name) | .address')
     log[$name]=$(listed --arg name "$name" '.[] | select(.name == $name) | .log')
-    runs "$name" || fail "$name does not run: there is no process ${pid[$name]}, and with it its environment is gone"
+    runs "$name" || fail "$name does not run: process ${pid[$name]} does not exist, so its environment is lost"
     declare -g -a "environment_${name//-/_}"
     local -n variables=environment_${name//-/_}
-    mapfile -d '' -t variables <"/proc/${pid[$name]}/environ" || fail "$name belongs to somebody else"
-    # The number could have been given to another process since.
+    mapfile -d '' -t variables <"/proc/${pid[$name]}/environ" || fail "$name belongs to another user"
+    # The process id may have been reused.
     if [[ " ${variables[*]} " != *" INSTANCE=$name "* || " ${variables[*]} " != *" PORT=${address[$name]##*:} "* ]]; then
         fail "process ${pid[$name]} is not $name: $fleet is out of date"
     fi
     folder[$name]=$(readlink "/proc/${pid[$name]}/cwd")
-    keep "$service" "$name"
+    preserve "$service" "$name"
     cmp --silent "/proc/${pid[$name]}/exe" "$binaries/$service" && up_to_date[$name]=yes
     return 0
 }
 
-# The program of an instance, to go back to: its file, or a copy when another one has been built into the same place.
-keep() {
+# Sets the program to roll back to: its file, or a copy when the file was replaced by a newer build.
+preserve() {
     local running=/proc/${pid[$2]}/exe program
     program=$(readlink "$running")
     if [[ ! $running -ef $program || $program -ef $binaries/$1 ]]; then
         if [[ $dry_run = yes ]]; then
             program="a copy of $running"
         else
-            program=$kept/$1-$(stat --dereference --format '%d-%i' "$running")
+            program=$copies/$1-$(stat --dereference --format '%d-%i' "$running")
             [[ -f $program ]] || cp "$running" "$program"
         fi
     fi
     old_program[$2]=$program
 }
 
-# A process that has ended and that nobody has asked for yet is a zombie, and still in the list.
-lives() {
+# Whether a process runs. A zombie does not.
+is_alive() {
     local stat
     { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
-    # After the name, which may contain anything.
+    # The state follows the process name, which can contain any character.
     stat=${stat##*) }
     [[ ${stat%% *} != [ZX] ]]
 }
 
 runs() {
-    if [[ $1 = rehearsal ]]; then
-        lives "$rehearsal"
+    if [[ $1 = trial ]]; then
+        is_alive "$trial"
     else
-        lives "${pid[$1]}"
+        is_alive "${pid[$1]}"
     fi
 }
 
-# `launch PROGRAM NAME LOG VARIABLE...`: a process with the environment of the instance, and these variables besides. Its id is in
-# $started.
+# `launch PROGRAM NAME LOG VARIABLE...`: starts a process with the environment of the instance and these variables. Sets $started to its id.
 launch() {
     local program=$1 name=$2 output=$3 setsid
     shift 3
     local -n given=environment_${name//-/_}
     setsid=$(command -v setsid)
     (
-        # The lock is this script's; whoever inherits it would hold it for ever.
+        # The new process must not inherit the lock.
         exec {lock}<&-
         trap - INT TERM HUP EXIT
         cd "${folder[$name]}" || exit 1
-        # By `export` and not by env(1), whose arguments everybody can read.
+        # With `export`, because arguments of env(1) are visible to all users.
         while read -r variable; do
             unset "$variable"
         done < <(compgen -e)
         for variable in "${given[@]}" "$@"; do
-            # What is no variable to bash is none that a service reads.
+            # Services read no variable whose name bash rejects.
             export "${variable?}" || :
         done
-        # Out of the terminal's group: Ctrl-C is meant for the deployment.
+        # In its own session, so that Ctrl-C stops the deployment only.
         exec "$setsid" "$program" </dev/null >>"$output" 2>&1
     ) &
     started=$!
@@ -128,8 +127,8 @@ launch() {
 stop() {
     local until=$((SECONDS + stop_within))
     kill -TERM "$1" 2>/dev/null || :
-    [[ $2 = rehearsal ]] || knock_while_stopping "${2%-*}"
-    while lives "$1"; do
+    [[ $2 = trial ]] || probe_while_stopping "${2%-*}"
+    while is_alive "$1"; do
         if [[ $SECONDS -ge $until ]]; then
             warn "$2 has not finished after $stop_within s and is killed"
             kill -KILL "$1" 2>/dev/null || :
@@ -137,38 +136,38 @@ stop() {
         fi
         sleep 0.05
     done
-    # If it was started here, it is taken off the list.
+    # Reaps the process if this shell started it.
     wait "$1" 2>/dev/null || :
 }
 
-rehearse() {
+try_out() {
     local name port outcome=0 output
     for name in "${names[@]}"; do
         [[ ${name%-*} != "$1" ]] || break
     done
     port=$(free_port) || return 1
     if [[ $dry_run = yes ]]; then
-        say "would run: $binaries/$1 with the environment of $name, but PORT=$port INSTANCE=$1-rehearsal"
-        say "would stop: it again, when it is ready"
+        say "would run: $binaries/$1 with the environment of $name, but PORT=$port INSTANCE=$1-trial"
+        say "would stop: the trial instance, when it is ready"
         return 0
     fi
     output=$(mktemp) || return 1
-    launch "$binaries/$1" "$name" "$output" "PORT=$port" "INSTANCE=$1-rehearsal"
-    rehearsal=$started
-    await_ready rehearsal "127.0.0.1:$port" || outcome=1
-    stop "$rehearsal" rehearsal
-    rehearsal=''
+    launch "$binaries/$1" "$name" "$output" "PORT=$port" "INSTANCE=$1-trial"
+    trial=$started
+    await_ready trial "127.0.0.1:$port" || outcome=1
+    stop "$trial" trial
+    trial=''
     [[ $outcome -eq 0 ]] || tail --lines 20 "$output" >&2
     rm --force "$output"
     return "$outcome"
 }
 
-# A port below those that the kernel gives to outgoing connections.
+# Prints a free port below the range of outgoing connections.
 free_port() {
     local port attempt
     for attempt in {1..100}; do
         port=$((15000 + (RANDOM + attempt) % 15000))
-        # Refused: nobody listens there.
+        # A refused connection means that the port is free.
         if ! (exec {probe}<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
             printf '%d' "$port"
             return 0
@@ -188,15 +187,15 @@ exchange() {
         return 0
     fi
     stop "${pid[$name]}" "$name"
-    knock_before_start "${name%-*}"
+    probe_before_start "${name%-*}"
     launch "$program" "$name" "${log[$name]}"
     pid[$name]=$started
     say "$name is process $started"
-    note "$name" "$started"
+    record_pid "$name" "$started"
 }
 
-# Readers never see half a file.
-note() {
+# Updates the process id in the list, atomically.
+record_pid() {
     local draft
     draft=$(mktemp "$fleet.XXXXXX") || return 1
     jq --arg name "$1" --argjson pid "$2" 'map(if .name == $name then .pid = $pid else . end)' "$fleet" >"$draft" &&
@@ -208,7 +207,7 @@ replace() {
 }
 
 put_back() {
-    [[ ${old_program[$1]} != "$kept"/* ]] || kept_in_use=yes
+    [[ ${old_program[$1]} != "$copies"/* ]] || copies_in_use=yes
     exchange "$1" "${old_program[$1]}" || return 1
 }
 
@@ -216,12 +215,12 @@ finish() {
     :
 }
 
-tidy() {
-    # Only when this ends in the middle of a rehearsal.
-    if [[ -n $rehearsal ]]; then
-        kill -TERM "$rehearsal" 2>/dev/null || :
+clean_up() {
+    # Only when the script exits while a trial instance runs.
+    if [[ -n $trial ]]; then
+        kill -TERM "$trial" 2>/dev/null || :
     fi
-    if [[ -n $kept && $kept_in_use = no ]]; then
-        rm --recursive --force "$kept"
+    if [[ -n $copies && $copies_in_use = no ]]; then
+        rm --recursive --force "$copies"
     fi
 }

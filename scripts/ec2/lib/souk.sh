@@ -1,28 +1,28 @@
 # shellcheck shell=bash
-# The operator's command, for backup.sh and restore.sh: the one on the PATH, another program, or an image.
-# shellcheck disable=SC2154 # the scripts have the rest
+# Runs the operator's command for backup.sh and restore.sh: a program or an image. To be sourced.
+# shellcheck disable=SC2154 # set by the scripts
 
 uri_file='' souk=souk image='' network=host
 
-# Whether there is one, and a connection string for it.
+# Fails without the command, or without a connection string.
 need_souk() {
     if [[ -n $image ]]; then
         need docker
     else
-        have "$souk" || fail "there is no $souk on the PATH: name a program with --souk, or an image with --image"
+        have "$souk" || fail "$souk is not on the PATH: use --souk PROGRAM or --image IMAGE"
     fi
     [[ -z $uri_file ]] || MONGODB_URI_FILE=$uri_file
     if [[ -n ${MONGODB_URI_FILE:-} ]]; then
-        [[ -r $MONGODB_URI_FILE ]] || fail "there is no $MONGODB_URI_FILE, or it may not be read"
+        [[ -r $MONGODB_URI_FILE ]] || fail "$MONGODB_URI_FILE does not exist or is not readable"
         export MONGODB_URI_FILE
         unset MONGODB_URI
     else
-        [[ -n ${MONGODB_URI:-} ]] || fail "no MongoDB is named by --uri-file, MONGODB_URI_FILE or MONGODB_URI"
+        [[ -n ${MONGODB_URI:-} ]] || fail "set --uri-file, MONGODB_URI_FILE or MONGODB_URI"
     fi
 }
 
-# `run_souk FOLDER ARGUMENT...`: the command works in that folder, which an image sees under the same name. A password is never on a
-# command line, where everybody could read it.
+# `run_souk FOLDER ARGUMENT...`: runs the command. An image gets the folder mounted under the same path. Passwords are never passed on the
+# command line, because other users could read them.
 run_souk() {
     local folder=$1
     shift
