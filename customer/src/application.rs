@@ -1,10 +1,9 @@
-//! Use cases, one file per noun.
+//! Use cases, one file per noun: each loads, applies a rule, saves, and calls or publishes.
 
 pub(crate) mod accounts;
+pub(crate) mod addresses;
 pub mod admin;
 pub(crate) mod erasures;
 pub(crate) mod exports;
 pub mod ledger;
 pub(crate) mod sessions;
-pub(crate) mod sign_in;
-pub(crate) mod sign_up;

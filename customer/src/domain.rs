@@ -1,7 +1,11 @@
-//! Types and rules: no I/O.
+//! Types and rules of accounts, sessions and erasures. Pure: no I/O, no async, no other layer.
 
+pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod email;
+pub(crate) mod erasure;
+pub(crate) mod password;
 pub(crate) mod phone;
-pub(crate) mod refresh_token;
-pub(crate) mod secret_text;
+mod redacted;
+pub(crate) mod session;
+pub(crate) mod token_secret;

@@ -1,4 +1,4 @@
-//! The service `customer` as a program of its own; `.env.example` has its environment.
+//! The program of the service `customer`. `.env.example` describes its environment.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,8 @@ fn main() -> ExitCode {
     let mut environment = Environment::from_process();
     let key: Option<SigningKey> = environment.required("SIGNING_KEY");
     service::run("customer", environment, |service| {
-        let key = key.ok_or_else(|| Error::internal("started without a key"))?;
+        // `service::run` reports a missing key before it starts the service.
+        let key = key.ok_or_else(|| Error::internal("SIGNING_KEY is missing"))?;
         let app = App::start(service.database.clone(), &service.bus, key)?;
         Ok(service.rocket().mount("/", routes()).manage(app))
     })

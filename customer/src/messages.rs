@@ -1,13 +1,13 @@
-//! What other services ask and announce: the sibling of `routes`. They ask for the keys alone, because what they must know about an
-//! account is in its tokens; and they say when they have erased one, or confirmed an order of it.
+//! Requests and events from the bus: requests for the public keys, reports of erasures, and
+//! confirmed orders.
 
 use souk_bus::{Bus, Delivery};
 use souk_contract::customer::{CustomerDeleted, GetKeys};
 use souk_contract::{products, shopping};
 
-use crate::App;
-use crate::application::accounts as account;
-use crate::application::erasures::{self as erasure, Service};
+use crate::app::App;
+use crate::application::{accounts, erasures};
+use crate::domain::erasure::Service;
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
     bus.publishes::<CustomerDeleted>();
@@ -19,16 +19,16 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.subscribe("customer", move |erased: Delivery<products::CustomerErased>| {
         let app = own.clone();
-        async move { erasure::acknowledge(&app, &erased, erased.event.id, Service::Products).await }
+        async move { erasures::acknowledge(&app, &erased, erased.event.id, Service::Products).await }
     });
     let own = app.clone();
     bus.subscribe("customer", move |erased: Delivery<shopping::CustomerErased>| {
         let app = own.clone();
-        async move { erasure::acknowledge(&app, &erased, erased.event.id, Service::Shopping).await }
+        async move { erasures::acknowledge(&app, &erased, erased.event.id, Service::Shopping).await }
     });
     let own = app.clone();
     bus.subscribe("customer", move |confirmed: Delivery<shopping::OrderConfirmed>| {
         let app = own.clone();
-        async move { account::count_order(&app, &confirmed).await }
+        async move { accounts::count_confirmed_order(&app, &confirmed).await }
     });
 }

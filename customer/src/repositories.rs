@@ -1,73 +1,102 @@
-//! Domain-named queries. No rule lives here.
+//! Queries with domain names. No rule lives here.
 
 use souk_contract::customer::CustomerId;
-use souk_store::{Collection, Database, Document, Index};
-use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
+use souk_store::{Collection, Database, Document, Events, Index, Tx};
+use souk_types::{Cursor, Error, Page, PageLimit, Paging, Result, Timestamp};
 
-use crate::application::accounts::{Account, Profile};
-use crate::application::erasures::{ErasureId, Receipt};
-use crate::application::sessions::{Session, SessionId};
+use crate::domain::account::{Account, Profile};
 use crate::domain::email::Email;
+use crate::domain::erasure::{ErasureId, ErasureReceipt};
+use crate::domain::session::{Session, SessionId};
 
-/// A tombstone has no e-mail address, so it is not in this index and the address is free again.
+/// A tombstone has no e-mail address and is not in this index, so the address is free again.
 static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
 static BY_CUSTOMER: Index = Index::sorted("by_customer", &["customer"], "expires");
-/// A receipt that is complete is nobody's and never due, so it is in neither of these.
-static RECEIPT_OF: Index = Index::unique("by_customer", &["customer"]);
-static BY_DUE: Index = Index::sorted("by_due", &[], "due");
+/// A complete receipt has no customer and is never due, so it is in neither of these indexes.
+static RECEIPT_BY_CUSTOMER: Index = Index::unique("by_customer", &["customer"]);
+static RECEIPT_BY_DUE: Index = Index::sorted("by_due", &[], "due");
 
 impl Document for Account {
     type Id = CustomerId;
     const COLLECTION: &'static str = "accounts";
+    const NOUN: &'static str = "account";
     const INDEXES: &'static [Index] = &[BY_EMAIL];
 }
 
 impl Document for Session {
     type Id = SessionId;
     const COLLECTION: &'static str = "sessions";
+    const NOUN: &'static str = "session";
     const INDEXES: &'static [Index] = &[BY_CUSTOMER];
 }
 
-impl Document for Receipt {
+impl Document for ErasureReceipt {
     type Id = ErasureId;
     const COLLECTION: &'static str = "erasures";
-    const INDEXES: &'static [Index] = &[RECEIPT_OF, BY_DUE];
+    const NOUN: &'static str = "erasure";
+    const INDEXES: &'static [Index] = &[RECEIPT_BY_CUSTOMER, RECEIPT_BY_DUE];
 }
 
-/// The accounts, and the tombstones of those that were.
+/// Open accounts and tombstones.
 #[derive(Clone)]
-pub(crate) struct Accounts(pub(crate) Collection<Account>);
+pub(crate) struct Accounts(Collection<Account>);
 
 impl Accounts {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
     }
 
-    /// An account, unless it is erased.
+    /// Returns the profile, unless the account is erased.
     pub(crate) async fn get(&self, id: CustomerId) -> Result<Option<Profile>> {
         Ok(self.0.get(id).await?.and_then(Account::into_profile))
     }
 
-    /// The account that has this address.
     pub(crate) async fn by_email(&self, email: &Email) -> Result<Option<Profile>> {
         let found = self.0.get_many_by(&BY_EMAIL, vec![email.as_str().to_owned()]).await?;
         Ok(found.into_iter().find_map(Account::into_profile))
     }
 
-    /// Changes an account by a rule. Errors: the rule's, `Unauthenticated` when it is erased.
-    pub(crate) async fn edit<R: Send + 'static>(
+    /// Errors: `email-taken`.
+    pub(crate) async fn insert(&self, profile: Profile) -> Result<()> {
+        self.0.insert(profile.id, Account::Open(profile)).await.map_err(email_taken_if_duplicate)
+    }
+
+    /// Changes a profile by a rule. Errors: the rule's, `email-taken`, `Unauthenticated` when the
+    /// account is erased.
+    pub(crate) async fn update<R: Send + 'static>(
         &self,
         id: CustomerId,
         mut rule: impl FnMut(&mut Profile) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        self.0.update(id, move |account, _| rule(account.profile_mut()?)).await
+        self.0.update(id, move |account, _| rule(account.profile_mut()?)).await.map_err(email_taken_if_duplicate)
+    }
+
+    pub(crate) async fn get_in(&self, tx: &Tx, id: CustomerId) -> Result<Option<Account>> {
+        tx.get(&self.0, id).await
+    }
+
+    pub(crate) async fn put_in(&self, tx: &Tx, account: &Account) -> Result<()> {
+        tx.put(&self.0, account.id(), account).await
+    }
+
+    pub(crate) async fn for_each(&self, mut visit: impl FnMut(Account) + Send) -> Result<()> {
+        self.0.scan(|_, account| visit(account)).await
     }
 }
 
-/// The sessions.
+/// Another account has the e-mail address.
+pub(crate) fn email_taken() -> Error {
+    Error::conflict("email-taken", "This e-mail address already has an account. Sign in, or use another address.")
+}
+
+/// The index of the addresses is the only unique one, and account ids are fresh.
+fn email_taken_if_duplicate(error: Error) -> Error {
+    if error.is_duplicate() { email_taken() } else { error }
+}
+
 #[derive(Clone)]
 pub(crate) struct Sessions {
-    pub(crate) collection: Collection<Session>,
+    collection: Collection<Session>,
     database: Database,
 }
 
@@ -76,14 +105,31 @@ impl Sessions {
         Ok(Self { collection: database.collection()?, database: database.clone() })
     }
 
-    /// The sessions of a customer, the soonest to expire first; a hundred of them, which is more than anyone may have.
-    pub(crate) async fn of(&self, customer: CustomerId) -> Result<Vec<Session>> {
-        let limit = PageLimit::try_from(PageLimit::MAX as u64).unwrap_or_default();
-        let page = self.collection.find(BY_CUSTOMER.find([customer.to_string()]).first(limit)).await?;
+    /// Returns the sessions of a customer in the order in which they expire: at most 100, which is
+    /// more than a customer may have.
+    pub(crate) async fn by_customer(&self, customer: CustomerId) -> Result<Vec<Session>> {
+        let page = self.collection.find(BY_CUSTOMER.find([customer.to_string()]).first(longest_page())).await?;
         Ok(page.items)
     }
 
-    /// Deletes sessions, all in one write.
+    pub(crate) async fn insert(&self, session: Session) -> Result<()> {
+        self.collection.insert(session.id(), session).await
+    }
+
+    /// Changes a session by a rule. The session is deleted when the rule returns `None`.
+    pub(crate) async fn replace(
+        &self,
+        id: SessionId,
+        mut rule: impl FnMut(Session) -> Option<Session> + Send + 'static,
+    ) -> Result<Option<Session>> {
+        let replace = move |slot: &mut Option<Session>, _: &mut Events| {
+            *slot = slot.take().and_then(&mut rule);
+            Ok(slot.clone())
+        };
+        self.collection.upsert(id, replace).await
+    }
+
+    /// Deletes sessions in one commit.
     pub(crate) async fn delete(&self, sessions: &[SessionId]) -> Result<()> {
         self.database
             .run(|tx| async move {
@@ -98,25 +144,50 @@ impl Sessions {
 
 /// The receipts of erasures.
 #[derive(Clone)]
-pub(crate) struct Erasures(pub(crate) Collection<Receipt>);
+pub(crate) struct Erasures(Collection<ErasureReceipt>);
 
 impl Erasures {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
     }
 
-    /// A customer's receipt, until it is complete.
-    pub(crate) async fn of(&self, customer: CustomerId) -> Result<Option<Receipt>> {
-        Ok(self.0.get_many_by(&RECEIPT_OF, vec![customer.to_string()]).await?.pop())
+    pub(crate) async fn get(&self, id: ErasureId) -> Result<Option<ErasureReceipt>> {
+        self.0.get(id).await
     }
 
-    /// A page of those that are incomplete and due by now, the longest overdue first.
-    pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Receipt>> {
-        let limit = PageLimit::try_from(PageLimit::MAX as u64).unwrap_or_default();
-        let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
+    /// Returns a customer's receipt, until it is complete.
+    pub(crate) async fn by_customer(&self, customer: CustomerId) -> Result<Option<ErasureReceipt>> {
+        Ok(self.0.get_many_by(&RECEIPT_BY_CUSTOMER, vec![customer.to_string()]).await?.pop())
+    }
+
+    /// Changes a receipt by a rule, which may publish events in the same commit.
+    pub(crate) async fn update<R: Send + 'static>(
+        &self,
+        id: ErasureId,
+        rule: impl FnMut(&mut ErasureReceipt, &mut Events) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.0.update(id, rule).await
+    }
+
+    pub(crate) async fn get_in(&self, tx: &Tx, id: ErasureId) -> Result<Option<ErasureReceipt>> {
+        tx.get(&self.0, id).await
+    }
+
+    pub(crate) async fn put_in(&self, tx: &Tx, receipt: &ErasureReceipt) -> Result<()> {
+        tx.put(&self.0, receipt.id(), receipt).await
+    }
+
+    /// Returns a page of the receipts whose reminder is due, the longest overdue first.
+    pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<ErasureReceipt>> {
+        let limit = longest_page();
+        let mut page = self.0.find(RECEIPT_BY_DUE.all().page(Paging { after, limit })).await?;
         page.items.retain(|receipt| receipt.is_due(now));
-        // The first that is not due yet ends the list.
+        // A receipt that is not due ends the list.
         page.next = page.next.filter(|_| page.items.len() == limit.get());
         Ok(page)
     }
+}
+
+fn longest_page() -> PageLimit {
+    PageLimit::try_from(PageLimit::MAX as u64).unwrap_or_default()
 }

@@ -64,7 +64,7 @@ async fn create_in(
         return Ok(());
     }
     // Anybody may have signed up with this address; their password would be the admin's.
-    if admin::knows(database, &email).await.map_err(text)? {
+    if admin::has_account(database, &email).await.map_err(text)? {
         return Err(format!("{address} has an account in {shop} already; if it is the right person's, say --promote"));
     }
     let password = password(password_file.as_deref())?;

@@ -65,10 +65,10 @@ async fn findings(databases: &Databases, wanted: &Wanted) -> Result<Findings, St
 }
 
 async fn is_deleted(databases: &Databases, customer: CustomerId) -> Result<(), String> {
-    let accounts = customer::ledger::ledger(&databases.customer).await.map_err(text)?;
-    if accounts.deleted.contains(&customer) {
+    let accounts = customer::ledger::read(&databases.customer).await.map_err(text)?;
+    if accounts.erased.contains(&customer) {
         Ok(())
-    } else if accounts.orders.contains_key(&customer) {
+    } else if accounts.confirmed_orders.contains_key(&customer) {
         Err(format!("the account {customer} is not deleted"))
     } else {
         Err(format!("there never was an account {customer}"))
@@ -124,7 +124,7 @@ fn told(file: &Path) -> Result<Vec<Told>, String> {
 /// Reads all there is. Deletions first: what is deleted meanwhile cannot be missed elsewhere then.
 async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Read, String> {
     let Databases { customer, products, shopping } = databases;
-    let mut read = Read { accounts: customer::ledger::ledger(customer).await.map_err(text)?, ..Read::default() };
+    let mut read = Read { accounts: customer::ledger::read(customer).await.map_err(text)?, ..Read::default() };
     for database in databases.all() {
         let waiting = database.count_pending_events(MOST_EVENTS).await.map_err(text)?;
         read.outboxes.push((database.name(), waiting));

@@ -193,7 +193,7 @@ async fn announce_again(backup: &Books, interrupt: &mut Interrupt) -> Result<usi
 
 /// Orders whose confirmation is neither counted nor waits to be.
 async fn lost_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>, String> {
-    let mut counted = customer::ledger::ledger(&databases.customer).await.map_err(text)?.orders;
+    let mut counted = customer::ledger::read(&databases.customer).await.map_err(text)?.confirmed_orders;
     for waiting in databases.shopping.pending_events_of::<OrderConfirmed>().await.map_err(text)? {
         let account = waiting.event.customer.and_then(|customer| counted.get_mut(&customer));
         if let Some(account) = account

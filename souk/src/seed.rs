@@ -37,7 +37,7 @@ async fn samples(database: &Database) -> Result<usize, String> {
 /// Whether the address had an account.
 async fn make_admin(database: &Database, address: &str, password_file: &std::path::Path) -> Result<bool, String> {
     let email: Email = address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))?;
-    if admin::knows(database, &email).await.map_err(text)? {
+    if admin::has_account(database, &email).await.map_err(text)? {
         return Ok(true);
     }
     admin::create(database, email, password(Some(password_file))?).await.map_err(text)?;

@@ -1,24 +1,25 @@
-//! Making admins: what `souk admin create` does. It takes the database alone, because it runs in a process of its own,
-//! beside a shop that may be running; the store guards each write against the other process.
+//! Admin accounts, for `souk admin create`. These functions need the database alone, because the
+//! command is a process of its own. The shop may run beside it.
 
 use souk_contract::customer::CustomerId;
 use souk_http::auth::Role;
 use souk_store::Database;
 use souk_types::Result;
 
-use crate::application::accounts::Profile;
-use crate::application::sign_up::{self as signup, NewAccount};
+use super::accounts::{self, NewAccount};
+use crate::domain::account::Profile;
 use crate::domain::email::Email;
-use crate::providers::password_hasher::{Hasher, Password};
+use crate::domain::password::Password;
+use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::Accounts;
 
-/// Whether somebody has an account with this address.
-pub async fn knows(database: &Database, email: &Email) -> Result<bool> {
+/// Returns whether the e-mail address has an account.
+pub async fn has_account(database: &Database, email: &Email) -> Result<bool> {
     Ok(Accounts::open(database)?.by_email(email).await?.is_some())
 }
 
-/// Makes the account with this address an admin, from the next sign-in or refresh on; its password stays as it is.
-/// `None` when there is no such account: then [`create`] makes one, for which it needs a password.
+/// Makes the account with this e-mail address an admin, from its next sign-in or token refresh on.
+/// Returns `None` when there is no such account.
 pub async fn promote(database: &Database, email: &Email) -> Result<Option<CustomerId>> {
     let accounts = Accounts::open(database)?;
     let Some(profile) = accounts.by_email(email).await? else {
@@ -28,33 +29,32 @@ pub async fn promote(database: &Database, email: &Email) -> Result<Option<Custom
         profile.role = Role::Admin;
         Ok(Some(profile.id))
     };
-    accounts.edit(profile.id, promote).await
+    accounts.update(profile.id, promote).await
 }
 
-/// Makes an admin's account. Errors: `email-taken`.
+/// Makes an admin account. Errors: `email-taken`.
 pub async fn create(database: &Database, email: Email, password: Password) -> Result<CustomerId> {
     let new = NewAccount { email, password, phone: None, role: Role::Admin };
-    let profile = signup::create(&Accounts::open(database)?, &Hasher::new(), new).await?;
+    let profile = accounts::create(&Accounts::open(database)?, &PasswordHasher::new(), new).await?;
     Ok(profile.id)
 }
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::testing::{PASSWORD, ana, start};
 
     #[tokio::test]
-    async fn an_admin_is_made_beside_a_shop_that_runs() {
+    async fn admins_are_made_while_the_shop_runs() {
         let (app, directory) = start();
         let customer = ana(&app).await;
-        // What another process would open.
+        // As another process opens it.
         let beside = Database::sqlite_shared("customer", &directory.path().join("customer.db")).unwrap();
         let (known, unknown) = ("ana@example.com".parse().unwrap(), "root@example.com".parse().unwrap());
         assert_eq!(promote(&beside, &known).await.unwrap(), Some(customer.id));
         assert_eq!(promote(&beside, &unknown).await.unwrap(), None);
-        let made = create(&beside, unknown.clone(), PASSWORD.parse().unwrap()).await.unwrap();
-        for id in [customer.id, made] {
+        let created = create(&beside, unknown.clone(), PASSWORD.parse().unwrap()).await.unwrap();
+        for id in [customer.id, created] {
             assert_eq!(app.accounts.get(id).await.unwrap().unwrap().role, Role::Admin);
         }
         let twice = create(&beside, unknown, PASSWORD.parse().unwrap()).await;

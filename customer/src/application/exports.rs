@@ -1,57 +1,45 @@
-//! Everything that the shop keeps about a customer, as one JSON document. What `shopping` has is asked for page by page; when it cannot be
-//! asked there is no export, because an incomplete one must not look complete. Secrets (the password's hash, the secrets of sessions) are
-//! left out: they are about us.
+//! The export of all personal data (GDPR, articles 15 and 20). It fails while `shopping` is
+//! unavailable, because an incomplete export would look complete. Password hashes and token digests
+//! are left out.
 
-use rocket::serde::json::Value;
-use serde::Serialize;
+use serde_json::Value;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Error, Result};
 
-use crate::App;
-use crate::application::accounts::{self as account, ProfileView};
-use crate::application::sessions as session;
+use super::{accounts, sessions};
+use crate::app::App;
+use crate::domain::account::Profile;
+use crate::domain::session::Session;
 
-/// All of them are in memory at once, here and on their way out.
+/// Orders in one export, which is built in memory.
 const MAX_ORDERS: usize = 10_000;
 
-/// What each service keeps about somebody.
-#[derive(Serialize)]
+/// The data that the services store about a customer. `products` stores none.
 pub(crate) struct Export {
-    exported_at: Timestamp,
-    customer: Own,
-    shopping: Shopping,
-    products: Nothing,
+    pub(crate) profile: Profile,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) shopping: ShoppingData,
 }
 
-#[derive(Serialize)]
-struct Own {
-    profile: ProfileView,
-    sessions: Vec<session::Opened>,
+pub(crate) struct ShoppingData {
+    pub(crate) cart: Vec<CartLine>,
+    pub(crate) wishlist: Vec<ProductSnapshot>,
+    pub(crate) orders: Vec<Value>,
 }
 
-#[derive(Serialize)]
-struct Shopping {
-    cart: Vec<CartLine>,
-    wishlist: Vec<ProductSnapshot>,
-    orders: Vec<Value>,
-}
-
-/// `products` keeps nothing about people; the stock of an order is held under the order's id.
-#[derive(Serialize)]
-struct Nothing {}
-
-/// All that is kept about a customer now. Errors: `Unavailable` while `shopping` cannot be asked, `conflict` for more orders than fit.
+/// Collects a customer's data. Errors: `Unavailable` when `shopping` does not reply, a conflict when
+/// there are too many orders.
 pub(crate) async fn export(app: &App, customer: CustomerId) -> Result<Export> {
-    let shopping = from_shopping(app, customer).await?;
-    let sessions = session::opened(app, customer).await?;
-    // Last: whose account is deleted while we ask would miss what is erased already.
-    let profile = account::get(app, customer).await?.into();
-    Ok(Export { exported_at: Timestamp::now(), customer: Own { profile, sessions }, shopping, products: Nothing {} })
+    let shopping = shopping_data(app, customer).await?;
+    let sessions = sessions::active(app, customer).await?;
+    // Read last: an erasure that ran meanwhile fails the export instead of leaving gaps in it.
+    let profile = accounts::get(app, customer).await?;
+    Ok(Export { profile, sessions, shopping })
 }
 
-async fn from_shopping(app: &App, customer: CustomerId) -> Result<Shopping> {
+async fn shopping_data(app: &App, customer: CustomerId) -> Result<ShoppingData> {
     let CustomerExport { cart, wishlist, orders } = app.bus.call(ExportCustomer { customer, after: None }).await?;
     let missing = || Error::internal("the first page of an export has no cart or no wishlist");
     let (cart, wishlist) = (cart.ok_or_else(missing)?, wishlist.ok_or_else(missing)?);
@@ -65,5 +53,5 @@ async fn from_shopping(app: &App, customer: CustomerId) -> Result<Shopping> {
         all.extend(page.items);
         after = page.next;
     }
-    Ok(Shopping { cart, wishlist, orders: all })
+    Ok(ShoppingData { cart, wishlist, orders: all })
 }

@@ -1,4 +1,4 @@
-//! The books of this service, as an audit reads them: whose accounts were deleted, and how many orders it has counted.
+//! The accounts as `souk audit` and `souk backup` read them.
 
 use std::collections::HashMap;
 
@@ -6,25 +6,25 @@ use souk_contract::customer::CustomerId;
 use souk_store::Database;
 use souk_types::Result;
 
-use crate::application::accounts::Account;
+use crate::domain::account::Account;
 use crate::repositories::Accounts;
 
-/// All accounts.
+/// The facts of all accounts that other services' data must agree with.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger {
-    /// Those that were deleted.
-    pub deleted: Vec<CustomerId>,
-    /// How many confirmed orders each of the others has had, as it has heard.
-    pub orders: HashMap<CustomerId, u64>,
+pub struct AccountLedger {
+    /// Erased accounts.
+    pub erased: Vec<CustomerId>,
+    /// Confirmed orders that each open account has counted.
+    pub confirmed_orders: HashMap<CustomerId, u64>,
 }
 
-/// All accounts.
-pub async fn ledger(database: &Database) -> Result<Ledger> {
-    let mut ledger = Ledger::default();
-    let tell = |_: &str, account: Account| match account {
-        Account::Erased { id, .. } => ledger.deleted.push(id),
-        Account::Open(profile) => drop(ledger.orders.insert(profile.id, profile.orders_confirmed)),
+/// Reads all accounts.
+pub async fn read(database: &Database) -> Result<AccountLedger> {
+    let mut ledger = AccountLedger::default();
+    let add = |account: Account| match account {
+        Account::Erased { id, .. } => ledger.erased.push(id),
+        Account::Open(profile) => drop(ledger.confirmed_orders.insert(profile.id, profile.orders_confirmed())),
     };
-    Accounts::open(database)?.0.scan(tell).await?;
+    Accounts::open(database)?.for_each(add).await?;
     Ok(ledger)
 }

@@ -1,223 +1,177 @@
-//! Sessions: what a sign-in opens and a refresh token continues. Each use of a refresh token replaces it, so that a
-//! stolen one is used twice sooner or later; then the session ends, for the thief and for the customer, who signs in
-//! again.
+//! Sessions: sign-in, refresh, sign-out.
 
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
-use souk_http::auth::{Identity, TOKEN_LIFETIME};
-use souk_types::{Error, Id, Result, Timestamp};
+use souk_http::auth::Identity;
+use souk_types::{Error, Result, Timestamp};
 
-use crate::App;
-use crate::application::accounts::{self as account, Profile};
-use crate::domain::refresh_token::{Digest, NotAToken, RefreshToken, Secret};
+use crate::app::App;
+use crate::domain::account::{Profile, account_closed};
+use crate::domain::email::Email;
+use crate::domain::password::{PasswordCheck, PasswordGuess};
+use crate::domain::session::{RefreshToken, Session, SessionId, sessions_to_end};
 
-/// What a sign-in answers.
-#[derive(Serialize)]
+/// The tokens that a client gets by a sign-in or a refresh.
 pub(crate) struct SignIn {
-    id: CustomerId,
-    token: String,
-    refresh_token: String,
-    expires_in: u64,
+    pub(crate) customer: CustomerId,
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: RefreshToken,
 }
 
-/// Opens a session for an account whose owner has just proved to be it.
+/// E-mail address and password as a client presents them.
+pub(crate) struct Credentials {
+    /// `None` when the client sent text that is no e-mail address.
+    pub(crate) email: Option<Email>,
+    pub(crate) password: PasswordGuess,
+}
+
+/// Opens a session for a customer who presents the right password. Neither the error nor the time it
+/// takes reveals whether the e-mail address has an account.
+pub(crate) async fn sign_in(app: &App, credentials: Credentials) -> Result<SignIn> {
+    let profile = match credentials.email {
+        Some(email) => app.accounts.by_email(&email).await?,
+        None => None,
+    };
+    let stored = profile.as_ref().map(|profile| profile.password().clone());
+    let check = app.hasher.check(credentials.password, stored).await?;
+    let refused = || Error::unauthenticated("The e-mail address or the password is wrong.");
+    let profile = profile.ok_or_else(refused)?;
+    match check {
+        PasswordCheck::Wrong => return Err(refused()),
+        PasswordCheck::Right => {}
+        PasswordCheck::Outdated(renewed) => {
+            let verified = profile.generation();
+            let rehash = move |profile: &mut Profile| {
+                profile.rehash_password(verified, renewed.clone());
+                Ok(())
+            };
+            app.accounts.update(profile.id, rehash).await?;
+        }
+    }
+    open(app, &profile).await
+}
+
+/// Opens a session for a customer whose identity the caller has verified.
 pub(crate) async fn open(app: &App, profile: &Profile) -> Result<SignIn> {
     let now = Timestamp::now();
-    let sessions = app.sessions.of(profile.id).await?;
-    let ending: Vec<SessionId> = superfluous(&sessions, now).iter().map(|session| session.id).collect();
-    app.sessions.delete(&ending).await?;
-    let token = RefreshToken { session: Id::new(), secret: Secret::random()? };
-    let session = Session {
-        id: token.session,
-        customer: profile.id,
-        generation: profile.generation,
-        secret: token.secret.digest(),
-        expires: now.after(LIFETIME),
-    };
-    app.sessions.collection.insert(session.id, session).await?;
-    // Whoever erases the account ends the sessions that are there; this one may have come after that.
+    let sessions = app.sessions.by_customer(profile.id).await?;
+    app.sessions.delete(&ids(sessions_to_end(&sessions, now))).await?;
+    let (session, token) = Session::open(profile, now)?;
+    app.sessions.insert(session).await?;
+    // An erasure that ran meanwhile may have deleted the sessions before this one was inserted.
     if app.accounts.get(profile.id).await?.is_none() {
         app.sessions.delete(&[token.session]).await?;
-        return Err(account::closed());
+        return Err(account_closed());
     }
-    answer(app, profile, &token)
+    issue_tokens(app, profile, token)
 }
 
-/// Continues a session: another access token, and another refresh token in place of this one.
-pub(crate) async fn refresh(app: &App, token: &str) -> Result<SignIn> {
-    let refused = || Error::unauthenticated("The refresh token is not valid, or no longer.");
-    let token: RefreshToken = token.parse().map_err(|NotAToken| refused())?;
+/// Replaces a refresh token by a new one and issues an access token. A token that was used before
+/// ends its session.
+pub(crate) async fn refresh(app: &App, token: &RefreshToken) -> Result<SignIn> {
     let (presented, now) = (token.secret.digest(), Timestamp::now());
-    let token = RefreshToken { secret: Secret::random()?, ..token };
-    let next = token.secret.digest();
-    // One guarded write: of two who come with the same token, the second finds it used.
-    let rotate = move |slot: &mut Option<Session>| {
-        *slot = slot.take().and_then(|session| session.rotated(&presented, &next, now));
-        slot.clone()
+    let successor = token.successor()?;
+    let next = successor.secret.digest();
+    // One guarded write: of two requests with one token, the second finds the token used.
+    let rotate = move |session: Session| session.rotated(&presented, &next, now);
+    let session = app.sessions.replace(token.session, rotate).await?.ok_or_else(refresh_refused)?;
+    let profile = app.accounts.get(session.customer()).await?;
+    let Some(profile) = profile.filter(|profile| session.is_of(profile)) else {
+        app.sessions.delete(&[session.id()]).await?;
+        return Err(refresh_refused());
     };
-    let session = app.sessions.collection.upsert(token.session, move |slot, _| Ok(rotate(slot))).await?;
-    let session = session.ok_or_else(refused)?;
-    let profile = app.accounts.get(session.customer).await?;
-    let Some(profile) = profile.filter(|profile| profile.generation == session.generation) else {
-        app.sessions.delete(&[session.id]).await?;
-        return Err(refused());
-    };
-    answer(app, &profile, &token)
+    issue_tokens(app, &profile, successor)
 }
 
-/// Ends the session of a refresh token, if there is one. An old token of the session will do: to use it is to end it.
-pub(crate) async fn sign_out(app: &App, token: &str) -> Result<()> {
-    match token.parse::<RefreshToken>() {
-        Ok(token) => app.sessions.delete(&[token.session]).await,
-        Err(NotAToken) => Ok(()),
-    }
+/// A refresh token is malformed, used, expired or revoked.
+pub(crate) fn refresh_refused() -> Error {
+    Error::unauthenticated("The refresh token is not valid, or no longer.")
 }
 
-/// Ends every session of an account.
+/// Ends the session of a refresh token, if there is one. A used token of the session suffices.
+pub(crate) async fn sign_out(app: &App, token: &RefreshToken) -> Result<()> {
+    app.sessions.delete(&[token.session]).await
+}
+
+/// Ends all sessions of an account.
 pub(crate) async fn end_all(app: &App, customer: CustomerId) -> Result<()> {
     loop {
-        let sessions: Vec<SessionId> = app.sessions.of(customer).await?.iter().map(|session| session.id).collect();
+        let sessions = app.sessions.by_customer(customer).await?;
         if sessions.is_empty() {
             return Ok(());
         }
-        app.sessions.delete(&sessions).await?;
+        app.sessions.delete(&ids(&sessions)).await?;
     }
 }
 
-/// What the owner of a session is told of it.
-#[derive(Serialize)]
-pub(crate) struct Opened {
-    opened_at: Option<Timestamp>,
-    expires_at: Timestamp,
+/// Returns the sessions of an account that have not expired.
+pub(crate) async fn active(app: &App, customer: CustomerId) -> Result<Vec<Session>> {
+    let (mut sessions, now) = (app.sessions.by_customer(customer).await?, Timestamp::now());
+    sessions.retain(|session| !session.is_expired(now));
+    Ok(sessions)
 }
 
-/// The sessions of an account that go on.
-pub(crate) async fn opened(app: &App, customer: CustomerId) -> Result<Vec<Opened>> {
-    let (sessions, now) = (app.sessions.of(customer).await?, Timestamp::now());
-    let going_on = sessions.into_iter().filter(|session| session.expires > now);
-    Ok(going_on.map(|session| Opened { opened_at: session.id.created_at(), expires_at: session.expires }).collect())
+fn ids(sessions: &[Session]) -> Vec<SessionId> {
+    sessions.iter().map(Session::id).collect()
 }
 
-/// The role is that of this moment: who became an admin is one after the next refresh.
-fn answer(app: &App, profile: &Profile, refresh_token: &RefreshToken) -> Result<SignIn> {
-    Ok(SignIn {
-        id: profile.id,
-        token: app.key.mint(Identity { id: profile.id, role: profile.role })?,
-        refresh_token: refresh_token.to_string(),
-        expires_in: TOKEN_LIFETIME.as_secs(),
-    })
-}
-
-/// A session as it is kept.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Session {
-    id: SessionId,
-    customer: CustomerId,
-    /// The account's generation when the session was opened: a session of an earlier one is over, deleted or not.
-    generation: u32,
-    /// Of the one secret that continues it.
-    secret: Digest,
-    expires: Timestamp,
-}
-
-/// The id of a session; the first half of its refresh tokens.
-pub(crate) type SessionId = Id<Session>;
-
-/// A session ends when nobody has used it for so long.
-const LIFETIME: Duration = Duration::from_hours(30 * 24);
-/// Nobody has more devices; who signs in by script without signing out must not fill the disk.
-const MAX_SESSIONS: usize = 20;
-
-impl Session {
-    /// The session after its token was used; `None` when that ends it, because it is over or the token was used before.
-    fn rotated(self, presented: &Digest, next: &Digest, now: Timestamp) -> Option<Self> {
-        let continues = self.secret == *presented && now < self.expires;
-        continues.then(|| Self { secret: next.clone(), expires: now.after(LIFETIME), ..self })
-    }
-}
-
-/// Which of a customer's sessions, the soonest to expire first, end when another begins: those that are over, and those
-/// unused for longest where there are too many.
-fn superfluous(sessions: &[Session], now: Timestamp) -> &[Session] {
-    let over = sessions.partition_point(|session| session.expires <= now);
-    let too_many = (sessions.len() + 1).saturating_sub(MAX_SESSIONS);
-    &sessions[..over.max(too_many)]
+/// Issues an access token with the customer's current role.
+fn issue_tokens(app: &App, profile: &Profile, refresh_token: RefreshToken) -> Result<SignIn> {
+    let access_token = app.key.sign(Identity { id: profile.id, role: profile.role })?;
+    Ok(SignIn { customer: profile.id, access_token, refresh_token })
 }
 
 #[cfg(test)]
 mod tests {
     use souk_http::auth::Role;
-    use souk_types::ErrorKind;
+    use souk_types::{ErrorKind, Id};
 
     use super::*;
+    use crate::application::accounts::{self, PasswordChange};
     use crate::application::admin;
-    use crate::application::sign_in::{Login, sign_in};
+    use crate::domain::token_secret::TokenSecret;
     use crate::testing::{PASSWORD, ana, start};
 
-    async fn signed_in(app: &App) -> SignIn {
-        sign_in(app, Login::new("ana@example.com", PASSWORD)).await.unwrap()
+    fn credentials(email: &str, password: &str) -> Credentials {
+        Credentials { email: email.parse().ok(), password: PasswordGuess::new(password) }
     }
 
-    async fn is_refused(app: &App, token: &str) -> bool {
+    async fn signed_in(app: &App) -> SignIn {
+        sign_in(app, credentials("ana@example.com", PASSWORD)).await.unwrap()
+    }
+
+    async fn is_refused(app: &App, token: &RefreshToken) -> bool {
         refresh(app, token).await.is_err_and(|error| error.kind() == ErrorKind::Unauthenticated)
     }
 
-    fn session(expires: Timestamp) -> Session {
-        let secret = Secret::random().unwrap().digest();
-        Session { id: Id::new(), customer: Id::new(), generation: 1, secret, expires }
-    }
-
-    #[test]
-    fn a_session_goes_on_only_with_its_present_secret_and_in_time() {
-        let now = Timestamp::now();
-        let (ours, other, next) = (
-            Secret::random().unwrap().digest(),
-            Secret::random().unwrap().digest(),
-            Secret::random().unwrap().digest(),
-        );
-        let second = Duration::from_secs(1);
-        for (what, presented, expires, goes_on) in [
-            ("fresh", &ours, now.after(LIFETIME), true),
-            ("just in time", &ours, now.after(second), true),
-            ("over now", &ours, now, false),
-            ("over", &ours, now.before(second), false),
-            ("used or guessed", &other, now.after(LIFETIME), false),
-        ] {
-            let session = Session { secret: ours.clone(), ..session(expires) };
-            let after = session.rotated(presented, &next, now);
-            assert_eq!(after.is_some(), goes_on, "{what}");
-            assert!(after.is_none_or(|after| after.secret == next && after.expires == now.after(LIFETIME)), "{what}");
-        }
-    }
-
-    #[test]
-    fn old_sessions_make_room() {
-        let now = Timestamp::now();
-        let minutes = |count: u64| Duration::from_mins(count);
-        for (over, alive, ending) in [(0, 0, 0), (0, 19, 0), (0, 20, 1), (0, 25, 6), (3, 5, 3), (3, 19, 3), (3, 20, 4)]
+    #[tokio::test]
+    async fn a_refused_sign_in_does_not_reveal_which_part_is_wrong() {
+        let (app, _directory) = start();
+        ana(&app).await;
+        let mut errors = Vec::new();
+        for (email, password) in
+            [("ana@example.com", "wrong password"), ("eve@example.com", PASSWORD), ("no address", ""), ("", "")]
         {
-            let mut sessions: Vec<Session> = (0..over).rev().map(|age| session(now.before(minutes(age)))).collect();
-            sessions.extend((1..=alive).map(|left| session(now.after(minutes(left)))));
-            assert_eq!(superfluous(&sessions, now).len(), ending, "{over} over, {alive} alive");
+            errors.push(sign_in(&app, credentials(email, password)).await.err().unwrap());
         }
+        assert!(errors.iter().all(|error| error.kind() == ErrorKind::Unauthenticated));
+        assert!(errors.windows(2).all(|pair| pair[0].detail() == pair[1].detail()));
+        assert!(sign_in(&app, credentials(" ANA@example.com", PASSWORD)).await.is_ok(), "the address is normalised");
     }
 
     #[tokio::test]
-    async fn a_token_is_used_once_and_the_old_one_again_ends_the_session() {
+    async fn a_token_that_is_used_twice_ends_its_session() {
         let (app, _directory) = start();
         ana(&app).await;
         let first = signed_in(&app).await;
         let second = refresh(&app, &first.refresh_token).await.unwrap();
         let third = refresh(&app, &second.refresh_token).await.unwrap();
         assert!(is_refused(&app, &first.refresh_token).await, "used before");
-        assert!(is_refused(&app, &third.refresh_token).await, "and now the whole session is over");
-        assert!(app.sessions.of(first.id).await.unwrap().is_empty());
+        assert!(is_refused(&app, &third.refresh_token).await, "the session is over");
+        assert!(app.sessions.by_customer(first.customer).await.unwrap().is_empty());
     }
 
     #[tokio::test]
-    async fn of_two_who_come_with_one_token_one_wins_at_most() {
+    async fn one_of_two_concurrent_refreshes_succeeds() {
         let (app, _directory) = start();
         ana(&app).await;
         let token = signed_in(&app).await.refresh_token;
@@ -227,50 +181,48 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_token_of_ours_is_refused_and_signing_out_never_fails() {
+    async fn an_unknown_token_is_refused_and_can_be_signed_out() {
         let (app, _directory) = start();
-        let unknown = RefreshToken { session: Id::new(), secret: Secret::random().unwrap() }.to_string();
-        for bad in ["", ".", "x.y", "018f4b3a-5c6d-7e8f-9a0b-1c2d3e4f5a6b", &unknown] {
-            assert!(is_refused(&app, bad).await, "{bad}");
-            sign_out(&app, bad).await.unwrap();
-        }
+        let unknown = RefreshToken { session: Id::new(), secret: TokenSecret::random().unwrap() };
+        assert!(is_refused(&app, &unknown).await);
+        sign_out(&app, &unknown).await.unwrap();
     }
 
     #[tokio::test]
-    async fn signing_out_ends_one_session_and_a_new_password_all() {
+    async fn sign_out_ends_one_session_and_a_new_password_all() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
         let (phone, laptop, tablet) = (signed_in(&app).await, signed_in(&app).await, signed_in(&app).await);
         sign_out(&app, &phone.refresh_token).await.unwrap();
         assert!(is_refused(&app, &phone.refresh_token).await);
         let laptop = refresh(&app, &laptop.refresh_token).await.unwrap();
-        account::change_password(&app, id, account::PasswordChange::new(PASSWORD, "battery staple")).await.unwrap();
+        accounts::change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple")).await.unwrap();
         assert!(is_refused(&app, &laptop.refresh_token).await);
         assert!(is_refused(&app, &tablet.refresh_token).await);
-        assert!(sign_in(&app, Login::new("ana@example.com", PASSWORD)).await.is_err());
-        assert!(sign_in(&app, Login::new("ana@example.com", "battery staple")).await.is_ok());
+        assert!(sign_in(&app, credentials("ana@example.com", PASSWORD)).await.is_err());
+        assert!(sign_in(&app, credentials("ana@example.com", "battery staple")).await.is_ok());
     }
 
     #[tokio::test]
-    async fn a_session_that_the_old_password_opens_meanwhile_is_over_too() {
+    async fn a_session_opened_by_an_old_password_is_over() {
         let (app, _directory) = start();
         let verified = ana(&app).await;
-        let change = account::PasswordChange::new(PASSWORD, "battery staple");
-        account::change_password(&app, verified.id, change).await.unwrap();
+        let change = PasswordChange::new(PASSWORD, "battery staple");
+        accounts::change_password(&app, verified.id, change).await.unwrap();
         let late = open(&app, &verified).await.unwrap();
         assert!(is_refused(&app, &late.refresh_token).await);
-        assert!(app.sessions.of(verified.id).await.unwrap().is_empty());
+        assert!(app.sessions.by_customer(verified.id).await.unwrap().is_empty());
     }
 
     #[tokio::test]
-    async fn a_new_role_comes_with_the_next_refresh() {
+    async fn a_refresh_brings_the_current_role() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
         let before = signed_in(&app).await;
-        assert_eq!(app.verifier.verify(&before.token).await.unwrap().role, Role::Customer);
+        assert_eq!(app.verifier.verify(&before.access_token).await.unwrap().role, Role::Customer);
         let promoted = admin::promote(&app.database, &"ana@example.com".parse().unwrap()).await.unwrap();
         assert_eq!(promoted, Some(id));
         let after = refresh(&app, &before.refresh_token).await.unwrap();
-        assert_eq!(app.verifier.verify(&after.token).await.unwrap().role, Role::Admin);
+        assert_eq!(app.verifier.verify(&after.access_token).await.unwrap().role, Role::Admin);
     }
 }

@@ -1,26 +1,27 @@
-//! E-mail addresses, in the one form in which they are compared, kept and answered.
+//! E-mail addresses, normalised.
 
 use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::domain::secret_text as private;
+use super::redacted;
 
-/// An e-mail address: trimmed, in lower case, ASCII. Lower case all of it, because no provider that people use tells
-/// `Ana@` from `ana@`, and two accounts that differ in nothing else would be one person's mistake or another's trick.
+/// An e-mail address: trimmed, lower case, ASCII. The local part is lower case too: the common
+/// providers ignore its case, so `Ana@` and `ana@` must not be two accounts.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Email(String);
 
-/// The longest address that fits into the path of an SMTP command (RFC 5321, section 4.5.3.1.3, with erratum 1690).
+/// Bytes of an address that fit into the path of an SMTP command (RFC 5321, section 4.5.3.1.3, with
+/// erratum 1690).
 const MAX_LENGTH: usize = 254;
-/// The longest part in front of the `@` (RFC 5321, section 4.5.3.1.1).
-const MAX_LOCAL: usize = 64;
-/// The longest part of a domain between two dots (RFC 1035, section 2.3.4).
+/// Bytes before the `@` (RFC 5321, section 4.5.3.1.1).
+const MAX_LOCAL_PART: usize = 64;
+/// Bytes of a domain's label (RFC 1035, section 2.3.4).
 const MAX_LABEL: usize = 63;
 
 impl Email {
-    /// As text.
+    /// Returns the normalised text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -36,7 +37,7 @@ impl FromStr for Email {
             return Err("must have at most 254 characters");
         }
         match text.split_once('@') {
-            Some((local, domain)) if is_local(local) && is_domain(domain) => Ok(Self(text.to_ascii_lowercase())),
+            Some((local, domain)) if is_local_part(local) && is_domain(domain) => Ok(Self(text.to_ascii_lowercase())),
             _ => Err("is not an e-mail address"),
         }
     }
@@ -44,17 +45,17 @@ impl FromStr for Email {
 
 impl<'de> Deserialize<'de> for Email {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        private::text(deserializer)?.parse().map_err(D::Error::custom)
+        redacted::string(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
-/// A dot-atom (RFC 5322, section 3.2.3). The quoted form is legal too, and used by nobody but testers.
-fn is_local(text: &str) -> bool {
+/// Accepts a dot-atom (RFC 5322, section 3.2.3), and not the quoted form, which is hardly used.
+fn is_local_part(text: &str) -> bool {
     let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
-    text.len() <= MAX_LOCAL && text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+    text.len() <= MAX_LOCAL_PART && text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
 }
 
-/// At least two labels of letters, digits and inner hyphens: mail within one host is not for a shop.
+/// Accepts at least two labels of letters, digits and inner hyphens.
 fn is_domain(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())
@@ -70,10 +71,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_kept_in_one_form() {
+    fn addresses_are_normalised() {
         let longest_local = format!("{}@example.com", "a".repeat(64));
         let longest_label = format!("a@{}.com", "b".repeat(63));
-        for (given, kept) in [
+        for (input, normalised) in [
             ("ana@example.com", "ana@example.com"),
             ("  Ana@Example.COM\n", "ana@example.com"),
             ("ana.b+souk@mail.example.co.uk", "ana.b+souk@mail.example.co.uk"),
@@ -82,12 +83,12 @@ mod tests {
             (&longest_local, &longest_local),
             (&longest_label, &longest_label),
         ] {
-            assert_eq!(given.parse::<Email>().map(|email| email.0), Ok(kept.to_owned()), "{given}");
+            assert_eq!(input.parse::<Email>().map(|email| email.0), Ok(normalised.to_owned()), "{input}");
         }
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn anything_else_is_refused() {
         let long_local = format!("{}@example.com", "a".repeat(65));
         let long_label = format!("a@{}.com", "b".repeat(64));
         let long = format!("a@{}com", "label.".repeat(42));

@@ -1,6 +1,5 @@
-//! The key that signs access tokens, and the tokens. The key is made on the first start and kept in one file, as PEM
-//! that any tool reads; others get its public half over the bus. What a token says is in `souk_http::auth`, which verifies
-//! it.
+//! The Ed25519 key that signs access tokens. The other services verify tokens with its public half;
+//! `souk_http::auth` defines the claims.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -8,67 +7,24 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{error, fmt};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{EncodePrivateKey, KeypairBytes};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use souk_http::auth::{Claims, ISSUER, Identity, TOKEN_LIFETIME, TOKEN_TYPE};
 use souk_types::{Error, Result, Timestamp};
 
-/// An Ed25519 key pair.
+/// An Ed25519 key pair, and the public halves of further keys.
 pub struct SigningKey {
     secret: EncodingKey,
     public: Jwk,
     header: Header,
-    /// Of keys that only verify: the one before this, or the one after it, while instances change from one to the other.
+    /// Keys that verify and do not sign: during a key rotation the previous or the next one.
     others: Vec<Jwk>,
 }
 
-/// Why there is no key: one line for the operator.
-#[derive(Debug)]
-pub enum KeyError {
-    /// The file can be neither read nor made.
-    Unusable(PathBuf, io::Error),
-    /// Others on this machine can read the file; its mode.
-    Exposed(PathBuf, u32),
-    /// The file holds something else.
-    Foreign(PathBuf),
-}
-
-const END_OF_PEM: &str = "-----END PRIVATE KEY-----";
-
-/// The text is something else.
-#[derive(Debug)]
-pub struct NotAKey;
-
-impl fmt::Display for NotAKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("is not an Ed25519 private key in PEM (PKCS#8)")
-    }
-}
-
-impl FromStr for SigningKey {
-    type Err = NotAKey;
-
-    /// The key in a PEM text (PKCS#8), as `openssl genpkey -algorithm ed25519` makes it. More keys may follow; they verify and
-    /// do not sign.
-    fn from_str(text: &str) -> Result<Self, NotAKey> {
-        let one = |pem: &str| EncodingKey::from_ed_pem(pem.as_bytes()).and_then(Self::new).map_err(|_| NotAKey);
-        let mut keys = text.split_inclusive(END_OF_PEM).filter(|pem| !pem.trim().is_empty()).map(one);
-        let first = keys.next().ok_or(NotAKey)??;
-        Ok(Self { others: keys.map(|key| Ok(key?.public)).collect::<Result<_, NotAKey>>()?, ..first })
-    }
-}
-
-/// What stands in front of the 32 secret bytes of an Ed25519 key in PKCS#8 (RFC 8410, section 7).
-const PKCS8_PREFIX: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-
-type Pkcs8 = [u8; 48];
-
 impl SigningKey {
-    /// The key in `file`, made when it is not there. A file that others can read is refused: whoever has the key is
-    /// everyone.
+    /// Loads the key from `file`, or makes the file. Errors: other users can read the file.
     pub fn load_or_create(file: &Path) -> Result<Self, KeyError> {
         let unusable = |error| KeyError::Unusable(file.to_owned(), error);
         let mut opened = match File::open(file) {
@@ -77,27 +33,27 @@ impl SigningKey {
             }
             opened => opened.map_err(unusable)?,
         };
-        if let Some(mode) = exposed(&opened).map_err(unusable)? {
+        if let Some(mode) = exposed_mode(&opened).map_err(unusable)? {
             return Err(KeyError::Exposed(file.to_owned(), mode));
         }
-        let mut pem = Vec::new();
-        opened.read_to_end(&mut pem).map_err(unusable)?;
-        EncodingKey::from_ed_pem(&pem).and_then(Self::new).map_err(|_| KeyError::Foreign(file.to_owned()))
+        let mut bytes = Vec::new();
+        opened.read_to_end(&mut bytes).map_err(unusable)?;
+        let pem = str::from_utf8(&bytes).map_err(|_| KeyError::Foreign(file.to_owned()))?;
+        pem.parse().map_err(|NotAKey| KeyError::Foreign(file.to_owned()))
     }
 
-    /// A key that ends with the process.
+    /// Makes a key that is stored nowhere.
     pub fn ephemeral() -> Result<Self> {
-        let der = generate().map_err(Error::internal)?;
-        Self::new(EncodingKey::from_ed_der(&der)).map_err(Error::internal)
+        generate().map_err(Error::internal)?.parse().map_err(Error::internal)
     }
 
-    /// The halves that anyone may have: whatever verifies a token that may still be valid.
-    pub(crate) fn publics(&self) -> Vec<Jwk> {
+    /// Returns the public keys that verify this service's tokens.
+    pub(crate) fn public_keys(&self) -> Vec<Jwk> {
         [&self.public].into_iter().chain(&self.others).cloned().collect()
     }
 
-    /// An access token for somebody who has just proved who they are.
-    pub(crate) fn mint(&self, identity: Identity) -> Result<String> {
+    /// Signs an access token for an identity that the caller has verified.
+    pub(crate) fn sign(&self, identity: Identity) -> Result<String> {
         let now = Timestamp::now();
         let claims = Claims {
             sub: identity.id,
@@ -112,7 +68,7 @@ impl SigningKey {
 
     fn new(secret: EncodingKey) -> jsonwebtoken::errors::Result<Self> {
         let mut public = Jwk::from_encoding_key(&secret, Algorithm::EdDSA)?;
-        // The key names itself (RFC 7638), so that the same key has the same id wherever it is loaded.
+        // The thumbprint (RFC 7638) gives the same key the same id in every instance.
         let id = public.thumbprint(ThumbprintHash::SHA256)?;
         public.common.key_id = Some(id.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
@@ -123,41 +79,78 @@ impl SigningKey {
     }
 }
 
-fn generate() -> io::Result<Pkcs8> {
-    let mut der = [0; 48];
-    let (prefix, secret) = der.split_at_mut(PKCS8_PREFIX.len());
-    prefix.copy_from_slice(&PKCS8_PREFIX);
-    getrandom::fill(secret).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(der)
+/// The last line of each key.
+const END_OF_PEM: &str = "-----END PRIVATE KEY-----";
+
+impl FromStr for SigningKey {
+    type Err = NotAKey;
+
+    /// Reads one or more keys in PEM (PKCS#8), as `openssl genpkey -algorithm ed25519` makes them.
+    /// The first key signs, all of them verify.
+    fn from_str(text: &str) -> Result<Self, NotAKey> {
+        let read = |pem: &str| EncodingKey::from_ed_pem(pem.as_bytes()).and_then(Self::new).map_err(|_| NotAKey);
+        let mut keys = text.split_inclusive(END_OF_PEM).filter(|pem| !pem.trim().is_empty()).map(read);
+        let first = keys.next().ok_or(NotAKey)??;
+        Ok(Self { others: keys.map(|key| Ok(key?.public)).collect::<Result<_, NotAKey>>()?, ..first })
+    }
 }
 
-/// Makes a key file that is whole or not there, whenever the power goes: a file beside it, readable by its owner only
-/// from its first moment, gets the name when it is on the disk. Whoever comes second leaves the first one's key alone.
+/// Makes a key in PEM (PKCS#8). The public half is left out because OpenSSL 3.0 refuses a key that has
+/// it.
+fn generate() -> io::Result<impl AsRef<str> + std::ops::Deref<Target = String>> {
+    let mut secret_key = [0; 32];
+    getrandom::fill(&mut secret_key).map_err(io::Error::other)?;
+    KeypairBytes { secret_key, public_key: None }.to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)
+}
+
+/// Writes a new key to a temporary file that only its owner can read, syncs it and renames it, so that a
+/// crash leaves no half-written key. Keeps a key that another process has written meanwhile.
 fn create(file: &Path) -> io::Result<()> {
-    let pem =
-        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(generate()?));
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft = tempfile::Builder::new().prefix(".signing-key-").tempfile_in(directory)?;
-    draft.write_all(pem.as_bytes())?;
-    draft.as_file().sync_all()?;
-    match draft.persist_noclobber(file) {
+    let mut temporary = tempfile::Builder::new().prefix(".signing-key-").tempfile_in(directory)?;
+    temporary.write_all(generate()?.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    match temporary.persist_noclobber(file) {
         Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => Ok(()),
         outcome => outcome.map(drop).map_err(|refused| refused.error),
     }
 }
 
-/// The file's mode, when others than its owner can do anything with it.
+/// Returns the file's mode when users other than its owner have any permission.
 #[cfg(unix)]
-fn exposed(file: &File) -> io::Result<Option<u32>> {
+fn exposed_mode(file: &File) -> io::Result<Option<u32>> {
     use std::os::unix::fs::MetadataExt;
     let mode = file.metadata()?.mode() & 0o777;
     Ok(Some(mode).filter(|mode| mode & 0o077 != 0))
 }
 
-/// Elsewhere, a file in the user's own directory is theirs.
+/// Without Unix modes, the directory's permissions protect the file.
 #[cfg(not(unix))]
-fn exposed(_: &File) -> io::Result<Option<u32>> {
+fn exposed_mode(_: &File) -> io::Result<Option<u32>> {
     Ok(None)
+}
+
+/// The text is not a list of keys.
+#[derive(Debug)]
+pub struct NotAKey;
+
+impl fmt::Display for NotAKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is not an Ed25519 private key in PEM (PKCS#8)")
+    }
+}
+
+impl error::Error for NotAKey {}
+
+/// Why a key file cannot be used.
+#[derive(Debug)]
+pub enum KeyError {
+    /// The file can be neither read nor made.
+    Unusable(PathBuf, io::Error),
+    /// Other users have permissions on the file; its mode.
+    Exposed(PathBuf, u32),
+    /// The file holds something else.
+    Foreign(PathBuf),
 }
 
 impl fmt::Display for KeyError {
@@ -166,11 +159,14 @@ impl fmt::Display for KeyError {
             Self::Unusable(file, error) => write!(f, "the signing key {} cannot be used: {error}", file.display()),
             Self::Exposed(file, mode) => {
                 let file = file.display();
-                write!(f, "the signing key {file} is open to others (mode {mode:o}): run `chmod 600 {file}`, ")?;
-                f.write_str("or delete it for a fresh one if others may have seen it")
+                write!(
+                    f,
+                    "other users have access to the signing key {file} (mode {mode:o}): run `chmod 600 {file}`, "
+                )?;
+                f.write_str("or delete it to get a new key if another user may have read it")
             }
             Self::Foreign(file) => {
-                write!(f, "the signing key {} is not an Ed25519 key in PEM (PKCS#8)", file.display())
+                write!(f, "the signing key {} is not an Ed25519 private key in PEM (PKCS#8)", file.display())
             }
         }
     }
@@ -195,34 +191,49 @@ mod tests {
 
     use super::*;
 
-    fn somebody() -> Identity {
+    fn admin() -> Identity {
         Identity { id: Id::new(), role: Role::Admin }
     }
 
-    fn verifier_of(key: &SigningKey) -> Verifier {
-        let (bus, publics) = (Bus::local(), key.publics());
+    fn verifier_for(key: &SigningKey) -> Verifier {
+        let (bus, public_keys) = (Bus::local(), key.public_keys());
         bus.serve(move |_: GetKeys| {
-            let keys = Keys { keys: publics.clone() };
+            let keys = Keys { keys: public_keys.clone() };
             async move { Ok(keys) }
         });
         Verifier::from_bus(bus)
     }
 
-    fn claims_of(identity: Identity) -> Claims {
+    fn claims_for(identity: Identity) -> Claims {
         let now = Timestamp::now().unix_seconds();
         let (iss, aud) = (ISSUER.to_owned(), ISSUER.to_owned());
         Claims { sub: identity.id, role: identity.role, iss, aud, iat: now, exp: now + 600 }
     }
 
     #[tokio::test]
-    async fn a_token_proves_who_it_was_made_for() {
-        let (key, identity) = (SigningKey::ephemeral().unwrap(), somebody());
-        let token = key.mint(identity).unwrap();
-        assert_eq!(verifier_of(&key).verify(&token).await.unwrap(), identity);
+    async fn a_token_carries_its_identity() {
+        let (key, identity) = (SigningKey::ephemeral().unwrap(), admin());
+        let token = key.sign(identity).unwrap();
+        assert_eq!(verifier_for(&key).verify(&token).await.unwrap(), identity);
+    }
+
+    #[test]
+    fn a_key_by_openssl_is_read() {
+        // openssl genpkey -algorithm ed25519; the public half is what `openssl pkey -text` shows.
+        let pem = "\
+-----BEGIN PRIVATE KEY-----\n\
+MC4CAQAwBQYDK2VwBCIEIPmOmB+s1bEhaNDcNT41eGMaJO7mV0wN4qgCPV7oe5od\n\
+-----END PRIVATE KEY-----\n";
+        let key: SigningKey = pem.parse().unwrap();
+        let jwk = serde_json::to_value(&key.public).unwrap();
+        assert_eq!(
+            (&jwk["crv"], &jwk["x"]),
+            (&"Ed25519".into(), &"Hbas11c8nPlC-_c82FM0C0krI0hdD0RfCArsVFDXITI".into())
+        );
     }
 
     #[tokio::test]
-    async fn a_key_can_be_changed_while_tokens_of_the_other_are_about() {
+    async fn a_rotated_key_still_verifies() {
         let pem = || {
             let file = tempfile::tempdir().unwrap();
             create(&file.path().join("key.pem")).unwrap();
@@ -232,9 +243,9 @@ mod tests {
         let (before, after) = (format!("{old}\n{new}"), format!("{new}{old}"));
         let [alone, before, after] = [&old, &before, &after].map(|text| text.parse::<SigningKey>().unwrap());
         assert_eq!((before.header.kid.clone(), after.others.len()), (alone.header.kid.clone(), 1));
-        let identity = somebody();
-        let by_either = Verifier::from_keys(&before.publics()).unwrap();
-        for token in [alone.mint(identity).unwrap(), after.mint(identity).unwrap()] {
+        let identity = admin();
+        let by_either = Verifier::from_keys(&before.public_keys()).unwrap();
+        for token in [alone.sign(identity).unwrap(), after.sign(identity).unwrap()] {
             assert_eq!(by_either.verify(&token).await.unwrap(), identity);
         }
         for bad in [String::new(), format!("{old}x"), old.replace("BEGIN", "END")] {
@@ -243,11 +254,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn keys_may_come_by_url() {
-        let (key, identity) = (SigningKey::ephemeral().unwrap(), somebody());
+    async fn a_verifier_fetches_keys_by_url() {
+        let (key, identity) = (SigningKey::ephemeral().unwrap(), admin());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/.well-known/jwks.json", listener.local_addr().unwrap());
-        let keys = serde_json::to_string(&Keys { keys: key.publics() }).unwrap();
+        let keys = serde_json::to_string(&Keys { keys: key.public_keys() }).unwrap();
         std::thread::spawn(move || {
             let (mut connection, _) = listener.accept().unwrap();
             let mut request = [0; 4096];
@@ -256,18 +267,18 @@ mod tests {
             write!(connection, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{keys}", keys.len()).unwrap();
         });
         let verifier = Verifier::from_url(url.parse().unwrap());
-        assert_eq!(verifier.verify(&key.mint(identity).unwrap()).await.unwrap(), identity);
-        // Nobody listens any more, and nobody asks for a key that is known.
-        assert_eq!(verifier.verify(&key.mint(identity).unwrap()).await.unwrap(), identity);
-        let other = SigningKey::ephemeral().unwrap().mint(identity).unwrap();
+        assert_eq!(verifier.verify(&key.sign(identity).unwrap()).await.unwrap(), identity);
+        // The server is gone; a known key is not fetched again.
+        assert_eq!(verifier.verify(&key.sign(identity).unwrap()).await.unwrap(), identity);
+        let other = SigningKey::ephemeral().unwrap().sign(identity).unwrap();
         let unknown = Verifier::from_url(url.parse().unwrap()).verify(&other).await.unwrap_err();
         assert_eq!(unknown.kind(), ErrorKind::Unavailable);
     }
 
     #[tokio::test]
-    async fn what_is_not_quite_a_token_is_refused() {
-        type Spoil = fn(&mut Header, &mut Claims);
-        let cases: [(&str, Spoil); 8] = [
+    async fn a_token_with_one_wrong_member_is_refused() {
+        type Corrupt = fn(&mut Header, &mut Claims);
+        let cases: [(&str, Corrupt); 8] = [
             ("another typ", |header, _| header.typ = Some("JWT".to_owned())),
             ("no typ", |header, _| header.typ = None),
             ("an unknown key", |header, _| header.kid = Some("other".to_owned())),
@@ -275,54 +286,53 @@ mod tests {
             ("another issuer", |_, claims| claims.iss = "bazaar".to_owned()),
             ("another audience", |_, claims| claims.aud = "bazaar".to_owned()),
             ("expired", |_, claims| claims.exp = claims.iat - 60),
-            ("ages ago", |_, claims| claims.exp = 0),
+            ("expired long ago", |_, claims| claims.exp = 0),
         ];
         let key = SigningKey::ephemeral().unwrap();
-        let verifier = verifier_of(&key);
-        for (what, spoil) in cases {
-            let (mut header, mut claims) = (key.header.clone(), claims_of(somebody()));
-            spoil(&mut header, &mut claims);
+        let verifier = verifier_for(&key);
+        for (case, corrupt) in cases {
+            let (mut header, mut claims) = (key.header.clone(), claims_for(admin()));
+            corrupt(&mut header, &mut claims);
             let token = jsonwebtoken::encode(&header, &claims, &key.secret).unwrap();
-            assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{what}");
+            assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{case}");
         }
     }
 
     #[tokio::test]
     async fn a_token_of_another_algorithm_or_key_is_refused() {
         let key = SigningKey::ephemeral().unwrap();
-        let verifier = verifier_of(&key);
-        // The public key taken for a shared secret: the classic confusion.
+        let verifier = verifier_for(&key);
+        // The public key used as an HMAC secret (algorithm confusion).
         let header = Header { alg: Algorithm::HS256, ..key.header.clone() };
-        let public = serde_json::to_vec(&key.publics()[0]).unwrap();
-        let confused =
-            jsonwebtoken::encode(&header, &claims_of(somebody()), &EncodingKey::from_secret(&public)).unwrap();
+        let public = serde_json::to_vec(&key.public_keys()[0]).unwrap();
+        let confused = jsonwebtoken::encode(&header, &claims_for(admin()), &EncodingKey::from_secret(&public)).unwrap();
         let foreign = SigningKey { header: key.header.clone(), ..SigningKey::ephemeral().unwrap() };
-        let foreign = foreign.mint(somebody()).unwrap();
-        let good = key.mint(somebody()).unwrap();
+        let foreign = foreign.sign(admin()).unwrap();
+        let good = key.sign(admin()).unwrap();
         let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";
-        for (what, token) in [("confused", confused), ("foreign", foreign), ("unsigned", unsigned)] {
-            assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{what}");
+        for (case, token) in [("confused", confused), ("foreign", foreign), ("unsigned", unsigned)] {
+            assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{case}");
         }
         assert!(verifier.verify(&good).await.is_ok());
     }
 
     #[test]
-    fn a_key_is_made_once_and_kept_for_its_owner_only() {
+    fn a_key_file_is_made_once() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("signing-key.pem");
         let made = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
         let read = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(made.publics(), read.publics());
+        assert_eq!(made.public_keys(), read.public_keys());
         assert_eq!(made.header.kid.as_ref().map(String::len), Some(43));
         create(&file).unwrap();
         let again = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(made.publics(), again.publics(), "a second maker leaves the first key alone");
-        assert_eq!(directory.path().read_dir().unwrap().count(), 1, "no draft is left behind");
+        assert_eq!(made.public_keys(), again.public_keys(), "a second process keeps the first key");
+        assert_eq!(directory.path().read_dir().unwrap().count(), 1, "no temporary file is left");
     }
 
     #[cfg(unix)]
     #[test]
-    fn an_exposed_key_is_refused() {
+    fn a_key_file_with_open_permissions_is_refused() {
         use std::fs::{Permissions, set_permissions};
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let directory = tempfile::tempdir().unwrap();
@@ -338,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_key_is_refused_and_left_alone() {
+    fn a_foreign_file_is_refused_and_not_changed() {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("missing").join("signing-key.pem");
         assert!(matches!(SigningKey::load_or_create(&missing), Err(KeyError::Unusable(..))));

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use customer::ledger::Ledger;
+use customer::ledger::AccountLedger;
 use products::ledger::{Claim, Claimed, Shelf};
 use serde::Deserialize;
+use shopping::demo::DemoPayment;
 use shopping::ledger::Entry;
 use shopping::order::Status;
-use shopping::demo::DemoPayment;
 use shopping::payment::{self, Method};
 use souk_bus::EventCounts;
 use souk_contract::customer::CustomerId;
@@ -30,7 +30,7 @@ pub(super) struct Read {
     pub(super) bank: Vec<DemoPayment>,
     pub(super) shelves: Vec<Shelf>,
     pub(super) claims: Vec<Claimed>,
-    pub(super) accounts: Ledger,
+    pub(super) accounts: AccountLedger,
     pub(super) erased_in_products: HashSet<CustomerId>,
     pub(super) erased_in_shopping: HashSet<CustomerId>,
     /// Whose carts are not empty.
@@ -52,7 +52,7 @@ impl Read {
             bank.len(),
             shelves.len(),
             claims.len(),
-            accounts.deleted.len()
+            accounts.erased.len()
         )
     }
 }
@@ -232,7 +232,7 @@ fn events(read: &Read, breaches: &mut Vec<String>) {
     {
         breaches.push(format!("{} events wait for their listeners", counted.waiting));
     }
-    for customer in &read.accounts.deleted {
+    for customer in &read.accounts.erased {
         for (service, erased) in [("products", &read.erased_in_products), ("shopping", &read.erased_in_shopping)] {
             if !erased.contains(customer) {
                 breaches.push(format!("{service} has not erased the deleted account {customer}"));
@@ -242,7 +242,7 @@ fn events(read: &Read, breaches: &mut Vec<String>) {
             breaches.push(format!("the deleted account {customer} has a cart"));
         }
     }
-    let deleted: HashSet<&CustomerId> = read.accounts.deleted.iter().collect();
+    let deleted: HashSet<&CustomerId> = read.accounts.erased.iter().collect();
     for entry in read.orders.iter().filter(|entry| entry.customer.is_some_and(|customer| deleted.contains(&customer))) {
         breaches.push(format!("order {} leads to an account that is deleted", entry.order));
     }
@@ -250,7 +250,7 @@ fn events(read: &Read, breaches: &mut Vec<String>) {
     for customer in read.orders.iter().filter(|entry| entry.was_confirmed).filter_map(|entry| entry.customer) {
         *confirmed.entry(customer).or_default() += 1;
     }
-    for (customer, counted) in &read.accounts.orders {
+    for (customer, counted) in &read.accounts.confirmed_orders {
         let confirmed = confirmed.remove(customer).unwrap_or_default();
         if *counted != confirmed {
             breaches.push(format!("account {customer} has counted {counted} orders, {confirmed} were confirmed"));

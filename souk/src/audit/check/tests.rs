@@ -58,7 +58,7 @@ impl Shop {
             bank: vec![paid, refunded, set_aside],
             shelves: vec![Shelf { product, books, stocked: 10, holds }],
             claims,
-            accounts: Ledger { deleted: vec![gone], orders: counted },
+            accounts: AccountLedger { erased: vec![gone], confirmed_orders: counted },
             orders: vec![bought, back, waiting],
             erased_in_products: HashSet::from([gone]),
             erased_in_shopping: HashSet::from([gone]),
@@ -95,7 +95,7 @@ fn every_breach_is_told() {
         ("one key got orders", |shop| {
             // The owner is forgotten since.
             (shop.read.orders[0].customer, shop.read.orders[1].customer) = (None, None);
-            shop.read.accounts.orders.clear();
+            shop.read.accounts.confirmed_orders.clear();
             shop.told[1].customer = shop.told[0].customer;
         }),
         ("is Paid and not at its end", |shop| {
@@ -143,20 +143,20 @@ fn every_breach_is_told() {
         ("shopping has not erased the deleted account", |shop| shop.read.erased_in_shopping.clear()),
         ("products has not erased the deleted account", |shop| shop.read.erased_in_products.clear()),
         ("has a cart", |shop| {
-            let gone = shop.read.accounts.deleted[0];
+            let gone = shop.read.accounts.erased[0];
             shop.read.with_carts.insert(gone);
         }),
         ("leads to an account that is deleted", |shop| {
-            let gone = shop.read.accounts.deleted[0];
+            let gone = shop.read.accounts.erased[0];
             shop.read.orders[2].customer = Some(gone);
         }),
         ("has counted 2 orders, 1 were confirmed", |shop| {
             let customer = shop.read.orders[0].customer.unwrap();
-            shop.read.accounts.orders.insert(customer, 2);
+            shop.read.accounts.confirmed_orders.insert(customer, 2);
         }),
         ("has counted 0 orders, 1 were confirmed", |shop| {
             let customer = shop.read.orders[1].customer.unwrap();
-            shop.read.accounts.orders.insert(customer, 0);
+            shop.read.accounts.confirmed_orders.insert(customer, 0);
         }),
     ];
     for (breach, break_it) in breaks {

@@ -1,0 +1,35 @@
+//! What the layers of the service share.
+
+use std::sync::Arc;
+
+use souk_bus::Bus;
+use souk_contract::customer::Keys;
+use souk_http::auth::Verifier;
+use souk_store::Database;
+use tokio::sync::Notify;
+
+use crate::providers::password_hasher::PasswordHasher;
+use crate::providers::signing_key::SigningKey;
+use crate::repositories::{Accounts, Erasures, Sessions};
+
+/// The state of the service `customer`. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) bus: Bus,
+    pub(crate) database: Database,
+    pub(crate) accounts: Accounts,
+    pub(crate) sessions: Sessions,
+    pub(crate) erasures: Erasures,
+    /// Notified when a receipt of an erasure changes in this process.
+    pub(crate) erasure_progress: Arc<Notify>,
+    pub(crate) hasher: PasswordHasher,
+    pub(crate) key: Arc<SigningKey>,
+    pub(crate) verifier: Arc<Verifier>,
+}
+
+impl App {
+    /// Returns the public keys that verify this service's tokens.
+    pub(crate) fn keys(&self) -> Keys {
+        Keys { keys: self.key.public_keys() }
+    }
+}

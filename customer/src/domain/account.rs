@@ -1,0 +1,197 @@
+//! Accounts: a profile, or the tombstone that an erasure leaves.
+
+use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_http::auth::Role;
+use souk_types::{Error, Id, Result, Timestamp};
+
+use super::address::AddressBook;
+use super::email::Email;
+use super::password::PasswordHash;
+use super::phone::Phone;
+
+/// An account as stored.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(crate) enum Account {
+    Open(Profile),
+    /// A tombstone. It says that the id was used, and nothing about the person.
+    Erased {
+        id: CustomerId,
+        erased_at: Timestamp,
+    },
+}
+
+impl Account {
+    pub(crate) fn id(&self) -> CustomerId {
+        match self {
+            Self::Open(profile) => profile.id,
+            Self::Erased { id, .. } => *id,
+        }
+    }
+
+    /// Returns the profile, unless the account is erased.
+    pub(crate) fn into_profile(self) -> Option<Profile> {
+        match self {
+            Self::Open(profile) => Some(profile),
+            Self::Erased { .. } => None,
+        }
+    }
+
+    /// Errors: `Unauthenticated` when the account is erased.
+    pub(crate) fn profile_mut(&mut self) -> Result<&mut Profile> {
+        match self {
+            Self::Open(profile) => Ok(profile),
+            Self::Erased { .. } => Err(account_closed()),
+        }
+    }
+
+    /// Replaces the profile by a tombstone. Errors: `Unauthenticated` when it is erased already.
+    pub(crate) fn erase(&mut self, now: Timestamp) -> Result<()> {
+        let id = self.profile_mut()?.id;
+        *self = Self::Erased { id, erased_at: now };
+        Ok(())
+    }
+}
+
+/// The data of an open account.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) id: CustomerId,
+    pub(crate) email: Email,
+    pub(crate) phone: Option<Phone>,
+    pub(crate) role: Role,
+    pub(crate) addresses: AddressBook,
+    pub(crate) created_at: Timestamp,
+    password: PasswordHash,
+    /// Counts password changes. A session of an earlier generation is over, deleted or not.
+    generation: u32,
+    #[serde(default)]
+    orders_confirmed: u64,
+}
+
+impl Profile {
+    pub(crate) fn new(email: Email, password: PasswordHash, phone: Option<Phone>, role: Role, now: Timestamp) -> Self {
+        Self {
+            id: Id::new(),
+            email,
+            phone,
+            role,
+            addresses: AddressBook::default(),
+            created_at: now,
+            password,
+            generation: 1,
+            orders_confirmed: 0,
+        }
+    }
+
+    pub(crate) fn password(&self) -> &PasswordHash {
+        &self.password
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(crate) fn orders_confirmed(&self) -> u64 {
+        self.orders_confirmed
+    }
+
+    pub(crate) fn apply(&mut self, changes: &ProfileChanges) {
+        if let Some(email) = &changes.email {
+            self.email = email.clone();
+        }
+        if let Some(phone) = &changes.phone {
+            self.phone.clone_from(phone);
+        }
+    }
+
+    /// Sets a new password and thereby ends all sessions. `verified` is the generation whose
+    /// password the caller has checked. Errors: a conflict when the password has changed since.
+    pub(crate) fn change_password(&mut self, verified: u32, password: PasswordHash) -> Result<()> {
+        if self.generation != verified {
+            return Err(Error::conflict("conflict", "Another request has just changed the password."));
+        }
+        self.password = password;
+        self.generation += 1;
+        Ok(())
+    }
+
+    /// Replaces the hash by a stronger one of the same password, unless the password has changed
+    /// since generation `verified`.
+    pub(crate) fn rehash_password(&mut self, verified: u32, password: PasswordHash) {
+        if self.generation == verified {
+            self.password = password;
+        }
+    }
+
+    pub(crate) fn count_confirmed_order(&mut self) {
+        self.orders_confirmed += 1;
+    }
+}
+
+/// Changes of a profile. A field that is `None` stays as it is.
+#[derive(Default)]
+pub(crate) struct ProfileChanges {
+    pub(crate) email: Option<Email>,
+    /// `Some(None)` removes the number.
+    pub(crate) phone: Option<Option<Phone>>,
+}
+
+/// The caller's access token is valid, but its account is erased.
+pub(crate) fn account_closed() -> Error {
+    Error::unauthenticated("This account is closed.")
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_types::ErrorKind;
+
+    use super::*;
+
+    fn profile() -> Profile {
+        let password = "password".parse().unwrap();
+        let password = PasswordHash::of(&password).unwrap();
+        Profile::new("ana@example.com".parse().unwrap(), password, None, Role::Customer, Timestamp::now())
+    }
+
+    #[test]
+    fn changes_apply_to_the_fields_that_are_given() {
+        let mut profile = profile();
+        let phone = |text: &str| Some(Some(text.parse().unwrap()));
+        for (changes, email, number) in [
+            (ProfileChanges { email: None, phone: phone("+49 1234567") }, "ana@example.com", Some("+491234567")),
+            (
+                ProfileChanges { email: Some("Ana.B@example.com".parse().unwrap()), phone: None },
+                "ana.b@example.com",
+                Some("+491234567"),
+            ),
+            (ProfileChanges::default(), "ana.b@example.com", Some("+491234567")),
+            (ProfileChanges { email: None, phone: Some(None) }, "ana.b@example.com", None),
+        ] {
+            profile.apply(&changes);
+            assert_eq!((profile.email.as_str(), profile.phone.as_ref().map(Phone::as_str)), (email, number));
+        }
+    }
+
+    #[test]
+    fn a_password_changes_once_per_verified_generation() {
+        let mut profile = profile();
+        let (verified, password) = (profile.generation(), profile.password().clone());
+        profile.change_password(verified, password.clone()).unwrap();
+        let late = profile.change_password(verified, password).unwrap_err();
+        assert_eq!((late.kind(), profile.generation()), (ErrorKind::Conflict, verified + 1));
+    }
+
+    #[test]
+    fn a_tombstone_has_no_personal_data_and_cannot_be_changed() {
+        let mut account = Account::Open(profile());
+        let id = account.id();
+        account.erase(Timestamp::now()).unwrap();
+        let stored = serde_json::to_value(&account).unwrap();
+        let fields: Vec<&String> = stored.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["erased_at", "id", "state"]);
+        assert_eq!(account.id(), id);
+        assert_eq!(account.erase(Timestamp::now()).unwrap_err().kind(), ErrorKind::Unauthenticated);
+    }
+}

@@ -1,0 +1,167 @@
+//! The receipt of an erasure: which service has erased the customer's data, and when to remind the
+//! others.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_types::{Id, Result, Timestamp};
+
+/// The id of a receipt. It is unguessable, and whoever has it may read the receipt.
+pub(crate) type ErasureId = Id<ErasureReceipt>;
+
+/// A receipt as stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ErasureReceipt {
+    id: ErasureId,
+    /// The erased account, until the receipt is complete. A complete receipt leads to no account.
+    customer: Option<CustomerId>,
+    requested_at: Timestamp,
+    completed_at: Option<Timestamp>,
+    services: ErasedBy,
+    /// How often `customer.deleted` was published again.
+    reminders: u32,
+    /// When to publish it again.
+    due: Option<Timestamp>,
+}
+
+/// When each service had erased its data.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct ErasedBy {
+    customer: Option<Timestamp>,
+    products: Option<Timestamp>,
+    shopping: Option<Timestamp>,
+}
+
+/// A service that stores data of customers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Service {
+    Customer,
+    Products,
+    Shopping,
+}
+
+/// The first reminder comes after this time. The interval then doubles.
+const FIRST_REMINDER: Duration = Duration::from_secs(10);
+/// The longest interval between two reminders.
+const MAX_REMINDER_INTERVAL: Duration = Duration::from_mins(10);
+
+impl ErasureReceipt {
+    pub(crate) fn new(customer: CustomerId, now: Timestamp) -> Result<Self> {
+        Ok(Self {
+            id: Id::random()?,
+            customer: Some(customer),
+            requested_at: now,
+            completed_at: None,
+            services: ErasedBy::default(),
+            reminders: 0,
+            due: Some(now.after(FIRST_REMINDER)),
+        })
+    }
+
+    pub(crate) fn id(&self) -> ErasureId {
+        self.id
+    }
+
+    pub(crate) fn requested_at(&self) -> Timestamp {
+        self.requested_at
+    }
+
+    pub(crate) fn completed_at(&self) -> Option<Timestamp> {
+        self.completed_at
+    }
+
+    pub(crate) fn services(&self) -> &ErasedBy {
+        &self.services
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.completed_at.is_some()
+    }
+
+    /// Whether the named service has erased its data.
+    pub(crate) fn is_erased_by(&self, service: Service) -> bool {
+        match service {
+            Service::Customer => self.services.customer,
+            Service::Products => self.services.products,
+            Service::Shopping => self.services.shopping,
+        }
+        .is_some()
+    }
+
+    /// Records that a service has erased its data. The first time counts; a reminder makes services
+    /// report again.
+    pub(crate) fn record(&mut self, service: Service, now: Timestamp) {
+        let services = &mut self.services;
+        let erased_at = match service {
+            Service::Customer => &mut services.customer,
+            Service::Products => &mut services.products,
+            Service::Shopping => &mut services.shopping,
+        };
+        erased_at.get_or_insert(now);
+        let all = [services.customer, services.products, services.shopping];
+        if !self.is_complete() && all.iter().all(Option::is_some) {
+            (self.customer, self.completed_at, self.due) = (None, Some(now), None);
+        }
+    }
+
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
+    /// Schedules the next reminder. Returns the customer whose deletion is to be published again, if
+    /// a reminder is due.
+    pub(crate) fn remind(&mut self, now: Timestamp) -> Option<CustomerId> {
+        let customer = self.customer.filter(|_| self.is_due(now))?;
+        self.reminders += 1;
+        let interval = FIRST_REMINDER.saturating_mul(1 << self.reminders.min(16)).min(MAX_REMINDER_INTERVAL);
+        self.due = Some(now.after(interval));
+        Some(customer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Service; 3] = [Service::Customer, Service::Products, Service::Shopping];
+
+    fn receipt(now: Timestamp) -> ErasureReceipt {
+        ErasureReceipt::new(CustomerId::new(), now).unwrap()
+    }
+
+    #[test]
+    fn a_receipt_is_complete_when_all_services_have_erased_in_any_order() {
+        let now = Timestamp::now();
+        let later = now.after(Duration::from_secs(1));
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut receipt = receipt(now);
+            for (done, which) in order.into_iter().enumerate() {
+                assert!(!receipt.is_complete() && receipt.customer.is_some(), "{order:?}");
+                receipt.record(ALL[which], now);
+                receipt.record(ALL[which], later);
+                assert_eq!(receipt.is_complete(), done == 2, "{order:?}");
+            }
+            receipt.record(Service::Products, later);
+            assert_eq!((receipt.completed_at, receipt.services.products), (Some(now), Some(now)), "the first counts");
+            assert_eq!((receipt.customer, receipt.due), (None, None), "the receipt leads to no account");
+        }
+    }
+
+    #[test]
+    fn reminders_start_after_10_seconds_and_back_off_to_10_minutes() {
+        let mut now = Timestamp::now();
+        let mut receipt = receipt(now);
+        for seconds in [10, 20, 40, 80, 160, 320, 600, 600] {
+            let due = now.after(Duration::from_secs(seconds));
+            assert_eq!(receipt.remind(due.before(Duration::from_millis(1))), None, "{seconds}");
+            assert_eq!(receipt.remind(due), receipt.customer, "{seconds}");
+            assert_eq!(receipt.remind(due), None, "another instance checks at the same time");
+            now = due;
+        }
+        for service in ALL {
+            receipt.record(service, now);
+        }
+        assert_eq!(receipt.remind(now.after(Duration::from_hours(1))), None);
+    }
+}

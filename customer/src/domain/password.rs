@@ -1,0 +1,219 @@
+//! Passwords and their hashes (Argon2id).
+
+use std::str::FromStr;
+
+use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use souk_types::{Error, Result};
+
+use super::redacted;
+
+/// A password that a customer may choose: 8 to 128 characters (Unicode scalar values), unchanged.
+/// There are no composition rules (NIST SP 800-63B, section 3.1.1.2).
+pub struct Password(String);
+
+impl FromStr for Password {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.chars().count() {
+            8..=128 => Ok(Self(text.to_owned())),
+            _ => Err("must have 8 to 128 characters"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        redacted::string(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// A password that a client presents: any text.
+pub(crate) struct PasswordGuess(String);
+
+impl<'de> Deserialize<'de> for PasswordGuess {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        redacted::string(deserializer).map(Self)
+    }
+}
+
+/// The result of comparing a guess with a hash.
+pub(crate) enum PasswordCheck {
+    Wrong,
+    Right,
+    /// Right, but the stored hash is weaker than today's parameters; here is a stronger one.
+    Outdated(PasswordHash),
+}
+
+/// A password's hash as a PHC string: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`.
+#[derive(Clone, Serialize)]
+pub(crate) struct PasswordHash(String);
+
+/// Memory of one hash in KiB. This and the next two are OWASP's minimum for Argon2id (Password
+/// Storage Cheat Sheet).
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// 128 bits, so that no two passwords share a salt (RFC 9106, section 3.1).
+const SALT_BYTES: usize = 16;
+
+/// Blocks of 1 KiB to allocate for a hash, which needs fewer.
+///
+/// glibc keeps a freed allocation for reuse in each thread unless it is larger than 32 MiB: after 40
+/// hashes, two at a time, a process held 300 MiB. A larger allocation goes back to the system, and
+/// its untouched pages cost nothing (`tests/memory.rs`).
+const ALLOCATED_BLOCKS: usize = 33 * 1024;
+
+impl PasswordHash {
+    pub(crate) fn of(password: &Password) -> Result<Self> {
+        Self::of_text(&password.0)
+    }
+
+    /// Hashes a guess and discards the hash, so that a missing account takes as long as a wrong password.
+    pub(crate) fn waste(guess: &PasswordGuess) -> Result<()> {
+        Self::of_text(&guess.0).map(drop)
+    }
+
+    pub(crate) fn check(&self, guess: &PasswordGuess) -> Result<PasswordCheck> {
+        let Parts { algorithm, version, params, salt, output } = Parts::of(&self.0).map_err(Error::internal)?;
+        let is_outdated = algorithm != Algorithm::Argon2id
+            || version != Version::V0x13
+            || params.m_cost() < MEMORY_KIB
+            || params.t_cost() < PASSES;
+        // `Output` compares in constant time.
+        if derive(Argon2::new(algorithm, version, params), &guess.0, &salt)? != output {
+            return Ok(PasswordCheck::Wrong);
+        }
+        if is_outdated { Self::of_text(&guess.0).map(PasswordCheck::Outdated) } else { Ok(PasswordCheck::Right) }
+    }
+
+    fn of_text(password: &str) -> Result<Self> {
+        let mut salt = [0; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(Error::internal)?;
+        let salt = Salt::new(&salt).map_err(Error::internal)?;
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(Error::internal)?;
+        let phc = phc::PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params).map_err(Error::internal)?,
+            salt: Some(salt),
+            hash: Some(derive(Argon2::new(Algorithm::Argon2id, Version::V0x13, params), password, &salt)?),
+        };
+        Ok(Self(phc.to_string()))
+    }
+}
+
+impl FromStr for PasswordHash {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Parts::of(text).map(|_| Self(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for PasswordHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        redacted::string(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// The parts of a PHC string.
+struct Parts {
+    algorithm: Algorithm,
+    version: Version,
+    params: Params,
+    salt: Salt,
+    output: Output,
+}
+
+impl Parts {
+    fn of(text: &str) -> Result<Self, &'static str> {
+        let parts = || {
+            let phc = phc::PasswordHash::new(text).ok()?;
+            Some(Self {
+                algorithm: Algorithm::try_from(phc.algorithm.as_str()).ok()?,
+                version: phc.version.map_or(Ok(Version::V0x10), Version::try_from).ok()?,
+                params: Params::try_from(&phc).ok()?,
+                salt: phc.salt?,
+                output: phc.hash?,
+            })
+        };
+        parts().ok_or("is not a complete Argon2 hash")
+    }
+}
+
+fn derive(argon2: Argon2<'_>, password: &str, salt: &Salt) -> Result<Output> {
+    let blocks = argon2.params().block_count();
+    let mut memory = Vec::with_capacity(blocks.max(ALLOCATED_BLOCKS));
+    memory.resize(blocks, Block::new());
+    let mut output = [0; Output::MAX_LENGTH];
+    let output = &mut output[..argon2.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN)];
+    argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut memory).map_err(Error::internal)?;
+    Output::new(output).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl PasswordGuess {
+        pub(crate) fn new(text: &str) -> Self {
+            Self(text.to_owned())
+        }
+    }
+
+    fn check(hash: &PasswordHash, guess: &str) -> PasswordCheck {
+        hash.check(&PasswordGuess::new(guess)).unwrap()
+    }
+
+    #[test]
+    fn passwords_have_8_to_128_characters_and_no_other_rule() {
+        for good in ["password", "        ", "ünïçødé!", &"x".repeat(128), &"🐫".repeat(128)] {
+            assert!(good.parse::<Password>().is_ok_and(|password| password.0 == *good), "{good}");
+        }
+        for bad in ["", "seven77", "🐫🐫🐫🐫🐫🐫🐫", &"x".repeat(129)] {
+            assert!(bad.parse::<Password>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_same_password_is_right() {
+        let password = "  Correct horse ".parse().unwrap();
+        let hash = PasswordHash::of(&password).unwrap();
+        assert!(hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.0);
+        for (guess, is_right) in
+            [("  Correct horse ", true), ("Correct horse", false), ("  correct horse ", false), ("", false)]
+        {
+            assert_eq!(matches!(check(&hash, guess), PasswordCheck::Right), is_right, "{guess:?}");
+        }
+        assert_ne!(hash.0, PasswordHash::of(&password).unwrap().0, "each hash has its own salt");
+    }
+
+    #[test]
+    fn a_hash_by_other_software_is_accepted_and_a_weak_one_renewed() {
+        // From the tests of the reference implementation: the password is "password", the memory 256 KiB.
+        let weak = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+        let weak: PasswordHash = weak.parse().unwrap();
+        assert!(matches!(check(&weak, "passwort"), PasswordCheck::Wrong));
+        let PasswordCheck::Outdated(renewed) = check(&weak, "password") else {
+            panic!("the hash is weak");
+        };
+        assert!(matches!(check(&renewed, "password"), PasswordCheck::Right));
+    }
+
+    #[test]
+    fn an_incomplete_or_foreign_hash_is_refused() {
+        for bad in [
+            "",
+            "password",
+            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ",
+            "$argon2id$v=19$m=1,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+            "$md5$c29tZXNhbHQ$c29tZXNhbHQ",
+        ] {
+            assert!(bad.parse::<PasswordHash>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The secret half of a refresh token, and the digest of it that the service stores.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+use souk_types::{Error, Result};
+
+use super::redacted;
+
+/// 256 random bits; as text, unpadded base64url.
+pub(crate) struct TokenSecret([u8; 32]);
+
+impl TokenSecret {
+    pub(crate) fn random() -> Result<Self> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(Error::internal)?;
+        Ok(Self(bytes))
+    }
+
+    pub(crate) fn digest(&self) -> SecretDigest {
+        SecretDigest(Sha256::digest(self.0).into())
+    }
+}
+
+impl FromStr for TokenSecret {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        decode(text).map(Self).ok_or("is not a secret")
+    }
+}
+
+impl fmt::Display for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode(&self.0))
+    }
+}
+
+/// The SHA-256 of a [`TokenSecret`]; as text, unpadded base64url.
+///
+/// A fast hash suffices because 256 random bits cannot be tried out. So does a comparison in variable
+/// time: a client chooses the secret and cannot choose its digest.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SecretDigest([u8; 32]);
+
+impl Serialize for SecretDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = redacted::string(deserializer)?;
+        decode(&text).map(Self).ok_or_else(|| D::Error::custom("is not a SHA-256 digest"))
+    }
+}
+
+fn encode(bytes: &[u8; 32]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn decode(text: &str) -> Option<[u8; 32]> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_and_its_digest_survive_as_text() {
+        let secret = TokenSecret::random().unwrap();
+        let read: TokenSecret = secret.to_string().parse().unwrap();
+        assert!(read.digest() == secret.digest());
+        assert!(secret.digest() != TokenSecret::random().unwrap().digest());
+        let stored = serde_json::to_value(secret.digest()).unwrap();
+        assert_eq!(stored.as_str().map(str::len), Some(43));
+        assert!(serde_json::from_value::<SecretDigest>(stored).unwrap() == secret.digest());
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let good = TokenSecret::random().unwrap().to_string();
+        for bad in ["", &good[1..], &format!("{good}="), &format!("{good}A"), &format!("{}+", &good[1..])] {
+            assert!(bad.parse::<TokenSecret>().is_err(), "{bad}");
+            assert!(serde_json::from_value::<SecretDigest>(json!(bad)).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Sign-up, profile and password.
+
+use rocket::http::Status;
+use rocket::response::status::NoContent;
+use rocket::serde::json::Json as JsonResponse;
+use rocket::{Route, State, get, patch, post, put, routes};
+use serde::Serialize;
+use souk_contract::customer::CustomerId;
+use souk_http::Json;
+use souk_http::auth::Role;
+use souk_types::Timestamp;
+use souk_types::input::{Fields, Input};
+
+use super::auth::CustomerAuth;
+use super::sessions::SignInView;
+use crate::app::App;
+use crate::application::accounts::{self, NewAccount, PasswordChange};
+use crate::domain::account::{Profile, ProfileChanges};
+use crate::domain::address::AddressBook;
+use crate::domain::email::Email;
+use crate::domain::phone::Phone;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![sign_up, get_profile, change_profile, change_password]
+}
+
+/// The field `role` is unknown here, so that no client can make itself an admin.
+impl Input for NewAccount {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (email, password) = (fields.required("email"), fields.required("password"));
+        let phone = fields.optional("phone");
+        Some(Self { email: email?, password: password?, phone, role: Role::Customer })
+    }
+}
+
+#[post("/signup", data = "<new>")]
+async fn sign_up(app: &State<App>, new: Json<NewAccount>) -> souk_http::Result<(Status, JsonResponse<SignInView>)> {
+    let sign_in = accounts::sign_up(app, new.0).await?;
+    Ok((Status::Created, JsonResponse(sign_in.into())))
+}
+
+/// A profile as its owner sees it.
+#[derive(Serialize)]
+pub(super) struct ProfileView {
+    id: CustomerId,
+    email: Email,
+    phone: Option<Phone>,
+    role: Role,
+    addresses: AddressBook,
+    orders_confirmed: u64,
+    created_at: Timestamp,
+}
+
+impl From<Profile> for ProfileView {
+    fn from(profile: Profile) -> Self {
+        let orders_confirmed = profile.orders_confirmed();
+        let Profile { id, email, phone, role, addresses, created_at, .. } = profile;
+        Self { id, email, phone, role, addresses, orders_confirmed, created_at }
+    }
+}
+
+#[get("/profile")]
+async fn get_profile(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<JsonResponse<ProfileView>> {
+    Ok(JsonResponse(accounts::get(app, auth.id).await?.into()))
+}
+
+impl Input for ProfileChanges {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { email: fields.optional_non_null("email"), phone: fields.patch("phone") })
+    }
+}
+
+#[patch("/profile", data = "<changes>")]
+async fn change_profile(
+    app: &State<App>,
+    auth: CustomerAuth,
+    changes: Json<ProfileChanges>,
+) -> souk_http::Result<JsonResponse<ProfileView>> {
+    Ok(JsonResponse(accounts::change(app, auth.id, changes.0).await?.into()))
+}
+
+impl Input for PasswordChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (current, new) = (fields.required("current"), fields.required("new"));
+        Some(Self { current: current?, new: new? })
+    }
+}
+
+#[put("/password", data = "<change>")]
+async fn change_password(
+    app: &State<App>,
+    auth: CustomerAuth,
+    change: Json<PasswordChange>,
+) -> souk_http::Result<NoContent> {
+    accounts::change_password(app, auth.id, change.0).await?;
+    Ok(NoContent)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use souk_types::input::from_json;
+
+    use super::*;
+
+    #[test]
+    fn a_sign_up_names_every_bad_field_and_takes_no_role() {
+        let bad_fields = |body| {
+            let error = from_json::<NewAccount>(body).err().unwrap();
+            error.fields().iter().map(|bad| bad.field.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(bad_fields(json!({})), ["email", "password"]);
+        assert_eq!(
+            bad_fields(json!({"email": {"$ne": ""}, "password": 12_345_678, "phone": "1"})),
+            ["email", "password", "phone"]
+        );
+        assert_eq!(bad_fields(json!({"email": "a@b.c", "password": "correct horse", "role": "admin"})), ["role"]);
+    }
+}

@@ -1,0 +1,79 @@
+//! Sign-in, refresh and sign-out.
+
+use rocket::response::status::NoContent;
+use rocket::serde::json::Json as JsonResponse;
+use rocket::{Route, State, post, routes};
+use serde::Serialize;
+use souk_contract::customer::CustomerId;
+use souk_http::Json;
+use souk_http::auth::TOKEN_LIFETIME;
+use souk_types::input::{Fields, Input};
+
+use crate::app::App;
+use crate::application::sessions::{self, Credentials, SignIn};
+use crate::domain::session::RefreshToken;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![sign_in, refresh, sign_out]
+}
+
+/// The response to a sign-in and a refresh.
+#[derive(Serialize)]
+pub(super) struct SignInView {
+    id: CustomerId,
+    token: String,
+    refresh_token: String,
+    /// Lifetime of `token` in seconds.
+    expires_in: u64,
+}
+
+impl From<SignIn> for SignInView {
+    fn from(SignIn { customer, access_token, refresh_token }: SignIn) -> Self {
+        Self {
+            id: customer,
+            token: access_token,
+            refresh_token: refresh_token.to_string(),
+            expires_in: TOKEN_LIFETIME.as_secs(),
+        }
+    }
+}
+
+/// Takes any text as an e-mail address: a malformed one is refused like an unknown one.
+impl Input for Credentials {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (email, password) = (fields.required::<String>("email"), fields.required("password"));
+        Some(Self { email: email?.parse().ok(), password: password? })
+    }
+}
+
+#[post("/login", data = "<credentials>")]
+async fn sign_in(app: &State<App>, credentials: Json<Credentials>) -> souk_http::Result<JsonResponse<SignInView>> {
+    Ok(JsonResponse(sessions::sign_in(app, credentials.0).await?.into()))
+}
+
+/// The body of the routes that take a refresh token.
+struct RefreshTokenBody {
+    /// `None` when the text is malformed.
+    token: Option<RefreshToken>,
+}
+
+impl Input for RefreshTokenBody {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let text: String = fields.required("refresh_token")?;
+        Some(Self { token: text.parse().ok() })
+    }
+}
+
+#[post("/token", data = "<body>")]
+async fn refresh(app: &State<App>, body: Json<RefreshTokenBody>) -> souk_http::Result<JsonResponse<SignInView>> {
+    let token = body.0.token.ok_or_else(sessions::refresh_refused)?;
+    Ok(JsonResponse(sessions::refresh(app, &token).await?.into()))
+}
+
+#[post("/logout", data = "<body>")]
+async fn sign_out(app: &State<App>, body: Json<RefreshTokenBody>) -> souk_http::Result<NoContent> {
+    if let Some(token) = body.0.token {
+        sessions::sign_out(app, &token).await?;
+    }
+    Ok(NoContent)
+}
