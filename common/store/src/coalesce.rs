@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::commit::{Commit, Refusal, Stored, Write};
-use super::{Database, Document, Events, MAX_ATTEMPTS, back_off};
+use super::{Database, Document, Events, MAX_ATTEMPTS, conflict_delays};
 use souk_bus::request_context;
 use souk_types::{Error, ErrorKind, RequestId, Result};
 
@@ -184,7 +184,7 @@ async fn apply_and_commit<T: Document>(
     together: &mut [Box<dyn Waiting<T>>],
     mut written: Option<Stored>,
 ) -> Result<Option<Stored>> {
-    for attempt in 0..MAX_ATTEMPTS {
+    for delay in conflict_delays().take(MAX_ATTEMPTS) {
         let (stored, guessed) = match written.take() {
             Some(stored) => (Some(stored), true),
             None => (database.load(T::COLLECTION, id).await?, false),
@@ -210,7 +210,7 @@ async fn apply_and_commit<T: Document>(
         };
         match database.commit(commit).await {
             Err(Refusal::Stale) if guessed => {}
-            Err(Refusal::Stale) => back_off(attempt).await,
+            Err(Refusal::Stale) => tokio::time::sleep(delay).await,
             outcome => return outcome.map(|()| after).map_err(Refusal::into_error),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::coalesce::Coalescer;
 use super::commit::{Commit, Refusal, Rule, Ruled, Stored, Write};
-use super::{Database, Document, Engine, Events, Find, Index};
+use super::{Database, Document, Due, Engine, Events, Find, Index};
 use souk_types::{Error, Page, Result};
 
 /// Documents that are read at once when all are.
@@ -52,8 +52,14 @@ impl<T: Document> Collection<T> {
             Engine::Sqlite(sqlite) => sqlite.find(T::COLLECTION, find).await?,
             Engine::Mongo(mongo) => mongo.find(T::COLLECTION, find).await?,
         };
-        let items = found.items.iter().map(Stored::decode).collect::<Result<_>>()?;
+        let items = found.items.iter().map(|(_, stored)| stored.decode()).collect::<Result<_>>()?;
         Ok(Page { items, next: found.next })
+    }
+
+    /// The documents that are due, by an index that is ordered by a due time: the work of a background job.
+    #[must_use]
+    pub fn due(&self, index: &'static Index) -> Due<T> {
+        Due { collection: self.clone(), index }
     }
 
     /// The documents that have one of these values in a unique index of one field, in no particular order.

@@ -26,7 +26,8 @@ impl Stored {
 
 /// A page as an engine finds it.
 pub(super) struct Found {
-    pub(super) items: Vec<Stored>,
+    /// With their ids.
+    pub(super) items: Vec<(String, Stored)>,
     pub(super) next: Option<Cursor>,
 }
 

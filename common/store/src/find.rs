@@ -45,6 +45,7 @@ impl Index {
             equal: equal.into_iter().map(Into::into).collect(),
             direction: Direction::Ascending,
             matching: None,
+            up_to: None,
             paging: Paging::default(),
         }
     }
@@ -72,6 +73,7 @@ pub struct Find {
     pub(super) equal: Vec<Value>,
     pub(super) direction: Direction,
     pub(super) matching: Option<Vec<String>>,
+    pub(super) up_to: Option<Value>,
     pub(super) paging: Paging,
 }
 
@@ -96,6 +98,12 @@ impl Find {
         Self { matching: (!words.is_empty()).then_some(words), ..self }
     }
 
+    /// Only documents whose value in the ordering field is at most this.
+    #[must_use]
+    pub fn up_to(self, most: impl Into<Value>) -> Self {
+        Self { up_to: Some(most.into()), ..self }
+    }
+
     /// This page.
     #[must_use]
     pub fn page(self, paging: Paging) -> Self {
@@ -114,6 +122,9 @@ impl Find {
         }
         if self.equal.len() != self.index.equal.len() {
             return Err(Error::internal(format!("{} takes {} values", self.index.name, self.index.equal.len())));
+        }
+        if self.up_to.is_some() && self.index.order.is_none() {
+            return Err(Error::internal(format!("{} has no ordering field", self.index.name)));
         }
         match &self.paging.after {
             Some(Cursor { index, .. }) if *index != self.index.name => {

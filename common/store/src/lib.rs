@@ -10,12 +10,14 @@ mod coalesce;
 mod collection;
 mod commit;
 mod copy;
+mod due;
 mod find;
+pub mod jobs;
 mod mongo;
 pub mod outbox;
 mod references;
+mod retry;
 mod sqlite;
-pub mod sweep;
 mod tx;
 
 use std::fmt;
@@ -24,16 +26,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use self::coalesce::Coalescer;
 pub use self::collection::Collection;
 use self::commit::{Commit, Refusal, Stored};
 pub use self::copy::{CopyStats, Snapshot};
+pub use self::due::Due;
 pub use self::find::{Direction, Find, Index};
 pub use self::references::{PersonalDataReference, ReferenceSearch};
+pub use self::retry::{Backoff, RetrySchedule};
 use self::sqlite::Snapshots;
 pub use self::tx::Tx;
 use souk_bus::request_context;
@@ -67,6 +74,9 @@ struct Inner {
     published: Notify,
     /// Something left the outbox.
     delivered: Notify,
+    /// The relay and the background jobs.
+    background: TaskTracker,
+    closing: CancellationToken,
 }
 
 enum Engine {
@@ -85,8 +95,10 @@ pub enum Durability {
 
 /// Whether an event has been delivered is looked up this often, without a nudge: another process may relay it.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Time that background jobs get to finish what is in flight when the database closes.
+const BACKGROUND_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// So often a `run` begins again when other writers were faster, before it gives up.
-const MAX_ATTEMPTS: u32 = 50;
+const MAX_ATTEMPTS: usize = 50;
 
 impl Database {
     /// Opens the embedded engine, in one file, made when it is not there.
@@ -110,16 +122,42 @@ impl Database {
     }
 
     fn on(name: &'static str, engine: Engine) -> Self {
-        Self(Arc::new(Inner { name, engine, published: Notify::new(), delivered: Notify::new() }))
+        Self(Arc::new(Inner {
+            name,
+            engine,
+            published: Notify::new(),
+            delivered: Notify::new(),
+            background: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        }))
     }
 
-    /// Ends the connections. To be called once nobody works with it any more, and before the runtime ends: MongoDB's driver says goodbye in a
-    /// task of its own, and SQLite puts everything into one file.
+    /// Stops the outbox relay and the background jobs, then closes the connections. Call it before the runtime ends:
+    /// MongoDB's driver closes its sessions in a task, and SQLite moves the WAL into the one file.
     pub async fn close(&self) {
+        self.0.closing.cancel();
+        self.0.background.close();
+        if tokio::time::timeout(BACKGROUND_STOP_TIMEOUT, self.0.background.wait()).await.is_err() {
+            tracing::warn!(database = self.0.name, "background jobs are still running; their work is resumed later");
+        }
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
             Engine::Mongo(mongo) => mongo.close().await,
         }
+    }
+
+    /// Runs a task that [`Database::close`] waits for. The task must end soon after [`Database::closing`].
+    fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.background.spawn(task);
+    }
+
+    /// Resolves when [`Database::close`] has been called.
+    fn closing(&self) -> impl Future<Output = ()> + '_ {
+        self.0.closing.cancelled()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.0.closing.is_cancelled()
     }
 
     /// The service whose database it is.
@@ -211,7 +249,7 @@ impl Database {
     {
         let event = event.filter(|_| !Mutant::NoInbox.is_active());
         let mut recorded = false;
-        for attempt in 0..MAX_ATTEMPTS {
+        for delay in conflict_delays().take(MAX_ATTEMPTS) {
             if let Some(event) = event
                 && self.is_handled(event, recorded).await?
             {
@@ -230,7 +268,7 @@ impl Database {
                 Ok(()) => return outcome.map(Some),
                 // By a record that may not be written for good yet.
                 Err(Refusal::Repeated) => recorded = true,
-                Err(Refusal::Stale) => back_off(attempt).await,
+                Err(Refusal::Stale) => tokio::time::sleep(delay).await,
                 Err(Refusal::Failed(error)) => return Err(error),
             }
         }
@@ -340,11 +378,14 @@ impl Database {
     }
 }
 
-/// Waits a little, longer each time and never as long as a rival: for writers that got in each other's way.
-async fn back_off(attempt: u32) {
-    let most = 1u64 << attempt.min(5);
-    let jitter = u64::from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos()) % 1000;
-    tokio::time::sleep(Duration::from_micros(most * (200 + jitter))).await;
+/// Delays after a write conflict, with jitter so that two writers do not collide again.
+fn conflict_delays() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_micros(500))
+        .with_max_delay(Duration::from_millis(16))
+        .with_jitter()
+        .without_max_times()
+        .build()
 }
 
 /// An event that waits to be published.

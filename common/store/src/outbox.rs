@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::Database;
+use crate::{Backoff, Database};
 use souk_bus::{Bus, EventId, EventMessage};
 use souk_types::mutant::Mutant;
 use souk_types::{Error, Result, failpoint};
@@ -22,14 +22,14 @@ const TICK: Duration = Duration::from_secs(1);
 const OTHERS_FIRST: Duration = Duration::from_secs(1);
 /// So many are left to others; where there are more, somebody has died or cannot keep up, and help is welcome.
 const LEFT_TO_OTHERS: usize = 256;
-/// An event that cannot be delivered comes again after this, then after twice as long, ...
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-/// ... but no later than this.
-const LONGEST_DELAY: Duration = Duration::from_mins(1);
+/// Delays after an event could not be published.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(100), factor: 2, longest: Duration::from_mins(1) };
 
-/// Relays events from `database` to `bus` until the process ends.
+/// Publishes the events of `database` on `bus` until the database is closed.
 pub fn relay(database: Database, bus: Bus) {
-    tokio::spawn(async move {
+    let closing = database.clone();
+    database.clone().spawn_background(async move {
         let mut relay = Relay::new(database, bus);
         loop {
             let next = relay.take_up().await.unwrap_or_else(|error| {
@@ -37,10 +37,14 @@ pub fn relay(database: Database, bus: Bus) {
                 Instant::now() + TICK
             });
             tokio::select! {
+                () = closing.closing() => break,
                 () = relay.database.events_published() => {}
                 () = tokio::time::sleep_until(next) => {}
                 Some(outcome) = relay.publishing.join_next_with_id() => relay.settle(outcome).await,
             }
+        }
+        while let Some(outcome) = relay.publishing.join_next_with_id().await {
+            relay.settle(outcome).await;
         }
     });
 }
@@ -141,7 +145,7 @@ impl Relay {
     /// For how long.
     fn put_off(&mut self, id: EventId) -> Duration {
         let failures = self.delayed.get(&id).map_or(0, |(failures, _)| *failures);
-        let delay = FIRST_DELAY.saturating_mul(1 << failures.min(16)).min(LONGEST_DELAY);
+        let delay = BACKOFF.delay(failures);
         self.delayed.insert(id, (failures + 1, Instant::now() + delay));
         delay
     }

@@ -156,7 +156,7 @@ impl Sqlite {
                 key: json(key),
                 id: id.clone(),
             });
-            Ok(Found { items: rows.into_iter().map(|(stored, ..)| stored).collect(), next })
+            Ok(Found { items: rows.into_iter().map(|(stored, id, _)| (id, stored)).collect(), next })
         })
         .await
     }

@@ -17,7 +17,7 @@ use mongodb::bson::{Document, RawDocumentBuf, Uuid, doc};
 use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
-use super::super::back_off;
+use super::super::conflict_delays;
 use super::super::commit::{Change, Refusal, Rule, Ruled, Stored, Write};
 use super::connection::{DUPLICATE_KEY, Failure, index_in, is_conflict};
 use super::schema::Kept;
@@ -100,7 +100,7 @@ async fn change_part(database: &Database, groups: &mut [Group], deadline: Instan
     // Those that changed between two attempts.
     let mut busy: HashSet<Key> = HashSet::new();
     let mut before: Option<HashMap<Key, Stored>> = None;
-    for attempt in 0.. {
+    for delay in conflict_delays() {
         let few = groups.len() <= FEW;
         let found = if few { HashMap::new() } else { load(database, ids(groups), &mut None).await? };
         if let Some(before) = before.take() {
@@ -119,7 +119,7 @@ async fn change_part(database: &Database, groups: &mut [Group], deadline: Instan
             break;
         }
         before = (!few).then_some(found);
-        back_off(attempt).await;
+        tokio::time::sleep(delay).await;
     }
     Err(Error::busy("Too many changes at once; try again.").into())
 }

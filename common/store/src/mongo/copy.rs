@@ -11,7 +11,7 @@ use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Database};
 use tokio::sync::Mutex;
 
-use super::super::back_off;
+use super::super::conflict_delays;
 use super::super::commit::next_version;
 use super::super::copy::{Piece, TOGETHER};
 use super::connection::{Connection, Failure, code};
@@ -32,7 +32,7 @@ const BEING_MADE: i32 = 246;
 /// `SnapshotTooOld`.
 const TOO_OLD: i32 = 239;
 /// So often a moment is looked for, or a page asked for, a second and more in all.
-const ATTEMPTS: u32 = 50;
+const ATTEMPTS: usize = 50;
 
 /// A session that reads what there was at its moment.
 pub(in super::super) struct Snapshot {
@@ -42,11 +42,11 @@ pub(in super::super) struct Snapshot {
 
 impl Snapshot {
     pub(in super::super) async fn of(databases: &[&Mongo]) -> Result<Vec<Self>> {
-        for attempt in 0..ATTEMPTS {
+        for delay in conflict_delays().take(ATTEMPTS) {
             if let Some(snapshots) = Self::at_one_moment(databases).await? {
                 return Ok(snapshots);
             }
-            back_off(attempt).await;
+            tokio::time::sleep(delay).await;
         }
         Err(Error::busy("Collections are being made; try again.").caused_by("no moment has all of them"))
     }
@@ -98,13 +98,15 @@ impl Snapshot {
 
     /// The session keeps its moment, so what fails for a passing reason is asked for again.
     pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Piece>, Option<String>)> {
-        let mut attempt = 0;
+        let mut delays = conflict_delays().take(ATTEMPTS);
         let page = loop {
             match self.raw_page(part, after).await {
-                Err(error) if error.is_outage() && attempt < ATTEMPTS => back_off(attempt).await,
+                Err(error) if error.is_outage() => match delays.next() {
+                    Some(delay) => tokio::time::sleep(delay).await,
+                    None => return Err(error),
+                },
                 page => break page?,
             }
-            attempt += 1;
         };
         let mut pieces = Vec::new();
         let mut last = None;

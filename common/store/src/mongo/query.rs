@@ -142,7 +142,12 @@ impl Mongo {
             Some(last) => Some(cursor(index, order, last)?),
             None => None,
         };
-        let items = rows.iter().filter_map(|raw| stored(raw).transpose()).collect::<Result<_>>()?;
+        let mut items = Vec::new();
+        for raw in &rows {
+            if let Some(stored) = stored(raw)? {
+                items.push((raw.get_str("_id").map_err(Error::internal)?.to_owned(), stored));
+            }
+        }
         Ok(Found { items, next })
     }
 
@@ -269,6 +274,9 @@ fn conditions(find: &Find) -> Document {
             }
             None => later,
         });
+    }
+    if let (Some(order), Some(most)) = (find.index.order_path(), &find.up_to) {
+        all.push(doc! {order: {"$lte": value::scalar(most)}});
     }
     doc! {"$and": all}
 }

@@ -167,6 +167,10 @@ impl Table {
             values.push(Sql::Text(cursor.id.clone()));
             conditions.push(format!("(\"{key}\", id) {beyond} (?{}, ?{})", values.len() - 1, values.len()));
         }
+        if let Some(most) = &find.up_to {
+            values.push(sql(most));
+            conditions.push(format!("\"{key}\" <= ?{}", values.len()));
+        }
         if let Some(words) = &find.matching {
             // Quoted, so that no word is taken for an operator; alphanumeric, so that none can end the quotes.
             let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
