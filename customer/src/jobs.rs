@@ -2,19 +2,27 @@
 
 use std::time::Duration;
 
-use souk_store::sweep;
-use souk_types::Timestamp;
+use souk_store::jobs::{self, Job};
+use souk_types::{Result, Timestamp};
 
 use crate::app::App;
 use crate::application::erasures;
+use crate::domain::erasure::ErasureReceipt;
 
-/// Interval of the reminders. A run without due reminders costs one index lookup.
-const REMINDER_INTERVAL: Duration = Duration::from_secs(1);
+/// Reminds the services that have not erased a customer's data.
+const ERASURES: Job = Job { name: "erasures", every: Duration::from_secs(1), concurrency: 16 };
 
 pub(crate) fn start(app: &App) {
-    let app = app.clone();
-    sweep::sweep(REMINDER_INTERVAL, "due erasures were not repeated", move || {
-        let app = app.clone();
-        async move { erasures::send_due_reminders(&app, Timestamp::now()).await }
-    });
+    jobs::run(ERASURES, app.erasures.due(), app.clone(), remind);
+}
+
+async fn remind(app: App, receipt: ErasureReceipt) -> Result<()> {
+    erasures::remind(&app, receipt.id(), Timestamp::now()).await
+}
+
+/// Runs the job once, as if it were `now`.
+#[cfg(test)]
+pub(crate) async fn send_due_reminders(app: &App, now: Timestamp) -> Result<()> {
+    let remind = async |app: App, receipt: ErasureReceipt| erasures::remind(&app, receipt.id(), now).await;
+    jobs::run_once(ERASURES, &app.erasures.due(), now, app, remind).await
 }

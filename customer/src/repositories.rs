@@ -1,8 +1,8 @@
 //! Queries with domain names. No rule lives here.
 
 use souk_contract::customer::CustomerId;
-use souk_store::{Collection, Database, Document, Events, Index, Tx};
-use souk_types::{Cursor, Error, Page, PageLimit, Paging, Result, Timestamp};
+use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
+use souk_types::{Error, PageLimit, Result};
 
 use crate::domain::account::{Account, Profile};
 use crate::domain::email::Email;
@@ -14,7 +14,7 @@ static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
 static BY_CUSTOMER: Index = Index::sorted("by_customer", &["customer"], "expires");
 /// A complete receipt has no customer and is never due, so it is in neither of these indexes.
 static RECEIPT_BY_CUSTOMER: Index = Index::unique("by_customer", &["customer"]);
-static RECEIPT_BY_DUE: Index = Index::sorted("by_due", &[], "due");
+static RECEIPT_BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 
 impl Document for Account {
     type Id = CustomerId;
@@ -177,14 +177,9 @@ impl Erasures {
         tx.put(&self.0, receipt.id(), receipt).await
     }
 
-    /// Returns a page of the receipts whose reminder is due, the longest overdue first.
-    pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<ErasureReceipt>> {
-        let limit = longest_page();
-        let mut page = self.0.find(RECEIPT_BY_DUE.all().page(Paging { after, limit })).await?;
-        page.items.retain(|receipt| receipt.is_due(now));
-        // A receipt that is not due ends the list.
-        page.next = page.next.filter(|_| page.items.len() == limit.get());
-        Ok(page)
+    /// The receipts whose reminder is due.
+    pub(crate) fn due(&self) -> Due<ErasureReceipt> {
+        self.0.due(&RECEIPT_BY_DUE)
     }
 }
 

@@ -9,7 +9,7 @@ use souk_types::Result;
 
 use crate::application::import_limits::ImportLimits;
 use crate::application::imports::Importer;
-use crate::application::reservations;
+use crate::jobs;
 use crate::messages;
 use crate::repositories::{Products, Reservations};
 
@@ -39,7 +39,7 @@ impl App {
         app.verifier.prefetch_keys();
         messages::serve(&app, bus);
         outbox::relay(app.database.clone(), bus.clone());
-        reservations::sweep(app.clone());
+        jobs::start(&app);
         Ok(app)
     }
 

@@ -8,6 +8,7 @@ mod app;
 mod application;
 mod domain;
 mod http;
+mod jobs;
 mod messages;
 mod repositories;
 

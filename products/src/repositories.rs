@@ -2,8 +2,8 @@
 
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
-use souk_store::{Collection, Database, Direction, Document, Find, Index};
-use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
+use souk_store::{Collection, Database, Direction, Document, Due, Find, Index};
+use souk_types::{Page, Paging, Result};
 
 use crate::application::catalogue::Sort;
 use crate::domain::product::{ImportKey, Product};
@@ -92,13 +92,8 @@ impl Reservations {
         Ok(self.0.find(BY_ORDER.find([order.to_string()])).await?.items)
     }
 
-    /// A page of those that the sweeper must look at by now, the longest overdue first.
-    pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Reservation>> {
-        let limit = PageLimit::try_from(100).unwrap_or_default();
-        let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
-        page.items.retain(|reservation| reservation.is_due(now));
-        // The first that is not due yet ends the list.
-        page.next = page.next.filter(|_| page.items.len() == limit.get());
-        Ok(page)
+    /// Reservations that have expired or are not settled.
+    pub(crate) fn due(&self) -> Due<Reservation> {
+        self.0.due(&BY_DUE)
     }
 }

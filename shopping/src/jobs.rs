@@ -1,58 +1,44 @@
-//! Looks after orders whose checkout died, payments that nobody heard of, and money and goods that were not given back.
+//! Background jobs: orders whose checkout was interrupted, payment notifications of the demo bank, carts of guests that
+//! have expired.
 
 use std::time::Duration;
 
-use rocket::futures::future::join_all;
-use souk_store::sweep;
+use souk_store::jobs::{self, Job};
 use souk_types::{Result, Timestamp};
 
 use crate::App;
-use crate::application::checkout::{carry_on, notice};
-use crate::domain::order::Turn;
+use crate::application::checkout;
+use crate::domain::guest_cart;
+use crate::domain::order::{Order, Turn};
+use crate::providers::demo::DemoPayment;
 
-/// How often the sweeper looks. It costs one look-up in each of two indexes.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// One of them may wait for a call to time out; others go on meanwhile.
-const SWEPT_TOGETHER: usize = 16;
+const ORDERS: Job = Job { name: "orders", every: Duration::from_secs(1), concurrency: 16 };
+const DEMO_NOTIFICATIONS: Job = Job { name: "demo-notifications", every: Duration::from_secs(1), concurrency: 16 };
+const GUEST_CARTS: Job = Job { name: "guest-carts", every: Duration::from_mins(1), concurrency: 16 };
 
-/// Sweeps until the process ends.
-pub(crate) fn sweep(app: App) {
-    let bank = app.clone();
-    sweep::sweep(SWEEP_EVERY, "orders could not be swept", move || {
-        let app = app.clone();
-        async move { sweep_once(&app).await }
-    });
-    sweep::sweep(SWEEP_EVERY, "the demo bank's notices could not be given", move || {
-        let app = bank.clone();
-        async move { tell(&app).await }
+pub(crate) fn start(app: &App) {
+    jobs::run(ORDERS, app.orders.due(), app.clone(), resume_order);
+    jobs::run(DEMO_NOTIFICATIONS, app.payments.bank.due(), app.clone(), deliver_notifications);
+    jobs::run(GUEST_CARTS, app.guest_carts.expired(), app.clone(), |app, cart| {
+        guest_cart::delete_expired(app, cart, Timestamp::now())
     });
 }
 
-async fn sweep_once(app: &App) -> Result<()> {
-    let (now, mut after) = (Timestamp::now(), None);
-    loop {
-        let due = app.orders.due(now, after).await?;
-        for some in due.items.chunks(SWEPT_TOGETHER) {
-            let outcomes = join_all(some.iter().map(|order| carry_on(app, order.clone(), Turn::Sweeper))).await;
-            // One that cannot be resolved now must not keep the others waiting.
-            for (order, error) in some.iter().zip(outcomes).filter_map(|(one, outcome)| Some((one, outcome.err()?))) {
-                tracing::warn!(order = %order.id, %error, "an order is left for a later sweep");
-            }
-        }
-        after = due.next;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
+async fn resume_order(app: App, order: Order) -> Result<()> {
+    checkout::carry_on(&app, order, Turn::Sweeper).await.map(drop)
 }
 
-/// Gives the demo bank's notices: a real bank would call us.
-async fn tell(app: &App) -> Result<()> {
-    for (order, notices) in app.payments.bank.due(Timestamp::now()).await? {
-        for news in notices {
-            notice(app, news).await?;
-        }
-        app.payments.bank.told(order).await?;
+/// Delivers what a real bank would send to the webhook.
+async fn deliver_notifications(app: App, payment: DemoPayment) -> Result<()> {
+    for news in app.payments.bank.notifications(payment.order).await? {
+        checkout::notice(&app, news).await?;
     }
-    Ok(())
+    app.payments.bank.told(payment.order).await
+}
+
+/// Runs the job of guest carts once, as if it were `now`.
+#[cfg(test)]
+pub(crate) async fn delete_expired_carts(app: &App, now: Timestamp) -> Result<()> {
+    let delete = |app, cart| guest_cart::delete_expired(app, cart, now);
+    jobs::run_once(GUEST_CARTS, &app.guest_carts.expired(), now, app, delete).await
 }

@@ -68,8 +68,7 @@ impl App {
         app.verifier.prefetch_keys();
         messages::serve(&app);
         outbox::relay(app.database.clone(), bus.clone());
-        jobs::sweep(app.clone());
-        domain::guest_cart::sweep(app.clone());
+        jobs::start(&app);
         Ok(app)
     }
 

@@ -2,8 +2,8 @@
 
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::OrderId;
-use souk_store::{Collection, Database, Direction, Document, Index};
-use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
+use souk_store::{Collection, Database, Direction, Document, Due, Index};
+use souk_types::{Page, Paging, Result};
 
 use crate::domain::cart::Cart;
 use crate::domain::guest_cart::{GuestCart, GuestId};
@@ -14,7 +14,7 @@ use crate::providers::guest_token::GuestKey;
 
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["customer", "key"]);
-static BY_DUE: Index = Index::sorted("by_due", &[], "due");
+static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 static MERGED_INTO: Index = Index::by("merged_into", &["contents.into"]);
 static BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
 
@@ -70,14 +70,9 @@ impl GuestCarts {
         Ok(self.0.find(MERGED_INTO.find([customer.to_string()])).await?.items)
     }
 
-    /// A page of those that are over by now, the oldest first.
-    pub(crate) async fn over(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<GuestCart>> {
-        let limit = PageLimit::try_from(100).unwrap_or_default();
-        let mut page = self.0.find(BY_EXPIRY.all().page(Paging { after, limit })).await?;
-        page.items.retain(|cart| cart.is_over(now));
-        // The first that is not over yet ends the list.
-        page.next = page.next.filter(|_| page.items.len() == limit.get());
-        Ok(page)
+    /// Carts that have expired.
+    pub(crate) fn expired(&self) -> Due<GuestCart> {
+        self.0.due(&BY_EXPIRY)
     }
 }
 
@@ -112,13 +107,8 @@ impl Orders {
         Ok(self.0.find(find).await?.items.pop())
     }
 
-    /// A page of those that the sweeper must look at by now, the longest overdue first.
-    pub(crate) async fn due(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<Order>> {
-        let limit = PageLimit::try_from(100).unwrap_or_default();
-        let mut page = self.0.find(BY_DUE.all().page(Paging { after, limit })).await?;
-        page.items.retain(|order| order.is_due(now));
-        // The first that is not due yet ends the list.
-        page.next = page.next.filter(|_| page.items.len() == limit.get());
-        Ok(page)
+    /// Orders that the background job must go on with.
+    pub(crate) fn due(&self) -> Due<Order> {
+        self.0.due(&BY_DUE)
     }
 }

@@ -23,8 +23,7 @@ const OTHERS_FIRST: Duration = Duration::from_secs(1);
 /// So many are left to others; where there are more, somebody has died or cannot keep up, and help is welcome.
 const LEFT_TO_OTHERS: usize = 256;
 /// Delays after an event could not be published.
-const BACKOFF: Backoff =
-    Backoff { first: Duration::from_millis(100), factor: 2, longest: Duration::from_mins(1) };
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), factor: 2, longest: Duration::from_mins(1) };
 
 /// Publishes the events of `database` on `bus` until the database is closed.
 pub fn relay(database: Database, bus: Bus) {

@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use rocket::futures::future::join_all;
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, CustomerId};
 use souk_store::Events;
@@ -21,8 +20,6 @@ use crate::domain::erasure::{ErasureId, ErasureReceipt, Service};
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval of reading a receipt while waiting: the report may reach another instance.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Erasures that one job repeats concurrently.
-const BATCH_SIZE: usize = 16;
 
 /// Erases an account: here at once, and in the other services when they handle the event. Returns the
 /// receipt as it is after at most two seconds.
@@ -110,26 +107,8 @@ pub(crate) async fn acknowledge<E>(
     Ok(())
 }
 
-/// Repeats every erasure whose reminder is due. A failed one is repeated by the next run.
-pub(crate) async fn send_due_reminders(app: &App, now: Timestamp) -> Result<()> {
-    let mut after = None;
-    loop {
-        let due = app.erasures.due(now, after).await?;
-        for batch in due.items.chunks(BATCH_SIZE) {
-            let outcomes = join_all(batch.iter().map(|receipt| remind(app, receipt.id(), now))).await;
-            for error in outcomes.into_iter().filter_map(Result::err) {
-                tracing::warn!(%error, "an erasure was not repeated");
-            }
-        }
-        after = due.next;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
-}
-
 /// Publishes `customer.deleted` again, and finishes the erasure here when it is unfinished.
-async fn remind(app: &App, id: ErasureId, now: Timestamp) -> Result<()> {
+pub(crate) async fn remind(app: &App, id: ErasureId, now: Timestamp) -> Result<()> {
     let remind = move |receipt: &mut ErasureReceipt, events: &mut Events| {
         // `None`: another instance has reminded, or the receipt has just become complete.
         let Some(customer) = receipt.remind(now) else { return Ok(None) };
@@ -155,6 +134,7 @@ mod tests {
 
     use super::*;
     use crate::application::accounts;
+    use crate::jobs;
     use crate::testing::{ana, new_account, start_on};
 
     /// Starts doubles of the other services. `shopping` handles as many deletions as `ignored`
@@ -221,9 +201,9 @@ mod tests {
         let (app, _directory, received) = start(1);
         let receipt = erase(&app, ana(&app).await.id).await.unwrap();
         assert!(receipt.is_erased_by(Service::Products) && !receipt.is_erased_by(Service::Shopping), "{receipt:?}");
-        send_due_reminders(&app, Timestamp::now()).await.unwrap();
+        jobs::send_due_reminders(&app, Timestamp::now()).await.unwrap();
         assert_eq!(received.load(Ordering::SeqCst), 1, "no reminder is due");
-        send_due_reminders(&app, receipt.requested_at().after(Duration::from_secs(10))).await.unwrap();
+        jobs::send_due_reminders(&app, receipt.requested_at().after(Duration::from_secs(10))).await.unwrap();
         let receipt = wait_for_completion(&app, app.erasures.get(receipt.id()).await.unwrap().unwrap()).await;
         assert!(receipt.is_complete(), "{receipt:?}");
         assert_eq!(received.load(Ordering::SeqCst), 2);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
+use souk_store::{Backoff, RetrySchedule};
 use souk_types::{Id, Result, Timestamp};
 
 /// The id of a receipt. It is unguessable, and whoever has it may read the receipt.
@@ -19,10 +20,8 @@ pub(crate) struct ErasureReceipt {
     requested_at: Timestamp,
     completed_at: Option<Timestamp>,
     services: ErasedBy,
-    /// How often `customer.deleted` was published again.
-    reminders: u32,
-    /// When to publish it again.
-    due: Option<Timestamp>,
+    /// When to publish `customer.deleted` again.
+    schedule: RetrySchedule,
 }
 
 /// When each service had erased its data.
@@ -41,21 +40,21 @@ pub(crate) enum Service {
     Shopping,
 }
 
-/// The first reminder comes after this time. The interval then doubles.
-const FIRST_REMINDER: Duration = Duration::from_secs(10);
-/// The longest interval between two reminders.
-const MAX_REMINDER_INTERVAL: Duration = Duration::from_mins(10);
+/// Intervals of the reminders.
+const REMINDER_BACKOFF: Backoff =
+    Backoff { first: Duration::from_secs(10), factor: 2, longest: Duration::from_mins(10) };
 
 impl ErasureReceipt {
     pub(crate) fn new(customer: CustomerId, now: Timestamp) -> Result<Self> {
+        let mut schedule = RetrySchedule::default();
+        schedule.back_off(now, &REMINDER_BACKOFF);
         Ok(Self {
             id: Id::random()?,
             customer: Some(customer),
             requested_at: now,
             completed_at: None,
             services: ErasedBy::default(),
-            reminders: 0,
-            due: Some(now.after(FIRST_REMINDER)),
+            schedule,
         })
     }
 
@@ -101,21 +100,16 @@ impl ErasureReceipt {
         erased_at.get_or_insert(now);
         let all = [services.customer, services.products, services.shopping];
         if !self.is_complete() && all.iter().all(Option::is_some) {
-            (self.customer, self.completed_at, self.due) = (None, Some(now), None);
+            (self.customer, self.completed_at) = (None, Some(now));
+            self.schedule.clear_due();
         }
-    }
-
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        self.due.is_some_and(|due| due <= now)
     }
 
     /// Schedules the next reminder. Returns the customer whose deletion is to be published again, if
     /// a reminder is due.
     pub(crate) fn remind(&mut self, now: Timestamp) -> Option<CustomerId> {
-        let customer = self.customer.filter(|_| self.is_due(now))?;
-        self.reminders += 1;
-        let interval = FIRST_REMINDER.saturating_mul(1 << self.reminders.min(16)).min(MAX_REMINDER_INTERVAL);
-        self.due = Some(now.after(interval));
+        let customer = self.customer.filter(|_| self.schedule.is_due(now))?;
+        self.schedule.back_off(now, &REMINDER_BACKOFF);
         Some(customer)
     }
 }
@@ -144,7 +138,7 @@ mod tests {
             }
             receipt.record(Service::Products, later);
             assert_eq!((receipt.completed_at, receipt.services.products), (Some(now), Some(now)), "the first counts");
-            assert_eq!((receipt.customer, receipt.due), (None, None), "the receipt leads to no account");
+            assert_eq!((receipt.customer, receipt.schedule.due()), (None, None), "the receipt leads to no account");
         }
     }
 

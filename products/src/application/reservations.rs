@@ -1,23 +1,15 @@
 //! What is done with a reservation, one guarded write at a time. Each step can be done again, by whoever comes after.
 
-use std::time::Duration;
-
 use rocket::futures::future::{join_all, try_join_all};
 use souk_contract::products::{
     Confirmed, Release, Released, ReservationId, ReservationLine, Reserve, Reserved, Restocked, Shortage,
 };
 use souk_contract::shopping::{OrderId, TimelineEntry};
-use souk_store::sweep;
 use souk_types::{ErrorKind, Result, Timestamp};
 
 use crate::App;
 use crate::domain::product::Product;
 use crate::domain::reservation::{Begun, Held, Reservation, State};
-
-/// How often the sweeper looks. It costs one look-up in an index.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// A cancellation of a product that sells without pause may take a second to find its gap; others go on meanwhile.
-const SWEPT_TOGETHER: usize = 16;
 
 /// Holds stock for an order: all lines or none.
 pub(crate) async fn reserve(app: &App, reserve: Reserve) -> Result<Reserved> {
@@ -183,35 +175,8 @@ async fn take_back_line(app: &App, id: ReservationId, at: usize) -> Result<()> {
         .await
 }
 
-/// Looks after reservations whose time is over and those that nobody settled, until the process ends.
-pub(crate) fn sweep(app: App) {
-    sweep::sweep(SWEEP_EVERY, "reservations could not be swept", move || {
-        let app = app.clone();
-        async move { sweep_once(&app).await }
-    });
-}
-
-async fn sweep_once(app: &App) -> Result<()> {
-    let (now, mut after) = (Timestamp::now(), None);
-    loop {
-        let due = app.reservations.due(now, after).await?;
-        for some in due.items.chunks(SWEPT_TOGETHER) {
-            let outcomes = join_all(some.iter().map(|reservation| look_after(app, reservation))).await;
-            // One that cannot be settled now must not keep the others waiting.
-            for (reservation, error) in
-                some.iter().zip(outcomes).filter_map(|(one, outcome)| Some((one, outcome.err()?)))
-            {
-                tracing::warn!(reservation = %reservation.id, order = %reservation.order, %error, "a reservation is left for the next sweep");
-            }
-        }
-        after = due.next;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
-}
-
-async fn look_after(app: &App, reservation: &Reservation) -> Result<()> {
+/// Releases a reservation whose time is over, or finishes one that is decided.
+pub(crate) async fn look_after(app: &App, reservation: &Reservation) -> Result<()> {
     match reservation.state {
         State::Holding | State::Held => {
             release(app, Release { reservation: reservation.id, order: reservation.order }).await.map(drop)

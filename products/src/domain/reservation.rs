@@ -125,11 +125,6 @@ impl Reservation {
         Claimed { reservation: self.id, order: self.order, claim }
     }
 
-    /// Whether the sweeper must look at it by `now`.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
-        self.due.is_some_and(|due| due <= now)
-    }
-
     pub(crate) fn begin(slot: &mut Option<Self>, reserve: &Reserve) -> Begun {
         let reservation = slot.get_or_insert_with(|| Self {
             id: reserve.reservation,

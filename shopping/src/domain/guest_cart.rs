@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductSnapshot;
-use souk_store::sweep;
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, ErrorKind, Id, Quantity, Result, Timestamp};
 
@@ -255,34 +254,13 @@ pub(crate) async fn forget_customer(app: &App, customer: CustomerId) -> Result<(
     }
 }
 
-/// How often the sweeper looks. It costs one look-up in an index, and nothing depends on its being early.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
-
-/// Removes the carts of guests that are no longer kept, until the process ends.
-pub(crate) fn sweep(app: App) {
-    sweep::sweep(SWEEP_EVERY, "the carts of guests could not be swept", move || {
-        let app = app.clone();
-        async move { sweep_once(&app, Timestamp::now()).await }
-    });
-}
-
-async fn sweep_once(app: &App, now: Timestamp) -> Result<()> {
-    let mut after = None;
-    loop {
-        let over = app.guest_carts.over(now, after).await?;
-        for cart in &over.items {
-            // It may just have been used.
-            let remove = move |slot: &mut Option<GuestCart>, _: &mut _| {
-                slot.take_if(|cart| cart.is_over(now));
-                Ok(())
-            };
-            app.guest_carts.0.upsert(cart.id, remove).await?;
-        }
-        after = over.next;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
+/// Deletes a guest's cart that has expired, unless it has just been used.
+pub(crate) async fn delete_expired(app: App, cart: GuestCart, now: Timestamp) -> Result<()> {
+    let delete = move |slot: &mut Option<GuestCart>, _: &mut _| {
+        slot.take_if(|cart| cart.is_over(now));
+        Ok(())
+    };
+    app.guest_carts.0.upsert(cart.id, delete).await
 }
 
 #[cfg(test)]
@@ -466,7 +444,7 @@ mod tests {
             app.guest_carts.0.insert(guest.id, GuestCart::used(guest, contents, used)).await.unwrap();
             kept.push((guest.id, stays));
         }
-        sweep_once(&app, just_before.after(KEPT_FOR)).await.unwrap();
+        crate::jobs::delete_expired_carts(&app, just_before.after(KEPT_FOR)).await.unwrap();
         for (guest, stays) in kept {
             assert_eq!(app.guest_carts.0.get(guest).await.unwrap().is_some(), stays);
         }

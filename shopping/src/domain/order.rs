@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{HeldLine, ProductSnapshot, ReservationId, ReservationLine};
 use souk_contract::shopping::{OrderId, TimelineEntry, TimelineKind};
+use souk_store::{Backoff, RetrySchedule};
 use souk_types::{Error, Money, Page, Paging, Quantity, Result, Timestamp};
 
 pub(crate) use self::history::Entry;
@@ -27,10 +28,8 @@ use crate::domain::payment::{Charge, Means, Payment, PaymentView};
 
 /// A step that somebody is at is done by then, or they have died: requests end after 5 s.
 const STEP_WITHIN: Duration = Duration::from_secs(10);
-/// What did not work is tried again after this, then after twice as long, ...
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// ... but no later than this.
-const LAST_RETRY: Duration = Duration::from_secs(16);
+/// Delays after an action that failed.
+const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_secs(16) };
 /// An order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
@@ -59,10 +58,8 @@ pub struct Order {
     /// The ids of notices that were heard.
     notices: Vec<String>,
     created_at: Timestamp,
-    /// How often in a row something did not work.
-    retries: u32,
-    /// When the sweeper must look at it; never, when nothing is left to do.
-    due: Option<Timestamp>,
+    /// When the job of orders goes on with it; not due when nothing is left to do.
+    schedule: RetrySchedule,
 }
 
 /// One product of an order, at the price that it was ordered for.
@@ -116,8 +113,7 @@ impl Order {
             journal: Journal::default(),
             notices: Vec::new(),
             created_at: now,
-            retries: 0,
-            due: Some(now.after(STEP_WITHIN)),
+            schedule: RetrySchedule::at(now.after(STEP_WITHIN)),
         })
     }
 
@@ -165,12 +161,6 @@ impl Order {
         self.items.iter().map(|item| ReservationLine { product: item.product.id, quantity: item.quantity }).collect()
     }
 
-    /// Whether the sweeper must look at it by `now`.
-    #[must_use]
-    pub fn is_due(&self, now: Timestamp) -> bool {
-        self.due.is_some_and(|due| due <= now)
-    }
-
     /// The goods that are held, at the catalogue's prices. Errors: `currency-mixed`.
     pub(crate) fn priced(held: Vec<HeldLine>) -> Result<Vec<OrderItem>> {
         let items: Vec<OrderItem> = held.into_iter().map(OrderItem::held).collect();
@@ -202,10 +192,8 @@ impl Order {
     /// There is nothing new; the next look may wait longer.
     pub(crate) fn look_again(&mut self) {
         // A pending order has its time already.
-        if self.due.is_some() && self.status != Status::Pending {
-            let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(self.retries)).min(LAST_RETRY);
-            self.retries = self.retries.saturating_add(1);
-            self.due = Some(Timestamp::now().after(wait));
+        if self.schedule.due().is_some() && self.status != Status::Pending {
+            self.schedule.back_off(Timestamp::now(), &RETRY_BACKOFF);
         }
     }
 
@@ -250,7 +238,7 @@ impl Order {
             key: self.key.as_ref().map(ToString::to_string),
             status: self.status,
             was_confirmed: self.history.iter().any(|step| step.status == Status::Confirmed),
-            is_under_way: self.due.is_some(),
+            is_under_way: self.schedule.due().is_some(),
             lines: self.lines(),
             total: self.total(),
             reservation: self.reservation,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::shopping::OrderId;
-use souk_store::{Collection, Database, Document, Index};
-use souk_types::{Error, Money, PageLimit, Paging, Result, Timestamp};
+use souk_store::{Collection, Database, Document, Due, Index};
+use souk_types::{Error, Money, Result, Timestamp};
 
 use crate::domain::payment::{Charge, Means, Method, News, Notice, Payment, Provider, Status};
 
@@ -147,16 +147,14 @@ impl Bank {
             .await
     }
 
-    /// The notices that are due, and the money that they speak of has arrived.
-    pub(crate) async fn due(&self, now: Timestamp) -> Result<Vec<(OrderId, Vec<Notice>)>> {
-        let paging = Paging { after: None, limit: PageLimit::try_from(100).unwrap_or_default() };
-        let page = self.0.find(BY_DUE.all().page(paging)).await?;
-        let mut all = Vec::new();
-        for payment in page.items.iter().filter(|payment| payment.due.is_some_and(|due| due <= now)) {
-            let arrived = self.with(&payment.order.to_string(), DemoPayment::arrive).await?;
-            all.push((payment.order, arrived.notices()));
-        }
-        Ok(all)
+    /// Payments whose notification is due.
+    pub(crate) fn due(&self) -> Due<DemoPayment> {
+        self.0.due(&BY_DUE)
+    }
+
+    /// The notifications of a payment, whose money has arrived.
+    pub(crate) async fn notifications(&self, order: OrderId) -> Result<Vec<Notice>> {
+        Ok(self.with(&order.to_string(), DemoPayment::arrive).await?.notices())
     }
 
     /// The shop has heard.

@@ -97,7 +97,8 @@ async fn commits(table: &mut Table) -> Result<(), String> {
 async fn holds(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("products")?;
     let bus = Bus::local();
-    let app = products::App::start(database, &bus, Verifier::from_bus(bus.clone()), ImportLimits::default()).map_err(text)?;
+    let app =
+        products::App::start(database, &bus, Verifier::from_bus(bus.clone()), ImportLimits::default()).map_err(text)?;
     let mut shelf = Vec::new();
     for _ in 0..64 {
         shelf.push(add_product(&app).await?.id());
@@ -158,9 +159,13 @@ impl Document for StockBeside {
 /// What reading costs with the stock inside the product (as it is) and beside it (one more look-up for each).
 async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("inside")?;
-    let app =
-        products::App::start(database.clone(), &Bus::local(), Verifier::from_bus(Bus::local()), ImportLimits::default())
-            .map_err(text)?;
+    let app = products::App::start(
+        database.clone(),
+        &Bus::local(),
+        Verifier::from_bus(Bus::local()),
+        ImportLimits::default(),
+    )
+    .map_err(text)?;
     let beside: Collection<StockBeside> = database.collection().map_err(text)?;
     let mut ids = Vec::new();
     for _ in 0..1_000 {

@@ -17,8 +17,8 @@ use mongodb::bson::{Document, RawDocumentBuf, Uuid, doc};
 use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
-use super::super::conflict_delays;
 use super::super::commit::{Change, Refusal, Rule, Ruled, Stored, Write};
+use super::super::conflict_delays;
 use super::connection::{DUPLICATE_KEY, Failure, index_in, is_conflict};
 use super::schema::Kept;
 use super::write::{Effect, Step, begin, carry_out, commit, guarded};

@@ -11,8 +11,8 @@ use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Database};
 use tokio::sync::Mutex;
 
-use super::super::conflict_delays;
 use super::super::commit::next_version;
+use super::super::conflict_delays;
 use super::super::copy::{Piece, TOGETHER};
 use super::connection::{Connection, Failure, code};
 use super::outbox::message;

@@ -256,7 +256,7 @@ async fn the_sweeper_finishes_what_a_crash_left() {
         }
         shop.app.reservations.0.insert(id, reservation(id, state, known)).await.unwrap();
         sold += sells;
-        sweep_once(&shop.app).await.unwrap();
+        crate::jobs::settle_due_reservations(&shop.app).await.unwrap();
         assert_eq!(shop.books(tea).await, (10 - u32::try_from(sold).unwrap(), 0, sold), "{state:?}");
         let left = shop.app.reservations.0.get(id).await.unwrap().unwrap();
         assert!(left.due.is_none_or(|due| due > past), "{state:?} is looked after");

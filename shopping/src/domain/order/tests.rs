@@ -157,7 +157,10 @@ fn an_order_says_what_is_next() {
         ("refunded", in_state(Status::Refunded), soon, Todo::Nothing, Todo::Nothing),
     ] {
         assert_eq!((order.todo(Turn::Request, now), order.todo(Turn::Sweeper, now)), (request, sweeper), "{what}");
-        assert!(order.todo(Turn::Sweeper, now) == Todo::Nothing || order.due.is_some(), "nobody would look: {what}");
+        assert!(
+            order.todo(Turn::Sweeper, now) == Todo::Nothing || order.schedule.due().is_some(),
+            "nobody would look: {what}"
+        );
     }
 }
 
@@ -255,7 +258,7 @@ fn what_does_not_work_is_tried_later_and_later() {
     for _ in 0..8 {
         let before = Timestamp::now();
         order.retry(Entry::new(souk_contract::shopping::TimelineKind::Retry, "x", "unavailable"));
-        let due = order.due.unwrap();
+        let due = order.schedule.due().unwrap();
         waits.push((1..=20).find(|seconds| due <= before.after(Duration::from_millis(seconds * 1000 + 500))).unwrap());
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 16, 16, 16]);

@@ -9,7 +9,7 @@ use souk_contract::shopping::TimelineKind;
 use souk_types::{Error, Result, Timestamp};
 
 use super::history::{Entry, Step};
-use super::{FIRST_RETRY, Order, OrderItem, STEP_WITHIN, Status};
+use super::{Order, OrderItem, RETRY_BACKOFF, STEP_WITHIN, Status};
 use crate::domain::payment::{self, News, Notice, Payment};
 
 /// Notices that are remembered by their ids; a payment has a handful.
@@ -74,7 +74,7 @@ impl Order {
                 _ => Todo::Nothing,
             },
             (Status::Paid, _) => Todo::Sell,
-            (Status::Rejected | Status::Cancelled, _) if self.due.is_some() => Todo::Settle,
+            (Status::Rejected | Status::Cancelled, _) if self.schedule.due().is_some() => Todo::Settle,
             _ => Todo::Nothing,
         }
     }
@@ -121,7 +121,7 @@ impl Order {
                 self.enter(Status::Cancelled, Some("paid-late".into()))?;
                 self.go_on_within(Duration::ZERO);
             }
-            (_, Status::Reserved) => self.go_on_within(FIRST_RETRY),
+            (_, Status::Reserved) => self.go_on_within(RETRY_BACKOFF.first),
             _ => {}
         }
         Ok(true)
@@ -157,7 +157,7 @@ impl Order {
                 self.enter(Status::Confirmed, None)?;
                 self.log(Entry::new(TimelineKind::Event, "shopping.order-confirmed", "announced"));
                 self.means.forget();
-                self.due = None;
+                self.schedule.clear_due();
                 Ok(true)
             }
             Status::Confirmed | Status::Shipped | Status::Cancelled | Status::Refunded => Ok(false),
@@ -182,7 +182,11 @@ impl Order {
             self.enter(Status::Rejected, Some(reason.into()))?;
             self.refusal = Some(refusal);
             self.means.forget();
-            self.due = holds.then(|| Timestamp::now().after(STEP_WITHIN));
+            if holds {
+                self.go_on_within(STEP_WITHIN);
+            } else {
+                self.schedule.clear_due();
+            }
         }
         Ok(())
     }
@@ -236,9 +240,9 @@ impl Order {
             Some(payment::Status::Captured) => {}
             Some(payment::Status::Refunded) => {
                 self.enter(Status::Refunded, None)?;
-                self.due = None;
+                self.schedule.clear_due();
             }
-            _ => self.due = None,
+            _ => self.schedule.clear_due(),
         }
         Ok(())
     }
@@ -266,13 +270,13 @@ impl Order {
             return Err(Error::internal(format!("order {}: no way from {:?} to {status:?}", self.id, self.status)));
         }
         self.status = status;
-        self.retries = 0;
+        self.schedule.reset_failures();
         self.history.push(Step { status, at: Timestamp::now(), reason });
         Ok(())
     }
 
     /// Whoever is at it goes on by then; otherwise the sweeper does.
     fn go_on_within(&mut self, time: Duration) {
-        self.due = Some(Timestamp::now().after(time));
+        self.schedule.set_due(Timestamp::now().after(time));
     }
 }
