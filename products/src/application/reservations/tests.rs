@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use rocket::futures::future::join_all;
 use souk_bus::Bus;
 use souk_contract::products::{HeldLine, ProductId, ProductSnapshot};
