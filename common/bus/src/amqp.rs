@@ -1,119 +1,140 @@
-//! The transport over RabbitMQ. This file is what the bus calls, and what the parts share; each part is a file in `amqp/`.
+//! The transport over RabbitMQ. This file has the operations of the bus and the state that its parts share.
 //!
-//! Three connections: one publishes calls and events and hears the replies, one serves (calls in, replies out), one hears
-//! events. A broker that is short of memory stops whatever a publishing connection sends; the last publishes nothing, so that
-//! events are acknowledged all the same. `supervisor` keeps each for ever; the last two are made when they are needed.
+//! Up to three connections: one publishes calls and events and receives replies, one serves (calls in, replies out), one
+//! consumes events. A broker that is short of memory blocks every connection that publishes; the last one publishes
+//! nothing, so events are acknowledged all the same. `supervisor` keeps each connected; the last two are opened when a
+//! service first serves or subscribes.
 
-mod acks;
-mod breaker;
-mod callee;
+mod batching;
+mod circuit_breaker;
+mod connection;
 mod consumer;
-mod counters;
 mod dead_letters;
-mod lanes;
-mod link;
-mod listener;
-mod message;
-mod names;
+mod event_consumer;
+mod event_publisher;
 mod options;
-mod publisher;
-mod replies;
 mod retry;
-mod server;
+mod rpc_client;
+mod rpc_server;
 mod supervisor;
+mod topology;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use self::breaker::Outcome;
-use self::callee::Callee;
-use self::consumer::{Work, keep_consuming};
-pub use self::counters::Counters;
-use self::counters::Counting;
+use self::circuit_breaker::RpcTarget;
+use self::connection::Connection;
+use self::consumer::{QueueConsumer, keep_consuming};
 pub use self::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
-use self::link::{Health, Link};
-use self::listener::Listening;
-use self::names::Names;
+use self::event_consumer::EventConsumer;
+use self::event_publisher::EventPublisher;
 pub use self::options::AmqpOptions;
 use self::options::Broker;
-use self::publisher::{Outgoing, Publisher};
-use self::replies::Replies;
-use self::server::Service;
-use super::{Bytes, EventMessage, Listener, Responder, owner};
-use crate::request_context;
-use souk_types::{Error, ErrorKind, Result};
+use self::rpc_client::{Outcome, RpcClient};
+use self::rpc_server::{ReplySender, RpcServer};
+use self::supervisor::supervise;
+use self::topology::Names;
+use super::{Bytes, EventHandler, EventMessage, RequestHandler, lock, owner};
+use souk_types::{Error, Result};
 
-/// After this it is looked whether a call that left alone has come back: late enough to spare nearly all the look, and soon enough
-/// for those whose callee is gone.
-const RETURNED_WITHIN: Duration = Duration::from_millis(50);
-/// Work in hand is given so long to end when the bus is closed; with the rest of closing that makes less than 5 s.
-const FINISH: Duration = Duration::from_secs(3);
+/// Time for work in flight to end when the bus is closed. Closing takes less than 5 s in all.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct Amqp {
     shared: Arc<Shared>,
-    services: Mutex<HashMap<&'static str, Arc<Service>>>,
-    /// By who listens, and to whom.
-    listening: Mutex<HashMap<(&'static str, &'static str), Arc<Listening>>>,
-    /// The events that this process announces, and who listens to them.
-    announced: Mutex<HashMap<&'static str, &'static [&'static str]>>,
-    callees: Mutex<HashMap<&'static str, Arc<Callee>>>,
-    /// For each consumer, whether it consumes.
-    consumers: Mutex<Vec<watch::Receiver<bool>>>,
+    /// By service.
+    rpc_servers: Mutex<HashMap<&'static str, Arc<RpcServer>>>,
+    /// By listener and owner.
+    event_consumers: Mutex<HashMap<(&'static str, &'static str), Arc<EventConsumer>>>,
+    /// The listeners of each event that this process publishes.
+    listeners: Mutex<HashMap<&'static str, &'static [&'static str]>>,
+    /// By service.
+    rpc_targets: Mutex<HashMap<&'static str, Arc<RpcTarget>>>,
+    /// Whether each queue is being consumed.
+    consuming: Mutex<Vec<watch::Receiver<bool>>>,
 }
 
-/// What every part of the transport knows.
+/// The state that the parts of the transport share.
 struct Shared {
-    broker: Arc<Broker>,
+    broker: Broker,
     name: String,
     names: Names,
-    counting: Arc<Counting>,
-    phase: watch::Sender<Phase>,
+    counters: Mutex<Counters>,
+    /// No more messages are consumed; calls still go out.
+    stopping: watch::Sender<bool>,
     closed: watch::Sender<bool>,
-    publishing: watch::Sender<Option<Arc<Publisher>>>,
-    serving: watch::Sender<Option<Arc<Replies>>>,
-    hearing: watch::Sender<Option<Arc<Link>>>,
+    /// The three connections, while they are connected.
+    publishing: Slot<Publisher>,
+    serving: Slot<ReplySender>,
+    consuming_events: Slot<Connection>,
     /// Messages that are being worked on.
-    in_hand: watch::Sender<usize>,
+    in_flight: watch::Sender<usize>,
 }
 
-/// How far the bus is from its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// No more work is taken in; calls still go out.
-    Finishing,
+type Slot<T> = watch::Sender<Option<Arc<T>>>;
+
+/// The publishing connection and its users.
+struct Publisher {
+    connection: Arc<Connection>,
+    rpc: RpcClient,
+    events: EventPublisher,
+}
+
+/// What happened on a bus over RabbitMQ since it was created.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections to the broker that were opened.
+    pub connections: u64,
+    /// Calls that did not reach a service: no instance serves it, or its queue is full.
+    pub undelivered: u64,
+    /// Calls that were dropped because they had expired.
+    pub expired: u64,
+    /// Calls, or whole messages of calls, that were refused because they cannot be understood.
+    pub refused: u64,
+    /// Replies to no pending call: late, repeated or forged.
+    pub stray_replies: u64,
+    /// Replies that could not be sent.
+    pub lost_replies: u64,
+    /// Events without a handler in this process.
+    pub ignored_events: u64,
+    /// Failed events that were stored for a retry.
+    pub retried_events: u64,
+    /// Failed events that were stored in a dead-letter queue.
+    pub dead_lettered_events: u64,
 }
 
 impl Amqp {
-    /// Begins to connect, and returns at once. Errors: the URL cannot be used.
+    /// Starts to connect and returns at once. Errors: the URL is invalid.
     pub(super) fn start(options: AmqpOptions) -> Result<Self> {
-        let broker = Arc::new(options::parse(&options.url)?);
         let shared = Arc::new(Shared {
-            broker,
+            broker: options::parse(&options.url)?,
             name: options.name,
             names: Names(options.prefix),
-            counting: Arc::default(),
-            phase: watch::Sender::new(Phase::Open),
+            counters: Mutex::default(),
+            stopping: watch::Sender::new(false),
             closed: watch::Sender::new(false),
             publishing: watch::Sender::new(None),
             serving: watch::Sender::new(None),
-            hearing: watch::Sender::new(None),
-            in_hand: watch::Sender::new(0),
+            consuming_events: watch::Sender::new(None),
+            in_flight: watch::Sender::new(0),
         });
-        let counting = Arc::clone(&shared.counting);
-        shared.keep("publishes", &shared.publishing, move |link| Publisher::start(link, Arc::clone(&counting)));
+        let set_up = {
+            let shared = Arc::clone(&shared);
+            move |connection| Publisher::start(Arc::clone(&shared), connection)
+        };
+        tokio::spawn(supervise(Arc::clone(&shared), "publishing", shared.publishing.clone(), set_up));
         Ok(Self {
             shared,
-            services: Mutex::default(),
-            listening: Mutex::default(),
-            announced: Mutex::default(),
-            callees: Mutex::default(),
-            consumers: Mutex::default(),
+            rpc_servers: Mutex::default(),
+            event_consumers: Mutex::default(),
+            listeners: Mutex::default(),
+            rpc_targets: Mutex::default(),
+            consuming: Mutex::default(),
         })
     }
 
@@ -121,219 +142,186 @@ impl Amqp {
         if body.len() > wire::MAX_BODY {
             return Err(Error::internal(format!("{name} is larger than {} bytes", wire::MAX_BODY)));
         }
-        let callee = self.callee(owner(name));
-        let unavailable = |why: &str| Error::unavailable(callee.name).caused_by(format!("{name}: {why}"));
-        let publisher = self.shared.publisher().ok_or_else(|| unavailable("the broker cannot be reached"))?;
-        let mut attempt = callee.attempt().ok_or_else(|| unavailable("it has not answered lately"))?;
-        let mut pending = publisher.expect()?;
-        let call = Outgoing { id: pending.id(), name, request: request_context::current(), deadline, body };
-        let mut answer = None;
-        if publisher.send(&callee.queue, call) {
-            answer = timeout(RETURNED_WITHIN, &mut pending.answer).await.ok();
-            if answer.is_none() {
-                let publisher = Arc::clone(&publisher);
-                tokio::spawn(async move { publisher.look_for_returned().await });
+        let target = self.rpc_target(owner(name));
+        let unavailable = |reason: &str| Error::unavailable(target.service).caused_by(format!("{name}: {reason}"));
+        let publisher = self.shared.publisher().ok_or_else(|| unavailable("the broker is not connected"))?;
+        let mut attempt = target.attempt().ok_or_else(|| unavailable("the circuit breaker is open"))?;
+        let mut call = publisher.rpc.call(&target.queue, name, deadline, &body)?;
+        match timeout_at(deadline, &mut call.outcome).await {
+            Ok(Ok(Outcome::Replied(reply))) => {
+                attempt.outcome = circuit_breaker::Outcome::Replied;
+                reply
             }
-        }
-        let answer = match answer {
-            Some(answer) => Ok(answer),
-            None => timeout_at(deadline, &mut pending.answer).await,
-        };
-        match answer {
-            // It never got there: the publisher says why, we say who.
-            Ok(Ok(Err(error))) if error.kind() == ErrorKind::Unavailable && error.cause().is_some() => {
-                Err(unavailable(error.cause().unwrap_or_default()))
-            }
-            Ok(Ok(answer)) => {
-                attempt.outcome = Outcome::Answered;
-                answer
-            }
+            Ok(Ok(Outcome::Undelivered(reason))) => Err(unavailable(reason)),
             Ok(Err(_)) => Err(unavailable("the connection to the broker ended")),
             Err(_) => {
-                attempt.outcome = Outcome::TimedOut;
+                attempt.outcome = circuit_breaker::Outcome::TimedOut;
                 Err(unavailable("timed out"))
             }
         }
     }
 
-    pub(super) fn serve(&self, name: &'static str, responder: Responder) {
-        let mut services = lock(&self.services);
+    pub(super) fn serve(&self, name: &'static str, handler: RequestHandler) {
+        let mut servers = lock(&self.rpc_servers);
         let service = owner(name);
-        if let Some(service) = services.get(service) {
-            return service.add(name, responder);
+        if let Some(server) = servers.get(service) {
+            return server.add(name, handler);
         }
-        if services.is_empty() {
-            let counting = Arc::clone(&self.shared.counting);
-            self.shared.keep("serves", &self.shared.serving, move |link| Replies::start(link, Arc::clone(&counting)));
+        if servers.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            let set_up = move |connection| ReplySender::start(Arc::clone(&shared), connection);
+            tokio::spawn(supervise(Arc::clone(&self.shared), "serving", self.shared.serving.clone(), set_up));
         }
-        let serving = Service::new(Arc::clone(&self.shared), service);
-        serving.add(name, responder);
-        services.insert(service, Arc::clone(&serving));
-        self.consume(serving);
+        let server = RpcServer::new(Arc::clone(&self.shared), service);
+        server.add(name, handler);
+        servers.insert(service, Arc::clone(&server));
+        self.consume(server);
     }
 
-    pub(super) fn announces(&self, event: &'static str, listeners: &'static [&'static str]) {
-        lock(&self.announced).insert(event, listeners);
+    pub(super) fn publishes(&self, event: &'static str, listeners: &'static [&'static str]) {
+        lock(&self.listeners).insert(event, listeners);
     }
 
-    pub(super) fn subscribe(&self, event: &'static str, listener: &'static str, hear: Listener) {
-        let mut listening = lock(&self.listening);
+    pub(super) fn subscribe(&self, event: &'static str, listener: &'static str, handler: EventHandler) {
+        let mut consumers = lock(&self.event_consumers);
         let key = (listener, owner(event));
-        if let Some(listening) = listening.get(&key) {
-            return listening.add(event, hear);
+        if let Some(consumer) = consumers.get(&key) {
+            return consumer.add(event, handler);
         }
-        if listening.is_empty() {
-            self.shared.keep("hears", &self.shared.hearing, |link| std::future::ready(Ok(link)));
+        if consumers.is_empty() {
+            let slot = self.shared.consuming_events.clone();
+            let set_up = |connection| std::future::ready(Ok(connection));
+            tokio::spawn(supervise(Arc::clone(&self.shared), "events", slot, set_up));
         }
-        let new = Listening::new(Arc::clone(&self.shared), listener, key.1);
-        new.add(event, hear);
-        listening.insert(key, Arc::clone(&new));
-        self.consume(new);
+        let consumer = EventConsumer::new(Arc::clone(&self.shared), listener, key.1);
+        consumer.add(event, handler);
+        consumers.insert(key, Arc::clone(&consumer));
+        self.consume(consumer);
     }
 
-    /// Waits for as long as the broker is away: an event has time, and a failure would only delay it.
+    /// Waits while the broker is not connected: a failure would only delay the event.
     pub(super) async fn publish(&self, message: &EventMessage) -> Result<()> {
-        let listeners = lock(&self.announced).get(message.name.as_str()).copied();
-        let unannounced = || Error::internal(format!("{} leaves without `Bus::announces`: who listens?", message.name));
-        let listeners = listeners.ok_or_else(unannounced)?;
+        let listeners = lock(&self.listeners).get(message.name.as_str()).copied();
+        let listeners = listeners
+            .ok_or_else(|| Error::internal(format!("{} was not registered by `Bus::publishes`", message.name)))?;
         loop {
             let closed = || Error::unavailable("messaging").caused_by("the bus is closed");
-            let publisher = self.shared.unblocked().await.ok_or_else(closed)?;
-            match publisher.announce(&self.shared.names, message, listeners).await {
-                Err(error) if !publisher.is_up() => {
-                    tracing::debug!(event = %message.id, %error, "waits for the broker");
+            let publisher = self.shared.unblocked_publisher().await.ok_or_else(closed)?;
+            match publisher.events.publish(&self.shared.names, message, listeners).await {
+                Err(error) if !publisher.connection.is_up() => {
+                    tracing::debug!(event = %message.id, %error, "an event waits for the broker");
                 }
                 outcome => return outcome,
             }
         }
     }
 
-    /// Waits until the connections are there and everything that was registered is being consumed.
+    /// Waits until the bus is connected and consumes every queue registered so far.
     pub(super) async fn ready(&self) {
-        let consumers = lock(&self.consumers).clone();
-        // An end of the bus ends the waiting, too.
+        let consuming = lock(&self.consuming).clone();
+        // An error says that the bus was closed, which ends the wait as well.
         let _ = self.shared.publishing.subscribe().wait_for(Option::is_some).await;
-        for mut consuming in consumers {
-            let _ = consuming.wait_for(|consuming| *consuming).await;
+        for mut is_consuming in consuming {
+            let _ = is_consuming.wait_for(|is_consuming| *is_consuming).await;
         }
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        self.shared.publisher().is_some() && lock(&self.consumers).iter().all(|consuming| *consuming.borrow())
+        self.shared.publisher().is_some() && lock(&self.consuming).iter().all(|is_consuming| *is_consuming.borrow())
     }
 
-    /// Why nobody knows where the broker is, if that is so.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.shared.broker.dns_error()
     }
 
     pub(super) fn counters(&self) -> Counters {
-        self.shared.counting.read()
+        *lock(&self.shared.counters)
     }
 
-    /// Takes in no more work. What is in hand goes on, and may call.
     pub(super) fn stop_consuming(&self) {
-        self.shared.phase.send_replace(Phase::Finishing);
+        self.shared.stopping.send_replace(true);
     }
 
-    /// Finishes what is in hand, [`FINISH`] at most, and says goodbye to the broker.
+    /// Waits for work in flight, [`DRAIN_TIMEOUT`] at most, and disconnects.
     pub(super) async fn close(&self) {
         self.stop_consuming();
-        let deadline = Instant::now() + FINISH;
-        let consumers = lock(&self.consumers).clone();
-        let finished = async {
-            for mut consuming in consumers {
-                let _ = consuming.wait_for(|consuming| !consuming).await;
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        let consuming = lock(&self.consuming).clone();
+        let drained = async {
+            for mut is_consuming in consuming {
+                let _ = is_consuming.wait_for(|is_consuming| !is_consuming).await;
             }
-            let _ = self.shared.in_hand.subscribe().wait_for(|messages| *messages == 0).await;
+            let _ = self.shared.in_flight.subscribe().wait_for(|messages| *messages == 0).await;
         };
-        if timeout_at(deadline, finished).await.is_err() {
-            let messages = *self.shared.in_hand.borrow();
-            tracing::warn!(messages, "still in hand when the bus was closed");
+        if timeout_at(deadline, drained).await.is_err() {
+            let messages = *self.shared.in_flight.borrow();
+            tracing::warn!(messages, "still in flight when the bus was closed");
         }
-        let (publisher, replies, hearing) = (
-            self.shared.publishing.borrow().clone(),
-            self.shared.serving.borrow().clone(),
-            self.shared.hearing.borrow().clone(),
-        );
+        let serving = self.shared.serving.borrow().clone();
+        let consuming_events = self.shared.consuming_events.borrow().clone();
+        let publishing = self.shared.publishing.borrow().clone();
         tokio::join!(
             async {
-                if let Some(replies) = replies {
+                if let Some(replies) = serving {
                     replies.close().await;
                 }
             },
             async {
-                if let Some(link) = hearing {
-                    link.close().await;
+                if let Some(connection) = consuming_events {
+                    connection.close().await;
                 }
             },
         );
-        if let Some(publisher) = publisher {
-            publisher.close().await;
+        if let Some(publisher) = publishing {
+            publisher.connection.close().await;
         }
         self.shared.closed.send_replace(true);
     }
 
-    fn consume(&self, work: Arc<impl Work>) {
-        let consuming = watch::Sender::new(false);
-        lock(&self.consumers).push(consuming.subscribe());
-        tokio::spawn(keep_consuming(Arc::clone(&self.shared), work, consuming));
+    fn consume(&self, queue: Arc<impl QueueConsumer>) {
+        let is_consuming = watch::Sender::new(false);
+        lock(&self.consuming).push(is_consuming.subscribe());
+        tokio::spawn(keep_consuming(Arc::clone(&self.shared), queue, is_consuming));
     }
 
-    fn callee(&self, service: &'static str) -> Arc<Callee> {
-        let mut callees = lock(&self.callees);
-        let callee = callees.entry(service).or_insert_with(|| Callee::new(service, &self.shared.names));
-        Arc::clone(callee)
+    fn rpc_target(&self, service: &'static str) -> Arc<RpcTarget> {
+        let mut targets = lock(&self.rpc_targets);
+        let new = || RpcTarget::new(service, &self.shared.names.rpc_queue(service));
+        Arc::clone(targets.entry(service).or_insert_with(new))
     }
 }
 
 impl Drop for Amqp {
     fn drop(&mut self) {
-        self.shared.phase.send_replace(Phase::Finishing);
+        self.shared.stopping.send_replace(true);
         self.shared.closed.send_replace(true);
     }
 }
 
+impl Publisher {
+    async fn start(shared: Arc<Shared>, connection: Arc<Connection>) -> Result<Arc<Self>> {
+        let rpc = RpcClient::start(shared, &connection).await?;
+        let events = EventPublisher::start(Arc::clone(&connection)).await?;
+        Ok(Arc::new(Self { connection, rpc, events }))
+    }
+}
+
 impl Shared {
-    /// Keeps a connection from now on.
-    fn keep<T: Send + Sync + 'static, F>(
-        &self,
-        role: &str,
-        current: &watch::Sender<Option<Arc<T>>>,
-        establish: impl Fn(Arc<Link>) -> F + Send + Sync + 'static,
-    ) where
-        F: Future<Output = Result<Arc<T>>> + Send + 'static,
-    {
-        tokio::spawn(supervisor::keep(
-            Arc::clone(&self.broker),
-            format!("{} {role}", self.name),
-            Arc::clone(&self.counting),
-            current.clone(),
-            self.closed.subscribe(),
-            establish,
-        ));
-    }
-
-    /// The publishing connection, when it is there and the broker takes messages.
+    /// The publishing connection, if it is up.
     fn publisher(&self) -> Option<Arc<Publisher>> {
-        self.publishing.borrow().clone().filter(|publisher| publisher.is_up())
+        self.publishing.borrow().clone().filter(|publisher| publisher.connection.is_up())
     }
 
-    /// The publishing connection, as soon as it is there and the broker takes messages; none once the bus is closed.
-    async fn unblocked(&self) -> Option<Arc<Publisher>> {
+    /// Waits until the publishing connection is up. `None` once the bus is closed.
+    async fn unblocked_publisher(&self) -> Option<Arc<Publisher>> {
         let (mut publishing, mut closed) = (self.publishing.subscribe(), self.closed.subscribe());
         let up = async {
             loop {
                 let publisher = publishing.wait_for(Option::is_some).await.ok()?.clone()?;
-                let mut health = publisher.link.health();
-                let up = health
-                    .wait_for(|health| *health != Health::Blocked)
-                    .await
-                    .is_ok_and(|health| *health == Health::Up);
-                if up {
+                if publisher.connection.unblocked().await {
                     return Some(publisher);
                 }
-                // It has ended, and its successor comes.
+                // The connection has ended; the supervisor replaces it.
                 publishing.changed().await.ok()?;
             }
         };
@@ -343,32 +331,26 @@ impl Shared {
         }
     }
 
-    /// What sends replies; while there is no connection it waits for one until nobody waits for the reply any more.
-    async fn replies(&self, deadline: Instant) -> Option<Arc<Replies>> {
-        let there = self.serving.borrow().clone();
-        if there.is_some() {
-            return there;
-        }
-        let mut serving = self.serving.subscribe();
-        let up = async { serving.wait_for(Option::is_some).await.ok().and_then(|replies| replies.clone()) };
-        timeout_at(deadline, up).await.ok().flatten()
+    /// Changes the counters.
+    fn count(&self, change: impl FnOnce(&mut Counters)) {
+        change(&mut lock(&self.counters));
     }
 
-    /// Counts a message as in hand, for as long as the result lives.
-    fn in_hand(self: &Arc<Self>) -> InHand {
-        self.in_hand.send_modify(|messages| *messages += 1);
-        InHand(Arc::clone(self))
+    /// Counts a message as in flight, for as long as a clone of the result lives.
+    fn in_flight(self: &Arc<Self>) -> InFlight {
+        self.in_flight.send_modify(|messages| *messages += 1);
+        InFlight(Arc::new(InFlightGuard(Arc::clone(self))))
     }
 }
 
-struct InHand(Arc<Shared>);
+/// Holds a message in flight.
+#[derive(Clone)]
+struct InFlight(#[expect(dead_code, reason = "held for its Drop")] Arc<InFlightGuard>);
 
-impl Drop for InHand {
+struct InFlightGuard(Arc<Shared>);
+
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.0.in_hand.send_modify(|messages| *messages -= 1);
+        self.0.in_flight.send_modify(|messages| *messages -= 1);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

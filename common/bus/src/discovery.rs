@@ -1,15 +1,16 @@
-//! Servers by a name in DNS: SRV records (RFC 2782), as Kubernetes and Consul publish them, in place of a host and its port:
-//! `srv://user:password@_amqp._tcp.rabbitmq.souk.svc.cluster.local/%2f`. All but the host is as in the plain URL, and the label of the
-//! service (or, as Consul has it, of its tag: `_rabbitmq._amqp.service.consul`) says which plain URL that is.
+//! Service discovery by DNS SRV records (RFC 2782), as Kubernetes and Consul publish them:
+//! `srv://user:password@_amqp._tcp.rabbitmq.souk.svc.cluster.local/%2f`. The service label (for Consul, the tag:
+//! `_rabbitmq._amqp.service.consul`) selects the scheme of the plain URL; the records supply its hosts and ports; everything
+//! else is as in the plain URL.
 //!
-//! Nothing is kept of an answer, whatever its time to live: whoever connects asks first, the name servers of `/etc/resolv.conf` as it is
-//! at that moment, or the one that the URL names as `dns=127.0.0.1:8600`. That one is in the URL, and not in a variable of its own, because it
-//! belongs to the name, and so that services, `souk` and tests need to know of nothing else.
+//! Nothing is cached, whatever the time to live of a record: each connection attempt asks the name servers of
+//! `/etc/resolv.conf`, or the one in the URL's option `dns=127.0.0.1:8600`. The option is part of the URL because it
+//! belongs to that one name.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -21,18 +22,20 @@ use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{Name, RData};
 use uuid::Uuid;
 
-/// What an answer may take in all, with the addresses of the targets where they are asked for: less than one operation of the store (1.5 s).
-const BOUND: Duration = Duration::from_secs(1);
-/// What one name server may take before it is asked again, which is long for one nearby; a packet may be lost.
-const ONE_TRY: Duration = Duration::from_millis(300);
-/// So often it is asked again.
-const AGAIN: usize = 2;
-/// Where name servers listen when nothing else is said.
-const DNS_PORT: u16 = 53;
-/// The longest name that DNS has, and the longest part of it (RFC 1035, 2.3.4).
-const LONGEST: (usize, usize) = (253, 63);
+use crate::lock;
 
-/// A URL that names an SRV record.
+/// Timeout of a look-up with the addresses of its targets. Shorter than an operation of the store (1.5 s).
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Timeout of one query; a packet may be lost.
+const QUERY_TIMEOUT: Duration = Duration::from_millis(300);
+/// Repetitions of a query.
+const RETRIES: usize = 2;
+const DNS_PORT: u16 = 53;
+/// Longest name and longest label in bytes (RFC 1035, 2.3.4).
+const MAX_NAME: usize = 253;
+const MAX_LABEL: usize = 63;
+
+/// A URL that names an SRV record in place of a host.
 pub struct SrvUrl {
     /// The scheme of the plain URL.
     scheme: &'static str,
@@ -42,26 +45,25 @@ pub struct SrvUrl {
     server: Option<SocketAddr>,
     /// User and password, with the `@` behind them.
     credentials: String,
-    /// From the slash on, without `dns`.
+    /// Path and query, without `dns`.
     rest: String,
-    /// Why the last question had no answer.
-    failure: Mutex<Option<String>>,
+    last_error: Mutex<Option<String>>,
 }
 
-/// Where a server is, as a record says.
+/// A server that a record names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
-    /// Lower ones are wanted first.
+    /// Targets of a lower priority are tried first.
     pub priority: u16,
-    /// Its name, which is also what TLS checks.
+    /// Its host name, which TLS checks as well.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Its addresses, at least one, as the URL's own name server gave them. `None`: the system knows.
+    /// Its addresses, at least one, from the URL's own name server. `None`: ask the system's resolver.
     pub addresses: Option<Vec<IpAddr>>,
 }
 
-/// Why a name leads nowhere now. It has no secrets.
+/// Why a look-up failed. Contains no secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolveError(String);
 
@@ -72,108 +74,100 @@ impl fmt::Display for ResolveError {
 }
 
 impl SrvUrl {
-    /// Reads a URL that begins with `srv://`; `None` for another. `schemes` are those that its labels may stand for. Errors: what is wrong with it,
-    /// without quoting it.
+    /// Parses a URL that begins with `srv://`; returns `None` for another one. `schemes` are the schemes that its labels may
+    /// name. Errors do not quote the URL.
     #[must_use]
     pub fn parse(url: &str, schemes: &[&'static str]) -> Option<Result<Self, String>> {
         let rest = url.strip_prefix("srv://")?;
         let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (credentials, name) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-        let scheme = match scheme(name, schemes) {
-            Ok(scheme) => scheme,
-            Err(why) => return Some(Err(why)),
-        };
-        Some(without_server(rest).map(|(server, rest)| Self {
+        let parsed = scheme(name, schemes).and_then(|scheme| Ok((scheme, split_server(rest)?)));
+        Some(parsed.map(|(scheme, (server, rest))| Self {
             scheme,
             name: name.to_owned(),
             server,
             credentials: credentials.to_owned(),
             rest,
-            failure: Mutex::default(),
+            last_error: Mutex::default(),
         }))
     }
 
-    /// The plain URL that leads to these `hosts`, each `name:port`, separated by commas.
+    /// Returns the plain URL of these `hosts`, each `name:port`, separated by commas.
     pub fn plain_url(&self, hosts: &str) -> String {
         let Self { scheme, credentials, rest, .. } = self;
         format!("{scheme}://{credentials}{hosts}{rest}")
     }
 
-    /// Asks where the servers are, 1 s at most. They are in the order in which they should be tried, and at least one.
+    /// Looks the targets up, within 1 s. Returns at least one, in the order in which they should be tried.
     pub async fn resolve(&self) -> Result<Vec<Target>, ResolveError> {
-        let answer = match tokio::time::timeout(BOUND, self.ask()).await {
-            Ok(answer) => answer,
-            Err(_) => Err(self.because(format!("no name server answers within {BOUND:?}"))),
+        let targets = match tokio::time::timeout(LOOKUP_TIMEOUT, self.look_up()).await {
+            Ok(targets) => targets,
+            Err(_) => Err(self.error(format!("no name server answers within {LOOKUP_TIMEOUT:?}"))),
         };
-        let failure = answer.as_ref().err().map(ToString::to_string);
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
-        answer
+        *lock(&self.last_error) = targets.as_ref().err().map(ToString::to_string);
+        targets
     }
 
-    /// Why the last question had no answer, if it had none.
+    /// Returns the error of the last look-up, if it failed.
     pub fn last_error(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.last_error).clone()
     }
 
-    async fn ask(&self) -> Result<Vec<Target>, ResolveError> {
-        let resolver = self.resolver().map_err(|error| self.because(error))?;
+    async fn look_up(&self) -> Result<Vec<Target>, ResolveError> {
+        let resolver = self.resolver().map_err(|error| self.error(error))?;
         let answer = resolver.srv_lookup(&self.name).await.map_err(|error| {
-            self.because(if error.is_no_records_found() {
-                "there is no such record".to_owned()
-            } else {
-                error.to_string()
-            })
+            let has_no_record = error.is_no_records_found();
+            self.error(if has_no_record { "there is no such record".to_owned() } else { error.to_string() })
         })?;
         let records = answer.answers().iter().filter_map(|record| match &record.data {
             RData::SRV(record) => Some(record.clone()),
             _ => None,
         });
-        let mut targets: Vec<Target> = order(available(records.collect()).map_err(|why| self.because(why))?, chance)
+        let records = available(records.collect()).map_err(|reason| self.error(reason))?;
+        let mut targets: Vec<Target> = order(records, random_up_to)
             .into_iter()
             .map(|SRV { priority, port, target, .. }| Target { priority, host: host(&target), port, addresses: None })
             .collect();
         if self.server.is_some() {
-            let asking = targets.iter().map(|target| resolver.lookup_ip(format!("{}.", target.host)));
-            let found = join_all(asking).await;
-            for (target, found) in targets.iter_mut().zip(found) {
-                // One without an address cannot be reached; the others can.
-                target.addresses = Some(found.map(|found| found.iter().collect()).unwrap_or_default());
+            let lookups = targets.iter().map(|target| resolver.lookup_ip(format!("{}.", target.host)));
+            let addresses = join_all(lookups).await;
+            for (target, addresses) in targets.iter_mut().zip(addresses) {
+                target.addresses = Some(addresses.map(|found| found.iter().collect()).unwrap_or_default());
             }
+            // The others can still be reached.
             targets.retain(|target| target.addresses.as_ref().is_none_or(|addresses| !addresses.is_empty()));
             if targets.is_empty() {
-                return Err(self.because("none of its targets has an address"));
+                return Err(self.error("none of its targets has an address"));
             }
         }
         Ok(targets)
     }
 
-    /// A new one for each question: it has read the system's files just now, and remembers nothing.
+    /// A new resolver for each look-up: it reads the system's files again and caches nothing.
     fn resolver(&self) -> Result<TokioResolver, NetError> {
         let mut builder = match self.server {
             None => TokioResolver::builder_tokio()?,
             Some(server) => {
-                let mut ways = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
-                for way in &mut ways {
-                    way.port = server.port();
+                let mut protocols = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+                for protocol in &mut protocols {
+                    protocol.port = server.port();
                 }
-                let servers = vec![NameServerConfig::new(server.ip(), true, ways)];
-                TokioResolver::builder_with_config(
-                    ResolverConfig::from_name_servers(servers),
-                    TokioRuntimeProvider::default(),
-                )
+                let servers = vec![NameServerConfig::new(server.ip(), true, protocols)];
+                let config = ResolverConfig::from_name_servers(servers);
+                TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
             }
         };
         let options = builder.options_mut();
-        (options.timeout, options.attempts, options.cache_size) = (ONE_TRY, AGAIN, 0);
+        (options.timeout, options.attempts, options.cache_size) = (QUERY_TIMEOUT, RETRIES, 0);
         builder.build()
     }
 
-    fn because(&self, why: impl fmt::Display) -> ResolveError {
-        ResolveError(format!("DNS does not say where {} is: {why}", self.name))
+    fn error(&self, reason: impl fmt::Display) -> ResolveError {
+        ResolveError(format!("DNS look-up of {} failed: {reason}", self.name))
     }
 }
 
-/// As it may be logged: without user and password.
+/// Without user and password, for the log.
 impl fmt::Display for SrvUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "srv://{}", self.name)
@@ -186,40 +180,48 @@ impl fmt::Debug for SrvUrl {
     }
 }
 
+/// Whether two answers name the same targets, in any order.
+#[must_use]
+pub fn same_targets(one: &[Target], other: &[Target]) -> bool {
+    let set = |targets| <BTreeSet<&Target>>::from_iter(targets);
+    set(one) == set(other)
+}
+
 /// The scheme that the labels of a record's name stand for.
 fn scheme(name: &str, schemes: &[&'static str]) -> Result<&'static str, String> {
-    let like = || {
+    let expected = || {
         let forms: Vec<String> = schemes.iter().map(|scheme| format!("srv://_{scheme}._tcp.name")).collect();
         format!("it should read {}", forms.join(" or "))
     };
     if name.contains(':') {
-        return Err("a name of SRV records has no port: they say it".to_owned());
+        return Err("a URL of SRV records has no port: the records name it".to_owned());
     }
     let is_label = |label: &str| {
-        let bytes_of_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        (1..=LONGEST.1).contains(&label.len()) && label.bytes().all(bytes_of_names)
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=MAX_LABEL).contains(&label.len()) && label.bytes().all(is_allowed)
     };
     let absolute = name.strip_suffix('.').unwrap_or(name);
     let labels: Vec<&str> = absolute.split('.').collect();
-    let [service, protocol, _, ..] = labels[..] else { return Err(like()) };
-    if absolute.len() > LONGEST.0 || !labels.iter().all(|label| is_label(label)) {
-        return Err(like());
+    let [service, protocol, _, ..] = labels[..] else { return Err(expected()) };
+    if absolute.len() > MAX_NAME || !labels.iter().all(|label| is_label(label)) {
+        return Err(expected());
     }
     let (Some(service), Some(protocol)) = (service.strip_prefix('_'), protocol.strip_prefix('_')) else {
-        return Err(like());
+        return Err(expected());
     };
-    let stands_for = |label: &str| schemes.iter().copied().find(|scheme| scheme.eq_ignore_ascii_case(label));
-    stands_for(service).or_else(|| stands_for(protocol)).ok_or_else(like)
+    let find = |label: &str| schemes.iter().copied().find(|scheme| scheme.eq_ignore_ascii_case(label));
+    find(service).or_else(|| find(protocol)).ok_or_else(expected)
 }
 
-/// Takes the name server out of what follows the host, because the plain URL knows no such option.
-fn without_server(rest: &str) -> Result<(Option<SocketAddr>, String), String> {
+/// Splits the name server off from path and query, because the plain URL has no such option.
+fn split_server(rest: &str) -> Result<(Option<SocketAddr>, String), String> {
     let Some((path, query)) = rest.split_once('?') else { return Ok((None, rest.to_owned())) };
-    let (ours, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|option| option.starts_with("dns="));
-    let server = match ours[..] {
+    let (dns, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|option| option.starts_with("dns="));
+    let server = match dns[..] {
         [] => None,
         [one] => {
-            Some(address(one.trim_start_matches("dns=")).ok_or("dns should be an address, such as 127.0.0.1:8600")?)
+            let address = socket_address(one.trim_start_matches("dns="));
+            Some(address.ok_or("dns should be an address, such as 127.0.0.1:8600")?)
         }
         _ => return Err("it has more than one dns".to_owned()),
     };
@@ -227,17 +229,17 @@ fn without_server(rest: &str) -> Result<(Option<SocketAddr>, String), String> {
     Ok((server, if others.is_empty() { path.to_owned() } else { format!("{path}?{others}") }))
 }
 
-/// An address of a name server, with or without its port.
-fn address(text: &str) -> Option<SocketAddr> {
+/// The address of a name server, with or without port.
+fn socket_address(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse().ok()?, DNS_PORT)))
 }
 
-/// A name without the dot at its end, as other programs write it.
+/// A name without the dot at its end.
 fn host(target: &Name) -> String {
     target.to_ascii().trim_end_matches('.').to_owned()
 }
 
-/// The records that lead somewhere. One whose target is the root says that there is no such service, decidedly (RFC 2782, "Target").
+/// The records that name a target. The root as the target means that the service is not available (RFC 2782, "Target").
 fn available(mut records: Vec<SRV>) -> Result<Vec<SRV>, &'static str> {
     if records.is_empty() {
         return Err("there is no such record");
@@ -246,25 +248,25 @@ fn available(mut records: Vec<SRV>) -> Result<Vec<SRV>, &'static str> {
     if records.is_empty() { Err("its record says that the service is decidedly not available") } else { Ok(records) }
 }
 
-/// The order in which targets are tried (RFC 2782, "Usage rules"): all of a lower priority before those of a higher one; within one by
-/// chance, in proportion to their weights, so that one of weight 0 is rarely first beside others. `random` draws from 0 to its argument, both
-/// included. Where no record has a weight all have the same chance: the RFC leaves that open, and not every server shuffles its answers.
+/// Orders records as RFC 2782 ("Usage rules") asks: by priority, and within a priority at random in proportion to the
+/// weights. `random` returns a number from 0 to its argument, inclusive. Records without any weight are shuffled, which
+/// the RFC leaves open.
 fn order(mut records: Vec<SRV>, mut random: impl FnMut(u32) -> u32) -> Vec<SRV> {
     records.sort_by_key(|record| (record.priority, record.weight > 0));
     let mut ordered = Vec::with_capacity(records.len());
     for equals in records.chunk_by(|one, other| one.priority == other.priority) {
         let mut left = equals.to_vec();
         while !left.is_empty() {
-            let all: u32 = left.iter().map(|record| u32::from(record.weight)).sum();
-            let chosen = if all == 0 {
+            let total: u32 = left.iter().map(|record| u32::from(record.weight)).sum();
+            let chosen = if total == 0 {
                 random(u32::try_from(left.len() - 1).unwrap_or_default()) as usize
             } else {
-                let (drawn, mut sum) = (random(all), 0);
-                let reached = |record: &SRV| {
+                let (drawn, mut sum) = (random(total), 0);
+                let is_reached = |record: &SRV| {
                     sum += u32::from(record.weight);
                     sum >= drawn
                 };
-                left.iter().position(reached).unwrap_or_default()
+                left.iter().position(is_reached).unwrap_or_default()
             };
             ordered.push(left.remove(chosen));
         }
@@ -272,18 +274,11 @@ fn order(mut records: Vec<SRV>, mut random: impl FnMut(u32) -> u32) -> Vec<SRV> 
     ordered
 }
 
-/// From 0 to `most`.
-fn chance(most: u32) -> u32 {
+/// Returns a random number from 0 to `max`, inclusive.
+pub(crate) fn random_up_to(max: u32) -> u32 {
     let [.., a, b, c, d] = *Uuid::now_v7().as_bytes();
     let drawn = u64::from(u32::from_be_bytes([a, b, c, d]));
-    u32::try_from((drawn * (u64::from(most) + 1)) >> 32).unwrap_or(most)
-}
-
-/// Whether two answers name the same targets, in any order.
-#[must_use]
-pub fn same_targets(one: &[Target], other: &[Target]) -> bool {
-    let set = |targets| <BTreeSet<&Target>>::from_iter(targets);
-    set(one) == set(other)
+    u32::try_from((drawn * (u64::from(max) + 1)) >> 32).unwrap_or(max)
 }
 
 #[cfg(test)]
@@ -301,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn all_but_the_host_is_as_in_the_plain_url() {
+    fn the_plain_url_differs_in_its_hosts_only() {
         for (url, plain, server) in [
             ("srv://_amqp._tcp.mq.example", "amqp://h:1", None),
             (
@@ -327,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_cannot_be_used_is_refused_and_not_quoted() {
+    fn an_invalid_url_is_refused_and_not_quoted() {
         let long = format!("srv://_amqp._tcp.{}", "secret.".repeat(40));
         for url in [
             "srv://",
@@ -345,15 +340,15 @@ mod tests {
             "srv://ana:secret@_amqp._tcp.mq/?dns=127.0.0.1&dns=127.0.0.2",
             &long,
         ] {
-            let why = SrvUrl::parse(url, BROKER).unwrap().unwrap_err();
-            assert!(!why.contains("secret"), "{url}: {why}");
+            let reason = SrvUrl::parse(url, BROKER).unwrap().unwrap_err();
+            assert!(!reason.contains("secret"), "{url}: {reason}");
         }
     }
 
     #[test]
-    fn what_is_logged_has_no_secret() {
+    fn the_log_contains_no_secret() {
         let srv = SrvUrl::parse("srv://ana:secret@_amqp._tcp.mq/secret", BROKER).unwrap().unwrap();
-        assert_eq!(format!("{srv} {srv:?} {}", srv.because("?")).matches("secret").count(), 0);
+        assert_eq!(format!("{srv} {srv:?} {}", srv.error("?")).matches("secret").count(), 0);
     }
 
     #[test]
@@ -362,15 +357,15 @@ mod tests {
             ([(1, 0, "z"), (1, 1, "a"), (1, 3, "b")], [(2, 0, "far"), (1, 5, "near"), (0, 1, "here")]);
         let neither = [(0, 0, "a"), (0, 0, "b"), (0, 0, "c")];
         for (records, drawn, expected) in [
-            // Weight 0 is first only when 0 is drawn.
+            // Weight 0 comes first only when 0 is drawn.
             (weights, &[0, 0, 0][..], "z a b"),
             (weights, &[1, 1, 0], "a b z"),
             (weights, &[2, 0, 1], "b z a"),
             (weights, &[4, 1, 0], "b a z"),
             (weights, &[1, 0, 3], "a z b"),
-            // Priorities come first, whatever the weights.
+            // Priorities come before weights.
             (priorities, &[1, 5, 0], "here near far"),
-            // Without weights each has the same chance.
+            // Without weights each target is as likely as the others.
             (neither, &[0, 0, 0], "a b c"),
             (neither, &[2, 1, 0], "c b a"),
         ] {
@@ -386,7 +381,7 @@ mod tests {
         let records =
             [record(1, 10, "a"), record(1, 30, "b"), record(1, 0, "c"), record(1, 60, "d"), record(2, 9, "e")];
         let first = |name: &str, of: &[String]| of.iter().filter(|order| order.starts_with(name)).count();
-        let orders: Vec<String> = (0..20_000).map(|_| names(&order(records.to_vec(), chance))).collect();
+        let orders: Vec<String> = (0..20_000).map(|_| names(&order(records.to_vec(), random_up_to))).collect();
         // The standard deviation of each is below 70.
         for (name, share) in [("a", 2_000), ("b", 6_000), ("d", 12_000)] {
             assert!(first(name, &orders).abs_diff(share) < 600, "{name}: {}", first(name, &orders));
@@ -396,21 +391,21 @@ mod tests {
     }
 
     #[test]
-    fn chance_reaches_both_ends_and_nothing_else() {
-        assert_eq!(chance(0), 0);
-        assert_eq!((0..1_000).map(|_| chance(3)).collect::<BTreeSet<_>>(), BTreeSet::from([0, 1, 2, 3]));
-        assert!((0..1_000).any(|_| chance(u32::MAX) > u32::MAX / 2));
+    fn random_numbers_reach_both_ends() {
+        assert_eq!(random_up_to(0), 0);
+        assert_eq!((0..1_000).map(|_| random_up_to(3)).collect::<BTreeSet<_>>(), BTreeSet::from([0, 1, 2, 3]));
+        assert!((0..1_000).any(|_| random_up_to(u32::MAX) > u32::MAX / 2));
     }
 
     #[test]
-    fn a_service_can_be_decidedly_absent() {
+    fn a_root_target_means_not_available() {
         assert!(available(vec![record(0, 0, ".")]).unwrap_err().contains("decidedly"));
         assert!(available(Vec::new()).is_err());
         assert_eq!(names(&available(vec![record(0, 0, "."), record(1, 0, "a.")]).unwrap()), "a");
     }
 
     #[test]
-    fn the_order_of_an_answer_is_no_news() {
+    fn the_order_of_an_answer_does_not_matter() {
         let target = |host: &str| Target { priority: 1, host: host.to_owned(), port: 1, addresses: None };
         let (one, other) = ([target("a"), target("b")], [target("b"), target("a")]);
         assert!(same_targets(&one, &other));
@@ -418,15 +413,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_server_that_is_not_there_is_an_answer_in_time() {
-        // It takes what it is told, and says nothing.
+    async fn a_silent_name_server_is_an_error_in_time() {
+        // It receives queries and answers none.
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let url = format!("srv://ana:secret@_amqp._tcp.mq.example/?dns={}", silent.local_addr().unwrap());
         let srv = SrvUrl::parse(&url, BROKER).unwrap().unwrap();
-        let begun = std::time::Instant::now();
-        let why = srv.resolve().await.unwrap_err();
-        assert!(begun.elapsed() < BOUND * 2, "{:?}", begun.elapsed());
-        assert_eq!(srv.last_error(), Some(why.to_string()));
-        assert!(why.to_string().contains("_amqp._tcp.mq.example") && !why.to_string().contains("secret"), "{why}");
+        let start = std::time::Instant::now();
+        let reason = srv.resolve().await.unwrap_err();
+        assert!(start.elapsed() < LOOKUP_TIMEOUT * 2, "{:?}", start.elapsed());
+        assert_eq!(srv.last_error(), Some(reason.to_string()));
+        assert!(
+            reason.to_string().contains("_amqp._tcp.mq.example") && !reason.to_string().contains("secret"),
+            "{reason}"
+        );
     }
 }

@@ -1,9 +1,9 @@
-//! The first seam: how services talk. A message is a serde struct with a const name; the compiler finds everyone who
-//! sends or handles it. `call` asks and waits for the reply, `subscribe` hears what others announce. Events are announced
-//! by `outbox` and nothing else, so that none leaves without the write that it tells about.
+//! Requests and events between services. A message is a serde struct with a constant name, so the compiler finds every
+//! sender and every handler. There is one [`Bus`]; its transport is chosen at start-up: inside the process, or RabbitMQ.
 //!
-//! There is one concrete [`Bus`]; which transport carries it is decided once, at start-up. Every transport carries bytes,
-//! keeps deadlines, may deliver an event more than once, and passes the suite in `tests/bus.rs`.
+//! Both transports carry bytes, keep deadlines and may deliver an event more than once. Both pass the suite in
+//! `tests/conformance/tests/bus.rs`. Only the outbox relay of `souk-store` publishes events, so no event leaves without
+//! the write that it belongs to.
 
 mod amqp;
 pub mod discovery;
@@ -12,7 +12,7 @@ pub mod request_context;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use souk_types::{Error, ErrorKind, RequestId, Result, failpoint};
@@ -21,43 +21,41 @@ use tokio::time::Instant;
 pub use self::amqp::{AmqpOptions, Counters, DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
 pub use souk_contract::{Delivery, Event, EventDescriptor, EventId, Request};
 
-/// How long a call may take, from the first byte to the reply. A request of a client has 5 s and may need two calls in
-/// turn; a database operation inside the call has less.
+/// Timeout of a call. An HTTP request has 5 s and may need two calls in a row.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A listener that has not handled an event by then gets it again later.
-const HANDLING_TIMEOUT: Duration = Duration::from_secs(30);
+/// Timeout of an event handler; the event is redelivered afterwards.
+const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An event on its way: only `outbox` makes one.
+/// A serialized event on its way from the outbox to its listeners.
 #[derive(Debug, Clone)]
 pub struct EventMessage {
     /// The same in every delivery.
     pub id: EventId,
     /// The event's name on the wire.
     pub name: String,
-    /// The request that made it happen.
+    /// The request that caused the event.
     pub request: Option<RequestId>,
     /// The event as JSON.
     pub body: Vec<u8>,
 }
 
 type Bytes = Vec<u8>;
-type Answering = Pin<Box<dyn Future<Output = Result<Bytes>> + Send>>;
-/// What a transport runs for a call: bytes in, bytes out.
-type Responder = Arc<dyn Fn(Bytes) -> Answering + Send + Sync>;
-type Handling = Pin<Box<dyn Future<Output = Result<(), Unheard>> + Send>>;
-/// Why a listener has not handled an event.
-enum Unheard {
-    /// It cannot be read, whatever is tried.
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// Answers one request: JSON in, JSON out.
+type RequestHandler = Arc<dyn Fn(Bytes) -> BoxFuture<Result<Bytes>> + Send + Sync>;
+/// Handles one event.
+type EventHandler = Arc<dyn Fn(EventMessage) -> BoxFuture<Result<(), HandlerError>> + Send + Sync>;
+
+/// Why a listener did not handle an event.
+enum HandlerError {
+    /// The body cannot be parsed, so a retry cannot help.
     Unreadable(String),
-    /// The handler's error.
+    /// The handler returned an error.
     Failed(Error),
 }
 
-/// What a transport runs for an event.
-type Listener = Arc<dyn Fn(EventMessage) -> Handling + Send + Sync>;
-
-/// The one way to talk to another service. Cheap to clone.
+/// Sends requests and events to other services and receives theirs. Cheap to clone.
 #[derive(Clone)]
 pub struct Bus(Arc<Transport>);
 
@@ -67,29 +65,29 @@ enum Transport {
 }
 
 impl Bus {
-    /// A bus inside this process. An event is delivered to those who listen at that moment.
+    /// Creates a bus inside this process. An event goes to the listeners that are subscribed at that moment.
     #[must_use]
     pub fn local() -> Self {
         Self::local_with_services(&[])
     }
 
-    /// A bus inside this process, in which these services will be. They start one after another, and an event may wait from an
-    /// earlier day: it is not delivered before each of them that has to hear it listens.
+    /// Creates a bus inside this process, in which all `services` will start. An event is not delivered before each of
+    /// these services that is one of its listeners has subscribed.
     #[must_use]
     pub fn local_with_services(services: &'static [&'static str]) -> Self {
-        Self(Arc::new(Transport::Local(local::Local::of(services))))
+        Self(Arc::new(Transport::Local(local::Local::new(services))))
     }
 
-    /// A bus over RabbitMQ. It returns at once and connects, and connects again, for as long as it lives, so that services
-    /// and broker start and stop in any order. Needs a Tokio runtime. Errors: the URL cannot be used.
+    /// Creates a bus over RabbitMQ. Returns at once; connects and reconnects in the background, so services and broker may
+    /// start in any order. Needs a Tokio runtime. Errors: the URL is invalid.
     pub fn amqp(options: AmqpOptions) -> Result<Self> {
         Ok(Self(Arc::new(Transport::Amqp(amqp::Amqp::start(options)?))))
     }
 
-    /// Asks the service that owns `request` and waits for its reply, [`CALL_TIMEOUT`] at most.
+    /// Calls the service that owns `request` and waits for its reply, [`CALL_TIMEOUT`] at most.
     ///
-    /// Errors: the handler's own, unchanged; `Unavailable` when nobody serves, or nobody answered in time: then the
-    /// request may have been carried out all the same.
+    /// Errors: the handler's own; `Unavailable` when no instance serves the request, or none replies in time. After a
+    /// timeout the request may still have been executed.
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
         let deadline = Instant::now() + CALL_TIMEOUT;
         let body = serde_json::to_vec(&request).map_err(Error::internal)?;
@@ -102,124 +100,73 @@ impl Bus {
         serde_json::from_slice(&reply).map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
     }
 
-    /// Answers every `R` from now on. Calls run at the same time; one that has expired before its turn is dropped unread.
+    /// Answers every request `R` with `handler` from now on. Requests run concurrently; a request that expires before it
+    /// starts is dropped.
     pub fn serve<R: Request, F, A>(&self, handler: F)
     where
         F: Fn(R) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R::Reply>> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        let responder: Responder = Arc::new(move |body: Bytes| {
+        let handler: RequestHandler = Arc::new(move |body: Bytes| {
             let handler = Arc::clone(&handler);
             Box::pin(async move {
-                let begun = Instant::now();
-                let answer = async {
+                let start = Instant::now();
+                let reply = async {
                     let request = serde_json::from_slice(&body)
                         .map_err(|error| Error::malformed(format!("{} cannot be read: {error}", R::NAME)))?;
                     serde_json::to_vec(&handler(request).await?).map_err(Error::internal)
                 };
-                let answer = answer.await;
-                log_call(R::NAME, begun, answer.as_ref().err());
-                answer
+                let reply = reply.await;
+                log_call(R::NAME, start, reply.as_ref().err());
+                reply
             })
         });
         match &*self.0 {
-            Transport::Local(local) => local.serve(R::NAME, responder),
-            Transport::Amqp(amqp) => amqp.serve(R::NAME, responder),
+            Transport::Local(local) => local.serve(R::NAME, handler),
+            Transport::Amqp(amqp) => amqp.serve(R::NAME, handler),
         }
     }
 
-    /// Says that this process announces `E`: before it publishes the first one, a transport makes sure that each of its
-    /// listeners will get it, also one that has never been up.
+    /// Registers `E` as an event that this process publishes. Before the first one is published, the transport makes sure
+    /// that each listener of `E` will receive it, even a service that has never run.
     pub fn publishes<E: Event>(&self) {
         match &*self.0 {
-            Transport::Local(local) => local.announces(E::NAME, E::LISTENERS),
-            Transport::Amqp(amqp) => amqp.announces(E::NAME, E::LISTENERS),
+            Transport::Local(local) => local.publishes(E::NAME, E::LISTENERS),
+            Transport::Amqp(amqp) => amqp.publishes(E::NAME, E::LISTENERS),
         }
     }
 
-    /// Hears every `E` from now on, in the name of the service `listener`. An event counts as delivered when the handler has
-    /// returned `Ok`; otherwise it comes again.
+    /// Handles every event `E` from now on, on behalf of the service `listener`. An event for which `handler` returns an
+    /// error is redelivered.
     ///
     /// # Panics
-    /// When `E::LISTENERS` does not name the listener: it would hear nothing that was announced while it was down, and that is
-    /// a mistake in the contract, to be seen at the first start.
+    /// When `E::LISTENERS` does not name `listener`: the publisher would not keep events for it while it is down.
     pub fn subscribe<E: Event, F, A>(&self, listener: &'static str, handler: F)
     where
         F: Fn(Delivery<E>) -> A + Send + Sync + 'static,
         A: Future<Output = Result<()>> + Send + 'static,
     {
-        assert!(E::LISTENERS.contains(&listener), "{listener} listens to {} without being in its LISTENERS", E::NAME);
+        assert!(E::LISTENERS.contains(&listener), "{listener} subscribes to {} and is not in its LISTENERS", E::NAME);
         let handler = Arc::new(handler);
-        let hear: Listener = Arc::new(move |message: EventMessage| {
+        let handler: EventHandler = Arc::new(move |message: EventMessage| {
             let handler = Arc::clone(&handler);
             Box::pin(async move {
                 let event = serde_json::from_slice(&message.body)
-                    .map_err(|error| Unheard::Unreadable(format!("{} cannot be read: {error}", E::NAME)))?;
-                let begun = Instant::now();
-                handler(Delivery { id: message.id, event }).await.map_err(Unheard::Failed)?;
-                tracing::info!(event = E::NAME, id = %message.id, listener, ms = elapsed_ms(begun), "event");
+                    .map_err(|error| HandlerError::Unreadable(format!("{} cannot be read: {error}", E::NAME)))?;
+                let start = Instant::now();
+                handler(Delivery { id: message.id, event }).await.map_err(HandlerError::Failed)?;
+                tracing::info!(event = E::NAME, id = %message.id, listener, ms = elapsed_ms(start), "event");
                 Ok(())
             })
         });
         match &*self.0 {
-            Transport::Local(local) => local.subscribe(E::NAME, listener, hear),
-            Transport::Amqp(amqp) => amqp.subscribe(E::NAME, listener, hear),
+            Transport::Local(local) => local.subscribe(E::NAME, listener, handler),
+            Transport::Amqp(amqp) => amqp.subscribe(E::NAME, listener, handler),
         }
     }
 
-    /// Waits until everything that was registered so far is reachable for others. At once, where that is this process.
-    pub async fn ready(&self) {
-        match &*self.0 {
-            Transport::Local(_) => {}
-            Transport::Amqp(amqp) => amqp.ready().await,
-        }
-    }
-
-    /// Whether messages can leave and arrive now.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        match &*self.0 {
-            Transport::Local(_) => true,
-            Transport::Amqp(amqp) => amqp.is_connected(),
-        }
-    }
-
-    /// Why nobody knows where the broker is, if that is so: its name in DNS leads nowhere.
-    #[must_use]
-    pub fn dns_error(&self) -> Option<String> {
-        match &*self.0 {
-            Transport::Local(_) => None,
-            Transport::Amqp(amqp) => amqp.dns_error(),
-        }
-    }
-
-    /// Takes in no more calls and events, so that others get them. What is in hand goes on, and may call.
-    pub fn stop_consuming(&self) {
-        match &*self.0 {
-            Transport::Local(_) => {}
-            Transport::Amqp(amqp) => amqp.stop_consuming(),
-        }
-    }
-
-    /// Ends: takes in nothing more, finishes what is in hand, sends its replies, says goodbye. Takes less than 5 s.
-    pub async fn close(&self) {
-        match &*self.0 {
-            Transport::Local(_) => {}
-            Transport::Amqp(amqp) => amqp.close().await,
-        }
-    }
-
-    /// What went wrong so far; nothing is counted inside one process.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        match &*self.0 {
-            Transport::Local(_) => Counters::default(),
-            Transport::Amqp(amqp) => amqp.counters(),
-        }
-    }
-
-    /// Hands an event over. `Ok` means that every listener has it safe, as a broker's confirm does.
+    /// Publishes an event. `Ok` means that each of its listeners will receive it.
     pub async fn publish(&self, message: &EventMessage) -> Result<()> {
         failpoint!("publish.{}.before", message.name);
         match &*self.0 {
@@ -229,17 +176,72 @@ impl Bus {
         failpoint!("publish.{}.after", message.name);
         Ok(())
     }
+
+    /// Waits until the bus is connected and every handler registered so far receives messages.
+    pub async fn ready(&self) {
+        match &*self.0 {
+            Transport::Local(_) => {}
+            Transport::Amqp(amqp) => amqp.ready().await,
+        }
+    }
+
+    /// Whether messages can be sent and received now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        match &*self.0 {
+            Transport::Local(_) => true,
+            Transport::Amqp(amqp) => amqp.is_connected(),
+        }
+    }
+
+    /// Returns the error of the last DNS look-up of the broker, if it failed.
+    #[must_use]
+    pub fn dns_error(&self) -> Option<String> {
+        match &*self.0 {
+            Transport::Local(_) => None,
+            Transport::Amqp(amqp) => amqp.dns_error(),
+        }
+    }
+
+    /// Stops consuming requests and events; other instances receive them. Work in flight continues and may call.
+    pub fn stop_consuming(&self) {
+        match &*self.0 {
+            Transport::Local(_) => {}
+            Transport::Amqp(amqp) => amqp.stop_consuming(),
+        }
+    }
+
+    /// Stops consuming, waits for work in flight, sends its replies and disconnects. Takes less than 5 s.
+    pub async fn close(&self) {
+        match &*self.0 {
+            Transport::Local(_) => {}
+            Transport::Amqp(amqp) => amqp.close().await,
+        }
+    }
+
+    /// Returns the counters of this bus; the transport inside the process counts nothing.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        match &*self.0 {
+            Transport::Local(_) => Counters::default(),
+            Transport::Amqp(amqp) => amqp.counters(),
+        }
+    }
 }
 
-/// The service in front of the dot.
+/// The service that owns a message: `products` for `products.get`.
 fn owner(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)
 }
 
-/// A call is a line where it is answered, for those who want to follow it; one that could not be is a line for everybody. Only what
-/// is our fault is an error: the others know already why.
-fn log_call(call: &str, begun: Instant, error: Option<&Error>) {
-    let ms = elapsed_ms(begun);
+/// Locks a mutex. A panic of another holder does not matter: no critical section of this crate leaves half a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Logs a served call. Only an internal error is logged as an error; an outage is logged where it happens.
+fn log_call(call: &str, start: Instant, error: Option<&Error>) {
+    let ms = elapsed_ms(start);
     match error {
         None => tracing::debug!(call, ms, "call"),
         Some(error) if error.kind() == ErrorKind::Internal && error.cause().is_some() => {
@@ -250,8 +252,8 @@ fn log_call(call: &str, begun: Instant, error: Option<&Error>) {
     }
 }
 
-/// Milliseconds since then.
+/// Milliseconds since `start`, with three decimals.
 #[must_use]
-pub fn elapsed_ms(begun: Instant) -> f64 {
-    (begun.elapsed().as_secs_f64() * 1e6).round() / 1e3
+pub fn elapsed_ms(start: Instant) -> f64 {
+    (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }

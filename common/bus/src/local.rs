@@ -1,97 +1,89 @@
-//! The transport inside one process. It carries bytes, runs handlers as tasks of their own, bounds how many run and wait,
-//! and keeps deadlines, so that what works here works over a broker. It stores nothing: an event that a listener could not
-//! handle stays in the sender's outbox and comes again from there.
+//! The transport inside one process. It carries bytes, runs each handler as a task of its own, bounds how many run and
+//! wait, and keeps deadlines, so what works here works over a broker. It stores nothing: an event that a listener did not
+//! handle stays in the publisher's outbox, and the relay publishes it again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Bytes, EventMessage, HANDLING_TIMEOUT, Listener, Responder, Unheard, owner};
+use super::{Bytes, EventHandler, EventMessage, HANDLER_TIMEOUT, HandlerError, RequestHandler, lock, owner};
 use crate::request_context;
-use souk_types::failpoint;
-use souk_types::{Error, Result};
+use souk_types::{Error, Result, failpoint};
 
-/// Calls of one name that run at the same time; as a broker's prefetch, it bounds what one consumer takes on.
-const PREFETCH: usize = 256;
-/// Calls of one name that may wait for their turn. More would not be answered in time anyway.
+/// Calls of one name that run at the same time.
+const MAX_RUNNING: usize = 256;
+/// Calls of one name that may wait for a permit; more would not be answered in time.
 const MAX_WAITING: usize = 4096;
 
 #[derive(Default)]
 pub(super) struct Local {
-    queues: RwLock<HashMap<&'static str, Arc<Queue>>>,
-    listeners: RwLock<HashMap<&'static str, Vec<(&'static str, Listener)>>>,
-    /// The services that are, or will be, in this process.
+    servers: Mutex<HashMap<&'static str, Arc<Server>>>,
+    subscriptions: Mutex<HashMap<&'static str, Vec<(&'static str, EventHandler)>>>,
+    /// The services that run, or will run, in this process.
     services: &'static [&'static str],
-    /// Who has to hear an event.
-    announced: RwLock<HashMap<&'static str, &'static [&'static str]>>,
+    /// The listeners of each event that this process publishes.
+    listeners: Mutex<HashMap<&'static str, &'static [&'static str]>>,
 }
 
-struct Queue {
-    responder: Responder,
-    running: Arc<Semaphore>,
-    present: AtomicUsize,
+/// Serves the calls of one name.
+struct Server {
+    handler: RequestHandler,
+    permits: Arc<Semaphore>,
+    calls: AtomicUsize,
 }
 
-/// Counts a call in for as long as it lives, also when its caller goes away.
-struct Present<'q>(&'q AtomicUsize);
+/// Counts a call for as long as it lives, also when its caller is cancelled.
+struct CallGuard<'s>(&'s AtomicUsize);
 
-impl Drop for Present<'_> {
+impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Local {
-    pub(super) fn of(services: &'static [&'static str]) -> Self {
+    pub(super) fn new(services: &'static [&'static str]) -> Self {
         Self { services, ..Self::default() }
     }
 
-    pub(super) fn announces(&self, name: &'static str, listeners: &'static [&'static str]) {
-        self.announced.write().unwrap_or_else(PoisonError::into_inner).insert(name, listeners);
+    pub(super) fn publishes(&self, event: &'static str, listeners: &'static [&'static str]) {
+        lock(&self.listeners).insert(event, listeners);
     }
 
-    /// A service of this process that has to hear an event and does not listen yet.
-    fn missing(&self, name: &str, listening: &[(&'static str, Listener)]) -> Option<&'static str> {
-        let announced = self.announced.read().unwrap_or_else(PoisonError::into_inner).get(name).copied();
-        let here = announced.unwrap_or_default().iter().copied().filter(|listener| self.services.contains(listener));
-        here.into_iter().find(|listener| listening.iter().all(|(there, _)| there != listener))
+    pub(super) fn serve(&self, name: &'static str, handler: RequestHandler) {
+        let server = Server { handler, permits: Arc::new(Semaphore::new(MAX_RUNNING)), calls: AtomicUsize::new(0) };
+        lock(&self.servers).insert(name, Arc::new(server));
     }
 
-    pub(super) fn serve(&self, name: &'static str, responder: Responder) {
-        let queue = Queue { responder, running: Arc::new(Semaphore::new(PREFETCH)), present: AtomicUsize::new(0) };
-        self.queues.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(queue));
-    }
-
-    pub(super) fn subscribe(&self, name: &'static str, listener: &'static str, hear: Listener) {
-        let mut listeners = self.listeners.write().unwrap_or_else(PoisonError::into_inner);
-        listeners.entry(name).or_default().push((listener, hear));
+    pub(super) fn subscribe(&self, event: &'static str, listener: &'static str, handler: EventHandler) {
+        lock(&self.subscriptions).entry(event).or_default().push((listener, handler));
     }
 
     pub(super) async fn call(&self, name: &'static str, body: Bytes, deadline: Instant) -> Result<Bytes> {
-        let answer = tokio::time::timeout_at(deadline, self.carry_out(name, body, deadline)).await;
-        answer.unwrap_or_else(|_| Err(Error::unavailable(owner(name)).caused_by(format!("{name} timed out"))))
+        let reply = tokio::time::timeout_at(deadline, self.execute(name, body, deadline)).await;
+        reply.unwrap_or_else(|_| Err(Error::unavailable(owner(name)).caused_by(format!("{name} timed out"))))
     }
 
-    async fn carry_out(&self, name: &'static str, body: Bytes, deadline: Instant) -> Result<Bytes> {
-        let queue = self.queues.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let queue = queue.ok_or_else(|| Error::unavailable(owner(name)).caused_by(format!("nobody serves {name}")))?;
-        if queue.present.fetch_add(1, Ordering::Relaxed) >= PREFETCH + MAX_WAITING {
-            queue.present.fetch_sub(1, Ordering::Relaxed);
+    async fn execute(&self, name: &'static str, body: Bytes, deadline: Instant) -> Result<Bytes> {
+        let server = lock(&self.servers).get(name).cloned();
+        let server =
+            server.ok_or_else(|| Error::unavailable(owner(name)).caused_by(format!("{name} is not served")))?;
+        let calls = server.calls.fetch_add(1, Ordering::Relaxed);
+        let _guard = CallGuard(&server.calls);
+        if calls >= MAX_RUNNING + MAX_WAITING {
             return Err(Error::busy("Too many calls are waiting.").caused_by(name));
         }
-        let _present = Present(&queue.present);
-        let turn = Arc::clone(&queue.running).acquire_owned().await.map_err(Error::internal)?;
-        let work = (queue.responder)(body);
-        // A task of its own: the caller may give up, the work it has begun goes on, as it would in another process.
-        let request = request_context::current();
-        let task = tokio::spawn(request_context::scope(request, async move {
-            let _turn = turn;
+        let permit = Arc::clone(&server.permits).acquire_owned().await.map_err(Error::internal)?;
+        let work = (server.handler)(body);
+        // A task of its own: when the caller is cancelled the handler continues, as it would in another process.
+        let task = tokio::spawn(request_context::scope(request_context::current(), async move {
+            let _permit = permit;
             if Instant::now() >= deadline {
-                return Err(Error::unavailable(owner(name)).caused_by(format!("{name} expired before its turn")));
+                return Err(Error::unavailable(owner(name)).caused_by(format!("{name} expired before it started")));
             }
             let reply = work.await;
             failpoint!("reply.{name}.before");
@@ -100,37 +92,34 @@ impl Local {
         let outcome = task.await;
         failpoint!("reply.{name}.after");
         match outcome {
-            // What crosses a wire is what `Error` serializes: the cause stays with its service.
-            Ok(reply) => reply.map_err(|error| across(&error)),
+            Ok(reply) => reply.map_err(|error| without_cause(&error)),
             Err(panic) => Err(Error::internal(format!("{name}: {panic}"))),
         }
     }
 
     pub(super) async fn publish(&self, message: &EventMessage) -> Result<()> {
-        let listeners =
-            self.listeners.read().unwrap_or_else(PoisonError::into_inner).get(message.name.as_str()).cloned();
-        let listeners = listeners.unwrap_or_default();
-        if let Some(missing) = self.missing(&message.name, &listeners) {
-            return Err(Error::unavailable(missing).caused_by("it does not listen yet"));
+        let subscriptions = lock(&self.subscriptions).get(message.name.as_str()).cloned().unwrap_or_default();
+        if let Some(missing) = self.missing_listener(&message.name, &subscriptions) {
+            return Err(Error::unavailable(missing).caused_by("it has not subscribed yet"));
         }
-        let mut handling = JoinSet::new();
-        for (listener, hear) in listeners {
-            let work = request_context::scope(message.request.clone(), hear(message.clone()));
+        let mut handlers = JoinSet::new();
+        for (listener, handler) in subscriptions {
+            let work = request_context::scope(message.request.clone(), handler(message.clone()));
             let name = message.name.clone();
-            handling.spawn(async move {
-                match tokio::time::timeout(HANDLING_TIMEOUT, work).await {
+            handlers.spawn(async move {
+                match tokio::time::timeout(HANDLER_TIMEOUT, work).await {
                     Ok(Ok(())) => {
                         failpoint!("ack.{name}.before");
                         Ok(())
                     }
-                    Ok(Err(Unheard::Unreadable(why))) => Err(format!("{listener}: {why}")),
-                    Ok(Err(Unheard::Failed(error))) => Err(format!("{listener}: {error}")),
-                    Err(_) => Err(format!("{listener} took over {HANDLING_TIMEOUT:?}")),
+                    Ok(Err(HandlerError::Unreadable(reason))) => Err(format!("{listener}: {reason}")),
+                    Ok(Err(HandlerError::Failed(error))) => Err(format!("{listener}: {error}")),
+                    Err(_) => Err(format!("{listener} took over {HANDLER_TIMEOUT:?}")),
                 }
             });
         }
         let mut failures = Vec::new();
-        while let Some(outcome) = handling.join_next().await {
+        while let Some(outcome) = handlers.join_next().await {
             match outcome {
                 Ok(Ok(())) => failpoint!("ack.{}.after", message.name),
                 Ok(Err(failure)) => failures.push(failure),
@@ -139,10 +128,18 @@ impl Local {
         }
         if failures.is_empty() { Ok(()) } else { Err(Error::internal(failures.join("; "))) }
     }
+
+    /// A service of this process that is a listener of the event and has not subscribed yet.
+    fn missing_listener(&self, event: &str, subscriptions: &[(&'static str, EventHandler)]) -> Option<&'static str> {
+        let listeners = lock(&self.listeners).get(event).copied();
+        let mut local = listeners.unwrap_or_default().iter().copied().filter(|name| self.services.contains(name));
+        local.find(|listener| subscriptions.iter().all(|(subscribed, _)| subscribed != listener))
+    }
 }
 
-fn across(error: &Error) -> Error {
+/// The error as another process would receive it: without its cause.
+fn without_cause(error: &Error) -> Error {
     serde_json::to_vec(error)
         .and_then(|bytes| serde_json::from_slice(&bytes))
-        .unwrap_or_else(|broken| Error::internal(format!("{error} ({broken})")))
+        .unwrap_or_else(|invalid| Error::internal(format!("{error} ({invalid})")))
 }

@@ -1,5 +1,5 @@
-//! The request that the current task works for. The bus carries its id to other services, so that all log lines of one request
-//! can be found by one id. A task that spawns another one passes the id on with [`scope`].
+//! The id of the request that the current task works for. The bus carries it to other services, so one id finds all log
+//! lines of a request. A task that spawns another one passes the id on with [`scope`].
 
 use std::future::Future;
 
@@ -9,13 +9,13 @@ tokio::task_local! {
     static CURRENT: RequestId;
 }
 
-/// The request that this task works on.
+/// Returns the id of the request that this task works for.
 #[must_use]
 pub fn current() -> Option<RequestId> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// `work`, done because of this request; because of none when that is `None`.
+/// Runs `work` on behalf of a request; without an id, on behalf of none.
 pub async fn scope<F: Future>(id: Option<RequestId>, work: F) -> F::Output {
     match id {
         Some(id) => CURRENT.scope(id, work).await,
@@ -23,7 +23,7 @@ pub async fn scope<F: Future>(id: Option<RequestId>, work: F) -> F::Output {
     }
 }
 
-/// As [`scope`], for work that does not wait.
+/// Runs a closure on behalf of a request, as [`scope`] does for a future.
 pub fn sync_scope<R>(id: Option<RequestId>, work: impl FnOnce() -> R) -> R {
     match id {
         Some(id) => CURRENT.sync_scope(id, work),

@@ -187,7 +187,7 @@ async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_
         })
         .await;
     };
-    says(&[&database], "_amqp._tcp.souk.test is: there is no such record").await;
+    says(&[&database], "_amqp._tcp.souk.test failed: there is no such record").await;
     dns.publish("_amqp._tcp SRV 0 0 0 .").unwrap();
     says(&[&database], "decidedly not available").await;
     dns.component().kill().unwrap();
@@ -198,7 +198,7 @@ async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_
     bus.ready().await;
     assert_eq!(bus.dns_error(), None);
     for database in [&database, &locked] {
-        says(&[database], "_mongodb._tcp.souk.test is: there is no such record").await;
+        says(&[database], "_mongodb._tcp.souk.test failed: there is no such record").await;
         let error = database.ping().await.unwrap_err();
         assert!(error.kind() == ErrorKind::Unavailable && !error.operator_message().contains("s3cret"), "{error:?}");
     }

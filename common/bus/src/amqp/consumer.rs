@@ -1,107 +1,127 @@
-//! Keeps one queue consumed: declares it, consumes it, and begins again whenever that ends, for as long as the bus takes work.
+//! Keeps one queue consumed: declares it, consumes it, and starts again whenever that ends, until the bus stops consuming.
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicConsumeOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 use tokio::sync::watch;
 
-use super::acks::Acks;
-use super::link::{Link, PATIENCE};
+use super::connection::{BROKER_TIMEOUT, Connection};
 use super::supervisor::BackOff;
-use super::{FINISH, Phase, Shared};
+use super::{InFlight, Shared};
 use souk_types::Result;
 
-/// What is done with a queue.
-pub(super) trait Work: Send + Sync + 'static {
-    /// The connection that it is consumed on, as soon as it is there; none once the bus has gone.
-    fn link(&self) -> impl Future<Output = Option<Arc<Link>>> + Send;
-    /// Its name.
+/// A queue, and what is done with its messages.
+pub(super) trait QueueConsumer: Send + Sync + 'static {
     fn queue(&self) -> &str;
-    /// Messages that the broker hands over before the first of them is acknowledged.
+    /// Messages that the broker delivers before the first of them is acknowledged.
     fn prefetch(&self) -> u16;
-    /// Makes sure that it is there.
-    fn declare(&self, link: &Link, channel: &Channel) -> impl Future<Output = Result<()>> + Send;
-    /// Takes in hand a message, and has it acknowledged by `acks`; does not wait for the work on it.
-    fn take(self: &Arc<Self>, delivery: Delivery, acks: &Arc<Acks>);
+    /// Waits for the connection to consume on. `None` when the bus was dropped.
+    fn connection(&self) -> impl Future<Output = Option<Arc<Connection>>> + Send;
+    fn declare(&self, connection: &Connection, channel: &Channel) -> impl Future<Output = Result<()>> + Send;
+    /// Handles a message and acknowledges it on `channel`. Each message has a task of its own.
+    fn handle(
+        self: Arc<Self>,
+        delivery: Delivery,
+        channel: Channel,
+        in_flight: InFlight,
+    ) -> impl Future<Output = ()> + Send;
 }
 
-/// Consumes until the bus takes no more work; `consuming` says whether it does at the moment.
-pub(super) async fn keep_consuming<W: Work>(shared: Arc<Shared>, work: Arc<W>, consuming: watch::Sender<bool>) {
-    let mut phase = shared.phase.subscribe();
+/// Consumes until the bus stops consuming. `is_consuming` says whether there is a consumer at the moment.
+pub(super) async fn keep_consuming<C: QueueConsumer>(
+    shared: Arc<Shared>,
+    queue: Arc<C>,
+    is_consuming: watch::Sender<bool>,
+) {
+    let mut stopping = shared.stopping.subscribe();
     let mut back_off = BackOff::default();
     loop {
-        let link = tokio::select! {
-            link = work.link() => match link {
-                Some(link) => link,
-                None => return,
-            },
-            _ = phase.wait_for(|phase| *phase != Phase::Open) => return,
+        let connection = tokio::select! {
+            connection = queue.connection() => connection,
+            _ = stopping.wait_for(|stopping| *stopping) => None,
         };
-        let outcome = begin(&link, &*work).await;
-        match outcome {
+        let Some(connection) = connection else { return };
+        match start(&connection, &*queue).await {
             Ok((channel, consumer)) => {
                 back_off.reset();
-                consuming.send_replace(true);
-                let acks = Acks::new(Arc::clone(&shared), channel.clone());
-                let why = consume(&link, &channel, consumer, (&work, &acks), &mut phase).await;
-                consuming.send_replace(false);
-                let Some(why) = why else {
-                    // What is in hand is acknowledged on this channel, which ends when it is dropped; and what was not
-                    // acknowledged by then would be handed to another instance in the middle of the work on it.
-                    let mut in_hand = shared.in_hand.subscribe();
-                    let _ = tokio::time::timeout(FINISH, in_hand.wait_for(|messages| *messages == 0)).await;
-                    return;
+                is_consuming.send_replace(true);
+                let handle = |delivery| {
+                    let (queue, channel, in_flight) = (Arc::clone(&queue), channel.clone(), shared.in_flight());
+                    tokio::spawn(queue.handle(delivery, channel, in_flight));
                 };
-                tracing::warn!(queue = work.queue(), why, "a consumer ended");
+                let ended = consume(&connection, &channel, consumer, handle, &mut stopping).await;
+                is_consuming.send_replace(false);
+                let Some(reason) = ended else { return };
+                tracing::warn!(queue = queue.queue(), reason, "a consumer ended");
             }
-            Err(error) => tracing::warn!(queue = work.queue(), %error, "a queue cannot be consumed"),
+            Err(error) => tracing::warn!(queue = queue.queue(), %error, "cannot consume a queue"),
         }
         tokio::time::sleep(back_off.next()).await;
     }
 }
 
-async fn begin<W: Work>(link: &Link, work: &W) -> Result<(Channel, Consumer)> {
-    let channel = link.channel().await?;
-    work.declare(link, &channel).await?;
-    link.bounded(channel.basic_qos(work.prefetch(), BasicQosOptions::default())).await?;
-    let consuming =
-        channel.basic_consume(work.queue().into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
-    let consumer = link.bounded(consuming).await?;
+async fn start<C: QueueConsumer>(connection: &Connection, queue: &C) -> Result<(Channel, Consumer)> {
+    let channel = connection.channel().await?;
+    queue.declare(connection, &channel).await?;
+    connection.bounded(channel.basic_qos(queue.prefetch(), BasicQosOptions::default())).await?;
+    let options = BasicConsumeOptions::default();
+    let consuming = channel.basic_consume(queue.queue().into(), "".into(), options, FieldTable::default());
+    let consumer = connection.bounded(consuming).await?;
     Ok((channel, consumer))
 }
 
-/// Takes messages in hand until the consumer ends (says why) or the bus takes no more work (`None`). What was taken is
-/// acknowledged on the same channel, which therefore outlives this.
-async fn consume<W: Work>(
-    link: &Link,
+/// Handles messages until the consumer ends (returns the reason) or the bus stops consuming (returns `None`). Each handler
+/// holds the channel, so the channel stays open until the last message is acknowledged.
+async fn consume(
+    connection: &Connection,
     channel: &Channel,
     mut consumer: Consumer,
-    (work, acks): (&Arc<W>, &Arc<Acks>),
-    phase: &mut watch::Receiver<Phase>,
+    handle: impl Fn(Delivery),
+    stopping: &mut watch::Receiver<bool>,
 ) -> Option<String> {
-    let mut ended = std::pin::pin!(link.ended());
-    let mut finishing = std::pin::pin!(phase.wait_for(|phase| *phase != Phase::Open));
+    let mut ended = std::pin::pin!(connection.ended());
+    let mut stopping = std::pin::pin!(stopping.wait_for(|stopping| *stopping));
     loop {
         tokio::select! {
             delivery = consumer.next() => match delivery {
-                Some(Ok(delivery)) => work.take(delivery, acks),
+                Some(Ok(delivery)) => handle(delivery),
                 Some(Err(error)) => return Some(error.to_string()),
                 None => return Some("the broker cancelled it".to_owned()),
             },
-            why = &mut ended => return Some(why),
-            _ = &mut finishing => break,
+            reason = &mut ended => return Some(reason),
+            _ = &mut stopping => break,
         }
     }
-    let cancelling = channel.basic_cancel(consumer.tag(), lapin::options::BasicCancelOptions::default());
-    if let Ok(Ok(())) = tokio::time::timeout(PATIENCE, cancelling).await {
-        // What the broker had sent before it knew.
+    let cancelling = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
+    if let Ok(Ok(())) = tokio::time::timeout(BROKER_TIMEOUT, cancelling).await {
+        // Messages that the broker sent before it cancelled the consumer.
         while let Some(Ok(delivery)) = consumer.next().await {
-            work.take(delivery, acks);
+            handle(delivery);
         }
     }
     None
+}
+
+/// Acknowledges a message and waits until that is written to the socket. An error means that the connection has ended and
+/// the broker redelivers the message.
+pub(super) async fn acknowledge(channel: &Channel, delivery: &Delivery) {
+    // Not `delivery.ack`, which takes a detour through a task of lapin.
+    if let Err(error) = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await {
+        tracing::debug!(message = message_id(delivery), %error, "an acknowledgement failed");
+    }
+}
+
+/// The message id of a delivery, for the log.
+pub(super) fn message_id(delivery: &Delivery) -> &str {
+    delivery.properties.message_id().as_ref().map_or("none", ShortString::as_str)
+}
+
+/// The text of a panic.
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic")
 }

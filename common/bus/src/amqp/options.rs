@@ -1,78 +1,77 @@
-//! Where the broker is, and what this process is called there.
+//! The broker's URL, and the endpoints that it leads to.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use lapin::uri::{AMQPScheme, AMQPUri};
 
-use super::link::away;
+use super::connection::disconnected;
 use crate::discovery::{SrvUrl, Target};
 use souk_types::{Error, Result};
 
-/// The broker notices a peer that is gone, and so do we, after twice this, in seconds.
+/// Heartbeat in seconds. Each side gives the other up after twice this time.
 const HEARTBEAT: u16 = 5;
 
 /// How to reach the broker.
 #[derive(Clone)]
 pub struct AmqpOptions {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. The virtual host is percent-encoded; none is `/`.
-    /// With a name in DNS: `srv://user:password@_amqp._tcp.name/vhost` (or `_amqps`), and no port.
+    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. The virtual host is percent-encoded; the default is
+    /// `/`. With SRV records: `srv://user:password@_amqp._tcp.name/vhost` (or `_amqps`), without a port.
     pub url: String,
-    /// The service and its instance, as the broker's operators see the connections: `products-4711`.
+    /// The service and its instance, as the broker's operators see them: `products-4711`.
     pub name: String,
-    /// Put in front of every name on the broker, so that several shops, or tests, can share one. Normally empty.
+    /// Prefix of every name on the broker, so that several shops, or tests, can share one. Normally empty.
     pub prefix: String,
 }
 
 impl fmt::Debug for AmqpOptions {
-    /// Without the URL: it has a password.
+    /// Leaves out the URL, which contains a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AmqpOptions").field("name", &self.name).field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 
-/// Where the broker is: at one place, or wherever a name in DNS leads when it is asked.
+/// The broker as its URL names it: by host and port, or by SRV records.
 pub(super) struct Broker {
-    /// Its host and port are none where there is a name.
+    /// With SRV records, host and port are placeholders.
     uri: AMQPUri,
     srv: Option<SrvUrl>,
 }
 
-/// Where to connect to.
+/// A server to connect to.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Endpoint {
     pub(super) uri: AMQPUri,
-    /// The addresses of its host, where the system need not be asked.
+    /// The addresses of its host. `None`: ask the system's resolver.
     pub(super) addresses: Option<Vec<SocketAddr>>,
 }
 
-/// Reads a broker's URL. Errors never quote it.
+/// Parses a broker's URL. Errors never quote it.
 pub(super) fn parse(url: &str) -> Result<Broker> {
     match SrvUrl::parse(url, &["amqp", "amqps"]) {
-        None => Ok(Broker { uri: plain(url)?, srv: None }),
-        Some(Ok(srv)) => Ok(Broker { uri: plain(&srv.plain_url("localhost"))?, srv: Some(srv) }),
-        Some(Err(why)) => Err(refused(&why)),
+        None => Ok(Broker { uri: parse_plain(url)?, srv: None }),
+        Some(Ok(srv)) => Ok(Broker { uri: parse_plain(&srv.plain_url("localhost"))?, srv: Some(srv) }),
+        Some(Err(reason)) => Err(invalid(&reason)),
     }
 }
 
-fn refused(why: &str) -> Error {
-    Error::internal(format!("the broker's URL cannot be used: {why}"))
+fn invalid(reason: &str) -> Error {
+    Error::internal(format!("the broker's URL is invalid: {reason}"))
 }
 
-fn plain(url: &str) -> Result<AMQPUri> {
+fn parse_plain(url: &str) -> Result<AMQPUri> {
     if !url.starts_with("amqp://") && !url.starts_with("amqps://") {
-        return Err(refused("it must begin with amqp://, amqps:// or srv://"));
+        return Err(invalid("it must begin with amqp://, amqps:// or srv://"));
     }
     // The parser takes an IPv6 address for localhost.
     if url.contains('[') {
-        return Err(refused("it must name its host, or have an IPv4 address"));
+        return Err(invalid("the host must be a name or an IPv4 address"));
     }
-    // What the parser says may quote all of it.
-    let mut uri: AMQPUri = url.parse().map_err(|_| refused("it should read amqp://user:password@host:5672/vhost"))?;
+    // The parser's error may quote the URL.
+    let mut uri: AMQPUri = url.parse().map_err(|_| invalid("it should read amqp://user:password@host:5672/vhost"))?;
     if uri.authority.host.is_empty() {
-        return Err(refused("it has no host"));
+        return Err(invalid("it has no host"));
     }
-    // A slash at the end is meant as no virtual host, not as the one without a name.
     if uri.vhost.is_empty() {
         "/".clone_into(&mut uri.vhost);
     }
@@ -81,60 +80,59 @@ fn plain(url: &str) -> Result<AMQPUri> {
 }
 
 impl Broker {
-    /// Does what begins with a connection, at the first place where it succeeds. A name is looked up anew each time, and its places are tried
-    /// in the order that their priorities and weights ask for. Errors: the name leads nowhere, or what each place said.
-    pub(super) async fn reach<T, F>(&self, attempt: impl Fn(Place) -> F) -> Result<T>
+    /// Runs `attempt` with one endpoint after another until it succeeds. SRV records are resolved each time; their targets
+    /// are tried by priority and weight. Errors: DNS fails, or the error of each endpoint.
+    pub(super) async fn try_endpoints<T, F>(&self, attempt: impl Fn(Endpoint) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
     {
-        let mut said = Vec::new();
-        for place in self.places().await? {
-            let name = place.to_string();
-            match attempt(place).await {
-                Err(error) if self.srv.is_some() => said.push(format!("{name}: {}", error.operator_message())),
-                outcome => return outcome,
+        let Some(srv) = &self.srv else {
+            return attempt(Endpoint { uri: self.uri.clone(), addresses: None }).await;
+        };
+        let mut errors = Vec::new();
+        for target in srv.resolve().await.map_err(disconnected)? {
+            let endpoint = self.endpoint(target);
+            let name = endpoint.to_string();
+            match attempt(endpoint).await {
+                Err(error) => errors.push(format!("{name}: {}", error.operator_message())),
+                success => return success,
             }
         }
-        Err(away(said.join("; ")))
+        Err(disconnected(errors.join("; ")))
     }
 
-    /// Why nobody knows where it is, if that is so.
+    /// The error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.srv.as_ref().and_then(SrvUrl::last_error)
     }
 
-    async fn places(&self) -> Result<Vec<Place>> {
-        let Some(srv) = &self.srv else { return Ok(vec![Place { uri: self.uri.clone(), addresses: None }]) };
-        let targets = srv.resolve().await.map_err(away)?;
-        Ok(targets.into_iter().map(|target| self.place(target)).collect())
-    }
-
-    fn place(&self, target: Target) -> Place {
+    fn endpoint(&self, target: Target) -> Endpoint {
         let mut uri = self.uri.clone();
         (uri.authority.host, uri.authority.port) = (target.host, target.port);
-        let at = |addresses: Vec<IpAddr>| addresses.into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect();
-        Place { uri, addresses: target.addresses.map(at) }
+        let with_port =
+            |addresses: Vec<IpAddr>| addresses.into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect();
+        Endpoint { uri, addresses: target.addresses.map(with_port) }
     }
 }
 
-/// Where it leads, without user and password: for the log.
+/// Without user and password, for the log.
 impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.srv {
             Some(srv) => write!(f, "{srv}/{}", self.uri.vhost),
-            None => write_place(f, &self.uri),
+            None => write_uri(f, &self.uri),
         }
     }
 }
 
-/// Without user and password: for the log.
-impl fmt::Display for Place {
+/// Without user and password, for the log.
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_place(f, &self.uri)
+        write_uri(f, &self.uri)
     }
 }
 
-fn write_place(f: &mut fmt::Formatter<'_>, uri: &AMQPUri) -> fmt::Result {
+fn write_uri(f: &mut fmt::Formatter<'_>, uri: &AMQPUri) -> fmt::Result {
     let scheme = if uri.scheme == AMQPScheme::AMQPS { "amqps" } else { "amqp" };
     write!(f, "{scheme}://{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost)
 }
@@ -144,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_says_where_and_nothing_else_is_assumed() {
+    fn defaults_of_a_url() {
         for (url, expected) in [
             ("amqp://ana:secret@broker:5673/shop", "amqp://broker:5673/shop"),
             ("amqps://broker/%2f", "amqps://broker:5671//"),
@@ -158,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_cannot_be_used_is_not_quoted() {
+    fn errors_do_not_quote_the_url() {
         for url in [
             "",
             "secret",
@@ -178,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn a_record_says_host_and_port_and_the_url_all_else() {
+    fn a_target_replaces_host_and_port_only() {
         let target = |addresses| Target { priority: 0, host: "mq-1.example".to_owned(), port: 5673, addresses };
         let broker = parse("srv://ana:p%40ss@_amqps._tcp.mq/shop").unwrap();
-        let place = broker.place(target(None));
-        assert_eq!((place.to_string(), place.addresses), ("amqps://mq-1.example:5673/shop".to_owned(), None));
-        assert_eq!(place.uri.authority.userinfo.password, "p@ss");
-        assert_eq!(place.uri.query.heartbeat, Some(HEARTBEAT));
-        let place = broker.place(target(Some(vec!["::1".parse().unwrap()])));
-        assert_eq!(place.addresses, Some(vec!["[::1]:5673".parse().unwrap()]));
+        let endpoint = broker.endpoint(target(None));
+        assert_eq!((endpoint.to_string(), endpoint.addresses), ("amqps://mq-1.example:5673/shop".to_owned(), None));
+        assert_eq!(endpoint.uri.authority.userinfo.password, "p@ss");
+        assert_eq!(endpoint.uri.query.heartbeat, Some(HEARTBEAT));
+        let endpoint = broker.endpoint(target(Some(vec!["::1".parse().unwrap()])));
+        assert_eq!(endpoint.addresses, Some(vec!["[::1]:5673".parse().unwrap()]));
     }
 }

@@ -1,61 +1,74 @@
-//! What calls and replies look like inside a message: one line for each, so that those that wait together can travel
-//! together and a line that cannot be read harms no other. Columns are separated by tabs; the last is compact JSON, in which
-//! neither a tab nor a line feed can occur.
+//! The wire format of calls and replies. A message has one line for each call or reply, so that those that wait together
+//! leave together, and an unreadable line affects no other. Columns are separated by tabs; the last one is compact JSON,
+//! which contains neither tab nor line feed.
 //!
-//! A call is `id, name, deadline, left, request id or -, body`; a reply is `id, ok or error, body`. In every version of the
-//! protocol the first column is the id, so that what cannot be understood can still be refused.
+//! A call is `id, name, deadline, time left, request id or -, body`; a reply is `id, ok or error, body`. The first column
+//! is the id in every version of the protocol, so that a service can refuse a call that it cannot read.
 
 use std::time::{Duration, SystemTime};
 
-use souk_types::{Error, RequestId};
+use lapin::BasicProperties;
+use lapin::message::Delivery;
+use lapin::types::ShortString;
+use souk_types::{RequestId, Result};
 
-/// The version of the protocol. A message of another one is refused: it may mean what this program cannot know.
+use crate::Bytes;
+
+/// Version of the protocol. Messages of another version are refused.
 pub(super) const VERSION: u32 = 1;
-/// The type of a message of calls: what it is, and the version. A header would say it, too, and cost the broker as much as the rest
-/// of the message.
+/// Message type of calls, with the version. A header table would double the broker's work for a small message.
 pub(super) const CALLS: &str = "calls/1";
-/// The type of a message of replies.
+/// Message type of replies.
 pub(super) const REPLIES: &str = "replies/1";
-/// A body, in bytes: far above what services send each other, far below what a broker takes (16 MiB by default).
+/// Largest body in bytes. Services send far less; the broker's default limit is 16 MiB.
 pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
-/// A message: one body and its columns, or many small ones.
-pub(super) const MAX_MESSAGE: usize = MAX_BODY + 4096;
-/// The id of a line whose id cannot be read.
-pub(super) const NO_ID: u64 = 0;
+/// Largest message in bytes: a batch, and one body that was added last.
+const MAX_MESSAGE: usize = MAX_BODY + 256 * 1024;
+/// Stands for an id that cannot be read.
+pub(super) const UNKNOWN_ID: u64 = 0;
 
-/// One call as it is read.
+/// A call as it was received.
 #[derive(Debug, PartialEq)]
 pub(super) struct Call<'m> {
     pub(super) id: u64,
     pub(super) name: &'m str,
-    /// The deadline by the caller's clock, in milliseconds since 1970.
+    /// By the caller's clock, in milliseconds since 1970.
     pub(super) deadline: u64,
-    /// What was left of it when the message was sent.
-    pub(super) left: Duration,
+    /// Time until the deadline when the call was written.
+    pub(super) time_left: Duration,
     pub(super) request: Option<RequestId>,
     pub(super) body: &'m [u8],
 }
 
 impl Call<'_> {
-    pub(super) fn write(&self, message: &mut Vec<u8>) {
+    /// Writes the call's line.
+    pub(super) fn to_line(&self) -> Vec<u8> {
         let request = self.request.as_ref().map_or("-", RequestId::as_str);
-        let left = self.left.as_millis();
-        message.extend_from_slice(
-            format!("{}\t{}\t{}\t{left}\t{request}\t", self.id, self.name, self.deadline).as_bytes(),
-        );
-        message.extend_from_slice(self.body);
-        message.push(b'\n');
+        let (id, name, deadline, time_left) = (self.id, self.name, self.deadline, self.time_left.as_millis());
+        line(&format!("{id}\t{name}\t{deadline}\t{time_left}\t{request}\t"), self.body)
     }
 }
 
-/// The calls of a message; a line that is none is `Err` with its id, where it has one.
-pub(super) fn calls(message: &[u8]) -> impl Iterator<Item = Result<Call<'_>, u64>> {
-    lines(message).map(|line| call(line).ok_or_else(|| id(line)))
+/// Writes the line of a reply.
+pub(super) fn reply_line(id: u64, reply: &Result<Bytes>) -> Vec<u8> {
+    match reply {
+        Ok(body) => line(&format!("{id}\tok\t"), body),
+        // Should an error not serialize, the line has no body and the caller reports it as unreadable.
+        Err(error) => line(&format!("{id}\terror\t"), &serde_json::to_vec(error).unwrap_or_default()),
+    }
 }
 
-/// The ids of a message that cannot be understood, as far as they can be read.
-pub(super) fn ids(message: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    lines(message).map(id)
+fn line(columns: &str, body: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(columns.len() + body.len() + 1);
+    line.extend_from_slice(columns.as_bytes());
+    line.extend_from_slice(body);
+    line.push(b'\n');
+    line
+}
+
+/// Reads the calls of a message. `Err` has the id of an unreadable line.
+pub(super) fn calls(message: &[u8]) -> impl Iterator<Item = Result<Call<'_>, u64>> {
+    lines(message).map(|line| call(line).ok_or_else(|| id(line)))
 }
 
 fn call(line: &[u8]) -> Option<Call<'_>> {
@@ -63,34 +76,18 @@ fn call(line: &[u8]) -> Option<Call<'_>> {
     let id = number(columns.next()?)?;
     let name = str::from_utf8(columns.next()?).ok()?;
     let deadline = number(columns.next()?)?;
-    let left = Duration::from_millis(number(columns.next()?)?);
-    // A request id that is none is left out: it is there for the log.
+    let time_left = Duration::from_millis(number(columns.next()?)?);
+    // An invalid request id is dropped: it only serves the log.
     let request = str::from_utf8(columns.next()?).ok()?.parse().ok().filter(|id: &RequestId| id.as_str() != "-");
-    Some(Call { id, name, deadline, left, request, body: columns.next()? })
+    Some(Call { id, name, deadline, time_left, request, body: columns.next()? })
 }
 
-/// Writes one reply.
-pub(super) fn write_reply(id: u64, reply: &Result<Vec<u8>, Error>, message: &mut Vec<u8>) {
-    let broken;
-    let (status, body) = match reply {
-        Ok(body) => ("ok", body),
-        Err(error) => {
-            // An `Error` is a struct of texts; should it fail all the same, the line has no body and is refused as unreadable.
-            broken = serde_json::to_vec(error).unwrap_or_default();
-            ("error", &broken)
-        }
-    };
-    message.extend_from_slice(format!("{id}\t{status}\t").as_bytes());
-    message.extend_from_slice(body);
-    message.push(b'\n');
-}
-
-/// The replies of a message; a line that is none is `Err` with its id, where it has one.
-pub(super) fn replies(message: &[u8]) -> impl Iterator<Item = Result<(u64, Result<&[u8], Error>), u64>> {
+/// Reads the replies of a message. `Err` has the id of an unreadable line.
+pub(super) fn replies(message: &[u8]) -> impl Iterator<Item = Result<(u64, Result<&[u8]>), u64>> {
     lines(message).map(|line| reply(line).ok_or_else(|| id(line)))
 }
 
-fn reply(line: &[u8]) -> Option<(u64, Result<&[u8], Error>)> {
+fn reply(line: &[u8]) -> Option<(u64, Result<&[u8]>)> {
     let mut columns = line.splitn(3, |byte| *byte == b'\t');
     let (id, status, body) = (number(columns.next()?)?, columns.next()?, columns.next()?);
     match status {
@@ -100,16 +97,37 @@ fn reply(line: &[u8]) -> Option<(u64, Result<&[u8], Error>)> {
     }
 }
 
+/// The ids of the lines of a message; [`UNKNOWN_ID`] for those without one.
+pub(super) fn ids(message: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    lines(message).map(id)
+}
+
 fn lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     message.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
 fn id(line: &[u8]) -> u64 {
-    line.split(|byte| *byte == b'\t').next().and_then(number).unwrap_or(NO_ID)
+    line.split(|byte| *byte == b'\t').next().and_then(number).unwrap_or(UNKNOWN_ID)
 }
 
 fn number(column: &[u8]) -> Option<u64> {
     str::from_utf8(column).ok()?.parse().ok()
+}
+
+/// The properties of a message of calls or replies. `token` names the caller's connection.
+pub(super) fn properties(kind: &str, token: &ShortString) -> BasicProperties {
+    BasicProperties::default().with_type(kind.into()).with_correlation_id(token.clone())
+}
+
+/// The token of the caller's connection; empty when there is none.
+pub(super) fn token(delivery: &Delivery) -> &str {
+    delivery.properties.correlation_id().as_ref().map_or("", ShortString::as_str)
+}
+
+/// Whether a message has this type, which includes the version, and an acceptable size.
+pub(super) fn is_readable(delivery: &Delivery, kind: &str) -> bool {
+    let actual = delivery.properties.kind().as_ref().map(ShortString::as_str);
+    actual == Some(kind) && delivery.data.len() <= MAX_MESSAGE
 }
 
 /// Milliseconds since 1970, by this machine's clock.
@@ -120,34 +138,32 @@ pub(super) fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use souk_types::Error;
+
     use super::*;
 
     #[test]
-    fn types_say_the_version() {
+    fn types_contain_the_version() {
         assert_eq!((CALLS, REPLIES), (&*format!("calls/{VERSION}"), &*format!("replies/{VERSION}")));
     }
 
     fn get(id: u64, body: &[u8]) -> Call<'_> {
-        let left = Duration::from_millis(1993);
-        Call { id, name: "products.get", deadline: 1_763_728_187_000, left, request: "r-1".parse().ok(), body }
+        let (deadline, time_left) = (1_763_728_187_000, Duration::from_millis(1993));
+        Call { id, name: "products.get", deadline, time_left, request: "r-1".parse().ok(), body }
     }
 
     #[test]
-    fn calls_come_out_as_they_went_in() {
+    fn calls_survive_the_wire() {
         let sent = [get(7, br#"{"ids":[]}"#), Call { request: None, ..get(8, "\"ü\\t\"".as_bytes()) }];
-        let mut message = Vec::new();
-        for call in &sent {
-            call.write(&mut message);
-        }
+        let message = sent.each_ref().map(Call::to_line).concat();
         let received: Vec<_> = calls(&message).map(Result::unwrap).collect();
         assert_eq!(received, sent);
     }
 
     #[test]
-    fn replies_come_out_as_they_went_in() {
-        let mut message = Vec::new();
-        write_reply(7, &Ok(b"42".to_vec()), &mut message);
-        write_reply(8, &Err(Error::not_found("product").caused_by("secret")), &mut message);
+    fn replies_survive_the_wire_without_causes() {
+        let error = Error::not_found("product").caused_by("secret");
+        let message = [reply_line(7, &Ok(b"42".to_vec())), reply_line(8, &Err(error))].concat();
         let received: Vec<_> = replies(&message).map(Result::unwrap).collect();
         assert_eq!((received[0].0, received[0].1.as_ref().unwrap()), (7, &&b"42"[..]));
         let error = received[1].1.as_ref().unwrap_err();
@@ -155,16 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_harms_no_other() {
-        let mut message = Vec::new();
-        get(1, b"{}").write(&mut message);
-        message.extend_from_slice(b"2\tproducts.get\tnever\t5\t-\t{}\n\xff\xfe\n3\n\t\t\t\t\t\t\n");
-        get(4, b"{}").write(&mut message);
+    fn an_unreadable_line_affects_no_other() {
+        let broken = b"2\tproducts.get\tnever\t5\t-\t{}\n\xff\xfe\n3\n\t\t\t\t\t\t\n";
+        let message = [get(1, b"{}").to_line(), broken.to_vec(), get(4, b"{}").to_line()].concat();
         let read: Vec<_> = calls(&message).map(|call| call.map(|call| call.id)).collect();
-        assert_eq!(read, [Ok(1), Err(2), Err(NO_ID), Err(3), Err(NO_ID), Ok(4)]);
-        assert_eq!(ids(&message).collect::<Vec<_>>(), [1, 2, NO_ID, 3, NO_ID, 4]);
-        let read: Vec<_> =
-            replies(b"1\tok\t1\n2\tmaybe\t2\n3\terror\tno\n4\tok\t4").map(|reply| reply.map(|(id, _)| id)).collect();
+        assert_eq!(read, [Ok(1), Err(2), Err(UNKNOWN_ID), Err(3), Err(UNKNOWN_ID), Ok(4)]);
+        assert_eq!(ids(&message).collect::<Vec<_>>(), [1, 2, UNKNOWN_ID, 3, UNKNOWN_ID, 4]);
+        let message = b"1\tok\t1\n2\tmaybe\t2\n3\terror\tno\n4\tok\t4";
+        let read: Vec<_> = replies(message).map(|reply| reply.map(|(id, _)| id)).collect();
         assert_eq!(read, [Ok(1), Err(2), Err(3), Ok(4)]);
     }
 }

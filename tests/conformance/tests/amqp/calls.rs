@@ -30,7 +30,7 @@ impl Request for Square {
     type Reply = u64;
 }
 
-/// A caller behind a relay of its own, and a service that has none.
+/// A caller behind a proxy of its own, and a service that has none.
 async fn pair() -> (FaultProxy, Bus, Bus) {
     let options = options();
     let mut relayed = options.clone();
@@ -115,41 +115,8 @@ async fn a_service_may_come_and_go_and_come_again() {
         works_again(&caller).await;
         service.close().await;
     }
-    assert!(caller.counters().undeliverable >= 2);
+    assert!(caller.counters().undelivered >= 2);
     caller.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_service_that_many_call_one_by_one_keeps_its_channel() {
-    let options = options();
-    let service = Bus::amqp(options.clone()).unwrap();
-    // Some end at once and some later, so that they are acknowledged out of turn.
-    service.serve(|Square(number)| async move {
-        if number % 3 == 0 {
-            tokio::time::sleep(Duration::from_millis(number % 7)).await;
-        }
-        Ok(number * number)
-    });
-    service.ready().await;
-    let connections = service.counters().connections;
-    let mut calling = JoinSet::new();
-    for caller in 0..8 {
-        let bus = Bus::amqp(options.clone()).unwrap();
-        calling.spawn(async move {
-            bus.ready().await;
-            // One process, one call at a time: each is a message of its own.
-            for number in 0..500 {
-                assert_eq!(bus.call(Square(number)).await.unwrap(), number * number, "caller {caller}");
-            }
-            bus.close().await;
-        });
-    }
-    while let Some(outcome) = calling.join_next().await {
-        outcome.unwrap();
-    }
-    assert_eq!(service.counters().connections, connections);
-    service.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,10 +128,10 @@ async fn calls_for_which_there_is_no_place_fail() {
     let raw = Raw::connect(&options).await;
     let _served = raw.fill("maths.rpc").await;
     let errors = join_all((0..4).map(|_| fails_within(NOTICED, &caller))).await;
-    let count = |why: &str| errors.iter().filter(|error| error.operator_message().contains(why)).count();
-    // The first leaves alone, before the others come, and nobody is told what becomes of it.
-    assert_eq!((count("timed out"), count("too many calls wait for it")), (1, 3), "{errors:?}");
-    assert_eq!(caller.counters().undeliverable, 3);
+    for error in errors {
+        assert!(error.operator_message().contains("too many calls wait for it"), "{error:?}");
+    }
+    assert_eq!(caller.counters().undelivered, 4);
     caller.close().await;
 }
 
@@ -194,8 +161,9 @@ async fn a_call_in_the_hands_of_the_last_instance_is_answered() {
     // Whoever calls now learns that nobody serves any more, and so the queue is gone.
     let other = Bus::amqp(options).unwrap();
     other.ready().await;
-    let gone =
-        async { while !other.call(Square(4)).await.unwrap_err().operator_message().contains("nobody serves") {} };
+    let gone = async {
+        while !other.call(Square(4)).await.unwrap_err().operator_message().contains("no instance serves it") {}
+    };
     timeout(BACK, gone).await.expect("the queue should go");
     finish.notify_waiters();
     assert_eq!(calling.await.unwrap().unwrap(), 9);

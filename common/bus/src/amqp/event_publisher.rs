@@ -1,0 +1,106 @@
+//! Publishes events on the publishing connection: to the exchange of their owner, or into a retry or dead-letter queue.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::types::AMQPValue;
+use lapin::{BasicProperties, Channel, Confirmation};
+use tokio::sync::Mutex;
+
+use super::connection::{Connection, disconnected, publish};
+use super::topology::{self, Names, declare_exchange, declare_listener, table, text};
+use super::wire::{self, VERSION};
+use crate::{EventMessage, owner};
+use souk_types::Result;
+
+/// Timeout of the confirm of an event, which the broker first writes to the disks of most of its nodes.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+/// Content type of an event.
+pub(super) const JSON: &str = "application/json";
+/// Delivery mode of a message that the broker writes to disk.
+pub(super) const PERSISTENT: u8 = 2;
+
+pub(super) struct EventPublisher {
+    connection: Arc<Connection>,
+    events: Channel,
+    /// Used for one message at a time: lapin may pair a returned message with the confirm of another one, and an event
+    /// must not count as stored because of another event's confirm.
+    queues: Mutex<Channel>,
+    /// Events whose listeners are declared.
+    declared: Mutex<HashSet<String>>,
+}
+
+impl EventPublisher {
+    pub(super) async fn start(connection: Arc<Connection>) -> Result<Self> {
+        let events = connection.confirming_channel().await?;
+        let queues = Mutex::new(connection.confirming_channel().await?);
+        Ok(Self { connection, events, queues, declared: Mutex::default() })
+    }
+
+    /// Publishes an event and waits until the broker has stored it for each listener. The listeners' queues are declared
+    /// first, so a listener that has never run misses nothing.
+    pub(super) async fn publish(
+        &self,
+        names: &Names,
+        message: &EventMessage,
+        listeners: &'static [&'static str],
+    ) -> Result<()> {
+        let owner = owner(&message.name);
+        self.declare(names, owner, &message.name, listeners).await?;
+        let mut headers = table(&[
+            (topology::VERSION, AMQPValue::LongUInt(VERSION)),
+            (topology::LISTENERS, text(&listeners.join(","))),
+        ]);
+        if let Some(request) = &message.request {
+            headers.insert(topology::REQUEST.into(), text(request.as_str()));
+        }
+        let properties = BasicProperties::default()
+            .with_content_type(JSON.into())
+            .with_type(message.name.as_str().into())
+            .with_message_id(message.id.to_string().into())
+            .with_timestamp(wire::now() / 1000)
+            .with_delivery_mode(PERSISTENT)
+            .with_headers(headers);
+        let exchange = names.exchange(owner);
+        match publish(&self.events, (&exchange, ""), false, &message.body, properties, CONFIRM_TIMEOUT).await? {
+            Confirmation::Ack(_) => Ok(()),
+            refused => Err(disconnected(format!("{exchange} does not accept events: {refused:?}"))),
+        }
+    }
+
+    async fn declare(&self, names: &Names, owner: &str, event: &str, listeners: &[&str]) -> Result<()> {
+        let mut declared = self.declared.lock().await;
+        if declared.contains(event) {
+            return Ok(());
+        }
+        // A channel of its own, because a refusal closes it.
+        let channel = self.connection.channel().await?;
+        declare_exchange(&self.connection, &channel, names, owner).await?;
+        for listener in listeners {
+            declare_listener(&self.connection, &channel, names, listener, owner).await?;
+        }
+        declared.insert(event.to_owned());
+        Ok(())
+    }
+
+    /// Puts an event into a queue and waits until the broker has stored it.
+    pub(super) async fn store(&self, queue: &str, event: &[u8], properties: BasicProperties) -> Result<()> {
+        let channel = self.queues.lock().await;
+        store_in_queue(&channel, queue, event, properties).await
+    }
+}
+
+/// Puts an event into a queue through a channel with confirms, and waits until the broker has stored it.
+pub(super) async fn store_in_queue(
+    channel: &Channel,
+    queue: &str,
+    event: &[u8],
+    properties: BasicProperties,
+) -> Result<()> {
+    match publish(channel, ("", queue), true, event, properties, CONFIRM_TIMEOUT).await? {
+        Confirmation::Ack(None) => Ok(()),
+        Confirmation::Ack(Some(_)) => Err(disconnected(format!("there is no queue {queue}"))),
+        _ => Err(disconnected(format!("{queue} is full"))),
+    }
+}
