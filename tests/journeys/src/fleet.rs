@@ -124,7 +124,7 @@ impl TestFleet {
     async fn start_in(&self, name: &str, environment: Vec<(&'static str, &'static str)>) {
         self.with_component(name, move |component| match component.start_with(&environment) {
             // The instance died at its failpoint before it was usable.
-            Err(_) if component.exited().is_some() => Ok(()),
+            Err(_) if component.exit_status().is_some() => Ok(()),
             outcome => outcome,
         })
         .await;
@@ -133,7 +133,7 @@ impl TestFleet {
     /// Waits until an instance has died at its failpoint.
     pub async fn wait_for_failpoint(&self, name: &str, failpoint: &str) {
         wait_for("the instance to die", async || {
-            self.with_component(name, |component| Ok(component.exited())).await.ok_or("it runs")
+            self.with_component(name, |component| Ok(component.exit_status())).await.ok_or("it runs")
         })
         .await;
         assert_died_at(failpoint, &self.log_of(name));

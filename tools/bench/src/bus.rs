@@ -1,5 +1,6 @@
-//! Calls over RabbitMQ against the same echo written with bare lapin: one message for each call, direct reply-to on one
-//! channel, acknowledgements, JSON of the same size. Both in one process, on connections of their own.
+//! Calls over RabbitMQ against the same echo written with bare lapin: one message for each call,
+//! direct reply-to on one channel, acknowledgements, JSON of the same size. Both in one process, on
+//! connections of their own.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,15 +18,17 @@ use tokio::task::JoinSet;
 
 use crate::table::{Table, Target, number, p50, p99, text};
 
-/// They take turns in slices of this length, lapin twice, so that whatever else the machine does falls on all.
+/// They take turns in slices of this length, lapin twice, so that whatever else the machine does
+/// falls on all.
 const SLICE: Duration = Duration::from_millis(250);
 /// Of each.
 const SLICES: usize = 40;
-/// Of each, for one caller, whose p99 is a matter of luck: on a virtual machine lapin differs from itself by a third, which is printed
-/// beside it.
+/// Of each, for one caller, whose p99 is a matter of luck: on a virtual machine lapin differs from
+/// itself by a third, which is printed beside it.
 const SLICES_OF_ONE: usize = 80;
-/// So neighbouring slices are compared, each pair for itself. Of two that are equal either is the worse one in half of the pairs; in more
-/// than this share one time in thirty with the fewer slices, and hardly ever with the many.
+/// So neighbouring slices are compared, each pair for itself. Of two that are equal either is the
+/// worse one in half of the pairs; in more than this share one time in thirty with the fewer
+/// slices, and hardly ever with the many.
 const WORSE_BY_LUCK: f64 = 0.65;
 /// As many requests in hand as lapin's own examples would take, and more than there are callers.
 const PREFETCH: u16 = 512;

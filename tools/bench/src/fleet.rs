@@ -1,4 +1,5 @@
-//! The fleet, as its clients meet it: RabbitMQ, MongoDB, two instances of each service and nginx, in processes of their own.
+//! The fleet, as its clients meet it: RabbitMQ, MongoDB, two instances of each service and nginx,
+//! in processes of their own.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -18,7 +19,8 @@ use crate::table::{Table, Target, median, p50, p99, text};
 
 const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(2);
-/// What is compared takes turns so often, each for so long: the machine is now faster and now slower for seconds on end.
+/// What is compared takes turns so often, each for so long: the machine is now faster and now
+/// slower for seconds on end.
 const SLICES: usize = 24;
 const SLICE: Duration = Duration::from_millis(500);
 const CONNECTIONS: usize = 32;

@@ -19,7 +19,8 @@ const IN_TURN: usize = 4;
 /// More than all of them buy.
 const STOCKED: u32 = 1_000_000;
 
-/// A connection, the customers who use it one after another (what each presents), and a product that nobody else buys.
+/// A connection, the customers who use it one after another (what each presents), and a product
+/// that nobody else buys.
 struct Buyers {
     client: Client,
     customers: Vec<String>,
@@ -72,7 +73,8 @@ async fn sell(client: &mut Client, admin: &str) -> Result<String, String> {
     Ok(offered["id"].as_str().ok_or("a product without an id")?.to_owned())
 }
 
-/// Orders a second, of `product` or each of their own. The carts are filled before the time is taken.
+/// Orders a second, of `product` or each of their own. The carts are filled before the time is
+/// taken.
 async fn orders(buyers: &mut Vec<Buyers>, product: Option<&str>) -> Result<f64, String> {
     let product = product.map(str::to_owned);
     let fill = move |bearer: &str, own: &str| {

@@ -1,4 +1,5 @@
-//! A client that costs little, so that what is measured is the server: HTTP/1.1 over kept connections, requests made beforehand.
+//! A client that costs little, so that what is measured is the server: HTTP/1.1 over kept
+//! connections, requests made beforehand.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -102,8 +103,8 @@ impl Load {
     }
 }
 
-/// The same request again and again over so many connections, from one thread, so that the server has the rest of the
-/// machine.
+/// The same request again and again over so many connections, from one thread, so that the server
+/// has the rest of the machine.
 pub(crate) async fn load(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<Load, String> {
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;

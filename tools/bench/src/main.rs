@@ -1,7 +1,9 @@
-//! Souk measured against the bare libraries, both in one run, because only a ratio says something on a machine that others use
-//! too. Prints one line for each figure, with its target where there is one, and ends with 1 when a target is missed.
+//! Souk measured against the bare libraries, both in one run, because only a ratio says something
+//! on a machine that others use too. Prints one line for each figure, with its target where there
+//! is one, and ends with 1 when a target is missed.
 //!
-//! `cargo xtask bench` runs it in release mode. It starts what it needs on free ports and in temporary directories.
+//! `cargo xtask bench` runs it in release mode. It starts what it needs on free ports and in
+//! temporary directories.
 
 mod bus;
 mod fleet;

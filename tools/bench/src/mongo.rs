@@ -1,5 +1,5 @@
-//! The store on MongoDB against its bare driver, on the server that `MONGODB_URI` names: one document that everybody wants, in one
-//! process and in two against each other, and reading by id.
+//! The store on MongoDB against its bare driver, on the server that `MONGODB_URI` names: one
+//! document that everybody wants, in one process and in two against each other, and reading by id.
 
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -182,7 +182,8 @@ pub(crate) fn rival() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(text)?;
         runtime.block_on(async {
             let rate = combined(&place, id).await;
-            // The driver takes leave of the server in the background, and panics when there is no runtime left to do it.
+            // The driver takes leave of the server in the background, and panics when there is no
+            // runtime left to do it.
             tokio::time::sleep(Duration::from_millis(200)).await;
             rate
         })

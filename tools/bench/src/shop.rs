@@ -1,4 +1,5 @@
-//! The whole shop, as its clients meet it: the release binary `souk` in a process of its own, over HTTP.
+//! The whole shop, as its clients meet it: the release binary `souk` in a process of its own, over
+//! HTTP.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -175,7 +176,8 @@ pub(crate) fn bearer(sign_in: &Value) -> Result<String, String> {
     Ok(format!("Authorization: Bearer {token}\r\n"))
 }
 
-/// Sixteen customers put something in their carts and order it, again and again; `who` they are says the table.
+/// Sixteen customers put something in their carts and order it, again and again; `who` they are
+/// says the table.
 pub(crate) async fn buying(table: &mut Table, address: SocketAddr, who: &str) -> Result<(), String> {
     let mut client = Client::connect(address).await?;
     let list = client.send(&request("GET", "/products?limit=100", "", "")).await?.expect(200)?.json()?;

@@ -156,7 +156,8 @@ impl Document for StockBeside {
     const INDEXES: &'static [Index] = &[];
 }
 
-/// What reading costs with the stock inside the product (as it is) and beside it (one more look-up for each).
+/// What reading costs with the stock inside the product (as it is) and beside it (one more look-up
+/// for each).
 async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("inside")?;
     let app = products::App::start(

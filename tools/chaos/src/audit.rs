@@ -1,4 +1,5 @@
-//! Whether the books balance, asked of `souk audit`. It is given what clients were told, and reads the databases and the broker.
+//! Whether the books balance, asked of `souk audit`. It is given what clients were told, and reads
+//! the databases and the broker.
 
 use std::fmt;
 use std::fs::File;

@@ -153,7 +153,8 @@ impl Fault {
         Ok(())
     }
 
-    /// Returns when whoever was away is back: what was killed can be used again, which it says itself.
+    /// Returns when whoever was away is back: what was killed can be used again, which it says
+    /// itself.
     pub(crate) async fn ends(&self, scene: &Scene) {
         match &self.what {
             What::Killed(parts) => {

@@ -1,6 +1,7 @@
-//! People who come by the clock, 100 a second, however long the shop takes to answer: half of them look round, a third are busy with their
-//! carts, the others order and sign in. They behave as clients should: they wait as long as `Retry-After` says, and an order is repeated under its
-//! key until it is answered. Everything that they are told is written down.
+//! People who come by the clock, 100 a second, however long the shop takes to answer: half of them
+//! look round, a third are busy with their carts, the others order and sign in. They behave as
+//! clients should: they wait as long as `Retry-After` says, and an order is repeated under its key
+//! until it is answered. Everything that they are told is written down.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,11 +17,13 @@ use crate::random::Random;
 use crate::scene::{People, Scene};
 
 const PER_SECOND: u32 = 100;
-/// A client that has heard nothing for so long gives up. Answers are due within 6 s; this is more, to see by how much they miss.
+/// A client that has heard nothing for so long gives up. Answers are due within 6 s; this is more,
+/// to see by how much they miss.
 const CLIENT: Duration = Duration::from_secs(12);
 /// How often somebody tries whose request is not worth more.
 const TRIES: u32 = 3;
-/// Who is sent away again and again waits longer each time, up to this, or as long as they are told.
+/// Who is sent away again and again waits longer each time, up to this, or as long as they are
+/// told.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// How long somebody goes on who wants to know what became of an order, or wants to be forgotten.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -50,7 +53,8 @@ const TURNS: [Kind; 24] = {
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Browse, Self::Cart, Self::Order, Self::SignIn];
 
-    /// What docs/api.md has for a request of this kind that is well made and comes with a good token.
+    /// What docs/api.md has for a request of this kind that is well made and comes with a good
+    /// token.
     fn may_be_told(self, status: u16) -> bool {
         match self {
             Self::Browse | Self::Cart | Self::SignIn => status == 200,
@@ -152,7 +156,8 @@ impl Load {
         self.notes.seen().attempts.len()
     }
 
-    /// How long after `back` the first requests in a row were answered well, of every kind; `None` when that takes too long.
+    /// How long after `back` the first requests in a row were answered well, of every kind; `None`
+    /// when that takes too long.
     pub(crate) async fn recovers(&self, back: Instant, within: Duration) -> Option<Duration> {
         // What was begun after it is written down after it.
         let before = self.requests();
@@ -175,7 +180,8 @@ impl Load {
     }
 }
 
-/// For the slowest kind: when the last of so many in a row was answered. Only requests count that were begun after `back`, in their order.
+/// For the slowest kind: when the last of so many in a row was answered. Only requests count that
+/// were begun after `back`, in their order.
 fn recovered(attempts: &[Attempt], back: Instant) -> Option<Duration> {
     let mut slowest = Duration::ZERO;
     for kind in Kind::ALL {
@@ -277,7 +283,8 @@ impl Notes {
     }
 }
 
-/// Deletes an account, whatever that takes. Whether it was told to be done: `401` is what a repetition is told.
+/// Deletes an account, whatever that takes. Whether it was told to be done: `401` is what a
+/// repetition is told.
 pub(crate) async fn leaves(leaver: Customer) -> bool {
     let begun = Instant::now();
     loop {

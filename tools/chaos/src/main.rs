@@ -1,6 +1,7 @@
-//! A whole fleet under load, to which one bad thing after another happens: parts are killed, stand still, are cut off from each other.
-//! After each it prints what clients saw, how long it took to recover, and whether the books still balance; it ends with 1 when a target is
-//! missed. `cargo xtask chaos` runs it, `docs/chaos.md` says how it measures.
+//! A whole fleet under load, to which one bad thing after another happens: parts are killed, stand
+//! still, are cut off from each other. After each it prints what clients saw, how long it took to
+//! recover, and whether the books still balance; it ends with 1 when a target is missed. `cargo
+//! xtask chaos` runs it, `docs/chaos.md` says how it measures.
 
 mod audit;
 mod fault;

@@ -1,4 +1,5 @@
-//! Numbers that come again with the same seed (splitmix64): a run can be repeated as far as a machine allows.
+//! Numbers that come again with the same seed (splitmix64): a run can be repeated as far as a
+//! machine allows.
 
 /// A source of numbers.
 #[derive(Debug, Clone)]

@@ -12,7 +12,8 @@ use crate::load::Attempt;
 const ANSWERED: Duration = Duration::from_secs(6);
 /// The shop is back so long after the part.
 pub(crate) const RECOVERED: Duration = Duration::from_secs(5);
-/// Unoptimised, on a machine that tests other things as well, it is given three times that; what is over the target is marked all the same.
+/// Unoptimised, on a machine that tests other things as well, it is given three times that; what is
+/// over the target is marked all the same.
 pub(crate) const RECOVERED_IN_A_TEST: Duration = Duration::from_secs(15);
 /// Examples that are shown of what is wrong.
 const SHOWN: usize = 5;

@@ -1,5 +1,5 @@
-//! Where it happens: a fleet of two instances of each service, with a relay in front of the broker and one in front of the database, and
-//! the people and goods in it.
+//! Where it happens: a fleet of two instances of each service, with a relay in front of the broker
+//! and one in front of the database, and the people and goods in it.
 
 use std::sync::{Arc, RwLock};
 

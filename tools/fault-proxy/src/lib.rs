@@ -1,5 +1,5 @@
-//! A TCP proxy that injects faults between a client and a healthy server: stalls, delays, disconnects and truncated
-//! frames. It does not parse the protocol.
+//! A TCP proxy that injects faults between a client and a healthy server: stalls, delays,
+//! disconnects and truncated frames. It does not parse the protocol.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// Size of the read buffer, in bytes.
 const CHUNK: usize = 64 * 1024;
-/// Chunks in flight in one direction. When they are used up, the proxy stops reading, so the sender blocks.
+/// Chunks in flight in one direction. When they are used up, the proxy stops reading, so the sender
+/// blocks.
 const MAX_IN_FLIGHT: usize = 64;
 
 /// The fault that the proxy injects into every connection.
@@ -56,7 +57,8 @@ struct State {
 type ResponseDrops = Option<(&'static str, u32)>;
 
 impl FaultProxy {
-    /// Listens on a free local port. Connections are closed until [`set_upstream`](Self::set_upstream) is called.
+    /// Listens on a free local port. Connections are closed until
+    /// [`set_upstream`](Self::set_upstream) is called.
     pub async fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -106,12 +108,14 @@ impl FaultProxy {
         });
     }
 
-    /// Makes each open connection forward only half of its next chunk, in either direction, and close.
+    /// Makes each open connection forward only half of its next chunk, in either direction, and
+    /// close.
     pub fn truncate_next_chunk(&self) {
         self.state.send_modify(|state| state.truncations += 1);
     }
 
-    /// Forwards the next `times` requests that contain `pattern`, and closes their connections before the responses.
+    /// Forwards the next `times` requests that contain `pattern`, and closes their connections
+    /// before the responses.
     pub fn drop_responses_to(&self, pattern: &'static str, times: u32) {
         *self.drops.lock().unwrap_or_else(PoisonError::into_inner) = Some((pattern, times));
     }
@@ -128,7 +132,8 @@ async fn forward(
         return;
     }
     let Ok(server) = TcpStream::connect(upstream).await else { return };
-    // Nagle's algorithm would delay small messages. The proxy works without the option, only slower.
+    // Nagle's algorithm would delay small messages. The proxy works without the option, only
+    // slower.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let drops_responses = Arc::new(AtomicBool::new(false));
@@ -184,7 +189,8 @@ async fn pump(
             }
         }
     };
-    // After the reader ends, the writer still delivers the chunks in flight. After the writer ends, reading stops.
+    // After the reader ends, the writer still delivers the chunks in flight. After the writer ends,
+    // reading stops.
     tokio::pin!(read, write);
     tokio::select! {
         () = &mut write => {}

@@ -1,5 +1,6 @@
-//! A browser (Debian's `chromium`), to be driven through `ChromeDriver` by the W3C's `WebDriver` protocol. It opens no window and asks nobody
-//! on the internet. What is done with it is for whoever starts it.
+//! A browser (Debian's `chromium`), to be driven through `ChromeDriver` by the W3C's `WebDriver`
+//! protocol. It opens no window and asks nobody on the internet. What is done with it is for
+//! whoever starts it.
 
 use std::path::{Path, PathBuf};
 

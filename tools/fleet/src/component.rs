@@ -1,5 +1,5 @@
-//! One part of a fleet, of whatever kind: it has a name, an address that it keeps, a log, and can be started, stopped,
-//! killed and paused as often as one likes.
+//! One part of a fleet, of whatever kind: it has a name, an address that it keeps, a log, and can
+//! be started, stopped, killed and paused as often as one likes.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,12 @@ use crate::error::{Error, Result};
 use crate::process::{self, POLL_INTERVAL, Process, Program};
 use crate::watchdog::{self, Guarded};
 
-/// Far beyond what any part takes to answer after its start, on a machine that has other things to do.
+/// Far beyond what any part takes to answer after its start, on a machine that has other things to
+/// do.
 const START: Duration = Duration::from_mins(1);
 
-/// After its `SIGTERM` a service takes 2 to 4 seconds at worst, RabbitMQ and MongoDB a few; then `SIGKILL`.
+/// After its `SIGTERM` a service takes 2 to 4 seconds at worst, RabbitMQ and MongoDB a few; then
+/// `SIGKILL`.
 const STOP: Duration = Duration::from_secs(20);
 
 /// A part of the fleet. All methods may be called from any thread.
@@ -116,15 +118,16 @@ impl Component {
 
     /// How it ended, when it did so by itself.
     #[must_use]
-    pub fn exited(&self) -> Option<ExitStatus> {
+    pub fn exit_status(&self) -> Option<ExitStatus> {
         match &mut *self.body() {
             Body::Program { process: Some(process), .. } => process.exited().ok().flatten(),
             _ => None,
         }
     }
 
-    /// Starts it and returns when it can be used: a broker takes connections, a database is primary, a service or nginx
-    /// listens. Whether a service is ready is another question: it may wait for what is not there yet.
+    /// Starts it and returns when it can be used: a broker takes connections, a database is
+    /// primary, a service or nginx listens. Whether a service is ready is another question: it may
+    /// wait for what is not there yet.
     pub fn start(&self) -> Result<()> {
         self.launch()?;
         self.wait_until_available()
@@ -163,7 +166,7 @@ impl Component {
     pub fn wait_until_available(&self) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < START {
-            if let Some(status) = self.exited() {
+            if let Some(status) = self.exit_status() {
                 return Err(Error::failed(format!("{} ended: {status}\n{}", self.name, self.log_tail())));
             }
             if (self.ready)(self.address) {

@@ -40,7 +40,8 @@ struct ProcessIdentity {
 impl DetachedServers {
     /// Detaches running servers from this process.
     pub fn detach(rabbitmq: RabbitMq, mongodb: MongoDb) -> Result<Self> {
-        // Without /proc the servers could not be identified again, so check it before detaching them.
+        // Without /proc the servers could not be identified again, so check it before detaching
+        // them.
         ProcessIdentity::of(std::process::id()).ok_or_else(|| Error::failed("detached servers need /proc"))?;
         let (amqp_url, mongodb_uri) = (rabbitmq.url().to_owned(), mongodb.url().to_owned());
         let mut servers =
@@ -140,7 +141,8 @@ impl ProcessIdentity {
         start_time(self.pid) == Some(self.start_time)
     }
 
-    /// Sends `SIGTERM`, and `SIGKILL` to its group after the timeout. Does nothing when the id was reused.
+    /// Sends `SIGTERM`, and `SIGKILL` to its group after the timeout. Does nothing when the id was
+    /// reused.
     fn stop(self) -> Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).filter(|_| self.is_running());
         let Some(pid) = pid else { return Ok(()) };
@@ -157,8 +159,8 @@ impl ProcessIdentity {
     }
 }
 
-/// Start time of a live process (`proc(5)`, field 22 of `stat`). Fields are counted from the closing bracket of the second
-/// field, because the program name in it may contain spaces.
+/// Start time of a live process (`proc(5)`, field 22 of `stat`). Fields are counted from the
+/// closing bracket of the second field, because the program name in it may contain spaces.
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect();

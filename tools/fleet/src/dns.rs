@@ -1,5 +1,5 @@
-//! A DNS server of one's own, which answers for one zone (Unbound, Debian's `unbound`). It needs no root, and what it says can be changed
-//! while it runs.
+//! A DNS server of one's own, which answers for one zone (Unbound, Debian's `unbound`). It needs no
+//! root, and what it says can be changed while it runs.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -62,9 +62,10 @@ impl Dns {
         self.component.address()
     }
 
-    /// From now on the zone says this and nothing else: lines of a zone file (RFC 1035, 5), such as `_amqp._tcp SRV 1 1 5672 mq`, whose
-    /// names are below `souk.test` unless they end with a dot. Returns when it is answered so. Every answer may be kept for an hour: whoever keeps
-    /// one will not see the next change.
+    /// From now on the zone says this and nothing else: lines of a zone file (RFC 1035, 5), such as
+    /// `_amqp._tcp SRV 1 1 5672 mq`, whose names are below `souk.test` unless they end with a dot.
+    /// Returns when it is answered so. Every answer may be kept for an hour: whoever keeps one will
+    /// not see the next change.
     pub fn publish(&self, records: &str) -> Result<()> {
         let mut known = self.serial.lock().unwrap_or_else(PoisonError::into_inner);
         *known += 1;
@@ -97,8 +98,8 @@ fn program() -> Result<PathBuf> {
     install::find_or_install("a DNS server (Unbound)", &["unbound"], || install::find_program("unbound"))
 }
 
-/// Nothing but the zone: no root servers, no other name server, no file outside of the folder. One thread, so that no answer is from before
-/// a change once one was from after it.
+/// Nothing but the zone: no root servers, no other name server, no file outside of the folder. One
+/// thread, so that no answer is from before a change once one was from after it.
 fn configured(folder: &Path, address: SocketAddr) -> String {
     let (folder, ip, port) = (folder.display(), address.ip(), address.port());
     format!(
@@ -154,8 +155,9 @@ fn serial(address: SocketAddr) -> Option<u32> {
     serial_in(answer.get(..length)?, question.len())
 }
 
-/// The serial number in the first answer, which comes after the question: a name (two bytes that point to that of the question), type, class,
-/// time to live and length, then two names and five numbers of four bytes, the first of which it is (RFC 1035, 3.3.13).
+/// The serial number in the first answer, which comes after the question: a name (two bytes that
+/// point to that of the question), type, class, time to live and length, then two names and five
+/// numbers of four bytes, the first of which it is (RFC 1035, 3.3.13).
 fn serial_in(message: &[u8], question: usize) -> Option<u32> {
     let code = message.get(3)? % 16;
     let is_answered = code == 0 && message.get(6..8)? != [0, 0];

@@ -1,4 +1,5 @@
-//! What can go wrong, told apart as far as callers care: a test suite skips what is missing and fails on what failed.
+//! What can go wrong, told apart as far as callers care: a test suite skips what is missing and
+//! fails on what failed.
 
 use std::fmt;
 

@@ -33,7 +33,8 @@ pub struct Options {
     pub port: u16,
     /// Which build of the services.
     pub profile: Profile,
-    /// Variables for the instances of a service besides those that every fleet sets, or in their place.
+    /// Variables for the instances of a service besides those that every fleet sets, or in their
+    /// place.
     pub environment: Vec<(Service, String, String)>,
     /// A MongoDB server for each service instead of a database on a shared one.
     pub mongodb_per_service: bool,
@@ -87,8 +88,9 @@ impl Default for Options {
     }
 }
 
-/// RabbitMQ, MongoDB, instances of the services and nginx, as [`Component`]s that may be started and stopped in any order.
-/// Dropping it ends all of them; when that is because of a panic, their logs are kept and the place is told.
+/// RabbitMQ, MongoDB, instances of the services and nginx, as [`Component`]s that may be started
+/// and stopped in any order. Dropping it ends all of them; when that is because of a panic, their
+/// logs are kept and the place is told.
 pub struct Fleet {
     url: String,
     profile: Profile,
@@ -132,7 +134,8 @@ impl Database {
 }
 
 impl Fleet {
-    /// Starts all parts and waits until each can be used; see [`wait_until_ready`](Self::wait_until_ready) for the rest.
+    /// Starts all parts and waits until each can be used; see
+    /// [`wait_until_ready`](Self::wait_until_ready) for the rest.
     pub fn start(options: &Options) -> Result<Self> {
         let fleet = Self::prepare(options)?;
         let started = fleet.components().try_for_each(Component::launch);
@@ -141,8 +144,8 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Makes a fleet of which nothing runs yet. `AMQP_URL` and `MONGODB_URI` in the environment name servers to be used instead of
-    /// ones of its own.
+    /// Makes a fleet of which nothing runs yet. `AMQP_URL` and `MONGODB_URI` in the environment
+    /// name servers to be used instead of ones of its own.
     pub fn prepare(options: &Options) -> Result<Self> {
         // What is missing is found before servers are started for nothing.
         for program in service::programs() {
@@ -232,8 +235,8 @@ impl Fleet {
         self.mongodb.iter().find(|(of, _)| *of == service).map_or("", |(_, database)| database.url())
     }
 
-    /// All parts, in the order in which a fleet is started: servers, services, nginx. Servers that the environment names
-    /// are none of ours.
+    /// All parts, in the order in which a fleet is started: servers, services, nginx. Servers that
+    /// the environment names are none of ours.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &Component> {
         let rabbitmq = match &self.rabbitmq {
             Broker::Ours(rabbitmq) => Some(rabbitmq.component()),
@@ -246,8 +249,9 @@ impl Fleet {
         rabbitmq.into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.component()])
     }
 
-    /// What runs where, for those who have to do with it from outside (`scripts/ec2/deploy.sh`): an object for each part, such as
-    /// `{"name": "products-2", "instance": 2, "pid": 4711, "address": "127.0.0.1:20001", "log": "/tmp/..."}`.
+    /// What runs where, for those who have to do with it from outside (`scripts/ec2/deploy.sh`): an
+    /// object for each part, such as `{"name": "products-2", "instance": 2, "pid": 4711, "address":
+    /// "127.0.0.1:20001", "log": "/tmp/..."}`.
     #[must_use]
     pub fn describe(&self) -> Vec<Value> {
         let described = |component: &Component| {
@@ -263,8 +267,8 @@ impl Fleet {
         self.components().map(described).collect()
     }
 
-    /// The part of this name: `rabbitmq`, `mongodb` (or `mongodb-products` and so on when they are apart), `products-1`,
-    /// `nginx`.
+    /// The part of this name: `rabbitmq`, `mongodb` (or `mongodb-products` and so on when they are
+    /// apart), `products-1`, `nginx`.
     pub fn component(&self, name: &str) -> Result<&Component> {
         let names = || self.components().map(Component::name).collect::<Vec<_>>().join(", ");
         let component = self.components().find(|component| component.name() == name);
@@ -298,8 +302,8 @@ impl Fleet {
         Err(Error::failed(format!("souk admin create: {}", String::from_utf8_lossy(&output.stderr).trim())))
     }
 
-    /// Stops what runs, in order: nginx first, then the services, all at once because each takes its time, then the
-    /// servers. Parts that ended badly are told.
+    /// Stops what runs, in order: nginx first, then the services, all at once because each takes
+    /// its time, then the servers. Parts that ended badly are told.
     pub fn stop(self) -> Result<()> {
         // nginx, RabbitMQ, MongoDB and services alike end with 0 after a SIGTERM.
         let stop = |component: &Component| match component.pid().map(|_| component.stop()) {
@@ -376,7 +380,8 @@ fn databases(apart: bool) -> Result<Vec<(Service, Database)>> {
     Ok([(first, Database::Ours(Box::new(mongodb)))].into_iter().chain(shared).collect())
 }
 
-/// An Ed25519 key as PKCS#8 (RFC 8410) has it: 32 random bytes behind a prefix that is always the same.
+/// An Ed25519 key as PKCS#8 (RFC 8410) has it: 32 random bytes behind a prefix that is always the
+/// same.
 fn write_signing_key(file: &Path) -> Result<()> {
     let mut der = [0; 48];
     let (prefix, secret) = der.split_at_mut(16);

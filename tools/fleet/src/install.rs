@@ -17,8 +17,8 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// Returns the result of `find`, if necessary after installing Debian packages, which needs root or `sudo` without a
-/// password.
+/// Returns the result of `find`, if necessary after installing Debian packages, which needs root or
+/// `sudo` without a password.
 ///
 /// Errors: [`Error::Missing`] with the command to install them.
 pub fn find_or_install<T>(what: &'static str, packages: &[&str], find: impl Fn() -> Option<T>) -> Result<T> {

@@ -95,7 +95,8 @@ fn program(name: &str, mongod: PathBuf, port: u16, folder: &TempFolder) -> Resul
     Ok(Component::program(name, port::local(port), program, is_primary))
 }
 
-/// The server inside listens on the same port as outside, for it must find itself under the name that its clients use.
+/// The server inside listens on the same port as outside, for it must find itself under the name
+/// that its clients use.
 ///
 /// Written where Docker could not be tried.
 fn container(name: &str, port: u16, folder: &TempFolder) -> Result<Component> {

@@ -15,8 +15,9 @@ const EPHEMERAL: u16 = 32_768;
 /// Two parts of one process never get the same port, not even before they listen.
 static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// A free port on 127.0.0.1 below those that the kernel gives to outgoing connections: one of these could take the port
-/// of a part that is down for a moment, and even connect to itself there. Random, so that processes do not meet.
+/// A free port on 127.0.0.1 below those that the kernel gives to outgoing connections: one of these
+/// could take the port of a part that is down for a moment, and even connect to itself there.
+/// Random, so that processes do not meet.
 pub(crate) fn free() -> Result<u16> {
     let below = ephemeral().max(LOWEST + 1000);
     for _ in 0..1000 {

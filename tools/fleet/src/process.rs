@@ -1,5 +1,5 @@
-//! One program in a process group of its own (a terminal's Ctrl-C reaches only the owner, who then stops its children in
-//! order), with its output in a file.
+//! One program in a process group of its own (a terminal's Ctrl-C reaches only the owner, who then
+//! stops its children in order), with its output in a file.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,10 +14,12 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::error::{Error, Result};
 use crate::watchdog::{self, Guarded};
 
-/// How often something is looked at that cannot be waited for, such as a child with a bound on the time.
+/// How often something is looked at that cannot be waited for, such as a child with a bound on the
+/// time.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Killed processes end at once; where nobody collects orphans, they stay on as dead entries that still count.
+/// Killed processes end at once; where nobody collects orphans, they stay on as dead entries that
+/// still count.
 const GROUP: Duration = Duration::from_secs(1);
 
 /// What to run.
@@ -135,8 +137,8 @@ impl Process {
         Ok(status)
     }
 
-    /// What it started goes with it: nginx's workers hold the port that the next start wants. The number of the group
-    /// cannot be given to another one while somebody is in it.
+    /// What it started goes with it: nginx's workers hold the port that the next start wants. The
+    /// number of the group cannot be given to another one while somebody is in it.
     fn end_group(&self) {
         let begun = Instant::now();
         while begun.elapsed() < GROUP && kill_process_group(self.pid(), Signal::KILL).is_ok() {

@@ -13,7 +13,8 @@ use crate::install;
 use crate::port;
 use crate::process::{Process, Program};
 
-/// Debian's script in `/usr/sbin` changes to the user `rabbitmq` and its folders; this one runs as who we are.
+/// Debian's script in `/usr/sbin` changes to the user `rabbitmq` and its folders; this one runs as
+/// who we are.
 const SCRIPTS: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/homebrew/sbin/rabbitmq-server"];
 
 /// A broker answers the first bytes of a client at once or not at all.
@@ -62,8 +63,8 @@ impl RabbitMq {
         write(&in_folder("rabbitmq.conf"), &config)?;
         write(&in_folder("enabled_plugins"), "[].\n")?;
 
-        // Every node asks an `epmd` by name for the ports of others. A node without one starts the system's, as a daemon
-        // that outlives everything, so ours has its own, in the foreground.
+        // Every node asks an `epmd` by name for the ports of others. A node without one starts the
+        // system's, as a daemon that outlives everything, so ours has its own, in the foreground.
         let mapper = Program::new(epmd, in_folder("epmd.log")).arguments([
             "-port",
             &epmd_port.to_string(),
@@ -84,8 +85,8 @@ impl RabbitMq {
             .variable("RABBITMQ_MNESIA_BASE", in_folder("mnesia"))
             .variable("RABBITMQ_LOG_BASE", in_folder("log"))
             .variable("RABBITMQ_PID_FILE", in_folder("pid"))
-            // The script then becomes the broker instead of waiting for it: the process that we signal is the one that
-            // counts. Nobody is notified, for there is no NOTIFY_SOCKET.
+            // The script then becomes the broker instead of waiting for it: the process that we
+            // signal is the one that counts. Nobody is notified, for there is no NOTIFY_SOCKET.
             .variable("RUNNING_UNDER_SYSTEMD", "true");
 
         let epmd = Process::start(&mapper)?;
@@ -123,7 +124,8 @@ fn programs() -> Result<(PathBuf, PathBuf)> {
     Ok((server, epmd))
 }
 
-/// Whether the broker says hello: to the protocol's header it answers with `Connection.Start`, a frame of type 1.
+/// Whether the broker says hello: to the protocol's header it answers with `Connection.Start`, a
+/// frame of type 1.
 fn greets(address: SocketAddr) -> bool {
     let greet = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;

@@ -64,7 +64,8 @@ impl Profile {
     }
 }
 
-/// What a service reads from its environment (`.env.example`) and must not inherit from ours, nor by way of a file.
+/// What a service reads from its environment (`.env.example`) and must not inherit from ours, nor
+/// by way of a file.
 const UNSET: [&str; 16] = [
     "ADDRESS",
     "AMQP_PREFIX",
@@ -156,7 +157,8 @@ impl Instance<'_> {
             }
         }
         program.unset = &UNSET;
-        // It listens before it has found anything else, and says whether it is ready at another path.
+        // It listens before it has found anything else, and says whether it is ready at another
+        // path.
         Ok(Component::program(name, port::local(port), program, |address| {
             http::status(address, "/health/live") == Some(200)
         }))

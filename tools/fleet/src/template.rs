@@ -1,5 +1,5 @@
-//! `${NAME}` in a text, filled as `envsubst` fills it in nginx's Docker image, except that a name without a value is an
-//! error. nginx's own variables (`$uri`) are left alone.
+//! `${NAME}` in a text, filled as `envsubst` fills it in nginx's Docker image, except that a name
+//! without a value is an error. nginx's own variables (`$uri`) are left alone.
 
 use crate::error::{Error, Result};
 

@@ -1,6 +1,7 @@
-//! No child outlives its owner: a shell of a few lines waits at a pipe that only the owner holds. When the owner ends, by
-//! `return`, `exit`, a panic, Ctrl-C or SIGKILL, the kernel closes the pipe, and the shell kills what is still there and
-//! removes its folders. `Drop` alone would miss all of these but the first.
+//! No child outlives its owner: a shell of a few lines waits at a pipe that only the owner holds.
+//! When the owner ends, by `return`, `exit`, a panic, Ctrl-C or SIGKILL, the kernel closes the
+//! pipe, and the shell kills what is still there and removes its folders. `Drop` alone would miss
+//! all of these but the first.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -10,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Lines are `+ what` and `- what`; what is left at the end of input goes. Folders are ours alone (`mktemp`), without
-/// spaces unless `TMPDIR` has some, hence the line as a whole.
+/// Lines are `+ what` and `- what`; what is left at the end of input goes. Folders are ours alone
+/// (`mktemp`), without spaces unless `TMPDIR` has some, hence the line as a whole.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 guarded='

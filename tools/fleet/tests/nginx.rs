@@ -330,8 +330,8 @@ fn an_instance_that_is_gone_is_not_noticed() {
     }
 }
 
-/// Two instances of shopping of which one behaves like that; each case has an nginx of its own, since that remembers
-/// who failed.
+/// Two instances of shopping of which one behaves like that; each case has an nginx of its own,
+/// since that remembers who failed.
 fn with_one(manner: Manner, method: &str, target: &str) -> (Message, usize) {
     let (bad, good) = (Backend::start("bad", manner), Backend::start("good", Manner::Echo));
     // Round robin begins with the first.

@@ -1,4 +1,5 @@
-//! RabbitMQ and MongoDB of one's own: they keep port and data over every kind of end, and leave nothing behind.
+//! RabbitMQ and MongoDB of one's own: they keep port and data over every kind of end, and leave
+//! nothing behind.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
@@ -46,7 +47,7 @@ async fn comes_back(component: &Component, still_good: impl AsyncFn()) {
     still_good().await;
 
     component.pause().unwrap();
-    assert!(component.exited().is_none());
+    assert!(component.exit_status().is_none());
     // The kernel takes the connection, nobody answers.
     assert!(TcpStream::connect(address).is_ok());
     component.resume().unwrap();

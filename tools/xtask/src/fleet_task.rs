@@ -1,82 +1,67 @@
-//! `cargo xtask fleet`: a whole shop of many processes, until Ctrl-C.
+//! `cargo xtask fleet`: a whole fleet until Ctrl-C.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
-use fleet::{Fleet, Options, Profile, StopSignal};
+use fleet::{Fleet, Profile, StopSignal};
 use serde_json::Value;
 
-/// How often it is looked whether a part has died.
+use crate::READY_TIMEOUT;
+use crate::command::build_programs;
+
+/// Interval between two checks for components that have exited.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-pub(crate) fn run(options: &[&str]) -> Result<(), String> {
-    let options = read(options)?;
-    crate::build_programs(options.profile == Profile::Release)?;
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Instances of each service
+    #[arg(long, default_value_t = 2)]
+    instances: usize,
+    /// Port of nginx; 0 takes any free one
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// Run release builds
+    #[arg(long)]
+    release: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), String> {
+    build_programs(&[], options.release)?;
+    let text = |error: fleet::Error| error.to_string();
     let begun = Instant::now();
-    let fleet = Fleet::start(&options).map_err(|error| error.to_string())?;
-    fleet.wait_until_ready(crate::READY).map_err(|error| error.to_string())?;
-    // Before this, Ctrl-C ends us at once, and what was started with us.
-    let mut stop = StopSignal::listen().map_err(|error| error.to_string())?;
+    let fleet = Fleet::start(&fleet::Options {
+        instances: options.instances,
+        port: options.port,
+        profile: if options.release { Profile::Release } else { Profile::Dev },
+        ..fleet::Options::default()
+    })
+    .map_err(text)?;
+    fleet.wait_until_ready(READY_TIMEOUT).map_err(text)?;
+    // Until here, Ctrl-C ends this process at once, and the watchdog ends the components.
+    let mut stop = StopSignal::listen().map_err(text)?;
     let file = fleet::target_dir().join("fleet.json");
     fs::write(&file, format!("{:#}\n", Value::from(fleet.describe())))
         .map_err(|error| format!("{}: {error}", file.display()))?;
 
     for component in fleet.components() {
         let pid = component.pid().map_or_else(|| "-".to_owned(), |pid| pid.to_string());
-        println!("{:<20}{:>9}  {:<22}{}", component.name(), pid, component.address(), component.log().display());
+        println!("{:<20}{pid:>9}  {:<22}{}", component.name(), component.address(), component.log().display());
     }
     println!("\n{} after {:.1} s; Ctrl-C stops it.", fleet.url(), begun.elapsed().as_secs_f64());
 
-    let mut dead: Vec<&str> = Vec::new();
+    let mut exited: Vec<&str> = Vec::new();
     while !stop.wait(POLL_INTERVAL) {
-        // It is not started again: a fleet has to do without a part, and people kill parts to see that it does.
+        // A component that exits is not started again: users kill components to see that the others
+        // go on.
         for component in fleet.components() {
-            if let Some(status) = component.exited().filter(|_| !dead.contains(&component.name())) {
-                dead.push(component.name());
-                eprintln!("\n{} has ended: {status}; its log ends so:\n{}", component.name(), component.log_tail());
+            if let Some(status) = component.exit_status().filter(|_| !exited.contains(&component.name())) {
+                exited.push(component.name());
+                eprintln!("\n{} has exited: {status}; the end of its log:\n{}", component.name(), component.log_tail());
             }
         }
     }
     eprintln!("stopping");
-    let stopped = fleet.stop().map_err(|error| error.to_string());
+    let stopped = fleet.stop().map_err(text);
     fs::remove_file(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     stopped
-}
-
-fn read(words: &[&str]) -> Result<Options, String> {
-    let mut options = Options::default();
-    let mut rest = words;
-    loop {
-        rest = match rest {
-            [] => return Ok(options),
-            ["--release", rest @ ..] => {
-                options.profile = Profile::Release;
-                rest
-            }
-            ["--instances", number, rest @ ..] => {
-                options.instances = number.parse().map_err(|error| format!("--instances {number}: {error}"))?;
-                rest
-            }
-            ["--port", port, rest @ ..] => {
-                options.port = port.parse().map_err(|error| format!("--port {port}: {error}"))?;
-                rest
-            }
-            _ => return Err(crate::USAGE.to_owned()),
-        };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_read() {
-        let options = read(&["--port", "0", "--release", "--instances", "3"]).unwrap();
-        assert_eq!((options.port, options.instances, options.profile), (0, 3, Profile::Release));
-        assert_eq!(read(&[]).unwrap().instances, 2);
-        for bad in [&["--port"][..], &["--port", "x"], &["--port", "70000"], &["--instances", "-1"], &["3"]] {
-            assert!(read(bad).is_err(), "{bad:?}");
-        }
-    }
 }

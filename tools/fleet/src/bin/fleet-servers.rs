@@ -1,4 +1,5 @@
-//! Starts a RabbitMQ and a MongoDB, says where they are, and leaves when its input ends. The tests end it in rougher ways.
+//! Starts a RabbitMQ and a MongoDB, says where they are, and leaves when its input ends. The tests
+//! end it in rougher ways.
 
 use fleet::{MongoDb, RabbitMq};
 

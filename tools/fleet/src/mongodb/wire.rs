@@ -1,5 +1,5 @@
-//! One command to a MongoDB server and its answer, in its wire protocol (`OP_MSG`): all that is needed before a driver
-//! can be used, and the whole driver would be a minute of compiling.
+//! One command to a MongoDB server and its answer, in its wire protocol (`OP_MSG`): all that is
+//! needed before a driver can be used, and the whole driver would be a minute of compiling.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

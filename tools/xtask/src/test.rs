@@ -1,0 +1,165 @@
+//! `cargo xtask test`: every test, with the servers that it needs.
+
+use std::process::Command;
+use std::thread;
+
+use fleet::{ChromeDriver, Dns, Fleet, MongoDb, Nginx, RabbitMq};
+
+use crate::READY_TIMEOUT;
+use crate::command::cargo;
+use crate::report::Report;
+use crate::suite::Suite;
+
+/// This test starts several `mongod` processes itself.
+const NEEDS_MONGOD: &str = "no_answer_rests_on_what_the_majority_does_not_have";
+/// This test of a fleet waits for minutes and uses no processor meanwhile.
+const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
+
+pub(crate) fn run() -> Result<(), String> {
+    // Programs and tests in one build, because two builds would select other features of their
+    // dependencies.
+    cargo(&["build", "--workspace", "--all-targets"])?;
+    let mut report = Report::default();
+    report.run(Suite::units("unit tests"));
+    report.run(Suite::files("services: their programs", &["memory", "program"]));
+    conformance(&mut report);
+    one_process(&mut report);
+    fleets(&mut report);
+    report.close()
+}
+
+fn one_process(report: &mut Report) {
+    report.run(with_souk(Suite::files("journeys: one process", &["shop", "process", "large_import"])));
+    let in_a_browser = "journeys: in a browser";
+    if has(report, in_a_browser, &[ChromeDriver::ensure_installed]) {
+        report.run(with_souk(Suite::files(in_a_browser, &["browser"])).include_ignored());
+    }
+}
+
+/// Runs the conformance suites of all transports and engines, with a RabbitMQ and a MongoDB of
+/// their own.
+fn conformance(report: &mut Report) {
+    let store = Suite::files("conformance: store", &["store"]);
+    // These tests mostly wait for servers.
+    let others = Suite::files("conformance: bus, outbox, servers", &["bus", "outbox", "amqp", "mongo", "reports"]);
+    let others = others.concurrency(4);
+    match RabbitMq::start().and_then(|rabbitmq| Ok((rabbitmq, MongoDb::start()?))) {
+        Ok((rabbitmq, mongodb)) => {
+            let with_servers = |suite: Suite| {
+                suite.env("AMQP_URL", rabbitmq.url()).env("MONGODB_URI", mongodb.url()).include_ignored()
+            };
+            report.run(with_servers(store));
+            let others = if let Ok(Some(mongod)) = MongoDb::program() {
+                with_servers(others).env("MONGOD", &mongod.to_string_lossy())
+            } else {
+                report.skip("conformance: a lost majority", "only a container has mongod: put mongod on the PATH");
+                with_servers(others).without(NEEDS_MONGOD)
+            };
+            let by_name = "conformance: servers by DNS";
+            let discovery = has(report, by_name, &[Dns::ensure_installed])
+                .then(|| with_servers(Suite::files(by_name, &["discovery"])));
+            in_parallel(report, discovery, |report| {
+                report.run(others);
+            });
+        }
+        Err(fleet::Error::Missing { .. }) => {
+            // The tests that need servers are ignored, which counts as skipped; the reason is a row
+            // of its own.
+            report.run(store);
+            report.run(others);
+            has(report, "conformance: servers", &[RabbitMq::ensure_installed, MongoDb::ensure_installed]);
+        }
+        Err(error) => {
+            report.run(store);
+            report.run(others);
+            report.fail("conformance: servers", &error.to_string());
+        }
+    }
+}
+
+/// Tests the components of a fleet, then runs journeys through fleets.
+fn fleets(report: &mut Report) {
+    let servers: [fn() -> fleet::Result<()>; 2] = [RabbitMq::ensure_installed, MongoDb::ensure_installed];
+    let nginx_suite = "fleet: nginx";
+    let nginx = has(report, nginx_suite, &[Nginx::ensure_installed])
+        .then(|| Suite::files(nginx_suite, &["nginx"]).include_ignored());
+    let servers_suite = "fleet: RabbitMQ, MongoDB";
+    let has_servers = has(report, servers_suite, &servers);
+    in_parallel(report, nginx, |report| {
+        if has_servers {
+            report.run(Suite::files(servers_suite, &["servers"]).concurrency(3).include_ignored());
+        }
+    });
+    if !has(report, "journeys: a fleet", &[servers[0], servers[1], Nginx::ensure_installed]) {
+        return;
+    }
+    let journeys = |name| with_souk(Suite::files(name, &["fleets"])).include_ignored();
+    in_parallel(report, Some(journeys("journeys: a long outage").only(IDLE_TEST)), |report| {
+        report.run(Suite::files("fleet: its components", &["components"]).include_ignored());
+        journeys_through_a_fleet(report);
+    });
+    report.run(journeys("journeys: about fleets").without(IDLE_TEST));
+    let chaos = fleet::target_dir().join("debug").join("chaos");
+    report.check("chaos, short form", Command::new(chaos).arg("--short"));
+}
+
+/// Runs the journeys through one process again, through a fleet.
+fn journeys_through_a_fleet(report: &mut Report) {
+    const NAME: &str = "journeys: a fleet";
+    // A MongoDB that MONGODB_URI names may have the admin of an earlier run.
+    let email = format!("admin.{}@example.com", std::process::id());
+    let password = "correct horse battery";
+    let options = fleet::Options {
+        port: 0,
+        sign_in: fleet::SignInRate::UNLIMITED,
+        demo_catalogue: false,
+        ..fleet::Options::default()
+    };
+    let started = Fleet::start(&options).and_then(|fleet| {
+        fleet.wait_until_ready(READY_TIMEOUT)?;
+        fleet.create_admin(&email, password)?;
+        Ok(fleet)
+    });
+    match started {
+        Ok(fleet) => {
+            let suite = Suite::files(NAME, &["shop", "large_import"])
+                .env("SOUK_URL", fleet.url())
+                .env("SOUK_ADMIN_EMAIL", &email)
+                .env("SOUK_ADMIN_PASSWORD", password);
+            let passed = report.run(suite);
+            let outcome = if passed { fleet.stop() } else { fleet.copy_logs(&fleet::target_dir().join("fleet-logs")) };
+            if let Err(error) = outcome {
+                report.fail(NAME, &error.to_string());
+            }
+        }
+        Err(error) => report.fail(NAME, &error.to_string()),
+    }
+}
+
+/// Runs a suite that mostly waits while `foreground` runs others.
+fn in_parallel(report: &mut Report, background: Option<Suite>, foreground: impl FnOnce(&mut Report)) {
+    thread::scope(|scope| {
+        let background = background.map(|suite| scope.spawn(|| suite.in_background().run()));
+        foreground(report);
+        match background.map(thread::ScopedJoinHandle::join) {
+            Some(Ok(outcome)) => drop(report.add(outcome)),
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => {}
+        }
+    });
+}
+
+fn with_souk(suite: Suite) -> Suite {
+    suite.env("SOUK_BIN", &fleet::target_dir().join("debug").join("souk").to_string_lossy())
+}
+
+/// Whether everything that a suite needs is installed, if need be now. Adds the suite as skipped
+/// otherwise.
+fn has(report: &mut Report, suite: &'static str, needs: &[fn() -> fleet::Result<()>]) -> bool {
+    let missing: Vec<String> =
+        needs.iter().filter_map(|ensure| ensure().err()).map(|error| error.to_string()).collect();
+    if !missing.is_empty() {
+        report.skip(suite, &missing.join("; "));
+    }
+    missing.is_empty()
+}
