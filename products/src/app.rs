@@ -9,31 +9,30 @@ use souk_types::Result;
 
 use crate::application::import_limits::ImportLimits;
 use crate::application::imports::Importer;
-use crate::jobs;
-use crate::messages;
 use crate::repositories::{Products, Reservations};
+use crate::{jobs, messages};
 
-/// What the routes and the message handlers of this service work with. Cheap to clone.
+/// The state that routes, message handlers and jobs share. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
     pub(crate) database: Database,
     pub(crate) products: Products,
     pub(crate) reservations: Reservations,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) closed: ClosedAccounts,
+    pub(crate) closed_accounts: ClosedAccounts,
     pub(crate) importer: Importer,
 }
 
 impl App {
-    /// Opens the collections, answers the bus, and starts what runs beside the requests.
+    /// Opens the collections, serves the bus, and starts the outbox relay and the background jobs.
     pub fn start(database: Database, bus: &Bus, verifier: Verifier, limits: ImportLimits) -> Result<Self> {
         let products = Products::open(&database)?;
         let app = Self {
-            importer: Importer::of(products.clone(), limits),
+            importer: Importer::new(products.clone(), limits),
             products,
             reservations: Reservations::open(&database)?,
             verifier: Arc::new(verifier),
-            closed: ClosedAccounts::open(&database)?,
+            closed_accounts: ClosedAccounts::open(&database)?,
             database,
         };
         app.verifier.prefetch_keys();
@@ -43,7 +42,7 @@ impl App {
         Ok(app)
     }
 
-    /// The way in for whole catalogues.
+    /// Returns the importer of the catalogue.
     #[must_use]
     pub fn importer(&self) -> Importer {
         self.importer.clone()

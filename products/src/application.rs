@@ -7,3 +7,4 @@ pub(crate) mod import_limits;
 pub mod imports;
 pub mod ledger;
 pub(crate) mod reservations;
+pub(crate) mod stock;

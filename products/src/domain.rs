@@ -1,7 +1,15 @@
 //! Types and rules: no I/O.
 
+pub(crate) mod catalogue_query;
+pub(crate) mod column_template;
 pub(crate) mod import_mapping;
-pub(crate) mod import_rows;
+pub(crate) mod import_records;
+pub(crate) mod import_row;
 pub(crate) mod product;
+pub(crate) mod product_details;
+pub(crate) mod product_edit;
+pub(crate) mod product_view;
 pub(crate) mod reservation;
+pub(crate) mod reservation_log;
+pub(crate) mod reservation_state;
 pub(crate) mod stock;

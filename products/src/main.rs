@@ -1,4 +1,4 @@
-//! The service `products` as a program of its own; `.env.example` has its environment.
+//! The service `products` as its own process. `.env.example` documents its environment.
 
 use std::process::ExitCode;
 
@@ -10,13 +10,13 @@ use souk_http::service;
 fn main() -> ExitCode {
     let mut environment = Environment::from_process();
     let keys = environment.optional("JWKS_URL");
-    let samples = environment.optional("DEMO_CATALOGUE").unwrap_or(false);
+    let load_demo = environment.optional("DEMO_CATALOGUE").unwrap_or(false);
     let limits = ImportLimits::read(&mut environment);
     service::run("products", environment, move |service| {
         let verifier = keys.map_or_else(|| Verifier::from_bus(service.bus.clone()), Verifier::from_url);
         let app = App::start(service.database.clone(), &service.bus, verifier, limits)?;
-        if samples {
-            demo::load_in_time(app.importer());
+        if load_demo {
+            demo::spawn_load(app.importer());
         }
         Ok(service.rocket().mount("/", routes()).manage(app))
     })

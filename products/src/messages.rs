@@ -1,4 +1,4 @@
-//! What other services ask and announce: the sibling of `routes`, calling the same functions.
+//! Requests and events from the bus.
 
 use souk_bus::{Bus, Delivery};
 use souk_contract::customer::CustomerDeleted;
@@ -8,20 +8,21 @@ use souk_contract::products::{
 use souk_types::Error;
 
 use crate::App;
-use crate::application::{catalogue, reservations};
+use crate::application::{catalogue, ledger, reservations};
 
-/// One call may ask for this many products: more than a cart or a wishlist can hold.
+/// Most products in one request: more than a cart or a wishlist can hold.
 const MAX_IDS: usize = 1_000;
 
+/// Serves the requests of other services and subscribes to their events.
 pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |request: GetProducts| {
         let app = own.clone();
         async move {
             if request.ids.len() > MAX_IDS {
-                return Err(Error::malformed("Too many ids."));
+                return Err(Error::malformed(format!("A request names at most {MAX_IDS} products.")));
             }
-            Ok(Products { products: catalogue::offers(&app, &request.ids).await? })
+            Ok(Products { products: catalogue::entries(&app, &request.ids).await? })
         }
     });
     let own = app.clone();
@@ -47,13 +48,13 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |request: GetStockLog| {
         let app = own.clone();
-        async move { Ok(StockLog { entries: reservations::explain(&app, request.order).await? }) }
+        async move { Ok(StockLog { entries: ledger::stock_log_of(&app.reservations, request.order).await? }) }
     });
     bus.publishes::<CustomerErased>();
-    let closed = app.closed.clone();
+    let closed_accounts = app.closed_accounts.clone();
     bus.subscribe("products", move |deletion: Delivery<CustomerDeleted>| {
-        let (closed, id) = (closed.clone(), deletion.event.id);
-        // Nothing here is about a person, but that their tokens may still be about.
-        async move { closed.record_erasure(id, CustomerErased { id }).await }
+        let (closed_accounts, id) = (closed_accounts.clone(), deletion.event.id);
+        // This service stores no personal data. It only has to refuse the tokens of the deleted account.
+        async move { closed_accounts.record_erasure(id, CustomerErased { id }).await }
     });
 }

@@ -1,22 +1,22 @@
-//! Domain-named queries. No rule lives here.
+//! Queries on the collections of this service.
 
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
-use souk_store::{Collection, Database, Direction, Document, Due, Find, Index};
-use souk_types::{Page, Paging, Result};
+use souk_store::{Collection, Database, Direction, Document, Due, Find, Index, Tx};
+use souk_types::{Page, Result};
 
-use crate::application::catalogue::Sort;
+use crate::domain::catalogue_query::{CatalogueQuery, Sort};
 use crate::domain::product::{ImportKey, Product};
 use crate::domain::reservation::Reservation;
 
-static NEWEST: Index = Index::sorted("newest", &[], "listing.since");
+static NEWEST: Index = Index::sorted("newest", &[], "listing.listed_at");
 static BY_NAME: Index = Index::sorted("by_name", &[], "listing.sort_name");
 static BY_PRICE: Index = Index::sorted("by_price", &[], "listing.details.price.amount");
-static CATEGORY_NEWEST: Index = Index::sorted("category_newest", &["listing.details.category"], "listing.since");
+static CATEGORY_NEWEST: Index = Index::sorted("category_newest", &["listing.details.category"], "listing.listed_at");
 static CATEGORY_BY_NAME: Index = Index::sorted("category_by_name", &["listing.details.category"], "listing.sort_name");
 static CATEGORY_BY_PRICE: Index =
     Index::sorted("category_by_price", &["listing.details.category"], "listing.details.price.amount");
-static BY_KEY: Index = Index::unique("by_key", &["imported.key"]);
+static BY_IMPORT_KEY: Index = Index::unique("by_import_key", &["imported.key"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "due");
 static BY_ORDER: Index = Index::by("by_order", &["order"]);
 
@@ -25,7 +25,7 @@ impl Document for Product {
     const COLLECTION: &'static str = "products";
     const NOUN: &'static str = "product";
     const INDEXES: &'static [Index] =
-        &[NEWEST, BY_NAME, BY_PRICE, CATEGORY_NEWEST, CATEGORY_BY_NAME, CATEGORY_BY_PRICE, BY_KEY];
+        &[NEWEST, BY_NAME, BY_PRICE, CATEGORY_NEWEST, CATEGORY_BY_NAME, CATEGORY_BY_PRICE, BY_IMPORT_KEY];
     const SEARCHED: &'static [&'static str] =
         &["listing.details.name", "listing.details.description", "listing.details.category"];
 }
@@ -33,26 +33,31 @@ impl Document for Product {
 impl Document for Reservation {
     type Id = ReservationId;
     const COLLECTION: &'static str = "reservations";
+    const NOUN: &'static str = "reservation";
     const INDEXES: &'static [Index] = &[BY_DUE, BY_ORDER];
 }
 
-/// The products, those no longer sold included.
+/// The products, discontinued ones included.
 #[derive(Clone)]
-pub(crate) struct Products(pub(crate) Collection<Product>);
+pub(crate) struct Products(Collection<Product>);
 
 impl Products {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
     }
 
-    /// A page of what is sold.
-    pub(crate) async fn list(
-        &self,
-        category: Option<&str>,
-        words: Option<&str>,
-        sort: Sort,
-        paging: Paging,
-    ) -> Result<Page<Product>> {
+    pub(crate) async fn get(&self, id: ProductId) -> Result<Option<Product>> {
+        self.0.get(id).await
+    }
+
+    /// Returns those of the products that exist, in no particular order.
+    pub(crate) async fn get_many(&self, ids: &[ProductId]) -> Result<Vec<Product>> {
+        self.0.get_many(ids).await
+    }
+
+    /// Returns a page of the listed products.
+    pub(crate) async fn list(&self, query: CatalogueQuery) -> Result<Page<Product>> {
+        let CatalogueQuery { category, words, sort, paging } = query;
         let (all, in_category, direction) = match sort {
             Sort::Newest => (&NEWEST, &CATEGORY_NEWEST, Direction::Descending),
             Sort::Name => (&BY_NAME, &CATEGORY_BY_NAME, Direction::Ascending),
@@ -60,40 +65,127 @@ impl Products {
             Sort::Price => (&BY_PRICE, &CATEGORY_BY_PRICE, Direction::Ascending),
             Sort::PriceDescending => (&BY_PRICE, &CATEGORY_BY_PRICE, Direction::Descending),
         };
-        let find: Find = match category {
+        let find: Find = match category.as_deref() {
             Some(category) => in_category.find([category]),
             None => all.all(),
         };
-        self.0.find(find.in_direction(direction).matching(words.unwrap_or_default()).page(paging)).await
+        self.0.find(find.in_direction(direction).matching(words.as_deref().unwrap_or_default()).page(paging)).await
     }
 
-    /// The categories in which something is sold, and how many products each has.
-    pub(crate) async fn categories(&self) -> Result<Vec<(String, i64)>> {
+    /// Returns the categories that have listed products, with the number of these products.
+    pub(crate) async fn count_by_category(&self) -> Result<Vec<(String, i64)>> {
         self.0.count_by("listing.details.category").await
     }
 
-    /// The products that were imported under these keys.
-    pub(crate) async fn by_keys<'k>(&self, keys: impl Iterator<Item = &'k ImportKey>) -> Result<Vec<Product>> {
-        self.0.get_many_by(&BY_KEY, keys.map(ToString::to_string).collect()).await
+    /// Returns the products with these import keys.
+    pub(crate) async fn get_by_import_keys<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k ImportKey>,
+    ) -> Result<Vec<Product>> {
+        self.0.get_many_by(&BY_IMPORT_KEY, keys.map(ToString::to_string).collect()).await
+    }
+
+    /// Whether there is no product, not even a discontinued one.
+    pub(crate) async fn is_empty(&self) -> Result<bool> {
+        self.0.is_empty().await
+    }
+
+    /// Calls `visit` with every product.
+    pub(crate) async fn for_each(&self, mut visit: impl FnMut(Product) + Send) -> Result<()> {
+        self.0.scan(|_, product| visit(product)).await
+    }
+
+    pub(crate) async fn insert(&self, product: Product) -> Result<()> {
+        self.0.insert(product.id, product).await
+    }
+
+    /// Changes a product by a rule, which may run more than once. Errors: `NotFound`, and those of the rule.
+    pub(crate) async fn update<R: Send + 'static>(
+        &self,
+        id: ProductId,
+        mut rule: impl FnMut(&mut Product) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.0.update(id, move |product, _| rule(product)).await
+    }
+
+    /// Changes a product by a rule, which may run more than once. Does nothing when there is no such product.
+    pub(crate) async fn update_if_exists(
+        &self,
+        id: ProductId,
+        mut rule: impl FnMut(&mut Product) + Send + 'static,
+    ) -> Result<()> {
+        self.0
+            .upsert(id, move |slot, _| {
+                slot.as_mut().map(&mut rule);
+                Ok(())
+            })
+            .await
+    }
+
+    pub(crate) async fn get_in(&self, tx: &Tx, id: ProductId) -> Result<Option<Product>> {
+        tx.get(&self.0, id).await
+    }
+
+    pub(crate) async fn put_in(&self, tx: &Tx, product: &Product) -> Result<()> {
+        tx.put(&self.0, product.id, product).await
+    }
+
+    /// Changes or creates many products, each by its own rule: see [`Collection::bulk_update`].
+    pub(crate) async fn bulk_update<F>(&self, rules: Vec<(ProductId, F)>) -> Result<()>
+    where
+        F: FnMut(&mut Option<Product>) -> Result<()> + Send + 'static,
+    {
+        self.0.bulk_update(rules).await
     }
 }
 
-/// What orders claim of the stock.
+/// The reservations.
 #[derive(Clone)]
-pub(crate) struct Reservations(pub(crate) Collection<Reservation>);
+pub(crate) struct Reservations(Collection<Reservation>);
 
 impl Reservations {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
     }
 
-    /// Those of an order: one, or some more when it claimed its stock anew.
-    pub(crate) async fn of(&self, order: OrderId) -> Result<Vec<Reservation>> {
+    /// Returns the reservations of an order: one, and one more for each time that the order reserved again.
+    pub(crate) async fn of_order(&self, order: OrderId) -> Result<Vec<Reservation>> {
         Ok(self.0.find(BY_ORDER.find([order.to_string()])).await?.items)
     }
 
-    /// Reservations that have expired or are not settled.
+    /// Returns the reservations that the background job has to handle.
     pub(crate) fn due(&self) -> Due<Reservation> {
         self.0.due(&BY_DUE)
+    }
+
+    /// Calls `visit` with every reservation.
+    pub(crate) async fn for_each(&self, mut visit: impl FnMut(Reservation) + Send) -> Result<()> {
+        self.0.scan(|_, reservation| visit(reservation)).await
+    }
+
+    /// Changes a reservation by a rule, which may run more than once. Errors: `NotFound`, and those of the rule.
+    pub(crate) async fn update<R: Send + 'static>(
+        &self,
+        id: ReservationId,
+        mut rule: impl FnMut(&mut Reservation) -> R + Send + 'static,
+    ) -> Result<R> {
+        self.0.update(id, move |reservation, _| Ok(rule(reservation))).await
+    }
+
+    /// Changes or creates a reservation by a rule, which may run more than once.
+    pub(crate) async fn upsert<R: Send + 'static>(
+        &self,
+        id: ReservationId,
+        mut rule: impl FnMut(&mut Option<Reservation>) -> R + Send + 'static,
+    ) -> Result<R> {
+        self.0.upsert(id, move |slot, _| Ok(rule(slot))).await
+    }
+
+    pub(crate) async fn get_in(&self, tx: &Tx, id: ReservationId) -> Result<Option<Reservation>> {
+        tx.get(&self.0, id).await
+    }
+
+    pub(crate) async fn put_in(&self, tx: &Tx, reservation: &Reservation) -> Result<()> {
+        tx.put(&self.0, reservation.id, reservation).await
     }
 }

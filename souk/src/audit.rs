@@ -131,9 +131,9 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rea
     }
     read.orders = shopping::ledger::orders(shopping).await.map_err(text)?;
     read.bank = shopping::ledger::bank(shopping).await.map_err(text)?;
-    read.shelves = products::ledger::shelves(products).await.map_err(text)?;
-    read.claims = products::ledger::claims(products).await.map_err(text)?;
-    read.erased_in_products = products::ledger::erased(products).await.map_err(text)?;
+    read.stock = products::ledger::stock(products).await.map_err(text)?;
+    read.reservations = products::ledger::reservations(products).await.map_err(text)?;
+    read.erased_in_products = products::ledger::erased_customers(products).await.map_err(text)?;
     read.erased_in_shopping = shopping::ledger::erased(shopping).await.map_err(text)?;
     read.with_carts = shopping::ledger::carts(shopping).await.map_err(text)?;
     if let Some(broker) = broker {

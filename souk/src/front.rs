@@ -1,8 +1,7 @@
 //! `GET /`: one plain page that tells a person what runs here and what to try first. A client that asks for JSON gets
 //! the same as JSON.
 
-use products::ProductView;
-use products::catalogue::{self, Listed, Sort};
+use products::{CatalogueQuery, ProductView, Sort, catalogue};
 use rocket::http::{Accept, MediaType};
 use rocket::response::content::RawHtml;
 use rocket::{Responder, Route, State, get, routes};
@@ -31,8 +30,8 @@ async fn front(
     host: Option<&rocket::http::uri::Host<'_>>,
 ) -> souk_http::Result<Front> {
     let paging = Paging { after: None, limit: PageLimit::try_from(SHOWN).unwrap_or_default() };
-    let listed = Listed { category: None, words: None, sort: Sort::Newest, paging };
-    let shelf = catalogue::list(products, listed).await?.items;
+    let query = CatalogueQuery { category: None, words: None, sort: Sort::Newest, paging };
+    let shelf = catalogue::list(products, query).await?.items;
     if accept.is_some_and(|accept| accept.preferred().media_type() == &MediaType::JSON) {
         return Ok(Front::Data(rocket::serde::json::Json(json!({
             "name": "Souk",

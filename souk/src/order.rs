@@ -26,7 +26,7 @@ async fn read(databases: &Databases, order: OrderId) -> Result<Vec<TimelineEntry
     if happened.is_empty() {
         return Err(format!("there is no order {order}"));
     }
-    happened.extend(products::ledger::happened(&databases.products, order).await.map_err(text)?);
+    happened.extend(products::ledger::stock_log(&databases.products, order).await.map_err(text)?);
     // Stable: what has one time stays as it was written down.
     happened.sort_by_key(|one| one.at);
     Ok(happened)

@@ -31,7 +31,7 @@ pub(crate) async fn run(command: Seed) -> Result<(), String> {
 }
 
 async fn samples(database: &Database) -> Result<usize, String> {
-    demo::load_into_empty(&Importer::open(database).map_err(text)?).await.map_err(text)
+    demo::load_if_empty(&Importer::open(database).map_err(text)?).await.map_err(text)
 }
 
 /// Whether the address had an account.

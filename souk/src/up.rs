@@ -40,7 +40,7 @@ pub(crate) async fn up(settings: Settings) -> Result<(), String> {
     let products = products::App::start(catalogue, &bus, Verifier::from_bus(bus.clone()), import).map_err(failed)?;
     let verifier = Verifier::from_bus(bus.clone());
     let shopping = shopping::App::start(orders, &bus, verifier, orders_by).map_err(failed)?;
-    let loaded = if settings.demo { demo::load_into_empty(&products.importer()).await.map_err(failed)? } else { 0 };
+    let loaded = if settings.demo { demo::load_if_empty(&products.importer()).await.map_err(failed)? } else { 0 };
 
     let welcome = Welcome { directory: settings.data.clone(), loaded };
     let shop = souk_http::rocket(settings.address, settings.port)

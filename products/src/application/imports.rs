@@ -1,136 +1,81 @@
-//! A whole catalogue from a file: CSV or one JSON object a line. [`ImportMapping`] says how columns become fields, `rows` reads the
-//! file, and every row is held to the same rules as a product that an admin types. The file is imported in one commit as far as the store
-//! has room for that ([`souk_store::Collection::bulk_update`]).
+//! Importing a catalogue from a CSV or NDJSON file. Each row is validated like a product that an admin creates, and the
+//! valid rows are written in one commit as far as the store allows it (`Collection::bulk_update`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 
-use rocket::Request;
-use rocket::data::Data;
 use serde::Serialize;
 use souk_contract::products::ProductId;
-use souk_http::{drain, read_body_draining};
 use souk_store::Database;
-use souk_types::input::{Fields, Input};
 use souk_types::{Error, FieldError, Result};
 use tokio::sync::Mutex;
 
-use crate::application::import_limits::{ImportLimits, MOST_BYTES};
-use crate::domain::import_mapping::{ImportMapping, OnError};
-use crate::domain::import_rows::{self, Format};
-use crate::domain::product::{Details, ImportKey, Imported, Product};
-use crate::domain::stock::Available;
+use super::import_limits::ImportLimits;
+pub use crate::domain::import_mapping::{ImportMapping, OnError};
+pub use crate::domain::import_records::FileFormat;
+use crate::domain::import_records::{column_names, for_each_record};
+use crate::domain::import_row::{ImportEffect, ImportRow, KEY_MOVED};
+use crate::domain::product::Product;
 use crate::repositories::Products;
 
-/// Errors that are listed; beyond that, rejected rows are only counted. A file with more has one thing wrong with it all.
+/// Most errors in a report. Further rejected rows are only counted.
 const MAX_ERRORS: usize = 100_000;
-/// So often an import begins again when keys have moved between products under its hands.
+/// Attempts to write an import while the keys of its rows move between products.
 const MAX_ATTEMPTS: usize = 5;
-/// The code of that.
-const MOVED: &str = "import-key-moved";
 
-/// A file as it was sent.
-pub struct Upload {
-    /// What it is.
-    pub format: Format,
-    /// Its content.
+/// A file to import.
+pub struct ImportFile {
+    /// The format.
+    pub format: FileFormat,
+    /// The content.
     pub bytes: Vec<u8>,
 }
 
-impl Upload {
-    /// Reads the body of a request, if it may be sent at all. The body of one that may not is read too, and thrown away: a proxy takes an
-    /// instance that stops listening in the middle of a file for a dead one.
-    pub(crate) async fn read(
-        request: &Request<'_>,
-        data: Data<'_>,
-        allowed: Result<()>,
-        limits: ImportLimits,
-    ) -> Result<Self> {
-        let media = request.content_type().map(|given| (given.top().as_str(), given.sub().as_str()));
-        let format = match media {
-            Some(("text", "csv")) => Ok(Format::Csv),
-            Some(("application", "x-ndjson" | "ndjson")) => Ok(Format::NdJson),
-            _ => Err(Error::unsupported_media_type("text/csv or application/x-ndjson")),
-        };
-        match allowed.and(format) {
-            Ok(format) => Ok(Self { format, bytes: read_body_draining(data, limits.bytes, MOST_BYTES).await? }),
-            Err(error) => {
-                drain(data, MOST_BYTES).await;
-                Err(error)
-            }
-        }
-    }
-}
-
-/// What came of an import.
+/// The outcome of an import.
 #[derive(Debug, Default, Serialize)]
-pub struct Report {
+pub struct ImportReport {
     /// Rows in the file.
     pub rows: usize,
-    /// Products that are new.
+    /// Products that the import created.
     pub created: usize,
-    /// Products that were there, and are otherwise now.
+    /// Products that the import changed.
     pub updated: usize,
-    /// Products that were there just so.
+    /// Products that were the same as their row.
     pub unchanged: usize,
-    /// Rows that were not imported.
+    /// Invalid rows.
     pub rejected: usize,
-    /// Everything that is wrong.
+    /// The errors of the invalid rows.
     pub errors: Vec<RowError>,
 }
 
-/// What is wrong with a row.
+/// An error in a row.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct RowError {
-    /// Where the row begins; the first line of the file is 1.
+    /// The line on which the row begins, from 1.
     pub line: u64,
-    /// Which field.
+    /// The field.
     pub field: String,
-    /// What is wrong with it.
+    /// The error.
     pub message: String,
 }
 
-/// A row that can be imported.
-#[derive(Debug, Clone)]
-pub(crate) struct Row {
-    pub(crate) key: ImportKey,
-    pub(crate) details: Details,
-    /// `None`: the file does not say; new products have none, others keep what they have.
-    pub(crate) available: Option<Available>,
-}
-
-impl Input for Row {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let key = fields.required("key");
-        let available = fields.optional("available");
-        let details = Details::read(fields);
-        Some(Self { key: key?, details: details?, available })
-    }
-}
-
-impl Row {
-    fn imported(&self) -> Imported {
-        Imported { key: self.key.clone(), available: self.available }
-    }
-}
-
-/// Puts files into the catalogue, one at a time. Cheap to clone; clones take turns.
+/// Imports files, one at a time. Cheap to clone.
 #[derive(Clone)]
 pub struct Importer {
     products: Products,
-    /// Held by the import that is being written: the next one must find the products that it makes.
-    turn: Arc<Mutex<()>>,
+    /// Serialises the writes of imports: the next import must find the products that this one creates.
+    write_lock: Arc<Mutex<()>>,
     limits: ImportLimits,
 }
 
 impl Importer {
-    /// For the catalogue in this database.
+    /// Opens the catalogue of a database.
     pub fn open(database: &Database) -> Result<Self> {
-        Ok(Self::of(Products::open(database)?, ImportLimits::default()))
+        Ok(Self::new(Products::open(database)?, ImportLimits::default()))
     }
 
-    pub(crate) fn of(products: Products, limits: ImportLimits) -> Self {
-        Self { products, turn: Arc::default(), limits }
+    pub(crate) fn new(products: Products, limits: ImportLimits) -> Self {
+        Self { products, write_lock: Arc::default(), limits }
     }
 
     pub(crate) fn limits(&self) -> ImportLimits {
@@ -141,15 +86,16 @@ impl Importer {
         &self.products
     }
 
-    /// Imports a file.
-    pub async fn import(&self, mapping: ImportMapping, upload: Upload) -> Result<Report> {
+    /// Imports a file. Errors: `validation` with the report as members when rows are invalid and the mapping says to
+    /// abort.
+    pub async fn import(&self, mapping: ImportMapping, file: ImportFile) -> Result<ImportReport> {
         let (on_error, limits) = (mapping.on_error, self.limits);
-        let read =
-            tokio::task::spawn_blocking(move || read(&mapping, &upload, limits)).await.map_err(Error::internal)??;
-        let Read { rows, good, errors } = read;
-        let rejected = rows - good.len();
+        let parsed =
+            tokio::task::spawn_blocking(move || parse(&mapping, &file, limits)).await.map_err(Error::internal)??;
+        let ParsedFile { rows, valid, errors } = parsed;
+        let rejected = rows - valid.len();
         if rejected > 0 && on_error == OnError::Abort {
-            let detail = format!("{rejected} of {rows} rows cannot be imported; nothing was.");
+            let detail = format!("{rejected} of {rows} rows are invalid, and nothing is imported; correct them.");
             let errors = serde_json::to_value(errors).map_err(Error::internal)?;
             let error =
                 Error::unprocessable("validation", detail).with_member("rows", rows).with_member("rejected", rejected);
@@ -159,142 +105,83 @@ impl Importer {
                 .with_member("unchanged", 0)
                 .with_member("errors", errors));
         }
-        let counts = self.write(&good).await?;
-        Ok(Report { rows, rejected, errors, ..counts })
+        let counts = self.write(&valid).await?;
+        Ok(ImportReport { rows, rejected, errors, ..counts })
     }
 
-    async fn write(&self, rows: &[Row]) -> Result<Report> {
-        let _turn = self.turn.lock().await;
+    async fn write(&self, rows: &[ImportRow]) -> Result<ImportReport> {
+        let _guard = self.write_lock.lock().await;
         for _ in 0..MAX_ATTEMPTS {
-            match self.write_once(rows).await {
-                // A product was withdrawn, or made by another process, since its key was looked up.
-                Err(error) if error.is_duplicate() || error.code() == MOVED => {}
+            match self.try_write(rows).await {
+                // A product was discontinued, or another process created it, after the look-up of its key.
+                Err(error) if error.is_duplicate() || error.code() == KEY_MOVED => {}
                 outcome => return outcome,
             }
         }
-        Err(Error::busy("The catalogue changes too fast for an import; try again."))
+        Err(Error::busy("Other changes of the catalogue interrupted the import; try again."))
     }
 
-    async fn write_once(&self, rows: &[Row]) -> Result<Report> {
-        let known = self.products.by_keys(rows.iter().map(|row| &row.key)).await?;
+    async fn try_write(&self, rows: &[ImportRow]) -> Result<ImportReport> {
+        let known = self.products.get_by_import_keys(rows.iter().map(|row| &row.key)).await?;
         let known: HashMap<_, _> =
             known.iter().filter_map(|product| Some((&product.imported.as_ref()?.key, product.id))).collect();
-        let (effects, counted) = mpsc::channel();
-        let rule = |(at, row): (usize, &Row)| {
+        let (effect_sender, effect_receiver) = mpsc::channel();
+        let rule = |(index, row): (usize, &ImportRow)| {
             let known = known.get(&row.key).copied();
-            let (row, effects, id) = (row.clone(), effects.clone(), known.unwrap_or_else(ProductId::new));
+            let (row, effect_sender) = (row.clone(), effect_sender.clone());
+            let id = known.unwrap_or_else(ProductId::new);
             let rule = move |slot: &mut Option<Product>| {
-                let effect = apply(slot, &row, id)?;
-                effects.send((at, effect)).map_err(Error::internal)
+                let effect = row.apply(slot, id)?;
+                effect_sender.send((index, effect)).map_err(Error::internal)
             };
             (id, rule)
         };
-        self.products.0.bulk_update(rows.iter().enumerate().map(rule).collect()).await?;
-        drop(effects);
-        // A rule may have run more than once; the last time counts.
-        let effects: HashMap<usize, Effect> = counted.iter().collect();
+        self.products.bulk_update(rows.iter().enumerate().map(rule).collect()).await?;
+        drop(effect_sender);
+        // A rule may run more than once; its last run counts.
+        let effects: HashMap<usize, ImportEffect> = effect_receiver.iter().collect();
         let count = |wanted| effects.values().filter(|effect| **effect == wanted).count();
-        Ok(Report {
-            created: count(Effect::Created),
-            updated: count(Effect::Updated),
-            unchanged: count(Effect::Unchanged),
-            ..Report::default()
+        Ok(ImportReport {
+            created: count(ImportEffect::Created),
+            updated: count(ImportEffect::Updated),
+            unchanged: count(ImportEffect::Unchanged),
+            ..ImportReport::default()
         })
     }
 }
 
-struct Read {
+struct ParsedFile {
     rows: usize,
-    good: Vec<Row>,
+    valid: Vec<ImportRow>,
     errors: Vec<RowError>,
 }
 
-fn read(mapping: &ImportMapping, upload: &Upload, limits: ImportLimits) -> Result<Read> {
-    if let Some(names) = import_rows::names(upload.format, &upload.bytes)? {
+fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Result<ParsedFile> {
+    if let Some(names) = column_names(file.format, &file.bytes)? {
         mapping.check(&names)?;
     }
-    let mut outcome = Read { rows: 0, good: Vec::new(), errors: Vec::new() };
-    let mut lines = HashMap::new();
-    import_rows::each(upload.format, &upload.bytes, |line, row| {
-        outcome.rows += 1;
-        if outcome.rows > limits.rows {
+    let mut parsed = ParsedFile { rows: 0, valid: Vec::new(), errors: Vec::new() };
+    let mut lines_by_key = HashMap::new();
+    for_each_record(file.format, &file.bytes, |line, record| {
+        parsed.rows += 1;
+        if parsed.rows > limits.rows {
             return Err(Error::unprocessable("validation", format!("The file has more than {} rows.", limits.rows)));
         }
-        let read = row.map_err(|problem| vec![problem]).and_then(|row| mapping.read(&row)).and_then(|row: Row| {
-            match lines.insert(row.key.clone(), line) {
-                Some(before) => Err(vec![FieldError::new("key", format!("is also on line {before}"))]),
+        let row = record.map_err(|error| vec![error]).and_then(|record| mapping.read_record(&record)).and_then(
+            |row: ImportRow| match lines_by_key.insert(row.key.clone(), line) {
+                Some(previous) => Err(vec![FieldError::new("key", format!("is also on line {previous}"))]),
                 None => Ok(row),
-            }
-        });
-        match read {
-            Ok(row) => outcome.good.push(row),
-            Err(problems) => {
-                let room = MAX_ERRORS.saturating_sub(outcome.errors.len());
-                let errors = problems.into_iter().take(room);
-                outcome.errors.extend(errors.map(|FieldError { field, message }| RowError { line, field, message }));
+            },
+        );
+        match row {
+            Ok(row) => parsed.valid.push(row),
+            Err(errors) => {
+                let room = MAX_ERRORS.saturating_sub(parsed.errors.len());
+                let errors = errors.into_iter().take(room);
+                parsed.errors.extend(errors.map(|FieldError { field, message }| RowError { line, field, message }));
             }
         }
         Ok(())
     })?;
-    Ok(outcome)
-}
-
-/// What a row did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    Created,
-    Updated,
-    Unchanged,
-}
-
-/// Makes or updates the product that a row is about.
-fn apply(slot: &mut Option<Product>, row: &Row, id: ProductId) -> Result<Effect> {
-    let Some(product) = slot.take() else {
-        let available = row.available.unwrap_or_default();
-        *slot = Some(Product { id, ..Product::new(row.details.clone(), available, Some(row.imported())) });
-        return Ok(Effect::Created);
-    };
-    if product.imported.as_ref().is_none_or(|imported| imported.key != row.key) {
-        return Err(Error::conflict(MOVED, "The product is no longer known by this key."));
-    }
-    let updated = updated(product.clone(), row)?;
-    let effect = if updated.is_some() { Effect::Updated } else { Effect::Unchanged };
-    *slot = Some(updated.unwrap_or(product));
-    Ok(effect)
-}
-
-/// The product as the row wants it, `None` when it is so already. The stock follows the file only where the file's own
-/// number has changed: what was sold since the last import stays sold.
-fn updated(mut product: Product, row: &Row) -> Result<Option<Product>> {
-    let details_differ = product.listing()?.details != row.details;
-    let before = product.imported.replace(row.imported());
-    let recounted = row.available.filter(|available| before.and_then(|before| before.available) != Some(*available));
-    if details_differ {
-        product.edit(row.details.clone())?;
-    }
-    if let Some(available) = recounted {
-        product.stock.restock(available);
-    }
-    Ok((details_differ || recounted.is_some()).then_some(product))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::product::tests::tea;
-
-    #[test]
-    fn the_same_file_again_does_not_undo_sales() {
-        let row = |available| Row {
-            key: "a".to_owned().try_into().unwrap(),
-            details: tea().listing().unwrap().details.clone(),
-            available: Some(Available::try_from(available).unwrap()),
-        };
-        let mut product = Product::new(row(1).details, Available::try_from(1).unwrap(), Some(row(1).imported()));
-        product.stock.restock(Available::try_from(0).unwrap());
-        assert!(updated(product.clone(), &row(1)).unwrap().is_none(), "the file says what it said");
-        let recounted = updated(product, &row(5)).unwrap().unwrap();
-        assert_eq!(recounted.stock.available(), 5);
-        assert!(updated(recounted, &row(5)).unwrap().is_none());
-    }
+    Ok(parsed)
 }

@@ -1,4 +1,4 @@
-//! The books of this service, as an audit reads them: every product's numbers, and what orders claim of them.
+//! The ledger of this service, which `souk audit` and `souk order` read from the database.
 
 use std::collections::HashSet;
 
@@ -10,50 +10,89 @@ use souk_store::Database;
 use souk_types::Result;
 
 use crate::domain::reservation::Reservation;
-pub use crate::domain::reservation::{Claim, Claimed};
+use crate::domain::reservation_state::State;
 use crate::domain::stock::StockLevels;
 use crate::repositories::{Products, Reservations};
 
-/// One product's numbers.
+/// The stock of one product.
 #[derive(Debug, Clone)]
-pub struct Shelf {
-    /// Which product.
+pub struct StockRecord {
+    /// The product.
     pub product: ProductId,
-    /// Where its pieces are.
-    pub books: StockLevels,
-    /// How many there ever were.
+    /// The stock levels.
+    pub levels: StockLevels,
+    /// The sum that the stock levels must have.
     pub stocked: u64,
-    /// Whose holds are on it now.
+    /// The reservations that have a hold on the product.
     pub holds: Vec<ReservationId>,
 }
 
-/// Every product's numbers.
-pub async fn shelves(database: &Database) -> Result<Vec<Shelf>> {
-    let mut shelves = Vec::new();
+/// One reservation.
+#[derive(Debug, Clone)]
+pub struct ReservationRecord {
+    /// The reservation.
+    pub reservation: ReservationId,
+    /// The order that it is for.
+    pub order: OrderId,
+    /// Its status.
+    pub status: ReservationStatus,
+}
+
+/// The status of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReservationStatus {
+    /// It may have holds on products.
+    Held,
+    /// Its quantities are sold.
+    Sold,
+    /// It is released, or restocked after it was sold.
+    Ended,
+}
+
+impl From<State> for ReservationStatus {
+    fn from(state: State) -> Self {
+        match state {
+            State::Holding | State::Held => Self::Held,
+            State::Confirmed => Self::Sold,
+            State::Released | State::Restocked => Self::Ended,
+        }
+    }
+}
+
+/// Returns the stock of every product.
+pub async fn stock(database: &Database) -> Result<Vec<StockRecord>> {
+    let mut records = Vec::new();
     Products::open(database)?
-        .0
-        .scan(|_, product| {
-            let (books, stocked) = (product.stock.books(), product.stock.stocked());
-            shelves.push(Shelf { product: product.id, books, stocked, holds: product.stock.holds() });
+        .for_each(|product| {
+            let (levels, stocked) = (product.stock.levels(), product.stock.stocked());
+            records.push(StockRecord { product: product.id, levels, stocked, holds: product.stock.reservations() });
         })
         .await?;
-    Ok(shelves)
+    Ok(records)
 }
 
-/// Every claim.
-pub async fn claims(database: &Database) -> Result<Vec<Claimed>> {
-    let mut claims = Vec::new();
-    let tell = |_: &str, reservation: Reservation| claims.push(reservation.claimed());
-    Reservations::open(database)?.0.scan(tell).await?;
-    Ok(claims)
+/// Returns every reservation.
+pub async fn reservations(database: &Database) -> Result<Vec<ReservationRecord>> {
+    let mut records = Vec::new();
+    Reservations::open(database)?
+        .for_each(|reservation| {
+            let Reservation { id, order, .. } = reservation;
+            records.push(ReservationRecord { reservation: id, order, status: reservation.state().into() });
+        })
+        .await?;
+    Ok(records)
 }
 
-/// Whose data was erased here.
-pub async fn erased(database: &Database) -> Result<HashSet<CustomerId>> {
+/// Returns the customers whose accounts are erased in this service.
+pub async fn erased_customers(database: &Database) -> Result<HashSet<CustomerId>> {
     ClosedAccounts::open(database)?.erased_customers().await
 }
 
-/// What was done with the stock that an order claimed.
-pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<TimelineEntry>> {
-    Ok(Reservations::open(database)?.of(order).await?.iter().flat_map(Reservation::told).collect())
+/// Returns the log of an order's reservations.
+pub async fn stock_log(database: &Database, order: OrderId) -> Result<Vec<TimelineEntry>> {
+    stock_log_of(&Reservations::open(database)?, order).await
+}
+
+pub(crate) async fn stock_log_of(reservations: &Reservations, order: OrderId) -> Result<Vec<TimelineEntry>> {
+    Ok(reservations.of_order(order).await?.iter().flat_map(Reservation::timeline).collect())
 }

@@ -1,254 +1,160 @@
-//! How the columns of a file become the fields of a product: one template for each field, given as query parameters.
+//! The mapping from the columns of an import file to the fields of a product: one template for each field, given as query
+//! parameters.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use souk_types::input::{self, Fields, Input};
 use souk_types::{Currency, Error, FieldError, Price};
 
-use super::import_rows::{Column, Row};
+use super::column_template::{ColumnTemplate, missing_column};
+use super::import_records::{ColumnRef, Record};
 
-/// Fields that are text as the column has it.
-const TEXTS: [&str; 7] = ["key", "name", "description", "category", "unit", "supplier", "image"];
-/// Fields that are read as numbers.
-const NUMBERS: [&str; 3] = ["price", "currency", "available"];
+/// Fields that are read as text.
+const TEXT_FIELDS: [&str; 7] = ["key", "name", "description", "category", "unit", "supplier", "image"];
+/// Fields that are parsed.
+const PARSED_FIELDS: [&str; 3] = ["price", "currency", "available"];
+/// Fields that every product has.
+const REQUIRED_FIELDS: [&str; 4] = ["key", "name", "category", "price"];
 
-/// Without these there is no product.
-const REQUIRED: [&str; 4] = ["key", "name", "category", "price"];
-
-/// Bytes after which a template is filled no further: no field may be as long.
-const LONGEST: usize = 64 * 1024;
-
-/// What the query parameters of an import say.
-#[derive(Debug)]
+/// The query parameters of an import. By default, each field is read from the column of its name.
+#[derive(Debug, Default)]
 pub struct ImportMapping {
-    templates: Vec<(&'static str, Template)>,
-    price_in: PriceIn,
-    /// What to do when rows are bad.
-    pub on_error: OnError,
+    templates: Vec<(&'static str, ColumnTemplate)>,
+    price_unit: PriceUnit,
+    /// How to treat a file with invalid rows.
+    pub(crate) on_error: OnError,
 }
 
-/// What to do when rows are bad.
+/// How to treat a file with invalid rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// Import nothing.
     #[default]
     Abort,
-    /// Import the others.
+    /// Import the valid rows.
     Skip,
 }
 
-/// Which unit prices in the file are in.
+/// The unit of the prices in the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum PriceIn {
-    /// Cents.
+enum PriceUnit {
+    /// Minor units, such as cents.
     #[default]
     Minor,
     /// Whole units, with or without decimals.
     Major,
 }
 
-/// Text with places for columns: `{carat} ct {cut}`, `diamond-{#1}`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-struct Template(Vec<Part>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Column(Column),
-}
-
 impl Input for ImportMapping {
     fn read(fields: &mut Fields) -> Option<Self> {
         let mut templates = Vec::new();
-        for field in TEXTS.into_iter().chain(NUMBERS) {
+        for field in TEXT_FIELDS.into_iter().chain(PARSED_FIELDS) {
             if let Some(template) = fields.optional_non_null(field) {
                 templates.push((field, template));
             }
         }
-        let price_in = fields.optional_non_null("price_in").unwrap_or_default();
+        let price_unit = fields.optional_non_null("price_in").unwrap_or_default();
         let on_error = fields.optional_non_null("on_error").unwrap_or_default();
-        Some(Self { templates, price_in, on_error })
-    }
-}
-
-impl Default for ImportMapping {
-    /// Every field is the column of its name.
-    fn default() -> Self {
-        Self { templates: Vec::new(), price_in: PriceIn::default(), on_error: OnError::default() }
+        Some(Self { templates, price_unit, on_error })
     }
 }
 
 impl ImportMapping {
-    /// Refuses a mapping that cannot fit a file with these columns: said once instead of for each row.
+    /// Checks the mapping against the columns of a file, so that a wrong mapping is one error and not one for each row.
     pub(crate) fn check(&self, names: &[String]) -> Result<(), Error> {
-        let there = |column: &Column| match column {
-            Column::Named(name) => names.contains(name),
-            Column::Numbered(at) => *at < names.len(),
+        let exists = |column: &ColumnRef| match column {
+            ColumnRef::Name(name) => names.contains(name),
+            ColumnRef::Index(index) => *index < names.len(),
         };
         let columns = || names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-        let mut problems = Vec::new();
+        let mut errors = Vec::new();
         for (field, template) in &self.templates {
-            for column in template.columns().filter(|column| !there(column)) {
-                let problem = missing(field, column);
-                let message = format!("{}; the columns are {}", problem.message, columns());
-                problems.push(FieldError::new(problem.field, message));
+            for column in template.columns().filter(|column| !exists(column)) {
+                let error = missing_column(field, column);
+                let message = format!("{}; the columns are {}", error.message, columns());
+                errors.push(FieldError::new(error.field, message));
             }
         }
-        for field in REQUIRED {
-            let mapped = self.templates.iter().any(|(name, _)| *name == field);
-            if !mapped && !names.iter().any(|name| name == field) {
-                let message = format!("no column has this name: say which one it is; the columns are {}", columns());
-                problems.push(FieldError::new(field, message));
+        for field in REQUIRED_FIELDS {
+            let is_mapped = self.templates.iter().any(|(name, _)| *name == field);
+            if !is_mapped && !names.iter().any(|name| name == field) {
+                let message =
+                    format!("no column has this name: map a column to this field; the columns are {}", columns());
+                errors.push(FieldError::new(field, message));
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems)) }
+        if errors.is_empty() { Ok(()) } else { Err(Error::invalid(errors)) }
     }
 
-    /// Reads a row as a `T`, which has the fields of a product.
-    pub(crate) fn read<T: Input>(&self, row: &Row<'_>) -> Result<T, Vec<FieldError>> {
+    /// Reads a record as a `T`, which has the fields of a product.
+    pub(crate) fn read_record<T: Input>(&self, record: &Record<'_>) -> Result<T, Vec<FieldError>> {
         let mut product = Map::new();
-        let mut problems = Vec::new();
-        for field in TEXTS {
-            match self.value(field, row) {
-                Ok(Some(value)) => drop(product.insert(field.to_owned(), value)),
-                Ok(None) => {}
-                Err(problem) => problems.push(problem),
-            }
-        }
-        // An empty description is one; other empty columns say nothing.
-        product.entry("description").or_insert_with(|| "".into());
-        for (field, value) in [("price", self.price(row)), ("available", self.available(row))] {
+        let mut errors = Vec::new();
+        let texts = TEXT_FIELDS.map(|field| (field, self.value(field, record)));
+        // An empty description is valid; every other empty column counts as absent.
+        product.insert("description".to_owned(), "".into());
+        let parsed = [("price", self.price(record)), ("available", self.available(record))];
+        for (field, value) in texts.into_iter().chain(parsed) {
             match value {
                 Ok(Some(value)) => drop(product.insert(field.to_owned(), value)),
                 Ok(None) => {}
-                Err(problem) => problems.push(problem),
+                Err(error) => errors.push(error),
             }
         }
         let read = input::from_json(Value::Object(product));
-        if problems.is_empty() {
+        if errors.is_empty() {
             return read.map_err(|error| error.fields().to_vec());
         }
-        // A field that could not be filled is missing too; that is said once.
+        // A field that the mapping cannot fill is also reported as missing: keep one error for each field.
         let also = read.err().map(|error| error.fields().to_vec()).unwrap_or_default();
-        let named: Vec<String> = problems.iter().map(|problem| problem.field.clone()).collect();
-        problems.extend(also.into_iter().filter(|problem| !named.contains(&problem.field)));
-        Err(problems)
+        let reported: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
+        errors.extend(also.into_iter().filter(|error| !reported.contains(&error.field)));
+        Err(errors)
     }
 
-    fn value(&self, field: &str, row: &Row<'_>) -> Result<Option<Value>, FieldError> {
+    fn value(&self, field: &str, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
         let template = self.templates.iter().find(|(name, _)| *name == field);
         let value = match template {
-            Some((_, template)) => Some(template.fill(field, row)?),
-            None => row.value(&Column::Named(field.to_owned())),
+            Some((_, template)) => Some(template.fill(field, record)?),
+            None => record.value(&ColumnRef::Name(field.to_owned())),
         };
         Ok(value.filter(|value| value.as_str() != Some("")))
     }
 
-    fn price(&self, row: &Row<'_>) -> Result<Option<Value>, FieldError> {
-        let price = match self.value("price", row)? {
+    fn price(&self, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
+        let price = match self.value("price", record)? {
             None => return Ok(None),
             // `{"amount": 499, "currency": "EUR"}`
             Some(object @ Value::Object(_)) => return Ok(Some(object)),
             Some(Value::String(text)) => text,
             Some(number) => number.to_string(),
         };
-        let bad = |field: &'static str| move |message: &'static str| FieldError::new(field, message);
-        let currency = match self.value("currency", row)? {
-            Some(value) => Currency::try_from(value.as_str().unwrap_or_default()).map_err(bad("currency"))?,
+        let invalid = |field: &'static str| move |message: &'static str| FieldError::new(field, message);
+        let currency = match self.value("currency", record)? {
+            Some(value) => Currency::try_from(value.as_str().unwrap_or_default()).map_err(invalid("currency"))?,
             None => Currency::EUR,
         };
-        let price = match self.price_in {
-            PriceIn::Major => Price::from_major(price.trim(), currency),
-            PriceIn::Minor => price
+        let price = match self.price_unit {
+            PriceUnit::Major => Price::from_major(price.trim(), currency),
+            PriceUnit::Minor => price
                 .trim()
                 .parse()
                 .map_err(|_| "is not a price in minor units, such as 326 (see price_in)")
                 .and_then(|amount| Price::new(amount, currency)),
         };
-        price.map(|price| Some(json!(price))).map_err(bad("price"))
+        price.map(|price| Some(json!(price))).map_err(invalid("price"))
     }
 
-    fn available(&self, row: &Row<'_>) -> Result<Option<Value>, FieldError> {
-        match self.value("available", row)? {
+    fn available(&self, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
+        match self.value("available", record)? {
             Some(Value::String(text)) => match text.trim().parse::<u64>() {
                 Ok(number) => Ok(Some(number.into())),
                 Err(_) => Err(FieldError::new("available", "is not a whole number")),
             },
             other => Ok(other),
         }
-    }
-}
-
-impl Template {
-    fn columns(&self) -> impl Iterator<Item = &Column> {
-        self.0.iter().filter_map(|part| match part {
-            Part::Text(_) => None,
-            Part::Column(column) => Some(column),
-        })
-    }
-
-    fn fill(&self, field: &str, row: &Row<'_>) -> Result<Value, FieldError> {
-        // A column alone keeps its type; a JSON price may be an object.
-        if let [Part::Column(column)] = self.0.as_slice() {
-            return row.value(column).ok_or_else(|| missing(field, column));
-        }
-        let mut text = String::new();
-        for part in &self.0 {
-            if text.len() > LONGEST {
-                return Err(FieldError::new(field, "is too long"));
-            }
-            match part {
-                Part::Text(fixed) => text.push_str(fixed),
-                Part::Column(column) => match row.value(column).ok_or_else(|| missing(field, column))? {
-                    Value::String(value) => text.push_str(&value),
-                    value => text.push_str(&value.to_string()),
-                },
-            }
-        }
-        Ok(text.into())
-    }
-}
-
-fn missing(field: &str, column: &Column) -> FieldError {
-    let message = match column {
-        Column::Named(name) => format!("there is no column {name:?}"),
-        Column::Numbered(at) => format!("there is no column {}", at + 1),
-    };
-    FieldError::new(field, message)
-}
-
-impl TryFrom<String> for Template {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let mut parts = Vec::new();
-        let mut rest = text.as_str();
-        while let Some(open) = rest.find(['{', '}']) {
-            if rest.as_bytes()[open] == b'}' {
-                return Err("has a } without a {");
-            }
-            let close = rest[open..].find('}').ok_or("has a { without a }")? + open;
-            if open > 0 {
-                parts.push(Part::Text(rest[..open].to_owned()));
-            }
-            let name = &rest[open + 1..close];
-            let column = match name.strip_prefix('#') {
-                Some(number) => match number.parse::<usize>() {
-                    Ok(number @ 1..) => Column::Numbered(number - 1),
-                    _ => return Err("has a column number that is none; the first column is {#1}"),
-                },
-                None => Column::Named(name.to_owned()),
-            };
-            parts.push(Part::Column(column));
-            rest = &rest[close + 1..];
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.to_owned()));
-        }
-        Ok(Self(parts))
     }
 }
 

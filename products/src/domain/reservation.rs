@@ -1,282 +1,245 @@
-//! The stock of one order, which may stand on many products. No transaction spans them: the reservation is one document
-//! and its state decides; holds on the products follow it. Whoever is interrupted, the sweeper (or a second try) carries on from
-//! the state.
+//! The stock of one order, which may be spread over several products.
 //!
-//! `Holding -> Held -> Confirmed -> TakenBack`, or `Holding | Held -> Released`. Holds are placed before `Held` and settled after
-//! a decision. Several attempts at one reservation may run at the same time (a client that clicked twice, a retry after a
-//! time-out); each hold says which attempt placed it, so that one which comes after the decision is taken back.
+//! No transaction covers the products. The reservation is one document, and its state decides (`reservation_state.rs`);
+//! the holds on the products follow it. An attempt to reserve places a hold on every line before the state becomes held.
+//! After a decision (confirm, release, restock), the service applies it to every product. A background job repeats both
+//! steps after a crash.
+//!
+//! Several attempts at one reservation may run at the same time: the client repeats a request after a timeout. Each hold
+//! records the attempt that placed it, so that a hold placed after the decision is recognised and released.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use souk_bus::request_context;
 use souk_contract::products::{
     Confirmed, HeldLine, ProductId, ProductSnapshot, Release, Released, ReservationId, ReservationLine, Reserve,
     Reserved, Restocked, Shortage,
 };
 use souk_contract::shopping::{OrderId, TimelineEntry, TimelineKind};
-use souk_types::{Quantity, RequestId, Timestamp};
+use souk_types::{Quantity, Timestamp};
 
-/// What is decided is settled at once; after this long the sweeper takes it that whoever decided has died.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+use super::reservation_log::{Cause, ReservationLog};
+use super::reservation_state::{State, Trigger};
 
-/// The stock that one order claims.
+/// Lease on applying a decision to the products. After it expires, the instance that decided is presumed dead, and the
+/// background job applies the decision.
+const DECISION_LEASE: Duration = Duration::from_secs(5);
+
+/// The stock of one order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reservation {
-    /// Its id.
-    pub id: ReservationId,
-    /// For which order.
+pub(crate) struct Reservation {
+    pub(crate) id: ReservationId,
     pub(crate) order: OrderId,
-    pub(crate) state: State,
-    pub(crate) lines: Vec<ReservedLine>,
-    /// How many times somebody began to place holds.
-    pub(crate) attempts: u32,
-    /// Without a decision by then, it is released.
-    pub(crate) until: Timestamp,
-    /// When the sweeper must look at it; never, when nothing is left to do.
-    pub(crate) due: Option<Timestamp>,
-    /// Why it was released, when it was for want of stock: every attempt gets the same answer.
+    state: State,
+    lines: Vec<ReservedLine>,
+    /// The number of attempts to place holds.
+    attempts: u32,
+    /// Without a decision by then, the background job releases the reservation. After a decision, the job looks then for
+    /// holds that a late attempt has placed.
+    expires: Timestamp,
+    /// When the background job handles the reservation; `None` when no work is left.
+    due: Option<Timestamp>,
+    /// The products that were out of stock, when that is why the reservation was released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) short: Vec<Shortage>,
-    /// What was done, for whoever must explain the order.
-    pub(crate) log: Vec<Done>,
+    shortages: Vec<Shortage>,
+    log: ReservationLog,
 }
 
-/// Something that was done with a reservation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Done {
-    at: Timestamp,
-    what: Cow<'static, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    request: Option<RequestId>,
-}
-
-/// Lines that are kept: several times what an order has that goes well. Of more, the ones in the middle go.
-const MOST_LINES: usize = 40;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum State {
-    Holding,
-    Held,
-    Confirmed,
-    Released,
-    TakenBack,
-}
-
+/// A line of a reservation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ReservedLine {
     pub(crate) product: ProductId,
     pub(crate) quantity: Quantity,
-    pub(crate) held: Option<Held>,
+    /// The hold that counts; `None` until all lines are held.
+    hold: Option<PlacedHold>,
+    /// The line's quantity is available again, after the order was cancelled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) taken_back: bool,
+    restocked: bool,
 }
 
-/// A hold that counts: which attempt placed it, and what the product was then.
+/// A hold on a product.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Held {
+pub(crate) struct PlacedHold {
+    /// The attempt that placed the hold.
     pub(crate) attempt: u32,
-    pub(crate) item: ProductSnapshot,
+    /// The product at that moment.
+    pub(crate) product: ProductSnapshot,
 }
 
-/// How to go on with an order that is to be reserved.
+/// What a request to reserve has to do.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Begun {
-    /// Place holds, as this attempt.
-    Attempt(u32),
-    /// They are there.
-    Held(Vec<HeldLine>),
-    /// The reservation is over.
-    Over(Reserved),
-}
-
-/// The claim of one order.
-#[derive(Debug, Clone)]
-pub struct Claimed {
-    /// Its id.
-    pub reservation: ReservationId,
-    /// Whose it is.
-    pub order: OrderId,
-    /// What became of it.
-    pub claim: Claim,
-}
-
-/// What became of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
-    /// It is being made, or its holds are there.
-    Held,
-    /// Sold.
-    Sold,
-    /// Given up, or given back after it was sold.
-    Ended,
+pub(crate) enum ReserveAction {
+    /// Place a hold on every line, as this attempt.
+    PlaceHolds { attempt: u32 },
+    /// Reply. The holds are placed already, or the reservation is released.
+    Reply(Reserved),
 }
 
 impl Reservation {
-    /// As an audit reads it.
-    pub(crate) fn claimed(&self) -> Claimed {
-        let claim = match self.state {
-            State::Holding | State::Held => Claim::Held,
-            State::Confirmed => Claim::Sold,
-            State::Released | State::TakenBack => Claim::Ended,
-        };
-        Claimed { reservation: self.id, order: self.order, claim }
-    }
-
-    pub(crate) fn begin(slot: &mut Option<Self>, reserve: &Reserve) -> Begun {
+    /// Begins an attempt to place holds. Creates the reservation if there is none.
+    pub(crate) fn reserve(slot: &mut Option<Self>, request: &Reserve, cause: &Cause) -> ReserveAction {
         let reservation = slot.get_or_insert_with(|| Self {
-            id: reserve.reservation,
-            order: reserve.order,
-            state: State::Holding,
-            lines: reserve.lines.iter().map(ReservedLine::wanted).collect(),
-            attempts: 0,
-            until: reserve.until,
-            due: Some(reserve.until),
-            short: Vec::new(),
-            log: Vec::new(),
+            lines: request.lines.iter().map(ReservedLine::new).collect(),
+            expires: request.until,
+            due: Some(request.until),
+            ..Self::new(request.reservation, request.order, State::Holding, cause)
         });
-        match reservation.state {
-            State::Holding => {
-                reservation.attempts += 1;
-                reservation.note(format!("holding, attempt {}", reservation.attempts));
-                Begun::Attempt(reservation.attempts)
-            }
-            State::Held | State::Confirmed => Begun::Held(reservation.held_lines()),
-            State::Released | State::TakenBack => Begun::Over(reservation.refusal()),
+        if reservation.state != State::Holding {
+            return ReserveAction::Reply(reservation.reserve_reply());
         }
+        reservation.attempts += 1;
+        reservation.log.push(format!("holding, attempt {}", reservation.attempts), cause);
+        ReserveAction::PlaceHolds { attempt: reservation.attempts }
     }
 
-    /// All holds are placed. Another attempt may have been faster, or a decision: the state stands.
-    pub(crate) fn complete(&mut self, held: &[Held]) {
-        if self.state == State::Holding {
-            self.state = State::Held;
-            self.note("held");
-            for (line, held) in self.lines.iter_mut().zip(held) {
-                line.held = Some(held.clone());
+    /// Records that an attempt has placed all holds, one for each line. Another attempt or a decision may have come first;
+    /// then nothing changes.
+    pub(crate) fn all_held(&mut self, holds: &[PlacedHold], cause: &Cause) {
+        if self.apply(Trigger::AllHeld, cause) {
+            for (line, hold) in self.lines.iter_mut().zip(holds) {
+                line.hold = Some(hold.clone());
             }
         }
     }
 
-    pub(crate) fn confirm(&mut self, now: Timestamp) -> Confirmed {
-        match self.state {
-            State::Held => self.decide(State::Confirmed, now),
-            State::Confirmed => {}
-            State::Holding | State::Released | State::TakenBack => return Confirmed::Released,
+    /// Releases the reservation because an attempt found products out of stock. Another attempt may have held the stock
+    /// that this one missed; then nothing changes.
+    pub(crate) fn out_of_stock(&mut self, shortages: &[Shortage], cause: &Cause) {
+        if self.apply(Trigger::OutOfStock, cause) {
+            shortages.clone_into(&mut self.shortages);
         }
-        Confirmed::Sold
     }
 
-    /// Also makes a reservation that never was a released one: a reserve that is still under way must not come after.
-    pub(crate) fn release(slot: &mut Option<Self>, release: &Release, now: Timestamp) -> Released {
-        let reservation = slot.get_or_insert_with(|| Self {
-            id: release.reservation,
-            order: release.order,
-            state: State::Released,
+    /// Sells the lines, if all of them are held.
+    pub(crate) fn confirm(&mut self, cause: &Cause) -> Confirmed {
+        self.apply(Trigger::Confirm, cause);
+        self.state.confirm_reply()
+    }
+
+    /// Releases the reservation, unless it is confirmed. Creates a released one if there is none, so that a request to
+    /// reserve that arrives later holds nothing.
+    pub(crate) fn release(slot: &mut Option<Self>, request: &Release, cause: &Cause) -> Released {
+        let reservation =
+            slot.get_or_insert_with(|| Self::new(request.reservation, request.order, State::Released, cause));
+        reservation.apply(Trigger::Release, cause);
+        reservation.state.release_reply()
+    }
+
+    /// Makes sold lines available again.
+    pub(crate) fn restock(&mut self, cause: &Cause) -> Restocked {
+        self.apply(Trigger::Restock, cause);
+        self.state.restock_reply()
+    }
+
+    fn new(id: ReservationId, order: OrderId, state: State, cause: &Cause) -> Self {
+        Self {
+            id,
+            order,
+            state,
             lines: Vec::new(),
             attempts: 0,
-            until: now,
+            expires: cause.at,
             due: None,
-            short: Vec::new(),
-            log: Vec::new(),
-        });
-        match reservation.state {
-            State::Holding | State::Held => reservation.decide(State::Released, now),
-            State::Released => {}
-            State::Confirmed | State::TakenBack => return Released::Sold,
-        }
-        Released::Released
-    }
-
-    /// There is too little of something. Another attempt may have found enough, perhaps the very pieces that this one
-    /// missed: then its word counts.
-    pub(crate) fn fall_short(&mut self, short: &[Shortage], now: Timestamp) {
-        if self.state == State::Holding {
-            short.clone_into(&mut self.short);
-            self.note("short");
-            self.decide(State::Released, now);
+            shortages: Vec::new(),
+            log: ReservationLog::default(),
         }
     }
 
-    pub(crate) fn restock(&mut self, now: Timestamp) -> Restocked {
+    /// Returns whether the state changed.
+    fn apply(&mut self, trigger: Trigger, cause: &Cause) -> bool {
+        let (before, after) = (self.state, self.state.after(trigger));
+        if after == before {
+            return false;
+        }
+        self.state = after;
+        if trigger == Trigger::OutOfStock {
+            self.log.push("out of stock", cause);
+        }
+        self.log.push(after.label(), cause);
+        if after.is_decided() {
+            // An attempt in flight may place a hold after the decision. It releases that hold itself; the job looks once
+            // more when the reservation expires, in case that the attempt's instance dies.
+            let is_attempt_in_flight = self.attempts > 1 || before == State::Holding;
+            self.expires = if is_attempt_in_flight { self.expires.max(cause.at) } else { cause.at };
+            self.due = Some(cause.at.after(DECISION_LEASE));
+        }
+        true
+    }
+
+    /// Records that the decision is applied to every product.
+    pub(crate) fn mark_applied(&mut self, cause: &Cause) {
+        if self.state != State::Restocked || self.lines.iter().all(|line| line.restocked) {
+            self.log.push("applied", cause);
+            self.due = (self.expires > cause.at).then_some(self.expires);
+        }
+    }
+
+    /// Marks a line as restocked and returns it. Returns `None` when it is restocked already.
+    pub(crate) fn mark_restocked(&mut self, product: ProductId) -> Option<&ReservedLine> {
+        let line = self.lines.iter_mut().find(|line| line.product == product && !line.restocked)?;
+        line.restocked = true;
+        Some(line)
+    }
+
+    /// The reply to a request to reserve, in the present state.
+    pub(crate) fn reserve_reply(&self) -> Reserved {
         match self.state {
-            State::Confirmed => self.decide(State::TakenBack, now),
-            State::TakenBack => {}
-            State::Holding | State::Held | State::Released => return Restocked::NotSold,
-        }
-        Restocked::Restocked
-    }
-
-    fn decide(&mut self, state: State, now: Timestamp) {
-        // An attempt that is under way may place a hold after the decision. It takes it back by itself; should it die
-        // just then, the sweeper looks once more when the time of the reservation is over.
-        let in_flight = self.attempts > 1 || self.state == State::Holding;
-        self.until = if in_flight { self.until.max(now) } else { now };
-        self.state = state;
-        self.note(match state {
-            State::Holding => "holding",
-            State::Held => "held",
-            State::Confirmed => "sold",
-            State::Released => "released",
-            State::TakenBack => "taken back",
-        });
-        self.due = Some(now.after(SETTLED_WITHIN));
-    }
-
-    /// Every hold has followed the decision.
-    pub(crate) fn settled(&mut self, now: Timestamp) {
-        let finished = self.state != State::TakenBack || self.lines.iter().all(|line| line.taken_back);
-        if finished {
-            self.note("settled");
-            self.due = (self.until > now).then_some(self.until);
+            State::Holding | State::Held | State::Confirmed => Reserved::Held { lines: self.held_lines() },
+            State::Released | State::Restocked if self.shortages.is_empty() => Reserved::Released,
+            State::Released | State::Restocked => Reserved::OutOfStock { shortages: self.shortages.clone() },
         }
     }
 
-    fn note(&mut self, what: impl Into<Cow<'static, str>>) {
-        if self.log.len() >= MOST_LINES {
-            self.log.remove(MOST_LINES / 2);
-        }
-        self.log.push(Done { at: Timestamp::now(), what: what.into(), request: request_context::current() });
-    }
-
-    /// What was done with it, and to which products.
-    pub(crate) fn told(&self) -> impl Iterator<Item = TimelineEntry> + '_ {
-        let pieces: Vec<String> =
-            self.lines.iter().map(|line| format!("{} of {}", line.quantity.get(), line.product)).collect();
-        let pieces = pieces.join(", ");
-        self.log.iter().map(move |done| TimelineEntry {
-            at: done.at,
-            service: "products".to_owned(),
-            kind: TimelineKind::Stock,
-            what: done.what.to_string(),
-            outcome: pieces.clone(),
-            ms: None,
-            request_id: done.request.clone(),
-        })
-    }
-
-    /// The reply to a request to hold stock after the reservation was released.
-    pub(crate) fn refusal(&self) -> Reserved {
-        if self.short.is_empty() { Reserved::Released } else { Reserved::OutOfStock { shortages: self.short.clone() } }
-    }
-
-    pub(crate) fn held_lines(&self) -> Vec<HeldLine> {
+    fn held_lines(&self) -> Vec<HeldLine> {
         let held = |line: &ReservedLine| {
-            let product = line.held.as_ref()?.item.clone();
+            let product = line.hold.as_ref()?.product.clone();
             Some(HeldLine { product, quantity: line.quantity })
         };
         self.lines.iter().filter_map(held).collect()
     }
+
+    /// The state.
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// The lines.
+    pub(crate) fn lines(&self) -> &[ReservedLine] {
+        &self.lines
+    }
+
+    /// When the background job handles the reservation; `None` when no work is left.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        self.due
+    }
+
+    /// The log as entries of the order's timeline.
+    pub(crate) fn timeline(&self) -> impl Iterator<Item = TimelineEntry> + '_ {
+        let lines: Vec<String> =
+            self.lines.iter().map(|line| format!("{} of {}", line.quantity.get(), line.product)).collect();
+        let lines = lines.join(", ");
+        self.log.entries().iter().map(move |entry| TimelineEntry {
+            at: entry.at,
+            service: "products".to_owned(),
+            kind: TimelineKind::Stock,
+            what: entry.what.to_string(),
+            outcome: lines.clone(),
+            ms: None,
+            request_id: entry.request.clone(),
+        })
+    }
 }
 
 impl ReservedLine {
-    fn wanted(line: &ReservationLine) -> Self {
-        Self { product: line.product, quantity: line.quantity, held: None, taken_back: false }
+    fn new(line: &ReservationLine) -> Self {
+        Self { product: line.product, quantity: line.quantity, hold: None, restocked: false }
     }
 
-    /// The attempt whose hold counts; 0, which is none, while it is not known.
-    pub(crate) fn attempt(&self) -> u32 {
-        self.held.as_ref().map_or(0, |held| held.attempt)
+    /// The attempt whose hold counts.
+    pub(crate) fn attempt(&self) -> Option<u32> {
+        self.hold.as_ref().map(|hold| hold.attempt)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use customer::ledger::AccountLedger;
-use products::ledger::{Claim, Claimed, Shelf};
+use products::ledger::{ReservationRecord, ReservationStatus, StockRecord};
 use serde::Deserialize;
 use shopping::demo::DemoPayment;
 use shopping::ledger::Entry;
@@ -28,8 +28,8 @@ pub(super) struct Told {
 pub(super) struct Read {
     pub(super) orders: Vec<Entry>,
     pub(super) bank: Vec<DemoPayment>,
-    pub(super) shelves: Vec<Shelf>,
-    pub(super) claims: Vec<Claimed>,
+    pub(super) stock: Vec<StockRecord>,
+    pub(super) reservations: Vec<ReservationRecord>,
     pub(super) accounts: AccountLedger,
     pub(super) erased_in_products: HashSet<CustomerId>,
     pub(super) erased_in_shopping: HashSet<CustomerId>,
@@ -44,14 +44,14 @@ pub(super) struct Read {
 impl Read {
     /// What was looked at, in a line.
     pub(super) fn summary(&self, told: usize) -> String {
-        let Self { orders, bank, shelves, claims, accounts, .. } = self;
+        let Self { orders, bank, stock, reservations, accounts, .. } = self;
         let dead = self.broker.map_or(String::new(), |counted| format!(", {} dead letters", counted.dead_letters));
         format!(
-            "{} orders ({told} told to clients), {} payments of the demo bank, {} products, {} claims, {} deleted accounts{dead}",
+            "{} orders ({told} told to clients), {} payments of the demo bank, {} products, {} reservations, {} deleted accounts{dead}",
             orders.len(),
             bank.len(),
-            shelves.len(),
-            claims.len(),
+            stock.len(),
+            reservations.len(),
             accounts.erased.len()
         )
     }
@@ -60,16 +60,22 @@ impl Read {
 /// Every breach, in words.
 pub(super) fn check(read: &Read, told: &[Told]) -> Vec<String> {
     let mut breaches = Vec::new();
-    let claims: HashMap<ReservationId, &Claimed> = read.claims.iter().map(|claim| (claim.reservation, claim)).collect();
-    orders(read, told, &claims, &mut breaches);
-    stock(read, &claims, &mut breaches);
+    let reservations: HashMap<ReservationId, &ReservationRecord> =
+        read.reservations.iter().map(|record| (record.reservation, record)).collect();
+    orders(read, told, &reservations, &mut breaches);
+    stock(read, &reservations, &mut breaches);
     payments(read, &mut breaches);
     events(read, &mut breaches);
     breaches
 }
 
 /// Every order that a client was told of exists once, each key has at most one, and none is stuck.
-fn orders(read: &Read, told: &[Told], claims: &HashMap<ReservationId, &Claimed>, breaches: &mut Vec<String>) {
+fn orders(
+    read: &Read,
+    told: &[Told],
+    reservations: &HashMap<ReservationId, &ReservationRecord>,
+    breaches: &mut Vec<String>,
+) {
     let mut orders = HashMap::new();
     let mut keys = HashMap::new();
     for entry in &read.orders {
@@ -83,7 +89,8 @@ fn orders(read: &Read, told: &[Told], claims: &HashMap<ReservationId, &Claimed>,
         if *status != Status::Reserved && entry.is_under_way {
             breaches.push(format!("order {order} is {status:?} and not at its end"));
         }
-        let is_sold = claims.get(&entry.reservation).is_some_and(|claimed| claimed.claim == Claim::Sold);
+        let is_sold =
+            reservations.get(&entry.reservation).is_some_and(|record| record.status == ReservationStatus::Sold);
         if matches!(status, Status::Confirmed | Status::Shipped) != is_sold && !entry.is_under_way {
             let goods = if is_sold { "are sold" } else { "are not sold" };
             breaches.push(format!("order {order} is {status:?} and its goods {goods}"));
@@ -118,27 +125,27 @@ fn orders(read: &Read, told: &[Told], claims: &HashMap<ReservationId, &Claimed>,
 }
 
 /// Per product `available + reserved + sold = stocked`; what is sold is what confirmed orders bought; what is held, somebody claims.
-fn stock(read: &Read, claims: &HashMap<ReservationId, &Claimed>, breaches: &mut Vec<String>) {
+fn stock(read: &Read, reservations: &HashMap<ReservationId, &ReservationRecord>, breaches: &mut Vec<String>) {
     let mut bought: HashMap<ProductId, u64> = HashMap::new();
     for entry in &read.orders {
-        if claims.get(&entry.reservation).is_some_and(|claimed| claimed.claim == Claim::Sold) {
+        if reservations.get(&entry.reservation).is_some_and(|record| record.status == ReservationStatus::Sold) {
             for line in &entry.lines {
                 *bought.entry(line.product).or_default() += u64::from(line.quantity.get());
             }
         }
     }
-    for shelf in &read.shelves {
-        let (product, books) = (shelf.product, shelf.books);
-        let all = u64::from(books.available) + books.reserved + books.sold;
-        if all != shelf.stocked {
-            breaches.push(format!("product {product}: {books:?} are {all} of {} stocked", shelf.stocked));
+    for record in &read.stock {
+        let (product, levels) = (record.product, record.levels);
+        let all = u64::from(levels.available) + levels.reserved + levels.sold;
+        if all != record.stocked {
+            breaches.push(format!("product {product}: {levels:?} are {all} of {} stocked", record.stocked));
         }
         let bought = bought.remove(&product).unwrap_or_default();
-        if books.sold != bought {
-            breaches.push(format!("product {product}: {} sold, {bought} in confirmed orders", books.sold));
+        if levels.sold != bought {
+            breaches.push(format!("product {product}: {} sold, {bought} in confirmed orders", levels.sold));
         }
-        for hold in &shelf.holds {
-            if claims.get(hold).is_none_or(|claimed| claimed.claim != Claim::Held) {
+        for hold in &record.holds {
+            if reservations.get(hold).is_none_or(|record| record.status != ReservationStatus::Held) {
                 breaches.push(format!("product {product}: pieces are held for {hold}, which claims none"));
             }
         }
@@ -147,13 +154,15 @@ fn stock(read: &Read, claims: &HashMap<ReservationId, &Claimed>, breaches: &mut 
         breaches.push(format!("product {product} does not exist and was bought {pieces} times"));
     }
     let orders: HashMap<OrderId, &Entry> = read.orders.iter().map(|entry| (entry.order, entry)).collect();
-    for claimed in &read.claims {
-        let (order, reservation) = (claimed.order, claimed.reservation);
+    for record in &read.reservations {
+        let (order, reservation) = (record.order, record.reservation);
         let entry = orders.get(&order);
         let current = entry.is_some_and(|entry| entry.reservation == reservation);
-        match claimed.claim {
-            Claim::Sold if !current => breaches.push(format!("reservation {reservation} is sold for no order")),
-            Claim::Held if !entry.is_some_and(|entry| current && entry.status == Status::Reserved) => {
+        match record.status {
+            ReservationStatus::Sold if !current => {
+                breaches.push(format!("reservation {reservation} is sold for no order"))
+            }
+            ReservationStatus::Held if !entry.is_some_and(|entry| current && entry.status == Status::Reserved) => {
                 breaches.push(format!("reservation {reservation} holds goods for an order that does not want them"));
             }
             _ => {}

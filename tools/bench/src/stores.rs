@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use products::catalogue::{self, Listed, Sort};
 use products::editing::{self, NewProduct};
-use products::{ImportLimits, ProductView};
+use products::{CatalogueQuery, ImportLimits, ProductView, Sort, catalogue};
 use rocket::serde::json::json;
 use rocket::serde::{Deserialize, Serialize};
 use souk_bus::Bus;
@@ -139,7 +138,7 @@ async fn add_product(app: &products::App) -> Result<ProductView, String> {
         "price": {"amount": 1290, "currency": "EUR"}, "image": "/products/images/tea.svg", "available": 1_000_000_000,
     });
     let new: NewProduct = from_json(body).map_err(text)?;
-    editing::add(app, new).await.map_err(text)
+    editing::create(app, new).await.map_err(text)
 }
 
 /// A stock record of its own, as it would be beside the product.
@@ -194,8 +193,8 @@ async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
             let (app, beside) = (app.clone(), beside.clone());
             async move {
                 let paging = Paging { after: None, limit: PageLimit::default() };
-                let listed = Listed { category: None, words: None, sort: Sort::Newest, paging };
-                let page = catalogue::list(&app, listed).await?;
+                let query = CatalogueQuery { category: None, words: None, sort: Sort::Newest, paging };
+                let page = catalogue::list(&app, query).await?;
                 if with_beside {
                     let ids: Vec<ProductId> = page.items.iter().map(ProductView::id).collect();
                     beside.get_many(&ids).await?;

@@ -37,8 +37,8 @@ fn told(entry: &Entry, status: Status) -> Told {
     Told { customer: entry.customer.unwrap(), key: "key".to_owned(), order: entry.order, status }
 }
 
-fn claimed(entry: &Entry, claim: Claim) -> Claimed {
-    Claimed { reservation: entry.reservation, order: entry.order, claim }
+fn reservation(entry: &Entry, status: ReservationStatus) -> ReservationRecord {
+    ReservationRecord { reservation: entry.reservation, order: entry.order, status }
 }
 
 impl Shop {
@@ -52,12 +52,16 @@ impl Shop {
         let told = vec![told(&bought, Status::Confirmed), told(&back, Status::Confirmed)];
         let counted = [&bought, &back].into_iter().map(|entry| (entry.customer.unwrap(), 1)).collect();
         let holds = vec![waiting.reservation];
-        let books = StockLevels { available: 7, reserved: 1, sold: 2 };
-        let claims = vec![claimed(&bought, Claim::Sold), claimed(&back, Claim::Ended), claimed(&waiting, Claim::Held)];
+        let levels = StockLevels { available: 7, reserved: 1, sold: 2 };
+        let reservations = vec![
+            reservation(&bought, ReservationStatus::Sold),
+            reservation(&back, ReservationStatus::Ended),
+            reservation(&waiting, ReservationStatus::Held),
+        ];
         let read = Read {
             bank: vec![paid, refunded, set_aside],
-            shelves: vec![Shelf { product, books, stocked: 10, holds }],
-            claims,
+            stock: vec![StockRecord { product, levels, stocked: 10, holds }],
+            reservations,
             accounts: AccountLedger { erased: vec![gone], confirmed_orders: counted },
             orders: vec![bought, back, waiting],
             erased_in_products: HashSet::from([gone]),
@@ -100,26 +104,27 @@ fn every_breach_is_told() {
         }),
         ("is Paid and not at its end", |shop| {
             shop.read.orders[2].status = Status::Paid;
-            shop.read.claims[2].claim = Claim::Ended;
-            shop.read.shelves[0].holds.clear();
+            shop.read.reservations[2].status = ReservationStatus::Ended;
+            shop.read.stock[0].holds.clear();
         }),
         ("is Confirmed and its goods are not sold", |shop| {
-            shop.read.claims[0].claim = Claim::Ended;
-            shop.read.shelves[0].books = StockLevels { available: 9, reserved: 1, sold: 0 };
+            shop.read.reservations[0].status = ReservationStatus::Ended;
+            shop.read.stock[0].levels = StockLevels { available: 9, reserved: 1, sold: 0 };
         }),
-        ("are 9 of 10 stocked", |shop| shop.read.shelves[0].books.available = 6),
-        ("are 12 of 10 stocked", |shop| shop.read.shelves[0].books.available = 9),
+        ("are 9 of 10 stocked", |shop| shop.read.stock[0].levels.available = 6),
+        ("are 12 of 10 stocked", |shop| shop.read.stock[0].levels.available = 9),
         ("3 sold, 2 in confirmed orders", |shop| {
-            shop.read.shelves[0].books = StockLevels { available: 6, reserved: 1, sold: 3 };
+            shop.read.stock[0].levels = StockLevels { available: 6, reserved: 1, sold: 3 };
         }),
-        ("pieces are held for", |shop| shop.read.shelves[0].holds.push(ReservationId::new())),
+        ("pieces are held for", |shop| shop.read.stock[0].holds.push(ReservationId::new())),
         ("holds goods for an order that does not want them", |shop| {
             let order = shop.read.orders[1].order;
-            shop.read.claims[1] = Claimed { reservation: ReservationId::new(), order, claim: Claim::Held };
+            shop.read.reservations[1] =
+                ReservationRecord { reservation: ReservationId::new(), order, status: ReservationStatus::Held };
         }),
         ("is sold for no order", |shop| {
             let (reservation, order) = (ReservationId::new(), OrderId::new());
-            shop.read.claims.push(Claimed { reservation, order, claim: Claim::Sold });
+            shop.read.reservations.push(ReservationRecord { reservation, order, status: ReservationStatus::Sold });
         }),
         ("was paid 2 times", |shop| shop.read.bank[0].captures = 2),
         ("the bank has a payment of order", |shop| {

@@ -161,7 +161,7 @@ async fn the_timeline_shows_every_step_of_an_order() {
         "shopping state confirmed",
         "shopping payment refund",
         "shopping call products.take-back",
-        "products stock taken back",
+        "products stock restocked",
         "shopping state refunded",
     ] {
         assert!(entries.iter().any(|line| line == expected), "{expected} is missing: {entries:#?}");

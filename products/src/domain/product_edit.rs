@@ -1,0 +1,108 @@
+//! The bodies with which admins create and edit products.
+
+use souk_types::input::{Fields, Input};
+use souk_types::{Price, Text};
+
+use super::product_details::{Category, ImageUrl, ProductDetails};
+use super::stock::AvailableQuantity;
+
+/// The body of `POST /`.
+#[derive(Debug)]
+pub struct NewProduct {
+    pub(crate) details: ProductDetails,
+    /// 0 when absent.
+    pub(crate) available: Option<AvailableQuantity>,
+}
+
+impl Input for NewProduct {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let available = fields.optional("available");
+        Some(Self { details: ProductDetails::read(fields)?, available })
+    }
+}
+
+/// The body of `PUT /{id}`.
+pub struct ProductReplacement {
+    pub(crate) details: ProductDetails,
+    pub(crate) expected_version: Option<u64>,
+}
+
+impl Input for ProductReplacement {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let expected_version = expected_version(fields);
+        Some(Self { details: ProductDetails::read(fields)?, expected_version })
+    }
+}
+
+/// The body of `PATCH /{id}`. Absent fields keep their value.
+#[derive(Clone)]
+pub struct ProductPatch {
+    name: Option<Text<1, 200>>,
+    description: Option<Text<0, 5000>>,
+    category: Option<Category>,
+    price: Option<Price>,
+    unit: Option<Text<1, 20>>,
+    supplier: Option<Option<Text<1, 100>>>,
+    image: Option<Option<ImageUrl>>,
+    pub(crate) expected_version: Option<u64>,
+}
+
+impl Input for ProductPatch {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self {
+            expected_version: expected_version(fields),
+            name: fields.optional_non_null("name"),
+            description: fields.optional_non_null("description"),
+            category: fields.optional_non_null("category"),
+            price: fields.optional_object("price"),
+            unit: fields.optional_non_null("unit"),
+            supplier: fields.patch("supplier"),
+            image: fields.patch("image"),
+        })
+    }
+}
+
+impl ProductPatch {
+    pub(crate) fn apply(self, details: ProductDetails) -> ProductDetails {
+        ProductDetails {
+            name: self.name.unwrap_or(details.name),
+            description: self.description.unwrap_or(details.description),
+            category: self.category.unwrap_or(details.category),
+            price: self.price.unwrap_or(details.price),
+            unit: self.unit.unwrap_or(details.unit),
+            supplier: self.supplier.unwrap_or(details.supplier),
+            image: self.image.unwrap_or(details.image),
+        }
+    }
+}
+
+/// Reads `version`. Refuses `available`, so that a client which sends back a whole product does not undo sales.
+fn expected_version(fields: &mut Fields) -> Option<u64> {
+    fields.forbid("available", "is set with PUT /products/{id}/stock");
+    fields.optional_non_null("version")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use souk_types::input::from_json;
+
+    use super::*;
+    use crate::domain::product::tests::tea;
+
+    #[test]
+    fn a_patch_keeps_sets_and_clears_fields() {
+        let patch = |body| from_json::<ProductPatch>(body).unwrap();
+        let details = tea().listing().unwrap().details.clone();
+        let details = patch(json!({"supplier": "Ana", "unit": "100 g"})).apply(details);
+        assert_eq!((details.supplier.as_deref(), &*details.unit, &*details.name), (Some("Ana"), "100 g", "Tea"));
+        let details = patch(json!({"supplier": null})).apply(details);
+        assert_eq!(details.supplier, None);
+    }
+
+    #[test]
+    fn a_patch_refuses_a_null_name_and_stock() {
+        assert!(from_json::<ProductPatch>(json!({"name": null})).is_err());
+        assert!(from_json::<ProductPatch>(json!({"available": 3})).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! The public representation of a product.
+
+use serde::Serialize;
+use souk_contract::products::ProductId;
+
+use super::product_details::ProductDetails;
+
+/// A product in a response.
+#[derive(Debug, Serialize)]
+pub struct ProductView {
+    pub(super) id: ProductId,
+    #[serde(flatten)]
+    pub(super) details: ProductDetails,
+    pub(super) available: u32,
+    pub(super) version: u64,
+}
+
+impl ProductView {
+    /// The product's id.
+    #[must_use]
+    pub fn id(&self) -> ProductId {
+        self.id
+    }
+
+    /// The available quantity.
+    #[must_use]
+    pub fn available(&self) -> u32 {
+        self.available
+    }
+
+    /// The details.
+    #[must_use]
+    pub fn details(&self) -> &ProductDetails {
+        &self.details
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::domain::product::tests::tea;
+
+    #[test]
+    fn a_product_has_exactly_the_documented_fields() {
+        let view = serde_json::to_value(tea().into_view().unwrap()).unwrap();
+        let mut fields: Vec<&str> = view.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.sort_unstable();
+        let documented =
+            ["available", "category", "description", "id", "image", "name", "price", "supplier", "unit", "version"];
+        assert_eq!(fields, documented);
+        assert_eq!((&view["unit"], &view["version"], &view["supplier"]), (&json!("piece"), &json!(1), &json!(null)));
+    }
+}

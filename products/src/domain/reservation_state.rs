@@ -1,0 +1,105 @@
+//! The states of a reservation, its transitions, and the replies that follow from a state.
+//!
+//! | state | all lines held | out of stock | confirm | release | restock |
+//! |---|---|---|---|---|---|
+//! | holding | held | released | | released | |
+//! | held | | | confirmed | released | |
+//! | confirmed | | | | | restocked |
+//! | released | | | | | |
+//! | restocked | | | | | |
+//!
+//! An empty cell leaves the state as it is. A repeated request thus gets the reply of the first one.
+
+use serde::{Deserialize, Serialize};
+use souk_contract::products::{Confirmed, Released, Restocked};
+
+/// The state of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// An attempt places holds on the products.
+    Holding,
+    /// All lines are held.
+    Held,
+    /// The order is paid; its lines are sold.
+    Confirmed,
+    /// Nothing is held.
+    Released,
+    /// The order was confirmed and cancelled; its lines are available again.
+    Restocked,
+}
+
+/// An input that can change the state of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// An attempt has placed a hold on every line.
+    AllHeld,
+    /// An attempt found a line out of stock.
+    OutOfStock,
+    /// The request `Confirm`.
+    Confirm,
+    /// The request `Release`.
+    Release,
+    /// The request `Restock`.
+    Restock,
+}
+
+impl State {
+    /// Returns the state after `trigger`.
+    #[must_use]
+    pub(crate) fn after(self, trigger: Trigger) -> Self {
+        match (self, trigger) {
+            (Self::Holding, Trigger::AllHeld) => Self::Held,
+            (Self::Holding, Trigger::OutOfStock) => Self::Released,
+            (Self::Holding | Self::Held, Trigger::Release) => Self::Released,
+            (Self::Held, Trigger::Confirm) => Self::Confirmed,
+            (Self::Confirmed, Trigger::Restock) => Self::Restocked,
+            (unchanged, _) => unchanged,
+        }
+    }
+
+    /// Whether the holds on the products follow this state.
+    #[must_use]
+    pub(crate) fn is_decided(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Released | Self::Restocked)
+    }
+
+    /// Returns the reply to `Confirm` in this state.
+    #[must_use]
+    pub(crate) fn confirm_reply(self) -> Confirmed {
+        match self {
+            Self::Confirmed => Confirmed::Sold,
+            Self::Holding | Self::Held | Self::Released | Self::Restocked => Confirmed::Released,
+        }
+    }
+
+    /// Returns the reply to `Release` in this state.
+    #[must_use]
+    pub(crate) fn release_reply(self) -> Released {
+        match self {
+            Self::Confirmed | Self::Restocked => Released::Sold,
+            Self::Holding | Self::Held | Self::Released => Released::Released,
+        }
+    }
+
+    /// Returns the reply to `Restock` in this state.
+    #[must_use]
+    pub(crate) fn restock_reply(self) -> Restocked {
+        match self {
+            Self::Restocked => Restocked::Restocked,
+            Self::Holding | Self::Held | Self::Confirmed | Self::Released => Restocked::NotSold,
+        }
+    }
+
+    /// The name in the log.
+    #[must_use]
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Holding => "holding",
+            Self::Held => "held",
+            Self::Confirmed => "sold",
+            Self::Released => "released",
+            Self::Restocked => "restocked",
+        }
+    }
+}

@@ -1,0 +1,70 @@
+use rocket::serde::json::Json as Answer;
+use rocket::{State, get, post};
+use serde::Serialize;
+use souk_contract::products::ProductId;
+use souk_http::{Json, Param, Query, Result};
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Page};
+
+use crate::App;
+use crate::application::catalogue;
+use crate::domain::catalogue_query::{CatalogueQuery, CategoryQuery};
+use crate::domain::product_view::ProductView;
+
+#[get("/")]
+pub(super) async fn list(app: &State<App>, query: Query<CatalogueQuery>) -> Result<Answer<Page<ProductView>>> {
+    Ok(Answer(catalogue::list(app, query.0).await?))
+}
+
+/// A category in a list.
+#[derive(Serialize)]
+pub(super) struct CategoryView {
+    name: String,
+    products: i64,
+}
+
+#[get("/categories")]
+pub(super) async fn list_categories(app: &State<App>) -> Result<Answer<Page<CategoryView>>> {
+    let categories = catalogue::categories(app).await?;
+    let views = categories.into_iter().map(|(name, products)| CategoryView { name, products });
+    Ok(Answer(Page::single(views.collect())))
+}
+
+#[get("/category/<name>")]
+pub(super) async fn list_category(
+    app: &State<App>,
+    name: String,
+    query: Query<CategoryQuery>,
+) -> Result<Answer<Page<ProductView>>> {
+    let CategoryQuery { sort, paging } = query.0;
+    let is_first_page = paging.after.is_none();
+    let category = Some(name.try_into().map_err(|_| Error::not_found("category"))?);
+    let page = catalogue::list(app, CatalogueQuery { category, words: None, sort, paging }).await?;
+    if is_first_page && page.items.is_empty() {
+        return Err(Error::not_found("category").into());
+    }
+    Ok(Answer(page))
+}
+
+#[get("/<id>")]
+pub(super) async fn get_product(app: &State<App>, id: Param<ProductId>) -> Result<Answer<ProductView>> {
+    Ok(Answer(catalogue::get(app, id.0).await?))
+}
+
+/// The body of `POST /ids`.
+pub(super) struct ProductIds(Vec<ProductId>);
+
+impl Input for ProductIds {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let ids: Vec<ProductId> = fields.required("ids")?;
+        if !(1..=100).contains(&ids.len()) {
+            return fields.refuse("ids", "must have 1 to 100 ids");
+        }
+        Some(Self(ids))
+    }
+}
+
+#[post("/ids", data = "<ids>")]
+pub(super) async fn get_products(app: &State<App>, ids: Json<ProductIds>) -> Result<Answer<Page<ProductView>>> {
+    Ok(Answer(Page::single(catalogue::get_many(app, &ids.0.0).await?)))
+}

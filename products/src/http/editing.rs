@@ -1,0 +1,47 @@
+use rocket::response::status::{Created, NoContent};
+use rocket::serde::json::Json as Answer;
+use rocket::{State, delete, patch, post, put};
+use souk_contract::products::ProductId;
+use souk_http::{Json, Param, Result};
+
+use super::AdminAuth;
+use crate::App;
+use crate::application::editing;
+use crate::domain::product_edit::{NewProduct, ProductPatch, ProductReplacement};
+use crate::domain::product_view::ProductView;
+
+#[post("/", data = "<new>")]
+pub(super) async fn create(
+    app: &State<App>,
+    _admin: AdminAuth,
+    new: Json<NewProduct>,
+) -> Result<Created<Answer<ProductView>>> {
+    let product = editing::create(app, new.0).await?;
+    Ok(Created::new(format!("/products/{}", product.id())).body(Answer(product)))
+}
+
+#[put("/<id>", data = "<replacement>")]
+pub(super) async fn replace(
+    app: &State<App>,
+    _admin: AdminAuth,
+    id: Param<ProductId>,
+    replacement: Json<ProductReplacement>,
+) -> Result<Answer<ProductView>> {
+    Ok(Answer(editing::replace(app, id.0, replacement.0).await?))
+}
+
+#[patch("/<id>", data = "<body>")]
+pub(super) async fn patch(
+    app: &State<App>,
+    _admin: AdminAuth,
+    id: Param<ProductId>,
+    body: Json<ProductPatch>,
+) -> Result<Answer<ProductView>> {
+    Ok(Answer(editing::patch(app, id.0, body.0).await?))
+}
+
+#[delete("/<id>")]
+pub(super) async fn discontinue(app: &State<App>, _admin: AdminAuth, id: Param<ProductId>) -> Result<NoContent> {
+    editing::discontinue(app, id.0).await?;
+    Ok(NoContent)
+}

@@ -1,0 +1,70 @@
+use rocket::data::{Data, FromData};
+use rocket::request::{Outcome, Request};
+use rocket::serde::json::Json as Answer;
+use rocket::{State, post};
+use souk_http::{Query, drain, read_body_draining, refuse_data};
+use souk_types::{Error, Result};
+
+use super::AdminAuth;
+use crate::App;
+use crate::application::import_limits::{ImportLimits, MAX_BYTES};
+use crate::application::imports::{FileFormat, ImportFile, ImportMapping, ImportReport};
+
+#[post("/import", data = "<request>")]
+pub(super) async fn import(app: &State<App>, request: ImportRequest) -> souk_http::Result<Answer<ImportReport>> {
+    Ok(Answer(app.importer.import(request.mapping, request.file).await?))
+}
+
+/// A file from an admin, with the mapping of its columns.
+pub(super) struct ImportRequest {
+    mapping: ImportMapping,
+    file: ImportFile,
+}
+
+#[rocket::async_trait]
+impl<'r> FromData<'r> for ImportRequest {
+    type Error = Error;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+        let admin = into_result(request.guard::<AdminAuth>().await);
+        let mapping = into_result(request.guard::<Query<ImportMapping>>().await);
+        let mapping = admin.and(mapping);
+        let allowed = mapping.as_ref().map(|_| ()).map_err(Clone::clone);
+        let limits = request.rocket().state::<App>().map(|app| app.importer.limits()).unwrap_or_default();
+        match (read_file(request, data, allowed, limits).await, mapping) {
+            (Ok(file), Ok(mapping)) => rocket::data::Outcome::Success(Self { mapping: mapping.0, file }),
+            (Err(error), _) | (_, Err(error)) => refuse_data(request, error),
+        }
+    }
+}
+
+/// Reads the file from the body of an allowed request. Drains the body of a refused one: nginx takes an instance that
+/// stops reading in the middle of a body for a dead one.
+async fn read_file(
+    request: &Request<'_>,
+    data: Data<'_>,
+    allowed: Result<()>,
+    limits: ImportLimits,
+) -> Result<ImportFile> {
+    let media = request.content_type().map(|given| (given.top().as_str(), given.sub().as_str()));
+    let format = match media {
+        Some(("text", "csv")) => Ok(FileFormat::Csv),
+        Some(("application", "x-ndjson" | "ndjson")) => Ok(FileFormat::NdJson),
+        _ => Err(Error::unsupported_media_type("text/csv or application/x-ndjson")),
+    };
+    match allowed.and(format) {
+        Ok(format) => Ok(ImportFile { format, bytes: read_body_draining(data, limits.bytes, MAX_BYTES).await? }),
+        Err(error) => {
+            drain(data, MAX_BYTES).await;
+            Err(error)
+        }
+    }
+}
+
+fn into_result<T>(outcome: Outcome<T, Error>) -> Result<T> {
+    match outcome {
+        Outcome::Success(value) => Ok(value),
+        Outcome::Error((_, error)) => Err(error),
+        Outcome::Forward(status) => Err(Error::internal(format!("a guard forwards with {status}"))),
+    }
+}
