@@ -39,7 +39,7 @@ impl Data {
 
     /// The database of a service.
     pub(crate) fn database(&self, service: &'static str) -> Result<Database, String> {
-        open(&self.directory, service, |file| Database::sqlite(service, file, self.durability))
+        open(&self.directory, service, self.durability)
     }
 
     /// The key that signs access tokens, made on the first start.
@@ -50,17 +50,14 @@ impl Data {
 
 /// The database of a service, without taking the directory: a shop may be running on it.
 pub(crate) fn beside(directory: &Path, service: &'static str) -> Result<Database, String> {
-    open(directory, service, |file| Database::sqlite_shared(service, file))
+    open(directory, service, Durability::Disk)
 }
 
-fn open(
-    directory: &Path,
-    service: &str,
-    opened: impl FnOnce(&Path) -> souk_types::Result<Database>,
-) -> Result<Database, String> {
+fn open(directory: &Path, service: &'static str, durability: Durability) -> Result<Database, String> {
     let file = directory.join(format!("{service}.db"));
     keep_to_owner(&file).map_err(|error| format!("{} cannot be opened: {error}", file.display()))?;
-    opened(&file).map_err(|error| format!("{} cannot be opened: {}", file.display(), error.operator_message()))
+    Database::sqlite(service, &file, durability)
+        .map_err(|error| format!("{} cannot be opened: {}", file.display(), error.operator_message()))
 }
 
 /// Makes the directory when it is not there, for its owner alone: addresses and password hashes lie in it.

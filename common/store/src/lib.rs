@@ -41,7 +41,6 @@ pub use self::due::Due;
 pub use self::find::{Direction, Find, Index};
 pub use self::references::{PersonalDataReference, ReferenceSearch};
 pub use self::retry::{Backoff, RetrySchedule};
-use self::sqlite::Snapshots;
 pub use self::tx::Tx;
 use souk_bus::request_context;
 use souk_bus::{Delivery, Event, EventId, EventMessage};
@@ -103,13 +102,7 @@ const MAX_ATTEMPTS: usize = 50;
 impl Database {
     /// Opens the embedded engine, in one file, made when it is not there.
     pub fn sqlite(name: &'static str, file: &Path, durability: Durability) -> Result<Self> {
-        Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, durability, Snapshots::Kept)?)))
-    }
-
-    /// Opens the embedded engine's file beside the process that owns it, for a command that reads or mends something while the shop
-    /// runs. Reads are a little slower than the owner's, and stand in nobody's way: an erasure waits for every snapshot to end.
-    pub fn sqlite_shared(name: &'static str, file: &Path) -> Result<Self> {
-        Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, Durability::Disk, Snapshots::Ended)?)))
+        Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, durability)?)))
     }
 
     /// Uses the database `database` of a MongoDB replica set, at `mongodb://`, `mongodb+srv://`, or `srv://` with a name in DNS. Returns at

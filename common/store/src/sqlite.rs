@@ -22,7 +22,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub(super) use self::copy::Snapshot;
 use self::readers::Readers;
-pub(super) use self::readers::Snapshots;
 use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, Found, Refusal, Stored};
@@ -59,13 +58,13 @@ struct Asked {
 }
 
 impl Sqlite {
-    pub(super) fn open(name: &str, file: &Path, durability: Durability, snapshots: Snapshots) -> Result<Self> {
+    pub(super) fn open(name: &str, file: &Path, durability: Durability) -> Result<Self> {
         let connection = connect(file, durability)?;
         schema::prepare(&connection).map_err(failed)?;
-        let readers = Arc::new(Readers::new(file, durability, snapshots));
+        let readers = Arc::new(Readers::new(file, durability));
         let tables = Arc::new(Tables::default());
         let (writer, jobs) = mpsc::channel(QUEUE);
-        let writing = Writer { connection, tables: Arc::clone(&tables), readers: Arc::clone(&readers) };
+        let writing = Writer { connection, tables: Arc::clone(&tables) };
         std::thread::Builder::new()
             .name(format!("{name}-writer"))
             .spawn(move || writing.work(jobs))

@@ -41,6 +41,8 @@ pub async fn create(database: &Database, email: Email, password: Password) -> Re
 
 #[cfg(test)]
 mod tests {
+    use souk_store::Durability;
+
     use super::*;
     use crate::testing::{PASSWORD, ana, start};
 
@@ -49,7 +51,7 @@ mod tests {
         let (app, directory) = start();
         let customer = ana(&app).await;
         // As another process opens it.
-        let beside = Database::sqlite_shared("customer", &directory.path().join("customer.db")).unwrap();
+        let beside = Database::sqlite("customer", &directory.path().join("customer.db"), Durability::Process).unwrap();
         let (known, unknown) = ("ana@example.com".parse().unwrap(), "root@example.com".parse().unwrap());
         assert_eq!(promote(&beside, &known).await.unwrap(), Some(customer.id));
         assert_eq!(promote(&beside, &unknown).await.unwrap(), None);

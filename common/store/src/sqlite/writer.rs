@@ -8,7 +8,6 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::super::commit::{Change, Commit, Refusal, Ruled, Write};
-use super::readers::Readers;
 use super::schema::{Table, Tables};
 use super::{Asked, Job, LOCK_TIMEOUT, failed, stored};
 use souk_types::{Error, RequestId};
@@ -27,7 +26,6 @@ type Outcome = Result<(), Refusal>;
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) tables: Arc<Tables>,
-    pub(super) readers: Arc<Readers>,
 }
 
 impl Writer {
@@ -78,8 +76,6 @@ impl Writer {
 
     fn transaction(&self, jobs: &mut [Asked]) -> Result<Vec<Outcome>, Error> {
         let connection = &self.connection;
-        // Before, so that the WAL can start anew; after, so that what was committed can move out of it.
-        self.readers.end_snapshots();
         connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
         let carried_out = match jobs {
             [job] => apply(connection, &self.tables, &mut job.commit).map(|outcome| vec![outcome]),
@@ -92,7 +88,6 @@ impl Writer {
         if ended.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK").map_err(failed)?;
         }
-        self.readers.end_snapshots();
         let outcomes = carried_out?;
         ended.map(|()| outcomes)
     }
@@ -106,7 +101,7 @@ impl Writer {
             self.connection.busy_timeout(LOCK_TIMEOUT)?;
             busy
         };
-        let busy: bool = self.readers.without_snapshots(cut).map_err(failed)?;
+        let busy: bool = cut().map_err(failed)?;
         if busy {
             Err(Error::busy("Old data is being read; try again.").caused_by("the WAL could not be cut"))
         } else {
