@@ -6,13 +6,12 @@ mod images;
 mod imports;
 mod stock;
 
-use rocket::request::{FromRequest, Outcome, Request};
 use rocket::serde::json::{Json as Answer, Value};
 use rocket::{Route, get, routes};
-use souk_http::auth::Identity;
+use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::telemetry::whoami;
-use souk_http::{refuse, with_limits, without_limits};
-use souk_types::Error;
+use souk_http::{with_limits, without_limits};
+use souk_types::Result;
 
 use crate::App;
 
@@ -38,25 +37,13 @@ pub fn routes() -> Vec<Route> {
     routes
 }
 
-/// Guard of routes for admins.
-struct AdminAuth(#[expect(dead_code, reason = "routes only need the guard")] Identity);
+/// An admin of the shop.
+type AdminAuth = auth::AdminAuth<App>;
 
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for AdminAuth {
-    type Error = Error;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let Some(app) = request.rocket().state::<App>() else {
-            return refuse(request, Error::internal("products is not managed"));
-        };
-        let admin = async {
-            let identity = app.verifier.identify(request).await?;
-            app.closed_accounts.require_open(identity).await?.require_admin()
-        };
-        match admin.await {
-            Ok(identity) => Outcome::Success(Self(identity)),
-            Err(error) => refuse(request, error),
-        }
+impl Authenticator for App {
+    async fn authenticate(&self, token: &str) -> Result<Identity> {
+        let identity = self.verifier.verify(token).await?;
+        self.closed_accounts.require_open(identity).await
     }
 }
 

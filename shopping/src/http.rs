@@ -6,12 +6,11 @@ use rocket::response::status::{Created, NoContent};
 use rocket::response::{self, Responder};
 use rocket::serde::json::{Json as Answer, Value};
 use rocket::{Data, Route, State, delete, get, post, put, routes};
-use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductId;
 use souk_contract::shopping::OrderId;
-use souk_http::auth::{self, Identity};
+use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::telemetry::whoami;
-use souk_http::{Json, Param, Problem, Query, refuse, with_limits};
+use souk_http::{Json, Param, Problem, Query, guard_outcome, with_limits};
 use souk_types::{Error, Page, Paging, Result, Timestamp};
 
 use crate::App;
@@ -51,65 +50,38 @@ pub fn routes() -> Vec<Route> {
     ])
 }
 
-/// Somebody who is signed in and whose account is open.
-struct Shopper(Identity);
+type CustomerAuth = auth::CustomerAuth<App>;
+type AdminAuth = auth::AdminAuth<App>;
 
-impl Shopper {
-    fn id(&self) -> CustomerId {
-        self.0.id
-    }
-}
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for Shopper {
-    type Error = Error;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let Some(app) = request.rocket().state::<App>() else {
-            return refuse(request, Error::internal("shopping is not managed"));
-        };
-        match auth::bearer(request) {
-            Ok(token) if token::is_guests(token) => {
-                refuse(request, Error::unauthenticated("A guest has a cart and nothing else: sign in first."))
-            }
-            Ok(token) => match customer(app, token).await {
-                Ok(customer) => Outcome::Success(Self(customer)),
-                Err(error) => refuse(request, error),
-            },
-            Err(error) => refuse(request, error),
+impl Authenticator for App {
+    async fn authenticate(&self, token: &str) -> Result<Identity> {
+        if token::is_guests(token) {
+            return Err(Error::unauthenticated("A guest has a cart and nothing else: sign in first."));
         }
+        let identity = self.verifier.verify(token).await?;
+        self.closed.require_open(identity).await
     }
 }
 
-/// Whose access token it is, if their account is open.
-async fn customer(app: &App, token: &str) -> Result<Identity> {
-    let identity = app.verifier.verify(token).await?;
-    app.closed.require_open(identity).await
-}
-
-/// Somebody with a cart: signed in, or a guest.
-struct Holder(Owner);
+/// The owner of a cart: a customer who is signed in, or a guest.
+struct CartOwner(Owner);
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Holder {
+impl<'r> FromRequest<'r> for CartOwner {
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let Some(app) = request.rocket().state::<App>() else {
-            return refuse(request, Error::internal("shopping is not managed"));
-        };
-        let holder = async {
-            let token = auth::bearer(request)?;
+        let owner = async {
+            let app = request.rocket().state::<App>();
+            let app = app.ok_or_else(|| Error::internal("the service's state is not managed"))?;
+            let token = auth::bearer_token(request)?;
             if token::is_guests(token) {
                 app.guest_tokens.verify(token).await.map(Owner::Guest)
             } else {
-                customer(app, token).await.map(|identity| Owner::Customer(identity.id))
+                app.authenticate(token).await.map(|identity| Owner::Customer(identity.id))
             }
         };
-        match holder.await {
-            Ok(owner) => Outcome::Success(Self(owner)),
-            Err(error) => refuse(request, error),
-        }
+        guard_outcome(request, owner.await.map(Self))
     }
 }
 
@@ -119,63 +91,71 @@ async fn become_guest(app: &State<App>, _nothing: Json<()>) -> souk_http::Result
 }
 
 #[get("/cart")]
-async fn see_cart(app: &State<App>, holder: Holder) -> souk_http::Result<Answer<CartView>> {
-    Ok(Answer(cart::view(app, holder.0).await?))
+async fn see_cart(app: &State<App>, owner: CartOwner) -> souk_http::Result<Answer<CartView>> {
+    Ok(Answer(cart::view(app, owner.0).await?))
 }
 
 #[post("/cart", data = "<addition>")]
 async fn add_to_cart(
     app: &State<App>,
-    holder: Holder,
+    owner: CartOwner,
     addition: Json<Addition>,
 ) -> souk_http::Result<Answer<CartView>> {
-    Ok(Answer(cart::add(app, holder.0, addition.0).await?))
+    Ok(Answer(cart::add(app, owner.0, addition.0).await?))
 }
 
 #[put("/cart/<product_id>", data = "<setting>")]
 async fn set_in_cart(
     app: &State<App>,
-    holder: Holder,
+    owner: CartOwner,
     product_id: Param<ProductId>,
     setting: Json<Setting>,
 ) -> souk_http::Result<Answer<CartView>> {
-    Ok(Answer(cart::set(app, holder.0, product_id.0, setting.0.0).await?))
+    Ok(Answer(cart::set(app, owner.0, product_id.0, setting.0.0).await?))
 }
 
 #[delete("/cart/<product_id>")]
 async fn remove_from_cart(
     app: &State<App>,
-    holder: Holder,
+    owner: CartOwner,
     product_id: Param<ProductId>,
 ) -> souk_http::Result<NoContent> {
-    cart::remove(app, holder.0, product_id.0).await?;
+    cart::remove(app, owner.0, product_id.0).await?;
     Ok(NoContent)
 }
 
 #[delete("/cart")]
-async fn empty_cart(app: &State<App>, holder: Holder) -> souk_http::Result<NoContent> {
-    cart::clear(app, holder.0).await?;
+async fn empty_cart(app: &State<App>, owner: CartOwner) -> souk_http::Result<NoContent> {
+    cart::clear(app, owner.0).await?;
     Ok(NoContent)
 }
 
 #[post("/cart/merge", data = "<merge>")]
-async fn merge_cart(app: &State<App>, shopper: Shopper, merge: Json<Merge>) -> souk_http::Result<Answer<Merged>> {
-    Ok(Answer(guest::merge(app, shopper.id(), merge.0).await?))
+async fn merge_cart(app: &State<App>, customer: CustomerAuth, merge: Json<Merge>) -> souk_http::Result<Answer<Merged>> {
+    Ok(Answer(guest::merge(app, customer.id(), merge.0).await?))
 }
 
 #[get("/wishlist")]
-async fn see_wishlist(app: &State<App>, shopper: Shopper) -> souk_http::Result<Answer<WishlistView>> {
-    Ok(Answer(wishlist::view(app, shopper.id()).await?))
+async fn see_wishlist(app: &State<App>, customer: CustomerAuth) -> souk_http::Result<Answer<WishlistView>> {
+    Ok(Answer(wishlist::view(app, customer.id()).await?))
 }
 
 #[post("/wishlist", data = "<wished>")]
-async fn wish(app: &State<App>, shopper: Shopper, wished: Json<Wished>) -> souk_http::Result<Answer<WishlistView>> {
-    Ok(Answer(wishlist::add(app, shopper.id(), wished.0).await?))
+async fn wish(
+    app: &State<App>,
+    customer: CustomerAuth,
+    wished: Json<Wished>,
+) -> souk_http::Result<Answer<WishlistView>> {
+    Ok(Answer(wishlist::add(app, customer.id(), wished.0).await?))
 }
 
 #[delete("/wishlist/<product_id>")]
-async fn unwish(app: &State<App>, shopper: Shopper, product_id: Param<ProductId>) -> souk_http::Result<NoContent> {
-    wishlist::remove(app, shopper.id(), product_id.0).await?;
+async fn unwish(
+    app: &State<App>,
+    customer: CustomerAuth,
+    product_id: Param<ProductId>,
+) -> souk_http::Result<NoContent> {
+    wishlist::remove(app, customer.id(), product_id.0).await?;
     Ok(NoContent)
 }
 
@@ -186,10 +166,7 @@ impl<'r> FromRequest<'r> for IdempotencyKey {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
         let given = souk_http::header(request, "Idempotency-Key");
         let missing = || Error::malformed("Send an Idempotency-Key: a name of your own for this order.");
-        match given.and_then(|given| given.ok_or_else(missing)).and_then(str::parse) {
-            Ok(key) => Outcome::Success(key),
-            Err(error) => refuse(request, error),
-        }
+        guard_outcome(request, given.and_then(|given| given.ok_or_else(missing)).and_then(str::parse))
     }
 }
 
@@ -214,38 +191,42 @@ impl<'r> Responder<'r, 'static> for OrderAnswer {
 #[post("/order", data = "<wanted>")]
 async fn place_order(
     app: &State<App>,
-    shopper: Shopper,
+    customer: CustomerAuth,
     key: IdempotencyKey,
     wanted: Json<Wanted>,
 ) -> souk_http::Result<OrderAnswer> {
     let checkout = Checkout { payment: app.payments.choose(wanted.0.payment)? };
-    Ok(OrderAnswer(checkout::place(app, shopper.id(), key, checkout).await?))
+    Ok(OrderAnswer(checkout::place(app, customer.id(), key, checkout).await?))
 }
 
 #[get("/orders")]
 async fn see_orders(
     app: &State<App>,
-    shopper: Shopper,
+    customer: CustomerAuth,
     paging: Query<Paging>,
 ) -> souk_http::Result<Answer<Page<OrderView>>> {
-    Ok(Answer(order::list(app, shopper.id(), paging.0).await?))
+    Ok(Answer(order::list(app, customer.id(), paging.0).await?))
 }
 
 #[get("/order/<id>")]
-async fn see_order(app: &State<App>, shopper: Shopper, id: Param<OrderId>) -> souk_http::Result<Answer<OrderView>> {
-    Ok(Answer(order::get(app, shopper.id(), id.0).await?))
+async fn see_order(
+    app: &State<App>,
+    customer: CustomerAuth,
+    id: Param<OrderId>,
+) -> souk_http::Result<Answer<OrderView>> {
+    Ok(Answer(order::get(app, customer.id(), id.0).await?))
 }
 
 #[post("/order/<id>/cancel", data = "<_nothing>")]
 async fn cancel_order(
     app: &State<App>,
-    shopper: Shopper,
+    customer: CustomerAuth,
     id: Param<OrderId>,
     _nothing: Json<()>,
 ) -> souk_http::Result<Answer<OrderView>> {
-    let cancelled = match shopper.0.require_admin() {
+    let cancelled = match customer.identity().require_admin() {
         Ok(_) => checkout::cancel_for_shop(app, id.0).await?,
-        Err(_) => checkout::cancel(app, shopper.id(), id.0).await?,
+        Err(_) => checkout::cancel(app, customer.id(), id.0).await?,
     };
     Ok(Answer(cancelled))
 }
@@ -253,28 +234,25 @@ async fn cancel_order(
 #[post("/order/<id>/capture", data = "<_nothing>")]
 async fn capture_payment(
     app: &State<App>,
-    shopper: Shopper,
+    _admin: AdminAuth,
     id: Param<OrderId>,
     _nothing: Json<()>,
 ) -> souk_http::Result<Answer<OrderView>> {
-    shopper.0.require_admin()?;
     Ok(Answer(checkout::capture(app, id.0).await?))
 }
 
 #[post("/order/<id>/ship", data = "<_nothing>")]
 async fn ship_order(
     app: &State<App>,
-    shopper: Shopper,
+    _admin: AdminAuth,
     id: Param<OrderId>,
     _nothing: Json<()>,
 ) -> souk_http::Result<Answer<OrderView>> {
-    shopper.0.require_admin()?;
     Ok(Answer(checkout::ship(app, id.0).await?))
 }
 
 #[get("/order/<id>/timeline")]
-async fn explain_order(app: &State<App>, shopper: Shopper, id: Param<OrderId>) -> souk_http::Result<Answer<Timeline>> {
-    shopper.0.require_admin()?;
+async fn explain_order(app: &State<App>, _admin: AdminAuth, id: Param<OrderId>) -> souk_http::Result<Answer<Timeline>> {
     Ok(Answer(timeline::explain(app, id.0).await?))
 }
 
@@ -286,11 +264,10 @@ impl<'r> FromRequest<'r> for Signature {
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        match souk_http::header(request, "Stripe-Signature") {
-            Ok(Some(signature)) => Outcome::Success(Self(signature.to_owned())),
-            Ok(None) => refuse(request, Error::malformed("The notice is not signed.")),
-            Err(error) => refuse(request, error),
-        }
+        let given = souk_http::header(request, "Stripe-Signature");
+        let missing = || Error::malformed("The notice is not signed.");
+        let signature = given.and_then(|given| given.ok_or_else(missing));
+        guard_outcome(request, signature.map(|signature| Self(signature.to_owned())))
     }
 }
 

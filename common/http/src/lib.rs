@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use self::concurrency_limit::ConcurrencyLimiter;
 pub use self::param::Param;
 use self::problem::{PANICKED, ResponseError};
-pub use self::problem::{Problem, Result, refuse};
+pub use self::problem::{Problem, Result, data_outcome, guard_outcome};
 pub use self::request_id::request_id;
 use self::stop::Stopping;
 pub use self::stop::{DRAIN_PERIOD, run};
@@ -238,10 +238,7 @@ impl<'r, T: Input> FromData<'r> for Json<T> {
     type Error = Error;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
-        match read_json(request, data).await {
-            Ok(input) => rocket::data::Outcome::Success(Self(input)),
-            Err(error) => refuse_data(request, error),
-        }
+        data_outcome(request, read_json(request, data).await.map(Self))
     }
 }
 
@@ -287,14 +284,6 @@ pub async fn drain(data: Data<'_>, limit: u64) {
     let _ = data.open((limit + MAX_DRAIN).bytes()).stream_to(rocket::tokio::io::sink()).await;
 }
 
-/// As `problem::refuse`, for a data guard.
-pub fn refuse_data<'r, T>(request: &Request<'_>, error: Error) -> rocket::data::Outcome<'r, T, Error> {
-    match problem::refuse::<()>(request, error.clone()) {
-        Outcome::Error(refusal) => rocket::data::Outcome::Error(refusal),
-        _ => rocket::data::Outcome::Error((problem::status(error.kind()), error)),
-    }
-}
-
 /// A query string read as a `T`.
 pub struct Query<T>(pub T);
 
@@ -310,10 +299,7 @@ impl<'r, T: Input> FromRequest<'r> for Query<T> {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(name), decode(value))
         });
-        match input::from_query(pairs) {
-            Ok(query) => Outcome::Success(Self(query)),
-            Err(error) => problem::refuse(request, error),
-        }
+        guard_outcome(request, input::from_query(pairs).map(Self))
     }
 }
 

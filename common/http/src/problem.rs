@@ -138,12 +138,29 @@ impl ResponseError {
 /// A guard's refusal, kept for the catcher: Rocket tells a catcher the status of a failed guard but not its reason.
 struct Refusal(Mutex<Option<Error>>);
 
-/// What a guard returns to refuse the request with `error`.
-pub fn refuse<T>(request: &Request<'_>, error: Error) -> Outcome<T, Error> {
-    let status = status(error.kind());
+/// Returns a request guard's outcome, so that the client gets the error as a problem.
+pub fn guard_outcome<T>(request: &Request<'_>, result: souk_types::Result<T>) -> Outcome<T, Error> {
+    match result {
+        Ok(value) => Outcome::Success(value),
+        Err(error) => Outcome::Error(note_refusal(request, error)),
+    }
+}
+
+/// Returns a data guard's outcome, so that the client gets the error as a problem.
+pub fn data_outcome<'r, T>(
+    request: &Request<'_>,
+    result: souk_types::Result<T>,
+) -> rocket::data::Outcome<'r, T, Error> {
+    match result {
+        Ok(value) => rocket::data::Outcome::Success(value),
+        Err(error) => rocket::data::Outcome::Error(note_refusal(request, error)),
+    }
+}
+
+fn note_refusal(request: &Request<'_>, error: Error) -> (Status, Error) {
     let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
     *refusal.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-    Outcome::Error((status, error))
+    (status(error.kind()), error)
 }
 
 /// The one catcher, for every status and path.

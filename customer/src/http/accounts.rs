@@ -61,7 +61,7 @@ impl From<Profile> for ProfileView {
 
 #[get("/profile")]
 async fn get_profile(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<JsonResponse<ProfileView>> {
-    Ok(JsonResponse(accounts::get(app, auth.id).await?.into()))
+    Ok(JsonResponse(accounts::get(app, auth.id()).await?.into()))
 }
 
 impl Input for ProfileChanges {
@@ -76,7 +76,7 @@ async fn change_profile(
     auth: CustomerAuth,
     changes: Json<ProfileChanges>,
 ) -> souk_http::Result<JsonResponse<ProfileView>> {
-    Ok(JsonResponse(accounts::change(app, auth.id, changes.0).await?.into()))
+    Ok(JsonResponse(accounts::change(app, auth.id(), changes.0).await?.into()))
 }
 
 impl Input for PasswordChange {
@@ -92,7 +92,7 @@ async fn change_password(
     auth: CustomerAuth,
     change: Json<PasswordChange>,
 ) -> souk_http::Result<NoContent> {
-    accounts::change_password(app, auth.id, change.0).await?;
+    accounts::change_password(app, auth.id(), change.0).await?;
     Ok(NoContent)
 }
 

@@ -30,7 +30,7 @@ async fn add_address(
     auth: CustomerAuth,
     address: Json<PostalAddress>,
 ) -> souk_http::Result<(Status, JsonResponse<Address>)> {
-    Ok((Status::Created, JsonResponse(addresses::add(app, auth.id, address.0).await?)))
+    Ok((Status::Created, JsonResponse(addresses::add(app, auth.id(), address.0).await?)))
 }
 
 #[put("/address/<id>", data = "<address>")]
@@ -40,12 +40,12 @@ async fn replace_address(
     id: Param<AddressId>,
     address: Json<PostalAddress>,
 ) -> souk_http::Result<JsonResponse<Address>> {
-    Ok(JsonResponse(addresses::replace(app, auth.id, id.0, address.0).await?))
+    Ok(JsonResponse(addresses::replace(app, auth.id(), id.0, address.0).await?))
 }
 
 #[delete("/address/<id>")]
 async fn remove_address(app: &State<App>, auth: CustomerAuth, id: Param<AddressId>) -> souk_http::Result<NoContent> {
-    addresses::remove(app, auth.id, id.0).await?;
+    addresses::remove(app, auth.id(), id.0).await?;
     Ok(NoContent)
 }
 

@@ -1,33 +1,17 @@
 //! The guard of routes for signed-in customers.
 
-use rocket::request::{FromRequest, Outcome, Request};
-use souk_contract::customer::CustomerId;
-use souk_http::refuse;
-use souk_types::Error;
+use souk_http::auth::{Authenticator, Identity};
+use souk_types::Result;
 
 use crate::app::App;
 use crate::application::accounts;
 
 /// A customer with a valid access token and an open account.
-pub(crate) struct CustomerAuth {
-    pub(crate) id: CustomerId,
-}
+pub(crate) type CustomerAuth = souk_http::auth::CustomerAuth<App>;
 
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for CustomerAuth {
-    type Error = Error;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let Some(app) = request.rocket().state::<App>() else {
-            return refuse(request, Error::internal("customer is not managed"));
-        };
-        let authenticate = async {
-            let identity = app.verifier.identify(request).await?;
-            accounts::get(app, identity.id).await
-        };
-        match authenticate.await {
-            Ok(profile) => Outcome::Success(Self { id: profile.id }),
-            Err(error) => refuse(request, error),
-        }
+impl Authenticator for App {
+    async fn authenticate(&self, token: &str) -> Result<Identity> {
+        let identity = self.verifier.verify(token).await?;
+        accounts::get(self, identity.id).await.map(|_| identity)
     }
 }

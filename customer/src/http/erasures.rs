@@ -52,7 +52,7 @@ impl<'r> Responder<'r, 'static> for Accepted {
 
 #[delete("/profile")]
 async fn delete_account(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<Accepted> {
-    Ok(Accepted(erasures::erase(app, auth.id).await?.into()))
+    Ok(Accepted(erasures::erase(app, auth.id()).await?.into()))
 }
 
 /// Needs no sign-in, because the account is gone; the id is unguessable.

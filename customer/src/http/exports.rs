@@ -66,5 +66,5 @@ impl From<Export> for ExportView {
 
 #[get("/profile/export")]
 async fn export_customer(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<JsonResponse<ExportView>> {
-    Ok(JsonResponse(exports::export(app, auth.id).await?.into()))
+    Ok(JsonResponse(exports::export(app, auth.id()).await?.into()))
 }

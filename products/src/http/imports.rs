@@ -2,7 +2,7 @@ use rocket::data::{Data, FromData};
 use rocket::request::{Outcome, Request};
 use rocket::serde::json::Json as Answer;
 use rocket::{State, post};
-use souk_http::{Query, drain, read_body_draining, refuse_data};
+use souk_http::{Query, data_outcome, drain, read_body_draining};
 use souk_types::{Error, Result};
 
 use super::AdminAuth;
@@ -31,10 +31,8 @@ impl<'r> FromData<'r> for ImportRequest {
         let mapping = admin.and(mapping);
         let allowed = mapping.as_ref().map(|_| ()).map_err(Clone::clone);
         let limits = request.rocket().state::<App>().map(|app| app.importer.limits()).unwrap_or_default();
-        match (read_file(request, data, allowed, limits).await, mapping) {
-            (Ok(file), Ok(mapping)) => rocket::data::Outcome::Success(Self { mapping: mapping.0, file }),
-            (Err(error), _) | (_, Err(error)) => refuse_data(request, error),
-        }
+        let file = read_file(request, data, allowed, limits).await;
+        data_outcome(request, mapping.and_then(|mapping| Ok(Self { mapping: mapping.0, file: file? })))
     }
 }
 

@@ -1,0 +1,139 @@
+//! Request guards: routes that take one are for customers who are signed in, or for admins.
+
+use std::marker::PhantomData;
+
+use rocket::request::{FromRequest, Outcome, Request};
+use souk_contract::customer::CustomerId;
+use souk_types::{Error, Result};
+
+use super::{Identity, bearer_token};
+use crate::guard_outcome;
+
+/// The managed state of a service, which decides whose access token a request carries.
+///
+/// Each service answers from its own database, and one process may have several services: so the guards name the
+/// service's state, as in `type CustomerAuth = souk_http::auth::CustomerAuth<App>`.
+pub trait Authenticator: Send + Sync + 'static {
+    /// Returns the identity in `token`. Fails unless the token is valid and the account is open.
+    fn authenticate(&self, token: &str) -> impl Future<Output = Result<Identity>> + Send;
+}
+
+async fn authenticate<A: Authenticator>(request: &Request<'_>) -> Result<Identity> {
+    let authenticator = request.rocket().state::<A>();
+    let authenticator = authenticator.ok_or_else(|| Error::internal("the service's state is not managed"))?;
+    authenticator.authenticate(bearer_token(request)?).await
+}
+
+/// A customer who is signed in; an admin is one, too.
+pub struct CustomerAuth<A>(Identity, PhantomData<fn() -> A>);
+
+impl<A> CustomerAuth<A> {
+    /// Returns the id of the account.
+    #[must_use]
+    pub fn id(&self) -> CustomerId {
+        self.0.id
+    }
+
+    /// Returns the account and its role.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.0
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, A: Authenticator> FromRequest<'r> for CustomerAuth<A> {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let identity = authenticate::<A>(request).await;
+        guard_outcome(request, identity.map(|identity| Self(identity, PhantomData)))
+    }
+}
+
+/// An admin who is signed in.
+pub struct AdminAuth<A>(Identity, PhantomData<fn() -> A>);
+
+impl<A> AdminAuth<A> {
+    /// Returns the id of the admin's account.
+    #[must_use]
+    pub fn id(&self) -> CustomerId {
+        self.0.id
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, A: Authenticator> FromRequest<'r> for AdminAuth<A> {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let identity = authenticate::<A>(request).await.and_then(Identity::require_admin);
+        guard_outcome(request, identity.map(|identity| Self(identity, PhantomData)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::http::{Header, Status};
+    use rocket::local::asynchronous::Client;
+    use rocket::{get, routes};
+    use souk_types::Id;
+
+    use super::*;
+    use crate::auth::Role;
+
+    /// Accepts the tokens `customer` and `admin`.
+    struct App(CustomerId);
+
+    impl Authenticator for App {
+        async fn authenticate(&self, token: &str) -> Result<Identity> {
+            match token {
+                "customer" => Ok(Identity { id: self.0, role: Role::Customer }),
+                "admin" => Ok(Identity { id: self.0, role: Role::Admin }),
+                _ => Err(super::super::invalid_token()),
+            }
+        }
+    }
+
+    #[get("/customer")]
+    fn for_customers(customer: CustomerAuth<App>) -> String {
+        customer.id().to_string()
+    }
+
+    #[get("/admin")]
+    fn for_admins(admin: AdminAuth<App>) -> String {
+        admin.id().to_string()
+    }
+
+    #[rocket::async_test]
+    async fn a_guard_lets_the_right_role_in() {
+        let id = Id::new();
+        let rocket = crate::rocket([127, 0, 0, 1].into(), 0).mount("/", routes![for_customers, for_admins]);
+        let client = Client::untracked(rocket.manage(App(id))).await.unwrap();
+        for (path, authorization, status) in [
+            ("/customer", "Bearer customer", Status::Ok),
+            ("/customer", "bearer admin", Status::Ok),
+            ("/customer", "Bearer other", Status::Unauthorized),
+            ("/customer", "Basic customer", Status::Unauthorized),
+            ("/customer", "", Status::Unauthorized),
+            ("/admin", "Bearer admin", Status::Ok),
+            ("/admin", "Bearer customer", Status::Forbidden),
+            ("/admin", "Bearer other", Status::Unauthorized),
+        ] {
+            let request = client.get(path).header(Header::new("Authorization", authorization));
+            let response = request.dispatch().await;
+            assert_eq!(response.status(), status, "{path} with {authorization:?}");
+            if status == Status::Ok {
+                assert_eq!(response.into_string().await, Some(id.to_string()));
+            }
+        }
+        assert_eq!(client.get("/customer").dispatch().await.status(), Status::Unauthorized);
+    }
+
+    #[rocket::async_test]
+    async fn a_guard_without_its_service_is_an_internal_error() {
+        let rocket = crate::rocket([127, 0, 0, 1].into(), 0).mount("/", routes![for_customers]);
+        let client = Client::untracked(rocket).await.unwrap();
+        assert_eq!(client.get("/customer").dispatch().await.status(), Status::InternalServerError);
+    }
+}
