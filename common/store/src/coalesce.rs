@@ -1,6 +1,6 @@
-//! Updates of one document that wait at the same moment travel together: they are applied one after another to one
-//! loaded copy, which is written once, and each caller gets its own answer. So a document that everybody wants costs one
-//! write for many, and callers in one process never conflict with each other.
+//! Write coalescing. Concurrent updates of one document are applied one after another to one loaded
+//! copy, which is cached once; each caller gets its own result. A hot document costs one write for
+//! many updates, and callers in one process never conflict.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,16 +13,16 @@ use super::{Database, Document, Events, MAX_ATTEMPTS, conflict_delays};
 use souk_bus::request_context;
 use souk_types::{Error, ErrorKind, RequestId, Result};
 
-/// Updates that may wait for one document; the next is told to come back. At 10,000 updates a second the last of them
+/// Queued updates of one document; further ones fail with `busy`. At 10,000 updates/s the last one
 /// has waited half a second.
-const MAX_WAITING: usize = 5_000;
-/// Updates written at once. More would make the first of them wait for the last.
-const MAX_TOGETHER: usize = 256;
+const MAX_QUEUED: usize = 5_000;
+/// Updates in one write. More would delay the first of them.
+const MAX_BATCH: usize = 256;
 
-/// The updates that wait, by document id. A document is in the map while somebody works on it.
+/// Queued updates by document id. An entry exists while a task writes the document.
 pub(super) struct Coalescer<T>(Mutex<Queues<T>>);
 
-type Queues<T> = HashMap<String, Vec<Box<dyn Waiting<T>>>>;
+type Queues<T> = HashMap<String, Vec<Box<dyn QueuedUpdate<T>>>>;
 
 impl<T> Default for Coalescer<T> {
     fn default() -> Self {
@@ -30,29 +30,30 @@ impl<T> Default for Coalescer<T> {
     }
 }
 
-/// An update that waits, whatever its answer's type.
-trait Waiting<T>: Send {
-    /// Runs the rule; `true` when it succeeded. May be called again with a fresher copy.
+/// A queued update, whatever its result type.
+trait QueuedUpdate<T>: Send {
+    /// Runs the rule and returns whether it succeeded. May be called again on newer state.
     fn apply(&mut self, slot: &mut Option<T>, events: &mut Events) -> bool;
-    /// Whether somebody still wants the answer.
+    /// Whether the caller still waits.
     fn is_wanted(&self) -> bool;
-    /// The write is done (or none was needed): the rule's own answer.
-    fn settle(self: Box<Self>);
-    /// The write failed. That also answers a rule that had failed by itself: what it saw may be what was not written.
+    /// Answers with the result of the rule, after the write.
+    fn succeed(self: Box<Self>);
+    /// Answers with the error of the write, even when the rule had failed: it may have seen state
+    /// that was not cached.
     fn fail(self: Box<Self>, error: &Error);
 }
 
 struct Update<R, F> {
     rule: F,
-    /// The request that asked for it: the rule runs in another task, and its events must know.
+    /// Request of the caller. The rule runs in another task, and its events carry the request id.
     request: Option<RequestId>,
     outcome: Result<R>,
     answer: oneshot::Sender<Result<R>>,
 }
 
-impl<T, R: Send, F: FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send> Waiting<T> for Update<R, F> {
+impl<T, R: Send, F: FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send> QueuedUpdate<T> for Update<R, F> {
     fn apply(&mut self, slot: &mut Option<T>, events: &mut Events) -> bool {
-        // A rule that panics must not take along the others that wait, nor leave the document locked.
+        // A panic of one rule must not fail the other updates, nor leave the document locked.
         let rule = AssertUnwindSafe(|| request_context::sync_scope(self.request.clone(), || (self.rule)(slot, events)));
         self.outcome = catch_unwind(rule).unwrap_or_else(|_| Err(Error::internal("a rule panicked")));
         self.outcome.is_ok()
@@ -62,8 +63,8 @@ impl<T, R: Send, F: FnMut(&mut Option<T>, &mut Events) -> Result<R> + Send> Wait
         !self.answer.is_closed()
     }
 
-    // An answer that cannot be sent is one that nobody waits for any more.
-    fn settle(self: Box<Self>) {
+    // A failed send means that the caller no longer waits.
+    fn succeed(self: Box<Self>) {
         let _ = self.answer.send(self.outcome);
     }
 
@@ -83,37 +84,39 @@ impl<T: Document> Coalescer<T> {
         let request = request_context::current();
         let update = Box::new(Update { rule, request, outcome: Err(Error::internal("not applied")), answer });
         if self.enqueue(&id, update)? {
-            // A task of its own: the others' answers must not depend on this caller staying.
+            // Runs in a task, so that the other updates do not depend on this caller.
             let (coalescer, database) = (Arc::clone(self), database.clone());
-            tokio::spawn(async move { coalescer.work_off(&database, &id).await });
+            tokio::spawn(async move { coalescer.write_queue(&database, &id).await });
         }
         answered.await.map_err(|_| Error::internal("an update was dropped"))?
     }
 
-    /// `true` when nobody works on this document yet.
-    fn enqueue(&self, id: &str, update: Box<dyn Waiting<T>>) -> Result<bool> {
-        let mut waiting = self.lock();
-        match waiting.get_mut(id) {
-            Some(queue) if queue.len() >= MAX_WAITING => {
-                Err(Error::busy("Too many changes of one thing at once.").caused_by(format!("{} {id}", T::COLLECTION)))
+    /// Returns `true` when no task writes this document yet.
+    fn enqueue(&self, id: &str, update: Box<dyn QueuedUpdate<T>>) -> Result<bool> {
+        let mut queues = self.lock();
+        match queues.get_mut(id) {
+            Some(queue) if queue.len() >= MAX_QUEUED => {
+                Err(Error::busy("Too many concurrent changes of one document; try again.")
+                    .caused_by(format!("{} {id}", T::COLLECTION)))
             }
             Some(queue) => {
                 queue.push(update);
                 Ok(false)
             }
             None => {
-                waiting.insert(id.to_owned(), vec![update]);
+                queues.insert(id.to_owned(), vec![update]);
                 Ok(true)
             }
         }
     }
 
-    async fn work_off(&self, database: &Database, id: &str) {
-        let mut written = None;
-        while let Some(together) = self.next(id) {
-            let together = together.into_iter().filter(|update| update.is_wanted()).collect();
-            written = write_together(database, id, together, written).await.unwrap_or_else(|error| {
-                // Those behind have waited as long; one after another, the last of them would wait for ever.
+    async fn write_queue(&self, database: &Database, id: &str) {
+        let mut cached = None;
+        while let Some(batch) = self.next(id) {
+            let batch = batch.into_iter().filter(|update| update.is_wanted()).collect();
+            cached = write_batch(database, id, batch, cached).await.unwrap_or_else(|error| {
+                // The other queued updates have waited as long. Trying one after another would
+                // delay the last ones too much.
                 if error.kind() == ErrorKind::Unavailable {
                     for update in self.take_all(id) {
                         update.fail(&error);
@@ -124,17 +127,17 @@ impl<T: Document> Coalescer<T> {
         }
     }
 
-    fn take_all(&self, id: &str) -> Vec<Box<dyn Waiting<T>>> {
+    fn take_all(&self, id: &str) -> Vec<Box<dyn QueuedUpdate<T>>> {
         self.lock().get_mut(id).map(std::mem::take).unwrap_or_default()
     }
 
-    /// The updates to write next; forgets the document when there are none.
-    fn next(&self, id: &str) -> Option<Vec<Box<dyn Waiting<T>>>> {
-        let mut waiting = self.lock();
-        let queue = waiting.get_mut(id).filter(|queue| !queue.is_empty());
-        let next = queue.map(|queue| queue.drain(..queue.len().min(MAX_TOGETHER)).collect());
+    /// Returns the next updates to write, and removes the entry when there are none.
+    fn next(&self, id: &str) -> Option<Vec<Box<dyn QueuedUpdate<T>>>> {
+        let mut queues = self.lock();
+        let queue = queues.get_mut(id).filter(|queue| !queue.is_empty());
+        let next = queue.map(|queue| queue.drain(..queue.len().min(MAX_BATCH)).collect());
         if next.is_none() {
-            waiting.remove(id);
+            queues.remove(id);
         }
         next
     }
@@ -144,29 +147,29 @@ impl<T: Document> Coalescer<T> {
     }
 }
 
-/// Answers all of them. Returns what is stored now, where it is known and worth knowing.
-async fn write_together<T: Document>(
+/// Writes the updates and answers all of them. Returns the stored state where it saves a read.
+async fn write_batch<T: Document>(
     database: &Database,
     id: &str,
-    mut together: Vec<Box<dyn Waiting<T>>>,
-    written: Option<Stored>,
+    mut batch: Vec<Box<dyn QueuedUpdate<T>>>,
+    cached: Option<Stored>,
 ) -> Result<Option<Stored>> {
-    match apply_and_commit(database, id, &mut together, written).await {
+    match apply_and_commit(database, id, &mut batch, cached).await {
         Ok(stored) => {
-            together.into_iter().for_each(Waiting::settle);
+            batch.into_iter().for_each(QueuedUpdate::succeed);
             Ok(stored)
         }
-        // One of them broke a unique index; the others must not pay for it.
-        Err(error) if error.is_duplicate() && together.len() > 1 => {
+        // One update violates a unique index; the others are cached alone.
+        Err(error) if error.is_duplicate() && batch.len() > 1 => {
             let mut outcome = Ok(None);
-            for update in together {
-                // Its caller has the error; the next one is tried all the same.
-                outcome = Box::pin(write_together(database, id, vec![update], None)).await;
+            for update in batch {
+                // The caller has its error; the next update is tried all the same.
+                outcome = Box::pin(write_batch(database, id, vec![update], None)).await;
             }
             outcome
         }
         Err(error) => {
-            for update in together {
+            for update in batch {
                 update.fail(&error);
             }
             Err(error)
@@ -174,28 +177,28 @@ async fn write_together<T: Document>(
     }
 }
 
-/// `written` is what this process has written last, a moment ago. Where looking it up costs a round trip, it is taken for what is stored: the
-/// guard tells if it is not.
+/// `cached` is the state that this process wrote last. On MongoDB it replaces a read; a stale one
+/// fails the version guard.
 ///
-/// Answers that lead to no write are guarded as well: what they rest on could still be taken back, where that can happen.
+/// Results without a write are guarded too: on MongoDB they may rest on state that is rolled back.
 async fn apply_and_commit<T: Document>(
     database: &Database,
     id: &str,
-    together: &mut [Box<dyn Waiting<T>>],
-    mut written: Option<Stored>,
+    batch: &mut [Box<dyn QueuedUpdate<T>>],
+    mut cached: Option<Stored>,
 ) -> Result<Option<Stored>> {
     for delay in conflict_delays().take(MAX_ATTEMPTS) {
-        let (stored, guessed) = match written.take() {
+        let (stored, is_cached) = match cached.take() {
             Some(stored) => (Some(stored), true),
             None => (database.load(T::COLLECTION, id).await?, false),
         };
-        // Whatever panics here (a rule does not), the document must not stay locked.
-        let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), together)));
+        // A panic must not leave the document locked.
+        let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), batch)));
         let mut commit = applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
         if commit.only_reads() {
             commit.writes.push(Write::read_guard(T::COLLECTION, id.to_owned(), stored.as_ref()));
         }
-        if guessed && commit.writes.is_empty() {
+        if is_cached && commit.writes.is_empty() {
             continue;
         }
         let after = match commit.writes.first() {
@@ -209,7 +212,7 @@ async fn apply_and_commit<T: Document>(
             _ => None,
         };
         match database.commit(commit).await {
-            Err(Refusal::Stale) if guessed => {}
+            Err(Refusal::Stale) if is_cached => {}
             Err(Refusal::Stale) => tokio::time::sleep(delay).await,
             outcome => return outcome.map(|()| after).map_err(Refusal::into_error),
         }
@@ -217,11 +220,11 @@ async fn apply_and_commit<T: Document>(
     Err(Refusal::Stale.into_error().caused_by(format!("{MAX_ATTEMPTS} attempts on {} {id}", T::COLLECTION)))
 }
 
-/// The commit that carries out all that did not fail.
-fn apply<T: Document>(id: &str, stored: Option<&Stored>, together: &mut [Box<dyn Waiting<T>>]) -> Result<Commit> {
+/// Builds the commit from the updates that succeeded.
+fn apply<T: Document>(id: &str, stored: Option<&Stored>, batch: &mut [Box<dyn QueuedUpdate<T>>]) -> Result<Commit> {
     let mut slot: Option<T> = stored.map(Stored::decode).transpose()?;
     let mut events = Events::default();
-    for update in together {
+    for update in batch {
         let (mut copy, mut published) = (slot.clone(), Events::default());
         if update.apply(&mut copy, &mut published) {
             slot = copy;

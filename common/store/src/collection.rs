@@ -1,18 +1,17 @@
-//! The documents of one type: what a service does with its store, day in, day out. What holds them together, and which engine
-//! keeps them, is the [`Database`]'s.
+//! The documents of one type: reads, queries and updates.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::coalesce::Coalescer;
-use super::commit::{Commit, Refusal, Rule, Ruled, Stored, Write};
+use super::commit::{BulkRule, Commit, Refusal, Rule, Stored, Write};
 use super::{Database, Document, Due, Engine, Events, Find, Index};
 use souk_types::{Error, Page, Result};
 
-/// Documents that are read at once when all are.
-const SCANNED_TOGETHER: usize = 500;
+/// Documents in one page of a scan.
+const SCAN_PAGE: usize = 500;
 
-/// The documents of one type. Cheap to clone; clones share what makes updates of one document travel together.
+/// The documents of one type. Cheap to clone; clones share the write coalescing.
 pub struct Collection<T: Document> {
     pub(super) database: Database,
     pub(super) coalescer: Arc<Coalescer<T>>,
@@ -25,7 +24,7 @@ impl<T: Document> Clone for Collection<T> {
 }
 
 impl<T: Document> Collection<T> {
-    /// One document.
+    /// Returns one document.
     pub async fn get(&self, id: T::Id) -> Result<Option<T>> {
         let id = id.to_string();
         let stored = match &self.database.0.engine {
@@ -35,7 +34,7 @@ impl<T: Document> Collection<T> {
         stored.map(|stored| stored.decode()).transpose()
     }
 
-    /// Those of the documents that exist, in no particular order.
+    /// Returns the documents that exist, in no particular order.
     pub async fn get_many(&self, ids: &[T::Id]) -> Result<Vec<T>> {
         let ids = ids.iter().map(ToString::to_string).collect();
         let found = match &self.database.0.engine {
@@ -45,7 +44,7 @@ impl<T: Document> Collection<T> {
         found.iter().map(Stored::decode).collect()
     }
 
-    /// A page of documents along an index.
+    /// Returns a page of documents along an index.
     pub async fn find(&self, find: Find) -> Result<Page<T>> {
         find.check(T::INDEXES)?;
         let found = match &self.database.0.engine {
@@ -56,13 +55,14 @@ impl<T: Document> Collection<T> {
         Ok(Page { items, next: found.next })
     }
 
-    /// The documents that are due, by an index that is ordered by a due time: the work of a background job.
+    /// The documents that are due, by an index that is ordered by a due time.
     #[must_use]
     pub fn due(&self, index: &'static Index) -> Due<T> {
         Due { collection: self.clone(), index }
     }
 
-    /// The documents that have one of these values in a unique index of one field, in no particular order.
+    /// Returns the documents that have one of these values in a unique index of one field, in no
+    /// particular order.
     pub async fn get_many_by(&self, index: &'static Index, values: Vec<String>) -> Result<Vec<T>> {
         let found = match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.get_many_by(T::COLLECTION, index, values).await?,
@@ -71,13 +71,14 @@ impl<T: Document> Collection<T> {
         found.iter().map(Stored::decode).collect()
     }
 
-    /// Every document, for whoever checks the books: not at one moment, but each as it is when its turn comes. Tells of each with its id.
+    /// Calls `tell` with the id and content of every document. Documents may change during the
+    /// scan.
     pub async fn scan(&self, mut tell: impl FnMut(&str, T) + Send) -> Result<()> {
         let mut after = String::new();
         loop {
             let some = match &self.database.0.engine {
-                Engine::Sqlite(sqlite) => sqlite.scan(T::COLLECTION, after.clone(), SCANNED_TOGETHER).await?,
-                Engine::Mongo(mongo) => mongo.scan(T::COLLECTION, after.clone(), SCANNED_TOGETHER).await?,
+                Engine::Sqlite(sqlite) => sqlite.scan(T::COLLECTION, after.clone(), SCAN_PAGE).await?,
+                Engine::Mongo(mongo) => mongo.scan(T::COLLECTION, after.clone(), SCAN_PAGE).await?,
             };
             let Some((last, _)) = some.last() else { return Ok(()) };
             after.clone_from(last);
@@ -87,12 +88,13 @@ impl<T: Document> Collection<T> {
         }
     }
 
-    /// Changes many documents at once, all or nothing, each by its own rule (see [`Collection::upsert`]). The rules run inside the commit,
-    /// on what they find there, so that no other writer can come in between; meanwhile other writers wait. A rule may run more
-    /// than once, and its last run counts. An error of one rule is the error of all.
+    /// Changes many documents in one commit, each by its own rule (see [`Collection::upsert`]). The
+    /// rules run inside the commit, so that no other writer comes in between; other writers wait
+    /// meanwhile. A rule may run more than once. An error of one rule rolls back all.
     ///
-    /// On MongoDB, more than 500 documents are several commits, once all rules have agreed: then what fails in between leaves the first of
-    /// them done, and doing the same again must be able to finish it.
+    /// On MongoDB, more than 500 documents take several commits, after every rule has succeeded
+    /// once. An outage in between leaves the first commits in place, so repeating the whole update
+    /// must finish it.
     pub async fn bulk_update<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
     where
         F: FnMut(&mut Option<T>) -> Result<()> + Send + 'static,
@@ -106,16 +108,16 @@ impl<T: Document> Collection<T> {
                     rule(&mut slot)?;
                     Write::between(key.clone(), stored, slot.as_ref())
                 });
-                // It runs where everything is written, and that must go on.
+                // The rule runs on the thread of the writer, which must survive a panic.
                 catch_unwind(changed).unwrap_or_else(|_| Err(Error::internal("a rule panicked")))
             });
-            Ruled { collection: T::COLLECTION, id, rule }
+            BulkRule { collection: T::COLLECTION, id, rule }
         };
         let commit = Commit { rules: rules.into_iter().map(prepare).collect(), ..Commit::default() };
         self.database.commit(commit).await.map_err(Refusal::into_error)
     }
 
-    /// Whether there is no document at all.
+    /// Whether the collection has no document.
     pub async fn is_empty(&self) -> Result<bool> {
         match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_empty(T::COLLECTION).await,
@@ -123,7 +125,7 @@ impl<T: Document> Collection<T> {
         }
     }
 
-    /// How many documents there are for each value of an indexed field, by value.
+    /// Counts the documents for each value of an indexed field.
     pub async fn count_by(&self, field: &'static str) -> Result<Vec<(String, i64)>> {
         match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.count_by(T::COLLECTION, field).await,
@@ -131,7 +133,8 @@ impl<T: Document> Collection<T> {
         }
     }
 
-    /// Keeps a new document. Errors: `duplicate` ([`Error::is_duplicate`]) when a unique index has its value, or its id exists.
+    /// Inserts a document. Errors: `duplicate` ([`Error::is_duplicate`]) when the id or a unique
+    /// value exists.
     pub async fn insert(&self, id: T::Id, document: T) -> Result<()> {
         self.upsert(id, move |slot, _| {
             if slot.is_some() {
@@ -143,8 +146,8 @@ impl<T: Document> Collection<T> {
         .await
     }
 
-    /// Changes a document by a rule. `rule` may run more than once, always on the current state; when it fails, nothing
-    /// is changed. Errors: the rule's, `NotFound`.
+    /// Changes a document by a rule. The rule may run more than once, always on the current state.
+    /// An error of the rule changes nothing. Errors: the rule's, `NotFound`.
     pub async fn update<R: Send + 'static>(
         &self,
         id: T::Id,
@@ -157,7 +160,8 @@ impl<T: Document> Collection<T> {
         .await
     }
 
-    /// As [`Collection::update`], for a rule that may also make the document (the slot is empty) or delete it (empties the slot).
+    /// Like [`Collection::update`], for a rule that may also create the document (the slot is
+    /// empty) or delete it (by emptying the slot).
     pub async fn upsert<R: Send + 'static>(
         &self,
         id: T::Id,

@@ -1,4 +1,4 @@
-//! What passes between the store and an engine: documents as JSON text with a version, and commits.
+//! What the store passes to an engine: commits of guarded writes, with documents as JSON text.
 
 use std::time::SystemTime;
 
@@ -8,12 +8,12 @@ use super::Document;
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
 
-/// A document as an engine keeps it.
+/// A document as an engine stores it.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
-    /// Another after each write of this document, and larger. Only an engine knows more.
+    /// Grows with each write of this document. Otherwise opaque.
     pub(super) version: i64,
-    /// JSON.
+    /// JSON text.
     pub(super) text: String,
 }
 
@@ -24,55 +24,57 @@ impl Stored {
     }
 }
 
-/// A page as an engine finds it.
-pub(super) struct Found {
+/// A page of query results.
+pub(super) struct FoundPage {
     /// With their ids.
     pub(super) items: Vec<(String, Stored)>,
     pub(super) next: Option<Cursor>,
 }
 
-/// Writes that happen together or not at all, with the events that tell of them.
+/// An atomic set of writes and events.
 #[derive(Default)]
 pub(super) struct Commit {
     pub(super) writes: Vec<Write>,
     pub(super) events: Vec<EventMessage>,
-    /// The event that this commit is the effect of; recorded, and refused as `Repeated` the second time.
-    pub(super) handles: Option<EventId>,
-    /// Published events, to be taken out of the outbox.
+    /// The event that this commit handled_event. It is recorded in the inbox; a second commit gets
+    /// `Refusal::Repeated`.
+    pub(super) handled_event: Option<EventId>,
+    /// Events to delete from the outbox.
     pub(super) delete_published: Vec<EventId>,
-    /// Documents to be changed as they are found, not as they were read.
-    pub(super) rules: Vec<Ruled>,
-    /// Afterwards, nothing of what was deleted or overwritten may be left in the files.
+    /// Rules that run inside the commit.
+    pub(super) rules: Vec<BulkRule>,
+    /// Removes the traces of deleted data from the files after the commit.
     pub(super) secure_delete: bool,
 }
 
-/// One document of a bulk change: its rule runs inside the commit, on the state that it finds there.
-pub(super) struct Ruled {
+/// A rule of a bulk update. It runs inside the commit.
+pub(super) struct BulkRule {
     pub(super) collection: &'static str,
     pub(super) id: String,
     pub(super) rule: Rule,
 }
 
-/// From what is stored to the write, if one is needed; an engine may have to ask more than once. An error refuses the whole commit.
+/// Returns the write for the stored state, if one is needed. May be called more than once. An error
+/// rolls back the commit.
 pub(super) type Rule = Box<dyn FnMut(Option<&Stored>) -> Result<Option<Write>> + Send>;
 
 impl Commit {
-    /// Whether nothing changes, so that all there is to do is to see that what was read is so.
+    /// Whether the commit only checks read guards.
     pub(super) fn only_reads(&self) -> bool {
         self.events.is_empty()
             && self.delete_published.is_empty()
-            && self.handles.is_none()
+            && self.handled_event.is_none()
             && self.rules.is_empty()
             && !self.secure_delete
             && self.writes.iter().all(|write| matches!(write.change, Change::ReadGuard))
     }
 
-    /// Whether it may change a great many documents.
+    /// Whether the commit is a bulk update.
     pub(super) fn is_bulk(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    /// The collections that it changes, in the order of the writes.
+    /// The changed collections, in the order of the writes.
     pub(super) fn written(&self) -> Vec<&'static str> {
         let writes = self.writes.iter().filter(|write| !matches!(write.change, Change::ReadGuard));
         writes.map(|write| write.collection).chain(self.rules.iter().map(|ruled| ruled.collection)).collect()
@@ -83,9 +85,9 @@ impl Commit {
 pub(super) struct Write {
     pub(super) collection: &'static str,
     pub(super) id: String,
-    /// The version it was computed from, `None` for a document that was not there: the guard.
+    /// The guard: the version that the write is computed from, `None` for a missing document.
     pub(super) expected: Option<i64>,
-    /// The version that it leads to, where the engine does not count by itself.
+    /// The next version, for an engine that does not count itself.
     pub(super) next: i64,
     pub(super) change: Change,
 }
@@ -93,22 +95,22 @@ pub(super) struct Write {
 pub(super) enum Change {
     Put {
         text: String,
-        /// Whether an indexed or searched field differs from what is stored.
+        /// Whether an indexed or searched field has changed.
         reindex: bool,
     },
     Delete,
-    /// Read only; it must still be as it was.
+    /// Writes nothing; the version must be unchanged.
     ReadGuard,
 }
 
 impl Write {
-    /// Writes nothing, and guards what was read.
+    /// A guard of a document that was only read.
     pub(super) fn read_guard(collection: &'static str, id: String, stored: Option<&Stored>) -> Self {
         let expected = stored.map(|stored| stored.version);
         Self { collection, id, expected, next: next_version(expected), change: Change::ReadGuard }
     }
 
-    /// The write that leads from `stored` to `new`, `None` when they are the same.
+    /// The write that leads from `stored` to `new`; `None` when they are equal.
     pub(super) fn between<T: Document>(id: String, stored: Option<&Stored>, new: Option<&T>) -> Result<Option<Self>> {
         let expected = stored.map(|stored| stored.version);
         let change = match (stored, new) {
@@ -126,7 +128,7 @@ impl Write {
         Ok(Some(Self { collection: T::COLLECTION, id, expected, next: next_version(expected), change }))
     }
 
-    /// What is stored once this is written, if anything is.
+    /// The stored document after this write.
     pub(super) fn after(&self) -> Option<Stored> {
         match &self.change {
             Change::Put { text, .. } => Some(Stored { version: self.next, text: text.clone() }),
@@ -135,14 +137,14 @@ impl Write {
     }
 }
 
-/// From the clock, in microseconds: a version must not come again when a document is deleted and made anew, nor when a write is lost with its
-/// primary and another takes its place, or a guard from before would fit.
+/// The clock in microseconds. A version must never repeat, neither when a document is deleted and
+/// created again, nor when a write is lost in a failover: an old guard would match.
 pub(super) fn next_version(expected: Option<i64>) -> i64 {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
     i64::try_from(now).unwrap_or_default().max(expected.map_or(1, |version| version + 1))
 }
 
-/// Most writes (a hold on stock) change no field that anything is found by; then no index has to be written.
+/// Whether an indexed field differs. Most writes, such as holds on stock, change none.
 fn reindex<T: Document>(old: &str, new: &str) -> Result<bool> {
     let mut fields = T::INDEXES.iter().flat_map(super::Index::fields).chain(T::SEARCHED.iter().copied()).peekable();
     if fields.peek().is_none() {
@@ -154,22 +156,22 @@ fn reindex<T: Document>(old: &str, new: &str) -> Result<bool> {
     Ok(fields.map(pointer).any(|path| old.pointer(&path) != new.pointer(&path)))
 }
 
-/// Why an engine did not commit.
+/// Why an engine refused a commit.
 #[derive(Debug, Clone)]
 pub(super) enum Refusal {
-    /// A document is not as expected: load again, apply again.
+    /// A version guard failed: load and apply again.
     Stale,
-    /// The event was handled before.
+    /// The inbox has the event.
     Repeated,
-    /// A unique index, or the engine itself.
+    /// A unique index, a rule or the engine failed.
     Failed(Error),
 }
 
 impl Refusal {
     pub(super) fn into_error(self) -> Error {
         match self {
-            Self::Stale => Error::busy("Too many changes at once; try again."),
-            Self::Repeated => Error::internal("an event was handled twice outside of a listener"),
+            Self::Stale => Error::busy("Too many concurrent changes; try again."),
+            Self::Repeated => Error::internal("the inbox refused a commit that handles no event"),
             Self::Failed(error) => error,
         }
     }

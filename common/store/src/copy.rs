@@ -1,16 +1,16 @@
-//! Whole databases, as they were together at one moment, put into others: backups, and a shop that moves from one engine to another.
-//! Documents go as the JSON that they are, whatever their collection, with the events that wait in the outbox and the ids of those that
-//! were handled; versions begin anew, and indexes are made by whoever opens a collection. What is copied where is the caller's to say.
+//! Consistent snapshots of whole databases, copied into empty ones: for backups and for migrations
+//! between engines. A copy has all documents, the outbox and the inbox; versions start anew, and
+//! opening a collection creates its indexes.
 
 use super::{Database, Engine, mongo, sqlite};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 
-/// Documents, events or ids that are read and written together: one or two megabytes, as documents are.
-pub(super) const TOGETHER: usize = 500;
+/// Documents, events or ids in one page: one or two megabytes.
+pub(super) const PAGE_SIZE: usize = 500;
 
-/// What was in a database at one moment. The moment is kept for as long as this lives: SQLite cannot cut its WAL meanwhile, and MongoDB
-/// keeps what it needs for five minutes, or for `minSnapshotHistoryWindowInSeconds`.
+/// The content of a database at one moment. While it lives, SQLite cannot truncate its WAL. MongoDB
+/// keeps it for 5 minutes, or for `minSnapshotHistoryWindowInSeconds`.
 pub struct Snapshot {
     of: &'static str,
     source: Source,
@@ -21,8 +21,8 @@ enum Source {
     Mongo(mongo::Snapshot),
 }
 
-/// One thing that a database has.
-pub(super) enum Piece {
+/// One item of a database.
+pub(super) enum Item {
     Document {
         collection: String,
         id: String,
@@ -34,20 +34,20 @@ pub(super) enum Piece {
     Handled(EventId),
 }
 
-/// What came of a copy.
+/// What a copy contains.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CopyStats {
     /// Documents of all collections.
     pub documents: usize,
-    /// Events that wait in the outbox.
+    /// Events in the outbox.
     pub events: usize,
-    /// Events that were handled in the last days.
+    /// Events in the inbox.
     pub handled: usize,
 }
 
 impl Snapshot {
-    /// What is in these databases now: no commit to any of them is in one and not in another that was before it. They must be of one engine, and
-    /// those of MongoDB on one replica set. Errors: they are not, or one cannot be reached.
+    /// Takes a consistent snapshot of several databases. They must be on one engine, and those on
+    /// MongoDB in one replica set.
     pub async fn of(databases: &[&Database]) -> Result<Vec<Self>> {
         let (mut files, mut servers) = (Vec::new(), Vec::new());
         for database in databases {
@@ -59,47 +59,48 @@ impl Snapshot {
         let sources: Vec<Source> = match (files.as_slice(), servers.as_slice()) {
             (files, []) => sqlite::Snapshot::of(files).await?.into_iter().map(Source::Sqlite).collect(),
             ([], servers) => mongo::Snapshot::of(servers).await?.into_iter().map(Source::Mongo).collect(),
-            _ => return Err(Error::internal("databases of several engines have no moment in common")),
+            _ => return Err(Error::internal("a snapshot of databases on several engines")),
         };
         Ok(sources.into_iter().zip(databases).map(|(source, database)| Self { of: database.name(), source }).collect())
     }
 
-    /// The service whose database it is of.
+    /// Name of the service.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.of
     }
 
-    /// Whether all of it can be read: what a file that is damaged says. To be asked before anything is taken away for its sake.
+    /// Checks the file for damage. Call it before replacing data by the snapshot.
     pub async fn verify(&self) -> Result<()> {
         match &self.source {
             Source::Sqlite(snapshot) => snapshot.verify().await,
-            // The server looks after its files itself.
+            // The server checks its files itself.
             Source::Mongo(_) => Ok(()),
         }
     }
 
-    /// Puts all of it into a database that is empty and that nobody works with; collections are opened afterwards. What fails half-way leaves
-    /// a part there, and [`Database::clear`] takes it away. Errors: a conflict when it is not empty.
+    /// Copies everything into an empty database that is not in use. After an error,
+    /// [`Database::clear`] removes the partial copy. Errors: a conflict when the target is not
+    /// empty.
     pub async fn copy_to(&self, target: &Database) -> Result<CopyStats> {
         if !target.is_empty().await? {
             return Err(Error::conflict("not-empty", format!("The database of {} is not empty.", target.name())));
         }
-        // Collections without a document, and what was noted of them.
+        // Removes empty collections and their search state.
         target.clear().await?;
         let mut copied = CopyStats::default();
         for part in self.parts().await? {
             let mut after = String::new();
             loop {
-                let (pieces, last) = self.page(&part, &after).await?;
-                for piece in &pieces {
-                    match piece {
-                        Piece::Document { .. } => copied.documents += 1,
-                        Piece::Event(_) => copied.events += 1,
-                        Piece::Handled(_) => copied.handled += 1,
+                let (items, last) = self.page(&part, &after).await?;
+                for item in &items {
+                    match item {
+                        Item::Document { .. } => copied.documents += 1,
+                        Item::Event(_) => copied.events += 1,
+                        Item::Handled(_) => copied.handled += 1,
                     }
                 }
-                target.import(pieces).await?;
+                target.import(items).await?;
                 let Some(last) = last else { break };
                 after = last;
             }
@@ -107,7 +108,7 @@ impl Snapshot {
         Ok(copied)
     }
 
-    /// The collections, and where events are.
+    /// The collections, the outbox and the inbox.
     async fn parts(&self) -> Result<Vec<String>> {
         match &self.source {
             Source::Sqlite(snapshot) => snapshot.parts().await,
@@ -115,8 +116,8 @@ impl Snapshot {
         }
     }
 
-    /// Some of a part, after one of its ids, and the last of their ids; no id when there was nothing more.
-    async fn page(&self, part: &str, after: &str) -> Result<(Vec<Piece>, Option<String>)> {
+    /// A page of a part after an id, and the last id; no id at the end.
+    async fn page(&self, part: &str, after: &str) -> Result<(Vec<Item>, Option<String>)> {
         match &self.source {
             Source::Sqlite(snapshot) => snapshot.page(part, after).await,
             Source::Mongo(snapshot) => snapshot.page(part, after).await,
@@ -125,7 +126,7 @@ impl Snapshot {
 }
 
 impl Database {
-    /// Whether there is no document in any collection, whether this version knows it or not, and no event in the outbox.
+    /// Whether all collections, including unknown ones, and the outbox are empty.
     pub async fn is_empty(&self) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_empty_database().await,
@@ -133,7 +134,7 @@ impl Database {
         }
     }
 
-    /// Takes everything away, collections and all. Nobody may work with it meanwhile, and it has to be opened again to be worked with.
+    /// Deletes all collections. The database must not be in use, and must be opened again.
     pub async fn clear(&self) -> Result<()> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.clear().await,
@@ -141,10 +142,10 @@ impl Database {
         }
     }
 
-    async fn import(&self, pieces: Vec<Piece>) -> Result<()> {
+    async fn import(&self, items: Vec<Item>) -> Result<()> {
         match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.import(pieces).await,
-            Engine::Mongo(mongo) => mongo.import(pieces).await,
+            Engine::Sqlite(sqlite) => sqlite.import(items).await,
+            Engine::Mongo(mongo) => mongo.import(items).await,
         }
     }
 }

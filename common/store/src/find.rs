@@ -1,12 +1,12 @@
-//! Queries: along a declared index, page by page. There is no query language; what a service asks is a method with a
-//! domain name in its `store.rs`, and what that needs of the engine is an index.
+//! Queries along a declared index, page by page.
 
 use serde_json::Value;
 
 use souk_types::{Cursor, Error, PageLimit, Paging, Result};
 
-/// A way to find documents: those with given values in `equal`, in the order of `order`, then of id. Paths have dots
-/// (`listing.category`). A document in which any of the fields is missing or null is not in the index.
+/// An index: documents with given values in `equal`, ordered by `order`, then by id. A path has
+/// dots (`listing.category`). A document is in the index when none of the fields is missing or
+/// null.
 #[derive(Debug, Clone, Copy)]
 pub struct Index {
     pub(super) name: &'static str,
@@ -16,19 +16,19 @@ pub struct Index {
 }
 
 impl Index {
-    /// Found by these fields, ordered by id.
+    /// An index of these fields, ordered by id.
     #[must_use]
     pub const fn by(name: &'static str, equal: &'static [&'static str]) -> Self {
         Self { name, equal, order: None, unique: false }
     }
 
-    /// Found by these fields (or none), ordered by another.
+    /// An index of these fields (or none), ordered by another.
     #[must_use]
     pub const fn sorted(name: &'static str, equal: &'static [&'static str], order: &'static str) -> Self {
         Self { name, equal, order: Some(order), unique: false }
     }
 
-    /// Found by these fields, which no two documents may share.
+    /// An index of these fields whose combination is unique.
     #[must_use]
     pub const fn unique(name: &'static str, equal: &'static [&'static str]) -> Self {
         Self { name, equal, order: None, unique: true }
@@ -38,7 +38,7 @@ impl Index {
         self.equal.iter().copied().chain(self.order)
     }
 
-    /// A query along this index: one value for each of its `equal` fields.
+    /// A query along this index, with one value for each `equal` field.
     pub fn find<V: Into<Value>>(&'static self, equal: impl IntoIterator<Item = V>) -> Find {
         Find {
             index: self,
@@ -50,14 +50,14 @@ impl Index {
         }
     }
 
-    /// A query along all of this index.
+    /// A query along the whole index.
     #[must_use]
     pub fn all(&'static self) -> Find {
         self.find(std::iter::empty::<Value>())
     }
 }
 
-/// Which way along the index.
+/// Order along the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Smallest first.
@@ -78,17 +78,17 @@ pub struct Find {
 }
 
 impl Find {
-    /// In this direction.
+    /// Sets the direction.
     #[must_use]
     pub fn in_direction(self, direction: Direction) -> Self {
         Self { direction, ..self }
     }
 
-    /// Only documents in whose searched fields every word of `words` occurs, whatever its case and accents; the last
-    /// word may be the beginning of one.
+    /// Selects documents whose searched fields contain every word, ignoring case and accents. The
+    /// last word may be a prefix.
     #[must_use]
     pub fn matching(self, words: &str) -> Self {
-        // An accent may be written apart from its letter (U+0300 to U+036F); it does not end the word.
+        // A combining accent (U+0300 to U+036F) does not end a word.
         let is_accent = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
         let words: Vec<String> = words
             .split(|c: char| !c.is_alphanumeric() && !is_accent(c))
@@ -98,19 +98,19 @@ impl Find {
         Self { matching: (!words.is_empty()).then_some(words), ..self }
     }
 
-    /// Only documents whose value in the ordering field is at most this.
+    /// Selects documents whose ordering field is at most this value.
     #[must_use]
     pub fn up_to(self, most: impl Into<Value>) -> Self {
         Self { up_to: Some(most.into()), ..self }
     }
 
-    /// This page.
+    /// Selects a page.
     #[must_use]
     pub fn page(self, paging: Paging) -> Self {
         Self { paging, ..self }
     }
 
-    /// The first `limit` only.
+    /// Selects the first `limit` documents.
     #[must_use]
     pub fn first(self, limit: PageLimit) -> Self {
         self.page(Paging { after: None, limit })

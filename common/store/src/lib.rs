@@ -1,10 +1,12 @@
-//! The second seam: where a service keeps its documents. One document is one consistency boundary: [`Collection::update`] runs
-//! a pure rule on it, and the store owns concurrency: updates that wait together are written together, and every write is
-//! guarded by the document's version. No answer rests on what could still be taken back. Events leave with the same write. [`Database::run`] changes several documents
-//! at once, the exception.
+//! Documents of a service. One document is one consistency boundary: [`Collection::update`] runs a
+//! pure rule on it. The store owns concurrency: it coalesces concurrent updates of a document into
+//! one write, and guards every write by the document's version. Events are committed with the write
+//! that publishes them. [`Database::run`] changes several documents in one commit; it is the
+//! exception.
 //!
-//! An engine does four things: load, find, commit (a set of guarded writes and events, all or nothing), and keep the outbox.
-//! Which engine it is, is decided once, when the database is opened; all pass the suite in `tests/store.rs`.
+//! An engine loads, finds, commits a set of guarded writes and events, and stores the outbox. The
+//! engine is chosen when the database is opened. Both engines pass one conformance suite,
+//! `tests/conformance/tests/store.rs`.
 
 mod coalesce;
 mod collection;
@@ -48,31 +50,31 @@ use souk_types::failpoint;
 use souk_types::mutant::Mutant;
 use souk_types::{Error, Result};
 
-/// Something that is kept: its collection, and what it can be found by besides its id.
+/// A stored type: its collection and its indexes.
 pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
-    /// The type of its id.
+    /// Type of the id.
     type Id: fmt::Display + Copy + Send + Sync + 'static;
-    /// Where it is kept.
+    /// Name of the collection.
     const COLLECTION: &'static str;
-    /// What one of them is called, in errors.
+    /// Name of one document in error messages.
     const NOUN: &'static str = "document";
-    /// What it can be found by.
+    /// Indexes besides the id.
     const INDEXES: &'static [Index] = &[];
     /// Paths of the text fields that [`Find::matching`] searches.
     const SEARCHED: &'static [&'static str] = &[];
 }
 
-/// A service's own database. Cheap to clone.
+/// A database of one service. Cheap to clone.
 #[derive(Clone)]
 pub struct Database(Arc<Inner>);
 
 struct Inner {
     name: &'static str,
     engine: Engine,
-    /// There is something new in the outbox.
-    published: Notify,
-    /// Something left the outbox.
-    delivered: Notify,
+    /// An event was written to the outbox.
+    events_published: Notify,
+    /// Events were deleted from the outbox.
+    events_deleted: Notify,
     /// The relay and the background jobs.
     background: TaskTracker,
     closing: CancellationToken,
@@ -83,33 +85,33 @@ enum Engine {
     Mongo(mongo::Mongo),
 }
 
-/// How much a commit survives.
+/// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// A power cut: a commit is on the disk before it is answered.
+    /// A power cut: the commit is on disk before it is reported.
     Disk,
     /// Nothing: for data that ends with the process.
     Process,
 }
 
-/// Whether an event has been delivered is looked up this often, without a nudge: another process may relay it.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// Time that background jobs get to finish what is in flight when the database closes.
+/// Interval of checks whether an event is delivered. Another process may deliver it.
+const DELIVERY_POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// Time for background tasks to finish work in flight when the database closes.
 const BACKGROUND_STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// So often a `run` begins again when other writers were faster, before it gives up.
+/// Attempts of a commit that conflicts with other writers.
 const MAX_ATTEMPTS: usize = 50;
 
 impl Database {
-    /// Opens the embedded engine, in one file, made when it is not there.
+    /// Opens or creates an SQLite file. Several processes may open one file.
     pub fn sqlite(name: &'static str, file: &Path, durability: Durability) -> Result<Self> {
         Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, durability)?)))
     }
 
-    /// Uses the database `database` of a MongoDB replica set, at `mongodb://`, `mongodb+srv://`, or `srv://` with a name in DNS. Returns at
-    /// once, whether the server is there or not: until it is, everything fails with `Unavailable`, and [`Database::ping`] says why. Errors:
-    /// an address that cannot be read.
+    /// Uses the database `database` of a MongoDB replica set at `mongodb://`, `mongodb+srv://` or
+    /// `srv://`. Does not wait for the server: until it is reachable, every operation fails with
+    /// `Unavailable`. Errors: the URI is invalid.
     pub fn mongodb(name: &'static str, uri: &str, database: &str) -> Result<Self> {
-        // A program may have done so already; without it the driver and RabbitMQ's could each bring a provider of their own.
+        // Fails when the program has installed a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self::on(name, Engine::Mongo(mongo::Mongo::open(name, uri, database)?)))
     }
@@ -118,8 +120,8 @@ impl Database {
         Self(Arc::new(Inner {
             name,
             engine,
-            published: Notify::new(),
-            delivered: Notify::new(),
+            events_published: Notify::new(),
+            events_deleted: Notify::new(),
             background: TaskTracker::new(),
             closing: CancellationToken::new(),
         }))
@@ -153,13 +155,13 @@ impl Database {
         self.0.closing.is_cancelled()
     }
 
-    /// The service whose database it is.
+    /// Name of the service.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.0.name
     }
 
-    /// The collection of `T`, made with its indexes when it is not there; behind a network, later and in the background.
+    /// Opens a collection. SQLite creates missing indexes at once, MongoDB in the background.
     pub fn collection<T: Document>(&self) -> Result<Collection<T>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED)?,
@@ -168,7 +170,7 @@ impl Database {
         Ok(Collection { database: self.clone(), coalescer: Arc::new(Coalescer::default()) })
     }
 
-    /// Why nobody knows where its server is, if that is so: its name in DNS leads nowhere.
+    /// Why the name of the server cannot be resolved in DNS, if so.
     #[must_use]
     pub fn dns_error(&self) -> Option<String> {
         match &self.0.engine {
@@ -177,7 +179,7 @@ impl Database {
         }
     }
 
-    /// Whether the database answers, takes writes, and has its indexes.
+    /// Checks that the database answers, accepts writes and has all indexes.
     pub async fn ping(&self) -> Result<()> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.pending_events(1).await.map(|_| ()),
@@ -185,12 +187,12 @@ impl Database {
         }
     }
 
-    /// How many events wait in the outbox; `most` when there are more.
+    /// Counts the events in the outbox, up to `most`.
     pub async fn count_pending_events(&self, most: usize) -> Result<usize> {
         self.pending_events(most).await.map(|events| events.len())
     }
 
-    /// The events of one type that wait in the outbox, for whoever looks at the books.
+    /// Returns the events of one type in the outbox.
     pub async fn pending_events_of<E: Event>(&self) -> Result<Vec<Delivery<E>>> {
         let pending = self.pending_events(usize::MAX).await?;
         let these = pending.into_iter().map(|pending| pending.message).filter(|message| message.name == E::NAME);
@@ -201,13 +203,13 @@ impl Database {
             .collect()
     }
 
-    /// Whether an event was handled here, in the last days; for whoever looks at the books.
+    /// Whether the event is in the inbox. The inbox forgets events after 7 days.
     pub async fn has_handled(&self, event: EventId) -> Result<bool> {
         self.is_handled(event, false).await
     }
 
-    /// Everything in the database in which one of the words is written, whether this version knows the collection or not; case does not
-    /// matter. For whoever makes sure that nothing is left of somebody; it reads all there is.
+    /// Finds every document that contains one of the words, ignoring case, in all collections,
+    /// including unknown ones. Reads the whole database.
     pub async fn find_references(&self, words: &[String]) -> Result<ReferenceSearch> {
         let words: Arc<[String]> = words.iter().map(|word| word.to_lowercase()).collect();
         match &self.0.engine {
@@ -216,10 +218,11 @@ impl Database {
         }
     }
 
-    /// Changes several documents at once, all or nothing. What was read is guarded too: when another writer changed any of it
-    /// meanwhile, `work` runs again on the new state, so it must do nothing but read and write through `tx`.
+    /// Changes several documents in one commit. When another writer changes a document that `work`
+    /// has read, `work` runs again on the new state, so it must have no other side effects.
     ///
-    /// Never on a document that many write at once (stock): they would keep each other from finishing.
+    /// Do not use it on documents with many concurrent writers, such as stock: the transactions
+    /// would conflict without end.
     pub async fn run<R, F>(&self, work: impl Fn(Tx) -> F) -> Result<R>
     where
         F: Future<Output = Result<R>>,
@@ -227,8 +230,8 @@ impl Database {
         self.attempt(None, work).await?.ok_or_else(|| Error::internal("a run without an event cannot repeat"))
     }
 
-    /// As [`Database::run`], for a listener: the event's id is recorded in the same commit, and when it is there already
-    /// nothing is done, because this event had its effect before.
+    /// Handles an event once. Like [`Database::run`], and records the event in the inbox in the
+    /// same commit. Does nothing when the inbox has the event.
     pub async fn handle_once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
     where
         F: Future<Output = Result<()>>,
@@ -255,52 +258,52 @@ impl Database {
             {
                 return outcome.map(Some);
             }
-            // A refusal, too, must rest on what was there at one moment.
+            // An error of `work` must also rest on a consistent state.
             let commit = if outcome.is_ok() { tx.into_commit(event) } else { tx.into_guard() };
             match self.commit(commit).await {
                 Ok(()) => return outcome.map(Some),
-                // By a record that may not be written for good yet.
+                // The record may not be majority-committed yet.
                 Err(Refusal::Repeated) => recorded = true,
                 Err(Refusal::Stale) => tokio::time::sleep(delay).await,
                 Err(Refusal::Failed(error)) => return Err(error),
             }
         }
-        Err(Error::busy("Too many changes at once; try again.").caused_by(format!(
+        Err(Error::busy("Too many concurrent changes; try again.").caused_by(format!(
             "{} attempts in {}",
             MAX_ATTEMPTS,
             self.name()
         )))
     }
 
-    /// Waits until an event has been handed to all its listeners; `false` when that took longer than `within`.
+    /// Waits until an event has left the outbox. Returns `false` after the timeout.
     pub async fn wait_until_delivered(&self, event: EventId, within: Duration) -> bool {
-        let gone = async {
+        let delivered = async {
             loop {
-                let change = self.0.delivered.notified();
+                let change = self.0.events_deleted.notified();
                 tokio::pin!(change);
                 change.as_mut().enable();
                 if let Ok(false) = self.is_pending(event).await {
                     return;
                 }
-                let _ = tokio::time::timeout(LOOK_AGAIN, change).await;
+                let _ = tokio::time::timeout(DELIVERY_POLL_INTERVAL, change).await;
             }
         };
-        tokio::time::timeout(within, gone).await.is_ok()
+        tokio::time::timeout(within, delivered).await.is_ok()
     }
 
-    /// Makes sure that what was deleted or overwritten until now is in no file any more. For what a person has a right
-    /// to see gone; it waits for the disk.
+    /// Removes the traces of deleted and overwritten data from the files. Waits for the disk.
     pub async fn secure_delete(&self) -> Result<()> {
         self.commit(Commit { secure_delete: true, ..Commit::default() }).await.map_err(Refusal::into_error)
     }
 
     async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
-        // What SQLite shows is written, so one read needs no guard there; several must be from one moment.
-        let certain = usize::from(!self.is_remote());
-        if commit.only_reads() && commit.writes.len() <= certain {
+        // SQLite shows committed data only, so a single read needs no check; several reads must be
+        // consistent.
+        let unchecked_reads = usize::from(!self.is_remote());
+        if commit.only_reads() && commit.writes.len() <= unchecked_reads {
             return Ok(());
         }
-        let emits = !commit.events.is_empty();
+        let publishes = !commit.events.is_empty();
         let written = if failpoint::BUILT_IN { commit.written() } else { Vec::new() };
         for collection in &written {
             failpoint!("commit.{collection}.before");
@@ -312,13 +315,13 @@ impl Database {
         for collection in &written {
             failpoint!("commit.{collection}.after");
         }
-        if emits {
-            self.0.published.notify_one();
+        if publishes {
+            self.0.events_published.notify_one();
         }
         Ok(())
     }
 
-    /// One document, to be changed by a write that is guarded by what was found.
+    /// Loads a document for a guarded write.
     async fn load(&self, collection: &'static str, id: &str) -> Result<Option<Stored>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.load(collection, id),
@@ -326,7 +329,7 @@ impl Database {
         }
     }
 
-    /// Whether a look-up is a round trip.
+    /// Whether a read is a network round trip.
     fn is_remote(&self) -> bool {
         matches!(self.0.engine, Engine::Mongo(_))
     }
@@ -338,7 +341,7 @@ impl Database {
         }
     }
 
-    /// `recorded`: there was a record a moment ago, so it is worth waiting until it is written for good.
+    /// `recorded`: a record was just seen, so wait until it is majority-committed.
     async fn is_handled(&self, event: EventId, recorded: bool) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_handled(&event.to_string()),
@@ -346,28 +349,28 @@ impl Database {
         }
     }
 
-    /// Events that wait to be published, oldest first.
-    pub(crate) async fn pending_events(&self, limit: usize) -> Result<Vec<Pending>> {
+    /// Returns events of the outbox, oldest first.
+    pub(crate) async fn pending_events(&self, limit: usize) -> Result<Vec<PendingEvent>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => {
                 let messages = sqlite.pending_events(limit).await?;
-                // A file has one process, but for commands that mend something beside it, and have no relay.
-                Ok(messages.into_iter().map(|message| Pending { message, is_ours: true }).collect())
+                // A file has one process with a relay.
+                Ok(messages.into_iter().map(|message| PendingEvent { message, is_own: true }).collect())
             }
             Engine::Mongo(mongo) => mongo.pending_events(limit).await,
         }
     }
 
-    /// Takes published events out of the outbox.
+    /// Deletes published events from the outbox.
     pub(crate) async fn delete_published(&self, published: Vec<EventId>) -> Result<()> {
         self.commit(Commit { delete_published: published, ..Commit::default() }).await.map_err(Refusal::into_error)?;
-        self.0.delivered.notify_waiters();
+        self.0.events_deleted.notify_waiters();
         Ok(())
     }
 
-    /// Resolves when there is something new in the outbox.
+    /// Resolves when an event is written to the outbox.
     pub(crate) fn events_published(&self) -> impl Future<Output = ()> + '_ {
-        self.0.published.notified()
+        self.0.events_published.notified()
     }
 }
 
@@ -381,19 +384,19 @@ fn conflict_delays() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// An event that waits to be published.
-pub(crate) struct Pending {
+/// An event in the outbox.
+pub(crate) struct PendingEvent {
     pub(crate) message: EventMessage,
-    /// Whether it was written through this handle of the database, and not by another process.
-    pub(crate) is_ours: bool,
+    /// Whether this handle of the database has published it.
+    pub(crate) is_own: bool,
 }
 
-/// The events of one write.
+/// The events that a write publishes.
 #[derive(Debug, Default)]
 pub struct Events(Vec<EventMessage>);
 
 impl Events {
-    /// Announces an event: it leaves if, and only if, the write is committed.
+    /// Publishes an event when, and only when, the write is committed.
     pub fn publish<E: Event>(&mut self, event: &E) -> Result<EventId> {
         let id = EventId::new();
         let body = serde_json::to_vec(event).map_err(Error::internal)?;

@@ -1,12 +1,11 @@
-//! MongoDB: an engine for a fleet. Any number of processes work on one database; what keeps them apart is the version in every write.
+//! The engine of a fleet: MongoDB. Any number of processes share a database; the version guard of
+//! every write separates them.
 //!
-//! A document of ours is one of the server's, `{_id, version, write, doc, words, events}`: `doc` is what is kept, as real BSON, `events`
-//! those that are not published yet, `words` what a search looks for, `write` the name of the last write. A deleted document stays without
-//! its `doc` until its events are gone. One document is changed by one write, several by a transaction, for which the server must be
-//! a member of a replica set. Sharding, change streams and MongoDB's own full-text search are not used.
-//!
-//! Where the servers are is in `endpoint`, connections and limits in `connection`, collections and indexes in `schema`, reading in `query`, writing in `write`, bulk changes in
-//! `bulk`, the outbox in `outbox`, copies of whole databases in `copy`, what the dead leave behind in `abandoned`.
+//! A stored document is `{_id, version, write, doc, words, events}`. `doc` is the document as BSON,
+//! `events` is its part of the outbox, `words` is its full-text index, and `write` is the id of the
+//! last write. A deleted document stays without `doc` until its events are published. A commit of
+//! load_with document is load_with write; a commit of several is a transaction, which needs a replica set.
+//! Sharding, change streams and MongoDB's full-text search are not used.
 
 mod bulk;
 mod connection;
@@ -28,10 +27,10 @@ use mongodb::{Collection, Database};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use self::connection::{Connection, Failure, ON_THE_SERVER};
+use self::connection::{Connection, Failure, SERVER_TIMEOUT};
 pub(super) use self::copy::Snapshot;
-use self::orphaned::Looked;
-use self::outbox::Known;
+use self::orphaned::LastCheck;
+use self::outbox::Locations;
 use self::schema::Schema;
 use super::Index;
 use super::commit::{Refusal, Stored};
@@ -39,17 +38,17 @@ use souk_types::{Error, Result};
 
 pub(super) struct Mongo {
     connection: Arc<Connection>,
-    /// Marks the events that are written through this handle.
+    /// Id of this handle as the publisher of events.
     publisher: String,
     schema: Schema,
-    known: Known,
-    looked: Looked,
-    /// One bulk change at a time: two would only begin again and again.
+    locations: Locations,
+    last_check: LastCheck,
+    /// Serializes bulk updates, which would conflict with each other.
     bulk: Arc<Mutex<()>>,
 }
 
 impl Mongo {
-    /// Asks nothing of the server, which may come later.
+    /// Does not contact the server.
     pub(super) fn open(name: &'static str, uri: &str, database: &str) -> Result<Self> {
         let connection = Arc::new(Connection::new(name, uri, database)?);
         let schema = Schema::new(Arc::clone(&connection));
@@ -58,17 +57,18 @@ impl Mongo {
             schema,
             connection,
             publisher,
-            known: Known::default(),
-            looked: Looked::default(),
+            locations: Locations::default(),
+            last_check: LastCheck::default(),
             bulk: Arc::default(),
         })
     }
 
-    /// What a commit's failure is for its caller. When a document was taken, or not to be had in time, somebody may have died over it.
+    /// Translates a failure. A conflict may come from an orphaned transaction, so it triggers a
+    /// search for those.
     fn explain(&self, failure: Failure) -> Refusal {
-        if failure.is_taken() && self.looked.is_due() {
+        if failure.may_be_locked() && self.last_check.is_due() {
             let connection = Arc::clone(&self.connection);
-            tokio::spawn(async move { orphaned::end_orphaned(&connection).await });
+            tokio::spawn(async move { orphaned::abort_orphaned(&connection).await });
         }
         self.connection.explain(failure)
     }
@@ -79,10 +79,10 @@ impl Mongo {
         indexes: &'static [Index],
         searched: &'static [&'static str],
     ) {
-        let kept = self.schema.declare(collection, indexes, searched);
-        // Without a runtime, the first use begins.
+        let declared = self.schema.declare(collection, indexes, searched);
+        // Without a runtime, the first use creates the indexes.
         if tokio::runtime::Handle::try_current().is_ok() {
-            self.schema.begin(&kept);
+            self.schema.start(&declared);
         }
     }
 
@@ -90,46 +90,46 @@ impl Mongo {
         self.connection.close().await;
     }
 
-    /// Why nobody knows where the server is, if that is so.
+    /// Why DNS does not resolve the server, if so.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.connection.dns_error()
     }
 
-    /// Whether there is a primary and all indexes are made.
+    /// Checks that there is a primary and that all indexes exist.
     pub(super) async fn ping(&self) -> Result<()> {
-        self.connection.greet().await?;
+        self.connection.check_primary().await?;
         self.schema.all_ready().await
     }
 
-    /// One document. One that will be shown must have been written for good; one that will be changed must be the newest, and the
-    /// write that follows makes it good, or else [`Mongo::confirm`].
+    /// Loads a document. Shown to a client, it must be majority-committed. Loaded for a change, it
+    /// must be the newest; the guarded write or [`Mongo::confirm`] checks it.
     pub(super) async fn load(&self, collection: &'static str, id: &str, to_change: bool) -> Result<Option<Stored>> {
-        self.one(collection, id, if to_change { ReadConcern::local() } else { ReadConcern::majority() }).await
+        self.load_with(collection, id, if to_change { ReadConcern::local() } else { ReadConcern::majority() }).await
     }
 
-    /// Makes sure that a document is the newest as it was read, and written for good: what changes nothing has no write that would. A
-    /// linearizable read waits until most members have all that came before it.
+    /// Checks that a version is the newest and majority-committed, by a linearizable read. For
+    /// results that need no write.
     async fn confirm(&self, collection: &'static str, id: &str, expected: Option<i64>) -> Result<(), Refusal> {
-        let found = self.one(collection, id, ReadConcern::linearizable()).await.map_err(Refusal::Failed)?;
+        let found = self.load_with(collection, id, ReadConcern::linearizable()).await.map_err(Refusal::Failed)?;
         if found.map(|stored| stored.version) == expected { Ok(()) } else { Err(Refusal::Stale) }
     }
 
-    async fn one(&self, collection: &'static str, id: &str, concern: ReadConcern) -> Result<Option<Stored>> {
-        let one = doc! {"_id": id};
+    async fn load_with(&self, collection: &'static str, id: &str, concern: ReadConcern) -> Result<Option<Stored>> {
+        let by_id = doc! {"_id": id};
         let found = self
             .connection
             .read(move |database| async move {
                 let documents = read_with::<RawDocumentBuf>(&database, collection, concern);
-                // All of it: to leave out the events, which are rarely there, costs the server more.
-                Ok(documents.find_one(one).max_time(ON_THE_SERVER).await?)
+                // A projection that excludes the events would cost the server more.
+                Ok(documents.find_one(by_id).max_time(SERVER_TIMEOUT).await?)
             })
             .await?;
         found.map_or(Ok(None), |raw| stored(&raw))
     }
 }
 
-/// A collection as most members have it: what is read there is not taken back when the primary changes.
-fn for_good<T: Send + Sync>(database: &Database, collection: &str) -> Collection<T> {
+/// A collection with majority read concern: a failover rolls nothing back that is read from it.
+fn majority<T: Send + Sync>(database: &Database, collection: &str) -> Collection<T> {
     read_with(database, collection, ReadConcern::majority())
 }
 
@@ -137,7 +137,7 @@ fn read_with<T: Send + Sync>(database: &Database, collection: &str, concern: Rea
     database.collection_with_options(collection, CollectionOptions::builder().read_concern(concern).build())
 }
 
-/// What is kept in a document of the server's, if it is not deleted.
+/// Decodes a stored document; `None` when it is deleted.
 fn stored(raw: &RawDocument) -> Result<Option<Stored>> {
     let (mut version, mut doc) = (None, None);
     for member in raw {
@@ -148,6 +148,6 @@ fn stored(raw: &RawDocument) -> Result<Option<Stored>> {
         }
     }
     let Some(doc) = doc else { return Ok(None) };
-    let version = version.ok_or_else(|| Error::internal("a document without a version"))?;
+    let version = version.ok_or_else(|| Error::internal("a stored document has no version"))?;
     Ok(Some(Stored { version, text: value::to_json(doc)? }))
 }

@@ -1,33 +1,33 @@
-//! Where a word is written, in all that a database holds.
+//! Search for personal data in a whole database.
 
-/// What a search went through, and what it found.
+/// Result of a search for personal data.
 #[derive(Debug, Clone, Default)]
 pub struct ReferenceSearch {
-    /// Documents, and what waits beside them, that were looked at.
+    /// Number of documents searched, including outbox and inbox.
     pub documents: u64,
-    /// Those in which a word is written.
+    /// Documents that contain a word.
     pub references: Vec<PersonalDataReference>,
 }
 
-/// A document in which a word is written.
+/// A document that contains a searched word.
 #[derive(Debug, Clone)]
 pub struct PersonalDataReference {
-    /// Where it is kept.
+    /// Its collection.
     pub collection: String,
     /// Its id.
     pub id: String,
-    /// All of it, as text.
+    /// The whole document as text.
     pub text: String,
-    /// The word, in small letters; the first, when there are several.
+    /// The first word found, in lower case.
     pub word: String,
 }
 
 impl ReferenceSearch {
-    /// Looks at one document, of which the id is a part. The words are in small letters.
-    pub(super) fn look(&mut self, words: &[String], collection: &str, id: &str, text: String) {
+    /// Searches one document, including its id. The words are in lower case.
+    pub(super) fn add(&mut self, words: &[String], collection: &str, id: &str, text: String) {
         self.documents += 1;
-        let small = format!("{} {}", id.to_lowercase(), text.to_lowercase());
-        if let Some(word) = words.iter().find(|word| small.contains(*word)) {
+        let lower = format!("{} {}", id.to_lowercase(), text.to_lowercase());
+        if let Some(word) = words.iter().find(|word| lower.contains(*word)) {
             let (collection, id, word) = (collection.to_owned(), id.to_owned(), word.clone());
             self.references.push(PersonalDataReference { collection, id, text, word });
         }

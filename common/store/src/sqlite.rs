@@ -1,10 +1,9 @@
-//! The embedded engine: SQLite in WAL mode. One thread writes; commits that wait together share one transaction, and so one
-//! flush of the disk. Reads by id run where they are called, because they take a few microseconds and a hop to another thread costs
-//! more; queries run on the blocking threads.
+//! The embedded engine: SQLite in WAL mode. One thread writes; concurrent commits share one
+//! transaction and one `fsync`. Reads by id run on the caller's thread, because they take two
+//! microseconds; queries run on blocking threads.
 //!
-//! A collection is a table `(id, version, doc)` with one column for each indexed field, so that people can open the file and
-//! read it. `_outbox` and `_inbox` stand beside them. Statements are in `schema`, the writing thread in `writer`, the
-//! connections that read in `readers`, copies of whole files in `copy`.
+//! A collection is a table `(id, version, doc)` with one column for each indexed field. The tables
+//! `_outbox` and `_inbox` belong to the store.
 
 mod copy;
 mod readers;
@@ -24,19 +23,19 @@ pub(super) use self::copy::Snapshot;
 use self::readers::Readers;
 use self::schema::{Table, Tables};
 use self::writer::Writer;
-use super::commit::{Commit, Found, Refusal, Stored};
+use super::commit::{Commit, FoundPage, Refusal, Stored};
 use super::{Durability, Find, Index, ReferenceSearch};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
 
-/// Commits that may wait for the writing thread; beyond that, callers wait for their turn to wait.
-const QUEUE: usize = 4_096;
-/// Queries that run at once; each has a thread and a connection. More would not be faster, and connections are files.
-const QUERIES: usize = 16;
-/// Another process (`souk admin`) may hold the write lock for a moment.
+/// Commits queued for the writing thread. Further callers wait.
+const MAX_QUEUED_COMMITS: usize = 4_096;
+/// Concurrent queries. Each has a thread and a connection.
+const MAX_CONCURRENT_QUERIES: usize = 16;
+/// Wait for the write lock, which another process such as `souk admin` may hold.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Statements kept prepared for each connection.
-const STATEMENTS: usize = 64;
+/// Prepared statements cached by each connection.
+const CACHED_STATEMENTS: usize = 64;
 
 pub(super) struct Sqlite {
     readers: Arc<Readers>,
@@ -46,13 +45,13 @@ pub(super) struct Sqlite {
 }
 
 enum Job {
-    Commit(Asked),
-    /// The writing thread ends, once it has carried out what was asked before, and says so.
+    Commit(QueuedCommit),
+    /// Ends the writing thread after the commits before it.
     Close(oneshot::Sender<()>),
 }
 
-/// A commit, and who waits for its outcome.
-struct Asked {
+/// A commit and the channel for its outcome.
+struct QueuedCommit {
     commit: Commit,
     answer: oneshot::Sender<std::result::Result<(), Refusal>>,
 }
@@ -63,13 +62,13 @@ impl Sqlite {
         schema::prepare(&connection).map_err(failed)?;
         let readers = Arc::new(Readers::new(file, durability));
         let tables = Arc::new(Tables::default());
-        let (writer, jobs) = mpsc::channel(QUEUE);
+        let (writer, jobs) = mpsc::channel(MAX_QUEUED_COMMITS);
         let writing = Writer { connection, tables: Arc::clone(&tables) };
         std::thread::Builder::new()
             .name(format!("{name}-writer"))
             .spawn(move || writing.work(jobs))
             .map_err(Error::internal)?;
-        Ok(Self { readers, tables, writer, queries: Semaphore::new(QUERIES) })
+        Ok(Self { readers, tables, writer, queries: Semaphore::new(MAX_CONCURRENT_QUERIES) })
     }
 
     pub(super) fn prepare(
@@ -113,7 +112,7 @@ impl Sqlite {
         .await
     }
 
-    /// Every table, column by column, but for the indexes of words, which say only what is in a document.
+    /// Reads every table but the full-text indexes, which follow from the documents.
     pub(super) async fn find_references(&self, words: Arc<[String]>) -> Result<ReferenceSearch> {
         self.query(move |connection| {
             let mut search = ReferenceSearch::default();
@@ -129,7 +128,7 @@ impl Sqlite {
                 while let Some(row) = rows.next()? {
                     let cells = (0..columns).map(|at| row.get_ref(at).map(text_of));
                     let cells = cells.collect::<rusqlite::Result<Vec<_>>>()?;
-                    search.look(&words, &table, cells.get(id).map_or("", |id| id), cells.join(" "));
+                    search.add(&words, &table, cells.get(id).map_or("", |id| id), cells.join(" "));
                 }
             }
             Ok(search)
@@ -137,7 +136,7 @@ impl Sqlite {
         .await
     }
 
-    pub(super) async fn find(&self, collection: &'static str, find: Find) -> Result<Found> {
+    pub(super) async fn find(&self, collection: &'static str, find: Find) -> Result<FoundPage> {
         let table = self.tables.get(collection)?;
         self.query(move |connection| {
             let limit = find.paging.limit.get();
@@ -146,7 +145,7 @@ impl Sqlite {
             let rows = statement.query_map(params_from_iter(values), |row| {
                 Ok((stored(row)?, row.get::<_, String>("id")?, row.get::<_, Sql>("key")?))
             })?;
-            // One more than asked for tells whether there is a next page.
+            // One row more than the limit shows whether there is a next page.
             let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
             let more = rows.len() > limit;
             rows.truncate(limit);
@@ -155,7 +154,7 @@ impl Sqlite {
                 key: json(key),
                 id: id.clone(),
             });
-            Ok(Found { items: rows.into_iter().map(|(stored, id, _)| (id, stored)).collect(), next })
+            Ok(FoundPage { items: rows.into_iter().map(|(stored, id, _)| (id, stored)).collect(), next })
         })
         .await
     }
@@ -191,15 +190,15 @@ impl Sqlite {
     pub(super) async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
         let stopped = || Refusal::Failed(Error::internal("the writing thread has ended"));
         let (answer, answered) = oneshot::channel();
-        self.writer.send(Job::Commit(Asked { commit, answer })).await.map_err(|_| stopped())?;
+        self.writer.send(Job::Commit(QueuedCommit { commit, answer })).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 
-    /// Closes all connections, so that everything is in the one file.
+    /// Closes all connections, so that SQLite moves the WAL into the file.
     pub(super) async fn close(&self) {
         let (answer, answered) = oneshot::channel();
         if self.writer.send(Job::Close(answer)).await.is_ok() {
-            // Without an answer, the thread has ended as well.
+            // Without an answer, the thread has ended too.
             let _ = answered.await;
         }
         self.readers.close();
@@ -235,13 +234,13 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R> {
-        let _turn = self.queries.acquire().await.map_err(Error::internal)?;
+        let _permit = self.queries.acquire().await.map_err(Error::internal)?;
         let readers = Arc::clone(&self.readers);
         tokio::task::spawn_blocking(move || readers.read(work)).await.map_err(Error::internal)?
     }
 }
 
-/// Opens the file as readers and the writer do.
+/// Opens a connection with the settings of readers and writer.
 fn connect(file: &Path, durability: Durability) -> Result<Connection> {
     let connection = Connection::open(file).map_err(failed)?;
     let synchronous = match durability {
@@ -249,7 +248,7 @@ fn connect(file: &Path, durability: Durability) -> Result<Connection> {
         Durability::Process => "OFF",
     };
     connection.busy_timeout(LOCK_TIMEOUT).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     let settings = format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;"
     );
@@ -266,12 +265,12 @@ fn text_of(cell: ValueRef<'_>) -> String {
     }
 }
 
-/// Every statement that reads documents begins with `version, doc`.
+/// Decodes `version, doc`, the first columns of every statement that reads documents.
 fn stored(row: &rusqlite::Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored { version: row.get(0)?, text: row.get(1)? })
 }
 
-/// From `id, name, request, body` of the outbox.
+/// Decodes `id, name, request, body` of the outbox.
 fn event(row: &rusqlite::Row<'_>) -> rusqlite::Result<EventMessage> {
     let (id, request): (String, Option<String>) = (row.get(0)?, row.get(2)?);
     let request = request.and_then(|request| request.parse().ok());

@@ -1,5 +1,5 @@
-//! Several documents at once. Nothing is locked: reads are remembered with their versions, writes are kept back, and the
-//! commit is refused when anything that was read has changed.
+//! Optimistic transactions over several documents. Reads remember versions, writes are buffered,
+//! and the commit fails when a document that was read has changed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use super::{Collection, Database, Document, Events};
 use souk_bus::{Event, EventId};
 use souk_types::{Error, Result};
 
-/// Reads and writes that will be committed together. A handle: clones are the same transaction.
+/// Reads and writes of one commit. Clones are handled_event of the same transaction.
 #[derive(Clone)]
 pub struct Tx {
     database: Database,
@@ -28,7 +28,7 @@ struct Touched {
 }
 
 impl Touched {
-    /// As it will be after the commit, as JSON text.
+    /// The JSON text after the commit.
     fn current(&self) -> Option<&str> {
         match &self.write {
             Some(Write { change: Change::Put { text, .. }, .. }) => Some(text),
@@ -45,7 +45,7 @@ impl Tx {
         Self { database, state: Arc::default() }
     }
 
-    /// One document, as this transaction sees it.
+    /// Returns a document as this transaction sees it.
     pub async fn get<T: Document>(&self, _from: &Collection<T>, id: T::Id) -> Result<Option<T>> {
         let key = self.touch::<T>(id).await?;
         let state = self.state();
@@ -53,7 +53,7 @@ impl Tx {
         current.map(|text| serde_json::from_str(text).map_err(Error::internal)).transpose()
     }
 
-    /// Keeps a document, new or changed.
+    /// Writes a document, new or changed.
     pub async fn put<T: Document>(&self, _to: &Collection<T>, id: T::Id, document: &T) -> Result<()> {
         self.replace(id, Some(document)).await
     }
@@ -63,12 +63,12 @@ impl Tx {
         self.replace::<T>(id, None).await
     }
 
-    /// Announces an event with this commit.
+    /// Publishes an event with this commit.
     pub fn publish<E: Event>(&self, event: &E) -> Result<EventId> {
         self.state().events.publish(event)
     }
 
-    /// Makes sure that it is known what is stored; what was read once is not read again.
+    /// Loads the document unless it was loaded before.
     async fn touch<T: Document>(&self, id: T::Id) -> Result<(&'static str, String)> {
         let key = (T::COLLECTION, id.to_string());
         if !self.state().touched.contains_key(&key) {
@@ -86,19 +86,19 @@ impl Tx {
         Ok(())
     }
 
-    pub(super) fn into_commit(self, handles: Option<EventId>) -> Commit {
+    pub(super) fn into_commit(self, handled_event: Option<EventId>) -> Commit {
         let State { touched, events } = std::mem::take(&mut *self.state());
         let guard = |collection, id, touched: Touched| {
             touched.write.unwrap_or_else(|| Write::read_guard(collection, id, touched.stored.as_ref()))
         };
         let mut writes: Vec<Write> =
             touched.into_iter().map(|((collection, id), touched)| guard(collection, id, touched)).collect();
-        // What a deleted document had of a unique index is free for the others.
+        // A deletion frees its values in unique indexes for the other writes.
         writes.sort_by_key(|write| !matches!(write.change, Change::Delete));
-        Commit { writes, events: events.0, handles, ..Commit::default() }
+        Commit { writes, events: events.0, handled_event, ..Commit::default() }
     }
 
-    /// Writes nothing and makes sure that what was read is still so.
+    /// Writes nothing and checks that the documents read are unchanged.
     pub(super) fn into_guard(self) -> Commit {
         let touched = std::mem::take(&mut *self.state()).touched;
         let guard = |((collection, id), touched): ((&'static str, String), Touched)| {

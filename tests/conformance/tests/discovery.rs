@@ -115,7 +115,7 @@ async fn broker(mode: FaultMode) -> FaultProxy {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL and a DNS server: cargo xtask test"]
-async fn a_broker_that_moves_is_found_at_its_new_place() {
+async fn a_broker_that_moves_is_found() {
     let dns = Dns::start().unwrap();
     let (old, new) = (broker(FaultMode::PassThrough).await, broker(FaultMode::PassThrough).await);
     dns.publish(&record("amqp", 1, old.address())).unwrap();
@@ -134,7 +134,7 @@ async fn a_broker_that_moves_is_found_at_its_new_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL and a DNS server: cargo xtask test"]
-async fn the_broker_of_the_lowest_priority_that_can_be_reached_serves() {
+async fn the_reachable_broker_with_the_lowest_priority_serves() {
     let dns = Dns::start().unwrap();
     let (first, second) = (broker(FaultMode::PassThrough).await, broker(FaultMode::PassThrough).await);
     let records = [(7, &second), (3, &first)].map(|(priority, proxy)| record("amqp", priority, proxy.address()));
@@ -162,7 +162,7 @@ async fn the_broker_of_the_lowest_priority_that_can_be_reached_serves() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL, MONGODB_URI and a DNS server: cargo xtask test"]
-async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_when_they_have_one() {
+async fn a_service_is_not_ready_until_dns_resolves_its_servers() {
     let dns = Dns::start().unwrap();
     let (fresh, (by_name, _)) = (Fresh::new(), brokers(&dns));
     let secret = password(&by_name.url);
@@ -211,7 +211,7 @@ async fn a_service_whose_servers_have_no_place_yet_is_not_ready_says_why_and_is_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL and a DNS server: cargo xtask test"]
-async fn dead_letters_are_found_by_name_and_each_place_is_told_when_none_answers() {
+async fn dead_letters_are_found_by_srv_name() {
     let dns = Dns::start().unwrap();
     let (by_name, plain) = brokers(&dns);
     let gone = broker(FaultMode::Disconnect).await;
@@ -232,7 +232,7 @@ async fn dead_letters_are_found_by_name_and_each_place_is_told_when_none_answers
 /// The name that a client says it expects is the one that it checks the certificate for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a DNS server: cargo xtask test"]
-async fn tls_is_about_the_name_of_the_target() {
+async fn tls_verifies_the_name_of_the_target() {
     let dns = Dns::start().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     dns.publish(&record("amqps", 1, listener.local_addr().unwrap())).unwrap();
@@ -278,7 +278,7 @@ async fn database(uri: &str, mode: FaultMode) -> FaultProxy {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI and a DNS server: cargo xtask test"]
-async fn a_database_that_moves_is_found_at_its_new_place() {
+async fn a_database_that_moves_is_found() {
     let (dns, fresh) = (Dns::start().unwrap(), Fresh::new());
     let (old, new) =
         (database(&fresh.uri, FaultMode::PassThrough).await, database(&fresh.uri, FaultMode::PassThrough).await);
@@ -299,7 +299,7 @@ async fn a_database_that_moves_is_found_at_its_new_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI and a DNS server: cargo xtask test"]
-async fn a_database_of_the_next_priority_serves_when_there_is_no_other() {
+async fn a_database_of_the_next_priority_serves_when_the_first_is_unreachable() {
     let (dns, fresh) = (Dns::start().unwrap(), Fresh::new());
     let (first, second) =
         (database(&fresh.uri, FaultMode::Disconnect).await, database(&fresh.uri, FaultMode::PassThrough).await);
@@ -317,7 +317,7 @@ async fn a_database_of_the_next_priority_serves_when_there_is_no_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a DNS server and mongod: cargo xtask test"]
-async fn a_replica_set_is_followed_also_when_all_its_members_are_others() {
+async fn a_replica_set_whose_members_all_change_is_followed() {
     let dns = Dns::start().unwrap();
     let start = || tokio::task::spawn_blocking(|| MongoDb::start().unwrap());
     let (old, new) = tokio::try_join!(start(), start()).unwrap();

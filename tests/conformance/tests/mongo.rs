@@ -102,7 +102,7 @@ async fn until_it_works<R>(work: impl AsyncFn() -> Result<R, Error>) -> R {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_document_comes_back_as_it_was_and_people_can_read_it() {
+async fn a_document_is_stored_as_readable_bson() {
     let fresh = Fresh::new();
     let (_, crates) = open(&fresh.uri, &fresh);
     let odd = ["", "a.b", "$c", "$ref", "ü"].map(|name| (name.to_owned(), Some(u32::MAX)));
@@ -128,7 +128,7 @@ async fn a_document_comes_back_as_it_was_and_people_can_read_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_server_that_is_not_there_yet_is_found_when_it_comes() {
+async fn a_server_that_starts_later_is_used() {
     let fresh = Fresh::new();
     let wire = Wire::to(&fresh.uri).await;
     wire.cut();
@@ -147,7 +147,7 @@ async fn a_server_that_is_not_there_yet_is_found_when_it_comes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_server_that_vanishes_is_used_again_when_it_is_back() {
+async fn a_server_that_restarts_is_used_again() {
     let fresh = Fresh::new();
     let wire = Wire::to(&fresh.uri).await;
     let (_, crates) = open(&wire.uri, &fresh);
@@ -164,7 +164,7 @@ async fn a_server_that_vanishes_is_used_again_when_it_is_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_server_that_stands_still_keeps_nobody_waiting() {
+async fn operations_on_a_hanging_server_time_out() {
     let fresh = Fresh::new();
     let wire = Wire::to(&fresh.uri).await;
     let (_, crates) = open(&wire.uri, &fresh);
@@ -190,7 +190,7 @@ async fn a_server_that_stands_still_keeps_nobody_waiting() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_write_whose_answer_is_lost_has_one_effect_and_is_known() {
+async fn a_write_with_a_lost_response_has_one_effect() {
     let fresh = Fresh::new();
     let wire = Wire::to(&fresh.uri).await;
     let (_, crates) = open(&wire.uri, &fresh);
@@ -232,7 +232,7 @@ async fn two_processes_lose_no_update_of_one_document() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn events_outlive_their_document_and_then_nothing_is_left() {
+async fn a_deleted_document_is_removed_with_its_last_event() {
     let fresh = Fresh::new();
     let (database, crates) = open(&fresh.uri, &fresh);
     let id = Id::new();
@@ -279,7 +279,7 @@ async fn events_outlive_their_document_and_then_nothing_is_left() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn taking_events_out_does_not_touch_the_version() {
+async fn deleting_published_events_leaves_the_version_alone() {
     let fresh = Fresh::new();
     let (database, crates) = open(&fresh.uri, &fresh);
     let id = Id::new();
@@ -300,7 +300,7 @@ async fn taking_events_out_does_not_touch_the_version() {
 /// The server itself would keep it for a minute.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_transaction_whose_process_died_is_ended_and_no_other() {
+async fn only_orphaned_transactions_are_aborted() {
     let fresh = Fresh::new();
     let (database, crates) = open(&fresh.uri, &fresh);
     let [taken, taken_too, strangers] = [Id::new(), Id::new(), Id::new()];
@@ -338,7 +338,7 @@ async fn a_transaction_whose_process_died_is_ended_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_bulk_of_many_gets_through_while_some_of_it_is_being_sold() {
+async fn a_large_bulk_update_succeeds_beside_single_updates() {
     let fresh = Fresh::new();
     let (_, crates) = open(&fresh.uri, &fresh);
     let ids: Vec<Id<Crate>> = (0..3_000).map(|_| Id::new()).collect();
@@ -370,7 +370,7 @@ async fn a_bulk_of_many_gets_through_while_some_of_it_is_being_sold() {
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_read_is_refused_without_being_shown() {
+async fn an_invalid_uri_is_refused_without_being_shown() {
     let Err(error) = Database::mongodb("harbour", "mongodb://ana:geheim@", "harbour") else {
         panic!("it is no address")
     };
@@ -379,7 +379,7 @@ async fn an_address_that_cannot_be_read_is_refused_without_being_shown() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_version_does_not_come_again_with_its_id() {
+async fn a_recreated_document_gets_a_new_version() {
     let fresh = Fresh::new();
     let (_, crates) = open(&fresh.uri, &fresh);
     let id = Id::new();
@@ -395,7 +395,7 @@ async fn a_version_does_not_come_again_with_its_id() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn a_unique_index_that_was_made_otherwise_is_not_dropped() {
+async fn a_changed_unique_index_is_not_dropped() {
     let fresh = Fresh::new();
     let other = mongodb::IndexModel::builder().keys(doc! {"doc.other": 1});
     let unique = mongodb::options::IndexOptions::builder().unique(true).name("by_label".to_owned()).build();
@@ -412,7 +412,7 @@ async fn a_unique_index_that_was_made_otherwise_is_not_dropped() {
 /// Everything that rests on reading alone, while a write is on the primary only: none of it may be an answer, for the write can be lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGOD, the program"]
-async fn no_answer_rests_on_what_the_majority_does_not_have() {
+async fn results_rest_on_majority_committed_state() {
     let mongod = std::env::var_os("MONGOD").expect("MONGOD should name the program");
     let three = Three::start(mongod.into()).await;
     let database = Database::mongodb("harbour", &three.uri, "harbour").unwrap();

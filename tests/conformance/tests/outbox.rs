@@ -70,28 +70,28 @@ macro_rules! checks {
 checks! {
     an_event_is_delivered
     an_event_is_delivered_after_its_commit
-    an_event_reaches_every_listening_service_once
-    an_event_does_not_reach_those_who_listen_to_others
-    an_event_that_nobody_listens_to_is_done_with
+    every_subscribed_service_handles_an_event_once
+    an_event_does_not_reach_services_without_a_subscription
+    an_event_without_subscribers_leaves_the_outbox
     an_event_keeps_its_id_in_every_delivery
-    all_of_a_thousand_events_arrive
-    delivered_gives_up
-    delivered_knows_what_another_handle_relayed
-    a_listener_that_failed_gets_it_again
-    a_listener_that_panicked_gets_it_again
-    a_listener_that_did_not_fail_has_one_effect
-    a_listener_that_cannot_read_an_event_does_not_keep_it_from_others
-    an_event_left_behind_is_delivered_after_reopening
-    an_event_that_fails_does_not_hold_up_later_ones
-    many_events_that_fail_do_not_hold_up_later_ones
-    an_event_of_a_listener_leaves_too
+    a_thousand_events_are_delivered
+    wait_until_delivered_times_out
+    wait_until_delivered_sees_events_that_another_handle_published
+    a_failed_handler_gets_the_event_again
+    a_handler_that_panicked_gets_the_event_again
+    a_redelivery_has_no_effect_on_other_handlers
+    an_unreadable_event_does_not_block_other_services
+    a_pending_event_is_delivered_after_reopening
+    a_failing_event_does_not_hold_up_later_ones
+    many_failing_events_do_not_hold_up_later_ones
+    an_event_of_a_handler_is_delivered_too
     two_relays_of_one_database_have_one_effect
 }
 
 // A broker confirms what it keeps for a listener, this transport what the listener has handled.
 checks!(@ local_bus_alone, Home::sqlite(Durability::Process), Line::local(), [],
-    delivered_waits_for_the_listener
-    delivered_gives_up_on_a_listener_that_fails
+    wait_until_delivered_waits_for_the_handler
+    wait_until_delivered_times_out_when_the_handler_fails
 );
 
 async fn an_event_is_delivered(home: Home, bus: Bus) {
@@ -116,7 +116,7 @@ async fn an_event_is_delivered_after_its_commit(home: Home, bus: Bus) {
     assert_eq!(*answer.wait_for(Option::is_some).await.unwrap(), Some(true));
 }
 
-async fn an_event_reaches_every_listening_service_once(home: Home, bus: Bus) {
+async fn every_subscribed_service_handles_an_event_once(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let services = ["kitchen", "cellar", "till"].map(|service| listen(&bus, service));
     assert!(shop.database.wait_until_delivered(shop.order(7).await, SOON).await);
@@ -125,7 +125,7 @@ async fn an_event_reaches_every_listening_service_once(home: Home, bus: Bus) {
     }
 }
 
-async fn an_event_does_not_reach_those_who_listen_to_others(home: Home, bus: Bus) {
+async fn an_event_does_not_reach_services_without_a_subscription(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let heard = listen(&bus, "kitchen");
     let other = shop.database.run(|tx| async move { tx.publish(&Closed) }).await.unwrap();
@@ -136,7 +136,7 @@ async fn an_event_does_not_reach_those_who_listen_to_others(home: Home, bus: Bus
     assert_eq!(heard.wait_for(1).await, [7]);
 }
 
-async fn an_event_that_nobody_listens_to_is_done_with(home: Home, bus: Bus) {
+async fn an_event_without_subscribers_leaves_the_outbox(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     assert!(shop.database.wait_until_delivered(shop.order(7).await, SOON).await);
 }
@@ -153,7 +153,7 @@ async fn an_event_keeps_its_id_in_every_delivery(home: Home, bus: Bus) {
     assert_eq!(*heard.wait_for(|ids| ids.len() >= 2).await.unwrap(), [event, event]);
 }
 
-async fn all_of_a_thousand_events_arrive(home: Home, bus: Bus) {
+async fn a_thousand_events_are_delivered(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let heard = listen(&bus, "kitchen");
     shop.order_many(0..1000).await;
@@ -162,7 +162,7 @@ async fn all_of_a_thousand_events_arrive(home: Home, bus: Bus) {
     assert_eq!(numbers, (0..1000).collect::<Vec<_>>());
 }
 
-async fn delivered_waits_for_the_listener(home: Home, bus: Bus) {
+async fn wait_until_delivered_waits_for_the_handler(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let [begun, go_on] = [(); 2].map(|()| Arc::new(Notify::new()));
     let finished = Arc::new(AtomicBool::new(false));
@@ -184,18 +184,18 @@ async fn delivered_waits_for_the_listener(home: Home, bus: Bus) {
     assert!(finished.load(Ordering::SeqCst));
 }
 
-async fn delivered_gives_up_on_a_listener_that_fails(home: Home, bus: Bus) {
+async fn wait_until_delivered_times_out_when_the_handler_fails(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     bus.subscribe("kitchen", |_: Delivery<Ordered>| async { Err(refused()) });
     assert!(!shop.database.wait_until_delivered(shop.order(7).await, NEVER).await);
 }
 
-async fn delivered_gives_up(home: Home, _: Bus) {
+async fn wait_until_delivered_times_out(home: Home, _: Bus) {
     let shop = Shop::without_relay(&home).await;
     assert!(!shop.database.wait_until_delivered(shop.order(7).await, NEVER).await);
 }
 
-async fn delivered_knows_what_another_handle_relayed(home: Home, bus: Bus) {
+async fn wait_until_delivered_sees_events_that_another_handle_published(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let heard = listen(&bus, "kitchen");
     let other = home.open().await;
@@ -205,7 +205,7 @@ async fn delivered_knows_what_another_handle_relayed(home: Home, bus: Bus) {
     drop(shop);
 }
 
-async fn a_listener_that_failed_gets_it_again(home: Home, bus: Bus) {
+async fn a_failed_handler_gets_the_event_again(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let attempts = fail_twice(&bus, "kitchen", |_| Err(refused()));
     let event = shop.order(7).await;
@@ -213,7 +213,7 @@ async fn a_listener_that_failed_gets_it_again(home: Home, bus: Bus) {
     assert!(shop.database.wait_until_delivered(event, SOON).await);
 }
 
-async fn a_listener_that_panicked_gets_it_again(home: Home, bus: Bus) {
+async fn a_handler_that_panicked_gets_the_event_again(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let attempts = fail_twice(&bus, "kitchen", |attempt| panic!("attempt {attempt}, as this check wants"));
     let event = shop.order(7).await;
@@ -221,7 +221,7 @@ async fn a_listener_that_panicked_gets_it_again(home: Home, bus: Bus) {
     assert!(shop.database.wait_until_delivered(event, SOON).await);
 }
 
-async fn a_listener_that_did_not_fail_has_one_effect(home: Home, bus: Bus) {
+async fn a_redelivery_has_no_effect_on_other_handlers(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let kitchen_home = Home::sqlite(souk_store::Durability::Process);
     let kitchen = Kitchen::open(&kitchen_home, &bus).await;
@@ -233,7 +233,7 @@ async fn a_listener_that_did_not_fail_has_one_effect(home: Home, bus: Bus) {
     assert_eq!(kitchen.cooked().await, 1);
 }
 
-async fn a_listener_that_cannot_read_an_event_does_not_keep_it_from_others(home: Home, bus: Bus) {
+async fn an_unreadable_event_does_not_block_other_services(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     bus.subscribe("museum", |_: Delivery<OrderedLongAgo>| async { Ok(()) });
     let heard = listen(&bus, "kitchen");
@@ -241,7 +241,7 @@ async fn a_listener_that_cannot_read_an_event_does_not_keep_it_from_others(home:
     assert_eq!(heard.wait_for(1).await[0], 7);
 }
 
-async fn an_event_left_behind_is_delivered_after_reopening(home: Home, bus: Bus) {
+async fn a_pending_event_is_delivered_after_reopening(home: Home, bus: Bus) {
     let shop = Shop::without_relay(&home).await;
     let event = shop.order(7).await;
     drop(shop);
@@ -251,11 +251,11 @@ async fn an_event_left_behind_is_delivered_after_reopening(home: Home, bus: Bus)
     assert_eq!(heard.wait_for(1).await, [7]);
 }
 
-async fn an_event_that_fails_does_not_hold_up_later_ones(home: Home, bus: Bus) {
+async fn a_failing_event_does_not_hold_up_later_ones(home: Home, bus: Bus) {
     fail_before_others(1, home, bus).await;
 }
 
-async fn many_events_that_fail_do_not_hold_up_later_ones(home: Home, bus: Bus) {
+async fn many_failing_events_do_not_hold_up_later_ones(home: Home, bus: Bus) {
     fail_before_others(1000, home, bus).await;
 }
 
@@ -276,7 +276,7 @@ async fn fail_before_others(failing: u32, home: Home, bus: Bus) {
     assert_eq!(heard.wait_for(1).await, [7]);
 }
 
-async fn an_event_of_a_listener_leaves_too(home: Home, bus: Bus) {
+async fn an_event_of_a_handler_is_delivered_too(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let kitchen_home = Home::sqlite(souk_store::Durability::Process);
     let _kitchen = Kitchen::open(&kitchen_home, &bus).await;
@@ -305,7 +305,7 @@ async fn two_relays_of_one_database_have_one_effect(home: Home, bus: Bus) {
 /// Two processes with one database: what one has written is published by it, and by the other only when it does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn an_event_is_left_to_the_process_that_wrote_it_for_a_while() {
+async fn an_event_is_published_by_its_owner_within_the_grace_period() {
     let (home, bus) = (Home::mongodb(), Bus::local());
     let (died, lives) = (Shop::without_relay(&home).await, Shop::open(&home, &bus).await);
     let heard = listen(&bus, "kitchen");
@@ -317,7 +317,7 @@ async fn an_event_is_left_to_the_process_that_wrote_it_for_a_while() {
 /// More than a relay leaves to others, and than it has in hand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn what_a_process_left_behind_is_delivered_by_another() {
+async fn events_of_a_crashed_process_are_published_by_another() {
     let (home, bus) = (Home::mongodb(), Bus::local());
     let (died, heard) = (Shop::without_relay(&home).await, listen(&bus, "kitchen"));
     died.order_many(0..2000).await;
@@ -339,7 +339,7 @@ impl Document for Order {
 
 /// In one process services start one after another, and what waited in an outbox must not leave before the last of them listens.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_waits_for_a_service_of_its_process_that_does_not_listen_yet() {
+async fn an_event_waits_for_a_service_that_subscribes_later() {
     let (home, bus) = (Home::sqlite(Durability::Process), Bus::local_with_services(&["shop", "kitchen", "till"]));
     let shop = Shop::open(&home, &bus).await;
     let event = shop.order(1).await;

@@ -56,7 +56,7 @@ async fn calls(bus: &rocket::State<Bus>) -> souk_http::Result<&'static str> {
 }
 
 #[rocket::async_test]
-async fn what_is_unexpected_is_reported_and_nothing_personal_with_it() {
+async fn unexpected_errors_are_reported_without_personal_data() {
     let (dsn, reports) = sentry();
     let telemetry = Telemetry {
         service: "test",

@@ -1,12 +1,13 @@
-//! Many documents at once, each by its own rule: transactions, in which many writes share a round trip.
+//! Bulk updates: many documents, each by its own rule, with many writes in one round trip.
 //!
-//! Up to `PART` documents are one transaction, all or nothing. A transaction must fit into the server's cache, so more of them are several
-//! transactions, after every rule has been tried on what is there: a rule that refuses still refuses all. What can fail half-way then
-//! (a value that became taken in between, a server that goes away) leaves the parts before, and doing the same again finishes it.
+//! Up to `PART` documents are one transaction. A transaction must fit into the server's cache, so
+//! larger updates are several transactions, after every rule has succeeded once. An error in
+//! between (a unique value, an outage) leaves the first parts in position, and repeating the update
+//! finishes it.
 //!
-//! A transaction fails when anybody writes one of its documents after it has begun and before it writes that document itself. So it takes
-//! those that are written often first, right at its beginning: they are the ones that changed while an attempt before went on. What it has
-//! written, others wait for, as they do everywhere while a bulk change goes on.
+//! A transaction conflicts when another writer changes one of its documents after it has begun and
+//! before it writes that document. So it writes the hot documents first: those that changed during
+//! the previous attempt. Other writers wait for what it has written.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -17,66 +18,66 @@ use mongodb::bson::{Document, RawDocumentBuf, Uuid, doc};
 use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
-use super::super::commit::{Change, Refusal, Rule, Ruled, Stored, Write};
+use super::super::commit::{BulkRule, Change, Refusal, Rule, Stored, Write};
 use super::super::conflict_delays;
 use super::connection::{DUPLICATE_KEY, Failure, index_in, is_conflict};
-use super::schema::Kept;
-use super::write::{Effect, Step, begin, carry_out, commit, guarded};
-use super::{Mongo, for_good, stored};
+use super::schema::DeclaredCollection;
+use super::write::{Effect, Operation, begin, commit, execute, guarded};
+use super::{Mongo, majority, stored};
 use souk_types::{Error, Result};
 
-/// A bulk change may take as long as this, all its parts and attempts together. One transaction takes about a second, far from the 60 s
-/// after which the server ends it.
-const BULK: Duration = Duration::from_mins(2);
-/// Documents in one round trip: enough to share it, and few enough that a round trip stays below a second.
-const TOGETHER: usize = 1_000;
-/// Documents in one transaction. With some thirty words each, 15,000 new ones do not fit into a cache of 512 MiB, and a server that is short of
-/// memory keeps much of what a large one took: after five imports of 20,000 with parts of 2,000 it had 390 MiB besides its cache, with
-/// these 260. Besides, what is being sold waits for no more than a part.
+/// Time limit of a bulk update with all its parts and attempts. One transaction takes about a
+/// second; the server aborts it after 60.
+const BULK_TIMEOUT: Duration = Duration::from_mins(2);
+/// Documents in one round trip, which then takes less than a second.
+const ROUND_TRIP_SIZE: usize = 1_000;
+/// Documents in one transaction. With some thirty words each, 15,000 new documents exceed a cache
+/// of 512 MiB. After five imports of 20,000, the server holds 390 MiB besides its cache with parts
+/// of 2,000, and 260 MiB with parts of 500. Checkouts wait for no more than one part.
 const PART: usize = 500;
-/// So many documents are read and written at the beginning of the transaction, whether they are written often or not.
-const FEW: usize = 100;
+/// Up to this many documents are treated as hot.
+const MAX_ALL_HOT: usize = 100;
 
-/// The rules of one document, in their order.
+/// The rules of one document, in order.
 struct Group {
-    kept: Arc<Kept>,
+    declared: Arc<DeclaredCollection>,
     id: String,
     rules: Vec<Rule>,
 }
 
-/// A document, whatever its collection.
+/// Collection and id.
 type Key = (&'static str, String);
 
 impl Group {
     fn key(&self) -> Key {
-        (self.kept.name, self.id.clone())
+        (self.declared.name, self.id.clone())
     }
 }
 
 impl Mongo {
-    pub(super) async fn bulk_update(&self, rules: Vec<Ruled>) -> Result<(), Refusal> {
+    pub(super) async fn bulk_update(&self, rules: Vec<BulkRule>) -> Result<(), Refusal> {
         let mut groups = self.group(rules).map_err(Refusal::Failed)?;
-        let kept: BTreeMap<&str, Arc<Kept>> =
-            groups.iter().map(|group| (group.kept.name, Arc::clone(&group.kept))).collect();
-        for kept in kept.values() {
-            self.schema.ready(kept).await.map_err(Refusal::Failed)?;
+        let declared: BTreeMap<&str, Arc<DeclaredCollection>> =
+            groups.iter().map(|group| (group.declared.name, Arc::clone(&group.declared))).collect();
+        for declared in declared.values() {
+            self.schema.ready(declared).await.map_err(Refusal::Failed)?;
         }
-        let turn = Arc::clone(&self.bulk).lock_owned().await;
-        let changed = self.connection.within(BULK, move |database| async move {
-            let _turn = turn;
-            change_groups(&database, &mut groups, Instant::now() + BULK).await
+        let permit = Arc::clone(&self.bulk).lock_owned().await;
+        let changed = self.connection.within(BULK_TIMEOUT, move |database| async move {
+            let _permit = permit;
+            change_groups(&database, &mut groups, Instant::now() + BULK_TIMEOUT).await
         });
         changed.await.map_err(|failure| self.explain(failure))
     }
 
-    fn group(&self, rules: Vec<Ruled>) -> Result<Vec<Group>> {
+    fn group(&self, rules: Vec<BulkRule>) -> Result<Vec<Group>> {
         let mut groups: Vec<Group> = Vec::new();
-        let mut places: HashMap<Key, usize> = HashMap::new();
-        for Ruled { collection, id, rule } in rules {
-            let endpoint = *places.entry((collection, id.clone())).or_insert(groups.len());
+        let mut positions: HashMap<Key, usize> = HashMap::new();
+        for BulkRule { collection, id, rule } in rules {
+            let endpoint = *positions.entry((collection, id.clone())).or_insert(groups.len());
             match groups.get_mut(endpoint) {
                 Some(group) => group.rules.push(rule),
-                None => groups.push(Group { kept: self.schema.get(collection)?, id, rules: vec![rule] }),
+                None => groups.push(Group { declared: self.schema.get(collection)?, id, rules: vec![rule] }),
             }
         }
         Ok(groups)
@@ -97,19 +98,19 @@ async fn change_groups(database: &Database, groups: &mut [Group], deadline: Inst
 }
 
 async fn change_part(database: &Database, groups: &mut [Group], deadline: Instant) -> Result<(), Failure> {
-    // Those that changed between two attempts.
-    let mut busy: HashSet<Key> = HashSet::new();
+    // Documents that changed between two attempts.
+    let mut hot: HashSet<Key> = HashSet::new();
     let mut before: Option<HashMap<Key, Stored>> = None;
     for delay in conflict_delays() {
-        let few = groups.len() <= FEW;
+        let few = groups.len() <= MAX_ALL_HOT;
         let found = if few { HashMap::new() } else { load(database, ids(groups), &mut None).await? };
         if let Some(before) = before.take() {
             let version = |of: &HashMap<Key, Stored>, key: &Key| of.get(key).map(|stored| stored.version);
             let changed = groups.iter().map(Group::key).filter(|key| version(&before, key) != version(&found, key));
-            busy.extend(changed);
+            hot.extend(changed);
         }
-        groups.sort_by_key(|group| !busy.contains(&group.key()));
-        let first = if few { groups.len() } else { busy.len() };
+        groups.sort_by_key(|group| !hot.contains(&group.key()));
+        let first = if few { groups.len() } else { hot.len() };
         match transaction(database, groups, first, &found, deadline).await {
             Err(Failure::Driver(error)) if is_conflict(&error) => {}
             Err(Failure::Refused(Refusal::Stale)) => {}
@@ -121,7 +122,7 @@ async fn change_part(database: &Database, groups: &mut [Group], deadline: Instan
         before = (!few).then_some(found);
         tokio::time::sleep(delay).await;
     }
-    Err(Error::busy("Too many changes at once; try again.").into())
+    Err(Error::busy("Too many concurrent changes; try again.").into())
 }
 
 async fn transaction(
@@ -136,9 +137,9 @@ async fn transaction(
     match outcome {
         Ok(()) if Instant::now() < deadline => commit(&mut session, deadline).await,
         outcome => {
-            // Should this fail, the server ends the transaction by itself.
+            // When this fails, the server aborts the transaction by itself.
             let _ = session.abort_transaction().await;
-            outcome.and(Err(Failure::Late))
+            outcome.and(Err(Failure::Timeout))
         }
     }
 }
@@ -151,11 +152,11 @@ async fn change_in(
     session: &mut ClientSession,
 ) -> Result<(), Failure> {
     let (first, rest) = groups.split_at_mut(first);
-    for some in first.chunks_mut(TOGETHER) {
+    for some in first.chunks_mut(ROUND_TRIP_SIZE) {
         let found = load(database, ids(some), &mut Some(&mut *session)).await?;
         write(database, some, &found, session).await?;
     }
-    for some in rest.chunks_mut(TOGETHER) {
+    for some in rest.chunks_mut(ROUND_TRIP_SIZE) {
         write(database, some, found, session).await?;
     }
     Ok(())
@@ -164,12 +165,12 @@ async fn change_in(
 fn ids(groups: &[Group]) -> HashMap<&'static str, Vec<String>> {
     let mut ids: HashMap<&'static str, Vec<String>> = HashMap::new();
     for group in groups {
-        ids.entry(group.kept.name).or_default().push(group.id.clone());
+        ids.entry(group.declared.name).or_default().push(group.id.clone());
     }
     ids
 }
 
-/// What is stored of these documents.
+/// Loads documents, in the transaction if there is one.
 async fn load(
     database: &Database,
     ids: HashMap<&'static str, Vec<String>>,
@@ -177,9 +178,9 @@ async fn load(
 ) -> Result<HashMap<Key, Stored>, Failure> {
     let mut found = HashMap::new();
     for (collection, ids) in ids {
-        // Outside of the transaction: a rule that refuses or changes nothing must rest on what is written for good.
-        let documents = for_good::<RawDocumentBuf>(database, collection);
-        for some in ids.chunks(TOGETHER) {
+        // Outside the transaction, an error of a rule must rest on majority-committed state.
+        let documents = majority::<RawDocumentBuf>(database, collection);
+        for some in ids.chunks(ROUND_TRIP_SIZE) {
             let looking = documents.find(doc! {"_id": {"$in": some}}).projection(doc! {"version": 1, "doc": 1});
             let raws: Vec<RawDocumentBuf> = match session {
                 Some(session) => {
@@ -199,7 +200,7 @@ async fn load(
     Ok(found)
 }
 
-/// Applies the rules of some documents and writes what comes of it.
+/// Applies the rules and writes the changed documents.
 async fn write(
     database: &Database,
     groups: &mut [Group],
@@ -212,13 +213,14 @@ async fn write(
         let Some((effect, next)) = apply(group, stored)? else { continue };
         let expected = stored.map(|stored| stored.version);
         if let Effect::Delete { .. } = effect {
-            let step = Step::Write { collection: group.kept.name, id: group.id.clone(), expected, next, effect };
-            carry_out(database, &step, Uuid::new(), &mut Some(&mut *session)).await?;
+            let step =
+                Operation::Write { collection: group.declared.name, id: group.id.clone(), expected, next, effect };
+            execute(database, &step, Uuid::new(), &mut Some(&mut *session)).await?;
             continue;
         }
         let (guard, update) = guarded(&group.id, expected, next, &effect, Uuid::new());
         let update = doc! {"q": guard, "u": update, "upsert": expected.is_none()};
-        updates.entry(group.kept.name).or_default().push(update);
+        updates.entry(group.declared.name).or_default().push(update);
     }
     for (collection, updates) in updates {
         send(database, collection, updates, session).await?;
@@ -226,7 +228,8 @@ async fn write(
     Ok(())
 }
 
-/// What the rules of one document make of it, one after another, and whether any of them changed an indexed field.
+/// Applies the rules of one document in order. Returns the new state and whether an indexed field
+/// changed.
 fn outcome(group: &mut Group, stored: Option<&Stored>) -> Result<(Option<Stored>, bool)> {
     let mut current = stored.cloned();
     let mut reindexed = false;
@@ -246,14 +249,14 @@ fn outcome(group: &mut Group, stored: Option<&Stored>) -> Result<(Option<Stored>
     Ok((current, reindexed))
 }
 
-/// The write of that and the version it leads to; `None` when the document stays as it is.
+/// Returns the write and the next version; `None` when the document is unchanged.
 fn apply(group: &mut Group, stored: Option<&Stored>) -> Result<Option<(Effect, i64)>> {
     let (current, reindexed) = outcome(group, stored)?;
     let next = current.as_ref().map_or(0, |current| current.version);
     let effect = match (stored, current) {
         (None, None) => return Ok(None),
         (Some(stored), Some(current)) if stored.text == current.text => return Ok(None),
-        (_, Some(current)) => Effect::put(group.kept.searched, &current.text, reindexed, Vec::new())?,
+        (_, Some(current)) => Effect::put(group.declared.searched, &current.text, reindexed, Vec::new())?,
         (Some(_), None) => Effect::Delete { events: Vec::new() },
     };
     Ok(Some((effect, next)))
@@ -273,7 +276,7 @@ async fn send(
     if answer.get_i32("n").ok() == Some(asked) { Ok(()) } else { Err(Refusal::Stale.into()) }
 }
 
-/// What a single write of a command says when the command itself went well.
+/// Translates the error of one write inside a successful command.
 fn refusal(error: &Document) -> Refusal {
     let message = error.get_str("errmsg").unwrap_or_default();
     match (error.get_i32("code"), index_in(message)) {

@@ -1,8 +1,8 @@
-//! The connections to the server, and how long anything may take.
+//! Connections to the server, and time limits.
 //!
-//! The driver has no time-out for an answer, and dropping one of its futures costs a connection. So every operation is a task of its
-//! own; the caller waits for it no longer than its limit, and it holds a turn until it has really ended, so that a server that does
-//! not answer cannot pile up tasks.
+//! The driver has no response timeout, and dropping one of its futures loses a connection. So every
+//! operation is a task. The caller waits until its time limit; the task holds a permit of the
+//! concurrency limiter until it ends, so that a hanging server cannot pile up tasks.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,69 +19,68 @@ use super::super::commit::Refusal;
 use super::endpoint::Endpoint;
 use souk_types::{Error, Result};
 
-/// What one operation may take, as its caller sees it: less than a call over the bus (2 s), so that the caller over there still hears
-/// of it.
-pub(super) const OPERATION: Duration = Duration::from_millis(1_500);
-/// The server gives up a read before we do, so that nothing is computed that nobody waits for.
-pub(super) const ON_THE_SERVER: Duration = Duration::from_millis(1_200);
-/// To find a primary, and to connect: both within one operation, with time left for the operation.
-const SELECTION: Duration = Duration::from_secs(1);
-const CONNECTING: Duration = Duration::from_secs(1);
-/// How often the driver looks after the server by itself; a server that has stopped is noticed after this and `CONNECTING`, and
-/// then what waits for it is let go.
-const HEARTBEAT: Duration = Duration::from_secs(2);
-/// An operation that nobody waits for any more is dropped after this, and its connection with it.
-const ABANDONED: Duration = Duration::from_secs(8);
-/// Connections of one process. The server has a thread for each, and with more of them it spends more on each read; with fewer, writes
-/// would wait for each other's way to the disk.
-const CONNECTIONS: u32 = 16;
-/// Operations under way; the next waits for its turn, within its time.
-const TURNS: usize = 512;
+/// Time limit of one operation. Shorter than a call over the bus (2 s), so that the caller gets the
+/// error.
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Time limit on the server for a read. Shorter than `OPERATION_TIMEOUT`, so that the server stops first.
+pub(super) const SERVER_TIMEOUT: Duration = Duration::from_millis(1_200);
+/// Timeouts to find a primary and to connect. Both fit into one operation.
+const SELECTION_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Interval of the driver's monitoring. A stopped server is noticed after this and `CONNECT_TIMEOUT`.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+/// Time after which a task without a caller is dropped, and its connection with it.
+const UNATTENDED_TIMEOUT: Duration = Duration::from_secs(8);
+/// Connections of one process. More cost the server CPU on each read; fewer make writes wait for
+/// each other.
+const MAX_CONNECTIONS: u32 = 16;
+/// Concurrent operations. Further ones wait within their time limit.
+const MAX_CONCURRENT_OPERATIONS: usize = 512;
 
-/// `WriteConflict`: two transactions, or a transaction and a write, wanted one document.
+/// `WriteConflict`: another writer holds the document.
 const WRITE_CONFLICT: i32 = 112;
 pub(super) const DUPLICATE_KEY: i32 = 11_000;
-/// `MaxTimeMSExpired`, `LockTimeout`, `ExceededTimeLimit`, `TransactionExceededLifetimeLimitSeconds` and `NoSuchTransaction`: the
-/// server had no time.
+/// `MaxTimeMSExpired`, `LockTimeout`, `ExceededTimeLimit`,
+/// `TransactionExceededLifetimeLimitSeconds`, `NoSuchTransaction`: the server ran out of time.
 const OUT_OF_TIME: [i32; 5] = [50, 24, 262, 290, 251];
 /// `PrimarySteppedDown`, `NotWritablePrimary`, `InterruptedDueToReplStateChange`, `InterruptedAtShutdown`, `ShutdownInProgress`,
 /// `NotPrimaryNoSecondaryOk`, `NotPrimaryOrSecondary` and `ReadConcernMajorityNotAvailableYet`: the primary is changing.
-const CHANGING: [i32; 8] = [189, 10_107, 11_602, 11_600, 91, 13_435, 13_436, 134];
+const FAILOVER: [i32; 8] = [189, 10_107, 11_602, 11_600, 91, 13_435, 13_436, 134];
 
-/// A server that is away hears no goodbye; nobody waits for that.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// Time limit for closing sessions. An unreachable server is not waited for.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Connection {
     service: &'static str,
     endpoint: Arc<Endpoint>,
     password: Option<String>,
-    /// What our connections are called on the server.
+    /// Name of the connections on the server.
     app_name: String,
     database: String,
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// Why an operation failed.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     Driver(DriverError),
-    /// By the rules of the store.
+    /// Refused by a rule of the store.
     Refused(Refusal),
-    /// There was no answer in time; what was asked for may be done all the same.
-    Late,
+    /// No response in time. The operation may still take effect.
+    Timeout,
 }
 
 impl Failure {
-    /// Whether somebody else had a document, or may have had it.
-    pub(super) fn is_taken(&self) -> bool {
+    /// Whether another writer held the document, or may have held it.
+    pub(super) fn may_be_locked(&self) -> bool {
         match self {
             Self::Driver(error) => is_conflict(error),
-            Self::Late => true,
+            Self::Timeout => true,
             Self::Refused(_) => false,
         }
     }
 
-    /// Whether none was found that could have done it.
+    /// Whether no server was found.
     fn is_without_server(&self) -> bool {
         matches!(self, Self::Driver(error) if matches!(&*error.kind, ErrorKind::ServerSelection { .. }))
     }
@@ -115,7 +114,7 @@ impl Connection {
             endpoint: Arc::new(endpoint),
             password: password.filter(|password| !password.is_empty()),
             database: database.to_owned(),
-            turns: Arc::new(Semaphore::new(TURNS)),
+            permits: Arc::new(Semaphore::new(MAX_CONCURRENT_OPERATIONS)),
         })
     }
 
@@ -123,7 +122,7 @@ impl Connection {
         &self.app_name
     }
 
-    /// Does `work` within `limit`. It is carried on when the caller goes away.
+    /// Runs `work` within `limit`. It runs on when the caller is cancelled.
     pub(super) async fn within<R, F>(
         &self,
         limit: Duration,
@@ -134,40 +133,40 @@ impl Connection {
         F: Future<Output = Result<R, Failure>> + Send + 'static,
     {
         let deadline = Instant::now() + limit;
-        let late = |_| Failure::Late;
-        let turn = timeout_at(deadline, Arc::clone(&self.turns).acquire_owned()).await.map_err(late)?;
-        let turn = turn.map_err(Error::internal)?;
-        let current = timeout_at(deadline, self.endpoint.client()).await.map_err(late)??;
+        let timed_out = |_| Failure::Timeout;
+        let permit = timeout_at(deadline, Arc::clone(&self.permits).acquire_owned()).await.map_err(timed_out)?;
+        let permit = permit.map_err(Error::internal)?;
+        let current = timeout_at(deadline, self.endpoint.client()).await.map_err(timed_out)??;
         let (database, endpoint) = (current.client.database(&self.database), Arc::clone(&self.endpoint));
         let working = tokio::spawn(async move {
-            let _turn = turn;
-            let outcome = timeout(limit + ABANDONED, work(database)).await.unwrap_or(Err(Failure::Late));
+            let _permit = permit;
+            let outcome = timeout(limit + UNATTENDED_TIMEOUT, work(database)).await.unwrap_or(Err(Failure::Timeout));
             if outcome.as_ref().is_err_and(Failure::is_without_server) {
-                // Whoever waits for the outcome does not wait for this.
-                tokio::spawn(async move { endpoint.lost(&current).await });
+                // Resolving DNS again must not delay the outcome.
+                tokio::spawn(async move { endpoint.report_lost(&current).await });
             }
             outcome
         });
-        timeout_at(deadline, working).await.map_err(late)?.map_err(Error::internal)?
+        timeout_at(deadline, working).await.map_err(timed_out)?.map_err(Error::internal)?
     }
 
-    /// As [`Connection::within`], for the usual limit and with the error of the store.
+    /// Like [`Connection::within`], with the usual limit and the error of the store.
     pub(super) async fn read<R, F>(&self, work: impl FnOnce(Database) -> F + Send + 'static) -> Result<R>
     where
         R: Send + 'static,
         F: Future<Output = Result<R, Failure>> + Send + 'static,
     {
-        self.within(OPERATION, work).await.map_err(|failure| self.explain(failure).into_error())
+        self.within(OPERATION_TIMEOUT, work).await.map_err(|failure| self.explain(failure).into_error())
     }
 
-    /// Whether there is a primary of a replica set.
-    pub(super) async fn greet(&self) -> Result<()> {
+    /// Checks that the server is the primary of a replica set.
+    pub(super) async fn check_primary(&self) -> Result<()> {
         let hello = self.read(|database| async move { Ok(database.run_command(doc! {"hello": 1}).await?) }).await?;
         self.check(&hello)
     }
 
     fn check(&self, hello: &Document) -> Result<()> {
-        // A router of a sharded cluster says `isdbgrid`, a member of a replica set says which.
+        // A router of a sharded cluster sends `isdbgrid`, a member of a replica set `setName`.
         if !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid") {
             return Err(self.unavailable(
                 "this MongoDB is a standalone server, and there are no transactions without a replica set; one node will do: \
@@ -180,72 +179,72 @@ impl Connection {
         Ok(())
     }
 
-    /// Whoever still works with it gets errors.
+    /// Closes the connections. Later operations fail.
     pub(super) async fn close(&self) {
-        if timeout(GOODBYE, self.endpoint.close()).await.is_err() {
-            tracing::debug!("MongoDB did not hear the goodbye in time");
+        if timeout(CLOSE_TIMEOUT, self.endpoint.close()).await.is_err() {
+            tracing::debug!("MongoDB sessions were not closed in time");
         }
     }
 
-    /// Why nobody knows where the server is, if that is so.
+    /// Why DNS does not resolve the server, if so.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.endpoint.dns_error()
     }
 
-    /// The error for whoever called; the driver's own words go to the log only.
+    /// Translates a failure for the caller. The text of the driver is only for the log.
     pub(super) fn explain(&self, failure: Failure) -> Refusal {
         let error = match failure {
             Failure::Refused(refusal) => return refusal,
-            Failure::Late => return Refusal::Failed(self.unavailable("no answer from MongoDB in time")),
+            Failure::Timeout => return Refusal::Failed(self.unavailable("no answer from MongoDB in time")),
             Failure::Driver(error) => error,
         };
         if is_conflict(&error) {
             return Refusal::Stale;
         }
-        if let Some(index) = broken_index(&error) {
-            // An id that is there already: it was not when we looked.
+        if let Some(index) = violated_index(&error) {
+            // Another writer has inserted this id.
             return if index == "_id_" { Refusal::Stale } else { Refusal::Failed(Error::duplicate(index)) };
         }
-        Refusal::Failed(if is_passing(&error) {
+        Refusal::Failed(if is_transient(&error) {
             self.unavailable(&error.to_string())
         } else {
-            Error::internal(self.harmless(&format!("MongoDB: {error}")))
+            Error::internal(self.redacted(&format!("MongoDB: {error}")))
         })
     }
 
     pub(super) fn unavailable(&self, cause: &str) -> Error {
-        Error::unavailable(self.service).caused_by(self.harmless(cause))
+        Error::unavailable(self.service).caused_by(self.redacted(cause))
     }
 
-    fn harmless(&self, text: &str) -> String {
+    fn redacted(&self, text: &str) -> String {
         self.password.as_ref().map_or_else(|| text.to_owned(), |password| text.replace(password.as_str(), "..."))
     }
 }
 
-/// What the address leaves open, or must not say.
+/// Sets what the URI leaves open, and overrides what must not differ.
 fn configure(options: &mut ClientOptions, service: &str) {
     options.app_name.get_or_insert_with(|| service.to_owned());
-    options.server_selection_timeout = Some(SELECTION);
-    options.connect_timeout = Some(CONNECTING);
-    options.heartbeat_freq = Some(HEARTBEAT);
-    options.max_pool_size.get_or_insert(CONNECTIONS);
+    options.server_selection_timeout = Some(SELECTION_TIMEOUT);
+    options.connect_timeout = Some(CONNECT_TIMEOUT);
+    options.heartbeat_freq = Some(HEARTBEAT_INTERVAL);
+    options.max_pool_size.get_or_insert(MAX_CONNECTIONS);
     options.retry_writes = Some(true);
     options.retry_reads = Some(true);
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     options.write_concern = Some(durable());
 }
 
-/// On the disk of most members before it is answered: no write is taken back by a change of the primary.
+/// Majority and journal: a failover rolls no acknowledged write back.
 pub(super) fn durable() -> WriteConcern {
     WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
 }
 
-/// Whether another writer was at the same document at the same time.
+/// Whether another writer changed the document at the same time.
 pub(super) fn is_conflict(error: &DriverError) -> bool {
     code(error) == Some(WRITE_CONFLICT)
 }
 
-/// Whether the connection was lost, or no server found, so that nobody can say what became of it.
+/// Whether the outcome is unknown: the connection was lost, or no server was found.
 pub(super) fn is_uncertain(error: &DriverError) -> bool {
     match &*error.kind {
         ErrorKind::Io(_)
@@ -256,12 +255,12 @@ pub(super) fn is_uncertain(error: &DriverError) -> bool {
     }
 }
 
-/// Whether it may be otherwise in a moment.
-fn is_passing(error: &DriverError) -> bool {
+/// Whether a retry may succeed.
+fn is_transient(error: &DriverError) -> bool {
     is_uncertain(error)
         || error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR)
         || matches!(&*error.kind, ErrorKind::DnsResolve { .. } | ErrorKind::Authentication { .. })
-        || code(error).is_some_and(|code| OUT_OF_TIME.contains(&code) || CHANGING.contains(&code))
+        || code(error).is_some_and(|code| OUT_OF_TIME.contains(&code) || FAILOVER.contains(&code))
 }
 
 pub(super) fn is_duplicate(error: &DriverError) -> bool {
@@ -276,8 +275,8 @@ pub(super) fn code(error: &DriverError) -> Option<i32> {
     }
 }
 
-/// The unique index that refused a write.
-fn broken_index(error: &DriverError) -> Option<&str> {
+/// The violated unique index.
+fn violated_index(error: &DriverError) -> Option<&str> {
     match &*error.kind {
         ErrorKind::Command(error) if error.code == DUPLICATE_KEY => index_in(&error.message),
         ErrorKind::Write(WriteFailure::WriteError(error)) if error.code == DUPLICATE_KEY => index_in(&error.message),

@@ -1,5 +1,5 @@
-//! Whole databases, as they were together at one moment, and what is put into an empty one: see `store::copy`. The moment is one of the
-//! replica set's, at which each database is read in a session of its own.
+//! Snapshots of databases and copies into empty ones: see `store::copy`. The databases are read in
+//! sessions with one snapshot time of the replica set.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::super::commit::next_version;
 use super::super::conflict_delays;
-use super::super::copy::{Piece, TOGETHER};
+use super::super::copy::{Item, PAGE_SIZE};
 use super::connection::{Connection, Failure, code};
 use super::outbox::message;
 use super::schema::{INBOX, OUTBOX, SEARCHED};
@@ -22,19 +22,18 @@ use super::{Mongo, read_with, stored, value};
 use souk_bus::EventId;
 use souk_types::{Error, Result};
 
-/// What is put or taken away may take so long: a page of [`TOGETHER`] documents, or the collections of a large shop. So may reading a page:
-/// nobody waits for it but an operator.
-const PUTTING: Duration = Duration::from_secs(30);
-/// The server gives up reading a page before we do.
-const READING: Duration = Duration::from_secs(25);
-/// `SnapshotUnavailable`: a collection was made, or got other indexes, at that moment or after it.
-const BEING_MADE: i32 = 246;
+/// Time limit of a page, or of dropping all collections.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time limit on the server for a page. Shorter than `PAGE_TIMEOUT`.
+const SERVER_PAGE_TIMEOUT: Duration = Duration::from_secs(25);
+/// `SnapshotUnavailable`: a collection or its indexes were created after the snapshot time.
+const SNAPSHOT_UNAVAILABLE: i32 = 246;
 /// `SnapshotTooOld`.
-const TOO_OLD: i32 = 239;
-/// So often a moment is looked for, or a page asked for, a second and more in all.
+const SNAPSHOT_TOO_OLD: i32 = 239;
+/// Attempts to take a snapshot or to read a page; more than a second in all.
 const ATTEMPTS: usize = 50;
 
-/// A session that reads what there was at its moment.
+/// A session with a snapshot time.
 pub(in super::super) struct Snapshot {
     connection: Arc<Connection>,
     session: Arc<Mutex<ClientSession>>,
@@ -48,14 +47,14 @@ impl Snapshot {
             }
             tokio::time::sleep(delay).await;
         }
-        Err(Error::busy("Collections are being made; try again.").caused_by("no moment has all of them"))
+        Err(Error::busy("Collections are being created; try again.").caused_by("no snapshot time has all of them"))
     }
 
-    /// None, when one of them has a collection that was being made at the moment.
+    /// Returns `None` when a collection was being created.
     async fn at_one_moment(databases: &[&Mongo]) -> Result<Option<Vec<Self>>> {
         let (mut snapshots, mut moment) = (Vec::new(), None);
         for database in databases {
-            database.connection.greet().await?;
+            database.connection.check_primary().await?;
             let Some((snapshot, at)) = Self::at(Arc::clone(&database.connection), moment).await? else {
                 return Ok(None);
             };
@@ -67,22 +66,22 @@ impl Snapshot {
 
     async fn at(connection: Arc<Connection>, moment: Option<Timestamp>) -> Result<Option<(Self, Timestamp)>> {
         let names = collections(&connection).await?;
-        let opened = connection.within(PUTTING, move |database| async move {
+        let opened = connection.within(PAGE_TIMEOUT, move |database| async move {
             let starting = database.client().start_session().snapshot(true);
             let mut session = match moment {
                 Some(moment) => starting.snapshot_time(moment).await?,
                 None => starting.await?,
             };
-            // Without a moment of its own, a session has that of what it reads first.
+            // The first read sets the snapshot time of a session.
             for name in names.iter().map(String::as_str).chain([INBOX]) {
                 let documents = read_with::<RawDocumentBuf>(&database, name, ReadConcern::snapshot());
                 match documents.find_one(doc! {}).session(&mut session).await {
-                    Err(error) if code(&error) == Some(BEING_MADE) => return Ok(None),
+                    Err(error) if code(&error) == Some(SNAPSHOT_UNAVAILABLE) => return Ok(None),
                     read => drop(read?),
                 }
             }
             let moment = session.snapshot_time();
-            // The server knows the moment of a collection only.
+            // The snapshot time needs at least one collection.
             let nothing =
                 || Error::internal(format!("there is no database {}: has its service never run?", database.name()));
             moment.map(|moment| Some((session, moment))).ok_or_else(|| nothing().into())
@@ -92,12 +91,12 @@ impl Snapshot {
     }
 
     pub(in super::super) async fn parts(&self) -> Result<Vec<String>> {
-        // No snapshot has a list of collections.
+        // A snapshot has no list of collections.
         collections(&self.connection).await
     }
 
-    /// The session keeps its moment, so what fails for a passing reason is asked for again.
-    pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Piece>, Option<String>)> {
+    /// The session keeps its snapshot time, so an outage is retried.
+    pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Item>, Option<String>)> {
         let mut delays = conflict_delays().take(ATTEMPTS);
         let page = loop {
             match self.raw_page(part, after).await {
@@ -108,39 +107,39 @@ impl Snapshot {
                 page => break page?,
             }
         };
-        let mut pieces = Vec::new();
+        let mut items = Vec::new();
         let mut last = None;
         for raw in &page {
             let id = raw.get_str("_id").map_err(Error::internal)?;
             last = Some(id.to_owned());
             if part == INBOX {
-                pieces.push(Piece::Handled(id.parse().map_err(Error::internal)?));
+                items.push(Item::Handled(id.parse().map_err(Error::internal)?));
                 continue;
             }
             if let Some(stored) = stored(raw)? {
-                pieces.push(Piece::Document { collection: part.to_owned(), id: id.to_owned(), text: stored.text });
+                items.push(Item::Document { collection: part.to_owned(), id: id.to_owned(), text: stored.text });
             }
-            pieces.extend(events(raw)?);
+            items.extend(events(raw)?);
         }
-        Ok((pieces, last))
+        Ok((items, last))
     }
 
     async fn raw_page(&self, part: &str, after: &str) -> Result<Vec<RawDocumentBuf>> {
         let (collection, condition) = (part.to_owned(), doc! {"_id": {"$gt": after}});
         let session = Arc::clone(&self.session).lock_owned().await;
-        let page = self.connection.within(PUTTING, move |database| async move {
+        let page = self.connection.within(PAGE_TIMEOUT, move |database| async move {
             let mut session = session;
             let documents = read_with::<RawDocumentBuf>(&database, &collection, ReadConcern::snapshot());
-            let limit = i64::try_from(TOGETHER).unwrap_or(i64::MAX);
+            let limit = i64::try_from(PAGE_SIZE).unwrap_or(i64::MAX);
             let reading = documents.find(condition).sort(doc! {"_id": 1}).limit(limit);
-            let reading = reading.projection(doc! {"version": 1, "doc": 1, "events": 1}).max_time(READING);
+            let reading = reading.projection(doc! {"version": 1, "doc": 1, "events": 1}).max_time(SERVER_PAGE_TIMEOUT);
             let outcome = async {
                 let mut cursor = reading.session(&mut *session).await?;
                 cursor.stream(&mut session).try_collect::<Vec<_>>().await
             };
             outcome.await.map_err(|error| match code(&error) {
-                Some(TOO_OLD) => Failure::from(gone()),
-                Some(BEING_MADE) => Failure::from(changed(&collection)),
+                Some(SNAPSHOT_TOO_OLD) => Failure::from(snapshot_expired()),
+                Some(SNAPSHOT_UNAVAILABLE) => Failure::from(collection_changed(&collection)),
                 _ => Failure::from(error),
             })
         });
@@ -148,28 +147,28 @@ impl Snapshot {
     }
 }
 
-fn changed(collection: &str) -> Error {
-    Error::internal(format!("{collection} was made, or got other indexes, while it was copied: try again"))
+fn collection_changed(collection: &str) -> Error {
+    Error::internal(format!("{collection} or its indexes were created during the copy: try again"))
 }
 
-fn gone() -> Error {
+fn snapshot_expired() -> Error {
     Error::internal(
-        "the copy took longer than MongoDB keeps a moment: try again, or let it keep more with \
-         setParameter minSnapshotHistoryWindowInSeconds",
+        "the copy took longer than MongoDB keeps a snapshot: try again, or raise the server setting \
+         minSnapshotHistoryWindowInSeconds",
     )
 }
 
-fn events(raw: &RawDocument) -> Result<Vec<Piece>> {
+fn events(raw: &RawDocument) -> Result<Vec<Item>> {
     let Ok(events) = raw.get_array("events") else { return Ok(Vec::new()) };
-    let piece = |event: mongodb::bson::RawBsonRef<'_>| {
-        let event = event.as_document().ok_or_else(|| Error::internal("an event that is no document"))?;
+    let item = |event: mongodb::bson::RawBsonRef<'_>| {
+        let event = event.as_document().ok_or_else(|| Error::internal("an event is no document"))?;
         let event = Document::try_from(event).map_err(Error::internal)?;
-        Ok(Piece::Event(message(&event)?))
+        Ok(Item::Event(message(&event)?))
     };
-    events.into_iter().map(|event| piece(event.map_err(Error::internal)?)).collect()
+    events.into_iter().map(|event| item(event.map_err(Error::internal)?)).collect()
 }
 
-/// The collections with documents or events; what was noted of indexes is for whoever makes them.
+/// The collections with documents or events, without the search state.
 async fn collections(connection: &Connection) -> Result<Vec<String>> {
     let mut names = connection.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
     names.retain(|name| !name.starts_with("system.") && name != SEARCHED);
@@ -179,7 +178,7 @@ async fn collections(connection: &Connection) -> Result<Vec<String>> {
 
 impl Mongo {
     pub(in super::super) async fn is_empty_database(&self) -> Result<bool> {
-        self.connection.greet().await?;
+        self.connection.check_primary().await?;
         for collection in collections(&self.connection).await?.into_iter().filter(|name| name != INBOX) {
             let found = self.connection.read(move |database| async move {
                 Ok(database.collection::<RawDocumentBuf>(&collection).find_one(doc! {}).await?)
@@ -194,7 +193,7 @@ impl Mongo {
     pub(in super::super) async fn clear(&self) -> Result<()> {
         let names = collections(&self.connection).await?.into_iter().chain([SEARCHED.to_owned()]);
         let names: Vec<String> = names.collect();
-        let cleared = self.connection.within(PUTTING, |database| async move {
+        let cleared = self.connection.within(PAGE_TIMEOUT, |database| async move {
             for name in names {
                 database.collection::<Document>(&name).drop().await?;
             }
@@ -203,18 +202,18 @@ impl Mongo {
         cleared.await.map_err(|failure| self.connection.explain(failure).into_error())
     }
 
-    pub(in super::super) async fn import(&self, pieces: Vec<Piece>) -> Result<()> {
+    pub(in super::super) async fn import(&self, items: Vec<Item>) -> Result<()> {
         let mut all: BTreeMap<String, Vec<Document>> = BTreeMap::new();
         let mut events = Vec::new();
-        for piece in pieces {
-            match piece {
-                Piece::Document { collection, id, text } => {
+        for item in items {
+            match item {
+                Item::Document { collection, id, text } => {
                     let doc = value::from_json(&text)?;
                     let document = doc! {"_id": id, "version": next_version(None), "write": Uuid::new(), "doc": doc};
                     all.entry(collection).or_default().push(document);
                 }
-                Piece::Event(message) => events.push(event(message, None)?),
-                Piece::Handled(event) => {
+                Item::Event(message) => events.push(event(message, None)?),
+                Item::Handled(event) => {
                     let record = doc! {"_id": event.to_string(), "at": DateTime::now()};
                     all.entry(INBOX.to_owned()).or_default().push(record);
                 }
@@ -224,7 +223,7 @@ impl Mongo {
             let document = doc! {"_id": EventId::new().to_string(), "events": events};
             all.entry(OUTBOX.to_owned()).or_default().push(document);
         }
-        let put = self.connection.within(PUTTING, |database| async move { put(&database, all).await });
+        let put = self.connection.within(PAGE_TIMEOUT, |database| async move { put(&database, all).await });
         put.await.map_err(|failure| self.connection.explain(failure).into_error())
     }
 }

@@ -1,12 +1,12 @@
-//! Where the servers are, and the driver's client for them.
+//! The server endpoints and the driver's client.
 //!
-//! The driver follows a replica set by itself, from one known member to the next. Behind a name in DNS (`discovery`) all that it knows may
-//! go and others come: when an operation finds no server, DNS is asked again, and when it says something else, a new client takes the
-//! endpoint of the old one, which ends with the last operation that has it.
+//! The driver follows a replica set from one known member to the next. Behind an SRV name, all
+//! known members may be replaced. So when an operation finds no server, DNS is resolved again. When
+//! the answer differs, a new client replaces the old one, which ends with its last operation.
 //!
-//! The driver asks all servers of a list at once and finds out which of them is the primary, so weights mean nothing here (but for
-//! `directConnection`, which is to one server); those of the next priority are a list of their own, for when nobody of the one before can
-//! be found.
+//! The driver probes all servers of a list and finds the primary, so SRV weights matter only for
+//! `directConnection`. The servers of each SRV priority are a separate list; the next list is tried
+//! when no server of the one before is found.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,23 +20,22 @@ use super::connection::Failure;
 use souk_bus::discovery::{SrvUrl, Target, same_targets};
 use souk_types::{Error, Result};
 
-/// DNS is asked no more often than this, however many operations find no server.
-const PAUSE: Duration = Duration::from_secs(1);
-/// After so many equal answers while no server was found, which takes as many seconds, a new client tries the next priority; where there is
-/// only one, it begins again with what DNS says, because the driver may know others by now. Nothing is lost by it in an election that
-/// takes longer.
-const IN_VAIN: u32 = 5;
+/// Minimum interval between two DNS queries.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Equal DNS answers, one a second, after which a new client tries the next priority. With one
+/// priority, the new client starts from DNS again.
+const MAX_UNCHANGED_ANSWERS: u32 = 5;
 
 pub(super) struct Endpoint {
     service: &'static str,
-    /// With one host, which is none where there is a name.
+    /// URI with one host; `localhost` stands in for an SRV name.
     uri: String,
     srv: Option<SrvUrl>,
-    /// TLS checks names, so that addresses will not do.
+    /// TLS verifies host names, so addresses cannot be used.
     by_name: bool,
     configure: Box<dyn Fn(&mut ClientOptions) + Send + Sync>,
     state: RwLock<State>,
-    looked: Mutex<Looked>,
+    search: Mutex<Search>,
 }
 
 #[derive(Default)]
@@ -45,30 +44,30 @@ struct State {
     closed: bool,
 }
 
-/// A client, for as long as it is the one.
+/// A client and the endpoints it was made for.
 #[derive(Clone)]
 pub(super) struct Current {
     pub(super) client: Client,
-    /// Which one it is.
+    /// Serial number.
     number: u64,
     targets: Arc<[Target]>,
-    /// Which of their priorities it has.
+    /// Index of the priority in use.
     choice: usize,
 }
 
-/// What came of looking for the servers.
+/// State of the search for servers.
 #[derive(Default)]
-struct Looked {
-    /// When DNS was asked last because no server was found.
-    again: Option<Instant>,
-    /// How often it had no news.
-    in_vain: u32,
-    /// When there was no client to be had last, and why.
+struct Search {
+    /// Last DNS query after no server was found.
+    last_resolved: Option<Instant>,
+    /// DNS answers without a change.
+    unchanged_answers: u32,
+    /// Last failure to create a client.
     failed: Option<(Instant, Failure)>,
 }
 
 impl Endpoint {
-    /// `configure` sets what the address leaves open, or must not say. Errors: an address that cannot be read.
+    /// `configure` sets options that the URI leaves open. Errors: the URI is invalid.
     pub(super) fn new(
         service: &'static str,
         uri: &str,
@@ -77,7 +76,7 @@ impl Endpoint {
         let unreadable = |why: &str| Error::internal(format!("the address of MongoDB cannot be read{why}"));
         let srv = SrvUrl::parse(uri, &["mongodb"]).transpose().map_err(|why| unreadable(&format!(": {why}")))?;
         let uri = srv.as_ref().map_or_else(|| uri.to_owned(), |srv| srv.plain_url("localhost"));
-        // The driver's message could show a part of the address, and so of the password.
+        // The message of the driver could reveal a part of the URI, and so of the password.
         let address = ConnectionString::parse(&uri).map_err(|_| unreadable(""))?;
         let endpoint = Self {
             service,
@@ -86,69 +85,69 @@ impl Endpoint {
             by_name: matches!(address.tls, Some(Tls::Enabled(_))),
             configure: Box::new(configure),
             state: RwLock::default(),
-            looked: Mutex::default(),
+            search: Mutex::default(),
         };
         Ok((endpoint, address))
     }
 
-    /// The client of the moment, made when there is none.
+    /// Returns the current client, or creates it.
     pub(super) async fn client(&self) -> Result<Current, Failure> {
         if let Some(current) = self.current() {
             return Ok(current);
         }
-        let mut looked = self.looked.lock().await;
+        let mut search = self.search.lock().await;
         if let Some(current) = self.current() {
             return Ok(current);
         }
-        // Those that waited for the same answer have it.
-        if let Some((at, failure)) = &looked.failed
-            && at.elapsed() < PAUSE
+        // Concurrent callers share one failure.
+        if let Some((at, failure)) = &search.failed
+            && at.elapsed() < RESOLVE_INTERVAL
         {
             return Err(failure.clone());
         }
-        let made = async { self.install(self.look().await?, 0).await };
+        let made = async { self.install(self.resolve().await?, 0).await };
         let made = made.await;
-        looked.failed = made.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
+        search.failed = made.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
         made
     }
 
-    /// This client has found no server.
-    pub(super) async fn lost(&self, lost: &Current) {
+    /// Reports that this client has found no server.
+    pub(super) async fn report_lost(&self, lost: &Current) {
         let Some(srv) = &self.srv else { return };
-        // Whoever looks already does it for all.
-        let Ok(mut looked) = self.looked.try_lock() else { return };
+        // Another task is resolving DNS already.
+        let Ok(mut search) = self.search.try_lock() else { return };
         let is_current = self.current().is_some_and(|current| current.number == lost.number);
-        if !is_current || looked.again.is_some_and(|again| again.elapsed() < PAUSE) {
+        if !is_current || search.last_resolved.is_some_and(|again| again.elapsed() < RESOLVE_INTERVAL) {
             return;
         }
-        looked.again = Some(Instant::now());
+        search.last_resolved = Some(Instant::now());
         let targets = match srv.resolve().await {
             Ok(targets) => targets,
             Err(why) => {
-                return tracing::warn!(service = self.service, %why, "MongoDB was lost and cannot be found again");
+                return tracing::warn!(service = self.service, %why, "MongoDB is unreachable and its name cannot be resolved");
             }
         };
-        let news = !same_targets(&targets, &lost.targets);
-        looked.in_vain += 1;
-        if !news && looked.in_vain < IN_VAIN {
+        let changed = !same_targets(&targets, &lost.targets);
+        search.unchanged_answers += 1;
+        if !changed && search.unchanged_answers < MAX_UNCHANGED_ANSWERS {
             return;
         }
-        looked.in_vain = 0;
-        let choice = if news { 0 } else { lost.choice + 1 };
-        // The driver's own words could show a part of the address.
+        search.unchanged_answers = 0;
+        let choice = if changed { 0 } else { lost.choice + 1 };
+        // The message of the driver could reveal a part of the URI.
         if let Ok(new) = self.install(targets, choice).await {
-            tracing::warn!(service = self.service, servers = %new, "MongoDB was lost and is looked for anew");
+            tracing::warn!(service = self.service, servers = %new, "MongoDB is unreachable; a new client tries the resolved servers");
         } else {
-            tracing::warn!(service = self.service, endpoint = %srv, "MongoDB was lost and cannot be looked for anew");
+            tracing::warn!(service = self.service, endpoint = %srv, "MongoDB is unreachable and no new client can be created");
         }
     }
 
-    /// Why nobody knows where it is, if that is so.
+    /// Why DNS does not resolve the name, if so.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.srv.as_ref().and_then(SrvUrl::last_error)
     }
 
-    /// Ends the client of the moment; there will be no other.
+    /// Closes the client for good.
     pub(super) async fn close(&self) {
         let current = {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -164,20 +163,21 @@ impl Endpoint {
         self.state.read().unwrap_or_else(PoisonError::into_inner).current.clone()
     }
 
-    /// Asks DNS, where the address is a name.
-    async fn look(&self) -> Result<Vec<Target>, Failure> {
+    /// Resolves the SRV name, if there is one.
+    async fn resolve(&self) -> Result<Vec<Target>, Failure> {
         let Some(srv) = &self.srv else { return Ok(Vec::new()) };
         srv.resolve().await.map_err(|why| Error::unavailable(self.service).caused_by(why).into())
     }
 
-    /// Makes the client for one priority of `targets`, counted around, and lets it take the endpoint of the one before.
+    /// Creates a client for one priority of `targets`, modulo their number, and replaces the
+    /// current one.
     async fn install(&self, targets: Vec<Target>, choice: usize) -> Result<Current, Failure> {
         let mut options = ClientOptions::parse(&self.uri).await?;
         let chosen = of_priority(&targets, choice);
         if !chosen.is_empty() {
             options.hosts = chosen.iter().flat_map(|target| self.hosts(target)).collect();
         }
-        // It is for one server; which one, weights say.
+        // A direct connection takes the first server, which the SRV weights choose.
         if options.direct_connection == Some(true) {
             options.hosts.truncate(1);
         }
@@ -202,7 +202,7 @@ impl Endpoint {
     }
 }
 
-/// The servers that it was made for.
+/// The servers of the client.
 impl fmt::Display for Current {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers: Vec<String> = of_priority(&self.targets, self.choice)
@@ -213,7 +213,7 @@ impl fmt::Display for Current {
     }
 }
 
-/// Those of one priority, of which there are as many as there are different ones.
+/// The targets of one priority.
 fn of_priority(targets: &[Target], choice: usize) -> &[Target] {
     let lists: Vec<&[Target]> = targets.chunk_by(|one, other| one.priority == other.priority).collect();
     lists.get(choice.checked_rem(lists.len()).unwrap_or_default()).copied().unwrap_or_default()
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stands_for_the_hosts_alone() {
+    fn an_srv_name_replaces_the_hosts_only() {
         let uri = "srv://ana:p%40ss@_mongodb._tcp.db.example/?replicaSet=rs0&dns=127.0.0.1:53&authSource=admin";
         assert_eq!(endpoint(uri).unwrap().uri, "mongodb://ana:p%40ss@localhost/?replicaSet=rs0&authSource=admin");
         for bad in ["srv://ana:secret@_amqp._tcp.db/", "srv://ana:secret@db/", "srv://_mongodb._tcp.db/?tls=secret"] {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn priorities_are_lists_of_their_own() {
+    fn each_priority_is_a_list() {
         let target = |priority, host: &str| Target { priority, host: host.to_owned(), port: 1, addresses: None };
         let targets = [target(1, "a"), target(1, "b"), target(7, "c")];
         for (choice, expected) in [(0, &targets[..2]), (1, &targets[2..]), (2, &targets[..2])] {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_checks_names_and_nothing_else_needs_them() {
+    fn host_names_are_kept_for_tls_only() {
         let addresses = Some(vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]);
         let mut target = Target { priority: 0, host: "db".to_owned(), port: 7, addresses };
         let hosts = |uri: &str, target: &Target| {

@@ -1,6 +1,5 @@
-//! Transactions whose process died in the middle of them. For 60 s, unless it was set up otherwise, the server keeps for them what they
-//! have written, and until then nobody else can write these documents. So whoever finds a document taken looks, now and then, whether
-//! such a transaction is there, and ends it.
+//! Orphaned transactions: those of a crashed process. The server keeps their write locks for 60 s
+//! by default. A process that meets a write conflict looks for such transactions and aborts them.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,23 +8,23 @@ use futures_util::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 use tokio::time::Instant;
 
-use super::connection::{Connection, Failure, ON_THE_SERVER};
+use super::connection::{Connection, Failure, SERVER_TIMEOUT};
 
-/// A transaction that has heard nothing from its process for so long is given up: an operation of ours may take 1.5 s, and the steps of a
-/// bulk change follow each other within one or two.
-const SILENT: Duration = Duration::from_secs(5);
-/// While documents are taken, it is looked this often, whoever finds them so.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Inactivity after which a transaction is orphaned. Operations take at most 1.5 s, and the steps
+/// of a bulk update follow within two.
+const ORPHANED_AFTER: Duration = Duration::from_secs(5);
+/// Minimum interval between two checks of a process.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// When this process has looked last.
+/// Time of the last check.
 #[derive(Default)]
-pub(super) struct Looked(Mutex<Option<Instant>>);
+pub(super) struct LastCheck(Mutex<Option<Instant>>);
 
-impl Looked {
-    /// Whether it is time again; then it counts as done.
+impl LastCheck {
+    /// Whether a check is due; records it as done.
     pub(super) fn is_due(&self) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| last.elapsed() >= LOOK_AGAIN);
+        let due = last.is_none_or(|last| last.elapsed() >= CHECK_INTERVAL);
         if due {
             *last = Some(Instant::now());
         }
@@ -33,31 +32,31 @@ impl Looked {
     }
 }
 
-/// Ends the transactions of this service that were abandoned. It needs no rights but to see and end what is one's own.
-pub(super) async fn end_orphaned(connection: &Connection) {
+/// Aborts the orphaned transactions of this service. Needs no rights beyond one's own sessions.
+pub(super) async fn abort_orphaned(connection: &Connection) {
     let name = connection.app_name().to_owned();
-    let ended = connection.read(|database| async move {
+    let aborted = connection.read(|database| async move {
         let admin = database.client().database("admin");
-        let silent = i64::try_from(SILENT.as_micros()).unwrap_or(i64::MAX);
+        let inactive = i64::try_from(ORPHANED_AFTER.as_micros()).unwrap_or(i64::MAX);
         let stages = [
             doc! {"$currentOp": {"idleSessions": true, "allUsers": false}},
-            doc! {"$match": {"appName": name, "transaction.timeInactiveMicros": {"$gt": silent}}},
+            doc! {"$match": {"appName": name, "transaction.timeInactiveMicros": {"$gt": inactive}}},
             doc! {"$project": {"lsid": 1}},
         ];
-        let found: Vec<Document> = admin.aggregate(stages).max_time(ON_THE_SERVER).await?.try_collect().await?;
+        let found: Vec<Document> = admin.aggregate(stages).max_time(SERVER_TIMEOUT).await?.try_collect().await?;
         let session = |one: &Document| Some(Bson::from(doc! {"id": one.get_document("lsid").ok()?.get("id")?.clone()}));
         let sessions: Vec<Bson> = found.iter().filter_map(session).collect();
-        let abandoned = sessions.len();
-        if abandoned > 0 {
+        let orphaned = sessions.len();
+        if orphaned > 0 {
             admin.run_command(doc! {"killSessions": sessions}).await?;
         }
-        Ok::<_, Failure>(abandoned)
+        Ok::<_, Failure>(orphaned)
     });
-    match ended.await {
+    match aborted.await {
         Ok(0) => {}
-        Ok(transactions) => tracing::warn!(transactions, "transactions whose process has died were ended"),
-        // The server ends them too, only later.
-        Err(error) if error.is_outage() => tracing::debug!(%error, "whether transactions were abandoned is not known"),
-        Err(error) => tracing::warn!(%error, "whether transactions were abandoned could not be seen"),
+        Ok(transactions) => tracing::warn!(transactions, "orphaned transactions were aborted"),
+        // The server aborts them too, but later.
+        Err(error) if error.is_outage() => tracing::debug!(%error, "orphaned transactions cannot be listed"),
+        Err(error) => tracing::warn!(%error, "orphaned transactions cannot be listed"),
     }
 }

@@ -1,5 +1,6 @@
-//! The outbox: events wait in the document whose write published them, or in `_outbox`. They are taken out later and many at once, by a write
-//! that leaves the version alone, so that it never stands in the way of a guarded write.
+//! The outbox. Events are stored in the document whose write published them, or in `_outbox`.
+//! Batches of published events are deleted by writes that leave the version alone, so that no
+//! guarded write conflicts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -9,43 +10,45 @@ use futures_util::future::try_join_all;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{Hint, ReadConcern};
 
-use super::super::Pending;
-use super::connection::{Failure, ON_THE_SERVER};
+use super::super::PendingEvent;
+use super::connection::{Failure, SERVER_TIMEOUT};
 use super::schema::{EVENTS, INBOX};
-use super::{Mongo, for_good, read_with};
+use super::{Mongo, majority, read_with};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 
-/// In which collection, and in which document, the events were that the relay has in hand. It is only a shortcut: who is not in here is
-/// looked for.
+/// The documents of the events that the relay has read. A cache: the locations of other events are
+/// queried.
 #[derive(Default)]
-pub(super) struct Known(Mutex<HashMap<EventId, Location>>);
+pub(super) struct Locations(Mutex<HashMap<EventId, Location>>);
 
 type Location = (&'static str, String);
 
 impl Mongo {
-    /// The oldest events first, and none whose write could still be taken back. An event's id begins with its time, and the index of events is in their order.
-    pub(in super::super) async fn pending_events(&self, limit: usize) -> Result<Vec<Pending>> {
-        let carriers = self.schema.carriers();
-        let found = try_join_all(carriers.into_iter().map(|carrier| self.pending_in(carrier, limit))).await?;
-        let mut pending: Vec<(Pending, Location)> = found.into_iter().flatten().collect();
+    /// Returns the oldest majority-committed events. Event ids sort by time.
+    pub(in super::super) async fn pending_events(&self, limit: usize) -> Result<Vec<PendingEvent>> {
+        let collections_with_events = self.schema.collections_with_events();
+        let found =
+            try_join_all(collections_with_events.into_iter().map(|collection| self.pending_in(collection, limit)))
+                .await?;
+        let mut pending: Vec<(PendingEvent, Location)> = found.into_iter().flatten().collect();
         pending.sort_by_key(|(pending, _)| pending.message.id.to_string());
         pending.truncate(limit);
-        let mut known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clear();
-        known.extend(pending.iter().map(|(pending, location)| (pending.message.id, location.clone())));
+        let mut locations = self.locations.0.lock().unwrap_or_else(PoisonError::into_inner);
+        locations.clear();
+        locations.extend(pending.iter().map(|(pending, location)| (pending.message.id, location.clone())));
         Ok(pending.into_iter().map(|(pending, _)| pending).collect())
     }
 
-    async fn pending_in(&self, carrier: &'static str, limit: usize) -> Result<Vec<(Pending, Location)>> {
-        self.schema.ready(&self.schema.get(carrier)?).await?;
+    async fn pending_in(&self, collection: &'static str, limit: usize) -> Result<Vec<(PendingEvent, Location)>> {
+        self.schema.ready(&self.schema.get(collection)?).await?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let documents = self
             .connection
             .read(move |database| async move {
-                let documents = for_good::<Document>(&database, carrier);
+                let documents = majority::<Document>(&database, collection);
                 let waiting = documents.find(doc! {}).hint(Hint::Name(EVENTS.to_owned())).sort(doc! {"events.id": 1});
-                let waiting = waiting.projection(doc! {"events": 1}).limit(limit).max_time(ON_THE_SERVER);
+                let waiting = waiting.projection(doc! {"events": 1}).limit(limit).max_time(SERVER_TIMEOUT);
                 Ok(waiting.await?.try_collect::<Vec<_>>().await?)
             })
             .await?;
@@ -53,25 +56,25 @@ impl Mongo {
         for document in documents {
             let id = document.get_str("_id").map_err(Error::internal)?;
             for event in document.get_array("events").map_err(Error::internal)? {
-                let event = event.as_document().ok_or_else(|| Error::internal("an event that is no document"))?;
-                let is_ours = event.get_str("publisher").is_ok_and(|publisher| publisher == self.publisher);
-                pending.push((Pending { message: message(event)?, is_ours }, (carrier, id.to_owned())));
+                let event = event.as_document().ok_or_else(|| Error::internal("an event is no document"))?;
+                let is_own = event.get_str("publisher").is_ok_and(|publisher| publisher == self.publisher);
+                pending.push((PendingEvent { message: message(event)?, is_own }, (collection, id.to_owned())));
             }
         }
         Ok(pending)
     }
 
     pub(super) async fn delete_published(&self, published: Vec<EventId>) -> Result<()> {
-        let known: Vec<Option<Location>> = {
-            let mut known = self.known.0.lock().unwrap_or_else(PoisonError::into_inner);
-            published.iter().map(|event| known.remove(event)).collect()
+        let locations: Vec<Option<Location>> = {
+            let mut locations = self.locations.0.lock().unwrap_or_else(PoisonError::into_inner);
+            published.iter().map(|event| locations.remove(event)).collect()
         };
-        let mut locations: BTreeMap<&'static str, (BTreeSet<String>, Vec<String>)> = BTreeMap::new();
+        let mut by_collection: BTreeMap<&'static str, (BTreeSet<String>, Vec<String>)> = BTreeMap::new();
         let mut unknown = Vec::new();
-        for (event, location) in published.iter().map(EventId::to_string).zip(known) {
+        for (event, location) in published.iter().map(EventId::to_string).zip(locations) {
             match location {
-                Some((carrier, id)) => {
-                    let (documents, events) = locations.entry(carrier).or_default();
+                Some((collection, id)) => {
+                    let (documents, events) = by_collection.entry(collection).or_default();
                     documents.insert(id);
                     events.push(event);
                 }
@@ -79,36 +82,43 @@ impl Mongo {
             }
         }
         if !unknown.is_empty() {
-            for carrier in self.schema.carriers() {
-                let documents = self.carrying(carrier, unknown.clone()).await?;
+            for collection in self.schema.collections_with_events() {
+                let documents = self.carrying(collection, unknown.clone()).await?;
                 if !documents.is_empty() {
-                    let location = locations.entry(carrier).or_default();
+                    let location = by_collection.entry(collection).or_default();
                     location.0.extend(documents);
                     location.1.extend(unknown.iter().cloned());
                 }
             }
         }
         try_join_all(
-            locations.into_iter().map(|(carrier, (documents, events))| self.take_out(carrier, documents, events)),
+            by_collection
+                .into_iter()
+                .map(|(collection, (documents, events))| self.delete_from(collection, documents, events)),
         )
         .await?;
         Ok(())
     }
 
-    async fn take_out(&self, carrier: &'static str, documents: BTreeSet<String>, events: Vec<String>) -> Result<()> {
+    async fn delete_from(
+        &self,
+        collection: &'static str,
+        documents: BTreeSet<String>,
+        events: Vec<String>,
+    ) -> Result<()> {
         let documents: Vec<String> = documents.into_iter().collect();
         self.connection
             .read(move |database| async move {
-                let carriers = database.collection::<Document>(carrier);
-                // Where there is no document but for its events, it goes with the last of them.
+                let collections_with_events = database.collection::<Document>(collection);
+                // A deleted document goes with its last event.
                 let others = doc! {"$elemMatch": {"id": {"$nin": &events}}};
                 let drained = doc! {"_id": {"$in": &documents}, "doc": {"$exists": false}, "events": {"$not": others}};
-                carriers.delete_many(drained).await?;
+                collections_with_events.delete_many(drained).await?;
                 let left = doc! {"$filter": {"input": "$events", "cond": {"$not": {"$in": ["$$this.id", &events]}}}};
                 let unless_empty = doc! {"$cond": [{"$eq": ["$events", []]}, "$$REMOVE", "$events"]};
                 let stages = vec![doc! {"$set": {"events": left}}, doc! {"$set": {"events": unless_empty}}];
-                let these = doc! {"_id": {"$in": documents}, "events.id": {"$in": events}};
-                carriers.update_many(these, stages).await?;
+                let of_documents = doc! {"_id": {"$in": documents}, "events.id": {"$in": events}};
+                collections_with_events.update_many(of_documents, stages).await?;
                 Ok(())
             })
             .await
@@ -116,32 +126,36 @@ impl Mongo {
 
     pub(in super::super) async fn is_pending(&self, event: EventId) -> Result<bool> {
         let event = vec![event.to_string()];
-        let carriers = self.schema.carriers();
-        let found = try_join_all(carriers.into_iter().map(|carrier| self.carrying(carrier, event.clone()))).await?;
+        let collections_with_events = self.schema.collections_with_events();
+        let found = try_join_all(
+            collections_with_events.into_iter().map(|collection| self.carrying(collection, event.clone())),
+        )
+        .await?;
         Ok(found.iter().any(|documents| !documents.is_empty()))
     }
 
-    /// The documents in which any of these events waits.
-    async fn carrying(&self, carrier: &'static str, events: Vec<String>) -> Result<Vec<String>> {
+    /// Returns the ids of the documents with any of of_documents events.
+    async fn carrying(&self, collection: &'static str, events: Vec<String>) -> Result<Vec<String>> {
         let documents = self
             .connection
             .read(move |database| async move {
-                let documents = for_good::<Document>(&database, carrier);
+                let documents = majority::<Document>(&database, collection);
                 let looking = documents.find(doc! {"events.id": {"$in": events}}).projection(doc! {"_id": 1});
-                Ok(looking.max_time(ON_THE_SERVER).await?.try_collect::<Vec<_>>().await?)
+                Ok(looking.max_time(SERVER_TIMEOUT).await?.try_collect::<Vec<_>>().await?)
             })
             .await?;
         let id = |document: &Document| document.get_str("_id").map(str::to_owned).map_err(Error::internal);
         documents.iter().map(id).collect()
     }
 
-    /// Whether that is recorded for good: the event will not come again. `newest` waits for what is being written.
+    /// Whether the inbox has a majority-committed record of the event. `newest` waits for
+    /// uncommitted ones.
     pub(in super::super) async fn is_handled(&self, event: EventId, newest: bool) -> Result<bool> {
         let concern = if newest { ReadConcern::linearizable() } else { ReadConcern::majority() };
         let id = doc! {"_id": event.to_string()};
         let found = self.connection.read(move |database| async move {
             Ok::<_, Failure>(
-                read_with::<Document>(&database, INBOX, concern).find_one(id).max_time(ON_THE_SERVER).await?,
+                read_with::<Document>(&database, INBOX, concern).find_one(id).max_time(SERVER_TIMEOUT).await?,
             )
         });
         Ok(found.await?.is_some())

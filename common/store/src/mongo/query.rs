@@ -1,7 +1,7 @@
-//! Reading several documents: pages along an index, searches, tallies.
+//! Queries: pages along an index, full-text searches, counts.
 //!
-//! A page is one stretch of its index, named by its two ends. A search has two ways: when few documents have the words, it takes them from
-//! the index of words and sorts them; when many have, it goes along the order and leaves out what does not match, and is soon done.
+//! A page is a range of its index. A search has two plans. With few matches, it reads them from the
+//! index of words and sorts them. With many, it walks the ordering index and filters.
 
 use futures_util::TryStreamExt;
 use mongodb::Collection;
@@ -9,16 +9,16 @@ use mongodb::bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use mongodb::options::{FindOptions, Hint};
 use serde_json::Value;
 
-use super::super::commit::{Found, Stored};
+use super::super::commit::{FoundPage, Stored};
 use super::super::{Direction, Find, Index, ReferenceSearch};
-use super::connection::{Failure, ON_THE_SERVER};
+use super::connection::{Failure, SERVER_TIMEOUT};
 use super::schema::{WORDS, path, present, range};
-use super::{Mongo, for_good, stored, value, words};
+use super::{Mongo, majority, stored, value, words};
 use souk_types::{Cursor, Error, Result};
 
-/// Values asked for at once; a list that is longer is asked for in parts, each in its own time.
+/// Values in one query. Longer lists take several.
 const TOGETHER: usize = 1_000;
-/// Up to so many documents with the words are fetched and sorted.
+/// Matches up to which a search reads the index of words and sorts.
 const FEW: i64 = 1_000;
 
 impl Mongo {
@@ -39,7 +39,7 @@ impl Mongo {
                 options.sort = Some(doc! {"_id": 1});
                 options.limit = i64::try_from(limit).ok();
                 let condition = doc! {"_id": {"$gt": after}, "doc": {"$exists": true}};
-                all(&for_good(&database, collection), condition, options).await
+                all(&majority(&database, collection), condition, options).await
             })
             .await?;
         let row = |raw: &RawDocumentBuf| {
@@ -49,7 +49,7 @@ impl Mongo {
         rows.iter().filter_map(row).collect()
     }
 
-    /// Every collection, as JSON text.
+    /// Searches every collection.
     pub(in super::super) async fn find_references(&self, words: &[String]) -> Result<ReferenceSearch> {
         let mut search = ReferenceSearch::default();
         let collections =
@@ -61,10 +61,10 @@ impl Mongo {
                 let page = self
                     .connection
                     .read(move |database| async move {
-                        let mut options = FindOptions::builder().max_time(ON_THE_SERVER).build();
+                        let mut options = FindOptions::builder().max_time(SERVER_TIMEOUT).build();
                         options.sort = Some(doc! {"_id": 1});
                         options.limit = i64::try_from(TOGETHER).ok();
-                        all(&for_good(&database, &collection), condition, options).await
+                        all(&majority(&database, &collection), condition, options).await
                     })
                     .await?;
                 let Some(last) = page.last() else { break };
@@ -74,7 +74,7 @@ impl Mongo {
                     let id = document.get("_id").cloned().unwrap_or(Bson::Null);
                     let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
                     let text = serde_json::to_string(&document).map_err(Error::internal)?;
-                    search.look(words, &name, &id, text);
+                    search.add(words, &name, &id, text);
                 }
                 after = last
                     .get("_id")
@@ -112,7 +112,7 @@ impl Mongo {
             found.extend(
                 self.connection
                     .read(
-                        move |database| async move { all(&for_good(&database, collection), condition, options).await },
+                        move |database| async move { all(&majority(&database, collection), condition, options).await },
                     )
                     .await?,
             );
@@ -120,14 +120,14 @@ impl Mongo {
         found.iter().filter_map(|raw| stored(raw).transpose()).collect()
     }
 
-    pub(in super::super) async fn find(&self, collection: &'static str, find: Find) -> Result<Found> {
+    pub(in super::super) async fn find(&self, collection: &'static str, find: Find) -> Result<FoundPage> {
         self.schema.ready(&self.schema.get(collection)?).await?;
         let limit = find.paging.limit.get();
         let (index, order) = (find.index.name.to_owned(), find.index.order);
         let mut rows = self
             .connection
             .read(move |database| async move {
-                let documents = for_good::<RawDocumentBuf>(&database, collection);
+                let documents = majority::<RawDocumentBuf>(&database, collection);
                 let (condition, options) = plan(&documents, &find).await?;
                 match condition {
                     Some(condition) => all(&documents, condition, options).await,
@@ -135,7 +135,7 @@ impl Mongo {
                 }
             })
             .await?;
-        // One more than asked for tells whether there is a next page.
+        // One row more than the limit shows whether there is a next page.
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = match rows.last().filter(|_| more) {
@@ -148,7 +148,7 @@ impl Mongo {
                 items.push((raw.get_str("_id").map_err(Error::internal)?.to_owned(), stored));
             }
         }
-        Ok(Found { items, next })
+        Ok(FoundPage { items, next })
     }
 
     pub(in super::super) async fn count_by(
@@ -164,14 +164,14 @@ impl Mongo {
         let counts = self
             .connection
             .read(move |database| async move {
-                let documents = for_good::<RawDocumentBuf>(&database, collection);
-                let counting = documents.aggregate(stages).max_time(ON_THE_SERVER);
+                let documents = majority::<RawDocumentBuf>(&database, collection);
+                let counting = documents.aggregate(stages).max_time(SERVER_TIMEOUT);
                 Ok(counting.await?.try_collect::<Vec<Document>>().await?)
             })
             .await?;
         let count =
             |document: &Document| Some((document.get_str("_id").ok()?.to_owned(), document.get_i64("count").ok()?));
-        counts.iter().map(|row| count(row).ok_or_else(|| Error::internal("a tally of what is no text"))).collect()
+        counts.iter().map(|row| count(row).ok_or_else(|| Error::internal("a counted value is no text"))).collect()
     }
 
     pub(in super::super) async fn is_empty(&self, collection: &'static str) -> Result<bool> {
@@ -179,18 +179,18 @@ impl Mongo {
         let first = self
             .connection
             .read(move |database| async move {
-                let documents = for_good::<RawDocumentBuf>(&database, collection);
+                let documents = majority::<RawDocumentBuf>(&database, collection);
                 let looking = documents.find_one(any).projection(doc! {"_id": 1});
-                Ok(looking.max_time(ON_THE_SERVER).await?)
+                Ok(looking.max_time(SERVER_TIMEOUT).await?)
             })
             .await?;
         Ok(first.is_none())
     }
 }
 
-/// What is shown to somebody has been written for good: no change of the primary takes it back.
+/// Reads are majority-committed: a failover rolls nothing back that a client has seen.
 fn read_options() -> FindOptions {
-    FindOptions::builder().projection(doc! {"version": 1, "doc": 1}).max_time(ON_THE_SERVER).build()
+    FindOptions::builder().projection(doc! {"version": 1, "doc": 1}).max_time(SERVER_TIMEOUT).build()
 }
 
 async fn all(
@@ -201,7 +201,7 @@ async fn all(
     Ok(documents.find(condition).with_options(options).await?.try_collect().await?)
 }
 
-/// How to carry out a query; without a condition, nothing can be found.
+/// Plans a query. Without a condition, nothing matches.
 async fn plan(documents: &Collection<RawDocumentBuf>, find: &Find) -> Result<(Option<Document>, FindOptions), Failure> {
     let mut options = read_options();
     options.limit = i64::try_from(find.paging.limit.get() + 1).ok();
@@ -225,7 +225,7 @@ async fn plan(documents: &Collection<RawDocumentBuf>, find: &Find) -> Result<(Op
         return Ok((Some(doc! {"$and": [words.clone(), conditions(find)]}), options));
     }
     if find.index.unique {
-        // It ends with its fields, so there is one document at most, and no stretch to walk.
+        // A unique index finds at most one document, so there is no range.
         return Ok((Some(doc! {"$and": [words.unwrap_or_default(), conditions(find)]}), options));
     }
     let name = if find.index.fields().next().is_some() { find.index.name } else { "_id_" };
@@ -238,7 +238,7 @@ async fn plan(documents: &Collection<RawDocumentBuf>, find: &Find) -> Result<(Op
     Ok((Some(words.unwrap_or(if name == "_id_" { living } else { Document::new() })), options))
 }
 
-/// The condition that all words occur, the last one perhaps as a beginning; `None` when no letter is left of them.
+/// The condition that all words occur, the last one as a prefix; `None` when no letters are left.
 fn matching(asked: &[String]) -> Option<Document> {
     let mut folded: Vec<String> = asked.iter().flat_map(|word| words::of_text(word)).collect();
     let beginning = folded.pop()?;
@@ -250,12 +250,12 @@ fn matching(asked: &[String]) -> Option<Document> {
 
 async fn are_few(documents: &Collection<RawDocumentBuf>, words: &Document) -> Result<bool, Failure> {
     let stages = [doc! {"$match": words.clone()}, doc! {"$limit": FEW}, doc! {"$count": "count"}];
-    let counting = documents.aggregate(stages).hint(Hint::Name(WORDS.to_owned())).max_time(ON_THE_SERVER);
+    let counting = documents.aggregate(stages).hint(Hint::Name(WORDS.to_owned())).max_time(SERVER_TIMEOUT);
     let count = counting.await?.try_next().await?;
     Ok(count.and_then(|count| count.get_i32("count").ok()).is_none_or(|count| i64::from(count) < FEW))
 }
 
-/// What the index and the cursor ask for, as conditions.
+/// The conditions of the index and the cursor.
 fn conditions(find: &Find) -> Document {
     let mut all = vec![present(find.index.fields())];
     all.extend(

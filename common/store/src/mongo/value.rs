@@ -1,5 +1,5 @@
-//! JSON as BSON and back. What a document says is what its type's serde writes as JSON, on every engine; here it becomes BSON that
-//! people can read in mongosh and that can be indexed, and comes back as the very same JSON.
+//! JSON as BSON and back. A document is the JSON that serde writes, on every engine. BSON is
+//! readable in mongosh and can be indexed, and converts back to the same JSON text.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use souk_types::{Error, Result};
 
-/// JSON text as BSON. Errors: a name with a NUL in it, which BSON cannot hold.
+/// JSON text as BSON. Errors: a name with NUL, which BSON cannot hold.
 pub(super) fn from_json(text: &str) -> Result<Bson> {
     let Written(bson) = serde_json::from_str(text).map_err(Error::internal)?;
     Ok(bson)
 }
 
-/// BSON as JSON text, just as `serde_json` writes it. Errors: a type that JSON has not, which we never write.
+/// BSON as the JSON text of `serde_json`. Errors: a type that JSON does not have.
 pub(super) fn to_json(bson: RawBsonRef<'_>) -> Result<String> {
     serde_json::to_string(&Read(bson))
         .map_err(|error| Error::internal(format!("a stored document cannot be read: {error}")))
 }
 
-/// One value of JSON, not a list or an object, as BSON.
+/// A JSON scalar as BSON.
 pub(super) fn scalar(value: &Value) -> Bson {
     match value {
         Value::String(text) => text.as_str().into(),
@@ -41,7 +41,7 @@ fn integer(number: i64) -> Bson {
     i32::try_from(number).map_or(Bson::Int64(number), Bson::Int32)
 }
 
-/// BSON has no unsigned integers; a decimal holds those beyond 2^63 exactly, and is sorted among the others.
+/// BSON has no unsigned integers. A decimal is exact beyond 2^63 and sorts among the others.
 fn large(number: u64) -> Option<Bson> {
     number.to_string().parse().ok().map(Bson::Decimal128)
 }

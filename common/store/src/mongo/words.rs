@@ -1,24 +1,24 @@
-//! The words of a text, as a search compares them: in lower case, without accents. They are kept in an array beside the document,
-//! so that an index finds them.
+//! The words of a text for full-text search: lower case, without accents.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
-/// Every word of the searched fields of a document, once.
+/// The distinct words of the searched fields of a document.
 pub(super) fn of_document(document: &Value, searched: &[&str]) -> BTreeSet<String> {
     let field = |path: &&str| document.pointer(&format!("/{}", path.replace('.', "/")));
     searched.iter().filter_map(field).filter_map(Value::as_str).flat_map(of_text).collect()
 }
 
-/// The words of a text, in its order. An accent belongs to its letter and is left out, however it was written.
+/// The words of a text in order. Accents are removed, composed or combining.
 pub(super) fn of_text(text: &str) -> Vec<String> {
     let folded: String = text.nfd().filter(|c| !is_accent(*c)).flat_map(char::to_lowercase).nfc().collect();
     folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// The accents of Latin, Greek and Cyrillic letters. In other scripts, marks make another word.
+/// Combining accents of Latin, Greek and Cyrillic letters. In other scripts, a mark makes another
+/// word.
 fn is_accent(c: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&c)
 }

@@ -1,8 +1,9 @@
-//! Commits. One write goes alone; several, or one with the record of a handled event, are a transaction.
+//! Commits. A single write needs no transaction; several writes, or one with an inbox record, are a
+//! transaction.
 //!
-//! Every write is named. When the connection breaks and nobody can say whether it was carried out, not even the driver that has
-//! asked twice, the name in the document tells. What cannot be settled so is an error and never `Stale`: a rule must not run again on
-//! its own success.
+//! Every write has an id. When the connection breaks and the outcome is unknown, even after the
+//! driver's own retry, the id in the document shows whether the write took effect. An outcome that
+//! stays unknown is an error and never `Stale`: a rule must not run again on its own result.
 
 use std::time::Duration;
 
@@ -13,33 +14,33 @@ use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
 use super::super::commit::{Change, Commit, Refusal, Write};
-use super::connection::{Failure, OPERATION, durable, is_conflict, is_uncertain};
+use super::connection::{Failure, OPERATION_TIMEOUT, durable, is_conflict, is_uncertain};
 use super::schema::{INBOX, OUTBOX, words_of};
-use super::{Mongo, for_good, value};
+use super::{Mongo, majority, value};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, RequestId, Result};
 
-/// Events that travel in the document that was written; more of them would weigh on it for as long as they wait.
-const CARRIED: usize = 64;
-/// Events in one document of the outbox: well below the 16 MiB that a document may have.
-const IN_ONE: usize = 500;
-/// Between two attempts to settle what became of a write, or to repeat a transaction.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Events stored in the written document. More would make it slow to load.
+const MAX_EVENTS_IN_DOCUMENT: usize = 64;
+/// Events in one document of `_outbox`, far below the limit of 16 MiB.
+const EVENTS_IN_OUTBOX_DOCUMENT: usize = 500;
+/// Delay before an unknown outcome is checked or a transaction repeated.
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// One thing to do, with nothing left to compute.
+/// One operation of a commit.
 #[derive(Clone)]
-pub(super) enum Step {
-    /// Records a handled event.
-    Handle(EventId),
+pub(super) enum Operation {
+    /// Inserts the inbox record.
+    RecordHandled(EventId),
     /// One guarded write.
     Write { collection: &'static str, id: String, expected: Option<i64>, next: i64, effect: Effect },
-    /// Events without a document.
-    Emit { id: String, events: Vec<Bson> },
+    /// Inserts events without a document.
+    InsertEvents { id: String, events: Vec<Bson> },
 }
 
 #[derive(Clone)]
 pub(super) enum Effect {
-    /// `words` only when they may have changed.
+    /// `words` is set when a searched field may have changed.
     Put {
         doc: Bson,
         words: Option<Vec<String>>,
@@ -58,53 +59,60 @@ impl Mongo {
         {
             return self.confirm(collection, id, *expected).await;
         }
-        // MongoDB promises nothing of this kind: what was deleted or overwritten is in no document any more, but free pages keep it
-        // until they are used again, and the oplog until it has come round.
-        let Commit { writes, events, handles, delete_published, rules, secure_delete: _ } = commit;
+        // `secure_delete` is ignored: free pages keep deleted data until they are reused, and the
+        // oplog until it wraps.
+        let Commit { writes, events, handled_event, delete_published, rules, secure_delete: _ } = commit;
         if !delete_published.is_empty() {
             self.delete_published(delete_published).await.map_err(Refusal::Failed)?;
         }
         if !rules.is_empty() {
             return self.bulk_update(rules).await;
         }
-        if writes.is_empty() && events.is_empty() && handles.is_none() {
+        if writes.is_empty() && events.is_empty() && handled_event.is_none() {
             return Ok(());
         }
         for collection in writes.iter().map(|write| write.collection).chain([OUTBOX, INBOX]) {
-            let kept = self.schema.get(collection).map_err(Refusal::Failed)?;
-            self.schema.ready(&kept).await.map_err(Refusal::Failed)?;
+            let declared = self.schema.get(collection).map_err(Refusal::Failed)?;
+            self.schema.ready(&declared).await.map_err(Refusal::Failed)?;
         }
-        let steps = self.steps(writes, events, handles).map_err(Refusal::Failed)?;
-        let deadline = Instant::now() + OPERATION;
-        let committed = self.connection.within(OPERATION, move |database| async move {
-            match <[Step; 1]>::try_from(steps) {
-                Ok([step]) => alone(&database, step, deadline).await,
-                Err(steps) => together(&database, &steps, deadline).await,
+        let operations = self.operations(writes, events, handled_event).map_err(Refusal::Failed)?;
+        let deadline = Instant::now() + OPERATION_TIMEOUT;
+        let committed = self.connection.within(OPERATION_TIMEOUT, move |database| async move {
+            match <[Operation; 1]>::try_from(operations) {
+                Ok([operation]) => single_write(&database, operation, deadline).await,
+                Err(operations) => in_transaction(&database, &operations, deadline).await,
             }
         });
         committed.await.map_err(|failure| self.explain(failure))
     }
 
-    fn steps(&self, writes: Vec<Write>, events: Vec<EventMessage>, handles: Option<EventId>) -> Result<Vec<Step>> {
+    fn operations(
+        &self,
+        writes: Vec<Write>,
+        events: Vec<EventMessage>,
+        handled_event: Option<EventId>,
+    ) -> Result<Vec<Operation>> {
         let mut events: Vec<Bson> =
             events.into_iter().map(|message| event(message, Some(&self.publisher))).collect::<Result<_>>()?;
-        let mut steps: Vec<Step> = handles.map(Step::Handle).into_iter().collect();
+        let mut operations: Vec<Operation> = handled_event.map(Operation::RecordHandled).into_iter().collect();
         for write in writes {
-            let carried = |events: &mut Vec<Bson>| {
-                if events.len() <= CARRIED { std::mem::take(events) } else { Vec::new() }
+            let in_document = |events: &mut Vec<Bson>| {
+                if events.len() <= MAX_EVENTS_IN_DOCUMENT { std::mem::take(events) } else { Vec::new() }
             };
             let effect = match write.change {
-                Change::Put { text, reindex } => self.put(write.collection, &text, reindex, carried(&mut events))?,
-                Change::Delete => Effect::Delete { events: carried(&mut events) },
+                Change::Put { text, reindex } => {
+                    self.put(write.collection, &text, reindex, in_document(&mut events))?
+                }
+                Change::Delete => Effect::Delete { events: in_document(&mut events) },
                 Change::ReadGuard => Effect::Touch,
             };
             let Write { collection, id, expected, next, .. } = write;
-            steps.push(Step::Write { collection, id, expected, next, effect });
+            operations.push(Operation::Write { collection, id, expected, next, effect });
         }
-        for some in events.chunks(IN_ONE) {
-            steps.push(Step::Emit { id: EventId::new().to_string(), events: some.to_vec() });
+        for some in events.chunks(EVENTS_IN_OUTBOX_DOCUMENT) {
+            operations.push(Operation::InsertEvents { id: EventId::new().to_string(), events: some.to_vec() });
         }
-        Ok(steps)
+        Ok(operations)
     }
 
     fn put(&self, collection: &str, text: &str, reindex: bool, events: Vec<Bson>) -> Result<Effect> {
@@ -119,8 +127,7 @@ impl Effect {
     }
 }
 
-/// An event as it waits in a document: its body is JSON already, and is read by nobody before it is published. `publisher` is the handle
-/// whose relay is to publish it.
+/// An event as stored. Its body is JSON text. The relay of the handle `publisher` publishes it.
 pub(super) fn event(message: EventMessage, publisher: Option<&str>) -> Result<Bson> {
     let body = String::from_utf8(message.body).map_err(Error::internal)?;
     let mut event = doc! {"id": message.id.to_string(), "name": message.name, "body": body};
@@ -133,9 +140,16 @@ pub(super) fn event(message: EventMessage, publisher: Option<&str>) -> Result<Bs
     Ok(event.into())
 }
 
-/// A write and its guard. The driver repeats it once by itself when the connection breaks, and the server knows it by its number.
-pub(super) fn guarded(id: &str, expected: Option<i64>, next: i64, effect: &Effect, name: Uuid) -> (Document, Document) {
-    // Where nothing is expected, there may be what is left of a deleted document for the sake of its events.
+/// Returns the guard and the update. The driver retries it once, and the server recognizes the
+/// retry.
+pub(super) fn guarded(
+    id: &str,
+    expected: Option<i64>,
+    next: i64,
+    effect: &Effect,
+    write_id: Uuid,
+) -> (Document, Document) {
+    // A deleted document may still be there with its events.
     let mut guard = doc! {"_id": id, "doc": {"$exists": expected.is_some()}};
     if let Some(version) = expected {
         guard.insert("version", version);
@@ -147,7 +161,7 @@ pub(super) fn guarded(id: &str, expected: Option<i64>, next: i64, effect: &Effec
     };
     let update = match effect {
         Effect::Put { doc, words, events } => {
-            let mut set = doc! {"version": next, "write": name, "doc": doc};
+            let mut set = doc! {"version": next, "write": write_id, "doc": doc};
             if let Some(words) = words {
                 set.insert("words", words);
             }
@@ -156,29 +170,29 @@ pub(super) fn guarded(id: &str, expected: Option<i64>, next: i64, effect: &Effec
             update
         }
         Effect::Delete { events } => {
-            let mut update = doc! {"$set": {"version": next, "write": name}, "$unset": {"doc": "", "words": ""}};
+            let mut update = doc! {"$set": {"version": next, "write": write_id}, "$unset": {"doc": "", "words": ""}};
             push(&mut update, events);
             update
         }
-        // A transaction sees no conflict in what it has only read, so it writes.
-        Effect::Touch => doc! {"$set": {"touched": name}},
+        // A transaction detects conflicts of writes only, so a read guard is a write.
+        Effect::Touch => doc! {"$set": {"touched": write_id}},
     };
     (guard, update)
 }
 
-/// One step that needs no transaction, because the server does all of it or nothing.
-async fn alone(database: &Database, step: Step, deadline: Instant) -> Result<(), Failure> {
-    let name = Uuid::new();
-    match carry_out(database, &step, name, &mut None).await {
+/// Runs one operation without a transaction.
+async fn single_write(database: &Database, operation: Operation, deadline: Instant) -> Result<(), Failure> {
+    let write_id = Uuid::new();
+    match execute(database, &operation, write_id, &mut None).await {
         Err(Failure::Driver(error)) if is_uncertain(&error) && !is_conflict(&error) => {
-            let Step::Write { collection, id, effect: Effect::Put { .. }, .. } = &step else {
+            let Operation::Write { collection, id, effect: Effect::Put { .. }, .. } = &operation else {
                 return Err(error.into());
             };
             while Instant::now() < deadline {
-                if let Ok(written) = is_written(database, collection, id, name).await {
+                if let Ok(written) = is_written(database, collection, id, write_id).await {
                     return if written { Ok(()) } else { Err(error.into()) };
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
             Err(error.into())
         }
@@ -186,42 +200,43 @@ async fn alone(database: &Database, step: Step, deadline: Instant) -> Result<(),
     }
 }
 
-/// Whether the last write of a document, written for good, has this name.
+/// Whether the last majority-committed write of the document has this id.
 async fn is_written(
     database: &Database,
     collection: &str,
     id: &str,
-    name: Uuid,
+    write_id: Uuid,
 ) -> Result<bool, mongodb::error::Error> {
-    let documents = for_good::<Document>(database, collection);
-    Ok(documents.find_one(doc! {"_id": id, "write": name}).projection(doc! {"_id": 1}).await?.is_some())
+    let documents = majority::<Document>(database, collection);
+    Ok(documents.find_one(doc! {"_id": id, "write": write_id}).projection(doc! {"_id": 1}).await?.is_some())
 }
 
-/// All steps or none. Repeats what the server wants repeated, for as long as there is time.
-async fn together(database: &Database, steps: &[Step], deadline: Instant) -> Result<(), Failure> {
-    let reads_only = steps.iter().all(|step| matches!(step, Step::Write { effect: Effect::Touch, .. }));
+/// Runs the operations in a transaction. Repeats it on transient errors within the time limit.
+async fn in_transaction(database: &Database, operations: &[Operation], deadline: Instant) -> Result<(), Failure> {
+    let reads_only =
+        operations.iter().all(|operation| matches!(operation, Operation::Write { effect: Effect::Touch, .. }));
     loop {
         let mut session = begin(database).await?;
-        let carried_out = if reads_only {
-            unchanged(database, steps, &mut session).await
+        let executed = if reads_only {
+            check_versions(database, operations, &mut session).await
         } else {
-            carry_out_all(database, steps, &mut session).await
+            execute_all(database, operations, &mut session).await
         };
-        let outcome = match carried_out {
-            // A caller that has gone away must not see it happen after all.
+        let outcome = match executed {
+            // After the time limit, the caller has reported a failure.
             Ok(()) if Instant::now() < deadline => commit(&mut session, deadline).await,
-            Ok(()) => Err(Failure::Late),
+            Ok(()) => Err(Failure::Timeout),
             Err(failure) => Err(failure),
         };
         match outcome {
             Err(Failure::Driver(error))
                 if error.contains_label(TRANSIENT_TRANSACTION_ERROR)
                     && !is_conflict(&error)
-                    && Instant::now() + PAUSE < deadline =>
+                    && Instant::now() + RETRY_DELAY < deadline =>
             {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
-            // Dropping the session ends the transaction.
+            // Dropping the session aborts the transaction.
             outcome => return outcome,
         }
     }
@@ -233,29 +248,34 @@ pub(super) async fn begin(database: &Database) -> Result<ClientSession, Failure>
     Ok(session)
 }
 
-/// Commits, and asks again while nobody can say whether it is committed; to commit twice is to commit once.
+/// Commits, and repeats it while the outcome is unknown. Commits are idempotent.
 pub(super) async fn commit(session: &mut ClientSession, deadline: Instant) -> Result<(), Failure> {
     loop {
         match session.commit_transaction().await {
             Err(error)
-                if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && Instant::now() + PAUSE < deadline =>
+                if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
+                    && Instant::now() + RETRY_DELAY < deadline =>
             {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
             outcome => return Ok(outcome?),
         }
     }
 }
 
-async fn carry_out_all(database: &Database, steps: &[Step], session: &mut ClientSession) -> Result<(), Failure> {
+async fn execute_all(
+    database: &Database,
+    operations: &[Operation],
+    session: &mut ClientSession,
+) -> Result<(), Failure> {
     let mut session = Some(session);
-    for step in steps {
-        carry_out(database, step, Uuid::new(), &mut session).await?;
+    for operation in operations {
+        execute(database, operation, Uuid::new(), &mut session).await?;
     }
     Ok(())
 }
 
-/// Runs an action of the driver, in the transaction if there is one.
+/// Runs a driver action, in the transaction if there is one.
 macro_rules! run {
     ($action:expr, $session:expr) => {
         match $session.as_mut() {
@@ -265,30 +285,31 @@ macro_rules! run {
     };
 }
 
-pub(super) async fn carry_out(
+pub(super) async fn execute(
     database: &Database,
-    step: &Step,
-    name: Uuid,
+    operation: &Operation,
+    write_id: Uuid,
     session: &mut Option<&mut ClientSession>,
 ) -> Result<(), Failure> {
-    match step {
-        Step::Handle(event) => {
+    match operation {
+        Operation::RecordHandled(event) => {
             let inbox = database.collection::<Document>(INBOX);
             let record = doc! {"_id": event.to_string(), "at": mongodb::bson::DateTime::now()};
             run!(inbox.insert_one(record), session).map(drop).map_err(|error| {
                 if super::connection::is_duplicate(&error) { Refusal::Repeated.into() } else { Failure::from(error) }
             })
         }
-        Step::Emit { id, events } => {
+        Operation::InsertEvents { id, events } => {
             let outbox = database.collection::<Document>(OUTBOX);
             run!(outbox.insert_one(doc! {"_id": id, "events": events}), session)?;
             Ok(())
         }
-        Step::Write { collection, id, expected, next, effect } => {
-            let guarded = |expected: Option<i64>| guarded(id, expected, *next, effect, name);
+        Operation::Write { collection, id, expected, next, effect } => {
+            let guarded = |expected: Option<i64>| guarded(id, expected, *next, effect, write_id);
             let documents = database.collection::<RawDocumentBuf>(collection);
             if matches!((effect, expected), (Effect::Touch, None)) {
-                // That nothing is there is kept so by making it and taking it away again: who makes it too is in conflict.
+                // Guards absence by inserting and deleting the document: a concurrent insert
+                // conflicts.
                 let (guard, update) = guarded(None);
                 run!(documents.update_one(guard.clone(), update).upsert(true), session)?;
                 let mut made = guard;
@@ -316,10 +337,14 @@ pub(super) async fn carry_out(
     }
 }
 
-/// Whether everything is as expected, at one moment: that of the transaction's snapshot.
-async fn unchanged(database: &Database, steps: &[Step], session: &mut ClientSession) -> Result<(), Failure> {
-    for step in steps {
-        let Step::Write { collection, id, expected, .. } = step else { continue };
+/// Checks all versions in the snapshot of the transaction.
+async fn check_versions(
+    database: &Database,
+    operations: &[Operation],
+    session: &mut ClientSession,
+) -> Result<(), Failure> {
+    for operation in operations {
+        let Operation::Write { collection, id, expected, .. } = operation else { continue };
         let documents = database.collection::<RawDocumentBuf>(collection);
         let found = documents
             .find_one(doc! {"_id": id, "doc": {"$exists": true}})

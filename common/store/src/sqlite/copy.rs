@@ -1,26 +1,26 @@
-//! Whole files, as they were together at one moment, and what is put into an empty one: see `store::copy`.
+//! Snapshots of files and copies into empty ones: see `store::copy`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, params};
 
-use super::super::copy::{Piece, TOGETHER};
+use super::super::copy::{Item, PAGE_SIZE};
 use super::schema::create_table;
 use super::{LOCK_TIMEOUT, Sqlite, event, failed, parsed};
 use souk_types::{Error, RequestId, Result};
 
-/// Who holds the write lock of one file waits no longer for the next one's, because commits wait for the first meanwhile: it lets go, and
-/// begins again.
-const GLANCE: Duration = Duration::from_millis(20);
-/// For all locks at once, on a shop that writes without pause.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Wait for the next write lock while holding another. Commits wait meanwhile, so all locks are
+/// released and snapshots_taken again.
+const NEXT_LOCK_TIMEOUT: Duration = Duration::from_millis(20);
+/// Time limit for all write locks.
+const LOCKING_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Tables that every database has.
+/// Tables of the store itself.
 const OUTBOX: &str = "_outbox";
 const INBOX: &str = "_inbox";
 
-/// A transaction that reads.
+/// A read transaction.
 pub(in super::super) struct Snapshot(Arc<Mutex<Connection>>);
 
 impl Snapshot {
@@ -42,31 +42,31 @@ impl Snapshot {
         .await
     }
 
-    pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Piece>, Option<String>)> {
+    pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Item>, Option<String>)> {
         let (part, after) = (part.to_owned(), after.to_owned());
         let columns = match part.as_str() {
             OUTBOX => "id, name, request, body",
             INBOX => "id",
             _ => "id, doc",
         };
-        let sql = format!("SELECT {columns} FROM \"{part}\" WHERE id > ?1 ORDER BY id LIMIT {TOGETHER}");
-        let pieces = self
+        let sql = format!("SELECT {columns} FROM \"{part}\" WHERE id > ?1 ORDER BY id LIMIT {PAGE_SIZE}");
+        let items = self
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(&sql)?;
                 let rows = statement.query_map([after], |row| {
                     let id: String = row.get("id")?;
-                    let piece = match part.as_str() {
-                        OUTBOX => event(row).map(Piece::Event)?,
-                        INBOX => Piece::Handled(parsed(&id)?),
-                        _ => Piece::Document { collection: part.clone(), id: id.clone(), text: row.get("doc")? },
+                    let item = match part.as_str() {
+                        OUTBOX => event(row).map(Item::Event)?,
+                        INBOX => Item::Handled(parsed(&id)?),
+                        _ => Item::Document { collection: part.clone(), id: id.clone(), text: row.get("doc")? },
                     };
-                    Ok((piece, id))
+                    Ok((item, id))
                 })?;
                 rows.collect::<rusqlite::Result<Vec<_>>>()
             })
             .await?;
-        let (pieces, ids): (Vec<Piece>, Vec<String>) = pieces.into_iter().unzip();
-        Ok((pieces, ids.into_iter().next_back()))
+        let (items, ids): (Vec<Item>, Vec<String>) = items.into_iter().unzip();
+        Ok((items, ids.into_iter().next_back()))
     }
 
     pub(in super::super) async fn verify(&self) -> Result<()> {
@@ -86,17 +86,18 @@ impl Snapshot {
     }
 }
 
-/// The first connection of each pair locks, the second reads. While all locks are held nobody commits anywhere, which makes the moment.
+/// The first connection of each pair locks, the second reads. While all locks are held, no process
+/// commits, which makes the snapshots consistent.
 fn at_one_moment(connections: Vec<(Connection, Connection)>) -> rusqlite::Result<Vec<Snapshot>> {
     let begun = Instant::now();
     while let Err(error) = lock_all(&connections) {
         let busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-        if !busy || begun.elapsed() > PATIENCE {
+        if !busy || begun.elapsed() > LOCKING_TIMEOUT {
             return Err(error);
         }
     }
     for (_, reader) in &connections {
-        // A transaction has its snapshot once something is read.
+        // The snapshot begins with the first read.
         reader.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1")?;
     }
     connections
@@ -108,10 +109,10 @@ fn at_one_moment(connections: Vec<(Connection, Connection)>) -> rusqlite::Result
         .collect()
 }
 
-/// All write locks, or none.
+/// Takes all write locks or none.
 fn lock_all(connections: &[(Connection, Connection)]) -> rusqlite::Result<()> {
     for (at, (lock, _)) in connections.iter().enumerate() {
-        lock.busy_timeout(if at == 0 { LOCK_TIMEOUT } else { GLANCE })?;
+        lock.busy_timeout(if at == 0 { LOCK_TIMEOUT } else { NEXT_LOCK_TIMEOUT })?;
         if let Err(error) = lock.execute_batch("BEGIN IMMEDIATE") {
             for (held, _) in &connections[..at] {
                 held.execute_batch("ROLLBACK")?;
@@ -148,12 +149,12 @@ impl Sqlite {
         .await
     }
 
-    pub(in super::super) async fn import(&self, pieces: Vec<Piece>) -> Result<()> {
+    pub(in super::super) async fn import(&self, items: Vec<Item>) -> Result<()> {
         self.change(move |connection| {
             let mut made = String::new();
-            for piece in pieces {
-                match piece {
-                    Piece::Document { collection, id, text } => {
+            for item in items {
+                match item {
+                    Item::Document { collection, id, text } => {
                         if made != collection {
                             create_table(connection, &collection)?;
                             made.clone_from(&collection);
@@ -161,7 +162,7 @@ impl Sqlite {
                         let insert = format!("INSERT INTO \"{collection}\" (id, version, doc) VALUES (?1, 1, ?2)");
                         connection.prepare_cached(&insert)?.execute([id, text])?;
                     }
-                    Piece::Event(message) => {
+                    Item::Event(message) => {
                         let insert = format!("INSERT INTO {OUTBOX} (id, name, request, body) VALUES (?1, ?2, ?3, ?4)");
                         connection.prepare_cached(&insert)?.execute(params![
                             message.id.to_string(),
@@ -170,7 +171,7 @@ impl Sqlite {
                             message.body
                         ])?;
                     }
-                    Piece::Handled(event) => {
+                    Item::Handled(event) => {
                         let insert = format!("INSERT INTO {INBOX} (id) VALUES (?1)");
                         connection.prepare_cached(&insert)?.execute([event.to_string()])?;
                     }
@@ -181,12 +182,12 @@ impl Sqlite {
         .await
     }
 
-    /// One transaction, beside the writing thread: for what has no types.
+    /// Runs a transaction on a connection of its own, for tables without a document type.
     async fn change(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Result<()> {
         let connection = self.readers.connect()?;
         let changing = tokio::task::spawn_blocking(move || {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            // What fails is rolled back as the connection goes.
+            // An error drops the connection, which rolls back.
             work(&connection)?;
             connection.execute_batch("COMMIT")
         });
@@ -194,7 +195,7 @@ impl Sqlite {
     }
 }
 
-/// The tables of collections: not our own, and not those of a search, which follow from the documents.
+/// The tables of collections, without full-text indexes.
 fn collections(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB '_*' AND name NOT GLOB '*.*' AND name NOT GLOB 'sqlite_*' \
@@ -210,7 +211,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_moment_comes_when_nobody_is_in_the_middle_of_a_commit() {
+    async fn a_snapshot_waits_for_commits_in_flight() {
         let home = tempfile::tempdir().unwrap();
         let open = |name: &str| {
             let connection = Connection::open(home.path().join(name)).unwrap();
@@ -221,13 +222,13 @@ mod tests {
             let writer = open(busy);
             let pairs = ["first", "second"].map(|name| (open(name), open(name))).into();
             writer.execute_batch(&format!("BEGIN IMMEDIATE; INSERT INTO t VALUES ('{busy}')")).unwrap();
-            let (done, mut taken) = oneshot::channel();
+            let (done, mut snapshots_taken) = oneshot::channel();
             std::thread::spawn(move || done.send(at_one_moment(pairs)).map_err(drop));
             // Shorter than any lock is waited for, and much longer than it takes to read without one.
-            let early = tokio::time::timeout(LOCK_TIMEOUT.min(Duration::from_secs(1)) / 2, &mut taken).await;
+            let early = tokio::time::timeout(LOCK_TIMEOUT.min(Duration::from_secs(1)) / 2, &mut snapshots_taken).await;
             assert!(early.is_err(), "{busy}: the moment came too early");
             writer.execute_batch("COMMIT").unwrap();
-            let snapshots = taken.await.unwrap().unwrap();
+            let snapshots = snapshots_taken.await.unwrap().unwrap();
             let counted = snapshots.iter().map(|snapshot| {
                 let reader = snapshot.0.lock().unwrap();
                 reader.query_row("SELECT count(*) FROM t WHERE n = ?1", [busy], |row| row.get(0)).unwrap()

@@ -1,5 +1,5 @@
-//! Tables and statements. Indexed fields are copied into columns by SQLite itself when a document is written; an index that is
-//! declared later finds its columns filled from the documents that are there.
+//! Tables and statements. SQLite copies indexed fields into columns when it writes a document. A
+//! new index fills its columns from the existing documents.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -30,10 +30,10 @@ impl Tables {
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) load: String,
-    /// Some documents after one, in the order of their ids.
+    /// Documents after an id, ordered by id.
     pub(super) scan: String,
     pub(super) insert: String,
-    /// Writes the document and leaves the indexes alone.
+    /// Writes the document without its indexed fields.
     pub(super) update: String,
     /// Writes the document and its indexed fields.
     pub(super) reindex: String,
@@ -45,13 +45,13 @@ pub(super) struct Table {
     searched: &'static [&'static str],
 }
 
-/// The statements of a collection's full-text index; the id of the document is their only value.
+/// The statements of a full-text index. Their only parameter is the id of the document.
 pub(super) struct Search {
     pub(super) add: String,
     pub(super) remove: String,
 }
 
-/// What every database has besides its collections.
+/// Creates the tables of the store itself.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS _outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, request TEXT, body BLOB NOT NULL);
@@ -60,7 +60,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// A collection's table, without the columns of its indexes.
+/// Creates the table of a collection, without index columns.
 pub(super) fn create_table(connection: &Connection, name: &str) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS \"{name}\" (rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, doc TEXT NOT NULL)"
@@ -107,7 +107,7 @@ impl Table {
         }
     }
 
-    /// Makes what is missing: the table, columns of new indexes, indexes, the full-text index.
+    /// Creates what is missing: the table, index columns, indexes, the full-text index.
     pub(super) fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
         let name = self.name;
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -150,7 +150,7 @@ impl Table {
         Ok(())
     }
 
-    /// The statement of a query and its values.
+    /// Returns the statement of a query and its parameters.
     pub(super) fn find(&self, find: &Find) -> (String, Vec<Sql>) {
         let name = self.name;
         let key = find.index.order.unwrap_or("id");
@@ -172,7 +172,8 @@ impl Table {
             conditions.push(format!("\"{key}\" <= ?{}", values.len()));
         }
         if let Some(words) = &find.matching {
-            // Quoted, so that no word is taken for an operator; alphanumeric, so that none can end the quotes.
+            // Quoted, so that no word is an operator. Words are alphanumeric and cannot end the
+            // quotes.
             let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
             values.push(Sql::Text(format!("{}*", words.join(" "))));
             conditions.push(format!(
@@ -188,7 +189,7 @@ impl Table {
         (statement, values)
     }
 
-    /// The statement that finds a document by the first field of a unique index.
+    /// Returns the statement that finds a document by the first field of a unique index.
     pub(super) fn find_by(&self, index: &Index) -> String {
         let field = index.equal.first().copied().unwrap_or("id");
         format!("SELECT version, doc FROM \"{}\" WHERE \"{field}\" = ?1", self.name)
@@ -205,7 +206,7 @@ impl Table {
         )
     }
 
-    /// The unique index that a constraint error names: SQLite lists its columns.
+    /// Returns the unique index that a constraint error names by its columns.
     pub(super) fn broken_index(&self, message: &str) -> Option<&'static str> {
         let columns_of = |index: &Index| {
             let columns: Vec<String> = index.fields().map(|field| format!("{}.{field}", self.name)).collect();

@@ -1,5 +1,5 @@
-//! The thread that writes. It takes all commits that wait, carries them out in one transaction, and answers each when
-//! the transaction is on the disk. A commit that is refused leaves nothing behind and does not disturb the others.
+//! The writing thread. It applies all queued commits in one transaction and answers them when the
+//! transaction is on disk. A refused commit is rolled back alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +7,18 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::mpsc;
 
-use super::super::commit::{Change, Commit, Refusal, Ruled, Write};
+use super::super::commit::{BulkRule, Change, Commit, Refusal, Write};
 use super::schema::{Table, Tables};
-use super::{Asked, Job, LOCK_TIMEOUT, failed, stored};
+use super::{Job, LOCK_TIMEOUT, QueuedCommit, failed, stored};
 use souk_types::{Error, RequestId};
 
-/// Commits in one transaction: enough to share a flush among all who wait, and few enough that the first of them is
-/// answered soon.
-const MAX_TOGETHER: usize = 512;
-/// Ids of handled events are kept this long; no delivery repeats after a week.
-const INBOX_SECONDS: u32 = 7 * 24 * 3600;
+/// Commits in one transaction. More would delay the answer to the first.
+const MAX_BATCH: usize = 512;
+/// Retention of the inbox, in seconds. The bus redelivers nothing after a week.
+const INBOX_RETENTION_SECONDS: u32 = 7 * 24 * 3600;
 
-/// Readers of the past are waited for so long when the WAL is to be cut: commits wait meanwhile, and whoever erases comes again.
-const SCRUB_PATIENCE: Duration = Duration::from_millis(250);
+/// Wait for readers before the WAL is truncated. Commits wait meanwhile, and the caller retries.
+const TRUNCATE_TIMEOUT: Duration = Duration::from_millis(250);
 
 type Outcome = Result<(), Refusal>;
 
@@ -29,91 +28,90 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Carries out commits until nobody can ask for more.
+    /// Applies commits until all senders are gone.
     pub(super) fn work(self, mut jobs: mpsc::Receiver<Job>) {
-        let (mut together, mut set_aside) = (Vec::new(), None);
-        while let Some(first) = set_aside.take().or_else(|| jobs.blocking_recv()) {
+        let (mut batch, mut postponed) = (Vec::new(), None);
+        while let Some(first) = postponed.take().or_else(|| jobs.blocking_recv()) {
             let first = match first {
                 Job::Commit(first) => first,
                 Job::Close(closed) => {
                     drop(self);
-                    // Nobody may be waiting any more.
+                    // The caller may have stopped waiting.
                     let _ = closed.send(());
                     return;
                 }
             };
-            // A bulk change has a transaction to itself: with a savepoint around it, SQLite's time for each of its
-            // statements grows with the number of those before.
+            // A bulk update has its own transaction: inside a savepoint, each of its statements
+            // costs more than the one before.
             let alone = first.commit.is_bulk();
-            together.push(first);
+            batch.push(first);
             while !alone
-                && together.len() < MAX_TOGETHER
+                && batch.len() < MAX_BATCH
                 && let Ok(next) = jobs.try_recv()
             {
                 match next {
-                    Job::Commit(next) if !next.commit.is_bulk() => together.push(next),
+                    Job::Commit(next) if !next.commit.is_bulk() => batch.push(next),
                     next => {
-                        set_aside = Some(next);
+                        postponed = Some(next);
                         break;
                     }
                 }
             }
-            let outcomes = self.transaction(&mut together);
-            let scrubbed =
-                if together.iter().any(|job| job.commit.secure_delete) { self.secure_delete() } else { Ok(()) };
-            for (at, job) in together.drain(..).enumerate() {
-                let scrubbed =
-                    if job.commit.secure_delete { scrubbed.clone().map_err(Refusal::Failed) } else { Ok(()) };
+            let outcomes = self.transaction(&mut batch);
+            let truncated = if batch.iter().any(|job| job.commit.secure_delete) { self.truncate_wal() } else { Ok(()) };
+            for (at, job) in batch.drain(..).enumerate() {
+                let truncated =
+                    if job.commit.secure_delete { truncated.clone().map_err(Refusal::Failed) } else { Ok(()) };
                 let outcome = match &outcomes {
-                    Ok(outcomes) => outcomes[at].clone().and(scrubbed),
+                    Ok(outcomes) => outcomes[at].clone().and(truncated),
                     Err(error) => Err(Refusal::Failed(error.clone())),
                 };
-                // Nobody may be waiting any more; the commit stands all the same.
+                // The caller may have stopped waiting; the commit stands.
                 let _ = job.answer.send(outcome);
             }
         }
     }
 
-    fn transaction(&self, jobs: &mut [Asked]) -> Result<Vec<Outcome>, Error> {
+    fn transaction(&self, jobs: &mut [QueuedCommit]) -> Result<Vec<Outcome>, Error> {
         let connection = &self.connection;
         connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-        let carried_out = match jobs {
+        let applied = match jobs {
             [job] => apply(connection, &self.tables, &mut job.commit).map(|outcome| vec![outcome]),
-            jobs => jobs.iter_mut().map(|job| carry_out(connection, &self.tables, &mut job.commit)).collect(),
+            jobs => jobs.iter_mut().map(|job| apply_in_savepoint(connection, &self.tables, &mut job.commit)).collect(),
         };
-        let is_refused = matches!(carried_out.as_deref(), Ok([Err(_)]) | Err(_));
+        let is_refused = matches!(applied.as_deref(), Ok([Err(_)]) | Err(_));
         let end = if is_refused { "ROLLBACK" } else { "COMMIT" };
-        // Some errors of SQLite end the transaction by themselves.
+        // Some errors of SQLite roll back by themselves.
         let ended = if connection.is_autocommit() { Ok(()) } else { connection.execute_batch(end).map_err(failed) };
         if ended.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK").map_err(failed)?;
         }
-        let outcomes = carried_out?;
+        let outcomes = applied?;
         ended.map(|()| outcomes)
     }
 
-    /// Moves everything out of the WAL and cuts it to nothing; `secure_delete` has overwritten the rest. A reader that is
-    /// busy for longer, as a backup is, makes it an error.
-    fn secure_delete(&self) -> Result<(), Error> {
-        let cut = || {
-            self.connection.busy_timeout(SCRUB_PATIENCE)?;
+    /// Moves everything out of the WAL and truncates it; `secure_delete` has overwritten the
+    /// deleted data. A long reader, such as a backup, makes it fail.
+    fn truncate_wal(&self) -> Result<(), Error> {
+        let truncate = || {
+            self.connection.busy_timeout(TRUNCATE_TIMEOUT)?;
             let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
             self.connection.busy_timeout(LOCK_TIMEOUT)?;
             busy
         };
-        let busy: bool = cut().map_err(failed)?;
+        let busy: bool = truncate().map_err(failed)?;
         if busy {
-            Err(Error::busy("Old data is being read; try again.").caused_by("the WAL could not be cut"))
+            Err(Error::busy("Deleted data is still being read; try again.").caused_by("the WAL could not be truncated"))
         } else {
             Ok(())
         }
     }
 }
 
-/// The inner result is this commit's own; the outer one ends the transaction for all.
-fn carry_out(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
-    // A single statement leaves nothing behind when it is refused.
-    if commit.writes.len() + usize::from(commit.handles.is_some()) <= 1 {
+/// The inner result belongs to this commit. An outer error rolls back the transaction of all.
+fn apply_in_savepoint(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
+    // A single statement needs no savepoint.
+    if commit.writes.len() + usize::from(commit.handled_event.is_some()) <= 1 {
         return apply(connection, tables, commit);
     }
     connection.prepare_cached("SAVEPOINT one").and_then(|mut s| s.execute([])).map_err(failed)?;
@@ -124,14 +122,14 @@ fn carry_out(connection: &Connection, tables: &Tables, commit: &mut Commit) -> R
 }
 
 fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
-    if let Some(event) = &commit.handles {
+    if let Some(event) = &commit.handled_event {
         let mut record =
             connection.prepare_cached("INSERT INTO _inbox (id) VALUES (?1) ON CONFLICT DO NOTHING").map_err(failed)?;
         if record.execute([event.to_string()]).map_err(failed)? == 0 {
             return Ok(Err(Refusal::Repeated));
         }
-        let mut forget = connection.prepare_cached("DELETE FROM _inbox WHERE at < unixepoch() - ?1").map_err(failed)?;
-        forget.execute([INBOX_SECONDS]).map_err(failed)?;
+        let mut delete = connection.prepare_cached("DELETE FROM _inbox WHERE at < unixepoch() - ?1").map_err(failed)?;
+        delete.execute([INBOX_RETENTION_SECONDS]).map_err(failed)?;
     }
     for write in &commit.writes {
         let table = tables.get(write.collection)?;
@@ -139,7 +137,7 @@ fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Resul
             return Ok(Err(refusal));
         }
     }
-    for Ruled { collection, id, mut rule } in commit.rules.drain(..) {
+    for BulkRule { collection, id, mut rule } in commit.rules.drain(..) {
         let table = tables.get(collection)?;
         let stored = connection
             .prepare_cached(&table.load)
@@ -157,20 +155,21 @@ fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Resul
         }
     }
     for event in &commit.events {
-        let mut emit = connection
+        let mut insert = connection
             .prepare_cached("INSERT INTO _outbox (id, name, request, body) VALUES (?1, ?2, ?3, ?4)")
             .map_err(failed)?;
-        emit.execute(params![
-            event.id.to_string(),
-            event.name,
-            event.request.as_ref().map(RequestId::as_str),
-            event.body
-        ])
-        .map_err(failed)?;
+        insert
+            .execute(params![
+                event.id.to_string(),
+                event.name,
+                event.request.as_ref().map(RequestId::as_str),
+                event.body
+            ])
+            .map_err(failed)?;
     }
     for event in &commit.delete_published {
-        let mut forget = connection.prepare_cached("DELETE FROM _outbox WHERE id = ?1").map_err(failed)?;
-        forget.execute([event.to_string()]).map_err(failed)?;
+        let mut delete = connection.prepare_cached("DELETE FROM _outbox WHERE id = ?1").map_err(failed)?;
+        delete.execute([event.to_string()]).map_err(failed)?;
     }
     Ok(Ok(()))
 }

@@ -8,24 +8,24 @@ use crate::home::Home;
 use crate::{BY_SHELF, Book, BookId, add_copy, copies, insert, insert_all, refused};
 
 checks! {
-    a_collection_is_empty_until_something_is_kept
-    a_bulk_change_makes_changes_and_deletes
-    a_bulk_change_of_one_document_twice_sees_the_first
-    a_bulk_change_keeps_the_indexes
-    a_rule_that_fails_fails_the_bulk
-    a_rule_that_panics_fails_the_bulk_and_nothing_after_it
-    a_unique_index_fails_the_bulk
-    a_bulk_change_among_updates_loses_none
+    a_collection_is_empty_until_a_document_is_inserted
+    a_bulk_update_creates_changes_and_deletes
+    a_bulk_update_of_one_document_twice_sees_the_first
+    a_bulk_update_maintains_the_indexes
+    an_error_of_a_rule_rolls_back_the_bulk_update
+    a_panic_of_a_rule_fails_only_its_bulk_update
+    a_duplicate_rolls_back_the_bulk_update
+    concurrent_bulk_and_single_updates_are_all_applied
 }
 
-async fn a_collection_is_empty_until_something_is_kept(home: Home) {
+async fn a_collection_is_empty_until_a_document_is_inserted(home: Home) {
     let books = home.open().await.collection().unwrap();
     assert!(books.is_empty().await.unwrap());
     insert(&books, Book::default()).await;
     assert!(!books.is_empty().await.unwrap());
 }
 
-async fn a_bulk_change_makes_changes_and_deletes(home: Home) {
+async fn a_bulk_update_creates_changes_and_deletes(home: Home) {
     let books = home.open().await.collection().unwrap();
     let made = BookId::new();
     let [changed, deleted] = [insert(&books, Book::with_copies(1)).await, insert(&books, Book::default()).await];
@@ -44,14 +44,14 @@ async fn a_bulk_change_makes_changes_and_deletes(home: Home) {
     assert_eq!(books.get(deleted).await.unwrap(), None);
 }
 
-async fn a_bulk_change_of_one_document_twice_sees_the_first(home: Home) {
+async fn a_bulk_update_of_one_document_twice_sees_the_first(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = BookId::new();
     add_to_all(&books, &[id, id]).await.unwrap();
     assert_eq!(copies(&books, id).await, 2);
 }
 
-async fn a_bulk_change_keeps_the_indexes(home: Home) {
+async fn a_bulk_update_maintains_the_indexes(home: Home) {
     let books = home.open().await.collection().unwrap();
     let ids = insert_all(&books, [Book::called("old"), Book::called("old")]).await;
     let rule = |slot: &mut Option<Book>| {
@@ -62,7 +62,7 @@ async fn a_bulk_change_keeps_the_indexes(home: Home) {
     assert_eq!(books.find(BY_SHELF.find(["a"]).matching("new")).await.unwrap().items.len(), 2);
 }
 
-async fn a_rule_that_fails_fails_the_bulk(home: Home) {
+async fn an_error_of_a_rule_rolls_back_the_bulk_update(home: Home) {
     let books = home.open().await.collection().unwrap();
     let ids = insert_all(&books, [Book::default(), Book::default(), Book::default()]).await;
     let error = change_unless(&books, &ids, |at| if at == 1 { Err(refused()) } else { Ok(()) }).await.unwrap_err();
@@ -70,7 +70,7 @@ async fn a_rule_that_fails_fails_the_bulk(home: Home) {
     assert_eq!(all_copies(&books, &ids).await, [0, 0, 0]);
 }
 
-async fn a_rule_that_panics_fails_the_bulk_and_nothing_after_it(home: Home) {
+async fn a_panic_of_a_rule_fails_only_its_bulk_update(home: Home) {
     let books = home.open().await.collection().unwrap();
     let ids = insert_all(&books, [Book::default(), Book::default(), Book::default()]).await;
     let error = change_unless(&books, &ids, |at| {
@@ -84,7 +84,7 @@ async fn a_rule_that_panics_fails_the_bulk_and_nothing_after_it(home: Home) {
     add_copy(books, ids[0]).await.unwrap();
 }
 
-async fn a_unique_index_fails_the_bulk(home: Home) {
+async fn a_duplicate_rolls_back_the_bulk_update(home: Home) {
     let books = home.open().await.collection().unwrap();
     let ids = insert_all(&books, [Book::default(), Book::default(), Book::default()]).await;
     let rule = |slot: &mut Option<Book>| {
@@ -96,7 +96,7 @@ async fn a_unique_index_fails_the_bulk(home: Home) {
     assert_eq!(all_copies(&books, &ids).await, [0, 0, 0]);
 }
 
-async fn a_bulk_change_among_updates_loses_none(home: Home) {
+async fn concurrent_bulk_and_single_updates_are_all_applied(home: Home) {
     let books = home.open().await.collection().unwrap();
     let ids = insert_all(&books, [Book::default(), Book::default(), Book::default()]).await;
     let mut changing = JoinSet::new();

@@ -9,11 +9,11 @@ use crate::{BY_PRICE, BY_SHELF, Book, BookId, Lent, add_copy, copies, insert, in
 
 checks! {
     a_copy_has_everything
-    a_snapshot_keeps_its_moment
-    databases_that_are_copied_together_share_a_moment
-    what_is_not_empty_is_not_copied_over
-    what_was_cleared_is_empty
-    who_scrubs_beside_a_snapshot_may_have_to_come_again
+    a_snapshot_does_not_see_later_writes
+    a_snapshot_of_several_databases_is_consistent
+    a_copy_into_a_database_that_is_not_empty_is_refused
+    a_cleared_database_is_empty
+    secure_delete_beside_a_snapshot_may_be_busy
 }
 
 /// There and back: to SQLite, whatever the engine is, and from there to an empty home like the first.
@@ -81,7 +81,7 @@ async fn lend(database: &Database, books: &Collection<Book>) -> (souk_bus::Event
     (with_event, books.upsert(id, delete).await.unwrap())
 }
 
-async fn a_snapshot_keeps_its_moment(home: Home) {
+async fn a_snapshot_does_not_see_later_writes(home: Home) {
     let database = home.open().await;
     let books: Collection<Book> = database.collection().unwrap();
     let (kept, deleted) = (insert(&books, Book::with_copies(1)).await, insert(&books, Book::with_copies(1)).await);
@@ -103,7 +103,7 @@ async fn a_snapshot_keeps_its_moment(home: Home) {
     assert_eq!((copies(&books, kept).await, books.get(deleted).await.unwrap()), (2, None));
 }
 
-async fn databases_that_are_copied_together_share_a_moment(home: Home) {
+async fn a_snapshot_of_several_databases_is_consistent(home: Home) {
     let (first, second) = (home.open().await, home.another());
     let second = second.open().await;
     let (one, other): (Collection<Book>, Collection<Book>) =
@@ -132,7 +132,7 @@ async fn databases_that_are_copied_together_share_a_moment(home: Home) {
     writing.await.unwrap();
 }
 
-async fn what_is_not_empty_is_not_copied_over(home: Home) {
+async fn a_copy_into_a_database_that_is_not_empty_is_refused(home: Home) {
     let file = Home::sqlite(Durability::Process);
     let from = file.open().await;
     insert(&from.collection().unwrap(), Book::called("Emma")).await;
@@ -147,7 +147,7 @@ async fn what_is_not_empty_is_not_copied_over(home: Home) {
     assert_eq!(books, 0);
 }
 
-async fn what_was_cleared_is_empty(home: Home) {
+async fn a_cleared_database_is_empty(home: Home) {
     let database = home.open().await;
     let books: Collection<Book> = database.collection().unwrap();
     insert(&books, Book::with_isbn("1")).await;
@@ -162,7 +162,7 @@ async fn what_was_cleared_is_empty(home: Home) {
     insert(&books, Book::with_isbn("1")).await;
 }
 
-async fn who_scrubs_beside_a_snapshot_may_have_to_come_again(home: Home) {
+async fn secure_delete_beside_a_snapshot_may_be_busy(home: Home) {
     let database = home.open().await;
     let books: Collection<Book> = database.collection().unwrap();
     let id = insert(&books, Book::with_copies(1)).await;

@@ -9,15 +9,15 @@ use crate::{Book, BookId, Lent, Origin, add_copy, copies, insert, is_waiting};
 checks! {
     a_document_is_there_after_reopening
     an_index_is_there_after_reopening
-    an_event_waits_after_reopening
-    what_one_handle_writes_another_sees_at_once
-    what_one_handle_writes_another_finds_at_once
+    an_event_is_pending_after_reopening
+    a_write_is_visible_to_other_handles_at_once
+    a_write_is_found_by_other_handles_at_once
     a_new_index_finds_old_documents
     a_new_unique_index_guards_old_documents
-    a_new_order_walks_old_documents
+    a_new_ordering_index_lists_old_documents
     a_new_search_finds_old_documents
-    a_search_of_more_fields_finds_old_documents
-    a_search_of_more_fields_follows_edits_of_old_documents
+    a_search_with_a_new_field_finds_old_documents
+    a_search_with_a_new_field_follows_edits_of_old_documents
     a_missing_field_of_an_old_document_may_have_a_default
 }
 
@@ -36,14 +36,14 @@ async fn an_index_is_there_after_reopening(home: Home) {
     assert_eq!(books.find(crate::BY_SHELF.find(["a"])).await.unwrap().items.len(), 1);
 }
 
-async fn an_event_waits_after_reopening(home: Home) {
+async fn an_event_is_pending_after_reopening(home: Home) {
     let database = home.open().await;
     let event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
     drop(database);
     assert!(is_waiting(&home.open().await, event).await);
 }
 
-async fn what_one_handle_writes_another_sees_at_once(home: Home) {
+async fn a_write_is_visible_to_other_handles_at_once(home: Home) {
     let [one, other] = [home.open().await, home.open().await].map(|database| database.collection().unwrap());
     let id = insert(&one, Book::default()).await;
     for expected in 1..20 {
@@ -52,7 +52,7 @@ async fn what_one_handle_writes_another_sees_at_once(home: Home) {
     }
 }
 
-async fn what_one_handle_writes_another_finds_at_once(home: Home) {
+async fn a_write_is_found_by_other_handles_at_once(home: Home) {
     let [one, other] = [home.open().await, home.open().await].map(|database| database.collection::<Book>().unwrap());
     for expected in 1..20 {
         insert(&one, Book { shelf: Some("a".to_owned()), ..Book::default() }).await;
@@ -74,7 +74,7 @@ async fn a_new_unique_index_guards_old_documents(home: Home) {
     assert!(error.is_duplicate(), "{error}");
 }
 
-async fn a_new_order_walks_old_documents(home: Home) {
+async fn a_new_ordering_index_lists_old_documents(home: Home) {
     keep_old(&home).await;
     let books: Collection<Book> = home.open().await.collection().unwrap();
     insert(&books, Book { price: Some(0), ..Book::called("Emma") }).await;
@@ -88,7 +88,7 @@ async fn a_new_search_finds_old_documents(home: Home) {
     assert_eq!(books.find(BY_TITLE.all().matching("ulysses")).await.unwrap().items.len(), 1);
 }
 
-async fn a_search_of_more_fields_finds_old_documents(home: Home) {
+async fn a_search_with_a_new_field_finds_old_documents(home: Home) {
     keep_old(&home).await;
     drop(home.open().await.collection::<Searched>().unwrap());
     let books: Collection<Book> = home.open().await.collection().unwrap();
@@ -96,7 +96,7 @@ async fn a_search_of_more_fields_finds_old_documents(home: Home) {
     assert_eq!(found, [old()]);
 }
 
-async fn a_search_of_more_fields_follows_edits_of_old_documents(home: Home) {
+async fn a_search_with_a_new_field_follows_edits_of_old_documents(home: Home) {
     let id = keep_old(&home).await;
     drop(home.open().await.collection::<Searched>().unwrap());
     let books: Collection<Book> = home.open().await.collection().unwrap();

@@ -10,25 +10,25 @@ use crate::home::Home;
 use crate::{Book, BookId, Lent, add_copy, ask, hold, insert, is_waiting, refused};
 
 checks! {
-    an_event_leaves_with_its_write
-    an_event_leaves_also_when_the_document_stays_as_it_is
-    a_rule_that_fails_emits_nothing
-    a_rule_that_fails_does_not_take_along_the_events_it_travels_with
-    a_write_that_a_unique_index_refuses_emits_nothing
-    an_event_leaves_with_a_run
-    a_run_may_emit_and_write_nothing
-    a_run_that_fails_emits_nothing
-    a_run_that_a_unique_index_refuses_emits_nothing
+    an_event_is_committed_with_its_write
+    an_event_is_committed_when_the_document_is_unchanged
+    a_failed_rule_publishes_nothing
+    a_failed_rule_does_not_drop_events_of_coalesced_updates
+    a_duplicate_publishes_nothing
+    an_event_is_committed_with_a_transaction
+    a_transaction_may_publish_and_write_nothing
+    a_failed_transaction_publishes_nothing
+    a_duplicate_in_a_transaction_publishes_nothing
 }
 
-async fn an_event_leaves_with_its_write(home: Home) {
+async fn an_event_is_committed_with_its_write(home: Home) {
     let database = home.open().await;
     let books = database.collection().unwrap();
     let id = insert(&books, Book::with_copies(1)).await;
     assert!(is_waiting(&database, lend(books, id).await.unwrap()).await);
 }
 
-async fn an_event_leaves_also_when_the_document_stays_as_it_is(home: Home) {
+async fn an_event_is_committed_when_the_document_is_unchanged(home: Home) {
     let database = home.open().await;
     let books = database.collection::<Book>().unwrap();
     let id = insert(&books, Book::default()).await;
@@ -36,7 +36,7 @@ async fn an_event_leaves_also_when_the_document_stays_as_it_is(home: Home) {
     assert!(is_waiting(&database, event).await);
 }
 
-async fn a_rule_that_fails_emits_nothing(home: Home) {
+async fn a_failed_rule_publishes_nothing(home: Home) {
     let database = home.open().await;
     let books = database.collection().unwrap();
     let id = insert(&books, Book::default()).await;
@@ -45,7 +45,7 @@ async fn a_rule_that_fails_emits_nothing(home: Home) {
     assert!(!is_waiting(&database, published.only()).await);
 }
 
-async fn a_rule_that_fails_does_not_take_along_the_events_it_travels_with(home: Home) {
+async fn a_failed_rule_does_not_drop_events_of_coalesced_updates(home: Home) {
     let database = home.open().await;
     let books = database.collection().unwrap();
     let id = insert(&books, Book::with_copies(2)).await;
@@ -61,7 +61,7 @@ async fn a_rule_that_fails_does_not_take_along_the_events_it_travels_with(home: 
     assert!(is_waiting(&database, after.await.unwrap()).await);
 }
 
-async fn a_write_that_a_unique_index_refuses_emits_nothing(home: Home) {
+async fn a_duplicate_publishes_nothing(home: Home) {
     let database = home.open().await;
     let books = database.collection().unwrap();
     insert(&books, Book::with_isbn("1")).await;
@@ -78,7 +78,7 @@ async fn a_write_that_a_unique_index_refuses_emits_nothing(home: Home) {
     assert!(!is_waiting(&database, published.only()).await, "a later write took it along");
 }
 
-async fn an_event_leaves_with_a_run(home: Home) {
+async fn an_event_is_committed_with_a_transaction(home: Home) {
     let database = home.open().await;
     let books = &database.collection().unwrap();
     let event = database
@@ -91,13 +91,13 @@ async fn an_event_leaves_with_a_run(home: Home) {
     assert!(is_waiting(&database, event).await);
 }
 
-async fn a_run_may_emit_and_write_nothing(home: Home) {
+async fn a_transaction_may_publish_and_write_nothing(home: Home) {
     let database = home.open().await;
     let event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
     assert!(is_waiting(&database, event).await);
 }
 
-async fn a_run_that_fails_emits_nothing(home: Home) {
+async fn a_failed_transaction_publishes_nothing(home: Home) {
     let database = home.open().await;
     let books = &database.collection().unwrap();
     let published = &Published::default();
@@ -112,7 +112,7 @@ async fn a_run_that_fails_emits_nothing(home: Home) {
     assert!(!is_waiting(&database, published.only()).await);
 }
 
-async fn a_run_that_a_unique_index_refuses_emits_nothing(home: Home) {
+async fn a_duplicate_in_a_transaction_publishes_nothing(home: Home) {
     let database = home.open().await;
     let books = &database.collection().unwrap();
     insert(books, Book::with_isbn("1")).await;

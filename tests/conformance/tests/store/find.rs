@@ -11,27 +11,27 @@ use crate::{
 };
 
 checks! {
-    an_index_finds_those_with_its_value
+    an_index_finds_documents_by_value
     an_index_follows_a_field_inside_an_object
-    without_an_order_the_ids_order
-    an_order_goes_up
-    an_order_goes_down
-    ties_are_ordered_by_id_the_same_way
-    what_has_no_value_is_not_in_the_index
+    without_an_ordering_field_the_id_orders
+    an_ascending_page_is_ordered
+    a_descending_page_is_ordered
+    ties_are_ordered_by_id_in_the_same_direction
+    a_document_without_the_value_is_not_in_the_index
     an_index_follows_edits
-    an_index_stays_through_writes_that_do_not_concern_it
-    an_index_forgets_what_is_deleted
-    a_page_that_holds_all_has_no_next
-    a_walk_upwards_sees_each_once_while_others_come_and_go
-    a_walk_downwards_sees_each_once_while_others_come_and_go
-    a_walk_along_ids_sees_each_once
-    a_cursor_of_another_index_is_refused_by_name
-    an_index_that_is_not_declared_is_refused
-    a_tally_counts_by_value
-    a_tally_follows_writes
+    an_index_survives_writes_of_other_fields
+    a_deleted_document_is_not_in_the_index
+    the_last_page_has_no_cursor
+    ascending_pages_neither_repeat_nor_skip_documents
+    descending_pages_neither_repeat_nor_skip_documents
+    pages_by_id_neither_repeat_nor_skip_documents
+    a_cursor_of_another_index_is_rejected
+    an_undeclared_index_is_rejected
+    count_by_counts_each_value
+    count_by_follows_writes
 }
 
-async fn an_index_finds_those_with_its_value(home: Home) {
+async fn an_index_finds_documents_by_value(home: Home) {
     let books = home.open().await.collection().unwrap();
     insert_all(&books, [shelved("a", 1, "Emma"), shelved("b", 1, "Ulysses"), shelved("a", 1, "Walden")]).await;
     let mut titles = titles(&books, BY_SHELF.find(["a"])).await;
@@ -46,7 +46,7 @@ async fn an_index_follows_a_field_inside_an_object(home: Home) {
     assert_eq!(titles(&books, BY_COUNTRY.find(["IE"])).await, ["Ulysses"]);
 }
 
-async fn without_an_order_the_ids_order(home: Home) {
+async fn without_an_ordering_field_the_id_orders(home: Home) {
     let books = home.open().await.collection().unwrap();
     let [first, second, third] = [BookId::new(), BookId::new(), BookId::new()];
     for (id, title) in [(second, "second"), (third, "third"), (first, "first")] {
@@ -55,20 +55,20 @@ async fn without_an_order_the_ids_order(home: Home) {
     assert_eq!(titles(&books, BY_SHELF.find(["a"])).await, ["first", "second", "third"]);
 }
 
-async fn an_order_goes_up(home: Home) {
+async fn an_ascending_page_is_ordered(home: Home) {
     let books = home.open().await.collection().unwrap();
     insert_all(&books, [shelved("a", 9, "nine"), shelved("a", -1, "less"), shelved("a", 10, "ten")]).await;
     assert_eq!(titles(&books, SHELF_BY_PRICE.find(["a"])).await, ["less", "nine", "ten"]);
 }
 
-async fn an_order_goes_down(home: Home) {
+async fn a_descending_page_is_ordered(home: Home) {
     let books = home.open().await.collection().unwrap();
     insert_all(&books, [shelved("a", 9, "nine"), shelved("a", -1, "less"), shelved("a", 10, "ten")]).await;
     let down = SHELF_BY_PRICE.find(["a"]).in_direction(Direction::Descending);
     assert_eq!(titles(&books, down).await, ["ten", "nine", "less"]);
 }
 
-async fn ties_are_ordered_by_id_the_same_way(home: Home) {
+async fn ties_are_ordered_by_id_in_the_same_direction(home: Home) {
     let books = home.open().await.collection().unwrap();
     let mut ids = [BookId::new(), BookId::new(), BookId::new(), BookId::new()];
     for at in [2, 0, 3, 1] {
@@ -80,7 +80,7 @@ async fn ties_are_ordered_by_id_the_same_way(home: Home) {
     assert_eq!(titles(&books, down).await, ids.map(|id| id.to_string()));
 }
 
-async fn what_has_no_value_is_not_in_the_index(home: Home) {
+async fn a_document_without_the_value_is_not_in_the_index(home: Home) {
     let books = home.open().await.collection().unwrap();
     let unpriced = Book { shelf: Some("a".to_owned()), ..Book::called("unpriced") };
     let unshelved = Book { price: Some(1), ..Book::called("unshelved") };
@@ -103,7 +103,7 @@ async fn an_index_follows_edits(home: Home) {
     assert_eq!(titles(&books, BY_SHELF.find(["b"])).await, ["Emma"]);
 }
 
-async fn an_index_stays_through_writes_that_do_not_concern_it(home: Home) {
+async fn an_index_survives_writes_of_other_fields(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, shelved("a", 1, "Emma")).await;
     add_copy(books.clone(), id).await.unwrap();
@@ -112,14 +112,14 @@ async fn an_index_stays_through_writes_that_do_not_concern_it(home: Home) {
     assert_eq!(found, [Book { copies: 1, ..shelved("a", 1, "Emma") }]);
 }
 
-async fn an_index_forgets_what_is_deleted(home: Home) {
+async fn a_deleted_document_is_not_in_the_index(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, shelved("a", 1, "Emma")).await;
     delete(&books, id).await;
     assert!(titles(&books, BY_SHELF.find(["a"])).await.is_empty());
 }
 
-async fn a_page_that_holds_all_has_no_next(home: Home) {
+async fn the_last_page_has_no_cursor(home: Home) {
     let books = home.open().await.collection().unwrap();
     insert_all(&books, (0..10).map(|price| shelved("a", price, "full"))).await;
     let page = books.find(BY_PRICE.all().first(limit(10))).await.unwrap();
@@ -127,11 +127,11 @@ async fn a_page_that_holds_all_has_no_next(home: Home) {
     assert_eq!(page.next, None);
 }
 
-async fn a_walk_upwards_sees_each_once_while_others_come_and_go(home: Home) {
+async fn ascending_pages_neither_repeat_nor_skip_documents(home: Home) {
     walk_among_others(home, Direction::Ascending).await;
 }
 
-async fn a_walk_downwards_sees_each_once_while_others_come_and_go(home: Home) {
+async fn descending_pages_neither_repeat_nor_skip_documents(home: Home) {
     walk_among_others(home, Direction::Descending).await;
 }
 
@@ -169,7 +169,7 @@ async fn walk_among_others(home: Home, direction: Direction) {
     assert_eq!(seen, expected.iter().map(|(_, _, at)| *at).collect::<Vec<_>>());
 }
 
-async fn a_walk_along_ids_sees_each_once(home: Home) {
+async fn pages_by_id_neither_repeat_nor_skip_documents(home: Home) {
     let books = home.open().await.collection::<Book>().unwrap();
     let mut expected: BTreeMap<BookId, String> = BTreeMap::new();
     for title in (0..25).map(|at| format!("number {at}")) {
@@ -185,7 +185,7 @@ async fn a_walk_along_ids_sees_each_once(home: Home) {
     assert_eq!(seen, expected.into_values().collect::<Vec<_>>());
 }
 
-async fn a_cursor_of_another_index_is_refused_by_name(home: Home) {
+async fn a_cursor_of_another_index_is_rejected(home: Home) {
     let books = home.open().await.collection().unwrap();
     insert_all(&books, [shelved("a", 1, "Emma"), shelved("a", 2, "Walden")]).await;
     let after = books.find(BY_SHELF.find(["a"]).first(limit(1))).await.unwrap().next;
@@ -195,7 +195,7 @@ async fn a_cursor_of_another_index_is_refused_by_name(home: Home) {
     assert_eq!(error.fields()[0].field, "after");
 }
 
-async fn an_index_that_is_not_declared_is_refused(home: Home) {
+async fn an_undeclared_index_is_rejected(home: Home) {
     static BY_ABOUT: Index = Index::by("by_about", &["about"]);
     let books = home.open().await.collection().unwrap();
     insert(&books, Book { about: "about".to_owned(), ..Book::default() }).await;
@@ -203,14 +203,14 @@ async fn an_index_that_is_not_declared_is_refused(home: Home) {
     assert_eq!(error.kind(), ErrorKind::Internal);
 }
 
-async fn a_tally_counts_by_value(home: Home) {
+async fn count_by_counts_each_value(home: Home) {
     let books = home.open().await.collection().unwrap();
     let on = |shelf: &str| shelved(shelf, 1, "any");
     insert_all(&books, [on("b"), on("a"), on("b"), Book::called("on no shelf")]).await;
     assert_eq!(books.count_by("shelf").await.unwrap(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
 }
 
-async fn a_tally_follows_writes(home: Home) {
+async fn count_by_follows_writes(home: Home) {
     let books = home.open().await.collection().unwrap();
     let [moved, gone] = [insert(&books, shelved("a", 1, "x")).await, insert(&books, shelved("a", 1, "y")).await];
     delete(&books, gone).await;

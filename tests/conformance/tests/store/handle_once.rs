@@ -9,26 +9,26 @@ use crate::home::Home;
 use crate::{Book, BookId, Lent, copies, insert, is_waiting, refused};
 
 checks! {
-    the_first_delivery_has_its_effect
-    the_second_delivery_has_no_effect
-    the_second_delivery_succeeds_although_its_work_would_fail
-    the_second_delivery_has_no_effect_after_reopening
-    an_effect_may_be_nothing
-    another_event_has_its_own_effect
-    a_delivery_that_failed_has_its_effect_later
-    a_delivery_that_a_unique_index_refused_has_its_effect_later
-    two_deliveries_at_once_have_one_effect
-    two_deliveries_at_once_through_two_handles_have_one_effect
-    the_second_delivery_emits_nothing
+    the_first_delivery_is_handled
+    a_repeated_delivery_has_no_effect
+    a_repeated_delivery_succeeds_without_running_the_handler
+    a_repeated_delivery_has_no_effect_after_reopening
+    a_handler_may_write_nothing
+    another_event_is_handled_too
+    a_failed_delivery_is_handled_later
+    a_delivery_that_failed_on_a_duplicate_is_handled_later
+    concurrent_deliveries_have_one_effect
+    concurrent_deliveries_through_two_handles_have_one_effect
+    a_repeated_delivery_publishes_nothing
 }
 
-async fn the_first_delivery_has_its_effect(home: Home) {
+async fn the_first_delivery_is_handled(home: Home) {
     let shelf = &Shelf::open(&home).await;
     shelf.lend(&delivery()).await.unwrap();
     assert_eq!(shelf.lent().await, 1);
 }
 
-async fn the_second_delivery_has_no_effect(home: Home) {
+async fn a_repeated_delivery_has_no_effect(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
     shelf.lend(&delivery).await.unwrap();
@@ -36,7 +36,7 @@ async fn the_second_delivery_has_no_effect(home: Home) {
     assert_eq!(shelf.lent().await, 1);
 }
 
-async fn the_second_delivery_succeeds_although_its_work_would_fail(home: Home) {
+async fn a_repeated_delivery_succeeds_without_running_the_handler(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
     let remove = || {
@@ -49,7 +49,7 @@ async fn the_second_delivery_succeeds_although_its_work_would_fail(home: Home) {
     remove().await.unwrap();
 }
 
-async fn the_second_delivery_has_no_effect_after_reopening(home: Home) {
+async fn a_repeated_delivery_has_no_effect_after_reopening(home: Home) {
     let shelf = Shelf::open(&home).await;
     let delivery = delivery();
     shelf.lend(&delivery).await.unwrap();
@@ -60,7 +60,7 @@ async fn the_second_delivery_has_no_effect_after_reopening(home: Home) {
     assert_eq!(shelf.lent().await, 1);
 }
 
-async fn an_effect_may_be_nothing(home: Home) {
+async fn a_handler_may_write_nothing(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
     shelf.database.handle_once(&delivery, |_| async { Ok(()) }).await.unwrap();
@@ -68,14 +68,14 @@ async fn an_effect_may_be_nothing(home: Home) {
     assert_eq!(shelf.lent().await, 0);
 }
 
-async fn another_event_has_its_own_effect(home: Home) {
+async fn another_event_is_handled_too(home: Home) {
     let shelf = &Shelf::open(&home).await;
     shelf.lend(&delivery()).await.unwrap();
     shelf.lend(&delivery()).await.unwrap();
     assert_eq!(shelf.lent().await, 2);
 }
 
-async fn a_delivery_that_failed_has_its_effect_later(home: Home) {
+async fn a_failed_delivery_is_handled_later(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
     let failing = shelf.database.handle_once(&delivery, |tx| async move {
@@ -88,7 +88,7 @@ async fn a_delivery_that_failed_has_its_effect_later(home: Home) {
     assert_eq!(shelf.lent().await, 1);
 }
 
-async fn a_delivery_that_a_unique_index_refused_has_its_effect_later(home: Home) {
+async fn a_delivery_that_failed_on_a_duplicate_is_handled_later(home: Home) {
     let shelf = &Shelf::open(&home).await;
     insert(&shelf.books, Book::with_isbn("1")).await;
     let delivery = delivery();
@@ -100,12 +100,12 @@ async fn a_delivery_that_a_unique_index_refused_has_its_effect_later(home: Home)
     assert_eq!(shelf.lent().await, 1);
 }
 
-async fn two_deliveries_at_once_have_one_effect(home: Home) {
+async fn concurrent_deliveries_have_one_effect(home: Home) {
     let shelf = Shelf::open(&home).await;
     deliver_twice([shelf.clone(), shelf]).await;
 }
 
-async fn two_deliveries_at_once_through_two_handles_have_one_effect(home: Home) {
+async fn concurrent_deliveries_through_two_handles_have_one_effect(home: Home) {
     let shelf = Shelf::open(&home).await;
     let other = Shelf::reopen(&home, shelf.book).await;
     deliver_twice([shelf, other]).await;
@@ -126,7 +126,7 @@ async fn deliver_twice(handles: [Shelf; 2]) {
     }
 }
 
-async fn the_second_delivery_emits_nothing(home: Home) {
+async fn a_repeated_delivery_publishes_nothing(home: Home) {
     let shelf = &Shelf::open(&home).await;
     let delivery = delivery();
     let published = &std::sync::Mutex::new(Vec::new());

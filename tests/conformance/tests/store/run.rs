@@ -10,32 +10,32 @@ use crate::home::Home;
 use crate::{Book, BookId, add_copy, copies, insert, refused};
 
 checks! {
-    a_run_writes_several_documents
-    a_run_reaches_several_collections
-    a_run_that_fails_writes_nothing
-    a_run_that_a_unique_index_refuses_writes_nothing
-    a_run_sees_its_own_writes
-    nobody_else_sees_the_writes_of_a_run_before_its_end
-    the_last_of_several_writes_to_one_document_counts
-    what_is_deleted_and_put_again_is_there
-    a_run_that_panics_writes_nothing
-    a_changed_read_makes_a_run_begin_again
-    a_changed_write_makes_a_run_begin_again
-    a_read_of_nothing_is_guarded_too
-    a_deleted_read_makes_a_run_begin_again
-    a_run_that_only_reads_answers_from_one_moment
-    a_run_that_only_reads_refuses_from_one_moment
-    fifty_transfers_at_once_keep_the_sum
-    a_run_that_never_gets_through_gives_up
+    a_transaction_writes_several_documents
+    a_transaction_spans_collections
+    a_failed_transaction_writes_nothing
+    a_duplicate_rolls_back_the_transaction
+    a_transaction_sees_its_own_writes
+    uncommitted_writes_are_invisible_to_others
+    the_last_write_of_a_document_counts
+    a_document_deleted_and_put_again_exists
+    a_transaction_that_panics_writes_nothing
+    a_changed_read_restarts_the_transaction
+    a_changed_write_restarts_the_transaction
+    a_read_of_a_missing_document_is_guarded
+    a_deleted_read_restarts_the_transaction
+    a_read_only_transaction_returns_a_consistent_state
+    a_read_only_transaction_fails_on_a_consistent_state
+    fifty_concurrent_transfers_keep_the_sum
+    a_transaction_that_always_conflicts_fails_with_busy
 }
 
-async fn a_run_writes_several_documents(home: Home) {
+async fn a_transaction_writes_several_documents(home: Home) {
     let shop = &Shop::open(&home).await;
     shop.transfer(7).await.unwrap();
     assert_eq!(shop.both().await, (93, 7));
 }
 
-async fn a_run_reaches_several_collections(home: Home) {
+async fn a_transaction_spans_collections(home: Home) {
     let shop = &Shop::open(&home).await;
     let drafts = &shop.database.collection::<Draft>().unwrap();
     let id = BookId::new();
@@ -50,7 +50,7 @@ async fn a_run_reaches_several_collections(home: Home) {
     assert_eq!(drafts.get(id).await.unwrap(), Some(Draft { title: "a draft".to_owned() }));
 }
 
-async fn a_run_that_fails_writes_nothing(home: Home) {
+async fn a_failed_transaction_writes_nothing(home: Home) {
     let shop = &Shop::open(&home).await;
     let error = shop
         .database
@@ -65,7 +65,7 @@ async fn a_run_that_fails_writes_nothing(home: Home) {
     assert_eq!(shop.both().await, (100, 0));
 }
 
-async fn a_run_that_a_unique_index_refuses_writes_nothing(home: Home) {
+async fn a_duplicate_rolls_back_the_transaction(home: Home) {
     let shop = &Shop::open(&home).await;
     insert(&shop.books, Book::with_isbn("1")).await;
     let late = BookId::new();
@@ -83,7 +83,7 @@ async fn a_run_that_a_unique_index_refuses_writes_nothing(home: Home) {
     assert_eq!(shop.books.get(late).await.unwrap(), None);
 }
 
-async fn a_run_sees_its_own_writes(home: Home) {
+async fn a_transaction_sees_its_own_writes(home: Home) {
     let shop = &Shop::open(&home).await;
     let seen = shop
         .database
@@ -99,7 +99,7 @@ async fn a_run_sees_its_own_writes(home: Home) {
     assert_eq!(seen, (Some(101), None));
 }
 
-async fn nobody_else_sees_the_writes_of_a_run_before_its_end(home: Home) {
+async fn uncommitted_writes_are_invisible_to_others(home: Home) {
     let shop = &Shop::open(&home).await;
     let seen = shop
         .database
@@ -112,7 +112,7 @@ async fn nobody_else_sees_the_writes_of_a_run_before_its_end(home: Home) {
     assert_eq!(seen, (100, 0));
 }
 
-async fn the_last_of_several_writes_to_one_document_counts(home: Home) {
+async fn the_last_write_of_a_document_counts(home: Home) {
     let shop = &Shop::open(&home).await;
     shop.database
         .run(|tx| async move {
@@ -124,7 +124,7 @@ async fn the_last_of_several_writes_to_one_document_counts(home: Home) {
     assert_eq!(shop.both().await, (102, 0));
 }
 
-async fn what_is_deleted_and_put_again_is_there(home: Home) {
+async fn a_document_deleted_and_put_again_exists(home: Home) {
     let shop = &Shop::open(&home).await;
     shop.database
         .run(|tx| async move {
@@ -136,7 +136,7 @@ async fn what_is_deleted_and_put_again_is_there(home: Home) {
     assert_eq!(shop.both().await, (5, 0));
 }
 
-async fn a_run_that_panics_writes_nothing(home: Home) {
+async fn a_transaction_that_panics_writes_nothing(home: Home) {
     let shop = &Shop::open(&home).await;
     let running = shop.clone();
     let panicking = tokio::spawn(async move {
@@ -154,7 +154,7 @@ async fn a_run_that_panics_writes_nothing(home: Home) {
     shop.transfer(1).await.unwrap();
 }
 
-async fn a_changed_read_makes_a_run_begin_again(home: Home) {
+async fn a_changed_read_restarts_the_transaction(home: Home) {
     let shop = &Shop::open(&home).await;
     let attempts = &AtomicU32::new(0);
     shop.database
@@ -170,7 +170,7 @@ async fn a_changed_read_makes_a_run_begin_again(home: Home) {
     assert_eq!(shop.both().await, (101, 101));
 }
 
-async fn a_changed_write_makes_a_run_begin_again(home: Home) {
+async fn a_changed_write_restarts_the_transaction(home: Home) {
     let shop = &Shop::open(&home).await;
     let attempts = &AtomicU32::new(0);
     shop.database
@@ -187,7 +187,7 @@ async fn a_changed_write_makes_a_run_begin_again(home: Home) {
     assert_eq!(shop.both().await, (101, 2));
 }
 
-async fn a_read_of_nothing_is_guarded_too(home: Home) {
+async fn a_read_of_a_missing_document_is_guarded(home: Home) {
     let shop = &Shop::open(&home).await;
     let (attempts, id) = (&AtomicU32::new(0), BookId::new());
     shop.database
@@ -203,7 +203,7 @@ async fn a_read_of_nothing_is_guarded_too(home: Home) {
     assert_eq!(copies(&shop.books, shop.there).await, 2);
 }
 
-async fn a_deleted_read_makes_a_run_begin_again(home: Home) {
+async fn a_deleted_read_restarts_the_transaction(home: Home) {
     let shop = &Shop::open(&home).await;
     let attempts = &AtomicU32::new(0);
     let error = shop
@@ -222,7 +222,7 @@ async fn a_deleted_read_makes_a_run_begin_again(home: Home) {
     assert_eq!(copies(&shop.books, shop.there).await, 0);
 }
 
-async fn a_run_that_only_reads_answers_from_one_moment(home: Home) {
+async fn a_read_only_transaction_returns_a_consistent_state(home: Home) {
     let shop = &Shop::open(&home).await;
     let attempts = &AtomicU32::new(0);
     let sum = shop
@@ -239,7 +239,7 @@ async fn a_run_that_only_reads_answers_from_one_moment(home: Home) {
     assert_eq!(sum, 100);
 }
 
-async fn a_run_that_only_reads_refuses_from_one_moment(home: Home) {
+async fn a_read_only_transaction_fails_on_a_consistent_state(home: Home) {
     let shop = &Shop::open(&home).await;
     let attempts = &AtomicU32::new(0);
     let audit = shop.database.run(|tx| async move {
@@ -252,7 +252,7 @@ async fn a_run_that_only_reads_refuses_from_one_moment(home: Home) {
     audit.await.unwrap();
 }
 
-async fn fifty_transfers_at_once_keep_the_sum(home: Home) {
+async fn fifty_concurrent_transfers_keep_the_sum(home: Home) {
     let shop = &Shop::open(&home).await;
     let mut transferring = JoinSet::new();
     for _ in 0..50 {
@@ -271,7 +271,7 @@ async fn fifty_transfers_at_once_keep_the_sum(home: Home) {
     assert_eq!(shop.both().await, (100 - moved, moved));
 }
 
-async fn a_run_that_never_gets_through_gives_up(home: Home) {
+async fn a_transaction_that_always_conflicts_fails_with_busy(home: Home) {
     let shop = &Shop::open(&home).await;
     let error = shop
         .database

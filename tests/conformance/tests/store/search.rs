@@ -7,24 +7,24 @@ use crate::home::Home;
 use crate::{BY_PRICE, Book, BookId, SHELF_BY_PRICE, insert};
 
 checks! {
-    a_word_finds_what_has_it_in_any_searched_field
+    a_word_is_found_in_every_searched_field
     all_words_must_occur
     case_does_not_matter
     accents_do_not_matter
-    accents_that_are_written_apart_do_not_matter
-    the_last_word_may_be_the_beginning_of_one
+    combining_accents_do_not_matter
+    the_last_word_may_be_a_prefix
     the_first_word_must_be_whole
     a_field_that_is_not_searched_is_not_found
-    what_looks_like_an_operator_is_a_word
-    without_a_word_everything_is_found
-    words_and_an_index_narrow_together
+    an_operator_is_searched_as_a_word
+    a_search_without_words_finds_everything
+    words_and_index_values_are_combined
     a_search_is_paged
     a_search_follows_edits
-    a_search_stays_through_writes_that_do_not_concern_it
-    a_search_forgets_what_is_deleted
+    a_search_survives_writes_of_other_fields
+    a_deleted_document_is_not_found_by_words
 }
 
-async fn a_word_finds_what_has_it_in_any_searched_field(home: Home) {
+async fn a_word_is_found_in_every_searched_field(home: Home) {
     let books = shop(&home.open().await).await;
     assert_eq!(found(&books, "tea").await, ["Earl Grey Tea", "Green tea", "Kettle"]);
 }
@@ -48,14 +48,14 @@ async fn accents_do_not_matter(home: Home) {
     assert_eq!(found(&books, "gréen").await, ["Green tea"]);
 }
 
-async fn accents_that_are_written_apart_do_not_matter(home: Home) {
+async fn combining_accents_do_not_matter(home: Home) {
     let books = shop(&home.open().await).await;
     insert(&books, item(9, "Pa\u{302}te\u{301}", "")).await;
     assert_eq!(found(&books, "cre\u{300}me bru\u{302}le\u{301}e").await, ["Crème brûlée"]);
     assert_eq!(found(&books, "pâté").await, ["Pa\u{302}te\u{301}"]);
 }
 
-async fn the_last_word_may_be_the_beginning_of_one(home: Home) {
+async fn the_last_word_may_be_a_prefix(home: Home) {
     let books = shop(&home.open().await).await;
     assert_eq!(found(&books, "gre").await, ["Earl Grey Tea", "Green tea"]);
     assert_eq!(found(&books, "tea gree").await, ["Green tea"]);
@@ -72,7 +72,7 @@ async fn a_field_that_is_not_searched_is_not_found(home: Home) {
     assert!(found(&books, "hidden").await.is_empty());
 }
 
-async fn what_looks_like_an_operator_is_a_word(home: Home) {
+async fn an_operator_is_searched_as_a_word(home: Home) {
     let books = shop(&home.open().await).await;
     for (words, expected) in [
         ("\" OR * NEAR( -", vec![]),
@@ -93,14 +93,14 @@ async fn what_looks_like_an_operator_is_a_word(home: Home) {
     }
 }
 
-async fn without_a_word_everything_is_found(home: Home) {
+async fn a_search_without_words_finds_everything(home: Home) {
     let books = shop(&home.open().await).await;
     for words in ["", "  ", "\"*(-", "\u{301}"] {
         assert_eq!(found(&books, words).await.len(), 4, "{words:?}");
     }
 }
 
-async fn words_and_an_index_narrow_together(home: Home) {
+async fn words_and_index_values_are_combined(home: Home) {
     let books = shop(&home.open().await).await;
     insert(&books, Book { shelf: Some("attic".to_owned()), ..item(9, "Old tea", "") }).await;
     let find = SHELF_BY_PRICE.find(["attic"]).matching("tea");
@@ -133,14 +133,14 @@ async fn a_search_follows_edits(home: Home) {
     assert_eq!(found(&books, "cocoa roasted").await, ["Cocoa"]);
 }
 
-async fn a_search_stays_through_writes_that_do_not_concern_it(home: Home) {
+async fn a_search_survives_writes_of_other_fields(home: Home) {
     let books = shop(&home.open().await).await;
     let id = insert(&books, item(9, "Coffee", "roasted")).await;
     crate::add_copy(books.clone(), id).await.unwrap();
     assert_eq!(found(&books, "coffee").await, ["Coffee"]);
 }
 
-async fn a_search_forgets_what_is_deleted(home: Home) {
+async fn a_deleted_document_is_not_found_by_words(home: Home) {
     let books = shop(&home.open().await).await;
     let id: BookId = insert(&books, item(9, "Coffee", "roasted")).await;
     books

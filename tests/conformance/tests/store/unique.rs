@@ -8,20 +8,20 @@ use crate::home::Home;
 use crate::{BY_ISBN, Book, BookId, Origin, add_copy, ask, copies, hold, insert};
 
 checks! {
-    a_taken_value_is_a_duplicate_that_names_its_index
-    of_sixteen_inserts_at_once_exactly_one_wins
-    of_sixteen_inserts_through_two_handles_exactly_one_wins
+    a_duplicate_names_its_index
+    one_of_sixteen_concurrent_inserts_wins
+    one_of_sixteen_inserts_through_two_handles_wins
     documents_without_the_value_do_not_collide
-    an_update_to_a_taken_value_changes_nothing
+    an_update_to_a_duplicate_changes_nothing
     a_value_is_free_when_the_field_becomes_null
     a_value_is_free_when_the_document_is_deleted
-    a_value_is_free_for_another_in_the_commit_that_deletes_its_document
-    two_fields_may_not_both_be_alike
+    a_transaction_may_move_a_unique_value
+    a_unique_index_of_two_fields_compares_both
     a_duplicate_fails_only_its_own_caller
-    find_each_finds_those_that_exist
+    get_many_by_returns_existing_documents
 }
 
-async fn a_taken_value_is_a_duplicate_that_names_its_index(home: Home) {
+async fn a_duplicate_names_its_index(home: Home) {
     let books = home.open().await.collection().unwrap();
     insert(&books, Book::with_isbn("1")).await;
     let error = books.insert(BookId::new(), Book::with_isbn("1")).await.unwrap_err();
@@ -29,12 +29,12 @@ async fn a_taken_value_is_a_duplicate_that_names_its_index(home: Home) {
     assert_eq!(error.members()["index"], "by_isbn");
 }
 
-async fn of_sixteen_inserts_at_once_exactly_one_wins(home: Home) {
+async fn one_of_sixteen_concurrent_inserts_wins(home: Home) {
     let books = home.open().await.collection().unwrap();
     race(&[books]).await;
 }
 
-async fn of_sixteen_inserts_through_two_handles_exactly_one_wins(home: Home) {
+async fn one_of_sixteen_inserts_through_two_handles_wins(home: Home) {
     let handles = [home.open().await, home.open().await].map(|database| database.collection().unwrap());
     race(&handles).await;
 }
@@ -61,7 +61,7 @@ async fn documents_without_the_value_do_not_collide(home: Home) {
     insert(&books, Book::default()).await;
 }
 
-async fn an_update_to_a_taken_value_changes_nothing(home: Home) {
+async fn an_update_to_a_duplicate_changes_nothing(home: Home) {
     let books = home.open().await.collection().unwrap();
     insert(&books, Book::with_isbn("1")).await;
     let id = insert(&books, Book::with_isbn("2")).await;
@@ -89,7 +89,7 @@ async fn a_value_is_free_when_the_document_is_deleted(home: Home) {
     insert(&books, Book::with_isbn("1")).await;
 }
 
-async fn a_value_is_free_for_another_in_the_commit_that_deletes_its_document(home: Home) {
+async fn a_transaction_may_move_a_unique_value(home: Home) {
     let database = home.open().await;
     let books = &database.collection().unwrap();
     // Whichever of the two ids is the smaller one.
@@ -107,7 +107,7 @@ async fn a_value_is_free_for_another_in_the_commit_that_deletes_its_document(hom
     assert_eq!(books.get(third).await.unwrap(), Some(Book::with_isbn("1")));
 }
 
-async fn two_fields_may_not_both_be_alike(home: Home) {
+async fn a_unique_index_of_two_fields_compares_both(home: Home) {
     let books = home.open().await.collection().unwrap();
     let from = |country: &str, number| Book {
         origin: Origin { country: Some(country.to_owned()), number: Some(number) },
@@ -135,7 +135,7 @@ async fn a_duplicate_fails_only_its_own_caller(home: Home) {
     assert_eq!(copies(&books, id).await, 2);
 }
 
-async fn find_each_finds_those_that_exist(home: Home) {
+async fn get_many_by_returns_existing_documents(home: Home) {
     let books = home.open().await.collection().unwrap();
     for isbn in ["1", "2", "3"] {
         insert(&books, Book::with_isbn(isbn)).await;

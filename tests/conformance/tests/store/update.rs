@@ -12,36 +12,36 @@ use crate::home::Home;
 use crate::{Book, BookId, add_copy, ask, copies, hold, insert, insert_all, refused};
 
 checks! {
-    what_was_never_kept_is_not_there
-    what_was_inserted_is_there
+    a_missing_document_is_none
+    an_inserted_document_is_returned
     a_second_insert_of_an_id_is_a_duplicate
-    a_refused_insert_leaves_the_first_as_it_was
-    get_many_finds_those_that_exist
-    an_update_changes_the_document_and_answers
+    a_duplicate_insert_leaves_the_first_document_unchanged
+    get_many_returns_existing_documents
+    an_update_changes_the_document_and_returns_the_result
     an_update_of_a_missing_document_is_not_found
-    a_rule_that_fails_changes_nothing
-    a_rule_that_fails_does_not_disturb_those_it_travels_with
-    a_rule_that_panics_answers_an_internal_error
-    a_rule_that_panics_does_not_disturb_those_it_travels_with
-    a_document_that_cannot_be_written_stays_usable
-    nobody_is_refused_for_the_sake_of_a_write_that_failed
-    change_makes_a_document
-    change_deletes_a_document
-    a_deleted_document_can_be_made_again
+    a_failed_rule_changes_nothing
+    a_failed_rule_does_not_fail_coalesced_updates
+    a_rule_that_panics_returns_an_internal_error
+    a_rule_that_panics_does_not_fail_coalesced_updates
+    a_document_that_fails_to_serialize_stays_usable
+    a_failed_write_does_not_decide_over_other_rules
+    upsert_creates_a_document
+    upsert_deletes_a_document
+    a_deleted_document_can_be_created_again
     two_hundred_updates_are_each_applied_once
-    updates_that_wait_share_a_write
-    an_update_after_a_delete_it_travels_with_is_not_found
+    queued_updates_are_coalesced_into_one_write
+    an_update_coalesced_after_a_delete_is_not_found
     two_handles_lose_no_update
-    a_caller_that_goes_away_in_the_queue_does_not_block_the_document
-    a_caller_that_goes_away_under_way_does_not_block_the_document
+    a_cancelled_queued_update_does_not_block_the_document
+    a_cancelled_running_update_does_not_block_the_document
 }
 
-async fn what_was_never_kept_is_not_there(home: Home) {
+async fn a_missing_document_is_none(home: Home) {
     let books = home.open().await.collection::<Book>().unwrap();
     assert_eq!(books.get(BookId::new()).await.unwrap(), None);
 }
 
-async fn what_was_inserted_is_there(home: Home) {
+async fn an_inserted_document_is_returned(home: Home) {
     let books = home.open().await.collection().unwrap();
     let book = Book { price: Some(7), shelf: Some("ü \"'\\\0".to_owned()), ..Book::called("Ulysses") };
     let id = insert(&books, book.clone()).await;
@@ -55,14 +55,14 @@ async fn a_second_insert_of_an_id_is_a_duplicate(home: Home) {
     assert!(error.is_duplicate(), "{error}");
 }
 
-async fn a_refused_insert_leaves_the_first_as_it_was(home: Home) {
+async fn a_duplicate_insert_leaves_the_first_document_unchanged(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::called("Emma")).await;
     let _ = books.insert(id, Book::called("Persuasion")).await;
     assert_eq!(books.get(id).await.unwrap(), Some(Book::called("Emma")));
 }
 
-async fn get_many_finds_those_that_exist(home: Home) {
+async fn get_many_returns_existing_documents(home: Home) {
     let books = home.open().await.collection().unwrap();
     let ids = insert_all(&books, ["Emma", "Ulysses", "Walden"].map(Book::called)).await;
     let found = books.get_many(&[ids[2], BookId::new(), ids[0]]).await.unwrap();
@@ -70,7 +70,7 @@ async fn get_many_finds_those_that_exist(home: Home) {
     assert_eq!(titles, BTreeSet::from(["Emma", "Walden"]));
 }
 
-async fn an_update_changes_the_document_and_answers(home: Home) {
+async fn an_update_changes_the_document_and_returns_the_result(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::with_copies(6)).await;
     assert_eq!(add_copy(books.clone(), id).await.unwrap(), 7);
@@ -83,7 +83,7 @@ async fn an_update_of_a_missing_document_is_not_found(home: Home) {
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
-async fn a_rule_that_fails_changes_nothing(home: Home) {
+async fn a_failed_rule_changes_nothing(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::with_copies(1)).await;
     let error = fail(books.clone(), id).await.unwrap_err();
@@ -91,7 +91,7 @@ async fn a_rule_that_fails_changes_nothing(home: Home) {
     assert_eq!(copies(&books, id).await, 1);
 }
 
-async fn a_rule_that_fails_does_not_disturb_those_it_travels_with(home: Home) {
+async fn a_failed_rule_does_not_fail_coalesced_updates(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
@@ -105,13 +105,13 @@ async fn a_rule_that_fails_does_not_disturb_those_it_travels_with(home: Home) {
     assert_eq!(copies(&books, id).await, 2);
 }
 
-async fn a_rule_that_panics_answers_an_internal_error(home: Home) {
+async fn a_rule_that_panics_returns_an_internal_error(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     assert_eq!(panic(books, id).await.unwrap_err().kind(), ErrorKind::Internal);
 }
 
-async fn a_rule_that_panics_does_not_disturb_those_it_travels_with(home: Home) {
+async fn a_rule_that_panics_does_not_fail_coalesced_updates(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
@@ -125,7 +125,7 @@ async fn a_rule_that_panics_does_not_disturb_those_it_travels_with(home: Home) {
     assert_eq!(add_copy(books, id).await.unwrap(), 3);
 }
 
-async fn a_document_that_cannot_be_written_stays_usable(home: Home) {
+async fn a_document_that_fails_to_serialize_stays_usable(home: Home) {
     let pages = home.open().await.collection::<Page>().unwrap();
     let id = Id::new();
     pages.insert(id, Page::named("first")).await.unwrap();
@@ -140,7 +140,7 @@ async fn a_document_that_cannot_be_written_stays_usable(home: Home) {
     assert_eq!(pages.get(id).await.unwrap(), Some(Page::named("second")));
 }
 
-async fn nobody_is_refused_for_the_sake_of_a_write_that_failed(home: Home) {
+async fn a_failed_write_does_not_decide_over_other_rules(home: Home) {
     let pages = home.open().await.collection::<Page>().unwrap();
     let id = Id::new();
     pages.insert(id, Page::named("first")).await.unwrap();
@@ -163,7 +163,7 @@ async fn nobody_is_refused_for_the_sake_of_a_write_that_failed(home: Home) {
     assert!(!matches!(check.await, Err(error) if error.code() == "refused"));
 }
 
-async fn change_makes_a_document(home: Home) {
+async fn upsert_creates_a_document(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = BookId::new();
     books
@@ -177,14 +177,14 @@ async fn change_makes_a_document(home: Home) {
     assert_eq!(books.get(id).await.unwrap(), Some(Book::called("Emma")));
 }
 
-async fn change_deletes_a_document(home: Home) {
+async fn upsert_deletes_a_document(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::called("Emma")).await;
     assert_eq!(delete(books.clone(), id).await.unwrap(), Some(Book::called("Emma")));
     assert_eq!(books.get(id).await.unwrap(), None);
 }
 
-async fn a_deleted_document_can_be_made_again(home: Home) {
+async fn a_deleted_document_can_be_created_again(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::called("Emma")).await;
     delete(books.clone(), id).await.unwrap();
@@ -208,7 +208,7 @@ async fn two_hundred_updates_are_each_applied_once(home: Home) {
     assert_eq!(copies(&books, id).await, 200);
 }
 
-async fn updates_that_wait_share_a_write(home: Home) {
+async fn queued_updates_are_coalesced_into_one_write(home: Home) {
     let pages = home.open().await.collection::<Page>().unwrap();
     let id = Id::new();
     let name = id.to_string();
@@ -231,7 +231,7 @@ async fn updates_that_wait_share_a_write(home: Home) {
     assert!(times_written(&name) < 100, "written {} times", times_written(&name));
 }
 
-async fn an_update_after_a_delete_it_travels_with_is_not_found(home: Home) {
+async fn an_update_coalesced_after_a_delete_is_not_found(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
@@ -261,7 +261,7 @@ async fn two_handles_lose_no_update(home: Home) {
     assert_eq!(copies(&handles[1], id).await, 200);
 }
 
-async fn a_caller_that_goes_away_in_the_queue_does_not_block_the_document(home: Home) {
+async fn a_cancelled_queued_update_does_not_block_the_document(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
@@ -271,7 +271,7 @@ async fn a_caller_that_goes_away_in_the_queue_does_not_block_the_document(home: 
     staying.await.unwrap();
 }
 
-async fn a_caller_that_goes_away_under_way_does_not_block_the_document(home: Home) {
+async fn a_cancelled_running_update_does_not_block_the_document(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
