@@ -1,85 +1,94 @@
-//! `souk admin`: writes to the customers' database directly, so it works whether the shop is running or not, and on a fleet's
-//! database as on a directory's.
+//! `souk admin`: writes to the database of `customer`, while the shop runs or is stopped.
 
 use std::path::{Path, PathBuf};
 
+use clap::Subcommand;
 use customer::{Email, Password, admin};
 use souk_store::Database;
 
-use crate::data;
-use crate::options::{Admin, Customers};
+use crate::data_directory;
+use crate::databases::operator_message;
+use crate::shop_args::{ShopArgs, ShopLocation};
 
-/// Carries out a command.
-pub(crate) async fn run(command: Admin) -> Result<(), String> {
+#[derive(Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Create an admin account, while the shop runs or is stopped
+    Create {
+        /// E-mail address of the account
+        email: String,
+        /// Read the password from the first line of this file instead of asking for it
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Make the existing account with this e-mail address an admin. Check first whose account it is: sign-up does not verify addresses
+        #[arg(long, conflicts_with = "password_file")]
+        promote: bool,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
+}
+
+pub(crate) async fn run(command: AdminCommand) -> Result<(), String> {
     match command {
-        Admin::Create { email, password_file, promote, of } => {
-            create(&email, password_file, promote, of.customers()?).await
+        AdminCommand::Create { email, password_file, promote, shop } => {
+            let (database, shop) = open(shop.resolve()?)?;
+            let outcome = create(&database, &shop, &email, password_file.as_deref(), promote).await;
+            database.close().await;
+            outcome
         }
     }
 }
 
-/// The database, and what to call the shop in messages.
-fn open(customers: Customers) -> Result<(Database, String), String> {
-    match customers {
-        Customers::Directory(directory) => {
+/// Opens the database of `customer`, and returns it with the shop's name for messages.
+fn open(shop: ShopLocation) -> Result<(Database, String), String> {
+    match shop {
+        ShopLocation::Directory(directory) => {
             let shop = directory.display().to_string();
-            // A directory that is mistyped must not become a shop of its own, with an admin whom nobody meets.
+            // Opening a mistyped directory would make a database there.
             if !directory.join("customer.db").exists() {
                 return Err(format!("there is no shop in {shop}: name its directory with --data, or start it once"));
             }
-            Ok((data::beside(&directory, "customer")?, shop))
+            Ok((data_directory::open_shared(&directory, "customer")?, shop))
         }
-        Customers::MongoDb { uri, database } => {
-            let opened = Database::mongodb("customer", &uri, &database).map_err(text)?;
-            Ok((opened, format!("the database {database}")))
+        ShopLocation::MongoDb { uri, prefix } => {
+            let name = format!("{prefix}customer");
+            let database = Database::mongodb("customer", &uri, &name).map_err(operator_message)?;
+            Ok((database, format!("the database {name}")))
         }
     }
 }
 
 async fn create(
-    address: &str,
-    password_file: Option<PathBuf>,
-    promote: bool,
-    customers: Customers,
-) -> Result<(), String> {
-    let email: Email = address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))?;
-    let (database, shop) = open(customers)?;
-    let outcome = create_in(&database, &shop, address, email, password_file, promote).await;
-    database.close().await;
-    outcome
-}
-
-async fn create_in(
     database: &Database,
     shop: &str,
     address: &str,
-    email: Email,
-    password_file: Option<PathBuf>,
+    password_file: Option<&Path>,
     promote: bool,
 ) -> Result<(), String> {
+    let email = email(address)?;
     if promote {
-        let promoted = admin::promote(database, &email).await.map_err(text)?;
+        let promoted = admin::promote(database, &email).await.map_err(operator_message)?;
         promoted.ok_or_else(|| format!("{address} has no account in {shop}"))?;
         println!("{address} is an admin in {shop} from the next sign-in on, with the same password.");
         return Ok(());
     }
-    // Anybody may have signed up with this address; their password would be the admin's.
-    if admin::has_account(database, &email).await.map_err(text)? {
-        return Err(format!("{address} has an account in {shop} already; if it is the right person's, say --promote"));
+    // A stranger may have signed up with this address, and would become the admin.
+    if admin::has_account(database, &email).await.map_err(operator_message)? {
+        return Err(format!("{address} already has an account in {shop}: if it is the right person's, use --promote"));
     }
-    let password = password(password_file.as_deref())?;
-    admin::create(database, email, password).await.map_err(text)?;
-    println!("{address} is an admin in {shop} now and can sign in.");
+    let password = password(password_file)?;
+    admin::create(database, email, password).await.map_err(operator_message)?;
+    println!("{address} is an admin in {shop} and can sign in.");
     Ok(())
 }
 
-fn text(error: souk_types::Error) -> String {
-    error.operator_message()
+pub(crate) fn email(address: &str) -> Result<Email, String> {
+    address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))
 }
 
+/// Reads a password from a file, or asks for it twice.
 pub(crate) fn password(file: Option<&Path>) -> Result<Password, String> {
-    let typed = file.map_or_else(ask_twice, first_line)?;
-    typed.parse().map_err(|problem| format!("the password {problem}"))
+    let text = file.map_or_else(ask_twice, first_line)?;
+    text.parse().map_err(|problem| format!("the password {problem}"))
 }
 
 fn first_line(file: &Path) -> Result<String, String> {
@@ -90,8 +99,8 @@ fn first_line(file: &Path) -> Result<String, String> {
 fn ask_twice() -> Result<String, String> {
     let ask = |prompt| {
         rpassword::prompt_password(prompt)
-            .map_err(|error| format!("cannot ask for the password ({error}); give it with --password-file"))
+            .map_err(|error| format!("cannot ask for the password ({error}): use --password-file"))
     };
-    let typed = ask("Password: ")?;
-    if ask("Again: ")? == typed { Ok(typed) } else { Err("the passwords differ".to_owned()) }
+    let first = ask("Password: ")?;
+    if ask("Again: ")? == first { Ok(first) } else { Err("the passwords differ".to_owned()) }
 }

@@ -1,71 +1,131 @@
-//! `souk audit`: whether the books balance, across all databases and the broker. It reads what is there, while the shop runs or
-//! when it is closed, and changes nothing. What is still under way is waited for; what then remains is a breach. The rules are in
-//! [`check`], which knows no database.
+//! `souk audit`: reconciles the data of all services, and searches for references to an erased
+//! customer. It reads and changes nothing. The shop may run: the audit repeats until it finds nothing,
+//! or `--within` has passed. [`rules`] has the rules of the reconciliation.
 
-mod check;
 mod erased;
+mod rules;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use souk_bus::{AmqpOptions, DeadLetters, EventCounts};
 use souk_contract::customer::CustomerId;
 
-use self::check::{Read, Told};
-pub(crate) use self::erased::Erased;
-use crate::databases::Databases;
-use crate::options::{Audit, Wanted};
+use self::erased::ErasedCustomer;
+use self::rules::{ClientResponse, Records};
+use crate::databases::{Databases, operator_message};
+use crate::shop_args::{BrokerArgs, ShopArgs, ShopLocation};
 
-/// What is under way is looked at again after this.
-const GLANCE: Duration = Duration::from_millis(250);
-/// Events of an outbox that are counted.
-const MOST_EVENTS: usize = 10_000;
+/// Interval between two attempts, while the shop may still be working.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// Events that are counted in an outbox.
+const MAX_EVENTS: usize = 10_000;
 
-/// What an audit has to say.
+#[derive(Args)]
+pub(crate) struct AuditArgs {
+    /// Also check the orders that clients were told about: one line of JSON {customer, key, order, status} for each 2xx response to POST /shopping/order
+    #[arg(long, value_name = "FILE")]
+    orders: Option<PathBuf>,
+    /// Instead search all databases, outboxes and dead letters for this erased customer
+    #[arg(long, value_name = "ID", conflicts_with = "orders")]
+    erased: Option<String>,
+    /// With --erased: also search for this text, such as the customer's e-mail address; repeatable
+    #[arg(long, value_name = "TEXT", requires = "erased", value_parser = NonEmptyStringValueParser::new())]
+    word: Vec<String>,
+    /// With --erased: also search this log file, every file in this directory, or - for standard input; repeatable
+    #[arg(long, value_name = "PATH", requires = "erased")]
+    log: Vec<PathBuf>,
+    /// Seconds to wait until running orders and events are finished
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    within: Duration,
+    #[command(flatten)]
+    shop: ShopArgs,
+    #[command(flatten)]
+    broker: BrokerArgs,
+}
+
+/// Parses seconds, with or without the unit.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text).parse();
+    number.map(Duration::from_secs).map_err(|_| "must be a number of seconds".to_owned())
+}
+
+/// The result of an audit.
 #[derive(Default)]
-struct Findings {
-    /// A line each.
-    breaches: Vec<String>,
-    /// What was looked at.
-    summary: String,
+struct Report {
+    /// One line each.
+    findings: Vec<String>,
+    /// The number of records that were read.
+    scope: String,
 }
 
-/// Carries out the command. Errors: a breach, or something could not be read.
-pub(crate) async fn run(command: Audit) -> Result<(), String> {
-    let wanted = command.settle()?;
-    let databases = Databases::open(&wanted.books)?;
-    let outcome = findings(&databases, &wanted).await;
+/// What the audit looks for.
+enum Check {
+    /// Violated rules between the services' records and the responses to clients.
+    Reconciliation(Vec<ClientResponse>),
+    /// References to an erased customer.
+    Erasure(ErasedCustomer),
+}
+
+/// Errors: there are findings, or a source cannot be read.
+pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
+    let shop = args.shop.resolve()?;
+    let (broker, directory) = match &shop {
+        ShopLocation::Directory(directory) => (None, Some(directory.clone())),
+        ShopLocation::MongoDb { .. } => {
+            let missing = "name the fleet's broker too, with --amqp-url or AMQP_URL";
+            (Some(args.broker.resolve()?.ok_or(missing)?), None)
+        }
+    };
+    let check = match args.erased {
+        Some(id) => {
+            let id = id.parse().map_err(|problem| format!("{id:?} {problem}"))?;
+            Check::Erasure(ErasedCustomer { id, words: args.word, logs: args.log, directory })
+        }
+        None => Check::Reconciliation(args.orders.as_deref().map(client_responses).transpose()?.unwrap_or_default()),
+    };
+    let databases = Databases::open(&shop)?;
+    let report = audit(&databases, broker.as_ref(), &check, args.within).await;
     databases.close().await;
-    let Findings { breaches, summary } = outcome?;
+    print(&report?)
+}
+
+fn print(Report { findings, scope }: &Report) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
-    for breach in &breaches {
-        writeln!(out, "{breach}").map_err(|error| error.to_string())?;
+    for finding in findings {
+        writeln!(out, "{finding}").map_err(|error| error.to_string())?;
     }
-    eprintln!("{summary}");
-    match breaches.len() {
+    eprintln!("read {scope}");
+    match findings.len() {
         0 => Ok(()),
-        1 => Err("1 breach".to_owned()),
-        more => Err(format!("{more} breaches")),
+        1 => Err("1 finding".to_owned()),
+        more => Err(format!("{more} findings")),
     }
 }
 
-async fn findings(databases: &Databases, wanted: &Wanted) -> Result<Findings, String> {
-    if let Some(erased) = &wanted.erased {
-        is_deleted(databases, erased.customer).await?;
-        let logs = erased::logs(erased)?;
-        let mut found = until_settled(databases, wanted, &Look::Traces(erased)).await?;
-        found.breaches.extend(logs.breaches);
-        found.summary = format!("{}, {}", found.summary, logs.summary);
-        return Ok(found);
-    }
-    let told = wanted.told.as_deref().map(told).transpose()?.unwrap_or_default();
-    until_settled(databases, wanted, &Look::Balance(told)).await
+async fn audit(
+    databases: &Databases,
+    broker: Option<&AmqpOptions>,
+    check: &Check,
+    within: Duration,
+) -> Result<Report, String> {
+    let Check::Erasure(customer) = check else {
+        return repeat_until_clean(databases, broker, check, within).await;
+    };
+    require_erased(databases, customer.id).await?;
+    let logs = erased::search_logs(customer)?;
+    let mut report = repeat_until_clean(databases, broker, check, within).await?;
+    report.findings.extend(logs.findings);
+    report.scope = format!("{}, {}", report.scope, logs.scope);
+    Ok(report)
 }
 
-async fn is_deleted(databases: &Databases, customer: CustomerId) -> Result<(), String> {
-    let accounts = customer::ledger::read(&databases.customer).await.map_err(text)?;
+async fn require_erased(databases: &Databases, customer: CustomerId) -> Result<(), String> {
+    let accounts = customer::ledger::read(&databases.customer).await.map_err(operator_message)?;
     if accounts.erased.contains(&customer) {
         Ok(())
     } else if accounts.confirmed_orders.contains_key(&customer) {
@@ -75,42 +135,30 @@ async fn is_deleted(databases: &Databases, customer: CustomerId) -> Result<(), S
     }
 }
 
-/// What is looked for.
-enum Look<'w> {
-    /// Whether the books balance, also with what clients were told.
-    Balance(Vec<Told>),
-    /// What is left of somebody.
-    Traces(&'w Erased),
-}
-
-impl Look<'_> {
-    async fn once(&self, databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Findings, String> {
-        match self {
-            Self::Balance(told) => {
-                let read = read(databases, broker).await?;
-                Ok(Findings { breaches: check::check(&read, told), summary: read.summary(told.len()) })
-            }
-            Self::Traces(erased) => erased::look(databases, broker, erased).await,
-        }
-    }
-}
-
-/// Looks until there is no breach, or the time is over.
-async fn until_settled(databases: &Databases, wanted: &Wanted, look: &Look<'_>) -> Result<Findings, String> {
+/// Repeats the check until it finds nothing, or the time is over.
+async fn repeat_until_clean(
+    databases: &Databases,
+    broker: Option<&AmqpOptions>,
+    check: &Check,
+    within: Duration,
+) -> Result<Report, String> {
     let begun = Instant::now();
     loop {
-        let looked = look.once(databases, wanted.broker.as_ref()).await;
-        let is_settled = looked.as_ref().is_ok_and(|findings| findings.breaches.is_empty());
-        if is_settled || begun.elapsed() >= wanted.within {
-            return looked;
+        let report = match check {
+            Check::Reconciliation(responses) => reconcile(databases, broker, responses).await,
+            Check::Erasure(customer) => erased::search(databases, broker, customer).await,
+        };
+        let is_clean = report.as_ref().is_ok_and(|report| report.findings.is_empty());
+        if is_clean || begun.elapsed() >= within {
+            return report;
         }
-        // There is no event that says of several databases and a broker that they have come to rest.
-        rocket::tokio::time::sleep(GLANCE).await;
+        // No event tells that several databases and a broker have come to rest.
+        rocket::tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// What clients were told, a line of JSON for each.
-fn told(file: &Path) -> Result<Vec<Told>, String> {
+/// Reads a file with one JSON object in each line.
+fn client_responses(file: &Path) -> Result<Vec<ClientResponse>, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", file.display());
     let lines = BufReader::new(File::open(file).map_err(|error| unreadable(&error))?).lines();
     lines
@@ -121,34 +169,41 @@ fn told(file: &Path) -> Result<Vec<Told>, String> {
         .collect()
 }
 
-/// Reads all there is. Deletions first: what is deleted meanwhile cannot be missed elsewhere then.
-async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Read, String> {
+async fn reconcile(
+    databases: &Databases,
+    broker: Option<&AmqpOptions>,
+    responses: &[ClientResponse],
+) -> Result<Report, String> {
+    let records = read(databases, broker).await?;
+    Ok(Report { findings: rules::check(&records, responses), scope: records.scope(responses.len()) })
+}
+
+/// Reads all records. Accounts come first: the erasure of an account that is deleted during the read is
+/// not expected yet.
+async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Records, String> {
     let Databases { customer, products, shopping } = databases;
-    let mut read = Read { accounts: customer::ledger::read(customer).await.map_err(text)?, ..Read::default() };
+    let accounts = customer::ledger::read(customer).await.map_err(operator_message)?;
+    let mut records = Records { accounts, ..Records::default() };
     for database in databases.all() {
-        let waiting = database.count_pending_events(MOST_EVENTS).await.map_err(text)?;
-        read.outboxes.push((database.name(), waiting));
+        let waiting = database.count_pending_events(MAX_EVENTS).await.map_err(operator_message)?;
+        records.outboxes.push((database.name(), waiting));
     }
-    read.orders = shopping::ledger::orders(shopping).await.map_err(text)?;
-    read.bank = shopping::ledger::bank(shopping).await.map_err(text)?;
-    read.stock = products::ledger::stock(products).await.map_err(text)?;
-    read.reservations = products::ledger::reservations(products).await.map_err(text)?;
-    read.erased_in_products = products::ledger::erased_customers(products).await.map_err(text)?;
-    read.erased_in_shopping = shopping::ledger::erased(shopping).await.map_err(text)?;
-    read.with_carts = shopping::ledger::carts(shopping).await.map_err(text)?;
+    records.orders = shopping::ledger::orders(shopping).await.map_err(operator_message)?;
+    records.demo_payments = shopping::ledger::bank(shopping).await.map_err(operator_message)?;
+    records.stock = products::ledger::stock(products).await.map_err(operator_message)?;
+    records.reservations = products::ledger::reservations(products).await.map_err(operator_message)?;
+    records.erased_in_products = products::ledger::erased_customers(products).await.map_err(operator_message)?;
+    records.erased_in_shopping = shopping::ledger::erased(shopping).await.map_err(operator_message)?;
+    records.customers_with_carts = shopping::ledger::carts(shopping).await.map_err(operator_message)?;
     if let Some(broker) = broker {
-        read.broker = Some(count(broker.clone()).await?);
+        records.broker = Some(count_events(broker.clone()).await?);
     }
-    Ok(read)
+    Ok(records)
 }
 
-async fn count(broker: AmqpOptions) -> Result<EventCounts, String> {
-    let letters = DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(text)?;
-    let counted = letters.count().await;
+async fn count_events(broker: AmqpOptions) -> Result<EventCounts, String> {
+    let letters = DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(operator_message)?;
+    let counts = letters.count().await;
     letters.close().await;
-    counted.map_err(text)
-}
-
-fn text(error: souk_types::Error) -> String {
-    error.operator_message()
+    counts.map_err(operator_message)
 }

@@ -1,13 +1,13 @@
-//! `souk backup` and `souk restore`: a shop as it was at one moment, put into a directory, and from there into a shop that is empty.
+//! `souk backup` and `souk restore`.
 //!
-//! A backup is the directory of a one-process shop, whatever the shop is that was backed up: `souk audit --data` can look at it, `souk
-//! --data` can open it, and a shop that was begun in one process moves into a fleet by being restored there. Signing keys are in no
-//! backup: tokens end after ten minutes, and a shop without a key makes one.
+//! A backup is the data directory of a one-process shop, also when it was made from a fleet. It has no
+//! signing key: access tokens live ten minutes, and a shop without a key creates one.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use rocket::tokio::sync::mpsc::Receiver;
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{OrderConfirmed, OrderId};
@@ -15,77 +15,94 @@ use souk_http::signal::shutdown_signal;
 use souk_store::{CopyStats, Snapshot};
 use tempfile::TempDir;
 
-use crate::data;
-use crate::databases::{Databases, SERVICES};
-use crate::options::{Backup, Books, Restore};
+use crate::data_directory;
+use crate::databases::{Databases, SERVICES, operator_message};
+use crate::shop_args::{ShopArgs, ShopLocation};
 
-/// Carries out `souk backup`. Errors: there is something in the directory already; a database cannot be read, or there is no shop in it.
-pub(crate) async fn back_up(command: Backup) -> Result<(), String> {
-    let (from, to) = command.settle()?;
+#[derive(Args)]
+pub(crate) struct BackupArgs {
+    /// Directory of the backup; it must be new or empty
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    #[command(flatten)]
+    shop: ShopArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct RestoreArgs {
+    /// Directory of a backup, or of a one-process shop
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// Delete all data in the fleet's databases first
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    shop: ShopArgs,
+}
+
+/// Carries out `souk backup`. Errors: the target is not empty, there is no shop, or a database cannot be
+/// read.
+pub(crate) async fn back_up(args: BackupArgs) -> Result<(), String> {
+    let from = args.shop.resolve()?;
     let mut interrupt = Interrupt::listen()?;
     let shop = Databases::open(&from)?;
-    let drafted = drafted(&from, &shop, &to, &mut interrupt).await;
+    let copied = copy_shop(&from, &shop, &args.to, &mut interrupt).await;
     shop.close().await;
-    let (draft, CopyStats { documents, events, .. }) = drafted?;
-    let again = announce_again(&Books::Directory(draft.path().to_owned()), &mut interrupt).await?;
+    let (draft, CopyStats { documents, events, .. }) = copied?;
+    let republished = republish_lost_events(draft.path(), &mut interrupt).await?;
     draft.finish()?;
-    let waiting = events + again;
-    println!("{}: {documents} documents, and {waiting} events that their listeners have yet to handle", to.display());
+    print_result("backed up", documents, events + republished);
     Ok(())
 }
 
-async fn drafted(
-    from: &Books,
+/// Carries out `souk restore`. Errors: there is no backup, the target is not empty (without `--force`), or
+/// a database cannot be written.
+pub(crate) async fn restore(args: RestoreArgs) -> Result<(), String> {
+    let to = args.shop.resolve()?;
+    if let (ShopLocation::Directory(directory), true) = (&to, args.force) {
+        return Err(format!("--force works on fleets only: move {} away instead", directory.display()));
+    }
+    let mut interrupt = Interrupt::listen()?;
+    let backup = Databases::open(&ShopLocation::Directory(args.from))?;
+    let restored = restore_into(&backup, &to, args.force, &mut interrupt).await;
+    backup.close().await;
+    let CopyStats { documents, events, .. } = restored?;
+    print_result("restored", documents, events);
+    Ok(())
+}
+
+fn print_result(done: &str, documents: usize, events: usize) {
+    println!("{done}: {documents} documents and {events} events that are not yet handled");
+}
+
+async fn copy_shop(
+    from: &ShopLocation,
     shop: &Databases,
     to: &Path,
     interrupt: &mut Interrupt,
 ) -> Result<(Draft, CopyStats), String> {
-    // A directory has its files, but a server has whatever databases one asks for.
-    if let Books::MongoDb { prefix, .. } = from
-        && interrupt.may_end(is_blank(shop)).await?
+    // MongoDB opens any database name, also a mistyped one.
+    if let ShopLocation::MongoDb { prefix, .. } = from
+        && interrupt.or_done(shop.are_empty()).await?
     {
-        return Err(format!(
-            "there is nothing in any database {prefix}...: is it the right server, and the right --database-prefix?"
-        ));
+        return Err(format!("all databases {prefix}... are empty: check the server and --database-prefix"));
     }
-    draft_of(shop, to, interrupt).await
-}
-
-/// Whether there is nothing in any of them.
-async fn is_blank(databases: &Databases) -> Result<bool, String> {
-    for database in databases.all() {
-        if !database.is_empty().await.map_err(text)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Carries out `souk restore`. Errors: no backup there; a shop that is not empty, without `--force`; a database that cannot be written.
-pub(crate) async fn restore(command: Restore) -> Result<(), String> {
-    let (from, to, force) = command.settle()?;
-    let mut interrupt = Interrupt::listen()?;
-    let backup = Databases::open(&Books::Directory(from))?;
-    let restored = restore_into(&backup, &to, force, &mut interrupt).await;
-    backup.close().await;
-    let CopyStats { documents, events, .. } = restored?;
-    println!("restored: {documents} documents, and {events} events that their listeners have yet to handle");
-    Ok(())
+    copy_to_directory(shop, to, interrupt).await
 }
 
 async fn restore_into(
     backup: &Databases,
-    to: &Books,
+    to: &ShopLocation,
     force: bool,
     interrupt: &mut Interrupt,
 ) -> Result<CopyStats, String> {
     match to {
-        Books::Directory(directory) => {
-            let (draft, copied) = draft_of(backup, directory, interrupt).await?;
+        ShopLocation::Directory(directory) => {
+            let (draft, copied) = copy_to_directory(backup, directory, interrupt).await?;
             draft.finish()?;
             Ok(copied)
         }
-        Books::MongoDb { .. } => {
+        ShopLocation::MongoDb { .. } => {
             let shop = Databases::open(to)?;
             let copied = replace(backup, &shop, force, interrupt).await;
             shop.close().await;
@@ -94,17 +111,20 @@ async fn restore_into(
     }
 }
 
-/// A copy of all databases that has yet to be moved to its place.
-async fn draft_of(from: &Databases, place: &Path, interrupt: &mut Interrupt) -> Result<(Draft, CopyStats), String> {
-    let draft = Draft::begin(place)?;
-    // As beside another process: what has its snapshots kept would keep all that is written in the WAL.
-    let copy = Databases::each(|service| data::beside(draft.path(), service))?;
+/// Copies all databases into a draft of the directory.
+async fn copy_to_directory(
+    from: &Databases,
+    directory: &Path,
+    interrupt: &mut Interrupt,
+) -> Result<(Draft, CopyStats), String> {
+    let draft = Draft::begin(directory)?;
+    let copy = Databases::open_each(|service| data_directory::open_shared(draft.path(), service))?;
     let copying = async {
-        let snapshots = Snapshot::of(&from.all()).await.map_err(text)?;
+        let snapshots = Snapshot::of(&from.all()).await.map_err(operator_message)?;
         copy_all(snapshots, &copy).await
     };
-    let copied = interrupt.may_end(copying).await;
-    // Then each is one file.
+    let copied = interrupt.or_done(copying).await;
+    // Closing a database merges its files into one.
     copy.close().await;
     Ok((draft, copied?))
 }
@@ -115,47 +135,48 @@ async fn replace(
     force: bool,
     interrupt: &mut Interrupt,
 ) -> Result<CopyStats, String> {
-    let snapshots = interrupt.may_end(checked(backup, shop, force)).await?;
+    let snapshots = interrupt.or_done(verify(backup, shop, force)).await?;
     let restoring = async {
         for database in shop.all() {
-            database.clear().await.map_err(text)?;
+            database.clear().await.map_err(operator_message)?;
         }
         copy_all(snapshots, shop).await
     };
-    let restored = interrupt.may_end(restoring).await;
-    restored.map_err(|why| format!("{why}; restored is a part of it, or nothing: run this again with --force"))
+    let restored = interrupt.or_done(restoring).await;
+    restored.map_err(|why| format!("{why}; the databases are incomplete: run the command again with --force"))
 }
 
-/// What is in a backup, if all of it can be read and the shop may be replaced by it.
-async fn checked(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec<Snapshot>, String> {
-    if is_blank(backup).await? {
-        return Err("there is nothing in the backup, and nothing was changed".to_owned());
+/// Returns the backup's content. Errors: the backup is damaged or empty, or the shop is not empty and
+/// `--force` is missing.
+async fn verify(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec<Snapshot>, String> {
+    if backup.are_empty().await? {
+        return Err("the backup is empty; nothing was changed".to_owned());
     }
-    let snapshots = Snapshot::of(&backup.all()).await.map_err(text)?;
+    let snapshots = Snapshot::of(&backup.all()).await.map_err(operator_message)?;
     for snapshot in &snapshots {
-        snapshot.verify().await.map_err(|error| format!("{}.db: {}", snapshot.name(), text(error)))?;
+        snapshot.verify().await.map_err(|error| format!("{}.db: {}", snapshot.name(), operator_message(error)))?;
     }
     for database in shop.all() {
-        if !force && !database.is_empty().await.map_err(text)? {
+        if !force && !database.is_empty().await.map_err(operator_message)? {
             let service = database.name();
             return Err(format!(
-                "the database of {service} is not empty, and nothing was changed; --force empties all three"
+                "the database of {service} is not empty; nothing was changed. --force deletes all data of the fleet first"
             ));
         }
     }
     Ok(snapshots)
 }
 
-/// SIGTERM or Ctrl-C, which end a command like any other error does: what it had begun is cleared away.
+/// SIGTERM or Ctrl-C. It ends a command like an error, so that the command removes its temporary files.
 struct Interrupt(Receiver<()>);
 
 impl Interrupt {
     fn listen() -> Result<Self, String> {
-        shutdown_signal().map(Self).map_err(|error| format!("signals cannot be heard: {error}"))
+        shutdown_signal().map(Self).map_err(|error| format!("cannot handle signals: {error}"))
     }
 
-    /// Carries this out. Errors: the process was told to stop before it was done.
-    async fn may_end<T>(&mut self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    /// Runs `work` to its end. Errors: a signal came before.
+    async fn or_done<T>(&mut self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
         rocket::tokio::select! {
             _ = self.0.recv() => Err("interrupted".to_owned()),
             outcome = work => outcome,
@@ -163,12 +184,12 @@ impl Interrupt {
     }
 }
 
-/// Each into its database.
+/// Copies each snapshot into the database of its service.
 async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<CopyStats, String> {
     let mut sum = CopyStats::default();
-    // Each moment ends as soon as it is copied.
+    // The loop drops each snapshot as soon as it is copied.
     for (snapshot, target) in from.into_iter().zip(to.all()) {
-        let CopyStats { documents, events, handled } = snapshot.copy_to(target).await.map_err(text)?;
+        let CopyStats { documents, events, handled } = snapshot.copy_to(target).await.map_err(operator_message)?;
         sum.documents += documents;
         sum.events += events;
         sum.handled += handled;
@@ -176,114 +197,112 @@ async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<CopyStats, Stri
     Ok(sum)
 }
 
-/// Confirmed orders are counted with their account by an event. One that the broker had in hand at the moment was in no outbox any more, and had
-/// not had its effect yet, so it is announced once more: that is the only event without which the books would not balance, because
-/// erasures are announced again by themselves. Returns how many.
-async fn announce_again(backup: &Books, interrupt: &mut Interrupt) -> Result<usize, String> {
-    let databases = Databases::open(backup)?;
-    let announcing = async {
-        let lost = lost_orders(&databases).await?;
-        shopping::ledger::announce_again(&databases.shopping, &lost).await.map_err(text)?;
+/// Publishes the confirmations of orders that the copy lacks, and returns their number.
+///
+/// A confirmation that was on the broker at the moment of the backup is neither in the outbox nor counted
+/// in the account. Of all events only this one must be published again: erasures repeat theirs.
+async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result<usize, String> {
+    let databases = Databases::open(&ShopLocation::Directory(copy.to_owned()))?;
+    let republishing = async {
+        let lost = uncounted_orders(&databases).await?;
+        shopping::ledger::announce_again(&databases.shopping, &lost).await.map_err(operator_message)?;
         Ok(lost.len())
     };
-    let announced = interrupt.may_end(announcing).await;
+    let republished = interrupt.or_done(republishing).await;
     databases.close().await;
-    announced
+    republished
 }
 
-/// Orders whose confirmation is neither counted nor waits to be.
-async fn lost_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>, String> {
-    let mut counted = customer::ledger::read(&databases.customer).await.map_err(text)?.confirmed_orders;
-    for waiting in databases.shopping.pending_events_of::<OrderConfirmed>().await.map_err(text)? {
-        let account = waiting.event.customer.and_then(|customer| counted.get_mut(&customer));
+/// Returns the confirmed orders that their accounts have not counted, and whose event is not pending.
+async fn uncounted_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>, String> {
+    let accounts = customer::ledger::read(&databases.customer).await.map_err(operator_message)?;
+    let mut counted = accounts.confirmed_orders;
+    for pending in databases.shopping.pending_events_of::<OrderConfirmed>().await.map_err(operator_message)? {
+        let account = pending.event.customer.and_then(|customer| counted.get_mut(&customer));
         if let Some(account) = account
-            && !databases.customer.has_handled(waiting.id).await.map_err(text)?
+            && !databases.customer.has_handled(pending.id).await.map_err(operator_message)?
         {
             *account += 1;
         }
     }
     let mut confirmed: HashMap<CustomerId, Vec<OrderId>> = HashMap::new();
-    for (order, customer) in shopping::ledger::confirmed(&databases.shopping).await.map_err(text)? {
+    for (order, customer) in shopping::ledger::confirmed(&databases.shopping).await.map_err(operator_message)? {
         confirmed.entry(customer).or_default().push(order);
     }
-    let mut lost = Vec::new();
+    let mut uncounted = Vec::new();
     for (customer, counted) in counted {
-        // Which of them it was does not matter: they are counted, and no more is done with them.
+        // An account stores a number and no ids, so it does not matter which orders are left.
         let orders = confirmed.remove(&customer).unwrap_or_default();
         let counted = usize::try_from(counted).unwrap_or(usize::MAX);
-        lost.extend(orders.into_iter().skip(counted).map(|order| (order, customer)));
+        uncounted.extend(orders.into_iter().skip(counted).map(|order| (order, customer)));
     }
-    Ok(lost)
+    Ok(uncounted)
 }
 
-/// Files that are made aside, in the directory where they belong, and put into their places when all are complete: nobody takes half of a
-/// shop for a whole one.
+/// A directory in the making. The files are written in a temporary directory inside it and moved when all
+/// are complete.
 struct Draft {
-    aside: TempDir,
-    place: PathBuf,
-    /// Whether the place itself was not there before.
-    made: bool,
-    /// No shop is opened in that place meanwhile.
+    temporary: TempDir,
+    target: PathBuf,
+    /// Whether this draft has created the target and removes it when it fails.
+    remove_target: bool,
+    /// Prevents a shop from starting in the target.
     _lock: File,
 }
 
 impl Draft {
-    /// Errors: there is something in that place, or it cannot be written.
-    fn begin(place: &Path) -> Result<Self, String> {
-        let made = !place.exists();
-        data::make(place)?;
-        // Looked at before a lock is put there, and once more when nobody can come in between.
-        free(place)?;
-        let lock = data::lock(place)?;
-        free(place)?;
-        let aside = data::temporary(place).map_err(|error| unwritable(place, &error))?;
-        Ok(Self { aside, place: place.to_owned(), made, _lock: lock })
+    /// Errors: the target is not empty, or cannot be written.
+    fn begin(target: &Path) -> Result<Self, String> {
+        let remove_target = !target.exists();
+        data_directory::create(target)?;
+        // The first check keeps the lock file out of a foreign directory; the second is safe from races.
+        require_empty(target)?;
+        let lock = data_directory::lock(target)?;
+        require_empty(target)?;
+        let temporary = data_directory::temporary(target).map_err(|error| unwritable(target, &error))?;
+        Ok(Self { temporary, target: target.to_owned(), remove_target, _lock: lock })
     }
 
     fn path(&self) -> &Path {
-        self.aside.path()
+        self.temporary.path()
     }
 
     fn finish(mut self) -> Result<(), String> {
-        let put = || {
+        let move_files = || {
             for service in SERVICES {
                 let file = format!("{service}.db");
-                std::fs::rename(self.aside.path().join(&file), self.place.join(&file))?;
+                std::fs::rename(self.temporary.path().join(&file), self.target.join(&file))?;
             }
-            File::open(&self.place)?.sync_all()
+            File::open(&self.target)?.sync_all()
         };
-        put().map_err(|error| unwritable(&self.place, &error))?;
-        self.made = false;
+        move_files().map_err(|error| unwritable(&self.target, &error))?;
+        self.remove_target = false;
         Ok(())
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // What cannot be taken away harms nobody, and is seen by who looks there.
-        let _ = std::fs::remove_dir_all(self.aside.path());
-        let _ = std::fs::remove_file(self.place.join(data::LOCK));
-        if self.made {
-            // Only what is empty then.
-            let _ = std::fs::remove_dir(&self.place);
+        // A file that remains does no harm, and the operator sees it.
+        let _ = std::fs::remove_dir_all(self.temporary.path());
+        let _ = std::fs::remove_file(self.target.join(data_directory::LOCK));
+        if self.remove_target {
+            // This fails after success, because the directory is not empty.
+            let _ = std::fs::remove_dir(&self.target);
         }
     }
 }
 
-/// Errors: there is something in that place.
-fn free(place: &Path) -> Result<(), String> {
-    let entries: std::io::Result<Vec<_>> = std::fs::read_dir(place).and_then(Iterator::collect);
-    let entries = entries.map_err(|error| unwritable(place, &error))?;
-    if entries.iter().all(|entry| entry.file_name() == data::LOCK) {
+/// Errors: the directory has a file other than the lock.
+fn require_empty(directory: &Path) -> Result<(), String> {
+    let entries: std::io::Result<Vec<_>> = std::fs::read_dir(directory).and_then(Iterator::collect);
+    let entries = entries.map_err(|error| unwritable(directory, &error))?;
+    if entries.iter().all(|entry| entry.file_name() == data_directory::LOCK) {
         return Ok(());
     }
-    Err(format!("{} is not empty, and nothing was changed: name another directory", place.display()))
+    Err(format!("{} is not empty; nothing was changed. Name another directory", directory.display()))
 }
 
-fn unwritable(place: &Path, error: &std::io::Error) -> String {
-    format!("{} cannot be written: {error}", place.display())
-}
-
-fn text(error: souk_types::Error) -> String {
-    error.operator_message()
+fn unwritable(directory: &Path, error: &std::io::Error) -> String {
+    format!("{} cannot be written: {error}", directory.display())
 }

@@ -1,14 +1,14 @@
-//! The databases of a shop, for commands that look at all of them: a one-process shop's files, or a fleet's on MongoDB.
+//! The databases of a shop, for commands that work on all of them.
 
 use souk_store::Database;
 
-use crate::data;
-use crate::options::Books;
+use crate::data_directory;
+use crate::shop_args::ShopLocation;
 
-/// What the services are called, each with its database.
+/// The services that store data.
 pub(crate) const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 
-/// One for each service.
+/// One database for each service.
 pub(crate) struct Databases {
     pub(crate) customer: Database,
     pub(crate) products: Database,
@@ -16,26 +16,24 @@ pub(crate) struct Databases {
 }
 
 impl Databases {
-    /// Those of a shop that is there. Errors: there is none in this directory; an address that cannot be read.
-    pub(crate) fn open(books: &Books) -> Result<Self, String> {
-        Self::each(|service| match books {
-            Books::Directory(directory) => {
-                // What is opened would be made, and look like a database without a document.
+    /// Opens the databases of an existing shop. Errors: the directory has no shop; the URI is invalid.
+    pub(crate) fn open(shop: &ShopLocation) -> Result<Self, String> {
+        Self::open_each(|service| match shop {
+            ShopLocation::Directory(directory) => {
+                // Opening a missing file would make an empty database.
                 let bytes = std::fs::metadata(directory.join(format!("{service}.db"))).map(|file| file.len());
                 if bytes.unwrap_or_default() == 0 {
                     return Err(format!("there is no shop in {}: {service}.db is missing", directory.display()));
                 }
-                data::beside(directory, service)
+                data_directory::open_shared(directory, service)
             }
-            Books::MongoDb { uri, prefix } => {
-                let opened = Database::mongodb(service, uri, &format!("{prefix}{service}"));
-                opened.map_err(|error| error.operator_message())
+            ShopLocation::MongoDb { uri, prefix } => {
+                Database::mongodb(service, uri, &format!("{prefix}{service}")).map_err(operator_message)
             }
         })
     }
 
-    /// Opens each by the name of its service.
-    pub(crate) fn each(open: impl Fn(&'static str) -> Result<Database, String>) -> Result<Self, String> {
+    pub(crate) fn open_each(open: impl Fn(&'static str) -> Result<Database, String>) -> Result<Self, String> {
         let [customer, products, shopping] = SERVICES.map(open);
         Ok(Self { customer: customer?, products: products?, shopping: shopping? })
     }
@@ -44,9 +42,24 @@ impl Databases {
         [&self.customer, &self.products, &self.shopping]
     }
 
+    /// Whether no database has a document or an event.
+    pub(crate) async fn are_empty(&self) -> Result<bool, String> {
+        for database in self.all() {
+            if !database.is_empty().await.map_err(operator_message)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(crate) async fn close(&self) {
         for database in self.all() {
             database.close().await;
         }
     }
+}
+
+/// Returns an error's message for the operator, with its cause.
+pub(crate) fn operator_message(error: souk_types::Error) -> String {
+    error.operator_message()
 }

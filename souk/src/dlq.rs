@@ -1,113 +1,192 @@
-//! `souk dlq`: what an operator does with a fleet's dead letters. It talks to the broker alone, so it works whether the services
-//! run or not. How letters are taken and given back is in `common/bus/src/amqp/dead_letters.rs`; here is how they look at a terminal.
+//! `souk dlq`: the dead letters of a fleet, on the terminal. It needs the broker alone, so it works while
+//! the services are down. `common/bus/src/amqp/dead_letters.rs` reads and moves the messages.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use souk_bus::{AmqpOptions, DeadLetter, DeadLetterFilter, DeadLetters};
 use souk_types::Timestamp;
 
-use crate::options::Dlq;
+use crate::databases::operator_message;
+use crate::shop_args::BrokerArgs;
 
-/// Characters of a reason in the list; `show` has all of it.
-const SHORT: usize = 60;
-const NONE: &str = "no dead letters";
+#[derive(Subcommand)]
+pub(crate) enum DlqCommand {
+    /// List dead letters
+    List {
+        #[command(flatten)]
+        filter: QueueArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        broker: DlqBrokerArgs,
+    },
+    /// Show a dead letter with its headers and its body
+    Show {
+        /// Id of the event; it may be dead in several queues
+        id: String,
+        #[command(flatten)]
+        filter: QueueArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        broker: DlqBrokerArgs,
+    },
+    /// Move dead letters back to the queues where they failed, with all attempts renewed
+    Replay {
+        /// Id of the event; it may be dead in several queues
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// All dead letters that exist now
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        filter: QueueArgs,
+        #[command(flatten)]
+        broker: DlqBrokerArgs,
+    },
+    /// Delete dead letters for good
+    Drop {
+        /// Id of the event; it may be dead in several queues
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// All dead letters of the queue that exist now
+        #[arg(long, requires = "queue")]
+        all: bool,
+        #[command(flatten)]
+        filter: QueueArgs,
+        #[command(flatten)]
+        broker: DlqBrokerArgs,
+    },
+}
 
-/// Carries out a command.
-pub(crate) async fn run(command: Dlq) -> Result<(), String> {
-    match command {
-        Dlq::List { queue, json, broker } => list(broker.settle()?, DeadLetterFilter { id: None, queue }, json).await,
-        Dlq::Show { id, queue, json, broker } => {
-            show(broker.settle()?, DeadLetterFilter { id: Some(id), queue }, json).await
+#[derive(Args)]
+pub(crate) struct QueueArgs {
+    /// Only dead letters of this queue: shopping.customer has the events that shopping consumes from customer
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DlqBrokerArgs {
+    #[command(flatten)]
+    broker: BrokerArgs,
+    /// A one-process shop, which has no dead letters; the error explains it
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "amqp_url")]
+    data: Option<PathBuf>,
+}
+
+const NO_BROKER: &str = "\
+name a fleet's broker with --amqp-url or AMQP_URL. A one-process shop has no broker and no dead letters: an event that a \
+service cannot handle stays in the outbox of its publisher and is published again within a minute; the log has the error";
+
+impl DlqBrokerArgs {
+    fn resolve(self) -> Result<AmqpOptions, String> {
+        match self.data {
+            Some(_) => Err(NO_BROKER.to_owned()),
+            None => self.broker.resolve()?.ok_or_else(|| NO_BROKER.to_owned()),
         }
-        Dlq::Replay { id, queue, broker, .. } => replay(broker.settle()?, DeadLetterFilter { id, queue }).await,
-        Dlq::Drop { id, queue, broker, .. } => throw_away(broker.settle()?, DeadLetterFilter { id, queue }).await,
+    }
+}
+
+/// Characters of a reason in the list. `souk dlq show` prints all of it.
+const MAX_LISTED_REASON: usize = 60;
+const NO_DEAD_LETTERS: &str = "no dead letters";
+
+pub(crate) async fn run(command: DlqCommand) -> Result<(), String> {
+    let filter = |id, filter: QueueArgs| DeadLetterFilter { id, queue: filter.queue };
+    match command {
+        DlqCommand::List { filter: queue, json, broker } => list(broker.resolve()?, filter(None, queue), json).await,
+        DlqCommand::Show { id, filter: queue, json, broker } => {
+            show(broker.resolve()?, filter(Some(id), queue), json).await
+        }
+        DlqCommand::Replay { id, filter: queue, broker, .. } => replay(broker.resolve()?, filter(id, queue)).await,
+        DlqCommand::Drop { id, filter: queue, broker, .. } => discard(broker.resolve()?, filter(id, queue)).await,
     }
 }
 
 async fn open(broker: AmqpOptions) -> Result<DeadLetters, String> {
-    DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(text)
+    DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(operator_message)
 }
 
-fn text(error: souk_types::Error) -> String {
-    error.operator_message()
-}
-
-/// What is selected; bodies, which may be large, only when they are wanted.
-async fn look(broker: AmqpOptions, which: &DeadLetterFilter, with_bodies: bool) -> Result<Vec<DeadLetter>, String> {
+/// Reads the dead letters, with their bodies only on request.
+async fn read(broker: AmqpOptions, filter: &DeadLetterFilter, with_bodies: bool) -> Result<Vec<DeadLetter>, String> {
     let letters = open(broker).await?;
     let mut found = Vec::new();
-    let seen = |mut letter: DeadLetter| {
+    let add = |mut letter: DeadLetter| {
         if !with_bodies {
             letter.body = Vec::new();
         }
         found.push(letter);
     };
-    let outcome = letters.list(which, seen).await;
+    let outcome = letters.list(filter, add).await;
     letters.close().await;
-    outcome.map_err(text)?;
+    outcome.map_err(operator_message)?;
     Ok(found)
 }
 
-async fn list(broker: AmqpOptions, which: DeadLetterFilter, json: bool) -> Result<(), String> {
-    let found = look(broker, &which, false).await?;
+async fn list(broker: AmqpOptions, filter: DeadLetterFilter, json: bool) -> Result<(), String> {
+    let found = read(broker, &filter, false).await?;
     if json {
         return print(&format!("{:#}", json!({"items": found.iter().map(summary).collect::<Value>()})));
     }
     if found.is_empty() {
-        return print(NONE);
+        return print(NO_DEAD_LETTERS);
     }
     print(&table(&found, Timestamp::now()))
 }
 
-async fn show(broker: AmqpOptions, which: DeadLetterFilter, json: bool) -> Result<(), String> {
-    let found = look(broker, &which, true).await?;
+async fn show(broker: AmqpOptions, filter: DeadLetterFilter, json: bool) -> Result<(), String> {
+    let found = read(broker, &filter, true).await?;
     if found.is_empty() {
-        return Err(unknown(&which));
+        return Err(not_found(&filter));
     }
     if json {
-        return print(&format!("{:#}", json!({"items": found.iter().map(whole).collect::<Value>()})));
+        return print(&format!("{:#}", json!({"items": found.iter().map(details).collect::<Value>()})));
     }
     let now = Timestamp::now();
     print(&found.iter().map(|letter| page(letter, now)).collect::<Vec<_>>().join("\n\n"))
 }
 
-async fn replay(broker: AmqpOptions, which: DeadLetterFilter) -> Result<(), String> {
+async fn replay(broker: AmqpOptions, filter: DeadLetterFilter) -> Result<(), String> {
     let letters = open(broker).await?;
-    // Told one by one, so that it is known how far it came when the next one fails.
-    let outcome = letters.replay(&which, |letter| println!("put back to {}: {}", letter.queue, line(&letter))).await;
+    // One line each, so that the operator knows the progress when the next one fails.
+    let outcome = letters.replay(&filter, |letter| println!("replayed to {}: {}", letter.queue, line(&letter))).await;
     letters.close().await;
-    conclude(&which, outcome.map_err(text)?)
+    report_count(&filter, outcome.map_err(operator_message)?)
 }
 
-async fn throw_away(broker: AmqpOptions, which: DeadLetterFilter) -> Result<(), String> {
+async fn discard(broker: AmqpOptions, filter: DeadLetterFilter) -> Result<(), String> {
     let letters = open(broker).await?;
-    let outcome =
-        letters.discard(&which, |letter| println!("thrown away, of {}: {}", letter.queue, line(&letter))).await;
+    let outcome = letters.discard(&filter, |letter| println!("dropped from {}: {}", letter.queue, line(&letter))).await;
     letters.close().await;
-    conclude(&which, outcome.map_err(text)?)
+    report_count(&filter, outcome.map_err(operator_message)?)
 }
 
-/// What there is to say when all is done that was asked for.
-fn conclude(which: &DeadLetterFilter, done: u32) -> Result<(), String> {
+/// Errors: the id was not found.
+fn report_count(filter: &DeadLetterFilter, done: u32) -> Result<(), String> {
     match done {
-        0 if which.id.is_some() => Err(unknown(which)),
-        0 => print(NONE),
+        0 if filter.id.is_some() => Err(not_found(filter)),
+        0 => print(NO_DEAD_LETTERS),
         _ => Ok(()),
     }
 }
 
-fn unknown(which: &DeadLetterFilter) -> String {
-    let queue = which.queue.as_ref().map(|queue| format!(" of {queue}")).unwrap_or_default();
-    let id = which.id.as_deref().unwrap_or_default();
-    format!("there is no dead letter {id}{queue}; souk dlq list shows what is there")
+fn not_found(filter: &DeadLetterFilter) -> String {
+    let queue = filter.queue.as_ref().map(|queue| format!(" of {queue}")).unwrap_or_default();
+    let id = filter.id.as_deref().unwrap_or_default();
+    format!("there is no dead letter {id}{queue}; `souk dlq list` lists all")
 }
 
-/// To whoever reads on; one who has read enough is no error.
+/// Prints a text. A closed pipe is no error.
 fn print(text: &str) -> Result<(), String> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("cannot print: {error}")),
@@ -115,24 +194,24 @@ fn print(text: &str) -> Result<(), String> {
     }
 }
 
-/// One letter in one line.
+/// Returns the event and its id.
 fn line(letter: &DeadLetter) -> String {
-    format!("{} {}", harmless(letter.event.as_deref().unwrap_or("an event without a name")), harmless(&letter.id))
+    format!("{} {}", printable(letter.event.as_deref().unwrap_or("an event without a name")), printable(&letter.id))
 }
 
 fn table(letters: &[DeadLetter], now: Timestamp) -> String {
     let head = ["QUEUE", "EVENT", "ID", "ATTEMPTS", "FAILED", "REQUEST", "REASON"].map(str::to_owned);
     let row = |letter: &DeadLetter| {
-        let reason = harmless(&letter.reason);
-        let short = reason.chars().take(SHORT).collect::<String>();
+        let reason = printable(&letter.reason);
+        let short = reason.chars().take(MAX_LISTED_REASON).collect::<String>();
         let short = if short.len() < reason.len() { format!("{short}...") } else { short };
         [
-            harmless(&letter.queue),
-            harmless(letter.event.as_deref().unwrap_or("-")),
-            harmless(&letter.id),
+            printable(&letter.queue),
+            printable(letter.event.as_deref().unwrap_or("-")),
+            printable(&letter.id),
             letter.attempts.to_string(),
             letter.dead_lettered_at.map_or_else(|| "-".to_owned(), |at| age(now.since(at))),
-            harmless(letter.request.as_deref().unwrap_or("-")),
+            printable(letter.request.as_deref().unwrap_or("-")),
             short,
         ]
     };
@@ -169,29 +248,29 @@ fn page(letter: &DeadLetter, now: Timestamp) -> String {
         ("failed first", at(letter.first_failed_at)),
         ("dead since", at(letter.dead_lettered_at)),
     ] {
-        // A `String` takes whatever is written.
-        let _ = writeln!(page, "{name:<14}{}", harmless(&value));
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "{name:<14}{}", printable(&value));
     }
     page.push_str("headers\n");
     for (name, value) in &letter.headers {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let _ = writeln!(page, "  {:<20}  {}", harmless(name), harmless(&value));
+        let _ = writeln!(page, "  {:<20}  {}", printable(name), printable(&value));
     }
     let _ = write!(page, "body ({} bytes)\n{}", letter.body.len(), body(&letter.body));
     page
 }
 
-/// What a body says, for a person: indented where it is JSON.
+/// Formats a body; JSON is indented.
 fn body(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<Value>(body) {
         Ok(json) => format!("{json:#}"),
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    text.lines().map(|line| format!("  {}", harmless(line))).collect::<Vec<_>>().join("\n")
+    text.lines().map(|line| format!("  {}", printable(line))).collect::<Vec<_>>().join("\n")
 }
 
-/// Nothing that comes from elsewhere may move the cursor or break the table.
-fn harmless(text: &str) -> String {
+/// Replaces control characters, which could move the cursor or break the table.
+fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
@@ -209,17 +288,17 @@ fn summary(letter: &DeadLetter) -> Value {
     })
 }
 
-fn whole(letter: &DeadLetter) -> Value {
-    let mut whole = summary(letter);
-    whole["headers"] = letter.headers.clone().into();
+fn details(letter: &DeadLetter) -> Value {
+    let mut details = summary(letter);
+    details["headers"] = letter.headers.clone().into();
     match str::from_utf8(&letter.body) {
-        Ok(text) => whole["body"] = text.into(),
-        Err(_) => whole["body_base64"] = BASE64_STANDARD.encode(&letter.body).into(),
+        Ok(text) => details["body"] = text.into(),
+        Err(_) => details["body_base64"] = BASE64_STANDARD.encode(&letter.body).into(),
     }
-    whole
+    details
 }
 
-/// How long ago, in the largest unit that fits.
+/// Formats an age in the largest unit that fits.
 fn age(since: Duration) -> String {
     let seconds = since.as_secs();
     match seconds {
@@ -232,7 +311,10 @@ fn age(since: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::{Command, Souk};
 
     fn letter() -> DeadLetter {
         DeadLetter {
@@ -240,7 +322,7 @@ mod tests {
             event: Some("customer.deleted".into()),
             id: "7".into(),
             attempts: 5,
-            reason: "conflict:\nIt is \u{1b}[31mtorn, and this goes on and on, as reasons do, until it is over.".into(),
+            reason: "conflict:\nIt is \u{1b}[31mbroken, and this long reason goes on until its very last word.".into(),
             request: Some("r-1".into()),
             published_at: None,
             first_failed_at: None,
@@ -251,21 +333,21 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_one_line_of_the_table() {
+    fn a_letter_is_one_line_of_the_list() {
         let now = letter().dead_lettered_at.unwrap().after(Duration::from_secs(90));
         let expected = "\
 QUEUE              EVENT             ID  ATTEMPTS  FAILED     REQUEST  REASON
-shopping.customer  customer.deleted  7   5         1 min ago  r-1      conflict: It is  [31mtorn, and this goes on and on, as reaso...";
+shopping.customer  customer.deleted  7   5         1 min ago  r-1      conflict: It is  [31mbroken, and this long reason goes on un...";
         assert_eq!(table(&[letter()], now), expected);
     }
 
     #[test]
-    fn a_page_says_everything() {
+    fn a_page_has_all_properties() {
         let now = letter().dead_lettered_at.unwrap().after(Duration::from_hours(3));
         let page = page(&letter(), now);
         for part in [
             "2026-11-21T10:14:29.000Z (3 h ago)",
-            "and on, as reasons do, until it is over.",
+            "goes on until its very last word.",
             "souk-version",
             "body (10 bytes)\n  {\n    \"id\": \"a\"\n  }",
         ] {
@@ -275,9 +357,29 @@ shopping.customer  customer.deleted  7   5         1 min ago  r-1      conflict:
     }
 
     #[test]
-    fn a_body_that_is_no_text_survives_as_json() {
-        let torn = DeadLetter { body: vec![0xff, 0xfe], ..letter() };
-        assert_eq!(whole(&torn)["body_base64"], "//4=");
-        assert_eq!(whole(&letter())["body"], "{\"id\":\"a\"}");
+    fn a_binary_body_is_base64_in_json() {
+        let binary = DeadLetter { body: vec![0xff, 0xfe], ..letter() };
+        assert_eq!(details(&binary)["body_base64"], "//4=");
+        assert_eq!(details(&letter())["body"], "{\"id\":\"a\"}");
+    }
+
+    #[test]
+    fn no_command_drops_the_letters_of_all_queues() {
+        let parses = |arguments: &[&str]| Souk::try_parse_from(["souk", "dlq"].iter().chain(arguments)).is_ok();
+        for good in [&["drop", "7"][..], &["drop", "--all", "--queue", "a.b"], &["replay", "--all"], &["replay", "7"]] {
+            assert!(parses(good), "{good:?}");
+        }
+        for bad in
+            [&["drop"][..], &["drop", "--all"], &["drop", "7", "--all", "--queue", "a.b"], &["replay"], &["show"]]
+        {
+            assert!(!parses(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_one_process_shop_has_no_dead_letters() {
+        let souk = Souk::try_parse_from(["souk", "dlq", "list", "--data", "d"]).unwrap();
+        let Command::Dlq(DlqCommand::List { broker, .. }) = souk.command() else { panic!("not dlq list") };
+        assert!(broker.resolve().unwrap_err().contains("outbox"));
     }
 }

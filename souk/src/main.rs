@@ -1,34 +1,37 @@
-//! The command `souk`: the whole shop in one process (`souk up`, the default), and what an operator does with it.
+//! The command `souk`: the whole shop in one process (`souk up`, the default), and the maintenance of
+//! shops.
 //!
 //! Reading order for a newcomer: here, `up.rs`, then `shopping/src/lib.rs`.
 
 mod admin;
 mod audit;
 mod backup;
-mod data;
+mod cli;
+mod data_directory;
 mod databases;
 mod dlq;
-mod front;
-mod options;
+mod front_page;
 mod order;
 mod seed;
+mod settings;
+mod shop_args;
 mod up;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::options::{Command, Souk};
+use crate::cli::{Command, Souk};
 
 fn main() -> ExitCode {
     let outcome = match Souk::parse().command() {
-        Command::Up(options) => options.settle().and_then(|settings| rocket::execute(up::up(settings))),
+        Command::Up(args) => args.resolve().and_then(|settings| rocket::execute(up::run(settings))),
         Command::Admin(command) => rocket::execute(admin::run(command)),
-        Command::Audit(command) => rocket::execute(audit::run(command)),
-        Command::Backup(command) => rocket::execute(backup::back_up(command)),
-        Command::Restore(command) => rocket::execute(backup::restore(command)),
-        Command::Order(command) => rocket::execute(order::run(command)),
-        Command::Seed(command) => rocket::execute(seed::run(command)),
+        Command::Audit(args) => rocket::execute(audit::run(args)),
+        Command::Backup(args) => rocket::execute(backup::back_up(args)),
+        Command::Restore(args) => rocket::execute(backup::restore(args)),
+        Command::Order(args) => rocket::execute(order::run(args)),
+        Command::Seed(args) => rocket::execute(seed::run(args)),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {

@@ -1,50 +1,61 @@
-//! `souk order ID`: all that happened to one order, on one line of time, read from the databases, so that it works whether the
-//! services run or not. For admins without a terminal there is `GET /shopping/order/{id}/timeline`.
+//! `souk order`: the timeline of one order, read from the databases, so that it works while the
+//! services are down. The HTTP API has `GET /shopping/order/{id}/timeline`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use clap::Args;
 use souk_contract::shopping::{OrderId, TimelineEntry};
 
-use crate::databases::Databases;
-use crate::options::Explain;
+use crate::databases::{Databases, operator_message};
+use crate::shop_args::ShopArgs;
 
-/// Carries out the command. Errors: no such order, or something could not be read.
-pub(crate) async fn run(command: Explain) -> Result<(), String> {
-    let (books, order, json) = command.settle()?;
-    let databases = Databases::open(&books)?;
-    let read = read(&databases, order).await;
+#[derive(Args)]
+pub(crate) struct OrderArgs {
+    /// Id of the order
+    id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    shop: ShopArgs,
+}
+
+/// Errors: the order does not exist, or a database cannot be read.
+pub(crate) async fn run(args: OrderArgs) -> Result<(), String> {
+    let order = args.id.parse().map_err(|problem| format!("{:?} {problem}", args.id))?;
+    let databases = Databases::open(&args.shop.resolve()?)?;
+    let timeline = timeline(&databases, order).await;
     databases.close().await;
-    let happened = read?;
-    let text = if json { json_of(&happened)? } else { table(&happened) };
+    let timeline = timeline?;
+    let text = if args.json { json(&timeline)? } else { table(&timeline) };
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| error.to_string())
 }
 
-async fn read(databases: &Databases, order: OrderId) -> Result<Vec<TimelineEntry>, String> {
-    let text = |error: souk_types::Error| error.operator_message();
-    let mut happened = shopping::ledger::happened(&databases.shopping, order).await.map_err(text)?;
-    if happened.is_empty() {
+async fn timeline(databases: &Databases, order: OrderId) -> Result<Vec<TimelineEntry>, String> {
+    let mut timeline = shopping::ledger::happened(&databases.shopping, order).await.map_err(operator_message)?;
+    if timeline.is_empty() {
         return Err(format!("there is no order {order}"));
     }
-    happened.extend(products::ledger::stock_log(&databases.products, order).await.map_err(text)?);
-    // Stable: what has one time stays as it was written down.
-    happened.sort_by_key(|one| one.at);
-    Ok(happened)
+    timeline.extend(products::ledger::stock_log(&databases.products, order).await.map_err(operator_message)?);
+    // The sort is stable: entries of one moment keep the order in which they were written.
+    timeline.sort_by_key(|entry| entry.at);
+    Ok(timeline)
 }
 
-fn json_of(happened: &[TimelineEntry]) -> Result<String, String> {
-    serde_json::to_string_pretty(happened).map(|text| text + "\n").map_err(|error| error.to_string())
+fn json(timeline: &[TimelineEntry]) -> Result<String, String> {
+    serde_json::to_string_pretty(timeline).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
-/// A line for each, with what was waited for.
-fn table(happened: &[TimelineEntry]) -> String {
+/// One line for each entry.
+fn table(timeline: &[TimelineEntry]) -> String {
     let mut table = String::new();
-    for one in happened {
-        let kind = format!("{:?}", one.kind).to_lowercase();
-        let ms = one.ms.map(|ms| format!("{ms} ms")).unwrap_or_default();
-        let request = one.request_id.as_ref().map_or("-", |id| id.as_str());
-        let TimelineEntry { at, service, what, outcome, .. } = one;
-        // Writing to a text cannot fail.
+    for entry in timeline {
+        let kind = format!("{:?}", entry.kind).to_lowercase();
+        let ms = entry.ms.map(|ms| format!("{ms} ms")).unwrap_or_default();
+        let request = entry.request_id.as_ref().map_or("-", |id| id.as_str());
+        let TimelineEntry { at, service, what, outcome, .. } = entry;
+        // Writing to a string cannot fail.
         let _ = writeln!(table, "{at}  {service:<9}{kind:<9}{what:<32}{ms:>8}  {outcome}  {request}");
     }
     table
@@ -58,8 +69,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_when_who_what_and_for_whom() {
-        let happened = TimelineEntry {
+    fn an_entry_is_one_line() {
+        let entry = TimelineEntry {
             at: Timestamp::now(),
             service: "shopping".to_owned(),
             kind: TimelineKind::Call,
@@ -68,9 +79,9 @@ mod tests {
             ms: Some(12),
             request_id: "r-1".parse().ok(),
         };
-        let line = table(std::slice::from_ref(&happened));
+        let line = table(std::slice::from_ref(&entry));
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(words[1..], ["shopping", "call", "products.reserve", "12", "ms", "ok", "r-1"]);
-        assert_eq!(words[0], happened.at.to_string());
+        assert_eq!(words[0], entry.at.to_string());
     }
 }

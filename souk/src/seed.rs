@@ -1,49 +1,65 @@
-//! `souk seed`: the sample catalogue, and an admin, for a fleet that is new. What is there stays as it is, so it may be run again.
+//! `souk seed`: loads the sample catalogue into a new fleet and creates an admin. It can be repeated.
 
-use customer::{Email, admin};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use customer::admin;
 use products::demo;
 use products::imports::Importer;
 use souk_store::Database;
 
-use crate::admin::password;
-use crate::options::Seed;
+use crate::admin::{email, password};
+use crate::databases::operator_message;
+use crate::shop_args::{ShopArgs, ShopLocation};
 
-/// Carries out the command.
-pub(crate) async fn run(command: Seed) -> Result<(), String> {
-    let seed = command.settle()?;
-    let catalogue = Database::mongodb("products", &seed.uri, &format!("{}products", seed.prefix)).map_err(text)?;
-    let loaded = samples(&catalogue).await;
+#[derive(Args)]
+pub(crate) struct SeedArgs {
+    /// Create an admin with this e-mail address
+    #[arg(long, value_name = "EMAIL", requires = "password_file")]
+    admin: Option<String>,
+    /// File whose first line is the admin's password
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    shop: ShopArgs,
+}
+
+pub(crate) async fn run(args: SeedArgs) -> Result<(), String> {
+    let ShopLocation::MongoDb { uri, prefix } = args.shop.resolve()? else {
+        return Err(
+            "name a fleet with --mongodb-uri or MONGODB_URI; a one-process shop loads its samples itself".to_owned()
+        );
+    };
+    let open = |service| Database::mongodb(service, &uri, &format!("{prefix}{service}")).map_err(operator_message);
+    let catalogue = open("products")?;
+    let loaded = load_samples(&catalogue).await;
     catalogue.close().await;
     match loaded? {
-        0 => println!("there are products already; no samples were added"),
-        loaded => println!("{loaded} sample products are on the shelves"),
+        0 => println!("There are products already; no samples were added."),
+        loaded => println!("{loaded} sample products were added."),
     }
-    let Some((email, password_file)) = seed.admin else { return Ok(()) };
-    let customers = Database::mongodb("customer", &seed.uri, &format!("{}customer", seed.prefix)).map_err(text)?;
-    let known = make_admin(&customers, &email, &password_file).await;
-    customers.close().await;
-    if known? {
-        println!("{email} has an account already; it stays as it is");
+    let Some((address, password_file)) = args.admin.zip(args.password_file) else { return Ok(()) };
+    let accounts = open("customer")?;
+    let created = create_admin(&accounts, &address, &password_file).await;
+    accounts.close().await;
+    if created? {
+        println!("{address} is an admin, with the password in {}.", password_file.display());
     } else {
-        println!("{email} is an admin, with the password in {}", password_file.display());
+        println!("{address} already has an account; it stays as it is.");
     }
     Ok(())
 }
 
-async fn samples(database: &Database) -> Result<usize, String> {
-    demo::load_if_empty(&Importer::open(database).map_err(text)?).await.map_err(text)
+async fn load_samples(database: &Database) -> Result<usize, String> {
+    demo::load_if_empty(&Importer::open(database).map_err(operator_message)?).await.map_err(operator_message)
 }
 
-/// Whether the address had an account.
-async fn make_admin(database: &Database, address: &str, password_file: &std::path::Path) -> Result<bool, String> {
-    let email: Email = address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))?;
-    if admin::has_account(database, &email).await.map_err(text)? {
-        return Ok(true);
+/// Returns `false` when the address already has an account.
+async fn create_admin(database: &Database, address: &str, password_file: &Path) -> Result<bool, String> {
+    let email = email(address)?;
+    if admin::has_account(database, &email).await.map_err(operator_message)? {
+        return Ok(false);
     }
-    admin::create(database, email, password(Some(password_file))?).await.map_err(text)?;
-    Ok(false)
-}
-
-fn text(error: souk_types::Error) -> String {
-    error.operator_message()
+    admin::create(database, email, password(Some(password_file))?).await.map_err(operator_message)?;
+    Ok(true)
 }

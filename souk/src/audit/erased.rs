@@ -1,6 +1,6 @@
-//! `souk audit --erased ID`: whether anything is left of somebody who asked to be forgotten, in the databases, among the dead letters, or in
-//! logs. What may stay are tombstones: that this id was used, in `accounts`; that its tokens are refused, in each `closed_accounts`; that
-//! nothing can be put into its cart and on its wishlist any more.
+//! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an erased
+//! customer. Tombstones may stay: `accounts` records that the id was used, `closed_accounts` that its
+//! tokens are refused, a closed cart or wishlist that it takes nothing more.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -11,34 +11,35 @@ use souk_bus::{AmqpOptions, DeadLetter, DeadLetterFilter, DeadLetters};
 use souk_contract::customer::CustomerId;
 use souk_store::PersonalDataReference;
 
-use super::{Databases, Findings, text};
+use super::Report;
+use crate::databases::{Databases, SERVICES, operator_message};
 
-/// Of a leftover so many characters are shown.
-const SHOWN: usize = 120;
+/// Characters of a document or line that a finding quotes.
+const EXCERPT_LENGTH: usize = 120;
 
-/// Whose traces are looked for, and where besides.
-pub(crate) struct Erased {
-    pub(crate) customer: CustomerId,
-    /// What else would lead to the person: an e-mail address, a name, a street.
-    pub(crate) words: Vec<String>,
-    /// Files, folders of files, or `-` for the standard input.
-    pub(crate) logs: Vec<PathBuf>,
-    /// The one-process shop's, whose files are searched byte by byte, too.
-    pub(crate) directory: Option<PathBuf>,
+/// The customer to search for.
+pub(super) struct ErasedCustomer {
+    pub(super) id: CustomerId,
+    /// Text that identifies the person: an e-mail address, a name, a street.
+    pub(super) words: Vec<String>,
+    /// Files, directories of files, or `-` for standard input.
+    pub(super) logs: Vec<PathBuf>,
+    /// The data directory of a one-process shop. Its files are also searched byte by byte.
+    pub(super) directory: Option<PathBuf>,
 }
 
-impl Erased {
-    /// All that is looked for, in small letters.
-    fn wanted(&self) -> Vec<String> {
-        std::iter::once(self.customer.to_string()).chain(self.words.iter().map(|word| word.to_lowercase())).collect()
+impl ErasedCustomer {
+    /// Returns the id and the words in lower case.
+    fn needles(&self) -> Vec<String> {
+        std::iter::once(self.id.to_string()).chain(self.words.iter().map(|word| word.to_lowercase())).collect()
     }
 }
 
-/// What the logs say, which are read once: a pipe cannot be read twice.
-pub(super) fn logs(erased: &Erased) -> Result<Findings, String> {
-    let wanted = erased.wanted();
-    let (mut breaches, mut lines) = (Vec::new(), 0);
-    for log in &erased.logs {
+/// Searches the logs. Call it once: standard input cannot be read twice.
+pub(super) fn search_logs(customer: &ErasedCustomer) -> Result<Report, String> {
+    let needles = customer.needles();
+    let (mut findings, mut lines) = (Vec::new(), 0);
+    for log in &customer.logs {
         for file in files(log)? {
             let unreadable = |error: io::Error| format!("{} cannot be read: {error}", file.display());
             let reader: Box<dyn BufRead> = if file.as_os_str() == "-" {
@@ -49,13 +50,13 @@ pub(super) fn logs(erased: &Erased) -> Result<Findings, String> {
             for (number, line) in reader.split(b'\n').enumerate() {
                 let line = String::from_utf8_lossy(&line.map_err(unreadable)?).into_owned();
                 lines += 1;
-                if let Some(word) = first_in(&wanted, &line) {
-                    breaches.push(format!("{}:{}: {word:?}: {}", file.display(), number + 1, shown(&line)));
+                if let Some(word) = first_in(&needles, &line) {
+                    findings.push(format!("{}:{}: {word:?}: {}", file.display(), number + 1, excerpt(&line)));
                 }
             }
         }
     }
-    Ok(Findings { breaches, summary: format!("{lines} lines of logs") })
+    Ok(Report { findings, scope: format!("{lines} log lines") })
 }
 
 fn files(log: &Path) -> Result<Vec<PathBuf>, String> {
@@ -71,57 +72,60 @@ fn files(log: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Everything else: it may change while it is waited for.
-pub(super) async fn look(
+/// Searches everything that the shop may still be erasing.
+pub(super) async fn search(
     databases: &Databases,
     broker: Option<&AmqpOptions>,
-    erased: &Erased,
-) -> Result<Findings, String> {
-    let wanted = erased.wanted();
-    let (mut breaches, mut documents) = (Vec::new(), 0);
+    customer: &ErasedCustomer,
+) -> Result<Report, String> {
+    let needles = customer.needles();
+    let (mut findings, mut documents) = (Vec::new(), 0);
     for database in databases.all() {
-        let search = database.find_references(&wanted).await.map_err(text)?;
+        let search = database.find_references(&needles).await.map_err(operator_message)?;
         documents += search.documents;
-        let left = search.references.iter().filter(|reference| !may_stay(database.name(), reference, erased));
-        breaches.extend(left.map(|PersonalDataReference { collection, id, text, word }| {
-            format!("{}: {collection} {id}: {word:?}: {}", database.name(), shown(text))
+        let remaining =
+            search.references.iter().filter(|reference| !is_tombstone(database.name(), reference, customer));
+        findings.extend(remaining.map(|PersonalDataReference { collection, id, text, word }| {
+            format!("{}: {collection} {id}: {word:?}: {}", database.name(), excerpt(text))
         }));
     }
-    for file in erased.directory.iter().flat_map(|directory| database_files(directory)) {
-        if let Some(word) = in_bytes(&file, &wanted[1..])? {
-            breaches.push(format!("{}: {word:?} is in its bytes", file.display()));
+    for file in customer.directory.iter().flat_map(|directory| database_files(directory)) {
+        if let Some(word) = first_in_bytes(&file, &needles[1..])? {
+            findings.push(format!("{}: {word:?} is in the bytes of the file", file.display()));
         }
     }
-    let mut summary = format!("{documents} documents");
+    let mut scope = format!("{documents} documents");
     if let Some(broker) = broker {
-        let letters = letters(broker.clone(), &wanted, &mut breaches).await?;
-        summary = format!("{summary}, {letters} dead letters");
+        let letters = search_dead_letters(broker.clone(), &needles, &mut findings).await?;
+        scope = format!("{scope}, {letters} dead letters");
     }
-    Ok(Findings { breaches, summary })
+    Ok(Report { findings, scope })
 }
 
-/// Only the id itself, where it says that it is gone.
-fn may_stay(database: &str, reference: &PersonalDataReference, erased: &Erased) -> bool {
-    let id = erased.customer.to_string();
-    let others = erased.words.iter().any(|word| reference.text.to_lowercase().contains(&word.to_lowercase()));
-    let is_tombstone = match (database, reference.collection.as_str()) {
-        ("customer", "accounts") => document(&reference.text)["state"] == "erased",
-        ("shopping", "carts" | "wishlists") => is_closed(&document(&reference.text)),
+/// Whether the reference is a tombstone: the document of this id records the erasure, and contains no
+/// other word.
+fn is_tombstone(database: &str, reference: &PersonalDataReference, customer: &ErasedCustomer) -> bool {
+    let id = customer.id.to_string();
+    let has_word = customer.words.iter().any(|word| reference.text.to_lowercase().contains(&word.to_lowercase()));
+    let records_erasure = match (database, reference.collection.as_str()) {
+        ("customer", "accounts") => stored_document(&reference.text)["state"] == "erased",
+        ("shopping", "carts" | "wishlists") => is_closed(&stored_document(&reference.text)),
         (_, "closed_accounts") => true,
         _ => false,
     };
-    reference.id == id && is_tombstone && !others
+    reference.id == id && records_erasure && !has_word
 }
 
-/// Whether a cart or a wishlist says that it is closed, and nothing else.
+/// Whether a cart or a wishlist is closed and otherwise empty.
 fn is_closed(document: &Value) -> bool {
     let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     let mut others = document.as_object().into_iter().flatten().filter(|(name, _)| *name != "closed");
     document["closed"] == true && others.all(|(_, value)| is_empty(value))
 }
 
-/// What is kept. SQLite's row has other columns before and after the JSON, MongoDB's is JSON around it.
-fn document(text: &str) -> Value {
+/// Extracts a stored document. A row of SQLite has the JSON between other columns, a document of MongoDB
+/// has it in the field `doc`.
+fn stored_document(text: &str) -> Value {
     let begin = text.find('{').unwrap_or(text.len());
     let read = serde_json::Deserializer::from_str(&text[begin..]).into_iter::<Value>().next();
     let mut value = read.and_then(Result::ok).unwrap_or_default();
@@ -129,13 +133,13 @@ fn document(text: &str) -> Value {
 }
 
 fn database_files(directory: &Path) -> Vec<PathBuf> {
-    let services = ["customer", "products", "shopping"].into_iter();
+    let services = SERVICES.into_iter();
     let files = services.flat_map(|service| ["db", "db-wal"].map(|end| directory.join(format!("{service}.{end}"))));
     files.filter(|file| file.exists()).collect()
 }
 
-/// Pages that SQLite uses no more are in no table.
-fn in_bytes<'w>(file: &Path, words: &'w [String]) -> Result<Option<&'w str>, String> {
+/// Searches a file's bytes, because free pages of SQLite are in no table.
+fn first_in_bytes<'w>(file: &Path, words: &'w [String]) -> Result<Option<&'w str>, String> {
     if words.is_empty() {
         return Ok(None);
     }
@@ -145,40 +149,45 @@ fn in_bytes<'w>(file: &Path, words: &'w [String]) -> Result<Option<&'w str>, Str
     Ok(first_in(words, &String::from_utf8_lossy(&bytes)))
 }
 
-/// How many there are. What still waits for its listener cannot be looked into without taking it away from them.
-async fn letters(broker: AmqpOptions, wanted: &[String], breaches: &mut Vec<String>) -> Result<u64, String> {
-    let letters = DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(text)?;
+/// Searches the dead letters and returns their number. Events that wait for a consumer cannot be searched,
+/// because reading takes them from the queue.
+async fn search_dead_letters(
+    broker: AmqpOptions,
+    needles: &[String],
+    findings: &mut Vec<String>,
+) -> Result<u64, String> {
+    let letters = DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(operator_message)?;
     let mut number = 0;
-    let see = |letter: DeadLetter| {
+    let search = |letter: DeadLetter| {
         number += 1;
-        let said =
+        let text =
             format!("{} {} {}", letter.reason, Value::from(letter.headers), String::from_utf8_lossy(&letter.body));
-        if let Some(word) = first_in(wanted, &said) {
-            breaches.push(format!("dead letter {} of {}: {word:?}: {}", letter.id, letter.queue, shown(&said)));
+        if let Some(word) = first_in(needles, &text) {
+            findings.push(format!("dead letter {} of {}: {word:?}: {}", letter.id, letter.queue, excerpt(&text)));
         }
     };
-    let looked = letters.list(&DeadLetterFilter { id: None, queue: None }, see).await;
-    let counted = letters.count().await;
+    let listed = letters.list(&DeadLetterFilter { id: None, queue: None }, search).await;
+    let counts = letters.count().await;
     letters.close().await;
-    looked.map_err(text)?;
-    let waiting = counted.map_err(text)?.waiting;
+    listed.map_err(operator_message)?;
+    let waiting = counts.map_err(operator_message)?.waiting;
     if waiting > 0 {
-        breaches.push(format!("{waiting} events wait for their listeners, and nobody can look into them"));
+        findings.push(format!("{waiting} events wait on the broker and cannot be searched"));
     }
     Ok(number)
 }
 
 fn first_in<'w>(words: &'w [String], text: &str) -> Option<&'w str> {
-    let small = text.to_lowercase();
-    words.iter().map(String::as_str).find(|word| small.contains(word))
+    let text = text.to_lowercase();
+    words.iter().map(String::as_str).find(|word| text.contains(word))
 }
 
-fn shown(text: &str) -> String {
-    let mut shown: String = text.trim().chars().take(SHOWN).collect();
-    if shown.len() < text.trim().len() {
-        shown.push('…');
+fn excerpt(text: &str) -> String {
+    let mut excerpt: String = text.trim().chars().take(EXCERPT_LENGTH).collect();
+    if excerpt.len() < text.trim().len() {
+        excerpt.push('…');
     }
-    shown
+    excerpt
 }
 
 #[cfg(test)]
@@ -186,26 +195,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_tombstone_may_stay() {
+    fn only_a_tombstone_is_accepted() {
         let customer = CustomerId::new();
-        let erased = Erased { customer, words: vec!["Ana@example.com".to_owned()], logs: Vec::new(), directory: None };
+        let erased = ErasedCustomer {
+            id: customer,
+            words: vec!["Ana@example.com".to_owned()],
+            logs: Vec::new(),
+            directory: None,
+        };
         let id = customer.to_string();
-        let gone = format!("{id} 3 {{\"state\":\"erased\",\"id\":\"{id}\"}} ");
-        let gone_in_mongodb =
+        let tombstone = format!("{id} 3 {{\"state\":\"erased\",\"id\":\"{id}\"}} ");
+        let tombstone_in_mongodb =
             format!("{{\"_id\":\"{id}\",\"version\":3,\"doc\":{{\"state\":\"erased\",\"id\":\"{id}\"}}}}");
         let open = format!("{id} 1 {{\"state\":\"open\",\"id\":\"{id}\"}} ");
-        let with_address = format!("{gone} ana@example.com");
-        for (stays, database, collection, at, text) in [
-            (true, "customer", "accounts", &id, &gone),
-            (true, "customer", "accounts", &id, &gone_in_mongodb),
+        let with_address = format!("{tombstone} ana@example.com");
+        for (expected, database, collection, at, text) in [
+            (true, "customer", "accounts", &id, &tombstone),
+            (true, "customer", "accounts", &id, &tombstone_in_mongodb),
             (true, "products", "closed_accounts", &id, &id),
             (true, "shopping", "carts", &id, &r#"{"lines":[],"closed":true}"#.to_owned()),
             (false, "shopping", "carts", &id, &r#"{"lines":[{"quantity":1}],"closed":true}"#.to_owned()),
             (false, "shopping", "wishlists", &id, &r#"{"seen":[],"closed":false}"#.to_owned()),
             (false, "customer", "accounts", &id, &open),
             (false, "customer", "accounts", &id, &with_address),
-            (false, "customer", "accounts", &CustomerId::new().to_string(), &gone),
-            (false, "shopping", "accounts", &id, &gone),
+            (false, "customer", "accounts", &CustomerId::new().to_string(), &tombstone),
+            (false, "shopping", "accounts", &id, &tombstone),
             (false, "shopping", "carts", &id, &id),
             (false, "shopping", "closed_accounts", &CustomerId::new().to_string(), &id),
         ] {
@@ -215,13 +229,13 @@ mod tests {
                 text: text.clone(),
                 word: id.clone(),
             };
-            assert_eq!(may_stay(database, &reference, &erased), stays, "{database} {collection} {text}");
+            assert_eq!(is_tombstone(database, &reference, &erased), expected, "{database} {collection} {text}");
         }
     }
 
     #[test]
-    fn a_leftover_is_shown_in_short() {
-        assert_eq!(shown(" short "), "short");
-        assert_eq!(shown(&"ä".repeat(SHOWN + 1)), format!("{}…", "ä".repeat(SHOWN)));
+    fn a_long_text_is_shortened() {
+        assert_eq!(excerpt(" short "), "short");
+        assert_eq!(excerpt(&"ä".repeat(EXCERPT_LENGTH + 1)), format!("{}…", "ä".repeat(EXCERPT_LENGTH)));
     }
 }

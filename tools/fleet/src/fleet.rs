@@ -291,8 +291,6 @@ impl Fleet {
             .souk()?
             .args(["admin", "create", email, "--password-file"])
             .arg(&file)
-            .env("SOUK_MONGODB_URI", self.mongodb_uri(Service::Customer))
-            .env("SOUK_DATABASE", Service::Customer.database())
             .output();
         fs::remove_file(&file).map_err(Error::context(file.display()))?;
         let output = output.map_err(Error::context("souk admin create"))?;

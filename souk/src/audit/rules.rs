@@ -1,0 +1,283 @@
+//! The rules of the reconciliation: they hold after any crash. Each violation is one line. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use customer::ledger::AccountLedger;
+use products::ledger::{ReservationRecord, ReservationStatus, StockRecord};
+use serde::Deserialize;
+use shopping::demo::DemoPayment;
+use shopping::ledger::Entry;
+use shopping::order::Status;
+use shopping::payment::{self, Method};
+use souk_bus::EventCounts;
+use souk_contract::customer::CustomerId;
+use souk_contract::products::{ProductId, ReservationId};
+use souk_contract::shopping::OrderId;
+
+/// A 2xx response to `POST /shopping/order`.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct ClientResponse {
+    customer: CustomerId,
+    key: String,
+    order: OrderId,
+    status: Status,
+}
+
+/// The records of all services.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Records {
+    pub(super) orders: Vec<Entry>,
+    pub(super) demo_payments: Vec<DemoPayment>,
+    pub(super) stock: Vec<StockRecord>,
+    pub(super) reservations: Vec<ReservationRecord>,
+    pub(super) accounts: AccountLedger,
+    pub(super) erased_in_products: HashSet<CustomerId>,
+    pub(super) erased_in_shopping: HashSet<CustomerId>,
+    pub(super) customers_with_carts: HashSet<CustomerId>,
+    /// The number of pending events for each service.
+    pub(super) outboxes: Vec<(&'static str, usize)>,
+    /// `None` for a one-process shop.
+    pub(super) broker: Option<EventCounts>,
+}
+
+impl Records {
+    /// Describes in one line what was records.
+    pub(super) fn scope(&self, responses: usize) -> String {
+        let Self { orders, demo_payments, stock, reservations, accounts, .. } = self;
+        let dead_letters =
+            self.broker.map_or(String::new(), |counts| format!(", {} dead letters", counts.dead_letters));
+        format!(
+            "{} orders ({responses} responses to clients), {} demo payments, {} products, {} reservations, {} deleted accounts{dead_letters}",
+            orders.len(),
+            demo_payments.len(),
+            stock.len(),
+            reservations.len(),
+            accounts.erased.len()
+        )
+    }
+}
+
+/// Returns one line for each violated rule.
+pub(super) fn check(records: &Records, responses: &[ClientResponse]) -> Vec<String> {
+    let mut findings = Vec::new();
+    let reservations: Reservations<'_> =
+        records.reservations.iter().map(|reservation| (reservation.reservation, reservation)).collect();
+    check_orders(records, &reservations, &mut findings);
+    check_responses(records, responses, &mut findings);
+    check_stock(records, &reservations, &mut findings);
+    check_payments(records, &mut findings);
+    check_events(records, &mut findings);
+    findings
+}
+
+type Reservations<'r> = HashMap<ReservationId, &'r ReservationRecord>;
+
+/// Each idempotency key has at most one order, no order is stuck, and the stock of exactly the confirmed
+/// and shipped orders is sold.
+fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
+    let mut keys = HashMap::new();
+    for entry in &records.orders {
+        let Entry { order, status, .. } = entry;
+        if let (Some(customer), Some(key)) = (entry.customer, &entry.key)
+            && let Some(another) = keys.insert((customer, key.as_str()), *order)
+        {
+            findings.push(format!("orders {another} and {order} have the same idempotency key"));
+        }
+        if *status != Status::Reserved && entry.is_under_way {
+            findings.push(format!("order {order} is {status:?} and was not continued"));
+        }
+        let is_sold = is_sold(reservations, entry);
+        if matches!(status, Status::Confirmed | Status::Shipped) != is_sold && !entry.is_under_way {
+            let stock = if is_sold { "is sold" } else { "is not sold" };
+            findings.push(format!("order {order} is {status:?} and its stock {stock}"));
+        }
+    }
+}
+
+fn is_sold(reservations: &Reservations<'_>, entry: &Entry) -> bool {
+    reservations.get(&entry.reservation).is_some_and(|reservation| reservation.status == ReservationStatus::Sold)
+}
+
+/// Each order in a response exists, belongs to the customer and the key, and has not lost its status. A
+/// key always got the same order.
+fn check_responses(records: &Records, responses: &[ClientResponse], findings: &mut Vec<String>) {
+    let orders: HashMap<OrderId, &Entry> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
+    for ClientResponse { customer, key, order, status } in responses {
+        let Some(entry) = orders.get(order) else {
+            findings.push(format!("order {order} of a response does not exist"));
+            continue;
+        };
+        if entry.customer.is_some_and(|of| of != *customer) || entry.key.as_ref().is_some_and(|of| of != key) {
+            findings.push(format!("order {order} belongs to another customer or key than in the response"));
+        }
+        let is_kept = match status {
+            Status::Confirmed => {
+                matches!(entry.status, Status::Confirmed | Status::Shipped | Status::Cancelled | Status::Refunded)
+            }
+            Status::Refunded | Status::Shipped => entry.status == *status,
+            _ => true,
+        };
+        if !is_kept {
+            findings.push(format!("order {order} was {status:?} in a response and is {:?}", entry.status));
+        }
+    }
+    let mut first_orders: HashMap<(CustomerId, &str), OrderId> = HashMap::new();
+    for response in responses {
+        let first = *first_orders.entry((response.customer, &response.key)).or_insert(response.order);
+        if first != response.order {
+            findings.push(format!("one idempotency key got orders {first} and {}", response.order));
+        }
+    }
+}
+
+/// For each product `available + reserved + sold = stocked`, and `sold` is the sum of the confirmed orders'
+/// lines. Each hold belongs to a reservation, and each reservation to an order.
+fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
+    let mut bought: HashMap<ProductId, u64> = HashMap::new();
+    for entry in &records.orders {
+        if is_sold(reservations, entry) {
+            for line in &entry.lines {
+                *bought.entry(line.product).or_default() += u64::from(line.quantity.get());
+            }
+        }
+    }
+    for record in &records.stock {
+        let (product, levels) = (record.product, record.levels);
+        let all = u64::from(levels.available) + levels.reserved + levels.sold;
+        if all != record.stocked {
+            findings.push(format!("product {product}: {levels:?} are {all} of {} stocked", record.stocked));
+        }
+        let bought = bought.remove(&product).unwrap_or_default();
+        if levels.sold != bought {
+            findings.push(format!("product {product}: {} sold, {bought} in confirmed orders", levels.sold));
+        }
+        for hold in &record.holds {
+            if reservations.get(hold).is_none_or(|reservation| reservation.status != ReservationStatus::Held) {
+                findings
+                    .push(format!("product {product}: stock is held for the reservation {hold}, which is not active"));
+            }
+        }
+    }
+    for (product, pieces) in bought {
+        findings.push(format!("product {product} does not exist and was sold {pieces} times"));
+    }
+    let orders: HashMap<OrderId, &Entry> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
+    for record in &records.reservations {
+        let (order, reservation) = (record.order, record.reservation);
+        let entry = orders.get(&order);
+        let is_current = entry.is_some_and(|entry| entry.reservation == reservation);
+        match record.status {
+            ReservationStatus::Sold if !is_current => {
+                findings.push(format!("reservation {reservation} is sold and belongs to no order"))
+            }
+            ReservationStatus::Held if !entry.is_some_and(|entry| is_current && entry.status == Status::Reserved) => {
+                findings.push(format!("reservation {reservation} holds stock for an order that is not reserved"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Each payment belongs to one order, is captured at most once, and is in the state that its order
+/// requires. The demo bank's records agree, amounts included.
+fn check_payments(records: &Records, findings: &mut Vec<String>) {
+    let mut references = HashSet::new();
+    let demo_payments: HashMap<OrderId, &DemoPayment> =
+        records.demo_payments.iter().map(|payment| (payment.order, payment)).collect();
+    let orders: HashSet<OrderId> = records.orders.iter().map(|entry| entry.order).collect();
+    for payment in &records.demo_payments {
+        if !orders.contains(&payment.order) {
+            findings.push(format!("the demo bank has a payment for order {}, which does not exist", payment.order));
+        }
+        if payment.captures > 1 {
+            findings.push(format!("the payment of order {} was captured {} times", payment.order, payment.captures));
+        }
+    }
+    for entry in &records.orders {
+        let (order, status) = (entry.order, entry.status);
+        let Some((method, paid, reference)) = &entry.payment else {
+            if !matches!(status, Status::Pending | Status::Rejected) {
+                findings.push(format!("order {order} is {status:?} and has no payment"));
+            }
+            continue;
+        };
+        if !references.insert((*method, reference.as_str())) {
+            findings.push(format!("payment {reference} belongs to several orders"));
+        }
+        let is_right = |paid: payment::Status| match status {
+            Status::Confirmed | Status::Shipped => paid == payment::Status::Captured,
+            Status::Refunded => paid == payment::Status::Refunded,
+            Status::Cancelled | Status::Rejected => {
+                !matches!(paid, payment::Status::Captured | payment::Status::Review)
+            }
+            Status::Pending | Status::Reserved | Status::Paid => true,
+        };
+        if entry.is_under_way {
+            continue;
+        }
+        if !is_right(*paid) {
+            findings.push(format!("order {order} is {status:?} and its payment is {paid:?}"));
+        }
+        if *method == Method::Demo {
+            match demo_payments.get(&order) {
+                None => findings.push(format!("the demo bank has no payment for order {order}")),
+                Some(payment) if !is_right(payment.status) => {
+                    findings.push(format!(
+                        "order {order} is {status:?} and the demo bank says that its payment is {:?}",
+                        payment.status
+                    ));
+                }
+                Some(payment) if Some(payment.amount) != entry.total => {
+                    findings
+                        .push(format!("order {order} costs {:?} and its payment is {:?}", entry.total, payment.amount));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// All outboxes are empty, no event waits on the broker, every service has erased every deleted account,
+/// and every account has counted its confirmed orders.
+fn check_events(records: &Records, findings: &mut Vec<String>) {
+    for (service, pending) in &records.outboxes {
+        if *pending > 0 {
+            findings.push(format!("{pending} events wait in the outbox of {service}"));
+        }
+    }
+    if let Some(counts) = records.broker
+        && counts.waiting > 0
+    {
+        findings.push(format!("{} events wait on the broker", counts.waiting));
+    }
+    for customer in &records.accounts.erased {
+        for (service, erased) in [("products", &records.erased_in_products), ("shopping", &records.erased_in_shopping)]
+        {
+            if !erased.contains(customer) {
+                findings.push(format!("{service} has not erased the deleted account {customer}"));
+            }
+        }
+        if records.customers_with_carts.contains(customer) {
+            findings.push(format!("the deleted account {customer} has a cart"));
+        }
+    }
+    let deleted: HashSet<&CustomerId> = records.accounts.erased.iter().collect();
+    for entry in
+        records.orders.iter().filter(|entry| entry.customer.is_some_and(|customer| deleted.contains(&customer)))
+    {
+        findings.push(format!("order {} refers to a deleted account", entry.order));
+    }
+    let mut confirmed: HashMap<CustomerId, u64> = HashMap::new();
+    for customer in records.orders.iter().filter(|entry| entry.was_confirmed).filter_map(|entry| entry.customer) {
+        *confirmed.entry(customer).or_default() += 1;
+    }
+    for (customer, counted) in &records.accounts.confirmed_orders {
+        let confirmed = confirmed.remove(customer).unwrap_or_default();
+        if *counted != confirmed {
+            findings.push(format!("account {customer} has counted {counted} orders, {confirmed} were confirmed"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+use products::StockLevels;
+use souk_contract::products::ReservationLine;
+use souk_types::{Currency, Money, Quantity};
+
+use super::*;
+
+fn price() -> Money {
+    Money::new(998, Currency::EUR).unwrap()
+}
+
+/// A consistent shop: of ten pieces one customer bought two and another returned three, one payment is
+/// in review, and one account is erased.
+struct Shop {
+    records: Records,
+    responses: Vec<ClientResponse>,
+}
+
+fn entry(status: Status, paid: payment::Status, pieces: u64, product: ProductId) -> (Entry, DemoPayment) {
+    let order = OrderId::new();
+    let captures = u32::from(matches!(paid, payment::Status::Captured | payment::Status::Refunded));
+    let quantity = Quantity::try_from(pieces).unwrap();
+    let entry = Entry {
+        order,
+        customer: Some(CustomerId::new()),
+        key: Some("key".to_owned()),
+        status,
+        was_confirmed: captures > 0,
+        is_under_way: false,
+        lines: vec![ReservationLine { product, quantity }],
+        total: Some(price()),
+        reservation: ReservationId::new(),
+        payment: Some((Method::Demo, paid, order.to_string())),
+    };
+    (entry, DemoPayment::found(order, price(), paid, captures))
+}
+
+fn response(entry: &Entry, status: Status) -> ClientResponse {
+    ClientResponse { customer: entry.customer.unwrap(), key: "key".to_owned(), order: entry.order, status }
+}
+
+fn reservation(entry: &Entry, status: ReservationStatus) -> ReservationRecord {
+    ReservationRecord { reservation: entry.reservation, order: entry.order, status }
+}
+
+impl Shop {
+    fn open() -> Self {
+        let product = ProductId::new();
+        let (bought, paid) = entry(Status::Confirmed, payment::Status::Captured, 2, product);
+        let (returned, refunded) = entry(Status::Refunded, payment::Status::Refunded, 3, product);
+        let (mut waiting, in_review) = entry(Status::Reserved, payment::Status::Review, 1, product);
+        waiting.is_under_way = true;
+        let erased = CustomerId::new();
+        let responses = vec![response(&bought, Status::Confirmed), response(&returned, Status::Confirmed)];
+        let counted = [&bought, &returned].into_iter().map(|entry| (entry.customer.unwrap(), 1)).collect();
+        let holds = vec![waiting.reservation];
+        let levels = StockLevels { available: 7, reserved: 1, sold: 2 };
+        let reservations = vec![
+            reservation(&bought, ReservationStatus::Sold),
+            reservation(&returned, ReservationStatus::Ended),
+            reservation(&waiting, ReservationStatus::Held),
+        ];
+        let records = Records {
+            demo_payments: vec![paid, refunded, in_review],
+            stock: vec![StockRecord { product, levels, stocked: 10, holds }],
+            reservations,
+            accounts: AccountLedger { erased: vec![erased], confirmed_orders: counted },
+            orders: vec![bought, returned, waiting],
+            erased_in_products: HashSet::from([erased]),
+            erased_in_shopping: HashSet::from([erased]),
+            outboxes: vec![("customer", 0), ("products", 0), ("shopping", 0)],
+            broker: Some(EventCounts { waiting: 0, dead_letters: 2 }),
+            ..Records::default()
+        };
+        Self { records, responses }
+    }
+}
+
+#[test]
+fn a_consistent_shop_has_no_finding() {
+    let Shop { records, responses } = Shop::open();
+    assert_eq!(check(&records, &responses), [] as [String; 0]);
+    assert!(records.scope(2).contains("2 dead letters"));
+}
+
+#[test]
+fn each_violation_is_found_alone() {
+    type Violate = fn(&mut Shop);
+    let violations: &[(&str, Violate)] = &[
+        ("does not exist", |shop| shop.responses[0].order = OrderId::new()),
+        ("belongs to another customer or key", |shop| shop.responses[0].customer = CustomerId::new()),
+        ("was Confirmed in a response and is Rejected", |shop| {
+            shop.records.orders[1].status = Status::Rejected;
+            shop.records.orders[1].payment = None;
+        }),
+        ("have the same idempotency key", |shop| {
+            let customer = shop.records.orders[0].customer;
+            shop.records.orders[2].customer = customer;
+        }),
+        ("one idempotency key got orders", |shop| {
+            // Both customers were erased since.
+            (shop.records.orders[0].customer, shop.records.orders[1].customer) = (None, None);
+            shop.records.accounts.confirmed_orders.clear();
+            shop.responses[1].customer = shop.responses[0].customer;
+        }),
+        ("is Paid and was not continued", |shop| {
+            shop.records.orders[2].status = Status::Paid;
+            shop.records.reservations[2].status = ReservationStatus::Ended;
+            shop.records.stock[0].holds.clear();
+        }),
+        ("is Confirmed and its stock is not sold", |shop| {
+            shop.records.reservations[0].status = ReservationStatus::Ended;
+            shop.records.stock[0].levels = StockLevels { available: 9, reserved: 1, sold: 0 };
+        }),
+        ("are 9 of 10 stocked", |shop| shop.records.stock[0].levels.available = 6),
+        ("are 12 of 10 stocked", |shop| shop.records.stock[0].levels.available = 9),
+        ("3 sold, 2 in confirmed orders", |shop| {
+            shop.records.stock[0].levels = StockLevels { available: 6, reserved: 1, sold: 3 };
+        }),
+        ("stock is held for", |shop| shop.records.stock[0].holds.push(ReservationId::new())),
+        ("holds stock for an order that is not reserved", |shop| {
+            let order = shop.records.orders[1].order;
+            shop.records.reservations[1] =
+                ReservationRecord { reservation: ReservationId::new(), order, status: ReservationStatus::Held };
+        }),
+        ("is sold and belongs to no order", |shop| {
+            let (reservation, order) = (ReservationId::new(), OrderId::new());
+            shop.records.reservations.push(ReservationRecord { reservation, order, status: ReservationStatus::Sold });
+        }),
+        ("was captured 2 times", |shop| shop.records.demo_payments[0].captures = 2),
+        ("the demo bank has a payment for order", |shop| {
+            shop.records.demo_payments.push(DemoPayment::found(OrderId::new(), price(), payment::Status::Open, 0));
+        }),
+        ("the demo bank has no payment for order", |shop| {
+            shop.records.demo_payments.remove(0);
+        }),
+        ("the demo bank says that its payment is Captured", |shop| {
+            shop.records.demo_payments[1].status = payment::Status::Captured
+        }),
+        ("is Confirmed and its payment is Refunded", |shop| {
+            shop.records.orders[0].payment.as_mut().unwrap().1 = payment::Status::Refunded;
+        }),
+        ("is Confirmed and has no payment", |shop| shop.records.orders[0].payment = None),
+        ("belongs to several orders", |shop| {
+            let payment = shop.records.orders[0].payment.clone();
+            shop.records.orders[2].payment = payment;
+        }),
+        ("and its payment is Money", |shop| {
+            shop.records.demo_payments[0].amount = Money::new(1, Currency::EUR).unwrap()
+        }),
+        ("4 events wait in the outbox of shopping", |shop| shop.records.outboxes[2].1 = 4),
+        ("3 events wait on the broker", |shop| shop.records.broker.as_mut().unwrap().waiting = 3),
+        ("shopping has not erased the deleted account", |shop| shop.records.erased_in_shopping.clear()),
+        ("products has not erased the deleted account", |shop| shop.records.erased_in_products.clear()),
+        ("has a cart", |shop| {
+            let erased = shop.records.accounts.erased[0];
+            shop.records.customers_with_carts.insert(erased);
+        }),
+        ("refers to a deleted account", |shop| {
+            let erased = shop.records.accounts.erased[0];
+            shop.records.orders[2].customer = Some(erased);
+        }),
+        ("has counted 2 orders, 1 were confirmed", |shop| {
+            let customer = shop.records.orders[0].customer.unwrap();
+            shop.records.accounts.confirmed_orders.insert(customer, 2);
+        }),
+        ("has counted 0 orders, 1 were confirmed", |shop| {
+            let customer = shop.records.orders[1].customer.unwrap();
+            shop.records.accounts.confirmed_orders.insert(customer, 0);
+        }),
+    ];
+    for (expected, violate) in violations {
+        let mut shop = Shop::open();
+        violate(&mut shop);
+        let findings = check(&shop.records, &shop.responses);
+        assert!(findings.len() == 1 && findings[0].contains(expected), "{expected}: {findings:#?}");
+    }
+}

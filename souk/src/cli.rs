@@ -1,0 +1,76 @@
+//! The command line of `souk`.
+
+use clap::{Parser, Subcommand};
+
+use crate::admin::AdminCommand;
+use crate::audit::AuditArgs;
+use crate::backup::{BackupArgs, RestoreArgs};
+use crate::dlq::DlqCommand;
+use crate::order::OrderArgs;
+use crate::seed::SeedArgs;
+use crate::settings::{FILE_HELP, UpArgs};
+
+/// Runs a whole shop in one process, and maintains shops of any size.
+///
+/// Without a subcommand, `souk` runs the shop: the services customer, products and shopping, with
+/// their data in a directory. The other subcommands work on such a one-process shop or on a fleet
+/// (the services as separate processes, with MongoDB and RabbitMQ).
+///
+/// A flag overrides its environment variable, and both override the file souk.toml.
+#[derive(Parser)]
+#[command(name = "souk", version, args_conflicts_with_subcommands = true, after_help = FILE_HELP)]
+pub(crate) struct Souk {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    up: UpArgs,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the shop in one process (the default)
+    #[command(after_help = FILE_HELP)]
+    Up(UpArgs),
+    /// Create admin accounts
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Check that orders, stock, payments and accounts agree in all databases
+    ///
+    /// Reads the databases and a fleet's broker, and changes nothing. Prints one line for each finding
+    /// that remains after --within, and exits with 1 when there is one.
+    Audit(AuditArgs),
+    /// Back up a running shop into a directory
+    ///
+    /// All databases are copied as of one moment. The backup is the data directory of a one-process
+    /// shop: `souk --data DIR` opens it, `souk restore` copies it into a shop.
+    Backup(BackupArgs),
+    /// Copy a backup into an empty shop
+    ///
+    /// The target is a new data directory, or the databases of a fleet whose services are stopped.
+    Restore(RestoreArgs),
+    /// Show the timeline of one order across all services
+    Order(OrderArgs),
+    /// Load the sample catalogue into a fleet, and create an admin
+    ///
+    /// Existing products and accounts stay as they are. A one-process shop loads its samples itself.
+    Seed(SeedArgs),
+    /// Inspect, replay or drop events that a service of a fleet could not handle
+    #[command(subcommand)]
+    Dlq(DlqCommand),
+}
+
+impl Souk {
+    pub(crate) fn command(self) -> Command {
+        self.command.unwrap_or(Command::Up(self.up))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Souk as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,128 @@
+//! The data directory of a one-process shop: a database for each service, the signing key, and a lock
+//! file against a second process.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use customer::SigningKey;
+use souk_store::{Database, Durability};
+use tempfile::TempDir;
+
+/// The lock file.
+pub(crate) const LOCK: &str = "souk.lock";
+
+/// A data directory that this process has locked.
+pub(crate) struct DataDirectory {
+    path: PathBuf,
+    durability: Durability,
+    /// The operating system releases the lock when the process ends.
+    _lock: File,
+    /// Deletes the directory when it is dropped.
+    _temporary: Option<TempDir>,
+}
+
+impl DataDirectory {
+    /// Creates the directory unless it exists, and locks it. `None`: a temporary directory, which is
+    /// deleted at the end.
+    pub(crate) fn open(directory: Option<&Path>) -> Result<Self, String> {
+        let Some(directory) = directory else {
+            let temporary = temporary(&std::env::temp_dir())
+                .map_err(|error| format!("cannot create a temporary directory: {error}"))?;
+            let directory = temporary.path().to_owned();
+            let lock = lock(&directory)?;
+            return Ok(Self {
+                path: directory,
+                durability: Durability::Process,
+                _lock: lock,
+                _temporary: Some(temporary),
+            });
+        };
+        create(directory)?;
+        let lock = lock(directory)?;
+        warn_of_missing_databases(directory);
+        Ok(Self { path: directory.to_owned(), durability: Durability::Disk, _lock: lock, _temporary: None })
+    }
+
+    pub(crate) fn database(&self, service: &'static str) -> Result<Database, String> {
+        open(&self.path, service, self.durability)
+    }
+
+    /// Returns the key that signs access tokens. The first start creates it.
+    pub(crate) fn signing_key(&self) -> Result<SigningKey, String> {
+        SigningKey::load_or_create(&self.path.join("signing-key.pem")).map_err(|error| error.to_string())
+    }
+}
+
+/// Opens the database of a service without locking the directory: the shop may be running.
+pub(crate) fn open_shared(directory: &Path, service: &'static str) -> Result<Database, String> {
+    open(directory, service, Durability::Disk)
+}
+
+fn open(directory: &Path, service: &'static str, durability: Durability) -> Result<Database, String> {
+    let file = directory.join(format!("{service}.db"));
+    create_private(&file).map_err(|error| format!("{} cannot be opened: {error}", file.display()))?;
+    Database::sqlite(service, &file, durability)
+        .map_err(|error| format!("{} cannot be opened: {}", file.display(), error.operator_message()))
+}
+
+/// Creates the directory unless it exists, for its owner alone: it holds personal data and password
+/// hashes.
+pub(crate) fn create(directory: &Path) -> Result<(), String> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    if directory.is_file() {
+        return Err(format!("the data directory {} is a file", directory.display()));
+    }
+    builder
+        .create(directory)
+        .map_err(|error| format!("the data directory {} cannot be created: {error}", directory.display()))
+}
+
+/// Locks the directory while the result lives. Errors: another process has locked it.
+pub(crate) fn lock(directory: &Path) -> Result<File, String> {
+    let path = directory.join(LOCK);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| format!("the data directory {} cannot be written: {error}", directory.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let remedy = "stop it, or choose another directory with --data";
+            Err(format!("a shop is already running on the data directory {}: {remedy}", directory.display()))
+        }
+        Err(TryLockError::Error(error)) => Err(format!("{} cannot be locked: {error}", path.display())),
+    }
+}
+
+/// Warns when some of the databases are missing, because the shop starts with empty ones.
+fn warn_of_missing_databases(directory: &Path) {
+    let (present, missing): (Vec<&str>, Vec<&str>) =
+        ["customer.db", "products.db", "shopping.db"].into_iter().partition(|file| directory.join(file).exists());
+    // An interrupted first start may have created customer.db alone.
+    if !missing.is_empty() && present.iter().any(|file| *file != "customer.db") {
+        eprintln!("souk: {} is missing in {}: starting without its data", missing.join(" and "), directory.display());
+    }
+}
+
+/// Creates a directory for its owner alone, which is deleted when the result is dropped.
+pub(crate) fn temporary(within: &Path) -> std::io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("souk-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir_in(within)
+}
+
+/// Creates a database file that only its owner can read. SQLite gives its other files the same mode.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
+}
