@@ -1,5 +1,5 @@
-//! A browser under remote control (W3C `WebDriver`, <https://www.w3.org/TR/webdriver2/>), with the five commands that the
-//! journeys need.
+//! A browser under remote control (W3C `WebDriver`, <https://www.w3.org/TR/webdriver2/>), with the
+//! five commands that the journeys need.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use tokio::task::spawn_blocking;
 
 use crate::Shop;
 
-/// Timeout of one command. A page loads in milliseconds; a browser on a busy machine starts within seconds.
+/// Timeout of one command. A page loads in milliseconds; a browser on a busy machine starts within
+/// seconds.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A browser window in a shop.
@@ -38,7 +39,8 @@ impl Browser {
         self.command("url", json!({"url": format!("{}{path}", self.shop)})).await;
     }
 
-    /// Clicks the first element that matches a CSS selector and waits until the next page is loaded.
+    /// Clicks the first element that matches a CSS selector and waits until the next page is
+    /// loaded.
     pub async fn click(&self, selector: &str) {
         let found = self.command("element", json!({"using": "css selector", "value": selector})).await;
         let element = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap();

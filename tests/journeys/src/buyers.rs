@@ -1,6 +1,8 @@
-//! Customers who order without pause while processes die, and a reconciliation of the responses with the ledger afterwards.
+//! Customers who order without pause while processes die, and a reconciliation of the responses
+//! with the ledger afterwards.
 //!
-//! Each buyer retries under the same idempotency key until the response is final, and records the order of each key.
+//! Each buyer retries under the same idempotency key until the response is final, and records the
+//! order of each key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,8 +75,9 @@ impl Buyers {
         RunningBuyers { stop, task }
     }
 
-    /// Waits until the shop agrees with every recorded response: each order exists once and there are no others, nothing is
-    /// reserved or lost, carts are empty, and deleted accounts are rejected. Returns how long that took.
+    /// Waits until the shop agrees with every recorded response: each order exists once and there
+    /// are no others, nothing is reserved or lost, carts are empty, and deleted accounts are
+    /// rejected. Returns how long that took.
     pub async fn reconcile(&mut self, admin: &Admin) -> Duration {
         let started = Instant::now();
         wait_for("the ledger to match the responses", async || self.check(admin).await).await;
@@ -117,7 +120,8 @@ impl RunningBuyers {
     }
 }
 
-/// Sends a request until its response is final. A loop of its own, because the future of [`wait_for`] is not `Send`.
+/// Sends a request until its response is final. A loop of its own, because the future of
+/// [`wait_for`] is not `Send`.
 async fn send_until_final(request: impl Fn() -> Request) -> Response {
     let started = Instant::now();
     loop {
@@ -160,7 +164,8 @@ impl Buyer {
         let response = send_until_final(|| self.customer.place_order(&key)).await;
         let order = match response.status {
             201 => Some(response.id().to_owned()),
-            // The interruption was so long that the reconciler cancelled the checkout. The cart is unchanged.
+            // The interruption was so long that the reconciler cancelled the checkout. The cart is
+            // unchanged.
             409 => {
                 send_until_final(|| self.customer.empty_cart()).await;
                 None

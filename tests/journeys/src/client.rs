@@ -27,7 +27,8 @@ impl Client {
         Self { http: self.http.clone(), token: Some(token.to_owned()) }
     }
 
-    /// Returns a client that sends the token of a response: of a sign-in, a refresh or a new guest cart.
+    /// Returns a client that sends the token of a response: of a sign-in, a refresh or a new guest
+    /// cart.
     #[track_caller]
     pub fn with_token_of(&self, response: &Response) -> Self {
         self.with_token(response["token"].as_str().unwrap_or_else(|| panic!("{response} has no token")))

@@ -1,11 +1,12 @@
-//! The failpoints (`common/types/src/failpoint.rs`) on the path of an order and of an erasure. The journeys `failpoints.rs` let a
-//! service die at each of them, in one process and in a fleet. A new step of an order or an erasure takes a line here.
+//! The failpoints (`common/types/src/failpoint.rs`) on the path of an order and of an erasure. The
+//! journeys `failpoints.rs` let a service die at each of them, in one process and in a fleet. A new
+//! step of an order or an erasure takes a line here.
 
 /// The environment variable that names a failpoint.
 pub(crate) const FAILPOINT: &str = "SOUK_FAILPOINT";
 
-/// Services and the failpoints at which they die. `@2` is the second passing. Concurrent orders pass most failpoints many
-/// times, so it is random which of their steps dies at a later passing.
+/// Services and the failpoints at which they die. `@2` is the second passing. Concurrent orders
+/// pass most failpoints many times, so it is random which of their steps dies at a later passing.
 pub const ALL: &[(&str, &str)] = &[
     // The cart is filled, and emptied by the order.
     ("shopping", "commit.carts.before"),

@@ -63,9 +63,19 @@ impl Admin {
         Product::from_json(&self.create_product(product_json(name, price, available)).await.expect_status(201).body)
     }
 
-    /// Imports `count` products of one new category, 100 of each, at 1, 2, 3 ... cents. Returns them cheapest first.
+    /// Creates products from their names, prices in euro cents and stock.
+    pub async fn new_products<const N: usize>(&self, products: [(&str, u64, u64); N]) -> [Product; N] {
+        let mut created = Vec::with_capacity(N);
+        for (name, cents, available) in products {
+            created.push(self.new_product(name, &euros(cents), available).await);
+        }
+        created.try_into().unwrap()
+    }
+
+    /// Imports `count` products of one new category, 100 of each, at 1, 2, 3 ... cents. Returns
+    /// them cheapest first.
     pub async fn new_category(&self, count: u64) -> Vec<Product> {
-        let category = unique("shelf");
+        let category = unique("category");
         let rows = (1..=count).map(|number| {
             let mut row = product_json("product", &euros(number), 100);
             row["key"] = unique("key").into();
@@ -80,7 +90,8 @@ impl Admin {
 }
 
 impl Client {
-    /// Waits until every service has erased its data of a deleted account, and returns the completed receipt.
+    /// Waits until every service has erased its data of a deleted account, and returns the
+    /// completed receipt.
     pub async fn wait_for_erasure(&self, receipt: &str) -> Response {
         wait_for("every service to erase", async || {
             let response = self.get_erasure_receipt(receipt).await;
@@ -137,7 +148,8 @@ pub fn confirmed_quantities<'o>(orders: impl IntoIterator<Item = &'o Value>) -> 
     quantities
 }
 
-/// Compares the stock of a product with what was stocked and what confirmed orders contain. Nothing may be reserved.
+/// Compares the stock of a product with what was stocked and what confirmed orders contain. Nothing
+/// may be reserved.
 pub async fn check_stock(
     admin: &Admin,
     product: &Product,

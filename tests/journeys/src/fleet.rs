@@ -1,18 +1,17 @@
-//! A fleet that belongs to one test: RabbitMQ, MongoDB, two instances of each service, nginx. The test starts, stops, kills and
-//! pauses its components.
+//! A fleet that belongs to one test: RabbitMQ, MongoDB, two instances of each service, nginx. The
+//! test starts, stops, kills and pauses its components.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, LazyLock, Mutex};
-use std::thread::available_parallelism;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::fleet::{Component, Fleet, Options, SignInRate, Termination};
 use jsonwebtoken::EncodingKey;
 use serde_json::Value;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -29,16 +28,10 @@ const MUTANT: &str = "SOUK_MUTANT";
 /// Time until all instances of a fleet are ready on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Permits for busy fleets, one a core. With more, requests time out.
-static BUSY_FLEETS: LazyLock<Arc<Semaphore>> =
-    LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))));
-
 /// A shop of many processes.
 pub struct TestFleet {
     shop: Shop,
     fleet: Arc<Fleet>,
-    // Released after the fleet is gone.
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 impl TestFleet {
@@ -62,7 +55,6 @@ impl TestFleet {
 
     /// Prepares a fleet with changed options and starts nothing.
     pub async fn prepare_with(change: impl FnOnce(&mut Options)) -> Self {
-        let permit = Arc::clone(&BUSY_FLEETS).acquire_owned().await.unwrap();
         // All test customers have one IP address.
         let mut options =
             Options { port: 0, demo_catalogue: false, sign_in: SignInRate::UNLIMITED, ..Options::default() };
@@ -70,15 +62,7 @@ impl TestFleet {
         let fleet = spawn_blocking(move || Fleet::prepare(&options)).await.unwrap();
         let fleet = Arc::new(fleet.unwrap_or_else(|error| panic!("{error}")));
         let admin = FleetAdmin { fleet: Arc::clone(&fleet), email: OnceCell::new() };
-        Self { shop: Shop::of_fleet(fleet.url(), admin), fleet, permit: Mutex::new(Some(permit)) }
-    }
-
-    /// Sleeps, and lets the fleet of another test run meanwhile. Returns when this fleet may be busy again, which can be later.
-    pub async fn idle_for(&self, duration: Duration) {
-        drop(self.permit.lock().unwrap().take());
-        tokio::time::sleep(duration).await;
-        let permit = Arc::clone(&BUSY_FLEETS).acquire_owned().await.unwrap();
-        *self.permit.lock().unwrap() = Some(permit);
+        Self { shop: Shop::of_fleet(fleet.url(), admin), fleet }
     }
 
     /// Starts a component, on the data that it had.
@@ -86,7 +70,8 @@ impl TestFleet {
         self.with_component(name, Component::start).await;
     }
 
-    /// Starts every component whose name begins with `prefix`: `products` is all instances of that service.
+    /// Starts every component whose name begins with `prefix`: `products` is all instances of that
+    /// service.
     pub async fn start_components(&self, prefix: &str) {
         for component in self.component_names().into_iter().filter(|component| component.starts_with(prefix)) {
             self.start_component(&component).await;
@@ -115,7 +100,8 @@ impl TestFleet {
         self.start_in(name, vec![(FAILPOINT, failpoint)]).await;
     }
 
-    /// Starts an instance that breaks a rule (`common/types/src/mutant.rs`) and may die at a failpoint.
+    /// Starts an instance that breaks a rule (`common/types/src/mutant.rs`) and may die at a
+    /// failpoint.
     pub async fn start_with_mutant(&self, name: &str, mutant: &'static str, failpoint: Option<&'static str>) {
         let failpoint = failpoint.map(|failpoint| (FAILPOINT, failpoint));
         self.start_in(name, std::iter::once((MUTANT, mutant)).chain(failpoint).collect()).await;
@@ -244,7 +230,8 @@ impl TestFleet {
         assert_eq!(audit.code, Some(0), "{audit:?}");
     }
 
-    /// Returns customers that `customer` does not know, with valid tokens signed by the fleet's key.
+    /// Returns customers that `customer` does not know, with valid tokens signed by the fleet's
+    /// key.
     pub async fn customers_without_accounts(&self, count: usize) -> Vec<Customer> {
         let pem = std::fs::read(self.fleet.signing_key()).unwrap();
         let key = EncodingKey::from_ed_pem(&pem).unwrap();

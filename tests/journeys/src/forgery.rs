@@ -57,8 +57,8 @@ pub fn without_the_third_part(token: &str) -> &str {
     token.rsplit_once('.').unwrap().0
 }
 
-/// Returns a valid token for another account, signed with the shop's own key. A thousand sign-ups would take minutes, because
-/// each hashes a password.
+/// Returns a valid token for another account, signed with the shop's own key. A thousand sign-ups
+/// would take minutes, because each hashes a password.
 pub(crate) fn signed_for(id: &str, token: &str, key: &EncodingKey) -> String {
     let (header, mut claims, _) = split(token);
     claims["sub"] = id.into();

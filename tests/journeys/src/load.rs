@@ -1,4 +1,5 @@
-//! Background load at a steady rate, however long the shop takes to respond. Every outcome is recorded.
+//! Background load at a steady rate, however long the shop takes to respond. Every outcome is
+//! recorded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +63,8 @@ impl Load {
     }
 }
 
-/// Of twelve requests six browse, three add to the cart, and one each reads the cart, orders and reads the profile.
+/// Of twelve requests six browse, three add to the cart, and one each reads the cart, orders and
+/// reads the profile.
 fn nth_request(number: usize, customers: &[Customer], products: &[Product]) -> Request {
     let (customer, product) = (&customers[number % customers.len()], &products[number % products.len()]);
     match number % 12 {

@@ -41,7 +41,8 @@ fn program() -> &'static Path {
     })
 }
 
-/// Returns the command without arguments, isolated from the environment and the directory of the test.
+/// Returns the command without arguments, isolated from the environment and the directory of the
+/// test.
 fn command() -> Command {
     let mut command = Command::new(program());
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SOUK_")) {

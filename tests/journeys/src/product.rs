@@ -76,7 +76,7 @@ pub fn product_json(name: &str, price: &Value, available: u64) -> Value {
     json!({
         "name": unique(name),
         "description": format!("A {name} for a test."),
-        "category": unique("shelf"),
+        "category": unique("category"),
         "price": price,
         "available": available,
     })

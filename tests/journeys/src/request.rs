@@ -44,7 +44,8 @@ pub(crate) struct HttpClient {
 }
 
 impl HttpClient {
-    /// Creates a client. Each test needs its own, because connections end with the runtime that opened them.
+    /// Creates a client. Each test needs its own, because connections end with the runtime that
+    /// opened them.
     pub(crate) fn new(base: BaseUrl) -> Self {
         let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(REQUEST_TIMEOUT);
         Self { base, client: client.build().unwrap() }
@@ -60,7 +61,8 @@ impl HttpClient {
     }
 }
 
-/// A request under construction. Awaiting it sends it and returns the [`Response`]; it panics when there is none.
+/// A request under construction. Awaiting it sends it and returns the [`Response`]; it panics when
+/// there is none.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request {
     /// Method and path, for messages.
@@ -99,13 +101,15 @@ impl Request {
         self.repeat_until(|response| response.status == status).await
     }
 
-    /// Repeats the request while the response is `503`: the shop bounds how many passwords it hashes at once.
+    /// Repeats the request while the response is `503`: the shop bounds how many passwords it
+    /// hashes at once.
     pub async fn retry_while_busy(self) -> Response {
         self.repeat_until(|response| response.status != 503).await
     }
 
-    /// Retries as a careful client does: after `Retry-After` when the shop is busy or partly down, and after a second when
-    /// there is no response. Returns every attempt; the last one is final, or `timeout` is used up.
+    /// Retries as a careful client does: after `Retry-After` when the shop is busy or partly down,
+    /// and after a second when there is no response. Returns every attempt; the last one is final,
+    /// or `timeout` is used up.
     pub async fn with_retries(self, timeout: Duration) -> Vec<Outcome> {
         let started = Instant::now();
         let mut outcomes = Vec::new();

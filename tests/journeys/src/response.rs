@@ -1,4 +1,5 @@
-//! The shop's response. Methods that begin with `expect` fail the test at the calling line and print the whole response.
+//! The shop's response. Methods that begin with `expect` fail the test at the calling line and
+//! print the whole response.
 
 use std::fmt;
 use std::ops::Index;

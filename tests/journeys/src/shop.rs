@@ -1,4 +1,5 @@
-//! [`Shop`] is any shop that can be reached over HTTP; [`TestShop`] is a one-process shop that a test stops, kills and restarts.
+//! [`Shop`] is any shop that can be reached over HTTP; [`TestShop`] is a one-process shop that a
+//! test stops, kills and restarts.
 
 use std::env;
 use std::ops::Deref;
@@ -32,7 +33,8 @@ enum AdminAccount {
 }
 
 impl Shop {
-    /// Returns the shop at `SOUK_URL`, or a one-process shop that runs while a test of this file uses it.
+    /// Returns the shop at `SOUK_URL`, or a one-process shop that runs while a test of this file
+    /// uses it.
     pub async fn shared() -> Self {
         static RUNNING: Mutex<Weak<ShopProcess>> = Mutex::const_new(Weak::new());
         if let Ok(url) = env::var("SOUK_URL") {

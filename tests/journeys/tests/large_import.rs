@@ -1,5 +1,5 @@
-//! A catalogue of real size: 53,940 diamonds with prices in whole dollars. A test target of its own, so that no other test waits
-//! for the import.
+//! A catalogue of real size: 53,940 diamonds with prices in whole dollars. A test target of its
+//! own, so that no other test waits for the import.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,5 @@
-//! An account is deleted while a service is down. The receipt lists the service as pending and is complete after its return.
+//! An account is deleted while a service is down. The receipt lists the service as pending and is
+//! complete after its return.
 
 use journeys::{CommandOutput, Customer, TestFleet, time_until, wait_for};
 use lapin::BasicProperties;

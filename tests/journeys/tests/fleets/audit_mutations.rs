@@ -1,5 +1,6 @@
-//! Mutation tests of `souk audit`: an instance breaks one rule (`common/types/src/mutant.rs`) and dies at a failpoint where the rule
-//! matters. The audit must report it. After the same crash without a mutation the audit must report nothing.
+//! Mutation tests of `souk audit`: an instance breaks one rule (`common/types/src/mutant.rs`) and
+//! dies at a failpoint where the rule matters. The audit must report it. After the same crash
+//! without a mutation the audit must report nothing.
 
 use journeys::{Product, TestFleet, euros};
 
@@ -19,7 +20,8 @@ async fn start_small_fleet() -> (TestFleet, Product) {
     (fleet, tea)
 }
 
-/// Places an order while an instance with a mutation dies at a failpoint, and restarts the instance without both.
+/// Places an order while an instance with a mutation dies at a failpoint, and restarts the instance
+/// without both.
 async fn order_with_crash(
     fleet: &TestFleet,
     tea: &Product,

@@ -1,4 +1,5 @@
-//! Backup and restore of a fleet by the operator's scripts, and the move of a one-process shop into a fleet.
+//! Backup and restore of a fleet by the operator's scripts, and the move of a one-process shop into
+//! a fleet.
 
 use std::fs;
 use std::io::Write;
@@ -59,7 +60,8 @@ async fn a_backup_under_load_is_restored() {
     let client = fleet.client();
     client.sign_in(&ana.email, PASSWORD).retry_while_busy().await.expect_status(200);
     client.sign_in(&zoe.email, PASSWORD).retry_while_busy().await.expect_unauthenticated();
-    // Orders that were in checkout at the time of the backup reach a final state, and every event is handled.
+    // Orders that were in checkout at the time of the backup reach a final state, and every event
+    // is handled.
     fleet.expect_clean_audit().await;
     buy_with_retries(&fleet, &tea).await;
 
@@ -68,7 +70,7 @@ async fn a_backup_under_load_is_restored() {
     let file = files.find(|file| file.extension().is_some_and(|extension| extension == "gz")).unwrap();
     fs::File::options().append(true).open(&file).unwrap().write_all(b"x").unwrap();
     let rejected = run(restore(&["--force"])).await;
-    assert!(rejected.code == Some(1) && rejected.text().contains("sha256"));
+    assert!(rejected.code == Some(1) && rejected.text().contains("SHA-256"));
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! The operator's scripts (`scripts/ec2/`) over a fleet: deployment and rollback under load, and the installation of nginx.
+//! The operator's scripts (`scripts/ec2/`) over a fleet: deployment and rollback under load, and
+//! the installation of nginx.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -107,7 +108,8 @@ async fn deployments_and_rollbacks_fail_no_request() {
     let tea = new_plentiful_product(&shop.fleet).await;
     // The programs are large: copying them under load would delay it.
     let (new, newer) = (shop.new_version("new", &SERVICES), shop.new_version("newer", &["shopping"]));
-    // Less load than in `restart.rs`, because a third instance of a service starts beside the others.
+    // Less load than in `restart.rs`, because a third instance of a service starts beside the
+    // others.
     let load = Load::start(40, new_load_customers(&shop.fleet).await, vec![tea]);
     let before_deployment = shop.programs();
 

@@ -1,5 +1,5 @@
-//! An instance dies at each failpoint of an order, one after another, while customers order, and restarts. Then the fleet's data must
-//! match the responses that the customers got.
+//! An instance dies at each failpoint of an order, one after another, while customers order, and
+//! restarts. Then the fleet's data must match the responses that the customers got.
 
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ async fn an_order_survives_a_crash_at_each_failpoint() {
         buyers = running.stop().await;
         let (stopped, reconciled) = (started.elapsed(), buyers.reconcile(&admin).await);
         println!(
-            "{instance} at {failpoint}: died after {died:.1?}, all orders final after {stopped:.1?}, reconciled in {reconciled:.1?}"
+            "{instance} at {failpoint}: died after {died:.1?}, final after {stopped:.1?}, reconciled in {reconciled:.1?}"
         );
     }
     println!("{} orders", buyers.count_orders().await);

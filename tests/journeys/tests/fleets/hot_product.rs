@@ -7,7 +7,8 @@ use journeys::{Stock, TestFleet, euros, run_concurrently};
 const BUYERS: usize = 1_000;
 const UNITS: u64 = 100;
 
-/// Longest time of one request. nginx gives up after 5.5 s; the rest is a busy machine that opens a thousand connections.
+/// Longest time of one request. nginx gives up after 5.5 s; the rest is a busy machine that opens a
+/// thousand connections.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest time that a client retries.
 const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -42,7 +43,8 @@ async fn a_thousand_buyers_order_a_hundred_units() {
     for (buyer, attempts) in buyers.iter().zip(attempts) {
         let mut response = attempts.into_iter().next_back().unwrap().response.unwrap();
         if response["type"] == "urn:souk:problem:order-state" {
-            // A checkout that is interrupted on a busy machine is cancelled, and the client must order under a new key.
+            // A checkout that is interrupted on a busy machine is cancelled, and the client must
+            // order under a new key.
             let attempts = buyer.place_order("second-key").with_retries(RETRY_TIMEOUT).await;
             response = attempts.into_iter().next_back().unwrap().response.unwrap();
         }

@@ -1,5 +1,5 @@
-//! Journeys in fleets of their own, whose components start late, stop, die and pause: RabbitMQ, MongoDB, two instances of each service,
-//! nginx. `cargo xtask test` provides the servers.
+//! Journeys in fleets of their own, whose components start late, stop, die and pause: RabbitMQ,
+//! MongoDB, two instances of each service, nginx. `cargo xtask test` provides the servers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

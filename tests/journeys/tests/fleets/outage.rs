@@ -1,4 +1,5 @@
-//! One component of a fleet is down. Requests that depend on it fail in time and with the documented problem; the others succeed.
+//! One component of a fleet is down. Requests that depend on it fail in time and with the
+//! documented problem; the others succeed.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! The components of a fleet start in any order. No component needs a restart because another one came late.
+//! The components of a fleet start in any order. No component needs a restart because another one
+//! came late.
 
 use std::time::Duration;
 

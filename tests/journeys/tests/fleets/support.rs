@@ -10,11 +10,11 @@ use tokio::task::spawn_blocking;
 
 pub(crate) const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 
-/// Time until the fleet serves after a component has returned. The target is 5 s; a test machine is busy with other tests, so journeys
-/// allow three times that and print the time.
+/// Time until the fleet serves after a component has returned. The target is 5 s; a test machine is
+/// busy with other tests, so journeys allow three times that and print the time.
 pub(crate) const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// nginx responds within 10 s; the rest is the load of the test machine.
+/// Longest time of a response while a component is down, on a busy test machine.
 const LONGEST_RESPONSE: Duration = Duration::from_secs(12);
 
 /// Creates a product with more stock than any journey orders.
@@ -22,7 +22,8 @@ pub(crate) async fn new_plentiful_product(fleet: &TestFleet) -> Product {
     fleet.new_product("tea", &euros(499), 100_000).await
 }
 
-/// Signs up, fills a cart and orders, and retries each step: every service, the broker and the database take part.
+/// Signs up, fills a cart and orders, and retries each step: every service, the broker and the
+/// database take part.
 pub(crate) async fn buy_with_retries(fleet: &TestFleet, product: &Product) {
     let customer = wait_for("a sign-up to succeed", async || {
         let (client, email) = (fleet.client(), new_email("customer"));
@@ -55,8 +56,8 @@ pub(crate) fn expect_no_failure(outcomes: &[Outcome]) {
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// Signs up the customers of a load. Each sends every twelfth request, so their number must be coprime to twelve for each of them
-/// to send every kind.
+/// Signs up the customers of a load. Each sends every twelfth request, so their number must be
+/// coprime to twelve for each of them to send every kind.
 pub(crate) async fn new_load_customers(fleet: &TestFleet) -> Vec<Customer> {
     fleet.new_customers(5).await
 }
@@ -64,7 +65,8 @@ pub(crate) async fn new_load_customers(fleet: &TestFleet) -> Vec<Customer> {
 /// Connects to the broker and closes the connection after `action`.
 pub(crate) async fn with_channel<T>(fleet: &TestFleet, action: impl AsyncFnOnce(&lapin::Channel) -> T) -> T {
     let connection = Connection::connect(fleet.amqp_url(), ConnectionProperties::default()).await.unwrap();
-    let result = action(&connection.create_channel().await.unwrap()).await;
+    let channel = connection.create_channel().await.unwrap();
+    let result = action(&channel).await;
     // The broker has handled what was published before it confirms the close.
     connection.close(200, "".into()).await.unwrap();
     result

@@ -50,9 +50,9 @@ async fn a_backup_under_load_is_consistent() {
     let restored = restore(&copy, data, &[]).await;
     assert_eq!(restored.code, Some(0), "{restored:?}");
     shop.restart().await;
-    let visitor = shop.client();
-    visitor.sign_in(&ana.email, PASSWORD).retry_while_busy().await.expect_status(200);
-    visitor.sign_in(&zoe.email, PASSWORD).retry_while_busy().await.expect_unauthenticated();
+    let client = shop.client();
+    client.sign_in(&ana.email, PASSWORD).retry_while_busy().await.expect_status(200);
+    client.sign_in(&zoe.email, PASSWORD).retry_while_busy().await.expect_unauthenticated();
     // Orders that were in checkout at the time of the backup reach a final state.
     let audit = shop.run_souk(&["audit"]).await;
     assert_eq!(audit.code, Some(0), "{audit:?}");

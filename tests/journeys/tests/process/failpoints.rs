@@ -1,5 +1,5 @@
-//! A one-process shop dies at each failpoint of an order while customers order, and restarts. Then its data must match the
-//! responses that the customers got.
+//! A one-process shop dies at each failpoint of an order while customers order, and restarts. Then
+//! its data must match the responses that the customers got.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -81,7 +81,8 @@ impl FakeStripe {
         self.account.lock().unwrap().down = down;
     }
 
-    /// Returns the body of a webhook event about an order's intent, and its `Stripe-Signature` at that time.
+    /// Returns the body of a webhook event about an order's intent, and its `Stripe-Signature` at
+    /// that time.
     pub(crate) fn event(&self, id: &str, kind: &str, order: &str, signed_at: SystemTime) -> (String, String) {
         let (number, intent) = self.intent(order);
         let body = json!({"id": id, "type": kind, "data": {"object": intent_json(number, &intent)}}).to_string();

@@ -1,5 +1,5 @@
-//! A payment that arrives after the reservation has expired: the order is confirmed when the product is still in stock, and
-//! refunded otherwise.
+//! A payment that arrives after the reservation has expired: the order is confirmed when the
+//! product is still in stock, and refunded otherwise.
 
 use journeys::{Stock, TestShop, euros, unique, wait_for};
 

@@ -1,4 +1,5 @@
-//! Journeys about the one-process shop: start-up, restart, crash recovery, backup, payment by Stripe.
+//! Journeys about the one-process shop: start-up, restart, crash recovery, backup, payment by
+//! Stripe.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

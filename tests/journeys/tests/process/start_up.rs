@@ -1,4 +1,5 @@
-//! Start-up and shutdown of a one-process shop: data directory, options, errors, admin creation, sample products.
+//! Start-up and shutdown of a one-process shop: data directory, options, errors, admin creation,
+//! sample products.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -163,10 +164,10 @@ fn holds_a_key(file: &Path) -> bool {
 #[tokio::test]
 async fn a_new_shop_has_sample_products() {
     let shop = TestShop::start_with(&[]).await;
-    let visitor = shop.client();
-    let products = visitor.list_all("/products", &[]).await;
+    let client = shop.client();
+    let products = client.list_all("/products", &[]).await;
     assert!(products.len() >= 60, "{} products", products.len());
-    let categories = visitor.list_all("/products/categories", &[]).await;
+    let categories = client.list_all("/products/categories", &[]).await;
     assert!(categories.len() >= 6, "{categories:?}");
     let names: BTreeSet<String> = products.iter().map(|product| product["name"].to_string()).collect();
     assert_eq!(names.len(), products.len(), "two products have the same name");
@@ -180,10 +181,10 @@ async fn a_new_shop_has_sample_products() {
 #[tokio::test]
 async fn every_sample_product_has_an_image() {
     let shop = TestShop::start_with(&[]).await;
-    let visitor = shop.client();
-    for product in visitor.list_all("/products", &[]).await {
+    let client = shop.client();
+    for product in client.list_all("/products", &[]).await {
         let image = product["image"].as_str().unwrap_or_else(|| panic!("{product} has no image"));
-        let image_response = visitor.get(image).await.expect_status(200);
+        let image_response = client.get(image).await.expect_status(200);
         assert_eq!(image_response.header("Content-Type"), "image/svg+xml", "{image}");
         assert!(image_response.body.as_str().is_some_and(|svg| svg.contains("<svg")), "{image}");
     }
@@ -239,7 +240,8 @@ async fn import_limits_are_configurable() {
     assert_eq!(report["created"], 2);
 }
 
-/// Sign-up does not verify addresses, so an account with the address of the operator may belong to an attacker.
+/// Sign-up does not verify addresses, so an account with the address of the operator may belong to
+/// an attacker.
 #[tokio::test]
 async fn an_existing_account_is_not_promoted_by_admin_create() {
     let shop = TestShop::start().await;

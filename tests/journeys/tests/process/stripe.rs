@@ -1,5 +1,5 @@
-//! Payment by Stripe against a fake of its API: cards that pay, are declined or need a review; lost responses; repeated, late and
-//! forged webhook events. The shop captures once and refunds once.
+//! Payment by Stripe against a fake of its API: cards that pay, are declined or need a review; lost
+//! responses; repeated, late and forged webhook events. The shop captures once and refunds once.
 
 use std::time::{Duration, SystemTime};
 

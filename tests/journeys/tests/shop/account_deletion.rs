@@ -102,8 +102,8 @@ async fn a_deletion_leaves_sold_stock_sold() {
     let (ana, _) = shop.customer_with_order(&tea, 2).await;
     ana.delete_account().await.expect_status(202);
     ana.get_cart().until_status(401).await;
-    let books = admin.stock(&tea).await;
-    assert_eq!((books.available, books.stocked()), (8, 10));
+    let stock = admin.stock(&tea).await;
+    assert_eq!((stock.available, stock.stocked()), (8, 10));
 }
 
 #[tokio::test]

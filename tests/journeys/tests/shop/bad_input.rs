@@ -1,4 +1,5 @@
-//! Bad requests get the documented problem, which names every bad field. They change nothing, and the shop goes on.
+//! Bad requests get the documented problem, which names every bad field. They change nothing, and
+//! the shop goes on.
 
 use journeys::{
     Admin, Customer, Method, PASSWORD, Product, Request, Shop, UNKNOWN_ID, euros, forgery, new_email, product_json,
@@ -24,7 +25,8 @@ impl Scene {
         let order = ana.place_order("key").await.expect_status(201).id().to_owned();
         ana.add_to_cart(&tea, 2).await.expect_status(200);
         ana.add_to_wishlist(&tea).await.expect_status(200);
-        // An event updates the count of orders. It must not arrive during the test and look like a change by a bad request.
+        // An event updates the count of orders. It must not arrive during the test and look like a
+        // change by a bad request.
         wait_for("the order to be counted", async || {
             let profile = ana.get_profile().await;
             if profile["orders_confirmed"] == 1 { Ok(()) } else { Err(profile) }
@@ -97,7 +99,7 @@ async fn every_bad_field_of_a_sign_up_is_named() {
             (json!({}), &["email", "password"]),
             (json!({"email": 7, "password": true}), &["email", "password"]),
             (json!({"email": null, "password": null}), &["email", "password"]),
-            (json!({"email": "nobody", "password": "short"}), &["email", "password"]),
+            (json!({"email": "no-address", "password": "short"}), &["email", "password"]),
             (json!({"email": "", "password": ""}), &["email", "password"]),
             (json!({"email": long, "password": PASSWORD}), &["email"]),
             (json!({"email": "zoë@example.com", "password": PASSWORD}), &["email"]),

@@ -1,4 +1,5 @@
-//! Carts show what an order would cost now and which lines cannot be ordered; wishlists keep products for later.
+//! Carts show what an order would cost now and which lines cannot be ordered; wishlists keep
+//! products for later.
 
 use journeys::{Method, Shop, UNKNOWN_ID, euros, members, money, run_concurrently, unique};
 use serde_json::{Value, json};
@@ -82,7 +83,7 @@ async fn setting_a_quantity_adds_a_missing_line() {
 async fn removing_a_missing_line_is_not_found() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("cup", &euros(650), 10).await);
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 650, 10)]).await;
     let ana = shop.customer_with_cart(&tea, 2).await;
     ana.add_to_cart(&cup, 1).await.expect_status(200);
     ana.remove_from_cart(&tea).await.expect_status(204);
@@ -156,7 +157,7 @@ async fn a_quantity_may_exceed_the_stock() {
 async fn a_discontinued_product_is_marked_and_costs_nothing() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("cup", &euros(650), 10).await);
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 650, 10)]).await;
     let ana = shop.customer_with_cart(&tea, 2).await;
     ana.add_to_cart(&cup, 1).await.expect_status(200);
     admin.delete_product(&tea).await.expect_status(204);
@@ -259,7 +260,7 @@ async fn adding_to_the_wishlist_twice_keeps_one_entry() {
 async fn removing_a_missing_wishlist_entry_is_not_found() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 3).await, admin.new_product("cup", &euros(650), 3).await);
+    let [tea, cup] = admin.new_products([("tea", 499, 3), ("cup", 650, 3)]).await;
     let ana = shop.new_customer().await;
     ana.add_to_wishlist(&tea).await.expect_status(200);
     ana.add_to_wishlist(&cup).await.expect_status(200);

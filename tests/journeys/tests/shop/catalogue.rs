@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Creates products of one new category, in order, each with a name and a price in cents.
 async fn new_category_with(admin: &Admin, products: &[(&str, u64)]) -> Vec<Product> {
-    let category = unique("shelf");
+    let category = unique("category");
     let mut created = Vec::new();
     for (name, cents) in products {
         let mut product = product_json("product", &euros(*cents), 1);
@@ -65,11 +65,11 @@ async fn an_update_changes_only_the_fields_that_were_sent() {
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
     let mut expected = admin.get_product(&tea).await.body;
-    let edited = admin.update_product(&tea, json!({"price": euros(549), "supplier": "Ana"})).await.expect_status(200);
+    let updated = admin.update_product(&tea, json!({"price": euros(549), "supplier": "Ana"})).await.expect_status(200);
     expected["price"] = euros(549);
     expected["supplier"] = "Ana".into();
     expected["version"] = 2.into();
-    assert_eq!(edited.body, expected);
+    assert_eq!(updated.body, expected);
     assert_eq!(admin.get_product(&tea).await.body, expected);
 }
 
@@ -120,11 +120,11 @@ async fn of_concurrent_updates_of_one_version_one_succeeds() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
-    let edits = (0..8).map(|cents| admin.update_product(&tea, json!({"price": euros(cents), "version": 1})));
-    let answers = run_concurrently(edits).await;
-    let succeeded: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
-    assert_eq!(succeeded.len(), 1, "{answers:#?}");
-    assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 409)), "{answers:#?}");
+    let updates = (0..8).map(|cents| admin.update_product(&tea, json!({"price": euros(cents), "version": 1})));
+    let responses = run_concurrently(updates).await;
+    let succeeded: Vec<_> = responses.iter().filter(|response| response.status == 200).collect();
+    assert_eq!(succeeded.len(), 1, "{responses:#?}");
+    assert!(responses.iter().all(|response| matches!(response.status, 200 | 409)), "{responses:#?}");
     assert_eq!(admin.get_product(&tea).await.body, succeeded[0].body);
 }
 
@@ -143,8 +143,8 @@ async fn setting_the_stock_changes_what_is_available() {
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
     assert_eq!(admin.stock(&tea).await, Stock { available: 7, reserved: 0, sold: 0 });
-    let counted = admin.set_stock(&tea, 12).await.expect_status(200);
-    assert_eq!(counted.body, json!({"available": 12, "reserved": 0, "sold": 0}));
+    let updated = admin.set_stock(&tea, 12).await.expect_status(200);
+    assert_eq!(updated.body, json!({"available": 12, "reserved": 0, "sold": 0}));
     assert_eq!(admin.stock(&tea).await, Stock { available: 12, reserved: 0, sold: 0 });
     assert_eq!(admin.get_product(&tea).await["available"], 12);
 }
@@ -177,7 +177,7 @@ async fn only_admins_change_the_catalogue() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
-    let (visitor, ana) = (shop.client(), shop.new_customer().await);
+    let (client, ana) = (shop.client(), shop.new_customer().await);
     let before = admin.get_product(&tea).await.body;
     let (path, stock) = (tea.path(), format!("{}/stock", tea.path()));
     for (method, path, body) in [
@@ -189,7 +189,7 @@ async fn only_admins_change_the_catalogue() {
         (Method::GET, &stock, json!({})),
         (Method::POST, "/products/import", json!({})),
     ] {
-        visitor.request(method.clone(), path).json(body.clone()).await.expect_unauthenticated();
+        client.request(method.clone(), path).json(body.clone()).await.expect_unauthenticated();
         ana.request(method, path).json(body).await.expect_problem(403, "forbidden");
     }
     assert_eq!(admin.get_product(&tea).await.body, before);

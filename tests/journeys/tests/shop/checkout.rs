@@ -1,5 +1,5 @@
-//! An order is placed once for each key, at catalogue prices, completely or not at all. A rejected order leaves cart and stock
-//! unchanged; a cancelled order is restocked and refunded.
+//! An order is placed once for each key, at catalogue prices, completely or not at all. A rejected
+//! order leaves cart and stock unchanged; a cancelled order is restocked and refunded.
 
 use journeys::{Method, Product, Shop, Stock, euros, run_concurrently, unique};
 use serde_json::{Value, json};
@@ -14,9 +14,9 @@ async fn same_key_returns_the_same_order() {
     assert_eq!(order.header("Idempotent-Replayed"), "");
     let cart = ana.add_to_cart(&tea, 3).await.expect_status(200);
     for _ in 0..2 {
-        let again = ana.place_order("key").await.expect_status(201);
-        assert_eq!(again.header("Idempotent-Replayed"), "true");
-        assert_eq!(again.body, order.body);
+        let replay = ana.place_order("key").await.expect_status(201);
+        assert_eq!(replay.header("Idempotent-Replayed"), "true");
+        assert_eq!(replay.body, order.body);
     }
     assert_eq!(ana.get_cart().await.body, cart.body);
     assert_eq!(ana.list_orders().await.items(), [order.body]);
@@ -52,9 +52,7 @@ async fn another_body_under_the_same_key_is_rejected() {
 async fn two_customers_may_use_the_same_key() {
     let shop = Shop::shared().await;
     let tea = shop.new_product("tea", &euros(499), 10).await;
-    let (ana, ben) = (shop.new_customer().await, shop.new_customer().await);
-    ana.add_to_cart(&tea, 1).await.expect_status(200);
-    ben.add_to_cart(&tea, 1).await.expect_status(200);
+    let (ana, ben) = (shop.customer_with_cart(&tea, 1).await, shop.customer_with_cart(&tea, 1).await);
     let (first, second) =
         (ana.place_order("key").await.expect_status(201), ben.place_order("key").await.expect_status(201));
     assert_ne!(first.id(), second.id());
@@ -126,8 +124,7 @@ async fn an_order_keeps_its_products_and_prices() {
 async fn an_order_names_every_product_that_is_out_of_stock() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("cup", &euros(650), 2).await);
-    let pot = admin.new_product("pot", &euros(1_250), 0).await;
+    let [tea, cup, pot] = admin.new_products([("tea", 499, 10), ("cup", 650, 2), ("pot", 1_250, 0)]).await;
     let ana = shop.new_customer().await;
     for product in [&tea, &cup, &pot] {
         ana.add_to_cart(product, 3).await.expect_status(200);
@@ -150,7 +147,7 @@ async fn an_order_names_every_product_that_is_out_of_stock() {
 async fn a_discontinued_product_is_out_of_stock() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("cup", &euros(650), 10).await);
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 650, 10)]).await;
     let ana = shop.customer_with_cart(&tea, 1).await;
     ana.add_to_cart(&cup, 1).await.expect_status(200);
     admin.delete_product(&tea).await.expect_status(204);
@@ -168,9 +165,9 @@ async fn a_rejected_order_needs_a_new_key() {
     let ana = shop.customer_with_cart(&tea, 2).await;
     let rejected = ana.place_order("first").await.expect_problem(409, "out-of-stock");
     admin.set_stock(&tea, 5).await.expect_status(200);
-    let again = ana.place_order("first").await.expect_problem(409, "out-of-stock");
-    assert_eq!(again.header("Idempotent-Replayed"), "true");
-    assert_eq!(again["items"], rejected["items"]);
+    let replay = ana.place_order("first").await.expect_problem(409, "out-of-stock");
+    assert_eq!(replay.header("Idempotent-Replayed"), "true");
+    assert_eq!(replay["items"], rejected["items"]);
     ana.place_order("second").await.expect_status(201);
 }
 
@@ -207,8 +204,8 @@ async fn a_declined_payment_can_be_retried_under_another_key() {
     let tea = shop.new_product("tea", &euros(499), 10).await;
     let ana = shop.customer_with_cart(&tea, 2).await;
     ana.place_order_paying("first", "demo_declined").await.expect_problem(402, "payment-declined");
-    let again = ana.place_order_paying("first", "demo_declined").await.expect_problem(402, "payment-declined");
-    assert_eq!(again.header("Idempotent-Replayed"), "true");
+    let replay = ana.place_order_paying("first", "demo_declined").await.expect_problem(402, "payment-declined");
+    assert_eq!(replay.header("Idempotent-Replayed"), "true");
     ana.place_order_paying("second", "demo_ok").await.expect_status(201);
     assert_eq!(ana.get_cart().await["items"], json!([]));
 }
@@ -234,11 +231,8 @@ async fn concurrent_cancellations_restock_once() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 10).await;
-    let (ana, ben) = (shop.new_customer().await, shop.new_customer().await);
-    ben.add_to_cart(&tea, 3).await.expect_status(200);
-    ben.place_order("key").await.expect_status(201);
-    ana.add_to_cart(&tea, 4).await.expect_status(200);
-    let order = ana.place_order("key").await.expect_status(201);
+    shop.customer_with_order(&tea, 3).await;
+    let (ana, order) = shop.customer_with_order(&tea, 4).await;
     for response in run_concurrently((0..10).map(|_| ana.cancel_order(order.id()))).await {
         assert_eq!(response.expect_status(200)["status"], "refunded");
     }

@@ -1,4 +1,5 @@
-//! Customers order the same scarce products at the same time. No unit is sold twice or stays reserved.
+//! Customers order the same scarce products at the same time. No unit is sold twice or stays
+//! reserved.
 
 use journeys::{Customer, Product, Response, Shop, Stock, euros, run_concurrently};
 use serde_json::json;
@@ -14,8 +15,8 @@ async fn new_buyers(shop: &Shop, product: &Product, quantity: u64, count: usize)
 
 /// Places all orders at the same time. Returns the confirmed and the rejected ones.
 async fn order_concurrently(buyers: &[Customer]) -> (Vec<Response>, Vec<Response>) {
-    let answers = run_concurrently(buyers.iter().map(|buyer| buyer.place_order("key"))).await;
-    answers.into_iter().partition(|answer| answer.status == 201)
+    let responses = run_concurrently(buyers.iter().map(|buyer| buyer.place_order("key"))).await;
+    responses.into_iter().partition(|response| response.status == 201)
 }
 
 #[tokio::test]
@@ -26,10 +27,10 @@ async fn the_last_unit_is_sold_once() {
     let buyers = new_buyers(&shop, &vase, 1, 2).await;
     let (confirmed, rejected) = order_concurrently(&buyers).await;
     assert_eq!((confirmed.len(), rejected.len()), (1, 1));
-    for answer in rejected {
-        let answer = answer.expect_problem(409, "out-of-stock");
+    for response in rejected {
+        let response = response.expect_problem(409, "out-of-stock");
         let short = json!([{"product_id": vase.id, "name": vase.name, "requested": 1, "available": 0}]);
-        assert_eq!(answer["items"], short);
+        assert_eq!(response["items"], short);
     }
     assert_eq!(admin.stock(&vase).await, Stock { available: 0, reserved: 0, sold: 1 });
 }
@@ -56,11 +57,11 @@ async fn sixty_buyers_order_twenty_units() {
     let buyers = new_buyers(&shop, &vase, 1, 60).await;
     let (confirmed, rejected) = order_concurrently(&buyers).await;
     assert_eq!(confirmed.len(), 20);
-    for answer in confirmed {
-        assert_eq!(answer["status"], "confirmed", "{answer}");
+    for response in confirmed {
+        assert_eq!(response["status"], "confirmed", "{response}");
     }
-    for answer in rejected {
-        answer.expect_problem(409, "out-of-stock");
+    for response in rejected {
+        response.expect_problem(409, "out-of-stock");
     }
     assert_eq!(admin.stock(&vase).await, Stock { available: 0, reserved: 0, sold: 20 });
 }
@@ -69,8 +70,7 @@ async fn sixty_buyers_order_twenty_units() {
 async fn carts_with_the_same_products_in_another_order_do_not_deadlock() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (vase, lamp) =
-        (admin.new_product("vase", &euros(9_900), 5).await, admin.new_product("lamp", &euros(4_900), 5).await);
+    let [vase, lamp] = admin.new_products([("vase", 9_900, 5), ("lamp", 4_900, 5)]).await;
     let mut buyers = new_buyers(&shop, &vase, 1, 4).await;
     for buyer in &buyers {
         buyer.add_to_cart(&lamp, 1).await.expect_status(200);
@@ -81,10 +81,11 @@ async fn carts_with_the_same_products_in_another_order_do_not_deadlock() {
     }
     buyers.extend(others);
     let (confirmed, rejected) = order_concurrently(&buyers).await;
-    // An order may be rejected because another reserved a unit for a moment. No unit stays reserved.
+    // An order may be rejected because another reserved a unit for a moment. No unit stays
+    // reserved.
     assert!(confirmed.len() <= 5, "{confirmed:#?}");
-    for answer in rejected {
-        answer.expect_problem(409, "out-of-stock");
+    for response in rejected {
+        response.expect_problem(409, "out-of-stock");
     }
     let sold = u64::try_from(confirmed.len()).unwrap();
     for product in [&vase, &lamp] {

@@ -7,7 +7,7 @@ use serde_json::json;
 async fn an_export_contains_all_personal_data() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, mug) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("mug", &euros(650), 10).await);
+    let [tea, mug] = admin.new_products([("tea", 499, 10), ("mug", 650, 10)]).await;
     let ana = shop.new_customer().await;
     ana.update_profile(json!({"phone": "+351210000000"})).await.expect_status(200);
     ana.add_address(address("Rua do Souk 1")).await.expect_status(201);

@@ -1,4 +1,5 @@
-//! A guest fills a cart before signing in. The cart is merged into one account, once and completely.
+//! A guest fills a cart before signing in. The cart is merged into one account, once and
+//! completely.
 
 use journeys::{Client, Method, Product, Shop, euros, forgery, members, money, run_concurrently};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ const ACCOUNT_ROUTES: [(&str, &str); 7] = [
 async fn a_guest_can_fill_and_empty_a_cart() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("cup", &euros(650), 10).await);
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 650, 10)]).await;
     let created = shop.client().request(Method::POST, "/shopping/guest").await.expect_status(201);
     assert_eq!(members(&created.body), ["expires_in", "token"]);
     assert_eq!(created["expires_in"], 30 * 24 * 60 * 60);
@@ -96,7 +97,7 @@ async fn expect_merged(guest: &Client, product: &Product) {
 async fn a_guest_cart_is_merged_into_the_account() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("cup", &euros(650), 10).await);
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 650, 10)]).await;
     let ana = shop.customer_with_cart(&tea, 2).await;
     let guest = shop.client().create_guest_cart().await;
     guest.add_to_cart(&tea, 3).await.expect_status(200);
@@ -111,9 +112,9 @@ async fn a_guest_cart_is_merged_into_the_account() {
     expect_merged(&guest, &tea).await;
 
     ana.remove_from_cart(&cup).await.expect_status(204);
-    let again = ana.merge_cart(&guest).await.expect_status(200);
+    let repeated = ana.merge_cart(&guest).await.expect_status(200);
     assert_eq!(
-        (again["cart"]["total"].clone(), &again["left_out"]),
+        (repeated["cart"]["total"].clone(), &repeated["left_out"]),
         (euros(2_495), &json!([])),
         "a second merge adds nothing"
     );
@@ -185,6 +186,11 @@ async fn additions_during_a_merge_are_merged_or_rejected() {
     expect_merged(&guest, &tea).await;
 }
 
+/// Returns what a merge leaves out, as the API shows it.
+fn left_out(product: &Product, quantity: u64, reason: &str) -> Value {
+    json!([{"product": product.snapshot(), "quantity": quantity, "reason": reason}])
+}
+
 #[tokio::test]
 async fn a_repeated_merge_lists_the_same_leftovers() {
     let shop = Shop::shared().await;
@@ -192,7 +198,6 @@ async fn a_repeated_merge_lists_the_same_leftovers() {
     let tea = admin.new_product("tea", &euros(499), 5_000).await;
     let jeans = admin.new_product("jeans", &money(5_999, "USD"), 10).await;
     let ana = shop.customer_with_cart(&tea, 600).await;
-    let left_out = |product: &Product, quantity: u64, reason: &str| json!([{"product": product.snapshot(), "quantity": quantity, "reason": reason}]);
     let guest = shop.client().create_guest_cart().await;
     guest.add_to_cart(&tea, 400).await.expect_status(200);
     let other_guest = shop.client().create_guest_cart().await;

@@ -1,5 +1,6 @@
-//! A model-based test: two customers and an admin take random steps with three products, and a small model predicts the
-//! responses. After each step carts, orders and stock match the model. proptest shrinks a failure to the shortest sequence.
+//! A model-based test: two customers and an admin take random steps with three products, and a
+//! small model predicts the responses. After each step carts, orders and stock match the model.
+//! proptest shrinks a failure to the shortest sequence.
 
 use std::collections::BTreeMap;
 
@@ -291,7 +292,8 @@ impl Run {
         &self.products[item as usize]
     }
 
-    /// Returns the quantity of each product in a cart or an order. Panics on a line of another product.
+    /// Returns the quantity of each product in a cart or an order. Panics on a line of another
+    /// product.
     fn quantities(&self, response: &Response) -> [u64; 3] {
         let quantities =
             [Tea, Cup, Pot].map(|item| response.line(self.product(item))["quantity"].as_u64().unwrap_or(0));

@@ -7,7 +7,7 @@ use uuid::Uuid;
 #[tokio::test]
 async fn signing_up_signs_in() {
     let shop = Shop::shared().await;
-    let sign_in = shop.client().sign_up(&new_email("Ana"), PASSWORD).await.expect_status(201);
+    let sign_in = shop.client().sign_up(&new_email("customer"), PASSWORD).await.expect_status(201);
     assert_eq!(members(&sign_in.body), ["expires_in", "id", "refresh_token", "token"]);
     assert_eq!(sign_in["expires_in"], 600);
     assert_eq!(Uuid::parse_str(sign_in.id()).unwrap().get_version_num(), 7);
@@ -113,7 +113,7 @@ async fn an_account_has_at_most_20_addresses() {
 #[tokio::test]
 async fn a_phone_number_is_stored_without_separators() {
     let shop = Shop::shared().await;
-    let with_phone = json!({"email": new_email("Ana"), "password": PASSWORD, "phone": "+44 (20) 7946-09.58"});
+    let with_phone = json!({"email": new_email("customer"), "password": PASSWORD, "phone": "+44 (20) 7946-09.58"});
     let sign_in = shop.client().request(Method::POST, "/customer/signup").json(with_phone).await.expect_status(201);
     let ana = shop.client().with_token_of(&sign_in);
     assert_eq!(ana.get("/customer/profile").await["phone"], "+442079460958");
@@ -133,7 +133,7 @@ async fn a_phone_number_can_be_set_and_cleared() {
 #[tokio::test]
 async fn the_email_address_can_be_changed() {
     let shop = Shop::shared().await;
-    let (ana, new) = (shop.new_customer().await, new_email("Ana"));
+    let (ana, new) = (shop.new_customer().await, new_email("customer"));
     let profile = ana.update_profile(json!({"email": format!(" {} ", new.to_uppercase())})).await.expect_status(200);
     assert_eq!(profile["email"], *new);
     ana.sign_in(&ana.email, PASSWORD).await.expect_unauthenticated();
@@ -180,7 +180,7 @@ async fn a_trailing_slash_changes_nothing() {
 #[tokio::test]
 async fn an_access_token_verifies_with_the_published_keys() {
     let shop = Shop::shared().await;
-    let sign_in = shop.client().sign_up(&new_email("Ana"), PASSWORD).retry_while_busy().await.expect_status(201);
+    let sign_in = shop.client().sign_up(&new_email("customer"), PASSWORD).retry_while_busy().await.expect_status(201);
     let keys = shop.client().get("/customer/.well-known/jwks.json").await.expect_status(200);
     let keys: jsonwebtoken::jwk::JwkSet = serde_json::from_value(keys.body).unwrap();
     let token = sign_in["token"].as_str().unwrap();

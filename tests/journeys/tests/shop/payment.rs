@@ -1,4 +1,5 @@
-//! Payments that are captured at once, late, twice, after a review, or cancelled. The order shows its state and history.
+//! Payments that are captured at once, late, twice, after a review, or cancelled. The order shows
+//! its state and history.
 
 use journeys::{Customer, Method, Product, Shop, Stock, UNKNOWN_ID, euros, run_concurrently};
 use serde_json::{Value, json};
@@ -160,7 +161,7 @@ async fn the_timeline_shows_every_step_of_an_order() {
         "shopping event shopping.order-confirmed",
         "shopping state confirmed",
         "shopping payment refund",
-        "shopping call products.take-back",
+        "shopping call products.restock",
         "products stock restocked",
         "shopping state refunded",
     ] {

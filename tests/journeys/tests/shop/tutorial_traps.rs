@@ -1,5 +1,5 @@
-//! Mistakes of the tutorial that this architecture comes from. Each test shows that Souk does not make one of them. Mistakes about
-//! the broker, the proxy and the deployment are covered elsewhere.
+//! Mistakes of the tutorial that this architecture comes from. Each test shows that Souk does not
+//! make one of them. Mistakes about the broker, the proxy and the deployment are covered elsewhere.
 
 use journeys::{Method, PASSWORD, Response, Shop, euros, forgery, members, new_email, product_json, run_concurrently};
 use serde_json::json;
@@ -67,7 +67,7 @@ async fn an_order_with_a_declined_payment_is_rejected() {
 async fn an_order_total_keeps_the_cents() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("cup", &euros(1), 10).await);
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 1, 10)]).await;
     let ana = shop.customer_with_cart(&tea, 3).await;
     ana.add_to_cart(&cup, 2).await.expect_status(200);
     assert_eq!(ana.place_order("key").await.expect_status(201)["total"], euros(1_499));
@@ -89,7 +89,7 @@ async fn a_repeated_order_is_placed_once() {
 async fn the_first_wishlist_entry_is_kept() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
-    let (tea, cup) = (admin.new_product("tea", &euros(499), 10).await, admin.new_product("cup", &euros(650), 10).await);
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 650, 10)]).await;
     let ana = shop.new_customer().await;
     assert_eq!(ana.add_to_wishlist(&tea).await.expect_status(200).items().len(), 1);
     assert_eq!(ana.add_to_wishlist(&cup).await.expect_status(200).items().len(), 2);
@@ -123,19 +123,19 @@ async fn a_sign_up_cannot_choose_the_role() {
     let shop = Shop::shared().await;
     let email = new_email("customer");
     let signup = json!({"email": email, "password": PASSWORD, "role": "admin"});
-    let visitor = shop.client();
-    visitor.request(Method::POST, "/customer/signup").json(signup).await.expect_bad_fields(&["role"]);
-    visitor.sign_in(&email, PASSWORD).await.expect_unauthenticated();
+    let client = shop.client();
+    client.request(Method::POST, "/customer/signup").json(signup).await.expect_bad_fields(&["role"]);
+    client.sign_in(&email, PASSWORD).await.expect_unauthenticated();
 }
 
 #[tokio::test]
 async fn email_addresses_are_unique() {
     let shop = Shop::shared().await;
-    let (visitor, email) = (shop.client(), new_email("customer"));
-    let responses = run_concurrently((0..4).map(|_| visitor.sign_up(&email, PASSWORD))).await;
+    let (client, email) = (shop.client(), new_email("customer"));
+    let responses = run_concurrently((0..4).map(|_| client.sign_up(&email, PASSWORD))).await;
     let signed_up = responses.iter().filter(|response| response.status == 201).count();
     assert_eq!(signed_up, 1, "{responses:#?}");
-    visitor.sign_up(&email, PASSWORD).await.expect_problem(409, "email-taken");
+    client.sign_up(&email, PASSWORD).await.expect_problem(409, "email-taken");
 }
 
 #[tokio::test]
