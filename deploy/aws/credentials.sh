@@ -1,6 +1,6 @@
 #!/bin/bash
-# In a GitHub workflow: exchanges the job's identity for an hour of an AWS role, as deploy/aws/trust-*.json allow it. The
-# credentials go into a file of this job that the AWS command line finds by itself; they are in no variable and never printed.
+# Exchanges the identity of a GitHub job for the credentials of an AWS role, valid for an hour; deploy/aws/trust-*.json allow it. The
+# credentials are in a file of this job that the AWS command line finds; they are never in variables and never printed.
 set -euo pipefail
 
 usage() {
@@ -22,11 +22,11 @@ done
 
 umask 077
 folder=$(mktemp -d "${RUNNER_TEMP:?}/aws.XXXXXX")
-# Headers and tokens in files and on standard input: arguments can be seen by every process of the machine.
+# Headers and tokens are in files and on standard input, because other processes can see arguments.
 answer=$(printf 'Authorization: bearer %s\n' "$ACTIONS_ID_TOKEN_REQUEST_TOKEN" |
     curl --silent --show-error --fail --retry 3 --max-time 20 --header @- \
         "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=sts.amazonaws.com")
-# A JWT has no character that JSON would escape.
+# A JWT contains no character that JSON escapes.
 sed -n 's/.*"value" *: *"\([^"]*\)".*/\1/p' <<<"$answer" | tr -d '\n' >"$folder/token"
 [ -s "$folder/token" ] || { echo "credentials: GitHub's answer has no token in it" >&2; exit 1; }
 

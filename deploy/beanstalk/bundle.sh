@@ -1,6 +1,6 @@
 #!/bin/bash
-# Makes the source bundle of an Elastic Beanstalk application version: the files of deploy/beanstalk/bundle with the digests of
-# one set of images in them. The same input gives the same bytes, wherever and whenever it runs. Needs zip.
+# Creates the source bundle of an Elastic Beanstalk application version: the files of deploy/beanstalk/bundle with the digests of one set of
+# images. Reproducible: the same input gives the same bytes. Needs zip.
 set -euo pipefail
 
 usage() {
@@ -37,14 +37,14 @@ done
 command -v zip >/dev/null || wrong "zip is not installed"
 [ -r "$images" ] || wrong "$images cannot be read"
 
-# What is in a bundle, and nothing else: a file that happens to lie there, a secret for example, does not travel along.
+# The files of a bundle. Other files in the folder, such as secrets, are never included.
 files=(
     .platform/confighooks/postdeploy/90-restart-customer.sh
     .platform/confighooks/prebuild/10-secrets.sh
     .platform/hooks/prebuild/10-secrets.sh
     docker-compose.yml
 )
-# `souk` is for operators and not in the bundle.
+# The image `souk` is for operators and not in the bundle.
 needed=(CUSTOMER_IMAGE PRODUCTS_IMAGE SHOPPING_IMAGE NGINX_IMAGE)
 
 source=$(cd "$(dirname "$0")/bundle" && pwd)
@@ -54,7 +54,7 @@ trap 'rm -rf "$folder"' EXIT
 replace=(-e "s|\${VERSION_LABEL}|$version|g")
 for name in "${needed[@]}"; do
     image=$(sed -n "s/^$name=//p" "$images")
-    # By digest: a tag may be another image tomorrow.
+    # By digest, because a tag can change.
     [[ $image =~ ^[a-z0-9./:_-]+@sha256:[0-9a-f]{64}$ ]] || wrong "$images: $name must be there once, as name@sha256:..."
     replace+=(-e "s|\${$name}|$image|g")
 done
@@ -68,7 +68,7 @@ for file in "${files[@]}"; do
 done
 ! grep -n '_IMAGE}\|VERSION_LABEL}' "$folder/docker-compose.yml" || wrong "docker-compose.yml names an image that $images has not"
 
-# A zip holds times, in local time, and the order in which files came.
+# A zip stores local times and the order of its files, so both are fixed here.
 output=$(cd "$(dirname "$output")" && pwd)/$(basename "$output")
 rm -f "$output"
 cd "$folder"

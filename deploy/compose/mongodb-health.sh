@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
-# Healthy is a primary that takes writes. The first time, it makes the replica set of one node.
+# Health check of MongoDB: healthy means a writable primary. Creates the replica set of one node on the first run.
 #
-# What is asked every few seconds must cost nothing, and mongosh takes 100 MB and the better part of a second. So this says `hello`
-# itself: {hello: 1, $db: "admin"} as an OP_MSG, which needs no password (mongodb.com/docs/manual/reference/mongodb-wire-protocol).
+# A check every few seconds must be cheap, but mongosh needs 100 MB and most of a second. So this sends `hello` itself: {hello: 1, $db: "admin"} as an OP_MSG, which needs no password (mongodb.com/docs/manual/reference/mongodb-wire-protocol).
 set -euo pipefail
 
 exec 3<>/dev/tcp/127.0.0.1/27017
 printf '\x34\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\x1f\0\0\0\x10hello\0\x01\0\0\0\x02\x24db\0\x06\0\0\0admin\0\0' >&3
-# One piece: the answer is a few hundred bytes. The name of a member is followed by a zero, and true is a one.
+# The reply is a few hundred bytes, so one read is enough. In BSON a field's name ends with a zero byte, and true is a one.
 answer=$(timeout 5 dd bs=16384 count=1 status=none <&3 | tr '\0\1' '01')
 case $answer in
-    # Not by the server that makes the first user, which is in no set.
+    # Not on the temporary server that creates the first user.
     *setName*isWritablePrimary01*) ;;
-    # Whether it has become one is seen the next time.
+    # The next check sees whether it became primary.
     *isreplicaset01*) mongosh --quiet --norc --nodb /replica-set.js && exit 1 ;;
     *) exit 1 ;;
 esac

@@ -1,4 +1,4 @@
-// Makes the replica set of one node, unless it is there. For `mongosh --nodb`.
+// Creates the replica set of one node, unless it exists. For `mongosh --nodb`.
 const fs = require("fs");
 const password = fs.readFileSync("/run/secrets/mongodb/password", "utf8").trim();
 const admin = new Mongo(`mongodb://souk:${encodeURIComponent(password)}@127.0.0.1:27017/?directConnection=true&authSource=admin`).getDB("admin");

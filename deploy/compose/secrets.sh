@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the secrets of a fleet on one machine, once: what is there is kept. secrets.sh FOLDER; each folder below it is a volume that only
-# those see who need it. Run as root, so that each file belongs to the user of the image that reads it, and to nobody else.
+# Creates the missing secrets of a fleet on one machine: secrets.sh FOLDER. Each folder below it is a volume that is mounted only where it is
+# needed. Runs as root, so that each file is readable only by the user of the image that needs it.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ "$1" = --help ]; then
@@ -14,12 +14,12 @@ services=65532
 rabbitmq=999
 mongodb=999
 
-# Letters and digits only: passwords stand in URLs.
+# Letters and digits only, because passwords are part of URLs.
 random() {
     head -c 512 /dev/urandom | base64 -w 0 | tr -d '+/=' | head -c "$1"
 }
 
-# keep FOLDER/FILE USER: the standard input, unless the file is there. It appears whole or not at all.
+# keep FOLDER/FILE USER: writes standard input to the file, atomically, unless it exists.
 keep() {
     local file="$root/$1" user=$2
     mkdir -p "$(dirname "$file")"
@@ -32,10 +32,10 @@ keep() {
     chown "$user:$user" "$file.new" 2>/dev/null || [ "$(id -u)" -ne 0 ]
     chmod 400 "$file.new"
     mv "$file.new" "$file"
-    echo "made $1"
+    echo "created $1"
 }
 
-# An Ed25519 private key is 32 random bytes behind a fixed head (RFC 8410, section 7).
+# An Ed25519 private key is 32 random bytes after a fixed header (RFC 8410, section 7).
 signing_key() {
     echo '-----BEGIN PRIVATE KEY-----'
     {
@@ -48,8 +48,7 @@ signing_key() {
 signing_key | keep customer/signing-key.pem $services
 random 24 | keep admin/password $services
 
-# One password in two files, for the server and for its clients. A server keeps the one that it was born with, so a new one would shut
-# everybody out.
+# One password in two files, for the server and for its clients. A server keeps its initial password, so a new one would lock out all clients.
 is_missing() {
     if [ ! -s "$root/$1" ] && [ ! -s "$root/$2" ]; then
         return 0
@@ -57,7 +56,7 @@ is_missing() {
     if [ -s "$root/$1" ] && [ -s "$root/$2" ]; then
         return 1
     fi
-    echo "$1 and $2 belong together, and one is missing: put it back, or begin anew with docker compose down --volumes" >&2
+    echo "$1 and $2 belong together, and one is missing: restore it, or start again with docker compose down --volumes" >&2
     exit 1
 }
 
@@ -68,7 +67,7 @@ listeners.tcp.default = 5672
 management.tcp.port = 15672
 default_user = souk
 default_pass = $password
-# Below the container's limit, so that it slows publishers down and does not die.
+# Below the container's limit, so that RabbitMQ blocks publishers before the kernel kills it.
 vm_memory_high_watermark.absolute = 150MB
 disk_free_limit.absolute = 256MB
 log.console = true
@@ -79,8 +78,8 @@ fi
 if is_missing mongodb/password fleet/mongodb-uri; then
     password=$(random 32)
     echo -n "$password" | keep mongodb/password $mongodb
-    # A connection takes MongoDB half a megabyte, and two processors are not faster with more of them.
+    # A connection costs MongoDB half a megabyte, and more connections are not faster on two cores.
     echo "mongodb://souk:$password@mongodb:27017/?replicaSet=rs0&authSource=admin&maxPoolSize=10" | keep fleet/mongodb-uri $services
 fi
-# What the members of a replica set know each other by; there is one member, and MongoDB asks for it all the same.
+# The key by which members of a replica set authenticate. MongoDB requires it even for one member.
 random 512 | keep mongodb/keyfile $mongodb

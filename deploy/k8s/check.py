@@ -14,13 +14,13 @@ import jsonschema
 import yaml
 from kubernetes_validate.utils import SchemaNotFoundError, ValidationError, all_versions, validate
 
-# `preStop: sleep` is known from here on, by default.
+# The first version with `preStop: sleep` enabled by default.
 OLDEST = "1.30"
-# What the operators make, by their sources: labels of pods, Secrets.
+# Labels of pods and Secrets that the operators create, according to their sources.
 PODS_OF_OPERATORS = [{"app.kubernetes.io/name": "rabbitmq", "app.kubernetes.io/component": "rabbitmq"}, {"app": "mongodb-svc"}]
 SECRETS_OF_OPERATORS = {"rabbitmq-default-user"}
 CUSTOM = {"RabbitmqCluster", "MongoDBCommunity"}
-# What nginx's other variables are made of.
+# Sources of nginx's other variables.
 OF_NGINX = {"NAMESPACE"}
 
 
@@ -99,7 +99,7 @@ def strict(schema):
     return schema
 
 
-# --- Each other ---------------------------------------------------------------------------------------------------
+# --- Consistency --------------------------------------------------------------------------------------------------
 
 
 def labels(resources, _):
@@ -185,7 +185,7 @@ def ports(resources, _):
             for port in resource["spec"]["ports"]:
                 if port["targetPort"] not in there:
                     yield f"{name_of(resource)} leads to port {port['targetPort']}, which no pod has"
-                # Without an address of its own nothing translates ports.
+                # A headless Service does not translate ports.
                 elif resource["spec"].get("clusterIP") == "None" and there[port["targetPort"]] != port["port"]:
                     yield f"{name_of(resource)} says port {port['port']}, and pods have {there[port['targetPort']]}"
     for resource in resources:
@@ -318,7 +318,7 @@ def images(resources, _):
         yield f"resources are in {namespaces}, which is not the one namespace"
 
 
-# --- What all of these need ---------------------------------------------------------------------------------------
+# --- Helpers ------------------------------------------------------------------------------------------------------
 
 
 def pods(resources, kinds=frozenset({"Deployment", "CronJob"})):

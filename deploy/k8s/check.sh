@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Renders base, components and overlays, and looks at what comes out.
+# Renders base, components and overlays, and checks the result.
 set -euo pipefail
 
 usage() {
@@ -73,7 +73,7 @@ render base "$here/base"
 for overlay in "$here"/overlays/*/; do
     render "$(basename -- "$overlay")" "$overlay"
 done
-# A component that no overlay has would otherwise never be looked at.
+# Renders all components, because no overlay may use some of them.
 for component in "$here"/components/*/; do
     name=$(basename -- "$component")
     mkdir -- "$work/qa-with-$name"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Says which images an overlay runs: those of a release's images.env.
+# Sets the images of an overlay to those of a release's images.env.
 set -euo pipefail
 
 usage() {
@@ -23,12 +23,12 @@ folder=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)/overlays/$2/images
 [[ -r $file ]] || { echo "set-images.sh: $file cannot be read" >&2; exit 2; }
 [[ -d $folder ]] || { echo "set-images.sh: there is no overlay $2" >&2; exit 2; }
 
-text='# What runs. Written by set-images.sh from the images.env of a release; this commit is the record of it.
+text='# The images. Written by set-images.sh from the images.env of a release; the commit is the record of the release.
 apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 images:'
 for name in customer products shopping souk nginx; do
-    # Read, not executed: the file came from somewhere else.
+    # Parsed, not executed, because the file comes from elsewhere.
     line=$(grep -E "^${name^^}_IMAGE=" -- "$file" || true)
     image=${line#*=}
     if [[ ! $image =~ ^([a-z0-9][a-z0-9._/:-]*)@(sha256:[0-9a-f]{64})$ ]]; then

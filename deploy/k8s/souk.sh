@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The operator's command, in the cluster: a Job from the CronJob `souk` (base/tools.yaml), with arguments.
+# Runs the operator's command in the cluster: creates a Job from the CronJob `souk` (base/tools.yaml), with arguments.
 set -euo pipefail
 
 usage() {
@@ -30,7 +30,7 @@ namespace=$1
 shift
 command -v kubectl >/dev/null || { echo "souk.sh: kubectl is missing: https://kubernetes.io/docs/tasks/tools/" >&2; exit 2; }
 
-# The arguments as a list in JSON.
+# The arguments as a JSON list.
 arguments=
 for argument in "$@"; do
     if [[ $argument == *[[:cntrl:]]* ]]; then
@@ -51,7 +51,7 @@ if [[ $dry_run == yes ]]; then
 fi
 kubectl --namespace "$namespace" create --filename=- <<<"$made" >&2
 
-# A pod that was never started (no Secret, no image) has no log; the Job then says why it failed, after its time.
+# A pod that never started (missing Secret or image) has no log; after its timeout the Job says why.
 kubectl --namespace "$namespace" logs --follow --pod-running-timeout=2m "job/$job" ||
     kubectl --namespace "$namespace" describe pods --selector="job-name=$job" >&2
 for _ in {1..30}; do

@@ -1,19 +1,18 @@
 #!/usr/bin/env bash
-# Installs Docker from the distribution's own packages (Amazon Linux 2023, Debian, Ubuntu), and makes the folders that deploy.sh wants.
+# Installs Docker from the distribution's packages (Amazon Linux 2023, Debian, Ubuntu), and creates the folders that deploy.sh needs.
 #
 #   install-docker.sh --user github-runner
 #
-#   --user NAME              may use Docker, and so deploy. Whoever may use Docker is root on this machine, if they want
-#   --compose VERSION --compose-sha256 HEX    the plugin `docker compose` too, for RabbitMQ and MongoDB on this machine: from Docker's
-#                            releases on GitHub, for Amazon Linux and others that have no package of it
-#   --dry-run                say what would be done, and do nothing
+#   --user NAME              give this user access to Docker, for deployments. Access to Docker is equivalent to root
+#   --compose VERSION --compose-sha256 HEX    also install `docker compose` from Docker's releases on GitHub, for RabbitMQ and MongoDB on this
+#                            machine; for Amazon Linux and others without a package
+#   --dry-run                print the steps without running them
 #
-# /etc/docker/daemon.json is written when there is none: containers outlive a restart of Docker (live-restore), logs are rotated (10 MB,
-# three files), and ports of containers are passed on by the kernel (no userland-proxy, which takes connections for a container that does
-# not listen yet, and loses them). One that is there already stays as it is.
+# Writes /etc/docker/daemon.json unless it exists: containers survive a restart of Docker (live-restore), logs are rotated (10 MB, three files), and
+# the kernel forwards ports (no userland-proxy, which accepts and loses connections to a container that does not listen yet).
 #
-# /etc/souk has the services' settings, /etc/souk/secrets/<service> what an instance of that service sees as /run/secrets,
-# /var/lib/souk what was deployed.
+# /etc/souk contains the services' settings, /etc/souk/secrets/<service> the files mounted as /run/secrets, /var/lib/souk the records of
+# deployments.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
@@ -27,21 +26,21 @@ while [[ $# -gt 0 ]]; do
         --user) user=$(value "$@"); shift 2 ;;
         --compose) compose=$(value "$@"); shift 2 ;;
         --compose-sha256) compose_sha256=$(value "$@"); shift 2 ;;
-        *) fail "$1 is not known; --help explains" ;;
+        *) fail "$1 is not an option; see --help" ;;
     esac
 done
 need_root
 find_family
 if [[ -n $compose ]]; then
-    [[ $compose =~ ^v?[0-9]+(\.[0-9]+)+$ ]] || fail "--compose $compose is no version"
-    is_sha256 "$compose_sha256" || fail "--compose wants --compose-sha256, 64 hexadecimal digits"
+    [[ $compose =~ ^v?[0-9]+(\.[0-9]+)+$ ]] || fail "--compose $compose is not a version"
+    is_sha256 "$compose_sha256" || fail "--compose needs --compose-sha256 with 64 hexadecimal digits"
 fi
-[[ -z $user ]] || id "$user" >/dev/null 2>&1 || [[ $dry_run = yes ]] || fail "there is no user $user"
+[[ -z $user ]] || id "$user" >/dev/null 2>&1 || [[ $dry_run = yes ]] || fail "user $user does not exist"
 
 case $family in
     debian)
         install_packages docker.io iptables
-        # The command is a package of its own since Debian 13.
+        # Since Debian 13 the command is a separate package.
         if [[ $dry_run = no ]] && ! have docker; then
             install_packages docker-cli
         fi
@@ -64,14 +63,14 @@ if [[ ! -e $settings ]]; then
         run systemctl restart docker
     fi
 elif ! cmp --silent "$settings" <<<"$daemon"; then
-    warn "$settings is somebody else's and stays as it is; Souk wants: $daemon"
+    warn "$settings exists and was not changed; Souk expects: $daemon"
 fi
 enable_unit docker
 
 if [[ -n $compose ]]; then
     plugin=/usr/local/lib/docker/cli-plugins/docker-compose
     if [[ -f $plugin ]] && has_checksum "$plugin" "$compose_sha256"; then
-        say "docker compose is there"
+        say "docker compose is installed"
     else
         [[ -d ${plugin%/*} ]] || run mkdir --parents "${plugin%/*}"
         fetch "https://github.com/docker/compose/releases/download/v${compose#v}/docker-compose-linux-$(uname -m)" \
@@ -92,8 +91,8 @@ folder() {
         run install --directory --owner root --group "$2" --mode "$3" "$1"
     fi
 }
-# Who deploys reads settings and writes what was deployed. Secrets are files of user 65532, who reads them in the containers: who deploys
-# sees their names and times only.
+# The deploying user reads settings and writes records. Only user 65532, in the containers, can read the secrets; the deploying user sees their names
+# and times.
 folder /etc/souk docker 750
 folder /etc/souk/secrets docker 750
 for service in "${services[@]}"; do

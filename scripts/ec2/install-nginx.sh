@@ -1,33 +1,33 @@
 #!/usr/bin/env bash
-# Puts the shop's site into this machine's nginx: the templates in nginx/, filled.
+# Installs the shop's site in the nginx of this machine, from the templates in nginx/.
 #
 #   install-nginx.sh                                               two instances of each service, as deploy.sh starts them
 #   install-nginx.sh --domain shop.example.com --email ops@example.com     the same with TLS
-#   install-nginx.sh --prefix DIR --fleet target/fleet.json        in a folder, for nobody in particular
+#   install-nginx.sh --prefix DIR --fleet target/fleet.json        a separate nginx in a folder
 #
-# nginx is installed if it is not there. The configuration is checked by `nginx -t` before nginx is told of it; when the check
-# fails, every file is put back as it was, and nginx goes on as before. When nothing has changed, nginx is left alone.
+# Installs nginx if necessary. `nginx -t` checks the configuration before nginx reloads it; when the check fails, all files are restored. nginx is not
+# reloaded when nothing has changed.
 #
-# The shop is at port 80 (443 with TLS), and for deploy.sh and others on the machine at 127.0.0.1:8000, without TLS always.
+# The shop is at port 80 (443 with TLS), and for programs on this machine at 127.0.0.1:8000 without TLS.
 #
-#   --instances N            of each service, where deploy.sh puts them: 127.0.0.1:8101, 8102 ... (2)
-#   --servers SERVICE=ADDRESS:PORT,...    where the instances of a service are instead; may be repeated
-#   --fleet FILE             where they are, as `cargo xtask fleet` writes it
-#   --listen ADDRESS         address and port as nginx's `listen` has them (80)
-#   --trusted-proxies NET,...    load balancers whose X-Forwarded-For and X-Forwarded-Proto are believed, such as the VPC's network
-#                            when an Application Load Balancer is in front; whoever is in there can be anybody
-#   --sign-in-rate RATE      sign-ins and sign-ups of one address (30r/m)
-#   --sign-in-burst N        how many of these at once (20)
-#   --domain NAME --email ADDRESS    TLS with a certificate of Let's Encrypt, got and renewed by certbot. NAME must lead here, and
-#                            port 80 be open to everybody. Plain requests are sent to https
-#   --acme-server URL        another certificate authority, which speaks ACME
+#   --instances N            instances per service, at the ports of deploy.sh: 127.0.0.1:8101, 8102 ... (2)
+#   --servers SERVICE=ADDRESS:PORT,...    other addresses of the instances of a service; can be repeated
+#   --fleet FILE             use the addresses from this file of `cargo xtask fleet`
+#   --listen ADDRESS         address and port, in the syntax of nginx's `listen` (80)
+#   --trusted-proxies NET,...    networks of load balancers whose X-Forwarded-For and X-Forwarded-Proto are trusted, such as the VPC's
+#                            network with an Application Load Balancer; every host in them can choose its client address
+#   --sign-in-rate RATE      limit of sign-ins and sign-ups per client address (30r/m)
+#   --sign-in-burst N        burst above that rate (20)
+#   --domain NAME --email ADDRESS    TLS with a certificate of Let's Encrypt, renewed by certbot. NAME must point to this machine, and
+#                            port 80 must be open to the internet. HTTP requests are redirected to HTTPS
+#   --acme-server URL        another ACME certificate authority
 #   --templates DIR          the templates (nginx/ of the repository)
-#   --prefix DIR             everything into this folder, nothing into the machine: a whole nginx that needs no rights. It is told to
-#                            read its files again if it runs there; else how to start it is said. Listens on 127.0.0.1:8000
-#   --dry-run                say what would be done, and do nothing
+#   --prefix DIR             write a complete unprivileged nginx into this folder instead, listening on 127.0.0.1:8000. Reloads it if it runs;
+#                            otherwise prints the command to start it
+#   --dry-run                print the steps without running them
 #
-# Files of the machine: /etc/nginx/conf.d/souk*.conf and /etc/nginx/souk/. Debian's own default site gives way. How many connections a
-# worker takes is for /etc/nginx/nginx.conf to say.
+# Writes /etc/nginx/conf.d/souk*.conf and /etc/nginx/souk/, and removes Debian's default site. worker_connections stays as in
+# /etc/nginx/nginx.conf.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
@@ -58,24 +58,24 @@ while [[ $# -gt 0 ]]; do
         --acme-server) acme=$(value "$@"); shift 2 ;;
         --templates) templates=$(value "$@"); shift 2 ;;
         --prefix) prefix=$(value "$@"); shift 2 ;;
-        *) fail "$1 is not known; --help explains" ;;
+        *) fail "$1 is not an option; see --help" ;;
     esac
 done
-# These become a part of nginx's configuration.
+# Validated, because they become part of nginx's configuration.
 [[ $count =~ ^[1-9][0-9]?$ ]] || fail "--instances $count: 1 to 99"
 [[ -z $listen || $listen =~ ^[][A-Za-z0-9.:*]+$ ]] || fail "--listen $listen: a port, or address:port"
 [[ $trusted =~ ^[0-9A-Fa-f.:/,]*$ ]] || fail "--trusted-proxies $trusted: networks such as 10.0.0.0/16, separated by commas"
 [[ $rate =~ ^[0-9]+r/[sm]$ ]] || fail "--sign-in-rate $rate: such as 30r/m"
-[[ $burst =~ ^[0-9]{1,6}$ ]] || fail "--sign-in-burst $burst is no number"
-[[ $domain =~ ^([A-Za-z0-9-]+\.)*[A-Za-z0-9-]*$ ]] || fail "--domain $domain is no name"
+[[ $burst =~ ^[0-9]{1,6}$ ]] || fail "--sign-in-burst $burst is not a number"
+[[ $domain =~ ^([A-Za-z0-9-]+\.)*[A-Za-z0-9-]*$ ]] || fail "--domain $domain is not a host name"
 if [[ -n $domain && -z $email || -z $domain && -n $email ]]; then
     fail "--domain and --email go together"
 fi
-[[ -z $prefix || -z $domain ]] || fail "--prefix is without TLS"
-templates=$(cd "$templates" 2>/dev/null && pwd) || fail "the templates are not there: --templates"
+[[ -z $prefix || -z $domain ]] || fail "--prefix does not support TLS"
+templates=$(cd "$templates" 2>/dev/null && pwd) || fail "the templates do not exist: see --templates"
 if [[ -n $prefix ]]; then
     [[ $prefix = /* ]] || prefix=$PWD/$prefix
-    [[ $prefix =~ ^[A-Za-z0-9/._-]+$ ]] || fail "--prefix $prefix: nginx takes no such name"
+    [[ $prefix =~ ^[A-Za-z0-9/._-]+$ ]] || fail "--prefix $prefix: nginx does not support this path"
     configuration=$prefix site=$prefix/souk.conf
 else
     need_root
@@ -83,27 +83,27 @@ else
     configuration=/etc/nginx site=/etc/nginx/conf.d/souk.conf
 fi
 
-# --- Filling ---------------------------------------------------------------------------------------------------------
+# --- Substitution ----------------------------------------------------------------------------------------------------
 
 declare -A variable=()
 
-# `${NAME}` is replaced; a name without a value is an error. nginx's own variables ($uri) are left alone.
+# Replaces `${NAME}`; a name without a value is an error. nginx's own variables ($uri) stay.
 fill() {
-    # shellcheck disable=SC2016 # these two characters, and no variable
+    # shellcheck disable=SC2016 # literal text
     local rest name filled='' opening='${'
     rest=$(<"$1")
     while [[ $rest = *"$opening"* ]]; do
         filled+=${rest%%"$opening"*}
         rest=${rest#*"$opening"}
         name=${rest%%'}'*}
-        [[ -v variable[$name] ]] || fail "$1 wants $name, which is not known here"
+        [[ -v variable[$name] ]] || fail "$1 contains the unknown variable $name"
         filled+=${variable[$name]}
         rest=${rest#*'}'}
     done
     printf '%s\n' "$filled$rest"
 }
 
-# The `server` lines of a service. One that failed once is left alone for 2 s, in which the others are asked.
+# Prints the `server` lines of a service. After a failure nginx does not use an instance for 2 s.
 servers_of() {
     local addresses=() address number
     if [[ -n ${given[$1]:-} ]]; then
@@ -117,7 +117,7 @@ servers_of() {
             addresses+=("127.0.0.1:$(port_of "$1" "$number")")
         done
     fi
-    # nginx wants at least one; this one says that there is none.
+    # nginx requires at least one server.
     [[ ${#addresses[@]} -gt 0 ]] || printf 'server 127.0.0.1:9 down;'
     for address in "${addresses[@]}"; do
         [[ $address =~ ^[][A-Za-z0-9.:-]+:[0-9]+$ ]] || fail "$1: $address: address:port"
@@ -127,7 +127,7 @@ servers_of() {
 
 if [[ -n $fleet ]]; then
     need jq
-    [[ -f $fleet ]] || fail "there is no $fleet: is a fleet running?"
+    [[ -f $fleet ]] || fail "$fleet does not exist: is a fleet running?"
 fi
 for service in "${services[@]}"; do
     variable[${service^^}_SERVERS]=$(servers_of "$service")
@@ -140,7 +140,7 @@ for network in "${networks[@]}"; do
     variable[NGINX_TRUSTED_PROXIES]+="set_real_ip_from $network; "
 done
 
-# --- Changing, all or nothing ----------------------------------------------------------------------------------------
+# --- Atomic changes --------------------------------------------------------------------------------------------------
 
 work=$(mktemp --directory)
 trap 'rm --recursive --force "$work"' EXIT
@@ -154,7 +154,7 @@ remember() {
     changed+=("$1")
 }
 
-# `change FILE`: what comes in becomes the file. Not to be used at the end of a pipe, which is a shell of its own.
+# `change FILE`: writes standard input to the file. Must not be the last command of a pipe, which runs in a subshell.
 change() {
     local content
     content=$(cat && printf x)
@@ -173,7 +173,7 @@ remove() {
     fi
 }
 
-put_everything_back() {
+restore_all() {
     local index
     for ((index = ${#changed[@]} - 1; index >= 0; index--)); do
         rm --force "${changed[index]}"
@@ -184,23 +184,23 @@ put_everything_back() {
 
 check() {
     if [[ -n $prefix ]]; then
-        # It opens its log, /dev/stdout; ours may belong to somebody else.
+        # nginx opens its log, /dev/stdout, which may belong to another user.
         nginx -t -q -e stderr -p "$prefix" -c "$prefix/nginx.conf" >"$work/stdout"
     else
         nginx -t -q
     fi
 }
 
-# Checks what was changed and lets nginx have it.
+# Checks the changes and reloads nginx.
 apply() {
     if [[ $dry_run = yes ]]; then
-        [[ ${#changed[@]} -eq 0 ]] || say "would check: nginx -t, and tell nginx if it is right, or put everything back"
+        [[ ${#changed[@]} -eq 0 ]] || say "would run: nginx -t, then reload nginx or restore all files"
         changed=()
         return 0
     fi
     if [[ ${#changed[@]} -gt 0 ]] && ! check; then
-        put_everything_back
-        fail "nginx does not take it; everything is as it was"
+        restore_all
+        fail "nginx rejects the configuration; all files were restored"
     fi
     if [[ -n $prefix ]]; then
         if [[ -s $prefix/nginx.pid ]] && kill -0 "$(<"$prefix/nginx.pid")" 2>/dev/null; then
@@ -212,7 +212,7 @@ apply() {
         if [[ -s /run/nginx.pid ]] && kill -0 "$(</run/nginx.pid)" 2>/dev/null; then
             [[ ${#changed[@]} -eq 0 ]] || run nginx -s reload
         else
-            warn "there is no systemd here: nginx is not started"
+            warn "systemd does not run: nginx is not started"
         fi
     elif systemctl --quiet is-active nginx; then
         [[ ${#changed[@]} -eq 0 ]] || run systemctl reload nginx

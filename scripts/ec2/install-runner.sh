@@ -1,30 +1,29 @@
 #!/usr/bin/env bash
-# Installs a self-hosted runner of GitHub Actions as a service, for the workflow that deploys to this machine.
+# Installs a self-hosted GitHub Actions runner as a service, for the workflow that deploys to this machine.
 #
 #   gh api --method POST repos/OWNER/REPO/actions/runners/registration-token --jq .token |
 #       ssh machine sudo install-runner.sh --url https://github.com/OWNER/REPO --version 2.330.0 --sha256 HEX
 #
-# The token (good for an hour) comes by standard input or from a file and is given on by the environment, never on a command line. It is
-# wanted for the registration only: run again, this changes nothing; run with another version, it puts that one into place.
+# The token (valid for an hour) is read from standard input or a file and passed on in the environment, never on a command line. It is needed for
+# the registration only. Running the script again changes nothing; with another version it installs that one.
 #
-# A runner executes what a workflow says. It works as a user without rights, but who may deploy with Docker is root here if they want:
-# let only a protected environment (with reviewers) use this runner's label, and never a public repository's pull requests.
+# A runner executes the commands of workflows. Its user has no privileges, but access to Docker is equivalent to root: allow only a protected
+# environment (with reviewers) to use the label of this runner, and never pull requests of a public repository.
 #
 #   --url URL           the repository or organisation: https://github.com/OWNER[/REPO]
-#   --version VERSION   of the runner, and
-#   --sha256 HEX        of its archive, both from https://github.com/actions/runner/releases. By itself it then updates itself,
-#                       as GitHub wants; --no-update keeps it as it is, for the 30 days that GitHub accepts that
-#   --archive FILE      the archive, when it was brought here already
-#   --token-file FILE   where the token is (- is standard input, the default)
-#   --name NAME         as which GitHub lists it (the machine's name)
+#   --version VERSION   version of the runner, from https://github.com/actions/runner/releases
+#   --sha256 HEX        SHA-256 of its archive
+#   --no-update         disable the runner's automatic updates; GitHub accepts a version for 30 days
+#   --archive FILE      use this archive instead of downloading it
+#   --token-file FILE   file with the token (- for standard input, the default)
+#   --name NAME         name of the runner at GitHub (the machine's name)
 #   --labels A,B        labels besides self-hosted (souk)
-#   --user NAME         as whom it works; made when not there (github-runner)
-#   --groups A,B        groups that the user is put into, such as docker
-#   --folder DIR        where it lives (/opt/github-runner); the service has the name of its last part
-#   --ephemeral         it takes one job, is forgotten by GitHub, and ends: nothing of one job is there for the next. Run this again,
-#                       with a new token, for another one
-#   --remove            stop it, take it off GitHub's list (wants a token: .../actions/runners/remove-token) and remove its folder
-#   --dry-run           say what would be done, and do nothing
+#   --user NAME         user of the runner; created if necessary (github-runner)
+#   --groups A,B        further groups of the user, such as docker
+#   --folder DIR        directory of the runner (/opt/github-runner); its last part is the name of the service
+#   --ephemeral         run one job and exit, so that jobs share no state. Run this script with a new token for the next one
+#   --remove            stop the runner, unregister it (needs a token of .../actions/runners/remove-token) and delete its directory
+#   --dry-run           print the steps without running them
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
@@ -49,32 +48,32 @@ while [[ $# -gt 0 ]]; do
         --user) user=$(value "$@"); shift 2 ;;
         --groups) groups=$(value "$@"); shift 2 ;;
         --folder) folder=$(value "$@"); shift 2 ;;
-        --token) fail "a token on a command line is everybody's: --token-file, or standard input" ;;
-        *) fail "$1 is not known; --help explains" ;;
+        --token) fail "do not pass a token on the command line: use --token-file or standard input" ;;
+        *) fail "$1 is not an option; see --help" ;;
     esac
 done
 need_root
 find_family
 name=${name:-$(uname --nodename)}
-[[ $folder =~ ^(/[A-Za-z0-9._-]+)+$ ]] || fail "--folder $folder: the whole path"
-[[ $user =~ ^[a-z_][a-z0-9_-]*$ ]] || fail "--user $user is no name"
+[[ $folder =~ ^(/[A-Za-z0-9._-]+)+$ ]] || fail "--folder $folder: must be an absolute path"
+[[ $user =~ ^[a-z_][a-z0-9_-]*$ ]] || fail "--user $user is not a user name"
 unit=${folder##*/}.service
 
-# The first line of the file; nothing of it is ever shown.
+# Reads the first line of the file. The token is never printed.
 token=''
 read_token() {
     if [[ $token_file = - ]]; then
         [[ ! -t 0 ]] || fail "the token is expected on standard input (or --token-file)"
-        IFS= read -r token || [[ -n $token ]] || fail "there is no token on standard input"
+        IFS= read -r token || [[ -n $token ]] || fail "standard input contains no token"
     else
-        [[ -r $token_file ]] || fail "there is no $token_file"
+        [[ -r $token_file ]] || fail "$token_file does not exist or is not readable"
         IFS= read -r token <"$token_file" || [[ -n $token ]] || fail "$token_file is empty"
     fi
-    [[ $token =~ ^[A-Za-z0-9_-]+$ ]] || fail "that is no token"
+    [[ $token =~ ^[A-Za-z0-9_-]+$ ]] || fail "the token is invalid"
 }
 
-# Something of the runner's, in its folder, as its user: jobs can change what is in there, so root neither runs nor writes anything
-# in it. What the runner is told by $ACTIONS_RUNNER_INPUT_TOKEN it takes out of its environment at once.
+# Runs a command in the runner's directory as its user. Jobs can change that directory, so root neither runs nor writes anything there. The runner
+# removes $ACTIONS_RUNNER_INPUT_TOKEN from its environment.
 as_user() {
     if [[ $dry_run = yes ]]; then
         say "would run: in $folder as $user: $*"
@@ -99,7 +98,7 @@ if [[ $remove = yes ]]; then
     fi
     if [[ -e $folder/.runner ]]; then
         [[ $dry_run = yes ]] || read_token
-        as_user ./config.sh remove </dev/null || fail "GitHub has not taken it off its list"
+        as_user ./config.sh remove </dev/null || fail "GitHub did not unregister the runner"
     fi
     [[ ! -d $folder ]] || run rm --recursive --force "$folder"
     exit
@@ -107,12 +106,12 @@ fi
 
 [[ $url =~ ^https://[A-Za-z0-9.-]+/[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$ ]] || fail "--url $url: https://github.com/OWNER/REPO"
 [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "--version $version: such as 2.330.0"
-is_sha256 "$sha256" || fail "--sha256 is missing, or no 64 hexadecimal digits"
+is_sha256 "$sha256" || fail "--sha256 must be 64 hexadecimal digits"
 [[ $name =~ ^[A-Za-z0-9._-]+$ && $labels =~ ^[A-Za-z0-9._,-]*$ ]] || fail "--name and --labels: letters, digits, . _ -"
 case $(uname -m) in
     x86_64) architecture=x64 ;;
     aarch64) architecture=arm64 ;;
-    *) fail "there is no runner for $(uname -m)" ;;
+    *) fail "GitHub has no runner for $(uname -m)" ;;
 esac
 
 if ! id "$user" >/dev/null 2>&1; then
@@ -125,22 +124,22 @@ done
 
 # --- The program -----------------------------------------------------------------------------------------------------
 
-# What it says of itself; nothing when it is not there.
-present() {
+# Prints the installed version, if any.
+installed_version() {
     [[ -x $folder/bin/Runner.Listener ]] || return 0
     (cd "$folder" && runuser --user "$user" -- ./bin/Runner.Listener --version 2>/dev/null </dev/null) || :
 }
 
-# One that updates itself is newer than what is asked for.
-is_there() {
+# Whether the version, or a newer one by automatic updates, is installed.
+is_current() {
     local have
-    have=$(present)
+    have=$(installed_version)
     [[ -n $have ]] || return 1
     [[ $have = "$version" ]] || [[ $update = yes && $(printf '%s\n' "$version" "$have" | sort --version-sort | tail --lines 1) = "$have" ]]
 }
 
-if is_there; then
-    say "the runner $(present) is there"
+if is_current; then
+    say "the runner $(installed_version) is installed"
 else
     case $family in
         debian) install_packages ca-certificates curl ;;
@@ -153,17 +152,17 @@ else
         fetch "https://github.com/actions/runner/releases/download/v$version/actions-runner-linux-$architecture-$version.tar.gz" \
             "$archive" "$sha256"
     elif ! has_checksum "$archive" "$sha256"; then
-        fail "$archive does not have the sha256 $sha256: it is not what was asked for"
+        fail "$archive does not have the SHA-256 $sha256"
     fi
     if [[ $family = debian ]]; then
-        # What it needs beside itself is called otherwise in each release; its own script knows.
+        # The names of its dependencies differ between releases; the runner's own script installs them.
         run mkdir "$work/runner"
         run tar --extract --gzip --file "$archive" --directory "$work/runner" --no-same-owner
-        run "$work/runner/bin/installdependencies.sh" || fail "what the runner needs cannot be installed"
+        run "$work/runner/bin/installdependencies.sh" || fail "the runner's dependencies cannot be installed"
     fi
-    # Not under its feet.
+    # The files of a running runner must not change.
     stop_unit
-    # It writes into its folder, and updates itself there.
+    # The runner writes to its directory and updates itself there.
     [[ -d $folder ]] || run install --directory --owner "$user" --group "$user" --mode 755 "$folder"
     if [[ $dry_run = yes ]]; then
         say "would run: in $folder as $user: tar --extract --gzip"
@@ -174,23 +173,23 @@ fi
 
 # --- The registration ------------------------------------------------------------------------------------------------
 
-# An ephemeral one that had its job is forgotten by GitHub, and knows nothing of itself any more.
+# An ephemeral runner is unregistered after its job.
 if [[ -e $folder/.runner ]]; then
     grep --quiet --fixed-strings "\"$url\"" "$folder/.runner" ||
         fail "the runner in $folder is registered elsewhere: --remove it first, or use another --folder"
-    say "it is registered"
+    say "the runner is registered"
 else
     [[ $dry_run = yes ]] || read_token
     options=(--unattended --url "$url" --name "$name" --labels "$labels" --work _work --replace)
     [[ $ephemeral = no ]] || options+=(--ephemeral)
     [[ $update = yes ]] || options+=(--disableupdate)
-    as_user ./config.sh "${options[@]}" </dev/null || fail "GitHub has not registered it"
+    as_user ./config.sh "${options[@]}" </dev/null || fail "GitHub did not register the runner"
 fi
 token=''
 
 # --- The service -----------------------------------------------------------------------------------------------------
 
-# As the runner's own svc.sh would make it; besides, what a job starts cannot gain rights that its user has not.
+# Like the unit of the runner's svc.sh, but jobs cannot gain privileges (NoNewPrivileges).
 service() {
     cat <<UNIT
 [Unit]
@@ -215,6 +214,6 @@ UNIT
 
 if put "/etc/systemd/system/$unit" 644 < <(service) && have_systemd; then
     run systemctl daemon-reload
-    # A job that runs is not disturbed; the next start has the new unit.
+    # A running job continues; the next start uses the new unit.
 fi
 enable_unit "$unit"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# bundle.sh, deploy.sh, credentials.sh and the hooks, run for real: with the real AWS command line against test/aws.py, on
-# loopback, with a smoke test whose result the version's name says. Needs bash, python3, zip, unzip, curl and aws (1 or 2).
+# Tests bundle.sh, deploy.sh, credentials.sh and the hooks with the real AWS command line against a simulated AWS (test/aws.py) on loopback. The
+# name of a version decides whether its smoke test passes. Needs bash, python3, zip, unzip, curl and aws (1 or 2).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -17,13 +17,13 @@ for _ in $(seq 100); do
     sleep 0.1
 done
 port=$(cat "$folder/port")
-# Nobody's own credentials and settings get in here.
+# Keeps the user's credentials and settings out of the test.
 export AWS_ENDPOINT_URL=http://127.0.0.1:$port AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_EC2_METADATA_DISABLED=true AWS_MAX_ATTEMPTS=1
 export AWS_CONFIG_FILE=$folder/none AWS_SHARED_CREDENTIALS_FILE=$folder/none NO_PROXY=127.0.0.1
 unset AWS_PROFILE AWS_SESSION_TOKEN
 
-# The shop that the smoke test meets: broken where the environment runs a version with such a name.
+# The simulated smoke test: fails when the environment runs a version whose name says so.
 cat >"$folder/smoke" <<SMOKE
 #!/bin/sh
 python3 - "\$1" <<PYTHON
@@ -43,7 +43,7 @@ images() {
     done
 }
 checks=0
-# Each time with other images.
+# Different images each time.
 bundle() {
     images "$checks" >"$folder/images.env"
     "$here/bundle.sh" --images "$folder/images.env" --version "$1" --output "$folder/$1.zip" >/dev/null
@@ -127,7 +127,7 @@ is "what has passed" "$(to_production 2)" 0
 is "the same digests" "$(state "state['objects']['/bucket/passed/souk-production/2'] == state['objects']['/bucket/passed/souk-qa/2']")" True
 is "a version that an attacker would like" "$(to_production '2;id')" 2
 
-# Interrupted by a workflow that is cancelled: sent back, and said so.
+# A cancelled workflow starts the rollback and reports it.
 bundle 7-endless
 "$here/deploy.sh" --bucket bucket --smoke "$folder/smoke" --poll 30 --timeout 300 --environment souk-qa --url https://qa \
     --version 7-endless --bundle "$folder/7-endless.zip" >"$folder/said" 2>&1 &
@@ -171,7 +171,7 @@ case \$1 in
     inspect) echo healthy ;;
 esac
 DOCKER
-# Only root may give a file away.
+# Only root can change the owner of a file.
 [ "$(id -u)" = 0 ] || printf '#!/bin/sh\n' >"$folder/bin/chown"
 chmod +x "$folder"/bin/*
 unzip -q "$folder/same.zip" -d "$folder/app"

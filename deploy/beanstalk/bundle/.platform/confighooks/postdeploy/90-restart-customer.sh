@@ -1,6 +1,6 @@
 #!/bin/bash
-# A new signing key is a new content of a mounted file, which is no reason for Compose to make containers anew. One after
-# another, each only when the one before is healthy again.
+# Restarts `customer` after a new signing key, because Compose does not recreate containers when a mounted file changes. One instance at a time, each
+# after the previous one is healthy.
 set -euo pipefail
 
 changed=${SOUK_FOLDER:-/etc/souk}/signing-key.changed

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Before images are fetched: signs in at the registry if that is wanted, and writes the key that signs access tokens into a
-# file for `customer`. Environment properties are one line each, so the key comes as SIGNING_KEY_BASE64.
+# Runs before images are downloaded: signs in to the registry if configured, and writes the signing key of access tokens to a file for
+# `customer`. Environment properties have one line each, so the key is SIGNING_KEY_BASE64.
 #
 # Runs as root on the instance, with the environment's properties as variables. Prints no value.
 set -euo pipefail
 umask 077
 
-# Elsewhere only for tests.
+# Tests set another directory.
 folder=${SOUK_FOLDER:-/etc/souk}
-# In the images: distroless' `nonroot`.
+# The user of the images.
 user=65532
 
 if [ -n "${REGISTRY_TOKEN:-}" ]; then
@@ -31,7 +31,7 @@ if ! printf '%s' "$SIGNING_KEY_BASE64" | base64 --decode >"$draft" 2>/dev/null |
 fi
 key=$folder/signing-key.pem
 if ! cmp --silent "$draft" "$key"; then
-    # Containers that run already have the old one; confighooks/postdeploy/90-restart-customer.sh sees to them.
+    # Running containers have the old key; confighooks/postdeploy/90-restart-customer.sh restarts them.
     if [ -e "$key" ]; then
         touch "$folder/signing-key.changed"
     fi
