@@ -1,5 +1,5 @@
 //! Write coalescing. Concurrent updates of one document are applied one after another to one loaded
-//! copy, which is cached once; each caller gets its own result. A hot document costs one write for
+//! copy, which is written once; each caller gets its own result. A hot document costs one write for
 //! many updates, and callers in one process never conflict.
 
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ trait QueuedUpdate<T>: Send {
     /// Answers with the result of the rule, after the write.
     fn succeed(self: Box<Self>);
     /// Answers with the error of the write, even when the rule had failed: it may have seen state
-    /// that was not cached.
+    /// that was not written.
     fn fail(self: Box<Self>, error: &Error);
 }
 
@@ -159,7 +159,7 @@ async fn write_batch<T: Document>(
             batch.into_iter().for_each(QueuedUpdate::succeed);
             Ok(stored)
         }
-        // One update violates a unique index; the others are cached alone.
+        // One update violates a unique index; the others are written alone.
         Err(error) if error.is_duplicate() && batch.len() > 1 => {
             let mut outcome = Ok(None);
             for update in batch {

@@ -36,7 +36,7 @@ pub(super) struct FoundPage {
 pub(super) struct Commit {
     pub(super) writes: Vec<Write>,
     pub(super) events: Vec<EventMessage>,
-    /// The event that this commit handled_event. It is recorded in the inbox; a second commit gets
+    /// The event that this commit handles. It is recorded in the inbox; a second commit gets
     /// `Refusal::Repeated`.
     pub(super) handled_event: Option<EventId>,
     /// Events to delete from the outbox.

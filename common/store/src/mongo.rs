@@ -4,7 +4,7 @@
 //! A stored document is `{_id, version, write, doc, words, events}`. `doc` is the document as BSON,
 //! `events` is its part of the outbox, `words` is its full-text index, and `write` is the id of the
 //! last write. A deleted document stays without `doc` until its events are published. A commit of
-//! load_with document is load_with write; a commit of several is a transaction, which needs a replica set.
+//! one document is one write; a commit of several is a transaction, which needs a replica set.
 //! Sharding, change streams and MongoDB's full-text search are not used.
 
 mod bulk;

@@ -9,7 +9,7 @@ use super::{Collection, Database, Document, Events};
 use souk_bus::{Event, EventId};
 use souk_types::{Error, Result};
 
-/// Reads and writes of one commit. Clones are handled_event of the same transaction.
+/// Reads and writes of one commit. Clones are handles of the same transaction.
 #[derive(Clone)]
 pub struct Tx {
     database: Database,

@@ -1,7 +1,9 @@
-//! Broker and database by their names in DNS, as a real name server tells them: found, found again where they have moved, and in the order
-//! that priorities ask for. How records are read and ordered is in tables at the foot of `src/discovery.rs`.
+//! Broker and database by SRV name, with a real name server: found, found again after a move, and
+//! in order of priority. Parsing and ordering of records are tested in the module `discovery` of
+//! souk-bus.
 //!
-//! Every answer of the name server here may be kept for an hour (`fleet::Dns`), so these tests also see that none is.
+//! The name server gives every record a TTL of one hour (`fleet::Dns`), so these tests also show
+//! that records are not cached.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
@@ -29,9 +31,10 @@ mod line;
 use self::home::Fresh;
 use self::line::options;
 
-/// The longest pause of the supervisor, and what connecting takes on a busy machine.
+/// The longest pause of the supervisor, plus connecting on a busy machine.
 const BACK: Duration = Duration::from_secs(10);
-/// As `BACK`, when a client of MongoDB first has to find out that all are gone, and the name has no news.
+/// Like `BACK`, when MongoDB's driver must notice first that all servers are unreachable and DNS is
+/// unchanged.
 const FOUND: Duration = Duration::from_secs(20);
 
 #[derive(Serialize, Deserialize)]
@@ -52,12 +55,12 @@ impl Document for Crate {
     const COLLECTION: &'static str = "crates";
 }
 
-/// A record of priority, port and target for a service of this name. All targets are this machine.
+/// An SRV record of this service. All targets are this machine.
 fn record(service: &str, priority: u16, to: SocketAddr) -> String {
     format!("_{service}._tcp SRV {priority} 1 {} here\nhere A 127.0.0.1\n", to.port())
 }
 
-/// The same URL with a name in place of the host.
+/// The URL with a name instead of the host.
 fn named(url: &str, service: &str, dns: &Dns) -> String {
     let (_, rest) = url.split_once("://").unwrap();
     let (authority, rest) = rest.split_once('/').unwrap();
@@ -66,7 +69,7 @@ fn named(url: &str, service: &str, dns: &Dns) -> String {
     format!("srv://{credentials}_{service}._tcp.{}/{rest}{separator}dns={}", Dns::ZONE, dns.address())
 }
 
-/// Where a URL leads, which has one host.
+/// The address in a URL with one host.
 fn host(url: &str) -> String {
     let (_, rest) = url.split_once("://").unwrap();
     rest.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap().to_owned()
@@ -77,13 +80,13 @@ fn password(url: &str) -> String {
     before.rsplit_once(':').unwrap().1.to_owned()
 }
 
-/// What the broker is by its name, and by itself.
+/// The URLs of the broker, by name and by address.
 fn brokers(dns: &Dns) -> (AmqpOptions, AmqpOptions) {
     let plain = options();
     (AmqpOptions { url: named(&plain.url, "amqp", dns), ..plain.clone() }, plain)
 }
 
-/// A service that reaches the broker by itself, and a caller that looks for it by name.
+/// A service that connects by address, and a caller that connects by name.
 async fn pair(dns: &Dns) -> (Bus, Bus) {
     let (by_name, plain) = brokers(dns);
     let (caller, service) = (Bus::amqp(by_name).unwrap(), Bus::amqp(plain).unwrap());
@@ -124,7 +127,7 @@ async fn a_broker_that_moves_is_found() {
     for (next, last) in [(&new, &old), (&old, &new)] {
         next.set_mode(FaultMode::PassThrough);
         dns.publish(&record("amqp", 1, next.address())).unwrap();
-        // Who moves a server does not cut what still works there.
+        // Connections to the old place stay.
         works(&caller).await;
         last.set_mode(FaultMode::Disconnect);
         works(&caller).await;
@@ -142,7 +145,7 @@ async fn the_reachable_broker_with_the_lowest_priority_serves() {
     let (caller, service) = pair(&dns).await;
     works(&caller).await;
     for _ in 0..2 {
-        // Nobody notices that the second is gone, because nobody is there.
+        // The second broker has no connection to lose.
         second.set_mode(FaultMode::Disconnect);
         for _ in 0..10 {
             caller.call(Square(3)).await.unwrap();
@@ -152,7 +155,7 @@ async fn the_reachable_broker_with_the_lowest_priority_serves() {
             first.set_mode(gone);
             works(&caller).await;
         }
-        // It is asked first again when the connection is made anew.
+        // A new connection tries it first again.
         first.set_mode(FaultMode::PassThrough);
         second.disconnect_all();
         works(&caller).await;
@@ -229,7 +232,7 @@ async fn dead_letters_are_found_by_srv_name() {
     assert!(!said.contains(&password(&by_name.url)), "{said}");
 }
 
-/// The name that a client says it expects is the one that it checks the certificate for.
+/// The client verifies the certificate for the SRV target.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a DNS server: cargo xtask test"]
 async fn tls_verifies_the_name_of_the_target() {
@@ -237,7 +240,7 @@ async fn tls_verifies_the_name_of_the_target() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     dns.publish(&record("amqps", 1, listener.local_addr().unwrap())).unwrap();
     let url = named("amqps://ana:secret@mq/%2f", "amqps", &dns);
-    // As each program does.
+    // Installed by every program.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let bus = Bus::amqp(AmqpOptions { url, name: "test".to_owned(), prefix: String::new() }).unwrap();
     let hello = tokio::task::spawn_blocking(move || {
@@ -269,7 +272,7 @@ async fn keeps(crates: &Collection<Crate>) {
     .await;
 }
 
-/// By way of a relay, so directly: the server would tell its own address otherwise.
+/// Through a fault proxy, so with a direct connection: the server would announce its own address.
 async fn database(uri: &str, mode: FaultMode) -> FaultProxy {
     let proxy = FaultProxy::in_front_of(host(uri)).await.unwrap();
     proxy.set_mode(mode);
@@ -308,7 +311,7 @@ async fn a_database_of_the_next_priority_serves_when_the_first_is_unreachable() 
     let uri = named("mongodb://any/?directConnection=true", "mongodb", &dns);
     let (database, crates) = open(&uri, &fresh.name);
     keeps(&crates).await;
-    // And around.
+    // And back to the first priority.
     first.set_mode(FaultMode::PassThrough);
     second.set_mode(FaultMode::Disconnect);
     keeps(&crates).await;
@@ -327,7 +330,7 @@ async fn a_replica_set_whose_members_all_change_is_followed() {
     keeps(&crates).await;
     old.component().kill().unwrap();
     assert_eq!(crates.get(Id::new()).await.unwrap_err().kind(), ErrorKind::Unavailable);
-    // While the name has no news it is not forgotten either, and the old ones may come back.
+    // While DNS is unchanged, the old servers are still tried.
     tokio::time::sleep(Duration::from_secs(2)).await;
     dns.publish(&record("mongodb", 1, new.component().address())).unwrap();
     keeps(&crates).await;

@@ -1,4 +1,4 @@
-//! What only an engine behind a network has to do: a server that goes away and comes back, answers that are lost, two processes.
+//! MongoDB only: outages, lost responses, two processes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
@@ -26,10 +26,10 @@ use self::home::Fresh;
 use self::three::Three;
 use self::wire::Wire;
 
-/// An operation's own limit is 1.5 s.
+/// More than the time limit of an operation, 1.5 s.
 const BOUNDED: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(5);
-/// Far more than it takes to answer those that wait.
+/// More than queued callers need for their results.
 const APART: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ async fn raw(fresh: &Fresh, collection: &str) -> mongodb::Collection<Raw> {
     mongodb::Client::with_uri_str(&fresh.uri).await.unwrap().database(&fresh.name).collection(collection)
 }
 
-/// Asks until it works.
+/// Repeats an operation until it succeeds.
 async fn until_it_works<R>(work: impl AsyncFn() -> Result<R, Error>) -> R {
     let begin = Instant::now();
     loop {
@@ -198,7 +198,7 @@ async fn a_write_with_a_lost_response_has_one_effect() {
     until_it_works(async || crates.insert(id, Crate::default()).await).await;
     let mut succeeded = 0;
     for round in 0..10 {
-        // Once, and the driver's second attempt is told; twice, and only the document can tell.
+        // A lost response: the driver retries. A second one: the id in the document decides.
         wire.drop_responses_to("update", 1 + round % 2);
         if let Ok(pieces) = add(&crates, id).await {
             succeeded += 1;
@@ -254,11 +254,11 @@ async fn a_deleted_document_is_removed_with_its_last_event() {
         events.publish(&Moved)
     });
     let told = told.await.unwrap();
-    // The relay has not begun, so all of them wait.
+    // No relay runs yet, so all events are pending.
     for event in [moved, carried, beside, told] {
         assert!(!database.wait_until_delivered(event, Duration::from_millis(50)).await);
     }
-    // Nobody sees what is left of them, and what was unique is free.
+    // The deleted documents are invisible and their unique values are free.
     assert_eq!(crates.get(id).await.unwrap(), None);
     assert!(crates.is_empty().await.unwrap());
     let again = Id::new();
@@ -297,7 +297,7 @@ async fn deleting_published_events_leaves_the_version_alone() {
     assert!(!stored.contains_key("events"));
 }
 
-/// The server itself would keep it for a minute.
+/// The server itself would abort it after a minute.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
 async fn only_orphaned_transactions_are_aborted() {
@@ -409,7 +409,7 @@ async fn a_changed_unique_index_is_not_dropped() {
     crates.insert(Id::new(), Crate::default()).await.unwrap();
 }
 
-/// Everything that rests on reading alone, while a write is on the primary only: none of it may be an answer, for the write can be lost.
+/// A write that only the primary has may be rolled back, so no result may rest on it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGOD, the program"]
 async fn results_rest_on_majority_committed_state() {
@@ -431,7 +431,7 @@ async fn results_rest_on_majority_committed_state() {
     });
     souk_store::outbox::relay(database.clone(), bus);
 
-    // As an order is confirmed: once, and again without effect.
+    // Like the confirmation of an order: once, then repeated without effect.
     let confirm = || {
         crates.update(id, |one, events| {
             if one.pieces == 0 {
@@ -479,11 +479,11 @@ async fn results_rest_on_majority_committed_state() {
     for round in 0..2 {
         let first = tokio::join!(confirm(), once(), crates.insert(taken, labelled()));
         assert!(first.0.is_err() && first.1.is_err() && first.2.is_err(), "round {round}: {first:?}");
-        // What comes while a failed update is being answered fails with it.
+        // An update queued behind a failed one fails with it.
         tokio::time::sleep(APART).await;
     }
     let label = crates.insert(Id::new(), labelled());
-    // A bulk change has more time than the others.
+    // A bulk update has a longer time limit.
     let bulk_meanwhile = tokio::time::timeout(BOUNDED, bulk());
     let again = tokio::join!(refuse(), read(), refuse_run(), read_two(), once(), label, bulk_meanwhile);
     let errors = [

@@ -1,6 +1,6 @@
-//! What every pair of engine and transport must do with events: from the write that emits one, through the outbox and its
-//! relay, to the listeners. Each check is a function of an empty [`home::Home`] and a [`Bus`] that nobody else uses;
-//! `checks!` makes a test of it for every pair, so another pair is one more line there.
+//! The suite of every pair of engine and transport: events from the write that publishes them,
+//! through outbox and relay, to the handlers. Each check is a function of an empty [`home::Home`]
+//! and its own [`Bus`]; `checks!` makes a test of it for every pair.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
@@ -26,16 +26,16 @@ mod line;
 use self::home::Home;
 use self::line::Line;
 
-/// A check that takes longer hangs.
+/// Time limit of a check.
 const HANGS: Duration = Duration::from_mins(1);
-/// Delivery takes milliseconds, also when a listener failed once or twice.
+/// Time limit of a delivery, with one or two failures of a handler.
 const SOON: Duration = Duration::from_secs(20);
-/// Who listens to whom in these checks.
+/// The subscriptions of these checks.
 const SPOKEN: &[(&str, &[&str])] = &[("shop", &["kitchen", "cellar", "till", "museum"]), ("kitchen", &["till"])];
-/// What does not happen within this does not happen.
+/// Time after which an event counts as not delivered.
 const NEVER: Duration = Duration::from_millis(300);
 
-/// Every check, once for each pair of engine and transport.
+/// Declares a test of every check for every pair.
 macro_rules! checks {
     ($($check:ident)*) => {
         checks!(@ sqlite_on_disk_and_local_bus, Home::sqlite(Durability::Disk), Line::local(), [], $($check)*);
@@ -88,7 +88,7 @@ checks! {
     two_relays_of_one_database_have_one_effect
 }
 
-// A broker confirms what it keeps for a listener, this transport what the listener has handled.
+// A broker confirms stored messages, the in-process transport handled ones.
 checks!(@ local_bus_alone, Home::sqlite(Durability::Process), Line::local(), [],
     wait_until_delivered_waits_for_the_handler
     wait_until_delivered_times_out_when_the_handler_fails
@@ -296,13 +296,14 @@ async fn two_relays_of_one_database_have_one_effect(home: Home, bus: Bus) {
     for number in 0..50 {
         shop.order(number).await;
     }
-    // Both find all of it waiting.
+    // Both relays find all events pending.
     let _relays = [Shop::open(&home, &bus).await, Shop::open(&home, &bus).await];
     kitchen.has_handled(50).await;
     assert_eq!(kitchen.cooked().await, 50);
 }
 
-/// Two processes with one database: what one has written is published by it, and by the other only when it does not.
+/// Two processes share a database. Each publishes its own events, and those of the other after the
+/// grace period.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
 async fn an_event_is_published_by_its_owner_within_the_grace_period() {
@@ -314,7 +315,7 @@ async fn an_event_is_published_by_its_owner_within_the_grace_period() {
     assert_eq!(heard.wait_for(2).await, [2, 1]);
 }
 
-/// More than a relay leaves to others, and than it has in hand.
+/// More events than a relay leaves to their owner and has in flight.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
 async fn events_of_a_crashed_process_are_published_by_another() {
@@ -337,7 +338,7 @@ impl Document for Order {
     const COLLECTION: &'static str = "orders";
 }
 
-/// In one process services start one after another, and what waited in an outbox must not leave before the last of them listens.
+/// Services of one process start one after another. Pending events wait for the last subscription.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_waits_for_a_service_that_subscribes_later() {
     let (home, bus) = (Home::sqlite(Durability::Process), Bus::local_with_services(&["shop", "kitchen", "till"]));
@@ -346,7 +347,7 @@ async fn an_event_waits_for_a_service_that_subscribes_later() {
     let till = listen(&bus, "till");
     assert!(!shop.database.wait_until_delivered(event, NEVER).await);
     let kitchen = listen(&bus, "kitchen");
-    // Cellar and museum are somewhere else.
+    // `cellar` and `museum` are other processes.
     assert!(shop.database.wait_until_delivered(event, SOON).await);
     assert_eq!((till.wait_for(1).await, kitchen.wait_for(1).await), (vec![1], vec![1]));
 }
@@ -362,7 +363,7 @@ impl Event for Ordered {
     const LISTENERS: &'static [&'static str] = &["kitchen", "cellar", "till", "museum"];
 }
 
-/// `Ordered` as an old listener expects it.
+/// `Ordered` as an older consumer decodes it.
 #[derive(Debug, Serialize, Deserialize)]
 struct OrderedLongAgo {
     by_letter: String,
@@ -393,7 +394,7 @@ fn refused() -> Error {
     Error::conflict("refused", "As this check wants.")
 }
 
-/// Who emits.
+/// The publishing service.
 struct Shop {
     database: Database,
     orders: Collection<Order>,
@@ -414,7 +415,7 @@ impl Shop {
         Self { database, orders }
     }
 
-    /// Tells of many orders in one write.
+    /// Publishes many events in one write.
     async fn order_many(&self, numbers: Range<u32>) {
         let emit = |tx: Tx| {
             let numbers = numbers.clone();
@@ -428,7 +429,7 @@ impl Shop {
         self.database.run(emit).await.unwrap();
     }
 
-    /// Keeps an order and tells of it in the same write.
+    /// Inserts an order and publishes its event in one write.
     async fn order(&self, number: u32) -> EventId {
         let order = Id::new();
         self.orders
@@ -441,7 +442,8 @@ impl Shop {
     }
 }
 
-/// A listening service with a database of its own: it counts what it cooks and tells of it.
+/// A consuming service with its own database. It counts the orders it cooks and publishes an event
+/// for each.
 struct Kitchen {
     counts: Collection<Order>,
     handled: watch::Receiver<BTreeSet<u32>>,
@@ -482,7 +484,7 @@ impl Kitchen {
             .await
     }
 
-    /// Waits until so many different orders were handled, each as often as it likes.
+    /// Waits until this many different orders were handled.
     async fn has_handled(&self, orders: usize) {
         self.handled.clone().wait_for(|numbers| numbers.len() >= orders).await.unwrap();
     }
@@ -492,11 +494,11 @@ impl Kitchen {
     }
 }
 
-/// The numbers of the orders that a service has heard of.
+/// The numbers of the orders that a service has handled.
 struct Heard(watch::Receiver<Vec<u32>>);
 
 impl Heard {
-    /// What was heard when it was so much.
+    /// Waits for this many and returns them.
     async fn wait_for(&self, count: usize) -> Vec<u32> {
         self.0.clone().wait_for(|numbers| numbers.len() >= count).await.unwrap().clone()
     }
@@ -511,7 +513,7 @@ fn listen(bus: &Bus, service: &'static str) -> Heard {
     Heard(heard)
 }
 
-/// How often something has happened.
+/// A counter that can be awaited.
 struct Count(watch::Receiver<u32>);
 
 impl Count {
@@ -520,7 +522,7 @@ impl Count {
     }
 }
 
-/// A service that fails twice, then succeeds; how often it was asked.
+/// A handler that fails twice and then succeeds, and the count of its calls.
 fn fail_twice(bus: &Bus, service: &'static str, failure: fn(u32) -> Result<()>) -> Count {
     let (ask, attempts) = watch::channel(0);
     bus.subscribe(service, move |_: Delivery<Ordered>| {

@@ -1,5 +1,5 @@
-//! What reaches Sentry: a server of the test takes the envelopes and keeps them. One test, because a process reports to one
-//! place.
+//! Reports to Sentry, received by a server of the test. One test, because a process has one Sentry
+//! client.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
@@ -18,7 +18,7 @@ use souk_bus::{Bus, Request};
 use souk_http::telemetry::{Format, Reporting, Telemetry};
 use souk_types::Error;
 
-/// Reports leave from a thread of their own.
+/// Reports are sent by a thread.
 const SOON: Duration = Duration::from_secs(20);
 
 #[get("/fails")]
@@ -81,7 +81,7 @@ async fn unexpected_errors_are_reported_without_personal_data() {
         request.header(Header::new("Authorization", "Bearer secret")).dispatch().await.status()
     };
 
-    // Expected: they come first, so that they would be seen.
+    // Expected errors come first, so a report of them would arrive first.
     assert_eq!(ask("/refuses", "r-0").await, Status::Conflict);
     assert_eq!(ask("/waits", "r-0").await, Status::ServiceUnavailable);
     assert_eq!(ask("/nowhere", "r-0").await, Status::NotFound);
@@ -115,7 +115,7 @@ async fn unexpected_errors_are_reported_without_personal_data() {
     assert!(rest.is_empty(), "each is reported once: {rest:#?}");
 }
 
-/// The next report; nothing of a request's head, path or query may be in it.
+/// Returns the next report, without any text of the request's head, path or query.
 fn next(reports: &Receiver<Value>) -> Value {
     let report = reports.recv_timeout(SOON).expect("a report should come");
     let text = report.to_string();
@@ -124,7 +124,7 @@ fn next(reports: &Receiver<Value>) -> Value {
     report
 }
 
-/// A server that takes envelopes, and what it is told.
+/// A server that receives envelopes.
 fn sentry() -> (String, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let dsn = format!("http://key@{}/1", listener.local_addr().unwrap());
@@ -158,7 +158,7 @@ fn take_all(connection: &TcpStream, keep: &Sender<Value>) {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        // An envelope is lines of JSON: its head, then for each item a head and the item.
+        // An envelope is lines of JSON: a header, then a header and a payload for each item.
         let lines: Vec<Value> =
             body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         for item in lines.windows(2).filter(|pair| pair[0]["type"] == "event") {

@@ -1,5 +1,5 @@
-//! What every engine of the store must do. Each check is a function of an empty [`home::Home`]; `checks!` makes a test of it for
-//! every engine, so another engine is one more line there.
+//! The suite of every storage engine. Each check is a function of an empty [`home::Home`];
+//! `checks!` makes a test of it for every engine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
@@ -16,10 +16,10 @@ use souk_types::{Error, Id, Result};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A check that takes longer hangs.
+/// Time limit of a check.
 const HANGS: Duration = Duration::from_mins(1);
 
-/// Every check, once for each engine.
+/// Declares a test of every check for every engine.
 macro_rules! checks {
     ($($check:ident)*) => {
         checks!(@ sqlite_on_disk, Home::sqlite(Durability::Disk), [], $($check)*);
@@ -70,14 +70,14 @@ mod unique;
 #[path = "store/update.rs"]
 mod update;
 
-/// What the checks keep.
+/// The document of these checks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Book {
     title: String,
     about: String,
     isbn: Option<String>,
     shelf: Option<String>,
-    /// Left out when there is none, as `shelf` is null.
+    /// Absent when `None`, while `shelf` is null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     price: Option<i64>,
     origin: Origin,
@@ -134,7 +134,7 @@ async fn insert(books: &Collection<Book>, book: Book) -> BookId {
     id
 }
 
-/// All at once, because a disk makes each wait that comes alone.
+/// Concurrent inserts share a flush.
 async fn insert_all(books: &Collection<Book>, all: impl IntoIterator<Item = Book>) -> Vec<BookId> {
     let mut inserting = JoinSet::new();
     let mut ids = Vec::new();
@@ -166,12 +166,12 @@ fn refused() -> Error {
     Error::conflict("refused", "By the rule.")
 }
 
-/// Whether the event is in the outbox (no relay runs in these checks).
+/// Whether the event is in the outbox. No relay runs in these checks.
 async fn is_waiting(database: &Database, event: EventId) -> bool {
     !database.wait_until_delivered(event, Duration::from_millis(300)).await
 }
 
-/// A document under an update that has not finished: what is asked of it meanwhile waits together.
+/// A document with an unfinished update. Further updates are queued and coalesced.
 struct Held {
     release: mpsc::Sender<()>,
     holder: JoinHandle<Result<()>>,
@@ -204,7 +204,7 @@ async fn hold<T: Document>(documents: &Collection<T>, id: T::Id) -> Held {
 
 type Asked<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
-/// Asks and does not wait for the answer: when this returns, the question stands in the queue.
+/// Queues an update without waiting for its result.
 fn ask<R>(question: impl Future<Output = R> + Send + 'static) -> Asked<R> {
     let mut asked: Asked<R> = Box::pin(question);
     assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

@@ -134,7 +134,7 @@ impl Mongo {
         Ok(found.iter().any(|documents| !documents.is_empty()))
     }
 
-    /// Returns the ids of the documents with any of of_documents events.
+    /// Returns the ids of the documents with any of these events.
     async fn carrying(&self, collection: &'static str, events: Vec<String>) -> Result<Vec<String>> {
         let documents = self
             .connection

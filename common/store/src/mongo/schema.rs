@@ -344,8 +344,8 @@ pub(super) fn range(find: &Find) -> (Document, Document) {
         end.insert("_id", id);
         end
     };
-    let last = find.up_to.as_ref().map_or(Bson::MaxKey, value::scalar);
-    let (mut least, mut most) = (end(Bson::MinKey, Bson::MinKey), end(last, Bson::MaxKey));
+    let upper_bound = find.up_to.as_ref().map_or(Bson::MaxKey, value::scalar);
+    let (mut least, mut most) = (end(Bson::MinKey, Bson::MinKey), end(upper_bound, Bson::MaxKey));
     if let Some(cursor) = &find.paging.after {
         let key = value::scalar(&cursor.key);
         match find.direction {

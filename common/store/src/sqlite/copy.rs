@@ -11,7 +11,7 @@ use super::{LOCK_TIMEOUT, Sqlite, event, failed, parsed};
 use souk_types::{Error, RequestId, Result};
 
 /// Wait for the next write lock while holding another. Commits wait meanwhile, so all locks are
-/// released and snapshots_taken again.
+/// released and taken again.
 const NEXT_LOCK_TIMEOUT: Duration = Duration::from_millis(20);
 /// Time limit for all write locks.
 const LOCKING_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Many documents at once, each by its own rule.
+//! Bulk updates.
 
 use souk_store::Collection;
 use souk_types::{ErrorKind, Result};
@@ -113,7 +113,7 @@ async fn concurrent_bulk_and_single_updates_are_all_applied(home: Home) {
     while let Some(changed) = changing.join_next().await {
         changed.unwrap();
     }
-    // 30 changed all three, 120 one of them each, 40 times each.
+    // 30 bulk updates of all three, and 120 updates of one each, 40 for each document.
     assert_eq!(all_copies(&books, &ids).await, [70, 70, 70]);
 }
 
@@ -121,7 +121,7 @@ async fn add_to_all(books: &Collection<Book>, ids: &[BookId]) -> Result<()> {
     change_unless(books, ids, |_| Ok(())).await
 }
 
-/// Adds a copy to each; `obstacle` is asked with the place of each in the list.
+/// Adds a copy to each document. `obstacle` is called with the index of each.
 async fn change_unless(books: &Collection<Book>, ids: &[BookId], obstacle: fn(usize) -> Result<()>) -> Result<()> {
     let rule = |(at, id): (usize, &BookId)| {
         let rule = move |slot: &mut Option<Book>| {

@@ -1,4 +1,4 @@
-//! Copies of whole databases, as they were at one moment, to a database of the same engine and of another one.
+//! Consistent copies of databases between engines.
 
 use souk_bus::Delivery;
 use souk_store::{Collection, CopyStats, Database, Durability, Events, Snapshot};
@@ -16,7 +16,7 @@ checks! {
     secure_delete_beside_a_snapshot_may_be_busy
 }
 
-/// There and back: to SQLite, whatever the engine is, and from there to an empty home like the first.
+/// Copies to SQLite and from there to an empty home of the first engine.
 async fn copied(home: &Home) -> Home {
     let file = Home::sqlite(Durability::Disk);
     copy(&home.open().await, &file.open().await).await;
@@ -35,7 +35,7 @@ async fn copy(from: &Database, to: &Database) -> CopyStats {
 async fn a_copy_has_everything(home: Home) {
     let database = home.open().await;
     let books: Collection<Book> = database.collection().unwrap();
-    // More than a page of them.
+    // More than a page.
     let many =
         (0..1_234).map(|number| Book { shelf: Some(format!("shelf {}", number % 3)), ..Book::with_copies(number) });
     let ids = insert_all(&books, many).await;
@@ -48,7 +48,7 @@ async fn a_copy_has_everything(home: Home) {
     let like = copied(&home).await;
     let copy = like.open().await;
     let there: Collection<Book> = copy.collection().unwrap();
-    // Whoever opens a collection makes its indexes.
+    // Opening a collection creates its indexes.
     while copy.ping().await.is_err() {}
     let mut all = 0;
     there.scan(|_, _| all += 1).await.unwrap();
@@ -63,14 +63,14 @@ async fn a_copy_has_everything(home: Home) {
     assert_eq!(copy.pending_events_of::<Lent>().await.unwrap().len(), 3);
     assert!(copy.has_handled(delivery.id).await.unwrap());
 
-    // It is found, and guarded, as it was.
+    // Indexes and guards work.
     assert_eq!(there.find(BY_SHELF.find(["shelf 1"])).await.unwrap().items.len(), 20);
     assert_eq!(there.find(BY_PRICE.all().matching("walden")).await.unwrap().items.len(), 1);
     assert!(there.insert(BookId::new(), Book::with_isbn("1")).await.unwrap_err().is_duplicate());
     assert_eq!(add_copy(there.clone(), ids[7]).await.unwrap(), 8);
 }
 
-/// An event in a document that is there, and one whose document is deleted.
+/// Publishes an event in an existing document and one in a deleted document.
 async fn lend(database: &Database, books: &Collection<Book>) -> (souk_bus::EventId, souk_bus::EventId) {
     let id = insert(books, Book::called("Emma")).await;
     let with_event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_snapshot_of_several_databases_is_consistent(home: Home) {
         (first.collection().unwrap(), second.collection().unwrap());
     let (here, there) = (insert(&one, Book::with_copies(0)).await, insert(&other, Book::with_copies(0)).await);
     let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
-    // First here, then there: at every moment there are as many there, or one less.
+    // The first database is written before the second, so it has as many copies or one more.
     let writing = tokio::spawn(async move {
         while stopped.try_recv().is_err() {
             add_copy(one.clone(), here).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_cleared_database_is_empty(home: Home) {
     database.clear().await.unwrap();
     assert!(database.is_empty().await.unwrap());
     drop((books, database));
-    // It can be worked with again, from the beginning.
+    // The database is usable again.
     let books: Collection<Book> = home.open().await.collection().unwrap();
     assert!(books.is_empty().await.unwrap());
     insert(&books, Book::with_isbn("1")).await;
@@ -168,10 +168,10 @@ async fn secure_delete_beside_a_snapshot_may_be_busy(home: Home) {
     let id = insert(&books, Book::with_copies(1)).await;
     let snapshot = Snapshot::of(&[&database]).await.unwrap();
     add_copy(books.clone(), id).await.unwrap();
-    // Everybody else goes on meanwhile.
+    // Other writers continue.
     let (scrubbed, added) = tokio::join!(database.secure_delete(), add_copy(books.clone(), id));
     assert_eq!(added.unwrap(), 3);
-    // The file still has what the snapshot shows; a server makes no promise of this kind.
+    // The file still has the data of the snapshot. MongoDB ignores secure delete.
     let is_file = matches!(home, Home::Sqlite(..));
     assert_eq!(scrubbed.err().map(|error| error.kind()), is_file.then_some(ErrorKind::Busy));
     drop(snapshot);

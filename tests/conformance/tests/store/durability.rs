@@ -1,4 +1,4 @@
-//! What was kept is there when the database is opened again, also by a later version that looks for it in other ways.
+//! Reopening a database, also by a later version with other indexes.
 
 use serde::{Deserialize, Serialize};
 use souk_store::{Collection, Document, Index};
@@ -137,7 +137,7 @@ fn old() -> Book {
     }
 }
 
-/// Keeps a book as a version did that knew no index.
+/// Inserts a book as a version without indexes.
 async fn keep_old(home: &Home) -> BookId {
     let books: Collection<Unindexed> = home.open().await.collection().unwrap();
     let id = BookId::new();
@@ -155,7 +155,7 @@ impl Document for Unindexed {
 
 static BY_TITLE: Index = Index::sorted("by_title", &[], "title");
 
-/// A version between: it searched the titles only.
+/// A version that searched the titles only.
 #[derive(Clone, Serialize, Deserialize)]
 struct Searched {
     title: String,

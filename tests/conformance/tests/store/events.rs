@@ -1,4 +1,4 @@
-//! Events leave with their write, and never without it.
+//! Events are committed with their write and never without it.
 
 use std::sync::{Arc, Mutex};
 
@@ -148,7 +148,7 @@ async fn lend_and_fail(books: Collection<Book>, id: BookId, published: Published
         .await
 }
 
-/// Remembers the id of an event whose write fails.
+/// Records the ids of events whose write fails.
 #[derive(Clone, Default)]
 struct Published(Arc<Mutex<Vec<EventId>>>);
 

@@ -1,9 +1,11 @@
-//! Queries along an index: equality, order, pages; and tallies.
+//! Queries along an index: equality, order, pages, counts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use souk_store::{Collection, Direction, Find, Index};
-use souk_types::{Cursor, ErrorKind, PageLimit, Paging};
+use serde::{Deserialize, Serialize};
+use souk_store::{Collection, Direction, Document, Find, Index};
+use souk_types::{Cursor, ErrorKind, Id, PageLimit, Paging, Timestamp};
 
 use crate::home::Home;
 use crate::{
@@ -27,6 +29,7 @@ checks! {
     pages_by_id_neither_repeat_nor_skip_documents
     a_cursor_of_another_index_is_rejected
     an_undeclared_index_is_rejected
+    due_documents_come_in_order_up_to_now
     count_by_counts_each_value
     count_by_follows_writes
 }
@@ -135,8 +138,8 @@ async fn descending_pages_neither_repeat_nor_skip_documents(home: Home) {
     walk_among_others(home, Direction::Descending).await;
 }
 
-/// 257 books stay. Others, that are called by their id, are put in and taken out between the pages: at the front, at the
-/// back, and those on the page just seen, so that a cursor may name one that is gone.
+/// 257 books stay. Others are inserted and deleted between the pages: at both ends, and on the page
+/// just read, so that a cursor may name a deleted book.
 async fn walk_among_others(home: Home, direction: Direction) {
     const OTHERS: i64 = -1;
     let books = home.open().await.collection::<Book>().unwrap();
@@ -203,6 +206,36 @@ async fn an_undeclared_index_is_rejected(home: Home) {
     assert_eq!(error.kind(), ErrorKind::Internal);
 }
 
+async fn due_documents_come_in_order_up_to_now(home: Home) {
+    let database = home.open().await;
+    let tasks = database.collection::<Task>().unwrap();
+    let now = Timestamp::now();
+    let minutes = |minutes: u64| Duration::from_mins(minutes);
+    for due in [Some(now), Some(now.before(minutes(1))), Some(now.after(minutes(1))), None] {
+        tasks.insert(Id::new(), Task { due }).await.unwrap();
+    }
+    let due = async |now| {
+        let page = tasks.due(&BY_DUE).page(now, None).await.unwrap();
+        page.items.into_iter().map(|(_, task)| task.due.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(due(now).await, [now.before(minutes(1)), now]);
+    assert_eq!(due(now.before(minutes(2))).await, []);
+}
+
+/// A document with a due time.
+#[derive(Clone, Serialize, Deserialize)]
+struct Task {
+    due: Option<Timestamp>,
+}
+
+static BY_DUE: Index = Index::sorted("by_due", &[], "due");
+
+impl Document for Task {
+    type Id = Id<Self>;
+    const COLLECTION: &'static str = "tasks";
+    const INDEXES: &'static [Index] = &[BY_DUE];
+}
+
 async fn count_by_counts_each_value(home: Home) {
     let books = home.open().await.collection().unwrap();
     let on = |shelf: &str| shelved(shelf, 1, "any");
@@ -250,7 +283,7 @@ async fn delete(books: &Collection<Book>, id: BookId) {
         .unwrap();
 }
 
-/// A cursor as it comes back from a client.
+/// A cursor after its round trip through a client.
 fn through_a_client(cursor: &Cursor) -> Cursor {
     serde_json::from_str(&serde_json::to_string(cursor).unwrap()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! A listener's run: an event that is delivered again has no second effect.
+//! Idempotent handling of events.
 
 use souk_bus::{Delivery, EventId};
 use souk_store::{Collection, Database};
@@ -149,7 +149,7 @@ fn delivery() -> Delivery<Lent> {
     Delivery { id: EventId::new(), event: Lent }
 }
 
-/// Counts its effects.
+/// Counts the effects of a handler.
 #[derive(Clone)]
 struct Shelf {
     database: Database,

@@ -1,4 +1,4 @@
-//! Where a word is written, whatever collection it is in.
+//! Search for personal data in all collections.
 
 use souk_store::Events;
 
@@ -15,7 +15,7 @@ async fn a_word_is_found_in_any_collection(home: Home) {
     let books = database.collection().unwrap();
     let id = insert(&books, Book { about: "Two Years at WALDEN Pond".to_owned(), ..Book::called("Life") }).await;
     insert(&books, Book::called("Emma")).await;
-    // Another handle, which knows no collection.
+    // This handle has opened no collection.
     let other = home.open().await;
     let found = other.find_references(&["nowhere".to_owned(), "Walden".to_owned()]).await.unwrap();
     assert!(found.documents >= 2, "{found:?}");

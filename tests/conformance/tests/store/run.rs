@@ -1,4 +1,4 @@
-//! Several documents at once.
+//! Transactions over several documents.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -263,7 +263,7 @@ async fn fifty_concurrent_transfers_keep_the_sum(home: Home) {
     while let Some(outcome) = transferring.join_next().await {
         match outcome.unwrap() {
             Ok(()) => moved += 1,
-            // One that always comes second is told to come back.
+            // A transaction that always conflicts fails with `busy`; the caller repeats it.
             Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error}"),
         }
     }
@@ -296,7 +296,7 @@ impl souk_store::Document for Draft {
     const COLLECTION: &'static str = "drafts";
 }
 
-/// Two places with 100 copies between them.
+/// Two shelves with 100 copies in all.
 #[derive(Clone)]
 struct Shop {
     database: Database,

@@ -1,4 +1,4 @@
-//! Words in the searched fields.
+//! Full-text search.
 
 use souk_store::{Collection, Database};
 use souk_types::{PageLimit, Paging};
@@ -151,7 +151,7 @@ async fn a_deleted_document_is_not_found_by_words(home: Home) {
         .await
         .unwrap();
     assert!(found(&books, "coffee").await.is_empty());
-    // What comes after it may stand where it stood.
+    // A new document may take the row of the deleted one.
     insert(&books, item(9, "Cocoa", "")).await;
     assert!(found(&books, "coffee").await.is_empty());
 }
@@ -173,7 +173,7 @@ fn item(price: i64, title: &str, about: &str) -> Book {
     Book { price: Some(price), about: about.to_owned(), ..Book::called(title) }
 }
 
-/// The titles of what is found, the cheapest first.
+/// The titles found, the cheapest first.
 async fn found(books: &Collection<Book>, words: &str) -> Vec<String> {
     let found = books.find(BY_PRICE.all().matching(words)).await.unwrap();
     found.items.into_iter().map(|book| book.title).collect()

@@ -92,7 +92,7 @@ async fn a_value_is_free_when_the_document_is_deleted(home: Home) {
 async fn a_transaction_may_move_a_unique_value(home: Home) {
     let database = home.open().await;
     let books = &database.collection().unwrap();
-    // Whichever of the two ids is the smaller one.
+    // In either order of the two ids.
     let [first, second, third] = [BookId::new(), BookId::new(), BookId::new()];
     books.insert(second, Book::with_isbn("1")).await.unwrap();
     for (old, new) in [(second, first), (first, third)] {

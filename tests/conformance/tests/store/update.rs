@@ -1,4 +1,4 @@
-//! One document: get, insert, update, change, and updates that wait together.
+//! One document: get, insert, update, upsert, coalescing.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -159,7 +159,7 @@ async fn a_failed_write_does_not_decide_over_other_rules(home: Home) {
     });
     held.release();
     assert_eq!(unwritable.await.unwrap_err().kind(), ErrorKind::Internal);
-    // It may fail with the other, but not for a reason that was never true.
+    // It may fail with the write, but not on state that was never stored.
     assert!(!matches!(check.await, Err(error) if error.code() == "refused"));
 }
 
@@ -306,7 +306,7 @@ async fn delete(books: Collection<Book>, id: BookId) -> Result<Option<Book>, Err
     books.upsert(id, |slot, _| Ok(slot.take())).await
 }
 
-/// A document that tells how often it was written.
+/// A document that counts its serializations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Page {
     #[serde(serialize_with = "count")]
@@ -325,7 +325,7 @@ impl Page {
     }
 }
 
-/// The name of a page that panics when it is written.
+/// A page name that panics when it is serialized.
 const UNWRITABLE: &str = "unwritable";
 
 static WRITTEN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);

@@ -1,9 +1,9 @@
-//! Where a check keeps its database: one engine, nothing in it, gone when the check is over.
+//! The database of a check.
 
 use souk_store::{Database, Durability};
 use tempfile::TempDir;
 
-/// An empty place for one database, which may be opened several times: at once, as two processes do, or in turn.
+/// An empty database that may be opened several times, at once or in turn.
 pub(crate) enum Home {
     Sqlite(TempDir, Durability),
     #[allow(dead_code, reason = "each test takes the engines it needs")]
@@ -15,13 +15,13 @@ impl Home {
         Self::Sqlite(tempfile::tempdir().unwrap(), durability)
     }
 
-    /// A database of its own on the server that `MONGODB_URI` names.
+    /// A new database on the server of `MONGODB_URI`.
     #[allow(dead_code, reason = "each test takes the engines it needs")]
     pub(crate) fn mongodb() -> Self {
         Self::Mongodb(Fresh::new())
     }
 
-    /// Another of the same engine, with nothing in it.
+    /// An empty home of the same engine.
     #[allow(dead_code, reason = "each test takes what it needs")]
     pub(crate) fn another(&self) -> Self {
         match self {
@@ -37,7 +37,8 @@ impl Home {
             }
             Self::Mongodb(fresh) => {
                 let database = Database::mongodb("library", &fresh.uri, &fresh.name).unwrap();
-                // A server that makes many databases at once takes its time, and a check's first write has only its own.
+                // Creating many databases at once takes longer than the time limit of a first
+                // write.
                 while database.ping().await.is_err() {}
                 database
             }
@@ -45,7 +46,7 @@ impl Home {
     }
 }
 
-/// A database that nobody else has, dropped in the end.
+/// A database name of its own, dropped at the end.
 pub(crate) struct Fresh {
     pub(crate) uri: String,
     pub(crate) name: String,
@@ -61,7 +62,7 @@ impl Fresh {
 impl Drop for Fresh {
     fn drop(&mut self) {
         let (uri, name) = (self.uri.clone(), self.name.clone());
-        // The check's own runtime may be on its way out.
+        // The runtime of the check may be shutting down.
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {

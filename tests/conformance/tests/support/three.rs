@@ -1,4 +1,5 @@
-//! A replica set of three servers, two of which a check can make stand still: then the primary still writes, and nothing of it is for good.
+//! A replica set of three servers. A check can stop two of them: then the primary still writes, but
+//! nothing is majority-committed.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -9,13 +10,13 @@ use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use tempfile::TempDir;
 
-/// The others stand still for less than this, so nobody holds an election.
+/// Stops are shorter than this, so that no election starts.
 const ELECTION_MS: i32 = 30_000;
 const STARTED: Duration = Duration::from_mins(1);
 
 pub(crate) struct Three {
     pub(crate) uri: String,
-    /// The primary is the first.
+    /// The first one is the primary.
     servers: Vec<Child>,
     _folder: TempDir,
 }
@@ -48,7 +49,8 @@ impl Three {
         let begin = Instant::now();
         loop {
             let admin = first.database("admin");
-            // Refused once it is done, or not yet possible: what counts is whether it is the primary.
+            // Fails when it is done already or not yet possible. Only the state of the primary
+            // counts.
             let _ = admin.run_command(initiate.clone()).await;
             let _ = admin.run_command(doc! {"replSetStepUp": 1}).await;
             let hello = admin.run_command(doc! {"hello": 1}).await;
@@ -60,7 +62,7 @@ impl Three {
         }
     }
 
-    /// Makes the majority stand still.
+    /// Stops the majority.
     pub(crate) fn stop_most(&self) {
         self.signal("-STOP");
     }

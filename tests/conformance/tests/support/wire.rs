@@ -1,10 +1,10 @@
-//! A wire to a server that a test can cut, stall, or take answers from.
+//! A proxy in front of MongoDB that can cut, stall, or drop responses.
 
 use fault_proxy::{FaultMode, FaultProxy};
 
-/// A relay in front of a server.
+/// A proxy in front of a server.
 pub(crate) struct Wire {
-    /// The server's address, by this wire.
+    /// URI of the server through this proxy.
     pub(crate) uri: String,
     proxy: FaultProxy,
 }
@@ -14,7 +14,7 @@ impl Wire {
     pub(crate) async fn to(uri: &str) -> Self {
         let host = uri.trim_start_matches("mongodb://").split(['/', '?']).next().unwrap();
         let proxy = FaultProxy::in_front_of(host.rsplit('@').next().unwrap()).await.unwrap();
-        // Directly, because the server would tell its own address otherwise.
+        // A direct connection, because the server would announce its own address.
         Self { uri: format!("mongodb://{}/?directConnection=true", proxy.address()), proxy }
     }
 
@@ -30,7 +30,8 @@ impl Wire {
         self.proxy.set_mode(FaultMode::PassThrough);
     }
 
-    /// The next so many commands of this name arrive, and their connections break before the answers.
+    /// Lets the next `times` commands of this name arrive and breaks their connections before the
+    /// response.
     pub(crate) fn drop_responses_to(&self, command: &'static str, times: u32) {
         self.proxy.drop_responses_to(command, times);
     }
