@@ -1,6 +1,5 @@
-//! How many requests a process works on at the same time, and who is next. When more come than can be served, who came last is next: who
-//! waits longest is the one most likely to have gone away, or to be told to come again anyway, and serving in the order of arrival would
-//! make everybody as late as the first. So after a standstill the shop serves those who come now, and not its past.
+//! A limit of concurrent requests. Excess requests are served last-in, first-out; the oldest have probably timed out. After a
+//! standstill the service so serves current requests instead of its backlog.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,41 +7,41 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// A number of turns. Cheap to clone; clones share it.
+/// A number of permits. Clones share them.
 #[derive(Clone)]
 pub(super) struct ConcurrencyLimiter(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
-    /// The newest is at the back.
+    /// The newest request is at the back.
     waiting: VecDeque<oneshot::Sender<Permit>>,
 }
 
-/// The right to be served, until it is dropped.
+/// A permit to be served, until it is dropped.
 pub(super) struct Permit(ConcurrencyLimiter);
 
 impl ConcurrencyLimiter {
-    pub(super) fn new(number: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: number, waiting: VecDeque::new() })))
+    pub(super) fn new(permits: usize) -> Self {
+        Self(Arc::new(Mutex::new(State { free: permits, waiting: VecDeque::new() })))
     }
 
-    /// Waits for a turn; `None` when there was none within that time.
-    pub(super) async fn take(&self, within: Duration) -> Option<Permit> {
-        let called = {
+    /// Returns a permit; `None` when there is none within `timeout`.
+    pub(super) async fn acquire(&self, timeout: Duration) -> Option<Permit> {
+        let receiver = {
             let mut state = self.state();
             if state.free > 0 {
                 state.free -= 1;
                 return Some(Permit(self.clone()));
             }
-            // Who has given up is at the front, since all wait equally long.
+            // All requests have the same timeout, so those that have given up are at the front.
             while state.waiting.front().is_some_and(oneshot::Sender::is_closed) {
                 state.waiting.pop_front();
             }
-            let (call, called) = oneshot::channel();
-            state.waiting.push_back(call);
-            called
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.push_back(sender);
+            receiver
         };
-        tokio::time::timeout(within, called).await.ok()?.ok()
+        tokio::time::timeout(timeout, receiver).await.ok()?.ok()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -63,7 +62,7 @@ impl Drop for Permit {
             }
             next
         };
-        // Outside the lock: whoever gave up at this moment drops the turn again, and the next one gets it.
+        // Outside the lock: if the receiver has just given up, the permit is dropped here and passed on.
         if let Some(next) = next {
             let _ = next.send(Self(self.0.clone()));
         }
@@ -74,50 +73,50 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_millis(1);
+    const SHORT: Duration = Duration::from_millis(1);
     const LONG: Duration = Duration::from_mins(1);
 
-    /// Somebody who waits, and is in the line already.
-    fn waits(turns: &ConcurrencyLimiter) -> tokio::task::JoinHandle<Option<Permit>> {
-        let in_line = || turns.state().waiting.iter().filter(|call| !call.is_closed()).count();
-        let before = in_line();
-        let own = turns.clone();
-        let waiting = tokio::spawn(async move { own.take(LONG).await });
-        while in_line() == before {
+    /// Returns a task that is already waiting for a permit.
+    fn spawn_waiting(limiter: &ConcurrencyLimiter) -> tokio::task::JoinHandle<Option<Permit>> {
+        let waiting = || limiter.state().waiting.iter().filter(|sender| !sender.is_closed()).count();
+        let before = waiting();
+        let own = limiter.clone();
+        let task = tokio::spawn(async move { own.acquire(LONG).await });
+        while waiting() == before {
             std::thread::yield_now();
         }
-        waiting
+        task
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn who_came_last_is_next() {
-        let turns = ConcurrencyLimiter::new(2);
-        let (first, second) = (turns.take(SOON).await.unwrap(), turns.take(SOON).await.unwrap());
-        assert!(turns.take(SOON).await.is_none(), "there are two");
-        let (early, late) = (waits(&turns), waits(&turns));
+    async fn the_newest_request_gets_the_next_permit() {
+        let limiter = ConcurrencyLimiter::new(2);
+        let (first, second) = (limiter.acquire(SHORT).await.unwrap(), limiter.acquire(SHORT).await.unwrap());
+        assert!(limiter.acquire(SHORT).await.is_none());
+        let (early, late) = (spawn_waiting(&limiter), spawn_waiting(&limiter));
         drop(first);
         let late = late.await.unwrap().unwrap();
         assert!(!early.is_finished());
         drop((second, late));
         early.await.unwrap().unwrap();
-        assert_eq!(turns.state().free, 2);
+        assert_eq!(limiter.state().free, 2);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn nobody_who_has_gone_gets_a_turn() {
-        let turns = ConcurrencyLimiter::new(1);
-        let only = turns.take(SOON).await.unwrap();
-        let (stays, goes) = (waits(&turns), waits(&turns));
-        goes.abort();
-        assert!(goes.await.is_err());
+    async fn a_cancelled_request_gets_no_permit() {
+        let limiter = ConcurrencyLimiter::new(1);
+        let only = limiter.acquire(SHORT).await.unwrap();
+        let (stays, cancelled) = (spawn_waiting(&limiter), spawn_waiting(&limiter));
+        cancelled.abort();
+        assert!(cancelled.await.is_err());
         for _ in 0..10 {
-            assert!(turns.take(SOON).await.is_none());
+            assert!(limiter.acquire(SHORT).await.is_none());
         }
-        assert!(turns.state().waiting.len() <= 12);
+        assert!(limiter.state().waiting.len() <= 12);
         drop(only);
         drop(stays.await.unwrap().unwrap());
-        assert_eq!(turns.state().free, 1);
-        drop(turns.take(SOON).await.unwrap());
-        assert_eq!(turns.state().free, 1);
+        assert_eq!(limiter.state().free, 1);
+        drop(limiter.acquire(SHORT).await.unwrap());
+        assert_eq!(limiter.state().free, 1);
     }
 }

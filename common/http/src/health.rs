@@ -10,7 +10,7 @@ use rocket::serde::json::Json;
 use rocket::{Route, State, get, routes};
 use serde_json::{Value, json};
 
-use crate::with_timeout;
+use crate::limits::with_timeout;
 use souk_bus::Bus;
 use souk_store::Database;
 use souk_types::Error;

@@ -1,11 +1,12 @@
-//! What the operating system says to a process: whether it is to end. What ends then, and how, is up to who asks.
+//! Shutdown signals of the operating system.
 
-/// Gets something when the process is told to stop: by SIGTERM, or by SIGINT (Ctrl-C). From now on neither ends the process by itself.
+/// Returns a channel that receives a message at SIGTERM or SIGINT (Ctrl-C). From then on neither signal ends the process by
+/// itself.
 ///
 /// # Errors
-/// When the operating system does not let the process listen for signals.
+/// When the operating system refuses a signal handler.
 pub fn shutdown_signal() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
-    let (tell, told) = tokio::sync::mpsc::channel(1);
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
     #[cfg(unix)]
     let mut signals = {
         use tokio::signal::unix::{SignalKind, signal};
@@ -18,8 +19,8 @@ pub fn shutdown_signal() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
             _ = signals.0.recv() => {}
             _ = signals.1.recv() => {}
         }
-        // When nobody waits any more, nobody has to be told.
-        let _ = tell.send(()).await;
+        // An error means that the receiver was dropped.
+        let _ = sender.send(()).await;
     });
-    Ok(told)
+    Ok(receiver)
 }

@@ -1,5 +1,4 @@
-//! How a process stops without anybody noticing: what is in hand is finished, and what would come is sent to another
-//! instance.
+//! Graceful shutdown: running requests finish, new ones go to another instance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,50 +6,49 @@ use std::time::Duration;
 
 use rocket::error::ErrorKind;
 use rocket::{Build, Request, Rocket};
-
-use crate::signal::shutdown_signal;
 use souk_bus::Bus;
 
-/// How long an instance that is to stop goes on answering, so that the proxy in front of it has closed its idle connections
-/// (after 1 s, see `nginx/`) and sends it nothing more when its socket closes.
+use crate::signal::shutdown_signal;
+
+/// Time for which a stopping instance still answers. Longer than the 1 s after which nginx closes its idle connections, so that
+/// nginx sends nothing more when the socket closes.
 pub const DRAIN_PERIOD: Duration = Duration::from_millis(1_500);
 
-/// Runs a Rocket until SIGTERM or SIGINT, then stops it gracefully: nothing new is taken from the bus, requests are answered on
-/// connections that close, for `drain`, then the socket closes, what is in hand is finished (4 s at most), and
-/// the bus is closed.
+/// Runs a Rocket until SIGTERM or SIGINT, then shuts it down gracefully: the bus delivers nothing new, connections close after
+/// their response, after `drain` the socket closes, running requests get 4 s to finish, and the bus is closed.
 ///
-/// While it drains, it refuses what a proxy may ask elsewhere (idempotent methods) with [`souk_types::Error::stopping`]; so the proxy
-/// learns that this instance is going before its socket does.
-pub async fn run(shop: Rocket<Build>, bus: &Bus, drain: Duration) -> std::result::Result<(), rocket::Error> {
-    let shop = shop.ignite().await?;
-    let stopping = shop.state::<Stopping>().cloned().unwrap_or_default();
-    let shutdown = shop.shutdown();
-    let (leaving, mut told) =
-        (bus.clone(), shutdown_signal().map_err(|error| rocket::Error::from(ErrorKind::Io(error)))?);
-    let leave = tokio::spawn(async move {
-        told.recv().await;
+/// During `drain`, idempotent requests are refused with [`souk_types::Error::stopping`]: the proxy then sends them to another
+/// instance.
+pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> std::result::Result<(), rocket::Error> {
+    let rocket = rocket.ignite().await?;
+    let flag = rocket.state::<ShutdownFlag>().cloned().unwrap_or_default();
+    let shutdown = rocket.shutdown();
+    let mut signal = shutdown_signal().map_err(|error| rocket::Error::from(ErrorKind::Io(error)))?;
+    let stopping_bus = bus.clone();
+    let stop = tokio::spawn(async move {
+        signal.recv().await;
         tracing::info!("stopping");
-        leaving.stop_consuming();
-        stopping.begin();
+        stopping_bus.stop_consuming();
+        flag.set();
         tokio::time::sleep(drain).await;
         shutdown.notify();
     });
-    let outcome = shop.launch().await;
-    leave.abort();
+    let outcome = rocket.launch().await;
+    stop.abort();
     bus.close().await;
     outcome.map(drop)
 }
 
-/// Whether this instance is being stopped.
+/// Whether this instance is shutting down.
 #[derive(Clone, Default)]
-pub(super) struct Stopping(Arc<AtomicBool>);
+pub(super) struct ShutdownFlag(Arc<AtomicBool>);
 
-impl Stopping {
-    pub(super) fn begin(&self) {
+impl ShutdownFlag {
+    pub(super) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn has_begun(request: &Request<'_>) -> bool {
-        request.rocket().state::<Self>().is_some_and(|stopping| stopping.0.load(Ordering::Relaxed))
+    pub(super) fn is_set(request: &Request<'_>) -> bool {
+        request.rocket().state::<Self>().is_some_and(|flag| flag.0.load(Ordering::Relaxed))
     }
 }

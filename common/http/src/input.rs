@@ -1,0 +1,100 @@
+//! Typed input from a request: headers, JSON bodies, queries.
+
+use std::io::ErrorKind as Io;
+
+use rocket::data::{Data, FromData, ToByteUnit};
+use rocket::request::{FromRequest, Outcome, Request};
+use souk_types::Error;
+use souk_types::input::{self, Input};
+
+use crate::{data_outcome, guard_outcome};
+
+/// Size limit of a JSON body, in bytes. The largest ones hold 20 addresses or 100 ids.
+pub const MAX_JSON: u64 = 64 * 1024;
+
+/// Bytes beyond the limit that are read and discarded before the response, so that a client which sends everything before it
+/// reads gets its 413 instead of a broken connection.
+const MAX_DRAIN: u64 = 8 * 1024 * 1024;
+
+/// Returns the value of a header; fails when the header is given twice.
+pub fn header<'r>(request: &'r Request<'_>, name: &'static str) -> souk_types::Result<Option<&'r str>> {
+    let mut values = request.headers().get(name);
+    let value = values.next();
+    if values.next().is_some() {
+        return Err(Error::malformed(format!("The header {name} is given twice.")));
+    }
+    Ok(value)
+}
+
+/// Data guard: a JSON body read as a `T`. An empty body is read as `{}`.
+pub struct Json<T>(pub T);
+
+#[rocket::async_trait]
+impl<'r, T: Input> FromData<'r> for Json<T> {
+    type Error = Error;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+        data_outcome(request, read_json(request, data).await.map(Self))
+    }
+}
+
+async fn read_json<T: Input>(request: &Request<'_>, data: Data<'_>) -> souk_types::Result<T> {
+    let body = read_body(data, MAX_JSON).await?;
+    if body.is_empty() {
+        return input::from_json(serde_json::json!({}));
+    }
+    if !request.content_type().is_some_and(|given| given.is_json()) {
+        return Err(Error::unsupported_media_type("application/json"));
+    }
+    match serde_json::from_slice(&body) {
+        Ok(value) => input::from_json(value),
+        Err(error) => Err(Error::malformed(format!("The body is not JSON: {error}."))),
+    }
+}
+
+/// Returns the body; fails when it is larger than `limit` bytes.
+pub async fn read_body(data: Data<'_>, limit: u64) -> souk_types::Result<Vec<u8>> {
+    read_body_draining(data, limit, limit).await
+}
+
+/// As [`read_body`], but reads a body of up to `drain` bytes to its end before it is refused.
+pub async fn read_body_draining(data: Data<'_>, limit: u64, drain: u64) -> souk_types::Result<Vec<u8>> {
+    use rocket::tokio::io::{AsyncReadExt, copy, sink};
+    let mut stream = data.open((limit.max(drain) + MAX_DRAIN).bytes());
+    let mut body = Vec::new();
+    let unreadable = |error: std::io::Error| match error.kind() {
+        Io::UnexpectedEof | Io::ConnectionReset | Io::BrokenPipe => Error::malformed("The body ends too early."),
+        _ => Error::malformed("The body cannot be read.").caused_by(error),
+    };
+    (&mut stream).take(limit + 1).read_to_end(&mut body).await.map_err(unreadable)?;
+    if body.len() as u64 > limit {
+        copy(&mut stream, &mut sink()).await.map_err(unreadable)?;
+        return Err(Error::too_large(limit));
+    }
+    Ok(body)
+}
+
+/// Reads and discards a body of up to `limit` bytes, so that the client reads the response that refuses it.
+pub async fn drain(data: Data<'_>, limit: u64) {
+    // An error means that the client has disconnected.
+    let _ = data.open((limit + MAX_DRAIN).bytes()).stream_to(rocket::tokio::io::sink()).await;
+}
+
+/// Request guard: the query string read as a `T`.
+pub struct Query<T>(pub T);
+
+#[rocket::async_trait]
+impl<'r, T: Input> FromRequest<'r> for Query<T> {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let decode =
+            |text: &str| rocket::http::RawStr::new(&text.replace('+', " ")).percent_decode_lossy().into_owned();
+        let raw = request.uri().query().map(|query| query.as_str()).unwrap_or_default();
+        let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        });
+        guard_outcome(request, input::from_query(pairs).map(Self))
+    }
+}

@@ -1,0 +1,159 @@
+//! What every route runs in: the request's id, a limit of concurrent requests, a time limit.
+
+use std::time::Duration;
+
+use rocket::Route;
+use rocket::data::Data;
+use rocket::http::Method;
+use rocket::request::Request;
+use rocket::route::{self, Handler};
+use souk_bus::request_context;
+use souk_types::Error;
+use tokio::time::Instant;
+
+use crate::concurrency_limit::ConcurrencyLimiter;
+use crate::stop::ShutdownFlag;
+use crate::{Problem, request_id};
+
+/// Request timeout. Shorter than nginx's 5.5 s, so that the client gets problem+json.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests that one process serves at the same time. With many more, each gets so little of the processor and the database that
+/// all of them time out.
+pub(crate) const MAX_CONCURRENT_REQUESTS: usize = 64;
+/// Wait for a permit. It leaves most of [`REQUEST_TIMEOUT`] for the request itself.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Wraps the routes of a service: each request has its context ([`request_context::current`]), waits for a permit of the
+/// concurrency limiter, and is answered within the request timeout. While the instance shuts down, idempotent requests are
+/// refused, so that the proxy sends them to another instance.
+#[must_use]
+pub fn with_limits(routes: Vec<Route>) -> Vec<Route> {
+    wrap(Limits::ConcurrencyAndTime, routes)
+}
+
+/// As [`with_limits`], without the concurrency limit: for health checks, which must be answered under any load.
+#[must_use]
+pub(crate) fn with_timeout(routes: Vec<Route>) -> Vec<Route> {
+    wrap(Limits::Time, routes)
+}
+
+/// As [`with_limits`], without limits: for imports, which may take minutes.
+#[must_use]
+pub fn without_limits(routes: Vec<Route>) -> Vec<Route> {
+    wrap(Limits::None, routes)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limits {
+    ConcurrencyAndTime,
+    Time,
+    None,
+}
+
+fn wrap(limits: Limits, routes: Vec<Route>) -> Vec<Route> {
+    let wrap = |mut route: Route| {
+        route.handler = Box::new(LimitedHandler { handler: route.handler, limits });
+        route
+    };
+    routes.into_iter().map(wrap).collect()
+}
+
+#[derive(Clone)]
+struct LimitedHandler {
+    handler: Box<dyn Handler>,
+    limits: Limits,
+}
+
+#[rocket::async_trait]
+impl Handler for LimitedHandler {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
+        let fail = |error| route::Outcome::from(request, Problem(error));
+        // Those of RFC 9110, section 9.2.2 that have routes.
+        let is_idempotent = matches!(request.method(), Method::Get | Method::Head | Method::Put | Method::Delete);
+        if is_idempotent && ShutdownFlag::is_set(request) {
+            return fail(Error::stopping());
+        }
+        let work = request_context::scope(Some(request_id(request).clone()), self.handler.handle(request, data));
+        if self.limits == Limits::None {
+            return work.await;
+        }
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let limiter = request.rocket().state::<ConcurrencyLimiter>();
+        let _permit = match limiter.filter(|_| self.limits == Limits::ConcurrencyAndTime) {
+            Some(limiter) => match limiter.acquire(PERMIT_TIMEOUT).await {
+                Some(permit) => Some(permit),
+                None => return fail(Error::busy("Too many requests are being served; try again.")),
+            },
+            None => None,
+        };
+        // What the handler has written stays written; background jobs finish it.
+        let outcome = tokio::time::timeout_at(deadline, work).await;
+        outcome.unwrap_or_else(|_| fail(Error::busy("The request took too long; try again.")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use rocket::http::{Header, Status};
+    use rocket::local::asynchronous::Client;
+    use rocket::{get, post, routes};
+
+    use super::*;
+
+    #[get("/thing")]
+    fn get_thing() -> &'static str {
+        "thing"
+    }
+
+    #[post("/thing")]
+    fn post_thing() -> String {
+        request_context::current().map(|id| id.to_string()).unwrap_or_default()
+    }
+
+    async fn client() -> Client {
+        let rocket = crate::rocket(IpAddr::from([127, 0, 0, 1]), 0);
+        Client::untracked(rocket.mount("/", with_limits(routes![get_thing, post_thing]))).await.unwrap()
+    }
+
+    #[rocket::async_test]
+    async fn a_route_runs_in_the_context_of_its_request() {
+        let client = client().await;
+        let response = client.post("/thing").header(Header::new("X-Request-Id", "r-1")).dispatch().await;
+        assert_eq!(response.headers().get_one("X-Request-Id"), Some("r-1"));
+        assert_eq!(response.into_string().await.as_deref(), Some("r-1"));
+    }
+
+    #[rocket::async_test]
+    async fn a_request_without_a_permit_in_time_is_refused() {
+        let client = client().await;
+        let limiter = client.rocket().state::<ConcurrencyLimiter>().unwrap();
+        let mut all_but_one = Vec::new();
+        for _ in 1..MAX_CONCURRENT_REQUESTS {
+            all_but_one.push(limiter.acquire(Duration::ZERO).await.unwrap());
+        }
+        assert_eq!(client.get("/thing").dispatch().await.status(), Status::Ok);
+        let last = limiter.acquire(Duration::ZERO).await.unwrap();
+        let refused = client.get("/thing").dispatch().await;
+        assert_eq!(
+            (refused.status(), refused.headers().get_one("Retry-After")),
+            (Status::ServiceUnavailable, Some("2"))
+        );
+        assert!(refused.into_string().await.unwrap().contains("urn:souk:problem:busy"));
+        drop((all_but_one, last));
+        assert_eq!(client.get("/thing").dispatch().await.status(), Status::Ok);
+    }
+
+    #[rocket::async_test]
+    async fn an_instance_that_shuts_down_serves_only_what_the_proxy_cannot_retry() {
+        let client = client().await;
+        assert_eq!(client.get("/thing").dispatch().await.headers().get_one("Connection"), None);
+        client.rocket().state::<ShutdownFlag>().unwrap().set();
+        let get = client.get("/thing").dispatch().await;
+        assert_eq!((get.status(), get.headers().get_one("Connection")), (Status::BadGateway, Some("close")));
+        assert!(get.into_string().await.unwrap().contains("urn:souk:problem:stopping"));
+        let post = client.post("/thing").dispatch().await;
+        assert_eq!((post.status(), post.headers().get_one("Connection")), (Status::Ok, Some("close")));
+    }
+}

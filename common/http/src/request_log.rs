@@ -1,0 +1,79 @@
+//! The fairing of every request: its id in the response, its line in the log.
+
+use rocket::data::Data;
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::{Header, Method};
+use rocket::{Request, Response};
+use souk_bus::elapsed_ms;
+use souk_types::FieldError;
+use tokio::time::Instant;
+
+use crate::problem::{PANICKED, ResponseError};
+use crate::request_id;
+use crate::stop::ShutdownFlag;
+
+const METHOD_FIELD: &[u8] = b"_method=";
+
+/// Gives every response its request id and logs every request.
+pub(crate) struct RequestFairing;
+
+#[rocket::async_trait]
+impl Fairing for RequestFairing {
+    fn info(&self) -> Info {
+        Info { name: "request ids and request log", kind: Kind::Request | Kind::Response }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        request.local_cache(StartTime::default);
+        // Rocket takes the method of a form from its first field `_method`; undo that.
+        let is_form = request.content_type().is_some_and(|given| given.is_form());
+        if is_form && data.peek(METHOD_FIELD.len()).await == METHOD_FIELD {
+            request.set_method(Method::Post);
+        }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        response.set_header(Header::new("X-Request-Id", request_id(request).to_string()));
+        if ShutdownFlag::is_set(request) {
+            response.set_header(Header::new("Connection", "close"));
+        }
+        log(request, response.status().code);
+    }
+}
+
+struct StartTime(Instant);
+
+impl Default for StartTime {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+/// Logs a request in one line: the route's template instead of the path, and the names of bad fields without their values.
+fn log(request: &Request<'_>, status: u16) {
+    let (request_id, method) = (request_id(request).as_str(), request.method().as_str());
+    let route = request.route().map_or("", |route| route.uri.path());
+    let ms = elapsed_ms(request.local_cache(StartTime::default).0);
+    let Some(error) = ResponseError::of(request) else {
+        if route.starts_with("/health/") {
+            tracing::debug!(request_id, method, route, status, ms, "request");
+        } else {
+            tracing::info!(request_id, method, route, status, ms, "request");
+        }
+        return;
+    };
+    let code = error.code();
+    match (error.cause(), status) {
+        (Some(cause), 500) if cause != PANICKED => {
+            tracing::error!(request_id, method, route, status, ms, code, cause, "request");
+        }
+        (cause, 500..) => tracing::warn!(request_id, method, route, status, ms, code, cause, "request"),
+        _ => {
+            // The name of an unknown field is the client's own text.
+            let name = |bad: &FieldError| if bad.is_unknown() { "(unknown)" } else { &bad.field }.to_owned();
+            let fields: Vec<String> = error.fields().iter().map(name).collect();
+            let fields = (!fields.is_empty()).then(|| fields.join(","));
+            tracing::info!(request_id, method, route, status, ms, code, fields, "request");
+        }
+    }
+}
