@@ -1,4 +1,4 @@
-//! What `customer` answers and announces.
+//! The requests and events of `customer`.
 
 use jsonwebtoken::jwk::Jwk;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use crate::{Event, Request};
 use souk_types::Id;
 
-/// Names the type of a customer's id; `customer` has the real thing.
+/// Marks ids of accounts; the type itself is private to `customer`.
 pub enum Customer {}
 
 /// The id of an account.
 pub type CustomerId = Id<Customer>;
 
-/// Asks for the public keys that verify access tokens.
+/// Returns the public keys that verify access tokens.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetKeys {}
 
 /// A JSON Web Key Set (RFC 7517, section 5).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Keys {
-    /// Every key that may have signed a token which is still valid.
+    /// Every key that may have signed a token that has not expired.
     pub keys: Vec<Jwk>,
 }
 
@@ -28,11 +28,11 @@ impl Request for GetKeys {
     type Reply = Keys;
 }
 
-/// An account was deleted; whoever knows something about this person forgets it and says so, with a `customer-erased` of its own. Until
-/// all have, this is announced again: one erasure may be several of these events.
+/// An account was deleted. Each subscriber erases the customer's personal data and publishes a
+/// `customer-erased` of its own. `customer` publishes this event again until all have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CustomerDeleted {
-    /// Whose account it was.
+    /// The deleted account.
     pub id: CustomerId,
 }
 

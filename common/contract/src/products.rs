@@ -1,5 +1,5 @@
-//! The requests that `products` answers and the events that it publishes: the catalogue for other services, and the stock of
-//! an order.
+//! The requests that `products` answers and the events that it publishes: the catalogue for other
+//! services, and the stock of an order.
 
 use serde::{Deserialize, Serialize};
 use souk_types::{Id, Price, Quantity, Timestamp};
@@ -17,7 +17,8 @@ pub type ProductId = Id<Product>;
 /// Marks ids of reservations; the type itself is private to `products`.
 pub enum Reservation {}
 
-/// The id of a reservation, which is the stock that one order claims. An order that reserves again gets another one.
+/// The id of a reservation, which is the stock that one order claims. An order that reserves again
+/// gets another one.
 pub type ReservationId = Id<Reservation>;
 
 /// Asks for products by id.
@@ -129,7 +130,8 @@ pub struct Shortage {
     pub available: u32,
 }
 
-/// Sells the stock that is held for an order that is paid. The same reservation gets the same reply.
+/// Sells the stock that is held for an order that is paid. The same reservation gets the same
+/// reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Confirm {
     /// The reservation.
@@ -156,8 +158,8 @@ impl Request for Confirm {
 pub struct Release {
     /// The reservation.
     pub reservation: ReservationId,
-    /// The order. `products` records a reservation that it does not know as released, so that a [`Reserve`] that arrives later
-    /// holds nothing.
+    /// The order. `products` records a reservation that it does not know as released, so that a
+    /// [`Reserve`] that arrives later holds nothing.
     pub order: OrderId,
 }
 
@@ -208,7 +210,8 @@ pub struct GetStockLog {
 /// The reply to [`GetStockLog`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StockLog {
-    /// At most about a hundred entries, in no particular order; none for an order that claimed no stock.
+    /// At most about a hundred entries, in no particular order; none for an order that claimed no
+    /// stock.
     pub entries: Vec<TimelineEntry>,
 }
 
@@ -217,7 +220,8 @@ impl Request for GetStockLog {
     type Reply = StockLog;
 }
 
-/// `products` has erased the personal data of a customer. Published in response to each `customer.deleted`.
+/// `products` has erased the personal data of a customer. Published in response to each
+/// `customer.deleted`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CustomerErased {
     /// The deleted account.

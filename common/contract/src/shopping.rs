@@ -1,4 +1,4 @@
-//! What `shopping` answers and announces.
+//! The requests and events of `shopping`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,18 +8,18 @@ use crate::products::ProductSnapshot;
 use crate::{Event, Request};
 use souk_types::{Cursor, Id, Page, Quantity, RequestId, Timestamp};
 
-/// Names the type of an order's id; `shopping` has the real thing.
+/// Marks ids of orders; the type itself is private to `shopping`.
 pub enum Order {}
 
 /// The id of an order.
 pub type OrderId = Id<Order>;
 
-/// An order is paid and its goods are sold.
+/// An order was confirmed: it is paid and its stock is sold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OrderConfirmed {
-    /// Which order.
+    /// The order.
     pub id: OrderId,
-    /// Whose; nobody's, when their account was deleted meanwhile.
+    /// The customer; `None` when the account was deleted meanwhile.
     pub customer: Option<CustomerId>,
 }
 
@@ -28,10 +28,10 @@ impl Event for OrderConfirmed {
     const LISTENERS: &'static [&'static str] = &["customer"];
 }
 
-/// A confirmed order is cancelled.
+/// A confirmed order was cancelled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OrderCancelled {
-    /// Which order.
+    /// The order.
     pub id: OrderId,
 }
 
@@ -40,49 +40,50 @@ impl Event for OrderCancelled {
     const LISTENERS: &'static [&'static str] = &[];
 }
 
-/// Something that happened to an order, in one of the services: a line of its timeline.
+/// An entry in the timeline of an order, from one service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TimelineEntry {
-    /// When, by the clock of the instance that saw it.
+    /// The time, by the clock of the instance that recorded it.
     pub at: Timestamp,
-    /// Which service says so.
+    /// The recording service.
     pub service: String,
-    /// What sort of thing.
+    /// The kind of entry.
     pub kind: TimelineKind,
-    /// What was done, or what became of the order.
+    /// The action, or the order's new status.
     pub what: String,
-    /// How it went.
+    /// The result: `ok`, a reason or an error code.
     pub outcome: String,
-    /// How long it took, in milliseconds, where something was waited for.
+    /// The duration of a call, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
-    /// The request that it was done for; nobody's when a sweeper did it.
+    /// The request that caused it; `None` for a background job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
 }
 
-/// What sort of thing happened to an order.
+/// The kind of a timeline entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimelineKind {
-    /// It stood somewhere else from then on.
+    /// The order changed its status.
     State,
-    /// Another service was asked.
+    /// A call to another service.
     Call,
-    /// A payment provider was asked, or told something.
+    /// A request to the payment provider, or a notification from it.
     Payment,
-    /// Other services were told.
+    /// An event was published.
     Event,
-    /// Pieces were held, sold or given back.
+    /// Stock was reserved, sold, released or restocked.
     Stock,
-    /// Something did not work and was to be tried again.
+    /// A step failed and will be retried.
     Retry,
 }
 
-/// `shopping` has nothing about this person any more. The answer to every `customer.deleted`.
+/// `shopping` has erased the personal data of a customer. Published in response to each
+/// `customer.deleted`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CustomerErased {
-    /// Whose account it was.
+    /// The deleted account.
     pub id: CustomerId,
 }
 
@@ -91,32 +92,33 @@ impl Event for CustomerErased {
     const LISTENERS: &'static [&'static str] = &["customer"];
 }
 
-/// Asks for all that is kept about a customer, a page at a time, so that no message grows with a customer's orders.
+/// Returns the data of a customer, a page of orders at a time, so that a message does not grow with
+/// the number of orders.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExportCustomer {
-    /// Whose.
+    /// The customer.
     pub customer: CustomerId,
-    /// The `next` of the page before; `None` for the first.
+    /// The `next` of the previous page; `None` for the first.
     pub after: Option<Cursor>,
 }
 
-/// A page of what is kept about a customer.
+/// A page of the data of a customer.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CustomerExport {
-    /// What is in the cart; on the first page only.
+    /// The cart; on the first page only.
     pub cart: Option<Vec<CartLine>>,
-    /// What is on the wishlist, as it was when it was wished for; on the first page only.
+    /// The wishlist, as the products were when they were added; on the first page only.
     pub wishlist: Option<Vec<ProductSnapshot>>,
-    /// Orders as `shopping` shows them to the customer, newest first. Nobody else needs to know what is in them.
+    /// The orders in the JSON of the API, newest first. `customer` passes them on unread.
     pub orders: Page<Value>,
 }
 
-/// So many of a product in a cart.
+/// A line of a cart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CartLine {
-    /// As it was when the line was last changed.
+    /// The product as it was when the line last changed.
     pub product: ProductSnapshot,
-    /// How many.
+    /// The quantity.
     pub quantity: Quantity,
 }
 

@@ -1,5 +1,6 @@
-//! Authentication by access token. A token is a JWT of 10 minutes (after RFC 9068: its `typ` is `at+jwt`), signed with EdDSA
-//! by `customer` alone and verified by every service with the public keys that `customer` publishes.
+//! Authentication by access token. A token is a JWT of 10 minutes (after RFC 9068: its `typ` is
+//! `at+jwt`), signed with EdDSA by `customer` alone and verified by every service with the public
+//! keys that `customer` publishes.
 
 mod closed_accounts;
 mod guards;
@@ -79,7 +80,8 @@ pub fn bearer_token<'r>(request: &'r Request<'_>) -> Result<&'r str> {
     }
 }
 
-/// The error for every bad token. It does not say which rule the token breaks: that would help only a forger.
+/// The error for every bad token. It does not say which rule the token breaks: that would help only
+/// a forger.
 fn invalid_token() -> Error {
     Error::unauthenticated("The access token is not valid, or no longer.")
 }

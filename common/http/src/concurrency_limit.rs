@@ -1,5 +1,6 @@
-//! A limit of concurrent requests. Excess requests are served last-in, first-out; the oldest have probably timed out. After a
-//! standstill the service so serves current requests instead of its backlog.
+//! A limit of concurrent requests. Excess requests are served last-in, first-out; the oldest have
+//! probably timed out. After a standstill the service so serves current requests instead of its
+//! backlog.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,7 +63,8 @@ impl Drop for Permit {
             }
             next
         };
-        // Outside the lock: if the receiver has just given up, the permit is dropped here and passed on.
+        // Outside the lock: if the receiver has just given up, the permit is dropped here and
+        // passed on.
         if let Some(next) = next {
             let _ = next.send(Self(self.0.clone()));
         }

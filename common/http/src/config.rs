@@ -1,26 +1,26 @@
-//! Settings of a service's program, from its environment. Every problem is kept and all are told at once, so that
-//! an operator mends them in one go. What the variables mean is in `.env.example`; the one-process shop has options instead.
+//! Configuration of a service from environment variables, which `.env.example` explains. All
+//! problems are collected and reported together.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// What a value of `.env.example` contains that must not be used as it is.
+/// The mark of a sample value in `.env.example`, which is refused.
 const SAMPLE: &str = "change-me";
 
-/// The variables, and what is wrong with them so far.
+/// Environment variables, and the problems found with them so far.
 pub struct Environment {
     variables: HashMap<String, String>,
     problems: Vec<String>,
 }
 
 impl Environment {
-    /// That of this process.
+    /// Returns the environment of this process.
     #[must_use]
     pub fn from_process() -> Self {
         let mut environment = Self { variables: HashMap::new(), problems: Vec::new() };
         for (name, value) in std::env::vars_os() {
-            // Names that are no text are none of ours; values that are none fail where they are parsed.
+            // A value that is not Unicode fails where it is parsed.
             if let Ok(name) = name.into_string() {
                 environment.variables.insert(name, value.to_string_lossy().into_owned());
             }
@@ -28,13 +28,14 @@ impl Environment {
         environment
     }
 
-    /// Made up.
+    /// Returns an environment of these variables, for tests.
     pub fn from_pairs<'v>(variables: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self { variables, problems: Vec::new() }
     }
 
-    /// A variable that has to be there. `None` when it is not or is no `T`; then a problem is noted.
+    /// Reads a required variable. Adds a problem and returns `None` when it is missing or not a
+    /// `T`.
     pub fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         match self.text(name) {
             Ok(Some(text)) => self.parse(name, &text),
@@ -46,13 +47,14 @@ impl Environment {
         }
     }
 
-    /// A variable that may be missing or empty. When it is there and is no `T`, a problem is noted.
+    /// Reads an optional variable. Adds a problem when it is set and not a `T`; empty means
+    /// missing.
     pub fn optional<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name).ok()??;
         self.parse(name, &text)
     }
 
-    /// Notes a problem that only the caller can see.
+    /// Adds a problem that the caller found.
     pub fn add_problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
@@ -75,7 +77,8 @@ impl Environment {
         format!("invalid configuration (.env.example explains each variable):{list}")
     }
 
-    /// The value, or the content of the file that `NAME_FILE` names (as secrets are mounted). Empty is missing.
+    /// Returns the value, or the content of the file that `NAME_FILE` names (a mounted secret).
+    /// Empty means missing.
     fn text(&mut self, name: &str) -> Result<Option<String>, ()> {
         let given = |name: &str| self.variables.get(name).filter(|value| !value.trim().is_empty()).cloned();
         let by_file = format!("{name}_FILE");
@@ -97,7 +100,7 @@ impl Environment {
     }
 
     fn parse<T: FromStr<Err: Display>>(&mut self, name: &str, text: &str) -> Option<T> {
-        // The value is not shown: it may be a secret.
+        // Without the value: it may be a secret.
         text.parse().map_err(|error| self.add_problem(format!("{name}: {error}"))).ok()
     }
 
@@ -107,12 +110,12 @@ impl Environment {
     }
 }
 
-/// Where something is that speaks HTTP.
+/// An `http://` or `https://` URL.
 #[derive(Debug, Clone)]
 pub struct HttpUrl(String);
 
 impl HttpUrl {
-    /// As it was given.
+    /// Returns the URL.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -138,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_read() {
+    fn values_are_trimmed_and_parsed() {
         let mut environment = Environment::from_pairs([("PORT", " 8001 "), ("LOG", ""), ("NAME", "a")]);
         assert_eq!(environment.required::<u16>("PORT"), Some(8001));
         assert_eq!(environment.optional::<String>("LOG"), None);
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_may_be_in_a_file() {
+    fn a_secret_is_read_from_a_file() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         writeln!(file, "amqp://here").unwrap();
         let path = file.path().to_str().unwrap();
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_noted_and_no_value_is_shown() {
+    fn all_problems_are_reported_without_values() {
         let mut environment = Environment::from_pairs([
             ("PORT", "s3cret"),
             ("AMQP_URL", "amqp://souk:change-me@mq"),

@@ -1,6 +1,6 @@
-//! `/health/live` is this process, `/health/ready` its own databases (and, in a fleet, its broker); never another
-//! service, so that one that is down does not take its neighbours out of the load balancer. [`ask`] is for a container's health check,
-//! whose image has nothing that speaks HTTP but the service's own program.
+//! Health checks: `/health/live` for the process, `/health/ready` for its databases and, in a
+//! fleet, its broker. Neither asks another service: one that is down must not take its neighbours
+//! out of the load balancer.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,50 +9,51 @@ use std::time::Duration;
 use rocket::serde::json::Json;
 use rocket::{Route, State, get, routes};
 use serde_json::{Value, json};
-
-use crate::limits::with_timeout;
 use souk_bus::Bus;
 use souk_store::Database;
 use souk_types::Error;
 
-/// What this process needs to do its work.
+use crate::limits::with_timeout;
+
+/// What this process needs to be ready.
 pub struct Health {
-    /// Its own databases.
+    /// Its databases.
     pub databases: Vec<Database>,
-    /// Its way to the broker.
+    /// Its connection to the broker.
     pub bus: Bus,
 }
 
-/// The two routes, to be mounted at `/health`; needs a managed [`Health`].
+/// Returns the routes, to be mounted at `/health`. They need a managed [`Health`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
     with_timeout(routes![live, ready])
 }
 
-/// How long the one who asks waits, for the connection and then for each part of the answer; a check of `/ready` takes less than 2 s.
+/// Timeout of a probe's connection and of each read. `/health/ready` responds within 2 s.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Bytes of a response that a probe reads at most.
+const MAX_RESPONSE_SIZE: u64 = 64 * 1024;
 
-/// Asks the instance that listens at `address` whether it is ready. Errors: what it says instead, or that it does not answer.
+/// Checks that the instance at `address` is ready. For a container's health check, whose image has
+/// no other HTTP client than the service's own program.
+///
+/// # Errors
+/// The response's body when it is not 200, or why there is none.
 pub fn probe(address: SocketAddr) -> std::result::Result<(), String> {
-    let silent = |error: std::io::Error| format!("{address} does not answer: {error}");
-    let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT).map_err(silent)?;
-    stream
-        .set_read_timeout(Some(PROBE_TIMEOUT))
-        .and_then(|()| stream.set_write_timeout(Some(PROBE_TIMEOUT)))
-        .map_err(silent)?;
+    let no_response = |error: std::io::Error| format!("{address} does not answer: {error}");
+    let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT).map_err(no_response)?;
+    stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(no_response)?;
+    stream.set_write_timeout(Some(PROBE_TIMEOUT)).map_err(no_response)?;
     let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(silent)?;
-    let mut answer = Vec::new();
-    stream.take(MAX_RESPONSE_SIZE).read_to_end(&mut answer).map_err(silent)?;
-    let answer = String::from_utf8_lossy(&answer);
-    match answer.split_ascii_whitespace().nth(1) {
+    stream.write_all(request.as_bytes()).map_err(no_response)?;
+    let mut response = Vec::new();
+    stream.take(MAX_RESPONSE_SIZE).read_to_end(&mut response).map_err(no_response)?;
+    let response = String::from_utf8_lossy(&response);
+    match response.split_ascii_whitespace().nth(1) {
         Some("200") => Ok(()),
-        _ => Err(answer.split("\r\n\r\n").last().unwrap_or_default().trim().to_owned()),
+        _ => Err(response.split("\r\n\r\n").last().unwrap_or_default().trim().to_owned()),
     }
 }
-
-/// More than any answer to it has.
-const MAX_RESPONSE_SIZE: u64 = 64 * 1024;
 
 #[get("/live")]
 fn live() -> Json<Value> {
@@ -61,7 +62,7 @@ fn live() -> Json<Value> {
 
 #[get("/ready")]
 async fn ready(health: &State<Health>) -> crate::Result<Json<Value>> {
-    // Nobody outside reads this, so it may say what has no secrets in it.
+    // nginx does not expose this route, so it may name the cause.
     let because = |unresolved: Option<String>| unresolved.map(|why| format!(" {why}.")).unwrap_or_default();
     if !health.bus.is_connected() {
         return Err(Error::busy(format!("The broker does not answer.{}", because(health.bus.dns_error()))).into());

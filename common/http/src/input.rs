@@ -12,8 +12,8 @@ use crate::{data_outcome, guard_outcome};
 /// Size limit of a JSON body, in bytes. The largest ones hold 20 addresses or 100 ids.
 pub const MAX_JSON: u64 = 64 * 1024;
 
-/// Bytes beyond the limit that are read and discarded before the response, so that a client which sends everything before it
-/// reads gets its 413 instead of a broken connection.
+/// Bytes beyond the limit that are read and discarded before the response, so that a client which
+/// sends everything before it reads gets its 413 instead of a broken connection.
 const MAX_DRAIN: u64 = 8 * 1024 * 1024;
 
 /// Returns the value of a header; fails when the header is given twice.
@@ -74,7 +74,8 @@ pub async fn read_body_draining(data: Data<'_>, limit: u64, drain: u64) -> souk_
     Ok(body)
 }
 
-/// Reads and discards a body of up to `limit` bytes, so that the client reads the response that refuses it.
+/// Reads and discards a body of up to `limit` bytes, so that the client reads the response that
+/// refuses it.
 pub async fn drain(data: Data<'_>, limit: u64) {
     // An error means that the client has disconnected.
     let _ = data.open((limit + MAX_DRAIN).bytes()).stream_to(rocket::tokio::io::sink()).await;

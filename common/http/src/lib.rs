@@ -1,5 +1,5 @@
-//! HTTP for Souk's services: the configured Rocket, limits of concurrency and time, typed input, problem+json, authentication,
-//! health checks, telemetry, and the runtime of a service.
+//! HTTP for Souk's services: the configured Rocket, limits of concurrency and time, typed input,
+//! problem+json, authentication, health checks, telemetry, and the runtime of a service.
 
 pub mod auth;
 mod concurrency_limit;
@@ -32,8 +32,8 @@ use self::request_log::RequestFairing;
 use self::stop::ShutdownFlag;
 pub use self::stop::{DRAIN_PERIOD, run};
 
-/// Returns a Rocket with Souk's configuration, to which the caller mounts the services: request ids, problem+json for every
-/// error, no banner.
+/// Returns a Rocket with Souk's configuration, to which the caller mounts the services: request
+/// ids, problem+json for every error, no banner.
 #[must_use]
 pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
     let config = Config {
@@ -43,8 +43,8 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         cli_colors: false,
         // A client could write any address into such a header.
         ip_header: None,
-        // `run` handles the signals. After the drain period these 4 s let running requests finish; as a rule only idle
-        // connections use them up.
+        // `run` handles the signals. After the drain period these 4 s let running requests finish;
+        // as a rule only idle connections use them up.
         shutdown: Shutdown { ctrlc: false, signals: HashSet::new(), grace: 2, mercy: 2, ..Shutdown::default() },
         ..Config::release_default()
     };

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use rocket::request::FromParam;
 
-/// A segment of the path, parsed as a `T`. Rocket cannot parse our types by itself: they know nothing of Rocket.
+/// A segment of the path, parsed as a `T`. The types of `souk_types` do not implement Rocket's
+/// `FromParam`.
 pub struct Param<T>(pub T);
 
 impl<'a, T: FromStr<Err: Debug>> FromParam<'a> for Param<T> {

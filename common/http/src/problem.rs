@@ -1,5 +1,5 @@
-//! Errors as clients see them: `application/problem+json` (RFC 9457) on every path, with a request id that is also in
-//! the log. This is the one place where an [`Error`] becomes an HTTP status.
+//! Errors as clients see them: `application/problem+json` (RFC 9457) on every path, with a request
+//! id that is also in the log. This is the one place where an [`Error`] becomes an HTTP status.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -17,8 +17,7 @@ use souk_types::{Error, ErrorKind, FieldError};
 /// What is known of a route that panicked; the panic itself has a line of its own.
 pub(crate) const PANICKED: &str = "the route panicked";
 
-/// Seconds that a client should wait before it tries again; everything that answers 503 recovers within seconds or not
-/// at all.
+/// `Retry-After`, in seconds. The causes of a 503 pass within seconds, or not by themselves.
 const RETRY_AFTER: &str = "2";
 
 /// What a route returns when it fails; `?` converts an [`Error`].
@@ -61,8 +60,8 @@ fn title(kind: ErrorKind) -> &'static str {
         ErrorKind::PaymentDeclined => "The payment was declined",
         ErrorKind::Forbidden => "Not allowed",
         ErrorKind::NotFound => "Not found",
-        ErrorKind::MethodNotAllowed => "Not with this method",
-        ErrorKind::Conflict => "In conflict with what is there",
+        ErrorKind::MethodNotAllowed => "Method not allowed",
+        ErrorKind::Conflict => "Conflict with the current state",
         ErrorKind::TooLarge => "Too large",
         ErrorKind::UnsupportedMediaType => "Wrong content type",
         ErrorKind::Invalid => "The request cannot be accepted",
@@ -72,7 +71,8 @@ fn title(kind: ErrorKind) -> &'static str {
         ErrorKind::Stopping => "This instance is stopping",
     }
 }
-/// The body of an answer that is an error (RFC 9457, section 3.1), with our `request_id` and `errors`.
+/// The body of an answer that is an error (RFC 9457, section 3.1), with our `request_id` and
+/// `errors`.
 #[derive(Serialize)]
 struct ProblemBody<'e> {
     r#type: String,
@@ -119,23 +119,23 @@ impl<'r> Responder<'r, 'static> for Problem {
     }
 }
 
-/// The error that a request was answered with, kept for the line that is logged of it.
+/// The error in the response of a request, for the request log.
 #[derive(Default)]
 pub(crate) struct ResponseError(OnceLock<Error>);
 
 impl ResponseError {
     fn record(request: &Request<'_>, error: &Error) {
-        // The first one is the reason; there is no second.
+        // A request has at most one error response.
         let _ = request.local_cache(Self::default).0.set(error.clone());
     }
 
-    /// The error, if it was one.
+    /// Returns the error, if the response is one.
     pub(crate) fn of<'r>(request: &'r Request<'_>) -> Option<&'r Error> {
         request.local_cache(Self::default).0.get()
     }
 }
 
-/// A guard's refusal, kept for the catcher: Rocket tells a catcher the status of a failed guard but not its reason.
+/// The error of a guard, for the catcher: Rocket passes on only the status of a failed guard.
 struct Refusal(Mutex<Option<Error>>);
 
 /// Returns a request guard's outcome, so that the client gets the error as a problem.
@@ -163,7 +163,7 @@ fn note_refusal(request: &Request<'_>, error: Error) -> (Status, Error) {
     (status(error.kind()), error)
 }
 
-/// The one catcher, for every status and path.
+/// Returns the catcher for every status and path.
 #[must_use]
 pub(crate) fn catchers() -> Vec<Catcher> {
     catchers![everything]
@@ -191,13 +191,13 @@ fn explain(status: Status, request: &Request<'_>) -> Error {
     }
 }
 
-/// Why no route took the request: another method would have been right (405), an id in the path is none (422), or
-/// there is nothing here (404).
+/// Returns why no route matched: the path has other methods (405), an id in the path is not a UUID
+/// (422), or there is no such route (404).
 fn unrouted(request: &Request<'_>) -> Error {
     let path: Vec<&str> = request.uri().path().segments().collect();
     let matching: Vec<(&Route, usize)> =
         request.rocket().routes().filter_map(|route| Some((route, parameters(route, &path)?))).collect();
-    // `/products/ids` is the literal route and no malformed `/products/<id>`.
+    // `/products/ids` is the literal route, not a malformed `/products/<id>`.
     let Some(closest) = matching.iter().map(|(_, count)| *count).min() else {
         return Error::not_found("route");
     };
@@ -221,7 +221,7 @@ fn template(route: &Route) -> impl Iterator<Item = &str> {
     route.uri.path().split('/').filter(|segment| !segment.is_empty())
 }
 
-/// How many parameters of `route` stand for a segment of `path`; `None` when it does not match.
+/// Returns the number of parameters of `route` in `path`; `None` when it does not match.
 fn parameters(route: &Route, path: &[&str]) -> Option<usize> {
     let template: Vec<&str> = template(route).collect();
     (template.len() == path.len()).then_some(())?;

@@ -49,7 +49,8 @@ impl Default for StartTime {
     }
 }
 
-/// Logs a request in one line: the route's template instead of the path, and the names of bad fields without their values.
+/// Logs a request in one line: the route's template instead of the path, and the names of bad
+/// fields without their values.
 fn log(request: &Request<'_>, status: u16) {
     let (request_id, method) = (request_id(request).as_str(), request.method().as_str());
     let route = request.route().map_or("", |route| route.uri.path());

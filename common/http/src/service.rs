@@ -1,6 +1,6 @@
-//! A service as a program of its own: settings from the environment, a database in MongoDB, a bus over RabbitMQ. It binds its
-//! port first and finds database and broker when they are there; until then it is not ready and answers 503. What the
-//! services have of their own is in their `main.rs`.
+//! The runtime of a service in a fleet: configuration from the environment, MongoDB, RabbitMQ,
+//! HTTP. The service binds its port first and connects to the database and the broker when they are
+//! up; until then it is not ready and responds with 503.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -16,19 +16,19 @@ use souk_bus::{AmqpOptions, Bus};
 use souk_store::Database;
 use souk_types::Result;
 
-/// What a service's program works with.
+/// The resources of a service.
 pub struct Service {
-    /// Its own database.
+    /// The service's database.
     pub database: Database,
-    /// The way to the others.
+    /// The bus to the other services.
     pub bus: Bus,
     address: IpAddr,
     port: u16,
 }
 
 impl Service {
-    /// A Rocket on the configured port, with `/health`; the service mounts its routes at `/`, because the proxy takes the
-    /// prefix away.
+    /// Returns a Rocket on the configured port, with `/health`. The service mounts its routes at
+    /// `/`, because nginx removes the prefix.
     #[must_use]
     pub fn rocket(&self) -> Rocket<Build> {
         let health = Health { databases: vec![self.database.clone()], bus: self.bus.clone() };
@@ -36,15 +36,15 @@ impl Service {
     }
 }
 
-/// Everything that the environment says, besides what one service alone needs.
+/// The settings that all services have.
 struct Settings {
     service: Service,
     telemetry: Telemetry,
 }
 
-/// Runs a service until it is told to stop; or, with the argument `health`, asks the instance that its environment describes whether it is
-/// ready, and exits with 0 when it is. `start` makes its `App` and mounts its routes; it is not called when
-/// anything is wrong with the environment: then all of it is told, and nothing is started.
+/// Runs a service until a shutdown signal. `start` creates its state and mounts its routes; it is
+/// called only when the configuration is valid. With the argument `health`, probes the instance
+/// that the environment describes instead.
 pub fn run(
     name: &'static str,
     environment: Environment,
@@ -65,7 +65,7 @@ pub fn run(
     }
 }
 
-/// Where this service's instance is to be asked, from the same machine.
+/// Returns the address at which the instance can be probed from the same machine.
 fn address(mut environment: Environment) -> std::result::Result<SocketAddr, String> {
     let address = environment.optional("ADDRESS").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let address = if address.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address };
@@ -79,8 +79,8 @@ fn serve(
     start: impl FnOnce(&Service) -> Result<Rocket<Build>> + Send,
 ) -> std::result::Result<(), String> {
     rocket::execute(async move {
-        // Before anyone makes a connection: MongoDB's driver and RabbitMQ's could each bring a provider of their own. It is
-        // an error only when there is one already.
+        // Before the first connection, so that the drivers of MongoDB and RabbitMQ use the same
+        // provider. It fails only when one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let Settings { service, telemetry } = read_settings(name, environment)?;
         let _telemetry = telemetry.start()?;
@@ -104,13 +104,13 @@ fn read_settings(name: &'static str, mut environment: Environment) -> std::resul
     let instance = instance.unwrap_or_else(|| instance_name(name, environment.optional("HOSTNAME")));
     let bus = environment.required::<String>("AMQP_URL").and_then(|url| {
         let prefix = environment.optional("AMQP_PREFIX").unwrap_or_default();
-        noted(&mut environment, "AMQP_URL", Bus::amqp(AmqpOptions { url, name: instance.clone(), prefix }))
+        or_add_problem(&mut environment, "AMQP_URL", Bus::amqp(AmqpOptions { url, name: instance.clone(), prefix }))
     });
     let uri: Option<String> = environment.required("MONGODB_URI");
-    let kept_in: Option<DatabaseName> = environment.required("DATABASE");
-    let database = uri
-        .zip(kept_in)
-        .and_then(|(uri, kept_in)| noted(&mut environment, "MONGODB_URI", Database::mongodb(name, &uri, &kept_in.0)));
+    let database_name: Option<DatabaseName> = environment.required("DATABASE");
+    let database = uri.zip(database_name).and_then(|(uri, name_in_mongodb)| {
+        or_add_problem(&mut environment, "MONGODB_URI", Database::mongodb(name, &uri, &name_in_mongodb.0))
+    });
     let telemetry = Telemetry {
         service: name,
         instance: Some(instance),
@@ -126,7 +126,8 @@ fn read_settings(name: &'static str, mut environment: Environment) -> std::resul
     }
 }
 
-/// A name for an instance that was given none. In containers every process has the id 1, and the host's name tells them apart.
+/// Returns the default name of an instance. In a container the process id is 1, so the host's name
+/// is used instead.
 fn instance_name(service: &str, host: Option<String>) -> String {
     match (std::process::id(), host) {
         (1, Some(pod)) if pod.starts_with(service) => pod,
@@ -135,7 +136,8 @@ fn instance_name(service: &str, host: Option<String>) -> String {
     }
 }
 
-/// SentryLayer without the name of their environment cannot be told apart, so neither goes without the other.
+/// Reads the settings of Sentry, which needs `ENVIRONMENT` to tell the reports of two environments
+/// apart.
 fn reporting(name: &str, environment: &mut Environment) -> Option<Reporting> {
     let dsn: Option<Dsn> = environment.optional("SENTRY_DSN");
     let of: Option<String> = environment.optional("ENVIRONMENT");
@@ -150,11 +152,11 @@ fn reporting(name: &str, environment: &mut Environment) -> Option<Reporting> {
     }
 }
 
-fn noted<T>(environment: &mut Environment, name: &str, outcome: Result<T>) -> Option<T> {
+fn or_add_problem<T>(environment: &mut Environment, name: &str, outcome: Result<T>) -> Option<T> {
     outcome.map_err(|error| environment.add_problem(format!("{name}: {}", error.operator_message()))).ok()
 }
 
-/// A port that a proxy can be told.
+/// A TCP port other than 0, which nginx could not be configured with.
 struct Port(u16);
 
 impl FromStr for Port {
@@ -165,7 +167,7 @@ impl FromStr for Port {
     }
 }
 
-/// A name that MongoDB takes on every system.
+/// A database name that MongoDB accepts on every operating system.
 struct DatabaseName(String);
 
 impl FromStr for DatabaseName {

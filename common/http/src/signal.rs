@@ -1,7 +1,7 @@
 //! Shutdown signals of the operating system.
 
-/// Returns a channel that receives a message at SIGTERM or SIGINT (Ctrl-C). From then on neither signal ends the process by
-/// itself.
+/// Returns a channel that receives a message at SIGTERM or SIGINT (Ctrl-C). From then on neither
+/// signal ends the process by itself.
 ///
 /// # Errors
 /// When the operating system refuses a signal handler.

@@ -10,15 +10,16 @@ use souk_bus::Bus;
 
 use crate::signal::shutdown_signal;
 
-/// Time for which a stopping instance still answers. Longer than the 1 s after which nginx closes its idle connections, so that
-/// nginx sends nothing more when the socket closes.
+/// Time for which a stopping instance still answers. Longer than the 1 s after which nginx closes
+/// its idle connections, so that nginx sends nothing more when the socket closes.
 pub const DRAIN_PERIOD: Duration = Duration::from_millis(1_500);
 
-/// Runs a Rocket until SIGTERM or SIGINT, then shuts it down gracefully: the bus delivers nothing new, connections close after
-/// their response, after `drain` the socket closes, running requests get 4 s to finish, and the bus is closed.
+/// Runs a Rocket until SIGTERM or SIGINT, then shuts it down gracefully: the bus delivers nothing
+/// new, connections close after their response, after `drain` the socket closes, running requests
+/// get 4 s to finish, and the bus is closed.
 ///
-/// During `drain`, idempotent requests are refused with [`souk_types::Error::stopping`]: the proxy then sends them to another
-/// instance.
+/// During `drain`, idempotent requests are refused with [`souk_types::Error::stopping`]: the proxy
+/// then sends them to another instance.
 pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> std::result::Result<(), rocket::Error> {
     let rocket = rocket.ignite().await?;
     let flag = rocket.state::<ShutdownFlag>().cloned().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! What a process tells about itself: log lines on standard error, and reports of unexpected errors to Sentry, when that is
-//! configured. Nothing personal is in either: no headers, bodies, addresses, and no paths with what a client put there.
+//! Logging to standard error, and reports of unexpected errors to Sentry. Neither has personal
+//! data: no headers, no bodies, no client addresses, and no part of a path that a client chose.
 //!
-//! One request is one line (`http` writes it); every line that is written because of a request carries its id. Whatever is
-//! logged as an error is unexpected and goes to Sentry; what was to be expected is logged below that.
+//! Every request has one line, and every line written because of a request carries its id. An error
+//! in the log is unexpected and goes to Sentry; expected failures have a lower level.
 
 mod line;
 mod redact;
@@ -20,45 +20,47 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub use self::line::Format;
 pub use self::report::{Dsn, Reporting};
 
-/// The name of this process, once it is known.
+/// The name of this instance, set once at start-up.
 static INSTANCE: OnceLock<String> = OnceLock::new();
 
-/// How a process tells about itself.
+/// The settings of logging and error reporting.
 pub struct Telemetry {
-    /// Which program: `products`.
+    /// The service, such as `products`.
     pub service: &'static str,
-    /// Which of its instances: `products-2`. A name from the service and the process id when there is none.
+    /// The instance, such as `products-2`; by default the service and the process id.
     pub instance: Option<String>,
     /// A level or a list of `target=level`, as `RUST_LOG` takes it.
     pub filter: String,
-    /// As JSON or as text; `None`: as text on a terminal, else as JSON.
+    /// The format of log lines; by default text on a terminal and JSON elsewhere.
     pub format: Option<Format>,
-    /// Where to report unexpected errors; `None`: nowhere.
+    /// Error reporting; `None` disables it.
     pub reporting: Option<Reporting>,
 }
 
-/// Sends what is still to be reported when it is dropped; it takes 2 s at most.
-#[must_use = "what was reported last is lost when this is dropped at once"]
+/// Sends the remaining error reports when it is dropped, within 2 s.
+#[must_use = "error reporting stops when the guard is dropped"]
 pub struct TelemetryGuard {
     _reporting: Option<sentry::ClientInitGuard>,
 }
 
 impl Telemetry {
-    /// Starts logging and reporting, for the rest of the process. Errors: one line for the operator.
+    /// Starts logging and reporting, for the rest of the process. Errors: one line for the
+    /// operator.
     pub fn start(self) -> Result<TelemetryGuard, String> {
-        // A word alone is taken for a target by `EnvFilter`, so that a level with a typing error would log nothing.
+        // `EnvFilter` takes a bare word for a target, so a misspelt level would log nothing.
         let bare = self.filter.split(',').find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err());
         if let Some(word) = bare {
             return Err(format!("{word:?} is no log level: error, warn, info, debug, trace, off"));
         }
-        // Rocket's own lines repeat ours and cost a quarter of the throughput; the drivers tell us what they know as errors.
+        // Rocket's own lines repeat ours and cost a quarter of the throughput; the drivers tell us
+        // what they know as errors.
         let quiet = "rocket=off,rocket_http=off,hyper=warn,lapin=off,mongodb=off,hickory_net=warn,hickory_resolver=warn,rustls=warn";
         let filter = EnvFilter::try_new(format!("{},{quiet}", self.filter))
             .map_err(|error| format!("the log filter {:?} cannot be read: {error}", self.filter))?;
         let instance = INSTANCE.get_or_init(|| self.instance.unwrap_or_else(|| own_name(self.service)));
         let terminal = std::io::stderr().is_terminal();
         let format = self.format.unwrap_or(if terminal { Format::Text } else { Format::Json });
-        // What Rocket logs in our name, about guards, has such targets, and quotes what clients sent.
+        // Rocket's messages about guards have such targets, and quote client input.
         let not_rocket = filter_fn(|metadata| !metadata.target().ends_with("::_"));
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
@@ -77,9 +79,9 @@ impl Telemetry {
     }
 }
 
-/// A panic is a line as every other, with the request that it happened in.
+/// Logs a panic as an error, with the id of its request.
 fn log_panic(info: &PanicHookInfo<'_>) {
-    let message = info.payload_as_str().unwrap_or("a panic without words");
+    let message = info.payload_as_str().unwrap_or("a panic without a message");
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     tracing::error!(panic = message, place, "panicked");
 }
@@ -88,7 +90,7 @@ fn own_name(service: &str) -> String {
     format!("{service}-{}", std::process::id())
 }
 
-/// What `GET /whoami` of a service answers: which program, which instance of it.
+/// Returns the body of `GET /whoami`: service, version, instance.
 #[must_use]
 pub fn whoami(service: &str) -> serde_json::Value {
     let instance = INSTANCE.get().filter(|instance| instance.starts_with(service)).cloned();

@@ -1,4 +1,5 @@
-//! Points in time: always UTC, always milliseconds, always in one format, so that the text sorts as the time does.
+//! Points in time: always UTC, always milliseconds, always in one format, so that the text sorts as
+//! the time does.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::{datetime, format_description};
 use time::{OffsetDateTime, UtcOffset};
 
-/// A moment in UTC, in milliseconds, in the years 0 to 9999. Its text is RFC 3339: `2026-11-21T09:14:29.123Z`.
+/// A moment in UTC, in milliseconds, in the years 0 to 9999. Its text is RFC 3339:
+/// `2026-11-21T09:14:29.123Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(OffsetDateTime);
 

@@ -19,7 +19,8 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// Returns the number of decimals: `10^exponent` minor units make a major one (ISO 4217, column "minor unit").
+    /// Returns the number of decimals: `10^exponent` minor units make a major one (ISO 4217, column
+    /// "minor unit").
     #[must_use]
     pub fn exponent(self) -> u32 {
         match self.code() {

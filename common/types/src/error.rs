@@ -1,6 +1,6 @@
-//! The one error of Souk. It knows no transport: it crosses the bus as it is and keeps its meaning, and `problem` maps it
-//! to HTTP in one place. What a client may read (`detail`, fields, members) and what only the log may hold (`cause`) are
-//! kept apart; the cause never leaves the process.
+//! The error of all services. It is independent of the transport: it keeps its meaning across the
+//! bus, and `souk_http` maps it to HTTP in one place. The client sees `detail`, fields and members;
+//! `cause` is for the log only and never leaves the process.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,11 +8,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What went wrong, and why, for the client and for the log.
+/// An error: a message for the client, a cause for the log.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Error(Box<Inner>);
 
-/// Shorthand used all over the services.
+/// A result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -33,45 +33,46 @@ struct Inner {
 pub enum ErrorKind {
     /// The request cannot be read at all (400).
     Malformed,
-    /// Nobody is signed in, or the proof of it is not valid (401).
+    /// The credentials are missing or not valid (401).
     Unauthenticated,
-    /// The payment was refused (402).
+    /// The payment was declined (402).
     PaymentDeclined,
-    /// Signed in, but without the role (403).
+    /// The account does not have the role (403).
     Forbidden,
-    /// There is no such thing, or not for this person (404).
+    /// The resource does not exist, or belongs to another customer (404).
     NotFound,
     /// The route exists under another method (405).
     MethodNotAllowed,
-    /// The present state forbids it (409).
+    /// The current state of the resource does not allow it (409).
     Conflict,
     /// The body is over its limit (413).
     TooLarge,
-    /// The body has another type than the route takes (415).
+    /// The route does not accept the content type of the body (415).
     UnsupportedMediaType,
     /// Readable, but fields are missing, unknown, of a wrong type or out of range (422).
     Invalid,
-    /// A bound of this process is reached: try again soon (503).
+    /// A limit of this process is reached; the client may retry soon (503).
     Busy,
-    /// Another service, its database or the broker does not answer (503).
+    /// Another service, a database or the broker is not available (503).
     Unavailable,
-    /// Our fault (500).
+    /// An unexpected failure (500).
     Internal,
-    /// This instance is stopping and has done nothing; another one will (502, on which a proxy asks the next).
+    /// This instance is stopping and has not handled the request (502, on which nginx tries the
+    /// next instance).
     Stopping,
 }
 
-/// One bad field of a body or a query.
+/// An invalid field of a body or a query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
-    /// Where: `email`, or `price.amount` inside an object.
+    /// The path of the field: `email`, `price.amount`.
     pub field: String,
-    /// What is wrong with it, as the rest of a sentence: "is required".
+    /// The problem, as the rest of a sentence: "is required".
     pub message: String,
 }
 
 impl FieldError {
-    /// A bad field and what is wrong with it.
+    /// Returns an invalid field with its problem.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
@@ -80,13 +81,13 @@ impl FieldError {
 const UNKNOWN: &str = "is unknown";
 
 impl FieldError {
-    /// A field that nothing is known of.
+    /// Returns a field that the API does not know.
     #[must_use]
     pub fn unknown(field: String) -> Self {
         Self::new(field, UNKNOWN)
     }
 
-    /// Whether the field's name is not one that the API knows, so that the name is the client's own text.
+    /// Whether the API does not know the field, so that its name is the client's own text.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.message == UNKNOWN
@@ -110,22 +111,23 @@ impl Error {
         Self::new(ErrorKind::Malformed, "malformed", detail)
     }
 
-    /// Nobody is signed in. The detail must not tell an unknown account from a wrong password.
+    /// The credentials are missing or not valid. The detail must not tell an unknown account from a
+    /// wrong password.
     pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Unauthenticated, "unauthenticated", detail)
     }
 
-    /// The payment was refused.
+    /// The payment was declined.
     pub fn payment_declined(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::PaymentDeclined, "payment-declined", detail)
     }
 
-    /// Signed in, without the role.
+    /// The account does not have the role.
     pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Forbidden, "forbidden", detail)
     }
 
-    /// There is no such thing: `Error::not_found("product")`.
+    /// The resource does not exist: `Error::not_found("product")`.
     #[must_use]
     pub fn not_found(what: &str) -> Self {
         Self::new(ErrorKind::NotFound, "not-found", format!("There is no such {what}."))
@@ -138,7 +140,7 @@ impl Error {
             .with_member("allow", allowed)
     }
 
-    /// The present state forbids it; `code` is the end of the problem's type.
+    /// The current state does not allow it; `code` is the end of the problem's type.
     pub fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Conflict, code, detail)
     }
@@ -179,18 +181,18 @@ impl Error {
         Self::new(ErrorKind::Invalid, code, detail)
     }
 
-    /// A bound of this process is reached; `detail` says which.
+    /// A limit of this process is reached; `detail` names it.
     pub fn busy(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Busy, "busy", detail)
     }
 
-    /// This instance is stopping and has done nothing.
+    /// This instance is stopping and has not handled the request.
     #[must_use]
     pub fn stopping() -> Self {
         Self::new(ErrorKind::Stopping, "stopping", "This instance is stopping; another one will answer.")
     }
 
-    /// `service` does not answer.
+    /// `service` is not available.
     #[must_use]
     pub fn unavailable(service: &str) -> Self {
         Self::new(
@@ -201,7 +203,7 @@ impl Error {
         .with_member("service", service)
     }
 
-    /// Our fault: `cause` goes to the log, never to the client.
+    /// An unexpected failure: `cause` goes to the log, never to the client.
     pub fn internal(cause: impl fmt::Display) -> Self {
         Self::new(
             ErrorKind::Internal,
@@ -218,78 +220,77 @@ impl Error {
         self
     }
 
-    /// Adds what only the log may say.
+    /// Adds the cause, for the log only.
     #[must_use]
     pub fn caused_by(mut self, cause: impl fmt::Display) -> Self {
         self.0.cause = Some(cause.to_string());
         self
     }
 
-    /// The class.
+    /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The end of the problem's type, such as `out-of-stock`.
+    /// Returns the end of the problem's type, such as `out-of-stock`.
     #[must_use]
     pub fn code(&self) -> &str {
         &self.0.code
     }
 
-    /// One sentence for the client.
+    /// Returns the message for the client.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// The bad fields.
+    /// Returns the invalid fields.
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {
         &self.0.fields
     }
 
-    /// Extension members of the problem.
+    /// Returns the extension members of the problem.
     #[must_use]
     pub fn members(&self) -> &Map<String, Value> {
         &self.0.members
     }
 
-    /// What only the log may say.
+    /// Returns the cause, for the log only.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
 
-    /// For an operator at a terminal, who may know everything: the cause, where there is one.
+    /// Returns the message for an operator at a terminal: the cause, else the detail.
     #[must_use]
     pub fn operator_message(&self) -> String {
         self.cause().unwrap_or(self.detail()).to_owned()
     }
 
-    /// Whether a unique index refused a write.
+    /// Whether a unique index rejected a write.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
         self.0.code == "duplicate"
     }
 
-    /// Logs that some work in the background failed: a warning while something is away that it needs, else an error, for a person to look
-    /// at.
-    pub fn log(&self, what: &str) {
+    /// Logs a failure of background work: as a warning during an outage, else as an error.
+    pub fn log(&self, message: &str) {
         if self.is_outage() {
-            tracing::warn!(error = %self, "{what}");
+            tracing::warn!(error = %self, "{message}");
         } else {
-            tracing::error!(error = %self, "{what}");
+            tracing::error!(error = %self, "{message}");
         }
     }
 
-    /// Whether something is away or full that is needed, so that the same will succeed when it is back.
+    /// Whether a dependency is unavailable or overloaded, so that a retry succeeds later.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Busy | ErrorKind::Unavailable)
     }
 
-    /// Whether trying the same again later can help: the outcome of this attempt may be unknown.
+    /// Whether a retry may succeed. The outcome of this attempt may be unknown.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Internal)
@@ -322,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_keeps_its_meaning_across_the_wire_but_not_its_cause() {
+    fn the_wire_carries_everything_but_the_cause() {
         let sent = Error::conflict("out-of-stock", "Too few left.").with_member("left", 1).caused_by("secret");
         let bytes = serde_json::to_vec(&sent).unwrap();
         let received: Error = serde_json::from_slice(&bytes).unwrap();

@@ -1,23 +1,25 @@
-//! Places where a test lets the process die, as a power cut would: before and after each write, publish, call, reply and
-//! acknowledgement. The environment variable `SOUK_FAILPOINT` names one, such as `commit.orders.before`, or with `@3` its third
-//! passing. A release build has none of it: there, a place is nothing, and nobody reads the variable.
+//! Failpoints, at which a test makes the process abort as in a power cut: before and after each
+//! write, publish, call, reply and acknowledgement. The environment variable `SOUK_FAILPOINT` names
+//! one, such as `commit.orders.before`, or with `@3` its third passing. Release builds compile this
+//! away and ignore the variable.
 //!
-//! | place | who passes it |
+//! | failpoint | passed by |
 //! |---|---|
 //! | `commit.<collection>.before`, `.after` | a commit that writes to the collection |
-//! | `publish.<event>.before`, `.after` | an event on its way from the outbox to the bus |
-//! | `outbox.taken.before`, `.after` | published events that are taken out of the outbox |
-//! | `ack.<event>.before`, `.after` | a listener that has handled an event |
-//! | `call.<request>.before`, `.after` | a caller; after: with the reply in hand |
-//! | `reply.<request>.before`, `.after` | who answers; after: the reply is handed to the connection |
-//! | `ack.call.before`, `.after` | who acknowledges calls, several at a time (over RabbitMQ) |
+//! | `publish.<event>.before`, `.after` | the relay, when it publishes an event from the outbox |
+//! | `outbox.taken.before`, `.after` | the deletion of published events from the outbox |
+//! | `ack.<event>.before`, `.after` | a consumer that has handled an event |
+//! | `call.<request>.before`, `.after` | a caller; after: with the reply |
+//! | `reply.<request>.before`, `.after` | the service that replies; after: the reply is with the connection |
+//! | `ack.call.before`, `.after` | the service that acknowledges calls, several at a time (over RabbitMQ) |
 
 use std::fmt;
 
-/// Whether this build has failpoints: for what is done for their sake alone.
+/// Whether this build has failpoints.
 pub const BUILT_IN: bool = cfg!(debug_assertions);
 
-/// A place where the process may be made to die: `failpoint!("commit.{collection}.before")`. See [the list](mod@crate::failpoint).
+/// Passes a failpoint: `failpoint!("commit.{collection}.before")`. See [the
+/// list](mod@crate::failpoint).
 #[macro_export]
 macro_rules! failpoint {
     ($($place:tt)+) => {
@@ -25,7 +27,7 @@ macro_rules! failpoint {
     };
 }
 
-/// Passes a place, or dies there.
+/// Passes a failpoint, or aborts the process there.
 #[inline]
 pub fn pass(place: fmt::Arguments<'_>) {
     #[cfg(debug_assertions)]
@@ -43,31 +45,31 @@ mod armed {
 
     const VARIABLE: &str = "SOUK_FAILPOINT";
 
-    /// Where to die.
+    /// The failpoint that aborts the process.
     #[derive(Debug)]
     pub(super) struct Failpoint {
         place: String,
-        /// At which passing, from 1.
+        /// The passing that aborts, from 1.
         passing: u32,
         passed: AtomicU32,
     }
 
     pub(super) fn pass(place: fmt::Arguments<'_>) {
-        static CHOSEN: OnceLock<Option<Failpoint>> = OnceLock::new();
-        if let Some(chosen) = CHOSEN.get_or_init(chosen)
-            && chosen.is_reached(&place.to_string())
+        static SELECTED: OnceLock<Option<Failpoint>> = OnceLock::new();
+        if let Some(selected) = SELECTED.get_or_init(selected)
+            && selected.is_reached(&place.to_string())
         {
             die(place);
         }
     }
 
-    fn chosen() -> Option<Failpoint> {
+    fn selected() -> Option<Failpoint> {
         let text = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty())?;
-        // A test that waits for a death must not wait for ever because of a slip of the pen.
+        // A test that waits for the abort must not wait for ever because of a misspelt value.
         Some(text.parse().unwrap_or_else(|why| die(format_args!("{VARIABLE}={text}: {why}"))))
     }
 
-    /// At once: nothing is finished, flushed or told to anybody.
+    /// Aborts at once: nothing is finished or flushed.
     fn die(place: fmt::Arguments<'_>) -> ! {
         eprintln!("failpoint {place}: the process dies here");
         std::process::abort()
@@ -100,7 +102,7 @@ mod tests {
     use super::armed::Failpoint;
 
     #[test]
-    fn it_is_reached_at_the_passing_that_was_asked_for() {
+    fn it_is_reached_at_the_selected_passing() {
         let third: Failpoint = "commit.orders.before@3".parse().unwrap();
         let reached: Vec<bool> = (0..4).map(|_| third.is_reached("commit.orders.before")).collect();
         assert_eq!(reached, [false, false, true, false]);
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_of_the_pen_is_told() {
+    fn a_malformed_value_is_refused() {
         for bad in ["a@", "a@x", "a@0"] {
             assert!(bad.parse::<Failpoint>().is_err(), "{bad}");
         }

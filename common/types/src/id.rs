@@ -1,6 +1,5 @@
-//! Typed identifiers: the id of a product cannot be passed where the id of an order is meant. All are UUIDv7
-//! (RFC 9562), so they sort by the time they were made and lists by id are lists by age; but for those that
-//! nobody may guess.
+//! Typed identifiers: the compiler rejects the id of a product where the id of an order is
+//! expected. Ids are UUIDv7 (RFC 9562), which sort by age; ids that must not be guessed are UUIDv4.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -14,25 +13,26 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::{Error, Result};
 
-/// The id of a `T`. `T` is only a name for the compiler.
+/// The id of a `T`. No `T` is stored.
 pub struct Id<T>(Uuid, PhantomData<fn() -> T>);
 
 impl<T> Id<T> {
-    /// A fresh id, greater than all that this process made before.
+    /// Returns a new id, greater than all that this process made before.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "every call makes another id")]
+    #[expect(clippy::new_without_default, reason = "every call returns another id")]
     pub fn new() -> Self {
         Self(Uuid::now_v7(), PhantomData)
     }
 
-    /// A fresh id that nobody can guess, for what may be seen by whoever knows it: all random (version 4), but for six bits.
+    /// Returns a new random id (version 4, 122 random bits), for resources that are open to every
+    /// client that knows the id.
     pub fn random() -> Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(Error::internal)?;
         Ok(Self(uuid::Builder::from_random_bytes(bytes).into_uuid(), PhantomData))
     }
 
-    /// When it was made; `None` for one that does not say.
+    /// Returns the time at which the id was made; `None` for a random id.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {
         let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
@@ -40,7 +40,7 @@ impl<T> Id<T> {
     }
 }
 
-/// What `Id::from_str` refuses.
+/// The error of `Id::from_str`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidId;
 
@@ -53,7 +53,7 @@ impl fmt::Display for InvalidId {
 impl<T> FromStr for Id<T> {
     type Err = InvalidId;
 
-    /// Takes the hyphenated form only: one id has one spelling (in either case).
+    /// Reads the hyphenated form only, in either case.
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         if text.len() != 36 {
             return Err(InvalidId);
@@ -87,7 +87,7 @@ impl<T> fmt::Debug for Id<T> {
     }
 }
 
-// By hand, because derives would ask the same of `T`.
+// By hand: derives would require the same of `T`.
 impl<T> Clone for Id<T> {
     fn clone(&self) -> Self {
         *self
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_says_when_it_was_made_unless_it_must_not() {
+    fn only_a_random_id_has_no_creation_time() {
         let (before, id, after) = (Timestamp::now(), Id::<Thing>::new(), Timestamp::now());
         assert!((before..=after).contains(&id.created_at().unwrap()));
         let (one, other) = (Id::<Thing>::random().unwrap(), Id::<Thing>::random().unwrap());

@@ -1,34 +1,36 @@
-//! Reading what a client sent, field by field, so that the answer can name every bad field and not only the first.
+//! Client input, read field by field, so that the response names every invalid field and not only
+//! the first.
 //!
-//! A body or a query becomes [`Fields`]; a type that implements [`Input`] takes its fields out by name; what is left over
-//! is unknown. Each field's own rule lives on its type (`Quantity`, `Text`, ...), as its `Deserialize`.
+//! A body or a query becomes [`Fields`]. A type that implements [`Input`] takes its fields out by
+//! name; the remaining fields are unknown. The rule of a field is the `Deserialize` of its type
+//! (`Quantity`, `Text`, ...).
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{Error, FieldError};
 
-/// Something that is read from named fields.
+/// A type that is read from named fields.
 pub trait Input: Sized {
-    /// Takes the fields out. `None` is only returned when a field was refused.
+    /// Takes the fields out. Returns `None` only when a field was refused.
     fn read(fields: &mut Fields) -> Option<Self>;
 }
 
-/// No field at all is taken.
+/// An input without fields.
 impl Input for () {
     fn read(_: &mut Fields) -> Option<Self> {
         Some(())
     }
 }
 
-/// A message quotes what was sent; a client that sent 60 KiB does not want them back.
-const LONGEST_MESSAGE: usize = 200;
+/// Length limit of a message, in characters: it may quote input of up to 64 KiB.
+const MAX_MESSAGE_LENGTH: usize = 200;
 
-/// The fields that were sent and what was found wrong so far.
+/// The fields that the client sent, and the problems found so far.
 pub struct Fields {
     given: Map<String, Value>,
     errors: Vec<FieldError>,
-    /// In a query everything is text: `limit=20` must be readable as a number.
+    /// Whether the fields are from a query, where a number is text (`limit=20`).
     textual: bool,
 }
 
@@ -52,7 +54,7 @@ pub fn from_query<T: Input>(pairs: impl Iterator<Item = (String, String)>) -> Re
 }
 
 impl Fields {
-    /// A field that must be there.
+    /// Takes a required field.
     pub fn required<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         match self.given.remove(name) {
             Some(value) => self.parse(name, value),
@@ -60,18 +62,19 @@ impl Fields {
         }
     }
 
-    /// A field that may be missing or null.
+    /// Takes a field that may be missing or null.
     pub fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         self.patch(name).flatten()
     }
 
-    /// A field that may be missing but not null.
+    /// Takes a field that may be missing but not null.
     pub fn optional_non_null<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.given.remove(name)?;
         self.parse(name, value)
     }
 
-    /// A field of a change: missing (`None`) leaves as it is, null (`Some(None)`) clears, a value sets.
+    /// Takes a field of a patch: missing (`None`) keeps the value, null (`Some(None)`) clears it, a
+    /// value sets it.
     pub fn patch<T: DeserializeOwned>(&mut self, name: &str) -> Option<Option<T>> {
         match self.given.remove(name)? {
             Value::Null => Some(None),
@@ -79,12 +82,12 @@ impl Fields {
         }
     }
 
-    /// A nested object that must be there.
+    /// Takes a required nested object.
     pub fn required_object<T: Input>(&mut self, name: &str) -> Option<T> {
         if self.given.contains_key(name) { self.optional_object(name) } else { self.refuse(name, "is required") }
     }
 
-    /// A nested object that may be missing. Null is not an object.
+    /// Takes a nested object that may be missing but not null.
     pub fn optional_object<T: Input>(&mut self, name: &str) -> Option<T> {
         let value = self.given.remove(name)?;
         match from_json(value) {
@@ -102,19 +105,19 @@ impl Fields {
         }
     }
 
-    /// Refuses a field that may be sent elsewhere, and says where.
-    pub fn forbid(&mut self, name: &str, why: &str) {
+    /// Refuses a field that this route does not accept, with a message that names the right one.
+    pub fn forbid(&mut self, name: &str, message: &str) {
         if self.given.remove(name).is_some() {
-            self.errors.push(FieldError::new(name, why));
+            self.errors.push(FieldError::new(name, message));
         }
     }
 
-    /// Takes out a field as it was sent.
+    /// Takes a field as it was sent.
     pub fn take_raw(&mut self, name: &str) -> Option<Value> {
         self.given.remove(name)
     }
 
-    /// Notes that a field is bad.
+    /// Adds a problem with a field.
     pub fn refuse<T>(&mut self, name: &str, message: &str) -> Option<T> {
         self.errors.push(FieldError::new(name, message));
         None
@@ -129,7 +132,7 @@ impl Fields {
             .or_else(|error| number.map_or(Err(error), |number| serde_json::from_value(number.into())));
         match parsed {
             Ok(parsed) => Some(parsed),
-            Err(error) => self.refuse(name, &shortened(plain(&error.to_string()))),
+            Err(error) => self.refuse(name, &shortened(readable(&error.to_string()))),
         }
     }
 
@@ -144,8 +147,9 @@ impl Fields {
     }
 }
 
-/// What serde says of a value of the wrong type, in words for people, and without the value: it may be a secret.
-fn plain(message: &str) -> String {
+/// Rewrites serde's message about a wrong type for people, without the value, which may be a
+/// secret.
+fn readable(message: &str) -> String {
     let of_type =
         ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|start| message.starts_with(start));
     let Some((_, expected)) = message.rsplit_once("expected ").filter(|_| of_type) else {
@@ -160,7 +164,7 @@ fn plain(message: &str) -> String {
 }
 
 fn shortened(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(LONGEST_MESSAGE) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE_LENGTH) {
         text.truncate(end);
         text.push('…');
     }
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_field_is_named() {
+    fn every_invalid_field_is_named() {
         assert_eq!(bad_fields(json!({})), ["name", "quantity"]);
         assert_eq!(
             bad_fields(json!({"name": {"$ne": ""}, "quantity": -1, "role": "admin"})),
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_tells_missing_from_null() {
+    fn a_patch_tells_missing_from_null() {
         let read = |value| from_json::<Line>(value).unwrap();
         assert_eq!(read(json!({"name": "tea", "quantity": 2})).note, None);
         assert_eq!(read(json!({"name": "tea", "quantity": 2, "note": null})).note, Some(None));
@@ -238,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_is_told_in_plain_words_and_not_quoted() {
+    fn a_wrong_type_is_reported_without_the_value() {
         for (value, message) in [
             (json!("secret"), "must be a whole number, not negative"),
             (json!(-5), "must be a whole number, not negative"),
@@ -248,14 +252,14 @@ mod tests {
             let error = from_json::<Line>(json!({"name": "tea", "quantity": value})).unwrap_err();
             assert_eq!(error.fields()[0].message, message, "{value}");
         }
-        assert_eq!(plain("unknown variant `card`, expected `demo`"), "must be demo");
-        assert_eq!(plain("unknown variant `x`, expected one of `name`, `price`"), "must be one of name, price");
-        assert_eq!(plain("invalid type: map, expected a string"), "must be a string");
+        assert_eq!(readable("unknown variant `card`, expected `demo`"), "must be demo");
+        assert_eq!(readable("unknown variant `x`, expected one of `name`, `price`"), "must be one of name, price");
+        assert_eq!(readable("invalid type: map, expected a string"), "must be a string");
     }
 
     #[test]
-    fn what_was_sent_is_not_echoed_at_length() {
+    fn a_message_quotes_at_most_200_characters() {
         let error = from_json::<Line>(json!({"name": 1, "quantity": "x".repeat(60_000)})).unwrap_err();
-        assert!(error.fields().iter().all(|bad| bad.message.chars().count() <= LONGEST_MESSAGE + 1));
+        assert!(error.fields().iter().all(|bad| bad.message.chars().count() <= MAX_MESSAGE_LENGTH + 1));
     }
 }

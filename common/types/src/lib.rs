@@ -1,7 +1,8 @@
-//! The values that every service shares: ids, money, quantities, times, pages, errors. Each type holds valid values only.
+//! The values that every service shares: ids, money, quantities, times, pages, errors. Each type
+//! holds valid values only, however it is made.
 //!
-//! Nothing here does I/O or waits. The exceptions are two switches for tests, [`failpoint`](mod@failpoint) and [`mutant`], which
-//! release builds compile away.
+//! Nothing here does I/O or waits. The exceptions are two switches for tests,
+//! [`failpoint`](mod@failpoint) and [`mutant`], which release builds compile away.
 
 mod clock;
 mod currency;

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Currency, Error, Result};
 
-/// An amount in the minor unit of its currency (499 EUR is 4.99 euros), from 0 to [`Money::MAX_AMOUNT`].
+/// An amount in the minor unit of its currency (499 EUR is 4.99 euros), from 0 to
+/// [`Money::MAX_AMOUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Money {
@@ -21,8 +22,8 @@ struct Unchecked {
 }
 
 impl Money {
-    /// The largest amount, in minor units: 2^53 - 1, the largest integer that every JSON client reads exactly
-    /// (RFC 7493, section 2.2).
+    /// The largest amount, in minor units: 2^53 - 1, the largest integer that every JSON client
+    /// reads exactly (RFC 7493, section 2.2).
     pub const MAX_AMOUNT: u64 = (1 << 53) - 1;
 
     /// Returns the amount of `amount` minor units.
@@ -69,8 +70,8 @@ impl Money {
     /// Returns the sum of all amounts; `None` for the sum of none, which has no currency.
     ///
     /// # Errors
-    /// An internal error when two amounts cannot be added ([`Money::checked_add`]): callers refuse mixed
-    /// currencies before they add.
+    /// An internal error when two amounts cannot be added ([`Money::checked_add`]): callers refuse
+    /// mixed currencies before they add.
     pub fn sum(amounts: impl IntoIterator<Item = Self>) -> Result<Option<Self>> {
         let mut amounts = amounts.into_iter();
         let Some(first) = amounts.next() else { return Ok(None) };

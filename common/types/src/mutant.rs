@@ -1,21 +1,21 @@
-//! Rules that a test breaks on purpose, to show that `souk audit` notices. The environment variable `SOUK_MUTANT` names one. A release
-//! build has none of it: there every rule holds, and nobody reads the variable.
+//! Rules that a test breaks on purpose, to show that `souk audit` detects it. The environment
+//! variable `SOUK_MUTANT` names one. Release builds compile this away and ignore the variable.
 
-/// A rule that is broken.
+/// A rule that can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
     /// An event is acknowledged before its handler has committed anything.
     AckBeforeCommit,
-    /// Pieces are held without a look at how many there are.
+    /// Stock is reserved without checking the available quantity.
     NoStockGuard,
-    /// An event that comes again has its effect again.
+    /// A redelivered event is handled again.
     NoInbox,
-    /// An event is published and not kept anywhere until it is.
+    /// An event is published directly instead of through the outbox.
     NoOutbox,
 }
 
 impl Mutant {
-    /// How `SOUK_MUTANT` names it.
+    /// Returns its name in `SOUK_MUTANT`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,14 +31,14 @@ impl Mutant {
     #[must_use]
     pub fn is_active(self) -> bool {
         #[cfg(debug_assertions)]
-        return chosen().is_some_and(|chosen| chosen == self.name());
+        return selected().is_some_and(|selected| selected == self.name());
         #[cfg(not(debug_assertions))]
         false
     }
 }
 
 #[cfg(debug_assertions)]
-fn chosen() -> Option<&'static str> {
-    static CHOSEN: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-    CHOSEN.get_or_init(|| std::env::var("SOUK_MUTANT").ok()).as_deref()
+fn selected() -> Option<&'static str> {
+    static SELECTED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    SELECTED.get_or_init(|| std::env::var("SOUK_MUTANT").ok()).as_deref()
 }

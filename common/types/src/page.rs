@@ -1,5 +1,6 @@
-//! Lists come in pages. A cursor names the last item seen by its sort key and id (keyset paging), so a list that grows
-//! or shrinks meanwhile neither repeats nor skips an item, and page 1,000 costs what page 1 does.
+//! Pages of lists. A cursor has the sort key and the id of the last item (keyset pagination): a
+//! list that changes meanwhile neither repeats nor skips an item, and page 1,000 costs as much as
+//! page 1.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,32 +9,32 @@ use serde_json::Value;
 
 use crate::input::{Fields, Input};
 
-/// One page of a list, and where the next one begins.
+/// A page of a list, with the cursor of the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     /// The items of this page.
     pub items: Vec<T>,
-    /// To be given back as `after`; `None` on the last page.
+    /// The `after` of the next page; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// A list that fits on one page.
+    /// Returns a list that has only this page.
     #[must_use]
     pub fn single(items: Vec<T>) -> Self {
         Self { items, next: None }
     }
 
-    /// The same page of something else.
+    /// Converts the items.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(f).collect(), next: self.next }
     }
 }
 
-/// The place after the last item of a page; opaque to clients.
+/// The position after the last item of a page; opaque to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// The name of the index that the list follows: a cursor of one order means nothing in another.
+    /// The index by which the list is sorted. A cursor is valid only for the same one.
     pub index: String,
     /// The sort key of the last item.
     pub key: Value,
@@ -61,16 +62,16 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
-/// How many items a page holds: 1 to 100, 20 unless asked.
+/// The number of items on a page: 1 to 100, by default 20.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u64")]
 pub struct PageLimit(usize);
 
 impl PageLimit {
-    /// The longest page.
+    /// The most items on a page.
     pub const MAX: usize = 100;
 
-    /// As a number.
+    /// Returns the number.
     #[must_use]
     pub fn get(self) -> usize {
         self.0
@@ -94,12 +95,12 @@ impl TryFrom<u64> for PageLimit {
     }
 }
 
-/// Which page is asked for: `?after=...&limit=...`.
+/// The requested page: `?after=...&limit=...`.
 #[derive(Debug, Clone, Default)]
 pub struct Paging {
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     pub after: Option<Cursor>,
-    /// How many items at most.
+    /// The most items.
     pub limit: PageLimit,
 }
 
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_survives_the_client_and_a_forged_one_is_refused() {
+    fn a_cursor_round_trips_and_a_forged_one_is_refused() {
         let cursor = Cursor { index: "by_name".into(), key: "tea".into(), id: "7".into() };
         let text = serde_json::to_string(&cursor).unwrap();
         assert_eq!(serde_json::from_str::<Cursor>(&text).unwrap(), cursor);

@@ -13,8 +13,8 @@ use crate::{Currency, Money, Quantity, Result};
 pub struct Price(Money);
 
 impl Price {
-    /// The largest price, in minor units. A line of [`Quantity::MAX`] such units, and a cart of such lines, stay
-    /// far below [`Money::MAX_AMOUNT`].
+    /// The largest price, in minor units. A line of [`Quantity::MAX`] such units, and a cart of
+    /// such lines, stay far below [`Money::MAX_AMOUNT`].
     pub const MAX_AMOUNT: u64 = 9_999_999_999;
 
     /// Returns the price of `amount` minor units.

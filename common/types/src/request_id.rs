@@ -1,7 +1,5 @@
-//! The name of one request: in its answer, in its errors, in every log line that it causes, and in the calls and events
-//! that it sends out, so that what happened because of it can be read as one story.
-//!
-//! It belongs to the task that works on the request ([`scope`], [`current`]); what hands work to another task hands it on.
+//! The id of a request: in its response, its errors, its log lines, and the calls and events that
+//! it causes in other services.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,19 +8,20 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// 1 to 64 letters, digits, dots, underscores and hyphens: nothing that could break a log line or a header. Cheap to clone.
+/// 1 to 64 letters, digits, dots, underscores and hyphens, which are safe in log lines and headers.
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// A fresh one, a `UUIDv7`.
+    /// Returns a new id, a `UUIDv7`.
     #[must_use]
     pub fn new() -> Self {
         Self(Uuid::now_v7().to_string().into())
     }
 
-    /// As text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -41,7 +40,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// It is empty, too long, or has other characters.
+/// The error for an id that is empty, too long, or has other characters.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidRequestId;
 
@@ -49,8 +48,8 @@ impl FromStr for RequestId {
     type Err = InvalidRequestId;
 
     fn from_str(text: &str) -> Result<Self, InvalidRequestId> {
-        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if (1..=64).contains(&text.len()) && text.bytes().all(harmless) {
+        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_safe) {
             Ok(Self(text.into()))
         } else {
             Err(InvalidRequestId)
@@ -83,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_harmless_is_an_id() {
+    fn only_safe_characters_are_accepted() {
         for good in ["a", "0b1c-2.3_x", &"x".repeat(64)] {
             assert_eq!(good.parse::<RequestId>().unwrap().as_str(), good);
         }

@@ -10,8 +10,8 @@ use souk_types::{Result, Timestamp};
 
 use super::{Identity, invalid_token};
 
-/// The deleted accounts. Each service keeps this list in its own database, from `customer.deleted`: in a fleet one instance
-/// receives the event, and all instances read the list.
+/// The deleted accounts. Each service keeps this list in its own database, from `customer.deleted`:
+/// in a fleet one instance receives the event, and all instances read the list.
 #[derive(Clone)]
 pub struct ClosedAccounts(Collection<ClosedAccount>);
 
@@ -58,8 +58,9 @@ impl ClosedAccounts {
             .await
     }
 
-    /// Closes the account, records that this service has erased the customer's data, and publishes `event`, in one write. A
-    /// repeated call publishes the event again, because `customer` may have missed the first one.
+    /// Closes the account, records that this service has erased the customer's data, and publishes
+    /// `event`, in one write. A repeated call publishes the event again, because `customer` may
+    /// have missed the first one.
     pub async fn record_erasure<E: Event>(&self, customer: CustomerId, event: E) -> Result<()> {
         self.0
             .upsert(customer, move |slot, events| {

@@ -11,8 +11,8 @@ use crate::guard_outcome;
 
 /// The managed state of a service, which decides whose access token a request carries.
 ///
-/// Each service answers from its own database, and one process may have several services: so the guards name the
-/// service's state, as in `type CustomerAuth = souk_http::auth::CustomerAuth<App>`.
+/// Each service answers from its own database, and one process may have several services: so the
+/// guards name the service's state, as in `type CustomerAuth = souk_http::auth::CustomerAuth<App>`.
 pub trait Authenticator: Send + Sync + 'static {
     /// Returns the identity in `token`. Fails unless the token is valid and the account is open.
     fn authenticate(&self, token: &str) -> impl Future<Output = Result<Identity>> + Send;

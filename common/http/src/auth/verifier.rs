@@ -75,7 +75,8 @@ impl Verifier {
         Self { source, keys: RwLock::default(), last_fetch: Mutex::default(), validation }
     }
 
-    /// Starts fetching the keys in the background, until there are some: `customer` may be down when the first token comes.
+    /// Starts fetching the keys in the background, until there are some: `customer` may be down
+    /// when the first token comes.
     pub fn prefetch_keys(self: &Arc<Self>) {
         let verifier = Arc::clone(self);
         tokio::spawn(async move {
@@ -104,7 +105,8 @@ impl Verifier {
         if let Some(key) = self.cached_key(id) {
             return Ok(key);
         }
-        // One caller fetches the keys; the others wait for the lock and then find the key, or the failure.
+        // One caller fetches the keys; the others wait for the lock and then find the key, or the
+        // failure.
         let mut last_fetch = self.last_fetch.lock().await;
         if let Some(key) = self.cached_key(id) {
             return Ok(key);

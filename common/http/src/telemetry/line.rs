@@ -1,5 +1,5 @@
-//! A log line: a JSON object for machines, `key=value` for people. Both have the time, the level, the instance, the message,
-//! the fields, and the id of the request that the line was written because of.
+//! The format of a log line: a JSON object for machines, `key=value` for people. Both have the
+//! time, the level, the instance, the message, the fields and the request id.
 
 use std::fmt::{self, Debug, Write as _};
 use std::str::FromStr;
@@ -14,13 +14,13 @@ use super::redact::redact;
 use souk_bus::request_context;
 use souk_types::Timestamp;
 
-/// How lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[default]
     Json,
-    /// For people.
+    /// `key=value`, for people.
     Text,
 }
 
@@ -36,14 +36,15 @@ impl FromStr for Format {
     }
 }
 
-/// Writes lines.
+/// Formats log lines.
 pub(super) struct Line {
     pub(super) format: Format,
     pub(super) service: &'static str,
     pub(super) instance: &'static str,
 }
 
-/// The name of the field for a request's id. A line that knows it better than its task gives it itself.
+/// The field of the request id. An event that has this field overrides the id of the current
+/// request.
 const REQUEST_ID: &str = "request_id";
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -52,9 +53,9 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        // Below that, all words are our own.
-        let quotes_others = *event.metadata().level() <= tracing::Level::WARN;
-        let mut fields = Fields { format: self.format, quotes_others, ..Fields::default() };
+        // Warnings and errors may quote drivers; lower levels have only our own texts.
+        let needs_redaction = *event.metadata().level() <= tracing::Level::WARN;
+        let mut fields = Fields { format: self.format, needs_redaction, ..Fields::default() };
         event.record(&mut fields);
         if !fields.request
             && let Some(id) = request_context::current()
@@ -83,11 +84,11 @@ where
     }
 }
 
-/// The fields of one line, as they are written.
+/// The formatted fields of one line.
 #[derive(Default)]
 struct Fields {
     format: Format,
-    quotes_others: bool,
+    needs_redaction: bool,
     message: String,
     rest: String,
     request: bool,
@@ -95,7 +96,7 @@ struct Fields {
 
 impl Fields {
     fn put_text(&mut self, name: &str, text: &str) {
-        if self.quotes_others && name != REQUEST_ID {
+        if self.needs_redaction && name != REQUEST_ID {
             self.put(name, &quoted(&redact(text)));
         } else {
             self.put(name, &quoted(text));
@@ -105,7 +106,7 @@ impl Fields {
     /// `value` is JSON.
     fn put(&mut self, name: &str, value: &str) {
         self.request |= name == REQUEST_ID;
-        // A `String` takes everything.
+        // Writing to a `String` cannot fail.
         let _ = match self.format {
             Format::Json => write!(self.rest, r#","{name}":{value}"#),
             Format::Text => {
@@ -132,7 +133,7 @@ impl Visit for Fields {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON knows no infinity.
+        // JSON has no infinity.
         self.put(field.name(), &if value.is_finite() { value.to_string() } else { "null".to_owned() });
     }
 
@@ -149,7 +150,7 @@ impl Visit for Fields {
     }
 }
 
-/// As a JSON string, in which a line break cannot begin another line.
+/// Returns the text as a JSON string, so that a line break cannot start another line.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -166,11 +167,11 @@ mod tests {
     use souk_types::RequestId;
 
     #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Paper {
-        fn write(&mut self, ink: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(ink)
+    impl io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -179,19 +180,19 @@ mod tests {
     }
 
     fn written(format: Format, log: impl FnOnce()) -> String {
-        let paper = Paper::default();
-        let ink = paper.clone();
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(move || ink.clone())
+            .with_writer(move || writer.clone())
             .with_ansi(false)
             .event_format(Line { format, service: "products", instance: "products-1" });
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), log);
-        let ink = paper.0.lock().unwrap().clone();
-        String::from_utf8(ink).unwrap()
+        let bytes = buffer.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]
-    fn a_line_is_an_object_with_the_request_that_caused_it() {
+    fn a_json_line_has_the_request_id() {
         let request: RequestId = "r-1".parse().unwrap();
         let line = written(Format::Json, || {
             request_context::sync_scope(Some(request), || {
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_gives_the_request_itself_has_one() {
+    fn an_event_overrides_the_request_id() {
         let other: RequestId = "other".parse().unwrap();
         let line = written(Format::Json, || {
             request_context::sync_scope(Some(other), || tracing::info!(request_id = "own", "request"));
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn people_read_pairs() {
+    fn a_text_line_has_pairs() {
         let line = written(Format::Text, || tracing::error!(route = "/a/<id>", why = "no disk", empty = "", "failed"));
         let (_, line) = line.split_once(' ').unwrap();
         assert_eq!(line, "ERROR products-1 failed route=/a/<id> why=\"no disk\" empty=\"\"\n");

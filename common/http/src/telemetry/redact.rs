@@ -1,9 +1,10 @@
-//! What must not be told, in words that others chose: drivers quote documents and URLs, panics quote whatever they like. What we
-//! write ourselves has nothing personal in it to begin with.
+//! Redaction of texts that come from elsewhere: drivers quote documents and URLs, panics quote
+//! values.
 
-/// Hides words that look like an e-mail address, a URL with credentials, a token or a long number (a phone's, a card's).
+/// Hides words that look like an e-mail address, a URL with credentials, a token or a long number
+/// (a phone's, a card's).
 pub(super) fn redact(text: &str) -> String {
-    // Split so that what joins a value to its name or quotes stays readable.
+    // Names, quotes and separators around a value stay readable.
     let is_edge = |c: char| {
         c.is_whitespace()
             || matches!(c, '"' | '\'' | '`' | '(' | ')' | '{' | '}' | '[' | ']' | '<' | '>' | ',' | ';' | '=')
@@ -44,8 +45,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_personal_or_secret_is_hidden() {
-        for (said, shown) in [
+    fn personal_data_and_secrets_are_redacted() {
+        for (text, redacted) in [
             ("disk full", "disk full"),
             ("dup key: { email: \"ana@example.com\" }", "dup key: { email: \"[hidden]\" }"),
             ("amqp://souk:secret@mq:5672/%2f refused", "[hidden] refused"),
@@ -56,7 +57,7 @@ mod tests {
             ("common/store/src/lib.rs:154:9", "common/store/src/lib.rs:154:9"),
             ("at 127.0.0.1:27017", "at 127.0.0.1:27017"),
         ] {
-            assert_eq!(redact(said), shown, "{said}");
+            assert_eq!(redact(text), redacted, "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! SentryLayer of unexpected errors, to Sentry: every line that is logged as an error, panics among them, with release, environment,
-//! service, instance and request id. A report has no headers, bodies, addresses or users, and what looks personal or
-//! secret in its words is blacked out.
+//! Reports to Sentry: every error in the log, panics included, with release, environment, service,
+//! instance and request id. A report has no headers, bodies, addresses or users; what looks
+//! personal or secret in its texts is redacted.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -17,10 +17,10 @@ use tracing_subscriber::layer::Context;
 use super::redact::redact;
 use souk_bus::request_context;
 
-/// A process that ends waits so long for the reports that are under way.
+/// Time for which a process that ends waits until the remaining reports are sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The address that Sentry gives a project.
+/// The DSN of a Sentry project.
 #[derive(Clone)]
 pub struct Dsn(sentry::types::Dsn);
 
@@ -28,18 +28,18 @@ impl FromStr for Dsn {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_| "is no Sentry DSN (https://KEY@HOST/PROJECT)")
+        text.parse().map(Self).map_err(|_| "is not a Sentry DSN (https://KEY@HOST/PROJECT)")
     }
 }
 
-/// Where unexpected errors are reported, and as whose.
+/// The settings of error reporting.
 #[derive(Clone)]
 pub struct Reporting {
-    /// To whom.
+    /// The Sentry project.
     pub dsn: Dsn,
-    /// Where this runs: `production`, `qa`.
+    /// The environment, such as `production`.
     pub environment: String,
-    /// What runs: a version or a commit.
+    /// The release: a version or a commit.
     pub release: String,
 }
 
@@ -62,7 +62,7 @@ impl Reporting {
     }
 }
 
-/// Makes a report of each line that is an error.
+/// Reports each error in the log.
 pub(super) struct SentryLayer;
 
 impl<S: Subscriber> Layer<S> for SentryLayer {
@@ -103,7 +103,7 @@ impl Visit for Fields {
     }
 }
 
-/// Leaves what we put in and takes out what others may have: the last gate before a report goes.
+/// Removes what the SDK or an integration may have added, and redacts texts.
 fn redacted(mut report: Report<'static>) -> Report<'static> {
     (report.user, report.request) = (None, None);
     report.breadcrumbs.values.clear();
