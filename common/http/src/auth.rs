@@ -24,7 +24,7 @@ pub const TOKEN_TYPE: &str = "at+jwt";
 /// Lifetime of an access token.
 pub const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
 
-/// What an account may do.
+/// The role of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

@@ -15,7 +15,7 @@ use souk_types::Error;
 
 use crate::limits::with_timeout;
 
-/// What this process needs to be ready.
+/// The dependencies that decide whether this process is ready.
 pub struct Health {
     /// Its databases.
     pub databases: Vec<Database>,

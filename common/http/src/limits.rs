@@ -1,4 +1,4 @@
-//! What every route runs in: the request's id, a limit of concurrent requests, a time limit.
+//! The wrapper of every route: request context, concurrency limit, time limit.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ impl Handler for LimitedHandler {
             },
             None => None,
         };
-        // What the handler has written stays written; background jobs finish it.
+        // Writes of the handler are not undone; background jobs finish the work.
         let outcome = tokio::time::timeout_at(deadline, work).await;
         outcome.unwrap_or_else(|_| fail(Error::busy("The request took too long; try again.")))
     }

@@ -14,13 +14,13 @@ use serde_json::{Map, Value};
 use crate::request_id;
 use souk_types::{Error, ErrorKind, FieldError};
 
-/// What is known of a route that panicked; the panic itself has a line of its own.
+/// The cause of the error after a panic, which is logged separately.
 pub(crate) const PANICKED: &str = "the route panicked";
 
 /// `Retry-After`, in seconds. The causes of a 503 pass within seconds, or not by themselves.
 const RETRY_AFTER: &str = "2";
 
-/// What a route returns when it fails; `?` converts an [`Error`].
+/// The error of a route; `?` converts an [`Error`].
 #[derive(Debug)]
 pub struct Problem(pub Error);
 
