@@ -8,8 +8,8 @@ use super::{Collection, Document, Engine, Index};
 /// Documents in a page of due ones.
 const PAGE: u64 = 100;
 
-/// The documents of a collection that are due, by an index that is ordered by a due time. A document without a due time
-/// is never due.
+/// The documents of a collection that are due, by an index that is ordered by a due time. A
+/// document without a due time is never due.
 pub struct Due<T: Document> {
     pub(super) collection: Collection<T>,
     pub(super) index: &'static Index,

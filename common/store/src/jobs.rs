@@ -1,5 +1,5 @@
-//! Periodic background jobs. A run handles every document that is due, several at a time. A document that cannot be
-//! handled is logged, stays due and does not hold up the others.
+//! Periodic background jobs. A run handles every document that is due, several at a time. A
+//! document that cannot be handled is logged, stays due and does not hold up the others.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -12,7 +12,8 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::{Document, Due};
 use souk_types::{Error, ErrorKind, Result, Timestamp};
 
-/// Longest pause between two runs while the database is away, unless the job runs less often anyway.
+/// Longest pause between two runs while the database is away, unless the job runs less often
+/// anyway.
 const LONGEST_OUTAGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a background job runs.
@@ -26,7 +27,8 @@ pub struct Job {
     pub concurrency: usize,
 }
 
-/// Runs a job until the database is closed. `handle` gets a clone of `context` and one due document.
+/// Runs a job until the database is closed. `handle` gets a clone of `context` and one due
+/// document.
 pub fn run<C, T, F>(job: Job, due: Due<T>, context: C, handle: impl Fn(C, T) -> F + Send + Sync + 'static)
 where
     C: Clone + Send + Sync + 'static,
@@ -59,7 +61,8 @@ where
     });
 }
 
-/// Runs a job once, on the documents that are due at `now`. Errors: the due documents cannot be read.
+/// Runs a job once, on the documents that are due at `now`. Errors: the due documents cannot be
+/// read.
 pub async fn run_once<C, T, F>(
     job: Job,
     due: &Due<T>,

@@ -127,8 +127,9 @@ impl Database {
         }))
     }
 
-    /// Stops the outbox relay and the background jobs, then closes the connections. Call it before the runtime ends:
-    /// MongoDB's driver closes its sessions in a task, and SQLite moves the WAL into the one file.
+    /// Stops the outbox relay and the background jobs, then closes the connections. Call it before
+    /// the runtime ends: MongoDB's driver closes its sessions in a task, and SQLite moves the WAL
+    /// into the one file.
     pub async fn close(&self) {
         self.0.closing.cancel();
         self.0.background.close();
@@ -141,7 +142,8 @@ impl Database {
         }
     }
 
-    /// Runs a task that [`Database::close`] waits for. The task must end soon after [`Database::closing`].
+    /// Runs a task that [`Database::close`] waits for. The task must end soon after
+    /// [`Database::closing`].
     fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.background.spawn(task);
     }
@@ -203,7 +205,7 @@ impl Database {
             .collect()
     }
 
-    /// Whether the event is in the inbox. The inbox forgets events after 7 days.
+    /// Whether the event is in the inbox. The inbox keeps events for 7 days.
     pub async fn has_handled(&self, event: EventId) -> Result<bool> {
         self.is_handled(event, false).await
     }

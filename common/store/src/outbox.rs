@@ -168,7 +168,7 @@ mod tests {
     use crate::Durability;
 
     #[tokio::test]
-    async fn an_event_that_another_relay_published_is_forgotten() {
+    async fn an_event_that_another_relay_published_is_not_retried() {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("test", &directory.path().join("test.db"), Durability::Process).unwrap();
         let mut relay = Relay::new(database, Bus::local());

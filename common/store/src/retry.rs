@@ -1,4 +1,4 @@
-//! When failed work is tried again, kept in the document that the work is about.
+//! Retry times, stored in the document that the work is about.
 
 use std::time::Duration;
 
@@ -17,15 +17,16 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The delay after an attempt that failed, when `failures` attempts in a row had failed before it.
+    /// The delay after an attempt that failed, when `failures` attempts in a row had failed before
+    /// it.
     #[must_use]
     pub fn delay(&self, failures: u32) -> Duration {
         self.first.saturating_mul(self.factor.saturating_pow(failures)).min(self.longest)
     }
 }
 
-/// The next attempt of a piece of work, and how many attempts in a row have failed. Index the path `<field>.due` to
-/// find the work with [`crate::Collection::due`].
+/// The next attempt of a piece of work, and how many attempts in a row have failed. Index the path
+/// `<field>.due` to find the work with [`crate::Collection::due`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetrySchedule {
     failures: u32,

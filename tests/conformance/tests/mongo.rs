@@ -202,9 +202,9 @@ async fn a_write_with_a_lost_response_has_one_effect() {
         wire.drop_responses_to("update", 1 + round % 2);
         if let Ok(pieces) = add(&crates, id).await {
             succeeded += 1;
-            assert_eq!(pieces, succeeded, "a rule ran on its own success");
+            assert_eq!(pieces, succeeded, "the rule ran again on its own result");
         } else {
-            panic!("it should have been settled");
+            panic!("the outcome should be known");
         }
     }
     assert_eq!(crates.get(id).await.unwrap().unwrap().pieces, succeeded);
@@ -249,13 +249,13 @@ async fn a_deleted_document_is_removed_with_its_last_event() {
     crates.upsert(id, |slot, _| Ok(slot.take())).await.unwrap();
     let gone = Id::new();
     crates.insert(gone, Crate::default()).await.unwrap();
-    let told = crates.upsert(gone, |slot, events| {
+    let in_deleted = crates.upsert(gone, |slot, events| {
         *slot = None;
         events.publish(&Moved)
     });
-    let told = told.await.unwrap();
+    let in_deleted = in_deleted.await.unwrap();
     // No relay runs yet, so all events are pending.
-    for event in [moved, carried, beside, told] {
+    for event in [moved, carried, beside, in_deleted] {
         assert!(!database.wait_until_delivered(event, Duration::from_millis(50)).await);
     }
     // The deleted documents are invisible and their unique values are free.
@@ -269,7 +269,7 @@ async fn a_deleted_document_is_removed_with_its_last_event() {
     let bus = Bus::local();
     bus.subscribe("office", |_: Delivery<Moved>| async { Ok(()) });
     souk_store::outbox::relay(database.clone(), bus);
-    for event in [moved, carried, beside, told] {
+    for event in [moved, carried, beside, in_deleted] {
         assert!(database.wait_until_delivered(event, SOON).await);
     }
     let left = raw(&fresh, "crates").await.find_one(doc! {}).await.unwrap();
@@ -372,7 +372,7 @@ async fn a_large_bulk_update_succeeds_beside_single_updates() {
 #[tokio::test]
 async fn an_invalid_uri_is_refused_without_being_shown() {
     let Err(error) = Database::mongodb("harbour", "mongodb://ana:geheim@", "harbour") else {
-        panic!("it is no address")
+        panic!("the URI is invalid")
     };
     assert!(!error.operator_message().contains("geheim"));
 }
@@ -422,11 +422,11 @@ async fn results_rest_on_majority_committed_state() {
     for id in [id, handled] {
         crates.insert(id, Crate::default()).await.unwrap();
     }
-    let heard = Arc::new(AtomicU32::new(0));
+    let deliveries = Arc::new(AtomicU32::new(0));
     let bus = Bus::local();
-    let hearing = Arc::clone(&heard);
+    let counted = Arc::clone(&deliveries);
     bus.subscribe("office", move |_: Delivery<Moved>| {
-        hearing.fetch_add(1, Ordering::Relaxed);
+        counted.fetch_add(1, Ordering::Relaxed);
         async { Ok(()) }
     });
     souk_store::outbox::relay(database.clone(), bus);
@@ -498,8 +498,8 @@ async fn results_rest_on_majority_committed_state() {
     for (at, error) in errors.iter().enumerate() {
         assert!(error.is_outage(), "{at}: {error:?}");
     }
-    assert_eq!(crates.get(id).await.unwrap().unwrap().pieces, 0, "it is not there for good");
-    assert_eq!(heard.load(Ordering::Relaxed), 0, "an event of it was published");
+    assert_eq!(crates.get(id).await.unwrap().unwrap().pieces, 0, "the write is not majority-committed");
+    assert_eq!(deliveries.load(Ordering::Relaxed), 0, "an event of it was published");
 
     three.go_on();
     until_it_works(confirm).await;
@@ -510,8 +510,8 @@ async fn results_rest_on_majority_committed_state() {
     assert_eq!((read().await.unwrap(), read_two().await.unwrap()), (Some(1), Some(1)));
     assert!(crates.insert(Id::new(), labelled()).await.unwrap_err().is_duplicate());
     let begin = Instant::now();
-    while heard.load(Ordering::Relaxed) == 0 && begin.elapsed() < SOON {
+    while deliveries.load(Ordering::Relaxed) == 0 && begin.elapsed() < SOON {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(heard.load(Ordering::Relaxed), 1);
+    assert_eq!(deliveries.load(Ordering::Relaxed), 1);
 }

@@ -96,9 +96,9 @@ checks!(@ local_bus_alone, Home::sqlite(Durability::Process), Line::local(), [],
 
 async fn an_event_is_delivered(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
-    let heard = listen(&bus, "kitchen");
+    let handled = listen(&bus, "kitchen");
     shop.order(7).await;
-    assert_eq!(heard.wait_for(1).await, [7]);
+    assert_eq!(handled.wait_for(1).await, [7]);
 }
 
 async fn an_event_is_delivered_after_its_commit(home: Home, bus: Bus) {
@@ -120,20 +120,20 @@ async fn every_subscribed_service_handles_an_event_once(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     let services = ["kitchen", "cellar", "till"].map(|service| listen(&bus, service));
     assert!(shop.database.wait_until_delivered(shop.order(7).await, SOON).await);
-    for heard in services {
-        assert_eq!(heard.wait_for(1).await, [7]);
+    for handled in services {
+        assert_eq!(handled.wait_for(1).await, [7]);
     }
 }
 
 async fn an_event_does_not_reach_services_without_a_subscription(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
-    let heard = listen(&bus, "kitchen");
+    let handled = listen(&bus, "kitchen");
     let other = shop.database.run(|tx| async move { tx.publish(&Closed) }).await.unwrap();
     let event = shop.order(7).await;
     assert!(
         shop.database.wait_until_delivered(other, SOON).await && shop.database.wait_until_delivered(event, SOON).await
     );
-    assert_eq!(heard.wait_for(1).await, [7]);
+    assert_eq!(handled.wait_for(1).await, [7]);
 }
 
 async fn an_event_without_subscribers_leaves_the_outbox(home: Home, bus: Bus) {
@@ -143,21 +143,21 @@ async fn an_event_without_subscribers_leaves_the_outbox(home: Home, bus: Bus) {
 
 async fn an_event_keeps_its_id_in_every_delivery(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
-    let (ids, mut heard) = watch::channel(Vec::new());
+    let (ids, mut handled) = watch::channel(Vec::new());
     bus.subscribe("kitchen", move |delivery: Delivery<Ordered>| {
         ids.send_modify(|ids| ids.push(delivery.id));
         let done = ids.borrow().len() >= 2;
         async move { if done { Ok(()) } else { Err(refused()) } }
     });
     let event = shop.order(7).await;
-    assert_eq!(*heard.wait_for(|ids| ids.len() >= 2).await.unwrap(), [event, event]);
+    assert_eq!(*handled.wait_for(|ids| ids.len() >= 2).await.unwrap(), [event, event]);
 }
 
 async fn a_thousand_events_are_delivered(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
-    let heard = listen(&bus, "kitchen");
+    let handled = listen(&bus, "kitchen");
     shop.order_many(0..1000).await;
-    let mut numbers = heard.wait_for(1000).await;
+    let mut numbers = handled.wait_for(1000).await;
     numbers.sort_unstable();
     assert_eq!(numbers, (0..1000).collect::<Vec<_>>());
 }
@@ -197,11 +197,11 @@ async fn wait_until_delivered_times_out(home: Home, _: Bus) {
 
 async fn wait_until_delivered_sees_events_that_another_handle_published(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
-    let heard = listen(&bus, "kitchen");
+    let handled = listen(&bus, "kitchen");
     let other = home.open().await;
     let event = other.run(|tx| async move { tx.publish(&Ordered { order: Id::new(), number: 7 }) }).await.unwrap();
     assert!(other.wait_until_delivered(event, SOON).await);
-    assert_eq!(heard.wait_for(1).await, [7]);
+    assert_eq!(handled.wait_for(1).await, [7]);
     drop(shop);
 }
 
@@ -215,7 +215,7 @@ async fn a_failed_handler_gets_the_event_again(home: Home, bus: Bus) {
 
 async fn a_handler_that_panicked_gets_the_event_again(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
-    let attempts = fail_twice(&bus, "kitchen", |attempt| panic!("attempt {attempt}, as this check wants"));
+    let attempts = fail_twice(&bus, "kitchen", |attempt| panic!("attempt {attempt} fails on purpose"));
     let event = shop.order(7).await;
     attempts.reach(3).await;
     assert!(shop.database.wait_until_delivered(event, SOON).await);
@@ -236,19 +236,19 @@ async fn a_redelivery_has_no_effect_on_other_handlers(home: Home, bus: Bus) {
 async fn an_unreadable_event_does_not_block_other_services(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     bus.subscribe("museum", |_: Delivery<OrderedLongAgo>| async { Ok(()) });
-    let heard = listen(&bus, "kitchen");
+    let handled = listen(&bus, "kitchen");
     shop.order(7).await;
-    assert_eq!(heard.wait_for(1).await[0], 7);
+    assert_eq!(handled.wait_for(1).await[0], 7);
 }
 
 async fn a_pending_event_is_delivered_after_reopening(home: Home, bus: Bus) {
     let shop = Shop::without_relay(&home).await;
     let event = shop.order(7).await;
     drop(shop);
-    let heard = listen(&bus, "kitchen");
+    let handled = listen(&bus, "kitchen");
     let shop = Shop::open(&home, &bus).await;
     assert!(shop.database.wait_until_delivered(event, SOON).await);
-    assert_eq!(heard.wait_for(1).await, [7]);
+    assert_eq!(handled.wait_for(1).await, [7]);
 }
 
 async fn a_failing_event_does_not_hold_up_later_ones(home: Home, bus: Bus) {
@@ -262,7 +262,7 @@ async fn many_failing_events_do_not_hold_up_later_ones(home: Home, bus: Bus) {
 async fn fail_before_others(failing: u32, home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
     bus.subscribe("museum", |_: Delivery<Closed>| async { Err(refused()) });
-    let heard = listen(&bus, "kitchen");
+    let handled = listen(&bus, "kitchen");
     shop.database
         .run(|tx| async move {
             for _ in 0..failing {
@@ -273,7 +273,7 @@ async fn fail_before_others(failing: u32, home: Home, bus: Bus) {
         .await
         .unwrap();
     assert!(shop.database.wait_until_delivered(shop.order(7).await, SOON).await);
-    assert_eq!(heard.wait_for(1).await, [7]);
+    assert_eq!(handled.wait_for(1).await, [7]);
 }
 
 async fn an_event_of_a_handler_is_delivered_too(home: Home, bus: Bus) {
@@ -309,10 +309,10 @@ async fn two_relays_of_one_database_have_one_effect(home: Home, bus: Bus) {
 async fn an_event_is_published_by_its_owner_within_the_grace_period() {
     let (home, bus) = (Home::mongodb(), Bus::local());
     let (died, lives) = (Shop::without_relay(&home).await, Shop::open(&home, &bus).await);
-    let heard = listen(&bus, "kitchen");
+    let handled = listen(&bus, "kitchen");
     tokio::join!(died.order(1), lives.order(2));
-    assert_eq!(heard.wait_for(1).await, [2]);
-    assert_eq!(heard.wait_for(2).await, [2, 1]);
+    assert_eq!(handled.wait_for(1).await, [2]);
+    assert_eq!(handled.wait_for(2).await, [2, 1]);
 }
 
 /// More events than a relay leaves to their owner and has in flight.
@@ -320,11 +320,11 @@ async fn an_event_is_published_by_its_owner_within_the_grace_period() {
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
 async fn events_of_a_crashed_process_are_published_by_another() {
     let (home, bus) = (Home::mongodb(), Bus::local());
-    let (died, heard) = (Shop::without_relay(&home).await, listen(&bus, "kitchen"));
+    let (died, handled) = (Shop::without_relay(&home).await, listen(&bus, "kitchen"));
     died.order_many(0..2000).await;
     let lives = Shop::open(&home, &bus).await;
     lives.order(2000).await;
-    let numbers: BTreeSet<u32> = heard.wait_for(2001).await.into_iter().collect();
+    let numbers: BTreeSet<u32> = handled.wait_for(2001).await.into_iter().collect();
     assert_eq!(numbers, (0..=2000).collect());
 }
 
@@ -391,7 +391,7 @@ impl Event for Cooked {
 }
 
 fn refused() -> Error {
-    Error::conflict("refused", "As this check wants.")
+    Error::conflict("refused", "The check wants this failure.")
 }
 
 /// The publishing service.
@@ -417,7 +417,7 @@ impl Shop {
 
     /// Publishes many events in one write.
     async fn order_many(&self, numbers: Range<u32>) {
-        let emit = |tx: Tx| {
+        let publish = |tx: Tx| {
             let numbers = numbers.clone();
             async move {
                 for number in numbers {
@@ -426,7 +426,7 @@ impl Shop {
                 Ok(())
             }
         };
-        self.database.run(emit).await.unwrap();
+        self.database.run(publish).await.unwrap();
     }
 
     /// Inserts an order and publishes its event in one write.
@@ -495,22 +495,22 @@ impl Kitchen {
 }
 
 /// The numbers of the orders that a service has handled.
-struct Heard(watch::Receiver<Vec<u32>>);
+struct Handled(watch::Receiver<Vec<u32>>);
 
-impl Heard {
+impl Handled {
     /// Waits for this many and returns them.
     async fn wait_for(&self, count: usize) -> Vec<u32> {
         self.0.clone().wait_for(|numbers| numbers.len() >= count).await.unwrap().clone()
     }
 }
 
-fn listen(bus: &Bus, service: &'static str) -> Heard {
-    let (hear, heard) = watch::channel(Vec::new());
+fn listen(bus: &Bus, service: &'static str) -> Handled {
+    let (record, handled) = watch::channel(Vec::new());
     bus.subscribe(service, move |delivery: Delivery<Ordered>| {
-        hear.send_modify(|numbers| numbers.push(delivery.event.number));
+        record.send_modify(|numbers| numbers.push(delivery.event.number));
         async { Ok(()) }
     });
-    Heard(heard)
+    Handled(handled)
 }
 
 /// A counter that can be awaited.

@@ -128,17 +128,17 @@ fn next(reports: &Receiver<Value>) -> Value {
 fn sentry() -> (String, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let dsn = format!("http://key@{}/1", listener.local_addr().unwrap());
-    let (keep, kept) = channel();
+    let (sender, envelopes) = channel();
     thread::spawn(move || {
         for connection in listener.incoming() {
-            let keep = keep.clone();
-            thread::spawn(move || take_all(&connection.unwrap(), &keep));
+            let sender = sender.clone();
+            thread::spawn(move || take_all(&connection.unwrap(), &sender));
         }
     });
-    (dsn, kept)
+    (dsn, envelopes)
 }
 
-fn take_all(connection: &TcpStream, keep: &Sender<Value>) {
+fn take_all(connection: &TcpStream, sender: &Sender<Value>) {
     let mut reader = BufReader::new(connection);
     loop {
         let mut length = 0;
@@ -162,7 +162,7 @@ fn take_all(connection: &TcpStream, keep: &Sender<Value>) {
         let lines: Vec<Value> =
             body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         for item in lines.windows(2).filter(|pair| pair[0]["type"] == "event") {
-            keep.send(item[1].clone()).unwrap();
+            sender.send(item[1].clone()).unwrap();
         }
         let mut connection = connection;
         connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();

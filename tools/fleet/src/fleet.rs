@@ -287,11 +287,7 @@ impl Fleet {
     pub fn create_admin(&self, email: &str, password: &str) -> Result<()> {
         let file = self.folder.path().join("password");
         write_secret(&file, &format!("{password}\n"))?;
-        let output = self
-            .souk()?
-            .args(["admin", "create", email, "--password-file"])
-            .arg(&file)
-            .output();
+        let output = self.souk()?.args(["admin", "create", email, "--password-file"]).arg(&file).output();
         fs::remove_file(&file).map_err(Error::context(file.display()))?;
         let output = output.map_err(Error::context("souk admin create"))?;
         if output.status.success() {

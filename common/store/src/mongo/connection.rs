@@ -22,12 +22,14 @@ use souk_types::{Error, Result};
 /// Time limit of one operation. Shorter than a call over the bus (2 s), so that the caller gets the
 /// error.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// Time limit on the server for a read. Shorter than `OPERATION_TIMEOUT`, so that the server stops first.
+/// Time limit on the server for a read. Shorter than `OPERATION_TIMEOUT`, so that the server stops
+/// first.
 pub(super) const SERVER_TIMEOUT: Duration = Duration::from_millis(1_200);
 /// Timeouts to find a primary and to connect. Both fit into one operation.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Interval of the driver's monitoring. A stopped server is noticed after this and `CONNECT_TIMEOUT`.
+/// Interval of the driver's monitoring. A stopped server is noticed after this and
+/// `CONNECT_TIMEOUT`.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// Time after which a task without a caller is dropped, and its connection with it.
 const UNATTENDED_TIMEOUT: Duration = Duration::from_secs(8);
@@ -43,8 +45,9 @@ pub(super) const DUPLICATE_KEY: i32 = 11_000;
 /// `MaxTimeMSExpired`, `LockTimeout`, `ExceededTimeLimit`,
 /// `TransactionExceededLifetimeLimitSeconds`, `NoSuchTransaction`: the server ran out of time.
 const OUT_OF_TIME: [i32; 5] = [50, 24, 262, 290, 251];
-/// `PrimarySteppedDown`, `NotWritablePrimary`, `InterruptedDueToReplStateChange`, `InterruptedAtShutdown`, `ShutdownInProgress`,
-/// `NotPrimaryNoSecondaryOk`, `NotPrimaryOrSecondary` and `ReadConcernMajorityNotAvailableYet`: the primary is changing.
+/// `PrimarySteppedDown`, `NotWritablePrimary`, `InterruptedDueToReplStateChange`,
+/// `InterruptedAtShutdown`, `ShutdownInProgress`, `NotPrimaryNoSecondaryOk`,
+/// `NotPrimaryOrSecondary` and `ReadConcernMajorityNotAvailableYet`: the primary is changing.
 const FAILOVER: [i32; 8] = [189, 10_107, 11_602, 11_600, 91, 13_435, 13_436, 134];
 
 /// Time limit for closing sessions. An unreachable server is not waited for.

@@ -224,7 +224,8 @@ mod tests {
             writer.execute_batch(&format!("BEGIN IMMEDIATE; INSERT INTO t VALUES ('{busy}')")).unwrap();
             let (done, mut snapshots_taken) = oneshot::channel();
             std::thread::spawn(move || done.send(at_one_moment(pairs)).map_err(drop));
-            // Shorter than any lock is waited for, and much longer than it takes to read without one.
+            // Shorter than any lock is waited for, and much longer than it takes to read without
+            // one.
             let early = tokio::time::timeout(LOCK_TIMEOUT.min(Duration::from_secs(1)) / 2, &mut snapshots_taken).await;
             assert!(early.is_err(), "{busy}: the moment came too early");
             writer.execute_batch("COMMIT").unwrap();

@@ -74,7 +74,7 @@ async fn a_panic_of_a_rule_fails_only_its_bulk_update(home: Home) {
     let books = home.open().await.collection().unwrap();
     let ids = insert_all(&books, [Book::default(), Book::default(), Book::default()]).await;
     let error = change_unless(&books, &ids, |at| {
-        assert_ne!(at, 1, "as this check wants");
+        assert_ne!(at, 1, "on purpose");
         Ok(())
     })
     .await

@@ -84,9 +84,9 @@ async fn lend(database: &Database, books: &Collection<Book>) -> (souk_bus::Event
 async fn a_snapshot_does_not_see_later_writes(home: Home) {
     let database = home.open().await;
     let books: Collection<Book> = database.collection().unwrap();
-    let (kept, deleted) = (insert(&books, Book::with_copies(1)).await, insert(&books, Book::with_copies(1)).await);
+    let (remaining, deleted) = (insert(&books, Book::with_copies(1)).await, insert(&books, Book::with_copies(1)).await);
     let snapshot = Snapshot::of(&[&database]).await.unwrap().remove(0);
-    add_copy(books.clone(), kept).await.unwrap();
+    add_copy(books.clone(), remaining).await.unwrap();
     let delete = |slot: &mut Option<Book>, _: &mut Events| {
         *slot = None;
         Ok(())
@@ -98,9 +98,9 @@ async fn a_snapshot_does_not_see_later_writes(home: Home) {
     let target = file.open().await;
     assert_eq!(snapshot.copy_to(&target).await.unwrap(), CopyStats { documents: 2, events: 0, handled: 0 });
     let then: Collection<Book> = target.collection().unwrap();
-    assert_eq!((copies(&then, kept).await, copies(&then, deleted).await), (1, 1));
+    assert_eq!((copies(&then, remaining).await, copies(&then, deleted).await), (1, 1));
     assert_eq!(then.get(made).await.unwrap(), None);
-    assert_eq!((copies(&books, kept).await, books.get(deleted).await.unwrap()), (2, None));
+    assert_eq!((copies(&books, remaining).await, books.get(deleted).await.unwrap()), (2, None));
 }
 
 async fn a_snapshot_of_several_databases_is_consistent(home: Home) {

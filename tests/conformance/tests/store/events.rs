@@ -75,7 +75,7 @@ async fn a_duplicate_publishes_nothing(home: Home) {
     assert!(refusal.await.unwrap_err().is_duplicate());
     assert!(!is_waiting(&database, published.only()).await);
     add_copy(books, id).await.unwrap();
-    assert!(!is_waiting(&database, published.only()).await, "a later write took it along");
+    assert!(!is_waiting(&database, published.only()).await, "a later write published it");
 }
 
 async fn an_event_is_committed_with_a_transaction(home: Home) {

@@ -20,15 +20,17 @@ async fn a_word_is_found_in_any_collection(home: Home) {
     let found = other.find_references(&["nowhere".to_owned(), "Walden".to_owned()]).await.unwrap();
     assert!(found.documents >= 2, "{found:?}");
     let at: Vec<_> =
-        found.references.iter().map(|mention| (&*mention.collection, &*mention.id, &*mention.word)).collect();
+        found.references.iter().map(|reference| (&*reference.collection, &*reference.id, &*reference.word)).collect();
     assert!(at.contains(&("books", &id.to_string(), "walden")), "{at:?}");
-    assert!(found.references.iter().all(|mention| mention.text.contains("WALDEN") || mention.text.contains("walden")));
+    assert!(
+        found.references.iter().all(|reference| reference.text.contains("WALDEN") || reference.text.contains("walden"))
+    );
     let by_id = other.find_references(&[id.to_string()]).await.unwrap().references;
-    assert!(by_id.iter().any(|mention| mention.collection == "books"), "{by_id:?}");
+    assert!(by_id.iter().any(|reference| reference.collection == "books"), "{by_id:?}");
 
     let event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
     let waiting = other.find_references(&[event.to_string()]).await.unwrap().references;
-    assert_eq!(waiting.len(), 1, "what is to be announced is looked at, too: {waiting:?}");
+    assert_eq!(waiting.len(), 1, "the outbox is searched too: {waiting:?}");
 }
 
 async fn a_deleted_document_has_no_references(home: Home) {

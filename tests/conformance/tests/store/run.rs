@@ -144,7 +144,7 @@ async fn a_transaction_that_panics_writes_nothing(home: Home) {
         shop.database
             .run(|tx| async move {
                 shop.add(&tx, shop.here, 1).await?;
-                assert!(shop.books.get(shop.here).await?.is_none(), "as this check wants");
+                assert!(shop.books.get(shop.here).await?.is_none(), "on purpose");
                 Ok(())
             })
             .await

@@ -297,7 +297,7 @@ async fn panic(books: Collection<Book>, id: BookId) -> Result<(), Error> {
     books
         .update(id, |book, _| {
             book.copies += 1000;
-            panic!("as this check wants")
+            panic!("on purpose")
         })
         .await
 }
@@ -331,7 +331,7 @@ const UNWRITABLE: &str = "unwritable";
 static WRITTEN: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
 
 fn count<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    assert_ne!(name, UNWRITABLE, "as this check wants");
+    assert_ne!(name, UNWRITABLE, "on purpose");
     *WRITTEN.lock().unwrap().get_or_insert_default().entry(name.to_owned()).or_default() += 1;
     serializer.serialize_str(name)
 }

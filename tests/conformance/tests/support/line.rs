@@ -1,4 +1,4 @@
-//! What a check talks over: one transport, with nobody else on it, and what that transport promises.
+//! The bus of a check: one transport without other users.
 
 #![allow(dead_code, reason = "not every suite needs all of it")]
 
@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub(crate) struct Line {
     pub(crate) bus: Bus,
     options: Option<AmqpOptions>,
-    /// After calls were not answered, a service that is fine again answers within this. Until then calls fail at once.
+    /// Time until a recovered service replies again. Calls fail fast until then.
     pub(crate) recovers_within: Duration,
 }
 
@@ -28,7 +28,7 @@ impl Line {
         Self { bus, options: Some(options), recovers_within: Duration::from_secs(2) }
     }
 
-    /// Ends, and takes away what outlives the bus on its broker: the exchange of each owner, and the queues of its listeners.
+    /// Closes the bus and deletes its durable exchanges and queues.
     pub(crate) async fn close(self, spoken: &[(&str, &[&str])]) {
         self.bus.close().await;
         if let Some(options) = self.options {
@@ -37,7 +37,7 @@ impl Line {
     }
 }
 
-/// Deletes what was declared for events, as far as it is there.
+/// Deletes the exchanges and queues of events.
 pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, spoken: &[(&str, &[&str])]) {
     let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -56,7 +56,7 @@ pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, spoken:
     connection.close(200, "".into()).await.unwrap();
 }
 
-/// Where the broker is, with names that no other test has.
+/// Options for the broker, with unique names.
 pub(crate) fn options() -> AmqpOptions {
     AmqpOptions {
         url: std::env::var("AMQP_URL").expect("AMQP_URL says where a broker is"),
