@@ -1,4 +1,4 @@
-//! What may go wrong: who it happens to, how long it lasts, and how it ends.
+//! The faults: what they affect, how long they last, and how they begin and end.
 
 use std::time::Duration;
 
@@ -7,198 +7,207 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use tokio::time::{Instant, sleep};
 
+use crate::environment::Environment;
 use crate::load::Load;
 use crate::random::Random;
-use crate::scene::Scene;
 
-/// Something that goes wrong.
+/// A fault and its duration.
 pub(crate) struct Fault {
     pub(crate) name: String,
-    what: What,
-    lasts: Duration,
+    kind: FaultKind,
+    duration: Duration,
 }
 
-enum What {
-    /// `SIGKILL`, then started again.
+enum FaultKind {
+    /// `SIGKILL` to these components, and a restart.
     Killed(Vec<String>),
-    /// `SIGSTOP`, then `SIGCONT`.
-    Paused(Vec<String>),
-    /// What the relay in front of a server does.
-    Wire(Wire, Trouble),
-    /// An event that cannot be read, after every hundred requests.
-    Poison,
+    /// `SIGSTOP` to these components, then `SIGCONT`.
+    Stopped(Vec<String>),
+    /// A fault of the connections to a server.
+    Network(Server, NetworkFault),
+    /// Events that are no JSON, one after every [`REQUESTS_PER_UNREADABLE_EVENT`].
+    UnreadableEvents,
 }
 
 #[derive(Clone, Copy)]
-enum Wire {
-    Broker,
-    Database,
+enum Server {
+    RabbitMq,
+    MongoDb,
 }
 
 #[derive(Clone, Copy)]
-enum Trouble {
+enum NetworkFault {
     Mode(FaultMode),
-    /// Every connection ends in the middle of a frame, every second again.
-    Halves,
+    /// Every connection closes within a frame, once a second.
+    Truncation,
 }
 
 const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
+/// Added to each round trip; half of it in each direction.
+const LATENCY: Duration = Duration::from_millis(500);
+/// Interval between two truncations.
+const TRUNCATION_INTERVAL: Duration = Duration::from_secs(1);
+/// `shopping` consumes the events of this exchange.
+const EXCHANGE: &str = "customer.events";
+const REQUESTS_PER_UNREADABLE_EVENT: usize = 100;
+/// Interval between two checks of the number of requests.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A part is away for so long: "a few seconds", in which everybody notices.
-fn away(short: bool) -> Duration {
+/// Time until a killed component is restarted.
+fn killed_for(short: bool) -> Duration {
     Duration::from_secs(if short { 2 } else { 5 })
 }
 
-fn still(short: bool) -> Duration {
+fn stopped_for(short: bool) -> Duration {
     Duration::from_secs(if short { 5 } else { 30 })
 }
 
-fn disturbed(short: bool) -> Duration {
+/// Duration of network faults and unreadable events.
+fn disturbed_for(short: bool) -> Duration {
     Duration::from_secs(if short { 2 } else { 10 })
 }
 
-/// There and back together; half of it each way.
-const LATE: Duration = Duration::from_millis(500);
-
-/// All of them, in the order in which they happen; the short form takes one of each sort.
+/// Returns all faults in the order of their injection. The short form has one of each kind.
 pub(crate) fn all(short: bool, random: &mut Random) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut add = |name: String, what, lasts, in_short: bool| {
+    let mut add = |name: String, kind, duration, in_short: bool| {
         if in_short || !short {
-            faults.push(Fault { name, what, lasts });
+            faults.push(Fault { name, kind, duration });
         }
     };
-    let one = |service: &str, random: &mut Random| format!("{service}-{}", random.one_of(&[1, 2]));
-    let both = |service: &str| vec![format!("{service}-1"), format!("{service}-2")];
+    let one = |service: &str, random: &mut Random| vec![format!("{service}-{}", random.choose(&[1, 2]))];
+    let all = |service: &str| vec![format!("{service}-1"), format!("{service}-2")];
+    let only = |component: &str| vec![component.to_owned()];
 
     for server in ["rabbitmq", "mongodb"] {
-        add(format!("{server} killed"), What::Killed(vec![server.to_owned()]), away(short), true);
+        add(format!("{server} killed"), FaultKind::Killed(only(server)), killed_for(short), true);
     }
     for service in SERVICES {
-        let instance = one(service, random);
-        add(format!("one of {service} killed"), What::Killed(vec![instance]), away(short), service == "shopping");
+        let kind = FaultKind::Killed(one(service, random));
+        add(format!("one instance of {service} killed"), kind, killed_for(short), service == "shopping");
     }
     for service in SERVICES {
-        add(format!("all of {service} killed"), What::Killed(both(service)), away(short), service == "products");
+        let kind = FaultKind::Killed(all(service));
+        add(format!("all instances of {service} killed"), kind, killed_for(short), service == "products");
     }
-    add("nginx killed".to_owned(), What::Killed(vec!["nginx".to_owned()]), away(short), true);
+    add("nginx killed".to_owned(), FaultKind::Killed(only("nginx")), killed_for(short), true);
 
     for server in ["rabbitmq", "mongodb"] {
-        add(format!("{server} stopped"), What::Paused(vec![server.to_owned()]), still(short), true);
+        add(format!("{server} stopped"), FaultKind::Stopped(only(server)), stopped_for(short), true);
     }
     for service in SERVICES {
-        let instance = one(service, random);
-        add(format!("one of {service} stopped"), What::Paused(vec![instance]), still(short), service == "shopping");
+        let kind = FaultKind::Stopped(one(service, random));
+        add(format!("one instance of {service} stopped"), kind, stopped_for(short), service == "shopping");
     }
     for service in SERVICES {
-        add(format!("all of {service} stopped"), What::Paused(both(service)), still(short), false);
+        let kind = FaultKind::Stopped(all(service));
+        add(format!("all instances of {service} stopped"), kind, stopped_for(short), false);
     }
-    add("nginx stopped".to_owned(), What::Paused(vec!["nginx".to_owned()]), still(short), false);
+    add("nginx stopped".to_owned(), FaultKind::Stopped(only("nginx")), stopped_for(short), false);
 
-    for (name, wire) in [("rabbitmq", Wire::Broker), ("mongodb", Wire::Database)] {
-        let broker = matches!(wire, Wire::Broker);
-        for (what, trouble, in_short) in [
-            ("cut off", Trouble::Mode(FaultMode::Disconnect), broker),
-            ("is not heard", Trouble::Mode(FaultMode::StallResponses), !broker),
-            ("is not told", Trouble::Mode(FaultMode::StallRequests), false),
-            ("500 ms away", Trouble::Mode(FaultMode::Delay(LATE / 2)), broker),
-            ("frames broken in half", Trouble::Halves, !broker),
+    for (name, server) in [("rabbitmq", Server::RabbitMq), ("mongodb", Server::MongoDb)] {
+        let is_rabbitmq = matches!(server, Server::RabbitMq);
+        for (suffix, fault, in_short) in [
+            (" disconnected", NetworkFault::Mode(FaultMode::Disconnect), is_rabbitmq),
+            (": replies held back", NetworkFault::Mode(FaultMode::StallResponses), !is_rabbitmq),
+            (": requests held back", NetworkFault::Mode(FaultMode::StallRequests), false),
+            (": 500 ms latency", NetworkFault::Mode(FaultMode::Delay(LATENCY / 2)), is_rabbitmq),
+            (" connections closed within frames", NetworkFault::Truncation, !is_rabbitmq),
         ] {
-            add(format!("{name} {what}"), What::Wire(wire, trouble), disturbed(short), in_short);
+            add(format!("{name}{suffix}"), FaultKind::Network(server, fault), disturbed_for(short), in_short);
         }
     }
-    add("poison among events".to_owned(), What::Poison, disturbed(short), true);
+    add("unreadable events".to_owned(), FaultKind::UnreadableEvents, disturbed_for(short), true);
     faults
 }
 
 impl Fault {
-    /// Whether nothing can be reached while it lasts, so that nobody can be answered.
-    pub(crate) fn is_at_the_door(&self) -> bool {
-        match &self.what {
-            What::Killed(parts) | What::Paused(parts) => parts.iter().any(|part| part == "nginx"),
-            What::Wire(..) | What::Poison => false,
+    /// Whether clients cannot reach the fleet while it lasts.
+    pub(crate) fn affects_nginx(&self) -> bool {
+        match &self.kind {
+            FaultKind::Killed(components) | FaultKind::Stopped(components) => {
+                components.iter().any(|component| component == "nginx")
+            }
+            FaultKind::Network(..) | FaultKind::UnreadableEvents => false,
         }
     }
 
-    pub(crate) async fn begins(&self, scene: &Scene) {
-        match &self.what {
-            What::Killed(parts) => {
-                for part in parts {
-                    scene.fleet.kill_component(part).await;
+    pub(crate) async fn begin(&self, environment: &Environment) {
+        match &self.kind {
+            FaultKind::Killed(components) => {
+                for component in components {
+                    environment.fleet.kill_component(component).await;
                 }
             }
-            What::Paused(parts) => {
-                for part in parts {
-                    scene.fleet.pause_component(part).await;
+            FaultKind::Stopped(components) => {
+                for component in components {
+                    environment.fleet.pause_component(component).await;
                 }
             }
-            What::Wire(wire, Trouble::Mode(way)) => wire.relay(scene).set_mode(*way),
-            What::Wire(_, Trouble::Halves) | What::Poison => {}
+            FaultKind::Network(server, NetworkFault::Mode(mode)) => server.proxy(environment).set_mode(*mode),
+            FaultKind::Network(_, NetworkFault::Truncation) | FaultKind::UnreadableEvents => {}
         }
     }
 
-    /// Its time, and what is done in it.
-    pub(crate) async fn lasts(&self, scene: &Scene, load: &Load) -> Result<(), String> {
-        match &self.what {
-            What::Wire(wire, Trouble::Halves) => {
+    /// Keeps the fault up for its duration.
+    pub(crate) async fn hold(&self, environment: &Environment, load: &Load) -> Result<(), String> {
+        match &self.kind {
+            FaultKind::Network(server, NetworkFault::Truncation) => {
                 let begun = Instant::now();
-                while begun.elapsed() < self.lasts {
-                    wire.relay(scene).truncate_next_chunk();
-                    sleep(Duration::from_secs(1)).await;
+                while begun.elapsed() < self.duration {
+                    server.proxy(environment).truncate_next_chunk();
+                    sleep(TRUNCATION_INTERVAL).await;
                 }
             }
-            What::Poison => poison(scene, load, self.lasts).await.map_err(|error| format!("poison: {error}"))?,
-            What::Killed(_) | What::Paused(_) | What::Wire(..) => sleep(self.lasts).await,
+            FaultKind::UnreadableEvents => publish_unreadable_events(environment, load, self.duration)
+                .await
+                .map_err(|error| format!("cannot publish an event: {error}"))?,
+            FaultKind::Killed(_) | FaultKind::Stopped(_) | FaultKind::Network(..) => sleep(self.duration).await,
         }
         Ok(())
     }
 
-    /// Returns when whoever was away is back: what was killed can be used again, which it says
-    /// itself.
-    pub(crate) async fn ends(&self, scene: &Scene) {
-        match &self.what {
-            What::Killed(parts) => {
-                for part in parts {
-                    scene.fleet.start_component(part).await;
+    /// Ends the fault. Restarted components are available afterwards.
+    pub(crate) async fn end(&self, environment: &Environment) {
+        match &self.kind {
+            FaultKind::Killed(components) => {
+                for component in components {
+                    environment.fleet.start_component(component).await;
                 }
             }
-            What::Paused(parts) => {
-                for part in parts {
-                    scene.fleet.resume_component(part).await;
+            FaultKind::Stopped(components) => {
+                for component in components {
+                    environment.fleet.resume_component(component).await;
                 }
             }
-            What::Wire(wire, _) => wire.relay(scene).set_mode(FaultMode::PassThrough),
-            What::Poison => {}
+            FaultKind::Network(server, _) => server.proxy(environment).set_mode(FaultMode::PassThrough),
+            FaultKind::UnreadableEvents => {}
         }
     }
 }
 
-impl Wire {
-    fn relay(self, scene: &Scene) -> &FaultProxy {
+impl Server {
+    fn proxy(self, environment: &Environment) -> &FaultProxy {
         match self {
-            Self::Broker => &scene.broker,
-            Self::Database => &scene.database,
+            Self::RabbitMq => &environment.rabbitmq,
+            Self::MongoDb => &environment.mongodb,
         }
     }
 }
 
-/// What others have to hear, although it says nothing.
-const EXCHANGE: &str = "customer.events";
-const EVERY: usize = 100;
-
-async fn poison(scene: &Scene, load: &Load, time: Duration) -> lapin::Result<()> {
-    let connection = Connection::connect(scene.fleet.amqp_url(), ConnectionProperties::default()).await?;
+async fn publish_unreadable_events(environment: &Environment, load: &Load, duration: Duration) -> lapin::Result<()> {
+    let connection = Connection::connect(environment.fleet.amqp_url(), ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let (begun, mut due) = (Instant::now(), load.requests());
-    while begun.elapsed() < time {
+    while begun.elapsed() < duration {
         if load.requests() >= due {
-            due += EVERY;
+            due += REQUESTS_PER_UNREADABLE_EVENT;
             let (options, properties) =
                 (BasicPublishOptions::default(), BasicProperties::default().with_delivery_mode(2));
             channel.basic_publish(EXCHANGE.into(), "".into(), options, b"{\"not\": ", properties).await?.await?;
         }
-        sleep(Duration::from_millis(50)).await;
+        sleep(POLL_INTERVAL).await;
     }
     connection.close(200, "".into()).await
 }

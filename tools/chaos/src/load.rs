@@ -1,7 +1,5 @@
-//! People who come by the clock, 100 a second, however long the shop takes to answer: half of them
-//! look round, a third are busy with their carts, the others order and sign in. They behave as
-//! clients should: they wait as long as `Retry-After` says, and an order is repeated under its key
-//! until it is answered. Everything that they are told is written down.
+//! An open load: 100 clients arrive each second, independent of response times. They respect
+//! `Retry-After`, and repeat an order under its key until it is answered.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,26 +11,26 @@ use serde_json::{Value, json};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::environment::{Customers, Environment};
 use crate::random::Random;
-use crate::scene::{People, Scene};
 
-const PER_SECOND: u32 = 100;
-/// A client that has heard nothing for so long gives up. Answers are due within 6 s; this is more,
-/// to see by how much they miss.
-const CLIENT: Duration = Duration::from_secs(12);
-/// How often somebody tries whose request is not worth more.
-const TRIES: u32 = 3;
-/// Who is sent away again and again waits longer each time, up to this, or as long as they are
-/// told.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// How long somebody goes on who wants to know what became of an order, or wants to be forgotten.
-const PATIENCE: Duration = Duration::from_mins(2);
-/// So many good answers in a row of each kind are a recovery.
-const IN_A_ROW: usize = 3;
-/// How often it is looked whether there are.
-const GLANCE: Duration = Duration::from_millis(50);
+/// Arrivals per second.
+const ARRIVAL_RATE: u32 = 100;
+/// Time that a client waits for a response. Longer than the target of 6 s, to measure by how much a
+/// response misses it.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(12);
+/// Attempts of a request that is neither an order nor a look at the catalogue.
+const MAX_ATTEMPTS: u32 = 3;
+/// Longest back-off of a client, unless `Retry-After` is longer.
+const MAX_BACKOFF: Duration = Duration::from_secs(4);
+/// Time for which a client repeats an order, or the deletion of an account.
+const RETRY_TIMEOUT: Duration = Duration::from_mins(2);
+/// Successful responses of each kind, in a row, that make a recovery.
+const RECOVERY_STREAK: usize = 3;
+/// Interval between two checks for a recovery.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What somebody came for.
+/// What a client requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Browse,
@@ -41,8 +39,8 @@ pub(crate) enum Kind {
     SignIn,
 }
 
-/// Of 24 arrivals 12 browse, 8 are about carts, 3 order and one signs in.
-const TURNS: [Kind; 24] = {
+/// The order of arrivals: of 24 clients, 12 browse, 8 use a cart, 3 order and one signs in.
+const ARRIVALS: [Kind; 24] = {
     use Kind::{Browse, Cart, Order, SignIn};
     [
         Browse, Cart, Browse, Order, Browse, Cart, Browse, Cart, Browse, Cart, Browse, Order, //
@@ -53,9 +51,9 @@ const TURNS: [Kind; 24] = {
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Browse, Self::Cart, Self::Order, Self::SignIn];
 
-    /// What docs/api.md has for a request of this kind that is well made and comes with a good
+    /// Whether docs/api.md lists this status for a well-formed request of this kind with a valid
     /// token.
-    fn may_be_told(self, status: u16) -> bool {
+    fn is_expected(self, status: u16) -> bool {
         match self {
             Self::Browse | Self::Cart | Self::SignIn => status == 200,
             Self::Order => matches!(status, 201 | 202 | 409),
@@ -63,239 +61,247 @@ impl Kind {
     }
 }
 
-/// One request and what came of it, as far as the table needs it.
+/// One attempt of a request and its response.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) kind: Kind,
     pub(crate) begun: Instant,
-    pub(crate) took: Duration,
-    /// `None` when there was no answer.
+    pub(crate) elapsed: Duration,
+    /// `None` without a response.
     pub(crate) status: Option<u16>,
-    /// What was asked and what was answered, without what differs each time.
+    /// Kind, status, problem type and service; equal for equal problems.
     pub(crate) summary: String,
-    /// Whether docs/api.md has such an answer; none at all is not judged here.
+    /// Whether docs/api.md lists such a response. True without a response, which is counted on its
+    /// own.
     pub(crate) is_documented: bool,
 }
 
 impl Attempt {
-    fn of(kind: Kind, begun: Instant, outcome: &Outcome) -> Self {
-        let (status, took) = (outcome.status(), outcome.elapsed);
-        let Ok(answer) = &outcome.response else {
-            return Self { kind, begun, took, status, summary: format!("{kind:?}: no answer"), is_documented: true };
+    fn new(kind: Kind, begun: Instant, outcome: &Outcome) -> Self {
+        let (status, elapsed) = (outcome.status(), outcome.elapsed);
+        let Ok(response) = &outcome.response else {
+            return Self { kind, begun, elapsed, status, summary: format!("{kind:?}: no answer"), is_documented: true };
         };
-        let says = answer["type"].as_str().unwrap_or_default();
+        let problem = response["type"].as_str().unwrap_or_default();
         let is_problem =
-            answer.header("Content-Type") == "application/problem+json" && says.starts_with("urn:souk:problem:");
-        let is_documented = match answer.status {
-            200..400 => kind.may_be_told(answer.status),
-            502..=504 => is_problem && answer.header("Retry-After").parse::<u32>().is_ok(),
-            _ => is_problem && kind.may_be_told(answer.status),
+            response.header("Content-Type") == "application/problem+json" && problem.starts_with("urn:souk:problem:");
+        let is_documented = match response.status {
+            200..400 => kind.is_expected(response.status),
+            502..=504 => is_problem && response.header("Retry-After").parse::<u32>().is_ok(),
+            _ => is_problem && kind.is_expected(response.status),
         };
-        let who = answer["service"].as_str().unwrap_or_default();
-        Self { kind, begun, took, status, summary: format!("{kind:?}: {} {says} {who}", answer.status), is_documented }
+        let service = response["service"].as_str().unwrap_or_default();
+        let summary = format!("{kind:?}: {} {problem} {service}", response.status);
+        Self { kind, begun, elapsed, status, summary, is_documented }
     }
 
-    /// It was served, or told for good reason that it cannot be.
-    pub(crate) fn is_good(&self) -> bool {
-        self.status.is_some_and(|status| self.kind.may_be_told(status))
+    /// Whether the request was served, or declined for a reason that docs/api.md lists.
+    pub(crate) fn is_successful(&self) -> bool {
+        self.status.is_some_and(|status| self.kind.is_expected(status))
     }
 }
 
-/// What was seen.
+/// What the clients recorded.
 #[derive(Default)]
-pub(crate) struct Seen {
+pub(crate) struct Record {
     pub(crate) attempts: Vec<Attempt>,
-    /// Promises to customers, answers of 2xx to orders, as `souk audit --orders` reads them.
-    pub(crate) told: Vec<Value>,
+    /// Successful responses to orders, in the form that `souk audit --orders` reads.
+    pub(crate) confirmed_orders: Vec<Value>,
 }
 
-/// People who come until they are told to stop.
+/// A running load.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
-    running: JoinHandle<()>,
-    notes: Arc<Notes>,
+    arrivals: JoinHandle<()>,
+    clients: Arc<Clients>,
 }
 
-/// What all of them write into, and share.
-struct Notes {
-    seen: Mutex<Seen>,
-    /// Whose carts have something in them, by number.
-    filled: Mutex<VecDeque<usize>>,
-    people: People,
-    goods: Arc<Vec<Product>>,
+/// State that all clients share.
+struct Clients {
+    record: Mutex<Record>,
+    /// Indexes of customers whose carts are not empty.
+    filled_carts: Mutex<VecDeque<usize>>,
+    customers: Customers,
+    products: Arc<Vec<Product>>,
 }
 
 impl Load {
-    /// The first come at once.
-    pub(crate) fn begins(scene: &Scene, mut random: Random) -> Self {
-        let (stop, seen, filled) = (Arc::new(AtomicBool::new(false)), Mutex::default(), Mutex::default());
-        let notes =
-            Arc::new(Notes { seen, filled, people: Arc::clone(&scene.people), goods: Arc::clone(&scene.goods) });
-        let (stopping, writing) = (Arc::clone(&stop), Arc::clone(&notes));
-        let running = tokio::spawn(async move {
-            let mut due = interval(Duration::from_secs(1) / PER_SECOND);
+    pub(crate) fn start(environment: &Environment, mut random: Random) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients = Arc::new(Clients {
+            record: Mutex::default(),
+            filled_carts: Mutex::default(),
+            customers: Arc::clone(&environment.customers),
+            products: Arc::clone(&environment.products),
+        });
+        let (is_stopped, shared) = (Arc::clone(&stop), Arc::clone(&clients));
+        let arrivals = tokio::spawn(async move {
+            let mut due = interval(Duration::from_secs(1) / ARRIVAL_RATE);
             due.set_missed_tick_behavior(MissedTickBehavior::Burst);
-            let mut coming = JoinSet::new();
-            for kind in TURNS.into_iter().cycle() {
+            let mut running = JoinSet::new();
+            for kind in ARRIVALS.into_iter().cycle() {
                 due.tick().await;
-                if stopping.load(Ordering::Relaxed) {
+                if is_stopped.load(Ordering::Relaxed) {
                     break;
                 }
-                let (notes, random) = (Arc::clone(&writing), random.split());
-                coming.spawn(async move { notes.visit(kind, random).await });
-                while coming.try_join_next().is_some() {}
+                let (clients, random) = (Arc::clone(&shared), random.split());
+                running.spawn(async move { clients.visit(kind, random).await });
+                while running.try_join_next().is_some() {}
             }
-            // Whoever is inside is served, or gives up.
-            coming.join_all().await;
+            running.join_all().await;
         });
-        Self { stop, running, notes }
+        Self { stop, arrivals, clients }
     }
 
-    /// So many requests have been made by now.
+    /// Number of requests that have ended.
     pub(crate) fn requests(&self) -> usize {
-        self.notes.seen().attempts.len()
+        self.clients.record().attempts.len()
     }
 
-    /// How long after `back` the first requests in a row were answered well, of every kind; `None`
-    /// when that takes too long.
-    pub(crate) async fn recovers(&self, back: Instant, within: Duration) -> Option<Duration> {
-        // What was begun after it is written down after it.
-        let before = self.requests();
-        while back.elapsed() < within {
-            if let Some(recovered) = recovered(&self.notes.seen().attempts[before..], back) {
-                return Some(recovered);
+    /// Waits until requests of every kind succeed again. Returns the time from `ended`, the end of
+    /// the fault; `None` after the timeout.
+    pub(crate) async fn time_to_recover(&self, ended: Instant, timeout: Duration) -> Option<Duration> {
+        // Requests that begin from now on are recorded behind this index.
+        let first = self.requests();
+        while ended.elapsed() < timeout {
+            if let Some(time) = recovery(&self.clients.record().attempts[first..], ended) {
+                return Some(time);
             }
-            sleep(GLANCE).await;
+            sleep(POLL_INTERVAL).await;
         }
         None
     }
 
-    /// Nobody comes any more; what those saw who came.
-    pub(crate) async fn ends(self) -> Seen {
+    /// Lets no further client arrive, waits for the others, and returns their record.
+    pub(crate) async fn stop(self) -> Record {
         self.stop.store(true, Ordering::Relaxed);
-        if let Err(error) = self.running.await {
+        if let Err(error) = self.arrivals.await {
             eprintln!("the load ended early: {error}");
         }
-        std::mem::take(&mut *self.notes.seen())
+        std::mem::take(&mut *self.clients.record())
     }
 }
 
-/// For the slowest kind: when the last of so many in a row was answered. Only requests count that
-/// were begun after `back`, in their order.
-fn recovered(attempts: &[Attempt], back: Instant) -> Option<Duration> {
+/// Time from `ended` to the last response of the first streak of successful ones, for the slowest
+/// kind. Counts requests that began after `ended`, in the order of their beginning.
+fn recovery(attempts: &[Attempt], ended: Instant) -> Option<Duration> {
     let mut slowest = Duration::ZERO;
     for kind in Kind::ALL {
         let mut of_kind: Vec<&Attempt> =
-            attempts.iter().filter(|attempt| attempt.kind == kind && attempt.begun >= back).collect();
+            attempts.iter().filter(|attempt| attempt.kind == kind && attempt.begun >= ended).collect();
         of_kind.sort_by_key(|attempt| attempt.begun);
-        let row = of_kind.windows(IN_A_ROW).find(|row| row.iter().all(|attempt| attempt.is_good()))?;
-        let answered = row.iter().map(|attempt| attempt.begun + attempt.took).max()?;
-        slowest = slowest.max(answered - back);
+        let is_successful = |streak: &&[&Attempt]| streak.iter().all(|attempt| attempt.is_successful());
+        let streak = of_kind.windows(RECOVERY_STREAK).find(is_successful)?;
+        let answered = streak.iter().map(|attempt| attempt.begun + attempt.elapsed).max()?;
+        slowest = slowest.max(answered - ended);
     }
     Some(slowest)
 }
 
-impl Notes {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+impl Clients {
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn filled(&self) -> MutexGuard<'_, VecDeque<usize>> {
-        self.filled.lock().unwrap_or_else(PoisonError::into_inner)
+    fn filled_carts(&self) -> MutexGuard<'_, VecDeque<usize>> {
+        self.filled_carts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn customer(&self, number: usize) -> Customer {
-        self.people.read().unwrap_or_else(PoisonError::into_inner)[number].clone()
+    fn customer(&self, index: usize) -> Customer {
+        self.customers.read().unwrap_or_else(PoisonError::into_inner)[index].clone()
     }
 
+    /// One client: chooses a customer and a product, and makes one request with its repetitions.
     async fn visit(&self, kind: Kind, mut random: Random) {
-        let everybody: Vec<usize> = (0..self.people.read().unwrap_or_else(PoisonError::into_inner).len()).collect();
-        let number = *random.one_of(&everybody);
-        // Everybody has a few things that they buy, so that no cart grows without end.
-        let likes = number + *random.one_of(&[0, 1, 2]);
-        let product = self.goods[likes % self.goods.len()].clone();
-        let customer = self.customer(number);
+        let customers = self.customers.read().unwrap_or_else(PoisonError::into_inner).len();
+        let index = random.below(customers);
+        // Each customer buys from three products, so that carts stay small.
+        let choice = index + random.below(3);
+        let product = self.products[choice % self.products.len()].clone();
+        let customer = self.customer(index);
         match kind {
             Kind::Browse => {
-                let list = random.next().is_multiple_of(2);
-                let ask = move || if list { customer.get("/products?limit=5") } else { customer.get_product(&product) };
-                self.asks(kind, 1, ask).await;
+                let is_list = random.below(2) == 0;
+                let request =
+                    move || if is_list { customer.get("/products?limit=5") } else { customer.get_product(&product) };
+                self.send(kind, 1, request).await;
             }
-            Kind::Cart if random.next().is_multiple_of(4) => {
-                self.asks(kind, TRIES, move || customer.get_cart()).await;
+            Kind::Cart if random.below(4) == 0 => {
+                self.send(kind, MAX_ATTEMPTS, move || customer.get_cart()).await;
             }
             Kind::Cart => {
-                let last = self.asks(kind, TRIES, move || customer.set_quantity(&product, 1)).await;
+                let last = self.send(kind, MAX_ATTEMPTS, move || customer.set_quantity(&product, 1)).await;
                 if last.status() == Some(200) {
-                    self.filled().push_back(number);
+                    self.filled_carts().push_back(index);
                 }
             }
             Kind::Order => {
-                let number = self.filled().pop_front().unwrap_or(number);
-                self.orders(self.customer(number)).await;
+                let index = self.filled_carts().pop_front().unwrap_or(index);
+                self.place_order(self.customer(index)).await;
             }
             Kind::SignIn => {
-                let (visitor, email) = (customer.clone(), customer.email.clone());
-                let ask = move || visitor.sign_in(&visitor.email, PASSWORD);
-                if let Ok(answer) = self.asks(kind, TRIES, ask).await.response
-                    && answer.status == 200
+                let (client, email) = (customer.clone(), customer.email.clone());
+                let request = move || client.sign_in(&client.email, PASSWORD);
+                if let Ok(response) = self.send(kind, MAX_ATTEMPTS, request).await.response
+                    && response.status == 200
                 {
-                    let again = Customer::from_sign_in(&customer, &email, PASSWORD, &answer);
-                    self.people.write().unwrap_or_else(PoisonError::into_inner)[number] = again;
+                    let signed_in = Customer::from_sign_in(&customer, &email, PASSWORD, &response);
+                    self.customers.write().unwrap_or_else(PoisonError::into_inner)[index] = signed_in;
                 }
             }
         }
     }
 
-    async fn orders(&self, customer: Customer) {
+    async fn place_order(&self, customer: Customer) {
         let key = unique("key");
-        let asking = customer.clone();
-        let ask = || asking.place_order(&key);
-        if let Ok(answer) = self.asks(Kind::Order, u32::MAX, ask).await.response
-            && matches!(answer.status, 200..300)
+        let client = customer.clone();
+        let request = || client.place_order(&key);
+        if let Ok(response) = self.send(Kind::Order, u32::MAX, request).await.response
+            && matches!(response.status, 200..300)
         {
-            let line = json!({"customer": customer.id, "key": key, "order": answer["id"], "status": answer["status"]});
-            self.seen().told.push(line);
+            let order =
+                json!({"customer": customer.id, "key": key, "order": response["id"], "status": response["status"]});
+            self.record().confirmed_orders.push(order);
         }
     }
 
-    /// Asks so many times at most, as long as it is of use, and returns what came of it in the end.
-    async fn asks(&self, kind: Kind, tries: u32, ask: impl Fn() -> Request) -> Outcome {
+    /// Sends a request, and repeats it as the responses allow. Returns the last outcome.
+    async fn send(&self, kind: Kind, max_attempts: u32, request: impl Fn() -> Request) -> Outcome {
         let first = Instant::now();
-        let mut asked = 0;
+        let mut attempts = 0;
         loop {
-            let (ask, begun) = (ask(), Instant::now());
-            let path = ask.to_string();
-            let outcome = timeout(CLIENT, ask.outcome()).await.unwrap_or_else(|_| Outcome {
-                request: path,
-                response: Err(format!("no answer within {CLIENT:?}")),
+            let (request, begun) = (request(), Instant::now());
+            let description = request.to_string();
+            let outcome = timeout(CLIENT_TIMEOUT, request.outcome()).await.unwrap_or_else(|_| Outcome {
+                request: description,
+                response: Err(format!("no answer within {CLIENT_TIMEOUT:?}")),
                 elapsed: begun.elapsed(),
             });
-            self.seen().attempts.push(Attempt::of(kind, begun, &outcome));
-            asked += 1;
-            let pause = outcome.retry_after();
-            let pause = pause.map(|pause| pause.saturating_mul(asked).min(LONGEST_PAUSE.max(pause)));
-            match pause {
-                Some(pause) if asked < tries && first.elapsed() + pause < PATIENCE => sleep(pause).await,
+            self.record().attempts.push(Attempt::new(kind, begun, &outcome));
+            attempts += 1;
+            let backoff = outcome.retry_after();
+            let backoff = backoff.map(|delay| delay.saturating_mul(attempts).min(MAX_BACKOFF.max(delay)));
+            match backoff {
+                Some(delay) if attempts < max_attempts && first.elapsed() + delay < RETRY_TIMEOUT => sleep(delay).await,
                 _ => return outcome,
             }
         }
     }
 }
 
-/// Deletes an account, whatever that takes. Whether it was told to be done: `401` is what a
-/// repetition is told.
-pub(crate) async fn leaves(leaver: Customer) -> bool {
+/// Deletes an account, with repetitions. Returns whether the deletion was confirmed; a repetition
+/// is confirmed with 401.
+pub(crate) async fn delete_account(customer: Customer) -> bool {
     let begun = Instant::now();
     loop {
-        let tried = timeout(CLIENT, leaver.delete_account().outcome()).await;
-        let (done, pause) = match tried {
+        let attempt = timeout(CLIENT_TIMEOUT, customer.delete_account().outcome()).await;
+        let (is_confirmed, backoff) = match attempt {
             Ok(outcome) => (matches!(outcome.status(), Some(200..300 | 401)), outcome.retry_after()),
             Err(_) => (false, Some(Duration::from_secs(1))),
         };
-        match pause {
-            Some(pause) if begun.elapsed() + pause < PATIENCE => sleep(pause).await,
-            _ => return done,
+        match backoff {
+            Some(delay) if begun.elapsed() + delay < RETRY_TIMEOUT => sleep(delay).await,
+            _ => return is_confirmed,
         }
     }
 }
@@ -304,25 +310,26 @@ pub(crate) async fn leaves(leaver: Customer) -> bool {
 mod tests {
     use super::*;
 
-    /// Requests of every kind, one a second after `back`, of which those of `kind` are good or not.
-    fn attempts(back: Instant, kind: Kind, good: &[bool]) -> Vec<Attempt> {
-        let of = |kind, at: usize, good: bool| Attempt {
+    /// One request of every kind each second after `ended`. Those of `kind` succeed as given, the
+    /// others always.
+    fn attempts(ended: Instant, kind: Kind, successes: &[bool]) -> Vec<Attempt> {
+        let attempt = |kind, at: usize, is_successful: bool| Attempt {
             kind,
-            begun: back + Duration::from_secs(1) * u32::try_from(at).unwrap_or_default(),
-            took: Duration::from_millis(10),
-            status: good.then_some(if kind == Kind::Order { 201 } else { 200 }),
+            begun: ended + Duration::from_secs(1) * u32::try_from(at).unwrap_or_default(),
+            elapsed: Duration::from_millis(10),
+            status: is_successful.then_some(if kind == Kind::Order { 201 } else { 200 }),
             summary: String::new(),
             is_documented: true,
         };
         let others = Kind::ALL.into_iter().filter(|other| *other != kind);
-        let others = others.flat_map(|other| (0..good.len()).map(move |at| of(other, at, true)));
-        good.iter().enumerate().map(|(at, good)| of(kind, at, *good)).chain(others).collect()
+        let others = others.flat_map(|other| (0..successes.len()).map(move |at| attempt(other, at, true)));
+        successes.iter().enumerate().map(|(at, success)| attempt(kind, at, *success)).chain(others).collect()
     }
 
     #[test]
-    fn a_recovery_is_so_many_good_answers_in_a_row_of_each_kind() {
-        let back = Instant::now();
-        for (good, seconds) in [
+    fn recovery_needs_a_streak_of_successes_of_each_kind() {
+        let ended = Instant::now();
+        for (successes, seconds) in [
             (&[true, true, true, true][..], Some(2)),
             (&[true, true, false, true, true, true], Some(5)),
             (&[false, true, true], None),
@@ -330,14 +337,14 @@ mod tests {
         ] {
             for kind in Kind::ALL {
                 let expected = seconds.map(|seconds| Duration::from_millis(seconds * 1_000 + 10));
-                assert_eq!(recovered(&attempts(back, kind, good), back), expected, "{kind:?} {good:?}");
+                assert_eq!(recovery(&attempts(ended, kind, successes), ended), expected, "{kind:?} {successes:?}");
             }
         }
     }
 
     #[test]
-    fn the_load_is_what_was_promised() {
-        let count = |kind| TURNS.iter().filter(|turn| **turn == kind).count();
+    fn arrivals_have_the_documented_mix() {
+        let count = |kind| ARRIVALS.iter().filter(|arrival| **arrival == kind).count();
         assert_eq!(Kind::ALL.map(count), [12, 8, 3, 1]);
     }
 }

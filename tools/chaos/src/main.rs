@@ -1,50 +1,52 @@
-//! A whole fleet under load, to which one bad thing after another happens: parts are killed, stand
-//! still, are cut off from each other. After each it prints what clients saw, how long it took to
-//! recover, and whether the books still balance; it ends with 1 when a target is missed. `cargo
-//! xtask chaos` runs it, `docs/chaos.md` says how it measures.
+//! Injects one fault after another into a fleet under load: components are killed, stopped and
+//! disconnected. Prints what clients saw, the time to recover and the result of `souk audit`; exits
+//! with 1 when a target is missed. `docs/chaos.md` describes the method. `cargo xtask chaos` runs
+//! it.
 
 mod audit;
+mod environment;
 mod fault;
 mod load;
+mod outcome;
 mod random;
-mod row;
-mod scene;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use tokio::time::sleep;
 
+use crate::environment::Environment;
 use crate::fault::Fault;
 use crate::load::Load;
+use crate::outcome::{FaultOutcome, Recovery};
 use crate::random::Random;
-use crate::row::{Recovery, Row};
-use crate::scene::Scene;
 
-/// What there is to see before anything happens: everybody has come in, connections are open.
-const BEFORE: Duration = Duration::from_secs(1);
-/// What is still wrong after this is written down as not recovered.
-const RECOVERY: Duration = Duration::from_secs(30);
-/// After the recovery: what was begun just before it has ended.
-const AFTER: Duration = Duration::from_millis(500);
+/// Load before the fault, so that clients have open connections.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// A service that is not back after this counts as not recovered.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Load after the recovery, in which requests that began before it end.
+const COOL_DOWN: Duration = Duration::from_millis(500);
 
-const USAGE: &str = "usage: chaos [--short] [--seed N] [FAULT ...]";
-
-/// How long things last, and which of them happen.
-#[derive(Debug, Clone, Default)]
+/// Inject faults into a fleet under load
+#[derive(Parser)]
+#[command(name = "chaos")]
 struct Options {
+    /// One fault of each kind, in debug builds; about two minutes
+    #[arg(long)]
     short: bool,
+    /// Selects the instances and the actions of the clients
+    #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Only faults whose names have one of these in them; all, when there is none.
-    only: Vec<String>,
+    /// Only faults whose names contain one of these words; all by default
+    faults: Vec<String>,
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let outcome = read(&arguments).and_then(|options| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        runtime.map_err(|error| error.to_string())?.block_on(run(&options))
-    });
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(run(&options)));
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -55,73 +57,63 @@ fn main() -> ExitCode {
     }
 }
 
-fn read(words: &[String]) -> Result<Options, String> {
-    let mut options = Options { seed: 1, ..Options::default() };
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--short" => options.short = true,
-            "--seed" => {
-                let number = words.next().ok_or(USAGE)?;
-                options.seed = number.parse().map_err(|error| format!("--seed {number}: {error}"))?;
-            }
-            unknown if unknown.starts_with('-') => return Err(USAGE.to_owned()),
-            fault => options.only.push(fault.to_owned()),
-        }
-    }
-    Ok(options)
-}
-
-/// Whether every target was met.
+/// Injects all selected faults. Returns whether every target was met.
 async fn run(options: &Options) -> Result<bool, String> {
     let begun = Instant::now();
     let mut random = Random::from(options.seed);
-    let scene = Scene::set(options.short).await?;
+    let environment = Environment::start(options.short).await?;
     let faults = fault::all(options.short, &mut random);
-    let wanted = |fault: &Fault| options.only.is_empty() || options.only.iter().any(|part| fault.name.contains(part));
-    let mut rows = Vec::new();
-    row::print_head();
-    for fault in faults.into_iter().filter(wanted) {
-        let row = happens(&scene, fault, &mut random, options.short).await?;
-        println!("{row}");
-        rows.push(row);
+    let is_selected =
+        |fault: &Fault| options.faults.is_empty() || options.faults.iter().any(|word| fault.name.contains(word));
+    let mut outcomes = Vec::new();
+    outcome::print_head();
+    for fault in faults.into_iter().filter(is_selected) {
+        let outcome = inject(&environment, fault, &mut random, options.short).await?;
+        println!("{outcome}");
+        outcomes.push(outcome);
     }
-    let missed = rows.iter().filter(|row| !row.meets_its_targets()).count();
+    let missed = outcomes.iter().filter(|outcome| !outcome.meets_targets()).count();
     let (form, seconds) = (if options.short { "short" } else { "long" }, begun.elapsed().as_secs());
-    println!("\n{}\nseed {}, {form} form, {seconds} s", row::markdown(&rows), options.seed);
-    for row in &rows {
-        row.print_what_is_wrong();
+    println!("\n{}\nseed {}, {form} form, {seconds} s", outcome::markdown(&outcomes), options.seed);
+    for outcome in &outcomes {
+        outcome.print_examples();
     }
-    println!("{}", if missed == 0 { "all targets met".to_owned() } else { format!("{missed} faults missed a target") });
-    if missed > 0 {
-        let folder = fleet::target_dir().join("fleet-logs").join(format!("chaos-{}", std::process::id()));
-        scene.fleet.copy_logs(&folder);
-        println!("The fleet's logs are in {}.", folder.display());
+    if missed == 0 {
+        println!("all targets met");
+        return Ok(true);
     }
-    Ok(missed == 0)
+    println!("{missed} faults missed a target");
+    let folder = fleet::target_dir().join("fleet-logs").join(format!("chaos-{}", std::process::id()));
+    environment.fleet.copy_logs(&folder);
+    println!("The logs of the fleet are in {}.", folder.display());
+    Ok(false)
 }
 
-/// One fault from beginning to end, under a load of its own.
-async fn happens(scene: &Scene, fault: Fault, random: &mut Random, short: bool) -> Result<Row, String> {
-    let leaver = scene.fleet.new_customer().await;
-    let load = Load::begins(scene, random.split());
-    sleep(BEFORE).await;
-    fault.begins(scene).await;
-    // Whoever leaves while something is broken is forgotten all the same.
-    let leaving = tokio::spawn(load::leaves(leaver.clone()));
-    fault.lasts(scene, &load).await?;
-    fault.ends(scene).await;
-    let back = Instant::now();
-    let took = load.recovers(back, RECOVERY).await;
-    let recovery = Recovery { back, took, within: if short { row::RECOVERED_IN_A_TEST } else { row::RECOVERED } };
-    sleep(AFTER).await;
-    let seen = load.ends().await;
-    let left = leaving.await.map_err(|error| error.to_string())?;
-    let mut verdict = audit::audit(scene, &seen.told).await?;
-    if left && !audit::is_forgotten(&leaver).await {
-        verdict.adds(format!("the deleted account {} is still served somewhere", leaver.id));
+/// Injects one fault under load, waits for the recovery and audits the fleet.
+async fn inject(
+    environment: &Environment,
+    fault: Fault,
+    random: &mut Random,
+    short: bool,
+) -> Result<FaultOutcome, String> {
+    let leaver = environment.fleet.new_customer().await;
+    let load = Load::start(environment, random.split());
+    sleep(WARM_UP).await;
+    fault.begin(environment).await;
+    let deletion = tokio::spawn(load::delete_account(leaver.clone()));
+    fault.hold(environment, &load).await?;
+    fault.end(environment).await;
+    let ended = Instant::now();
+    let time = load.time_to_recover(ended, RECOVERY_TIMEOUT).await;
+    let target = if short { outcome::SHORT_RECOVERY_TARGET } else { outcome::RECOVERY_TARGET };
+    sleep(COOL_DOWN).await;
+    let record = load.stop().await;
+    let is_deleted = deletion.await.map_err(|error| error.to_string())?;
+    let mut audit = audit::run(environment, &record.confirmed_orders).await?;
+    if is_deleted && !audit::is_rejected_everywhere(&leaver).await {
+        audit.add(format!("the token of the deleted account {} is still accepted", leaver.id));
     }
-    Ok(Row::of(&fault, &seen.attempts, &recovery, verdict))
+    Ok(FaultOutcome::new(&fault, &record.attempts, &Recovery { ended, time, target }, audit))
 }
 
 #[cfg(test)]
@@ -131,12 +123,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_read() {
-        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let options = read(&words("--short --seed 7 broker")).unwrap();
-        assert_eq!((options.short, options.seed, options.only), (true, 7, vec!["broker".to_owned()]));
-        for bad in ["--seed", "--seed x", "--long"] {
-            assert!(read(&words(bad)).is_err(), "{bad}");
+    fn options_are_parsed() {
+        let options = Options::try_parse_from("chaos --short --seed 7 broker".split(' ')).unwrap();
+        assert_eq!((options.short, options.seed, options.faults), (true, 7, vec!["broker".to_owned()]));
+        assert_eq!(Options::try_parse_from(["chaos"]).unwrap().seed, 1);
+        for bad in ["chaos --seed", "chaos --seed x", "chaos --long"] {
+            assert!(Options::try_parse_from(bad.split(' ')).is_err(), "{bad}");
         }
     }
 }

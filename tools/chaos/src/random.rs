@@ -1,7 +1,6 @@
-//! Numbers that come again with the same seed (splitmix64): a run can be repeated as far as a
-//! machine allows.
+//! Reproducible pseudo-random numbers (splitmix64): the same seed makes the same choices.
 
-/// A source of numbers.
+/// A generator.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
@@ -20,13 +19,18 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// One of them. There must be one.
-    pub(crate) fn one_of<'t, T>(&mut self, things: &'t [T]) -> &'t T {
-        let at = self.next() % u64::try_from(things.len()).unwrap_or(u64::MAX).max(1);
-        &things[usize::try_from(at).unwrap_or_default()]
+    /// Chooses an element. The slice must not be empty.
+    pub(crate) fn choose<'t, T>(&mut self, elements: &'t [T]) -> &'t T {
+        &elements[self.below(elements.len())]
     }
 
-    /// A source of its own for somebody who takes numbers at the same time.
+    /// A number below `limit`.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX).max(1);
+        usize::try_from(self.next() % limit).unwrap_or_default()
+    }
+
+    /// An independent generator, for a concurrent client.
     pub(crate) fn split(&mut self) -> Self {
         Self(self.next())
     }
