@@ -1,6 +1,5 @@
-//! A browser (Debian's `chromium`), to be driven through `ChromeDriver` by the W3C's `WebDriver`
-//! protocol. It opens no window and asks nobody on the internet. What is done with it is for
-//! whoever starts it.
+//! A headless Chromium (Debian's `chromium`), driven through `ChromeDriver` by the `WebDriver`
+//! protocol of the W3C.
 
 use std::path::{Path, PathBuf};
 
@@ -19,12 +18,12 @@ pub struct ChromeDriver {
 }
 
 impl ChromeDriver {
-    /// Makes sure that one can be started.
+    /// Installs Chromium and its driver if necessary.
     pub fn ensure_installed() -> Result<()> {
         programs().map(drop)
     }
 
-    /// Starts one and waits until it takes commands.
+    /// Starts a driver and waits until it accepts commands.
     pub fn start() -> Result<Self> {
         let (driver, chromium) = programs()?;
         let folder = TempFolder::new("souk-browser-")?;
@@ -32,7 +31,7 @@ impl ChromeDriver {
         let program = Program::new(driver, folder.path().join("chromedriver.log"))
             .argument(format!("--port={}", address.port()))
             .variable("HOME", folder.path())
-            // Else its sockets stay in the system's temporary folder.
+            // The driver would leave its sockets in the system's temporary folder.
             .variable("TMPDIR", folder.path());
         let component = Component::program("chromedriver", address, program, |address| {
             http::status(address, "/status") == Some(200)
@@ -41,7 +40,7 @@ impl ChromeDriver {
         Ok(Self { component, chromium, folder })
     }
 
-    /// Where it takes commands.
+    /// The URL of the driver.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.component.address())
@@ -53,16 +52,16 @@ impl ChromeDriver {
         &self.chromium
     }
 
-    /// What the browser has to be started with.
+    /// The arguments for the browser.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         let profile = format!("--user-data-dir={}", self.folder.path().join("profile").display());
-        // With a pipe the browser ends when its driver does, however that ends.
+        // With a pipe the browser ends when its driver does, even if that is killed.
         let mut arguments = vec![profile, "--headless".to_owned(), "--remote-debugging-pipe".to_owned()];
         let quiet = ["--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking"];
         arguments.extend(quiet.map(str::to_owned));
         if rustix::process::geteuid().is_root() {
-            // It refuses to start as root otherwise; it sees our own pages only.
+            // Chromium refuses to run as root with its sandbox. It opens only pages of the test.
             arguments.push("--no-sandbox".to_owned());
         }
         arguments

@@ -1,5 +1,5 @@
-//! One part of a fleet, of whatever kind: it has a name, an address that it keeps, a log, and can
-//! be started, stopped, killed and paused as often as one likes.
+//! A component of a fleet: RabbitMQ, MongoDB, an instance of a service, nginx. It keeps its name,
+//! address and log over any number of starts, stops, kills and pauses.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,45 +12,43 @@ use crate::error::{Error, Result};
 use crate::process::{self, POLL_INTERVAL, Process, Program};
 use crate::watchdog::{self, Guarded};
 
-/// Far beyond what any part takes to answer after its start, on a machine that has other things to
-/// do.
-const START: Duration = Duration::from_mins(1);
+/// Start timeout. Generous, because the machine may run other tests.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// After its `SIGTERM` a service takes 2 to 4 seconds at worst, RabbitMQ and MongoDB a few; then
-/// `SIGKILL`.
-const STOP: Duration = Duration::from_secs(20);
+/// Time between `SIGTERM` and `SIGKILL`. Services need up to 4 s, RabbitMQ and MongoDB a few.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A part of the fleet. All methods may be called from any thread.
+/// A component of a fleet. All methods may be called from any thread.
 pub struct Component {
     name: String,
     address: SocketAddr,
     log: PathBuf,
-    ready: Ready,
-    body: Mutex<Body>,
+    probe: Probe,
+    state: Mutex<Backend>,
 }
 
-/// Whether the part at this address can be used.
-type Ready = Box<dyn Fn(SocketAddr) -> bool + Send + Sync>;
+/// Probes whether the component at this address is available.
+type Probe = Box<dyn Fn(SocketAddr) -> bool + Send + Sync>;
 
-/// What it is made of.
-enum Body {
+/// How the component runs.
+enum Backend {
     Program { program: Program, process: Option<Process> },
     Container(Container),
 }
 
-/// A Docker container, addressed by its id alone.
+/// A Docker container.
 struct Container {
     id: String,
     guarded: Guarded,
     detached: bool,
 }
 
-/// How a part ended.
+/// How a component ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Termination {
-    /// Its exit status. A container's is not known and counts as 0.
+    /// Exit status; always 0 for a container.
     pub status: ExitStatus,
-    /// From the signal to the end.
+    /// Time from the signal to the end.
     pub took: Duration,
 }
 
@@ -59,56 +57,56 @@ impl Component {
         name: impl Into<String>,
         address: SocketAddr,
         program: Program,
-        ready: impl Fn(SocketAddr) -> bool + Send + Sync + 'static,
+        probe: impl Fn(SocketAddr) -> bool + Send + Sync + 'static,
     ) -> Self {
         let log = program.log.clone();
-        let body = Mutex::new(Body::Program { program, process: None });
-        Self { name: name.into(), address, log, ready: Box::new(ready), body }
+        let backend = Mutex::new(Backend::Program { program, process: None });
+        Self { name: name.into(), address, log, probe: Box::new(probe), state: backend }
     }
 
-    /// A container that was created and not started.
+    /// A container that is created and not started.
     pub(crate) fn container(
         name: impl Into<String>,
         address: SocketAddr,
         id: String,
         log: PathBuf,
-        ready: impl Fn(SocketAddr) -> bool + Send + Sync + 'static,
+        probe: impl Fn(SocketAddr) -> bool + Send + Sync + 'static,
     ) -> Result<Self> {
         let container = Container { guarded: Guarded::Container(id.clone()), id, detached: false };
         watchdog::guard(&container.guarded)?;
-        let body = Mutex::new(Body::Container(container));
-        Ok(Self { name: name.into(), address, log, ready: Box::new(ready), body })
+        let backend = Mutex::new(Backend::Container(container));
+        Ok(Self { name: name.into(), address, log, probe: Box::new(probe), state: backend })
     }
 
-    /// Such as `rabbitmq`, `products-2` or `nginx`.
+    /// Its name, such as `rabbitmq`, `products-2` or `nginx`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it listens, always.
+    /// The address that it listens on, the same after each start.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The file that its output goes to, one start after another.
+    /// The file with the output of all its starts.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// The last lines of its output.
+    /// Returns the last lines of its output.
     #[must_use]
     pub fn log_tail(&self) -> String {
         process::tail(&self.log)
     }
 
-    /// Its process, while it runs. A container has none of ours.
+    /// Returns its process id while it runs; `None` for a container.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        match &mut *self.body() {
-            Body::Program { process: Some(process), .. } => match process.exited() {
+        match &mut *self.backend() {
+            Backend::Program { process: Some(process), .. } => match process.exited() {
                 Ok(None) => Some(process.id()),
                 _ => None,
             },
@@ -116,112 +114,112 @@ impl Component {
         }
     }
 
-    /// How it ended, when it did so by itself.
+    /// Returns its exit status, if it has ended by itself.
     #[must_use]
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        match &mut *self.body() {
-            Body::Program { process: Some(process), .. } => process.exited().ok().flatten(),
+        match &mut *self.backend() {
+            Backend::Program { process: Some(process), .. } => process.exited().ok().flatten(),
             _ => None,
         }
     }
 
-    /// Starts it and returns when it can be used: a broker takes connections, a database is
-    /// primary, a service or nginx listens. Whether a service is ready is another question: it may
-    /// wait for what is not there yet.
+    /// Starts it and waits until it is available: RabbitMQ accepts connections, MongoDB is primary,
+    /// a service or nginx listens. A service may not be ready yet: it may wait for a server.
     pub fn start(&self) -> Result<()> {
         self.launch()?;
         self.wait_until_available()
     }
 
-    /// As [`start`](Self::start), with more variables in its environment, for this once.
+    /// Like [`start`](Self::start), with additional environment variables for this start.
     pub fn start_with(&self, environment: &[(&str, &str)]) -> Result<()> {
         self.launch_with(environment)?;
         self.wait_until_available()
     }
 
-    /// Starts it and waits for nothing.
+    /// Starts it and does not wait.
     pub fn launch(&self) -> Result<()> {
         self.launch_with(&[])
     }
 
-    fn launch_with(&self, besides: &[(&str, &str)]) -> Result<()> {
-        match &mut *self.body() {
-            Body::Program { program, process } => {
+    fn launch_with(&self, variables: &[(&str, &str)]) -> Result<()> {
+        match &mut *self.backend() {
+            Backend::Program { program, process } => {
                 if let Some(running) = process
                     && running.exited()?.is_none()
                 {
                     return Err(Error::failed(format!("{} runs already", self.name)));
                 }
-                *process = Some(Process::start_with(program, besides)?);
+                *process = Some(Process::start_with(program, variables)?);
             }
-            Body::Container(_) if !besides.is_empty() => {
-                return Err(Error::failed(format!("{} is a container; its environment is what it is", self.name)));
+            Backend::Container(_) if !variables.is_empty() => {
+                return Err(Error::failed(format!(
+                    "{} is a container; its environment is fixed when it is created",
+                    self.name
+                )));
             }
-            Body::Container(container) => container.docker("start")?,
+            Backend::Container(container) => container.docker("start")?,
         }
         Ok(())
     }
 
-    /// The second half of [`start`](Self::start).
+    /// Waits until it is available after [`launch`](Self::launch).
     pub fn wait_until_available(&self) -> Result<()> {
         let begun = Instant::now();
-        while begun.elapsed() < START {
+        while begun.elapsed() < START_TIMEOUT {
             if let Some(status) = self.exit_status() {
                 return Err(Error::failed(format!("{} ended: {status}\n{}", self.name, self.log_tail())));
             }
-            if (self.ready)(self.address) {
+            if (self.probe)(self.address) {
                 return Ok(());
             }
             thread::sleep(POLL_INTERVAL);
         }
-        Err(Error::failed(format!("{} cannot be used after {START:?}\n{}", self.name, self.log_tail())))
+        Err(Error::failed(format!("{} is not available after {START_TIMEOUT:?}\n{}", self.name, self.log_tail())))
     }
 
-    /// `SIGTERM`; `SIGKILL` when it takes too long, which shows in the status.
+    /// Sends `SIGTERM`, and `SIGKILL` after a timeout; the status tells which.
     pub fn stop(&self) -> Result<Termination> {
-        self.end(|process| process.stop(STOP), "stop")
+        self.end(|process| process.stop(STOP_TIMEOUT), "stop")
     }
 
-    /// `SIGKILL`.
+    /// Sends `SIGKILL`.
     pub fn kill(&self) -> Result<Termination> {
         self.end(Process::kill, "kill")
     }
 
-    /// `SIGSTOP`: it is there, keeps its connections, and does not answer.
+    /// Sends `SIGSTOP`: its connections stay open and it does not respond.
     pub fn pause(&self) -> Result<()> {
-        match &mut *self.body() {
-            Body::Program { process, .. } => self.running(process)?.pause(),
-            Body::Container(container) => container.docker("pause"),
+        match &mut *self.backend() {
+            Backend::Program { process, .. } => self.running(process)?.pause(),
+            Backend::Container(container) => container.docker("pause"),
         }
     }
 
-    /// `SIGCONT`.
+    /// Sends `SIGCONT`.
     pub fn resume(&self) -> Result<()> {
-        match &mut *self.body() {
-            Body::Program { process, .. } => self.running(process)?.resume(),
-            Body::Container(container) => container.docker("unpause"),
+        match &mut *self.backend() {
+            Backend::Program { process, .. } => self.running(process)?.resume(),
+            Backend::Container(container) => container.docker("unpause"),
         }
     }
 
-    /// `SIGHUP`, by which many programs read their files again.
+    /// Sends `SIGHUP`, on which many programs read their configuration again.
     pub(crate) fn reload(&self) -> Result<()> {
-        match &mut *self.body() {
-            Body::Program { process, .. } => self.running(process)?.reload(),
-            Body::Container(_) => {
-                Err(Error::failed(format!("{} is a container, and none of ours reads files", self.name)))
-            }
+        match &mut *self.backend() {
+            Backend::Program { process, .. } => self.running(process)?.reload(),
+            Backend::Container(_) => Err(Error::failed(format!("{} is a container and cannot reload", self.name))),
         }
     }
 
-    /// Lets it live on after this process; what to end it by.
+    /// Keeps it running after this process; returns what is needed to stop it.
     pub(crate) fn detach(&self) -> Result<Detached> {
-        match &mut *self.body() {
-            Body::Program { process, .. } => {
+        match &mut *self.backend() {
+            Backend::Program { process, .. } => {
                 let process = self.running(process)?;
                 process.detach();
                 Ok(Detached::Process(process.id()))
             }
-            Body::Container(container) => {
+            Backend::Container(container) => {
                 watchdog::release(&container.guarded);
                 container.detached = true;
                 Ok(Detached::Container(container.id.clone()))
@@ -231,13 +229,13 @@ impl Component {
 
     fn end(&self, end: impl FnOnce(&mut Process) -> Result<ExitStatus>, verb: &str) -> Result<Termination> {
         let begun = Instant::now();
-        let status = match &mut *self.body() {
-            Body::Program { process, .. } => {
+        let status = match &mut *self.backend() {
+            Backend::Program { process, .. } => {
                 let status = end(self.running(process)?)?;
                 *process = None;
                 status
             }
-            Body::Container(container) => {
+            Backend::Container(container) => {
                 container.docker(verb)?;
                 ExitStatus::default()
             }
@@ -249,12 +247,12 @@ impl Component {
         process.as_mut().ok_or_else(|| Error::failed(format!("{} does not run", self.name)))
     }
 
-    fn body(&self) -> MutexGuard<'_, Body> {
-        self.body.lock().unwrap_or_else(PoisonError::into_inner)
+    fn backend(&self) -> MutexGuard<'_, Backend> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What was left running.
+/// A component that keeps running.
 pub(crate) enum Detached {
     Process(u32),
     Container(String),

@@ -1,5 +1,5 @@
-//! A DNS server of one's own, which answers for one zone (Unbound, Debian's `unbound`). It needs no
-//! root, and what it says can be changed while it runs.
+//! A private DNS server for one zone (Unbound, Debian's `unbound`), whose records can change while
+//! it runs. It needs no root.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -15,13 +15,13 @@ use crate::install;
 use crate::port;
 use crate::process::{POLL_INTERVAL, Program};
 
-/// A name that nobody has (RFC 6761, 6.2).
+/// A reserved name (RFC 6761, 6.2).
 const ZONE: &str = "souk.test";
-/// A file of one zone is read in milliseconds.
-const PUBLISHED: Duration = Duration::from_secs(10);
-/// A server answers from its memory, or it does not run.
-const ANSWER: Duration = Duration::from_millis(200);
-/// The type of a zone's own record, and the class of the internet (RFC 1035, 3.2).
+/// Time for the server to load a changed zone, which takes milliseconds.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A running server answers within this time.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(200);
+/// Type SOA and class IN (RFC 1035, 3.2).
 const SOA_IN: [u8; 4] = [0, 6, 0, 1];
 
 /// A DNS server for the zone `souk.test`.
@@ -33,22 +33,22 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// What the names that it knows end with.
+    /// The zone: the suffix of its names.
     pub const ZONE: &str = ZONE;
 
-    /// Makes sure that one can be started.
+    /// Installs Unbound if necessary.
     pub fn ensure_installed() -> Result<()> {
         program().map(drop)
     }
 
-    /// Starts one and waits until it answers. Its zone has nothing in it yet.
+    /// Starts a server with an empty zone and waits until it answers.
     pub fn start() -> Result<Self> {
         let unbound = program()?;
         let folder = TempFolder::new("souk-dns-")?;
         let address = port::local(port::free()?);
         let in_folder = |name: &str| folder.path().join(name);
         let (configuration, zone) = (in_folder("unbound.conf"), in_folder("zone"));
-        write(&configuration, &configured(folder.path(), address))?;
+        write(&configuration, &self::configuration(folder.path(), address))?;
         write(&zone, &zone_file(1, ""))?;
         let program = Program::new(unbound, in_folder("unbound.log")).arguments(["-d", "-c"]).argument(configuration);
         let component = Component::program("dns", address, program, |address| serial(address).is_some());
@@ -56,16 +56,16 @@ impl Dns {
         Ok(Self { component, zone, serial: Mutex::new(1), _folder: folder })
     }
 
-    /// Where it listens, by UDP and TCP.
+    /// The address that it listens on, UDP and TCP.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.component.address()
     }
 
-    /// From now on the zone says this and nothing else: lines of a zone file (RFC 1035, 5), such as
-    /// `_amqp._tcp SRV 1 1 5672 mq`, whose names are below `souk.test` unless they end with a dot.
-    /// Returns when it is answered so. Every answer may be kept for an hour: whoever keeps one will
-    /// not see the next change.
+    /// Replaces the records of the zone by lines of a zone file (RFC 1035, 5), such as `_amqp._tcp
+    /// SRV 1 1 5672 mq`. Names are relative to `souk.test` unless they end with a dot. Returns when
+    /// the server answers with them. Their TTL is one hour, so a caching client does not see the
+    /// next change.
     pub fn publish(&self, records: &str) -> Result<()> {
         let mut known = self.serial.lock().unwrap_or_else(PoisonError::into_inner);
         *known += 1;
@@ -77,17 +77,17 @@ impl Dns {
             if answered == Some(*known) {
                 return Ok(());
             }
-            if begun.elapsed() > PUBLISHED || self.component.pid().is_none() {
+            if begun.elapsed() > RELOAD_TIMEOUT || self.component.pid().is_none() {
                 let log = self.component.log_tail();
                 return Err(Error::failed(format!(
-                    "edition {known} of the zone is not answered, but {answered:?}\n{log}"
+                    "the server answers with serial {answered:?} instead of {known}\n{log}"
                 )));
             }
             thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// To be stopped, killed, paused and started again.
+    /// The component.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component
@@ -98,9 +98,9 @@ fn program() -> Result<PathBuf> {
     install::find_or_install("a DNS server (Unbound)", &["unbound"], || install::find_program("unbound"))
 }
 
-/// Nothing but the zone: no root servers, no other name server, no file outside of the folder. One
-/// thread, so that no answer is from before a change once one was from after it.
-fn configured(folder: &Path, address: SocketAddr) -> String {
+/// The configuration: the zone only, without root servers or forwarding, all files in the folder.
+/// With one thread, no answer is older than the one before.
+fn configuration(folder: &Path, address: SocketAddr) -> String {
     let (folder, ip, port) = (folder.display(), address.ip(), address.port());
     format!(
         "server:\n\
@@ -135,7 +135,7 @@ fn zone_file(serial: u32, records: &str) -> String {
     )
 }
 
-/// Which edition of the zone the server has, if it answers.
+/// Returns the serial number of the zone, if the server answers.
 fn serial(address: SocketAddr) -> Option<u32> {
     let mut name: Vec<u8> = Vec::new();
     for label in ZONE.split('.') {
@@ -143,11 +143,11 @@ fn serial(address: SocketAddr) -> Option<u32> {
         name.extend(label.bytes());
     }
     name.push(0);
-    // One question, and nothing wanted but its answer (RFC 1035, 4.1).
+    // A header with one question (RFC 1035, 4.1).
     let header = [0x50, 0x55, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     let question = [&header[..], &name, &SOA_IN].concat();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
-    socket.set_read_timeout(Some(ANSWER)).ok()?;
+    socket.set_read_timeout(Some(RESPONSE_TIMEOUT)).ok()?;
     socket.connect(address).ok()?;
     socket.send(&question).ok()?;
     let mut answer = [0; 512];
@@ -155,9 +155,9 @@ fn serial(address: SocketAddr) -> Option<u32> {
     serial_in(answer.get(..length)?, question.len())
 }
 
-/// The serial number in the first answer, which comes after the question: a name (two bytes that
-/// point to that of the question), type, class, time to live and length, then two names and five
-/// numbers of four bytes, the first of which it is (RFC 1035, 3.3.13).
+/// Returns the serial number in the SOA record of a response (RFC 1035, 3.3.13). The record follows
+/// the question: a compressed name of two bytes, type, class, TTL and length; its data ends with
+/// five numbers, the first of which is the serial.
 fn serial_in(message: &[u8], question: usize) -> Option<u32> {
     let code = message.get(3)? % 16;
     let is_answered = code == 0 && message.get(6..8)? != [0, 0];
@@ -179,7 +179,7 @@ mod tests {
     use super::serial_in;
 
     #[test]
-    fn an_answer_says_which_edition_it_has() {
+    fn serial_number_is_read_from_the_soa_record() {
         let header = [0, 0, 0x84, 0, 0, 1, 0, 1, 0, 0, 0, 0];
         let record = [0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 9, 0, 24, 0xc0, 12, 0xc0, 12];
         let numbers = [[0, 0, 1, 7], [0, 0, 0, 1], [0, 0, 0, 2], [0, 0, 0, 3], [0, 0, 0, 4]].concat();

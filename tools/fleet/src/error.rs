@@ -1,22 +1,21 @@
-//! What can go wrong, told apart as far as callers care: a test suite skips what is missing and
-//! fails on what failed.
+//! Errors of this crate. A test suite skips what is missing and fails on the rest.
 
 use std::fmt;
 
-/// Shorthand.
+/// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a part does not run.
+/// Why a component does not run.
 #[derive(Debug)]
 pub enum Error {
-    /// A program is not on this machine and cannot be brought there.
+    /// A program is not installed and cannot be installed.
     Missing {
-        /// What was looked for.
+        /// What is missing.
         what: &'static str,
-        /// What stood in the way, and the command that would help.
+        /// Why it cannot be installed, and the command that would help.
         help: String,
     },
-    /// It is there and did not do what it should.
+    /// The operation failed.
     Failed(String),
 }
 
@@ -25,7 +24,7 @@ impl Error {
         Self::Failed(what.into())
     }
 
-    /// For `map_err`: what was being done, and why it did not work.
+    /// For `map_err`: adds what was attempted.
     pub(crate) fn context<E: fmt::Display>(doing: impl fmt::Display) -> impl FnOnce(E) -> Self {
         move |error| Self::Failed(format!("{doing}: {error}"))
     }

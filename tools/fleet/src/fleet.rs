@@ -1,4 +1,4 @@
-//! A whole shop of many processes.
+//! A whole fleet: servers, services and nginx.
 
 use std::env;
 use std::fs;
@@ -24,36 +24,35 @@ use crate::process::POLL_INTERVAL;
 use crate::rabbitmq::RabbitMq;
 use crate::service::{self, Instance, Profile, Service};
 
-/// What sort of fleet.
+/// Configuration of a fleet.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Of each service.
+    /// Instances of each service.
     pub instances: usize,
-    /// nginx's; 0 is any free one.
+    /// Port of nginx; 0 takes any free one.
     pub port: u16,
-    /// Which build of the services.
+    /// Build of the services.
     pub profile: Profile,
-    /// Variables for the instances of a service besides those that every fleet sets, or in their
-    /// place.
+    /// Additional environment variables for the instances of a service.
     pub environment: Vec<(Service, String, String)>,
-    /// A MongoDB server for each service instead of a database on a shared one.
+    /// One MongoDB server for each service instead of one for all.
     pub mongodb_per_service: bool,
-    /// How often one address may try to sign in or up.
+    /// Limit of sign-ins and sign-ups for each client address.
     pub sign_in: SignInRate,
-    /// Whether the catalogue is filled with sample goods when it is empty.
+    /// Fills an empty catalogue with sample products.
     pub demo_catalogue: bool,
-    /// What the services log.
+    /// Log filter of the services.
     pub log: String,
-    /// By which relays the services reach the servers.
+    /// Fault proxies between the services and the servers.
     pub proxies: Proxies,
 }
 
-/// What services are told instead of a server's own address, so that somebody stands in between.
+/// Addresses that services use instead of those of the servers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Proxies {
     /// In front of RabbitMQ.
     pub rabbitmq: Option<SocketAddr>,
-    /// In front of MongoDB, which has to be one server for all services then.
+    /// In front of MongoDB. Needs one server for all services.
     pub mongodb: Option<SocketAddr>,
 }
 
@@ -61,14 +60,15 @@ impl Proxies {
     fn amqp_url(self, own: &str) -> String {
         let (before, after) = own.split_once('@').unwrap_or(("amqp://", own));
         match (self.rabbitmq, after.split_once('/')) {
-            (Some(relay), Some((_, virtual_host))) => format!("{before}@{relay}/{virtual_host}"),
+            (Some(proxy), Some((_, virtual_host))) => format!("{before}@{proxy}/{virtual_host}"),
             _ => own.to_owned(),
         }
     }
 
     fn mongodb_uri(self, own: &str) -> String {
-        // Directly, because the server would tell its own address otherwise.
-        self.mongodb.map_or_else(|| own.to_owned(), |relay| format!("mongodb://{relay}/?directConnection=true"))
+        // Without `directConnection`, the driver would switch to the address that the server
+        // announces.
+        self.mongodb.map_or_else(|| own.to_owned(), |proxy| format!("mongodb://{proxy}/?directConnection=true"))
     }
 }
 
@@ -89,12 +89,12 @@ impl Default for Options {
 }
 
 /// RabbitMQ, MongoDB, instances of the services and nginx, as [`Component`]s that may be started
-/// and stopped in any order. Dropping it ends all of them; when that is because of a panic, their
-/// logs are kept and the place is told.
+/// and stopped in any order. Dropping it ends all of them; after a panic it keeps their logs and
+/// prints where.
 pub struct Fleet {
     url: String,
     profile: Profile,
-    // Dropped in this order, as a fleet is taken down: nobody is asked who is gone already.
+    // Dropped in this order: nginx first, so that no request meets a stopped service.
     nginx: Nginx,
     services: Vec<Component>,
     mongodb: Vec<(Service, Database)>,
@@ -103,23 +103,23 @@ pub struct Fleet {
     folder: TempFolder,
 }
 
-/// A server of ours, or one that the environment names, which is then neither started nor stopped.
+/// A server of this fleet, or one that the environment names, which is neither started nor stopped.
 enum Broker {
-    Ours(Box<RabbitMq>),
-    Given(String),
+    Own(Box<RabbitMq>),
+    External(String),
 }
 
 enum Database {
-    Ours(Box<MongoDb>),
-    /// The server of the service before it in the list.
+    Own(Box<MongoDb>),
+    /// The server of another service in the list.
     Shared(String),
 }
 
 impl Broker {
     fn url(&self) -> &str {
         match self {
-            Self::Ours(rabbitmq) => rabbitmq.url(),
-            Self::Given(url) => url,
+            Self::Own(rabbitmq) => rabbitmq.url(),
+            Self::External(url) => url,
         }
     }
 }
@@ -127,15 +127,15 @@ impl Broker {
 impl Database {
     fn url(&self) -> &str {
         match self {
-            Self::Ours(mongodb) => mongodb.url(),
+            Self::Own(mongodb) => mongodb.url(),
             Self::Shared(url) => url,
         }
     }
 }
 
 impl Fleet {
-    /// Starts all parts and waits until each can be used; see
-    /// [`wait_until_ready`](Self::wait_until_ready) for the rest.
+    /// Starts all components and waits until each is available. Services may not be ready yet: see
+    /// [`wait_until_ready`](Self::wait_until_ready).
     pub fn start(options: &Options) -> Result<Self> {
         let fleet = Self::prepare(options)?;
         let started = fleet.components().try_for_each(Component::launch);
@@ -144,10 +144,10 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Makes a fleet of which nothing runs yet. `AMQP_URL` and `MONGODB_URI` in the environment
-    /// name servers to be used instead of ones of its own.
+    /// Prepares a fleet without starting it. `AMQP_URL` and `MONGODB_URI` in the environment name
+    /// servers to use instead of new ones.
     pub fn prepare(options: &Options) -> Result<Self> {
-        // What is missing is found before servers are started for nothing.
+        // Finds missing programs before it prepares servers.
         for program in service::programs() {
             service::built(program, options.profile)?;
         }
@@ -157,7 +157,7 @@ impl Fleet {
         let (rabbitmq, mongodb) = (broker()?, databases(options.mongodb_per_service)?);
 
         if options.mongodb_per_service && options.proxies.mongodb.is_some() {
-            return Err(Error::failed("one relay cannot lead to several database servers"));
+            return Err(Error::failed("one fault proxy cannot serve several MongoDB servers"));
         }
         let amqp_url = options.proxies.amqp_url(rabbitmq.url());
         let mut services = Vec::new();
@@ -195,15 +195,15 @@ impl Fleet {
         Ok(Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, signing_key, folder })
     }
 
-    /// Waits until every instance says that it is ready.
-    pub fn wait_until_ready(&self, patience: Duration) -> Result<()> {
+    /// Waits until every instance is ready.
+    pub fn wait_until_ready(&self, timeout: Duration) -> Result<()> {
         let begun = Instant::now();
         for component in &self.services {
             while http::status(component.address(), "/health/ready") != Some(200) {
-                if begun.elapsed() > patience {
+                if begun.elapsed() > timeout {
                     self.copy_logs_of_failure();
                     let (name, log) = (component.name(), component.log_tail());
-                    return Err(Error::failed(format!("{name} is not ready after {patience:?}\n{log}")));
+                    return Err(Error::failed(format!("{name} is not ready after {timeout:?}\n{log}")));
                 }
                 thread::sleep(POLL_INTERVAL);
             }
@@ -211,7 +211,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Where the shop is: nginx.
+    /// The base URL of the API: nginx.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -223,38 +223,38 @@ impl Fleet {
         &self.signing_key
     }
 
-    /// Which broker it uses.
+    /// The URL of the broker.
     #[must_use]
     pub fn amqp_url(&self) -> &str {
         self.rabbitmq.url()
     }
 
-    /// Which database server a service uses.
+    /// The URL of the MongoDB server of a service.
     #[must_use]
     pub fn mongodb_uri(&self, service: Service) -> &str {
         self.mongodb.iter().find(|(of, _)| *of == service).map_or("", |(_, database)| database.url())
     }
 
-    /// All parts, in the order in which a fleet is started: servers, services, nginx. Servers that
-    /// the environment names are none of ours.
+    /// All components in the order of their start: servers, services, nginx. Servers that the
+    /// environment names are not among them.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &Component> {
         let rabbitmq = match &self.rabbitmq {
-            Broker::Ours(rabbitmq) => Some(rabbitmq.component()),
-            Broker::Given(_) => None,
+            Broker::Own(rabbitmq) => Some(rabbitmq.component()),
+            Broker::External(_) => None,
         };
         let mongodb = self.mongodb.iter().filter_map(|(_, database)| match database {
-            Database::Ours(mongodb) => Some(mongodb.component()),
+            Database::Own(mongodb) => Some(mongodb.component()),
             Database::Shared(_) => None,
         });
         rabbitmq.into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.component()])
     }
 
-    /// What runs where, for those who have to do with it from outside (`scripts/ec2/deploy.sh`): an
-    /// object for each part, such as `{"name": "products-2", "instance": 2, "pid": 4711, "address":
-    /// "127.0.0.1:20001", "log": "/tmp/..."}`.
+    /// Describes the components for scripts (`scripts/ec2/deploy.sh`): an object for each, such as
+    /// `{"name": "products-2", "instance": 2, "pid": 4711, "address": "127.0.0.1:20001", "log":
+    /// "/tmp/..."}`.
     #[must_use]
     pub fn describe(&self) -> Vec<Value> {
-        let described = |component: &Component| {
+        let description = |component: &Component| {
             let instance = component.name().rsplit_once('-').and_then(|(_, number)| number.parse::<usize>().ok());
             json!({
                 "name": component.name(),
@@ -264,18 +264,18 @@ impl Fleet {
                 "log": component.log(),
             })
         };
-        self.components().map(described).collect()
+        self.components().map(description).collect()
     }
 
-    /// The part of this name: `rabbitmq`, `mongodb` (or `mongodb-products` and so on when they are
-    /// apart), `products-1`, `nginx`.
+    /// Returns the component of this name: `rabbitmq`, `mongodb` (or `mongodb-products` with a
+    /// server for each service), `products-1`, `nginx`.
     pub fn component(&self, name: &str) -> Result<&Component> {
         let names = || self.components().map(Component::name).collect::<Vec<_>>().join(", ");
         let component = self.components().find(|component| component.name() == name);
         component.ok_or_else(|| Error::failed(format!("the fleet has no {name}; it has {}", names())))
     }
 
-    /// The command `souk`, told where this fleet's servers are.
+    /// The command `souk`, with the addresses of this fleet's servers in its environment.
     pub fn souk(&self) -> Result<Command> {
         let mut souk = Command::new(service::built("souk", self.profile)?);
         souk.env_remove("SOUK_DATA").env_remove("SOUK_CONFIG").env("AMQP_URL", self.amqp_url());
@@ -283,7 +283,7 @@ impl Fleet {
         Ok(souk)
     }
 
-    /// Makes an admin, whose account must not exist yet.
+    /// Creates an admin. The account must not exist.
     pub fn create_admin(&self, email: &str, password: &str) -> Result<()> {
         let file = self.folder.path().join("password");
         write_secret(&file, &format!("{password}\n"))?;
@@ -296,10 +296,9 @@ impl Fleet {
         Err(Error::failed(format!("souk admin create: {}", String::from_utf8_lossy(&output.stderr).trim())))
     }
 
-    /// Stops what runs, in order: nginx first, then the services, all at once because each takes
-    /// its time, then the servers. Parts that ended badly are told.
+    /// Stops the running components: nginx first, then all services at once, then the servers.
+    /// Errors: the components that did not exit with 0.
     pub fn stop(self) -> Result<()> {
-        // nginx, RabbitMQ, MongoDB and services alike end with 0 after a SIGTERM.
         let stop = |component: &Component| match component.pid().map(|_| component.stop()) {
             Some(Ok(stopped)) if !stopped.status.success() => {
                 Some(format!("{}: {} after {:?}", component.name(), stopped.status, stopped.took))
@@ -307,21 +306,21 @@ impl Fleet {
             Some(Err(error)) => Some(format!("{}: {error}", component.name())),
             _ => None,
         };
-        let mut bad = Vec::from_iter(stop(self.nginx.component()));
+        let mut failed = Vec::from_iter(stop(self.nginx.component()));
         thread::scope(|scope| {
             let stopping: Vec<_> = self.services.iter().map(|component| scope.spawn(move || stop(component))).collect();
-            bad.extend(stopping.into_iter().filter_map(|thread| thread.join().ok().flatten()));
+            failed.extend(stopping.into_iter().filter_map(|thread| thread.join().ok().flatten()));
         });
-        // What is stopped by now is passed over.
-        bad.extend(self.components().filter_map(stop));
-        if bad.is_empty() {
+        // Components that are stopped already are skipped.
+        failed.extend(self.components().filter_map(stop));
+        if failed.is_empty() {
             return Ok(());
         }
         self.copy_logs_of_failure();
-        Err(Error::failed(bad.join("; ")))
+        Err(Error::failed(failed.join("; ")))
     }
 
-    /// Copies the logs of all parts into a folder, which is made when it is not there.
+    /// Copies the logs of all components into a folder; creates it if necessary.
     pub fn copy_logs(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).map_err(Error::context(folder.display()))?;
         for component in self.components().filter(|component| component.log().exists()) {
@@ -331,12 +330,12 @@ impl Fleet {
         Ok(())
     }
 
-    /// Into `target/fleet-logs`, one folder for each process that had a failing fleet.
+    /// Copies the logs into `target/fleet-logs/<process id>`.
     fn copy_logs_of_failure(&self) {
         let folder = service::target_dir().join("fleet-logs").join(std::process::id().to_string());
         match self.copy_logs(&folder) {
-            Ok(()) => eprintln!("The fleet's logs are in {}.", folder.display()),
-            Err(error) => eprintln!("The fleet's logs cannot be kept: {error}"),
+            Ok(()) => eprintln!("The logs of the fleet are in {}.", folder.display()),
+            Err(error) => eprintln!("The logs of the fleet cannot be copied: {error}"),
         }
     }
 }
@@ -349,33 +348,33 @@ impl Drop for Fleet {
     }
 }
 
-fn given(variable: &str) -> Option<String> {
+fn from_environment(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|url| !url.is_empty())
 }
 
 fn broker() -> Result<Broker> {
-    given("AMQP_URL").map_or_else(|| Ok(Broker::Ours(Box::new(RabbitMq::prepare()?))), |url| Ok(Broker::Given(url)))
+    from_environment("AMQP_URL")
+        .map_or_else(|| Ok(Broker::Own(Box::new(RabbitMq::prepare()?))), |url| Ok(Broker::External(url)))
 }
 
 fn databases(apart: bool) -> Result<Vec<(Service, Database)>> {
     let [first, others @ ..] = Service::ALL;
-    if let Some(url) = given("MONGODB_URI") {
+    if let Some(url) = from_environment("MONGODB_URI") {
         return Ok(Service::ALL.map(|service| (service, Database::Shared(url.clone()))).into());
     }
     if apart {
         let start = |service| {
             let mongodb = MongoDb::prepare(&format!("mongodb-{service}"))?;
-            Ok((service, Database::Ours(Box::new(mongodb))))
+            Ok((service, Database::Own(Box::new(mongodb))))
         };
         return Service::ALL.into_iter().map(start).collect();
     }
     let mongodb = MongoDb::prepare("mongodb")?;
     let shared = others.map(|service| (service, Database::Shared(mongodb.url().to_owned())));
-    Ok([(first, Database::Ours(Box::new(mongodb)))].into_iter().chain(shared).collect())
+    Ok([(first, Database::Own(Box::new(mongodb)))].into_iter().chain(shared).collect())
 }
 
-/// An Ed25519 key as PKCS#8 (RFC 8410) has it: 32 random bytes behind a prefix that is always the
-/// same.
+/// Writes an Ed25519 key as PKCS#8 (RFC 8410): 32 random bytes behind a constant prefix.
 fn write_signing_key(file: &Path) -> Result<()> {
     let mut der = [0; 48];
     let (prefix, secret) = der.split_at_mut(16);
@@ -385,7 +384,7 @@ fn write_signing_key(file: &Path) -> Result<()> {
     write_secret(file, &format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
 }
 
-/// A file that only its owner can read, from its first moment.
+/// Creates a file that only its owner can read.
 fn write_secret(file: &Path, content: &str) -> Result<()> {
     let opened = fs::File::options().write(true).create_new(true).mode(0o600).open(file);
     opened.and_then(|mut opened| opened.write_all(content.as_bytes())).map_err(Error::context(file.display()))
@@ -396,15 +395,15 @@ mod tests {
     use super::Proxies;
 
     #[test]
-    fn services_are_told_of_the_relays() {
-        let relay = Some(([127, 0, 0, 1], 99).into());
+    fn services_connect_through_proxies() {
+        let proxy = Some(([127, 0, 0, 1], 99).into());
         let own = ("amqp://souk:secret@127.0.0.1:5672/%2f", "mongodb://127.0.0.1:27017/?replicaSet=souk");
-        for (through, amqp, mongodb) in [
+        for (proxies, amqp, mongodb) in [
             (Proxies::default(), own.0, own.1),
-            (Proxies { rabbitmq: relay, mongodb: None }, "amqp://souk:secret@127.0.0.1:99/%2f", own.1),
-            (Proxies { rabbitmq: None, mongodb: relay }, own.0, "mongodb://127.0.0.1:99/?directConnection=true"),
+            (Proxies { rabbitmq: proxy, mongodb: None }, "amqp://souk:secret@127.0.0.1:99/%2f", own.1),
+            (Proxies { rabbitmq: None, mongodb: proxy }, own.0, "mongodb://127.0.0.1:99/?directConnection=true"),
         ] {
-            assert_eq!((&*through.amqp_url(own.0), &*through.mongodb_uri(own.1)), (amqp, mongodb));
+            assert_eq!((&*proxies.amqp_url(own.0), &*proxies.mongodb_uri(own.1)), (amqp, mongodb));
         }
     }
 }

@@ -1,20 +1,20 @@
-//! One GET and the status of its answer: enough to ask somebody how they are.
+//! A GET request that reads only the status: enough for health checks.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Health is answered from memory; whoever takes longer is not well.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Health checks are answered from memory, so this is generous.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The status that `GET path` gets there; `None` when there is no answer.
+/// Returns the status of `GET path`; `None` without a response.
 pub(crate) fn status(address: SocketAddr, path: &str) -> Option<u16> {
     let ask = || -> io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
         let mut first_line = String::new();
-        // Not all of it: not everybody closes when asked to.
+        // Reads the first line only, because some servers keep the connection open.
         BufReader::new(stream.take(1 << 10)).read_line(&mut first_line)?;
         Ok(first_line)
     };

@@ -1,10 +1,9 @@
-//! Starts, stops, kills and pauses the parts of a Souk fleet on this machine: RabbitMQ, MongoDB,
-//! any number of instances of each service, and nginx in front; a DNS server and a browser, for
-//! tests. Nothing in it knows what the services do.
+//! Starts, stops, kills and pauses the components of a Souk fleet on one machine: RabbitMQ,
+//! MongoDB, instances of each service, nginx; for tests also a DNS server and a browser. It knows
+//! nothing of what the services do.
 //!
-//! Everything listens on 127.0.0.1 and keeps its files in temporary folders. No process outlives
-//! its owner, however that ends (`watchdog`). It is plain blocking code, for tasks, tests and
-//! benchmarks.
+//! All components listen on 127.0.0.1 and keep their files in temporary folders. No process
+//! outlives its owner (`watchdog`). The API is blocking, for tasks, tests and benchmarks.
 
 mod browser;
 mod component;

@@ -1,4 +1,4 @@
-//! A MongoDB of one's own: a replica set of one node, because transactions need one.
+//! A private MongoDB: a replica set of one node, because transactions need a replica set.
 
 mod binary;
 mod wire;
@@ -19,7 +19,7 @@ use crate::process::Program;
 
 const REPLICA_SET: &str = "souk";
 
-/// What runs where there is no `mongod`.
+/// Used where no `mongod` is installed.
 const IMAGE: &str = "mongo:8";
 
 /// A MongoDB server.
@@ -30,12 +30,12 @@ pub struct MongoDb {
 }
 
 impl MongoDb {
-    /// Makes sure that one can be started.
+    /// Installs MongoDB if necessary.
     pub fn ensure_installed() -> Result<()> {
         binary::source().map(drop)
     }
 
-    /// The program `mongod`; none where there is only a container.
+    /// Returns the program `mongod`; `None` where MongoDB runs in a container.
     pub fn program() -> Result<Option<PathBuf>> {
         match binary::source()? {
             Source::Program(mongod) => Ok(Some(mongod)),
@@ -43,14 +43,14 @@ impl MongoDb {
         }
     }
 
-    /// Starts one and waits until it is the primary of its set.
+    /// Starts a server and waits until it is primary.
     pub fn start() -> Result<Self> {
         let mongodb = Self::prepare("mongodb")?;
         mongodb.component.start()?;
         Ok(mongodb)
     }
 
-    /// One that does not run yet.
+    /// Prepares a server without starting it.
     pub(crate) fn prepare(name: &str) -> Result<Self> {
         let source = binary::source()?;
         let folder = TempFolder::new("souk-mongodb-")?;
@@ -62,19 +62,19 @@ impl MongoDb {
         Ok(Self { url: format!("mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"), component: server, folder })
     }
 
-    /// What `MONGODB_URI` should be.
+    /// The value for `MONGODB_URI`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// To be stopped, killed, paused and started again on its data.
+    /// The component. Its data survives restarts.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component
     }
 
-    /// Lets it live on after us.
+    /// Keeps it running after this process.
     pub(crate) fn detach(self) -> Result<(Vec<Detached>, PathBuf)> {
         let detached = vec![self.component.detach()?];
         Ok((detached, self.folder.detach()))
@@ -86,19 +86,19 @@ fn program(name: &str, mongod: PathBuf, port: u16, folder: &TempFolder) -> Resul
     fs::create_dir(&data).map_err(Error::context(data.display()))?;
     let program = Program::new(mongod, folder.path().join(format!("{name}.log")))
         .arguments(["--replSet", REPLICA_SET, "--bind_ip", "127.0.0.1", "--port", &port.to_string(), "--nounixsocket"])
-        // By default the cache would be half of the memory, for each server.
+        // The default is half of the memory, for each server.
         .arguments(["--wiredTigerCacheSizeGB", "0.5"])
-        // Nobody reads the figures of a server that lives for minutes.
+        // The diagnostic data of a short-lived server is of no use.
         .arguments(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         .argument("--dbpath")
         .argument(data);
     Ok(Component::program(name, port::local(port), program, is_primary))
 }
 
-/// The server inside listens on the same port as outside, for it must find itself under the name
-/// that its clients use.
+/// Creates a container that listens on the same port inside and outside, because a member must
+/// reach itself under the address that clients use.
 ///
-/// Written where Docker could not be tried.
+/// Not tested with Docker.
 fn container(name: &str, port: u16, folder: &TempFolder) -> Result<Component> {
     let mut command = Command::new("docker");
     command.args(["create", "--publish", &format!("127.0.0.1:{port}:{port}"), IMAGE]);
@@ -114,22 +114,22 @@ fn container(name: &str, port: u16, folder: &TempFolder) -> Result<Component> {
     Component::container(name, port::local(port), id, log, is_primary)
 }
 
-/// Whether the server takes writes. One that has never been in a set is told to make one of itself.
+/// Whether the server is primary. Initiates the replica set if it has none.
 fn is_primary(address: SocketAddr) -> bool {
     let Ok(hello) = wire::run(address, &doc! { "hello": 1, "$db": "admin" }) else {
         return false;
     };
-    let says = |what| hello.get_bool(what).unwrap_or(false);
-    if says("isreplicaset") {
-        // Refused, for example while it still opens its files: then it is asked again.
+    let flag = |what| hello.get_bool(what).unwrap_or(false);
+    if flag("isreplicaset") {
+        // Fails while the server is starting; the next probe tries again.
         let _ = wire::run(address, &initiate(address));
     }
-    says("isWritablePrimary")
+    flag("isWritablePrimary")
 }
 
 fn initiate(address: SocketAddr) -> Document {
     let members = vec![doc! { "_id": 0, "host": address.to_string() }];
-    // A node without others need not wait 10 s for their votes after a restart.
+    // A set of one node elects itself at once after a restart; the default is 10 s.
     let settings = doc! { "electionTimeoutMillis": 1000 };
     doc! { "replSetInitiate": { "_id": REPLICA_SET, "members": members, "settings": settings }, "$db": "admin" }
 }

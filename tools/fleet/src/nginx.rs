@@ -1,4 +1,4 @@
-//! nginx with the configuration in `nginx/`, filled for this machine.
+//! nginx with the configuration templates in `nginx/`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,46 +11,46 @@ use crate::process::Program;
 use crate::service::workspace_dir;
 use crate::{http, install, port, template};
 
-/// Files that nginx includes as they are.
+/// Files that are included unchanged.
 const INCLUDED: [&str; 4] = ["headers.conf", "proxy.conf", "problems.conf", "error-pages.conf"];
-/// Files with variables, which lose this ending.
+/// Templates, without their suffix.
 const TEMPLATES: [&str; 2] = ["nginx.conf", "souk.conf"];
 
-/// What may differ from one nginx to the next.
+/// Values of the templates.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// 0 is any free one.
+    /// Port; 0 takes any free one.
     pub port: u16,
-    /// The instances of each service. A service without any is answered for with 502.
+    /// Addresses of the instances. nginx responds with 502 for a service without instances.
     pub customer: Vec<SocketAddr>,
     /// See `customer`.
     pub products: Vec<SocketAddr>,
     /// See `customer`.
     pub shopping: Vec<SocketAddr>,
-    /// How often one address may try to sign in or up.
+    /// Limit of sign-ins and sign-ups for each client address.
     pub sign_in: SignInRate,
-    /// Load balancers in front, whose `X-Forwarded-For` is believed: addresses or networks.
+    /// Addresses or networks of load balancers whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<String>,
 }
 
 /// A rate of nginx's `limit_req`.
 #[derive(Debug, Clone, Copy)]
 pub struct SignInRate {
-    /// In the long run.
+    /// Sustained rate.
     pub per_minute: u32,
-    /// At once.
+    /// Requests above the rate that are accepted at once.
     pub burst: u32,
 }
 
 impl Default for SignInRate {
-    /// A household or an office behind one address, and 43,000 guesses a day for an attacker.
+    /// Enough for an office behind one address; allows an attacker 43,000 guesses a day.
     fn default() -> Self {
         Self { per_minute: 30, burst: 20 }
     }
 }
 
 impl SignInRate {
-    /// For tests and benchmarks, in which one address is many people.
+    /// For tests and benchmarks, whose clients share one address.
     pub const UNLIMITED: Self = Self { per_minute: 600_000, burst: 100_000 };
 }
 
@@ -61,12 +61,12 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Makes sure that one can be started.
+    /// Installs nginx if necessary.
     pub fn ensure_installed() -> Result<()> {
         program().map(drop)
     }
 
-    /// Starts one and waits until it answers.
+    /// Starts nginx and waits until it responds.
     pub fn start(settings: &Settings) -> Result<Self> {
         let nginx = Self::prepare(settings)?;
         nginx.component.start()?;
@@ -78,7 +78,7 @@ impl Nginx {
         let folder = TempFolder::new("souk-nginx-")?;
         let address = port::local(if settings.port == 0 { port::free()? } else { settings.port });
         configure(folder.path(), address, settings)?;
-        // Until it has read its configuration it would complain into a file of the system's.
+        // Until nginx has read its configuration, it logs into the system's folder by default.
         let program = Program::new(nginx, folder.path().join("nginx.log"))
             .arguments(["-e", "stderr", "-p"])
             .argument(folder.path())
@@ -90,7 +90,7 @@ impl Nginx {
         Ok(Self { component, _folder: folder })
     }
 
-    /// To be stopped, killed, paused and started again.
+    /// The component.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component
@@ -131,10 +131,10 @@ fn configure(folder: &Path, address: SocketAddr, settings: &Settings) -> Result<
     Ok(())
 }
 
-/// An instance that failed once is left alone for 2 s, in which the others are asked.
+/// Renders the servers of an upstream. After a failure, nginx does not use a server for 2 s.
 fn servers(addresses: &[SocketAddr]) -> String {
     if addresses.is_empty() {
-        // nginx wants at least one; this one says that there is none.
+        // An upstream needs at least one server; this one is marked as down.
         return "server 127.0.0.1:9 down;".to_owned();
     }
     addresses.iter().map(|address| format!("server {address} max_fails=1 fail_timeout=2s; ")).collect()

@@ -1,4 +1,4 @@
-//! Ports that a part can keep while it is down.
+//! Ports that a component keeps while it is down.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,17 +7,17 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Below this, ports belong to well-known services.
+/// Lowest port that is used.
 const LOWEST: u16 = 15_000;
-/// Where Linux begins to give out ports by itself unless it is told otherwise.
+/// Linux's default lower bound of ephemeral ports.
 const EPHEMERAL: u16 = 32_768;
 
-/// Two parts of one process never get the same port, not even before they listen.
+/// Ports given out by this process, whether a component listens on them yet or not.
 static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// A free port on 127.0.0.1 below those that the kernel gives to outgoing connections: one of these
-/// could take the port of a part that is down for a moment, and even connect to itself there.
-/// Random, so that processes do not meet.
+/// Returns a free port on 127.0.0.1 below the ephemeral range: an outgoing connection could
+/// otherwise take the port of a stopped component, or connect to itself. Random, so that processes
+/// rarely choose the same.
 pub(crate) fn free() -> Result<u16> {
     let below = ephemeral().max(LOWEST + 1000);
     for _ in 0..1000 {
@@ -31,7 +31,6 @@ pub(crate) fn free() -> Result<u16> {
     Err(Error::failed("no port is free on 127.0.0.1"))
 }
 
-/// `port` on 127.0.0.1.
 pub(crate) fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }

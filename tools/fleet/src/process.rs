@@ -1,5 +1,5 @@
-//! One program in a process group of its own (a terminal's Ctrl-C reaches only the owner, who then
-//! stops its children in order), with its output in a file.
+//! A program in a process group of its own, with its output in a file. A Ctrl-C in the terminal
+//! reaches only the owner, who stops its children in order.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,22 +14,22 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::error::{Error, Result};
 use crate::watchdog::{self, Guarded};
 
-/// How often something is looked at that cannot be waited for, such as a child with a bound on the
-/// time.
+/// Interval between two checks of a condition that cannot be awaited with a timeout, such as the
+/// end of a child.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Killed processes end at once; where nobody collects orphans, they stay on as dead entries that
-/// still count.
-const GROUP: Duration = Duration::from_secs(1);
+/// Time that a killed process group has to disappear. Without an init process that reaps orphans,
+/// zombies keep it in existence.
+const GROUP_END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What to run.
+/// A program, its arguments and its environment.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) environment: Vec<(OsString, OsString)>,
-    /// Variables of ours that it must not see, nor with `_FILE` at their end.
+    /// Variables that it must not inherit, neither with the suffix `_FILE`.
     pub(crate) unset: &'static [&'static str],
-    /// Where its standard output and error go, one start after another.
+    /// Receives the standard output and error of all starts.
     pub(crate) log: PathBuf,
 }
 
@@ -53,7 +53,7 @@ impl Program {
         self
     }
 
-    fn command(&self, besides: &[(&str, &str)]) -> Result<Command> {
+    fn command(&self, variables: &[(&str, &str)]) -> Result<Command> {
         let log = |error| Error::failed(format!("{}: {error}", self.log.display()));
         let output = File::options().create(true).append(true).open(&self.log).map_err(log)?;
         let mut command = Command::new(&self.path);
@@ -62,18 +62,18 @@ impl Program {
             command.env_remove(name).env_remove(format!("{name}_FILE"));
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.envs(besides.iter().copied());
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stderr(output.try_clone().map_err(log)?).stdout(output).process_group(0);
         Ok(command)
     }
 }
 
-/// A program that runs. Dropping it kills it.
+/// A running program. Dropping it kills it.
 pub(crate) struct Process {
     child: Child,
     guarded: Guarded,
     exited: Option<ExitStatus>,
-    /// Somebody else looks after it now.
+    /// Whether it keeps running after this process.
     detached: bool,
 }
 
@@ -82,10 +82,10 @@ impl Process {
         Self::start_with(program, &[])
     }
 
-    /// With variables besides those of the program, for this once.
-    pub(crate) fn start_with(program: &Program, besides: &[(&str, &str)]) -> Result<Self> {
+    /// Starts the program with additional variables.
+    pub(crate) fn start_with(program: &Program, variables: &[(&str, &str)]) -> Result<Self> {
         let child = program
-            .command(besides)?
+            .command(variables)?
             .spawn()
             .map_err(Error::context(format!("cannot start {}", program.path.display())))?;
         let guarded = Guarded::Group(child.id());
@@ -98,10 +98,10 @@ impl Process {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub(crate) fn exited(&mut self) -> Result<Option<ExitStatus>> {
         if self.exited.is_none() {
-            self.exited = self.child.try_wait().map_err(Error::context("cannot look after a child"))?;
+            self.exited = self.child.try_wait().map_err(Error::context("cannot wait for a child"))?;
             if self.exited.is_some() {
                 self.end_group();
             }
@@ -109,13 +109,13 @@ impl Process {
         Ok(self.exited)
     }
 
-    /// `SIGTERM`, and `SIGKILL` when that takes longer than `patience`.
-    pub(crate) fn stop(&mut self, patience: Duration) -> Result<ExitStatus> {
+    /// Sends `SIGTERM`, and `SIGKILL` after the timeout.
+    pub(crate) fn stop(&mut self, timeout: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        // A process that is paused would only read its SIGTERM later.
+        // A paused process would not receive the SIGTERM.
         self.signal(Signal::CONT)?;
         let begun = Instant::now();
-        while begun.elapsed() < patience {
+        while begun.elapsed() < timeout {
             if let Some(status) = self.exited()? {
                 return Ok(status);
             }
@@ -124,12 +124,12 @@ impl Process {
         self.kill()
     }
 
-    /// `SIGKILL`, to it and to what it started.
+    /// Sends `SIGKILL` to it and its children.
     pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.exited()? {
             return Ok(status);
         }
-        // The group may be empty by now; the wait below tells.
+        // The group may be empty; the wait below tells.
         let _ = kill_process_group(self.pid(), Signal::KILL);
         let status = self.child.wait().map_err(Error::context("cannot wait for a child"))?;
         self.exited = Some(status);
@@ -137,11 +137,11 @@ impl Process {
         Ok(status)
     }
 
-    /// What it started goes with it: nginx's workers hold the port that the next start wants. The
-    /// number of the group cannot be given to another one while somebody is in it.
+    /// Kills its children: nginx's workers hold the port that the next start needs. The group id is
+    /// not reused while the group has a member.
     fn end_group(&self) {
         let begun = Instant::now();
-        while begun.elapsed() < GROUP && kill_process_group(self.pid(), Signal::KILL).is_ok() {
+        while begun.elapsed() < GROUP_END_TIMEOUT && kill_process_group(self.pid(), Signal::KILL).is_ok() {
             thread::sleep(POLL_INTERVAL);
         }
         watchdog::release(&self.guarded);
@@ -155,12 +155,12 @@ impl Process {
         self.signal_group(Signal::CONT)
     }
 
-    /// `SIGHUP`, to it alone.
+    /// Sends `SIGHUP` to it, not to its children.
     pub(crate) fn reload(&mut self) -> Result<()> {
         self.signal(Signal::HUP)
     }
 
-    /// Lets it live on after us.
+    /// Keeps it running after this process.
     pub(crate) fn detach(&mut self) {
         watchdog::release(&self.guarded);
         self.detached = true;
@@ -188,13 +188,13 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if !self.detached {
-            // There is nobody to tell, and the watchdog has its pid.
+            // A destructor cannot report an error. The watchdog kills the process too.
             let _ = self.kill();
         }
     }
 }
 
-/// The last lines of a log, for people who ask why.
+/// Returns the last lines of a log.
 pub(crate) fn tail(log: &Path) -> String {
     let content = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&content);

@@ -1,4 +1,4 @@
-//! A RabbitMQ of one's own: nothing of it is shared with the system's, not even `epmd`.
+//! A private RabbitMQ: it shares nothing with the system's, not even `epmd`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,36 +13,35 @@ use crate::install;
 use crate::port;
 use crate::process::{Process, Program};
 
-/// Debian's script in `/usr/sbin` changes to the user `rabbitmq` and its folders; this one runs as
-/// who we are.
+/// Debian's script in `/usr/sbin` switches to the user `rabbitmq`; these run as the current user.
 const SCRIPTS: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/homebrew/sbin/rabbitmq-server"];
 
-/// A broker answers the first bytes of a client at once or not at all.
-const ANSWER: Duration = Duration::from_secs(1);
+/// A running broker answers the protocol header within this time.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A RabbitMQ broker, with a user of its own and an empty virtual host `/`.
+/// A RabbitMQ broker with a user of its own and an empty virtual host `/`.
 pub struct RabbitMq {
     url: String,
-    // Dropped in this order: the broker, the port mapper that it is known to, their files.
+    // Dropped in this order: broker, port mapper, files.
     component: Component,
     epmd: Process,
     folder: TempFolder,
 }
 
 impl RabbitMq {
-    /// Makes sure that one can be started.
+    /// Installs RabbitMQ if necessary.
     pub fn ensure_installed() -> Result<()> {
         programs().map(drop)
     }
 
-    /// Starts one and waits until it takes connections.
+    /// Starts a broker and waits until it accepts connections.
     pub fn start() -> Result<Self> {
         let rabbitmq = Self::prepare()?;
         rabbitmq.component.start()?;
         Ok(rabbitmq)
     }
 
-    /// One that does not run yet.
+    /// Prepares a broker without starting it.
     pub(crate) fn prepare() -> Result<Self> {
         let (server, epmd) = programs()?;
         let folder = TempFolder::new("souk-rabbitmq-")?;
@@ -63,8 +62,8 @@ impl RabbitMq {
         write(&in_folder("rabbitmq.conf"), &config)?;
         write(&in_folder("enabled_plugins"), "[].\n")?;
 
-        // Every node asks an `epmd` by name for the ports of others. A node without one starts the
-        // system's, as a daemon that outlives everything, so ours has its own, in the foreground.
+        // Nodes look up each other's ports in `epmd`. A node without one starts the system's as a
+        // daemon, which outlives the test; this one runs in the foreground.
         let mapper = Program::new(epmd, in_folder("epmd.log")).arguments([
             "-port",
             &epmd_port.to_string(),
@@ -85,29 +84,29 @@ impl RabbitMq {
             .variable("RABBITMQ_MNESIA_BASE", in_folder("mnesia"))
             .variable("RABBITMQ_LOG_BASE", in_folder("log"))
             .variable("RABBITMQ_PID_FILE", in_folder("pid"))
-            // The script then becomes the broker instead of waiting for it: the process that we
-            // signal is the one that counts. Nobody is notified, for there is no NOTIFY_SOCKET.
+            // Makes the script `exec` the broker instead of waiting for it, so that signals reach
+            // the broker. It notifies systemd only when NOTIFY_SOCKET is set.
             .variable("RUNNING_UNDER_SYSTEMD", "true");
 
         let epmd = Process::start(&mapper)?;
         let node = Program { unset: &["NOTIFY_SOCKET"], ..node };
-        let broker = Component::program("rabbitmq", address, node, greets);
+        let broker = Component::program("rabbitmq", address, node, accepts_connections);
         Ok(Self { url: format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f"), component: broker, epmd, folder })
     }
 
-    /// What `AMQP_URL` should be.
+    /// The value for `AMQP_URL`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// To be stopped, killed, paused and started again; what is durable stays.
+    /// The component. Durable queues survive its restarts.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component
     }
 
-    /// Lets it live on after us.
+    /// Keeps it running after this process.
     pub(crate) fn detach(mut self) -> Result<(Vec<Detached>, PathBuf)> {
         self.epmd.detach();
         let detached = vec![self.component.detach()?, Detached::Process(self.epmd.id())];
@@ -124,12 +123,11 @@ fn programs() -> Result<(PathBuf, PathBuf)> {
     Ok((server, epmd))
 }
 
-/// Whether the broker says hello: to the protocol's header it answers with `Connection.Start`, a
-/// frame of type 1.
-fn greets(address: SocketAddr) -> bool {
+/// Whether the broker answers the protocol header with `Connection.Start`, a frame of type 1.
+fn accepts_connections(address: SocketAddr) -> bool {
     let greet = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&address, ANSWER)?;
-        stream.set_read_timeout(Some(ANSWER))?;
+        let mut stream = TcpStream::connect_timeout(&address, RESPONSE_TIMEOUT)?;
+        stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
         stream.write_all(b"AMQP\x00\x00\x09\x01")?;
         let mut first = [0];
         stream.read_exact(&mut first)?;

@@ -1,4 +1,4 @@
-//! The services' programs: where they are, and the environment that tells an instance who it is.
+//! The programs of the services, and the environment of their instances.
 
 use std::env;
 use std::fmt;
@@ -9,22 +9,22 @@ use crate::error::{Error, Result};
 use crate::process::Program;
 use crate::{http, port};
 
-/// One of the three.
+/// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
-    /// Accounts and sign-in.
+    /// Accounts and sessions.
     Customer,
-    /// The catalogue and its stock.
+    /// Catalogue and stock.
     Products,
     /// Carts and orders.
     Shopping,
 }
 
 impl Service {
-    /// Each of them.
+    /// All services.
     pub const ALL: [Self; 3] = [Self::Customer, Self::Products, Self::Shopping];
 
-    /// As its program and its package are called.
+    /// The name of its program and its package.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// How the programs were built.
+/// The build of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
     /// `cargo build`
@@ -64,8 +64,8 @@ impl Profile {
     }
 }
 
-/// What a service reads from its environment (`.env.example`) and must not inherit from ours, nor
-/// by way of a file.
+/// Variables that a service reads (`.env.example`) and must not inherit from this process, neither
+/// with the suffix `_FILE`.
 const UNSET: [&str; 16] = [
     "ADDRESS",
     "AMQP_PREFIX",
@@ -85,26 +85,26 @@ const UNSET: [&str; 16] = [
     "SOUK_FAILPOINT",
 ];
 
-/// The packages to build: the services, and `souk` for its `admin create`.
+/// The programs that a fleet runs: the services, and `souk` for `souk admin create`.
 #[must_use]
 pub fn programs() -> [&'static str; 4] {
     ["customer", "products", "shopping", "souk"]
 }
 
-/// The root of the source tree that this was built from.
+/// The root of the workspace.
 #[must_use]
 pub fn workspace_dir() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.ancestors().nth(2).unwrap_or(own)
 }
 
-/// Where cargo puts what it builds.
+/// The target folder of cargo.
 #[must_use]
 pub fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_dir().join("target"), |set| workspace_dir().join(set))
 }
 
-/// A program of ours, which must have been built.
+/// Returns the path of a program. Errors: it has not been built.
 pub(crate) fn built(name: &str, profile: Profile) -> Result<PathBuf> {
     let program = target_dir().join(profile.folder()).join(name);
     if program.is_file() {
@@ -116,7 +116,7 @@ pub(crate) fn built(name: &str, profile: Profile) -> Result<PathBuf> {
     })
 }
 
-/// What an instance needs to know.
+/// Configuration of an instance.
 pub(crate) struct Instance<'i> {
     pub(crate) service: Service,
     pub(crate) number: usize,
@@ -127,7 +127,7 @@ pub(crate) struct Instance<'i> {
     pub(crate) demo_catalogue: bool,
     pub(crate) log: &'i str,
     pub(crate) environment: &'i [(Service, String, String)],
-    /// Where its log goes.
+    /// The folder of its log.
     pub(crate) logs: &'i Path,
 }
 
@@ -157,8 +157,8 @@ impl Instance<'_> {
             }
         }
         program.unset = &UNSET;
-        // It listens before it has found anything else, and says whether it is ready at another
-        // path.
+        // The instance listens before it has connected to the servers; `/health/ready` tells when
+        // it has.
         Ok(Component::program(name, port::local(port), program, |address| {
             http::status(address, "/health/live") == Some(200)
         }))

@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Signals that ask this process to stop.
 
 use std::thread;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use signal_hook::iterator::Signals;
 
 use crate::error::{Error, Result};
 
-/// Ctrl-C and `SIGTERM` no longer end this process but wait here to be seen.
+/// Receives Ctrl-C, `SIGTERM` and `SIGHUP`, which no longer end this process.
 pub struct StopSignal(Signals);
 
 impl StopSignal {
-    /// From now on.
+    /// Starts to receive signals.
     pub fn listen() -> Result<Self> {
         Signals::new([SIGHUP, SIGINT, SIGTERM]).map(Self).map_err(Error::context("cannot listen to signals"))
     }
 
-    /// Whether one has come; waits for it up to `patience`.
-    pub fn wait(&mut self, patience: Duration) -> bool {
-        // `signal-hook` has no wait with a bound.
-        for _ in 0..=patience.as_millis() / POLL_INTERVAL.as_millis() {
+    /// Waits for a signal. Returns whether one arrived before the timeout.
+    pub fn wait(&mut self, timeout: Duration) -> bool {
+        // `signal-hook` has no wait with a timeout.
+        for _ in 0..=timeout.as_millis() / POLL_INTERVAL.as_millis() {
             if self.0.pending().next().is_some() {
                 return true;
             }

@@ -1,9 +1,9 @@
-//! `${NAME}` in a text, filled as `envsubst` fills it in nginx's Docker image, except that a name
-//! without a value is an error. nginx's own variables (`$uri`) are left alone.
+//! Replaces `${NAME}` in a text, like `envsubst` in nginx's Docker image, except that a name
+//! without a value is an error. nginx's own variables (`$uri`) stay.
 
 use crate::error::{Error, Result};
 
-/// The text with every `${NAME}` replaced by the value that `values` has for it.
+/// Returns the template with every `${NAME}` replaced by its value.
 pub(crate) fn fill(template: &str, values: &[(&str, String)]) -> Result<String> {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;

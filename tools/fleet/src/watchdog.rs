@@ -1,7 +1,7 @@
-//! No child outlives its owner: a shell of a few lines waits at a pipe that only the owner holds.
-//! When the owner ends, by `return`, `exit`, a panic, Ctrl-C or SIGKILL, the kernel closes the
-//! pipe, and the shell kills what is still there and removes its folders. `Drop` alone would miss
-//! all of these but the first.
+//! Kills child processes when their owner ends, in whatever way: a shell reads from a pipe that
+//! only the owner holds. When the owner returns, exits, panics or is killed, the kernel closes the
+//! pipe; the shell then kills the guarded processes and removes their folders. `Drop` covers a
+//! normal return only.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Lines are `+ what` and `- what`; what is left at the end of input goes. Folders are ours alone
-/// (`mktemp`), without spaces unless `TMPDIR` has some, hence the line as a whole.
+/// Reads lines `+ resource` and `- resource`; at the end of input it removes the resources that are
+/// left. Each line is one resource, because a path may contain spaces.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 guarded='
@@ -42,13 +42,13 @@ for pass in process folder; do
 done
 "#;
 
-/// The pipe to the shell, from the first thing guarded on.
+/// The pipe to the shell, which starts with the first guarded resource.
 static PIPE: Mutex<Option<ChildStdin>> = Mutex::new(None);
 
-/// Something that must not outlive this process.
+/// A resource that must not outlive this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Guarded {
-    /// A process group, by its leader.
+    /// A process group, by the id of its leader.
     Group(u32),
     /// A Docker container, by its id.
     Container(String),
@@ -70,7 +70,7 @@ impl Guarded {
     }
 }
 
-/// From now on this goes when we go.
+/// Guards a resource.
 pub(crate) fn guard(what: &Guarded) -> Result<()> {
     let mut pipe = PIPE.lock().unwrap_or_else(PoisonError::into_inner);
     let pipe = match &mut *pipe {
@@ -80,10 +80,10 @@ pub(crate) fn guard(what: &Guarded) -> Result<()> {
     pipe.write_all(what.line('+').as_bytes()).map_err(Error::context("cannot tell the watchdog"))
 }
 
-/// It is gone, or others look after it.
+/// Releases a resource that is gone or is to outlive this process.
 pub(crate) fn release(what: &Guarded) {
     if let Some(pipe) = &mut *PIPE.lock().unwrap_or_else(PoisonError::into_inner) {
-        // Without a watchdog there is nothing to release from.
+        // A failed write means that the watchdog has ended, and guards nothing.
         let _ = pipe.write_all(what.line('-').as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! A fleet whose parts come and go.
+//! A fleet whose components stop and start again.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests too")]
 
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use fleet::{Fleet, Options};
 use serde_json::Value;
 
-/// Far beyond what anything here takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Far longer than any step takes.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The answer to a GET through nginx: status and body.
+/// Returns status and body of a GET through nginx.
 fn get(fleet: &Fleet, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(fleet.component("nginx").unwrap().address()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -24,7 +24,7 @@ fn get(fleet: &Fleet, path: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// The instances of a service that answer.
+/// The instances of a service that respond.
 fn instances(fleet: &Fleet, service: &str) -> BTreeSet<String> {
     let answers = (0..8).map(|_| get(fleet, &format!("/{service}/whoami")));
     answers
@@ -36,38 +36,38 @@ fn instances(fleet: &Fleet, service: &str) -> BTreeSet<String> {
         .collect()
 }
 
-fn until(what: &str, mut look: impl FnMut() -> bool) {
+fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !look() {
-        assert!(begun.elapsed() < PATIENCE, "waited for {what}");
+        assert!(begun.elapsed() < TIMEOUT, "waited for {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
 #[ignore = "needs RabbitMQ, MongoDB, nginx, and the services built: cargo xtask test"]
-fn parts_come_and_go() {
+fn components_stop_and_start_in_any_order() {
     let fleet = Fleet::start(&Options { port: 0, ..Options::default() }).unwrap();
-    fleet.wait_until_ready(PATIENCE).unwrap();
+    fleet.wait_until_ready(TIMEOUT).unwrap();
     let both = |service: &str| BTreeSet::from([format!("{service}-1"), format!("{service}-2")]);
     for service in ["customer", "products", "shopping"] {
         assert_eq!(instances(&fleet, service), both(service));
     }
-    // They come in when the database is there, after the service.
-    until("the sample goods", || get(&fleet, "/products?limit=1").1.contains("\"name\""));
+    // The sample products are added when the service has found its database.
+    wait_for("the sample goods", || get(&fleet, "/products?limit=1").1.contains("\"name\""));
     fleet.create_admin("admin@example.com", "correct horse battery").unwrap();
 
-    // One instance is enough, and nobody notices how the other went.
+    // One instance is enough for the service to respond.
     for end in [fleet::Component::kill, fleet::Component::stop] {
         let component = fleet.component("products-1").unwrap();
         end(component).unwrap();
         assert_eq!(instances(&fleet, "products"), BTreeSet::from(["products-2".to_owned()]));
         component.start().unwrap();
-        // nginx tries it again after 2 s.
-        until("products-1 to be back", || instances(&fleet, "products") == both("products"));
+        // nginx uses the instance again after 2 s.
+        wait_for("products-1 to be back", || instances(&fleet, "products") == both("products"));
     }
 
-    // A service starts without its database and finds it later.
+    // A service starts without its database and connects later.
     let (mongodb, products) = (fleet.component("mongodb").unwrap(), fleet.component("products-2").unwrap());
     fleet.component("products-1").unwrap().stop().unwrap();
     products.stop().unwrap();
@@ -75,7 +75,7 @@ fn parts_come_and_go() {
     products.start().unwrap();
     assert_ne!(get(&fleet, "/products?limit=1").0, 200);
     mongodb.start().unwrap();
-    until("the goods to be back", || get(&fleet, "/products?limit=1").0 == 200);
+    wait_for("the products to be back", || get(&fleet, "/products?limit=1").0 == 200);
 
     // And without the broker.
     let (rabbitmq, shopping) = (fleet.component("rabbitmq").unwrap(), fleet.component("shopping-1").unwrap());
@@ -84,7 +84,7 @@ fn parts_come_and_go() {
     shopping.start().unwrap();
     rabbitmq.start().unwrap();
     fleet.component("products-1").unwrap().start().unwrap();
-    fleet.wait_until_ready(PATIENCE).unwrap();
+    fleet.wait_until_ready(TIMEOUT).unwrap();
 
     let stopped = fleet.component("customer-1").unwrap().stop().unwrap();
     assert!(stopped.status.success() && stopped.took < Duration::from_secs(10), "{stopped:?}");

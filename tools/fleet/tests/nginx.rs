@@ -1,4 +1,4 @@
-//! nginx with our configuration, in front of back ends that say what arrived.
+//! nginx with the configuration of this repository, in front of test back ends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests too")]
 
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use fleet::{Nginx, Settings, SignInRate};
 use serde_json::Value;
 
-use crate::backend::{Backend, Manner, Message, ask, raw};
+use crate::backend::{Backend, Behaviour, Message, raw, request};
 
-/// An nginx and where it is. The three services are what `services` says.
+/// Starts nginx in front of these instances.
 fn front(customer: &[&Backend], products: &[&Backend], shopping: &[&Backend]) -> (Nginx, SocketAddr) {
     start(settings(customer, products, shopping))
 }
@@ -37,18 +37,18 @@ fn start(settings: Settings) -> (Nginx, SocketAddr) {
     (nginx, address)
 }
 
-/// One echoing instance of each.
+/// Starts nginx in front of one echoing instance of each service.
 fn shop() -> (Nginx, SocketAddr) {
     let [customer, products, shopping] =
-        ["customer", "products", "shopping"].map(|name| Backend::start(name, Manner::Echo));
+        ["customer", "products", "shopping"].map(|name| Backend::start(name, Behaviour::Echo));
     front(&[&customer], &[&products], &[&shopping])
 }
 
 fn get(address: SocketAddr, target: &str) -> Message {
-    ask(address, "GET", target, &[], b"")
+    request(address, "GET", target, &[], b"")
 }
 
-/// Expects a problem of nginx's own, whole and in the words of the services.
+/// Asserts that nginx itself responded with problem+json, in the same form as the services.
 #[track_caller]
 fn problem(answer: &Message, status: u16, code: &str) {
     assert_eq!(answer.status(), status, "{answer:?}");
@@ -72,7 +72,7 @@ const SECURITY: [(&str, &str); 3] =
 #[ignore = "needs nginx"]
 fn prefixes_are_stripped_and_the_rest_is_as_the_client_sent_it() {
     let (_nginx, address) = shop();
-    for (asked, service, seen) in [
+    for (requests, service, seen) in [
         ("/customer", "customer", "/"),
         ("/customer/", "customer", "/"),
         ("/customer/whoami", "customer", "/whoami"),
@@ -87,9 +87,9 @@ fn prefixes_are_stripped_and_the_rest_is_as_the_client_sent_it() {
         ("/products/import?key=sku", "products", "/import?key=sku"),
         ("http://shop.example/shopping/cart?x", "shopping", "/cart?x"),
     ] {
-        let answer = get(address, asked);
-        assert_eq!(answer.status(), 200, "{asked}: {answer:?}");
-        assert_eq!((answer.backend(), answer.target()), (service, seen), "{asked}");
+        let answer = get(address, requests);
+        assert_eq!(answer.status(), 200, "{requests}: {answer:?}");
+        assert_eq!((answer.backend(), answer.target()), (service, seen), "{requests}");
     }
 }
 
@@ -97,13 +97,13 @@ fn prefixes_are_stripped_and_the_rest_is_as_the_client_sent_it() {
 #[ignore = "needs nginx"]
 fn what_is_nobodys_is_a_problem() {
     let (_nginx, address) = shop();
-    for asked in [
+    for requests in [
         "/other",
         "/customers/profile",
         "/Customer/profile",
         "/customer-x",
         "/souk-problem",
-        // Paths that could be read in two ways.
+        // Ambiguous paths.
         "/customer//profile",
         "//customer/profile",
         "/customer/a/../profile",
@@ -116,7 +116,7 @@ fn what_is_nobodys_is_a_problem() {
         "/products/a%2F%2Fb",
         "/products/a/..",
         "/products/a/..?x",
-        // For operators only.
+        // Internal paths.
         "/customer/health/live",
         "/customer/health",
         "/customer/health/",
@@ -134,7 +134,7 @@ fn what_is_nobodys_is_a_problem() {
         "/products/import/../metrics",
         "http://shop.example/shopping/metrics",
     ] {
-        problem(&get(address, asked), 404, "not-found");
+        problem(&get(address, requests), 404, "not-found");
     }
     let answer = get(address, "/");
     assert_eq!((answer.status(), answer.header("content-type")), (200, Some("application/json")));
@@ -151,9 +151,9 @@ fn requests_that_cannot_be_read_are_problems() {
     problem(&raw(address, b"GET / HTTP/1.1\r\n\r\n"), 400, "malformed");
     problem(&raw(address, b"GET /products/%00 HTTP/1.1\r\nHost: x\r\n\r\n"), 400, "malformed");
     problem(&raw(address, b"GET / HTTP/7.1\r\nHost: x\r\n\r\n"), 505, "malformed");
-    problem(&ask(address, "TRACE", "/products", &[], b""), 405, "method-not-allowed");
+    problem(&request(address, "TRACE", "/products", &[], b""), 405, "method-not-allowed");
     problem(&get(address, &format!("/products/{long}")), 414, "too-large");
-    problem(&ask(address, "GET", "/products", &[&format!("X: {long}")], b""), 431, "too-large");
+    problem(&request(address, "GET", "/products", &[&format!("X: {long}")], b""), 431, "too-large");
     let odd = b"POST /products HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n";
     problem(&raw(address, odd), 501, "malformed");
 }
@@ -162,8 +162,8 @@ fn requests_that_cannot_be_read_are_problems() {
 #[ignore = "needs nginx"]
 fn bodies_have_limits() {
     let (_nginx, address) = shop();
-    let post = |target, size| ask(address, "POST", target, &[], &vec![b' '; size]);
-    // Just over a service's own limit is the service's to refuse.
+    let post = |target, size| request(address, "POST", target, &[], &vec![b' '; size]);
+    // A body slightly above the limit of the service is passed on, so that the service responds.
     let passed = post("/shopping/cart", 70_000);
     assert_eq!((passed.status(), passed.text().lines().last()), (200, Some("70000")));
     problem(&post("/shopping/cart", 90_000), 413, "too-large");
@@ -190,7 +190,7 @@ fn nobody_can_forge_who_they_are() {
         "Upgrade: h2c",
         "Authorization: Bearer kept",
     ];
-    let seen = ask(address, "GET", "/customer/whoami", &forged, b"");
+    let seen = request(address, "GET", "/customer/whoami", &forged, b"");
     for (name, value) in [
         ("x-forwarded-for", "127.0.0.1"),
         ("x-real-ip", "127.0.0.1"),
@@ -209,11 +209,11 @@ fn nobody_can_forge_who_they_are() {
 #[test]
 #[ignore = "needs nginx"]
 fn a_trusted_proxy_is_believed_and_what_it_was_told_is_not() {
-    let customer = Backend::start("customer", Manner::Echo);
+    let customer = Backend::start("customer", Behaviour::Echo);
     let trusted_proxies = vec!["127.0.0.1".to_owned(), "10.0.0.0/8".to_owned()];
     let (_nginx, address) = start(Settings { trusted_proxies, ..settings(&[&customer], &[], &[]) });
     let headers = ["X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.1.2.3", "X-Forwarded-Proto: https"];
-    let seen = ask(address, "GET", "/customer/whoami", &headers, b"");
+    let seen = request(address, "GET", "/customer/whoami", &headers, b"");
     assert_eq!(seen.arrived("x-forwarded-for"), ["1.2.3.4"]);
     assert_eq!(seen.arrived("x-real-ip"), ["1.2.3.4"]);
     assert_eq!(seen.arrived("x-forwarded-proto"), ["https"]);
@@ -226,13 +226,13 @@ fn request_ids_go_everywhere_once() {
     let longest = "x".repeat(64);
     for kept in ["client-1_2.3", &longest] {
         let header = format!("X-Request-Id: {kept}");
-        let answer = ask(address, "GET", "/products", &[&header], b"");
+        let answer = request(address, "GET", "/products", &[&header], b"");
         assert_eq!((answer.header("x-request-id"), answer.arrived("x-request-id")), (Some(kept), vec![kept]));
-        problem(&ask(address, "GET", "/nowhere", &[&header], b""), 404, "not-found");
+        problem(&request(address, "GET", "/nowhere", &[&header], b""), 404, "not-found");
     }
     let (too_long, mut ids) = ("x".repeat(65), Vec::new());
     for refused in ["a b", "a\"b", "ü", "", &too_long] {
-        let answer = ask(address, "GET", "/products", &[&format!("X-Request-Id: {refused}")], b"");
+        let answer = request(address, "GET", "/products", &[&format!("X-Request-Id: {refused}")], b"");
         let fresh = answer.header("x-request-id").unwrap().to_owned();
         assert_eq!(fresh.len(), 32, "{fresh}");
         assert_eq!(answer.arrived("x-request-id"), [&fresh]);
@@ -241,7 +241,7 @@ fn request_ids_go_everywhere_once() {
     ids.dedup();
     assert_eq!(ids.len(), 5, "each is another");
 
-    let missing = ask(address, "GET", "/nowhere?email=ana", &["X-Request-Id: seen"], b"");
+    let missing = request(address, "GET", "/nowhere?email=ana", &["X-Request-Id: seen"], b"");
     problem(&missing, 404, "not-found");
     assert_eq!(missing.header("x-request-id"), Some("seen"));
     drop(get(address, "/products/1?q=secret"));
@@ -260,9 +260,9 @@ fn request_ids_go_everywhere_once() {
 #[test]
 #[ignore = "needs nginx"]
 fn what_services_say_passes_with_each_header_once() {
-    let products = Backend::start("products", Manner::Refuse);
+    let products = Backend::start("products", Behaviour::Problem);
     let (_nginx, address) = front(&[], &[&products], &[]);
-    let answer = ask(address, "GET", "/products", &["X-Request-Id: ours"], b"");
+    let answer = request(address, "GET", "/products", &["X-Request-Id: ours"], b"");
     assert_eq!((answer.status(), answer.backend()), (422, "products"));
     assert_eq!(answer.header("x-request-id"), Some("ours"));
     assert_eq!(answer.header("x-own"), Some("kept"));
@@ -275,27 +275,27 @@ fn what_services_say_passes_with_each_header_once() {
 #[test]
 #[ignore = "needs nginx"]
 fn passwords_cannot_be_guessed_fast() {
-    let customer = Backend::start("customer", Manner::Echo);
+    let customer = Backend::start("customer", Behaviour::Echo);
     let sign_in = SignInRate { per_minute: 1, burst: 2 };
     let (_nginx, address) = start(Settings { sign_in, ..settings(&[&customer], &[], &[]) });
-    // Only attempts count.
+    // Only sign-in attempts count.
     for _ in 0..5 {
         assert_eq!(get(address, "/customer/login").status(), 200);
-        assert_eq!(ask(address, "POST", "/customer/token", &[], b"{}").status(), 200);
+        assert_eq!(request(address, "POST", "/customer/token", &[], b"{}").status(), 200);
     }
     for target in ["/customer/login", "/customer/signup", "/customer/login?x"] {
-        assert_eq!(ask(address, "POST", target, &[], b"{}").status(), 200);
+        assert_eq!(request(address, "POST", target, &[], b"{}").status(), 200);
     }
     for target in ["/customer/login", "/customer/signup", "/customer/%6cogin", "/customer/login/", "/customer/login?y"]
     {
-        let forged = ask(address, "POST", target, &["X-Forwarded-For: 9.9.9.9"], b"{}");
+        let forged = request(address, "POST", target, &["X-Forwarded-For: 9.9.9.9"], b"{}");
         problem(&forged, 429, "too-many-attempts");
     }
     assert_eq!(get(address, "/customer/profile").status(), 200);
-    assert_eq!(customer.asked(), 14);
+    assert_eq!(customer.requests(), 14);
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -312,13 +312,13 @@ fn a_service_without_instances_is_down() {
         problem(&answer, 502, "unavailable");
         assert!(answer.text().contains("MicroService connection is down"));
     }
-    problem(&ask(address, "POST", "/shopping/order", &[], b"{}"), 502, "unavailable");
+    problem(&request(address, "POST", "/shopping/order", &[], b"{}"), 502, "unavailable");
 }
 
 #[test]
 #[ignore = "needs nginx"]
 fn an_instance_that_is_gone_is_not_noticed() {
-    let alive = Backend::start("alive", Manner::Echo);
+    let alive = Backend::start("alive", Behaviour::Echo);
     let mut half = settings(&[], &[&alive], &[&alive]);
     half.products.insert(0, nobody());
     half.shopping.insert(0, nobody());
@@ -326,58 +326,58 @@ fn an_instance_that_is_gone_is_not_noticed() {
     for (method, target) in
         [("GET", "/products"), ("POST", "/shopping/cart"), ("GET", "/products/x"), ("PUT", "/shopping/cart/1")]
     {
-        assert_eq!(ask(address, method, target, &[], b"").status(), 200, "{method} {target}");
+        assert_eq!(request(address, method, target, &[], b"").status(), 200, "{method} {target}");
     }
 }
 
-/// Two instances of shopping of which one behaves like that; each case has an nginx of its own,
-/// since that remembers who failed.
-fn with_one(manner: Manner, method: &str, target: &str) -> (Message, usize) {
-    let (bad, good) = (Backend::start("bad", manner), Backend::start("good", Manner::Echo));
-    // Round robin begins with the first.
+/// Two instances of shopping, the first of which behaves as given. Each case starts an nginx,
+/// because nginx remembers failed servers.
+fn with_one(behaviour: Behaviour, method: &str, target: &str) -> (Message, usize) {
+    let (bad, good) = (Backend::start("bad", behaviour), Backend::start("good", Behaviour::Echo));
+    // Round robin begins with the first instance.
     let (_nginx, address) = front(&[], &[], &[&bad, &good]);
-    let answer = ask(address, method, target, &[], b"");
-    assert_eq!(bad.asked(), 1, "the bad one was asked");
-    (answer, good.asked())
+    let answer = request(address, method, target, &[], b"");
+    assert_eq!(bad.requests(), 1, "the bad one was requests");
+    (answer, good.requests())
 }
 
 #[test]
 #[ignore = "needs nginx"]
 fn what_can_be_repeated_is_and_the_rest_is_not() {
     for (method, target) in [("GET", "/shopping/cart"), ("PUT", "/shopping/cart/1"), ("DELETE", "/shopping/cart")] {
-        let (answer, asked_again) = with_one(Manner::HangUp, method, target);
+        let (answer, asked_again) = with_one(Behaviour::Disconnect, method, target);
         assert_eq!((answer.status(), asked_again), (200, 1), "{method} {target}");
     }
-    let (answer, asked_again) = with_one(Manner::HangUp, "POST", "/shopping/cart");
+    let (answer, asked_again) = with_one(Behaviour::Disconnect, "POST", "/shopping/cart");
     problem(&answer, 502, "unavailable");
     assert_eq!(asked_again, 0, "it may have been put into the cart already");
-    // It has an Idempotency-Key.
-    let (answer, asked_again) = with_one(Manner::HangUp, "POST", "/shopping/order");
+    // The request has an Idempotency-Key.
+    let (answer, asked_again) = with_one(Behaviour::Disconnect, "POST", "/shopping/order");
     assert_eq!((answer.status(), asked_again), (200, 1));
-    let (answer, asked_again) = with_one(Manner::HangUp, "POST", "/shopping/order/1/cancel");
+    let (answer, asked_again) = with_one(Behaviour::Disconnect, "POST", "/shopping/order/1/cancel");
     assert_eq!((answer.status(), asked_again), (502, 0));
 }
 
 #[test]
 #[ignore = "needs nginx"]
 fn an_instance_that_stops_is_left_in_peace() {
-    let (answer, asked_again) = with_one(Manner::Draining, "GET", "/shopping/cart");
+    let (answer, asked_again) = with_one(Behaviour::Draining, "GET", "/shopping/cart");
     assert_eq!((answer.status(), answer.backend(), asked_again), (200, "good", 1));
-    let (answer, _) = with_one(Manner::Draining, "POST", "/shopping/cart");
+    let (answer, _) = with_one(Behaviour::Draining, "POST", "/shopping/cart");
     assert_eq!((answer.status(), answer.backend()), (200, "bad"), "it still takes what cannot be repeated");
 
-    let (bad, good) = (Backend::start("bad", Manner::Draining), Backend::start("good", Manner::Echo));
+    let (bad, good) = (Backend::start("bad", Behaviour::Draining), Backend::start("good", Behaviour::Echo));
     let (_nginx, address) = front(&[], &[&bad, &good], &[]);
     for _ in 0..6 {
         assert_eq!(get(address, "/products").backend(), "good");
     }
-    assert_eq!(bad.asked(), 1, "after its first 502 others are asked");
+    assert_eq!(bad.requests(), 1, "after its first 502 others are requests");
 }
 
 #[test]
 #[ignore = "needs nginx"]
 fn a_service_that_does_not_answer_is_a_problem_in_time() {
-    // Takes connections and never reads.
+    // Accepts connections and never reads.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut settings = settings(&[], &[], &[]);
     settings.products = vec![silent.local_addr().unwrap()];

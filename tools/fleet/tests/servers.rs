@@ -1,4 +1,4 @@
-//! RabbitMQ and MongoDB of one's own: they keep port and data over every kind of end, and leave
+//! Private RabbitMQ and MongoDB: they keep their port and data over every kind of end, and leave
 //! nothing behind.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
@@ -16,42 +16,42 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use mongodb::bson::{Document, doc};
 
-/// Far beyond what anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Far longer than any step takes.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn eventually(what: &str, mut look: impl FnMut() -> bool) {
+fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !look() {
-        assert!(begun.elapsed() < PATIENCE, "waited for {what}");
+        assert!(begun.elapsed() < TIMEOUT, "waited for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Ends it in each way and starts it again; `still_good` looks at it after each start.
-async fn comes_back(component: &Component, still_good: impl AsyncFn()) {
+/// Ends a component in each way and starts it again; `check` runs after each start.
+async fn survives_restarts(component: &Component, check: impl AsyncFn()) {
     let address = component.address();
-    still_good().await;
+    check().await;
 
     let stopped = component.stop().unwrap();
     assert!(stopped.status.success(), "{stopped:?}");
     assert!(TcpStream::connect(address).is_err(), "it still listens");
     assert!(component.pid().is_none());
     component.start().unwrap();
-    still_good().await;
+    check().await;
 
     let killed = component.kill().unwrap();
     assert!(!killed.status.success(), "{killed:?}");
     assert!(TcpStream::connect(address).is_err(), "it still listens");
     component.start().unwrap();
     assert_eq!(component.address(), address);
-    still_good().await;
+    check().await;
 
     component.pause().unwrap();
     assert!(component.exit_status().is_none());
-    // The kernel takes the connection, nobody answers.
+    // The kernel accepts the connection, the process does not respond.
     assert!(TcpStream::connect(address).is_ok());
     component.resume().unwrap();
-    still_good().await;
+    check().await;
 
     component.pause().unwrap();
     assert!(component.stop().unwrap().status.success(), "a paused component stops in good order too");
@@ -75,11 +75,11 @@ async fn rabbitmq_keeps_port_and_data() {
     let published = channel.basic_publish("".into(), "kept".into(), BasicPublishOptions::default(), b"1", persistent);
     assert!(published.await.unwrap().await.unwrap().is_ack());
 
-    comes_back(rabbitmq.component(), async || {
+    survives_restarts(rabbitmq.component(), async || {
         let (_connection, channel) = connect().await;
         let message = channel.basic_get("kept".into(), BasicGetOptions::default()).await.unwrap().unwrap();
         assert_eq!(message.delivery.data, b"1");
-        // Not acknowledged, it goes back.
+        // The unacknowledged message is requeued.
     })
     .await;
 }
@@ -95,9 +95,9 @@ async fn mongodb_keeps_port_and_data() {
     };
     collection().await.insert_one(doc! { "_id": 1, "starts": 0 }).await.unwrap();
 
-    comes_back(mongodb.component(), async || {
+    survives_restarts(mongodb.component(), async || {
         let kept = collection().await;
-        // A transaction shows that the set is one.
+        // A transaction needs a replica set.
         let mut session = kept.client().start_session().await.unwrap();
         session.start_transaction().await.unwrap();
         let changed = kept.update_one(doc! { "_id": 1 }, doc! { "$inc": { "starts": 1 } }).session(&mut session);
@@ -107,7 +107,7 @@ async fn mongodb_keeps_port_and_data() {
     .await;
 }
 
-/// All processes that have `folder` in their environment or arguments.
+/// All processes with `folder` in their environment or arguments.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     let mut found = Vec::new();
@@ -121,7 +121,7 @@ fn processes_of(folder: &Path) -> Vec<String> {
     found
 }
 
-/// An owner of servers that is ended by `end`; then nothing of these may be left.
+/// Ends an owner of servers by `end` and asserts that nothing is left.
 fn leaves_nothing(end: impl FnOnce(&mut std::process::Child)) {
     let mut owner = Command::new(env!("CARGO_BIN_EXE_fleet-servers"))
         .stdin(Stdio::piped())
@@ -140,8 +140,8 @@ fn leaves_nothing(end: impl FnOnce(&mut std::process::Child)) {
     end(&mut owner);
     owner.wait().unwrap();
     for folder in &folders {
-        eventually("the processes to end", || processes_of(folder).is_empty());
-        eventually("the folder to go", || !folder.exists());
+        wait_for("the processes to end", || processes_of(folder).is_empty());
+        wait_for("the folder to go", || !folder.exists());
     }
 }
 

@@ -1,5 +1,5 @@
-//! Starts a RabbitMQ and a MongoDB, says where they are, and leaves when its input ends. The tests
-//! end it in rougher ways.
+//! Starts a RabbitMQ and a MongoDB, prints their addresses, and ends at the end of its input, or as
+//! a line of input orders: for the test that no server outlives its owner.
 
 use fleet::{MongoDb, RabbitMq};
 
@@ -9,7 +9,7 @@ fn main() -> fleet::Result<()> {
         println!("{url} {}", component.log().display());
     }
     let mut order = String::new();
-    // Without a terminal there is nothing to read, which means the same.
+    // Without a terminal there is no input; it ends as well.
     let _ = std::io::stdin().read_line(&mut order);
     assert!(order != "panic\n", "as ordered");
     if order == "exit\n" {

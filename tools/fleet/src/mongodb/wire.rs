@@ -1,5 +1,5 @@
-//! One command to a MongoDB server and its answer, in its wire protocol (`OP_MSG`): all that is
-//! needed before a driver can be used, and the whole driver would be a minute of compiling.
+//! Sends one command to a MongoDB server, in its wire protocol (`OP_MSG`). The driver would take a
+//! minute to compile, and cannot connect before the replica set is initiated.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,14 +8,14 @@ use std::time::Duration;
 use bson::Document;
 
 const OP_MSG: u32 = 2013;
-/// Length, request id, answered id, operation.
+/// Bytes of length, request id, response-to id and opcode.
 const HEADER: usize = 16;
-/// Flags, and the kind of the one section.
+/// Bytes of the flags and of the kind of the only section.
 const PREFIX: usize = 5;
-/// No answer to our commands comes near this.
-const MAX_ANSWER: usize = 1 << 20;
-/// Generous: a set is made in about 100 ms.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Largest accepted response, in bytes.
+const MAX_RESPONSE: usize = 1 << 20;
+/// Timeout of a command. Initiating the set takes about 100 ms.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn run(address: SocketAddr, command: &Document) -> io::Result<Document> {
     let body = command.to_vec().map_err(io::Error::other)?;
@@ -27,14 +27,14 @@ pub(super) fn run(address: SocketAddr, command: &Document) -> io::Result<Documen
     message.push(0);
     message.extend(body);
 
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(&message)?;
     let mut start = [0; 4];
     stream.read_exact(&mut start)?;
     let length = u32::from_le_bytes(start) as usize;
-    if !(HEADER + PREFIX..MAX_ANSWER).contains(&length) {
-        return Err(io::Error::other("this is no MongoDB"));
+    if !(HEADER + PREFIX..MAX_RESPONSE).contains(&length) {
+        return Err(io::Error::other("the server does not speak the MongoDB protocol"));
     }
     let mut rest = vec![0; length - start.len()];
     stream.read_exact(&mut rest)?;

@@ -1,4 +1,4 @@
-//! Services that say what arrived, and a client that sees every byte.
+//! Back ends that echo requests, and a client that sees every byte.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,61 +6,61 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Longer than any time-out of nginx that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any timeout of nginx that a test waits for.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How a back end answers.
+/// How a back end responds.
 #[derive(Clone, Copy)]
-pub(crate) enum Manner {
-    /// 200, with what arrived as the body.
+pub(crate) enum Behaviour {
+    /// With 200, and the request in the body.
     Echo,
-    /// As an instance that stops: 502 to what may be repeated, 200 to the rest.
+    /// Like an instance that is shutting down: 502 to idempotent requests, 200 to others.
     Draining,
-    /// Reads the request and closes the connection.
-    HangUp,
-    /// Like a service that is refusing: its own problem, and headers that nginx sends too.
-    Refuse,
+    /// Closes the connection after reading the request.
+    Disconnect,
+    /// With a problem of its own, and headers that nginx sets too.
+    Problem,
 }
 
-/// A back end, until the test ends.
+/// A back end that runs until the test ends.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Backend {
-    pub(crate) fn start(name: &'static str, manner: Manner) -> Self {
+    pub(crate) fn start(name: &'static str, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&asked);
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let counter = Arc::clone(&counter);
-                std::thread::spawn(move || serve(name, manner, stream, &counter));
+                std::thread::spawn(move || serve(name, behaviour, stream, &counter));
             }
         });
-        Self { address, asked }
+        Self { address, requests }
     }
 
-    /// How many requests arrived here.
-    pub(crate) fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    /// Number of requests that arrived.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 }
 
-fn serve(name: &str, manner: Manner, stream: TcpStream, asked: &AtomicUsize) {
+fn serve(name: &str, behaviour: Behaviour, stream: TcpStream, requests: &AtomicUsize) {
     let mut writer = stream.try_clone().unwrap();
     let mut reader = BufReader::new(stream);
     while let Some(message) = Message::read(&mut reader) {
-        asked.fetch_add(1, Ordering::SeqCst);
+        requests.fetch_add(1, Ordering::SeqCst);
         let repeatable = !message.start.starts_with("POST");
-        let (status, headers) = match manner {
-            Manner::HangUp => return,
-            Manner::Draining if repeatable => ("502 Bad Gateway", ""),
-            Manner::Draining => ("200 OK", "Connection: close\r\n"),
-            Manner::Echo => ("200 OK", ""),
-            Manner::Refuse => (
+        let (status, headers) = match behaviour {
+            Behaviour::Disconnect => return,
+            Behaviour::Draining if repeatable => ("502 Bad Gateway", ""),
+            Behaviour::Draining => ("200 OK", "Connection: close\r\n"),
+            Behaviour::Echo => ("200 OK", ""),
+            Behaviour::Problem => (
                 "422 Unprocessable Content",
                 "X-Request-Id: theirs\r\nX-Frame-Options: SAMEORIGIN\r\nX-Content-Type-Options: nosniff\r\n\
                  Permissions-Policy: x\r\nServer: Rocket\r\nX-Own: kept\r\n",
@@ -69,13 +69,13 @@ fn serve(name: &str, manner: Manner, stream: TcpStream, asked: &AtomicUsize) {
         let body = format!("{name}\n{}\n{}{}", message.start, message.head, message.body.len());
         let length = body.len();
         let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
-        if writer.write_all(answer.as_bytes()).is_err() || matches!(manner, Manner::Draining) {
+        if writer.write_all(answer.as_bytes()).is_err() || matches!(behaviour, Behaviour::Draining) {
             return;
         }
     }
 }
 
-/// A request or an answer.
+/// A request or a response.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) start: String,
@@ -112,12 +112,12 @@ impl Message {
         self.start.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// All values of a header, whatever its case.
+    /// All values of a header, ignoring case.
     pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
         headers(&self.head, name)
     }
 
-    /// Its only value.
+    /// The only value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let values = self.headers(name);
         assert!(values.len() < 2, "{name} is there {} times", values.len());
@@ -128,7 +128,7 @@ impl Message {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    /// In an echo: which back end it was.
+    /// In an echo: the name of the back end.
     pub(crate) fn backend(&self) -> &str {
         self.text().lines().next().unwrap()
     }
@@ -149,17 +149,17 @@ fn headers<'h>(head: &'h str, name: &str) -> Vec<&'h str> {
     pairs.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
 }
 
-/// Sends these bytes and reads one answer.
+/// Sends bytes and reads one response.
 pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Message {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // A refusal may come, and the connection go, before all of it is sent.
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    // The server may respond and close before it has read everything.
     let _ = stream.write_all(request);
     Message::read(&mut BufReader::new(stream)).expect("an answer")
 }
 
-/// `method target`, with further header lines and a body.
-pub(crate) fn ask(address: SocketAddr, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Message {
+/// Sends `method target` with additional headers and a body.
+pub(crate) fn request(address: SocketAddr, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Message {
     let mut request = format!("{method} {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n");
     for header in headers {
         request.push_str(header);
