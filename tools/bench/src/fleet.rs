@@ -1,5 +1,4 @@
-//! The fleet, as its clients meet it: RabbitMQ, MongoDB, two instances of each service and nginx,
-//! in processes of their own.
+//! The fleet over HTTP: RabbitMQ, MongoDB, two instances of each service and nginx.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -19,12 +18,12 @@ use crate::table::{Table, Target, median, p50, p99, text};
 
 const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(2);
-/// What is compared takes turns so often, each for so long: the machine is now faster and now
-/// slower for seconds on end.
+/// Rounds and their length. Baseline and Souk alternate, because the speed of the machine varies
+/// over seconds.
 const SLICES: usize = 24;
 const SLICE: Duration = Duration::from_millis(500);
 const CONNECTIONS: usize = 32;
-/// The services, broker and database start while the machine does other things.
+/// Start timeout on a busy machine.
 const READY: Duration = Duration::from_mins(1);
 
 pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
@@ -38,7 +37,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
         };
         let fleet = Fleet::start(&options).map_err(text)?;
         fleet.wait_until_ready(READY).map_err(text)?;
-        // The database may be one that others use too.
+        // MONGODB_URI may name a database with earlier data.
         let admin =
             Admin { email: format!("{}@example.com", souk_types::Id::<()>::new()), password: "a long enough password" };
         fleet.create_admin(&admin.email, admin.password).map_err(text)?;
@@ -60,13 +59,13 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     tokio::task::spawn_blocking(move || fleet.stop()).await.map_err(text)?.map_err(text)
 }
 
-/// What the fleet's admin signs in with.
+/// Credentials of the fleet's admin.
 pub(crate) struct Admin {
     pub(crate) email: String,
     pub(crate) password: &'static str,
 }
 
-/// The id of a product, as soon as the sample catalogue is there.
+/// Waits for the sample catalogue and returns the id of a product.
 async fn first_product(nginx: SocketAddr) -> Result<String, String> {
     let mut client = Client::connect(nginx).await?;
     for _ in 0..600 {
@@ -123,7 +122,7 @@ async fn through_nginx(table: &mut Table, nginx: SocketAddr, product: &str) -> R
     Ok(())
 }
 
-/// What the bare route reads, and nothing that it does not show.
+/// The document of the bare route, with the fields that it returns.
 #[derive(Deserialize)]
 struct Kept {
     doc: Product,
@@ -164,7 +163,7 @@ struct Price {
     currency: String,
 }
 
-/// As products shows it.
+/// The response of `products`.
 #[derive(Serialize)]
 struct View {
     id: String,
@@ -174,7 +173,7 @@ struct View {
     version: i64,
 }
 
-/// A Rocket with one route that reads a product with MongoDB's driver, and nothing else.
+/// The baseline: a Rocket with one route that reads a product through MongoDB's driver.
 pub(crate) async fn bare() -> Result<(), String> {
     let uri = std::env::var("BARE_MONGODB").map_err(text)?;
     let port = std::env::var("BARE_PORT").map_err(text)?.parse().map_err(text)?;

@@ -1,4 +1,4 @@
-//! One product that everybody buys, against the same orders spread over many, through the fleet.
+//! Orders of one hot product against orders spread over many, through the fleet.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,15 +12,14 @@ use crate::shop::{bearer, sign_up};
 use crate::table::{Table, Target, median, number, text};
 
 const ROUNDS: usize = 7;
-/// Who order at the same time, each on a connection of their own.
+/// Concurrent buyers, each with a connection.
 const AT_ONCE: usize = 64;
-/// Customers who order one after another on each connection: long enough to be measured.
+/// Customers that order in sequence on each connection.
 const IN_TURN: usize = 4;
-/// More than all of them buy.
+/// More stock than all of them buy.
 const STOCKED: u32 = 1_000_000;
 
-/// A connection, the customers who use it one after another (what each presents), and a product
-/// that nobody else buys.
+/// A connection, the tokens of the customers that use it in sequence, and a product of its own.
 struct Buyers {
     client: Client,
     customers: Vec<String>,
@@ -40,7 +39,7 @@ pub(crate) async fn measure(table: &mut Table, nginx: SocketAddr, admin: &Admin)
         }
         groups.push((customers, sell(&mut client, &admin).await?));
     }
-    // Only now, for nginx closes a connection that nobody uses.
+    // Connects late, because nginx closes idle connections.
     for (customers, own) in groups {
         buyers.push(Buyers { client: Client::connect(nginx).await?, customers, own });
     }
@@ -60,7 +59,7 @@ pub(crate) async fn measure(table: &mut Table, nginx: SocketAddr, admin: &Admin)
     Ok(())
 }
 
-/// Puts a new product on sale.
+/// Adds a product.
 async fn sell(client: &mut Client, admin: &str) -> Result<String, String> {
     let product = json!({
         "name": "ware",
@@ -73,8 +72,7 @@ async fn sell(client: &mut Client, admin: &str) -> Result<String, String> {
     Ok(offered["id"].as_str().ok_or("a product without an id")?.to_owned())
 }
 
-/// Orders a second, of `product` or each of their own. The carts are filled before the time is
-/// taken.
+/// Orders per second, of `product` or of each buyer's own product. Carts are filled beforehand.
 async fn orders(buyers: &mut Vec<Buyers>, product: Option<&str>) -> Result<f64, String> {
     let product = product.map(str::to_owned);
     let fill = move |bearer: &str, own: &str| {
@@ -90,7 +88,7 @@ async fn orders(buyers: &mut Vec<Buyers>, product: Option<&str>) -> Result<f64, 
     Ok(number(AT_ONCE * IN_TURN) / took.as_secs_f64())
 }
 
-/// Lets all customers ask something, and expects this answer; how long all of it took.
+/// Sends one request for each customer and expects this status; returns the duration.
 async fn everybody(
     buyers: &mut Vec<Buyers>,
     asks: impl Fn(&str, &str) -> Vec<u8> + Clone + Send + Sync + 'static,

@@ -1,5 +1,5 @@
-//! A client that costs little, so that what is measured is the server: HTTP/1.1 over kept
-//! connections, requests made beforehand.
+//! A cheap HTTP/1.1 client, so that the server is measured: keep-alive connections and prepared
+//! requests.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 
 use crate::table::text;
 
-/// One kept connection.
+/// A keep-alive connection.
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-/// A status and a body.
+/// A response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
@@ -29,7 +29,7 @@ impl Answer {
         rocket::serde::json::serde_json::from_slice(&self.body).map_err(text)
     }
 
-    /// The answer, if its status is this one.
+    /// Returns the response if it has this status.
     pub(crate) fn expect(self, status: u16) -> Result<Self, String> {
         if self.status == status {
             return Ok(self);
@@ -38,7 +38,7 @@ impl Answer {
     }
 }
 
-/// A request, ready to be sent.
+/// Formats a request.
 pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("{method} {path} HTTP/1.1\r\nHost: souk\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
@@ -81,30 +81,30 @@ impl Client {
     }
 }
 
-/// What came of a load.
+/// Measurements of a load.
 #[derive(Default)]
 pub(crate) struct Load {
-    /// How long each answer took.
+    /// Response time of each request.
     pub(crate) times: Vec<Duration>,
-    /// How long all of it took.
+    /// Duration of the load.
     pub(crate) took: Duration,
 }
 
 impl Load {
-    /// Answers per second.
+    /// Responses per second.
     pub(crate) fn rate(&self) -> f64 {
         crate::table::number(self.times.len()) / self.took.as_secs_f64()
     }
 
-    /// Another load, after this one.
+    /// Appends the measurements of a later load.
     pub(crate) fn add(&mut self, other: Self) {
         self.times.extend(other.times);
         self.took += other.took;
     }
 }
 
-/// The same request again and again over so many connections, from one thread, so that the server
-/// has the rest of the machine.
+/// Repeats a request over several connections, from one thread, which leaves the other cores to the
+/// server.
 pub(crate) async fn load(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<Load, String> {
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
@@ -136,7 +136,7 @@ async fn all_at_once(to: SocketAddr, request: Vec<u8>, connections: usize, time:
     Ok(Load { times, took: started.elapsed() })
 }
 
-/// A Rocket with one route that answers the JSON in `BARE_JSON`, and nothing else.
+/// The baseline: a Rocket with one route that returns the JSON in `BARE_JSON`.
 pub(crate) async fn bare() -> Result<(), String> {
     let json = std::env::var("BARE_JSON").map_err(text)?;
     let value: Value = rocket::serde::json::serde_json::from_str(&json).map_err(text)?;

@@ -1,9 +1,9 @@
-//! Souk measured against the bare libraries, both in one run, because only a ratio says something
-//! on a machine that others use too. Prints one line for each figure, with its target where there
-//! is one, and ends with 1 when a target is missed.
+//! Benchmarks of Souk against the bare libraries, both in one run, because only ratios can be
+//! compared on a machine that runs other work. Prints each figure with its target, and exits with 1
+//! when a target is missed.
 //!
-//! `cargo xtask bench` runs it in release mode. It starts what it needs on free ports and in
-//! temporary directories.
+//! `cargo xtask bench` runs it in release mode. It starts its servers on free ports and in
+//! temporary folders.
 
 mod bus;
 mod fleet;
@@ -19,11 +19,11 @@ use std::process::ExitCode;
 use crate::table::Table;
 
 fn main() -> ExitCode {
-    // What Souk is measured against is a process of its own, as Souk is.
+    // The baseline runs in a process of its own, like Souk.
     match std::env::args().nth(1).as_deref() {
         Some("bare") => return ended(rocket::execute(http::bare())),
         Some("bare-mongo") => return ended(rocket::execute(fleet::bare())),
-        Some(mongo::RIVAL) => return mongo::rival(),
+        Some(mongo::SECOND_PROCESS) => return mongo::second_process(),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -50,28 +50,28 @@ fn ended(outcome: Result<(), String>) -> ExitCode {
 
 const PARTS: [&str; 5] = ["stores", "shop", "bus", "mongo", "fleet"];
 
-/// Measures the parts that are named, or all.
+/// Measures the selected parts, or all.
 async fn measure() -> Result<bool, String> {
-    let named: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = named.iter().find(|name| !PARTS.contains(&name.as_str())) {
+    let selected: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = selected.iter().find(|name| !PARTS.contains(&name.as_str())) {
         return Err(format!("there is no part {unknown}: {}", PARTS.join(", ")));
     }
-    let wants = |part: &str| named.is_empty() || named.iter().any(|name| name == part);
+    let is_selected = |part: &str| selected.is_empty() || selected.iter().any(|name| name == part);
     let mut table = Table::default();
     println!("(on a machine that others use too: compare within one run)\n");
-    if wants("stores") {
+    if is_selected("stores") {
         stores::measure(&mut table).await?;
     }
-    if wants("shop") {
+    if is_selected("shop") {
         shop::measure(&mut table).await?;
     }
-    if wants("bus") {
+    if is_selected("bus") {
         bus::measure(&mut table).await?;
     }
-    if wants("mongo") {
+    if is_selected("mongo") {
         mongo::measure(&mut table).await?;
     }
-    if wants("fleet") {
+    if is_selected("fleet") {
         fleet::measure(&mut table).await?;
     }
     Ok(table.close())

@@ -1,5 +1,5 @@
-//! The store on MongoDB against its bare driver, on the server that `MONGODB_URI` names: one
-//! document that everybody wants, in one process and in two against each other, and reading by id.
+//! The MongoDB store against the bare driver, on the server of `MONGODB_URI`: updates of one hot
+//! document, from one process and from two, and reads by id.
 
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -14,35 +14,35 @@ use tokio::task::JoinSet;
 
 use crate::table::{Table, Target, median, number, text};
 
-/// The first argument of the process that is the other one of two.
-pub(crate) const RIVAL: &str = "mongo-rival";
+/// First argument of the second process.
+pub(crate) const SECOND_PROCESS: &str = "mongo-second-process";
 const CALLERS: usize = 64;
 const TIME: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
 
-/// A product as far as a sale is concerned, with about as much beside it.
+/// A product of realistic size with the fields of a sale.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(crate = "rocket::serde")]
-struct Shelf {
+struct StockedProduct {
     name: String,
     description: String,
     available: i64,
     sold: i64,
 }
 
-impl Document for Shelf {
+impl Document for StockedProduct {
     type Id = Id<Self>;
     const COLLECTION: &'static str = "shelves";
 }
 
-impl Shelf {
+impl StockedProduct {
     fn full() -> Self {
         let description = "Steamed green tea. ".repeat(10);
         Self { name: "Sencha".to_owned(), description, available: 1_000_000_000, sold: 0 }
     }
 }
 
-/// Where to measure: the server and a database of its own.
+/// The server, and a database of its own.
 #[derive(Clone)]
 struct Place {
     uri: String,
@@ -54,14 +54,14 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
         println!("MongoDB: skipped, because MONGODB_URI is not set");
         return Ok(());
     };
-    let place = Place { uri, database: format!("souk-bench-{}", Id::<Shelf>::new()) };
+    let place = Place { uri, database: format!("souk-bench-{}", Id::<StockedProduct>::new()) };
     let measured = holds(table, &place).await;
     let measured = if measured.is_ok() { reads(table, &place).await } else { measured };
     driver(&place).await?.drop().await.map_err(text)?;
     measured
 }
 
-/// Sales of one hot product.
+/// Measures sales of one hot product.
 async fn holds(table: &mut Table, place: &Place) -> Result<(), String> {
     let (mut bare, mut alone, mut against) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -84,17 +84,17 @@ async fn driver(place: &Place) -> Result<mongodb::Database, String> {
     Ok(client.database(&place.database))
 }
 
-fn shelves(place: &Place) -> Result<Collection<Shelf>, String> {
+fn shelves(place: &Place) -> Result<Collection<StockedProduct>, String> {
     Database::mongodb("bench", &place.uri, &place.database).and_then(|database| database.collection()).map_err(text)
 }
 
-async fn fresh(place: &Place) -> Result<Id<Shelf>, String> {
+async fn fresh(place: &Place) -> Result<Id<StockedProduct>, String> {
     let id = Id::new();
-    shelves(place)?.insert(id, Shelf::full()).await.map_err(text)?;
+    shelves(place)?.insert(id, StockedProduct::full()).await.map_err(text)?;
     Ok(id)
 }
 
-/// How often 64 callers do `work` in a second.
+/// Operations per second of 64 concurrent callers.
 async fn rate<F>(work: impl Fn() -> F + Clone + Send + 'static) -> Result<f64, String>
 where
     F: Future<Output = Result<(), String>> + Send,
@@ -121,7 +121,7 @@ where
 
 async fn one_each(place: &Place) -> Result<f64, String> {
     let id = fresh(place).await?.to_string();
-    let shelves = driver(place).await?.collection::<mongodb::bson::Document>(Shelf::COLLECTION);
+    let shelves = driver(place).await?.collection::<mongodb::bson::Document>(StockedProduct::COLLECTION);
     rate(move || {
         let (id, shelves) = (id.clone(), shelves.clone());
         async move {
@@ -133,14 +133,14 @@ async fn one_each(place: &Place) -> Result<f64, String> {
     .await
 }
 
-async fn combined(place: &Place, id: Id<Shelf>) -> Result<f64, String> {
+async fn combined(place: &Place, id: Id<StockedProduct>) -> Result<f64, String> {
     let shelves = shelves(place)?;
     rate(move || {
         let shelves = shelves.clone();
         async move {
-            let sale = |shelf: &mut Shelf, _: &mut _| {
-                shelf.available -= 1;
-                shelf.sold += 1;
+            let sale = |product: &mut StockedProduct, _: &mut _| {
+                product.available -= 1;
+                product.sold += 1;
                 Ok(())
             };
             shelves.update(id, sale).await.map_err(text)
@@ -149,29 +149,30 @@ async fn combined(place: &Place, id: Id<Shelf>) -> Result<f64, String> {
     .await
 }
 
-/// This process and another one sell the same product.
+/// Measures two processes that sell the same product.
 async fn two_processes(place: &Place) -> Result<f64, String> {
     let id = fresh(place).await?;
     let program = std::env::current_exe().map_err(text)?;
-    let mut rival = tokio::process::Command::new(program)
-        .args([RIVAL, &place.database, &id.to_string()])
+    let mut second_process = tokio::process::Command::new(program)
+        .args([SECOND_PROCESS, &place.database, &id.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(text)?;
-    let (mut go, told) = (rival.stdin.take().ok_or("no stdin")?, rival.stdout.take().ok_or("no stdout")?);
-    let mut told = BufReader::new(told);
-    told.read_line(&mut String::new()).await.map_err(text)?;
-    go.write_all(b"\n").await.map_err(text)?;
-    let ours = combined(place, id).await?;
-    let mut theirs = String::new();
-    told.read_to_string(&mut theirs).await.map_err(text)?;
-    Ok(ours + theirs.trim().parse::<f64>().map_err(|_| format!("the other process: {theirs}"))?)
+    let (mut input, output) =
+        (second_process.stdin.take().ok_or("no stdin")?, second_process.stdout.take().ok_or("no stdout")?);
+    let mut output = BufReader::new(output);
+    output.read_line(&mut String::new()).await.map_err(text)?;
+    input.write_all(b"\n").await.map_err(text)?;
+    let own = combined(place, id).await?;
+    let mut other = String::new();
+    output.read_to_string(&mut other).await.map_err(text)?;
+    Ok(own + other.trim().parse::<f64>().map_err(|_| format!("the other process: {other}"))?)
 }
 
-/// The other process: says that it is there, waits for a line, and prints its rate.
-pub(crate) fn rival() -> ExitCode {
+/// The second process: prints that it is ready, waits for a line, and prints its rate.
+pub(crate) fn second_process() -> ExitCode {
     let measured = || {
         let mut arguments = std::env::args().skip(2);
         let (database, id) = (arguments.next().ok_or("no database")?, arguments.next().ok_or("no id")?);
@@ -182,8 +183,7 @@ pub(crate) fn rival() -> ExitCode {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(text)?;
         runtime.block_on(async {
             let rate = combined(&place, id).await;
-            // The driver takes leave of the server in the background, and panics when there is no
-            // runtime left to do it.
+            // The driver ends its sessions in the background and panics without a runtime.
             tokio::time::sleep(Duration::from_millis(200)).await;
             rate
         })
@@ -200,17 +200,17 @@ pub(crate) fn rival() -> ExitCode {
     }
 }
 
-/// As the driver reads it into a type.
+/// Deserialised by the driver.
 #[derive(Serialize, Deserialize)]
 #[serde(crate = "rocket::serde")]
 struct Kept {
-    doc: Shelf,
+    doc: StockedProduct,
 }
 
-/// Reading one document by its id.
+/// Measures reads by id.
 async fn reads(table: &mut Table, place: &Place) -> Result<(), String> {
     let (id, shelves) = (fresh(place).await?, shelves(place)?);
-    let bare = driver(place).await?.collection::<Kept>(Shelf::COLLECTION);
+    let bare = driver(place).await?.collection::<Kept>(StockedProduct::COLLECTION);
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let bare = bare.clone();
@@ -220,11 +220,11 @@ async fn reads(table: &mut Table, place: &Place) -> Result<(), String> {
         });
         let of_driver = of_driver.await?;
         let shelves = shelves.clone();
-        let ours = rate(move || {
+        let own = rate(move || {
             let shelves = shelves.clone();
             async move { shelves.get(id).await.map(drop).map_err(text) }
         });
-        ratios.push(ours.await? / of_driver);
+        ratios.push(own.await? / of_driver);
         rates.push(of_driver);
     }
     table.add("MongoDB: find by id with the bare driver, 64 callers", median(rates), "/s", Target::None);

@@ -1,5 +1,4 @@
-//! The whole shop, as its clients meet it: the release binary `souk` in a process of its own, over
-//! HTTP.
+//! The release binary `souk` in one process, over HTTP.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,10 +16,10 @@ const TIME: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 32;
 const BUYERS: usize = 16;
 const PASSWORD: &str = "a long enough password";
-/// Rows of the file that is imported: as many as the largest catalogue that we know.
+/// Rows of the imported file: the size of the largest catalogue known to us.
 const ROWS: usize = 53_940;
 
-/// A process that is stopped with us.
+/// A child process. Dropping it kills it.
 pub(crate) struct Server {
     pub(crate) process: Child,
     pub(crate) address: SocketAddr,
@@ -28,7 +27,7 @@ pub(crate) struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has ended by itself when this fails.
+        // Fails when the process has ended already.
         let _ = self.process.kill().and_then(|()| self.process.wait());
     }
 }
@@ -134,7 +133,7 @@ async fn against_bare_rocket(table: &mut Table, shop: &Server) -> Result<(), Str
     Ok(())
 }
 
-/// The resident memory after 10,000 requests of all kinds.
+/// Measures resident memory after 10,000 requests of all kinds.
 async fn memory(table: &mut Table, shop: &Server) -> Result<(), String> {
     let mut client = Client::connect(shop.address).await?;
     let list = client.send(&request("GET", "/products?limit=100", "", "")).await?.expect(200)?.json()?;
@@ -176,13 +175,12 @@ pub(crate) fn bearer(sign_in: &Value) -> Result<String, String> {
     Ok(format!("Authorization: Bearer {token}\r\n"))
 }
 
-/// Sixteen customers put something in their carts and order it, again and again; `who` they are
-/// says the table.
+/// Sixteen customers repeatedly fill a cart and order it; `who` names them in the table.
 pub(crate) async fn buying(table: &mut Table, address: SocketAddr, who: &str) -> Result<(), String> {
     let mut client = Client::connect(address).await?;
     let list = client.send(&request("GET", "/products?limit=100", "", "")).await?.expect(200)?.json()?;
     let items = list["items"].as_array().ok_or("no products")?;
-    // Enough on the shelf that nobody runs out, in products that many hold.
+    // Enough stock for the whole run, spread over many products.
     let shelf: Vec<String> = items
         .iter()
         .filter(|item| item["available"].as_u64() > Some(20))
@@ -209,7 +207,7 @@ pub(crate) async fn buying(table: &mut Table, address: SocketAddr, who: &str) ->
                 let answer = client.send(&request("POST", "/shopping/order", &key, "")).await?;
                 match answer.status {
                     201 => orders.push(began.elapsed()),
-                    // Sold out: that is an answer too, but no order.
+                    // Out of stock: a response, but no order.
                     409 => drop(client.send(&request("DELETE", "/shopping/cart", &bearer, "")).await?.expect(204)?),
                     _ => drop(answer.expect(201)?),
                 }

@@ -1,4 +1,4 @@
-//! The store and the stock, without HTTP.
+//! The embedded store and the stock, without HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ fn database(name: &'static str) -> Result<(tempfile::TempDir, Database), String>
     Ok((directory, database))
 }
 
-/// How often `writers` tasks do `work` in a second.
+/// Operations per second of `writers` concurrent tasks.
 async fn rate<F>(writers: usize, work: impl Fn(usize) -> F + Clone + Send + 'static) -> Result<f64, String>
 where
     F: Future<Output = Result<(), souk_types::Error>> + Send,
@@ -62,14 +62,14 @@ where
     Ok(number(done) / started.elapsed().as_secs_f64())
 }
 
-/// All that concerns the embedded store.
+/// Measures the embedded store.
 pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     commits(table).await?;
     holds(table).await?;
     stock_inside_or_beside(table).await
 }
 
-/// Commits that wait together share one flush.
+/// Group commit: concurrent commits share one flush.
 async fn commits(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("commits")?;
     let notes: Collection<Note> = database.collection().map_err(text)?;
@@ -92,20 +92,20 @@ async fn commits(table: &mut Table) -> Result<(), String> {
     Ok(())
 }
 
-/// Updates of one document that wait are combined.
+/// Reservations of one product are coalesced into one write.
 async fn holds(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("products")?;
     let bus = Bus::local();
     let app =
         products::App::start(database, &bus, Verifier::from_bus(bus.clone()), ImportLimits::default()).map_err(text)?;
-    let mut shelf = Vec::new();
+    let mut products = Vec::new();
     for _ in 0..64 {
-        shelf.push(add_product(&app).await?.id());
+        products.push(add_product(&app).await?.id());
     }
-    let hold = |shelf: Vec<ProductId>| {
+    let hold = |products: Vec<ProductId>| {
         let bus = bus.clone();
         move |buyer: usize| {
-            let (bus, product) = (bus.clone(), shelf[buyer % shelf.len()]);
+            let (bus, product) = (bus.clone(), products[buyer % products.len()]);
             async move {
                 let lines = vec![ReservationLine {
                     product,
@@ -120,9 +120,9 @@ async fn holds(table: &mut Table) -> Result<(), String> {
     };
     let (mut spread, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        // The hold of each stays in the product, so each round takes a fresh hot one.
+        // Reservations stay in the product's document, so each round uses a fresh one.
         let hot = add_product(&app).await?.id();
-        let over_many = rate(64, hold(shelf.clone())).await?;
+        let over_many = rate(64, hold(products.clone())).await?;
         let on_one = rate(64, hold(vec![hot])).await?;
         spread.push(over_many);
         ratios.push(on_one / over_many);
@@ -141,7 +141,7 @@ async fn add_product(app: &products::App) -> Result<ProductView, String> {
     editing::create(app, new).await.map_err(text)
 }
 
-/// A stock record of its own, as it would be beside the product.
+/// Stock in a document of its own, for comparison.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(crate = "rocket::serde")]
 struct StockBeside {
@@ -155,8 +155,7 @@ impl Document for StockBeside {
     const INDEXES: &'static [Index] = &[];
 }
 
-/// What reading costs with the stock inside the product (as it is) and beside it (one more look-up
-/// for each).
+/// Compares reads with the stock embedded in the product, and with a second look-up.
 async fn stock_inside_or_beside(table: &mut Table) -> Result<(), String> {
     let (_directory, database) = database("inside")?;
     let app = products::App::start(

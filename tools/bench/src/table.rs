@@ -1,14 +1,14 @@
-//! Figures, targets, and whether they were met.
+//! The table of figures and targets.
 
 use std::fmt::Display;
 use std::time::Duration;
 
-/// What a figure should be.
+/// The target of a figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
     AtLeast(f64),
     AtMost(f64),
-    /// Only to know.
+    /// No target.
     None,
 }
 
@@ -18,7 +18,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Prints a figure as it is known.
+    /// Adds and prints a figure.
     pub(crate) fn add(&mut self, what: &str, figure: f64, unit: &str, target: Target) {
         let (met, wanted) = match target {
             Target::AtLeast(least) => (figure >= least, format!("at least {least}")),
@@ -35,7 +35,7 @@ impl Table {
         self.missed += usize::from(!met);
     }
 
-    /// Whether all targets were met.
+    /// Returns whether all targets were met.
     pub(crate) fn close(self) -> bool {
         println!(
             "\n{}",
@@ -45,25 +45,25 @@ impl Table {
     }
 }
 
-/// The middle one.
+/// The median.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
-/// The answer that half are faster than, in milliseconds.
+/// Median response time in milliseconds.
 pub(crate) fn p50(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
 }
 
-/// The answer that 99 of 100 are faster than, in milliseconds.
+/// 99th percentile of response times in milliseconds.
 pub(crate) fn p99(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times.get(times.len() * 99 / 100).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
 }
 
-/// A count as a number that can be divided.
+/// Converts a count to a float.
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
 pub(crate) fn number(count: usize) -> f64 {
     count as f64
