@@ -1,9 +1,11 @@
-//! The transport over RabbitMQ. This file has the operations of the bus and the state that its parts share.
+//! The transport over RabbitMQ. This file has the operations of the bus and the state that its
+//! parts share.
 //!
-//! Up to three connections: one publishes calls and events and receives replies, one serves (calls in, replies out), one
-//! consumes events. A broker that is short of memory blocks every connection that publishes; the last one publishes
-//! nothing, so events are acknowledged all the same. `supervisor` keeps each connected; the last two are opened when a
-//! service first serves or subscribes.
+//! Up to three connections: one publishes calls and events and receives replies, one serves (calls
+//! in, replies out), one consumes events. A broker that is short of memory blocks every connection
+//! that publishes; the last one publishes nothing, so events are acknowledged all the same.
+//! `supervisor` keeps each connected; the last two are opened when a service first serves or
+//! subscribes.
 
 mod batching;
 mod circuit_breaker;
@@ -27,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use self::circuit_breaker::RpcTarget;
+use self::circuit_breaker::{Outcome, RpcTarget};
 use self::connection::Connection;
 use self::consumer::{QueueConsumer, keep_consuming};
 pub use self::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
@@ -35,7 +37,7 @@ use self::event_consumer::EventConsumer;
 use self::event_publisher::EventPublisher;
 pub use self::options::AmqpOptions;
 use self::options::Broker;
-use self::rpc_client::{Outcome, RpcClient};
+use self::rpc_client::{CallOutcome, RpcClient};
 use self::rpc_server::{ReplySender, RpcServer};
 use self::supervisor::supervise;
 use self::topology::Names;
@@ -148,14 +150,14 @@ impl Amqp {
         let mut attempt = target.attempt().ok_or_else(|| unavailable("the circuit breaker is open"))?;
         let mut call = publisher.rpc.call(&target.queue, name, deadline, &body)?;
         match timeout_at(deadline, &mut call.outcome).await {
-            Ok(Ok(Outcome::Replied(reply))) => {
-                attempt.outcome = circuit_breaker::Outcome::Replied;
+            Ok(Ok(CallOutcome::Replied(reply))) => {
+                attempt.outcome = Outcome::Replied;
                 reply
             }
-            Ok(Ok(Outcome::Undelivered(reason))) => Err(unavailable(reason)),
+            Ok(Ok(CallOutcome::Undelivered(reason))) => Err(unavailable(reason)),
             Ok(Err(_)) => Err(unavailable("the connection to the broker ended")),
             Err(_) => {
-                attempt.outcome = circuit_breaker::Outcome::TimedOut;
+                attempt.outcome = Outcome::TimedOut;
                 Err(unavailable("timed out"))
             }
         }

@@ -1,11 +1,11 @@
 //! Service discovery by DNS SRV records (RFC 2782), as Kubernetes and Consul publish them:
-//! `srv://user:password@_amqp._tcp.rabbitmq.souk.svc.cluster.local/%2f`. The service label (for Consul, the tag:
-//! `_rabbitmq._amqp.service.consul`) selects the scheme of the plain URL; the records supply its hosts and ports; everything
-//! else is as in the plain URL.
+//! `srv://user:password@_amqp._tcp.rabbitmq.souk.svc.cluster.local/%2f`. The service label (for
+//! Consul, the tag: `_rabbitmq._amqp.service.consul`) selects the scheme of the plain URL; the
+//! records supply its hosts and ports; everything else is as in the plain URL.
 //!
-//! Nothing is cached, whatever the time to live of a record: each connection attempt asks the name servers of
-//! `/etc/resolv.conf`, or the one in the URL's option `dns=127.0.0.1:8600`. The option is part of the URL because it
-//! belongs to that one name.
+//! Nothing is cached, whatever the time to live of a record: each connection attempt asks the name
+//! servers of `/etc/resolv.conf`, or the one in the URL's option `dns=127.0.0.1:8600`. The option
+//! is part of the URL because it belongs to that one name.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,7 +24,8 @@ use uuid::Uuid;
 
 use crate::lock;
 
-/// Timeout of a look-up with the addresses of its targets. Shorter than an operation of the store (1.5 s).
+/// Timeout of a look-up with the addresses of its targets. Shorter than an operation of the store
+/// (1.5 s).
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Timeout of one query; a packet may be lost.
 const QUERY_TIMEOUT: Duration = Duration::from_millis(300);
@@ -59,23 +60,14 @@ pub struct Target {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Its addresses, at least one, from the URL's own name server. `None`: ask the system's resolver.
+    /// Its addresses, at least one, from the URL's own name server. `None`: ask the system's
+    /// resolver.
     pub addresses: Option<Vec<IpAddr>>,
 }
 
-/// Why a look-up failed. Contains no secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResolveError(String);
-
-impl fmt::Display for ResolveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl SrvUrl {
-    /// Parses a URL that begins with `srv://`; returns `None` for another one. `schemes` are the schemes that its labels may
-    /// name. Errors do not quote the URL.
+    /// Parses a URL that begins with `srv://`; returns `None` for another one. `schemes` are the
+    /// schemes that its labels may name. Errors do not quote the URL.
     #[must_use]
     pub fn parse(url: &str, schemes: &[&'static str]) -> Option<Result<Self, String>> {
         let rest = url.strip_prefix("srv://")?;
@@ -98,13 +90,14 @@ impl SrvUrl {
         format!("{scheme}://{credentials}{hosts}{rest}")
     }
 
-    /// Looks the targets up, within 1 s. Returns at least one, in the order in which they should be tried.
-    pub async fn resolve(&self) -> Result<Vec<Target>, ResolveError> {
+    /// Looks the targets up, within 1 s. Returns at least one, in the order in which they should be
+    /// tried. Errors contain no secrets.
+    pub async fn resolve(&self) -> Result<Vec<Target>, String> {
         let targets = match tokio::time::timeout(LOOKUP_TIMEOUT, self.look_up()).await {
             Ok(targets) => targets,
             Err(_) => Err(self.error(format!("no name server answers within {LOOKUP_TIMEOUT:?}"))),
         };
-        *lock(&self.last_error) = targets.as_ref().err().map(ToString::to_string);
+        *lock(&self.last_error) = targets.as_ref().err().cloned();
         targets
     }
 
@@ -113,7 +106,7 @@ impl SrvUrl {
         lock(&self.last_error).clone()
     }
 
-    async fn look_up(&self) -> Result<Vec<Target>, ResolveError> {
+    async fn look_up(&self) -> Result<Vec<Target>, String> {
         let resolver = self.resolver().map_err(|error| self.error(error))?;
         let answer = resolver.srv_lookup(&self.name).await.map_err(|error| {
             let has_no_record = error.is_no_records_found();
@@ -162,8 +155,8 @@ impl SrvUrl {
         builder.build()
     }
 
-    fn error(&self, reason: impl fmt::Display) -> ResolveError {
-        ResolveError(format!("DNS look-up of {} failed: {reason}", self.name))
+    fn error(&self, reason: impl fmt::Display) -> String {
+        format!("DNS look-up of {} failed: {reason}", self.name)
     }
 }
 
@@ -239,7 +232,8 @@ fn host(target: &Name) -> String {
     target.to_ascii().trim_end_matches('.').to_owned()
 }
 
-/// The records that name a target. The root as the target means that the service is not available (RFC 2782, "Target").
+/// The records that name a target. The root as the target means that the service is not available
+/// (RFC 2782, "Target").
 fn available(mut records: Vec<SRV>) -> Result<Vec<SRV>, &'static str> {
     if records.is_empty() {
         return Err("there is no such record");
@@ -248,9 +242,9 @@ fn available(mut records: Vec<SRV>) -> Result<Vec<SRV>, &'static str> {
     if records.is_empty() { Err("its record says that the service is decidedly not available") } else { Ok(records) }
 }
 
-/// Orders records as RFC 2782 ("Usage rules") asks: by priority, and within a priority at random in proportion to the
-/// weights. `random` returns a number from 0 to its argument, inclusive. Records without any weight are shuffled, which
-/// the RFC leaves open.
+/// Orders records as RFC 2782 ("Usage rules") asks: by priority, and within a priority at random in
+/// proportion to the weights. `random` returns a number from 0 to its argument, inclusive. Records
+/// without any weight are shuffled, which the RFC leaves open.
 fn order(mut records: Vec<SRV>, mut random: impl FnMut(u32) -> u32) -> Vec<SRV> {
     records.sort_by_key(|record| (record.priority, record.weight > 0));
     let mut ordered = Vec::with_capacity(records.len());
@@ -421,10 +415,7 @@ mod tests {
         let start = std::time::Instant::now();
         let reason = srv.resolve().await.unwrap_err();
         assert!(start.elapsed() < LOOKUP_TIMEOUT * 2, "{:?}", start.elapsed());
-        assert_eq!(srv.last_error(), Some(reason.to_string()));
-        assert!(
-            reason.to_string().contains("_amqp._tcp.mq.example") && !reason.to_string().contains("secret"),
-            "{reason}"
-        );
+        assert_eq!(srv.last_error().as_ref(), Some(&reason));
+        assert!(reason.contains("_amqp._tcp.mq.example") && !reason.contains("secret"), "{reason}");
     }
 }

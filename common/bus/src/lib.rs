@@ -1,9 +1,10 @@
-//! Requests and events between services. A message is a serde struct with a constant name, so the compiler finds every
-//! sender and every handler. There is one [`Bus`]; its transport is chosen at start-up: inside the process, or RabbitMQ.
+//! Requests and events between services. A message is a serde struct with a constant name, so the
+//! compiler finds every sender and every handler. There is one [`Bus`]; its transport is chosen at
+//! start-up: inside the process, or RabbitMQ.
 //!
-//! Both transports carry bytes, keep deadlines and may deliver an event more than once. Both pass the suite in
-//! `tests/conformance/tests/bus.rs`. Only the outbox relay of `souk-store` publishes events, so no event leaves without
-//! the write that it belongs to.
+//! Both transports carry bytes, keep deadlines and may deliver an event more than once. Both pass
+//! the suite in `tests/conformance/tests/bus.rs`. Only the outbox relay of `souk-store` publishes
+//! events, so no event leaves without the write that it belongs to.
 
 mod amqp;
 pub mod discovery;
@@ -65,29 +66,31 @@ enum Transport {
 }
 
 impl Bus {
-    /// Creates a bus inside this process. An event goes to the listeners that are subscribed at that moment.
+    /// Creates a bus inside this process. An event goes to the listeners that are subscribed at
+    /// that moment.
     #[must_use]
     pub fn local() -> Self {
         Self::local_with_services(&[])
     }
 
-    /// Creates a bus inside this process, in which all `services` will start. An event is not delivered before each of
-    /// these services that is one of its listeners has subscribed.
+    /// Creates a bus inside this process, in which all `services` will start. An event is not
+    /// delivered before each of these services that is one of its listeners has subscribed.
     #[must_use]
     pub fn local_with_services(services: &'static [&'static str]) -> Self {
         Self(Arc::new(Transport::Local(local::Local::new(services))))
     }
 
-    /// Creates a bus over RabbitMQ. Returns at once; connects and reconnects in the background, so services and broker may
-    /// start in any order. Needs a Tokio runtime. Errors: the URL is invalid.
+    /// Creates a bus over RabbitMQ. Returns at once; connects and reconnects in the background, so
+    /// services and broker may start in any order. Needs a Tokio runtime. Errors: the URL is
+    /// invalid.
     pub fn amqp(options: AmqpOptions) -> Result<Self> {
         Ok(Self(Arc::new(Transport::Amqp(amqp::Amqp::start(options)?))))
     }
 
     /// Calls the service that owns `request` and waits for its reply, [`CALL_TIMEOUT`] at most.
     ///
-    /// Errors: the handler's own; `Unavailable` when no instance serves the request, or none replies in time. After a
-    /// timeout the request may still have been executed.
+    /// Errors: the handler's own; `Unavailable` when no instance serves the request, or none
+    /// replies in time. After a timeout the request may still have been executed.
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
         let deadline = Instant::now() + CALL_TIMEOUT;
         let body = serde_json::to_vec(&request).map_err(Error::internal)?;
@@ -100,8 +103,8 @@ impl Bus {
         serde_json::from_slice(&reply).map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
     }
 
-    /// Answers every request `R` with `handler` from now on. Requests run concurrently; a request that expires before it
-    /// starts is dropped.
+    /// Answers every request `R` with `handler` from now on. Requests run concurrently; a request
+    /// that expires before it starts is dropped.
     pub fn serve<R: Request, F, A>(&self, handler: F)
     where
         F: Fn(R) -> A + Send + Sync + 'static,
@@ -128,8 +131,9 @@ impl Bus {
         }
     }
 
-    /// Registers `E` as an event that this process publishes. Before the first one is published, the transport makes sure
-    /// that each listener of `E` will receive it, even a service that has never run.
+    /// Registers `E` as an event that this process publishes. Before the first one is published,
+    /// the transport makes sure that each listener of `E` will receive it, even a service that has
+    /// never run.
     pub fn publishes<E: Event>(&self) {
         match &*self.0 {
             Transport::Local(local) => local.publishes(E::NAME, E::LISTENERS),
@@ -137,11 +141,12 @@ impl Bus {
         }
     }
 
-    /// Handles every event `E` from now on, on behalf of the service `listener`. An event for which `handler` returns an
-    /// error is redelivered.
+    /// Handles every event `E` from now on, on behalf of the service `listener`. An event for which
+    /// `handler` returns an error is redelivered.
     ///
     /// # Panics
-    /// When `E::LISTENERS` does not name `listener`: the publisher would not keep events for it while it is down.
+    /// When `E::LISTENERS` does not name `listener`: the publisher would not keep events for it
+    /// while it is down.
     pub fn subscribe<E: Event, F, A>(&self, listener: &'static str, handler: F)
     where
         F: Fn(Delivery<E>) -> A + Send + Sync + 'static,
@@ -179,52 +184,49 @@ impl Bus {
 
     /// Waits until the bus is connected and every handler registered so far receives messages.
     pub async fn ready(&self) {
-        match &*self.0 {
-            Transport::Local(_) => {}
-            Transport::Amqp(amqp) => amqp.ready().await,
+        if let Some(amqp) = self.as_amqp() {
+            amqp.ready().await;
         }
     }
 
     /// Whether messages can be sent and received now.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        match &*self.0 {
-            Transport::Local(_) => true,
-            Transport::Amqp(amqp) => amqp.is_connected(),
-        }
+        self.as_amqp().is_none_or(amqp::Amqp::is_connected)
     }
 
     /// Returns the error of the last DNS look-up of the broker, if it failed.
     #[must_use]
     pub fn dns_error(&self) -> Option<String> {
-        match &*self.0 {
-            Transport::Local(_) => None,
-            Transport::Amqp(amqp) => amqp.dns_error(),
-        }
+        self.as_amqp()?.dns_error()
     }
 
-    /// Stops consuming requests and events; other instances receive them. Work in flight continues and may call.
+    /// Stops consuming requests and events; other instances receive them. Work in flight continues
+    /// and may call.
     pub fn stop_consuming(&self) {
-        match &*self.0 {
-            Transport::Local(_) => {}
-            Transport::Amqp(amqp) => amqp.stop_consuming(),
+        if let Some(amqp) = self.as_amqp() {
+            amqp.stop_consuming();
         }
     }
 
-    /// Stops consuming, waits for work in flight, sends its replies and disconnects. Takes less than 5 s.
+    /// Stops consuming, waits for work in flight, sends its replies and disconnects. Takes less
+    /// than 5 s.
     pub async fn close(&self) {
-        match &*self.0 {
-            Transport::Local(_) => {}
-            Transport::Amqp(amqp) => amqp.close().await,
+        if let Some(amqp) = self.as_amqp() {
+            amqp.close().await;
         }
     }
 
     /// Returns the counters of this bus; the transport inside the process counts nothing.
     #[must_use]
     pub fn counters(&self) -> Counters {
+        self.as_amqp().map(amqp::Amqp::counters).unwrap_or_default()
+    }
+
+    fn as_amqp(&self) -> Option<&amqp::Amqp> {
         match &*self.0 {
-            Transport::Local(_) => Counters::default(),
-            Transport::Amqp(amqp) => amqp.counters(),
+            Transport::Local(_) => None,
+            Transport::Amqp(amqp) => Some(amqp),
         }
     }
 }
@@ -234,12 +236,14 @@ fn owner(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)
 }
 
-/// Locks a mutex. A panic of another holder does not matter: no critical section of this crate leaves half a change.
+/// Locks a mutex. A panic of another holder does not matter: no critical section of this crate
+/// leaves half a change.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Logs a served call. Only an internal error is logged as an error; an outage is logged where it happens.
+/// Logs a served call. Only an internal error is logged as an error; an outage is logged where it
+/// happens.
 fn log_call(call: &str, start: Instant, error: Option<&Error>) {
     let ms = elapsed_ms(start);
     match error {

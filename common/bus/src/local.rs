@@ -1,9 +1,9 @@
-//! The transport inside one process. It carries bytes, runs each handler as a task of its own, bounds how many run and
-//! wait, and keeps deadlines, so what works here works over a broker. It stores nothing: an event that a listener did not
-//! handle stays in the publisher's outbox, and the relay publishes it again.
+//! The transport inside one process. It carries bytes, runs each handler as a task of its own,
+//! bounds how many run and wait, and keeps deadlines, so what works here works over a broker. It
+//! stores nothing: an event that a listener did not handle stays in the publisher's outbox, and the
+//! relay publishes it again.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
@@ -32,17 +32,10 @@ pub(super) struct Local {
 /// Serves the calls of one name.
 struct Server {
     handler: RequestHandler,
+    /// One for each call that waits or runs.
+    places: Semaphore,
+    /// One for each call that runs.
     permits: Arc<Semaphore>,
-    calls: AtomicUsize,
-}
-
-/// Counts a call for as long as it lives, also when its caller is cancelled.
-struct CallGuard<'s>(&'s AtomicUsize);
-
-impl Drop for CallGuard<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Local {
@@ -55,7 +48,8 @@ impl Local {
     }
 
     pub(super) fn serve(&self, name: &'static str, handler: RequestHandler) {
-        let server = Server { handler, permits: Arc::new(Semaphore::new(MAX_RUNNING)), calls: AtomicUsize::new(0) };
+        let places = Semaphore::new(MAX_RUNNING + MAX_WAITING);
+        let server = Server { handler, places, permits: Arc::new(Semaphore::new(MAX_RUNNING)) };
         lock(&self.servers).insert(name, Arc::new(server));
     }
 
@@ -72,14 +66,12 @@ impl Local {
         let server = lock(&self.servers).get(name).cloned();
         let server =
             server.ok_or_else(|| Error::unavailable(owner(name)).caused_by(format!("{name} is not served")))?;
-        let calls = server.calls.fetch_add(1, Ordering::Relaxed);
-        let _guard = CallGuard(&server.calls);
-        if calls >= MAX_RUNNING + MAX_WAITING {
-            return Err(Error::busy("Too many calls are waiting.").caused_by(name));
-        }
+        let place = server.places.try_acquire();
+        let _place = place.map_err(|_| Error::busy("Too many calls are waiting.").caused_by(name))?;
         let permit = Arc::clone(&server.permits).acquire_owned().await.map_err(Error::internal)?;
         let work = (server.handler)(body);
-        // A task of its own: when the caller is cancelled the handler continues, as it would in another process.
+        // A task of its own: when the caller is cancelled the handler continues, as it would in
+        // another process.
         let task = tokio::spawn(request_context::scope(request_context::current(), async move {
             let _permit = permit;
             if Instant::now() >= deadline {

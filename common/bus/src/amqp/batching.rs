@@ -1,6 +1,6 @@
-//! Adaptive batching: entries for one destination that wait at the same time leave in one message. An entry that waits
-//! alone leaves at once. While [`WINDOW`] messages are being sent, new entries gather, so batches grow with the load and
-//! no entry waits for a timer.
+//! Adaptive batching: entries for one destination that wait at the same time leave in one message.
+//! An entry that waits alone leaves at once. While [`WINDOW`] messages are being sent, new entries
+//! gather, so batches grow with the load and no entry waits for a timer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 
-/// Sends at the same time. With fewer the broker idles between two messages; with more the batches get smaller and the
-/// broker works more for the same number of entries.
+/// Sends at the same time. With fewer the broker idles between two messages; with more the batches
+/// get smaller and the broker works more for the same number of entries.
 const WINDOW: usize = 2;
-/// Entries of one batch: half of what a service runs at once, so that the batches of two callers fit side by side.
+/// Entries of one batch: half of what a service runs at once, so that the batches of two callers
+/// fit side by side.
 const MAX_ENTRIES: usize = 128;
 /// A batch of this many bytes takes no more entries. It fits into one frame of 128 KiB.
 const MAX_BYTES: usize = 120 * 1024;
@@ -37,7 +38,8 @@ impl<T: Send + 'static> BatchingQueue<T> {
             let (receiver, send) = (Arc::clone(&receiver), send.clone());
             tokio::spawn(async move {
                 loop {
-                    // The lock is released before the batches are sent, so that the next worker can wait for entries.
+                    // The lock is released before the batches are sent, so that the next worker can
+                    // wait for entries.
                     let Some(batches) = next_batches(&mut *receiver.lock().await).await else { return };
                     join_all(batches.into_iter().map(|(destination, entries)| send(destination, entries))).await;
                 }
@@ -58,7 +60,8 @@ pub(super) fn message<T>(entries: &[Entry<T>]) -> Vec<u8> {
     entries.iter().map(|entry| entry.line.as_slice()).collect::<Vec<_>>().concat()
 }
 
-/// Waits for an entry, takes those that wait with it and groups them by destination. `None` when the queue was dropped.
+/// Waits for an entry, takes those that wait with it and groups them by destination. `None` when
+/// the queue was dropped.
 async fn next_batches<T>(
     waiting: &mut mpsc::UnboundedReceiver<(Arc<str>, Entry<T>)>,
 ) -> Option<HashMap<Arc<str>, Vec<Entry<T>>>> {

@@ -1,5 +1,6 @@
-//! The circuit breaker of one called service: when the service stops replying, its callers fail at once instead of waiting
-//! for a timeout. [`Breaker`] is a pure state machine; [`RpcTarget`] applies it to the calls of this process.
+//! The circuit breaker of one called service: when the service stops replying, its callers fail at
+//! once instead of waiting for a timeout. [`Breaker`] is a pure state machine; [`RpcTarget`]
+//! applies it to the calls of this process.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,7 +33,8 @@ impl RpcTarget {
     }
 }
 
-/// A call under way. Reports its outcome to the breaker when it is dropped, also when the caller is cancelled.
+/// A call under way. Reports its outcome to the breaker when it is dropped, also when the caller is
+/// cancelled.
 pub(super) struct Attempt {
     target: Arc<RpcTarget>,
     pub(super) outcome: Outcome,

@@ -1,5 +1,5 @@
-//! One connection to the broker: opened within a timeout, given up on any error, and known to be up, blocked or ended.
-//! lapin's own recovery stays off; `supervisor` opens the next connection.
+//! One connection to the broker: opened within a timeout, given up on any error, and known to be
+//! up, blocked or ended. lapin's own recovery stays off; `supervisor` opens the next connection.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -18,7 +18,8 @@ use super::options::Endpoint;
 use crate::lock;
 use souk_types::{Error, Result};
 
-/// Timeout of every answer of the broker. After it the connection is given up; a call would have timed out as well.
+/// Timeout of every answer of the broker. After it the connection is given up; a call would have
+/// timed out as well.
 pub(super) const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval at which a connection is checked, in case it ended without an event.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,7 +53,8 @@ pub(super) struct Connection {
 type SharedSocket = Arc<Mutex<Option<TcpStream>>>;
 
 impl Connection {
-    /// Connects, authenticates and watches the connection from then on. The host is resolved each time.
+    /// Connects, authenticates and watches the connection from then on. The host is resolved each
+    /// time.
     pub(super) async fn open(endpoint: Endpoint, name: &str, on_channel_error: OnChannelError) -> Result<Arc<Self>> {
         let socket = SharedSocket::default();
         let properties = ConnectionProperties::default().with_connection_name(name.into());
@@ -116,13 +118,14 @@ impl Connection {
         Ok(channel)
     }
 
-    /// Waits for an answer of the broker, [`BROKER_TIMEOUT`] at most; without one the connection is given up.
+    /// Waits for an answer of the broker, [`BROKER_TIMEOUT`] at most; without one the connection is
+    /// given up.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = lapin::Result<T>>) -> Result<T> {
         self.answer(work).await?.map_err(disconnected)
     }
 
-    /// As [`Connection::bounded`], but returns `None` when the broker answers with the error `expected`, which closes the
-    /// channel.
+    /// As [`Connection::bounded`], but returns `None` when the broker answers with the error
+    /// `expected`, which closes the channel.
     pub(super) async fn bounded_unless<T>(
         &self,
         expected: AMQPSoftError,
@@ -234,8 +237,8 @@ async fn watch_events(
     }
 }
 
-/// Publishes a message to an exchange with a routing key and waits for the broker's confirm. On a channel without
-/// confirms it waits until the message is written to the socket.
+/// Publishes a message to an exchange with a routing key and waits for the broker's confirm. On a
+/// channel without confirms it waits until the message is written to the socket.
 pub(super) async fn publish(
     channel: &Channel,
     (exchange, routing_key): (&str, &str),

@@ -1,4 +1,5 @@
-//! Keeps one queue consumed: declares it, consumes it, and starts again whenever that ends, until the bus stops consuming.
+//! Keeps one queue consumed: declares it, consumes it, and starts again whenever that ends, until
+//! the bus stops consuming.
 
 use std::sync::Arc;
 
@@ -31,7 +32,8 @@ pub(super) trait QueueConsumer: Send + Sync + 'static {
     ) -> impl Future<Output = ()> + Send;
 }
 
-/// Consumes until the bus stops consuming. `is_consuming` says whether there is a consumer at the moment.
+/// Consumes until the bus stops consuming. `is_consuming` says whether there is a consumer at the
+/// moment.
 pub(super) async fn keep_consuming<C: QueueConsumer>(
     shared: Arc<Shared>,
     queue: Arc<C>,
@@ -74,8 +76,9 @@ async fn start<C: QueueConsumer>(connection: &Connection, queue: &C) -> Result<(
     Ok((channel, consumer))
 }
 
-/// Handles messages until the consumer ends (returns the reason) or the bus stops consuming (returns `None`). Each handler
-/// holds the channel, so the channel stays open until the last message is acknowledged.
+/// Handles messages until the consumer ends (returns the reason) or the bus stops consuming
+/// (returns `None`). Each handler holds the channel, so the channel stays open until the last
+/// message is acknowledged.
 async fn consume(
     connection: &Connection,
     channel: &Channel,
@@ -106,8 +109,8 @@ async fn consume(
     None
 }
 
-/// Acknowledges a message and waits until that is written to the socket. An error means that the connection has ended and
-/// the broker redelivers the message.
+/// Acknowledges a message and waits until that is written to the socket. An error means that the
+/// connection has ended and the broker redelivers the message.
 pub(super) async fn acknowledge(channel: &Channel, delivery: &Delivery) {
     // Not `delivery.ack`, which takes a detour through a task of lapin.
     if let Err(error) = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await {

@@ -1,9 +1,10 @@
-//! Dead letters: events that a listener could not handle. They wait in `<queue>.dead` for an operator, who lists, replays
-//! or discards them with `souk dlq`.
+//! Dead letters: events that a listener could not handle. They wait in `<queue>.dead` for an
+//! operator, who lists, replays or discards them with `souk dlq`.
 //!
-//! RabbitMQ has no way to read a queue without taking its messages: [`DeadLetters`] takes each message with `basic.get` and
-//! requeues it. The broker also requeues what an operator's process had taken when it dies. A lock lets one operator work
-//! at a time, because a message that one has taken is invisible to the others.
+//! RabbitMQ has no way to read a queue without taking its messages: [`DeadLetters`] takes each
+//! message with `basic.get` and requeues it. The broker also requeues what an operator's process
+//! had taken when it dies. A lock lets one operator work at a time, because a message that one has
+//! taken is invisible to the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -87,8 +88,8 @@ pub struct EventCounts {
 }
 
 impl DeadLetters {
-    /// Connects and waits for the lock. `events` say which queues there are. Errors: the broker cannot be reached, or another
-    /// operator has held the lock for 10 s.
+    /// Connects and waits for the lock. `events` say which queues there are. Errors: the broker
+    /// cannot be reached, or another operator has held the lock for 10 s.
     pub async fn open(options: AmqpOptions, events: &[EventDescriptor]) -> Result<Self> {
         // An error says that the process has installed one before.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -102,13 +103,15 @@ impl DeadLetters {
         Ok(dead_letters)
     }
 
-    /// Passes dead letters to `report`, in the order of their queues, and leaves them where they are.
+    /// Passes dead letters to `report`, in the order of their queues, and leaves them where they
+    /// are.
     pub async fn list(&self, filter: &DeadLetterFilter, report: impl FnMut(DeadLetter) + Send) -> Result<()> {
         self.for_each(filter, &Action::Keep, report).await.map(drop)
     }
 
-    /// Moves dead letters back to the queues that they come from, without their history. A crash in between leaves a dead
-    /// letter in both queues, under the same id. Passes each moved one to `report`; returns their number.
+    /// Moves dead letters back to the queues that they come from, without their history. A crash in
+    /// between leaves a dead letter in both queues, under the same id. Passes each moved one to
+    /// `report`; returns their number.
     pub async fn replay(&self, filter: &DeadLetterFilter, report: impl FnMut(DeadLetter) + Send) -> Result<u32> {
         let channel = self.connection.confirming_channel().await?;
         self.for_each(filter, &Action::Replay(channel), report).await
@@ -138,7 +141,8 @@ impl DeadLetters {
         self.connection.close().await;
     }
 
-    /// The lock is a queue that only one connection can declare, and that disappears with the connection.
+    /// The lock is a queue that only one connection can declare, and that disappears with the
+    /// connection.
     async fn wait_for_lock(&self) -> Result<()> {
         let (start, mut back_off) = (Instant::now(), BackOff::default());
         loop {
@@ -155,8 +159,8 @@ impl DeadLetters {
         }
     }
 
-    /// Takes every selected dead letter that is there now, applies `action`, and requeues those that stay. Returns how many
-    /// are gone.
+    /// Takes every selected dead letter that is there now, applies `action`, and requeues those
+    /// that stay. Returns how many are gone.
     async fn for_each(
         &self,
         filter: &DeadLetterFilter,
@@ -173,16 +177,17 @@ impl DeadLetters {
             // Counted first: a replayed event that fails again comes to the end of this queue.
             let Some(length) = self.length(&source).await? else { continue };
             let channel = self.connection.channel().await?;
-            let mut taken = Taken::default();
+            // Taken and not acknowledged.
+            let (mut taken, mut last_tag) = (0, 0);
             let outcome = async {
                 for _ in 0..length {
                     let get = channel.basic_get(source.as_str().into(), BasicGetOptions::default());
                     let Some(message) = self.connection.bounded(get).await? else { break };
                     let dead_letter = DeadLetter::read(&queue, &message.delivery);
-                    taken.add(&message.delivery);
+                    (taken, last_tag) = (taken + 1, message.delivery.delivery_tag);
                     if filter.id.as_ref().is_none_or(|id| *id == dead_letter.id) {
                         if self.apply(action, &queue, &message.delivery).await? {
-                            taken.count -= 1;
+                            taken -= 1;
                             gone += 1;
                         }
                         report(dead_letter);
@@ -191,7 +196,7 @@ impl DeadLetters {
                 Ok(())
             };
             let outcome = outcome.await;
-            let requeued = self.requeue(&channel, &source, &taken).await;
+            let requeued = self.requeue(&channel, &source, taken, last_tag).await;
             outcome.and(requeued)?;
         }
         Ok(gone)
@@ -211,8 +216,8 @@ impl DeadLetters {
         Ok(true)
     }
 
-    /// The event queue that an operator names, with or without prefix and `.dead`. Errors: neither the contract nor the
-    /// broker has it.
+    /// The event queue that an operator names, with or without prefix and `.dead`. Errors: neither
+    /// the contract nor the broker has it.
     async fn event_queue(&self, name: &str) -> Result<String> {
         let name = name.strip_prefix(&self.names.0).unwrap_or(name);
         let name = name.strip_suffix(".dead").unwrap_or(name).to_owned();
@@ -233,13 +238,14 @@ impl DeadLetters {
         Ok(queue.map(|queue| queue.message_count()))
     }
 
-    /// Requeues all taken messages and waits until they are visible, so that the next operator does not miss them.
-    async fn requeue(&self, channel: &Channel, queue: &str, taken: &Taken) -> Result<()> {
-        if taken.count > 0 {
+    /// Requeues all taken messages and waits until they are visible, so that the next operator does
+    /// not miss them.
+    async fn requeue(&self, channel: &Channel, queue: &str, taken: u32, last_tag: u64) -> Result<()> {
+        if taken > 0 {
             let options = BasicNackOptions { multiple: true, requeue: true };
-            self.connection.bounded(channel.basic_nack(taken.last_tag, options)).await?;
+            self.connection.bounded(channel.basic_nack(last_tag, options)).await?;
             let (start, mut back_off) = (Instant::now(), BackOff::default());
-            while self.length(queue).await?.unwrap_or_default() < taken.count {
+            while self.length(queue).await?.unwrap_or_default() < taken {
                 if start.elapsed() > BROKER_TIMEOUT {
                     return Err(disconnected(format!("{queue} does not show its requeued messages yet")));
                 }
@@ -257,20 +263,6 @@ enum Action {
     /// Through a channel with confirms that has taken no messages: a refusal closes it.
     Replay(Channel),
     Discard,
-}
-
-/// The messages that a channel has taken and not acknowledged.
-#[derive(Debug, Default)]
-struct Taken {
-    count: u32,
-    last_tag: u64,
-}
-
-impl Taken {
-    fn add(&mut self, delivery: &Delivery) {
-        self.count += 1;
-        self.last_tag = delivery.delivery_tag;
-    }
 }
 
 /// The event queues of the contract, without prefix.
@@ -321,8 +313,8 @@ impl DeadLetter {
     }
 }
 
-/// Whether the broker itself stored the dead letter because of its delivery limit, and when. RabbitMQ notes this in
-/// `x-death`; a dead letter that Souk stores has no such header.
+/// Whether the broker itself stored the dead letter because of its delivery limit, and when.
+/// RabbitMQ notes this in `x-death`; a dead letter that Souk stores has no such header.
 fn exceeded_delivery_limit(headers: &Map<String, Value>) -> Option<Option<Timestamp>> {
     let last = headers.get("x-death")?.as_array()?.first()?;
     let at = last.get("time").and_then(|time| serde_json::from_value(time.clone()).ok());

@@ -1,6 +1,7 @@
-//! Consumes the events of one owner for one listening service. An event is acknowledged after its handler has returned,
-//! and so after the handler's commit. An event that fails is first stored in a retry or dead-letter queue and then
-//! acknowledged. A crash in between means that the broker delivers it again: delivery is at least once.
+//! Consumes the events of one owner for one listening service. An event is acknowledged after its
+//! handler has returned, and so after the handler's commit. An event that fails is first stored in
+//! a retry or dead-letter queue and then acknowledged. A crash in between means that the broker
+//! delivers it again: delivery is at least once.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -25,11 +26,11 @@ use crate::{EventHandler, EventMessage, HANDLER_TIMEOUT, HandlerError, lock, req
 use souk_types::mutant::Mutant;
 use souk_types::{Result, failpoint};
 
-/// Events of one queue that are handled at the same time: enough to fill a database's group commit, few enough to leave
-/// work to other instances.
+/// Events of one queue that are handled at the same time: enough to fill a database's group commit,
+/// few enough to leave work to other instances.
 const MAX_RUNNING: u16 = 32;
-/// Time for which a permit stays taken after a transient failure. During an outage of the database, [`MAX_RUNNING`] events
-/// are tried per second and the rest waits in the queue.
+/// Time for which a permit stays taken after a transient failure. During an outage of the database,
+/// [`MAX_RUNNING`] events are tried per second and the rest waits in the queue.
 const PAUSE_AFTER_OUTAGE: Duration = Duration::from_secs(1);
 
 pub(super) struct EventConsumer {
@@ -65,8 +66,8 @@ impl EventConsumer {
     async fn run_handlers(&self, delivery: &Delivery) -> Result<(), Failure> {
         let message = read(delivery).map_err(Failure::Unreadable)?;
         let Some(handlers) = lock(&self.handlers).get(message.name.as_str()).cloned() else {
-            // The exchange carries all events of its owner. One that names this listener belongs to a later version,
-            // which another instance may run.
+            // The exchange carries all events of its owner. One that names this listener belongs to
+            // a later version, which another instance may run.
             if names_listener(&delivery.properties, self.listener) {
                 return Err(Failure::Refused(format!("{} is not handled by this version", message.name)));
             }
@@ -105,7 +106,15 @@ impl EventConsumer {
             let Some(publisher) = self.shared.unblocked_publisher().await else { return false };
             match publisher.events.store(&queue, &delivery.data, properties.clone()).await {
                 Ok(()) => {
-                    self.report(delivery, fate, history.attempts, failure.reason());
+                    let (queue, message) = (&self.queue, message_id(delivery));
+                    let (attempts, reason) = (history.attempts, failure.reason());
+                    if let Fate::Retry(delay) = fate {
+                        self.shared.count(|counters| counters.retried_events += 1);
+                        tracing::warn!(queue, message, attempts, reason, ?delay, "an event failed and will be retried");
+                    } else {
+                        self.shared.count(|counters| counters.dead_lettered_events += 1);
+                        tracing::error!(queue, message, attempts, reason, "an event was dead-lettered");
+                    }
                     return true;
                 }
                 Err(error) => {
@@ -115,20 +124,6 @@ impl EventConsumer {
             tokio::time::sleep(back_off.next()).await;
         }
         false
-    }
-
-    fn report(&self, delivery: &Delivery, fate: Fate, attempts: u32, reason: &str) {
-        let (queue, message) = (&self.queue, message_id(delivery));
-        match fate {
-            Fate::Retry(delay) => {
-                self.shared.count(|counters| counters.retried_events += 1);
-                tracing::warn!(queue, message, attempts, reason, ?delay, "an event failed and will be retried");
-            }
-            Fate::DeadLetter => {
-                self.shared.count(|counters| counters.dead_lettered_events += 1);
-                tracing::error!(queue, message, attempts, reason, "an event was dead-lettered");
-            }
-        }
     }
 }
 
@@ -199,13 +194,10 @@ fn read(delivery: &Delivery) -> Result<EventMessage, String> {
     Ok(EventMessage { id, name: name.to_string(), request, body: delivery.data.clone() })
 }
 
-/// The version of the protocol; other AMQP clients write numbers in other types.
+/// The version of the protocol that an event was written in.
 fn version(properties: &BasicProperties) -> Option<u32> {
     match properties.headers().as_ref()?.inner().get(topology::VERSION)? {
         AMQPValue::LongUInt(version) => Some(*version),
-        AMQPValue::LongInt(version) => u32::try_from(*version).ok(),
-        AMQPValue::LongLongInt(version) => u32::try_from(*version).ok(),
-        AMQPValue::ShortShortUInt(version) => Some(u32::from(*version)),
         _ => None,
     }
 }

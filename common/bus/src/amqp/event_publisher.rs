@@ -1,4 +1,5 @@
-//! Publishes events on the publishing connection: to the exchange of their owner, or into a retry or dead-letter queue.
+//! Publishes events on the publishing connection: to the exchange of their owner, or into a retry
+//! or dead-letter queue.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use super::wire::{self, VERSION};
 use crate::{EventMessage, owner};
 use souk_types::Result;
 
-/// Timeout of the confirm of an event, which the broker first writes to the disks of most of its nodes.
+/// Timeout of the confirm of an event, which the broker first writes to the disks of most of its
+/// nodes.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 /// Content type of an event.
 pub(super) const JSON: &str = "application/json";
@@ -24,8 +26,8 @@ pub(super) const PERSISTENT: u8 = 2;
 pub(super) struct EventPublisher {
     connection: Arc<Connection>,
     events: Channel,
-    /// Used for one message at a time: lapin may pair a returned message with the confirm of another one, and an event
-    /// must not count as stored because of another event's confirm.
+    /// Used for one message at a time: lapin may pair a returned message with the confirm of
+    /// another one, and an event must not count as stored because of another event's confirm.
     queues: Mutex<Channel>,
     /// Events whose listeners are declared.
     declared: Mutex<HashSet<String>>,
@@ -38,8 +40,8 @@ impl EventPublisher {
         Ok(Self { connection, events, queues, declared: Mutex::default() })
     }
 
-    /// Publishes an event and waits until the broker has stored it for each listener. The listeners' queues are declared
-    /// first, so a listener that has never run misses nothing.
+    /// Publishes an event and waits until the broker has stored it for each listener. The
+    /// listeners' queues are declared first, so a listener that has never run misses nothing.
     pub(super) async fn publish(
         &self,
         names: &Names,
@@ -91,7 +93,8 @@ impl EventPublisher {
     }
 }
 
-/// Puts an event into a queue through a channel with confirms, and waits until the broker has stored it.
+/// Puts an event into a queue through a channel with confirms, and waits until the broker has
+/// stored it.
 pub(super) async fn store_in_queue(
     channel: &Channel,
     queue: &str,

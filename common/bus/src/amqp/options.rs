@@ -15,12 +15,14 @@ const HEARTBEAT: u16 = 5;
 /// How to reach the broker.
 #[derive(Clone)]
 pub struct AmqpOptions {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. The virtual host is percent-encoded; the default is
-    /// `/`. With SRV records: `srv://user:password@_amqp._tcp.name/vhost` (or `_amqps`), without a port.
+    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. The virtual host is
+    /// percent-encoded; the default is `/`. With SRV records:
+    /// `srv://user:password@_amqp._tcp.name/vhost` (or `_amqps`), without a port.
     pub url: String,
     /// The service and its instance, as the broker's operators see them: `products-4711`.
     pub name: String,
-    /// Prefix of every name on the broker, so that several shops, or tests, can share one. Normally empty.
+    /// Prefix of every name on the broker, so that several shops, or tests, can share one. Normally
+    /// empty.
     pub prefix: String,
 }
 
@@ -80,8 +82,9 @@ fn parse_plain(url: &str) -> Result<AMQPUri> {
 }
 
 impl Broker {
-    /// Runs `attempt` with one endpoint after another until it succeeds. SRV records are resolved each time; their targets
-    /// are tried by priority and weight. Errors: DNS fails, or the error of each endpoint.
+    /// Runs `attempt` with one endpoint after another until it succeeds. SRV records are resolved
+    /// each time; their targets are tried by priority and weight. Errors: DNS fails, or the error
+    /// of each endpoint.
     pub(super) async fn try_endpoints<T, F>(&self, attempt: impl Fn(Endpoint) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,

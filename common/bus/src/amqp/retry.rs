@@ -10,8 +10,8 @@ use super::topology::{ATTEMPTS, FIRST_FAILURE, LAST_FAILURE, QUEUE, REASON, REFU
 use super::wire;
 use crate::EventId;
 
-/// Delays of the first, second and every later retry. A conflict is over within the first; an event that needs a database
-/// is handled within 5 s of the database's return.
+/// Delays of the first, second and every later retry. A conflict is over within the first; an event
+/// that needs a database is handled within 5 s of the database's return.
 pub(super) const DELAYS: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
 /// Refusals after which an event is dead-lettered, 11 s after the first.
 const MAX_REFUSALS: u32 = 5;
@@ -100,13 +100,15 @@ impl History {
     }
 }
 
-/// The properties of a dead letter that is replayed: without history, so that it has all attempts again.
+/// The properties of a dead letter that is replayed: without history, so that it has all attempts
+/// again.
 pub(super) fn without_history(dead_letter: &BasicProperties) -> BasicProperties {
     identity(dead_letter, FieldTable::default())
 }
 
-/// The properties that identify an event, its `souk-` headers, and `history` in place of its history. Others are left out:
-/// they could make the message expire or go elsewhere. An event without an id gets one, so that an operator can name it.
+/// The properties that identify an event, its `souk-` headers, and `history` in place of its
+/// history. Others are left out: they could make the message expire or go elsewhere. An event
+/// without an id gets one, so that an operator can name it.
 fn identity(event: &BasicProperties, history: FieldTable) -> BasicProperties {
     let mut headers = history;
     for (name, value) in event.headers().iter().flat_map(FieldTable::inner) {

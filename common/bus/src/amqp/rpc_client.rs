@@ -1,6 +1,7 @@
-//! Calls to other services, and their replies, on the publishing connection. Calls that wait for the same service leave
-//! as one message, `mandatory` and with a publisher confirm; a lone call is a batch of one. Replies come by direct
-//! reply-to, to the one consumer of the channel. When the connection ends, its pending calls fail at once.
+//! Calls to other services, and their replies, on the publishing connection. Calls that wait for
+//! the same service leave as one message, `mandatory` and with a publisher confirm; a lone call is
+//! a batch of one. Replies come by direct reply-to, to the one consumer of the channel. When the
+//! connection ends, its pending calls fail at once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +40,7 @@ struct QueuedCall {
 }
 
 /// What became of a call.
-pub(super) enum Outcome {
+pub(super) enum CallOutcome {
     /// The service replied, with a body or an error.
     Replied(Result<Bytes>),
     /// The call did not reach the service; with the reason.
@@ -51,7 +52,7 @@ pub(super) struct PendingCall {
     id: u64,
     pending: Arc<PendingCalls>,
     /// Closed when the connection ends.
-    pub(super) outcome: oneshot::Receiver<Outcome>,
+    pub(super) outcome: oneshot::Receiver<CallOutcome>,
 }
 
 impl Drop for PendingCall {
@@ -62,7 +63,7 @@ impl Drop for PendingCall {
 
 struct PendingCalls {
     shared: Arc<Shared>,
-    calls: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
+    calls: Mutex<HashMap<u64, oneshot::Sender<CallOutcome>>>,
     last_id: AtomicU64,
     /// Names this connection in its calls. A reply with another token is not accepted.
     token: ShortString,
@@ -125,8 +126,8 @@ async fn send(
         wire::properties(CALLS, &pending.token).with_reply_to(REPLY_TO.into()).with_expiration(expiration.into());
     match publish(&channel, ("", &queue), true, &message, properties, BROKER_TIMEOUT).await {
         Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
-            // lapin pairs returned messages with confirms by order, so this may be another message of the channel. The
-            // ids in the returned message itself say which calls it carried.
+            // lapin pairs returned messages with confirms by order, so this may be another message
+            // of the channel. The ids in the returned message itself say which calls it carried.
             pending.undelivered(wire::ids(&returned.delivery.data), "no instance serves it");
         }
         Ok(Confirmation::Nack(None)) => pending.undelivered(ids(), "too many calls wait for it"),
@@ -170,7 +171,7 @@ impl PendingCalls {
             self.shared.count(|counters| counters.undelivered += 1);
             if let Some(call) = lock(&self.calls).remove(&id) {
                 // An error says that the caller was cancelled.
-                let _ = call.send(Outcome::Undelivered(reason));
+                let _ = call.send(CallOutcome::Undelivered(reason));
             }
         }
     }
@@ -185,7 +186,7 @@ impl PendingCalls {
                 Err(id) => (id, Err(Error::internal("the reply cannot be read"))),
             };
             let call = lock(&self.calls).remove(&id);
-            if call.is_none_or(|call| call.send(Outcome::Replied(reply)).is_err()) {
+            if call.is_none_or(|call| call.send(CallOutcome::Replied(reply)).is_err()) {
                 self.stray(delivery);
             }
         }

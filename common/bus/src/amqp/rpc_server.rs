@@ -1,6 +1,7 @@
-//! Serves the calls of one service. A message of calls is acknowledged as soon as all of its calls have started: a slow
-//! call holds up no other, and a call that kills its instance is not redelivered to the next one. Replies leave on the
-//! serving connection; those for the same caller that wait together leave as one message.
+//! Serves the calls of one service. A message of calls is acknowledged as soon as all of its calls
+//! have started: a slow call holds up no other, and a call that kills its instance is not
+//! redelivered to the next one. Replies leave on the serving connection; those for the same caller
+//! that wait together leave as one message.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -25,11 +26,13 @@ use souk_types::{Error, Result, failpoint};
 
 /// Calls of one service that run at the same time in this process.
 const MAX_RUNNING: usize = 256;
-/// Unacknowledged messages of calls: enough to keep [`MAX_RUNNING`] calls busy, few enough to leave work to other instances.
+/// Unacknowledged messages of calls: enough to keep [`MAX_RUNNING`] calls busy, few enough to leave
+/// work to other instances.
 const PREFETCH: u16 = 32;
 /// Largest assumed difference of two machines' clocks; see [`remaining_time`].
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
-/// Prefix of the broker's addresses for direct replies. Replies to other addresses would let a caller write into any queue.
+/// Prefix of the broker's addresses for direct replies. Replies to other addresses would let a
+/// caller write into any queue.
 const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to.";
 
 pub(super) struct RpcServer {
@@ -119,7 +122,8 @@ impl RpcServer {
         }
     }
 
-    /// Sends a reply. Without a serving connection it waits for the next one, until the caller's deadline.
+    /// Sends a reply. Without a serving connection it waits for the next one, until the caller's
+    /// deadline.
     async fn reply(&self, caller: &Arc<str>, id: u64, reply: &Result<Bytes>, deadline: Instant, data: Reply) {
         let mut serving = self.shared.serving.subscribe();
         let connected = timeout_at(deadline, serving.wait_for(Option::is_some)).await;
@@ -159,6 +163,8 @@ impl QueueConsumer for RpcServer {
 
     async fn handle(self: Arc<Self>, delivery: Delivery, channel: Channel, in_flight: InFlight) {
         self.start_calls(&delivery, &in_flight).await;
+        // Replies that are ready leave together with the acknowledgement, not after it.
+        tokio::task::yield_now().await;
         failpoint!("ack.call.before");
         acknowledge(&channel, &delivery).await;
         failpoint!("ack.call.after");
@@ -190,7 +196,8 @@ impl ReplySender {
         Ok(Arc::new(Self { connection, channel, queue }))
     }
 
-    /// Waits until the broker has passed on all replies, and disconnects. No reply is in flight any more.
+    /// Waits until the broker has passed on all replies, and disconnects. No reply is in flight any
+    /// more.
     pub(super) async fn close(&self) {
         // The broker confirms the end of a channel after everything that was sent on it.
         if let Err(error) = self.connection.bounded(self.channel.close(200, "OK".into())).await {
@@ -229,13 +236,14 @@ fn reply_address(delivery: &Delivery) -> Option<Arc<str>> {
     address.starts_with(DIRECT_REPLY_TO).then(|| format!("{address}\t{}", wire::token(delivery)).into())
 }
 
-/// Returns the time that is left of a call on its arrival, or `None` when it has expired. The call had `time_left` when it
-/// was sent; it expires at `deadline` by the caller's clock. `deadline` and this machine's `clock` are in milliseconds
-/// since 1970.
+/// Returns the time that is left of a call on its arrival, or `None` when it has expired. The call
+/// had `time_left` when it was sent; it expires at `deadline` by the caller's clock. `deadline` and
+/// this machine's `clock` are in milliseconds since 1970.
 ///
-/// With equal clocks the deadline decides. A deadline that cannot be true means that the clocks differ, because the
-/// broker drops calls that expire in its queue: then the call has the time that it had when it was sent. Only a call
-/// that expired by more than [`MAX_CLOCK_SKEW`] has really expired, for example because this process was stopped.
+/// With equal clocks the deadline decides. A deadline that cannot be true means that the clocks
+/// differ, because the broker drops calls that expire in its queue: then the call has the time that
+/// it had when it was sent. Only a call that expired by more than [`MAX_CLOCK_SKEW`] has really
+/// expired, for example because this process was stopped.
 fn remaining_time(time_left: Duration, deadline: u64, clock: u64) -> Option<Duration> {
     let skew = u64::try_from(MAX_CLOCK_SKEW.as_millis()).unwrap_or(u64::MAX);
     if deadline.saturating_add(skew) < clock {

@@ -1,4 +1,5 @@
-//! Keeps one connection open for as long as the bus lives: opens it, waits for its end, opens the next one.
+//! Keeps one connection open for as long as the bus lives: opens it, waits for its end, opens the
+//! next one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,8 @@ const MAX_DELAY: Duration = Duration::from_secs(2);
 /// A connection that ends sooner counts as a failed attempt.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
-/// Delays between attempts: exponential, and half of each is random, so that a fleet does not reconnect all at once.
+/// Delays between attempts: exponential, and half of each is random, so that a fleet does not
+/// reconnect all at once.
 #[derive(Debug, Default)]
 pub(super) struct BackOff(u32);
 
@@ -35,7 +37,8 @@ impl BackOff {
     }
 }
 
-/// Keeps `current` filled with the result of `set_up` on a connection for `role`, until the bus is closed.
+/// Keeps `current` filled with the result of `set_up` on a connection for `role`, until the bus is
+/// closed.
 pub(super) async fn supervise<T, F>(
     shared: Arc<Shared>,
     role: &'static str,

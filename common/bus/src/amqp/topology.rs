@@ -1,5 +1,5 @@
-//! Names on the broker, and how exchanges and queues are declared. The broker refuses a second declaration with other
-//! arguments, so each declaration is written once, here.
+//! Names on the broker, and how exchanges and queues are declared. The broker refuses a second
+//! declaration with other arguments, so each declaration is written once, here.
 
 use std::time::Duration;
 
@@ -30,20 +30,21 @@ pub(super) const REASON: &str = "souk-reason";
 /// Header of a dead letter: the queue that it comes from, and to which a replay returns it.
 pub(super) const QUEUE: &str = "souk-queue";
 
-/// Messages, of up to 128 calls each, that may wait in an RPC queue. More would not be answered in time.
+/// Messages, of up to 128 calls each, that may wait in an RPC queue. More would not be answered in
+/// time.
 const RPC_MAX_LENGTH: i64 = 1024;
 /// Bytes that may wait in an RPC queue.
 const RPC_MAX_BYTES: i64 = 64 * 1024 * 1024;
-/// Milliseconds after which the broker deletes an RPC queue without consumer: its service may die between declaring and
-/// consuming it.
+/// Milliseconds after which the broker deletes an RPC queue without consumer: its service may die
+/// between declaring and consuming it.
 const RPC_EXPIRES: i64 = 10_000;
 
-/// Delivery limit of a dead-letter queue. Listing its messages takes and requeues them, and since RabbitMQ 4.0 a queue
-/// without this argument drops a message after 20 of these.
+/// Delivery limit of a dead-letter queue. Listing its messages takes and requeues them, and since
+/// RabbitMQ 4.0 a queue without this argument drops a message after 20 of these.
 const DEAD_LETTER_DELIVERIES: i64 = i32::MAX as i64;
 
-/// Deliveries without acknowledgement after which the broker itself dead-letters an event: its handler kills the process
-/// each time. A retry is a new message and counts from zero.
+/// Deliveries without acknowledgement after which the broker itself dead-letters an event: its
+/// handler kills the process each time. A retry is a new message and counts from zero.
 pub(super) const MAX_DELIVERIES: u32 = 20;
 
 /// Names on the broker, with the prefix of this deployment.
@@ -87,11 +88,13 @@ pub(super) fn retry_queue(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", delay.as_millis())
 }
 
-/// Declares an RPC queue. It disappears with its last consumer, so callers of a service without instances fail at once.
+/// Declares an RPC queue. It disappears with its last consumer, so callers of a service without
+/// instances fail at once.
 pub(super) async fn declare_rpc_queue(connection: &Connection, channel: &Channel, queue: &str) -> Result<()> {
     let options = QueueDeclareOptions { durable: true, auto_delete: true, ..QueueDeclareOptions::default() };
     let arguments = table(&[
-        // Explicit: a virtual host may have another default type, and only classic queues can disappear.
+        // Explicit: a virtual host may have another default type, and only classic queues can
+        // disappear.
         ("x-queue-type", text("classic")),
         ("x-max-length", AMQPValue::LongLongInt(RPC_MAX_LENGTH)),
         ("x-max-length-bytes", AMQPValue::LongLongInt(RPC_MAX_BYTES)),
@@ -101,8 +104,9 @@ pub(super) async fn declare_rpc_queue(connection: &Connection, channel: &Channel
     connection.bounded(channel.queue_declare(queue.into(), options, arguments)).await.map(drop)
 }
 
-/// Declares everything that `listener` needs for the events of `owner`: exchange, queue, retry queues and dead-letter
-/// queue. The publisher declares it too, so that a listener that has never run misses nothing.
+/// Declares everything that `listener` needs for the events of `owner`: exchange, queue, retry
+/// queues and dead-letter queue. The publisher declares it too, so that a listener that has never
+/// run misses nothing.
 pub(super) async fn declare_listener(
     connection: &Connection,
     channel: &Channel,
@@ -137,8 +141,8 @@ pub(super) async fn declare_exchange(
     connection.bounded(channel.exchange_declare(exchange, ExchangeKind::Fanout, options, FieldTable::default())).await
 }
 
-/// Declares a queue that is replicated to most nodes of a cluster. A message that expires or exceeds its delivery limit
-/// moves to `next`, and leaves this queue only once it is there.
+/// Declares a queue that is replicated to most nodes of a cluster. A message that expires or
+/// exceeds its delivery limit moves to `next`, and leaves this queue only once it is there.
 async fn declare_quorum_queue(
     connection: &Connection,
     channel: &Channel,

@@ -1,9 +1,10 @@
-//! The wire format of calls and replies. A message has one line for each call or reply, so that those that wait together
-//! leave together, and an unreadable line affects no other. Columns are separated by tabs; the last one is compact JSON,
-//! which contains neither tab nor line feed.
+//! The wire format of calls and replies. A message has one line for each call or reply, so that
+//! those that wait together leave together, and an unreadable line affects no other. Columns are
+//! separated by tabs; the last one is compact JSON, which contains neither tab nor line feed.
 //!
-//! A call is `id, name, deadline, time left, request id or -, body`; a reply is `id, ok or error, body`. The first column
-//! is the id in every version of the protocol, so that a service can refuse a call that it cannot read.
+//! A call is `id, name, deadline, time left, request id or -, body`; a reply is `id, ok or error,
+//! body`. The first column is the id in every version of the protocol, so that a service can refuse
+//! a call that it cannot read.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +17,8 @@ use crate::Bytes;
 
 /// Version of the protocol. Messages of another version are refused.
 pub(super) const VERSION: u32 = 1;
-/// Message type of calls, with the version. A header table would double the broker's work for a small message.
+/// Message type of calls, with the version. A header table would double the broker's work for a
+/// small message.
 pub(super) const CALLS: &str = "calls/1";
 /// Message type of replies.
 pub(super) const REPLIES: &str = "replies/1";
@@ -53,7 +55,8 @@ impl Call<'_> {
 pub(super) fn reply_line(id: u64, reply: &Result<Bytes>) -> Vec<u8> {
     match reply {
         Ok(body) => line(&format!("{id}\tok\t"), body),
-        // Should an error not serialize, the line has no body and the caller reports it as unreadable.
+        // Should an error not serialize, the line has no body and the caller reports it as
+        // unreadable.
         Err(error) => line(&format!("{id}\terror\t"), &serde_json::to_vec(error).unwrap_or_default()),
     }
 }
