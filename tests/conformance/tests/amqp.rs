@@ -1,7 +1,8 @@
-//! What the transport over RabbitMQ promises beyond the suites that every transport passes: what happens when the broker goes
-//! away and comes back, when somebody dies, and when what comes in cannot be understood.
+//! What the transport over RabbitMQ promises beyond the suites that every transport passes: the
+//! broker disappears and returns, processes die, messages are unreadable.
 //!
-//! The broker is never touched: each check talks to it through a relay of its own (`support/fault_proxy.rs`) that can cut and stall.
+//! The broker itself is left alone: each check reaches it through a fault proxy of its own
+//! (`support/fault_proxy.rs`), which can disconnect and stall.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 

@@ -1,6 +1,6 @@
-//! What every transport of the bus must do with calls; events leave through an outbox, so `outbox.rs` checks them. Each
-//! check is a function of a [`Line`] that nobody else uses; `checks!` makes a test of it for every transport, so another
-//! transport is one more line there.
+//! The conformance suite for calls, passed by every transport of the bus. Events leave through an
+//! outbox, so `outbox.rs` checks them. Each check is a function of a [`Line`] of its own; `checks!`
+//! makes a test of it for every transport.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
@@ -21,9 +21,9 @@ mod line;
 
 use self::line::Line;
 
-/// A check that takes longer hangs.
-const HANGS: Duration = Duration::from_mins(1);
-/// A call that fails without waiting for anybody takes less.
+/// Timeout of a check.
+const CHECK_TIMEOUT: Duration = Duration::from_mins(1);
+/// Limit for a call that fails at once.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// Every check, once for each transport.
@@ -44,7 +44,7 @@ macro_rules! checks {
         $(#[$attribute])*
         async fn $check() {
             let line = $line;
-            let outcome = tokio::time::timeout(crate::HANGS, super::$check(&line)).await;
+            let outcome = tokio::time::timeout(crate::CHECK_TIMEOUT, super::$check(&line)).await;
             line.close(&[]).await;
             outcome.expect("should not hang");
         }
@@ -53,22 +53,22 @@ macro_rules! checks {
 
 checks! {
     a_call_gets_its_reply
-    one_service_answers_several_requests
-    an_error_keeps_what_a_client_may_read
-    an_error_leaves_its_cause_behind
-    nobody_serves_is_told_at_once_and_names_the_service
-    a_late_reply_is_an_error_that_names_the_service
-    a_service_that_was_late_still_serves
-    a_call_that_expired_before_its_turn_is_not_carried_out
-    a_handler_that_panics_answers_an_internal_error
-    a_handler_that_panicked_still_serves
-    a_request_that_cannot_be_read_is_refused
-    a_service_that_got_what_it_cannot_read_still_serves
-    a_reply_that_cannot_be_read_is_an_internal_error
-    five_hundred_calls_at_once_get_their_own_replies
-    calls_of_one_name_run_at_the_same_time
-    a_caller_that_goes_away_does_not_stop_the_work
-    a_handler_may_call_in_turn
+    one_service_serves_several_requests
+    an_error_keeps_its_public_parts
+    an_error_loses_its_cause
+    a_call_without_a_server_fails_at_once_and_names_the_service
+    a_timeout_names_the_service
+    a_service_serves_after_a_timeout
+    an_expired_call_is_not_executed
+    a_panic_is_an_internal_error
+    a_service_serves_after_panics
+    an_unreadable_request_is_refused
+    a_service_serves_after_unreadable_requests
+    an_unreadable_reply_is_an_internal_error
+    concurrent_calls_get_their_own_replies
+    calls_of_one_name_run_concurrently
+    a_cancelled_caller_does_not_stop_the_handler
+    a_handler_may_call
     a_large_message_arrives_whole
 }
 
@@ -78,7 +78,7 @@ async fn a_call_gets_its_reply(Line { bus, .. }: &Line) {
     assert_eq!(bus.call(Double { number: 21 }).await.unwrap(), 42);
 }
 
-async fn one_service_answers_several_requests(Line { bus, .. }: &Line) {
+async fn one_service_serves_several_requests(Line { bus, .. }: &Line) {
     serve_doubling(bus);
     bus.serve(|request: Echo| async move { Ok(request.text) });
     bus.ready().await;
@@ -86,7 +86,7 @@ async fn one_service_answers_several_requests(Line { bus, .. }: &Line) {
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
 }
 
-async fn an_error_keeps_what_a_client_may_read(Line { bus, .. }: &Line) {
+async fn an_error_keeps_its_public_parts(Line { bus, .. }: &Line) {
     let sent = Error::invalid(vec![FieldError::new("price.amount", "is too high")]).with_member("most", 99);
     let refusal = sent.clone();
     bus.serve(move |_: Double| {
@@ -101,30 +101,30 @@ async fn an_error_keeps_what_a_client_may_read(Line { bus, .. }: &Line) {
     );
 }
 
-async fn an_error_leaves_its_cause_behind(Line { bus, .. }: &Line) {
+async fn an_error_loses_its_cause(Line { bus, .. }: &Line) {
     bus.serve(|_: Double| async { Err(Error::conflict("taken", "Taken.").caused_by("a secret")) });
     bus.ready().await;
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap_err().cause(), None);
 }
 
-async fn nobody_serves_is_told_at_once_and_names_the_service(Line { bus, .. }: &Line) {
+async fn a_call_without_a_server_fails_at_once_and_names_the_service(Line { bus, .. }: &Line) {
     bus.ready().await;
-    let begin = Instant::now();
+    let start = Instant::now();
     let error = bus.call(Double { number: 1 }).await.unwrap_err();
-    assert!(begin.elapsed() < CALL_TIMEOUT / 2, "took {:?}", begin.elapsed());
+    assert!(start.elapsed() < CALL_TIMEOUT / 2, "took {:?}", start.elapsed());
     assert_eq!((error.kind(), &error.members()["service"]), (ErrorKind::Unavailable, &"sums".into()));
 }
 
-async fn a_late_reply_is_an_error_that_names_the_service(Line { bus, .. }: &Line) {
+async fn a_timeout_names_the_service(Line { bus, .. }: &Line) {
     bus.serve(|_: Double| std::future::pending());
     bus.ready().await;
-    let begin = Instant::now();
+    let start = Instant::now();
     let error = bus.call(Double { number: 1 }).await.unwrap_err();
-    assert!(begin.elapsed() < CALL_TIMEOUT * 3, "took {:?}", begin.elapsed());
+    assert!(start.elapsed() < CALL_TIMEOUT * 3, "took {:?}", start.elapsed());
     assert_eq!((error.kind(), &error.members()["service"]), (ErrorKind::Unavailable, &"sums".into()));
 }
 
-async fn a_service_that_was_late_still_serves(Line { bus, .. }: &Line) {
+async fn a_service_serves_after_a_timeout(Line { bus, .. }: &Line) {
     bus.serve(|request: Double| async move {
         if request.number == 0 {
             std::future::pending::<()>().await;
@@ -136,10 +136,10 @@ async fn a_service_that_was_late_still_serves(Line { bus, .. }: &Line) {
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
 }
 
-async fn a_call_that_expired_before_its_turn_is_not_carried_out(Line { bus, recovers_within, .. }: &Line) {
-    let begun = Arc::new(AtomicU32::new(0));
+async fn an_expired_call_is_not_executed(Line { bus, recovers_within, .. }: &Line) {
+    let started = Arc::new(AtomicU32::new(0));
     let gate = Arc::new(Semaphore::new(0));
-    let (counting, waiting) = (Arc::clone(&begun), Arc::clone(&gate));
+    let (counting, waiting) = (Arc::clone(&started), Arc::clone(&gate));
     bus.serve(move |request: Double| {
         counting.fetch_add(1, Ordering::SeqCst);
         let gate = Arc::clone(&waiting);
@@ -149,7 +149,7 @@ async fn a_call_that_expired_before_its_turn_is_not_carried_out(Line { bus, reco
         }
     });
     bus.ready().await;
-    // More than any transport lets run at the same time; none is answered.
+    // More than any transport runs at the same time; none gets a reply.
     let mut calling = JoinSet::new();
     for number in 0..1000 {
         let bus = bus.clone();
@@ -158,23 +158,23 @@ async fn a_call_that_expired_before_its_turn_is_not_carried_out(Line { bus, reco
     while let Some(outcome) = calling.join_next().await {
         outcome.unwrap().unwrap_err();
     }
-    let begun_in_time = begun.load(Ordering::SeqCst);
+    let started_in_time = started.load(Ordering::SeqCst);
     gate.close();
-    assert_eq!(answer_within(*recovers_within, bus).await, 2);
-    assert_eq!(begun.load(Ordering::SeqCst), begun_in_time + 1);
+    assert_eq!(recover_within(*recovers_within, bus).await, 2);
+    assert_eq!(started.load(Ordering::SeqCst), started_in_time + 1);
 }
 
-async fn a_handler_that_panics_answers_an_internal_error(Line { bus, .. }: &Line) {
+async fn a_panic_is_an_internal_error(Line { bus, .. }: &Line) {
     serve_doubling(bus);
     bus.ready().await;
     assert_eq!(bus.call(Double { number: PANIC }).await.unwrap_err().kind(), ErrorKind::Internal);
 }
 
-async fn a_handler_that_panicked_still_serves(Line { bus, .. }: &Line) {
+async fn a_service_serves_after_panics(Line { bus, .. }: &Line) {
     serve_doubling(bus);
     bus.ready().await;
     let mut panicking = JoinSet::new();
-    // More than any transport lets run at the same time: each gives its place back.
+    // More than any transport runs at the same time: each must release its permit.
     for _ in 0..1000 {
         let bus = bus.clone();
         panicking.spawn(async move { bus.call(Double { number: PANIC }).await });
@@ -185,14 +185,14 @@ async fn a_handler_that_panicked_still_serves(Line { bus, .. }: &Line) {
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
 }
 
-async fn a_request_that_cannot_be_read_is_refused(Line { bus, .. }: &Line) {
+async fn an_unreadable_request_is_refused(Line { bus, .. }: &Line) {
     serve_doubling(bus);
     bus.ready().await;
     let error = bus.call(DoubleByName { name: "one".to_owned() }).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
 }
 
-async fn a_service_that_got_what_it_cannot_read_still_serves(Line { bus, .. }: &Line) {
+async fn a_service_serves_after_unreadable_requests(Line { bus, .. }: &Line) {
     serve_doubling(bus);
     bus.ready().await;
     for _ in 0..1000 {
@@ -201,14 +201,14 @@ async fn a_service_that_got_what_it_cannot_read_still_serves(Line { bus, .. }: &
     assert_eq!(bus.call(Double { number: 1 }).await.unwrap(), 2);
 }
 
-async fn a_reply_that_cannot_be_read_is_an_internal_error(Line { bus, .. }: &Line) {
+async fn an_unreadable_reply_is_an_internal_error(Line { bus, .. }: &Line) {
     bus.serve(|_: EchoOfNumbers| async { Ok(7) });
     bus.ready().await;
     let error = bus.call(Echo { text: String::new() }).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
 }
 
-async fn five_hundred_calls_at_once_get_their_own_replies(Line { bus, .. }: &Line) {
+async fn concurrent_calls_get_their_own_replies(Line { bus, .. }: &Line) {
     serve_doubling(bus);
     bus.ready().await;
     let mut calling = JoinSet::new();
@@ -225,14 +225,14 @@ async fn five_hundred_calls_at_once_get_their_own_replies(Line { bus, .. }: &Lin
     assert_eq!(answered.len(), 500);
 }
 
-async fn calls_of_one_name_run_at_the_same_time(Line { bus, .. }: &Line) {
-    let (here, _) = watch::channel(0);
-    // Nobody leaves before all are there.
+async fn calls_of_one_name_run_concurrently(Line { bus, .. }: &Line) {
+    let (running, _) = watch::channel(0);
+    // No handler returns before all of them run.
     bus.serve(move |request: Double| {
-        here.send_modify(|present| *present += 1);
-        let mut here = here.subscribe();
+        running.send_modify(|calls| *calls += 1);
+        let mut running = running.subscribe();
         async move {
-            here.wait_for(|present| *present == 16).await.map_err(Error::internal)?;
+            running.wait_for(|calls| *calls == 16).await.map_err(Error::internal)?;
             Ok(request.number * 2)
         }
     });
@@ -247,14 +247,14 @@ async fn calls_of_one_name_run_at_the_same_time(Line { bus, .. }: &Line) {
     }
 }
 
-async fn a_caller_that_goes_away_does_not_stop_the_work(Line { bus, .. }: &Line) {
-    let [begun, go_on, done] = [(); 3].map(|()| Arc::new(Notify::new()));
-    let signals = (Arc::clone(&begun), Arc::clone(&go_on), Arc::clone(&done));
+async fn a_cancelled_caller_does_not_stop_the_handler(Line { bus, .. }: &Line) {
+    let [started, proceed, done] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let signals = (Arc::clone(&started), Arc::clone(&proceed), Arc::clone(&done));
     bus.serve(move |_: Double| {
-        let (begun, go_on, done) = signals.clone();
+        let (started, proceed, done) = signals.clone();
         async move {
-            begun.notify_one();
-            go_on.notified().await;
+            started.notify_one();
+            proceed.notified().await;
             done.notify_one();
             Ok(0)
         }
@@ -264,14 +264,14 @@ async fn a_caller_that_goes_away_does_not_stop_the_work(Line { bus, .. }: &Line)
         let bus = bus.clone();
         async move { bus.call(Double { number: 1 }).await }
     });
-    begun.notified().await;
+    started.notified().await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
-    go_on.notify_one();
+    proceed.notify_one();
     done.notified().await;
 }
 
-async fn a_handler_may_call_in_turn(Line { bus, .. }: &Line) {
+async fn a_handler_may_call(Line { bus, .. }: &Line) {
     serve_doubling(bus);
     let inner = bus.clone();
     bus.serve(move |request: Echo| {
@@ -292,16 +292,17 @@ async fn a_large_message_arrives_whole(Line { bus, .. }: &Line) {
     assert_eq!(bus.call(Echo { text: text.clone() }).await.unwrap(), text);
 }
 
-/// Doubles 1 with a service that is fine again. Where calls fail for a while after time-outs, each of them fails at once.
-async fn answer_within(time: Duration, bus: &Bus) -> u64 {
-    let begin = Instant::now();
+/// Calls a service that works again, until it replies. While the circuit breaker is open each call
+/// must fail at once.
+async fn recover_within(time: Duration, bus: &Bus) -> u64 {
+    let start = Instant::now();
     loop {
-        let asked = Instant::now();
+        let call = Instant::now();
         match bus.call(Double { number: 1 }).await {
-            Ok(answer) => return answer,
+            Ok(reply) => return reply,
             Err(error) => {
-                assert!(begin.elapsed() < time, "still {error}");
-                assert!(asked.elapsed() < AT_ONCE, "took {:?} to fail", asked.elapsed());
+                assert!(start.elapsed() < time, "still {error}");
+                assert!(call.elapsed() < AT_ONCE, "took {:?} to fail", call.elapsed());
                 tokio::task::yield_now().await;
             }
         }
@@ -310,12 +311,12 @@ async fn answer_within(time: Duration, bus: &Bus) -> u64 {
 
 fn serve_doubling(bus: &Bus) {
     bus.serve(|request: Double| async move {
-        assert_ne!(request.number, PANIC, "as this check wants");
+        assert_ne!(request.number, PANIC, "the check asks for a panic");
         Ok(request.number * 2)
     });
 }
 
-/// Doubling this panics.
+/// The handler panics for this number.
 const PANIC: u64 = 666;
 
 #[derive(Serialize, Deserialize)]
@@ -328,7 +329,7 @@ impl Request for Double {
     type Reply = u64;
 }
 
-/// `Double` as another version would send it.
+/// `Double` with the fields of another version.
 #[derive(Serialize, Deserialize)]
 struct DoubleByName {
     name: String,
@@ -349,7 +350,7 @@ impl Request for Echo {
     type Reply = String;
 }
 
-/// `Echo` as another version would answer it.
+/// `Echo` with the reply type of another version.
 #[derive(Serialize, Deserialize)]
 struct EchoOfNumbers {
     text: String,

@@ -1,4 +1,4 @@
-//! Calls while the broker goes away, comes back, or falls silent.
+//! Calls while the broker disconnects, returns or stalls, and while services start and stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::fault_proxy::{FaultMode, FaultProxy};
 use crate::line::options;
 use crate::raw::Raw;
 
-/// What a client waits for a service that is down.
-const NOTICED: Duration = Duration::from_millis(2_500);
-/// What it waits once that is known.
+/// Limit for a call while an outage is not detected yet.
+const DETECTED: Duration = Duration::from_millis(2_500);
+/// Limit for a call that fails at once.
 const AT_ONCE: Duration = Duration::from_millis(100);
-/// Everything works again within this after its return.
-const BACK: Duration = Duration::from_secs(5);
+/// Limit for the recovery after an outage.
+const RECOVERED: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Square(pub(crate) u64);
@@ -30,7 +30,7 @@ impl Request for Square {
     type Reply = u64;
 }
 
-/// A caller behind a proxy of its own, and a service that has none.
+/// A caller behind a fault proxy, and a service without one.
 async fn pair() -> (FaultProxy, Bus, Bus) {
     let options = options();
     let mut relayed = options.clone();
@@ -41,40 +41,40 @@ async fn pair() -> (FaultProxy, Bus, Bus) {
     (proxy, caller, service)
 }
 
-async fn works_again(caller: &Bus) {
-    let again = async {
+async fn recovers(caller: &Bus) {
+    let recovery = async {
         while caller.call(Square(3)).await.is_err() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(BACK, again).await.expect("should work again");
+    timeout(RECOVERED, recovery).await.expect("calls should succeed again");
 }
 
 async fn fails_within(time: Duration, caller: &Bus) -> Error {
-    let begin = Instant::now();
+    let start = Instant::now();
     let error = caller.call(Square(3)).await.unwrap_err();
-    assert!(begin.elapsed() < time, "{error} took {:?}", begin.elapsed());
+    assert!(start.elapsed() < time, "{error} took {:?}", start.elapsed());
     assert_eq!((error.kind(), &error.members()["service"]), (ErrorKind::Unavailable, &"maths".into()));
     error
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_connection_that_is_cut_is_made_again() {
+async fn a_lost_connection_is_replaced() {
     let (proxy, caller, service) = pair().await;
     for _ in 0..3 {
         proxy.disconnect_all();
-        works_again(&caller).await;
+        recovers(&caller).await;
     }
     tokio::join!(caller.close(), service.close());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn without_a_broker_calls_fail_at_once_and_work_after_its_return() {
+async fn calls_fail_at_once_during_an_outage_and_recover_after_it() {
     let (proxy, caller, service) = pair().await;
     proxy.set_mode(FaultMode::Disconnect);
-    fails_within(NOTICED, &caller).await;
+    fails_within(DETECTED, &caller).await;
     while caller.is_connected() {
         tokio::task::yield_now().await;
     }
@@ -82,29 +82,29 @@ async fn without_a_broker_calls_fail_at_once_and_work_after_its_return() {
         fails_within(AT_ONCE, &caller).await;
     }
     proxy.set_mode(FaultMode::PassThrough);
-    works_again(&caller).await;
+    recovers(&caller).await;
     tokio::join!(caller.close(), service.close());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_broker_that_falls_silent_is_given_up_and_found_again() {
+async fn a_stalled_broker_is_given_up_and_found_again() {
     for mode in [FaultMode::Stall, FaultMode::StallResponses] {
         let (proxy, caller, service) = pair().await;
         proxy.set_mode(mode);
         for _ in 0..8 {
-            fails_within(NOTICED, &caller).await;
+            fails_within(DETECTED, &caller).await;
         }
         fails_within(AT_ONCE, &caller).await;
         proxy.set_mode(FaultMode::PassThrough);
-        works_again(&caller).await;
+        recovers(&caller).await;
         tokio::join!(caller.close(), service.close());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_service_may_come_and_go_and_come_again() {
+async fn a_call_to_a_stopped_service_fails_at_once_by_the_returned_message() {
     let options = options();
     let caller = Bus::amqp(options.clone()).unwrap();
     caller.ready().await;
@@ -112,7 +112,7 @@ async fn a_service_may_come_and_go_and_come_again() {
         fails_within(AT_ONCE * 5, &caller).await;
         let service = Bus::amqp(options.clone()).unwrap();
         service.serve(|Square(number)| async move { Ok(number * number) });
-        works_again(&caller).await;
+        recovers(&caller).await;
         service.close().await;
     }
     assert!(caller.counters().undelivered >= 2);
@@ -121,13 +121,13 @@ async fn a_service_may_come_and_go_and_come_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn calls_for_which_there_is_no_place_fail() {
+async fn calls_to_a_full_queue_fail_at_once() {
     let options = options();
     let caller = Bus::amqp(options.clone()).unwrap();
     caller.ready().await;
     let raw = Raw::connect(&options).await;
-    let _served = raw.fill("maths.rpc").await;
-    let errors = join_all((0..4).map(|_| fails_within(NOTICED, &caller))).await;
+    let _consumer = raw.fill("maths.rpc").await;
+    let errors = join_all((0..4).map(|_| fails_within(AT_ONCE * 5, &caller))).await;
     for error in errors {
         assert!(error.operator_message().contains("too many calls wait for it"), "{error:?}");
     }
@@ -135,18 +135,19 @@ async fn calls_for_which_there_is_no_place_fail() {
     caller.close().await;
 }
 
-/// The only instance stops while it works on a call that is alone: its queue is gone by then, and the caller must wait all the same.
+/// The only instance stops while it handles a call. Its queue disappears, and the caller still gets
+/// the reply.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_call_in_the_hands_of_the_last_instance_is_answered() {
+async fn a_stopping_service_replies_to_the_call_in_flight() {
     let options = options();
     let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options.clone()).unwrap());
-    let (begun, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (beginning, finishing) = (Arc::clone(&begun), Arc::clone(&finish));
+    let (started, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (starting, finishing) = (Arc::clone(&started), Arc::clone(&finish));
     service.serve(move |Square(number)| {
-        let (begun, finish) = (Arc::clone(&beginning), Arc::clone(&finishing));
+        let (started, finish) = (Arc::clone(&starting), Arc::clone(&finishing));
         async move {
-            begun.notify_one();
+            started.notify_one();
             finish.notified().await;
             Ok(number * number)
         }
@@ -156,22 +157,22 @@ async fn a_call_in_the_hands_of_the_last_instance_is_answered() {
         let caller = caller.clone();
         async move { caller.call(Square(3)).await }
     });
-    begun.notified().await;
+    started.notified().await;
     let closing = tokio::spawn(async move { service.close().await });
-    // Whoever calls now learns that nobody serves any more, and so the queue is gone.
+    // A returned call proves that the queue is gone.
     let other = Bus::amqp(options).unwrap();
     other.ready().await;
     let gone = async {
         while !other.call(Square(4)).await.unwrap_err().operator_message().contains("no instance serves it") {}
     };
-    timeout(BACK, gone).await.expect("the queue should go");
+    timeout(RECOVERED, gone).await.expect("the queue should disappear");
     finish.notify_waiters();
     assert_eq!(calling.await.unwrap().unwrap(), 9);
     closing.await.unwrap();
     tokio::join!(caller.close(), other.close());
 }
 
-/// Asks for so many characters.
+/// Requests this many characters.
 #[derive(Serialize, Deserialize)]
 struct Fill(usize);
 
@@ -180,22 +181,23 @@ impl Request for Fill {
     type Reply = String;
 }
 
-/// What a service that stops had in hand becomes ready all at once, in the last moment, and more than fits onto the line.
+/// All replies of a stopping service become ready at once, and are more than the socket buffers
+/// hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn the_last_replies_of_a_service_arrive() {
+async fn the_last_replies_of_a_stopping_service_arrive() {
     const CALLS: usize = 40;
     const SIZE: usize = 200_000;
     for _ in 0..3 {
         let options = options();
         let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options).unwrap());
-        let (begun, finish) = (Arc::new(Barrier::new(CALLS + 1)), Arc::new(Notify::new()));
-        let (beginning, finishing) = (Arc::clone(&begun), Arc::clone(&finish));
+        let (started, finish) = (Arc::new(Barrier::new(CALLS + 1)), Arc::new(Notify::new()));
+        let (starting, finishing) = (Arc::clone(&started), Arc::clone(&finish));
         service.serve(move |Fill(size)| {
-            let (begun, finish) = (Arc::clone(&beginning), Arc::clone(&finishing));
+            let (started, finish) = (Arc::clone(&starting), Arc::clone(&finishing));
             async move {
                 let finished = finish.notified();
-                begun.wait().await;
+                started.wait().await;
                 finished.await;
                 Ok("x".repeat(size))
             }
@@ -206,11 +208,11 @@ async fn the_last_replies_of_a_service_arrive() {
             let caller = caller.clone();
             calling.spawn(async move { caller.call(Fill(SIZE)).await });
         }
-        begun.wait().await;
+        started.wait().await;
         let closing = tokio::spawn(async move { service.close().await });
         finish.notify_waiters();
         while let Some(answer) = calling.join_next().await {
-            assert_eq!(answer.unwrap().expect("every call should be answered").len(), SIZE);
+            assert_eq!(answer.unwrap().expect("every call should get a reply").len(), SIZE);
         }
         closing.await.unwrap();
         caller.close().await;
@@ -219,16 +221,16 @@ async fn the_last_replies_of_a_service_arrive() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_service_that_does_not_answer_is_not_asked_for_a_while() {
+async fn timeouts_open_the_circuit_breaker() {
     let options = options();
     let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options).unwrap());
-    let awake = Arc::new(Notify::new());
-    let waking = Arc::clone(&awake);
+    let resume = Arc::new(Notify::new());
+    let resuming = Arc::clone(&resume);
     service.serve(move |Square(number)| {
-        let awake = Arc::clone(&waking);
+        let resume = Arc::clone(&resuming);
         async move {
             if number == 7 {
-                awake.notified().await;
+                resume.notified().await;
             }
             Ok(number * number)
         }
@@ -243,10 +245,10 @@ async fn a_service_that_does_not_answer_is_not_asked_for_a_while() {
         outcome.unwrap().unwrap_err();
     }
     fails_within(AT_ONCE, &caller).await;
-    works_again(&caller).await;
-    // What was asked before answers late, and to nobody.
-    awake.notify_waiters();
-    timeout(BACK, async {
+    recovers(&caller).await;
+    // The handlers of the calls that timed out reply late.
+    resume.notify_waiters();
+    timeout(RECOVERED, async {
         while caller.counters().stray_replies < 16 {
             tokio::task::yield_now().await;
         }
@@ -258,7 +260,7 @@ async fn a_service_that_does_not_answer_is_not_asked_for_a_while() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_slow_call_does_not_hold_up_those_beside_it() {
+async fn a_slow_call_does_not_delay_the_others_of_its_batch() {
     let options = options();
     let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options).unwrap());
     service.serve(|Square(number)| async move {
@@ -272,8 +274,8 @@ async fn a_slow_call_does_not_hold_up_those_beside_it() {
     for number in 0..200 {
         let caller = caller.clone();
         calling.spawn(async move {
-            let begin = Instant::now();
-            (number % 20, caller.call(Square(number % 20)).await, begin.elapsed())
+            let start = Instant::now();
+            (number % 20, caller.call(Square(number % 20)).await, start.elapsed())
         });
     }
     while let Some(outcome) = calling.join_next().await {
@@ -286,11 +288,12 @@ async fn a_slow_call_does_not_hold_up_those_beside_it() {
     tokio::join!(caller.close(), service.close());
 }
 
-/// A service runs 256 calls at once, and a message has room for 128: the last quick calls here come in the same message as slow ones
-/// that find all places taken. On one thread, so that calls begin in this order.
+/// A service runs 256 calls at once, and a message carries up to 128: the last quick calls are in
+/// the same message as slow ones that wait for permits. On one thread, so that calls start in this
+/// order.
 #[tokio::test]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn what_is_answered_leaves_before_the_rest_of_its_message_has_room() {
+async fn replies_do_not_wait_for_calls_of_the_same_message_without_a_permit() {
     let options = options();
     let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options).unwrap());
     service.serve(|Square(number)| async move {
@@ -301,8 +304,8 @@ async fn what_is_answered_leaves_before_the_rest_of_its_message_has_room() {
     });
     tokio::join!(caller.ready(), service.ready());
     let numbers = [[1; 8].as_slice(), &[0; 250], &[2; 8], &[0; 40]].concat();
-    let begin = Instant::now();
-    let calls = numbers.into_iter().map(async |number| (number, caller.call(Square(number)).await, begin.elapsed()));
+    let start = Instant::now();
+    let calls = numbers.into_iter().map(async |number| (number, caller.call(Square(number)).await, start.elapsed()));
     for (number, answer, time) in join_all(calls).await {
         if number > 0 {
             assert_eq!(answer.unwrap(), number * number);
@@ -314,7 +317,7 @@ async fn what_is_answered_leaves_before_the_rest_of_its_message_has_room() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn closing_finishes_what_was_taken_in() {
+async fn close_finishes_calls_in_flight() {
     let options = options();
     let (caller, service) = (Bus::amqp(options.clone()).unwrap(), Bus::amqp(options.clone()).unwrap());
     let other = Bus::amqp(options).unwrap();
@@ -334,9 +337,9 @@ async fn closing_finishes_what_was_taken_in() {
             }
         });
     }
-    let begin = Instant::now();
+    let start = Instant::now();
     service.close().await;
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(5));
     while let Some(outcome) = calling.join_next().await {
         outcome.expect("no call should be lost");
     }

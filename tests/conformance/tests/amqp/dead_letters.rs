@@ -1,5 +1,5 @@
-//! Dead letters: they are where they were after somebody has looked, however that ended, and come back to the one queue that
-//! failed.
+//! Dead letters: listing changes nothing, a replay goes to the one queue that failed, and operators
+//! wait for each other.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::line::{clear, options};
 use crate::raw::{Raw, version};
 
 const SOON: Duration = Duration::from_mins(1);
-const SPOKEN: &[(&str, &[&str])] = &[("press", &["archive", "reader"])];
+/// The owner and the listeners of the events of these tests.
+const TOPOLOGY: &[(&str, &[&str])] = &[("press", &["archive", "reader"])];
 const EVENTS: &[EventDescriptor] = &[EventDescriptor::of::<Torn>()];
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,26 +27,26 @@ impl Event for Torn {
     const LISTENERS: &'static [&'static str] = &["archive", "reader"];
 }
 
-/// What was heard: by whom, and under which id.
-type Heard = watch::Receiver<Vec<(&'static str, String, u32)>>;
+/// Handled events: listener, event id, number.
+type Handled = watch::Receiver<Vec<(&'static str, String, u32)>>;
 
-/// A bus on which both listen.
-async fn both_listen(options: &AmqpOptions) -> (Bus, Heard) {
+/// A bus with both listeners.
+async fn both_listen(options: &AmqpOptions) -> (Bus, Handled) {
     let bus = Bus::amqp(options.clone()).unwrap();
-    let (hear, heard) = watch::channel(Vec::new());
+    let (handle, handled) = watch::channel(Vec::new());
     for listener in Torn::LISTENERS {
-        let hear = hear.clone();
+        let handle = handle.clone();
         bus.subscribe(listener, move |delivery: Delivery<Torn>| {
-            hear.send_modify(|all| all.push((*listener, delivery.id.to_string(), delivery.event.0)));
+            handle.send_modify(|all| all.push((*listener, delivery.id.to_string(), delivery.event.0)));
             async { Ok(()) }
         });
     }
     bus.ready().await;
-    (bus, heard)
+    (bus, handled)
 }
 
-/// Puts letters into a dead-letter queue as the transport does, and returns their ids.
-async fn park(options: &AmqpOptions, queue: &str, bodies: &[&str]) -> Vec<String> {
+/// Stores events in a dead-letter queue as the transport does; returns their ids.
+async fn dead_letter(options: &AmqpOptions, queue: &str, bodies: &[&str]) -> Vec<String> {
     let raw = Raw::connect(options).await;
     let mut ids = Vec::new();
     for body in bodies {
@@ -66,8 +67,8 @@ async fn park(options: &AmqpOptions, queue: &str, bodies: &[&str]) -> Vec<String
         raw.send("", &format!("{}{queue}.dead", options.prefix), body.as_bytes(), properties).await;
         ids.push(id);
     }
-    // What is published is there when it can be seen.
-    seen(options, &DeadLetterFilter::default(), |letters| ids.iter().all(|id| letters.contains(id))).await;
+    // Published messages are visible after a moment.
+    wait_for_ids(options, &DeadLetterFilter::default(), |letters| ids.iter().all(|id| letters.contains(id))).await;
     ids
 }
 
@@ -75,7 +76,7 @@ async fn open(options: &AmqpOptions) -> DeadLetters {
     DeadLetters::open(options.clone(), EVENTS).await.unwrap()
 }
 
-async fn look(options: &AmqpOptions, which: &DeadLetterFilter) -> Vec<DeadLetter> {
+async fn list(options: &AmqpOptions, which: &DeadLetterFilter) -> Vec<DeadLetter> {
     let letters = open(options).await;
     let mut found = Vec::new();
     letters.list(which, |letter| found.push(letter)).await.unwrap();
@@ -84,12 +85,12 @@ async fn look(options: &AmqpOptions, which: &DeadLetterFilter) -> Vec<DeadLetter
 }
 
 async fn ids(options: &AmqpOptions, which: &DeadLetterFilter) -> Vec<String> {
-    look(options, which).await.into_iter().map(|letter| letter.id).collect()
+    list(options, which).await.into_iter().map(|letter| letter.id).collect()
 }
 
-async fn seen(options: &AmqpOptions, which: &DeadLetterFilter, enough: impl Fn(&[String]) -> bool) {
-    let looking = async { while !enough(&ids(options, which).await) {} };
-    timeout(SOON, looking).await.expect("should be seen");
+async fn wait_for_ids(options: &AmqpOptions, which: &DeadLetterFilter, enough: impl Fn(&[String]) -> bool) {
+    let listing = async { while !enough(&ids(options, which).await) {} };
+    timeout(SOON, listing).await.expect("should be listed");
 }
 
 fn of(id: &str) -> DeadLetterFilter {
@@ -102,23 +103,23 @@ fn of_queue(queue: &str) -> DeadLetterFilter {
 
 async fn end(options: &AmqpOptions, bus: &Bus) {
     bus.close().await;
-    clear(options, SPOKEN).await;
+    clear(options, TOPOLOGY).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn looking_changes_nothing() {
+async fn listing_changes_nothing() {
     let options = options();
-    assert!(look(&options, &DeadLetterFilter::default()).await.is_empty(), "where nobody has ever been");
+    assert!(list(&options, &DeadLetterFilter::default()).await.is_empty(), "before any service has run");
     let (bus, _) = both_listen(&options).await;
-    assert!(look(&options, &DeadLetterFilter::default()).await.is_empty());
-    let parked = park(&options, "reader.press", &["1", "2", "3"]).await;
-    // More often than RabbitMQ lets a message come back by itself.
+    assert!(list(&options, &DeadLetterFilter::default()).await.is_empty());
+    let stored = dead_letter(&options, "reader.press", &["1", "2", "3"]).await;
+    // More often than the default delivery limit of RabbitMQ.
     for round in 0..25 {
-        assert_eq!(ids(&options, &DeadLetterFilter::default()).await, parked, "round {round}");
-        assert_eq!(ids(&options, &of(&parked[1])).await, parked[1..2], "round {round}");
+        assert_eq!(ids(&options, &DeadLetterFilter::default()).await, stored, "round {round}");
+        assert_eq!(ids(&options, &of(&stored[1])).await, stored[1..2], "round {round}");
     }
-    let letter = look(&options, &of(&parked[0])).await.remove(0);
+    let letter = list(&options, &of(&stored[0])).await.remove(0);
     assert_eq!((letter.queue.as_str(), letter.event.as_deref()), ("reader.press", Some("press.torn")));
     assert_eq!((letter.attempts, letter.reason.as_str(), letter.request.as_deref()), (5, "it is torn", Some("r-1")));
     assert_eq!(letter.first_failed_at.unwrap().to_string(), "2025-11-21T12:29:47.123Z");
@@ -131,57 +132,57 @@ async fn looking_changes_nothing() {
 #[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn a_replay_goes_to_the_queue_that_failed_under_the_same_id() {
     let options = options();
-    let (bus, mut heard) = both_listen(&options).await;
-    let parked = park(&options, "archive.press", &["7", "8"]).await;
+    let (bus, mut handled) = both_listen(&options).await;
+    let stored = dead_letter(&options, "archive.press", &["7", "8"]).await;
     let letters = open(&options).await;
-    let mut told = Vec::new();
-    let replayed = letters.replay(&of(&parked[0]), |letter| told.push(letter.id)).await.unwrap();
-    assert_eq!((replayed, &told[..]), (1, &parked[..1]));
+    let mut reported = Vec::new();
+    let replayed = letters.replay(&of(&stored[0]), |letter| reported.push(letter.id)).await.unwrap();
+    assert_eq!((replayed, &reported[..]), (1, &stored[..1]));
     letters.close().await;
-    timeout(SOON, heard.wait_for(|heard| !heard.is_empty())).await.expect("should be heard").unwrap();
-    assert_eq!(ids(&options, &DeadLetterFilter::default()).await, parked[1..], "the other one stays");
+    timeout(SOON, handled.wait_for(|handled| !handled.is_empty())).await.expect("should be handled").unwrap();
+    assert_eq!(ids(&options, &DeadLetterFilter::default()).await, stored[1..], "the other dead letter stays");
     let letters = open(&options).await;
     assert_eq!(letters.replay(&DeadLetterFilter::default(), |_| {}).await.unwrap(), 1);
     assert_eq!(letters.replay(&DeadLetterFilter::default(), |_| {}).await.unwrap(), 0);
     letters.close().await;
-    timeout(SOON, heard.wait_for(|heard| heard.len() == 2)).await.expect("should be heard").unwrap();
-    let expected = [("archive", parked[0].clone(), 7), ("archive", parked[1].clone(), 8)];
-    assert_eq!(*heard.borrow(), expected, "by nobody else");
+    timeout(SOON, handled.wait_for(|handled| handled.len() == 2)).await.expect("should be handled").unwrap();
+    let expected = [("archive", stored[0].clone(), 7), ("archive", stored[1].clone(), 8)];
+    assert_eq!(*handled.borrow(), expected, "no other listener receives them");
     end(&options, &bus).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn what_fails_again_is_parked_again_with_a_new_history() {
+async fn a_replayed_event_that_fails_again_has_a_new_history() {
     let options = options();
     let (bus, _) = both_listen(&options).await;
-    let mut parked = park(&options, "reader.press", &["{", "["]).await;
+    let mut stored = dead_letter(&options, "reader.press", &["{", "["]).await;
     let letters = open(&options).await;
     assert_eq!(letters.replay(&of_queue("reader.press"), |_| {}).await.unwrap(), 2, "each once");
     letters.close().await;
-    seen(&options, &DeadLetterFilter::default(), |letters| letters.len() == 2).await;
-    let again = look(&options, &DeadLetterFilter::default()).await;
+    wait_for_ids(&options, &DeadLetterFilter::default(), |letters| letters.len() == 2).await;
+    let again = list(&options, &DeadLetterFilter::default()).await;
     assert!(again.iter().all(|letter| letter.attempts == 1 && letter.reason.contains("cannot be read")), "{again:?}");
     let mut ids: Vec<String> = again.into_iter().map(|letter| letter.id).collect();
     ids.sort();
-    parked.sort();
-    assert_eq!(ids, parked);
+    stored.sort();
+    assert_eq!(ids, stored);
     end(&options, &bus).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn what_is_dropped_is_gone_and_nothing_else() {
+async fn discard_removes_the_selected_dead_letters_only() {
     let options = options();
     let (bus, _) = both_listen(&options).await;
-    let reader = park(&options, "reader.press", &["1", "2", "3"]).await;
-    let archive = park(&options, "archive.press", &["1"]).await;
+    let reader = dead_letter(&options, "reader.press", &["1", "2", "3"]).await;
+    let archive = dead_letter(&options, "archive.press", &["1"]).await;
     let letters = open(&options).await;
-    let mut told = Vec::new();
-    assert_eq!(letters.discard(&of(&reader[1]), |letter| told.push(letter.id)).await.unwrap(), 1);
-    assert_eq!(told, reader[1..2]);
-    assert_eq!(letters.discard(&of("nobody"), |_| {}).await.unwrap(), 0);
-    // As the broker's own tools call it.
+    let mut reported = Vec::new();
+    assert_eq!(letters.discard(&of(&reader[1]), |letter| reported.push(letter.id)).await.unwrap(), 1);
+    assert_eq!(reported, reader[1..2]);
+    assert_eq!(letters.discard(&of("unknown"), |_| {}).await.unwrap(), 0);
+    // The name that the broker's own tools show.
     let named = format!("{}reader.press.dead", options.prefix);
     assert_eq!(letters.discard(&of_queue(&named), |_| {}).await.unwrap(), 2);
     let unknown = letters.discard(&of_queue("reader.pres"), |_| {}).await.unwrap_err();
@@ -193,17 +194,17 @@ async fn what_is_dropped_is_gone_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_letter_stays_when_its_queue_is_gone_or_its_looker_dies() {
+async fn a_dead_letter_stays_when_its_queue_is_missing_or_the_operator_dies() {
     let options = options();
     let (bus, _) = both_listen(&options).await;
-    let parked = park(&options, "reader.press", &["1", "2"]).await;
+    let stored = dead_letter(&options, "reader.press", &["1", "2"]).await;
     let dying = open(&options).await;
-    let looking = tokio::spawn(async move { dying.list(&DeadLetterFilter::default(), |_| panic!("dies")).await });
-    assert!(looking.await.unwrap_err().is_panic());
+    let listing = tokio::spawn(async move { dying.list(&DeadLetterFilter::default(), |_| panic!("dies")).await });
+    assert!(listing.await.unwrap_err().is_panic());
     let mut left = ids(&options, &DeadLetterFilter::default()).await;
-    // What the broker takes back from the dead may come behind the others.
+    // The broker may requeue what the dead process had taken behind the others.
     left.sort();
-    assert_eq!(left, parked);
+    assert_eq!(left, stored);
     bus.close().await;
     Raw::connect(&options).await.delete("reader.press").await;
     let letters = open(&options).await;
@@ -216,14 +217,14 @@ async fn a_letter_stays_when_its_queue_is_gone_or_its_looker_dies() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn two_operators_do_not_get_in_each_others_way() {
+async fn operators_wait_for_each_other() {
     let options = options();
-    let (bus, mut heard) = both_listen(&options).await;
-    let parked = park(&options, "reader.press", &["1", "2", "3", "4", "5", "6", "7", "8"]).await;
+    let (bus, mut handled) = both_listen(&options).await;
+    let stored = dead_letter(&options, "reader.press", &["1", "2", "3", "4", "5", "6", "7", "8"]).await;
     let everything = DeadLetterFilter::default();
     for _ in 0..5 {
         let (one, other) = tokio::join!(ids(&options, &everything), ids(&options, &everything));
-        assert_eq!((&one, &other), (&parked, &parked));
+        assert_eq!((&one, &other), (&stored, &stored));
     }
     let replay = async || {
         let letters = open(&options).await;
@@ -233,14 +234,14 @@ async fn two_operators_do_not_get_in_each_others_way() {
     };
     let (one, other) = tokio::join!(replay(), replay());
     assert_eq!(one + other, 8);
-    timeout(SOON, heard.wait_for(|heard| heard.len() == 8)).await.expect("should be heard").unwrap();
+    timeout(SOON, handled.wait_for(|handled| handled.len() == 8)).await.expect("should be handled").unwrap();
     end(&options, &bus).await;
 }
 
 #[tokio::test]
-async fn without_a_broker_it_says_where_it_looked() {
+async fn the_error_of_an_unreachable_broker_names_its_address() {
     let url = "amqp://souk:secret@127.0.0.1:1/%2f".to_owned();
     let options = AmqpOptions { url, name: "test".to_owned(), prefix: String::new() };
-    let error = DeadLetters::open(options, EVENTS).await.err().expect("nobody is there").operator_message();
+    let error = DeadLetters::open(options, EVENTS).await.err().expect("no broker listens there").operator_message();
     assert!(error.contains("amqp://127.0.0.1:1//") && !error.contains("secret"), "{error}");
 }

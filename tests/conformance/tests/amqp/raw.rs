@@ -1,4 +1,5 @@
-//! What no Souk would send: each kind of bad input is refused or parked, and the consumer lives on.
+//! Messages that no Souk service would send: each kind is refused or dead-lettered, and the
+//! consumer continues.
 
 use std::time::Duration;
 
@@ -15,12 +16,12 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::calls::Square;
-use crate::events::{Press, SPOKEN, read, until};
+use crate::events::{Press, TOPOLOGY, read, until};
 use crate::line::{clear, options};
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// A client of the broker that knows no rules.
+/// A plain AMQP client.
 pub(crate) struct Raw {
     _connection: Connection,
     channel: Channel,
@@ -42,16 +43,16 @@ impl Raw {
     /// The next message of a queue.
     pub(crate) async fn take(&self, queue: &str) -> Delivery {
         let mut consumer = self.consume(&format!("{}{queue}", self.prefix)).await;
-        timeout(SOON, consumer.next()).await.expect("should come").unwrap().unwrap()
+        timeout(SOON, consumer.next()).await.expect("should arrive").unwrap().unwrap()
     }
 
-    /// Takes a queue away.
+    /// Deletes a queue.
     pub(crate) async fn delete(&self, queue: &str) {
         let queue = format!("{}{queue}", self.prefix);
         self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
     }
 
-    /// Makes a queue that is served, and so full that it takes no more.
+    /// Declares a queue with a consumer, and fills it until it accepts no more.
     pub(crate) async fn fill(&self, queue: &str) -> Consumer {
         let queue = format!("{}{queue}", self.prefix);
         let mut arguments = FieldTable::default();
@@ -63,9 +64,9 @@ impl Raw {
         let options = BasicConsumeOptions::default();
         let consumer = self.channel.basic_consume(queue.as_str().into(), "".into(), options, FieldTable::default());
         let consumer = consumer.await.unwrap();
-        // One is in hand, one waits, and one more finds no place.
+        // One message is unacknowledged, one waits, and the next one is refused.
         self.channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        for taken in [true, true, false] {
+        for is_accepted in [true, true, false] {
             let publishing = self.channel.basic_publish(
                 "".into(),
                 queue.as_str().into(),
@@ -74,7 +75,7 @@ impl Raw {
                 BasicProperties::default(),
             );
             let confirmation = publishing.await.unwrap().await.unwrap();
-            assert_eq!(matches!(confirmation, Confirmation::Ack(_)), taken, "{confirmation:?}");
+            assert_eq!(matches!(confirmation, Confirmation::Ack(_)), is_accepted, "{confirmation:?}");
         }
         consumer
     }
@@ -101,7 +102,7 @@ fn call() -> BasicProperties {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn a_call_that_cannot_be_understood_is_refused_and_the_next_is_answered() {
+async fn an_unreadable_call_is_refused_and_the_next_gets_its_reply() {
     let options = options();
     let bus = Bus::amqp(options.clone()).unwrap();
     bus.serve(|Square(number)| async move { Ok(number * number) });
@@ -111,9 +112,9 @@ async fn a_call_that_cannot_be_understood_is_refused_and_the_next_is_answered() 
     let queue = format!("{}maths.rpc", options.prefix);
     let oversized = vec![b'x'; 5 * 1024 * 1024];
     let good = b"7\tmaths.square\t99999999999999\t2000\t-\t3\n".as_slice();
-    for (what, properties, body, expected) in [
+    for (case, properties, body, expected) in [
         ("good", call(), good, "7\tok\t9"),
-        ("from the future", call().with_type("calls/2".into()), good, "7\terror\t"),
+        ("later version", call().with_type("calls/2".into()), good, "7\terror\t"),
         ("without a version", call().with_type("calls".into()), good, "7\terror\t"),
         ("of another kind", call().with_type("replies/1".into()), good, "7\terror\t"),
         ("not lines", call(), b"\xff\xfe\x00", "0\terror\t"),
@@ -123,14 +124,14 @@ async fn a_call_that_cannot_be_understood_is_refused_and_the_next_is_answered() 
         ("oversized", call(), &oversized, "0\terror\t"),
     ] {
         raw.send("", &queue, body, properties).await;
-        let reply = timeout(SOON, replies.next()).await.expect(what).unwrap().unwrap();
+        let reply = timeout(SOON, replies.next()).await.expect(case).unwrap().unwrap();
         let text = String::from_utf8(reply.data).unwrap();
-        assert!(text.starts_with(expected), "{what}: {text}");
+        assert!(text.starts_with(expected), "{case}: {text}");
     }
-    // Nobody to answer to; and one to answer to who must not be.
+    // Without a reply address, and with one that would let a caller write into any queue.
     raw.send("", &queue, good, BasicProperties::default()).await;
     raw.send("", &queue, good, call().with_reply_to(queue.as_str().into())).await;
-    // Expired when it left: it is not carried out, and the next is.
+    // Already expired: it is not executed.
     raw.send("", &queue, b"5\tmaths.square\t1\t2000\t-\t3\n", call()).await;
     assert_eq!(bus.call(Square(4)).await.unwrap(), 16);
     let counters = bus.counters();
@@ -140,10 +141,10 @@ async fn a_call_that_cannot_be_understood_is_refused_and_the_next_is_answered() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
-async fn an_event_that_cannot_be_understood_is_parked_and_the_next_is_heard() {
+async fn an_unreadable_event_is_dead_lettered_and_the_next_is_handled() {
     let options = options();
     let bus = Bus::amqp(options.clone()).unwrap();
-    let heard = read(&bus);
+    let handled = read(&bus);
     bus.ready().await;
     let raw = Raw::connect(&options).await;
     let event = || {
@@ -156,27 +157,27 @@ async fn an_event_that_cannot_be_understood_is_parked_and_the_next_is_heard() {
     let exchange = format!("{}press.events", options.prefix);
     let oversized = vec![b'1'; 5 * 1024 * 1024];
     let bad: [(&str, BasicProperties, &[u8]); 7] = [
-        ("from the future", event().with_headers(version(2)), b"1"),
+        ("later version", event().with_headers(version(2)), b"1"),
         ("without a version", event().with_headers(FieldTable::default()), b"1"),
         ("without properties", BasicProperties::default(), b"1"),
         ("of another content type", event().with_content_type("text/plain".into()), b"1"),
-        ("without an id", event().with_message_id("me".into()), b"1"),
+        ("without an event id", event().with_message_id("me".into()), b"1"),
         ("unreadable body", event(), b"{"),
         ("oversized", event(), &oversized),
     ];
     for (_, properties, body) in bad.clone() {
         raw.send(&exchange, "", body, properties).await;
     }
-    // Of no interest here.
+    // An event that does not name this listener is ignored.
     raw.send(&exchange, "", b"1", event().with_type("press.closed".into())).await;
     let press = Press::open(&bus);
     press.print(7).await;
-    assert_eq!(until(&heard, |numbers| !numbers.is_empty()).await, [7]);
-    let mut parked = raw.consume(&format!("{}reader.press.dead", options.prefix)).await;
-    for (what, ..) in bad {
-        timeout(SOON, parked.next()).await.expect(what).unwrap().unwrap();
+    assert_eq!(until(&handled, |numbers| !numbers.is_empty()).await, [7]);
+    let mut dead_letters = raw.consume(&format!("{}reader.press.dead", options.prefix)).await;
+    for (case, ..) in bad {
+        timeout(SOON, dead_letters.next()).await.expect(case).unwrap().unwrap();
     }
-    // The last is counted when the broker has confirmed that it keeps it, and can be taken before that.
+    // The event is visible in its queue before the broker confirms it, and is counted afterwards.
     let counted = async {
         while bus.counters().dead_lettered_events != 7 {
             tokio::task::yield_now().await;
@@ -186,5 +187,5 @@ async fn an_event_that_cannot_be_understood_is_parked_and_the_next_is_heard() {
     let counters = bus.counters();
     assert_eq!((counters.ignored_events, counters.retried_events), (1, 0));
     bus.close().await;
-    clear(&options, SPOKEN).await;
+    clear(&options, TOPOLOGY).await;
 }
