@@ -1,7 +1,14 @@
-//! Use cases, one file per noun.
+//! Use cases, one file per noun: each loads, applies a rule, saves, calls and publishes.
 
+pub(crate) mod cart;
+mod catalogue;
 pub(crate) mod checkout;
 pub(crate) mod erasure;
 pub(crate) mod export;
+pub(crate) mod guest_cart;
 pub mod ledger;
+pub(crate) mod order;
+mod order_log;
+pub(crate) mod payment;
 pub(crate) mod timeline;
+pub(crate) mod wishlist;

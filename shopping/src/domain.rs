@@ -1,8 +1,9 @@
-//! Types and rules: no I/O.
+//! Types and rules. Nothing here does I/O, waits, or reads the clock.
 
-pub mod cart;
+pub(crate) mod cart;
+pub(crate) mod catalogue;
 pub(crate) mod guest_cart;
 pub(crate) mod idempotency;
-pub mod order;
-pub mod payment;
-pub mod wishlist;
+pub(crate) mod order;
+pub(crate) mod payment;
+pub(crate) mod wishlist;

@@ -1,4 +1,4 @@
-//! What other services ask and announce: the sibling of `routes`.
+//! Requests and events from the bus.
 
 use souk_bus::Delivery;
 use souk_contract::customer::CustomerDeleted;

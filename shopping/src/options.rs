@@ -1,77 +1,82 @@
-//! What a shop may decide for itself about orders: how long stock is held, and how one can pay. Read from the environment, in the
-//! one-process shop too, because there are secrets among it; `.env.example` explains each variable.
+//! The settings of an operator: how long stock is reserved, and the payment methods. They are read from the environment, also in
+//! the one-process shop, because some are secrets. `.env.example` documents each variable.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use souk_http::config::Environment;
 
-use crate::domain::payment::{self, Method};
-use crate::providers::stripe;
+use crate::domain::payment::PaymentMethod;
+use crate::providers::PaymentOptions;
+use crate::providers::stripe::{SecretKey, StripeOptions};
 
-/// Where Stripe is.
+/// The default URL of Stripe's API.
 const STRIPE_URL: &str = "https://api.stripe.com";
-/// A day: stock that is held for longer is not for sale.
-const LONGEST_HOLD: u64 = 24 * 60 * 60;
+/// Default time for which stock is reserved for an order.
+const DEFAULT_RESERVATION_TIME: Duration = Duration::from_mins(15);
+/// Longest such time, in seconds: one day. Reserved stock is not for sale.
+const MAX_RESERVATION_SECONDS: u64 = 24 * 60 * 60;
 
-/// What a shop may decide for itself.
+/// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Stock is held for an order for so long; one that is not paid by then is off.
-    pub held_for: Duration,
-    /// The ways to pay.
-    pub payments: payment::Options,
+    /// How long stock is reserved for an order. An order that is not paid by then is cancelled.
+    pub(crate) reservation_time: Duration,
+    pub(crate) payments: PaymentOptions,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { held_for: Duration::from_mins(15), payments: payment::Options::default() }
+        Self { reservation_time: DEFAULT_RESERVATION_TIME, payments: PaymentOptions::default() }
     }
 }
 
 impl Options {
-    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`; what is not right is noted.
+    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`. Problems are added to the environment.
     pub fn read(environment: &mut Environment) -> Self {
         let default = Self::default();
-        let held_for = environment.optional::<Hold>("RESERVATION_SECONDS").map_or(default.held_for, |hold| hold.0);
+        let reservation_time = environment.optional::<ReservationTime>("RESERVATION_SECONDS");
         let methods =
-            environment.optional::<Methods>("PAYMENT_METHODS").map_or(default.payments.methods, |list| list.0);
-        let key: Option<stripe::SecretKey> = environment.optional("STRIPE_SECRET_KEY");
+            environment.optional::<Methods>("PAYMENT_METHODS").map_or(default.payments.methods, |methods| methods.0);
+        let key: Option<SecretKey> = environment.optional("STRIPE_SECRET_KEY");
         let webhook = environment.optional("STRIPE_WEBHOOK_SECRET");
         let url = environment.optional("STRIPE_URL").or_else(|| STRIPE_URL.parse().ok());
         let stripe = match (key, webhook, url) {
-            (Some(key), Some(webhook), Some(url)) => Some(stripe::Options { key, webhook, url }),
+            (Some(key), Some(webhook), Some(url)) => Some(StripeOptions { key, webhook, url }),
             (None, None, _) => None,
             _ => {
-                environment.add_problem("STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET go together");
+                environment.add_problem("STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET must both be set");
                 None
             }
         };
-        match (methods.contains(&Method::Stripe), &stripe) {
-            (true, None) => environment.add_problem("PAYMENT_METHODS names stripe, which needs STRIPE_SECRET_KEY"),
+        match (methods.contains(&PaymentMethod::Stripe), &stripe) {
+            (true, None) => environment.add_problem("PAYMENT_METHODS contains stripe, which needs STRIPE_SECRET_KEY"),
             (false, Some(_)) => {
-                environment.add_problem("STRIPE_SECRET_KEY is set and PAYMENT_METHODS does not name stripe");
+                environment.add_problem("STRIPE_SECRET_KEY is set, but PAYMENT_METHODS does not contain stripe");
             }
             _ => {}
         }
-        Self { held_for, payments: payment::Options { methods, stripe } }
+        Self {
+            reservation_time: reservation_time.map_or(default.reservation_time, |time| time.0),
+            payments: PaymentOptions { methods, stripe },
+        }
     }
 }
 
-struct Hold(Duration);
+struct ReservationTime(Duration);
 
-impl FromStr for Hold {
+impl FromStr for ReservationTime {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse() {
-            Ok(seconds @ 1..=LONGEST_HOLD) => Ok(Self(Duration::from_secs(seconds))),
+            Ok(seconds @ 1..=MAX_RESERVATION_SECONDS) => Ok(Self(Duration::from_secs(seconds))),
             _ => Err("must be a number of seconds, 1 to 86400"),
         }
     }
 }
 
-struct Methods(Vec<Method>);
+struct Methods(Vec<PaymentMethod>);
 
 impl FromStr for Methods {
     type Err = &'static str;
@@ -89,11 +94,11 @@ mod tests {
     const WEBHOOK: (&str, &str) = ("STRIPE_WEBHOOK_SECRET", "whsec_1234567890abcdef");
 
     #[test]
-    fn what_is_not_said_has_a_default() {
+    fn missing_variables_have_defaults() {
         let mut environment = Environment::from_pairs([]);
         let options = Options::read(&mut environment);
-        assert_eq!(options.held_for, Duration::from_mins(15));
-        assert_eq!(options.payments.methods, [Method::Demo]);
+        assert_eq!(options.reservation_time, Duration::from_mins(15));
+        assert_eq!(options.payments.methods, [PaymentMethod::Demo]);
         assert_eq!(environment.problems(), [] as [String; 0]);
     }
 
@@ -102,13 +107,13 @@ mod tests {
         let both = ("PAYMENT_METHODS", "stripe, demo");
         let mut environment = Environment::from_pairs([both, KEY, WEBHOOK, ("RESERVATION_SECONDS", "60")]);
         let options = Options::read(&mut environment);
-        assert_eq!((options.payments.methods.len(), options.held_for), (2, Duration::from_mins(1)));
+        assert_eq!((options.payments.methods.len(), options.reservation_time), (2, Duration::from_mins(1)));
         assert_eq!(options.payments.stripe.map(|stripe| stripe.url.as_str().to_owned()).as_deref(), Some(STRIPE_URL));
         assert_eq!(environment.problems(), [] as [String; 0]);
     }
 
     #[test]
-    fn half_of_it_is_refused() {
+    fn incomplete_or_invalid_settings_are_problems() {
         for (variables, problems) in [
             (vec![KEY, ("PAYMENT_METHODS", "stripe")], 2),
             (vec![WEBHOOK], 1),
@@ -126,9 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn debug_output_hides_secrets() {
         let mut environment = Environment::from_pairs([("PAYMENT_METHODS", "stripe"), KEY, WEBHOOK]);
-        let shown = format!("{:?}", Options::read(&mut environment));
-        assert!(!shown.contains("1234567890"), "{shown}");
+        let debug = format!("{:?}", Options::read(&mut environment));
+        assert!(!debug.contains("1234567890"), "{debug}");
     }
 }

@@ -1,5 +1,99 @@
-//! Adapters to payment providers, and the signer of guest tokens.
+//! Payment providers, and the signing of guest tokens.
 
-pub mod demo;
+pub(crate) mod demo;
 pub(crate) mod guest_token;
-pub mod stripe;
+pub(crate) mod stripe;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use souk_store::Database;
+use souk_types::{Error, Result};
+
+use self::demo::DemoBank;
+use self::stripe::{Stripe, StripeOptions};
+use crate::domain::payment::{Charge, DemoToken, Payment, PaymentDetails, PaymentMethod, PaymentStatus};
+
+/// Moves money. Every call is idempotent.
+///
+/// # Errors
+/// A transient error means that the outcome is unknown; [`PaymentProvider::check`] reports it later.
+#[rocket::async_trait]
+pub(crate) trait PaymentProvider: Send + Sync {
+    /// Creates the payment of an order, without moving money.
+    async fn open(&self, charge: &Charge) -> Result<Payment>;
+    /// Charges an open payment.
+    async fn charge(&self, reference: &str, charge: &Charge) -> Result<PaymentStatus>;
+    /// Returns the current status.
+    async fn check(&self, reference: &str) -> Result<PaymentStatus>;
+    /// Captures an authorized payment.
+    async fn capture(&self, reference: &str) -> Result<PaymentStatus>;
+    /// Cancels a payment. The status is `Captured` or `Processing` when it is too late.
+    async fn cancel(&self, reference: &str) -> Result<PaymentStatus>;
+    /// Refunds a captured payment.
+    async fn refund(&self, reference: &str) -> Result<PaymentStatus>;
+}
+
+/// The payment methods of a shop.
+#[derive(Debug, Clone)]
+pub(crate) struct PaymentOptions {
+    /// The enabled methods. The first is the default.
+    pub(crate) methods: Vec<PaymentMethod>,
+    /// Required when Stripe is enabled.
+    pub(crate) stripe: Option<StripeOptions>,
+}
+
+impl Default for PaymentOptions {
+    fn default() -> Self {
+        Self { methods: vec![PaymentMethod::Demo], stripe: None }
+    }
+}
+
+/// The payment providers of this shop. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Payments {
+    default: PaymentMethod,
+    providers: BTreeMap<PaymentMethod, Arc<dyn PaymentProvider>>,
+    pub(crate) demo_bank: DemoBank,
+    pub(crate) stripe: Option<Arc<Stripe>>,
+}
+
+impl Payments {
+    /// Opens the providers. Errors: no method, or Stripe without its keys.
+    pub(crate) fn open(options: PaymentOptions, database: &Database) -> Result<Self> {
+        let demo_bank = DemoBank::open(database)?;
+        let stripe = options.stripe.map(|options| Arc::new(Stripe::new(options)));
+        let mut providers: BTreeMap<PaymentMethod, Arc<dyn PaymentProvider>> = BTreeMap::new();
+        for method in &options.methods {
+            let provider: Arc<dyn PaymentProvider> = match (method, &stripe) {
+                (PaymentMethod::Demo, _) => Arc::new(demo_bank.clone()),
+                (PaymentMethod::Stripe, Some(stripe)) => Arc::clone(stripe) as Arc<dyn PaymentProvider>,
+                (PaymentMethod::Stripe, None) => return Err(Error::internal("stripe is enabled without its keys")),
+            };
+            providers.insert(*method, provider);
+        }
+        let default = options.methods.first().copied();
+        let default = default.ok_or_else(|| Error::internal("no payment method is enabled"))?;
+        Ok(Self { default, providers, demo_bank, stripe })
+    }
+
+    /// Returns the details that the client sent, or those of the default method. Errors: the method is not enabled.
+    pub(crate) fn choose(&self, details: Option<PaymentDetails>) -> Result<PaymentDetails> {
+        let details = details.unwrap_or(match self.default {
+            PaymentMethod::Demo => PaymentDetails::Demo { token: DemoToken::Ok },
+            PaymentMethod::Stripe => PaymentDetails::Stripe { token: None },
+        });
+        if self.providers.contains_key(&details.method()) {
+            return Ok(details);
+        }
+        Err(Error::invalid_field("payment.method", "is not offered by this shop"))
+    }
+
+    /// Returns the provider of a method. Errors: the method was disabled while orders with it were in progress.
+    pub(crate) fn provider(&self, method: PaymentMethod) -> Result<&dyn PaymentProvider> {
+        match self.providers.get(&method) {
+            Some(provider) => Ok(&**provider),
+            None => Err(Error::internal(format!("{method:?} has payments in progress and is no longer enabled"))),
+        }
+    }
+}

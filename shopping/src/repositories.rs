@@ -1,16 +1,18 @@
-//! Domain-named queries. No rule lives here.
+//! The collections of this service, with queries in domain terms. No rule lives here: callers pass rules in.
 
-use souk_contract::customer::CustomerId;
-use souk_contract::shopping::OrderId;
-use souk_store::{Collection, Database, Direction, Document, Due, Index};
-use souk_types::{Page, Paging, Result};
+use std::collections::HashSet;
+
+use souk_bus::Delivery;
+use souk_contract::customer::{CustomerDeleted, CustomerId};
+use souk_contract::shopping::{OrderConfirmed, OrderId};
+use souk_store::{Collection, Database, Direction, Document, Due, Events, Index};
+use souk_types::{Error, Page, Paging, Result};
 
 use crate::domain::cart::Cart;
 use crate::domain::guest_cart::{GuestCart, GuestId};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::Order;
 use crate::domain::wishlist::Wishlist;
-use crate::providers::guest_token::GuestKey;
 
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["customer", "key"]);
@@ -29,11 +31,6 @@ impl Document for GuestCart {
     const INDEXES: &'static [Index] = &[MERGED_INTO, BY_EXPIRY];
 }
 
-impl Document for GuestKey {
-    type Id = &'static str;
-    const COLLECTION: &'static str = "guest_keys";
-}
-
 impl Document for Wishlist {
     type Id = CustomerId;
     const COLLECTION: &'static str = "wishlists";
@@ -46,69 +43,262 @@ impl Document for Order {
     const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_DUE];
 }
 
-/// One cart for each customer.
+/// All repositories of this service, and the transactions that span two of them. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Carts(pub(crate) Collection<Cart>);
+pub(crate) struct Repositories {
+    database: Database,
+    pub(crate) carts: Carts,
+    pub(crate) guest_carts: GuestCarts,
+    pub(crate) wishlists: Wishlists,
+    pub(crate) orders: Orders,
+}
+
+impl Repositories {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        Ok(Self {
+            database: database.clone(),
+            carts: Carts::open(database)?,
+            guest_carts: GuestCarts(database.collection()?),
+            wishlists: Wishlists(database.collection()?),
+            orders: Orders::open(database)?,
+        })
+    }
+
+    /// Stores the order that a rule makes of the customer's cart. The cart is read in the same transaction, so that the order has
+    /// its latest contents, and no order is placed after the account is deleted. Errors: `duplicate` for a used key.
+    pub(crate) async fn place_order(
+        &self,
+        customer: CustomerId,
+        rule: impl Fn(&Cart) -> Result<Order> + Sync,
+    ) -> Result<Order> {
+        let (carts, orders, rule) = (&self.carts.0, &self.orders.0, &rule);
+        self.database
+            .run(|tx| async move {
+                let order = rule(&tx.get(carts, customer).await?.unwrap_or_default())?;
+                tx.put(orders, order.id, &order).await?;
+                Ok(order)
+            })
+            .await
+    }
+
+    /// Confirms an order, removes its lines from the customer's cart and publishes `OrderConfirmed`, in one transaction. `confirm`
+    /// returns whether the order is confirmed now; otherwise nothing is written.
+    pub(crate) async fn confirm_order(
+        &self,
+        id: OrderId,
+        confirm: impl Fn(&mut Order) -> Result<bool> + Sync,
+    ) -> Result<Order> {
+        let (carts, orders, confirm) = (&self.carts.0, &self.orders.0, &confirm);
+        self.database
+            .run(|tx| async move {
+                let mut order = tx.get(orders, id).await?.ok_or_else(|| Error::not_found(Order::NOUN))?;
+                if !confirm(&mut order)? {
+                    return Ok(order);
+                }
+                if let Some(customer) = order.customer()
+                    && let Some(mut cart) = tx.get(carts, customer).await?
+                {
+                    cart.remove_ordered(order.lines().into_iter().map(|line| (line.product, line.quantity)));
+                    tx.put(carts, customer, &cart).await?;
+                }
+                tx.publish(&OrderConfirmed { id, customer: order.customer() })?;
+                tx.put(orders, id, &order).await?;
+                Ok(order)
+            })
+            .await
+    }
+
+    /// Changes a customer's cart and a guest's cart by a rule, in one transaction.
+    pub(crate) async fn merge_carts<R>(
+        &self,
+        customer: CustomerId,
+        guest: GuestId,
+        rule: impl Fn(&mut Cart, &mut Option<GuestCart>) -> Result<R> + Sync,
+    ) -> Result<R> {
+        let (carts, guest_carts, rule) = (&self.carts.0, &self.guest_carts.0, &rule);
+        self.database
+            .run(|tx| async move {
+                let stored = tx.get(carts, customer).await?.unwrap_or_default();
+                let mut cart = stored.clone();
+                let mut guest_cart = tx.get(guest_carts, guest).await?;
+                let outcome = rule(&mut cart, &mut guest_cart)?;
+                if cart != stored {
+                    tx.put(carts, customer, &cart).await?;
+                }
+                if let Some(guest_cart) = guest_cart {
+                    tx.put(guest_carts, guest, &guest_cart).await?;
+                }
+                Ok(outcome)
+            })
+            .await
+    }
+
+    /// Closes the cart and the wishlist of a deleted account, once for each event.
+    pub(crate) async fn close_cart_and_wishlist(&self, deletion: &Delivery<CustomerDeleted>) -> Result<()> {
+        let (carts, wishlists, customer) = (&self.carts.0, &self.wishlists.0, deletion.event.id);
+        self.database
+            .handle_once(deletion, |tx| async move {
+                let mut cart = tx.get(carts, customer).await?.unwrap_or_default();
+                let mut wishlist = tx.get(wishlists, customer).await?.unwrap_or_default();
+                cart.close();
+                wishlist.close();
+                tx.put(carts, customer, &cart).await?;
+                tx.put(wishlists, customer, &wishlist).await
+            })
+            .await
+    }
+}
+
+/// The carts of customers.
+#[derive(Clone)]
+pub(crate) struct Carts(Collection<Cart>);
 
 impl Carts {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
     }
-}
 
-/// One cart for each guest, and the tombstones of those that went into a customer's.
-#[derive(Clone)]
-pub(crate) struct GuestCarts(pub(crate) Collection<GuestCart>);
-
-impl GuestCarts {
-    pub(crate) fn open(database: &Database) -> Result<Self> {
-        database.collection().map(Self)
+    /// Returns a customer's cart, which is empty when there is none.
+    pub(crate) async fn get(&self, customer: CustomerId) -> Result<Cart> {
+        Ok(self.0.get(customer).await?.unwrap_or_default())
     }
 
-    /// Some of those that went into a customer's cart; none when there are none.
+    /// Changes a customer's cart by a rule. A cart that is empty before and after is not created.
+    pub(crate) async fn update<R: Send + 'static>(
+        &self,
+        customer: CustomerId,
+        rule: impl Fn(&mut Cart) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let update = move |slot: &mut Option<Cart>, _: &mut Events| {
+            let mut cart = slot.clone().unwrap_or_default();
+            let outcome = rule(&mut cart)?;
+            if slot.is_some() || !cart.is_empty() {
+                *slot = Some(cart);
+            }
+            Ok(outcome)
+        };
+        self.0.upsert(customer, update).await
+    }
+
+    /// Returns the customers whose carts are not empty.
+    pub(crate) async fn customers_with_items(&self) -> Result<HashSet<CustomerId>> {
+        let mut customers = HashSet::new();
+        let visit = |id: &str, cart: Cart| {
+            let id: Option<CustomerId> = id.parse().ok();
+            customers.extend(id.filter(|_| !cart.is_empty()));
+        };
+        self.0.scan(visit).await?;
+        Ok(customers)
+    }
+}
+
+/// The carts of guests, and the tombstones of merged ones.
+#[derive(Clone)]
+pub(crate) struct GuestCarts(Collection<GuestCart>);
+
+impl GuestCarts {
+    pub(crate) async fn get(&self, id: GuestId) -> Result<Option<GuestCart>> {
+        self.0.get(id).await
+    }
+
+    /// Changes, creates or removes a guest cart by a rule.
+    pub(crate) async fn update<R: Send + 'static>(
+        &self,
+        id: GuestId,
+        rule: impl Fn(&mut Option<GuestCart>) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.0.upsert(id, move |slot, _| rule(slot)).await
+    }
+
+    /// Returns some of the guest carts that were merged into this customer's cart; none when there are no more.
     pub(crate) async fn merged_into(&self, customer: CustomerId) -> Result<Vec<GuestCart>> {
         Ok(self.0.find(MERGED_INTO.find([customer.to_string()])).await?.items)
     }
 
-    /// Carts that have expired.
+    /// The guest carts that have expired.
     pub(crate) fn expired(&self) -> Due<GuestCart> {
         self.0.due(&BY_EXPIRY)
     }
 }
 
-/// One wishlist for each customer.
+/// The wishlists of customers.
 #[derive(Clone)]
-pub(crate) struct Wishlists(pub(crate) Collection<Wishlist>);
+pub(crate) struct Wishlists(Collection<Wishlist>);
 
 impl Wishlists {
-    pub(crate) fn open(database: &Database) -> Result<Self> {
-        database.collection().map(Self)
+    /// Returns a customer's wishlist, which is empty when there is none.
+    pub(crate) async fn get(&self, customer: CustomerId) -> Result<Wishlist> {
+        Ok(self.0.get(customer).await?.unwrap_or_default())
+    }
+
+    /// Changes a customer's wishlist by a rule.
+    pub(crate) async fn update<R: Send + 'static>(
+        &self,
+        customer: CustomerId,
+        rule: impl Fn(&mut Wishlist) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.0.upsert(customer, move |slot, _| rule(slot.get_or_insert_default())).await
     }
 }
 
 /// The orders of all customers.
 #[derive(Clone)]
-pub(crate) struct Orders(pub(crate) Collection<Order>);
+pub(crate) struct Orders(Collection<Order>);
 
 impl Orders {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
     }
 
-    /// A customer's orders, newest first.
+    pub(crate) async fn get(&self, id: OrderId) -> Result<Option<Order>> {
+        self.0.get(id).await
+    }
+
+    /// Returns a page of a customer's orders, newest first.
     pub(crate) async fn of(&self, customer: CustomerId, paging: Paging) -> Result<Page<Order>> {
         let find = BY_CUSTOMER.find([customer.to_string()]);
         self.0.find(find.in_direction(Direction::Descending).page(paging)).await
     }
 
-    /// The order that a customer placed under a key.
+    /// Returns the order that a customer placed under this key.
     pub(crate) async fn by_key(&self, customer: CustomerId, key: &IdempotencyKey) -> Result<Option<Order>> {
         let find = BY_KEY.find([customer.to_string(), key.to_string()]);
         Ok(self.0.find(find).await?.items.pop())
     }
 
-    /// Orders that the background job must go on with.
+    /// The orders that are due for the background job.
     pub(crate) fn due(&self) -> Due<Order> {
         self.0.due(&BY_DUE)
+    }
+
+    /// Changes an order by a rule, and returns it. Errors: `NotFound`; those of the rule.
+    pub(crate) async fn update(
+        &self,
+        id: OrderId,
+        rule: impl Fn(&mut Order, &mut Events) -> Result<()> + Send + 'static,
+    ) -> Result<Order> {
+        let update = move |order: &mut Order, events: &mut Events| {
+            rule(order, events)?;
+            Ok(order.clone())
+        };
+        self.0.update(id, update).await
+    }
+
+    /// Changes an order by a rule, and returns it if the rule says that it changed. Returns `None` for an unknown order.
+    pub(crate) async fn update_if_known(
+        &self,
+        id: OrderId,
+        rule: impl Fn(&mut Order) -> Result<bool> + Send + 'static,
+    ) -> Result<Option<Order>> {
+        let update = move |slot: &mut Option<Order>, _: &mut Events| {
+            let Some(order) = slot else { return Ok(None) };
+            Ok(rule(order)?.then(|| order.clone()))
+        };
+        self.0.upsert(id, update).await
+    }
+
+    /// Calls `visit` with every order.
+    pub(crate) async fn for_each(&self, mut visit: impl FnMut(Order) + Send) -> Result<()> {
+        self.0.scan(|_, order| visit(order)).await
     }
 }

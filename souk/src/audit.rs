@@ -189,12 +189,13 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rec
         records.outboxes.push((database.name(), waiting));
     }
     records.orders = shopping::ledger::orders(shopping).await.map_err(operator_message)?;
-    records.demo_payments = shopping::ledger::bank(shopping).await.map_err(operator_message)?;
+    records.demo_payments = shopping::ledger::demo_payments(shopping).await.map_err(operator_message)?;
     records.stock = products::ledger::stock(products).await.map_err(operator_message)?;
     records.reservations = products::ledger::reservations(products).await.map_err(operator_message)?;
     records.erased_in_products = products::ledger::erased_customers(products).await.map_err(operator_message)?;
-    records.erased_in_shopping = shopping::ledger::erased(shopping).await.map_err(operator_message)?;
-    records.customers_with_carts = shopping::ledger::carts(shopping).await.map_err(operator_message)?;
+    records.erased_in_shopping = shopping::ledger::erased_customers(shopping).await.map_err(operator_message)?;
+    records.customers_with_carts =
+        shopping::ledger::customers_with_cart_items(shopping).await.map_err(operator_message)?;
     if let Some(broker) = broker {
         records.broker = Some(count_events(broker.clone()).await?);
     }

@@ -205,7 +205,7 @@ async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result
     let databases = Databases::open(&ShopLocation::Directory(copy.to_owned()))?;
     let republishing = async {
         let lost = uncounted_orders(&databases).await?;
-        shopping::ledger::announce_again(&databases.shopping, &lost).await.map_err(operator_message)?;
+        shopping::ledger::publish_confirmations_again(&databases.shopping, &lost).await.map_err(operator_message)?;
         Ok(lost.len())
     };
     let republished = interrupt.or_done(republishing).await;
@@ -226,7 +226,7 @@ async fn uncounted_orders(databases: &Databases) -> Result<Vec<(OrderId, Custome
         }
     }
     let mut confirmed: HashMap<CustomerId, Vec<OrderId>> = HashMap::new();
-    for (order, customer) in shopping::ledger::confirmed(&databases.shopping).await.map_err(operator_message)? {
+    for (order, customer) in shopping::ledger::confirmed_orders(&databases.shopping).await.map_err(operator_message)? {
         confirmed.entry(customer).or_default().push(order);
     }
     let mut uncounted = Vec::new();

@@ -33,7 +33,7 @@ pub(crate) async fn run(args: OrderArgs) -> Result<(), String> {
 }
 
 async fn timeline(databases: &Databases, order: OrderId) -> Result<Vec<TimelineEntry>, String> {
-    let mut timeline = shopping::ledger::happened(&databases.shopping, order).await.map_err(operator_message)?;
+    let mut timeline = shopping::ledger::timeline(&databases.shopping, order).await.map_err(operator_message)?;
     if timeline.is_empty() {
         return Err(format!("there is no order {order}"));
     }

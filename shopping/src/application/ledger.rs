@@ -1,5 +1,5 @@
-//! The books of this service, as an audit reads them: every order with its payment, what the demo bank says of it, and whose data was
-//! erased.
+//! The ledger of this service, which `souk audit` reads: orders with their payments, the demo bank's records, and erased customers.
+//! It works on a database directly, whether the service runs or not.
 
 use std::collections::HashSet;
 
@@ -10,84 +10,94 @@ use souk_http::auth::ClosedAccounts;
 use souk_store::Database;
 use souk_types::{Money, Result};
 
-use crate::domain::order::{Order, Status};
-use crate::domain::payment::{self, Method};
-use crate::providers::demo::{Bank, DemoPayment};
+use crate::domain::order::{Order, OrderStatus};
+use crate::domain::payment::{PaymentMethod, PaymentStatus};
+use crate::providers::demo::{DemoBank, DemoPayment};
 use crate::repositories::{Carts, Orders};
 
-/// One order.
+/// An order in the ledger.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct OrderRecord {
     /// Its id.
     pub order: OrderId,
-    /// Whose it is.
+    /// The customer; `None` when the account is deleted.
     pub customer: Option<CustomerId>,
-    /// The client's name for it.
+    /// The idempotency key of the request that placed it.
     pub key: Option<String>,
-    /// Where it stands.
-    pub status: Status,
-    /// Whether it ever was confirmed.
+    /// Its state.
+    pub status: OrderStatus,
+    /// Whether it was ever confirmed.
     pub was_confirmed: bool,
-    /// Whether something is still to be done for it.
-    pub is_under_way: bool,
-    /// What was ordered.
+    /// Whether a background job still has work with it.
+    pub is_in_progress: bool,
+    /// Its products and quantities.
     pub lines: Vec<ReservationLine>,
-    /// What it costs.
+    /// Its total.
     pub total: Option<Money>,
-    /// The stock that it claims.
+    /// The reservation of its stock.
     pub reservation: ReservationId,
-    /// Its payment: by whom, where, under which name.
-    pub payment: Option<(Method, payment::Status, String)>,
+    /// Its payment: provider, state, and the provider's id of it.
+    pub payment: Option<(PaymentMethod, PaymentStatus, String)>,
 }
 
-/// Every order.
-pub async fn orders(database: &Database) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    Orders::open(database)?.0.scan(|_, order| entries.push(order.entry())).await?;
-    Ok(entries)
+impl From<&Order> for OrderRecord {
+    fn from(order: &Order) -> Self {
+        Self {
+            order: order.id,
+            customer: order.customer(),
+            key: order.key().map(ToString::to_string),
+            status: order.status(),
+            was_confirmed: order.was_confirmed(),
+            is_in_progress: order.is_in_progress(),
+            lines: order.lines(),
+            total: order.total(),
+            reservation: order.reservation(),
+            payment: order.payment().map(|payment| (payment.method, payment.status, payment.reference.clone())),
+        }
+    }
 }
 
-/// Every order that ever was confirmed, and whose it is; without those of nobody.
-pub async fn confirmed(database: &Database) -> Result<Vec<(OrderId, CustomerId)>> {
+/// Returns every order.
+pub async fn orders(database: &Database) -> Result<Vec<OrderRecord>> {
+    let mut records = Vec::new();
+    Orders::open(database)?.for_each(|order| records.push(OrderRecord::from(&order))).await?;
+    Ok(records)
+}
+
+/// Returns every order that was ever confirmed, with its customer; orders of deleted accounts are left out.
+pub async fn confirmed_orders(database: &Database) -> Result<Vec<(OrderId, CustomerId)>> {
     let mut confirmed = Vec::new();
-    let tell = |_: &str, order: Order| {
-        let entry = order.entry();
-        confirmed.extend(entry.customer.filter(|_| entry.was_confirmed).map(|customer| (entry.order, customer)));
+    let visit = |order: Order| {
+        let customer = order.customer().filter(|_| order.was_confirmed());
+        confirmed.extend(customer.map(|customer| (order.id, customer)));
     };
-    Orders::open(database)?.0.scan(tell).await?;
+    Orders::open(database)?.for_each(visit).await?;
     Ok(confirmed)
 }
 
-/// What the demo bank has in its own books.
-pub async fn bank(database: &Database) -> Result<Vec<DemoPayment>> {
-    let mut payments = Vec::new();
-    Bank::open(database)?.0.scan(|_, payment| payments.push(payment)).await?;
-    Ok(payments)
+/// Returns every payment that the demo bank has recorded.
+pub async fn demo_payments(database: &Database) -> Result<Vec<DemoPayment>> {
+    DemoBank::open(database)?.all().await
 }
 
-/// Whose data was erased here.
-pub async fn erased(database: &Database) -> Result<HashSet<CustomerId>> {
+/// Returns the customers whose personal data is erased in this service.
+pub async fn erased_customers(database: &Database) -> Result<HashSet<CustomerId>> {
     ClosedAccounts::open(database)?.erased_customers().await
 }
 
-/// Who still has something in a cart.
-pub async fn carts(database: &Database) -> Result<HashSet<CustomerId>> {
-    let mut with_goods = HashSet::new();
-    Carts::open(database)?
-        .0
-        .scan(|id, cart| with_goods.extend(id.parse().ok().filter(|_: &CustomerId| !cart.lines().is_empty())))
-        .await?;
-    Ok(with_goods)
+/// Returns the customers whose carts are not empty.
+pub async fn customers_with_cart_items(database: &Database) -> Result<HashSet<CustomerId>> {
+    Carts::open(database)?.customers_with_items().await
 }
 
-/// All that is known of an order here; nothing, when there is none.
-pub async fn happened(database: &Database, order: OrderId) -> Result<Vec<TimelineEntry>> {
-    Ok(Orders::open(database)?.0.get(order).await?.map(|order| order.told()).unwrap_or_default())
+/// Returns the timeline entries of an order in this service; none for an unknown order.
+pub async fn timeline(database: &Database, order: OrderId) -> Result<Vec<TimelineEntry>> {
+    Ok(Orders::open(database)?.get(order).await?.map(|order| order.timeline()).unwrap_or_default())
 }
 
-/// Announces once more that these orders were confirmed, for a copy of the books in which the announcement was lost.
-pub async fn announce_again(database: &Database, confirmed: &[(OrderId, CustomerId)]) -> Result<()> {
-    let announce = |&(id, customer): &(OrderId, CustomerId)| OrderConfirmed { id, customer: Some(customer) };
-    let events: Vec<OrderConfirmed> = confirmed.iter().map(announce).collect();
+/// Publishes `OrderConfirmed` of these orders again, for a restored database whose events are lost.
+pub async fn publish_confirmations_again(database: &Database, orders: &[(OrderId, CustomerId)]) -> Result<()> {
+    let event = |&(id, customer): &(OrderId, CustomerId)| OrderConfirmed { id, customer: Some(customer) };
+    let events: Vec<OrderConfirmed> = orders.iter().map(event).collect();
     database.run(|tx| std::future::ready(events.iter().try_for_each(|event| tx.publish(event).map(drop)))).await
 }

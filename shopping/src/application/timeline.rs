@@ -1,39 +1,38 @@
-//! One order on one line of time, across the services: its states, the calls, payments, events and retries that led to them, and
-//! what was done with its stock. For admins, and for an operator with `souk order`.
+//! The timeline of an order across services, for admins.
 
 use serde::Serialize;
 use souk_contract::products::GetStockLog;
 use souk_contract::shopping::{OrderId, TimelineEntry};
 use souk_types::Result;
 
+use super::order;
 use crate::App;
-use crate::domain::order::{self, OrderView};
+use crate::domain::order::OrderView;
 
-/// All that is known of an order.
+/// The timeline of an order.
 #[derive(Debug, Serialize)]
-pub struct Timeline {
-    /// As its customer sees it.
-    pub order: OrderView,
-    /// What happened, the first thing first.
-    pub happened: Vec<TimelineEntry>,
-    /// Services that could not be asked, so that something may be missing.
-    pub missing: Vec<&'static str>,
+pub(crate) struct Timeline {
+    order: OrderView,
+    /// Oldest first.
+    entries: Vec<TimelineEntry>,
+    /// Services that are down, so that their entries are missing.
+    missing: Vec<&'static str>,
 }
 
-/// Gathers what is known of an order.
-pub async fn explain(app: &App, id: OrderId) -> Result<Timeline> {
-    let order = order::any(app, id).await?;
-    let mut happened = order.told();
+/// Returns the timeline of an order.
+pub(crate) async fn get(app: &App, id: OrderId) -> Result<Timeline> {
+    let order = order::get_any(app, id).await?;
+    let mut entries = order.timeline();
     let mut missing = Vec::new();
     match app.bus.call(GetStockLog { order: id }).await {
-        Ok(stock) => happened.extend(stock.entries),
+        Ok(stock) => entries.extend(stock.entries),
         Err(error) if error.is_outage() => {
-            tracing::warn!(order = %id, %error, "a timeline without its stock");
+            tracing::warn!(order = %id, %error, "the timeline is returned without the stock log");
             missing.push("products");
         }
         Err(error) => return Err(error),
     }
-    // Stable: what has one time stays as it was written down.
-    happened.sort_by_key(|one| one.at);
-    Ok(Timeline { order: order.view(), happened, missing })
+    // The sort is stable: entries with the same time keep the order in which they were written.
+    entries.sort_by_key(|entry| entry.at);
+    Ok(Timeline { order: order.view(), entries, missing })
 }

@@ -1,19 +1,17 @@
-//! One attempt to order, told from another: the client names it with a key, and the request that came with the key is remembered
-//! by a fingerprint. What becomes of a key is in [`crate::application::checkout`].
+//! Idempotency of checkout: the key that a client chooses for an order, and a fingerprint of the request that came with it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use souk_types::input::{Fields, Input};
 use souk_types::{Error, Result};
 
-use crate::domain::payment::Means;
+use super::payment::PaymentDetails;
 
-/// The client's name for one attempt to order: 1 to 255 visible ASCII characters.
+/// The client's key for one order: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct IdempotencyKey(String);
+pub(crate) struct IdempotencyKey(String);
 
 impl std::str::FromStr for IdempotencyKey {
     type Err = Error;
@@ -32,33 +30,18 @@ impl std::fmt::Display for IdempotencyKey {
     }
 }
 
-/// What tells one request from another under the same key, without keeping what was in it: SHA-256.
+/// SHA-256 of a request. It tells requests apart without keeping their contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Fingerprint(String);
 
-/// The body of `POST /order`, as it came.
-#[derive(Debug, Default)]
-pub struct Wanted {
-    /// How to pay; the shop's default when it is not said.
-    pub payment: Option<Means>,
-}
-
-impl Input for Wanted {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { payment: fields.optional_object("payment") })
-    }
-}
-
-/// What was asked for, all of it said.
+/// A request to place an order, with all defaults filled in.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Checkout {
-    /// How to pay.
-    pub payment: Means,
+pub(crate) struct CheckoutRequest {
+    pub(crate) payment: PaymentDetails,
 }
 
-impl Checkout {
-    /// What tells it from another request.
+impl CheckoutRequest {
     pub(crate) fn fingerprint(&self) -> Result<Fingerprint> {
         let canonical = serde_json::to_vec(self).map_err(Error::internal)?;
         Ok(Fingerprint(BASE64_STANDARD_NO_PAD.encode(Sha256::digest(canonical))))

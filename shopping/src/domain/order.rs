@@ -1,316 +1,229 @@
-//! Orders: what they are, what may become of them, and how a customer sees them. How one is placed is in [`crate::application::checkout`].
+//! An order: its data, and how it starts. What happens next is in [`checkout_table`], the transitions are in [`transitions`].
 
-mod history;
-mod status;
+pub(crate) mod checkout_table;
+pub(crate) mod history;
+pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 mod transitions;
+mod view;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{HeldLine, ProductSnapshot, ReservationId, ReservationLine};
-use souk_contract::shopping::{OrderId, TimelineEntry, TimelineKind};
+use souk_contract::shopping::OrderId;
 use souk_store::{Backoff, RetrySchedule};
-use souk_types::{Error, Money, Page, Paging, Quantity, Result, Timestamp};
+use souk_types::{Error, Money, Quantity, Result, Timestamp};
 
-pub(crate) use self::history::Entry;
-use self::history::Journal;
-pub use self::history::Step;
-pub use self::status::Status;
-pub(crate) use self::transitions::{By, Todo, Turn};
-use crate::App;
-use crate::application::ledger;
-use crate::domain::cart::{Cart, CartLine, mixed};
-use crate::domain::idempotency::{Checkout, Fingerprint, IdempotencyKey};
-use crate::domain::payment::{Charge, Means, Payment, PaymentView};
+use self::checkout_table::{NextAction, Situation, Trigger, next_action};
+use self::history::{LogEntry, OrderLog, StatusChange};
+pub use self::status::OrderStatus;
+pub(crate) use self::status::Reason;
+pub(crate) use self::transitions::{Actor, interrupted};
+pub(crate) use self::view::OrderView;
+use super::cart::{Cart, CartLine, mixed_currencies};
+use super::idempotency::{CheckoutRequest, Fingerprint, IdempotencyKey};
+use super::payment::{Charge, Payment, PaymentDetails};
 
-/// A step that somebody is at is done by then, or they have died: requests end after 5 s.
-const STEP_WITHIN: Duration = Duration::from_secs(10);
-/// Delays after an action that failed.
+/// Lease on a checkout step. After it expires, the worker is presumed dead, because requests end after 5 s.
+const STEP_LEASE: Duration = Duration::from_secs(10);
+/// Delays between failed attempts.
 const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_secs(16) };
+
 /// An order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Order {
-    /// Its id.
-    pub id: OrderId,
-    /// Whose it is; nobody's, when the account is deleted.
+pub(crate) struct Order {
+    pub(crate) id: OrderId,
+    /// `None` when the account is deleted.
     customer: Option<CustomerId>,
-    /// The client's name for the attempt to place it.
+    /// The idempotency key of the request that placed it; `None` when the account is deleted.
     key: Option<IdempotencyKey>,
-    /// Of the request that came with the key.
+    /// The fingerprint of that request.
     fingerprint: Fingerprint,
-    /// How it is to be paid.
-    means: Means,
-    status: Status,
+    payment_details: PaymentDetails,
+    status: OrderStatus,
     items: Vec<OrderItem>,
-    /// There is one from the moment that the goods are held.
+    /// Set when stock is reserved.
     payment: Option<Payment>,
-    /// Why nothing came of it; the same answer for the same key.
+    /// The error that every request with the same key gets.
     refusal: Option<Error>,
-    /// The stock that is claimed for it.
+    /// The reservation of its stock in `products`.
     reservation: ReservationId,
-    /// Until when that is held.
-    held_until: Timestamp,
-    history: Vec<Step>,
-    journal: Journal,
-    /// The ids of notices that were heard.
-    notices: Vec<String>,
+    reserved_until: Timestamp,
+    history: Vec<StatusChange>,
+    log: OrderLog,
+    /// The ids of payment notifications that were handled.
+    notifications: Vec<String>,
     created_at: Timestamp,
-    /// When the job of orders goes on with it; not due when nothing is left to do.
+    /// When the background job continues the order; not due when no work is left.
     schedule: RetrySchedule,
 }
 
 /// One product of an order, at the price that it was ordered for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OrderItem {
+pub(crate) struct OrderItem {
     product: ProductSnapshot,
     quantity: Quantity,
     total: Money,
 }
 
 impl OrderItem {
-    fn seen(line: &CartLine) -> Self {
-        let (product, quantity) = (line.seen.clone(), line.quantity);
+    fn new(product: ProductSnapshot, quantity: Quantity) -> Self {
         Self { total: product.price.line_total(quantity), product, quantity }
     }
+}
 
-    fn held(line: HeldLine) -> Self {
-        Self { total: line.product.price.line_total(line.quantity), product: line.product, quantity: line.quantity }
+impl From<&CartLine> for OrderItem {
+    fn from(line: &CartLine) -> Self {
+        Self::new(line.product.clone(), line.quantity)
+    }
+}
+
+impl From<HeldLine> for OrderItem {
+    fn from(line: HeldLine) -> Self {
+        Self::new(line.product, line.quantity)
     }
 }
 
 impl Order {
-    /// An order of all that is in the cart, not yet placed; its goods are to be held for so long.
-    pub fn of(
+    /// Returns a pending order of everything in the cart. Errors: `cart-empty`; the account is deleted.
+    pub(crate) fn place(
         cart: &Cart,
         customer: CustomerId,
         key: IdempotencyKey,
-        checkout: &Checkout,
-        held_for: Duration,
+        request: &CheckoutRequest,
+        reservation_time: Duration,
+        now: Timestamp,
     ) -> Result<Self> {
-        if cart.is_closed() {
-            return Err(Error::unauthenticated("The account is deleted."));
+        cart.require_open()?;
+        if cart.is_empty() {
+            return Err(Error::conflict("cart-empty", "The cart is empty; add a product first."));
         }
-        if cart.lines().is_empty() {
-            return Err(Error::conflict("cart-empty", "There is nothing in the cart."));
-        }
-        let now = Timestamp::now();
         Ok(Self {
             id: OrderId::new(),
             customer: Some(customer),
             key: Some(key),
-            fingerprint: checkout.fingerprint()?,
-            means: checkout.payment.clone(),
-            status: Status::Pending,
-            items: cart.lines().iter().map(OrderItem::seen).collect(),
+            fingerprint: request.fingerprint()?,
+            payment_details: request.payment.clone(),
+            status: OrderStatus::Pending,
+            items: cart.lines().iter().map(OrderItem::from).collect(),
             payment: None,
             refusal: None,
             reservation: ReservationId::new(),
-            held_until: now.after(held_for),
-            history: vec![Step { status: Status::Pending, at: now, reason: None }],
-            journal: Journal::default(),
-            notices: Vec::new(),
+            reserved_until: now.after(reservation_time),
+            history: vec![StatusChange { status: OrderStatus::Pending, at: now, reason: None }],
+            log: OrderLog::default(),
+            notifications: Vec::new(),
             created_at: now,
-            schedule: RetrySchedule::at(now.after(STEP_WITHIN)),
+            schedule: RetrySchedule::at(now.after(STEP_LEASE)),
         })
     }
 
-    /// Refuses another request under the same key.
-    pub fn require_same(&self, checkout: &Checkout) -> Result<()> {
-        if self.fingerprint == checkout.fingerprint()? {
+    /// Errors: `key-reused` when the key was used with another request.
+    pub(crate) fn require_same_request(&self, request: &CheckoutRequest) -> Result<()> {
+        if self.fingerprint == request.fingerprint()? {
             return Ok(());
         }
-        Err(Error::unprocessable("key-reused", "This Idempotency-Key was used with another body."))
+        Err(Error::unprocessable("key-reused", "This Idempotency-Key was used with another body; use a new key."))
     }
 
-    /// Where it stands.
-    #[must_use]
-    pub fn status(&self) -> Status {
+    /// Returns the next action of the checkout.
+    pub(crate) fn next_action(&self, trigger: Trigger, now: Timestamp) -> NextAction {
+        let situation = Situation {
+            status: self.status,
+            payment: self.payment.as_ref().map(|payment| payment.status),
+            expired: self.reserved_until <= now,
+            client_pays: self.payment_details.client_pays(),
+            unsettled: self.is_in_progress(),
+        };
+        next_action(situation, trigger)
+    }
+
+    pub(crate) fn status(&self) -> OrderStatus {
         self.status
     }
 
-    /// Whose it is.
-    #[must_use]
-    pub fn customer(&self) -> Option<CustomerId> {
+    pub(crate) fn customer(&self) -> Option<CustomerId> {
         self.customer
     }
 
-    /// Its payment, once there is one.
-    #[must_use]
-    pub fn payment(&self) -> Option<&Payment> {
+    pub(crate) fn key(&self) -> Option<&IdempotencyKey> {
+        self.key.as_ref()
+    }
+
+    pub(crate) fn payment(&self) -> Option<&Payment> {
         self.payment.as_ref()
     }
 
-    /// The stock that is claimed for it.
-    #[must_use]
-    pub fn reservation(&self) -> ReservationId {
+    pub(crate) fn reservation(&self) -> ReservationId {
         self.reservation
     }
 
-    /// Until when its stock is to be held.
-    #[must_use]
-    pub fn held_until(&self) -> Timestamp {
-        self.held_until
+    pub(crate) fn reserved_until(&self) -> Timestamp {
+        self.reserved_until
     }
 
-    /// What is to be held for it.
-    #[must_use]
-    pub fn lines(&self) -> Vec<ReservationLine> {
+    /// Returns the lines to reserve.
+    pub(crate) fn lines(&self) -> Vec<ReservationLine> {
         self.items.iter().map(|item| ReservationLine { product: item.product.id, quantity: item.quantity }).collect()
     }
 
-    /// The goods that are held, at the catalogue's prices. Errors: `currency-mixed`.
-    pub(crate) fn priced(held: Vec<HeldLine>) -> Result<Vec<OrderItem>> {
-        let items: Vec<OrderItem> = held.into_iter().map(OrderItem::held).collect();
-        if let Some(first) = items.first()
-            && let Some(other) = items.iter().find(|item| item.total.currency() != first.total.currency())
-        {
-            return Err(mixed(first.total.currency(), other.total.currency()));
-        }
-        Ok(items)
+    /// Returns the total; `None` while the items have several currencies. Checkout rejects such an order.
+    pub(crate) fn total(&self) -> Option<Money> {
+        total(&self.items).ok()
     }
 
-    /// What these goods cost.
-    pub(crate) fn charge(&self, items: &[OrderItem]) -> Result<Charge> {
-        let amount = total(items)?.ok_or_else(|| Error::internal(format!("order {} has no items", self.id)))?;
-        Ok(Charge { order: self.id, amount, means: self.means.clone(), until: self.held_until })
+    /// Whether the background job still has work with it.
+    pub(crate) fn is_in_progress(&self) -> bool {
+        self.schedule.due().is_some()
     }
 
-    /// The charge of an order whose goods are held.
-    pub(crate) fn its_charge(&self) -> Result<Charge> {
-        self.charge(&self.items)
+    pub(crate) fn was_confirmed(&self) -> bool {
+        self.history.iter().any(|change| change.status == OrderStatus::Confirmed)
     }
 
-    /// Something did not work, and will be tried again.
-    pub(crate) fn retry(&mut self, entry: Entry) {
-        self.journal.add(entry);
-        self.look_again();
+    /// Returns the charge for reserved items. Errors: `currency-mixed`.
+    pub(crate) fn charge_for(&self, items: &[OrderItem]) -> Result<Charge> {
+        Ok(Charge {
+            order: self.id,
+            amount: total(items)?,
+            details: self.payment_details.clone(),
+            reserved_until: self.reserved_until,
+        })
     }
 
-    /// There is nothing new; the next look may wait longer.
-    pub(crate) fn look_again(&mut self) {
-        // A pending order has its time already.
-        if self.schedule.due().is_some() && self.status != Status::Pending {
-            self.schedule.back_off(Timestamp::now(), &RETRY_BACKOFF);
-        }
+    /// Returns the charge of a reserved order.
+    pub(crate) fn charge(&self) -> Result<Charge> {
+        self.charge_for(&self.items)
     }
 
-    /// Keeps in mind what was done.
-    pub(crate) fn log(&mut self, entry: Entry) {
-        self.journal.add(entry);
+    pub(crate) fn log(&mut self, entry: LogEntry) {
+        self.log.add(entry);
     }
 
-    /// Forgets whose it is.
-    pub fn forget_customer(&mut self) {
+    /// Removes the customer from the order.
+    pub(crate) fn erase_personal_data(&mut self) {
         (self.customer, self.key) = (None, None);
-        self.means.forget();
+        self.payment_details.erase_token();
     }
 
-    /// What the customer is told: the order, or why nothing came of it.
-    pub fn outcome(&self) -> Result<OrderView> {
+    /// Returns the response to the request that placed it: the order, or why it failed.
+    pub(crate) fn outcome(&self) -> Result<OrderView> {
         match &self.refusal {
             Some(refusal) => Err(refusal.clone()),
             None => Ok(self.view()),
         }
     }
+}
 
-    /// All that is known of it in this service, in the order in which it was written down.
-    pub(crate) fn told(&self) -> Vec<TimelineEntry> {
-        let state = |step: &Step| TimelineEntry {
-            at: step.at,
-            service: "shopping".to_owned(),
-            kind: TimelineKind::State,
-            what: format!("{:?}", step.status).to_lowercase(),
-            outcome: step.reason.as_deref().unwrap_or("ok").to_owned(),
-            ms: None,
-            request_id: None,
-        };
-        self.history.iter().map(state).chain(self.journal.told()).collect()
+/// Adds up the items. Errors: `currency-mixed`.
+fn total(items: &[OrderItem]) -> Result<Money> {
+    let mut currencies = items.iter().map(|item| item.total.currency());
+    let first = currencies.next().ok_or_else(|| Error::internal("an order without items"))?;
+    if let Some(other) = currencies.find(|currency| *currency != first) {
+        return Err(mixed_currencies(first, other));
     }
-
-    /// As an audit reads it.
-    pub(crate) fn entry(&self) -> ledger::Entry {
-        ledger::Entry {
-            order: self.id,
-            customer: self.customer,
-            key: self.key.as_ref().map(ToString::to_string),
-            status: self.status,
-            was_confirmed: self.history.iter().any(|step| step.status == Status::Confirmed),
-            is_under_way: self.schedule.due().is_some(),
-            lines: self.lines(),
-            total: self.total(),
-            reservation: self.reservation,
-            payment: self.payment.as_ref().map(|payment| (payment.method, payment.status, payment.reference.clone())),
-        }
-    }
-
-    /// Returns the sum of the items; `None` while they have several currencies, because the catalogue changed one after
-    /// the product was put in the cart. Checkout rejects such an order (`currency-mixed`) before it charges.
-    fn total(&self) -> Option<Money> {
-        total(&self.items).ok().flatten()
-    }
-
-    pub(crate) fn view(&self) -> OrderView {
-        OrderView {
-            id: self.id,
-            status: self.status,
-            items: self.items.clone(),
-            total: self.total(),
-            payment: self.payment.as_ref().map(Payment::view),
-            history: self.history.clone(),
-            created_at: self.created_at,
-        }
-    }
-}
-
-fn total(items: &[OrderItem]) -> Result<Option<Money>> {
-    Money::sum(items.iter().map(|item| item.total))
-}
-
-/// An order as its customer sees it.
-#[derive(Debug, Serialize)]
-pub struct OrderView {
-    id: OrderId,
-    status: Status,
-    items: Vec<OrderItem>,
-    total: Option<Money>,
-    payment: Option<PaymentView>,
-    history: Vec<Step>,
-    created_at: Timestamp,
-}
-
-/// A page of a customer's orders, newest first.
-pub async fn list(app: &App, customer: CustomerId, paging: Paging) -> Result<Page<OrderView>> {
-    Ok(app.orders.of(customer, paging).await?.map(|order| order.view()))
-}
-
-/// One of a customer's orders. Another's order is as good as none.
-pub async fn get(app: &App, customer: CustomerId, id: OrderId) -> Result<OrderView> {
-    own(app, customer, id).await.map(|order| order.view())
-}
-
-pub(crate) async fn own(app: &App, customer: CustomerId, id: OrderId) -> Result<Order> {
-    let order = app.orders.0.get(id).await?.filter(|order| order.customer == Some(customer));
-    order.ok_or_else(|| Error::not_found("order"))
-}
-
-/// Anybody's order, for an admin.
-pub(crate) async fn any(app: &App, id: OrderId) -> Result<Order> {
-    app.orders.0.get(id).await?.ok_or_else(|| Error::not_found("order"))
-}
-
-impl OrderView {
-    /// Whether it has not been decided yet what becomes of it.
-    #[must_use]
-    pub fn is_under_way(&self) -> bool {
-        matches!(self.status, Status::Pending | Status::Reserved | Status::Paid)
-    }
-
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> OrderId {
-        self.id
-    }
+    Ok(Money::sum(items.iter().map(|item| item.total))?.unwrap_or(Money::zero(first)))
 }

@@ -1,48 +1,75 @@
-//! Paying: what a client may ask for, what is kept of a payment, and the one thing that whoever moves money must be able to do,
-//! [`Provider`]. There are two: [`demo`], which moves none, and [`stripe`]. When a payment is begun, and what follows from its
-//! news, is in [`crate::application::checkout`].
+//! How an order is paid, and the state of its payment.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::shopping::OrderId;
-use souk_store::Database;
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Money, Result, Timestamp};
+use souk_types::{Money, Timestamp};
 
-use crate::providers::demo::{Bank, DemoToken};
-use crate::providers::stripe::{self, PaymentMethod, Stripe};
-
-/// How an order is to be paid: `{"method": "demo", "token": "demo_ok"}`.
+/// Payment method details of an order: `{"method": "demo", "token": "demo_ok"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "lowercase")]
-pub enum Means {
-    /// By nobody's money.
+pub(crate) enum PaymentDetails {
+    /// The demo bank, which moves no money.
     Demo {
-        /// How it shall end.
+        /// Selects the outcome.
         token: DemoToken,
     },
-    /// By a card or what else Stripe takes.
+    /// Stripe.
     Stripe {
-        /// What the client had Stripe make of the card; without it, the client pays by itself, with the payment's `client_secret`.
+        /// The payment method that the shop charges. Without it, the client pays by itself, with the payment's `client_secret`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        token: Option<PaymentMethod>,
+        token: Option<PaymentMethodId>,
     },
 }
 
-/// Who moves the money.
+impl PaymentDetails {
+    pub(crate) fn method(&self) -> PaymentMethod {
+        match self {
+            Self::Demo { .. } => PaymentMethod::Demo,
+            Self::Stripe { .. } => PaymentMethod::Stripe,
+        }
+    }
+
+    /// Whether the client completes the payment at the provider. Otherwise the shop charges it.
+    pub(crate) fn client_pays(&self) -> bool {
+        matches!(self, Self::Stripe { token: None })
+    }
+
+    /// Removes the token, which identifies a customer's card.
+    pub(crate) fn erase_token(&mut self) {
+        if let Self::Stripe { token } = self {
+            *token = None;
+        }
+    }
+}
+
+impl Input for PaymentDetails {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        match fields.required("method") {
+            Some(PaymentMethod::Demo) => Some(Self::Demo { token: fields.required("token")? }),
+            Some(PaymentMethod::Stripe) => Some(Self::Stripe { token: fields.optional("token") }),
+            None => {
+                // The method defines the valid tokens. Without one, only the type can be checked.
+                fields.required::<String>("token");
+                None
+            }
+        }
+    }
+}
+
+/// A payment provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Nobody.
+pub enum PaymentMethod {
+    /// The demo bank.
     Demo,
     /// Stripe.
     Stripe,
 }
 
-impl FromStr for Method {
+impl FromStr for PaymentMethod {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -54,240 +81,112 @@ impl FromStr for Method {
     }
 }
 
-impl Means {
-    /// Who is to move the money.
-    #[must_use]
-    pub fn method(&self) -> Method {
-        match self {
-            Self::Demo { .. } => Method::Demo,
-            Self::Stripe { .. } => Method::Stripe,
-        }
-    }
-
-    /// Whether the shop pays in the client's name, or the client by itself.
-    #[must_use]
-    pub fn pays_by_itself(&self) -> bool {
-        matches!(self, Self::Stripe { token: None })
-    }
-
-    /// Forgets what stands for somebody's card.
-    pub fn forget(&mut self) {
-        if let Self::Stripe { token } = self {
-            *token = None;
-        }
-    }
+/// Selects the outcome of a demo payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum DemoToken {
+    /// Captured at once.
+    #[serde(rename = "demo_ok")]
+    Ok,
+    /// Declined.
+    #[serde(rename = "demo_declined")]
+    Declined,
+    /// Authorized until an admin captures it.
+    #[serde(rename = "demo_review")]
+    Review,
+    /// Captured, but the response is lost.
+    #[serde(rename = "demo_timeout")]
+    Timeout,
+    /// Captured later; the notification arrives twice.
+    #[serde(rename = "demo_twice")]
+    Twice,
+    /// Captured after the reservation has expired.
+    #[serde(rename = "demo_late")]
+    Late,
 }
 
-impl Input for Means {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        match fields.required("method") {
-            Some(Method::Demo) => Some(Self::Demo { token: fields.required("token")? }),
-            Some(Method::Stripe) => Some(Self::Stripe { token: fields.optional("token") }),
-            None => {
-                // Which tokens there are, the method says; but a text they all are.
-                fields.required::<String>("token");
-                None
-            }
-        }
-    }
-}
-
-/// What is kept of an order's payment.
+/// The id of a payment method at Stripe: `pm_...`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payment {
-    /// Who moves the money.
-    pub method: Method,
-    /// Where it is.
-    pub status: Status,
-    /// The provider's name for it.
-    pub reference: String,
-    /// By which the client can pay by itself.
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct PaymentMethodId(String);
+
+impl PaymentMethodId {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PaymentMethodId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if text.starts_with("pm_") && text.len() <= 255 && text.bytes().all(is_plain) {
+            return Ok(Self(text));
+        }
+        Err("must be the id of a payment method, pm_...")
+    }
+}
+
+impl From<PaymentMethodId> for String {
+    fn from(id: PaymentMethodId) -> Self {
+        id.0
+    }
+}
+
+/// The state of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaymentStatus {
+    /// Created; no money has moved.
+    Open,
+    /// In progress, or unknown.
+    Processing,
+    /// The money is reserved until the shop captures or cancels the payment.
+    Authorized,
+    /// The shop has the money.
+    Captured,
+    /// Declined: nothing was captured.
+    Declined,
+    /// Cancelled: nothing was captured.
+    Cancelled,
+    /// The customer has the money back.
+    Refunded,
+}
+
+/// The payment of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Payment {
+    pub(crate) method: PaymentMethod,
+    pub(crate) status: PaymentStatus,
+    /// The provider's id of the payment.
+    pub(crate) reference: String,
+    /// Set while the client can pay by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client_secret: Option<ClientSecret>,
 }
 
-/// A payment as the customer sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PaymentView {
-    method: Method,
-    status: Status,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret: Option<ClientSecret>,
-}
-
-/// Lets a client pay one payment with Stripe's own programs. For its customer's eyes only.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ClientSecret(String);
-
-impl std::fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClientSecret")
-    }
-}
-
-/// Where the money is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Where it was; nobody has paid yet.
-    Open,
-    /// On its way, or nobody knows.
-    Processing,
-    /// Set aside, until the shop takes it or lets it go.
-    Review,
-    /// With the shop.
-    Captured,
-    /// Where it was, and it will not come.
-    Declined,
-    /// Where it was: the payment was called off.
-    Cancelled,
-    /// With the customer again.
-    Refunded,
-}
-
-/// What a provider says of a payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
-    /// Where the money is.
-    pub status: Status,
-    /// Why, where that is worth telling the customer.
-    pub reason: Option<String>,
-}
-
-impl News {
-    pub(crate) fn of(status: Status) -> Self {
-        Self { status, reason: None }
-    }
-}
-
-/// News that come by themselves.
-#[derive(Debug, Clone)]
-pub struct Notice {
-    /// The provider's name for this notice: the same when it comes again.
-    pub id: String,
-    /// Of which order.
-    pub order: OrderId,
-    /// The provider's name for the payment.
-    pub reference: String,
-    /// What it says.
-    pub news: News,
-}
-
-/// What is to be paid.
-#[derive(Debug, Clone)]
-pub struct Charge {
-    /// For which order; the provider makes one payment of it, however often it is asked.
-    pub order: OrderId,
-    /// How much.
-    pub amount: Money,
-    /// How.
-    pub means: Means,
-    /// Until when the goods are held.
-    pub until: Timestamp,
-}
-
-/// Somebody who moves money. Everything may be asked again and is done once.
-///
-/// Errors: a transient one when it is not known whether it was done; the next question tells.
-#[rocket::async_trait]
-pub trait Provider: Send + Sync {
-    /// Makes a payment that moves no money yet.
-    async fn open(&self, charge: &Charge) -> Result<Payment>;
-    /// Asks for the money.
-    async fn pay(&self, reference: &str, charge: &Charge) -> Result<News>;
-    /// Asks how it stands.
-    async fn look_up(&self, reference: &str) -> Result<News>;
-    /// Takes what is set aside.
-    async fn capture(&self, reference: &str) -> Result<News>;
-    /// Calls it off. The news say whether it was too late.
-    async fn cancel(&self, reference: &str) -> Result<News>;
-    /// Gives the money back.
-    async fn refund(&self, reference: &str) -> Result<News>;
-}
-
-/// The ways to pay in this shop.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Which are taken; the first is for those who do not say how they pay.
-    pub methods: Vec<Method>,
-    /// What Stripe needs to be among them.
-    pub stripe: Option<stripe::Options>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { methods: vec![Method::Demo], stripe: None }
-    }
-}
-
-/// Those who move money for this shop. Cheap to clone.
-#[derive(Clone)]
-pub struct Payments {
-    default: Method,
-    providers: BTreeMap<Method, Arc<dyn Provider>>,
-    pub(crate) bank: Bank,
-    pub(crate) stripe: Option<Arc<Stripe>>,
-}
-
-impl Payments {
-    /// Errors: no method, or Stripe without its keys.
-    pub(crate) fn open(options: Options, database: &Database) -> Result<Self> {
-        let bank = Bank::open(database)?;
-        let stripe = options.stripe.map(|options| Arc::new(Stripe::new(options)));
-        let mut providers: BTreeMap<Method, Arc<dyn Provider>> = BTreeMap::new();
-        for method in &options.methods {
-            let provider: Arc<dyn Provider> = match (method, &stripe) {
-                (Method::Demo, _) => Arc::new(bank.clone()),
-                (Method::Stripe, Some(stripe)) => Arc::clone(stripe) as Arc<dyn Provider>,
-                (Method::Stripe, None) => return Err(Error::internal("stripe is to be taken and has no keys")),
-            };
-            providers.insert(*method, provider);
-        }
-        let default = options.methods.first().copied().ok_or_else(|| Error::internal("there is no way to pay"))?;
-        Ok(Self { default, providers, bank, stripe })
-    }
-
-    /// How an order is paid when the client did not say, or what it said. Errors: a method that is not taken here.
-    pub(crate) fn choose(&self, means: Option<Means>) -> Result<Means> {
-        let means = means.unwrap_or(match self.default {
-            Method::Demo => Means::Demo { token: DemoToken::Ok },
-            Method::Stripe => Means::Stripe { token: None },
-        });
-        if self.providers.contains_key(&means.method()) {
-            return Ok(means);
-        }
-        Err(Error::invalid_field("payment.method", "is not taken in this shop"))
-    }
-
-    /// Who has the payments of a method. Errors: it is no longer taken, while orders that were paid by it are not at their end.
-    pub(crate) fn provider(&self, method: Method) -> Result<&dyn Provider> {
-        match self.providers.get(&method) {
-            Some(provider) => Ok(&**provider),
-            None => Err(Error::internal(format!("{method:?} has payments under way and is not configured any more"))),
-        }
-    }
-}
-
 impl Payment {
-    pub(crate) fn opened(method: Method, reference: String, client_secret: Option<String>) -> Self {
-        Self { method, status: Status::Open, reference, client_secret: client_secret.map(ClientSecret) }
+    pub(crate) fn open(method: PaymentMethod, reference: String, client_secret: Option<String>) -> Self {
+        Self { method, status: PaymentStatus::Open, reference, client_secret: client_secret.map(ClientSecret) }
     }
 
-    /// Takes in what the provider says. `false` when it is nothing new: news may come twice and in any order, and money that has
-    /// arrived can only go back.
-    pub(crate) fn learn(&mut self, status: Status) -> bool {
+    /// Applies a status that the provider reports, and returns whether it changes the payment. Statuses arrive repeatedly
+    /// and out of order; a captured payment can only be refunded.
+    pub(crate) fn apply(&mut self, status: PaymentStatus) -> bool {
         let outdated = match self.status {
-            Status::Refunded => true,
-            Status::Captured => status != Status::Refunded,
-            Status::Open => false,
-            _ => status == Status::Open,
+            PaymentStatus::Refunded => true,
+            PaymentStatus::Captured => status != PaymentStatus::Refunded,
+            PaymentStatus::Open => false,
+            PaymentStatus::Processing
+            | PaymentStatus::Authorized
+            | PaymentStatus::Declined
+            | PaymentStatus::Cancelled => status == PaymentStatus::Open,
         };
         if outdated || status == self.status {
             return false;
         }
         self.status = status;
-        if !matches!(status, Status::Open | Status::Processing) {
+        if !matches!(status, PaymentStatus::Open | PaymentStatus::Processing) {
             self.client_secret = None;
         }
         true
@@ -298,22 +197,66 @@ impl Payment {
     }
 }
 
+/// A payment in the public API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct PaymentView {
+    method: PaymentMethod,
+    status: PaymentStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<ClientSecret>,
+}
+
+/// Lets a client complete one payment with Stripe's library. Only the order's customer may see it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct ClientSecret(String);
+
+impl std::fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClientSecret")
+    }
+}
+
+/// A payment that a provider is asked to make.
+#[derive(Debug, Clone)]
+pub(crate) struct Charge {
+    /// The idempotency key: a provider makes one payment for each order.
+    pub(crate) order: OrderId,
+    pub(crate) amount: Money,
+    pub(crate) details: PaymentDetails,
+    /// When the reservation of the order expires.
+    pub(crate) reserved_until: Timestamp,
+}
+
+/// A payment notification that a provider sends by itself (webhook).
+#[derive(Debug, Clone)]
+pub(crate) struct PaymentNotification {
+    /// The provider's id of the notification. A repeated notification has the same id.
+    pub(crate) id: String,
+    pub(crate) order: OrderId,
+    /// The provider's id of the payment.
+    pub(crate) reference: String,
+    pub(crate) status: PaymentStatus,
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn news_come_twice_and_in_any_order() {
-        use Status::{Cancelled, Captured, Declined, Open, Processing, Refunded, Review};
-        for (before, news, after) in [
+    fn statuses_apply_repeatedly_and_out_of_order() {
+        use PaymentStatus::{Authorized, Cancelled, Captured, Declined, Open, Processing, Refunded};
+        for (before, reported, after) in [
             (Open, Processing, Processing),
             (Open, Captured, Captured),
             (Processing, Open, Processing),
-            (Processing, Review, Review),
+            (Processing, Authorized, Authorized),
             (Processing, Declined, Declined),
-            (Review, Captured, Captured),
-            (Review, Cancelled, Cancelled),
-            // It was called off too late, or somebody tried once more.
+            (Authorized, Captured, Captured),
+            (Authorized, Cancelled, Cancelled),
+            // The cancellation was too late, or the customer tried another card.
             (Cancelled, Captured, Captured),
             (Declined, Captured, Captured),
             (Captured, Processing, Captured),
@@ -322,25 +265,25 @@ mod tests {
             (Captured, Refunded, Refunded),
             (Refunded, Captured, Refunded),
         ] {
-            let mut payment = Payment::opened(Method::Demo, String::new(), None);
+            let mut payment = Payment::open(PaymentMethod::Demo, String::new(), None);
             payment.status = before;
-            assert_eq!(payment.learn(news), before != after, "{before:?} {news:?}");
-            assert_eq!(payment.status, after, "{before:?} {news:?}");
+            assert_eq!(payment.apply(reported), before != after, "{before:?} {reported:?}");
+            assert_eq!(payment.status, after, "{before:?} {reported:?}");
         }
     }
 
     #[test]
-    fn what_a_client_may_ask_for() {
-        let read = |json: serde_json::Value| souk_types::input::from_json::<Means>(json);
-        let good = read(serde_json::json!({"method": "demo", "token": "demo_review"})).unwrap();
-        assert_eq!(good, Means::Demo { token: DemoToken::Review });
-        assert!(read(serde_json::json!({"method": "stripe"})).unwrap().pays_by_itself());
+    fn details_are_read_and_bad_fields_are_named() {
+        let read = |json: serde_json::Value| souk_types::input::from_json::<PaymentDetails>(json);
+        let good = read(json!({"method": "demo", "token": "demo_review"})).unwrap();
+        assert_eq!(good, PaymentDetails::Demo { token: DemoToken::Review });
+        assert!(read(json!({"method": "stripe"})).unwrap().client_pays());
         for (bad, field) in [
-            (serde_json::json!({"method": "demo"}), "token"),
-            (serde_json::json!({"method": "demo", "token": "pm_card_visa"}), "token"),
-            (serde_json::json!({"method": "stripe", "token": "4242 4242 4242 4242"}), "token"),
-            (serde_json::json!({"token": "demo_ok"}), "method"),
-            (serde_json::json!({"method": "gold", "token": "demo_ok"}), "method"),
+            (json!({"method": "demo"}), "token"),
+            (json!({"method": "demo", "token": "pm_card_visa"}), "token"),
+            (json!({"method": "stripe", "token": "4242 4242 4242 4242"}), "token"),
+            (json!({"token": "demo_ok"}), "method"),
+            (json!({"method": "gold", "token": "demo_ok"}), "method"),
         ] {
             let error = read(bad.clone()).unwrap_err();
             assert_eq!(error.fields().iter().map(|field| &*field.field).collect::<Vec<_>>(), [field], "{bad}");
@@ -348,8 +291,8 @@ mod tests {
     }
 
     #[test]
-    fn a_client_secret_is_not_shown_by_accident() {
-        let payment = Payment::opened(Method::Stripe, "pi_1".to_owned(), Some("pi_1_secret_x".to_owned()));
+    fn debug_output_hides_the_client_secret() {
+        let payment = Payment::open(PaymentMethod::Stripe, "pi_1".to_owned(), Some("pi_1_secret_x".to_owned()));
         assert!(!format!("{payment:?}").contains("secret_x"));
     }
 }

@@ -1,5 +1,5 @@
-//! A bank that moves no money: the token says how a payment ends, so that a client can try out every ending. It keeps its own
-//! books, apart from the orders, because a real one does: what it says of a payment, it says again after a crash.
+//! The demo bank: a payment provider that moves no money. The token selects the outcome of a payment. The bank keeps its own
+//! records, like a real provider, so that its answers survive a crash of the checkout.
 
 use std::time::Duration;
 
@@ -8,50 +8,30 @@ use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Document, Due, Index};
 use souk_types::{Error, Money, Result, Timestamp};
 
-use crate::domain::payment::{Charge, Means, Method, News, Notice, Payment, Provider, Status};
+use super::PaymentProvider;
+use crate::domain::payment::{
+    Charge, DemoToken, Payment, PaymentDetails, PaymentMethod, PaymentNotification, PaymentStatus,
+};
 
-/// A notice comes so long after the payment.
-const NOTICE_AFTER: Duration = Duration::from_millis(500);
-/// A late one comes so long after the goods are no longer held.
-const LATE_BY: Duration = Duration::from_secs(2);
+/// Delay between the charge and its notification, for `demo_twice`.
+const NOTIFICATION_DELAY: Duration = Duration::from_millis(500);
+/// Delay between the expiry of the reservation and the notification, for `demo_late`.
+const LATE_NOTIFICATION_DELAY: Duration = Duration::from_secs(2);
 
-/// How a payment shall end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DemoToken {
-    /// Well.
-    #[serde(rename = "demo_ok")]
-    Ok,
-    /// It is declined.
-    #[serde(rename = "demo_declined")]
-    Declined,
-    /// The money is set aside until an admin takes it.
-    #[serde(rename = "demo_review")]
-    Review,
-    /// Well, but the answer is lost.
-    #[serde(rename = "demo_timeout")]
-    Timeout,
-    /// Well, and the notice of it comes twice.
-    #[serde(rename = "demo_twice")]
-    Twice,
-    /// Well, when the goods are no longer held.
-    #[serde(rename = "demo_late")]
-    Late,
-}
-
-/// A payment in the bank's books.
+/// The demo bank's record of a payment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DemoPayment {
-    /// Of which order.
+    /// The order.
     pub order: OrderId,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// Where it is.
-    pub status: Status,
-    /// How often money was taken; more than once would be wrong.
+    /// The state.
+    pub status: PaymentStatus,
+    /// How often money was captured; more than once is an error.
     pub captures: u32,
     token: DemoToken,
-    until: Timestamp,
-    /// When the shop is to be told by itself.
+    reserved_until: Timestamp,
+    /// When the bank notifies the shop.
     due: Option<Timestamp>,
 }
 
@@ -65,150 +45,161 @@ impl Document for DemoPayment {
 }
 
 impl DemoPayment {
-    fn pay(&mut self, now: Timestamp) {
-        if self.status != Status::Open {
+    /// Returns a record in the given state, for tests of the audit.
+    #[must_use]
+    pub fn with_status(order: OrderId, amount: Money, status: PaymentStatus, captures: u32) -> Self {
+        let (token, reserved_until) = (DemoToken::Ok, Timestamp::now());
+        Self { order, amount, status, captures, token, reserved_until, due: None }
+    }
+
+    fn charge(&mut self, now: Timestamp) {
+        if self.status != PaymentStatus::Open {
             return;
         }
         match self.token {
-            DemoToken::Ok | DemoToken::Timeout => self.take(),
-            DemoToken::Declined => self.status = Status::Declined,
-            DemoToken::Review => self.status = Status::Review,
-            DemoToken::Twice => (self.status, self.due) = (Status::Processing, Some(now.after(NOTICE_AFTER))),
-            DemoToken::Late => (self.status, self.due) = (Status::Processing, Some(self.until.after(LATE_BY))),
+            DemoToken::Ok | DemoToken::Timeout => self.take_money(),
+            DemoToken::Declined => self.status = PaymentStatus::Declined,
+            DemoToken::Review => self.status = PaymentStatus::Authorized,
+            DemoToken::Twice => {
+                (self.status, self.due) = (PaymentStatus::Processing, Some(now.after(NOTIFICATION_DELAY)));
+            }
+            DemoToken::Late => {
+                let due = self.reserved_until.after(LATE_NOTIFICATION_DELAY);
+                (self.status, self.due) = (PaymentStatus::Processing, Some(due));
+            }
         }
     }
 
-    /// A payment as it may be found in the books, for whoever tests what reads them.
-    #[must_use]
-    pub fn found(order: OrderId, amount: Money, status: Status, captures: u32) -> Self {
-        Self { order, amount, status, captures, token: DemoToken::Ok, until: Timestamp::now(), due: None }
-    }
-
-    fn take(&mut self) {
-        self.status = Status::Captured;
+    fn take_money(&mut self) {
+        self.status = PaymentStatus::Captured;
         self.captures += 1;
     }
 
     fn capture(&mut self) {
-        if self.status == Status::Review {
-            self.take();
+        if self.status == PaymentStatus::Authorized {
+            self.take_money();
         }
     }
 
-    /// What is on its way cannot be called off.
+    /// Cancels the payment, unless it is processing already.
     fn cancel(&mut self) {
-        if matches!(self.status, Status::Open | Status::Review) {
-            self.status = Status::Cancelled;
+        if matches!(self.status, PaymentStatus::Open | PaymentStatus::Authorized) {
+            self.status = PaymentStatus::Cancelled;
         }
     }
 
     fn refund(&mut self) {
-        if self.status == Status::Captured {
-            self.status = Status::Refunded;
+        if self.status == PaymentStatus::Captured {
+            self.status = PaymentStatus::Refunded;
         }
     }
 
-    /// The money that was on its way is there.
-    fn arrive(&mut self) {
-        if self.status == Status::Processing {
-            self.take();
+    /// Captures a payment that was processing.
+    fn complete(&mut self) {
+        if self.status == PaymentStatus::Processing {
+            self.take_money();
         }
     }
 
-    /// The notices that are to be given now.
-    fn notices(&self) -> Vec<Notice> {
-        let notice = Notice {
+    fn notifications(&self) -> Vec<PaymentNotification> {
+        let notification = PaymentNotification {
             id: format!("demo-{}", self.order),
             order: self.order,
             reference: self.order.to_string(),
-            news: News::of(self.status),
+            status: self.status,
         };
         let times = if self.token == DemoToken::Twice { 2 } else { 1 };
-        vec![notice; times]
+        vec![notification; times]
     }
 }
 
-/// The bank. Cheap to clone.
+/// The demo bank. Cheap to clone.
 #[derive(Clone)]
-pub struct Bank(pub(crate) Collection<DemoPayment>);
+pub(crate) struct DemoBank(Collection<DemoPayment>);
 
-impl Bank {
+impl DemoBank {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         database.collection().map(Self)
     }
 
-    async fn with(&self, reference: &str, rule: impl Fn(&mut DemoPayment) + Send + 'static) -> Result<DemoPayment> {
-        let order: OrderId = reference.parse().map_err(|_| Error::internal("no reference of the demo bank"))?;
-        self.0
-            .update(order, move |payment, _| {
-                rule(payment);
-                Ok(payment.clone())
-            })
-            .await
+    /// Returns every payment.
+    pub(crate) async fn all(&self) -> Result<Vec<DemoPayment>> {
+        let mut payments = Vec::new();
+        self.0.scan(|_, payment| payments.push(payment)).await?;
+        Ok(payments)
     }
 
-    /// Payments whose notification is due.
-    pub(crate) fn due(&self) -> Due<DemoPayment> {
+    async fn update(&self, reference: &str, rule: impl Fn(&mut DemoPayment) + Send + 'static) -> Result<DemoPayment> {
+        let order: OrderId = reference.parse().map_err(|_| Error::internal("not a reference of the demo bank"))?;
+        let update = move |payment: &mut DemoPayment, _: &mut _| {
+            rule(payment);
+            Ok(payment.clone())
+        };
+        self.0.update(order, update).await
+    }
+
+    /// Returns the payments whose notifications are due.
+    pub(crate) fn due_notifications(&self) -> Due<DemoPayment> {
         self.0.due(&BY_DUE)
     }
 
-    /// The notifications of a payment, whose money has arrived.
-    pub(crate) async fn notifications(&self, order: OrderId) -> Result<Vec<Notice>> {
-        Ok(self.with(&order.to_string(), DemoPayment::arrive).await?.notices())
+    /// Captures a payment that was processing, and returns its notifications.
+    pub(crate) async fn notifications(&self, order: OrderId) -> Result<Vec<PaymentNotification>> {
+        Ok(self.update(&order.to_string(), DemoPayment::complete).await?.notifications())
     }
 
-    /// The shop has heard.
-    pub(crate) async fn told(&self, order: OrderId) -> Result<()> {
-        self.with(&order.to_string(), |payment| payment.due = None).await.map(drop)
+    /// Records that the shop has handled the notifications of an order.
+    pub(crate) async fn mark_notified(&self, order: OrderId) -> Result<()> {
+        self.update(&order.to_string(), |payment| payment.due = None).await.map(drop)
     }
 }
 
 #[rocket::async_trait]
-impl Provider for Bank {
+impl PaymentProvider for DemoBank {
     async fn open(&self, charge: &Charge) -> Result<Payment> {
-        let Means::Demo { token } = charge.means else {
-            return Err(Error::internal("the demo bank was given another's payment"));
+        let PaymentDetails::Demo { token } = charge.details else {
+            return Err(Error::internal("the demo bank got a payment of another provider"));
         };
-        let (order, amount, until) = (charge.order, charge.amount, charge.until);
+        let (order, amount, reserved_until) = (charge.order, charge.amount, charge.reserved_until);
         let open = move |slot: &mut Option<DemoPayment>, _: &mut _| {
             slot.get_or_insert_with(|| DemoPayment {
                 order,
                 amount,
-                status: Status::Open,
+                status: PaymentStatus::Open,
                 captures: 0,
                 token,
-                until,
+                reserved_until,
                 due: None,
             });
             Ok(())
         };
         self.0.upsert(order, open).await?;
-        Ok(Payment::opened(Method::Demo, order.to_string(), None))
+        Ok(Payment::open(PaymentMethod::Demo, order.to_string(), None))
     }
 
-    async fn pay(&self, reference: &str, _: &Charge) -> Result<News> {
+    async fn charge(&self, reference: &str, _: &Charge) -> Result<PaymentStatus> {
         let now = Timestamp::now();
-        let payment = self.with(reference, move |payment| payment.pay(now)).await?;
+        let payment = self.update(reference, move |payment| payment.charge(now)).await?;
         if payment.token == DemoToken::Timeout {
-            return Err(Error::unavailable("payment").caused_by("the demo bank loses this answer"));
+            return Err(Error::unavailable("payment").caused_by("the demo bank drops this response"));
         }
-        Ok(News::of(payment.status))
+        Ok(payment.status)
     }
 
-    async fn look_up(&self, reference: &str) -> Result<News> {
-        self.with(reference, |_| {}).await.map(|payment| News::of(payment.status))
+    async fn check(&self, reference: &str) -> Result<PaymentStatus> {
+        self.update(reference, |_| {}).await.map(|payment| payment.status)
     }
 
-    async fn capture(&self, reference: &str) -> Result<News> {
-        self.with(reference, DemoPayment::capture).await.map(|payment| News::of(payment.status))
+    async fn capture(&self, reference: &str) -> Result<PaymentStatus> {
+        self.update(reference, DemoPayment::capture).await.map(|payment| payment.status)
     }
 
-    async fn cancel(&self, reference: &str) -> Result<News> {
-        self.with(reference, DemoPayment::cancel).await.map(|payment| News::of(payment.status))
+    async fn cancel(&self, reference: &str) -> Result<PaymentStatus> {
+        self.update(reference, DemoPayment::cancel).await.map(|payment| payment.status)
     }
 
-    async fn refund(&self, reference: &str) -> Result<News> {
-        self.with(reference, DemoPayment::refund).await.map(|payment| News::of(payment.status))
+    async fn refund(&self, reference: &str) -> Result<PaymentStatus> {
+        self.update(reference, DemoPayment::refund).await.map(|payment| payment.status)
     }
 }
 
@@ -219,47 +210,41 @@ mod tests {
     use super::*;
 
     fn payment(token: DemoToken) -> DemoPayment {
-        DemoPayment {
-            order: OrderId::new(),
-            amount: Money::new(499, Currency::EUR).unwrap(),
-            status: Status::Open,
-            captures: 0,
-            token,
-            until: Timestamp::now(),
-            due: None,
-        }
+        let amount = Money::new(499, Currency::EUR).unwrap();
+        DemoPayment { token, ..DemoPayment::with_status(OrderId::new(), amount, PaymentStatus::Open, 0) }
     }
 
     #[test]
-    fn the_token_says_how_it_ends() {
+    fn the_token_selects_the_outcome() {
         use DemoToken::{Declined, Late, Ok, Review, Timeout, Twice};
-        for (token, paid, called_off, arrived) in [
-            (Ok, Status::Captured, Status::Captured, Status::Captured),
-            (Declined, Status::Declined, Status::Declined, Status::Declined),
-            (Review, Status::Review, Status::Cancelled, Status::Cancelled),
-            (Timeout, Status::Captured, Status::Captured, Status::Captured),
-            (Twice, Status::Processing, Status::Processing, Status::Captured),
-            (Late, Status::Processing, Status::Processing, Status::Captured),
+        use PaymentStatus::{Authorized, Cancelled, Captured, Processing};
+        for (token, charged, cancelled, completed) in [
+            (Ok, Captured, Captured, Captured),
+            (Declined, PaymentStatus::Declined, PaymentStatus::Declined, PaymentStatus::Declined),
+            (Review, Authorized, Cancelled, Cancelled),
+            (Timeout, Captured, Captured, Captured),
+            (Twice, Processing, Processing, Captured),
+            (Late, Processing, Processing, Captured),
         ] {
             let mut payment = payment(token);
             for (step, expected) in [
-                (&DemoPayment::pay as &dyn Fn(&mut DemoPayment, Timestamp), paid),
-                (&|payment: &mut DemoPayment, _| payment.cancel(), called_off),
-                (&|payment: &mut DemoPayment, _| payment.arrive(), arrived),
+                (&DemoPayment::charge as &dyn Fn(&mut DemoPayment, Timestamp), charged),
+                (&|payment: &mut DemoPayment, _| payment.cancel(), cancelled),
+                (&|payment: &mut DemoPayment, _| payment.complete(), completed),
             ] {
                 for _ in 0..2 {
                     step(&mut payment, Timestamp::now());
                     assert_eq!(payment.status, expected, "{token:?}");
                 }
             }
-            assert_eq!(payment.captures, u32::from(arrived == Status::Captured), "{token:?}");
+            assert_eq!(payment.captures, u32::from(completed == Captured), "{token:?}");
         }
     }
 
     #[test]
-    fn a_notice_comes_as_often_as_the_token_says() {
-        assert_eq!(payment(DemoToken::Late).notices().len(), 1);
-        let twice = payment(DemoToken::Twice).notices();
+    fn demo_twice_notifies_twice_with_the_same_id() {
+        assert_eq!(payment(DemoToken::Late).notifications().len(), 1);
+        let twice = payment(DemoToken::Twice).notifications();
         assert_eq!((twice.len(), &twice[0].id), (2, &twice[1].id));
     }
 }

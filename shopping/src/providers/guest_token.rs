@@ -1,13 +1,13 @@
-//! What a guest shows: a token that names a cart, signed with HMAC-SHA256 (a JWT whose `typ` is `guest+jwt`, so that it is taken for no access
-//! token, nor one for it). The key is made by whichever instance needs it first and kept in this service's database, where the carts
-//! are: all instances have it, and nobody has to hand it round.
+//! Guest tokens: each names a guest cart and is signed with HMAC-SHA256. A guest token is a JWT whose `typ` is `guest+jwt`, so that it
+//! is not accepted as an access token, nor the reverse. The first instance that needs the key creates it, and all share it through
+//! the database.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use souk_http::auth::ISSUER;
-use souk_store::{Collection, Database};
+use souk_store::{Collection, Database, Document};
 use souk_types::{Error, Id, Result, Timestamp};
 use tokio::sync::OnceCell;
 
@@ -15,17 +15,21 @@ use crate::domain::guest_cart::{Guest, GuestId};
 
 /// The header's `typ`.
 const TOKEN_TYPE: &str = "guest+jwt";
-/// `aud`: good for carts and nothing else.
+/// The `aud` claim.
 const AUDIENCE: &str = "souk-cart";
-/// The one key there is.
-pub(crate) const CURRENT: &str = "current";
+/// The document id of the only key.
+const CURRENT: &str = "current";
 
-/// A key as it is kept. Without it, no token is good any more: to delete it is to send all guests away, at the next start of each
-/// instance.
+/// The signing key. Deleting it invalidates all guest tokens at the next start of each instance.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct GuestKey {
+struct GuestKey {
     /// 32 random bytes in base64.
     secret: String,
+}
+
+impl Document for GuestKey {
+    type Id = &'static str;
+    const COLLECTION: &'static str = "guest_keys";
 }
 
 impl GuestKey {
@@ -36,36 +40,36 @@ impl GuestKey {
     }
 }
 
-/// `exp` is missing on purpose: how long a cart is kept is written on the cart, and grows when it is used.
+/// There is no `exp`: the cart's own expiry moves with every use.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     sub: GuestId,
     iss: String,
     aud: String,
-    /// When it was made, in Unix seconds.
+    /// Issued at, in Unix seconds.
     iat: u64,
 }
 
-/// Signs and verifies the tokens of guests.
-pub(crate) struct Tokens {
+/// Signs and verifies guest tokens.
+pub(crate) struct GuestTokens {
     keys: Collection<GuestKey>,
-    known: OnceCell<(EncodingKey, DecodingKey)>,
+    key_pair: OnceCell<(EncodingKey, DecodingKey)>,
     rules: Validation,
 }
 
-impl Tokens {
+impl GuestTokens {
     pub(crate) fn open(database: &Database) -> Result<Self> {
         let mut rules = Validation::new(Algorithm::HS256);
         rules.set_required_spec_claims(&["iss", "aud", "sub"]);
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         rules.validate_exp = false;
-        Ok(Self { keys: database.collection()?, known: OnceCell::new(), rules })
+        Ok(Self { keys: database.collection()?, key_pair: OnceCell::new(), rules })
     }
 
-    /// A token for a new guest.
+    /// Returns a token for a new guest.
     pub(crate) async fn issue(&self) -> Result<String> {
-        let (signing, _) = self.keys().await?;
+        let (signing, _) = self.key_pair().await?;
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some(TOKEN_TYPE.to_owned());
         let iat = u64::try_from(Timestamp::now().unix_seconds()).map_err(Error::internal)?;
@@ -73,32 +77,32 @@ impl Tokens {
         jsonwebtoken::encode(&header, &claims, signing).map_err(Error::internal)
     }
 
-    /// The guest of a token. Whether the cart is still kept is another question.
+    /// Returns the guest of a token. The guest's cart may have expired.
     pub(crate) async fn verify(&self, token: &str) -> Result<Guest> {
-        let refused = || Error::unauthenticated("The guest's token is not valid.");
-        if !is_guests(token) {
-            return Err(refused());
+        let invalid = || Error::unauthenticated("The guest token is not valid.");
+        if !is_guest_token(token) {
+            return Err(invalid());
         }
-        let (_, verifying) = self.keys().await?;
-        let claims = jsonwebtoken::decode::<Claims>(token, verifying, &self.rules).map_err(|_| refused())?.claims;
-        let since = Timestamp::from_unix(claims.iat, 0).ok_or_else(refused)?;
+        let (_, verifying) = self.key_pair().await?;
+        let claims = jsonwebtoken::decode::<Claims>(token, verifying, &self.rules).map_err(|_| invalid())?.claims;
+        let since = Timestamp::from_unix(claims.iat, 0).ok_or_else(invalid)?;
         Ok(Guest { id: claims.sub, since })
     }
 
-    async fn keys(&self) -> Result<&(EncodingKey, DecodingKey)> {
+    async fn key_pair(&self) -> Result<&(EncodingKey, DecodingKey)> {
         let load = || async {
-            let fresh = GuestKey::random()?;
-            // Of two instances that make one, both get the first.
-            let kept = self.keys.upsert(CURRENT, move |slot, _| Ok(slot.get_or_insert(fresh.clone()).clone())).await?;
-            let secret = BASE64_STANDARD.decode(kept.secret).map_err(Error::internal)?;
+            let new = GuestKey::random()?;
+            // When two instances create a key, both get the one that is stored first.
+            let key = self.keys.upsert(CURRENT, move |slot, _| Ok(slot.get_or_insert(new.clone()).clone())).await?;
+            let secret = BASE64_STANDARD.decode(key.secret).map_err(Error::internal)?;
             Ok((EncodingKey::from_secret(&secret), DecodingKey::from_secret(&secret)))
         };
-        self.known.get_or_try_init(load).await
+        self.key_pair.get_or_try_init(load).await
     }
 }
 
-/// Whether a token says that it is a guest's; anybody can say so.
-pub(crate) fn is_guests(token: &str) -> bool {
+/// Whether a token claims to be a guest token. The claim is not verified.
+pub(crate) fn is_guest_token(token: &str) -> bool {
     jsonwebtoken::decode_header(token).is_ok_and(|header| header.typ.as_deref() == Some(TOKEN_TYPE))
 }
 
@@ -115,26 +119,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_is_good_in_every_instance_also_after_a_restart() {
+    async fn a_token_is_valid_in_every_instance_and_after_a_restart() {
         let directory = tempfile::tempdir().unwrap();
-        let (one, other) = (Tokens::open(&database(&directory)).unwrap(), Tokens::open(&database(&directory)).unwrap());
+        let (one, other) =
+            (GuestTokens::open(&database(&directory)).unwrap(), GuestTokens::open(&database(&directory)).unwrap());
         let (before, (first, second)) = (Timestamp::now(), tokio::join!(one.issue(), other.issue()));
         let (first, second) = (first.unwrap(), second.unwrap());
-        let (guest, stranger) = (other.verify(&first).await.unwrap(), one.verify(&second).await.unwrap());
-        assert_ne!(guest.id, stranger.id);
+        let (guest, other_guest) = (other.verify(&first).await.unwrap(), one.verify(&second).await.unwrap());
+        assert_ne!(guest.id, other_guest.id);
         assert!(guest.since.unix_seconds() >= before.unix_seconds());
-        let later = Tokens::open(&database(&directory)).unwrap();
+        let later = GuestTokens::open(&database(&directory)).unwrap();
         assert_eq!(later.verify(&first).await.unwrap().id, guest.id);
     }
 
     #[tokio::test]
-    async fn what_is_not_quite_a_token_is_refused() {
-        type Spoil = fn(&mut Header, &mut Claims);
+    async fn tokens_with_a_wrong_claim_or_key_are_refused() {
+        type Change = fn(&mut Header, &mut Claims);
         let directory = tempfile::tempdir().unwrap();
-        let tokens = Tokens::open(&database(&directory)).unwrap();
-        let (signing, _) = tokens.keys().await.unwrap();
+        let tokens = GuestTokens::open(&database(&directory)).unwrap();
+        let (signing, _) = tokens.key_pair().await.unwrap();
         let foreign = EncodingKey::from_secret(&[7; 32]);
-        let cases: [(&str, Spoil, &EncodingKey); 6] = [
+        let cases: [(&str, Change, &EncodingKey); 6] = [
             ("another typ", |header, _| header.typ = Some("at+jwt".to_owned()), signing),
             ("no typ", |header, _| header.typ = None, signing),
             ("another algorithm", |header, _| header.alg = Algorithm::HS512, signing),
@@ -142,13 +147,13 @@ mod tests {
             ("another audience", |_, claims| claims.aud = ISSUER.to_owned(), signing),
             ("another key", |_, _| {}, &foreign),
         ];
-        for (what, spoil, key) in cases {
+        for (case, change, key) in cases {
             let mut header = Header::new(Algorithm::HS256);
             header.typ = Some(TOKEN_TYPE.to_owned());
             let mut claims = Claims { sub: Id::new(), iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), iat: 1 };
-            spoil(&mut header, &mut claims);
+            change(&mut header, &mut claims);
             let token = jsonwebtoken::encode(&header, &claims, key).unwrap();
-            assert_eq!(tokens.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{what}");
+            assert_eq!(tokens.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{case}");
         }
         let good = tokens.issue().await.unwrap();
         let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";

@@ -1,41 +1,41 @@
-//! Stripe's HTTP API, as far as a shop needs it: payment intents, refunds, and notices (webhooks, in [`webhook`]). Requests carry
-//! idempotency keys of ours, so that each may be sent again. Nothing here is kept: the order has the intent's id before any
-//! money can move. See <https://docs.stripe.com/api>.
+//! Client of Stripe's HTTP API: payment intents and refunds. Webhooks are in [`webhook`]. Every request that changes something
+//! carries an idempotency key, so that it can be repeated. See <https://docs.stripe.com/api>.
 
-pub mod webhook;
+pub(crate) mod webhook;
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use souk_http::config::HttpUrl;
 use souk_types::{Error, Result};
 use ureq::http::StatusCode;
 
 use self::webhook::SigningSecret;
-use crate::domain::payment::{Charge, Means, Method, News, Payment, Provider, Status};
+use super::PaymentProvider;
+use crate::domain::payment::{Charge, Payment, PaymentDetails, PaymentMethod, PaymentStatus};
 
-/// The version of the API that the answers are read in.
+/// The API version that the responses are read in.
 const VERSION: &str = "2024-06-20";
-/// An answer takes a second or so; a request of a client ends within five.
+/// Timeout of one request. Two requests fit into a client's request timeout of 5 s.
 const TIMEOUT: Duration = Duration::from_millis(2_500);
-/// An intent has some kilobytes.
-const MAX_ANSWER: u64 = 256 * 1024;
+/// Maximum size of a response, in bytes. A payment intent has some kilobytes.
+const MAX_RESPONSE: u64 = 256 * 1024;
 
-/// What is needed to take money by Stripe.
+/// The shop's account at Stripe.
 #[derive(Debug, Clone)]
-pub struct Options {
-    /// Signs our requests.
-    pub key: SecretKey,
-    /// Signs Stripe's notices.
-    pub webhook: SigningSecret,
-    /// Where the API is.
-    pub url: HttpUrl,
+pub(crate) struct StripeOptions {
+    /// Authenticates the shop's requests.
+    pub(crate) key: SecretKey,
+    /// Authenticates Stripe's webhooks.
+    pub(crate) webhook: SigningSecret,
+    /// The URL of the API.
+    pub(crate) url: HttpUrl,
 }
 
-/// A key of the API: `sk_...`, or `rk_...` for one with fewer rights.
+/// A secret API key, `sk_...`, or a restricted one, `rk_...`.
 #[derive(Clone)]
-pub struct SecretKey(String);
+pub(crate) struct SecretKey(String);
 
 impl FromStr for SecretKey {
     type Err = &'static str;
@@ -53,36 +53,13 @@ impl std::fmt::Debug for SecretKey {
     }
 }
 
-/// What Stripe made of a card: `pm_...`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PaymentMethod(String);
-
-impl TryFrom<String> for PaymentMethod {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-        if text.starts_with("pm_") && text.len() <= 255 && text.bytes().all(is_plain) {
-            return Ok(Self(text));
-        }
-        Err("must be the id of a payment method, pm_...")
-    }
-}
-
-impl From<PaymentMethod> for String {
-    fn from(method: PaymentMethod) -> Self {
-        method.0
-    }
-}
-
-/// The API.
-pub struct Stripe {
-    options: Options,
+/// The API client.
+pub(crate) struct Stripe {
+    options: StripeOptions,
     agent: ureq::Agent,
 }
 
-/// A payment intent, as far as we read it.
+/// The fields of a payment intent that the shop reads.
 #[derive(Debug, Clone, Deserialize)]
 struct Intent {
     id: String,
@@ -91,38 +68,49 @@ struct Intent {
 }
 
 impl Intent {
-    fn news(&self) -> News {
-        News::of(match self.status.as_str() {
-            "succeeded" => Status::Captured,
-            "canceled" => Status::Cancelled,
-            "requires_capture" => Status::Review,
-            "requires_payment_method" | "requires_confirmation" => Status::Open,
-            // `processing`, `requires_action`, and what Stripe may think of yet.
-            _ => Status::Processing,
-        })
+    fn status(&self) -> PaymentStatus {
+        match self.status.as_str() {
+            "succeeded" => PaymentStatus::Captured,
+            "canceled" => PaymentStatus::Cancelled,
+            "requires_capture" => PaymentStatus::Authorized,
+            "requires_payment_method" | "requires_confirmation" => PaymentStatus::Open,
+            // `processing`, `requires_action`, and statuses that Stripe may add.
+            _ => PaymentStatus::Processing,
+        }
     }
 }
 
 #[derive(Deserialize)]
-struct Refusal {
-    error: Reason,
+struct ErrorBody {
+    error: StripeError,
 }
 
 #[derive(Deserialize)]
-struct Reason {
+struct StripeError {
     r#type: String,
     code: Option<String>,
     message: Option<String>,
 }
 
-/// What Stripe answered.
-enum Answer {
-    Intent(Intent),
-    Refused(StatusCode, Reason),
+impl StripeError {
+    /// The text for the log. Stripe's messages contain no secrets and no personal data.
+    fn log_text(&self) -> String {
+        let (code, message) = (self.code.as_deref().unwrap_or("-"), self.message.as_deref().unwrap_or("-"));
+        format!("{} {code}: {message}", self.r#type)
+    }
 }
 
+/// A conclusive response.
+enum Response {
+    Intent(Intent),
+    Refused(StatusCode, StripeError),
+}
+
+/// A form and its idempotency key.
+type Form = (Vec<(&'static str, String)>, String);
+
 impl Stripe {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: StripeOptions) -> Self {
         let config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
         Self { options, agent: config.build().into() }
     }
@@ -131,66 +119,63 @@ impl Stripe {
         &self.options.webhook
     }
 
-    /// Asks for `path` with a form, under an idempotency key, or without both.
-    async fn ask(&self, path: String, form: Option<(Vec<(&'static str, String)>, String)>) -> Result<Answer> {
+    /// Posts a form to `path`, or gets `path` without one.
+    async fn send(&self, path: String, form: Option<Form>) -> Result<Response> {
         let url = format!("{}/v1/{path}", self.options.url.as_str().trim_end_matches('/'));
-        let (agent, key) = (self.agent.clone(), format!("Bearer {}", self.options.key.0));
-        let asking = move || -> Result<(StatusCode, Vec<u8>), ureq::Error> {
-            let answer = match form {
-                Some((form, once)) => agent
+        let (agent, authorization) = (self.agent.clone(), format!("Bearer {}", self.options.key.0));
+        let send = move || -> Result<(StatusCode, Vec<u8>), ureq::Error> {
+            let response = match form {
+                Some((form, idempotency_key)) => agent
                     .post(&url)
-                    .header("Authorization", key)
+                    .header("Authorization", authorization)
                     .header("Stripe-Version", VERSION)
-                    .header("Idempotency-Key", once)
+                    .header("Idempotency-Key", idempotency_key)
                     .send_form(form)?,
-                None => agent.get(&url).header("Authorization", key).header("Stripe-Version", VERSION).call()?,
+                None => {
+                    agent.get(&url).header("Authorization", authorization).header("Stripe-Version", VERSION).call()?
+                }
             };
-            let status = answer.status();
-            Ok((status, answer.into_body().into_with_config().limit(MAX_ANSWER).read_to_vec()?))
+            let status = response.status();
+            Ok((status, response.into_body().into_with_config().limit(MAX_RESPONSE).read_to_vec()?))
         };
-        let answered = tokio::task::spawn_blocking(asking).await.map_err(Error::internal)?;
-        let (status, body) = answered.map_err(|error| Error::unavailable("payment").caused_by(error))?;
+        let sent = tokio::task::spawn_blocking(send).await.map_err(Error::internal)?;
+        let (status, body) = sent.map_err(|error| Error::unavailable("payment").caused_by(error))?;
         let unreadable = |error| Error::unavailable("payment").caused_by(format!("{status}: {error}"));
         if status.is_success() {
-            return serde_json::from_slice(&body).map(Answer::Intent).map_err(unreadable);
+            return serde_json::from_slice(&body).map(Response::Intent).map_err(unreadable);
         }
-        let Refusal { error } = serde_json::from_slice(&body).map_err(unreadable)?;
-        match status {
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT => {
-                Err(Error::unavailable("payment").caused_by(error.told()))
-            }
-            status if status.is_server_error() => Err(Error::unavailable("payment").caused_by(error.told())),
-            status => Ok(Answer::Refused(status, error)),
+        let ErrorBody { error } = serde_json::from_slice(&body).map_err(unreadable)?;
+        let is_transient = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT);
+        if is_transient || status.is_server_error() {
+            return Err(Error::unavailable("payment").caused_by(error.log_text()));
+        }
+        Ok(Response::Refused(status, error))
+    }
+
+    /// As [`Stripe::send`], for requests that Stripe refuses only if they are wrong.
+    async fn send_valid(&self, path: String, form: Option<Form>) -> Result<Intent> {
+        match self.send(path, form).await? {
+            Response::Intent(intent) => Ok(intent),
+            Response::Refused(status, error) => Err(unexpected(status, &error)),
         }
     }
 
-    /// As [`Stripe::ask`], where a refusal would be our mistake.
-    async fn require(&self, path: String, form: Option<(Vec<(&'static str, String)>, String)>) -> Result<Intent> {
-        match self.ask(path, form).await? {
-            Answer::Intent(intent) => Ok(intent),
-            Answer::Refused(status, reason) => Err(Error::internal(format!("stripe: {status}, {}", reason.told()))),
-        }
-    }
-
-    /// Something that only some states allow; in another, the state is the answer.
-    async fn change(&self, reference: &str, what: &str) -> Result<News> {
-        let form = Some((Vec::new(), format!("{reference}-{what}")));
-        match self.ask(format!("payment_intents/{reference}/{what}"), form).await? {
-            Answer::Intent(intent) => Ok(intent.news()),
-            Answer::Refused(..) => self.look_up(reference).await,
+    /// Captures or cancels a payment intent. When its state does not allow that, returns the state.
+    async fn change(&self, reference: &str, action: &str) -> Result<PaymentStatus> {
+        let form = Some((Vec::new(), format!("{reference}-{action}")));
+        match self.send(format!("payment_intents/{reference}/{action}"), form).await? {
+            Response::Intent(intent) => Ok(intent.status()),
+            Response::Refused(..) => self.check(reference).await,
         }
     }
 }
 
-impl Reason {
-    /// For the log: Stripe's messages name no secret and no person.
-    fn told(&self) -> String {
-        format!("{} {}: {}", self.r#type, self.code.as_deref().unwrap_or("-"), self.message.as_deref().unwrap_or("-"))
-    }
+fn unexpected(status: StatusCode, error: &StripeError) -> Error {
+    Error::internal(format!("stripe: {status}, {}", error.log_text()))
 }
 
 #[rocket::async_trait]
-impl Provider for Stripe {
+impl PaymentProvider for Stripe {
     async fn open(&self, charge: &Charge) -> Result<Payment> {
         let form = vec![
             ("amount", charge.amount.amount().to_string()),
@@ -199,48 +184,47 @@ impl Provider for Stripe {
             ("automatic_payment_methods[allow_redirects]", "never".to_owned()),
             ("metadata[order]", charge.order.to_string()),
         ];
-        let intent = self.require("payment_intents".to_owned(), Some((form, format!("{}-open", charge.order)))).await?;
-        let secret = intent.client_secret.filter(|_| charge.means.pays_by_itself());
-        Ok(Payment::opened(Method::Stripe, intent.id, secret))
+        let form = Some((form, format!("{}-open", charge.order)));
+        let intent = self.send_valid("payment_intents".to_owned(), form).await?;
+        let secret = intent.client_secret.filter(|_| charge.details.client_pays());
+        Ok(Payment::open(PaymentMethod::Stripe, intent.id, secret))
     }
 
-    async fn pay(&self, reference: &str, charge: &Charge) -> Result<News> {
-        let Means::Stripe { token: Some(token) } = &charge.means else { return self.look_up(reference).await };
-        let form = vec![("payment_method", token.0.clone())];
+    async fn charge(&self, reference: &str, charge: &Charge) -> Result<PaymentStatus> {
+        let PaymentDetails::Stripe { token: Some(token) } = &charge.details else { return self.check(reference).await };
+        let form = vec![("payment_method", token.as_str().to_owned())];
         let path = format!("payment_intents/{reference}/confirm");
-        match self.ask(path, Some((form, format!("{reference}-confirm")))).await? {
-            Answer::Intent(intent) => Ok(intent.news()),
-            Answer::Refused(StatusCode::PAYMENT_REQUIRED, reason) => {
-                Ok(News { status: Status::Declined, reason: reason.message })
-            }
-            // A card that Stripe does not know, or an intent that is past this.
-            Answer::Refused(_, reason) => match self.look_up(reference).await? {
-                News { status: Status::Open, .. } => Ok(News { status: Status::Declined, reason: reason.message }),
-                news => Ok(news),
-            },
+        match self.send(path, Some((form, format!("{reference}-confirm")))).await? {
+            Response::Intent(intent) => Ok(intent.status()),
+            Response::Refused(StatusCode::PAYMENT_REQUIRED, _) => Ok(PaymentStatus::Declined),
+            // The card is unknown to Stripe, or the intent cannot be confirmed any more.
+            Response::Refused(..) => Ok(match self.check(reference).await? {
+                PaymentStatus::Open => PaymentStatus::Declined,
+                status => status,
+            }),
         }
     }
 
-    async fn look_up(&self, reference: &str) -> Result<News> {
-        self.require(format!("payment_intents/{reference}"), None).await.map(|intent| intent.news())
+    async fn check(&self, reference: &str) -> Result<PaymentStatus> {
+        self.send_valid(format!("payment_intents/{reference}"), None).await.map(|intent| intent.status())
     }
 
-    async fn capture(&self, reference: &str) -> Result<News> {
+    async fn capture(&self, reference: &str) -> Result<PaymentStatus> {
         self.change(reference, "capture").await
     }
 
-    async fn cancel(&self, reference: &str) -> Result<News> {
+    async fn cancel(&self, reference: &str) -> Result<PaymentStatus> {
         self.change(reference, "cancel").await
     }
 
-    async fn refund(&self, reference: &str) -> Result<News> {
+    async fn refund(&self, reference: &str) -> Result<PaymentStatus> {
         let form = vec![("payment_intent", reference.to_owned())];
-        match self.ask("refunds".to_owned(), Some((form, format!("{reference}-refund")))).await? {
-            Answer::Intent(_) => Ok(News::of(Status::Refunded)),
-            Answer::Refused(_, reason) if reason.code.as_deref() == Some("charge_already_refunded") => {
-                Ok(News::of(Status::Refunded))
+        match self.send("refunds".to_owned(), Some((form, format!("{reference}-refund")))).await? {
+            Response::Intent(_) => Ok(PaymentStatus::Refunded),
+            Response::Refused(_, error) if error.code.as_deref() == Some("charge_already_refunded") => {
+                Ok(PaymentStatus::Refunded)
             }
-            Answer::Refused(status, reason) => Err(Error::internal(format!("stripe: {status}, {}", reason.told()))),
+            Response::Refused(status, error) => Err(unexpected(status, &error)),
         }
     }
 }

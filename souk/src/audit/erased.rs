@@ -215,7 +215,7 @@ mod tests {
             (true, "products", "closed_accounts", &id, &id),
             (true, "shopping", "carts", &id, &r#"{"lines":[],"closed":true}"#.to_owned()),
             (false, "shopping", "carts", &id, &r#"{"lines":[{"quantity":1}],"closed":true}"#.to_owned()),
-            (false, "shopping", "wishlists", &id, &r#"{"seen":[],"closed":false}"#.to_owned()),
+            (false, "shopping", "wishlists", &id, &r#"{"products":[],"closed":false}"#.to_owned()),
             (false, "customer", "accounts", &id, &open),
             (false, "customer", "accounts", &id, &with_address),
             (false, "customer", "accounts", &CustomerId::new().to_string(), &tombstone),

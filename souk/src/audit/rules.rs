@@ -5,10 +5,8 @@ use std::collections::{HashMap, HashSet};
 use customer::ledger::AccountLedger;
 use products::ledger::{ReservationRecord, ReservationStatus, StockRecord};
 use serde::Deserialize;
-use shopping::demo::DemoPayment;
-use shopping::ledger::Entry;
-use shopping::order::Status;
-use shopping::payment::{self, Method};
+use shopping::ledger::OrderRecord;
+use shopping::{DemoPayment, OrderStatus, PaymentMethod, PaymentStatus};
 use souk_bus::EventCounts;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ReservationId};
@@ -20,13 +18,13 @@ pub(super) struct ClientResponse {
     customer: CustomerId,
     key: String,
     order: OrderId,
-    status: Status,
+    status: OrderStatus,
 }
 
 /// The records of all services.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records {
-    pub(super) orders: Vec<Entry>,
+    pub(super) orders: Vec<OrderRecord>,
     pub(super) demo_payments: Vec<DemoPayment>,
     pub(super) stock: Vec<StockRecord>,
     pub(super) reservations: Vec<ReservationRecord>,
@@ -77,31 +75,31 @@ type Reservations<'r> = HashMap<ReservationId, &'r ReservationRecord>;
 fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
     let mut keys = HashMap::new();
     for entry in &records.orders {
-        let Entry { order, status, .. } = entry;
+        let OrderRecord { order, status, .. } = entry;
         if let (Some(customer), Some(key)) = (entry.customer, &entry.key)
             && let Some(another) = keys.insert((customer, key.as_str()), *order)
         {
             findings.push(format!("orders {another} and {order} have the same idempotency key"));
         }
-        if *status != Status::Reserved && entry.is_under_way {
+        if *status != OrderStatus::Reserved && entry.is_in_progress {
             findings.push(format!("order {order} is {status:?} and was not continued"));
         }
         let is_sold = is_sold(reservations, entry);
-        if matches!(status, Status::Confirmed | Status::Shipped) != is_sold && !entry.is_under_way {
+        if matches!(status, OrderStatus::Confirmed | OrderStatus::Shipped) != is_sold && !entry.is_in_progress {
             let stock = if is_sold { "is sold" } else { "is not sold" };
             findings.push(format!("order {order} is {status:?} and its stock {stock}"));
         }
     }
 }
 
-fn is_sold(reservations: &Reservations<'_>, entry: &Entry) -> bool {
+fn is_sold(reservations: &Reservations<'_>, entry: &OrderRecord) -> bool {
     reservations.get(&entry.reservation).is_some_and(|reservation| reservation.status == ReservationStatus::Sold)
 }
 
 /// Each order in a response exists, belongs to the customer and the key, and has not lost its status. A
 /// key always got the same order.
 fn check_responses(records: &Records, responses: &[ClientResponse], findings: &mut Vec<String>) {
-    let orders: HashMap<OrderId, &Entry> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
+    let orders: HashMap<OrderId, &OrderRecord> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
     for ClientResponse { customer, key, order, status } in responses {
         let Some(entry) = orders.get(order) else {
             findings.push(format!("order {order} of a response does not exist"));
@@ -111,10 +109,13 @@ fn check_responses(records: &Records, responses: &[ClientResponse], findings: &m
             findings.push(format!("order {order} belongs to another customer or key than in the response"));
         }
         let is_kept = match status {
-            Status::Confirmed => {
-                matches!(entry.status, Status::Confirmed | Status::Shipped | Status::Cancelled | Status::Refunded)
+            OrderStatus::Confirmed => {
+                matches!(
+                    entry.status,
+                    OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Cancelled | OrderStatus::Refunded
+                )
             }
-            Status::Refunded | Status::Shipped => entry.status == *status,
+            OrderStatus::Refunded | OrderStatus::Shipped => entry.status == *status,
             _ => true,
         };
         if !is_kept {
@@ -161,7 +162,7 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
     for (product, pieces) in bought {
         findings.push(format!("product {product} does not exist and was sold {pieces} times"));
     }
-    let orders: HashMap<OrderId, &Entry> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
+    let orders: HashMap<OrderId, &OrderRecord> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
     for record in &records.reservations {
         let (order, reservation) = (record.order, record.reservation);
         let entry = orders.get(&order);
@@ -170,7 +171,9 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
             ReservationStatus::Sold if !is_current => {
                 findings.push(format!("reservation {reservation} is sold and belongs to no order"))
             }
-            ReservationStatus::Held if !entry.is_some_and(|entry| is_current && entry.status == Status::Reserved) => {
+            ReservationStatus::Held
+                if !entry.is_some_and(|entry| is_current && entry.status == OrderStatus::Reserved) =>
+            {
                 findings.push(format!("reservation {reservation} holds stock for an order that is not reserved"));
             }
             _ => {}
@@ -196,7 +199,7 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
     for entry in &records.orders {
         let (order, status) = (entry.order, entry.status);
         let Some((method, paid, reference)) = &entry.payment else {
-            if !matches!(status, Status::Pending | Status::Rejected) {
+            if !matches!(status, OrderStatus::Pending | OrderStatus::Rejected) {
                 findings.push(format!("order {order} is {status:?} and has no payment"));
             }
             continue;
@@ -204,21 +207,21 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
         if !references.insert((*method, reference.as_str())) {
             findings.push(format!("payment {reference} belongs to several orders"));
         }
-        let is_right = |paid: payment::Status| match status {
-            Status::Confirmed | Status::Shipped => paid == payment::Status::Captured,
-            Status::Refunded => paid == payment::Status::Refunded,
-            Status::Cancelled | Status::Rejected => {
-                !matches!(paid, payment::Status::Captured | payment::Status::Review)
+        let is_right = |paid: PaymentStatus| match status {
+            OrderStatus::Confirmed | OrderStatus::Shipped => paid == PaymentStatus::Captured,
+            OrderStatus::Refunded => paid == PaymentStatus::Refunded,
+            OrderStatus::Cancelled | OrderStatus::Rejected => {
+                !matches!(paid, PaymentStatus::Captured | PaymentStatus::Authorized)
             }
-            Status::Pending | Status::Reserved | Status::Paid => true,
+            OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => true,
         };
-        if entry.is_under_way {
+        if entry.is_in_progress {
             continue;
         }
         if !is_right(*paid) {
             findings.push(format!("order {order} is {status:?} and its payment is {paid:?}"));
         }
-        if *method == Method::Demo {
+        if *method == PaymentMethod::Demo {
             match demo_payments.get(&order) {
                 None => findings.push(format!("the demo bank has no payment for order {order}")),
                 Some(payment) if !is_right(payment.status) => {

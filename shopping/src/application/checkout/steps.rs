@@ -1,324 +1,325 @@
-//! The steps of a checkout: each asks somebody (`products`, or who moves the money) and writes down what that means for the order.
-
-use std::borrow::Cow;
+//! The actions of the checkout table. Each asks `products` or the payment provider, and stores what the reply means for the order.
 
 use souk_bus::Request;
-use souk_contract::products::{Confirm, Confirmed, Release, Released, Reserve, Reserved, Restock, Shortage};
+use souk_contract::products::{Confirm, Confirmed, Release, Released, Reserve, Reserved, Restock, Restocked, Shortage};
 use souk_contract::shopping::{OrderConfirmed, OrderId, TimelineKind};
-use souk_store::Events;
 use souk_types::{Error, Result, Timestamp};
 
 use crate::App;
-use crate::domain::order::{Entry, Order, Todo, Turn};
-use crate::domain::payment::{self, News};
+use crate::application::order_log;
+use crate::domain::order::checkout_table::{NextAction, PaymentCompensation, Trigger, payment_compensation};
+use crate::domain::order::history::LogEntry;
+use crate::domain::order::{Order, OrderStatus, Reason, interrupted};
+use crate::domain::payment::{Payment, PaymentStatus};
 
-/// Takes an order as far as it goes now. An error that may pass leaves it where it is.
-pub(crate) async fn carry_on(app: &App, mut order: Order, turn: Turn) -> Result<Order> {
+/// Takes the actions that an order needs, until it must wait. A transient error leaves the order as it is.
+pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Result<Order> {
     loop {
-        order = match order.todo(turn, Timestamp::now()) {
-            Todo::Nothing => return Ok(order),
-            Todo::Reserve => reserve(app, &order).await?,
-            Todo::Pay => pay(app, &order).await?,
-            Todo::LookUp => {
-                let (looked, news) = look_up(app, &order).await?;
-                if !news {
-                    return Ok(looked);
-                }
-                looked
-            }
-            Todo::Undo | Todo::TurnDown | Todo::CallOff | Todo::EndHold => end(app, &order, turn).await?,
-            Todo::Sell => sell(app, &order).await?,
-            Todo::Settle => settle(app, &order).await?,
+        order = match order.next_action(trigger, Timestamp::now()) {
+            NextAction::Wait => return Ok(order),
+            NextAction::ReserveStock => reserve_stock(app, &order).await?,
+            NextAction::ChargePayment => charge_payment(app, &order).await?,
+            NextAction::CheckPayment => match check_payment(app, &order).await? {
+                Checked::Changed(order) => order,
+                Checked::Unchanged(order) => return Ok(order),
+            },
+            NextAction::ConfirmStock => confirm_stock(app, &order).await?,
+            NextAction::Abandon => update(app, order.id, Order::abandon).await?,
+            NextAction::Decline => update(app, order.id, Order::decline).await?,
+            NextAction::Cancel => update(app, order.id, Order::cancel_unpaid).await?,
+            NextAction::ExpireReservation => update(app, order.id, Order::expire_reservation).await?,
+            NextAction::Compensate => compensate(app, &order).await?,
         };
     }
 }
 
-/// Has the goods held, and a payment made that moves no money yet.
-async fn reserve(app: &App, order: &Order) -> Result<Order> {
+async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
-    let reserve =
-        Reserve { reservation: order.reservation(), order: id, lines: order.lines(), until: order.held_until() };
-    let (reserved, entry) =
-        final_word(app, id, Entry::of(TimelineKind::Call, Reserve::NAME, app.bus.call(reserve)).await).await?;
-    let held = match reserved {
-        Ok(Reserved::Held { lines }) => lines,
-        Ok(Reserved::OutOfStock { shortages }) => {
-            return reject(app, id, out_of_stock(&shortages), "out-of-stock", false, entry).await;
+    let (lines, reserved) = match reserve(app, order).await? {
+        Reply::Done(Reserved::Held { lines }, entry) => (lines, entry),
+        Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
+            return reject(app, id, out_of_stock(&shortages), Reason::OutOfStock, Stock::NotHeld, entry).await;
         }
-        Ok(Reserved::Released) => return reject(app, id, interrupted(), "interrupted", false, entry).await,
-        Err(error) => {
-            let reason = error.code().to_owned();
-            return reject(app, id, error, reason, false, entry).await;
+        Reply::Done(Reserved::Released, entry) => {
+            return reject(app, id, interrupted(), Reason::Interrupted, Stock::NotHeld, entry).await;
+        }
+        Reply::Refused(error, entry) => {
+            return reject(app, id, error, Reason::ReservationRefused, Stock::NotHeld, entry).await;
         }
     };
-    let items = match Order::priced(held) {
-        Ok(items) => items,
-        Err(error) => return reject(app, id, error, "currency-mixed", true, entry).await,
+    let items: Vec<_> = lines.into_iter().map(Into::into).collect();
+    let charge = match order.charge_for(&items) {
+        Ok(charge) => charge,
+        Err(error) => return reject(app, id, error, Reason::CurrencyMixed, Stock::Held, reserved).await,
     };
-    let charge = order.charge(&items)?;
-    let provider = app.payments.provider(charge.means.method())?;
-    // Before the order says that it is reserved: with a payment, it always has the name under which the provider knows it.
-    let opened = Entry::of(TimelineKind::Payment, "open", provider.open(&charge)).await;
-    let (payment, opened) = match final_word(app, id, opened).await? {
-        (Ok(payment), opened) => (payment, opened),
-        (Err(error), entry) => return reject(app, id, error, "payment-refused", true, entry).await,
+    // The payment is opened before the order is reserved, so that a reserved order always has the provider's reference.
+    let provider = app.payments.provider(charge.details.method())?;
+    let (payment, opened) = match payment_call(app, id, "open", provider.open(&charge)).await? {
+        Reply::Done(payment, entry) => (payment, entry),
+        Reply::Refused(error, entry) => {
+            return reject(app, id, error, Reason::PaymentRefused, Stock::Held, entry).await;
+        }
     };
-    update(app, id, move |order| {
-        order.log(entry.clone());
+    update(app, id, move |order, now| {
+        order.log(reserved.clone());
         order.log(opened.clone());
-        order.reserve(&items, &payment)
+        order.reserve(&items, &payment, now)
     })
     .await
 }
 
-/// Asks for the money.
-async fn pay(app: &App, order: &Order) -> Result<Order> {
-    let (id, charge) = (order.id, order.its_charge()?);
-    let payment = its_payment(order)?;
+async fn charge_payment(app: &App, order: &Order) -> Result<Order> {
+    let (id, charge, payment) = (order.id, order.charge()?, payment_of(order)?);
     let provider = app.payments.provider(payment.method)?;
-    let (news, entry) = Entry::of(TimelineKind::Payment, "pay", provider.pay(&payment.reference, &charge)).await;
-    match news {
-        Ok(news) => hear(app, id, news, entry).await,
+    let charged = provider.charge(&payment.reference, &charge);
+    let (status, entry) = order_log::timed(TimelineKind::Payment, "charge", charged).await;
+    match status {
+        Ok(status) => apply_payment(app, id, status, entry).await,
         Err(error) if error.is_transient() => {
-            tracing::warn!(order = %id, %error, "it is not known whether an order is paid");
-            update(app, id, move |order| {
-                order.log(entry.clone());
-                order.doubt()
-            })
-            .await
+            tracing::warn!(order = %id, %error, "the outcome of a charge is unknown; the background job checks it");
+            apply_payment(app, id, PaymentStatus::Processing, entry).await
         }
-        Err(error) => reject(app, id, error, "payment-refused", true, entry).await,
+        Err(error) => reject(app, id, error, Reason::PaymentRefused, Stock::Held, entry).await,
     }
 }
 
-/// Asks what has become of the payment; says whether that was news.
-async fn look_up(app: &App, order: &Order) -> Result<(Order, bool)> {
-    let (id, payment) = (order.id, its_payment(order)?);
-    let (reference, before) = (&payment.reference, payment.status);
+/// The outcome of [`check_payment`].
+enum Checked {
+    Changed(Order),
+    Unchanged(Order),
+}
+
+async fn check_payment(app: &App, order: &Order) -> Result<Checked> {
+    let (id, payment) = (order.id, payment_of(order)?);
+    let before = payment.status;
     let provider = app.payments.provider(payment.method)?;
-    let looked_up =
-        final_word(app, id, Entry::of(TimelineKind::Payment, "look up", provider.look_up(reference)).await).await?;
-    let (news, entry) = (looked_up.0?, looked_up.1);
-    if news.status == before && order.is_deserted() {
-        return Ok((reject(app, id, interrupted(), "interrupted", true, entry).await?, true));
+    let (status, entry) = match payment_call(app, id, "check", provider.check(&payment.reference)).await? {
+        Reply::Done(status, entry) => (status, entry),
+        Reply::Refused(error, _) => return Err(error),
+    };
+    if status != before {
+        let order = apply_payment(app, id, status, entry).await?;
+        let has_changed = order.payment().is_some_and(|payment| payment.status != before);
+        return Ok(if has_changed { Checked::Changed(order) } else { Checked::Unchanged(order) });
     }
-    if news.status == before {
-        let waiting = update(app, id, |order| {
-            order.look_again();
-            Ok(())
-        });
-        return Ok((waiting.await?, false));
-    }
-    let heard = hear(app, id, news, entry).await?;
-    let changed = heard.payment().is_some_and(|payment| payment.status != before);
-    Ok((heard, changed))
+    let update_unchanged = move |order: &mut Order, now| {
+        if order.abandon_uncharged(now)? {
+            order.log(entry.clone());
+        } else {
+            order.retry_later(now);
+        }
+        Ok(())
+    };
+    let order = update(app, id, update_unchanged).await?;
+    Ok(if order.status() == OrderStatus::Rejected { Checked::Changed(order) } else { Checked::Unchanged(order) })
 }
 
-/// The order is off: says so, and leaves money and goods to [`settle`].
-async fn end(app: &App, order: &Order, turn: Turn) -> Result<Order> {
-    let why = order.todo(turn, Timestamp::now());
-    update(app, order.id, move |order| match why {
-        // Somebody else decided meanwhile.
-        why if order.todo(turn, Timestamp::now()) != why => Ok(()),
-        Todo::EndHold => order.end_hold(),
-        Todo::CallOff => order.abandon(called_off(), "payment-cancelled"),
-        Todo::TurnDown => order.reject(declined(), "payment-declined", true),
-        _ => order.reject(interrupted(), "interrupted", true),
-    })
-    .await
-}
-
-/// The money is there: sells the goods, or gives it back when they are gone.
-async fn sell(app: &App, order: &Order) -> Result<Order> {
+async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
-    let confirm = app.bus.call(Confirm { reservation: order.reservation() });
-    let (confirmed, entry) = final_word(app, id, Entry::of(TimelineKind::Call, Confirm::NAME, confirm).await).await?;
-    match confirmed {
-        Ok(Confirmed::Sold) => finish(app, id, entry).await,
-        Ok(Confirmed::Released) => claim_anew(app, id, entry).await,
-        Err(error) => gone(app, id, error, entry).await,
+    match stock_call(app, id, Confirm { reservation: order.reservation() }).await? {
+        Reply::Done(Confirmed::Sold, entry) => confirm(app, id, entry).await,
+        Reply::Done(Confirmed::Released, entry) => reserve_again(app, id, entry).await,
+        Reply::Refused(error, entry) => fail(app, id, error, entry).await,
     }
 }
 
-/// What was held for a paid order is not any more: holds it once more, if it is still there.
-async fn claim_anew(app: &App, id: OrderId, entry: Entry) -> Result<Order> {
-    let held_for = app.held_for;
-    let order = update(app, id, move |order| {
-        order.log(entry.clone());
-        order.claim_anew(held_for);
+/// The reservation of a paid order has expired: reserves again, at the price that was paid. The next action confirms.
+async fn reserve_again(app: &App, id: OrderId, expired: LogEntry) -> Result<Order> {
+    let reservation_time = app.reservation_time;
+    let order = update(app, id, move |order, now| {
+        order.log(expired.clone());
+        order.renew_reservation(reservation_time, now);
         Ok(())
     })
     .await?;
-    let (reservation, until) = (order.reservation(), order.held_until());
-    let reserve = app.bus.call(Reserve { reservation, order: id, lines: order.lines(), until });
-    let (reserved, entry) = final_word(app, id, Entry::of(TimelineKind::Call, Reserve::NAME, reserve).await).await?;
-    match reserved {
-        Ok(Reserved::OutOfStock { shortages }) => gone(app, id, out_of_stock(&shortages), entry).await,
-        Ok(Reserved::Released) => gone(app, id, interrupted(), entry).await,
-        // At the price that was paid.
-        Ok(Reserved::Held { .. }) => {
-            update(app, id, move |order| {
+    match reserve(app, &order).await? {
+        Reply::Done(Reserved::Held { .. }, entry) => {
+            update(app, id, move |order, _| {
                 order.log(entry.clone());
                 Ok(())
             })
             .await
         }
-        Err(error) => gone(app, id, error, entry).await,
+        Reply::Done(Reserved::OutOfStock { shortages }, entry) => fail(app, id, out_of_stock(&shortages), entry).await,
+        Reply::Done(Reserved::Released, entry) => fail(app, id, interrupted(), entry).await,
+        Reply::Refused(error, entry) => fail(app, id, error, entry).await,
     }
 }
 
-/// The goods of a paid order are gone: it is off, and the money goes back.
-async fn gone(app: &App, id: OrderId, refusal: Error, entry: Entry) -> Result<Order> {
-    update(app, id, move |order| {
+async fn confirm(app: &App, id: OrderId, entry: LogEntry) -> Result<Order> {
+    let confirm = |order: &mut Order| {
         order.log(entry.clone());
-        order.abandon(refusal.clone(), "goods-gone")
-    })
-    .await
+        let is_new = order.confirm(Timestamp::now())?;
+        if is_new {
+            order.log(order_log::published::<OrderConfirmed>());
+        }
+        Ok(is_new)
+    };
+    app.store.confirm_order(id, confirm).await
 }
 
-/// The goods are sold: confirms the order and takes them out of the cart, in one commit.
-async fn finish(app: &App, id: OrderId, entry: Entry) -> Result<Order> {
-    let entry = &entry;
-    app.database
-        .run(|tx| async move {
-            let Some(mut order) = tx.get(&app.orders.0, id).await? else {
-                return Err(Error::internal(format!("order {id} is gone")));
-            };
-            order.log(entry.clone());
-            if !order.confirm()? {
-                return Ok(order);
-            }
-            if let Some(customer) = order.customer()
-                && let Some(mut cart) = tx.get(&app.carts.0, customer).await?
-            {
-                cart.take(order.lines().into_iter().map(|line| (line.product, line.quantity)));
-                tx.put(&app.carts.0, customer, &cart).await?;
-            }
-            tx.publish(&OrderConfirmed { id, customer: order.customer() })?;
-            tx.put(&app.orders.0, id, &order).await?;
-            Ok(order)
-        })
-        .await
-}
-
-/// It is over: calls the payment off or gives the money back, and puts the goods back on the shelf.
-async fn settle(app: &App, order: &Order) -> Result<Order> {
+/// Returns the money, then the stock. Every call can be repeated.
+async fn compensate(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
     if let Some(payment) = order.payment() {
         let (provider, reference) = (app.payments.provider(payment.method)?, &payment.reference);
-        let asked = match payment.status {
-            payment::Status::Open | payment::Status::Processing | payment::Status::Review => {
-                Some(Entry::of(TimelineKind::Payment, "cancel", provider.cancel(reference)).await)
-            }
-            payment::Status::Captured => {
-                Some(Entry::of(TimelineKind::Payment, "refund", provider.refund(reference)).await)
-            }
-            _ => None,
+        let reply = match payment_compensation(Some(payment.status)) {
+            PaymentCompensation::None => None,
+            PaymentCompensation::Cancel => Some(payment_call(app, id, "cancel", provider.cancel(reference)).await?),
+            PaymentCompensation::Refund => Some(payment_call(app, id, "refund", provider.refund(reference)).await?),
         };
-        if let Some(asked) = asked {
-            let (news, entry) = final_word(app, id, asked).await?;
-            let heard = hear(app, id, news?, entry).await?;
-            // Money that came at this moment is a new situation.
-            if heard.payment().is_some_and(|payment| payment.status == payment::Status::Captured) {
-                return Ok(heard);
+        match reply {
+            None => {}
+            Some(Reply::Refused(error, _)) => return Err(error),
+            Some(Reply::Done(status, entry)) => {
+                let order = apply_payment(app, id, status, entry).await?;
+                // The cancellation was too late. The next action decides again, with the money captured.
+                if order.payment().is_some_and(|payment| payment.status == PaymentStatus::Captured) {
+                    return Ok(order);
+                }
             }
         }
     }
-    let reservation = order.reservation();
-    let release = app.bus.call(Release { reservation, order: id });
-    let (released, entry) = final_word(app, id, Entry::of(TimelineKind::Call, Release::NAME, release).await).await?;
-    let mut entries = vec![entry];
-    if released? == Released::Sold {
-        let take_back = app.bus.call(Restock { reservation });
-        let (taken, entry) = final_word(app, id, Entry::of(TimelineKind::Call, Restock::NAME, take_back).await).await?;
-        taken?;
-        entries.push(entry);
-    }
-    update(app, id, move |order| {
+    let entries = return_stock(app, order).await?;
+    update(app, id, move |order, now| {
         for entry in &entries {
             order.log(entry.clone());
         }
-        order.settled()
+        order.complete_compensation(now)
     })
     .await
 }
 
-/// Writes down what is said of an order's payment.
-pub(super) async fn hear(app: &App, id: OrderId, news: News, entry: Entry) -> Result<Order> {
-    update(app, id, move |order| {
+/// Releases the stock, or restocks it when it is sold.
+async fn return_stock(app: &App, order: &Order) -> Result<Vec<LogEntry>> {
+    let (id, reservation) = (order.id, order.reservation());
+    let (released, entry) = match stock_call(app, id, Release { reservation, order: id }).await? {
+        Reply::Done(released, entry) => (released, entry),
+        Reply::Refused(error, _) => return Err(error),
+    };
+    if released == Released::Released {
+        return Ok(vec![entry]);
+    }
+    match stock_call(app, id, Restock { reservation }).await? {
+        Reply::Done(Restocked::Restocked, restocked) => Ok(vec![entry, restocked]),
+        // The two replies contradict each other. The order stays due, so that no sold stock is lost silently.
+        Reply::Done(Restocked::NotSold, restock) => {
+            let error = Error::internal(format!("products reports reservation {reservation} as sold and as not sold"));
+            record_retry(app, id, restock).await;
+            Err(error)
+        }
+        Reply::Refused(error, _) => Err(error),
+    }
+}
+
+/// The final reply of `products` or a payment provider, with its log entry.
+enum Reply<T> {
+    Done(T, LogEntry),
+    Refused(Error, LogEntry),
+}
+
+async fn reserve(app: &App, order: &Order) -> Result<Reply<Reserved>> {
+    let (reservation, until) = (order.reservation(), order.reserved_until());
+    stock_call(app, order.id, Reserve { reservation, order: order.id, lines: order.lines(), until }).await
+}
+
+/// Calls `products`. Errors: transient ones, which are recorded with the order.
+async fn stock_call<R: Request>(app: &App, id: OrderId, request: R) -> Result<Reply<R::Reply>> {
+    final_reply(app, id, order_log::timed(TimelineKind::Call, R::NAME, app.bus.call(request)).await).await
+}
+
+/// Calls a payment provider. Errors: transient ones, which are recorded with the order.
+async fn payment_call<T>(
+    app: &App,
+    id: OrderId,
+    what: &'static str,
+    call: impl Future<Output = Result<T>>,
+) -> Result<Reply<T>> {
+    final_reply(app, id, order_log::timed(TimelineKind::Payment, what, call).await).await
+}
+
+async fn final_reply<T>(app: &App, id: OrderId, (result, entry): (Result<T>, LogEntry)) -> Result<Reply<T>> {
+    match result {
+        Ok(reply) => Ok(Reply::Done(reply, entry)),
+        Err(error) if error.is_transient() => {
+            record_retry(app, id, entry).await;
+            Err(error)
+        }
+        Err(error) => Ok(Reply::Refused(error, entry)),
+    }
+}
+
+/// Records a failed attempt and schedules the next one. Without the record, the order stays due.
+async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
+    let record = move |order: &mut Order, now| {
         order.log(entry.clone());
-        order.hear(&news).map(drop)
+        order.retry_later(now);
+        Ok(())
+    };
+    if let Err(error) = update(app, id, record).await {
+        tracing::debug!(order = %id, %error, "a failed attempt could not be recorded");
+    }
+}
+
+/// Stores the payment status that a provider reports.
+pub(crate) async fn apply_payment(app: &App, id: OrderId, status: PaymentStatus, entry: LogEntry) -> Result<Order> {
+    update(app, id, move |order, now| {
+        order.log(entry.clone());
+        order.apply_payment(status, now).map(drop)
     })
     .await
+}
+
+/// Whether stock is held for an order that is rejected.
+#[derive(Clone, Copy, PartialEq)]
+enum Stock {
+    Held,
+    NotHeld,
 }
 
 async fn reject(
     app: &App,
     id: OrderId,
     refusal: Error,
-    reason: impl Into<Cow<'static, str>>,
-    holds: bool,
-    entry: Entry,
+    reason: Reason,
+    stock: Stock,
+    entry: LogEntry,
 ) -> Result<Order> {
-    let reason = reason.into();
-    update(app, id, move |order| {
+    update(app, id, move |order, now| {
         order.log(entry.clone());
-        order.reject(refusal.clone(), reason.clone(), holds)
+        order.reject(refusal.clone(), reason, stock == Stock::Held, now)
     })
     .await
 }
 
-/// An answer that stands: one that may pass is noted with the order, and is the error of this turn.
-async fn final_word<T>(app: &App, id: OrderId, (outcome, entry): (Result<T>, Entry)) -> Result<(Result<T>, Entry)> {
-    match outcome {
-        Err(error) if error.is_transient() => {
-            let note = move |order: &mut Order| {
-                order.retry(entry.clone());
-                Ok(())
-            };
-            if let Err(error) = update(app, id, note).await {
-                // It only explains; whoever comes next tries again without it.
-                tracing::debug!(order = %id, %error, "a retry could not be noted");
-            }
-            Err(error)
-        }
-        outcome => Ok((outcome, entry)),
-    }
+/// Cancels a paid order whose stock is no longer available.
+async fn fail(app: &App, id: OrderId, refusal: Error, entry: LogEntry) -> Result<Order> {
+    update(app, id, move |order, now| {
+        order.log(entry.clone());
+        order.fail(refusal.clone(), Reason::OutOfStock, now)
+    })
+    .await
 }
 
 async fn update(
     app: &App,
     id: OrderId,
-    rule: impl Fn(&mut Order) -> Result<()> + Send + Sync + 'static,
+    rule: impl Fn(&mut Order, Timestamp) -> Result<()> + Send + 'static,
 ) -> Result<Order> {
-    let rule = move |order: &mut Order, _: &mut Events| {
-        rule(order)?;
-        Ok(order.clone())
-    };
-    app.orders.0.update(id, rule).await
+    app.store.orders.update(id, move |order, _| rule(order, Timestamp::now())).await
 }
 
-fn its_payment(order: &Order) -> Result<&payment::Payment> {
+fn payment_of(order: &Order) -> Result<&Payment> {
     order.payment().ok_or_else(|| Error::internal(format!("order {} is reserved without a payment", order.id)))
 }
 
-/// The error of an order whose goods are out of stock.
 fn out_of_stock(shortages: &[Shortage]) -> Error {
     match serde_json::to_value(shortages) {
-        Ok(items) => Error::conflict("out-of-stock", "Some products are out of stock.").with_member("items", items),
+        Ok(items) => Error::conflict(
+            "out-of-stock",
+            "Some products are out of stock; change the cart and order under a new key.",
+        )
+        .with_member("items", items),
         Err(error) => Error::internal(error),
     }
-}
-
-fn interrupted() -> Error {
-    let why = "The checkout was interrupted; nothing was ordered and nothing charged. Order again under a new key.";
-    Error::conflict("order-state", why)
-}
-
-fn called_off() -> Error {
-    Error::conflict("order-state", "The payment was called off; nothing was ordered. Order again under a new key.")
-}
-
-fn declined() -> Error {
-    Error::payment_declined("The payment was declined; nothing was ordered.")
 }

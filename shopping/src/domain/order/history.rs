@@ -1,96 +1,111 @@
-//! What has happened to one order: its states, each with time and reason, for its customer; and every call, payment and retry
-//! beside them, for whoever must explain it. Both are kept with the order and written with it.
+//! The history of an order: status changes for its customer, and a log of calls, payments, events and retries for admins. Both
+//! are stored with the order.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use souk_bus::request_context;
 use souk_contract::shopping::{TimelineEntry, TimelineKind};
-use souk_types::{RequestId, Result, Timestamp};
+use souk_types::{RequestId, Timestamp};
 
-use super::Status;
+use super::{Order, OrderStatus, Reason};
 
-/// Entries that are kept: some ten times what an order has that goes well. Of more, the ones in the middle go.
-const MOST: usize = 100;
+/// Maximum number of log entries, about ten times those of a normal order. Beyond it, the entries in the middle are removed.
+const MAX_ENTRIES: usize = 100;
 
-/// One state of an order.
+/// A status that an order entered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    /// Where it stood.
-    pub status: Status,
-    /// Since when.
-    pub at: Timestamp,
-    /// Why, in a word, where it was not the ordinary way.
+pub(crate) struct StatusChange {
+    pub(crate) status: OrderStatus,
+    pub(crate) at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Cow<'static, str>>,
+    pub(crate) reason: Option<Reason>,
 }
 
-/// Something that was done for an order, or heard of it.
+impl StatusChange {
+    fn timeline_entry(&self) -> TimelineEntry {
+        TimelineEntry {
+            at: self.at,
+            service: "shopping".to_owned(),
+            kind: TimelineKind::State,
+            what: wire_name(&self.status),
+            outcome: self.reason.as_ref().map_or_else(|| "ok".to_owned(), wire_name),
+            ms: None,
+            request_id: None,
+        }
+    }
+}
+
+/// Returns the text that serde writes for a value without fields.
+pub(crate) fn wire_name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        other => format!("{other:?}"),
+    }
+}
+
+/// An action that was taken for an order, with its outcome.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct LogEntry {
     at: Timestamp,
     kind: TimelineKind,
     what: Cow<'static, str>,
     outcome: Cow<'static, str>,
-    /// How long it took, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    request: Option<RequestId>,
+    request_id: Option<RequestId>,
 }
 
-impl Entry {
+impl LogEntry {
     pub(crate) fn new(
+        at: Timestamp,
+        request_id: Option<RequestId>,
         kind: TimelineKind,
         what: impl Into<Cow<'static, str>>,
         outcome: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let request = request_context::current();
-        Self { at: Timestamp::now(), kind, what: what.into(), outcome: outcome.into(), ms: None, request }
+        Self { at, kind, what: what.into(), outcome: outcome.into(), ms: None, request_id }
     }
 
-    /// Waits for something, and makes an entry of how it went.
-    pub(crate) async fn of<T>(
-        kind: TimelineKind,
-        what: &'static str,
-        work: impl Future<Output = Result<T>>,
-    ) -> (Result<T>, Self) {
-        let begun = Instant::now();
-        let outcome = work.await;
-        let said = match &outcome {
-            Ok(_) => Cow::Borrowed("ok"),
-            Err(error) => Cow::Owned(error.code().to_owned()),
-        };
-        let mut entry = Self::new(kind, what, said);
-        entry.ms = Some(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
-        (outcome, entry)
+    /// Adds the duration of the action.
+    pub(crate) fn lasting(mut self, duration: Duration) -> Self {
+        self.ms = Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    fn timeline_entry(&self) -> TimelineEntry {
+        TimelineEntry {
+            at: self.at,
+            service: "shopping".to_owned(),
+            kind: self.kind,
+            what: self.what.to_string(),
+            outcome: self.outcome.to_string(),
+            ms: self.ms,
+            request_id: self.request_id.clone(),
+        }
     }
 }
 
-/// What is kept of all that happened.
+/// The log of an order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Journal(Vec<Entry>);
+pub(super) struct OrderLog(Vec<LogEntry>);
 
-impl Journal {
-    pub(super) fn add(&mut self, entry: Entry) {
-        if self.0.len() >= MOST {
-            self.0.remove(MOST / 2);
+impl OrderLog {
+    pub(super) fn add(&mut self, entry: LogEntry) {
+        if self.0.len() >= MAX_ENTRIES {
+            self.0.remove(MAX_ENTRIES / 2);
         }
         self.0.push(entry);
     }
+}
 
-    pub(super) fn told(&self) -> impl Iterator<Item = TimelineEntry> + '_ {
-        self.0.iter().map(|entry| TimelineEntry {
-            at: entry.at,
-            service: "shopping".into(),
-            kind: entry.kind,
-            what: entry.what.to_string(),
-            outcome: entry.outcome.to_string(),
-            ms: entry.ms,
-            request_id: entry.request.clone(),
-        })
+impl Order {
+    /// Returns the timeline entries of this service: the status changes, then the log.
+    pub(crate) fn timeline(&self) -> Vec<TimelineEntry> {
+        let changes = self.history.iter().map(StatusChange::timeline_entry);
+        changes.chain(self.log.0.iter().map(LogEntry::timeline_entry)).collect()
     }
 }
 
@@ -99,12 +114,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_beginning_and_the_end_are_kept() {
-        let mut journal = Journal::default();
-        for number in 0..3 * MOST {
-            journal.add(Entry::new(TimelineKind::Call, number.to_string(), "ok"));
+    fn a_full_log_keeps_its_first_and_last_entries() {
+        let mut log = OrderLog::default();
+        for number in 0..3 * MAX_ENTRIES {
+            log.add(LogEntry::new(Timestamp::now(), None, TimelineKind::Call, number.to_string(), "ok"));
         }
-        let told: Vec<String> = journal.told().map(|happened| happened.what).collect();
-        assert_eq!((told.len(), &*told[0], &*told[MOST - 1]), (MOST, "0", "299"));
+        let kept: Vec<String> = log.0.iter().map(|entry| entry.what.to_string()).collect();
+        assert_eq!((kept.len(), &*kept[0], &*kept[MAX_ENTRIES - 1]), (MAX_ENTRIES, "0", "299"));
     }
 }

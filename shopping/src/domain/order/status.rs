@@ -1,31 +1,31 @@
-//! Where an order stands, and where it may go from there.
+//! The states of an order, the transitions between them, and the reasons for a transition.
 
 use serde::{Deserialize, Serialize};
 
-/// Where an order stands.
+/// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Written down; nothing is held for it yet.
+pub enum OrderStatus {
+    /// The order is stored; no stock is held yet.
     Pending,
-    /// Its goods are held; the payment is under way.
+    /// Its stock is held; the payment is in progress.
     Reserved,
-    /// The money has come; the goods are still held, not sold.
+    /// The payment is captured; the stock is held, not sold.
     Paid,
-    /// Its goods are sold.
+    /// The stock is sold.
     Confirmed,
-    /// They are on their way to the customer.
+    /// It was sent to the customer.
     Shipped,
-    /// Nothing came of it, and no money has moved.
+    /// It was not placed, and no money has moved.
     Rejected,
-    /// Taken back, by the customer, the shop or the clock. Goods return, and so does money that had come.
+    /// It was cancelled after stock was held. Stock and captured money are being returned, or have been.
     Cancelled,
-    /// The money has gone back.
+    /// It was cancelled, and the money is returned.
     Refunded,
 }
 
-impl Status {
-    /// All of them.
+impl OrderStatus {
+    /// Every state.
     pub const ALL: [Self; 8] = [
         Self::Pending,
         Self::Reserved,
@@ -37,8 +37,8 @@ impl Status {
         Self::Refunded,
     ];
 
-    /// Where it may go next. Money that comes when all is over makes a cancelled order paid once more, or a rejected one cancelled,
-    /// so that it is given back.
+    /// Returns the states that may follow. When money arrives late, a cancelled order may become paid again, and a rejected one
+    /// cancelled, so that the money is refunded.
     #[must_use]
     pub fn next(self) -> &'static [Self] {
         match self {
@@ -51,4 +51,32 @@ impl Status {
             Self::Shipped | Self::Refunded => &[],
         }
     }
+}
+
+/// Why an order entered a state, where that is not the normal course. Documented in `docs/api.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reason {
+    /// Products are out of stock, before or after the payment.
+    OutOfStock,
+    /// `products` refused the reservation for another reason.
+    ReservationRefused,
+    /// The products have several currencies.
+    CurrencyMixed,
+    /// The provider refused to create the payment or to charge it.
+    PaymentRefused,
+    /// The provider declined the payment.
+    PaymentDeclined,
+    /// The payment was cancelled at the provider.
+    PaymentCancelled,
+    /// The checkout was interrupted before the payment.
+    Interrupted,
+    /// The reservation expired before the payment arrived.
+    ReservationExpired,
+    /// The payment arrived after the order had ended.
+    PaidLate,
+    /// The customer cancelled the order.
+    ByCustomer,
+    /// An admin cancelled the order.
+    ByShop,
 }

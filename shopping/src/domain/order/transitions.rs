@@ -1,189 +1,121 @@
-//! What may become of an order: the rule that says what is next, and the moves from one state to another. Each leaves what was
-//! decided before, so that it can be made again, late, or by two at once.
+//! The transitions of an order. Each is guarded by the current state: a transition that was decided on an older state changes
+//! nothing, so that it can be repeated, late or concurrently.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
+use souk_contract::customer::CustomerId;
 use souk_contract::products::ReservationId;
-use souk_contract::shopping::TimelineKind;
 use souk_types::{Error, Result, Timestamp};
 
-use super::history::{Entry, Step};
-use super::{Order, OrderItem, RETRY_BACKOFF, STEP_WITHIN, Status};
-use crate::domain::payment::{self, News, Notice, Payment};
+use super::history::{LogEntry, StatusChange};
+use super::{Order, OrderItem, OrderStatus, RETRY_BACKOFF, Reason, STEP_LEASE};
+use crate::domain::payment::{Payment, PaymentNotification, PaymentStatus};
 
-/// Notices that are remembered by their ids; a payment has a handful.
-const MOST_NOTICES: usize = 32;
-/// Why an order ended when its goods were no longer held and nobody had paid.
-const HOLD_ENDED: &str = "hold-ended";
+/// Maximum number of notification ids that are remembered. A payment normally has a handful.
+const MAX_NOTIFICATIONS: usize = 32;
 
-/// What is to be done next for an order.
+/// The signed-in user who cancels an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Todo {
-    /// Hold its goods.
-    Reserve,
-    /// Ask for the money.
-    Pay,
-    /// Ask what has become of the payment.
-    LookUp,
-    /// Whoever ordered has gone before anything was held: it is off.
-    Undo,
-    /// Nobody paid in time: it is off.
-    EndHold,
-    /// The payment was declined: it is off.
-    TurnDown,
-    /// The payment was called off elsewhere: so is the order.
-    CallOff,
-    /// The money is there: sell the goods.
-    Sell,
-    /// It is over: give back money and goods.
-    Settle,
-    /// Wait, or nothing ever.
-    Nothing,
-}
-
-/// Who goes on with an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Somebody who waits for an answer, or has news.
-    Request,
-    /// Nobody waits any more.
-    Sweeper,
-}
-
-/// Who cancels an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum By {
-    Customer,
-    Shop,
+pub(crate) enum Actor {
+    Customer(CustomerId),
+    Admin(CustomerId),
 }
 
 impl Order {
-    /// What is to be done next, and by whom.
-    pub(crate) fn todo(&self, turn: Turn, now: Timestamp) -> Todo {
-        let paying = self.payment.as_ref().map(|payment| payment.status);
-        match (self.status, turn) {
-            (Status::Pending, Turn::Request) => Todo::Reserve,
-            (Status::Pending, Turn::Sweeper) => Todo::Undo,
-            (Status::Reserved, _) => match paying {
-                Some(payment::Status::Declined) => Todo::TurnDown,
-                Some(payment::Status::Cancelled) => Todo::CallOff,
-                _ if self.held_until <= now => Todo::EndHold,
-                Some(payment::Status::Open) if turn == Turn::Request && !self.means.pays_by_itself() => Todo::Pay,
-                _ if turn == Turn::Sweeper => Todo::LookUp,
-                _ => Todo::Nothing,
-            },
-            (Status::Paid, _) => Todo::Sell,
-            (Status::Rejected | Status::Cancelled, _) if self.schedule.due().is_some() => Todo::Settle,
-            _ => Todo::Nothing,
-        }
-    }
-
-    /// Whether whoever ordered has gone before anybody was asked for money, so that none will come.
-    pub(crate) fn is_deserted(&self) -> bool {
-        let open = self.payment.as_ref().is_some_and(|payment| payment.status == payment::Status::Open);
-        self.status == Status::Reserved && open && !self.means.pays_by_itself()
-    }
-
-    /// The goods are held, and there is a payment to be made. What was decided before stands.
-    pub(crate) fn reserve(&mut self, items: &[OrderItem], payment: &Payment) -> Result<()> {
-        if self.status == Status::Pending {
-            self.enter(Status::Reserved, None)?;
+    /// Stock is held and the payment is open.
+    pub(crate) fn reserve(&mut self, items: &[OrderItem], payment: &Payment, now: Timestamp) -> Result<()> {
+        if self.status == OrderStatus::Pending {
+            self.enter(OrderStatus::Reserved, None, now)?;
             self.items = items.to_vec();
             self.payment = Some(payment.clone());
-            self.go_on_within(STEP_WITHIN);
+            self.lease(now);
         }
         Ok(())
     }
 
-    /// Takes in what is said of its payment. `false` when that is nothing new.
-    pub(crate) fn hear(&mut self, news: &News) -> Result<bool> {
+    /// Applies a payment status that the provider reports, and returns whether it was new.
+    pub(crate) fn apply_payment(&mut self, status: PaymentStatus, now: Timestamp) -> Result<bool> {
         // A client that pays by itself may try another card.
-        let another_try = self.means.pays_by_itself() && news.status == payment::Status::Declined;
-        let learned = self.payment.as_mut().is_some_and(|payment| !another_try && payment.learn(news.status));
-        if !learned {
+        let may_try_again = self.payment_details.client_pays() && status == PaymentStatus::Declined;
+        let changed = self.payment.as_mut().is_some_and(|payment| !may_try_again && payment.apply(status));
+        if !changed {
             return Ok(false);
         }
-        match (news.status, self.status) {
-            (payment::Status::Captured, Status::Reserved) => {
-                self.enter(Status::Paid, None)?;
-                self.go_on_within(STEP_WITHIN);
+        match (status, self.status) {
+            (PaymentStatus::Captured, OrderStatus::Reserved) => {
+                self.enter(OrderStatus::Paid, None, now)?;
+                self.lease(now);
             }
-            (payment::Status::Captured, Status::Cancelled) => {
-                if self.history.last().is_some_and(|step| step.reason.as_deref() == Some(HOLD_ENDED)) {
-                    // Nobody wanted it to end: perhaps the goods are still there.
-                    self.enter(Status::Paid, Some("paid-late".into()))?;
+            (PaymentStatus::Captured, OrderStatus::Cancelled) => {
+                // Neither side cancelled the order, so it continues if the stock is still available.
+                if self.history.last().is_some_and(|change| change.reason == Some(Reason::ReservationExpired)) {
+                    self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
                     self.refusal = None;
                 }
-                self.go_on_within(Duration::ZERO);
+                self.schedule.set_due(now);
             }
-            (payment::Status::Captured, Status::Rejected) => {
-                self.enter(Status::Cancelled, Some("paid-late".into()))?;
-                self.go_on_within(Duration::ZERO);
+            (PaymentStatus::Captured, OrderStatus::Rejected) => {
+                self.enter(OrderStatus::Cancelled, Some(Reason::PaidLate), now)?;
+                self.schedule.set_due(now);
             }
-            (_, Status::Reserved) => self.go_on_within(RETRY_BACKOFF.first),
+            (_, OrderStatus::Reserved) => self.schedule.set_due(now.after(RETRY_BACKOFF.first)),
             _ => {}
         }
         Ok(true)
     }
 
-    /// As [`Order::hear`], of news that came by themselves: once for each notice, and of its own payment only.
-    pub(crate) fn notice(&mut self, notice: &Notice) -> Result<bool> {
-        let ours = self.payment.as_ref().is_some_and(|payment| payment.reference == notice.reference);
-        if !ours || self.notices.contains(&notice.id) {
+    /// Applies a payment notification, once, and only if it is about the order's own payment. Returns whether it was new.
+    pub(crate) fn apply_notification(
+        &mut self,
+        notification: &PaymentNotification,
+        entry: LogEntry,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let is_ours = self.payment.as_ref().is_some_and(|payment| payment.reference == notification.reference);
+        if !is_ours || self.notifications.contains(&notification.id) {
             return Ok(false);
         }
-        if self.notices.len() == MOST_NOTICES {
-            self.notices.remove(0);
+        if self.notifications.len() == MAX_NOTIFICATIONS {
+            self.notifications.remove(0);
         }
-        self.notices.push(notice.id.clone());
-        self.log(Entry::new(
-            TimelineKind::Payment,
-            format!("notice {}", notice.id),
-            format!("{:?}", notice.news.status).to_lowercase(),
-        ));
-        self.hear(&notice.news)
+        self.notifications.push(notification.id.clone());
+        self.log(entry);
+        self.apply_payment(notification.status, now)
     }
 
-    /// Nobody knows whether the payment was made: it is looked up soon.
-    pub(crate) fn doubt(&mut self) -> Result<()> {
-        self.hear(&News::of(payment::Status::Processing)).map(drop)
-    }
-
-    /// It is paid, and its goods are sold. `false` when that was known before.
-    pub(crate) fn confirm(&mut self) -> Result<bool> {
+    /// The stock is sold. Returns whether that was new.
+    pub(crate) fn confirm(&mut self, now: Timestamp) -> Result<bool> {
         match self.status {
-            Status::Paid => {
-                self.enter(Status::Confirmed, None)?;
-                self.log(Entry::new(TimelineKind::Event, "shopping.order-confirmed", "announced"));
-                self.means.forget();
+            OrderStatus::Paid => {
+                self.enter(OrderStatus::Confirmed, None, now)?;
+                self.payment_details.erase_token();
                 self.schedule.clear_due();
                 Ok(true)
             }
-            Status::Confirmed | Status::Shipped | Status::Cancelled | Status::Refunded => Ok(false),
-            Status::Pending | Status::Reserved | Status::Rejected => {
-                Err(Error::internal(format!("order {} was {:?} and then sold", self.id, self.status)))
+            OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Cancelled | OrderStatus::Refunded => Ok(false),
+            OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Rejected => {
+                Err(Error::internal(format!("order {} is {:?} and its stock is sold", self.id, self.status)))
             }
         }
     }
 
-    /// Its goods are no longer held, and it is paid: they are claimed once more.
-    pub(crate) fn claim_anew(&mut self, held_for: Duration) {
-        if self.status == Status::Paid {
+    /// The reservation of a paid order has expired: the order gets a new one.
+    pub(crate) fn renew_reservation(&mut self, reservation_time: Duration, now: Timestamp) {
+        if self.status == OrderStatus::Paid {
             self.reservation = ReservationId::new();
-            self.held_until = Timestamp::now().after(held_for);
-            self.go_on_within(STEP_WITHIN);
+            self.reserved_until = now.after(reservation_time);
+            self.lease(now);
         }
     }
 
-    /// Nothing comes of it, and no money has moved. What was decided before stands.
-    pub(crate) fn reject(&mut self, refusal: Error, reason: impl Into<Cow<'static, str>>, holds: bool) -> Result<()> {
-        if matches!(self.status, Status::Pending | Status::Reserved) {
-            self.enter(Status::Rejected, Some(reason.into()))?;
+    /// Rejects an order before it is paid. `compensate`: stock may be held, or a payment open.
+    pub(crate) fn reject(&mut self, refusal: Error, reason: Reason, compensate: bool, now: Timestamp) -> Result<()> {
+        if matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved) {
+            self.enter(OrderStatus::Rejected, Some(reason), now)?;
             self.refusal = Some(refusal);
-            self.means.forget();
-            if holds {
-                self.go_on_within(STEP_WITHIN);
+            self.payment_details.erase_token();
+            if compensate {
+                self.lease(now);
             } else {
                 self.schedule.clear_due();
             }
@@ -191,92 +123,161 @@ impl Order {
         Ok(())
     }
 
-    /// It ends without anybody's wish. What was decided before stands.
-    pub(crate) fn abandon(&mut self, refusal: Error, reason: &'static str) -> Result<()> {
-        if matches!(self.status, Status::Reserved | Status::Paid) {
-            self.enter(Status::Cancelled, Some(reason.into()))?;
+    /// Cancels a reserved or paid order that cannot be completed.
+    pub(crate) fn fail(&mut self, refusal: Error, reason: Reason, now: Timestamp) -> Result<()> {
+        if matches!(self.status, OrderStatus::Reserved | OrderStatus::Paid) {
+            self.enter(OrderStatus::Cancelled, Some(reason), now)?;
             self.refusal = Some(refusal);
-            self.go_on_within(STEP_WITHIN);
+            self.lease(now);
         }
         Ok(())
     }
 
-    /// The goods have gone back to the shelf before anybody paid.
-    pub(crate) fn end_hold(&mut self) -> Result<()> {
-        let why = "The order was not paid in time; nothing was ordered. Order again under a new key.";
-        self.abandon(Error::conflict("order-state", why), HOLD_ENDED)
-    }
-
-    /// It is taken back. Returns whether it had been confirmed, so that others must hear of it. Errors: `order-state`.
-    pub(crate) fn cancel(&mut self, by: By) -> Result<bool> {
-        let was = self.status;
-        match was {
-            Status::Reserved | Status::Paid | Status::Confirmed => {
-                let reason = match by {
-                    By::Customer => "by-customer",
-                    By::Shop => "by-shop",
-                };
-                self.enter(Status::Cancelled, Some(reason.into()))?;
-                self.go_on_within(STEP_WITHIN);
-                if was == Status::Confirmed {
-                    self.log(Entry::new(TimelineKind::Event, "shopping.order-cancelled", "announced"));
-                }
-                Ok(was == Status::Confirmed)
-            }
-            Status::Cancelled | Status::Refunded => Ok(false),
-            Status::Pending => Err(Error::conflict("order-state", "The order is being placed; try again in a moment.")),
-            Status::Rejected => Err(Error::conflict("order-state", "Nothing came of this order.")),
-            Status::Shipped => Err(Error::conflict("order-state", "What is shipped cannot be cancelled.")),
+    /// Rejects a pending order whose checkout was interrupted.
+    pub(crate) fn abandon(&mut self, now: Timestamp) -> Result<()> {
+        if self.status == OrderStatus::Pending {
+            self.reject(interrupted(), Reason::Interrupted, true, now)
+        } else {
+            Ok(())
         }
     }
 
-    /// Money and goods are back where they belong, as far as they had moved.
-    pub(crate) fn settled(&mut self) -> Result<()> {
-        if !matches!(self.status, Status::Rejected | Status::Cancelled) {
+    /// Rejects a reserved order when the checkout was interrupted before the shop charged its open payment, because no later
+    /// request charges it. Returns whether the order is rejected now.
+    pub(crate) fn abandon_uncharged(&mut self, now: Timestamp) -> Result<bool> {
+        let is_uncharged = self.status == OrderStatus::Reserved
+            && self.payment_status() == Some(PaymentStatus::Open)
+            && !self.payment_details.client_pays();
+        if is_uncharged {
+            self.reject(interrupted(), Reason::Interrupted, true, now)?;
+        }
+        Ok(is_uncharged)
+    }
+
+    /// Rejects a reserved order whose payment was declined.
+    pub(crate) fn decline(&mut self, now: Timestamp) -> Result<()> {
+        if self.payment_status() != Some(PaymentStatus::Declined) {
             return Ok(());
         }
-        match self.payment.as_ref().map(|payment| payment.status) {
-            // It came meanwhile, and goes back next.
-            Some(payment::Status::Captured) => {}
-            Some(payment::Status::Refunded) => {
-                self.enter(Status::Refunded, None)?;
+        let refusal =
+            Error::payment_declined("The payment was declined; nothing was ordered. Order again under a new key.");
+        self.reject(refusal, Reason::PaymentDeclined, true, now)
+    }
+
+    /// Cancels a reserved order whose payment was cancelled at the provider.
+    pub(crate) fn cancel_unpaid(&mut self, now: Timestamp) -> Result<()> {
+        if self.status != OrderStatus::Reserved || self.payment_status() != Some(PaymentStatus::Cancelled) {
+            return Ok(());
+        }
+        let detail = "The payment was cancelled; nothing was ordered. Order again under a new key.";
+        self.fail(Error::conflict("order-state", detail), Reason::PaymentCancelled, now)
+    }
+
+    /// Cancels a reserved order that was not paid in time.
+    pub(crate) fn expire_reservation(&mut self, now: Timestamp) -> Result<()> {
+        let has_ended = matches!(self.payment_status(), Some(PaymentStatus::Declined | PaymentStatus::Cancelled));
+        if self.status != OrderStatus::Reserved || has_ended {
+            return Ok(());
+        }
+        let detail = "The order was not paid in time; nothing was ordered. Order again under a new key.";
+        self.fail(Error::conflict("order-state", detail), Reason::ReservationExpired, now)
+    }
+
+    /// Cancels the order for its customer or an admin. Returns whether it was confirmed before. Errors: `order-state`;
+    /// `NotFound` for another customer's order.
+    pub(crate) fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<bool> {
+        let reason = match actor {
+            Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => Reason::ByCustomer,
+            Actor::Admin(_) => Reason::ByShop,
+            Actor::Customer(_) => return Err(Error::not_found("order")),
+        };
+        let was = self.status;
+        match was {
+            OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Confirmed => {
+                self.enter(OrderStatus::Cancelled, Some(reason), now)?;
+                self.lease(now);
+                Ok(was == OrderStatus::Confirmed)
+            }
+            OrderStatus::Cancelled | OrderStatus::Refunded => Ok(false),
+            OrderStatus::Pending => {
+                Err(Error::conflict("order-state", "The order is still being placed; try again in a moment."))
+            }
+            OrderStatus::Rejected => Err(Error::conflict("order-state", "A rejected order cannot be cancelled.")),
+            OrderStatus::Shipped => Err(Error::conflict("order-state", "A shipped order cannot be cancelled.")),
+        }
+    }
+
+    /// The money and the stock are returned.
+    pub(crate) fn complete_compensation(&mut self, now: Timestamp) -> Result<()> {
+        if !matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled) {
+            return Ok(());
+        }
+        match self.payment_status() {
+            // The money arrived meanwhile: the order stays due, and the next compensation refunds it.
+            Some(PaymentStatus::Captured) => {}
+            Some(PaymentStatus::Refunded) => {
+                self.enter(OrderStatus::Refunded, None, now)?;
                 self.schedule.clear_due();
             }
-            _ => self.schedule.clear_due(),
+            Some(
+                PaymentStatus::Open
+                | PaymentStatus::Processing
+                | PaymentStatus::Authorized
+                | PaymentStatus::Declined
+                | PaymentStatus::Cancelled,
+            )
+            | None => self.schedule.clear_due(),
         }
         Ok(())
     }
 
-    /// It is on its way to the customer. `false` when it was before. Errors: `order-state`.
-    pub(crate) fn ship(&mut self) -> Result<bool> {
+    /// The order was sent to the customer. Errors: `order-state`.
+    pub(crate) fn ship(&mut self, now: Timestamp) -> Result<()> {
         match self.status {
-            Status::Confirmed => self.enter(Status::Shipped, None).map(|()| true),
-            Status::Shipped => Ok(false),
+            OrderStatus::Confirmed => self.enter(OrderStatus::Shipped, None, now),
+            OrderStatus::Shipped => Ok(()),
             _ => Err(Error::conflict("order-state", "Only a confirmed order can be shipped.")),
         }
     }
 
-    /// The reference of the money that is set aside; none when it is taken already. Errors: `order-state`.
-    pub(crate) fn set_aside(&self) -> Result<Option<&Payment>> {
+    /// Returns the authorized payment; `None` when it is captured already. Errors: `order-state`.
+    pub(crate) fn authorized_payment(&self) -> Result<Option<&Payment>> {
         match (self.status, &self.payment) {
-            (Status::Reserved, Some(payment)) if payment.status == payment::Status::Review => Ok(Some(payment)),
-            (Status::Paid | Status::Confirmed | Status::Shipped, _) => Ok(None),
-            _ => Err(Error::conflict("order-state", "No money is set aside for this order.")),
+            (OrderStatus::Reserved, Some(payment)) if payment.status == PaymentStatus::Authorized => Ok(Some(payment)),
+            (OrderStatus::Paid | OrderStatus::Confirmed | OrderStatus::Shipped, _) => Ok(None),
+            _ => Err(Error::conflict("order-state", "The order has no authorized payment to capture.")),
         }
     }
 
-    fn enter(&mut self, status: Status, reason: Option<Cow<'static, str>>) -> Result<()> {
+    /// Schedules the next attempt after a failure, or after a check without news.
+    pub(crate) fn retry_later(&mut self, now: Timestamp) {
+        // The lease of a pending order decides when its checkout is presumed dead. Retries must not extend it.
+        if self.is_in_progress() && self.status != OrderStatus::Pending {
+            self.schedule.back_off(now, &RETRY_BACKOFF);
+        }
+    }
+
+    fn payment_status(&self) -> Option<PaymentStatus> {
+        self.payment.as_ref().map(|payment| payment.status)
+    }
+
+    fn enter(&mut self, status: OrderStatus, reason: Option<Reason>, now: Timestamp) -> Result<()> {
         if !self.status.next().contains(&status) {
-            return Err(Error::internal(format!("order {}: no way from {:?} to {status:?}", self.id, self.status)));
+            return Err(Error::internal(format!("order {}: {status:?} cannot follow {:?}", self.id, self.status)));
         }
         self.status = status;
         self.schedule.reset_failures();
-        self.history.push(Step { status, at: Timestamp::now(), reason });
+        self.history.push(StatusChange { status, at: now, reason });
         Ok(())
     }
 
-    /// Whoever is at it goes on by then; otherwise the sweeper does.
-    fn go_on_within(&mut self, time: Duration) {
-        self.schedule.set_due(Timestamp::now().after(time));
+    fn lease(&mut self, now: Timestamp) {
+        self.schedule.set_due(now.after(STEP_LEASE));
     }
+}
+
+/// The error of a checkout that was interrupted before the payment.
+pub(crate) fn interrupted() -> Error {
+    let detail = "The checkout was interrupted; nothing was ordered and nothing charged. Order again under a new key.";
+    Error::conflict("order-state", detail)
 }

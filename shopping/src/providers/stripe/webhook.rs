@@ -1,5 +1,5 @@
-//! Stripe's notices: who sent them, when, and what they say. A notice is signed with its time, so that one which was caught on
-//! its way is of no use later; the same notice again is known by its id. See <https://docs.stripe.com/webhooks#verify-manually>.
+//! Verifies and reads Stripe's webhooks. The signature covers the time of sending, so that an intercepted webhook expires. A
+//! repeated webhook has the same id. See <https://docs.stripe.com/webhooks#verify-manually>.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use sha2::Sha256;
 use souk_contract::shopping::OrderId;
 use souk_types::{Error, Result, Timestamp};
 
-use crate::domain::payment::{News, Notice, Status};
+use crate::domain::payment::{PaymentNotification, PaymentStatus};
 
-/// A notice may be so old, and clocks may differ by as much: what Stripe's own libraries allow.
+/// Maximum age of a webhook, and maximum clock difference: the default of Stripe's own libraries.
 const TOLERANCE: Duration = Duration::from_mins(5);
-/// The longest body, in bytes: many times what an intent has.
-pub const MAX_BODY: u64 = 256 * 1024;
+/// Maximum size of a webhook, in bytes.
+pub(crate) const MAX_BODY: u64 = 256 * 1024;
 
-/// The secret that Stripe signs its notices with: `whsec_...`.
+/// The secret that Stripe signs webhooks with: `whsec_...`.
 #[derive(Clone)]
-pub struct SigningSecret(String);
+pub(crate) struct SigningSecret(String);
 
 impl FromStr for SigningSecret {
     type Err = &'static str;
@@ -55,7 +55,6 @@ struct Object {
     payment_intent: Option<String>,
     #[serde(default)]
     metadata: Metadata,
-    last_payment_error: Option<Failure>,
 }
 
 #[derive(Default, Deserialize)]
@@ -63,58 +62,52 @@ struct Metadata {
     order: Option<OrderId>,
 }
 
-#[derive(Deserialize)]
-struct Failure {
-    message: Option<String>,
-}
-
 impl SigningSecret {
-    /// The notice in a body, when Stripe signed it and not long ago; `None` when it is about nothing that concerns an order.
-    pub fn open(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<Notice>> {
+    /// Verifies the signature of a webhook and returns its notification; `None` when it concerns no order. Errors: the signature
+    /// is not Stripe's, or too old.
+    pub(crate) fn open(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentNotification>> {
         self.verify(signature, body, now)?;
         let event: Event = serde_json::from_slice(body)
-            .map_err(|error| Error::malformed("The notice cannot be read.").caused_by(error))?;
-        let object = event.data.object;
+            .map_err(|error| Error::malformed("The body is not a Stripe event.").caused_by(error))?;
         let status = match event.r#type.as_str() {
-            "payment_intent.succeeded" => Status::Captured,
-            "payment_intent.processing" => Status::Processing,
-            "payment_intent.amount_capturable_updated" => Status::Review,
-            "payment_intent.payment_failed" => Status::Declined,
-            "payment_intent.canceled" => Status::Cancelled,
-            "charge.refunded" => Status::Refunded,
+            "payment_intent.succeeded" => PaymentStatus::Captured,
+            "payment_intent.processing" => PaymentStatus::Processing,
+            "payment_intent.amount_capturable_updated" => PaymentStatus::Authorized,
+            "payment_intent.payment_failed" => PaymentStatus::Declined,
+            "payment_intent.canceled" => PaymentStatus::Cancelled,
+            "charge.refunded" => PaymentStatus::Refunded,
             _ => return Ok(None),
         };
+        let object = event.data.object;
         let Some(order) = object.metadata.order else { return Ok(None) };
         let reference = object.payment_intent.unwrap_or(object.id);
-        let reason = object.last_payment_error.and_then(|failure| failure.message);
-        Ok(Some(Notice { id: event.id, order, reference, news: News { status, reason } }))
+        Ok(Some(PaymentNotification { id: event.id, order, reference, status }))
     }
 
     fn verify(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<()> {
-        let forged = |why: &str| Error::malformed("The signature is not right.").caused_by(why);
+        let invalid = |why: &str| Error::malformed("The signature is not valid.").caused_by(why);
         let mut time = None;
         let mut signatures = Vec::new();
         for part in signature.split(',') {
             match part.trim().split_once('=') {
                 Some(("t", seconds)) => time = Some(seconds),
-                Some(("v1", hex)) => signatures.extend(bytes(hex)),
-                // Other versions; v0 is for tests and proves nothing.
+                Some(("v1", hex)) => signatures.extend(decode_signature(hex)),
+                // Other schemes. Stripe signs with v0 in test mode only.
                 _ => {}
             }
         }
-        let time = time.ok_or_else(|| forged("no time"))?;
+        let time = time.ok_or_else(|| invalid("no time"))?;
         let mut mac = self.mac()?;
         mac.update(time.as_bytes());
         mac.update(b".");
         mac.update(body);
         if !signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok()) {
-            return Err(forged("no signature fits"));
+            return Err(invalid("no signature matches"));
         }
-        // Only now is the time what Stripe wrote.
-        let seconds: i64 = time.parse().map_err(|_| forged("the time is no number"))?;
+        let seconds: i64 = time.parse().map_err(|_| invalid("the time is not a number"))?;
         let age = now.unix_seconds().abs_diff(seconds);
         if age > TOLERANCE.as_secs() {
-            return Err(Error::malformed("The notice is too old.").caused_by(format!("{age} s")));
+            return Err(Error::malformed("The webhook is too old.").caused_by(format!("{age} s")));
         }
         Ok(())
     }
@@ -124,7 +117,7 @@ impl SigningSecret {
     }
 }
 
-fn bytes(hex: &str) -> Option<Vec<u8>> {
+fn decode_signature(hex: &str) -> Option<Vec<u8>> {
     let digits = hex.as_bytes();
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
     (digits.len() == 64).then(|| digits.chunks(2).map(byte).collect()).flatten()
@@ -149,17 +142,20 @@ mod tests {
     }
 
     #[test]
-    fn only_what_stripe_signed_lately_is_taken() {
+    fn a_webhook_needs_a_recent_signature_of_stripe() {
         let (secret, now) = (SECRET.parse::<SigningSecret>().unwrap(), Timestamp::now());
         let (time, order) = (now.unix_seconds(), OrderId::new());
         let body = event("payment_intent.succeeded", order);
         let good = sign(SECRET, time, &body);
-        let notice = secret.open(&good, body.as_bytes(), now).unwrap().unwrap();
-        assert_eq!((notice.id.as_str(), notice.order, notice.reference.as_str()), ("evt_1", order, "pi_1"));
-        assert_eq!(notice.news.status, Status::Captured);
+        let notification = secret.open(&good, body.as_bytes(), now).unwrap().unwrap();
+        assert_eq!(
+            (notification.id.as_str(), notification.order, notification.reference.as_str()),
+            ("evt_1", order, "pi_1")
+        );
+        assert_eq!(notification.status, PaymentStatus::Captured);
         let rotated = format!("{},v1={}", good, "0".repeat(64));
         assert!(secret.open(&rotated, body.as_bytes(), now).is_ok(), "one of several signatures");
-        for (what, signature, body) in [
+        for (case, signature, body) in [
             ("another secret", sign("whsec_fedcba9876543210", time, &body), body.clone()),
             ("another body", good.clone(), event("payment_intent.succeeded", OrderId::new())),
             ("another time", good.replace(&time.to_string(), &(time + 1).to_string()), body.clone()),
@@ -167,16 +163,16 @@ mod tests {
             ("from the future", sign(SECRET, time + 301, &body), body.clone()),
             ("no time", good.replace("t=", "u="), body.clone()),
             ("no signature", format!("t={time}"), body.clone()),
-            ("a test's scheme", good.replace("v1=", "v0="), body.clone()),
+            ("the test scheme", good.replace("v1=", "v0="), body.clone()),
             ("nothing", String::new(), body.clone()),
             ("not JSON", sign(SECRET, time, "{"), "{".to_owned()),
         ] {
-            assert!(secret.open(&signature, body.as_bytes(), now).is_err(), "{what}");
+            assert!(secret.open(&signature, body.as_bytes(), now).is_err(), "{case}");
         }
     }
 
     #[test]
-    fn what_concerns_no_order_is_left_alone() {
+    fn a_webhook_without_an_order_is_ignored() {
         let (secret, now) = (SECRET.parse::<SigningSecret>().unwrap(), Timestamp::now());
         let other = r#"{"id":"evt_2","type":"payment_intent.succeeded","data":{"object":{"id":"pi_2","metadata":{}}}}"#;
         for body in [event("customer.created", OrderId::new()), other.to_owned()] {

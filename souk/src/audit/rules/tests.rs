@@ -15,42 +15,42 @@ struct Shop {
     responses: Vec<ClientResponse>,
 }
 
-fn entry(status: Status, paid: payment::Status, pieces: u64, product: ProductId) -> (Entry, DemoPayment) {
+fn entry(status: OrderStatus, paid: PaymentStatus, pieces: u64, product: ProductId) -> (OrderRecord, DemoPayment) {
     let order = OrderId::new();
-    let captures = u32::from(matches!(paid, payment::Status::Captured | payment::Status::Refunded));
+    let captures = u32::from(matches!(paid, PaymentStatus::Captured | PaymentStatus::Refunded));
     let quantity = Quantity::try_from(pieces).unwrap();
-    let entry = Entry {
+    let entry = OrderRecord {
         order,
         customer: Some(CustomerId::new()),
         key: Some("key".to_owned()),
         status,
         was_confirmed: captures > 0,
-        is_under_way: false,
+        is_in_progress: false,
         lines: vec![ReservationLine { product, quantity }],
         total: Some(price()),
         reservation: ReservationId::new(),
-        payment: Some((Method::Demo, paid, order.to_string())),
+        payment: Some((PaymentMethod::Demo, paid, order.to_string())),
     };
-    (entry, DemoPayment::found(order, price(), paid, captures))
+    (entry, DemoPayment::with_status(order, price(), paid, captures))
 }
 
-fn response(entry: &Entry, status: Status) -> ClientResponse {
+fn response(entry: &OrderRecord, status: OrderStatus) -> ClientResponse {
     ClientResponse { customer: entry.customer.unwrap(), key: "key".to_owned(), order: entry.order, status }
 }
 
-fn reservation(entry: &Entry, status: ReservationStatus) -> ReservationRecord {
+fn reservation(entry: &OrderRecord, status: ReservationStatus) -> ReservationRecord {
     ReservationRecord { reservation: entry.reservation, order: entry.order, status }
 }
 
 impl Shop {
     fn open() -> Self {
         let product = ProductId::new();
-        let (bought, paid) = entry(Status::Confirmed, payment::Status::Captured, 2, product);
-        let (returned, refunded) = entry(Status::Refunded, payment::Status::Refunded, 3, product);
-        let (mut waiting, in_review) = entry(Status::Reserved, payment::Status::Review, 1, product);
-        waiting.is_under_way = true;
+        let (bought, paid) = entry(OrderStatus::Confirmed, PaymentStatus::Captured, 2, product);
+        let (returned, refunded) = entry(OrderStatus::Refunded, PaymentStatus::Refunded, 3, product);
+        let (mut waiting, in_review) = entry(OrderStatus::Reserved, PaymentStatus::Authorized, 1, product);
+        waiting.is_in_progress = true;
         let erased = CustomerId::new();
-        let responses = vec![response(&bought, Status::Confirmed), response(&returned, Status::Confirmed)];
+        let responses = vec![response(&bought, OrderStatus::Confirmed), response(&returned, OrderStatus::Confirmed)];
         let counted = [&bought, &returned].into_iter().map(|entry| (entry.customer.unwrap(), 1)).collect();
         let holds = vec![waiting.reservation];
         let levels = StockLevels { available: 7, reserved: 1, sold: 2 };
@@ -89,7 +89,7 @@ fn each_violation_is_found_alone() {
         ("does not exist", |shop| shop.responses[0].order = OrderId::new()),
         ("belongs to another customer or key", |shop| shop.responses[0].customer = CustomerId::new()),
         ("was Confirmed in a response and is Rejected", |shop| {
-            shop.records.orders[1].status = Status::Rejected;
+            shop.records.orders[1].status = OrderStatus::Rejected;
             shop.records.orders[1].payment = None;
         }),
         ("have the same idempotency key", |shop| {
@@ -103,7 +103,7 @@ fn each_violation_is_found_alone() {
             shop.responses[1].customer = shop.responses[0].customer;
         }),
         ("is Paid and was not continued", |shop| {
-            shop.records.orders[2].status = Status::Paid;
+            shop.records.orders[2].status = OrderStatus::Paid;
             shop.records.reservations[2].status = ReservationStatus::Ended;
             shop.records.stock[0].holds.clear();
         }),
@@ -128,16 +128,16 @@ fn each_violation_is_found_alone() {
         }),
         ("was captured 2 times", |shop| shop.records.demo_payments[0].captures = 2),
         ("the demo bank has a payment for order", |shop| {
-            shop.records.demo_payments.push(DemoPayment::found(OrderId::new(), price(), payment::Status::Open, 0));
+            shop.records.demo_payments.push(DemoPayment::with_status(OrderId::new(), price(), PaymentStatus::Open, 0));
         }),
         ("the demo bank has no payment for order", |shop| {
             shop.records.demo_payments.remove(0);
         }),
         ("the demo bank says that its payment is Captured", |shop| {
-            shop.records.demo_payments[1].status = payment::Status::Captured
+            shop.records.demo_payments[1].status = PaymentStatus::Captured
         }),
         ("is Confirmed and its payment is Refunded", |shop| {
-            shop.records.orders[0].payment.as_mut().unwrap().1 = payment::Status::Refunded;
+            shop.records.orders[0].payment.as_mut().unwrap().1 = PaymentStatus::Refunded;
         }),
         ("is Confirmed and has no payment", |shop| shop.records.orders[0].payment = None),
         ("belongs to several orders", |shop| {

@@ -42,7 +42,7 @@ async fn a_late_payment_confirms_the_order_while_stock_lasts() {
     // The command reads the data of the running shop.
     let timeline = shop.run_souk(&["order", order.id()]).await;
     assert_eq!(timeline.code, Some(0), "{timeline:?}");
-    for entry in ["hold-ended", "paid-late", "products.release", "released", "sold"] {
+    for entry in ["reservation-expired", "paid-late", "products.release", "released", "sold"] {
         assert!(timeline.stdout.contains(entry), "{entry} is missing: {}", timeline.stdout);
     }
     let unknown = shop.run_souk(&["order", &tea.id]).await;

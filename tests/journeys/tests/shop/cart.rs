@@ -163,7 +163,7 @@ async fn a_discontinued_product_is_marked_and_costs_nothing() {
     admin.delete_product(&tea).await.expect_status(204);
     let cart = ana.get_cart().await.expect_status(200);
     let line = cart.line(&tea);
-    assert_eq!((&line["status"], &line["available"]), (&json!("gone"), &json!(0)));
+    assert_eq!((&line["status"], &line["available"]), (&json!("discontinued"), &json!(0)));
     assert_eq!((&line["product"]["name"], &line["product"]["price"]), (&json!(tea.name), &tea.price));
     assert_eq!(cart["total"], euros(650));
 }
@@ -279,7 +279,7 @@ async fn a_discontinued_product_stays_on_the_wishlist() {
     ana.add_to_wishlist(&tea).await.expect_status(200);
     admin.delete_product(&tea).await.expect_status(204);
     let wishlist = ana.get_wishlist().await.expect_status(200);
-    assert_eq!(wishlist.line(&tea)["status"], "gone");
+    assert_eq!(wishlist.line(&tea)["status"], "discontinued");
     assert_eq!(wishlist.line(&tea)["product"]["name"], *tea.name);
 }
 

@@ -35,7 +35,7 @@ async fn an_authorised_payment_is_captured_by_an_admin() {
     let admin = shop.admin().await;
     let (ana, tea) = customer_with_tea(&shop).await;
     let order = ana.place_order_paying("key", "demo_review").await.expect_status(202);
-    assert_eq!((&order["status"], &order["payment"]["status"]), (&"reserved".into(), &"review".into()));
+    assert_eq!((&order["status"], &order["payment"]["status"]), (&"reserved".into(), &"authorized".into()));
     assert_eq!(admin.stock(&tea).await, Stock { available: 8, reserved: 2, sold: 0 });
     assert_eq!(ana.place_order_paying("key", "demo_review").await.expect_status(202).id(), order.id());
 
@@ -144,7 +144,7 @@ async fn the_timeline_shows_every_step_of_an_order() {
     ana.cancel_order(order.id()).await.expect_status(200);
     let timeline = admin.get_timeline(order.id()).await.expect_status(200);
     assert_eq!((&timeline["order"]["id"], &timeline["missing"]), (&order["id"], &json!([])));
-    let entries: Vec<String> = timeline["happened"]
+    let entries: Vec<String> = timeline["entries"]
         .as_array()
         .unwrap()
         .iter()
@@ -155,7 +155,7 @@ async fn the_timeline_shows_every_step_of_an_order() {
         "shopping call products.reserve",
         "products stock held",
         "shopping payment open",
-        "shopping payment pay",
+        "shopping payment charge",
         "shopping call products.confirm",
         "products stock sold",
         "shopping event shopping.order-confirmed",
@@ -168,7 +168,7 @@ async fn the_timeline_shows_every_step_of_an_order() {
         assert!(entries.iter().any(|line| line == expected), "{expected} is missing: {entries:#?}");
     }
     let times: Vec<&str> =
-        timeline["happened"].as_array().unwrap().iter().map(|line| line["at"].as_str().unwrap()).collect();
+        timeline["entries"].as_array().unwrap().iter().map(|line| line["at"].as_str().unwrap()).collect();
     assert!(times.is_sorted(), "{times:?}");
     assert!(timeline.to_string().contains(&tea.id));
     ana.get(&format!("/shopping/order/{}/timeline", order.id())).await.expect_problem(403, "forbidden");

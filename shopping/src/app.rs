@@ -1,0 +1,43 @@
+//! The resources that routes, message handlers and background jobs share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use souk_bus::Bus;
+use souk_http::auth::{ClosedAccounts, Verifier};
+use souk_store::Database;
+use souk_types::Result;
+
+use crate::options::Options;
+use crate::providers::Payments;
+use crate::providers::guest_token::GuestTokens;
+use crate::repositories::Repositories;
+
+/// The service `shopping`. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) bus: Bus,
+    pub(crate) database: Database,
+    pub(crate) store: Repositories,
+    pub(crate) guest_tokens: Arc<GuestTokens>,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) closed_accounts: ClosedAccounts,
+    pub(crate) payments: Payments,
+    /// How long stock is held for an order.
+    pub(crate) reservation_time: Duration,
+}
+
+impl App {
+    pub(crate) fn open(database: Database, bus: &Bus, verifier: Verifier, options: Options) -> Result<Self> {
+        Ok(Self {
+            payments: Payments::open(options.payments, &database)?,
+            reservation_time: options.reservation_time,
+            store: Repositories::open(&database)?,
+            guest_tokens: Arc::new(GuestTokens::open(&database)?),
+            verifier: Arc::new(verifier),
+            closed_accounts: ClosedAccounts::open(&database)?,
+            bus: bus.clone(),
+            database,
+        })
+    }
+}

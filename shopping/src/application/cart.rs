@@ -1,0 +1,90 @@
+//! The carts of customers and guests.
+
+use souk_contract::customer::CustomerId;
+use souk_contract::products::{ProductId, ProductSnapshot};
+use souk_types::{Error, Quantity, Result};
+
+use super::{catalogue, guest_cart};
+use crate::App;
+use crate::domain::cart::{Cart, CartView};
+use crate::domain::guest_cart::Guest;
+
+/// The owner of a cart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CartOwner {
+    Customer(CustomerId),
+    Guest(Guest),
+}
+
+/// Returns the cart at current prices, or with snapshots while `products` is down.
+pub(crate) async fn get(app: &App, owner: CartOwner) -> Result<CartView> {
+    let cart = load(app, owner).await?;
+    let catalogue = catalogue::get_if_up(app, cart.product_ids()).await?;
+    Ok(CartView::new(&cart, &catalogue))
+}
+
+/// Adds a quantity of a product.
+pub(crate) async fn add(app: &App, owner: CartOwner, product: ProductId, quantity: Quantity) -> Result<CartView> {
+    put(app, owner, product, move |cart, product| cart.add(product, quantity)).await
+}
+
+/// Sets the quantity of a product.
+pub(crate) async fn set(app: &App, owner: CartOwner, product: ProductId, quantity: Quantity) -> Result<CartView> {
+    put(app, owner, product, move |cart, product| cart.set(product, quantity)).await
+}
+
+/// Removes a product.
+pub(crate) async fn remove(app: &App, owner: CartOwner, product: ProductId) -> Result<()> {
+    update(app, owner, move |cart| cart.remove(product)).await
+}
+
+/// Removes all products.
+pub(crate) async fn clear(app: &App, owner: CartOwner) -> Result<()> {
+    let clear = |cart: &mut Cart| {
+        cart.clear();
+        Ok(())
+    };
+    update(app, owner, clear).await
+}
+
+async fn put(
+    app: &App,
+    owner: CartOwner,
+    product: ProductId,
+    rule: impl Fn(&mut Cart, ProductSnapshot) -> Result<()> + Send + 'static,
+) -> Result<CartView> {
+    // One call returns the new product and all that the cart shows afterwards.
+    let mut ids = load(app, owner).await?.product_ids();
+    ids.push(product);
+    let mut catalogue = catalogue::get(app, ids.clone()).await?;
+    let entry = catalogue.get(product).ok_or_else(|| Error::not_found("product"))?;
+    let product = entry.product.clone();
+    let put = move |cart: &mut Cart| {
+        rule(cart, product.clone())?;
+        Ok(cart.clone())
+    };
+    let cart = update(app, owner, put).await?;
+    // A concurrent request may have added products.
+    if cart.product_ids().iter().any(|id| !ids.contains(id)) {
+        catalogue = catalogue::get(app, cart.product_ids()).await?;
+    }
+    Ok(CartView::new(&cart, &catalogue))
+}
+
+async fn load(app: &App, owner: CartOwner) -> Result<Cart> {
+    match owner {
+        CartOwner::Customer(customer) => app.store.carts.get(customer).await,
+        CartOwner::Guest(guest) => guest_cart::get(app, guest).await,
+    }
+}
+
+async fn update<R: Send + 'static>(
+    app: &App,
+    owner: CartOwner,
+    rule: impl Fn(&mut Cart) -> Result<R> + Send + 'static,
+) -> Result<R> {
+    match owner {
+        CartOwner::Customer(customer) => app.store.carts.update(customer, rule).await,
+        CartOwner::Guest(guest) => guest_cart::update(app, guest, rule).await,
+    }
+}

@@ -1,0 +1,58 @@
+//! The products of a cart or a wishlist in the catalogue, and whether they can be bought.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
+
+/// The catalogue's entries for some products, or nothing while `products` is down.
+pub(crate) struct Catalogue(Option<HashMap<ProductId, CatalogueEntry>>);
+
+impl Catalogue {
+    pub(crate) fn new(entries: Vec<CatalogueEntry>) -> Self {
+        Self(Some(entries.into_iter().map(|entry| (entry.product.id, entry)).collect()))
+    }
+
+    pub(crate) fn unknown() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn get(&self, product: ProductId) -> Option<&CatalogueEntry> {
+        self.0.as_ref()?.get(&product)
+    }
+
+    /// Returns the product as it is now, or its snapshot when it is discontinued or unknown.
+    pub(crate) fn current<'p>(&'p self, snapshot: &'p ProductSnapshot) -> &'p ProductSnapshot {
+        self.get(snapshot.id).map_or(snapshot, |entry| &entry.product)
+    }
+
+    /// Returns whether the quantity can be bought, and the available quantity if it is known.
+    pub(crate) fn availability(&self, product: ProductId, quantity: u32) -> (Availability, Option<u32>) {
+        if self.is_unknown() {
+            return (Availability::Unknown, None);
+        }
+        match self.get(product) {
+            None => (Availability::Discontinued, Some(0)),
+            Some(entry) if entry.available < quantity => (Availability::Short, Some(entry.available)),
+            Some(entry) => (Availability::Ok, Some(entry.available)),
+        }
+    }
+}
+
+/// Whether a product can be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Availability {
+    /// The quantity is in stock.
+    Ok,
+    /// Less than the quantity is in stock.
+    Short,
+    /// The product is no longer sold.
+    Discontinued,
+    /// `products` is down.
+    Unknown,
+}

@@ -1,0 +1,37 @@
+//! Routes of guest carts.
+
+use rocket::http::Status;
+use rocket::serde::json::Json as Body;
+use rocket::{State, post};
+use souk_http::{Json, Result};
+use souk_types::input::{Fields, Input};
+
+use super::auth::CustomerAuth;
+use crate::App;
+use crate::application::guest_cart::{self, MergedCart, NewGuestCart};
+
+#[post("/guest", data = "<_body>")]
+pub(super) async fn create_guest_cart(app: &State<App>, _body: Json<()>) -> Result<(Status, Body<NewGuestCart>)> {
+    Ok((Status::Created, Body(guest_cart::create(app).await?)))
+}
+
+/// The body of `POST /cart/merge`.
+pub(super) struct MergeCart {
+    /// The guest token.
+    guest: String,
+}
+
+impl Input for MergeCart {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.required("guest").map(|guest| Self { guest })
+    }
+}
+
+#[post("/cart/merge", data = "<body>")]
+pub(super) async fn merge_cart(
+    app: &State<App>,
+    customer: CustomerAuth,
+    body: Json<MergeCart>,
+) -> Result<Body<MergedCart>> {
+    Ok(Body(guest_cart::merge(app, customer.id(), &body.0.guest).await?))
+}

@@ -1,0 +1,50 @@
+//! Routes of payments: captures by an admin, and Stripe's webhooks.
+
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::response::status::NoContent;
+use rocket::serde::json::Json as Body;
+use rocket::{Data, State, post};
+use souk_contract::shopping::OrderId;
+use souk_http::{Json, Param, Result, guard_outcome};
+use souk_types::{Error, Timestamp};
+
+use super::auth::AdminAuth;
+use crate::App;
+use crate::application::payment;
+use crate::domain::order::OrderView;
+use crate::providers::stripe::webhook;
+
+#[post("/order/<id>/capture", data = "<_body>")]
+pub(super) async fn capture_payment(
+    app: &State<App>,
+    _admin: AdminAuth,
+    id: Param<OrderId>,
+    _body: Json<()>,
+) -> Result<Body<OrderView>> {
+    Ok(Body(payment::capture(app, id.0).await?))
+}
+
+/// The header `Stripe-Signature`.
+pub(super) struct StripeSignature(String);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for StripeSignature {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let header = souk_http::header(request, "Stripe-Signature");
+        let missing = || Error::malformed("The header Stripe-Signature is missing.");
+        let signature = header.and_then(|header| header.ok_or_else(missing));
+        guard_outcome(request, signature.map(|signature| Self(signature.to_owned())))
+    }
+}
+
+#[post("/payment/webhook", data = "<body>")]
+pub(super) async fn handle_webhook(app: &State<App>, signature: StripeSignature, body: Data<'_>) -> Result<NoContent> {
+    let Some(stripe) = &app.payments.stripe else { return Err(Error::not_found("route").into()) };
+    let body = souk_http::read_body(body, webhook::MAX_BODY).await?;
+    if let Some(notification) = stripe.webhook().open(&signature.0, &body, Timestamp::now())? {
+        payment::handle_notification(app, notification).await?;
+    }
+    Ok(NoContent)
+}
