@@ -27,7 +27,7 @@ const ORDER_PAUSE: Duration = Duration::from_millis(50);
 /// Buyers, and the products that they order.
 pub struct Buyers {
     products: Vec<Product>,
-    buyers: Vec<Buyer>,
+    members: Vec<Buyer>,
     deletions: Option<AccountDeletions>,
 }
 
@@ -49,7 +49,7 @@ impl Buyers {
             let order_count = buyers.len();
             buyers.push(Buyer { customer, products: products.clone(), order_count, orders: BTreeMap::new() });
         }
-        Self { products, buyers, deletions: None }
+        Self { products, members: buyers, deletions: None }
     }
 
     /// Adds a client that signs up and deletes its account, over and over.
@@ -63,14 +63,14 @@ impl Buyers {
         let stopping = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             let deletions = self.deletions.map(|deletions| deletions.run(Arc::clone(&stopping)));
-            let buying = self.buyers.into_iter().map(|buyer| buyer.run(Arc::clone(&stopping)));
+            let buying = self.members.into_iter().map(|buyer| buyer.run(Arc::clone(&stopping)));
             let (buyers, deletions) = tokio::join!(run_concurrently(buying), async {
                 match deletions {
                     Some(deletions) => Some(deletions.await),
                     None => None,
                 }
             });
-            Self { products: self.products, buyers, deletions }
+            Self { products: self.products, members: buyers, deletions }
         });
         RunningBuyers { stop, task }
     }
@@ -81,7 +81,7 @@ impl Buyers {
     pub async fn reconcile(&mut self, admin: &Admin) -> Duration {
         let started = Instant::now();
         wait_for("the ledger to match the responses", async || self.check(admin).await).await;
-        for buyer in &self.buyers {
+        for buyer in &self.members {
             buyer.expect_same_orders_again().await;
         }
         if let Some(deletions) = &mut self.deletions {
@@ -93,7 +93,7 @@ impl Buyers {
     /// Returns how many orders all buyers have placed.
     pub async fn count_orders(&self) -> usize {
         let mut count = 0;
-        for buyer in &self.buyers {
+        for buyer in &self.members {
             count += buyer.list_orders().await.len();
         }
         count
@@ -101,7 +101,7 @@ impl Buyers {
 
     async fn check(&self, admin: &Admin) -> Result<(), String> {
         let mut orders = Vec::new();
-        for buyer in &self.buyers {
+        for buyer in &self.members {
             orders.extend(buyer.check().await?);
         }
         let confirmed = confirmed_quantities(&orders);
