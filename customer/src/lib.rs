@@ -2,8 +2,8 @@
 //!
 //! An account is one document; an erasure replaces it by a tombstone. A sign-in opens a session,
 //! whose refresh tokens renew access tokens. This service alone signs access tokens; the others
-//! verify them with its public keys. It calls another service for one purpose: an export of personal
-//! data asks `shopping` for its part.
+//! verify them with its public keys. It calls another service for one purpose: an export of
+//! personal data asks `shopping` for its part.
 //!
 //! Types of personal or secret data have no `Debug`, so that no log line can show them.
 

@@ -19,7 +19,8 @@ pub(crate) enum AdminCommand {
         /// Read the password from the first line of this file instead of asking for it
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
-        /// Make the existing account with this e-mail address an admin. Check first whose account it is: sign-up does not verify addresses
+        /// Make the existing account with this e-mail address an admin. Check first whose account
+        /// it is: sign-up does not verify addresses
         #[arg(long, conflicts_with = "password_file")]
         promote: bool,
         #[command(flatten)]

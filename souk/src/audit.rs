@@ -1,6 +1,6 @@
 //! `souk audit`: reconciles the data of all services, and searches for references to an erased
-//! customer. It reads and changes nothing. The shop may run: the audit repeats until it finds nothing,
-//! or `--within` has passed. [`rules`] has the rules of the reconciliation.
+//! customer. It reads and changes nothing. The shop may run: the audit repeats until it finds
+//! nothing, or `--within` has passed. [`rules`] has the rules of the reconciliation.
 
 mod erased;
 mod rules;
@@ -27,7 +27,8 @@ const MAX_EVENTS: usize = 10_000;
 
 #[derive(Args)]
 pub(crate) struct AuditArgs {
-    /// Also check the orders that clients were told about: one line of JSON {customer, key, order, status} for each 2xx response to POST /shopping/order
+    /// Also check the orders that clients were told about: one line of JSON {customer, key, order,
+    /// status} for each 2xx response to POST /shopping/order
     #[arg(long, value_name = "FILE")]
     orders: Option<PathBuf>,
     /// Instead search all databases, outboxes and dead letters for this erased customer
@@ -36,7 +37,8 @@ pub(crate) struct AuditArgs {
     /// With --erased: also search for this text, such as the customer's e-mail address; repeatable
     #[arg(long, value_name = "TEXT", requires = "erased", value_parser = NonEmptyStringValueParser::new())]
     word: Vec<String>,
-    /// With --erased: also search this log file, every file in this directory, or - for standard input; repeatable
+    /// With --erased: also search this log file, every file in this directory, or - for standard
+    /// input; repeatable
     #[arg(long, value_name = "PATH", requires = "erased")]
     log: Vec<PathBuf>,
     /// Seconds to wait until running orders and events are finished
@@ -178,8 +180,8 @@ async fn reconcile(
     Ok(Report { findings: rules::check(&records, responses), scope: records.scope(responses.len()) })
 }
 
-/// Reads all records. Accounts come first: the erasure of an account that is deleted during the read is
-/// not expected yet.
+/// Reads all records. Accounts come first: the erasure of an account that is deleted during the
+/// read is not expected yet.
 async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Records, String> {
     let Databases { customer, products, shopping } = databases;
     let accounts = customer::ledger::read(customer).await.map_err(operator_message)?;

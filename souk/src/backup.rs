@@ -1,7 +1,7 @@
 //! `souk backup` and `souk restore`.
 //!
-//! A backup is the data directory of a one-process shop, also when it was made from a fleet. It has no
-//! signing key: access tokens live ten minutes, and a shop without a key creates one.
+//! A backup is the data directory of a one-process shop, also when it was made from a fleet. It has
+//! no signing key: access tokens live ten minutes, and a shop without a key creates one.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -40,8 +40,8 @@ pub(crate) struct RestoreArgs {
     shop: ShopArgs,
 }
 
-/// Carries out `souk backup`. Errors: the target is not empty, there is no shop, or a database cannot be
-/// read.
+/// Carries out `souk backup`. Errors: the target is not empty, there is no shop, or a database
+/// cannot be read.
 pub(crate) async fn back_up(args: BackupArgs) -> Result<(), String> {
     let from = args.shop.resolve()?;
     let mut interrupt = Interrupt::listen()?;
@@ -55,8 +55,8 @@ pub(crate) async fn back_up(args: BackupArgs) -> Result<(), String> {
     Ok(())
 }
 
-/// Carries out `souk restore`. Errors: there is no backup, the target is not empty (without `--force`), or
-/// a database cannot be written.
+/// Carries out `souk restore`. Errors: there is no backup, the target is not empty (without
+/// `--force`), or a database cannot be written.
 pub(crate) async fn restore(args: RestoreArgs) -> Result<(), String> {
     let to = args.shop.resolve()?;
     if let (ShopLocation::Directory(directory), true) = (&to, args.force) {
@@ -146,8 +146,8 @@ async fn replace(
     restored.map_err(|why| format!("{why}; the databases are incomplete: run the command again with --force"))
 }
 
-/// Returns the backup's content. Errors: the backup is damaged or empty, or the shop is not empty and
-/// `--force` is missing.
+/// Returns the backup's content. Errors: the backup is damaged or empty, or the shop is not empty
+/// and `--force` is missing.
 async fn verify(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec<Snapshot>, String> {
     if backup.are_empty().await? {
         return Err("the backup is empty; nothing was changed".to_owned());
@@ -167,7 +167,8 @@ async fn verify(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec
     Ok(snapshots)
 }
 
-/// SIGTERM or Ctrl-C. It ends a command like an error, so that the command removes its temporary files.
+/// SIGTERM or Ctrl-C. It ends a command like an error, so that the command removes its temporary
+/// files.
 struct Interrupt(Receiver<()>);
 
 impl Interrupt {
@@ -199,8 +200,9 @@ async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<CopyStats, Stri
 
 /// Publishes the confirmations of orders that the copy lacks, and returns their number.
 ///
-/// A confirmation that was on the broker at the moment of the backup is neither in the outbox nor counted
-/// in the account. Of all events only this one must be published again: erasures repeat theirs.
+/// A confirmation that was on the broker at the moment of the backup is neither in the outbox nor
+/// counted in the account. Of all events only this one must be published again: erasures repeat
+/// theirs.
 async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result<usize, String> {
     let databases = Databases::open(&ShopLocation::Directory(copy.to_owned()))?;
     let republishing = async {
@@ -213,7 +215,8 @@ async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result
     republished
 }
 
-/// Returns the confirmed orders that their accounts have not counted, and whose event is not pending.
+/// Returns the confirmed orders that their accounts have not counted, and whose event is not
+/// pending.
 async fn uncounted_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>, String> {
     let accounts = customer::ledger::read(&databases.customer).await.map_err(operator_message)?;
     let mut counted = accounts.confirmed_orders;
@@ -239,8 +242,8 @@ async fn uncounted_orders(databases: &Databases) -> Result<Vec<(OrderId, Custome
     Ok(uncounted)
 }
 
-/// A directory in the making. The files are written in a temporary directory inside it and moved when all
-/// are complete.
+/// A directory in the making. The files are written in a temporary directory inside it and moved
+/// when all are complete.
 struct Draft {
     temporary: TempDir,
     target: PathBuf,
@@ -255,7 +258,8 @@ impl Draft {
     fn begin(target: &Path) -> Result<Self, String> {
         let remove_target = !target.exists();
         data_directory::create(target)?;
-        // The first check keeps the lock file out of a foreign directory; the second is safe from races.
+        // The first check keeps the lock file out of a foreign directory; the second is safe from
+        // races.
         require_empty(target)?;
         let lock = data_directory::lock(target)?;
         require_empty(target)?;

@@ -36,8 +36,8 @@ pub(crate) enum Command {
     Admin(AdminCommand),
     /// Check that orders, stock, payments and accounts agree in all databases
     ///
-    /// Reads the databases and a fleet's broker, and changes nothing. Prints one line for each finding
-    /// that remains after --within, and exits with 1 when there is one.
+    /// Reads the databases and a fleet's broker, and changes nothing. Prints one line for each
+    /// finding that remains after --within, and exits with 1 when there is one.
     Audit(AuditArgs),
     /// Back up a running shop into a directory
     ///
@@ -52,7 +52,8 @@ pub(crate) enum Command {
     Order(OrderArgs),
     /// Load the sample catalogue into a fleet, and create an admin
     ///
-    /// Existing products and accounts stay as they are. A one-process shop loads its samples itself.
+    /// Existing products and accounts stay as they are. A one-process shop loads its samples
+    /// itself.
     Seed(SeedArgs),
     /// Inspect, replay or drop events that a service of a fleet could not handle
     #[command(subcommand)]

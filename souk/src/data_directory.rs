@@ -1,5 +1,5 @@
-//! The data directory of a one-process shop: a database for each service, the signing key, and a lock
-//! file against a second process.
+//! The data directory of a one-process shop: a database for each service, the signing key, and a
+//! lock file against a second process.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -22,8 +22,8 @@ pub(crate) struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Creates the directory unless it exists, and locks it. `None`: a temporary directory, which is
-    /// deleted at the end.
+    /// Creates the directory unless it exists, and locks it. `None`: a temporary directory, which
+    /// is deleted at the end.
     pub(crate) fn open(directory: Option<&Path>) -> Result<Self, String> {
         let Some(directory) = directory else {
             let temporary = temporary(&std::env::temp_dir())
@@ -118,7 +118,8 @@ pub(crate) fn temporary(within: &Path) -> std::io::Result<TempDir> {
     builder.tempdir_in(within)
 }
 
-/// Creates a database file that only its owner can read. SQLite gives its other files the same mode.
+/// Creates a database file that only its owner can read. SQLite gives its other files the same
+/// mode.
 fn create_private(file: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);

@@ -16,7 +16,8 @@ pub(crate) struct Databases {
 }
 
 impl Databases {
-    /// Opens the databases of an existing shop. Errors: the directory has no shop; the URI is invalid.
+    /// Opens the databases of an existing shop. Errors: the directory has no shop; the URI is
+    /// invalid.
     pub(crate) fn open(shop: &ShopLocation) -> Result<Self, String> {
         Self::open_each(|service| match shop {
             ShopLocation::Directory(directory) => {

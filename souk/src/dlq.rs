@@ -1,5 +1,5 @@
-//! `souk dlq`: the dead letters of a fleet, on the terminal. It needs the broker alone, so it works while
-//! the services are down. `common/bus/src/amqp/dead_letters.rs` reads and moves the messages.
+//! `souk dlq`: the dead letters of a fleet, on the terminal. It needs the broker alone, so it works
+//! while the services are down. `common/bus/src/amqp/dead_letters.rs` reads and moves the messages.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
@@ -70,7 +70,8 @@ pub(crate) enum DlqCommand {
 
 #[derive(Args)]
 pub(crate) struct QueueArgs {
-    /// Only dead letters of this queue: shopping.customer has the events that shopping consumes from customer
+    /// Only dead letters of this queue: shopping.customer has the events that shopping consumes
+    /// from customer
     #[arg(long, value_name = "NAME")]
     queue: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! `GET /` of a one-process shop: a page with the services, some products and first steps, or the same
-//! as JSON.
+//! `GET /` of a one-process shop: a page with the services, some products and first steps, or the
+//! same as JSON.
 
 use products::{CatalogueQuery, ProductView, Sort, catalogue};
 use rocket::http::{Accept, MediaType};

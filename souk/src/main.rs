@@ -1,5 +1,5 @@
-//! The command `souk`: the whole shop in one process (`souk up`, the default), and the maintenance of
-//! shops.
+//! The command `souk`: the whole shop in one process (`souk up`, the default), and the maintenance
+//! of shops.
 //!
 //! Reading order for a newcomer: here, `up.rs`, then `shopping/src/lib.rs`.
 

@@ -1,4 +1,5 @@
-//! `souk seed`: loads the sample catalogue into a new fleet and creates an admin. It can be repeated.
+//! `souk seed`: loads the sample catalogue into a new fleet and creates an admin. It can be
+//! repeated.
 
 use std::path::{Path, PathBuf};
 

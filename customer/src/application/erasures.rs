@@ -21,8 +21,8 @@ const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval of reading a receipt while waiting: the report may reach another instance.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Erases an account: here at once, and in the other services when they handle the event. Returns the
-/// receipt as it is after at most two seconds.
+/// Erases an account: here at once, and in the other services when they handle the event. Returns
+/// the receipt as it is after at most two seconds.
 pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ErasureReceipt> {
     let now = Timestamp::now();
     let receipt = ErasureReceipt::new(customer, now)?;
@@ -57,8 +57,8 @@ async fn erase_sessions(app: &App, id: ErasureId, customer: CustomerId) -> Resul
     Ok(())
 }
 
-/// Waits until the receipt is complete, so that normally every service refuses the customer's access
-/// token when the client gets its response. Returns an incomplete receipt after the timeout.
+/// Waits until the receipt is complete, so that normally every service refuses the customer's
+/// access token when the client gets its response. Returns an incomplete receipt after the timeout.
 async fn wait_for_completion(app: &App, mut receipt: ErasureReceipt) -> ErasureReceipt {
     let complete = async {
         while !receipt.is_complete() {

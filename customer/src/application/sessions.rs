@@ -24,8 +24,8 @@ pub(crate) struct Credentials {
     pub(crate) password: PasswordGuess,
 }
 
-/// Opens a session for a customer who presents the right password. Neither the error nor the time it
-/// takes reveals whether the e-mail address has an account.
+/// Opens a session for a customer who presents the right password. Neither the error nor the time
+/// it takes reveals whether the e-mail address has an account.
 pub(crate) async fn sign_in(app: &App, credentials: Credentials) -> Result<SignIn> {
     let profile = match credentials.email {
         Some(email) => app.accounts.by_email(&email).await?,

@@ -105,8 +105,8 @@ impl ErasureReceipt {
         }
     }
 
-    /// Schedules the next reminder. Returns the customer whose deletion is to be published again, if
-    /// a reminder is due.
+    /// Schedules the next reminder. Returns the customer whose deletion is to be published again,
+    /// if a reminder is due.
     pub(crate) fn remind(&mut self, now: Timestamp) -> Option<CustomerId> {
         let customer = self.customer.filter(|_| self.schedule.is_due(now))?;
         self.schedule.back_off(now, &REMINDER_BACKOFF);

@@ -62,9 +62,9 @@ const SALT_BYTES: usize = 16;
 
 /// Blocks of 1 KiB to allocate for a hash, which needs fewer.
 ///
-/// glibc keeps a freed allocation for reuse in each thread unless it is larger than 32 MiB: after 40
-/// hashes, two at a time, a process held 300 MiB. A larger allocation goes back to the system, and
-/// its untouched pages cost nothing (`tests/memory.rs`).
+/// glibc keeps a freed allocation for reuse in each thread unless it is larger than 32 MiB: after
+/// 40 hashes, two at a time, a process held 300 MiB. A larger allocation goes back to the system,
+/// and its untouched pages cost nothing (`tests/memory.rs`).
 const ALLOCATED_BLOCKS: usize = 33 * 1024;
 
 impl PasswordHash {
@@ -72,7 +72,8 @@ impl PasswordHash {
         Self::of_text(&password.0)
     }
 
-    /// Hashes a guess and discards the hash, so that a missing account takes as long as a wrong password.
+    /// Hashes a guess and discards the hash, so that a missing account takes as long as a wrong
+    /// password.
     pub(crate) fn waste(guess: &PasswordGuess) -> Result<()> {
         Self::of_text(&guess.0).map(drop)
     }
@@ -194,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_hash_by_other_software_is_accepted_and_a_weak_one_renewed() {
-        // From the tests of the reference implementation: the password is "password", the memory 256 KiB.
+        // From the tests of the reference implementation: the password is "password", the memory
+        // 256 KiB.
         let weak = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
         let weak: PasswordHash = weak.parse().unwrap();
         assert!(matches!(check(&weak, "passwort"), PasswordCheck::Wrong));

@@ -43,8 +43,8 @@ impl fmt::Display for TokenSecret {
 
 /// The SHA-256 of a [`TokenSecret`]; as text, unpadded base64url.
 ///
-/// A fast hash suffices because 256 random bits cannot be tried out. So does a comparison in variable
-/// time: a client chooses the secret and cannot choose its digest.
+/// A fast hash suffices because 256 random bits cannot be tried out. So does a comparison in
+/// variable time: a client chooses the secret and cannot choose its digest.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretDigest([u8; 32]);
 

@@ -1,5 +1,5 @@
-//! Password hashing in bounded parallel. A hash takes a core for tens of milliseconds and 19 MiB, so
-//! it runs outside the async workers, a few at a time, with a short queue.
+//! Password hashing in bounded parallel. A hash takes a core for tens of milliseconds and 19 MiB,
+//! so it runs outside the async workers, a few at a time, with a short queue.
 
 use std::num::NonZero;
 use std::sync::Arc;

@@ -95,16 +95,16 @@ impl FromStr for SigningKey {
     }
 }
 
-/// Makes a key in PEM (PKCS#8). The public half is left out because OpenSSL 3.0 refuses a key that has
-/// it.
+/// Makes a key in PEM (PKCS#8). The public half is left out because OpenSSL 3.0 refuses a key that
+/// has it.
 fn generate() -> io::Result<impl AsRef<str> + std::ops::Deref<Target = String>> {
     let mut secret_key = [0; 32];
     getrandom::fill(&mut secret_key).map_err(io::Error::other)?;
     KeypairBytes { secret_key, public_key: None }.to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)
 }
 
-/// Writes a new key to a temporary file that only its owner can read, syncs it and renames it, so that a
-/// crash leaves no half-written key. Keeps a key that another process has written meanwhile.
+/// Writes a new key to a temporary file that only its owner can read, syncs it and renames it, so
+/// that a crash leaves no half-written key. Keeps a key that another process has written meanwhile.
 fn create(file: &Path) -> io::Result<()> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut temporary = tempfile::Builder::new().prefix(".signing-key-").tempfile_in(directory)?;

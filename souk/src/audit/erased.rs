@@ -1,6 +1,6 @@
-//! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an erased
-//! customer. Tombstones may stay: `accounts` records that the id was used, `closed_accounts` that its
-//! tokens are refused, a closed cart or wishlist that it takes nothing more.
+//! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an
+//! erased customer. Tombstones may stay: `accounts` records that the id was used, `closed_accounts`
+//! that its tokens are refused, a closed cart or wishlist that it takes nothing more.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -102,8 +102,8 @@ pub(super) async fn search(
     Ok(Report { findings, scope })
 }
 
-/// Whether the reference is a tombstone: the document of this id records the erasure, and contains no
-/// other word.
+/// Whether the reference is a tombstone: the document of this id records the erasure, and contains
+/// no other word.
 fn is_tombstone(database: &str, reference: &PersonalDataReference, customer: &ErasedCustomer) -> bool {
     let id = customer.id.to_string();
     let has_word = customer.words.iter().any(|word| reference.text.to_lowercase().contains(&word.to_lowercase()));
@@ -123,8 +123,8 @@ fn is_closed(document: &Value) -> bool {
     document["closed"] == true && others.all(|(_, value)| is_empty(value))
 }
 
-/// Extracts a stored document. A row of SQLite has the JSON between other columns, a document of MongoDB
-/// has it in the field `doc`.
+/// Extracts a stored document. A row of SQLite has the JSON between other columns, a document of
+/// MongoDB has it in the field `doc`.
 fn stored_document(text: &str) -> Value {
     let begin = text.find('{').unwrap_or(text.len());
     let read = serde_json::Deserializer::from_str(&text[begin..]).into_iter::<Value>().next();
@@ -149,8 +149,8 @@ fn first_in_bytes<'w>(file: &Path, words: &'w [String]) -> Result<Option<&'w str
     Ok(first_in(words, &String::from_utf8_lossy(&bytes)))
 }
 
-/// Searches the dead letters and returns their number. Events that wait for a consumer cannot be searched,
-/// because reading takes them from the queue.
+/// Searches the dead letters and returns their number. Events that wait for a consumer cannot be
+/// searched, because reading takes them from the queue.
 async fn search_dead_letters(
     broker: AmqpOptions,
     needles: &[String],

@@ -70,8 +70,8 @@ pub(super) fn check(records: &Records, responses: &[ClientResponse]) -> Vec<Stri
 
 type Reservations<'r> = HashMap<ReservationId, &'r ReservationRecord>;
 
-/// Each idempotency key has at most one order, no order is stuck, and the stock of exactly the confirmed
-/// and shipped orders is sold.
+/// Each idempotency key has at most one order, no order is stuck, and the stock of exactly the
+/// confirmed and shipped orders is sold.
 fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
     let mut keys = HashMap::new();
     for entry in &records.orders {
@@ -96,8 +96,8 @@ fn is_sold(reservations: &Reservations<'_>, entry: &OrderRecord) -> bool {
     reservations.get(&entry.reservation).is_some_and(|reservation| reservation.status == ReservationStatus::Sold)
 }
 
-/// Each order in a response exists, belongs to the customer and the key, and has not lost its status. A
-/// key always got the same order.
+/// Each order in a response exists, belongs to the customer and the key, and has not lost its
+/// status. A key always got the same order.
 fn check_responses(records: &Records, responses: &[ClientResponse], findings: &mut Vec<String>) {
     let orders: HashMap<OrderId, &OrderRecord> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
     for ClientResponse { customer, key, order, status } in responses {
@@ -131,8 +131,8 @@ fn check_responses(records: &Records, responses: &[ClientResponse], findings: &m
     }
 }
 
-/// For each product `available + reserved + sold = stocked`, and `sold` is the sum of the confirmed orders'
-/// lines. Each hold belongs to a reservation, and each reservation to an order.
+/// For each product `available + reserved + sold = stocked`, and `sold` is the sum of the confirmed
+/// orders' lines. Each hold belongs to a reservation, and each reservation to an order.
 fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
     let mut bought: HashMap<ProductId, u64> = HashMap::new();
     for entry in &records.orders {
@@ -240,8 +240,8 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
     }
 }
 
-/// All outboxes are empty, no event waits on the broker, every service has erased every deleted account,
-/// and every account has counted its confirmed orders.
+/// All outboxes are empty, no event waits on the broker, every service has erased every deleted
+/// account, and every account has counted its confirmed orders.
 fn check_events(records: &Records, findings: &mut Vec<String>) {
     for (service, pending) in &records.outboxes {
         if *pending > 0 {

@@ -8,8 +8,8 @@ fn price() -> Money {
     Money::new(998, Currency::EUR).unwrap()
 }
 
-/// A consistent shop: of ten pieces one customer bought two and another returned three, one payment is
-/// in review, and one account is erased.
+/// A consistent shop: of ten pieces one customer bought two and another returned three, one payment
+/// is in review, and one account is erased.
 struct Shop {
     records: Records,
     responses: Vec<ClientResponse>,
