@@ -134,11 +134,18 @@ async fn insert(books: &Collection<Book>, book: Book) -> BookId {
     id
 }
 
-/// Concurrent inserts share a flush.
+/// Inserts concurrently, because concurrent inserts share a flush, and in batches, because each
+/// insert has its own time limit.
 async fn insert_all(books: &Collection<Book>, all: impl IntoIterator<Item = Book>) -> Vec<BookId> {
-    let mut inserting = JoinSet::new();
+    const BATCH: usize = 100;
+    let mut inserting = JoinSet::<Result<()>>::new();
     let mut ids = Vec::new();
     for book in all {
+        if inserting.len() >= BATCH
+            && let Some(inserted) = inserting.join_next().await
+        {
+            inserted.unwrap().unwrap();
+        }
         let (books, id) = (books.clone(), BookId::new());
         ids.push(id);
         inserting.spawn(async move { books.insert(id, book).await });
