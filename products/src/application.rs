@@ -3,7 +3,6 @@
 pub mod catalogue;
 pub mod demo;
 pub mod editing;
-pub(crate) mod import_limits;
 pub mod imports;
 pub mod ledger;
 pub(crate) mod reservations;

@@ -1,8 +1,9 @@
 //! The catalogue, its stock, and the reservations of orders.
 //!
-//! A product is one document: its listing in the catalogue and its stock. Each change of a product is an update of that
-//! document. An order over several products has a reservation, a document whose state decides (`domain/reservation.rs`).
-//! This service calls no other service, except for the keys that verify access tokens.
+//! A product is one document: its listing in the catalogue and its stock. Each change of a product
+//! is an update of that document. An order over several products has a reservation, a document
+//! whose state decides (`domain/reservation.rs`). This service calls no other service, except for
+//! the keys that verify access tokens.
 
 mod app;
 mod application;
@@ -11,11 +12,48 @@ mod http;
 mod jobs;
 mod messages;
 mod repositories;
+mod settings;
+
+use std::sync::Arc;
+
+use souk_bus::Bus;
+use souk_http::auth::{ClosedAccounts, Verifier};
+use souk_store::{Database, outbox};
+use souk_types::Result;
 
 pub use self::app::App;
-pub use self::application::import_limits::ImportLimits;
 pub use self::application::{catalogue, demo, editing, imports, ledger};
 pub use self::domain::catalogue_query::{CatalogueQuery, Sort};
 pub use self::domain::product_view::ProductView;
 pub use self::domain::stock::StockLevels;
 pub use self::http::routes;
+pub use self::settings::ImportLimits;
+
+use self::imports::Importer;
+use self::repositories::{Products, Reservations};
+
+impl App {
+    /// Opens the collections, serves the bus, and starts the outbox relay and the background jobs.
+    pub fn start(database: Database, bus: &Bus, verifier: Verifier, import_limits: ImportLimits) -> Result<Self> {
+        let app = Self {
+            products: Products::open(&database)?,
+            reservations: Reservations::open(&database)?,
+            verifier: Arc::new(verifier),
+            closed_accounts: ClosedAccounts::open(&database)?,
+            import_limits,
+            import_lock: Arc::default(),
+            database,
+        };
+        app.verifier.prefetch_keys();
+        messages::serve(&app, bus);
+        outbox::relay(app.database.clone(), bus.clone());
+        jobs::start(&app);
+        Ok(app)
+    }
+
+    /// Returns the importer of the catalogue.
+    #[must_use]
+    pub fn importer(&self) -> Importer {
+        Importer::new(self)
+    }
+}

@@ -54,7 +54,8 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let closed_accounts = app.closed_accounts.clone();
     bus.subscribe("products", move |deletion: Delivery<CustomerDeleted>| {
         let (closed_accounts, id) = (closed_accounts.clone(), deletion.event.id);
-        // This service stores no personal data. It only has to refuse the tokens of the deleted account.
+        // This service stores no personal data. It only has to refuse the tokens of the deleted
+        // account.
         async move { closed_accounts.record_erasure(id, CustomerErased { id }).await }
     });
 }

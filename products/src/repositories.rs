@@ -17,7 +17,7 @@ static CATEGORY_BY_NAME: Index = Index::sorted("category_by_name", &["listing.de
 static CATEGORY_BY_PRICE: Index =
     Index::sorted("category_by_price", &["listing.details.category"], "listing.details.price.amount");
 static BY_IMPORT_KEY: Index = Index::unique("by_import_key", &["imported.key"]);
-static BY_DUE: Index = Index::sorted("by_due", &[], "due");
+static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 static BY_ORDER: Index = Index::by("by_order", &["order"]);
 
 impl Document for Product {
@@ -99,7 +99,8 @@ impl Products {
         self.0.insert(product.id, product).await
     }
 
-    /// Changes a product by a rule, which may run more than once. Errors: `NotFound`, and those of the rule.
+    /// Changes a product by a rule, which may run more than once. Errors: `NotFound`, and those of
+    /// the rule.
     pub(crate) async fn update<R: Send + 'static>(
         &self,
         id: ProductId,
@@ -108,7 +109,8 @@ impl Products {
         self.0.update(id, move |product, _| rule(product)).await
     }
 
-    /// Changes a product by a rule, which may run more than once. Does nothing when there is no such product.
+    /// Changes a product by a rule, which may run more than once. Does nothing when there is no
+    /// such product.
     pub(crate) async fn update_if_exists(
         &self,
         id: ProductId,
@@ -148,7 +150,8 @@ impl Reservations {
         database.collection().map(Self)
     }
 
-    /// Returns the reservations of an order: one, and one more for each time that the order reserved again.
+    /// Returns the reservations of an order: one, and one more for each time that the order
+    /// reserved again.
     pub(crate) async fn of_order(&self, order: OrderId) -> Result<Vec<Reservation>> {
         Ok(self.0.find(BY_ORDER.find([order.to_string()])).await?.items)
     }
@@ -163,7 +166,8 @@ impl Reservations {
         self.0.scan(|_, reservation| visit(reservation)).await
     }
 
-    /// Changes a reservation by a rule, which may run more than once. Errors: `NotFound`, and those of the rule.
+    /// Changes a reservation by a rule, which may run more than once. Errors: `NotFound`, and those
+    /// of the rule.
     pub(crate) async fn update<R: Send + 'static>(
         &self,
         id: ReservationId,

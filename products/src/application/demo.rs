@@ -1,4 +1,5 @@
-//! The sample catalogue with its images. It is imported like any other file, and only into an empty database.
+//! The sample catalogue with its images. It is imported like any other file, and only into an empty
+//! database.
 
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use souk_types::Result;
 
 use super::imports::{FileFormat, ImportFile, ImportMapping, Importer};
 
-/// Pause between two attempts to load the sample catalogue. A database takes a few seconds to start.
+/// Pause between two attempts to load the sample catalogue. A database takes a few seconds to
+/// start.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
-/// Loads the sample catalogue if the database has no product, not even a discontinued one. Returns the number of new
-/// products.
+/// Loads the sample catalogue if the database has no product, not even a discontinued one. Returns
+/// the number of new products.
 pub async fn load_if_empty(importer: &Importer) -> Result<usize> {
     if !importer.products().is_empty().await? {
         return Ok(0);
@@ -23,8 +25,8 @@ pub async fn load_if_empty(importer: &Importer) -> Result<usize> {
     Ok(importer.import(ImportMapping::default(), file).await?.created)
 }
 
-/// Loads the sample catalogue in the background, as soon as the database is available. Several instances may do so at the
-/// same time: each product is created once.
+/// Loads the sample catalogue in the background, as soon as the database is available. Several
+/// instances may do so at the same time: each product is created once.
 pub fn spawn_load(importer: Importer) {
     tokio::spawn(async move {
         loop {

@@ -1,5 +1,6 @@
-//! Importing a catalogue from a CSV or NDJSON file. Each row is validated like a product that an admin creates, and the
-//! valid rows are written in one commit as far as the store allows it (`Collection::bulk_update`).
+//! Importing a catalogue from a CSV or NDJSON file. Each row is validated like a product that an
+//! admin creates, and the valid rows are written in one commit as far as the store allows it
+//! (`Collection::bulk_update`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
@@ -10,13 +11,14 @@ use souk_store::Database;
 use souk_types::{Error, FieldError, Result};
 use tokio::sync::Mutex;
 
-use super::import_limits::ImportLimits;
+use crate::App;
 pub use crate::domain::import_mapping::{ImportMapping, OnError};
 pub use crate::domain::import_records::FileFormat;
 use crate::domain::import_records::{column_names, for_each_record};
 use crate::domain::import_row::{ImportEffect, ImportRow, KEY_MOVED};
 use crate::domain::product::Product;
 use crate::repositories::Products;
+use crate::settings::ImportLimits;
 
 /// Most errors in a report. Further rejected rows are only counted.
 const MAX_ERRORS: usize = 100_000;
@@ -63,7 +65,6 @@ pub struct RowError {
 #[derive(Clone)]
 pub struct Importer {
     products: Products,
-    /// Serialises the writes of imports: the next import must find the products that this one creates.
     write_lock: Arc<Mutex<()>>,
     limits: ImportLimits,
 }
@@ -71,23 +72,19 @@ pub struct Importer {
 impl Importer {
     /// Opens the catalogue of a database.
     pub fn open(database: &Database) -> Result<Self> {
-        Ok(Self::new(Products::open(database)?, ImportLimits::default()))
+        Ok(Self { products: Products::open(database)?, write_lock: Arc::default(), limits: ImportLimits::default() })
     }
 
-    pub(crate) fn new(products: Products, limits: ImportLimits) -> Self {
-        Self { products, write_lock: Arc::default(), limits }
-    }
-
-    pub(crate) fn limits(&self) -> ImportLimits {
-        self.limits
+    pub(crate) fn new(app: &App) -> Self {
+        Self { products: app.products.clone(), write_lock: Arc::clone(&app.import_lock), limits: app.import_limits }
     }
 
     pub(crate) fn products(&self) -> &Products {
         &self.products
     }
 
-    /// Imports a file. Errors: `validation` with the report as members when rows are invalid and the mapping says to
-    /// abort.
+    /// Imports a file. Errors: `validation` with the report as members when rows are invalid and
+    /// the mapping says to abort.
     pub async fn import(&self, mapping: ImportMapping, file: ImportFile) -> Result<ImportReport> {
         let (on_error, limits) = (mapping.on_error, self.limits);
         let parsed =
@@ -113,7 +110,8 @@ impl Importer {
         let _guard = self.write_lock.lock().await;
         for _ in 0..MAX_ATTEMPTS {
             match self.try_write(rows).await {
-                // A product was discontinued, or another process created it, after the look-up of its key.
+                // A product was discontinued, or another process created it, after the look-up of
+                // its key.
                 Err(error) if error.is_duplicate() || error.code() == KEY_MOVED => {}
                 outcome => return outcome,
             }

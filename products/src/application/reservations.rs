@@ -1,11 +1,12 @@
-//! Reserving, selling, releasing and restocking the stock of an order. Each step is one guarded write and can be repeated.
+//! Reserving, selling, releasing and restocking the stock of an order. Each step is one guarded
+//! write and can be repeated.
 
 use rocket::futures::future::{join_all, try_join_all};
 use souk_bus::request_context;
 use souk_contract::products::{
     Confirmed, ProductId, Release, Released, ReservationId, ReservationLine, Reserve, Reserved, Restocked, Shortage,
 };
-use souk_types::{ErrorKind, RequestId, Result, Timestamp};
+use souk_types::{ErrorKind, Result, Timestamp};
 
 use crate::App;
 use crate::domain::product::Product;
@@ -16,8 +17,7 @@ use crate::domain::reservation_state::State;
 /// Holds stock for an order: all lines or none.
 pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
     let (id, lines) = (request.reservation, request.lines.clone());
-    let origin = request_context::current();
-    let begin = move |slot: &mut Option<Reservation>| Reservation::reserve(slot, &request, &cause(&origin));
+    let begin = move |slot: &mut Option<Reservation>| Reservation::reserve(slot, &request, &cause());
     let attempt = match app.reservations.upsert(id, begin).await? {
         ReserveAction::PlaceHolds { attempt } => attempt,
         ReserveAction::Reply(reply) => return Ok(reply),
@@ -30,12 +30,11 @@ pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
             Err(shortage) => shortages.push(shortage),
         }
     }
-    let origin = request_context::current();
     let complete = move |reservation: &mut Reservation| {
         if shortages.is_empty() {
-            reservation.all_held(&holds, &cause(&origin));
+            reservation.all_held(&holds, &cause());
         } else {
-            reservation.out_of_stock(&shortages, &cause(&origin));
+            reservation.out_of_stock(&shortages, &cause());
         }
         reservation.clone()
     };
@@ -84,9 +83,9 @@ pub(crate) async fn restock(app: &App, id: ReservationId) -> Result<Restocked> {
 
 /// Releases the stock that is held for an order.
 pub(crate) async fn release(app: &App, request: Release) -> Result<Released> {
-    let (id, origin) = (request.reservation, request_context::current());
+    let id = request.reservation;
     let decide = move |slot: &mut Option<Reservation>| {
-        let reply = Reservation::release(slot, &request, &cause(&origin));
+        let reply = Reservation::release(slot, &request, &cause());
         (reply, slot.clone())
     };
     let (reply, reservation) = app.reservations.upsert(id, decide).await?;
@@ -102,9 +101,8 @@ async fn decide<R: Send + 'static>(
     id: ReservationId,
     rule: fn(&mut Reservation, &Cause) -> R,
 ) -> Result<Option<R>> {
-    let origin = request_context::current();
     let decide = move |slot: &mut Option<Reservation>| {
-        slot.as_mut().map(|reservation| (rule(reservation, &cause(&origin)), reservation.clone()))
+        slot.as_mut().map(|reservation| (rule(reservation, &cause()), reservation.clone()))
     };
     let Some((reply, reservation)) = app.reservations.upsert(id, decide).await? else { return Ok(None) };
     apply_decision_or_defer(app, &reservation).await;
@@ -120,7 +118,8 @@ pub(crate) async fn handle_due(app: &App, reservation: &Reservation) -> Result<(
     }
 }
 
-/// Applies a decision. An error does not change the reply: the decision stands, and the background job applies it.
+/// Applies a decision. An error does not change the reply: the decision stands, and the background
+/// job applies it.
 async fn apply_decision_or_defer(app: &App, reservation: &Reservation) {
     if reservation.due().is_none() {
         return;
@@ -150,12 +149,12 @@ async fn apply_decision(app: &App, reservation: &Reservation) -> Result<()> {
             restock_line(app, id, line.product).await?;
         }
     }
-    let origin = request_context::current();
-    app.reservations.update(id, move |reservation| reservation.mark_applied(&cause(&origin))).await
+    app.reservations.update(id, move |reservation| reservation.mark_applied(&cause())).await
 }
 
-/// Restocks a line once. A sale leaves no hold behind that could mark the line, so the reservation is marked in the same
-/// transaction. Cancellations are few: this transaction may delay a sale of the product.
+/// Restocks a line once. A sale leaves no hold behind that could mark the line, so the reservation
+/// is marked in the same transaction. Cancellations are few: this transaction may delay a sale of
+/// the product.
 async fn restock_line(app: &App, id: ReservationId, product: ProductId) -> Result<()> {
     app.database
         .run(|tx| async move {
@@ -170,10 +169,10 @@ async fn restock_line(app: &App, id: ReservationId, product: ProductId) -> Resul
         .await
 }
 
-/// The cause of a change at this moment.
-fn cause(request: &Option<RequestId>) -> Cause {
-    Cause { at: Timestamp::now(), request: request.clone() }
+/// The request that the current rule runs for, and the time.
+fn cause() -> Cause {
+    Cause { at: Timestamp::now(), request: request_context::current() }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,5 +1,5 @@
-//! The mapping from the columns of an import file to the fields of a product: one template for each field, given as query
-//! parameters.
+//! The mapping from the columns of an import file to the fields of a product: one template for each
+//! field, given as query parameters.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,8 @@ impl Input for ImportMapping {
 }
 
 impl ImportMapping {
-    /// Checks the mapping against the columns of a file, so that a wrong mapping is one error and not one for each row.
+    /// Checks the mapping against the columns of a file, so that a wrong mapping is one error and
+    /// not one for each row.
     pub(crate) fn check(&self, names: &[String]) -> Result<(), Error> {
         let exists = |column: &ColumnRef| match column {
             ColumnRef::Name(name) => names.contains(name),
@@ -107,7 +108,8 @@ impl ImportMapping {
         if errors.is_empty() {
             return read.map_err(|error| error.fields().to_vec());
         }
-        // A field that the mapping cannot fill is also reported as missing: keep one error for each field.
+        // A field that the mapping cannot fill is also reported as missing: keep one error for each
+        // field.
         let also = read.err().map(|error| error.fields().to_vec()).unwrap_or_default();
         let reported: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
         errors.extend(also.into_iter().filter(|error| !reported.contains(&error.field)));

@@ -1,4 +1,5 @@
-//! The records of an import file in any format: the line on which each begins, and the values of its columns.
+//! The records of an import file in any format: the line on which each begins, and the values of
+//! its columns.
 
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
@@ -45,7 +46,8 @@ impl Record<'_> {
     }
 }
 
-/// Returns the column names of a CSV file; `None` for NDJSON, where the lines may have different columns.
+/// Returns the column names of a CSV file; `None` for NDJSON, where the lines may have different
+/// columns.
 pub(crate) fn column_names(format: FileFormat, bytes: &[u8]) -> Result<Option<Vec<String>>> {
     match format {
         FileFormat::Csv => {
@@ -57,8 +59,8 @@ pub(crate) fn column_names(format: FileFormat, bytes: &[u8]) -> Result<Option<Ve
     }
 }
 
-/// Calls `visit` with each record and the line on which it begins, and with an error for a record that cannot be read. An
-/// error of `visit` ends the iteration.
+/// Calls `visit` with each record and the line on which it begins, and with an error for a record
+/// that cannot be read. An error of `visit` ends the iteration.
 pub(crate) fn for_each_record(
     format: FileFormat,
     bytes: &[u8],

@@ -38,8 +38,8 @@ impl Input for ImportRow {
 }
 
 impl ImportRow {
-    /// Creates the product of this row as `id`, or updates it. Errors: [`KEY_MOVED`] when the product in the slot has
-    /// another key.
+    /// Creates the product of this row as `id`, or updates it. Errors: [`KEY_MOVED`] when the
+    /// product in the slot has another key.
     pub(crate) fn apply(&self, slot: &mut Option<Product>, id: ProductId) -> Result<ImportEffect> {
         let Some(product) = slot else {
             let available = self.available.unwrap_or_default();
@@ -52,8 +52,8 @@ impl ImportRow {
         self.update(product)
     }
 
-    /// Updates a product. The stock follows the file only when the number in the file differs from that of the previous
-    /// import, so that the same file does not undo sales.
+    /// Updates a product. The stock follows the file only when the number in the file differs from
+    /// that of the previous import, so that the same file does not undo sales.
     fn update(&self, product: &mut Product) -> Result<ImportEffect> {
         let is_edited = product.listing()?.details != self.details;
         let previous = product.imported.as_ref().and_then(|imported| imported.available);

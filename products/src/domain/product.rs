@@ -26,8 +26,8 @@ pub(crate) struct Product {
 pub(crate) struct ImportSource {
     /// The key of the row.
     pub(crate) key: ImportKey,
-    /// The available quantity in the row. An import with the same number leaves the stock alone, so that it does not undo
-    /// sales.
+    /// The available quantity in the row. An import with the same number leaves the stock alone, so
+    /// that it does not undo sales.
     pub(crate) available: Option<AvailableQuantity>,
 }
 
@@ -45,7 +45,6 @@ pub(crate) struct Listing {
 
 impl Product {
     /// Returns a new product that is listed from now on.
-    #[must_use]
     pub(crate) fn new(details: ProductDetails, available: AvailableQuantity, imported: Option<ImportSource>) -> Self {
         let listing = Some(Listing::new(details, Timestamp::now()));
         Self { id: ProductId::new(), imported, listing, stock: Stock::new(available), version: 1 }
@@ -56,8 +55,8 @@ impl Product {
         self.listing.as_ref().ok_or_else(|| Error::not_found("product"))
     }
 
-    /// Changes the details. Errors: `NotFound` when the product is discontinued, `conflict` when `expected_version` is not
-    /// the current one.
+    /// Changes the details. Errors: `NotFound` when the product is discontinued, `conflict` when
+    /// `expected_version` is not the current one.
     pub(crate) fn edit(
         &mut self,
         expected_version: Option<u64>,
@@ -81,8 +80,8 @@ impl Product {
         Ok(())
     }
 
-    /// Returns the product with its available quantity, for other services. Errors: `NotFound` when the product is
-    /// discontinued.
+    /// Returns the product with its available quantity, for other services. Errors: `NotFound` when
+    /// the product is discontinued.
     pub(crate) fn catalogue_entry(&self) -> Result<CatalogueEntry> {
         let details = &self.listing()?.details;
         let product = ProductSnapshot {
@@ -94,7 +93,8 @@ impl Product {
         Ok(CatalogueEntry { product, available: self.stock.available() })
     }
 
-    /// Returns the product's public representation. Errors: `NotFound` when the product is discontinued.
+    /// Returns the product's public representation. Errors: `NotFound` when the product is
+    /// discontinued.
     pub(crate) fn into_view(self) -> Result<ProductView> {
         let listing = self.listing.ok_or_else(|| Error::not_found("product"))?;
         Ok(ProductView {

@@ -76,7 +76,8 @@ impl ProductPatch {
     }
 }
 
-/// Reads `version`. Refuses `available`, so that a client which sends back a whole product does not undo sales.
+/// Reads `version`. Refuses `available`, so that a client which sends back a whole product does not
+/// undo sales.
 fn expected_version(fields: &mut Fields) -> Option<u64> {
     fields.forbid("available", "is set with PUT /products/{id}/stock");
     fields.optional_non_null("version")

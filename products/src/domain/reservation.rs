@@ -1,12 +1,13 @@
 //! The stock of one order, which may be spread over several products.
 //!
-//! No transaction covers the products. The reservation is one document, and its state decides (`reservation_state.rs`);
-//! the holds on the products follow it. An attempt to reserve places a hold on every line before the state becomes held.
-//! After a decision (confirm, release, restock), the service applies it to every product. A background job repeats both
-//! steps after a crash.
+//! No transaction covers the products. The reservation is one document, and its state decides
+//! (`reservation_state.rs`); the holds on the products follow it. An attempt to reserve places a
+//! hold on every line before the state becomes held. After a decision (confirm, release, restock),
+//! the service applies it to every product. A background job repeats both steps after a crash.
 //!
-//! Several attempts at one reservation may run at the same time: the client repeats a request after a timeout. Each hold
-//! records the attempt that placed it, so that a hold placed after the decision is recognised and released.
+//! Several attempts at one reservation may run at the same time: the client repeats a request after
+//! a timeout. Each hold records the attempt that placed it, so that a hold placed after the
+//! decision is recognised and released.
 
 use std::time::Duration;
 
@@ -16,13 +17,14 @@ use souk_contract::products::{
     Reserved, Restocked, Shortage,
 };
 use souk_contract::shopping::{OrderId, TimelineEntry, TimelineKind};
+use souk_store::RetrySchedule;
 use souk_types::{Quantity, Timestamp};
 
 use super::reservation_log::{Cause, ReservationLog};
 use super::reservation_state::{State, Trigger};
 
-/// Lease on applying a decision to the products. After it expires, the instance that decided is presumed dead, and the
-/// background job applies the decision.
+/// Lease on applying a decision to the products. After it expires, the instance that decided is
+/// presumed dead, and the background job applies the decision.
 const DECISION_LEASE: Duration = Duration::from_secs(5);
 
 /// The stock of one order.
@@ -34,11 +36,11 @@ pub(crate) struct Reservation {
     lines: Vec<ReservedLine>,
     /// The number of attempts to place holds.
     attempts: u32,
-    /// Without a decision by then, the background job releases the reservation. After a decision, the job looks then for
-    /// holds that a late attempt has placed.
+    /// Without a decision by then, the background job releases the reservation. After a decision,
+    /// the job looks then for holds that a late attempt has placed.
     expires: Timestamp,
-    /// When the background job handles the reservation; `None` when no work is left.
-    due: Option<Timestamp>,
+    /// When the background job handles the reservation.
+    schedule: RetrySchedule,
     /// The products that were out of stock, when that is why the reservation was released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shortages: Vec<Shortage>,
@@ -81,7 +83,7 @@ impl Reservation {
         let reservation = slot.get_or_insert_with(|| Self {
             lines: request.lines.iter().map(ReservedLine::new).collect(),
             expires: request.until,
-            due: Some(request.until),
+            schedule: RetrySchedule::at(request.until),
             ..Self::new(request.reservation, request.order, State::Holding, cause)
         });
         if reservation.state != State::Holding {
@@ -92,8 +94,8 @@ impl Reservation {
         ReserveAction::PlaceHolds { attempt: reservation.attempts }
     }
 
-    /// Records that an attempt has placed all holds, one for each line. Another attempt or a decision may have come first;
-    /// then nothing changes.
+    /// Records that an attempt has placed all holds, one for each line. Another attempt or a
+    /// decision may have come first; then nothing changes.
     pub(crate) fn all_held(&mut self, holds: &[PlacedHold], cause: &Cause) {
         if self.apply(Trigger::AllHeld, cause) {
             for (line, hold) in self.lines.iter_mut().zip(holds) {
@@ -102,8 +104,8 @@ impl Reservation {
         }
     }
 
-    /// Releases the reservation because an attempt found products out of stock. Another attempt may have held the stock
-    /// that this one missed; then nothing changes.
+    /// Releases the reservation because an attempt found products out of stock. Another attempt may
+    /// have held the stock that this one missed; then nothing changes.
     pub(crate) fn out_of_stock(&mut self, shortages: &[Shortage], cause: &Cause) {
         if self.apply(Trigger::OutOfStock, cause) {
             shortages.clone_into(&mut self.shortages);
@@ -116,8 +118,8 @@ impl Reservation {
         self.state.confirm_reply()
     }
 
-    /// Releases the reservation, unless it is confirmed. Creates a released one if there is none, so that a request to
-    /// reserve that arrives later holds nothing.
+    /// Releases the reservation, unless it is confirmed. Creates a released one if there is none,
+    /// so that a request to reserve that arrives later holds nothing.
     pub(crate) fn release(slot: &mut Option<Self>, request: &Release, cause: &Cause) -> Released {
         let reservation =
             slot.get_or_insert_with(|| Self::new(request.reservation, request.order, State::Released, cause));
@@ -139,7 +141,7 @@ impl Reservation {
             lines: Vec::new(),
             attempts: 0,
             expires: cause.at,
-            due: None,
+            schedule: RetrySchedule::default(),
             shortages: Vec::new(),
             log: ReservationLog::default(),
         }
@@ -157,11 +159,12 @@ impl Reservation {
         }
         self.log.push(after.label(), cause);
         if after.is_decided() {
-            // An attempt in flight may place a hold after the decision. It releases that hold itself; the job looks once
-            // more when the reservation expires, in case that the attempt's instance dies.
+            // An attempt in flight may place a hold after the decision. It releases that hold
+            // itself; the job looks once more when the reservation expires, in case that the
+            // attempt's instance dies.
             let is_attempt_in_flight = self.attempts > 1 || before == State::Holding;
             self.expires = if is_attempt_in_flight { self.expires.max(cause.at) } else { cause.at };
-            self.due = Some(cause.at.after(DECISION_LEASE));
+            self.schedule.set_due(cause.at.after(DECISION_LEASE));
         }
         true
     }
@@ -170,7 +173,11 @@ impl Reservation {
     pub(crate) fn mark_applied(&mut self, cause: &Cause) {
         if self.state != State::Restocked || self.lines.iter().all(|line| line.restocked) {
             self.log.push("applied", cause);
-            self.due = (self.expires > cause.at).then_some(self.expires);
+            if self.expires > cause.at {
+                self.schedule.set_due(self.expires);
+            } else {
+                self.schedule.clear_due();
+            }
         }
     }
 
@@ -210,7 +217,7 @@ impl Reservation {
 
     /// When the background job handles the reservation; `None` when no work is left.
     pub(crate) fn due(&self) -> Option<Timestamp> {
-        self.due
+        self.schedule.due()
     }
 
     /// The log as entries of the order's timeline.

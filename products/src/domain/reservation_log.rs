@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use souk_types::{RequestId, Timestamp};
 
-/// Longest log, several times that of an order without errors. Beyond it, the entries in the middle are dropped.
+/// Longest log, several times that of an order without errors. Beyond it, the entries in the middle
+/// are dropped.
 const MAX_ENTRIES: usize = 40;
 
 /// When a reservation changes, and the request that changes it.

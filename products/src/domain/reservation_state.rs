@@ -8,7 +8,8 @@
 //! | released | | | | | |
 //! | restocked | | | | | |
 //!
-//! An empty cell leaves the state as it is. A repeated request thus gets the reply of the first one.
+//! An empty cell leaves the state as it is. A repeated request thus gets the reply of the first
+//! one.
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{Confirmed, Released, Restocked};
@@ -46,12 +47,10 @@ pub(crate) enum Trigger {
 
 impl State {
     /// Returns the state after `trigger`.
-    #[must_use]
     pub(crate) fn after(self, trigger: Trigger) -> Self {
         match (self, trigger) {
             (Self::Holding, Trigger::AllHeld) => Self::Held,
-            (Self::Holding, Trigger::OutOfStock) => Self::Released,
-            (Self::Holding | Self::Held, Trigger::Release) => Self::Released,
+            (Self::Holding, Trigger::OutOfStock) | (Self::Holding | Self::Held, Trigger::Release) => Self::Released,
             (Self::Held, Trigger::Confirm) => Self::Confirmed,
             (Self::Confirmed, Trigger::Restock) => Self::Restocked,
             (unchanged, _) => unchanged,
@@ -59,13 +58,11 @@ impl State {
     }
 
     /// Whether the holds on the products follow this state.
-    #[must_use]
     pub(crate) fn is_decided(self) -> bool {
         matches!(self, Self::Confirmed | Self::Released | Self::Restocked)
     }
 
     /// Returns the reply to `Confirm` in this state.
-    #[must_use]
     pub(crate) fn confirm_reply(self) -> Confirmed {
         match self {
             Self::Confirmed => Confirmed::Sold,
@@ -74,7 +71,6 @@ impl State {
     }
 
     /// Returns the reply to `Release` in this state.
-    #[must_use]
     pub(crate) fn release_reply(self) -> Released {
         match self {
             Self::Confirmed | Self::Restocked => Released::Sold,
@@ -83,7 +79,6 @@ impl State {
     }
 
     /// Returns the reply to `Restock` in this state.
-    #[must_use]
     pub(crate) fn restock_reply(self) -> Restocked {
         match self {
             Self::Restocked => Restocked::Restocked,
@@ -92,7 +87,6 @@ impl State {
     }
 
     /// The name in the log.
-    #[must_use]
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Holding => "holding",

@@ -13,10 +13,11 @@ use souk_types::mutant::Mutant;
 pub(crate) struct Stock {
     available: u32,
     sold: u64,
-    /// The quantity that admins have stocked in total. It does not depend on the other numbers, so that an audit can
-    /// compare them.
+    /// The quantity that admins have stocked in total. It does not depend on the other numbers, so
+    /// that an audit can compare them.
     stocked: u64,
-    /// Holds of reservations that are not decided yet, or whose decision is not applied to this product yet.
+    /// Holds of reservations that are not decided yet, or whose decision is not applied to this
+    /// product yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     holds: BTreeMap<ReservationId, Hold>,
 }
@@ -49,37 +50,33 @@ pub(crate) struct InsufficientStock {
 
 impl Stock {
     /// The stock of a new product.
-    #[must_use]
     pub(crate) fn new(available: AvailableQuantity) -> Self {
         Self { available: available.0, stocked: available.0.into(), ..Self::default() }
     }
 
     /// The quantity that customers can order.
-    #[must_use]
     pub(crate) fn available(&self) -> u32 {
         self.available
     }
 
     /// The stock levels.
-    #[must_use]
     pub(crate) fn levels(&self) -> StockLevels {
         let reserved = self.holds.values().map(|hold| u64::from(hold.quantity.get())).sum();
         StockLevels { available: self.available, reserved, sold: self.sold }
     }
 
     /// The sum that the stock levels must have.
-    #[must_use]
     pub(crate) fn stocked(&self) -> u64 {
         self.stocked
     }
 
     /// The reservations that have a hold.
-    #[must_use]
     pub(crate) fn reservations(&self) -> Vec<ReservationId> {
         self.holds.keys().copied().collect()
     }
 
-    /// Places a hold, unless the reservation has one already. Returns the attempt that placed the hold.
+    /// Places a hold, unless the reservation has one already. Returns the attempt that placed the
+    /// hold.
     pub(crate) fn hold(
         &mut self,
         reservation: ReservationId,
@@ -98,8 +95,8 @@ impl Stock {
         Ok(attempt)
     }
 
-    /// Sells the quantity that `attempt` holds for a confirmed order. Releases a hold that another attempt placed after
-    /// the sale.
+    /// Sells the quantity that `attempt` holds for a confirmed order. Releases a hold that another
+    /// attempt placed after the sale.
     pub(crate) fn sell(&mut self, reservation: ReservationId, attempt: Option<u32>) {
         match self.holds.remove(&reservation) {
             Some(hold) if Some(hold.attempt) == attempt => self.sold += u64::from(hold.quantity.get()),
@@ -115,8 +112,8 @@ impl Stock {
         }
     }
 
-    /// Makes the quantity that was sold to a reservation available again. Not idempotent: the caller restocks each line
-    /// once.
+    /// Makes the quantity that was sold to a reservation available again. Not idempotent: the
+    /// caller restocks each line once.
     pub(crate) fn restock(&mut self, reservation: ReservationId, attempt: Option<u32>, quantity: Quantity) {
         // The sale may not be applied yet.
         self.sell(reservation, attempt);
@@ -132,8 +129,8 @@ impl Stock {
     }
 }
 
-/// An available quantity that an admin sets: 0 to 1,000,000,000. Released holds and restocked sales fit above it in 32
-/// bits.
+/// An available quantity that an admin sets: 0 to 1,000,000,000. Released holds and restocked sales
+/// fit above it in 32 bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u64")]
 pub(crate) struct AvailableQuantity(u32);

@@ -7,12 +7,12 @@ use souk_types::{Error, Result};
 
 use super::AdminAuth;
 use crate::App;
-use crate::application::import_limits::{ImportLimits, MAX_BYTES};
 use crate::application::imports::{FileFormat, ImportFile, ImportMapping, ImportReport};
+use crate::settings::{ImportLimits, MAX_BYTES};
 
 #[post("/import", data = "<request>")]
 pub(super) async fn import(app: &State<App>, request: ImportRequest) -> souk_http::Result<Answer<ImportReport>> {
-    Ok(Answer(app.importer.import(request.mapping, request.file).await?))
+    Ok(Answer(app.importer().import(request.mapping, request.file).await?))
 }
 
 /// A file from an admin, with the mapping of its columns.
@@ -30,14 +30,14 @@ impl<'r> FromData<'r> for ImportRequest {
         let mapping = into_result(request.guard::<Query<ImportMapping>>().await);
         let mapping = admin.and(mapping);
         let allowed = mapping.as_ref().map(|_| ()).map_err(Clone::clone);
-        let limits = request.rocket().state::<App>().map(|app| app.importer.limits()).unwrap_or_default();
+        let limits = request.rocket().state::<App>().map(|app| app.import_limits).unwrap_or_default();
         let file = read_file(request, data, allowed, limits).await;
         data_outcome(request, mapping.and_then(|mapping| Ok(Self { mapping: mapping.0, file: file? })))
     }
 }
 
-/// Reads the file from the body of an allowed request. Drains the body of a refused one: nginx takes an instance that
-/// stops reading in the middle of a body for a dead one.
+/// Reads the file from the body of an allowed request. Drains the body of a refused one: nginx
+/// takes an instance that stops reading in the middle of a body for a dead one.
 async fn read_file(
     request: &Request<'_>,
     data: Data<'_>,

@@ -2,28 +2,26 @@ use std::time::Duration;
 
 use rocket::futures::future::{join, join_all};
 use souk_bus::Bus;
-use souk_contract::products::{HeldLine, ProductSnapshot};
+use souk_contract::products::HeldLine;
 use souk_contract::shopping::OrderId;
 use souk_http::auth::Verifier;
 use souk_store::{Database, Durability};
-use souk_types::{Currency, Price, Quantity};
+use souk_types::Quantity;
 
 use super::*;
-use crate::application::import_limits::ImportLimits;
 use crate::application::stock;
 use crate::domain::product::tests::tea;
-use crate::domain::reservation_state::Trigger;
 use crate::domain::stock::{AvailableQuantity, StockLevels};
-use crate::jobs::handle_due_reservations;
+use crate::settings::ImportLimits;
 
 /// The service on a database of its own.
-struct Service {
-    app: App,
+pub(crate) struct Service {
+    pub(crate) app: App,
     _directory: tempfile::TempDir,
 }
 
 impl Service {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("products", &directory.path().join("p.db"), Durability::Process).unwrap();
         let verifier = Verifier::from_bus(Bus::local());
@@ -31,7 +29,7 @@ impl Service {
         Self { app, _directory: directory }
     }
 
-    async fn add_product(&self, available: u64) -> ProductId {
+    pub(crate) async fn add_product(&self, available: u64) -> ProductId {
         let mut product = tea();
         product.stock.set_available(AvailableQuantity::try_from(available).unwrap());
         self.app.products.insert(product.clone()).await.unwrap();
@@ -39,7 +37,7 @@ impl Service {
     }
 
     /// Available, reserved and sold.
-    async fn levels(&self, product: ProductId) -> (u32, u64, u64) {
+    pub(crate) async fn levels(&self, product: ProductId) -> (u32, u64, u64) {
         let StockLevels { available, reserved, sold } = stock::levels(&self.app, product).await.unwrap();
         (available, reserved, sold)
     }
@@ -52,7 +50,7 @@ impl Service {
         release(&self.app, Release { reservation: id, order: OrderId::new() }).await.unwrap()
     }
 
-    async fn insert(&self, reservation: Reservation) {
+    pub(crate) async fn insert(&self, reservation: Reservation) {
         let insert = {
             let reservation = reservation.clone();
             move |slot: &mut Option<Reservation>| *slot = Some(reservation.clone())
@@ -61,11 +59,11 @@ impl Service {
     }
 }
 
-fn request(reservation: ReservationId, lines: &[ReservationLine], until: Timestamp) -> Reserve {
+pub(crate) fn request(reservation: ReservationId, lines: &[ReservationLine], until: Timestamp) -> Reserve {
     Reserve { reservation, order: OrderId::new(), lines: lines.to_vec(), until }
 }
 
-fn line(product: ProductId, quantity: u64) -> ReservationLine {
+pub(crate) fn line(product: ProductId, quantity: u64) -> ReservationLine {
     ReservationLine { product, quantity: Quantity::try_from(quantity).unwrap() }
 }
 
@@ -135,7 +133,8 @@ async fn concurrent_attempts_at_one_order_hold_and_sell_it_once() {
     assert_eq!((service.levels(tea).await, service.levels(mug).await), ((48, 0, 2), (47, 0, 3)));
 }
 
-/// The second attempt runs after the first has sold the last piece: it finds the product out of stock.
+/// The second attempt runs after the first has sold the last piece: it finds the product out of
+/// stock.
 #[tokio::test]
 async fn a_late_attempt_does_not_undo_a_sale() {
     let (service, id) = (Service::start(), ReservationId::new());
@@ -144,19 +143,18 @@ async fn a_late_attempt_does_not_undo_a_sale() {
     let request = request(id, &[line], Timestamp::now().after(Duration::from_mins(15)));
     let mut slot = None;
     for attempt in [1, 2] {
-        let action = Reservation::reserve(&mut slot, &request, &cause(&None));
+        let action = Reservation::reserve(&mut slot, &request, &cause());
         assert_eq!(action, ReserveAction::PlaceHolds { attempt });
     }
     service.insert(slot.unwrap()).await;
     let hold = place_hold(&service.app, id, line, 1).await.unwrap().unwrap();
-    let all_held =
-        move |reservation: &mut Reservation| reservation.all_held(std::slice::from_ref(&hold), &cause(&None));
+    let all_held = move |reservation: &mut Reservation| reservation.all_held(std::slice::from_ref(&hold), &cause());
     service.app.reservations.update(id, all_held).await.unwrap();
     confirm(&service.app, id).await.unwrap();
 
     let shortage = place_hold(&service.app, id, line, 2).await.unwrap().unwrap_err();
     let out_of_stock = move |reservation: &mut Reservation| {
-        reservation.out_of_stock(std::slice::from_ref(&shortage), &cause(&None));
+        reservation.out_of_stock(std::slice::from_ref(&shortage), &cause());
         reservation.state()
     };
     let state = service.app.reservations.update(id, out_of_stock).await.unwrap();
@@ -202,56 +200,4 @@ async fn concurrent_cancellations_restock_once() {
         assert_eq!(outcome.unwrap(), Restocked::Restocked);
     }
     assert_eq!(service.levels(tea).await, (5, 0, 4));
-}
-
-/// Each case is a reservation whose instance crashed after these triggers, and before it applied the decision.
-#[tokio::test]
-async fn the_job_finishes_reservations_after_a_crash() {
-    let service = Service::start();
-    let tea = service.add_product(10).await;
-    let past = Cause { at: Timestamp::now().before(Duration::from_mins(1)), request: None };
-    let price = Price::new(499, Currency::EUR).unwrap();
-    let hold = PlacedHold { attempt: 1, product: ProductSnapshot { id: tea, name: "Tea".into(), price, image: None } };
-    // (triggers, whether the product has the hold, quantity sold in the end)
-    let crashes: [(&[Trigger], bool, u64); 7] = [
-        (&[], false, 0),
-        (&[], true, 0),
-        (&[Trigger::AllHeld], true, 0),
-        (&[Trigger::AllHeld, Trigger::Confirm], true, 1),
-        (&[Trigger::AllHeld, Trigger::Release], true, 0),
-        (&[Trigger::Release], true, 0),
-        (&[Trigger::AllHeld, Trigger::Confirm, Trigger::Restock], true, 0),
-    ];
-    let mut sold = 0;
-    for (triggers, is_held, sells) in crashes {
-        let id = ReservationId::new();
-        if is_held {
-            let hold = move |product: &mut Product| {
-                product.stock.hold(id, Quantity::try_from(1).unwrap(), 1).unwrap();
-                Ok(())
-            };
-            service.app.products.update(tea, hold).await.unwrap();
-        }
-        let mut slot = None;
-        Reservation::reserve(&mut slot, &request(id, &[line(tea, 1)], past.at), &past);
-        for trigger in triggers {
-            let reservation = slot.as_mut().unwrap();
-            match trigger {
-                Trigger::AllHeld => reservation.all_held(std::slice::from_ref(&hold), &past),
-                Trigger::OutOfStock => reservation.out_of_stock(&[], &past),
-                Trigger::Confirm => assert_eq!(reservation.confirm(&past), Confirmed::Sold),
-                Trigger::Restock => assert_eq!(reservation.restock(&past), Restocked::Restocked),
-                Trigger::Release => {
-                    let request = Release { reservation: id, order: OrderId::new() };
-                    Reservation::release(&mut slot, &request, &past);
-                }
-            }
-        }
-        service.insert(slot.unwrap()).await;
-        sold += sells;
-        handle_due_reservations(&service.app).await.unwrap();
-        assert_eq!(service.levels(tea).await, (10 - u32::try_from(sold).unwrap(), 0, sold), "{triggers:?}");
-        let due = service.app.reservations.due().page(Timestamp::now(), None).await.unwrap();
-        assert!(due.items.is_empty(), "{triggers:?}");
-    }
 }

@@ -26,8 +26,8 @@ const IMPURE: [&str; 9] =
     ["rocket", "tokio", "futures_util", "souk_bus", "souk_http", "lapin", "mongodb", "rusqlite", "ureq"];
 
 /// What a domain may use of `souk_store`: a type declares its collection and its indexes where it
-/// is defined.
-const DECLARATIONS: [&str; 3] = ["Document", "Index", "Direction"];
+/// is defined, and a retry schedule is a plain value.
+const DECLARATIONS: [&str; 5] = ["Document", "Index", "Direction", "RetrySchedule", "Backoff"];
 
 /// A file of a service.
 pub(super) struct Source {

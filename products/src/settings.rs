@@ -1,5 +1,5 @@
-//! Limits of an import. The whole file is in memory until it is committed: about ten times its size, and at least 2 KB for
-//! each row.
+//! Limits of an import. The whole file is in memory until it is committed: about ten times its
+//! size, and at least 2 KB for each row.
 
 use std::str::FromStr;
 
