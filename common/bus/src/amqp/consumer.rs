@@ -15,7 +15,7 @@ use super::supervisor::BackOff;
 use super::{InFlight, Shared};
 use souk_types::Result;
 
-/// A queue, and what is done with its messages.
+/// A queue and the handling of its messages.
 pub(super) trait QueueConsumer: Send + Sync + 'static {
     fn queue(&self) -> &str;
     /// Messages that the broker delivers before the first of them is acknowledged.

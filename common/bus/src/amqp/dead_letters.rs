@@ -160,7 +160,7 @@ impl DeadLetters {
     }
 
     /// Takes every selected dead letter that is there now, applies `action`, and requeues those
-    /// that stay. Returns how many are gone.
+    /// that stay. Returns how many it removed.
     async fn for_each(
         &self,
         filter: &DeadLetterFilter,
@@ -171,7 +171,7 @@ impl DeadLetters {
             Some(queue) => vec![self.event_queue(queue).await?],
             None => self.queues.clone(),
         };
-        let mut gone = 0;
+        let mut removed = 0;
         for queue in queues {
             let source = dead_letter_queue(&self.names.prefixed(&queue));
             // Counted first: a replayed event that fails again comes to the end of this queue.
@@ -188,7 +188,7 @@ impl DeadLetters {
                     if filter.id.as_ref().is_none_or(|id| *id == dead_letter.id) {
                         if self.apply(action, &queue, &message.delivery).await? {
                             taken -= 1;
-                            gone += 1;
+                            removed += 1;
                         }
                         report(dead_letter);
                     }
@@ -199,10 +199,10 @@ impl DeadLetters {
             let requeued = self.requeue(&channel, &source, taken, last_tag).await;
             outcome.and(requeued)?;
         }
-        Ok(gone)
+        Ok(removed)
     }
 
-    /// Returns whether the dead letter is gone.
+    /// Returns whether it removed the dead letter.
     async fn apply(&self, action: &Action, queue: &str, delivery: &Delivery) -> Result<bool> {
         match action {
             Action::Keep => return Ok(false),
@@ -257,7 +257,7 @@ impl DeadLetters {
     }
 }
 
-/// What is done with a dead letter.
+/// The operation on a dead letter.
 enum Action {
     Keep,
     /// Through a channel with confirms that has taken no messages: a refusal closes it.

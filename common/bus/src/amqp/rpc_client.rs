@@ -39,7 +39,7 @@ struct QueuedCall {
     deadline: Instant,
 }
 
-/// What became of a call.
+/// The outcome of a call.
 pub(super) enum CallOutcome {
     /// The service replied, with a body or an error.
     Replied(Result<Bytes>),
