@@ -19,8 +19,11 @@ pub(crate) struct ShopArgs {
     /// One-process shop: its file of options [default: souk.toml, if it exists]
     #[arg(long, env = "SOUK_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Fleet: URI of its MongoDB [env: MONGODB_URI, or MONGODB_URI_FILE with a path]
-    #[arg(long, value_name = "URI")]
+    #[arg(
+        long,
+        value_name = "URI",
+        help = "Fleet: URI of its MongoDB [env: MONGODB_URI, or MONGODB_URI_FILE with a path]"
+    )]
     mongodb_uri: Option<String>,
     /// Fleet: prefix of its databases' names; the service's name follows
     #[arg(long, value_name = "PREFIX", default_value = "souk_")]
@@ -59,11 +62,9 @@ impl ShopArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Broker")]
 pub(crate) struct BrokerArgs {
-    /// Fleet: URL of its RabbitMQ [env: AMQP_URL, or AMQP_URL_FILE with a path]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = "Fleet: URL of its RabbitMQ [env: AMQP_URL, or AMQP_URL_FILE with a path]")]
     amqp_url: Option<String>,
-    /// Fleet: prefix of its queues' and exchanges' names [env: AMQP_PREFIX]
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", help = "Fleet: prefix of its queues' and exchanges' names [env: AMQP_PREFIX]")]
     amqp_prefix: Option<String>,
 }
 

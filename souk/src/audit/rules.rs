@@ -169,7 +169,7 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
         let is_current = entry.is_some_and(|entry| entry.reservation == reservation);
         match record.status {
             ReservationStatus::Sold if !is_current => {
-                findings.push(format!("reservation {reservation} is sold and belongs to no order"))
+                findings.push(format!("reservation {reservation} is sold and belongs to no order"));
             }
             ReservationStatus::Held
                 if !entry.is_some_and(|entry| is_current && entry.status == OrderStatus::Reserved) =>

@@ -134,7 +134,7 @@ fn each_violation_is_found_alone() {
             shop.records.demo_payments.remove(0);
         }),
         ("the demo bank says that its payment is Captured", |shop| {
-            shop.records.demo_payments[1].status = PaymentStatus::Captured
+            shop.records.demo_payments[1].status = PaymentStatus::Captured;
         }),
         ("is Confirmed and its payment is Refunded", |shop| {
             shop.records.orders[0].payment.as_mut().unwrap().1 = PaymentStatus::Refunded;
@@ -145,7 +145,7 @@ fn each_violation_is_found_alone() {
             shop.records.orders[2].payment = payment;
         }),
         ("and its payment is Money", |shop| {
-            shop.records.demo_payments[0].amount = Money::new(1, Currency::EUR).unwrap()
+            shop.records.demo_payments[0].amount = Money::new(1, Currency::EUR).unwrap();
         }),
         ("4 events wait in the outbox of shopping", |shop| shop.records.outboxes[2].1 = 4),
         ("3 events wait on the broker", |shop| shop.records.broker.as_mut().unwrap().waiting = 3),
