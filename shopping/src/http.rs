@@ -1,4 +1,5 @@
-//! Routes, one file per noun: each parses, authorises, calls one use case and answers. They are documented in `docs/api.md`.
+//! Routes, one file per noun: each parses, authorises, calls one use case and answers. They are
+//! documented in `docs/api.md`.
 
 mod auth;
 mod cart;

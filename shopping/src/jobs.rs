@@ -1,5 +1,5 @@
-//! Background jobs: continue orders whose checkout was interrupted, deliver the demo bank's notifications, and remove expired
-//! guest carts.
+//! Background jobs: continue orders whose checkout was interrupted, deliver the demo bank's
+//! notifications, and remove expired guest carts.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! The settings of an operator: how long stock is reserved, and the payment methods. They are read from the environment, also in
-//! the one-process shop, because some are secrets. `.env.example` documents each variable.
+//! The settings of an operator: how long stock is reserved, and the payment methods. They are read
+//! from the environment, also in the one-process shop, because some are secrets. `.env.example`
+//! documents each variable.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,7 +33,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`. Problems are added to the environment.
+    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`. Problems are added to the
+    /// environment.
     pub fn read(environment: &mut Environment) -> Self {
         let default = Self::default();
         let reservation_time = environment.optional::<ReservationTime>("RESERVATION_SECONDS");

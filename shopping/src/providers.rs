@@ -17,7 +17,8 @@ use crate::domain::payment::{Charge, DemoToken, Payment, PaymentDetails, Payment
 /// Moves money. Every call is idempotent.
 ///
 /// # Errors
-/// A transient error means that the outcome is unknown; [`PaymentProvider::check`] reports it later.
+/// A transient error means that the outcome is unknown; [`PaymentProvider::check`] reports it
+/// later.
 #[rocket::async_trait]
 pub(crate) trait PaymentProvider: Send + Sync {
     /// Creates the payment of an order, without moving money.
@@ -77,7 +78,8 @@ impl Payments {
         Ok(Self { default, providers, demo_bank, stripe })
     }
 
-    /// Returns the details that the client sent, or those of the default method. Errors: the method is not enabled.
+    /// Returns the details that the client sent, or those of the default method. Errors: the method
+    /// is not enabled.
     pub(crate) fn choose(&self, details: Option<PaymentDetails>) -> Result<PaymentDetails> {
         let details = details.unwrap_or(match self.default {
             PaymentMethod::Demo => PaymentDetails::Demo { token: DemoToken::Ok },
@@ -89,7 +91,8 @@ impl Payments {
         Err(Error::invalid_field("payment.method", "is not offered by this shop"))
     }
 
-    /// Returns the provider of a method. Errors: the method was disabled while orders with it were in progress.
+    /// Returns the provider of a method. Errors: the method was disabled while orders with it were
+    /// in progress.
     pub(crate) fn provider(&self, method: PaymentMethod) -> Result<&dyn PaymentProvider> {
         match self.providers.get(&method) {
             Some(provider) => Ok(&**provider),

@@ -1,4 +1,5 @@
-//! The collections of this service, with queries in domain terms. No rule lives here: callers pass rules in.
+//! The collections of this service, with queries in domain terms. No rule lives here: callers pass
+//! rules in.
 
 use std::collections::HashSet;
 
@@ -64,8 +65,9 @@ impl Repositories {
         })
     }
 
-    /// Stores the order that a rule makes of the customer's cart. The cart is read in the same transaction, so that the order has
-    /// its latest contents, and no order is placed after the account is deleted. Errors: `duplicate` for a used key.
+    /// Stores the order that a rule makes of the customer's cart. The cart is read in the same
+    /// transaction, so that the order has its latest contents, and no order is placed after the
+    /// account is deleted. Errors: `duplicate` for a used key.
     pub(crate) async fn place_order(
         &self,
         customer: CustomerId,
@@ -81,8 +83,9 @@ impl Repositories {
             .await
     }
 
-    /// Confirms an order, removes its lines from the customer's cart and publishes `OrderConfirmed`, in one transaction. `confirm`
-    /// returns whether the order is confirmed now; otherwise nothing is written.
+    /// Confirms an order, removes its lines from the customer's cart and publishes
+    /// `OrderConfirmed`, in one transaction. `confirm` returns whether the order is confirmed now;
+    /// otherwise nothing is written.
     pub(crate) async fn confirm_order(
         &self,
         id: OrderId,
@@ -210,7 +213,8 @@ impl GuestCarts {
         self.0.upsert(id, move |slot, _| rule(slot)).await
     }
 
-    /// Returns some of the guest carts that were merged into this customer's cart; none when there are no more.
+    /// Returns some of the guest carts that were merged into this customer's cart; none when there
+    /// are no more.
     pub(crate) async fn merged_into(&self, customer: CustomerId) -> Result<Vec<GuestCart>> {
         Ok(self.0.find(MERGED_INTO.find([customer.to_string()])).await?.items)
     }
@@ -284,7 +288,8 @@ impl Orders {
         self.0.update(id, update).await
     }
 
-    /// Changes an order by a rule, and returns it if the rule says that it changed. Returns `None` for an unknown order.
+    /// Changes an order by a rule, and returns it if the rule says that it changed. Returns `None`
+    /// for an unknown order.
     pub(crate) async fn update_if_known(
         &self,
         id: OrderId,

@@ -1,8 +1,9 @@
-//! Checkout: places an order and takes it as far as it goes. The table of actions is in [`crate::domain::order::checkout_table`],
-//! the actions are in [`steps`].
+//! Checkout: places an order and takes it as far as it goes. The table of actions is in
+//! [`crate::domain::order::checkout_table`], the actions are in [`steps`].
 //!
-//! Two decisions are made elsewhere, and the order follows them: the payment provider decides whether the money is captured, and the
-//! reservation in `products` decides whether the stock is sold.
+//! Two decisions are made elsewhere, and the order follows them: the payment provider decides
+//! whether the money is captured, and the reservation in `products` decides whether the stock is
+//! sold.
 
 mod steps;
 
@@ -18,7 +19,8 @@ use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
 use crate::domain::order::checkout_table::Trigger;
 use crate::domain::order::{Order, OrderView};
 
-/// How long a request waits until the order of a concurrent request with the same key is visible on most MongoDB nodes.
+/// How long a request waits until the order of a concurrent request with the same key is visible on
+/// most MongoDB nodes.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Interval of the queries for that order.
 const VISIBILITY_POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -43,7 +45,8 @@ pub(crate) async fn place(
         None => match store_pending(app, customer, &key, &request).await {
             Ok(order) => (order, false),
             Err(error) if error.is_duplicate() => (wait_until_visible(app, customer, &key).await?, true),
-            // A concurrent request with the same key may have placed the order and emptied the cart.
+            // A concurrent request with the same key may have placed the order and emptied the
+            // cart.
             Err(error) => (app.store.orders.by_key(customer, &key).await?.ok_or(error)?, true),
         },
     };
@@ -75,7 +78,8 @@ async fn wait_until_visible(app: &App, customer: CustomerId, key: &IdempotencyKe
     }
 }
 
-/// Advances an order whose change is already stored, and returns the order. When that fails, the background job continues.
+/// Advances an order whose change is already stored, and returns the order. When that fails, the
+/// background job continues.
 pub(super) async fn advance_or_leave(app: &App, order: Order) -> OrderView {
     let (id, stored) = (order.id, order.view());
     match advance(app, order, Trigger::Request).await {

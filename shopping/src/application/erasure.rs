@@ -1,4 +1,5 @@
-//! Erases the personal data of a deleted account: cart and wishlist are emptied, orders stay without the customer.
+//! Erases the personal data of a deleted account: cart and wishlist are emptied, orders stay
+//! without the customer.
 
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, CustomerId};
@@ -8,7 +9,8 @@ use souk_types::{Paging, Result};
 use super::guest_cart;
 use crate::App;
 
-/// Erases a customer's personal data, and publishes `CustomerErased`. It can be interrupted anywhere and repeated.
+/// Erases a customer's personal data, and publishes `CustomerErased`. It can be interrupted
+/// anywhere and repeated.
 pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {
     let customer = deletion.event.id;
     // Tokens, cart and wishlist are closed first, so that concurrent requests cannot add data.

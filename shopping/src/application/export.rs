@@ -1,4 +1,5 @@
-//! Exports the data of a customer. Products are exported as snapshots, so that no other service must be up.
+//! Exports the data of a customer. Products are exported as snapshots, so that no other service
+//! must be up.
 
 use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
 use souk_types::{Error, Page, PageLimit, Paging, Result};

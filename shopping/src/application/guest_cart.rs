@@ -35,8 +35,8 @@ pub(crate) async fn get(app: &App, guest: Guest) -> Result<Cart> {
     Ok(cart)
 }
 
-/// Changes a guest's cart by a rule. A cart that is empty before and after is not created. Errors: those of the rule and of
-/// [`GuestCart::open`].
+/// Changes a guest's cart by a rule. A cart that is empty before and after is not created. Errors:
+/// those of the rule and of [`GuestCart::open`].
 pub(crate) async fn update<R: Send + 'static>(
     app: &App,
     guest: Guest,
@@ -61,8 +61,9 @@ pub(crate) struct MergedCart {
     left_out: Vec<LeftOut>,
 }
 
-/// Merges a guest's cart into a customer's cart. A repeated merge changes nothing and returns the same. Errors: `cart-merged` for
-/// another customer; `validation` for a token that is invalid or whose cart has expired.
+/// Merges a guest's cart into a customer's cart. A repeated merge changes nothing and returns the
+/// same. Errors: `cart-merged` for another customer; `validation` for a token that is invalid or
+/// whose cart has expired.
 pub(crate) async fn merge(app: &App, customer: CustomerId, guest_token: &str) -> Result<MergedCart> {
     let invalid_guest = |error: Error| match error.kind() {
         ErrorKind::Unauthenticated => {
@@ -88,7 +89,8 @@ pub(crate) async fn merge(app: &App, customer: CustomerId, guest_token: &str) ->
     Ok(MergedCart { cart: CartView::new(&cart, &catalogue), left_out })
 }
 
-/// Removes a customer from the tombstones of merged carts. The customer's cart is closed before, so that no merge follows.
+/// Removes a customer from the tombstones of merged carts. The customer's cart is closed before, so
+/// that no merge follows.
 pub(super) async fn erase_personal_data(app: &App, customer: CustomerId) -> Result<()> {
     loop {
         let merged = app.store.guest_carts.merged_into(customer).await?;

@@ -1,5 +1,6 @@
-//! The ledger of this service, which `souk audit` reads: orders with their payments, the demo bank's records, and erased customers.
-//! It works on a database directly, whether the service runs or not.
+//! The ledger of this service, which `souk audit` reads: orders with their payments, the demo
+//! bank's records, and erased customers. It works on a database directly, whether the service runs
+//! or not.
 
 use std::collections::HashSet;
 
@@ -64,7 +65,8 @@ pub async fn orders(database: &Database) -> Result<Vec<OrderRecord>> {
     Ok(records)
 }
 
-/// Returns every order that was ever confirmed, with its customer; orders of deleted accounts are left out.
+/// Returns every order that was ever confirmed, with its customer; orders of deleted accounts are
+/// left out.
 pub async fn confirmed_orders(database: &Database) -> Result<Vec<(OrderId, CustomerId)>> {
     let mut confirmed = Vec::new();
     let visit = |order: Order| {

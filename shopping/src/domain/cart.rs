@@ -1,4 +1,5 @@
-//! The cart of a customer or a guest. It keeps a snapshot of each product; the prices that it shows come from the catalogue.
+//! The cart of a customer or a guest. It keeps a snapshot of each product; the prices that it shows
+//! come from the catalogue.
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{ProductId, ProductSnapshot};
@@ -13,7 +14,8 @@ const MAX_LINES: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cart {
     lines: Vec<CartLine>,
-    /// The account is deleted. The empty document stays, so that a concurrent request cannot create the cart again.
+    /// The account is deleted. The empty document stays, so that a concurrent request cannot create
+    /// the cart again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
 }
@@ -36,7 +38,8 @@ impl Cart {
         self.lines.is_empty()
     }
 
-    /// Adds a quantity to the product's line. Errors: `validation` above the largest quantity; those of [`Cart::set`].
+    /// Adds a quantity to the product's line. Errors: `validation` above the largest quantity;
+    /// those of [`Cart::set`].
     pub(crate) fn add(&mut self, product: ProductSnapshot, quantity: Quantity) -> Result<()> {
         let quantity = match self.lines.iter().find(|line| line.product.id == product.id) {
             Some(line) => line.quantity.checked_add(quantity).map_err(|message| {
@@ -47,7 +50,8 @@ impl Cart {
         self.set(product, quantity)
     }
 
-    /// Sets the quantity of the product's line. Errors: `currency-mixed`; `conflict` for too many lines; the account is deleted.
+    /// Sets the quantity of the product's line. Errors: `currency-mixed`; `conflict` for too many
+    /// lines; the account is deleted.
     pub(crate) fn set(&mut self, product: ProductSnapshot, quantity: Quantity) -> Result<()> {
         let mut others = self.lines.iter().filter(|line| line.product.id != product.id);
         if let Some(other) = others.find(|line| line.product.price.currency() != product.price.currency()) {
@@ -118,7 +122,8 @@ pub(crate) fn mixed_currencies(one: Currency, other: Currency) -> Error {
 #[derive(Debug, Serialize)]
 pub(crate) struct CartView {
     items: Vec<CartItem>,
-    /// `None` when the catalogue has changed a currency, so that the items have several. Checkout rejects such a cart.
+    /// `None` when the catalogue has changed a currency, so that the items have several. Checkout
+    /// rejects such a cart.
     total: Option<Money>,
     /// `products` is down: the items are snapshots.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

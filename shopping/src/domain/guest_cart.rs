@@ -1,5 +1,6 @@
-//! The cart of a guest: a cart without an account. It expires 30 days after its last use. When the guest signs in, it is merged
-//! into the customer's cart, once; a tombstone then keeps the outcome, so that a repeated merge gets the same response.
+//! The cart of a guest: a cart without an account. It expires 30 days after its last use. When the
+//! guest signs in, it is merged into the customer's cart, once; a tombstone then keeps the outcome,
+//! so that a repeated merge gets the same response.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use super::cart::Cart;
 
 /// How long a guest cart is kept after its last use.
 pub(crate) const LIFETIME: Duration = Duration::from_hours(30 * 24);
-/// Minimum age of the last recorded use before a read records a new one. Reads should not cost a write each.
+/// Minimum age of the last recorded use before a read records a new one. Reads should not cost a
+/// write each.
 const RENEWAL_INTERVAL: Duration = Duration::from_hours(24);
 
 /// The id of a guest, which is also the id of the guest's cart.
@@ -30,7 +32,8 @@ pub(crate) struct Guest {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GuestCart {
     pub(crate) id: GuestId,
-    /// When the document is removed. A tombstone outlives the last moment at which its token could create a new cart.
+    /// When the document is removed. A tombstone outlives the last moment at which its token could
+    /// create a new cart.
     expires: Timestamp,
     contents: Contents,
 }
@@ -69,8 +72,8 @@ enum Reason {
 }
 
 impl GuestCart {
-    /// Returns a guest's cart. A missing one is empty, unless the token is so old that the cart may have been removed. Errors:
-    /// `cart-merged`; `Unauthenticated` when the cart has expired.
+    /// Returns a guest's cart. A missing one is empty, unless the token is so old that the cart may
+    /// have been removed. Errors: `cart-merged`; `Unauthenticated` when the cart has expired.
     pub(crate) fn open(stored: Option<&Self>, guest: Guest, now: Timestamp) -> Result<Cart> {
         let expired = || Error::unauthenticated("The cart was not used for 30 days and has expired.");
         match stored {
@@ -121,7 +124,8 @@ impl GuestCart {
     }
 }
 
-/// Moves the lines of a guest's cart into a customer's cart, and returns what does not fit. Errors: the account is deleted.
+/// Moves the lines of a guest's cart into a customer's cart, and returns what does not fit. Errors:
+/// the account is deleted.
 pub(crate) fn merge(cart: &mut Cart, guests: &Cart) -> Result<Vec<LeftOut>> {
     let mut left_out = Vec::new();
     for line in guests.lines() {
@@ -177,7 +181,8 @@ mod tests {
         cart.lines().iter().map(|line| line.quantity.get()).collect()
     }
 
-    /// The name of the case, the customer's cart, the guest's cart, the merged cart, and what is left out.
+    /// The name of the case, the customer's cart, the guest's cart, the merged cart, and what is
+    /// left out.
     type Case<'c> =
         (&'c str, Vec<(&'c ProductSnapshot, u64)>, Vec<(&'c ProductSnapshot, u64)>, Vec<u32>, Vec<(u32, Reason)>);
 

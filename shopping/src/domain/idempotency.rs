@@ -1,4 +1,5 @@
-//! Idempotency of checkout: the key that a client chooses for an order, and a fingerprint of the request that came with it.
+//! Idempotency of checkout: the key that a client chooses for an order, and a fingerprint of the
+//! request that came with it.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;

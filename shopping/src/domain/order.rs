@@ -1,4 +1,5 @@
-//! An order: its data, and how it starts. What happens next is in [`checkout_table`], the transitions are in [`transitions`].
+//! An order: its data, and how it starts. What happens next is in [`checkout_table`], the
+//! transitions are in [`transitions`].
 
 pub(crate) mod checkout_table;
 pub(crate) mod history;
@@ -27,7 +28,8 @@ use super::cart::{Cart, CartLine, mixed_currencies};
 use super::idempotency::{CheckoutRequest, Fingerprint, IdempotencyKey};
 use super::payment::{Charge, Payment, PaymentDetails};
 
-/// Lease on a checkout step. After it expires, the worker is presumed dead, because requests end after 5 s.
+/// Lease on a checkout step. After it expires, the worker is presumed dead, because requests end
+/// after 5 s.
 const STEP_LEASE: Duration = Duration::from_secs(10);
 /// Delays between failed attempts.
 const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_secs(16) };
@@ -88,7 +90,8 @@ impl From<HeldLine> for OrderItem {
 }
 
 impl Order {
-    /// Returns a pending order of everything in the cart. Errors: `cart-empty`; the account is deleted.
+    /// Returns a pending order of everything in the cart. Errors: `cart-empty`; the account is
+    /// deleted.
     pub(crate) fn place(
         cart: &Cart,
         customer: CustomerId,
@@ -170,7 +173,8 @@ impl Order {
         self.items.iter().map(|item| ReservationLine { product: item.product.id, quantity: item.quantity }).collect()
     }
 
-    /// Returns the total; `None` while the items have several currencies. Checkout rejects such an order.
+    /// Returns the total; `None` while the items have several currencies. Checkout rejects such an
+    /// order.
     pub(crate) fn total(&self) -> Option<Money> {
         total(&self.items).ok()
     }

@@ -18,7 +18,8 @@ pub(crate) enum PaymentDetails {
     },
     /// Stripe.
     Stripe {
-        /// The payment method that the shop charges. Without it, the client pays by itself, with the payment's `client_secret`.
+        /// The payment method that the shop charges. Without it, the client pays by itself, with
+        /// the payment's `client_secret`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<PaymentMethodId>,
     },
@@ -170,8 +171,8 @@ impl Payment {
         Self { method, status: PaymentStatus::Open, reference, client_secret: client_secret.map(ClientSecret) }
     }
 
-    /// Applies a status that the provider reports, and returns whether it changes the payment. Statuses arrive repeatedly
-    /// and out of order; a captured payment can only be refunded.
+    /// Applies a status that the provider reports, and returns whether it changes the payment.
+    /// Statuses arrive repeatedly and out of order; a captured payment can only be refunded.
     pub(crate) fn apply(&mut self, status: PaymentStatus) -> bool {
         let outdated = match self.status {
             PaymentStatus::Refunded => true,

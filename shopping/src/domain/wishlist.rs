@@ -14,7 +14,8 @@ const MAX_PRODUCTS: usize = 200;
 pub(crate) struct Wishlist {
     /// The products when they were added.
     products: Vec<ProductSnapshot>,
-    /// The account is deleted. The empty document stays, so that a concurrent request cannot create the wishlist again.
+    /// The account is deleted. The empty document stays, so that a concurrent request cannot create
+    /// the wishlist again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
 }
@@ -25,7 +26,8 @@ impl Wishlist {
         &self.products
     }
 
-    /// Adds a product. Adding it again changes nothing. Errors: `conflict` for too many products; the account is deleted.
+    /// Adds a product. Adding it again changes nothing. Errors: `conflict` for too many products;
+    /// the account is deleted.
     pub(crate) fn add(&mut self, product: ProductSnapshot) -> Result<()> {
         if self.closed {
             return Err(Error::unauthenticated("The account is deleted."));

@@ -1,5 +1,6 @@
-//! The demo bank: a payment provider that moves no money. The token selects the outcome of a payment. The bank keeps its own
-//! records, like a real provider, so that its answers survive a crash of the checkout.
+//! The demo bank: a payment provider that moves no money. The token selects the outcome of a
+//! payment. The bank keeps its own records, like a real provider, so that its answers survive a
+//! crash of the checkout.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Guest tokens: each names a guest cart and is signed with HMAC-SHA256. A guest token is a JWT whose `typ` is `guest+jwt`, so that it
-//! is not accepted as an access token, nor the reverse. The first instance that needs the key creates it, and all share it through
-//! the database.
+//! Guest tokens: each names a guest cart and is signed with HMAC-SHA256. A guest token is a JWT
+//! whose `typ` is `guest+jwt`, so that it is not accepted as an access token, nor the reverse. The
+//! first instance that needs the key creates it, and all share it through the database.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -1,5 +1,6 @@
-//! Client of Stripe's HTTP API: payment intents and refunds. Webhooks are in [`webhook`]. Every request that changes something
-//! carries an idempotency key, so that it can be repeated. See <https://docs.stripe.com/api>.
+//! Client of Stripe's HTTP API: payment intents and refunds. Webhooks are in [`webhook`]. Every
+//! request that changes something carries an idempotency key, so that it can be repeated. See
+//! <https://docs.stripe.com/api>.
 
 pub(crate) mod webhook;
 

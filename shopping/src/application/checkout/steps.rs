@@ -1,4 +1,5 @@
-//! The actions of the checkout table. Each asks `products` or the payment provider, and stores what the reply means for the order.
+//! The actions of the checkout table. Each asks `products` or the payment provider, and stores what
+//! the reply means for the order.
 
 use souk_bus::Request;
 use souk_contract::products::{Confirm, Confirmed, Release, Released, Reserve, Reserved, Restock, Restocked, Shortage};
@@ -12,7 +13,8 @@ use crate::domain::order::history::LogEntry;
 use crate::domain::order::{Order, OrderStatus, Reason, interrupted};
 use crate::domain::payment::{Payment, PaymentStatus};
 
-/// Takes the actions that an order needs, until it must wait. A transient error leaves the order as it is.
+/// Takes the actions that an order needs, until it must wait. A transient error leaves the order as
+/// it is.
 pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Result<Order> {
     loop {
         order = match order.next_action(trigger, Timestamp::now()) {
@@ -52,7 +54,8 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
         Ok(charge) => charge,
         Err(error) => return reject(app, id, error, Reason::CurrencyMixed, Stock::Held, reserved).await,
     };
-    // The payment is opened before the order is reserved, so that a reserved order always has the provider's reference.
+    // The payment is opened before the order is reserved, so that a reserved order always has the
+    // provider's reference.
     let provider = app.payments.provider(charge.details.method())?;
     let (payment, opened) = match payment_call(app, id, "open", provider.open(&charge)).await? {
         Reply::Done(payment, entry) => (payment, entry),
@@ -123,7 +126,8 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     }
 }
 
-/// The reservation of a paid order has expired: reserves again, at the price that was paid. The next action confirms.
+/// The reservation of a paid order has expired: reserves again, at the price that was paid. The
+/// next action confirms.
 async fn reserve_again(app: &App, id: OrderId, expired: LogEntry) -> Result<Order> {
     let reservation_time = app.reservation_time;
     let order = update(app, id, move |order, now| {
@@ -173,7 +177,8 @@ async fn compensate(app: &App, order: &Order) -> Result<Order> {
             Some(Reply::Refused(error, _)) => return Err(error),
             Some(Reply::Done(status, entry)) => {
                 let order = apply_payment(app, id, status, entry).await?;
-                // The cancellation was too late. The next action decides again, with the money captured.
+                // The cancellation was too late. The next action decides again, with the money
+                // captured.
                 if order.payment().is_some_and(|payment| payment.status == PaymentStatus::Captured) {
                     return Ok(order);
                 }
@@ -202,7 +207,8 @@ async fn return_stock(app: &App, order: &Order) -> Result<Vec<LogEntry>> {
     }
     match stock_call(app, id, Restock { reservation }).await? {
         Reply::Done(Restocked::Restocked, restocked) => Ok(vec![entry, restocked]),
-        // The two replies contradict each other. The order stays due, so that no sold stock is lost silently.
+        // The two replies contradict each other. The order stays due, so that no sold stock is lost
+        // silently.
         Reply::Done(Restocked::NotSold, restock) => {
             let error = Error::internal(format!("products reports reservation {reservation} as sold and as not sold"));
             record_retry(app, id, restock).await;

@@ -10,8 +10,9 @@
 //! | `Cancel`, `ExpireReservation` | cancels the order | none: `Compensate` follows |
 //! | `Compensate` | cancels or refunds the payment, then releases or restocks the stock | none: it is repeated until it succeeds |
 //!
-//! Every action can be repeated. After a crash, the next trigger takes the action that the stored order needs: a client's
-//! request with the same key, a payment notification, or the background job.
+//! Every action can be repeated. After a crash, the next trigger takes the action that the stored
+//! order needs: a client's request with the same key, a payment notification, or the background
+//! job.
 
 use super::OrderStatus;
 use crate::domain::payment::PaymentStatus;
@@ -85,7 +86,8 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
         (Reserved,   Some(P::Processing | P::Authorized),     false,   Request) => Wait,
         (Reserved,   Some(P::Processing | P::Authorized),     false,   Job)     => CheckPayment,
         (Reserved,   Some(P::Processing | P::Authorized),     true,    _)       => ExpireReservation,
-        // Does not occur: the order is paid in the same write, and refunded only after it has ended.
+        // Does not occur: the order is paid in the same write, and refunded only after it has
+        // ended.
         (Reserved,   None | Some(P::Captured | P::Refunded),  false,   Request) => Wait,
         (Reserved,   None | Some(P::Captured | P::Refunded),  false,   Job)     => CheckPayment,
         (Reserved,   None | Some(P::Captured | P::Refunded),  true,    _)       => ExpireReservation,
@@ -137,9 +139,10 @@ mod tests {
         Some(PaymentStatus::Refunded),
     ];
 
-    /// One line for each status and some payments: the action for a request and for the job, first while the reservation is
-    /// held and then after it has expired. `A/B` is A when the shop charges the payment and B when the client pays, or A when
-    /// the order is unsettled and B when it is settled.
+    /// One line for each status and some payments: the action for a request and for the job, first
+    /// while the reservation is held and then after it has expired. `A/B` is A when the shop
+    /// charges the payment and B when the client pays, or A when the order is unsettled and B when
+    /// it is settled.
     const TABLE: &str = "
         status    | payment                                        | request            | job          | request, expired  | job, expired
         Pending   | None Open Processing Authorized Captured Declined Cancelled Refunded | ReserveStock | Abandon | ReserveStock | Abandon

@@ -1,5 +1,5 @@
-//! The history of an order: status changes for its customer, and a log of calls, payments, events and retries for admins. Both
-//! are stored with the order.
+//! The history of an order: status changes for its customer, and a log of calls, payments, events
+//! and retries for admins. Both are stored with the order.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use souk_types::{RequestId, Timestamp};
 
 use super::{Order, OrderStatus, Reason};
 
-/// Maximum number of log entries, about ten times those of a normal order. Beyond it, the entries in the middle are removed.
+/// Maximum number of log entries, about ten times those of a normal order. Beyond it, the entries
+/// in the middle are removed.
 const MAX_ENTRIES: usize = 100;
 
 /// A status that an order entered.

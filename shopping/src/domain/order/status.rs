@@ -18,7 +18,8 @@ pub enum OrderStatus {
     Shipped,
     /// It was not placed, and no money has moved.
     Rejected,
-    /// It was cancelled after stock was held. Stock and captured money are being returned, or have been.
+    /// It was cancelled after stock was held. Stock and captured money are being returned, or have
+    /// been.
     Cancelled,
     /// It was cancelled, and the money is returned.
     Refunded,
@@ -37,8 +38,8 @@ impl OrderStatus {
         Self::Refunded,
     ];
 
-    /// Returns the states that may follow. When money arrives late, a cancelled order may become paid again, and a rejected one
-    /// cancelled, so that the money is refunded.
+    /// Returns the states that may follow. When money arrives late, a cancelled order may become
+    /// paid again, and a rejected one cancelled, so that the money is refunded.
     #[must_use]
     pub fn next(self) -> &'static [Self] {
         match self {

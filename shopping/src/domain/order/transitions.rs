@@ -1,5 +1,5 @@
-//! The transitions of an order. Each is guarded by the current state: a transition that was decided on an older state changes
-//! nothing, so that it can be repeated, late or concurrently.
+//! The transitions of an order. Each is guarded by the current state: a transition that was decided
+//! on an older state changes nothing, so that it can be repeated, late or concurrently.
 
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ impl Order {
                 self.lease(now);
             }
             (PaymentStatus::Captured, OrderStatus::Cancelled) => {
-                // Neither side cancelled the order, so it continues if the stock is still available.
+                // Neither side cancelled the order, so it continues if the stock is still
+                // available.
                 if self.history.last().is_some_and(|change| change.reason == Some(Reason::ReservationExpired)) {
                     self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
                     self.refusal = None;
@@ -64,7 +65,8 @@ impl Order {
         Ok(true)
     }
 
-    /// Applies a payment notification, once, and only if it is about the order's own payment. Returns whether it was new.
+    /// Applies a payment notification, once, and only if it is about the order's own payment.
+    /// Returns whether it was new.
     pub(crate) fn apply_notification(
         &mut self,
         notification: &PaymentNotification,
@@ -142,8 +144,8 @@ impl Order {
         }
     }
 
-    /// Rejects a reserved order when the checkout was interrupted before the shop charged its open payment, because no later
-    /// request charges it. Returns whether the order is rejected now.
+    /// Rejects a reserved order when the checkout was interrupted before the shop charged its open
+    /// payment, because no later request charges it. Returns whether the order is rejected now.
     pub(crate) fn abandon_uncharged(&mut self, now: Timestamp) -> Result<bool> {
         let is_uncharged = self.status == OrderStatus::Reserved
             && self.payment_status() == Some(PaymentStatus::Open)
@@ -183,8 +185,8 @@ impl Order {
         self.fail(Error::conflict("order-state", detail), Reason::ReservationExpired, now)
     }
 
-    /// Cancels the order for its customer or an admin. Returns whether it was confirmed before. Errors: `order-state`;
-    /// `NotFound` for another customer's order.
+    /// Cancels the order for its customer or an admin. Returns whether it was confirmed before.
+    /// Errors: `order-state`; `NotFound` for another customer's order.
     pub(crate) fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<bool> {
         let reason = match actor {
             Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => Reason::ByCustomer,
@@ -213,7 +215,8 @@ impl Order {
             return Ok(());
         }
         match self.payment_status() {
-            // The money arrived meanwhile: the order stays due, and the next compensation refunds it.
+            // The money arrived meanwhile: the order stays due, and the next compensation refunds
+            // it.
             Some(PaymentStatus::Captured) => {}
             Some(PaymentStatus::Refunded) => {
                 self.enter(OrderStatus::Refunded, None, now)?;
@@ -249,9 +252,10 @@ impl Order {
         }
     }
 
-    /// Schedules the next attempt after a failure, or after a check without news.
+    /// Schedules the next attempt after a failure, or after a check without a change.
     pub(crate) fn retry_later(&mut self, now: Timestamp) {
-        // The lease of a pending order decides when its checkout is presumed dead. Retries must not extend it.
+        // The lease of a pending order decides when its checkout is presumed dead. Retries must not
+        // extend it.
         if self.is_in_progress() && self.status != OrderStatus::Pending {
             self.schedule.back_off(now, &RETRY_BACKOFF);
         }

@@ -1,5 +1,6 @@
-//! Verifies and reads Stripe's webhooks. The signature covers the time of sending, so that an intercepted webhook expires. A
-//! repeated webhook has the same id. See <https://docs.stripe.com/webhooks#verify-manually>.
+//! Verifies and reads Stripe's webhooks. The signature covers the time of sending, so that an
+//! intercepted webhook expires. A repeated webhook has the same id. See
+//! <https://docs.stripe.com/webhooks#verify-manually>.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -63,8 +64,8 @@ struct Metadata {
 }
 
 impl SigningSecret {
-    /// Verifies the signature of a webhook and returns its notification; `None` when it concerns no order. Errors: the signature
-    /// is not Stripe's, or too old.
+    /// Verifies the signature of a webhook and returns its notification; `None` when it concerns no
+    /// order. Errors: the signature is not Stripe's, or too old.
     pub(crate) fn open(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentNotification>> {
         self.verify(signature, body, now)?;
         let event: Event = serde_json::from_slice(body)
