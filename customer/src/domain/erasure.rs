@@ -8,7 +8,7 @@ use souk_contract::customer::CustomerId;
 use souk_store::{Backoff, RetrySchedule};
 use souk_types::{Id, Result, Timestamp};
 
-/// The id of a receipt. It is unguessable, and whoever has it may read the receipt.
+/// The id of a receipt. It is unguessable: a client that has it may read the receipt.
 pub(crate) type ErasureId = Id<ErasureReceipt>;
 
 /// A receipt as stored.
