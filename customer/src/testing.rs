@@ -1,7 +1,7 @@
 //! The service on an empty database, for unit tests.
 
 use souk_bus::Bus;
-use souk_http::auth::Role;
+use souk_contract::customer::Role;
 use souk_store::{Database, Durability};
 use tempfile::TempDir;
 

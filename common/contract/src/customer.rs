@@ -12,6 +12,16 @@ pub enum Customer {}
 /// The id of an account.
 pub type CustomerId = Id<Customer>;
 
+/// The role of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Buys.
+    Customer,
+    /// Buys, and manages the shop.
+    Admin,
+}
+
 /// Returns the public keys that verify access tokens.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetKeys {}

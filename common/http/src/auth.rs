@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rocket::Request;
 use serde::{Deserialize, Serialize};
-use souk_contract::customer::CustomerId;
+use souk_contract::customer::{CustomerId, Role};
 use souk_types::{Error, Result};
 
 pub use self::closed_accounts::ClosedAccounts;
@@ -23,16 +23,6 @@ pub const ISSUER: &str = "souk";
 pub const TOKEN_TYPE: &str = "at+jwt";
 /// Lifetime of an access token.
 pub const TOKEN_LIFETIME: Duration = Duration::from_mins(10);
-
-/// The role of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Buys.
-    Customer,
-    /// Buys, and manages the shop.
-    Admin,
-}
 
 /// The claims of an access token (RFC 7519, section 4.1).
 #[derive(Debug, Serialize, Deserialize)]

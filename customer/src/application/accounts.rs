@@ -1,9 +1,8 @@
 //! Accounts: sign-up, profile, password, and the count of confirmed orders.
 
 use souk_bus::Delivery;
-use souk_contract::customer::CustomerId;
+use souk_contract::customer::{CustomerId, Role};
 use souk_contract::shopping::OrderConfirmed;
-use souk_http::auth::Role;
 use souk_types::{Error, Result, Timestamp};
 
 use super::sessions::{self, SignIn};

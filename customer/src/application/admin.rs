@@ -1,8 +1,7 @@
 //! Admin accounts, for `souk admin create`. These functions need the database alone, because the
 //! command is a process of its own. The shop may run beside it.
 
-use souk_contract::customer::CustomerId;
-use souk_http::auth::Role;
+use souk_contract::customer::{CustomerId, Role};
 use souk_store::Database;
 use souk_types::Result;
 

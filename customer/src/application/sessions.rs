@@ -122,7 +122,7 @@ fn issue_tokens(app: &App, profile: &Profile, refresh_token: RefreshToken) -> Re
 
 #[cfg(test)]
 mod tests {
-    use souk_http::auth::Role;
+    use souk_contract::customer::Role;
     use souk_types::{ErrorKind, Id};
 
     use super::*;

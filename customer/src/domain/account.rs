@@ -1,8 +1,7 @@
 //! Accounts: a profile, or the tombstone that an erasure leaves.
 
 use serde::{Deserialize, Serialize};
-use souk_contract::customer::CustomerId;
-use souk_http::auth::Role;
+use souk_contract::customer::{CustomerId, Role};
 use souk_types::{Error, Id, Result, Timestamp};
 
 use super::address::AddressBook;

@@ -5,9 +5,8 @@ use rocket::response::status::NoContent;
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, get, patch, post, put, routes};
 use serde::Serialize;
-use souk_contract::customer::CustomerId;
+use souk_contract::customer::{CustomerId, Role};
 use souk_http::Json;
-use souk_http::auth::Role;
 use souk_types::Timestamp;
 use souk_types::input::{Fields, Input};
 

@@ -184,8 +184,9 @@ impl error::Error for KeyError {
 #[cfg(test)]
 mod tests {
     use souk_bus::Bus;
+    use souk_contract::customer::Role;
     use souk_contract::customer::{GetKeys, Keys};
-    use souk_http::auth::{Role, Verifier};
+    use souk_http::auth::Verifier;
     use souk_types::ErrorKind;
     use souk_types::Id;
 

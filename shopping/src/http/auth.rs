@@ -1,7 +1,8 @@
 //! Authentication of customers and guests.
 
 use rocket::request::{FromRequest, Outcome, Request};
-use souk_http::auth::{self, Authenticator, Identity, Role};
+use souk_contract::customer::Role;
+use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::guard_outcome;
 use souk_types::{Error, Result};
 

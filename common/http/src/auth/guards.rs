@@ -80,7 +80,7 @@ mod tests {
     use souk_types::Id;
 
     use super::*;
-    use crate::auth::Role;
+    use souk_contract::customer::Role;
 
     /// Accepts the tokens `customer` and `admin`.
     struct App(CustomerId);

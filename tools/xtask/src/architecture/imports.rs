@@ -12,6 +12,8 @@ pub(super) struct Import {
     pub(super) path: Vec<String>,
     /// Line of its last segment.
     pub(super) line: usize,
+    /// Whether it is in the tests at the end of a file.
+    pub(super) in_tests: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Reader {
                 }
                 "mod" => self.module_begins(),
                 "use" => self.tree(&[]),
-                "async" => self.found.push(Import { path: vec![token.text.clone()], line: token.line }),
+                "async" => self.find(vec![token.text.clone()], token.line),
                 text if is_name(text) && previous != "." => self.path(&token),
                 _ => {}
             }
@@ -126,7 +128,12 @@ impl Reader {
             rest = others;
         }
         let path = if is_relative { [&["crate".to_owned()], &from[..], rest].concat() } else { path.to_vec() };
-        self.found.push(Import { path, line });
+        self.find(path, line);
+    }
+
+    fn find(&mut self, path: Vec<String>, line: usize) {
+        let in_tests = !self.inline.is_empty() && self.module.last().is_some_and(|module| module == "tests");
+        self.found.push(Import { path, line, in_tests });
     }
 }
 
