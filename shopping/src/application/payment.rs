@@ -27,9 +27,10 @@ pub(crate) async fn handle_notification(app: &App, notification: PaymentNotifica
     let what = format!("notification {}", notification.id);
     let entry = order_log::entry(TimelineKind::Payment, what, wire_name(&notification.status));
     let apply = move |order: &mut Order| order.apply_notification(&notification, entry.clone(), Timestamp::now());
-    match app.store.orders.update_if_known(id, apply).await? {
-        Some(order) => drop(checkout::advance_or_leave(app, order).await),
-        None => tracing::debug!(order = %id, "a payment notification was repeated, or its order is unknown"),
+    if let Some(order) = app.store.orders.update_if_known(id, apply).await? {
+        checkout::advance_or_leave(app, order).await;
+    } else {
+        tracing::debug!(order = %id, "ignored a payment notification: repeated, or for an unknown order");
     }
     Ok(())
 }

@@ -139,8 +139,8 @@ impl Stripe {
             let status = response.status();
             Ok((status, response.into_body().into_with_config().limit(MAX_RESPONSE).read_to_vec()?))
         };
-        let sent = tokio::task::spawn_blocking(send).await.map_err(Error::internal)?;
-        let (status, body) = sent.map_err(|error| Error::unavailable("payment").caused_by(error))?;
+        let result = tokio::task::spawn_blocking(send).await.map_err(Error::internal)?;
+        let (status, body) = result.map_err(|error| Error::unavailable("payment").caused_by(error))?;
         let unreadable = |error| Error::unavailable("payment").caused_by(format!("{status}: {error}"));
         if status.is_success() {
             return serde_json::from_slice(&body).map(Response::Intent).map_err(unreadable);

@@ -66,6 +66,7 @@ pub(crate) struct Situation {
 
 /// Returns the next action. `_` stands for every value.
 #[rustfmt::skip]
+#[expect(clippy::match_same_arms, reason = "a table has one line for each case")]
 pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction {
     use NextAction::{
         Abandon, Cancel, ChargePayment, CheckPayment, Compensate, ConfirmStock, Decline, ExpireReservation, ReserveStock, Wait,
