@@ -1,5 +1,6 @@
 //! Typed identifiers: the compiler rejects the id of a product where the id of an order is
-//! expected. Ids are UUIDv7 (RFC 9562), which sort by age; ids that must not be guessed are UUIDv4.
+//! expected. Ids are UUIDv7 (RFC 9562), which sort by age; ids that must not be guessed are random
+//! (`UUIDv4`).
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -1,6 +1,6 @@
-//! Calls over RabbitMQ against the same echo written with raw lapin: one message for each call, direct
-//! reply-to on one channel, acknowledgements, JSON of the same size. Both run in one process, on
-//! connections of their own.
+//! Calls over RabbitMQ against the same echo written with raw lapin: one message for each call,
+//! direct reply-to on one channel, acknowledgements, JSON of the same size. Both run in one
+//! process, on connections of their own.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -153,11 +153,11 @@ impl RawLapin {
             channel.basic_consume("amq.rabbitmq.reply-to".into(), "".into(), options, FieldTable::default());
         let mut replies = consuming.await.map_err(text)?;
         let pending: Arc<Mutex<HashMap<u64, oneshot::Sender<Vec<u8>>>>> = Arc::default();
-        let replied = Arc::clone(&pending);
+        let waiting = Arc::clone(&pending);
         tokio::spawn(async move {
             while let Some(Ok(delivery)) = replies.next().await {
                 let id = delivery.properties.correlation_id().as_ref().and_then(|id| id.as_str().parse().ok());
-                let caller = id.and_then(|id: u64| replied.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
+                let caller = id.and_then(|id: u64| waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
                 if let Some(caller) = caller {
                     // An error says that the caller was cancelled.
                     let _ = caller.send(delivery.data);

@@ -48,6 +48,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
 pub(crate) fn static_checks() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     architecture::check()?;
+    architecture::check_comments()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])?;
     command::run(cargo_command(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }

@@ -1,4 +1,5 @@
-//! A relay in front of the broker: through it a check makes the broker vanish, fall silent and come back.
+//! A relay in front of the broker: through it a check makes the broker vanish, fall silent and come
+//! back.
 
 pub(crate) use ::fault_proxy::FaultMode;
 use souk_bus::AmqpOptions;
