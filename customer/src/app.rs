@@ -1,4 +1,4 @@
-//! What the layers of the service share.
+//! The state of the service.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Queries with domain names. No rule lives here.
+//! Collections and their queries, under domain names. Rules are in `domain/`.
 
 use souk_contract::customer::CustomerId;
 use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
@@ -84,12 +84,13 @@ impl Accounts {
     }
 }
 
-/// Another account has the e-mail address.
+/// Returns the error for an e-mail address that another account has.
 pub(crate) fn email_taken() -> Error {
     Error::conflict("email-taken", "This e-mail address already has an account. Sign in, or use another address.")
 }
 
-/// The index of the addresses is the only unique one, and account ids are fresh.
+/// Maps a duplicate to `email-taken`: the index of e-mail addresses is the only unique index, and
+/// account ids are new.
 fn email_taken_if_duplicate(error: Error) -> Error {
     if error.is_duplicate() { email_taken() } else { error }
 }

@@ -23,7 +23,7 @@ pub(crate) fn start_on(bus: &Bus, directory: &TempDir) -> App {
     App::start(database, bus, SigningKey::ephemeral().unwrap()).unwrap()
 }
 
-/// Makes the account of Ana, whose password is [`PASSWORD`].
+/// Creates the account of Ana, whose password is [`PASSWORD`].
 pub(crate) async fn ana(app: &App) -> Profile {
     accounts::create(&app.accounts, &app.hasher, new_account("ana@example.com")).await.unwrap()
 }

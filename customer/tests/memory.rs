@@ -1,12 +1,12 @@
-//! The memory of password hashes goes back to the system. This file is a process of its own,
-//! because the test reads the memory of the whole process.
+//! Password hashing returns its memory to the system. The test has a process of its own, because it
+//! reads the memory of the whole process.
 #![cfg(target_os = "linux")]
 
 use customer::admin;
 use souk_store::{Database, Durability};
 use tokio::task::JoinSet;
 
-/// Resident memory in KiB that suffices unless a hash's 19 MiB are retained.
+/// Most resident memory in KiB. The process exceeds it when it retains the 19 MiB of a hash.
 const LIMIT_KIB: u64 = 24 * 1024;
 
 #[tokio::test]

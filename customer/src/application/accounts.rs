@@ -22,15 +22,16 @@ pub(crate) struct NewAccount {
     pub(crate) role: Role,
 }
 
-/// Makes an account and opens its first session. Errors: `email-taken`.
+/// Creates an account and opens its first session. Errors: `email-taken`.
 pub(crate) async fn sign_up(app: &App, new: NewAccount) -> Result<SignIn> {
     let profile = create(&app.accounts, &app.hasher, new).await?;
     sessions::open(app, &profile).await
 }
 
-/// Makes an account. Errors: `email-taken`.
+/// Creates an account. Errors: `email-taken`.
 pub(crate) async fn create(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount) -> Result<Profile> {
-    // The unique index decides. This query only saves the hash of a sign-up that would fail.
+    // The unique index rejects duplicates. This query avoids hashing the password of a sign-up that
+    // would fail.
     if accounts.by_email(&new.email).await?.is_some() {
         return Err(email_taken());
     }
@@ -69,7 +70,7 @@ pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordC
     let password = app.hasher.hash(change.new).await?;
     let verified = profile.generation();
     app.accounts.update(id, move |profile| profile.change_password(verified, password.clone())).await?;
-    // The new generation has ended the sessions, so their deletion may fail.
+    // The new generation invalidates the sessions, so their deletion may fail.
     if let Err(error) = sessions::end_all(app, id).await {
         tracing::warn!(customer = %id, %error, "sessions of an old password were not deleted");
     }
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn concurrent_sign_ups_with_one_address_make_one_account() {
+    async fn concurrent_sign_ups_with_one_address_create_one_account() {
         let (app, _directory) = start();
         let (one, other) = tokio::join!(
             sign_up(&app, new_account("ana@example.com")),
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_abandoned_address_is_free_again() {
+    async fn a_former_email_address_is_free_for_another_account() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
         sign_up(&app, new_account("bea@example.com")).await.unwrap();

@@ -1,5 +1,5 @@
-//! Admin accounts, for `souk admin create`. These functions need the database alone, because the
-//! command is a process of its own. The shop may run beside it.
+//! Admin accounts, for `souk admin create`. These functions need only the database, because the
+//! command is a separate process. The shop may run at the same time.
 
 use souk_contract::customer::{CustomerId, Role};
 use souk_store::Database;
@@ -31,7 +31,7 @@ pub async fn promote(database: &Database, email: &Email) -> Result<Option<Custom
     accounts.update(profile.id, promote).await
 }
 
-/// Makes an admin account. Errors: `email-taken`.
+/// Creates an admin account. Errors: `email-taken`.
 pub async fn create(database: &Database, email: Email, password: Password) -> Result<CustomerId> {
     let new = NewAccount { email, password, phone: None, role: Role::Admin };
     let profile = accounts::create(&Accounts::open(database)?, &PasswordHasher::new(), new).await?;
@@ -46,19 +46,19 @@ mod tests {
     use crate::testing::{PASSWORD, ana, start};
 
     #[tokio::test]
-    async fn admins_are_made_while_the_shop_runs() {
+    async fn admins_are_created_while_the_shop_runs() {
         let (app, directory) = start();
         let customer = ana(&app).await;
-        // As another process opens it.
-        let beside = Database::sqlite("customer", &directory.path().join("customer.db"), Durability::Process).unwrap();
+        // A second connection, as the command opens it in its own process.
+        let second = Database::sqlite("customer", &directory.path().join("customer.db"), Durability::Process).unwrap();
         let (known, unknown) = ("ana@example.com".parse().unwrap(), "root@example.com".parse().unwrap());
-        assert_eq!(promote(&beside, &known).await.unwrap(), Some(customer.id));
-        assert_eq!(promote(&beside, &unknown).await.unwrap(), None);
-        let created = create(&beside, unknown.clone(), PASSWORD.parse().unwrap()).await.unwrap();
+        assert_eq!(promote(&second, &known).await.unwrap(), Some(customer.id));
+        assert_eq!(promote(&second, &unknown).await.unwrap(), None);
+        let created = create(&second, unknown.clone(), PASSWORD.parse().unwrap()).await.unwrap();
         for id in [customer.id, created] {
             assert_eq!(app.accounts.get(id).await.unwrap().unwrap().role, Role::Admin);
         }
-        let twice = create(&beside, unknown, PASSWORD.parse().unwrap()).await;
+        let twice = create(&second, unknown, PASSWORD.parse().unwrap()).await;
         assert_eq!(twice.err().unwrap().code(), "email-taken");
     }
 }

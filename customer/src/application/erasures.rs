@@ -2,7 +2,7 @@
 //!
 //! One commit replaces the account by a tombstone, stores the receipt and publishes
 //! `customer.deleted`. Each service then erases its data and reports it; this service publishes the
-//! event again until all have.
+//! event again until all services have reported.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use crate::domain::erasure::{ErasureId, ErasureReceipt, Service};
 
 /// How long a request waits until its receipt is complete. Running services need far less.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
-/// Interval of reading a receipt while waiting: the report may reach another instance.
+/// Interval at which a waiting request reads its receipt, because another instance may handle the
+/// reports.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Erases an account: here at once, and in the other services when they handle the event. Returns
@@ -37,14 +38,13 @@ pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ErasureRece
         })
         .await?;
     if let Err(error) = erase_sessions(app, receipt.id(), customer).await {
-        // The account is erased all the same, and the receipt lacks this service.
+        // The account is erased. The receipt stays incomplete until a reminder erases the sessions.
         tracing::warn!(%customer, %error, "sessions of an erased account remain until the next reminder");
     }
     Ok(wait_for_completion(app, receipt).await)
 }
 
-/// Erases what the tombstone leaves in this service: sessions, and deleted text in the database's
-/// files.
+/// Erases the sessions, and the deleted text that is left in the database's files.
 async fn erase_sessions(app: &App, id: ErasureId, customer: CustomerId) -> Result<()> {
     sessions::end_all(app, customer).await?;
     app.database.secure_delete().await?;
@@ -71,7 +71,7 @@ async fn wait_for_completion(app: &App, mut receipt: ErasureReceipt) -> ErasureR
                 Err(error) => tracing::debug!(%error, "an erasure receipt cannot be read"),
             }
             if !receipt.is_complete() {
-                // Both outcomes lead to the next read.
+                // The loop reads the receipt again after a notification and after the interval.
                 let _ = tokio::time::timeout(POLL_INTERVAL, progress).await;
             }
         }
@@ -81,7 +81,7 @@ async fn wait_for_completion(app: &App, mut receipt: ErasureReceipt) -> ErasureR
     receipt
 }
 
-/// Errors: `NotFound`.
+/// Returns a receipt. Errors: `NotFound`.
 pub(crate) async fn get(app: &App, id: ErasureId) -> Result<ErasureReceipt> {
     app.erasures.get(id).await?.ok_or_else(|| Error::not_found("erasure"))
 }
@@ -137,8 +137,8 @@ mod tests {
     use crate::jobs;
     use crate::testing::{ana, new_account, start_on};
 
-    /// Starts doubles of the other services. `shopping` handles as many deletions as `ignored`
-    /// without erasing anything. Returns the number of deletions that `shopping` has received.
+    /// Starts fakes of the other services. `shopping` ignores the first `ignored` deletions.
+    /// Returns the number of deletions that `shopping` has received.
     fn start_other_services(bus: &Bus, directory: &TempDir, ignored: u32) -> Arc<AtomicU32> {
         let database = |name| {
             let file = directory.path().join(format!("{name}.db"));
@@ -182,7 +182,7 @@ mod tests {
         let stored = serde_json::to_string(&app.erasures.get(receipt.id()).await.unwrap()).unwrap();
         assert!(!stored.contains(&id.to_string()), "{stored}");
         let refused = |error: Option<Error>| error.is_some_and(|error| error.kind() == ErrorKind::Unauthenticated);
-        assert!(refused(accounts::get(&app, id).await.err()), "the access token opens nothing");
+        assert!(refused(accounts::get(&app, id).await.err()), "the access token is refused");
         assert!(refused(sessions::refresh(&app, &session.refresh_token).await.err()));
         assert!(refused(erase(&app, id).await.err()), "an account is erased once");
         assert!(accounts::sign_up(&app, new_account("ana@example.com")).await.is_ok(), "the address is free");

@@ -1,4 +1,4 @@
-//! The accounts as `souk audit` and `souk backup` read them.
+//! The ledger of accounts, which `souk audit` and `souk backup` read from the database.
 
 use std::collections::HashMap;
 

@@ -17,15 +17,15 @@ pub(crate) struct SignIn {
     pub(crate) refresh_token: RefreshToken,
 }
 
-/// E-mail address and password as a client presents them.
+/// The e-mail address and the password that a client presents.
 pub(crate) struct Credentials {
     /// `None` when the client sent text that is no e-mail address.
     pub(crate) email: Option<Email>,
     pub(crate) password: PasswordGuess,
 }
 
-/// Opens a session for a customer who presents the right password. Neither the error nor the time
-/// it takes reveals whether the e-mail address has an account.
+/// Opens a session for a customer who presents the right password. Neither the error nor the
+/// response time reveals whether the e-mail address has an account.
 pub(crate) async fn sign_in(app: &App, credentials: Credentials) -> Result<SignIn> {
     let profile = match credentials.email {
         Some(email) => app.accounts.by_email(&email).await?,
@@ -82,7 +82,7 @@ pub(crate) async fn refresh(app: &App, token: &RefreshToken) -> Result<SignIn> {
     issue_tokens(app, &profile, successor)
 }
 
-/// A refresh token is malformed, used, expired or revoked.
+/// Returns the error for a refresh token that is malformed, used, expired or revoked.
 pub(crate) fn refresh_refused() -> Error {
     Error::unauthenticated("The refresh token is not valid, or no longer.")
 }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refresh_brings_the_current_role() {
+    async fn a_refreshed_access_token_has_the_current_role() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
         let before = signed_in(&app).await;

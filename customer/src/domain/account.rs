@@ -14,7 +14,7 @@ use super::phone::Phone;
 #[serde(tag = "state", rename_all = "lowercase")]
 pub(crate) enum Account {
     Open(Profile),
-    /// A tombstone. It says that the id was used, and nothing about the person.
+    /// A tombstone. It records that the id was used and has no personal data.
     Erased {
         id: CustomerId,
         erased_at: Timestamp,
@@ -37,7 +37,7 @@ impl Account {
         }
     }
 
-    /// Errors: `Unauthenticated` when the account is erased.
+    /// Returns the profile for changes. Errors: `Unauthenticated` when the account is erased.
     pub(crate) fn profile_mut(&mut self) -> Result<&mut Profile> {
         match self {
             Self::Open(profile) => Ok(profile),
@@ -63,7 +63,8 @@ pub(crate) struct Profile {
     pub(crate) addresses: AddressBook,
     pub(crate) created_at: Timestamp,
     password: PasswordHash,
-    /// Counts password changes. A session of an earlier generation is over, deleted or not.
+    /// Counts password changes. A session of an earlier generation is invalid, even before it is
+    /// deleted.
     generation: u32,
     #[serde(default)]
     orders_confirmed: u64,
@@ -137,7 +138,7 @@ pub(crate) struct ProfileChanges {
     pub(crate) phone: Option<Option<Phone>>,
 }
 
-/// The caller's access token is valid, but its account is erased.
+/// Returns the error for a valid access token whose account is erased.
 pub(crate) fn account_closed() -> Error {
     Error::unauthenticated("This account is closed.")
 }
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_apply_to_the_fields_that_are_given() {
+    fn changes_apply_to_the_given_fields() {
         let mut profile = profile();
         let phone = |text: &str| Some(Some(text.parse().unwrap()));
         for (changes, email, number) in [

@@ -28,11 +28,11 @@ pub(crate) struct PostalAddress {
 #[serde(transparent)]
 pub(crate) struct AddressBook(Vec<Address>);
 
-/// Bounds the size of the account's document, which holds all addresses.
+/// Most addresses of an account. Bounds the size of the account's document.
 const MAX_ADDRESSES: usize = 20;
 
 impl AddressBook {
-    /// Errors: a conflict when the book is full.
+    /// Adds an address. Errors: a conflict at [`MAX_ADDRESSES`].
     pub(crate) fn add(&mut self, address: PostalAddress) -> Result<Address> {
         if self.0.len() >= MAX_ADDRESSES {
             let detail = format!("An account has at most {MAX_ADDRESSES} addresses. Delete one first.");
@@ -50,7 +50,7 @@ impl AddressBook {
         Ok(stored.clone())
     }
 
-    /// Errors: `NotFound`.
+    /// Removes an address. Errors: `NotFound`.
     pub(crate) fn remove(&mut self, id: AddressId) -> Result<()> {
         let index = self.0.iter().position(|stored| stored.id == id).ok_or_else(not_found)?;
         self.0.remove(index);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_book_takes_no_address() {
+    fn a_full_address_book_refuses_another_address() {
         let mut book = AddressBook::default();
         for _ in 0..MAX_ADDRESSES {
             book.add(address("Home")).unwrap();

@@ -1,5 +1,5 @@
-//! The receipt of an erasure: which service has erased the customer's data, and when to remind the
-//! others.
+//! The receipt of an erasure: when each service has erased the customer's data, and when this
+//! service reminds the others.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use souk_contract::customer::CustomerId;
 use souk_store::{Backoff, RetrySchedule};
 use souk_types::{Id, Result, Timestamp};
 
-/// The id of a receipt. It is unguessable: a client that has it may read the receipt.
+/// The id of a receipt. It is unguessable, because it is the only credential for the receipt.
 pub(crate) type ErasureId = Id<ErasureReceipt>;
 
 /// A receipt as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ErasureReceipt {
     id: ErasureId,
-    /// The erased account, until the receipt is complete. A complete receipt leads to no account.
+    /// The erased account, until the receipt is complete. A complete receipt refers to no account.
     customer: Option<CustomerId>,
     requested_at: Timestamp,
     completed_at: Option<Timestamp>,
@@ -88,8 +88,8 @@ impl ErasureReceipt {
         .is_some()
     }
 
-    /// Records that a service has erased its data. The first time counts; a reminder makes services
-    /// report again.
+    /// Records that a service has erased its data. Keeps the first time, because a reminder makes
+    /// services report again.
     pub(crate) fn record(&mut self, service: Service, now: Timestamp) {
         let services = &mut self.services;
         let erased_at = match service {
@@ -105,8 +105,8 @@ impl ErasureReceipt {
         }
     }
 
-    /// Schedules the next reminder. Returns the customer whose deletion is to be published again,
-    /// if a reminder is due.
+    /// Schedules the next reminder if one is due. Returns the customer whose deletion must be
+    /// published again.
     pub(crate) fn remind(&mut self, now: Timestamp) -> Option<CustomerId> {
         let customer = self.customer.filter(|_| self.schedule.is_due(now))?;
         self.schedule.back_off(now, &REMINDER_BACKOFF);
@@ -137,8 +137,12 @@ mod tests {
                 assert_eq!(receipt.is_complete(), done == 2, "{order:?}");
             }
             receipt.record(Service::Products, later);
-            assert_eq!((receipt.completed_at, receipt.services.products), (Some(now), Some(now)), "the first counts");
-            assert_eq!((receipt.customer, receipt.schedule.due()), (None, None), "the receipt leads to no account");
+            assert_eq!(
+                (receipt.completed_at, receipt.services.products),
+                (Some(now), Some(now)),
+                "the first time is kept"
+            );
+            assert_eq!((receipt.customer, receipt.schedule.due()), (None, None), "the receipt refers to no account");
         }
     }
 

@@ -44,7 +44,7 @@ impl<'de> Deserialize<'de> for PasswordGuess {
 pub(crate) enum PasswordCheck {
     Wrong,
     Right,
-    /// Right, but the stored hash is weaker than today's parameters; here is a stronger one.
+    /// Right, but the stored hash has weaker parameters than new hashes. Contains a stronger hash.
     Outdated(PasswordHash),
 }
 
@@ -52,15 +52,15 @@ pub(crate) enum PasswordCheck {
 #[derive(Clone, Serialize)]
 pub(crate) struct PasswordHash(String);
 
-/// Memory of one hash in KiB. This and the next two are OWASP's minimum for Argon2id (Password
-/// Storage Cheat Sheet).
+/// Memory of one hash in KiB. `MEMORY_KIB`, `PASSES` and `LANES` are OWASP's minimum for Argon2id
+/// (Password Storage Cheat Sheet).
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// 128 bits, so that no two passwords share a salt (RFC 9106, section 3.1).
 const SALT_BYTES: usize = 16;
 
-/// Blocks of 1 KiB to allocate for a hash, which needs fewer.
+/// Blocks of 1 KiB that are allocated for a hash. The hash itself needs fewer.
 ///
 /// glibc keeps a freed allocation for reuse in each thread unless it is larger than 32 MiB: after
 /// 40 hashes, two at a time, a process held 300 MiB. A larger allocation goes back to the system,
@@ -72,9 +72,9 @@ impl PasswordHash {
         Self::of_text(&password.0)
     }
 
-    /// Hashes a guess and discards the hash, so that a missing account takes as long as a wrong
-    /// password.
-    pub(crate) fn waste(guess: &PasswordGuess) -> Result<()> {
+    /// Hashes a guess and discards the hash, so that a sign-in without an account takes as long as
+    /// one with a wrong password.
+    pub(crate) fn hash_and_discard(guess: &PasswordGuess) -> Result<()> {
         Self::of_text(&guess.0).map(drop)
     }
 

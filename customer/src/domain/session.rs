@@ -79,8 +79,8 @@ impl Session {
     }
 }
 
-/// Returns the sessions to end before the customer opens another one: expired sessions, and beyond
-/// the limit those unused for longest. `sessions` are in the order in which they expire.
+/// Returns the sessions to end before the customer opens another one: expired sessions, and the
+/// least recently used sessions beyond the limit. `sessions` are in the order in which they expire.
 pub(crate) fn sessions_to_end(sessions: &[Session], now: Timestamp) -> &[Session] {
     let expired = sessions.partition_point(|session| session.is_expired(now));
     let excess = (sessions.len() + 1).saturating_sub(MAX_SESSIONS);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_survives_as_text() {
+    fn a_token_is_restored_from_text() {
         let token = RefreshToken { session: Id::new(), secret: TokenSecret::random().unwrap() };
         let text = token.to_string();
         assert_eq!(text.split_once('.').map(|(session, secret)| (session.len(), secret.len())), Some((36, 43)));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_token() {
+    fn malformed_tokens_are_refused() {
         let good = RefreshToken { session: Id::new(), secret: TokenSecret::random().unwrap() }.to_string();
         let (session, secret) = good.split_once('.').unwrap();
         for bad in [

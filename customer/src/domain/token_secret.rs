@@ -43,8 +43,8 @@ impl fmt::Display for TokenSecret {
 
 /// The SHA-256 of a [`TokenSecret`]; as text, unpadded base64url.
 ///
-/// A fast hash suffices because 256 random bits cannot be tried out. So does a comparison in
-/// variable time: a client chooses the secret and cannot choose its digest.
+/// A fast hash suffices, because a client cannot guess 256 random bits. A comparison in variable
+/// time is safe, because a client chooses the secret and cannot choose its digest.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretDigest([u8; 32]);
 
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_and_its_digest_survive_as_text() {
+    fn a_secret_and_its_digest_are_restored_from_text() {
         let secret = TokenSecret::random().unwrap();
         let read: TokenSecret = secret.to_string().parse().unwrap();
         assert!(read.digest() == secret.digest());
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn malformed_secrets_and_digests_are_refused() {
         let good = TokenSecret::random().unwrap().to_string();
         for bad in ["", &good[1..], &format!("{good}="), &format!("{good}A"), &format!("{}+", &good[1..])] {
             assert!(bad.parse::<TokenSecret>().is_err(), "{bad}");

@@ -23,7 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes![sign_up, get_profile, change_profile, change_password]
 }
 
-/// The field `role` is unknown here, so that no client can make itself an admin.
+/// Refuses the field `role`, so that no client can sign up as an admin.
 impl Input for NewAccount {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (email, password) = (fields.required("email"), fields.required("password"));
@@ -38,7 +38,7 @@ async fn sign_up(app: &State<App>, new: Json<NewAccount>) -> souk_http::Result<(
     Ok((Status::Created, JsonResponse(sign_in.into())))
 }
 
-/// A profile as its owner sees it.
+/// A profile in a response.
 #[derive(Serialize)]
 pub(super) struct ProfileView {
     id: CustomerId,

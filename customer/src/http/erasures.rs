@@ -18,7 +18,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes![delete_account, get_receipt]
 }
 
-/// A receipt as its holder sees it, without personal data.
+/// A receipt in a response, without personal data.
 #[derive(Serialize)]
 struct ReceiptView {
     id: ErasureId,
@@ -55,7 +55,7 @@ async fn delete_account(app: &State<App>, auth: CustomerAuth) -> souk_http::Resu
     Ok(Accepted(erasures::erase(app, auth.id()).await?.into()))
 }
 
-/// Needs no sign-in, because the account is gone; the id is unguessable.
+/// Returns a receipt without sign-in: the account is erased, and the id is unguessable.
 #[get("/erasure/<id>")]
 async fn get_receipt(app: &State<App>, id: Param<ErasureId>) -> souk_http::Result<JsonResponse<ReceiptView>> {
     Ok(JsonResponse(erasures::get(app, id.0).await?.into()))

@@ -38,7 +38,8 @@ impl From<SignIn> for SignInView {
     }
 }
 
-/// Takes any text as an e-mail address: a malformed one is refused like an unknown one.
+/// Accepts any text as an e-mail address. The sign-in refuses a malformed address like an unknown
+/// one.
 impl Input for Credentials {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (email, password) = (fields.required::<String>("email"), fields.required("password"));

@@ -1,5 +1,5 @@
-//! Password hashing in bounded parallel. A hash takes a core for tens of milliseconds and 19 MiB,
-//! so it runs outside the async workers, a few at a time, with a short queue.
+//! Password hashing with bounded parallelism. A hash takes a core for tens of milliseconds and
+//! 19 MiB. The hasher runs a few hashes at a time outside the async workers, with a short queue.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl PasswordHasher {
     /// time, so that response times do not reveal which e-mail addresses have an account.
     pub(crate) async fn check(&self, guess: PasswordGuess, stored: Option<PasswordHash>) -> Result<PasswordCheck> {
         self.run(move || match stored {
-            None => PasswordHash::waste(&guess).map(|()| PasswordCheck::Wrong),
+            None => PasswordHash::hash_and_discard(&guess).map(|()| PasswordCheck::Wrong),
             Some(stored) => stored.check(&guess),
         })
         .await
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_guess_is_right_wrong_or_without_a_hash() {
+    async fn a_guess_is_compared_with_the_stored_hash_if_there_is_one() {
         let hasher = PasswordHasher::new();
         let stored = hasher.hash(password()).await.unwrap();
         let check =

@@ -24,7 +24,8 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Loads the key from `file`, or makes the file. Errors: other users can read the file.
+    /// Loads the key from `file`, or creates the file. Errors: other users have permissions on
+    /// the file.
     pub fn load_or_create(file: &Path) -> Result<Self, KeyError> {
         let unusable = |error| KeyError::Unusable(file.to_owned(), error);
         let mut opened = match File::open(file) {
@@ -42,7 +43,7 @@ impl SigningKey {
         pem.parse().map_err(|NotAKey| KeyError::Foreign(file.to_owned()))
     }
 
-    /// Makes a key that is stored nowhere.
+    /// Creates a key that is not stored.
     pub fn ephemeral() -> Result<Self> {
         generate().map_err(Error::internal)?.parse().map_err(Error::internal)
     }
@@ -85,7 +86,7 @@ const END_OF_PEM: &str = "-----END PRIVATE KEY-----";
 impl FromStr for SigningKey {
     type Err = NotAKey;
 
-    /// Reads one or more keys in PEM (PKCS#8), as `openssl genpkey -algorithm ed25519` makes them.
+    /// Reads one or more keys in PEM (PKCS#8), as `openssl genpkey -algorithm ed25519` writes them.
     /// The first key signs, all of them verify.
     fn from_str(text: &str) -> Result<Self, NotAKey> {
         let read = |pem: &str| EncodingKey::from_ed_pem(pem.as_bytes()).and_then(Self::new).map_err(|_| NotAKey);
@@ -95,8 +96,8 @@ impl FromStr for SigningKey {
     }
 }
 
-/// Makes a key in PEM (PKCS#8). The public half is left out because OpenSSL 3.0 refuses a key that
-/// has it.
+/// Creates a key in PEM (PKCS#8), without the public half: OpenSSL 3.0 refuses a key that contains
+/// it.
 fn generate() -> io::Result<impl AsRef<str> + std::ops::Deref<Target = String>> {
     let mut secret_key = [0; 32];
     getrandom::fill(&mut secret_key).map_err(io::Error::other)?;
@@ -145,11 +146,11 @@ impl error::Error for NotAKey {}
 /// Why a key file cannot be used.
 #[derive(Debug)]
 pub enum KeyError {
-    /// The file can be neither read nor made.
+    /// The file cannot be read or created.
     Unusable(PathBuf, io::Error),
     /// Other users have permissions on the file; its mode.
     Exposed(PathBuf, u32),
-    /// The file holds something else.
+    /// The file does not contain a key.
     Foreign(PathBuf),
 }
 
@@ -220,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_key_by_openssl_is_read() {
-        // openssl genpkey -algorithm ed25519; the public half is what `openssl pkey -text` shows.
+        // openssl genpkey -algorithm ed25519; `openssl pkey -text` prints the public half.
         let pem = "\
 -----BEGIN PRIVATE KEY-----\n\
 MC4CAQAwBQYDK2VwBCIEIPmOmB+s1bEhaNDcNT41eGMaJO7mV0wN4qgCPV7oe5od\n\
@@ -269,7 +270,7 @@ MC4CAQAwBQYDK2VwBCIEIPmOmB+s1bEhaNDcNT41eGMaJO7mV0wN4qgCPV7oe5od\n\
         });
         let verifier = Verifier::from_url(url.parse().unwrap());
         assert_eq!(verifier.verify(&key.sign(identity).unwrap()).await.unwrap(), identity);
-        // The server is gone; a known key is not fetched again.
+        // The server has stopped. The verifier does not fetch a known key again.
         assert_eq!(verifier.verify(&key.sign(identity).unwrap()).await.unwrap(), identity);
         let other = SigningKey::ephemeral().unwrap().sign(identity).unwrap();
         let unknown = Verifier::from_url(url.parse().unwrap()).verify(&other).await.unwrap_err();
@@ -318,16 +319,16 @@ MC4CAQAwBQYDK2VwBCIEIPmOmB+s1bEhaNDcNT41eGMaJO7mV0wN4qgCPV7oe5od\n\
     }
 
     #[test]
-    fn a_key_file_is_made_once() {
+    fn a_key_file_is_created_once() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("signing-key.pem");
-        let made = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
+        let created = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
         let read = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(made.public_keys(), read.public_keys());
-        assert_eq!(made.header.kid.as_ref().map(String::len), Some(43));
+        assert_eq!(created.public_keys(), read.public_keys());
+        assert_eq!(created.header.kid.as_ref().map(String::len), Some(43));
         create(&file).unwrap();
         let again = SigningKey::load_or_create(&file).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(made.public_keys(), again.public_keys(), "a second process keeps the first key");
+        assert_eq!(created.public_keys(), again.public_keys(), "a second process keeps the first key");
         assert_eq!(directory.path().read_dir().unwrap().count(), 1, "no temporary file is left");
     }
 
