@@ -11,7 +11,7 @@ use crate::domain::reservation::Reservation;
 
 /// Releases expired reservations, and applies decisions that an instance did not apply. A run
 /// without due reservations costs one look-up in an index. A transaction that restocks a product in
-/// high demand may wait for a second; others are handled meanwhile.
+/// high demand may wait for a second, so the job handles several reservations at the same time.
 const RESERVATIONS: Job = Job { name: "reservations", every: Duration::from_secs(1), concurrency: 16 };
 
 /// Starts the jobs.
@@ -36,8 +36,7 @@ mod tests {
     use crate::domain::reservation_log::Cause;
     use crate::domain::reservation_state::Trigger;
 
-    /// Each case is a reservation whose instance crashed after these triggers, and before it
-    /// applied the decision.
+    /// In each case, the instance crashed after these triggers and before it applied the decision.
     #[tokio::test]
     async fn the_job_finishes_reservations_after_a_crash() {
         let service = Service::start();

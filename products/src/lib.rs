@@ -1,9 +1,9 @@
 //! The catalogue, its stock, and the reservations of orders.
 //!
 //! A product is one document: its listing in the catalogue and its stock. Each change of a product
-//! is an update of that document. An order over several products has a reservation, a document
-//! whose state decides (`domain/reservation.rs`). This service calls no other service, except for
-//! the keys that verify access tokens.
+//! is an update of that document. Each order has a reservation, a document whose state decides
+//! about the stock of all its products (`domain/reservation.rs`). This service calls another
+//! service only for the keys that verify access tokens.
 
 mod app;
 mod application;

@@ -1,5 +1,5 @@
-//! Limits of an import. The whole file is in memory until it is committed: about ten times its
-//! size, and at least 2 KB for each row.
+//! Limits of an import. An import needs memory for the whole file until the commit: about ten times
+//! the file's size, and at least 2 KB for each row.
 
 use std::str::FromStr;
 
@@ -45,7 +45,7 @@ impl<const MAX: u64> FromStr for UpTo<MAX> {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = text.parse().ok().filter(|number| (1..=MAX).contains(number));
-        number.map(Self).ok_or_else(|| format!("has to be a whole number from 1 to {MAX}"))
+        number.map(Self).ok_or_else(|| format!("must be a whole number from 1 to {MAX}"))
     }
 }
 

@@ -33,7 +33,7 @@ pub fn spawn_load(importer: Importer) {
             match load_if_empty(&importer).await {
                 Ok(created) => return tracing::info!(created, "loaded the sample catalogue"),
                 Err(error) if error.is_transient() => {
-                    tracing::debug!(%error, "loading the sample catalogue is tried again");
+                    tracing::debug!(%error, "loading the sample catalogue failed and will be repeated");
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
                 Err(error) => return error.log("the sample catalogue cannot be loaded"),

@@ -136,9 +136,9 @@ impl Importer {
         };
         self.products.bulk_update(rows.iter().enumerate().map(rule).collect()).await?;
         drop(effect_sender);
-        // A rule may run more than once; its last run counts.
+        // A rule may run more than once. The map keeps the effect of its last run.
         let effects: HashMap<usize, ImportEffect> = effect_receiver.iter().collect();
-        let count = |wanted| effects.values().filter(|effect| **effect == wanted).count();
+        let count = |effect| effects.values().filter(|other| **other == effect).count();
         Ok(ImportReport {
             created: count(ImportEffect::Created),
             updated: count(ImportEffect::Updated),

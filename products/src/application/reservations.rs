@@ -40,7 +40,8 @@ pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
     };
     let reservation = app.reservations.update(id, complete).await?;
     if reservation.state() != State::Held {
-        // The attempt failed, or a decision came first: the holds of this attempt follow it.
+        // The attempt failed, or another request decided first. The holds of this attempt follow
+        // that decision.
         apply_decision(app, &reservation).await?;
     }
     Ok(reservation.reserve_reply())
@@ -95,7 +96,7 @@ pub(crate) async fn release(app: &App, request: Release) -> Result<Released> {
     Ok(reply)
 }
 
-/// Applies a decision by `rule`. Returns `None` when there is no such reservation.
+/// Decides by `rule` and applies the decision. Returns `None` when there is no such reservation.
 async fn decide<R: Send + 'static>(
     app: &App,
     id: ReservationId,
@@ -118,8 +119,8 @@ pub(crate) async fn handle_due(app: &App, reservation: &Reservation) -> Result<(
     }
 }
 
-/// Applies a decision. An error does not change the reply: the decision stands, and the background
-/// job applies it.
+/// Applies a decision. An error does not change the reply: the decision is stored, and the
+/// background job applies it.
 async fn apply_decision_or_defer(app: &App, reservation: &Reservation) {
     if reservation.due().is_none() {
         return;
@@ -152,9 +153,9 @@ async fn apply_decision(app: &App, reservation: &Reservation) -> Result<()> {
     app.reservations.update(id, move |reservation| reservation.mark_applied(&cause())).await
 }
 
-/// Restocks a line once. A sale leaves no hold behind that could mark the line, so the reservation
-/// is marked in the same transaction. Cancellations are few: this transaction may delay a sale of
-/// the product.
+/// Restocks a line once. The product has no hold after a sale, so the same transaction marks the
+/// line in the reservation. The transaction may delay a sale of the product, which is acceptable
+/// because cancellations are rare.
 async fn restock_line(app: &App, id: ReservationId, product: ProductId) -> Result<()> {
     app.database
         .run(|tx| async move {
@@ -169,7 +170,7 @@ async fn restock_line(app: &App, id: ReservationId, product: ProductId) -> Resul
         .await
 }
 
-/// The request that the current rule runs for, and the time.
+/// Returns the time and the request of a change.
 fn cause() -> Cause {
     Cause { at: Timestamp::now(), request: request_context::current() }
 }

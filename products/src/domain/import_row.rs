@@ -16,7 +16,7 @@ pub(crate) const KEY_MOVED: &str = "import-key-moved";
 pub(crate) struct ImportRow {
     pub(crate) key: ImportKey,
     pub(crate) details: ProductDetails,
-    /// `None`: a new product has no stock, a known product keeps its stock.
+    /// `None`: a new product has no stock, and an existing product keeps its stock.
     pub(crate) available: Option<AvailableQuantity>,
 }
 

@@ -14,7 +14,7 @@ pub(crate) struct Product {
     pub(crate) id: ProductId,
     /// The import that created or last updated the product.
     pub(crate) imported: Option<ImportSource>,
-    /// `None` when the product is discontinued. Its stock remains, for the orders that have it.
+    /// `None` when the product is discontinued. Its stock remains, because orders may hold it.
     pub(crate) listing: Option<Listing>,
     pub(crate) stock: Stock,
     /// Counts edits, from 1. Changes of stock do not count.
@@ -39,7 +39,7 @@ pub(crate) type ImportKey = Text<1, 100>;
 pub(crate) struct Listing {
     pub(crate) details: ProductDetails,
     pub(crate) listed_at: Timestamp,
-    /// The name in lower case: lists by name ignore case.
+    /// The name in lower case, because lists by name ignore case.
     sort_name: String,
 }
 

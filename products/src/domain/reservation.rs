@@ -36,12 +36,13 @@ pub(crate) struct Reservation {
     lines: Vec<ReservedLine>,
     /// The number of attempts to place holds.
     attempts: u32,
-    /// Without a decision by then, the background job releases the reservation. After a decision,
-    /// the job looks then for holds that a late attempt has placed.
+    /// At this time, the background job releases an undecided reservation. For a decided one, it
+    /// searches for holds that a late attempt has placed.
     expires: Timestamp,
     /// When the background job handles the reservation.
     schedule: RetrySchedule,
-    /// The products that were out of stock, when that is why the reservation was released.
+    /// The products that were out of stock. Not empty only when the shortages released the
+    /// reservation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shortages: Vec<Shortage>,
     log: ReservationLog,
@@ -52,9 +53,9 @@ pub(crate) struct Reservation {
 pub(crate) struct ReservedLine {
     pub(crate) product: ProductId,
     pub(crate) quantity: Quantity,
-    /// The hold that counts; `None` until all lines are held.
+    /// The hold that the reservation owns; `None` until all lines are held.
     hold: Option<PlacedHold>,
-    /// The line's quantity is available again, after the order was cancelled.
+    /// Whether the line's quantity is available again after a cancellation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     restocked: bool,
 }
@@ -68,7 +69,7 @@ pub(crate) struct PlacedHold {
     pub(crate) product: ProductSnapshot,
 }
 
-/// What a request to reserve has to do.
+/// The next action of a request to reserve.
 #[derive(Debug, PartialEq)]
 pub(crate) enum ReserveAction {
     /// Place a hold on every line, as this attempt.
@@ -94,8 +95,8 @@ impl Reservation {
         ReserveAction::PlaceHolds { attempt: reservation.attempts }
     }
 
-    /// Records that an attempt has placed all holds, one for each line. Another attempt or a
-    /// decision may have come first; then nothing changes.
+    /// Records that an attempt has placed all holds, one for each line. Does nothing when another
+    /// attempt or a decision came first.
     pub(crate) fn all_held(&mut self, holds: &[PlacedHold], cause: &Cause) {
         if self.apply(Trigger::AllHeld, cause) {
             for (line, hold) in self.lines.iter_mut().zip(holds) {
@@ -104,8 +105,8 @@ impl Reservation {
         }
     }
 
-    /// Releases the reservation because an attempt found products out of stock. Another attempt may
-    /// have held the stock that this one missed; then nothing changes.
+    /// Releases the reservation because an attempt found products out of stock. Does nothing when
+    /// another attempt has held the stock.
     pub(crate) fn out_of_stock(&mut self, shortages: &[Shortage], cause: &Cause) {
         if self.apply(Trigger::OutOfStock, cause) {
             shortages.clone_into(&mut self.shortages);
@@ -160,8 +161,8 @@ impl Reservation {
         self.log.push(after.label(), cause);
         if after.is_decided() {
             // An attempt in flight may place a hold after the decision. It releases that hold
-            // itself; the job looks once more when the reservation expires, in case that the
-            // attempt's instance dies.
+            // itself. The job checks again when the reservation expires, because the attempt's
+            // instance may crash.
             let is_attempt_in_flight = self.attempts > 1 || before == State::Holding;
             self.expires = if is_attempt_in_flight { self.expires.max(cause.at) } else { cause.at };
             self.schedule.set_due(cause.at.after(DECISION_LEASE));
@@ -242,7 +243,7 @@ impl ReservedLine {
         Self { product: line.product, quantity: line.quantity, hold: None, restocked: false }
     }
 
-    /// The attempt whose hold counts.
+    /// The attempt that placed the line's hold.
     pub(crate) fn attempt(&self) -> Option<u32> {
         self.hold.as_ref().map(|hold| hold.attempt)
     }

@@ -9,7 +9,7 @@ use souk_types::{RequestId, Timestamp};
 /// are dropped.
 const MAX_ENTRIES: usize = 40;
 
-/// When a reservation changes, and the request that changes it.
+/// The time and the request of a change.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause {
     pub(crate) at: Timestamp,

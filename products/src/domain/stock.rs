@@ -13,7 +13,7 @@ use souk_types::mutant::Mutant;
 pub(crate) struct Stock {
     available: u32,
     sold: u64,
-    /// The quantity that admins have stocked in total. It does not depend on the other numbers, so
+    /// The quantity that admins have stocked in total. Stored separately from the other numbers, so
     /// that an audit can compare them.
     stocked: u64,
     /// Holds of reservations that are not decided yet, or whose decision is not applied to this

@@ -36,8 +36,8 @@ impl<'r> FromData<'r> for ImportRequest {
     }
 }
 
-/// Reads the file from the body of an allowed request. Drains the body of a refused one: nginx
-/// takes an instance that stops reading in the middle of a body for a dead one.
+/// Reads the file from the body of an allowed request. Drains the body of a refused request,
+/// because nginx treats an instance that stops reading in the middle of a body as failed.
 async fn read_file(
     request: &Request<'_>,
     data: Data<'_>,

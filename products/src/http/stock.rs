@@ -8,7 +8,7 @@ use crate::App;
 use crate::application::stock;
 use crate::domain::stock::{SetStock, StockLevels};
 
-// `/images/stock` also matches this route; the lower rank leaves it to the images.
+// `/images/stock` also matches this route. Rank 2 lets the route of the images match first.
 #[get("/<id>/stock", rank = 2)]
 pub(super) async fn get_stock(
     app: &State<App>,

@@ -133,7 +133,7 @@ async fn concurrent_attempts_at_one_order_hold_and_sell_it_once() {
     assert_eq!((service.levels(tea).await, service.levels(mug).await), ((48, 0, 2), (47, 0, 3)));
 }
 
-/// The second attempt runs after the first has sold the last piece: it finds the product out of
+/// The second attempt runs after the first has sold the last unit, and finds the product out of
 /// stock.
 #[tokio::test]
 async fn a_late_attempt_does_not_undo_a_sale() {
