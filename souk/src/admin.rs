@@ -44,7 +44,7 @@ fn open(shop: ShopLocation) -> Result<(Database, String), String> {
     match shop {
         ShopLocation::Directory(directory) => {
             let shop = directory.display().to_string();
-            // Opening a mistyped directory would make a database there.
+            // Opening a mistyped directory would create a database there.
             if !directory.join("customer.db").exists() {
                 return Err(format!("there is no shop in {shop}: name its directory with --data, or start it once"));
             }
@@ -72,7 +72,7 @@ async fn create(
         println!("{address} is an admin in {shop} from the next sign-in on, with the same password.");
         return Ok(());
     }
-    // A stranger may have signed up with this address, and would become the admin.
+    // Another person may have signed up with this address and would become the admin.
     if admin::has_account(database, &email).await.map_err(operator_message)? {
         return Err(format!("{address} already has an account in {shop}: if it is the right person's, use --promote"));
     }

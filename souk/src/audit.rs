@@ -27,7 +27,7 @@ const MAX_EVENTS: usize = 10_000;
 
 #[derive(Args)]
 pub(crate) struct AuditArgs {
-    /// Also check the orders that clients were told about: one line of JSON {customer, key, order,
+    /// Also check the orders in the responses to clients: one line of JSON {customer, key, order,
     /// status} for each 2xx response to POST /shopping/order
     #[arg(long, value_name = "FILE")]
     orders: Option<PathBuf>,
@@ -65,7 +65,7 @@ struct Report {
     scope: String,
 }
 
-/// What the audit looks for.
+/// The subject of an audit.
 enum Check {
     /// Violated rules between the services' records and the responses to clients.
     Reconciliation(Vec<ClientResponse>),
@@ -73,7 +73,7 @@ enum Check {
     Erasure(ErasedCustomer),
 }
 
-/// Errors: there are findings, or a source cannot be read.
+/// Carries out `souk audit`. Errors: there are findings, or a source cannot be read.
 pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
     let shop = args.shop.resolve()?;
     let (broker, directory) = match &shop {
@@ -137,7 +137,7 @@ async fn require_erased(databases: &Databases, customer: CustomerId) -> Result<(
     }
 }
 
-/// Repeats the check until it finds nothing, or the time is over.
+/// Repeats the check until it finds nothing or `within` has passed.
 async fn repeat_until_clean(
     databases: &Databases,
     broker: Option<&AmqpOptions>,
@@ -154,7 +154,7 @@ async fn repeat_until_clean(
         if is_clean || begun.elapsed() >= within {
             return report;
         }
-        // No event tells that several databases and a broker have come to rest.
+        // No event signals that the databases and the broker are idle.
         rocket::tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -1,7 +1,7 @@
 //! `souk backup` and `souk restore`.
 //!
 //! A backup is the data directory of a one-process shop, also when it was made from a fleet. It has
-//! no signing key: access tokens live ten minutes, and a shop without a key creates one.
+//! no signing key: access tokens expire after ten minutes, and a shop without a key creates one.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -143,7 +143,7 @@ async fn replace(
         copy_all(snapshots, shop).await
     };
     let restored = interrupt.or_done(restoring).await;
-    restored.map_err(|why| format!("{why}; the databases are incomplete: run the command again with --force"))
+    restored.map_err(|error| format!("{error}; the databases are incomplete: run the command again with --force"))
 }
 
 /// Returns the backup's content. Errors: the backup is damaged or empty, or the shop is not empty
@@ -167,7 +167,7 @@ async fn verify(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec
     Ok(snapshots)
 }
 
-/// SIGTERM or Ctrl-C. It ends a command like an error, so that the command removes its temporary
+/// SIGTERM or Ctrl-C. Ends a command with an error, so that the command removes its temporary
 /// files.
 struct Interrupt(Receiver<()>);
 
@@ -176,7 +176,7 @@ impl Interrupt {
         shutdown_signal().map(Self).map_err(|error| format!("cannot handle signals: {error}"))
     }
 
-    /// Runs `work` to its end. Errors: a signal came before.
+    /// Runs `work` to its end. Errors: those of `work`, or a signal interrupts it.
     async fn or_done<T>(&mut self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
         rocket::tokio::select! {
             _ = self.0.recv() => Err("interrupted".to_owned()),
@@ -242,8 +242,8 @@ async fn uncounted_orders(databases: &Databases) -> Result<Vec<(OrderId, Custome
     Ok(uncounted)
 }
 
-/// A directory in the making. The files are written in a temporary directory inside it and moved
-/// when all are complete.
+/// A directory that a command fills. The files are written to a temporary directory inside it, and
+/// moved when all are complete.
 struct Draft {
     temporary: TempDir,
     target: PathBuf,

@@ -21,7 +21,7 @@ impl Databases {
     pub(crate) fn open(shop: &ShopLocation) -> Result<Self, String> {
         Self::open_each(|service| match shop {
             ShopLocation::Directory(directory) => {
-                // Opening a missing file would make an empty database.
+                // Opening a missing file would create an empty database.
                 let bytes = std::fs::metadata(directory.join(format!("{service}.db"))).map(|file| file.len());
                 if bytes.unwrap_or_default() == 0 {
                     return Err(format!("there is no shop in {}: {service}.db is missing", directory.display()));

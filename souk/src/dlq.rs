@@ -159,7 +159,7 @@ async fn show(broker: AmqpOptions, filter: DeadLetterFilter, json: bool) -> Resu
 
 async fn replay(broker: AmqpOptions, filter: DeadLetterFilter) -> Result<(), String> {
     let letters = open(broker).await?;
-    // One line each, so that the operator knows the progress when the next one fails.
+    // Prints each letter at once, so that the operator knows the progress when the next one fails.
     let outcome = letters.replay(&filter, |letter| println!("replayed to {}: {}", letter.queue, line(&letter))).await;
     letters.close().await;
     report_count(&filter, outcome.map_err(operator_message)?)

@@ -50,7 +50,7 @@ fn page(host: &str, products: &[ProductView]) -> String {
     let list = if tiles.is_empty() {
         "<p>There are no products. An admin adds them with <code>POST /products</code> or <code>POST /products/import</code>.</p>".to_owned()
     } else {
-        format!("<ul class=\"shelf\">{tiles}</ul>")
+        format!("<ul class=\"products\">{tiles}</ul>")
     };
     include_str!("front_page.html")
         .replace("{version}", env!("CARGO_PKG_VERSION"))

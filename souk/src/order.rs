@@ -21,7 +21,7 @@ pub(crate) struct OrderArgs {
     shop: ShopArgs,
 }
 
-/// Errors: the order does not exist, or a database cannot be read.
+/// Carries out `souk order`. Errors: the order does not exist, or a database cannot be read.
 pub(crate) async fn run(args: OrderArgs) -> Result<(), String> {
     let order = args.id.parse().map_err(|problem| format!("{:?} {problem}", args.id))?;
     let databases = Databases::open(&args.shop.resolve()?)?;

@@ -57,11 +57,11 @@ pub(crate) struct UpArgs {
     config: Option<PathBuf>,
 }
 
-/// The settings that result.
+/// The resolved settings.
 pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) address: IpAddr,
-    /// `None`: store nothing.
+    /// `None`: use a temporary directory.
     pub(crate) data: Option<PathBuf>,
     pub(crate) demo: bool,
     pub(crate) log: String,

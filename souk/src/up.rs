@@ -59,7 +59,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
             welcome.print(shop.config().address, shop.config().port);
             Box::pin(async {})
         }));
-    // No proxy needs time to notice the end.
+    // Without a proxy, the shop need not drain connections.
     match souk_http::run(shop, &bus, Duration::ZERO).await {
         Ok(()) => Ok(()),
         Err(error) => Err(match error.kind() {

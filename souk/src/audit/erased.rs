@@ -1,6 +1,6 @@
 //! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an
-//! erased customer. Tombstones may stay: `accounts` records that the id was used, `closed_accounts`
-//! that its tokens are refused, a closed cart or wishlist that it takes nothing more.
+//! erased customer. Tombstones are accepted: in `accounts`, in `closed_accounts`, and in closed,
+//! empty carts and wishlists.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -72,7 +72,7 @@ fn files(log: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Searches everything that the shop may still be erasing.
+/// Searches the databases, their files and the dead letters.
 pub(super) async fn search(
     databases: &Databases,
     broker: Option<&AmqpOptions>,

@@ -39,7 +39,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Describes in one line what was records.
+    /// Returns one line with the number of records of each kind.
     pub(super) fn scope(&self, responses: usize) -> String {
         let Self { orders, demo_payments, stock, reservations, accounts, .. } = self;
         let dead_letters =
@@ -159,8 +159,8 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
             }
         }
     }
-    for (product, pieces) in bought {
-        findings.push(format!("product {product} does not exist and was sold {pieces} times"));
+    for (product, quantity) in bought {
+        findings.push(format!("product {product} does not exist and {quantity} of it are sold"));
     }
     let orders: HashMap<OrderId, &OrderRecord> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
     for record in &records.reservations {
@@ -226,7 +226,7 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
                 None => findings.push(format!("the demo bank has no payment for order {order}")),
                 Some(payment) if !is_right(payment.status) => {
                     findings.push(format!(
-                        "order {order} is {status:?} and the demo bank says that its payment is {:?}",
+                        "order {order} is {status:?} and the demo bank has the payment as {:?}",
                         payment.status
                     ));
                 }

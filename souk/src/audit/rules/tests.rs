@@ -8,17 +8,17 @@ fn price() -> Money {
     Money::new(998, Currency::EUR).unwrap()
 }
 
-/// A consistent shop: of ten pieces one customer bought two and another returned three, one payment
+/// A consistent shop: of ten units one customer bought two and another returned three, one payment
 /// is in review, and one account is erased.
 struct Shop {
     records: Records,
     responses: Vec<ClientResponse>,
 }
 
-fn entry(status: OrderStatus, paid: PaymentStatus, pieces: u64, product: ProductId) -> (OrderRecord, DemoPayment) {
+fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductId) -> (OrderRecord, DemoPayment) {
     let order = OrderId::new();
     let captures = u32::from(matches!(paid, PaymentStatus::Captured | PaymentStatus::Refunded));
-    let quantity = Quantity::try_from(pieces).unwrap();
+    let quantity = Quantity::try_from(units).unwrap();
     let entry = OrderRecord {
         order,
         customer: Some(CustomerId::new()),
@@ -133,7 +133,7 @@ fn each_violation_is_found_alone() {
         ("the demo bank has no payment for order", |shop| {
             shop.records.demo_payments.remove(0);
         }),
-        ("the demo bank says that its payment is Captured", |shop| {
+        ("the demo bank has the payment as Captured", |shop| {
             shop.records.demo_payments[1].status = PaymentStatus::Captured;
         }),
         ("is Confirmed and its payment is Refunded", |shop| {

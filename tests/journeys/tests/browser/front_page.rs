@@ -4,7 +4,7 @@ use journeys::{Browser, TestShop, euros};
 use serde_json::{Value, json};
 
 /// Returns the visible names of the products.
-const NAMES: &str = "return [...document.querySelectorAll('.shelf li a span')].map(name => name.textContent)";
+const NAMES: &str = "return [...document.querySelectorAll('.products li a span')].map(name => name.textContent)";
 /// Returns the images that did not load.
 const BROKEN_IMAGES: &str =
     "return [...document.images].filter(image => !image.complete || !image.naturalWidth).map(image => image.src)";
@@ -32,7 +32,7 @@ async fn it_shows_products_with_images_and_working_links() {
     }
     assert_eq!(browser.console_messages().await, Vec::<Value>::new());
 
-    browser.click(".shelf li a").await;
+    browser.click(".products li a").await;
     let product: Value =
         serde_json::from_str(browser.evaluate("return document.body.innerText").await.as_str().unwrap()).unwrap();
     assert_eq!(product["name"], names[0]);
