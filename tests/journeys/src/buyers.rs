@@ -113,14 +113,14 @@ impl Buyers {
 }
 
 impl RunningBuyers {
-    /// Lets each buyer finish the current order, and returns them.
+    /// Waits until each buyer has finished the current order, and returns the buyers.
     pub async fn stop(self) -> Buyers {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap()
     }
 }
 
-/// Sends a request until its response is final. A loop of its own, because the future of
+/// Sends a request until its response is final. Has its own loop, because the future of
 /// [`wait_for`] is not `Send`.
 async fn send_until_final(request: impl Fn() -> Request) -> Response {
     let started = Instant::now();
@@ -199,7 +199,7 @@ impl Buyer {
         }
         let profile = self.customer.get_profile().await;
         if profile["orders_confirmed"] != confirmed {
-            return Err(format!("{confirmed} orders are confirmed; the profile counts otherwise: {profile}"));
+            return Err(format!("{confirmed} orders are confirmed; the profile has another count: {profile}"));
         }
         let cart = self.customer.get_cart().await;
         if cart.status != 200 || !cart.items().is_empty() {
@@ -243,7 +243,7 @@ impl AccountDeletions {
         self
     }
 
-    /// Waits until services that the account never used reject its token too.
+    /// Waits until the services reject the tokens, also those that the accounts never used.
     async fn expect_rejected(&mut self) {
         for customer in self.deleted.drain(..) {
             customer.get_profile().until_status(401).await;

@@ -1,12 +1,13 @@
 //! The failpoints (`common/types/src/failpoint.rs`) on the path of an order and of an erasure. The
-//! journeys `failpoints.rs` let a service die at each of them, in one process and in a fleet. A new
-//! step of an order or an erasure takes a line here.
+//! journeys `failpoints.rs` crash a service at each of them, in one process and in a fleet. Add a
+//! line here for each new step of an order or an erasure.
 
 /// The environment variable that names a failpoint.
 pub(crate) const FAILPOINT: &str = "SOUK_FAILPOINT";
 
-/// Services and the failpoints at which they die. `@2` is the second passing. Concurrent orders
-/// pass most failpoints many times, so it is random which of their steps dies at a later passing.
+/// Services and the failpoints at which they die. `@2` is the second time that the process passes
+/// the failpoint. Concurrent orders pass most failpoints many times, so the interrupted step is
+/// random.
 pub const ALL: &[(&str, &str)] = &[
     // The cart is filled, and emptied by the order.
     ("shopping", "commit.carts.before"),
@@ -33,7 +34,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("shopping", "commit.demo_payments.after"),
     ("shopping", "commit.demo_payments.before@2"),
     ("shopping", "commit.demo_payments.after@2"),
-    // The states of a reservation: holding, held, confirmed, settled.
+    // The states of a reservation: holding, held, confirmed, applied.
     ("products", "commit.reservations.before"),
     ("products", "commit.reservations.after"),
     ("products", "commit.reservations.before@2"),
@@ -76,6 +77,6 @@ pub fn is_in_one_process(failpoint: &str) -> bool {
 /// Expects the log of a dead process to name this failpoint.
 #[track_caller]
 pub(crate) fn assert_died_at(failpoint: &str, log: &str) {
-    let (place, _) = failpoint.split_once('@').unwrap_or((failpoint, ""));
-    assert!(log.contains(&format!("failpoint {place}:")), "the process did not die at {failpoint}:\n{log}");
+    let (name, _) = failpoint.split_once('@').unwrap_or((failpoint, ""));
+    assert!(log.contains(&format!("failpoint {name}:")), "the process did not die at {failpoint}:\n{log}");
 }

@@ -117,7 +117,7 @@ impl Customer {
         .await
     }
 
-    /// Waits until this customer has placed so many orders, while a [`Load`](crate::Load) runs.
+    /// Waits until this customer has placed `count` orders, while a [`Load`](crate::Load) runs.
     pub async fn wait_for_orders(&self, count: usize) {
         wait_for(&format!("{count} orders"), async || {
             let orders = self.list_orders().await.expect_status(200);

@@ -65,7 +65,7 @@ impl TestFleet {
         Self { shop: Shop::of_fleet(fleet.url(), admin), fleet }
     }
 
-    /// Starts a component, on the data that it had.
+    /// Starts a component. It keeps the data of earlier starts.
     pub async fn start_component(&self, name: &str) {
         self.with_component(name, Component::start).await;
     }
@@ -224,14 +224,14 @@ impl TestFleet {
         spawn_blocking(move || souk.output().unwrap()).await.unwrap().into()
     }
 
-    /// Runs `souk audit` and expects no breach once the work in flight is done.
+    /// Runs `souk audit` and expects no finding.
     pub async fn expect_clean_audit(&self) {
         let audit = self.run_souk(&["audit", "--within", "60"]).await;
         assert_eq!(audit.code, Some(0), "{audit:?}");
     }
 
-    /// Returns customers that `customer` does not know, with valid tokens signed by the fleet's
-    /// key.
+    /// Returns customers with valid tokens, signed by the fleet's key, and without accounts in the
+    /// service `customer`.
     pub async fn customers_without_accounts(&self, count: usize) -> Vec<Customer> {
         let pem = std::fs::read(self.fleet.signing_key()).unwrap();
         let key = EncodingKey::from_ed_pem(&pem).unwrap();

@@ -1,4 +1,4 @@
-//! Access tokens that the shop did not issue, derived from one that it did.
+//! Forged access tokens, derived from a token that the shop issued.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -57,8 +57,8 @@ pub fn without_the_third_part(token: &str) -> &str {
     token.rsplit_once('.').unwrap().0
 }
 
-/// Returns a valid token for another account, signed with the shop's own key. A thousand sign-ups
-/// would take minutes, because each hashes a password.
+/// Returns a valid token for another account, signed with the shop's own key. Tests with a thousand
+/// customers use it, because so many sign-ups would hash passwords for minutes.
 pub(crate) fn signed_for(id: &str, token: &str, key: &EncodingKey) -> String {
     let (header, mut claims, _) = split(token);
     claims["sub"] = id.into();

@@ -1,6 +1,6 @@
 //! Test clients and fixtures for black-box tests of a whole shop over HTTP.
 //!
-//! A [`Shop`] hands out clients: [`Client`] without an account, [`Customer`] and [`Admin`] signed
+//! A [`Shop`] creates clients: [`Client`] without an account, [`Customer`] and [`Admin`] signed
 //! in. Their methods build one [`Request`] each; awaiting it returns the [`Response`]. Steps that
 //! many journeys share are in `fixtures.rs`.
 //!

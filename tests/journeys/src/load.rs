@@ -21,7 +21,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts so many requests a second by these customers: they browse, fill carts and order.
+    /// Starts `per_second` requests a second by these customers, who browse, fill carts and order.
     pub fn start(per_second: u32, customers: Vec<Customer>, products: Vec<Product>) -> Self {
         let (stop, outcomes) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (stopping, recorded) = (Arc::clone(&stop), Arc::clone(&outcomes));
@@ -45,7 +45,7 @@ impl Load {
         Self { stop, task, outcomes }
     }
 
-    /// Waits until so many more requests have an outcome.
+    /// Waits until `count` more requests have an outcome.
     pub async fn wait_for_requests(&self, count: usize) {
         let before = self.outcomes.lock().await.len();
         wait_for("more requests of the load", async || {

@@ -1,4 +1,4 @@
-//! The command `souk` as a process. Every process ends with its handle.
+//! The command `souk` as a process. Dropping a handle kills its process.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};

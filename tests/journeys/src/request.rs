@@ -107,9 +107,8 @@ impl Request {
         self.repeat_until(|response| response.status != 503).await
     }
 
-    /// Retries as a careful client does: after `Retry-After` when the shop is busy or partly down,
-    /// and after a second when there is no response. Returns every attempt; the last one is final,
-    /// or `timeout` is used up.
+    /// Retries after `Retry-After` when the shop is busy or partly down, and after a second when
+    /// there is no response. Stops at a final response or after `timeout`. Returns every attempt.
     pub async fn with_retries(self, timeout: Duration) -> Vec<Outcome> {
         let started = Instant::now();
         let mut outcomes = Vec::new();

@@ -137,7 +137,7 @@ impl fmt::Display for Response {
 pub struct Outcome {
     /// Method and path.
     pub request: String,
-    /// The response, or why there is none.
+    /// The response, or the error of the client.
     pub response: Result<Response, String>,
     /// Time until the response was complete.
     pub elapsed: Duration,

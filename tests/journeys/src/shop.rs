@@ -17,7 +17,7 @@ use crate::fleet::FleetAdmin;
 use crate::process::{CommandOutput, ShopProcess};
 use crate::request::{BaseUrl, HttpClient};
 
-/// A shop, and how to become its admin.
+/// A shop and its admin account.
 pub struct Shop {
     http: HttpClient,
     admin: AdminAccount,

@@ -1,5 +1,5 @@
-//! An account is deleted while a service is down. The receipt lists the service as pending and is
-//! complete after its return.
+//! An account is deleted while a service is down. The receipt lists the service as pending and
+//! becomes complete after the service has started again.
 
 use journeys::{CommandOutput, Customer, TestFleet, time_until, wait_for};
 use lapin::BasicProperties;

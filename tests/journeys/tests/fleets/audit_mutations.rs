@@ -6,22 +6,22 @@ use journeys::{Product, TestFleet, euros};
 
 use crate::support::new_plentiful_product;
 
-/// Runs the audit and returns the breaches that it reports.
+/// Runs the audit and returns its findings.
 async fn audit(fleet: &TestFleet) -> String {
     let audit = fleet.run_souk(&["audit", "--within", "5"]).await;
     assert_eq!(audit.code, Some(i32::from(!audit.stdout.is_empty())), "{}", audit.stderr);
     audit.stdout
 }
 
-/// Starts one instance of each service. A second instance would do the work of the dead one.
+/// Starts one instance of each service. A second instance would take over the work of a dead one.
 async fn start_small_fleet() -> (TestFleet, Product) {
     let fleet = TestFleet::start_with(|options| options.instances = 1).await;
     let tea = new_plentiful_product(&fleet).await;
     (fleet, tea)
 }
 
-/// Places an order while an instance with a mutation dies at a failpoint, and restarts the instance
-/// without both.
+/// Places an order while an instance with a mutation dies at a failpoint. Restarts the instance
+/// without the mutation and the failpoint.
 async fn order_with_crash(
     fleet: &TestFleet,
     tea: &Product,
@@ -41,13 +41,13 @@ async fn order_with_crash(
     ana.place_order("key").until_status(201).await;
 }
 
-async fn expect_breach(instance: &str, mutant: &'static str, failpoint: &'static str, breach: &str) {
+async fn expect_finding(instance: &str, mutant: &'static str, failpoint: &'static str, finding: &str) {
     let (fleet, tea) = start_small_fleet().await;
     order_with_crash(&fleet, &tea, instance, "none", failpoint).await;
     assert_eq!(audit(&fleet).await, "", "no mutation, {instance} died at {failpoint}");
     order_with_crash(&fleet, &tea, instance, mutant, failpoint).await;
-    let breaches = audit(&fleet).await;
-    assert!(breaches.contains(breach), "{mutant}: {breaches}");
+    let findings = audit(&fleet).await;
+    assert!(findings.contains(finding), "{mutant}: {findings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,21 +55,21 @@ async fn expect_breach(instance: &str, mutant: &'static str, failpoint: &'static
 async fn the_audit_finds_an_event_acknowledged_before_the_commit() {
     // The failpoint is before the mutated commit and after the correct one.
     let (mutant, failpoint) = ("ack-before-commit", "ack.shopping.order-confirmed.after");
-    expect_breach("customer-1", mutant, failpoint, "has counted 0 orders, 1 were confirmed").await;
+    expect_finding("customer-1", mutant, failpoint, "has counted 0 orders, 1 were confirmed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
 async fn the_audit_finds_a_redelivered_event_handled_twice() {
     let failpoint = "ack.shopping.order-confirmed.before";
-    expect_breach("customer-1", "no-inbox", failpoint, "has counted 2 orders, 1 were confirmed").await;
+    expect_finding("customer-1", "no-inbox", failpoint, "has counted 2 orders, 1 were confirmed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
 async fn the_audit_finds_an_event_published_without_the_outbox() {
     let failpoint = "publish.shopping.order-confirmed.before";
-    expect_breach("shopping-1", "no-outbox", failpoint, "has counted 0 orders, 1 were confirmed").await;
+    expect_finding("shopping-1", "no-outbox", failpoint, "has counted 0 orders, 1 were confirmed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,6 +85,6 @@ async fn the_audit_finds_more_sold_than_stocked() {
     fleet.start_with_mutant("products-1", "no-stock-guard", None).await;
     fleet.wait_until_ready().await;
     assert_eq!(order_three().await, Some(201));
-    let breaches = audit(&fleet).await;
-    assert!(breaches.contains("are 3 of 2 stocked"), "{breaches}");
+    let findings = audit(&fleet).await;
+    assert!(findings.contains("are 3 of 2 stocked"), "{findings}");
 }

@@ -36,7 +36,7 @@ async fn a_backup_under_load_is_restored() {
     run(backup).await.expect_success();
     load.stop().await;
     let zoe = fleet.new_customer().await;
-    // Afterwards the broker has no event that is newer than the backup.
+    // After a clean audit the broker has no event that is newer than the backup.
     fleet.expect_clean_audit().await;
     for service in SERVICES {
         fleet.stop_components(service).await;
@@ -116,11 +116,11 @@ async fn a_one_process_shop_moves_into_a_fleet_and_back() {
     fleet.run_souk(&["backup", "--to", copy.to_str().unwrap()]).await.expect_success();
     let audit = run_souk(&["audit", "--data", copy.to_str().unwrap(), "--within", "0"]).await;
     assert!(audit.code == Some(0) && audit.stderr.contains("2 orders"), "{audit:?}");
-    expect_no_backup_of_nothing(&fleet, folder.path()).await;
+    expect_backup_of_missing_databases_to_fail(&fleet, folder.path()).await;
 }
 
 /// Expects a backup of databases that do not exist to fail and to leave nothing behind.
-async fn expect_no_backup_of_nothing(fleet: &TestFleet, folder: &Path) {
+async fn expect_backup_of_missing_databases_to_fail(fleet: &TestFleet, folder: &Path) {
     let to = folder.join("nothing");
     let rejected = fleet.run_souk(&["backup", "--database-prefix", "elsewhere_", "--to", to.to_str().unwrap()]).await;
     assert!(rejected.code == Some(1) && rejected.text().contains("elsewhere_"), "{rejected:?}");

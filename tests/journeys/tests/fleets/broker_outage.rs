@@ -1,4 +1,4 @@
-//! The broker is down for longer than any retry with a limit would last.
+//! The broker is down for longer than a limited number of retries would last.
 
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,6 @@ async fn a_fleet_recovers_from_a_broker_outage_of_three_minutes() {
     fleet.client().wait_for_erasure(receipt.id()).await;
     ana.wait_until_rejected().await;
     let elapsed = returned.elapsed();
-    println!("broker back after {OUTAGE:?}: an order and the erasure took {elapsed:?}");
+    println!("after a broker outage of {OUTAGE:?}, an order and the erasure took {elapsed:?}");
     assert!(elapsed < RECOVERY_TIMEOUT, "{elapsed:?}");
 }

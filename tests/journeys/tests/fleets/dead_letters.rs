@@ -26,7 +26,7 @@ async fn dlq(fleet: &TestFleet, arguments: &[&str]) -> CommandOutput {
     fleet.run_souk(&[&["dlq"], arguments, &["--amqp-url", fleet.amqp_url()]].concat()).await
 }
 
-/// Waits until so many dead letters are listed, and returns them.
+/// Waits until `count` dead letters are listed, and returns them.
 async fn wait_for_dead_letters(fleet: &TestFleet, count: usize) -> Vec<Value> {
     wait_for("the dead letters", async || {
         let list: Value = serde_json::from_str(&dlq(fleet, &["list", "--json"]).await.expect_success()).unwrap();

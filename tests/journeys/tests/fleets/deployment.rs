@@ -19,7 +19,7 @@ use crate::support::{SERVICES, expect_no_failure, new_load_customers, new_plenti
 struct Deployment {
     fleet: TestFleet,
     folder: TempDir,
-    /// The processes that the fleet started and stops itself.
+    /// The processes that the fleet itself started and will stop.
     own: BTreeMap<String, u64>,
 }
 
@@ -106,7 +106,7 @@ fn processes(file: &Path) -> BTreeMap<String, u64> {
 async fn deployments_and_rollbacks_fail_no_request() {
     let shop = Deployment::start().await;
     let tea = new_plentiful_product(&shop.fleet).await;
-    // The programs are large: copying them under load would delay it.
+    // The programs are large, and copying them would delay the load.
     let (new, newer) = (shop.new_version("new", &SERVICES), shop.new_version("newer", &["shopping"]));
     // Less load than in `restart.rs`, because a third instance of a service starts beside the
     // others.
@@ -169,7 +169,7 @@ impl Drop for SecondNginx {
     }
 }
 
-/// Returns status, content type and text of a response, without its request id.
+/// Returns status, content type and text of a response. Replaces its request id.
 async fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
     let response = reqwest::get(format!("http://{address}{path}")).await.unwrap();
     let content_type =

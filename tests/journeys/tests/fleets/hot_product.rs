@@ -7,8 +7,8 @@ use journeys::{Stock, TestFleet, euros, run_concurrently};
 const BUYERS: usize = 1_000;
 const UNITS: u64 = 100;
 
-/// Longest time of one request. nginx gives up after 5.5 s; the rest is a busy machine that opens a
-/// thousand connections.
+/// Longest time of one request: nginx's timeout of 5.5 s, and the time in which a busy machine
+/// opens a thousand connections.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest time that a client retries.
 const RETRY_TIMEOUT: Duration = Duration::from_mins(1);

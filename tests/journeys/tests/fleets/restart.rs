@@ -16,8 +16,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 async fn a_rolling_restart_fails_no_request() {
     let fleet = TestFleet::start().await;
     let tea = new_plentiful_product(&fleet).await;
-    // Each of four customers sends the same few kinds of requests, and the one that orders has an
-    // empty cart: a test machine cannot place orders at this rate.
+    // With four customers, the customer that orders never fills the cart: a test machine cannot
+    // place orders at this rate.
     let load = Load::start(200, fleet.new_customers(4).await, vec![tea]);
     for service in SERVICES {
         for instance in fleet.instances(service) {
@@ -26,7 +26,7 @@ async fn a_rolling_restart_fails_no_request() {
             assert!(stopped.took < STOP_TIMEOUT, "{instance} took {:?}", stopped.took);
             fleet.start_component(&instance).await;
             fleet.wait_until_ready().await;
-            // Otherwise nginx would have no instance left when the next one stops.
+            // Otherwise nginx would use no instance when the next one stops.
             fleet.wait_until_routed(&instance).await;
             println!("{instance}: stopped in {:?}", stopped.took);
         }

@@ -39,7 +39,7 @@ pub(crate) async fn buy_with_retries(fleet: &TestFleet, product: &Product) {
     customer.place_order(&unique("key")).until_status(201).await;
 }
 
-/// Expects every response under load to be documented and in time, whatever component was down.
+/// Expects every response under load to be documented and in time.
 pub(crate) fn expect_documented(outcomes: &[Outcome]) {
     assert!(!outcomes.is_empty(), "there was no load");
     for outcome in outcomes {
@@ -67,7 +67,7 @@ pub(crate) async fn with_channel<T>(fleet: &TestFleet, action: impl AsyncFnOnce(
     let connection = Connection::connect(fleet.amqp_url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let result = action(&channel).await;
-    // The broker has handled what was published before it confirms the close.
+    // The broker handles the published messages before it confirms the close.
     connection.close(200, "".into()).await.unwrap();
     result
 }

@@ -70,13 +70,13 @@ async fn backup_and_restore_overwrite_nothing() {
 
     let into_running = restore(&copy, data, &[]).await;
     let forced = restore(&copy, data, &["--force"]).await;
-    let of_nothing = restore(&empty, &folder.path().join("new"), &[]).await;
+    let from_empty = restore(&empty, &folder.path().join("new"), &[]).await;
     for (rejected, reason) in [
         (backup(data, &copy).await, "is not empty"),
         (backup(&empty, &folder.path().join("new")).await, "there is no shop in"),
         (into_running, "is not empty"),
         (forced, "move"),
-        (of_nothing, "there is no shop in"),
+        (from_empty, "there is no shop in"),
     ] {
         assert!(rejected.code == Some(1) && rejected.stderr.contains(reason), "{reason}: {rejected:?}");
     }
@@ -97,7 +97,7 @@ async fn backup_and_restore_overwrite_nothing() {
 
 #[tokio::test]
 async fn an_interrupted_backup_leaves_nothing_behind() {
-    // So many that the backup runs on for a while after its first megabyte.
+    // Enough that the backup continues for a while after its first megabyte.
     const PRODUCTS: usize = 30_000;
     let shop = TestShop::start().await;
     let mut file = String::from("key,name,description,category,price,currency,available\n");

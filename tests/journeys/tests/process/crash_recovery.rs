@@ -1,6 +1,6 @@
 //! The shop is killed again and again while customers sign up, fill carts, order and cancel. Every
-//! change with a `2xx` response is there afterwards, each key has at most one order, and no unit is
-//! lost or sold twice.
+//! change with a `2xx` response survives, each key has at most one order, and no unit is lost or
+//! sold twice.
 //!
 //! Each client records its request before it sends it. A request without a response ends its run;
 //! the next run begins after the restart.
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 const CRASHES: usize = 16;
 /// Longest time between a restart and the next crash, in milliseconds. A crash may interrupt the
-/// recovery from the one before.
+/// recovery from the previous crash.
 const LONGEST_RUN: u64 = 600;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ impl FakeStripe {
         self.account.lock().unwrap().lost_response = Some(kind);
     }
 
-    /// Rejects every change with `503` from now on, or no longer.
+    /// Starts or stops rejecting every change with `503`.
     pub(crate) fn set_down(&self, down: bool) {
         self.account.lock().unwrap().down = down;
     }

@@ -1,5 +1,5 @@
 //! Bad requests get the documented problem, which names every bad field. They change nothing, and
-//! the shop goes on.
+//! the shop keeps serving.
 
 use journeys::{
     Admin, Customer, Method, PASSWORD, Product, Request, Shop, UNKNOWN_ID, euros, forgery, new_email, product_json,
@@ -425,7 +425,7 @@ async fn a_form_cannot_override_the_method() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_json_are_rejected() {
+async fn bodies_that_are_not_json_are_rejected() {
     Scene::unchanged_by(async |scene| {
         for (sender, method, path, body) in changing_requests(scene) {
             let deep = "[".repeat(20_000).into_bytes();
@@ -442,7 +442,7 @@ async fn bodies_that_are_no_json_are_rejected() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_objects_are_rejected() {
+async fn bodies_that_are_not_objects_are_rejected() {
     Scene::unchanged_by(async |scene| {
         for (sender, method, path, _) in changing_requests(scene) {
             for body in [json!([]), json!("{}"), json!(7), json!(null)] {
@@ -560,7 +560,7 @@ async fn only_bearer_tokens_authenticate() {
 }
 
 #[tokio::test]
-async fn a_request_id_of_the_client_is_kept() {
+async fn a_response_repeats_the_request_id_of_the_client() {
     let shop = Shop::shared().await;
     let (client, id) = (shop.client(), "order-42_retry.1");
     let success = client.get("/products/whoami").header("X-Request-Id", id).await.expect_status(200);

@@ -1,4 +1,4 @@
-//! The admin keeps the catalogue; customers list, sort, search and page through it.
+//! The admin maintains the catalogue; customers list, sort, search and page through it.
 
 use journeys::{
     Admin, Method, Product, Shop, Stock, UNKNOWN_ID, euros, members, product_json, run_concurrently, unique,
@@ -138,7 +138,7 @@ async fn an_order_does_not_change_the_version() {
 }
 
 #[tokio::test]
-async fn setting_the_stock_changes_what_is_available() {
+async fn setting_the_stock_changes_the_available_quantity() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
@@ -150,7 +150,7 @@ async fn setting_the_stock_changes_what_is_available() {
 }
 
 #[tokio::test]
-async fn setting_the_stock_keeps_what_is_sold() {
+async fn setting_the_stock_keeps_the_sold_quantity() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;

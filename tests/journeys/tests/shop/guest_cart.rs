@@ -79,7 +79,7 @@ async fn a_forged_guest_token_is_rejected() {
     shop.client().request(Method::POST, "/shopping/cart/merge").await.expect_unauthenticated();
 }
 
-/// Expects every request of a guest to say that the cart is merged.
+/// Expects every request of a guest to be rejected because the cart is merged.
 async fn expect_merged(guest: &Client, product: &Product) {
     let requests = [
         guest.get_cart(),
@@ -186,13 +186,13 @@ async fn additions_during_a_merge_are_merged_or_rejected() {
     expect_merged(&guest, &tea).await;
 }
 
-/// Returns what a merge leaves out, as the API shows it.
+/// Returns the JSON of `left_out` for one product.
 fn left_out(product: &Product, quantity: u64, reason: &str) -> Value {
     json!([{"product": product.snapshot(), "quantity": quantity, "reason": reason}])
 }
 
 #[tokio::test]
-async fn a_repeated_merge_lists_the_same_leftovers() {
+async fn a_repeated_merge_returns_the_same_left_out_lines() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 5_000).await;

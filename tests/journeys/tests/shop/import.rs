@@ -156,7 +156,7 @@ async fn on_error_skip_imports_the_good_rows() {
 }
 
 #[tokio::test]
-async fn lines_that_are_no_json_objects_are_named() {
+async fn lines_that_are_not_json_objects_are_reported() {
     let shop = Shop::shared().await;
     let importer = Importer::new(&shop).await;
     let mut good = json!({"key": unique("key"), "name": "Tea", "description": "", "price": euros(1)});
@@ -206,7 +206,7 @@ async fn a_file_without_stock_keeps_the_stock() {
 }
 
 #[tokio::test]
-async fn a_file_with_stock_sets_what_is_available() {
+async fn a_file_with_stock_sets_the_available_quantity() {
     let shop = Shop::shared().await;
     let importer = Importer::new(&shop).await;
     importer.csv("key,name,price,available\n1,Tea,499,40\n", &[]).await.expect_status(200);
@@ -258,7 +258,7 @@ async fn an_invalid_mapping_is_rejected() {
 }
 
 #[tokio::test]
-async fn importing_the_same_file_again_does_not_restock_what_was_sold() {
+async fn importing_the_same_file_again_does_not_undo_sales() {
     let shop = Shop::shared().await;
     let importer = Importer::new(&shop).await;
     let text = "key,name,price,available\n1,Diamond,99900,1\n";
