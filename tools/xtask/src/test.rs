@@ -11,7 +11,7 @@ use crate::report::Report;
 use crate::suite::Suite;
 
 /// This test starts several `mongod` processes itself.
-const NEEDS_MONGOD: &str = "no_answer_rests_on_what_the_majority_does_not_have";
+const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
 /// This test of a fleet waits for minutes and uses no processor meanwhile.
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
 
