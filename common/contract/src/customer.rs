@@ -16,9 +16,9 @@ pub type CustomerId = Id<Customer>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Buys.
+    /// Orders products.
     Customer,
-    /// Buys, and manages the shop.
+    /// Orders products and manages the shop.
     Admin,
 }
 
@@ -29,7 +29,7 @@ pub struct GetKeys {}
 /// A JSON Web Key Set (RFC 7517, section 5).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Keys {
-    /// Every key that may have signed a token that has not expired.
+    /// All keys that may have signed an unexpired token.
     pub keys: Vec<Jwk>,
 }
 
@@ -39,7 +39,8 @@ impl Request for GetKeys {
 }
 
 /// An account was deleted. Each subscriber erases the customer's personal data and publishes a
-/// `customer-erased` of its own. `customer` publishes this event again until all have.
+/// `customer-erased` of its own. `customer` publishes this event again until every subscriber has
+/// responded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CustomerDeleted {
     /// The deleted account.

@@ -1,5 +1,6 @@
-//! Every message between services: one file for each owning service. The owner serves its requests
-//! and publishes its events; its name is the first word of their names. Nothing here has behaviour.
+//! The messages between services, one file for each owning service. The owner serves its requests
+//! and publishes its events. The first word of a message's name is its owner. This crate has no
+//! behaviour.
 
 pub mod customer;
 pub mod products;
@@ -25,8 +26,8 @@ pub trait Request: Serialize + DeserializeOwned + Send + 'static {
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name on the wire.
     const NAME: &'static str;
-    /// The subscribed services. The broker keeps the event for each of them, also for one that has
-    /// never been up yet.
+    /// The subscribed services. The broker stores the event for each of them, even for a service
+    /// that has never run.
     const LISTENERS: &'static [&'static str];
 }
 
@@ -57,7 +58,7 @@ pub type EventId = Id<AnyEvent>;
 /// handled event, so handlers are idempotent (`souk_store::Database::handle_once`).
 #[derive(Debug, Clone)]
 pub struct Delivery<E> {
-    /// The same in every delivery of this event.
+    /// The id, the same in every delivery of this event.
     pub id: EventId,
     /// The event.
     pub event: E,

@@ -17,11 +17,11 @@ pub type ProductId = Id<Product>;
 /// Marks ids of reservations; the type itself is private to `products`.
 pub enum Reservation {}
 
-/// The id of a reservation, which is the stock that one order claims. An order that reserves again
-/// gets another one.
+/// The id of a reservation, the stock that one order holds. An order that reserves again gets a new
+/// id.
 pub type ReservationId = Id<Reservation>;
 
-/// Asks for products by id.
+/// Returns products by id.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetProducts {
     /// At most 1,000.
@@ -50,7 +50,7 @@ pub struct CatalogueEntry {
     pub available: u32,
 }
 
-/// A product as it was at one moment. Carts, wishlists and orders keep snapshots.
+/// A product as it was at one moment. Carts, wishlists and orders store snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProductSnapshot {
     /// The product's id.
@@ -72,7 +72,8 @@ pub struct ReservationLine {
     pub quantity: Quantity,
 }
 
-/// Holds stock for an order: all lines or none. The same reservation gets the same reply.
+/// Holds stock for an order: all lines or none. A repeated request for the same reservation gets
+/// the same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reserve {
     /// The id, chosen by the caller.
@@ -91,12 +92,12 @@ pub struct Reserve {
 pub enum Reserved {
     /// All lines are held.
     Held {
-        /// One for each line, in the order of the request, at the catalogue's prices.
+        /// The held lines in the order of the request, at the catalogue's prices.
         lines: Vec<HeldLine>,
     },
     /// Nothing is held, because the stock of some products is too low.
     OutOfStock {
-        /// One for each of these products.
+        /// The products whose stock is too low.
         shortages: Vec<Shortage>,
     },
     /// Nothing is held: the reservation was released or has expired before.
@@ -130,8 +131,8 @@ pub struct Shortage {
     pub available: u32,
 }
 
-/// Sells the stock that is held for an order that is paid. The same reservation gets the same
-/// reply.
+/// Sells the stock that is held for an order that is paid. A repeated request for the same
+/// reservation gets the same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Confirm {
     /// The reservation.
@@ -200,7 +201,7 @@ impl Request for Restock {
     type Reply = Restocked;
 }
 
-/// Asks for the log of the stock that an order claimed.
+/// Returns the log of the stock that an order claimed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetStockLog {
     /// The order.

@@ -92,8 +92,7 @@ impl Event for CustomerErased {
     const LISTENERS: &'static [&'static str] = &["customer"];
 }
 
-/// Returns the data of a customer, a page of orders at a time, so that a message does not grow with
-/// the number of orders.
+/// Returns the data of a customer, one page of orders at a time. Pages bound the size of a message.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExportCustomer {
     /// The customer.
@@ -109,7 +108,8 @@ pub struct CustomerExport {
     pub cart: Option<Vec<CartLine>>,
     /// The wishlist, as the products were when they were added; on the first page only.
     pub wishlist: Option<Vec<ProductSnapshot>>,
-    /// The orders in the JSON of the API, newest first. `customer` passes them on unread.
+    /// The orders in the JSON of the API, newest first. `customer` passes them on without parsing
+    /// them.
     pub orders: Page<Value>,
 }
 

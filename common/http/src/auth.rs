@@ -70,8 +70,8 @@ pub fn bearer_token<'r>(request: &'r Request<'_>) -> Result<&'r str> {
     }
 }
 
-/// The error for every bad token. It does not say which rule the token breaks: that would help only
-/// a forger.
+/// Returns the error for every invalid token. It does not name the rule that the token breaks,
+/// because that would help a forger.
 fn invalid_token() -> Error {
-    Error::unauthenticated("The access token is not valid, or no longer.")
+    Error::unauthenticated("The access token is invalid or has expired. Sign in again.")
 }

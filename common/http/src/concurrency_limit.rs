@@ -1,6 +1,5 @@
 //! A limit of concurrent requests. Excess requests are served last-in, first-out; the oldest have
-//! probably timed out. After a standstill the service so serves current requests instead of its
-//! backlog.
+//! probably timed out. After a stall, the service handles current requests before its backlog.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +17,7 @@ struct State {
     waiting: VecDeque<oneshot::Sender<Permit>>,
 }
 
-/// A permit to be served, until it is dropped.
+/// A permit to serve a request. Dropping it releases the permit.
 pub(super) struct Permit(ConcurrencyLimiter);
 
 impl ConcurrencyLimiter {
@@ -63,8 +62,8 @@ impl Drop for Permit {
             }
             next
         };
-        // Outside the lock: if the receiver has just given up, the permit is dropped here and
-        // passed on.
+        // Sent outside the lock: if the receiver has timed out, dropping the permit takes the lock
+        // again.
         if let Some(next) = next {
             let _ = next.send(Self(self.0.clone()));
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-/// The mark of a sample value in `.env.example`, which is refused.
+/// Marks a sample value of `.env.example`. Such values are rejected.
 const SAMPLE: &str = "change-me";
 
 /// Environment variables, and the problems found with them so far.
@@ -100,7 +100,7 @@ impl Environment {
     }
 
     fn parse<T: FromStr<Err: Display>>(&mut self, name: &str, text: &str) -> Option<T> {
-        // Without the value: it may be a secret.
+        // The problem does not quote the value, because it may be a secret.
         text.parse().map_err(|error| self.add_problem(format!("{name}: {error}"))).ok()
     }
 

@@ -1,6 +1,6 @@
 //! Health checks: `/health/live` for the process, `/health/ready` for its databases and, in a
-//! fleet, its broker. Neither asks another service: one that is down must not take its neighbours
-//! out of the load balancer.
+//! fleet, its broker. Neither depends on other services: a service that is down must not remove
+//! others from the load balancer.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -34,11 +34,11 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a response that a probe reads at most.
 const MAX_RESPONSE_SIZE: u64 = 64 * 1024;
 
-/// Checks that the instance at `address` is ready. For a container's health check, whose image has
-/// no other HTTP client than the service's own program.
+/// Checks that the instance at `address` is ready. For the health check of a container, because its
+/// image contains no HTTP client.
 ///
 /// # Errors
-/// The response's body when it is not 200, or why there is none.
+/// The body of a response other than 200, or the reason why there is no response.
 pub fn probe(address: SocketAddr) -> std::result::Result<(), String> {
     let no_response = |error: std::io::Error| format!("{address} does not answer: {error}");
     let mut stream = TcpStream::connect_timeout(&address, PROBE_TIMEOUT).map_err(no_response)?;

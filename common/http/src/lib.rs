@@ -32,8 +32,8 @@ use self::request_log::RequestFairing;
 use self::stop::ShutdownFlag;
 pub use self::stop::{DRAIN_PERIOD, run};
 
-/// Returns a Rocket with Souk's configuration, to which the caller mounts the services: request
-/// ids, problem+json for every error, no banner.
+/// Returns a Rocket with Souk's configuration: request ids, problem+json for every error, no
+/// banner. The caller mounts the services.
 #[must_use]
 pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
     let config = Config {
@@ -41,7 +41,7 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         port,
         log_level: LogLevel::Off,
         cli_colors: false,
-        // A client could write any address into such a header.
+        // A client could write any address into the header.
         ip_header: None,
         // `run` handles the signals. After the drain period these 4 s let running requests finish;
         // as a rule only idle connections use them up.

@@ -17,8 +17,8 @@ use crate::{Problem, request_id};
 
 /// Request timeout. Shorter than nginx's 5.5 s, so that the client gets problem+json.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Requests that one process serves at the same time. With many more, each gets so little of the
-/// processor and the database that all of them time out.
+/// Requests that one process serves at the same time. With many more, all of them time out, because
+/// each gets too little time of the CPU and the database.
 pub(crate) const MAX_CONCURRENT_REQUESTS: usize = 64;
 /// Wait for a permit. It leaves most of [`REQUEST_TIMEOUT`] for the request itself.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -70,7 +70,7 @@ struct LimitedHandler {
 impl Handler for LimitedHandler {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
         let fail = |error| route::Outcome::from(request, Problem(error));
-        // Those of RFC 9110, section 9.2.2 that have routes.
+        // The idempotent methods that routes use (RFC 9110, section 9.2.2).
         let is_idempotent = matches!(request.method(), Method::Get | Method::Head | Method::Put | Method::Delete);
         if is_idempotent && ShutdownFlag::is_set(request) {
             return fail(Error::stopping());
@@ -88,7 +88,7 @@ impl Handler for LimitedHandler {
             },
             None => None,
         };
-        // Writes of the handler are not undone; background jobs finish the work.
+        // The timeout does not undo writes of the handler; background jobs finish the work.
         let outcome = tokio::time::timeout_at(deadline, work).await;
         outcome.unwrap_or_else(|_| fail(Error::busy("The request took too long; try again.")))
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[rocket::async_test]
-    async fn an_instance_that_shuts_down_serves_only_what_the_proxy_cannot_retry() {
+    async fn an_instance_that_shuts_down_refuses_idempotent_requests() {
         let client = client().await;
         assert_eq!(client.get("/thing").dispatch().await.headers().get_one("Connection"), None);
         client.rocket().state::<ShutdownFlag>().unwrap().set();

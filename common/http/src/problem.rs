@@ -17,7 +17,7 @@ use souk_types::{Error, ErrorKind, FieldError};
 /// The cause of the error after a panic, which is logged separately.
 pub(crate) const PANICKED: &str = "the route panicked";
 
-/// `Retry-After`, in seconds. The causes of a 503 pass within seconds, or not by themselves.
+/// `Retry-After`, in seconds. Most causes of a 503 pass within seconds.
 const RETRY_AFTER: &str = "2";
 
 /// The error of a route; `?` converts an [`Error`].
@@ -71,8 +71,8 @@ fn title(kind: ErrorKind) -> &'static str {
         ErrorKind::Stopping => "This instance is stopping",
     }
 }
-/// The body of an answer that is an error (RFC 9457, section 3.1), with our `request_id` and
-/// `errors`.
+/// The body of an error response (RFC 9457, section 3.1), with the extension members `request_id`
+/// and `errors`.
 #[derive(Serialize)]
 struct ProblemBody<'e> {
     r#type: String,
@@ -138,7 +138,7 @@ impl ResponseError {
 /// The error of a guard, for the catcher: Rocket passes on only the status of a failed guard.
 struct Refusal(Mutex<Option<Error>>);
 
-/// Returns a request guard's outcome, so that the client gets the error as a problem.
+/// Converts a result into a request guard's outcome. The client gets an error as a problem.
 pub fn guard_outcome<T>(request: &Request<'_>, result: souk_types::Result<T>) -> Outcome<T, Error> {
     match result {
         Ok(value) => Outcome::Success(value),
@@ -146,7 +146,7 @@ pub fn guard_outcome<T>(request: &Request<'_>, result: souk_types::Result<T>) ->
     }
 }
 
-/// Returns a data guard's outcome, so that the client gets the error as a problem.
+/// Converts a result into a data guard's outcome. The client gets an error as a problem.
 pub fn data_outcome<'r, T>(
     request: &Request<'_>,
     result: souk_types::Result<T>,
@@ -181,7 +181,7 @@ fn explain(status: Status, request: &Request<'_>) -> Error {
         return error;
     }
     match status.code {
-        // Nothing matched, or a path parameter did not parse.
+        // No route matched, or a path parameter did not parse.
         404 | 422 => unrouted(request),
         400 => Error::malformed("The request cannot be read."),
         408 => Error::malformed("The request did not arrive in time."),

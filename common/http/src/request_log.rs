@@ -1,4 +1,4 @@
-//! The fairing of every request: its id in the response, its line in the log.
+//! The fairing that adds the request id to each response and logs each request.
 
 use rocket::data::Data;
 use rocket::fairing::{Fairing, Info, Kind};

@@ -136,8 +136,8 @@ fn instance_name(service: &str, host: Option<String>) -> String {
     }
 }
 
-/// Reads the settings of Sentry, which needs `ENVIRONMENT` to tell the reports of two environments
-/// apart.
+/// Reads the settings of Sentry. They require `ENVIRONMENT`, which distinguishes the reports of
+/// several environments.
 fn reporting(name: &str, environment: &mut Environment) -> Option<Reporting> {
     let dsn: Option<Dsn> = environment.optional("SENTRY_DSN");
     let of: Option<String> = environment.optional("ENVIRONMENT");
@@ -156,7 +156,7 @@ fn or_add_problem<T>(environment: &mut Environment, name: &str, outcome: Result<
     outcome.map_err(|error| environment.add_problem(format!("{name}: {}", error.operator_message()))).ok()
 }
 
-/// A TCP port other than 0, which nginx could not be configured with.
+/// A TCP port other than 0, because nginx must know the port.
 struct Port(u16);
 
 impl FromStr for Port {

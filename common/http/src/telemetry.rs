@@ -52,8 +52,8 @@ impl Telemetry {
         if let Some(word) = bare {
             return Err(format!("{word:?} is no log level: error, warn, info, debug, trace, off"));
         }
-        // Rocket's own lines repeat ours and cost a quarter of the throughput; the drivers tell us
-        // what they know as errors.
+        // Rocket's own lines repeat ours and cost a quarter of the throughput; the drivers return
+        // the same information as errors.
         let quiet = "rocket=off,rocket_http=off,hyper=warn,lapin=off,mongodb=off,hickory_net=warn,hickory_resolver=warn,rustls=warn";
         let filter = EnvFilter::try_new(format!("{},{quiet}", self.filter))
             .map_err(|error| format!("the log filter {:?} cannot be read: {error}", self.filter))?;

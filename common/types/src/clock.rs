@@ -1,5 +1,5 @@
-//! Points in time: always UTC, always milliseconds, always in one format, so that the text sorts as
-//! the time does.
+//! Points in time in UTC, in milliseconds, with one text format. The texts sort in the order of
+//! time.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,20 +19,20 @@ const FIRST: OffsetDateTime = datetime!(0000-01-01 00:00 UTC);
 const LAST: OffsetDateTime = datetime!(9999-12-31 23:59:59.999 UTC);
 
 impl Timestamp {
-    /// Returns this moment.
+    /// Returns the current time.
     #[must_use]
     pub fn now() -> Self {
         Self::clamped(OffsetDateTime::now_utc())
     }
 
-    /// Returns the moment so long after 1970; `None` when it is after the year 9999.
+    /// Returns the moment `seconds` and `nanos` after 1970; `None` when it is after the year 9999.
     #[must_use]
     pub fn from_unix(seconds: u64, nanos: u32) -> Option<Self> {
         let moment = OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).ok()?).ok()?;
         Some(Self::clamped(moment.replace_nanosecond(nanos).ok()?))
     }
 
-    /// Returns the moment so many milliseconds after 1970; `None` when it is after the year 9999.
+    /// Returns the moment `millis` milliseconds after 1970; `None` when it is after the year 9999.
     #[must_use]
     pub fn from_unix_millis(millis: u64) -> Option<Self> {
         let nanos = i128::from(millis) * 1_000_000;
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let moment = OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)?;
-        // An offset may lead out of the years 0 to 9999.
+        // An offset may move the time out of the years 0 to 9999.
         let utc = moment
             .checked_to_offset(UtcOffset::UTC)
             .filter(|utc| (FIRST..=LAST).contains(&utc.truncate_to_millisecond()));
@@ -127,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn no_duration_leads_out_of_the_calendar() {
+    fn durations_are_clamped_to_the_calendar() {
         let now = Timestamp::now();
         assert_eq!(now.after(Duration::MAX).to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!(now.before(Duration::MAX).to_string(), "0000-01-01T00:00:00.000Z");
     }
 
     #[test]
-    fn text_sorts_as_time_does() {
+    fn texts_sort_in_the_order_of_time() {
         let now = Timestamp::now();
         let later = now.after(Duration::from_millis(1));
         assert!(now.to_string() < later.to_string());

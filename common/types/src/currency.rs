@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// The euro, the default where nothing names a currency.
+    /// The euro, the default currency.
     pub const EUR: Self = Self(*b"EUR");
 
     /// Returns the code, such as `EUR`.
@@ -62,7 +62,7 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// Active ISO 4217 codes of currencies that people pay with. Sorted, for the binary search.
+/// Active ISO 4217 codes of currencies for payments, sorted for the binary search.
 const CODES: &[[u8; 3]] = &[
     *b"AED", *b"AFN", *b"ALL", *b"AMD", *b"AOA", *b"ARS", *b"AUD", *b"AWG", *b"AZN", *b"BAM", *b"BBD", *b"BDT",
     *b"BGN", *b"BHD", *b"BIF", *b"BMD", *b"BND", *b"BOB", *b"BRL", *b"BSD", *b"BTN", *b"BWP", *b"BYN", *b"BZD",

@@ -31,7 +31,7 @@ struct Inner {
 /// The class of an error; it decides the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
-    /// The request cannot be read at all (400).
+    /// The body or the headers cannot be parsed (400).
     Malformed,
     /// The credentials are missing or not valid (401).
     Unauthenticated,
@@ -49,7 +49,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The route does not accept the content type of the body (415).
     UnsupportedMediaType,
-    /// Readable, but fields are missing, unknown, of a wrong type or out of range (422).
+    /// The request is readable, but fields are missing, unknown, of a wrong type or out of range
+    /// (422).
     Invalid,
     /// A limit of this process is reached; the client may retry soon (503).
     Busy,
@@ -67,7 +68,7 @@ pub enum ErrorKind {
 pub struct FieldError {
     /// The path of the field: `email`, `price.amount`.
     pub field: String,
-    /// The problem, as the rest of a sentence: "is required".
+    /// The problem, without a subject: "is required".
     pub message: String,
 }
 
@@ -81,13 +82,13 @@ impl FieldError {
 const UNKNOWN: &str = "is unknown";
 
 impl FieldError {
-    /// Returns a field that the API does not know.
+    /// Returns the error of a field that the API does not know.
     #[must_use]
     pub fn unknown(field: String) -> Self {
         Self::new(field, UNKNOWN)
     }
 
-    /// Whether the API does not know the field, so that its name is the client's own text.
+    /// Whether the API does not know the field. The name of such a field is the client's own text.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.message == UNKNOWN
@@ -106,58 +107,59 @@ impl Error {
         }))
     }
 
-    /// The request cannot be read.
+    /// Returns the error of a request that cannot be read.
     pub fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Malformed, "malformed", detail)
     }
 
-    /// The credentials are missing or not valid. The detail must not tell an unknown account from a
-    /// wrong password.
+    /// Returns the error of missing or invalid credentials. The detail must not distinguish an
+    /// unknown account from a wrong password.
     pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Unauthenticated, "unauthenticated", detail)
     }
 
-    /// The payment was declined.
+    /// Returns the error of a declined payment.
     pub fn payment_declined(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::PaymentDeclined, "payment-declined", detail)
     }
 
-    /// The account does not have the role.
+    /// Returns the error of an account without the required role.
     pub fn forbidden(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Forbidden, "forbidden", detail)
     }
 
-    /// The resource does not exist: `Error::not_found("product")`.
+    /// Returns the error of a missing resource: `Error::not_found("product")`.
     #[must_use]
-    pub fn not_found(what: &str) -> Self {
-        Self::new(ErrorKind::NotFound, "not-found", format!("There is no such {what}."))
+    pub fn not_found(noun: &str) -> Self {
+        Self::new(ErrorKind::NotFound, "not-found", format!("There is no such {noun}."))
     }
 
-    /// The route exists under other methods.
+    /// Returns the error of a route that exists under other methods.
     #[must_use]
     pub fn method_not_allowed(allowed: &str) -> Self {
         Self::new(ErrorKind::MethodNotAllowed, "method-not-allowed", format!("This route takes {allowed}."))
             .with_member("allow", allowed)
     }
 
-    /// The current state does not allow it; `code` is the end of the problem's type.
+    /// Returns the error of a request that the current state does not allow. `code` is the end of
+    /// the problem's type.
     pub fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Conflict, code, detail)
     }
 
-    /// A unique index has this value already.
+    /// Returns the error of a value that a unique index already has.
     #[must_use]
     pub fn duplicate(index: &str) -> Self {
         Self::new(ErrorKind::Conflict, "duplicate", "This exists already.").with_member("index", index)
     }
 
-    /// The body is over its limit, in bytes.
+    /// Returns the error of a body over its `limit`, in bytes.
     #[must_use]
     pub fn too_large(limit: u64) -> Self {
         Self::new(ErrorKind::TooLarge, "too-large", format!("The body is larger than {limit} bytes."))
     }
 
-    /// The body has another type than `wanted`.
+    /// Returns the error of a body with another content type than `wanted`.
     #[must_use]
     pub fn unsupported_media_type(wanted: &str) -> Self {
         Self::new(ErrorKind::UnsupportedMediaType, "unsupported-media-type", format!("The body must be {wanted}."))
@@ -171,17 +173,17 @@ impl Error {
         error
     }
 
-    /// One field is bad.
+    /// Returns the error of one invalid field.
     pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError::new(field, message)])
     }
 
-    /// As [`Error::invalid`], about the request as a whole.
+    /// Like [`Error::invalid`], about the request as a whole.
     pub fn unprocessable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Invalid, code, detail)
     }
 
-    /// A limit of this process is reached; `detail` names it.
+    /// Returns the error of a reached limit of this process; `detail` names the limit.
     pub fn busy(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Busy, "busy", detail)
     }
@@ -192,7 +194,7 @@ impl Error {
         Self::new(ErrorKind::Stopping, "stopping", "This instance is stopping; another one will answer.")
     }
 
-    /// `service` is not available.
+    /// Returns the error of an unavailable `service`.
     #[must_use]
     pub fn unavailable(service: &str) -> Self {
         Self::new(
@@ -203,7 +205,7 @@ impl Error {
         .with_member("service", service)
     }
 
-    /// An unexpected failure: `cause` goes to the log, never to the client.
+    /// Returns the error of an unexpected failure. `cause` goes to the log, never to the client.
     pub fn internal(cause: impl fmt::Display) -> Self {
         Self::new(
             ErrorKind::Internal,
@@ -284,7 +286,7 @@ impl Error {
         }
     }
 
-    /// Whether a dependency is unavailable or overloaded, so that a retry succeeds later.
+    /// Whether a dependency is unavailable or overloaded. A later retry may succeed.
     #[must_use]
     pub fn is_outage(&self) -> bool {
         matches!(self.0.kind, ErrorKind::Busy | ErrorKind::Unavailable)
@@ -323,7 +325,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wire_carries_everything_but_the_cause() {
+    fn a_serialized_error_has_everything_but_its_cause() {
         let sent = Error::conflict("out-of-stock", "Too few left.").with_member("left", 1).caused_by("secret");
         let bytes = serde_json::to_vec(&sent).unwrap();
         let received: Error = serde_json::from_slice(&bytes).unwrap();

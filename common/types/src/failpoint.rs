@@ -1,7 +1,8 @@
-//! Failpoints, at which a test makes the process abort as in a power cut: before and after each
-//! write, publish, call, reply and acknowledgement. The environment variable `SOUK_FAILPOINT` names
-//! one, such as `commit.orders.before`, or with `@3` its third passing. Release builds compile this
-//! away and ignore the variable.
+//! Failpoints, at which a test aborts the process like a power cut. There is one before and one
+//! after each commit, publish, call, reply and acknowledgement. The environment variable
+//! `SOUK_FAILPOINT` selects one, such as `commit.orders.before`; `commit.orders.before@3` aborts
+//! when the process reaches it for the third time. Release builds contain no failpoints and ignore
+//! the variable.
 //!
 //! | failpoint | passed by |
 //! |---|---|
@@ -9,8 +10,8 @@
 //! | `publish.<event>.before`, `.after` | the relay, when it publishes an event from the outbox |
 //! | `outbox.taken.before`, `.after` | the deletion of published events from the outbox |
 //! | `ack.<event>.before`, `.after` | a consumer that has handled an event |
-//! | `call.<request>.before`, `.after` | a caller; after: with the reply |
-//! | `reply.<request>.before`, `.after` | the service that replies; after: the reply is with the connection |
+//! | `call.<request>.before`, `.after` | a caller; `.after` when it has the reply |
+//! | `reply.<request>.before`, `.after` | the service that replies; `.after` when the connection has the reply |
 //! | `ack.call.before`, `.after` | the service that acknowledges calls, several at a time (over RabbitMQ) |
 
 use std::fmt;
@@ -49,7 +50,7 @@ mod armed {
     #[derive(Debug)]
     pub(super) struct Failpoint {
         place: String,
-        /// The passing that aborts, from 1.
+        /// The count of passes at which the process aborts, from 1.
         passing: u32,
         passed: AtomicU32,
     }
@@ -65,13 +66,13 @@ mod armed {
 
     fn selected() -> Option<Failpoint> {
         let text = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty())?;
-        // A test that waits for the abort must not wait for ever because of a misspelt value.
+        // A misspelt value would make a test wait for the abort forever.
         Some(text.parse().unwrap_or_else(|why| die(format_args!("{VARIABLE}={text}: {why}"))))
     }
 
     /// Aborts at once: nothing is finished or flushed.
     fn die(place: fmt::Arguments<'_>) -> ! {
-        eprintln!("failpoint {place}: the process dies here");
+        eprintln!("failpoint {place}: the process aborts");
         std::process::abort()
     }
 
@@ -80,11 +81,11 @@ mod armed {
 
         fn from_str(text: &str) -> Result<Self, Self::Err> {
             let (place, passing) = match text.split_once('@') {
-                Some((place, passing)) => (place, passing.parse().map_err(|_| "what follows @ must be a number")?),
+                Some((place, passing)) => (place, passing.parse().map_err(|_| "the text after @ must be a number")?),
                 None => (text, 1),
             };
             if passing == 0 {
-                return Err("the first passing is @1");
+                return Err("the number after @ must be at least 1");
             }
             Ok(Self { place: place.to_owned(), passing, passed: AtomicU32::new(0) })
         }
@@ -102,7 +103,7 @@ mod tests {
     use super::armed::Failpoint;
 
     #[test]
-    fn it_is_reached_at_the_selected_passing() {
+    fn a_failpoint_is_reached_at_the_selected_pass() {
         let third: Failpoint = "commit.orders.before@3".parse().unwrap();
         let reached: Vec<bool> = (0..4).map(|_| third.is_reached("commit.orders.before")).collect();
         assert_eq!(reached, [false, false, true, false]);

@@ -14,11 +14,11 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::{Error, Result};
 
-/// The id of a `T`. No `T` is stored.
+/// The id of a `T`.
 pub struct Id<T>(Uuid, PhantomData<fn() -> T>);
 
 impl<T> Id<T> {
-    /// Returns a new id, greater than all that this process made before.
+    /// Returns a new id, greater than every earlier one of this process.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "every call returns another id")]
     pub fn new() -> Self {
@@ -33,7 +33,7 @@ impl<T> Id<T> {
         Ok(Self(uuid::Builder::from_random_bytes(bytes).into_uuid(), PhantomData))
     }
 
-    /// Returns the time at which the id was made; `None` for a random id.
+    /// Returns the time at which the id was created; `None` for a random id.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {
         let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
@@ -88,7 +88,7 @@ impl<T> fmt::Debug for Id<T> {
     }
 }
 
-// By hand: derives would require the same of `T`.
+// Derived traits would require the same traits of `T`.
 impl<T> Clone for Id<T> {
     fn clone(&self) -> Self {
         *self

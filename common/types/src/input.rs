@@ -23,7 +23,7 @@ impl Input for () {
     }
 }
 
-/// Length limit of a message, in characters: it may quote input of up to 64 KiB.
+/// Length limit of a message, in characters. Without it, a message could quote 64 KiB of input.
 const MAX_MESSAGE_LENGTH: usize = 200;
 
 /// The fields that the client sent, and the problems found so far.
@@ -112,7 +112,7 @@ impl Fields {
         }
     }
 
-    /// Takes a field as it was sent.
+    /// Takes a field as unparsed JSON.
     pub fn take_raw(&mut self, name: &str) -> Option<Value> {
         self.given.remove(name)
     }
@@ -147,8 +147,8 @@ impl Fields {
     }
 }
 
-/// Rewrites serde's message about a wrong type for people, without the value, which may be a
-/// secret.
+/// Rewrites serde's message about a wrong type for clients. Leaves out the value, because it may be
+/// a secret.
 fn readable(message: &str) -> String {
     let of_type =
         ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|start| message.starts_with(start));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_tells_missing_from_null() {
+    fn a_patch_distinguishes_missing_from_null() {
         let read = |value| from_json::<Line>(value).unwrap();
         assert_eq!(read(json!({"name": "tea", "quantity": 2})).note, None);
         assert_eq!(read(json!({"name": "tea", "quantity": 2, "note": null})).note, Some(None));

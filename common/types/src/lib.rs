@@ -1,8 +1,8 @@
-//! The values that every service shares: ids, money, quantities, times, pages, errors. Each type
-//! holds valid values only, however it is made.
+//! The values that every service shares: ids, money, quantities, times, pages, errors. No value of
+//! these types is invalid.
 //!
 //! Nothing here does I/O or waits. The exceptions are two switches for tests,
-//! [`failpoint`](mod@failpoint) and [`mutant`], which release builds compile away.
+//! [`failpoint`](mod@failpoint) and [`mutant`]. Release builds contain neither.
 
 mod clock;
 mod currency;

@@ -1,4 +1,5 @@
-//! Amounts of money in minor units. A sum fails where it would mix currencies or leave the range.
+//! Amounts of money in minor units. Adding fails when the currencies differ or the sum is out of
+//! range.
 
 use std::fmt;
 
@@ -40,7 +41,7 @@ impl Money {
         Self { amount, currency }
     }
 
-    /// Returns no money, in `currency`.
+    /// Returns zero in `currency`.
     #[must_use]
     pub const fn zero(currency: Currency) -> Self {
         Self { amount: 0, currency }
@@ -67,7 +68,7 @@ impl Money {
         Self::new(self.amount + other.amount, self.currency).ok()
     }
 
-    /// Returns the sum of all amounts; `None` for the sum of none, which has no currency.
+    /// Returns the sum of all amounts; `None` without any amount, because there is no currency.
     ///
     /// # Errors
     /// An internal error when two amounts cannot be added ([`Money::checked_add`]): callers refuse
@@ -92,7 +93,7 @@ impl TryFrom<Unchecked> for Money {
 }
 
 impl fmt::Display for Money {
-    /// For people: `4.99 EUR`.
+    /// Formats the amount in major units: `4.99 EUR`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exponent = self.currency.exponent();
         let unit = 10u64.pow(exponent);
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn no_way_leads_to_an_amount_out_of_range() {
+    fn amounts_out_of_range_are_rejected() {
         for amount in [0, 1, Money::MAX_AMOUNT] {
             let read: Money = serde_json::from_value(json!({"amount": amount, "currency": "EUR"})).unwrap();
             assert_eq!(Ok(read), Money::new(amount, Currency::EUR));

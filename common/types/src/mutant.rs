@@ -1,5 +1,6 @@
-//! Rules that a test breaks on purpose, to show that `souk audit` detects it. The environment
-//! variable `SOUK_MUTANT` names one. Release builds compile this away and ignore the variable.
+//! Rules that a test breaks on purpose, to show that `souk audit` detects the violation. The
+//! environment variable `SOUK_MUTANT` selects one. Release builds contain no mutants and ignore the
+//! variable.
 
 /// A rule that can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

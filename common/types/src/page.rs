@@ -1,6 +1,6 @@
-//! Pages of lists. A cursor has the sort key and the id of the last item (keyset pagination): a
-//! list that changes meanwhile neither repeats nor skips an item, and page 1,000 costs as much as
-//! page 1.
+//! Pages of lists. A cursor has the sort key and the id of the last item (keyset pagination). Pages
+//! neither repeat nor skip items when the list changes meanwhile. Page 1,000 costs as much as page
+//! 1.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -34,7 +34,7 @@ impl<T> Page<T> {
 /// The position after the last item of a page; opaque to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// The index by which the list is sorted. A cursor is valid only for the same one.
+    /// The index by which the list is sorted. The cursor is valid only for lists of this index.
     pub index: String,
     /// The sort key of the last item.
     pub key: Value,

@@ -79,7 +79,7 @@ impl From<Price> for Money {
 }
 
 impl fmt::Display for Price {
-    /// For people: `4.99 EUR`.
+    /// Formats the price in major units: `4.99 EUR`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn no_way_leads_to_a_price_out_of_range() {
+    fn prices_out_of_range_are_rejected() {
         for (amount, is_price) in
             [(0, true), (Price::MAX_AMOUNT, true), (Price::MAX_AMOUNT + 1, false), (u64::MAX, false)]
         {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dearest_line_still_has_a_total() {
+    fn the_largest_line_has_a_total() {
         let most = Quantity::try_from(u64::from(Quantity::MAX)).unwrap();
         let line = Price::new(Price::MAX_AMOUNT, usd()).unwrap().line_total(most);
         assert_eq!(line.amount(), 9_989_999_999_001);

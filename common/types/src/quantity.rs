@@ -1,8 +1,8 @@
-//! How many pieces of one product a customer wants.
+//! The quantity of a product in a cart or an order.
 
 use serde::{Deserialize, Serialize};
 
-/// 1 to 999 pieces.
+/// A number of pieces, 1 to 999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u32")]
 pub struct Quantity(u32);
@@ -17,7 +17,7 @@ impl Quantity {
         self.0
     }
 
-    /// Returns the sum, or why it is no quantity.
+    /// Returns the sum. Errors: it is over [`Quantity::MAX`].
     pub fn checked_add(self, more: Self) -> Result<Self, &'static str> {
         Self::try_from(u64::from(self.0) + u64::from(more.0))
     }

@@ -1,5 +1,5 @@
-//! The id of a request: in its response, its errors, its log lines, and the calls and events that
-//! it causes in other services.
+//! The id of a request. Its response, errors and log lines carry the id, and so do the calls and
+//! events that it causes in other services.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// 1 to 64 letters, digits, dots, underscores and hyphens, which are safe in log lines and headers.
-/// Cheap to clone.
+/// A request id: 1 to 64 letters, digits, dots, underscores and hyphens, which are safe in log
+/// lines and headers. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RequestId(Arc<str>);

@@ -1,12 +1,12 @@
-//! Text that a person typed: trimmed, bounded, without control characters.
+//! Text from users: trimmed, of bounded length, without control characters.
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// Text of `MIN` to `MAX` characters (Unicode scalar values) after trimming. Line breaks are kept,
-/// other control characters refused.
+/// Text of `MIN` to `MAX` characters (Unicode scalar values) after trimming. Line breaks are
+/// allowed, other control characters are not.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Text<const MIN: usize, const MAX: usize>(String);
@@ -16,8 +16,8 @@ impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let trimmed = text.trim();
-        // Every document that is read passes here. A text has at most as many characters as bytes,
-        // so most need no counting.
+        // This runs for every document that is read. A text has at most as many characters as
+        // bytes, so most texts need no counting.
         let is_short_enough = trimmed.len() <= MAX || trimmed.chars().count() <= MAX;
         let is_long_enough = trimmed.len() >= MIN && (MIN <= 1 || trimmed.chars().count() >= MIN);
         if !is_short_enough || !is_long_enough {

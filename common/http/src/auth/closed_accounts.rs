@@ -10,8 +10,9 @@ use souk_types::{Result, Timestamp};
 
 use super::{Identity, invalid_token};
 
-/// The deleted accounts. Each service keeps this list in its own database, from `customer.deleted`:
-/// in a fleet one instance receives the event, and all instances read the list.
+/// The deleted accounts. Each service maintains this list in its own database from
+/// `customer.deleted` events. In a fleet, one instance receives the event and all instances read
+/// the list.
 #[derive(Clone)]
 pub struct ClosedAccounts(Collection<ClosedAccount>);
 

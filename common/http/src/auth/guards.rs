@@ -1,4 +1,4 @@
-//! Request guards: routes that take one are for customers who are signed in, or for admins.
+//! Request guards for routes that require a signed-in customer or an admin.
 
 use std::marker::PhantomData;
 
@@ -9,10 +9,10 @@ use souk_types::{Error, Result};
 use super::{Identity, bearer_token};
 use crate::guard_outcome;
 
-/// The managed state of a service, which decides whose access token a request carries.
+/// The managed state of a service. It authenticates access tokens.
 ///
-/// Each service answers from its own database, and one process may have several services: so the
-/// guards name the service's state, as in `type CustomerAuth = souk_http::auth::CustomerAuth<App>`.
+/// One process may run several services, each with its own database. So the guards take the
+/// service's state as a type parameter: `type CustomerAuth = souk_http::auth::CustomerAuth<App>`.
 pub trait Authenticator: Send + Sync + 'static {
     /// Returns the identity in `token`. Fails unless the token is valid and the account is open.
     fn authenticate(&self, token: &str) -> impl Future<Output = Result<Identity>> + Send;
@@ -24,7 +24,7 @@ async fn authenticate<A: Authenticator>(request: &Request<'_>) -> Result<Identit
     authenticator.authenticate(bearer_token(request)?).await
 }
 
-/// A customer who is signed in; an admin is one, too.
+/// A signed-in customer. Also accepts admins.
 pub struct CustomerAuth<A>(Identity, PhantomData<fn() -> A>);
 
 impl<A> CustomerAuth<A> {
@@ -51,7 +51,7 @@ impl<'r, A: Authenticator> FromRequest<'r> for CustomerAuth<A> {
     }
 }
 
-/// An admin who is signed in.
+/// A signed-in admin.
 pub struct AdminAuth<A>(Identity, PhantomData<fn() -> A>);
 
 impl<A> AdminAuth<A> {

@@ -37,7 +37,7 @@ enum KeySource {
     Bus(Bus),
     /// `customer`'s `/.well-known/jwks.json`.
     Url(JwksUrl),
-    /// The service has all its keys: it is `customer`.
+    /// No source: the service is `customer` and has all keys.
     Own,
 }
 
@@ -76,7 +76,7 @@ impl Verifier {
     }
 
     /// Starts fetching the keys in the background, until there are some: `customer` may be down
-    /// when the first token comes.
+    /// when the first token arrives.
     pub fn prefetch_keys(self: &Arc<Self>) {
         let verifier = Arc::clone(self);
         tokio::spawn(async move {

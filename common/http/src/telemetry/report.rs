@@ -1,6 +1,6 @@
 //! Reports to Sentry: every error in the log, panics included, with release, environment, service,
-//! instance and request id. A report has no headers, bodies, addresses or users; what looks
-//! personal or secret in its texts is redacted.
+//! instance and request id. A report has no headers, bodies, addresses or users; its texts are
+//! redacted.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -17,7 +17,7 @@ use tracing_subscriber::layer::Context;
 use super::redact::redact;
 use souk_bus::request_context;
 
-/// Time for which a process that ends waits until the remaining reports are sent.
+/// Time limit for sending the remaining reports when the process ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The DSN of a Sentry project.
@@ -103,7 +103,7 @@ impl Visit for Fields {
     }
 }
 
-/// Removes what the SDK or an integration may have added, and redacts texts.
+/// Removes data that the SDK or an integration may have added, and redacts texts.
 fn redacted(mut report: Report<'static>) -> Report<'static> {
     (report.user, report.request) = (None, None);
     report.breadcrumbs.values.clear();
