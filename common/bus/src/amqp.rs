@@ -1,11 +1,11 @@
 //! The transport over RabbitMQ. This file has the operations of the bus and the state that its
 //! parts share.
 //!
-//! Up to three connections: one publishes calls and events and receives replies, one serves (calls
-//! in, replies out), one consumes events. A broker that is short of memory blocks every connection
-//! that publishes; the last one publishes nothing, so events are acknowledged all the same.
-//! `supervisor` keeps each connected; the last two are opened when a service first serves or
-//! subscribes.
+//! Up to three connections: one publishes calls and events and receives replies, one serves calls
+//! and sends replies, one consumes events. A broker that is short of memory blocks every connection
+//! that publishes. The connection that consumes events publishes nothing, so the broker still
+//! accepts its acknowledgements. `supervisor` reconnects each of them. The serving and the
+//! consuming connection open when a service first serves or subscribes.
 
 mod batching;
 mod circuit_breaker;
@@ -67,7 +67,7 @@ struct Shared {
     name: String,
     names: Names,
     counters: Mutex<Counters>,
-    /// No more messages are consumed; calls still go out.
+    /// Whether the bus has stopped consuming. It still sends calls.
     stopping: watch::Sender<bool>,
     closed: watch::Sender<bool>,
     /// The three connections, while they are connected.
@@ -87,7 +87,7 @@ struct Publisher {
     events: EventPublisher,
 }
 
-/// What happened on a bus over RabbitMQ since it was created.
+/// Counters of a bus over RabbitMQ since its creation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Connections to the broker that were opened.
@@ -96,7 +96,7 @@ pub struct Counters {
     pub undelivered: u64,
     /// Calls that were dropped because they had expired.
     pub expired: u64,
-    /// Calls, or whole messages of calls, that were refused because they cannot be understood.
+    /// Unreadable calls, or whole unreadable messages of calls, that were refused.
     pub refused: u64,
     /// Replies to no pending call: late, repeated or forged.
     pub stray_replies: u64,
@@ -201,7 +201,7 @@ impl Amqp {
         self.consume(consumer);
     }
 
-    /// Waits while the broker is not connected: a failure would only delay the event.
+    /// Waits while the broker is disconnected, because a failure would only delay the event.
     pub(super) async fn publish(&self, message: &EventMessage) -> Result<()> {
         let listeners = lock(&self.listeners).get(message.name.as_str()).copied();
         let listeners = listeners
@@ -221,7 +221,7 @@ impl Amqp {
     /// Waits until the bus is connected and consumes every queue registered so far.
     pub(super) async fn ready(&self) {
         let consuming = lock(&self.consuming).clone();
-        // An error says that the bus was closed, which ends the wait as well.
+        // An error means that the bus was closed. That also ends the wait.
         let _ = self.shared.publishing.subscribe().wait_for(Option::is_some).await;
         for mut is_consuming in consuming {
             let _ = is_consuming.wait_for(|is_consuming| *is_consuming).await;
@@ -338,7 +338,7 @@ impl Shared {
         change(&mut lock(&self.counters));
     }
 
-    /// Counts a message as in flight, for as long as a clone of the result lives.
+    /// Counts a message as in flight until all clones of the result are dropped.
     fn in_flight(self: &Arc<Self>) -> InFlight {
         self.in_flight.send_modify(|messages| *messages += 1);
         InFlight(Arc::new(InFlightGuard(Arc::clone(self))))

@@ -4,7 +4,7 @@
 //!
 //! Both transports carry bytes, keep deadlines and may deliver an event more than once. Both pass
 //! the suite in `tests/conformance/tests/bus.rs`. Only the outbox relay of `souk-store` publishes
-//! events, so no event leaves without the write that it belongs to.
+//! events, so no event is published without its write.
 
 mod amqp;
 pub mod discovery;
@@ -31,7 +31,7 @@ const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 /// A serialized event on its way from the outbox to its listeners.
 #[derive(Debug, Clone)]
 pub struct EventMessage {
-    /// The same in every delivery.
+    /// The id, the same in every delivery.
     pub id: EventId,
     /// The event's name on the wire.
     pub name: String,
@@ -66,15 +66,14 @@ enum Transport {
 }
 
 impl Bus {
-    /// Creates a bus inside this process. An event goes to the listeners that are subscribed at
-    /// that moment.
+    /// Creates a bus inside this process. It delivers an event to the current subscribers.
     #[must_use]
     pub fn local() -> Self {
         Self::local_with_services(&[])
     }
 
-    /// Creates a bus inside this process, in which all `services` will start. An event is not
-    /// delivered before each of these services that is one of its listeners has subscribed.
+    /// Creates a bus inside this process, in which all `services` will start. The bus delivers an
+    /// event when all of its listeners among `services` have subscribed.
     #[must_use]
     pub fn local_with_services(services: &'static [&'static str]) -> Self {
         Self(Arc::new(Transport::Local(local::Local::new(services))))
@@ -145,7 +144,7 @@ impl Bus {
     /// `handler` returns an error is redelivered.
     ///
     /// # Panics
-    /// When `E::LISTENERS` does not name `listener`: the publisher would not keep events for it
+    /// When `E::LISTENERS` does not name `listener`: the publisher would not store events for it
     /// while it is down.
     pub fn subscribe<E: Event, F, A>(&self, listener: &'static str, handler: F)
     where
@@ -236,8 +235,8 @@ fn owner(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)
 }
 
-/// Locks a mutex. A panic of another holder does not matter: no critical section of this crate
-/// leaves half a change.
+/// Locks a mutex. Ignores the panic of another holder, because no critical section of this crate
+/// leaves a partial change.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
 //! The transport inside one process. It carries bytes, runs each handler as a task of its own,
-//! bounds how many run and wait, and keeps deadlines, so what works here works over a broker. It
-//! stores nothing: an event that a listener did not handle stays in the publisher's outbox, and the
-//! relay publishes it again.
+//! bounds how many run and wait, and keeps deadlines, so services behave as they do over a broker.
+//! It stores nothing: an event that a listener did not handle stays in the publisher's outbox, and
+//! the relay publishes it again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,9 +14,9 @@ use super::{Bytes, EventHandler, EventMessage, HANDLER_TIMEOUT, HandlerError, Re
 use crate::request_context;
 use souk_types::{Error, Result, failpoint};
 
-/// Calls of one name that run at the same time.
+/// Concurrent calls of one request type.
 const MAX_RUNNING: usize = 256;
-/// Calls of one name that may wait for a permit; more would not be answered in time.
+/// Calls of one request type that may wait for a permit. More calls would time out.
 const MAX_WAITING: usize = 4096;
 
 #[derive(Default)]
@@ -29,12 +29,12 @@ pub(super) struct Local {
     listeners: Mutex<HashMap<&'static str, &'static [&'static str]>>,
 }
 
-/// Serves the calls of one name.
+/// Serves the calls of one request type.
 struct Server {
     handler: RequestHandler,
-    /// One for each call that waits or runs.
+    /// Permits of waiting and running calls.
     places: Semaphore,
-    /// One for each call that runs.
+    /// Permits of running calls.
     permits: Arc<Semaphore>,
 }
 

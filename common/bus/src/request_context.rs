@@ -16,7 +16,7 @@ pub fn current() -> Option<RequestId> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
-/// Runs `work` on behalf of a request; without an id, on behalf of none.
+/// Runs `work` on behalf of a request, or of no request when `id` is `None`.
 pub async fn scope<F: Future>(id: Option<RequestId>, work: F) -> F::Output {
     match id {
         Some(id) => CURRENT.scope(id, work).await,

@@ -1,6 +1,6 @@
-//! Adaptive batching: entries for one destination that wait at the same time leave in one message.
-//! An entry that waits alone leaves at once. While [`WINDOW`] messages are being sent, new entries
-//! gather, so batches grow with the load and no entry waits for a timer.
+//! Adaptive batching: waiting entries for one destination are sent in one message. A lone entry is
+//! sent at once. While [`WINDOW`] messages are being sent, new entries queue up. So batches grow
+//! with the load, and no entry waits for a timer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 
-/// Sends at the same time. With fewer the broker idles between two messages; with more the batches
-/// get smaller and the broker works more for the same number of entries.
+/// Concurrent sends. With fewer, the broker idles between two messages. With more, the batches get
+/// smaller and cost the broker more work.
 const WINDOW: usize = 2;
-/// Entries of one batch: half of what a service runs at once, so that the batches of two callers
-/// fit side by side.
+/// Entries of one batch: half of the calls that a service runs concurrently, so that it can run the
+/// batches of two callers.
 const MAX_ENTRIES: usize = 128;
 /// A batch of this many bytes takes no more entries. It fits into one frame of 128 KiB.
 const MAX_BYTES: usize = 120 * 1024;
@@ -66,7 +66,7 @@ async fn next_batches<T>(
     waiting: &mut mpsc::UnboundedReceiver<(Arc<str>, Entry<T>)>,
 ) -> Option<HashMap<Arc<str>, Vec<Entry<T>>>> {
     let mut next = Some(waiting.recv().await?);
-    // Tasks that became ready at the same moment add their entries first.
+    // Lets tasks that became ready at the same moment add their entries first.
     tokio::task::yield_now().await;
     let mut batches: HashMap<_, Vec<_>> = HashMap::new();
     let (mut entries, mut bytes) = (0, 0);
@@ -123,7 +123,7 @@ mod tests {
         let destination = Arc::from("products.rpc");
         for _ in 0..WINDOW {
             queue.push(&destination, Vec::new(), ());
-            assert_eq!(sizes.recv().await, Some(1), "an entry that waits alone leaves at once");
+            assert_eq!(sizes.recv().await, Some(1), "a lone entry should be sent at once");
         }
         for _ in 0..7 {
             queue.push(&destination, Vec::new(), ());

@@ -43,19 +43,22 @@ pub(super) struct Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         if lock(&self.target.breaker).record(self.outcome, Instant::now()) {
-            tracing::warn!(service = self.target.service, "no replies: calls fail at once for now");
+            tracing::warn!(
+                service = self.target.service,
+                "no replies: the circuit breaker is open and calls fail at once"
+            );
         }
     }
 }
 
-/// How a call ended, as far as the breaker is concerned.
+/// The outcome of a call for the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// A reply arrived, even an error.
     Replied,
     /// No reply arrived in time.
     TimedOut,
-    /// The call says nothing about the service: it was cancelled, or never reached the service.
+    /// The call gave no information about the service: it was cancelled, or never reached it.
     Unknown,
 }
 
@@ -89,7 +92,7 @@ impl Breaker {
     fn record(&mut self, outcome: Outcome, now: Instant) -> bool {
         let before = *self;
         *self = match (before, outcome) {
-            // A late reply to a call from before counts as well.
+            // A late reply to an earlier call also counts.
             (_, Outcome::Replied) => Self::Closed { timeouts: 0 },
             (Self::Closed { timeouts }, Outcome::TimedOut) if timeouts + 1 < MAX_TIMEOUTS => {
                 Self::Closed { timeouts: timeouts + 1 }
@@ -135,11 +138,11 @@ mod tests {
             ("a late reply closes it", &[&opened, &[Ends(Replied), Admitted, Admitted]]),
             ("a failed probe opens it again", &[&opened, &[Waits(OPEN_FOR), Admitted, Ends(TimedOut), Refused]]),
             (
-                "and the next probe comes as late",
+                "and the next probe waits as long",
                 &[&opened, &[Waits(OPEN_FOR), Admitted, Ends(TimedOut), Waits(OPEN_FOR), Admitted]],
             ),
             (
-                "a cancelled probe leaves the probe to the next call",
+                "after a cancelled probe, the next call probes",
                 &[&opened, &[Waits(OPEN_FOR), Admitted, Ends(Unknown), Admitted, Refused]],
             ),
             (

@@ -30,16 +30,16 @@ pub(super) enum State {
     Up,
     /// The broker is short of memory or disk and accepts no messages.
     Blocked,
-    /// For good; with the reason.
+    /// Ended for good, with the reason.
     Ended(String),
 }
 
-/// What an error of a channel does to its connection.
+/// The effect of a channel error on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnChannelError {
     /// The connection is given up; the supervisor starts again with fresh channels.
     CloseConnection,
-    /// Nothing: the caller handles the refusal.
+    /// The connection stays open: the caller handles the refusal.
     KeepConnection,
 }
 
@@ -95,7 +95,7 @@ impl Connection {
             properties,
         );
         let Ok(lapin) = tokio::time::timeout(BROKER_TIMEOUT, connecting).await else {
-            // lapin would wait for ever for a broker that accepts the connection and stays silent.
+            // lapin would wait forever for a broker that accepts the connection and stays silent.
             cut(&socket);
             return Err(disconnected(format!("no answer within {BROKER_TIMEOUT:?}")));
         };
@@ -157,7 +157,8 @@ impl Connection {
         cut(&self.socket);
     }
 
-    /// Gives the connection up, unless the broker has blocked it: then its silence is no failure.
+    /// Gives the connection up, unless the broker blocks it: a blocked broker is expected not to
+    /// respond.
     pub(super) fn fail_unless_blocked(&self, reason: &str) {
         if *self.state.borrow() != State::Blocked {
             self.fail(reason);
@@ -169,7 +170,7 @@ impl Connection {
         *self.state.borrow() == State::Up
     }
 
-    /// Waits while the connection is blocked; returns whether it is up then.
+    /// Waits while the connection is blocked. Returns whether it is up afterwards.
     pub(super) async fn unblocked(&self) -> bool {
         let mut state = self.state.subscribe();
         state.wait_for(|state| *state != State::Blocked).await.is_ok_and(|state| *state == State::Up)
@@ -254,7 +255,7 @@ pub(super) async fn publish(
     confirmed.map_err(|_| disconnected("the broker does not confirm"))?.map_err(disconnected)
 }
 
-/// The error of a broker that is not reachable or does not behave as it should.
+/// Returns the error for a broker that is unreachable or misbehaves.
 pub(super) fn disconnected(cause: impl std::fmt::Display) -> Error {
     Error::unavailable("messaging").caused_by(cause)
 }
@@ -262,7 +263,7 @@ pub(super) fn disconnected(cause: impl std::fmt::Display) -> Error {
 /// Shuts the socket down: reading and writing fail from now on.
 fn cut(socket: &SharedSocket) {
     if let Some(socket) = lock(socket).take() {
-        // An error says that it is closed already.
+        // An error means that the socket is closed already.
         let _ = socket.shutdown(Shutdown::Both);
     }
 }

@@ -32,8 +32,7 @@ pub(super) trait QueueConsumer: Send + Sync + 'static {
     ) -> impl Future<Output = ()> + Send;
 }
 
-/// Consumes until the bus stops consuming. `is_consuming` says whether there is a consumer at the
-/// moment.
+/// Consumes until the bus stops consuming. Sets `is_consuming` while there is a consumer.
 pub(super) async fn keep_consuming<C: QueueConsumer>(
     shared: Arc<Shared>,
     queue: Arc<C>,
@@ -101,7 +100,7 @@ async fn consume(
     }
     let cancelling = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default());
     if let Ok(Ok(())) = tokio::time::timeout(BROKER_TIMEOUT, cancelling).await {
-        // Messages that the broker sent before it cancelled the consumer.
+        // Handles messages that the broker sent before it cancelled the consumer.
         while let Some(Ok(delivery)) = consumer.next().await {
             handle(delivery);
         }
@@ -112,7 +111,7 @@ async fn consume(
 /// Acknowledges a message and waits until that is written to the socket. An error means that the
 /// connection has ended and the broker redelivers the message.
 pub(super) async fn acknowledge(channel: &Channel, delivery: &Delivery) {
-    // Not `delivery.ack`, which takes a detour through a task of lapin.
+    // `delivery.ack` would go through a task of lapin.
     if let Err(error) = channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await {
         tracing::debug!(message = message_id(delivery), %error, "an acknowledgement failed");
     }

@@ -2,9 +2,9 @@
 //! operator, who lists, replays or discards them with `souk dlq`.
 //!
 //! RabbitMQ has no way to read a queue without taking its messages: [`DeadLetters`] takes each
-//! message with `basic.get` and requeues it. The broker also requeues what an operator's process
-//! had taken when it dies. A lock lets one operator work at a time, because a message that one has
-//! taken is invisible to the others.
+//! message with `basic.get` and requeues it. When the process of an operator dies, the broker
+//! requeues its messages. A lock lets one operator work at a time, because the messages that one
+//! operator has taken are invisible to the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use souk_types::{Error, Result, Timestamp};
 
 /// Time to wait for another operator, who needs about a second to list some dead letters.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-/// Stands for the id of a dead letter that has none. Only the broker itself stores such a message.
+/// Placeholder for a missing id. Only dead letters that the broker itself stored may lack an id.
 const NO_ID: &str = "-";
 
 /// The dead letters of a deployment, for an operator who holds the lock.
@@ -45,9 +45,9 @@ pub struct DeadLetters {
 /// Selects dead letters; the default selects all.
 #[derive(Debug, Clone, Default)]
 pub struct DeadLetterFilter {
-    /// Those of the event with this id. Each listener may have one.
+    /// Selects an event by its id. Each listener may have a dead letter of it.
     pub id: Option<String>,
-    /// Those of this queue, which need not be in the contract any more.
+    /// Selects a queue. It may be absent from the current contract.
     pub queue: Option<String>,
 }
 
@@ -74,7 +74,7 @@ pub struct DeadLetter {
     pub dead_lettered_at: Option<Timestamp>,
     /// All headers of the message, as JSON; times are text.
     pub headers: Map<String, Value>,
-    /// The event; JSON, unless that is the error.
+    /// The body of the event. It is JSON unless the event is unreadable.
     pub body: Vec<u8>,
 }
 
@@ -88,10 +88,10 @@ pub struct EventCounts {
 }
 
 impl DeadLetters {
-    /// Connects and waits for the lock. `events` say which queues there are. Errors: the broker
-    /// cannot be reached, or another operator has held the lock for 10 s.
+    /// Connects and waits for the lock. `events` determine the queues. Errors: the broker cannot be
+    /// reached, or another operator has held the lock for 10 s.
     pub async fn open(options: AmqpOptions, events: &[EventDescriptor]) -> Result<Self> {
-        // An error says that the process has installed one before.
+        // An error means that the process has installed a provider before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let broker = options::parse(&options.url)?;
         let open = |endpoint| Connection::open(endpoint, &options.name, OnChannelError::KeepConnection);
@@ -260,7 +260,7 @@ impl DeadLetters {
 /// The operation on a dead letter.
 enum Action {
     Keep,
-    /// Through a channel with confirms that has taken no messages: a refusal closes it.
+    /// Replays through a channel of its own with confirms, because a refusal closes the channel.
     Replay(Channel),
     Discard,
 }
@@ -313,8 +313,9 @@ impl DeadLetter {
     }
 }
 
-/// Whether the broker itself stored the dead letter because of its delivery limit, and when.
-/// RabbitMQ notes this in `x-death`; a dead letter that Souk stores has no such header.
+/// Returns when the broker itself stored the dead letter because of its delivery limit;
+/// `Some(None)` when the time is missing. RabbitMQ records this in `x-death`. A dead letter that
+/// Souk stores has no such header.
 fn exceeded_delivery_limit(headers: &Map<String, Value>) -> Option<Option<Timestamp>> {
     let last = headers.get("x-death")?.as_array()?.first()?;
     let at = last.get("time").and_then(|time| serde_json::from_value(time.clone()).ok());
@@ -364,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn the_broker_notes_an_exceeded_delivery_limit() {
+    fn the_broker_records_an_exceeded_delivery_limit() {
         let headers = |reason: &str| {
             let death = serde_json::json!([{"reason": reason, "queue": "a.b", "time": "2026-11-21T10:14:29.000Z"}]);
             Map::from_iter([("x-death".to_owned(), death)])

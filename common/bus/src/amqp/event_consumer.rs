@@ -1,7 +1,7 @@
-//! Consumes the events of one owner for one listening service. An event is acknowledged after its
-//! handler has returned, and so after the handler's commit. An event that fails is first stored in
-//! a retry or dead-letter queue and then acknowledged. A crash in between means that the broker
-//! delivers it again: delivery is at least once.
+//! Consumes the events of one owner for one listening service. The consumer acknowledges an event
+//! after its handler has returned, which is after the handler's commit. It stores a failed event in
+//! a retry or dead-letter queue before it acknowledges it. After a crash in between, the broker
+//! redelivers the event: delivery is at least once.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -29,8 +29,8 @@ use souk_types::{Result, failpoint};
 /// Events of one queue that are handled at the same time: enough to fill a database's group commit,
 /// few enough to leave work to other instances.
 const MAX_RUNNING: u16 = 32;
-/// Time for which a permit stays taken after a transient failure. During an outage of the database,
-/// [`MAX_RUNNING`] events are tried per second and the rest waits in the queue.
+/// Time for which a handler keeps its permit after a transient failure. During an outage of the
+/// database, [`MAX_RUNNING`] events are tried per second, and the others wait in the queue.
 const PAUSE_AFTER_OUTAGE: Duration = Duration::from_secs(1);
 
 pub(super) struct EventConsumer {
@@ -66,8 +66,8 @@ impl EventConsumer {
     async fn run_handlers(&self, delivery: &Delivery) -> Result<(), Failure> {
         let message = read(delivery).map_err(Failure::Unreadable)?;
         let Some(handlers) = lock(&self.handlers).get(message.name.as_str()).cloned() else {
-            // The exchange carries all events of its owner. One that names this listener belongs to
-            // a later version, which another instance may run.
+            // The exchange carries all events of its owner. An event that names this listener and
+            // has no handler here belongs to a later version, which another instance may run.
             if names_listener(&delivery.properties, self.listener) {
                 return Err(Failure::Refused(format!("{} is not handled by this version", message.name)));
             }
@@ -91,7 +91,7 @@ impl EventConsumer {
         Ok(())
     }
 
-    /// Stores a failed event in a retry or dead-letter queue. Returns whether it is there.
+    /// Stores a failed event in a retry or dead-letter queue. Returns whether it was stored.
     async fn store_failed(&self, delivery: &Delivery, failure: &Failure) -> bool {
         let mut history = History::of(&delivery.properties);
         let fate = history.add(failure, wire::now());

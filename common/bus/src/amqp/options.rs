@@ -1,4 +1,4 @@
-//! The broker's URL, and the endpoints that it leads to.
+//! The URL of the broker and its endpoints.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -65,7 +65,7 @@ fn parse_plain(url: &str) -> Result<AMQPUri> {
     if !url.starts_with("amqp://") && !url.starts_with("amqps://") {
         return Err(invalid("it must begin with amqp://, amqps:// or srv://"));
     }
-    // The parser takes an IPv6 address for localhost.
+    // The parser would read an IPv6 address as localhost.
     if url.contains('[') {
         return Err(invalid("the host must be a name or an IPv4 address"));
     }

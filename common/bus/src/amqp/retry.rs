@@ -1,4 +1,5 @@
-//! What happens to an event that failed, and the headers that carry the history of its failures.
+//! Decides whether a failed event is retried or dead-lettered, and writes the history of its
+//! failures into headers.
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use super::topology::{ATTEMPTS, FIRST_FAILURE, LAST_FAILURE, QUEUE, REASON, REFU
 use super::wire;
 use crate::EventId;
 
-/// Delays of the first, second and every later retry. A conflict is over within the first; an event
-/// that needs a database is handled within 5 s of the database's return.
+/// Delays of the first, second and every later retry. The first is long enough for a write conflict
+/// to end. The last is short enough to handle events within 5 s after an outage of the database.
 pub(super) const DELAYS: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(5)];
 /// Refusals after which an event is dead-lettered, 11 s after the first.
 const MAX_REFUSALS: u32 = 5;
@@ -28,7 +29,7 @@ pub(super) enum Failure {
     Unreadable(String),
     /// The handler refused it, or panicked.
     Refused(String),
-    /// The handler lacks something for now, such as its database.
+    /// A dependency of the handler is unavailable, such as its database.
     Transient(String),
 }
 
@@ -39,7 +40,7 @@ impl Failure {
     }
 }
 
-/// What happens to an event that failed.
+/// The decision about a failed event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Retry(Duration),
@@ -66,7 +67,7 @@ impl History {
         Self { attempts: count(ATTEMPTS), refusals: count(REFUSALS), first: number(FIRST_FAILURE).unwrap_or_default() }
     }
 
-    /// Adds a failure at `now`, in milliseconds since 1970, and decides what happens to the event.
+    /// Adds a failure at `now`, in milliseconds since 1970, and returns the decision.
     pub(super) fn add(&mut self, failure: &Failure, now: u64) -> Fate {
         self.attempts = self.attempts.saturating_add(1);
         if self.attempts == 1 {
@@ -100,15 +101,15 @@ impl History {
     }
 }
 
-/// The properties of a dead letter that is replayed: without history, so that it has all attempts
-/// again.
+/// The properties of a dead letter that is replayed: without history, so that all attempts are
+/// available again.
 pub(super) fn without_history(dead_letter: &BasicProperties) -> BasicProperties {
     identity(dead_letter, FieldTable::default())
 }
 
 /// The properties that identify an event, its `souk-` headers, and `history` in place of its
-/// history. Others are left out: they could make the message expire or go elsewhere. An event
-/// without an id gets one, so that an operator can name it.
+/// history. Other properties are left out, because they could make the message expire or reroute
+/// it. An event without an id gets one, so that an operator can name it.
 fn identity(event: &BasicProperties, history: FieldTable) -> BasicProperties {
     let mut headers = history;
     for (name, value) in event.headers().iter().flat_map(FieldTable::inner) {

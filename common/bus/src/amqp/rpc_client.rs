@@ -1,7 +1,7 @@
 //! Calls to other services, and their replies, on the publishing connection. Calls that wait for
-//! the same service leave as one message, `mandatory` and with a publisher confirm; a lone call is
-//! a batch of one. Replies come by direct reply-to, to the one consumer of the channel. When the
-//! connection ends, its pending calls fail at once.
+//! the same service are sent as one message, `mandatory` and with a publisher confirm. Replies come
+//! by direct reply-to, to the one consumer of the channel. When the connection ends, its pending
+//! calls fail at once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -170,7 +170,7 @@ impl PendingCalls {
         for id in ids {
             self.shared.count(|counters| counters.undelivered += 1);
             if let Some(call) = lock(&self.calls).remove(&id) {
-                // An error says that the caller was cancelled.
+                // An error means that the caller was cancelled.
                 let _ = call.send(CallOutcome::Undelivered(reason));
             }
         }

@@ -1,7 +1,7 @@
-//! Serves the calls of one service. A message of calls is acknowledged as soon as all of its calls
-//! have started: a slow call holds up no other, and a call that kills its instance is not
-//! redelivered to the next one. Replies leave on the serving connection; those for the same caller
-//! that wait together leave as one message.
+//! Serves the calls of one service. The server acknowledges a message when all of its calls have
+//! started. So a slow call does not delay others, and a call that crashes its instance is not
+//! redelivered to another one. Replies are sent on the serving connection. Waiting replies to one
+//! caller are sent as one message.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -187,7 +187,7 @@ struct Reply {
 
 impl ReplySender {
     pub(super) async fn start(shared: Arc<Shared>, connection: Arc<Connection>) -> Result<Arc<Self>> {
-        // Without confirms: the broker does not store a direct reply, it passes it on or drops it.
+        // Confirms would be useless, because the broker never stores a direct reply.
         let channel = connection.channel().await?;
         let (sending, replying) = (Arc::clone(&connection), channel.clone());
         let queue = BatchingQueue::start(move |caller, replies| {
@@ -240,10 +240,10 @@ fn reply_address(delivery: &Delivery) -> Option<Arc<str>> {
 /// had `time_left` when it was sent; it expires at `deadline` by the caller's clock. `deadline` and
 /// this machine's `clock` are in milliseconds since 1970.
 ///
-/// With equal clocks the deadline decides. A deadline that cannot be true means that the clocks
-/// differ, because the broker drops calls that expire in its queue: then the call has the time that
-/// it had when it was sent. Only a call that expired by more than [`MAX_CLOCK_SKEW`] has really
-/// expired, for example because this process was stopped.
+/// With equal clocks the deadline decides. The broker drops calls that expire in its queue, so an
+/// impossible deadline means that the clocks differ. Then the call keeps the time that it had when
+/// it was sent. A call counts as expired only when its deadline passed more than [`MAX_CLOCK_SKEW`]
+/// ago, for example because this process was stopped.
 fn remaining_time(time_left: Duration, deadline: u64, clock: u64) -> Option<Duration> {
     let skew = u64::try_from(MAX_CLOCK_SKEW.as_millis()).unwrap_or(u64::MAX);
     if deadline.saturating_add(skew) < clock {

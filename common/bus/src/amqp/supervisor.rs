@@ -13,11 +13,11 @@ use super::options::Endpoint;
 use crate::discovery::random_up_to;
 use souk_types::Result;
 
-/// Delay before the first reconnect; it doubles with each failed attempt, ...
+/// Delay before the first reconnect. It doubles with each failed attempt.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
-/// ... up to this, so that the bus finds a returning broker within 2 s.
+/// Longest delay, so that the bus finds a returning broker within 2 s.
 const MAX_DELAY: Duration = Duration::from_secs(2);
-/// A connection that ends sooner counts as a failed attempt.
+/// Minimum lifetime of a connection. A shorter one counts as a failed attempt.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
 /// Delays between attempts: exponential, and half of each is random, so that a fleet does not

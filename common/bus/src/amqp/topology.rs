@@ -30,8 +30,7 @@ pub(super) const REASON: &str = "souk-reason";
 /// Header of a dead letter: the queue that it comes from, and to which a replay returns it.
 pub(super) const QUEUE: &str = "souk-queue";
 
-/// Messages, of up to 128 calls each, that may wait in an RPC queue. More would not be answered in
-/// time.
+/// Messages, of up to 128 calls each, that may wait in an RPC queue. More calls would time out.
 const RPC_MAX_LENGTH: i64 = 1024;
 /// Bytes that may wait in an RPC queue.
 const RPC_MAX_BYTES: i64 = 64 * 1024 * 1024;

@@ -1,6 +1,6 @@
-//! The wire format of calls and replies. A message has one line for each call or reply, so that
-//! those that wait together leave together, and an unreadable line affects no other. Columns are
-//! separated by tabs; the last one is compact JSON, which contains neither tab nor line feed.
+//! The wire format of calls and replies. A message has one line for each call or reply. An
+//! unreadable line does not affect the others. Columns are separated by tabs; the last one is
+//! compact JSON, which contains neither tab nor line feed.
 //!
 //! A call is `id, name, deadline, time left, request id or -, body`; a reply is `id, ok or error,
 //! body`. The first column is the id in every version of the protocol, so that a service can refuse
@@ -26,7 +26,7 @@ pub(super) const REPLIES: &str = "replies/1";
 pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
 /// Largest message in bytes: a batch, and one body that was added last.
 const MAX_MESSAGE: usize = MAX_BODY + 256 * 1024;
-/// Stands for an id that cannot be read.
+/// Placeholder for an unreadable id.
 pub(super) const UNKNOWN_ID: u64 = 0;
 
 /// A call as it was received.
@@ -55,8 +55,8 @@ impl Call<'_> {
 pub(super) fn reply_line(id: u64, reply: &Result<Bytes>) -> Vec<u8> {
     match reply {
         Ok(body) => line(&format!("{id}\tok\t"), body),
-        // Should an error not serialize, the line has no body and the caller reports it as
-        // unreadable.
+        // If the error cannot be serialized, the line has no body, and the caller reports an
+        // unreadable reply.
         Err(error) => line(&format!("{id}\terror\t"), &serde_json::to_vec(error).unwrap_or_default()),
     }
 }
