@@ -30,7 +30,7 @@ impl<T> Default for Coalescer<T> {
     }
 }
 
-/// A queued update, whatever its result type.
+/// A queued update with its result type erased.
 trait QueuedUpdate<T>: Send {
     /// Runs the rule and returns whether it succeeded. May be called again on newer state.
     fn apply(&mut self, slot: &mut Option<T>, events: &mut Events) -> bool;
@@ -115,8 +115,8 @@ impl<T: Document> Coalescer<T> {
         while let Some(batch) = self.next(id) {
             let batch = batch.into_iter().filter(|update| update.is_wanted()).collect();
             cached = write_batch(database, id, batch, cached).await.unwrap_or_else(|error| {
-                // The other queued updates have waited as long. Trying one after another would
-                // delay the last ones too much.
+                // The other queued updates have waited as long. Retrying each of them would delay
+                // the last ones too much.
                 if error.kind() == ErrorKind::Unavailable {
                     for update in self.take_all(id) {
                         update.fail(&error);
@@ -147,7 +147,8 @@ impl<T: Document> Coalescer<T> {
     }
 }
 
-/// Writes the updates and answers all of them. Returns the stored state where it saves a read.
+/// Writes the updates and answers all of them. Returns the stored state if it can replace the next
+/// read.
 async fn write_batch<T: Document>(
     database: &Database,
     id: &str,

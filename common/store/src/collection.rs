@@ -55,7 +55,7 @@ impl<T: Document> Collection<T> {
         Ok(Page { items, next: found.next })
     }
 
-    /// The documents that are due, by an index that is ordered by a due time.
+    /// Returns the due documents, by an index that is ordered by a due time.
     #[must_use]
     pub fn due(&self, index: &'static Index) -> Due<T> {
         Due { collection: self.clone(), index }
@@ -71,9 +71,9 @@ impl<T: Document> Collection<T> {
         found.iter().map(Stored::decode).collect()
     }
 
-    /// Calls `tell` with the id and content of every document. Documents may change during the
+    /// Calls `visit` with the id and content of every document. Documents may change during the
     /// scan.
-    pub async fn scan(&self, mut tell: impl FnMut(&str, T) + Send) -> Result<()> {
+    pub async fn scan(&self, mut visit: impl FnMut(&str, T) + Send) -> Result<()> {
         let mut after = String::new();
         loop {
             let some = match &self.database.0.engine {
@@ -83,18 +83,18 @@ impl<T: Document> Collection<T> {
             let Some((last, _)) = some.last() else { return Ok(()) };
             after.clone_from(last);
             for (id, stored) in &some {
-                tell(id, stored.decode()?);
+                visit(id, stored.decode()?);
             }
         }
     }
 
     /// Changes many documents in one commit, each by its own rule (see [`Collection::upsert`]). The
-    /// rules run inside the commit, so that no other writer comes in between; other writers wait
-    /// meanwhile. A rule may run more than once. An error of one rule rolls back all.
+    /// rules run inside the commit, and other writers wait meanwhile. A rule may run more than
+    /// once. An error of one rule rolls back all.
     ///
     /// On MongoDB, more than 500 documents take several commits, after every rule has succeeded
-    /// once. An outage in between leaves the first commits in place, so repeating the whole update
-    /// must finish it.
+    /// once. An outage in between leaves the first commits in place, so the caller must be able to
+    /// finish the update by repeating all of it.
     pub async fn bulk_update<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
     where
         F: FnMut(&mut Option<T>) -> Result<()> + Send + 'static,

@@ -1,4 +1,4 @@
-//! What the store passes to an engine: commits of guarded writes, with documents as JSON text.
+//! Commits that the store passes to an engine: guarded writes of documents as JSON text.
 
 use std::time::SystemTime;
 
@@ -87,7 +87,7 @@ pub(super) struct Write {
     pub(super) id: String,
     /// The guard: the version that the write is computed from, `None` for a missing document.
     pub(super) expected: Option<i64>,
-    /// The next version, for an engine that does not count itself.
+    /// The next version, for an engine that does not count versions itself.
     pub(super) next: i64,
     pub(super) change: Change,
 }
@@ -137,8 +137,9 @@ impl Write {
     }
 }
 
-/// The clock in microseconds. A version must never repeat, neither when a document is deleted and
-/// created again, nor when a write is lost in a failover: an old guard would match.
+/// Returns the clock in microseconds, and more than `expected`. A version must never repeat,
+/// because an old guard would match. That includes a document that is deleted and created again,
+/// and a write that a failover rolls back.
 pub(super) fn next_version(expected: Option<i64>) -> i64 {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros();
     i64::try_from(now).unwrap_or_default().max(expected.map_or(1, |version| version + 1))

@@ -1,6 +1,6 @@
 //! Consistent snapshots of whole databases, copied into empty ones: for backups and for migrations
-//! between engines. A copy has all documents, the outbox and the inbox; versions start anew, and
-//! opening a collection creates its indexes.
+//! between engines. A copy has all documents, the outbox and the inbox. Its documents get new
+//! versions. Opening a collection creates its indexes.
 
 use super::{Database, Engine, mongo, sqlite};
 use souk_bus::{EventId, EventMessage};
@@ -34,7 +34,7 @@ pub(super) enum Item {
     Handled(EventId),
 }
 
-/// What a copy contains.
+/// Counts of the copied items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CopyStats {
     /// Documents of all collections.
@@ -59,7 +59,7 @@ impl Snapshot {
         let sources: Vec<Source> = match (files.as_slice(), servers.as_slice()) {
             (files, []) => sqlite::Snapshot::of(files).await?.into_iter().map(Source::Sqlite).collect(),
             ([], servers) => mongo::Snapshot::of(servers).await?.into_iter().map(Source::Mongo).collect(),
-            _ => return Err(Error::internal("a snapshot of databases on several engines")),
+            _ => return Err(Error::internal("databases on several engines cannot have one snapshot")),
         };
         Ok(sources.into_iter().zip(databases).map(|(source, database)| Self { of: database.name(), source }).collect())
     }

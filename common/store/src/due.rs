@@ -1,4 +1,4 @@
-//! Documents with a due time: what a background job has to handle.
+//! Documents with a due time, for background jobs.
 
 use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 
@@ -16,7 +16,8 @@ pub struct Due<T: Document> {
 }
 
 impl<T: Document> Due<T> {
-    /// A page of documents that are due at `now`, with their ids, the longest overdue first.
+    /// Returns a page of documents that are due at `now`, with their ids, the longest overdue
+    /// first.
     pub async fn page(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<(String, T)>> {
         let paging = Paging { after, limit: PageLimit::try_from(PAGE).unwrap_or_default() };
         let find = self.index.all().up_to(now.to_string()).page(paging);

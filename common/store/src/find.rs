@@ -16,19 +16,19 @@ pub struct Index {
 }
 
 impl Index {
-    /// An index of these fields, ordered by id.
+    /// Returns an index of these fields, ordered by id.
     #[must_use]
     pub const fn by(name: &'static str, equal: &'static [&'static str]) -> Self {
         Self { name, equal, order: None, unique: false }
     }
 
-    /// An index of these fields (or none), ordered by another.
+    /// Returns an index of these fields (or none), ordered by another field.
     #[must_use]
     pub const fn sorted(name: &'static str, equal: &'static [&'static str], order: &'static str) -> Self {
         Self { name, equal, order: Some(order), unique: false }
     }
 
-    /// An index of these fields whose combination is unique.
+    /// Returns an index of these fields whose combination is unique.
     #[must_use]
     pub const fn unique(name: &'static str, equal: &'static [&'static str]) -> Self {
         Self { name, equal, order: None, unique: true }
@@ -38,7 +38,7 @@ impl Index {
         self.equal.iter().copied().chain(self.order)
     }
 
-    /// A query along this index, with one value for each `equal` field.
+    /// Returns a query along this index, with one value for each `equal` field.
     pub fn find<V: Into<Value>>(&'static self, equal: impl IntoIterator<Item = V>) -> Find {
         Find {
             index: self,
@@ -50,7 +50,7 @@ impl Index {
         }
     }
 
-    /// A query along the whole index.
+    /// Returns a query along the whole index.
     #[must_use]
     pub fn all(&'static self) -> Find {
         self.find(std::iter::empty::<Value>())

@@ -12,8 +12,8 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::{Document, Due};
 use souk_types::{Error, ErrorKind, Result, Timestamp};
 
-/// Longest pause between two runs while the database is away, unless the job runs less often
-/// anyway.
+/// Longest pause between two runs while the database is unavailable. A job with a longer pause
+/// keeps it.
 const LONGEST_OUTAGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a background job runs.
@@ -79,7 +79,7 @@ where
     let mut after = None;
     loop {
         let page = due.page(now, after).await?;
-        // A run that is stopped finishes what is in flight.
+        // A stopped run finishes the documents in flight.
         let items = stream::iter(page.items).take_until(database.closing());
         items
             .for_each_concurrent(job.concurrency, |(id, document)| {
@@ -98,7 +98,7 @@ where
     }
 }
 
-/// Outages pass and are warnings; every other error is unexpected.
+/// Logs an outage as a warning and every other failure as an error.
 fn log_failure(job: Job, item: Option<impl Display>, error: &Error) {
     let (job, item) = (job.name, item.map(tracing::field::display));
     if error.is_outage() || error.kind() == ErrorKind::Stopping {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closing_the_database_finishes_what_is_in_flight_and_ends_the_job() {
+    async fn closing_the_database_finishes_work_in_flight_and_ends_the_job() {
         let (_directory, database, tasks) = with_tasks(1).await;
         let (begun, mut beginning) = mpsc::unbounded_channel();
         let finished = Arc::new(AtomicUsize::new(0));

@@ -85,12 +85,12 @@ enum Engine {
     Mongo(mongo::Mongo),
 }
 
-/// What a commit survives.
+/// The durability of commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// A power cut: the commit is on disk before it is reported.
+    /// Commits survive a power cut: a commit is on disk before it is reported.
     Disk,
-    /// Nothing: for data that ends with the process.
+    /// Commits may be lost when the machine fails. For data that is not needed after the process.
     Process,
 }
 
@@ -111,7 +111,7 @@ impl Database {
     /// `srv://`. Does not wait for the server: until it is reachable, every operation fails with
     /// `Unavailable`. Errors: the URI is invalid.
     pub fn mongodb(name: &'static str, uri: &str, database: &str) -> Result<Self> {
-        // Fails when the program has installed a provider already, which is as good.
+        // An error means that the program has installed a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self::on(name, Engine::Mongo(mongo::Mongo::open(name, uri, database)?)))
     }
@@ -129,7 +129,7 @@ impl Database {
 
     /// Stops the outbox relay and the background jobs, then closes the connections. Call it before
     /// the runtime ends: MongoDB's driver closes its sessions in a task, and SQLite moves the WAL
-    /// into the one file.
+    /// into the database file.
     pub async fn close(&self) {
         self.0.closing.cancel();
         self.0.background.close();
@@ -172,7 +172,7 @@ impl Database {
         Ok(Collection { database: self.clone(), coalescer: Arc::new(Coalescer::default()) })
     }
 
-    /// Why the name of the server cannot be resolved in DNS, if so.
+    /// Returns the error of the last DNS look-up of the server, if it failed.
     #[must_use]
     pub fn dns_error(&self) -> Option<String> {
         match &self.0.engine {

@@ -1,5 +1,5 @@
 //! The engine of a fleet: MongoDB. Any number of processes share a database; the version guard of
-//! every write separates them.
+//! every write prevents lost updates.
 //!
 //! A stored document is `{_id, version, write, doc, words, events}`. `doc` is the document as BSON,
 //! `events` is its part of the outbox, `words` is its full-text index, and `write` is the id of the
@@ -48,7 +48,7 @@ pub(super) struct Mongo {
 }
 
 impl Mongo {
-    /// Does not contact the server.
+    /// Opens a database without contacting the server.
     pub(super) fn open(name: &'static str, uri: &str, database: &str) -> Result<Self> {
         let connection = Arc::new(Connection::new(name, uri, database)?);
         let schema = Schema::new(Arc::clone(&connection));
@@ -90,7 +90,7 @@ impl Mongo {
         self.connection.close().await;
     }
 
-    /// Why DNS does not resolve the server, if so.
+    /// Returns the error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.connection.dns_error()
     }
@@ -101,8 +101,8 @@ impl Mongo {
         self.schema.all_ready().await
     }
 
-    /// Loads a document. Shown to a client, it must be majority-committed. Loaded for a change, it
-    /// must be the newest; the guarded write or [`Mongo::confirm`] checks it.
+    /// Loads a document. A result for a client must be majority-committed. A document that is
+    /// loaded `to_change` must be the newest; the guarded write or [`Mongo::confirm`] checks it.
     pub(super) async fn load(&self, collection: &'static str, id: &str, to_change: bool) -> Result<Option<Stored>> {
         self.load_with(collection, id, if to_change { ReadConcern::local() } else { ReadConcern::majority() }).await
     }

@@ -69,10 +69,10 @@ impl Relay {
 
     /// Starts to publish the due events; returns the time of the next check.
     async fn publish_due(&mut self) -> Result<Instant> {
-        // Delayed events and events in flight must not hide those behind them.
+        // The limit leaves room for events behind the delayed ones and those in flight.
         let hidden = MAX_FOREIGN_BACKLOG + self.delayed.len() + self.in_flight.len();
         let pending = self.database.pending_events(MAX_IN_FLIGHT + hidden).await?;
-        // Another relay has published the missing ones.
+        // Another relay has published the events that are missing.
         let there: HashSet<EventId> = pending.iter().map(|pending| pending.message.id).collect();
         self.delayed.retain(|id, _| there.contains(id));
         let in_flight: HashSet<EventId> = self.in_flight.values().map(|(id, _)| *id).collect();
@@ -102,7 +102,7 @@ impl Relay {
         Ok(later.unwrap_or(now + POLL_INTERVAL).min(now + POLL_INTERVAL))
     }
 
-    /// Deletes published events from the outbox, together with others that are done by now.
+    /// Deletes published events from the outbox, together with all others that are done.
     async fn finish(&mut self, first: Outcome) {
         let mut published = Vec::new();
         let mut next = Some(first);
@@ -151,13 +151,13 @@ impl Relay {
         delay
     }
 
-    /// Outages are warnings; every other error is reported.
-    fn log(&self, error: &Error, what: &str) {
+    /// Logs an outage as a warning and every other failure as an error.
+    fn log(&self, error: &Error, message: &str) {
         let database = self.database.name();
         if error.is_outage() {
-            tracing::warn!(database, %error, "{what}");
+            tracing::warn!(database, %error, "{message}");
         } else {
-            tracing::error!(database, %error, "{what}");
+            tracing::error!(database, %error, "{message}");
         }
     }
 }

@@ -10,15 +10,15 @@ use souk_types::Timestamp;
 pub struct Backoff {
     /// Delay after the first failure.
     pub first: Duration,
-    /// Each delay is so many times the one before.
+    /// Ratio of each delay to the previous one.
     pub factor: u32,
     /// Upper bound of a delay.
     pub longest: Duration,
 }
 
 impl Backoff {
-    /// The delay after an attempt that failed, when `failures` attempts in a row had failed before
-    /// it.
+    /// Returns the delay after an attempt that failed, when `failures` attempts in a row had failed
+    /// before it.
     #[must_use]
     pub fn delay(&self, failures: u32) -> Duration {
         self.first.saturating_mul(self.factor.saturating_pow(failures)).min(self.longest)
@@ -34,13 +34,13 @@ pub struct RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// A first attempt at `due`.
+    /// Returns a schedule with a first attempt at `due`.
     #[must_use]
     pub fn at(due: Timestamp) -> Self {
         Self { failures: 0, due: Some(due) }
     }
 
-    /// When the next attempt is due; `None` when no work is left.
+    /// Returns the time of the next attempt; `None` when no work is left.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
         self.due
@@ -57,7 +57,7 @@ impl RetrySchedule {
         self.due = Some(due);
     }
 
-    /// No work is left, or only a client's request goes on with it.
+    /// Clears the next attempt: no work is left, or only a client's request continues it.
     pub fn clear_due(&mut self) {
         self.due = None;
     }
@@ -68,7 +68,7 @@ impl RetrySchedule {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The work made progress: the next failure gets the first delay again.
+    /// Resets the count of failures after progress. The next failure gets the first delay.
     pub fn reset_failures(&mut self) {
         self.failures = 0;
     }
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_starts_the_delays_anew() {
+    fn progress_resets_the_delays() {
         let now = Timestamp::now();
         let mut schedule = RetrySchedule::at(now);
         for _ in 0..3 {

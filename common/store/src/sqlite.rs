@@ -112,7 +112,7 @@ impl Sqlite {
         .await
     }
 
-    /// Reads every table but the full-text indexes, which follow from the documents.
+    /// Reads every table but the full-text indexes, which derive from the documents.
     pub(super) async fn find_references(&self, words: Arc<[String]>) -> Result<ReferenceSearch> {
         self.query(move |connection| {
             let mut search = ReferenceSearch::default();

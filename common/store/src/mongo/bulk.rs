@@ -2,12 +2,12 @@
 //!
 //! Up to `PART` documents are one transaction. A transaction must fit into the server's cache, so
 //! larger updates are several transactions, after every rule has succeeded once. An error in
-//! between (a unique value, an outage) leaves the first parts in position, and repeating the update
+//! between (a unique value, an outage) leaves the first parts committed. Repeating the update
 //! finishes it.
 //!
 //! A transaction conflicts when another writer changes one of its documents after it has begun and
 //! before it writes that document. So it writes the hot documents first: those that changed during
-//! the previous attempt. Other writers wait for what it has written.
+//! the previous attempt. Other writers wait for the documents that it has written.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const BULK_TIMEOUT: Duration = Duration::from_mins(2);
 const ROUND_TRIP_SIZE: usize = 1_000;
 /// Documents in one transaction. With some thirty words each, 15,000 new documents exceed a cache
 /// of 512 MiB. After five imports of 20,000, the server holds 390 MiB besides its cache with parts
-/// of 2,000, and 260 MiB with parts of 500. Checkouts wait for no more than one part.
+/// of 2,000, and 260 MiB with parts of 500. Checkouts wait for at most one part.
 const PART: usize = 500;
 /// Up to this many documents are treated as hot.
 const MAX_ALL_HOT: usize = 100;

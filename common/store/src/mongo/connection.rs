@@ -125,7 +125,7 @@ impl Connection {
         &self.app_name
     }
 
-    /// Runs `work` within `limit`. It runs on when the caller is cancelled.
+    /// Runs `work` within `limit`. It continues when the caller is cancelled.
     pub(super) async fn within<R, F>(
         &self,
         limit: Duration,
@@ -189,7 +189,7 @@ impl Connection {
         }
     }
 
-    /// Why DNS does not resolve the server, if so.
+    /// Returns the error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.endpoint.dns_error()
     }
@@ -224,7 +224,7 @@ impl Connection {
     }
 }
 
-/// Sets what the URI leaves open, and overrides what must not differ.
+/// Sets options that the URI leaves open, and overrides options that must not differ.
 fn configure(options: &mut ClientOptions, service: &str) {
     options.app_name.get_or_insert_with(|| service.to_owned());
     options.server_selection_timeout = Some(SELECTION_TIMEOUT);

@@ -2,11 +2,12 @@
 //!
 //! The driver follows a replica set from one known member to the next. Behind an SRV name, all
 //! known members may be replaced. So when an operation finds no server, DNS is resolved again. When
-//! the answer differs, a new client replaces the old one, which ends with its last operation.
+//! the answer differs, a new client replaces the old one. The old client ends with its last
+//! operation.
 //!
 //! The driver probes all servers of a list and finds the primary, so SRV weights matter only for
-//! `directConnection`. The servers of each SRV priority are a separate list; the next list is tried
-//! when no server of the one before is found.
+//! `directConnection`. The servers of each SRV priority form a separate list. When no server of a
+//! list is found, the next list is tried.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -44,7 +45,7 @@ struct State {
     closed: bool,
 }
 
-/// A client and the endpoints it was made for.
+/// A client and the endpoints that it was created for.
 #[derive(Clone)]
 pub(super) struct Current {
     pub(super) client: Client,
@@ -105,10 +106,10 @@ impl Endpoint {
         {
             return Err(failure.clone());
         }
-        let made = async { self.install(self.resolve().await?, 0).await };
-        let made = made.await;
-        search.failed = made.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
-        made
+        let installed = async { self.install(self.resolve().await?, 0).await };
+        let installed = installed.await;
+        search.failed = installed.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
+        installed
     }
 
     /// Reports that this client has found no server.
@@ -142,7 +143,7 @@ impl Endpoint {
         }
     }
 
-    /// Why DNS does not resolve the name, if so.
+    /// Returns the error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.srv.as_ref().and_then(SrvUrl::last_error)
     }
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn host_names_are_kept_for_tls_only() {
+    fn only_tls_connects_by_host_name() {
         let addresses = Some(vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()]);
         let mut target = Target { priority: 0, host: "db".to_owned(), port: 7, addresses };
         let hosts = |uri: &str, target: &Target| {

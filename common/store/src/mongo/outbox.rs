@@ -110,7 +110,7 @@ impl Mongo {
         self.connection
             .read(move |database| async move {
                 let collections_with_events = database.collection::<Document>(collection);
-                // A deleted document goes with its last event.
+                // A deleted document is removed with its last event.
                 let others = doc! {"$elemMatch": {"id": {"$nin": &events}}};
                 let drained = doc! {"_id": {"$in": &documents}, "doc": {"$exists": false}, "events": {"$not": others}};
                 collections_with_events.delete_many(drained).await?;

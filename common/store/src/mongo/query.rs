@@ -16,10 +16,10 @@ use super::schema::{WORDS, path, present, range};
 use super::{Mongo, majority, stored, value, words};
 use souk_types::{Cursor, Error, Result};
 
-/// Values in one query. Longer lists take several.
-const TOGETHER: usize = 1_000;
+/// Values in one query. Longer lists take several queries.
+const MAX_VALUES: usize = 1_000;
 /// Matches up to which a search reads the index of words and sorts.
-const FEW: i64 = 1_000;
+const MAX_SORTED_MATCHES: i64 = 1_000;
 
 impl Mongo {
     pub(in super::super) async fn load_many(&self, collection: &'static str, ids: Vec<String>) -> Result<Vec<Stored>> {
@@ -63,7 +63,7 @@ impl Mongo {
                     .read(move |database| async move {
                         let mut options = FindOptions::builder().max_time(SERVER_TIMEOUT).build();
                         options.sort = Some(doc! {"_id": 1});
-                        options.limit = i64::try_from(TOGETHER).ok();
+                        options.limit = i64::try_from(MAX_VALUES).ok();
                         all(&majority(&database, &collection), condition, options).await
                     })
                     .await?;
@@ -106,7 +106,7 @@ impl Mongo {
         values: Vec<String>,
     ) -> Result<Vec<Stored>> {
         let mut found = Vec::new();
-        for some in values.chunks(TOGETHER) {
+        for some in values.chunks(MAX_VALUES) {
             let condition = doc! {"$and": [{&field: {"$in": some}}, also.clone()]};
             let options = read_options();
             found.extend(
@@ -249,10 +249,10 @@ fn matching(asked: &[String]) -> Option<Document> {
 }
 
 async fn are_few(documents: &Collection<RawDocumentBuf>, words: &Document) -> Result<bool, Failure> {
-    let stages = [doc! {"$match": words.clone()}, doc! {"$limit": FEW}, doc! {"$count": "count"}];
+    let stages = [doc! {"$match": words.clone()}, doc! {"$limit": MAX_SORTED_MATCHES}, doc! {"$count": "count"}];
     let counting = documents.aggregate(stages).hint(Hint::Name(WORDS.to_owned())).max_time(SERVER_TIMEOUT);
     let count = counting.await?.try_next().await?;
-    Ok(count.and_then(|count| count.get_i32("count").ok()).is_none_or(|count| i64::from(count) < FEW))
+    Ok(count.and_then(|count| count.get_i32("count").ok()).is_none_or(|count| i64::from(count) < MAX_SORTED_MATCHES))
 }
 
 /// The conditions of the index and the cursor.

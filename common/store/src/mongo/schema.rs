@@ -2,7 +2,7 @@
 //! background, and retries while the server is unreachable. Writes and queries wait for the
 //! indexes; reads by id do not.
 //!
-//! An index with a changed declaration is created anew, unless the old or the new one is unique:
+//! An index with a changed declaration is replaced, unless the old or the new one is unique:
 //! without it, running instances could write duplicates. Then the collection stays unavailable, and
 //! [`Schema::all_ready`] tells the operator to rename the new index or to drop the old one while no
 //! instance runs.
@@ -63,7 +63,7 @@ enum State {
     Declared,
     /// A task creates the indexes.
     Making,
-    /// The last attempt failed; the next one follows.
+    /// The last attempt failed and will be retried.
     Failed(Error),
     Ready,
 }
@@ -155,7 +155,7 @@ async fn keep_creating_indexes(connection: Arc<Connection>, declared: std::sync:
     while let Some(declared) = declared.upgrade() {
         let begin = Instant::now();
         let making = Arc::clone(&declared);
-        let made = match connection.check_primary().await {
+        let created = match connection.check_primary().await {
             Ok(()) => {
                 connection
                     .within(INDEXING_TIMEOUT, |database| async move { create_indexes(&database, &making).await })
@@ -163,7 +163,7 @@ async fn keep_creating_indexes(connection: Arc<Connection>, declared: std::sync:
             }
             Err(error) => Err(error.into()),
         };
-        let Err(failure) = made else {
+        let Err(failure) = created else {
             declared.state.send_replace(State::Ready);
             return;
         };
@@ -235,7 +235,7 @@ async fn create(collection: &Collection<RawDocumentBuf>, models: Vec<IndexModel>
                 tracing::warn!(
                     collection = collection.name(),
                     index = name,
-                    "an index with a changed declaration is created anew"
+                    "an index with a changed declaration is replaced"
                 );
                 collection.drop_index(name).await?;
                 collection.create_index(model).await?;
@@ -309,8 +309,8 @@ pub(super) fn words_of(text: &str, searched: &[&str]) -> Result<Vec<String>> {
     Ok(words::of_document(&document, searched).into_iter().collect())
 }
 
-/// The condition that these fields are neither missing nor null. Index and query state it alike,
-/// because the server requires that to use a partial index.
+/// The condition that these fields are neither missing nor null. The server uses a partial index
+/// only when index and query state the same condition.
 pub(super) fn present(fields: impl Iterator<Item = &'static str>) -> Document {
     fields.map(|field| (path(field), Bson::from(doc! {"$type": ["number", "string", "bool"]}))).collect()
 }

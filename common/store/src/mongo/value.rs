@@ -139,7 +139,7 @@ impl Serialize for Read<'_> {
                 }
                 object.end()
             }
-            other => Err(S::Error::custom(format!("{:?} is not of JSON", other.element_type()))),
+            other => Err(S::Error::custom(format!("{:?} is not a JSON type", other.element_type()))),
         }
     }
 }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn json_comes_back_as_it_was() {
+    fn json_round_trips() {
         for text in [
             "null",
             "true",
@@ -180,7 +180,7 @@ mod tests {
             "[1,[null,{}],\"x\"]",
             "{\"z\":1,\"a\":{\"\":1,\"a.b\":2,\"$c\":{\"$ref\":3}}}",
         ] {
-            // As it is written here, whatever features that has.
+            // The text as this build of `serde_json` writes it.
             let text = serde_json::from_str::<serde_json::Value>(text).unwrap().to_string();
             assert_eq!(there_and_back(&text), text);
         }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_has_not_is_refused() {
+    fn a_type_unknown_to_json_is_refused() {
         let raw = RawDocumentBuf::try_from(&doc! {"at": mongodb::bson::DateTime::now()}).unwrap();
         assert!(to_json(raw.get("at").unwrap().unwrap()).is_err());
     }

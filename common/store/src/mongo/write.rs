@@ -312,9 +312,9 @@ pub(super) async fn execute(
                 // conflicts.
                 let (guard, update) = guarded(None);
                 run!(documents.update_one(guard.clone(), update).upsert(true), session)?;
-                let mut made = guard;
-                made.insert("events", doc! {"$exists": false});
-                run!(documents.delete_one(made), session)?;
+                let mut absent = guard;
+                absent.insert("events", doc! {"$exists": false});
+                run!(documents.delete_one(absent), session)?;
                 return Ok(());
             }
             if let Effect::Delete { events } = effect

@@ -10,8 +10,8 @@ use super::schema::create_table;
 use super::{LOCK_TIMEOUT, Sqlite, event, failed, parsed};
 use souk_types::{Error, RequestId, Result};
 
-/// Wait for the next write lock while holding another. Commits wait meanwhile, so all locks are
-/// released and taken again.
+/// Wait for the next write lock while holding others. Commits wait meanwhile, so afterwards all
+/// locks are released and taken again.
 const NEXT_LOCK_TIMEOUT: Duration = Duration::from_millis(20);
 /// Time limit for all write locks.
 const LOCKING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -151,13 +151,13 @@ impl Sqlite {
 
     pub(in super::super) async fn import(&self, items: Vec<Item>) -> Result<()> {
         self.change(move |connection| {
-            let mut made = String::new();
+            let mut created = String::new();
             for item in items {
                 match item {
                     Item::Document { collection, id, text } => {
-                        if made != collection {
+                        if created != collection {
                             create_table(connection, &collection)?;
-                            made.clone_from(&collection);
+                            created.clone_from(&collection);
                         }
                         let insert = format!("INSERT INTO \"{collection}\" (id, version, doc) VALUES (?1, 1, ?2)");
                         connection.prepare_cached(&insert)?.execute([id, text])?;
@@ -224,10 +224,9 @@ mod tests {
             writer.execute_batch(&format!("BEGIN IMMEDIATE; INSERT INTO t VALUES ('{busy}')")).unwrap();
             let (done, mut snapshots_taken) = oneshot::channel();
             std::thread::spawn(move || done.send(at_one_moment(pairs)).map_err(drop));
-            // Shorter than any lock is waited for, and much longer than it takes to read without
-            // one.
+            // Shorter than the timeouts of the locks, and much longer than a read without locks.
             let early = tokio::time::timeout(LOCK_TIMEOUT.min(Duration::from_secs(1)) / 2, &mut snapshots_taken).await;
-            assert!(early.is_err(), "{busy}: the moment came too early");
+            assert!(early.is_err(), "{busy}: the snapshot did not wait for the commit");
             writer.execute_batch("COMMIT").unwrap();
             let snapshots = snapshots_taken.await.unwrap().unwrap();
             let counted = snapshots.iter().map(|snapshot| {

@@ -23,7 +23,7 @@ impl Readers {
         Self { file: file.to_owned(), durability, idle: Mutex::default() }
     }
 
-    /// Reads on a state of the database that is no older than this call.
+    /// Reads the state of the database at the time of this call or later.
     pub(super) fn read<R>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<R>) -> Result<R> {
         let idle = self.idle().pop();
         let connection = match idle {

@@ -28,7 +28,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Applies commits until all senders are gone.
+    /// Applies commits until all senders are dropped.
     pub(super) fn work(self, mut jobs: mpsc::Receiver<Job>) {
         let (mut batch, mut postponed) = (Vec::new(), None);
         while let Some(first) = postponed.take().or_else(|| jobs.blocking_recv()) {
@@ -66,7 +66,7 @@ impl Writer {
                     Ok(outcomes) => outcomes[at].clone().and(truncated),
                     Err(error) => Err(Refusal::Failed(error.clone())),
                 };
-                // The caller may have stopped waiting; the commit stands.
+                // The caller may have stopped waiting. The commit is done all the same.
                 let _ = job.answer.send(outcome);
             }
         }
@@ -108,7 +108,8 @@ impl Writer {
     }
 }
 
-/// The inner result belongs to this commit. An outer error rolls back the transaction of all.
+/// Applies one commit. The inner result is the outcome of this commit. An outer error rolls back
+/// the whole transaction.
 fn apply_in_savepoint(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
     // A single statement needs no savepoint.
     if commit.writes.len() + usize::from(commit.handled_event.is_some()) <= 1 {
