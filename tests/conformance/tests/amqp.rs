@@ -1,7 +1,7 @@
-//! What the transport over RabbitMQ promises beyond the suites that every transport passes: the
-//! broker disappears and returns, processes die, messages are unreadable.
+//! Checks of the transport over RabbitMQ beyond the suites of all transports: the broker
+//! disconnects and returns, processes die, messages are unreadable.
 //!
-//! The broker itself is left alone: each check reaches it through a fault proxy of its own
+//! The checks do not restart the broker. Each one reaches it through a fault proxy of its own
 //! (`support/fault_proxy.rs`), which can disconnect and stall.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]

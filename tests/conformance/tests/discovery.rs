@@ -180,7 +180,7 @@ async fn a_service_is_not_ready_until_dns_resolves_its_servers() {
         let answer = client.get("/ready").dispatch().await;
         (answer.status(), answer.into_string().await.unwrap())
     };
-    let says = async |databases: &[&Database], words: &str| {
+    let readiness_names = async |databases: &[&Database], words: &str| {
         until(BACK, async || match ready(databases).await {
             (Status::ServiceUnavailable, body) if body.contains(words) => {
                 assert!(!body.contains(&secret) && !body.contains("s3cret"), "{body}");
@@ -190,18 +190,18 @@ async fn a_service_is_not_ready_until_dns_resolves_its_servers() {
         })
         .await;
     };
-    says(&[&database], "_amqp._tcp.souk.test failed: there is no such record").await;
+    readiness_names(&[&database], "_amqp._tcp.souk.test failed: there is no such record").await;
     dns.publish("_amqp._tcp SRV 0 0 0 .").unwrap();
-    says(&[&database], "decidedly not available").await;
+    readiness_names(&[&database], "decidedly not available").await;
     dns.component().kill().unwrap();
-    says(&[&database], "_amqp._tcp.souk.test").await;
+    readiness_names(&[&database], "_amqp._tcp.souk.test").await;
     dns.component().start().unwrap();
     let broker = host(&options().url).parse().unwrap();
     dns.publish(&record("amqp", 1, broker)).unwrap();
     bus.ready().await;
     assert_eq!(bus.dns_error(), None);
     for database in [&database, &locked] {
-        says(&[database], "_mongodb._tcp.souk.test failed: there is no such record").await;
+        readiness_names(&[database], "_mongodb._tcp.souk.test failed: there is no such record").await;
         let error = database.ping().await.unwrap_err();
         assert!(error.kind() == ErrorKind::Unavailable && !error.operator_message().contains("s3cret"), "{error:?}");
     }
@@ -297,7 +297,7 @@ async fn a_database_that_moves_is_found() {
         keeps(&crates).await;
     }
     database.close().await;
-    assert!(crates.get(Id::new()).await.is_err(), "what is closed stays closed");
+    assert!(crates.get(Id::new()).await.is_err(), "a closed database should not reconnect");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

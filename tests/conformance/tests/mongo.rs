@@ -501,7 +501,7 @@ async fn results_rest_on_majority_committed_state() {
     assert_eq!(crates.get(id).await.unwrap().unwrap().pieces, 0, "the write is not majority-committed");
     assert_eq!(deliveries.load(Ordering::Relaxed), 0, "an event of it was published");
 
-    three.go_on();
+    three.resume();
     until_it_works(confirm).await;
     until_it_works(once).await;
     until_it_works(bulk).await;

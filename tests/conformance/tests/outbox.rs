@@ -31,7 +31,7 @@ const HANGS: Duration = Duration::from_mins(1);
 /// Time limit of a delivery, with one or two failures of a handler.
 const SOON: Duration = Duration::from_secs(20);
 /// The subscriptions of these checks.
-const SPOKEN: &[(&str, &[&str])] = &[("shop", &["kitchen", "cellar", "till", "museum"]), ("kitchen", &["till"])];
+const TOPOLOGY: &[(&str, &[&str])] = &[("shop", &["kitchen", "cellar", "till", "museum"]), ("kitchen", &["till"])];
 /// Time after which an event counts as not delivered.
 const NEVER: Duration = Duration::from_millis(300);
 
@@ -61,7 +61,7 @@ macro_rules! checks {
         async fn $check() {
             let line = $line;
             let outcome = tokio::time::timeout(crate::HANGS, super::$check($home, line.bus.clone())).await;
-            line.close(crate::SPOKEN).await;
+            line.close(crate::TOPOLOGY).await;
             outcome.expect("should not hang");
         }
     };
@@ -391,7 +391,7 @@ impl Event for Cooked {
 }
 
 fn refused() -> Error {
-    Error::conflict("refused", "The check wants this failure.")
+    Error::conflict("refused", "The check provokes this failure.")
 }
 
 /// The publishing service.

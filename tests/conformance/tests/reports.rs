@@ -28,7 +28,7 @@ fn fails() -> souk_http::Result<&'static str> {
 
 #[get("/panics")]
 fn panics() -> &'static str {
-    panic!("nobody thought of ana@example.com")
+    panic!("unexpected value of ana@example.com")
 }
 
 #[get("/refuses")]
@@ -38,7 +38,7 @@ fn refuses() -> souk_http::Result<&'static str> {
 
 #[get("/waits")]
 fn waits() -> souk_http::Result<&'static str> {
-    Err(Error::unavailable("products").caused_by("nobody is there").into())
+    Err(Error::unavailable("products").caused_by("no instance is running").into())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,7 +98,7 @@ async fn unexpected_errors_are_reported_without_personal_data() {
     assert_eq!(ask("/panics", "r-2").await, Status::InternalServerError);
     let report = next(&reports);
     assert_eq!(report["tags"]["request_id"], "r-2");
-    assert_eq!(report["extra"]["panic"], "nobody thought of [hidden]");
+    assert_eq!(report["extra"]["panic"], "unexpected value of [hidden]");
     assert!(report["extra"]["place"].as_str().unwrap().contains("reports.rs"), "{report}");
 
     assert_eq!(ask("/calls", "r-3").await, Status::InternalServerError);

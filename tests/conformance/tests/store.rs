@@ -28,7 +28,7 @@ macro_rules! checks {
     };
     (@ $engine:ident, $home:expr, $needs:tt, $($check:ident)*) => {
         mod $engine {
-            #[allow(unused_imports, reason = "each engine takes what it needs")]
+            #[allow(unused_imports, reason = "not every engine uses all of them")]
             use souk_store::Durability;
 
             use crate::home::Home;

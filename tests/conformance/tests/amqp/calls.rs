@@ -159,13 +159,13 @@ async fn a_stopping_service_replies_to_the_call_in_flight() {
     });
     started.notified().await;
     let closing = tokio::spawn(async move { service.close().await });
-    // A returned call proves that the queue is gone.
+    // A returned call proves that the queue was deleted.
     let other = Bus::amqp(options).unwrap();
     other.ready().await;
-    let gone = async {
+    let deleted = async {
         while !other.call(Square(4)).await.unwrap_err().operator_message().contains("no instance serves it") {}
     };
-    timeout(RECOVERED, gone).await.expect("the queue should disappear");
+    timeout(RECOVERED, deleted).await.expect("the queue should disappear");
     finish.notify_waiters();
     assert_eq!(calling.await.unwrap().unwrap(), 9);
     closing.await.unwrap();

@@ -169,11 +169,11 @@ async fn secure_delete_beside_a_snapshot_may_be_busy(home: Home) {
     let snapshot = Snapshot::of(&[&database]).await.unwrap();
     add_copy(books.clone(), id).await.unwrap();
     // Other writers continue.
-    let (scrubbed, added) = tokio::join!(database.secure_delete(), add_copy(books.clone(), id));
+    let (deleted, added) = tokio::join!(database.secure_delete(), add_copy(books.clone(), id));
     assert_eq!(added.unwrap(), 3);
     // The file still has the data of the snapshot. MongoDB ignores secure delete.
     let is_file = matches!(home, Home::Sqlite(..));
-    assert_eq!(scrubbed.err().map(|error| error.kind()), is_file.then_some(ErrorKind::Busy));
+    assert_eq!(deleted.err().map(|error| error.kind()), is_file.then_some(ErrorKind::Busy));
     drop(snapshot);
     database.secure_delete().await.unwrap();
 }

@@ -1,5 +1,4 @@
-//! A relay in front of the broker: through it a check makes the broker vanish, fall silent and come
-//! back.
+//! A fault proxy in front of the broker, which can disconnect, stall and recover.
 
 pub(crate) use ::fault_proxy::FaultMode;
 use souk_bus::AmqpOptions;
@@ -7,7 +6,7 @@ use souk_bus::AmqpOptions;
 pub(crate) struct FaultProxy(::fault_proxy::FaultProxy);
 
 impl FaultProxy {
-    /// In front of the broker of `options`, which then lead to the relay.
+    /// Starts a proxy in front of the broker and changes `options` to connect through it.
     pub(crate) async fn before(options: &mut AmqpOptions) -> Self {
         let mut uri: lapin::uri::AMQPUri = options.url.parse().unwrap();
         let broker = format!("{}:{}", uri.authority.host, uri.authority.port);
@@ -22,7 +21,7 @@ impl FaultProxy {
         self.0.set_mode(mode);
     }
 
-    /// Ends the connections of now; the next ones pass.
+    /// Closes the open connections; later ones pass through.
     pub(crate) fn disconnect_all(&self) {
         self.0.disconnect_all();
     }

@@ -22,7 +22,7 @@ impl Home {
     }
 
     /// An empty home of the same engine.
-    #[allow(dead_code, reason = "each test takes what it needs")]
+    #[allow(dead_code, reason = "not every test uses it")]
     pub(crate) fn another(&self) -> Self {
         match self {
             Self::Sqlite(_, durability) => Self::sqlite(*durability),

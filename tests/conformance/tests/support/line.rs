@@ -29,19 +29,19 @@ impl Line {
     }
 
     /// Closes the bus and deletes its durable exchanges and queues.
-    pub(crate) async fn close(self, spoken: &[(&str, &[&str])]) {
+    pub(crate) async fn close(self, topology: &[(&str, &[&str])]) {
         self.bus.close().await;
         if let Some(options) = self.options {
-            clear(&options, spoken).await;
+            clear(&options, topology).await;
         }
     }
 }
 
 /// Deletes the exchanges and queues of events.
-pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, spoken: &[(&str, &[&str])]) {
+pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, topology: &[(&str, &[&str])]) {
     let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
-    for (owner, listeners) in spoken {
+    for (owner, listeners) in topology {
         for listener in *listeners {
             for rest in ["", ".dead", ".retry.200", ".retry.1000", ".retry.5000"] {
                 let queue = format!("{prefix}{listener}.{owner}{rest}");
@@ -59,7 +59,7 @@ pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, spoken:
 /// Options for the broker, with unique names.
 pub(crate) fn options() -> AmqpOptions {
     AmqpOptions {
-        url: std::env::var("AMQP_URL").expect("AMQP_URL says where a broker is"),
+        url: std::env::var("AMQP_URL").expect("AMQP_URL should name a broker"),
         name: "test".to_owned(),
         prefix: format!("test-{}.", Uuid::now_v7()),
     }
