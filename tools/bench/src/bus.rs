@@ -21,7 +21,7 @@ use crate::table::{Table, Target, number, p50, p99, text};
 /// Bus and raw lapin run in alternating slices of this length, so that other load on the machine
 /// affects both.
 const SLICE: Duration = Duration::from_millis(250);
-/// Slices of each.
+/// Slices of the bus and of raw lapin.
 const SLICES: usize = 40;
 /// Unacknowledged requests of the raw service: more than there are callers.
 const PREFETCH: u16 = 512;
@@ -159,7 +159,7 @@ impl RawLapin {
                 let id = delivery.properties.correlation_id().as_ref().and_then(|id| id.as_str().parse().ok());
                 let caller = id.and_then(|id: u64| waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
                 if let Some(caller) = caller {
-                    // An error says that the caller was cancelled.
+                    // An error means that the caller was cancelled.
                     let _ = caller.send(delivery.data);
                 }
             }

@@ -75,7 +75,7 @@ async fn first_product(nginx: SocketAddr) -> Result<String, String> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Err("the sample catalogue does not come".to_owned())
+    Err("the sample catalogue is missing after the timeout".to_owned())
 }
 
 async fn against_the_raw_driver(table: &mut Table, fleet: &Fleet, product: &str) -> Result<(), String> {
@@ -104,8 +104,8 @@ async fn against_the_raw_driver(table: &mut Table, fleet: &Fleet, product: &str)
         ratios.push(ours / theirs);
     }
     table.add("GET /products/{id} of one instance, MongoDB", median(rates), "/s", Target::None);
-    let what = "GET /products/{id}, against a bare Rocket with the raw driver";
-    table.add(what, median(ratios), "times", Target::AtLeast(0.85));
+    let name = "GET /products/{id}, against a bare Rocket with the raw driver";
+    table.add(name, median(ratios), "times", Target::AtLeast(0.85));
     Ok(())
 }
 
@@ -115,16 +115,16 @@ async fn through_nginx(table: &mut Table, nginx: SocketAddr, product: &str) -> R
     for _ in 0..ROUNDS {
         all.add(load(nginx, read.clone(), CONNECTIONS, TIME).await?);
     }
-    let what = "GET /products/{id} through nginx, two instances";
-    table.add(what, all.rate(), "/s", Target::None);
-    table.add(&format!("{what}, p50"), p50(all.times.clone()), "ms", Target::None);
-    table.add(&format!("{what}, p99"), p99(all.times), "ms", Target::None);
+    let name = "GET /products/{id} through nginx, two instances";
+    table.add(name, all.rate(), "/s", Target::None);
+    table.add(&format!("{name}, p50"), p50(all.times.clone()), "ms", Target::None);
+    table.add(&format!("{name}, p99"), p99(all.times), "ms", Target::None);
     Ok(())
 }
 
 /// The document of the bare route, with the fields that it returns.
 #[derive(Deserialize)]
-struct Kept {
+struct StoredProduct {
     doc: Product,
 }
 
@@ -180,13 +180,13 @@ pub(crate) async fn bare() -> Result<(), String> {
     let driver = Driver::with_uri_str(uri).await.map_err(text)?;
     let database = driver.database("souk_products");
     database.run_command(doc! {"ping": 1}).await.map_err(text)?;
-    let products: Collection<Kept> = database.collection("products");
+    let products: Collection<StoredProduct> = database.collection("products");
     let config = rocket::Config { port, log_level: rocket::config::LogLevel::Off, ..rocket::Config::release_default() };
     rocket::custom(config).manage(products).mount("/", routes![product]).launch().await.map(drop).map_err(text)
 }
 
 #[get("/products/<id>")]
-async fn product(id: &str, products: &State<Collection<Kept>>) -> Option<Json<View>> {
+async fn product(id: &str, products: &State<Collection<StoredProduct>>) -> Option<Json<View>> {
     let this: Document = doc! {"_id": id};
     let Product { id, listing, stock, version } = products.find_one(this).await.ok()??.doc;
     Some(Json(View { id, details: listing.details, available: stock.available, version }))

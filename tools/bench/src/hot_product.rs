@@ -52,9 +52,9 @@ pub(crate) async fn measure(table: &mut Table, nginx: SocketAddr, admin: &Admin)
         spreads.push(spread);
         ratios.push(one / spread);
     }
-    let what = "64 buyers at once through the fleet: orders";
-    table.add(&format!("{what}, each of another product"), median(spreads), "/s", Target::None);
-    table.add(&format!("{what}, all of one product"), median(hots), "/s", Target::None);
+    let name = "64 buyers at once through the fleet: orders";
+    table.add(&format!("{name}, each of another product"), median(spreads), "/s", Target::None);
+    table.add(&format!("{name}, all of one product"), median(hots), "/s", Target::None);
     table.add("orders of one hot product, against many products", median(ratios), "times", Target::AtLeast(0.8));
     Ok(())
 }
@@ -79,17 +79,17 @@ async fn orders(buyers: &mut Vec<Buyers>, product: Option<&str>) -> Result<f64, 
         let path = format!("/shopping/cart/{}", product.as_deref().unwrap_or(own));
         request("PUT", &path, bearer, "{\"quantity\":1}")
     };
-    everybody(buyers, fill, 200).await?;
+    send_for_each_customer(buyers, fill, 200).await?;
     let order = |bearer: &str, _: &str| {
         let headers = format!("{bearer}Idempotency-Key: {}\r\n", souk_types::Id::<()>::new());
         request("POST", "/shopping/order", &headers, "")
     };
-    let took = everybody(buyers, order, 201).await?;
+    let took = send_for_each_customer(buyers, order, 201).await?;
     Ok(number(AT_ONCE * IN_TURN) / took.as_secs_f64())
 }
 
 /// Sends one request for each customer and expects this status; returns the duration.
-async fn everybody(
+async fn send_for_each_customer(
     buyers: &mut Vec<Buyers>,
     asks: impl Fn(&str, &str) -> Vec<u8> + Clone + Send + Sync + 'static,
     status: u16,

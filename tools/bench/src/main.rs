@@ -58,7 +58,7 @@ async fn measure() -> Result<bool, String> {
     }
     let is_selected = |part: &str| selected.is_empty() || selected.iter().any(|name| name == part);
     let mut table = Table::default();
-    println!("(on a machine that others use too: compare within one run)\n");
+    println!("(figures depend on the other load of the machine: compare only within one run)\n");
     if is_selected("stores") {
         stores::measure(&mut table).await?;
     }

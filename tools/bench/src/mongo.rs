@@ -67,12 +67,12 @@ async fn holds(table: &mut Table, place: &Place) -> Result<(), String> {
     for _ in 0..ROUNDS {
         let one_each = one_each(place).await?;
         bare.push(one_each);
-        alone.push(combined(place, fresh(place).await?).await? / one_each);
+        alone.push(coalesced(place, fresh(place).await?).await? / one_each);
         against.push(two_processes(place).await? / one_each);
     }
     table.add("MongoDB: 64 sales of one product, one update each", median(bare), "/s", Target::None);
-    table.add("the same combined, against that", median(alone), "times", Target::AtLeast(5.0));
-    table.add("the same combined in two processes, against that", median(against), "times", Target::AtLeast(3.0));
+    table.add("the same coalesced, against that", median(alone), "times", Target::AtLeast(5.0));
+    table.add("the same coalesced in two processes, against that", median(against), "times", Target::AtLeast(3.0));
     Ok(())
 }
 
@@ -133,7 +133,7 @@ async fn one_each(place: &Place) -> Result<f64, String> {
     .await
 }
 
-async fn combined(place: &Place, id: Id<StockedProduct>) -> Result<f64, String> {
+async fn coalesced(place: &Place, id: Id<StockedProduct>) -> Result<f64, String> {
     let shelves = shelves(place)?;
     rate(move || {
         let shelves = shelves.clone();
@@ -165,7 +165,7 @@ async fn two_processes(place: &Place) -> Result<f64, String> {
     let mut output = BufReader::new(output);
     output.read_line(&mut String::new()).await.map_err(text)?;
     input.write_all(b"\n").await.map_err(text)?;
-    let own = combined(place, id).await?;
+    let own = coalesced(place, id).await?;
     let mut other = String::new();
     output.read_to_string(&mut other).await.map_err(text)?;
     Ok(own + other.trim().parse::<f64>().map_err(|_| format!("the other process: {other}"))?)
@@ -182,7 +182,7 @@ pub(crate) fn second_process() -> ExitCode {
         std::io::stdin().read_line(&mut String::new()).map_err(text)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(text)?;
         runtime.block_on(async {
-            let rate = combined(&place, id).await;
+            let rate = coalesced(&place, id).await;
             // The driver ends its sessions in the background and panics without a runtime.
             tokio::time::sleep(Duration::from_millis(200)).await;
             rate
@@ -203,14 +203,14 @@ pub(crate) fn second_process() -> ExitCode {
 /// Deserialised by the driver.
 #[derive(Serialize, Deserialize)]
 #[serde(crate = "rocket::serde")]
-struct Kept {
+struct RawProduct {
     doc: StockedProduct,
 }
 
 /// Measures reads by id.
 async fn reads(table: &mut Table, place: &Place) -> Result<(), String> {
     let (id, shelves) = (fresh(place).await?, shelves(place)?);
-    let bare = driver(place).await?.collection::<Kept>(StockedProduct::COLLECTION);
+    let bare = driver(place).await?.collection::<RawProduct>(StockedProduct::COLLECTION);
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let bare = bare.clone();

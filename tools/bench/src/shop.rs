@@ -36,7 +36,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     let directory = tempfile::tempdir().map_err(text)?;
     let souk = souk_binary()?;
     let shop = open(&souk, directory.path()).await?;
-    let admin = make_admin(&souk, directory.path())?;
+    let admin = create_admin(&souk, directory.path())?;
     against_bare_rocket(table, &shop).await?;
     memory(table, &shop).await?;
     buying(table, shop.address, "16 customers").await?;
@@ -65,11 +65,11 @@ fn souk_binary() -> Result<PathBuf, String> {
     if souk.exists() { Ok(souk) } else { Err(format!("{} is missing: cargo build --release -p souk", souk.display())) }
 }
 
-fn make_admin(souk: &Path, data: &Path) -> Result<String, String> {
+fn create_admin(souk: &Path, data: &Path) -> Result<String, String> {
     let password = data.join("password");
     std::fs::write(&password, PASSWORD).map_err(text)?;
     let email = "admin@example.com";
-    let made = Command::new(souk)
+    let created = Command::new(souk)
         .args(["admin", "create", email, "--password-file"])
         .arg(&password)
         .arg("--data")
@@ -77,7 +77,7 @@ fn make_admin(souk: &Path, data: &Path) -> Result<String, String> {
         .stdout(Stdio::null())
         .status()
         .map_err(text)?;
-    if made.success() { Ok(email.to_owned()) } else { Err("no admin could be made".to_owned()) }
+    if created.success() { Ok(email.to_owned()) } else { Err("the admin could not be created".to_owned()) }
 }
 
 async fn open(souk: &Path, data: &Path) -> Result<Server, String> {
@@ -175,8 +175,8 @@ pub(crate) fn bearer(sign_in: &Value) -> Result<String, String> {
     Ok(format!("Authorization: Bearer {token}\r\n"))
 }
 
-/// Sixteen customers repeatedly fill a cart and order it; `who` names them in the table.
-pub(crate) async fn buying(table: &mut Table, address: SocketAddr, who: &str) -> Result<(), String> {
+/// Sixteen customers repeatedly fill a cart and order it. `label` names them in the table.
+pub(crate) async fn buying(table: &mut Table, address: SocketAddr, label: &str) -> Result<(), String> {
     let mut client = Client::connect(address).await?;
     let list = client.send(&request("GET", "/products?limit=100", "", "")).await?.expect(200)?.json()?;
     let items = list["items"].as_array().ok_or("no products")?;
@@ -224,10 +224,10 @@ pub(crate) async fn buying(table: &mut Table, address: SocketAddr, who: &str) ->
     }
     let rate = |count: usize| number(count) / time.as_secs_f64();
     let (added, ordered) = (rate(adds.len()), rate(orders.len()));
-    table.add(&format!("{who} add to the cart and order: additions"), added, "/s", Target::None);
-    table.add(&format!("{who} add to the cart and order: addition, p99"), p99(adds), "ms", Target::None);
-    table.add(&format!("{who} add to the cart and order: orders"), ordered, "/s", Target::None);
-    table.add(&format!("{who} add to the cart and order: order, p99"), p99(orders), "ms", Target::None);
+    table.add(&format!("{label} add to the cart and order: additions"), added, "/s", Target::None);
+    table.add(&format!("{label} add to the cart and order: addition, p99"), p99(adds), "ms", Target::None);
+    table.add(&format!("{label} add to the cart and order: orders"), ordered, "/s", Target::None);
+    table.add(&format!("{label} add to the cart and order: order, p99"), p99(orders), "ms", Target::None);
     Ok(())
 }
 
@@ -246,7 +246,7 @@ async fn importing(table: &mut Table, shop: &Server, admin: &str) -> Result<(), 
         .collect();
     let file =
         format!("\"\",\"carat\",\"cut\",\"color\",\"clarity\",\"depth\",\"table\",\"price\",\"x\",\"y\",\"z\"\n{rows}");
-    for (what, name) in [
+    for (label, name) in [
         ("importing 53,940 rows into the shop", "diamond"),
         ("importing the same file again", "diamond"),
         ("importing it with every name changed", "stone"),
@@ -260,7 +260,7 @@ async fn importing(table: &mut Table, shop: &Server, admin: &str) -> Result<(), 
         );
         let started = Instant::now();
         client.send(&[head.as_bytes(), file.as_bytes()].concat()).await?.expect(200)?;
-        table.add(what, started.elapsed().as_secs_f64(), "s", Target::AtMost(30.0));
+        table.add(label, started.elapsed().as_secs_f64(), "s", Target::AtMost(30.0));
     }
     Ok(())
 }

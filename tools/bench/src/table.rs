@@ -19,7 +19,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// Adds and prints a figure.
-    pub(crate) fn add(&mut self, what: &str, figure: f64, unit: &str, target: Target) {
+    pub(crate) fn add(&mut self, name: &str, figure: f64, unit: &str, target: Target) {
         let (met, wanted) = match target {
             Target::AtLeast(least) => (figure >= least, format!("at least {least}")),
             Target::AtMost(most) => (figure <= most, format!("at most {most}")),
@@ -31,7 +31,7 @@ impl Table {
             (false, false) => "MISSED",
         };
         let shown = if figure >= 100.0 { format!("{figure:.0}") } else { format!("{figure:.2}") };
-        println!("{what:<66}{shown:>10} {unit:<7}{wanted:<15}{verdict}");
+        println!("{name:<66}{shown:>10} {unit:<7}{wanted:<15}{verdict}");
         self.missed += usize::from(!met);
     }
 

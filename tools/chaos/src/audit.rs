@@ -1,4 +1,4 @@
-//! Reconciles the databases with what clients were promised, by `souk audit`.
+//! Reconciles the databases with the responses that clients got, by `souk audit`.
 
 use std::fmt;
 use std::fs::File;

@@ -30,7 +30,7 @@ pub(crate) struct Environment {
     pub(crate) folder: TempDir,
 }
 
-/// The customers. A sign-in replaces the token of one.
+/// The customers. A sign-in replaces the customer's token.
 pub(crate) type Customers = Arc<RwLock<Vec<Customer>>>;
 
 impl Environment {

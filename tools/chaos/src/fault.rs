@@ -1,4 +1,4 @@
-//! The faults: what they affect, how long they last, and how they begin and end.
+//! The faults: their targets, their durations, and how they begin and end.
 
 use std::time::Duration;
 

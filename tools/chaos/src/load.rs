@@ -19,7 +19,7 @@ const ARRIVAL_RATE: u32 = 100;
 /// Time that a client waits for a response. Longer than the target of 6 s, to measure by how much a
 /// response misses it.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(12);
-/// Attempts of a request that is neither an order nor a look at the catalogue.
+/// Attempts of a request that is neither an order nor a read of the catalogue.
 const MAX_ATTEMPTS: u32 = 3;
 /// Longest back-off of a client, unless `Retry-After` is longer.
 const MAX_BACKOFF: Duration = Duration::from_secs(4);
@@ -30,7 +30,7 @@ const RECOVERY_STREAK: usize = 3;
 /// Interval between two checks for a recovery.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a client requests.
+/// The kind of a client's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Browse,
@@ -101,7 +101,7 @@ impl Attempt {
     }
 }
 
-/// What the clients recorded.
+/// The record of all clients.
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) attempts: Vec<Attempt>,

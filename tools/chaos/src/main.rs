@@ -1,7 +1,7 @@
 //! Injects one fault after another into a fleet under load: components are killed, stopped and
-//! disconnected. Prints what clients saw, the time to recover and the result of `souk audit`; exits
-//! with 1 when a target is missed. `docs/chaos.md` describes the method. `cargo xtask chaos` runs
-//! it.
+//! disconnected. Prints the responses to clients, the time to recover and the result of `souk
+//! audit`. Exits with 1 when a target is missed. `docs/chaos.md` describes the method. `cargo xtask
+//! chaos` runs it.
 
 mod audit;
 mod environment;
@@ -24,7 +24,7 @@ use crate::random::Random;
 
 /// Load before the fault, so that clients have open connections.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// A service that is not back after this counts as not recovered.
+/// A service that still fails after this time counts as not recovered.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Load after the recovery, in which requests that began before it end.
 const COOL_DOWN: Duration = Duration::from_millis(500);

@@ -127,7 +127,7 @@ impl FaultOutcome {
         ]
     }
 
-    /// Prints examples of what missed a target.
+    /// Prints examples of the responses and violations that missed a target.
     pub(crate) fn print_examples(&self) {
         if self.meets_targets() {
             return;

@@ -177,7 +177,7 @@ impl Component {
         Err(Error::failed(format!("{} is not available after {START_TIMEOUT:?}\n{}", self.name, self.log_tail())))
     }
 
-    /// Sends `SIGTERM`, and `SIGKILL` after a timeout; the status tells which.
+    /// Sends `SIGTERM`, and `SIGKILL` after a timeout. The status shows which signal ended it.
     pub fn stop(&self) -> Result<Termination> {
         self.end(|process| process.stop(STOP_TIMEOUT), "stop")
     }
@@ -211,7 +211,7 @@ impl Component {
         }
     }
 
-    /// Keeps it running after this process; returns what is needed to stop it.
+    /// Keeps it running after this process; returns the data that is needed to stop it.
     pub(crate) fn detach(&self) -> Result<Detached> {
         match &mut *self.backend() {
             Backend::Program { process, .. } => {

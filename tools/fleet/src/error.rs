@@ -1,4 +1,5 @@
-//! Errors of this crate. A test suite skips what is missing and fails on the rest.
+//! Errors of this crate. A test suite is skipped when a program is missing and fails on other
+//! errors.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A program is not installed and cannot be installed.
     Missing {
-        /// What is missing.
+        /// The missing program.
         what: &'static str,
         /// Why it cannot be installed, and the command that would help.
         help: String,
@@ -20,11 +21,11 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn failed(what: impl Into<String>) -> Self {
-        Self::Failed(what.into())
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::Failed(message.into())
     }
 
-    /// For `map_err`: adds what was attempted.
+    /// Returns a function for `map_err` that adds the attempted action.
     pub(crate) fn context<E: fmt::Display>(doing: impl fmt::Display) -> impl FnOnce(E) -> Self {
         move |error| Self::Failed(format!("{doing}: {error}"))
     }
@@ -34,7 +35,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing { what, help } => write!(f, "{what} is missing: {help}"),
-            Self::Failed(what) => f.write_str(what),
+            Self::Failed(message) => f.write_str(message),
         }
     }
 }

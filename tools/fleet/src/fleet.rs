@@ -90,7 +90,7 @@ impl Default for Options {
 
 /// RabbitMQ, MongoDB, instances of the services and nginx, as [`Component`]s that may be started
 /// and stopped in any order. Dropping it ends all of them; after a panic it keeps their logs and
-/// prints where.
+/// prints their folder.
 pub struct Fleet {
     url: String,
     profile: Profile,

@@ -1,6 +1,6 @@
 //! Starts, stops, kills and pauses the components of a Souk fleet on one machine: RabbitMQ,
-//! MongoDB, instances of each service, nginx; for tests also a DNS server and a browser. It knows
-//! nothing of what the services do.
+//! MongoDB, instances of each service, nginx; for tests also a DNS server and a browser. It does
+//! not depend on the behaviour of the services.
 //!
 //! All components listen on 127.0.0.1 and keep their files in temporary folders. No process
 //! outlives its owner (`watchdog`). The API is blocking, for tasks, tests and benchmarks.

@@ -129,7 +129,7 @@ impl Process {
         if let Some(status) = self.exited()? {
             return Ok(status);
         }
-        // The group may be empty; the wait below tells.
+        // The group may be empty; the wait below reports the end.
         let _ = kill_process_group(self.pid(), Signal::KILL);
         let status = self.child.wait().map_err(Error::context("cannot wait for a child"))?;
         self.exited = Some(status);

@@ -157,7 +157,7 @@ impl Instance<'_> {
             }
         }
         program.unset = &UNSET;
-        // The instance listens before it has connected to the servers; `/health/ready` tells when
+        // The instance listens before it has connected to the servers; `/health/ready` reports when
         // it has.
         Ok(Component::program(name, port::local(port), program, |address| {
             http::status(address, "/health/live") == Some(200)

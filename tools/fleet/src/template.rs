@@ -10,7 +10,7 @@ pub(crate) fn fill(template: &str, values: &[(&str, String)]) -> Result<String> 
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after.split_once('}').ok_or_else(|| Error::failed("a ${ has no }"))?;
         let value = values.iter().find(|(known, _)| *known == name);
-        let (_, value) = value.ok_or_else(|| Error::failed(format!("the template wants {name}, which is not set")))?;
+        let (_, value) = value.ok_or_else(|| Error::failed(format!("the template needs a value for {name}")))?;
         filled.push_str(before);
         filled.push_str(value);
         rest = after;

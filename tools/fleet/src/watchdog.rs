@@ -71,20 +71,20 @@ impl Guarded {
 }
 
 /// Guards a resource.
-pub(crate) fn guard(what: &Guarded) -> Result<()> {
+pub(crate) fn guard(resource: &Guarded) -> Result<()> {
     let mut pipe = PIPE.lock().unwrap_or_else(PoisonError::into_inner);
     let pipe = match &mut *pipe {
         Some(pipe) => pipe,
         none => none.insert(start()?),
     };
-    pipe.write_all(what.line('+').as_bytes()).map_err(Error::context("cannot tell the watchdog"))
+    pipe.write_all(resource.line('+').as_bytes()).map_err(Error::context("cannot write to the watchdog"))
 }
 
-/// Releases a resource that is gone or is to outlive this process.
-pub(crate) fn release(what: &Guarded) {
+/// Stops guarding a resource that was removed or must outlive this process.
+pub(crate) fn release(resource: &Guarded) {
     if let Some(pipe) = &mut *PIPE.lock().unwrap_or_else(PoisonError::into_inner) {
-        // A failed write means that the watchdog has ended, and guards nothing.
-        let _ = pipe.write_all(what.line('-').as_bytes());
+        // A failed write means that the watchdog has ended and guards nothing.
+        let _ = pipe.write_all(resource.line('-').as_bytes());
     }
 }
 

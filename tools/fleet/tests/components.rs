@@ -54,7 +54,7 @@ fn components_stop_and_start_in_any_order() {
         assert_eq!(instances(&fleet, service), both(service));
     }
     // The sample products are added when the service has found its database.
-    wait_for("the sample goods", || get(&fleet, "/products?limit=1").1.contains("\"name\""));
+    wait_for("the sample products", || get(&fleet, "/products?limit=1").1.contains("\"name\""));
     fleet.create_admin("admin@example.com", "correct horse battery").unwrap();
 
     // One instance is enough for the service to respond.
@@ -64,7 +64,7 @@ fn components_stop_and_start_in_any_order() {
         assert_eq!(instances(&fleet, "products"), BTreeSet::from(["products-2".to_owned()]));
         component.start().unwrap();
         // nginx uses the instance again after 2 s.
-        wait_for("products-1 to be back", || instances(&fleet, "products") == both("products"));
+        wait_for("products-1 to respond again", || instances(&fleet, "products") == both("products"));
     }
 
     // A service starts without its database and connects later.
@@ -75,7 +75,7 @@ fn components_stop_and_start_in_any_order() {
     products.start().unwrap();
     assert_ne!(get(&fleet, "/products?limit=1").0, 200);
     mongodb.start().unwrap();
-    wait_for("the products to be back", || get(&fleet, "/products?limit=1").0 == 200);
+    wait_for("the products to be served again", || get(&fleet, "/products?limit=1").0 == 200);
 
     // And without the broker.
     let (rabbitmq, shopping) = (fleet.component("rabbitmq").unwrap(), fleet.component("shopping-1").unwrap());

@@ -70,9 +70,9 @@ const SECURITY: [(&str, &str); 3] =
 
 #[test]
 #[ignore = "needs nginx"]
-fn prefixes_are_stripped_and_the_rest_is_as_the_client_sent_it() {
+fn prefixes_are_stripped_and_the_rest_is_unchanged() {
     let (_nginx, address) = shop();
-    for (requests, service, seen) in [
+    for (target, service, seen) in [
         ("/customer", "customer", "/"),
         ("/customer/", "customer", "/"),
         ("/customer/whoami", "customer", "/whoami"),
@@ -87,17 +87,17 @@ fn prefixes_are_stripped_and_the_rest_is_as_the_client_sent_it() {
         ("/products/import?key=sku", "products", "/import?key=sku"),
         ("http://shop.example/shopping/cart?x", "shopping", "/cart?x"),
     ] {
-        let answer = get(address, requests);
-        assert_eq!(answer.status(), 200, "{requests}: {answer:?}");
-        assert_eq!((answer.backend(), answer.target()), (service, seen), "{requests}");
+        let answer = get(address, target);
+        assert_eq!(answer.status(), 200, "{target}: {answer:?}");
+        assert_eq!((answer.backend(), answer.target()), (service, seen), "{target}");
     }
 }
 
 #[test]
 #[ignore = "needs nginx"]
-fn what_is_nobodys_is_a_problem() {
+fn unknown_and_internal_paths_are_problems() {
     let (_nginx, address) = shop();
-    for requests in [
+    for target in [
         "/other",
         "/customers/profile",
         "/Customer/profile",
@@ -134,7 +134,7 @@ fn what_is_nobodys_is_a_problem() {
         "/products/import/../metrics",
         "http://shop.example/shopping/metrics",
     ] {
-        problem(&get(address, requests), 404, "not-found");
+        problem(&get(address, target), 404, "not-found");
     }
     let answer = get(address, "/");
     assert_eq!((answer.status(), answer.header("content-type")), (200, Some("application/json")));
@@ -176,7 +176,7 @@ fn bodies_have_limits() {
 
 #[test]
 #[ignore = "needs nginx"]
-fn nobody_can_forge_who_they_are() {
+fn forged_forwarding_headers_are_replaced() {
     let (_nginx, address) = shop();
     let forged = [
         "X-Forwarded-For: 1.2.3.4",
@@ -208,7 +208,7 @@ fn nobody_can_forge_who_they_are() {
 
 #[test]
 #[ignore = "needs nginx"]
-fn a_trusted_proxy_is_believed_and_what_it_was_told_is_not() {
+fn only_addresses_that_trusted_proxies_add_are_accepted() {
     let customer = Backend::start("customer", Behaviour::Echo);
     let trusted_proxies = vec!["127.0.0.1".to_owned(), "10.0.0.0/8".to_owned()];
     let (_nginx, address) = start(Settings { trusted_proxies, ..settings(&[&customer], &[], &[]) });
@@ -221,7 +221,7 @@ fn a_trusted_proxy_is_believed_and_what_it_was_told_is_not() {
 
 #[test]
 #[ignore = "needs nginx"]
-fn request_ids_go_everywhere_once() {
+fn a_request_id_reaches_service_response_and_log_once() {
     let (nginx, address) = shop();
     let longest = "x".repeat(64);
     for kept in ["client-1_2.3", &longest] {
@@ -239,7 +239,7 @@ fn request_ids_go_everywhere_once() {
         ids.push(fresh);
     }
     ids.dedup();
-    assert_eq!(ids.len(), 5, "each is another");
+    assert_eq!(ids.len(), 5, "each id should be different");
 
     let missing = request(address, "GET", "/nowhere?email=ana", &["X-Request-Id: seen"], b"");
     problem(&missing, 404, "not-found");
@@ -259,7 +259,7 @@ fn request_ids_go_everywhere_once() {
 
 #[test]
 #[ignore = "needs nginx"]
-fn what_services_say_passes_with_each_header_once() {
+fn responses_of_services_pass_with_each_header_once() {
     let products = Backend::start("products", Behaviour::Problem);
     let (_nginx, address) = front(&[], &[&products], &[]);
     let answer = request(address, "GET", "/products", &["X-Request-Id: ours"], b"");
@@ -296,7 +296,7 @@ fn passwords_cannot_be_guessed_fast() {
 }
 
 /// An address without a listener.
-fn nobody() -> SocketAddr {
+fn unused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -304,8 +304,8 @@ fn nobody() -> SocketAddr {
 #[ignore = "needs nginx"]
 fn a_service_without_instances_is_down() {
     let mut none = settings(&[], &[], &[]);
-    none.products = vec![nobody()];
-    none.shopping = vec![nobody(), nobody()];
+    none.products = vec![unused_address()];
+    none.shopping = vec![unused_address(), unused_address()];
     let (_nginx, address) = start(none);
     for target in ["/customer/whoami", "/products", "/shopping/cart", "/shopping/cart"] {
         let answer = get(address, target);
@@ -317,11 +317,11 @@ fn a_service_without_instances_is_down() {
 
 #[test]
 #[ignore = "needs nginx"]
-fn an_instance_that_is_gone_is_not_noticed() {
+fn clients_do_not_notice_an_unreachable_instance() {
     let alive = Backend::start("alive", Behaviour::Echo);
     let mut half = settings(&[], &[&alive], &[&alive]);
-    half.products.insert(0, nobody());
-    half.shopping.insert(0, nobody());
+    half.products.insert(0, unused_address());
+    half.shopping.insert(0, unused_address());
     let (_nginx, address) = start(half);
     for (method, target) in
         [("GET", "/products"), ("POST", "/shopping/cart"), ("GET", "/products/x"), ("PUT", "/shopping/cart/1")]
@@ -337,20 +337,20 @@ fn with_one(behaviour: Behaviour, method: &str, target: &str) -> (Message, usize
     // Round robin begins with the first instance.
     let (_nginx, address) = front(&[], &[], &[&bad, &good]);
     let answer = request(address, method, target, &[], b"");
-    assert_eq!(bad.requests(), 1, "the bad one was requests");
+    assert_eq!(bad.requests(), 1, "the bad instance should get the request once");
     (answer, good.requests())
 }
 
 #[test]
 #[ignore = "needs nginx"]
-fn what_can_be_repeated_is_and_the_rest_is_not() {
+fn only_repeatable_requests_are_retried() {
     for (method, target) in [("GET", "/shopping/cart"), ("PUT", "/shopping/cart/1"), ("DELETE", "/shopping/cart")] {
         let (answer, asked_again) = with_one(Behaviour::Disconnect, method, target);
         assert_eq!((answer.status(), asked_again), (200, 1), "{method} {target}");
     }
     let (answer, asked_again) = with_one(Behaviour::Disconnect, "POST", "/shopping/cart");
     problem(&answer, 502, "unavailable");
-    assert_eq!(asked_again, 0, "it may have been put into the cart already");
+    assert_eq!(asked_again, 0, "the product may be in the cart already");
     // The request has an Idempotency-Key.
     let (answer, asked_again) = with_one(Behaviour::Disconnect, "POST", "/shopping/order");
     assert_eq!((answer.status(), asked_again), (200, 1));
@@ -360,18 +360,22 @@ fn what_can_be_repeated_is_and_the_rest_is_not() {
 
 #[test]
 #[ignore = "needs nginx"]
-fn an_instance_that_stops_is_left_in_peace() {
+fn a_stopping_instance_gets_only_unrepeatable_requests() {
     let (answer, asked_again) = with_one(Behaviour::Draining, "GET", "/shopping/cart");
     assert_eq!((answer.status(), answer.backend(), asked_again), (200, "good", 1));
     let (answer, _) = with_one(Behaviour::Draining, "POST", "/shopping/cart");
-    assert_eq!((answer.status(), answer.backend()), (200, "bad"), "it still takes what cannot be repeated");
+    assert_eq!(
+        (answer.status(), answer.backend()),
+        (200, "bad"),
+        "it should still serve requests that cannot be repeated"
+    );
 
     let (bad, good) = (Backend::start("bad", Behaviour::Draining), Backend::start("good", Behaviour::Echo));
     let (_nginx, address) = front(&[], &[&bad, &good], &[]);
     for _ in 0..6 {
         assert_eq!(get(address, "/products").backend(), "good");
     }
-    assert_eq!(bad.requests(), 1, "after its first 502 others are requests");
+    assert_eq!(bad.requests(), 1, "after its first 502, the other instance should get the requests");
 }
 
 #[test]
@@ -399,7 +403,7 @@ fn nginx_keeps_its_port() {
     component.resume().unwrap();
     assert_eq!(get(address, "/products").status(), 200);
     component.kill().unwrap();
-    assert!(std::net::TcpStream::connect(address).is_err(), "workers do not outlive their master");
+    assert!(std::net::TcpStream::connect(address).is_err(), "workers should not outlive their master");
     component.start().unwrap();
     assert_eq!(get(address, "/products").status(), 200);
 }

@@ -1,11 +1,11 @@
-//! `cargo xtask check`: what a commit has to pass.
+//! `cargo xtask check`: the checks that a commit has to pass.
 
 use crate::command::{self, cargo, cargo_command};
 use crate::report::Report;
 use crate::suite::Suite;
 use crate::{architecture, commits, delivery};
 
-/// What to check.
+/// Selects the checks.
 #[derive(clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct Options {

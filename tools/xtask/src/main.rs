@@ -1,8 +1,8 @@
 //! The tasks of a contributor: `cargo xtask check`, `test`, `ci`, `bench`, `chaos`, `fleet`,
 //! `servers`.
 //!
-//! Each task runs plain cargo commands and prints them. A task lists what it could not run, and
-//! why, as skipped.
+//! Each task runs plain cargo commands and prints them. A task lists the suites that it could not
+//! run as skipped, with the reason.
 
 mod architecture;
 mod check;

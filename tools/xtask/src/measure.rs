@@ -12,7 +12,7 @@ pub(crate) fn bench(parts: &[String]) -> Result<(), String> {
     build_programs(&["bench"], true)?;
     let mut bench = Command::new(fleet::target_dir().join("release").join("bench"));
     bench.args(parts);
-    // The benchmark reports what it skips for want of a server.
+    // The benchmark reports the parts that it skips without a server.
     let (rabbitmq, mongodb) = (RabbitMq::start(), MongoDb::start());
     for (variable, url) in
         [("AMQP_URL", rabbitmq.as_ref().map(RabbitMq::url)), ("MONGODB_URI", mongodb.as_ref().map(MongoDb::url))]

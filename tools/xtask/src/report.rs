@@ -1,4 +1,4 @@
-//! The table at the end of a task: what passed, failed, and was skipped.
+//! The table at the end of a task: passed, failed and skipped tests.
 
 use std::process::Command;
 use std::time::Instant;
@@ -47,7 +47,7 @@ impl Report {
         self.add(Outcome { name, failed: 1, note: why.to_owned(), ..Outcome::default() });
     }
 
-    /// Adds a suite that cannot run, and what it needs.
+    /// Adds a suite that cannot run, with the reason.
     pub(crate) fn skip(&mut self, name: &'static str, why: &str) {
         self.add(Outcome { name, skipped: 1, note: why.to_owned(), ..Outcome::default() });
     }

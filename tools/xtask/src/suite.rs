@@ -143,8 +143,8 @@ impl Outcome {
     fn read(&mut self, line: &str) {
         let Some(counts) = line.strip_prefix("test result: ") else { return };
         let words: Vec<&str> = counts.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
-        let count = |what| {
-            let pair = words.windows(2).find(|pair| pair[1] == what);
+        let count = |outcome| {
+            let pair = words.windows(2).find(|pair| pair[1] == outcome);
             pair.and_then(|pair| pair[0].parse::<u64>().ok()).unwrap_or(0)
         };
         self.passed += count("passed");

@@ -9,9 +9,9 @@ fn main() -> fleet::Result<()> {
         println!("{url} {}", component.log().display());
     }
     let mut order = String::new();
-    // Without a terminal there is no input; it ends as well.
+    // Without a terminal the input ends at once, and so does the program.
     let _ = std::io::stdin().read_line(&mut order);
-    assert!(order != "panic\n", "as ordered");
+    assert!(order != "panic\n", "the test orders a panic");
     if order == "exit\n" {
         std::process::exit(0);
     }

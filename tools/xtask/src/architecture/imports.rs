@@ -22,7 +22,7 @@ struct Token {
     line: usize,
 }
 
-/// Lists what `source`, the file of `module` (`["domain", "order"]`), names.
+/// Lists the paths that `source`, the file of `module` (`["domain", "order"]`), names.
 pub(super) fn imports(module: &[String], source: &str) -> Vec<Import> {
     let mut reader = Reader {
         tokens: tokens(source).into_iter().peekable(),

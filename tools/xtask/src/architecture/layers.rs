@@ -25,8 +25,8 @@ const LAYERS: [(&str, u8); 8] = [
 const IMPURE: [&str; 9] =
     ["rocket", "tokio", "futures_util", "souk_bus", "souk_http", "lapin", "mongodb", "rusqlite", "ureq"];
 
-/// What a domain may use of `souk_store`: a type declares its collection and its indexes where it
-/// is defined, and a retry schedule is a plain value.
+/// Items of `souk_store` that a domain may use: a type declares its collection and its indexes
+/// where it is defined, and a retry schedule is a plain value.
 const DECLARATIONS: [&str; 5] = ["Document", "Index", "Direction", "RetrySchedule", "Backoff"];
 
 /// A file of a service.
@@ -102,8 +102,8 @@ fn target(import: &Import, root: &[Import]) -> Target {
     }
 }
 
-/// The top-level module that `crate::name` comes from. What `lib.rs` defines itself, such as `App`,
-/// is of the layer `app`.
+/// The top-level module that `crate::name` comes from. Items that `lib.rs` itself defines, such as
+/// `App`, are of the layer `app`.
 fn home(name: &str, root: &[Import]) -> String {
     let exported = root.iter().find(|import| import.path.last().is_some_and(|last| last == name));
     match exported.map(|import| &import.path[..]) {
