@@ -6,7 +6,7 @@ mod images;
 mod imports;
 mod stock;
 
-use rocket::serde::json::{Json as Answer, Value};
+use rocket::serde::json::{Json as JsonResponse, Value};
 use rocket::{Route, get, routes};
 use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::telemetry::whoami;
@@ -48,6 +48,6 @@ impl Authenticator for App {
 }
 
 #[get("/whoami")]
-fn get_whoami() -> Answer<Value> {
-    Answer(whoami("products"))
+fn get_whoami() -> JsonResponse<Value> {
+    JsonResponse(whoami("products"))
 }

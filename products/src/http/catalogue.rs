@@ -1,4 +1,4 @@
-use rocket::serde::json::Json as Answer;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, post};
 use serde::Serialize;
 use souk_contract::products::ProductId;
@@ -12,8 +12,8 @@ use crate::domain::catalogue_query::{CatalogueQuery, CategoryQuery};
 use crate::domain::product_view::ProductView;
 
 #[get("/")]
-pub(super) async fn list(app: &State<App>, query: Query<CatalogueQuery>) -> Result<Answer<Page<ProductView>>> {
-    Ok(Answer(catalogue::list(app, query.0).await?))
+pub(super) async fn list(app: &State<App>, query: Query<CatalogueQuery>) -> Result<JsonResponse<Page<ProductView>>> {
+    Ok(JsonResponse(catalogue::list(app, query.0).await?))
 }
 
 /// A category in a list.
@@ -24,10 +24,10 @@ pub(super) struct CategoryView {
 }
 
 #[get("/categories")]
-pub(super) async fn list_categories(app: &State<App>) -> Result<Answer<Page<CategoryView>>> {
+pub(super) async fn list_categories(app: &State<App>) -> Result<JsonResponse<Page<CategoryView>>> {
     let categories = catalogue::categories(app).await?;
     let views = categories.into_iter().map(|(name, products)| CategoryView { name, products });
-    Ok(Answer(Page::single(views.collect())))
+    Ok(JsonResponse(Page::single(views.collect())))
 }
 
 #[get("/category/<name>")]
@@ -35,7 +35,7 @@ pub(super) async fn list_category(
     app: &State<App>,
     name: String,
     query: Query<CategoryQuery>,
-) -> Result<Answer<Page<ProductView>>> {
+) -> Result<JsonResponse<Page<ProductView>>> {
     let CategoryQuery { sort, paging } = query.0;
     let is_first_page = paging.after.is_none();
     let category = Some(name.try_into().map_err(|_| Error::not_found("category"))?);
@@ -43,12 +43,12 @@ pub(super) async fn list_category(
     if is_first_page && page.items.is_empty() {
         return Err(Error::not_found("category").into());
     }
-    Ok(Answer(page))
+    Ok(JsonResponse(page))
 }
 
 #[get("/<id>")]
-pub(super) async fn get_product(app: &State<App>, id: Param<ProductId>) -> Result<Answer<ProductView>> {
-    Ok(Answer(catalogue::get(app, id.0).await?))
+pub(super) async fn get_product(app: &State<App>, id: Param<ProductId>) -> Result<JsonResponse<ProductView>> {
+    Ok(JsonResponse(catalogue::get(app, id.0).await?))
 }
 
 /// The body of `POST /ids`.
@@ -65,6 +65,6 @@ impl Input for ProductIds {
 }
 
 #[post("/ids", data = "<ids>")]
-pub(super) async fn get_products(app: &State<App>, ids: Json<ProductIds>) -> Result<Answer<Page<ProductView>>> {
-    Ok(Answer(Page::single(catalogue::get_many(app, &ids.0.0).await?)))
+pub(super) async fn get_products(app: &State<App>, ids: Json<ProductIds>) -> Result<JsonResponse<Page<ProductView>>> {
+    Ok(JsonResponse(Page::single(catalogue::get_many(app, &ids.0.0).await?)))
 }

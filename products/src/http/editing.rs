@@ -1,5 +1,5 @@
 use rocket::response::status::{Created, NoContent};
-use rocket::serde::json::Json as Answer;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, delete, patch, post, put};
 use souk_contract::products::ProductId;
 use souk_http::{Json, Param, Result};
@@ -15,9 +15,9 @@ pub(super) async fn create(
     app: &State<App>,
     _admin: AdminAuth,
     new: Json<NewProduct>,
-) -> Result<Created<Answer<ProductView>>> {
+) -> Result<Created<JsonResponse<ProductView>>> {
     let product = editing::create(app, new.0).await?;
-    Ok(Created::new(format!("/products/{}", product.id())).body(Answer(product)))
+    Ok(Created::new(format!("/products/{}", product.id())).body(JsonResponse(product)))
 }
 
 #[put("/<id>", data = "<replacement>")]
@@ -26,8 +26,8 @@ pub(super) async fn replace(
     _admin: AdminAuth,
     id: Param<ProductId>,
     replacement: Json<ProductReplacement>,
-) -> Result<Answer<ProductView>> {
-    Ok(Answer(editing::replace(app, id.0, replacement.0).await?))
+) -> Result<JsonResponse<ProductView>> {
+    Ok(JsonResponse(editing::replace(app, id.0, replacement.0).await?))
 }
 
 #[patch("/<id>", data = "<body>")]
@@ -36,8 +36,8 @@ pub(super) async fn patch(
     _admin: AdminAuth,
     id: Param<ProductId>,
     body: Json<ProductPatch>,
-) -> Result<Answer<ProductView>> {
-    Ok(Answer(editing::patch(app, id.0, body.0).await?))
+) -> Result<JsonResponse<ProductView>> {
+    Ok(JsonResponse(editing::patch(app, id.0, body.0).await?))
 }
 
 #[delete("/<id>")]

@@ -1,6 +1,6 @@
 use rocket::data::{Data, FromData};
 use rocket::request::{Outcome, Request};
-use rocket::serde::json::Json as Answer;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
 use souk_http::{Query, data_outcome, drain, read_body_draining};
 use souk_types::{Error, Result};
@@ -11,8 +11,8 @@ use crate::application::imports::{FileFormat, ImportFile, ImportMapping, ImportR
 use crate::settings::{ImportLimits, MAX_BYTES};
 
 #[post("/import", data = "<request>")]
-pub(super) async fn import(app: &State<App>, request: ImportRequest) -> souk_http::Result<Answer<ImportReport>> {
-    Ok(Answer(app.importer().import(request.mapping, request.file).await?))
+pub(super) async fn import(app: &State<App>, request: ImportRequest) -> souk_http::Result<JsonResponse<ImportReport>> {
+    Ok(JsonResponse(app.importer().import(request.mapping, request.file).await?))
 }
 
 /// A file from an admin, with the mapping of its columns.

@@ -1,4 +1,4 @@
-use rocket::serde::json::Json as Answer;
+use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, put};
 use souk_contract::products::ProductId;
 use souk_http::{Json, Param, Result};
@@ -14,8 +14,8 @@ pub(super) async fn get_stock(
     app: &State<App>,
     _admin: AdminAuth,
     id: Param<ProductId>,
-) -> Result<Answer<StockLevels>> {
-    Ok(Answer(stock::levels(app, id.0).await?))
+) -> Result<JsonResponse<StockLevels>> {
+    Ok(JsonResponse(stock::levels(app, id.0).await?))
 }
 
 #[put("/<id>/stock", data = "<body>")]
@@ -24,6 +24,6 @@ pub(super) async fn set_stock(
     _admin: AdminAuth,
     id: Param<ProductId>,
     body: Json<SetStock>,
-) -> Result<Answer<StockLevels>> {
-    Ok(Answer(stock::set_available(app, id.0, body.0.available).await?))
+) -> Result<JsonResponse<StockLevels>> {
+    Ok(JsonResponse(stock::set_available(app, id.0, body.0.available).await?))
 }
