@@ -1,6 +1,6 @@
 //! `souk backup` and `souk restore`.
 //!
-//! A backup is the data directory of a one-process shop, also when it was made from a fleet. It has
+//! A backup is the data directory of a one-process shop, even a backup of a fleet. It has
 //! no signing key: access tokens expire after ten minutes, and a shop without a key creates one.
 
 use std::collections::HashMap;

@@ -1,5 +1,4 @@
-//! Background load at a steady rate, however long the shop takes to respond. Every outcome is
-//! recorded.
+//! Background load at a steady rate that does not depend on response times. Records every outcome.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
