@@ -1,6 +1,6 @@
 //! Authentication by access token. A token is a JWT of 10 minutes (after RFC 9068: its `typ` is
-//! `at+jwt`), signed with EdDSA by `customer` alone and verified by every service with the public
-//! keys that `customer` publishes.
+//! `at+jwt`), signed with EdDSA. Only `customer` signs tokens. Every service verifies them with the
+//! public keys that `customer` publishes.
 
 mod closed_accounts;
 mod guards;

@@ -57,7 +57,7 @@ pub async fn read_body(data: Data<'_>, limit: u64) -> souk_types::Result<Vec<u8>
     read_body_draining(data, limit, limit).await
 }
 
-/// As [`read_body`], but reads a body of up to `drain` bytes to its end before it is refused.
+/// Like [`read_body`], but reads a body of up to `drain` bytes to its end before it is refused.
 pub async fn read_body_draining(data: Data<'_>, limit: u64, drain: u64) -> souk_types::Result<Vec<u8>> {
     use rocket::tokio::io::{AsyncReadExt, copy, sink};
     let mut stream = data.open((limit.max(drain) + MAX_DRAIN).bytes());

@@ -32,14 +32,14 @@ pub fn with_limits(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::ConcurrencyAndTime, routes)
 }
 
-/// As [`with_limits`], without the concurrency limit: for health checks, which must be answered
+/// Like [`with_limits`], without the concurrency limit: for health checks, which must be answered
 /// under any load.
 #[must_use]
 pub(crate) fn with_timeout(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::Time, routes)
 }
 
-/// As [`with_limits`], without limits: for imports, which may take minutes.
+/// Like [`with_limits`], without limits: for imports, which may take minutes.
 #[must_use]
 pub fn without_limits(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::None, routes)

@@ -1,6 +1,6 @@
 //! The error of all services. It is independent of the transport: it keeps its meaning across the
 //! bus, and `souk_http` maps it to HTTP in one place. The client sees `detail`, fields and members;
-//! `cause` is for the log only and never leaves the process.
+//! `cause` is for the log only and is never sent to another process.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -23,18 +23,18 @@ pub const BUILT_IN: bool = cfg!(debug_assertions);
 /// list](mod@crate::failpoint).
 #[macro_export]
 macro_rules! failpoint {
-    ($($place:tt)+) => {
-        $crate::failpoint::pass(::std::format_args!($($place)+))
+    ($($name:tt)+) => {
+        $crate::failpoint::pass(::std::format_args!($($name)+))
     };
 }
 
 /// Passes a failpoint, or aborts the process there.
 #[inline]
-pub fn pass(place: fmt::Arguments<'_>) {
+pub fn pass(name: fmt::Arguments<'_>) {
     #[cfg(debug_assertions)]
-    armed::pass(place);
+    armed::pass(name);
     #[cfg(not(debug_assertions))]
-    let _ = place;
+    let _ = name;
 }
 
 #[cfg(debug_assertions)]
@@ -49,18 +49,18 @@ mod armed {
     /// The failpoint that aborts the process.
     #[derive(Debug)]
     pub(super) struct Failpoint {
-        place: String,
+        name: String,
         /// The count of passes at which the process aborts, from 1.
-        passing: u32,
+        pass_number: u32,
         passed: AtomicU32,
     }
 
-    pub(super) fn pass(place: fmt::Arguments<'_>) {
+    pub(super) fn pass(name: fmt::Arguments<'_>) {
         static SELECTED: OnceLock<Option<Failpoint>> = OnceLock::new();
         if let Some(selected) = SELECTED.get_or_init(selected)
-            && selected.is_reached(&place.to_string())
+            && selected.is_reached(&name.to_string())
         {
-            die(place);
+            die(name);
         }
     }
 
@@ -71,8 +71,8 @@ mod armed {
     }
 
     /// Aborts at once: nothing is finished or flushed.
-    fn die(place: fmt::Arguments<'_>) -> ! {
-        eprintln!("failpoint {place}: the process aborts");
+    fn die(name: fmt::Arguments<'_>) -> ! {
+        eprintln!("failpoint {name}: the process aborts");
         std::process::abort()
     }
 
@@ -80,20 +80,22 @@ mod armed {
         type Err = &'static str;
 
         fn from_str(text: &str) -> Result<Self, Self::Err> {
-            let (place, passing) = match text.split_once('@') {
-                Some((place, passing)) => (place, passing.parse().map_err(|_| "the text after @ must be a number")?),
+            let (name, pass_number) = match text.split_once('@') {
+                Some((name, pass_number)) => {
+                    (name, pass_number.parse().map_err(|_| "the text after @ must be a number")?)
+                }
                 None => (text, 1),
             };
-            if passing == 0 {
+            if pass_number == 0 {
                 return Err("the number after @ must be at least 1");
             }
-            Ok(Self { place: place.to_owned(), passing, passed: AtomicU32::new(0) })
+            Ok(Self { name: name.to_owned(), pass_number, passed: AtomicU32::new(0) })
         }
     }
 
     impl Failpoint {
-        pub(super) fn is_reached(&self, place: &str) -> bool {
-            self.place == place && self.passed.fetch_add(1, Ordering::Relaxed) + 1 == self.passing
+        pub(super) fn is_reached(&self, name: &str) -> bool {
+            self.name == name && self.passed.fetch_add(1, Ordering::Relaxed) + 1 == self.pass_number
         }
     }
 }

@@ -103,7 +103,7 @@ impl Fields {
         }
     }
 
-    /// `value` is JSON.
+    /// Adds a field. `value` is JSON.
     fn put(&mut self, name: &str, value: &str) {
         self.request |= name == REQUEST_ID;
         // Writing to a `String` cannot fail.

@@ -1,5 +1,4 @@
-//! Redaction of texts that come from elsewhere: drivers quote documents and URLs, panics quote
-//! values.
+//! Redaction of texts from drivers and panics, because they may quote documents, URLs and values.
 
 /// Hides words that look like an e-mail address, a URL with credentials, a token or a long number
 /// (a phone's, a card's).
