@@ -309,7 +309,7 @@ impl Publisher {
 }
 
 impl Shared {
-    /// The publishing connection, if it is up.
+    /// Returns the publishing connection, if it is up.
     fn publisher(&self) -> Option<Arc<Publisher>> {
         self.publishing.borrow().clone().filter(|publisher| publisher.connection.is_up())
     }

@@ -3,9 +3,9 @@
 //! Consul, the tag: `_rabbitmq._amqp.service.consul`) selects the scheme of the plain URL; the
 //! records supply its hosts and ports; everything else is as in the plain URL.
 //!
-//! Nothing is cached, whatever the time to live of a record: each connection attempt asks the name
-//! servers of `/etc/resolv.conf`, or the one in the URL's option `dns=127.0.0.1:8600`. The option
-//! is part of the URL because it belongs to that one name.
+//! Records are never cached, regardless of their time to live. Each connection attempt asks the
+//! name servers of `/etc/resolv.conf`, or the one in the URL's option `dns=127.0.0.1:8600`. The
+//! option is part of the URL because it belongs to that one name.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -56,7 +56,7 @@ pub struct SrvUrl {
 pub struct Target {
     /// Targets of a lower priority are tried first.
     pub priority: u16,
-    /// Its host name, which TLS checks as well.
+    /// Its host name. TLS verifies this name.
     pub host: String,
     /// Its port.
     pub port: u16,
@@ -136,7 +136,8 @@ impl SrvUrl {
         Ok(targets)
     }
 
-    /// A new resolver for each look-up: it reads the system's files again and caches nothing.
+    /// Returns a new resolver for each look-up: it reads the system's files again and caches
+    /// nothing.
     fn resolver(&self) -> Result<TokioResolver, NetError> {
         let mut builder = match self.server {
             None => TokioResolver::builder_tokio()?,
@@ -180,7 +181,7 @@ pub fn same_targets(one: &[Target], other: &[Target]) -> bool {
     set(one) == set(other)
 }
 
-/// The scheme that the labels of a record's name stand for.
+/// Returns the scheme that the labels of a record's name stand for.
 fn scheme(name: &str, schemes: &[&'static str]) -> Result<&'static str, String> {
     let expected = || {
         let forms: Vec<String> = schemes.iter().map(|scheme| format!("srv://_{scheme}._tcp.name")).collect();
@@ -222,18 +223,18 @@ fn split_server(rest: &str) -> Result<(Option<SocketAddr>, String), String> {
     Ok((server, if others.is_empty() { path.to_owned() } else { format!("{path}?{others}") }))
 }
 
-/// The address of a name server, with or without port.
+/// Returns the address of a name server, with or without port.
 fn socket_address(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse().ok()?, DNS_PORT)))
 }
 
-/// A name without the dot at its end.
+/// Returns a name without the dot at its end.
 fn host(target: &Name) -> String {
     target.to_ascii().trim_end_matches('.').to_owned()
 }
 
-/// The records that name a target. The root as the target means that the service is not available
-/// (RFC 2782, "Target").
+/// Returns the records that name a target. The root as the target means that the service is not
+/// available (RFC 2782, "Target").
 fn available(mut records: Vec<SRV>) -> Result<Vec<SRV>, &'static str> {
     if records.is_empty() {
         return Err("there is no such record");

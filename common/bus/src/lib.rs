@@ -230,7 +230,7 @@ impl Bus {
     }
 }
 
-/// The service that owns a message: `products` for `products.get`.
+/// Returns the service that owns a message: `products` for `products.get`.
 fn owner(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)
 }

@@ -33,7 +33,7 @@ pub(super) struct Local {
 struct Server {
     handler: RequestHandler,
     /// Permits of waiting and running calls.
-    places: Semaphore,
+    queue_permits: Semaphore,
     /// Permits of running calls.
     permits: Arc<Semaphore>,
 }
@@ -48,8 +48,8 @@ impl Local {
     }
 
     pub(super) fn serve(&self, name: &'static str, handler: RequestHandler) {
-        let places = Semaphore::new(MAX_RUNNING + MAX_WAITING);
-        let server = Server { handler, places, permits: Arc::new(Semaphore::new(MAX_RUNNING)) };
+        let queue_permits = Semaphore::new(MAX_RUNNING + MAX_WAITING);
+        let server = Server { handler, queue_permits, permits: Arc::new(Semaphore::new(MAX_RUNNING)) };
         lock(&self.servers).insert(name, Arc::new(server));
     }
 
@@ -66,8 +66,8 @@ impl Local {
         let server = lock(&self.servers).get(name).cloned();
         let server =
             server.ok_or_else(|| Error::unavailable(owner(name)).caused_by(format!("{name} is not served")))?;
-        let place = server.places.try_acquire();
-        let _place = place.map_err(|_| Error::busy("Too many calls are waiting.").caused_by(name))?;
+        let queued = server.queue_permits.try_acquire();
+        let _queued = queued.map_err(|_| Error::busy("Too many calls are waiting.").caused_by(name))?;
         let permit = Arc::clone(&server.permits).acquire_owned().await.map_err(Error::internal)?;
         let work = (server.handler)(body);
         // A task of its own: when the caller is cancelled the handler continues, as it would in
@@ -121,7 +121,8 @@ impl Local {
         if failures.is_empty() { Ok(()) } else { Err(Error::internal(failures.join("; "))) }
     }
 
-    /// A service of this process that is a listener of the event and has not subscribed yet.
+    /// Returns a service of this process that is a listener of the event and has not subscribed
+    /// yet.
     fn missing_listener(&self, event: &str, subscriptions: &[(&'static str, EventHandler)]) -> Option<&'static str> {
         let listeners = lock(&self.listeners).get(event).copied();
         let mut local = listeners.unwrap_or_default().iter().copied().filter(|name| self.services.contains(name));
@@ -129,7 +130,7 @@ impl Local {
     }
 }
 
-/// The error as another process would receive it: without its cause.
+/// Returns the error as another process would receive it: without its cause.
 fn without_cause(error: &Error) -> Error {
     serde_json::to_vec(error)
         .and_then(|bytes| serde_json::from_slice(&bytes))

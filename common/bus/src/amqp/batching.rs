@@ -55,7 +55,7 @@ impl<T: Send + 'static> BatchingQueue<T> {
     }
 }
 
-/// The message that carries these entries.
+/// Returns the message that carries these entries.
 pub(super) fn message<T>(entries: &[Entry<T>]) -> Vec<u8> {
     entries.iter().map(|entry| entry.line.as_slice()).collect::<Vec<_>>().concat()
 }
@@ -83,7 +83,7 @@ async fn next_batches<T>(
 mod tests {
     use super::*;
 
-    /// The sizes of the batches of lines of these lengths.
+    /// Returns the sizes of the batches of lines of these lengths.
     async fn batches(lines: &[usize]) -> Vec<usize> {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         for length in lines {

@@ -49,7 +49,7 @@ pub(super) struct Connection {
     state: watch::Sender<State>,
 }
 
-/// A second handle of the socket, to cut the connection whatever the broker does.
+/// A second handle of the socket. It can shut the connection down when the broker does not respond.
 type SharedSocket = Arc<Mutex<Option<TcpStream>>>;
 
 impl Connection {
@@ -124,8 +124,8 @@ impl Connection {
         self.answer(work).await?.map_err(disconnected)
     }
 
-    /// As [`Connection::bounded`], but returns `None` when the broker answers with the error
-    /// `expected`, which closes the channel.
+    /// Like [`Connection::bounded`], but returns `None` when the broker answers with the error
+    /// `expected`. Such an error closes the channel.
     pub(super) async fn bounded_unless<T>(
         &self,
         expected: AMQPSoftError,

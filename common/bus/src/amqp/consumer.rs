@@ -117,12 +117,12 @@ pub(super) async fn acknowledge(channel: &Channel, delivery: &Delivery) {
     }
 }
 
-/// The message id of a delivery, for the log.
+/// Returns the message id of a delivery, for the log.
 pub(super) fn message_id(delivery: &Delivery) -> &str {
     delivery.properties.message_id().as_ref().map_or("none", ShortString::as_str)
 }
 
-/// The text of a panic.
+/// Returns the text of a panic.
 pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic")

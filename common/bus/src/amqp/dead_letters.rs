@@ -174,7 +174,8 @@ impl DeadLetters {
         let mut removed = 0;
         for queue in queues {
             let source = dead_letter_queue(&self.names.prefixed(&queue));
-            // Counted first: a replayed event that fails again comes to the end of this queue.
+            // Counted before the loop, because a replayed event that fails again returns to the end
+            // of this queue.
             let Some(length) = self.length(&source).await? else { continue };
             let channel = self.connection.channel().await?;
             // Taken and not acknowledged.
@@ -216,8 +217,8 @@ impl DeadLetters {
         Ok(true)
     }
 
-    /// The event queue that an operator names, with or without prefix and `.dead`. Errors: neither
-    /// the contract nor the broker has it.
+    /// Returns the event queue that an operator names, with or without prefix and `.dead`. Errors:
+    /// neither the contract nor the broker has it.
     async fn event_queue(&self, name: &str) -> Result<String> {
         let name = name.strip_prefix(&self.names.0).unwrap_or(name);
         let name = name.strip_suffix(".dead").unwrap_or(name).to_owned();
@@ -229,7 +230,8 @@ impl DeadLetters {
         Err(Error::not_found("queue").caused_by(reason))
     }
 
-    /// The number of messages in a queue that no consumer has taken; `None` without such a queue.
+    /// Returns the number of messages in a queue that no consumer has taken; `None` without such a
+    /// queue.
     async fn length(&self, queue: &str) -> Result<Option<u32>> {
         let channel = self.connection.channel().await?;
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -265,7 +267,7 @@ enum Action {
     Discard,
 }
 
-/// The event queues of the contract, without prefix.
+/// Returns the event queues of the contract, without prefix.
 fn queues(events: &[EventDescriptor]) -> Vec<String> {
     let names = Names(String::new());
     let queues = events
@@ -328,7 +330,7 @@ fn time(millis: i64) -> Value {
     time.map_or_else(|| millis.into(), |time| time.to_string().into())
 }
 
-/// A header's value as JSON.
+/// Returns a header's value as JSON.
 fn json(value: &AMQPValue) -> Value {
     match value {
         AMQPValue::Boolean(value) => (*value).into(),

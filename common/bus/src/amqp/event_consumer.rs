@@ -1,7 +1,7 @@
 //! Consumes the events of one owner for one listening service. The consumer acknowledges an event
-//! after its handler has returned, which is after the handler's commit. It stores a failed event in
-//! a retry or dead-letter queue before it acknowledges it. After a crash in between, the broker
-//! redelivers the event: delivery is at least once.
+//! after its handler has committed and returned. It stores a failed event in a retry or dead-letter
+//! queue before it acknowledges it. After a crash in between, the broker redelivers the event:
+//! delivery is at least once.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -194,7 +194,7 @@ fn read(delivery: &Delivery) -> Result<EventMessage, String> {
     Ok(EventMessage { id, name: name.to_string(), request, body: delivery.data.clone() })
 }
 
-/// The version of the protocol that an event was written in.
+/// Returns the version of the protocol that an event was written in.
 fn version(properties: &BasicProperties) -> Option<u32> {
     match properties.headers().as_ref()?.inner().get(topology::VERSION)? {
         AMQPValue::LongUInt(version) => Some(*version),

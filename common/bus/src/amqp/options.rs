@@ -104,7 +104,7 @@ impl Broker {
         Err(disconnected(errors.join("; ")))
     }
 
-    /// The error of the last DNS look-up, if it failed.
+    /// Returns the error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.srv.as_ref().and_then(SrvUrl::last_error)
     }

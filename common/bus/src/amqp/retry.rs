@@ -85,7 +85,7 @@ impl History {
         Fate::Retry(DELAYS[step])
     }
 
-    /// The properties of the event in a retry or dead-letter queue.
+    /// Returns the properties of the event in a retry or dead-letter queue.
     pub(super) fn properties(&self, event: &BasicProperties, queue: &str, failure: &Failure) -> BasicProperties {
         let number = |number: u64| AMQPValue::LongLongInt(i64::try_from(number).unwrap_or(i64::MAX));
         let reason: String = failure.reason().chars().take(MAX_REASON).collect();
@@ -101,15 +101,15 @@ impl History {
     }
 }
 
-/// The properties of a dead letter that is replayed: without history, so that all attempts are
-/// available again.
+/// Returns the properties of a dead letter that is replayed: without history, so that all attempts
+/// are available again.
 pub(super) fn without_history(dead_letter: &BasicProperties) -> BasicProperties {
     identity(dead_letter, FieldTable::default())
 }
 
-/// The properties that identify an event, its `souk-` headers, and `history` in place of its
-/// history. Other properties are left out, because they could make the message expire or reroute
-/// it. An event without an id gets one, so that an operator can name it.
+/// Returns the properties that identify an event, its `souk-` headers, and `history` in place of
+/// its history. Other properties are left out, because they could make the message expire or
+/// reroute it. An event without an id gets one, so that an operator can name it.
 fn identity(event: &BasicProperties, history: FieldTable) -> BasicProperties {
     let mut headers = history;
     for (name, value) in event.headers().iter().flat_map(FieldTable::inner) {

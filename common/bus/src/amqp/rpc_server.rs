@@ -163,7 +163,7 @@ impl QueueConsumer for RpcServer {
 
     async fn handle(self: Arc<Self>, delivery: Delivery, channel: Channel, in_flight: InFlight) {
         self.start_calls(&delivery, &in_flight).await;
-        // Replies that are ready leave together with the acknowledgement, not after it.
+        // Lets ready replies be sent together with the acknowledgement.
         tokio::task::yield_now().await;
         failpoint!("ack.call.before");
         acknowledge(&channel, &delivery).await;
@@ -230,7 +230,7 @@ async fn send(
     }
 }
 
-/// The caller's address for direct replies, a tab, and the token of its connection.
+/// Returns the caller's address for direct replies, a tab, and the token of its connection.
 fn reply_address(delivery: &Delivery) -> Option<Arc<str>> {
     let address = delivery.properties.reply_to().as_ref().map(ShortString::as_str)?;
     address.starts_with(DIRECT_REPLY_TO).then(|| format!("{address}\t{}", wire::token(delivery)).into())

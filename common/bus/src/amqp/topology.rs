@@ -51,17 +51,17 @@ pub(super) const MAX_DELIVERIES: u32 = 20;
 pub(super) struct Names(pub(super) String);
 
 impl Names {
-    /// The queue of the calls of a service.
+    /// Returns the queue of the calls of a service.
     pub(super) fn rpc_queue(&self, service: &str) -> String {
         format!("{}{service}.rpc", self.0)
     }
 
-    /// The exchange of the events of a service.
+    /// Returns the exchange of the events of a service.
     pub(super) fn exchange(&self, owner: &str) -> String {
         format!("{}{owner}.events", self.0)
     }
 
-    /// The queue of the events of `owner` for `listener`, shared by its instances.
+    /// Returns the queue of the events of `owner` for `listener`, shared by its instances.
     pub(super) fn event_queue(&self, listener: &str, owner: &str) -> String {
         format!("{}{listener}.{owner}", self.0)
     }
@@ -71,18 +71,19 @@ impl Names {
         format!("{}{queue}", self.0)
     }
 
-    /// The exclusive queue that serves as the lock of an operator who works on dead letters.
+    /// Returns the exclusive queue that serves as the lock of an operator who works on dead
+    /// letters.
     pub(super) fn dead_letter_lock(&self) -> String {
         format!("{}souk.dlq", self.0)
     }
 }
 
-/// The queue of the dead letters of an event queue.
+/// Returns the queue of the dead letters of an event queue.
 pub(super) fn dead_letter_queue(queue: &str) -> String {
     format!("{queue}.dead")
 }
 
-/// The queue in which the events of `queue` wait for a retry.
+/// Returns the queue in which the events of `queue` wait for a retry.
 pub(super) fn retry_queue(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", delay.as_millis())
 }
@@ -141,7 +142,8 @@ pub(super) async fn declare_exchange(
 }
 
 /// Declares a queue that is replicated to most nodes of a cluster. A message that expires or
-/// exceeds its delivery limit moves to `next`, and leaves this queue only once it is there.
+/// exceeds its delivery limit moves to `next`. The broker deletes it from this queue after `next`
+/// has stored it.
 async fn declare_quorum_queue(
     connection: &Connection,
     channel: &Channel,
@@ -171,7 +173,7 @@ pub(super) fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
     table
 }
 
-/// A text in a table.
+/// Returns a text in a table.
 pub(super) fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }

@@ -100,7 +100,7 @@ fn reply(line: &[u8]) -> Option<(u64, Result<&[u8]>)> {
     }
 }
 
-/// The ids of the lines of a message; [`UNKNOWN_ID`] for those without one.
+/// Returns the ids of the lines of a message; [`UNKNOWN_ID`] for those without one.
 pub(super) fn ids(message: &[u8]) -> impl Iterator<Item = u64> + '_ {
     lines(message).map(id)
 }
@@ -117,12 +117,12 @@ fn number(column: &[u8]) -> Option<u64> {
     str::from_utf8(column).ok()?.parse().ok()
 }
 
-/// The properties of a message of calls or replies. `token` names the caller's connection.
+/// Returns the properties of a message of calls or replies. `token` names the caller's connection.
 pub(super) fn properties(kind: &str, token: &ShortString) -> BasicProperties {
     BasicProperties::default().with_type(kind.into()).with_correlation_id(token.clone())
 }
 
-/// The token of the caller's connection; empty when there is none.
+/// Returns the token of the caller's connection; empty when there is none.
 pub(super) fn token(delivery: &Delivery) -> &str {
     delivery.properties.correlation_id().as_ref().map_or("", ShortString::as_str)
 }
