@@ -1,6 +1,6 @@
 //! Write coalescing. Concurrent updates of one document are applied one after another to one loaded
-//! copy, which is written once; each caller gets its own result. A hot document costs one write for
-//! many updates, and callers in one process never conflict.
+//! copy. The copy is written once, and each caller gets its own result. A hot document costs one
+//! write for many updates, and callers in one process never conflict.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -164,7 +164,7 @@ async fn write_batch<T: Document>(
         Err(error) if error.is_duplicate() && batch.len() > 1 => {
             let mut outcome = Ok(None);
             for update in batch {
-                // The caller has its error; the next update is tried all the same.
+                // The caller has got its error; the loop continues with the next update.
                 outcome = Box::pin(write_batch(database, id, vec![update], None)).await;
             }
             outcome

@@ -93,7 +93,7 @@ impl<T: Document> Collection<T> {
     /// once. An error of one rule rolls back all.
     ///
     /// On MongoDB, more than 500 documents take several commits, after every rule has succeeded
-    /// once. An outage in between leaves the first commits in place, so the caller must be able to
+    /// once. An outage in between does not undo the first commits, so the caller must be able to
     /// finish the update by repeating all of it.
     pub async fn bulk_update<F>(&self, rules: Vec<(T::Id, F)>) -> Result<()>
     where

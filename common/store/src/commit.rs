@@ -74,7 +74,7 @@ impl Commit {
         !self.rules.is_empty()
     }
 
-    /// The changed collections, in the order of the writes.
+    /// Returns the changed collections, in the order of the writes.
     pub(super) fn written(&self) -> Vec<&'static str> {
         let writes = self.writes.iter().filter(|write| !matches!(write.change, Change::ReadGuard));
         writes.map(|write| write.collection).chain(self.rules.iter().map(|ruled| ruled.collection)).collect()
@@ -104,13 +104,13 @@ pub(super) enum Change {
 }
 
 impl Write {
-    /// A guard of a document that was only read.
+    /// Returns a guard of a document that was only read.
     pub(super) fn read_guard(collection: &'static str, id: String, stored: Option<&Stored>) -> Self {
         let expected = stored.map(|stored| stored.version);
         Self { collection, id, expected, next: next_version(expected), change: Change::ReadGuard }
     }
 
-    /// The write that leads from `stored` to `new`; `None` when they are equal.
+    /// Returns the write that leads from `stored` to `new`; `None` when they are equal.
     pub(super) fn between<T: Document>(id: String, stored: Option<&Stored>, new: Option<&T>) -> Result<Option<Self>> {
         let expected = stored.map(|stored| stored.version);
         let change = match (stored, new) {
@@ -128,7 +128,7 @@ impl Write {
         Ok(Some(Self { collection: T::COLLECTION, id, expected, next: next_version(expected), change }))
     }
 
-    /// The stored document after this write.
+    /// Returns the stored document after this write.
     pub(super) fn after(&self) -> Option<Stored> {
         match &self.change {
             Change::Put { text, .. } => Some(Stored { version: self.next, text: text.clone() }),

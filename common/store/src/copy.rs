@@ -64,7 +64,7 @@ impl Snapshot {
         Ok(sources.into_iter().zip(databases).map(|(source, database)| Self { of: database.name(), source }).collect())
     }
 
-    /// Name of the service.
+    /// Returns the name of the service.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.of
@@ -108,7 +108,7 @@ impl Snapshot {
         Ok(copied)
     }
 
-    /// The collections, the outbox and the inbox.
+    /// Returns the collections, the outbox and the inbox.
     async fn parts(&self) -> Result<Vec<String>> {
         match &self.source {
             Source::Sqlite(snapshot) => snapshot.parts().await,
@@ -116,7 +116,7 @@ impl Snapshot {
         }
     }
 
-    /// A page of a part after an id, and the last id; no id at the end.
+    /// Returns a page of a part after an id, and the last id; no id at the end.
     async fn page(&self, part: &str, after: &str) -> Result<(Vec<Item>, Option<String>)> {
         match &self.source {
             Source::Sqlite(snapshot) => snapshot.page(part, after).await,

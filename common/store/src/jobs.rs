@@ -137,7 +137,7 @@ mod tests {
 
     const JOB: Job = Job { name: "tasks", every: Duration::from_millis(1), concurrency: 3 };
 
-    /// A database with one due task for each number below `count`.
+    /// Returns a database with one due task for each number below `count`.
     async fn with_tasks(count: usize) -> (TempDir, Database, Collection<Task>) {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("test", &directory.path().join("test.db"), Durability::Process).unwrap();

@@ -157,7 +157,7 @@ impl Database {
         self.0.closing.is_cancelled()
     }
 
-    /// Name of the service.
+    /// Returns the name of the service.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.0.name
@@ -343,7 +343,8 @@ impl Database {
         }
     }
 
-    /// `recorded`: a record was just seen, so wait until it is majority-committed.
+    /// Whether the inbox has the event. With `recorded`, waits until the record is
+    /// majority-committed.
     async fn is_handled(&self, event: EventId, recorded: bool) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_handled(&event.to_string()),

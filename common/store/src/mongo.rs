@@ -128,7 +128,8 @@ impl Mongo {
     }
 }
 
-/// A collection with majority read concern: a failover rolls nothing back that is read from it.
+/// Returns a collection with majority read concern: a failover rolls nothing back that is read from
+/// it.
 fn majority<T: Send + Sync>(database: &Database, collection: &str) -> Collection<T> {
     read_with(database, collection, ReadConcern::majority())
 }

@@ -28,7 +28,7 @@ struct Touched {
 }
 
 impl Touched {
-    /// The JSON text after the commit.
+    /// Returns the JSON text after the commit.
     fn current(&self) -> Option<&str> {
         match &self.write {
             Some(Write { change: Change::Put { text, .. }, .. }) => Some(text),

@@ -237,7 +237,7 @@ fn configure(options: &mut ClientOptions, service: &str) {
     options.write_concern = Some(durable());
 }
 
-/// Majority and journal: a failover rolls no acknowledged write back.
+/// Returns the write concern "majority and journal": a failover rolls no acknowledged write back.
 pub(super) fn durable() -> WriteConcern {
     WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
 }
@@ -278,7 +278,7 @@ pub(super) fn code(error: &DriverError) -> Option<i32> {
     }
 }
 
-/// The violated unique index.
+/// Returns the violated unique index.
 fn violated_index(error: &DriverError) -> Option<&str> {
     match &*error.kind {
         ErrorKind::Command(error) if error.code == DUPLICATE_KEY => index_in(&error.message),
@@ -287,7 +287,8 @@ fn violated_index(error: &DriverError) -> Option<&str> {
     }
 }
 
-/// `E11000 duplicate key error collection: shop.accounts index: by_email dup key: { ... }`
+/// Returns the index in a message such as `E11000 duplicate key error collection: shop.accounts
+/// index: by_email dup key: { ... }`.
 pub(super) fn index_in(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once(" index: ")?;
     rest.split_once(" dup key").map(|(name, _)| name)

@@ -95,7 +95,8 @@ impl Snapshot {
         collections(&self.connection).await
     }
 
-    /// The session keeps its snapshot time, so an outage is retried.
+    /// Returns a page of a part, and the last id. Retries during an outage, because the session
+    /// keeps its snapshot time.
     pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Item>, Option<String>)> {
         let mut delays = conflict_delays().take(ATTEMPTS);
         let page = loop {
@@ -168,7 +169,7 @@ fn events(raw: &RawDocument) -> Result<Vec<Item>> {
     events.into_iter().map(|event| item(event.map_err(Error::internal)?)).collect()
 }
 
-/// The collections with documents or events, without the search state.
+/// Returns the collections with documents or events, without the search state.
 async fn collections(connection: &Connection) -> Result<Vec<String>> {
     let mut names = connection.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
     names.retain(|name| !name.starts_with("system.") && name != SEARCHED);

@@ -77,7 +77,7 @@ impl Endpoint {
         let unreadable = |why: &str| Error::internal(format!("the address of MongoDB cannot be read{why}"));
         let srv = SrvUrl::parse(uri, &["mongodb"]).transpose().map_err(|why| unreadable(&format!(": {why}")))?;
         let uri = srv.as_ref().map_or_else(|| uri.to_owned(), |srv| srv.plain_url("localhost"));
-        // The message of the driver could reveal a part of the URI, and so of the password.
+        // The message of the driver could reveal a part of the URI, including the password.
         let address = ConnectionString::parse(&uri).map_err(|_| unreadable(""))?;
         let endpoint = Self {
             service,
@@ -214,7 +214,7 @@ impl fmt::Display for Current {
     }
 }
 
-/// The targets of one priority.
+/// Returns the targets of one priority.
 fn of_priority(targets: &[Target], choice: usize) -> &[Target] {
     let lists: Vec<&[Target]> = targets.chunk_by(|one, other| one.priority == other.priority).collect();
     lists.get(choice.checked_rem(lists.len()).unwrap_or_default()).copied().unwrap_or_default()

@@ -1,6 +1,6 @@
-//! The outbox. Events are stored in the document whose write published them, or in `_outbox`.
-//! Batches of published events are deleted by writes that leave the version alone, so that no
-//! guarded write conflicts.
+//! The outbox. Events are stored in the document whose write published them, or in `_outbox`. The
+//! relay deletes batches of published events by writes that do not change the version, so these
+//! writes never conflict with guarded writes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};

@@ -238,7 +238,8 @@ async fn plan(documents: &Collection<RawDocumentBuf>, find: &Find) -> Result<(Op
     Ok((Some(words.unwrap_or(if name == "_id_" { living } else { Document::new() })), options))
 }
 
-/// The condition that all words occur, the last one as a prefix; `None` when no letters are left.
+/// Returns the condition that all words occur, the last one as a prefix; `None` when no letters are
+/// left.
 fn matching(asked: &[String]) -> Option<Document> {
     let mut folded: Vec<String> = asked.iter().flat_map(|word| words::of_text(word)).collect();
     let beginning = folded.pop()?;
@@ -255,7 +256,7 @@ async fn are_few(documents: &Collection<RawDocumentBuf>, words: &Document) -> Re
     Ok(count.and_then(|count| count.get_i32("count").ok()).is_none_or(|count| i64::from(count) < MAX_SORTED_MATCHES))
 }
 
-/// The conditions of the index and the cursor.
+/// Returns the conditions of the index and the cursor.
 fn conditions(find: &Find) -> Document {
     let mut all = vec![present(find.index.fields())];
     all.extend(

@@ -93,7 +93,7 @@ impl Schema {
         declared.ok_or_else(|| Error::internal(format!("the collection {name} was not opened")))
     }
 
-    /// The collections that may contain events.
+    /// Returns the collections that may contain events.
     pub(super) fn collections_with_events(&self) -> Vec<&'static str> {
         self.lock().keys().copied().filter(|name| *name != INBOX).collect()
     }
@@ -168,7 +168,7 @@ async fn keep_creating_indexes(connection: Arc<Connection>, declared: std::sync:
             return;
         };
         let error = connection.explain(failure).into_error();
-        // Logs an error once, however often it repeats.
+        // Logs a repeated error only once.
         let text = error.to_string();
         if text != last {
             if error.is_outage() {
@@ -303,14 +303,14 @@ async fn update(database: &Database, collection: &str, updates: Vec<Document>) -
     }
 }
 
-/// The words of the searched fields of a document.
+/// Returns the words of the searched fields of a document.
 pub(super) fn words_of(text: &str, searched: &[&str]) -> Result<Vec<String>> {
     let document = serde_json::from_str(text).map_err(Error::internal)?;
     Ok(words::of_document(&document, searched).into_iter().collect())
 }
 
-/// The condition that these fields are neither missing nor null. The server uses a partial index
-/// only when index and query state the same condition.
+/// Returns the condition that these fields are neither missing nor null. The server uses a partial
+/// index only when index and query state the same condition.
 pub(super) fn present(fields: impl Iterator<Item = &'static str>) -> Document {
     fields.map(|field| (path(field), Bson::from(doc! {"$type": ["number", "string", "bool"]}))).collect()
 }
@@ -320,19 +320,20 @@ pub(super) fn path(field: &str) -> String {
 }
 
 impl Index {
-    /// The fields in one direction. In an index that is not unique, the id decides between equals.
+    /// Returns the fields in one direction. In an index that is not unique, the id decides between
+    /// equals.
     pub(super) fn keys(&self, direction: i32) -> Document {
         let id = (!self.unique).then(|| "_id".to_owned());
         self.fields().map(path).chain(id).map(|field| (field, Bson::from(direction))).collect()
     }
 
-    /// The ordering field.
+    /// Returns the ordering field.
     pub(super) fn order_path(&self) -> Option<String> {
         self.order.map(path)
     }
 }
 
-/// The range of a page in its index, as `min` (inclusive) and `max` (exclusive) keys.
+/// Returns the range of a page in its index, as `min` (inclusive) and `max` (exclusive) keys.
 pub(super) fn range(find: &Find) -> (Document, Document) {
     let paths = find.index.equal.iter().map(|field| path(field));
     let equal: Document = paths.zip(find.equal.iter().map(value::scalar)).collect();

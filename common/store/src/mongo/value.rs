@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use souk_types::{Error, Result};
 
-/// JSON text as BSON. Errors: a name with NUL, which BSON cannot hold.
+/// Converts JSON text to BSON. Errors: a name with NUL, which BSON cannot hold.
 pub(super) fn from_json(text: &str) -> Result<Bson> {
     let Written(bson) = serde_json::from_str(text).map_err(Error::internal)?;
     Ok(bson)
 }
 
-/// BSON as the JSON text of `serde_json`. Errors: a type that JSON does not have.
+/// Converts BSON to the JSON text of `serde_json`. Errors: a type that JSON does not have.
 pub(super) fn to_json(bson: RawBsonRef<'_>) -> Result<String> {
     serde_json::to_string(&Read(bson))
         .map_err(|error| Error::internal(format!("a stored document cannot be read: {error}")))
 }
 
-/// A JSON scalar as BSON.
+/// Converts a JSON scalar to BSON.
 pub(super) fn scalar(value: &Value) -> Bson {
     match value {
         Value::String(text) => text.as_str().into(),
@@ -36,12 +36,13 @@ pub(super) fn scalar(value: &Value) -> Bson {
     }
 }
 
-/// mongosh shows a small integer as it is, and a large one as `Long("...")`.
+/// Converts an integer to `int` where it fits, because mongosh shows a `long` as `Long("...")`.
 fn integer(number: i64) -> Bson {
     i32::try_from(number).map_or(Bson::Int64(number), Bson::Int32)
 }
 
-/// BSON has no unsigned integers. A decimal is exact beyond 2^63 and sorts among the others.
+/// Converts an integer from 2^63 to a decimal, because BSON has no unsigned integers. A decimal is
+/// exact and sorts among the other numbers.
 fn large(number: u64) -> Option<Bson> {
     number.to_string().parse().ok().map(Bson::Decimal128)
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
-/// The distinct words of the searched fields of a document.
+/// Returns the distinct words of the searched fields of a document.
 pub(super) fn of_document(document: &Value, searched: &[&str]) -> BTreeSet<String> {
     let field = |path: &&str| document.pointer(&format!("/{}", path.replace('.', "/")));
     searched.iter().filter_map(field).filter_map(Value::as_str).flat_map(of_text).collect()
 }
 
-/// The words of a text in order. Accents are removed, composed or combining.
+/// Returns the words of a text in order. Accents are removed, composed or combining.
 pub(super) fn of_text(text: &str) -> Vec<String> {
     let folded: String = text.nfd().filter(|c| !is_accent(*c)).flat_map(char::to_lowercase).nfc().collect();
     folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()

@@ -87,7 +87,7 @@ impl Snapshot {
 }
 
 /// The first connection of each pair locks, the second reads. While all locks are held, no process
-/// commits, which makes the snapshots consistent.
+/// commits, so the snapshots are consistent.
 fn at_one_moment(connections: Vec<(Connection, Connection)>) -> rusqlite::Result<Vec<Snapshot>> {
     let begun = Instant::now();
     while let Err(error) = lock_all(&connections) {
@@ -195,7 +195,7 @@ impl Sqlite {
     }
 }
 
-/// The tables of collections, without full-text indexes.
+/// Returns the tables of collections, without full-text indexes.
 fn collections(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB '_*' AND name NOT GLOB '*.*' AND name NOT GLOB 'sqlite_*' \
