@@ -1,6 +1,6 @@
-//! The conformance suite for calls, passed by every transport of the bus. Events leave through an
-//! outbox, so `outbox.rs` checks them. Each check is a function of a [`Line`] of its own; `checks!`
-//! makes a test of it for every transport.
+//! The conformance suite for calls, passed by every transport of the bus. Events are published
+//! through an outbox, so `outbox.rs` checks them. Each check is a function of a [`Line`] of its
+//! own; `checks!` makes a test of it for every transport.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 

@@ -55,12 +55,12 @@ impl Document for Crate {
     const COLLECTION: &'static str = "crates";
 }
 
-/// An SRV record of this service. All targets are this machine.
+/// Returns an SRV record of this service. All targets are this machine.
 fn record(service: &str, priority: u16, to: SocketAddr) -> String {
     format!("_{service}._tcp SRV {priority} 1 {} here\nhere A 127.0.0.1\n", to.port())
 }
 
-/// The URL with a name instead of the host.
+/// Returns the URL with a name instead of the host.
 fn named(url: &str, service: &str, dns: &Dns) -> String {
     let (_, rest) = url.split_once("://").unwrap();
     let (authority, rest) = rest.split_once('/').unwrap();
@@ -69,7 +69,7 @@ fn named(url: &str, service: &str, dns: &Dns) -> String {
     format!("srv://{credentials}_{service}._tcp.{}/{rest}{separator}dns={}", Dns::ZONE, dns.address())
 }
 
-/// The address in a URL with one host.
+/// Returns the address in a URL with one host.
 fn host(url: &str) -> String {
     let (_, rest) = url.split_once("://").unwrap();
     rest.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap().to_owned()
@@ -80,13 +80,13 @@ fn password(url: &str) -> String {
     before.rsplit_once(':').unwrap().1.to_owned()
 }
 
-/// The URLs of the broker, by name and by address.
+/// Returns the URLs of the broker, by name and by address.
 fn brokers(dns: &Dns) -> (AmqpOptions, AmqpOptions) {
     let plain = options();
     (AmqpOptions { url: named(&plain.url, "amqp", dns), ..plain.clone() }, plain)
 }
 
-/// A service that connects by address, and a caller that connects by name.
+/// Returns a service that connects by address, and a caller that connects by name.
 async fn pair(dns: &Dns) -> (Bus, Bus) {
     let (by_name, plain) = brokers(dns);
     let (caller, service) = (Bus::amqp(by_name).unwrap(), Bus::amqp(plain).unwrap());
@@ -127,7 +127,7 @@ async fn a_broker_that_moves_is_found() {
     for (next, last) in [(&new, &old), (&old, &new)] {
         next.set_mode(FaultMode::PassThrough);
         dns.publish(&record("amqp", 1, next.address())).unwrap();
-        // Connections to the old place stay.
+        // Connections to the old address stay open.
         works(&caller).await;
         last.set_mode(FaultMode::Disconnect);
         works(&caller).await;
@@ -151,8 +151,8 @@ async fn the_reachable_broker_with_the_lowest_priority_serves() {
             caller.call(Square(3)).await.unwrap();
         }
         second.set_mode(FaultMode::PassThrough);
-        for gone in [FaultMode::Disconnect, FaultMode::Stall] {
-            first.set_mode(gone);
+        for mode in [FaultMode::Disconnect, FaultMode::Stall] {
+            first.set_mode(mode);
             works(&caller).await;
         }
         // A new connection tries it first again.
@@ -186,7 +186,7 @@ async fn a_service_is_not_ready_until_dns_resolves_its_servers() {
                 assert!(!body.contains(&secret) && !body.contains("s3cret"), "{body}");
                 Ok(())
             }
-            other => Err(Error::internal(format!("{words:?} should be said, not {other:?}"))),
+            other => Err(Error::internal(format!("expected {words:?}, got {other:?}"))),
         })
         .await;
     };
@@ -217,19 +217,19 @@ async fn a_service_is_not_ready_until_dns_resolves_its_servers() {
 async fn dead_letters_are_found_by_srv_name() {
     let dns = Dns::start().unwrap();
     let (by_name, plain) = brokers(&dns);
-    let gone = broker(FaultMode::Disconnect).await;
-    let records = record("amqp", 1, gone.address()) + &record("amqp", 2, host(&plain.url).parse().unwrap());
+    let unreachable = broker(FaultMode::Disconnect).await;
+    let records = record("amqp", 1, unreachable.address()) + &record("amqp", 2, host(&plain.url).parse().unwrap());
     dns.publish(&records).unwrap();
     let letters = DeadLetters::open(by_name.clone(), &[]).await.unwrap();
     assert_eq!(letters.count().await.unwrap().dead_letters, 0);
     letters.close().await;
-    dns.publish(&record("amqp", 1, gone.address())).unwrap();
-    let said = DeadLetters::open(by_name.clone(), &[]).await.err().unwrap().operator_message();
-    let place = format!("amqp://here.souk.test:{}", gone.address().port());
-    for words in ["srv://_amqp._tcp.souk.test", &place] {
-        assert!(said.contains(words), "{words}: {said}");
+    dns.publish(&record("amqp", 1, unreachable.address())).unwrap();
+    let message = DeadLetters::open(by_name.clone(), &[]).await.err().unwrap().operator_message();
+    let address = format!("amqp://here.souk.test:{}", unreachable.address().port());
+    for words in ["srv://_amqp._tcp.souk.test", &address] {
+        assert!(message.contains(words), "{words}: {message}");
     }
-    assert!(!said.contains(&password(&by_name.url)), "{said}");
+    assert!(!message.contains(&password(&by_name.url)), "{message}");
 }
 
 /// The client verifies the certificate for the SRV target.

@@ -247,9 +247,9 @@ async fn a_deleted_document_is_removed_with_its_last_event() {
     };
     let [carried, beside] = [carry().await.unwrap(), carry().await.unwrap()];
     crates.upsert(id, |slot, _| Ok(slot.take())).await.unwrap();
-    let gone = Id::new();
-    crates.insert(gone, Crate::default()).await.unwrap();
-    let in_deleted = crates.upsert(gone, |slot, events| {
+    let deleted = Id::new();
+    crates.insert(deleted, Crate::default()).await.unwrap();
+    let in_deleted = crates.upsert(deleted, |slot, events| {
         *slot = None;
         events.publish(&Moved)
     });

@@ -164,14 +164,14 @@ async fn a_thousand_events_are_delivered(home: Home, bus: Bus) {
 
 async fn wait_until_delivered_waits_for_the_handler(home: Home, bus: Bus) {
     let shop = Shop::open(&home, &bus).await;
-    let [begun, go_on] = [(); 2].map(|()| Arc::new(Notify::new()));
+    let [begun, proceed] = [(); 2].map(|()| Arc::new(Notify::new()));
     let finished = Arc::new(AtomicBool::new(false));
-    let signals = (Arc::clone(&begun), Arc::clone(&go_on), Arc::clone(&finished));
+    let signals = (Arc::clone(&begun), Arc::clone(&proceed), Arc::clone(&finished));
     bus.subscribe("kitchen", move |_: Delivery<Ordered>| {
-        let (begun, go_on, finished) = signals.clone();
+        let (begun, proceed, finished) = signals.clone();
         async move {
             begun.notify_one();
-            go_on.notified().await;
+            proceed.notified().await;
             finished.store(true, Ordering::SeqCst);
             Ok(())
         }
@@ -179,7 +179,7 @@ async fn wait_until_delivered_waits_for_the_handler(home: Home, bus: Bus) {
     let event = shop.order(7).await;
     begun.notified().await;
     assert!(!shop.database.wait_until_delivered(event, NEVER).await);
-    go_on.notify_one();
+    proceed.notify_one();
     assert!(shop.database.wait_until_delivered(event, SOON).await);
     assert!(finished.load(Ordering::SeqCst));
 }
@@ -315,7 +315,7 @@ async fn an_event_is_published_by_its_owner_within_the_grace_period() {
     assert_eq!(handled.wait_for(2).await, [2, 1]);
 }
 
-/// More events than a relay leaves to their owner and has in flight.
+/// More events than the foreign backlog and the in-flight limit of a relay together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
 async fn events_of_a_crashed_process_are_published_by_another() {

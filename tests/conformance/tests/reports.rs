@@ -124,7 +124,7 @@ fn next(reports: &Receiver<Value>) -> Value {
     report
 }
 
-/// A server that receives envelopes.
+/// Returns a server that receives envelopes.
 fn sentry() -> (String, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let dsn = format!("http://key@{}/1", listener.local_addr().unwrap());

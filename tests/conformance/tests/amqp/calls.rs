@@ -30,7 +30,7 @@ impl Request for Square {
     type Reply = u64;
 }
 
-/// A caller behind a fault proxy, and a service without one.
+/// Returns a caller behind a fault proxy, and a service without one.
 async fn pair() -> (FaultProxy, Bus, Bus) {
     let options = options();
     let mut relayed = options.clone();

@@ -30,7 +30,7 @@ impl Event for Torn {
 /// Handled events: listener, event id, number.
 type Handled = watch::Receiver<Vec<(&'static str, String, u32)>>;
 
-/// A bus with both listeners.
+/// Returns a bus with both listeners.
 async fn both_listen(options: &AmqpOptions) -> (Bus, Handled) {
     let bus = Bus::amqp(options.clone()).unwrap();
     let (handle, handled) = watch::channel(Vec::new());
@@ -202,7 +202,7 @@ async fn a_dead_letter_stays_when_its_queue_is_missing_or_the_operator_dies() {
     let listing = tokio::spawn(async move { dying.list(&DeadLetterFilter::default(), |_| panic!("dies")).await });
     assert!(listing.await.unwrap_err().is_panic());
     let mut left = ids(&options, &DeadLetterFilter::default()).await;
-    // The broker may requeue what the dead process had taken behind the others.
+    // The broker may requeue the messages of the dead process behind the others.
     left.sort();
     assert_eq!(left, stored);
     bus.close().await;

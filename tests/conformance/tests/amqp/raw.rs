@@ -40,7 +40,7 @@ impl Raw {
         self.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await.unwrap()
     }
 
-    /// The next message of a queue.
+    /// Returns the next message of a queue.
     pub(crate) async fn take(&self, queue: &str) -> Delivery {
         let mut consumer = self.consume(&format!("{}{queue}", self.prefix)).await;
         timeout(SOON, consumer.next()).await.expect("should arrive").unwrap().unwrap()

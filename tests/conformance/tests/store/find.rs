@@ -245,8 +245,8 @@ async fn count_by_counts_each_value(home: Home) {
 
 async fn count_by_follows_writes(home: Home) {
     let books = home.open().await.collection().unwrap();
-    let [moved, gone] = [insert(&books, shelved("a", 1, "x")).await, insert(&books, shelved("a", 1, "y")).await];
-    delete(&books, gone).await;
+    let [moved, deleted] = [insert(&books, shelved("a", 1, "x")).await, insert(&books, shelved("a", 1, "y")).await];
+    delete(&books, deleted).await;
     books
         .update(moved, |book, _| {
             book.shelf = Some("b".to_owned());
@@ -283,7 +283,7 @@ async fn delete(books: &Collection<Book>, id: BookId) {
         .unwrap();
 }
 
-/// A cursor after its round trip through a client.
+/// Returns a cursor after its round trip through a client.
 fn through_a_client(cursor: &Cursor) -> Cursor {
     serde_json::from_str(&serde_json::to_string(cursor).unwrap()).unwrap()
 }

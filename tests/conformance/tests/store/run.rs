@@ -313,14 +313,14 @@ impl Shop {
         Self { database, books, here, there }
     }
 
-    async fn see(&self, tx: &Tx, place: BookId) -> Result<i64> {
-        let book = tx.get(&self.books, place).await?;
-        book.map(|book| book.copies).ok_or_else(|| Error::not_found("place"))
+    async fn see(&self, tx: &Tx, id: BookId) -> Result<i64> {
+        let book = tx.get(&self.books, id).await?;
+        book.map(|book| book.copies).ok_or_else(|| Error::not_found("shelf"))
     }
 
-    async fn add(&self, tx: &Tx, place: BookId, copies: i64) -> Result<()> {
-        let copies = self.see(tx, place).await? + copies;
-        tx.put(&self.books, place, &Book::with_copies(copies)).await
+    async fn add(&self, tx: &Tx, id: BookId, copies: i64) -> Result<()> {
+        let copies = self.see(tx, id).await? + copies;
+        tx.put(&self.books, id, &Book::with_copies(copies)).await
     }
 
     async fn transfer(&self, copies: i64) -> Result<()> {

@@ -3,7 +3,7 @@
 use souk_store::{Database, Durability};
 use tempfile::TempDir;
 
-/// An empty database that may be opened several times, at once or in turn.
+/// An empty database. Several handles may open it, concurrently or one after another.
 pub(crate) enum Home {
     Sqlite(TempDir, Durability),
     #[allow(dead_code, reason = "each test takes the engines it needs")]

@@ -8,7 +8,7 @@ use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use souk_bus::{AmqpOptions, Bus};
 use uuid::Uuid;
 
-/// A bus of its own for each check.
+/// The bus of one check.
 pub(crate) struct Line {
     pub(crate) bus: Bus,
     options: Option<AmqpOptions>,
