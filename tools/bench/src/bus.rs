@@ -75,7 +75,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
             256 => Target::AtLeast(6.0),
             _ => Target::None,
         };
-        // A lone call is confirmed as well, which raw lapin leaves out.
+        // The bus waits for a publisher confirm even of a lone call; raw lapin does not.
         let latency = if callers == 1 { Target::AtMost(1.35) } else { Target::None };
         let name = |figure: &str| format!("calls over RabbitMQ, {callers} at once: {figure}");
         table.add(&name("calls"), bus.rate(), "/s", Target::None);

@@ -103,8 +103,7 @@ impl Load {
     }
 }
 
-/// Repeats a request over several connections, from one thread, which leaves the other cores to the
-/// server.
+/// Repeats a request over several connections, from one thread. The other cores are for the server.
 pub(crate) async fn load(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<Load, String> {
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;

@@ -42,9 +42,9 @@ impl StockedProduct {
     }
 }
 
-/// The server, and a database of its own.
+/// A database of this run, and its server.
 #[derive(Clone)]
-struct Place {
+struct BenchDatabase {
     uri: String,
     database: String,
 }
@@ -54,21 +54,21 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
         println!("MongoDB: skipped, because MONGODB_URI is not set");
         return Ok(());
     };
-    let place = Place { uri, database: format!("souk-bench-{}", Id::<StockedProduct>::new()) };
-    let measured = holds(table, &place).await;
-    let measured = if measured.is_ok() { reads(table, &place).await } else { measured };
-    driver(&place).await?.drop().await.map_err(text)?;
+    let target = BenchDatabase { uri, database: format!("souk-bench-{}", Id::<StockedProduct>::new()) };
+    let measured = holds(table, &target).await;
+    let measured = if measured.is_ok() { reads(table, &target).await } else { measured };
+    driver(&target).await?.drop().await.map_err(text)?;
     measured
 }
 
 /// Measures sales of one hot product.
-async fn holds(table: &mut Table, place: &Place) -> Result<(), String> {
+async fn holds(table: &mut Table, target: &BenchDatabase) -> Result<(), String> {
     let (mut bare, mut alone, mut against) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let one_each = one_each(place).await?;
+        let one_each = one_each(target).await?;
         bare.push(one_each);
-        alone.push(coalesced(place, fresh(place).await?).await? / one_each);
-        against.push(two_processes(place).await? / one_each);
+        alone.push(coalesced(target, fresh(target).await?).await? / one_each);
+        against.push(two_processes(target).await? / one_each);
     }
     table.add("MongoDB: 64 sales of one product, one update each", median(bare), "/s", Target::None);
     table.add("the same coalesced, against that", median(alone), "times", Target::AtLeast(5.0));
@@ -76,21 +76,21 @@ async fn holds(table: &mut Table, place: &Place) -> Result<(), String> {
     Ok(())
 }
 
-async fn driver(place: &Place) -> Result<mongodb::Database, String> {
-    let mut options = mongodb::options::ClientOptions::parse(&place.uri).await.map_err(text)?;
+async fn driver(target: &BenchDatabase) -> Result<mongodb::Database, String> {
+    let mut options = mongodb::options::ClientOptions::parse(&target.uri).await.map_err(text)?;
     options.max_pool_size = Some(64);
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     let client = mongodb::Client::with_options(options).map_err(text)?;
-    Ok(client.database(&place.database))
+    Ok(client.database(&target.database))
 }
 
-fn shelves(place: &Place) -> Result<Collection<StockedProduct>, String> {
-    Database::mongodb("bench", &place.uri, &place.database).and_then(|database| database.collection()).map_err(text)
+fn shelves(target: &BenchDatabase) -> Result<Collection<StockedProduct>, String> {
+    Database::mongodb("bench", &target.uri, &target.database).and_then(|database| database.collection()).map_err(text)
 }
 
-async fn fresh(place: &Place) -> Result<Id<StockedProduct>, String> {
+async fn fresh(target: &BenchDatabase) -> Result<Id<StockedProduct>, String> {
     let id = Id::new();
-    shelves(place)?.insert(id, StockedProduct::full()).await.map_err(text)?;
+    shelves(target)?.insert(id, StockedProduct::full()).await.map_err(text)?;
     Ok(id)
 }
 
@@ -119,9 +119,9 @@ where
     Ok(number(done) / started.elapsed().as_secs_f64())
 }
 
-async fn one_each(place: &Place) -> Result<f64, String> {
-    let id = fresh(place).await?.to_string();
-    let shelves = driver(place).await?.collection::<mongodb::bson::Document>(StockedProduct::COLLECTION);
+async fn one_each(target: &BenchDatabase) -> Result<f64, String> {
+    let id = fresh(target).await?.to_string();
+    let shelves = driver(target).await?.collection::<mongodb::bson::Document>(StockedProduct::COLLECTION);
     rate(move || {
         let (id, shelves) = (id.clone(), shelves.clone());
         async move {
@@ -133,8 +133,8 @@ async fn one_each(place: &Place) -> Result<f64, String> {
     .await
 }
 
-async fn coalesced(place: &Place, id: Id<StockedProduct>) -> Result<f64, String> {
-    let shelves = shelves(place)?;
+async fn coalesced(target: &BenchDatabase, id: Id<StockedProduct>) -> Result<f64, String> {
+    let shelves = shelves(target)?;
     rate(move || {
         let shelves = shelves.clone();
         async move {
@@ -150,11 +150,11 @@ async fn coalesced(place: &Place, id: Id<StockedProduct>) -> Result<f64, String>
 }
 
 /// Measures two processes that sell the same product.
-async fn two_processes(place: &Place) -> Result<f64, String> {
-    let id = fresh(place).await?;
+async fn two_processes(target: &BenchDatabase) -> Result<f64, String> {
+    let id = fresh(target).await?;
     let program = std::env::current_exe().map_err(text)?;
     let mut second_process = tokio::process::Command::new(program)
-        .args([SECOND_PROCESS, &place.database, &id.to_string()])
+        .args([SECOND_PROCESS, &target.database, &id.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -165,7 +165,7 @@ async fn two_processes(place: &Place) -> Result<f64, String> {
     let mut output = BufReader::new(output);
     output.read_line(&mut String::new()).await.map_err(text)?;
     input.write_all(b"\n").await.map_err(text)?;
-    let own = coalesced(place, id).await?;
+    let own = coalesced(target, id).await?;
     let mut other = String::new();
     output.read_to_string(&mut other).await.map_err(text)?;
     Ok(own + other.trim().parse::<f64>().map_err(|_| format!("the other process: {other}"))?)
@@ -176,13 +176,13 @@ pub(crate) fn second_process() -> ExitCode {
     let measured = || {
         let mut arguments = std::env::args().skip(2);
         let (database, id) = (arguments.next().ok_or("no database")?, arguments.next().ok_or("no id")?);
-        let place = Place { uri: std::env::var("MONGODB_URI").map_err(text)?, database };
+        let target = BenchDatabase { uri: std::env::var("MONGODB_URI").map_err(text)?, database };
         let id = id.parse().map_err(text)?;
         println!("ready");
         std::io::stdin().read_line(&mut String::new()).map_err(text)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(text)?;
         runtime.block_on(async {
-            let rate = coalesced(&place, id).await;
+            let rate = coalesced(&target, id).await;
             // The driver ends its sessions in the background and panics without a runtime.
             tokio::time::sleep(Duration::from_millis(200)).await;
             rate
@@ -208,9 +208,9 @@ struct RawProduct {
 }
 
 /// Measures reads by id.
-async fn reads(table: &mut Table, place: &Place) -> Result<(), String> {
-    let (id, shelves) = (fresh(place).await?, shelves(place)?);
-    let bare = driver(place).await?.collection::<RawProduct>(StockedProduct::COLLECTION);
+async fn reads(table: &mut Table, target: &BenchDatabase) -> Result<(), String> {
+    let (id, shelves) = (fresh(target).await?, shelves(target)?);
+    let bare = driver(target).await?.collection::<RawProduct>(StockedProduct::COLLECTION);
     let (mut rates, mut ratios) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let bare = bare.clone();

@@ -45,19 +45,19 @@ impl Table {
     }
 }
 
-/// The median.
+/// Returns the median.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
-/// Median response time in milliseconds.
+/// Returns the median response time in milliseconds.
 pub(crate) fn p50(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
 }
 
-/// 99th percentile of response times in milliseconds.
+/// Returns the 99th percentile of response times in milliseconds.
 pub(crate) fn p99(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times.get(times.len() * 99 / 100).map_or(0.0, |time| time.as_secs_f64() * 1000.0)

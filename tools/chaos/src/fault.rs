@@ -53,7 +53,7 @@ const REQUESTS_PER_UNREADABLE_EVENT: usize = 100;
 /// Interval between two checks of the number of requests.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Time until a killed component is restarted.
+/// Returns the time until a killed component is restarted.
 fn killed_for(short: bool) -> Duration {
     Duration::from_secs(if short { 2 } else { 5 })
 }
@@ -62,7 +62,7 @@ fn stopped_for(short: bool) -> Duration {
     Duration::from_secs(if short { 5 } else { 30 })
 }
 
-/// Duration of network faults and unreadable events.
+/// Returns the duration of network faults and unreadable events.
 fn disturbed_for(short: bool) -> Duration {
     Duration::from_secs(if short { 2 } else { 10 })
 }

@@ -71,8 +71,8 @@ pub(crate) struct Attempt {
     pub(crate) status: Option<u16>,
     /// Kind, status, problem type and service; equal for equal problems.
     pub(crate) summary: String,
-    /// Whether docs/api.md lists such a response. True without a response, which is counted on its
-    /// own.
+    /// Whether docs/api.md lists such a response. True without a response; missing responses are
+    /// counted separately.
     pub(crate) is_documented: bool,
 }
 
@@ -153,7 +153,7 @@ impl Load {
         Self { stop, arrivals, clients }
     }
 
-    /// Number of requests that have ended.
+    /// Returns the number of requests that have ended.
     pub(crate) fn requests(&self) -> usize {
         self.clients.record().attempts.len()
     }
@@ -182,8 +182,8 @@ impl Load {
     }
 }
 
-/// Time from `ended` to the last response of the first streak of successful ones, for the slowest
-/// kind. Counts requests that began after `ended`, in the order of their beginning.
+/// Returns the time from `ended` to the last response of the first streak of successful ones, for
+/// the slowest kind. Counts requests that began after `ended`, in the order of their beginning.
 fn recovery(attempts: &[Attempt], ended: Instant) -> Option<Duration> {
     let mut slowest = Duration::ZERO;
     for kind in Kind::ALL {
@@ -310,8 +310,8 @@ pub(crate) async fn delete_account(customer: Customer) -> bool {
 mod tests {
     use super::*;
 
-    /// One request of every kind each second after `ended`. Those of `kind` succeed as given, the
-    /// others always.
+    /// Returns one request of every kind each second after `ended`. Those of `kind` succeed as
+    /// given, the others always.
     fn attempts(ended: Instant, kind: Kind, successes: &[bool]) -> Vec<Attempt> {
         let attempt = |kind, at: usize, is_successful: bool| Attempt {
             kind,

@@ -12,8 +12,8 @@ use crate::load::Attempt;
 const RESPONSE_TARGET: Duration = Duration::from_secs(6);
 /// Target for the recovery of release builds.
 pub(crate) const RECOVERY_TARGET: Duration = Duration::from_secs(5);
-/// Target for the recovery of debug builds on a machine that runs other tests. Times over
-/// [`RECOVERY_TARGET`] are marked all the same.
+/// Target for the recovery of debug builds on a machine that runs other tests. The table also marks
+/// times over [`RECOVERY_TARGET`].
 pub(crate) const SHORT_RECOVERY_TARGET: Duration = Duration::from_secs(15);
 /// Examples that are printed of each problem.
 const MAX_EXAMPLES: usize = 5;
@@ -103,7 +103,7 @@ impl FaultOutcome {
         self.recovery.is_some_and(|time| time <= self.recovery_target)
     }
 
-    /// The cells of its row, as in [`HEAD`].
+    /// Returns the cells of its row, as in [`HEAD`].
     fn cells(&self) -> [String; 9] {
         let errors: Vec<String> =
             self.server_errors.iter().map(|(status, count)| format!("{count} × {status}")).collect();
@@ -170,7 +170,7 @@ fn aligned(cells: &[String; 9]) -> String {
     cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:<width$} ")).collect::<String>().trim_end().to_owned()
 }
 
-/// The table for docs/chaos.md.
+/// Returns the table for docs/chaos.md.
 pub(crate) fn markdown(outcomes: &[FaultOutcome]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head = line(&HEAD.map(str::to_owned)) + &line(&HEAD.map(|_| "---".to_owned()));

@@ -24,13 +24,13 @@ impl Random {
         &elements[self.below(elements.len())]
     }
 
-    /// A number below `limit`.
+    /// Returns a number below `limit`.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % limit).unwrap_or_default()
     }
 
-    /// An independent generator, for a concurrent client.
+    /// Returns an independent generator, for a concurrent client.
     pub(crate) fn split(&mut self) -> Self {
         Self(self.next())
     }

@@ -86,7 +86,7 @@ impl FaultProxy {
         self.upstream.get_or_init(|| server.into());
     }
 
-    /// The address that clients connect to.
+    /// Returns the address that clients connect to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -218,7 +218,7 @@ mod tests {
     /// Far longer than a local round trip takes.
     const LOCAL_DELIVERY: Duration = Duration::from_millis(100);
 
-    /// An echo server behind a proxy, and a connection to it.
+    /// Returns an echo server behind a proxy, and a connection to it.
     async fn echo() -> (FaultProxy, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = FaultProxy::in_front_of(listener.local_addr().unwrap().to_string()).await.unwrap();

@@ -40,19 +40,19 @@ impl ChromeDriver {
         Ok(Self { component, chromium, folder })
     }
 
-    /// The URL of the driver.
+    /// Returns the URL of the driver.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.component.address())
     }
 
-    /// The browser's program.
+    /// Returns the browser's program.
     #[must_use]
     pub fn chromium(&self) -> &Path {
         &self.chromium
     }
 
-    /// The arguments for the browser.
+    /// Returns the arguments for the browser.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
         let profile = format!("--user-data-dir={}", self.folder.path().join("profile").display());

@@ -64,7 +64,7 @@ impl Component {
         Self { name: name.into(), address, log, probe: Box::new(probe), state: backend }
     }
 
-    /// A container that is created and not started.
+    /// Returns a container that is created and not started.
     pub(crate) fn container(
         name: impl Into<String>,
         address: SocketAddr,
@@ -84,13 +84,13 @@ impl Component {
         &self.name
     }
 
-    /// The address that it listens on, the same after each start.
+    /// Returns the address that it listens on, the same after each start.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The file with the output of all its starts.
+    /// Returns the file with the output of all its starts.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log

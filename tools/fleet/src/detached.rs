@@ -132,7 +132,7 @@ impl DetachedServers {
 }
 
 impl ProcessIdentity {
-    /// The process that has this id now.
+    /// Returns the process that has this id now.
     fn of(pid: u32) -> Option<Self> {
         Some(Self { pid, start_time: start_time(pid)? })
     }
@@ -159,8 +159,8 @@ impl ProcessIdentity {
     }
 }
 
-/// Start time of a live process (`proc(5)`, field 22 of `stat`). Fields are counted from the
-/// closing bracket of the second field, because the program name in it may contain spaces.
+/// Returns the start time of a live process (`proc(5)`, field 22 of `stat`). Fields are counted
+/// from the closing bracket of the second field, because the program name in it may contain spaces.
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect();
@@ -180,7 +180,7 @@ mod tests {
         assert!(own.is_running());
         let before = ProcessIdentity { start_time: own.start_time - 1, ..own };
         assert!(!before.is_running());
-        // The id belongs to this process now, which must survive.
+        // The id belongs to this process now. `stop` must not kill it.
         before.stop().unwrap();
 
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();

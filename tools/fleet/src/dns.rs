@@ -56,7 +56,7 @@ impl Dns {
         Ok(Self { component, zone, serial: Mutex::new(1), _folder: folder })
     }
 
-    /// The address that it listens on, UDP and TCP.
+    /// Returns the address that it listens on, UDP and TCP.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.component.address()
@@ -87,7 +87,7 @@ impl Dns {
         }
     }
 
-    /// The component.
+    /// Returns the component.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component
@@ -98,8 +98,8 @@ fn program() -> Result<PathBuf> {
     install::find_or_install("a DNS server (Unbound)", &["unbound"], || install::find_program("unbound"))
 }
 
-/// The configuration: the zone only, without root servers or forwarding, all files in the folder.
-/// With one thread, no answer is older than the one before.
+/// Returns the configuration: the zone only, without root servers or forwarding, all files in the
+/// folder. With one thread, no answer is older than the one before.
 fn configuration(folder: &Path, address: SocketAddr) -> String {
     let (folder, ip, port) = (folder.display(), address.ip(), address.port());
     format!(

@@ -211,32 +211,32 @@ impl Fleet {
         Ok(())
     }
 
-    /// The base URL of the API: nginx.
+    /// Returns the base URL of the API: nginx.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The file with the key that `customer` signs access tokens with.
+    /// Returns the file with the key that `customer` signs access tokens with.
     #[must_use]
     pub fn signing_key(&self) -> &Path {
         &self.signing_key
     }
 
-    /// The URL of the broker.
+    /// Returns the URL of the broker.
     #[must_use]
     pub fn amqp_url(&self) -> &str {
         self.rabbitmq.url()
     }
 
-    /// The URL of the MongoDB server of a service.
+    /// Returns the URL of the MongoDB server of a service.
     #[must_use]
     pub fn mongodb_uri(&self, service: Service) -> &str {
         self.mongodb.iter().find(|(of, _)| *of == service).map_or("", |(_, database)| database.url())
     }
 
-    /// All components in the order of their start: servers, services, nginx. Servers that the
-    /// environment names are not among them.
+    /// Returns all components in the order of their start: servers, services, nginx. Servers that
+    /// the environment names are not among them.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &Component> {
         let rabbitmq = match &self.rabbitmq {
             Broker::Own(rabbitmq) => Some(rabbitmq.component()),
@@ -275,7 +275,7 @@ impl Fleet {
         component.ok_or_else(|| Error::failed(format!("the fleet has no {name}; it has {}", names())))
     }
 
-    /// The command `souk`, with the addresses of this fleet's servers in its environment.
+    /// Returns the command `souk`, with the addresses of this fleet's servers in its environment.
     pub fn souk(&self) -> Result<Command> {
         let mut souk = Command::new(service::built("souk", self.profile)?);
         souk.env_remove("SOUK_DATA").env_remove("SOUK_CONFIG").env("AMQP_URL", self.amqp_url());

@@ -62,13 +62,13 @@ impl MongoDb {
         Ok(Self { url: format!("mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}"), component: server, folder })
     }
 
-    /// The value for `MONGODB_URI`.
+    /// Returns the value for `MONGODB_URI`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The component. Its data survives restarts.
+    /// Returns the component. Its data survives restarts.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component

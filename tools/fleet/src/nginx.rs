@@ -90,7 +90,7 @@ impl Nginx {
         Ok(Self { component, _folder: folder })
     }
 
-    /// The component.
+    /// Returns the component.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component

@@ -94,13 +94,13 @@ impl RabbitMq {
         Ok(Self { url: format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f"), component: broker, epmd, folder })
     }
 
-    /// The value for `AMQP_URL`.
+    /// Returns the value for `AMQP_URL`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The component. Durable queues survive its restarts.
+    /// Returns the component. Durable queues survive its restarts.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component

@@ -24,7 +24,7 @@ impl Service {
     /// All services.
     pub const ALL: [Self; 3] = [Self::Customer, Self::Products, Self::Shopping];
 
-    /// The name of its program and its package.
+    /// Returns the name of its program and its package.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -85,20 +85,20 @@ const UNSET: [&str; 16] = [
     "SOUK_FAILPOINT",
 ];
 
-/// The programs that a fleet runs: the services, and `souk` for `souk admin create`.
+/// Returns the programs that a fleet runs: the services, and `souk` for `souk admin create`.
 #[must_use]
 pub fn programs() -> [&'static str; 4] {
     ["customer", "products", "shopping", "souk"]
 }
 
-/// The root of the workspace.
+/// Returns the root of the workspace.
 #[must_use]
 pub fn workspace_dir() -> &'static Path {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.ancestors().nth(2).unwrap_or(own)
 }
 
-/// The target folder of cargo.
+/// Returns the target folder of cargo.
 #[must_use]
 pub fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_dir().join("target"), |set| workspace_dir().join(set))

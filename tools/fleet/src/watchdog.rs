@@ -1,7 +1,6 @@
-//! Kills child processes when their owner ends, in whatever way: a shell reads from a pipe that
-//! only the owner holds. When the owner returns, exits, panics or is killed, the kernel closes the
-//! pipe; the shell then kills the guarded processes and removes their folders. `Drop` covers a
-//! normal return only.
+//! Kills child processes when their owner ends. A shell reads from a pipe that only the owner
+//! holds. When the owner returns, exits, panics or is killed, the kernel closes the pipe; the shell
+//! then kills the guarded processes and removes their folders. `Drop` covers a normal return only.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;

@@ -24,7 +24,7 @@ fn get(fleet: &Fleet, path: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// The instances of a service that respond.
+/// Returns the instances of a service that respond.
 fn instances(fleet: &Fleet, service: &str) -> BTreeSet<String> {
     let answers = (0..8).map(|_| get(fleet, &format!("/{service}/whoami")));
     answers

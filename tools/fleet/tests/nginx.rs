@@ -295,7 +295,7 @@ fn passwords_cannot_be_guessed_fast() {
     assert_eq!(customer.requests(), 14);
 }
 
-/// An address without a listener.
+/// Returns an address without a listener.
 fn unused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -330,9 +330,10 @@ fn clients_do_not_notice_an_unreachable_instance() {
     }
 }
 
-/// Two instances of shopping, the first of which behaves as given. Each case starts an nginx,
-/// because nginx remembers failed servers.
-fn with_one(behaviour: Behaviour, method: &str, target: &str) -> (Message, usize) {
+/// Sends a request to two instances of shopping, the first of which behaves as given. Returns the
+/// response and the number of requests to the second. Each case starts an nginx, because nginx
+/// remembers failed servers.
+fn send_with_first_instance(behaviour: Behaviour, method: &str, target: &str) -> (Message, usize) {
     let (bad, good) = (Backend::start("bad", behaviour), Backend::start("good", Behaviour::Echo));
     // Round robin begins with the first instance.
     let (_nginx, address) = front(&[], &[], &[&bad, &good]);
@@ -345,25 +346,25 @@ fn with_one(behaviour: Behaviour, method: &str, target: &str) -> (Message, usize
 #[ignore = "needs nginx"]
 fn only_repeatable_requests_are_retried() {
     for (method, target) in [("GET", "/shopping/cart"), ("PUT", "/shopping/cart/1"), ("DELETE", "/shopping/cart")] {
-        let (answer, asked_again) = with_one(Behaviour::Disconnect, method, target);
+        let (answer, asked_again) = send_with_first_instance(Behaviour::Disconnect, method, target);
         assert_eq!((answer.status(), asked_again), (200, 1), "{method} {target}");
     }
-    let (answer, asked_again) = with_one(Behaviour::Disconnect, "POST", "/shopping/cart");
+    let (answer, asked_again) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/cart");
     problem(&answer, 502, "unavailable");
     assert_eq!(asked_again, 0, "the product may be in the cart already");
     // The request has an Idempotency-Key.
-    let (answer, asked_again) = with_one(Behaviour::Disconnect, "POST", "/shopping/order");
+    let (answer, asked_again) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/order");
     assert_eq!((answer.status(), asked_again), (200, 1));
-    let (answer, asked_again) = with_one(Behaviour::Disconnect, "POST", "/shopping/order/1/cancel");
+    let (answer, asked_again) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/order/1/cancel");
     assert_eq!((answer.status(), asked_again), (502, 0));
 }
 
 #[test]
 #[ignore = "needs nginx"]
 fn a_stopping_instance_gets_only_unrepeatable_requests() {
-    let (answer, asked_again) = with_one(Behaviour::Draining, "GET", "/shopping/cart");
+    let (answer, asked_again) = send_with_first_instance(Behaviour::Draining, "GET", "/shopping/cart");
     assert_eq!((answer.status(), answer.backend(), asked_again), (200, "good", 1));
-    let (answer, _) = with_one(Behaviour::Draining, "POST", "/shopping/cart");
+    let (answer, _) = send_with_first_instance(Behaviour::Draining, "POST", "/shopping/cart");
     assert_eq!(
         (answer.status(), answer.backend()),
         (200, "bad"),

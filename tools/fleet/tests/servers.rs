@@ -1,5 +1,5 @@
-//! Private RabbitMQ and MongoDB: they keep their port and data over every kind of end, and leave
-//! nothing behind.
+//! Private RabbitMQ and MongoDB: they keep their port and data over restarts, and leave no
+//! processes or files behind.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
@@ -107,7 +107,7 @@ async fn mongodb_keeps_port_and_data() {
     .await;
 }
 
-/// All processes with `folder` in their environment or arguments.
+/// Returns all processes with `folder` in their environment or arguments.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     let mut found = Vec::new();

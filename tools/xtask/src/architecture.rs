@@ -13,7 +13,7 @@ use crate::files;
 /// Comments wrap here; code may be wider (`rustfmt.toml`).
 const COMMENT_WIDTH: usize = 100;
 
-/// A place in the source that breaks a rule.
+/// A line of source that breaks a rule.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Violation {
     file: String,

@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     report.close()
 }
 
-/// Everything that needs no test to run.
+/// Runs all checks that are not tests.
 pub(crate) fn static_checks() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     architecture::check()?;

@@ -6,8 +6,8 @@ use std::process::Command;
 /// Variables that `cargo run` sets for this program.
 const OWN_VARIABLES: [&str; 5] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
 
-/// Cargo with the environment of a shell. The variables of this program would make build scripts
-/// run again, and rebuild everything that depends on them.
+/// Returns a cargo command with the environment of a shell. The variables of this program would
+/// make build scripts run again, and rebuild everything that depends on them.
 pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     for (name, _) in std::env::vars_os() {
@@ -34,7 +34,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// The command as one would type it.
+/// Returns the command as one would type it.
 pub(crate) fn line(command: &Command) -> String {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
     let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();

@@ -32,7 +32,7 @@ pub(crate) fn check(base: &str) -> Result<(), String> {
     Err(format!("{}\n{} of {} commit subjects are malformed", bad.join("\n"), bad.len(), commits.len()))
 }
 
-/// The rule that a subject breaks.
+/// Returns the rule that a subject breaks.
 fn broken_rule(subject: &str) -> Option<String> {
     let length = subject.chars().count();
     if length > MAX_LENGTH {

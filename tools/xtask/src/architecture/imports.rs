@@ -78,7 +78,7 @@ impl Reader {
         }
     }
 
-    /// A path in an expression or a type; a single name is none.
+    /// Reads a path in an expression or a type. A single name is not a path.
     fn path(&mut self, first: &Token) {
         let (mut path, mut line) = (vec![first.text.clone()], first.line);
         while self.tokens.next_if(|token| token.text == "::").is_some() {
@@ -91,7 +91,7 @@ impl Reader {
         }
     }
 
-    /// One tree of a `use`, after `before`.
+    /// Reads one tree of a `use`, after `before`.
     fn tree(&mut self, before: &[String]) {
         let (mut path, mut line) = (before.to_vec(), 0);
         while let Some(token) = self.tokens.next_if(|token| !matches!(&*token.text, "," | ";" | "}")) {
@@ -141,7 +141,7 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// Names and punctuation of a source, without comments and literals.
+/// Returns the names and punctuation of a source, without comments and literals.
 fn tokens(source: &str) -> Vec<Token> {
     let (mut tokens, mut line) = (Vec::new(), 1);
     let mut rest = source;
@@ -163,7 +163,7 @@ fn tokens(source: &str) -> Vec<Token> {
     tokens
 }
 
-/// Length in bytes of the token at the start of `rest`.
+/// Returns the length in bytes of the token at the start of `rest`.
 fn length_of_token(rest: &str, first: char) -> usize {
     let until = |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
     if rest.starts_with("//") {
@@ -203,7 +203,7 @@ fn name(text: &str) -> usize {
     text.find(|character: char| !character.is_alphanumeric() && character != '_').unwrap_or(text.len())
 }
 
-/// Length of a literal with its quotes; a backslash escapes the next character.
+/// Returns the length of a literal with its quotes; a backslash escapes the next character.
 fn literal(text: &str, quote: char) -> usize {
     let mut characters = text.char_indices().skip(1);
     while let Some((at, character)) = characters.next() {

@@ -102,8 +102,8 @@ fn target(import: &Import, root: &[Import]) -> Target {
     }
 }
 
-/// The top-level module that `crate::name` comes from. Items that `lib.rs` itself defines, such as
-/// `App`, are of the layer `app`.
+/// Returns the top-level module that `crate::name` comes from. Items that `lib.rs` itself defines,
+/// such as `App`, are of the layer `app`.
 fn home(name: &str, root: &[Import]) -> String {
     let exported = root.iter().find(|import| import.path.last().is_some_and(|last| last == name));
     match exported.map(|import| &import.path[..]) {
