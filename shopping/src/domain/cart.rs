@@ -1,6 +1,8 @@
 //! The cart of a customer or a guest. It keeps a snapshot of each product; the prices that it shows
 //! come from the catalogue.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{ProductId, ProductSnapshot};
 use souk_types::{Currency, Error, Money, Quantity, Result};
@@ -10,14 +12,46 @@ use super::catalogue::{Availability, Catalogue};
 /// Maximum number of lines. All of them fit into one call and one document.
 const MAX_LINES: usize = 100;
 
-/// A cart.
+/// A cart: at most [`MAX_LINES`] lines of different products, whose snapshots have one currency.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub(crate) struct Cart {
     lines: Vec<CartLine>,
-    /// The account is deleted. The empty document stays, so that a concurrent request cannot create
-    /// the cart again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether the account is deleted. The empty document stays, so that a concurrent request
+    /// cannot create the cart again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
+}
+
+/// A stored cart whose rules are not checked yet.
+#[derive(Deserialize)]
+struct Unchecked {
+    lines: Vec<CartLine>,
+    #[serde(default)]
+    closed: bool,
+}
+
+impl TryFrom<Unchecked> for Cart {
+    type Error = &'static str;
+
+    fn try_from(Unchecked { lines, closed }: Unchecked) -> Result<Self, Self::Error> {
+        let products: HashSet<_> = lines.iter().map(|line| line.product.id).collect();
+        let mut currencies = lines.iter().map(|line| line.product.price.currency());
+        let first = currencies.next();
+        if lines.len() > MAX_LINES {
+            return Err("a cart has too many lines");
+        }
+        if products.len() < lines.len() {
+            return Err("a cart has two lines of one product");
+        }
+        if currencies.any(|currency| Some(currency) != first) {
+            return Err("a cart has several currencies");
+        }
+        if closed && !lines.is_empty() {
+            return Err("a closed cart has lines");
+        }
+        Ok(Self { lines, closed })
+    }
 }
 
 /// A quantity of one product.
@@ -163,6 +197,7 @@ impl CartView {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use souk_contract::products::CatalogueEntry;
     use souk_types::Price;
 
@@ -224,6 +259,30 @@ mod tests {
         cart.remove(tea.id).unwrap();
         cart.add(in_dollars(&mug), pieces(1)).unwrap();
         assert_eq!(quantities(&cart), [2]);
+    }
+
+    #[test]
+    fn a_stored_cart_that_breaks_a_rule_is_not_deserialised() {
+        let line = |product: &ProductSnapshot| json!({"product": product, "quantity": 1});
+        let (tea, mug) = (item(1), item(2));
+        let jeans = ProductSnapshot { price: dollars(1), ..item(1) };
+        let lines = |number: usize| -> serde_json::Value { (0..number).map(|_| line(&item(1))).collect() };
+        for (case, stored, is_valid) in [
+            ("empty", json!({"lines": []}), true),
+            ("closed", json!({"lines": [], "closed": true}), true),
+            ("two products", json!({"lines": [line(&tea), line(&mug)]}), true),
+            ("as many lines as fit", json!({"lines": lines(MAX_LINES)}), true),
+            ("too many lines", json!({"lines": lines(MAX_LINES + 1)}), false),
+            ("one product twice", json!({"lines": [line(&tea), line(&tea)]}), false),
+            ("two currencies", json!({"lines": [line(&tea), line(&jeans)]}), false),
+            ("closed with lines", json!({"lines": [line(&tea)], "closed": true}), false),
+        ] {
+            let cart = serde_json::from_value::<Cart>(stored.clone());
+            assert_eq!(cart.is_ok(), is_valid, "{case}: {cart:?}");
+            if let Ok(cart) = cart {
+                assert_eq!(serde_json::to_value(cart).unwrap(), stored, "{case}");
+            }
+        }
     }
 
     #[test]

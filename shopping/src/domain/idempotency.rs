@@ -1,5 +1,7 @@
-//! Idempotency of checkout: the key that a client chooses for an order, and a fingerprint of the
-//! request that came with it.
+//! Idempotency of checkout: the key that a client chooses for an order, and the fingerprint of its
+//! request.
+
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -11,17 +13,31 @@ use super::payment::PaymentDetails;
 
 /// The client's key for one order: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct IdempotencyKey(String);
 
-impl std::str::FromStr for IdempotencyKey {
+impl TryFrom<String> for IdempotencyKey {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Self(text));
+        }
+        Err(Error::malformed("The header Idempotency-Key must have 1 to 255 visible ASCII characters."))
+    }
+}
+
+impl FromStr for IdempotencyKey {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Error::malformed("The header Idempotency-Key must have 1 to 255 visible ASCII characters."))
+        text.to_owned().try_into()
+    }
+}
+
+impl From<IdempotencyKey> for String {
+    fn from(key: IdempotencyKey) -> Self {
+        key.0
     }
 }
 
@@ -31,7 +47,7 @@ impl std::fmt::Display for IdempotencyKey {
     }
 }
 
-/// SHA-256 of a request. It tells requests apart without keeping their contents.
+/// SHA-256 of a request. The service compares requests by it without storing their contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Fingerprint(String);
@@ -54,11 +70,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_visible_ascii() {
-        for (key, good) in
-            [("a", true), ("ok-1_2/3", true), ("", false), ("a b", false), ("ü", false), (&*"x".repeat(256), false)]
-        {
-            assert_eq!(key.parse::<IdempotencyKey>().is_ok(), good, "{key}");
+    fn keys_are_visible_ascii_when_parsed_and_when_deserialised() {
+        for (key, is_valid) in [
+            ("a", true),
+            ("ok-1_2/3", true),
+            (&*"x".repeat(255), true),
+            ("", false),
+            ("a b", false),
+            ("a\n", false),
+            ("ü", false),
+            (&*"x".repeat(256), false),
+        ] {
+            assert_eq!(key.parse::<IdempotencyKey>().is_ok(), is_valid, "{key}");
+            let deserialised = serde_json::from_value::<IdempotencyKey>(key.into());
+            assert_eq!(deserialised.ok().map(String::from), is_valid.then(|| key.to_owned()), "{key}");
         }
     }
 }

@@ -63,29 +63,28 @@ pub(crate) struct Order {
     schedule: RetrySchedule,
 }
 
-/// One product of an order, at the price that it was ordered for.
+/// A quantity of one product, at the price that it was ordered for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OrderItem {
     product: ProductSnapshot,
     quantity: Quantity,
-    total: Money,
 }
 
 impl OrderItem {
-    fn new(product: ProductSnapshot, quantity: Quantity) -> Self {
-        Self { total: product.price.line_total(quantity), product, quantity }
+    fn total(&self) -> Money {
+        self.product.price.line_total(self.quantity)
     }
 }
 
 impl From<&CartLine> for OrderItem {
     fn from(line: &CartLine) -> Self {
-        Self::new(line.product.clone(), line.quantity)
+        Self { product: line.product.clone(), quantity: line.quantity }
     }
 }
 
 impl From<HeldLine> for OrderItem {
     fn from(line: HeldLine) -> Self {
-        Self::new(line.product, line.quantity)
+        Self { product: line.product, quantity: line.quantity }
     }
 }
 
@@ -224,10 +223,10 @@ impl Order {
 
 /// Adds up the items. Errors: `currency-mixed`.
 fn total(items: &[OrderItem]) -> Result<Money> {
-    let mut currencies = items.iter().map(|item| item.total.currency());
+    let mut currencies = items.iter().map(|item| item.total().currency());
     let first = currencies.next().ok_or_else(|| Error::internal("an order without items"))?;
     if let Some(other) = currencies.find(|currency| *currency != first) {
         return Err(mixed_currencies(first, other));
     }
-    Ok(Money::sum(items.iter().map(|item| item.total))?.unwrap_or(Money::zero(first)))
+    Ok(Money::sum(items.iter().map(OrderItem::total))?.unwrap_or(Money::zero(first)))
 }

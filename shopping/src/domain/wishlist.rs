@@ -1,5 +1,7 @@
 //! The wishlist of a customer: products without quantities, oldest first.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{ProductId, ProductSnapshot};
 use souk_types::{Error, Page, Result};
@@ -9,25 +11,51 @@ use super::catalogue::{Availability, Catalogue};
 /// Maximum number of products. All of them fit into one call and one document.
 const MAX_PRODUCTS: usize = 200;
 
-/// A wishlist.
+/// A wishlist: at most [`MAX_PRODUCTS`] different products.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub(crate) struct Wishlist {
-    /// The products when they were added.
     products: Vec<ProductSnapshot>,
-    /// The account is deleted. The empty document stays, so that a concurrent request cannot create
-    /// the wishlist again.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether the account is deleted. The empty document stays, so that a concurrent request
+    /// cannot create the wishlist again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
 }
 
+/// A stored wishlist whose rules are not checked yet.
+#[derive(Deserialize)]
+struct Unchecked {
+    products: Vec<ProductSnapshot>,
+    #[serde(default)]
+    closed: bool,
+}
+
+impl TryFrom<Unchecked> for Wishlist {
+    type Error = &'static str;
+
+    fn try_from(Unchecked { products, closed }: Unchecked) -> Result<Self, Self::Error> {
+        let ids: HashSet<_> = products.iter().map(|product| product.id).collect();
+        if products.len() > MAX_PRODUCTS {
+            return Err("a wishlist has too many products");
+        }
+        if ids.len() < products.len() {
+            return Err("a wishlist has one product twice");
+        }
+        if closed && !products.is_empty() {
+            return Err("a closed wishlist has products");
+        }
+        Ok(Self { products, closed })
+    }
+}
+
 impl Wishlist {
-    /// The products when they were added, oldest first.
+    /// Returns the products as they were when they were added, oldest first.
     pub(crate) fn products(&self) -> &[ProductSnapshot] {
         &self.products
     }
 
     /// Adds a product. Adding it again changes nothing. Errors: `conflict` for too many products;
-    /// the account is deleted.
+    /// `unauthenticated` when the account is deleted.
     pub(crate) fn add(&mut self, product: ProductSnapshot) -> Result<()> {
         if self.closed {
             return Err(Error::unauthenticated("The account is deleted."));
@@ -48,7 +76,7 @@ impl Wishlist {
         if self.products.len() == before { Err(Error::not_found("product on the wishlist")) } else { Ok(()) }
     }
 
-    /// Empties the wishlist of a deleted account for good.
+    /// Empties and closes the wishlist, because its account is deleted.
     pub(crate) fn close(&mut self) {
         (self.products, self.closed) = (Vec::new(), true);
     }
@@ -59,7 +87,7 @@ impl Wishlist {
 pub(crate) struct WishlistView {
     #[serde(flatten)]
     items: Page<WishlistItem>,
-    /// `products` is down: the items are snapshots.
+    /// Whether the items are snapshots, because `products` is down.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
 }
@@ -68,7 +96,7 @@ pub(crate) struct WishlistView {
 struct WishlistItem {
     product: ProductSnapshot,
     status: Availability,
-    /// `None` when it is unknown.
+    /// The quantity in stock; `None` while `products` is down.
     available: Option<u32>,
 }
 
@@ -85,8 +113,8 @@ impl WishlistView {
 
 #[cfg(test)]
 mod tests {
-    use souk_types::Currency;
-    use souk_types::Price;
+    use serde_json::json;
+    use souk_types::{Currency, Price};
 
     use super::*;
 
@@ -109,6 +137,21 @@ mod tests {
         wishlist.remove(tea.id).unwrap();
         assert!(wishlist.remove(tea.id).is_err());
         assert_eq!(wishlist.products.len(), 1);
+    }
+
+    #[test]
+    fn a_stored_wishlist_that_breaks_a_rule_is_not_deserialised() {
+        let tea = item();
+        let products = |number: usize| -> Vec<ProductSnapshot> { (0..number).map(|_| item()).collect() };
+        for (case, stored, is_valid) in [
+            ("closed", json!({"products": [], "closed": true}), true),
+            ("as many products as fit", json!({"products": products(MAX_PRODUCTS)}), true),
+            ("too many products", json!({"products": products(MAX_PRODUCTS + 1)}), false),
+            ("one product twice", json!({"products": [tea, tea]}), false),
+            ("closed with products", json!({"products": [tea], "closed": true}), false),
+        ] {
+            assert_eq!(serde_json::from_value::<Wishlist>(stored).is_ok(), is_valid, "{case}");
+        }
     }
 
     #[test]

@@ -263,9 +263,17 @@ fn items_in_several_currencies_have_no_total_and_no_charge() {
     let mut order = pending();
     let mut dollars = order.items[0].product.clone();
     dollars.price = Price::new(499, Currency::try_from("USD").unwrap()).unwrap();
-    order.items.push(OrderItem::new(dollars, Quantity::try_from(1).unwrap()));
+    order.items.push(OrderItem { product: dollars, quantity: Quantity::try_from(1).unwrap() });
     assert_eq!(order.total(), None);
     assert_eq!(order.charge().unwrap_err().code(), "currency-mixed");
+}
+
+#[test]
+fn an_item_in_the_view_has_its_total() {
+    let view = serde_json::to_value(pending().view()).unwrap();
+    let item = &view["items"][0];
+    assert_eq!((&item["quantity"], &item["total"]), (&2.into(), &view["total"]));
+    assert_eq!(item["total"], serde_json::json!({"amount": 998, "currency": "EUR"}));
 }
 
 #[test]

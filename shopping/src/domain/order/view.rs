@@ -1,22 +1,36 @@
-//! An order in the public API.
+//! The view of an order.
 
 use serde::Serialize;
+use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::OrderId;
-use souk_types::{Money, Timestamp};
+use souk_types::{Money, Quantity, Timestamp};
 
 use super::{Order, OrderItem, OrderStatus, StatusChange};
 use crate::domain::payment::{Payment, PaymentView};
 
-/// An order as its customer sees it.
+/// An order in the public API.
 #[derive(Debug, Serialize)]
 pub(crate) struct OrderView {
     id: OrderId,
     status: OrderStatus,
-    items: Vec<OrderItem>,
+    items: Vec<OrderItemView>,
     total: Option<Money>,
     payment: Option<PaymentView>,
     history: Vec<StatusChange>,
     created_at: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct OrderItemView {
+    product: ProductSnapshot,
+    quantity: Quantity,
+    total: Money,
+}
+
+impl From<&OrderItem> for OrderItemView {
+    fn from(item: &OrderItem) -> Self {
+        Self { product: item.product.clone(), quantity: item.quantity, total: item.total() }
+    }
 }
 
 impl OrderView {
@@ -35,7 +49,7 @@ impl Order {
         OrderView {
             id: self.id,
             status: self.status,
-            items: self.items.clone(),
+            items: self.items.iter().map(OrderItemView::from).collect(),
             total: self.total(),
             payment: self.payment.as_ref().map(Payment::view),
             history: self.history.clone(),
