@@ -36,13 +36,12 @@ pub(crate) struct Reservation {
     lines: Vec<ReservedLine>,
     /// The number of attempts to place holds.
     attempts: u32,
-    /// At this time, the background job releases an undecided reservation. For a decided one, it
-    /// searches for holds that a late attempt has placed.
+    /// Time at which the background job releases an undecided reservation. For a decided one, the
+    /// job then searches for holds that a late attempt has placed.
     expires: Timestamp,
     /// When the background job handles the reservation.
     schedule: RetrySchedule,
-    /// The products that were out of stock. Not empty only when the shortages released the
-    /// reservation.
+    /// The products that were out of stock. Empty unless they released the reservation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shortages: Vec<Shortage>,
     log: ReservationLog,
