@@ -55,8 +55,8 @@ struct Relay {
     /// One task for each event in flight, so that a slow one does not hold up the others.
     publishing: JoinSet<Result<()>>,
     in_flight: HashMap<task::Id, (EventId, String)>,
-    /// Events to publish later: failed ones, and those of other processes. With the count of
-    /// failures and the time of the next attempt.
+    /// Events to publish later: failed events, and events of other processes. The values are the
+    /// count of failures and the time of the next attempt.
     delayed: HashMap<EventId, (u32, Instant)>,
 }
 

@@ -209,11 +209,11 @@ async fn hold<T: Document>(documents: &Collection<T>, id: T::Id) -> Held {
     Held { release, holder }
 }
 
-type Asked<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+type Queued<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// Queues an update without waiting for its result.
-fn ask<R>(question: impl Future<Output = R> + Send + 'static) -> Asked<R> {
-    let mut asked: Asked<R> = Box::pin(question);
-    assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    asked
+fn enqueue<R>(update: impl Future<Output = R> + Send + 'static) -> Queued<R> {
+    let mut queued: Queued<R> = Box::pin(update);
+    assert!(queued.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    queued
 }

@@ -346,24 +346,24 @@ fn send_with_first_instance(behaviour: Behaviour, method: &str, target: &str) ->
 #[ignore = "needs nginx"]
 fn only_repeatable_requests_are_retried() {
     for (method, target) in [("GET", "/shopping/cart"), ("PUT", "/shopping/cart/1"), ("DELETE", "/shopping/cart")] {
-        let (answer, asked_again) = send_with_first_instance(Behaviour::Disconnect, method, target);
-        assert_eq!((answer.status(), asked_again), (200, 1), "{method} {target}");
+        let (answer, retries) = send_with_first_instance(Behaviour::Disconnect, method, target);
+        assert_eq!((answer.status(), retries), (200, 1), "{method} {target}");
     }
-    let (answer, asked_again) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/cart");
+    let (answer, retries) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/cart");
     problem(&answer, 502, "unavailable");
-    assert_eq!(asked_again, 0, "the product may be in the cart already");
+    assert_eq!(retries, 0, "the product may be in the cart already");
     // The request has an Idempotency-Key.
-    let (answer, asked_again) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/order");
-    assert_eq!((answer.status(), asked_again), (200, 1));
-    let (answer, asked_again) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/order/1/cancel");
-    assert_eq!((answer.status(), asked_again), (502, 0));
+    let (answer, retries) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/order");
+    assert_eq!((answer.status(), retries), (200, 1));
+    let (answer, retries) = send_with_first_instance(Behaviour::Disconnect, "POST", "/shopping/order/1/cancel");
+    assert_eq!((answer.status(), retries), (502, 0));
 }
 
 #[test]
 #[ignore = "needs nginx"]
 fn a_stopping_instance_gets_only_unrepeatable_requests() {
-    let (answer, asked_again) = send_with_first_instance(Behaviour::Draining, "GET", "/shopping/cart");
-    assert_eq!((answer.status(), answer.backend(), asked_again), (200, "good", 1));
+    let (answer, retries) = send_with_first_instance(Behaviour::Draining, "GET", "/shopping/cart");
+    assert_eq!((answer.status(), answer.backend(), retries), (200, "good", 1));
     let (answer, _) = send_with_first_instance(Behaviour::Draining, "POST", "/shopping/cart");
     assert_eq!(
         (answer.status(), answer.backend()),

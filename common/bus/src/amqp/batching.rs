@@ -60,7 +60,7 @@ pub(super) fn message<T>(entries: &[Entry<T>]) -> Vec<u8> {
     entries.iter().map(|entry| entry.line.as_slice()).collect::<Vec<_>>().concat()
 }
 
-/// Waits for an entry, takes those that wait with it and groups them by destination. `None` when
+/// Waits for an entry, takes all other waiting entries and groups them by destination. `None` when
 /// the queue was dropped.
 async fn next_batches<T>(
     waiting: &mut mpsc::UnboundedReceiver<(Arc<str>, Entry<T>)>,

@@ -159,8 +159,8 @@ impl DeadLetters {
         }
     }
 
-    /// Takes every selected dead letter that is there now, applies `action`, and requeues those
-    /// that stay. Returns how many it removed.
+    /// Takes every selected dead letter of this moment, applies `action`, and requeues the
+    /// remaining ones. Returns the number of removed ones.
     async fn for_each(
         &self,
         filter: &DeadLetterFilter,

@@ -6,8 +6,9 @@
 //! finishes it.
 //!
 //! A transaction conflicts when another writer changes one of its documents after it has begun and
-//! before it writes that document. So it writes the hot documents first: those that changed during
-//! the previous attempt. Other writers wait for the documents that it has written.
+//! before it writes that document. So it writes the hot documents first. Hot documents are the ones
+//! that changed during the previous attempt. Other writers wait for the documents that it has
+//! written.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

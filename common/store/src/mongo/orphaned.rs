@@ -1,5 +1,5 @@
-//! Orphaned transactions: those of a crashed process. The server keeps their write locks for 60 s
-//! by default. A process that meets a write conflict looks for such transactions and aborts them.
+//! Transactions that a crashed process left open. The server keeps their write locks for 60 s by
+//! default. A process that meets a write conflict looks for such transactions and aborts them.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use souk_store::{Collection, Events};
 use souk_types::Result;
 
 use crate::home::Home;
-use crate::{Book, BookId, Lent, add_copy, ask, hold, insert, is_waiting, refused};
+use crate::{Book, BookId, Lent, add_copy, enqueue, hold, insert, is_waiting, refused};
 
 checks! {
     an_event_is_committed_with_its_write
@@ -50,10 +50,10 @@ async fn a_failed_rule_does_not_drop_events_of_coalesced_updates(home: Home) {
     let books = database.collection().unwrap();
     let id = insert(&books, Book::with_copies(2)).await;
     let held = hold(&books, id).await;
-    let before = ask(lend(books.clone(), id));
+    let before = enqueue(lend(books.clone(), id));
     let published = Published::default();
-    let failing = ask(lend_and_fail(books.clone(), id, published.clone()));
-    let after = ask(lend(books.clone(), id));
+    let failing = enqueue(lend_and_fail(books.clone(), id, published.clone()));
+    let after = enqueue(lend(books.clone(), id));
     held.release();
     assert!(is_waiting(&database, before.await.unwrap()).await);
     failing.await.unwrap_err();

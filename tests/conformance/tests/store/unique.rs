@@ -5,7 +5,7 @@ use souk_types::Result;
 use tokio::task::JoinSet;
 
 use crate::home::Home;
-use crate::{BY_ISBN, Book, BookId, Origin, add_copy, ask, copies, hold, insert};
+use crate::{BY_ISBN, Book, BookId, Origin, add_copy, copies, enqueue, hold, insert};
 
 checks! {
     a_duplicate_names_its_index
@@ -125,9 +125,9 @@ async fn a_duplicate_fails_only_its_own_caller(home: Home) {
     insert(&books, Book::with_isbn("1")).await;
     let id = insert(&books, Book::with_isbn("2")).await;
     let held = hold(&books, id).await;
-    let before = ask(add_copy(books.clone(), id));
-    let colliding = ask(set_isbn(books.clone(), id, Some("1")));
-    let after = ask(add_copy(books.clone(), id));
+    let before = enqueue(add_copy(books.clone(), id));
+    let colliding = enqueue(set_isbn(books.clone(), id, Some("1")));
+    let after = enqueue(add_copy(books.clone(), id));
     held.release();
     assert_eq!(before.await.unwrap(), 1);
     assert!(colliding.await.unwrap_err().is_duplicate());

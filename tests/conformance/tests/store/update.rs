@@ -9,7 +9,7 @@ use souk_types::{Error, ErrorKind, Id};
 use tokio::task::JoinSet;
 
 use crate::home::Home;
-use crate::{Book, BookId, add_copy, ask, copies, hold, insert, insert_all, refused};
+use crate::{Book, BookId, add_copy, copies, enqueue, hold, insert, insert_all, refused};
 
 checks! {
     a_missing_document_is_none
@@ -95,9 +95,9 @@ async fn a_failed_rule_does_not_fail_coalesced_updates(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
-    let before = ask(add_copy(books.clone(), id));
-    let failing = ask(fail(books.clone(), id));
-    let after = ask(add_copy(books.clone(), id));
+    let before = enqueue(add_copy(books.clone(), id));
+    let failing = enqueue(fail(books.clone(), id));
+    let after = enqueue(add_copy(books.clone(), id));
     held.release();
     assert_eq!(before.await.unwrap(), 1);
     assert_eq!(failing.await.unwrap_err().code(), "refused");
@@ -115,9 +115,9 @@ async fn a_rule_that_panics_does_not_fail_coalesced_updates(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
-    let before = ask(add_copy(books.clone(), id));
-    let panicking = ask(panic(books.clone(), id));
-    let after = ask(add_copy(books.clone(), id));
+    let before = enqueue(add_copy(books.clone(), id));
+    let panicking = enqueue(panic(books.clone(), id));
+    let after = enqueue(add_copy(books.clone(), id));
     held.release();
     assert_eq!(before.await.unwrap(), 1);
     assert!(panicking.await.is_err());
@@ -146,14 +146,14 @@ async fn a_failed_write_does_not_decide_over_other_rules(home: Home) {
     pages.insert(id, Page::named("first")).await.unwrap();
     let held = hold(&pages, id).await;
     let (writing, checking) = (pages.clone(), pages.clone());
-    let unwritable = ask(async move {
+    let unwritable = enqueue(async move {
         let rename = writing.update(id, |page, _| {
             *page = Page::named(UNWRITABLE);
             Ok(())
         });
         rename.await
     });
-    let check = ask(async move {
+    let check = enqueue(async move {
         let check = checking.update(id, |page, _| if page.name == "first" { Ok(()) } else { Err(refused()) });
         check.await
     });
@@ -222,7 +222,7 @@ async fn queued_updates_are_coalesced_into_one_write(home: Home) {
             })
             .await
     };
-    let reading: Vec<_> = (0..200).map(|_| ask(read(pages.clone()))).collect();
+    let reading: Vec<_> = (0..200).map(|_| enqueue(read(pages.clone()))).collect();
     held.release();
     for (at, read) in (1..).zip(reading) {
         assert_eq!(read.await.unwrap(), at);
@@ -235,8 +235,8 @@ async fn an_update_coalesced_after_a_delete_is_not_found(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
-    let deleting = ask(delete(books.clone(), id));
-    let adding = ask(add_copy(books.clone(), id));
+    let deleting = enqueue(delete(books.clone(), id));
+    let adding = enqueue(add_copy(books.clone(), id));
     held.release();
     assert!(deleting.await.is_ok());
     assert_eq!(adding.await.unwrap_err().kind(), ErrorKind::NotFound);
@@ -265,8 +265,8 @@ async fn a_cancelled_queued_update_does_not_block_the_document(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
-    drop(ask(add_copy(books.clone(), id)));
-    let staying = ask(add_copy(books.clone(), id));
+    drop(enqueue(add_copy(books.clone(), id)));
+    let staying = enqueue(add_copy(books.clone(), id));
     held.release();
     staying.await.unwrap();
 }
@@ -275,7 +275,7 @@ async fn a_cancelled_running_update_does_not_block_the_document(home: Home) {
     let books = home.open().await.collection().unwrap();
     let id = insert(&books, Book::default()).await;
     let held = hold(&books, id).await;
-    let waiting = ask(add_copy(books.clone(), id));
+    let waiting = enqueue(add_copy(books.clone(), id));
     held.holder.abort();
     held.release();
     waiting.await.unwrap();
