@@ -1,4 +1,5 @@
-//! Use cases, one file per noun: each loads, applies a rule, saves, calls and publishes.
+//! Use cases, one file per noun. They load documents, apply rules, save, call other services and
+//! publish events.
 
 pub(crate) mod cart;
 mod catalogue;

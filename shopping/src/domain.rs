@@ -1,4 +1,4 @@
-//! Types and rules. Nothing here does I/O, waits, or reads the clock.
+//! Types and pure rules: no I/O, no async; callers pass the current time.
 
 pub(crate) mod cart;
 pub(crate) mod catalogue;

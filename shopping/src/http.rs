@@ -1,5 +1,5 @@
-//! Routes, one file per noun: each parses, authorises, calls one use case and answers. They are
-//! documented in `docs/api.md`.
+//! Routes, one file per noun. Each parses, authorises, calls one use case and responds.
+//! `docs/api.md` documents them.
 
 mod auth;
 mod cart;

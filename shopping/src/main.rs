@@ -1,4 +1,5 @@
-//! The service `shopping` as a program of its own; `.env.example` has its environment.
+//! The service `shopping` as a program of its own. `.env.example` documents its environment
+//! variables.
 
 use std::process::ExitCode;
 

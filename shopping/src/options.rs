@@ -1,6 +1,6 @@
-//! The settings of an operator: how long stock is reserved, and the payment methods. They are read
-//! from the environment, also in the one-process shop, because some are secrets. `.env.example`
-//! documents each variable.
+//! The operator's settings: how long stock is reserved, and the payment methods. The one-process
+//! shop reads them from the environment too, because some are secrets. `.env.example` documents
+//! each variable.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::providers::stripe::{SecretKey, StripeOptions};
 
 /// The default URL of Stripe's API.
 const STRIPE_URL: &str = "https://api.stripe.com";
-/// Default time for which stock is reserved for an order.
+/// The default reservation time.
 const DEFAULT_RESERVATION_TIME: Duration = Duration::from_mins(15);
-/// Longest such time, in seconds: one day. Reserved stock is not for sale.
+/// Maximum reservation time, in seconds: one day. Reserved stock cannot be sold.
 const MAX_RESERVATION_SECONDS: u64 = 24 * 60 * 60;
 
 /// The settings of the service.
@@ -33,8 +33,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`. Problems are added to the
-    /// environment.
+    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`. Adds problems to
+    /// `environment`.
     pub fn read(environment: &mut Environment) -> Self {
         let default = Self::default();
         let reservation_time = environment.optional::<ReservationTime>("RESERVATION_SECONDS");

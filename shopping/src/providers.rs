@@ -14,7 +14,7 @@ use self::demo::DemoBank;
 use self::stripe::{Stripe, StripeOptions};
 use crate::domain::payment::{Charge, DemoToken, Payment, PaymentDetails, PaymentMethod, PaymentStatus};
 
-/// Moves money. Every call is idempotent.
+/// A payment provider, which moves money. Every call is idempotent.
 ///
 /// # Errors
 /// A transient error means that the outcome is unknown; [`PaymentProvider::check`] reports it
@@ -60,7 +60,8 @@ pub(crate) struct Payments {
 }
 
 impl Payments {
-    /// Opens the providers. Errors: no method, or Stripe without its keys.
+    /// Opens the enabled providers. Errors: `internal` without a method, or for Stripe without
+    /// keys.
     pub(crate) fn open(options: PaymentOptions, database: &Database) -> Result<Self> {
         let demo_bank = DemoBank::open(database)?;
         let stripe = options.stripe.map(|options| Arc::new(Stripe::new(options)));
@@ -78,8 +79,8 @@ impl Payments {
         Ok(Self { default, providers, demo_bank, stripe })
     }
 
-    /// Returns the details that the client sent, or those of the default method. Errors: the method
-    /// is not enabled.
+    /// Returns the details that the client sent, or those of the default method. Errors:
+    /// `validation` when the method is not enabled.
     pub(crate) fn choose(&self, details: Option<PaymentDetails>) -> Result<PaymentDetails> {
         let details = details.unwrap_or(match self.default {
             PaymentMethod::Demo => PaymentDetails::Demo { token: DemoToken::Ok },
@@ -91,8 +92,8 @@ impl Payments {
         Err(Error::invalid_field("payment.method", "is not offered by this shop"))
     }
 
-    /// Returns the provider of a method. Errors: the method was disabled while orders with it were
-    /// in progress.
+    /// Returns the provider of a method. Errors: `internal` when the operator disabled the method
+    /// while its payments were in progress.
     pub(crate) fn provider(&self, method: PaymentMethod) -> Result<&dyn PaymentProvider> {
         match self.providers.get(&method) {
             Some(provider) => Ok(&**provider),

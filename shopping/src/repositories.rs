@@ -65,8 +65,8 @@ impl Repositories {
         })
     }
 
-    /// Stores the order that a rule makes of the customer's cart. The cart is read in the same
-    /// transaction, so that the order has its latest contents, and no order is placed after the
+    /// Stores the order that `rule` creates from the customer's cart. The transaction reads the
+    /// cart too, so that the order has its latest contents, and no order is placed after the
     /// account is deleted. Errors: `duplicate` for a used key.
     pub(crate) async fn place_order(
         &self,
@@ -84,8 +84,8 @@ impl Repositories {
     }
 
     /// Confirms an order, removes its lines from the customer's cart and publishes
-    /// `OrderConfirmed`, in one transaction. `confirm` returns whether the order is confirmed now;
-    /// otherwise nothing is written.
+    /// `OrderConfirmed`, in one transaction. When `confirm` returns false, the order was confirmed
+    /// before and stays as it is.
     pub(crate) async fn confirm_order(
         &self,
         id: OrderId,
@@ -161,7 +161,7 @@ impl Carts {
         database.collection().map(Self)
     }
 
-    /// Returns a customer's cart, which is empty when there is none.
+    /// Returns a customer's cart, which is empty when none is stored.
     pub(crate) async fn get(&self, customer: CustomerId) -> Result<Cart> {
         Ok(self.0.get(customer).await?.unwrap_or_default())
     }
@@ -213,13 +213,12 @@ impl GuestCarts {
         self.0.upsert(id, move |slot, _| rule(slot)).await
     }
 
-    /// Returns some of the guest carts that were merged into this customer's cart; none when there
-    /// are no more.
+    /// Returns a page of the guest carts that were merged into this customer's cart.
     pub(crate) async fn merged_into(&self, customer: CustomerId) -> Result<Vec<GuestCart>> {
         Ok(self.0.find(MERGED_INTO.find([customer.to_string()])).await?.items)
     }
 
-    /// The guest carts that have expired.
+    /// Returns the guest carts that have expired.
     pub(crate) fn expired(&self) -> Due<GuestCart> {
         self.0.due(&BY_EXPIRY)
     }
@@ -230,7 +229,7 @@ impl GuestCarts {
 pub(crate) struct Wishlists(Collection<Wishlist>);
 
 impl Wishlists {
-    /// Returns a customer's wishlist, which is empty when there is none.
+    /// Returns a customer's wishlist, which is empty when none is stored.
     pub(crate) async fn get(&self, customer: CustomerId) -> Result<Wishlist> {
         Ok(self.0.get(customer).await?.unwrap_or_default())
     }
@@ -259,7 +258,7 @@ impl Orders {
     }
 
     /// Returns a page of a customer's orders, newest first.
-    pub(crate) async fn of(&self, customer: CustomerId, paging: Paging) -> Result<Page<Order>> {
+    pub(crate) async fn of_customer(&self, customer: CustomerId, paging: Paging) -> Result<Page<Order>> {
         let find = BY_CUSTOMER.find([customer.to_string()]);
         self.0.find(find.in_direction(Direction::Descending).page(paging)).await
     }
@@ -270,12 +269,12 @@ impl Orders {
         Ok(self.0.find(find).await?.items.pop())
     }
 
-    /// The orders that are due for the background job.
+    /// Returns the orders that are due for the background job.
     pub(crate) fn due(&self) -> Due<Order> {
         self.0.due(&BY_DUE)
     }
 
-    /// Changes an order by a rule, and returns it. Errors: `NotFound`; those of the rule.
+    /// Changes an order by a rule, and returns the order. Errors: `not-found`; those of the rule.
     pub(crate) async fn update(
         &self,
         id: OrderId,
@@ -288,7 +287,7 @@ impl Orders {
         self.0.update(id, update).await
     }
 
-    /// Changes an order by a rule, and returns it if the rule says that it changed. Returns `None`
+    /// Changes an order by a rule, and returns the order if the rule returns true. Returns `None`
     /// for an unknown order.
     pub(crate) async fn update_if_known(
         &self,

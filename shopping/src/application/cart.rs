@@ -1,4 +1,4 @@
-//! The carts of customers and guests.
+//! Use cases of carts, for customers and guests.
 
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ProductSnapshot};
@@ -53,7 +53,7 @@ async fn put(
     product: ProductId,
     rule: impl Fn(&mut Cart, ProductSnapshot) -> Result<()> + Send + 'static,
 ) -> Result<CartView> {
-    // One call returns the new product and all that the cart shows afterwards.
+    // One call fetches the new product and the other products of the response.
     let mut ids = load(app, owner).await?.product_ids();
     ids.push(product);
     let mut catalogue = catalogue::get(app, ids.clone()).await?;

@@ -14,12 +14,12 @@ pub(super) async fn get(app: &App, ids: Vec<ProductId>) -> Result<Catalogue> {
     Ok(Catalogue::new(app.bus.call(GetProducts { ids }).await?.products))
 }
 
-/// As [`get`], for reads that work while `products` is down.
+/// Like [`get`], but returns an unavailable catalogue while `products` is down.
 pub(super) async fn get_if_up(app: &App, ids: Vec<ProductId>) -> Result<Catalogue> {
     match get(app, ids).await {
         Err(error) if error.is_outage() => {
             tracing::warn!(%error, "products is down; snapshots are shown");
-            Ok(Catalogue::unknown())
+            Ok(Catalogue::unavailable())
         }
         result => result,
     }

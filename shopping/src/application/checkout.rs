@@ -1,9 +1,8 @@
-//! Checkout: places an order and takes it as far as it goes. The table of actions is in
+//! Checkout: places an order and advances it until it must wait. The table of actions is in
 //! [`crate::domain::order::checkout_table`], the actions are in [`steps`].
 //!
-//! Two decisions are made elsewhere, and the order follows them: the payment provider decides
-//! whether the money is captured, and the reservation in `products` decides whether the stock is
-//! sold.
+//! The payment provider decides whether the money is captured. The reservation in `products`
+//! decides whether the stock is sold. The order follows both decisions.
 
 mod steps;
 
@@ -27,13 +26,13 @@ const VISIBILITY_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The outcome of a request to place an order.
 pub(crate) struct Placed {
-    /// The order, or why it failed.
+    /// The order, or its refusal.
     pub(crate) outcome: Result<OrderView>,
     /// Whether the key was used before.
     pub(crate) replayed: bool,
 }
 
-/// Orders everything in the cart. Requests with the same key and body get the same order.
+/// Orders all products in the cart. Requests with the same key and body get the same order.
 pub(crate) async fn place(
     app: &App,
     customer: CustomerId,

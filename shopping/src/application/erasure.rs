@@ -9,11 +9,12 @@ use souk_types::{Paging, Result};
 use super::guest_cart;
 use crate::App;
 
-/// Erases a customer's personal data, and publishes `CustomerErased`. It can be interrupted
-/// anywhere and repeated.
+/// Erases a customer's personal data, and publishes `CustomerErased`. After an interruption, it can
+/// be repeated.
 pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {
     let customer = deletion.event.id;
-    // Tokens, cart and wishlist are closed first, so that concurrent requests cannot add data.
+    // The account, the cart and the wishlist are closed first, so that concurrent requests cannot
+    // add data.
     app.closed_accounts.close(&deletion).await?;
     app.store.close_cart_and_wishlist(&deletion).await?;
     guest_cart::erase_personal_data(app, customer).await?;
@@ -22,10 +23,11 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
     app.closed_accounts.record_erasure(customer, CustomerErased { id: customer }).await
 }
 
-/// An erased order is no longer found by its customer, so each page has the next ones.
+/// Removes the customer from all orders. Erased orders no longer match the query, so each query
+/// returns the next ones.
 async fn erase_orders(app: &App, customer: CustomerId) -> Result<()> {
     loop {
-        let orders = app.store.orders.of(customer, Paging::default()).await?.items;
+        let orders = app.store.orders.of_customer(customer, Paging::default()).await?.items;
         if orders.is_empty() {
             return Ok(());
         }

@@ -1,5 +1,5 @@
-//! Exports the data of a customer. Products are exported as snapshots, so that no other service
-//! must be up.
+//! Exports the data of a customer. It contains snapshots of products, so that it does not depend on
+//! `products`.
 
 use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
 use souk_types::{Error, Page, PageLimit, Paging, Result};
@@ -7,7 +7,8 @@ use souk_types::{Error, Page, PageLimit, Paging, Result};
 use super::order;
 use crate::App;
 
-/// Orders of one page. The largest possible ones take about 2 MiB, half of the limit of a message.
+/// Number of orders in a page. Orders of maximum size then take about 2 MiB, half of the limit of a
+/// message.
 const ORDERS_PER_PAGE: u64 = 10;
 
 /// Returns one page; the cart and the wishlist are on the first.

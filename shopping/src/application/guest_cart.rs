@@ -1,4 +1,4 @@
-//! Guest carts: created, used, merged into a customer's cart, removed when they expire.
+//! Use cases of guest carts: create, use, merge into a customer's cart, remove when expired.
 
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
@@ -62,8 +62,8 @@ pub(crate) struct MergedCart {
 }
 
 /// Merges a guest's cart into a customer's cart. A repeated merge changes nothing and returns the
-/// same. Errors: `cart-merged` for another customer; `validation` for a token that is invalid or
-/// whose cart has expired.
+/// same left-out quantities. Errors: `cart-merged` for another customer; `validation` for a token
+/// that is invalid or whose cart has expired.
 pub(crate) async fn merge(app: &App, customer: CustomerId, guest_token: &str) -> Result<MergedCart> {
     let invalid_guest = |error: Error| match error.kind() {
         ErrorKind::Unauthenticated => {
@@ -78,8 +78,8 @@ pub(crate) async fn merge(app: &App, customer: CustomerId, guest_token: &str) ->
             return Ok(left_out.to_vec());
         }
         let now = Timestamp::now();
-        let guests = GuestCart::open(stored.as_ref(), guest, now).map_err(invalid_guest)?;
-        let left_out = guest_cart::merge(cart, &guests)?;
+        let from = GuestCart::open(stored.as_ref(), guest, now).map_err(invalid_guest)?;
+        let left_out = guest_cart::merge(cart, &from)?;
         *stored = Some(GuestCart::merged(guest, customer, left_out.clone(), now));
         Ok(left_out)
     };
@@ -89,8 +89,8 @@ pub(crate) async fn merge(app: &App, customer: CustomerId, guest_token: &str) ->
     Ok(MergedCart { cart: CartView::new(&cart, &catalogue), left_out })
 }
 
-/// Removes a customer from the tombstones of merged carts. The customer's cart is closed before, so
-/// that no merge follows.
+/// Removes a customer from the tombstones of merged carts. The caller has closed the customer's
+/// cart, so that no merge follows.
 pub(super) async fn erase_personal_data(app: &App, customer: CustomerId) -> Result<()> {
     loop {
         let merged = app.store.guest_carts.merged_into(customer).await?;
@@ -163,7 +163,7 @@ mod tests {
         (guest, token)
     }
 
-    async fn merges(app: &App, customer: CustomerId, token: &str) -> Result<Vec<LeftOut>> {
+    async fn merge_and_get_left_out(app: &App, customer: CustomerId, token: &str) -> Result<Vec<LeftOut>> {
         merge(app, customer, token).await.map(|merged| merged.left_out)
     }
 
@@ -178,7 +178,9 @@ mod tests {
         for _ in 0..10 {
             let (_, token) = guest_with(&app, &[(&tea, 600)]).await;
             let (ana, ben) = (CustomerId::new(), CustomerId::new());
-            let merged = join_all([ana, ben, ana, ben, ana].map(|customer| merges(&app, customer, &token))).await;
+            let merged =
+                join_all([ana, ben, ana, ben, ana].map(|customer| merge_and_get_left_out(&app, customer, &token)))
+                    .await;
             let outcomes: Vec<_> = merged.iter().map(|outcome| outcome.as_ref().map_err(Error::code)).collect();
             let (anas, bens) = (quantities(&app, ana).await, quantities(&app, ben).await);
             assert_eq!([anas.as_slice(), &bens].concat(), [600], "{anas:?} {bens:?} {outcomes:?}");
@@ -198,11 +200,11 @@ mod tests {
         let (tea, customer) = (product("EUR"), CustomerId::new());
         let (_, first) = guest_with(&app, &[(&tea, 600)]).await;
         let (_, second) = guest_with(&app, &[(&tea, 600)]).await;
-        assert_eq!(merges(&app, customer, &first).await.unwrap(), []);
-        let left_out = merges(&app, customer, &second).await.unwrap();
+        assert_eq!(merge_and_get_left_out(&app, customer, &first).await.unwrap(), []);
+        let left_out = merge_and_get_left_out(&app, customer, &second).await.unwrap();
         let expected = json!([{"product": tea, "quantity": 201, "reason": "line-full"}]);
         assert_eq!(serde_json::to_value(&left_out).unwrap(), expected);
-        assert_eq!(merges(&app, customer, &second).await.unwrap(), left_out);
+        assert_eq!(merge_and_get_left_out(&app, customer, &second).await.unwrap(), left_out);
         assert_eq!(quantities(&app, customer).await, [999]);
     }
 
@@ -212,7 +214,7 @@ mod tests {
         let (tea, customer) = (product("EUR"), CustomerId::new());
         let (guest, token) = guest_with(&app, &[]).await;
         assert!(app.store.guest_carts.get(guest.id).await.unwrap().is_none(), "an empty guest cart is stored");
-        merges(&app, customer, &token).await.unwrap();
+        merge_and_get_left_out(&app, customer, &token).await.unwrap();
         let late = update(&app, guest, move |cart| cart.add(tea.clone(), pieces(1))).await;
         assert_eq!(late.unwrap_err().code(), "cart-merged");
         assert!(quantities(&app, customer).await.is_empty());
@@ -251,10 +253,10 @@ mod tests {
         let (app, _directory) = start();
         let (tea, customer) = (product("EUR"), CustomerId::new());
         let (guest, token) = guest_with(&app, &[(&tea, 1)]).await;
-        merges(&app, customer, &token).await.unwrap();
+        merge_and_get_left_out(&app, customer, &token).await.unwrap();
         erase_personal_data(&app, customer).await.unwrap();
         let tombstone = serde_json::to_string(&app.store.guest_carts.get(guest.id).await.unwrap()).unwrap();
         assert!(!tombstone.contains(&customer.to_string()), "{tombstone}");
-        assert_eq!(merges(&app, CustomerId::new(), &token).await.unwrap_err().code(), "cart-merged");
+        assert_eq!(merge_and_get_left_out(&app, CustomerId::new(), &token).await.unwrap_err().code(), "cart-merged");
     }
 }

@@ -1,6 +1,6 @@
 //! The ledger of this service, which `souk audit` reads: orders with their payments, the demo
-//! bank's records, and erased customers. It works on a database directly, whether the service runs
-//! or not.
+//! bank's records, and erased customers. The service need not run, because the audit opens its
+//! database.
 
 use std::collections::HashSet;
 
@@ -29,7 +29,7 @@ pub struct OrderRecord {
     pub status: OrderStatus,
     /// Whether it was ever confirmed.
     pub was_confirmed: bool,
-    /// Whether a background job still has work with it.
+    /// Whether the background job still has to process it.
     pub is_in_progress: bool,
     /// Its products and quantities.
     pub lines: Vec<ReservationLine>,

@@ -11,10 +11,10 @@ use crate::domain::order::{Actor, Order, OrderView};
 
 /// Returns a page of a customer's orders, newest first.
 pub(crate) async fn list(app: &App, customer: CustomerId, paging: Paging) -> Result<Page<OrderView>> {
-    Ok(app.store.orders.of(customer, paging).await?.map(|order| order.view()))
+    Ok(app.store.orders.of_customer(customer, paging).await?.map(|order| order.view()))
 }
 
-/// Returns a customer's order. Errors: `NotFound` for another customer's order.
+/// Returns a customer's order. Errors: `not-found` for another customer's order.
 pub(crate) async fn get(app: &App, customer: CustomerId, id: OrderId) -> Result<OrderView> {
     let order = app.store.orders.get(id).await?.filter(|order| order.customer() == Some(customer));
     order.map(|order| order.view()).ok_or_else(|| Error::not_found("order"))

@@ -35,5 +35,5 @@ pub(super) async fn timed<T>(
         Ok(_) => Cow::Borrowed("ok"),
         Err(error) => Cow::Owned(error.code().to_owned()),
     };
-    (result, entry(kind, what, outcome).lasting(start.elapsed()))
+    (result, entry(kind, what, outcome).with_duration(start.elapsed()))
 }

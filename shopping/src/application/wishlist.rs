@@ -1,4 +1,4 @@
-//! The wishlists of customers.
+//! Use cases of wishlists.
 
 use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductId;

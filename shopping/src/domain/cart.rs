@@ -1,5 +1,5 @@
-//! The cart of a customer or a guest. It keeps a snapshot of each product; the prices that it shows
-//! come from the catalogue.
+//! The cart of a customer or a guest. It stores a snapshot of each product; its view shows the
+//! catalogue's current prices.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use souk_types::{Currency, Error, Money, Quantity, Result};
 
 use super::catalogue::{Availability, Catalogue};
 
-/// Maximum number of lines. All of them fit into one call and one document.
+/// Maximum number of lines. So many fit into one call and one document.
 const MAX_LINES: usize = 100;
 
 /// A cart: at most [`MAX_LINES`] lines of different products, whose snapshots have one currency.
@@ -57,13 +57,13 @@ impl TryFrom<Unchecked> for Cart {
 /// A quantity of one product.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CartLine {
-    /// The product when the line was last changed.
+    /// The product as it was when the line was last changed.
     pub(crate) product: ProductSnapshot,
     pub(crate) quantity: Quantity,
 }
 
 impl Cart {
-    /// The lines, oldest first.
+    /// Returns the lines, oldest first.
     pub(crate) fn lines(&self) -> &[CartLine] {
         &self.lines
     }
@@ -85,7 +85,7 @@ impl Cart {
     }
 
     /// Sets the quantity of the product's line. Errors: `currency-mixed`; `conflict` for too many
-    /// lines; the account is deleted.
+    /// lines; `unauthenticated` when the account is deleted.
     pub(crate) fn set(&mut self, product: ProductSnapshot, quantity: Quantity) -> Result<()> {
         let mut others = self.lines.iter().filter(|line| line.product.id != product.id);
         if let Some(other) = others.find(|line| line.product.price.currency() != product.price.currency()) {
@@ -119,7 +119,7 @@ impl Cart {
         self.lines.clear();
     }
 
-    /// Removes the quantities that were ordered. Quantities that were added meanwhile stay.
+    /// Subtracts the ordered quantities. Quantities that were added after the order stay.
     pub(crate) fn remove_ordered(&mut self, ordered: impl Iterator<Item = (ProductId, Quantity)>) {
         for (product, quantity) in ordered {
             self.lines.retain_mut(|line| {
@@ -131,12 +131,12 @@ impl Cart {
         }
     }
 
-    /// Empties the cart of a deleted account for good.
+    /// Empties and closes the cart, because its account is deleted.
     pub(crate) fn close(&mut self) {
         (self.lines, self.closed) = (Vec::new(), true);
     }
 
-    /// Errors: the account is deleted.
+    /// Checks that the cart is not closed. Errors: `unauthenticated`.
     pub(crate) fn require_open(&self) -> Result<()> {
         if self.closed { Err(Error::unauthenticated("The account is deleted.")) } else { Ok(()) }
     }
@@ -156,10 +156,10 @@ pub(crate) fn mixed_currencies(one: Currency, other: Currency) -> Error {
 #[derive(Debug, Serialize)]
 pub(crate) struct CartView {
     items: Vec<CartItem>,
-    /// `None` when the catalogue has changed a currency, so that the items have several. Checkout
-    /// rejects such a cart.
+    /// `None` when the items have several currencies, because an admin has changed the currency of
+    /// a product. Checkout rejects such a cart.
     total: Option<Money>,
-    /// `products` is down: the items are snapshots.
+    /// Whether the items are snapshots, because `products` is down.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
 }
@@ -170,7 +170,7 @@ struct CartItem {
     quantity: Quantity,
     total: Money,
     status: Availability,
-    /// `None` when it is unknown.
+    /// The quantity in stock; `None` while `products` is down.
     available: Option<u32>,
 }
 
@@ -189,9 +189,9 @@ impl CartView {
         };
         let items: Vec<CartItem> = cart.lines.iter().map(item).collect();
         let for_sale = items.iter().filter(|item| item.status != Availability::Discontinued);
-        let nothing = Money::zero(items.first().map_or(Currency::EUR, |item| item.total.currency()));
-        let total = Money::sum(for_sale.map(|item| item.total)).ok().map(|total| total.unwrap_or(nothing));
-        Self { items, total, stale: catalogue.is_unknown() }
+        let zero = Money::zero(items.first().map_or(Currency::EUR, |item| item.total.currency()));
+        let total = Money::sum(for_sale.map(|item| item.total)).ok().map(|total| total.unwrap_or(zero));
+        Self { items, total, stale: catalogue.is_unavailable() }
     }
 }
 
@@ -336,7 +336,7 @@ mod tests {
     fn a_view_without_a_catalogue_shows_snapshots_and_is_stale() {
         let (mut cart, tea) = (Cart::default(), item(499));
         cart.add(tea.clone(), pieces(2)).unwrap();
-        let view = CartView::new(&cart, &Catalogue::unknown());
+        let view = CartView::new(&cart, &Catalogue::unavailable());
         assert_eq!((view.stale, view.total, &view.items[0].product), (true, Some(euros(998)), &tea));
         assert_eq!((view.items[0].status, view.items[0].available), (Availability::Unknown, None));
     }

@@ -1,11 +1,11 @@
-//! The products of a cart or a wishlist in the catalogue, and whether they can be bought.
+//! Catalogue entries of the products in a cart or a wishlist, and their availability.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
 
-/// The catalogue's entries for some products, or nothing while `products` is down.
+/// Catalogue entries of the requested products; `None` while `products` is down.
 pub(crate) struct Catalogue(Option<HashMap<ProductId, CatalogueEntry>>);
 
 impl Catalogue {
@@ -13,11 +13,11 @@ impl Catalogue {
         Self(Some(entries.into_iter().map(|entry| (entry.product.id, entry)).collect()))
     }
 
-    pub(crate) fn unknown() -> Self {
+    pub(crate) fn unavailable() -> Self {
         Self(None)
     }
 
-    pub(crate) fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unavailable(&self) -> bool {
         self.0.is_none()
     }
 
@@ -25,14 +25,14 @@ impl Catalogue {
         self.0.as_ref()?.get(&product)
     }
 
-    /// Returns the product as it is now, or its snapshot when it is discontinued or unknown.
+    /// Returns the product in the catalogue, or the snapshot when it is not there.
     pub(crate) fn current<'p>(&'p self, snapshot: &'p ProductSnapshot) -> &'p ProductSnapshot {
         self.get(snapshot.id).map_or(snapshot, |entry| &entry.product)
     }
 
     /// Returns whether the quantity can be bought, and the available quantity if it is known.
     pub(crate) fn availability(&self, product: ProductId, quantity: u32) -> (Availability, Option<u32>) {
-        if self.is_unknown() {
+        if self.is_unavailable() {
             return (Availability::Unknown, None);
         }
         match self.get(product) {

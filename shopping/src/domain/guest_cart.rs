@@ -1,5 +1,5 @@
-//! The cart of a guest: a cart without an account. It expires 30 days after its last use. When the
-//! guest signs in, it is merged into the customer's cart, once; a tombstone then keeps the outcome,
+//! The cart of a guest, who has no account. It expires 30 days after its last use. After signing
+//! in, the guest can merge it into the customer's cart, once. A tombstone then keeps the outcome,
 //! so that a repeated merge gets the same response.
 
 use std::time::Duration;
@@ -11,10 +11,9 @@ use souk_types::{Error, ErrorKind, Id, Quantity, Result, Timestamp};
 
 use super::cart::Cart;
 
-/// How long a guest cart is kept after its last use.
+/// Lifetime of a guest cart after its last use.
 pub(crate) const LIFETIME: Duration = Duration::from_hours(30 * 24);
-/// Minimum age of the last recorded use before a read records a new one. Reads should not cost a
-/// write each.
+/// Minimum interval between two uses that reads record, so that most reads cost no write.
 const RENEWAL_INTERVAL: Duration = Duration::from_hours(24);
 
 /// The id of a guest, which is also the id of the guest's cart.
@@ -32,8 +31,8 @@ pub(crate) struct Guest {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GuestCart {
     pub(crate) id: GuestId,
-    /// When the document is removed. A tombstone outlives the last moment at which its token could
-    /// create a new cart.
+    /// When the document expires. By the time a tombstone expires, its token is too old to create
+    /// a new cart.
     expires: Timestamp,
     contents: Contents,
 }
@@ -44,7 +43,7 @@ enum Contents {
     Open {
         cart: Cart,
     },
-    /// The tombstone of a merged cart. `into` is empty when that customer's account is deleted.
+    /// The tombstone of a merged cart. `into` is `None` when that customer's account is deleted.
     Merged {
         into: Option<CustomerId>,
         left_out: Vec<LeftOut>,
@@ -72,8 +71,9 @@ enum Reason {
 }
 
 impl GuestCart {
-    /// Returns a guest's cart. A missing one is empty, unless the token is so old that the cart may
-    /// have been removed. Errors: `cart-merged`; `Unauthenticated` when the cart has expired.
+    /// Returns a guest's cart, which is empty when none is stored. Errors: `cart-merged`;
+    /// `unauthenticated` when the cart has expired, or when none is stored and the token is so old
+    /// that the cart may have expired.
     pub(crate) fn open(stored: Option<&Self>, guest: Guest, now: Timestamp) -> Result<Cart> {
         let expired = || Error::unauthenticated("The cart was not used for 30 days and has expired.");
         match stored {
@@ -108,7 +108,7 @@ impl GuestCart {
         self.expires < now.after(LIFETIME).before(RENEWAL_INTERVAL)
     }
 
-    /// Returns what did not fit, if the cart was merged into this customer's cart.
+    /// Returns the quantities that did not fit, if the cart was merged into this customer's cart.
     pub(crate) fn left_out_for(&self, customer: CustomerId) -> Option<&[LeftOut]> {
         match &self.contents {
             Contents::Merged { into, left_out } if *into == Some(customer) => Some(left_out),
@@ -124,11 +124,11 @@ impl GuestCart {
     }
 }
 
-/// Moves the lines of a guest's cart into a customer's cart, and returns what does not fit. Errors:
-/// the account is deleted.
-pub(crate) fn merge(cart: &mut Cart, guests: &Cart) -> Result<Vec<LeftOut>> {
+/// Moves the lines of a guest's cart into a customer's cart, and returns the quantities that do not
+/// fit. Errors: `unauthenticated` when the account is deleted.
+pub(crate) fn merge(cart: &mut Cart, guest_cart: &Cart) -> Result<Vec<LeftOut>> {
     let mut left_out = Vec::new();
-    for line in guests.lines() {
+    for line in guest_cart.lines() {
         let (product, wanted) = (&line.product, line.quantity);
         let mut leave_out = |quantity, reason| left_out.push(LeftOut { product: product.clone(), quantity, reason });
         let mut others = cart.lines().iter().filter(|line| line.product.id != product.id);
@@ -181,8 +181,8 @@ mod tests {
         cart.lines().iter().map(|line| line.quantity.get()).collect()
     }
 
-    /// The name of the case, the customer's cart, the guest's cart, the merged cart, and what is
-    /// left out.
+    /// The name of the case, the customer's cart, the guest's cart, the merged cart, and the
+    /// quantities that are left out.
     type Case<'c> =
         (&'c str, Vec<(&'c ProductSnapshot, u64)>, Vec<(&'c ProductSnapshot, u64)>, Vec<u32>, Vec<(u32, Reason)>);
 
@@ -200,20 +200,20 @@ mod tests {
             ("a full line", vec![(&tea, 999)], vec![(&tea, 5)], vec![999], vec![(5, Reason::LineFull)]),
             ("two currencies", vec![(&tea, 1)], vec![(&jeans, 2)], vec![1], vec![(2, Reason::CurrencyMixed)]),
         ];
-        for (case, customers, guests, together, left) in cases {
-            let (mut cart, guests) = (cart_of(&customers), cart_of(&guests));
-            let left_out = merge(&mut cart, &guests).unwrap();
-            assert_eq!(quantities(&cart), together, "{case}");
-            let reported: Vec<_> = left_out.iter().map(|left| (left.quantity.get(), left.reason)).collect();
-            assert_eq!(reported, left, "{case}");
+        for (case, customer_lines, guest_lines, merged, expected) in cases {
+            let mut cart = cart_of(&customer_lines);
+            let left_out = merge(&mut cart, &cart_of(&guest_lines)).unwrap();
+            assert_eq!(quantities(&cart), merged, "{case}");
+            let left_out: Vec<_> = left_out.iter().map(|left_out| (left_out.quantity.get(), left_out.reason)).collect();
+            assert_eq!(left_out, expected, "{case}");
         }
     }
 
     #[test]
     fn a_full_cart_accepts_only_products_that_it_has() {
-        let (shelf, other) = ((0..100).map(|_| item("EUR")).collect::<Vec<_>>(), item("EUR"));
-        let mut cart = cart_of(&shelf.iter().map(|item| (item, 1)).collect::<Vec<_>>());
-        let left_out = merge(&mut cart, &cart_of(&[(&other, 3), (&shelf[7], 4)])).unwrap();
+        let (products, other) = ((0..100).map(|_| item("EUR")).collect::<Vec<_>>(), item("EUR"));
+        let mut cart = cart_of(&products.iter().map(|item| (item, 1)).collect::<Vec<_>>());
+        let left_out = merge(&mut cart, &cart_of(&[(&other, 3), (&products[7], 4)])).unwrap();
         assert_eq!((cart.lines().len(), cart.lines()[7].quantity.get()), (100, 5));
         assert_eq!(left_out, [LeftOut { product: other, quantity: pieces(3), reason: Reason::CartFull }]);
     }

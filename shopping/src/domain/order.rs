@@ -1,5 +1,5 @@
-//! An order: its data, and how it starts. What happens next is in [`checkout_table`], the
-//! transitions are in [`transitions`].
+//! An order: its data and its creation. [`checkout_table`] decides the next action; [`transitions`]
+//! changes the state.
 
 pub(crate) mod checkout_table;
 pub(crate) mod history;
@@ -49,9 +49,9 @@ pub(crate) struct Order {
     items: Vec<OrderItem>,
     /// Set when stock is reserved.
     payment: Option<Payment>,
-    /// The error that every request with the same key gets.
+    /// The error response to the request that placed the order, and to its repetitions.
     refusal: Option<Error>,
-    /// The reservation of its stock in `products`.
+    /// The reservation in `products`.
     reservation: ReservationId,
     reserved_until: Timestamp,
     history: Vec<StatusChange>,
@@ -59,7 +59,7 @@ pub(crate) struct Order {
     /// The ids of payment notifications that were handled.
     notifications: Vec<String>,
     created_at: Timestamp,
-    /// When the background job continues the order; not due when no work is left.
+    /// When the background job continues the order. Not due when no work is left.
     schedule: RetrySchedule,
 }
 
@@ -89,8 +89,8 @@ impl From<HeldLine> for OrderItem {
 }
 
 impl Order {
-    /// Returns a pending order of everything in the cart. Errors: `cart-empty`; the account is
-    /// deleted.
+    /// Returns a pending order of all lines of the cart. Errors: `cart-empty`; `unauthenticated`
+    /// when the account is deleted.
     pub(crate) fn place(
         cart: &Cart,
         customer: CustomerId,
@@ -123,7 +123,8 @@ impl Order {
         })
     }
 
-    /// Errors: `key-reused` when the key was used with another request.
+    /// Checks that a repeated request equals the request that placed the order. Errors:
+    /// `key-reused`.
     pub(crate) fn require_same_request(&self, request: &CheckoutRequest) -> Result<()> {
         if self.fingerprint == request.fingerprint()? {
             return Ok(());
@@ -172,13 +173,13 @@ impl Order {
         self.items.iter().map(|item| ReservationLine { product: item.product.id, quantity: item.quantity }).collect()
     }
 
-    /// Returns the total; `None` while the items have several currencies. Checkout rejects such an
+    /// Returns the total; `None` when the items have several currencies. Checkout rejects such an
     /// order.
     pub(crate) fn total(&self) -> Option<Money> {
         total(&self.items).ok()
     }
 
-    /// Whether the background job still has work with it.
+    /// Whether the background job still has to process the order.
     pub(crate) fn is_in_progress(&self) -> bool {
         self.schedule.due().is_some()
     }
@@ -212,7 +213,7 @@ impl Order {
         self.payment_details.erase_token();
     }
 
-    /// Returns the response to the request that placed it: the order, or why it failed.
+    /// Returns the response to the request that placed the order: the order, or its refusal.
     pub(crate) fn outcome(&self) -> Result<OrderView> {
         match &self.refusal {
             Some(refusal) => Err(refusal.clone()),

@@ -1,4 +1,4 @@
-//! How an order is paid, and the state of its payment.
+//! Payment methods, and the payment of an order.
 
 use std::str::FromStr;
 
@@ -18,8 +18,8 @@ pub(crate) enum PaymentDetails {
     },
     /// Stripe.
     Stripe {
-        /// The payment method that the shop charges. Without it, the client pays by itself, with
-        /// the payment's `client_secret`.
+        /// The payment method that the shop charges. Without it, the client completes the payment
+        /// with the `client_secret`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<PaymentMethodId>,
     },
@@ -150,7 +150,7 @@ pub enum PaymentStatus {
     Declined,
     /// Cancelled: nothing was captured.
     Cancelled,
-    /// The customer has the money back.
+    /// The shop has returned the money.
     Refunded,
 }
 
@@ -161,7 +161,7 @@ pub(crate) struct Payment {
     pub(crate) status: PaymentStatus,
     /// The provider's id of the payment.
     pub(crate) reference: String,
-    /// Set while the client can pay by itself.
+    /// Set while the client can complete the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client_secret: Option<ClientSecret>,
 }
@@ -207,7 +207,7 @@ pub(crate) struct PaymentView {
     client_secret: Option<ClientSecret>,
 }
 
-/// Lets a client complete one payment with Stripe's library. Only the order's customer may see it.
+/// The secret with which a client completes one payment in Stripe's library. Debug output hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct ClientSecret(String);
@@ -218,7 +218,7 @@ impl std::fmt::Debug for ClientSecret {
     }
 }
 
-/// A payment that a provider is asked to make.
+/// The request to a provider to make the payment of an order.
 #[derive(Debug, Clone)]
 pub(crate) struct Charge {
     /// The idempotency key: a provider makes one payment for each order.
@@ -229,7 +229,7 @@ pub(crate) struct Charge {
     pub(crate) reserved_until: Timestamp,
 }
 
-/// A payment notification that a provider sends by itself (webhook).
+/// A payment notification of a provider (webhook).
 #[derive(Debug, Clone)]
 pub(crate) struct PaymentNotification {
     /// The provider's id of the notification. A repeated notification has the same id.
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn details_are_read_and_bad_fields_are_named() {
+    fn invalid_payment_details_name_the_field() {
         let read = |json: serde_json::Value| souk_types::input::from_json::<PaymentDetails>(json);
         let good = read(json!({"method": "demo", "token": "demo_review"})).unwrap();
         assert_eq!(good, PaymentDetails::Demo { token: DemoToken::Review });

@@ -8,7 +8,7 @@ use souk_types::{Error, Page, Result};
 
 use super::catalogue::{Availability, Catalogue};
 
-/// Maximum number of products. All of them fit into one call and one document.
+/// Maximum number of products. So many fit into one call and one document.
 const MAX_PRODUCTS: usize = 200;
 
 /// A wishlist: at most [`MAX_PRODUCTS`] different products.
@@ -107,7 +107,7 @@ impl WishlistView {
             WishlistItem { product: catalogue.current(product).clone(), status, available }
         };
         let items = Page::single(wishlist.products.iter().map(item).collect());
-        Self { items, stale: catalogue.is_unknown() }
+        Self { items, stale: catalogue.is_unavailable() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The demo bank: a payment provider that moves no money. The token selects the outcome of a
-//! payment. The bank keeps its own records, like a real provider, so that its answers survive a
-//! crash of the checkout.
+//! payment. The bank keeps its own records, like a real provider, so that its responses do not
+//! change after a crash of the checkout.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct DemoPayment {
     pub amount: Money,
     /// The state.
     pub status: PaymentStatus,
-    /// How often money was captured; more than once is an error.
+    /// The number of captures. More than one is an error, which the audit reports.
     pub captures: u32,
     token: DemoToken,
     reserved_until: Timestamp,

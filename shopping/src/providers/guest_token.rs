@@ -1,6 +1,7 @@
-//! Guest tokens: each names a guest cart and is signed with HMAC-SHA256. A guest token is a JWT
-//! whose `typ` is `guest+jwt`, so that it is not accepted as an access token, nor the reverse. The
-//! first instance that needs the key creates it, and all share it through the database.
+//! Guest tokens. Each is a JWT that names a guest cart, signed with HMAC-SHA256. Its `typ` is
+//! `guest+jwt`, so that no service accepts it as an access token, and no access token is accepted
+//! as a guest token. The first instance that needs the signing key creates it; all instances share
+//! it through the database.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,11 +14,11 @@ use tokio::sync::OnceCell;
 
 use crate::domain::guest_cart::{Guest, GuestId};
 
-/// The header's `typ`.
+/// The `typ` in the header of a guest token.
 const TOKEN_TYPE: &str = "guest+jwt";
 /// The `aud` claim.
 const AUDIENCE: &str = "souk-cart";
-/// The document id of the only key.
+/// The document id of the signing key.
 const CURRENT: &str = "current";
 
 /// The signing key. Deleting it invalidates all guest tokens at the next start of each instance.
@@ -40,7 +41,8 @@ impl GuestKey {
     }
 }
 
-/// There is no `exp`: the cart's own expiry moves with every use.
+/// The claims of a guest token. There is no `exp`, because the cart's own expiry moves with every
+/// use.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     sub: GuestId,

@@ -16,7 +16,7 @@ use self::webhook::SigningSecret;
 use super::PaymentProvider;
 use crate::domain::payment::{Charge, Payment, PaymentDetails, PaymentMethod, PaymentStatus};
 
-/// The API version that the responses are read in.
+/// The version of Stripe's API. It decides the fields of responses.
 const VERSION: &str = "2024-06-20";
 /// Timeout of one request. Two requests fit into a client's request timeout of 5 s.
 const TIMEOUT: Duration = Duration::from_millis(2_500);
@@ -94,14 +94,14 @@ struct StripeError {
 }
 
 impl StripeError {
-    /// The text for the log. Stripe's messages contain no secrets and no personal data.
+    /// Returns the text for the log. Stripe's messages contain no secrets and no personal data.
     fn log_text(&self) -> String {
         let (code, message) = (self.code.as_deref().unwrap_or("-"), self.message.as_deref().unwrap_or("-"));
         format!("{} {code}: {message}", self.r#type)
     }
 }
 
-/// A conclusive response.
+/// A final response: Stripe has carried out or refused the request.
 enum Response {
     Intent(Intent),
     Refused(StatusCode, StripeError),
@@ -153,7 +153,7 @@ impl Stripe {
         Ok(Response::Refused(status, error))
     }
 
-    /// As [`Stripe::send`], for requests that Stripe refuses only if they are wrong.
+    /// Like [`Stripe::send`], for requests whose refusal is a programming error.
     async fn send_valid(&self, path: String, form: Option<Form>) -> Result<Intent> {
         match self.send(path, form).await? {
             Response::Intent(intent) => Ok(intent),
@@ -161,7 +161,8 @@ impl Stripe {
         }
     }
 
-    /// Captures or cancels a payment intent. When its state does not allow that, returns the state.
+    /// Captures or cancels a payment intent, and returns its status. When Stripe refuses, returns
+    /// the current status.
     async fn change(&self, reference: &str, action: &str) -> Result<PaymentStatus> {
         let form = Some((Vec::new(), format!("{reference}-{action}")));
         match self.send(format!("payment_intents/{reference}/{action}"), form).await? {

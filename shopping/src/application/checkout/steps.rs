@@ -1,5 +1,5 @@
-//! The actions of the checkout table. Each asks `products` or the payment provider, and stores what
-//! the reply means for the order.
+//! The actions of the checkout table. Each calls `products` or the payment provider, and applies
+//! the reply to the order.
 
 use souk_bus::Request;
 use souk_contract::products::{Confirm, Confirmed, Release, Released, Reserve, Reserved, Restock, Restocked, Shortage};
@@ -13,8 +13,8 @@ use crate::domain::order::history::LogEntry;
 use crate::domain::order::{Order, OrderStatus, Reason, interrupted};
 use crate::domain::payment::{Payment, PaymentStatus};
 
-/// Takes the actions that an order needs, until it must wait. A transient error leaves the order as
-/// it is.
+/// Takes the actions that an order needs, until it must wait. After a transient error, a later
+/// trigger takes the action again.
 pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Result<Order> {
     loop {
         order = match order.next_action(trigger, Timestamp::now()) {
@@ -126,8 +126,8 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     }
 }
 
-/// The reservation of a paid order has expired: reserves again, at the price that was paid. The
-/// next action confirms.
+/// Reserves again for a paid order whose reservation has expired, at the price that was paid. The
+/// next action confirms the stock.
 async fn reserve_again(app: &App, id: OrderId, expired: LogEntry) -> Result<Order> {
     let reservation_time = app.reservation_time;
     let order = update(app, id, move |order, now| {
@@ -177,8 +177,8 @@ async fn compensate(app: &App, order: &Order) -> Result<Order> {
             Some(Reply::Refused(error, _)) => return Err(error),
             Some(Reply::Done(status, entry)) => {
                 let order = apply_payment(app, id, status, entry).await?;
-                // The cancellation was too late. The next action decides again, with the money
-                // captured.
+                // The cancellation was too late: the money is captured, and the table decides the
+                // next action.
                 if order.payment().is_some_and(|payment| payment.status == PaymentStatus::Captured) {
                     return Ok(order);
                 }
@@ -229,12 +229,12 @@ async fn reserve(app: &App, order: &Order) -> Result<Reply<Reserved>> {
     stock_call(app, order.id, Reserve { reservation, order: order.id, lines: order.lines(), until }).await
 }
 
-/// Calls `products`. Errors: transient ones, which are recorded with the order.
+/// Calls `products`. Errors: transient ones only, which it records in the order's log.
 async fn stock_call<R: Request>(app: &App, id: OrderId, request: R) -> Result<Reply<R::Reply>> {
     final_reply(app, id, order_log::timed(TimelineKind::Call, R::NAME, app.bus.call(request)).await).await
 }
 
-/// Calls a payment provider. Errors: transient ones, which are recorded with the order.
+/// Calls a payment provider. Errors: transient ones only, which it records in the order's log.
 async fn payment_call<T>(
     app: &App,
     id: OrderId,
@@ -255,7 +255,7 @@ async fn final_reply<T>(app: &App, id: OrderId, (result, entry): (Result<T>, Log
     }
 }
 
-/// Records a failed attempt and schedules the next one. Without the record, the order stays due.
+/// Records a failed attempt and schedules the next one. If that fails, the order stays due.
 async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
     let record = move |order: &mut Order, now| {
         order.log(entry.clone());

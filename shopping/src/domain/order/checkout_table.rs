@@ -11,13 +11,13 @@
 //! | `Compensate` | cancels or refunds the payment, then releases or restocks the stock | none: it is repeated until it succeeds |
 //!
 //! Every action can be repeated. After a crash, the next trigger takes the action that the stored
-//! order needs: a client's request with the same key, a payment notification, or the background
-//! job.
+//! order needs. The triggers are a request with the same key, a payment notification and the
+//! background job.
 
 use super::OrderStatus;
 use crate::domain::payment::PaymentStatus;
 
-/// What continues an order.
+/// The cause of the next action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trigger {
     /// A client's request, or a payment notification.
@@ -47,7 +47,7 @@ pub(crate) enum NextAction {
     ExpireReservation,
     /// Returns the money and the stock of an order that has ended.
     Compensate,
-    /// Does nothing now, or ever.
+    /// Leaves the order as it is.
     Wait,
 }
 
@@ -56,11 +56,11 @@ pub(crate) enum NextAction {
 pub(crate) struct Situation {
     pub(crate) status: OrderStatus,
     pub(crate) payment: Option<PaymentStatus>,
-    /// The reservation has expired.
+    /// Whether the reservation has expired.
     pub(crate) expired: bool,
-    /// The client completes the payment at the provider.
+    /// Whether the client completes the payment at the provider.
     pub(crate) client_pays: bool,
-    /// An order that has ended still has money or stock to return.
+    /// Whether an order that has ended still has money or stock to return.
     pub(crate) unsettled: bool,
 }
 
@@ -87,8 +87,8 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
         (Reserved,   Some(P::Processing | P::Authorized),     false,   Request) => Wait,
         (Reserved,   Some(P::Processing | P::Authorized),     false,   Job)     => CheckPayment,
         (Reserved,   Some(P::Processing | P::Authorized),     true,    _)       => ExpireReservation,
-        // Does not occur: the order is paid in the same write, and refunded only after it has
-        // ended.
+        // These do not occur: a reserved order has a payment, the write that records a capture
+        // makes the order paid, and only orders that have ended are refunded.
         (Reserved,   None | Some(P::Captured | P::Refunded),  false,   Request) => Wait,
         (Reserved,   None | Some(P::Captured | P::Refunded),  false,   Job)     => CheckPayment,
         (Reserved,   None | Some(P::Captured | P::Refunded),  true,    _)       => ExpireReservation,
@@ -101,14 +101,15 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
     }
 }
 
-/// What [`NextAction::Compensate`] does with the payment before it returns the stock.
+/// The compensation of a payment, which [`NextAction::Compensate`] takes before it returns the
+/// stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PaymentCompensation {
     /// Cancels it.
     Cancel,
     /// Refunds it.
     Refund,
-    /// Nothing: no money was captured, or it is returned.
+    /// Leaves it: no money was captured, or the money is returned already.
     None,
 }
 
@@ -140,10 +141,9 @@ mod tests {
         Some(PaymentStatus::Refunded),
     ];
 
-    /// One line for each status and some payments: the action for a request and for the job, first
-    /// while the reservation is held and then after it has expired. `A/B` is A when the shop
-    /// charges the payment and B when the client pays, or A when the order is unsettled and B when
-    /// it is settled.
+    /// The expected actions: for a request and for the job, before and after the reservation
+    /// expires. `A/B` of a reserved order is A when the shop charges the payment, and B when the
+    /// client pays. `A/B` of an ended order is A when it is unsettled, else B.
     const TABLE: &str = "
         status    | payment                                        | request            | job          | request, expired  | job, expired
         Pending   | None Open Processing Authorized Captured Declined Cancelled Refunded | ReserveStock | Abandon | ReserveStock | Abandon
@@ -158,7 +158,7 @@ mod tests {
         Cancelled | None Open Processing Authorized Captured Declined Cancelled Refunded | Compensate/Wait | Compensate/Wait | Compensate/Wait | Compensate/Wait
         Refunded  | None Open Processing Authorized Captured Declined Cancelled Refunded | Wait | Wait | Wait | Wait";
 
-    /// The table's action for a situation.
+    /// Returns the table's action for a situation.
     fn expected(situation: Situation, trigger: Trigger) -> &'static str {
         let (status, payment) =
             (format!("{:?}", situation.status), situation.payment.map(|status| format!("{status:?}")));

@@ -37,7 +37,7 @@ impl StatusChange {
     }
 }
 
-/// Returns the text that serde writes for a value without fields.
+/// Returns the name that serde writes for an enum value without fields.
 pub(crate) fn wire_name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
@@ -45,7 +45,7 @@ pub(crate) fn wire_name(value: &impl Serialize) -> String {
     }
 }
 
-/// An action that was taken for an order, with its outcome.
+/// An action for an order, with its outcome.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LogEntry {
     at: Timestamp,
@@ -70,7 +70,7 @@ impl LogEntry {
     }
 
     /// Adds the duration of the action.
-    pub(crate) fn lasting(mut self, duration: Duration) -> Self {
+    pub(crate) fn with_duration(mut self, duration: Duration) -> Self {
         self.ms = Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         self
     }

@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 pub enum OrderStatus {
     /// The order is stored; no stock is held yet.
     Pending,
-    /// Its stock is held; the payment is in progress.
+    /// The stock is held; the payment is in progress.
     Reserved,
     /// The payment is captured; the stock is held, not sold.
     Paid,
     /// The stock is sold.
     Confirmed,
-    /// It was sent to the customer.
+    /// The order was sent to the customer.
     Shipped,
-    /// It was not placed, and no money has moved.
+    /// The checkout failed before any money was captured.
     Rejected,
-    /// It was cancelled after stock was held. Stock and captured money are being returned, or have
-    /// been.
+    /// The order was cancelled after its stock was held. Compensation returns the stock and the
+    /// captured money.
     Cancelled,
-    /// It was cancelled, and the money is returned.
+    /// The order was cancelled, and its money is returned.
     Refunded,
 }
 
@@ -54,7 +54,7 @@ impl OrderStatus {
     }
 }
 
-/// Why an order entered a state, where that is not the normal course. Documented in `docs/api.md`.
+/// The reason for a state outside the normal course of an order. Documented in `docs/api.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reason {

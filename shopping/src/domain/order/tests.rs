@@ -51,7 +51,7 @@ fn log_entry() -> LogEntry {
     LogEntry::new(Timestamp::now(), None, TimelineKind::Payment, "x", "ok")
 }
 
-/// An order in that state, by the shortest way.
+/// Returns an order in the given state.
 fn in_state(status: OrderStatus) -> Order {
     let now = Timestamp::now();
     let mut order = pending();
@@ -118,11 +118,11 @@ fn only_legal_transitions_change_an_order() {
         assert_eq!(format!("{from:?}"), name);
         for ((transition, apply), outcome) in transitions.iter().zip(outcomes.split(' ')) {
             let mut order = in_state(from);
-            let became = match apply(&mut order) {
+            let result = match apply(&mut order) {
                 Ok(()) => format!("{:?}", order.status()),
                 Err(error) => format!("{:?}", error.kind()),
             };
-            assert_eq!(became, outcome, "{transition} when {from:?}");
+            assert_eq!(result, outcome, "{transition} when {from:?}");
             assert!(order.status() == from || from.next().contains(&order.status()), "{transition} when {from:?}");
         }
     }
@@ -195,7 +195,7 @@ fn late_money_revives_only_an_order_whose_reservation_expired() {
 }
 
 #[test]
-fn a_notification_counts_once_and_for_its_own_payment() {
+fn a_notification_is_applied_once_and_to_its_own_payment_only() {
     let mut order = in_state(OrderStatus::Reserved);
     let notification = |order: &Order, reference: &str| PaymentNotification {
         id: "evt_1".to_owned(),

@@ -1,5 +1,5 @@
 //! The transitions of an order. Each is guarded by the current state: a transition that was decided
-//! on an older state changes nothing, so that it can be repeated, late or concurrently.
+//! on an older state changes nothing. Repeated, late and concurrent decisions are therefore safe.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) enum Actor {
 }
 
 impl Order {
-    /// Stock is held and the payment is open.
+    /// Records that the stock is held and the payment is open.
     pub(crate) fn reserve(&mut self, items: &[OrderItem], payment: &Payment, now: Timestamp) -> Result<()> {
         if self.status == OrderStatus::Pending {
             self.enter(OrderStatus::Reserved, None, now)?;
@@ -33,7 +33,8 @@ impl Order {
         Ok(())
     }
 
-    /// Applies a payment status that the provider reports, and returns whether it was new.
+    /// Applies a payment status that the provider reports, and returns whether it changed the
+    /// payment.
     pub(crate) fn apply_payment(&mut self, status: PaymentStatus, now: Timestamp) -> Result<bool> {
         // A client that pays by itself may try another card.
         let may_try_again = self.payment_details.client_pays() && status == PaymentStatus::Declined;
@@ -47,8 +48,8 @@ impl Order {
                 self.lease(now);
             }
             (PaymentStatus::Captured, OrderStatus::Cancelled) => {
-                // Neither side cancelled the order, so it continues if the stock is still
-                // available.
+                // Neither the customer nor an admin cancelled the order, so it continues if the
+                // stock is still available.
                 if self.history.last().is_some_and(|change| change.reason == Some(Reason::ReservationExpired)) {
                     self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
                     self.refusal = None;
@@ -65,16 +66,17 @@ impl Order {
         Ok(true)
     }
 
-    /// Applies a payment notification, once, and only if it is about the order's own payment.
-    /// Returns whether it was new.
+    /// Applies a payment notification once, and only if it concerns the order's own payment.
+    /// Returns whether it changed the payment.
     pub(crate) fn apply_notification(
         &mut self,
         notification: &PaymentNotification,
         entry: LogEntry,
         now: Timestamp,
     ) -> Result<bool> {
-        let is_ours = self.payment.as_ref().is_some_and(|payment| payment.reference == notification.reference);
-        if !is_ours || self.notifications.contains(&notification.id) {
+        let concerns_own_payment =
+            self.payment.as_ref().is_some_and(|payment| payment.reference == notification.reference);
+        if !concerns_own_payment || self.notifications.contains(&notification.id) {
             return Ok(false);
         }
         if self.notifications.len() == MAX_NOTIFICATIONS {
@@ -85,7 +87,7 @@ impl Order {
         self.apply_payment(notification.status, now)
     }
 
-    /// The stock is sold. Returns whether that was new.
+    /// Records that the stock is sold, and returns whether that was new.
     pub(crate) fn confirm(&mut self, now: Timestamp) -> Result<bool> {
         match self.status {
             OrderStatus::Paid => {
@@ -101,7 +103,7 @@ impl Order {
         }
     }
 
-    /// The reservation of a paid order has expired: the order gets a new one.
+    /// Gives a paid order a new reservation, because the old one has expired.
     pub(crate) fn renew_reservation(&mut self, reservation_time: Duration, now: Timestamp) {
         if self.status == OrderStatus::Paid {
             self.reservation = ReservationId::new();
@@ -110,7 +112,8 @@ impl Order {
         }
     }
 
-    /// Rejects an order before it is paid. `compensate`: stock may be held, or a payment open.
+    /// Rejects an order before it is paid. With `compensate`, compensation follows, because
+    /// stock may be held or a payment open.
     pub(crate) fn reject(&mut self, refusal: Error, reason: Reason, compensate: bool, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved) {
             self.enter(OrderStatus::Rejected, Some(reason), now)?;
@@ -144,8 +147,9 @@ impl Order {
         }
     }
 
-    /// Rejects a reserved order when the checkout was interrupted before the shop charged its open
-    /// payment, because no later request charges it. Returns whether the order is rejected now.
+    /// Rejects a reserved order whose checkout was interrupted before the shop charged the open
+    /// payment. Its stock need not be held until the reservation expires. Returns whether the order
+    /// was rejected.
     pub(crate) fn abandon_uncharged(&mut self, now: Timestamp) -> Result<bool> {
         let is_uncharged = self.status == OrderStatus::Reserved
             && self.payment_status() == Some(PaymentStatus::Open)
@@ -185,20 +189,20 @@ impl Order {
         self.fail(Error::conflict("order-state", detail), Reason::ReservationExpired, now)
     }
 
-    /// Cancels the order for its customer or an admin. Returns whether it was confirmed before.
-    /// Errors: `order-state`; `NotFound` for another customer's order.
+    /// Cancels the order for its customer or an admin, and returns whether a confirmed order was
+    /// cancelled. Errors: `order-state`; `not-found` for another customer's order.
     pub(crate) fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<bool> {
         let reason = match actor {
             Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => Reason::ByCustomer,
             Actor::Admin(_) => Reason::ByShop,
             Actor::Customer(_) => return Err(Error::not_found("order")),
         };
-        let was = self.status;
-        match was {
+        let before = self.status;
+        match before {
             OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Confirmed => {
                 self.enter(OrderStatus::Cancelled, Some(reason), now)?;
                 self.lease(now);
-                Ok(was == OrderStatus::Confirmed)
+                Ok(before == OrderStatus::Confirmed)
             }
             OrderStatus::Cancelled | OrderStatus::Refunded => Ok(false),
             OrderStatus::Pending => {
@@ -209,7 +213,7 @@ impl Order {
         }
     }
 
-    /// The money and the stock are returned.
+    /// Records that the money and the stock are returned.
     pub(crate) fn complete_compensation(&mut self, now: Timestamp) -> Result<()> {
         if !matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled) {
             return Ok(());
@@ -234,7 +238,7 @@ impl Order {
         Ok(())
     }
 
-    /// The order was sent to the customer. Errors: `order-state`.
+    /// Records that the order was sent to the customer. Errors: `order-state`.
     pub(crate) fn ship(&mut self, now: Timestamp) -> Result<()> {
         match self.status {
             OrderStatus::Confirmed => self.enter(OrderStatus::Shipped, None, now),

@@ -65,8 +65,8 @@ struct Metadata {
 
 impl SigningSecret {
     /// Verifies the signature of a webhook and returns its notification; `None` when it concerns no
-    /// order. Errors: the signature is not Stripe's, or too old.
-    pub(crate) fn open(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentNotification>> {
+    /// order. Errors: `malformed` for a wrong or old signature, or an unreadable body.
+    pub(crate) fn read(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentNotification>> {
         self.verify(signature, body, now)?;
         let event: Event = serde_json::from_slice(body)
             .map_err(|error| Error::malformed("The body is not a Stripe event.").caused_by(error))?;
@@ -93,7 +93,7 @@ impl SigningSecret {
             match part.trim().split_once('=') {
                 Some(("t", seconds)) => time = Some(seconds),
                 Some(("v1", hex)) => signatures.extend(decode_signature(hex)),
-                // Other schemes. Stripe signs with v0 in test mode only.
+                // The other schemes are not checked: Stripe signs with v0 in test mode only.
                 _ => {}
             }
         }
@@ -148,14 +148,14 @@ mod tests {
         let (time, order) = (now.unix_seconds(), OrderId::new());
         let body = event("payment_intent.succeeded", order);
         let good = sign(SECRET, time, &body);
-        let notification = secret.open(&good, body.as_bytes(), now).unwrap().unwrap();
+        let notification = secret.read(&good, body.as_bytes(), now).unwrap().unwrap();
         assert_eq!(
             (notification.id.as_str(), notification.order, notification.reference.as_str()),
             ("evt_1", order, "pi_1")
         );
         assert_eq!(notification.status, PaymentStatus::Captured);
         let rotated = format!("{},v1={}", good, "0".repeat(64));
-        assert!(secret.open(&rotated, body.as_bytes(), now).is_ok(), "one of several signatures");
+        assert!(secret.read(&rotated, body.as_bytes(), now).is_ok(), "one of several signatures");
         for (case, signature, body) in [
             ("another secret", sign("whsec_fedcba9876543210", time, &body), body.clone()),
             ("another body", good.clone(), event("payment_intent.succeeded", OrderId::new())),
@@ -168,7 +168,7 @@ mod tests {
             ("nothing", String::new(), body.clone()),
             ("not JSON", sign(SECRET, time, "{"), "{".to_owned()),
         ] {
-            assert!(secret.open(&signature, body.as_bytes(), now).is_err(), "{case}");
+            assert!(secret.read(&signature, body.as_bytes(), now).is_err(), "{case}");
         }
     }
 
@@ -178,7 +178,7 @@ mod tests {
         let other = r#"{"id":"evt_2","type":"payment_intent.succeeded","data":{"object":{"id":"pi_2","metadata":{}}}}"#;
         for body in [event("customer.created", OrderId::new()), other.to_owned()] {
             let signature = sign(SECRET, now.unix_seconds(), &body);
-            assert!(secret.open(&signature, body.as_bytes(), now).unwrap().is_none(), "{body}");
+            assert!(secret.read(&signature, body.as_bytes(), now).unwrap().is_none(), "{body}");
         }
     }
 }
