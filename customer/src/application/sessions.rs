@@ -84,7 +84,7 @@ pub(crate) async fn refresh(app: &App, token: &RefreshToken) -> Result<SignIn> {
 
 /// Returns the error for a refresh token that is malformed, used, expired or revoked.
 pub(crate) fn refresh_refused() -> Error {
-    Error::unauthenticated("The refresh token is not valid, or no longer.")
+    Error::unauthenticated("The refresh token is invalid or has expired. Sign in again.")
 }
 
 /// Ends the session of a refresh token, if there is one. A used token of the session suffices.
