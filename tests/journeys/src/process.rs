@@ -31,7 +31,7 @@ fn program() -> &'static Path {
             "debug" => "dev",
             profile => profile,
         };
-        let built = Command::new(env!("CARGO"))
+        let built = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--quiet", "-p", "souk", "--profile", profile, "--target-dir"])
             .arg(directory.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -9,7 +9,9 @@ const OWN_VARIABLES: [&str; 5] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_",
 /// Returns a cargo command with the environment of a shell. The variables of this program would
 /// make build scripts run again, and rebuild everything that depends on them.
 pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO"));
+    // Without a cargo that runs xtask, the one on the PATH. It selects the toolchain for rustc as
+    // well; otherwise rustup would select one by a `rust-toolchain` file of a dependency.
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
         if OWN_VARIABLES.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);
