@@ -1,11 +1,8 @@
-//! The transport over RabbitMQ. This file has the operations of the bus and the state that its
-//! parts share.
+//! The transport over RabbitMQ: the operations of the bus and the state that its parts share.
 //!
 //! Up to three connections: one publishes calls and events and receives replies, one serves calls
 //! and sends replies, one consumes events. A broker that is short of memory blocks every connection
-//! that publishes. The connection that consumes events publishes nothing, so the broker still
-//! accepts its acknowledgements. `supervisor` reconnects each of them. The serving and the
-//! consuming connection open when a service first serves or subscribes.
+//! that publishes. The one that consumes events publishes nothing, so it can still acknowledge.
 
 mod batching;
 mod circuit_breaker;
@@ -49,19 +46,15 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct Amqp {
     shared: Arc<Shared>,
-    /// By service.
     rpc_servers: Mutex<HashMap<&'static str, Arc<RpcServer>>>,
     /// By listener and owner.
     event_consumers: Mutex<HashMap<(&'static str, &'static str), Arc<EventConsumer>>>,
-    /// The listeners of each event that this process publishes.
     listeners: Mutex<HashMap<&'static str, &'static [&'static str]>>,
-    /// By service.
     rpc_targets: Mutex<HashMap<&'static str, Arc<RpcTarget>>>,
     /// Whether each queue is being consumed.
     consuming: Mutex<Vec<watch::Receiver<bool>>>,
 }
 
-/// The state that the parts of the transport share.
 struct Shared {
     broker: Broker,
     name: String,
@@ -70,17 +63,14 @@ struct Shared {
     /// Whether the bus has stopped consuming. It still sends calls.
     stopping: watch::Sender<bool>,
     closed: watch::Sender<bool>,
-    /// The three connections, while they are connected.
     publishing: Slot<Publisher>,
     serving: Slot<ReplySender>,
     consuming_events: Slot<Connection>,
-    /// Messages that are being worked on.
     in_flight: watch::Sender<usize>,
 }
 
 type Slot<T> = watch::Sender<Option<Arc<T>>>;
 
-/// The publishing connection and its users.
 struct Publisher {
     connection: Arc<Connection>,
     rpc: RpcClient,
@@ -111,7 +101,6 @@ pub struct Counters {
 }
 
 impl Amqp {
-    /// Starts to connect and returns at once. Errors: the URL is invalid.
     pub(super) fn start(options: AmqpOptions) -> Result<Self> {
         let shared = Arc::new(Shared {
             broker: options::parse(&options.url)?,
@@ -218,7 +207,6 @@ impl Amqp {
         }
     }
 
-    /// Waits until the bus is connected and consumes every queue registered so far.
     pub(super) async fn ready(&self) {
         let consuming = lock(&self.consuming).clone();
         // An error means that the bus was closed. That also ends the wait.
@@ -309,7 +297,6 @@ impl Publisher {
 }
 
 impl Shared {
-    /// Returns the publishing connection, if it is up.
     fn publisher(&self) -> Option<Arc<Publisher>> {
         self.publishing.borrow().clone().filter(|publisher| publisher.connection.is_up())
     }
@@ -333,7 +320,6 @@ impl Shared {
         }
     }
 
-    /// Changes the counters.
     fn count(&self, change: impl FnOnce(&mut Counters)) {
         change(&mut lock(&self.counters));
     }
@@ -345,7 +331,6 @@ impl Shared {
     }
 }
 
-/// Holds a message in flight.
 #[derive(Clone)]
 struct InFlight(#[expect(dead_code, reason = "held for its Drop")] Arc<InFlightGuard>);
 

@@ -3,9 +3,8 @@
 //! Consul, the tag: `_rabbitmq._amqp.service.consul`) selects the scheme of the plain URL; the
 //! records supply its hosts and ports; everything else is as in the plain URL.
 //!
-//! Records are never cached, regardless of their time to live. Each connection attempt asks the
-//! name servers of `/etc/resolv.conf`, or the one in the URL's option `dns=127.0.0.1:8600`. The
-//! option is part of the URL because it belongs to that one name.
+//! Records are never cached. Each connection attempt asks the name servers of `/etc/resolv.conf`,
+//! or the one in the URL's option `dns=127.0.0.1:8600`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,8 +23,7 @@ use uuid::Uuid;
 
 use crate::lock;
 
-/// Timeout of a look-up with the addresses of its targets. Shorter than an operation of the store
-/// (1.5 s).
+/// Timeout of a look-up with the addresses, below that of an operation of the store (1.5 s).
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Timeout of one query; a packet may be lost.
 const QUERY_TIMEOUT: Duration = Duration::from_millis(300);
@@ -38,7 +36,6 @@ const MAX_LABEL: usize = 63;
 
 /// A URL that names an SRV record in place of a host.
 pub struct SrvUrl {
-    /// The scheme of the plain URL.
     scheme: &'static str,
     /// `_amqp._tcp.rabbitmq.example`
     name: String,
@@ -60,8 +57,7 @@ pub struct Target {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Its addresses, at least one, from the URL's own name server. `None`: ask the system's
-    /// resolver.
+    /// Its addresses from the URL's own name server. `None`: ask the system's resolver.
     pub addresses: Option<Vec<IpAddr>>,
 }
 
@@ -136,8 +132,7 @@ impl SrvUrl {
         Ok(targets)
     }
 
-    /// Returns a new resolver for each look-up: it reads the system's files again and caches
-    /// nothing.
+    /// A new resolver for each look-up reads the system's files again and caches nothing.
     fn resolver(&self) -> Result<TokioResolver, NetError> {
         let mut builder = match self.server {
             None => TokioResolver::builder_tokio()?,
@@ -181,7 +176,6 @@ pub fn same_targets(one: &[Target], other: &[Target]) -> bool {
     set(one) == set(other)
 }
 
-/// Returns the scheme that the labels of a record's name stand for.
 fn scheme(name: &str, schemes: &[&'static str]) -> Result<&'static str, String> {
     let expected = || {
         let forms: Vec<String> = schemes.iter().map(|scheme| format!("srv://_{scheme}._tcp.name")).collect();
@@ -223,18 +217,15 @@ fn split_server(rest: &str) -> Result<(Option<SocketAddr>, String), String> {
     Ok((server, if others.is_empty() { path.to_owned() } else { format!("{path}?{others}") }))
 }
 
-/// Returns the address of a name server, with or without port.
 fn socket_address(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse().ok()?, DNS_PORT)))
 }
 
-/// Returns a name without the dot at its end.
 fn host(target: &Name) -> String {
     target.to_ascii().trim_end_matches('.').to_owned()
 }
 
-/// Returns the records that name a target. The root as the target means that the service is not
-/// available (RFC 2782, "Target").
+/// A root as the target means that the service is not available (RFC 2782, "Target").
 fn available(mut records: Vec<SRV>) -> Result<Vec<SRV>, &'static str> {
     if records.is_empty() {
         return Err("there is no such record");

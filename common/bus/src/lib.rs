@@ -1,6 +1,5 @@
-//! Requests and events between services. A message is a serde struct with a constant name, so the
-//! compiler finds every sender and every handler. There is one [`Bus`]; its transport is chosen at
-//! start-up: inside the process, or RabbitMQ.
+//! Requests and events between services. A message is a serde struct with a constant name. There is
+//! one [`Bus`]; its transport is chosen at start-up: inside the process, or RabbitMQ.
 //!
 //! Both transports carry bytes, keep deadlines and may deliver an event more than once. Both pass
 //! the suite in `tests/conformance/tests/bus.rs`. Only the outbox relay of `souk-store` publishes
@@ -43,16 +42,12 @@ pub struct EventMessage {
 
 type Bytes = Vec<u8>;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-/// Answers one request: JSON in, JSON out.
 type RequestHandler = Arc<dyn Fn(Bytes) -> BoxFuture<Result<Bytes>> + Send + Sync>;
-/// Handles one event.
 type EventHandler = Arc<dyn Fn(EventMessage) -> BoxFuture<Result<(), HandlerError>> + Send + Sync>;
 
-/// Why a listener did not handle an event.
 enum HandlerError {
     /// The body cannot be parsed, so a retry cannot help.
     Unreadable(String),
-    /// The handler returned an error.
     Failed(Error),
 }
 
@@ -72,16 +67,14 @@ impl Bus {
         Self::local_with_services(&[])
     }
 
-    /// Creates a bus inside this process, in which all `services` will start. The bus delivers an
-    /// event when all of its listeners among `services` have subscribed.
+    /// A bus inside this process waits for all listeners among `services` before it delivers.
     #[must_use]
     pub fn local_with_services(services: &'static [&'static str]) -> Self {
         Self(Arc::new(Transport::Local(local::Local::new(services))))
     }
 
-    /// Creates a bus over RabbitMQ. Returns at once; connects and reconnects in the background, so
-    /// services and broker may start in any order. Needs a Tokio runtime. Errors: the URL is
-    /// invalid.
+    /// Creates a bus over RabbitMQ, which connects and reconnects in the background. Needs a Tokio
+    /// runtime. Errors: the URL is invalid.
     pub fn amqp(options: AmqpOptions) -> Result<Self> {
         Ok(Self(Arc::new(Transport::Amqp(amqp::Amqp::start(options)?))))
     }
@@ -102,8 +95,7 @@ impl Bus {
         serde_json::from_slice(&reply).map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
     }
 
-    /// Answers every request `R` with `handler` from now on. Requests run concurrently; a request
-    /// that expires before it starts is dropped.
+    /// Answers every request `R` with `handler`, concurrently. An expired request is dropped.
     pub fn serve<R: Request, F, A>(&self, handler: F)
     where
         F: Fn(R) -> A + Send + Sync + 'static,
@@ -130,9 +122,8 @@ impl Bus {
         }
     }
 
-    /// Registers `E` as an event that this process publishes. Before the first one is published,
-    /// the transport makes sure that each listener of `E` will receive it, even a service that has
-    /// never run.
+    /// Registers an event that this process publishes. Each listener of `E` will receive it, even
+    /// one that has never run.
     pub fn publishes<E: Event>(&self) {
         match &*self.0 {
             Transport::Local(local) => local.publishes(E::NAME, E::LISTENERS),
@@ -140,8 +131,7 @@ impl Bus {
         }
     }
 
-    /// Handles every event `E` from now on, on behalf of the service `listener`. An event for which
-    /// `handler` returns an error is redelivered.
+    /// Handles every event `E` from now on for the service `listener`. A failed one is redelivered.
     ///
     /// # Panics
     /// When `E::LISTENERS` does not name `listener`: the publisher would not store events for it
@@ -200,16 +190,14 @@ impl Bus {
         self.as_amqp()?.dns_error()
     }
 
-    /// Stops consuming requests and events; other instances receive them. Work in flight continues
-    /// and may call.
+    /// Stops consuming requests and events. Work in flight continues and may call.
     pub fn stop_consuming(&self) {
         if let Some(amqp) = self.as_amqp() {
             amqp.stop_consuming();
         }
     }
 
-    /// Stops consuming, waits for work in flight, sends its replies and disconnects. Takes less
-    /// than 5 s.
+    /// Stops consuming, waits for work in flight and disconnects. Takes less than 5 s.
     pub async fn close(&self) {
         if let Some(amqp) = self.as_amqp() {
             amqp.close().await;
@@ -235,14 +223,12 @@ fn owner(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)
 }
 
-/// Locks a mutex. Ignores the panic of another holder, because no critical section of this crate
-/// leaves a partial change.
+/// Ignores the panic of another holder: no critical section here leaves a partial change.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Logs a served call. Only an internal error is logged as an error; an outage is logged where it
-/// happens.
+/// Only an internal error is logged as an error; an outage is logged where it happens.
 fn log_call(call: &str, start: Instant, error: Option<&Error>) {
     let ms = elapsed_ms(start);
     match error {

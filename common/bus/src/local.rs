@@ -25,16 +25,13 @@ pub(super) struct Local {
     subscriptions: Mutex<HashMap<&'static str, Vec<(&'static str, EventHandler)>>>,
     /// The services that run, or will run, in this process.
     services: &'static [&'static str],
-    /// The listeners of each event that this process publishes.
     listeners: Mutex<HashMap<&'static str, &'static [&'static str]>>,
 }
 
-/// Serves the calls of one request type.
 struct Server {
     handler: RequestHandler,
     /// Permits of waiting and running calls.
     queue_permits: Semaphore,
-    /// Permits of running calls.
     permits: Arc<Semaphore>,
 }
 
@@ -70,8 +67,7 @@ impl Local {
         let _queued = queued.map_err(|_| Error::busy("Too many calls are waiting.").caused_by(name))?;
         let permit = Arc::clone(&server.permits).acquire_owned().await.map_err(Error::internal)?;
         let work = (server.handler)(body);
-        // A task of its own: when the caller is cancelled the handler continues, as it would in
-        // another process.
+        // A task: when the caller is cancelled the handler continues, as in another process.
         let task = tokio::spawn(request_context::scope(request_context::current(), async move {
             let _permit = permit;
             if Instant::now() >= deadline {
@@ -121,8 +117,7 @@ impl Local {
         if failures.is_empty() { Ok(()) } else { Err(Error::internal(failures.join("; "))) }
     }
 
-    /// Returns a service of this process that is a listener of the event and has not subscribed
-    /// yet.
+    /// Returns a listener of the event in this process that has not subscribed yet.
     fn missing_listener(&self, event: &str, subscriptions: &[(&'static str, EventHandler)]) -> Option<&'static str> {
         let listeners = lock(&self.listeners).get(event).copied();
         let mut local = listeners.unwrap_or_default().iter().copied().filter(|name| self.services.contains(name));

@@ -1,6 +1,5 @@
-//! The id of the request that the current task works for. The bus carries it to other services, so
-//! one id finds all log lines of a request. A task that spawns another one passes the id on with
-//! [`scope`].
+//! The id of the request that the current task works for. One id finds all log lines of a request.
+//! A task that spawns another one passes the id on with [`scope`].
 
 use std::future::Future;
 

@@ -1,6 +1,5 @@
 //! The messages between services, one file for each owning service. The owner serves its requests
-//! and publishes its events. The first word of a message's name is its owner. This crate has no
-//! behaviour.
+//! and publishes its events. The first word of a message's name is its owner.
 
 pub mod customer;
 pub mod products;
@@ -26,8 +25,7 @@ pub trait Request: Serialize + DeserializeOwned + Send + 'static {
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name on the wire.
     const NAME: &'static str;
-    /// The subscribed services. The broker stores the event for each of them, even for a service
-    /// that has never run.
+    /// The subscribed services. The broker stores the event even for one that has never run.
     const LISTENERS: &'static [&'static str];
 }
 
@@ -64,8 +62,7 @@ pub struct Delivery<E> {
     pub event: E,
 }
 
-/// Every event of this contract. Each subscriber of an event has a queue on the broker, and dead
-/// letters (`souk dlq`).
+/// Every event of this contract. Each subscriber has a queue for it, and dead letters.
 pub const EVENTS: &[EventDescriptor] = &[
     EventDescriptor::of::<CustomerDeleted>(),
     EventDescriptor::of::<products::CustomerErased>(),

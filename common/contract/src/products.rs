@@ -1,5 +1,4 @@
-//! The requests that `products` answers and the events that it publishes: the catalogue for other
-//! services, and the stock of an order.
+//! The requests that `products` answers and the events that it publishes.
 
 use serde::{Deserialize, Serialize};
 use souk_types::{Id, Price, Quantity, Timestamp};
@@ -17,8 +16,7 @@ pub type ProductId = Id<Product>;
 /// Marks ids of reservations; the type itself is private to `products`.
 pub enum Reservation {}
 
-/// The id of a reservation, the stock that one order holds. An order that reserves again gets a new
-/// id.
+/// The id of the stock that one order holds. An order that reserves again gets a new id.
 pub type ReservationId = Id<Reservation>;
 
 /// Returns products by id.
@@ -72,8 +70,7 @@ pub struct ReservationLine {
     pub quantity: Quantity,
 }
 
-/// Holds stock for an order: all lines or none. A repeated request for the same reservation gets
-/// the same reply.
+/// Holds stock for an order: all lines or none. A repeated request gets the same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reserve {
     /// The id, chosen by the caller.
@@ -131,8 +128,7 @@ pub struct Shortage {
     pub available: u32,
 }
 
-/// Sells the stock that is held for an order that is paid. A repeated request for the same
-/// reservation gets the same reply.
+/// Sells the stock that is held for a paid order. A repeated request gets the same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Confirm {
     /// The reservation.
@@ -211,8 +207,7 @@ pub struct GetStockLog {
 /// The reply to [`GetStockLog`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StockLog {
-    /// At most about a hundred entries, in no particular order; none for an order that claimed no
-    /// stock.
+    /// At most about a hundred entries, in no particular order.
     pub entries: Vec<TimelineEntry>,
 }
 
@@ -221,8 +216,7 @@ impl Request for GetStockLog {
     type Reply = StockLog;
 }
 
-/// `products` has erased the personal data of a customer. Published in response to each
-/// `customer.deleted`.
+/// `products` has erased a customer's personal data. Published for each `customer.deleted`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CustomerErased {
     /// The deleted account.

@@ -79,8 +79,7 @@ pub enum TimelineKind {
     Retry,
 }
 
-/// `shopping` has erased the personal data of a customer. Published in response to each
-/// `customer.deleted`.
+/// `shopping` has erased a customer's personal data. Published for each `customer.deleted`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CustomerErased {
     /// The deleted account.
@@ -108,8 +107,7 @@ pub struct CustomerExport {
     pub cart: Option<Vec<CartLine>>,
     /// The wishlist, as the products were when they were added; on the first page only.
     pub wishlist: Option<Vec<ProductSnapshot>>,
-    /// The orders in the JSON of the API, newest first. `customer` passes them on without parsing
-    /// them.
+    /// The orders in the JSON of the API, newest first. `customer` passes them on unparsed.
     pub orders: Page<Value>,
 }
 

@@ -1,6 +1,5 @@
-//! Authentication by access token. A token is a JWT of 10 minutes (after RFC 9068: its `typ` is
-//! `at+jwt`), signed with EdDSA. Only `customer` signs tokens. Every service verifies them with the
-//! public keys that `customer` publishes.
+//! Authentication by access token: a JWT of 10 minutes (after RFC 9068), signed with EdDSA. Only
+//! `customer` signs tokens. Every service verifies them with the public keys of `customer`.
 
 mod closed_accounts;
 mod guards;

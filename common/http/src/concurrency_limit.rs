@@ -62,8 +62,7 @@ impl Drop for Permit {
             }
             next
         };
-        // Sent outside the lock: if the receiver has timed out, dropping the permit takes the lock
-        // again.
+        // Outside the lock: a receiver that has timed out drops the permit, which locks again.
         if let Some(next) = next {
             let _ = next.send(Self(self.0.clone()));
         }
@@ -77,7 +76,6 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(1);
     const LONG: Duration = Duration::from_mins(1);
 
-    /// Returns a task that is already waiting for a permit.
     fn spawn_waiting(limiter: &ConcurrencyLimiter) -> tokio::task::JoinHandle<Option<Permit>> {
         let waiting = || limiter.state().waiting.iter().filter(|sender| !sender.is_closed()).count();
         let before = waiting();

@@ -34,8 +34,7 @@ impl Environment {
         Self { variables, problems: Vec::new() }
     }
 
-    /// Reads a required variable. Adds a problem and returns `None` when it is missing or not a
-    /// `T`.
+    /// Reads a required variable. Adds a problem and returns `None` when it is missing or invalid.
     pub fn required<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         match self.text(name) {
             Ok(Some(text)) => self.parse(name, &text),
@@ -47,8 +46,7 @@ impl Environment {
         }
     }
 
-    /// Reads an optional variable. Adds a problem when it is set and not a `T`; empty means
-    /// missing.
+    /// Reads an optional variable; empty means missing. Adds a problem when it is invalid.
     pub fn optional<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let text = self.text(name).ok()??;
         self.parse(name, &text)
@@ -77,8 +75,7 @@ impl Environment {
         format!("invalid configuration (.env.example explains each variable):{list}")
     }
 
-    /// Returns the value, or the content of the file that `NAME_FILE` names (a mounted secret).
-    /// Empty means missing.
+    /// Reads the variable, or the file that `NAME_FILE` names (a mounted secret).
     fn text(&mut self, name: &str) -> Result<Option<String>, ()> {
         let given = |name: &str| self.variables.get(name).filter(|value| !value.trim().is_empty()).cloned();
         let by_file = format!("{name}_FILE");

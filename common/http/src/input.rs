@@ -74,8 +74,7 @@ pub async fn read_body_draining(data: Data<'_>, limit: u64, drain: u64) -> souk_
     Ok(body)
 }
 
-/// Reads and discards a body of up to `limit` bytes, so that the client reads the response that
-/// refuses it.
+/// Discards a body of up to `limit` bytes, so that the client reads the response.
 pub async fn drain(data: Data<'_>, limit: u64) {
     // An error means that the client has disconnected.
     let _ = data.open((limit + MAX_DRAIN).bytes()).stream_to(rocket::tokio::io::sink()).await;

@@ -32,8 +32,7 @@ use self::request_log::RequestFairing;
 use self::stop::ShutdownFlag;
 pub use self::stop::{DRAIN_PERIOD, run};
 
-/// Returns a Rocket with Souk's configuration: request ids, problem+json for every error, no
-/// banner. The caller mounts the services.
+/// Returns a Rocket with Souk's configuration. The caller mounts the services.
 #[must_use]
 pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
     let config = Config {
@@ -43,8 +42,7 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         cli_colors: false,
         // A client could write any address into the header.
         ip_header: None,
-        // `run` handles the signals. After the drain period these 4 s let running requests finish;
-        // as a rule only idle connections use them up.
+        // `run` handles the signals. These 4 s let running requests finish after the drain period.
         shutdown: Shutdown { ctrlc: false, signals: HashSet::new(), grace: 2, mercy: 2, ..Shutdown::default() },
         ..Config::release_default()
     };

@@ -17,23 +17,19 @@ use crate::{Problem, request_id};
 
 /// Request timeout. Shorter than nginx's 5.5 s, so that the client gets problem+json.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Requests that one process serves at the same time. With many more, all of them time out, because
-/// each gets too little time of the CPU and the database.
+/// Requests served at once. With many more all time out: each gets too little CPU and database.
 pub(crate) const MAX_CONCURRENT_REQUESTS: usize = 64;
 /// Wait for a permit. It leaves most of [`REQUEST_TIMEOUT`] for the request itself.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Wraps the routes of a service: each request has its context ([`request_context::current`]),
-/// waits for a permit of the concurrency limiter, and is answered within the request timeout. While
-/// the instance shuts down, idempotent requests are refused, so that the proxy sends them to
-/// another instance.
+/// Gives each request its context, the concurrency limit and the request timeout. While the
+/// instance shuts down, idempotent requests are refused, so that the proxy sends them elsewhere.
 #[must_use]
 pub fn with_limits(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::ConcurrencyAndTime, routes)
 }
 
-/// Like [`with_limits`], without the concurrency limit: for health checks, which must be answered
-/// under any load.
+/// Without the concurrency limit: health checks must be answered under any load.
 #[must_use]
 pub(crate) fn with_timeout(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::Time, routes)

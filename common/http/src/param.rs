@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use rocket::request::FromParam;
 
-/// A segment of the path, parsed as a `T`. The types of `souk_types` do not implement Rocket's
-/// `FromParam`.
+/// A segment of the path, parsed as a `T`: `souk_types` has no `FromParam` of Rocket.
 pub struct Param<T>(pub T);
 
 impl<'a, T: FromStr<Err: Debug>> FromParam<'a> for Param<T> {

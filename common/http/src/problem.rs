@@ -33,7 +33,6 @@ impl From<Error> for Problem {
     }
 }
 
-/// Returns the HTTP status of errors of this kind.
 #[must_use]
 pub(crate) fn status(kind: ErrorKind) -> Status {
     match kind {
@@ -71,8 +70,7 @@ fn title(kind: ErrorKind) -> &'static str {
         ErrorKind::Stopping => "This instance is stopping",
     }
 }
-/// The body of an error response (RFC 9457, section 3.1), with the extension members `request_id`
-/// and `errors`.
+/// The body of an error response (RFC 9457, section 3.1), extended by `request_id` and `errors`.
 #[derive(Serialize)]
 struct ProblemBody<'e> {
     r#type: String,
@@ -129,7 +127,6 @@ impl ResponseError {
         let _ = request.local_cache(Self::default).0.set(error.clone());
     }
 
-    /// Returns the error, if the response is one.
     pub(crate) fn of<'r>(request: &'r Request<'_>) -> Option<&'r Error> {
         request.local_cache(Self::default).0.get()
     }
@@ -163,7 +160,6 @@ fn note_refusal(request: &Request<'_>, error: Error) -> (Status, Error) {
     (status(error.kind()), error)
 }
 
-/// Returns the catcher for every status and path.
 #[must_use]
 pub(crate) fn catchers() -> Vec<Catcher> {
     catchers![everything]
@@ -174,7 +170,6 @@ fn everything(status: Status, request: &Request<'_>) -> Problem {
     Problem(explain(status, request))
 }
 
-/// Returns the error for a request that no route answered.
 fn explain(status: Status, request: &Request<'_>) -> Error {
     let refusal = request.local_cache(|| Refusal(Mutex::new(None)));
     if let Some(error) = refusal.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -191,8 +186,7 @@ fn explain(status: Status, request: &Request<'_>) -> Error {
     }
 }
 
-/// Returns why no route matched: the path has other methods (405), an id in the path is not a UUID
-/// (422), or there is no such route (404).
+/// Why no route matched: other methods (405), an id that is not a UUID (422), no route (404).
 fn unrouted(request: &Request<'_>) -> Error {
     let path: Vec<&str> = request.uri().path().segments().collect();
     let matching: Vec<(&Route, usize)> =

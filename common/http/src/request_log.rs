@@ -14,7 +14,6 @@ use crate::stop::ShutdownFlag;
 
 const METHOD_FIELD: &[u8] = b"_method=";
 
-/// Gives every response its request id and logs every request.
 pub(crate) struct RequestFairing;
 
 #[rocket::async_trait]
@@ -49,8 +48,7 @@ impl Default for StartTime {
     }
 }
 
-/// Logs a request in one line: the route's template instead of the path, and the names of bad
-/// fields without their values.
+/// Logs the route's template instead of the path, and the names of bad fields without values.
 fn log(request: &Request<'_>, status: u16) {
     let (request_id, method) = (request_id(request).as_str(), request.method().as_str());
     let route = request.route().map_or("", |route| route.uri.path());

@@ -1,6 +1,5 @@
-//! The runtime of a service in a fleet: configuration from the environment, MongoDB, RabbitMQ,
-//! HTTP. The service binds its port first and connects to the database and the broker when they are
-//! up; until then it is not ready and responds with 503.
+//! The runtime of a service in a fleet. The service binds its port first and connects to the
+//! database and the broker when they are up; until then it is not ready and responds with 503.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -27,8 +26,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Returns a Rocket on the configured port, with `/health`. The service mounts its routes at
-    /// `/`, because nginx removes the prefix.
+    /// Returns a Rocket with `/health`. Mount routes at `/`, because nginx removes the prefix.
     #[must_use]
     pub fn rocket(&self) -> Rocket<Build> {
         let health = Health { databases: vec![self.database.clone()], bus: self.bus.clone() };
@@ -36,15 +34,13 @@ impl Service {
     }
 }
 
-/// The settings that all services have.
 struct Settings {
     service: Service,
     telemetry: Telemetry,
 }
 
-/// Runs a service until a shutdown signal. `start` creates its state and mounts its routes; it is
-/// called only when the configuration is valid. With the argument `health`, probes the instance
-/// that the environment describes instead.
+/// Runs a service until a shutdown signal. `start` is called only when the configuration is valid.
+/// With the argument `health`, probes the instance of the environment instead.
 pub fn run(
     name: &'static str,
     environment: Environment,
@@ -79,8 +75,7 @@ fn serve(
     start: impl FnOnce(&Service) -> Result<Rocket<Build>> + Send,
 ) -> std::result::Result<(), String> {
     rocket::execute(async move {
-        // Before the first connection, so that the drivers of MongoDB and RabbitMQ use the same
-        // provider. It fails only when one is installed already.
+        // Before the first connection, so that all drivers use the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let Settings { service, telemetry } = read_settings(name, environment)?;
         let _telemetry = telemetry.start()?;
@@ -126,8 +121,7 @@ fn read_settings(name: &'static str, mut environment: Environment) -> std::resul
     }
 }
 
-/// Returns the default name of an instance. In a container the process id is 1, so the host's name
-/// is used instead.
+/// The default name of an instance. In a container the process id is 1, so it is the host's name.
 fn instance_name(service: &str, host: Option<String>) -> String {
     match (std::process::id(), host) {
         (1, Some(pod)) if pod.starts_with(service) => pod,
@@ -136,8 +130,7 @@ fn instance_name(service: &str, host: Option<String>) -> String {
     }
 }
 
-/// Reads the settings of Sentry. They require `ENVIRONMENT`, which distinguishes the reports of
-/// several environments.
+/// Sentry requires `ENVIRONMENT`, which distinguishes the reports of several environments.
 fn reporting(name: &str, environment: &mut Environment) -> Option<Reporting> {
     let dsn: Option<Dsn> = environment.optional("SENTRY_DSN");
     let of: Option<String> = environment.optional("ENVIRONMENT");

@@ -2,9 +2,6 @@
 
 /// Returns a channel that receives a message at SIGTERM or SIGINT (Ctrl-C). From then on neither
 /// signal ends the process by itself.
-///
-/// # Errors
-/// When the operating system refuses a signal handler.
 pub fn shutdown_signal() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     #[cfg(unix)]

@@ -20,7 +20,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub use self::line::Format;
 pub use self::report::{Dsn, Reporting};
 
-/// The name of this instance, set once at start-up.
 static INSTANCE: OnceLock<String> = OnceLock::new();
 
 /// The settings of logging and error reporting.
@@ -44,16 +43,14 @@ pub struct TelemetryGuard {
 }
 
 impl Telemetry {
-    /// Starts logging and reporting, for the rest of the process. Errors: one line for the
-    /// operator.
+    /// Starts logging and reporting for the rest of the process. Errors: one line for the operator.
     pub fn start(self) -> Result<TelemetryGuard, String> {
         // `EnvFilter` takes a bare word for a target, so a misspelt level would log nothing.
         let bare = self.filter.split(',').find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err());
         if let Some(word) = bare {
             return Err(format!("{word:?} is no log level: error, warn, info, debug, trace, off"));
         }
-        // Rocket's own lines repeat ours and cost a quarter of the throughput; the drivers return
-        // the same information as errors.
+        // Rocket's lines repeat ours and cost a quarter of the throughput; drivers return errors.
         let quiet = "rocket=off,rocket_http=off,hyper=warn,lapin=off,mongodb=off,hickory_net=warn,hickory_resolver=warn,rustls=warn";
         let filter = EnvFilter::try_new(format!("{},{quiet}", self.filter))
             .map_err(|error| format!("the log filter {:?} cannot be read: {error}", self.filter))?;

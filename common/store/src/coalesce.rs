@@ -1,6 +1,5 @@
 //! Write coalescing. Concurrent updates of one document are applied one after another to one loaded
-//! copy. The copy is written once, and each caller gets its own result. A hot document costs one
-//! write for many updates, and callers in one process never conflict.
+//! copy, which is written once. Callers in one process never conflict.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,12 +33,10 @@ impl<T> Default for Coalescer<T> {
 trait QueuedUpdate<T>: Send {
     /// Runs the rule and returns whether it succeeded. May be called again on newer state.
     fn apply(&mut self, slot: &mut Option<T>, events: &mut Events) -> bool;
-    /// Whether the caller still waits.
     fn is_wanted(&self) -> bool;
     /// Answers with the result of the rule, after the write.
     fn succeed(self: Box<Self>);
-    /// Answers with the error of the write, even when the rule had failed: it may have seen state
-    /// that was not written.
+    /// Also answers failed rules: they may have seen state that was not written.
     fn fail(self: Box<Self>, error: &Error);
 }
 
@@ -115,8 +112,7 @@ impl<T: Document> Coalescer<T> {
         while let Some(batch) = self.next(id) {
             let batch = batch.into_iter().filter(|update| update.is_wanted()).collect();
             cached = write_batch(database, id, batch, cached).await.unwrap_or_else(|error| {
-                // The other queued updates have waited as long. Retrying each of them would delay
-                // the last ones too much.
+                // Retrying each of the other queued updates would delay the last ones too much.
                 if error.kind() == ErrorKind::Unavailable {
                     for update in self.take_all(id) {
                         update.fail(&error);
@@ -131,7 +127,6 @@ impl<T: Document> Coalescer<T> {
         self.lock().get_mut(id).map(std::mem::take).unwrap_or_default()
     }
 
-    /// Returns the next updates to write, and removes the entry when there are none.
     fn next(&self, id: &str) -> Option<Vec<Box<dyn QueuedUpdate<T>>>> {
         let mut queues = self.lock();
         let queue = queues.get_mut(id).filter(|queue| !queue.is_empty());
@@ -147,8 +142,7 @@ impl<T: Document> Coalescer<T> {
     }
 }
 
-/// Writes the updates and answers all of them. Returns the stored state if it can replace the next
-/// read.
+/// Returns the stored state if it can replace the next read.
 async fn write_batch<T: Document>(
     database: &Database,
     id: &str,
@@ -221,7 +215,6 @@ async fn apply_and_commit<T: Document>(
     Err(Refusal::Stale.into_error().caused_by(format!("{MAX_ATTEMPTS} attempts on {} {id}", T::COLLECTION)))
 }
 
-/// Builds the commit from the updates that succeeded.
 fn apply<T: Document>(id: &str, stored: Option<&Stored>, batch: &mut [Box<dyn QueuedUpdate<T>>]) -> Result<Commit> {
     let mut slot: Option<T> = stored.map(Stored::decode).transpose()?;
     let mut events = Events::default();

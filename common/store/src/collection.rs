@@ -8,7 +8,6 @@ use super::commit::{BulkRule, Commit, Refusal, Rule, Stored, Write};
 use super::{Database, Document, Due, Engine, Events, Find, Index};
 use souk_types::{Error, Page, Result};
 
-/// Documents in one page of a scan.
 const SCAN_PAGE: usize = 500;
 
 /// The documents of one type. Cheap to clone; clones share the write coalescing.
@@ -61,8 +60,7 @@ impl<T: Document> Collection<T> {
         Due { collection: self.clone(), index }
     }
 
-    /// Returns the documents that have one of these values in a unique index of one field, in no
-    /// particular order.
+    /// Returns the documents that have one of these values in a unique index of one field.
     pub async fn get_many_by(&self, index: &'static Index, values: Vec<String>) -> Result<Vec<T>> {
         let found = match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.get_many_by(T::COLLECTION, index, values).await?,
@@ -71,8 +69,7 @@ impl<T: Document> Collection<T> {
         found.iter().map(Stored::decode).collect()
     }
 
-    /// Calls `visit` with the id and content of every document. Documents may change during the
-    /// scan.
+    /// Calls `visit` with every document. Documents may change during the scan.
     pub async fn scan(&self, mut visit: impl FnMut(&str, T) + Send) -> Result<()> {
         let mut after = String::new();
         loop {
@@ -133,8 +130,7 @@ impl<T: Document> Collection<T> {
         }
     }
 
-    /// Inserts a document. Errors: `duplicate` ([`Error::is_duplicate`]) when the id or a unique
-    /// value exists.
+    /// Inserts a document. Errors: [`Error::is_duplicate`] when the id or a unique value exists.
     pub async fn insert(&self, id: T::Id, document: T) -> Result<()> {
         self.upsert(id, move |slot, _| {
             if slot.is_some() {
@@ -160,8 +156,7 @@ impl<T: Document> Collection<T> {
         .await
     }
 
-    /// Like [`Collection::update`], for a rule that may also create the document (the slot is
-    /// empty) or delete it (by emptying the slot).
+    /// Like [`Collection::update`], but the slot may be empty, and an emptied one is deleted.
     pub async fn upsert<R: Send + 'static>(
         &self,
         id: T::Id,

@@ -8,7 +8,6 @@ use super::Document;
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
 
-/// A document as an engine stores it.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     /// Grows with each write of this document. Otherwise opaque.
@@ -24,30 +23,22 @@ impl Stored {
     }
 }
 
-/// A page of query results.
 pub(super) struct FoundPage {
-    /// With their ids.
     pub(super) items: Vec<(String, Stored)>,
     pub(super) next: Option<Cursor>,
 }
 
-/// An atomic set of writes and events.
 #[derive(Default)]
 pub(super) struct Commit {
     pub(super) writes: Vec<Write>,
     pub(super) events: Vec<EventMessage>,
-    /// The event that this commit handles. It is recorded in the inbox; a second commit gets
-    /// `Refusal::Repeated`.
+    /// The event that this commit handles, for the inbox; a second commit gets `Refusal::Repeated`.
     pub(super) handled_event: Option<EventId>,
-    /// Events to delete from the outbox.
     pub(super) delete_published: Vec<EventId>,
-    /// Rules that run inside the commit.
     pub(super) rules: Vec<BulkRule>,
-    /// Removes the traces of deleted data from the files after the commit.
     pub(super) secure_delete: bool,
 }
 
-/// A rule of a bulk update. It runs inside the commit.
 pub(super) struct BulkRule {
     pub(super) collection: &'static str,
     pub(super) id: String,
@@ -59,7 +50,6 @@ pub(super) struct BulkRule {
 pub(super) type Rule = Box<dyn FnMut(Option<&Stored>) -> Result<Option<Write>> + Send>;
 
 impl Commit {
-    /// Whether the commit only checks read guards.
     pub(super) fn only_reads(&self) -> bool {
         self.events.is_empty()
             && self.delete_published.is_empty()
@@ -69,19 +59,16 @@ impl Commit {
             && self.writes.iter().all(|write| matches!(write.change, Change::ReadGuard))
     }
 
-    /// Whether the commit is a bulk update.
     pub(super) fn is_bulk(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    /// Returns the changed collections, in the order of the writes.
     pub(super) fn written(&self) -> Vec<&'static str> {
         let writes = self.writes.iter().filter(|write| !matches!(write.change, Change::ReadGuard));
         writes.map(|write| write.collection).chain(self.rules.iter().map(|ruled| ruled.collection)).collect()
     }
 }
 
-/// One guarded write.
 pub(super) struct Write {
     pub(super) collection: &'static str,
     pub(super) id: String,
@@ -104,7 +91,6 @@ pub(super) enum Change {
 }
 
 impl Write {
-    /// Returns a guard of a document that was only read.
     pub(super) fn read_guard(collection: &'static str, id: String, stored: Option<&Stored>) -> Self {
         let expected = stored.map(|stored| stored.version);
         Self { collection, id, expected, next: next_version(expected), change: Change::ReadGuard }
@@ -128,7 +114,6 @@ impl Write {
         Ok(Some(Self { collection: T::COLLECTION, id, expected, next: next_version(expected), change }))
     }
 
-    /// Returns the stored document after this write.
     pub(super) fn after(&self) -> Option<Stored> {
         match &self.change {
             Change::Put { text, .. } => Some(Stored { version: self.next, text: text.clone() }),
@@ -157,14 +142,12 @@ fn reindex<T: Document>(old: &str, new: &str) -> Result<bool> {
     Ok(fields.map(pointer).any(|path| old.pointer(&path) != new.pointer(&path)))
 }
 
-/// Why an engine refused a commit.
 #[derive(Debug, Clone)]
 pub(super) enum Refusal {
     /// A version guard failed: load and apply again.
     Stale,
     /// The inbox has the event.
     Repeated,
-    /// A unique index, a rule or the engine failed.
     Failed(Error),
 }
 

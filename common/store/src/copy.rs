@@ -1,6 +1,5 @@
 //! Consistent snapshots of whole databases, copied into empty ones: for backups and for migrations
-//! between engines. A copy has all documents, the outbox and the inbox. Its documents get new
-//! versions. Opening a collection creates its indexes.
+//! between engines. A copy has all documents (with new versions), the outbox and the inbox.
 
 use super::{Database, Engine, mongo, sqlite};
 use souk_bus::{EventId, EventMessage};
@@ -21,7 +20,6 @@ enum Source {
     Mongo(mongo::Snapshot),
 }
 
-/// One item of a database.
 pub(super) enum Item {
     Document {
         collection: String,
@@ -79,9 +77,8 @@ impl Snapshot {
         }
     }
 
-    /// Copies everything into an empty database that is not in use. After an error,
-    /// [`Database::clear`] removes the partial copy. Errors: a conflict when the target is not
-    /// empty.
+    /// Copies everything into an empty database that is not in use, else fails with a conflict.
+    /// After an error, [`Database::clear`] removes the partial copy.
     pub async fn copy_to(&self, target: &Database) -> Result<CopyStats> {
         if !target.is_empty().await? {
             return Err(Error::conflict("not-empty", format!("The database of {} is not empty.", target.name())));
@@ -108,7 +105,6 @@ impl Snapshot {
         Ok(copied)
     }
 
-    /// Returns the collections, the outbox and the inbox.
     async fn parts(&self) -> Result<Vec<String>> {
         match &self.source {
             Source::Sqlite(snapshot) => snapshot.parts().await,

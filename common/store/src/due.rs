@@ -5,19 +5,16 @@ use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 use super::commit::Stored;
 use super::{Collection, Document, Engine, Index};
 
-/// Documents in a page of due ones.
 const PAGE: u64 = 100;
 
-/// The documents of a collection that are due, by an index that is ordered by a due time. A
-/// document without a due time is never due.
+/// The due documents of a collection. A document without a due time is never due.
 pub struct Due<T: Document> {
     pub(super) collection: Collection<T>,
     pub(super) index: &'static Index,
 }
 
 impl<T: Document> Due<T> {
-    /// Returns a page of documents that are due at `now`, with their ids, the longest overdue
-    /// first.
+    /// Returns a page of documents that are due at `now`, with their ids, longest overdue first.
     pub async fn page(&self, now: Timestamp, after: Option<Cursor>) -> Result<Page<(String, T)>> {
         let paging = Paging { after, limit: PageLimit::try_from(PAGE).unwrap_or_default() };
         let find = self.index.all().up_to(now.to_string()).page(paging);

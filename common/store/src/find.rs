@@ -4,9 +4,8 @@ use serde_json::Value;
 
 use souk_types::{Cursor, Error, PageLimit, Paging, Result};
 
-/// An index: documents with given values in `equal`, ordered by `order`, then by id. A path has
-/// dots (`listing.category`). A document is in the index when none of the fields is missing or
-/// null.
+/// An index: documents with given values in `equal`, ordered by `order`, then by id. Paths have
+/// dots. A document is in the index when no field is missing or null.
 #[derive(Debug, Clone, Copy)]
 pub struct Index {
     pub(super) name: &'static str,
@@ -84,8 +83,7 @@ impl Find {
         Self { direction, ..self }
     }
 
-    /// Selects documents whose searched fields contain every word, ignoring case and accents. The
-    /// last word may be a prefix.
+    /// Selects documents with every word, ignoring case and accents; the last may be a prefix.
     #[must_use]
     pub fn matching(self, words: &str) -> Self {
         // A combining accent (U+0300 to U+036F) does not end a word.

@@ -1,5 +1,5 @@
-//! Periodic background jobs. A run handles every document that is due, several at a time. A
-//! document that cannot be handled is logged, stays due and does not hold up the others.
+//! Periodic background jobs. A document that cannot be handled is logged, stays due and does not
+//! hold up the others.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -12,8 +12,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use super::{Document, Due};
 use souk_types::{Error, ErrorKind, Result, Timestamp};
 
-/// Longest pause between two runs while the database is unavailable. A job with a longer pause
-/// keeps it.
+/// Longest pause between runs while the database is unavailable, unless `Job::every` is longer.
 const LONGEST_OUTAGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a background job runs.
@@ -27,8 +26,7 @@ pub struct Job {
     pub concurrency: usize,
 }
 
-/// Runs a job until the database is closed. `handle` gets a clone of `context` and one due
-/// document.
+/// Runs a job until the database is closed. `handle` gets `context` and one due document.
 pub fn run<C, T, F>(job: Job, due: Due<T>, context: C, handle: impl Fn(C, T) -> F + Send + Sync + 'static)
 where
     C: Clone + Send + Sync + 'static,
@@ -61,8 +59,7 @@ where
     });
 }
 
-/// Runs a job once, on the documents that are due at `now`. Errors: the due documents cannot be
-/// read.
+/// Runs a job once, on the documents that are due at `now`.
 pub async fn run_once<C, T, F>(
     job: Job,
     due: &Due<T>,
@@ -98,7 +95,6 @@ where
     }
 }
 
-/// Logs an outage as a warning and every other failure as an error.
 fn log_failure(job: Job, item: Option<impl Display>, error: &Error) {
     let (job, item) = (job.name, item.map(tracing::field::display));
     if error.is_outage() || error.kind() == ErrorKind::Stopping {
@@ -137,7 +133,6 @@ mod tests {
 
     const JOB: Job = Job { name: "tasks", every: Duration::from_millis(1), concurrency: 3 };
 
-    /// Returns a database with one due task for each number below `count`.
     async fn with_tasks(count: usize) -> (TempDir, Database, Collection<Task>) {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("test", &directory.path().join("test.db"), Durability::Process).unwrap();

@@ -1,12 +1,8 @@
 //! Documents of a service. One document is one consistency boundary: [`Collection::update`] runs a
-//! pure rule on it. The store owns concurrency: it coalesces concurrent updates of a document into
-//! one write, and guards every write by the document's version. Events are committed with the write
-//! that publishes them. [`Database::run`] changes several documents in one commit; it is the
-//! exception.
-//!
-//! An engine loads, finds, commits a set of guarded writes and events, and stores the outbox. The
-//! engine is chosen when the database is opened. Both engines pass one conformance suite,
-//! `tests/conformance/tests/store.rs`.
+//! pure rule on it. The store coalesces concurrent updates of a document into one write, guards
+//! every write by the document's version, and commits events with the write that publishes them.
+//! [`Database::run`] changes several documents in one commit; it is the exception. Both engines
+//! pass one conformance suite, `tests/conformance/tests/store.rs`.
 
 mod coalesce;
 mod collection;
@@ -71,11 +67,8 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     name: &'static str,
     engine: Engine,
-    /// An event was written to the outbox.
     events_published: Notify,
-    /// Events were deleted from the outbox.
     events_deleted: Notify,
-    /// The relay and the background jobs.
     background: TaskTracker,
     closing: CancellationToken,
 }
@@ -127,9 +120,8 @@ impl Database {
         }))
     }
 
-    /// Stops the outbox relay and the background jobs, then closes the connections. Call it before
-    /// the runtime ends: MongoDB's driver closes its sessions in a task, and SQLite moves the WAL
-    /// into the database file.
+    /// Stops background work, then closes the connections. Call it before the runtime ends:
+    /// MongoDB's driver closes its sessions in a task, and SQLite moves the WAL into the file.
     pub async fn close(&self) {
         self.0.closing.cancel();
         self.0.background.close();
@@ -142,13 +134,11 @@ impl Database {
         }
     }
 
-    /// Runs a task that [`Database::close`] waits for. The task must end soon after
-    /// [`Database::closing`].
+    /// [`Database::close`] waits for the task, which must end soon after [`Database::closing`].
     fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.background.spawn(task);
     }
 
-    /// Resolves when [`Database::close`] has been called.
     fn closing(&self) -> impl Future<Output = ()> + '_ {
         self.0.closing.cancelled()
     }
@@ -232,8 +222,7 @@ impl Database {
         self.attempt(None, work).await?.ok_or_else(|| Error::internal("a run without an event cannot repeat"))
     }
 
-    /// Handles an event once. Like [`Database::run`], and records the event in the inbox in the
-    /// same commit. Does nothing when the inbox has the event.
+    /// Like [`Database::run`], once for each event: the commit also records it in the inbox.
     pub async fn handle_once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
     where
         F: Future<Output = Result<()>>,
@@ -299,8 +288,7 @@ impl Database {
     }
 
     async fn commit(&self, commit: Commit) -> std::result::Result<(), Refusal> {
-        // SQLite shows committed data only, so a single read needs no check; several reads must be
-        // consistent.
+        // SQLite shows committed data only, but several reads must be consistent.
         let unchecked_reads = usize::from(!self.is_remote());
         if commit.only_reads() && commit.writes.len() <= unchecked_reads {
             return Ok(());
@@ -323,7 +311,6 @@ impl Database {
         Ok(())
     }
 
-    /// Loads a document for a guarded write.
     async fn load(&self, collection: &'static str, id: &str) -> Result<Option<Stored>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.load(collection, id),
@@ -331,7 +318,6 @@ impl Database {
         }
     }
 
-    /// Whether a read is a network round trip.
     fn is_remote(&self) -> bool {
         matches!(self.0.engine, Engine::Mongo(_))
     }
@@ -343,8 +329,7 @@ impl Database {
         }
     }
 
-    /// Whether the inbox has the event. With `recorded`, waits until the record is
-    /// majority-committed.
+    /// With `recorded`, waits until the record is majority-committed.
     async fn is_handled(&self, event: EventId, recorded: bool) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_handled(&event.to_string()),
@@ -364,14 +349,12 @@ impl Database {
         }
     }
 
-    /// Deletes published events from the outbox.
     pub(crate) async fn delete_published(&self, published: Vec<EventId>) -> Result<()> {
         self.commit(Commit { delete_published: published, ..Commit::default() }).await.map_err(Refusal::into_error)?;
         self.0.events_deleted.notify_waiters();
         Ok(())
     }
 
-    /// Resolves when an event is written to the outbox.
     pub(crate) fn events_published(&self) -> impl Future<Output = ()> + '_ {
         self.0.events_published.notified()
     }
@@ -387,7 +370,6 @@ fn conflict_delays() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// An event in the outbox.
 pub(crate) struct PendingEvent {
     pub(crate) message: EventMessage,
     /// Whether this handle of the database has published it.

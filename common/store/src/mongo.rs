@@ -1,11 +1,10 @@
 //! The engine of a fleet: MongoDB. Any number of processes share a database; the version guard of
 //! every write prevents lost updates.
 //!
-//! A stored document is `{_id, version, write, doc, words, events}`. `doc` is the document as BSON,
-//! `events` is its part of the outbox, `words` is its full-text index, and `write` is the id of the
-//! last write. A deleted document stays without `doc` until its events are published. A commit of
-//! one document is one write; a commit of several is a transaction, which needs a replica set.
-//! Sharding, change streams and MongoDB's full-text search are not used.
+//! A stored document is `{_id, version, write, doc, words, events}`: `write` is the id of the last
+//! write, `words` the full-text index, `events` its part of the outbox. A deleted document stays
+//! without `doc` until its events are published. A commit of several documents is a transaction,
+//! which needs a replica set.
 
 mod bulk;
 mod connection;
@@ -63,8 +62,7 @@ impl Mongo {
         })
     }
 
-    /// Translates a failure. A conflict may come from an orphaned transaction, so it triggers a
-    /// search for those.
+    /// A conflict may come from an orphaned transaction, so it triggers a search for those.
     fn explain(&self, failure: Failure) -> Refusal {
         if failure.may_be_locked() && self.last_check.is_due() {
             let connection = Arc::clone(&self.connection);
@@ -90,12 +88,10 @@ impl Mongo {
         self.connection.close().await;
     }
 
-    /// Returns the error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.connection.dns_error()
     }
 
-    /// Checks that there is a primary and that all indexes exist.
     pub(super) async fn ping(&self) -> Result<()> {
         self.connection.check_primary().await?;
         self.schema.all_ready().await
@@ -107,8 +103,7 @@ impl Mongo {
         self.load_with(collection, id, if to_change { ReadConcern::local() } else { ReadConcern::majority() }).await
     }
 
-    /// Checks that a version is the newest and majority-committed, by a linearizable read. For
-    /// results that need no write.
+    /// Checks by a linearizable read that a version is the newest, for results without writes.
     async fn confirm(&self, collection: &'static str, id: &str, expected: Option<i64>) -> Result<(), Refusal> {
         let found = self.load_with(collection, id, ReadConcern::linearizable()).await.map_err(Refusal::Failed)?;
         if found.map(|stored| stored.version) == expected { Ok(()) } else { Err(Refusal::Stale) }
@@ -128,8 +123,7 @@ impl Mongo {
     }
 }
 
-/// Returns a collection with majority read concern: a failover rolls nothing back that is read from
-/// it.
+/// A failover rolls nothing back that is read from this collection.
 fn majority<T: Send + Sync>(database: &Database, collection: &str) -> Collection<T> {
     read_with(database, collection, ReadConcern::majority())
 }

@@ -13,15 +13,13 @@ use souk_bus::{Bus, EventId, EventMessage};
 use souk_types::mutant::Mutant;
 use souk_types::{Error, Result, failpoint};
 
-/// Events in flight.
 const MAX_IN_FLIGHT: usize = 256;
 /// Poll interval of the outbox. Another process may have written.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Ownership grace period. The process that has written an event publishes it; after this time any
 /// process does, because the owner may have died. Only then consumers may get an event twice.
 const OWNERSHIP_GRACE_PERIOD: Duration = Duration::from_secs(1);
-/// Events of other processes that the relay leaves to their owners. A larger backlog means that the
-/// owners cannot keep up.
+/// Events of others that the relay leaves to them. With more, the owners cannot keep up.
 const MAX_FOREIGN_BACKLOG: usize = 256;
 /// Delays after an event could not be published.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), factor: 2, longest: Duration::from_mins(1) };
@@ -55,8 +53,7 @@ struct Relay {
     /// One task for each event in flight, so that a slow one does not hold up the others.
     publishing: JoinSet<Result<()>>,
     in_flight: HashMap<task::Id, (EventId, String)>,
-    /// Events to publish later: failed events, and events of other processes. The values are the
-    /// count of failures and the time of the next attempt.
+    /// Failed events and those of other processes: the count of failures and the next attempt.
     delayed: HashMap<EventId, (u32, Instant)>,
 }
 
@@ -143,7 +140,6 @@ impl Relay {
         tracing::warn!(event = %id, name, %error, retry_in = ?delay, "an event was not published");
     }
 
-    /// Schedules the next attempt and returns the delay.
     fn schedule_retry(&mut self, id: EventId) -> Duration {
         let failures = self.delayed.get(&id).map_or(0, |(failures, _)| *failures);
         let delay = BACKOFF.delay(failures);
@@ -151,7 +147,6 @@ impl Relay {
         delay
     }
 
-    /// Logs an outage as a warning and every other failure as an error.
     fn log(&self, error: &Error, message: &str) {
         let database = self.database.name();
         if error.is_outage() {

@@ -17,8 +17,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Returns the delay after an attempt that failed, when `failures` attempts in a row had failed
-    /// before it.
+    /// Returns the delay after a failed attempt that followed `failures` failures in a row.
     #[must_use]
     pub fn delay(&self, failures: u32) -> Duration {
         self.first.saturating_mul(self.factor.saturating_pow(failures)).min(self.longest)

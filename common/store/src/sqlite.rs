@@ -50,7 +50,6 @@ enum Job {
     Close(oneshot::Sender<()>),
 }
 
-/// A commit and the channel for its outcome.
 struct QueuedCommit {
     commit: Commit,
     answer: oneshot::Sender<std::result::Result<(), Refusal>>,
@@ -240,7 +239,6 @@ impl Sqlite {
     }
 }
 
-/// Opens a connection with the settings of readers and writer.
 fn connect(file: &Path, durability: Durability) -> Result<Connection> {
     let connection = Connection::open(file).map_err(failed)?;
     let synchronous = match durability {

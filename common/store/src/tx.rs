@@ -68,7 +68,6 @@ impl Tx {
         self.state().events.publish(event)
     }
 
-    /// Loads the document unless it was loaded before.
     async fn touch<T: Document>(&self, id: T::Id) -> Result<(&'static str, String)> {
         let key = (T::COLLECTION, id.to_string());
         if !self.state().touched.contains_key(&key) {

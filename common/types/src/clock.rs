@@ -1,5 +1,4 @@
-//! Points in time in UTC, in milliseconds, with one text format. The texts sort in the order of
-//! time.
+//! Points in time in UTC, in milliseconds, with one text format that sorts by time.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,8 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::{datetime, format_description};
 use time::{OffsetDateTime, UtcOffset};
 
-/// A moment in UTC, in milliseconds, in the years 0 to 9999. Its text is RFC 3339:
-/// `2026-11-21T09:14:29.123Z`.
+/// A moment in UTC, in milliseconds, as RFC 3339: `2026-11-21T09:14:29.123Z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(OffsetDateTime);
 

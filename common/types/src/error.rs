@@ -49,8 +49,7 @@ pub enum ErrorKind {
     TooLarge,
     /// The route does not accept the content type of the body (415).
     UnsupportedMediaType,
-    /// The request is readable, but fields are missing, unknown, of a wrong type or out of range
-    /// (422).
+    /// Readable, but fields are missing, unknown, of a wrong type or out of range (422).
     Invalid,
     /// A limit of this process is reached; the client may retry soon (503).
     Busy,
@@ -58,8 +57,7 @@ pub enum ErrorKind {
     Unavailable,
     /// An unexpected failure (500).
     Internal,
-    /// This instance is stopping and has not handled the request (502, on which nginx tries the
-    /// next instance).
+    /// This instance is stopping and has not handled the request (502; nginx tries the next).
     Stopping,
 }
 
@@ -141,8 +139,7 @@ impl Error {
             .with_member("allow", allowed)
     }
 
-    /// Returns the error of a request that the current state does not allow. `code` is the end of
-    /// the problem's type.
+    /// A request that the current state does not allow. `code` is the end of the problem's type.
     pub fn conflict(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Conflict, code, detail)
     }

@@ -19,8 +19,7 @@ use std::fmt;
 /// Whether this build has failpoints.
 pub const BUILT_IN: bool = cfg!(debug_assertions);
 
-/// Passes a failpoint: `failpoint!("commit.{collection}.before")`. See [the
-/// list](mod@crate::failpoint).
+/// Passes a failpoint: `failpoint!("commit.{collection}.before")`.
 #[macro_export]
 macro_rules! failpoint {
     ($($name:tt)+) => {
@@ -46,7 +45,6 @@ mod armed {
 
     const VARIABLE: &str = "SOUK_FAILPOINT";
 
-    /// The failpoint that aborts the process.
     #[derive(Debug)]
     pub(super) struct Failpoint {
         name: String,

@@ -25,8 +25,7 @@ impl<T> Id<T> {
         Self(Uuid::now_v7(), PhantomData)
     }
 
-    /// Returns a new random id (version 4, 122 random bits), for resources that are open to every
-    /// client that knows the id.
+    /// Returns a random id (122 random bits), for resources open to every client that knows it.
     pub fn random() -> Result<Self> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(Error::internal)?;

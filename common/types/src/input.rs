@@ -1,9 +1,6 @@
-//! Client input, read field by field, so that the response names every invalid field and not only
-//! the first.
-//!
-//! A body or a query becomes [`Fields`]. A type that implements [`Input`] takes its fields out by
-//! name; the remaining fields are unknown. The rule of a field is the `Deserialize` of its type
-//! (`Quantity`, `Text`, ...).
+//! Client input, read field by field, so that the response names every invalid field. A type that
+//! implements [`Input`] takes its fields out of [`Fields`] by name; the remaining fields are
+//! unknown. The rule of a field is the `Deserialize` of its type (`Quantity`, `Text`, ...).
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -16,7 +13,6 @@ pub trait Input: Sized {
     fn read(fields: &mut Fields) -> Option<Self>;
 }
 
-/// An input without fields.
 impl Input for () {
     fn read(_: &mut Fields) -> Option<Self> {
         Some(())
@@ -147,8 +143,7 @@ impl Fields {
     }
 }
 
-/// Rewrites serde's message about a wrong type for clients. Leaves out the value, because it may be
-/// a secret.
+/// Rewrites serde's message about a wrong type, without the value: it may be a secret.
 fn readable(message: &str) -> String {
     let of_type =
         ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|start| message.starts_with(start));

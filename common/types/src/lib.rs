@@ -1,8 +1,7 @@
 //! The values that every service shares: ids, money, quantities, times, pages, errors. No value of
 //! these types is invalid.
 //!
-//! Nothing here does I/O or waits. The exceptions are two switches for tests,
-//! [`failpoint`](mod@failpoint) and [`mutant`]. Release builds contain neither.
+//! No I/O, except two switches for tests, [`failpoint`](mod@failpoint) and [`mutant`].
 
 mod clock;
 mod currency;

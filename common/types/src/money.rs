@@ -1,5 +1,4 @@
-//! Amounts of money in minor units. Adding fails when the currencies differ or the sum is out of
-//! range.
+//! Amounts of money in minor units. Adding fails for different currencies and out of range.
 
 use std::fmt;
 
@@ -7,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Currency, Error, Result};
 
-/// An amount in the minor unit of its currency (499 EUR is 4.99 euros), from 0 to
-/// [`Money::MAX_AMOUNT`].
+/// An amount in the minor unit of its currency, from 0 to [`Money::MAX_AMOUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Money {

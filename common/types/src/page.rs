@@ -1,6 +1,5 @@
-//! Pages of lists. A cursor has the sort key and the id of the last item (keyset pagination). Pages
-//! neither repeat nor skip items when the list changes meanwhile. Page 1,000 costs as much as page
-//! 1.
+//! Pages of lists. A cursor has the sort key and the id of the last item (keyset pagination), so
+//! pages neither repeat nor skip items when the list changes meanwhile.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -16,8 +16,7 @@ impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let trimmed = text.trim();
-        // This runs for every document that is read. A text has at most as many characters as
-        // bytes, so most texts need no counting.
+        // Runs for every document read. Characters are at most bytes, so few texts are counted.
         let is_short_enough = trimmed.len() <= MAX || trimmed.chars().count() <= MAX;
         let is_long_enough = trimmed.len() >= MIN && (MIN <= 1 || trimmed.chars().count() >= MIN);
         if !is_short_enough || !is_long_enough {

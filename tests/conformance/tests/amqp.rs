@@ -1,8 +1,7 @@
 //! Checks of the transport over RabbitMQ beyond the suites of all transports: the broker
 //! disconnects and returns, processes die, messages are unreadable.
 //!
-//! The checks do not restart the broker. Each one reaches it through a fault proxy of its own
-//! (`support/fault_proxy.rs`), which can disconnect and stall.
+//! Each check reaches the broker through a fault proxy of its own, which can disconnect and stall.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 

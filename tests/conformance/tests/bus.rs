@@ -1,6 +1,5 @@
-//! The conformance suite for calls, passed by every transport of the bus. Events are published
-//! through an outbox, so `outbox.rs` checks them. Each check is a function of a [`Line`] of its
-//! own; `checks!` makes a test of it for every transport.
+//! The conformance suite for calls, passed by every transport of the bus; `outbox.rs` checks
+//! events. Each check is a function of a [`Line`] of its own; `checks!` makes the tests.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
@@ -21,12 +20,9 @@ mod line;
 
 use self::line::Line;
 
-/// Timeout of a check.
 const CHECK_TIMEOUT: Duration = Duration::from_mins(1);
-/// Limit for a call that fails at once.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// Every check, once for each transport.
 macro_rules! checks {
     ($($check:ident)*) => {
         checks!(@ local, Line::local(), [], $($check)*);
@@ -292,8 +288,7 @@ async fn a_large_message_arrives_whole(Line { bus, .. }: &Line) {
     assert_eq!(bus.call(Echo { text: text.clone() }).await.unwrap(), text);
 }
 
-/// Calls a service that works again, until it replies. While the circuit breaker is open each call
-/// must fail at once.
+/// While the circuit breaker is open each call must fail at once.
 async fn recover_within(time: Duration, bus: &Bus) -> u64 {
     let start = Instant::now();
     loop {
@@ -316,7 +311,6 @@ fn serve_doubling(bus: &Bus) {
     });
 }
 
-/// The handler panics for this number.
 const PANIC: u64 = 666;
 
 #[derive(Serialize, Deserialize)]

@@ -1,9 +1,6 @@
 //! Broker and database by SRV name, with a real name server: found, found again after a move, and
-//! in order of priority. Parsing and ordering of records are tested in the module `discovery` of
-//! souk-bus.
-//!
-//! The name server gives every record a TTL of one hour (`fleet::Dns`), so these tests also show
-//! that records are not cached.
+//! in order of priority. The name server gives every record a TTL of one hour (`fleet::Dns`), so
+//! these tests also show that records are not cached.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
@@ -33,8 +30,7 @@ use self::line::options;
 
 /// The longest pause of the supervisor, plus connecting on a busy machine.
 const BACK: Duration = Duration::from_secs(10);
-/// Like `BACK`, when MongoDB's driver must notice first that all servers are unreachable and DNS is
-/// unchanged.
+/// Like `BACK`, when MongoDB's driver must notice first that all servers are unreachable.
 const FOUND: Duration = Duration::from_secs(20);
 
 #[derive(Serialize, Deserialize)]
@@ -55,12 +51,10 @@ impl Document for Crate {
     const COLLECTION: &'static str = "crates";
 }
 
-/// Returns an SRV record of this service. All targets are this machine.
 fn record(service: &str, priority: u16, to: SocketAddr) -> String {
     format!("_{service}._tcp SRV {priority} 1 {} here\nhere A 127.0.0.1\n", to.port())
 }
 
-/// Returns the URL with a name instead of the host.
 fn named(url: &str, service: &str, dns: &Dns) -> String {
     let (_, rest) = url.split_once("://").unwrap();
     let (authority, rest) = rest.split_once('/').unwrap();
@@ -69,7 +63,6 @@ fn named(url: &str, service: &str, dns: &Dns) -> String {
     format!("srv://{credentials}_{service}._tcp.{}/{rest}{separator}dns={}", Dns::ZONE, dns.address())
 }
 
-/// Returns the address in a URL with one host.
 fn host(url: &str) -> String {
     let (_, rest) = url.split_once("://").unwrap();
     rest.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap().to_owned()
@@ -311,7 +304,6 @@ async fn a_database_of_the_next_priority_serves_when_the_first_is_unreachable() 
     let uri = named("mongodb://any/?directConnection=true", "mongodb", &dns);
     let (database, crates) = open(&uri, &fresh.name);
     keeps(&crates).await;
-    // And back to the first priority.
     first.set_mode(FaultMode::PassThrough);
     second.set_mode(FaultMode::Disconnect);
     keeps(&crates).await;

@@ -88,7 +88,6 @@ async fn raw(fresh: &Fresh, collection: &str) -> mongodb::Collection<Raw> {
     mongodb::Client::with_uri_str(&fresh.uri).await.unwrap().database(&fresh.name).collection(collection)
 }
 
-/// Repeats an operation until it succeeds.
 async fn until_it_works<R>(work: impl AsyncFn() -> Result<R, Error>) -> R {
     let begin = Instant::now();
     loop {
@@ -258,7 +257,6 @@ async fn a_deleted_document_is_removed_with_its_last_event() {
     for event in [moved, carried, beside, in_deleted] {
         assert!(!database.wait_until_delivered(event, Duration::from_millis(50)).await);
     }
-    // The deleted documents are invisible and their unique values are free.
     assert_eq!(crates.get(id).await.unwrap(), None);
     assert!(crates.is_empty().await.unwrap());
     let again = Id::new();
@@ -431,7 +429,6 @@ async fn results_rest_on_majority_committed_state() {
     });
     souk_store::outbox::relay(database.clone(), bus);
 
-    // Like the confirmation of an order: once, then repeated without effect.
     let confirm = || {
         crates.update(id, |one, events| {
             if one.pieces == 0 {

@@ -26,16 +26,12 @@ mod line;
 use self::home::Home;
 use self::line::Line;
 
-/// Time limit of a check.
 const HANGS: Duration = Duration::from_mins(1);
 /// Time limit of a delivery, with one or two failures of a handler.
 const SOON: Duration = Duration::from_secs(20);
-/// The subscriptions of these checks.
 const TOPOLOGY: &[(&str, &[&str])] = &[("shop", &["kitchen", "cellar", "till", "museum"]), ("kitchen", &["till"])];
-/// Time after which an event counts as not delivered.
 const NEVER: Duration = Duration::from_millis(300);
 
-/// Declares a test of every check for every pair.
 macro_rules! checks {
     ($($check:ident)*) => {
         checks!(@ sqlite_on_disk_and_local_bus, Home::sqlite(Durability::Disk), Line::local(), [], $($check)*);
@@ -302,8 +298,7 @@ async fn two_relays_of_one_database_have_one_effect(home: Home, bus: Bus) {
     assert_eq!(kitchen.cooked().await, 50);
 }
 
-/// Two processes share a database. Each publishes its own events, and those of the other after the
-/// grace period.
+/// Each process publishes its own events, and those of the other after the grace period.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
 async fn an_event_is_published_by_its_owner_within_the_grace_period() {
@@ -394,7 +389,6 @@ fn refused() -> Error {
     Error::conflict("refused", "The check provokes this failure.")
 }
 
-/// The publishing service.
 struct Shop {
     database: Database,
     orders: Collection<Order>,
@@ -415,7 +409,6 @@ impl Shop {
         Self { database, orders }
     }
 
-    /// Publishes many events in one write.
     async fn order_many(&self, numbers: Range<u32>) {
         let publish = |tx: Tx| {
             let numbers = numbers.clone();
@@ -429,7 +422,6 @@ impl Shop {
         self.database.run(publish).await.unwrap();
     }
 
-    /// Inserts an order and publishes its event in one write.
     async fn order(&self, number: u32) -> EventId {
         let order = Id::new();
         self.orders
@@ -442,8 +434,7 @@ impl Shop {
     }
 }
 
-/// A consuming service with its own database. It counts the orders it cooks and publishes an event
-/// for each.
+/// Counts the orders it cooks and publishes an event for each.
 struct Kitchen {
     counts: Collection<Order>,
     handled: watch::Receiver<BTreeSet<u32>>,
@@ -484,7 +475,6 @@ impl Kitchen {
             .await
     }
 
-    /// Waits until this many different orders were handled.
     async fn has_handled(&self, orders: usize) {
         self.handled.clone().wait_for(|numbers| numbers.len() >= orders).await.unwrap();
     }
@@ -494,11 +484,9 @@ impl Kitchen {
     }
 }
 
-/// The numbers of the orders that a service has handled.
 struct Handled(watch::Receiver<Vec<u32>>);
 
 impl Handled {
-    /// Waits for this many and returns them.
     async fn wait_for(&self, count: usize) -> Vec<u32> {
         self.0.clone().wait_for(|numbers| numbers.len() >= count).await.unwrap().clone()
     }
@@ -513,7 +501,6 @@ fn listen(bus: &Bus, service: &'static str) -> Handled {
     Handled(handled)
 }
 
-/// A counter that can be awaited.
 struct Count(watch::Receiver<u32>);
 
 impl Count {

@@ -1,5 +1,4 @@
-//! Reports to Sentry, received by a server of the test. One test, because a process has one Sentry
-//! client.
+//! Reports to Sentry, received by a server of the test. A process has one Sentry client.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
@@ -124,7 +123,6 @@ fn next(reports: &Receiver<Value>) -> Value {
     report
 }
 
-/// Returns a server that receives envelopes.
 fn sentry() -> (String, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let dsn = format!("http://key@{}/1", listener.local_addr().unwrap());

@@ -16,10 +16,8 @@ use souk_types::{Error, Id, Result};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// Time limit of a check.
 const HANGS: Duration = Duration::from_mins(1);
 
-/// Declares a test of every check for every engine.
 macro_rules! checks {
     ($($check:ident)*) => {
         checks!(@ sqlite_on_disk, Home::sqlite(Durability::Disk), [], $($check)*);
@@ -70,7 +68,6 @@ mod unique;
 #[path = "store/update.rs"]
 mod update;
 
-/// The document of these checks.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Book {
     title: String,
@@ -211,7 +208,6 @@ async fn hold<T: Document>(documents: &Collection<T>, id: T::Id) -> Held {
 
 type Queued<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
-/// Queues an update without waiting for its result.
 fn enqueue<R>(update: impl Future<Output = R> + Send + 'static) -> Queued<R> {
     let mut queued: Queued<R> = Box::pin(update);
     assert!(queued.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

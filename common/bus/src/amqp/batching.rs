@@ -1,6 +1,5 @@
-//! Adaptive batching: waiting entries for one destination are sent in one message. A lone entry is
-//! sent at once. While [`WINDOW`] messages are being sent, new entries queue up. So batches grow
-//! with the load, and no entry waits for a timer.
+//! Adaptive batching: waiting entries for one destination are sent in one message. While [`WINDOW`]
+//! messages are being sent, new entries queue up; no entry waits for a timer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,11 +7,9 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 
-/// Concurrent sends. With fewer, the broker idles between two messages. With more, the batches get
-/// smaller and cost the broker more work.
+/// Concurrent sends. With fewer, the broker idles between two messages; with more, batches shrink.
 const WINDOW: usize = 2;
-/// Entries of one batch: half of the calls that a service runs concurrently, so that it can run the
-/// batches of two callers.
+/// Entries of one batch: half of the calls that a service runs at once, so that two callers fit.
 const MAX_ENTRIES: usize = 128;
 /// A batch of this many bytes takes no more entries. It fits into one frame of 128 KiB.
 const MAX_BYTES: usize = 120 * 1024;
@@ -38,8 +35,7 @@ impl<T: Send + 'static> BatchingQueue<T> {
             let (receiver, send) = (Arc::clone(&receiver), send.clone());
             tokio::spawn(async move {
                 loop {
-                    // The lock is released before the batches are sent, so that the next worker can
-                    // wait for entries.
+                    // Released before the sends, so that the next worker can wait for entries.
                     let Some(batches) = next_batches(&mut *receiver.lock().await).await else { return };
                     join_all(batches.into_iter().map(|(destination, entries)| send(destination, entries))).await;
                 }
@@ -48,20 +44,17 @@ impl<T: Send + 'static> BatchingQueue<T> {
         Self(sender)
     }
 
-    /// Adds an entry.
     pub(super) fn push(&self, destination: &Arc<str>, line: Vec<u8>, data: T) {
         // The workers run for as long as this queue lives.
         let _ = self.0.send((Arc::clone(destination), Entry { line, data }));
     }
 }
 
-/// Returns the message that carries these entries.
 pub(super) fn message<T>(entries: &[Entry<T>]) -> Vec<u8> {
     entries.iter().map(|entry| entry.line.as_slice()).collect::<Vec<_>>().concat()
 }
 
-/// Waits for an entry, takes all other waiting entries and groups them by destination. `None` when
-/// the queue was dropped.
+/// Waits for entries and groups them by destination. `None` when the queue was dropped.
 async fn next_batches<T>(
     waiting: &mut mpsc::UnboundedReceiver<(Arc<str>, Entry<T>)>,
 ) -> Option<HashMap<Arc<str>, Vec<Entry<T>>>> {
@@ -83,7 +76,6 @@ async fn next_batches<T>(
 mod tests {
     use super::*;
 
-    /// Returns the sizes of the batches of lines of these lengths.
     async fn batches(lines: &[usize]) -> Vec<usize> {
         let (sender, mut receiver) = mpsc::unbounded_channel();
         for length in lines {

@@ -1,6 +1,5 @@
 //! The circuit breaker of one called service: when the service stops replying, its callers fail at
-//! once instead of waiting for a timeout. [`Breaker`] is a pure state machine; [`RpcTarget`]
-//! applies it to the calls of this process.
+//! once instead of waiting for a timeout. [`Breaker`] is a pure state machine.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +13,6 @@ const MAX_TIMEOUTS: u32 = 3;
 /// Time for which the breaker stays open before one call probes the service again.
 const OPEN_FOR: Duration = Duration::from_secs(1);
 
-/// A service that this process calls.
 pub(super) struct RpcTarget {
     pub(super) service: &'static str,
     pub(super) queue: Arc<str>,
@@ -26,15 +24,13 @@ impl RpcTarget {
         Arc::new(Self { service, queue: queue.into(), breaker: Mutex::default() })
     }
 
-    /// Starts a call, unless the breaker is open.
     pub(super) fn attempt(self: &Arc<Self>) -> Option<Attempt> {
         let is_admitted = lock(&self.breaker).admits(Instant::now());
         is_admitted.then(|| Attempt { target: Arc::clone(self), outcome: Outcome::Unknown })
     }
 }
 
-/// A call under way. Reports its outcome to the breaker when it is dropped, also when the caller is
-/// cancelled.
+/// A call under way. Its drop reports the outcome to the breaker, also after a cancellation.
 pub(super) struct Attempt {
     target: Arc<RpcTarget>,
     pub(super) outcome: Outcome,
@@ -51,12 +47,10 @@ impl Drop for Attempt {
     }
 }
 
-/// The outcome of a call for the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// A reply arrived, even an error.
     Replied,
-    /// No reply arrived in time.
     TimedOut,
     /// The call gave no information about the service: it was cancelled, or never reached it.
     Unknown,

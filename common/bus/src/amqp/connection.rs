@@ -18,13 +18,11 @@ use super::options::Endpoint;
 use crate::lock;
 use souk_types::{Error, Result};
 
-/// Timeout of every answer of the broker. After it the connection is given up; a call would have
-/// timed out as well.
+/// Timeout of every answer of the broker, as long as a call. Then the connection is given up.
 pub(super) const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval at which a connection is checked, in case it ended without an event.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The state of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
     Up,
@@ -34,7 +32,6 @@ pub(super) enum State {
     Ended(String),
 }
 
-/// The effect of a channel error on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnChannelError {
     /// The connection is given up; the supervisor starts again with fresh channels.
@@ -53,8 +50,7 @@ pub(super) struct Connection {
 type SharedSocket = Arc<Mutex<Option<TcpStream>>>;
 
 impl Connection {
-    /// Connects, authenticates and watches the connection from then on. The host is resolved each
-    /// time.
+    /// Connects, authenticates and watches the connection. The host is resolved each time.
     pub(super) async fn open(endpoint: Endpoint, name: &str, on_channel_error: OnChannelError) -> Result<Arc<Self>> {
         let socket = SharedSocket::default();
         let properties = ConnectionProperties::default().with_connection_name(name.into());
@@ -106,26 +102,22 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Opens a channel.
     pub(super) async fn channel(&self) -> Result<Channel> {
         self.bounded(self.lapin.create_channel()).await
     }
 
-    /// Opens a channel with publisher confirms.
     pub(super) async fn confirming_channel(&self) -> Result<Channel> {
         let channel = self.channel().await?;
         self.bounded(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         Ok(channel)
     }
 
-    /// Waits for an answer of the broker, [`BROKER_TIMEOUT`] at most; without one the connection is
-    /// given up.
+    /// Waits [`BROKER_TIMEOUT`] at most for an answer; without one the connection is given up.
     pub(super) async fn bounded<T>(&self, work: impl Future<Output = lapin::Result<T>>) -> Result<T> {
         self.answer(work).await?.map_err(disconnected)
     }
 
-    /// Like [`Connection::bounded`], but returns `None` when the broker answers with the error
-    /// `expected`. Such an error closes the channel.
+    /// Returns `None` for the error `expected` of the broker, which closes the channel.
     pub(super) async fn bounded_unless<T>(
         &self,
         expected: AMQPSoftError,
@@ -145,7 +137,6 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Gives the connection up.
     pub(super) fn fail(&self, reason: &str) {
         self.state.send_if_modified(|state| {
             let is_first = !matches!(state, State::Ended(_));
@@ -157,15 +148,13 @@ impl Connection {
         cut(&self.socket);
     }
 
-    /// Gives the connection up, unless the broker blocks it: a blocked broker is expected not to
-    /// respond.
+    /// A blocked broker is expected not to respond.
     pub(super) fn fail_unless_blocked(&self, reason: &str) {
         if *self.state.borrow() != State::Blocked {
             self.fail(reason);
         }
     }
 
-    /// Whether the connection is open and the broker accepts messages.
     pub(super) fn is_up(&self) -> bool {
         *self.state.borrow() == State::Up
     }
@@ -176,7 +165,6 @@ impl Connection {
         state.wait_for(|state| *state != State::Blocked).await.is_ok_and(|state| *state == State::Up)
     }
 
-    /// Waits until the connection has ended; returns the reason.
     pub(super) async fn ended(&self) -> String {
         let mut state = self.state.subscribe();
         match state.wait_for(|state| matches!(state, State::Ended(_))).await.as_deref() {
@@ -185,7 +173,6 @@ impl Connection {
         }
     }
 
-    /// Closes the connection with the AMQP handshake.
     pub(super) async fn close(&self) {
         if let Err(error) = self.bounded(self.lapin.close(200, "OK".into())).await {
             tracing::debug!(%error, "the broker did not confirm the end of a connection");
@@ -238,8 +225,7 @@ async fn watch_events(
     }
 }
 
-/// Publishes a message to an exchange with a routing key and waits for the broker's confirm. On a
-/// channel without confirms it waits until the message is written to the socket.
+/// Waits for the confirm; without confirms, until the message is written to the socket.
 pub(super) async fn publish(
     channel: &Channel,
     (exchange, routing_key): (&str, &str),
@@ -255,12 +241,10 @@ pub(super) async fn publish(
     confirmed.map_err(|_| disconnected("the broker does not confirm"))?.map_err(disconnected)
 }
 
-/// Returns the error for a broker that is unreachable or misbehaves.
 pub(super) fn disconnected(cause: impl std::fmt::Display) -> Error {
     Error::unavailable("messaging").caused_by(cause)
 }
 
-/// Shuts the socket down: reading and writing fail from now on.
 fn cut(socket: &SharedSocket) {
     if let Some(socket) = lock(socket).take() {
         // An error means that the socket is closed already.

@@ -1,5 +1,4 @@
-//! Keeps one queue consumed: declares it, consumes it, and starts again whenever that ends, until
-//! the bus stops consuming.
+//! Keeps one queue consumed: starts again whenever that ends, until the bus stops consuming.
 
 use std::sync::Arc;
 
@@ -15,7 +14,6 @@ use super::supervisor::BackOff;
 use super::{InFlight, Shared};
 use souk_types::Result;
 
-/// A queue and the handling of its messages.
 pub(super) trait QueueConsumer: Send + Sync + 'static {
     fn queue(&self) -> &str;
     /// Messages that the broker delivers before the first of them is acknowledged.
@@ -117,12 +115,10 @@ pub(super) async fn acknowledge(channel: &Channel, delivery: &Delivery) {
     }
 }
 
-/// Returns the message id of a delivery, for the log.
 pub(super) fn message_id(delivery: &Delivery) -> &str {
     delivery.properties.message_id().as_ref().map_or("none", ShortString::as_str)
 }
 
-/// Returns the text of a panic.
 pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic")

@@ -103,15 +103,13 @@ impl DeadLetters {
         Ok(dead_letters)
     }
 
-    /// Passes dead letters to `report`, in the order of their queues, and leaves them where they
-    /// are.
+    /// Passes dead letters to `report`, in the order of their queues, and leaves them in place.
     pub async fn list(&self, filter: &DeadLetterFilter, report: impl FnMut(DeadLetter) + Send) -> Result<()> {
         self.for_each(filter, &Action::Keep, report).await.map(drop)
     }
 
-    /// Moves dead letters back to the queues that they come from, without their history. A crash in
-    /// between leaves a dead letter in both queues, under the same id. Passes each moved one to
-    /// `report`; returns their number.
+    /// Moves dead letters back to their queues, without their history. A crash in between leaves
+    /// one in both queues, under the same id. Passes each to `report`; returns their number.
     pub async fn replay(&self, filter: &DeadLetterFilter, report: impl FnMut(DeadLetter) + Send) -> Result<u32> {
         let channel = self.connection.confirming_channel().await?;
         self.for_each(filter, &Action::Replay(channel), report).await
@@ -141,8 +139,7 @@ impl DeadLetters {
         self.connection.close().await;
     }
 
-    /// The lock is a queue that only one connection can declare, and that disappears with the
-    /// connection.
+    /// The lock is a queue that only one connection can declare, and that ends with the connection.
     async fn wait_for_lock(&self) -> Result<()> {
         let (start, mut back_off) = (Instant::now(), BackOff::default());
         loop {
@@ -159,8 +156,7 @@ impl DeadLetters {
         }
     }
 
-    /// Takes every selected dead letter of this moment, applies `action`, and requeues the
-    /// remaining ones. Returns the number of removed ones.
+    /// Applies `action` to each selected dead letter of this moment. Returns the number removed.
     async fn for_each(
         &self,
         filter: &DeadLetterFilter,
@@ -174,8 +170,7 @@ impl DeadLetters {
         let mut removed = 0;
         for queue in queues {
             let source = dead_letter_queue(&self.names.prefixed(&queue));
-            // Counted before the loop, because a replayed event that fails again returns to the end
-            // of this queue.
+            // Counted first, because a replayed event that fails again returns to this queue.
             let Some(length) = self.length(&source).await? else { continue };
             let channel = self.connection.channel().await?;
             // Taken and not acknowledged.
@@ -217,8 +212,7 @@ impl DeadLetters {
         Ok(true)
     }
 
-    /// Returns the event queue that an operator names, with or without prefix and `.dead`. Errors:
-    /// neither the contract nor the broker has it.
+    /// Returns the event queue that an operator names, with or without prefix and `.dead`.
     async fn event_queue(&self, name: &str) -> Result<String> {
         let name = name.strip_prefix(&self.names.0).unwrap_or(name);
         let name = name.strip_suffix(".dead").unwrap_or(name).to_owned();
@@ -230,8 +224,7 @@ impl DeadLetters {
         Err(Error::not_found("queue").caused_by(reason))
     }
 
-    /// Returns the number of messages in a queue that no consumer has taken; `None` without such a
-    /// queue.
+    /// Counts the messages that no consumer has taken; `None` without such a queue.
     async fn length(&self, queue: &str) -> Result<Option<u32>> {
         let channel = self.connection.channel().await?;
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
@@ -240,8 +233,7 @@ impl DeadLetters {
         Ok(queue.map(|queue| queue.message_count()))
     }
 
-    /// Requeues all taken messages and waits until they are visible, so that the next operator does
-    /// not miss them.
+    /// Waits until the messages are visible, so that the next operator does not miss them.
     async fn requeue(&self, channel: &Channel, queue: &str, taken: u32, last_tag: u64) -> Result<()> {
         if taken > 0 {
             let options = BasicNackOptions { multiple: true, requeue: true };
@@ -259,7 +251,6 @@ impl DeadLetters {
     }
 }
 
-/// The operation on a dead letter.
 enum Action {
     Keep,
     /// Replays through a channel of its own with confirms, because a refusal closes the channel.
@@ -267,7 +258,6 @@ enum Action {
     Discard,
 }
 
-/// Returns the event queues of the contract, without prefix.
 fn queues(events: &[EventDescriptor]) -> Vec<String> {
     let names = Names(String::new());
     let queues = events
@@ -330,7 +320,6 @@ fn time(millis: i64) -> Value {
     time.map_or_else(|| millis.into(), |time| time.to_string().into())
 }
 
-/// Returns a header's value as JSON.
 fn json(value: &AMQPValue) -> Value {
     match value {
         AMQPValue::Boolean(value) => (*value).into(),

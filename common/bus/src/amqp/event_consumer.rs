@@ -174,7 +174,6 @@ async fn acknowledge_event(channel: &Channel, delivery: &Delivery) {
     failpoint!("ack.{event}.after");
 }
 
-/// Reads an event. Errors: why it cannot be read.
 fn read(delivery: &Delivery) -> Result<EventMessage, String> {
     let properties = &delivery.properties;
     let version = version(properties);
@@ -194,7 +193,6 @@ fn read(delivery: &Delivery) -> Result<EventMessage, String> {
     Ok(EventMessage { id, name: name.to_string(), request, body: delivery.data.clone() })
 }
 
-/// Returns the version of the protocol that an event was written in.
 fn version(properties: &BasicProperties) -> Option<u32> {
     match properties.headers().as_ref()?.inner().get(topology::VERSION)? {
         AMQPValue::LongUInt(version) => Some(*version),

@@ -1,5 +1,4 @@
-//! Publishes events on the publishing connection: to the exchange of their owner, or into a retry
-//! or dead-letter queue.
+//! Publishes events to the exchange of their owner, or into a retry or dead-letter queue.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,10 +14,8 @@ use super::wire::{self, VERSION};
 use crate::{EventMessage, owner};
 use souk_types::Result;
 
-/// Timeout of the confirm of an event, which the broker first writes to the disks of most of its
-/// nodes.
+/// Timeout of the confirm of an event, which most nodes of the broker write to disk first.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
-/// Content type of an event.
 pub(super) const JSON: &str = "application/json";
 /// Delivery mode of a message that the broker writes to disk.
 pub(super) const PERSISTENT: u8 = 2;
@@ -40,8 +37,7 @@ impl EventPublisher {
         Ok(Self { connection, events, queues, declared: Mutex::default() })
     }
 
-    /// Publishes an event and waits until the broker has stored it for each listener. The
-    /// listeners' queues are declared first, so a listener that has never run misses nothing.
+    /// Declares the listeners' queues first, so a listener that has never run misses nothing.
     pub(super) async fn publish(
         &self,
         names: &Names,
@@ -86,15 +82,13 @@ impl EventPublisher {
         Ok(())
     }
 
-    /// Puts an event into a queue and waits until the broker has stored it.
     pub(super) async fn store(&self, queue: &str, event: &[u8], properties: BasicProperties) -> Result<()> {
         let channel = self.queues.lock().await;
         store_in_queue(&channel, queue, event, properties).await
     }
 }
 
-/// Puts an event into a queue through a channel with confirms, and waits until the broker has
-/// stored it.
+/// `channel` must have confirms. Returns when the broker has stored the event.
 pub(super) async fn store_in_queue(
     channel: &Channel,
     queue: &str,

@@ -21,8 +21,7 @@ pub struct AmqpOptions {
     pub url: String,
     /// The service and its instance, as the broker's operators see them: `products-4711`.
     pub name: String,
-    /// Prefix of every name on the broker, so that several shops, or tests, can share one. Normally
-    /// empty.
+    /// Prefix of every name on the broker, for several shops or tests on one. Normally empty.
     pub prefix: String,
 }
 
@@ -40,7 +39,6 @@ pub(super) struct Broker {
     srv: Option<SrvUrl>,
 }
 
-/// A server to connect to.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     pub(super) uri: AMQPUri,
@@ -83,8 +81,7 @@ fn parse_plain(url: &str) -> Result<AMQPUri> {
 
 impl Broker {
     /// Runs `attempt` with one endpoint after another until it succeeds. SRV records are resolved
-    /// each time; their targets are tried by priority and weight. Errors: DNS fails, or the error
-    /// of each endpoint.
+    /// each time; their targets are tried by priority and weight.
     pub(super) async fn try_endpoints<T, F>(&self, attempt: impl Fn(Endpoint) -> F) -> Result<T>
     where
         F: Future<Output = Result<T>>,
@@ -104,7 +101,6 @@ impl Broker {
         Err(disconnected(errors.join("; ")))
     }
 
-    /// Returns the error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.srv.as_ref().and_then(SrvUrl::last_error)
     }

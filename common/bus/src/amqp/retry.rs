@@ -1,5 +1,4 @@
-//! Decides whether a failed event is retried or dead-lettered, and writes the history of its
-//! failures into headers.
+//! Decides between retry and dead letter, and writes the history of failures into headers.
 
 use std::time::Duration;
 
@@ -19,10 +18,8 @@ const MAX_REFUSALS: u32 = 5;
 /// Characters of an error in a header.
 const MAX_REASON: usize = 1000;
 
-/// The headers that carry the history.
 const HISTORY: [&str; 6] = [ATTEMPTS, REFUSALS, FIRST_FAILURE, LAST_FAILURE, REASON, QUEUE];
 
-/// Why an event failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
     /// It cannot be read, so a retry cannot help.
@@ -40,14 +37,12 @@ impl Failure {
     }
 }
 
-/// The decision about a failed event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Retry(Duration),
     DeadLetter,
 }
 
-/// The failures of an event so far.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct History {
     pub(super) attempts: u32,
@@ -57,7 +52,6 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Reads the history from the headers of an event.
     pub(super) fn of(properties: &BasicProperties) -> Self {
         let number = |name| match properties.headers().as_ref()?.inner().get(name)? {
             AMQPValue::LongLongInt(number) => u64::try_from(*number).ok(),
@@ -101,8 +95,7 @@ impl History {
     }
 }
 
-/// Returns the properties of a dead letter that is replayed: without history, so that all attempts
-/// are available again.
+/// A replayed dead letter has no history, so that all attempts are available again.
 pub(super) fn without_history(dead_letter: &BasicProperties) -> BasicProperties {
     identity(dead_letter, FieldTable::default())
 }

@@ -1,7 +1,6 @@
-//! Calls to other services, and their replies, on the publishing connection. Calls that wait for
-//! the same service are sent as one message, `mandatory` and with a publisher confirm. Replies come
-//! by direct reply-to, to the one consumer of the channel. When the connection ends, its pending
-//! calls fail at once.
+//! Calls to other services on the publishing connection. Calls that wait for the same service are
+//! sent as one message, `mandatory` and with a publisher confirm. Replies come by direct reply-to.
+//! When the connection ends, its pending calls fail at once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,15 +32,12 @@ pub(super) struct RpcClient {
     queue: BatchingQueue<QueuedCall>,
 }
 
-/// A call that waits to be sent.
 struct QueuedCall {
     id: u64,
     deadline: Instant,
 }
 
-/// The outcome of a call.
 pub(super) enum CallOutcome {
-    /// The service replied, with a body or an error.
     Replied(Result<Bytes>),
     /// The call did not reach the service; with the reason.
     Undelivered(&'static str),
@@ -70,7 +66,6 @@ struct PendingCalls {
 }
 
 impl RpcClient {
-    /// Opens the channel and consumes its replies.
     pub(super) async fn start(shared: Arc<Shared>, connection: &Arc<Connection>) -> Result<Self> {
         let channel = connection.confirming_channel().await?;
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
@@ -107,7 +102,6 @@ impl RpcClient {
     }
 }
 
-/// Sends calls as one message.
 async fn send(
     connection: Arc<Connection>,
     channel: Channel,

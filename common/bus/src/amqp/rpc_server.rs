@@ -26,13 +26,11 @@ use souk_types::{Error, Result, failpoint};
 
 /// Calls of one service that run at the same time in this process.
 const MAX_RUNNING: usize = 256;
-/// Unacknowledged messages of calls: enough to keep [`MAX_RUNNING`] calls busy, few enough to leave
-/// work to other instances.
+/// Unacknowledged messages: enough for [`MAX_RUNNING`] calls, few enough to leave work to others.
 const PREFETCH: u16 = 32;
 /// Largest assumed difference of two machines' clocks; see [`remaining_time`].
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
-/// Prefix of the broker's addresses for direct replies. Replies to other addresses would let a
-/// caller write into any queue.
+/// Prefix of direct reply addresses. With others, a caller could write into any queue.
 const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to.";
 
 pub(super) struct RpcServer {
@@ -122,8 +120,7 @@ impl RpcServer {
         }
     }
 
-    /// Sends a reply. Without a serving connection it waits for the next one, until the caller's
-    /// deadline.
+    /// Without a serving connection it waits for the next one, until the caller's deadline.
     async fn reply(&self, caller: &Arc<str>, id: u64, reply: &Result<Bytes>, deadline: Instant, data: Reply) {
         let mut serving = self.shared.serving.subscribe();
         let connected = timeout_at(deadline, serving.wait_for(Option::is_some)).await;
@@ -133,7 +130,6 @@ impl RpcServer {
         }
     }
 
-    /// Replies to a call that cannot be read.
     async fn refuse(&self, caller: &Arc<str>, id: u64, in_flight: &InFlight) {
         self.shared.count(|counters| counters.refused += 1);
         tracing::warn!(queue = self.queue, call = id, "an unreadable call was refused");
@@ -171,14 +167,12 @@ impl QueueConsumer for RpcServer {
     }
 }
 
-/// Sends replies on the serving connection.
 pub(super) struct ReplySender {
     pub(super) connection: Arc<Connection>,
     channel: Channel,
     queue: BatchingQueue<Reply>,
 }
 
-/// A reply that waits to be sent.
 struct Reply {
     /// The request's name, for failpoints.
     name: String,
@@ -196,8 +190,7 @@ impl ReplySender {
         Ok(Arc::new(Self { connection, channel, queue }))
     }
 
-    /// Waits until the broker has passed on all replies, and disconnects. No reply is in flight any
-    /// more.
+    /// Waits until the broker has passed on all replies, of which none is in flight any more.
     pub(super) async fn close(&self) {
         // The broker confirms the end of a channel after everything that was sent on it.
         if let Err(error) = self.connection.bounded(self.channel.close(200, "OK".into())).await {

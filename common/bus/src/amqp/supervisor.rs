@@ -1,5 +1,4 @@
-//! Keeps one connection open for as long as the bus lives: opens it, waits for its end, opens the
-//! next one.
+//! Keeps one connection open for as long as the bus lives.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +19,7 @@ const MAX_DELAY: Duration = Duration::from_secs(2);
 /// Minimum lifetime of a connection. A shorter one counts as a failed attempt.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
-/// Delays between attempts: exponential, and half of each is random, so that a fleet does not
-/// reconnect all at once.
+/// Exponential delays; half of each is random, so that a fleet does not reconnect all at once.
 #[derive(Debug, Default)]
 pub(super) struct BackOff(u32);
 
@@ -37,8 +35,7 @@ impl BackOff {
     }
 }
 
-/// Keeps `current` filled with the result of `set_up` on a connection for `role`, until the bus is
-/// closed.
+/// Keeps `current` filled with the result of `set_up` until the bus is closed.
 pub(super) async fn supervise<T, F>(
     shared: Arc<Shared>,
     role: &'static str,

@@ -13,11 +13,9 @@ use souk_types::Result;
 
 /// Header of an event: the version of the protocol.
 pub(super) const VERSION: &str = "souk-version";
-/// Header: the request that caused the event.
 pub(super) const REQUEST: &str = "souk-request";
 /// Header: the listeners of the event, separated by commas.
 pub(super) const LISTENERS: &str = "souk-listeners";
-/// Header: failed attempts.
 pub(super) const ATTEMPTS: &str = "souk-attempts";
 /// Header: failed attempts that count towards the limit.
 pub(super) const REFUSALS: &str = "souk-refusals";
@@ -25,7 +23,6 @@ pub(super) const REFUSALS: &str = "souk-refusals";
 pub(super) const FIRST_FAILURE: &str = "souk-first-failure";
 /// Header: time of the last failure, in milliseconds since 1970.
 pub(super) const LAST_FAILURE: &str = "souk-last-failure";
-/// Header: error of the last failure.
 pub(super) const REASON: &str = "souk-reason";
 /// Header of a dead letter: the queue that it comes from, and to which a replay returns it.
 pub(super) const QUEUE: &str = "souk-queue";
@@ -34,8 +31,7 @@ pub(super) const QUEUE: &str = "souk-queue";
 const RPC_MAX_LENGTH: i64 = 1024;
 /// Bytes that may wait in an RPC queue.
 const RPC_MAX_BYTES: i64 = 64 * 1024 * 1024;
-/// Milliseconds after which the broker deletes an RPC queue without consumer: its service may die
-/// between declaring and consuming it.
+/// Milliseconds until the broker deletes an RPC queue whose service died before it consumed.
 const RPC_EXPIRES: i64 = 10_000;
 
 /// Delivery limit of a dead-letter queue. Listing its messages takes and requeues them, and since
@@ -51,12 +47,10 @@ pub(super) const MAX_DELIVERIES: u32 = 20;
 pub(super) struct Names(pub(super) String);
 
 impl Names {
-    /// Returns the queue of the calls of a service.
     pub(super) fn rpc_queue(&self, service: &str) -> String {
         format!("{}{service}.rpc", self.0)
     }
 
-    /// Returns the exchange of the events of a service.
     pub(super) fn exchange(&self, owner: &str) -> String {
         format!("{}{owner}.events", self.0)
     }
@@ -66,35 +60,29 @@ impl Names {
         format!("{}{listener}.{owner}", self.0)
     }
 
-    /// Adds the prefix to the name of a queue.
     pub(super) fn prefixed(&self, queue: &str) -> String {
         format!("{}{queue}", self.0)
     }
 
-    /// Returns the exclusive queue that serves as the lock of an operator who works on dead
-    /// letters.
+    /// The exclusive queue that serves as the lock of an operator.
     pub(super) fn dead_letter_lock(&self) -> String {
         format!("{}souk.dlq", self.0)
     }
 }
 
-/// Returns the queue of the dead letters of an event queue.
 pub(super) fn dead_letter_queue(queue: &str) -> String {
     format!("{queue}.dead")
 }
 
-/// Returns the queue in which the events of `queue` wait for a retry.
 pub(super) fn retry_queue(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", delay.as_millis())
 }
 
-/// Declares an RPC queue. It disappears with its last consumer, so callers of a service without
-/// instances fail at once.
+/// It disappears with its last consumer, so callers of a service without instances fail at once.
 pub(super) async fn declare_rpc_queue(connection: &Connection, channel: &Channel, queue: &str) -> Result<()> {
     let options = QueueDeclareOptions { durable: true, auto_delete: true, ..QueueDeclareOptions::default() };
     let arguments = table(&[
-        // Explicit: a virtual host may have another default type, and only classic queues can
-        // disappear.
+        // A virtual host may have another default type, and only classic queues can disappear.
         ("x-queue-type", text("classic")),
         ("x-max-length", AMQPValue::LongLongInt(RPC_MAX_LENGTH)),
         ("x-max-length-bytes", AMQPValue::LongLongInt(RPC_MAX_BYTES)),
@@ -104,9 +92,8 @@ pub(super) async fn declare_rpc_queue(connection: &Connection, channel: &Channel
     connection.bounded(channel.queue_declare(queue.into(), options, arguments)).await.map(drop)
 }
 
-/// Declares everything that `listener` needs for the events of `owner`: exchange, queue, retry
-/// queues and dead-letter queue. The publisher declares it too, so that a listener that has never
-/// run misses nothing.
+/// Declares exchange and queues of `listener` for the events of `owner`. The publisher declares
+/// them too, so that a listener that has never run misses nothing.
 pub(super) async fn declare_listener(
     connection: &Connection,
     channel: &Channel,
@@ -129,7 +116,6 @@ pub(super) async fn declare_listener(
     connection.bounded(binding).await
 }
 
-/// Declares the exchange of the events of `owner`.
 pub(super) async fn declare_exchange(
     connection: &Connection,
     channel: &Channel,
@@ -141,9 +127,8 @@ pub(super) async fn declare_exchange(
     connection.bounded(channel.exchange_declare(exchange, ExchangeKind::Fanout, options, FieldTable::default())).await
 }
 
-/// Declares a queue that is replicated to most nodes of a cluster. A message that expires or
-/// exceeds its delivery limit moves to `next`. The broker deletes it from this queue after `next`
-/// has stored it.
+/// Declares a queue that is replicated to most nodes. A message that expires or exceeds its
+/// delivery limit moves to `next`; the broker deletes it here after `next` has stored it.
 async fn declare_quorum_queue(
     connection: &Connection,
     channel: &Channel,
@@ -164,7 +149,6 @@ async fn declare_quorum_queue(
     connection.bounded(channel.queue_declare(queue.into(), options, table(&arguments))).await.map(drop)
 }
 
-/// Builds a table of arguments or headers.
 pub(super) fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in entries {
@@ -173,7 +157,6 @@ pub(super) fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {
     table
 }
 
-/// Returns a text in a table.
 pub(super) fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }

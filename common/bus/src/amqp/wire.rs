@@ -17,10 +17,8 @@ use crate::Bytes;
 
 /// Version of the protocol. Messages of another version are refused.
 pub(super) const VERSION: u32 = 1;
-/// Message type of calls, with the version. A header table would double the broker's work for a
-/// small message.
+/// Message type of calls, with the version. A header table would double the broker's work.
 pub(super) const CALLS: &str = "calls/1";
-/// Message type of replies.
 pub(super) const REPLIES: &str = "replies/1";
 /// Largest body in bytes. Services send far less; the broker's default limit is 16 MiB.
 pub(super) const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -29,7 +27,6 @@ const MAX_MESSAGE: usize = MAX_BODY + 256 * 1024;
 /// Placeholder for an unreadable id.
 pub(super) const UNKNOWN_ID: u64 = 0;
 
-/// A call as it was received.
 #[derive(Debug, PartialEq)]
 pub(super) struct Call<'m> {
     pub(super) id: u64,
@@ -43,7 +40,6 @@ pub(super) struct Call<'m> {
 }
 
 impl Call<'_> {
-    /// Writes the call's line.
     pub(super) fn to_line(&self) -> Vec<u8> {
         let request = self.request.as_ref().map_or("-", RequestId::as_str);
         let (id, name, deadline, time_left) = (self.id, self.name, self.deadline, self.time_left.as_millis());
@@ -51,12 +47,10 @@ impl Call<'_> {
     }
 }
 
-/// Writes the line of a reply.
 pub(super) fn reply_line(id: u64, reply: &Result<Bytes>) -> Vec<u8> {
     match reply {
         Ok(body) => line(&format!("{id}\tok\t"), body),
-        // If the error cannot be serialized, the line has no body, and the caller reports an
-        // unreadable reply.
+        // Without a body, the caller reports an unreadable reply.
         Err(error) => line(&format!("{id}\terror\t"), &serde_json::to_vec(error).unwrap_or_default()),
     }
 }
@@ -122,7 +116,6 @@ pub(super) fn properties(kind: &str, token: &ShortString) -> BasicProperties {
     BasicProperties::default().with_type(kind.into()).with_correlation_id(token.clone())
 }
 
-/// Returns the token of the caller's connection; empty when there is none.
 pub(super) fn token(delivery: &Delivery) -> &str {
     delivery.properties.correlation_id().as_ref().map_or("", ShortString::as_str)
 }

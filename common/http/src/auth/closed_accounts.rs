@@ -11,8 +11,7 @@ use souk_types::{Result, Timestamp};
 use super::{Identity, invalid_token};
 
 /// The deleted accounts. Each service maintains this list in its own database from
-/// `customer.deleted` events. In a fleet, one instance receives the event and all instances read
-/// the list.
+/// `customer.deleted` events, and all its instances read it.
 #[derive(Clone)]
 pub struct ClosedAccounts(Collection<ClosedAccount>);
 

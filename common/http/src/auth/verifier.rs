@@ -33,9 +33,7 @@ pub struct Verifier {
 }
 
 enum KeySource {
-    /// A call to `customer`.
     Bus(Bus),
-    /// `customer`'s `/.well-known/jwks.json`.
     Url(JwksUrl),
     /// No source: the service is `customer` and has all keys.
     Own,
@@ -105,8 +103,7 @@ impl Verifier {
         if let Some(key) = self.cached_key(id) {
             return Ok(key);
         }
-        // One caller fetches the keys; the others wait for the lock and then find the key, or the
-        // failure.
+        // One caller fetches the keys; the others wait for the lock.
         let mut last_fetch = self.last_fetch.lock().await;
         if let Some(key) = self.cached_key(id) {
             return Ok(key);

@@ -36,15 +36,13 @@ impl FromStr for Format {
     }
 }
 
-/// Formats log lines.
 pub(super) struct Line {
     pub(super) format: Format,
     pub(super) service: &'static str,
     pub(super) instance: &'static str,
 }
 
-/// The field of the request id. An event that has this field overrides the id of the current
-/// request.
+/// An event that has this field overrides the id of the current request.
 const REQUEST_ID: &str = "request_id";
 
 impl<S, N> FormatEvent<S, N> for Line
@@ -84,7 +82,6 @@ where
     }
 }
 
-/// The formatted fields of one line.
 #[derive(Default)]
 struct Fields {
     format: Format,

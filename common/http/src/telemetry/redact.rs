@@ -1,7 +1,6 @@
 //! Redaction of texts from drivers and panics, because they may quote documents, URLs and values.
 
-/// Hides words that look like an e-mail address, a URL with credentials, a token or a long number
-/// (a phone's, a card's).
+/// Hides words that look like an e-mail address, a URL with credentials, a token, a phone or card.
 pub(super) fn redact(text: &str) -> String {
     // Names, quotes and separators around a value stay readable.
     let is_edge = |c: char| {

@@ -62,7 +62,6 @@ impl Reporting {
     }
 }
 
-/// Reports each error in the log.
 pub(super) struct SentryLayer;
 
 impl<S: Subscriber> Layer<S> for SentryLayer {

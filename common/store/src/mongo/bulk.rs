@@ -1,14 +1,9 @@
 //! Bulk updates: many documents, each by its own rule, with many writes in one round trip.
 //!
-//! Up to `PART` documents are one transaction. A transaction must fit into the server's cache, so
-//! larger updates are several transactions, after every rule has succeeded once. An error in
-//! between (a unique value, an outage) leaves the first parts committed. Repeating the update
-//! finishes it.
-//!
-//! A transaction conflicts when another writer changes one of its documents after it has begun and
-//! before it writes that document. So it writes the hot documents first. Hot documents are the ones
-//! that changed during the previous attempt. Other writers wait for the documents that it has
-//! written.
+//! Up to `PART` documents are one transaction, which must fit into the server's cache. Larger
+//! updates are several, after every rule has succeeded once. An error in between leaves the first
+//! parts committed; repeating the update finishes it. A transaction conflicts when another writer
+//! changes one of its documents before it writes that document, so it writes the hot ones first.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -27,8 +22,7 @@ use super::write::{Effect, Operation, begin, commit, execute, guarded};
 use super::{Mongo, majority, stored};
 use souk_types::{Error, Result};
 
-/// Time limit of a bulk update with all its parts and attempts. One transaction takes about a
-/// second; the server aborts it after 60.
+/// Time limit of a bulk update. One transaction takes a second; the server aborts it after 60.
 const BULK_TIMEOUT: Duration = Duration::from_mins(2);
 /// Documents in one round trip, which then takes less than a second.
 const ROUND_TRIP_SIZE: usize = 1_000;
@@ -39,7 +33,6 @@ const PART: usize = 500;
 /// Up to this many documents are treated as hot.
 const MAX_ALL_HOT: usize = 100;
 
-/// The rules of one document, in order.
 struct Group {
     declared: Arc<DeclaredCollection>,
     id: String,
@@ -171,7 +164,6 @@ fn ids(groups: &[Group]) -> HashMap<&'static str, Vec<String>> {
     ids
 }
 
-/// Loads documents, in the transaction if there is one.
 async fn load(
     database: &Database,
     ids: HashMap<&'static str, Vec<String>>,
@@ -201,7 +193,6 @@ async fn load(
     Ok(found)
 }
 
-/// Applies the rules and writes the changed documents.
 async fn write(
     database: &Database,
     groups: &mut [Group],
@@ -229,8 +220,7 @@ async fn write(
     Ok(())
 }
 
-/// Applies the rules of one document in order. Returns the new state and whether an indexed field
-/// changed.
+/// Returns the new state and whether an indexed field changed.
 fn outcome(group: &mut Group, stored: Option<&Stored>) -> Result<(Option<Stored>, bool)> {
     let mut current = stored.cloned();
     let mut reindexed = false;

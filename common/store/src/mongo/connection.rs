@@ -19,22 +19,18 @@ use super::super::commit::Refusal;
 use super::endpoint::Endpoint;
 use souk_types::{Error, Result};
 
-/// Time limit of one operation. Shorter than a call over the bus (2 s), so that the caller gets the
-/// error.
+/// Time limit of one operation, below that of a call over the bus (2 s): the caller gets the error.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// Time limit on the server for a read. Shorter than `OPERATION_TIMEOUT`, so that the server stops
-/// first.
+/// Time limit on the server for a read, below `OPERATION_TIMEOUT`: the server stops first.
 pub(super) const SERVER_TIMEOUT: Duration = Duration::from_millis(1_200);
 /// Timeouts to find a primary and to connect. Both fit into one operation.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Interval of the driver's monitoring. A stopped server is noticed after this and
-/// `CONNECT_TIMEOUT`.
+/// The driver notices a stopped server after this interval and `CONNECT_TIMEOUT`.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// Time after which a task without a caller is dropped, and its connection with it.
 const UNATTENDED_TIMEOUT: Duration = Duration::from_secs(8);
-/// Connections of one process. More cost the server CPU on each read; fewer make writes wait for
-/// each other.
+/// Connections of one process. More cost the server CPU; fewer make writes wait for each other.
 const MAX_CONNECTIONS: u32 = 16;
 /// Concurrent operations. Further ones wait within their time limit.
 const MAX_CONCURRENT_OPERATIONS: usize = 512;
@@ -63,11 +59,9 @@ pub(super) struct Connection {
     permits: Arc<Semaphore>,
 }
 
-/// Why an operation failed.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     Driver(DriverError),
-    /// Refused by a rule of the store.
     Refused(Refusal),
     /// No response in time. The operation may still take effect.
     Timeout,
@@ -83,7 +77,6 @@ impl Failure {
         }
     }
 
-    /// Whether no server was found.
     fn is_without_server(&self) -> bool {
         matches!(self, Self::Driver(error) if matches!(&*error.kind, ErrorKind::ServerSelection { .. }))
     }
@@ -153,7 +146,6 @@ impl Connection {
         timeout_at(deadline, working).await.map_err(timed_out)?.map_err(Error::internal)?
     }
 
-    /// Like [`Connection::within`], with the usual limit and the error of the store.
     pub(super) async fn read<R, F>(&self, work: impl FnOnce(Database) -> F + Send + 'static) -> Result<R>
     where
         R: Send + 'static,
@@ -162,7 +154,6 @@ impl Connection {
         self.within(OPERATION_TIMEOUT, work).await.map_err(|failure| self.explain(failure).into_error())
     }
 
-    /// Checks that the server is the primary of a replica set.
     pub(super) async fn check_primary(&self) -> Result<()> {
         let hello = self.read(|database| async move { Ok(database.run_command(doc! {"hello": 1}).await?) }).await?;
         self.check(&hello)
@@ -182,14 +173,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Closes the connections. Later operations fail.
     pub(super) async fn close(&self) {
         if timeout(CLOSE_TIMEOUT, self.endpoint.close()).await.is_err() {
             tracing::debug!("MongoDB sessions were not closed in time");
         }
     }
 
-    /// Returns the error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.endpoint.dns_error()
     }
@@ -242,7 +231,6 @@ pub(super) fn durable() -> WriteConcern {
     WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
 }
 
-/// Whether another writer changed the document at the same time.
 pub(super) fn is_conflict(error: &DriverError) -> bool {
     code(error) == Some(WRITE_CONFLICT)
 }
@@ -258,7 +246,6 @@ pub(super) fn is_uncertain(error: &DriverError) -> bool {
     }
 }
 
-/// Whether a retry may succeed.
 fn is_transient(error: &DriverError) -> bool {
     is_uncertain(error)
         || error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR)
@@ -278,7 +265,6 @@ pub(super) fn code(error: &DriverError) -> Option<i32> {
     }
 }
 
-/// Returns the violated unique index.
 fn violated_index(error: &DriverError) -> Option<&str> {
     match &*error.kind {
         ErrorKind::Command(error) if error.code == DUPLICATE_KEY => index_in(&error.message),

@@ -1,5 +1,4 @@
-//! Snapshots of databases and copies into empty ones: see `store::copy`. The databases are read in
-//! sessions with one snapshot time of the replica set.
+//! Snapshots and copies: see `store::copy`. The sessions share one snapshot time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,12 +27,10 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 const SERVER_PAGE_TIMEOUT: Duration = Duration::from_secs(25);
 /// `SnapshotUnavailable`: a collection or its indexes were created after the snapshot time.
 const SNAPSHOT_UNAVAILABLE: i32 = 246;
-/// `SnapshotTooOld`.
 const SNAPSHOT_TOO_OLD: i32 = 239;
 /// Attempts to take a snapshot or to read a page; more than a second in all.
 const ATTEMPTS: usize = 50;
 
-/// A session with a snapshot time.
 pub(in super::super) struct Snapshot {
     connection: Arc<Connection>,
     session: Arc<Mutex<ClientSession>>,
@@ -95,8 +92,7 @@ impl Snapshot {
         collections(&self.connection).await
     }
 
-    /// Returns a page of a part, and the last id. Retries during an outage, because the session
-    /// keeps its snapshot time.
+    /// Retries during an outage, because the session keeps its snapshot time.
     pub(in super::super) async fn page(&self, part: &str, after: &str) -> Result<(Vec<Item>, Option<String>)> {
         let mut delays = conflict_delays().take(ATTEMPTS);
         let page = loop {

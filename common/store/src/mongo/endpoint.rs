@@ -1,13 +1,9 @@
 //! The server endpoints and the driver's client.
 //!
 //! The driver follows a replica set from one known member to the next. Behind an SRV name, all
-//! known members may be replaced. So when an operation finds no server, DNS is resolved again. When
-//! the answer differs, a new client replaces the old one. The old client ends with its last
-//! operation.
-//!
-//! The driver probes all servers of a list and finds the primary, so SRV weights matter only for
-//! `directConnection`. The servers of each SRV priority form a separate list. When no server of a
-//! list is found, the next list is tried.
+//! members may be replaced, so DNS is resolved again when an operation finds no server. A new
+//! answer creates a new client. The driver probes all servers of a list, so SRV weights matter only
+//! for `directConnection`. When no server of an SRV priority is found, the next priority is tried.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,8 +19,7 @@ use souk_types::{Error, Result};
 
 /// Minimum interval between two DNS queries.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(1);
-/// Equal DNS answers, one a second, after which a new client tries the next priority. With one
-/// priority, the new client starts from DNS again.
+/// Equal DNS answers, one a second, after which a new client tries the next priority.
 const MAX_UNCHANGED_ANSWERS: u32 = 5;
 
 pub(super) struct Endpoint {
@@ -45,25 +40,19 @@ struct State {
     closed: bool,
 }
 
-/// A client and the endpoints that it was created for.
 #[derive(Clone)]
 pub(super) struct Current {
     pub(super) client: Client,
-    /// Serial number.
     number: u64,
     targets: Arc<[Target]>,
     /// Index of the priority in use.
     choice: usize,
 }
 
-/// State of the search for servers.
 #[derive(Default)]
 struct Search {
-    /// Last DNS query after no server was found.
     last_resolved: Option<Instant>,
-    /// DNS answers without a change.
     unchanged_answers: u32,
-    /// Last failure to create a client.
     failed: Option<(Instant, Failure)>,
 }
 
@@ -91,7 +80,6 @@ impl Endpoint {
         Ok((endpoint, address))
     }
 
-    /// Returns the current client, or creates it.
     pub(super) async fn client(&self) -> Result<Current, Failure> {
         if let Some(current) = self.current() {
             return Ok(current);
@@ -143,12 +131,10 @@ impl Endpoint {
         }
     }
 
-    /// Returns the error of the last DNS look-up, if it failed.
     pub(super) fn dns_error(&self) -> Option<String> {
         self.srv.as_ref().and_then(SrvUrl::last_error)
     }
 
-    /// Closes the client for good.
     pub(super) async fn close(&self) {
         let current = {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -164,14 +150,12 @@ impl Endpoint {
         self.state.read().unwrap_or_else(PoisonError::into_inner).current.clone()
     }
 
-    /// Resolves the SRV name, if there is one.
     async fn resolve(&self) -> Result<Vec<Target>, Failure> {
         let Some(srv) = &self.srv else { return Ok(Vec::new()) };
         srv.resolve().await.map_err(|why| Error::unavailable(self.service).caused_by(why).into())
     }
 
-    /// Creates a client for one priority of `targets`, modulo their number, and replaces the
-    /// current one.
+    /// Replaces the current client by one for the priority `choice`, modulo their number.
     async fn install(&self, targets: Vec<Target>, choice: usize) -> Result<Current, Failure> {
         let mut options = ClientOptions::parse(&self.uri).await?;
         let chosen = of_priority(&targets, choice);
@@ -203,7 +187,6 @@ impl Endpoint {
     }
 }
 
-/// The servers of the client.
 impl fmt::Display for Current {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers: Vec<String> = of_priority(&self.targets, self.choice)
@@ -214,7 +197,6 @@ impl fmt::Display for Current {
     }
 }
 
-/// Returns the targets of one priority.
 fn of_priority(targets: &[Target], choice: usize) -> &[Target] {
     let lists: Vec<&[Target]> = targets.chunk_by(|one, other| one.priority == other.priority).collect();
     lists.get(choice.checked_rem(lists.len()).unwrap_or_default()).copied().unwrap_or_default()

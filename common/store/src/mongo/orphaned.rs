@@ -10,13 +10,11 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, Failure, SERVER_TIMEOUT};
 
-/// Inactivity after which a transaction is orphaned. Operations take at most 1.5 s, and the steps
-/// of a bulk update follow within two.
+/// Inactivity after which a transaction is orphaned. The steps of a bulk update follow within 2 s.
 const ORPHANED_AFTER: Duration = Duration::from_secs(5);
 /// Minimum interval between two checks of a process.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Time of the last check.
 #[derive(Default)]
 pub(super) struct LastCheck(Mutex<Option<Instant>>);
 

@@ -17,8 +17,7 @@ use super::{Mongo, majority, read_with};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 
-/// The documents of the events that the relay has read. A cache: the locations of other events are
-/// queried.
+/// A cache of the documents of events. Other events are located by a query.
 #[derive(Default)]
 pub(super) struct Locations(Mutex<HashMap<EventId, Location>>);
 
@@ -134,7 +133,6 @@ impl Mongo {
         Ok(found.iter().any(|documents| !documents.is_empty()))
     }
 
-    /// Returns the ids of the documents with any of these events.
     async fn carrying(&self, collection: &'static str, events: Vec<String>) -> Result<Vec<String>> {
         let documents = self
             .connection
@@ -148,8 +146,7 @@ impl Mongo {
         documents.iter().map(id).collect()
     }
 
-    /// Whether the inbox has a majority-committed record of the event. `newest` waits for
-    /// uncommitted ones.
+    /// `newest` waits for uncommitted records.
     pub(in super::super) async fn is_handled(&self, event: EventId, newest: bool) -> Result<bool> {
         let concern = if newest { ReadConcern::linearizable() } else { ReadConcern::majority() };
         let id = doc! {"_id": event.to_string()};

@@ -49,7 +49,6 @@ impl Mongo {
         rows.iter().filter_map(row).collect()
     }
 
-    /// Searches every collection.
     pub(in super::super) async fn find_references(&self, words: &[String]) -> Result<ReferenceSearch> {
         let mut search = ReferenceSearch::default();
         let collections =
@@ -238,8 +237,7 @@ async fn plan(documents: &Collection<RawDocumentBuf>, find: &Find) -> Result<(Op
     Ok((Some(words.unwrap_or(if name == "_id_" { living } else { Document::new() })), options))
 }
 
-/// Returns the condition that all words occur, the last one as a prefix; `None` when no letters are
-/// left.
+/// All words must occur, the last one as a prefix; `None` when no letters are left.
 fn matching(asked: &[String]) -> Option<Document> {
     let mut folded: Vec<String> = asked.iter().flat_map(|word| words::of_text(word)).collect();
     let beginning = folded.pop()?;
@@ -256,7 +254,6 @@ async fn are_few(documents: &Collection<RawDocumentBuf>, words: &Document) -> Re
     Ok(count.and_then(|count| count.get_i32("count").ok()).is_none_or(|count| i64::from(count) < MAX_SORTED_MATCHES))
 }
 
-/// Returns the conditions of the index and the cursor.
 fn conditions(find: &Find) -> Document {
     let mut all = vec![present(find.index.fields())];
     all.extend(

@@ -1,11 +1,9 @@
-//! Collections and their indexes. Each process creates the indexes of a collection once, in the
-//! background, and retries while the server is unreachable. Writes and queries wait for the
-//! indexes; reads by id do not.
+//! Collections and their indexes. Each process creates the indexes of a collection in the
+//! background. Writes and queries wait for the indexes; reads by id do not.
 //!
 //! An index with a changed declaration is replaced, unless the old or the new one is unique:
 //! without it, running instances could write duplicates. Then the collection stays unavailable, and
-//! [`Schema::all_ready`] tells the operator to rename the new index or to drop the old one while no
-//! instance runs.
+//! [`Schema::all_ready`] asks the operator to rename the new index, or to drop the old one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,13 +21,10 @@ use super::connection::{Connection, Failure, OPERATION_TIMEOUT, code};
 use super::{value, words};
 use souk_types::{Error, Result};
 
-/// Index of the words of the searched fields.
 pub(super) const WORDS: &str = "_words";
-/// Index of the documents with events.
 pub(super) const EVENTS: &str = "_events";
 /// Collection of events without a document.
 pub(super) const OUTBOX: &str = "_outbox";
-/// Collection of the ids of handled events.
 pub(super) const INBOX: &str = "_inbox";
 /// Collection of the searched fields of each collection.
 pub(super) const SEARCHED: &str = "_searched";
@@ -39,7 +34,6 @@ const INBOX_RETENTION: Duration = Duration::from_hours(7 * 24);
 const INDEXING_TIMEOUT: Duration = Duration::from_mins(30);
 /// Documents whose words are written in one round trip.
 const ROUND_TRIP_SIZE: usize = 500;
-/// Delay before indexes are tried again.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// `IndexOptionsConflict` and `IndexKeySpecsConflict`: an index of that name differs.
 const INDEX_CONFLICTS: [i32; 2] = [85, 86];
@@ -59,9 +53,7 @@ pub(super) struct DeclaredCollection {
 
 #[derive(Clone)]
 enum State {
-    /// Not begun.
     Declared,
-    /// A task creates the indexes.
     Making,
     /// The last attempt failed and will be retried.
     Failed(Error),
@@ -76,7 +68,6 @@ impl Schema {
         schema
     }
 
-    /// Registers a collection, once in a process.
     pub(super) fn declare(
         &self,
         name: &'static str,
@@ -93,12 +84,10 @@ impl Schema {
         declared.ok_or_else(|| Error::internal(format!("the collection {name} was not opened")))
     }
 
-    /// Returns the collections that may contain events.
     pub(super) fn collections_with_events(&self) -> Vec<&'static str> {
         self.lock().keys().copied().filter(|name| *name != INBOX).collect()
     }
 
-    /// Starts to create the indexes of a collection, once.
     pub(super) fn start(&self, declared: &Arc<DeclaredCollection>) {
         let begun = declared.state.send_if_modified(|state| {
             let declared = matches!(state, State::Declared);
@@ -132,7 +121,6 @@ impl Schema {
         }
     }
 
-    /// Waits for the indexes of every collection.
     pub(super) async fn all_ready(&self) -> Result<()> {
         let all: Vec<Arc<DeclaredCollection>> = self.lock().values().cloned().collect();
         for declared in &all {
@@ -168,7 +156,6 @@ async fn keep_creating_indexes(connection: Arc<Connection>, declared: std::sync:
             return;
         };
         let error = connection.explain(failure).into_error();
-        // Logs a repeated error only once.
         let text = error.to_string();
         if text != last {
             if error.is_outage() {
@@ -209,8 +196,7 @@ async fn create_indexes(database: &Database, declared: &DeclaredCollection) -> R
     rebuild_words(database, &collection, declared).await
 }
 
-/// Creates all indexes in one command, or one by one when a declaration has changed. A unique index
-/// is never replaced.
+/// Creates all indexes at once, or one by one if one differs. Never replaces a unique index.
 async fn create(collection: &Collection<RawDocumentBuf>, models: Vec<IndexModel>) -> Result<(), Failure> {
     let conflicts = |error: &mongodb::error::Error| code(error).is_some_and(|code| INDEX_CONFLICTS.contains(&code));
     match collection.create_indexes(models.clone()).await {
@@ -303,14 +289,12 @@ async fn update(database: &Database, collection: &str, updates: Vec<Document>) -
     }
 }
 
-/// Returns the words of the searched fields of a document.
 pub(super) fn words_of(text: &str, searched: &[&str]) -> Result<Vec<String>> {
     let document = serde_json::from_str(text).map_err(Error::internal)?;
     Ok(words::of_document(&document, searched).into_iter().collect())
 }
 
-/// Returns the condition that these fields are neither missing nor null. The server uses a partial
-/// index only when index and query state the same condition.
+/// The server uses a partial index only when index and query state the same condition.
 pub(super) fn present(fields: impl Iterator<Item = &'static str>) -> Document {
     fields.map(|field| (path(field), Bson::from(doc! {"$type": ["number", "string", "bool"]}))).collect()
 }
@@ -320,14 +304,12 @@ pub(super) fn path(field: &str) -> String {
 }
 
 impl Index {
-    /// Returns the fields in one direction. In an index that is not unique, the id decides between
-    /// equals.
+    /// In an index that is not unique, the id decides between equals.
     pub(super) fn keys(&self, direction: i32) -> Document {
         let id = (!self.unique).then(|| "_id".to_owned());
         self.fields().map(path).chain(id).map(|field| (field, Bson::from(direction))).collect()
     }
 
-    /// Returns the ordering field.
     pub(super) fn order_path(&self) -> Option<String> {
         self.order.map(path)
     }

@@ -1,5 +1,4 @@
-//! JSON as BSON and back. A document is the JSON that serde writes, on every engine. BSON is
-//! readable in mongosh and can be indexed, and converts back to the same JSON text.
+//! JSON as BSON and back, to the same JSON text. BSON is readable in mongosh and can be indexed.
 
 use std::fmt;
 
@@ -22,7 +21,6 @@ pub(super) fn to_json(bson: RawBsonRef<'_>) -> Result<String> {
         .map_err(|error| Error::internal(format!("a stored document cannot be read: {error}")))
 }
 
-/// Converts a JSON scalar to BSON.
 pub(super) fn scalar(value: &Value) -> Bson {
     match value {
         Value::String(text) => text.as_str().into(),
@@ -41,8 +39,7 @@ fn integer(number: i64) -> Bson {
     i32::try_from(number).map_or(Bson::Int64(number), Bson::Int32)
 }
 
-/// Converts an integer from 2^63 to a decimal, because BSON has no unsigned integers. A decimal is
-/// exact and sorts among the other numbers.
+/// Converts an integer from 2^63 to a decimal, which is exact: BSON has no unsigned integers.
 fn large(number: u64) -> Option<Bson> {
     number.to_string().parse().ok().map(Bson::Decimal128)
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns the distinct words of the searched fields of a document.
 pub(super) fn of_document(document: &Value, searched: &[&str]) -> BTreeSet<String> {
     let field = |path: &&str| document.pointer(&format!("/{}", path.replace('.', "/")));
     searched.iter().filter_map(field).filter_map(Value::as_str).flat_map(of_text).collect()
@@ -17,8 +16,7 @@ pub(super) fn of_text(text: &str) -> Vec<String> {
     folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Combining accents of Latin, Greek and Cyrillic letters. In other scripts, a mark makes another
-/// word.
+/// Accents of Latin, Greek and Cyrillic letters. In other scripts, a mark makes another word.
 fn is_accent(c: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&c)
 }

@@ -27,14 +27,10 @@ const EVENTS_IN_OUTBOX_DOCUMENT: usize = 500;
 /// Delay before an unknown outcome is checked or a transaction repeated.
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// One operation of a commit.
 #[derive(Clone)]
 pub(super) enum Operation {
-    /// Inserts the inbox record.
     RecordHandled(EventId),
-    /// One guarded write.
     Write { collection: &'static str, id: String, expected: Option<i64>, next: i64, effect: Effect },
-    /// Inserts events without a document.
     InsertEvents { id: String, events: Vec<Bson> },
 }
 
@@ -59,8 +55,7 @@ impl Mongo {
         {
             return self.confirm(collection, id, *expected).await;
         }
-        // `secure_delete` is ignored: free pages keep deleted data until they are reused, and the
-        // oplog until it wraps.
+        // No `secure_delete`: free pages and the oplog keep deleted data until they are reused.
         let Commit { writes, events, handled_event, delete_published, rules, secure_delete: _ } = commit;
         if !delete_published.is_empty() {
             self.delete_published(delete_published).await.map_err(Refusal::Failed)?;
@@ -140,8 +135,7 @@ pub(super) fn event(message: EventMessage, publisher: Option<&str>) -> Result<Bs
     Ok(event.into())
 }
 
-/// Returns the guard and the update. The driver retries it once, and the server recognizes the
-/// retry.
+/// Returns guard and update. The driver retries once, and the server recognizes the retry.
 pub(super) fn guarded(
     id: &str,
     expected: Option<i64>,
@@ -180,7 +174,6 @@ pub(super) fn guarded(
     (guard, update)
 }
 
-/// Runs one operation without a transaction.
 async fn single_write(database: &Database, operation: Operation, deadline: Instant) -> Result<(), Failure> {
     let write_id = Uuid::new();
     match execute(database, &operation, write_id, &mut None).await {
@@ -275,7 +268,6 @@ async fn execute_all(
     Ok(())
 }
 
-/// Runs a driver action, in the transaction if there is one.
 macro_rules! run {
     ($action:expr, $session:expr) => {
         match $session.as_mut() {
@@ -308,8 +300,7 @@ pub(super) async fn execute(
             let guarded = |expected: Option<i64>| guarded(id, expected, *next, effect, write_id);
             let documents = database.collection::<RawDocumentBuf>(collection);
             if matches!((effect, expected), (Effect::Touch, None)) {
-                // Guards absence by inserting and deleting the document: a concurrent insert
-                // conflicts.
+                // Guards absence by insert and delete: a concurrent insert conflicts.
                 let (guard, update) = guarded(None);
                 run!(documents.update_one(guard.clone(), update).upsert(true), session)?;
                 let mut absent = guard;
@@ -337,7 +328,6 @@ pub(super) async fn execute(
     }
 }
 
-/// Checks all versions in the snapshot of the transaction.
 async fn check_versions(
     database: &Database,
     operations: &[Operation],

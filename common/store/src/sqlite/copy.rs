@@ -10,13 +10,11 @@ use super::schema::create_table;
 use super::{LOCK_TIMEOUT, Sqlite, event, failed, parsed};
 use souk_types::{Error, RequestId, Result};
 
-/// Wait for the next write lock while holding others. Commits wait meanwhile, so afterwards all
-/// locks are released and taken again.
+/// Wait for the next write lock. Commits wait meanwhile; afterwards all locks are released.
 const NEXT_LOCK_TIMEOUT: Duration = Duration::from_millis(20);
 /// Time limit for all write locks.
 const LOCKING_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Tables of the store itself.
 const OUTBOX: &str = "_outbox";
 const INBOX: &str = "_inbox";
 
@@ -195,7 +193,6 @@ impl Sqlite {
     }
 }
 
-/// Returns the tables of collections, without full-text indexes.
 fn collections(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB '_*' AND name NOT GLOB '*.*' AND name NOT GLOB 'sqlite_*' \

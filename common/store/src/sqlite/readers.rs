@@ -9,7 +9,6 @@ use super::{connect, failed};
 use crate::Durability;
 use souk_types::Result;
 
-/// Idle connections in the pool.
 const IDLE_CONNECTIONS: usize = 16;
 
 pub(super) struct Readers {
@@ -44,7 +43,6 @@ impl Readers {
         connect(&self.file, self.durability)
     }
 
-    /// Closes the idle connections.
     pub(super) fn close(&self) {
         self.idle().clear();
     }

@@ -1,5 +1,4 @@
-//! Tables and statements. SQLite copies indexed fields into columns when it writes a document. A
-//! new index fills its columns from the existing documents.
+//! Tables and statements. SQLite copies indexed fields into columns when it writes a document.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -10,7 +9,6 @@ use super::super::{Direction, Find, Index};
 use super::sql;
 use souk_types::{Error, Result};
 
-/// The tables of one database.
 #[derive(Default)]
 pub(super) struct Tables(RwLock<Vec<Arc<Table>>>);
 
@@ -26,7 +24,6 @@ impl Tables {
     }
 }
 
-/// One collection's table and its statements.
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) load: String,
@@ -51,7 +48,6 @@ pub(super) struct Search {
     pub(super) remove: String,
 }
 
-/// Creates the tables of the store itself.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS _outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, request TEXT, body BLOB NOT NULL);
@@ -60,7 +56,6 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Creates the table of a collection, without index columns.
 pub(super) fn create_table(connection: &Connection, name: &str) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS \"{name}\" (rowid INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, doc TEXT NOT NULL)"
@@ -107,7 +102,6 @@ impl Table {
         }
     }
 
-    /// Creates what is missing: the table, index columns, indexes, the full-text index.
     pub(super) fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
         let name = self.name;
         connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -150,7 +144,6 @@ impl Table {
         Ok(())
     }
 
-    /// Returns the statement of a query and its parameters.
     pub(super) fn find(&self, find: &Find) -> (String, Vec<Sql>) {
         let name = self.name;
         let key = find.index.order.unwrap_or("id");
@@ -172,8 +165,7 @@ impl Table {
             conditions.push(format!("\"{key}\" <= ?{}", values.len()));
         }
         if let Some(words) = &find.matching {
-            // Quoted, so that no word is an operator. Words are alphanumeric and cannot end the
-            // quotes.
+            // Quoted, so that no word is an operator. Alphanumeric words cannot end the quotes.
             let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
             values.push(Sql::Text(format!("{}*", words.join(" "))));
             conditions.push(format!(
@@ -189,7 +181,6 @@ impl Table {
         (statement, values)
     }
 
-    /// Returns the statement that finds a document by the first field of a unique index.
     pub(super) fn find_by(&self, index: &Index) -> String {
         let field = index.equal.first().copied().unwrap_or("id");
         format!("SELECT version, doc FROM \"{}\" WHERE \"{field}\" = ?1", self.name)

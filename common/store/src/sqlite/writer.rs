@@ -36,13 +36,11 @@ impl Writer {
                 Job::Commit(first) => first,
                 Job::Close(closed) => {
                     drop(self);
-                    // The caller may have stopped waiting.
                     let _ = closed.send(());
                     return;
                 }
             };
-            // A bulk update has its own transaction: inside a savepoint, each of its statements
-            // costs more than the one before.
+            // In a savepoint, each statement of a bulk update costs more than the one before.
             let alone = first.commit.is_bulk();
             batch.push(first);
             while !alone
@@ -108,8 +106,7 @@ impl Writer {
     }
 }
 
-/// Applies one commit. The inner result is the outcome of this commit. An outer error rolls back
-/// the whole transaction.
+/// The inner result is the outcome of this commit. An outer error rolls all commits back.
 fn apply_in_savepoint(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
     // A single statement needs no savepoint.
     if commit.writes.len() + usize::from(commit.handled_event.is_some()) <= 1 {

@@ -17,9 +17,7 @@ use crate::raw::Raw;
 
 /// Limit for a call while an outage is not detected yet.
 const DETECTED: Duration = Duration::from_millis(2_500);
-/// Limit for a call that fails at once.
 const AT_ONCE: Duration = Duration::from_millis(100);
-/// Limit for the recovery after an outage.
 const RECOVERED: Duration = Duration::from_secs(5);
 
 #[derive(Serialize, Deserialize)]
@@ -30,7 +28,6 @@ impl Request for Square {
     type Reply = u64;
 }
 
-/// Returns a caller behind a fault proxy, and a service without one.
 async fn pair() -> (FaultProxy, Bus, Bus) {
     let options = options();
     let mut relayed = options.clone();
@@ -135,8 +132,7 @@ async fn calls_to_a_full_queue_fail_at_once() {
     caller.close().await;
 }
 
-/// The only instance stops while it handles a call. Its queue disappears, and the caller still gets
-/// the reply.
+/// The queue of a stopping instance disappears, and the caller still gets the reply.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn a_stopping_service_replies_to_the_call_in_flight() {
@@ -172,7 +168,6 @@ async fn a_stopping_service_replies_to_the_call_in_flight() {
     tokio::join!(caller.close(), other.close());
 }
 
-/// Requests this many characters.
 #[derive(Serialize, Deserialize)]
 struct Fill(usize);
 
@@ -181,8 +176,7 @@ impl Request for Fill {
     type Reply = String;
 }
 
-/// All replies of a stopping service become ready at once, and are more than the socket buffers
-/// hold.
+/// All replies become ready at once, and are more than the socket buffers hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn the_last_replies_of_a_stopping_service_arrive() {

@@ -1,5 +1,4 @@
-//! Dead letters: listing changes nothing, a replay goes to the one queue that failed, and operators
-//! wait for each other.
+//! Listing changes nothing, a replay goes to the one queue that failed, and operators wait.
 
 use std::time::Duration;
 
@@ -15,7 +14,6 @@ use crate::line::{clear, options};
 use crate::raw::{Raw, version};
 
 const SOON: Duration = Duration::from_mins(1);
-/// The owner and the listeners of the events of these tests.
 const TOPOLOGY: &[(&str, &[&str])] = &[("press", &["archive", "reader"])];
 const EVENTS: &[EventDescriptor] = &[EventDescriptor::of::<Torn>()];
 
@@ -30,7 +28,6 @@ impl Event for Torn {
 /// Handled events: listener, event id, number.
 type Handled = watch::Receiver<Vec<(&'static str, String, u32)>>;
 
-/// Returns a bus with both listeners.
 async fn both_listen(options: &AmqpOptions) -> (Bus, Handled) {
     let bus = Bus::amqp(options.clone()).unwrap();
     let (handle, handled) = watch::channel(Vec::new());

@@ -20,7 +20,6 @@ use crate::line::{clear, options};
 use crate::raw::Raw;
 
 const SOON: Duration = Duration::from_mins(1);
-/// The owner and the listeners of the events of these tests.
 pub(crate) const TOPOLOGY: &[(&str, &[&str])] = &[("press", &["reader"])];
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,7 +30,6 @@ impl Event for Printed {
     const LISTENERS: &'static [&'static str] = &["reader"];
 }
 
-/// A service that publishes events.
 pub(crate) struct Press {
     database: Database,
     _directory: TempDir,
@@ -57,7 +55,6 @@ impl Press {
     }
 }
 
-/// Subscribes a reader; returns the numbers that it handles, in order.
 pub(crate) fn read(bus: &Bus) -> watch::Receiver<Vec<u32>> {
     let (handle, handled) = watch::channel(Vec::new());
     bus.subscribe("reader", move |delivery: Delivery<Printed>| {
@@ -67,7 +64,6 @@ pub(crate) fn read(bus: &Bus) -> watch::Receiver<Vec<u32>> {
     handled
 }
 
-/// Waits until the handled numbers are enough.
 pub(crate) async fn until(handled: &watch::Receiver<Vec<u32>>, enough: impl Fn(&[u32]) -> bool) -> Vec<u32> {
     let mut handled = handled.clone();
     timeout(SOON, handled.wait_for(|numbers| enough(numbers))).await.expect("should be handled").unwrap().clone()

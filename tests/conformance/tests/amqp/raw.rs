@@ -1,5 +1,4 @@
-//! Messages that no Souk service would send: each kind is refused or dead-lettered, and the
-//! consumer continues.
+//! Messages that no Souk service would send: each kind is refused or dead-lettered.
 
 use std::time::Duration;
 
@@ -21,7 +20,6 @@ use crate::line::{clear, options};
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// A plain AMQP client.
 pub(crate) struct Raw {
     _connection: Connection,
     channel: Channel,
@@ -40,13 +38,11 @@ impl Raw {
         self.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await.unwrap()
     }
 
-    /// Returns the next message of a queue.
     pub(crate) async fn take(&self, queue: &str) -> Delivery {
         let mut consumer = self.consume(&format!("{}{queue}", self.prefix)).await;
         timeout(SOON, consumer.next()).await.expect("should arrive").unwrap().unwrap()
     }
 
-    /// Deletes a queue.
     pub(crate) async fn delete(&self, queue: &str) {
         let queue = format!("{}{queue}", self.prefix);
         self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();

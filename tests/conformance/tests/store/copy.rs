@@ -63,14 +63,12 @@ async fn a_copy_has_everything(home: Home) {
     assert_eq!(copy.pending_events_of::<Lent>().await.unwrap().len(), 3);
     assert!(copy.has_handled(delivery.id).await.unwrap());
 
-    // Indexes and guards work.
     assert_eq!(there.find(BY_SHELF.find(["shelf 1"])).await.unwrap().items.len(), 20);
     assert_eq!(there.find(BY_PRICE.all().matching("walden")).await.unwrap().items.len(), 1);
     assert!(there.insert(BookId::new(), Book::with_isbn("1")).await.unwrap_err().is_duplicate());
     assert_eq!(add_copy(there.clone(), ids[7]).await.unwrap(), 8);
 }
 
-/// Publishes an event in an existing document and one in a deleted document.
 async fn lend(database: &Database, books: &Collection<Book>) -> (souk_bus::EventId, souk_bus::EventId) {
     let id = insert(books, Book::called("Emma")).await;
     let with_event = database.run(|tx| async move { tx.publish(&Lent) }).await.unwrap();
@@ -156,7 +154,6 @@ async fn a_cleared_database_is_empty(home: Home) {
     database.clear().await.unwrap();
     assert!(database.is_empty().await.unwrap());
     drop((books, database));
-    // The database is usable again.
     let books: Collection<Book> = home.open().await.collection().unwrap();
     assert!(books.is_empty().await.unwrap());
     insert(&books, Book::with_isbn("1")).await;
@@ -168,7 +165,6 @@ async fn secure_delete_beside_a_snapshot_may_be_busy(home: Home) {
     let id = insert(&books, Book::with_copies(1)).await;
     let snapshot = Snapshot::of(&[&database]).await.unwrap();
     add_copy(books.clone(), id).await.unwrap();
-    // Other writers continue.
     let (deleted, added) = tokio::join!(database.secure_delete(), add_copy(books.clone(), id));
     assert_eq!(added.unwrap(), 3);
     // The file still has the data of the snapshot. MongoDB ignores secure delete.

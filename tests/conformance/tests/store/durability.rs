@@ -137,7 +137,6 @@ fn old() -> Book {
     }
 }
 
-/// Inserts a book as a version without indexes.
 async fn keep_old(home: &Home) -> BookId {
     let books: Collection<Unindexed> = home.open().await.collection().unwrap();
     let id = BookId::new();

@@ -148,7 +148,6 @@ async fn lend_and_fail(books: Collection<Book>, id: BookId, published: Published
         .await
 }
 
-/// Records the ids of events whose write fails.
 #[derive(Clone, Default)]
 struct Published(Arc<Mutex<Vec<EventId>>>);
 

@@ -222,7 +222,6 @@ async fn due_documents_come_in_order_up_to_now(home: Home) {
     assert_eq!(due(now.before(minutes(2))).await, []);
 }
 
-/// A document with a due time.
 #[derive(Clone, Serialize, Deserialize)]
 struct Task {
     due: Option<Timestamp>,
@@ -283,7 +282,6 @@ async fn delete(books: &Collection<Book>, id: BookId) {
         .unwrap();
 }
 
-/// Returns a cursor after its round trip through a client.
 fn through_a_client(cursor: &Cursor) -> Cursor {
     serde_json::from_str(&serde_json::to_string(cursor).unwrap()).unwrap()
 }

@@ -149,7 +149,6 @@ fn delivery() -> Delivery<Lent> {
     Delivery { id: EventId::new(), event: Lent }
 }
 
-/// Counts the effects of a handler.
 #[derive(Clone)]
 struct Shelf {
     database: Database,

@@ -173,7 +173,6 @@ fn item(price: i64, title: &str, about: &str) -> Book {
     Book { price: Some(price), about: about.to_owned(), ..Book::called(title) }
 }
 
-/// Returns the titles found, the cheapest first.
 async fn found(books: &Collection<Book>, words: &str) -> Vec<String> {
     let found = books.find(BY_PRICE.all().matching(words)).await.unwrap();
     found.items.into_iter().map(|book| book.title).collect()

@@ -282,7 +282,6 @@ async fn a_cancelled_running_update_does_not_block_the_document(home: Home) {
     add_copy(books, id).await.unwrap();
 }
 
-/// Changes the document, then fails.
 async fn fail(books: Collection<Book>, id: BookId) -> Result<(), Error> {
     books
         .update(id, |book, _| {
@@ -292,7 +291,6 @@ async fn fail(books: Collection<Book>, id: BookId) -> Result<(), Error> {
         .await
 }
 
-/// Changes the document, then panics.
 async fn panic(books: Collection<Book>, id: BookId) -> Result<(), Error> {
     books
         .update(id, |book, _| {

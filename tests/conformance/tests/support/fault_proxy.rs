@@ -6,7 +6,6 @@ use souk_bus::AmqpOptions;
 pub(crate) struct FaultProxy(::fault_proxy::FaultProxy);
 
 impl FaultProxy {
-    /// Starts a proxy in front of the broker and changes `options` to connect through it.
     pub(crate) async fn before(options: &mut AmqpOptions) -> Self {
         let mut uri: lapin::uri::AMQPUri = options.url.parse().unwrap();
         let broker = format!("{}:{}", uri.authority.host, uri.authority.port);
@@ -21,7 +20,6 @@ impl FaultProxy {
         self.0.set_mode(mode);
     }
 
-    /// Closes the open connections; later ones pass through.
     pub(crate) fn disconnect_all(&self) {
         self.0.disconnect_all();
     }

@@ -15,13 +15,11 @@ impl Home {
         Self::Sqlite(tempfile::tempdir().unwrap(), durability)
     }
 
-    /// A new database on the server of `MONGODB_URI`.
     #[allow(dead_code, reason = "each test takes the engines it needs")]
     pub(crate) fn mongodb() -> Self {
         Self::Mongodb(Fresh::new())
     }
 
-    /// An empty home of the same engine.
     #[allow(dead_code, reason = "not every test uses it")]
     pub(crate) fn another(&self) -> Self {
         match self {
@@ -37,8 +35,7 @@ impl Home {
             }
             Self::Mongodb(fresh) => {
                 let database = Database::mongodb("library", &fresh.uri, &fresh.name).unwrap();
-                // Creating many databases at once takes longer than the time limit of a first
-                // write.
+                // Creating many databases takes longer than the time limit of a first write.
                 while database.ping().await.is_err() {}
                 database
             }
@@ -46,7 +43,6 @@ impl Home {
     }
 }
 
-/// A database name of its own, dropped at the end.
 pub(crate) struct Fresh {
     pub(crate) uri: String,
     pub(crate) name: String,

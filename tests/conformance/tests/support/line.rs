@@ -8,7 +8,6 @@ use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use souk_bus::{AmqpOptions, Bus};
 use uuid::Uuid;
 
-/// The bus of one check.
 pub(crate) struct Line {
     pub(crate) bus: Bus,
     options: Option<AmqpOptions>,
@@ -28,7 +27,6 @@ impl Line {
         Self { bus, options: Some(options), recovers_within: Duration::from_secs(2) }
     }
 
-    /// Closes the bus and deletes its durable exchanges and queues.
     pub(crate) async fn close(self, topology: &[(&str, &[&str])]) {
         self.bus.close().await;
         if let Some(options) = self.options {
@@ -37,7 +35,6 @@ impl Line {
     }
 }
 
-/// Deletes the exchanges and queues of events.
 pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, topology: &[(&str, &[&str])]) {
     let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -56,7 +53,6 @@ pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, topolog
     connection.close(200, "".into()).await.unwrap();
 }
 
-/// Options for the broker, with unique names.
 pub(crate) fn options() -> AmqpOptions {
     AmqpOptions {
         url: std::env::var("AMQP_URL").expect("AMQP_URL should name a broker"),

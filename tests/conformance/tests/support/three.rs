@@ -49,8 +49,7 @@ impl Three {
         let begin = Instant::now();
         loop {
             let admin = first.database("admin");
-            // Fails when it is done already or not yet possible. Only the state of the primary
-            // counts.
+            // Fails when it is done already or not yet possible.
             let _ = admin.run_command(initiate.clone()).await;
             let _ = admin.run_command(doc! {"replSetStepUp": 1}).await;
             let hello = admin.run_command(doc! {"hello": 1}).await;
@@ -62,7 +61,6 @@ impl Three {
         }
     }
 
-    /// Stops the majority.
     pub(crate) fn stop_most(&self) {
         self.signal("-STOP");
     }

@@ -2,9 +2,7 @@
 
 use fault_proxy::{FaultMode, FaultProxy};
 
-/// A proxy in front of a server.
 pub(crate) struct Wire {
-    /// URI of the server through this proxy.
     pub(crate) uri: String,
     proxy: FaultProxy,
 }
@@ -30,8 +28,7 @@ impl Wire {
         self.proxy.set_mode(FaultMode::PassThrough);
     }
 
-    /// Lets the next `times` commands of this name arrive and breaks their connections before the
-    /// response.
+    /// Lets the next `times` commands arrive and breaks their connections before the response.
     pub(crate) fn drop_responses_to(&self, command: &'static str, times: u32) {
         self.proxy.drop_responses_to(command, times);
     }
