@@ -9,8 +9,7 @@ use tokio::task::spawn_blocking;
 
 use crate::Shop;
 
-/// Timeout of one command. A page loads in milliseconds; a browser on a busy machine starts within
-/// seconds.
+/// Timeout of one command. A browser on a busy machine starts within seconds.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A browser window in a shop.
@@ -39,8 +38,7 @@ impl Browser {
         self.command("url", json!({"url": format!("{}{path}", self.shop)})).await;
     }
 
-    /// Clicks the first element that matches a CSS selector and waits until the next page is
-    /// loaded.
+    /// Clicks the first element that matches a CSS selector and waits for the next page.
     pub async fn click(&self, selector: &str) {
         let found = self.command("element", json!({"using": "css selector", "value": selector})).await;
         let element = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap();
@@ -68,7 +66,6 @@ impl Browser {
     }
 }
 
-/// Sends a command to the driver and returns its value. Panics when the driver refuses it.
 async fn post(client: &reqwest::Client, url: &str, parameters: Value) -> Value {
     let response = client.post(url).json(&parameters).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
     let status = response.status();

@@ -75,9 +75,7 @@ impl Buyers {
         RunningBuyers { stop, task }
     }
 
-    /// Waits until the shop agrees with every recorded response: each order exists once and there
-    /// are no others, nothing is reserved or lost, carts are empty, and deleted accounts are
-    /// rejected. Returns how long that took.
+    /// Waits until the shop agrees with every recorded response. Returns how long that took.
     pub async fn reconcile(&mut self, admin: &Admin) -> Duration {
         let started = Instant::now();
         wait_for("the ledger to match the responses", async || self.check(admin).await).await;
@@ -120,8 +118,7 @@ impl RunningBuyers {
     }
 }
 
-/// Sends a request until its response is final. Has its own loop, because the future of
-/// [`wait_for`] is not `Send`.
+/// Has its own loop, because the future of [`wait_for`] is not `Send`.
 async fn send_until_final(request: impl Fn() -> Request) -> Response {
     let started = Instant::now();
     loop {
@@ -137,7 +134,6 @@ async fn send_until_final(request: impl Fn() -> Request) -> Response {
     }
 }
 
-/// Fills the cart and orders it, over and over.
 struct Buyer {
     customer: Customer,
     products: Vec<Product>,
@@ -164,8 +160,7 @@ impl Buyer {
         let response = send_until_final(|| self.customer.place_order(&key)).await;
         let order = match response.status {
             201 => Some(response.id().to_owned()),
-            // The interruption was so long that the reconciler cancelled the checkout. The cart is
-            // unchanged.
+            // The interruption was so long that the reconciler cancelled the checkout.
             409 => {
                 send_until_final(|| self.customer.empty_cart()).await;
                 None
@@ -179,7 +174,6 @@ impl Buyer {
         self.customer.list_all("/shopping/orders", &[]).await
     }
 
-    /// Compares orders, counter and cart with the responses. Returns the orders.
     async fn check(&self) -> Result<Vec<Value>, String> {
         let orders = self.list_orders().await;
         let (mut placed, mut confirmed) = (BTreeSet::new(), 0);
@@ -208,7 +202,6 @@ impl Buyer {
         Ok(orders)
     }
 
-    /// Expects each of the last keys to return the same order again.
     async fn expect_same_orders_again(&self) {
         for (key, order) in self.orders.iter().rev().take(3) {
             let replay = send_until_final(|| self.customer.place_order(key)).await;
@@ -220,7 +213,6 @@ impl Buyer {
     }
 }
 
-/// Signs up and deletes the account, over and over.
 struct AccountDeletions {
     client: Client,
     deleted: Vec<Customer>,

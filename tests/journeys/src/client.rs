@@ -7,7 +7,6 @@ use crate::product::Product;
 use crate::request::{HttpClient, Request};
 use crate::response::Response;
 
-/// The largest page that lists allow.
 const PAGE_LIMIT: &str = "100";
 
 /// A client that has not signed in.
@@ -27,8 +26,7 @@ impl Client {
         Self { http: self.http.clone(), token: Some(token.to_owned()) }
     }
 
-    /// Returns a client that sends the token of a response: of a sign-in, a refresh or a new guest
-    /// cart.
+    /// Returns a client that sends the token of a sign-in, a refresh or a new guest cart.
     #[track_caller]
     pub fn with_token_of(&self, response: &Response) -> Self {
         self.with_token(response["token"].as_str().unwrap_or_else(|| panic!("{response} has no token")))

@@ -2,7 +2,6 @@
 //! journeys `failpoints.rs` crash a service at each of them, in one process and in a fleet. Add a
 //! line here for each new step of an order or an erasure.
 
-/// The environment variable that names a failpoint.
 pub(crate) const FAILPOINT: &str = "SOUK_FAILPOINT";
 
 /// Services and the failpoints at which they die. `@2` is the second time that the process passes

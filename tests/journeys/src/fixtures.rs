@@ -72,8 +72,7 @@ impl Admin {
         created.try_into().unwrap()
     }
 
-    /// Imports `count` products of one new category, 100 of each, at 1, 2, 3 ... cents. Returns
-    /// them cheapest first.
+    /// Imports `count` products of a new category, 100 of each, at 1, 2, 3 ... cents in order.
     pub async fn new_category(&self, count: u64) -> Vec<Product> {
         let category = unique("category");
         let rows = (1..=count).map(|number| {
@@ -90,8 +89,7 @@ impl Admin {
 }
 
 impl Client {
-    /// Waits until every service has erased its data of a deleted account, and returns the
-    /// completed receipt.
+    /// Waits until every service has erased a deleted account. Returns the completed receipt.
     pub async fn wait_for_erasure(&self, receipt: &str) -> Response {
         wait_for("every service to erase", async || {
             let response = self.get_erasure_receipt(receipt).await;
@@ -148,8 +146,7 @@ pub fn confirmed_quantities<'o>(orders: impl IntoIterator<Item = &'o Value>) -> 
     quantities
 }
 
-/// Compares the stock of a product with what was stocked and what confirmed orders contain. Nothing
-/// may be reserved.
+/// Expects the stock of a product to match confirmed orders, and nothing to be reserved.
 pub async fn check_stock(
     admin: &Admin,
     product: &Product,

@@ -23,7 +23,6 @@ use crate::process::CommandOutput;
 use crate::shop::Shop;
 use crate::wait::wait_for;
 
-/// The environment variable that names a rule to break.
 const MUTANT: &str = "SOUK_MUTANT";
 /// Time until all instances of a fleet are ready on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_mins(2);
@@ -70,8 +69,7 @@ impl TestFleet {
         self.with_component(name, Component::start).await;
     }
 
-    /// Starts every component whose name begins with `prefix`: `products` is all instances of that
-    /// service.
+    /// Starts every component whose name begins with `prefix`, such as `products`.
     pub async fn start_components(&self, prefix: &str) {
         for component in self.component_names().into_iter().filter(|component| component.starts_with(prefix)) {
             self.start_component(&component).await;
@@ -100,8 +98,7 @@ impl TestFleet {
         self.start_in(name, vec![(FAILPOINT, failpoint)]).await;
     }
 
-    /// Starts an instance that breaks a rule (`common/types/src/mutant.rs`) and may die at a
-    /// failpoint.
+    /// Starts an instance that breaks a rule (`common/types/src/mutant.rs`) and may die.
     pub async fn start_with_mutant(&self, name: &str, mutant: &'static str, failpoint: Option<&'static str>) {
         let failpoint = failpoint.map(|failpoint| (FAILPOINT, failpoint));
         self.start_in(name, std::iter::once((MUTANT, mutant)).chain(failpoint).collect()).await;
@@ -230,8 +227,7 @@ impl TestFleet {
         assert_eq!(audit.code, Some(0), "{audit:?}");
     }
 
-    /// Returns customers with valid tokens, signed by the fleet's key, and without accounts in the
-    /// service `customer`.
+    /// Returns customers with valid tokens of the fleet's key, without accounts in `customer`.
     pub async fn customers_without_accounts(&self, count: usize) -> Vec<Customer> {
         let pem = std::fs::read(self.fleet.signing_key()).unwrap();
         let key = EncodingKey::from_ed_pem(&pem).unwrap();
@@ -263,7 +259,6 @@ impl Deref for TestFleet {
     }
 }
 
-/// The admin account of a fleet.
 pub(crate) struct FleetAdmin {
     fleet: Arc<Fleet>,
     email: OnceCell<String>,

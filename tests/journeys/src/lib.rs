@@ -1,9 +1,5 @@
 //! Test clients and fixtures for black-box tests of a whole shop over HTTP.
 //!
-//! A [`Shop`] creates clients: [`Client`] without an account, [`Customer`] and [`Admin`] signed
-//! in. Their methods build one [`Request`] each; awaiting it returns the [`Response`]. Steps that
-//! many journeys share are in `fixtures.rs`.
-//!
 //! [`Shop::shared`] is the shop at `SOUK_URL` (with the admin account `SOUK_ADMIN_EMAIL` and
 //! `SOUK_ADMIN_PASSWORD`), or a one-process shop for all tests of a file. Each test creates its own
 //! products and customers, so that tests run at the same time in one shop. Journeys that stop or

@@ -62,8 +62,6 @@ impl Load {
     }
 }
 
-/// Of twelve requests six browse, three add to the cart, and one each reads the cart, orders and
-/// reads the profile.
 fn nth_request(number: usize, customers: &[Customer], products: &[Product]) -> Request {
     let (customer, product) = (&customers[number % customers.len()], &products[number % products.len()]);
     match number % 12 {

@@ -13,7 +13,6 @@ use crate::fixtures::{PASSWORD, new_email};
 use crate::request::BaseUrl;
 use crate::wait::wait_for;
 
-/// Lines of the log that a failing test prints.
 const LOG_TAIL_LINES: usize = 40;
 
 /// Returns the program at `SOUK_BIN`, or builds it in the profile of the tests.
@@ -41,8 +40,7 @@ fn program() -> &'static Path {
     })
 }
 
-/// Returns the command without arguments, isolated from the environment and the directory of the
-/// test.
+/// Returns the command, isolated from the environment and the directory of the test.
 fn command() -> Command {
     let mut command = Command::new(program());
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SOUK_")) {
@@ -52,7 +50,6 @@ fn command() -> Command {
     command
 }
 
-/// A child process that is killed when its handle is dropped.
 struct KillOnDrop(Child);
 
 impl KillOnDrop {
@@ -141,7 +138,6 @@ impl RunningCommand {
     }
 }
 
-/// The process of a one-process shop, its data directory and its output.
 pub(crate) struct ShopProcess {
     // Dropped before the directory that it writes to.
     process: Mutex<Option<KillOnDrop>>,
@@ -169,7 +165,6 @@ impl ShopProcess {
         shop
     }
 
-    /// Starts the process with more environment variables and waits until it prints its URL.
     pub(crate) async fn start(&self, environment: &[(&str, &str)]) {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
         let mut command = command();
@@ -195,7 +190,6 @@ impl ShopProcess {
         drop(self.process.lock().unwrap().take().expect("a running shop"));
     }
 
-    /// Waits until the process ends by itself.
     pub(crate) async fn wait_for_exit(&self) {
         wait_for("the shop to exit", async || {
             self.process.lock().unwrap().as_mut().and_then(KillOnDrop::exit_status).ok_or("it runs")
@@ -226,7 +220,6 @@ impl ShopProcess {
         self.run_souk(&["admin", "create", email, "--password-file", file.to_str().unwrap()]).await
     }
 
-    /// Runs `souk` with these arguments on the data of this shop.
     pub(crate) async fn run_souk(&self, arguments: &[&str]) -> CommandOutput {
         run_souk(&[arguments, &["--data", self.data.to_str().unwrap()]].concat()).await
     }

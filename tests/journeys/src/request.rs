@@ -36,7 +36,6 @@ impl BaseUrl {
     }
 }
 
-/// An HTTP client for one shop.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
     base: BaseUrl,
@@ -61,11 +60,9 @@ impl HttpClient {
     }
 }
 
-/// A request under construction. Awaiting it sends it and returns the [`Response`]; it panics when
-/// there is none.
+/// A request that is sent when it is awaited. It panics when there is no response.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request {
-    /// Method and path, for messages.
     line: String,
     builder: RequestBuilder,
 }
@@ -101,14 +98,12 @@ impl Request {
         self.repeat_until(|response| response.status == status).await
     }
 
-    /// Repeats the request while the response is `503`: the shop bounds how many passwords it
-    /// hashes at once.
+    /// Repeats the request while the response is `503`: the shop bounds concurrent hashing.
     pub async fn retry_while_busy(self) -> Response {
         self.repeat_until(|response| response.status != 503).await
     }
 
-    /// Retries after `Retry-After` when the shop is busy or partly down, and after a second when
-    /// there is no response. Stops at a final response or after `timeout`. Returns every attempt.
+    /// Retries after `Retry-After`, until a final response or `timeout`. Returns every attempt.
     pub async fn with_retries(self, timeout: Duration) -> Vec<Outcome> {
         let started = Instant::now();
         let mut outcomes = Vec::new();

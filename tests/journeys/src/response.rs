@@ -10,13 +10,11 @@ use serde_json::Value;
 
 use crate::product::Product;
 
-/// Delay before a retry when the response has no `Retry-After`.
 const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// An HTTP response.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// Method and path of the request.
     request: String,
     /// The status code.
     pub status: u16,

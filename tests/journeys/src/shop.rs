@@ -24,17 +24,13 @@ pub struct Shop {
 }
 
 enum AdminAccount {
-    /// The account that the environment names.
     Given { email: String, password: String },
-    /// Created in the shop's process.
     OneProcess(Arc<ShopProcess>),
-    /// Created in the fleet.
     Fleet(FleetAdmin),
 }
 
 impl Shop {
-    /// Returns the shop at `SOUK_URL`, or a one-process shop that runs while a test of this file
-    /// uses it.
+    /// Returns the shop at `SOUK_URL`, or a one-process shop for the tests of this file.
     pub async fn shared() -> Self {
         static RUNNING: Mutex<Weak<ShopProcess>> = Mutex::const_new(Weak::new());
         if let Ok(url) = env::var("SOUK_URL") {

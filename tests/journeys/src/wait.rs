@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 /// Bound of every wait. Only a failing test waits so long; it is also the time in which a restarted
 /// shop must have finished or undone the work that a crash interrupted.
 pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
-/// Time between two polls of a condition.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Polls until `poll` returns `Ok`, and returns that value. Panics after one minute with the last
-/// `Err`.
+/// Polls until `poll` returns `Ok`. Panics after one minute with the last `Err`.
 pub async fn wait_for<T, E: Display>(condition: &str, mut poll: impl AsyncFnMut() -> Result<T, E>) -> T {
     let started = Instant::now();
     loop {

@@ -53,7 +53,6 @@ async fn a_large_file_is_imported_once() {
     let all_created = json!({"rows": ROWS, "created": ROWS, "updated": 0, "unchanged": 0, "rejected": 0, "errors": []});
     assert_eq!(report.body, all_created);
 
-    // Full-text search finds row 1.
     let found =
         shop.client().list_products(&[("category", &category), ("q", "stone1 diamond")]).await.expect_status(200);
     let [first] = found.items() else { panic!("{found}") };

@@ -21,7 +21,6 @@ use crate::table::{Table, Target, number, p50, p99, text};
 /// Bus and raw lapin run in alternating slices of this length, so that other load on the machine
 /// affects both.
 const SLICE: Duration = Duration::from_millis(250);
-/// Slices of the bus and of raw lapin.
 const SLICES: usize = 40;
 /// Unacknowledged requests of the raw service: more than there are callers.
 const PREFETCH: u16 = 512;
@@ -37,7 +36,6 @@ impl Request for Echo {
     type Reply = Self;
 }
 
-/// Compares the bus with raw lapin at several numbers of callers.
 pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     let Ok(url) = std::env::var("AMQP_URL") else {
         println!("{:<66}{:>10}", "calls over RabbitMQ: AMQP_URL is not set", "skipped");
@@ -87,7 +85,6 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     lapin.close().await
 }
 
-/// The calls of all slices.
 #[derive(Default)]
 struct Run {
     times: Vec<Duration>,
@@ -132,7 +129,6 @@ impl Run {
     }
 }
 
-/// The echo with lapin alone.
 struct RawLapin {
     connections: [Connection; 2],
     channel: Channel,

@@ -59,13 +59,11 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     tokio::task::spawn_blocking(move || fleet.stop()).await.map_err(text)?.map_err(text)
 }
 
-/// Credentials of the fleet's admin.
 pub(crate) struct Admin {
     pub(crate) email: String,
     pub(crate) password: &'static str,
 }
 
-/// Waits for the sample catalogue and returns the id of a product.
 async fn first_product(nginx: SocketAddr) -> Result<String, String> {
     let mut client = Client::connect(nginx).await?;
     for _ in 0..600 {
@@ -122,7 +120,6 @@ async fn through_nginx(table: &mut Table, nginx: SocketAddr, product: &str) -> R
     Ok(())
 }
 
-/// The document of the bare route, with the fields that it returns.
 #[derive(Deserialize)]
 struct StoredProduct {
     doc: Product,
@@ -163,7 +160,6 @@ struct Price {
     currency: String,
 }
 
-/// The response of `products`.
 #[derive(Serialize)]
 struct View {
     id: String,

@@ -12,14 +12,12 @@ use crate::shop::{bearer, sign_up};
 use crate::table::{Table, Target, median, number, text};
 
 const ROUNDS: usize = 7;
-/// Concurrent buyers, each with a connection.
 const AT_ONCE: usize = 64;
 /// Customers that order in sequence on each connection.
 const IN_TURN: usize = 4;
 /// More stock than all of them buy.
 const STOCKED: u32 = 1_000_000;
 
-/// A connection, the tokens of the customers that use it in sequence, and a product of its own.
 struct Buyers {
     client: Client,
     customers: Vec<String>,
@@ -59,7 +57,6 @@ pub(crate) async fn measure(table: &mut Table, nginx: SocketAddr, admin: &Admin)
     Ok(())
 }
 
-/// Adds a product.
 async fn sell(client: &mut Client, admin: &str) -> Result<String, String> {
     let product = json!({
         "name": "ware",
@@ -88,7 +85,6 @@ async fn orders(buyers: &mut Vec<Buyers>, product: Option<&str>) -> Result<f64, 
     Ok(number(AT_ONCE * IN_TURN) / took.as_secs_f64())
 }
 
-/// Sends one request for each customer and expects this status; returns the duration.
 async fn send_for_each_customer(
     buyers: &mut Vec<Buyers>,
     asks: impl Fn(&str, &str) -> Vec<u8> + Clone + Send + Sync + 'static,

@@ -12,13 +12,11 @@ use tokio::task::JoinSet;
 
 use crate::table::text;
 
-/// A keep-alive connection.
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-/// A response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
@@ -29,7 +27,6 @@ impl Answer {
         rocket::serde::json::serde_json::from_slice(&self.body).map_err(text)
     }
 
-    /// Returns the response if it has this status.
     pub(crate) fn expect(self, status: u16) -> Result<Self, String> {
         if self.status == status {
             return Ok(self);
@@ -38,7 +35,6 @@ impl Answer {
     }
 }
 
-/// Formats a request.
 pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!("{method} {path} HTTP/1.1\r\nHost: souk\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
@@ -81,12 +77,9 @@ impl Client {
     }
 }
 
-/// Measurements of a load.
 #[derive(Default)]
 pub(crate) struct Load {
-    /// Response time of each request.
     pub(crate) times: Vec<Duration>,
-    /// Duration of the load.
     pub(crate) took: Duration,
 }
 
@@ -96,7 +89,6 @@ impl Load {
         crate::table::number(self.times.len()) / self.took.as_secs_f64()
     }
 
-    /// Appends the measurements of a later load.
     pub(crate) fn add(&mut self, other: Self) {
         self.times.extend(other.times);
         self.took += other.took;

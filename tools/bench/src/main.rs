@@ -50,7 +50,6 @@ fn ended(outcome: Result<(), String>) -> ExitCode {
 
 const PARTS: [&str; 5] = ["stores", "shop", "bus", "mongo", "fleet"];
 
-/// Measures the selected parts, or all.
 async fn measure() -> Result<bool, String> {
     let selected: Vec<String> = std::env::args().skip(1).collect();
     if let Some(unknown) = selected.iter().find(|name| !PARTS.contains(&name.as_str())) {

@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 
 use crate::table::{Table, Target, median, number, text};
 
-/// First argument of the second process.
 pub(crate) const SECOND_PROCESS: &str = "mongo-second-process";
 const CALLERS: usize = 64;
 const TIME: Duration = Duration::from_secs(3);
@@ -42,7 +41,6 @@ impl StockedProduct {
     }
 }
 
-/// A database of this run, and its server.
 #[derive(Clone)]
 struct BenchDatabase {
     uri: String,
@@ -61,7 +59,6 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     measured
 }
 
-/// Measures sales of one hot product.
 async fn holds(table: &mut Table, target: &BenchDatabase) -> Result<(), String> {
     let (mut bare, mut alone, mut against) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -149,7 +146,6 @@ async fn coalesced(target: &BenchDatabase, id: Id<StockedProduct>) -> Result<f64
     .await
 }
 
-/// Measures two processes that sell the same product.
 async fn two_processes(target: &BenchDatabase) -> Result<f64, String> {
     let id = fresh(target).await?;
     let program = std::env::current_exe().map_err(text)?;
@@ -207,7 +203,6 @@ struct RawProduct {
     doc: StockedProduct,
 }
 
-/// Measures reads by id.
 async fn reads(table: &mut Table, target: &BenchDatabase) -> Result<(), String> {
     let (id, shelves) = (fresh(target).await?, shelves(target)?);
     let bare = driver(target).await?.collection::<RawProduct>(StockedProduct::COLLECTION);

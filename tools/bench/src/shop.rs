@@ -19,7 +19,6 @@ const PASSWORD: &str = "a long enough password";
 /// Rows of the imported file: the size of the largest catalogue known to us.
 const ROWS: usize = 53_940;
 
-/// A child process. Dropping it kills it.
 pub(crate) struct Server {
     pub(crate) process: Child,
     pub(crate) address: SocketAddr,

@@ -62,7 +62,6 @@ where
     Ok(number(done) / started.elapsed().as_secs_f64())
 }
 
-/// Measures the embedded store.
 pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     commits(table).await?;
     holds(table).await?;

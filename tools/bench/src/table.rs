@@ -3,12 +3,10 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-/// The target of a figure.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
     AtLeast(f64),
     AtMost(f64),
-    /// No target.
     None,
 }
 
@@ -18,7 +16,6 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Adds and prints a figure.
     pub(crate) fn add(&mut self, name: &str, figure: f64, unit: &str, target: Target) {
         let (met, wanted) = match target {
             Target::AtLeast(least) => (figure >= least, format!("at least {least}")),
@@ -35,7 +32,6 @@ impl Table {
         self.missed += usize::from(!met);
     }
 
-    /// Returns whether all targets were met.
     pub(crate) fn close(self) -> bool {
         println!(
             "\n{}",
@@ -45,7 +41,6 @@ impl Table {
     }
 }
 
-/// Returns the median.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
@@ -63,7 +58,6 @@ pub(crate) fn p99(mut times: Vec<Duration>) -> f64 {
     times.get(times.len() * 99 / 100).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
 }
 
-/// Converts a count to a float.
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
 pub(crate) fn number(count: usize) -> f64 {
     count as f64

@@ -14,10 +14,8 @@ use crate::environment::Environment;
 
 /// Time that events and background jobs have to finish.
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// Interval between two requests with the token of a deleted account.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The result of an audit.
 #[derive(Debug, Clone)]
 pub(crate) enum Audit {
     Passed,
@@ -25,7 +23,6 @@ pub(crate) enum Audit {
 }
 
 impl Audit {
-    /// Adds a violation that `souk audit` does not check.
     pub(crate) fn add(&mut self, violation: String) {
         match self {
             Self::Violations(violations) => violations.push(violation),
@@ -43,8 +40,7 @@ impl fmt::Display for Audit {
     }
 }
 
-/// Runs `souk audit` with the orders that were confirmed to clients since the last run, and all
-/// before.
+/// Runs `souk audit` with all orders that were confirmed to clients so far.
 pub(crate) async fn run(environment: &Environment, confirmed_orders: &[Value]) -> Result<Audit, String> {
     let text = |error: std::io::Error| format!("souk audit: {error}");
     let file = environment.folder.path().join("orders.ndjson");
@@ -64,7 +60,6 @@ pub(crate) async fn run(environment: &Environment, confirmed_orders: &[Value]) -
     }
 }
 
-/// Whether every service rejects the token of a deleted account in time.
 pub(crate) async fn is_rejected_everywhere(deleted: &Customer) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < SETTLE_TIMEOUT {

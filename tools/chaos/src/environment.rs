@@ -9,9 +9,7 @@ use futures_util::future::join_all;
 use journeys::{Customer, Product, TestFleet, euros};
 use tempfile::TempDir;
 
-/// Number of customers; each has a cart.
 const CUSTOMERS: usize = 40;
-/// Number of products.
 const PRODUCTS: u64 = 12;
 /// Stock of each product but the last; more than a run sells.
 const STOCK: u64 = 1_000_000;
@@ -20,9 +18,7 @@ const SCARCE_STOCK: u64 = 100;
 
 pub(crate) struct Environment {
     pub(crate) fleet: TestFleet,
-    /// In front of RabbitMQ.
     pub(crate) rabbitmq: FaultProxy,
-    /// In front of MongoDB.
     pub(crate) mongodb: FaultProxy,
     pub(crate) customers: Customers,
     pub(crate) products: Arc<Vec<Product>>,

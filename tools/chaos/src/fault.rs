@@ -11,7 +11,6 @@ use crate::environment::Environment;
 use crate::load::Load;
 use crate::random::Random;
 
-/// A fault and its duration.
 pub(crate) struct Fault {
     pub(crate) name: String,
     kind: FaultKind,
@@ -23,7 +22,6 @@ enum FaultKind {
     Killed(Vec<String>),
     /// `SIGSTOP` to these components, then `SIGCONT`.
     Stopped(Vec<String>),
-    /// A fault of the connections to a server.
     Network(Server, NetworkFault),
     /// Events that are no JSON, one after every [`REQUESTS_PER_UNREADABLE_EVENT`].
     UnreadableEvents,
@@ -45,15 +43,12 @@ enum NetworkFault {
 const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 /// Added to each round trip; half of it in each direction.
 const LATENCY: Duration = Duration::from_millis(500);
-/// Interval between two truncations.
 const TRUNCATION_INTERVAL: Duration = Duration::from_secs(1);
 /// `shopping` consumes the events of this exchange.
 const EXCHANGE: &str = "customer.events";
 const REQUESTS_PER_UNREADABLE_EVENT: usize = 100;
-/// Interval between two checks of the number of requests.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Returns the time until a killed component is restarted.
 fn killed_for(short: bool) -> Duration {
     Duration::from_secs(if short { 2 } else { 5 })
 }
@@ -62,12 +57,10 @@ fn stopped_for(short: bool) -> Duration {
     Duration::from_secs(if short { 5 } else { 30 })
 }
 
-/// Returns the duration of network faults and unreadable events.
 fn disturbed_for(short: bool) -> Duration {
     Duration::from_secs(if short { 2 } else { 10 })
 }
 
-/// Returns all faults in the order of their injection. The short form has one of each kind.
 pub(crate) fn all(short: bool, random: &mut Random) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut add = |name: String, kind, duration, in_short: bool| {
@@ -122,7 +115,6 @@ pub(crate) fn all(short: bool, random: &mut Random) -> Vec<Fault> {
 }
 
 impl Fault {
-    /// Whether clients cannot reach the fleet while it lasts.
     pub(crate) fn affects_nginx(&self) -> bool {
         match &self.kind {
             FaultKind::Killed(components) | FaultKind::Stopped(components) => {
@@ -149,7 +141,6 @@ impl Fault {
         }
     }
 
-    /// Keeps the fault up for its duration.
     pub(crate) async fn hold(&self, environment: &Environment, load: &Load) -> Result<(), String> {
         match &self.kind {
             FaultKind::Network(server, NetworkFault::Truncation) => {

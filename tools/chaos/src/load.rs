@@ -14,7 +14,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::environment::{Customers, Environment};
 use crate::random::Random;
 
-/// Arrivals per second.
 const ARRIVAL_RATE: u32 = 100;
 /// Time that a client waits for a response. Longer than the target of 6 s, to measure by how much a
 /// response misses it.
@@ -27,10 +26,8 @@ const MAX_BACKOFF: Duration = Duration::from_secs(4);
 const RETRY_TIMEOUT: Duration = Duration::from_mins(2);
 /// Successful responses of each kind, in a row, that make a recovery.
 const RECOVERY_STREAK: usize = 3;
-/// Interval between two checks for a recovery.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The kind of a client's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Browse,
@@ -51,8 +48,7 @@ const ARRIVALS: [Kind; 24] = {
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Browse, Self::Cart, Self::Order, Self::SignIn];
 
-    /// Whether docs/api.md lists this status for a well-formed request of this kind with a valid
-    /// token.
+    /// Whether docs/api.md lists this status for a well-formed request with a valid token.
     fn is_expected(self, status: u16) -> bool {
         match self {
             Self::Browse | Self::Cart | Self::SignIn => status == 200,
@@ -61,18 +57,15 @@ impl Kind {
     }
 }
 
-/// One attempt of a request and its response.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) kind: Kind,
     pub(crate) begun: Instant,
     pub(crate) elapsed: Duration,
-    /// `None` without a response.
     pub(crate) status: Option<u16>,
     /// Kind, status, problem type and service; equal for equal problems.
     pub(crate) summary: String,
-    /// Whether docs/api.md lists such a response. True without a response; missing responses are
-    /// counted separately.
+    /// True without a response: missing responses are counted separately.
     pub(crate) is_documented: bool,
 }
 
@@ -95,13 +88,11 @@ impl Attempt {
         Self { kind, begun, elapsed, status, summary, is_documented }
     }
 
-    /// Whether the request was served, or declined for a reason that docs/api.md lists.
     pub(crate) fn is_successful(&self) -> bool {
         self.status.is_some_and(|status| self.kind.is_expected(status))
     }
 }
 
-/// The record of all clients.
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) attempts: Vec<Attempt>,
@@ -109,14 +100,12 @@ pub(crate) struct Record {
     pub(crate) confirmed_orders: Vec<Value>,
 }
 
-/// A running load.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     arrivals: JoinHandle<()>,
     clients: Arc<Clients>,
 }
 
-/// State that all clients share.
 struct Clients {
     record: Mutex<Record>,
     /// Indexes of customers whose carts are not empty.
@@ -153,13 +142,11 @@ impl Load {
         Self { stop, arrivals, clients }
     }
 
-    /// Returns the number of requests that have ended.
     pub(crate) fn requests(&self) -> usize {
         self.clients.record().attempts.len()
     }
 
-    /// Waits until requests of every kind succeed again. Returns the time from `ended`, the end of
-    /// the fault; `None` after the timeout.
+    /// Returns the time from the end of the fault until requests of every kind succeed again.
     pub(crate) async fn time_to_recover(&self, ended: Instant, timeout: Duration) -> Option<Duration> {
         // Requests that begin from now on are recorded behind this index.
         let first = self.requests();
@@ -211,7 +198,6 @@ impl Clients {
         self.customers.read().unwrap_or_else(PoisonError::into_inner)[index].clone()
     }
 
-    /// One client: chooses a customer and a product, and makes one request with its repetitions.
     async fn visit(&self, kind: Kind, mut random: Random) {
         let customers = self.customers.read().unwrap_or_else(PoisonError::into_inner).len();
         let index = random.below(customers);
@@ -265,7 +251,6 @@ impl Clients {
         }
     }
 
-    /// Sends a request, and repeats it as the responses allow. Returns the last outcome.
     async fn send(&self, kind: Kind, max_attempts: u32, request: impl Fn() -> Request) -> Outcome {
         let first = Instant::now();
         let mut attempts = 0;
@@ -289,8 +274,7 @@ impl Clients {
     }
 }
 
-/// Deletes an account, with repetitions. Returns whether the deletion was confirmed; a repetition
-/// is confirmed with 401.
+/// Returns whether the deletion was confirmed; a repetition is confirmed with 401.
 pub(crate) async fn delete_account(customer: Customer) -> bool {
     let begun = Instant::now();
     loop {
@@ -310,8 +294,7 @@ pub(crate) async fn delete_account(customer: Customer) -> bool {
 mod tests {
     use super::*;
 
-    /// Returns one request of every kind each second after `ended`. Those of `kind` succeed as
-    /// given, the others always.
+    /// One request of every kind each second. Those of `kind` succeed as given, others always.
     fn attempts(ended: Instant, kind: Kind, successes: &[bool]) -> Vec<Attempt> {
         let attempt = |kind, at: usize, is_successful: bool| Attempt {
             kind,

@@ -57,7 +57,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// Injects all selected faults. Returns whether every target was met.
 async fn run(options: &Options) -> Result<bool, String> {
     let begun = Instant::now();
     let mut random = Random::from(options.seed);
@@ -89,7 +88,6 @@ async fn run(options: &Options) -> Result<bool, String> {
     Ok(false)
 }
 
-/// Injects one fault under load, waits for the recovery and audits the fleet.
 async fn inject(
     environment: &Environment,
     fault: Fault,

@@ -8,17 +8,14 @@ use crate::audit::Audit;
 use crate::fault::Fault;
 use crate::load::Attempt;
 
-/// Target for the longest response time.
 const RESPONSE_TARGET: Duration = Duration::from_secs(6);
 /// Target for the recovery of release builds.
 pub(crate) const RECOVERY_TARGET: Duration = Duration::from_secs(5);
 /// Target for the recovery of debug builds on a machine that runs other tests. The table also marks
 /// times over [`RECOVERY_TARGET`].
 pub(crate) const SHORT_RECOVERY_TARGET: Duration = Duration::from_secs(15);
-/// Examples that are printed of each problem.
 const MAX_EXAMPLES: usize = 5;
 
-/// Measurements of one fault.
 pub(crate) struct FaultOutcome {
     fault: String,
     /// Without nginx no response is possible, so response times and missing responses do not count.
@@ -38,11 +35,8 @@ pub(crate) struct FaultOutcome {
     audit: Audit,
 }
 
-/// The measured recovery.
 pub(crate) struct Recovery {
-    /// End of the fault.
     pub(crate) ended: Instant,
-    /// Time from the end of the fault; `None` without a recovery.
     pub(crate) time: Option<Duration>,
     pub(crate) target: Duration,
 }
@@ -103,7 +97,6 @@ impl FaultOutcome {
         self.recovery.is_some_and(|time| time <= self.recovery_target)
     }
 
-    /// Returns the cells of its row, as in [`HEAD`].
     fn cells(&self) -> [String; 9] {
         let errors: Vec<String> =
             self.server_errors.iter().map(|(status, count)| format!("{count} × {status}")).collect();
@@ -127,7 +120,6 @@ impl FaultOutcome {
         ]
     }
 
-    /// Prints examples of the responses and violations that missed a target.
     pub(crate) fn print_examples(&self) {
         if self.meets_targets() {
             return;
@@ -170,7 +162,6 @@ fn aligned(cells: &[String; 9]) -> String {
     cells.iter().zip(WIDTHS).map(|(cell, width)| format!("{cell:<width$} ")).collect::<String>().trim_end().to_owned()
 }
 
-/// Returns the table for docs/chaos.md.
 pub(crate) fn markdown(outcomes: &[FaultOutcome]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head = line(&HEAD.map(str::to_owned)) + &line(&HEAD.map(|_| "---".to_owned()));

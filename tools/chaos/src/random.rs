@@ -1,6 +1,5 @@
 //! Reproducible pseudo-random numbers (splitmix64): the same seed makes the same choices.
 
-/// A generator.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
@@ -24,7 +23,6 @@ impl Random {
         &elements[self.below(elements.len())]
     }
 
-    /// Returns a number below `limit`.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX).max(1);
         usize::try_from(self.next() % limit).unwrap_or_default()

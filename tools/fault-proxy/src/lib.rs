@@ -15,8 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Size of the read buffer, in bytes.
 const CHUNK: usize = 64 * 1024;
-/// Chunks in flight in one direction. When they are used up, the proxy stops reading, so the sender
-/// blocks.
+/// Chunks in flight in one direction, after which the proxy blocks the sender.
 const MAX_IN_FLIGHT: usize = 64;
 
 /// The fault that the proxy injects into every connection.
@@ -47,9 +46,7 @@ pub struct FaultProxy {
 #[derive(Clone, Copy)]
 struct State {
     mode: FaultMode,
-    /// Number of times that all open connections were closed.
     disconnects: u64,
-    /// Number of times that all open connections were asked to truncate their next chunk.
     truncations: u64,
 }
 
@@ -57,8 +54,7 @@ struct State {
 type ResponseDrops = Option<(&'static str, u32)>;
 
 impl FaultProxy {
-    /// Listens on a free local port. Connections are closed until
-    /// [`set_upstream`](Self::set_upstream) is called.
+    /// Listens on a free local port; closes connections until [`Self::set_upstream`].
     pub async fn bind() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -108,14 +104,12 @@ impl FaultProxy {
         });
     }
 
-    /// Makes each open connection forward only half of its next chunk, in either direction, and
-    /// close.
+    /// Makes each open connection forward half of its next chunk, either way, and close.
     pub fn truncate_next_chunk(&self) {
         self.state.send_modify(|state| state.truncations += 1);
     }
 
-    /// Forwards the next `times` requests that contain `pattern`, and closes their connections
-    /// before the responses.
+    /// Forwards the next `times` requests with `pattern`, and closes before the responses.
     pub fn drop_responses_to(&self, pattern: &'static str, times: u32) {
         *self.drops.lock().unwrap_or_else(PoisonError::into_inner) = Some((pattern, times));
     }
@@ -132,8 +126,7 @@ async fn forward(
         return;
     }
     let Ok(server) = TcpStream::connect(upstream).await else { return };
-    // Nagle's algorithm would delay small messages. The proxy works without the option, only
-    // slower.
+    // Nagle's algorithm would delay small messages. Without the option it is only slower.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let drops_responses = Arc::new(AtomicBool::new(false));
@@ -155,7 +148,6 @@ async fn forward(
     }
 }
 
-/// Forwards one direction until either side closes or `may_pass` returns false.
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -198,7 +190,6 @@ async fn pump(
     }
 }
 
-/// Whether these bytes contain the pattern whose response is to be dropped; counts it if so.
 fn take_drop(bytes: &[u8], drops: &Mutex<ResponseDrops>) -> bool {
     let mut drops = drops.lock().unwrap_or_else(PoisonError::into_inner);
     let Some((pattern, times)) = *drops else { return false };
@@ -218,7 +209,6 @@ mod tests {
     /// Far longer than a local round trip takes.
     const LOCAL_DELIVERY: Duration = Duration::from_millis(100);
 
-    /// Returns an echo server behind a proxy, and a connection to it.
     async fn echo() -> (FaultProxy, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = FaultProxy::in_front_of(listener.local_addr().unwrap().to_string()).await.unwrap();

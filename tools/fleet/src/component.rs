@@ -27,16 +27,13 @@ pub struct Component {
     state: Mutex<Backend>,
 }
 
-/// Probes whether the component at this address is available.
 type Probe = Box<dyn Fn(SocketAddr) -> bool + Send + Sync>;
 
-/// How the component runs.
 enum Backend {
     Program { program: Program, process: Option<Process> },
     Container(Container),
 }
 
-/// A Docker container.
 struct Container {
     id: String,
     guarded: Guarded,
@@ -64,7 +61,6 @@ impl Component {
         Self { name: name.into(), address, log, probe: Box::new(probe), state: backend }
     }
 
-    /// Returns a container that is created and not started.
     pub(crate) fn container(
         name: impl Into<String>,
         address: SocketAddr,
@@ -123,8 +119,7 @@ impl Component {
         }
     }
 
-    /// Starts it and waits until it is available: RabbitMQ accepts connections, MongoDB is primary,
-    /// a service or nginx listens. A service may not be ready yet: it may wait for a server.
+    /// Starts it and waits until it is available; a service may not be ready yet.
     pub fn start(&self) -> Result<()> {
         self.launch()?;
         self.wait_until_available()
@@ -203,7 +198,6 @@ impl Component {
         }
     }
 
-    /// Sends `SIGHUP`, on which many programs read their configuration again.
     pub(crate) fn reload(&self) -> Result<()> {
         match &mut *self.backend() {
             Backend::Program { process, .. } => self.running(process)?.reload(),
@@ -252,7 +246,6 @@ impl Component {
     }
 }
 
-/// A component that keeps running.
 pub(crate) enum Detached {
     Process(u32),
     Container(String),

@@ -15,7 +15,6 @@ use crate::mongodb::MongoDb;
 use crate::process::POLL_INTERVAL;
 use crate::rabbitmq::RabbitMq;
 
-/// Time that RabbitMQ and MongoDB have to shut down before they are killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A RabbitMQ and a MongoDB that outlive this process, with all that is needed to stop them later.
@@ -40,8 +39,7 @@ struct ProcessIdentity {
 impl DetachedServers {
     /// Detaches running servers from this process.
     pub fn detach(rabbitmq: RabbitMq, mongodb: MongoDb) -> Result<Self> {
-        // Without /proc the servers could not be identified again, so check it before detaching
-        // them.
+        // Checked before detaching: without /proc the servers could not be identified again.
         ProcessIdentity::of(std::process::id()).ok_or_else(|| Error::failed("detached servers need /proc"))?;
         let (amqp_url, mongodb_uri) = (rabbitmq.url().to_owned(), mongodb.url().to_owned());
         let mut servers =
@@ -132,7 +130,6 @@ impl DetachedServers {
 }
 
 impl ProcessIdentity {
-    /// Returns the process that has this id now.
     fn of(pid: u32) -> Option<Self> {
         Some(Self { pid, start_time: start_time(pid)? })
     }
@@ -141,8 +138,7 @@ impl ProcessIdentity {
         start_time(self.pid) == Some(self.start_time)
     }
 
-    /// Sends `SIGTERM`, and `SIGKILL` to its group after the timeout. Does nothing when the id was
-    /// reused.
+    /// Sends `SIGTERM`, then `SIGKILL` to its group. Does nothing when the id was reused.
     fn stop(self) -> Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).filter(|_| self.is_running());
         let Some(pid) = pid else { return Ok(()) };

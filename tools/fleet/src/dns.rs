@@ -19,7 +19,6 @@ use crate::process::{POLL_INTERVAL, Program};
 const ZONE: &str = "souk.test";
 /// Time for the server to load a changed zone, which takes milliseconds.
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A running server answers within this time.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(200);
 /// Type SOA and class IN (RFC 1035, 3.2).
 const SOA_IN: [u8; 4] = [0, 6, 0, 1];
@@ -135,7 +134,6 @@ fn zone_file(serial: u32, records: &str) -> String {
     )
 }
 
-/// Returns the serial number of the zone, if the server answers.
 fn serial(address: SocketAddr) -> Option<u32> {
     let mut name: Vec<u8> = Vec::new();
     for label in ZONE.split('.') {

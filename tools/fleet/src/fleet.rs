@@ -88,9 +88,7 @@ impl Default for Options {
     }
 }
 
-/// RabbitMQ, MongoDB, instances of the services and nginx, as [`Component`]s that may be started
-/// and stopped in any order. Dropping it ends all of them; after a panic it keeps their logs and
-/// prints their folder.
+/// Components that start and stop in any order. Dropping it ends them; a panic keeps the logs.
 pub struct Fleet {
     url: String,
     profile: Profile,
@@ -111,7 +109,6 @@ enum Broker {
 
 enum Database {
     Own(Box<MongoDb>),
-    /// The server of another service in the list.
     Shared(String),
 }
 
@@ -134,8 +131,7 @@ impl Database {
 }
 
 impl Fleet {
-    /// Starts all components and waits until each is available. Services may not be ready yet: see
-    /// [`wait_until_ready`](Self::wait_until_ready).
+    /// Starts all components. Services may not be ready yet: see [`Self::wait_until_ready`].
     pub fn start(options: &Options) -> Result<Self> {
         let fleet = Self::prepare(options)?;
         let started = fleet.components().try_for_each(Component::launch);
@@ -144,8 +140,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Prepares a fleet without starting it. `AMQP_URL` and `MONGODB_URI` in the environment name
-    /// servers to use instead of new ones.
+    /// Prepares a fleet, with the servers at `AMQP_URL` and `MONGODB_URI` if those are set.
     pub fn prepare(options: &Options) -> Result<Self> {
         // Finds missing programs before it prepares servers.
         for program in service::programs() {
@@ -235,8 +230,7 @@ impl Fleet {
         self.mongodb.iter().find(|(of, _)| *of == service).map_or("", |(_, database)| database.url())
     }
 
-    /// Returns all components in the order of their start: servers, services, nginx. Servers that
-    /// the environment names are not among them.
+    /// Returns the components in the order of their start, without servers of the environment.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &Component> {
         let rabbitmq = match &self.rabbitmq {
             Broker::Own(rabbitmq) => Some(rabbitmq.component()),
@@ -267,8 +261,7 @@ impl Fleet {
         self.components().map(description).collect()
     }
 
-    /// Returns the component of this name: `rabbitmq`, `mongodb` (or `mongodb-products` with a
-    /// server for each service), `products-1`, `nginx`.
+    /// Returns the component of this name: `rabbitmq`, `mongodb`, `products-1`, `nginx`.
     pub fn component(&self, name: &str) -> Result<&Component> {
         let names = || self.components().map(Component::name).collect::<Vec<_>>().join(", ");
         let component = self.components().find(|component| component.name() == name);
@@ -296,8 +289,7 @@ impl Fleet {
         Err(Error::failed(format!("souk admin create: {}", String::from_utf8_lossy(&output.stderr).trim())))
     }
 
-    /// Stops the running components: nginx first, then all services at once, then the servers.
-    /// Errors: the components that did not exit with 0.
+    /// Stops nginx, all services, then the servers. Errors: those that did not exit with 0.
     pub fn stop(self) -> Result<()> {
         let stop = |component: &Component| match component.pid().map(|_| component.stop()) {
             Some(Ok(stopped)) if !stopped.status.success() => {
@@ -384,7 +376,6 @@ fn write_signing_key(file: &Path) -> Result<()> {
     write_secret(file, &format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
 }
 
-/// Creates a file that only its owner can read.
 fn write_secret(file: &Path, content: &str) -> Result<()> {
     let opened = fs::File::options().write(true).create_new(true).mode(0o600).open(file);
     opened.and_then(|mut opened| opened.write_all(content.as_bytes())).map_err(Error::context(file.display()))

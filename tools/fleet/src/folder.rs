@@ -22,7 +22,6 @@ impl TempFolder {
         self.0.path()
     }
 
-    /// Leaves the folder in place and returns its path.
     pub(crate) fn detach(mut self) -> PathBuf {
         watchdog::release(&Guarded::folder(self.path()));
         self.0.disable_cleanup(true);

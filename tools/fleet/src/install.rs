@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 /// Debian installs servers here, but a user's `PATH` may not list these folders.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
-/// Finds a program on the `PATH` or in the system folders.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(SYSTEM_FOLDERS.iter().map(PathBuf::from));
@@ -19,8 +18,6 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
 
 /// Returns the result of `find`, if necessary after installing Debian packages, which needs root or
 /// `sudo` without a password.
-///
-/// Errors: [`Error::Missing`] with the command to install them.
 pub fn find_or_install<T>(what: &'static str, packages: &[&str], find: impl Fn() -> Option<T>) -> Result<T> {
     if let Some(found) = find() {
         return Ok(found);
@@ -65,7 +62,6 @@ fn apt_get(prefix: &[&str], arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Whether a command exits with 0. Its output is discarded.
 pub(crate) fn succeeds(program: impl AsRef<Path>, arguments: &[&str]) -> bool {
     let mut command = Command::new(program.as_ref());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

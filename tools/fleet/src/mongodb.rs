@@ -50,7 +50,6 @@ impl MongoDb {
         Ok(mongodb)
     }
 
-    /// Prepares a server without starting it.
     pub(crate) fn prepare(name: &str) -> Result<Self> {
         let source = binary::source()?;
         let folder = TempFolder::new("souk-mongodb-")?;
@@ -74,7 +73,6 @@ impl MongoDb {
         &self.component
     }
 
-    /// Keeps it running after this process.
     pub(crate) fn detach(self) -> Result<(Vec<Detached>, PathBuf)> {
         let detached = vec![self.component.detach()?];
         Ok((detached, self.folder.detach()))

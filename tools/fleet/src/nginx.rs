@@ -11,9 +11,7 @@ use crate::process::Program;
 use crate::service::workspace_dir;
 use crate::{http, install, port, template};
 
-/// Files that are included unchanged.
 const INCLUDED: [&str; 4] = ["headers.conf", "proxy.conf", "problems.conf", "error-pages.conf"];
-/// Templates, without their suffix.
 const TEMPLATES: [&str; 2] = ["nginx.conf", "souk.conf"];
 
 /// Values of the templates.

@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// Lowest port that is used.
 const LOWEST: u16 = 15_000;
 /// Linux's default lower bound of ephemeral ports.
 const EPHEMERAL: u16 = 32_768;

@@ -14,22 +14,19 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::error::{Error, Result};
 use crate::watchdog::{self, Guarded};
 
-/// Interval between two checks of a condition that cannot be awaited with a timeout, such as the
-/// end of a child.
+/// Interval between two checks of a condition that has no wait with a timeout.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Time that a killed process group has to disappear. Without an init process that reaps orphans,
 /// zombies keep it in existence.
 const GROUP_END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A program, its arguments and its environment.
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// Variables that it must not inherit, neither with the suffix `_FILE`.
     pub(crate) unset: &'static [&'static str],
-    /// Receives the standard output and error of all starts.
     pub(crate) log: PathBuf,
 }
 
@@ -73,7 +70,6 @@ pub(crate) struct Process {
     child: Child,
     guarded: Guarded,
     exited: Option<ExitStatus>,
-    /// Whether it keeps running after this process.
     detached: bool,
 }
 
@@ -82,7 +78,6 @@ impl Process {
         Self::start_with(program, &[])
     }
 
-    /// Starts the program with additional variables.
     pub(crate) fn start_with(program: &Program, variables: &[(&str, &str)]) -> Result<Self> {
         let child = program
             .command(variables)?
@@ -98,7 +93,6 @@ impl Process {
         self.child.id()
     }
 
-    /// Returns its exit status, if it has ended.
     pub(crate) fn exited(&mut self) -> Result<Option<ExitStatus>> {
         if self.exited.is_none() {
             self.exited = self.child.try_wait().map_err(Error::context("cannot wait for a child"))?;
@@ -109,7 +103,6 @@ impl Process {
         Ok(self.exited)
     }
 
-    /// Sends `SIGTERM`, and `SIGKILL` after the timeout.
     pub(crate) fn stop(&mut self, timeout: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         // A paused process would not receive the SIGTERM.
@@ -160,7 +153,6 @@ impl Process {
         self.signal(Signal::HUP)
     }
 
-    /// Keeps it running after this process.
     pub(crate) fn detach(&mut self) {
         watchdog::release(&self.guarded);
         self.detached = true;
@@ -194,7 +186,6 @@ impl Drop for Process {
     }
 }
 
-/// Returns the last lines of a log.
 pub(crate) fn tail(log: &Path) -> String {
     let content = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&content);

@@ -16,7 +16,6 @@ use crate::process::{Process, Program};
 /// Debian's script in `/usr/sbin` switches to the user `rabbitmq`; these run as the current user.
 const SCRIPTS: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/homebrew/sbin/rabbitmq-server"];
 
-/// A running broker answers the protocol header within this time.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A RabbitMQ broker with a user of its own and an empty virtual host `/`.
@@ -41,7 +40,6 @@ impl RabbitMq {
         Ok(rabbitmq)
     }
 
-    /// Prepares a broker without starting it.
     pub(crate) fn prepare() -> Result<Self> {
         let (server, epmd) = programs()?;
         let folder = TempFolder::new("souk-rabbitmq-")?;
@@ -106,7 +104,6 @@ impl RabbitMq {
         &self.component
     }
 
-    /// Keeps it running after this process.
     pub(crate) fn detach(mut self) -> Result<(Vec<Detached>, PathBuf)> {
         self.epmd.detach();
         let detached = vec![self.component.detach()?, Detached::Process(self.epmd.id())];

@@ -104,7 +104,6 @@ pub fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_dir().join("target"), |set| workspace_dir().join(set))
 }
 
-/// Returns the path of a program. Errors: it has not been built.
 pub(crate) fn built(name: &str, profile: Profile) -> Result<PathBuf> {
     let program = target_dir().join(profile.folder()).join(name);
     if program.is_file() {
@@ -116,7 +115,6 @@ pub(crate) fn built(name: &str, profile: Profile) -> Result<PathBuf> {
     })
 }
 
-/// Configuration of an instance.
 pub(crate) struct Instance<'i> {
     pub(crate) service: Service,
     pub(crate) number: usize,
@@ -127,7 +125,6 @@ pub(crate) struct Instance<'i> {
     pub(crate) demo_catalogue: bool,
     pub(crate) log: &'i str,
     pub(crate) environment: &'i [(Service, String, String)],
-    /// The folder of its log.
     pub(crate) logs: &'i Path,
 }
 
@@ -157,8 +154,7 @@ impl Instance<'_> {
             }
         }
         program.unset = &UNSET;
-        // The instance listens before it has connected to the servers; `/health/ready` reports when
-        // it has.
+        // The instance listens before it is connected; `/health/ready` reports when it is.
         Ok(Component::program(name, port::local(port), program, |address| {
             http::status(address, "/health/live") == Some(200)
         }))

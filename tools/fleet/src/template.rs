@@ -3,7 +3,6 @@
 
 use crate::error::{Error, Result};
 
-/// Returns the template with every `${NAME}` replaced by its value.
 pub(crate) fn fill(template: &str, values: &[(&str, String)]) -> Result<String> {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;

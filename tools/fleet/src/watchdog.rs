@@ -44,14 +44,11 @@ done
 /// The pipe to the shell, which starts with the first guarded resource.
 static PIPE: Mutex<Option<ChildStdin>> = Mutex::new(None);
 
-/// A resource that must not outlive this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Guarded {
     /// A process group, by the id of its leader.
     Group(u32),
-    /// A Docker container, by its id.
     Container(String),
-    /// A temporary folder.
     Folder(String),
 }
 
@@ -69,7 +66,6 @@ impl Guarded {
     }
 }
 
-/// Guards a resource.
 pub(crate) fn guard(resource: &Guarded) -> Result<()> {
     let mut pipe = PIPE.lock().unwrap_or_else(PoisonError::into_inner);
     let pipe = match &mut *pipe {

@@ -10,10 +10,8 @@ use std::time::{Duration, Instant};
 use fleet::{Fleet, Options};
 use serde_json::Value;
 
-/// Far longer than any step takes.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Returns status and body of a GET through nginx.
 fn get(fleet: &Fleet, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(fleet.component("nginx").unwrap().address()).unwrap();
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -24,7 +22,6 @@ fn get(fleet: &Fleet, path: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// Returns the instances of a service that respond.
 fn instances(fleet: &Fleet, service: &str) -> BTreeSet<String> {
     let answers = (0..8).map(|_| get(fleet, &format!("/{service}/whoami")));
     answers

@@ -14,7 +14,6 @@ use serde_json::Value;
 
 use crate::backend::{Backend, Behaviour, Message, raw, request};
 
-/// Starts nginx in front of these instances.
 fn front(customer: &[&Backend], products: &[&Backend], shopping: &[&Backend]) -> (Nginx, SocketAddr) {
     start(settings(customer, products, shopping))
 }
@@ -37,7 +36,6 @@ fn start(settings: Settings) -> (Nginx, SocketAddr) {
     (nginx, address)
 }
 
-/// Starts nginx in front of one echoing instance of each service.
 fn shop() -> (Nginx, SocketAddr) {
     let [customer, products, shopping] =
         ["customer", "products", "shopping"].map(|name| Backend::start(name, Behaviour::Echo));
@@ -295,7 +293,6 @@ fn passwords_cannot_be_guessed_fast() {
     assert_eq!(customer.requests(), 14);
 }
 
-/// Returns an address without a listener.
 fn unused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -330,9 +327,8 @@ fn clients_do_not_notice_an_unreachable_instance() {
     }
 }
 
-/// Sends a request to two instances of shopping, the first of which behaves as given. Returns the
-/// response and the number of requests to the second. Each case starts an nginx, because nginx
-/// remembers failed servers.
+/// Returns the response and the number of requests to the second instance. Each case starts an
+/// nginx, because nginx remembers failed servers.
 fn send_with_first_instance(behaviour: Behaviour, method: &str, target: &str) -> (Message, usize) {
     let (bad, good) = (Backend::start("bad", behaviour), Backend::start("good", Behaviour::Echo));
     // Round robin begins with the first instance.

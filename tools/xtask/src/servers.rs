@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use fleet::{DetachedServers, MongoDb, RabbitMq};
 
-/// Describes the running servers.
 fn file() -> PathBuf {
     fleet::target_dir().join("servers.json")
 }
@@ -37,7 +36,6 @@ pub(crate) fn start() -> Result<(), String> {
     Ok(())
 }
 
-/// Stops the servers and prints how to unset their addresses.
 pub(crate) fn stop() -> Result<(), String> {
     let Some(servers) = DetachedServers::read(&file()).map_err(|error| error.to_string())? else {
         return Err("no servers were started: cargo xtask servers".to_owned());

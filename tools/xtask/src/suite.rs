@@ -6,42 +6,34 @@ use std::time::Instant;
 
 use crate::command;
 
-/// Tests that run together.
 pub(crate) struct Suite {
     name: &'static str,
     command: Command,
-    /// Arguments of the test programs.
     filters: Vec<String>,
     prints: Prints,
 }
 
-/// When the output of a suite is printed.
 enum Prints {
     AtOnce,
     /// As a whole at its end, so that suites that run at the same time do not mix their lines.
     AtTheEnd,
 }
 
-/// The result of a suite or a single check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
-    /// Its time, or why it was skipped or failed.
     pub(crate) note: String,
-    /// The beginning of the output of each failed test.
     pub(crate) failures: Vec<String>,
 }
 
 impl Suite {
-    /// Returns the unit tests of all crates.
     pub(crate) fn units(name: &'static str) -> Self {
         Self::cargo(name, &["--lib", "--bins"])
     }
 
-    /// Returns the integration tests with these file names, in any crate.
     pub(crate) fn files(name: &'static str, files: &[&str]) -> Self {
         Self::cargo(name, &files.iter().flat_map(|file| ["--test", file]).collect::<Vec<_>>())
     }
@@ -54,7 +46,6 @@ impl Suite {
         Self { name, command, filters: Vec::new(), prints: Prints::AtOnce }
     }
 
-    /// Sets a variable, such as the address of a server.
     pub(crate) fn env(mut self, variable: &str, value: &str) -> Self {
         self.command.env(variable, value);
         self
@@ -67,13 +58,11 @@ impl Suite {
         self.env("RUST_TEST_THREADS", &tests.max(cores).to_string())
     }
 
-    /// Runs only tests with this text in their names.
     pub(crate) fn only(mut self, test: &str) -> Self {
         self.filters.push(test.to_owned());
         self
     }
 
-    /// Leaves out tests with this text in their names.
     pub(crate) fn without(mut self, test: &str) -> Self {
         self.filters.extend(["--skip".to_owned(), test.to_owned()]);
         self
@@ -85,13 +74,11 @@ impl Suite {
         self
     }
 
-    /// Prints the output at the end.
     pub(crate) fn in_background(mut self) -> Self {
         self.prints = Prints::AtTheEnd;
         self
     }
 
-    /// Runs the tests and counts them.
     pub(crate) fn run(mut self) -> Outcome {
         let started = Instant::now();
         if !self.filters.is_empty() {

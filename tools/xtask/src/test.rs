@@ -36,8 +36,6 @@ fn one_process(report: &mut Report) {
     }
 }
 
-/// Runs the conformance suites of all transports and engines, with a RabbitMQ and a MongoDB of
-/// their own.
 fn conformance(report: &mut Report) {
     let store = Suite::files("conformance: store", &["store"]);
     // These tests mostly wait for servers.
@@ -63,8 +61,7 @@ fn conformance(report: &mut Report) {
             });
         }
         Err(fleet::Error::Missing { .. }) => {
-            // Tests that need servers are ignored and count as skipped. A separate row gives the
-            // reason.
+            // Tests that need servers count as skipped. A separate row gives the reason.
             report.run(store);
             report.run(others);
             has(report, "conformance: servers", &[RabbitMq::ensure_installed, MongoDb::ensure_installed]);
@@ -77,7 +74,6 @@ fn conformance(report: &mut Report) {
     }
 }
 
-/// Tests the components of a fleet, then runs journeys through fleets.
 fn fleets(report: &mut Report) {
     let servers: [fn() -> fleet::Result<()>; 2] = [RabbitMq::ensure_installed, MongoDb::ensure_installed];
     let nginx_suite = "fleet: nginx";
@@ -103,7 +99,6 @@ fn fleets(report: &mut Report) {
     report.check("chaos, short form", Command::new(chaos).arg("--short"));
 }
 
-/// Runs the journeys through one process again, through a fleet.
 fn journeys_through_a_fleet(report: &mut Report) {
     const NAME: &str = "journeys: a fleet";
     // A MongoDB that MONGODB_URI names may have the admin of an earlier run.
@@ -136,7 +131,6 @@ fn journeys_through_a_fleet(report: &mut Report) {
     }
 }
 
-/// Runs a suite that mostly waits while `foreground` runs others.
 fn in_parallel(report: &mut Report, background: Option<Suite>, foreground: impl FnOnce(&mut Report)) {
     thread::scope(|scope| {
         let background = background.map(|suite| scope.spawn(|| suite.in_background().run()));
@@ -153,8 +147,7 @@ fn with_souk(suite: Suite) -> Suite {
     suite.env("SOUK_BIN", &fleet::target_dir().join("debug").join("souk").to_string_lossy())
 }
 
-/// Whether everything that a suite needs is installed, if need be now. Adds the suite as skipped
-/// otherwise.
+/// Whether everything that a suite needs is installed. Adds it as skipped otherwise.
 fn has(report: &mut Report, suite: &'static str, needs: &[fn() -> fleet::Result<()>]) -> bool {
     let missing: Vec<String> =
         needs.iter().filter_map(|ensure| ensure().err()).map(|error| error.to_string()).collect();

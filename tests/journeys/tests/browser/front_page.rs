@@ -3,12 +3,9 @@
 use journeys::{Browser, TestShop, euros};
 use serde_json::{Value, json};
 
-/// Returns the visible names of the products.
 const NAMES: &str = "return [...document.querySelectorAll('.products li a span')].map(name => name.textContent)";
-/// Returns the images that did not load.
 const BROKEN_IMAGES: &str =
     "return [...document.images].filter(image => !image.complete || !image.naturalWidth).map(image => image.src)";
-/// Returns the links of the page and their statuses.
 const LINKS: &str =
     "return Promise.all([...document.links].map(async link => [link.href, (await fetch(link.href)).status]))";
 

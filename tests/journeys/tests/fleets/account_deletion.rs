@@ -46,7 +46,6 @@ async fn a_stopped_service_erases_after_its_return() {
     assert!(audit.code == Some(1) && audit.text().contains("of shopping.customer"), "{audit:?}");
 }
 
-/// Runs `souk audit --erased` for a customer, with the logs of all components.
 async fn audit_erasure(fleet: &TestFleet, ana: &Customer) -> CommandOutput {
     let logs = tempfile::tempdir().unwrap();
     fleet.copy_logs(logs.path());

@@ -6,7 +6,6 @@ use journeys::{Product, TestFleet, euros};
 
 use crate::support::new_plentiful_product;
 
-/// Runs the audit and returns its findings.
 async fn audit(fleet: &TestFleet) -> String {
     let audit = fleet.run_souk(&["audit", "--within", "5"]).await;
     assert_eq!(audit.code, Some(i32::from(!audit.stdout.is_empty())), "{}", audit.stderr);
@@ -20,8 +19,7 @@ async fn start_small_fleet() -> (TestFleet, Product) {
     (fleet, tea)
 }
 
-/// Places an order while an instance with a mutation dies at a failpoint. Restarts the instance
-/// without the mutation and the failpoint.
+/// Places an order while an instance dies; restarts it without mutation and failpoint.
 async fn order_with_crash(
     fleet: &TestFleet,
     tea: &Product,

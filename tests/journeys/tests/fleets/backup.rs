@@ -11,7 +11,6 @@ use tempfile::TempDir;
 
 use crate::support::{SERVICES, buy_with_retries, new_load_customers, new_plentiful_product, run, script};
 
-/// Returns a script of the operator, configured for this fleet.
 fn operator_script(fleet: &TestFleet, name: &str) -> Command {
     let (souk, mut script) = (fleet.souk(), script(name));
     let uri = souk.get_envs().find(|(name, _)| *name == "MONGODB_URI").unwrap().1.unwrap();
@@ -119,7 +118,6 @@ async fn a_one_process_shop_moves_into_a_fleet_and_back() {
     expect_backup_of_missing_databases_to_fail(&fleet, folder.path()).await;
 }
 
-/// Expects a backup of databases that do not exist to fail and to leave nothing behind.
 async fn expect_backup_of_missing_databases_to_fail(fleet: &TestFleet, folder: &Path) {
     let to = folder.join("nothing");
     let rejected = fleet.run_souk(&["backup", "--database-prefix", "elsewhere_", "--to", to.to_str().unwrap()]).await;

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use crate::support::publish;
 
-/// Publishes a `customer.deleted` event with this id and body.
 async fn publish_deletion(fleet: &TestFleet, exchange: &str, queue: &str, id: &str, body: &str) {
     let mut headers = FieldTable::default();
     headers.insert("souk-version".into(), AMQPValue::LongUInt(1));
@@ -26,7 +25,6 @@ async fn dlq(fleet: &TestFleet, arguments: &[&str]) -> CommandOutput {
     fleet.run_souk(&[&["dlq"], arguments, &["--amqp-url", fleet.amqp_url()]].concat()).await
 }
 
-/// Waits until `count` dead letters are listed, and returns them.
 async fn wait_for_dead_letters(fleet: &TestFleet, count: usize) -> Vec<Value> {
     wait_for("the dead letters", async || {
         let list: Value = serde_json::from_str(&dlq(fleet, &["list", "--json"]).await.expect_success()).unwrap();

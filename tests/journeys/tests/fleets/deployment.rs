@@ -15,7 +15,6 @@ use tempfile::TempDir;
 
 use crate::support::{SERVICES, expect_no_failure, new_load_customers, new_plentiful_product, run, script};
 
-/// A fleet whose instances are replaced by `deploy.sh`.
 struct Deployment {
     fleet: TestFleet,
     folder: TempDir,
@@ -33,7 +32,6 @@ impl Deployment {
         Self { fleet, folder, own }
     }
 
-    /// Returns the file that describes the components of the fleet.
     fn description(&self) -> PathBuf {
         self.folder.path().join("fleet.json")
     }
@@ -51,7 +49,6 @@ impl Deployment {
         folder
     }
 
-    /// Creates a version of `products` that is this script.
     fn new_version_of_products(&self, name: &str, script: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         fs::create_dir(&folder).unwrap();
@@ -68,7 +65,6 @@ impl Deployment {
         run(deploy).await
     }
 
-    /// Returns the program of each instance.
     fn programs(&self) -> BTreeMap<String, PathBuf> {
         let program = |pid: u64| fs::read_link(format!("/proc/{pid}/exe")).unwrap();
         processes(&self.description()).into_iter().map(|(name, pid)| (name, program(pid))).collect()
@@ -92,7 +88,6 @@ impl Drop for Deployment {
     }
 }
 
-/// Returns the process id of each instance in a description of the fleet.
 fn processes(file: &Path) -> BTreeMap<String, u64> {
     let components: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     let instances = components.as_array().unwrap().iter().filter(|component| component["instance"].is_number());
@@ -108,8 +103,7 @@ async fn deployments_and_rollbacks_fail_no_request() {
     let tea = new_plentiful_product(&shop.fleet).await;
     // The programs are large, and copying them would delay the load.
     let (new, newer) = (shop.new_version("new", &SERVICES), shop.new_version("newer", &["shopping"]));
-    // Less load than in `restart.rs`, because a third instance of a service starts beside the
-    // others.
+    // Less load than in `restart.rs`: a third instance of a service starts beside the others.
     let load = Load::start(40, new_load_customers(&shop.fleet).await, vec![tea]);
     let before_deployment = shop.programs();
 
@@ -158,7 +152,6 @@ async fn deployments_and_rollbacks_fail_no_request() {
     expect_no_failure(&load.stop().await);
 }
 
-/// A second nginx, which stops when it is dropped.
 struct SecondNginx(Child);
 
 impl Drop for SecondNginx {
@@ -236,7 +229,6 @@ async fn an_installed_nginx_serves_as_the_fleets_own() {
     assert_eq!(run(rejected_install).await.code, Some(1));
     assert_eq!(fs::read_to_string(site.join("souk.conf")).unwrap(), before);
 
-    // nginx reloads a configuration that it accepts.
     let mut changed_install = install();
     changed_install.args(["--servers", "customer=127.0.0.1:9"]);
     run(changed_install).await.expect_success();

@@ -10,7 +10,6 @@ const UNITS: u64 = 100;
 /// Longest time of one request: nginx's timeout of 5.5 s, and the time in which a busy machine
 /// opens a thousand connections.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-/// Longest time that a client retries.
 const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Customers that fill their carts at the same time, before they all order at once.
 const CART_BATCH: usize = 50;

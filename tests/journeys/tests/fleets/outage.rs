@@ -7,7 +7,6 @@ use journeys::{Customer, PASSWORD, Product, Request, Response, TestFleet, time_u
 
 use crate::support::new_plentiful_product;
 
-/// Longest time until a request that depends on a missing component fails.
 const FAILS_WITHIN: Duration = Duration::from_millis(2_500);
 /// Longest time of a failure while the circuit breaker is open.
 const FAILS_FAST_WITHIN: Duration = Duration::from_millis(100);
@@ -24,7 +23,6 @@ fn expect_unavailable(response: &Response, service: &str) {
     assert!(response.header("Retry-After").parse::<u32>().is_ok(), "{response}");
 }
 
-/// Fills the cart with two units of a product, and the wishlist with one.
 async fn fill_cart_and_wishlist(fleet: &TestFleet) -> (Customer, Product) {
     let tea = new_plentiful_product(fleet).await;
     let ana = fleet.customer_with_cart(&tea, 2).await;
@@ -32,7 +30,6 @@ async fn fill_cart_and_wishlist(fleet: &TestFleet) -> (Customer, Product) {
     (ana, tea)
 }
 
-/// Expects cart and wishlist to show the last known product.
 async fn expect_stale_snapshots(ana: &Customer, tea: &Product) {
     let cart = ana.get_cart().await.expect_status(200);
     assert_eq!(cart["stale"], true, "{cart}");

@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use crate::support::new_plentiful_product;
 
-/// Returns the log lines of a service's instances with this request id.
 fn log_lines(fleet: &TestFleet, service: &str, request_id: &str) -> Vec<Value> {
     let text: String = fleet.instances(service).iter().map(|instance| fleet.log_of(instance)).collect();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{line}")));

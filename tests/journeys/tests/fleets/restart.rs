@@ -50,7 +50,6 @@ async fn an_instance_stops_without_broker_and_database() {
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
 async fn the_fleet_recovers_when_each_part_returns() {
-    /// Requests of the load while a component is down.
     const REQUESTS: usize = 40;
     let fleet = TestFleet::start().await;
     let tea = new_plentiful_product(&fleet).await;

@@ -10,7 +10,6 @@ use crate::support::{RECOVERY_TIMEOUT, buy_with_retries, new_plentiful_product};
 /// How long the last component is missing: several retries of the others.
 const MISSING_FOR: Duration = Duration::from_secs(3);
 
-/// Starts `last` after all other components have run without it for a while.
 async fn start_last(last: &str) {
     let fleet = TestFleet::prepare().await;
     fleet.start_all_except(last).await;

@@ -17,13 +17,11 @@ pub(crate) const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest time of a response while a component is down, on a busy test machine.
 const LONGEST_RESPONSE: Duration = Duration::from_secs(12);
 
-/// Creates a product with more stock than any journey orders.
 pub(crate) async fn new_plentiful_product(fleet: &TestFleet) -> Product {
     fleet.new_product("tea", &euros(499), 100_000).await
 }
 
-/// Signs up, fills a cart and orders, and retries each step: every service, the broker and the
-/// database take part.
+/// Every service, the broker and the database take part.
 pub(crate) async fn buy_with_retries(fleet: &TestFleet, product: &Product) {
     let customer = wait_for("a sign-up to succeed", async || {
         let (client, email) = (fleet.client(), new_email("customer"));
@@ -39,7 +37,6 @@ pub(crate) async fn buy_with_retries(fleet: &TestFleet, product: &Product) {
     customer.place_order(&unique("key")).until_status(201).await;
 }
 
-/// Expects every response under load to be documented and in time.
 pub(crate) fn expect_documented(outcomes: &[Outcome]) {
     assert!(!outcomes.is_empty(), "there was no load");
     for outcome in outcomes {
@@ -49,7 +46,6 @@ pub(crate) fn expect_documented(outcomes: &[Outcome]) {
     }
 }
 
-/// Expects every request under load to have succeeded, and prints how many there were.
 pub(crate) fn expect_no_failure(outcomes: &[Outcome]) {
     let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome.is_failure()).collect();
     println!("{} requests, {} failed", outcomes.len(), failed.len());
@@ -62,7 +58,6 @@ pub(crate) async fn new_load_customers(fleet: &TestFleet) -> Vec<Customer> {
     fleet.new_customers(5).await
 }
 
-/// Connects to the broker and closes the connection after `action`.
 pub(crate) async fn with_channel<T>(fleet: &TestFleet, action: impl AsyncFnOnce(&lapin::Channel) -> T) -> T {
     let connection = Connection::connect(fleet.amqp_url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -72,7 +67,6 @@ pub(crate) async fn with_channel<T>(fleet: &TestFleet, action: impl AsyncFnOnce(
     result
 }
 
-/// Publishes a message that no service would publish.
 pub(crate) async fn publish(
     fleet: &TestFleet,
     exchange: &str,
@@ -87,14 +81,12 @@ pub(crate) async fn publish(
     .await;
 }
 
-/// Returns a script of `scripts/ec2`.
 pub(crate) fn script(name: &str) -> Command {
     let mut command = Command::new(fleet::workspace_dir().join("scripts/ec2").join(name));
     command.stdin(Stdio::null());
     command
 }
 
-/// Runs a command until it ends, and prints its output.
 pub(crate) async fn run(mut command: Command) -> CommandOutput {
     let output: CommandOutput = spawn_blocking(move || command.output().unwrap()).await.unwrap().into();
     print!("{}", output.text());

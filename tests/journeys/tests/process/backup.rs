@@ -88,7 +88,6 @@ async fn backup_and_restore_overwrite_nothing() {
     let into_locked = backup(data, &empty).await;
     assert!(into_locked.code == Some(1) && into_locked.stderr.contains("already running"), "{into_locked:?}");
     drop(lock);
-    // An empty directory without a lock is accepted.
     let into_empty = backup(data, &empty).await;
     assert_eq!(into_empty.code, Some(0), "{into_empty:?}");
     assert_eq!(fs::read_dir(&empty).unwrap().count(), 3, "more than the databases");

@@ -27,7 +27,6 @@ async fn no_acknowledged_change_is_lost_in_a_crash() {
     let mut clients = Clients::sign_up(&shop, &products).await;
     for _ in 0..CRASHES {
         let running = tokio::spawn(clients.run_until_crash());
-        // The moment of the crash is random.
         tokio::time::sleep(Duration::from_millis(random(LONGEST_RUN))).await;
         shop.kill();
         clients = running.await.unwrap();
@@ -47,7 +46,6 @@ async fn no_acknowledged_change_is_lost_in_a_crash() {
     }
 }
 
-/// Returns a random number from 0 to `most`.
 fn random(most: u64) -> u64 {
     getrandom::u64().unwrap() % (most + 1)
 }
@@ -59,7 +57,6 @@ fn succeeded(response: &Response) -> bool {
     response.status < 300
 }
 
-/// Products and how much of each was stocked.
 #[derive(Clone)]
 struct Products(Vec<(Product, u64)>);
 
@@ -77,7 +74,6 @@ impl Products {
         product
     }
 
-    /// Compares the stock with the orders of all buyers.
     async fn check(&self, admin: &Admin, buyers: &[Buyer]) -> Result<(), String> {
         let mut orders = Vec::new();
         for buyer in buyers {
@@ -129,7 +125,6 @@ impl Clients {
     }
 }
 
-/// Signs up one account after another.
 struct SignUps {
     client: Client,
     /// Addresses whose sign-up was acknowledged.
@@ -196,18 +191,15 @@ impl CartUser {
     }
 }
 
-/// The order of an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum KeyState {
     /// There was no response, or the shop was busy.
     Open,
-    /// The order with this id was placed.
     Ordered(String),
     /// The cart was empty, or a product out of stock.
     Rejected,
 }
 
-/// Orders, and cancels some of the orders.
 struct Buyer {
     customer: Customer,
     products: Products,
@@ -222,7 +214,6 @@ impl Buyer {
         self
     }
 
-    /// Repeats an open key, or fills the cart and orders under a new one.
     async fn buy(&mut self) -> Result<(), reqwest::Error> {
         let open = self.open_keys().into_iter().next().filter(|_| random(1) == 0);
         let key = if let Some(key) = open {
@@ -273,7 +264,6 @@ impl Buyer {
         self.customer.list_all("/shopping/orders", &[]).await
     }
 
-    /// Expects exactly the orders of the keys, each once, and every acknowledged cancellation.
     async fn expect_orders(&self) {
         let mut by_key = BTreeSet::new();
         for (key, state) in &self.keys {

@@ -5,14 +5,12 @@ use std::fs;
 use journeys::{CommandOutput, Customer, Shop, TestShop, UNKNOWN_ID, address, euros};
 use serde_json::json;
 
-/// A street that identifies one person.
 const STREET: &str = "Rua das Flores 99";
 
 async fn audit(shop: &TestShop, id: &str, options: &[&str]) -> CommandOutput {
     shop.run_souk(&[&["audit", "--within", "1", "--erased", id], options].concat()).await
 }
 
-/// Signs up a customer with a phone number, an address, an order, a cart and a wishlist.
 async fn customer_with_data(shop: &Shop) -> Customer {
     let tea = shop.new_product("tea", &euros(499), 10).await;
     let ana = shop.new_customer().await;

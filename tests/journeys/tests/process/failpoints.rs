@@ -41,7 +41,6 @@ async fn crash_and_reconcile(failpoint: &'static str) {
     shop.restart().await;
     let mut buyers = running.stop().await;
     let reconciled = buyers.reconcile(&admin).await;
-    // The audit reads the data of the running shop.
     let audit = shop.run_souk(&["audit", "--within", "60"]).await;
     assert_eq!((audit.code, audit.stdout.as_str()), (Some(0), ""), "{failpoint}: {audit:?}");
     let orders = buyers.count_orders().await;

@@ -15,19 +15,16 @@ use sha2::Sha256;
 pub(crate) const SECRET_KEY: &str = "sk_test_4eC39HqLyjWDarjtT1zdp7dc";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_5WbX7FtFcXq9Xq9Xq9Xq";
 
-/// A running server. It stops when it is dropped.
 pub(crate) struct FakeStripe {
     pub(crate) url: String,
     account: Arc<Mutex<Account>>,
     shutdown: Shutdown,
 }
 
-/// A payment intent.
 #[derive(Clone)]
 pub(crate) struct Intent {
     pub(crate) amount: u64,
     pub(crate) currency: String,
-    /// The order in the intent's metadata.
     pub(crate) order: String,
     pub(crate) status: &'static str,
     pub(crate) captures: usize,
@@ -35,7 +32,6 @@ pub(crate) struct Intent {
 }
 
 impl FakeStripe {
-    /// Starts a server on a free port.
     pub(crate) async fn start() -> Self {
         let account = Arc::<Mutex<Account>>::default();
         let no_ctrlc = rocket::config::Shutdown { ctrlc: false, ..rocket::config::Shutdown::default() };
@@ -81,8 +77,7 @@ impl FakeStripe {
         self.account.lock().unwrap().down = down;
     }
 
-    /// Returns the body of a webhook event about an order's intent, and its `Stripe-Signature` at
-    /// that time.
+    /// Returns the body of a webhook event about an order's intent, and its `Stripe-Signature`.
     pub(crate) fn event(&self, id: &str, kind: &str, order: &str, signed_at: SystemTime) -> (String, String) {
         let (number, intent) = self.intent(order);
         let body = json!({"id": id, "type": kind, "data": {"object": intent_json(number, &intent)}}).to_string();
@@ -100,13 +95,11 @@ impl Drop for FakeStripe {
     }
 }
 
-/// The merchant's account at Stripe.
 #[derive(Default)]
 struct Account {
     intents: Vec<Intent>,
     /// The response of each idempotency key.
     responses: HashMap<String, (Status, Value)>,
-    /// The kind of request whose next response is lost.
     lost_response: Option<&'static str>,
     down: bool,
 }
@@ -114,7 +107,6 @@ struct Account {
 type SharedAccount = Arc<Mutex<Account>>;
 type Reply = (Status, rocket::serde::json::Value);
 
-/// A request with the merchant's secret key.
 struct Authorized {
     idempotency_key: Option<String>,
 }
@@ -259,7 +251,6 @@ fn intent_json(number: usize, intent: &Intent) -> Value {
     })
 }
 
-/// Returns the number in an intent's id.
 fn number_of(id: &str) -> usize {
     id.strip_prefix("pi_").and_then(|number| number.parse().ok()).unwrap()
 }

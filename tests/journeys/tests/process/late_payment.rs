@@ -3,7 +3,6 @@
 
 use journeys::{Stock, TestShop, euros, unique, wait_for};
 
-/// Starts a shop whose reservations expire after two seconds.
 async fn shop_with_short_reservations() -> TestShop {
     TestShop::start_in(&["--no-demo"], &[("RESERVATION_SECONDS", "2")]).await
 }
@@ -39,7 +38,6 @@ async fn a_late_payment_confirms_the_order_while_stock_lasts() {
     assert_eq!(admin.stock(&tea).await, Stock { available: 0, reserved: 0, sold: 2 });
     assert_eq!(ana.place_order_paying("key", "demo_late").await.expect_status(201)["status"], "confirmed");
 
-    // The command reads the data of the running shop.
     let timeline = shop.run_souk(&["order", order.id()]).await;
     assert_eq!(timeline.code, Some(0), "{timeline:?}");
     for entry in ["reservation-expired", "paid-late", "products.release", "released", "sold"] {

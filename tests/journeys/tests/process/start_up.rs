@@ -11,7 +11,6 @@ use journeys::{CommandOutput, PASSWORD, Product, TestShop, euros, new_email, run
 use serde_json::json;
 use tempfile::TempDir;
 
-/// Expects the command to fail with one line that contains `topic`.
 #[track_caller]
 fn expect_error(rejected: &CommandOutput, topic: &str) {
     assert_eq!(rejected.code, Some(1), "{rejected:?}");

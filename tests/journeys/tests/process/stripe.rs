@@ -8,7 +8,6 @@ use serde_json::json;
 
 use crate::fake_stripe::{FakeStripe, SECRET_KEY, WEBHOOK_SECRET};
 
-/// A shop that pays by Stripe.
 struct StripeShop {
     shop: TestShop,
     stripe: FakeStripe,
@@ -27,7 +26,6 @@ impl StripeShop {
         Self { shop, stripe }
     }
 
-    /// Signs up a customer with two units of a product in the cart, of ten in stock.
     async fn customer_with_tea(&self) -> (Customer, Product) {
         let tea = self.shop.new_product("tea", &euros(499), 10).await;
         (self.shop.customer_with_cart(&tea, 2).await, tea)
@@ -41,7 +39,6 @@ impl StripeShop {
         self.stripe.intent(order).1.captures
     }
 
-    /// Builds a webhook request about an order's payment, signed at that time.
     fn webhook(&self, id: &str, kind: &str, order: &str, signed_at: SystemTime) -> Request {
         let (body, signature) = self.stripe.event(id, kind, order, signed_at);
         let request = self.shop.client().request(Method::POST, "/shopping/payment/webhook");

@@ -7,7 +7,6 @@ use journeys::{
 };
 use serde_json::{Value, json};
 
-/// A shop with a product, and a customer who has it in the cart, on the wishlist and in an order.
 struct Scene {
     shop: Shop,
     admin: Admin,
@@ -35,7 +34,6 @@ impl Scene {
         Self { shop, admin, ana, tea, order }
     }
 
-    /// Returns all state that a request could change.
     async fn state(&self) -> Vec<Value> {
         let ana = &self.ana;
         let stock = format!("{}/stock", self.tea.path());
@@ -53,7 +51,6 @@ impl Scene {
         state
     }
 
-    /// Runs a test and expects the state to be unchanged.
     async fn unchanged_by(test: impl AsyncFnOnce(&Self)) {
         let scene = Self::new().await;
         let before = scene.state().await;
@@ -72,7 +69,6 @@ impl Scene {
     }
 }
 
-/// The sender of a request.
 #[derive(Debug, Clone, Copy)]
 enum Sender {
     Anonymous,
@@ -82,7 +78,6 @@ enum Sender {
 
 use Sender::{Admin as ByAdmin, Ana as ByAna, Anonymous as ByAnonymous};
 
-/// Sends bodies to one route and expects each response to name these fields.
 async fn expect_bad_bodies(scene: &Scene, sender: Sender, route: &str, table: &[(Value, &[&str])]) {
     let (method, path) = route.split_once(' ').unwrap();
     for (body, fields) in table {
@@ -369,7 +364,6 @@ async fn unknown_ids_are_not_found() {
     .await;
 }
 
-/// Returns routes of each service that read JSON, with a body that would change the state.
 fn changing_requests(scene: &Scene) -> [(Sender, &'static str, &'static str, Value); 4] {
     [
         (ByAna, "PATCH", "/customer/profile", json!({"phone": "+351210000000"})),
@@ -508,7 +502,6 @@ async fn other_methods_are_rejected_with_the_allowed_ones() {
     .await;
 }
 
-/// Routes of each service that need a token, one of them the token of an admin.
 const PROTECTED_ROUTES: [(&str, &str); 4] = [
     ("GET", "/customer/profile"),
     ("DELETE", "/customer/profile"),

@@ -5,7 +5,6 @@ use journeys::{
 };
 use serde_json::{Value, json};
 
-/// Creates products of one new category, in order, each with a name and a price in cents.
 async fn new_category_with(admin: &Admin, products: &[(&str, u64)]) -> Vec<Product> {
     let category = unique("category");
     let mut created = Vec::new();

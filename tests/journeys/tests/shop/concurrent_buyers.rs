@@ -4,7 +4,6 @@
 use journeys::{Customer, Product, Response, Shop, Stock, euros, run_concurrently};
 use serde_json::json;
 
-/// Signs up customers with `quantity` of a product in the cart.
 async fn new_buyers(shop: &Shop, product: &Product, quantity: u64, count: usize) -> Vec<Customer> {
     let mut buyers = Vec::with_capacity(count);
     for _ in 0..count {
@@ -81,8 +80,7 @@ async fn carts_with_the_same_products_in_another_order_do_not_deadlock() {
     }
     buyers.extend(others);
     let (confirmed, rejected) = order_concurrently(&buyers).await;
-    // An order may be rejected because another reserved a unit for a moment. No unit stays
-    // reserved.
+    // An order may be rejected because another one reserved a unit for a moment.
     assert!(confirmed.len() <= 5, "{confirmed:#?}");
     for response in rejected {
         response.expect_problem(409, "out-of-stock");

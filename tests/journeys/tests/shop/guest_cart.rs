@@ -4,7 +4,6 @@
 use journeys::{Client, Method, Product, Shop, euros, forgery, members, money, run_concurrently};
 use serde_json::{Value, json};
 
-/// Routes that need an account.
 const ACCOUNT_ROUTES: [(&str, &str); 7] = [
     ("GET", "/shopping/wishlist"),
     ("POST", "/shopping/wishlist"),
@@ -79,7 +78,6 @@ async fn a_forged_guest_token_is_rejected() {
     shop.client().request(Method::POST, "/shopping/cart/merge").await.expect_unauthenticated();
 }
 
-/// Expects every request of a guest to be rejected because the cart is merged.
 async fn expect_merged(guest: &Client, product: &Product) {
     let requests = [
         guest.get_cart(),
@@ -186,7 +184,6 @@ async fn additions_during_a_merge_are_merged_or_rejected() {
     expect_merged(&guest, &tea).await;
 }
 
-/// Returns the JSON of `left_out` for one product.
 fn left_out(product: &Product, quantity: u64, reason: &str) -> Value {
     json!([{"product": product.snapshot(), "quantity": quantity, "reason": reason}])
 }

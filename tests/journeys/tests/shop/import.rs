@@ -15,14 +15,12 @@ impl Importer {
         Self { admin: shop.admin().await, category: unique("category") }
     }
 
-    /// Imports CSV with a column `key`.
     fn csv(&self, text: &str, mapping: &[(&str, &str)]) -> Request {
         let key = format!("{}-{{key}}", self.category);
         let base = [("key", key.as_str()), ("category", &self.category)];
         self.admin.import_products("text/csv", text, &[&base, mapping].concat())
     }
 
-    /// Imports one JSON object a line.
     fn ndjson(&self, rows: &[Value]) -> Request {
         let rows = rows.iter().map(|row| {
             let mut row = row.clone();
@@ -33,7 +31,6 @@ impl Importer {
         self.admin.import_products("application/x-ndjson", rows.collect::<Vec<_>>().join("\n"), &[])
     }
 
-    /// Lists the imported products, cheapest first.
     async fn products(&self) -> Vec<Value> {
         self.admin.list_all("/products", &[("category", &self.category), ("sort", "price")]).await
     }
@@ -49,7 +46,6 @@ fn expect_counts(report: &Response, [rows, created, updated, unchanged, rejected
     }
 }
 
-/// Returns line and field of every error.
 fn errors(report: &Response) -> Vec<(u64, &str)> {
     let errors = report["errors"].as_array().unwrap_or_else(|| panic!("{report}"));
     assert!(errors.iter().all(|error| error["message"].is_string()), "{report}");

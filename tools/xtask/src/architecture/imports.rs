@@ -10,9 +10,7 @@ use std::vec::IntoIter;
 pub(super) struct Import {
     /// Its segments, from the crate root or from the name of another crate.
     pub(super) path: Vec<String>,
-    /// Line of its last segment.
     pub(super) line: usize,
-    /// Whether it is in the tests at the end of a file.
     pub(super) in_tests: bool,
 }
 
@@ -22,7 +20,6 @@ struct Token {
     line: usize,
 }
 
-/// Lists the paths that `source`, the file of `module` (`["domain", "order"]`), names.
 pub(super) fn imports(module: &[String], source: &str) -> Vec<Import> {
     let mut reader = Reader {
         tokens: tokens(source).into_iter().peekable(),
@@ -37,7 +34,6 @@ pub(super) fn imports(module: &[String], source: &str) -> Vec<Import> {
 
 struct Reader {
     tokens: Peekable<IntoIter<Token>>,
-    /// The module at this place, with the inline ones.
     module: Vec<String>,
     /// The depths of braces at which the inline modules began.
     inline: Vec<usize>,
@@ -91,7 +87,6 @@ impl Reader {
         }
     }
 
-    /// Reads one tree of a `use`, after `before`.
     fn tree(&mut self, before: &[String]) {
         let (mut path, mut line) = (before.to_vec(), 0);
         while let Some(token) = self.tokens.next_if(|token| !matches!(&*token.text, "," | ";" | "}")) {
@@ -114,7 +109,6 @@ impl Reader {
         self.add(&path, line);
     }
 
-    /// Adds a path as it is seen from the crate root.
     fn add(&mut self, path: &[String], line: usize) {
         let mut from = self.module.clone();
         let mut rest = path;
@@ -141,7 +135,6 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// Returns the names and punctuation of a source, without comments and literals.
 fn tokens(source: &str) -> Vec<Token> {
     let (mut tokens, mut line) = (Vec::new(), 1);
     let mut rest = source;
@@ -163,7 +156,6 @@ fn tokens(source: &str) -> Vec<Token> {
     tokens
 }
 
-/// Returns the length in bytes of the token at the start of `rest`.
 fn length_of_token(rest: &str, first: char) -> usize {
     let until = |end: &str, from: usize| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
     if rest.starts_with("//") {

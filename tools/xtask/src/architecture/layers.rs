@@ -29,7 +29,6 @@ const IMPURE: [&str; 9] =
 /// where it is defined, and a retry schedule is a plain value.
 const DECLARATIONS: [&str; 5] = ["Document", "Index", "Direction", "RetrySchedule", "Backoff"];
 
-/// A file of a service.
 pub(super) struct Source {
     /// From the root of the workspace: `shopping/src/domain/order.rs`.
     pub(super) file: String,
@@ -38,7 +37,6 @@ pub(super) struct Source {
     pub(super) text: String,
 }
 
-/// Checks all files of a service.
 pub(super) fn check(sources: &[Source]) -> Vec<Violation> {
     let imports: Vec<(&Source, Vec<Import>)> =
         sources.iter().map(|source| (source, imports(&source.module, &source.text))).collect();
@@ -83,7 +81,6 @@ pub(super) fn check(sources: &[Source]) -> Vec<Violation> {
 }
 
 enum Target {
-    /// A top-level module of the same service.
     Module(String),
     Impure,
     Other,
