@@ -28,7 +28,6 @@ pub struct App {
 }
 
 impl App {
-    /// Returns the public keys that verify this service's tokens.
     pub(crate) fn keys(&self) -> Keys {
         Keys { keys: self.key.public_keys() }
     }

@@ -11,8 +11,7 @@ mod sessions;
 use rocket::Route;
 use souk_http::with_limits;
 
-/// Returns the routes of this service, to be mounted under its prefix. They need a managed
-/// [`App`](crate::App).
+/// Returns the routes of this service. They need a managed [`App`](crate::App).
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let nouns = [

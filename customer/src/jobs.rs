@@ -20,7 +20,6 @@ async fn remind(app: App, receipt: ErasureReceipt) -> Result<()> {
     erasures::remind(&app, receipt.id(), Timestamp::now()).await
 }
 
-/// Runs the job once, as if it were `now`.
 #[cfg(test)]
 pub(crate) async fn send_due_reminders(app: &App, now: Timestamp) -> Result<()> {
     let remind = async |app: App, receipt: ErasureReceipt| erasures::remind(&app, receipt.id(), now).await;

@@ -1,9 +1,7 @@
-//! The service `customer`: accounts, sessions, addresses and erasure.
-//!
-//! An account is one document; an erasure replaces it by a tombstone. A sign-in opens a session,
-//! whose refresh tokens renew access tokens. This service alone signs access tokens; the others
-//! verify them with its public keys. It calls another service for one purpose: an export of
-//! personal data asks `shopping` for its part.
+//! The service `customer`: accounts, sessions, addresses and erasure. An account is one document;
+//! an erasure replaces it by a tombstone. A sign-in opens a session, whose refresh tokens renew
+//! access tokens. This service alone signs access tokens; the others verify them with its public
+//! keys. It calls only `shopping`, for an export of personal data.
 //!
 //! Types of personal or secret data have no `Debug`, so that no log line can show them.
 
@@ -36,8 +34,7 @@ use self::providers::password_hasher::PasswordHasher;
 use self::repositories::{Accounts, Erasures, Sessions};
 
 impl App {
-    /// Opens the collections, serves requests and events from the bus, and starts the background
-    /// jobs.
+    /// Opens the collections, serves the bus, and starts the background jobs.
     pub fn start(database: Database, bus: &Bus, key: SigningKey) -> Result<Self> {
         let app = Self {
             accounts: Accounts::open(&database)?,

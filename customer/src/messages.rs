@@ -1,5 +1,4 @@
-//! Requests and events from the bus: requests for the public keys, reports of erasures, and
-//! confirmed orders.
+//! Requests and events from the bus.
 
 use souk_bus::{Bus, Delivery};
 use souk_contract::customer::{CustomerDeleted, GetKeys};

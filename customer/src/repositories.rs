@@ -46,7 +46,6 @@ impl Accounts {
         database.collection().map(Self)
     }
 
-    /// Returns the profile, unless the account is erased.
     pub(crate) async fn get(&self, id: CustomerId) -> Result<Option<Profile>> {
         Ok(self.0.get(id).await?.and_then(Account::into_profile))
     }
@@ -61,8 +60,7 @@ impl Accounts {
         self.0.insert(profile.id, Account::Open(profile)).await.map_err(email_taken_if_duplicate)
     }
 
-    /// Changes a profile by a rule. Errors: the rule's, `email-taken`, `Unauthenticated` when the
-    /// account is erased.
+    /// Errors: the rule's, `email-taken`, `Unauthenticated` when the account is erased.
     pub(crate) async fn update<R: Send + 'static>(
         &self,
         id: CustomerId,
@@ -84,7 +82,6 @@ impl Accounts {
     }
 }
 
-/// Returns the error for an e-mail address that another account has.
 pub(crate) fn email_taken() -> Error {
     Error::conflict("email-taken", "This e-mail address already has an account. Sign in, or use another address.")
 }
@@ -106,8 +103,7 @@ impl Sessions {
         Ok(Self { collection: database.collection()?, database: database.clone() })
     }
 
-    /// Returns the sessions of a customer in the order in which they expire: at most 100, which is
-    /// more than a customer may have.
+    /// In the order in which they expire: at most 100, which is more than a customer may have.
     pub(crate) async fn by_customer(&self, customer: CustomerId) -> Result<Vec<Session>> {
         let page = self.collection.find(BY_CUSTOMER.find([customer.to_string()]).first(longest_page())).await?;
         Ok(page.items)
@@ -143,7 +139,6 @@ impl Sessions {
     }
 }
 
-/// The receipts of erasures.
 #[derive(Clone)]
 pub(crate) struct Erasures(Collection<ErasureReceipt>);
 
@@ -178,7 +173,6 @@ impl Erasures {
         tx.put(&self.0, receipt.id(), receipt).await
     }
 
-    /// The receipts whose reminder is due.
     pub(crate) fn due(&self) -> Due<ErasureReceipt> {
         self.0.due(&RECEIPT_BY_DUE)
     }

@@ -37,7 +37,6 @@ pub fn routes() -> Vec<Route> {
     routes
 }
 
-/// An admin of the shop.
 type AdminAuth = auth::AdminAuth<App>;
 
 impl Authenticator for App {

@@ -14,7 +14,6 @@ use crate::domain::reservation::Reservation;
 /// high demand may wait for a second, so the job handles several reservations at the same time.
 const RESERVATIONS: Job = Job { name: "reservations", every: Duration::from_secs(1), concurrency: 16 };
 
-/// Starts the jobs.
 pub(crate) fn start(app: &App) {
     jobs::run(RESERVATIONS, app.reservations.due(), app.clone(), handle);
 }

@@ -13,7 +13,6 @@ use crate::application::{catalogue, ledger, reservations};
 /// Most products in one request: more than a cart or a wishlist can hold.
 const MAX_IDS: usize = 1_000;
 
-/// Serves the requests of other services and subscribes to their events.
 pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |request: GetProducts| {

@@ -55,7 +55,6 @@ impl Products {
         self.0.get_many(ids).await
     }
 
-    /// Returns a page of the listed products.
     pub(crate) async fn list(&self, query: CatalogueQuery) -> Result<Page<Product>> {
         let CatalogueQuery { category, words, sort, paging } = query;
         let (all, in_category, direction) = match sort {
@@ -72,12 +71,10 @@ impl Products {
         self.0.find(find.in_direction(direction).matching(words.as_deref().unwrap_or_default()).page(paging)).await
     }
 
-    /// Returns the categories that have listed products, with the number of these products.
     pub(crate) async fn count_by_category(&self) -> Result<Vec<(String, i64)>> {
         self.0.count_by("listing.details.category").await
     }
 
-    /// Returns the products with these import keys.
     pub(crate) async fn get_by_import_keys<'k>(
         &self,
         keys: impl Iterator<Item = &'k ImportKey>,
@@ -90,7 +87,6 @@ impl Products {
         self.0.is_empty().await
     }
 
-    /// Calls `visit` with every product.
     pub(crate) async fn for_each(&self, mut visit: impl FnMut(Product) + Send) -> Result<()> {
         self.0.scan(|_, product| visit(product)).await
     }
@@ -99,8 +95,7 @@ impl Products {
         self.0.insert(product.id, product).await
     }
 
-    /// Changes a product by a rule, which may run more than once. Errors: `NotFound`, and those of
-    /// the rule.
+    /// The rule may run more than once. Errors: `NotFound`, and those of the rule.
     pub(crate) async fn update<R: Send + 'static>(
         &self,
         id: ProductId,
@@ -109,8 +104,7 @@ impl Products {
         self.0.update(id, move |product, _| rule(product)).await
     }
 
-    /// Changes a product by a rule, which may run more than once. Does nothing when there is no
-    /// such product.
+    /// Like [`Products::update`], but does nothing when there is no such product.
     pub(crate) async fn update_if_exists(
         &self,
         id: ProductId,
@@ -141,7 +135,6 @@ impl Products {
     }
 }
 
-/// The reservations.
 #[derive(Clone)]
 pub(crate) struct Reservations(Collection<Reservation>);
 
@@ -156,18 +149,15 @@ impl Reservations {
         Ok(self.0.find(BY_ORDER.find([order.to_string()])).await?.items)
     }
 
-    /// Returns the reservations that the background job has to handle.
     pub(crate) fn due(&self) -> Due<Reservation> {
         self.0.due(&BY_DUE)
     }
 
-    /// Calls `visit` with every reservation.
     pub(crate) async fn for_each(&self, mut visit: impl FnMut(Reservation) + Send) -> Result<()> {
         self.0.scan(|_, reservation| visit(reservation)).await
     }
 
-    /// Changes a reservation by a rule, which may run more than once. Errors: `NotFound`, and those
-    /// of the rule.
+    /// The rule may run more than once. Errors: `NotFound`, and those of the rule.
     pub(crate) async fn update<R: Send + 'static>(
         &self,
         id: ReservationId,

@@ -7,7 +7,6 @@ use souk_http::config::Environment;
 
 /// Largest file, in bytes.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// Most rows of a file.
 const MAX_ROWS: usize = 200_000;
 
 /// The limits of an import. An operator can lower them.

@@ -23,7 +23,6 @@ pub struct App {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) closed_accounts: ClosedAccounts,
     pub(crate) payments: Payments,
-    /// How long stock is held for an order.
     pub(crate) reservation_time: Duration,
 }
 

@@ -1,5 +1,4 @@
-//! Use cases, one file per noun. They load documents, apply rules, save, call other services and
-//! publish events.
+//! Use cases, one file per noun: load, apply rules, save, call other services, publish events.
 
 pub(crate) mod cart;
 mod catalogue;

@@ -36,7 +36,6 @@ async fn remove_guest_cart(app: App, cart: GuestCart, now: Timestamp) -> Result<
     guest_cart::remove_expired(&app, cart.id, now).await
 }
 
-/// Runs the guest cart job once, at the time `now`.
 #[cfg(test)]
 pub(crate) async fn remove_expired_guest_carts(app: &App, now: Timestamp) -> Result<()> {
     let remove = |app, cart| remove_guest_cart(app, cart, now);

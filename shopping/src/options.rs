@@ -11,9 +11,7 @@ use crate::domain::payment::PaymentMethod;
 use crate::providers::PaymentOptions;
 use crate::providers::stripe::{SecretKey, StripeOptions};
 
-/// The default URL of Stripe's API.
 const STRIPE_URL: &str = "https://api.stripe.com";
-/// The default reservation time.
 const DEFAULT_RESERVATION_TIME: Duration = Duration::from_mins(15);
 /// Maximum reservation time, in seconds: one day. Reserved stock cannot be sold.
 const MAX_RESERVATION_SECONDS: u64 = 24 * 60 * 60;
@@ -33,8 +31,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`. Adds problems to
-    /// `environment`.
+    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`, and collects problems.
     pub fn read(environment: &mut Environment) -> Self {
         let default = Self::default();
         let reservation_time = environment.optional::<ReservationTime>("RESERVATION_SECONDS");

@@ -14,28 +14,20 @@ use self::demo::DemoBank;
 use self::stripe::{Stripe, StripeOptions};
 use crate::domain::payment::{Charge, DemoToken, Payment, PaymentDetails, PaymentMethod, PaymentStatus};
 
-/// A payment provider, which moves money. Every call is idempotent.
-///
-/// # Errors
-/// A transient error means that the outcome is unknown; [`PaymentProvider::check`] reports it
-/// later.
+/// A payment provider. Every call is idempotent. A transient error means that the outcome is
+/// unknown; [`PaymentProvider::check`] reports it later.
 #[rocket::async_trait]
 pub(crate) trait PaymentProvider: Send + Sync {
     /// Creates the payment of an order, without moving money.
     async fn open(&self, charge: &Charge) -> Result<Payment>;
-    /// Charges an open payment.
     async fn charge(&self, reference: &str, charge: &Charge) -> Result<PaymentStatus>;
-    /// Returns the current status.
     async fn check(&self, reference: &str) -> Result<PaymentStatus>;
-    /// Captures an authorized payment.
     async fn capture(&self, reference: &str) -> Result<PaymentStatus>;
     /// Cancels a payment. The status is `Captured` or `Processing` when it is too late.
     async fn cancel(&self, reference: &str) -> Result<PaymentStatus>;
-    /// Refunds a captured payment.
     async fn refund(&self, reference: &str) -> Result<PaymentStatus>;
 }
 
-/// The payment methods of a shop.
 #[derive(Debug, Clone)]
 pub(crate) struct PaymentOptions {
     /// The enabled methods. The first is the default.
@@ -60,8 +52,7 @@ pub(crate) struct Payments {
 }
 
 impl Payments {
-    /// Opens the enabled providers. Errors: `internal` without a method, or for Stripe without
-    /// keys.
+    /// Errors: `internal` without a method, or for Stripe without keys.
     pub(crate) fn open(options: PaymentOptions, database: &Database) -> Result<Self> {
         let demo_bank = DemoBank::open(database)?;
         let stripe = options.stripe.map(|options| Arc::new(Stripe::new(options)));
@@ -79,8 +70,7 @@ impl Payments {
         Ok(Self { default, providers, demo_bank, stripe })
     }
 
-    /// Returns the details that the client sent, or those of the default method. Errors:
-    /// `validation` when the method is not enabled.
+    /// Falls back to the default method. Errors: `validation` when the method is not enabled.
     pub(crate) fn choose(&self, details: Option<PaymentDetails>) -> Result<PaymentDetails> {
         let details = details.unwrap_or(match self.default {
             PaymentMethod::Demo => PaymentDetails::Demo { token: DemoToken::Ok },
@@ -92,8 +82,7 @@ impl Payments {
         Err(Error::invalid_field("payment.method", "is not offered by this shop"))
     }
 
-    /// Returns the provider of a method. Errors: `internal` when the operator disabled the method
-    /// while its payments were in progress.
+    /// Errors: `internal` when the operator disabled the method during its payments.
     pub(crate) fn provider(&self, method: PaymentMethod) -> Result<&dyn PaymentProvider> {
         match self.providers.get(&method) {
             Some(provider) => Ok(&**provider),

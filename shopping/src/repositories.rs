@@ -83,9 +83,8 @@ impl Repositories {
             .await
     }
 
-    /// Confirms an order, removes its lines from the customer's cart and publishes
-    /// `OrderConfirmed`, in one transaction. When `confirm` returns false, the order was confirmed
-    /// before and stays as it is.
+    /// Also removes the lines from the cart and publishes `OrderConfirmed`, in one transaction. If
+    /// `confirm` returns false, the order was confirmed before and stays as it is.
     pub(crate) async fn confirm_order(
         &self,
         id: OrderId,
@@ -152,7 +151,6 @@ impl Repositories {
     }
 }
 
-/// The carts of customers.
 #[derive(Clone)]
 pub(crate) struct Carts(Collection<Cart>);
 
@@ -161,7 +159,6 @@ impl Carts {
         database.collection().map(Self)
     }
 
-    /// Returns a customer's cart, which is empty when none is stored.
     pub(crate) async fn get(&self, customer: CustomerId) -> Result<Cart> {
         Ok(self.0.get(customer).await?.unwrap_or_default())
     }
@@ -183,7 +180,6 @@ impl Carts {
         self.0.upsert(customer, update).await
     }
 
-    /// Returns the customers whose carts are not empty.
     pub(crate) async fn customers_with_items(&self) -> Result<HashSet<CustomerId>> {
         let mut customers = HashSet::new();
         let visit = |id: &str, cart: Cart| {
@@ -204,7 +200,6 @@ impl GuestCarts {
         self.0.get(id).await
     }
 
-    /// Changes, creates or removes a guest cart by a rule.
     pub(crate) async fn update<R: Send + 'static>(
         &self,
         id: GuestId,
@@ -218,23 +213,19 @@ impl GuestCarts {
         Ok(self.0.find(MERGED_INTO.find([customer.to_string()])).await?.items)
     }
 
-    /// Returns the guest carts that have expired.
     pub(crate) fn expired(&self) -> Due<GuestCart> {
         self.0.due(&BY_EXPIRY)
     }
 }
 
-/// The wishlists of customers.
 #[derive(Clone)]
 pub(crate) struct Wishlists(Collection<Wishlist>);
 
 impl Wishlists {
-    /// Returns a customer's wishlist, which is empty when none is stored.
     pub(crate) async fn get(&self, customer: CustomerId) -> Result<Wishlist> {
         Ok(self.0.get(customer).await?.unwrap_or_default())
     }
 
-    /// Changes a customer's wishlist by a rule.
     pub(crate) async fn update<R: Send + 'static>(
         &self,
         customer: CustomerId,
@@ -244,7 +235,6 @@ impl Wishlists {
     }
 }
 
-/// The orders of all customers.
 #[derive(Clone)]
 pub(crate) struct Orders(Collection<Order>);
 
@@ -263,18 +253,15 @@ impl Orders {
         self.0.find(find.in_direction(Direction::Descending).page(paging)).await
     }
 
-    /// Returns the order that a customer placed under this key.
     pub(crate) async fn by_key(&self, customer: CustomerId, key: &IdempotencyKey) -> Result<Option<Order>> {
         let find = BY_KEY.find([customer.to_string(), key.to_string()]);
         Ok(self.0.find(find).await?.items.pop())
     }
 
-    /// Returns the orders that are due for the background job.
     pub(crate) fn due(&self) -> Due<Order> {
         self.0.due(&BY_DUE)
     }
 
-    /// Changes an order by a rule, and returns the order. Errors: `not-found`; those of the rule.
     pub(crate) async fn update(
         &self,
         id: OrderId,
@@ -287,8 +274,7 @@ impl Orders {
         self.0.update(id, update).await
     }
 
-    /// Changes an order by a rule, and returns the order if the rule returns true. Returns `None`
-    /// for an unknown order.
+    /// Returns the order if the rule returns true; `None` also for an unknown order.
     pub(crate) async fn update_if_known(
         &self,
         id: OrderId,
@@ -301,7 +287,6 @@ impl Orders {
         self.0.upsert(id, update).await
     }
 
-    /// Calls `visit` with every order.
     pub(crate) async fn for_each(&self, mut visit: impl FnMut(Order) + Send) -> Result<()> {
         self.0.scan(|_, order| visit(order)).await
     }

@@ -86,7 +86,6 @@ pub(crate) fn email(address: &str) -> Result<Email, String> {
     address.parse().map_err(|problem| format!("the e-mail address {address:?} {problem}"))
 }
 
-/// Reads a password from a file, or asks for it twice.
 pub(crate) fn password(file: Option<&Path>) -> Result<Password, String> {
     let text = file.map_or_else(ask_twice, first_line)?;
     text.parse().map_err(|problem| format!("the password {problem}"))

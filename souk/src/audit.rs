@@ -50,13 +50,11 @@ pub(crate) struct AuditArgs {
     broker: BrokerArgs,
 }
 
-/// Parses seconds, with or without the unit.
 fn seconds(text: &str) -> Result<Duration, String> {
     let number = text.strip_suffix('s').unwrap_or(text).parse();
     number.map(Duration::from_secs).map_err(|_| "must be a number of seconds".to_owned())
 }
 
-/// The result of an audit.
 #[derive(Default)]
 struct Report {
     /// One line each.
@@ -65,15 +63,11 @@ struct Report {
     scope: String,
 }
 
-/// The subject of an audit.
 enum Check {
-    /// Violated rules between the services' records and the responses to clients.
     Reconciliation(Vec<ClientResponse>),
-    /// References to an erased customer.
     Erasure(ErasedCustomer),
 }
 
-/// Carries out `souk audit`. Errors: there are findings, or a source cannot be read.
 pub(crate) async fn run(args: AuditArgs) -> Result<(), String> {
     let shop = args.shop.resolve()?;
     let (broker, directory) = match &shop {
@@ -137,7 +131,6 @@ async fn require_erased(databases: &Databases, customer: CustomerId) -> Result<(
     }
 }
 
-/// Repeats the check until it finds nothing or `within` has passed.
 async fn repeat_until_clean(
     databases: &Databases,
     broker: Option<&AmqpOptions>,
@@ -159,7 +152,6 @@ async fn repeat_until_clean(
     }
 }
 
-/// Reads a file with one JSON object in each line.
 fn client_responses(file: &Path) -> Result<Vec<ClientResponse>, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", file.display());
     let lines = BufReader::new(File::open(file).map_err(|error| unreadable(&error))?).lines();
@@ -180,8 +172,7 @@ async fn reconcile(
     Ok(Report { findings: rules::check(&records, responses), scope: records.scope(responses.len()) })
 }
 
-/// Reads all records. Accounts come first: the erasure of an account that is deleted during the
-/// read is not expected yet.
+/// Accounts come first: the erasure of an account deleted during the read is not expected yet.
 async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Records, String> {
     let Databases { customer, products, shopping } = databases;
     let accounts = customer::ledger::read(customer).await.map_err(operator_message)?;

@@ -40,8 +40,6 @@ pub(crate) struct RestoreArgs {
     shop: ShopArgs,
 }
 
-/// Carries out `souk backup`. Errors: the target is not empty, there is no shop, or a database
-/// cannot be read.
 pub(crate) async fn back_up(args: BackupArgs) -> Result<(), String> {
     let from = args.shop.resolve()?;
     let mut interrupt = Interrupt::listen()?;
@@ -55,8 +53,6 @@ pub(crate) async fn back_up(args: BackupArgs) -> Result<(), String> {
     Ok(())
 }
 
-/// Carries out `souk restore`. Errors: there is no backup, the target is not empty (without
-/// `--force`), or a database cannot be written.
 pub(crate) async fn restore(args: RestoreArgs) -> Result<(), String> {
     let to = args.shop.resolve()?;
     if let (ShopLocation::Directory(directory), true) = (&to, args.force) {
@@ -111,7 +107,6 @@ async fn restore_into(
     }
 }
 
-/// Copies all databases into a draft of the directory.
 async fn copy_to_directory(
     from: &Databases,
     directory: &Path,
@@ -146,8 +141,7 @@ async fn replace(
     restored.map_err(|error| format!("{error}; the databases are incomplete: run the command again with --force"))
 }
 
-/// Returns the backup's content. Errors: the backup is damaged or empty, or the shop is not empty
-/// and `--force` is missing.
+/// Errors: the backup is damaged or empty, or the shop is not empty and `--force` is missing.
 async fn verify(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec<Snapshot>, String> {
     if backup.are_empty().await? {
         return Err("the backup is empty; nothing was changed".to_owned());
@@ -185,7 +179,6 @@ impl Interrupt {
     }
 }
 
-/// Copies each snapshot into the database of its service.
 async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<CopyStats, String> {
     let mut sum = CopyStats::default();
     // The loop drops each snapshot as soon as it is copied.
@@ -198,11 +191,9 @@ async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<CopyStats, Stri
     Ok(sum)
 }
 
-/// Publishes the confirmations of orders that the copy lacks, and returns their number.
-///
-/// A confirmation that was on the broker at the moment of the backup is neither in the outbox nor
-/// counted in the account. Of all events only this one must be published again: erasures repeat
-/// theirs.
+/// Publishes the confirmations that the copy lacks: one that was on the broker at the moment of the
+/// backup is neither in the outbox nor counted in the account. Of all events only this one must be
+/// published again: erasures repeat theirs.
 async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result<usize, String> {
     let databases = Databases::open(&ShopLocation::Directory(copy.to_owned()))?;
     let republishing = async {
@@ -215,8 +206,7 @@ async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result
     republished
 }
 
-/// Returns the confirmed orders that their accounts have not counted, and whose event is not
-/// pending.
+/// Returns the confirmed orders that are not counted and whose event is not pending.
 async fn uncounted_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>, String> {
     let accounts = customer::ledger::read(&databases.customer).await.map_err(operator_message)?;
     let mut counted = accounts.confirmed_orders;
@@ -254,7 +244,6 @@ struct Draft {
 }
 
 impl Draft {
-    /// Errors: the target is not empty, or cannot be written.
     fn begin(target: &Path) -> Result<Self, String> {
         let remove_target = !target.exists();
         data_directory::create(target)?;

@@ -8,10 +8,8 @@ use customer::SigningKey;
 use souk_store::{Database, Durability};
 use tempfile::TempDir;
 
-/// The lock file.
 pub(crate) const LOCK: &str = "souk.lock";
 
-/// A data directory that this process has locked.
 pub(crate) struct DataDirectory {
     path: PathBuf,
     durability: Durability,
@@ -22,8 +20,7 @@ pub(crate) struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Creates the directory unless it exists, and locks it. `None`: a temporary directory, which
-    /// is deleted at the end.
+    /// `None`: a temporary directory, which is deleted at the end.
     pub(crate) fn open(directory: Option<&Path>) -> Result<Self, String> {
         let Some(directory) = directory else {
             let temporary = temporary(&std::env::temp_dir())
@@ -47,7 +44,6 @@ impl DataDirectory {
         open(&self.path, service, self.durability)
     }
 
-    /// Returns the key that signs access tokens. The first start creates it.
     pub(crate) fn signing_key(&self) -> Result<SigningKey, String> {
         SigningKey::load_or_create(&self.path.join("signing-key.pem")).map_err(|error| error.to_string())
     }
@@ -65,8 +61,7 @@ fn open(directory: &Path, service: &'static str, durability: Durability) -> Resu
         .map_err(|error| format!("{} cannot be opened: {}", file.display(), error.operator_message()))
 }
 
-/// Creates the directory unless it exists, for its owner alone: it holds personal data and password
-/// hashes.
+/// Creates the directory for its owner alone: it holds personal data and password hashes.
 pub(crate) fn create(directory: &Path) -> Result<(), String> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -118,8 +113,7 @@ pub(crate) fn temporary(within: &Path) -> std::io::Result<TempDir> {
     builder.tempdir_in(within)
 }
 
-/// Creates a database file that only its owner can read. SQLite gives its other files the same
-/// mode.
+/// Only its owner can read the file. SQLite gives its other files the same mode.
 fn create_private(file: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);

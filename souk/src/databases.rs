@@ -5,10 +5,8 @@ use souk_store::Database;
 use crate::data_directory;
 use crate::shop_args::ShopLocation;
 
-/// The services that store data.
 pub(crate) const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 
-/// One database for each service.
 pub(crate) struct Databases {
     pub(crate) customer: Database,
     pub(crate) products: Database,
@@ -16,8 +14,6 @@ pub(crate) struct Databases {
 }
 
 impl Databases {
-    /// Opens the databases of an existing shop. Errors: the directory has no shop; the URI is
-    /// invalid.
     pub(crate) fn open(shop: &ShopLocation) -> Result<Self, String> {
         Self::open_each(|service| match shop {
             ShopLocation::Directory(directory) => {
@@ -60,7 +56,6 @@ impl Databases {
     }
 }
 
-/// Returns an error's message for the operator, with its cause.
 pub(crate) fn operator_message(error: souk_types::Error) -> String {
     error.operator_message()
 }

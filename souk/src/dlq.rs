@@ -118,7 +118,6 @@ async fn open(broker: AmqpOptions) -> Result<DeadLetters, String> {
     DeadLetters::open(broker, souk_contract::EVENTS).await.map_err(operator_message)
 }
 
-/// Reads the dead letters, with their bodies only on request.
 async fn read(broker: AmqpOptions, filter: &DeadLetterFilter, with_bodies: bool) -> Result<Vec<DeadLetter>, String> {
     let letters = open(broker).await?;
     let mut found = Vec::new();
@@ -195,7 +194,6 @@ fn print(text: &str) -> Result<(), String> {
     }
 }
 
-/// Returns the event and its id.
 fn line(letter: &DeadLetter) -> String {
     format!("{} {}", printable(letter.event.as_deref().unwrap_or("an event without a name")), printable(&letter.id))
 }
@@ -261,7 +259,6 @@ fn page(letter: &DeadLetter, now: Timestamp) -> String {
     page
 }
 
-/// Formats a body; JSON is indented.
 fn body(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<Value>(body) {
         Ok(json) => format!("{json:#}"),
@@ -299,7 +296,6 @@ fn details(letter: &DeadLetter) -> Value {
     details
 }
 
-/// Formats an age in the largest unit that fits.
 fn age(since: Duration) -> String {
     let seconds = since.as_secs();
     match seconds {

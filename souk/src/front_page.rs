@@ -9,10 +9,8 @@ use serde_json::{Value, json};
 use souk_http::with_limits;
 use souk_types::{PageLimit, Paging};
 
-/// Products on the page.
 const PRODUCTS: u64 = 8;
 
-/// Returns the route, to be mounted at `/`.
 pub(crate) fn routes() -> Vec<Route> {
     with_limits(routes![front_page])
 }
@@ -76,7 +74,6 @@ fn tile(product: &ProductView) -> String {
     )
 }
 
-/// Escapes text for HTML content and attributes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -21,7 +21,6 @@ pub(crate) struct OrderArgs {
     shop: ShopArgs,
 }
 
-/// Carries out `souk order`. Errors: the order does not exist, or a database cannot be read.
 pub(crate) async fn run(args: OrderArgs) -> Result<(), String> {
     let order = args.id.parse().map_err(|problem| format!("{:?} {problem}", args.id))?;
     let databases = Databases::open(&args.shop.resolve()?)?;
@@ -47,7 +46,6 @@ fn json(timeline: &[TimelineEntry]) -> Result<String, String> {
     serde_json::to_string_pretty(timeline).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
-/// One line for each entry.
 fn table(timeline: &[TimelineEntry]) -> String {
     let mut table = String::new();
     for entry in timeline {

@@ -57,7 +57,6 @@ pub(crate) struct UpArgs {
     config: Option<PathBuf>,
 }
 
-/// The resolved settings.
 pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) address: IpAddr,
@@ -69,7 +68,6 @@ pub(crate) struct Settings {
     pub(crate) reporting: Option<Reporting>,
 }
 
-/// The content of `souk.toml`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -83,7 +81,6 @@ struct File {
 }
 
 impl UpArgs {
-    /// Combines flags, environment, file and defaults.
     pub(crate) fn resolve(self) -> Result<Settings, String> {
         let file = File::load(self.config.as_deref())?;
         self.with_file(file)

@@ -30,7 +30,6 @@ pub(crate) struct ShopArgs {
     database_prefix: String,
 }
 
-/// Where a shop stores its data.
 pub(crate) enum ShopLocation {
     /// A one-process shop, in this directory.
     Directory(PathBuf),

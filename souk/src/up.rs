@@ -17,7 +17,6 @@ use crate::databases::{SERVICES, operator_message};
 use crate::front_page;
 use crate::settings::Settings;
 
-/// Runs the shop until SIGTERM or Ctrl-C.
 pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let _telemetry = Telemetry {
         service: "souk",
@@ -72,7 +71,6 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     }
 }
 
-/// The text that a started shop prints.
 struct Welcome {
     directory: Option<std::path::PathBuf>,
     samples: usize,

@@ -14,7 +14,6 @@ use crate::domain::phone::Phone;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::{Accounts, email_taken};
 
-/// The data of a sign-up.
 pub(crate) struct NewAccount {
     pub(crate) email: Email,
     pub(crate) password: Password,
@@ -28,7 +27,6 @@ pub(crate) async fn sign_up(app: &App, new: NewAccount) -> Result<SignIn> {
     sessions::open(app, &profile).await
 }
 
-/// Creates an account. Errors: `email-taken`.
 pub(crate) async fn create(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount) -> Result<Profile> {
     // The unique index rejects duplicates. This query avoids hashing the password of a sign-up that
     // would fail.
@@ -41,12 +39,10 @@ pub(crate) async fn create(accounts: &Accounts, hasher: &PasswordHasher, new: Ne
     Ok(profile)
 }
 
-/// Returns the profile of an open account. Errors: `Unauthenticated` when it is erased.
 pub(crate) async fn get(app: &App, id: CustomerId) -> Result<Profile> {
     app.accounts.get(id).await?.ok_or_else(account_closed)
 }
 
-/// Changes the profile. Errors: `email-taken`.
 pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges) -> Result<Profile> {
     let apply = move |profile: &mut Profile| {
         profile.apply(&changes);
@@ -55,7 +51,6 @@ pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges) -
     app.accounts.update(id, apply).await
 }
 
-/// The data of a password change.
 pub(crate) struct PasswordChange {
     pub(crate) current: PasswordGuess,
     pub(crate) new: Password,
@@ -77,8 +72,7 @@ pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordC
     Ok(())
 }
 
-/// Counts a confirmed order in the customer's account, once per event. Ignores erased accounts and
-/// orders of guests.
+/// Counts an order once per event. Ignores erased accounts and orders of guests.
 pub(crate) async fn count_confirmed_order(app: &App, confirmed: &Delivery<OrderConfirmed>) -> Result<()> {
     let Some(customer) = confirmed.event.customer else { return Ok(()) };
     app.database

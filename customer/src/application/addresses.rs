@@ -6,17 +6,14 @@ use souk_types::Result;
 use crate::app::App;
 use crate::domain::address::{Address, AddressId, PostalAddress};
 
-/// Adds an address. Errors: a conflict when the customer has too many addresses.
 pub(crate) async fn add(app: &App, customer: CustomerId, address: PostalAddress) -> Result<Address> {
     app.accounts.update(customer, move |profile| profile.addresses.add(address.clone())).await
 }
 
-/// Replaces an address, which keeps its id. Errors: `NotFound`.
 pub(crate) async fn replace(app: &App, customer: CustomerId, id: AddressId, address: PostalAddress) -> Result<Address> {
     app.accounts.update(customer, move |profile| profile.addresses.replace(id, address.clone())).await
 }
 
-/// Removes an address. Errors: `NotFound`.
 pub(crate) async fn remove(app: &App, customer: CustomerId, id: AddressId) -> Result<()> {
     app.accounts.update(customer, move |profile| profile.addresses.remove(id)).await
 }

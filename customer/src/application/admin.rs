@@ -17,8 +17,7 @@ pub async fn has_account(database: &Database, email: &Email) -> Result<bool> {
     Ok(Accounts::open(database)?.by_email(email).await?.is_some())
 }
 
-/// Makes the account with this e-mail address an admin, from its next sign-in or token refresh on.
-/// Returns `None` when there is no such account.
+/// Makes an account an admin, from its next access token on. `None`: there is no such account.
 pub async fn promote(database: &Database, email: &Email) -> Result<Option<CustomerId>> {
     let accounts = Accounts::open(database)?;
     let Some(profile) = accounts.by_email(email).await? else {

@@ -81,12 +81,10 @@ async fn wait_for_completion(app: &App, mut receipt: ErasureReceipt) -> ErasureR
     receipt
 }
 
-/// Returns a receipt. Errors: `NotFound`.
 pub(crate) async fn get(app: &App, id: ErasureId) -> Result<ErasureReceipt> {
     app.erasures.get(id).await?.ok_or_else(|| Error::not_found("erasure"))
 }
 
-/// Records that another service has erased its data.
 pub(crate) async fn acknowledge<E>(
     app: &App,
     delivery: &Delivery<E>,

@@ -29,8 +29,7 @@ pub(crate) struct ShoppingData {
     pub(crate) orders: Vec<Value>,
 }
 
-/// Collects a customer's data. Errors: `Unavailable` when `shopping` does not reply, a conflict
-/// when there are too many orders.
+/// Errors: `Unavailable` without a reply of `shopping`, a conflict when there are too many orders.
 pub(crate) async fn export(app: &App, customer: CustomerId) -> Result<Export> {
     let shopping = shopping_data(app, customer).await?;
     let sessions = sessions::active(app, customer).await?;

@@ -10,14 +10,12 @@ use crate::domain::email::Email;
 use crate::domain::password::{PasswordCheck, PasswordGuess};
 use crate::domain::session::{RefreshToken, Session, SessionId, sessions_to_end};
 
-/// The tokens that a client gets by a sign-in or a refresh.
 pub(crate) struct SignIn {
     pub(crate) customer: CustomerId,
     pub(crate) access_token: String,
     pub(crate) refresh_token: RefreshToken,
 }
 
-/// The e-mail address and the password that a client presents.
 pub(crate) struct Credentials {
     /// `None` when the client sent text that is no e-mail address.
     pub(crate) email: Option<Email>,
@@ -82,7 +80,6 @@ pub(crate) async fn refresh(app: &App, token: &RefreshToken) -> Result<SignIn> {
     issue_tokens(app, &profile, successor)
 }
 
-/// Returns the error for a refresh token that is malformed, used, expired or revoked.
 pub(crate) fn refresh_refused() -> Error {
     Error::unauthenticated("The refresh token is invalid or has expired. Sign in again.")
 }
@@ -92,7 +89,6 @@ pub(crate) async fn sign_out(app: &App, token: &RefreshToken) -> Result<()> {
     app.sessions.delete(&[token.session]).await
 }
 
-/// Ends all sessions of an account.
 pub(crate) async fn end_all(app: &App, customer: CustomerId) -> Result<()> {
     loop {
         let sessions = app.sessions.by_customer(customer).await?;
@@ -103,7 +99,6 @@ pub(crate) async fn end_all(app: &App, customer: CustomerId) -> Result<()> {
     }
 }
 
-/// Returns the sessions of an account that have not expired.
 pub(crate) async fn active(app: &App, customer: CustomerId) -> Result<Vec<Session>> {
     let (mut sessions, now) = (app.sessions.by_customer(customer).await?, Timestamp::now());
     sessions.retain(|session| !session.is_expired(now));

@@ -9,7 +9,6 @@ use super::email::Email;
 use super::password::PasswordHash;
 use super::phone::Phone;
 
-/// An account as stored.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub(crate) enum Account {
@@ -29,7 +28,6 @@ impl Account {
         }
     }
 
-    /// Returns the profile, unless the account is erased.
     pub(crate) fn into_profile(self) -> Option<Profile> {
         match self {
             Self::Open(profile) => Some(profile),
@@ -37,7 +35,6 @@ impl Account {
         }
     }
 
-    /// Returns the profile for changes. Errors: `Unauthenticated` when the account is erased.
     pub(crate) fn profile_mut(&mut self) -> Result<&mut Profile> {
         match self {
             Self::Open(profile) => Ok(profile),
@@ -45,7 +42,6 @@ impl Account {
         }
     }
 
-    /// Replaces the profile by a tombstone. Errors: `Unauthenticated` when it is erased already.
     pub(crate) fn erase(&mut self, now: Timestamp) -> Result<()> {
         let id = self.profile_mut()?.id;
         *self = Self::Erased { id, erased_at: now };
@@ -53,7 +49,6 @@ impl Account {
     }
 }
 
-/// The data of an open account.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Profile {
     pub(crate) id: CustomerId,

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use souk_types::{Error, Id, Result, Text};
 
-/// An address in an address book.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Address {
     id: AddressId,
@@ -11,7 +10,6 @@ pub(crate) struct Address {
     address: PostalAddress,
 }
 
-/// The id of an address.
 pub(crate) type AddressId = Id<Address>;
 
 /// An address without a recipient.
@@ -32,7 +30,6 @@ pub(crate) struct AddressBook(Vec<Address>);
 const MAX_ADDRESSES: usize = 20;
 
 impl AddressBook {
-    /// Adds an address. Errors: a conflict at [`MAX_ADDRESSES`].
     pub(crate) fn add(&mut self, address: PostalAddress) -> Result<Address> {
         if self.0.len() >= MAX_ADDRESSES {
             let detail = format!("An account has at most {MAX_ADDRESSES} addresses. Delete one first.");
@@ -43,14 +40,12 @@ impl AddressBook {
         Ok(address)
     }
 
-    /// Replaces an address, which keeps its id. Errors: `NotFound`.
     pub(crate) fn replace(&mut self, id: AddressId, address: PostalAddress) -> Result<Address> {
         let stored = self.0.iter_mut().find(|stored| stored.id == id).ok_or_else(not_found)?;
         stored.address = address;
         Ok(stored.clone())
     }
 
-    /// Removes an address. Errors: `NotFound`.
     pub(crate) fn remove(&mut self, id: AddressId) -> Result<()> {
         let index = self.0.iter().position(|stored| stored.id == id).ok_or_else(not_found)?;
         self.0.remove(index);

@@ -11,7 +11,6 @@ use souk_types::{Id, Result, Timestamp};
 /// The id of a receipt. It is unguessable, because it is the only credential for the receipt.
 pub(crate) type ErasureId = Id<ErasureReceipt>;
 
-/// A receipt as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ErasureReceipt {
     id: ErasureId,
@@ -24,7 +23,6 @@ pub(crate) struct ErasureReceipt {
     schedule: RetrySchedule,
 }
 
-/// When each service had erased its data.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ErasedBy {
     customer: Option<Timestamp>,
@@ -32,7 +30,6 @@ pub(crate) struct ErasedBy {
     shopping: Option<Timestamp>,
 }
 
-/// A service that stores data of customers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Service {
     Customer,
@@ -40,7 +37,6 @@ pub(crate) enum Service {
     Shopping,
 }
 
-/// Intervals of the reminders.
 const REMINDER_BACKOFF: Backoff =
     Backoff { first: Duration::from_secs(10), factor: 2, longest: Duration::from_mins(10) };
 
@@ -78,7 +74,6 @@ impl ErasureReceipt {
         self.completed_at.is_some()
     }
 
-    /// Whether the named service has erased its data.
     pub(crate) fn is_erased_by(&self, service: Service) -> bool {
         match service {
             Service::Customer => self.services.customer,
@@ -88,8 +83,7 @@ impl ErasureReceipt {
         .is_some()
     }
 
-    /// Records that a service has erased its data. Keeps the first time, because a reminder makes
-    /// services report again.
+    /// Keeps the first time, because a reminder makes services report again.
     pub(crate) fn record(&mut self, service: Service, now: Timestamp) {
         let services = &mut self.services;
         let erased_at = match service {
@@ -105,8 +99,7 @@ impl ErasureReceipt {
         }
     }
 
-    /// Schedules the next reminder if one is due. Returns the customer whose deletion must be
-    /// published again.
+    /// Returns the customer whose deletion must be published again, if a reminder is due.
     pub(crate) fn remind(&mut self, now: Timestamp) -> Option<CustomerId> {
         let customer = self.customer.filter(|_| self.schedule.is_due(now))?;
         self.schedule.back_off(now, &REMINDER_BACKOFF);

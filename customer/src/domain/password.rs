@@ -40,7 +40,6 @@ impl<'de> Deserialize<'de> for PasswordGuess {
     }
 }
 
-/// The result of comparing a guess with a hash.
 pub(crate) enum PasswordCheck {
     Wrong,
     Right,
@@ -121,7 +120,6 @@ impl<'de> Deserialize<'de> for PasswordHash {
     }
 }
 
-/// The parts of a PHC string.
 struct Parts {
     algorithm: Algorithm,
     version: Version,

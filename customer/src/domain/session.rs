@@ -12,19 +12,16 @@ use souk_types::{Id, Result, Timestamp};
 use super::account::Profile;
 use super::token_secret::{SecretDigest, TokenSecret};
 
-/// A session as stored.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     id: SessionId,
     customer: CustomerId,
     /// The account's generation when the session was opened.
     generation: u32,
-    /// Digest of the secret in the current refresh token.
     secret: SecretDigest,
     expires: Timestamp,
 }
 
-/// The id of a session.
 pub(crate) type SessionId = Id<Session>;
 
 /// A session expires this long after its last use.
@@ -94,7 +91,6 @@ pub(crate) struct RefreshToken {
 }
 
 impl RefreshToken {
-    /// Returns a token of the same session with a new secret.
     pub(crate) fn successor(&self) -> Result<Self> {
         Ok(Self { session: self.session, secret: TokenSecret::random()? })
     }

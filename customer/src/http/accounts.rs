@@ -38,7 +38,6 @@ async fn sign_up(app: &State<App>, new: Json<NewAccount>) -> souk_http::Result<(
     Ok((Status::Created, JsonResponse(sign_in.into())))
 }
 
-/// A profile in a response.
 #[derive(Serialize)]
 pub(super) struct ProfileView {
     id: CustomerId,

@@ -6,7 +6,6 @@ use souk_types::Result;
 use crate::app::App;
 use crate::application::accounts;
 
-/// A customer with a valid access token and an open account.
 pub(crate) type CustomerAuth = souk_http::auth::CustomerAuth<App>;
 
 impl Authenticator for App {

@@ -38,7 +38,6 @@ impl From<ErasureReceipt> for ReceiptView {
     }
 }
 
-/// A response with the receipt and its location.
 struct Accepted(ReceiptView);
 
 impl<'r> Responder<'r, 'static> for Accepted {

@@ -18,7 +18,6 @@ pub(super) fn routes() -> Vec<Route> {
     routes![export_customer]
 }
 
-/// The data of each service.
 #[derive(Serialize)]
 struct ExportView {
     exported_at: Timestamp,

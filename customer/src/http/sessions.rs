@@ -17,7 +17,6 @@ pub(super) fn routes() -> Vec<Route> {
     routes![sign_in, refresh, sign_out]
 }
 
-/// The response to a sign-in and a refresh.
 #[derive(Serialize)]
 pub(super) struct SignInView {
     id: CustomerId,
@@ -52,7 +51,6 @@ async fn sign_in(app: &State<App>, credentials: Json<Credentials>) -> souk_http:
     Ok(JsonResponse(sessions::sign_in(app, credentials.0).await?.into()))
 }
 
-/// The body of the routes that take a refresh token.
 struct RefreshTokenBody {
     /// `None` when the text is malformed.
     token: Option<RefreshToken>,

@@ -24,8 +24,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Loads the key from `file`, or creates the file. Errors: other users have permissions on
-    /// the file.
+    /// Loads the key, or creates the file. Errors: other users have permissions on the file.
     pub fn load_or_create(file: &Path) -> Result<Self, KeyError> {
         let unusable = |error| KeyError::Unusable(file.to_owned(), error);
         let mut opened = match File::open(file) {
@@ -48,7 +47,6 @@ impl SigningKey {
         generate().map_err(Error::internal)?.parse().map_err(Error::internal)
     }
 
-    /// Returns the public keys that verify this service's tokens.
     pub(crate) fn public_keys(&self) -> Vec<Jwk> {
         [&self.public].into_iter().chain(&self.others).cloned().collect()
     }
@@ -80,7 +78,6 @@ impl SigningKey {
     }
 }
 
-/// The last line of each key.
 const END_OF_PEM: &str = "-----END PRIVATE KEY-----";
 
 impl FromStr for SigningKey {
@@ -96,8 +93,7 @@ impl FromStr for SigningKey {
     }
 }
 
-/// Creates a key in PEM (PKCS#8), without the public half: OpenSSL 3.0 refuses a key that contains
-/// it.
+/// PEM (PKCS#8) without the public half: OpenSSL 3.0 refuses a key that contains it.
 fn generate() -> io::Result<impl AsRef<str> + std::ops::Deref<Target = String>> {
     let mut secret_key = [0; 32];
     getrandom::fill(&mut secret_key).map_err(io::Error::other)?;

@@ -8,14 +8,12 @@ use souk_types::Result;
 
 use super::imports::{FileFormat, ImportFile, ImportMapping, Importer};
 
-/// Pause between two attempts to load the sample catalogue. A database takes a few seconds to
-/// start.
+/// Pause between two attempts. A database takes a few seconds to start.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
-/// Loads the sample catalogue if the database has no product, not even a discontinued one. Returns
-/// the number of new products.
+/// Loads the samples unless the database has any product. Returns the number of new products.
 pub async fn load_if_empty(importer: &Importer) -> Result<usize> {
     if !importer.products().is_empty().await? {
         return Ok(0);

@@ -83,8 +83,7 @@ impl Importer {
         &self.products
     }
 
-    /// Imports a file. Errors: `validation` with the report as members, when rows are invalid and
-    /// `on_error` is `abort`.
+    /// Imports a file. Errors: `validation` with the report when `abort` meets invalid rows.
     pub async fn import(&self, mapping: ImportMapping, file: ImportFile) -> Result<ImportReport> {
         let (on_error, limits) = (mapping.on_error, self.limits);
         let parsed =

@@ -72,17 +72,14 @@ async fn place_hold(
     }
 }
 
-/// Sells the stock that is held for a paid order.
 pub(crate) async fn confirm(app: &App, id: ReservationId) -> Result<Confirmed> {
     Ok(decide(app, id, Reservation::confirm).await?.unwrap_or(Confirmed::Released))
 }
 
-/// Makes the sold stock of a cancelled order available again.
 pub(crate) async fn restock(app: &App, id: ReservationId) -> Result<Restocked> {
     Ok(decide(app, id, Reservation::restock).await?.unwrap_or(Restocked::NotSold))
 }
 
-/// Releases the stock that is held for an order.
 pub(crate) async fn release(app: &App, request: Release) -> Result<Released> {
     let id = request.reservation;
     let decide = move |slot: &mut Option<Reservation>| {
@@ -119,8 +116,7 @@ pub(crate) async fn handle_due(app: &App, reservation: &Reservation) -> Result<(
     }
 }
 
-/// Applies a decision. An error does not change the reply: the decision is stored, and the
-/// background job applies it.
+/// An error does not change the reply: the decision is stored, and the job applies it.
 async fn apply_decision_or_defer(app: &App, reservation: &Reservation) {
     if reservation.due().is_none() {
         return;
@@ -170,7 +166,6 @@ async fn restock_line(app: &App, id: ReservationId, product: ProductId) -> Resul
         .await
 }
 
-/// Returns the time and the request of a change.
 fn cause() -> Cause {
     Cause { at: Timestamp::now(), request: request_context::current() }
 }

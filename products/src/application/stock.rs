@@ -13,7 +13,6 @@ pub(crate) async fn levels(app: &App, id: ProductId) -> Result<StockLevels> {
     Ok(product.stock.levels())
 }
 
-/// Sets the available quantity of a listed product.
 pub(crate) async fn set_available(app: &App, id: ProductId, available: AvailableQuantity) -> Result<StockLevels> {
     let set = move |product: &mut Product| {
         product.listing()?;

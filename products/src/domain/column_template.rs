@@ -21,7 +21,6 @@ enum Part {
 }
 
 impl ColumnTemplate {
-    /// The columns that the template refers to.
     pub(crate) fn columns(&self) -> impl Iterator<Item = &ColumnRef> {
         self.0.iter().filter_map(|part| match part {
             Part::Text(_) => None,
@@ -29,7 +28,6 @@ impl ColumnTemplate {
         })
     }
 
-    /// Returns the value of `field`, filled from `record`.
     pub(crate) fn fill(&self, field: &str, record: &Record<'_>) -> Result<Value, FieldError> {
         // A single column keeps its JSON type, because a price may be an object.
         if let [Part::Column(column)] = self.0.as_slice() {
@@ -52,7 +50,6 @@ impl ColumnTemplate {
     }
 }
 
-/// The error of a field whose template refers to a column that the file does not have.
 pub(crate) fn missing_column(field: &str, column: &ColumnRef) -> FieldError {
     let message = match column {
         ColumnRef::Name(name) => format!("there is no column {name:?}"),

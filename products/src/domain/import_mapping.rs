@@ -9,11 +9,8 @@ use souk_types::{Currency, Error, FieldError, Price};
 use super::column_template::{ColumnTemplate, missing_column};
 use super::import_records::{ColumnRef, Record};
 
-/// Fields that are read as text.
 const TEXT_FIELDS: [&str; 7] = ["key", "name", "description", "category", "unit", "supplier", "image"];
-/// Fields that are parsed.
 const PARSED_FIELDS: [&str; 3] = ["price", "currency", "available"];
-/// Fields that every product has.
 const REQUIRED_FIELDS: [&str; 4] = ["key", "name", "category", "price"];
 
 /// The query parameters of an import. By default, each field is read from the column of its name.
@@ -21,7 +18,6 @@ const REQUIRED_FIELDS: [&str; 4] = ["key", "name", "category", "price"];
 pub struct ImportMapping {
     templates: Vec<(&'static str, ColumnTemplate)>,
     price_unit: PriceUnit,
-    /// How to treat a file with invalid rows.
     pub(crate) on_error: OnError,
 }
 
@@ -36,7 +32,6 @@ pub enum OnError {
     Skip,
 }
 
-/// The unit of the prices in the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum PriceUnit {
@@ -89,7 +84,6 @@ impl ImportMapping {
         if errors.is_empty() { Ok(()) } else { Err(Error::invalid(errors)) }
     }
 
-    /// Reads a record as a `T`, which has the fields of a product.
     pub(crate) fn read_record<T: Input>(&self, record: &Record<'_>) -> Result<T, Vec<FieldError>> {
         let mut product = Map::new();
         let mut errors = Vec::new();

@@ -14,18 +14,13 @@ pub enum FileFormat {
     NdJson,
 }
 
-/// A record of an import file.
 pub(crate) enum Record<'f> {
-    /// A record of a CSV file, with the header.
     Csv { header: &'f StringRecord, values: StringRecord },
-    /// A line of an NDJSON file.
     Json(Map<String, Value>),
 }
 
-/// A reference to a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ColumnRef {
-    /// By name.
     Name(String),
     /// By position, from 0.
     Index(usize),
@@ -46,8 +41,7 @@ impl Record<'_> {
     }
 }
 
-/// Returns the column names of a CSV file; `None` for NDJSON, where the lines may have different
-/// columns.
+/// `None` for NDJSON, where the lines may have different columns.
 pub(crate) fn column_names(format: FileFormat, bytes: &[u8]) -> Result<Option<Vec<String>>> {
     match format {
         FileFormat::Csv => {
@@ -59,8 +53,7 @@ pub(crate) fn column_names(format: FileFormat, bytes: &[u8]) -> Result<Option<Ve
     }
 }
 
-/// Calls `visit` with each record and the line on which it begins, and with an error for a record
-/// that cannot be read. An error of `visit` ends the iteration.
+/// Calls `visit` with each record or its error, and its first line. An error of `visit` ends it.
 pub(crate) fn for_each_record(
     format: FileFormat,
     bytes: &[u8],

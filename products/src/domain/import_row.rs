@@ -11,7 +11,6 @@ use super::stock::AvailableQuantity;
 /// The code of the error when a product no longer has the key with which it was looked up.
 pub(crate) const KEY_MOVED: &str = "import-key-moved";
 
-/// A valid row of an import file.
 #[derive(Debug, Clone)]
 pub(crate) struct ImportRow {
     pub(crate) key: ImportKey,
@@ -20,7 +19,6 @@ pub(crate) struct ImportRow {
     pub(crate) available: Option<AvailableQuantity>,
 }
 
-/// The effect of a row on the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ImportEffect {
     Created,
@@ -38,8 +36,7 @@ impl Input for ImportRow {
 }
 
 impl ImportRow {
-    /// Creates the product of this row as `id`, or updates it. Errors: [`KEY_MOVED`] when the
-    /// product in the slot has another key.
+    /// Errors: [`KEY_MOVED`] when the product in the slot has another key.
     pub(crate) fn apply(&self, slot: &mut Option<Product>, id: ProductId) -> Result<ImportEffect> {
         let Some(product) = slot else {
             let available = self.available.unwrap_or_default();
@@ -52,8 +49,7 @@ impl ImportRow {
         self.update(product)
     }
 
-    /// Updates a product. The stock follows the file only when the number in the file differs from
-    /// that of the previous import, so that the same file does not undo sales.
+    /// The stock follows the file only when the file's number has changed: see `ImportSource`.
     fn update(&self, product: &mut Product) -> Result<ImportEffect> {
         let is_edited = product.listing()?.details != self.details;
         let previous = product.imported.as_ref().and_then(|imported| imported.available);

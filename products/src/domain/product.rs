@@ -8,7 +8,6 @@ use super::product_details::ProductDetails;
 use super::product_view::ProductView;
 use super::stock::{AvailableQuantity, Stock};
 
-/// A product.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Product {
     pub(crate) id: ProductId,
@@ -21,20 +20,16 @@ pub(crate) struct Product {
     pub(crate) version: u64,
 }
 
-/// The row of an import file that a product comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImportSource {
-    /// The key of the row.
     pub(crate) key: ImportKey,
     /// The available quantity in the row. An import with the same number leaves the stock alone, so
     /// that it does not undo sales.
     pub(crate) available: Option<AvailableQuantity>,
 }
 
-/// The key of a product in an import file.
 pub(crate) type ImportKey = Text<1, 100>;
 
-/// A product's listing in the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Listing {
     pub(crate) details: ProductDetails,
@@ -44,7 +39,6 @@ pub(crate) struct Listing {
 }
 
 impl Product {
-    /// Returns a new product that is listed from now on.
     pub(crate) fn new(details: ProductDetails, available: AvailableQuantity, imported: Option<ImportSource>) -> Self {
         let listing = Some(Listing::new(details, Timestamp::now()));
         Self { id: ProductId::new(), imported, listing, stock: Stock::new(available), version: 1 }
@@ -55,8 +49,7 @@ impl Product {
         self.listing.as_ref().ok_or_else(|| Error::not_found("product"))
     }
 
-    /// Changes the details. Errors: `NotFound` when the product is discontinued, `conflict` when
-    /// `expected_version` is not the current one.
+    /// Errors: `NotFound` when discontinued, `conflict` when `expected_version` is not current.
     pub(crate) fn edit(
         &mut self,
         expected_version: Option<u64>,
@@ -72,7 +65,6 @@ impl Product {
         Ok(())
     }
 
-    /// Removes the product from the catalogue. Errors: `NotFound` when it is discontinued already.
     pub(crate) fn discontinue(&mut self) -> Result<()> {
         self.listing()?;
         (self.listing, self.imported) = (None, None);
@@ -80,8 +72,6 @@ impl Product {
         Ok(())
     }
 
-    /// Returns the product with its available quantity, for other services. Errors: `NotFound` when
-    /// the product is discontinued.
     pub(crate) fn catalogue_entry(&self) -> Result<CatalogueEntry> {
         let details = &self.listing()?.details;
         let product = ProductSnapshot {
@@ -93,8 +83,6 @@ impl Product {
         Ok(CatalogueEntry { product, available: self.stock.available() })
     }
 
-    /// Returns the product's public representation. Errors: `NotFound` when the product is
-    /// discontinued.
     pub(crate) fn into_view(self) -> Result<ProductView> {
         let listing = self.listing.ok_or_else(|| Error::not_found("product"))?;
         Ok(ProductView {

@@ -23,7 +23,6 @@ pub struct ProductDetails {
     pub image: Option<ImageUrl>,
 }
 
-/// The name of a category.
 pub(crate) type Category = Text<1, 50>;
 
 /// The URL of an image: a path of this shop or an absolute `http(s)` URL.

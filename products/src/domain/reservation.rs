@@ -1,12 +1,8 @@
-//! The stock of one order, which may be spread over several products.
-//!
-//! No transaction covers the products. The reservation is one document, and its state decides
-//! (`reservation_state.rs`); the holds on the products follow it. An attempt to reserve places a
-//! hold on every line before the state becomes held. After a decision (confirm, release, restock),
-//! the service applies it to every product. A background job repeats both steps after a crash.
-//!
-//! Several attempts at one reservation may run at the same time: the client repeats a request after
-//! a timeout. Each hold records the attempt that placed it, so that a hold placed after the
+//! The stock of one order over several products. No transaction covers them: the state of this
+//! document decides (`reservation_state.rs`), and the holds on the products follow it. All lines
+//! are held before the state becomes held. A decision (confirm, release, restock) is then applied
+//! to every product. A background job repeats both steps after a crash. Attempts overlap when a
+//! client repeats a request: each hold records its attempt, so that a hold placed after the
 //! decision is recognised and released.
 
 use std::time::Duration;
@@ -27,19 +23,16 @@ use super::reservation_state::{State, Trigger};
 /// presumed dead, and the background job applies the decision.
 const DECISION_LEASE: Duration = Duration::from_secs(5);
 
-/// The stock of one order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reservation {
     pub(crate) id: ReservationId,
     pub(crate) order: OrderId,
     state: State,
     lines: Vec<ReservedLine>,
-    /// The number of attempts to place holds.
     attempts: u32,
     /// Time at which the background job releases an undecided reservation. For a decided one, the
     /// job then searches for holds that a late attempt has placed.
     expires: Timestamp,
-    /// When the background job handles the reservation.
     schedule: RetrySchedule,
     /// The products that were out of stock. Empty unless they released the reservation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -47,28 +40,22 @@ pub(crate) struct Reservation {
     log: ReservationLog,
 }
 
-/// A line of a reservation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ReservedLine {
     pub(crate) product: ProductId,
     pub(crate) quantity: Quantity,
     /// The hold that the reservation owns; `None` until all lines are held.
     hold: Option<PlacedHold>,
-    /// Whether the line's quantity is available again after a cancellation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     restocked: bool,
 }
 
-/// A hold on a product.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PlacedHold {
-    /// The attempt that placed the hold.
     pub(crate) attempt: u32,
-    /// The product at that moment.
     pub(crate) product: ProductSnapshot,
 }
 
-/// The next action of a request to reserve.
 #[derive(Debug, PartialEq)]
 pub(crate) enum ReserveAction {
     /// Place a hold on every line, as this attempt.
@@ -94,8 +81,7 @@ impl Reservation {
         ReserveAction::PlaceHolds { attempt: reservation.attempts }
     }
 
-    /// Records that an attempt has placed all holds, one for each line. Does nothing when another
-    /// attempt or a decision came first.
+    /// Does nothing when another attempt or a decision came first.
     pub(crate) fn all_held(&mut self, holds: &[PlacedHold], cause: &Cause) {
         if self.apply(Trigger::AllHeld, cause) {
             for (line, hold) in self.lines.iter_mut().zip(holds) {
@@ -104,8 +90,7 @@ impl Reservation {
         }
     }
 
-    /// Releases the reservation because an attempt found products out of stock. Does nothing when
-    /// another attempt has held the stock.
+    /// Does nothing when another attempt has held the stock.
     pub(crate) fn out_of_stock(&mut self, shortages: &[Shortage], cause: &Cause) {
         if self.apply(Trigger::OutOfStock, cause) {
             shortages.clone_into(&mut self.shortages);
@@ -127,7 +112,6 @@ impl Reservation {
         reservation.state.release_reply()
     }
 
-    /// Makes sold lines available again.
     pub(crate) fn restock(&mut self, cause: &Cause) -> Restocked {
         self.apply(Trigger::Restock, cause);
         self.state.restock_reply()
@@ -169,7 +153,6 @@ impl Reservation {
         true
     }
 
-    /// Records that the decision is applied to every product.
     pub(crate) fn mark_applied(&mut self, cause: &Cause) {
         if self.state != State::Restocked || self.lines.iter().all(|line| line.restocked) {
             self.log.push("applied", cause);
@@ -188,7 +171,6 @@ impl Reservation {
         Some(line)
     }
 
-    /// The reply to a request to reserve, in the present state.
     pub(crate) fn reserve_reply(&self) -> Reserved {
         match self.state {
             State::Holding | State::Held | State::Confirmed => Reserved::Held { lines: self.held_lines() },
@@ -205,12 +187,10 @@ impl Reservation {
         self.lines.iter().filter_map(held).collect()
     }
 
-    /// The state.
     pub(crate) fn state(&self) -> State {
         self.state
     }
 
-    /// The lines.
     pub(crate) fn lines(&self) -> &[ReservedLine] {
         &self.lines
     }
@@ -220,7 +200,6 @@ impl Reservation {
         self.schedule.due()
     }
 
-    /// The log as entries of the order's timeline.
     pub(crate) fn timeline(&self) -> impl Iterator<Item = TimelineEntry> + '_ {
         let lines: Vec<String> =
             self.lines.iter().map(|line| format!("{} of {}", line.quantity.get(), line.product)).collect();
@@ -242,7 +221,6 @@ impl ReservedLine {
         Self { product: line.product, quantity: line.quantity, hold: None, restocked: false }
     }
 
-    /// The attempt that placed the line's hold.
     pub(crate) fn attempt(&self) -> Option<u32> {
         self.hold.as_ref().map(|hold| hold.attempt)
     }

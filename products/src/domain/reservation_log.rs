@@ -9,7 +9,6 @@ use souk_types::{RequestId, Timestamp};
 /// are dropped.
 const MAX_ENTRIES: usize = 40;
 
-/// The time and the request of a change.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause {
     pub(crate) at: Timestamp,
@@ -17,12 +16,10 @@ pub(crate) struct Cause {
     pub(crate) request: Option<RequestId>,
 }
 
-/// The log of a reservation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct ReservationLog(Vec<LogEntry>);
 
-/// A change of a reservation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LogEntry {
     pub(crate) at: Timestamp,
@@ -32,7 +29,6 @@ pub(crate) struct LogEntry {
 }
 
 impl ReservationLog {
-    /// Adds an entry.
     pub(crate) fn push(&mut self, what: impl Into<Cow<'static, str>>, cause: &Cause) {
         if self.0.len() >= MAX_ENTRIES {
             self.0.remove(MAX_ENTRIES / 2);

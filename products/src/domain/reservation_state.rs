@@ -8,19 +8,16 @@
 //! | released | | | | | |
 //! | restocked | | | | | |
 //!
-//! An empty cell leaves the state as it is. A repeated request thus gets the reply of the first
-//! one.
+//! An empty cell leaves the state as it is, so a repeated request gets the first one's reply.
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{Confirmed, Released, Restocked};
 
-/// The state of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
     /// An attempt places holds on the products.
     Holding,
-    /// All lines are held.
     Held,
     /// The order is paid; its lines are sold.
     Confirmed,
@@ -30,23 +27,16 @@ pub(crate) enum State {
     Restocked,
 }
 
-/// An input that can change the state of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trigger {
-    /// An attempt has placed a hold on every line.
     AllHeld,
-    /// An attempt found a line out of stock.
     OutOfStock,
-    /// The request `Confirm`.
     Confirm,
-    /// The request `Release`.
     Release,
-    /// The request `Restock`.
     Restock,
 }
 
 impl State {
-    /// Returns the state after `trigger`.
     pub(crate) fn after(self, trigger: Trigger) -> Self {
         match (self, trigger) {
             (Self::Holding, Trigger::AllHeld) => Self::Held,
@@ -62,7 +52,6 @@ impl State {
         matches!(self, Self::Confirmed | Self::Released | Self::Restocked)
     }
 
-    /// Returns the reply to `Confirm` in this state.
     pub(crate) fn confirm_reply(self) -> Confirmed {
         match self {
             Self::Confirmed => Confirmed::Sold,
@@ -70,7 +59,6 @@ impl State {
         }
     }
 
-    /// Returns the reply to `Release` in this state.
     pub(crate) fn release_reply(self) -> Released {
         match self {
             Self::Confirmed | Self::Restocked => Released::Sold,
@@ -78,7 +66,6 @@ impl State {
         }
     }
 
-    /// Returns the reply to `Restock` in this state.
     pub(crate) fn restock_reply(self) -> Restocked {
         match self {
             Self::Restocked => Restocked::Restocked,

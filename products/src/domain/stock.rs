@@ -8,7 +8,6 @@ use souk_types::Quantity;
 use souk_types::input::{Fields, Input};
 use souk_types::mutant::Mutant;
 
-/// The stock of one product.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stock {
     available: u32,
@@ -22,11 +21,9 @@ pub(crate) struct Stock {
     holds: BTreeMap<ReservationId, Hold>,
 }
 
-/// A quantity that is reserved for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Hold {
     quantity: Quantity,
-    /// The attempt at the reservation that placed the hold.
     attempt: u32,
 }
 
@@ -41,25 +38,20 @@ pub struct StockLevels {
     pub sold: u64,
 }
 
-/// The error of a hold on more than the available quantity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InsufficientStock {
-    /// The available quantity.
     pub(crate) available: u32,
 }
 
 impl Stock {
-    /// The stock of a new product.
     pub(crate) fn new(available: AvailableQuantity) -> Self {
         Self { available: available.0, stocked: available.0.into(), ..Self::default() }
     }
 
-    /// The quantity that customers can order.
     pub(crate) fn available(&self) -> u32 {
         self.available
     }
 
-    /// The stock levels.
     pub(crate) fn levels(&self) -> StockLevels {
         let reserved = self.holds.values().map(|hold| u64::from(hold.quantity.get())).sum();
         StockLevels { available: self.available, reserved, sold: self.sold }
@@ -70,13 +62,11 @@ impl Stock {
         self.stocked
     }
 
-    /// The reservations that have a hold.
     pub(crate) fn reservations(&self) -> Vec<ReservationId> {
         self.holds.keys().copied().collect()
     }
 
-    /// Places a hold, unless the reservation has one already. Returns the attempt that placed the
-    /// hold.
+    /// Places a hold, unless there is one already. Returns the attempt that placed it.
     pub(crate) fn hold(
         &mut self,
         reservation: ReservationId,
@@ -95,8 +85,7 @@ impl Stock {
         Ok(attempt)
     }
 
-    /// Sells the quantity that `attempt` holds for a confirmed order. Releases a hold that another
-    /// attempt placed after the sale.
+    /// Sells the hold of `attempt`. Releases a hold that another attempt placed after the sale.
     pub(crate) fn sell(&mut self, reservation: ReservationId, attempt: Option<u32>) {
         match self.holds.remove(&reservation) {
             Some(hold) if Some(hold.attempt) == attempt => self.sold += u64::from(hold.quantity.get()),
@@ -105,15 +94,13 @@ impl Stock {
         }
     }
 
-    /// Makes the quantity that is held for a reservation available again.
     pub(crate) fn release(&mut self, reservation: ReservationId) {
         if let Some(hold) = self.holds.remove(&reservation) {
             self.available += hold.quantity.get();
         }
     }
 
-    /// Makes the quantity that was sold to a reservation available again. Not idempotent: the
-    /// caller restocks each line once.
+    /// Not idempotent: the caller restocks each line once.
     pub(crate) fn restock(&mut self, reservation: ReservationId, attempt: Option<u32>, quantity: Quantity) {
         // The sale may not be applied yet.
         self.sell(reservation, attempt);
@@ -122,7 +109,6 @@ impl Stock {
         self.available += quantity;
     }
 
-    /// Sets the available quantity, after a delivery or a stock count.
     pub(crate) fn set_available(&mut self, available: AvailableQuantity) {
         self.stocked = (self.stocked + u64::from(available.0)).saturating_sub(self.available.into());
         self.available = available.0;
@@ -152,9 +138,7 @@ impl From<AvailableQuantity> for u32 {
     }
 }
 
-/// The body of `PUT /{id}/stock`.
 pub(crate) struct SetStock {
-    /// The new available quantity.
     pub(crate) available: AvailableQuantity,
 }
 

@@ -16,7 +16,6 @@ pub(super) async fn list(app: &State<App>, query: Query<CatalogueQuery>) -> Resu
     Ok(JsonResponse(catalogue::list(app, query.0).await?))
 }
 
-/// A category in a list.
 #[derive(Serialize)]
 pub(super) struct CategoryView {
     name: String,
@@ -51,7 +50,6 @@ pub(super) async fn get_product(app: &State<App>, id: Param<ProductId>) -> Resul
     Ok(JsonResponse(catalogue::get(app, id.0).await?))
 }
 
-/// The body of `POST /ids`.
 pub(super) struct ProductIds(Vec<ProductId>);
 
 impl Input for ProductIds {

@@ -15,7 +15,6 @@ pub(super) async fn import(app: &State<App>, request: ImportRequest) -> souk_htt
     Ok(JsonResponse(app.importer().import(request.mapping, request.file).await?))
 }
 
-/// A file from an admin, with the mapping of its columns.
 pub(super) struct ImportRequest {
     mapping: ImportMapping,
     file: ImportFile,

@@ -9,7 +9,6 @@ use crate::App;
 use crate::domain::cart::{Cart, CartView};
 use crate::domain::guest_cart::Guest;
 
-/// The owner of a cart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CartOwner {
     Customer(CustomerId),
@@ -23,22 +22,18 @@ pub(crate) async fn get(app: &App, owner: CartOwner) -> Result<CartView> {
     Ok(CartView::new(&cart, &catalogue))
 }
 
-/// Adds a quantity of a product.
 pub(crate) async fn add(app: &App, owner: CartOwner, product: ProductId, quantity: Quantity) -> Result<CartView> {
     put(app, owner, product, move |cart, product| cart.add(product, quantity)).await
 }
 
-/// Sets the quantity of a product.
 pub(crate) async fn set(app: &App, owner: CartOwner, product: ProductId, quantity: Quantity) -> Result<CartView> {
     put(app, owner, product, move |cart, product| cart.set(product, quantity)).await
 }
 
-/// Removes a product.
 pub(crate) async fn remove(app: &App, owner: CartOwner, product: ProductId) -> Result<()> {
     update(app, owner, move |cart| cart.remove(product)).await
 }
 
-/// Removes all products.
 pub(crate) async fn clear(app: &App, owner: CartOwner) -> Result<()> {
     let clear = |cart: &mut Cart| {
         cart.clear();

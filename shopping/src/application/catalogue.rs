@@ -6,7 +6,6 @@ use souk_types::Result;
 use crate::App;
 use crate::domain::catalogue::Catalogue;
 
-/// Returns the catalogue's entries for these products, in one call.
 pub(super) async fn get(app: &App, ids: Vec<ProductId>) -> Result<Catalogue> {
     if ids.is_empty() {
         return Ok(Catalogue::new(Vec::new()));

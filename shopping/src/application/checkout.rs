@@ -21,14 +21,10 @@ use crate::domain::order::{Order, OrderView};
 /// How long a request waits until the order of a concurrent request with the same key is visible on
 /// most MongoDB nodes.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(1);
-/// Interval of the queries for that order.
 const VISIBILITY_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The outcome of a request to place an order.
 pub(crate) struct Placed {
-    /// The order, or its refusal.
     pub(crate) outcome: Result<OrderView>,
-    /// Whether the key was used before.
     pub(crate) replayed: bool,
 }
 

@@ -9,8 +9,7 @@ use souk_types::{Paging, Result};
 use super::guest_cart;
 use crate::App;
 
-/// Erases a customer's personal data, and publishes `CustomerErased`. After an interruption, it can
-/// be repeated.
+/// Publishes `CustomerErased` at the end. After an interruption, it can be repeated.
 pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {
     let customer = deletion.event.id;
     // The account, the cart and the wishlist are closed first, so that concurrent requests cannot
@@ -23,8 +22,7 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
     app.closed_accounts.record_erasure(customer, CustomerErased { id: customer }).await
 }
 
-/// Removes the customer from all orders. Erased orders no longer match the query, so each query
-/// returns the next ones.
+/// Erased orders no longer match the query, so each query returns the next ones.
 async fn erase_orders(app: &App, customer: CustomerId) -> Result<()> {
     loop {
         let orders = app.store.orders.of_customer(customer, Paging::default()).await?.items;

@@ -9,7 +9,6 @@ use crate::App;
 use crate::domain::cart::{Cart, CartView};
 use crate::domain::guest_cart::{self, Guest, GuestCart, GuestId, LIFETIME, LeftOut};
 
-/// The response to a client that creates a guest cart.
 #[derive(Serialize)]
 pub(crate) struct NewGuestCart {
     token: String,
@@ -22,7 +21,7 @@ pub(crate) async fn create(app: &App) -> Result<NewGuestCart> {
     Ok(NewGuestCart { token: app.guest_tokens.issue().await?, expires_in: LIFETIME.as_secs() })
 }
 
-/// Returns a guest's cart. A read counts as a use.
+/// A read counts as a use.
 pub(crate) async fn get(app: &App, guest: Guest) -> Result<Cart> {
     let now = Timestamp::now();
     let stored = app.store.guest_carts.get(guest.id).await?;
@@ -35,8 +34,7 @@ pub(crate) async fn get(app: &App, guest: Guest) -> Result<Cart> {
     Ok(cart)
 }
 
-/// Changes a guest's cart by a rule. A cart that is empty before and after is not created. Errors:
-/// those of the rule and of [`GuestCart::open`].
+/// Changes a guest's cart by a rule. A cart that is empty before and after is not created.
 pub(crate) async fn update<R: Send + 'static>(
     app: &App,
     guest: Guest,
@@ -54,7 +52,6 @@ pub(crate) async fn update<R: Send + 'static>(
     app.store.guest_carts.update(guest.id, update).await
 }
 
-/// The outcome of a merge.
 #[derive(Serialize)]
 pub(crate) struct MergedCart {
     cart: CartView,

@@ -1,6 +1,5 @@
-//! The ledger of this service, which `souk audit` reads: orders with their payments, the demo
-//! bank's records, and erased customers. The service need not run, because the audit opens its
-//! database.
+//! The ledger that `souk audit` reads: orders, payments and erased customers. The audit opens the
+//! database itself, so the service need not run.
 
 use std::collections::HashSet;
 
@@ -65,8 +64,7 @@ pub async fn orders(database: &Database) -> Result<Vec<OrderRecord>> {
     Ok(records)
 }
 
-/// Returns every order that was ever confirmed, with its customer; orders of deleted accounts are
-/// left out.
+/// Returns every order that was ever confirmed, except those of deleted accounts.
 pub async fn confirmed_orders(database: &Database) -> Result<Vec<(OrderId, CustomerId)>> {
     let mut confirmed = Vec::new();
     let visit = |order: Order| {

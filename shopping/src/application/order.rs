@@ -38,7 +38,6 @@ pub(crate) async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order
     Ok(checkout::advance_or_leave(app, order).await)
 }
 
-/// Records that an order was sent to the customer.
 pub(crate) async fn ship(app: &App, id: OrderId) -> Result<OrderView> {
     let order = app.store.orders.update(id, |order, _| order.ship(Timestamp::now())).await?;
     Ok(order.view())

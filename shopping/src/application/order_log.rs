@@ -9,7 +9,6 @@ use souk_types::{Result, Timestamp};
 
 use crate::domain::order::history::LogEntry;
 
-/// Returns an entry for an action that has just been taken.
 pub(super) fn entry(
     kind: TimelineKind,
     what: impl Into<Cow<'static, str>>,
@@ -23,7 +22,6 @@ pub(super) fn published<E: Event>() -> LogEntry {
     entry(TimelineKind::Event, E::NAME, "published")
 }
 
-/// Awaits an action, and returns its result with an entry.
 pub(super) async fn timed<T>(
     kind: TimelineKind,
     what: &'static str,

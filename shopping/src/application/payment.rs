@@ -20,8 +20,7 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
     Ok(checkout::advance_or_leave(app, order).await)
 }
 
-/// Handles a payment notification. When this returns, the notification is stored; the checkout may
-/// continue later.
+/// When this returns, the notification is stored; the checkout may continue later.
 pub(crate) async fn handle_notification(app: &App, notification: PaymentNotification) -> Result<()> {
     let id = notification.order;
     let what = format!("notification {}", notification.id);

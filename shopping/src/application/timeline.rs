@@ -9,7 +9,6 @@ use super::order;
 use crate::App;
 use crate::domain::order::OrderView;
 
-/// The timeline of an order.
 #[derive(Debug, Serialize)]
 pub(crate) struct Timeline {
     order: OrderView,
@@ -19,7 +18,6 @@ pub(crate) struct Timeline {
     missing: Vec<&'static str>,
 }
 
-/// Returns the timeline of an order.
 pub(crate) async fn get(app: &App, id: OrderId) -> Result<Timeline> {
     let order = order::get_any(app, id).await?;
     let mut entries = order.timeline();

@@ -15,7 +15,6 @@ pub(crate) async fn get(app: &App, customer: CustomerId) -> Result<WishlistView>
     Ok(WishlistView::new(&wishlist, &catalogue::get_if_up(app, ids).await?))
 }
 
-/// Adds a product to the wishlist.
 pub(crate) async fn add(app: &App, customer: CustomerId, product: ProductId) -> Result<WishlistView> {
     let catalogue = catalogue::get(app, vec![product]).await?;
     let product = catalogue.get(product).ok_or_else(|| Error::not_found("product"))?.product.clone();
@@ -23,7 +22,6 @@ pub(crate) async fn add(app: &App, customer: CustomerId, product: ProductId) -> 
     get(app, customer).await
 }
 
-/// Removes a product from the wishlist.
 pub(crate) async fn remove(app: &App, customer: CustomerId, product: ProductId) -> Result<()> {
     app.store.wishlists.update(customer, move |wishlist| wishlist.remove(product)).await
 }

@@ -23,7 +23,6 @@ pub(crate) struct Cart {
     closed: bool,
 }
 
-/// A stored cart whose rules are not checked yet.
 #[derive(Deserialize)]
 struct Unchecked {
     lines: Vec<CartLine>,
@@ -54,7 +53,6 @@ impl TryFrom<Unchecked> for Cart {
     }
 }
 
-/// A quantity of one product.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CartLine {
     /// The product as it was when the line was last changed.
@@ -72,8 +70,7 @@ impl Cart {
         self.lines.is_empty()
     }
 
-    /// Adds a quantity to the product's line. Errors: `validation` above the largest quantity;
-    /// those of [`Cart::set`].
+    /// Errors: `validation` above the largest quantity; those of [`Cart::set`].
     pub(crate) fn add(&mut self, product: ProductSnapshot, quantity: Quantity) -> Result<()> {
         let quantity = match self.lines.iter().find(|line| line.product.id == product.id) {
             Some(line) => line.quantity.checked_add(quantity).map_err(|message| {
@@ -84,8 +81,7 @@ impl Cart {
         self.set(product, quantity)
     }
 
-    /// Sets the quantity of the product's line. Errors: `currency-mixed`; `conflict` for too many
-    /// lines; `unauthenticated` when the account is deleted.
+    /// Errors: `currency-mixed`; `conflict` for too many lines; `unauthenticated` when closed.
     pub(crate) fn set(&mut self, product: ProductSnapshot, quantity: Quantity) -> Result<()> {
         let mut others = self.lines.iter().filter(|line| line.product.id != product.id);
         if let Some(other) = others.find(|line| line.product.price.currency() != product.price.currency()) {
@@ -131,12 +127,10 @@ impl Cart {
         }
     }
 
-    /// Empties and closes the cart, because its account is deleted.
     pub(crate) fn close(&mut self) {
         (self.lines, self.closed) = (Vec::new(), true);
     }
 
-    /// Checks that the cart is not closed. Errors: `unauthenticated`.
     pub(crate) fn require_open(&self) -> Result<()> {
         if self.closed { Err(Error::unauthenticated("The account is deleted.")) } else { Ok(()) }
     }
@@ -146,13 +140,11 @@ impl Cart {
     }
 }
 
-/// The error for two currencies in one cart or order.
 pub(crate) fn mixed_currencies(one: Currency, other: Currency) -> Error {
     let detail = format!("An order has one currency, but there are products in {} and {}.", one.code(), other.code());
     Error::conflict("currency-mixed", detail)
 }
 
-/// A cart in the public API.
 #[derive(Debug, Serialize)]
 pub(crate) struct CartView {
     items: Vec<CartItem>,

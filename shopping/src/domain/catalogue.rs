@@ -43,15 +43,12 @@ impl Catalogue {
     }
 }
 
-/// Whether a product can be bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Availability {
-    /// The quantity is in stock.
     Ok,
     /// Less than the quantity is in stock.
     Short,
-    /// The product is no longer sold.
     Discontinued,
     /// `products` is down.
     Unknown,

@@ -19,7 +19,6 @@ const RENEWAL_INTERVAL: Duration = Duration::from_hours(24);
 /// The id of a guest, which is also the id of the guest's cart.
 pub(crate) type GuestId = Id<Guest>;
 
-/// A customer without an account.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Guest {
     pub(crate) id: GuestId,
@@ -27,7 +26,6 @@ pub(crate) struct Guest {
     pub(crate) since: Timestamp,
 }
 
-/// A stored guest cart.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GuestCart {
     pub(crate) id: GuestId,
@@ -58,15 +56,11 @@ pub(crate) struct LeftOut {
     reason: Reason,
 }
 
-/// Why a quantity did not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Reason {
-    /// The line has the largest quantity.
     LineFull,
-    /// The cart has the largest number of lines.
     CartFull,
-    /// The customer's cart has another currency.
     CurrencyMixed,
 }
 
@@ -88,7 +82,6 @@ impl GuestCart {
         }
     }
 
-    /// Returns the document of a cart that is used at `now`.
     pub(crate) fn used(guest: Guest, cart: Cart, now: Timestamp) -> Self {
         Self { id: guest.id, expires: now.after(LIFETIME), contents: Contents::Open { cart } }
     }
@@ -108,7 +101,6 @@ impl GuestCart {
         self.expires < now.after(LIFETIME).before(RENEWAL_INTERVAL)
     }
 
-    /// Returns the quantities that did not fit, if the cart was merged into this customer's cart.
     pub(crate) fn left_out_for(&self, customer: CustomerId) -> Option<&[LeftOut]> {
         match &self.contents {
             Contents::Merged { into, left_out } if *into == Some(customer) => Some(left_out),
@@ -116,7 +108,6 @@ impl GuestCart {
         }
     }
 
-    /// Removes the customer from a tombstone.
     pub(crate) fn erase_personal_data(&mut self) {
         if let Contents::Merged { into, left_out } = &mut self.contents {
             (*into, *left_out) = (None, Vec::new());
@@ -124,8 +115,7 @@ impl GuestCart {
     }
 }
 
-/// Moves the lines of a guest's cart into a customer's cart, and returns the quantities that do not
-/// fit. Errors: `unauthenticated` when the account is deleted.
+/// Moves a guest's lines into a customer's cart, and returns the quantities that do not fit.
 pub(crate) fn merge(cart: &mut Cart, guest_cart: &Cart) -> Result<Vec<LeftOut>> {
     let mut left_out = Vec::new();
     for line in guest_cart.lines() {

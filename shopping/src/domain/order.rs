@@ -31,10 +31,8 @@ use super::payment::{Charge, Payment, PaymentDetails};
 /// Lease on a checkout step. After it expires, the worker is presumed dead, because requests end
 /// after 5 s.
 const STEP_LEASE: Duration = Duration::from_secs(10);
-/// Delays between failed attempts.
 const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_secs(16) };
 
-/// An order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) id: OrderId,
@@ -42,7 +40,6 @@ pub(crate) struct Order {
     customer: Option<CustomerId>,
     /// The idempotency key of the request that placed it; `None` when the account is deleted.
     key: Option<IdempotencyKey>,
-    /// The fingerprint of that request.
     fingerprint: Fingerprint,
     payment_details: PaymentDetails,
     status: OrderStatus,
@@ -51,7 +48,6 @@ pub(crate) struct Order {
     payment: Option<Payment>,
     /// The error response to the request that placed the order, and to its repetitions.
     refusal: Option<Error>,
-    /// The reservation in `products`.
     reservation: ReservationId,
     reserved_until: Timestamp,
     history: Vec<StatusChange>,
@@ -89,8 +85,7 @@ impl From<HeldLine> for OrderItem {
 }
 
 impl Order {
-    /// Returns a pending order of all lines of the cart. Errors: `cart-empty`; `unauthenticated`
-    /// when the account is deleted.
+    /// Errors: `cart-empty`; `unauthenticated` when the account is deleted.
     pub(crate) fn place(
         cart: &Cart,
         customer: CustomerId,
@@ -123,8 +118,7 @@ impl Order {
         })
     }
 
-    /// Checks that a repeated request equals the request that placed the order. Errors:
-    /// `key-reused`.
+    /// Errors: `key-reused` unless the request equals the one that placed the order.
     pub(crate) fn require_same_request(&self, request: &CheckoutRequest) -> Result<()> {
         if self.fingerprint == request.fingerprint()? {
             return Ok(());
@@ -132,7 +126,6 @@ impl Order {
         Err(Error::unprocessable("key-reused", "This Idempotency-Key was used with another body; use a new key."))
     }
 
-    /// Returns the next action of the checkout.
     pub(crate) fn next_action(&self, trigger: Trigger, now: Timestamp) -> NextAction {
         let situation = Situation {
             status: self.status,
@@ -168,13 +161,11 @@ impl Order {
         self.reserved_until
     }
 
-    /// Returns the lines to reserve.
     pub(crate) fn lines(&self) -> Vec<ReservationLine> {
         self.items.iter().map(|item| ReservationLine { product: item.product.id, quantity: item.quantity }).collect()
     }
 
-    /// Returns the total; `None` when the items have several currencies. Checkout rejects such an
-    /// order.
+    /// `None` when the items have several currencies. Checkout rejects such an order.
     pub(crate) fn total(&self) -> Option<Money> {
         total(&self.items).ok()
     }
@@ -198,7 +189,6 @@ impl Order {
         })
     }
 
-    /// Returns the charge of a reserved order.
     pub(crate) fn charge(&self) -> Result<Charge> {
         self.charge_for(&self.items)
     }
@@ -207,7 +197,6 @@ impl Order {
         self.log.add(entry);
     }
 
-    /// Removes the customer from the order.
     pub(crate) fn erase_personal_data(&mut self) {
         (self.customer, self.key) = (None, None);
         self.payment_details.erase_token();
@@ -222,7 +211,6 @@ impl Order {
     }
 }
 
-/// Adds up the items. Errors: `currency-mixed`.
 fn total(items: &[OrderItem]) -> Result<Money> {
     let mut currencies = items.iter().map(|item| item.total().currency());
     let first = currencies.next().ok_or_else(|| Error::internal("an order without items"))?;

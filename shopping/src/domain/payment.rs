@@ -16,7 +16,6 @@ pub(crate) enum PaymentDetails {
         /// Selects the outcome.
         token: DemoToken,
     },
-    /// Stripe.
     Stripe {
         /// The payment method that the shop charges. Without it, the client completes the payment
         /// with the `client_secret`.
@@ -85,10 +84,8 @@ impl FromStr for PaymentMethod {
 /// Selects the outcome of a demo payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum DemoToken {
-    /// Captured at once.
     #[serde(rename = "demo_ok")]
     Ok,
-    /// Declined.
     #[serde(rename = "demo_declined")]
     Declined,
     /// Authorized until an admin captures it.
@@ -154,7 +151,6 @@ pub enum PaymentStatus {
     Refunded,
 }
 
-/// The payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Payment {
     pub(crate) method: PaymentMethod,
@@ -198,7 +194,6 @@ impl Payment {
     }
 }
 
-/// A payment in the public API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PaymentView {
     method: PaymentMethod,
@@ -225,17 +220,14 @@ pub(crate) struct Charge {
     pub(crate) order: OrderId,
     pub(crate) amount: Money,
     pub(crate) details: PaymentDetails,
-    /// When the reservation of the order expires.
     pub(crate) reserved_until: Timestamp,
 }
 
-/// A payment notification of a provider (webhook).
 #[derive(Debug, Clone)]
 pub(crate) struct PaymentNotification {
     /// The provider's id of the notification. A repeated notification has the same id.
     pub(crate) id: String,
     pub(crate) order: OrderId,
-    /// The provider's id of the payment.
     pub(crate) reference: String,
     pub(crate) status: PaymentStatus,
 }

@@ -22,7 +22,6 @@ pub(crate) struct Wishlist {
     closed: bool,
 }
 
-/// A stored wishlist whose rules are not checked yet.
 #[derive(Deserialize)]
 struct Unchecked {
     products: Vec<ProductSnapshot>,
@@ -54,8 +53,7 @@ impl Wishlist {
         &self.products
     }
 
-    /// Adds a product. Adding it again changes nothing. Errors: `conflict` for too many products;
-    /// `unauthenticated` when the account is deleted.
+    /// Adding again changes nothing. Errors: `conflict` at the limit, `unauthenticated` if closed.
     pub(crate) fn add(&mut self, product: ProductSnapshot) -> Result<()> {
         if self.closed {
             return Err(Error::unauthenticated("The account is deleted."));
@@ -76,13 +74,11 @@ impl Wishlist {
         if self.products.len() == before { Err(Error::not_found("product on the wishlist")) } else { Ok(()) }
     }
 
-    /// Empties and closes the wishlist, because its account is deleted.
     pub(crate) fn close(&mut self) {
         (self.products, self.closed) = (Vec::new(), true);
     }
 }
 
-/// A wishlist in the public API.
 #[derive(Debug, Serialize)]
 pub(crate) struct WishlistView {
     #[serde(flatten)]

@@ -11,10 +11,8 @@ use crate::application::cart::CartOwner;
 use crate::domain::order::Actor;
 use crate::providers::guest_token::is_guest_token;
 
-/// A signed-in customer whose account is open.
 pub(super) type CustomerAuth = auth::CustomerAuth<App>;
 
-/// A signed-in admin whose account is open.
 pub(super) type AdminAuth = auth::AdminAuth<App>;
 
 impl Authenticator for App {

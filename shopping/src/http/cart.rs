@@ -17,7 +17,6 @@ pub(super) async fn get_cart(app: &State<App>, owner: CartOwner) -> Result<Body<
     Ok(Body(cart::get(app, owner).await?))
 }
 
-/// The body of `POST /cart`.
 pub(super) struct AddToCart {
     product: ProductId,
     quantity: Quantity,
@@ -35,7 +34,6 @@ pub(super) async fn add_to_cart(app: &State<App>, owner: CartOwner, body: Json<A
     Ok(Body(cart::add(app, owner, body.0.product, body.0.quantity).await?))
 }
 
-/// The body of `PUT /cart/{product_id}`.
 pub(super) struct SetQuantity(Quantity);
 
 impl Input for SetQuantity {

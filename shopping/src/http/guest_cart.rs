@@ -15,9 +15,7 @@ pub(super) async fn create_guest_cart(app: &State<App>, _body: Json<()>) -> Resu
     Ok((Status::Created, Body(guest_cart::create(app).await?)))
 }
 
-/// The body of `POST /cart/merge`.
 pub(super) struct MergeCart {
-    /// The guest token.
     guest: String,
 }
 

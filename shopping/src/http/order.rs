@@ -31,7 +31,6 @@ impl<'r> FromRequest<'r> for IdempotencyKey {
     }
 }
 
-/// The body of `POST /order`.
 pub(super) struct PlaceOrder {
     /// Without it, the shop's default method is used.
     payment: Option<PaymentDetails>,

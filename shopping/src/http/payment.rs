@@ -24,7 +24,6 @@ pub(super) async fn capture_payment(
     Ok(Body(payment::capture(app, id.0).await?))
 }
 
-/// The header `Stripe-Signature`.
 pub(super) struct StripeSignature(String);
 
 #[rocket::async_trait]

@@ -17,7 +17,6 @@ pub(super) async fn get_wishlist(app: &State<App>, customer: CustomerAuth) -> Re
     Ok(Body(wishlist::get(app, customer.id()).await?))
 }
 
-/// The body of `POST /wishlist`.
 pub(super) struct AddToWishlist(ProductId);
 
 impl Input for AddToWishlist {

@@ -95,7 +95,6 @@ impl DemoPayment {
         }
     }
 
-    /// Captures a payment that was processing.
     fn complete(&mut self) {
         if self.status == PaymentStatus::Processing {
             self.take_money();
@@ -114,7 +113,6 @@ impl DemoPayment {
     }
 }
 
-/// The demo bank. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct DemoBank(Collection<DemoPayment>);
 
@@ -123,7 +121,6 @@ impl DemoBank {
         database.collection().map(Self)
     }
 
-    /// Returns every payment.
     pub(crate) async fn all(&self) -> Result<Vec<DemoPayment>> {
         let mut payments = Vec::new();
         self.0.scan(|_, payment| payments.push(payment)).await?;
@@ -139,7 +136,6 @@ impl DemoBank {
         self.0.update(order, update).await
     }
 
-    /// Returns the payments whose notifications are due.
     pub(crate) fn due_notifications(&self) -> Due<DemoPayment> {
         self.0.due(&BY_DUE)
     }

@@ -14,9 +14,7 @@ use tokio::sync::OnceCell;
 
 use crate::domain::guest_cart::{Guest, GuestId};
 
-/// The `typ` in the header of a guest token.
 const TOKEN_TYPE: &str = "guest+jwt";
-/// The `aud` claim.
 const AUDIENCE: &str = "souk-cart";
 /// The document id of the signing key.
 const CURRENT: &str = "current";
@@ -52,7 +50,6 @@ struct Claims {
     iat: u64,
 }
 
-/// Signs and verifies guest tokens.
 pub(crate) struct GuestTokens {
     keys: Collection<GuestKey>,
     key_pair: OnceCell<(EncodingKey, DecodingKey)>,
@@ -69,7 +66,6 @@ impl GuestTokens {
         Ok(Self { keys: database.collection()?, key_pair: OnceCell::new(), rules })
     }
 
-    /// Returns a token for a new guest.
     pub(crate) async fn issue(&self) -> Result<String> {
         let (signing, _) = self.key_pair().await?;
         let mut header = Header::new(Algorithm::HS256);

@@ -23,14 +23,10 @@ const TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Maximum size of a response, in bytes. A payment intent has some kilobytes.
 const MAX_RESPONSE: u64 = 256 * 1024;
 
-/// The shop's account at Stripe.
 #[derive(Debug, Clone)]
 pub(crate) struct StripeOptions {
-    /// Authenticates the shop's requests.
     pub(crate) key: SecretKey,
-    /// Authenticates Stripe's webhooks.
     pub(crate) webhook: SigningSecret,
-    /// The URL of the API.
     pub(crate) url: HttpUrl,
 }
 
@@ -54,7 +50,6 @@ impl std::fmt::Debug for SecretKey {
     }
 }
 
-/// The API client.
 pub(crate) struct Stripe {
     options: StripeOptions,
     agent: ureq::Agent,

@@ -17,7 +17,6 @@ use crate::databases::{Databases, SERVICES, operator_message};
 /// Characters of a document or line that a finding quotes.
 const EXCERPT_LENGTH: usize = 120;
 
-/// The customer to search for.
 pub(super) struct ErasedCustomer {
     pub(super) id: CustomerId,
     /// Text that identifies the person: an e-mail address, a name, a street.
@@ -29,7 +28,6 @@ pub(super) struct ErasedCustomer {
 }
 
 impl ErasedCustomer {
-    /// Returns the id and the words in lower case.
     fn needles(&self) -> Vec<String> {
         std::iter::once(self.id.to_string()).chain(self.words.iter().map(|word| word.to_lowercase())).collect()
     }
@@ -72,7 +70,6 @@ fn files(log: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Searches the databases, their files and the dead letters.
 pub(super) async fn search(
     databases: &Databases,
     broker: Option<&AmqpOptions>,
@@ -116,7 +113,6 @@ fn is_tombstone(database: &str, reference: &PersonalDataReference, customer: &Er
     reference.id == id && records_erasure && !has_word
 }
 
-/// Whether a cart or a wishlist is closed and otherwise empty.
 fn is_closed(document: &Value) -> bool {
     let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     let mut others = document.as_object().into_iter().flatten().filter(|(name, _)| *name != "closed");

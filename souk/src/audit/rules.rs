@@ -21,7 +21,6 @@ pub(super) struct ClientResponse {
     status: OrderStatus,
 }
 
-/// The records of all services.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records {
     pub(super) orders: Vec<OrderRecord>,
@@ -39,7 +38,6 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Returns one line with the number of records of each kind.
     pub(super) fn scope(&self, responses: usize) -> String {
         let Self { orders, demo_payments, stock, reservations, accounts, .. } = self;
         let dead_letters =
@@ -55,7 +53,6 @@ impl Records {
     }
 }
 
-/// Returns one line for each violated rule.
 pub(super) fn check(records: &Records, responses: &[ClientResponse]) -> Vec<String> {
     let mut findings = Vec::new();
     let reservations: Reservations<'_> =

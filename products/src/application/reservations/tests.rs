@@ -14,7 +14,6 @@ use crate::domain::product::tests::tea;
 use crate::domain::stock::{AvailableQuantity, StockLevels};
 use crate::settings::ImportLimits;
 
-/// The service on a database of its own.
 pub(crate) struct Service {
     pub(crate) app: App,
     _directory: tempfile::TempDir,

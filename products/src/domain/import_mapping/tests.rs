@@ -7,7 +7,6 @@ fn mapping(parameters: &[(&str, &str)]) -> ImportMapping {
     input::from_query(pairs).unwrap()
 }
 
-/// The row or the errors of each record, with its line.
 fn read(format: FileFormat, file: &str, mapping: &ImportMapping) -> Vec<(u64, Result<ImportRow, Vec<FieldError>>)> {
     let mut rows = Vec::new();
     for_each_record(format, file.as_bytes(), |line, record| {

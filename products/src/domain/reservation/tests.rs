@@ -10,7 +10,6 @@ fn shortages() -> Vec<Shortage> {
     vec![Shortage { product_id: ProductId::new(), name: None, requested: 1, available: 0 }]
 }
 
-/// A reservation of one line, in a given state.
 struct Fixture {
     reserve: Reserve,
     slot: Option<Reservation>,

@@ -86,7 +86,6 @@ async fn charge_payment(app: &App, order: &Order) -> Result<Order> {
     }
 }
 
-/// The outcome of [`check_payment`].
 enum Checked {
     Changed(Order),
     Unchanged(Order),
@@ -126,8 +125,7 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     }
 }
 
-/// Reserves again for a paid order whose reservation has expired, at the price that was paid. The
-/// next action confirms the stock.
+/// Reserves again for a paid order whose reservation has expired, at the price that was paid.
 async fn reserve_again(app: &App, id: OrderId, expired: LogEntry) -> Result<Order> {
     let reservation_time = app.reservation_time;
     let order = update(app, id, move |order, now| {
@@ -218,7 +216,6 @@ async fn return_stock(app: &App, order: &Order) -> Result<Vec<LogEntry>> {
     }
 }
 
-/// The final reply of `products` or a payment provider, with its log entry.
 enum Reply<T> {
     Done(T, LogEntry),
     Refused(Error, LogEntry),
@@ -267,7 +264,6 @@ async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
     }
 }
 
-/// Stores the payment status that a provider reports.
 pub(crate) async fn apply_payment(app: &App, id: OrderId, status: PaymentStatus, entry: LogEntry) -> Result<Order> {
     update(app, id, move |order, now| {
         order.log(entry.clone());

@@ -17,7 +17,6 @@
 use super::OrderStatus;
 use crate::domain::payment::PaymentStatus;
 
-/// The cause of the next action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trigger {
     /// A client's request, or a payment notification.
@@ -26,45 +25,33 @@ pub(crate) enum Trigger {
     Job,
 }
 
-/// The next action of a checkout. The module documentation lists the compensations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NextAction {
-    /// Holds the stock and opens the payment.
     ReserveStock,
-    /// Charges the payment.
     ChargePayment,
-    /// Asks the provider for the status of the payment.
     CheckPayment,
-    /// Sells the stock of a paid order.
     ConfirmStock,
     /// Rejects an order whose checkout was interrupted.
     Abandon,
-    /// Rejects an order whose payment was declined.
     Decline,
     /// Cancels an order whose payment was cancelled at the provider.
     Cancel,
-    /// Cancels an order that was not paid in time.
     ExpireReservation,
-    /// Returns the money and the stock of an order that has ended.
     Compensate,
-    /// Leaves the order as it is.
     Wait,
 }
 
-/// The facts that decide the next action.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Situation {
     pub(crate) status: OrderStatus,
     pub(crate) payment: Option<PaymentStatus>,
     /// Whether the reservation has expired.
     pub(crate) expired: bool,
-    /// Whether the client completes the payment at the provider.
     pub(crate) client_pays: bool,
     /// Whether an order that has ended still has money or stock to return.
     pub(crate) unsettled: bool,
 }
 
-/// Returns the next action. `_` stands for every value.
 #[rustfmt::skip]
 #[expect(clippy::match_same_arms, reason = "a table has one line for each case")]
 pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction {
@@ -101,19 +88,15 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
     }
 }
 
-/// The compensation of a payment, which [`NextAction::Compensate`] takes before it returns the
-/// stock.
+/// The compensation of a payment; [`NextAction::Compensate`] takes it before it returns the stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PaymentCompensation {
-    /// Cancels it.
     Cancel,
-    /// Refunds it.
     Refund,
     /// Leaves it: no money was captured, or the money is returned already.
     None,
 }
 
-/// Returns the compensation of a payment.
 pub(crate) fn payment_compensation(payment: Option<PaymentStatus>) -> PaymentCompensation {
     match payment {
         Some(PaymentStatus::Open | PaymentStatus::Processing | PaymentStatus::Authorized) => {
@@ -158,7 +141,6 @@ mod tests {
         Cancelled | None Open Processing Authorized Captured Declined Cancelled Refunded | Compensate/Wait | Compensate/Wait | Compensate/Wait | Compensate/Wait
         Refunded  | None Open Processing Authorized Captured Declined Cancelled Refunded | Wait | Wait | Wait | Wait";
 
-    /// Returns the table's action for a situation.
     fn expected(situation: Situation, trigger: Trigger) -> &'static str {
         let (status, payment) =
             (format!("{:?}", situation.status), situation.payment.map(|status| format!("{status:?}")));

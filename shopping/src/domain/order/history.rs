@@ -14,7 +14,6 @@ use super::{Order, OrderStatus, Reason};
 /// in the middle are removed.
 const MAX_ENTRIES: usize = 100;
 
-/// A status that an order entered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StatusChange {
     pub(crate) status: OrderStatus,
@@ -45,7 +44,6 @@ pub(crate) fn wire_name(value: &impl Serialize) -> String {
     }
 }
 
-/// An action for an order, with its outcome.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LogEntry {
     at: Timestamp,
@@ -69,7 +67,6 @@ impl LogEntry {
         Self { at, kind, what: what.into(), outcome: outcome.into(), ms: None, request_id }
     }
 
-    /// Adds the duration of the action.
     pub(crate) fn with_duration(mut self, duration: Duration) -> Self {
         self.ms = Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
         self
@@ -88,7 +85,6 @@ impl LogEntry {
     }
 }
 
-/// The log of an order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct OrderLog(Vec<LogEntry>);

@@ -18,8 +18,7 @@ pub enum OrderStatus {
     Shipped,
     /// The checkout failed before any money was captured.
     Rejected,
-    /// The order was cancelled after its stock was held. Compensation returns the stock and the
-    /// captured money.
+    /// Cancelled after its stock was held. Compensation returns the stock and the captured money.
     Cancelled,
     /// The order was cancelled, and its money is returned.
     Refunded,
@@ -62,22 +61,16 @@ pub(crate) enum Reason {
     OutOfStock,
     /// `products` refused the reservation for another reason.
     ReservationRefused,
-    /// The products have several currencies.
     CurrencyMixed,
     /// The provider refused to create the payment or to charge it.
     PaymentRefused,
-    /// The provider declined the payment.
     PaymentDeclined,
     /// The payment was cancelled at the provider.
     PaymentCancelled,
-    /// The checkout was interrupted before the payment.
     Interrupted,
-    /// The reservation expired before the payment arrived.
     ReservationExpired,
     /// The payment arrived after the order had ended.
     PaidLate,
-    /// The customer cancelled the order.
     ByCustomer,
-    /// An admin cancelled the order.
     ByShop,
 }

@@ -51,7 +51,6 @@ fn log_entry() -> LogEntry {
     LogEntry::new(Timestamp::now(), None, TimelineKind::Payment, "x", "ok")
 }
 
-/// Returns an order in the given state.
 fn in_state(status: OrderStatus) -> Order {
     let now = Timestamp::now();
     let mut order = pending();

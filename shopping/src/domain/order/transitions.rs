@@ -14,7 +14,6 @@ use crate::domain::payment::{Payment, PaymentNotification, PaymentStatus};
 /// Maximum number of notification ids that are remembered. A payment normally has a handful.
 const MAX_NOTIFICATIONS: usize = 32;
 
-/// The signed-in user who cancels an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Actor {
     Customer(CustomerId),
@@ -22,7 +21,6 @@ pub(crate) enum Actor {
 }
 
 impl Order {
-    /// Records that the stock is held and the payment is open.
     pub(crate) fn reserve(&mut self, items: &[OrderItem], payment: &Payment, now: Timestamp) -> Result<()> {
         if self.status == OrderStatus::Pending {
             self.enter(OrderStatus::Reserved, None, now)?;
@@ -33,8 +31,7 @@ impl Order {
         Ok(())
     }
 
-    /// Applies a payment status that the provider reports, and returns whether it changed the
-    /// payment.
+    /// Returns whether the status changed the payment.
     pub(crate) fn apply_payment(&mut self, status: PaymentStatus, now: Timestamp) -> Result<bool> {
         // A client that pays by itself may try another card.
         let may_try_again = self.payment_details.client_pays() && status == PaymentStatus::Declined;
@@ -66,8 +63,7 @@ impl Order {
         Ok(true)
     }
 
-    /// Applies a payment notification once, and only if it concerns the order's own payment.
-    /// Returns whether it changed the payment.
+    /// Applies a notification once, and only if it concerns the order's own payment.
     pub(crate) fn apply_notification(
         &mut self,
         notification: &PaymentNotification,
@@ -103,7 +99,6 @@ impl Order {
         }
     }
 
-    /// Gives a paid order a new reservation, because the old one has expired.
     pub(crate) fn renew_reservation(&mut self, reservation_time: Duration, now: Timestamp) {
         if self.status == OrderStatus::Paid {
             self.reservation = ReservationId::new();
@@ -112,8 +107,7 @@ impl Order {
         }
     }
 
-    /// Rejects an order before it is paid. With `compensate`, compensation follows, because
-    /// stock may be held or a payment open.
+    /// With `compensate`, compensation follows, because stock may be held or a payment open.
     pub(crate) fn reject(&mut self, refusal: Error, reason: Reason, compensate: bool, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved) {
             self.enter(OrderStatus::Rejected, Some(reason), now)?;
@@ -138,7 +132,6 @@ impl Order {
         Ok(())
     }
 
-    /// Rejects a pending order whose checkout was interrupted.
     pub(crate) fn abandon(&mut self, now: Timestamp) -> Result<()> {
         if self.status == OrderStatus::Pending {
             self.reject(interrupted(), Reason::Interrupted, true, now)
@@ -147,9 +140,8 @@ impl Order {
         }
     }
 
-    /// Rejects a reserved order whose checkout was interrupted before the shop charged the open
-    /// payment. Its stock need not be held until the reservation expires. Returns whether the order
-    /// was rejected.
+    /// Rejects a reserved order that was interrupted before the shop charged the open payment. Its
+    /// stock need not be held until the reservation expires.
     pub(crate) fn abandon_uncharged(&mut self, now: Timestamp) -> Result<bool> {
         let is_uncharged = self.status == OrderStatus::Reserved
             && self.payment_status() == Some(PaymentStatus::Open)
@@ -160,7 +152,6 @@ impl Order {
         Ok(is_uncharged)
     }
 
-    /// Rejects a reserved order whose payment was declined.
     pub(crate) fn decline(&mut self, now: Timestamp) -> Result<()> {
         if self.payment_status() != Some(PaymentStatus::Declined) {
             return Ok(());
@@ -170,7 +161,6 @@ impl Order {
         self.reject(refusal, Reason::PaymentDeclined, true, now)
     }
 
-    /// Cancels a reserved order whose payment was cancelled at the provider.
     pub(crate) fn cancel_unpaid(&mut self, now: Timestamp) -> Result<()> {
         if self.status != OrderStatus::Reserved || self.payment_status() != Some(PaymentStatus::Cancelled) {
             return Ok(());
@@ -179,7 +169,6 @@ impl Order {
         self.fail(Error::conflict("order-state", detail), Reason::PaymentCancelled, now)
     }
 
-    /// Cancels a reserved order that was not paid in time.
     pub(crate) fn expire_reservation(&mut self, now: Timestamp) -> Result<()> {
         let has_ended = matches!(self.payment_status(), Some(PaymentStatus::Declined | PaymentStatus::Cancelled));
         if self.status != OrderStatus::Reserved || has_ended {
@@ -189,8 +178,7 @@ impl Order {
         self.fail(Error::conflict("order-state", detail), Reason::ReservationExpired, now)
     }
 
-    /// Cancels the order for its customer or an admin, and returns whether a confirmed order was
-    /// cancelled. Errors: `order-state`; `not-found` for another customer's order.
+    /// Returns whether it was confirmed. Errors: `order-state`; `not-found` for another's order.
     pub(crate) fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<bool> {
         let reason = match actor {
             Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => Reason::ByCustomer,
@@ -213,7 +201,6 @@ impl Order {
         }
     }
 
-    /// Records that the money and the stock are returned.
     pub(crate) fn complete_compensation(&mut self, now: Timestamp) -> Result<()> {
         if !matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled) {
             return Ok(());
@@ -238,7 +225,6 @@ impl Order {
         Ok(())
     }
 
-    /// Records that the order was sent to the customer. Errors: `order-state`.
     pub(crate) fn ship(&mut self, now: Timestamp) -> Result<()> {
         match self.status {
             OrderStatus::Confirmed => self.enter(OrderStatus::Shipped, None, now),
@@ -284,7 +270,6 @@ impl Order {
     }
 }
 
-/// The error of a checkout that was interrupted before the payment.
 pub(crate) fn interrupted() -> Error {
     let detail = "The checkout was interrupted; nothing was ordered and nothing charged. Order again under a new key.";
     Error::conflict("order-state", detail)

@@ -8,7 +8,6 @@ use souk_types::{Money, Quantity, Timestamp};
 use super::{Order, OrderItem, OrderStatus, StatusChange};
 use crate::domain::payment::{Payment, PaymentView};
 
-/// An order in the public API.
 #[derive(Debug, Serialize)]
 pub(crate) struct OrderView {
     id: OrderId,

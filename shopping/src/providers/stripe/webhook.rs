@@ -64,8 +64,7 @@ struct Metadata {
 }
 
 impl SigningSecret {
-    /// Verifies the signature of a webhook and returns its notification; `None` when it concerns no
-    /// order. Errors: `malformed` for a wrong or old signature, or an unreadable body.
+    /// `None`: the webhook concerns no order. Errors: `malformed`, also for an old signature.
     pub(crate) fn read(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentNotification>> {
         self.verify(signature, body, now)?;
         let event: Event = serde_json::from_slice(body)
