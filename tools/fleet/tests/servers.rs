@@ -52,7 +52,7 @@ async fn survives_restarts(component: &Component, check: impl AsyncFn()) {
     check().await;
 
     component.pause().unwrap();
-    assert!(component.stop().unwrap().status.success(), "a paused component stops in good order too");
+    assert!(component.stop().unwrap().status.success(), "a paused component also stops gracefully");
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(super) enum State {
     Up,
     /// The broker is short of memory or disk and accepts no messages.
     Blocked,
-    /// Ended for good, with the reason.
+    /// Closed, with the reason.
     Ended(String),
 }
 
