@@ -46,10 +46,7 @@ async fn read_json<T: Input>(request: &Request<'_>, data: Data<'_>) -> souk_type
     if !request.content_type().is_some_and(|given| given.is_json()) {
         return Err(Error::unsupported_media_type("application/json"));
     }
-    match serde_json::from_slice(&body) {
-        Ok(value) => input::from_json(value),
-        Err(error) => Err(Error::malformed(format!("The body is not JSON: {error}."))),
-    }
+    input::from_json(input::parse_json(&body)?)
 }
 
 /// Returns the body; fails when it is larger than `limit` bytes.

@@ -2,9 +2,12 @@
 //! implements [`Input`] takes its fields out of [`Fields`] by name; the remaining fields are
 //! unknown. The rule of a field is the `Deserialize` of its type (`Quantity`, `Text`, ...).
 
+mod json;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use self::json::parse_json;
 use crate::{Error, FieldError};
 
 /// A type that is read from named fields.

@@ -436,6 +436,32 @@ async fn bodies_that_are_not_json_are_rejected() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_given_twice_is_named() {
+    Scene::unchanged_by(async |scene| {
+        let twice = |value: &str| format!("\"quantity\": 1, \"quantity\": {value}");
+        let price = r#"{"price": {"amount": 100000, "currency": "EUR", "amount": 1}}"#;
+        for (sender, method, path, body, field) in [
+            (ByAdmin, "PATCH", "/products/TEA", price.to_owned(), "price.amount"),
+            (
+                ByAna,
+                "PATCH",
+                "/customer/profile",
+                r#"{"phone": null, "\u0070hone": "+351210000000"}"#.to_owned(),
+                "phone",
+            ),
+            (ByAna, "PUT", "/shopping/cart/TEA", format!("{{{}}}", twice("1")), "quantity"),
+            (ByAna, "PUT", "/shopping/cart/TEA", format!("{{{}}}", twice("999")), "quantity"),
+            (ByAna, "POST", "/shopping/cart/merge", r#"{"guest": "", "guest": ""}"#.to_owned(), "guest"),
+            (ByAna, "POST", "/customer/logout", r#"{"x": [{"y": 1, "y": 2}]}"#.to_owned(), "x[0].y"),
+        ] {
+            let request = scene.request(sender, method, path).header("Content-Type", "application/json").body(body);
+            request.await.expect_bad_fields(&[field]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn bodies_that_are_not_objects_are_rejected() {
     Scene::unchanged_by(async |scene| {
         for (sender, method, path, _) in changing_requests(scene) {
