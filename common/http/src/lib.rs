@@ -9,6 +9,7 @@ mod input;
 mod limits;
 mod param;
 mod problem;
+pub mod rate_limit;
 mod request_id;
 mod request_log;
 pub mod service;

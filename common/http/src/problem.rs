@@ -46,6 +46,7 @@ pub(crate) fn status(kind: ErrorKind) -> Status {
         ErrorKind::TooLarge => Status::PayloadTooLarge,
         ErrorKind::UnsupportedMediaType => Status::UnsupportedMediaType,
         ErrorKind::Invalid => Status::UnprocessableEntity,
+        ErrorKind::TooManyRequests => Status::TooManyRequests,
         ErrorKind::Busy | ErrorKind::Unavailable => Status::ServiceUnavailable,
         ErrorKind::Internal => Status::InternalServerError,
         ErrorKind::Stopping => Status::BadGateway,
@@ -64,6 +65,7 @@ fn title(kind: ErrorKind) -> &'static str {
         ErrorKind::TooLarge => "Too large",
         ErrorKind::UnsupportedMediaType => "Wrong content type",
         ErrorKind::Invalid => "The request cannot be accepted",
+        ErrorKind::TooManyRequests => "Too many requests",
         ErrorKind::Busy => "Busy",
         ErrorKind::Unavailable => "MicroService connection is down",
         ErrorKind::Internal => "Internal error",
@@ -106,6 +108,10 @@ impl<'r> Responder<'r, 'static> for Problem {
             ErrorKind::Unauthenticated => answer.raw_header("WWW-Authenticate", "Bearer"),
             ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Stopping => {
                 answer.raw_header("Retry-After", RETRY_AFTER)
+            }
+            ErrorKind::TooManyRequests => {
+                let seconds = error.members().get("retry_after").and_then(Value::as_u64).unwrap_or(1);
+                answer.raw_header("Retry-After", seconds.to_string())
             }
             ErrorKind::MethodNotAllowed => {
                 let allow = error.members().get("allow").and_then(Value::as_str).unwrap_or_default();

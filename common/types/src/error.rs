@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -51,6 +52,8 @@ pub enum ErrorKind {
     UnsupportedMediaType,
     /// Readable, but fields are missing, unknown, of a wrong type or out of range (422).
     Invalid,
+    /// The client has done this too often; it may retry after a time that the error states (429).
+    TooManyRequests,
     /// A limit of this process is reached; the client may retry soon (503).
     Busy,
     /// Another service, a database or the broker is not available (503).
@@ -178,6 +181,13 @@ impl Error {
     /// Like [`Error::invalid`], about the request as a whole.
     pub fn unprocessable(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Invalid, code, detail)
+    }
+
+    /// Returns the error of a client that has done something too often. It may retry after `wait`,
+    /// which becomes the member `retry_after`, in whole seconds, and the header `Retry-After`.
+    pub fn too_many_requests(code: &'static str, detail: impl Into<Cow<'static, str>>, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self::new(ErrorKind::TooManyRequests, code, detail).with_member("retry_after", seconds.max(1))
     }
 
     /// Returns the error of a reached limit of this process; `detail` names the limit.
@@ -320,6 +330,14 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (60_000, 60)] {
+            let error = Error::too_many_requests("too-many-orders", "x", Duration::from_millis(millis));
+            assert_eq!(error.members()["retry_after"], seconds, "{millis}");
+        }
+    }
 
     #[test]
     fn a_serialized_error_has_everything_but_its_cause() {
