@@ -1,16 +1,21 @@
 //! Typed input from a request: headers, JSON bodies, queries.
 
+use std::borrow::Cow;
 use std::io::ErrorKind as Io;
 
 use rocket::data::{Data, FromData, ToByteUnit};
+use rocket::http::{Method, RawStr};
 use rocket::request::{FromRequest, Outcome, Request};
 use souk_types::Error;
 use souk_types::input::{self, Input};
 
-use crate::{data_outcome, guard_outcome};
+use crate::{Content, data_outcome, guard_outcome};
 
 /// Size limit of a JSON body, in bytes. The largest ones hold 20 addresses or 100 ids.
 pub const MAX_JSON: u64 = 64 * 1024;
+
+const JSON: &str = "application/json";
+pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// Bytes beyond the limit that are read and discarded before the response, so that a client which
 /// sends everything before it reads gets its 413 instead of a broken connection.
@@ -43,9 +48,9 @@ async fn read_json<T: Input>(request: &Request<'_>, data: Data<'_>) -> souk_type
     if body.is_empty() {
         return input::from_json(serde_json::json!({}));
     }
-    if !request.content_type().is_some_and(|given| given.is_json()) {
-        return Err(Error::unsupported_media_type("application/json"));
-    }
+    // RFC 7396. Every PATCH route keeps fields that are left out and removes those that are null.
+    let accepted = if request.method() == Method::Patch { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
+    let body = Content::of(request, accepted)?.decode(body, MAX_JSON).await?;
     input::from_json(input::parse_json(&body)?)
 }
 
@@ -85,13 +90,17 @@ impl<'r, T: Input> FromRequest<'r> for Query<T> {
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let decode =
-            |text: &str| rocket::http::RawStr::new(&text.replace('+', " ")).percent_decode_lossy().into_owned();
         let raw = request.uri().query().map(|query| query.as_str()).unwrap_or_default();
-        let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
-        });
-        guard_outcome(request, input::from_query(pairs).map(Self))
+        let pairs: souk_types::Result<Vec<_>> = raw.split('&').filter(|pair| !pair.is_empty()).map(parameter).collect();
+        guard_outcome(request, pairs.and_then(|pairs| input::from_query(pairs.into_iter()).map(Self)))
+    }
+}
+
+fn parameter(pair: &str) -> souk_types::Result<(String, String)> {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let decode = |text: &str| RawStr::new(&text.replace('+', " ")).percent_decode().map(Cow::into_owned);
+    match (decode(name), decode(value)) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        _ => Err(Error::invalid_field(name, "is not UTF-8")),
     }
 }

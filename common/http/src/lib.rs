@@ -4,6 +4,7 @@
 pub mod auth;
 mod concurrency_limit;
 pub mod config;
+mod content;
 pub mod health;
 mod input;
 mod limits;
@@ -24,6 +25,7 @@ use rocket::config::{LogLevel, Shutdown};
 use rocket::{Build, Config, Rocket};
 
 use self::concurrency_limit::ConcurrencyLimiter;
+pub use self::content::Content;
 pub use self::input::{Json, MAX_JSON, Query, drain, header, read_body, read_body_draining};
 pub use self::limits::{with_limits, without_limits};
 pub use self::param::Param;

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rocket::http::{ContentType, Header, Status};
+use rocket::http::{ContentType, Header, Method, Status};
 use rocket::request::{Outcome, Request};
 use rocket::response::{self, Responder, Response};
 use rocket::route::Route;
@@ -104,6 +104,7 @@ impl<'r> Responder<'r, 'static> for Problem {
         let mut answer = Response::build();
         answer.status(status).header(ContentType::new("application", "problem+json"));
         answer.sized_body(body.len(), std::io::Cursor::new(body));
+        let member = |name| error.members().get(name).and_then(Value::as_str).map(str::to_owned);
         match error.kind() {
             ErrorKind::Unauthenticated => answer.raw_header("WWW-Authenticate", "Bearer"),
             ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Stopping => {
@@ -113,9 +114,16 @@ impl<'r> Responder<'r, 'static> for Problem {
                 let seconds = error.members().get("retry_after").and_then(Value::as_u64).unwrap_or(1);
                 answer.raw_header("Retry-After", seconds.to_string())
             }
-            ErrorKind::MethodNotAllowed => {
-                let allow = error.members().get("allow").and_then(Value::as_str).unwrap_or_default();
-                answer.header(Header::new("Allow", allow.to_owned()))
+            ErrorKind::MethodNotAllowed => answer.header(Header::new("Allow", member("allow").unwrap_or_default())),
+            ErrorKind::UnsupportedMediaType => {
+                // RFC 9110, section 15.5.16; RFC 5789, section 2.2; RFC 7694, section 3.
+                for (name, header) in [("accept", "Accept"), ("accept_encoding", "Accept-Encoding")] {
+                    member(name).map(|value| answer.header(Header::new(header, value)));
+                }
+                if request.method() == Method::Patch {
+                    member("accept").map(|types| answer.header(Header::new("Accept-Patch", types)));
+                }
+                &mut answer
             }
             _ => &mut answer,
         };

@@ -48,7 +48,7 @@ pub enum ErrorKind {
     Conflict,
     /// The body is over its limit (413).
     TooLarge,
-    /// The route does not accept the content type of the body (415).
+    /// The route does not accept the type, charset or coding of the body (415).
     UnsupportedMediaType,
     /// Readable, but fields are missing, unknown, of a wrong type or out of range (422).
     Invalid,
@@ -159,10 +159,27 @@ impl Error {
         Self::new(ErrorKind::TooLarge, "too-large", format!("The body is larger than {limit} bytes."))
     }
 
-    /// Returns the error of a body with another content type than `wanted`.
+    /// Returns the error of a body with another content type than those in `accepted`, which is a
+    /// list for the header `Accept`.
     #[must_use]
-    pub fn unsupported_media_type(wanted: &str) -> Self {
-        Self::new(ErrorKind::UnsupportedMediaType, "unsupported-media-type", format!("The body must be {wanted}."))
+    pub fn unsupported_media_type(accepted: &str) -> Self {
+        let detail = format!("Send a body with a Content-Type that this route takes: {accepted}.");
+        Self::new(ErrorKind::UnsupportedMediaType, "unsupported-media-type", detail).with_member("accept", accepted)
+    }
+
+    /// Returns the error of a body in a charset that is unknown, or not allowed for its type.
+    #[must_use]
+    pub fn unsupported_charset() -> Self {
+        let detail = "The charset of the body is unknown, or its type allows UTF-8 only; send UTF-8.";
+        Self::new(ErrorKind::UnsupportedMediaType, "unsupported-media-type", detail)
+    }
+
+    /// Returns the error of a body with another content coding than `accepted`.
+    #[must_use]
+    pub fn unsupported_coding(accepted: &str) -> Self {
+        let detail = format!("The body has a content coding that is not supported; send it plain or as {accepted}.");
+        Self::new(ErrorKind::UnsupportedMediaType, "unsupported-media-type", detail)
+            .with_member("accept_encoding", accepted)
     }
 
     /// Fields are missing, unknown, of a wrong type or out of range.

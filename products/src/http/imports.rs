@@ -2,13 +2,16 @@ use rocket::data::{Data, FromData};
 use rocket::request::{Outcome, Request};
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
-use souk_http::{Query, data_outcome, drain, read_body_draining};
+use souk_http::{Content, Query, data_outcome, drain, read_body_draining};
 use souk_types::{Error, Result};
 
 use super::AdminAuth;
 use crate::App;
 use crate::application::imports::{FileFormat, ImportFile, ImportMapping, ImportReport};
 use crate::settings::{ImportLimits, MAX_BYTES};
+
+const CSV: &str = "text/csv";
+const NDJSON: &str = "application/x-ndjson";
 
 #[post("/import", data = "<request>")]
 pub(super) async fn import(app: &State<App>, request: ImportRequest) -> souk_http::Result<JsonResponse<ImportReport>> {
@@ -43,18 +46,26 @@ async fn read_file(
     allowed: Result<()>,
     limits: ImportLimits,
 ) -> Result<ImportFile> {
-    let media = request.content_type().map(|given| (given.top().as_str(), given.sub().as_str()));
-    let format = match media {
-        Some(("text", "csv")) => Ok(FileFormat::Csv),
-        Some(("application", "x-ndjson" | "ndjson")) => Ok(FileFormat::NdJson),
-        _ => Err(Error::unsupported_media_type("text/csv or application/x-ndjson")),
-    };
-    match allowed.and(format) {
-        Ok(format) => Ok(ImportFile { format, bytes: read_body_draining(data, limits.bytes, MAX_BYTES).await? }),
+    match allowed.and_then(|()| content(request)) {
+        Ok((format, content)) => {
+            let body = read_body_draining(data, limits.bytes, MAX_BYTES).await?;
+            Ok(ImportFile { format, bytes: content.decode(body, limits.bytes).await? })
+        }
         Err(error) => {
             drain(data, MAX_BYTES).await;
             Err(error)
         }
+    }
+}
+
+fn content(request: &Request<'_>) -> Result<(FileFormat, Content)> {
+    let content = Content::of(request, &[CSV, NDJSON, "application/ndjson"])?;
+    let format = if content.media_type() == CSV { FileFormat::Csv } else { FileFormat::NdJson };
+    match format {
+        FileFormat::Csv if !content.has_header_line() => {
+            Err(Error::unsupported_media_type(&format!("{CSV}; header=present, {NDJSON}")))
+        }
+        format => Ok((format, content)),
     }
 }
 

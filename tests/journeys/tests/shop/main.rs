@@ -11,6 +11,7 @@ mod concurrent_buyers;
 mod export;
 mod guest_cart;
 mod import;
+mod media_types;
 mod model_based;
 mod new_customer;
 mod payment;
