@@ -13,10 +13,12 @@ use crate::domain::cart::Cart;
 use crate::domain::guest_cart::{GuestCart, GuestId};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::Order;
+use crate::domain::payment::PaymentMethod;
 use crate::domain::wishlist::Wishlist;
 
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["customer", "key"]);
+static BY_PAYMENT: Index = Index::by("by_payment", &["payment.reference"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 static MERGED_INTO: Index = Index::by("merged_into", &["contents.into"]);
 static BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
@@ -41,7 +43,7 @@ impl Document for Order {
     type Id = OrderId;
     const COLLECTION: &'static str = "orders";
     const NOUN: &'static str = "order";
-    const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_DUE];
+    const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_PAYMENT, BY_DUE];
 }
 
 /// All repositories of this service, and the transactions that span two of them. Cheap to clone.
@@ -256,6 +258,12 @@ impl Orders {
     pub(crate) async fn by_key(&self, customer: CustomerId, key: &IdempotencyKey) -> Result<Option<Order>> {
         let find = BY_KEY.find([customer.to_string(), key.to_string()]);
         Ok(self.0.find(find).await?.items.pop())
+    }
+
+    /// Returns the order with this payment: `reference` is the provider's id of it.
+    pub(crate) async fn by_payment(&self, method: PaymentMethod, reference: &str) -> Result<Option<Order>> {
+        let orders = self.0.find(BY_PAYMENT.find([reference])).await?.items;
+        Ok(orders.into_iter().find(|order| order.payment().is_some_and(|payment| payment.method == method)))
     }
 
     pub(crate) fn due(&self) -> Due<Order> {

@@ -7,7 +7,8 @@ use super::{checkout, order, order_log};
 use crate::App;
 use crate::domain::order::history::wire_name;
 use crate::domain::order::{Order, OrderView};
-use crate::domain::payment::PaymentNotification;
+use crate::domain::payment::{PaymentMethod, PaymentNotification};
+use crate::providers::stripe::event::Event;
 
 /// Captures the authorized payment of an order, and sells its stock.
 pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
@@ -18,6 +19,20 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
     let (status, entry) = order_log::timed(TimelineKind::Payment, "capture", captured).await;
     let order = checkout::apply_payment(app, id, status?, entry).await?;
     Ok(checkout::advance_or_leave(app, order).await)
+}
+
+/// Handles a signed event of Stripe. An event about no order of this shop is ignored: an error would
+/// make Stripe repeat it, and disable the endpoint in the end.
+pub(crate) async fn handle_stripe_event(app: &App, event: &[u8]) -> Result<()> {
+    let Some(event) = Event::read(event) else {
+        tracing::debug!("ignored an event of Stripe: the shop does not handle its type");
+        return Ok(());
+    };
+    let Some(order) = app.store.orders.by_payment(PaymentMethod::Stripe, event.payment_intent()).await? else {
+        tracing::debug!(payment = event.payment_intent(), "ignored an event of Stripe: no order has this payment");
+        return Ok(());
+    };
+    handle_notification(app, event.notification(order.id)?).await
 }
 
 /// When this returns, the notification is stored; the checkout may continue later.

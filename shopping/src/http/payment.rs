@@ -42,8 +42,7 @@ impl<'r> FromRequest<'r> for StripeSignature {
 pub(super) async fn handle_webhook(app: &State<App>, signature: StripeSignature, body: Data<'_>) -> Result<NoContent> {
     let Some(stripe) = &app.payments.stripe else { return Err(Error::not_found("route").into()) };
     let body = souk_http::read_body(body, webhook::MAX_BODY).await?;
-    if let Some(notification) = stripe.webhook().read(&signature.0, &body, Timestamp::now())? {
-        payment::handle_notification(app, notification).await?;
-    }
+    stripe.webhook().verify(&signature.0, &body, Timestamp::now())?;
+    payment::handle_stripe_event(app, &body).await?;
     Ok(NoContent)
 }

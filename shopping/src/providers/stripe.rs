@@ -1,7 +1,9 @@
-//! Client of Stripe's HTTP API: payment intents and refunds. Webhooks are in [`webhook`]. Every
+//! Client of Stripe's HTTP API: payment intents and refunds. [`webhook`] verifies webhooks, [`event`]
+//! reads them. Every
 //! request that changes something carries an idempotency key, so that it can be repeated. See
 //! <https://docs.stripe.com/api>.
 
+pub(crate) mod event;
 pub(crate) mod webhook;
 
 use std::str::FromStr;

@@ -77,15 +77,19 @@ impl FakeStripe {
         self.account.lock().unwrap().down = down;
     }
 
-    /// Returns the body of a webhook event about an order's intent, and its `Stripe-Signature`.
-    pub(crate) fn event(&self, id: &str, kind: &str, order: &str, signed_at: SystemTime) -> (String, String) {
+    /// Returns a webhook event about an order's intent.
+    pub(crate) fn event(&self, id: &str, kind: &str, order: &str) -> Value {
         let (number, intent) = self.intent(order);
-        let body = json!({"id": id, "type": kind, "data": {"object": intent_json(number, &intent)}}).to_string();
+        json!({"id": id, "object": "event", "type": kind, "data": {"object": intent_json(number, &intent)}})
+    }
+
+    /// Returns the `Stripe-Signature` of a webhook's body.
+    pub(crate) fn sign(body: &str, signed_at: SystemTime) -> String {
         let seconds = signed_at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
         mac.update(format!("{seconds}.{body}").as_bytes());
         let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        (body, format!("t={seconds},v1={hex}"))
+        format!("t={seconds},v1={hex}")
     }
 }
 

@@ -172,3 +172,12 @@ async fn the_timeline_shows_every_step_of_an_order() {
     ana.get(&format!("/shopping/order/{}/timeline", order.id())).await.expect_problem(403, "forbidden");
     admin.get_timeline(UNKNOWN_ID).await.expect_not_found();
 }
+
+#[tokio::test]
+async fn a_shop_without_stripe_has_no_webhook() {
+    let shop = Shop::shared().await;
+    // nginx lets events of this size through.
+    let event = format!("{{\"padding\": \"{}\"}}", "x".repeat(200 * 1024));
+    let request = shop.client().request(Method::POST, "/shopping/payment/webhook").header("Stripe-Signature", "t=1");
+    request.body(event).await.expect_not_found();
+}
