@@ -152,7 +152,7 @@ clean_up() {
         esac
     fi
     if [ "$account" = exists ]; then
-        request DELETE /customer/profile
+        request DELETE /customer/profile "{\"current\":\"$password\"}"
         case $status in
             202 | 401) echo "smoke: the account is deleted" >&2 ;;
             *) echo "smoke: the account $email was not deleted: $(describe)" >&2 ;;
@@ -229,7 +229,7 @@ fi
 # A stale cart means that `shopping` cannot call `products`.
 ! grep -q '"stale":true' "$body" || failed "the cart" "shopping cannot call products: $(describe)"
 
-request DELETE /customer/profile
+request DELETE /customer/profile "{\"current\":\"$password\"}"
 if [ "$status" = 401 ] && [ "$tries" -gt 1 ]; then
     account=none
     failed "the account is deleted" "it is, but the response with the receipt was lost: run this script again"

@@ -1,7 +1,7 @@
 //! Requests and events from the bus.
 
 use souk_bus::{Bus, Delivery};
-use souk_contract::customer::{CustomerDeleted, GetKeys};
+use souk_contract::customer::{CustomerDeleted, GetKeys, TokensRevoked};
 use souk_contract::{products, shopping};
 
 use crate::app::App;
@@ -10,6 +10,7 @@ use crate::domain::erasure::Service;
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
     bus.publishes::<CustomerDeleted>();
+    bus.publishes::<TokensRevoked>();
     let own = app.clone();
     bus.serve(move |_: GetKeys| {
         let keys = own.keys();

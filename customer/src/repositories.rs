@@ -1,13 +1,13 @@
 //! Collections and their queries, under domain names. Rules are in `domain/`.
 
-use souk_contract::customer::CustomerId;
+use souk_contract::customer::{CustomerId, TokensRevoked};
 use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
-use souk_types::{Error, PageLimit, Result};
+use souk_types::{Error, PageLimit, Result, Timestamp};
 
 use crate::domain::account::{Account, Profile};
 use crate::domain::email::Email;
 use crate::domain::erasure::{ErasureId, ErasureReceipt};
-use crate::domain::session::{Session, SessionId};
+use crate::domain::session::{Refresh, RefreshToken, Session, SessionId};
 
 /// A tombstone has no e-mail address and is not in this index, so the address is free again.
 static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
@@ -69,6 +69,22 @@ impl Accounts {
         self.0.update(id, move |account, _| rule(account.profile_mut()?)).await.map_err(email_taken_if_duplicate)
     }
 
+    /// Like [`Self::update`], for a rule that begins a new generation: in the same write,
+    /// publishes that the tokens of earlier ones are revoked.
+    pub(crate) async fn revoke_tokens<R: Send + 'static>(
+        &self,
+        id: CustomerId,
+        mut rule: impl FnMut(&mut Profile) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let revoke = move |account: &mut Account, events: &mut Events| {
+            let profile = account.profile_mut()?;
+            let result = rule(profile)?;
+            events.publish(&TokensRevoked { id, generation: profile.generation() })?;
+            Ok(result)
+        };
+        self.0.update(id, revoke).await.map_err(email_taken_if_duplicate)
+    }
+
     pub(crate) async fn get_in(&self, tx: &Tx, id: CustomerId) -> Result<Option<Account>> {
         tx.get(&self.0, id).await
     }
@@ -113,17 +129,36 @@ impl Sessions {
         self.collection.insert(session.id(), session).await
     }
 
-    /// Changes a session by a rule. The session is deleted when the rule returns `None`.
-    pub(crate) async fn replace(
+    /// Presents a refresh token to its session, in one guarded write: concurrent refreshes by one
+    /// token get the same successor. Returns the session and the next token; `None` when the token
+    /// is refused. Deletes the session when it has expired or the token is reused.
+    pub(crate) async fn refresh(
         &self,
-        id: SessionId,
-        mut rule: impl FnMut(Session) -> Option<Session> + Send + 'static,
-    ) -> Result<Option<Session>> {
-        let replace = move |slot: &mut Option<Session>, _: &mut Events| {
-            *slot = slot.take().and_then(&mut rule);
-            Ok(slot.clone())
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<(Session, RefreshToken)>> {
+        let presented = token.secret.clone();
+        let refresh = move |slot: &mut Option<Session>, _: &mut Events| {
+            let Some(mut session) = slot.take().filter(|session| !session.is_expired(now)) else { return Ok(None) };
+            let refresh = session.refresh(&presented, now);
+            *slot = Some(session.clone()).filter(|_| !matches!(refresh, Refresh::Reused));
+            Ok(match refresh {
+                Refresh::Continued(secret) => Some((session, secret)),
+                Refresh::Reused | Refresh::Unknown => None,
+            })
         };
-        self.collection.upsert(id, replace).await
+        let continued = self.collection.upsert(token.session, refresh).await?;
+        Ok(continued.map(|(session, secret)| (session, RefreshToken { session: token.session, secret })))
+    }
+
+    /// Deletes the session of a refresh token if the token is, or was, one of the session's.
+    pub(crate) async fn end(&self, token: &RefreshToken) -> Result<()> {
+        let presented = token.secret.clone();
+        let end = move |slot: &mut Option<Session>, _: &mut Events| {
+            slot.take_if(|session| session.knows(&presented));
+            Ok(())
+        };
+        self.collection.upsert(token.session, end).await
     }
 
     /// Deletes sessions in one commit.

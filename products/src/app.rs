@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use souk_http::auth::{ClosedAccounts, Verifier};
+use souk_http::auth::{TokenRevocations, Verifier};
 use souk_store::Database;
 use tokio::sync::Mutex;
 
@@ -16,7 +16,7 @@ pub struct App {
     pub(crate) products: Products,
     pub(crate) reservations: Reservations,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) closed_accounts: ClosedAccounts,
+    pub(crate) revocations: TokenRevocations,
     pub(crate) import_limits: ImportLimits,
     /// Serialises imports: the next one must find the products that this one creates.
     pub(crate) import_lock: Arc<Mutex<()>>,

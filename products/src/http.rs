@@ -42,7 +42,7 @@ type AdminAuth = auth::AdminAuth<App>;
 impl Authenticator for App {
     async fn authenticate(&self, token: &str) -> Result<Identity> {
         let identity = self.verifier.verify(token).await?;
-        self.closed_accounts.require_open(identity).await
+        self.revocations.require_unrevoked(identity).await
     }
 }
 

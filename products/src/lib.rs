@@ -17,7 +17,7 @@ mod settings;
 use std::sync::Arc;
 
 use souk_bus::Bus;
-use souk_http::auth::{ClosedAccounts, Verifier};
+use souk_http::auth::{TokenRevocations, Verifier};
 use souk_store::{Database, outbox};
 use souk_types::Result;
 
@@ -39,7 +39,7 @@ impl App {
             products: Products::open(&database)?,
             reservations: Reservations::open(&database)?,
             verifier: Arc::new(verifier),
-            closed_accounts: ClosedAccounts::open(&database)?,
+            revocations: TokenRevocations::open(&database)?,
             import_limits,
             import_lock: Arc::default(),
             database,

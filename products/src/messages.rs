@@ -1,7 +1,7 @@
 //! Requests and events from the bus.
 
 use souk_bus::{Bus, Delivery};
-use souk_contract::customer::CustomerDeleted;
+use souk_contract::customer::{CustomerDeleted, TokensRevoked};
 use souk_contract::products::{
     Confirm, CustomerErased, GetProducts, GetStockLog, Products, Release, Reserve, Restock, StockLog,
 };
@@ -50,11 +50,16 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
         async move { Ok(StockLog { entries: ledger::stock_log_of(&app.reservations, request.order).await? }) }
     });
     bus.publishes::<CustomerErased>();
-    let closed_accounts = app.closed_accounts.clone();
+    let revocations = app.revocations.clone();
     bus.subscribe("products", move |deletion: Delivery<CustomerDeleted>| {
-        let (closed_accounts, id) = (closed_accounts.clone(), deletion.event.id);
+        let (revocations, id) = (revocations.clone(), deletion.event.id);
         // This service stores no personal data. It only has to refuse the tokens of the deleted
         // account.
-        async move { closed_accounts.record_erasure(id, CustomerErased { id }).await }
+        async move { revocations.record_erasure(id, CustomerErased { id }).await }
+    });
+    let revocations = app.revocations.clone();
+    bus.subscribe("products", move |revoked: Delivery<TokensRevoked>| {
+        let revocations = revocations.clone();
+        async move { revocations.revoke(&revoked.event).await }
     });
 }

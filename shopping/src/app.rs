@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use souk_bus::Bus;
-use souk_http::auth::{ClosedAccounts, Verifier};
+use souk_http::auth::{TokenRevocations, Verifier};
 use souk_store::Database;
 use souk_types::Result;
 
@@ -21,7 +21,7 @@ pub struct App {
     pub(crate) store: Repositories,
     pub(crate) guest_tokens: Arc<GuestTokens>,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) closed_accounts: ClosedAccounts,
+    pub(crate) revocations: TokenRevocations,
     pub(crate) payments: Payments,
     pub(crate) reservation_time: Duration,
 }
@@ -34,7 +34,7 @@ impl App {
             store: Repositories::open(&database)?,
             guest_tokens: Arc::new(GuestTokens::open(&database)?),
             verifier: Arc::new(verifier),
-            closed_accounts: ClosedAccounts::open(&database)?,
+            revocations: TokenRevocations::open(&database)?,
             bus: bus.clone(),
             database,
         })

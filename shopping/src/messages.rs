@@ -1,7 +1,7 @@
 //! Requests and events from the bus.
 
 use souk_bus::Delivery;
-use souk_contract::customer::CustomerDeleted;
+use souk_contract::customer::{CustomerDeleted, TokensRevoked};
 use souk_contract::shopping::{CustomerErased, ExportCustomer, OrderCancelled, OrderConfirmed};
 
 use crate::App;
@@ -20,5 +20,10 @@ pub(crate) fn serve(app: &App) {
     app.bus.subscribe("shopping", move |deletion: Delivery<CustomerDeleted>| {
         let app = own.clone();
         async move { erasure::erase(&app, deletion).await }
+    });
+    let revocations = app.revocations.clone();
+    app.bus.subscribe("shopping", move |revoked: Delivery<TokensRevoked>| {
+        let revocations = revocations.clone();
+        async move { revocations.revoke(&revoked.event).await }
     });
 }

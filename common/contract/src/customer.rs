@@ -47,6 +47,21 @@ pub struct CustomerDeleted {
     pub id: CustomerId,
 }
 
+/// The access tokens of an account's earlier generations are revoked: its password or e-mail
+/// address has changed, or the customer has ended all sessions. Each subscriber refuses them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TokensRevoked {
+    /// The account.
+    pub id: CustomerId,
+    /// The current generation: tokens of a lower one are refused.
+    pub generation: u32,
+}
+
+impl Event for TokensRevoked {
+    const NAME: &'static str = "customer.tokens-revoked";
+    const LISTENERS: &'static [&'static str] = &["products", "shopping"];
+}
+
 impl Event for CustomerDeleted {
     const NAME: &'static str = "customer.deleted";
     const LISTENERS: &'static [&'static str] = &["products", "shopping"];

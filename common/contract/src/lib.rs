@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use souk_types::Id;
 
-use self::customer::CustomerDeleted;
+use self::customer::{CustomerDeleted, TokensRevoked};
 use self::shopping::{OrderCancelled, OrderConfirmed};
 
 /// A request with one reply. `NAME` begins with the service that serves it: `products.get`.
@@ -65,6 +65,7 @@ pub struct Delivery<E> {
 /// Every event of this contract. Each subscriber has a queue for it, and dead letters.
 pub const EVENTS: &[EventDescriptor] = &[
     EventDescriptor::of::<CustomerDeleted>(),
+    EventDescriptor::of::<TokensRevoked>(),
     EventDescriptor::of::<products::CustomerErased>(),
     EventDescriptor::of::<shopping::CustomerErased>(),
     EventDescriptor::of::<OrderConfirmed>(),

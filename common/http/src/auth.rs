@@ -1,8 +1,8 @@
 //! Authentication by access token: a JWT of 10 minutes (after RFC 9068), signed with EdDSA. Only
 //! `customer` signs tokens. Every service verifies them with the public keys of `customer`.
 
-mod closed_accounts;
 mod guards;
+mod revocations;
 mod verifier;
 
 use std::time::Duration;
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use souk_contract::customer::{CustomerId, Role};
 use souk_types::{Error, Result};
 
-pub use self::closed_accounts::ClosedAccounts;
 pub use self::guards::{AdminAuth, Authenticator, CustomerAuth};
+pub use self::revocations::TokenRevocations;
 pub use self::verifier::{JwksUrl, Verifier};
 
 /// The `iss` and `aud` of every token.
@@ -30,6 +30,8 @@ pub struct Claims {
     pub sub: CustomerId,
     /// The account's role.
     pub role: Role,
+    /// The generation of the account's credentials. A token of an earlier generation is refused.
+    pub generation: u32,
     /// Always [`ISSUER`].
     pub iss: String,
     /// Always [`ISSUER`].
@@ -40,16 +42,23 @@ pub struct Claims {
     pub exp: i64,
 }
 
-/// An account and its role, from a verified access token.
+/// An account, its role and the generation of its credentials, from a verified access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// The account.
     pub id: CustomerId,
     /// Its role.
     pub role: Role,
+    /// The generation of its credentials when the token was issued.
+    pub generation: u32,
 }
 
 impl Identity {
+    /// Returns the identity if its credentials are still those of the account's current generation.
+    pub fn require_generation(self, current: u32) -> Result<Self> {
+        if self.generation == current { Ok(self) } else { Err(invalid_token()) }
+    }
+
     /// Returns the identity if it is an admin's.
     pub fn require_admin(self) -> Result<Self> {
         match self.role {

@@ -1,15 +1,16 @@
-//! Accounts: sign-up, profile, password, and the count of confirmed orders.
+//! Accounts: sign-up, profile, and the count of confirmed orders.
 
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerId, Role};
 use souk_contract::shopping::OrderConfirmed;
 use souk_types::{Error, Result, Timestamp};
 
+use super::credentials;
 use super::sessions::{self, SignIn};
 use crate::app::App;
-use crate::domain::account::{Account, Profile, ProfileChanges, account_closed};
+use crate::domain::account::{Account, Profile, account_closed};
 use crate::domain::email::Email;
-use crate::domain::password::{Password, PasswordCheck, PasswordGuess};
+use crate::domain::password::{Password, PasswordGuess};
 use crate::domain::phone::Phone;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::{Accounts, email_taken};
@@ -43,33 +44,44 @@ pub(crate) async fn get(app: &App, id: CustomerId) -> Result<Profile> {
     app.accounts.get(id).await?.ok_or_else(account_closed)
 }
 
+/// Changes of a profile. A field that is `None` stays as it is.
+#[derive(Default)]
+pub(crate) struct ProfileChanges {
+    pub(crate) email: Option<Email>,
+    /// `Some(None)` removes the number.
+    pub(crate) phone: Option<Option<Phone>>,
+    /// The current password. A new e-mail address requires it.
+    pub(crate) current: Option<PasswordGuess>,
+}
+
+/// Changes a profile. A new e-mail address ends all sessions. Errors: `Invalid` when `current` is
+/// wrong or missing, `email-taken`.
 pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges) -> Result<Profile> {
+    let ProfileChanges { email, phone, current } = changes;
+    let profile = get(app, id).await?;
+    let new_email = email.filter(|email| *email != profile.email);
+    if new_email.is_some() && current.is_none() {
+        return Err(Error::invalid_field("current", "is required with a new e-mail address: the current password"));
+    }
+    if let Some(current) = current {
+        credentials::confirm(app, &profile, current).await?;
+    }
+    let (is_new_email, verified) = (new_email.is_some(), profile.generation());
     let apply = move |profile: &mut Profile| {
-        profile.apply(&changes);
+        if let Some(email) = &new_email {
+            profile.change_email(verified, email.clone())?;
+        }
+        if let Some(phone) = &phone {
+            profile.phone.clone_from(phone);
+        }
         Ok(profile.clone())
     };
-    app.accounts.update(id, apply).await
-}
-
-pub(crate) struct PasswordChange {
-    pub(crate) current: PasswordGuess,
-    pub(crate) new: Password,
-}
-
-/// Changes the password and ends all sessions. Errors: `Invalid` when `current` is wrong.
-pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordChange) -> Result<()> {
-    let profile = get(app, id).await?;
-    if let PasswordCheck::Wrong = app.hasher.check(change.current, Some(profile.password().clone())).await? {
-        return Err(Error::invalid_field("current", "is not the current password"));
+    if !is_new_email {
+        return app.accounts.update(id, apply).await;
     }
-    let password = app.hasher.hash(change.new).await?;
-    let verified = profile.generation();
-    app.accounts.update(id, move |profile| profile.change_password(verified, password.clone())).await?;
-    // The new generation invalidates the sessions, so their deletion may fail.
-    if let Err(error) = sessions::end_all(app, id).await {
-        tracing::warn!(customer = %id, %error, "sessions of an old password were not deleted");
-    }
-    Ok(())
+    let profile = app.accounts.revoke_tokens(id, apply).await?;
+    credentials::delete_sessions(app, id).await;
+    Ok(profile)
 }
 
 /// Counts an order once per event. Ignores erased accounts and orders of guests.
@@ -90,20 +102,14 @@ pub(crate) async fn count_confirmed_order(app: &App, confirmed: &Delivery<OrderC
 mod tests {
     use souk_bus::EventId;
     use souk_contract::shopping::OrderId;
-    use souk_types::ErrorKind;
 
     use super::*;
     use crate::application::erasures;
     use crate::testing::{PASSWORD, ana, new_account, start};
 
-    impl PasswordChange {
-        pub(crate) fn new(current: &str, new: &str) -> Self {
-            Self { current: PasswordGuess::new(current), new: new.parse().unwrap() }
-        }
-    }
-
-    fn to_email(email: &str) -> ProfileChanges {
-        ProfileChanges { email: Some(email.parse().unwrap()), phone: None }
+    fn to_email(email: &str, current: &str) -> ProfileChanges {
+        let current = Some(PasswordGuess::new(current));
+        ProfileChanges { email: Some(email.parse().unwrap()), phone: None, current }
     }
 
     #[tokio::test]
@@ -123,9 +129,9 @@ mod tests {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
         sign_up(&app, new_account("bea@example.com")).await.unwrap();
-        assert_eq!(change(&app, id, to_email("Bea@example.com")).await.err().unwrap().code(), "email-taken");
-        change(&app, id, to_email("ana@example.com")).await.unwrap();
-        change(&app, id, to_email("ana@example.org")).await.unwrap();
+        let taken = change(&app, id, to_email("Bea@example.com", PASSWORD)).await;
+        assert_eq!(taken.err().unwrap().code(), "email-taken");
+        change(&app, id, to_email("ana@example.org", PASSWORD)).await.unwrap();
         sign_up(&app, new_account("ana@example.com")).await.unwrap();
     }
 
@@ -148,14 +154,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_change_needs_the_current_password() {
+    async fn a_profile_changes_in_the_given_fields() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
-        let wrong = change_password(&app, id, PasswordChange::new("wrong password", "battery staple")).await;
-        assert_eq!(wrong.err().unwrap().fields()[0].field, "current");
-        let changes = || change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"));
-        let (one, other) = tokio::join!(changes(), changes());
-        assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "one of two concurrent changes succeeds");
-        assert_eq!(one.and(other).err().unwrap().kind(), ErrorKind::Conflict);
+        let phone = |text: &str| Some(Some(text.parse().unwrap()));
+        let email = |text: &str| Some(text.parse().unwrap());
+        let right = || Some(PasswordGuess::new(PASSWORD));
+        let wrong = || Some(PasswordGuess::new("wrong password"));
+        let number = Some("+351210000000");
+        for (changes, outcome, number, generation) in [
+            (ProfileChanges { phone: phone("+351210000000"), ..Default::default() }, None, number, 1),
+            (ProfileChanges::default(), None, number, 1),
+            // The address stays the same.
+            (ProfileChanges { email: email("ANA@example.com"), ..Default::default() }, None, number, 1),
+            (ProfileChanges { email: email("ana@example.org"), ..Default::default() }, Some("current"), number, 1),
+            (
+                ProfileChanges { email: email("ana@example.org"), phone: Some(None), current: wrong() },
+                Some("current"),
+                number,
+                1,
+            ),
+            (ProfileChanges { phone: Some(None), current: wrong(), ..Default::default() }, Some("current"), number, 1),
+            (ProfileChanges { email: email("ana@example.org"), phone: Some(None), current: right() }, None, None, 2),
+        ] {
+            let error = change(&app, id, changes).await.err();
+            assert_eq!(error.map(|error| error.fields()[0].field.clone()).as_deref(), outcome);
+            let profile = get(&app, id).await.unwrap();
+            assert_eq!((profile.phone.as_ref().map(Phone::as_str), profile.generation()), (number, generation));
+        }
     }
 }

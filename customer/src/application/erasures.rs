@@ -11,16 +11,24 @@ use souk_contract::customer::{CustomerDeleted, CustomerId};
 use souk_store::Events;
 use souk_types::{Error, Result, Timestamp};
 
-use super::sessions;
+use super::{accounts, credentials, sessions};
 use crate::app::App;
 use crate::domain::account::account_closed;
 use crate::domain::erasure::{ErasureId, ErasureReceipt, Service};
+use crate::domain::password::PasswordGuess;
 
 /// How long a request waits until its receipt is complete. Running services need far less.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Interval at which a waiting request reads its receipt, because another instance may handle the
 /// reports.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Erases the account of a customer who presents the current password. Errors: `Invalid` for
+/// `current`.
+pub(crate) async fn delete_account(app: &App, customer: CustomerId, current: PasswordGuess) -> Result<ErasureReceipt> {
+    credentials::confirm(app, &accounts::get(app, customer).await?, current).await?;
+    erase(app, customer).await
+}
 
 /// Erases an account: here at once, and in the other services when they handle the event. Returns
 /// the receipt as it is after at most two seconds.

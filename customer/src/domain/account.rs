@@ -58,8 +58,8 @@ pub(crate) struct Profile {
     pub(crate) addresses: AddressBook,
     pub(crate) created_at: Timestamp,
     password: PasswordHash,
-    /// Counts password changes. A session of an earlier generation is invalid, even before it is
-    /// deleted.
+    /// Counts changes of the credentials (e-mail address, password) and sign-outs of all sessions.
+    /// Sessions and access tokens of an earlier generation are invalid.
     generation: u32,
     #[serde(default)]
     orders_confirmed: u64,
@@ -92,23 +92,32 @@ impl Profile {
         self.orders_confirmed
     }
 
-    pub(crate) fn apply(&mut self, changes: &ProfileChanges) {
-        if let Some(email) = &changes.email {
-            self.email = email.clone();
-        }
-        if let Some(phone) = &changes.phone {
-            self.phone.clone_from(phone);
-        }
+    /// Sets a new password and thereby ends all sessions. `verified` is the generation whose
+    /// password the caller has checked. Errors: a conflict when the credentials have changed since.
+    pub(crate) fn change_password(&mut self, verified: u32, password: PasswordHash) -> Result<()> {
+        self.change_credentials(verified)?;
+        self.password = password;
+        Ok(())
     }
 
-    /// Sets a new password and thereby ends all sessions. `verified` is the generation whose
-    /// password the caller has checked. Errors: a conflict when the password has changed since.
-    pub(crate) fn change_password(&mut self, verified: u32, password: PasswordHash) -> Result<()> {
-        if self.generation != verified {
-            return Err(Error::conflict("conflict", "Another request has just changed the password."));
-        }
-        self.password = password;
+    /// Sets a new e-mail address and thereby ends all sessions, like [`Self::change_password`].
+    pub(crate) fn change_email(&mut self, verified: u32, email: Email) -> Result<()> {
+        self.change_credentials(verified)?;
+        self.email = email;
+        Ok(())
+    }
+
+    /// Ends all sessions and revokes all access tokens.
+    pub(crate) fn end_sessions(&mut self) {
         self.generation += 1;
+    }
+
+    fn change_credentials(&mut self, verified: u32) -> Result<()> {
+        if self.generation != verified {
+            let detail = "Another request has just changed the e-mail address or the password.";
+            return Err(Error::conflict("conflict", detail));
+        }
+        self.end_sessions();
         Ok(())
     }
 
@@ -123,14 +132,6 @@ impl Profile {
     pub(crate) fn count_confirmed_order(&mut self) {
         self.orders_confirmed += 1;
     }
-}
-
-/// Changes of a profile. A field that is `None` stays as it is.
-#[derive(Default)]
-pub(crate) struct ProfileChanges {
-    pub(crate) email: Option<Email>,
-    /// `Some(None)` removes the number.
-    pub(crate) phone: Option<Option<Phone>>,
 }
 
 /// Returns the error for a valid access token whose account is erased.
@@ -151,31 +152,18 @@ mod tests {
     }
 
     #[test]
-    fn changes_apply_to_the_given_fields() {
-        let mut profile = profile();
-        let phone = |text: &str| Some(Some(text.parse().unwrap()));
-        for (changes, email, number) in [
-            (ProfileChanges { email: None, phone: phone("+49 1234567") }, "ana@example.com", Some("+491234567")),
-            (
-                ProfileChanges { email: Some("Ana.B@example.com".parse().unwrap()), phone: None },
-                "ana.b@example.com",
-                Some("+491234567"),
-            ),
-            (ProfileChanges::default(), "ana.b@example.com", Some("+491234567")),
-            (ProfileChanges { email: None, phone: Some(None) }, "ana.b@example.com", None),
-        ] {
-            profile.apply(&changes);
-            assert_eq!((profile.email.as_str(), profile.phone.as_ref().map(Phone::as_str)), (email, number));
-        }
-    }
-
-    #[test]
-    fn a_password_changes_once_per_verified_generation() {
+    fn credentials_change_once_per_verified_generation() {
         let mut profile = profile();
         let (verified, password) = (profile.generation(), profile.password().clone());
         profile.change_password(verified, password.clone()).unwrap();
-        let late = profile.change_password(verified, password).unwrap_err();
-        assert_eq!((late.kind(), profile.generation()), (ErrorKind::Conflict, verified + 1));
+        for late in [
+            profile.change_password(verified, password).unwrap_err(),
+            profile.change_email(verified, "ana@example.org".parse().unwrap()).unwrap_err(),
+        ] {
+            assert_eq!((late.kind(), profile.generation()), (ErrorKind::Conflict, verified + 1));
+        }
+        profile.change_email(verified + 1, "ana@example.org".parse().unwrap()).unwrap();
+        assert_eq!((profile.email.as_str(), profile.generation()), ("ana@example.org", verified + 2));
     }
 
     #[test]

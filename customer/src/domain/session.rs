@@ -1,5 +1,8 @@
-//! Sessions. A sign-in opens one, and each use of its refresh token replaces the token. The second
-//! use of one token ends the session, because one of the two clients may have stolen the token.
+//! Sessions. A sign-in opens one, and each use of its refresh token replaces the token.
+//!
+//! A replaced token stays valid for [`GRACE_PERIOD`] and gives the same successor, because two tabs
+//! may refresh at once and a response may be lost. Afterwards, or once the successor is used, its use
+//! ends the session: one of the two clients may have stolen it (RFC 9700, section 4.14.2).
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +13,7 @@ use souk_contract::customer::CustomerId;
 use souk_types::{Id, Result, Timestamp};
 
 use super::account::Profile;
-use super::token_secret::{SecretDigest, TokenSecret};
+use super::token_secret::{ChainKey, SecretDigest, TokenSecret};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
@@ -18,7 +21,13 @@ pub(crate) struct Session {
     customer: CustomerId,
     /// The account's generation when the session was opened.
     generation: u32,
+    key: ChainKey,
+    /// The secret of the current token.
     secret: SecretDigest,
+    /// How many tokens were replaced.
+    rotations: u32,
+    /// When the current token replaced the one before.
+    rotated: Option<Timestamp>,
     expires: Timestamp,
 }
 
@@ -26,8 +35,24 @@ pub(crate) type SessionId = Id<Session>;
 
 /// A session expires this long after its last use.
 const LIFETIME: Duration = Duration::from_hours(30 * 24);
+/// A replaced token stays valid this long, unless its successor is used. Tabs of one browser refresh
+/// within a second; a client repeats a request without a response within a few.
+pub(crate) const GRACE_PERIOD: Duration = Duration::from_secs(10);
+/// Replaced tokens that are recognised: those of 30 days, when a client refreshes every 10 minutes.
+/// An older token is refused and does not end the session.
+const RECOGNISED_TOKENS: u32 = 30 * 24 * 6;
 /// Sessions of one customer. Bounds the disk space that repeated sign-ins can fill.
 const MAX_SESSIONS: usize = 20;
+
+/// What the presentation of a refresh token does to its session.
+pub(crate) enum Refresh {
+    /// The session continues with this secret.
+    Continued(TokenSecret),
+    /// A replaced token was used again: the session ends.
+    Reused,
+    /// The secret was never one of the session's: the session stays as it is.
+    Unknown,
+}
 
 impl Session {
     /// Opens a session for a customer who has just proved their identity.
@@ -37,7 +62,10 @@ impl Session {
             id: token.session,
             customer: profile.id,
             generation: profile.generation(),
+            key: ChainKey::random()?,
             secret: token.secret.digest(),
+            rotations: 0,
+            rotated: None,
             expires: now.after(LIFETIME),
         };
         Ok((session, token))
@@ -68,11 +96,34 @@ impl Session {
         self.generation == profile.generation()
     }
 
-    /// Returns the session with the secret `next`. `None` ends the session: it has expired, or
-    /// `presented` is not its current secret.
-    pub(crate) fn rotated(self, presented: &SecretDigest, next: &SecretDigest, now: Timestamp) -> Option<Self> {
-        let is_valid = self.secret == *presented && !self.is_expired(now);
-        is_valid.then(|| Self { secret: next.clone(), expires: now.after(LIFETIME), ..self })
+    /// Replaces the current token, or repeats the last replacement within [`GRACE_PERIOD`].
+    pub(crate) fn refresh(&mut self, presented: &TokenSecret, now: Timestamp) -> Refresh {
+        let successor = self.key.successor(presented);
+        if self.secret == presented.digest() {
+            self.secret = successor.digest();
+            self.rotations = self.rotations.saturating_add(1);
+            self.rotated = Some(now);
+            self.expires = now.after(LIFETIME);
+            return Refresh::Continued(successor);
+        }
+        let in_grace_period = self.rotated.is_some_and(|rotated| now.since(rotated) < GRACE_PERIOD);
+        if in_grace_period && self.secret == successor.digest() {
+            return Refresh::Continued(successor);
+        }
+        if self.has_replaced(presented) { Refresh::Reused } else { Refresh::Unknown }
+    }
+
+    /// Whether the secret is the current one or a replaced one of this session.
+    pub(crate) fn knows(&self, presented: &TokenSecret) -> bool {
+        self.secret == presented.digest() || self.has_replaced(presented)
+    }
+
+    /// Whether the current secret descends from this one.
+    fn has_replaced(&self, presented: &TokenSecret) -> bool {
+        let next = |secret: &TokenSecret| Some(self.key.successor(secret));
+        let descendants = std::iter::successors(next(presented), next);
+        let mut descendants = descendants.take(self.rotations.min(RECOGNISED_TOKENS) as usize);
+        descendants.any(|secret| secret.digest() == self.secret)
     }
 }
 
@@ -88,12 +139,6 @@ pub(crate) fn sessions_to_end(sessions: &[Session], now: Timestamp) -> &[Session
 pub(crate) struct RefreshToken {
     pub(crate) session: SessionId,
     pub(crate) secret: TokenSecret,
-}
-
-impl RefreshToken {
-    pub(crate) fn successor(&self) -> Result<Self> {
-        Ok(Self { session: self.session, secret: TokenSecret::random()? })
-    }
 }
 
 impl FromStr for RefreshToken {
@@ -118,30 +163,70 @@ impl fmt::Display for RefreshToken {
 mod tests {
     use super::*;
 
-    fn digest() -> SecretDigest {
-        TokenSecret::random().unwrap().digest()
+    fn session(expires: Timestamp) -> (Session, TokenSecret) {
+        let secret = TokenSecret::random().unwrap();
+        let session = Session {
+            id: Id::new(),
+            customer: Id::new(),
+            generation: 1,
+            key: ChainKey::random().unwrap(),
+            secret: secret.digest(),
+            rotations: 0,
+            rotated: None,
+            expires,
+        };
+        (session, secret)
     }
 
-    fn session(expires: Timestamp) -> Session {
-        Session { id: Id::new(), customer: Id::new(), generation: 1, secret: digest(), expires }
+    fn continued(refresh: Refresh) -> TokenSecret {
+        match refresh {
+            Refresh::Continued(secret) => secret,
+            Refresh::Reused => panic!("reused"),
+            Refresh::Unknown => panic!("unknown"),
+        }
     }
 
     #[test]
-    fn a_session_continues_with_its_current_secret_before_it_expires() {
+    fn a_replaced_token_gives_the_same_successor_during_the_grace_period() {
         let now = Timestamp::now();
-        let (current, other, next) = (digest(), digest(), digest());
-        let second = Duration::from_secs(1);
-        for (case, presented, expires, continues) in [
-            ("fresh", &current, now.after(LIFETIME), true),
-            ("about to expire", &current, now.after(second), true),
-            ("expires now", &current, now, false),
-            ("expired", &current, now.before(second), false),
-            ("used or guessed secret", &other, now.after(LIFETIME), false),
-        ] {
-            let session = Session { secret: current.clone(), ..session(expires) };
-            let after = session.rotated(presented, &next, now);
-            assert_eq!(after.is_some(), continues, "{case}");
-            assert!(after.is_none_or(|after| after.secret == next && after.expires == now.after(LIFETIME)), "{case}");
+        let (mut session, first) = session(now.after(Duration::from_secs(1)));
+        let second = continued(session.refresh(&first, now));
+        assert_eq!((session.expires, session.rotations), (now.after(LIFETIME), 1));
+        let last = now.after(GRACE_PERIOD).before(Duration::from_millis(1));
+        // The clock of another instance may be behind.
+        for at in [now, now.before(Duration::from_secs(3)), last] {
+            assert!(continued(session.refresh(&first, at)).digest() == second.digest());
+            assert_eq!((session.expires, session.rotations), (now.after(LIFETIME), 1), "a repetition changes nothing");
+        }
+        assert!(matches!(session.refresh(&first, now.after(GRACE_PERIOD)), Refresh::Reused));
+    }
+
+    #[test]
+    fn a_token_whose_successor_is_used_is_reused_at_once() {
+        let now = Timestamp::now();
+        let (mut session, first) = session(now.after(LIFETIME));
+        let second = continued(session.refresh(&first, now));
+        let third = continued(session.refresh(&second, now));
+        assert!(matches!(session.refresh(&first, now), Refresh::Reused));
+        assert!(continued(session.refresh(&second, now)).digest() == third.digest());
+    }
+
+    #[test]
+    fn only_tokens_of_the_session_are_recognised() {
+        let now = Timestamp::now();
+        let (mut session, first) = session(now.after(LIFETIME));
+        let mut secrets = vec![first];
+        for _ in 0..5 {
+            secrets.push(continued(session.refresh(&secrets[secrets.len() - 1], now)));
+        }
+        assert!(secrets.iter().all(|secret| session.knows(secret)));
+        for replaced in &secrets[..4] {
+            assert!(matches!(session.refresh(replaced, now), Refresh::Reused));
+        }
+        let future = session.key.successor(&secrets[5]);
+        for unknown in [TokenSecret::random().unwrap(), future] {
+            assert!(!session.knows(&unknown));
+            assert!(matches!(session.refresh(&unknown, now), Refresh::Unknown));
         }
     }
 
@@ -152,8 +237,9 @@ mod tests {
         for (expired, active, ending) in
             [(0, 0, 0), (0, 19, 0), (0, 20, 1), (0, 25, 6), (3, 5, 3), (3, 19, 3), (3, 20, 4)]
         {
-            let mut sessions: Vec<Session> = (0..expired).rev().map(|age| session(now.before(minutes(age)))).collect();
-            sessions.extend((1..=active).map(|left| session(now.after(minutes(left)))));
+            let mut sessions: Vec<Session> =
+                (0..expired).rev().map(|age| session(now.before(minutes(age))).0).collect();
+            sessions.extend((1..=active).map(|left| session(now.after(minutes(left))).0));
             assert_eq!(sessions_to_end(&sessions, now).len(), ending, "{expired} expired, {active} active");
         }
     }

@@ -1,10 +1,12 @@
-//! The secret half of a refresh token, and the digest of it that the service stores.
+//! The secret half of a refresh token, the digest of it that the service stores, and the key that
+//! derives the next secret from it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -12,14 +14,13 @@ use souk_types::{Error, Result};
 
 use super::redacted;
 
-/// 256 random bits; as text, unpadded base64url.
+/// 256 bits that cannot be guessed; as text, unpadded base64url.
+#[derive(Clone)]
 pub(crate) struct TokenSecret([u8; 32]);
 
 impl TokenSecret {
     pub(crate) fn random() -> Result<Self> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(Error::internal)?;
-        Ok(Self(bytes))
+        random_bytes().map(Self)
     }
 
     pub(crate) fn digest(&self) -> SecretDigest {
@@ -41,6 +42,38 @@ impl fmt::Display for TokenSecret {
     }
 }
 
+/// The key of a session, which derives each secret from the one before (HMAC-SHA256, RFC 2104). One
+/// secret therefore has one successor, in every instance. The key alone gives no secret, and neither
+/// does a secret without the key. As text, unpadded base64url.
+#[derive(Clone)]
+pub(crate) struct ChainKey([u8; 32]);
+
+impl ChainKey {
+    pub(crate) fn random() -> Result<Self> {
+        random_bytes().map(Self)
+    }
+
+    pub(crate) fn successor(&self, secret: &TokenSecret) -> TokenSecret {
+        // HMAC pads a key to the block of the hash with zeros.
+        let mut block = [0; 64];
+        block[..self.0.len()].copy_from_slice(&self.0);
+        TokenSecret(Hmac::<Sha256>::new(&block.into()).chain_update(secret.0).finalize().into_bytes().into())
+    }
+}
+
+impl Serialize for ChainKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for ChainKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = redacted::string(deserializer)?;
+        decode(&text).map(Self).ok_or_else(|| D::Error::custom("is not a key"))
+    }
+}
+
 /// The SHA-256 of a [`TokenSecret`]; as text, unpadded base64url.
 ///
 /// A fast hash suffices, because a client cannot guess 256 random bits. A comparison in variable
@@ -59,6 +92,12 @@ impl<'de> Deserialize<'de> for SecretDigest {
         let text = redacted::string(deserializer)?;
         decode(&text).map(Self).ok_or_else(|| D::Error::custom("is not a SHA-256 digest"))
     }
+}
+
+fn random_bytes() -> Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(Error::internal)?;
+    Ok(bytes)
 }
 
 fn encode(bytes: &[u8; 32]) -> String {
@@ -84,6 +123,20 @@ mod tests {
         let stored = serde_json::to_value(secret.digest()).unwrap();
         assert_eq!(stored.as_str().map(str::len), Some(43));
         assert!(serde_json::from_value::<SecretDigest>(stored).unwrap() == secret.digest());
+    }
+
+    #[test]
+    fn a_secret_has_one_successor_per_key() {
+        let (key, secret) = (ChainKey::random().unwrap(), TokenSecret::random().unwrap());
+        let successor = key.successor(&secret);
+        let stored: ChainKey = serde_json::from_value(serde_json::to_value(&key).unwrap()).unwrap();
+        assert!(stored.successor(&secret).0 == successor.0);
+        for other in [key.successor(&successor), ChainKey::random().unwrap().successor(&secret), secret] {
+            assert!(other.0 != successor.0);
+        }
+        // RFC 4231, section 4.4, test case 3 has a longer message; this is from Python's `hmac`.
+        let known = ChainKey([1; 32]).successor(&TokenSecret([2; 32]));
+        assert_eq!(known.to_string(), "cyFAbgyID9kll4mL6zk68q6-1Rq1zfHVLlmR-a-t0t4");
     }
 
     #[test]

@@ -13,8 +13,9 @@ use souk_types::input::{Fields, Input};
 use super::auth::CustomerAuth;
 use super::sessions::SignInView;
 use crate::app::App;
-use crate::application::accounts::{self, NewAccount, PasswordChange};
-use crate::domain::account::{Profile, ProfileChanges};
+use crate::application::accounts::{self, NewAccount, ProfileChanges};
+use crate::application::credentials::{self, PasswordChange};
+use crate::domain::account::Profile;
 use crate::domain::address::AddressBook;
 use crate::domain::email::Email;
 use crate::domain::phone::Phone;
@@ -64,7 +65,8 @@ async fn get_profile(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<
 
 impl Input for ProfileChanges {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { email: fields.optional_non_null("email"), phone: fields.patch("phone") })
+        let (email, phone) = (fields.optional_non_null("email"), fields.patch("phone"));
+        Some(Self { email, phone, current: fields.optional_non_null("current") })
     }
 }
 
@@ -90,7 +92,7 @@ async fn change_password(
     auth: CustomerAuth,
     change: Json<PasswordChange>,
 ) -> souk_http::Result<NoContent> {
-    accounts::change_password(app, auth.id(), change.0).await?;
+    credentials::change_password(app, auth.id(), change.0).await?;
     Ok(NoContent)
 }
 

@@ -11,6 +11,6 @@ pub(crate) type CustomerAuth = souk_http::auth::CustomerAuth<App>;
 impl Authenticator for App {
     async fn authenticate(&self, token: &str) -> Result<Identity> {
         let identity = self.verifier.verify(token).await?;
-        accounts::get(self, identity.id).await.map(|_| identity)
+        identity.require_generation(accounts::get(self, identity.id).await?.generation())
     }
 }

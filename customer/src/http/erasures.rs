@@ -6,13 +6,15 @@ use rocket::response::{self, Responder};
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, delete, get, routes};
 use serde::Serialize;
-use souk_http::Param;
+use souk_http::{Json, Param};
 use souk_types::Timestamp;
+use souk_types::input::{Fields, Input};
 
 use super::auth::CustomerAuth;
 use crate::app::App;
 use crate::application::erasures;
 use crate::domain::erasure::{ErasedBy, ErasureId, ErasureReceipt};
+use crate::domain::password::PasswordGuess;
 
 pub(super) fn routes() -> Vec<Route> {
     routes![delete_account, get_receipt]
@@ -49,9 +51,20 @@ impl<'r> Responder<'r, 'static> for Accepted {
     }
 }
 
-#[delete("/profile")]
-async fn delete_account(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<Accepted> {
-    Ok(Accepted(erasures::erase(app, auth.id()).await?.into()))
+struct Deletion {
+    /// The current password.
+    current: PasswordGuess,
+}
+
+impl Input for Deletion {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { current: fields.required("current")? })
+    }
+}
+
+#[delete("/profile", data = "<deletion>")]
+async fn delete_account(app: &State<App>, auth: CustomerAuth, deletion: Json<Deletion>) -> souk_http::Result<Accepted> {
+    Ok(Accepted(erasures::delete_account(app, auth.id(), deletion.0.current).await?.into()))
 }
 
 /// Returns a receipt without sign-in: the account is erased, and the id is unguessable.

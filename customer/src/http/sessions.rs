@@ -2,19 +2,21 @@
 
 use rocket::response::status::NoContent;
 use rocket::serde::json::Json as JsonResponse;
-use rocket::{Route, State, post, routes};
+use rocket::{Route, State, delete, post, routes};
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
 use souk_http::Json;
 use souk_http::auth::TOKEN_LIFETIME;
 use souk_types::input::{Fields, Input};
 
+use super::auth::CustomerAuth;
 use crate::app::App;
+use crate::application::credentials;
 use crate::application::sessions::{self, Credentials, SignIn};
 use crate::domain::session::RefreshToken;
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![sign_in, refresh, sign_out]
+    routes![sign_in, refresh, sign_out, sign_out_everywhere]
 }
 
 #[derive(Serialize)]
@@ -74,5 +76,11 @@ async fn sign_out(app: &State<App>, body: Json<RefreshTokenBody>) -> souk_http::
     if let Some(token) = body.0.token {
         sessions::sign_out(app, &token).await?;
     }
+    Ok(NoContent)
+}
+
+#[delete("/sessions")]
+async fn sign_out_everywhere(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<NoContent> {
+    credentials::sign_out_everywhere(app, auth.id()).await?;
     Ok(NoContent)
 }

@@ -57,6 +57,7 @@ impl SigningKey {
         let claims = Claims {
             sub: identity.id,
             role: identity.role,
+            generation: identity.generation,
             iss: ISSUER.to_owned(),
             aud: ISSUER.to_owned(),
             iat: now.unix_seconds(),
@@ -190,7 +191,7 @@ mod tests {
     use super::*;
 
     fn admin() -> Identity {
-        Identity { id: Id::new(), role: Role::Admin }
+        Identity { id: Id::new(), role: Role::Admin, generation: 1 }
     }
 
     fn verifier_for(key: &SigningKey) -> Verifier {
@@ -205,7 +206,7 @@ mod tests {
     fn claims_for(identity: Identity) -> Claims {
         let now = Timestamp::now().unix_seconds();
         let (iss, aud) = (ISSUER.to_owned(), ISSUER.to_owned());
-        Claims { sub: identity.id, role: identity.role, iss, aud, iat: now, exp: now + 600 }
+        Claims { sub: identity.id, role: identity.role, generation: 1, iss, aud, iat: now, exp: now + 600 }
     }
 
     #[tokio::test]

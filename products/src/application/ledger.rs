@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::{OrderId, TimelineEntry};
-use souk_http::auth::ClosedAccounts;
+use souk_http::auth::TokenRevocations;
 use souk_store::Database;
 use souk_types::Result;
 
@@ -85,7 +85,7 @@ pub async fn reservations(database: &Database) -> Result<Vec<ReservationRecord>>
 
 /// Returns the customers whose accounts are erased in this service.
 pub async fn erased_customers(database: &Database) -> Result<HashSet<CustomerId>> {
-    ClosedAccounts::open(database)?.erased_customers().await
+    TokenRevocations::open(database)?.erased_customers().await
 }
 
 /// Returns the log of an order's reservations.

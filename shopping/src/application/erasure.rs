@@ -14,12 +14,12 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
     let customer = deletion.event.id;
     // The account, the cart and the wishlist are closed first, so that concurrent requests cannot
     // add data.
-    app.closed_accounts.close(&deletion).await?;
+    app.revocations.close(&deletion).await?;
     app.store.close_cart_and_wishlist(&deletion).await?;
     guest_cart::erase_personal_data(app, customer).await?;
     erase_orders(app, customer).await?;
     app.database.secure_delete().await?;
-    app.closed_accounts.record_erasure(customer, CustomerErased { id: customer }).await
+    app.revocations.record_erasure(customer, CustomerErased { id: customer }).await
 }
 
 /// Erased orders no longer match the query, so each query returns the next ones.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ReservationId, ReservationLine};
 use souk_contract::shopping::{OrderConfirmed, OrderId, TimelineEntry};
-use souk_http::auth::ClosedAccounts;
+use souk_http::auth::TokenRevocations;
 use souk_store::Database;
 use souk_types::{Money, Result};
 
@@ -82,7 +82,7 @@ pub async fn demo_payments(database: &Database) -> Result<Vec<DemoPayment>> {
 
 /// Returns the customers whose personal data is erased in this service.
 pub async fn erased_customers(database: &Database) -> Result<HashSet<CustomerId>> {
-    ClosedAccounts::open(database)?.erased_customers().await
+    TokenRevocations::open(database)?.erased_customers().await
 }
 
 /// Returns the customers whose carts are not empty.

@@ -21,7 +21,7 @@ impl Authenticator for App {
             return Err(Error::unauthenticated("A guest token gives access to its cart only; sign in first."));
         }
         let identity = self.verifier.verify(token).await?;
-        self.closed_accounts.require_open(identity).await
+        self.revocations.require_unrevoked(identity).await
     }
 }
 

@@ -1,5 +1,5 @@
 //! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an
-//! erased customer. Tombstones are accepted: in `accounts`, in `closed_accounts`, and in closed,
+//! erased customer. Tombstones are accepted: in `accounts`, in `token_revocations`, and in closed,
 //! empty carts and wishlists.
 
 use std::fs::File;
@@ -107,7 +107,7 @@ fn is_tombstone(database: &str, reference: &PersonalDataReference, customer: &Er
     let records_erasure = match (database, reference.collection.as_str()) {
         ("customer", "accounts") => stored_document(&reference.text)["state"] == "erased",
         ("shopping", "carts" | "wishlists") => is_closed(&stored_document(&reference.text)),
-        (_, "closed_accounts") => true,
+        (_, "token_revocations") => true,
         _ => false,
     };
     reference.id == id && records_erasure && !has_word
@@ -208,7 +208,7 @@ mod tests {
         for (expected, database, collection, at, text) in [
             (true, "customer", "accounts", &id, &tombstone),
             (true, "customer", "accounts", &id, &tombstone_in_mongodb),
-            (true, "products", "closed_accounts", &id, &id),
+            (true, "products", "token_revocations", &id, &id),
             (true, "shopping", "carts", &id, &r#"{"lines":[],"closed":true}"#.to_owned()),
             (false, "shopping", "carts", &id, &r#"{"lines":[{"quantity":1}],"closed":true}"#.to_owned()),
             (false, "shopping", "wishlists", &id, &r#"{"products":[],"closed":false}"#.to_owned()),
@@ -217,7 +217,7 @@ mod tests {
             (false, "customer", "accounts", &CustomerId::new().to_string(), &tombstone),
             (false, "shopping", "accounts", &id, &tombstone),
             (false, "shopping", "carts", &id, &id),
-            (false, "shopping", "closed_accounts", &CustomerId::new().to_string(), &id),
+            (false, "shopping", "token_revocations", &CustomerId::new().to_string(), &id),
         ] {
             let reference = PersonalDataReference {
                 collection: collection.to_owned(),

@@ -54,6 +54,11 @@ impl Customer {
         self.request(Method::PATCH, "/customer/profile").json(changes)
     }
 
+    /// Changes the e-mail address, with the password.
+    pub fn change_email(&self, email: &str) -> Request {
+        self.update_profile(json!({"email": email, "current": self.password}))
+    }
+
     /// Changes the password.
     pub fn change_password(&self, current: &str, new: &str) -> Request {
         self.request(Method::PUT, "/customer/password").json(json!({"current": current, "new": new}))
@@ -64,9 +69,14 @@ impl Customer {
         self.get("/customer/profile/export")
     }
 
-    /// Deletes the account.
+    /// Deletes the account, with its password.
     pub fn delete_account(&self) -> Request {
-        self.request(Method::DELETE, "/customer/profile")
+        self.request(Method::DELETE, "/customer/profile").json(json!({"current": self.password}))
+    }
+
+    /// Ends all sessions.
+    pub fn sign_out_everywhere(&self) -> Request {
+        self.request(Method::DELETE, "/customer/sessions")
     }
 
     /// Adds an address.

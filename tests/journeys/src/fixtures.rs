@@ -124,7 +124,7 @@ impl Customer {
         .await;
     }
 
-    /// Waits until each service rejects the token of this customer, who has deleted the account.
+    /// Waits until each service rejects the token of this customer.
     pub async fn wait_until_rejected(&self) {
         let product = product_json("tea", &euros(499), 1);
         let create_product = self.request(Method::POST, "/products").json(product);

@@ -14,7 +14,7 @@ use crate::guard_outcome;
 /// One process may run several services, each with its own database. So the guards take the
 /// service's state as a type parameter: `type CustomerAuth = souk_http::auth::CustomerAuth<App>`.
 pub trait Authenticator: Send + Sync + 'static {
-    /// Returns the identity in `token`. Fails unless the token is valid and the account is open.
+    /// Returns the identity in `token`. Fails unless the token is valid and not revoked.
     fn authenticate(&self, token: &str) -> impl Future<Output = Result<Identity>> + Send;
 }
 
@@ -88,8 +88,8 @@ mod tests {
     impl Authenticator for App {
         async fn authenticate(&self, token: &str) -> Result<Identity> {
             match token {
-                "customer" => Ok(Identity { id: self.0, role: Role::Customer }),
-                "admin" => Ok(Identity { id: self.0, role: Role::Admin }),
+                "customer" => Ok(Identity { id: self.0, role: Role::Customer, generation: 1 }),
+                "admin" => Ok(Identity { id: self.0, role: Role::Admin, generation: 1 }),
                 _ => Err(super::super::invalid_token()),
             }
         }

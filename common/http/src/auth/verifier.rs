@@ -88,7 +88,7 @@ impl Verifier {
         });
     }
 
-    /// Returns the identity in a token. The caller checks that the account is still open.
+    /// Returns the identity in a token. The caller checks that it is not revoked.
     pub async fn verify(&self, token: &str) -> Result<Identity> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid_token())?;
         if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(TOKEN_TYPE) {
@@ -96,7 +96,7 @@ impl Verifier {
         }
         let key = self.key(&header.kid.ok_or_else(invalid_token)?).await?;
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation).map_err(|_| invalid_token())?.claims;
-        Ok(Identity { id: claims.sub, role: claims.role })
+        Ok(Identity { id: claims.sub, role: claims.role, generation: claims.generation })
     }
 
     async fn key(&self, id: &str) -> Result<DecodingKey> {

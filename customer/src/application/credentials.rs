@@ -1,0 +1,78 @@
+//! Changes that an access token alone does not allow, because a stolen one would give the account
+//! away. Each takes the current password and ends all sessions.
+
+use souk_contract::customer::CustomerId;
+use souk_types::{Error, Result};
+
+use super::{accounts, sessions};
+use crate::app::App;
+use crate::domain::account::Profile;
+use crate::domain::password::{Password, PasswordCheck, PasswordGuess};
+
+/// Fails unless `current` is the account's password. Errors: `Invalid` for `current`.
+pub(crate) async fn confirm(app: &App, profile: &Profile, current: PasswordGuess) -> Result<()> {
+    match app.hasher.check(current, Some(profile.password().clone())).await? {
+        PasswordCheck::Wrong => Err(Error::invalid_field("current", "is not the current password")),
+        PasswordCheck::Right | PasswordCheck::Outdated(_) => Ok(()),
+    }
+}
+
+pub(crate) struct PasswordChange {
+    pub(crate) current: PasswordGuess,
+    pub(crate) new: Password,
+}
+
+/// Changes the password and ends all sessions. Errors: `Invalid` when `current` is wrong.
+pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordChange) -> Result<()> {
+    let profile = accounts::get(app, id).await?;
+    confirm(app, &profile, change.current).await?;
+    let password = app.hasher.hash(change.new).await?;
+    let verified = profile.generation();
+    app.accounts.revoke_tokens(id, move |profile| profile.change_password(verified, password.clone())).await?;
+    delete_sessions(app, id).await;
+    Ok(())
+}
+
+/// Ends all sessions and revokes all access tokens.
+pub(crate) async fn sign_out_everywhere(app: &App, id: CustomerId) -> Result<()> {
+    let end = |profile: &mut Profile| {
+        profile.end_sessions();
+        Ok(())
+    };
+    app.accounts.revoke_tokens(id, end).await?;
+    delete_sessions(app, id).await;
+    Ok(())
+}
+
+/// Deletes the sessions of earlier generations. They are invalid already, so this may fail.
+pub(crate) async fn delete_sessions(app: &App, id: CustomerId) {
+    if let Err(error) = sessions::end_all(app, id).await {
+        tracing::warn!(customer = %id, %error, "sessions of an earlier generation were not deleted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_types::ErrorKind;
+
+    use super::*;
+    use crate::testing::{PASSWORD, ana, start};
+
+    impl PasswordChange {
+        pub(crate) fn new(current: &str, new: &str) -> Self {
+            Self { current: PasswordGuess::new(current), new: new.parse().unwrap() }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_change_needs_the_current_password() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let wrong = change_password(&app, id, PasswordChange::new("wrong password", "battery staple")).await;
+        assert_eq!(wrong.err().unwrap().fields()[0].field, "current");
+        let changes = || change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"));
+        let (one, other) = tokio::join!(changes(), changes());
+        assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "one of two concurrent changes succeeds");
+        assert_eq!(one.and(other).err().unwrap().kind(), ErrorKind::Conflict);
+    }
+}
