@@ -28,6 +28,12 @@ pub(crate) trait PaymentProvider: Send + Sync {
     async fn refund(&self, reference: &str) -> Result<PaymentStatus>;
 }
 
+/// Returns a provider's final refusal of a payment. `reason` is one sentence for the client.
+pub(crate) fn refused(reason: &str) -> Error {
+    let remedy = "Nothing was ordered; change the cart or the payment, and order under a new key.";
+    Error::unprocessable("payment-refused", format!("{reason} {remedy}"))
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct PaymentOptions {
     /// The enabled methods. The first is the default.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::input::{Fields, Input};
 use crate::{Currency, Money, Quantity, Result};
 
-/// The price of one unit, from 0 to [`Price::MAX_AMOUNT`] minor units.
+/// The price of one unit, from 0 to [`Price::MAX_AMOUNT`] minor units, in steps that payment
+/// providers can charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Money", into = "Money")]
 pub struct Price(Money);
@@ -18,14 +19,14 @@ impl Price {
     pub const MAX_AMOUNT: u64 = 9_999_999_999;
 
     /// Returns the price of `amount` minor units.
-    pub const fn new(amount: u64, currency: Currency) -> Result<Self, &'static str> {
+    pub fn new(amount: u64, currency: Currency) -> Result<Self, &'static str> {
         if amount > Self::MAX_AMOUNT {
             return Err("must be between 0 and 9,999,999,999");
         }
-        match Money::new(amount, currency) {
-            Ok(money) => Ok(Self(money)),
-            Err(message) => Err(message),
+        if !amount.is_multiple_of(step(currency)) {
+            return Err(NOT_CHARGEABLE);
         }
+        Money::new(amount, currency).map(Self)
     }
 
     /// Reads a price in major units: `326`, `3.26`.
@@ -61,6 +62,20 @@ impl Price {
     pub fn line_total(self, quantity: Quantity) -> Money {
         const { assert!(Self::MAX_AMOUNT * Quantity::MAX as u64 <= Money::MAX_AMOUNT) };
         Money::in_range(self.amount() * u64::from(quantity.get()), self.currency())
+    }
+}
+
+const NOT_CHARGEABLE: &str = "cannot be charged: payments have two decimals of a currency with three (5.120 KWD, not \
+                              5.124), and none of MGA";
+
+/// Returns the smallest difference between two prices, in minor units. Cards cannot pay the third
+/// decimal of a currency, nor parts of an ariary. See
+/// <https://docs.stripe.com/currencies#three-decimal>.
+fn step(currency: Currency) -> u64 {
+    match (currency.code(), currency.exponent()) {
+        ("MGA", exponent) => 10u64.pow(exponent),
+        (_, 3) => 10,
+        _ => 1,
     }
 }
 
@@ -132,6 +147,34 @@ mod tests {
             assert!(Price::from_major(bad, usd()).is_err(), "{bad}");
         }
         assert!(Price::from_major("9.5", yen).is_err());
+    }
+
+    #[test]
+    fn a_price_that_no_payment_can_have_is_refused() {
+        for (code, amount, is_price) in [
+            ("KWD", 5120, true),
+            ("KWD", 5124, false),
+            ("KWD", 1, false),
+            ("KWD", 0, true),
+            ("BHD", 1005, false),
+            ("MGA", 500, true),
+            ("MGA", 550, false),
+            ("ISK", 501, true),
+            ("JPY", 1, true),
+            ("EUR", 1, true),
+        ] {
+            let body = json!({"amount": amount, "currency": code});
+            let currency = Currency::try_from(code).unwrap();
+            let major = Money::new(amount, currency).unwrap().to_string();
+            let major = major.split_once(' ').unwrap().0;
+            assert_eq!(
+                serde_json::from_value::<Price>(body.clone()).is_ok(),
+                is_price,
+                "{code} {amount} through serde"
+            );
+            assert_eq!(crate::input::from_json::<Price>(body).is_ok(), is_price, "{code} {amount} from a client");
+            assert_eq!(Price::from_major(major, currency).is_ok(), is_price, "{code} {major} in major units");
+        }
     }
 
     #[test]

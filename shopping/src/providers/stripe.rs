@@ -3,6 +3,7 @@
 //! request that changes something carries an idempotency key, so that it can be repeated. See
 //! <https://docs.stripe.com/api>.
 
+mod amount;
 pub(crate) mod event;
 pub(crate) mod webhook;
 
@@ -14,6 +15,7 @@ use souk_http::config::HttpUrl;
 use souk_types::{Error, Result};
 use ureq::http::StatusCode;
 
+use self::amount::charge_to_stripe;
 use self::webhook::SigningSecret;
 use super::PaymentProvider;
 use crate::domain::payment::{Charge, Payment, PaymentDetails, PaymentMethod, PaymentStatus};
@@ -177,7 +179,7 @@ fn unexpected(status: StatusCode, error: &StripeError) -> Error {
 impl PaymentProvider for Stripe {
     async fn open(&self, charge: &Charge) -> Result<Payment> {
         let form = vec![
-            ("amount", charge.amount.amount().to_string()),
+            ("amount", charge_to_stripe(charge.amount)?.to_string()),
             ("currency", charge.amount.currency().code().to_ascii_lowercase()),
             ("automatic_payment_methods[enabled]", "true".to_owned()),
             ("automatic_payment_methods[allow_redirects]", "never".to_owned()),

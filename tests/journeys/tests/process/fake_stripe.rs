@@ -67,6 +67,11 @@ impl FakeStripe {
         (number, intent.clone())
     }
 
+    /// Returns the number of payment intents that the shop has created.
+    pub(crate) fn intents(&self) -> usize {
+        self.account.lock().unwrap().intents.len()
+    }
+
     /// Carries out the next request of this kind and returns an error instead of its response.
     pub(crate) fn lose_response_to(&self, kind: &'static str) {
         self.account.lock().unwrap().lost_response = Some(kind);

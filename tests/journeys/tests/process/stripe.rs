@@ -31,6 +31,12 @@ impl StripeShop {
         (self.shop.customer_with_cart(&tea, 2).await, tea)
     }
 
+    /// Returns a customer with one piece of a product of this price in the cart.
+    async fn customer_with(&self, amount: u64, currency: &str) -> (Customer, Product) {
+        let product = self.shop.new_product("gift", &json!({"amount": amount, "currency": currency}), 10).await;
+        (self.shop.customer_with_cart(&product, 1).await, product)
+    }
+
     async fn stock(&self, product: &Product) -> Stock {
         self.shop.admin().await.stock(product).await
     }
@@ -64,6 +70,41 @@ async fn a_card_is_charged_once() {
         assert_eq!((intent.amount, intent.currency.as_str(), intent.captures), (998, "eur", 1));
     }
     assert_eq!(payments.stock(&tea).await, Stock { available: 8, reserved: 0, sold: 2 });
+}
+
+#[tokio::test]
+async fn an_amount_reaches_stripe_in_its_own_minor_units() {
+    let payments = StripeShop::start().await;
+    for (amount, currency, expected) in
+        [(500, "ISK", 50_000), (5, "UGX", 500), (500, "JPY", 500), (5_120, "KWD", 5_120), (50_000, "MGA", 500)]
+    {
+        let (ana, _) = payments.customer_with(amount, currency).await;
+        let order = pay_by_card(&ana, "key", "pm_card_visa").await.expect_status(201);
+        assert_eq!(order["total"], json!({"amount": amount, "currency": currency}));
+        let (_, intent) = payments.stripe.intent(order.id());
+        assert_eq!((intent.amount, intent.currency), (expected, currency.to_lowercase()), "{amount} {currency}");
+    }
+}
+
+#[tokio::test]
+async fn an_amount_that_stripe_does_not_take_is_refused_at_once() {
+    let payments = StripeShop::start().await;
+    for (amount, currency, reason) in [
+        (49, "USD", "minimum of 0.50 USD"),
+        (29, "GBP", "minimum of 0.30 GBP"),
+        (100_000_000, "EUR", "maximum of 999999.99 EUR"),
+        (1_000_000, "ISK", "maximum of 999999 ISK"),
+        (500, "IRR", "no payments in IRR"),
+    ] {
+        let (ana, product) = payments.customer_with(amount, currency).await;
+        for _ in 0..2 {
+            let problem = pay_by_card(&ana, "key", "pm_card_visa").await.expect_problem(422, "payment-refused");
+            assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem:?}");
+        }
+        assert_eq!(payments.stock(&product).await, Stock { available: 10, reserved: 0, sold: 0 });
+        assert_eq!(ana.get_cart().await.items().len(), 1);
+    }
+    assert_eq!(payments.stripe.intents(), 0);
 }
 
 #[tokio::test]
