@@ -33,6 +33,7 @@ pub fn routes() -> Vec<Route> {
         order::ship_order,
         order::get_timeline,
         payment::capture_payment,
+        payment::refund_payment,
         payment::handle_webhook,
         whoami
     ])

@@ -12,20 +12,26 @@ use souk_types::{Error, Result};
 
 use self::demo::DemoBank;
 use self::stripe::{Stripe, StripeOptions};
-use crate::domain::payment::{Charge, DemoToken, Payment, PaymentDetails, PaymentMethod, PaymentStatus};
+use crate::domain::payment::report::{PaymentReport, RefundReport, RefundRequest};
+use crate::domain::payment::state::{Payment, Refund};
+use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
 
 /// A payment provider. Every call is idempotent. A transient error means that the outcome is
-/// unknown; [`PaymentProvider::check`] reports it later.
+/// unknown, and the call is repeated. Any other error is the provider's final refusal, with the
+/// reason for the client.
 #[rocket::async_trait]
 pub(crate) trait PaymentProvider: Send + Sync {
     /// Creates the payment of an order, without moving money.
     async fn open(&self, charge: &Charge) -> Result<Payment>;
-    async fn charge(&self, reference: &str, charge: &Charge) -> Result<PaymentStatus>;
-    async fn check(&self, reference: &str) -> Result<PaymentStatus>;
-    async fn capture(&self, reference: &str) -> Result<PaymentStatus>;
-    /// Cancels a payment. The status is `Captured` or `Processing` when it is too late.
-    async fn cancel(&self, reference: &str) -> Result<PaymentStatus>;
-    async fn refund(&self, reference: &str) -> Result<PaymentStatus>;
+    async fn charge(&self, payment: &Payment, charge: &Charge) -> Result<PaymentReport>;
+    async fn check(&self, payment: &Payment) -> Result<PaymentReport>;
+    async fn capture(&self, payment: &Payment) -> Result<PaymentReport>;
+    /// Cancels a payment. The report says `Captured` or `Processing` when it is too late.
+    async fn cancel(&self, payment: &Payment) -> Result<PaymentReport>;
+    /// Requests a refund. A refusal is a report of a failed refund.
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundReport>;
+    /// Looks up a refund that the provider has accepted.
+    async fn check_refund(&self, refund: &Refund) -> Result<RefundReport>;
 }
 
 /// Returns a provider's final refusal of a payment. `reason` is one sentence for the client.

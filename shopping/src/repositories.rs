@@ -286,11 +286,11 @@ impl Orders {
     pub(crate) async fn update_if_known(
         &self,
         id: OrderId,
-        rule: impl Fn(&mut Order) -> Result<bool> + Send + 'static,
+        rule: impl Fn(&mut Order, &mut Events) -> Result<bool> + Send + 'static,
     ) -> Result<Option<Order>> {
-        let update = move |slot: &mut Option<Order>, _: &mut Events| {
+        let update = move |slot: &mut Option<Order>, events: &mut Events| {
             let Some(order) = slot else { return Ok(None) };
-            Ok(rule(order)?.then(|| order.clone()))
+            Ok(rule(order, events)?.then(|| order.clone()))
         };
         self.0.upsert(id, update).await
     }

@@ -66,6 +66,19 @@ impl Money {
         Self::new(self.amount + other.amount, self.currency).ok()
     }
 
+    /// Returns the difference, at least zero; `None` when the currencies differ.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Option<Self> {
+        let amount = self.amount.saturating_sub(other.amount);
+        (self.currency == other.currency).then_some(Self { amount, currency: self.currency })
+    }
+
+    /// Whether the amount is zero.
+    #[must_use]
+    pub const fn is_zero(self) -> bool {
+        self.amount == 0
+    }
+
     /// Returns the sum of all amounts; `None` without any amount, because there is no currency.
     ///
     /// # Errors
@@ -137,6 +150,8 @@ mod tests {
         let (euro, dollar) = (money(1, "EUR"), money(1, "USD"));
         assert_eq!(euro.checked_add(dollar), None);
         assert_eq!(euro.checked_add(euro), Some(money(2, "EUR")));
+        assert_eq!(euro.minus(dollar), None);
+        assert_eq!(euro.minus(money(2, "EUR")), Some(Money::zero(Currency::EUR)));
     }
 
     #[test]

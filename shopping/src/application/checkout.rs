@@ -1,9 +1,10 @@
 //! Checkout: places an order and advances it until it must wait. The table of actions is in
-//! [`crate::domain::order::checkout_table`], the actions are in [`steps`].
+//! [`crate::domain::order::checkout_table`], the actions are in [`steps`] and [`compensation`].
 //!
 //! The payment provider decides whether the money is captured. The reservation in `products`
 //! decides whether the stock is sold. The order follows both decisions.
 
+mod compensation;
 mod steps;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use souk_contract::customer::CustomerId;
 use souk_types::{Error, Result, Timestamp};
 use tokio::time::Instant;
 
-pub(crate) use self::steps::{advance, apply_payment};
+pub(crate) use self::steps::{advance, apply_payment, publish_cancellation};
 use crate::App;
 use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
 use crate::domain::order::checkout_table::Trigger;

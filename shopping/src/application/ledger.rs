@@ -11,7 +11,8 @@ use souk_store::Database;
 use souk_types::{Money, Result};
 
 use crate::domain::order::{Order, OrderStatus};
-use crate::domain::payment::{PaymentMethod, PaymentStatus};
+use crate::domain::payment::PaymentMethod;
+use crate::domain::payment::state::{Payment, PaymentStatus};
 use crate::providers::demo::{DemoBank, DemoPayment};
 use crate::repositories::{Carts, Orders};
 
@@ -36,8 +37,37 @@ pub struct OrderRecord {
     pub total: Option<Money>,
     /// The reservation of its stock.
     pub reservation: ReservationId,
-    /// Its payment: provider, state, and the provider's id of it.
-    pub payment: Option<(PaymentMethod, PaymentStatus, String)>,
+    /// Whether the only work left is to look up what the payment provider processes.
+    pub waits_for_provider: bool,
+    /// Its payment.
+    pub payment: Option<PaymentRecord>,
+}
+
+/// The payment of an order in the ledger.
+#[derive(Debug, Clone)]
+pub struct PaymentRecord {
+    /// The provider.
+    pub method: PaymentMethod,
+    /// The provider's id of the payment.
+    pub reference: String,
+    /// The state.
+    pub status: PaymentStatus,
+    /// The sum of all captures, refunded or not.
+    pub captured: Money,
+    /// The sum of the refunds that succeeded.
+    pub refunded: Money,
+}
+
+impl From<&Payment> for PaymentRecord {
+    fn from(payment: &Payment) -> Self {
+        Self {
+            method: payment.method,
+            reference: payment.reference.clone(),
+            status: payment.status(),
+            captured: payment.captured(),
+            refunded: payment.refunded(),
+        }
+    }
 }
 
 impl From<&Order> for OrderRecord {
@@ -52,7 +82,8 @@ impl From<&Order> for OrderRecord {
             lines: order.lines(),
             total: order.total(),
             reservation: order.reservation(),
-            payment: order.payment().map(|payment| (payment.method, payment.status, payment.reference.clone())),
+            waits_for_provider: order.waits_for_provider(),
+            payment: order.payment().map(PaymentRecord::from),
         }
     }
 }

@@ -1,13 +1,15 @@
-//! Payments outside of a checkout request: captures by an admin, and notifications by a provider.
+//! Payments outside of a checkout request: captures and refunds by an admin, and notifications by a
+//! provider.
 
 use souk_contract::shopping::{OrderId, TimelineKind};
+use souk_store::Events;
 use souk_types::{Result, Timestamp};
 
 use super::{checkout, order, order_log};
 use crate::App;
-use crate::domain::order::history::wire_name;
-use crate::domain::order::{Order, OrderView};
-use crate::domain::payment::{PaymentMethod, PaymentNotification};
+use crate::domain::order::{Change, Order, OrderView};
+use crate::domain::payment::PaymentMethod;
+use crate::domain::payment::report::PaymentNotification;
 use crate::providers::stripe::event::Event;
 
 /// Captures the authorized payment of an order, and sells its stock.
@@ -15,9 +17,15 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
     let order = order::get_any(app, id).await?;
     let Some(payment) = order.authorized_payment()? else { return Ok(order.view()) };
     let provider = app.payments.provider(payment.method)?;
-    let captured = provider.capture(&payment.reference);
-    let (status, entry) = order_log::timed(TimelineKind::Payment, "capture", captured).await;
-    let order = checkout::apply_payment(app, id, status?, entry).await?;
+    let captured = provider.capture(payment);
+    let (report, entry) = order_log::timed(TimelineKind::Payment, "capture", captured).await;
+    let order = checkout::apply_payment(app, id, report?, entry).await?;
+    Ok(checkout::advance_or_leave(app, order).await)
+}
+
+/// Refunds what an order owes. Errors: `order-state` when it owes nothing.
+pub(crate) async fn refund(app: &App, id: OrderId) -> Result<OrderView> {
+    let order = app.store.orders.update(id, |order, _| order.request_refund(Timestamp::now())).await?;
     Ok(checkout::advance_or_leave(app, order).await)
 }
 
@@ -32,15 +40,22 @@ pub(crate) async fn handle_stripe_event(app: &App, event: &[u8]) -> Result<()> {
         tracing::debug!(payment = event.payment_intent(), "ignored an event of Stripe: no order has this payment");
         return Ok(());
     };
-    handle_notification(app, event.notification(order.id)?).await
+    match event.notification(order.id)? {
+        Some(notification) => handle_notification(app, notification).await,
+        None => Ok(()),
+    }
 }
 
 /// When this returns, the notification is stored; the checkout may continue later.
 pub(crate) async fn handle_notification(app: &App, notification: PaymentNotification) -> Result<()> {
     let id = notification.order;
     let what = format!("notification {}", notification.id);
-    let entry = order_log::entry(TimelineKind::Payment, what, wire_name(&notification.status));
-    let apply = move |order: &mut Order| order.apply_notification(&notification, entry.clone(), Timestamp::now());
+    let entry = order_log::entry(TimelineKind::Payment, what, notification.update.to_string());
+    let apply = move |order: &mut Order, events: &mut Events| {
+        let change = order.apply_notification(&notification, entry.clone(), Timestamp::now())?;
+        checkout::publish_cancellation(order, change, events)?;
+        Ok(change != Change::Nothing)
+    };
     if let Some(order) = app.store.orders.update_if_known(id, apply).await? {
         checkout::advance_or_leave(app, order).await;
     } else {

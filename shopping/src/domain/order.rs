@@ -22,16 +22,20 @@ use self::checkout_table::{NextAction, Situation, Trigger, next_action};
 use self::history::{LogEntry, OrderLog, StatusChange};
 pub use self::status::OrderStatus;
 pub(crate) use self::status::Reason;
-pub(crate) use self::transitions::{Actor, interrupted};
+pub(crate) use self::transitions::{Actor, Change, interrupted};
 pub(crate) use self::view::OrderView;
 use super::cart::{Cart, CartLine, mixed_currencies};
 use super::idempotency::{CheckoutRequest, Fingerprint, IdempotencyKey};
-use super::payment::{Charge, Payment, PaymentDetails};
+use super::payment::state::{Payment, PaymentWork};
+use super::payment::{Charge, PaymentDetails};
 
 /// Lease on a checkout step. After it expires, the worker is presumed dead, because requests end
 /// after 5 s.
 const STEP_LEASE: Duration = Duration::from_secs(10);
 const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_secs(16) };
+/// Delays between two looks at a payment or refund that the provider processes, which may take
+/// days. A notification normally arrives first.
+const LOOKUP_BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), factor: 2, longest: Duration::from_hours(1) };
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -44,8 +48,10 @@ pub(crate) struct Order {
     payment_details: PaymentDetails,
     status: OrderStatus,
     items: Vec<OrderItem>,
-    /// Set when stock is reserved.
+    /// Set when stock is reserved. `None` for an order of 0.00.
     payment: Option<Payment>,
+    /// Whether the order has ended and its stock is still to be returned.
+    owes_stock: bool,
     /// The error response to the request that placed the order, and to its repetitions.
     refusal: Option<Error>,
     reservation: ReservationId,
@@ -57,6 +63,15 @@ pub(crate) struct Order {
     created_at: Timestamp,
     /// When the background job continues the order. Not due when no work is left.
     schedule: RetrySchedule,
+}
+
+/// Work that could not be completed just now, so that other work goes first.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PutOff {
+    /// The work at the payment provider.
+    pub(crate) money: bool,
+    /// The return of the stock.
+    pub(crate) stock: bool,
 }
 
 /// A quantity of one product, at the price that it was ordered for.
@@ -107,6 +122,7 @@ impl Order {
             status: OrderStatus::Pending,
             items: cart.lines().iter().map(OrderItem::from).collect(),
             payment: None,
+            owes_stock: false,
             refusal: None,
             reservation: ReservationId::new(),
             reserved_until: now.after(reservation_time),
@@ -126,13 +142,15 @@ impl Order {
         Err(Error::unprocessable("key-reused", "This Idempotency-Key was used with another body; use a new key."))
     }
 
-    pub(crate) fn next_action(&self, trigger: Trigger, now: Timestamp) -> NextAction {
+    /// Returns the next action that is not put off.
+    pub(crate) fn next_action(&self, trigger: Trigger, put_off: PutOff, now: Timestamp) -> NextAction {
         let situation = Situation {
             status: self.status,
-            payment: self.payment.as_ref().map(|payment| payment.status),
+            payment: self.payment_status(),
             expired: self.reserved_until <= now,
             client_pays: self.payment_details.client_pays(),
-            unsettled: self.is_in_progress(),
+            owes_stock: self.owes_stock && !put_off.stock,
+            money: if put_off.money { PaymentWork::None } else { self.payment_work() },
         };
         next_action(situation, trigger)
     }
@@ -151,6 +169,16 @@ impl Order {
 
     pub(crate) fn payment(&self) -> Option<&Payment> {
         self.payment.as_ref()
+    }
+
+    pub(crate) fn payment_work(&self) -> PaymentWork {
+        self.payment.as_ref().map_or(PaymentWork::None, Payment::work)
+    }
+
+    /// Whether the only work left is to look up what the provider processes.
+    pub(crate) fn waits_for_provider(&self) -> bool {
+        let is_finished = !matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid);
+        is_finished && !self.owes_stock && matches!(self.payment_work(), PaymentWork::Cancel | PaymentWork::AwaitRefund)
     }
 
     pub(crate) fn reservation(&self) -> ReservationId {

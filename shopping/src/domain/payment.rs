@@ -1,4 +1,8 @@
-//! Payment methods, and the payment of an order.
+//! Payment methods, and the payment of an order. [`report`] has what a provider says about a
+//! payment, [`state`] what the order makes of it.
+
+pub(crate) mod report;
+pub(crate) mod state;
 
 use std::str::FromStr;
 
@@ -100,6 +104,21 @@ pub(crate) enum DemoToken {
     /// Captured after the reservation has expired.
     #[serde(rename = "demo_late")]
     Late,
+    /// Half of the amount is captured.
+    #[serde(rename = "demo_underpaid")]
+    Underpaid,
+    /// Refused: the payment cannot be made.
+    #[serde(rename = "demo_refused")]
+    Refused,
+    /// Captured. A refund is pending at first; the notification that it succeeded arrives later.
+    #[serde(rename = "demo_refund_pending")]
+    RefundPending,
+    /// Captured. The first refund fails, the next one succeeds.
+    #[serde(rename = "demo_refund_failed")]
+    RefundFailed,
+    /// Captured. The first refund succeeds, and fails later; the next one succeeds.
+    #[serde(rename = "demo_refund_reversed")]
+    RefundReversed,
 }
 
 /// The id of a payment method at Stripe: `pm_...`.
@@ -131,88 +150,6 @@ impl From<PaymentMethodId> for String {
     }
 }
 
-/// The state of a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PaymentStatus {
-    /// Created; no money has moved.
-    Open,
-    /// In progress, or unknown.
-    Processing,
-    /// The money is reserved until the shop captures or cancels the payment.
-    Authorized,
-    /// The shop has the money.
-    Captured,
-    /// Declined: nothing was captured.
-    Declined,
-    /// Cancelled: nothing was captured.
-    Cancelled,
-    /// The shop has returned the money.
-    Refunded,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Payment {
-    pub(crate) method: PaymentMethod,
-    pub(crate) status: PaymentStatus,
-    /// The provider's id of the payment.
-    pub(crate) reference: String,
-    /// Set while the client can complete the payment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_secret: Option<ClientSecret>,
-}
-
-impl Payment {
-    pub(crate) fn open(method: PaymentMethod, reference: String, client_secret: Option<String>) -> Self {
-        Self { method, status: PaymentStatus::Open, reference, client_secret: client_secret.map(ClientSecret) }
-    }
-
-    /// Applies a status that the provider reports, and returns whether it changes the payment.
-    /// Statuses arrive repeatedly and out of order; a captured payment can only be refunded.
-    pub(crate) fn apply(&mut self, status: PaymentStatus) -> bool {
-        let outdated = match self.status {
-            PaymentStatus::Refunded => true,
-            PaymentStatus::Captured => status != PaymentStatus::Refunded,
-            PaymentStatus::Open => false,
-            PaymentStatus::Processing
-            | PaymentStatus::Authorized
-            | PaymentStatus::Declined
-            | PaymentStatus::Cancelled => status == PaymentStatus::Open,
-        };
-        if outdated || status == self.status {
-            return false;
-        }
-        self.status = status;
-        if !matches!(status, PaymentStatus::Open | PaymentStatus::Processing) {
-            self.client_secret = None;
-        }
-        true
-    }
-
-    pub(crate) fn view(&self) -> PaymentView {
-        PaymentView { method: self.method, status: self.status, client_secret: self.client_secret.clone() }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct PaymentView {
-    method: PaymentMethod,
-    status: PaymentStatus,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret: Option<ClientSecret>,
-}
-
-/// The secret with which a client completes one payment in Stripe's library. Debug output hides it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-struct ClientSecret(String);
-
-impl std::fmt::Debug for ClientSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClientSecret")
-    }
-}
-
 /// The request to a provider to make the payment of an order.
 #[derive(Debug, Clone)]
 pub(crate) struct Charge {
@@ -223,47 +160,11 @@ pub(crate) struct Charge {
     pub(crate) reserved_until: Timestamp,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct PaymentNotification {
-    /// The provider's id of the notification. A repeated notification has the same id.
-    pub(crate) id: String,
-    pub(crate) order: OrderId,
-    pub(crate) reference: String,
-    pub(crate) status: PaymentStatus,
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn statuses_apply_repeatedly_and_out_of_order() {
-        use PaymentStatus::{Authorized, Cancelled, Captured, Declined, Open, Processing, Refunded};
-        for (before, reported, after) in [
-            (Open, Processing, Processing),
-            (Open, Captured, Captured),
-            (Processing, Open, Processing),
-            (Processing, Authorized, Authorized),
-            (Processing, Declined, Declined),
-            (Authorized, Captured, Captured),
-            (Authorized, Cancelled, Cancelled),
-            // The cancellation was too late, or the customer tried another card.
-            (Cancelled, Captured, Captured),
-            (Declined, Captured, Captured),
-            (Captured, Processing, Captured),
-            (Captured, Declined, Captured),
-            (Captured, Cancelled, Captured),
-            (Captured, Refunded, Refunded),
-            (Refunded, Captured, Refunded),
-        ] {
-            let mut payment = Payment::open(PaymentMethod::Demo, String::new(), None);
-            payment.status = before;
-            assert_eq!(payment.apply(reported), before != after, "{before:?} {reported:?}");
-            assert_eq!(payment.status, after, "{before:?} {reported:?}");
-        }
-    }
 
     #[test]
     fn invalid_payment_details_name_the_field() {
@@ -281,11 +182,5 @@ mod tests {
             let error = read(bad.clone()).unwrap_err();
             assert_eq!(error.fields().iter().map(|field| &*field.field).collect::<Vec<_>>(), [field], "{bad}");
         }
-    }
-
-    #[test]
-    fn debug_output_hides_the_client_secret() {
-        let payment = Payment::open(PaymentMethod::Stripe, "pi_1".to_owned(), Some("pi_1_secret_x".to_owned()));
-        assert!(!format!("{payment:?}").contains("secret_x"));
     }
 }

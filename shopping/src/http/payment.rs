@@ -1,4 +1,4 @@
-//! Routes of payments: captures by an admin, and Stripe's webhooks.
+//! Routes of payments: captures and refunds by an admin, and Stripe's webhooks.
 
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::NoContent;
@@ -22,6 +22,16 @@ pub(super) async fn capture_payment(
     _body: Json<()>,
 ) -> Result<Body<OrderView>> {
     Ok(Body(payment::capture(app, id.0).await?))
+}
+
+#[post("/order/<id>/refund", data = "<_body>")]
+pub(super) async fn refund_payment(
+    app: &State<App>,
+    _admin: AdminAuth,
+    id: Param<OrderId>,
+    _body: Json<()>,
+) -> Result<Body<OrderView>> {
+    Ok(Body(payment::refund(app, id.0).await?))
 }
 
 pub(super) struct StripeSignature(String);

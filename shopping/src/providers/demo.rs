@@ -9,12 +9,15 @@ use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Document, Due, Index};
 use souk_types::{Error, Money, Result, Timestamp};
 
-use super::PaymentProvider;
-use crate::domain::payment::{
-    Charge, DemoToken, Payment, PaymentDetails, PaymentMethod, PaymentNotification, PaymentStatus,
+use super::{PaymentProvider, refused};
+use crate::domain::payment::report::{
+    PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundId, RefundReport, RefundRequest,
+    RefundStatus,
 };
+use crate::domain::payment::state::{Payment, Refund};
+use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
 
-/// Delay between the charge and its notification, for `demo_twice`.
+/// Delay between a change and its notification, for `demo_twice` and pending refunds.
 const NOTIFICATION_DELAY: Duration = Duration::from_millis(500);
 /// Delay between the expiry of the reservation and the notification, for `demo_late`.
 const LATE_NOTIFICATION_DELAY: Duration = Duration::from_secs(2);
@@ -27,13 +30,23 @@ pub struct DemoPayment {
     /// The amount.
     pub amount: Money,
     /// The state.
-    pub status: PaymentStatus,
+    pub status: ProviderStatus,
+    /// The sum of all captures.
+    pub captured: Money,
     /// The number of captures. More than one is an error, which the audit reports.
     pub captures: u32,
+    refunds: Vec<DemoRefund>,
     token: DemoToken,
     reserved_until: Timestamp,
     /// When the bank notifies the shop.
     due: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct DemoRefund {
+    id: RefundId,
+    amount: Money,
+    status: RefundStatus,
 }
 
 static BY_DUE: Index = Index::sorted("by_due", &[], "due");
@@ -46,71 +59,150 @@ impl Document for DemoPayment {
 }
 
 impl DemoPayment {
-    /// Returns a record in the given state, for tests of the audit.
+    fn new(order: OrderId, amount: Money, token: DemoToken, reserved_until: Timestamp) -> Self {
+        let captured = Money::zero(amount.currency());
+        let (status, refunds) = (ProviderStatus::Open, Vec::new());
+        Self { order, amount, status, captured, captures: 0, refunds, token, reserved_until, due: None }
+    }
+
+    /// Returns a record of a payment that is captured, and refunded in part, for tests of the audit.
     #[must_use]
-    pub fn with_status(order: OrderId, amount: Money, status: PaymentStatus, captures: u32) -> Self {
-        let (token, reserved_until) = (DemoToken::Ok, Timestamp::now());
-        Self { order, amount, status, captures, token, reserved_until, due: None }
+    pub fn with_amounts(order: OrderId, amount: Money, captured: Money, refunded: Money) -> Self {
+        let is_captured = !captured.is_zero();
+        let status = if is_captured { ProviderStatus::Captured } else { ProviderStatus::Authorized };
+        let refund = DemoRefund { id: RefundId::new(), amount: refunded, status: RefundStatus::Succeeded };
+        let refunds = if refunded.is_zero() { Vec::new() } else { vec![refund] };
+        let open = Self::new(order, amount, DemoToken::Ok, Timestamp::now());
+        Self { status, captured, captures: is_captured.into(), refunds, ..open }
+    }
+
+    /// Returns the sum of the refunds that succeeded.
+    #[must_use]
+    pub fn refunded(&self) -> Money {
+        self.sum_of_refunds(|status| status == RefundStatus::Succeeded)
+    }
+
+    fn sum_of_refunds(&self, which: impl Fn(RefundStatus) -> bool) -> Money {
+        let amounts = self.refunds.iter().filter(|refund| which(refund.status)).map(|refund| refund.amount);
+        amounts.fold(Money::zero(self.amount.currency()), |sum, amount| sum.checked_add(amount).unwrap_or(sum))
     }
 
     fn charge(&mut self, now: Timestamp) {
-        if self.status != PaymentStatus::Open {
+        if self.status != ProviderStatus::Open {
             return;
         }
         match self.token {
-            DemoToken::Ok | DemoToken::Timeout => self.take_money(),
-            DemoToken::Declined => self.status = PaymentStatus::Declined,
-            DemoToken::Review => self.status = PaymentStatus::Authorized,
+            DemoToken::Ok
+            | DemoToken::Timeout
+            | DemoToken::Underpaid
+            | DemoToken::RefundPending
+            | DemoToken::RefundFailed
+            | DemoToken::RefundReversed => self.take_money(),
+            DemoToken::Declined | DemoToken::Refused => self.status = ProviderStatus::Declined,
+            DemoToken::Review => self.status = ProviderStatus::Authorized,
             DemoToken::Twice => {
-                (self.status, self.due) = (PaymentStatus::Processing, Some(now.after(NOTIFICATION_DELAY)));
+                (self.status, self.due) = (ProviderStatus::Processing, Some(now.after(NOTIFICATION_DELAY)));
             }
             DemoToken::Late => {
                 let due = self.reserved_until.after(LATE_NOTIFICATION_DELAY);
-                (self.status, self.due) = (PaymentStatus::Processing, Some(due));
+                (self.status, self.due) = (ProviderStatus::Processing, Some(due));
             }
         }
     }
 
     fn take_money(&mut self) {
-        self.status = PaymentStatus::Captured;
+        self.status = ProviderStatus::Captured;
         self.captures += 1;
+        self.captured = self.amount;
+        if self.token == DemoToken::Underpaid {
+            self.captured = Money::new(self.amount.amount() / 2, self.amount.currency()).unwrap_or(self.captured);
+        }
     }
 
     fn capture(&mut self) {
-        if self.status == PaymentStatus::Authorized {
+        if self.status == ProviderStatus::Authorized {
             self.take_money();
         }
     }
 
     /// Cancels the payment, unless it is processing already.
     fn cancel(&mut self) {
-        if matches!(self.status, PaymentStatus::Open | PaymentStatus::Authorized) {
-            self.status = PaymentStatus::Cancelled;
+        if matches!(self.status, ProviderStatus::Open | ProviderStatus::Authorized) {
+            self.status = ProviderStatus::Cancelled;
         }
     }
 
-    fn refund(&mut self) {
-        if self.status == PaymentStatus::Captured {
-            self.status = PaymentStatus::Refunded;
+    /// Refunds once for each id, and never more than was captured.
+    fn refund(&mut self, id: RefundId, amount: Money, now: Timestamp) {
+        if self.refunds.iter().any(|refund| refund.id == id) {
+            return;
         }
+        let refunded = self.sum_of_refunds(|status| status != RefundStatus::Failed);
+        let fits = refunded.checked_add(amount).is_some_and(|sum| sum.amount() <= self.captured.amount());
+        let is_first = self.refunds.is_empty();
+        let status = match self.token {
+            _ if !fits => RefundStatus::Failed,
+            DemoToken::RefundFailed if is_first => RefundStatus::Failed,
+            DemoToken::RefundPending => RefundStatus::Pending,
+            _ => RefundStatus::Succeeded,
+        };
+        if matches!((self.token, is_first), (DemoToken::RefundPending, _) | (DemoToken::RefundReversed, true)) {
+            self.due = Some(now.after(NOTIFICATION_DELAY));
+        }
+        self.refunds.push(DemoRefund { id, amount, status });
     }
 
+    /// Completes what was in progress when the bank notifies the shop.
     fn complete(&mut self) {
-        if self.status == PaymentStatus::Processing {
+        if self.status == ProviderStatus::Processing {
             self.take_money();
         }
+        let reverses = self.token == DemoToken::RefundReversed;
+        for (number, refund) in self.refunds.iter_mut().enumerate() {
+            match refund.status {
+                RefundStatus::Pending => refund.status = RefundStatus::Succeeded,
+                RefundStatus::Succeeded if reverses && number == 0 => refund.status = RefundStatus::Failed,
+                _ => {}
+            }
+        }
+    }
+
+    fn report(&self) -> PaymentReport {
+        let refunded = self.sum_of_refunds(|status| status != RefundStatus::Failed);
+        PaymentReport { refunded, ..PaymentReport::new(self.status, self.captured) }
+    }
+
+    fn refund_report(&self, refund: &DemoRefund) -> RefundReport {
+        RefundReport {
+            id: Some(refund.id),
+            reference: Some(reference_of(self.order, refund.id)),
+            amount: refund.amount,
+            status: refund.status,
+            reason: (refund.status == RefundStatus::Failed).then(|| "declined".to_owned()),
+        }
+    }
+
+    fn refund_by_id(&self, id: RefundId) -> Result<RefundReport> {
+        let refund = self.refunds.iter().find(|refund| refund.id == id);
+        refund.map(|refund| self.refund_report(refund)).ok_or_else(|| Error::internal("not a refund of the demo bank"))
     }
 
     fn notifications(&self) -> Vec<PaymentNotification> {
-        let notification = PaymentNotification {
-            id: format!("demo-{}", self.order),
-            order: self.order,
-            reference: self.order.to_string(),
-            status: self.status,
-        };
+        let notification =
+            |id, update| PaymentNotification { id, order: self.order, reference: self.order.to_string(), update };
+        let payment = notification(format!("demo-{}", self.order), PaymentUpdate::Payment(self.report()));
         let times = if self.token == DemoToken::Twice { 2 } else { 1 };
-        vec![notification; times]
+        let refunds = self.refunds.iter().map(|refund| {
+            let id = format!("demo-{}-{:?}", refund.id, refund.status);
+            notification(id, PaymentUpdate::Refund(self.refund_report(refund)))
+        });
+        vec![payment; times].into_iter().chain(refunds).collect()
     }
+}
+
+/// The bank's id of a refund. It names the payment's record.
+fn reference_of(order: OrderId, refund: RefundId) -> String {
+    format!("{order}/{refund}")
 }
 
 #[derive(Clone)]
@@ -147,7 +239,10 @@ impl DemoBank {
 
     /// Records that the shop has handled the notifications of an order.
     pub(crate) async fn mark_notified(&self, order: OrderId) -> Result<()> {
-        self.update(&order.to_string(), |payment| payment.due = None).await.map(drop)
+        let now = Timestamp::now();
+        // A later change has a notification of its own.
+        let clear = move |payment: &mut DemoPayment| payment.due = payment.due.filter(|due| *due > now);
+        self.update(&order.to_string(), clear).await.map(drop)
     }
 }
 
@@ -159,44 +254,45 @@ impl PaymentProvider for DemoBank {
         };
         let (order, amount, reserved_until) = (charge.order, charge.amount, charge.reserved_until);
         let open = move |slot: &mut Option<DemoPayment>, _: &mut _| {
-            slot.get_or_insert_with(|| DemoPayment {
-                order,
-                amount,
-                status: PaymentStatus::Open,
-                captures: 0,
-                token,
-                reserved_until,
-                due: None,
-            });
+            slot.get_or_insert_with(|| DemoPayment::new(order, amount, token, reserved_until));
             Ok(())
         };
         self.0.upsert(order, open).await?;
-        Ok(Payment::open(PaymentMethod::Demo, order.to_string(), None))
+        Ok(Payment::open(PaymentMethod::Demo, order.to_string(), amount, None))
     }
 
-    async fn charge(&self, reference: &str, _: &Charge) -> Result<PaymentStatus> {
+    async fn charge(&self, payment: &Payment, _: &Charge) -> Result<PaymentReport> {
         let now = Timestamp::now();
-        let payment = self.update(reference, move |payment| payment.charge(now)).await?;
-        if payment.token == DemoToken::Timeout {
-            return Err(Error::unavailable("payment").caused_by("the demo bank drops this response"));
+        let payment = self.update(&payment.reference, move |payment| payment.charge(now)).await?;
+        match payment.token {
+            DemoToken::Timeout => Err(Error::unavailable("payment").caused_by("the demo bank drops this response")),
+            DemoToken::Refused => Err(refused("The demo bank refuses this payment.")),
+            _ => Ok(payment.report()),
         }
-        Ok(payment.status)
     }
 
-    async fn check(&self, reference: &str) -> Result<PaymentStatus> {
-        self.update(reference, |_| {}).await.map(|payment| payment.status)
+    async fn check(&self, payment: &Payment) -> Result<PaymentReport> {
+        self.update(&payment.reference, |_| {}).await.map(|payment| payment.report())
     }
 
-    async fn capture(&self, reference: &str) -> Result<PaymentStatus> {
-        self.update(reference, DemoPayment::capture).await.map(|payment| payment.status)
+    async fn capture(&self, payment: &Payment) -> Result<PaymentReport> {
+        self.update(&payment.reference, DemoPayment::capture).await.map(|payment| payment.report())
     }
 
-    async fn cancel(&self, reference: &str) -> Result<PaymentStatus> {
-        self.update(reference, DemoPayment::cancel).await.map(|payment| payment.status)
+    async fn cancel(&self, payment: &Payment) -> Result<PaymentReport> {
+        self.update(&payment.reference, DemoPayment::cancel).await.map(|payment| payment.report())
     }
 
-    async fn refund(&self, reference: &str) -> Result<PaymentStatus> {
-        self.update(reference, DemoPayment::refund).await.map(|payment| payment.status)
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundReport> {
+        let (id, amount, now) = (request.id, request.amount, Timestamp::now());
+        let payment = self.update(&request.payment, move |payment| payment.refund(id, amount, now)).await?;
+        payment.refund_by_id(id)
+    }
+
+    async fn check_refund(&self, refund: &Refund) -> Result<RefundReport> {
+        let unknown = || Error::internal("not a refund of the demo bank");
+        let (payment, _) = refund.reference.as_deref().and_then(|it| it.split_once('/')).ok_or_else(unknown)?;
+        self.update(payment, |_| {}).await?.refund_by_id(refund.id)
     }
 }
 
@@ -208,20 +304,22 @@ mod tests {
 
     fn payment(token: DemoToken) -> DemoPayment {
         let amount = Money::new(499, Currency::EUR).unwrap();
-        DemoPayment { token, ..DemoPayment::with_status(OrderId::new(), amount, PaymentStatus::Open, 0) }
+        DemoPayment::new(OrderId::new(), amount, token, Timestamp::now())
     }
 
     #[test]
     fn the_token_selects_the_outcome() {
-        use DemoToken::{Declined, Late, Ok, Review, Timeout, Twice};
-        use PaymentStatus::{Authorized, Cancelled, Captured, Processing};
-        for (token, charged, cancelled, completed) in [
-            (Ok, Captured, Captured, Captured),
-            (Declined, PaymentStatus::Declined, PaymentStatus::Declined, PaymentStatus::Declined),
-            (Review, Authorized, Cancelled, Cancelled),
-            (Timeout, Captured, Captured, Captured),
-            (Twice, Processing, Processing, Captured),
-            (Late, Processing, Processing, Captured),
+        use DemoToken::{Declined, Late, Ok, Refused, Review, Timeout, Twice, Underpaid};
+        use ProviderStatus::{Authorized, Cancelled, Captured, Processing};
+        for (token, charged, cancelled, completed, captured) in [
+            (Ok, Captured, Captured, Captured, 499),
+            (Declined, ProviderStatus::Declined, ProviderStatus::Declined, ProviderStatus::Declined, 0),
+            (Refused, ProviderStatus::Declined, ProviderStatus::Declined, ProviderStatus::Declined, 0),
+            (Review, Authorized, Cancelled, Cancelled, 0),
+            (Timeout, Captured, Captured, Captured, 499),
+            (Twice, Processing, Processing, Captured, 499),
+            (Late, Processing, Processing, Captured, 499),
+            (Underpaid, Captured, Captured, Captured, 249),
         ] {
             let mut payment = payment(token);
             for (step, expected) in [
@@ -235,6 +333,32 @@ mod tests {
                 }
             }
             assert_eq!(payment.captures, u32::from(completed == Captured), "{token:?}");
+            assert_eq!(payment.captured.amount(), captured, "{token:?}");
+        }
+    }
+
+    #[test]
+    fn the_token_selects_the_outcome_of_refunds() {
+        use RefundStatus::{Failed, Pending, Succeeded};
+        // The first refund, the same when the bank notifies, and the second refund.
+        for (token, first, notified, second) in [
+            (DemoToken::Ok, Succeeded, Succeeded, Failed),
+            (DemoToken::RefundPending, Pending, Succeeded, Failed),
+            (DemoToken::RefundFailed, Failed, Failed, Succeeded),
+            (DemoToken::RefundReversed, Succeeded, Failed, Succeeded),
+        ] {
+            let mut payment = payment(token);
+            payment.charge(Timestamp::now());
+            let id = RefundId::new();
+            for _ in 0..2 {
+                payment.refund(id, payment.captured, Timestamp::now());
+            }
+            let mut statuses = vec![payment.refunds[0].status];
+            payment.complete();
+            statuses.push(payment.refunds[0].status);
+            payment.refund(RefundId::new(), payment.captured, Timestamp::now());
+            statuses.push(payment.refunds[1].status);
+            assert_eq!((statuses, payment.refunds.len()), (vec![first, notified, second], 2), "{token:?}");
         }
     }
 

@@ -1,24 +1,28 @@
 //! Client of Stripe's HTTP API: payment intents and refunds. [`webhook`] verifies webhooks, [`event`]
-//! reads them. Every
-//! request that changes something carries an idempotency key, so that it can be repeated. See
-//! <https://docs.stripe.com/api>.
+//! reads them. Every request that changes something carries an idempotency key, so that it can be
+//! repeated. See <https://docs.stripe.com/api>.
 
 mod amount;
 pub(crate) mod event;
+mod objects;
 pub(crate) mod webhook;
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use souk_http::config::HttpUrl;
-use souk_types::{Error, Result};
+use souk_types::{Error, Id, Result};
 use ureq::http::StatusCode;
 
-use self::amount::charge_to_stripe;
+use self::amount::{charge_to_stripe, to_stripe};
+use self::objects::{Intent, Refund};
 use self::webhook::SigningSecret;
-use super::PaymentProvider;
-use crate::domain::payment::{Charge, Payment, PaymentDetails, PaymentMethod, PaymentStatus};
+use super::{PaymentProvider, refused};
+use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundRequest, RefundStatus};
+use crate::domain::payment::state::{Payment, Refund as RequestedRefund};
+use crate::domain::payment::{Charge, PaymentDetails, PaymentMethod};
 
 /// The version of Stripe's API. It decides the fields of responses.
 const VERSION: &str = "2024-06-20";
@@ -59,27 +63,6 @@ pub(crate) struct Stripe {
     agent: ureq::Agent,
 }
 
-/// The fields of a payment intent that the shop reads.
-#[derive(Debug, Clone, Deserialize)]
-struct Intent {
-    id: String,
-    status: String,
-    client_secret: Option<String>,
-}
-
-impl Intent {
-    fn status(&self) -> PaymentStatus {
-        match self.status.as_str() {
-            "succeeded" => PaymentStatus::Captured,
-            "canceled" => PaymentStatus::Cancelled,
-            "requires_capture" => PaymentStatus::Authorized,
-            "requires_payment_method" | "requires_confirmation" => PaymentStatus::Open,
-            // `processing`, `requires_action`, and statuses that Stripe may add.
-            _ => PaymentStatus::Processing,
-        }
-    }
-}
-
 #[derive(Deserialize)]
 struct ErrorBody {
     error: StripeError,
@@ -89,6 +72,8 @@ struct ErrorBody {
 struct StripeError {
     r#type: String,
     code: Option<String>,
+    decline_code: Option<String>,
+    param: Option<String>,
     message: Option<String>,
 }
 
@@ -101,8 +86,8 @@ impl StripeError {
 }
 
 /// A final response: Stripe has carried out or refused the request.
-enum Response {
-    Intent(Intent),
+enum Response<T> {
+    Done(T),
     Refused(StatusCode, StripeError),
 }
 
@@ -119,8 +104,8 @@ impl Stripe {
         &self.options.webhook
     }
 
-    /// Posts a form to `path`, or gets `path` without one.
-    async fn send(&self, path: String, form: Option<Form>) -> Result<Response> {
+    /// Posts a form to `path`, or gets `path` without one. Errors: transient ones only.
+    async fn send<T: DeserializeOwned>(&self, path: String, form: Option<Form>) -> Result<Response<T>> {
         let url = format!("{}/v1/{path}", self.options.url.as_str().trim_end_matches('/'));
         let (agent, authorization) = (self.agent.clone(), format!("Bearer {}", self.options.key.0));
         let send = move || -> Result<(StatusCode, Vec<u8>), ureq::Error> {
@@ -142,37 +127,54 @@ impl Stripe {
         let (status, body) = result.map_err(|error| Error::unavailable("payment").caused_by(error))?;
         let unreadable = |error| Error::unavailable("payment").caused_by(format!("{status}: {error}"));
         if status.is_success() {
-            return serde_json::from_slice(&body).map(Response::Intent).map_err(unreadable);
+            return serde_json::from_slice(&body).map(Response::Done).map_err(unreadable);
         }
         let ErrorBody { error } = serde_json::from_slice(&body).map_err(unreadable)?;
-        let is_transient = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::CONFLICT);
-        if is_transient || status.is_server_error() {
-            return Err(Error::unavailable("payment").caused_by(error.log_text()));
+        if is_final(status) {
+            return Ok(Response::Refused(status, error));
         }
-        Ok(Response::Refused(status, error))
+        Err(Error::unavailable("payment").caused_by(format!("{status}, {}", error.log_text())))
     }
 
-    /// Like [`Stripe::send`], for requests whose refusal is a programming error.
-    async fn send_valid(&self, path: String, form: Option<Form>) -> Result<Intent> {
-        match self.send(path, form).await? {
-            Response::Intent(intent) => Ok(intent),
-            Response::Refused(status, error) => Err(unexpected(status, &error)),
-        }
-    }
-
-    /// Captures or cancels a payment intent, and returns its status. When Stripe refuses, returns
-    /// the current status.
-    async fn change(&self, reference: &str, action: &str) -> Result<PaymentStatus> {
-        let form = Some((Vec::new(), format!("{reference}-{action}")));
-        match self.send(format!("payment_intents/{reference}/{action}"), form).await? {
-            Response::Intent(intent) => Ok(intent.status()),
-            Response::Refused(..) => self.check(reference).await,
+    /// Captures or cancels a payment intent. When Stripe refuses, reports the current state.
+    async fn change(&self, payment: &Payment, action: &str) -> Result<(PaymentReport, Option<StripeError>)> {
+        let reference = &payment.reference;
+        // Stripe repeats its first response to a key for a day, refusals included. The change
+        // itself can be repeated, so each attempt has a key of its own.
+        let form = Some((expand_charge(), format!("{reference}-{action}-{}", Id::<Intent>::new())));
+        match self.send::<Intent>(format!("payment_intents/{reference}/{action}"), form).await? {
+            Response::Done(intent) => Ok((intent.report()?, None)),
+            Response::Refused(_, error) => Ok((self.check(payment).await?, Some(error))),
         }
     }
 }
 
-fn unexpected(status: StatusCode, error: &StripeError) -> Error {
-    Error::internal(format!("stripe: {status}, {}", error.log_text()))
+/// Whether a refusal with this status stays the same when the request is repeated. Errors about the
+/// key of the shop, the rate of requests and concurrent ones do not concern the payment.
+fn is_final(status: StatusCode) -> bool {
+    let about_the_shop = matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS
+    );
+    status.is_client_error() && !about_the_shop
+}
+
+/// The amount that is refunded is a field of the charge.
+fn expand_charge() -> Vec<(&'static str, String)> {
+    vec![("expand[]", "latest_charge".to_owned())]
+}
+
+/// Converts Stripe's refusal of a payment into words for the client. See
+/// <https://docs.stripe.com/error-codes>.
+fn refusal(error: &StripeError) -> Error {
+    let reason = match (error.code.as_deref(), error.param.as_deref()) {
+        (Some("amount_too_small"), _) => "The total is below the minimum of the payment provider.",
+        (Some("amount_too_large"), _) => "The total is above the maximum of the payment provider.",
+        (_, Some("currency")) => "The payment provider does not take this currency.",
+        (_, Some("amount")) => "The payment provider does not take this total.",
+        _ => "The payment provider refuses this payment.",
+    };
+    refused(reason).caused_by(format!("stripe: {}", error.log_text()))
 }
 
 #[rocket::async_trait]
@@ -186,46 +188,104 @@ impl PaymentProvider for Stripe {
             ("metadata[order]", charge.order.to_string()),
         ];
         let form = Some((form, format!("{}-open", charge.order)));
-        let intent = self.send_valid("payment_intents".to_owned(), form).await?;
-        let secret = intent.client_secret.filter(|_| charge.details.client_pays());
-        Ok(Payment::open(PaymentMethod::Stripe, intent.id, secret))
+        let intent: Intent = match self.send("payment_intents".to_owned(), form).await? {
+            Response::Done(intent) => intent,
+            Response::Refused(_, error) => return Err(refusal(&error)),
+        };
+        let secret = intent.client_secret.filter(|_| charge.details.client_pays()).map(Into::into);
+        Ok(Payment::open(PaymentMethod::Stripe, intent.id, charge.amount, secret))
     }
 
-    async fn charge(&self, reference: &str, charge: &Charge) -> Result<PaymentStatus> {
-        let PaymentDetails::Stripe { token: Some(token) } = &charge.details else { return self.check(reference).await };
+    async fn charge(&self, payment: &Payment, charge: &Charge) -> Result<PaymentReport> {
+        let PaymentDetails::Stripe { token: Some(token) } = &charge.details else { return self.check(payment).await };
+        let reference = &payment.reference;
         let form = vec![("payment_method", token.as_str().to_owned())];
         let path = format!("payment_intents/{reference}/confirm");
-        match self.send(path, Some((form, format!("{reference}-confirm")))).await? {
-            Response::Intent(intent) => Ok(intent.status()),
-            Response::Refused(StatusCode::PAYMENT_REQUIRED, _) => Ok(PaymentStatus::Declined),
-            // The card is unknown to Stripe, or the intent cannot be confirmed any more.
-            Response::Refused(..) => Ok(match self.check(reference).await? {
-                PaymentStatus::Open => PaymentStatus::Declined,
-                status => status,
-            }),
+        let (status, error) = match self.send::<Intent>(path, Some((form, format!("{reference}-confirm")))).await? {
+            Response::Done(intent) => return intent.report(),
+            Response::Refused(status, error) => (status, error),
+        };
+        // The card is unknown to Stripe or was declined, or the intent cannot be confirmed any
+        // more.
+        let mut report = self.check(payment).await?;
+        if report.status != ProviderStatus::Open {
+            return Ok(report);
+        }
+        let is_about_the_card =
+            status == StatusCode::PAYMENT_REQUIRED || error.param.as_deref() == Some("payment_method");
+        let is_unknown_card = error.code.as_deref() == Some("resource_missing");
+        if !is_about_the_card && !is_unknown_card {
+            return Err(refusal(&error));
+        }
+        report.status = ProviderStatus::Declined;
+        report.reason = objects::reason(error.decline_code.as_ref().or(error.code.as_ref()));
+        Ok(report)
+    }
+
+    async fn check(&self, payment: &Payment) -> Result<PaymentReport> {
+        let path = format!("payment_intents/{}?expand[]=latest_charge", payment.reference);
+        match self.send::<Intent>(path, None).await? {
+            Response::Done(intent) => intent.report(),
+            Response::Refused(status, error) => Err(Error::internal(format!("stripe: {status}, {}", error.log_text()))),
         }
     }
 
-    async fn check(&self, reference: &str) -> Result<PaymentStatus> {
-        self.send_valid(format!("payment_intents/{reference}"), None).await.map(|intent| intent.status())
-    }
-
-    async fn capture(&self, reference: &str) -> Result<PaymentStatus> {
-        self.change(reference, "capture").await
-    }
-
-    async fn cancel(&self, reference: &str) -> Result<PaymentStatus> {
-        self.change(reference, "cancel").await
-    }
-
-    async fn refund(&self, reference: &str) -> Result<PaymentStatus> {
-        let form = vec![("payment_intent", reference.to_owned())];
-        match self.send("refunds".to_owned(), Some((form, format!("{reference}-refund")))).await? {
-            Response::Intent(_) => Ok(PaymentStatus::Refunded),
-            Response::Refused(_, error) if error.code.as_deref() == Some("charge_already_refunded") => {
-                Ok(PaymentStatus::Refunded)
+    async fn capture(&self, payment: &Payment) -> Result<PaymentReport> {
+        match self.change(payment, "capture").await? {
+            (report, Some(error)) if report.status == ProviderStatus::Authorized => {
+                let detail = "The payment provider refuses to capture this payment; cancel the order.";
+                Err(Error::conflict("payment-refused", detail).caused_by(format!("stripe: {}", error.log_text())))
             }
-            Response::Refused(status, error) => Err(unexpected(status, &error)),
+            (report, _) => Ok(report),
         }
+    }
+
+    async fn cancel(&self, payment: &Payment) -> Result<PaymentReport> {
+        let (report, refusal) = self.change(payment, "cancel").await?;
+        if let Some(error) = refusal {
+            let (reference, reason) = (&payment.reference, error.log_text());
+            tracing::warn!(reference, reason, status = ?report.status, "stripe refused to cancel a payment");
+        }
+        Ok(report)
+    }
+
+    async fn refund(&self, request: &RefundRequest) -> Result<RefundReport> {
+        let RefundRequest { id, order, payment, amount } = request;
+        let form = vec![
+            ("payment_intent", payment.clone()),
+            ("amount", to_stripe(*amount)?.to_string()),
+            ("metadata[order]", order.to_string()),
+            ("metadata[refund]", id.to_string()),
+        ];
+        let (status, reason) =
+            match self.send::<Refund>("refunds".to_owned(), Some((form, format!("refund-{id}")))).await? {
+                Response::Done(refund) => return Ok(RefundReport { id: Some(*id), ..refund.report(Some(*amount))? }),
+                // Other refunds have returned all the money.
+                Response::Refused(_, error) if error.code.as_deref() == Some("charge_already_refunded") => {
+                    (RefundStatus::Succeeded, error.code)
+                }
+                Response::Refused(_, error) => {
+                    tracing::warn!(%order, refund = %id, reason = error.log_text(), "stripe refused a refund");
+                    (RefundStatus::Failed, Some(error.code.unwrap_or(error.r#type)))
+                }
+            };
+        Ok(RefundReport {
+            id: Some(*id),
+            reference: None,
+            amount: *amount,
+            status,
+            reason: objects::reason(reason.as_ref()),
+        })
+    }
+
+    async fn check_refund(&self, refund: &RequestedRefund) -> Result<RefundReport> {
+        let reference = refund.reference.as_deref().ok_or_else(|| Error::internal("a pending refund without an id"))?;
+        let report = match self.send::<Refund>(format!("refunds/{reference}"), None).await? {
+            Response::Done(found) => found.report(Some(refund.amount))?,
+            Response::Refused(status, error) => {
+                return Err(Error::internal(format!("stripe: {status}, {}", error.log_text())));
+            }
+        };
+        Ok(RefundReport { id: Some(refund.id), ..report })
     }
 }

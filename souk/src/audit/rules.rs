@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use customer::ledger::AccountLedger;
 use products::ledger::{ReservationRecord, ReservationStatus, StockRecord};
 use serde::Deserialize;
-use shopping::ledger::OrderRecord;
+use shopping::ledger::{OrderRecord, PaymentRecord};
 use shopping::{DemoPayment, OrderStatus, PaymentMethod, PaymentStatus};
 use souk_bus::EventCounts;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
+use souk_types::Money;
 
 /// A 2xx response to `POST /shopping/order`.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,8 +43,15 @@ impl Records {
         let Self { orders, demo_payments, stock, reservations, accounts, .. } = self;
         let dead_letters =
             self.broker.map_or(String::new(), |counts| format!(", {} dead letters", counts.dead_letters));
+        let failed = |entry: &&OrderRecord| {
+            entry.payment.as_ref().is_some_and(|payment| payment.status == PaymentStatus::RefundFailed)
+        };
+        let failed_refunds = match orders.iter().filter(failed).count() {
+            0 => String::new(),
+            count => format!(", {count} with a failed refund"),
+        };
         format!(
-            "{} orders ({responses} responses to clients), {} demo payments, {} products, {} reservations, {} deleted accounts{dead_letters}",
+            "{} orders ({responses} responses to clients{failed_refunds}), {} demo payments, {} products, {} reservations, {} deleted accounts{dead_letters}",
             orders.len(),
             demo_payments.len(),
             stock.len(),
@@ -78,7 +86,7 @@ fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &m
         {
             findings.push(format!("orders {another} and {order} have the same idempotency key"));
         }
-        if *status != OrderStatus::Reserved && entry.is_in_progress {
+        if *status != OrderStatus::Reserved && entry.is_in_progress && !entry.waits_for_provider {
             findings.push(format!("order {order} is {status:?} and was not continued"));
         }
         let is_sold = is_sold(reservations, entry);
@@ -112,7 +120,9 @@ fn check_responses(records: &Records, responses: &[ClientResponse], findings: &m
                     OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Cancelled | OrderStatus::Refunded
                 )
             }
-            OrderStatus::Refunded | OrderStatus::Shipped => entry.status == *status,
+            // A refund may fail later.
+            OrderStatus::Refunded => matches!(entry.status, OrderStatus::Refunded | OrderStatus::Cancelled),
+            OrderStatus::Shipped => entry.status == *status,
             _ => true,
         };
         if !is_kept {
@@ -178,8 +188,8 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
     }
 }
 
-/// Each payment belongs to one order, is captured at most once, and is in the state that its order
-/// requires. The demo bank's records agree, amounts included.
+/// Each payment belongs to one order, is captured at most once, and has the money that its order
+/// requires. The demo bank's records agree.
 fn check_payments(records: &Records, findings: &mut Vec<String>) {
     let mut references = HashSet::new();
     let demo_payments: HashMap<OrderId, &DemoPayment> =
@@ -195,45 +205,63 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
     }
     for entry in &records.orders {
         let (order, status) = (entry.order, entry.status);
-        let Some((method, paid, reference)) = &entry.payment else {
-            if !matches!(status, OrderStatus::Pending | OrderStatus::Rejected) {
+        let Some(payment) = &entry.payment else {
+            let is_free = entry.total.is_some_and(Money::is_zero);
+            if !matches!(status, OrderStatus::Pending | OrderStatus::Rejected) && !is_free {
                 findings.push(format!("order {order} is {status:?} and has no payment"));
             }
             continue;
         };
-        if !references.insert((*method, reference.as_str())) {
-            findings.push(format!("payment {reference} belongs to several orders"));
+        if !references.insert((payment.method, payment.reference.as_str())) {
+            findings.push(format!("payment {} belongs to several orders", payment.reference));
         }
-        let is_right = |paid: PaymentStatus| match status {
-            OrderStatus::Confirmed | OrderStatus::Shipped => paid == PaymentStatus::Captured,
-            OrderStatus::Refunded => paid == PaymentStatus::Refunded,
-            OrderStatus::Cancelled | OrderStatus::Rejected => {
-                !matches!(paid, PaymentStatus::Captured | PaymentStatus::Authorized)
-            }
-            OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => true,
-        };
         if entry.is_in_progress {
             continue;
         }
-        if !is_right(*paid) {
-            findings.push(format!("order {order} is {status:?} and its payment is {paid:?}"));
+        if !money_matches(status, entry.total, payment) {
+            let PaymentRecord { status: paid, captured, refunded, .. } = payment;
+            findings.push(format!(
+                "order {order} is {status:?} and its payment is {paid:?}, {captured} captured and {refunded} refunded"
+            ));
         }
-        if *method == PaymentMethod::Demo {
+        if payment.method == PaymentMethod::Demo {
             match demo_payments.get(&order) {
                 None => findings.push(format!("the demo bank has no payment for order {order}")),
-                Some(payment) if !is_right(payment.status) => {
+                Some(demo) if (demo.captured, demo.refunded()) != (payment.captured, payment.refunded) => {
                     findings.push(format!(
-                        "order {order} is {status:?} and the demo bank has the payment as {:?}",
-                        payment.status
+                        "order {order} has {} captured and {} refunded, and the demo bank {} and {}",
+                        payment.captured,
+                        payment.refunded,
+                        demo.captured,
+                        demo.refunded()
                     ));
                 }
-                Some(payment) if Some(payment.amount) != entry.total => {
+                Some(demo) if Some(demo.amount) != entry.total => {
                     findings
-                        .push(format!("order {order} costs {:?} and its payment is {:?}", entry.total, payment.amount));
+                        .push(format!("order {order} costs {:?} and its payment is {:?}", entry.total, demo.amount));
                 }
                 Some(_) => {}
             }
         }
+    }
+}
+
+/// Whether what is captured, less what is refunded, is what an order in this state may keep.
+fn money_matches(status: OrderStatus, total: Option<Money>, payment: &PaymentRecord) -> bool {
+    let is_paid = total.is_some_and(|total| {
+        payment.captured.currency() == total.currency() && payment.captured.amount() >= total.amount()
+    });
+    let keeps_nothing = payment.captured == payment.refunded;
+    match status {
+        OrderStatus::Confirmed => is_paid && !keeps_nothing,
+        // The money of a shipped order may be refunded.
+        OrderStatus::Shipped => is_paid,
+        OrderStatus::Refunded => keeps_nothing && payment.status == PaymentStatus::Refunded,
+        OrderStatus::Cancelled | OrderStatus::Rejected => {
+            let is_on_its_way = matches!(payment.status, PaymentStatus::RefundPending | PaymentStatus::RefundFailed);
+            (keeps_nothing || is_on_its_way) && payment.status != PaymentStatus::Authorized
+        }
+        OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => true,
     }
 }
 

@@ -58,6 +58,11 @@ impl Admin {
         self.request(Method::POST, &format!("/shopping/order/{order}/capture"))
     }
 
+    /// Refunds what an order owes.
+    pub fn refund_order(&self, order: &str) -> Request {
+        self.request(Method::POST, &format!("/shopping/order/{order}/refund"))
+    }
+
     /// Cancels an order of any customer.
     pub fn cancel_order(&self, order: &str) -> Request {
         self.request(Method::POST, &format!("/shopping/order/{order}/cancel"))

@@ -1,24 +1,29 @@
-//! The actions of the checkout table. Each calls `products` or the payment provider, and applies
+//! The actions of the checkout table, except those in [`compensation`]. Each calls `products` or the payment provider, and applies
 //! the reply to the order.
 
 use souk_bus::Request;
-use souk_contract::products::{Confirm, Confirmed, Release, Released, Reserve, Reserved, Restock, Restocked, Shortage};
-use souk_contract::shopping::{OrderConfirmed, OrderId, TimelineKind};
-use souk_types::{Error, Result, Timestamp};
+use souk_contract::products::{Confirm, Confirmed, Reserve, Reserved, Shortage};
+use souk_contract::shopping::{OrderCancelled, OrderConfirmed, OrderId, TimelineKind};
+use souk_store::Events;
+use souk_types::{Error, Money, Result, Timestamp};
 
+use super::compensation;
 use crate::App;
 use crate::application::order_log;
-use crate::domain::order::checkout_table::{NextAction, PaymentCompensation, Trigger, payment_compensation};
+use crate::domain::order::checkout_table::{NextAction, Trigger};
 use crate::domain::order::history::LogEntry;
-use crate::domain::order::{Order, OrderStatus, Reason, interrupted};
-use crate::domain::payment::{Payment, PaymentStatus};
+use crate::domain::order::{Change, Order, OrderStatus, PutOff, Reason, interrupted};
+use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport};
+use crate::domain::payment::state::Payment;
 
 /// Takes the actions that an order needs, until it must wait. After a transient error, a later
-/// trigger takes the action again.
+/// trigger takes the action again. Money and stock of an ended order do not wait for each other.
 pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Result<Order> {
+    let mut put_off = PutOff::default();
+    let mut failure = None;
     loop {
-        order = match order.next_action(trigger, Timestamp::now()) {
-            NextAction::Wait => return Ok(order),
+        order = match order.next_action(trigger, put_off, Timestamp::now()) {
+            NextAction::Wait => break,
             NextAction::ReserveStock => reserve_stock(app, &order).await?,
             NextAction::ChargePayment => charge_payment(app, &order).await?,
             NextAction::CheckPayment => match check_payment(app, &order).await? {
@@ -30,8 +35,44 @@ pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Re
             NextAction::Decline => update(app, order.id, Order::decline).await?,
             NextAction::Cancel => update(app, order.id, Order::cancel_unpaid).await?,
             NextAction::ExpireReservation => update(app, order.id, Order::expire_reservation).await?,
-            NextAction::Compensate => compensate(app, &order).await?,
+            action @ (NextAction::CancelPayment | NextAction::RefundPayment | NextAction::CheckRefund) => {
+                let settled = match action {
+                    NextAction::CancelPayment => compensation::cancel_payment(app, &order).await,
+                    NextAction::RefundPayment => compensation::request_refunds(app, &order).await,
+                    _ => compensation::check_refunds(app, &order).await,
+                };
+                match settled {
+                    // A cancellation that was too late is followed by a refund.
+                    Ok(next) => {
+                        let is_new_work = next.payment_work() != order.payment_work();
+                        put_off.money = action != NextAction::CancelPayment || !is_new_work;
+                        next
+                    }
+                    Err(error) => {
+                        put_off.money = true;
+                        failure = Some(error);
+                        order
+                    }
+                }
+            }
+            NextAction::ReturnStock => match compensation::return_stock(app, &order).await {
+                Ok(order) => order,
+                Err(error) => {
+                    put_off.stock = true;
+                    failure = Some(error);
+                    order
+                }
+            },
         };
+    }
+    match (failure, trigger) {
+        (None, _) => Ok(order),
+        (Some(error), Trigger::Job) => Err(error),
+        // The outcome of the order is decided; the background job completes what it owes.
+        (Some(error), Trigger::Request) => {
+            tracing::warn!(order = %order.id, %error, "an ended order still owes money or stock");
+            Ok(order)
+        }
     }
 }
 
@@ -54,6 +95,13 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
         Ok(charge) => charge,
         Err(error) => return reject(app, id, error, Reason::CurrencyMixed, Stock::Held, reserved).await,
     };
+    if charge.amount.is_zero() {
+        return update(app, id, move |order, now| {
+            order.log(reserved.clone());
+            order.reserve(&items, None, now)
+        })
+        .await;
+    }
     // The payment is opened before the order is reserved, so that a reserved order always has the
     // provider's reference.
     let provider = app.payments.provider(charge.details.method())?;
@@ -66,7 +114,7 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
     update(app, id, move |order, now| {
         order.log(reserved.clone());
         order.log(opened.clone());
-        order.reserve(&items, &payment, now)
+        order.reserve(&items, Some(&payment), now)
     })
     .await
 }
@@ -74,13 +122,18 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
 async fn charge_payment(app: &App, order: &Order) -> Result<Order> {
     let (id, charge, payment) = (order.id, order.charge()?, payment_of(order)?);
     let provider = app.payments.provider(payment.method)?;
-    let charged = provider.charge(&payment.reference, &charge);
-    let (status, entry) = order_log::timed(TimelineKind::Payment, "charge", charged).await;
-    match status {
-        Ok(status) => apply_payment(app, id, status, entry).await,
+    let charged = provider.charge(payment, &charge);
+    let (report, entry) = order_log::timed(TimelineKind::Payment, "charge", charged).await;
+    match report {
+        Ok(report) => apply_payment(app, id, report, entry).await,
         Err(error) if error.is_transient() => {
             tracing::warn!(order = %id, %error, "the outcome of a charge is unknown; the background job checks it");
-            apply_payment(app, id, PaymentStatus::Processing, entry).await
+            let unknown = PaymentReport::new(ProviderStatus::Processing, Money::zero(charge.amount.currency()));
+            apply(app, id, move |order, now| {
+                order.log(entry.clone());
+                order.apply_payment(&unknown, now)
+            })
+            .await
         }
         Err(error) => reject(app, id, error, Reason::PaymentRefused, Stock::Held, entry).await,
     }
@@ -93,15 +146,15 @@ enum Checked {
 
 async fn check_payment(app: &App, order: &Order) -> Result<Checked> {
     let (id, payment) = (order.id, payment_of(order)?);
-    let before = payment.status;
     let provider = app.payments.provider(payment.method)?;
-    let (status, entry) = match payment_call(app, id, "check", provider.check(&payment.reference)).await? {
-        Reply::Done(status, entry) => (status, entry),
+    let (report, entry) = match payment_call(app, id, "check", provider.check(payment)).await? {
+        Reply::Done(report, entry) => (report, entry),
         Reply::Refused(error, _) => return Err(error),
     };
-    if status != before {
-        let order = apply_payment(app, id, status, entry).await?;
-        let has_changed = order.payment().is_some_and(|payment| payment.status != before);
+    if payment.clone().apply(&report) {
+        let before = payment.status();
+        let order = apply_payment(app, id, report, entry).await?;
+        let has_changed = order.payment().is_some_and(|payment| payment.status() != before);
         return Ok(if has_changed { Checked::Changed(order) } else { Checked::Unchanged(order) });
     }
     let update_unchanged = move |order: &mut Order, now| {
@@ -160,63 +213,7 @@ async fn confirm(app: &App, id: OrderId, entry: LogEntry) -> Result<Order> {
     app.store.confirm_order(id, confirm).await
 }
 
-/// Returns the money, then the stock. Every call can be repeated.
-async fn compensate(app: &App, order: &Order) -> Result<Order> {
-    let id = order.id;
-    if let Some(payment) = order.payment() {
-        let (provider, reference) = (app.payments.provider(payment.method)?, &payment.reference);
-        let reply = match payment_compensation(Some(payment.status)) {
-            PaymentCompensation::None => None,
-            PaymentCompensation::Cancel => Some(payment_call(app, id, "cancel", provider.cancel(reference)).await?),
-            PaymentCompensation::Refund => Some(payment_call(app, id, "refund", provider.refund(reference)).await?),
-        };
-        match reply {
-            None => {}
-            Some(Reply::Refused(error, _)) => return Err(error),
-            Some(Reply::Done(status, entry)) => {
-                let order = apply_payment(app, id, status, entry).await?;
-                // The cancellation was too late: the money is captured, and the table decides the
-                // next action.
-                if order.payment().is_some_and(|payment| payment.status == PaymentStatus::Captured) {
-                    return Ok(order);
-                }
-            }
-        }
-    }
-    let entries = return_stock(app, order).await?;
-    update(app, id, move |order, now| {
-        for entry in &entries {
-            order.log(entry.clone());
-        }
-        order.complete_compensation(now)
-    })
-    .await
-}
-
-/// Releases the stock, or restocks it when it is sold.
-async fn return_stock(app: &App, order: &Order) -> Result<Vec<LogEntry>> {
-    let (id, reservation) = (order.id, order.reservation());
-    let (released, entry) = match stock_call(app, id, Release { reservation, order: id }).await? {
-        Reply::Done(released, entry) => (released, entry),
-        Reply::Refused(error, _) => return Err(error),
-    };
-    if released == Released::Released {
-        return Ok(vec![entry]);
-    }
-    match stock_call(app, id, Restock { reservation }).await? {
-        Reply::Done(Restocked::Restocked, restocked) => Ok(vec![entry, restocked]),
-        // The two replies contradict each other. The order stays due, so that no sold stock is lost
-        // silently.
-        Reply::Done(Restocked::NotSold, restock) => {
-            let error = Error::internal(format!("products reports reservation {reservation} as sold and as not sold"));
-            record_retry(app, id, restock).await;
-            Err(error)
-        }
-        Reply::Refused(error, _) => Err(error),
-    }
-}
-
-enum Reply<T> {
+pub(super) enum Reply<T> {
     Done(T, LogEntry),
     Refused(Error, LogEntry),
 }
@@ -227,12 +224,12 @@ async fn reserve(app: &App, order: &Order) -> Result<Reply<Reserved>> {
 }
 
 /// Calls `products`. Errors: transient ones only, which it records in the order's log.
-async fn stock_call<R: Request>(app: &App, id: OrderId, request: R) -> Result<Reply<R::Reply>> {
+pub(super) async fn stock_call<R: Request>(app: &App, id: OrderId, request: R) -> Result<Reply<R::Reply>> {
     final_reply(app, id, order_log::timed(TimelineKind::Call, R::NAME, app.bus.call(request)).await).await
 }
 
 /// Calls a payment provider. Errors: transient ones only, which it records in the order's log.
-async fn payment_call<T>(
+pub(super) async fn payment_call<T>(
     app: &App,
     id: OrderId,
     what: &'static str,
@@ -253,7 +250,7 @@ async fn final_reply<T>(app: &App, id: OrderId, (result, entry): (Result<T>, Log
 }
 
 /// Records a failed attempt and schedules the next one. If that fails, the order stays due.
-async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
+pub(super) async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
     let record = move |order: &mut Order, now| {
         order.log(entry.clone());
         order.retry_later(now);
@@ -264,12 +261,45 @@ async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
     }
 }
 
-pub(crate) async fn apply_payment(app: &App, id: OrderId, status: PaymentStatus, entry: LogEntry) -> Result<Order> {
-    update(app, id, move |order, now| {
+/// Applies a provider's report of a payment. The log entry gets what it says.
+pub(crate) async fn apply_payment(app: &App, id: OrderId, report: PaymentReport, entry: LogEntry) -> Result<Order> {
+    let entry = entry.with_outcome(report.to_string());
+    apply(app, id, move |order, now| {
         order.log(entry.clone());
-        order.apply_payment(status, now).map(drop)
+        order.apply_payment(&report, now)
     })
     .await
+}
+
+/// Applies a provider's report of a refund. The log entry gets what it says.
+pub(super) async fn apply_refund(app: &App, id: OrderId, report: RefundReport, entry: LogEntry) -> Result<Order> {
+    let entry = entry.with_outcome(report.to_string());
+    apply(app, id, move |order, now| {
+        order.log(entry.clone());
+        order.apply_refund(&report, now)
+    })
+    .await
+}
+
+async fn apply(
+    app: &App,
+    id: OrderId,
+    rule: impl Fn(&mut Order, Timestamp) -> Result<Change> + Send + 'static,
+) -> Result<Order> {
+    let apply = move |order: &mut Order, events: &mut Events| {
+        let change = rule(order, Timestamp::now())?;
+        publish_cancellation(order, change, events)
+    };
+    app.store.orders.update(id, apply).await
+}
+
+/// Publishes the cancellation of a confirmed order.
+pub(crate) fn publish_cancellation(order: &mut Order, change: Change, events: &mut Events) -> Result<()> {
+    if change == Change::ConfirmedOrderCancelled {
+        order.log(order_log::published::<OrderCancelled>());
+        events.publish(&OrderCancelled { id: order.id })?;
+    }
+    Ok(())
 }
 
 /// Whether stock is held for an order that is rejected.
@@ -303,7 +333,7 @@ async fn fail(app: &App, id: OrderId, refusal: Error, entry: LogEntry) -> Result
     .await
 }
 
-async fn update(
+pub(super) async fn update(
     app: &App,
     id: OrderId,
     rule: impl Fn(&mut Order, Timestamp) -> Result<()> + Send + 'static,
@@ -311,7 +341,7 @@ async fn update(
     app.store.orders.update(id, move |order, _| rule(order, Timestamp::now())).await
 }
 
-fn payment_of(order: &Order) -> Result<&Payment> {
+pub(super) fn payment_of(order: &Order) -> Result<&Payment> {
     order.payment().ok_or_else(|| Error::internal(format!("order {} is reserved without a payment", order.id)))
 }
 

@@ -2,20 +2,26 @@
 //!
 //! | action | does | compensation |
 //! |---|---|---|
-//! | `ReserveStock` | `products.reserve`, then opens the payment: the order is reserved, or rejected | `products.release`; cancel the payment |
-//! | `ChargePayment` | charges the payment: paid, declined, or unknown | refund, or cancel the payment |
-//! | `CheckPayment` | asks the provider for the status of the payment | none: it changes nothing |
-//! | `ConfirmStock` | `products.confirm`, or reserves again first: confirmed, or cancelled | `products.restock` |
-//! | `Abandon`, `Decline` | rejects the order | none: `Compensate` follows |
-//! | `Cancel`, `ExpireReservation` | cancels the order | none: `Compensate` follows |
-//! | `Compensate` | cancels or refunds the payment, then releases or restocks the stock | none: it is repeated until it succeeds |
+//! | `ReserveStock` | `products.reserve`, then opens the payment: the order is reserved, or rejected; an order of 0.00 is paid at once | `ReturnStock`; `CancelPayment` |
+//! | `ChargePayment` | charges the payment: paid, underpaid, declined, or unknown | `RefundPayment` or `CancelPayment` |
+//! | `CheckPayment` | asks the provider for the state of the payment | none: it changes nothing |
+//! | `ConfirmStock` | `products.confirm`, or reserves again first: confirmed, or cancelled | `ReturnStock` |
+//! | `Abandon`, `Decline` | rejects the order | none: the compensations follow |
+//! | `Cancel`, `ExpireReservation` | cancels the order | none: the compensations follow |
+//! | `CancelPayment` | cancels the payment at the provider | none: it is repeated until nothing more can be captured |
+//! | `ReturnStock` | `products.release` or `products.restock` | none: it is repeated until it succeeds |
+//! | `RefundPayment` | requests the refunds that are owed | none: it is repeated until the provider answers |
+//! | `CheckRefund` | asks the provider for the state of pending refunds | none: it changes nothing |
+//!
+//! An order that has ended owes its stock to the shelf and its money to the customer. These are two
+//! obligations: neither waits for the other.
 //!
 //! Every action can be repeated. After a crash, the next trigger takes the action that the stored
 //! order needs. The triggers are a request with the same key, a payment notification and the
 //! background job.
 
 use super::OrderStatus;
-use crate::domain::payment::PaymentStatus;
+use crate::domain::payment::state::{PaymentStatus, PaymentWork};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trigger {
@@ -34,10 +40,13 @@ pub(crate) enum NextAction {
     /// Rejects an order whose checkout was interrupted.
     Abandon,
     Decline,
-    /// Cancels an order whose payment was cancelled at the provider.
+    /// Cancels an order whose payment was cancelled or refunded at the provider.
     Cancel,
     ExpireReservation,
-    Compensate,
+    CancelPayment,
+    ReturnStock,
+    RefundPayment,
+    CheckRefund,
     Wait,
 }
 
@@ -48,64 +57,61 @@ pub(crate) struct Situation {
     /// Whether the reservation has expired.
     pub(crate) expired: bool,
     pub(crate) client_pays: bool,
-    /// Whether an order that has ended still has money or stock to return.
-    pub(crate) unsettled: bool,
+    /// Whether an order that has ended still holds stock.
+    pub(crate) owes_stock: bool,
+    /// What is left to do at the provider when the shop must not keep the money.
+    pub(crate) money: PaymentWork,
 }
 
 #[rustfmt::skip]
 #[expect(clippy::match_same_arms, reason = "a table has one line for each case")]
 pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction {
     use NextAction::{
-        Abandon, Cancel, ChargePayment, CheckPayment, Compensate, ConfirmStock, Decline, ExpireReservation, ReserveStock, Wait,
+        Abandon, Cancel, CancelPayment, ChargePayment, CheckPayment, CheckRefund, ConfirmStock, Decline,
+        ExpireReservation, RefundPayment, ReserveStock, ReturnStock, Wait,
     };
     use OrderStatus::{Cancelled, Confirmed, Paid, Pending, Refunded, Rejected, Reserved, Shipped};
     use PaymentStatus as P;
     use Trigger::{Job, Request};
-    let Situation { status, payment, expired, client_pays, unsettled } = situation;
+    let Situation { status, payment, expired, client_pays, owes_stock, money } = situation;
+    let refund = match (money, trigger) {
+        (PaymentWork::Refund,      _)       => RefundPayment,
+        (PaymentWork::AwaitRefund, Request) => Wait,
+        (PaymentWork::AwaitRefund, Job)     => CheckRefund,
+        (PaymentWork::None | PaymentWork::Cancel, _) => Wait,
+    };
+    let compensation = match money {
+        // Cancelled first, so that the client cannot pay for stock that is on sale again.
+        PaymentWork::Cancel => CancelPayment,
+        _ => if owes_stock { ReturnStock } else { refund },
+    };
     match (status, payment, expired, trigger) {
-        // status    payment                                  expired  trigger
-        (Pending,    _,                                       _,       Request) => ReserveStock,
-        (Pending,    _,                                       _,       Job)     => Abandon,
-        (Reserved,   Some(P::Declined),                       _,       _)       => Decline,
-        (Reserved,   Some(P::Cancelled),                      _,       _)       => Cancel,
-        (Reserved,   Some(P::Open),                           false,   Request) => if client_pays { Wait } else { ChargePayment },
-        (Reserved,   Some(P::Open),                           false,   Job)     => CheckPayment,
-        (Reserved,   Some(P::Open),                           true,    _)       => ExpireReservation,
-        (Reserved,   Some(P::Processing | P::Authorized),     false,   Request) => Wait,
-        (Reserved,   Some(P::Processing | P::Authorized),     false,   Job)     => CheckPayment,
-        (Reserved,   Some(P::Processing | P::Authorized),     true,    _)       => ExpireReservation,
-        // These do not occur: a reserved order has a payment, the write that records a capture
-        // makes the order paid, and only orders that have ended are refunded.
-        (Reserved,   None | Some(P::Captured | P::Refunded),  false,   Request) => Wait,
-        (Reserved,   None | Some(P::Captured | P::Refunded),  false,   Job)     => CheckPayment,
-        (Reserved,   None | Some(P::Captured | P::Refunded),  true,    _)       => ExpireReservation,
-        (Paid,       _,                                       _,       _)       => ConfirmStock,
-        (Confirmed,  _,                                       _,       _)       => Wait,
-        (Shipped,    _,                                       _,       _)       => Wait,
-        (Rejected,   _,                                       _,       _)       => if unsettled { Compensate } else { Wait },
-        (Cancelled,  _,                                       _,       _)       => if unsettled { Compensate } else { Wait },
-        (Refunded,   _,                                       _,       _)       => Wait,
-    }
-}
-
-/// The compensation of a payment; [`NextAction::Compensate`] takes it before it returns the stock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PaymentCompensation {
-    Cancel,
-    Refund,
-    /// Leaves it: no money was captured, or the money is returned already.
-    None,
-}
-
-pub(crate) fn payment_compensation(payment: Option<PaymentStatus>) -> PaymentCompensation {
-    match payment {
-        Some(PaymentStatus::Open | PaymentStatus::Processing | PaymentStatus::Authorized) => {
-            PaymentCompensation::Cancel
-        }
-        Some(PaymentStatus::Captured) => PaymentCompensation::Refund,
-        Some(PaymentStatus::Declined | PaymentStatus::Cancelled | PaymentStatus::Refunded) | None => {
-            PaymentCompensation::None
-        }
+        // status    payment                                 expired  trigger
+        (Pending,    _,                                      _,       Request) => ReserveStock,
+        (Pending,    _,                                      _,       Job)     => Abandon,
+        (Reserved,   Some(P::Declined),                      _,       _)       => Decline,
+        (Reserved,   Some(P::Cancelled | P::Refunded),       _,       _)       => Cancel,
+        (Reserved,   Some(P::Open),                          false,   Request) => if client_pays { Wait } else { ChargePayment },
+        (Reserved,   Some(P::Open),                          false,   Job)     => CheckPayment,
+        (Reserved,   Some(P::Open),                          true,    _)       => ExpireReservation,
+        (Reserved,   Some(P::Processing | P::Authorized),    false,   Request) => Wait,
+        (Reserved,   Some(P::Processing | P::Authorized),    false,   Job)     => CheckPayment,
+        (Reserved,   Some(P::Processing | P::Authorized),    true,    _)       => ExpireReservation,
+        // A part of the money has arrived; the rest may follow until the reservation expires.
+        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed), false, Request) => Wait,
+        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed), false, Job) => CheckPayment,
+        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed), true, _) => ExpireReservation,
+        // These do not occur: a reserved order has a payment, and the write that records its whole
+        // amount makes the order paid.
+        (Reserved,   None | Some(P::Captured | P::Overpaid), false,   Request) => Wait,
+        (Reserved,   None | Some(P::Captured | P::Overpaid), false,   Job)     => CheckPayment,
+        (Reserved,   None | Some(P::Captured | P::Overpaid), true,    _)       => ExpireReservation,
+        (Paid,       _,                                      _,       _)       => ConfirmStock,
+        (Confirmed,  _,                                      _,       _)       => refund,
+        (Shipped,    _,                                      _,       _)       => refund,
+        (Rejected,   _,                                      _,       _)       => compensation,
+        (Cancelled,  _,                                      _,       _)       => compensation,
+        (Refunded,   _,                                      _,       _)       => Wait,
     }
 }
 
@@ -113,47 +119,68 @@ pub(crate) fn payment_compensation(payment: Option<PaymentStatus>) -> PaymentCom
 mod tests {
     use super::*;
 
-    const PAYMENTS: [Option<PaymentStatus>; 8] = [
+    const PAYMENTS: [Option<PaymentStatus>; 13] = [
         None,
         Some(PaymentStatus::Open),
         Some(PaymentStatus::Processing),
         Some(PaymentStatus::Authorized),
+        Some(PaymentStatus::Underpaid),
         Some(PaymentStatus::Captured),
+        Some(PaymentStatus::Overpaid),
         Some(PaymentStatus::Declined),
         Some(PaymentStatus::Cancelled),
+        Some(PaymentStatus::PartiallyRefunded),
+        Some(PaymentStatus::RefundPending),
+        Some(PaymentStatus::RefundFailed),
         Some(PaymentStatus::Refunded),
     ];
+    const WORK: [PaymentWork; 4] =
+        [PaymentWork::None, PaymentWork::Cancel, PaymentWork::Refund, PaymentWork::AwaitRefund];
 
-    /// The expected actions: for a request and for the job, before and after the reservation
-    /// expires. `A/B` of a reserved order is A when the shop charges the payment, and B when the
-    /// client pays. `A/B` of an ended order is A when it is unsettled, else B.
+    /// The expected actions of an order that has not ended: for a request and for the job, before
+    /// and after the reservation expires. `A/B` is A when the shop charges the payment, and B when
+    /// the client pays. `*` is every payment.
     const TABLE: &str = "
-        status    | payment                                        | request            | job          | request, expired  | job, expired
-        Pending   | None Open Processing Authorized Captured Declined Cancelled Refunded | ReserveStock | Abandon | ReserveStock | Abandon
-        Reserved  | None Processing Authorized Captured Refunded   | Wait               | CheckPayment | ExpireReservation | ExpireReservation
-        Reserved  | Open                                           | ChargePayment/Wait | CheckPayment | ExpireReservation | ExpireReservation
-        Reserved  | Declined                                       | Decline            | Decline      | Decline           | Decline
-        Reserved  | Cancelled                                      | Cancel             | Cancel       | Cancel            | Cancel
-        Paid      | None Open Processing Authorized Captured Declined Cancelled Refunded | ConfirmStock | ConfirmStock | ConfirmStock | ConfirmStock
-        Confirmed | None Open Processing Authorized Captured Declined Cancelled Refunded | Wait | Wait | Wait | Wait
-        Shipped   | None Open Processing Authorized Captured Declined Cancelled Refunded | Wait | Wait | Wait | Wait
-        Rejected  | None Open Processing Authorized Captured Declined Cancelled Refunded | Compensate/Wait | Compensate/Wait | Compensate/Wait | Compensate/Wait
-        Cancelled | None Open Processing Authorized Captured Declined Cancelled Refunded | Compensate/Wait | Compensate/Wait | Compensate/Wait | Compensate/Wait
-        Refunded  | None Open Processing Authorized Captured Declined Cancelled Refunded | Wait | Wait | Wait | Wait";
+        status    | payment   | request            | job          | request, expired  | job, expired
+        Pending   | *         | ReserveStock       | Abandon      | ReserveStock      | Abandon
+        Reserved  | None Processing Authorized Underpaid Captured Overpaid PartiallyRefunded RefundPending RefundFailed | Wait | CheckPayment | ExpireReservation | ExpireReservation
+        Reserved  | Open      | ChargePayment/Wait | CheckPayment | ExpireReservation | ExpireReservation
+        Reserved  | Declined  | Decline            | Decline      | Decline           | Decline
+        Reserved  | Cancelled Refunded | Cancel    | Cancel       | Cancel            | Cancel
+        Paid      | *         | ConfirmStock       | ConfirmStock | ConfirmStock      | ConfirmStock
+        Refunded  | *         | Wait               | Wait         | Wait              | Wait";
+
+    /// The expected actions of a finished order for each work at the provider, for a request and for
+    /// the job. `A/B` is A while the order owes stock, else B.
+    const FINISHED: &str = "
+        status              | money       | request                   | job
+        Confirmed Shipped   | None Cancel | Wait                      | Wait
+        Confirmed Shipped   | Refund      | RefundPayment             | RefundPayment
+        Confirmed Shipped   | AwaitRefund | Wait                      | CheckRefund
+        Rejected Cancelled  | None        | ReturnStock/Wait          | ReturnStock/Wait
+        Rejected Cancelled  | Cancel      | CancelPayment             | CancelPayment
+        Rejected Cancelled  | Refund      | ReturnStock/RefundPayment | ReturnStock/RefundPayment
+        Rejected Cancelled  | AwaitRefund | ReturnStock/Wait          | ReturnStock/CheckRefund";
 
     fn expected(situation: Situation, trigger: Trigger) -> &'static str {
-        let (status, payment) =
-            (format!("{:?}", situation.status), situation.payment.map(|status| format!("{status:?}")));
-        let payment = payment.as_deref().unwrap_or("None");
-        let rows = TABLE.trim().lines().skip(1).map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
-        let mut matching = rows.filter(|row| row[0] == status && row[1].split(' ').any(|listed| listed == payment));
-        let (Some(row), None) = (matching.next(), matching.next()) else {
-            panic!("{status} with payment {payment} is not on exactly one line")
+        use OrderStatus::{Cancelled, Confirmed, Rejected, Shipped};
+        let payment = situation.payment.map_or("None".to_owned(), |status| format!("{status:?}"));
+        let is_finished = matches!(situation.status, Confirmed | Shipped | Rejected | Cancelled);
+        let (table, key, expired) = if is_finished {
+            (FINISHED, format!("{:?}", situation.money), false)
+        } else {
+            (TABLE, payment, situation.expired)
         };
-        let cell = row[2 + usize::from(trigger == Trigger::Job) + 2 * usize::from(situation.expired)];
+        let status = format!("{:?}", situation.status);
+        let lists = |cell: &str, name: &str| cell == "*" || cell.split(' ').any(|listed| listed == name);
+        let rows = table.trim().lines().skip(1).map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+        let mut matching = rows.filter(|row| lists(row[0], &status) && lists(row[1], &key));
+        let (Some(row), None) = (matching.next(), matching.next()) else {
+            panic!("{status} with {key} is not on exactly one line")
+        };
+        let cell = row[2 + usize::from(trigger == Trigger::Job) + 2 * usize::from(expired)];
         let (one, other) = cell.split_once('/').unwrap_or((cell, cell));
-        let is_first =
-            if situation.status == OrderStatus::Reserved { !situation.client_pays } else { situation.unsettled };
+        let is_first = if is_finished { situation.owes_stock } else { !situation.client_pays };
         if is_first { one } else { other }
     }
 
@@ -163,25 +190,20 @@ mod tests {
         let mut situations = 0;
         for status in OrderStatus::ALL {
             for payment in PAYMENTS {
-                for (expired, client_pays, unsettled) in
-                    bools.into_iter().flat_map(|a| bools.into_iter().flat_map(move |b| bools.map(|c| (a, b, c))))
-                {
-                    for trigger in [Trigger::Request, Trigger::Job] {
-                        let situation = Situation { status, payment, expired, client_pays, unsettled };
-                        let action = format!("{:?}", next_action(situation, trigger));
-                        assert_eq!(action, expected(situation, trigger), "{situation:?} {trigger:?}");
-                        situations += 1;
+                for money in WORK {
+                    for (expired, client_pays, owes_stock) in
+                        bools.into_iter().flat_map(|a| bools.into_iter().flat_map(move |b| bools.map(|c| (a, b, c))))
+                    {
+                        for trigger in [Trigger::Request, Trigger::Job] {
+                            let situation = Situation { status, payment, expired, client_pays, owes_stock, money };
+                            let action = format!("{:?}", next_action(situation, trigger));
+                            assert_eq!(action, expected(situation, trigger), "{situation:?} {trigger:?}");
+                            situations += 1;
+                        }
                     }
                 }
             }
         }
-        assert_eq!(situations, 8 * 8 * 8 * 2);
-    }
-
-    #[test]
-    fn captured_money_is_refunded_and_other_payments_are_cancelled() {
-        use PaymentCompensation::{Cancel, None, Refund};
-        let compensations = PAYMENTS.map(payment_compensation);
-        assert_eq!(compensations, [None, Cancel, Cancel, Cancel, Refund, None, None, None]);
+        assert_eq!(situations, 8 * 13 * 4 * 8 * 2);
     }
 }

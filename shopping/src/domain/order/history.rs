@@ -37,7 +37,7 @@ impl StatusChange {
 }
 
 /// Returns the name that serde writes for an enum value without fields.
-pub(crate) fn wire_name(value: &impl Serialize) -> String {
+fn wire_name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => format!("{other:?}"),
@@ -69,6 +69,11 @@ impl LogEntry {
 
     pub(crate) fn with_duration(mut self, duration: Duration) -> Self {
         self.ms = Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: String) -> Self {
+        self.outcome = Cow::Owned(outcome);
         self
     }
 

@@ -20,7 +20,7 @@ pub enum OrderStatus {
     Rejected,
     /// Cancelled after its stock was held. Compensation returns the stock and the captured money.
     Cancelled,
-    /// The order was cancelled, and its money is returned.
+    /// The order was cancelled, and its stock and money are returned.
     Refunded,
 }
 
@@ -38,7 +38,8 @@ impl OrderStatus {
     ];
 
     /// Returns the states that may follow. When money arrives late, a cancelled order may become
-    /// paid again, and a rejected one cancelled, so that the money is refunded.
+    /// paid again, and a rejected one cancelled, so that the money is refunded. When a refund fails
+    /// late, a refunded order is cancelled again.
     #[must_use]
     pub fn next(self) -> &'static [Self] {
         match self {
@@ -46,9 +47,9 @@ impl OrderStatus {
             Self::Reserved => &[Self::Paid, Self::Rejected, Self::Cancelled],
             Self::Paid => &[Self::Confirmed, Self::Cancelled],
             Self::Confirmed => &[Self::Shipped, Self::Cancelled],
-            Self::Rejected => &[Self::Cancelled],
+            Self::Rejected | Self::Refunded => &[Self::Cancelled],
             Self::Cancelled => &[Self::Refunded, Self::Paid],
-            Self::Shipped | Self::Refunded => &[],
+            Self::Shipped => &[],
         }
     }
 }
@@ -71,6 +72,10 @@ pub(crate) enum Reason {
     ReservationExpired,
     /// The payment arrived after the order had ended.
     PaidLate,
+    /// All the money was refunded at the provider, for instance on its dashboard.
+    RefundedAtProvider,
+    /// A refund failed after it had succeeded.
+    RefundFailed,
     ByCustomer,
     ByShop,
 }

@@ -8,8 +8,9 @@ use souk_contract::products::ReservationId;
 use souk_types::{Error, Result, Timestamp};
 
 use super::history::{LogEntry, StatusChange};
-use super::{Order, OrderItem, OrderStatus, RETRY_BACKOFF, Reason, STEP_LEASE};
-use crate::domain::payment::{Payment, PaymentNotification, PaymentStatus};
+use super::{LOOKUP_BACKOFF, Order, OrderItem, OrderStatus, RETRY_BACKOFF, Reason, STEP_LEASE};
+use crate::domain::payment::report::{PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundReport};
+use crate::domain::payment::state::{Payment, PaymentStatus, PaymentWork};
 
 /// Maximum number of notification ids that are remembered. A payment normally has a handful.
 const MAX_NOTIFICATIONS: usize = 32;
@@ -20,47 +21,78 @@ pub(crate) enum Actor {
     Admin(CustomerId),
 }
 
+/// What a provider's report changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Nothing,
+    /// The payment, and perhaps the state of the order.
+    Payment,
+    /// A confirmed order was cancelled, because its payment was refunded at the provider.
+    ConfirmedOrderCancelled,
+}
+
 impl Order {
-    pub(crate) fn reserve(&mut self, items: &[OrderItem], payment: &Payment, now: Timestamp) -> Result<()> {
+    /// Records that the stock is held. An order of 0.00 has no payment and is paid.
+    pub(crate) fn reserve(&mut self, items: &[OrderItem], payment: Option<&Payment>, now: Timestamp) -> Result<()> {
         if self.status == OrderStatus::Pending {
             self.enter(OrderStatus::Reserved, None, now)?;
             self.items = items.to_vec();
-            self.payment = Some(payment.clone());
+            self.payment = payment.cloned();
+            if payment.is_none() {
+                self.enter(OrderStatus::Paid, None, now)?;
+            }
             self.lease(now);
         }
         Ok(())
     }
 
-    /// Returns whether the status changed the payment.
-    pub(crate) fn apply_payment(&mut self, status: PaymentStatus, now: Timestamp) -> Result<bool> {
+    pub(crate) fn apply_payment(&mut self, report: &PaymentReport, now: Timestamp) -> Result<Change> {
         // A client that pays by itself may try another card.
-        let may_try_again = self.payment_details.client_pays() && status == PaymentStatus::Declined;
-        let changed = self.payment.as_mut().is_some_and(|payment| !may_try_again && payment.apply(status));
-        if !changed {
-            return Ok(false);
-        }
-        match (status, self.status) {
-            (PaymentStatus::Captured, OrderStatus::Reserved) => {
+        let may_try_again = self.payment_details.client_pays() && report.status == ProviderStatus::Declined;
+        self.change_payment(|payment| !may_try_again && payment.apply(report), now)
+    }
+
+    pub(crate) fn apply_refund(&mut self, report: &RefundReport, now: Timestamp) -> Result<Change> {
+        self.change_payment(|payment| payment.apply_refund(report), now)
+    }
+
+    fn change_payment(&mut self, change: impl FnOnce(&mut Payment) -> bool, now: Timestamp) -> Result<Change> {
+        if self.payment.as_mut().is_some_and(change) { self.follow_payment(now) } else { Ok(Change::Nothing) }
+    }
+
+    /// Moves the order to the state that its changed payment requires.
+    fn follow_payment(&mut self, now: Timestamp) -> Result<Change> {
+        let Some(payment) = &self.payment else { return Ok(Change::Nothing) };
+        let (is_paid, is_refunded) = (payment.is_paid(), payment.is_refunded());
+        match self.status {
+            OrderStatus::Reserved if is_paid && !is_refunded => {
                 self.enter(OrderStatus::Paid, None, now)?;
                 self.lease(now);
             }
-            (PaymentStatus::Captured, OrderStatus::Cancelled) => {
-                // Neither the customer nor an admin cancelled the order, so it continues if the
-                // stock is still available.
-                if self.history.last().is_some_and(|change| change.reason == Some(Reason::ReservationExpired)) {
-                    self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
-                    self.refusal = None;
-                }
+            OrderStatus::Reserved => self.schedule.set_due(now.after(RETRY_BACKOFF.first)),
+            // A shipped order stays shipped: only its payment says that it is refunded.
+            OrderStatus::Paid | OrderStatus::Confirmed if is_refunded => {
+                let was_confirmed = self.status == OrderStatus::Confirmed;
+                self.end(OrderStatus::Cancelled, Reason::RefundedAtProvider, true, now)?;
+                return Ok(if was_confirmed { Change::ConfirmedOrderCancelled } else { Change::Payment });
+            }
+            // Neither the customer nor an admin cancelled the order, so it continues if the stock
+            // is still available.
+            OrderStatus::Cancelled if is_paid && !payment.has_refunds() && self.has_expired() => {
+                self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
+                (self.refusal, self.owes_stock) = (None, false);
                 self.schedule.set_due(now);
             }
-            (PaymentStatus::Captured, OrderStatus::Rejected) => {
+            OrderStatus::Rejected if !payment.captured().is_zero() => {
                 self.enter(OrderStatus::Cancelled, Some(Reason::PaidLate), now)?;
-                self.schedule.set_due(now);
             }
-            (_, OrderStatus::Reserved) => self.schedule.set_due(now.after(RETRY_BACKOFF.first)),
+            OrderStatus::Refunded if payment.keeps_money() => {
+                self.enter(OrderStatus::Cancelled, Some(Reason::RefundFailed), now)?;
+            }
             _ => {}
         }
-        Ok(true)
+        self.settle(now)?;
+        Ok(Change::Payment)
     }
 
     /// Applies a notification once, and only if it concerns the order's own payment.
@@ -69,18 +101,21 @@ impl Order {
         notification: &PaymentNotification,
         entry: LogEntry,
         now: Timestamp,
-    ) -> Result<bool> {
+    ) -> Result<Change> {
         let concerns_own_payment =
             self.payment.as_ref().is_some_and(|payment| payment.reference == notification.reference);
         if !concerns_own_payment || self.notifications.contains(&notification.id) {
-            return Ok(false);
+            return Ok(Change::Nothing);
         }
         if self.notifications.len() == MAX_NOTIFICATIONS {
             self.notifications.remove(0);
         }
         self.notifications.push(notification.id.clone());
         self.log(entry);
-        self.apply_payment(notification.status, now)
+        match &notification.update {
+            PaymentUpdate::Payment(report) => self.apply_payment(report, now),
+            PaymentUpdate::Refund(report) => self.apply_refund(report, now),
+        }
     }
 
     /// Records that the stock is sold, and returns whether that was new.
@@ -90,6 +125,7 @@ impl Order {
                 self.enter(OrderStatus::Confirmed, None, now)?;
                 self.payment_details.erase_token();
                 self.schedule.clear_due();
+                self.settle(now)?;
                 Ok(true)
             }
             OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Cancelled | OrderStatus::Refunded => Ok(false),
@@ -107,17 +143,12 @@ impl Order {
         }
     }
 
-    /// With `compensate`, compensation follows, because stock may be held or a payment open.
-    pub(crate) fn reject(&mut self, refusal: Error, reason: Reason, compensate: bool, now: Timestamp) -> Result<()> {
+    /// With `owes_stock`, the stock is returned, because it may be held.
+    pub(crate) fn reject(&mut self, refusal: Error, reason: Reason, owes_stock: bool, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved) {
-            self.enter(OrderStatus::Rejected, Some(reason), now)?;
+            self.end(OrderStatus::Rejected, reason, owes_stock, now)?;
             self.refusal = Some(refusal);
             self.payment_details.erase_token();
-            if compensate {
-                self.lease(now);
-            } else {
-                self.schedule.clear_due();
-            }
         }
         Ok(())
     }
@@ -125,9 +156,8 @@ impl Order {
     /// Cancels a reserved or paid order that cannot be completed.
     pub(crate) fn fail(&mut self, refusal: Error, reason: Reason, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Reserved | OrderStatus::Paid) {
-            self.enter(OrderStatus::Cancelled, Some(reason), now)?;
+            self.end(OrderStatus::Cancelled, reason, true, now)?;
             self.refusal = Some(refusal);
-            self.lease(now);
         }
         Ok(())
     }
@@ -156,21 +186,31 @@ impl Order {
         if self.payment_status() != Some(PaymentStatus::Declined) {
             return Ok(());
         }
-        let refusal =
-            Error::payment_declined("The payment was declined; nothing was ordered. Order again under a new key.");
-        self.reject(refusal, Reason::PaymentDeclined, true, now)
+        let reason = self.payment.as_ref().and_then(Payment::reason).map(|reason| format!(" ({reason})"));
+        let reason = reason.unwrap_or_default();
+        let detail = format!("The payment was declined{reason}; nothing was ordered. Order again under a new key.");
+        self.reject(Error::payment_declined(detail), Reason::PaymentDeclined, true, now)
     }
 
+    /// Cancels a reserved order whose payment was cancelled, or refunded, at the provider.
     pub(crate) fn cancel_unpaid(&mut self, now: Timestamp) -> Result<()> {
-        if self.status != OrderStatus::Reserved || self.payment_status() != Some(PaymentStatus::Cancelled) {
+        let reason = match self.payment_status() {
+            Some(PaymentStatus::Cancelled) => Reason::PaymentCancelled,
+            Some(PaymentStatus::Refunded) => Reason::RefundedAtProvider,
+            _ => return Ok(()),
+        };
+        if self.status != OrderStatus::Reserved {
             return Ok(());
         }
         let detail = "The payment was cancelled; nothing was ordered. Order again under a new key.";
-        self.fail(Error::conflict("order-state", detail), Reason::PaymentCancelled, now)
+        self.fail(Error::conflict("order-state", detail), reason, now)
     }
 
     pub(crate) fn expire_reservation(&mut self, now: Timestamp) -> Result<()> {
-        let has_ended = matches!(self.payment_status(), Some(PaymentStatus::Declined | PaymentStatus::Cancelled));
+        let has_ended = matches!(
+            self.payment_status(),
+            Some(PaymentStatus::Declined | PaymentStatus::Cancelled | PaymentStatus::Refunded)
+        );
         if self.status != OrderStatus::Reserved || has_ended {
             return Ok(());
         }
@@ -188,8 +228,7 @@ impl Order {
         let before = self.status;
         match before {
             OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Confirmed => {
-                self.enter(OrderStatus::Cancelled, Some(reason), now)?;
-                self.lease(now);
+                self.end(OrderStatus::Cancelled, reason, true, now)?;
                 Ok(before == OrderStatus::Confirmed)
             }
             OrderStatus::Cancelled | OrderStatus::Refunded => Ok(false),
@@ -201,34 +240,45 @@ impl Order {
         }
     }
 
-    pub(crate) fn complete_compensation(&mut self, now: Timestamp) -> Result<()> {
-        if !matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled) {
-            return Ok(());
-        }
-        match self.payment_status() {
-            // The money arrived meanwhile: the order stays due, and the next compensation refunds
-            // it.
-            Some(PaymentStatus::Captured) => {}
-            Some(PaymentStatus::Refunded) => {
-                self.enter(OrderStatus::Refunded, None, now)?;
-                self.schedule.clear_due();
-            }
-            Some(
-                PaymentStatus::Open
-                | PaymentStatus::Processing
-                | PaymentStatus::Authorized
-                | PaymentStatus::Declined
-                | PaymentStatus::Cancelled,
-            )
-            | None => self.schedule.clear_due(),
+    /// Records that the stock of an ended order is returned.
+    pub(crate) fn complete_stock_return(&mut self, now: Timestamp) -> Result<()> {
+        if self.has_ended() {
+            self.owes_stock = false;
+            self.settle(now)?;
         }
         Ok(())
     }
 
+    /// Requests the refund that the order owes: all that is left of the payment of an ended order;
+    /// of another order what failed refunds should have returned, or what was paid beyond the
+    /// total. Errors: `order-state` when it owes none.
+    pub(crate) fn request_refund(&mut self, now: Timestamp) -> Result<()> {
+        let nothing_owed = || Error::conflict("order-state", "The order owes no refund.");
+        let has_ended = self.has_ended();
+        let is_finished = has_ended || matches!(self.status, OrderStatus::Confirmed | OrderStatus::Shipped);
+        let payment = self.payment.as_mut().filter(|_| is_finished).ok_or_else(nothing_owed)?;
+        match payment.status() {
+            PaymentStatus::RefundPending | PaymentStatus::Refunded => return Ok(()),
+            _ => {}
+        }
+        let owed = if has_ended { payment.refundable() } else { payment.owed_by_live_order() };
+        if owed.is_zero() {
+            return Err(nothing_owed());
+        }
+        payment.request_refund(owed);
+        self.lease(now);
+        Ok(())
+    }
+
+    /// Ships an order that is paid: a part of its money may be refunded, but not all of it.
     pub(crate) fn ship(&mut self, now: Timestamp) -> Result<()> {
-        match self.status {
-            OrderStatus::Confirmed => self.enter(OrderStatus::Shipped, None, now),
-            OrderStatus::Shipped => Ok(()),
+        match (self.status, &self.payment) {
+            (OrderStatus::Shipped, _) => Ok(()),
+            (OrderStatus::Confirmed, Some(payment)) if !payment.keeps_money() => {
+                let detail = "All the money is refunded or being refunded; the order cannot be shipped.";
+                Err(Error::conflict("order-state", detail))
+            }
+            (OrderStatus::Confirmed, _) => self.enter(OrderStatus::Shipped, None, now),
             _ => Err(Error::conflict("order-state", "Only a confirmed order can be shipped.")),
         }
     }
@@ -236,8 +286,14 @@ impl Order {
     /// Returns the authorized payment; `None` when it is captured already. Errors: `order-state`.
     pub(crate) fn authorized_payment(&self) -> Result<Option<&Payment>> {
         match (self.status, &self.payment) {
-            (OrderStatus::Reserved, Some(payment)) if payment.status == PaymentStatus::Authorized => Ok(Some(payment)),
-            (OrderStatus::Paid | OrderStatus::Confirmed | OrderStatus::Shipped, _) => Ok(None),
+            (OrderStatus::Reserved, Some(payment)) if payment.status() == PaymentStatus::Authorized => {
+                Ok(Some(payment))
+            }
+            (OrderStatus::Paid | OrderStatus::Confirmed | OrderStatus::Shipped, Some(payment))
+                if payment.keeps_money() =>
+            {
+                Ok(None)
+            }
             _ => Err(Error::conflict("order-state", "The order has no authorized payment to capture.")),
         }
     }
@@ -251,8 +307,60 @@ impl Order {
         }
     }
 
-    fn payment_status(&self) -> Option<PaymentStatus> {
-        self.payment.as_ref().map(|payment| payment.status)
+    /// Schedules the next look at what the provider processes.
+    pub(crate) fn look_later(&mut self, now: Timestamp) {
+        if self.is_in_progress() {
+            self.schedule.back_off(now, &LOOKUP_BACKOFF);
+        }
+    }
+
+    pub(super) fn payment_status(&self) -> Option<PaymentStatus> {
+        self.payment.as_ref().map(Payment::status)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Refunded)
+    }
+
+    fn has_expired(&self) -> bool {
+        self.history.last().is_some_and(|change| change.reason == Some(Reason::ReservationExpired))
+    }
+
+    /// Ends the order. It owes the captured money, and its stock if that may be held.
+    fn end(&mut self, status: OrderStatus, reason: Reason, owes_stock: bool, now: Timestamp) -> Result<()> {
+        self.enter(status, Some(reason), now)?;
+        self.owes_stock = owes_stock;
+        self.lease(now);
+        self.settle(now)
+    }
+
+    /// Requests the refund that an ended order owes, and schedules the work that is left. An admin
+    /// repeats a failed refund.
+    fn settle(&mut self, now: Timestamp) -> Result<()> {
+        if let Some(payment) = self.payment.as_mut()
+            && matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled)
+            && !payment.has_failed_refund()
+        {
+            payment.request_refund(payment.refundable());
+        }
+        let is_refunded = self.payment_status() == Some(PaymentStatus::Refunded);
+        if self.status == OrderStatus::Cancelled && !self.owes_stock && is_refunded {
+            self.enter(OrderStatus::Refunded, None, now)?;
+        }
+        match (self.status, self.payment_work()) {
+            (OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid, _) => {}
+            _ if self.owes_stock => self.schedule.set_due(self.schedule.due().unwrap_or(now)),
+            (OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Refunded, PaymentWork::Cancel)
+            | (_, PaymentWork::None) => self.schedule.clear_due(),
+            (_, PaymentWork::AwaitRefund) => {
+                self.schedule.reset_failures();
+                self.schedule.back_off(now, &LOOKUP_BACKOFF);
+            }
+            (_, PaymentWork::Cancel | PaymentWork::Refund) => {
+                self.schedule.set_due(self.schedule.due().unwrap_or(now));
+            }
+        }
+        Ok(())
     }
 
     fn enter(&mut self, status: OrderStatus, reason: Option<Reason>, now: Timestamp) -> Result<()> {

@@ -6,7 +6,7 @@ use souk_contract::shopping::OrderId;
 use souk_types::{Money, Quantity, Timestamp};
 
 use super::{Order, OrderItem, OrderStatus, StatusChange};
-use crate::domain::payment::{Payment, PaymentView};
+use crate::domain::payment::state::{Payment, PaymentView};
 
 #[derive(Debug, Serialize)]
 pub(crate) struct OrderView {

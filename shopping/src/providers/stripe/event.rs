@@ -5,36 +5,55 @@
 //! intent is the payment of an order of this shop. See <https://docs.stripe.com/api/events>.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use souk_contract::shopping::OrderId;
 use souk_types::{Error, Result};
 
-use crate::domain::payment::{PaymentNotification, PaymentStatus};
+use super::objects::{Charge, Intent, Refund};
+use crate::domain::payment::report::{PaymentNotification, PaymentUpdate, ProviderStatus};
 
 /// An event about a payment intent, of a type that the shop handles.
 pub(crate) struct Event {
     payment_intent: String,
-    status: PaymentStatus,
+    kind: Kind,
     content: Value,
+}
+
+/// What an event is about.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A payment intent in this state. The intent in the event has the amounts.
+    Intent(ProviderStatus),
+    /// A charge, with the sum of its refunds.
+    Charge,
+    Refund,
 }
 
 /// The fields of an event that the shop needs.
 #[derive(Deserialize)]
-struct Content {
+struct Content<T> {
     id: String,
+    data: Data<T>,
+}
+
+#[derive(Deserialize)]
+struct Data<T> {
+    object: T,
 }
 
 impl Event {
     /// Returns the event; `None` when the shop does not handle it.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let content: Value = serde_json::from_slice(body).ok()?;
-        let status = match content["type"].as_str()? {
-            "payment_intent.succeeded" => PaymentStatus::Captured,
-            "payment_intent.processing" => PaymentStatus::Processing,
-            "payment_intent.amount_capturable_updated" => PaymentStatus::Authorized,
-            "payment_intent.payment_failed" => PaymentStatus::Declined,
-            "payment_intent.canceled" => PaymentStatus::Cancelled,
-            "charge.refunded" => PaymentStatus::Refunded,
+        let kind = match content["type"].as_str()? {
+            "payment_intent.succeeded" => Kind::Intent(ProviderStatus::Captured),
+            "payment_intent.processing" => Kind::Intent(ProviderStatus::Processing),
+            "payment_intent.amount_capturable_updated" => Kind::Intent(ProviderStatus::Authorized),
+            "payment_intent.payment_failed" => Kind::Intent(ProviderStatus::Declined),
+            "payment_intent.canceled" => Kind::Intent(ProviderStatus::Cancelled),
+            "charge.refunded" => Kind::Charge,
+            "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => Kind::Refund,
             _ => return None,
         };
         let object = &content["data"]["object"];
@@ -44,7 +63,7 @@ impl Event {
             Value::Object(expanded) => expanded.get("id")?,
             id => id,
         };
-        Some(Self { payment_intent: payment_intent.as_str()?.to_owned(), status, content })
+        Some(Self { payment_intent: payment_intent.as_str()?.to_owned(), kind, content })
     }
 
     /// Returns the id of the payment intent that the event is about.
@@ -52,18 +71,42 @@ impl Event {
         &self.payment_intent
     }
 
-    /// Returns the notification about the payment of an order. Errors: `internal` when the event
-    /// has another form than the shop expects. Stripe then repeats it, for up to three days.
-    pub(crate) fn notification(self, order: OrderId) -> Result<PaymentNotification> {
-        let Self { payment_intent, status, content } = self;
-        let id = content["id"].to_string();
-        match serde_json::from_value(content) {
-            Ok(Content { id }) => Ok(PaymentNotification { id, order, reference: payment_intent, status }),
-            Err(error) => {
-                Err(Error::internal(format!("the Stripe event {id} about order {order} cannot be read: {error}")))
-            }
-        }
+    /// Returns the notification about the payment of an order; `None` when the event moves no money.
+    /// Errors: `internal` when the event has another form than the shop expects. Stripe then repeats
+    /// it, for up to three days.
+    pub(crate) fn notification(self, order: OrderId) -> Result<Option<PaymentNotification>> {
+        let id = self.content["id"].to_string();
+        let notification = self.parse(order);
+        notification.map_err(|error| {
+            Error::internal(format!("the Stripe event {id} about order {order} cannot be read: {error}"))
+        })
     }
+
+    fn parse(self, order: OrderId) -> Result<Option<PaymentNotification>> {
+        let Self { payment_intent: reference, kind, content } = self;
+        let (id, update) = match kind {
+            Kind::Intent(status) => {
+                let (id, intent) = object::<Intent>(content)?;
+                (id, PaymentUpdate::Payment(intent.report_as(status)?))
+            }
+            Kind::Charge => {
+                let (id, charge) = object::<Charge>(content)?;
+                let Some(report) = charge.report()? else { return Ok(None) };
+                (id, PaymentUpdate::Payment(report))
+            }
+            Kind::Refund => {
+                let (id, refund) = object::<Refund>(content)?;
+                (id, PaymentUpdate::Refund(refund.report(None)?))
+            }
+        };
+        Ok(Some(PaymentNotification { id, order, reference, update }))
+    }
+}
+
+/// Returns the id of an event and its object.
+fn object<T: DeserializeOwned>(content: Value) -> Result<(String, T)> {
+    let Content { id, data } = serde_json::from_value(content).map_err(Error::internal)?;
+    Ok((id, data.object))
 }
 
 #[cfg(test)]
@@ -99,6 +142,7 @@ mod tests {
             ),
             ("an object without an id", event(succeeded, json!({"object": "balance"})), None),
             ("an object that is a list", event(succeeded, json!(["pi_1"])), None),
+            ("a refund", event("refund.failed", json!({"id": "re_1", "payment_intent": "pi_1"})), Some("pi_1")),
             ("another type", event("balance.available", json!({"object": "balance"})), None),
             ("an unknown type", event("v9.dream.fulfilled", json!({"id": "pi_1"})), None),
             ("a type that is no text", json!({"id": "evt_1", "type": 7, "data": {"object": {"id": "pi_1"}}}), None),
@@ -117,16 +161,46 @@ mod tests {
     #[test]
     fn an_event_about_an_order_is_parsed_strictly() {
         let order = OrderId::new();
-        let read = |id: Value| {
-            let object = json!({"id": "pi_1"});
+        let read = |id: Value, currency: &str| {
+            let object = json!({"id": "pi_1", "status": "succeeded", "amount": 998, "currency": currency});
             let event = json!({"id": id, "type": "payment_intent.succeeded", "data": {"object": object}});
             Event::read(event.to_string().as_bytes()).unwrap().notification(order)
         };
-        let good = read(json!("evt_1")).unwrap();
+        let good = read(json!("evt_1"), "eur").unwrap().unwrap();
         assert_eq!((good.id.as_str(), good.order, good.reference.as_str()), ("evt_1", order, "pi_1"));
-        assert_eq!(good.status, PaymentStatus::Captured);
-        let error = read(json!(17)).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Internal);
-        assert!(format!("{error:?}").contains("17"), "the log needs the id of the event: {error:?}");
+        assert_eq!(good.update.to_string(), "captured 9.98 EUR");
+        for (id, currency) in [(json!(17), "eur"), (json!("evt_17"), "euro")] {
+            let error = read(id, currency).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Internal);
+            assert!(format!("{error:?}").contains("17"), "the log needs the id of the event: {error:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_says_how_much_money_moved() {
+        let charge = |captured: u64, refunded: u64| {
+            json!({"id": "ch_1", "payment_intent": "pi_1", "amount": 998, "amount_captured": captured,
+                "amount_refunded": refunded, "refunded": refunded == 998, "currency": "eur"})
+        };
+        let intent = |received: u64| json!({"id": "pi_1", "status": "x", "amount": 998, "amount_received": received, "currency": "eur"});
+        let refund = |status: &str| json!({"id": "re_1", "payment_intent": "pi_1", "amount": 100, "currency": "eur", "status": status});
+        for (kind, object, expected) in [
+            ("payment_intent.succeeded", intent(998), Some("captured 9.98 EUR")),
+            ("payment_intent.succeeded", intent(100), Some("captured 1.00 EUR")),
+            ("payment_intent.payment_failed", intent(0), Some("declined")),
+            ("charge.refunded", charge(998, 100), Some("captured 9.98 EUR, refunded 1.00 EUR")),
+            ("charge.refunded", charge(998, 998), Some("captured 9.98 EUR, refunded 9.98 EUR")),
+            // An authorization was released.
+            ("charge.refunded", charge(0, 998), None),
+            ("refund.updated", refund("succeeded"), Some("refund succeeded 1.00 EUR")),
+            ("refund.updated", refund("requires_action"), Some("refund pending 1.00 EUR")),
+            ("charge.refund.updated", refund("failed"), Some("refund failed 1.00 EUR: failed")),
+            ("refund.failed", refund("failed"), Some("refund failed 1.00 EUR: failed")),
+        ] {
+            let event = json!({"id": "evt_1", "type": kind, "data": {"object": object}});
+            let event = Event::read(event.to_string().as_bytes()).unwrap();
+            let notification = event.notification(OrderId::new()).unwrap();
+            assert_eq!(notification.map(|it| it.update.to_string()).as_deref(), expected, "{kind} {object}");
+        }
     }
 }

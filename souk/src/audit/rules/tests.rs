@@ -15,23 +15,47 @@ struct Shop {
     responses: Vec<ClientResponse>,
 }
 
+fn cent() -> Money {
+    Money::new(1, Currency::EUR).unwrap()
+}
+
+fn zero() -> Money {
+    Money::zero(Currency::EUR)
+}
+
 fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductId) -> (OrderRecord, DemoPayment) {
     let order = OrderId::new();
-    let captures = u32::from(matches!(paid, PaymentStatus::Captured | PaymentStatus::Refunded));
+    let captured = if matches!(paid, PaymentStatus::Captured | PaymentStatus::Refunded) { price() } else { zero() };
+    let refunded = if paid == PaymentStatus::Refunded { price() } else { zero() };
     let quantity = Quantity::try_from(units).unwrap();
     let entry = OrderRecord {
         order,
         customer: Some(CustomerId::new()),
         key: Some("key".to_owned()),
         status,
-        was_confirmed: captures > 0,
+        was_confirmed: !captured.is_zero(),
         is_in_progress: false,
+        waits_for_provider: false,
         lines: vec![ReservationLine { product, quantity }],
         total: Some(price()),
         reservation: ReservationId::new(),
-        payment: Some((PaymentMethod::Demo, paid, order.to_string())),
+        payment: Some(PaymentRecord {
+            method: PaymentMethod::Demo,
+            reference: order.to_string(),
+            status: paid,
+            captured,
+            refunded,
+        }),
     };
-    (entry, DemoPayment::with_status(order, price(), paid, captures))
+    (entry, DemoPayment::with_amounts(order, price(), captured, refunded))
+}
+
+/// Changes the payment of an order, and the demo bank's record of it.
+fn pay(shop: &mut Shop, index: usize, status: PaymentStatus, captured: Money, refunded: Money) {
+    let entry = &mut shop.records.orders[index];
+    let payment = entry.payment.as_mut().unwrap();
+    (payment.status, payment.captured, payment.refunded) = (status, captured, refunded);
+    shop.records.demo_payments[index] = DemoPayment::with_amounts(entry.order, price(), captured, refunded);
 }
 
 fn response(entry: &OrderRecord, status: OrderStatus) -> ClientResponse {
@@ -83,92 +107,137 @@ fn a_consistent_shop_has_no_finding() {
 }
 
 #[test]
-fn each_violation_is_found_alone() {
-    type Violate = fn(&mut Shop);
-    let violations: &[(&str, Violate)] = &[
-        ("does not exist", |shop| shop.responses[0].order = OrderId::new()),
-        ("belongs to another customer or key", |shop| shop.responses[0].customer = CustomerId::new()),
-        ("was Confirmed in a response and is Rejected", |shop| {
-            shop.records.orders[1].status = OrderStatus::Rejected;
-            shop.records.orders[1].payment = None;
-        }),
-        ("have the same idempotency key", |shop| {
-            let customer = shop.records.orders[0].customer;
-            shop.records.orders[2].customer = customer;
-        }),
-        ("one idempotency key got orders", |shop| {
-            // Both customers were erased since.
-            (shop.records.orders[0].customer, shop.records.orders[1].customer) = (None, None);
-            shop.records.accounts.confirmed_orders.clear();
-            shop.responses[1].customer = shop.responses[0].customer;
-        }),
-        ("is Paid and was not continued", |shop| {
-            shop.records.orders[2].status = OrderStatus::Paid;
-            shop.records.reservations[2].status = ReservationStatus::Ended;
-            shop.records.stock[0].holds.clear();
-        }),
-        ("is Confirmed and its stock is not sold", |shop| {
-            shop.records.reservations[0].status = ReservationStatus::Ended;
-            shop.records.stock[0].levels = StockLevels { available: 9, reserved: 1, sold: 0 };
-        }),
-        ("are 9 of 10 stocked", |shop| shop.records.stock[0].levels.available = 6),
-        ("are 12 of 10 stocked", |shop| shop.records.stock[0].levels.available = 9),
-        ("3 sold, 2 in confirmed orders", |shop| {
-            shop.records.stock[0].levels = StockLevels { available: 6, reserved: 1, sold: 3 };
-        }),
-        ("stock is held for", |shop| shop.records.stock[0].holds.push(ReservationId::new())),
-        ("holds stock for an order that is not reserved", |shop| {
-            let order = shop.records.orders[1].order;
-            shop.records.reservations[1] =
-                ReservationRecord { reservation: ReservationId::new(), order, status: ReservationStatus::Held };
-        }),
-        ("is sold and belongs to no order", |shop| {
-            let (reservation, order) = (ReservationId::new(), OrderId::new());
-            shop.records.reservations.push(ReservationRecord { reservation, order, status: ReservationStatus::Sold });
-        }),
-        ("was captured 2 times", |shop| shop.records.demo_payments[0].captures = 2),
-        ("the demo bank has a payment for order", |shop| {
-            shop.records.demo_payments.push(DemoPayment::with_status(OrderId::new(), price(), PaymentStatus::Open, 0));
-        }),
-        ("the demo bank has no payment for order", |shop| {
-            shop.records.demo_payments.remove(0);
-        }),
-        ("the demo bank has the payment as Captured", |shop| {
-            shop.records.demo_payments[1].status = PaymentStatus::Captured;
-        }),
-        ("is Confirmed and its payment is Refunded", |shop| {
-            shop.records.orders[0].payment.as_mut().unwrap().1 = PaymentStatus::Refunded;
-        }),
-        ("is Confirmed and has no payment", |shop| shop.records.orders[0].payment = None),
-        ("belongs to several orders", |shop| {
-            let payment = shop.records.orders[0].payment.clone();
-            shop.records.orders[2].payment = payment;
-        }),
-        ("and its payment is Money", |shop| {
-            shop.records.demo_payments[0].amount = Money::new(1, Currency::EUR).unwrap();
-        }),
-        ("4 events wait in the outbox of shopping", |shop| shop.records.outboxes[2].1 = 4),
-        ("3 events wait on the broker", |shop| shop.records.broker.as_mut().unwrap().waiting = 3),
-        ("shopping has not erased the deleted account", |shop| shop.records.erased_in_shopping.clear()),
-        ("products has not erased the deleted account", |shop| shop.records.erased_in_products.clear()),
-        ("has a cart", |shop| {
-            let erased = shop.records.accounts.erased[0];
-            shop.records.customers_with_carts.insert(erased);
-        }),
-        ("refers to a deleted account", |shop| {
-            let erased = shop.records.accounts.erased[0];
-            shop.records.orders[2].customer = Some(erased);
-        }),
-        ("has counted 2 orders, 1 were confirmed", |shop| {
-            let customer = shop.records.orders[0].customer.unwrap();
-            shop.records.accounts.confirmed_orders.insert(customer, 2);
-        }),
-        ("has counted 0 orders, 1 were confirmed", |shop| {
-            let customer = shop.records.orders[1].customer.unwrap();
-            shop.records.accounts.confirmed_orders.insert(customer, 0);
-        }),
+fn every_state_of_a_payment_that_an_order_names_is_consistent() {
+    let (two, half) = (Money::new(1_996, Currency::EUR).unwrap(), Money::new(499, Currency::EUR).unwrap());
+    let states: [(usize, OrderStatus, PaymentStatus, Money, Money); 6] = [
+        (0, OrderStatus::Confirmed, PaymentStatus::PartiallyRefunded, price(), half),
+        (0, OrderStatus::Confirmed, PaymentStatus::Overpaid, two, zero()),
+        (0, OrderStatus::Shipped, PaymentStatus::Refunded, price(), price()),
+        (1, OrderStatus::Cancelled, PaymentStatus::RefundFailed, price(), half),
+        (1, OrderStatus::Cancelled, PaymentStatus::RefundPending, price(), zero()),
+        (1, OrderStatus::Refunded, PaymentStatus::Refunded, half, half),
     ];
-    for (expected, violate) in violations {
+    for (index, status, paid, captured, refunded) in states {
+        let mut shop = Shop::open();
+        shop.records.orders[index].status = status;
+        // Until the provider has decided, the order stays in progress.
+        let pending = paid == PaymentStatus::RefundPending;
+        (shop.records.orders[index].is_in_progress, shop.records.orders[index].waits_for_provider) = (pending, pending);
+        shop.responses.clear();
+        pay(&mut shop, index, paid, captured, refunded);
+        assert_eq!(check(&shop.records, &shop.responses), [] as [String; 0], "{status:?} {paid:?}");
+    }
+    let mut shop = Shop::open();
+    (shop.records.orders[0].total, shop.records.orders[0].payment) = (Some(zero()), None);
+    shop.records.demo_payments.remove(0);
+    assert_eq!(check(&shop.records, &shop.responses), [] as [String; 0], "an order of 0.00");
+}
+
+type Violate = fn(&mut Shop);
+
+/// Violations of the rules, and a part of the finding of each.
+const VIOLATIONS: &[(&str, Violate)] = &[
+    ("does not exist", |shop| shop.responses[0].order = OrderId::new()),
+    ("belongs to another customer or key", |shop| shop.responses[0].customer = CustomerId::new()),
+    ("was Confirmed in a response and is Rejected", |shop| {
+        shop.records.orders[1].status = OrderStatus::Rejected;
+        shop.records.orders[1].payment = None;
+    }),
+    ("have the same idempotency key", |shop| {
+        let customer = shop.records.orders[0].customer;
+        shop.records.orders[2].customer = customer;
+    }),
+    ("one idempotency key got orders", |shop| {
+        // Both customers were erased since.
+        (shop.records.orders[0].customer, shop.records.orders[1].customer) = (None, None);
+        shop.records.accounts.confirmed_orders.clear();
+        shop.responses[1].customer = shop.responses[0].customer;
+    }),
+    ("is Paid and was not continued", |shop| {
+        shop.records.orders[2].status = OrderStatus::Paid;
+        shop.records.reservations[2].status = ReservationStatus::Ended;
+        shop.records.stock[0].holds.clear();
+    }),
+    ("is Confirmed and its stock is not sold", |shop| {
+        shop.records.reservations[0].status = ReservationStatus::Ended;
+        shop.records.stock[0].levels = StockLevels { available: 9, reserved: 1, sold: 0 };
+    }),
+    ("are 9 of 10 stocked", |shop| shop.records.stock[0].levels.available = 6),
+    ("are 12 of 10 stocked", |shop| shop.records.stock[0].levels.available = 9),
+    ("3 sold, 2 in confirmed orders", |shop| {
+        shop.records.stock[0].levels = StockLevels { available: 6, reserved: 1, sold: 3 };
+    }),
+    ("stock is held for", |shop| shop.records.stock[0].holds.push(ReservationId::new())),
+    ("holds stock for an order that is not reserved", |shop| {
+        let order = shop.records.orders[1].order;
+        shop.records.reservations[1] =
+            ReservationRecord { reservation: ReservationId::new(), order, status: ReservationStatus::Held };
+    }),
+    ("is sold and belongs to no order", |shop| {
+        let (reservation, order) = (ReservationId::new(), OrderId::new());
+        shop.records.reservations.push(ReservationRecord { reservation, order, status: ReservationStatus::Sold });
+    }),
+    ("was captured 2 times", |shop| shop.records.demo_payments[0].captures = 2),
+    ("the demo bank has a payment for order", |shop| {
+        shop.records.demo_payments.push(DemoPayment::with_amounts(OrderId::new(), price(), zero(), zero()));
+    }),
+    ("the demo bank has no payment for order", |shop| {
+        shop.records.demo_payments.remove(0);
+    }),
+    ("and the demo bank 9.98 EUR and 0.00 EUR", |shop| {
+        let order = shop.records.orders[1].order;
+        shop.records.demo_payments[1] = DemoPayment::with_amounts(order, price(), price(), zero());
+    }),
+    ("and the demo bank 9.98 EUR and 0.01 EUR", |shop| {
+        let order = shop.records.orders[0].order;
+        shop.records.demo_payments[0] = DemoPayment::with_amounts(order, price(), price(), cent());
+    }),
+    ("is Confirmed and its payment is Refunded", |shop| pay(shop, 0, PaymentStatus::Refunded, price(), price())),
+    ("is Confirmed and its payment is Underpaid", |shop| pay(shop, 0, PaymentStatus::Underpaid, cent(), zero())),
+    ("is Refunded and its payment is PartiallyRefunded", |shop| {
+        pay(shop, 1, PaymentStatus::PartiallyRefunded, price(), cent());
+    }),
+    ("is Cancelled and its payment is Captured", |shop| {
+        shop.records.orders[1].status = OrderStatus::Cancelled;
+        pay(shop, 1, PaymentStatus::Captured, price(), zero());
+    }),
+    ("is Cancelled and its payment is Authorized", |shop| {
+        shop.records.orders[1].status = OrderStatus::Cancelled;
+        pay(shop, 1, PaymentStatus::Authorized, zero(), zero());
+    }),
+    ("is Confirmed and has no payment", |shop| shop.records.orders[0].payment = None),
+    ("belongs to several orders", |shop| {
+        let payment = shop.records.orders[0].payment.clone();
+        shop.records.orders[2].payment = payment;
+    }),
+    ("and its payment is Money", |shop| {
+        shop.records.demo_payments[0].amount = cent();
+    }),
+    ("4 events wait in the outbox of shopping", |shop| shop.records.outboxes[2].1 = 4),
+    ("3 events wait on the broker", |shop| shop.records.broker.as_mut().unwrap().waiting = 3),
+    ("shopping has not erased the deleted account", |shop| shop.records.erased_in_shopping.clear()),
+    ("products has not erased the deleted account", |shop| shop.records.erased_in_products.clear()),
+    ("has a cart", |shop| {
+        let erased = shop.records.accounts.erased[0];
+        shop.records.customers_with_carts.insert(erased);
+    }),
+    ("refers to a deleted account", |shop| {
+        let erased = shop.records.accounts.erased[0];
+        shop.records.orders[2].customer = Some(erased);
+    }),
+    ("has counted 2 orders, 1 were confirmed", |shop| {
+        let customer = shop.records.orders[0].customer.unwrap();
+        shop.records.accounts.confirmed_orders.insert(customer, 2);
+    }),
+    ("has counted 0 orders, 1 were confirmed", |shop| {
+        let customer = shop.records.orders[1].customer.unwrap();
+        shop.records.accounts.confirmed_orders.insert(customer, 0);
+    }),
+];
+
+#[test]
+fn each_violation_is_found_alone() {
+    for (expected, violate) in VIOLATIONS {
         let mut shop = Shop::open();
         violate(&mut shop);
         let findings = check(&shop.records, &shop.responses);

@@ -28,7 +28,29 @@ pub(crate) struct Intent {
     pub(crate) order: String,
     pub(crate) status: &'static str,
     pub(crate) captures: usize,
-    pub(crate) refunds: usize,
+    /// The captured amount.
+    pub(crate) received: u64,
+    pub(crate) refunds: Vec<Refund>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Refund {
+    pub(crate) amount: u64,
+    pub(crate) status: &'static str,
+    /// The shop's id of it; empty for a refund on Stripe's dashboard.
+    shop_id: String,
+}
+
+impl Intent {
+    fn capture(&mut self, amount: u64) {
+        (self.status, self.captures, self.received) = ("succeeded", self.captures + 1, amount);
+    }
+
+    /// Returns the sum of the refunds that have not failed.
+    fn refunded(&self) -> u64 {
+        let failed = |refund: &&Refund| matches!(refund.status, "failed" | "canceled");
+        self.refunds.iter().filter(|refund| !failed(refund)).map(|refund| refund.amount).sum()
+    }
 }
 
 impl FakeStripe {
@@ -45,7 +67,10 @@ impl FakeStripe {
         let bound = Mutex::new(Some(bound));
         let server = rocket::custom(config)
             .manage(Arc::clone(&account))
-            .mount("/", routes![create_intent, confirm_intent, get_intent, capture_or_cancel_intent, create_refund])
+            .mount(
+                "/",
+                routes![create_intent, confirm_intent, get_intent, capture_or_cancel_intent, create_refund, get_refund],
+            )
             .attach(rocket::fairing::AdHoc::on_liftoff("port", move |server| {
                 if let Some(bound) = bound.lock().unwrap().take() {
                     bound.send(server.config().port).unwrap();
@@ -82,6 +107,43 @@ impl FakeStripe {
         self.account.lock().unwrap().down = down;
     }
 
+    /// Captures only this amount of the next payment.
+    pub(crate) fn capture_only(&self, amount: u64) {
+        self.account.lock().unwrap().capture_only = Some(amount);
+    }
+
+    /// Answers requests for refunds with this status, or refuses them with this error code.
+    pub(crate) fn answer_refunds(&self, answer: Result<&'static str, &'static str>) {
+        self.account.lock().unwrap().refund_answer = Some(answer);
+    }
+
+    /// Refuses the next payment intent with this error, about this parameter.
+    pub(crate) fn refuse_next_intent(&self, code: &'static str, param: &'static str) {
+        self.account.lock().unwrap().intent_refusal = Some((code, param));
+    }
+
+    /// Rejects the shop's secret key, or accepts it again.
+    pub(crate) fn reject_key(&self, reject: bool) {
+        self.account.lock().unwrap().rejects_key = reject;
+    }
+
+    /// Refunds on Stripe's dashboard, and returns a webhook about the charge.
+    pub(crate) fn refund_by_hand(&self, order: &str, amount: u64) -> Value {
+        let (number, _) = self.intent(order);
+        let mut account = self.account.lock().unwrap();
+        account.intents[number].refunds.push(Refund { amount, status: "succeeded", shop_id: String::new() });
+        charge_refunded(number, &account.intents[number])
+    }
+
+    /// Changes the status of an order's latest refund, and returns a webhook of this type about it.
+    pub(crate) fn complete_refund(&self, order: &str, status: &'static str, kind: &str) -> Value {
+        let (number, _) = self.intent(order);
+        let mut account = self.account.lock().unwrap();
+        account.intents[number].refunds.last_mut().unwrap().status = status;
+        let object = refund_json(number, &account.intents[number], account.intents[number].refunds.len() - 1);
+        json!({"id": format!("evt_{kind}_{status}"), "object": "event", "type": kind, "data": {"object": object}})
+    }
+
     /// Returns a webhook event about an order's intent.
     pub(crate) fn event(&self, id: &str, kind: &str, order: &str) -> Value {
         let (number, intent) = self.intent(order);
@@ -111,6 +173,11 @@ struct Account {
     responses: HashMap<String, (Status, Value)>,
     lost_response: Option<&'static str>,
     down: bool,
+    rejects_key: bool,
+    capture_only: Option<u64>,
+    /// Code and parameter of the error that refuses the next intent.
+    intent_refusal: Option<(&'static str, &'static str)>,
+    refund_answer: Option<Result<&'static str, &'static str>>,
 }
 
 type SharedAccount = Arc<Mutex<Account>>;
@@ -147,16 +214,25 @@ struct Confirmation {
 }
 
 #[derive(FromForm)]
-struct Refund {
+struct NewRefund {
     payment_intent: String,
+    amount: u64,
+    metadata: HashMap<String, String>,
 }
 
 #[post("/v1/payment_intents", data = "<new>")]
 fn create_intent(account: &State<SharedAccount>, request: Authorized, new: Form<NewIntent>) -> Reply {
-    handle_once(account, &request, "open", |intents| {
+    handle_once(account, &request, "open", |account| {
+        if let Some((code, param)) = account.intent_refusal.take() {
+            let mut body = error("invalid_request_error", code, "Refused.");
+            body["error"]["param"] = json!(param);
+            return (Status::BadRequest, body);
+        }
+        let intents = &mut account.intents;
         assert_eq!(new.automatic_payment_methods["allow_redirects"], "never");
         let (amount, currency, order) = (new.amount, new.currency.clone(), new.metadata["order"].clone());
-        intents.push(Intent { amount, currency, order, status: "requires_payment_method", captures: 0, refunds: 0 });
+        let (status, refunds) = ("requires_payment_method", Vec::new());
+        intents.push(Intent { amount, currency, order, status, captures: 0, received: 0, refunds });
         (Status::Ok, intent_json(intents.len() - 1, intents.last().unwrap()))
     })
 }
@@ -168,13 +244,14 @@ fn confirm_intent(
     id: &str,
     confirmation: Form<Confirmation>,
 ) -> Reply {
-    handle_once(account, &request, "confirm", |intents| {
-        let (number, intent) = (number_of(id), &mut intents[number_of(id)]);
+    handle_once(account, &request, "confirm", |account| {
+        let only = account.capture_only.take();
+        let (number, intent) = (number_of(id), &mut account.intents[number_of(id)]);
         if intent.status != "requires_payment_method" {
             return unexpected_state(number, intent);
         }
         match confirmation.payment_method.as_str() {
-            "pm_card_visa" => (intent.status, intent.captures) = ("succeeded", intent.captures + 1),
+            "pm_card_visa" => intent.capture(only.unwrap_or(intent.amount)),
             "pm_card_slow" => intent.status = "processing",
             "pm_card_review" => intent.status = "requires_capture",
             "pm_card_declined" => {
@@ -194,10 +271,11 @@ fn get_intent(account: &State<SharedAccount>, _request: Authorized, id: &str) ->
 
 #[post("/v1/payment_intents/<id>/<action>", rank = 2)]
 fn capture_or_cancel_intent(account: &State<SharedAccount>, request: Authorized, id: &str, action: &str) -> Reply {
-    handle_once(account, &request, action, |intents| {
-        let (number, intent) = (number_of(id), &mut intents[number_of(id)]);
+    handle_once(account, &request, action, |account| {
+        let only = account.capture_only.take();
+        let (number, intent) = (number_of(id), &mut account.intents[number_of(id)]);
         match (action, intent.status) {
-            ("capture", "requires_capture") => (intent.status, intent.captures) = ("succeeded", intent.captures + 1),
+            ("capture", "requires_capture") => intent.capture(only.unwrap_or(intent.amount)),
             ("cancel", "requires_capture" | "requires_payment_method") => intent.status = "canceled",
             _ => return unexpected_state(number, intent),
         }
@@ -206,18 +284,29 @@ fn capture_or_cancel_intent(account: &State<SharedAccount>, request: Authorized,
 }
 
 #[post("/v1/refunds", data = "<refund>")]
-fn create_refund(account: &State<SharedAccount>, request: Authorized, refund: Form<Refund>) -> Reply {
-    handle_once(account, &request, "refund", |intents| {
-        let intent = &mut intents[number_of(&refund.payment_intent)];
-        if intent.status != "succeeded" || intent.refunds > 0 {
-            return (
-                Status::BadRequest,
-                error("invalid_request_error", "charge_already_refunded", "Already refunded."),
-            );
-        }
-        intent.refunds += 1;
-        (Status::Ok, json!({"id": "re_1", "object": "refund", "status": "succeeded"}))
+fn create_refund(account: &State<SharedAccount>, request: Authorized, refund: Form<NewRefund>) -> Reply {
+    handle_once(account, &request, "refund", |account| {
+        let refused = |code| (Status::BadRequest, error("invalid_request_error", code, "Refused."));
+        let number = number_of(&refund.payment_intent);
+        let intent = &mut account.intents[number];
+        let left = intent.received - intent.refunded();
+        let status = match account.refund_answer.unwrap_or(Ok("succeeded")) {
+            Err(code) => return refused(code),
+            Ok(_) if left == 0 => return refused("charge_already_refunded"),
+            Ok(_) if refund.amount > left => return refused("amount_too_large"),
+            Ok(status) => status,
+        };
+        intent.refunds.push(Refund { amount: refund.amount, status, shop_id: refund.metadata["refund"].clone() });
+        (Status::Ok, refund_json(number, intent, intent.refunds.len() - 1))
     })
+}
+
+#[get("/v1/refunds/<id>")]
+fn get_refund(account: &State<SharedAccount>, _request: Authorized, id: &str) -> Reply {
+    let account = account.lock().unwrap();
+    let (intent, refund) = id.strip_prefix("re_").and_then(|id| id.split_once('_')).unwrap();
+    let (number, refund) = (intent.parse::<usize>().unwrap(), refund.parse::<usize>().unwrap());
+    (Status::Ok, refund_json(number, &account.intents[number], refund))
 }
 
 /// Carries out a change once for each idempotency key, as Stripe does.
@@ -225,9 +314,12 @@ fn handle_once(
     account: &SharedAccount,
     request: &Authorized,
     kind: &str,
-    change: impl FnOnce(&mut Vec<Intent>) -> Reply,
+    change: impl FnOnce(&mut Account) -> Reply,
 ) -> Reply {
     let mut account = account.lock().unwrap();
+    if account.rejects_key {
+        return (Status::Unauthorized, error("invalid_request_error", "api_key_expired", "Expired API Key."));
+    }
     if account.down {
         return (Status::ServiceUnavailable, error("api_error", "down", "Service unavailable."));
     }
@@ -237,7 +329,7 @@ fn handle_once(
     let reply = if let Some(reply) = account.responses.get(&key) {
         reply.clone()
     } else {
-        let reply = change(&mut account.intents);
+        let reply = change(&mut account);
         account.responses.insert(key, reply.clone());
         reply
     };
@@ -253,10 +345,48 @@ fn intent_json(number: usize, intent: &Intent) -> Value {
         "id": format!("pi_{number}"),
         "object": "payment_intent",
         "amount": intent.amount,
+        "amount_received": intent.received,
         "currency": intent.currency,
         "status": intent.status,
+        "latest_charge": if intent.captures > 0 { charge_json(number, intent) } else { Value::Null },
         "client_secret": format!("pi_{number}_secret_Fh3k"),
         "metadata": {"order": intent.order},
+    })
+}
+
+fn charge_json(number: usize, intent: &Intent) -> Value {
+    json!({
+        "id": format!("ch_{number}"),
+        "object": "charge",
+        "payment_intent": format!("pi_{number}"),
+        "amount": intent.amount,
+        "amount_captured": intent.received,
+        // Stripe counts what it releases of a partial capture as refunded.
+        "amount_refunded": intent.amount - intent.received.min(intent.amount) + intent.refunded(),
+        "refunded": intent.refunded() == intent.received,
+        "captured": true,
+        "currency": intent.currency,
+        "metadata": {"order": intent.order},
+    })
+}
+
+fn charge_refunded(number: usize, intent: &Intent) -> Value {
+    let id = format!("evt_charge_{number}_{}", intent.refunds.len());
+    json!({"id": id, "object": "event", "type": "charge.refunded", "data": {"object": charge_json(number, intent)}})
+}
+
+fn refund_json(number: usize, intent: &Intent, index: usize) -> Value {
+    let refund = &intent.refunds[index];
+    let failure = (refund.status == "failed").then_some("expired_or_canceled_card");
+    json!({
+        "id": format!("re_{number}_{index}"),
+        "object": "refund",
+        "payment_intent": format!("pi_{number}"),
+        "amount": refund.amount,
+        "currency": intent.currency,
+        "status": refund.status,
+        "failure_reason": failure,
+        "metadata": {"order": intent.order, "refund": refund.shop_id},
     })
 }
 

@@ -9,6 +9,8 @@ mod erasure_audit;
 mod failpoints;
 mod fake_stripe;
 mod late_payment;
+mod refund_crash;
 mod restart;
 mod start_up;
 mod stripe;
+mod stripe_money;

@@ -181,3 +181,102 @@ async fn a_shop_without_stripe_has_no_webhook() {
     let request = shop.client().request(Method::POST, "/shopping/payment/webhook").header("Stripe-Signature", "t=1");
     request.body(event).await.expect_not_found();
 }
+
+#[tokio::test]
+async fn an_underpaid_order_can_be_cancelled() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    for by_admin in [true, false] {
+        let (ana, tea) = customer_with_tea(&shop).await;
+        let order = ana.place_order_paying("key", "demo_underpaid").await.expect_status(202);
+        assert_eq!((&order["status"], &order["payment"]["status"]), (&"reserved".into(), &"underpaid".into()));
+        assert_eq!((&order["payment"]["amount"], &order["payment"]["captured"]), (&euros(998), &euros(499)));
+        admin.ship_order(order.id()).await.expect_problem(409, "order-state");
+        admin.capture_payment(order.id()).await.expect_problem(409, "order-state");
+        let cancelled =
+            if by_admin { admin.cancel_order(order.id()).await } else { ana.cancel_order(order.id()).await };
+        let cancelled = cancelled.expect_status(200);
+        assert_eq!((&cancelled["status"], &cancelled["payment"]["refunded"]), (&"refunded".into(), &euros(499)));
+        assert_eq!(admin.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 });
+    }
+}
+
+#[tokio::test]
+async fn a_refused_payment_releases_the_stock() {
+    let shop = Shop::shared().await;
+    let (ana, tea) = customer_with_tea(&shop).await;
+    for _ in 0..2 {
+        ana.place_order_paying("key", "demo_refused").await.expect_problem(422, "payment-refused");
+    }
+    assert_eq!(shop.admin().await.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 });
+    assert_eq!(ana.get_cart().await.items().len(), 1);
+}
+
+#[tokio::test]
+async fn a_pending_refund_completes_later() {
+    let shop = Shop::shared().await;
+    let (ana, tea) = customer_with_tea(&shop).await;
+    let order = ana.place_order_paying("key", "demo_refund_pending").await.expect_status(201);
+    let cancelled = ana.cancel_order(order.id()).await.expect_status(200);
+    assert_eq!(
+        (&cancelled["status"], &cancelled["payment"]["status"], &cancelled["payment"]["refunded"]),
+        (&"cancelled".into(), &"refund-pending".into(), &euros(0))
+    );
+    assert_eq!(shop.admin().await.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 });
+    let refunded = ana.wait_for_order(order.id(), "refunded").await;
+    assert_eq!(refunded["payment"]["refunded"], euros(998));
+}
+
+#[tokio::test]
+async fn an_admin_repeats_a_failed_refund() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let (ana, tea) = customer_with_tea(&shop).await;
+    let order = ana.place_order_paying("key", "demo_refund_failed").await.expect_status(201);
+    admin.refund_order(order.id()).await.expect_problem(409, "order-state");
+    let cancelled = ana.cancel_order(order.id()).await.expect_status(200);
+    assert_eq!((&cancelled["status"], &cancelled["payment"]["status"]), (&"cancelled".into(), &"refund-failed".into()));
+    assert_eq!(admin.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 });
+    for response in run_concurrently((0..4).map(|_| admin.refund_order(order.id()))).await {
+        response.expect_status(200);
+    }
+    let refunded = ana.wait_for_order(order.id(), "refunded").await;
+    let refunds = refunded["payment"]["refunds"].as_array().unwrap();
+    let statuses: Vec<&Value> = refunds.iter().map(|refund| &refund["status"]).collect();
+    assert_eq!(statuses, ["failed", "succeeded"]);
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_later_is_owed_again() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let (ana, _) = customer_with_tea(&shop).await;
+    let order = ana.place_order_paying("key", "demo_refund_reversed").await.expect_status(201);
+    assert_eq!(ana.cancel_order(order.id()).await.expect_status(200)["status"], "refunded");
+    let failed = ana.wait_for_order(order.id(), "cancelled").await;
+    assert_eq!(failed["payment"]["status"], "refund-failed");
+    assert_eq!(
+        states_with_reasons(&failed.body).last(),
+        Some(&("cancelled".to_owned(), Some("refund-failed".to_owned())))
+    );
+    assert_eq!(admin.refund_order(order.id()).await.expect_status(200)["status"], "refunded");
+}
+
+#[tokio::test]
+async fn an_order_of_nothing_is_confirmed_without_a_payment() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let sample = shop.new_product("sample", &euros(0), 10).await;
+    let ana = shop.customer_with_cart(&sample, 2).await;
+    // The payment method does not matter.
+    let order = ana.place_order_paying("key", "demo_declined").await.expect_status(201);
+    assert_eq!((&order["status"], &order["payment"], &order["total"]), (&"confirmed".into(), &Value::Null, &euros(0)));
+    admin.capture_payment(order.id()).await.expect_problem(409, "order-state");
+    admin.refund_order(order.id()).await.expect_problem(409, "order-state");
+    assert_eq!(admin.ship_order(order.id()).await.expect_status(200)["status"], "shipped");
+
+    let ben = shop.customer_with_cart(&sample, 2).await;
+    let order = ben.place_order("key").await.expect_status(201);
+    assert_eq!(ben.cancel_order(order.id()).await.expect_status(200)["status"], "cancelled");
+    assert_eq!(admin.stock(&sample).await, Stock { available: 8, reserved: 0, sold: 2 });
+}

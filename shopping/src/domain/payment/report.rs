@@ -1,0 +1,181 @@
+//! Reports of a payment provider: the state of a payment and of its refunds, in money. A report is
+//! the reply to a call, or the content of a notification.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use souk_contract::shopping::OrderId;
+use souk_types::{Id, Money};
+
+/// The state of a payment at its provider. The amounts decide how much of it is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderStatus {
+    /// Created; no money has moved.
+    Open,
+    /// In progress, or unknown.
+    Processing,
+    /// The money is reserved until the shop captures or cancels the payment.
+    Authorized,
+    /// Money was captured.
+    Captured,
+    /// Declined: the payment captures nothing.
+    Declined,
+    /// Cancelled: the payment captures nothing more.
+    Cancelled,
+}
+
+/// A provider's report of a payment.
+#[derive(Debug, Clone)]
+pub(crate) struct PaymentReport {
+    pub(crate) status: ProviderStatus,
+    /// The sum of all captures, refunded or not. Zero when the provider does not say.
+    pub(crate) captured: Money,
+    /// The sum of all refunds, made by the shop or at the provider, pending ones included. Zero
+    /// when the provider does not say.
+    pub(crate) refunded: Money,
+    /// Set while the client must act to complete the payment.
+    pub(crate) client_secret: Option<ClientSecret>,
+    /// The provider's reason for declining.
+    pub(crate) reason: Option<String>,
+}
+
+impl PaymentReport {
+    /// Returns a report of a payment without refunds.
+    pub(crate) fn new(status: ProviderStatus, captured: Money) -> Self {
+        Self { status, captured, refunded: Money::zero(captured.currency()), client_secret: None, reason: None }
+    }
+}
+
+impl fmt::Display for PaymentReport {
+    /// Formats the report for the log of an order: `captured 4.99 EUR, refunded 1.00 EUR`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.status {
+            ProviderStatus::Open => "open",
+            ProviderStatus::Processing => "processing",
+            ProviderStatus::Authorized => "authorized",
+            ProviderStatus::Captured => "captured",
+            ProviderStatus::Declined => "declined",
+            ProviderStatus::Cancelled => "cancelled",
+        })?;
+        if !self.captured.is_zero() {
+            write!(f, " {}", self.captured)?;
+        }
+        if !self.refunded.is_zero() {
+            write!(f, ", refunded {}", self.refunded)?;
+        }
+        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
+    }
+}
+
+/// Marks ids of refunds.
+pub(crate) enum RefundMarker {}
+
+/// The shop's id of a refund, and its idempotency key at the provider.
+pub(crate) type RefundId = Id<RefundMarker>;
+
+/// The state of a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RefundStatus {
+    /// The shop owes it and requests it; the provider's answer is not known yet.
+    Requested,
+    /// The provider has accepted it; the customer may not have the money yet.
+    Pending,
+    /// The customer has the money.
+    Succeeded,
+    /// The customer does not get the money. A refund may fail days after it succeeded.
+    Failed,
+}
+
+/// A provider's report of one refund.
+#[derive(Debug, Clone)]
+pub(crate) struct RefundReport {
+    /// The shop's id; `None` for a refund that was made at the provider.
+    pub(crate) id: Option<RefundId>,
+    /// The provider's id; `None` when the provider refused to create the refund.
+    pub(crate) reference: Option<String>,
+    pub(crate) amount: Money,
+    pub(crate) status: RefundStatus,
+    /// The provider's reason for a failure.
+    pub(crate) reason: Option<String>,
+}
+
+impl fmt::Display for RefundReport {
+    /// Formats the report for the log of an order: `failed 4.99 EUR: charge_disputed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = match self.status {
+            RefundStatus::Requested => "requested",
+            RefundStatus::Pending => "pending",
+            RefundStatus::Succeeded => "succeeded",
+            RefundStatus::Failed => "failed",
+        };
+        write!(f, "{status} {}", self.amount)?;
+        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
+    }
+}
+
+/// The request to a provider to refund a part of a payment.
+#[derive(Debug, Clone)]
+pub(crate) struct RefundRequest {
+    /// The idempotency key.
+    pub(crate) id: RefundId,
+    pub(crate) order: OrderId,
+    /// The provider's id of the payment.
+    pub(crate) payment: String,
+    pub(crate) amount: Money,
+}
+
+/// The content of a notification.
+#[derive(Debug, Clone)]
+pub(crate) enum PaymentUpdate {
+    Payment(PaymentReport),
+    Refund(RefundReport),
+}
+
+impl fmt::Display for PaymentUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Payment(report) => report.fmt(f),
+            Self::Refund(report) => write!(f, "refund {report}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct PaymentNotification {
+    /// The provider's id of the notification. A repeated notification has the same id.
+    pub(crate) id: String,
+    pub(crate) order: OrderId,
+    /// The provider's id of the payment.
+    pub(crate) reference: String,
+    pub(crate) update: PaymentUpdate,
+}
+
+/// The secret with which a client completes one payment in Stripe's library. Debug output hides it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ClientSecret(String);
+
+impl From<String> for ClientSecret {
+    fn from(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_hides_the_client_secret() {
+        let secret = ClientSecret::from("pi_1_secret_x".to_owned());
+        assert!(!format!("{secret:?}").contains("secret_x"));
+    }
+}

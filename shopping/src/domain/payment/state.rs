@@ -1,0 +1,416 @@
+//! The payment of an order in money: how much is captured, how much is refunded, and the status
+//! that follows. Reports arrive repeatedly and out of order; captured and refunded amounts only
+//! grow, except that a refund may fail.
+
+use serde::{Deserialize, Serialize};
+use souk_types::Money;
+
+use super::PaymentMethod;
+use super::report::{ClientSecret, PaymentReport, ProviderStatus, RefundId, RefundReport, RefundStatus};
+
+/// The state of a payment, which follows from its amounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PaymentStatus {
+    /// Created; no money has moved.
+    Open,
+    /// In progress, or unknown.
+    Processing,
+    /// The money is reserved until the shop captures or cancels the payment.
+    Authorized,
+    /// Less than the amount was captured, or another currency.
+    Underpaid,
+    /// The amount was captured.
+    Captured,
+    /// More than the amount was captured.
+    Overpaid,
+    /// Declined: nothing was captured.
+    Declined,
+    /// Cancelled: nothing was captured.
+    Cancelled,
+    /// A part of the captured money is refunded.
+    PartiallyRefunded,
+    /// A refund is requested, and the provider has not said that it succeeded.
+    RefundPending,
+    /// A refund failed. An admin can request it again.
+    RefundFailed,
+    /// All captured money is refunded.
+    Refunded,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Payment {
+    pub(crate) method: PaymentMethod,
+    /// The provider's id of the payment.
+    pub(crate) reference: String,
+    /// The amount to pay.
+    pub(crate) amount: Money,
+    provider_status: ProviderStatus,
+    captured: Money,
+    refunds: Vec<Refund>,
+    /// Refunds made at the provider that are known by their sum only.
+    refunded_elsewhere: Money,
+    /// Why the provider declined the payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Set while the client can complete the payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_secret: Option<ClientSecret>,
+}
+
+/// A refund of a part of a payment, by the shop or at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refund {
+    pub(crate) id: RefundId,
+    /// The provider's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<String>,
+    pub(crate) amount: Money,
+    pub(crate) status: RefundStatus,
+    /// Why the refund failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// Whether a later refund replaces this failed one.
+    retried: bool,
+}
+
+impl Refund {
+    fn new(id: RefundId, amount: Money, status: RefundStatus) -> Self {
+        Self { id, reference: None, amount, status, reason: None, retried: false }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.status, RefundStatus::Requested | RefundStatus::Pending)
+    }
+
+    /// Whether the provider's sum of refunds may contain it.
+    fn may_be_counted(&self) -> bool {
+        self.reference.is_some() || self.status == RefundStatus::Requested
+    }
+
+    /// Applies a report of this refund. The states have an order, so late reports change nothing.
+    fn apply(&mut self, report: &RefundReport) {
+        let rank = |status| match status {
+            RefundStatus::Requested => 0,
+            RefundStatus::Pending => 1,
+            RefundStatus::Succeeded => 2,
+            RefundStatus::Failed => 3,
+        };
+        if self.reference.is_none() {
+            self.reference.clone_from(&report.reference);
+        }
+        if rank(report.status) > rank(self.status) {
+            self.status = report.status;
+            self.reason.clone_from(&report.reason);
+        }
+        // The provider decides the amount. A refund of nothing must not count as one.
+        if report.amount.currency() == self.amount.currency() && report.status != RefundStatus::Failed {
+            if report.amount.is_zero() {
+                (self.status, self.reason) = (RefundStatus::Failed, Some("nothing-refunded".to_owned()));
+            } else {
+                self.amount = report.amount;
+            }
+        }
+    }
+}
+
+/// What is left to do for a payment whose money the shop must not keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PaymentWork {
+    /// No work: the money is where it belongs, or an admin must act.
+    None,
+    /// Cancel the payment, so that nothing more is captured.
+    Cancel,
+    /// Request the refunds that are owed.
+    Refund,
+    /// Look up refunds that the provider has accepted.
+    AwaitRefund,
+}
+
+impl Payment {
+    pub(crate) fn open(
+        method: PaymentMethod,
+        reference: String,
+        amount: Money,
+        client_secret: Option<ClientSecret>,
+    ) -> Self {
+        let zero = Money::zero(amount.currency());
+        Self {
+            method,
+            reference,
+            amount,
+            provider_status: ProviderStatus::Open,
+            captured: zero,
+            refunds: Vec::new(),
+            refunded_elsewhere: zero,
+            reason: None,
+            client_secret,
+        }
+    }
+
+    pub(crate) fn status(&self) -> PaymentStatus {
+        if self.refunds.iter().any(Refund::is_open) {
+            return PaymentStatus::RefundPending;
+        }
+        if self.has_failed_refund() {
+            return PaymentStatus::RefundFailed;
+        }
+        if self.is_refunded() {
+            return PaymentStatus::Refunded;
+        }
+        if !self.refunded().is_zero() {
+            return PaymentStatus::PartiallyRefunded;
+        }
+        match self.provider_status {
+            _ if self.is_paid() && self.captured != self.amount => PaymentStatus::Overpaid,
+            _ if self.is_paid() => PaymentStatus::Captured,
+            ProviderStatus::Open => PaymentStatus::Open,
+            ProviderStatus::Processing => PaymentStatus::Processing,
+            ProviderStatus::Authorized => PaymentStatus::Authorized,
+            ProviderStatus::Declined if self.captured.is_zero() => PaymentStatus::Declined,
+            ProviderStatus::Cancelled if self.captured.is_zero() => PaymentStatus::Cancelled,
+            ProviderStatus::Declined | ProviderStatus::Cancelled | ProviderStatus::Captured => PaymentStatus::Underpaid,
+        }
+    }
+
+    /// The sum of all captures, refunded or not.
+    pub(crate) fn captured(&self) -> Money {
+        self.captured
+    }
+
+    /// The sum of the refunds that succeeded.
+    pub(crate) fn refunded(&self) -> Money {
+        let listed = self.sum(|refund| refund.status == RefundStatus::Succeeded);
+        at_most(listed.checked_add(self.refunded_elsewhere).unwrap_or(listed), self.captured)
+    }
+
+    /// Whether the whole amount was captured. Refunds do not matter.
+    pub(crate) fn is_paid(&self) -> bool {
+        self.captured.currency() == self.amount.currency() && self.captured.amount() >= self.amount.amount()
+    }
+
+    /// Whether money was captured and all of it is refunded.
+    pub(crate) fn is_refunded(&self) -> bool {
+        !self.captured.is_zero() && self.refunded() == self.captured
+    }
+
+    /// Whether the shop has, and keeps, a part of the money: refunds in progress count as refunded.
+    pub(crate) fn keeps_money(&self) -> bool {
+        !self.refundable().is_zero()
+    }
+
+    /// Whether a refund was ever requested or made.
+    pub(crate) fn has_refunds(&self) -> bool {
+        !self.refunds.is_empty() || !self.refunded_elsewhere.is_zero()
+    }
+
+    /// Whether a refund failed whose money the shop still has.
+    pub(crate) fn has_failed_refund(&self) -> bool {
+        self.refunds.iter().any(Refund::awaits_retry) && !self.refundable().is_zero()
+    }
+
+    pub(crate) fn requested_refunds(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.iter().filter(|refund| refund.status == RefundStatus::Requested)
+    }
+
+    pub(crate) fn pending_refunds(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.iter().filter(|refund| refund.status == RefundStatus::Pending)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn refund_references(&self) -> impl Iterator<Item = &str> {
+        self.refunds.iter().filter_map(|refund| refund.reference.as_deref())
+    }
+
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    pub(crate) fn work(&self) -> PaymentWork {
+        let may_capture = matches!(
+            self.provider_status,
+            ProviderStatus::Open | ProviderStatus::Processing | ProviderStatus::Authorized
+        );
+        if may_capture && !self.is_paid() {
+            PaymentWork::Cancel
+        } else if self.requested_refunds().next().is_some() {
+            PaymentWork::Refund
+        } else if self.pending_refunds().next().is_some() {
+            PaymentWork::AwaitRefund
+        } else {
+            PaymentWork::None
+        }
+    }
+
+    /// Applies a provider's report, and returns whether it changes the payment.
+    pub(crate) fn apply(&mut self, report: &PaymentReport) -> bool {
+        let before = self.clone();
+        if !self.is_outdated(report.status) {
+            self.provider_status = report.status;
+        }
+        self.count_captured(report.captured);
+        // Only captured money can be refunded.
+        self.count_captured(report.refunded);
+        let known = self.sum(Refund::may_be_counted);
+        if let Some(elsewhere) = report.refunded.minus(known)
+            && elsewhere.currency() == self.captured.currency()
+        {
+            self.refunded_elsewhere = greater(self.refunded_elsewhere, elsewhere);
+        }
+        if report.status == ProviderStatus::Declined {
+            self.reason.clone_from(&report.reason);
+        }
+        if report.client_secret.is_some() {
+            self.client_secret.clone_from(&report.client_secret);
+        }
+        if !matches!(self.provider_status, ProviderStatus::Open | ProviderStatus::Processing) {
+            self.client_secret = None;
+        }
+        *self != before
+    }
+
+    /// Applies a report of one refund, and returns whether it changes the payment.
+    pub(crate) fn apply_refund(&mut self, report: &RefundReport) -> bool {
+        let before = self.clone();
+        let by_reference = |refund: &Refund| refund.reference.is_some() && refund.reference == report.reference;
+        let by_id = |refund: &Refund| Some(refund.id) == report.id;
+        // A notification without the shop's id may have arrived before the reply.
+        let early = self.refunds.iter().position(|refund| by_reference(refund) && !by_id(refund));
+        let early = early.filter(|_| self.refunds.iter().any(by_id)).map(|index| self.refunds.remove(index));
+        let known = self.refunds.iter_mut().find(|refund| by_id(refund) || by_reference(refund));
+        if let Some(refund) = known {
+            refund.apply(report);
+            if let Some(Refund { reference, amount, status, reason, .. }) = early {
+                refund.apply(&RefundReport { id: report.id, reference, amount, status, reason });
+            }
+        } else if report.amount.currency() == self.captured.currency() && report.reference.is_some() {
+            let mut refund = Refund::new(RefundId::new(), report.amount, report.status);
+            (refund.reference, refund.reason) = (report.reference.clone(), report.reason.clone());
+            self.refunds.push(refund);
+            // The sum that the provider reported contains it.
+            self.refunded_elsewhere = self.refunded_elsewhere.minus(report.amount).unwrap_or(self.refunded_elsewhere);
+        }
+        *self != before
+    }
+
+    /// Requests a refund of this amount, at most the money that the shop still has.
+    pub(crate) fn request_refund(&mut self, amount: Money) {
+        let amount = at_most(amount, self.refundable());
+        if amount.is_zero() {
+            return;
+        }
+        for refund in self.refunds.iter_mut().filter(|refund| refund.awaits_retry()) {
+            refund.retried = true;
+        }
+        self.refunds.push(Refund::new(RefundId::new(), amount, RefundStatus::Requested));
+    }
+
+    /// The captured money that is not refunded and not being refunded.
+    pub(crate) fn refundable(&self) -> Money {
+        let open = self.sum(Refund::is_open);
+        let rest = self.captured.minus(self.refunded()).and_then(|rest| rest.minus(open));
+        rest.unwrap_or(Money::zero(self.captured.currency()))
+    }
+
+    /// The money that the shop owes although the order stands: what was paid beyond the amount, or
+    /// what refunds failed to return.
+    pub(crate) fn owed_by_live_order(&self) -> Money {
+        let surplus = self.refundable().minus(self.amount).unwrap_or(self.refundable());
+        at_most(greater(surplus, self.sum(Refund::awaits_retry)), self.refundable())
+    }
+
+    pub(crate) fn view(&self) -> PaymentView {
+        PaymentView {
+            method: self.method,
+            status: self.status(),
+            amount: self.amount,
+            captured: self.captured,
+            refunded: self.refunded(),
+            refunds: self.refunds.iter().map(Refund::view).collect(),
+            reason: self.reason.clone(),
+            client_secret: self.client_secret.clone(),
+        }
+    }
+
+    fn is_outdated(&self, status: ProviderStatus) -> bool {
+        match self.provider_status {
+            ProviderStatus::Captured => true,
+            ProviderStatus::Open => false,
+            ProviderStatus::Processing
+            | ProviderStatus::Authorized
+            | ProviderStatus::Declined
+            | ProviderStatus::Cancelled => status == ProviderStatus::Open,
+        }
+    }
+
+    /// The first captured money decides the currency: a payment has one.
+    fn count_captured(&mut self, reported: Money) {
+        if self.captured.is_zero() && !reported.is_zero() {
+            self.captured = reported;
+            self.refunded_elsewhere = Money::zero(reported.currency());
+        } else if self.captured.currency() == reported.currency() {
+            self.captured = greater(self.captured, reported);
+        }
+    }
+
+    fn sum(&self, which: impl Fn(&Refund) -> bool) -> Money {
+        let zero = Money::zero(self.captured.currency());
+        let amounts = self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount);
+        amounts.fold(zero, |sum, amount| sum.checked_add(amount).unwrap_or(sum))
+    }
+}
+
+impl Refund {
+    fn awaits_retry(&self) -> bool {
+        self.status == RefundStatus::Failed && !self.retried
+    }
+
+    fn view(&self) -> RefundView {
+        RefundView {
+            id: self.id,
+            amount: self.amount,
+            status: self.status,
+            reference: self.reference.clone(),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+/// Returns the smaller amount of one currency.
+fn at_most(money: Money, limit: Money) -> Money {
+    if money.amount() > limit.amount() { limit } else { money }
+}
+
+/// Returns the greater amount of one currency.
+fn greater(one: Money, other: Money) -> Money {
+    if other.amount() > one.amount() { other } else { one }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct PaymentView {
+    method: PaymentMethod,
+    status: PaymentStatus,
+    amount: Money,
+    captured: Money,
+    refunded: Money,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refunds: Vec<RefundView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<ClientSecret>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct RefundView {
+    id: RefundId,
+    amount: Money,
+    status: RefundStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests;

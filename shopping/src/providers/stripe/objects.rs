@@ -1,0 +1,234 @@
+//! The objects of Stripe's API that the shop reads, and the reports that follow from them.
+
+use serde::Deserialize;
+use serde_json::Value;
+use souk_types::{Error, Money, Result};
+
+use super::amount::from_stripe;
+use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundStatus};
+
+/// Maximum length of a reason that is stored, in characters. Stripe's codes are shorter.
+const MAX_REASON: usize = 100;
+
+/// A payment intent: <https://docs.stripe.com/api/payment_intents/object>.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Intent {
+    pub(super) id: String,
+    status: String,
+    amount: u64,
+    /// Stripe always sends it; without it, a payment that succeeded has its whole amount.
+    amount_received: Option<u64>,
+    currency: String,
+    pub(super) client_secret: Option<String>,
+    /// The charge, or its id where the request does not expand it.
+    latest_charge: Option<ChargeOrId>,
+    last_payment_error: Option<PaymentError>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum ChargeOrId {
+    Charge(Box<Charge>),
+    #[expect(dead_code, reason = "an id has no amounts")]
+    Id(String),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct PaymentError {
+    code: Option<String>,
+    decline_code: Option<String>,
+}
+
+/// A charge: <https://docs.stripe.com/api/charges/object>.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Charge {
+    amount: u64,
+    amount_captured: Option<u64>,
+    amount_refunded: u64,
+    captured: Option<bool>,
+    currency: String,
+}
+
+/// A refund: <https://docs.stripe.com/api/refunds/object>.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Refund {
+    id: String,
+    status: Option<String>,
+    amount: Option<u64>,
+    currency: Option<String>,
+    failure_reason: Option<String>,
+    /// Has the shop's id of a refund that the shop made.
+    #[serde(default)]
+    metadata: Value,
+}
+
+impl Intent {
+    fn status(&self) -> ProviderStatus {
+        match self.status.as_str() {
+            "succeeded" => ProviderStatus::Captured,
+            "canceled" => ProviderStatus::Cancelled,
+            "requires_capture" => ProviderStatus::Authorized,
+            "requires_payment_method" | "requires_confirmation" => ProviderStatus::Open,
+            // `processing`, `requires_action`, and statuses that Stripe may add.
+            _ => ProviderStatus::Processing,
+        }
+    }
+
+    pub(super) fn report(&self) -> Result<PaymentReport> {
+        self.report_as(self.status())
+    }
+
+    /// Reports the intent in the state that a notification names.
+    pub(super) fn report_as(&self, status: ProviderStatus) -> Result<PaymentReport> {
+        let all = if status == ProviderStatus::Captured { self.amount } else { 0 };
+        let mut report = PaymentReport::new(status, from_stripe(self.amount_received.unwrap_or(all), &self.currency)?);
+        if let Some(ChargeOrId::Charge(charge)) = &self.latest_charge {
+            report.refunded = charge.refunded()?;
+        }
+        let error = self.last_payment_error.as_ref();
+        report.reason = error.and_then(|error| reason(error.decline_code.as_ref().or(error.code.as_ref())));
+        Ok(report)
+    }
+}
+
+impl Charge {
+    fn captured(&self) -> u64 {
+        let all = if self.captured == Some(false) { 0 } else { self.amount };
+        self.amount_captured.unwrap_or(all)
+    }
+
+    /// Returns the sum of the refunds. Stripe counts what it releases of an authorization, when it
+    /// is cancelled or captured in part, as refunded too.
+    fn refunded(&self) -> Result<Money> {
+        let released = self.amount.saturating_sub(self.captured());
+        from_stripe(self.amount_refunded.saturating_sub(released), &self.currency)
+    }
+
+    /// `None` for a charge that was never captured.
+    pub(super) fn report(&self) -> Result<Option<PaymentReport>> {
+        let captured = from_stripe(self.captured(), &self.currency)?;
+        let report = PaymentReport::new(ProviderStatus::Captured, captured);
+        let report = PaymentReport { refunded: self.refunded()?, ..report };
+        Ok(Some(report).filter(|_| !captured.is_zero()))
+    }
+}
+
+impl Refund {
+    /// Stripe always sends the amount; without it, it is the one that was requested.
+    pub(super) fn report(&self, requested: Option<Money>) -> Result<RefundReport> {
+        let sent = self.amount.zip(self.currency.as_deref());
+        let sent = sent.map(|(amount, currency)| from_stripe(amount, currency)).transpose()?;
+        let amount = sent.or(requested).ok_or_else(|| Error::internal("stripe: a refund without an amount"))?;
+        let status = match self.status.as_deref() {
+            Some("succeeded") => RefundStatus::Succeeded,
+            Some("failed" | "canceled") => RefundStatus::Failed,
+            // `pending`, `requires_action`, and statuses that Stripe may add.
+            _ => RefundStatus::Pending,
+        };
+        let failed = status == RefundStatus::Failed;
+        Ok(RefundReport {
+            id: self.metadata["refund"].as_str().and_then(|id| id.parse().ok()),
+            reference: Some(self.id.clone()),
+            amount,
+            status,
+            reason: if failed { reason(self.failure_reason.as_ref().or(self.status.as_ref())) } else { None },
+        })
+    }
+}
+
+/// Returns a code of Stripe as a reason: `insufficient_funds`.
+pub(super) fn reason(code: Option<&String>) -> Option<String> {
+    code.map(|code| code.chars().take(MAX_REASON).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use souk_types::Currency;
+
+    use super::*;
+
+    fn euros(amount: u64) -> Money {
+        Money::new(amount, Currency::EUR).unwrap()
+    }
+
+    #[test]
+    fn an_intent_reports_what_was_received() {
+        use ProviderStatus::{Authorized, Cancelled, Captured, Open, Processing};
+        for (json, status, captured, refunded) in [
+            (json!({"status": "succeeded", "amount_received": 10_000}), Captured, 10_000, 0),
+            (json!({"status": "succeeded", "amount_received": 100}), Captured, 100, 0),
+            (json!({"status": "succeeded"}), Captured, 10_000, 0),
+            (json!({"status": "requires_capture", "amount_received": 0}), Authorized, 0, 0),
+            (json!({"status": "requires_capture", "latest_charge": "ch_1"}), Authorized, 0, 0),
+            (json!({"status": "requires_payment_method"}), Open, 0, 0),
+            (json!({"status": "requires_action"}), Processing, 0, 0),
+            (json!({"status": "a new one", "latest_charge": null}), Processing, 0, 0),
+            (
+                json!({"status": "canceled", "latest_charge": {"amount": 10_000, "amount_captured": 0, "captured": false,
+                    "amount_refunded": 10_000, "currency": "eur"}}),
+                Cancelled,
+                0,
+                0,
+            ),
+            (
+                json!({"status": "succeeded", "amount_received": 4_000, "latest_charge": {"amount": 10_000,
+                    "amount_captured": 4_000, "amount_refunded": 6_100, "currency": "eur"}}),
+                Captured,
+                4_000,
+                100,
+            ),
+        ] {
+            let mut object = json!({"id": "pi_1", "amount": 10_000, "currency": "eur"});
+            object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+            let report = serde_json::from_value::<Intent>(object).unwrap().report().unwrap();
+            assert_eq!(
+                (report.status, report.captured, report.refunded),
+                (status, euros(captured), euros(refunded)),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_charge_reports_captured_and_refunded_money() {
+        for (json, expected) in [
+            (json!({"amount_captured": 10_000, "amount_refunded": 100, "refunded": false}), Some((10_000, 100))),
+            (json!({"amount_refunded": 100, "refunded": false}), Some((10_000, 100))),
+            (json!({"amount_captured": 10_000, "amount_refunded": 10_000}), Some((10_000, 10_000))),
+            // A released authorization moves no money.
+            (json!({"amount_captured": 0, "amount_refunded": 10_000}), None),
+            (json!({"captured": false, "amount_refunded": 10_000}), None),
+            (json!({"amount_captured": 4_000, "amount_refunded": 6_000}), Some((4_000, 0))),
+        ] {
+            let mut object = json!({"id": "ch_1", "amount": 10_000, "currency": "eur"});
+            object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+            let report = serde_json::from_value::<Charge>(object).unwrap().report().unwrap();
+            let amounts = report.map(|report| (report.captured, report.refunded));
+            assert_eq!(amounts, expected.map(|(captured, refunded)| (euros(captured), euros(refunded))), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_refund_succeeds_only_when_stripe_says_so() {
+        use RefundStatus::{Failed, Pending, Succeeded};
+        for (json, status, reason) in [
+            (json!({"status": "succeeded"}), Succeeded, None),
+            (json!({"status": "pending"}), Pending, None),
+            (json!({"status": "requires_action"}), Pending, None),
+            (json!({"status": null}), Pending, None),
+            (json!({"status": "canceled"}), Failed, Some("canceled")),
+            (json!({"status": "failed"}), Failed, Some("failed")),
+            (
+                json!({"status": "failed", "failure_reason": "expired_or_canceled_card"}),
+                Failed,
+                Some("expired_or_canceled_card"),
+            ),
+        ] {
+            let mut object = json!({"id": "re_1", "amount": 10_000, "currency": "eur"});
+            object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+            let report = serde_json::from_value::<Refund>(object).unwrap().report(None).unwrap();
+            assert_eq!((report.status, report.reason.as_deref()), (status, reason), "{json}");
+        }
+    }
+}

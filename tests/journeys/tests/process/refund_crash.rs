@@ -1,0 +1,70 @@
+//! A one-process shop dies at each step of a cancellation and of its refund, and restarts. The money
+//! goes back once, and the stock returns.
+
+use std::sync::Arc;
+
+use journeys::{Stock, TestShop, euros};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinSet, LocalSet};
+
+/// Shops at the same time. More are slower on a small machine.
+const CONCURRENT_SHOPS: usize = 4;
+
+/// The failpoints from the request to cancel to the completed refund.
+const STEPS: &[&str] = &[
+    // The order is cancelled, and its refund is stored before it is requested.
+    "commit.orders.before",
+    "commit.orders.after",
+    "call.products.release.after",
+    "call.products.restock.before",
+    "call.products.restock.after",
+    // The stock is returned.
+    "commit.orders.before@2",
+    "commit.orders.after@2",
+    // The bank refunds, and the shop stores its reply.
+    "commit.demo_payments.before",
+    "commit.demo_payments.after",
+    "commit.orders.before@3",
+    "commit.orders.after@3",
+];
+
+#[tokio::test]
+async fn a_refund_survives_a_crash_at_each_step() {
+    let permits = Arc::new(Semaphore::new(CONCURRENT_SHOPS));
+    let mut crashes = JoinSet::new();
+    let local = LocalSet::new();
+    for step in STEPS {
+        for token in ["demo_ok", "demo_refund_pending"] {
+            let permits = Arc::clone(&permits);
+            let crash = async move {
+                let _permit = permits.acquire().await.unwrap();
+                crash_while_cancelling(step, token).await;
+            };
+            crashes.spawn_local_on(crash, &local);
+        }
+    }
+    local.await;
+    crashes.join_all().await;
+}
+
+async fn crash_while_cancelling(step: &'static str, token: &'static str) {
+    let shop = TestShop::start().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let order = ana.place_order_paying("key", token).await.expect_status(201);
+    shop.kill();
+    shop.restart_with_failpoint(step).await;
+    let response = ana.cancel_order(order.id()).outcome().await.response;
+    assert!(response.is_err(), "{step}: {response:?}");
+    shop.wait_for_failpoint(step).await;
+    shop.restart().await;
+    // The customer repeats the request that got no response.
+    ana.cancel_order(order.id()).await.expect_status(200);
+    let refunded = ana.wait_for_order(order.id(), "refunded").await;
+    assert_eq!(refunded["payment"]["refunded"], euros(998), "{step}");
+    assert_eq!(refunded["payment"]["refunds"].as_array().map(Vec::len), Some(1), "{step}");
+    assert_eq!(admin.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 }, "{step}");
+    let audit = shop.run_souk(&["audit", "--within", "60"]).await;
+    assert_eq!((audit.code, audit.stdout.as_str()), (Some(0), ""), "{step}: {audit:?}");
+}
