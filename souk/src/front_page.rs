@@ -2,9 +2,11 @@
 //! same as JSON.
 
 use products::{CatalogueQuery, ProductView, Sort, catalogue};
-use rocket::http::{Accept, MediaType};
+use rocket::http::Accept;
 use rocket::response::content::RawHtml;
-use rocket::{Responder, Route, State, get, routes};
+use rocket::response::{self, Responder};
+use rocket::serde::json::Json;
+use rocket::{Request, Route, State, get, routes};
 use serde_json::{Value, json};
 use souk_http::with_limits;
 use souk_types::{PageLimit, Paging};
@@ -15,10 +17,25 @@ pub(crate) fn routes() -> Vec<Route> {
     with_limits(routes![front_page])
 }
 
-#[derive(Responder)]
+/// The page has styles of its own, and shows images of products from any address.
+const CONTENT_SECURITY_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src * data:; frame-ancestors 'none'";
+
 enum FrontPage {
-    Html(RawHtml<String>),
-    Json(rocket::serde::json::Json<Value>),
+    Html(String),
+    Json(Value),
+}
+
+impl<'r> Responder<'r, 'static> for FrontPage {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = match self {
+            Self::Html(page) => RawHtml(page).respond_to(request)?,
+            Self::Json(value) => Json(value).respond_to(request)?,
+        };
+        response.set_raw_header("Vary", "Accept");
+        response.set_raw_header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+        Ok(response)
+    }
 }
 
 #[get("/")]
@@ -30,17 +47,17 @@ async fn front_page(
     let paging = Paging { after: None, limit: PageLimit::try_from(PRODUCTS).unwrap_or_default() };
     let query = CatalogueQuery { category: None, words: None, sort: Sort::Newest, paging };
     let newest = catalogue::list(products, query).await?.items;
-    if accept.is_some_and(|accept| accept.preferred().media_type() == &MediaType::JSON) {
-        return Ok(FrontPage::Json(rocket::serde::json::Json(json!({
+    if accept.is_some_and(|accept| accept.preferred().media_type().is_json()) {
+        return Ok(FrontPage::Json(json!({
             "name": "Souk",
             "version": env!("CARGO_PKG_VERSION"),
             "services": {"customer": "/customer", "products": "/products", "shopping": "/shopping"},
             "health": "/health/ready",
             "products": newest,
-        }))));
+        })));
     }
     let host = host.map_or_else(|| "localhost:8000".to_owned(), ToString::to_string);
-    Ok(FrontPage::Html(RawHtml(page(&host, &newest))))
+    Ok(FrontPage::Html(page(&host, &newest)))
 }
 
 fn page(host: &str, products: &[ProductView]) -> String {

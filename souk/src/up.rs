@@ -7,6 +7,7 @@ use products::demo;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 use souk_bus::Bus;
+use souk_http::CorsOrigins;
 use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::health::{self, Health};
@@ -29,6 +30,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let mut environment = Environment::from_process();
     let shopping_options = shopping::Options::read(&mut environment);
     let import_limits = products::ImportLimits::read(&mut environment);
+    let cors = CorsOrigins::read(&mut environment);
     environment.check()?;
     let data = DataDirectory::open(settings.data.as_deref())?;
     let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
@@ -51,6 +53,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         .mount("/products", products::routes())
         .mount("/shopping", shopping::routes())
         .manage(Health { databases: databases.to_vec(), bus: bus.clone() })
+        .manage(cors)
         .manage(customer)
         .manage(products)
         .manage(shopping)

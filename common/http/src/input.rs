@@ -15,7 +15,9 @@ use crate::{Content, data_outcome, guard_outcome};
 pub const MAX_JSON: u64 = 64 * 1024;
 
 const JSON: &str = "application/json";
-pub(crate) const MERGE_PATCH: &str = "application/merge-patch+json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+/// The types that `PATCH` takes, for `Accept-Patch`.
+pub(crate) const PATCH_TYPES: &str = "application/json, application/merge-patch+json";
 
 /// Bytes beyond the limit that are read and discarded before the response, so that a client which
 /// sends everything before it reads gets its 413 instead of a broken connection.

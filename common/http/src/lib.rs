@@ -2,9 +2,11 @@
 //! problem+json, authentication, health checks, telemetry, and the runtime of a service.
 
 pub mod auth;
+mod compression;
 mod concurrency_limit;
 pub mod config;
 mod content;
+mod cors;
 pub mod health;
 mod input;
 mod limits;
@@ -13,6 +15,7 @@ mod problem;
 pub mod rate_limit;
 mod request_id;
 mod request_log;
+mod response_headers;
 pub mod service;
 pub mod signal;
 mod stop;
@@ -26,12 +29,15 @@ use rocket::{Build, Config, Rocket};
 
 use self::concurrency_limit::ConcurrencyLimiter;
 pub use self::content::Content;
+pub use self::cors::CorsOrigins;
 pub use self::input::{Json, MAX_JSON, Query, drain, header, read_body, read_body_draining};
 pub use self::limits::{with_limits, without_limits};
 pub use self::param::Param;
 pub use self::problem::{Problem, Result, data_outcome, guard_outcome};
 pub use self::request_id::request_id;
 use self::request_log::RequestFairing;
+pub use self::response_headers::{Public, PublicForADay};
+use self::response_headers::{ResponseHeaders, shield};
 use self::stop::ShutdownFlag;
 pub use self::stop::{DRAIN_PERIOD, run};
 
@@ -50,6 +56,8 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         ..Config::release_default()
     };
     rocket::custom(config)
+        .attach(shield())
+        .attach(ResponseHeaders)
         .attach(RequestFairing)
         .manage(ShutdownFlag::default())
         .manage(ConcurrencyLimiter::new(limits::MAX_CONCURRENT_REQUESTS))

@@ -11,6 +11,7 @@ use rocket::{Catcher, catch, catchers};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::input::PATCH_TYPES;
 use crate::request_id;
 use souk_types::{Error, ErrorKind, FieldError};
 
@@ -180,8 +181,35 @@ pub(crate) fn catchers() -> Vec<Catcher> {
 }
 
 #[catch(default)]
-fn everything(status: Status, request: &Request<'_>) -> Problem {
-    Problem(explain(status, request))
+fn everything(status: Status, request: &Request<'_>) -> std::result::Result<Allowed, Problem> {
+    let is_unrouted = matches!(status.code, 404 | 422) && request.method() == Method::Options;
+    match Allowed::of(request).filter(|_| is_unrouted) {
+        Some(allowed) => Ok(allowed),
+        None => Err(Problem(explain(status, request))),
+    }
+}
+
+/// The response to `OPTIONS`: the methods of the route (RFC 9110, section 9.3.7). The headers of
+/// CORS are added to every response.
+struct Allowed(String);
+
+impl Allowed {
+    fn of(request: &Request<'_>) -> Option<Self> {
+        let routes = closest_routes(request);
+        (!routes.is_empty()).then(|| Self(methods(&routes)))
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Allowed {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let mut answer = Response::build();
+        answer.status(Status::NoContent);
+        if self.0.contains("PATCH") {
+            // RFC 5789, section 3.1.
+            answer.raw_header("Accept-Patch", PATCH_TYPES);
+        }
+        answer.header(Header::new("Allow", self.0)).ok()
+    }
 }
 
 fn explain(status: Status, request: &Request<'_>) -> Error {
@@ -202,22 +230,36 @@ fn explain(status: Status, request: &Request<'_>) -> Error {
 
 /// Why no route matched: other methods (405), an id that is not a UUID (422), no route (404).
 fn unrouted(request: &Request<'_>) -> Error {
+    let routes = closest_routes(request);
+    if routes.is_empty() {
+        return Error::not_found("route");
+    }
+    match routes.iter().find(|route| serves(route, request)) {
+        Some(route) => Error::invalid_field(first_parameter(route), "is not a UUID"),
+        None => Error::method_not_allowed(&methods(&routes)),
+    }
+}
+
+/// Returns the routes of the path, for any method. `/products/ids` is the literal route, not a
+/// malformed `/products/<id>`.
+fn closest_routes<'r>(request: &'r Request<'_>) -> Vec<&'r Route> {
     let path: Vec<&str> = request.uri().path().segments().collect();
     let matching: Vec<(&Route, usize)> =
         request.rocket().routes().filter_map(|route| Some((route, parameters(route, &path)?))).collect();
-    // `/products/ids` is the literal route, not a malformed `/products/<id>`.
-    let Some(closest) = matching.iter().map(|(_, count)| *count).min() else {
-        return Error::not_found("route");
-    };
-    let closest: Vec<&Route> =
-        matching.iter().filter(|(_, count)| *count == closest).map(|(route, _)| *route).collect();
-    if let Some(route) = closest.iter().find(|route| serves(route, request)) {
-        return Error::invalid_field(first_parameter(route), "is not a UUID");
+    let fewest = matching.iter().map(|(_, count)| *count).min();
+    matching.into_iter().filter(|(_, count)| Some(*count) == fewest).map(|(route, _)| route).collect()
+}
+
+/// Returns the value of `Allow`. Every route has `OPTIONS`, and `HEAD` when it has `GET`.
+fn methods(routes: &[&Route]) -> String {
+    let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+    methods.push("OPTIONS");
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
     }
-    let mut methods: Vec<&str> = closest.iter().map(|route| route.method.as_str()).collect();
     methods.sort_unstable();
     methods.dedup();
-    Error::method_not_allowed(&methods.join(", "))
+    methods.join(", ")
 }
 
 fn serves(route: &Route, request: &Request<'_>) -> bool {

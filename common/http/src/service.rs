@@ -9,6 +9,7 @@ use rocket::error::ErrorKind;
 use rocket::{Build, Rocket};
 
 use crate::config::Environment;
+use crate::cors::CorsOrigins;
 use crate::health::{self, Health};
 use crate::telemetry::{Dsn, Format, Reporting, Telemetry};
 use souk_bus::{AmqpOptions, Bus};
@@ -23,6 +24,7 @@ pub struct Service {
     pub bus: Bus,
     address: IpAddr,
     port: u16,
+    cors: CorsOrigins,
 }
 
 impl Service {
@@ -30,7 +32,10 @@ impl Service {
     #[must_use]
     pub fn rocket(&self) -> Rocket<Build> {
         let health = Health { databases: vec![self.database.clone()], bus: self.bus.clone() };
-        crate::rocket(self.address, self.port).mount("/health", health::routes()).manage(health)
+        crate::rocket(self.address, self.port)
+            .mount("/health", health::routes())
+            .manage(health)
+            .manage(self.cors.clone())
     }
 }
 
@@ -106,6 +111,7 @@ fn read_settings(name: &'static str, mut environment: Environment) -> std::resul
     let database = uri.zip(database_name).and_then(|(uri, name_in_mongodb)| {
         or_add_problem(&mut environment, "MONGODB_URI", Database::mongodb(name, &uri, &name_in_mongodb.0))
     });
+    let cors = CorsOrigins::read(&mut environment);
     let telemetry = Telemetry {
         service: name,
         instance: Some(instance),
@@ -115,7 +121,7 @@ fn read_settings(name: &'static str, mut environment: Environment) -> std::resul
     };
     match (bus, database, port, environment.problems()) {
         (Some(bus), Some(database), Some(port), []) => {
-            Ok(Settings { service: Service { database, bus, address, port: port.0 }, telemetry })
+            Ok(Settings { service: Service { database, bus, address, port: port.0, cors }, telemetry })
         }
         _ => Err(environment.report()),
     }

@@ -3,7 +3,7 @@
 use rocket::serde::json::{Json as JsonResponse, Value};
 use rocket::{Route, State, get, routes};
 use souk_contract::customer::Keys;
-use souk_http::telemetry;
+use souk_http::{Public, telemetry};
 
 use crate::app::App;
 
@@ -13,8 +13,8 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A JSON Web Key Set (RFC 7517). It changes when an operator rotates the key.
 #[get("/.well-known/jwks.json")]
-fn keys(app: &State<App>) -> JsonResponse<Keys> {
-    JsonResponse(app.keys())
+fn keys(app: &State<App>) -> Public<JsonResponse<Keys>> {
+    Public(JsonResponse(app.keys()))
 }
 
 #[get("/whoami")]

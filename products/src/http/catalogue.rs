@@ -2,7 +2,7 @@ use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, post};
 use serde::Serialize;
 use souk_contract::products::ProductId;
-use souk_http::{Json, Param, Query, Result};
+use souk_http::{Json, Param, Public, Query, Result};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page};
 
@@ -11,9 +11,11 @@ use crate::application::catalogue;
 use crate::domain::catalogue_query::{CatalogueQuery, CategoryQuery};
 use crate::domain::product_view::ProductView;
 
+type PublicResult<T> = Result<Public<JsonResponse<T>>>;
+
 #[get("/")]
-pub(super) async fn list(app: &State<App>, query: Query<CatalogueQuery>) -> Result<JsonResponse<Page<ProductView>>> {
-    Ok(JsonResponse(catalogue::list(app, query.0).await?))
+pub(super) async fn list(app: &State<App>, query: Query<CatalogueQuery>) -> PublicResult<Page<ProductView>> {
+    Ok(Public(JsonResponse(catalogue::list(app, query.0).await?)))
 }
 
 #[derive(Serialize)]
@@ -23,10 +25,10 @@ pub(super) struct CategoryView {
 }
 
 #[get("/categories")]
-pub(super) async fn list_categories(app: &State<App>) -> Result<JsonResponse<Page<CategoryView>>> {
+pub(super) async fn list_categories(app: &State<App>) -> PublicResult<Page<CategoryView>> {
     let categories = catalogue::categories(app).await?;
     let views = categories.into_iter().map(|(name, products)| CategoryView { name, products });
-    Ok(JsonResponse(Page::single(views.collect())))
+    Ok(Public(JsonResponse(Page::single(views.collect()))))
 }
 
 #[get("/category/<name>")]
@@ -34,7 +36,7 @@ pub(super) async fn list_category(
     app: &State<App>,
     name: String,
     query: Query<CategoryQuery>,
-) -> Result<JsonResponse<Page<ProductView>>> {
+) -> PublicResult<Page<ProductView>> {
     let CategoryQuery { sort, paging } = query.0;
     let is_first_page = paging.after.is_none();
     let category = Some(name.try_into().map_err(|_| Error::not_found("category"))?);
@@ -42,12 +44,12 @@ pub(super) async fn list_category(
     if is_first_page && page.items.is_empty() {
         return Err(Error::not_found("category").into());
     }
-    Ok(JsonResponse(page))
+    Ok(Public(JsonResponse(page)))
 }
 
 #[get("/<id>")]
-pub(super) async fn get_product(app: &State<App>, id: Param<ProductId>) -> Result<JsonResponse<ProductView>> {
-    Ok(JsonResponse(catalogue::get(app, id.0).await?))
+pub(super) async fn get_product(app: &State<App>, id: Param<ProductId>) -> PublicResult<ProductView> {
+    Ok(Public(JsonResponse(catalogue::get(app, id.0).await?)))
 }
 
 pub(super) struct ProductIds(Vec<ProductId>);

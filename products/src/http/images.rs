@@ -1,12 +1,12 @@
 use rocket::get;
 use rocket::http::ContentType;
-use souk_http::Result;
+use souk_http::{PublicForADay, Result};
 use souk_types::Error;
 
 use crate::application::demo;
 
 #[get("/images/<name>")]
-pub(super) fn get_image(name: &str) -> Result<(ContentType, &'static [u8])> {
+pub(super) fn get_image(name: &str) -> Result<PublicForADay<(ContentType, &'static [u8])>> {
     let image = demo::image(name).ok_or_else(|| Error::not_found("image"))?;
-    Ok((ContentType::SVG, image))
+    Ok(PublicForADay((ContentType::SVG, image)))
 }

@@ -2,10 +2,12 @@
 //! print the whole response.
 
 use std::fmt;
+use std::io::Read;
 use std::ops::Index;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use flate2::read::GzDecoder;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
 use crate::product::Product;
@@ -26,9 +28,9 @@ pub struct Response {
 impl Response {
     pub(crate) async fn read(request: String, response: reqwest::Response) -> Result<Self, reqwest::Error> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await?;
+        let text = text(&headers, &response.bytes().await?);
         let mut read = Self { request, status, headers, body: Value::Null };
-        if read.header("Content-Type").contains("json") {
+        if read.header("Content-Type").contains("json") && !text.is_empty() {
             read.body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{read}{text}: {error}"));
         } else if !text.is_empty() {
             read.body = text.into();
@@ -169,4 +171,15 @@ pub fn members(object: &Value) -> Vec<&str> {
     let mut names: Vec<&str> = object.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     names
+}
+
+/// Decodes a body, which the client does not do by itself.
+fn text(headers: &HeaderMap, body: &[u8]) -> String {
+    let mut text = String::new();
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding == "gzip") {
+        GzDecoder::new(body).read_to_string(&mut text).unwrap();
+    } else {
+        text.push_str(&String::from_utf8_lossy(body));
+    }
+    text
 }

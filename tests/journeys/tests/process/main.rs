@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod backup;
+mod cors;
 mod crash_recovery;
 mod erasure_audit;
 mod failpoints;

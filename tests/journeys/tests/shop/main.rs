@@ -10,6 +10,7 @@ mod checkout;
 mod concurrent_buyers;
 mod export;
 mod guest_cart;
+mod http_headers;
 mod import;
 mod media_types;
 mod model_based;

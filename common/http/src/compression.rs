@@ -1,0 +1,109 @@
+//! Compression of responses (RFC 9110, section 12.5.3).
+//!
+//! BREACH, the attack on compressed secrets, needs a browser that sends credentials of its own
+//! accord. Souk has no cookies: a page of another origin cannot send a customer's token. Responses
+//! with new tokens are smaller than [`MIN_SIZE`] as well.
+
+use async_compression::Level;
+use async_compression::tokio::bufread::GzipEncoder;
+use rocket::http::{ContentType, Status};
+use rocket::response::Body;
+use rocket::tokio::io::BufReader;
+use rocket::{Request, Response};
+
+use crate::response_headers::add_to_list;
+
+/// Size from which a body is compressed, in bytes. Below, a response fits into one packet anyway.
+const MIN_SIZE: usize = 1024;
+
+/// Compresses the body when it is a large text and the client takes gzip. A stream of unknown size
+/// counts as large.
+pub(crate) async fn compress(request: &Request<'_>, response: &mut Response<'_>) {
+    let is_text = response.content_type().is_some_and(|given| is_text(&given));
+    let has_body = response.body().is_some() && response.status() != Status::NotModified;
+    if !is_text || !has_body || response.headers().contains("Content-Encoding") {
+        return;
+    }
+    if response.body_mut().size().await.is_some_and(|size| size < MIN_SIZE) {
+        return;
+    }
+    add_to_list(response, "Vary", "Accept-Encoding");
+    if !accepts_gzip(request.headers().get("Accept-Encoding")) {
+        return;
+    }
+    let body: Body<'_> = std::mem::take(response.body_mut());
+    response.set_streamed_body(GzipEncoder::with_quality(BufReader::new(body), Level::Fastest));
+    response.set_raw_header("Content-Encoding", "gzip");
+}
+
+fn is_text(given: &ContentType) -> bool {
+    let sub = given.sub().as_str();
+    given.top() == "text"
+        || given.is_json()
+        || given.is_svg()
+        || ["+json", "+xml", "-ndjson"].iter().any(|suffix| sub.ends_with(suffix))
+}
+
+/// Whether the client takes gzip and does not prefer an uncompressed response.
+fn accepts_gzip<'h>(lines: impl Iterator<Item = &'h str>) -> bool {
+    let (mut gzip, mut identity, mut any) = (None, None, None);
+    for element in lines.flat_map(|line| line.split(',')) {
+        let (coding, weight) = element.split_once(';').unwrap_or((element, ""));
+        let weight = weight.trim().trim_start_matches(['q', 'Q']).trim_start_matches('=');
+        let weight = if weight.is_empty() { 1.0 } else { weight.parse::<f32>().unwrap_or(0.0) };
+        match coding.trim().to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => gzip = Some(weight),
+            "identity" => identity = Some(weight),
+            "*" => any = Some(weight),
+            _ => {}
+        }
+    }
+    gzip.or(any).is_some_and(|weight| weight > 0.0 && weight >= identity.unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_used_when_the_client_takes_it() {
+        for (value, accepts) in [
+            ("gzip", true),
+            ("GZIP", true),
+            ("x-gzip", true),
+            ("br, gzip;q=0.5", true),
+            ("gzip ; q=1.0, *;q=0", true),
+            ("*", true),
+            ("deflate, *;q=0.1", true),
+            ("identity;q=0.5, gzip;q=0.5", true),
+            ("", false),
+            ("br", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0.000, *", false),
+            ("gzip;q=x", false),
+            ("*;q=0", false),
+            ("identity, gzip;q=0.5", false),
+            ("gzipped", false),
+        ] {
+            assert_eq!(accepts_gzip([value].into_iter()), accepts, "{value}");
+        }
+        assert!(accepts_gzip(["br", "gzip"].into_iter()));
+        assert!(!accepts_gzip([].into_iter()));
+    }
+
+    #[test]
+    fn texts_are_compressed_and_pictures_are_not() {
+        for (value, compressed) in [
+            ("application/json", true),
+            ("application/problem+json; charset=utf-8", true),
+            ("application/x-ndjson", true),
+            ("text/html", true),
+            ("image/svg+xml", true),
+            ("image/png", false),
+            ("application/gzip", false),
+            ("application/octet-stream", false),
+        ] {
+            assert_eq!(is_text(&value.parse().unwrap()), compressed, "{value}");
+        }
+    }
+}
