@@ -3,13 +3,9 @@
 # The image of a service contains its program, the C library and CA certificates: no shell, no package manager, no root. Dependencies are
 # compiled in a layer of their own, so that a change of the code does not compile them again.
 
-ARG RUST=1.95
-ARG DEBIAN=bookworm
-ARG NGINX=1.28-alpine
-
 # --- Programs ---------------------------------------------------------------------------------------------------------
 
-FROM rust:${RUST}-slim-${DEBIAN} AS chef
+FROM rust:1.95-slim-trixie AS chef
 RUN cargo install --locked cargo-chef@0.1.78
 WORKDIR /souk
 
@@ -68,7 +64,8 @@ CMD ["--help"]
 
 # --- nginx ------------------------------------------------------------------------------------------------------------
 
-FROM nginxinc/nginx-unprivileged:${NGINX} AS nginx
+# 1.30.7 mends CVE-2026-125283 (maps with regular expressions), and nine others.
+FROM nginxinc/nginx-unprivileged:1.30.7-alpine AS nginx
 USER root
 RUN rm /etc/nginx/conf.d/default.conf
 COPY nginx/headers.conf nginx/proxy.conf nginx/problems.conf nginx/error-pages.conf /etc/nginx/souk/

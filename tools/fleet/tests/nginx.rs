@@ -58,13 +58,19 @@ fn problem(answer: &Message, status: u16, code: &str) {
     assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
     let again = matches!(status, 429 | 502..=504);
     assert_eq!(answer.header("retry-after").is_some(), again, "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+    assert_eq!(answer.header("allow").is_some(), status == 405, "{answer:?}");
     for (name, value) in SECURITY {
         assert_eq!(answer.header(name), Some(value), "{name}");
     }
 }
 
-const SECURITY: [(&str, &str); 3] =
-    [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("referrer-policy", "no-referrer")];
+const SECURITY: [(&str, &str); 4] = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+];
 
 #[test]
 #[ignore = "needs nginx"]
@@ -138,6 +144,29 @@ fn unknown_and_internal_paths_are_problems() {
     assert_eq!((answer.status(), answer.header("content-type")), (200, Some("application/json")));
     assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap()["services"]["products"], "/products");
     assert_eq!(get(address, "/nginx-health").text(), "ok\n");
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn the_routes_of_nginx_itself_have_the_methods_of_a_get() {
+    let (_nginx, address) = shop();
+    for target in ["/", "/?x=/y"] {
+        let page = get(address, target);
+        assert_eq!((page.status(), page.header("cache-control")), (200, Some("no-store")));
+        let options = request(address, "OPTIONS", target, &[], b"");
+        assert_eq!((options.status(), options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
+        for (name, value) in SECURITY {
+            assert_eq!(options.header(name), Some(value), "{name}");
+        }
+        for method in ["POST", "PUT", "DELETE"] {
+            let refused = request(address, method, target, &[], b"");
+            problem(&refused, 405, "method-not-allowed");
+            assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"), "{refused:?}");
+        }
+    }
+    let trace = request(address, "TRACE", "/products", &[], b"");
+    problem(&trace, 405, "method-not-allowed");
+    assert_eq!(trace.header("allow"), Some("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
 }
 
 #[test]

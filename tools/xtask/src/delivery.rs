@@ -43,6 +43,7 @@ pub(crate) fn check() -> Result<(), String> {
             report.check("images: hadolint", tool("hadolint").arg("Dockerfile"));
             report.check("compose: schema", by_schema("vendor.compose-spec").args(&composes));
             report.check("workflows: schema", by_schema("vendor.github-workflows").args(&workflows));
+            report.check("dependabot: schema", by_schema("vendor.dependabot").arg(".github/dependabot.yml"));
             script(&mut report, "kubernetes: schemas", with_path(Command::new("deploy/k8s/check.sh"), &tools));
         }
         Err(why) => report.skip("scripts, images, compose, kubernetes", &why),
