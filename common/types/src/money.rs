@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Currency, Error, Result};
+use crate::{Currency, Error, Integer, Result};
 
 /// An amount in the minor unit of its currency, from 0 to [`Money::MAX_AMOUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,9 +16,11 @@ pub struct Money {
 
 #[derive(Deserialize)]
 struct Unchecked {
-    amount: u64,
+    amount: Integer,
     currency: Currency,
 }
+
+const OUT_OF_RANGE: &str = "must be between 0 and 9,007,199,254,740,991";
 
 impl Money {
     /// The largest amount, in minor units: 2^53 - 1, the largest integer that every JSON client
@@ -28,7 +30,7 @@ impl Money {
     /// Returns the amount of `amount` minor units.
     pub const fn new(amount: u64, currency: Currency) -> Result<Self, &'static str> {
         if amount > Self::MAX_AMOUNT {
-            return Err("must be between 0 and 9,007,199,254,740,991");
+            return Err(OUT_OF_RANGE);
         }
         Ok(Self { amount, currency })
     }
@@ -99,7 +101,7 @@ impl TryFrom<Unchecked> for Money {
     type Error = &'static str;
 
     fn try_from(Unchecked { amount, currency }: Unchecked) -> Result<Self, Self::Error> {
-        Self::new(amount, currency)
+        Self::new(u64::try_from(amount.get()).map_err(|_| OUT_OF_RANGE)?, currency)
     }
 }
 

@@ -5,13 +5,15 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::input::{Fields, Input};
-use crate::{Currency, Money, Quantity, Result};
+use crate::{Currency, Integer, Money, NumberError, Quantity, Result};
 
 /// The price of one unit, from 0 to [`Price::MAX_AMOUNT`] minor units, in steps that payment
 /// providers can charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Money", into = "Money")]
 pub struct Price(Money);
+
+const OUT_OF_RANGE: &str = "must be between 0 and 9,999,999,999";
 
 impl Price {
     /// The largest price, in minor units. A line of [`Quantity::MAX`] such units, and a cart of
@@ -21,7 +23,7 @@ impl Price {
     /// Returns the price of `amount` minor units.
     pub fn new(amount: u64, currency: Currency) -> Result<Self, &'static str> {
         if amount > Self::MAX_AMOUNT {
-            return Err("must be between 0 and 9,999,999,999");
+            return Err(OUT_OF_RANGE);
         }
         if !amount.is_multiple_of(step(currency)) {
             return Err(NOT_CHARGEABLE);
@@ -29,19 +31,27 @@ impl Price {
         Money::new(amount, currency).map(Self)
     }
 
-    /// Reads a price in major units: `326`, `3.26`.
+    /// Reads a price in major units: `326`, `3.26`, `3.2600`.
     pub fn from_major(text: &str, currency: Currency) -> Result<Self, &'static str> {
-        const BAD: &str = "is not a price in whole units, such as 326 or 3.26";
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let exponent = currency.exponent() as usize;
-        if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
-            return Err(BAD);
-        }
-        if fraction.len() > exponent {
-            return Err("has more decimals than the currency");
-        }
-        let amount = format!("{whole}{fraction:0<exponent$}").parse().map_err(|_| "is too large")?;
+        Self::from_integer(Integer::from_decimal(text, currency.exponent()), currency, MAJOR)
+    }
+
+    /// Reads a price in minor units: `326`, `326.0`.
+    pub fn from_minor(text: &str, currency: Currency) -> Result<Self, &'static str> {
+        Self::from_integer(Integer::from_decimal(text, 0), currency, MINOR)
+    }
+
+    fn from_integer(
+        amount: Result<Integer, NumberError>,
+        currency: Currency,
+        messages: Messages,
+    ) -> Result<Self, &'static str> {
+        let amount = amount.map_err(|error| match error {
+            NumberError::NotANumber => messages.not_a_number,
+            NumberError::NotExact => messages.not_exact,
+            NumberError::TooLarge => OUT_OF_RANGE,
+        })?;
+        let Amount(amount) = amount.try_into()?;
         Self::new(amount, currency)
     }
 
@@ -79,6 +89,38 @@ fn step(currency: Currency) -> u64 {
     }
 }
 
+/// The minor units of a price.
+#[derive(Deserialize)]
+#[serde(try_from = "Integer")]
+struct Amount(u64);
+
+impl TryFrom<Integer> for Amount {
+    type Error = &'static str;
+
+    fn try_from(number: Integer) -> Result<Self, Self::Error> {
+        match u64::try_from(number.get()) {
+            Ok(amount @ 0..=Price::MAX_AMOUNT) => Ok(Self(amount)),
+            _ => Err(OUT_OF_RANGE),
+        }
+    }
+}
+
+struct Messages {
+    not_a_number: &'static str,
+    not_exact: &'static str,
+}
+
+const MAJOR: Messages = Messages {
+    not_a_number: "must be a price in whole units, such as 326 or 3.26: with a point before the decimals, \
+                   and without other separators",
+    not_exact: "has more decimals than the currency",
+};
+
+const MINOR: Messages = Messages {
+    not_a_number: "must be a price in minor units, such as 326 (see price_in), without separators",
+    not_exact: "must be a whole number of minor units (see price_in)",
+};
+
 impl TryFrom<Money> for Price {
     type Error = &'static str;
 
@@ -102,9 +144,10 @@ impl fmt::Display for Price {
 
 impl Input for Price {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let amount = fields.required::<u64>("amount");
-        let currency = fields.required::<Currency>("currency");
-        match Self::new(amount?, currency?) {
+        let amount = fields.required("amount");
+        let currency = fields.required("currency");
+        let Amount(amount) = amount?;
+        match Self::new(amount, currency?) {
             Ok(price) => Some(price),
             Err(message) => fields.refuse("amount", message),
         }
@@ -138,13 +181,38 @@ mod tests {
     #[test]
     fn major_units_become_minor_ones() {
         let yen = Currency::try_from("JPY").unwrap();
-        for (text, currency, amount) in
-            [("326", usd(), 32_600), ("3.26", usd(), 326), ("3.2", usd(), 320), ("0", usd(), 0), ("980", yen, 980)]
-        {
+        let dinar = Currency::try_from("KWD").unwrap();
+        for (text, currency, amount) in [
+            ("326", usd(), 32_600),
+            ("3.26", usd(), 326),
+            ("3.2", usd(), 320),
+            ("34.0000", usd(), 3400),
+            ("1e2", usd(), 10_000),
+            ("-0", usd(), 0),
+            ("0", usd(), 0),
+            ("980", yen, 980),
+            ("980.00", yen, 980),
+            ("5.1200", dinar, 5120),
+        ] {
             assert_eq!(Price::from_major(text, currency).map(Price::amount), Ok(amount), "{text}");
         }
-        for bad in ["", "-1", "1,5", "1e3", ".5", "5.", "3.261", "NaN", "99999999999999999999999", "100000000"] {
-            assert!(Price::from_major(bad, usd()).is_err(), "{bad}");
+        for (bad, message) in [
+            ("", MAJOR.not_a_number),
+            ("1,5", MAJOR.not_a_number),
+            ("34,00", MAJOR.not_a_number),
+            ("1.234,56", MAJOR.not_a_number),
+            ("1,234.56", MAJOR.not_a_number),
+            (".5", MAJOR.not_a_number),
+            ("5.", MAJOR.not_a_number),
+            ("NaN", MAJOR.not_a_number),
+            ("3.261", MAJOR.not_exact),
+            ("34.001", MAJOR.not_exact),
+            ("-1", OUT_OF_RANGE),
+            ("100000000", OUT_OF_RANGE),
+            ("1e400", OUT_OF_RANGE),
+            ("99999999999999999999999", OUT_OF_RANGE),
+        ] {
+            assert_eq!(Price::from_major(bad, usd()), Err(message), "{bad}");
         }
         assert!(Price::from_major("9.5", yen).is_err());
     }
@@ -174,6 +242,15 @@ mod tests {
             );
             assert_eq!(crate::input::from_json::<Price>(body).is_ok(), is_price, "{code} {amount} from a client");
             assert_eq!(Price::from_major(major, currency).is_ok(), is_price, "{code} {major} in major units");
+        }
+    }
+
+    #[test]
+    fn minor_units_are_whole() {
+        for (text, amount) in
+            [("326", Ok(326)), ("326.0", Ok(326)), ("3.26", Err(MINOR.not_exact)), ("3,26", Err(MINOR.not_a_number))]
+        {
+            assert_eq!(Price::from_minor(text, usd()).map(Price::amount), amount, "{text}");
         }
     }
 

@@ -2,10 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Integer;
+
 /// A number of pieces, 1 to 999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u32")]
+#[serde(try_from = "Integer", into = "u32")]
 pub struct Quantity(u32);
+
+const OUT_OF_RANGE: &str = "must be between 1 and 999";
 
 impl Quantity {
     /// The most pieces in one line of a cart or an order.
@@ -35,8 +39,16 @@ impl TryFrom<u64> for Quantity {
     fn try_from(number: u64) -> Result<Self, Self::Error> {
         match u32::try_from(number) {
             Ok(quantity @ 1..=Self::MAX) => Ok(Self(quantity)),
-            _ => Err("must be between 1 and 999"),
+            _ => Err(OUT_OF_RANGE),
         }
+    }
+}
+
+impl TryFrom<Integer> for Quantity {
+    type Error = &'static str;
+
+    fn try_from(number: Integer) -> Result<Self, Self::Error> {
+        u64::try_from(number.get()).map_err(|_| OUT_OF_RANGE)?.try_into()
     }
 }
 
@@ -52,10 +64,12 @@ mod tests {
 
     #[test]
     fn only_whole_numbers_from_1_to_999_are_quantities() {
-        for good in ["1", "999"] {
+        for good in ["1", "999", "2.0", "1e2", "0.1e1"] {
             assert!(serde_json::from_str::<Quantity>(good).is_ok(), "{good}");
         }
-        for bad in ["0", "1000", "-1", "1.5", "1e3", "\"1\"", "null", "99999999999999999999", "{\"$gt\":0}"] {
+        for bad in
+            ["0", "1000", "-1", "1.5", "1e3", "-0", "1e-1", "\"1\"", "null", "99999999999999999999", "{\"$gt\":0}"]
+        {
             assert!(serde_json::from_str::<Quantity>(bad).is_err(), "{bad}");
         }
     }

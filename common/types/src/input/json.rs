@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use super::shortened;
+use crate::number::is_exact;
 use crate::{Error, Result};
 
 /// The byte order mark of UTF-8, which a parser may ignore (RFC 8259, section 8.1).
@@ -17,7 +18,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Errors
 /// `validation` names the field that occurs twice in its object, at any depth; `malformed` is for
 /// everything that is not JSON, including lone surrogates, numbers beyond a double, and values
-/// nested more than 127 deep.
+/// nested more than 127 deep. `validation` also refuses numbers that would change: see
+/// [`is_exact`].
 pub fn parse_json(text: &[u8]) -> Result<Value> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut duplicate = None;
@@ -25,9 +27,44 @@ pub fn parse_json(text: &[u8]) -> Result<Value> {
     let value = UniqueNames { path: Path::Root, duplicate: &mut duplicate }.deserialize(&mut parser);
     match (duplicate, value.and_then(|value| parser.end().map(|()| value))) {
         (Some(field), _) => Err(Error::invalid_field(shortened(field), "is given twice")),
+        (None, Ok(_)) if has_inexact_number(text) => {
+            Err(Error::invalid_field("body", "has a number with more digits than a double keeps"))
+        }
         (None, Ok(value)) => Ok(value),
         (None, Err(error)) => Err(Error::malformed(format!("The body cannot be read as JSON: {error}."))),
     }
+}
+
+/// Whether `text`, which is JSON, has a number that changes when it is read.
+fn has_inexact_number(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        let length = match byte {
+            b'"' => string_length(after) + 1,
+            b'-' | b'0'..=b'9' => {
+                let end = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+                end.unwrap_or(rest.len())
+            }
+            _ => 1,
+        };
+        let (token, after) = rest.split_at(length.min(rest.len()));
+        if byte != b'"' && length > 1 && !std::str::from_utf8(token).is_ok_and(is_exact) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
+/// Returns the length of a string after its opening quote, with the closing one.
+fn string_length(text: &[u8]) -> usize {
+    let mut is_escaped = false;
+    let end = text.iter().position(|byte| {
+        let ends = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        ends
+    });
+    end.map_or(text.len(), |end| end + 1)
 }
 
 /// Where a value is in the text. It is written out only for a duplicate.
@@ -150,6 +187,23 @@ mod tests {
             let error = parse_json(text.as_bytes()).unwrap_err();
             let [bad] = error.fields() else { panic!("{text}: {error}") };
             assert_eq!((&*bad.field, &*bad.message), (field, "is given twice"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_would_change_is_refused() {
+        for text in [
+            r#"{"quantity": 2.00000000000000000001}"#,
+            "[1, [99999999999999999999]]",
+            r#"{"a": "1\"", "b": 9007199254740993.0}"#,
+            "1e-400",
+        ] {
+            assert_eq!(parse_json(text.as_bytes()).unwrap_err().fields()[0].field, "body", "{text}");
+        }
+        for text in
+            [r#"{"a": "2.00000000000000000001"}"#, r#"["\"2.00000000000000000001", 2.50, -1, 1e2]"#, r#"["\\", 2]"#]
+        {
+            assert!(parse_json(text.as_bytes()).is_ok(), "{text}");
         }
     }
 
