@@ -10,10 +10,11 @@ use rocket::serde::json::{Json as JsonResponse, Value};
 use rocket::{Route, get, routes};
 use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::telemetry::whoami;
-use souk_http::{with_limits, without_limits};
+use souk_http::{Tagged, with_limits, without_limits};
 use souk_types::Result;
 
 use crate::App;
+use crate::domain::product_view::ProductView;
 
 /// Returns the routes, to be mounted under the service's prefix. They need a managed [`App`].
 #[must_use]
@@ -30,11 +31,16 @@ pub fn routes() -> Vec<Route> {
         editing::discontinue,
         stock::get_stock,
         stock::set_stock,
+        stock::add_stock,
         images::get_image,
         get_whoami
     ]);
     routes.extend(without_limits(routes![imports::import]));
     routes
+}
+
+fn tagged(product: ProductView) -> Tagged<JsonResponse<ProductView>> {
+    Tagged { tag: product.tag(), response: JsonResponse(product) }
 }
 
 type AdminAuth = auth::AdminAuth<App>;

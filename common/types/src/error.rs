@@ -46,6 +46,8 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// The current state of the resource does not allow it (409).
     Conflict,
+    /// `If-Match` names another version than the current one (412).
+    PreconditionFailed,
     /// The body is over its limit (413).
     TooLarge,
     /// The route does not accept the type, charset or coding of the body (415).
@@ -54,6 +56,8 @@ pub enum ErrorKind {
     Invalid,
     /// The client has done this too often; it may retry after a time that the error states (429).
     TooManyRequests,
+    /// The route takes no change without `If-Match` (428).
+    PreconditionRequired,
     /// A limit of this process is reached; the client may retry soon (503).
     Busy,
     /// Another service, a database or the broker is not available (503).
@@ -151,6 +155,21 @@ impl Error {
     #[must_use]
     pub fn duplicate(index: &str) -> Self {
         Self::new(ErrorKind::Conflict, "duplicate", "This exists already.").with_member("index", index)
+    }
+
+    /// Returns the error of an `If-Match` without the current version (RFC 9110, section 15.5.13).
+    #[must_use]
+    pub fn precondition_failed() -> Self {
+        let detail = "It has changed since it was read: If-Match does not have its current version. Read it again.";
+        Self::new(ErrorKind::PreconditionFailed, "precondition-failed", detail)
+    }
+
+    /// Returns the error of a missing `If-Match` (RFC 6585, section 3).
+    #[must_use]
+    pub fn precondition_required() -> Self {
+        let detail =
+            "The change could overwrite another one. Send If-Match with the ETag of the last response, or with *.";
+        Self::new(ErrorKind::PreconditionRequired, "precondition-required", detail)
     }
 
     /// Returns the error of a body over its `limit`, in bytes.

@@ -5,6 +5,7 @@
 
 mod clock;
 mod currency;
+mod entity_tag;
 mod error;
 pub mod failpoint;
 mod id;
@@ -20,6 +21,7 @@ mod text;
 
 pub use clock::Timestamp;
 pub use currency::Currency;
+pub use entity_tag::{EntityTag, EntityTags, Precondition};
 pub use error::{Error, ErrorKind, FieldError, Result};
 pub use id::{Id, InvalidId};
 pub use money::Money;

@@ -1,11 +1,10 @@
 //! Creating, editing and discontinuing products.
 
 use souk_contract::products::ProductId;
-use souk_types::Result;
+use souk_types::{Precondition, Result};
 
 use crate::App;
 use crate::domain::product::Product;
-use crate::domain::product_details::ProductDetails;
 pub use crate::domain::product_edit::{NewProduct, ProductPatch, ProductReplacement};
 use crate::domain::product_view::ProductView;
 
@@ -17,29 +16,33 @@ pub async fn create(app: &App, new: NewProduct) -> Result<ProductView> {
 }
 
 /// Replaces the details of a product.
-pub async fn replace(app: &App, id: ProductId, replacement: ProductReplacement) -> Result<ProductView> {
-    edit(app, id, replacement.expected_version, move |_| replacement.details.clone()).await
+pub async fn replace(
+    app: &App,
+    id: ProductId,
+    ProductReplacement(details): ProductReplacement,
+    precondition: Precondition,
+) -> Result<ProductView> {
+    edit(app, id, move |product| product.replace(details.clone(), &precondition)).await
 }
 
 /// Changes some of the details of a product.
-pub async fn patch(app: &App, id: ProductId, patch: ProductPatch) -> Result<ProductView> {
-    edit(app, id, patch.expected_version, move |details| patch.clone().apply(details)).await
+pub async fn patch(app: &App, id: ProductId, patch: ProductPatch, precondition: Precondition) -> Result<ProductView> {
+    edit(app, id, move |product| product.patch(patch.clone(), &precondition)).await
 }
 
 async fn edit(
     app: &App,
     id: ProductId,
-    expected_version: Option<u64>,
-    change: impl Fn(ProductDetails) -> ProductDetails + Send + 'static,
+    rule: impl Fn(&mut Product) -> Result<()> + Send + 'static,
 ) -> Result<ProductView> {
     let edit = move |product: &mut Product| {
-        product.edit(expected_version, &change)?;
+        rule(product)?;
         product.clone().into_view()
     };
     app.products.update(id, edit).await
 }
 
 /// Removes a product from the catalogue.
-pub async fn discontinue(app: &App, id: ProductId) -> Result<()> {
-    app.products.update(id, Product::discontinue).await
+pub async fn discontinue(app: &App, id: ProductId, precondition: Precondition) -> Result<()> {
+    app.products.update(id, move |product: &mut Product| product.discontinue(&precondition)).await
 }

@@ -1,11 +1,11 @@
-//! Reading and setting the stock of a product.
+//! Reading and changing the stock of a product.
 
 use souk_contract::products::ProductId;
-use souk_types::{Error, Result};
+use souk_types::{Error, Precondition, Result};
 
 use crate::App;
 use crate::domain::product::Product;
-use crate::domain::stock::{AvailableQuantity, StockLevels};
+use crate::domain::stock::{StockChange, StockLevels};
 
 /// Returns the stock levels of a product, which may be discontinued.
 pub(crate) async fn levels(app: &App, id: ProductId) -> Result<StockLevels> {
@@ -13,11 +13,17 @@ pub(crate) async fn levels(app: &App, id: ProductId) -> Result<StockLevels> {
     Ok(product.stock.levels())
 }
 
-pub(crate) async fn set_available(app: &App, id: ProductId, available: AvailableQuantity) -> Result<StockLevels> {
-    let set = move |product: &mut Product| {
+/// Changes the stock of a listed product.
+pub(crate) async fn change(
+    app: &App,
+    id: ProductId,
+    change: StockChange,
+    precondition: Precondition,
+) -> Result<StockLevels> {
+    let rule = move |product: &mut Product| {
         product.listing()?;
-        product.stock.set_available(available);
+        product.stock.change(change, &precondition)?;
         Ok(product.stock.levels())
     };
-    app.products.update(id, set).await
+    app.products.update(id, rule).await
 }

@@ -49,22 +49,29 @@ impl ImportRow {
         self.update(product)
     }
 
-    /// The stock follows the file only when the file's number has changed: see `ImportSource`.
     fn update(&self, product: &mut Product) -> Result<ImportEffect> {
         let is_edited = product.listing()?.details != self.details;
-        let previous = product.imported.as_ref().and_then(|imported| imported.available);
-        let new_available = self.available.filter(|available| previous != Some(*available));
-        if !is_edited && new_available.is_none() {
-            return Ok(ImportEffect::Unchanged);
-        }
-        product.imported = Some(self.source());
         if is_edited {
-            product.edit(None, |_| self.details.clone())?;
+            product.edit(|_| self.details.clone())?;
         }
-        if let Some(available) = new_available {
+        let is_restocked = self.update_stock(product);
+        Ok(if is_edited || is_restocked { ImportEffect::Updated } else { ImportEffect::Unchanged })
+    }
+
+    /// Adds the difference between the file's number and that of the previous import. The stored
+    /// number moves as far as the stock: a difference that would leave less than 0 stays due, and
+    /// the next import takes it from restocked pieces.
+    fn update_stock(&self, product: &mut Product) -> bool {
+        let (Some(available), Some(imported)) = (self.available, &mut product.imported) else { return false };
+        let Some(previous) = imported.available else {
             product.stock.set_available(available);
-        }
-        Ok(ImportEffect::Updated)
+            imported.available = Some(available);
+            return true;
+        };
+        let (new, previous) = (i64::from(u32::from(available)), i64::from(u32::from(previous)));
+        let added = product.stock.add_up_to(new - previous);
+        imported.available = AvailableQuantity::try_from(previous + added).ok();
+        added != 0
     }
 
     fn source(&self) -> ImportSource {
@@ -74,10 +81,12 @@ impl ImportRow {
 
 #[cfg(test)]
 mod tests {
+    use souk_contract::products::ReservationId;
+
     use super::*;
     use crate::domain::product::tests::tea;
 
-    fn row(available: u64) -> ImportRow {
+    fn row(available: i64) -> ImportRow {
         ImportRow {
             key: "a".to_owned().try_into().unwrap(),
             details: tea().listing().unwrap().details.clone(),
@@ -85,16 +94,53 @@ mod tests {
         }
     }
 
+    fn sell(product: &mut Product, quantity: u64) {
+        let reservation = ReservationId::new();
+        product.stock.hold(reservation, quantity.try_into().unwrap(), 1).unwrap();
+        product.stock.sell(reservation, Some(1));
+    }
+
     #[test]
-    fn the_same_file_does_not_undo_sales() {
+    fn the_stock_follows_the_changes_of_the_file_and_keeps_sales() {
+        use ImportEffect::{Unchanged, Updated};
         let (mut slot, id) = (None, ProductId::new());
-        assert_eq!(row(1).apply(&mut slot, id).unwrap(), ImportEffect::Created);
-        slot.as_mut().unwrap().stock.set_available(AvailableQuantity::default());
-        assert_eq!(row(1).apply(&mut slot, id).unwrap(), ImportEffect::Unchanged);
-        assert_eq!(slot.as_ref().unwrap().stock.available(), 0);
+        assert_eq!(row(10).apply(&mut slot, id).unwrap(), ImportEffect::Created);
+        for (sold, number, effect, available) in [
+            (2, 10, Unchanged, 8),
+            (0, 15, Updated, 13),
+            (0, 15, Unchanged, 13),
+            (3, 12, Updated, 7),
+            // 5 pieces are sold, and the file has 4: one piece too many is sold.
+            (0, 4, Updated, 0),
+            (0, 4, Unchanged, 0),
+            (0, 6, Updated, 1),
+            (1, 20, Updated, 14),
+        ] {
+            if sold > 0 {
+                sell(slot.as_mut().unwrap(), sold);
+            }
+            assert_eq!(row(number).apply(&mut slot, id).unwrap(), effect, "{number}");
+            assert_eq!(slot.as_ref().unwrap().stock.available(), available, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_numbers_keeps_the_number_of_the_previous_one() {
+        let (mut slot, id) = (None, ProductId::new());
+        row(10).apply(&mut slot, id).unwrap();
+        sell(slot.as_mut().unwrap(), 2);
+        let without = ImportRow { available: None, ..row(0) };
+        assert_eq!(without.apply(&mut slot, id).unwrap(), ImportEffect::Unchanged);
+        assert_eq!(row(10).apply(&mut slot, id).unwrap(), ImportEffect::Unchanged);
+        assert_eq!(slot.unwrap().stock.available(), 8);
+    }
+
+    #[test]
+    fn the_first_number_of_a_product_sets_its_stock() {
+        let (mut slot, id) = (None, ProductId::new());
+        ImportRow { available: None, ..row(0) }.apply(&mut slot, id).unwrap();
         assert_eq!(row(5).apply(&mut slot, id).unwrap(), ImportEffect::Updated);
-        assert_eq!(slot.as_ref().unwrap().stock.available(), 5);
-        assert_eq!(row(5).apply(&mut slot, id).unwrap(), ImportEffect::Unchanged);
+        assert_eq!(slot.unwrap().stock.available(), 5);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
-use souk_types::{Error, Result, Text, Timestamp};
+use souk_types::{Error, Precondition, Result, Text, Timestamp};
 
 use super::product_details::ProductDetails;
+use super::product_edit::ProductPatch;
 use super::product_view::ProductView;
 use super::stock::{AvailableQuantity, Stock};
 
@@ -23,8 +24,8 @@ pub(crate) struct Product {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImportSource {
     pub(crate) key: ImportKey,
-    /// The available quantity in the row. An import with the same number leaves the stock alone, so
-    /// that it does not undo sales.
+    /// The number in the file that the stock follows. The next import adds the difference between
+    /// its number and this one, so that it does not undo sales.
     pub(crate) available: Option<AvailableQuantity>,
 }
 
@@ -49,24 +50,38 @@ impl Product {
         self.listing.as_ref().ok_or_else(|| Error::not_found("product"))
     }
 
-    /// Errors: `NotFound` when discontinued, `conflict` when `expected_version` is not current.
-    pub(crate) fn edit(
-        &mut self,
-        expected_version: Option<u64>,
-        change: impl FnOnce(ProductDetails) -> ProductDetails,
-    ) -> Result<()> {
+    /// Replaces all details of a listed product: the admin must have seen the current ones.
+    pub(crate) fn replace(&mut self, details: ProductDetails, precondition: &Precondition) -> Result<()> {
+        self.listing()?;
+        self.check(|is_current| precondition.require(is_current))?;
+        self.edit(|_| details)
+    }
+
+    /// Changes some details of a listed product.
+    pub(crate) fn patch(&mut self, patch: ProductPatch, precondition: &Precondition) -> Result<()> {
+        self.listing()?;
+        self.check(|is_current| precondition.check(is_current))?;
+        self.edit(|details| patch.apply(details))
+    }
+
+    /// Errors: `NotFound` when the product is discontinued.
+    pub(crate) fn edit(&mut self, change: impl FnOnce(ProductDetails) -> ProductDetails) -> Result<()> {
         let listing = self.listing()?;
-        if let Some(expected) = expected_version.filter(|expected| *expected != self.version) {
-            let detail = format!("The product is at version {}, not {expected}; read it again.", self.version);
-            return Err(Error::conflict("conflict", detail));
-        }
         self.listing = Some(Listing::new(change(listing.details.clone()), listing.listed_at));
         self.version += 1;
         Ok(())
     }
 
-    pub(crate) fn discontinue(&mut self) -> Result<()> {
+    /// Evaluates a precondition of an edit. The version of the details decides, because an edit
+    /// does not overwrite a change of the stock. The error has the current version.
+    fn check(&self, evaluate: impl FnOnce(&dyn Fn(&str) -> bool) -> Result<()>) -> Result<()> {
+        let is_current = |tag: &str| tag.split('-').next() == Some(self.version.to_string().as_str());
+        evaluate(&is_current).map_err(|error| error.with_member("version", self.version))
+    }
+
+    pub(crate) fn discontinue(&mut self, precondition: &Precondition) -> Result<()> {
         self.listing()?;
+        self.check(|is_current| precondition.check(is_current))?;
         (self.listing, self.imported) = (None, None);
         self.version += 1;
         Ok(())
@@ -104,6 +119,7 @@ impl Listing {
 #[cfg(test)]
 pub(crate) mod tests {
     use serde_json::json;
+    use souk_types::EntityTags;
     use souk_types::input::from_json;
 
     use super::*;
@@ -119,19 +135,35 @@ pub(crate) mod tests {
     fn a_discontinued_product_keeps_its_stock() {
         let mut product = tea();
         product.stock.set_available(AvailableQuantity::try_from(7).unwrap());
-        product.discontinue().unwrap();
+        product.discontinue(&Precondition::default()).unwrap();
         assert_eq!(product.stock.available(), 7);
         assert!(product.catalogue_entry().is_err());
-        assert!(product.discontinue().is_err());
+        assert!(product.discontinue(&Precondition::default()).is_err());
     }
 
     #[test]
     fn an_edit_of_another_version_is_refused() {
-        let mut product = tea();
-        product.edit(Some(1), |details| details).unwrap();
-        assert_eq!(product.version, 2);
-        assert_eq!(product.edit(Some(1), |details| details).unwrap_err().code(), "conflict");
-        product.edit(None, |details| details).unwrap();
-        assert_eq!(product.version, 3);
+        let details = tea().listing().unwrap().details.clone();
+        let patch = || from_json::<ProductPatch>(json!({"name": "Tea"})).unwrap();
+        for (if_match, replaced, patched) in [
+            (None, Err("precondition-required"), Ok(())),
+            (Some("*"), Ok(()), Ok(())),
+            (Some("\"1\""), Ok(()), Ok(())),
+            (Some("\"1-0\""), Ok(()), Ok(())),
+            // The stock has changed meanwhile, which is no reason against an edit.
+            (Some("\"1-7\""), Ok(()), Ok(())),
+            (Some("\"2\""), Err("precondition-failed"), Err("precondition-failed")),
+            (Some("\"11-0\""), Err("precondition-failed"), Err("precondition-failed")),
+            (Some("W/\"1-0\""), Err("precondition-failed"), Err("precondition-failed")),
+        ] {
+            let precondition = Precondition::new(if_match.and_then(EntityTags::parse));
+            let code = |outcome: Result<()>| outcome.map_err(|error| error.code().to_owned());
+            let expected = |outcome: std::result::Result<(), &str>| outcome.map_err(str::to_owned);
+            let (mut one, mut other, mut third) = (tea(), tea(), tea());
+            assert_eq!(code(one.replace(details.clone(), &precondition)), expected(replaced), "{if_match:?}");
+            assert_eq!(code(other.patch(patch(), &precondition)), expected(patched), "{if_match:?}");
+            assert_eq!(code(third.discontinue(&precondition)), expected(patched), "{if_match:?}");
+            assert_eq!((one.version, other.version), (1 + u64::from(replaced.is_ok()), 1 + u64::from(patched.is_ok())));
+        }
     }
 }

@@ -22,15 +22,12 @@ impl Input for NewProduct {
 }
 
 /// The body of `PUT /{id}`.
-pub struct ProductReplacement {
-    pub(crate) details: ProductDetails,
-    pub(crate) expected_version: Option<u64>,
-}
+pub struct ProductReplacement(pub(crate) ProductDetails);
 
 impl Input for ProductReplacement {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let expected_version = expected_version(fields);
-        Some(Self { details: ProductDetails::read(fields)?, expected_version })
+        forbid_server_fields(fields);
+        Some(Self(ProductDetails::read(fields)?))
     }
 }
 
@@ -44,13 +41,12 @@ pub struct ProductPatch {
     unit: Option<Text<1, 20>>,
     supplier: Option<Option<Text<1, 100>>>,
     image: Option<Option<ImageUrl>>,
-    pub(crate) expected_version: Option<u64>,
 }
 
 impl Input for ProductPatch {
     fn read(fields: &mut Fields) -> Option<Self> {
+        forbid_server_fields(fields);
         Some(Self {
-            expected_version: expected_version(fields),
             name: fields.optional_non_null("name"),
             description: fields.optional_non_null("description"),
             category: fields.optional_non_null("category"),
@@ -76,11 +72,10 @@ impl ProductPatch {
     }
 }
 
-/// Reads `version`. Refuses `available`, so that a client which sends back a whole product does not
-/// undo sales.
-fn expected_version(fields: &mut Fields) -> Option<u64> {
-    fields.forbid("available", "is set with PUT /products/{id}/stock");
-    fields.optional_non_null("version")
+/// Refuses what a client that sends back a whole product would set by mistake.
+fn forbid_server_fields(fields: &mut Fields) {
+    fields.forbid("available", "is changed with PATCH or PUT /products/{id}/stock");
+    fields.forbid("version", "belongs into the header If-Match, in quotes");
 }
 
 #[cfg(test)]
@@ -105,5 +100,6 @@ mod tests {
     fn a_patch_refuses_a_null_name_and_stock() {
         assert!(from_json::<ProductPatch>(json!({"name": null})).is_err());
         assert!(from_json::<ProductPatch>(json!({"available": 3})).is_err());
+        assert!(from_json::<ProductPatch>(json!({"version": 3})).is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use souk_contract::products::ProductId;
+use souk_types::EntityTag;
 
 use super::product_details::ProductDetails;
 
@@ -16,6 +17,11 @@ pub struct ProductView {
 }
 
 impl ProductView {
+    /// Returns the entity tag: the version and the available quantity, the parts that change.
+    pub(crate) fn tag(&self) -> EntityTag {
+        EntityTag::strong(format_args!("{}-{}", self.version, self.available))
+    }
+
     /// The product's id.
     #[must_use]
     pub fn id(&self) -> ProductId {

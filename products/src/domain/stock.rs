@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use souk_contract::products::ReservationId;
-use souk_types::Quantity;
 use souk_types::input::{Fields, Input};
 use souk_types::mutant::Mutant;
+use souk_types::{EntityTag, Error, Integer, Precondition, Quantity, Result};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stock {
@@ -15,6 +16,8 @@ pub(crate) struct Stock {
     /// The quantity that admins have stocked in total. Stored separately from the other numbers, so
     /// that an audit can compare them.
     stocked: u64,
+    /// Counts the changes: sales, holds, releases, restocking, imports and those of admins.
+    version: u64,
     /// Holds of reservations that are not decided yet, or whose decision is not applied to this
     /// product yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -36,6 +39,15 @@ pub struct StockLevels {
     pub reserved: u64,
     /// The quantity in confirmed orders.
     pub sold: u64,
+    /// Counts the changes of the stock.
+    pub version: u64,
+}
+
+impl StockLevels {
+    /// Returns the entity tag.
+    pub(crate) fn tag(self) -> EntityTag {
+        EntityTag::strong(self.version)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +57,7 @@ pub(crate) struct InsufficientStock {
 
 impl Stock {
     pub(crate) fn new(available: AvailableQuantity) -> Self {
-        Self { available: available.0, stocked: available.0.into(), ..Self::default() }
+        Self { available: available.0, stocked: available.0.into(), version: 1, ..Self::default() }
     }
 
     pub(crate) fn available(&self) -> u32 {
@@ -54,7 +66,7 @@ impl Stock {
 
     pub(crate) fn levels(&self) -> StockLevels {
         let reserved = self.holds.values().map(|hold| u64::from(hold.quantity.get())).sum();
-        StockLevels { available: self.available, reserved, sold: self.sold }
+        StockLevels { available: self.available, reserved, sold: self.sold, version: self.version }
     }
 
     /// The sum that the stock levels must have.
@@ -72,7 +84,7 @@ impl Stock {
         reservation: ReservationId,
         quantity: Quantity,
         attempt: u32,
-    ) -> Result<u32, InsufficientStock> {
+    ) -> std::result::Result<u32, InsufficientStock> {
         if let Some(hold) = self.holds.get(&reservation) {
             return Ok(hold.attempt);
         }
@@ -82,21 +94,25 @@ impl Stock {
             None => return Err(InsufficientStock { available: self.available }),
         }
         self.holds.insert(reservation, Hold { quantity, attempt });
+        self.version += 1;
         Ok(attempt)
     }
 
     /// Sells the hold of `attempt`. Releases a hold that another attempt placed after the sale.
     pub(crate) fn sell(&mut self, reservation: ReservationId, attempt: Option<u32>) {
-        match self.holds.remove(&reservation) {
-            Some(hold) if Some(hold.attempt) == attempt => self.sold += u64::from(hold.quantity.get()),
-            Some(late) => self.available += late.quantity.get(),
-            None => {}
+        let Some(hold) = self.holds.remove(&reservation) else { return };
+        if Some(hold.attempt) == attempt {
+            self.sold += u64::from(hold.quantity.get());
+        } else {
+            self.available += hold.quantity.get();
         }
+        self.version += 1;
     }
 
     pub(crate) fn release(&mut self, reservation: ReservationId) {
         if let Some(hold) = self.holds.remove(&reservation) {
             self.available += hold.quantity.get();
+            self.version += 1;
         }
     }
 
@@ -107,28 +123,83 @@ impl Stock {
         let quantity = quantity.get().min(u32::try_from(self.sold).unwrap_or(u32::MAX));
         self.sold -= u64::from(quantity);
         self.available += quantity;
+        self.version += 1;
     }
 
-    pub(crate) fn set_available(&mut self, available: AvailableQuantity) {
-        self.stocked = (self.stocked + u64::from(available.0)).saturating_sub(self.available.into());
-        self.available = available.0;
+    /// Carries out the change of an admin. The error has the current stock levels.
+    pub(crate) fn change(&mut self, change: StockChange, precondition: &Precondition) -> Result<()> {
+        let is_current = |tag: &str| tag == self.version.to_string();
+        let changed = match change {
+            StockChange::Set(available) => precondition.require(is_current).map(|()| self.set_available(available)),
+            StockChange::Add(difference) => precondition.check(is_current).and_then(|()| self.add(difference)),
+        };
+        changed.map_err(|error| error.with_member("stock", json!(self.levels())))
+    }
+
+    pub(crate) fn set_available(&mut self, AvailableQuantity(available): AvailableQuantity) {
+        self.replace_available(available);
+    }
+
+    fn replace_available(&mut self, available: u32) {
+        if available == self.available {
+            return;
+        }
+        self.stocked = (self.stocked + u64::from(available)).saturating_sub(self.available.into());
+        self.available = available;
+        self.version += 1;
+    }
+
+    fn add(&mut self, StockDifference(difference): StockDifference) -> Result<()> {
+        if self.addable(difference) != difference {
+            let limit = if difference < 0 { "less than 0" } else { "more than 1,000,000,000" };
+            let detail = format!("{} are available, and adding {difference} would leave {limit}.", self.available);
+            return Err(Error::conflict("stock-out-of-range", detail));
+        }
+        self.add_up_to(difference);
+        Ok(())
+    }
+
+    /// Adds a difference as far as `available` stays in its range. Returns the added part.
+    pub(crate) fn add_up_to(&mut self, difference: i64) -> i64 {
+        let added = self.addable(difference);
+        self.replace_available(u32::try_from(i64::from(self.available) + added).unwrap_or_default());
+        added
+    }
+
+    fn addable(&self, difference: i64) -> i64 {
+        let available = i64::from(self.available);
+        // Restocking may have exceeded the maximum.
+        difference.clamp(-available, (AvailableQuantity::MAX - available).max(0))
     }
 }
 
 /// An available quantity that an admin sets: 0 to 1,000,000,000. Released holds and restocked sales
 /// fit above it in 32 bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u64")]
+#[serde(try_from = "Integer")]
 pub(crate) struct AvailableQuantity(u32);
 
-impl TryFrom<u64> for AvailableQuantity {
+impl AvailableQuantity {
+    const MAX: i64 = 1_000_000_000;
+    pub(crate) const OUT_OF_RANGE: &str = "must be between 0 and 1,000,000,000";
+}
+
+impl TryFrom<i64> for AvailableQuantity {
     type Error = &'static str;
 
-    fn try_from(number: u64) -> Result<Self, Self::Error> {
+    fn try_from(number: i64) -> Result<Self, Self::Error> {
         match u32::try_from(number) {
-            Ok(available @ 0..=1_000_000_000) => Ok(Self(available)),
-            _ => Err("must be between 0 and 1,000,000,000"),
+            Ok(available) if number <= Self::MAX => Ok(Self(available)),
+            _ => Err(Self::OUT_OF_RANGE),
         }
+    }
+}
+
+impl TryFrom<Integer> for AvailableQuantity {
+    type Error = &'static str;
+
+    fn try_from(number: Integer) -> Result<Self, Self::Error> {
+        number.get().try_into()
     }
 }
 
@@ -138,25 +209,60 @@ impl From<AvailableQuantity> for u32 {
     }
 }
 
-pub(crate) struct SetStock {
-    pub(crate) available: AvailableQuantity,
+/// A number that an admin adds to the available quantity: -1,000,000,000 to 1,000,000,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Integer")]
+pub(crate) struct StockDifference(i64);
+
+impl TryFrom<Integer> for StockDifference {
+    type Error = &'static str;
+
+    fn try_from(number: Integer) -> Result<Self, Self::Error> {
+        let is_valid = number.get().abs() <= AvailableQuantity::MAX;
+        if is_valid { Ok(Self(number.get())) } else { Err("must be between -1,000,000,000 and 1,000,000,000") }
+    }
 }
+
+/// A change of the available quantity by an admin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum StockChange {
+    /// Replaces the quantity. The admin must have seen the current one.
+    Set(AvailableQuantity),
+    /// Adds to the quantity, whatever it is.
+    Add(StockDifference),
+}
+
+/// The body of `PUT /{id}/stock`.
+pub(crate) struct SetStock(pub(crate) AvailableQuantity);
 
 impl Input for SetStock {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { available: fields.required("available")? })
+        fields.forbid("add", "is for PATCH; PUT sets available");
+        Some(Self(fields.required("available")?))
+    }
+}
+
+/// The body of `PATCH /{id}/stock`.
+pub(crate) struct AddStock(pub(crate) StockDifference);
+
+impl Input for AddStock {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.forbid("available", "is for PUT; PATCH adds to the available quantity");
+        Some(Self(fields.required("add")?))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use souk_types::EntityTags;
+
     use super::*;
 
     fn quantity(number: u64) -> Quantity {
         Quantity::try_from(number).unwrap()
     }
 
-    fn stock(available: u64) -> Stock {
+    fn stock(available: i64) -> Stock {
         Stock::new(AvailableQuantity::try_from(available).unwrap())
     }
 
@@ -226,6 +332,83 @@ mod tests {
         stock.hold(reservation, quantity(2), 1).unwrap();
         stock.set_available(AvailableQuantity::try_from(50).unwrap());
         assert_eq!(levels(&stock), (50, 2, 0));
+    }
+
+    fn precondition(if_match: &str) -> Precondition {
+        Precondition::new(EntityTags::parse(if_match))
+    }
+
+    fn add(number: i64) -> StockChange {
+        StockChange::Add(Integer::try_from(number).unwrap().try_into().unwrap())
+    }
+
+    fn set(number: i64) -> StockChange {
+        StockChange::Set(number.try_into().unwrap())
+    }
+
+    #[test]
+    fn every_change_counts_and_a_repetition_does_not() {
+        let (mut stock, [sold, released]) = (stock(10), [ReservationId::new(), ReservationId::new()]);
+        type Step<'s> = (&'s dyn Fn(&mut Stock), u64);
+        let steps: [Step<'_>; 12] = [
+            (&|stock| assert!(stock.hold(sold, quantity(2), 1).is_ok()), 2),
+            (&|stock| assert!(stock.hold(sold, quantity(2), 2).is_ok()), 2),
+            (&|stock| assert!(stock.hold(released, quantity(99), 1).is_err()), 2),
+            (&|stock| assert!(stock.hold(released, quantity(3), 1).is_ok()), 3),
+            (&|stock| stock.release(released), 4),
+            (&|stock| stock.release(released), 4),
+            (&|stock| stock.sell(sold, Some(1)), 5),
+            (&|stock| stock.sell(sold, Some(1)), 5),
+            (&|stock| stock.restock(sold, Some(1), quantity(2)), 6),
+            (&|stock| stock.change(add(1), &Precondition::default()).unwrap(), 7),
+            (&|stock| stock.change(set(15), &precondition("*")).unwrap(), 8),
+            (&|stock| stock.change(set(15), &precondition("*")).unwrap(), 8),
+        ];
+        for (at, (step, version)) in steps.iter().enumerate() {
+            step(&mut stock);
+            assert_eq!(stock.levels().version, *version, "step {at}");
+        }
+    }
+
+    #[test]
+    fn an_admin_sets_the_quantity_that_they_have_seen_or_adds_to_the_current_one() {
+        // 10 pieces, of which 2 are held since the admin read version 1.
+        for (change, if_match, expected) in [
+            (set(15), None, Err("precondition-required")),
+            (set(15), Some("\"1\""), Err("precondition-failed")),
+            (set(15), Some("W/\"2\""), Err("precondition-failed")),
+            (set(15), Some("\"1\", \"2\""), Ok((15, 2, 0))),
+            (set(15), Some("*"), Ok((15, 2, 0))),
+            (add(5), None, Ok((13, 2, 0))),
+            (add(-8), None, Ok((0, 2, 0))),
+            (add(0), None, Ok((8, 2, 0))),
+            (add(-9), None, Err("stock-out-of-range")),
+            (add(1_000_000_000), None, Err("stock-out-of-range")),
+            (add(5), Some("\"1\""), Err("precondition-failed")),
+            (add(5), Some("\"2\""), Ok((13, 2, 0))),
+        ] {
+            let mut stock = stock(10);
+            stock.hold(ReservationId::new(), quantity(2), 1).unwrap();
+            let before = stock.levels();
+            let outcome = stock.change(change, &if_match.map(precondition).unwrap_or_default());
+            match (outcome, expected) {
+                (Ok(()), Ok(expected)) => assert_eq!(levels(&stock), expected, "{change:?} {if_match:?}"),
+                (Err(error), Err(code)) => {
+                    assert_eq!((error.code(), &error.members()["stock"]), (code, &json!(before)));
+                    assert_eq!(stock.levels(), before, "{change:?} {if_match:?}");
+                }
+                (outcome, _) => panic!("{change:?} {if_match:?}: {outcome:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_difference_is_added_as_far_as_possible() {
+        for (difference, added) in [(5, 5), (-10, -10), (-11, -10), (0, 0), (2_000_000_000, 999_999_990)] {
+            let mut stock = stock(10);
+            assert_eq!(stock.add_up_to(difference), added, "{difference}");
+            assert_eq!(i64::from(levels(&stock).0), 10 + added, "{difference}");
+        }
     }
 
     #[test]

@@ -2,10 +2,11 @@ use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, post};
 use serde::Serialize;
 use souk_contract::products::ProductId;
-use souk_http::{Json, Param, Public, Query, Result};
+use souk_http::{Json, Param, Public, Query, Result, Tagged};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page};
 
+use super::tagged;
 use crate::App;
 use crate::application::catalogue;
 use crate::domain::catalogue_query::{CatalogueQuery, CategoryQuery};
@@ -48,8 +49,11 @@ pub(super) async fn list_category(
 }
 
 #[get("/<id>")]
-pub(super) async fn get_product(app: &State<App>, id: Param<ProductId>) -> PublicResult<ProductView> {
-    Ok(Public(JsonResponse(catalogue::get(app, id.0).await?)))
+pub(super) async fn get_product(
+    app: &State<App>,
+    id: Param<ProductId>,
+) -> Result<Public<Tagged<JsonResponse<ProductView>>>> {
+    Ok(Public(tagged(catalogue::get(app, id.0).await?)))
 }
 
 pub(super) struct ProductIds(Vec<ProductId>);

@@ -2,9 +2,9 @@ use rocket::response::status::{Created, NoContent};
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, delete, patch, post, put};
 use souk_contract::products::ProductId;
-use souk_http::{Json, Param, Result};
+use souk_http::{IfMatch, Json, Param, Result, Tagged};
 
-use super::AdminAuth;
+use super::{AdminAuth, tagged};
 use crate::App;
 use crate::application::editing;
 use crate::domain::product_edit::{NewProduct, ProductPatch, ProductReplacement};
@@ -25,9 +25,10 @@ pub(super) async fn replace(
     app: &State<App>,
     _admin: AdminAuth,
     id: Param<ProductId>,
+    if_match: IfMatch,
     replacement: Json<ProductReplacement>,
-) -> Result<JsonResponse<ProductView>> {
-    Ok(JsonResponse(editing::replace(app, id.0, replacement.0).await?))
+) -> Result<Tagged<JsonResponse<ProductView>>> {
+    Ok(tagged(editing::replace(app, id.0, replacement.0, if_match.0).await?))
 }
 
 #[patch("/<id>", data = "<body>")]
@@ -35,13 +36,19 @@ pub(super) async fn patch(
     app: &State<App>,
     _admin: AdminAuth,
     id: Param<ProductId>,
+    if_match: IfMatch,
     body: Json<ProductPatch>,
-) -> Result<JsonResponse<ProductView>> {
-    Ok(JsonResponse(editing::patch(app, id.0, body.0).await?))
+) -> Result<Tagged<JsonResponse<ProductView>>> {
+    Ok(tagged(editing::patch(app, id.0, body.0, if_match.0).await?))
 }
 
 #[delete("/<id>")]
-pub(super) async fn discontinue(app: &State<App>, _admin: AdminAuth, id: Param<ProductId>) -> Result<NoContent> {
-    editing::discontinue(app, id.0).await?;
+pub(super) async fn discontinue(
+    app: &State<App>,
+    _admin: AdminAuth,
+    id: Param<ProductId>,
+    if_match: IfMatch,
+) -> Result<NoContent> {
+    editing::discontinue(app, id.0, if_match.0).await?;
     Ok(NoContent)
 }

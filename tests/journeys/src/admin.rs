@@ -27,9 +27,9 @@ impl Admin {
         self.request(Method::PATCH, &product.path()).json(changes)
     }
 
-    /// Replaces all fields of a product.
+    /// Replaces all fields of a product, of whatever version.
     pub fn replace_product(&self, product: &Product, replacement: Value) -> Request {
-        self.request(Method::PUT, &product.path()).json(replacement)
+        self.request(Method::PUT, &product.path()).header("If-Match", "*").json(replacement)
     }
 
     /// Deletes a product.
@@ -37,14 +37,20 @@ impl Admin {
         self.request(Method::DELETE, &product.path())
     }
 
-    /// Sets the available stock of a product.
+    /// Sets the available stock of a product, of whatever version.
     pub fn set_stock(&self, product: &Product, available: u64) -> Request {
-        self.request(Method::PUT, &format!("{}/stock", product.path())).json(json!({"available": available}))
+        let request = self.request(Method::PUT, &product.stock_path()).header("If-Match", "*");
+        request.json(json!({"available": available}))
+    }
+
+    /// Adds to the available stock of a product.
+    pub fn add_stock(&self, product: &Product, difference: i64) -> Request {
+        self.request(Method::PATCH, &product.stock_path()).json(json!({"add": difference}))
     }
 
     /// Returns the stock levels of a product.
     pub async fn stock(&self, product: &Product) -> Stock {
-        Stock::from_response(&self.get(&format!("{}/stock", product.path())).await.expect_status(200))
+        Stock::from_response(&self.get(&product.stock_path()).await.expect_status(200))
     }
 
     /// Imports products from a file.

@@ -30,6 +30,11 @@ impl Product {
         format!("/products/{}", self.id)
     }
 
+    /// Returns the path of the product's stock in the API.
+    pub fn stock_path(&self) -> String {
+        format!("{}/stock", self.path())
+    }
+
     /// Returns the product snapshot that carts, orders and wishlists show.
     pub fn snapshot(&self) -> Value {
         json!({"id": self.id, "name": self.name, "price": self.price, "image": null})

@@ -28,7 +28,7 @@ impl Service {
         Self { app, _directory: directory }
     }
 
-    pub(crate) async fn add_product(&self, available: u64) -> ProductId {
+    pub(crate) async fn add_product(&self, available: i64) -> ProductId {
         let mut product = tea();
         product.stock.set_available(AvailableQuantity::try_from(available).unwrap());
         self.app.products.insert(product.clone()).await.unwrap();
@@ -37,7 +37,7 @@ impl Service {
 
     /// Available, reserved and sold.
     pub(crate) async fn levels(&self, product: ProductId) -> (u32, u64, u64) {
-        let StockLevels { available, reserved, sold } = stock::levels(&self.app, product).await.unwrap();
+        let StockLevels { available, reserved, sold, .. } = stock::levels(&self.app, product).await.unwrap();
         (available, reserved, sold)
     }
 

@@ -77,7 +77,7 @@ impl Shop {
         let responses = vec![response(&bought, OrderStatus::Confirmed), response(&returned, OrderStatus::Confirmed)];
         let counted = [&bought, &returned].into_iter().map(|entry| (entry.customer.unwrap(), 1)).collect();
         let holds = vec![waiting.reservation];
-        let levels = StockLevels { available: 7, reserved: 1, sold: 2 };
+        let levels = StockLevels { available: 7, reserved: 1, sold: 2, version: 1 };
         let reservations = vec![
             reservation(&bought, ReservationStatus::Sold),
             reservation(&returned, ReservationStatus::Ended),
@@ -160,12 +160,12 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     }),
     ("is Confirmed and its stock is not sold", |shop| {
         shop.records.reservations[0].status = ReservationStatus::Ended;
-        shop.records.stock[0].levels = StockLevels { available: 9, reserved: 1, sold: 0 };
+        shop.records.stock[0].levels = StockLevels { available: 9, reserved: 1, sold: 0, version: 1 };
     }),
     ("are 9 of 10 stocked", |shop| shop.records.stock[0].levels.available = 6),
     ("are 12 of 10 stocked", |shop| shop.records.stock[0].levels.available = 9),
     ("3 sold, 2 in confirmed orders", |shop| {
-        shop.records.stock[0].levels = StockLevels { available: 6, reserved: 1, sold: 3 };
+        shop.records.stock[0].levels = StockLevels { available: 6, reserved: 1, sold: 3, version: 1 };
     }),
     ("stock is held for", |shop| shop.records.stock[0].holds.push(ReservationId::new())),
     ("holds stock for an order that is not reserved", |shop| {

@@ -235,7 +235,11 @@ async fn a_quantity_is_a_whole_number_in_range() {
             expect_bad_bodies(scene, ByAna, "PUT /shopping/cart/TEA", &[(json!({"quantity": bad}), &["quantity"])])
                 .await;
         }
-        for bad in [json!(-1), json!(1_000_000_001), json!(2.5), json!("5"), json!(null), json!({"$inc": 1})] {
+        for bad in
+            [json!(-1_000_000_001), json!(1_000_000_001), json!(2.5), json!("5"), json!(null), json!({"$inc": 1})]
+        {
+            let body = json!({"add": bad});
+            expect_bad_bodies(scene, ByAdmin, "PATCH /products/TEA/stock", &[(body, &["add"])]).await;
             expect_bad_bodies(
                 scene,
                 ByAdmin,
@@ -246,6 +250,44 @@ async fn a_quantity_is_a_whole_number_in_range() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_number_is_judged_by_its_value() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let raw = |request: Request, body: &str| request.header("Content-Type", "application/json").body(body.to_owned());
+    let product = json!({"name": "Tea", "description": "", "category": "tea"}).to_string();
+    let create = |rest: &str| {
+        let body = product.replacen('}', &format!(", {rest}}}"), 1);
+        raw(admin.request(Method::POST, "/products"), &body)
+    };
+    let amount = r#""price": {"amount": 499.0, "currency": "EUR"}"#;
+    let tea = create(&format!(r#"{amount}, "available": 1e2"#)).await.expect_status(201);
+    assert_eq!((&tea["price"], &tea["available"]), (&euros(499), &json!(100)));
+    create(r#""price": {"amount": 499.5, "currency": "EUR"}"#).await.expect_bad_fields(&["price.amount"]);
+    let tea = Product::from_json(&tea.body);
+    let ana = shop.new_customer().await;
+    let path = format!("/shopping/cart/{}", tea.id);
+    for (number, quantity) in [("2.0", 2), ("1e2", 100), ("0.1e1", 1), ("20e-1", 2), ("3", 3)] {
+        let cart =
+            raw(ana.request(Method::PUT, &path), &format!(r#"{{"quantity": {number}}}"#)).await.expect_status(200);
+        assert_eq!(cart.line(&tea)["quantity"], quantity, "{number}");
+    }
+    for number in ["2.5", "-0", "0.0", "-2.0", "1e3", "1e-1", "1e300", "9007199254740993"] {
+        let set = raw(ana.request(Method::PUT, &path), &format!(r#"{{"quantity": {number}}}"#));
+        set.await.expect_bad_fields(&["quantity"]);
+    }
+    let inexact = raw(ana.request(Method::PUT, &path), r#"{"quantity": 2.00000000000000000001}"#);
+    inexact.await.expect_bad_fields(&["body"]);
+    raw(ana.request(Method::PUT, &path), r#"{"quantity": 1e400}"#).await.expect_problem(400, "malformed");
+    assert_eq!(ana.get_cart().await.line(&tea)["quantity"], 3);
+    // A query is text.
+    for limit in ["20.0", "2e1", "+5", "0x10"] {
+        ana.get("/products").query(&[("limit", limit)]).await.expect_bad_fields(&["limit"]);
+    }
+    let stock = raw(admin.request(Method::PATCH, &tea.stock_path()), r#"{"add": -1.0e1}"#).await.expect_status(200);
+    assert_eq!(stock["available"], 90);
 }
 
 #[tokio::test]
@@ -514,7 +556,7 @@ async fn other_methods_are_rejected_with_the_allowed_ones() {
             ("POST", "/customer/whoami", &["GET"]),
             ("DELETE", "/products", &["GET", "POST"]),
             ("POST", "/products/TEA", &["DELETE", "GET", "PATCH", "PUT"]),
-            ("DELETE", "/products/TEA/stock", &["GET", "PUT"]),
+            ("DELETE", "/products/TEA/stock", &["GET", "PATCH", "PUT"]),
             ("PATCH", "/shopping/cart", &["DELETE", "GET", "POST"]),
             ("GET", "/shopping/cart/TEA", &["DELETE", "PUT"]),
             ("GET", "/shopping/order", &["POST"]),

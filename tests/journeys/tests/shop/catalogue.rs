@@ -101,17 +101,47 @@ async fn a_replacement_resets_fields_that_were_not_sent() {
 }
 
 #[tokio::test]
-async fn an_update_of_an_old_version_is_rejected() {
+async fn an_edit_of_an_old_version_is_rejected() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
-    let first = admin.update_product(&tea, json!({"price": euros(549), "version": 1})).await.expect_status(200);
-    admin.update_product(&tea, json!({"price": euros(9), "version": 1})).await.expect_problem(409, "conflict");
+    let read = admin.get_product(&tea).await;
+    let old = read.header("ETag");
+    let update =
+        |if_match: &str, price| admin.update_product(&tea, json!({"price": euros(price)})).header("If-Match", if_match);
+    let replace = |if_match: &str| {
+        let mut replacement = product_json("coffee", &euros(799), 0);
+        replacement.as_object_mut().unwrap().remove("available");
+        admin.request(Method::PUT, &tea.path()).header("If-Match", if_match).json(replacement)
+    };
+    let first = update(old, 549).await.expect_status(200);
+    assert_ne!(first.header("ETag"), old);
+    for late in [update(old, 9), replace(old), replace("\"1\""), admin.delete_product(&tea).header("If-Match", old)] {
+        assert_eq!(late.await.expect_problem(412, "precondition-failed")["version"], 2);
+    }
+    let weak = format!("W/{}", first.header("ETag"));
+    replace(&weak).await.expect_problem(412, "precondition-failed");
+    assert_eq!(admin.get_product(&tea).await.body, first.body);
+    for current in [first.header("ETag"), "\"1\", \"3\"", "*"] {
+        replace(current).await.expect_status(200);
+    }
+    for malformed in ["3", "\"3", "", "*, \"3\""] {
+        replace(malformed).await.expect_problem(400, "malformed");
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_needs_the_version_that_it_replaces() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
     let mut replacement = product_json("coffee", &euros(799), 0);
     replacement.as_object_mut().unwrap().remove("available");
+    let blind = admin.request(Method::PUT, &tea.path()).json(replacement.clone()).await;
+    blind.expect_problem(428, "precondition-required");
     replacement["version"] = 1.into();
-    admin.replace_product(&tea, replacement).await.expect_problem(409, "conflict");
-    assert_eq!(admin.get_product(&tea).await.body, first.body);
+    admin.replace_product(&tea, replacement).await.expect_bad_fields(&["version"]);
+    assert_eq!(admin.get_product(&tea).await["version"], 1);
 }
 
 #[tokio::test]
@@ -119,21 +149,125 @@ async fn of_concurrent_updates_of_one_version_one_succeeds() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
-    let updates = (0..8).map(|cents| admin.update_product(&tea, json!({"price": euros(cents), "version": 1})));
+    let updates =
+        (0..8).map(|cents| admin.update_product(&tea, json!({"price": euros(cents)})).header("If-Match", "\"1\""));
     let responses = run_concurrently(updates).await;
     let succeeded: Vec<_> = responses.iter().filter(|response| response.status == 200).collect();
     assert_eq!(succeeded.len(), 1, "{responses:#?}");
-    assert!(responses.iter().all(|response| matches!(response.status, 200 | 409)), "{responses:#?}");
+    assert!(responses.iter().all(|response| matches!(response.status, 200 | 412)), "{responses:#?}");
     assert_eq!(admin.get_product(&tea).await.body, succeeded[0].body);
 }
 
 #[tokio::test]
-async fn an_order_does_not_change_the_version() {
+async fn an_order_does_not_stand_in_the_way_of_an_edit() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
+    let read = admin.get_product(&tea).await;
     shop.customer_with_order(&tea, 1).await;
-    admin.update_product(&tea, json!({"price": euros(549), "version": 1})).await.expect_status(200);
+    assert_ne!(admin.get_product(&tea).await.header("ETag"), read.header("ETag"), "the product shows its stock");
+    let edit = admin.update_product(&tea, json!({"price": euros(549)}));
+    edit.header("If-Match", read.header("ETag")).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_product_that_the_client_has_is_not_sent_again() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 7).await;
+    let tag = admin.get_product(&tea).await.header("ETag").to_owned();
+    let known = admin.get_product(&tea).header("If-None-Match", &tag).await.expect_status(304);
+    assert_eq!(known.header("ETag"), tag);
+    shop.customer_with_order(&tea, 1).await;
+    let changed = admin.get_product(&tea).header("If-None-Match", &tag).await.expect_status(200);
+    assert_eq!(changed["available"], 6);
+}
+
+#[tokio::test]
+async fn stock_that_arrives_is_added_to_what_sales_have_left() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    shop.customer_with_order(&tea, 2).await;
+    let added = admin.add_stock(&tea, 5).await.expect_status(200);
+    assert_eq!((&added["available"], &added["sold"]), (&json!(13), &json!(2)));
+    assert_eq!(admin.add_stock(&tea, -13).await.expect_status(200)["available"], 0);
+    let refused = admin.add_stock(&tea, -1).await.expect_problem(409, "stock-out-of-range");
+    assert_eq!((&refused["stock"]["available"], &refused["stock"]["sold"]), (&json!(0), &json!(2)));
+    admin.add_stock(&tea, 1_000_000_000).await.expect_status(200);
+    admin.add_stock(&tea, 1).await.expect_problem(409, "stock-out-of-range");
+    let both = admin.add_stock(&tea, 0).json(json!({"add": 1, "available": 5}));
+    both.await.expect_bad_fields(&["available"]);
+    assert_eq!(admin.stock(&tea).await, Stock { available: 1_000_000_000, reserved: 0, sold: 2 });
+}
+
+#[tokio::test]
+async fn concurrent_additions_to_the_stock_all_count() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 0).await;
+    for response in run_concurrently((0..16).map(|_| admin.add_stock(&tea, 3))).await {
+        response.expect_status(200);
+    }
+    assert_eq!(admin.stock(&tea).await.available, 48);
+}
+
+#[tokio::test]
+async fn stock_is_set_only_by_an_admin_who_has_seen_it() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let set = |if_match: Option<&str>| {
+        let request = admin.request(Method::PUT, &tea.stock_path()).json(json!({"available": 15}));
+        match if_match {
+            Some(tag) => request.header("If-Match", tag),
+            None => request,
+        }
+    };
+    let read = admin.get(&tea.stock_path()).await.expect_status(200);
+    let seen = read.header("ETag");
+    assert_eq!(seen, format!("\"{}\"", read["version"]));
+    shop.customer_with_order(&tea, 2).await;
+    set(None).await.expect_problem(428, "precondition-required");
+    let refused = set(Some(seen)).await.expect_problem(412, "precondition-failed");
+    assert_eq!((&refused["stock"]["available"], &refused["stock"]["sold"]), (&json!(8), &json!(2)));
+    let current = format!("\"{}\"", refused["stock"]["version"]);
+    set(Some(&format!("W/{current}"))).await.expect_problem(412, "precondition-failed");
+    admin.add_stock(&tea, 1).header("If-Match", seen).await.expect_problem(412, "precondition-failed");
+    assert_eq!(admin.stock(&tea).await.available, 8);
+    let stock = set(Some(&format!("\"0\", {current}"))).await.expect_status(200);
+    assert_eq!((&stock["available"], &stock["sold"]), (&json!(15), &json!(2)));
+    set(Some(&current)).await.expect_problem(412, "precondition-failed");
+    set(Some("*")).await.expect_status(200);
+    for malformed in ["5", "\"5", ""] {
+        set(Some(malformed)).await.expect_problem(400, "malformed");
+    }
+    // An unknown product is the first thing to say.
+    let unknown = admin.request(Method::PUT, &format!("/products/{UNKNOWN_ID}/stock"));
+    unknown.json(json!({"available": 1})).await.expect_not_found();
+}
+
+#[tokio::test]
+async fn every_change_of_the_stock_has_a_version_of_its_own() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let mut seen = Vec::new();
+    let mut see = async || {
+        let tag = admin.get(&tea.stock_path()).await.expect_status(200).header("ETag").to_owned();
+        assert!(!seen.contains(&tag), "{tag} in {seen:?}");
+        seen.push(tag);
+    };
+    see().await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let order = ana.place_order("key").await.expect_status(201);
+    see().await;
+    ana.cancel_order(order.id()).await.expect_status(200);
+    see().await;
+    admin.add_stock(&tea, 1).await.expect_status(200);
+    see().await;
+    admin.set_stock(&tea, 10).await.expect_status(200);
+    see().await;
 }
 
 #[tokio::test]
@@ -143,7 +277,8 @@ async fn setting_the_stock_changes_the_available_quantity() {
     let tea = admin.new_product("tea", &euros(499), 7).await;
     assert_eq!(admin.stock(&tea).await, Stock { available: 7, reserved: 0, sold: 0 });
     let updated = admin.set_stock(&tea, 12).await.expect_status(200);
-    assert_eq!(updated.body, json!({"available": 12, "reserved": 0, "sold": 0}));
+    assert_eq!(updated.body, json!({"available": 12, "reserved": 0, "sold": 0, "version": 2}));
+    assert_eq!(updated.header("ETag"), "\"2\"");
     assert_eq!(admin.stock(&tea).await, Stock { available: 12, reserved: 0, sold: 0 });
     assert_eq!(admin.get_product(&tea).await["available"], 12);
 }
@@ -185,6 +320,7 @@ async fn only_admins_change_the_catalogue() {
         (Method::PATCH, &path, json!({"price": euros(1)})),
         (Method::DELETE, &path, json!({})),
         (Method::PUT, &stock, json!({"available": 0})),
+        (Method::PATCH, &stock, json!({"add": -1})),
         (Method::GET, &stock, json!({})),
         (Method::POST, "/products/import", json!({})),
     ] {

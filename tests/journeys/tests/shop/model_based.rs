@@ -42,6 +42,7 @@ enum Step {
     /// One of the orders so far: its number modulo their count.
     CancelOrder(Buyer, usize),
     SetStock(Item, u64),
+    AddStock(Item, i64),
 }
 
 #[test]
@@ -71,6 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => buyer().prop_map(Step::RepeatOrder),
         2 => (buyer(), 0..6usize).prop_map(|(buyer, order)| Step::CancelOrder(buyer, order)),
         2 => (item(), 0..12u64).prop_map(|(item, available)| Step::SetStock(item, available)),
+        2 => (item(), -6..6i64).prop_map(|(item, difference)| Step::AddStock(item, difference)),
     ]
 }
 
@@ -121,6 +123,13 @@ impl Model {
         self.stocked[item as usize] = available + self.sold[item as usize];
         self.available[item as usize] = available;
     }
+
+    /// Whether the stock can be changed by the difference.
+    fn add_stock(&mut self, item: Item, difference: i64) -> bool {
+        let Some(available) = self.available[item as usize].checked_add_signed(difference) else { return false };
+        self.set_stock(item, available);
+        true
+    }
 }
 
 fn total(quantities: [u64; 3]) -> Value {
@@ -170,6 +179,11 @@ impl Run {
             Step::PlaceOrder(buyer) => self.place_order(buyer).await?,
             Step::RepeatOrder(buyer) => self.repeat_order(buyer).await?,
             Step::CancelOrder(buyer, number) => self.cancel_order(buyer, number).await?,
+            Step::AddStock(item, difference) => {
+                let response = self.admin.add_stock(self.product(item), difference).await;
+                let expected = if self.model.add_stock(item, difference) { 200 } else { 409 };
+                prop_assert_eq!(response.status, expected, "{}", response);
+            }
             Step::SetStock(item, available) => {
                 let response = self.admin.set_stock(self.product(item), available).await;
                 self.model.set_stock(item, available);
