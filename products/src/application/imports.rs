@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::App;
 pub use crate::domain::import_mapping::{ImportMapping, OnError};
 pub use crate::domain::import_records::FileFormat;
-use crate::domain::import_records::{column_names, for_each_record};
+use crate::domain::import_records::Records;
 use crate::domain::import_row::{ImportEffect, ImportRow, KEY_MOVED};
 use crate::domain::product::Product;
 use crate::repositories::Products;
@@ -154,22 +154,23 @@ struct ParsedFile {
 }
 
 fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Result<ParsedFile> {
-    if let Some(names) = column_names(file.format, &file.bytes)? {
-        mapping.check(&names)?;
+    let records = Records::open(file.format, &file.bytes, mapping.delimiter)?;
+    if let Some(names) = records.column_names() {
+        mapping.check(names)?;
     }
     let mut parsed = ParsedFile { rows: 0, valid: Vec::new(), errors: Vec::new() };
     let mut lines_by_key = HashMap::new();
-    for_each_record(file.format, &file.bytes, |line, record| {
+    records.for_each(|line, record| {
         parsed.rows += 1;
         if parsed.rows > limits.rows {
             return Err(Error::unprocessable("validation", format!("The file has more than {} rows.", limits.rows)));
         }
-        let row = record.map_err(|error| vec![error]).and_then(|record| mapping.read_record(&record)).and_then(
-            |row: ImportRow| match lines_by_key.insert(row.key.clone(), line) {
-                Some(previous) => Err(vec![FieldError::new("key", format!("is also on line {previous}"))]),
-                None => Ok(row),
-            },
-        );
+        let row = record.and_then(|record| mapping.read_record(&record)).and_then(|row: ImportRow| match lines_by_key
+            .insert(row.key.clone(), line)
+        {
+            Some(previous) => Err(vec![FieldError::new("key", format!("is also on line {previous}"))]),
+            None => Ok(row),
+        });
         match row {
             Ok(row) => parsed.valid.push(row),
             Err(errors) => {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use souk_types::FieldError;
+use souk_types::{FieldError, Integer};
 
 use super::import_records::{ColumnRef, Record};
 
@@ -42,7 +42,7 @@ impl ColumnTemplate {
                 Part::Text(fixed) => text.push_str(fixed),
                 Part::Column(column) => match record.value(column).ok_or_else(|| missing_column(field, column))? {
                     Value::String(value) => text.push_str(&value),
-                    value => text.push_str(&value.to_string()),
+                    value => text.push_str(&unquoted(value)),
                 },
             }
         }
@@ -50,8 +50,19 @@ impl ColumnTemplate {
     }
 }
 
+/// Returns the text of a JSON value. `1` and `1.0` are the same number and give the same text.
+fn unquoted(value: Value) -> String {
+    match serde_json::from_value::<Integer>(value.clone()) {
+        Ok(number) => number.get().to_string(),
+        Err(_) => value.to_string(),
+    }
+}
+
 pub(crate) fn missing_column(field: &str, column: &ColumnRef) -> FieldError {
     let message = match column {
+        ColumnRef::Name(name) if name.trim().is_empty() => {
+            "several columns, or none, have no name; use {#1}".to_owned()
+        }
         ColumnRef::Name(name) => format!("there is no column {name:?}"),
         ColumnRef::Index(index) => format!("there is no column {}", index + 1),
     };

@@ -4,10 +4,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use souk_types::input::{self, Fields, Input};
-use souk_types::{Currency, Error, FieldError, Price};
+use souk_types::{Currency, Error, FieldError, Integer, NumberError, Price};
 
 use super::column_template::{ColumnTemplate, missing_column};
-use super::import_records::{ColumnRef, Record};
+use super::import_records::{ColumnRef, Delimiter, Record};
+use super::stock::AvailableQuantity;
 
 const TEXT_FIELDS: [&str; 7] = ["key", "name", "description", "category", "unit", "supplier", "image"];
 const PARSED_FIELDS: [&str; 3] = ["price", "currency", "available"];
@@ -18,6 +19,8 @@ const REQUIRED_FIELDS: [&str; 4] = ["key", "name", "category", "price"];
 pub struct ImportMapping {
     templates: Vec<(&'static str, ColumnTemplate)>,
     price_unit: PriceUnit,
+    /// `None`: the header decides.
+    pub(crate) delimiter: Option<Delimiter>,
     pub(crate) on_error: OnError,
 }
 
@@ -51,8 +54,9 @@ impl Input for ImportMapping {
             }
         }
         let price_unit = fields.optional_non_null("price_in").unwrap_or_default();
+        let delimiter = fields.optional_non_null("delimiter");
         let on_error = fields.optional_non_null("on_error").unwrap_or_default();
-        Some(Self { templates, price_unit, on_error })
+        Some(Self { templates, price_unit, delimiter, on_error })
     }
 }
 
@@ -61,7 +65,7 @@ impl ImportMapping {
     /// not one for each row.
     pub(crate) fn check(&self, names: &[String]) -> Result<(), Error> {
         let exists = |column: &ColumnRef| match column {
-            ColumnRef::Name(name) => names.contains(name),
+            ColumnRef::Name(name) => names.iter().filter(|known| *known == name).count() == 1,
             ColumnRef::Index(index) => *index < names.len(),
         };
         let columns = || names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
@@ -116,7 +120,7 @@ impl ImportMapping {
             Some((_, template)) => Some(template.fill(field, record)?),
             None => record.value(&ColumnRef::Name(field.to_owned())),
         };
-        Ok(value.filter(|value| value.as_str() != Some("")))
+        Ok(value.filter(|value| value.as_str().is_none_or(|text| !text.trim().is_empty())))
     }
 
     fn price(&self, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
@@ -134,20 +138,17 @@ impl ImportMapping {
         };
         let price = match self.price_unit {
             PriceUnit::Major => Price::from_major(price.trim(), currency),
-            PriceUnit::Minor => price
-                .trim()
-                .parse()
-                .map_err(|_| "is not a price in minor units, such as 326 (see price_in)")
-                .and_then(|amount| Price::new(amount, currency)),
+            PriceUnit::Minor => Price::from_minor(price.trim(), currency),
         };
         price.map(|price| Some(json!(price))).map_err(invalid("price"))
     }
 
     fn available(&self, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
         match self.value("available", record)? {
-            Some(Value::String(text)) => match text.trim().parse::<u64>() {
-                Ok(number) => Ok(Some(number.into())),
-                Err(_) => Err(FieldError::new("available", "is not a whole number")),
+            Some(Value::String(text)) => match Integer::from_decimal(text.trim(), 0) {
+                Ok(number) => Ok(Some(number.get().into())),
+                Err(NumberError::TooLarge) => Err(FieldError::new("available", AvailableQuantity::OUT_OF_RANGE)),
+                Err(_) => Err(FieldError::new("available", "must be a whole number, such as 1500, without separators")),
             },
             other => Ok(other),
         }

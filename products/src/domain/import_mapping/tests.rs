@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::import_records::{FileFormat, for_each_record};
+use crate::domain::import_records::{FileFormat, Records};
 use crate::domain::import_row::ImportRow;
 
 fn mapping(parameters: &[(&str, &str)]) -> ImportMapping {
@@ -9,11 +9,13 @@ fn mapping(parameters: &[(&str, &str)]) -> ImportMapping {
 
 fn read(format: FileFormat, file: &str, mapping: &ImportMapping) -> Vec<(u64, Result<ImportRow, Vec<FieldError>>)> {
     let mut rows = Vec::new();
-    for_each_record(format, file.as_bytes(), |line, record| {
-        rows.push((line, record.map_err(|error| vec![error]).and_then(|record| mapping.read_record(&record))));
-        Ok(())
-    })
-    .unwrap();
+    let records = Records::open(format, file.as_bytes(), mapping.delimiter).unwrap();
+    records
+        .for_each(|line, record| {
+            rows.push((line, record.and_then(|record| mapping.read_record(&record))));
+            Ok(())
+        })
+        .unwrap();
     rows
 }
 
@@ -92,4 +94,80 @@ fn invalid_query_parameters_are_refused() {
         let pairs = [(name.to_owned(), value.to_owned())];
         assert!(input::from_query::<ImportMapping>(pairs.into_iter()).is_err(), "{name}");
     }
+}
+
+#[test]
+fn empty_rows_are_rows_with_errors_and_blank_lines_are_none() {
+    let file = "key,name,category,price,description\n,,,,\n\n   \n\"\",\"\",\"\",\"\",\"\"\na,A,c,1,\n , , , , \n";
+    let rows = read(FileFormat::Csv, file, &ImportMapping::default());
+    let found: Vec<(u64, Vec<&str>)> = rows.iter().map(|(line, row)| (*line, invalid_fields(row))).collect();
+    let missing = vec!["key", "name", "category", "price"];
+    assert_eq!(found, [(2, missing.clone()), (4, vec!["row"]), (5, missing.clone()), (6, vec![]), (7, missing)]);
+    let rows = read(FileFormat::NdJson, "{}\n\n  \n{\"key\":\"\"}\n", &ImportMapping::default());
+    let lines: Vec<(u64, bool)> = rows.iter().map(|(line, row)| (*line, row.is_ok())).collect();
+    assert_eq!(lines, [(1, false), (3, false), (4, false)]);
+}
+
+#[test]
+fn numbers_are_judged_by_their_value() {
+    let csv = |price: &str, price_in: &str, available: &str| {
+        let file = format!("key;name;category;price;available\na;A;c;{price};{available}\n");
+        read(FileFormat::Csv, &file, &mapping(&[("price_in", price_in)])).remove(0).1
+    };
+    for (price, price_in, available, expected) in [
+        ("34.0000", "major", "5", Some((3400, 5))),
+        ("34", "major", "5.0", Some((3400, 5))),
+        ("34.5", "major", "1e2", Some((3450, 100))),
+        ("3.4e1", "major", "-0", Some((3400, 0))),
+        (" 34.00 ", "major", " 5 ", Some((3400, 5))),
+        ("3400.0", "minor", "05", Some((3400, 5))),
+        ("34e2", "minor", "0.1e1", Some((3400, 1))),
+        ("34.001", "major", "5", None),
+        ("34.5", "minor", "5", None),
+        ("34,00", "major", "5", None),
+        ("1.234,56", "major", "5", None),
+        ("1,234.56", "major", "5", None),
+        ("1 234.56", "major", "5", None),
+        ("1,234", "minor", "5", None),
+        ("1e400", "major", "5", None),
+        ("-34", "major", "5", None),
+        ("34", "major", "1,500", None),
+        ("34", "major", "2.5", None),
+        ("34", "major", "1e400", None),
+        ("34", "major", "-1", None),
+        ("34", "major", "1000000001", None),
+    ] {
+        let row = csv(price, price_in, available).ok();
+        let read = row.map(|row| (row.details.price.amount(), row.available.map(u32::from).unwrap()));
+        assert_eq!(read, expected, "{price} {price_in} {available}");
+    }
+    let ndjson = |price: &str, price_in: &str, available: &str| {
+        let file = format!(r#"{{"key":"a","name":"A","category":"c","price":{price},"available":{available}}}"#);
+        read(FileFormat::NdJson, &file, &mapping(&[("price_in", price_in)])).remove(0).1
+    };
+    for (price, price_in, available, expected) in [
+        ("34.0000", "major", "5.0", Some((3400, 5))),
+        ("34.07", "major", "1e2", Some((3407, 100))),
+        ("499.0", "minor", "-0", Some((499, 0))),
+        (r#"{"amount": 499.0, "currency": "EUR"}"#, "minor", "20e-1", Some((499, 2))),
+        (r#""34.0000""#, "major", r#""5.0""#, Some((3400, 5))),
+        (r#"{"amount": 499.5, "currency": "EUR"}"#, "minor", "2", None),
+        ("34.001", "major", "5", None),
+        ("499.5", "minor", "5", None),
+        ("499", "minor", "2.5", None),
+        ("499", "minor", "1e300", None),
+        ("true", "minor", "5", None),
+        ("[499]", "minor", "5", None),
+    ] {
+        let row = ndjson(price, price_in, available).ok();
+        let read = row.map(|row| (row.details.price.amount(), row.available.map(u32::from).unwrap()));
+        assert_eq!(read, expected, "{price} {price_in} {available}");
+    }
+}
+
+#[test]
+fn a_key_is_the_same_however_its_number_is_written() {
+    let file = "{\"key\":7,\"name\":\"A\",\"category\":\"c\",\"price\":1}\n{\"key\":7.0,\"name\":\"A\",\"category\":\"c\",\"price\":1}\n";
+    let rows = read(FileFormat::NdJson, file, &mapping(&[("key", "k-{key}")]));
+    assert!(rows.iter().all(|(_, row)| &*row.as_ref().unwrap().key == "k-7"));
 }

@@ -202,16 +202,25 @@ async fn a_file_without_stock_keeps_the_stock() {
 }
 
 #[tokio::test]
-async fn a_file_with_stock_sets_the_available_quantity() {
+async fn a_file_adds_the_change_of_its_number_to_what_sales_have_left() {
     let shop = Shop::shared().await;
     let importer = Importer::new(&shop).await;
-    importer.csv("key,name,price,available\n1,Tea,499,40\n", &[]).await.expect_status(200);
+    let import = async |number: &str| {
+        let file = format!("key,name,price,available\n1,Tea,499,{number}\n");
+        importer.csv(&file, &[]).await.expect_status(200)
+    };
+    import("40").await;
     let tea = Product::from_json(&importer.products().await[0]);
     shop.customer_with_order(&tea, 15).await;
-    let report = importer.csv("key,name,price,available\n1,Tea,499,60\n", &[]).await.expect_status(200);
-    expect_counts(&report, [1, 0, 1, 0, 0]);
-    let stock = importer.admin.stock(&tea).await;
-    assert_eq!((stock.available, stock.reserved + stock.sold), (60, 15));
+    for (number, updated, available) in [("60", 1, 45), ("60", 0, 45), ("50", 1, 35), ("10", 1, 0), ("20", 1, 5)] {
+        assert_eq!(import(number).await["updated"], updated, "{number}");
+        let stock = importer.admin.stock(&tea).await;
+        assert_eq!((stock.available, stock.reserved + stock.sold), (available, 15), "{number}");
+    }
+    // A file without numbers does not make the next one forget them.
+    importer.csv("key,name,price\n1,Tea,549\n", &[]).await.expect_status(200);
+    import("20").await;
+    assert_eq!(importer.admin.stock(&tea).await.available, 5);
 }
 
 #[tokio::test]
@@ -265,5 +274,128 @@ async fn importing_the_same_file_again_does_not_undo_sales() {
     let stock = importer.admin.stock(&diamond).await;
     assert_eq!((stock.available, stock.sold), (0, 1));
     importer.csv("key,name,price,available\n1,Diamond,99900,3\n", &[]).await.expect_status(200);
-    assert_eq!(importer.admin.stock(&diamond).await.available, 3);
+    assert_eq!(importer.admin.stock(&diamond).await.available, 2);
+}
+
+const COLUMNS: &str = "key,name,category,price,description";
+
+#[tokio::test]
+async fn a_broken_quote_is_an_error_with_its_line() {
+    let shop = Shop::shared().await;
+    let importer = Importer::new(&shop).await;
+    // The first quote swallows the rest of the file: nothing is imported, whatever `on_error` says.
+    for on_error in ["abort", "skip"] {
+        let file = format!("{COLUMNS}\na,A,c,1,\"x\nb,B,c,1,y\n");
+        let report = importer.csv(&file, &[("on_error", on_error)]).await.expect_problem(422, "validation");
+        assert_eq!(errors(&report), [(2, "row")], "{report}");
+        assert!(report["detail"].as_str().unwrap().contains("line 2"), "{report}");
+    }
+    for (rows, line) in [
+        ("a,A,c,1,5\" nail\nb,B,c,1,y\n", 2),
+        ("a,A,c,1,\"x\" y\nb,B,c,1,y\n", 2),
+        ("a,A,c,1,x\nb,B,c,1, \"y\"\n", 3),
+        ("a,A,c,1,\"x\ny\"\r\nb,B,c,1,y,z\r\n", 4),
+        ("a,A,c,1,x\rb,B,c,1\r", 3),
+        ("a,A,c,1,\u{0}\nb,B,c,1,y\n", 2),
+        (",,,,\nb,B,c,1,y\n", 2),
+        ("\"\",\"\",\"\",\"\",\"\"\nb,B,c,1,y\n", 2),
+        ("b,B,c,1,y\n   \n", 3),
+        ("b,B,c,1,y\n , , , , \n", 3),
+    ] {
+        let report = importer.csv(&format!("{COLUMNS}\n{rows}"), &[]).await.expect_problem(422, "validation");
+        let mut lines: Vec<u64> = errors(&report).iter().map(|(line, _)| *line).collect();
+        lines.dedup();
+        assert_eq!((lines, &report["rejected"]), (vec![line], &json!(1)), "{rows:?}: {report}");
+    }
+    assert_eq!(importer.products().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn rows_end_with_any_line_break_and_blank_lines_are_no_rows() {
+    let shop = Shop::shared().await;
+    for end in ["\n", "\r\n", "\r"] {
+        let importer = Importer::new(&shop).await;
+        let file = format!("\u{feff}{COLUMNS}\n\na,A,c,1,\"x\ny\"\nb,B,c,1,\"\"\"\"\n\n").replace('\n', end);
+        let report = importer.csv(&file, &[]).await.expect_status(200);
+        expect_counts(&report, [2, 2, 0, 0, 0]);
+        let report = importer.csv(&file[..file.len() - 2 * end.len()], &[]).await.expect_status(200);
+        expect_counts(&report, [2, 0, 0, 2, 0]);
+    }
+    let importer = Importer::new(&shop).await;
+    expect_counts(&importer.csv(COLUMNS, &[]).await.expect_status(200), [0, 0, 0, 0, 0]);
+    for empty in ["", "\u{feff}", "\r\n\n", "sep=;\n"] {
+        importer.csv(empty, &[]).await.expect_problem(422, "validation");
+    }
+    importer.csv("a,A,c,1,x\nb,B,c,1,y\n", &[]).await.expect_bad_fields(&["key", "name", "price"]);
+}
+
+#[tokio::test]
+async fn semicolons_and_tabs_are_recognised_or_asked_for() {
+    let shop = Shop::shared().await;
+    let decimal_point = [("price_in", "major")];
+    for (file, mapping) in [
+        ("key;name;price\n1;Tea, green;34.50\n", &[][..]),
+        ("key\tname\tprice\n1\tTea, green\t34.50\n", &[]),
+        ("sep=;\r\nkey;name;price\r\n1;Tea, green;34.50\r\n", &[]),
+        ("key;name;price;a,b\n1;Tea, green;34.50;\n", &[("delimiter", "semicolon")]),
+        ("key;name;price;a,b\n1;Tea, green;34.50;\n", &[("delimiter", ";")]),
+        ("key\tname\tprice\ta,b\n1\tTea, green\t34.50\t\n", &[("delimiter", "tab")]),
+    ] {
+        let importer = Importer::new(&shop).await;
+        expect_counts(
+            &importer.csv(file, &[&decimal_point, mapping].concat()).await.expect_status(200),
+            [1, 1, 0, 0, 0],
+        );
+        let tea = &importer.products().await[0];
+        assert_eq!((&tea["name"], &tea["price"]), (&json!("Tea, green"), &euros(3450)), "{file:?}");
+    }
+    let importer = Importer::new(&shop).await;
+    importer.csv("key;name;price,a\n1;Tea;1,\n", &[]).await.expect_bad_fields(&["delimiter"]);
+    importer.csv("key,name,price\n1,Tea,1\n", &[("delimiter", "|")]).await.expect_bad_fields(&["delimiter"]);
+    importer.csv("sep=;\nkey;name;price\n", &[("delimiter", ",")]).await.expect_bad_fields(&["delimiter"]);
+    // A decimal comma is not guessed.
+    let comma = importer.csv("key;name;price\n1;Tea;34,50\n", &decimal_point).await.expect_problem(422, "validation");
+    assert_eq!(errors(&comma), [(2, "price")], "{comma}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_given_twice_is_refused() {
+    let shop = Shop::shared().await;
+    let importer = Importer::new(&shop).await;
+    importer.csv("key,name,price,price\n1,Tea,100000,1\n", &[]).await.expect_bad_fields(&["price"]);
+    importer.csv("key,name,price, Price \n1,Tea,100000,1\n", &[]).await.expect_bad_fields(&["Price"]);
+    let row = |members: &str| format!("{{\"name\":\"Tea\",\"category\":\"{}\",{members}}}", importer.category);
+    let rows = [
+        row(r#""key":"a","price":1"#),
+        row(r#""key":"b","price":100000,"price":1"#),
+        row(r#""key":"c","price":{"amount":100000,"currency":"EUR","amount":1}"#),
+        row(r#""key":"d","price":1,"\u006bey":"e""#),
+    ];
+    let import = importer.admin.import_products("application/x-ndjson", rows.join("\n"), &[]);
+    let report = import.await.expect_problem(422, "validation");
+    assert_eq!(errors(&report), [(2, "price"), (3, "price.amount"), (4, "key")], "{report}");
+}
+
+#[tokio::test]
+async fn numbers_of_a_file_are_judged_by_their_value() {
+    let shop = Shop::shared().await;
+    let importer = Importer::new(&shop).await;
+    let file = "key,name,price,available\n1,Tea,34.0000,2.0\n2,Cup,1e2,1e1\n";
+    importer.csv(file, &[("price_in", "major")]).await.expect_status(200);
+    let products = importer.products().await;
+    assert_eq!((&products[0]["price"], &products[0]["available"]), (&euros(3400), &json!(2)));
+    assert_eq!((&products[1]["price"], &products[1]["available"]), (&euros(10_000), &json!(10)));
+    let file = "key,name,price,available\n\
+        1,Tea,34.001,2\n2,Tea,\"34,00\",2\n3,Tea,\"1.234,56\",2\n4,Tea,\"1,234.56\",2\n5,Tea,1e400,2\n6,Tea,34,2.5\n";
+    let report = importer.csv(file, &[("price_in", "major")]).await.expect_problem(422, "validation");
+    let expected = [(2, "price"), (3, "price"), (4, "price"), (5, "price"), (6, "price"), (7, "available")];
+    assert_eq!(errors(&report), expected, "{report}");
+    let key = unique("key");
+    let row = format!(
+        r#"{{"key":"{key}","name":"Pot","category":"{}","price":{{"amount":499.0,"currency":"EUR"}},"available":2.0}}"#,
+        importer.category
+    );
+    importer.admin.import_products("application/x-ndjson", row, &[]).await.expect_status(200);
+    let pot = &importer.products().await[0];
+    assert_eq!((&pot["price"], &pot["available"]), (&euros(499), &json!(2)));
 }
