@@ -17,11 +17,13 @@ use crate::response_headers::add_to_list;
 const MIN_SIZE: usize = 1024;
 
 /// Compresses the body when it is a large text and the client takes gzip. A stream of unknown size
-/// counts as large.
+/// counts as large. A response with a strong tag is left as it is: the tag names these bytes, and
+/// `If-Match` must find it again.
 pub(crate) async fn compress(request: &Request<'_>, response: &mut Response<'_>) {
     let is_text = response.content_type().is_some_and(|given| is_text(&given));
     let has_body = response.body().is_some() && response.status() != Status::NotModified;
-    if !is_text || !has_body || response.headers().contains("Content-Encoding") {
+    let has_strong_tag = response.headers().get_one("ETag").is_some_and(|tag| tag.starts_with('"'));
+    if !is_text || !has_body || has_strong_tag || response.headers().contains("Content-Encoding") {
         return;
     }
     if response.body_mut().size().await.is_some_and(|size| size < MIN_SIZE) {

@@ -1,9 +1,14 @@
 //! Entity tags in requests and responses: `If-Match` against lost updates, `ETag` and
 //! `If-None-Match` against repeated transfers (RFC 9110, sections 8.8.3 and 13).
 
+use std::io::Cursor;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rocket::http::{Header, Method, Status};
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::{self, Responder, Response};
+use sha2::{Digest, Sha256};
 use souk_types::{EntityTag, EntityTags, Error, Precondition};
 
 use crate::guard_outcome;
@@ -31,10 +36,7 @@ pub struct Tagged<R> {
 
 impl<'r, R: Responder<'r, 'static>> Responder<'r, 'static> for Tagged<R> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let is_read = matches!(request.method(), Method::Get | Method::Head);
-        // A malformed `If-None-Match` costs a transfer and nothing else.
-        let known = tags(request, "If-None-Match").ok().flatten();
-        let mut response = if is_read && known.is_some_and(|tags| tags.contain(&self.tag)) {
+        let mut response = if is_known(request, &self.tag) {
             Response::build().status(Status::NotModified).finalize()
         } else {
             self.response.respond_to(request)?
@@ -42,6 +44,37 @@ impl<'r, R: Responder<'r, 'static>> Responder<'r, 'static> for Tagged<R> {
         response.set_header(Header::new("ETag", self.tag.to_string()));
         Ok(response)
     }
+}
+
+/// Tags a successful read by the hash of its body, unless its route has tagged it, and answers `304`
+/// to a client that has it already. The tag is weak, because the body may be compressed later.
+pub(crate) async fn tag_by_content(request: &Request<'_>, response: &mut Response<'_>) {
+    if response.status() != Status::Ok || response.headers().contains("ETag") {
+        return;
+    }
+    let body = match response.body_mut().to_bytes().await {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::error!(%error, "a response cannot be read");
+            return response.set_status(Status::InternalServerError);
+        }
+    };
+    // 128 bits are enough against accidents.
+    let tag = EntityTag::weak(BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(&body)[..16]));
+    response.set_header(Header::new("ETag", tag.to_string()));
+    if is_known(request, &tag) {
+        response.set_status(Status::NotModified);
+        response.remove_header("Content-Type");
+    } else {
+        response.set_sized_body(body.len(), Cursor::new(body));
+    }
+}
+
+/// Whether the client has the representation with this tag. A malformed `If-None-Match` costs a
+/// transfer and nothing else.
+fn is_known(request: &Request<'_>, tag: &EntityTag) -> bool {
+    let is_read = matches!(request.method(), Method::Get | Method::Head);
+    is_read && tags(request, "If-None-Match").ok().flatten().is_some_and(|tags| tags.contain(tag))
 }
 
 /// Returns the tags in all lines of a header, which form one list (RFC 9110, section 5.3).

@@ -6,10 +6,11 @@ use rocket::response::{self, Responder};
 use rocket::shield::{Frame, NoSniff, Referrer, Shield};
 use rocket::{Request, Response};
 
+use crate::entity_tag::tag_by_content;
 use crate::{compression, cors};
 
-/// A response that is the same for every client. Caches may store it, and must ask with
-/// `If-None-Match` before they use it again, because prices and stock change at any time.
+/// A response that is the same for every client. It has an `ETag`. Caches may store it, and must ask
+/// with `If-None-Match` before they use it again, because prices and stock change at any time.
 pub struct Public<R>(pub R);
 
 impl<'r, R: Responder<'r, 'static>> Responder<'r, 'static> for Public<R> {
@@ -47,8 +48,12 @@ impl Fairing for ResponseHeaders {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if !response.headers().contains("Cache-Control") {
-            response.set_raw_header("Cache-Control", PRIVATE);
+        match response.headers().get_one("Cache-Control") {
+            None => {
+                response.set_raw_header("Cache-Control", PRIVATE);
+            }
+            Some(directives) if directives.starts_with("public") => tag_by_content(request, response).await,
+            Some(_) => {}
         }
         if !response.headers().contains("Content-Security-Policy") {
             response.set_raw_header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
@@ -70,4 +75,82 @@ pub(crate) fn add_to_list(response: &mut Response<'_>, name: &'static str, value
         None => value.to_owned(),
     };
     response.set_header(Header::new(name, list));
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::http::{ContentType, Header, Status};
+    use rocket::local::asynchronous::{Client, LocalResponse};
+    use rocket::{get, post, routes};
+    use souk_types::EntityTag;
+
+    use super::*;
+    use crate::Tagged;
+
+    type Text = (ContentType, String);
+
+    fn text() -> Text {
+        (ContentType::JSON, "tea ".repeat(500))
+    }
+
+    #[get("/public")]
+    fn public() -> Public<Text> {
+        Public(text())
+    }
+
+    #[post("/public")]
+    fn changed() -> Public<Text> {
+        Public(text())
+    }
+
+    #[get("/tagged")]
+    fn tagged() -> Public<Tagged<Text>> {
+        Public(Tagged { tag: EntityTag::strong("7-1"), response: text() })
+    }
+
+    #[get("/private")]
+    fn private() -> Text {
+        text()
+    }
+
+    async fn client() -> Client {
+        let rocket = crate::rocket([127, 0, 0, 1].into(), 0);
+        Client::untracked(rocket.mount("/", routes![public, changed, tagged, private])).await.unwrap()
+    }
+
+    fn header<'r>(response: &'r LocalResponse<'_>, name: &str) -> &'r str {
+        response.headers().get_one(name).unwrap_or_default()
+    }
+
+    #[rocket::async_test]
+    async fn a_public_read_is_sent_once() {
+        let client = client().await;
+        for (path, encoding) in [("/public", "gzip"), ("/public", "identity"), ("/tagged", "gzip")] {
+            let get = |known: &str| {
+                let request = client.get(path).header(Header::new("Accept-Encoding", encoding));
+                request.header(Header::new("If-None-Match", known.to_owned()))
+            };
+            let first = get("\"other\"").dispatch().await;
+            let tag = header(&first, "ETag").to_owned();
+            assert_eq!((first.status(), header(&first, "Cache-Control")), (Status::Ok, "public, no-cache"));
+            let is_compressed = path == "/public" && encoding == "gzip";
+            assert_eq!(header(&first, "Content-Encoding"), if is_compressed { "gzip" } else { "" }, "{path}");
+            let opaque = tag.trim_start_matches("W/").to_owned();
+            for known in [&*tag, &*opaque, &*format!("W/{opaque}"), "*", &*format!("\"a\", {tag} , \"b\"")] {
+                let again = get(known).dispatch().await;
+                assert_eq!(again.status(), Status::NotModified, "{path} {known}");
+                assert_eq!((header(&again, "ETag"), header(&again, "Cache-Control")), (&*tag, "public, no-cache"));
+                assert_eq!(again.into_bytes().await.unwrap_or_default(), b"");
+            }
+            for unknown in ["\"other\"", "W/\"other\"", "", "malformed"] {
+                assert_eq!(get(unknown).dispatch().await.status(), Status::Ok, "{path} {unknown}");
+            }
+        }
+        let (plain, head) = (client.get("/public").dispatch().await, client.head("/public").dispatch().await);
+        assert_eq!(header(&plain, "ETag"), header(&head, "ETag"));
+        let (private, changed) = (client.get("/private").dispatch().await, client.post("/public"));
+        assert_eq!((header(&private, "ETag"), header(&private, "Cache-Control")), ("", "no-store"));
+        let changed = changed.header(Header::new("If-None-Match", "*")).dispatch().await;
+        assert_eq!(changed.status(), Status::Ok);
+    }
 }

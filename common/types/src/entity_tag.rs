@@ -21,6 +21,12 @@ impl EntityTag {
         Self { is_weak: false, opaque }
     }
 
+    /// Returns a weak tag: of the content, whatever its coding.
+    #[must_use]
+    pub fn weak(opaque: impl fmt::Display) -> Self {
+        Self { is_weak: true, ..Self::strong(opaque) }
+    }
+
     /// Reads a tag at the start of `text`, and returns it with the rest.
     fn read(text: &str) -> Option<(Self, &str)> {
         let (is_weak, quoted) = text.strip_prefix("W/").map_or((false, text), |quoted| (true, quoted));

@@ -207,3 +207,35 @@ async fn no_page_of_another_origin_may_read_a_response_by_default() {
         assert_eq!(response.header("Access-Control-Allow-Origin"), "", "{response}");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_has_the_current_content_is_answered_without_it() {
+    let scene = Scene::new().await;
+    let client = scene.shop.client();
+    let tea = scene.admin.new_product("tea", &euros(499), 10).await;
+    let listed = format!("/products/category/{}", scene.admin.get_product(&tea).await["category"].as_str().unwrap());
+    for path in [&tea.path(), &listed, "/products/images/lamp-wall-sconce.svg", "/customer/.well-known/jwks.json"] {
+        let first = client.get(path).await.expect_status(200);
+        let tag = first.header("ETag");
+        assert!(tag.ends_with('"'), "{first}");
+        for known in [tag, "*", &format!("\"other\", {tag}"), &format!("W/{}", tag.trim_start_matches("W/"))] {
+            for method in [Method::GET, Method::HEAD] {
+                let request = client.request(method, path).header("If-None-Match", known);
+                let unchanged = request.header("Accept-Encoding", "gzip").await.expect_status(304);
+                for name in ["ETag", "Cache-Control"] {
+                    assert_eq!(unchanged.header(name), first.header(name), "{name} of {unchanged}");
+                }
+                assert!(unchanged.body.is_null(), "{unchanged}");
+            }
+        }
+        client.get(path).header("If-None-Match", "\"other\"").await.expect_status(200);
+    }
+    for (path, change) in [(tea.path(), json!({"price": euros(599)})), (listed, json!({"name": "green tea"}))] {
+        let before = client.get(&path).await.header("ETag").to_owned();
+        scene.admin.update_product(&tea, change).await.expect_status(200);
+        let after = client.get(&path).header("If-None-Match", &before).await.expect_status(200);
+        assert_ne!(after.header("ETag"), before);
+    }
+    let refused = client.get("/products?limit=0").header("If-None-Match", "*").await;
+    refused.expect_bad_fields(&["limit"]);
+}
