@@ -4,11 +4,13 @@
 //! accord. Souk has no cookies: a page of another origin cannot send a customer's token. Responses
 //! with new tokens are smaller than [`MIN_SIZE`] as well.
 
+use std::io::Cursor;
+
 use async_compression::Level;
 use async_compression::tokio::bufread::GzipEncoder;
 use rocket::http::{ContentType, Status};
 use rocket::response::Body;
-use rocket::tokio::io::BufReader;
+use rocket::tokio::io::{AsyncReadExt, BufReader};
 use rocket::{Request, Response};
 
 use crate::response_headers::add_to_list;
@@ -26,7 +28,8 @@ pub(crate) async fn compress(request: &Request<'_>, response: &mut Response<'_>)
     if !is_text || !has_body || has_strong_tag || response.headers().contains("Content-Encoding") {
         return;
     }
-    if response.body_mut().size().await.is_some_and(|size| size < MIN_SIZE) {
+    let size = response.body_mut().size().await;
+    if size.is_some_and(|size| size < MIN_SIZE) {
         return;
     }
     add_to_list(response, "Vary", "Accept-Encoding");
@@ -34,8 +37,21 @@ pub(crate) async fn compress(request: &Request<'_>, response: &mut Response<'_>)
         return;
     }
     let body: Body<'_> = std::mem::take(response.body_mut());
-    response.set_streamed_body(GzipEncoder::with_quality(BufReader::new(body), Level::Fastest));
+    let mut encoder = GzipEncoder::with_quality(BufReader::new(body), Level::Fastest);
     response.set_raw_header("Content-Encoding", "gzip");
+    if size.is_none() {
+        return response.set_streamed_body(encoder);
+    }
+    // A slow client then holds the compressed bytes, and not the larger state of an encoder.
+    let mut compressed = Vec::new();
+    match encoder.read_to_end(&mut compressed).await {
+        Ok(_) => response.set_sized_body(compressed.len(), Cursor::new(compressed)),
+        Err(error) => {
+            tracing::error!(%error, "a response cannot be read");
+            response.remove_header("Content-Encoding");
+            response.set_status(Status::InternalServerError);
+        }
+    }
 }
 
 fn is_text(given: &ContentType) -> bool {

@@ -9,8 +9,9 @@ use mediatype::{MediaType, Name, ReadParams};
 use rocket::Request;
 use souk_types::{Error, Result};
 
-/// Size from which a body is decoded on a thread for blocking work, in bytes.
-const BLOCKING_SIZE: usize = 64 * 1024;
+/// Size of an encoded or decoded body from which it is decoded on a thread for blocking work, in
+/// bytes.
+const BLOCKING_SIZE: u64 = 64 * 1024;
 
 /// The coding that requests may use, for `Accept-Encoding`.
 const CODING: &str = "gzip";
@@ -65,7 +66,8 @@ impl Content {
     /// `too-large` when the decoded body has more than `limit` bytes, `malformed` when it is not in
     /// its coding or charset. A body in UTF-8 is returned as it is and may still be malformed.
     pub async fn decode(self, body: Vec<u8>, limit: u64) -> Result<Vec<u8>> {
-        if body.len() < BLOCKING_SIZE {
+        let largest = if self.is_gzip { limit } else { body.len() as u64 };
+        if largest <= BLOCKING_SIZE {
             return self.decode_now(body, limit);
         }
         let decoded = tokio::task::spawn_blocking(move || self.decode_now(body, limit)).await;
