@@ -36,11 +36,12 @@ pub(crate) async fn handle_stripe_event(app: &App, event: &[u8]) -> Result<()> {
         tracing::debug!("ignored an event of Stripe: the shop does not handle its type");
         return Ok(());
     };
-    let Some(order) = app.store.orders.by_payment(PaymentMethod::Stripe, event.payment_intent()).await? else {
+    let order = app.store.orders.by_payment(PaymentMethod::Stripe, event.payment_intent()).await?;
+    let Some((id, payment)) = order.as_ref().and_then(|order| Some((order.id, order.payment()?))) else {
         tracing::debug!(payment = event.payment_intent(), "ignored an event of Stripe: no order has this payment");
         return Ok(());
     };
-    match event.notification(order.id)? {
+    match event.notification(id, payment)? {
         Some(notification) => handle_notification(app, notification).await,
         None => Ok(()),
     }

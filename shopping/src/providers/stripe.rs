@@ -143,7 +143,7 @@ impl Stripe {
         // itself can be repeated, so each attempt has a key of its own.
         let form = Some((expand_charge(), format!("{reference}-{action}-{}", Id::<Intent>::new())));
         match self.send::<Intent>(format!("payment_intents/{reference}/{action}"), form).await? {
-            Response::Done(intent) => Ok((intent.report()?, None)),
+            Response::Done(intent) => Ok((intent.report(payment.amount.currency())?, None)),
             Response::Refused(_, error) => Ok((self.check(payment).await?, Some(error))),
         }
     }
@@ -202,7 +202,7 @@ impl PaymentProvider for Stripe {
         let form = vec![("payment_method", token.as_str().to_owned())];
         let path = format!("payment_intents/{reference}/confirm");
         let (status, error) = match self.send::<Intent>(path, Some((form, format!("{reference}-confirm")))).await? {
-            Response::Done(intent) => return intent.report(),
+            Response::Done(intent) => return intent.report(payment.amount.currency()),
             Response::Refused(status, error) => (status, error),
         };
         // The card is unknown to Stripe or was declined, or the intent cannot be confirmed any
@@ -223,9 +223,9 @@ impl PaymentProvider for Stripe {
     }
 
     async fn check(&self, payment: &Payment) -> Result<PaymentReport> {
-        let path = format!("payment_intents/{}?expand[]=latest_charge", payment.reference);
+        let path = format!("payment_intents/{}?expand%5B%5D=latest_charge", payment.reference);
         match self.send::<Intent>(path, None).await? {
-            Response::Done(intent) => intent.report(),
+            Response::Done(intent) => intent.report(payment.amount.currency()),
             Response::Refused(status, error) => Err(Error::internal(format!("stripe: {status}, {}", error.log_text()))),
         }
     }
@@ -259,7 +259,7 @@ impl PaymentProvider for Stripe {
         ];
         let (status, reason) =
             match self.send::<Refund>("refunds".to_owned(), Some((form, format!("refund-{id}")))).await? {
-                Response::Done(refund) => return Ok(RefundReport { id: Some(*id), ..refund.report(Some(*amount))? }),
+                Response::Done(refund) => return Ok(RefundReport { id: Some(*id), ..refund.report(*amount)? }),
                 // Other refunds have returned all the money.
                 Response::Refused(_, error) if error.code.as_deref() == Some("charge_already_refunded") => {
                     (RefundStatus::Succeeded, error.code)
@@ -281,7 +281,7 @@ impl PaymentProvider for Stripe {
     async fn check_refund(&self, refund: &RequestedRefund) -> Result<RefundReport> {
         let reference = refund.reference.as_deref().ok_or_else(|| Error::internal("a pending refund without an id"))?;
         let report = match self.send::<Refund>(format!("refunds/{reference}"), None).await? {
-            Response::Done(found) => found.report(Some(refund.amount))?,
+            Response::Done(found) => found.report(refund.amount)?,
             Response::Refused(status, error) => {
                 return Err(Error::internal(format!("stripe: {status}, {}", error.log_text())));
             }

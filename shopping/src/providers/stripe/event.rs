@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use souk_contract::shopping::OrderId;
-use souk_types::{Error, Result};
+use souk_types::{Error, Money, Result};
 
 use super::objects::{Charge, Intent, Refund};
 use crate::domain::payment::report::{PaymentNotification, PaymentUpdate, ProviderStatus};
+use crate::domain::payment::state::Payment;
 
 /// An event about a payment intent, of a type that the shop handles.
 pub(crate) struct Event {
@@ -74,29 +75,29 @@ impl Event {
     /// Returns the notification about the payment of an order; `None` when the event moves no money.
     /// Errors: `internal` when the event has another form than the shop expects. Stripe then repeats
     /// it, for up to three days.
-    pub(crate) fn notification(self, order: OrderId) -> Result<Option<PaymentNotification>> {
+    pub(crate) fn notification(self, order: OrderId, payment: &Payment) -> Result<Option<PaymentNotification>> {
         let id = self.content["id"].to_string();
-        let notification = self.parse(order);
+        let notification = self.parse(order, payment.amount);
         notification.map_err(|error| {
             Error::internal(format!("the Stripe event {id} about order {order} cannot be read: {error}"))
         })
     }
 
-    fn parse(self, order: OrderId) -> Result<Option<PaymentNotification>> {
+    fn parse(self, order: OrderId, total: Money) -> Result<Option<PaymentNotification>> {
         let Self { payment_intent: reference, kind, content } = self;
         let (id, update) = match kind {
             Kind::Intent(status) => {
                 let (id, intent) = object::<Intent>(content)?;
-                (id, PaymentUpdate::Payment(intent.report_as(status)?))
+                (id, PaymentUpdate::Payment(intent.report_as(status, total.currency())?))
             }
             Kind::Charge => {
                 let (id, charge) = object::<Charge>(content)?;
-                let Some(report) = charge.report()? else { return Ok(None) };
+                let Some(report) = charge.report(total.currency())? else { return Ok(None) };
                 (id, PaymentUpdate::Payment(report))
             }
             Kind::Refund => {
                 let (id, refund) = object::<Refund>(content)?;
-                (id, PaymentUpdate::Refund(refund.report(None)?))
+                (id, PaymentUpdate::Refund(refund.notified(total.currency())?))
             }
         };
         Ok(Some(PaymentNotification { id, order, reference, update }))
@@ -112,9 +113,15 @@ fn object<T: DeserializeOwned>(content: Value) -> Result<(String, T)> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use souk_types::ErrorKind;
+    use souk_types::{Currency, ErrorKind};
 
     use super::*;
+    use crate::domain::payment::PaymentMethod;
+
+    fn payment() -> Payment {
+        let amount = Money::new(998, Currency::EUR).unwrap();
+        Payment::open(PaymentMethod::Stripe, "pi_1".to_owned(), amount, None)
+    }
 
     #[test]
     fn an_event_is_about_a_payment_intent() {
@@ -164,7 +171,7 @@ mod tests {
         let read = |id: Value, currency: &str| {
             let object = json!({"id": "pi_1", "status": "succeeded", "amount": 998, "currency": currency});
             let event = json!({"id": id, "type": "payment_intent.succeeded", "data": {"object": object}});
-            Event::read(event.to_string().as_bytes()).unwrap().notification(order)
+            Event::read(event.to_string().as_bytes()).unwrap().notification(order, &payment())
         };
         let good = read(json!("evt_1"), "eur").unwrap().unwrap();
         assert_eq!((good.id.as_str(), good.order, good.reference.as_str()), ("evt_1", order, "pi_1"));
@@ -199,7 +206,7 @@ mod tests {
         ] {
             let event = json!({"id": "evt_1", "type": kind, "data": {"object": object}});
             let event = Event::read(event.to_string().as_bytes()).unwrap();
-            let notification = event.notification(OrderId::new()).unwrap();
+            let notification = event.notification(OrderId::new(), &payment()).unwrap();
             assert_eq!(notification.map(|it| it.update.to_string()).as_deref(), expected, "{kind} {object}");
         }
     }

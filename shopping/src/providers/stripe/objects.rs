@@ -1,8 +1,9 @@
-//! The objects of Stripe's API that the shop reads, and the reports that follow from them.
+//! The objects of Stripe's API that the shop reads, and the reports that follow from them. Amounts
+//! without a currency are in the currency of the payment.
 
 use serde::Deserialize;
 use serde_json::Value;
-use souk_types::{Error, Money, Result};
+use souk_types::{Currency, Error, Money, Result};
 
 use super::amount::from_stripe;
 use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundStatus};
@@ -18,7 +19,7 @@ pub(super) struct Intent {
     amount: u64,
     /// Stripe always sends it; without it, a payment that succeeded has its whole amount.
     amount_received: Option<u64>,
-    currency: String,
+    currency: Option<String>,
     pub(super) client_secret: Option<String>,
     /// The charge, or its id where the request does not expand it.
     latest_charge: Option<ChargeOrId>,
@@ -46,7 +47,7 @@ pub(super) struct Charge {
     amount_captured: Option<u64>,
     amount_refunded: u64,
     captured: Option<bool>,
-    currency: String,
+    currency: Option<String>,
 }
 
 /// A refund: <https://docs.stripe.com/api/refunds/object>.
@@ -74,16 +75,17 @@ impl Intent {
         }
     }
 
-    pub(super) fn report(&self) -> Result<PaymentReport> {
-        self.report_as(self.status())
+    pub(super) fn report(&self, default: Currency) -> Result<PaymentReport> {
+        self.report_as(self.status(), default)
     }
 
     /// Reports the intent in the state that a notification names.
-    pub(super) fn report_as(&self, status: ProviderStatus) -> Result<PaymentReport> {
+    pub(super) fn report_as(&self, status: ProviderStatus, default: Currency) -> Result<PaymentReport> {
         let all = if status == ProviderStatus::Captured { self.amount } else { 0 };
-        let mut report = PaymentReport::new(status, from_stripe(self.amount_received.unwrap_or(all), &self.currency)?);
+        let captured = money(self.amount_received.unwrap_or(all), self.currency.as_ref(), default)?;
+        let mut report = PaymentReport::new(status, captured);
         if let Some(ChargeOrId::Charge(charge)) = &self.latest_charge {
-            report.refunded = charge.refunded()?;
+            report.refunded = charge.refunded(default)?;
         }
         let error = self.last_payment_error.as_ref();
         report.reason = error.and_then(|error| reason(error.decline_code.as_ref().or(error.code.as_ref())));
@@ -99,26 +101,37 @@ impl Charge {
 
     /// Returns the sum of the refunds. Stripe counts what it releases of an authorization, when it
     /// is cancelled or captured in part, as refunded too.
-    fn refunded(&self) -> Result<Money> {
+    fn refunded(&self, default: Currency) -> Result<Money> {
         let released = self.amount.saturating_sub(self.captured());
-        from_stripe(self.amount_refunded.saturating_sub(released), &self.currency)
+        money(self.amount_refunded.saturating_sub(released), self.currency.as_ref(), default)
     }
 
     /// `None` for a charge that was never captured.
-    pub(super) fn report(&self) -> Result<Option<PaymentReport>> {
-        let captured = from_stripe(self.captured(), &self.currency)?;
+    pub(super) fn report(&self, default: Currency) -> Result<Option<PaymentReport>> {
+        let captured = money(self.captured(), self.currency.as_ref(), default)?;
         let report = PaymentReport::new(ProviderStatus::Captured, captured);
-        let report = PaymentReport { refunded: self.refunded()?, ..report };
+        let report = PaymentReport { refunded: self.refunded(default)?, ..report };
         Ok(Some(report).filter(|_| !captured.is_zero()))
     }
 }
 
 impl Refund {
-    /// Stripe always sends the amount; without it, it is the one that was requested.
-    pub(super) fn report(&self, requested: Option<Money>) -> Result<RefundReport> {
-        let sent = self.amount.zip(self.currency.as_deref());
-        let sent = sent.map(|(amount, currency)| from_stripe(amount, currency)).transpose()?;
-        let amount = sent.or(requested).ok_or_else(|| Error::internal("stripe: a refund without an amount"))?;
+    /// Reports a refund of this amount, which the shop requested.
+    pub(super) fn report(&self, requested: Money) -> Result<RefundReport> {
+        let amount = match self.amount {
+            Some(amount) => money(amount, self.currency.as_ref(), requested.currency())?,
+            None => requested,
+        };
+        Ok(self.report_of(amount))
+    }
+
+    /// Reports a refund that Stripe notifies of.
+    pub(super) fn notified(&self, default: Currency) -> Result<RefundReport> {
+        let amount = self.amount.ok_or_else(|| Error::internal("a refund without an amount"))?;
+        Ok(self.report_of(money(amount, self.currency.as_ref(), default)?))
+    }
+
+    fn report_of(&self, amount: Money) -> RefundReport {
         let status = match self.status.as_deref() {
             Some("succeeded") => RefundStatus::Succeeded,
             Some("failed" | "canceled") => RefundStatus::Failed,
@@ -126,14 +139,18 @@ impl Refund {
             _ => RefundStatus::Pending,
         };
         let failed = status == RefundStatus::Failed;
-        Ok(RefundReport {
+        RefundReport {
             id: self.metadata["refund"].as_str().and_then(|id| id.parse().ok()),
             reference: Some(self.id.clone()),
             amount,
             status,
             reason: if failed { reason(self.failure_reason.as_ref().or(self.status.as_ref())) } else { None },
-        })
+        }
     }
+}
+
+fn money(amount: u64, currency: Option<&String>, default: Currency) -> Result<Money> {
+    from_stripe(amount, currency.map_or(default.code(), String::as_str))
 }
 
 /// Returns a code of Stripe as a reason: `insufficient_funds`.
@@ -144,7 +161,6 @@ pub(super) fn reason(code: Option<&String>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use souk_types::Currency;
 
     use super::*;
 
@@ -181,7 +197,7 @@ mod tests {
         ] {
             let mut object = json!({"id": "pi_1", "amount": 10_000, "currency": "eur"});
             object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
-            let report = serde_json::from_value::<Intent>(object).unwrap().report().unwrap();
+            let report = serde_json::from_value::<Intent>(object).unwrap().report(Currency::EUR).unwrap();
             assert_eq!(
                 (report.status, report.captured, report.refunded),
                 (status, euros(captured), euros(refunded)),
@@ -203,7 +219,7 @@ mod tests {
         ] {
             let mut object = json!({"id": "ch_1", "amount": 10_000, "currency": "eur"});
             object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
-            let report = serde_json::from_value::<Charge>(object).unwrap().report().unwrap();
+            let report = serde_json::from_value::<Charge>(object).unwrap().report(Currency::EUR).unwrap();
             let amounts = report.map(|report| (report.captured, report.refunded));
             assert_eq!(amounts, expected.map(|(captured, refunded)| (euros(captured), euros(refunded))), "{json}");
         }
@@ -227,7 +243,7 @@ mod tests {
         ] {
             let mut object = json!({"id": "re_1", "amount": 10_000, "currency": "eur"});
             object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
-            let report = serde_json::from_value::<Refund>(object).unwrap().report(None).unwrap();
+            let report = serde_json::from_value::<Refund>(object).unwrap().report(euros(10_000)).unwrap();
             assert_eq!((report.status, report.reason.as_deref()), (status, reason), "{json}");
         }
     }
