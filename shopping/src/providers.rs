@@ -12,8 +12,9 @@ use souk_types::{Error, Result};
 
 use self::demo::DemoBank;
 use self::stripe::{Stripe, StripeOptions};
+use crate::domain::payment::refund::Refund;
 use crate::domain::payment::report::{PaymentReport, RefundReport, RefundRequest};
-use crate::domain::payment::state::{Payment, Refund};
+use crate::domain::payment::state::Payment;
 use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
 
 /// A payment provider. Every call is idempotent. A transient error means that the outcome is

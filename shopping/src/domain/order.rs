@@ -1,8 +1,9 @@
 //! An order: its data and its creation. [`checkout_table`] decides the next action; [`transitions`]
-//! changes the state.
+//! and [`settlement`] change the state.
 
 pub(crate) mod checkout_table;
 pub(crate) mod history;
+mod settlement;
 pub(crate) mod status;
 #[cfg(test)]
 mod tests;
@@ -20,9 +21,10 @@ use souk_types::{Error, Money, Quantity, Result, Timestamp};
 
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
 use self::history::{LogEntry, OrderLog, StatusChange};
+pub(crate) use self::settlement::Change;
 pub use self::status::OrderStatus;
 pub(crate) use self::status::Reason;
-pub(crate) use self::transitions::{Actor, Change, interrupted};
+pub(crate) use self::transitions::{Actor, interrupted};
 pub(crate) use self::view::OrderView;
 use super::cart::{Cart, CartLine, mixed_currencies};
 use super::idempotency::{CheckoutRequest, Fingerprint, IdempotencyKey};

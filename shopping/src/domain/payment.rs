@@ -1,6 +1,7 @@
 //! Payment methods, and the payment of an order. [`report`] has what a provider says about a
-//! payment, [`state`] what the order makes of it.
+//! payment, [`state`] and [`refund`] what the order makes of it.
 
+pub(crate) mod refund;
 pub(crate) mod report;
 pub(crate) mod state;
 

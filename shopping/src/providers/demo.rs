@@ -10,11 +10,12 @@ use souk_store::{Collection, Database, Document, Due, Index};
 use souk_types::{Error, Money, Result, Timestamp};
 
 use super::{PaymentProvider, refused};
+use crate::domain::payment::refund::Refund;
 use crate::domain::payment::report::{
     PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundId, RefundReport, RefundRequest,
     RefundStatus,
 };
-use crate::domain::payment::state::{Payment, Refund};
+use crate::domain::payment::state::Payment;
 use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
 
 /// Delay between a change and its notification, for `demo_twice` and pending refunds.

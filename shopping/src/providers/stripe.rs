@@ -20,8 +20,9 @@ use self::amount::{charge_to_stripe, to_stripe};
 use self::objects::{Intent, Refund};
 use self::webhook::SigningSecret;
 use super::{PaymentProvider, refused};
+use crate::domain::payment::refund::Refund as RequestedRefund;
 use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundRequest, RefundStatus};
-use crate::domain::payment::state::{Payment, Refund as RequestedRefund};
+use crate::domain::payment::state::Payment;
 use crate::domain::payment::{Charge, PaymentDetails, PaymentMethod};
 
 /// The version of Stripe's API. It decides the fields of responses.
@@ -257,34 +258,34 @@ impl PaymentProvider for Stripe {
             ("metadata[order]", order.to_string()),
             ("metadata[refund]", id.to_string()),
         ];
-        let (status, reason) =
-            match self.send::<Refund>("refunds".to_owned(), Some((form, format!("refund-{id}")))).await? {
-                Response::Done(refund) => return Ok(RefundReport { id: Some(*id), ..refund.report(*amount)? }),
-                // Other refunds have returned all the money.
-                Response::Refused(_, error) if error.code.as_deref() == Some("charge_already_refunded") => {
-                    (RefundStatus::Succeeded, error.code)
-                }
-                Response::Refused(_, error) => {
-                    tracing::warn!(%order, refund = %id, reason = error.log_text(), "stripe refused a refund");
-                    (RefundStatus::Failed, Some(error.code.unwrap_or(error.r#type)))
-                }
-            };
-        Ok(RefundReport {
-            id: Some(*id),
-            reference: None,
-            amount: *amount,
-            status,
-            reason: objects::reason(reason.as_ref()),
-        })
+        let form = Some((form, format!("refund-{id}")));
+        match self.send::<Refund>("refunds".to_owned(), form).await? {
+            Response::Done(refund) => Ok(RefundReport { id: Some(*id), ..refund.report(*amount)? }),
+            // Other refunds have returned all the money.
+            Response::Refused(_, error) if error.code.as_deref() == Some("charge_already_refunded") => {
+                let refused = RefundReport::refused(request, "charge_already_refunded");
+                Ok(RefundReport { status: RefundStatus::Succeeded, ..refused })
+            }
+            Response::Refused(_, error) => {
+                tracing::warn!(%order, refund = %id, reason = error.log_text(), "stripe refused a refund");
+                let reason = objects::reason(error.code.as_ref().or(Some(&error.r#type)));
+                Ok(RefundReport::refused(request, reason.as_deref().unwrap_or_default()))
+            }
+        }
     }
 
     async fn check_refund(&self, refund: &RequestedRefund) -> Result<RefundReport> {
         let reference = refund.reference.as_deref().ok_or_else(|| Error::internal("a pending refund without an id"))?;
         let report = match self.send::<Refund>(format!("refunds/{reference}"), None).await? {
             Response::Done(found) => found.report(refund.amount)?,
-            Response::Refused(status, error) => {
-                return Err(Error::internal(format!("stripe: {status}, {}", error.log_text())));
-            }
+            // Stripe does not know the refund: an admin must look into it.
+            Response::Refused(_, error) => RefundReport {
+                id: None,
+                reference: None,
+                amount: refund.amount,
+                status: RefundStatus::Failed,
+                reason: objects::reason(error.code.as_ref().or(Some(&error.r#type))),
+            },
         };
         Ok(RefundReport { id: Some(refund.id), ..report })
     }

@@ -46,10 +46,9 @@ impl Records {
         let failed = |entry: &&OrderRecord| {
             entry.payment.as_ref().is_some_and(|payment| payment.status == PaymentStatus::RefundFailed)
         };
-        let failed_refunds = match orders.iter().filter(failed).count() {
-            0 => String::new(),
-            count => format!(", {count} with a failed refund"),
-        };
+        let failed: Vec<String> = orders.iter().filter(failed).map(|entry| entry.order.to_string()).collect();
+        let failed_refunds =
+            if failed.is_empty() { String::new() } else { format!(", failed refunds: {}", failed.join(" ")) };
         format!(
             "{} orders ({responses} responses to clients{failed_refunds}), {} demo payments, {} products, {} reservations, {} deleted accounts{dead_letters}",
             orders.len(),

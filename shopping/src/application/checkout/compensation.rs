@@ -4,15 +4,17 @@
 use souk_contract::products::{Release, Released, Restock, Restocked};
 use souk_types::{Error, Result};
 
-use super::steps::{Reply, apply_payment, apply_refund, payment_call, payment_of, record_retry, stock_call, update};
+use super::steps::{
+    Reply, apply_payment, apply_refund, payment_call, payment_of, provider_of, record_retry, stock_call, update,
+};
 use crate::App;
 use crate::domain::order::Order;
-use crate::domain::payment::report::RefundRequest;
+use crate::domain::payment::report::{RefundReport, RefundRequest};
 
 /// Cancels the payment. When it is too late, a later look finds what was captured.
 pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
     let (id, payment) = (order.id, payment_of(order)?);
-    let provider = app.payments.provider(payment.method)?;
+    let provider = provider_of(app, order).await?;
     match payment_call(app, id, "cancel", provider.cancel(payment)).await? {
         Reply::Done(report, entry) if payment.clone().apply(&report) => apply_payment(app, id, report, entry).await,
         Reply::Done(..) => look_later(app, order).await,
@@ -27,18 +29,16 @@ pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
 /// repetition has the same idempotency key and the same amount.
 pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {
     let (id, payment) = (order.id, payment_of(order)?);
-    let provider = app.payments.provider(payment.method)?;
+    let provider = provider_of(app, order).await?;
     let mut changed = order.clone();
     for refund in payment.requested_refunds() {
         let (reference, amount) = (payment.reference.clone(), refund.amount);
         let request = RefundRequest { id: refund.id, order: id, payment: reference, amount };
-        changed = match payment_call(app, id, "refund", provider.refund(&request)).await? {
-            Reply::Done(report, entry) => apply_refund(app, id, report, entry).await?,
-            Reply::Refused(error, entry) => {
-                record_retry(app, id, entry).await;
-                return Err(error);
-            }
+        let (report, entry) = match payment_call(app, id, "refund", provider.refund(&request)).await? {
+            Reply::Done(report, entry) => (report, entry),
+            Reply::Refused(error, entry) => (RefundReport::refused(&request, error.code()), entry),
         };
+        changed = apply_refund(app, id, report, entry).await?;
     }
     Ok(changed)
 }
@@ -46,7 +46,7 @@ pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {
 /// Looks up each refund that the provider has not completed.
 pub(super) async fn check_refunds(app: &App, order: &Order) -> Result<Order> {
     let (id, payment) = (order.id, payment_of(order)?);
-    let provider = app.payments.provider(payment.method)?;
+    let provider = provider_of(app, order).await?;
     let mut changed = None;
     for refund in payment.pending_refunds() {
         match payment_call(app, id, "check-refund", provider.check_refund(refund)).await? {

@@ -15,6 +15,7 @@ use crate::domain::order::history::LogEntry;
 use crate::domain::order::{Change, Order, OrderStatus, PutOff, Reason, interrupted};
 use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport};
 use crate::domain::payment::state::Payment;
+use crate::providers::PaymentProvider;
 
 /// Takes the actions that an order needs, until it must wait. After a transient error, a later
 /// trigger takes the action again. Money and stock of an ended order do not wait for each other.
@@ -121,7 +122,7 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
 
 async fn charge_payment(app: &App, order: &Order) -> Result<Order> {
     let (id, charge, payment) = (order.id, order.charge()?, payment_of(order)?);
-    let provider = app.payments.provider(payment.method)?;
+    let provider = provider_of(app, order).await?;
     let charged = provider.charge(payment, &charge);
     let (report, entry) = order_log::timed(TimelineKind::Payment, "charge", charged).await;
     match report {
@@ -146,7 +147,7 @@ enum Checked {
 
 async fn check_payment(app: &App, order: &Order) -> Result<Checked> {
     let (id, payment) = (order.id, payment_of(order)?);
-    let provider = app.payments.provider(payment.method)?;
+    let provider = provider_of(app, order).await?;
     let (report, entry) = match payment_call(app, id, "check", provider.check(payment)).await? {
         Reply::Done(report, entry) => (report, entry),
         Reply::Refused(error, _) => return Err(error),
@@ -343,6 +344,17 @@ pub(super) async fn update(
 
 pub(super) fn payment_of(order: &Order) -> Result<&Payment> {
     order.payment().ok_or_else(|| Error::internal(format!("order {} is reserved without a payment", order.id)))
+}
+
+/// Returns the provider of an order's payment. Errors: `internal` when the operator disabled it;
+/// the order is tried again later.
+pub(super) async fn provider_of<'a>(app: &'a App, order: &Order) -> Result<&'a dyn PaymentProvider> {
+    let provider = app.payments.provider(payment_of(order)?.method);
+    if let Err(error) = &provider {
+        let entry = order_log::entry(TimelineKind::Retry, "payment-provider", error.code().to_owned());
+        record_retry(app, order.id, entry).await;
+    }
+    provider
 }
 
 fn out_of_stock(shortages: &[Shortage]) -> Error {

@@ -362,6 +362,17 @@ fn an_admin_repeats_a_failed_refund() {
 }
 
 #[test]
+fn a_cancelled_order_is_refunded_although_an_earlier_refund_failed() {
+    let mut order = in_state(OrderStatus::Confirmed);
+    let now = Timestamp::now();
+    order.apply_refund(&refund_report(None, euros(100), RefundStatus::Failed), now).unwrap();
+    assert_eq!(order.payment_status(), Some(PaymentStatus::RefundFailed));
+    order.cancel(customer_of(&order), now).unwrap();
+    let requested: Vec<Money> = order.payment.as_ref().unwrap().requested_refunds().map(|it| it.amount).collect();
+    assert_eq!(requested, [euros(TOTAL)]);
+}
+
+#[test]
 fn a_refund_that_fails_days_later_makes_the_order_owe_it_again() {
     let mut order = in_state(OrderStatus::Refunded);
     let reference = order.payment.as_ref().unwrap().refund_references().next().map(str::to_owned);

@@ -7,28 +7,14 @@ use souk_contract::customer::CustomerId;
 use souk_contract::products::ReservationId;
 use souk_types::{Error, Result, Timestamp};
 
-use super::history::{LogEntry, StatusChange};
-use super::{LOOKUP_BACKOFF, Order, OrderItem, OrderStatus, RETRY_BACKOFF, Reason, STEP_LEASE};
-use crate::domain::payment::report::{PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundReport};
-use crate::domain::payment::state::{Payment, PaymentStatus, PaymentWork};
-
-/// Maximum number of notification ids that are remembered. A payment normally has a handful.
-const MAX_NOTIFICATIONS: usize = 32;
+use super::history::StatusChange;
+use super::{Order, OrderItem, OrderStatus, Reason, STEP_LEASE};
+use crate::domain::payment::state::{Payment, PaymentStatus};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Actor {
     Customer(CustomerId),
     Admin(CustomerId),
-}
-
-/// What a provider's report changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
-    Nothing,
-    /// The payment, and perhaps the state of the order.
-    Payment,
-    /// A confirmed order was cancelled, because its payment was refunded at the provider.
-    ConfirmedOrderCancelled,
 }
 
 impl Order {
@@ -44,78 +30,6 @@ impl Order {
             self.lease(now);
         }
         Ok(())
-    }
-
-    pub(crate) fn apply_payment(&mut self, report: &PaymentReport, now: Timestamp) -> Result<Change> {
-        // A client that pays by itself may try another card.
-        let may_try_again = self.payment_details.client_pays() && report.status == ProviderStatus::Declined;
-        self.change_payment(|payment| !may_try_again && payment.apply(report), now)
-    }
-
-    pub(crate) fn apply_refund(&mut self, report: &RefundReport, now: Timestamp) -> Result<Change> {
-        self.change_payment(|payment| payment.apply_refund(report), now)
-    }
-
-    fn change_payment(&mut self, change: impl FnOnce(&mut Payment) -> bool, now: Timestamp) -> Result<Change> {
-        if self.payment.as_mut().is_some_and(change) { self.follow_payment(now) } else { Ok(Change::Nothing) }
-    }
-
-    /// Moves the order to the state that its changed payment requires.
-    fn follow_payment(&mut self, now: Timestamp) -> Result<Change> {
-        let Some(payment) = &self.payment else { return Ok(Change::Nothing) };
-        let (is_paid, is_refunded) = (payment.is_paid(), payment.is_refunded());
-        match self.status {
-            OrderStatus::Reserved if is_paid && !is_refunded => {
-                self.enter(OrderStatus::Paid, None, now)?;
-                self.lease(now);
-            }
-            OrderStatus::Reserved => self.schedule.set_due(now.after(RETRY_BACKOFF.first)),
-            // A shipped order stays shipped: only its payment says that it is refunded.
-            OrderStatus::Paid | OrderStatus::Confirmed if is_refunded => {
-                let was_confirmed = self.status == OrderStatus::Confirmed;
-                self.end(OrderStatus::Cancelled, Reason::RefundedAtProvider, true, now)?;
-                return Ok(if was_confirmed { Change::ConfirmedOrderCancelled } else { Change::Payment });
-            }
-            // Neither the customer nor an admin cancelled the order, so it continues if the stock
-            // is still available.
-            OrderStatus::Cancelled if is_paid && !payment.has_refunds() && self.has_expired() => {
-                self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
-                (self.refusal, self.owes_stock) = (None, false);
-                self.schedule.set_due(now);
-            }
-            OrderStatus::Rejected if !payment.captured().is_zero() => {
-                self.enter(OrderStatus::Cancelled, Some(Reason::PaidLate), now)?;
-            }
-            OrderStatus::Refunded if payment.keeps_money() => {
-                self.enter(OrderStatus::Cancelled, Some(Reason::RefundFailed), now)?;
-            }
-            _ => {}
-        }
-        self.settle(now)?;
-        Ok(Change::Payment)
-    }
-
-    /// Applies a notification once, and only if it concerns the order's own payment.
-    pub(crate) fn apply_notification(
-        &mut self,
-        notification: &PaymentNotification,
-        entry: LogEntry,
-        now: Timestamp,
-    ) -> Result<Change> {
-        let concerns_own_payment =
-            self.payment.as_ref().is_some_and(|payment| payment.reference == notification.reference);
-        if !concerns_own_payment || self.notifications.contains(&notification.id) {
-            return Ok(Change::Nothing);
-        }
-        if self.notifications.len() == MAX_NOTIFICATIONS {
-            self.notifications.remove(0);
-        }
-        self.notifications.push(notification.id.clone());
-        self.log(entry);
-        match &notification.update {
-            PaymentUpdate::Payment(report) => self.apply_payment(report, now),
-            PaymentUpdate::Refund(report) => self.apply_refund(report, now),
-        }
     }
 
     /// Records that the stock is sold, and returns whether that was new.
@@ -240,36 +154,6 @@ impl Order {
         }
     }
 
-    /// Records that the stock of an ended order is returned.
-    pub(crate) fn complete_stock_return(&mut self, now: Timestamp) -> Result<()> {
-        if self.has_ended() {
-            self.owes_stock = false;
-            self.settle(now)?;
-        }
-        Ok(())
-    }
-
-    /// Requests the refund that the order owes: all that is left of the payment of an ended order;
-    /// of another order what failed refunds should have returned, or what was paid beyond the
-    /// total. Errors: `order-state` when it owes none.
-    pub(crate) fn request_refund(&mut self, now: Timestamp) -> Result<()> {
-        let nothing_owed = || Error::conflict("order-state", "The order owes no refund.");
-        let has_ended = self.has_ended();
-        let is_finished = has_ended || matches!(self.status, OrderStatus::Confirmed | OrderStatus::Shipped);
-        let payment = self.payment.as_mut().filter(|_| is_finished).ok_or_else(nothing_owed)?;
-        match payment.status() {
-            PaymentStatus::RefundPending | PaymentStatus::Refunded => return Ok(()),
-            _ => {}
-        }
-        let owed = if has_ended { payment.refundable() } else { payment.owed_by_live_order() };
-        if owed.is_zero() {
-            return Err(nothing_owed());
-        }
-        payment.request_refund(owed);
-        self.lease(now);
-        Ok(())
-    }
-
     /// Ships an order that is paid: a part of its money may be refunded, but not all of it.
     pub(crate) fn ship(&mut self, now: Timestamp) -> Result<()> {
         match (self.status, &self.payment) {
@@ -298,22 +182,6 @@ impl Order {
         }
     }
 
-    /// Schedules the next attempt after a failure, or after a check without a change.
-    pub(crate) fn retry_later(&mut self, now: Timestamp) {
-        // The lease of a pending order decides when its checkout is presumed dead. Retries must not
-        // extend it.
-        if self.is_in_progress() && self.status != OrderStatus::Pending {
-            self.schedule.back_off(now, &RETRY_BACKOFF);
-        }
-    }
-
-    /// Schedules the next look at what the provider processes.
-    pub(crate) fn look_later(&mut self, now: Timestamp) {
-        if self.is_in_progress() {
-            self.schedule.back_off(now, &LOOKUP_BACKOFF);
-        }
-    }
-
     pub(super) fn payment_status(&self) -> Option<PaymentStatus> {
         self.payment.as_ref().map(Payment::status)
     }
@@ -322,48 +190,7 @@ impl Order {
         matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Refunded)
     }
 
-    fn has_expired(&self) -> bool {
-        self.history.last().is_some_and(|change| change.reason == Some(Reason::ReservationExpired))
-    }
-
-    /// Ends the order. It owes the captured money, and its stock if that may be held.
-    fn end(&mut self, status: OrderStatus, reason: Reason, owes_stock: bool, now: Timestamp) -> Result<()> {
-        self.enter(status, Some(reason), now)?;
-        self.owes_stock = owes_stock;
-        self.lease(now);
-        self.settle(now)
-    }
-
-    /// Requests the refund that an ended order owes, and schedules the work that is left. An admin
-    /// repeats a failed refund.
-    fn settle(&mut self, now: Timestamp) -> Result<()> {
-        if let Some(payment) = self.payment.as_mut()
-            && matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled)
-            && !payment.has_failed_refund()
-        {
-            payment.request_refund(payment.refundable());
-        }
-        let is_refunded = self.payment_status() == Some(PaymentStatus::Refunded);
-        if self.status == OrderStatus::Cancelled && !self.owes_stock && is_refunded {
-            self.enter(OrderStatus::Refunded, None, now)?;
-        }
-        match (self.status, self.payment_work()) {
-            (OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid, _) => {}
-            _ if self.owes_stock => self.schedule.set_due(self.schedule.due().unwrap_or(now)),
-            (OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Refunded, PaymentWork::Cancel)
-            | (_, PaymentWork::None) => self.schedule.clear_due(),
-            (_, PaymentWork::AwaitRefund) => {
-                self.schedule.reset_failures();
-                self.schedule.back_off(now, &LOOKUP_BACKOFF);
-            }
-            (_, PaymentWork::Cancel | PaymentWork::Refund) => {
-                self.schedule.set_due(self.schedule.due().unwrap_or(now));
-            }
-        }
-        Ok(())
-    }
-
-    fn enter(&mut self, status: OrderStatus, reason: Option<Reason>, now: Timestamp) -> Result<()> {
+    pub(super) fn enter(&mut self, status: OrderStatus, reason: Option<Reason>, now: Timestamp) -> Result<()> {
         if !self.status.next().contains(&status) {
             return Err(Error::internal(format!("order {}: {status:?} cannot follow {:?}", self.id, self.status)));
         }
@@ -373,7 +200,7 @@ impl Order {
         Ok(())
     }
 
-    fn lease(&mut self, now: Timestamp) {
+    pub(super) fn lease(&mut self, now: Timestamp) {
         self.schedule.set_due(now.after(STEP_LEASE));
     }
 }

@@ -126,6 +126,14 @@ pub(crate) struct RefundRequest {
     pub(crate) amount: Money,
 }
 
+impl RefundReport {
+    /// Reports that the provider refused to create the refund.
+    pub(crate) fn refused(request: &RefundRequest, reason: &str) -> Self {
+        let (id, status) = (Some(request.id), RefundStatus::Failed);
+        Self { id, reference: None, amount: request.amount, status, reason: Some(reason.to_owned()) }
+    }
+}
+
 /// The content of a notification.
 #[derive(Debug, Clone)]
 pub(crate) enum PaymentUpdate {

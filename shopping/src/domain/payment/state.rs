@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use souk_types::Money;
 
 use super::PaymentMethod;
+use super::refund::{Refund, RefundView};
 use super::report::{ClientSecret, PaymentReport, ProviderStatus, RefundId, RefundReport, RefundStatus};
 
 /// The state of a payment, which follows from its amounts.
@@ -56,62 +57,6 @@ pub(crate) struct Payment {
     /// Set while the client can complete the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client_secret: Option<ClientSecret>,
-}
-
-/// A refund of a part of a payment, by the shop or at the provider.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Refund {
-    pub(crate) id: RefundId,
-    /// The provider's id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reference: Option<String>,
-    pub(crate) amount: Money,
-    pub(crate) status: RefundStatus,
-    /// Why the refund failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    /// Whether a later refund replaces this failed one.
-    retried: bool,
-}
-
-impl Refund {
-    fn new(id: RefundId, amount: Money, status: RefundStatus) -> Self {
-        Self { id, reference: None, amount, status, reason: None, retried: false }
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(self.status, RefundStatus::Requested | RefundStatus::Pending)
-    }
-
-    /// Whether the provider's sum of refunds may contain it.
-    fn may_be_counted(&self) -> bool {
-        self.reference.is_some() || self.status == RefundStatus::Requested
-    }
-
-    /// Applies a report of this refund. The states have an order, so late reports change nothing.
-    fn apply(&mut self, report: &RefundReport) {
-        let rank = |status| match status {
-            RefundStatus::Requested => 0,
-            RefundStatus::Pending => 1,
-            RefundStatus::Succeeded => 2,
-            RefundStatus::Failed => 3,
-        };
-        if self.reference.is_none() {
-            self.reference.clone_from(&report.reference);
-        }
-        if rank(report.status) > rank(self.status) {
-            self.status = report.status;
-            self.reason.clone_from(&report.reason);
-        }
-        // The provider decides the amount. A refund of nothing must not count as one.
-        if report.amount.currency() == self.amount.currency() && report.status != RefundStatus::Failed {
-            if report.amount.is_zero() {
-                (self.status, self.reason) = (RefundStatus::Failed, Some("nothing-refunded".to_owned()));
-            } else {
-                self.amount = report.amount;
-            }
-        }
-    }
 }
 
 /// What is left to do for a payment whose money the shop must not keep.
@@ -360,22 +305,6 @@ impl Payment {
     }
 }
 
-impl Refund {
-    fn awaits_retry(&self) -> bool {
-        self.status == RefundStatus::Failed && !self.retried
-    }
-
-    fn view(&self) -> RefundView {
-        RefundView {
-            id: self.id,
-            amount: self.amount,
-            status: self.status,
-            reference: self.reference.clone(),
-            reason: self.reason.clone(),
-        }
-    }
-}
-
 /// Returns the smaller amount of one currency.
 fn at_most(money: Money, limit: Money) -> Money {
     if money.amount() > limit.amount() { limit } else { money }
@@ -399,17 +328,6 @@ pub(crate) struct PaymentView {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<ClientSecret>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct RefundView {
-    id: RefundId,
-    amount: Money,
-    status: RefundStatus,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reference: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
 }
 
 #[cfg(test)]
