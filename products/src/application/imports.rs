@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::App;
 pub use crate::domain::import_mapping::{ImportMapping, OnError};
 pub use crate::domain::import_records::FileFormat;
-use crate::domain::import_records::Records;
+use crate::domain::import_records::{End, Records};
 use crate::domain::import_row::{ImportEffect, ImportRow, KEY_MOVED};
 use crate::domain::product::Product;
 use crate::repositories::Products;
@@ -88,10 +88,16 @@ impl Importer {
         let (on_error, limits) = (mapping.on_error, self.limits);
         let parsed =
             tokio::task::spawn_blocking(move || parse(&mapping, &file, limits)).await.map_err(Error::internal)??;
-        let ParsedFile { rows, valid, errors } = parsed;
+        let ParsedFile { rows, valid, errors, end } = parsed;
         let rejected = rows - valid.len();
-        if rejected > 0 && on_error == OnError::Abort {
-            let detail = format!("{rejected} of {rows} rows are invalid, and nothing is imported; correct them.");
+        // `skip` cannot skip rows that were not read.
+        if end == End::InCell || (rejected > 0 && on_error == OnError::Abort) {
+            let detail = match end {
+                End::OfFile => format!("{rejected} of {rows} rows are invalid, and nothing is imported; correct them."),
+                End::InCell => {
+                    "A quote is never closed: the rows after it cannot be read, and nothing is imported.".to_owned()
+                }
+            };
             let errors = serde_json::to_value(errors).map_err(Error::internal)?;
             let error =
                 Error::unprocessable("validation", detail).with_member("rows", rows).with_member("rejected", rejected);
@@ -151,6 +157,7 @@ struct ParsedFile {
     rows: usize,
     valid: Vec<ImportRow>,
     errors: Vec<RowError>,
+    end: End,
 }
 
 fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Result<ParsedFile> {
@@ -158,9 +165,9 @@ fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Re
     if let Some(names) = records.column_names() {
         mapping.check(names)?;
     }
-    let mut parsed = ParsedFile { rows: 0, valid: Vec::new(), errors: Vec::new() };
+    let mut parsed = ParsedFile { rows: 0, valid: Vec::new(), errors: Vec::new(), end: End::OfFile };
     let mut lines_by_key = HashMap::new();
-    records.for_each(|line, record| {
+    let end = records.for_each(|line, record| {
         parsed.rows += 1;
         if parsed.rows > limits.rows {
             return Err(Error::unprocessable("validation", format!("The file has more than {} rows.", limits.rows)));
@@ -181,5 +188,5 @@ fn parse(mapping: &ImportMapping, file: &ImportFile, limits: ImportLimits) -> Re
         }
         Ok(())
     })?;
-    Ok(parsed)
+    Ok(ParsedFile { end, ..parsed })
 }

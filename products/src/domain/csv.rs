@@ -3,6 +3,9 @@
 
 use souk_types::FieldError;
 
+/// Most cells in a row. An empty cell costs one byte in the file and many more in memory.
+const MAX_CELLS: usize = 1_000;
+
 /// Reads the rows of a file one by one. A row ends with LF, CRLF or CR.
 pub(crate) struct CsvReader<'f> {
     rest: &'f [u8],
@@ -28,6 +31,7 @@ pub(crate) enum CsvError {
     },
     NulByte,
     NotUtf8,
+    TooManyCells,
 }
 
 impl<'f> CsvReader<'f> {
@@ -58,6 +62,9 @@ impl<'f> CsvReader<'f> {
             cells.push(if self.skip(b'"') { self.read_quoted()? } else { self.read_unquoted()? });
             if !self.skip(self.delimiter) {
                 return Ok(cells);
+            }
+            if cells.len() == MAX_CELLS {
+                return Err(CsvError::TooManyCells);
             }
         }
     }
@@ -140,6 +147,7 @@ impl From<CsvError> for FieldError {
             }
             CsvError::NulByte => "has a NUL byte".to_owned(),
             CsvError::NotUtf8 => "is not UTF-8".to_owned(),
+            CsvError::TooManyCells => format!("has more than {MAX_CELLS} cells"),
         };
         Self::new("row", message)
     }
@@ -198,6 +206,10 @@ mod tests {
             assert_eq!(read(text.as_bytes(), b','), rows, "{text:?}");
         }
         assert_eq!(read(b"a\xff,b\nc,d\n", b','), [bad(1, NotUtf8), good(2, &["c", "d"])]);
+        let (most, more) = (",".repeat(MAX_CELLS - 1), ",".repeat(MAX_CELLS));
+        let rows = read(format!("{most}\n{more}\na\n").as_bytes(), b',');
+        assert_eq!(rows[0].1.as_ref().map(Vec::len), Ok(MAX_CELLS));
+        assert_eq!(rows[1..], [bad(2, CsvError::TooManyCells), good(3, &["a"])]);
         assert_eq!(read(b"a;\"b;c\"\t\n", b';'), [bad(1, TextAfterQuote { line: 1 })]);
         assert_eq!(read(b"a\t\"b\tc\"\td,e\n", b'\t'), [good(1, &["a", "b\tc", "d,e"])]);
     }

@@ -63,6 +63,14 @@ impl Record<'_> {
     }
 }
 
+/// Where reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    OfFile,
+    /// In a quoted cell that is never closed: the rest of the file is not read.
+    InCell,
+}
+
 /// The records of a file.
 pub(crate) enum Records<'f> {
     Csv { header: Vec<String>, rows: CsvReader<'f> },
@@ -105,7 +113,7 @@ impl<'f> Records<'f> {
                 "The file is empty: it must begin with a line of column names.",
             ));
         };
-        let header = header.map_err(|error| row_error(line, error))?;
+        let header = header.map_err(|error| header_error(line, error))?;
         check_names(&header)?;
         Ok(Self::Csv { header, rows })
     }
@@ -119,21 +127,18 @@ impl<'f> Records<'f> {
     }
 
     /// Calls `visit` with each record or its error, and its first line. An error of `visit` ends it.
-    ///
-    /// # Errors
-    /// Those of `visit`, and `validation` for a quote that is never closed: nothing after it can be
-    /// read.
     pub(crate) fn for_each(
         self,
         mut visit: impl FnMut(u64, Result<Record<'_>, Vec<FieldError>>) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<End> {
         match self {
             Self::Csv { header, mut rows } => {
                 while let Some((line, row)) = rows.next_row() {
-                    if let Err(error @ CsvError::UnclosedQuote { .. }) = row {
-                        return Err(row_error(line, error));
-                    }
+                    let is_cut_off = matches!(row, Err(CsvError::UnclosedQuote { .. }));
                     visit(line, csv_record(&header, row))?;
+                    if is_cut_off {
+                        return Ok(End::InCell);
+                    }
                 }
             }
             Self::NdJson(bytes) => {
@@ -145,7 +150,7 @@ impl<'f> Records<'f> {
                 }
             }
         }
-        Ok(())
+        Ok(End::OfFile)
     }
 }
 
@@ -173,10 +178,9 @@ fn json_record(text: &[u8]) -> Result<Record<'static>, Vec<FieldError>> {
     }
 }
 
-/// The error of a file that cannot be read beyond this row.
-fn row_error(line: u64, error: CsvError) -> Error {
+fn header_error(line: u64, error: CsvError) -> Error {
     let FieldError { field, message } = error.into();
-    let detail = format!("The row on line {line} {message}.");
+    let detail = format!("The line of column names, line {line}, {message}.");
     let errors = json!([{"line": line, "field": field, "message": message}]);
     Error::unprocessable("validation", detail).with_member("errors", errors)
 }
@@ -320,10 +324,23 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_is_never_closed_ends_the_records() {
+        let mut lines = Vec::new();
+        let records = Records::open(FileFormat::Csv, b"a,b\n1,2\n3,\"4\n5,6\n", None).unwrap();
+        let end = records
+            .for_each(|line, record| {
+                lines.push((line, record.is_ok()));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!((lines, end), (vec![(2, true), (3, false)], End::InCell));
+    }
+
+    #[test]
     fn every_line_of_ndjson_that_is_not_an_object_is_an_error() {
         let text = "{\"a\":1}\n\n\r\n  \n{}\r\n{\"a\":1,\"a\":2}\n{\"a\":{\"b\":1,\"b\":1}}\n[]\nnull\n{\"a\":\n{} {}\n{\"a\":2.00000000000000000001}\n\t";
         let mut found = Vec::new();
-        Records::open(FileFormat::NdJson, text.as_bytes(), None)
+        let end = Records::open(FileFormat::NdJson, text.as_bytes(), None)
             .unwrap()
             .for_each(|line, record| {
                 let errors = record.map(drop).map_err(|errors| errors[0].field.clone());
@@ -345,7 +362,7 @@ mod tests {
             (12, error("row")),
             (13, error("row")),
         ];
-        assert_eq!(found, expected);
+        assert_eq!((found.as_slice(), end), (expected.as_slice(), End::OfFile));
         assert!(Records::open(FileFormat::NdJson, b"{}", Some(Tab)).is_err());
     }
 }
