@@ -124,7 +124,8 @@ impl Fields {
 
     fn parse<T: DeserializeOwned>(&mut self, name: &str, value: Value) -> Option<T> {
         let number = match &value {
-            Value::String(text) if self.textual => text.parse::<u64>().ok(),
+            // `parse` would take a plus sign.
+            Value::String(text) if self.textual && !text.starts_with('+') => text.parse::<u64>().ok(),
             _ => None,
         };
         let parsed = serde_json::from_value(value)

@@ -348,8 +348,8 @@ mod tests {
 
     #[test]
     fn every_change_counts_and_a_repetition_does_not() {
-        let (mut stock, [sold, released]) = (stock(10), [ReservationId::new(), ReservationId::new()]);
         type Step<'s> = (&'s dyn Fn(&mut Stock), u64);
+        let (mut stock, [sold, released]) = (stock(10), [ReservationId::new(), ReservationId::new()]);
         let steps: [Step<'_>; 12] = [
             (&|stock| assert!(stock.hold(sold, quantity(2), 1).is_ok()), 2),
             (&|stock| assert!(stock.hold(sold, quantity(2), 2).is_ok()), 2),
