@@ -46,8 +46,9 @@ impl<'r, R: Responder<'r, 'static>> Responder<'r, 'static> for Tagged<R> {
     }
 }
 
-/// Tags a successful read by the hash of its body, unless its route has tagged it, and answers `304`
-/// to a client that has it already. The tag is weak, because the body may be compressed later.
+/// Tags a successful read by the hash of its body, unless its route has tagged it, and answers
+/// `304` to a client that has it already. The tag is weak, because the body may be compressed
+/// later.
 pub(crate) async fn tag_by_content(request: &Request<'_>, response: &mut Response<'_>) {
     if response.status() != Status::Ok || response.headers().contains("ETag") {
         return;

@@ -1,4 +1,5 @@
-//! Entity tags and the preconditions that clients form with them (RFC 9110, sections 8.8.3 and 13.1).
+//! Entity tags and the preconditions that clients form with them (RFC 9110, sections 8.8.3 and
+//! 13.1).
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! A strict reader of CSV (RFC 4180). Lenient readers close a quote where they like, and rows of the
-//! file vanish inside a cell.
+//! A strict reader of CSV (RFC 4180). Lenient readers close a quote where they like, and rows of
+//! the file vanish inside a cell.
 
 use souk_types::FieldError;
 

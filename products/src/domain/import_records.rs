@@ -126,7 +126,8 @@ impl<'f> Records<'f> {
         }
     }
 
-    /// Calls `visit` with each record or its error, and its first line. An error of `visit` ends it.
+    /// Calls `visit` with each record or its error, and its first line. An error of `visit` ends
+    /// it.
     pub(crate) fn for_each(
         self,
         mut visit: impl FnMut(u64, Result<Record<'_>, Vec<FieldError>>) -> Result<()>,
