@@ -9,8 +9,8 @@ use rocket::{Request, Response};
 use crate::entity_tag::tag_by_content;
 use crate::{compression, cors};
 
-/// A response that is the same for every client. It has an `ETag`. Caches may store it, and must ask
-/// with `If-None-Match` before they use it again, because prices and stock change at any time.
+/// A response that is the same for every client. It has an `ETag`. Caches may store it, and must
+/// ask with `If-None-Match` before they use it again, because prices and stock change at any time.
 pub struct Public<R>(pub R);
 
 impl<'r, R: Responder<'r, 'static>> Responder<'r, 'static> for Public<R> {
