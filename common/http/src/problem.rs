@@ -232,14 +232,17 @@ fn explain(status: Status, request: &Request<'_>) -> Error {
     }
 }
 
-/// Why no route matched: other methods (405), an id that is not a UUID (422), no route (404).
+/// Why no route matched: other methods (405), a malformed parameter (422), no route (404).
 fn unrouted(request: &Request<'_>) -> Error {
     let routes = closest_routes(request);
     if routes.is_empty() {
         return Error::not_found("route");
     }
     match routes.iter().find(|route| serves(route, request)) {
-        Some(route) => Error::invalid_field(first_parameter(route), "is not a UUID"),
+        Some(route) => {
+            let is_text = request.uri().path().percent_decode().is_ok();
+            Error::invalid_field(first_parameter(route), if is_text { "is not a UUID" } else { "is not UTF-8" })
+        }
         None => Error::method_not_allowed(&methods(&routes)),
     }
 }
