@@ -11,7 +11,7 @@ use souk_http::service;
 fn main() -> ExitCode {
     let mut environment = Environment::from_process();
     let keys = environment.optional("JWKS_URL");
-    let options = Options::read(&mut environment);
+    let options = Options::read(&mut environment, None);
     service::run("shopping", environment, |service| {
         let verifier = keys.map_or_else(|| Verifier::from_bus(service.bus.clone()), Verifier::from_url);
         let app = App::start(service.database.clone(), &service.bus, verifier, options)?;

@@ -24,19 +24,14 @@ pub struct Options {
     pub(crate) payments: PaymentOptions,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { reservation_time: DEFAULT_RESERVATION_TIME, payments: PaymentOptions::default() }
-    }
-}
-
 impl Options {
-    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`, and collects problems.
-    pub fn read(environment: &mut Environment) -> Self {
-        let default = Self::default();
+    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`, and collects problems. A
+    /// shop with the keys of Stripe offers Stripe only, unless `PAYMENT_METHODS` names others. A
+    /// shop without both offers `fallback`, so that no shop gives its goods away by default.
+    pub fn read(environment: &mut Environment, fallback: Option<PaymentMethod>) -> Self {
         let reservation_time = environment.optional::<ReservationTime>("RESERVATION_SECONDS");
-        let methods =
-            environment.optional::<Methods>("PAYMENT_METHODS").map_or(default.payments.methods, |methods| methods.0);
+        let named = environment.has("PAYMENT_METHODS");
+        let methods = environment.optional::<Methods>("PAYMENT_METHODS").map(|methods| methods.0);
         let key: Option<SecretKey> = environment.optional("STRIPE_SECRET_KEY");
         let webhook = environment.optional("STRIPE_WEBHOOK_SECRET");
         let url = environment.optional("STRIPE_URL").or_else(|| STRIPE_URL.parse().ok());
@@ -48,17 +43,29 @@ impl Options {
                 None
             }
         };
-        match (methods.contains(&PaymentMethod::Stripe), &stripe) {
-            (true, None) => environment.add_problem("PAYMENT_METHODS contains stripe, which needs STRIPE_SECRET_KEY"),
-            (false, Some(_)) => {
-                environment.add_problem("STRIPE_SECRET_KEY is set, but PAYMENT_METHODS does not contain stripe");
-            }
-            _ => {}
+        let default = || if stripe.is_some() { Some(PaymentMethod::Stripe) } else { fallback };
+        let methods = methods.unwrap_or_else(|| default().into_iter().collect());
+        if methods.is_empty() && !named {
+            environment.add_problem("PAYMENT_METHODS is missing: stripe, or demo, which moves no money");
+        }
+        if stripe.is_none() && methods.contains(&PaymentMethod::Stripe) {
+            environment.add_problem("PAYMENT_METHODS contains stripe, which needs STRIPE_SECRET_KEY");
+        }
+        if stripe.is_some() && named && !methods.contains(&PaymentMethod::Stripe) {
+            environment.add_problem("STRIPE_SECRET_KEY is set, but PAYMENT_METHODS does not contain stripe");
         }
         Self {
-            reservation_time: reservation_time.map_or(default.reservation_time, |time| time.0),
+            reservation_time: reservation_time.map_or(DEFAULT_RESERVATION_TIME, |time| time.0),
             payments: PaymentOptions { methods, stripe },
         }
+    }
+}
+
+impl Options {
+    /// Whether an order can be paid by this method.
+    #[must_use]
+    pub fn offers(&self, method: PaymentMethod) -> bool {
+        self.payments.methods.contains(&method)
     }
 }
 
@@ -89,23 +96,37 @@ impl FromStr for Methods {
 mod tests {
     use super::*;
 
+    const DEMO: (&str, &str) = ("PAYMENT_METHODS", "demo");
     const KEY: (&str, &str) = ("STRIPE_SECRET_KEY", "sk_test_1234567890");
     const WEBHOOK: (&str, &str) = ("STRIPE_WEBHOOK_SECRET", "whsec_1234567890abcdef");
 
     #[test]
-    fn missing_variables_have_defaults() {
-        let mut environment = Environment::from_pairs([]);
-        let options = Options::read(&mut environment);
-        assert_eq!(options.reservation_time, Duration::from_mins(15));
-        assert_eq!(options.payments.methods, [PaymentMethod::Demo]);
-        assert_eq!(environment.problems(), [] as [String; 0]);
+    fn demo_payments_must_be_named_beside_stripe_and_in_a_fleet() {
+        use PaymentMethod::{Demo, Stripe};
+        for (variables, fallback, methods, problems) in [
+            (vec![], Some(Demo), vec![Demo], 0),
+            (vec![], None, vec![], 1),
+            (vec![("PAYMENT_METHODS", "")], None, vec![], 1),
+            (vec![("PAYMENT_METHODS", "demo")], None, vec![Demo], 0),
+            (vec![KEY, WEBHOOK], Some(Demo), vec![Stripe], 0),
+            (vec![KEY, WEBHOOK], None, vec![Stripe], 0),
+            (vec![KEY, WEBHOOK, ("PAYMENT_METHODS", "stripe")], Some(Demo), vec![Stripe], 0),
+            (vec![KEY, WEBHOOK, ("PAYMENT_METHODS", "stripe,demo")], None, vec![Stripe, Demo], 0),
+            (vec![KEY, WEBHOOK, ("PAYMENT_METHODS", "demo")], Some(Demo), vec![Demo], 1),
+        ] {
+            let mut environment = Environment::from_pairs(variables.clone());
+            let options = Options::read(&mut environment, fallback);
+            assert_eq!(options.payments.methods, methods, "{variables:?} {fallback:?}");
+            assert_eq!(environment.problems().len(), problems, "{variables:?} {fallback:?}");
+            assert_eq!(options.reservation_time, Duration::from_mins(15));
+        }
     }
 
     #[test]
     fn stripe_needs_its_keys() {
         let both = ("PAYMENT_METHODS", "stripe, demo");
         let mut environment = Environment::from_pairs([both, KEY, WEBHOOK, ("RESERVATION_SECONDS", "60")]);
-        let options = Options::read(&mut environment);
+        let options = Options::read(&mut environment, None);
         assert_eq!((options.payments.methods.len(), options.reservation_time), (2, Duration::from_mins(1)));
         assert_eq!(options.payments.stripe.map(|stripe| stripe.url.as_str().to_owned()).as_deref(), Some(STRIPE_URL));
         assert_eq!(environment.problems(), [] as [String; 0]);
@@ -115,16 +136,15 @@ mod tests {
     fn incomplete_or_invalid_settings_are_problems() {
         for (variables, problems) in [
             (vec![KEY, ("PAYMENT_METHODS", "stripe")], 2),
-            (vec![WEBHOOK], 1),
-            (vec![KEY, WEBHOOK], 1),
+            (vec![WEBHOOK, ("PAYMENT_METHODS", "demo")], 1),
             (vec![("PAYMENT_METHODS", "stripe")], 1),
             (vec![("PAYMENT_METHODS", "gold")], 1),
             (vec![("PAYMENT_METHODS", "stripe"), KEY, ("STRIPE_WEBHOOK_SECRET", "secret")], 3),
-            (vec![("RESERVATION_SECONDS", "0")], 1),
-            (vec![("RESERVATION_SECONDS", "86401")], 1),
+            (vec![DEMO, ("RESERVATION_SECONDS", "0")], 1),
+            (vec![DEMO, ("RESERVATION_SECONDS", "86401")], 1),
         ] {
             let mut environment = Environment::from_pairs(variables.clone());
-            Options::read(&mut environment);
+            Options::read(&mut environment, None);
             assert_eq!(environment.problems().len(), problems, "{variables:?}: {:?}", environment.problems());
         }
     }
@@ -132,7 +152,7 @@ mod tests {
     #[test]
     fn debug_output_hides_secrets() {
         let mut environment = Environment::from_pairs([("PAYMENT_METHODS", "stripe"), KEY, WEBHOOK]);
-        let debug = format!("{:?}", Options::read(&mut environment));
+        let debug = format!("{:?}", Options::read(&mut environment, None));
         assert!(!debug.contains("1234567890"), "{debug}");
     }
 }

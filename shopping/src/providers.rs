@@ -43,22 +43,18 @@ pub(crate) fn refused(reason: &str) -> Error {
 
 #[derive(Debug, Clone)]
 pub(crate) struct PaymentOptions {
-    /// The enabled methods. The first is the default.
+    /// The methods that orders can be paid by. The first is the default.
     pub(crate) methods: Vec<PaymentMethod>,
     /// Required when Stripe is enabled.
     pub(crate) stripe: Option<StripeOptions>,
 }
 
-impl Default for PaymentOptions {
-    fn default() -> Self {
-        Self { methods: vec![PaymentMethod::Demo], stripe: None }
-    }
-}
-
 /// The payment providers of this shop. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Payments {
-    default: PaymentMethod,
+    /// The methods of new orders. The first is the default.
+    offered: Vec<PaymentMethod>,
+    /// Also those that are no longer offered, for payments in progress.
     providers: BTreeMap<PaymentMethod, Arc<dyn PaymentProvider>>,
     pub(crate) demo_bank: DemoBank,
     pub(crate) stripe: Option<Arc<Stripe>>,
@@ -70,36 +66,37 @@ impl Payments {
         let demo_bank = DemoBank::open(database)?;
         let stripe = options.stripe.map(|options| Arc::new(Stripe::new(options)));
         let mut providers: BTreeMap<PaymentMethod, Arc<dyn PaymentProvider>> = BTreeMap::new();
-        for method in &options.methods {
-            let provider: Arc<dyn PaymentProvider> = match (method, &stripe) {
-                (PaymentMethod::Demo, _) => Arc::new(demo_bank.clone()),
-                (PaymentMethod::Stripe, Some(stripe)) => Arc::clone(stripe) as Arc<dyn PaymentProvider>,
-                (PaymentMethod::Stripe, None) => return Err(Error::internal("stripe is enabled without its keys")),
-            };
-            providers.insert(*method, provider);
+        providers.insert(PaymentMethod::Demo, Arc::new(demo_bank.clone()));
+        if let Some(stripe) = &stripe {
+            providers.insert(PaymentMethod::Stripe, Arc::clone(stripe) as Arc<dyn PaymentProvider>);
         }
-        let default = options.methods.first().copied();
-        let default = default.ok_or_else(|| Error::internal("no payment method is enabled"))?;
-        Ok(Self { default, providers, demo_bank, stripe })
+        let offered = options.methods;
+        if offered.is_empty() || offered.iter().any(|method| !providers.contains_key(method)) {
+            return Err(Error::internal(format!("the payment methods {offered:?} cannot be offered")));
+        }
+        if offered.contains(&PaymentMethod::Demo) {
+            tracing::warn!("demo payments are offered: they move no money, so that goods are free");
+        }
+        Ok(Self { offered, providers, demo_bank, stripe })
     }
 
-    /// Falls back to the default method. Errors: `validation` when the method is not enabled.
+    /// Falls back to the default method. Errors: `validation` when the method is not offered.
     pub(crate) fn choose(&self, details: Option<PaymentDetails>) -> Result<PaymentDetails> {
-        let details = details.unwrap_or(match self.default {
-            PaymentMethod::Demo => PaymentDetails::Demo { token: DemoToken::Ok },
-            PaymentMethod::Stripe => PaymentDetails::Stripe { token: None },
+        let details = details.unwrap_or(match self.offered.first() {
+            Some(PaymentMethod::Demo) => PaymentDetails::Demo { token: DemoToken::Ok },
+            Some(PaymentMethod::Stripe) | None => PaymentDetails::Stripe { token: None },
         });
-        if self.providers.contains_key(&details.method()) {
+        if self.offered.contains(&details.method()) {
             return Ok(details);
         }
         Err(Error::invalid_field("payment.method", "is not offered by this shop"))
     }
 
-    /// Errors: `internal` when the operator disabled the method during its payments.
+    /// Errors: `internal` when the operator removed the keys of Stripe during its payments.
     pub(crate) fn provider(&self, method: PaymentMethod) -> Result<&dyn PaymentProvider> {
         match self.providers.get(&method) {
             Some(provider) => Ok(&**provider),
-            None => Err(Error::internal(format!("{method:?} has payments in progress and is no longer enabled"))),
+            None => Err(Error::internal(format!("{method:?} has payments in progress and no keys any more"))),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use products::demo;
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
+use shopping::PaymentMethod;
 use souk_bus::Bus;
 use souk_http::CorsOrigins;
 use souk_http::auth::Verifier;
@@ -28,7 +29,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     }
     .start()?;
     let mut environment = Environment::from_process();
-    let shopping_options = shopping::Options::read(&mut environment);
+    let shopping_options = shopping::Options::read(&mut environment, Some(PaymentMethod::Demo));
     let import_limits = products::ImportLimits::read(&mut environment);
     let cors = CorsOrigins::read(&mut environment);
     environment.check()?;
@@ -41,11 +42,12 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let products = products::App::start(catalogue, &bus, Verifier::from_bus(bus.clone()), import_limits)
         .map_err(operator_message)?;
     let verifier = Verifier::from_bus(bus.clone());
+    let demo_payments = shopping_options.offers(PaymentMethod::Demo);
     let shopping = shopping::App::start(orders, &bus, verifier, shopping_options).map_err(operator_message)?;
     let samples =
         if settings.demo { demo::load_if_empty(&products.importer()).await.map_err(operator_message)? } else { 0 };
 
-    let welcome = Welcome { directory: settings.data.clone(), samples };
+    let welcome = Welcome { directory: settings.data.clone(), samples, demo_payments };
     let shop = souk_http::rocket(settings.address, settings.port)
         .mount("/", front_page::routes())
         .mount("/health", health::routes())
@@ -77,6 +79,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
 struct Welcome {
     directory: Option<std::path::PathBuf>,
     samples: usize,
+    demo_payments: bool,
 }
 
 impl Welcome {
@@ -85,6 +88,9 @@ impl Welcome {
         println!("Souk is open at http://{host}");
         if self.samples > 0 {
             println!("  {} sample products were added (--no-demo starts without them)", self.samples);
+        }
+        if self.demo_payments {
+            println!("  payments: demo, which moves no money; .env.example explains how to use Stripe");
         }
         match &self.directory {
             Some(directory) => {

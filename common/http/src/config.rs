@@ -52,6 +52,13 @@ impl Environment {
         self.parse(name, &text)
     }
 
+    /// Whether a variable is set and not empty, directly or by a file.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let is_set = |name: &str| self.variables.get(name).is_some_and(|text| !text.is_empty());
+        is_set(name) || is_set(&format!("{name}_FILE"))
+    }
+
     /// Adds a problem that the caller found.
     pub fn add_problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());

@@ -122,11 +122,13 @@ mod tests {
     use souk_bus::Bus;
     use souk_contract::products::{ProductId, ProductSnapshot};
     use souk_http::auth::Verifier;
+    use souk_http::config::Environment;
     use souk_store::{Database, Durability};
     use souk_types::{Currency, Id, Price, Quantity};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::{Options, PaymentMethod};
 
     fn product(currency: &str) -> ProductSnapshot {
         let price = Price::new(499, Currency::try_from(currency).unwrap()).unwrap();
@@ -147,7 +149,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let database = Database::sqlite("shopping", &directory.path().join("s.db"), Durability::Process).unwrap();
         let bus = Bus::local();
-        (App::start(database, &bus, Verifier::from_bus(bus.clone()), crate::Options::default()).unwrap(), directory)
+        let options = Options::read(&mut Environment::from_pairs([]), Some(PaymentMethod::Demo));
+        (App::start(database, &bus, Verifier::from_bus(bus.clone()), options).unwrap(), directory)
     }
 
     async fn guest_with(app: &App, lines: &[(&ProductSnapshot, u64)]) -> (Guest, String) {

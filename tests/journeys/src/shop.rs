@@ -129,6 +129,11 @@ impl TestShop {
         self.process.start(&[]).await;
     }
 
+    /// Starts the process with other environment variables.
+    pub async fn restart_in(&self, environment: &[(&str, &str)]) {
+        self.process.start(environment).await;
+    }
+
     /// Starts the process so that it dies at a failpoint.
     pub async fn restart_with_failpoint(&self, failpoint: &str) {
         self.process.start(&[(FAILPOINT, failpoint)]).await;

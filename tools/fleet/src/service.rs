@@ -66,7 +66,7 @@ impl Profile {
 
 /// Variables that a service reads (`.env.example`) and must not inherit from this process, neither
 /// with the suffix `_FILE`.
-const UNSET: [&str; 16] = [
+const UNSET: [&str; 19] = [
     "ADDRESS",
     "AMQP_PREFIX",
     "AMQP_URL",
@@ -78,11 +78,14 @@ const UNSET: [&str; 16] = [
     "LOG",
     "LOG_FORMAT",
     "MONGODB_URI",
+    "PAYMENT_METHODS",
     "PORT",
     "RELEASE",
     "SENTRY_DSN",
     "SIGNING_KEY",
     "SOUK_FAILPOINT",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
 ];
 
 /// Returns the programs that a fleet runs: the services, and `souk` for `souk admin create`.
@@ -146,7 +149,7 @@ impl Instance<'_> {
         match self.service {
             Service::Customer => program = program.variable("SIGNING_KEY_FILE", self.signing_key),
             Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),
-            Service::Shopping => {}
+            Service::Shopping => program = program.variable("PAYMENT_METHODS", "demo"),
         }
         for (service, variable, value) in self.environment {
             if *service == self.service {

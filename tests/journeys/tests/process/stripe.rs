@@ -17,7 +17,6 @@ impl StripeShop {
     pub(crate) async fn start() -> Self {
         let stripe = FakeStripe::start().await;
         let environment = [
-            ("PAYMENT_METHODS", "stripe,demo"),
             ("STRIPE_URL", stripe.url.as_str()),
             ("STRIPE_SECRET_KEY", SECRET_KEY),
             ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET),
@@ -302,6 +301,22 @@ async fn an_order_can_be_retried_after_an_outage_of_stripe() {
     payments.stripe.set_down(false);
     pay_by_card(&ana, "key", "pm_card_visa").await.expect_status(201);
     assert_eq!(payments.stock(&tea).await, Stock { available: 8, reserved: 0, sold: 2 });
+}
+
+#[tokio::test]
+async fn demo_payments_are_off_beside_stripe_unless_they_are_named() {
+    let payments = StripeShop::start().await;
+    let (ana, _) = payments.customer_with_tea().await;
+    let by_demo = |key| ana.place_order_paying(key, "demo_ok");
+    let problem = by_demo("key").await.expect_problem(422, "validation");
+    assert_eq!(problem["errors"][0]["field"], "payment.method");
+    payments.shop.stop().await;
+    payments.shop.restart_in(&[("PAYMENT_METHODS", "stripe,demo")]).await;
+    let order = by_demo("key").await.expect_status(201);
+    // A payment goes on when its method is no longer offered.
+    payments.shop.stop().await;
+    payments.shop.restart().await;
+    assert_eq!(ana.cancel_order(order.id()).await.expect_status(200)["status"], "refunded");
 }
 
 #[tokio::test]
