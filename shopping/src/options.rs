@@ -35,8 +35,9 @@ impl Options {
         let key: Option<SecretKey> = environment.optional("STRIPE_SECRET_KEY");
         let webhook = environment.optional("STRIPE_WEBHOOK_SECRET");
         let url = environment.optional("STRIPE_URL").or_else(|| STRIPE_URL.parse().ok());
+        let return_url = environment.optional("STRIPE_RETURN_URL");
         let stripe = match (key, webhook, url) {
-            (Some(key), Some(webhook), Some(url)) => Some(StripeOptions { key, webhook, url }),
+            (Some(key), Some(webhook), Some(url)) => Some(StripeOptions { key, webhook, url, return_url }),
             (None, None, _) => None,
             _ => {
                 environment.add_problem("STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET must both be set");

@@ -84,7 +84,7 @@ impl Payments {
     pub(crate) fn choose(&self, details: Option<PaymentDetails>) -> Result<PaymentDetails> {
         let details = details.unwrap_or(match self.offered.first() {
             Some(PaymentMethod::Demo) => PaymentDetails::Demo { token: DemoToken::Ok },
-            Some(PaymentMethod::Stripe) | None => PaymentDetails::Stripe { token: None },
+            Some(PaymentMethod::Stripe) | None => PaymentDetails::Stripe { token: None, return_url: None },
         });
         if self.offered.contains(&details.method()) {
             return Ok(details);

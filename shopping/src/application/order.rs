@@ -17,7 +17,7 @@ pub(crate) async fn list(app: &App, customer: CustomerId, paging: Paging) -> Res
 /// Returns a customer's order. Errors: `not-found` for another customer's order.
 pub(crate) async fn get(app: &App, customer: CustomerId, id: OrderId) -> Result<OrderView> {
     let order = app.store.orders.get(id).await?.filter(|order| order.customer() == Some(customer));
-    order.map(|order| order.view()).ok_or_else(|| Error::not_found("order"))
+    order.map(|order| order.view_for_customer()).ok_or_else(|| Error::not_found("order"))
 }
 
 /// Returns any customer's order, for an admin.

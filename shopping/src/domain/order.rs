@@ -236,7 +236,7 @@ impl Order {
     pub(crate) fn outcome(&self) -> Result<OrderView> {
         match &self.refusal {
             Some(refusal) => Err(refusal.clone()),
-            None => Ok(self.view()),
+            None => Ok(self.view_for_customer()),
         }
     }
 }

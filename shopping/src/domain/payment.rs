@@ -26,6 +26,9 @@ pub(crate) enum PaymentDetails {
         /// with the `client_secret`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<PaymentMethodId>,
+        /// Where the bank returns the customer to, for a token of a method that redirects.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        return_url: Option<ReturnUrl>,
     },
 }
 
@@ -39,13 +42,13 @@ impl PaymentDetails {
 
     /// Whether the client completes the payment at the provider. Otherwise the shop charges it.
     pub(crate) fn client_pays(&self) -> bool {
-        matches!(self, Self::Stripe { token: None })
+        matches!(self, Self::Stripe { token: None, .. })
     }
 
     /// Removes the token, which identifies a customer's card.
     pub(crate) fn erase_token(&mut self) {
-        if let Self::Stripe { token } = self {
-            *token = None;
+        if let Self::Stripe { token, return_url } = self {
+            (*token, *return_url) = (None, None);
         }
     }
 }
@@ -54,7 +57,9 @@ impl Input for PaymentDetails {
     fn read(fields: &mut Fields) -> Option<Self> {
         match fields.required("method") {
             Some(PaymentMethod::Demo) => Some(Self::Demo { token: fields.required("token")? }),
-            Some(PaymentMethod::Stripe) => Some(Self::Stripe { token: fields.optional("token") }),
+            Some(PaymentMethod::Stripe) => {
+                Some(Self::Stripe { token: fields.optional("token"), return_url: fields.optional("return_url") })
+            }
             None => {
                 // The method defines the valid tokens. Without one, only the type can be checked.
                 fields.required::<String>("token");
@@ -151,6 +156,45 @@ impl From<PaymentMethodId> for String {
     }
 }
 
+/// Where a bank returns a customer to: an `https` URL of at most 2,000 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ReturnUrl(String);
+
+impl ReturnUrl {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ReturnUrl {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let rest = text.strip_prefix("https://").unwrap_or_default();
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let is_host = host.starts_with(|c: char| c.is_ascii_alphanumeric()) && !host.contains(['@', '\\']);
+        if is_host && text.len() <= 2_000 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Self(text));
+        }
+        Err("must be an https URL of at most 2,000 ASCII characters")
+    }
+}
+
+impl FromStr for ReturnUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<ReturnUrl> for String {
+    fn from(url: ReturnUrl) -> Self {
+        url.0
+    }
+}
+
 /// The request to a provider to make the payment of an order.
 #[derive(Debug, Clone)]
 pub(crate) struct Charge {
@@ -177,6 +221,12 @@ mod tests {
             (json!({"method": "demo"}), "token"),
             (json!({"method": "demo", "token": "pm_card_visa"}), "token"),
             (json!({"method": "stripe", "token": "4242 4242 4242 4242"}), "token"),
+            (json!({"method": "stripe", "token": "pm_1", "return_url": "http://shop.example/"}), "return_url"),
+            (json!({"method": "stripe", "token": "pm_1", "return_url": "javascript:alert(1)"}), "return_url"),
+            (json!({"method": "stripe", "token": "pm_1", "return_url": "https://"}), "return_url"),
+            (json!({"method": "stripe", "token": "pm_1", "return_url": "https://a@b.example"}), "return_url"),
+            (json!({"method": "stripe", "token": "pm_1", "return_url": "https://a.example/ b"}), "return_url"),
+            (json!({"method": "demo", "token": "demo_ok", "return_url": "https://a.example"}), "return_url"),
             (json!({"token": "demo_ok"}), "method"),
             (json!({"method": "gold", "token": "demo_ok"}), "method"),
         ] {

@@ -23,7 +23,7 @@ use super::{PaymentProvider, refused};
 use crate::domain::payment::refund::Refund as RequestedRefund;
 use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundRequest, RefundStatus};
 use crate::domain::payment::state::Payment;
-use crate::domain::payment::{Charge, PaymentDetails, PaymentMethod};
+use crate::domain::payment::{Charge, PaymentDetails, PaymentMethod, ReturnUrl};
 
 /// The version of Stripe's API. It decides the fields of responses.
 const VERSION: &str = "2024-06-20";
@@ -37,6 +37,8 @@ pub(crate) struct StripeOptions {
     pub(crate) key: SecretKey,
     pub(crate) webhook: SigningSecret,
     pub(crate) url: HttpUrl,
+    /// Where banks return customers to, for orders that name no address.
+    pub(crate) return_url: Option<ReturnUrl>,
 }
 
 /// A secret API key, `sk_...`, or a restricted one, `rk_...`.
@@ -172,6 +174,7 @@ fn refusal(error: &StripeError) -> Error {
         (Some("amount_too_small"), _) => "The total is below the minimum of the payment provider.",
         (Some("amount_too_large"), _) => "The total is above the maximum of the payment provider.",
         (_, Some("currency")) => "The payment provider does not take this currency.",
+        (_, Some("return_url")) => "The payment provider needs payment.return_url for this payment.",
         (_, Some("amount")) => "The payment provider does not take this total.",
         _ => "The payment provider refuses this payment.",
     };
@@ -185,7 +188,6 @@ impl PaymentProvider for Stripe {
             ("amount", charge_to_stripe(charge.amount)?.to_string()),
             ("currency", charge.amount.currency().code().to_ascii_lowercase()),
             ("automatic_payment_methods[enabled]", "true".to_owned()),
-            ("automatic_payment_methods[allow_redirects]", "never".to_owned()),
             ("metadata[order]", charge.order.to_string()),
         ];
         let form = Some((form, format!("{}-open", charge.order)));
@@ -193,14 +195,19 @@ impl PaymentProvider for Stripe {
             Response::Done(intent) => intent,
             Response::Refused(_, error) => return Err(refusal(&error)),
         };
-        let secret = intent.client_secret.filter(|_| charge.details.client_pays()).map(Into::into);
-        Ok(Payment::open(PaymentMethod::Stripe, intent.id, charge.amount, secret))
+        let action = intent.client_action().filter(|_| charge.details.client_pays());
+        Ok(Payment::open(PaymentMethod::Stripe, intent.id, charge.amount, action))
     }
 
     async fn charge(&self, payment: &Payment, charge: &Charge) -> Result<PaymentReport> {
-        let PaymentDetails::Stripe { token: Some(token) } = &charge.details else { return self.check(payment).await };
+        let PaymentDetails::Stripe { token: Some(token), return_url } = &charge.details else {
+            return self.check(payment).await;
+        };
         let reference = &payment.reference;
-        let form = vec![("payment_method", token.as_str().to_owned())];
+        let mut form = vec![("payment_method", token.as_str().to_owned())];
+        if let Some(url) = return_url.as_ref().or(self.options.return_url.as_ref()) {
+            form.push(("return_url", url.as_str().to_owned()));
+        }
         let path = format!("payment_intents/{reference}/confirm");
         let (status, error) = match self.send::<Intent>(path, Some((form, format!("{reference}-confirm")))).await? {
             Response::Done(intent) => return intent.report(payment.amount.currency()),

@@ -152,7 +152,7 @@ async fn check_payment(app: &App, order: &Order) -> Result<Checked> {
         Reply::Done(report, entry) => (report, entry),
         Reply::Refused(error, _) => return Err(error),
     };
-    if payment.clone().apply(&report) {
+    if order.would_change(&report) {
         let before = payment.status();
         let order = apply_payment(app, id, report, entry).await?;
         let has_changed = order.payment().is_some_and(|payment| payment.status() != before);

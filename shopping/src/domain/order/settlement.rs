@@ -22,9 +22,18 @@ pub(crate) enum Change {
 
 impl Order {
     pub(crate) fn apply_payment(&mut self, report: &PaymentReport, now: Timestamp) -> Result<Change> {
-        // A client that pays by itself may try another card.
-        let may_try_again = self.payment_details.client_pays() && report.status == ProviderStatus::Declined;
+        let may_try_again = self.may_try_again(report);
         self.change_payment(|payment| !may_try_again && payment.apply(report), now)
+    }
+
+    /// Whether a report would change the payment.
+    pub(crate) fn would_change(&self, report: &PaymentReport) -> bool {
+        !self.may_try_again(report) && self.payment.as_ref().is_some_and(|payment| payment.clone().apply(report))
+    }
+
+    /// A client that pays by itself may try another card.
+    fn may_try_again(&self, report: &PaymentReport) -> bool {
+        self.payment_details.client_pays() && report.status == ProviderStatus::Declined
     }
 
     pub(crate) fn apply_refund(&mut self, report: &RefundReport, now: Timestamp) -> Result<Change> {

@@ -216,7 +216,7 @@ fn an_interrupted_checkout_is_abandoned_until_the_payment_is_charged() {
     apply(&mut charged, &report(ProviderStatus::Processing));
     assert!(!charged.abandon_uncharged(now).unwrap());
     let mut client_pays = in_state(OrderStatus::Reserved);
-    client_pays.payment_details = PaymentDetails::Stripe { token: None };
+    client_pays.payment_details = PaymentDetails::Stripe { token: None, return_url: None };
     assert!(!client_pays.abandon_uncharged(now).unwrap());
 }
 
@@ -446,7 +446,7 @@ fn a_decline_tells_the_reason() {
 #[test]
 fn a_client_that_pays_may_try_another_card() {
     let mut order = in_state(OrderStatus::Reserved);
-    order.payment_details = PaymentDetails::Stripe { token: None };
+    order.payment_details = PaymentDetails::Stripe { token: None, return_url: None };
     apply(&mut order, &report(ProviderStatus::Declined));
     assert_eq!(next_action(&order, Trigger::Job), NextAction::CheckPayment);
 }

@@ -44,6 +44,15 @@ impl OrderView {
 }
 
 impl Order {
+    /// Returns the view for the customer who placed the order. While the customer must act to pay,
+    /// it contains the secrets of the payment.
+    pub(crate) fn view_for_customer(&self) -> OrderView {
+        let payment = self.payment.as_ref().filter(|_| self.status == OrderStatus::Reserved);
+        let view = self.view();
+        OrderView { payment: payment.map(Payment::view_for_customer).or(view.payment), ..view }
+    }
+
+    /// Returns the view for admins, lists and exports.
     pub(crate) fn view(&self) -> OrderView {
         OrderView {
             id: self.id,

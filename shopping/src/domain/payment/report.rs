@@ -35,7 +35,7 @@ pub(crate) struct PaymentReport {
     /// when the provider does not say.
     pub(crate) refunded: Money,
     /// Set while the client must act to complete the payment.
-    pub(crate) client_secret: Option<ClientSecret>,
+    pub(crate) client_action: Option<ClientAction>,
     /// The provider's reason for declining.
     pub(crate) reason: Option<String>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct PaymentReport {
 impl PaymentReport {
     /// Returns a report of a payment without refunds.
     pub(crate) fn new(status: ProviderStatus, captured: Money) -> Self {
-        Self { status, captured, refunded: Money::zero(captured.currency()), client_secret: None, reason: None }
+        Self { status, captured, refunded: Money::zero(captured.currency()), client_action: None, reason: None }
     }
 }
 
@@ -160,20 +160,25 @@ pub(crate) struct PaymentNotification {
     pub(crate) update: PaymentUpdate,
 }
 
-/// The secret with which a client completes one payment in Stripe's library. Debug output hides it.
+/// What a client needs to complete one payment at the provider. Debug output hides it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct ClientSecret(String);
+pub(crate) struct ClientAction {
+    /// The secret for the provider's client library.
+    client_secret: String,
+    /// The page of the customer's bank, for a payment method that redirects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redirect_url: Option<String>,
+}
 
-impl From<String> for ClientSecret {
-    fn from(secret: String) -> Self {
-        Self(secret)
+impl ClientAction {
+    pub(crate) fn new(client_secret: String, redirect_url: Option<String>) -> Self {
+        Self { client_secret, redirect_url }
     }
 }
 
-impl fmt::Debug for ClientSecret {
+impl fmt::Debug for ClientAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClientSecret")
+        f.write_str("ClientAction")
     }
 }
 
@@ -183,7 +188,7 @@ mod tests {
 
     #[test]
     fn debug_output_hides_the_client_secret() {
-        let secret = ClientSecret::from("pi_1_secret_x".to_owned());
-        assert!(!format!("{secret:?}").contains("secret_x"));
+        let action = ClientAction::new("pi_1_secret_x".to_owned(), Some("https://bank.example/secret_x".to_owned()));
+        assert!(!format!("{action:?}").contains("secret_x"));
     }
 }

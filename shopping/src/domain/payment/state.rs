@@ -7,7 +7,7 @@ use souk_types::Money;
 
 use super::PaymentMethod;
 use super::refund::{Refund, RefundView};
-use super::report::{ClientSecret, PaymentReport, ProviderStatus, RefundId, RefundReport, RefundStatus};
+use super::report::{ClientAction, PaymentReport, ProviderStatus, RefundId, RefundReport, RefundStatus};
 
 /// The state of a payment, which follows from its amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub(crate) struct Payment {
     reason: Option<String>,
     /// Set while the client can complete the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_secret: Option<ClientSecret>,
+    client_action: Option<ClientAction>,
 }
 
 /// What is left to do for a payment whose money the shop must not keep.
@@ -77,7 +77,7 @@ impl Payment {
         method: PaymentMethod,
         reference: String,
         amount: Money,
-        client_secret: Option<ClientSecret>,
+        client_action: Option<ClientAction>,
     ) -> Self {
         let zero = Money::zero(amount.currency());
         Self {
@@ -89,7 +89,7 @@ impl Payment {
             refunds: Vec::new(),
             refunded_elsewhere: zero,
             reason: None,
-            client_secret,
+            client_action,
         }
     }
 
@@ -205,11 +205,13 @@ impl Payment {
         if report.status == ProviderStatus::Declined {
             self.reason.clone_from(&report.reason);
         }
-        if report.client_secret.is_some() {
-            self.client_secret.clone_from(&report.client_secret);
-        }
-        if !matches!(self.provider_status, ProviderStatus::Open | ProviderStatus::Processing) {
-            self.client_secret = None;
+        match self.provider_status {
+            ProviderStatus::Processing if report.status == ProviderStatus::Processing => {
+                self.client_action.clone_from(&report.client_action);
+            }
+            // The client has not begun to pay, or the report is outdated.
+            ProviderStatus::Open | ProviderStatus::Processing => {}
+            _ => self.client_action = None,
         }
         *self != before
     }
@@ -264,6 +266,7 @@ impl Payment {
         at_most(greater(surplus, self.sum(Refund::awaits_retry)), self.refundable())
     }
 
+    /// Returns the view without what only the customer may see.
     pub(crate) fn view(&self) -> PaymentView {
         PaymentView {
             method: self.method,
@@ -273,8 +276,13 @@ impl Payment {
             refunded: self.refunded(),
             refunds: self.refunds.iter().map(Refund::view).collect(),
             reason: self.reason.clone(),
-            client_secret: self.client_secret.clone(),
+            client_action: None,
         }
+    }
+
+    /// Returns the view for the customer, who may complete the payment.
+    pub(crate) fn view_for_customer(&self) -> PaymentView {
+        PaymentView { client_action: self.client_action.clone(), ..self.view() }
     }
 
     fn is_outdated(&self, status: ProviderStatus) -> bool {
@@ -326,8 +334,8 @@ pub(crate) struct PaymentView {
     refunds: Vec<RefundView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_secret: Option<ClientSecret>,
+    #[serde(flatten)]
+    client_action: Option<ClientAction>,
 }
 
 #[cfg(test)]

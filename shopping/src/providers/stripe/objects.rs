@@ -6,7 +6,7 @@ use serde_json::Value;
 use souk_types::{Currency, Error, Money, Result};
 
 use super::amount::from_stripe;
-use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundStatus};
+use crate::domain::payment::report::{ClientAction, PaymentReport, ProviderStatus, RefundReport, RefundStatus};
 
 /// Maximum length of a reason that is stored, in characters. Stripe's codes are shorter.
 const MAX_REASON: usize = 100;
@@ -20,7 +20,10 @@ pub(super) struct Intent {
     /// Stripe always sends it; without it, a payment that succeeded has its whole amount.
     amount_received: Option<u64>,
     currency: Option<String>,
-    pub(super) client_secret: Option<String>,
+    client_secret: Option<String>,
+    /// What the client must do, while the status is `requires_action`.
+    #[serde(default)]
+    next_action: Value,
     /// The charge, or its id where the request does not expand it.
     latest_charge: Option<ChargeOrId>,
     last_payment_error: Option<PaymentError>,
@@ -64,8 +67,17 @@ pub(super) struct Refund {
 }
 
 impl Intent {
+    /// Returns what the client needs to complete the payment.
+    pub(super) fn client_action(&self) -> Option<ClientAction> {
+        let redirect_url = self.next_action["redirect_to_url"]["url"].as_str().map(str::to_owned);
+        self.client_secret.clone().map(|secret| ClientAction::new(secret, redirect_url))
+    }
+
     fn status(&self) -> ProviderStatus {
         match self.status.as_str() {
+            // The customer has not authenticated, or the method failed. A client that pays by
+            // itself may try another one.
+            "requires_payment_method" if self.last_payment_error.is_some() => ProviderStatus::Declined,
             "succeeded" => ProviderStatus::Captured,
             "canceled" => ProviderStatus::Cancelled,
             "requires_capture" => ProviderStatus::Authorized,
@@ -86,6 +98,9 @@ impl Intent {
         let mut report = PaymentReport::new(status, captured);
         if let Some(ChargeOrId::Charge(charge)) = &self.latest_charge {
             report.refunded = charge.refunded(default)?;
+        }
+        if self.status == "requires_action" {
+            report.client_action = self.client_action();
         }
         let error = self.last_payment_error.as_ref();
         report.reason = error.and_then(|error| reason(error.decline_code.as_ref().or(error.code.as_ref())));

@@ -31,6 +31,8 @@ pub(crate) struct Intent {
     /// The captured amount.
     pub(crate) received: u64,
     pub(crate) refunds: Vec<Refund>,
+    next_action: Value,
+    last_payment_error: Value,
 }
 
 #[derive(Clone)]
@@ -90,6 +92,20 @@ impl FakeStripe {
         let (number, intent) = found.next().unwrap();
         assert!(found.next().is_none(), "an order has two payments");
         (number, intent.clone())
+    }
+
+    /// The customer authenticates a payment at the bank, or fails to.
+    pub(crate) fn authenticate(&self, order: &str, succeeds: bool) {
+        let (number, _) = self.intent(order);
+        let intent = &mut self.account.lock().unwrap().intents[number];
+        assert_eq!(intent.status, "requires_action");
+        intent.next_action = Value::Null;
+        if succeeds {
+            intent.capture(intent.amount);
+        } else {
+            intent.status = "requires_payment_method";
+            intent.last_payment_error = json!({"code": "payment_intent_authentication_failure"});
+        }
     }
 
     /// Returns the number of payment intents that the shop has created.
@@ -211,6 +227,7 @@ struct NewIntent {
 #[derive(FromForm)]
 struct Confirmation {
     payment_method: String,
+    return_url: Option<String>,
 }
 
 #[derive(FromForm)]
@@ -229,10 +246,21 @@ fn create_intent(account: &State<SharedAccount>, request: Authorized, new: Form<
             return (Status::BadRequest, body);
         }
         let intents = &mut account.intents;
-        assert_eq!(new.automatic_payment_methods["allow_redirects"], "never");
+        assert_eq!(new.automatic_payment_methods, HashMap::from([("enabled".to_owned(), "true".to_owned())]));
         let (amount, currency, order) = (new.amount, new.currency.clone(), new.metadata["order"].clone());
         let (status, refunds) = ("requires_payment_method", Vec::new());
-        intents.push(Intent { amount, currency, order, status, captures: 0, received: 0, refunds });
+        let (next_action, last_payment_error) = (Value::Null, Value::Null);
+        intents.push(Intent {
+            amount,
+            currency,
+            order,
+            status,
+            captures: 0,
+            received: 0,
+            refunds,
+            next_action,
+            last_payment_error,
+        });
         (Status::Ok, intent_json(intents.len() - 1, intents.last().unwrap()))
     })
 }
@@ -254,6 +282,19 @@ fn confirm_intent(
             "pm_card_visa" => intent.capture(only.unwrap_or(intent.amount)),
             "pm_card_slow" => intent.status = "processing",
             "pm_card_review" => intent.status = "requires_capture",
+            "pm_card_3ds" => {
+                (intent.status, intent.next_action) = ("requires_action", json!({"type": "use_stripe_sdk"}));
+            }
+            "pm_ideal" => {
+                let Some(return_url) = &confirmation.return_url else {
+                    let mut body = error("invalid_request_error", "parameter_missing", "Provide a return_url.");
+                    body["error"]["param"] = json!("return_url");
+                    return (Status::BadRequest, body);
+                };
+                let redirect = json!({"url": format!("https://hooks.stripe.com/{number}"), "return_url": return_url});
+                intent.status = "requires_action";
+                intent.next_action = json!({"type": "redirect_to_url", "redirect_to_url": redirect});
+            }
             "pm_card_declined" => {
                 return (Status::PaymentRequired, error("card_error", "card_declined", "Your card was declined."));
             }
@@ -276,7 +317,9 @@ fn capture_or_cancel_intent(account: &State<SharedAccount>, request: Authorized,
         let (number, intent) = (number_of(id), &mut account.intents[number_of(id)]);
         match (action, intent.status) {
             ("capture", "requires_capture") => intent.capture(only.unwrap_or(intent.amount)),
-            ("cancel", "requires_capture" | "requires_payment_method") => intent.status = "canceled",
+            ("cancel", "requires_capture" | "requires_payment_method" | "requires_action") => {
+                intent.status = "canceled";
+            }
             _ => return unexpected_state(number, intent),
         }
         (Status::Ok, intent_json(number, intent))
@@ -350,6 +393,8 @@ fn intent_json(number: usize, intent: &Intent) -> Value {
         "status": intent.status,
         "latest_charge": if intent.captures > 0 { charge_json(number, intent) } else { Value::Null },
         "client_secret": format!("pi_{number}_secret_Fh3k"),
+        "next_action": intent.next_action,
+        "last_payment_error": intent.last_payment_error,
         "metadata": {"order": intent.order},
     })
 }

@@ -172,6 +172,97 @@ async fn an_event_without_a_good_signature_is_refused() {
     assert_eq!(ana.get_order(order.id()).await["status"], "reserved");
 }
 
+#[tokio::test]
+async fn a_customer_authenticates_a_card() {
+    let payments = StripeShop::start().await;
+    let admin = payments.shop.admin().await;
+    // By webhook, and without one by the background check.
+    for notified in [true, false] {
+        let (ana, _) = payments.customer_with_tea().await;
+        let order = pay_by_card(&ana, "key", "pm_card_3ds").await.expect_status(202);
+        let id = order.id().to_owned();
+        let secret = order["payment"]["client_secret"].as_str().unwrap().to_owned();
+        assert!(secret.contains("_secret_") && order["payment"]["status"] == "processing", "{order:?}");
+        // The owner gets it again, by id and by key.
+        for again in [ana.get_order(&id).await, pay_by_card(&ana, "key", "pm_card_3ds").await] {
+            assert_eq!(again["payment"]["client_secret"], secret.as_str(), "{again:?}");
+        }
+        let ben = payments.shop.new_customer().await;
+        ben.get_order(&id).await.expect_not_found();
+        for (case, shown) in [
+            ("the timeline", admin.get_timeline(&id).await.expect_status(200)),
+            ("the list", ana.get("/shopping/orders").await.expect_status(200)),
+            ("the export", ana.get("/customer/profile/export").await.expect_status(200)),
+        ] {
+            assert!(!shown.to_string().contains("_secret_"), "{case}: {shown:?}");
+        }
+        payments.stripe.authenticate(&id, true);
+        if notified {
+            payments.webhook("evt_1", "payment_intent.succeeded", &id, SystemTime::now()).await.expect_status(204);
+        }
+        let order = ana.wait_for_order(&id, "confirmed").await;
+        assert!(!order.to_string().contains("_secret_"), "{order:?}");
+        assert!(!payments.shop.log().contains(&secret));
+    }
+}
+
+#[tokio::test]
+async fn a_failed_authentication_declines_the_order() {
+    let payments = StripeShop::start().await;
+    for notified in [true, false] {
+        let (ana, tea) = payments.customer_with_tea().await;
+        let order = pay_by_card(&ana, "key", "pm_card_3ds").await.expect_status(202);
+        payments.stripe.authenticate(order.id(), false);
+        if notified {
+            let event = payments.webhook("evt_1", "payment_intent.payment_failed", order.id(), SystemTime::now());
+            event.await.expect_status(204);
+        }
+        ana.wait_for_order(order.id(), "rejected").await;
+        pay_by_card(&ana, "key", "pm_card_3ds").await.expect_problem(402, "payment-declined");
+        assert_eq!(payments.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 });
+    }
+}
+
+#[tokio::test]
+async fn the_shop_cancels_an_order_that_waits_for_the_customer() {
+    let payments = StripeShop::start().await;
+    let admin = payments.shop.admin().await;
+    let (ana, _) = payments.customer_with_tea().await;
+    let order = pay_by_card(&ana, "key", "pm_card_3ds").await.expect_status(202);
+    let cancelled = admin.cancel_order(order.id()).await.expect_status(200);
+    assert!(!cancelled.to_string().contains("_secret_"), "{cancelled:?}");
+    assert_eq!(payments.stripe.intent(order.id()).1.status, "canceled");
+}
+
+#[tokio::test]
+async fn a_bank_returns_the_customer_of_a_method_that_redirects() {
+    let payments = StripeShop::start().await;
+    let (ana, _) = payments.customer_with_tea().await;
+    let ideal = |key, return_url: Value| {
+        let mut payment = json!({"method": "stripe", "token": "pm_ideal", "return_url": return_url});
+        payment.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        ana.place_order(key).json(json!({"payment": payment}))
+    };
+    let problem = ideal("bad", json!("http://shop.example/")).await.expect_problem(422, "validation");
+    assert_eq!(problem["errors"][0]["field"], "payment.return_url");
+    let problem = ideal("none", Value::Null).await.expect_problem(422, "payment-refused");
+    assert!(problem["detail"].as_str().unwrap().contains("payment.return_url"), "{problem:?}");
+
+    let order = ideal("good", json!("https://shop.example/done?x=1")).await.expect_status(202);
+    let (number, _) = payments.stripe.intent(order.id());
+    assert_eq!(order["payment"]["redirect_url"], format!("https://hooks.stripe.com/{number}"));
+    payments.stripe.authenticate(order.id(), true);
+    payments.webhook("evt_1", "payment_intent.succeeded", order.id(), SystemTime::now()).await.expect_status(204);
+    let order = ana.wait_for_order(order.id(), "confirmed").await;
+    assert!(order["payment"].get("redirect_url").is_none(), "{order:?}");
+
+    // A shop may have one address for all orders.
+    payments.shop.stop().await;
+    payments.shop.restart_in(&[("STRIPE_RETURN_URL", "https://shop.example/")]).await;
+    let (ben, _) = payments.customer_with_tea().await;
+    pay_by_card(&ben, "key", "pm_ideal").await.expect_status(202);
+}
+
 /// Stripe sends every event of its account, and disables an endpoint that refuses them.
 #[tokio::test]
 async fn a_signed_event_about_something_else_is_accepted_and_ignored() {

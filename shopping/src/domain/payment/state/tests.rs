@@ -239,3 +239,29 @@ fn work_follows_from_what_the_provider_may_still_do() {
         assert_eq!(payment.work(), work, "{status:?} {captured}");
     }
 }
+
+#[test]
+fn the_customer_gets_the_secrets_while_they_must_act() {
+    use ProviderStatus::{Authorized, Captured, Declined, Open, Processing};
+    let action = || Some(ClientAction::new("secret".to_owned(), None));
+    let shown = |view: PaymentView| serde_json::to_value(view).unwrap().get("client_secret").is_some();
+    for (case, reports, is_shown) in [
+        ("the client pays", vec![(Open, None)], true),
+        ("a token", vec![], false),
+        ("the bank asks", vec![(Processing, action())], true),
+        ("asked again", vec![(Processing, action()), (Processing, action())], true),
+        ("a report that was overtaken", vec![(Processing, action()), (Open, None)], true),
+        ("the customer has acted", vec![(Processing, action()), (Processing, None)], false),
+        ("paid", vec![(Processing, action()), (Captured, None)], false),
+        ("authorized", vec![(Processing, action()), (Authorized, None)], false),
+        ("declined", vec![(Processing, action()), (Declined, None)], false),
+    ] {
+        let mut payment = payment();
+        payment.client_action = action().filter(|_| case == "the client pays");
+        for (status, client_action) in reports {
+            payment.apply(&PaymentReport { client_action, ..report(status, 0, 0) });
+        }
+        assert_eq!(shown(payment.view_for_customer()), is_shown, "{case}");
+        assert!(!shown(payment.view()), "{case}, to others");
+    }
+}
