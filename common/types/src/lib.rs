@@ -30,4 +30,4 @@ pub use page::{Cursor, Page, PageLimit, Paging};
 pub use price::Price;
 pub use quantity::Quantity;
 pub use request_id::RequestId;
-pub use text::Text;
+pub use text::{MultilineText, Text, normalize, opaque_string};

@@ -1,42 +1,57 @@
-//! Text from users: trimmed, of bounded length, without control characters.
+//! Text from users: normalised, trimmed, of bounded length, and visible.
+
+mod opaque;
+mod rules;
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// Text of `MIN` to `MAX` characters (Unicode scalar values) after trimming. Line breaks are
-/// allowed, other control characters are not.
+pub use self::opaque::opaque_string;
+pub use self::rules::normalize;
+
+/// Text of `MIN` to `MAX` characters (Unicode scalar values) in Normalization Form C, so that equal
+/// texts have equal bytes. Parsing
+/// - composes (`e` and U+0301 become `é`) and trims white space (Unicode's `White_Space`),
+/// - turns other spaces of a one-line text into U+0020, and line breaks of a multi-line text into
+///   U+000A,
+/// - removes invisible characters that have no effect where they are, such as U+200B or a joiner
+///   between Latin letters. Emoji sequences, and joiners where a script needs them, stay.
+///
+/// It refuses text without a visible character (unless it is blank and `MIN` is 0), control
+/// characters, line breaks in one line, bidirectional embeddings, overrides and isolates, U+FFFD,
+/// private and unassigned characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Text<const MIN: usize, const MAX: usize>(String);
+pub struct Text<const MIN: usize, const MAX: usize, const MULTILINE: bool = false>(String);
 
-impl<const MIN: usize, const MAX: usize> TryFrom<String> for Text<MIN, MAX> {
+/// [`Text`] that may have line breaks and tabs.
+pub type MultilineText<const MIN: usize, const MAX: usize> = Text<MIN, MAX, true>;
+
+impl<const MIN: usize, const MAX: usize, const MULTILINE: bool> TryFrom<String> for Text<MIN, MAX, MULTILINE> {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let trimmed = text.trim();
+        let text = rules::parse(text, MULTILINE)?;
         // Runs for every document read. Characters are at most bytes, so few texts are counted.
-        let is_short_enough = trimmed.len() <= MAX || trimmed.chars().count() <= MAX;
-        let is_long_enough = trimmed.len() >= MIN && (MIN <= 1 || trimmed.chars().count() >= MIN);
-        if !is_short_enough || !is_long_enough {
-            return Err(format!("must have {MIN} to {MAX} characters"));
+        let is_short_enough = text.len() <= MAX || text.chars().count() <= MAX;
+        let is_long_enough = text.len() >= MIN && (MIN <= 1 || text.chars().count() >= MIN);
+        if is_short_enough && is_long_enough {
+            Ok(Self(text))
+        } else {
+            Err(format!("must have {MIN} to {MAX} characters"))
         }
-        let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-        if trimmed.bytes().any(|byte| !(b' '..0x7f).contains(&byte)) && trimmed.chars().any(is_control) {
-            return Err("must not contain control characters".to_owned());
-        }
-        Ok(Self(if trimmed.len() == text.len() { text } else { trimmed.to_owned() }))
     }
 }
 
-impl<const MIN: usize, const MAX: usize> From<Text<MIN, MAX>> for String {
-    fn from(text: Text<MIN, MAX>) -> Self {
+impl<const MIN: usize, const MAX: usize, const MULTILINE: bool> From<Text<MIN, MAX, MULTILINE>> for String {
+    fn from(text: Text<MIN, MAX, MULTILINE>) -> Self {
         text.0
     }
 }
 
-impl<const MIN: usize, const MAX: usize> Deref for Text<MIN, MAX> {
+impl<const MIN: usize, const MAX: usize, const MULTILINE: bool> Deref for Text<MIN, MAX, MULTILINE> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -44,13 +59,13 @@ impl<const MIN: usize, const MAX: usize> Deref for Text<MIN, MAX> {
     }
 }
 
-impl<const MIN: usize, const MAX: usize> fmt::Display for Text<MIN, MAX> {
+impl<const MIN: usize, const MAX: usize, const MULTILINE: bool> fmt::Display for Text<MIN, MAX, MULTILINE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl<const MIN: usize, const MAX: usize> fmt::Debug for Text<MIN, MAX> {
+impl<const MIN: usize, const MAX: usize, const MULTILINE: bool> fmt::Debug for Text<MIN, MAX, MULTILINE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
@@ -65,8 +80,16 @@ mod tests {
         let read = |text: &str| Text::<1, 5>::try_from(text.to_owned());
         assert_eq!(read("  tea ").as_deref(), Ok("tea"));
         assert_eq!(read("ünïçø").as_deref(), Ok("ünïçø"));
-        for bad in ["", "   ", "too long", "a\0b", "a\u{1b}b", "a\u{7f}", "a\u{85}b", "ünïçøø"] {
+        assert_eq!(read("u\u{308}ni\u{308}c\u{327}ø").as_deref(), Ok("ünïçø"), "counted after composition");
+        for bad in ["", "   ", "too long", "ünïçøø", "a\0b"] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn blank_text_is_empty_where_empty_text_is_valid() {
+        let read = |text: &str| MultilineText::<0, 5>::try_from(text.to_owned());
+        assert_eq!(read(" \r\n ").as_deref(), Ok(""));
+        assert!(read("\u{200b}").is_err());
     }
 }

@@ -6,20 +6,21 @@ use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use souk_types::{Error, Result};
+use souk_types::{Error, Result, opaque_string};
 
 use super::redacted;
 
-/// A password that a customer may choose: 8 to 128 characters (Unicode scalar values), unchanged.
-/// There are no composition rules (NIST SP 800-63B, section 3.1.1.2).
+/// A password that a customer may choose, as an [`opaque_string`]: 8 to 128 characters (Unicode
+/// scalar values). There are no composition rules (NIST SP 800-63B, section 3.1.1.2).
 pub struct Password(String);
 
 impl FromStr for Password {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = opaque_string(text)?;
         match text.chars().count() {
-            8..=128 => Ok(Self(text.to_owned())),
+            8..=128 => Ok(Self(text)),
             _ => Err("must have 8 to 128 characters"),
         }
     }
@@ -34,6 +35,16 @@ impl<'de> Deserialize<'de> for Password {
 /// A password that a client presents: any text.
 pub(crate) struct PasswordGuess(String);
 
+impl PasswordGuess {
+    /// Returns the guess as passwords are hashed, and as it was typed if that differs: a hash by other
+    /// software, or by an earlier build, may be of text that is not normalised.
+    fn spellings(&self) -> Vec<String> {
+        let normalised = opaque_string(&self.0).ok();
+        let typed = Some(&self.0).filter(|typed| normalised.as_ref() != Some(*typed)).cloned();
+        normalised.into_iter().chain(typed).collect()
+    }
+}
+
 impl<'de> Deserialize<'de> for PasswordGuess {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         redacted::string(deserializer).map(Self)
@@ -43,7 +54,8 @@ impl<'de> Deserialize<'de> for PasswordGuess {
 pub(crate) enum PasswordCheck {
     Wrong,
     Right,
-    /// Right, but the stored hash has weaker parameters than new hashes. Contains a stronger hash.
+    /// Right, but the stored hash has weaker parameters than new hashes, or is of text that is not
+    /// normalised. Contains a new hash.
     Outdated(PasswordHash),
 }
 
@@ -74,7 +86,7 @@ impl PasswordHash {
     /// Hashes a guess and discards the hash, so that a sign-in without an account takes as long as
     /// one with a wrong password.
     pub(crate) fn hash_and_discard(guess: &PasswordGuess) -> Result<()> {
-        Self::of_text(&guess.0).map(drop)
+        guess.spellings().iter().try_for_each(|spelling| Self::of_text(spelling).map(drop))
     }
 
     pub(crate) fn check(&self, guess: &PasswordGuess) -> Result<PasswordCheck> {
@@ -83,11 +95,19 @@ impl PasswordHash {
             || version != Version::V0x13
             || params.m_cost() < MEMORY_KIB
             || params.t_cost() < PASSES;
-        // `Output` compares in constant time.
-        if derive(Argon2::new(algorithm, version, params), &guess.0, &salt)? != output {
-            return Ok(PasswordCheck::Wrong);
+        let argon2 = Argon2::new(algorithm, version, params);
+        let spellings = guess.spellings();
+        for spelling in &spellings {
+            // `Output` compares in constant time.
+            if derive(&argon2, spelling, &salt)? != output {
+                continue;
+            }
+            return match spellings.first().filter(|first| is_outdated || *first != spelling) {
+                Some(normalised) => Self::of_text(normalised).map(PasswordCheck::Outdated),
+                None => Ok(PasswordCheck::Right),
+            };
         }
-        if is_outdated { Self::of_text(&guess.0).map(PasswordCheck::Outdated) } else { Ok(PasswordCheck::Right) }
+        Ok(PasswordCheck::Wrong)
     }
 
     fn of_text(password: &str) -> Result<Self> {
@@ -100,7 +120,7 @@ impl PasswordHash {
             version: Some(Version::V0x13.into()),
             params: ParamsString::try_from(&params).map_err(Error::internal)?,
             salt: Some(salt),
-            hash: Some(derive(Argon2::new(Algorithm::Argon2id, Version::V0x13, params), password, &salt)?),
+            hash: Some(derive(&Argon2::new(Algorithm::Argon2id, Version::V0x13, params), password, &salt)?),
         };
         Ok(Self(phc.to_string()))
     }
@@ -144,7 +164,7 @@ impl Parts {
     }
 }
 
-fn derive(argon2: Argon2<'_>, password: &str, salt: &Salt) -> Result<Output> {
+fn derive(argon2: &Argon2<'_>, password: &str, salt: &Salt) -> Result<Output> {
     let blocks = argon2.params().block_count();
     let mut memory = Vec::with_capacity(blocks.max(ALLOCATED_BLOCKS));
     memory.resize(blocks, Block::new());
@@ -173,7 +193,7 @@ mod tests {
         for good in ["password", "        ", "ünïçødé!", &"x".repeat(128), &"🐫".repeat(128)] {
             assert!(good.parse::<Password>().is_ok_and(|password| password.0 == *good), "{good}");
         }
-        for bad in ["", "seven77", "🐫🐫🐫🐫🐫🐫🐫", &"x".repeat(129)] {
+        for bad in ["", "seven77", "🐫🐫🐫🐫🐫🐫🐫", &"x".repeat(129), "pass\tword", "password\0"] {
             assert!(bad.parse::<Password>().is_err(), "{bad}");
         }
     }
@@ -189,6 +209,31 @@ mod tests {
             assert_eq!(matches!(check(&hash, guess), PasswordCheck::Right), is_right, "{guess:?}");
         }
         assert_ne!(hash.0, PasswordHash::of(&password).unwrap().0, "each hash has its own salt");
+    }
+
+    #[test]
+    fn the_spelling_of_a_letter_does_not_matter() {
+        let (composed, decomposed) = ("cr\u{e8}me br\u{fb}l\u{e9}e", "cre\u{300}me bru\u{302}le\u{301}e");
+        for (chosen, guess) in [(composed, decomposed), (decomposed, composed), (composed, "crème\u{a0}brûlée")] {
+            let hash = PasswordHash::of(&chosen.parse().unwrap()).unwrap();
+            assert!(matches!(check(&hash, guess), PasswordCheck::Right), "{guess:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_of_text_that_is_not_normalised_is_accepted_and_renewed() {
+        for stored in ["cre\u{300}me bru\u{302}le\u{301}e", "with\ttab"] {
+            let hash = PasswordHash::of_text(stored).unwrap();
+            assert!(matches!(check(&hash, "something else e\u{301}"), PasswordCheck::Wrong));
+            match check(&hash, stored) {
+                PasswordCheck::Outdated(renewed) => {
+                    assert!(matches!(check(&renewed, "crème brûlée"), PasswordCheck::Right), "{stored:?}");
+                }
+                // A control character has no normalised form.
+                PasswordCheck::Right => assert!(stored.contains('\t'), "{stored:?}"),
+                PasswordCheck::Wrong => panic!("{stored:?} is right"),
+            }
+        }
     }
 
     #[test]

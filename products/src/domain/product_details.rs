@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_types::input::{Fields, Input};
-use souk_types::{Price, Text};
+use souk_types::{MultilineText, Price, Text};
 
 /// The details of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub struct ProductDetails {
     /// The name.
     pub name: Text<1, 200>,
     /// The description.
-    pub description: Text<0, 5000>,
+    pub description: MultilineText<0, 5000>,
     /// The category.
     pub category: Category,
     /// The price of one unit.

@@ -1,7 +1,7 @@
 //! The bodies with which admins create and edit products.
 
 use souk_types::input::{Fields, Input};
-use souk_types::{Price, Text};
+use souk_types::{MultilineText, Price, Text};
 
 use super::product_details::{Category, ImageUrl, ProductDetails};
 use super::stock::AvailableQuantity;
@@ -35,7 +35,7 @@ impl Input for ProductReplacement {
 #[derive(Clone)]
 pub struct ProductPatch {
     name: Option<Text<1, 200>>,
-    description: Option<Text<0, 5000>>,
+    description: Option<MultilineText<0, 5000>>,
     category: Option<Category>,
     price: Option<Price>,
     unit: Option<Text<1, 20>>,

@@ -17,4 +17,5 @@ mod model_based;
 mod new_customer;
 mod payment;
 mod sessions;
+mod text;
 mod tutorial_traps;
