@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod address;
+pub(crate) mod country;
 pub(crate) mod email;
 pub(crate) mod erasure;
 pub(crate) mod password;

@@ -3,6 +3,7 @@
 pub(crate) mod catalogue_query;
 pub(crate) mod column_template;
 pub(crate) mod csv;
+pub(crate) mod image_url;
 pub(crate) mod import_mapping;
 pub(crate) mod import_records;
 pub(crate) mod import_row;

@@ -2,33 +2,34 @@
 
 use std::fmt;
 
+use iso_currency::Currency as Iso;
 use serde::{Deserialize, Serialize};
 
-/// An ISO 4217 currency code.
+/// A currency of ISO 4217 in which prices can be paid: no fund, metal, unit of account or code for
+/// tests, and none that has been replaced. The list and the exponents are those of the crate
+/// `iso_currency`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Currency([u8; 3]);
+pub struct Currency(Iso);
+
+/// Currencies in use that the crate counts as replaced: ISO 4217 lists `VES` beside `VED`.
+const NOT_REPLACED: [Iso; 1] = [Iso::VES];
 
 impl Currency {
     /// The euro, the default currency.
-    pub const EUR: Self = Self(*b"EUR");
+    pub const EUR: Self = Self(Iso::EUR);
 
     /// Returns the code, such as `EUR`.
     #[must_use]
     pub fn code(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        self.0.code()
     }
 
     /// Returns the number of decimals: `10^exponent` minor units make a major one (ISO 4217, column
     /// "minor unit").
     #[must_use]
     pub fn exponent(self) -> u32 {
-        match self.code() {
-            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
-            | "XAF" | "XOF" | "XPF" => 0,
-            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-            _ => 2,
-        }
+        self.0.exponent().map_or(0, u32::from)
     }
 }
 
@@ -36,9 +37,11 @@ impl TryFrom<&str> for Currency {
     type Error = &'static str;
 
     fn try_from(text: &str) -> Result<Self, Self::Error> {
-        let code: Option<[u8; 3]> = text.as_bytes().try_into().ok();
-        let known = code.filter(|code| CODES.binary_search(code).is_ok());
-        known.map(Self).ok_or("is not an ISO 4217 currency code")
+        let pays = |iso: &Iso| {
+            let is_replaced = iso.is_superseded().is_some() && !NOT_REPLACED.contains(iso);
+            !iso.is_fund() && !iso.is_special() && !is_replaced
+        };
+        Iso::from_code(text).filter(pays).map(Self).ok_or("is not the ISO 4217 code of a currency in use")
     }
 }
 
@@ -62,38 +65,40 @@ impl fmt::Debug for Currency {
     }
 }
 
-/// Active ISO 4217 codes of currencies for payments, sorted for the binary search.
-const CODES: &[[u8; 3]] = &[
-    *b"AED", *b"AFN", *b"ALL", *b"AMD", *b"AOA", *b"ARS", *b"AUD", *b"AWG", *b"AZN", *b"BAM", *b"BBD", *b"BDT",
-    *b"BGN", *b"BHD", *b"BIF", *b"BMD", *b"BND", *b"BOB", *b"BRL", *b"BSD", *b"BTN", *b"BWP", *b"BYN", *b"BZD",
-    *b"CAD", *b"CDF", *b"CHF", *b"CLP", *b"CNY", *b"COP", *b"CRC", *b"CUP", *b"CVE", *b"CZK", *b"DJF", *b"DKK",
-    *b"DOP", *b"DZD", *b"EGP", *b"ERN", *b"ETB", *b"EUR", *b"FJD", *b"FKP", *b"GBP", *b"GEL", *b"GHS", *b"GIP",
-    *b"GMD", *b"GNF", *b"GTQ", *b"GYD", *b"HKD", *b"HNL", *b"HTG", *b"HUF", *b"IDR", *b"ILS", *b"INR", *b"IQD",
-    *b"IRR", *b"ISK", *b"JMD", *b"JOD", *b"JPY", *b"KES", *b"KGS", *b"KHR", *b"KMF", *b"KPW", *b"KRW", *b"KWD",
-    *b"KYD", *b"KZT", *b"LAK", *b"LBP", *b"LKR", *b"LRD", *b"LSL", *b"LYD", *b"MAD", *b"MDL", *b"MGA", *b"MKD",
-    *b"MMK", *b"MNT", *b"MOP", *b"MRU", *b"MUR", *b"MVR", *b"MWK", *b"MXN", *b"MYR", *b"MZN", *b"NAD", *b"NGN",
-    *b"NIO", *b"NOK", *b"NPR", *b"NZD", *b"OMR", *b"PAB", *b"PEN", *b"PGK", *b"PHP", *b"PKR", *b"PLN", *b"PYG",
-    *b"QAR", *b"RON", *b"RSD", *b"RUB", *b"RWF", *b"SAR", *b"SBD", *b"SCR", *b"SDG", *b"SEK", *b"SGD", *b"SHP",
-    *b"SLE", *b"SOS", *b"SRD", *b"SSP", *b"STN", *b"SVC", *b"SYP", *b"SZL", *b"THB", *b"TJS", *b"TMT", *b"TND",
-    *b"TOP", *b"TRY", *b"TTD", *b"TWD", *b"TZS", *b"UAH", *b"UGX", *b"USD", *b"UYU", *b"UZS", *b"VED", *b"VES",
-    *b"VND", *b"VUV", *b"WST", *b"XAF", *b"XCD", *b"XOF", *b"XPF", *b"YER", *b"ZAR", *b"ZMW", *b"ZWG",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_sorted() {
-        assert!(CODES.is_sorted());
-    }
-
-    #[test]
     fn only_known_codes_are_currencies() {
-        for bad in ["", "eur", "EURO", "XXX", "ABC", "E R"] {
+        for bad in [
+            "", "eur", "EURO", "XXX", "XTS", "XAU", "XDR", "CLF", "CHE", "USN", "ABC", "E R", "BGN", "HRK", "ANG",
+            "CUC", "SLL", "ZWL", "BTC",
+        ] {
             assert!(Currency::try_from(bad).is_err(), "{bad}");
             assert!(serde_json::from_value::<Currency>(bad.into()).is_err(), "{bad} through serde");
         }
         assert_eq!(serde_json::from_str::<Currency>("\"EUR\"").unwrap(), Currency::EUR);
+    }
+    #[test]
+    fn exponents_are_those_of_the_standard() {
+        for (code, exponent) in [
+            ("EUR", 2),
+            ("XCG", 2),
+            ("VES", 2),
+            ("ZWG", 2),
+            ("ISK", 0),
+            ("JPY", 0),
+            ("UGX", 0),
+            ("XAF", 0),
+            ("BHD", 3),
+            ("KWD", 3),
+            ("TND", 3),
+            ("HUF", 2),
+            ("MGA", 2),
+        ] {
+            let currency = Currency::try_from(code).unwrap();
+            assert_eq!((currency.code(), currency.exponent()), (code, exponent));
+        }
     }
 }

@@ -111,6 +111,12 @@ impl Fields {
         }
     }
 
+    /// Whether the client sent the field with another value than null.
+    #[must_use]
+    pub fn is_given(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Takes a field as unparsed JSON.
     pub fn take_raw(&mut self, name: &str) -> Option<Value> {
         self.given.remove(name)

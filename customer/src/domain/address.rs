@@ -1,7 +1,10 @@
 //! Postal addresses of a customer.
 
 use serde::{Deserialize, Serialize};
+use souk_types::input::{Fields, Input};
 use souk_types::{Error, Id, Result, Text};
+
+use super::country::Country;
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Address {
@@ -12,13 +15,50 @@ pub(crate) struct Address {
 
 pub(crate) type AddressId = Id<Address>;
 
-/// An address without a recipient.
+/// An address without a recipient. It has a postal code if its country requires one.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "StoredAddress")]
 pub(crate) struct PostalAddress {
-    pub(crate) street: Text<1, 200>,
-    pub(crate) city: Text<1, 100>,
-    pub(crate) postal_code: Text<1, 20>,
-    pub(crate) country: Country,
+    street: Text<1, 200>,
+    city: Text<1, 100>,
+    postal_code: Option<Text<1, 20>>,
+    country: Country,
+}
+
+#[derive(Deserialize)]
+struct StoredAddress {
+    street: Text<1, 200>,
+    city: Text<1, 100>,
+    postal_code: Option<Text<1, 20>>,
+    country: Country,
+}
+
+impl TryFrom<StoredAddress> for PostalAddress {
+    type Error = &'static str;
+
+    fn try_from(stored: StoredAddress) -> Result<Self, Self::Error> {
+        let StoredAddress { street, city, postal_code, country } = stored;
+        if postal_code.is_none() && country.requires_postal_code() {
+            return Err("has no postal code, which its country requires");
+        }
+        Ok(Self { street, city, postal_code, country })
+    }
+}
+
+impl Input for PostalAddress {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (street, city) = (fields.required("street"), fields.required("city"));
+        let is_given = fields.is_given("postal_code");
+        // Forms send an empty text for a country without postal codes.
+        let postal_code: Option<Text<0, 20>> = fields.optional("postal_code");
+        let is_absent = !is_given || postal_code.as_ref().is_some_and(|code| code.is_empty());
+        let country: Option<Country> = fields.required("country");
+        if is_absent && country.as_ref().is_none_or(Country::requires_postal_code) {
+            return fields.refuse("postal_code", "is required, except in countries without postal codes");
+        }
+        let postal_code = postal_code.and_then(|code| String::from(code).try_into().ok());
+        Some(Self { street: street?, city: city?, postal_code, country: country? })
+    }
 }
 
 /// The addresses of one account, oldest first.
@@ -57,37 +97,11 @@ fn not_found() -> Error {
     Error::not_found("address")
 }
 
-/// A country's two-letter code (ISO 3166-1).
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct Country(String);
-
-/// Every assigned code, and `XK`, which postal services use for Kosovo.
-const COUNTRIES: &str = "\
-    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ \
-    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO \
-    FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE \
-    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO \
-    MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW \
-    PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM \
-    TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
-
-impl TryFrom<String> for Country {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.len() == 2 && COUNTRIES.split(' ').any(|code| code == text) {
-            Ok(Self(text))
-        } else {
-            Err("is not an ISO 3166 two-letter country code")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
     use souk_types::ErrorKind;
+    use souk_types::input::from_json;
 
     use super::*;
 
@@ -105,9 +119,13 @@ mod tests {
         for (field, bad) in [
             ("street", json!(" ")),
             ("street", json!("x".repeat(201))),
+            ("street", json!("1 Khan\nel-Khalili")),
             ("city", json!("x".repeat(101))),
+            ("city", json!("\u{200b}")),
+            ("city", json!(null)),
             ("postal_code", json!(11511)),
             ("postal_code", json!("x".repeat(21))),
+            ("postal_code", json!("\u{200b}")),
             ("country", json!("eg")),
             ("country", json!("XX")),
             ("country", json!("A ")),
@@ -117,14 +135,33 @@ mod tests {
             let mut body = body("1 Khan el-Khalili");
             body[field] = bad;
             assert!(serde_json::from_value::<PostalAddress>(body.clone()).is_err(), "{body}");
+            let error = from_json::<PostalAddress>(body.clone()).err().unwrap();
+            assert_eq!(error.fields().iter().map(|bad| &*bad.field).collect::<Vec<_>>(), [field], "{body}");
         }
     }
 
     #[test]
-    fn there_are_249_countries_and_kosovo() {
-        let codes: Vec<&str> = COUNTRIES.split(' ').collect();
-        assert_eq!(codes.len(), 250);
-        assert!(codes.is_sorted_by(|a, b| a < b) && codes.iter().all(|code| code.len() == 2));
+    fn a_postal_code_is_required_in_countries_that_need_one() {
+        let read = |country: &str, code: Option<Value>| {
+            let mut body = json!({"street": "1 Nathan Road", "city": "Kowloon", "country": country});
+            if let Some(code) = code {
+                body["postal_code"] = code;
+            }
+            from_json::<PostalAddress>(body).map(|address| serde_json::to_value(address).unwrap())
+        };
+        for absent in [None, Some(json!(null)), Some(json!("")), Some(json!(" "))] {
+            for country in ["HK", "AE", "IE"] {
+                let address = read(country, absent.clone()).unwrap();
+                assert_eq!(address["postal_code"], json!(null), "{country} {absent:?}");
+                assert!(serde_json::from_value::<PostalAddress>(address).is_ok(), "what is stored can be read");
+            }
+            let error = read("DE", absent.clone()).unwrap_err();
+            assert_eq!(error.fields()[0].field, "postal_code", "{absent:?}");
+        }
+        assert_eq!(read("IE", Some(json!("D02 AF30"))).unwrap()["postal_code"], "D02 AF30");
+        assert_eq!(read("DE", Some(json!("10115"))).unwrap()["postal_code"], "10115");
+        let stored = json!({"street": "s", "city": "c", "postal_code": null, "country": "DE"});
+        assert!(serde_json::from_value::<PostalAddress>(stored).is_err());
     }
 
     #[test]

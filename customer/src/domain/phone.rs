@@ -2,12 +2,14 @@
 
 use std::str::FromStr;
 
+use phonenumber::Mode;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::redacted;
 
-/// `+` and 6 to 15 digits, without separators. E.164 allows at most 15 digits.
+/// A number that is valid in its country's plan, in the form of E.164: `+` and at most 15 digits.
+/// The plans are those of Google's libphonenumber.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Phone(String);
 
@@ -22,14 +24,30 @@ impl FromStr for Phone {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_separator = |c: char| c.is_whitespace() || matches!(c, '.' | '-' | '(' | ')' | '[' | ']');
-        let number: String = text.chars().filter(|c| !is_separator(*c)).collect();
-        match number.strip_prefix('+') {
-            Some(digits) if (6..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) => {
-                Ok(Self(number))
-            }
-            _ => Err("must be + and 6 to 15 digits"),
+        const INTERNATIONAL: &str = "must be + and the digits of an international number, such as +49 30 123456";
+        // Address books put marks of direction around a number.
+        let is_mark =
+            |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let number: String = text.chars().filter(|c| !is_mark(*c)).map(ascii_separator).collect();
+        let number = number.trim();
+        // The parser also takes letters on a keypad, extensions and text around the number.
+        let is_part = |byte: u8| byte.is_ascii_digit() || b" -.()[]/".contains(&byte);
+        if !number.strip_prefix('+').is_some_and(|rest| rest.bytes().all(is_part)) {
+            return Err(INTERNATIONAL);
         }
+        match phonenumber::parse(None, number) {
+            Ok(number) if number.is_valid() => Ok(Self(number.format().mode(Mode::E164).to_string())),
+            Ok(_) => Err("is not a valid number in its country"),
+            Err(_) => Err(INTERNATIONAL),
+        }
+    }
+}
+
+fn ascii_separator(c: char) -> char {
+    match c {
+        c if c.is_whitespace() => ' ',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        c => c,
     }
 }
 
@@ -44,19 +62,52 @@ mod tests {
     use super::*;
 
     #[test]
-    fn separators_are_removed() {
-        for (input, normalised) in [
-            ("+491234567", "+491234567"),
-            (" +49 (0) 123-45.67 ", "+4901234567"),
-            ("+[1] 212 555", "+1212555"),
-            ("+123456", "+123456"),
-            ("+123456789012345", "+123456789012345"),
+    fn numbers_are_stored_as_e164() {
+        for (input, stored) in [
+            ("+4930123456", "+4930123456"),
+            // The digit in brackets is dialled inside the country only.
+            ("+49 (0) 30 123456", "+4930123456"),
+            (" +49 (0)30/12 34-56 ", "+4930123456"),
+            ("+44 (0)20 7946 0958", "+442079460958"),
+            ("+44 (20) 7946-09.58", "+442079460958"),
+            // Italy dials the 0 from abroad as well.
+            ("+39 06 1234 5678", "+390612345678"),
+            ("+1 (212) 555-2368", "+12125552368"),
+            ("+20 2 2790 0000", "+20227900000"),
+            ("+351\u{a0}912\u{2011}345\u{2011}678", "+351912345678"),
+            ("\u{202a}+351 912 345 678\u{202c}", "+351912345678"),
+            ("+800 1234 5678", "+80012345678"),
         ] {
-            assert_eq!(input.parse::<Phone>().map(|phone| phone.0), Ok(normalised.to_owned()), "{input}");
+            assert_eq!(input.parse::<Phone>().map(|phone| phone.0), Ok(stored.to_owned()), "{input}");
         }
-        for bad in
-            ["", "+", "491234567", "0049123456", "+12345", "+1234567890123456", "+12345a7", "++123456", "+١٢٣٤٥٦"]
-        {
+    }
+
+    #[test]
+    fn other_text_and_invalid_numbers_are_refused() {
+        for bad in [
+            "",
+            "+",
+            "491234567",
+            "030 123456",
+            "0049 30 123456",
+            "+49",
+            "+4912",
+            "+49 30 12345678901234",
+            "+1 212 555",
+            "+123456",
+            "+123456789012345",
+            "+441234",
+            "+999 123456",
+            "+0 30 123456",
+            "++4930123456",
+            "+49 30 123456 ext. 5",
+            "+49 30 123456;ext=5",
+            "+1 800 FLOWERS",
+            "tel:+4930123456",
+            "+٤٩٣٠١٢٣٤٥٦",
+            "+４９３０１２３４５６",
+            "+49 30\u{0}123456",
+        ] {
             assert!(bad.parse::<Phone>().is_err(), "{bad}");
         }
     }

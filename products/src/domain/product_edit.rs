@@ -3,7 +3,8 @@
 use souk_types::input::{Fields, Input};
 use souk_types::{MultilineText, Price, Text};
 
-use super::product_details::{Category, ImageUrl, ProductDetails};
+use super::image_url::ImageUrl;
+use super::product_details::{Category, ProductDetails};
 use super::stock::AvailableQuantity;
 
 /// The body of `POST /`.

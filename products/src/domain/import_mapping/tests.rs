@@ -56,7 +56,7 @@ fn every_invalid_line_is_reported_with_its_fields() {
         (2, &[]),
         (3, &["key"]),
         (4, &["price", "available", "name"]),
-        (5, &[]),
+        (5, &["name"]),
         (7, &["row"]),
         (8, &["price", "available"]),
     ];

@@ -1,7 +1,7 @@
 //! The admin maintains the catalogue; customers list, sort, search and page through it.
 
 use journeys::{
-    Admin, Method, Product, Shop, Stock, UNKNOWN_ID, euros, members, product_json, run_concurrently, unique,
+    Admin, Method, Product, Shop, Stock, UNKNOWN_ID, euros, members, money, product_json, run_concurrently, unique,
 };
 use serde_json::{Value, json};
 
@@ -47,6 +47,44 @@ async fn a_new_product_has_every_field_that_was_sent() {
     let created = shop.admin().await.create_product(tea.clone()).await.expect_status(201);
     for field in members(&tea) {
         assert_eq!(created[field], tea[field], "{field}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_is_a_path_of_the_shop_or_a_web_address() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let mut tea = product_json("tea", &euros(499), 7);
+    for bad in [
+        "/\\evil.example",
+        "//evil.example",
+        "/%5Cevil.example",
+        "/\t/evil.example",
+        "/../admin",
+        "/%2e%2e/admin",
+        "https://user:secret@example.com/tea.svg",
+        "https:/\\evil.example",
+        "javascript:alert(1)",
+    ] {
+        tea["image"] = bad.into();
+        admin.create_product(tea.clone()).await.expect_bad_fields(&["image"]);
+    }
+    tea["image"] = "/чай.svg".into();
+    let created = admin.create_product(tea).await.expect_status(201);
+    assert_eq!(created["image"], "/%D1%87%D0%B0%D0%B9.svg");
+}
+
+#[tokio::test]
+async fn currencies_are_those_in_use() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    for (currency, is_in_use) in [("XCG", true), ("VES", true), ("BGN", false), ("HRK", false), ("XAU", false)] {
+        let response = admin.create_product(product_json("tea", &money(499, currency), 7)).await;
+        if is_in_use {
+            response.expect_status(201);
+        } else {
+            response.expect_bad_fields(&["price.currency"]);
+        }
     }
 }
 

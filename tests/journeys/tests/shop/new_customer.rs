@@ -1,6 +1,6 @@
 //! A new customer signs up, finds a product, orders it, and edits profile and addresses.
 
-use journeys::{Method, PASSWORD, Shop, address, euros, members, new_email};
+use journeys::{Method, PASSWORD, Shop, address, euros, members, new_email, unique};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -111,12 +111,55 @@ async fn an_account_has_at_most_20_addresses() {
 }
 
 #[tokio::test]
-async fn a_phone_number_is_stored_without_separators() {
+async fn a_phone_number_is_stored_as_e164() {
     let shop = Shop::shared().await;
-    let with_phone = json!({"email": new_email("customer"), "password": PASSWORD, "phone": "+44 (20) 7946-09.58"});
-    let sign_in = shop.client().request(Method::POST, "/customer/signup").json(with_phone).await.expect_status(201);
-    let ana = shop.client().with_token_of(&sign_in);
-    assert_eq!(ana.get("/customer/profile").await["phone"], "+442079460958");
+    for (phone, stored) in [("+44 (20) 7946-09.58", "+442079460958"), ("+49 (0) 30 123456", "+4930123456")] {
+        let with_phone = json!({"email": new_email("customer"), "password": PASSWORD, "phone": phone});
+        let sign_in = shop.client().request(Method::POST, "/customer/signup").json(with_phone).await.expect_status(201);
+        let ana = shop.client().with_token_of(&sign_in);
+        assert_eq!(ana.get("/customer/profile").await["phone"], stored);
+    }
+}
+
+#[tokio::test]
+async fn a_phone_number_must_be_valid_in_its_country() {
+    let shop = Shop::shared().await;
+    let ana = shop.new_customer().await;
+    for phone in ["+441234", "+999 123456", "0049 30 123456", "+49 30 123456 ext. 5", "+1 800 FLOWERS"] {
+        ana.update_profile(json!({"phone": phone})).await.expect_bad_fields(&["phone"]);
+    }
+}
+
+#[tokio::test]
+async fn a_postal_code_is_required_where_the_country_has_them() {
+    let shop = Shop::shared().await;
+    let ana = shop.new_customer().await;
+    for code in [None, Some(json!(null)), Some(json!(""))] {
+        let mut address = json!({"street": "1 Nathan Road", "city": "Kowloon", "country": "HK"});
+        if let Some(code) = code {
+            address["postal_code"] = code;
+        }
+        let added = ana.add_address(address.clone()).await.expect_status(201);
+        assert_eq!(added["postal_code"], Value::Null);
+        address["country"] = "DE".into();
+        ana.add_address(address).await.expect_bad_fields(&["postal_code"]);
+    }
+    assert_eq!(ana.get_profile().await["addresses"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn spellings_of_an_international_domain_are_one_account() {
+    let shop = Shop::shared().await;
+    let name = unique("ana.");
+    let sign_up = |domain: &str| shop.client().sign_up(&format!("{name}@{domain}"), PASSWORD).retry_while_busy();
+    sign_up("bücher.example").await.expect_status(201);
+    for domain in ["BU\u{308}CHER.example", "xn--bcher-kva.example"] {
+        sign_up(domain).await.expect_problem(409, "email-taken");
+        shop.client().sign_in(&format!("{name}@{domain}"), PASSWORD).await.expect_status(200);
+    }
+    for domain in ["1.2.3.4", "[1.2.3.4]", "example.123", "example", "0x7f.1"] {
+        sign_up(domain).await.expect_bad_fields(&["email"]);
+    }
 }
 
 #[tokio::test]
