@@ -10,10 +10,10 @@ use crate::domain::product::{ImportKey, Product};
 use crate::domain::reservation::Reservation;
 
 static NEWEST: Index = Index::sorted("newest", &[], "listing.listed_at");
-static BY_NAME: Index = Index::sorted("by_name", &[], "listing.sort_name");
+static BY_NAME: Index = Index::sorted("by_name", &[], "listing.sort_key");
 static BY_PRICE: Index = Index::sorted("by_price", &[], "listing.details.price.amount");
 static CATEGORY_NEWEST: Index = Index::sorted("category_newest", &["listing.details.category"], "listing.listed_at");
-static CATEGORY_BY_NAME: Index = Index::sorted("category_by_name", &["listing.details.category"], "listing.sort_name");
+static CATEGORY_BY_NAME: Index = Index::sorted("category_by_name", &["listing.details.category"], "listing.sort_key");
 static CATEGORY_BY_PRICE: Index =
     Index::sorted("category_by_price", &["listing.details.category"], "listing.details.price.amount");
 static BY_IMPORT_KEY: Index = Index::unique("by_import_key", &["imported.key"]);
@@ -64,11 +64,15 @@ impl Products {
             Sort::Price => (&BY_PRICE, &CATEGORY_BY_PRICE, Direction::Ascending),
             Sort::PriceDescending => (&BY_PRICE, &CATEGORY_BY_PRICE, Direction::Descending),
         };
-        let find: Find = match category.as_deref() {
+        let mut find: Find = match category.as_deref() {
             Some(category) => in_category.find([category]),
             None => all.all(),
         };
-        self.0.find(find.in_direction(direction).matching(words.as_deref().unwrap_or_default()).page(paging)).await
+        // A search form that is sent empty asks for everything.
+        if let Some(words) = words.filter(|words| !words.is_empty()) {
+            find = find.matching(&words);
+        }
+        self.0.find(find.in_direction(direction).page(paging)).await
     }
 
     pub(crate) async fn count_by_category(&self) -> Result<Vec<(String, i64)>> {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::words;
 use souk_types::{Cursor, Error, PageLimit, Paging, Result};
 
 /// An index: documents with given values in `equal`, ordered by `order`, then by id. Paths have
@@ -71,6 +72,7 @@ pub struct Find {
     pub(super) index: &'static Index,
     pub(super) equal: Vec<Value>,
     pub(super) direction: Direction,
+    /// Folded words. The last one may be a prefix.
     pub(super) matching: Option<Vec<String>>,
     pub(super) up_to: Option<Value>,
     pub(super) paging: Paging,
@@ -83,17 +85,11 @@ impl Find {
         Self { direction, ..self }
     }
 
-    /// Selects documents with every word, ignoring case and accents; the last may be a prefix.
+    /// Selects documents with every word of the text, ignoring case and accents; the last may be a
+    /// prefix. Text without words finds nothing.
     #[must_use]
-    pub fn matching(self, words: &str) -> Self {
-        // A combining accent (U+0300 to U+036F) does not end a word.
-        let is_accent = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
-        let words: Vec<String> = words
-            .split(|c: char| !c.is_alphanumeric() && !is_accent(c))
-            .filter(|word| word.contains(char::is_alphanumeric))
-            .map(str::to_owned)
-            .collect();
-        Self { matching: (!words.is_empty()).then_some(words), ..self }
+    pub fn matching(self, text: &str) -> Self {
+        Self { matching: Some(words::of_query(text)), ..self }
     }
 
     /// Selects documents whose ordering field is at most this value.

@@ -17,6 +17,7 @@ mod references;
 mod retry;
 mod sqlite;
 mod tx;
+mod words;
 
 use std::fmt;
 use std::future::Future;

@@ -15,7 +15,6 @@ mod outbox;
 mod query;
 mod schema;
 mod value;
-mod words;
 mod write;
 
 use std::sync::Arc;

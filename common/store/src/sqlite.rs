@@ -251,6 +251,7 @@ fn connect(file: &Path, durability: Durability) -> Result<Connection> {
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;"
     );
     connection.execute_batch(&settings).map_err(failed)?;
+    schema::add_functions(&connection).map_err(failed)?;
     Ok(connection)
 }
 

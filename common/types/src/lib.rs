@@ -4,6 +4,7 @@
 //! No I/O, except two switches for tests, [`failpoint`](mod@failpoint) and [`mutant`].
 
 mod clock;
+mod collation;
 mod currency;
 mod entity_tag;
 mod error;
@@ -20,6 +21,7 @@ mod request_id;
 mod text;
 
 pub use clock::Timestamp;
+pub use collation::sort_key;
 pub use currency::Currency;
 pub use entity_tag::{EntityTag, EntityTags, Precondition};
 pub use error::{Error, ErrorKind, FieldError, Result};

@@ -1,7 +1,7 @@
 //! Reading the catalogue.
 
 use souk_contract::products::{CatalogueEntry, ProductId};
-use souk_types::{Error, Page, Result};
+use souk_types::{Error, Page, Result, sort_key};
 
 use crate::App;
 use crate::domain::catalogue_query::CatalogueQuery;
@@ -36,7 +36,9 @@ pub async fn list(app: &App, query: CatalogueQuery) -> Result<Page<ProductView>>
     Ok(Page { items, next })
 }
 
-/// Returns the categories that have listed products, with the number of these products.
+/// Returns the categories that have listed products, with the number of these products, by name.
 pub async fn categories(app: &App) -> Result<Vec<(String, i64)>> {
-    app.products.count_by_category().await
+    let mut categories = app.products.count_by_category().await?;
+    categories.sort_by_cached_key(|(name, _)| sort_key(name));
+    Ok(categories)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
-use souk_types::{Error, Precondition, Result, Text, Timestamp};
+use souk_types::{Error, Precondition, Result, Text, Timestamp, sort_key};
 
 use super::product_details::ProductDetails;
 use super::product_edit::ProductPatch;
@@ -35,8 +35,8 @@ pub(crate) type ImportKey = Text<1, 100>;
 pub(crate) struct Listing {
     pub(crate) details: ProductDetails,
     pub(crate) listed_at: Timestamp,
-    /// The name in lower case, because lists by name ignore case.
-    sort_name: String,
+    /// The place of the name in lists by name, see [`sort_key`].
+    sort_key: String,
 }
 
 impl Product {
@@ -111,8 +111,8 @@ impl Product {
 
 impl Listing {
     fn new(details: ProductDetails, listed_at: Timestamp) -> Self {
-        let sort_name = details.name.to_lowercase();
-        Self { details, listed_at, sort_name }
+        let sort_key = sort_key(&details.name);
+        Self { details, listed_at, sort_key }
     }
 }
 

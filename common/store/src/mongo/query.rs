@@ -13,7 +13,7 @@ use super::super::commit::{FoundPage, Stored};
 use super::super::{Direction, Find, Index, ReferenceSearch};
 use super::connection::{Failure, SERVER_TIMEOUT};
 use super::schema::{WORDS, path, present, range};
-use super::{Mongo, majority, stored, value, words};
+use super::{Mongo, majority, stored, value};
 use souk_types::{Cursor, Error, Result};
 
 /// Values in one query. Longer lists take several queries.
@@ -237,13 +237,12 @@ async fn plan(documents: &Collection<RawDocumentBuf>, find: &Find) -> Result<(Op
     Ok((Some(words.unwrap_or(if name == "_id_" { living } else { Document::new() })), options))
 }
 
-/// All words must occur, the last one as a prefix; `None` when no letters are left.
-fn matching(asked: &[String]) -> Option<Document> {
-    let mut folded: Vec<String> = asked.iter().flat_map(|word| words::of_text(word)).collect();
-    let beginning = folded.pop()?;
+/// All words must occur, the last one as a prefix; `None` when there are none.
+fn matching(words: &[String]) -> Option<Document> {
+    let (beginning, whole) = words.split_last()?;
     let beyond = format!("{beginning}\u{10ffff}");
     let last = doc! {"words": {"$elemMatch": {"$gte": beginning, "$lt": beyond}}};
-    let whole = folded.into_iter().map(|word| doc! {"words": word});
+    let whole = whole.iter().map(|word| doc! {"words": word});
     Some(doc! {"$and": whole.chain([last]).collect::<Vec<_>>()})
 }
 

@@ -16,9 +16,9 @@ use mongodb::{Collection, Database, IndexModel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::super::{Find, Index};
+use super::super::{Find, Index, words};
 use super::connection::{Connection, Failure, OPERATION_TIMEOUT, code};
-use super::{value, words};
+use super::value;
 use souk_types::{Error, Result};
 
 pub(super) const WORDS: &str = "_words";
@@ -240,7 +240,7 @@ fn is_unique(model: &IndexModel) -> bool {
     model.options.as_ref().and_then(|options| options.unique).unwrap_or(false)
 }
 
-/// Rebuilds the words of all documents when the searched fields have changed.
+/// Rebuilds the words of all documents when the searched fields or the rules of words have changed.
 async fn rebuild_words(
     database: &Database,
     collection: &Collection<RawDocumentBuf>,
@@ -250,7 +250,7 @@ async fn rebuild_words(
     let this = doc! {"_id": declared.name};
     let known = before.find_one(this.clone()).await?;
     let known = known.as_ref().and_then(|known| known.get_array("fields").ok());
-    let fields: Vec<Bson> = declared.searched.iter().map(|field| (*field).into()).collect();
+    let fields: Vec<Bson> = declared.searched.iter().map(|field| words::versioned(field).into()).collect();
     if known.map_or(fields.is_empty(), |known| *known == fields) {
         return Ok(());
     }

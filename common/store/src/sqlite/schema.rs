@@ -3,9 +3,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Sql;
 
-use super::super::{Direction, Find, Index};
+use super::super::{Direction, Find, Index, words};
 use super::sql;
 use souk_types::{Error, Result};
 
@@ -48,6 +49,17 @@ pub(super) struct Search {
     pub(super) remove: String,
 }
 
+/// The SQL function that returns the words of a text, with spaces between them.
+const WORDS: &str = "search_words";
+
+pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function(WORDS, 1, flags, |context| {
+        let text: Option<String> = context.get(0)?;
+        Ok(text.map(|text| words::of_text(&text).join(" ")))
+    })
+}
+
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS _outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, request TEXT, body BLOB NOT NULL);
@@ -73,8 +85,9 @@ impl Table {
         let sets = list(&|column| format!(", \"{column}\" = json_extract(?2, '$.{column}')"));
         let guard = "WHERE id = ?1 AND version = ?3";
         let search = (!searched.is_empty()).then(|| {
-            let columns: String = searched.iter().map(|field| format!(", \"{field}\"")).collect();
-            let values: String = searched.iter().map(|field| format!(", json_extract(doc, '$.{field}')")).collect();
+            let columns: String = searched.iter().map(|field| format!(", \"{}\"", words::versioned(field))).collect();
+            let words = |field: &&str| format!(", {WORDS}(json_extract(doc, '$.{field}'))");
+            let values: String = searched.iter().map(words).collect();
             Search {
                 add: format!(
                     "INSERT INTO \"{name}.text\" (rowid{columns}) SELECT rowid{values} FROM \"{name}\" WHERE id = ?1"
@@ -133,10 +146,12 @@ impl Table {
         if let Some(search) = &self.search {
             let there: Vec<String> =
                 info.query_map([format!("{name}.text")], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-            if there != self.searched {
-                let fields = self.searched.iter().map(|field| format!("\"{field}\"")).collect::<Vec<_>>().join(", ");
+            let fields: Vec<String> = self.searched.iter().map(|field| words::versioned(field)).collect();
+            if there != fields {
+                // Words have spaces between them and only letters, marks and digits in them.
+                let columns = fields.iter().map(|field| format!("\"{field}\"")).collect::<Vec<_>>().join(", ");
                 connection.execute_batch(&format!(
-                    "DROP TABLE IF EXISTS \"{name}.text\"; CREATE VIRTUAL TABLE \"{name}.text\" USING fts5 ({fields}, tokenize = 'unicode61 remove_diacritics 2')"
+                    "DROP TABLE IF EXISTS \"{name}.text\"; CREATE VIRTUAL TABLE \"{name}.text\" USING fts5 ({columns}, tokenize = 'ascii')"
                 ))?;
                 connection.execute(&search.add.replace(" WHERE id = ?1", ""), [])?;
             }
@@ -164,14 +179,18 @@ impl Table {
             values.push(sql(most));
             conditions.push(format!("\"{key}\" <= ?{}", values.len()));
         }
-        if let Some(words) = &find.matching {
-            // Quoted, so that no word is an operator. Alphanumeric words cannot end the quotes.
-            let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-            values.push(Sql::Text(format!("{}*", words.join(" "))));
-            conditions.push(format!(
-                "rowid IN (SELECT rowid FROM \"{name}.text\" WHERE \"{name}.text\" MATCH ?{})",
-                values.len()
-            ));
+        match find.matching.as_deref() {
+            None => {}
+            Some([]) => conditions.push("FALSE".to_owned()),
+            Some(words) => {
+                // Quoted, so that no word is an operator. Words cannot end the quotes.
+                let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                values.push(Sql::Text(format!("{}*", words.join(" "))));
+                conditions.push(format!(
+                    "rowid IN (SELECT rowid FROM \"{name}.text\" WHERE \"{name}.text\" MATCH ?{})",
+                    values.len()
+                ));
+            }
         }
         let limit = find.paging.limit.get() + 1;
         let statement = format!(

@@ -391,6 +391,37 @@ async fn lists_are_sorted_as_requested() {
 }
 
 #[tokio::test]
+async fn names_are_sorted_as_in_a_dictionary() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let sorted =
+        ["Äpfel", "Apfelsaft", "cafe", "Café", "Łódź mug", "Øl", "tea", "Tea", "Zoo", "Καφές", "Чай", "日本茶"];
+    let word = unique("word");
+    let mut rows: Vec<Value> = Vec::new();
+    for (number, name) in sorted.iter().enumerate() {
+        let mut row = product_json("product", &euros(1), 1);
+        row["key"] = unique("key").into();
+        row["name"] = (*name).into();
+        row["category"] = format!("{name} {word}").into();
+        row["supplier"] = number.to_string().into();
+        rows.push(row);
+    }
+    rows.reverse();
+    let file = rows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    admin.import_products("application/x-ndjson", file, &[]).await.expect_status(200);
+    for limit in ["1", "5", "100"] {
+        let mut listed = shop.client().list_all("/products", &[("q", &word), ("sort", "name"), ("limit", limit)]).await;
+        assert_eq!(names(&listed), sorted, "by {limit}");
+        listed = shop.client().list_all("/products", &[("q", &word), ("sort", "-name"), ("limit", limit)]).await;
+        listed.reverse();
+        assert_eq!(names(&listed), sorted, "by {limit}");
+    }
+    let categories = shop.client().list_all("/products/categories", &[]).await;
+    let names = names(&categories).into_iter().filter_map(|name| name.strip_suffix(&format!(" {word}")));
+    assert_eq!(names.collect::<Vec<_>>(), sorted);
+}
+
+#[tokio::test]
 async fn categories_count_their_products() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
@@ -399,7 +430,6 @@ async fn categories_count_their_products() {
     let categories = shop.client().list_all("/products/categories", &[]).await;
     let matching: Vec<_> = categories.iter().filter(|category| category["name"] == *products[0].category).collect();
     assert_eq!(matching, [&json!({"name": products[0].category, "products": 2})]);
-    assert!(names(&categories).is_sorted(), "{categories:?}");
 }
 
 #[tokio::test]
@@ -448,6 +478,45 @@ async fn a_search_matches_every_word_in_any_field() {
     ] {
         let list = shop.client().list_products(&[("q", &search)]).await.expect_status(200);
         assert_eq!(!list.items().is_empty(), found, "{search:?}: {list}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_finds_text_of_any_script() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let word = unique("word");
+    for name in ["Καφές", "Łódź", "Straße", "日本茶"] {
+        let mut product = product_json("tea", &euros(499), 7);
+        product["name"] = name.into();
+        product["description"] = word.as_str().into();
+        admin.create_product(product).await.expect_status(201);
+    }
+    for (search, found) in [
+        ("καφες", vec!["Καφές"]),
+        ("ΚΑΦΕΣ", vec!["Καφές"]),
+        ("lodz", vec!["Łódź"]),
+        ("strasse", vec!["Straße"]),
+        ("茶", vec!["日本茶"]),
+        ("日本", vec!["日本茶"]),
+        ("本日", vec![]),
+    ] {
+        let q = format!("{word} {search}");
+        let list = shop.client().list_products(&[("q", &q)]).await.expect_status(200);
+        assert_eq!(names(list.items()), found, "{search}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_without_words_finds_nothing_and_an_empty_one_everything() {
+    let shop = Shop::shared().await;
+    shop.new_product("tea", &euros(499), 7).await;
+    for q in ["!!!", "☕", "\"*(-"] {
+        let list = shop.client().list_products(&[("q", q)]).await.expect_status(200);
+        assert!(list.items().is_empty() && list["next"].is_null(), "{q:?}: {list}");
+    }
+    for q in ["", "  "] {
+        assert!(!shop.client().list_products(&[("q", q)]).await.expect_status(200).items().is_empty(), "{q:?}");
     }
 }
 
