@@ -1,5 +1,7 @@
 //! Use cases of carts, for customers and guests.
 
+use std::sync::Arc;
+
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ProductSnapshot};
 use souk_types::{Error, Quantity, Result};
@@ -51,17 +53,20 @@ async fn put(
     // One call fetches the new product and the other products of the response.
     let mut ids = load(app, owner).await?.product_ids();
     ids.push(product);
-    let mut catalogue = catalogue::get(app, ids.clone()).await?;
+    let catalogue = catalogue::get(app, ids.clone()).await?;
     let entry = catalogue.get(product).ok_or_else(|| Error::not_found("product"))?;
     let product = entry.product.clone();
+    let catalogue = Arc::new(catalogue);
+    let current = Arc::clone(&catalogue);
     let put = move |cart: &mut Cart| {
+        cart.refresh(&current);
         rule(cart, product.clone())?;
         Ok(cart.clone())
     };
     let cart = update(app, owner, put).await?;
     // A concurrent request may have added products.
     if cart.product_ids().iter().any(|id| !ids.contains(id)) {
-        catalogue = catalogue::get(app, cart.product_ids()).await?;
+        return Ok(CartView::new(&cart, &catalogue::get(app, cart.product_ids()).await?));
     }
     Ok(CartView::new(&cart, &catalogue))
 }

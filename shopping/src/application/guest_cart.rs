@@ -69,6 +69,12 @@ pub(crate) async fn merge(app: &App, customer: CustomerId, guest_token: &str) ->
         _ => error,
     };
     let guest = app.guest_tokens.verify(guest_token).await.map_err(invalid_guest)?;
+    let (mut ids, now) = (app.store.carts.get(customer).await?.product_ids(), Timestamp::now());
+    let stored = app.store.guest_carts.get(guest.id).await?;
+    // The rule reports a guest cart that cannot be merged.
+    let guest_ids = GuestCart::open(stored.as_ref(), guest, now).map(|cart| cart.product_ids());
+    ids.extend(guest_ids.unwrap_or_default());
+    let catalogue = catalogue::get_if_up(app, ids.clone()).await?;
     let merge = |cart: &mut Cart, stored: &mut Option<GuestCart>| {
         cart.require_open()?;
         if let Some(left_out) = stored.as_ref().and_then(|stored| stored.left_out_for(customer)) {
@@ -76,13 +82,15 @@ pub(crate) async fn merge(app: &App, customer: CustomerId, guest_token: &str) ->
         }
         let now = Timestamp::now();
         let from = GuestCart::open(stored.as_ref(), guest, now).map_err(invalid_guest)?;
-        let left_out = guest_cart::merge(cart, &from)?;
+        let left_out = guest_cart::merge(cart, &from, &catalogue)?;
         *stored = Some(GuestCart::merged(guest, customer, left_out.clone(), now));
         Ok(left_out)
     };
     let left_out = app.store.merge_carts(customer, guest.id, merge).await?;
     let cart = app.store.carts.get(customer).await?;
-    let catalogue = catalogue::get_if_up(app, cart.product_ids()).await?;
+    // A concurrent request may have added products.
+    let is_complete = cart.product_ids().iter().all(|id| ids.contains(id));
+    let catalogue = if is_complete { catalogue } else { catalogue::get_if_up(app, cart.product_ids()).await? };
     Ok(MergedCart { cart: CartView::new(&cart, &catalogue), left_out })
 }
 

@@ -111,6 +111,26 @@ impl Cart {
         if self.lines.len() == before { Err(Error::not_found("product in the cart")) } else { Ok(()) }
     }
 
+    /// Takes the catalogue's current products, so that rules decide on the prices that the customer
+    /// sees. A cart whose products have several currencies today keeps its snapshots, which have
+    /// the currency that it was filled in.
+    pub(crate) fn refresh(&mut self, catalogue: &Catalogue) {
+        if self.is_mixed_today(catalogue) {
+            return;
+        }
+        for line in &mut self.lines {
+            line.product = catalogue.current(&line.product).clone();
+        }
+    }
+
+    /// Whether the products have several currencies in the catalogue. Discontinued ones count, with
+    /// the price that is shown.
+    fn is_mixed_today(&self, catalogue: &Catalogue) -> bool {
+        let mut currencies = self.lines.iter().map(|line| catalogue.current(&line.product).price.currency());
+        let first = currencies.next();
+        currencies.any(|currency| Some(currency) != first)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.lines.clear();
     }
@@ -148,8 +168,8 @@ pub(crate) fn mixed_currencies(one: Currency, other: Currency) -> Error {
 #[derive(Debug, Serialize)]
 pub(crate) struct CartView {
     items: Vec<CartItem>,
-    /// `None` when the items have several currencies, because an admin has changed the currency of
-    /// a product. Checkout rejects such a cart.
+    /// `None` when an item is `currency-mixed`, because an admin has changed the currency of its
+    /// product. Checkout rejects such a cart.
     total: Option<Money>,
     /// Whether the items are snapshots, because `products` is down.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -168,9 +188,14 @@ struct CartItem {
 
 impl CartView {
     pub(crate) fn new(cart: &Cart, catalogue: &Catalogue) -> Self {
+        let is_mixed = cart.is_mixed_today(catalogue);
         let item = |line: &CartLine| {
             let product = catalogue.current(&line.product).clone();
-            let (status, available) = catalogue.availability(product.id, line.quantity.get());
+            let (mut status, available) = catalogue.availability(product.id, line.quantity.get());
+            // All snapshots have the currency that the cart was filled in.
+            if product.price.currency() != line.product.price.currency() && is_mixed {
+                status = Availability::CurrencyMixed;
+            }
             CartItem {
                 total: product.price.line_total(line.quantity),
                 product,
@@ -182,7 +207,8 @@ impl CartView {
         let items: Vec<CartItem> = cart.lines.iter().map(item).collect();
         let for_sale = items.iter().filter(|item| item.status != Availability::Discontinued);
         let zero = Money::zero(items.first().map_or(Currency::EUR, |item| item.total.currency()));
-        let total = Money::sum(for_sale.map(|item| item.total)).ok().map(|total| total.unwrap_or(zero));
+        let sum = || Money::sum(for_sale.map(|item| item.total)).ok();
+        let total = if is_mixed { None } else { sum().map(|total| total.unwrap_or(zero)) };
         Self { items, total, stale: catalogue.is_unavailable() }
     }
 }
@@ -277,17 +303,63 @@ mod tests {
         }
     }
 
+    fn catalogue_of(products: &[&ProductSnapshot]) -> Catalogue {
+        let entry = |product: &&ProductSnapshot| CatalogueEntry { product: (*product).clone(), available: 9 };
+        Catalogue::new(products.iter().map(entry).collect())
+    }
+
     #[test]
-    fn items_of_several_currencies_have_no_total() {
-        let (mut cart, tea, mug) = (Cart::default(), item(499), item(1200));
+    fn a_line_in_another_currency_than_the_cart_is_marked_and_there_is_no_total() {
+        use Availability::{CurrencyMixed, Discontinued, Ok};
+        let (tea, mug) = (item(499), item(1200));
+        let in_dollars = |product: &ProductSnapshot| ProductSnapshot { price: dollars(100), ..product.clone() };
+        let mut cart = Cart::default();
         for item in [&tea, &mug] {
             cart.add(item.clone(), pieces(1)).unwrap();
         }
-        let mug = ProductSnapshot { price: dollars(1200), ..mug };
-        let entries = [tea, mug].map(|product| CatalogueEntry { product, available: 1 });
-        let catalogue = Catalogue::new(entries.into());
-        assert_eq!(CartView::new(&cart, &catalogue).total, None);
-        assert_eq!(CartView::new(&Cart::default(), &catalogue).total, Some(euros(0)));
+        let total = |amount, code| Some(Money::new(amount, Currency::try_from(code).unwrap()).unwrap());
+        for (case, products, statuses, expected) in [
+            ("unchanged", vec![tea.clone(), mug.clone()], [Ok, Ok], total(1699, "EUR")),
+            ("the second changed", vec![tea.clone(), in_dollars(&mug)], [Ok, CurrencyMixed], None),
+            ("the first changed", vec![in_dollars(&tea), mug.clone()], [CurrencyMixed, Ok], None),
+            ("both changed", vec![in_dollars(&tea), in_dollars(&mug)], [Ok, Ok], total(200, "USD")),
+            ("one is gone", vec![tea.clone()], [Ok, Discontinued], total(499, "EUR")),
+            ("one is gone, one changed", vec![in_dollars(&mug)], [Discontinued, CurrencyMixed], None),
+        ] {
+            let view = CartView::new(&cart, &catalogue_of(&products.iter().collect::<Vec<_>>()));
+            let shown: Vec<_> = view.items.iter().map(|item| item.status).collect();
+            assert_eq!((shown.as_slice(), view.total), (statuses.as_slice(), expected), "{case}");
+        }
+        assert_eq!(CartView::new(&Cart::default(), &catalogue_of(&[])).total, Some(euros(0)));
+    }
+
+    #[test]
+    fn the_rules_use_the_prices_that_are_shown() {
+        let (tea, mug, jeans) = (item(499), item(1200), item(1));
+        let in_dollars = |product: &ProductSnapshot| ProductSnapshot { price: dollars(100), ..product.clone() };
+        let (dollar_tea, dollar_mug, dollar_jeans) = (in_dollars(&tea), in_dollars(&mug), in_dollars(&jeans));
+        let refreshed = |products: &[&ProductSnapshot]| {
+            let mut cart = Cart::default();
+            for item in [&tea, &mug] {
+                cart.add(item.clone(), pieces(1)).unwrap();
+            }
+            cart.refresh(&catalogue_of(products));
+            cart
+        };
+        // The whole cart is in dollars today.
+        let mut cart = refreshed(&[&dollar_tea, &dollar_mug]);
+        assert_eq!(cart.add(jeans.clone(), pieces(1)).unwrap_err().code(), "currency-mixed");
+        cart.add(dollar_jeans.clone(), pieces(1)).unwrap();
+        cart.set(dollar_tea.clone(), pieces(5)).unwrap();
+        // Only the mug is: it must go, and the rest can change.
+        let mut cart = refreshed(&[&tea, &dollar_mug]);
+        assert_eq!(cart.set(dollar_mug.clone(), pieces(2)).unwrap_err().code(), "currency-mixed");
+        assert_eq!(cart.add(dollar_jeans, pieces(1)).unwrap_err().code(), "currency-mixed");
+        cart.add(jeans, pieces(1)).unwrap();
+        cart.set(tea.clone(), pieces(5)).unwrap();
+        cart.remove(mug.id).unwrap();
+        let view = CartView::new(&cart, &catalogue_of(&[&tea]));
+        assert_eq!(view.total, Some(euros(5 * 499)));
     }
 
     #[test]

@@ -44,12 +44,14 @@ impl Catalogue {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Availability {
     Ok,
     /// Less than the quantity is in stock.
     Short,
     Discontinued,
+    /// The currency of the product is no longer that of the cart.
+    CurrencyMixed,
     /// `products` is down.
     Unknown,
 }

@@ -10,6 +10,7 @@ use souk_contract::products::ProductSnapshot;
 use souk_types::{Error, ErrorKind, Id, Quantity, Result, Timestamp};
 
 use super::cart::Cart;
+use super::catalogue::Catalogue;
 
 /// Lifetime of a guest cart after its last use.
 pub(crate) const LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -115,11 +116,13 @@ impl GuestCart {
     }
 }
 
-/// Moves a guest's lines into a customer's cart, and returns the quantities that do not fit.
-pub(crate) fn merge(cart: &mut Cart, guest_cart: &Cart) -> Result<Vec<LeftOut>> {
+/// Moves a guest's lines into a customer's cart at the catalogue's prices, and returns the
+/// quantities that do not fit.
+pub(crate) fn merge(cart: &mut Cart, guest_cart: &Cart, catalogue: &Catalogue) -> Result<Vec<LeftOut>> {
+    cart.refresh(catalogue);
     let mut left_out = Vec::new();
     for line in guest_cart.lines() {
-        let (product, wanted) = (&line.product, line.quantity);
+        let (product, wanted) = (catalogue.current(&line.product), line.quantity);
         let mut leave_out = |quantity, reason| left_out.push(LeftOut { product: product.clone(), quantity, reason });
         let mut others = cart.lines().iter().filter(|line| line.product.id != product.id);
         if others.any(|line| line.product.price.currency() != product.price.currency()) {
@@ -144,7 +147,7 @@ pub(crate) fn merge(cart: &mut Cart, guest_cart: &Cart) -> Result<Vec<LeftOut>> 
 
 #[cfg(test)]
 mod tests {
-    use souk_contract::products::ProductId;
+    use souk_contract::products::{CatalogueEntry, ProductId};
     use souk_types::Currency;
     use souk_types::Price;
 
@@ -192,7 +195,7 @@ mod tests {
         ];
         for (case, customer_lines, guest_lines, merged, expected) in cases {
             let mut cart = cart_of(&customer_lines);
-            let left_out = merge(&mut cart, &cart_of(&guest_lines)).unwrap();
+            let left_out = merge(&mut cart, &cart_of(&guest_lines), &Catalogue::unavailable()).unwrap();
             assert_eq!(quantities(&cart), merged, "{case}");
             let left_out: Vec<_> = left_out.iter().map(|left_out| (left_out.quantity.get(), left_out.reason)).collect();
             assert_eq!(left_out, expected, "{case}");
@@ -200,10 +203,23 @@ mod tests {
     }
 
     #[test]
+    fn a_merge_decides_on_the_prices_of_the_catalogue() {
+        let (tea, jeans) = (item("EUR"), item("EUR"));
+        let today = ProductSnapshot { price: item("USD").price, ..jeans.clone() };
+        let entries = [&tea, &today].map(|product| CatalogueEntry { product: product.clone(), available: 9 });
+        let catalogue = Catalogue::new(entries.into());
+        let mut cart = cart_of(&[(&tea, 1)]);
+        let left_out = merge(&mut cart, &cart_of(&[(&jeans, 2)]), &catalogue).unwrap();
+        assert_eq!(quantities(&cart), [1]);
+        assert_eq!(left_out, [LeftOut { product: today, quantity: pieces(2), reason: Reason::CurrencyMixed }]);
+    }
+
+    #[test]
     fn a_full_cart_accepts_only_products_that_it_has() {
         let (products, other) = ((0..100).map(|_| item("EUR")).collect::<Vec<_>>(), item("EUR"));
         let mut cart = cart_of(&products.iter().map(|item| (item, 1)).collect::<Vec<_>>());
-        let left_out = merge(&mut cart, &cart_of(&[(&other, 3), (&products[7], 4)])).unwrap();
+        let guest_cart = cart_of(&[(&other, 3), (&products[7], 4)]);
+        let left_out = merge(&mut cart, &guest_cart, &Catalogue::unavailable()).unwrap();
         assert_eq!((cart.lines().len(), cart.lines()[7].quantity.get()), (100, 5));
         assert_eq!(left_out, [LeftOut { product: other, quantity: pieces(3), reason: Reason::CartFull }]);
     }

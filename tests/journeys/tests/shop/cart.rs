@@ -194,6 +194,40 @@ async fn a_cart_rejects_a_second_currency() {
     assert_eq!(ana.add_to_cart(&jeans, 2).await.expect_status(200)["total"], money(11_998, "USD"));
 }
 
+/// The catalogue changes the currency of a product that is in carts.
+#[tokio::test]
+async fn a_line_whose_currency_changed_must_be_removed() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 650, 10)]).await;
+    let jeans = admin.new_product("jeans", &money(5_999, "USD"), 10).await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    ana.add_to_cart(&cup, 1).await.expect_status(200);
+    admin.update_product(&tea, json!({"price": money(549, "USD")})).await.expect_status(200);
+    let cart = ana.get_cart().await.expect_status(200);
+    assert_eq!(
+        (&cart.line(&tea)["status"], &cart.line(&tea)["total"]),
+        (&json!("currency-mixed"), &money(1_098, "USD"))
+    );
+    assert_eq!((&cart.line(&cup)["status"], &cart["total"]), (&json!("ok"), &Value::Null));
+    ana.place_order("mixed").await.expect_problem(409, "currency-mixed");
+    assert_eq!(admin.stock(&cup).await.available, 10);
+    ana.add_to_cart(&jeans, 1).await.expect_problem(409, "currency-mixed");
+    let cart = ana.set_quantity(&cup, 2).await.expect_status(200);
+    assert_eq!((&cart.line(&tea)["status"], &cart["total"]), (&json!("currency-mixed"), &Value::Null));
+    ana.remove_from_cart(&tea).await.expect_status(204);
+    assert_eq!(ana.get_cart().await["total"], euros(1_300));
+    ana.place_order("mended").await.expect_status(201);
+
+    // Once all of its products are in dollars, the cart is.
+    let ben = shop.customer_with_cart(&cup, 1).await;
+    admin.update_product(&cup, json!({"price": money(700, "USD")})).await.expect_status(200);
+    assert_eq!(ben.get_cart().await["total"], money(700, "USD"));
+    let eur = admin.new_product("pot", &euros(1), 10).await;
+    ben.add_to_cart(&eur, 1).await.expect_problem(409, "currency-mixed");
+    assert_eq!(ben.add_to_cart(&jeans, 1).await.expect_status(200)["total"], money(6_699, "USD"));
+}
+
 #[tokio::test]
 async fn a_line_has_at_most_999_units() {
     let shop = Shop::shared().await;
