@@ -14,4 +14,5 @@ pub(crate) mod product_view;
 pub(crate) mod reservation;
 pub(crate) mod reservation_log;
 pub(crate) mod reservation_state;
+pub(crate) mod reservation_time;
 pub(crate) mod stock;

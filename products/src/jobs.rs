@@ -69,7 +69,7 @@ mod tests {
             for trigger in triggers {
                 let reservation = slot.as_mut().unwrap();
                 match trigger {
-                    Trigger::AllHeld => reservation.all_held(std::slice::from_ref(&hold), &past),
+                    Trigger::AllHeld => reservation.all_held(std::slice::from_ref(&hold), past.at, &past),
                     Trigger::OutOfStock => reservation.out_of_stock(&[], &past),
                     Trigger::Confirm => assert_eq!(reservation.confirm(&past), Confirmed::Sold),
                     Trigger::Restock => assert_eq!(reservation.restock(&past), Restocked::Restocked),

@@ -1,13 +1,15 @@
 //! The resources that routes, message handlers and background jobs share.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use souk_bus::Bus;
+use souk_contract::customer::CustomerId;
 use souk_http::auth::{TokenRevocations, Verifier};
+use souk_http::rate_limit::RateLimiter;
 use souk_store::Database;
 use souk_types::Result;
 
+use crate::domain::order::CheckoutLimits;
 use crate::options::Options;
 use crate::providers::Payments;
 use crate::providers::guest_token::GuestTokens;
@@ -23,14 +25,16 @@ pub struct App {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) revocations: TokenRevocations,
     pub(crate) payments: Payments,
-    pub(crate) reservation_time: Duration,
+    pub(crate) limits: CheckoutLimits,
+    pub(crate) order_rate: Arc<RateLimiter<CustomerId>>,
 }
 
 impl App {
     pub(crate) fn open(database: Database, bus: &Bus, verifier: Verifier, options: Options) -> Result<Self> {
         Ok(Self {
             payments: Payments::open(options.payments, &database)?,
-            reservation_time: options.reservation_time,
+            limits: options.limits,
+            order_rate: Arc::new(RateLimiter::new(options.order_rate)),
             store: Repositories::open(&database)?,
             guest_tokens: Arc::new(GuestTokens::open(&database)?),
             verifier: Arc::new(verifier),

@@ -1,35 +1,45 @@
-//! The operator's settings: how long stock is reserved, and the payment methods. The one-process
+//! The operator's settings: limits of orders and reservations, and the payment methods. The one-process
 //! shop reads them from the environment too, because some are secrets. `.env.example` documents
 //! each variable.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
 use souk_http::config::Environment;
+use souk_http::rate_limit::PerMinute;
 
+use crate::domain::order::CheckoutLimits;
 use crate::domain::payment::PaymentMethod;
 use crate::providers::PaymentOptions;
 use crate::providers::stripe::{SecretKey, StripeOptions};
 
 const STRIPE_URL: &str = "https://api.stripe.com";
 const DEFAULT_RESERVATION_TIME: Duration = Duration::from_mins(15);
+/// Long enough for a person to confirm a card payment.
+const DEFAULT_SCARCE_RESERVATION_TIME: Duration = Duration::from_mins(5);
 /// Maximum reservation time, in seconds: one day. Reserved stock cannot be sold.
 const MAX_RESERVATION_SECONDS: u64 = 24 * 60 * 60;
+const DEFAULT_ORDERS_PER_MINUTE: PerMinute = PerMinute::new(10);
+const DEFAULT_ORDER_PIECES: u32 = 1_000;
+const DEFAULT_UNPAID_ORDERS: usize = 5;
 
 /// The settings of the service.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long stock is reserved for an order. An order that is not paid by then is cancelled.
-    pub(crate) reservation_time: Duration,
+    pub(crate) limits: CheckoutLimits,
+    /// New orders of one customer.
+    pub(crate) order_rate: PerMinute,
     pub(crate) payments: PaymentOptions,
 }
 
 impl Options {
-    /// Reads `RESERVATION_SECONDS`, `PAYMENT_METHODS` and `STRIPE_...`, and collects problems. A
-    /// shop with the keys of Stripe offers Stripe only, unless `PAYMENT_METHODS` names others. A
-    /// shop without both offers `fallback`, so that no shop gives its goods away by default.
+    /// Reads the variables of `.env.example`, and collects problems. A shop with the keys of Stripe
+    /// offers Stripe only, unless `PAYMENT_METHODS` names others. A shop without both offers
+    /// `fallback`, so that no shop gives its goods away by default.
     pub fn read(environment: &mut Environment, fallback: Option<PaymentMethod>) -> Self {
-        let reservation_time = environment.optional::<ReservationTime>("RESERVATION_SECONDS");
+        let limits = read_limits(environment);
+        let order_rate = environment.optional("ORDERS_PER_MINUTE").unwrap_or(DEFAULT_ORDERS_PER_MINUTE);
         let named = environment.has("PAYMENT_METHODS");
         let methods = environment.optional::<Methods>("PAYMENT_METHODS").map(|methods| methods.0);
         let key: Option<SecretKey> = environment.optional("STRIPE_SECRET_KEY");
@@ -55,10 +65,26 @@ impl Options {
         if stripe.is_some() && named && !methods.contains(&PaymentMethod::Stripe) {
             environment.add_problem("STRIPE_SECRET_KEY is set, but PAYMENT_METHODS does not contain stripe");
         }
-        Self {
-            reservation_time: reservation_time.map_or(DEFAULT_RESERVATION_TIME, |time| time.0),
-            payments: PaymentOptions { methods, stripe },
-        }
+        Self { limits, order_rate, payments: PaymentOptions { methods, stripe } }
+    }
+}
+
+fn read_limits(environment: &mut Environment) -> CheckoutLimits {
+    let full: Option<ReservationTime> = environment.optional("RESERVATION_SECONDS");
+    let reservation_time = full.map_or(DEFAULT_RESERVATION_TIME, |time| time.0);
+    let scarce: Option<ReservationTime> = environment.optional("SCARCE_RESERVATION_SECONDS");
+    if scarce.as_ref().is_some_and(|scarce| scarce.0 > reservation_time) {
+        environment.add_problem("SCARCE_RESERVATION_SECONDS must not be more than RESERVATION_SECONDS");
+    }
+    let scarce = scarce.map_or(DEFAULT_SCARCE_RESERVATION_TIME, |time| time.0);
+    let pieces: Option<NonZeroU32> = environment.optional("ORDER_PIECES");
+    let unpaid_orders: Option<NonZeroU32> = environment.optional("UNPAID_ORDERS");
+    CheckoutLimits {
+        pieces: pieces.map_or(DEFAULT_ORDER_PIECES, NonZeroU32::get),
+        unpaid_orders: unpaid_orders
+            .map_or(DEFAULT_UNPAID_ORDERS, |most| usize::try_from(most.get()).unwrap_or(usize::MAX)),
+        reservation_time,
+        scarce_reservation_time: scarce.min(reservation_time),
     }
 }
 
@@ -119,7 +145,7 @@ mod tests {
             let options = Options::read(&mut environment, fallback);
             assert_eq!(options.payments.methods, methods, "{variables:?} {fallback:?}");
             assert_eq!(environment.problems().len(), problems, "{variables:?} {fallback:?}");
-            assert_eq!(options.reservation_time, Duration::from_mins(15));
+            assert_eq!(options.limits.reservation_time, Duration::from_mins(15));
         }
     }
 
@@ -128,7 +154,7 @@ mod tests {
         let both = ("PAYMENT_METHODS", "stripe, demo");
         let mut environment = Environment::from_pairs([both, KEY, WEBHOOK, ("RESERVATION_SECONDS", "60")]);
         let options = Options::read(&mut environment, None);
-        assert_eq!((options.payments.methods.len(), options.reservation_time), (2, Duration::from_mins(1)));
+        assert_eq!((options.payments.methods.len(), options.limits.reservation_time), (2, Duration::from_mins(1)));
         assert_eq!(options.payments.stripe.map(|stripe| stripe.url.as_str().to_owned()).as_deref(), Some(STRIPE_URL));
         assert_eq!(environment.problems(), [] as [String; 0]);
     }
@@ -143,6 +169,8 @@ mod tests {
             (vec![("PAYMENT_METHODS", "stripe"), KEY, ("STRIPE_WEBHOOK_SECRET", "secret")], 3),
             (vec![DEMO, ("RESERVATION_SECONDS", "0")], 1),
             (vec![DEMO, ("RESERVATION_SECONDS", "86401")], 1),
+            (vec![DEMO, ("RESERVATION_SECONDS", "60"), ("SCARCE_RESERVATION_SECONDS", "61")], 1),
+            (vec![DEMO, ("ORDERS_PER_MINUTE", "0"), ("ORDER_PIECES", "-1"), ("UNPAID_ORDERS", "many")], 3),
         ] {
             let mut environment = Environment::from_pairs(variables.clone());
             Options::read(&mut environment, None);

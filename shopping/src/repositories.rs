@@ -12,7 +12,7 @@ use souk_types::{Error, Page, Paging, Result};
 use crate::domain::cart::Cart;
 use crate::domain::guest_cart::{GuestCart, GuestId};
 use crate::domain::idempotency::IdempotencyKey;
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Placement};
 use crate::domain::payment::PaymentMethod;
 use crate::domain::wishlist::Wishlist;
 
@@ -20,6 +20,7 @@ static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["customer", "key"]);
 static BY_PAYMENT: Index = Index::by("by_payment", &["payment.reference"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
+static BY_DELETION: Index = Index::sorted("by_deletion", &[], "delete_at");
 static MERGED_INTO: Index = Index::by("merged_into", &["contents.into"]);
 static BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
 
@@ -43,7 +44,7 @@ impl Document for Order {
     type Id = OrderId;
     const COLLECTION: &'static str = "orders";
     const NOUN: &'static str = "order";
-    const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_PAYMENT, BY_DUE];
+    const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_PAYMENT, BY_DUE, BY_DELETION];
 }
 
 /// All repositories of this service, and the transactions that span two of them. Cheap to clone.
@@ -67,25 +68,42 @@ impl Repositories {
         })
     }
 
-    /// Stores the order that `rule` creates from the customer's cart. The transaction reads the
-    /// cart too, so that the order has its latest contents, and no order is placed after the
-    /// account is deleted. Errors: `duplicate` for a used key.
+    /// Stores the order that `rule` creates from the customer's cart, and the cart that the order
+    /// has claimed, in one transaction. `rule` also gets the order that was placed last, so that it
+    /// does not change while another one takes over its claim. Errors: `duplicate` for a used key.
     pub(crate) async fn place_order(
         &self,
         customer: CustomerId,
-        rule: impl Fn(&Cart) -> Result<Order> + Sync,
-    ) -> Result<Order> {
+        rule: impl Fn(&mut Cart, Option<&Order>) -> Result<Placement> + Sync,
+    ) -> Result<Placement> {
         let (carts, orders, rule) = (&self.carts.0, &self.orders.0, &rule);
         self.database
             .run(|tx| async move {
-                let order = rule(&tx.get(carts, customer).await?.unwrap_or_default())?;
-                tx.put(orders, order.id, &order).await?;
-                Ok(order)
+                let mut cart = tx.get(carts, customer).await?.unwrap_or_default();
+                let last = match cart.orders.last() {
+                    Some(last) => tx.get(orders, last).await?,
+                    None => None,
+                };
+                let placement = rule(&mut cart, last.as_ref())?;
+                if let Placement::New { order, .. } = &placement {
+                    tx.put(carts, customer, &cart).await?;
+                    tx.put(orders, order.id, order).await?;
+                }
+                Ok(placement)
             })
             .await
     }
 
-    /// Also removes the lines from the cart and publishes `OrderConfirmed`, in one transaction. If
+    /// Whether no order was placed from the customer's cart since this one. Always for a deleted
+    /// account, which cannot order.
+    pub(crate) async fn holds_claim(&self, order: &Order) -> Result<bool> {
+        match order.customer() {
+            Some(customer) => Ok(self.carts.get(customer).await?.orders.last() == Some(order.id)),
+            None => Ok(true),
+        }
+    }
+
+    /// Also removes the ordered pieces from the cart and publishes `OrderConfirmed`, in one transaction. If
     /// `confirm` returns false, the order was confirmed before and stays as it is.
     pub(crate) async fn confirm_order(
         &self,
@@ -102,7 +120,7 @@ impl Repositories {
                 if let Some(customer) = order.customer()
                     && let Some(mut cart) = tx.get(carts, customer).await?
                 {
-                    cart.remove_ordered(order.lines().into_iter().map(|line| (line.product, line.quantity)));
+                    cart.complete_order(order.id);
                     tx.put(carts, customer, &cart).await?;
                 }
                 tx.publish(&OrderConfirmed { id, customer: order.customer() })?;
@@ -268,6 +286,20 @@ impl Orders {
 
     pub(crate) fn due(&self) -> Due<Order> {
         self.0.due(&BY_DUE)
+    }
+
+    /// Returns the refused orders that are due to be deleted.
+    pub(crate) fn refused(&self) -> Due<Order> {
+        self.0.due(&BY_DELETION)
+    }
+
+    /// Deletes an order if it was refused and nothing is left to release.
+    pub(crate) async fn delete_refused(&self, id: OrderId) -> Result<()> {
+        let delete = |slot: &mut Option<Order>, _: &mut Events| {
+            slot.take_if(|order| order.is_deletable());
+            Ok(())
+        };
+        self.0.upsert(id, delete).await
     }
 
     pub(crate) async fn update(

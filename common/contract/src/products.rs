@@ -79,8 +79,11 @@ pub struct Reserve {
     pub order: OrderId,
     /// The lines to hold; each product at most once.
     pub lines: Vec<ReservationLine>,
-    /// When the reservation expires, unless it is confirmed before.
+    /// When the reservation expires while stock is plentiful, unless it is confirmed before.
     pub until: Timestamp,
+    /// When the reservation expires while stock is scarce. Between the two, the time depends on the
+    /// share of the stock that is reserved.
+    pub until_if_scarce: Timestamp,
 }
 
 /// The reply to [`Reserve`].
@@ -91,6 +94,8 @@ pub enum Reserved {
     Held {
         /// The held lines in the order of the request, at the catalogue's prices.
         lines: Vec<HeldLine>,
+        /// When the reservation expires.
+        until: Timestamp,
     },
     /// Nothing is held, because the stock of some products is too low.
     OutOfStock {

@@ -13,26 +13,31 @@ use crate::domain::product::Product;
 use crate::domain::reservation::{PlacedHold, Reservation, ReserveAction};
 use crate::domain::reservation_log::Cause;
 use crate::domain::reservation_state::State;
+use crate::domain::reservation_time::expiry;
 
 /// Holds stock for an order: all lines or none.
 pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
     let (id, lines) = (request.reservation, request.lines.clone());
+    let (until, until_if_scarce) = (request.until, request.until_if_scarce);
     let begin = move |slot: &mut Option<Reservation>| Reservation::reserve(slot, &request, &cause());
     let attempt = match app.reservations.upsert(id, begin).await? {
         ReserveAction::PlaceHolds { attempt } => attempt,
         ReserveAction::Reply(reply) => return Ok(reply),
     };
     let outcomes = join_all(lines.iter().map(|line| place_hold(app, id, *line, attempt))).await;
-    let (mut holds, mut shortages) = (Vec::with_capacity(lines.len()), Vec::new());
+    let (mut holds, mut shortages, mut reserved_percent) = (Vec::with_capacity(lines.len()), Vec::new(), 0);
     for outcome in outcomes {
         match outcome? {
-            Ok(hold) => holds.push(hold),
+            Ok((hold, percent)) => {
+                holds.push(hold);
+                reserved_percent = percent.max(reserved_percent);
+            }
             Err(shortage) => shortages.push(shortage),
         }
     }
     let complete = move |reservation: &mut Reservation| {
         if shortages.is_empty() {
-            reservation.all_held(&holds, &cause());
+            reservation.all_held(&holds, expiry(until, until_if_scarce, reserved_percent), &cause());
         } else {
             reservation.out_of_stock(&shortages, &cause());
         }
@@ -47,12 +52,13 @@ pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
     Ok(reservation.reserve_reply())
 }
 
+/// Places a hold, and returns it with the share of the product's stock that is reserved, in percent.
 async fn place_hold(
     app: &App,
     reservation: ReservationId,
     line: ReservationLine,
     attempt: u32,
-) -> Result<std::result::Result<PlacedHold, Shortage>> {
+) -> Result<std::result::Result<(PlacedHold, u32), Shortage>> {
     let shortage = move |name: Option<String>, available| Shortage {
         product_id: line.product,
         name,
@@ -62,7 +68,7 @@ async fn place_hold(
     let hold = move |product: &mut Product| {
         let Ok(entry) = product.catalogue_entry() else { return Ok(Err(shortage(None, 0))) };
         Ok(match product.stock.hold(reservation, line.quantity, attempt) {
-            Ok(attempt) => Ok(PlacedHold { attempt, product: entry.product }),
+            Ok(attempt) => Ok((PlacedHold { attempt, product: entry.product }, product.stock.reserved_percent())),
             Err(insufficient) => Err(shortage(Some(entry.product.name), insufficient.available)),
         })
     };

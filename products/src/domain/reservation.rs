@@ -82,8 +82,10 @@ impl Reservation {
     }
 
     /// Does nothing when another attempt or a decision came first.
-    pub(crate) fn all_held(&mut self, holds: &[PlacedHold], cause: &Cause) {
+    pub(crate) fn all_held(&mut self, holds: &[PlacedHold], until: Timestamp, cause: &Cause) {
         if self.apply(Trigger::AllHeld, cause) {
+            self.expires = until;
+            self.schedule.set_due(until);
             for (line, hold) in self.lines.iter_mut().zip(holds) {
                 line.hold = Some(hold.clone());
             }
@@ -173,7 +175,9 @@ impl Reservation {
 
     pub(crate) fn reserve_reply(&self) -> Reserved {
         match self.state {
-            State::Holding | State::Held | State::Confirmed => Reserved::Held { lines: self.held_lines() },
+            State::Holding | State::Held | State::Confirmed => {
+                Reserved::Held { lines: self.held_lines(), until: self.expires }
+            }
             State::Released | State::Restocked if self.shortages.is_empty() => Reserved::Released,
             State::Released | State::Restocked => Reserved::OutOfStock { shortages: self.shortages.clone() },
         }

@@ -65,8 +65,18 @@ impl Stock {
     }
 
     pub(crate) fn levels(&self) -> StockLevels {
-        let reserved = self.holds.values().map(|hold| u64::from(hold.quantity.get())).sum();
-        StockLevels { available: self.available, reserved, sold: self.sold, version: self.version }
+        StockLevels { available: self.available, reserved: self.reserved(), sold: self.sold, version: self.version }
+    }
+
+    fn reserved(&self) -> u64 {
+        self.holds.values().map(|hold| u64::from(hold.quantity.get())).sum()
+    }
+
+    /// Returns the share of the unsold stock that is reserved, in percent, rounded up.
+    pub(crate) fn reserved_percent(&self) -> u32 {
+        let reserved = self.reserved();
+        let unsold = reserved + u64::from(self.available);
+        u32::try_from((reserved * 100).div_ceil(unsold.max(1))).unwrap_or(100)
     }
 
     /// The sum that the stock levels must have.
@@ -288,6 +298,16 @@ mod tests {
             step(&mut stock);
             assert_eq!(levels(&stock), *expected, "step {at}");
         }
+    }
+
+    #[test]
+    fn the_reserved_share_counts_all_holds() {
+        let mut stock = stock(200);
+        for (ordered, percent) in [(1, 1), (19, 10), (1, 11), (79, 50), (100, 100)] {
+            stock.hold(ReservationId::new(), quantity(ordered), 1).unwrap();
+            assert_eq!(stock.reserved_percent(), percent, "after {ordered}");
+        }
+        assert_eq!(Stock::default().reserved_percent(), 0);
     }
 
     #[test]

@@ -14,10 +14,11 @@ use souk_types::{Error, Result, Timestamp};
 use tokio::time::Instant;
 
 pub(crate) use self::steps::{advance, apply_payment, publish_cancellation};
+use super::order;
 use crate::App;
 use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
 use crate::domain::order::checkout_table::Trigger;
-use crate::domain::order::{Order, OrderView};
+use crate::domain::order::{NewOrder, Order, OrderView, Placement};
 
 /// How long a request waits until the order of a concurrent request with the same key is visible on
 /// most MongoDB nodes.
@@ -38,8 +39,8 @@ pub(crate) async fn place(
 ) -> Result<Placed> {
     let (order, replayed) = match app.store.orders.by_key(customer, &key).await? {
         Some(order) => (order, true),
-        None => match store_pending(app, customer, &key, &request).await {
-            Ok(order) => (order, false),
+        None => match store_pending(app, &NewOrder { customer, key: &key, request: &request }).await {
+            Ok(placed) => placed,
             Err(error) if error.is_duplicate() => (wait_until_visible(app, customer, &key).await?, true),
             // A concurrent request with the same key may have placed the order and emptied the
             // cart.
@@ -51,15 +52,25 @@ pub(crate) async fn place(
     Ok(Placed { outcome: order.outcome(), replayed })
 }
 
-/// Stores the pending order. From then on, the key belongs to it.
-async fn store_pending(
-    app: &App,
-    customer: CustomerId,
-    key: &IdempotencyKey,
-    request: &CheckoutRequest,
-) -> Result<Order> {
-    let place = |cart: &_| Order::place(cart, customer, key.clone(), request, app.reservation_time, Timestamp::now());
-    app.store.place_order(customer, place).await
+/// Stores the pending order. From then on, the key and the cart belong to it. Also returns whether
+/// another request with the same key was faster.
+async fn store_pending(app: &App, new: &NewOrder<'_>) -> Result<(Order, bool)> {
+    if let Err(wait) = app.order_rate.check(&new.customer) {
+        let detail = "There are too many new orders from this account; wait before you order again.";
+        return Err(Error::too_many_requests("too-many-orders", detail, wait));
+    }
+    let place = |cart: &mut _, last: Option<&_>| new.place(cart, last, &app.limits, Timestamp::now());
+    match app.store.place_order(new.customer, place).await? {
+        Placement::Existing(order) => Ok((order, true)),
+        Placement::New { order, deleted } => {
+            if let Some(deleted) = deleted
+                && let Err(error) = order::delete_refused(app, deleted).await
+            {
+                tracing::warn!(order = %deleted, %error, "a refused order is deleted later, by the background job");
+            }
+            Ok((order, false))
+        }
+    }
 }
 
 /// Returns the order of the concurrent request that used the key first, once it is visible.

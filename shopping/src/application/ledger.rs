@@ -18,6 +18,7 @@ use crate::repositories::{Carts, Orders};
 
 /// An order in the ledger.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct OrderRecord {
     /// Its id.
     pub order: OrderId,
@@ -31,6 +32,9 @@ pub struct OrderRecord {
     pub was_confirmed: bool,
     /// Whether the background job still has to process it.
     pub is_in_progress: bool,
+    /// Whether it is under way, so that no other order of the cart may be. An order that is paid late
+    /// does not count, because another one may have been placed meanwhile.
+    pub claims_cart: bool,
     /// Its products and quantities.
     pub lines: Vec<ReservationLine>,
     /// Its total.
@@ -79,6 +83,7 @@ impl From<&Order> for OrderRecord {
             status: order.status(),
             was_confirmed: order.was_confirmed(),
             is_in_progress: order.is_in_progress(),
+            claims_cart: order.status().is_under_way() && !order.is_paid_late(),
             lines: order.lines(),
             total: order.total(),
             reservation: order.reservation(),

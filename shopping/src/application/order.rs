@@ -38,6 +38,16 @@ pub(crate) async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order
     Ok(checkout::advance_or_leave(app, order).await)
 }
 
+/// Deletes a refused order, which had no payment, and what the demo bank recorded for it before the
+/// checkout was interrupted.
+pub(crate) async fn delete_refused(app: &App, id: OrderId) -> Result<()> {
+    if app.store.orders.get(id).await?.is_some_and(|order| order.is_deletable()) {
+        app.payments.demo_bank.delete(id).await?;
+        app.store.orders.delete_refused(id).await?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn ship(app: &App, id: OrderId) -> Result<OrderView> {
     let order = app.store.orders.update(id, |order, _| order.ship(Timestamp::now())).await?;
     Ok(order.view())

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{ProductId, ProductSnapshot};
+use souk_contract::shopping::OrderId;
 use souk_types::{Currency, Error, Money, Quantity, Result};
 
+use super::cart_orders::CartOrders;
 use super::catalogue::{Availability, Catalogue};
 
 /// Maximum number of lines. So many fit into one call and one document.
@@ -21,6 +23,8 @@ pub(crate) struct Cart {
     /// cannot create the cart again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
+    #[serde(skip_serializing_if = "CartOrders::is_empty")]
+    pub(crate) orders: CartOrders,
 }
 
 #[derive(Deserialize)]
@@ -28,12 +32,14 @@ struct Unchecked {
     lines: Vec<CartLine>,
     #[serde(default)]
     closed: bool,
+    #[serde(default)]
+    orders: CartOrders,
 }
 
 impl TryFrom<Unchecked> for Cart {
     type Error = &'static str;
 
-    fn try_from(Unchecked { lines, closed }: Unchecked) -> Result<Self, Self::Error> {
+    fn try_from(Unchecked { lines, closed, orders }: Unchecked) -> Result<Self, Self::Error> {
         let products: HashSet<_> = lines.iter().map(|line| line.product.id).collect();
         let mut currencies = lines.iter().map(|line| line.product.price.currency());
         let first = currencies.next();
@@ -49,7 +55,10 @@ impl TryFrom<Unchecked> for Cart {
         if closed && !lines.is_empty() {
             return Err("a closed cart has lines");
         }
-        Ok(Self { lines, closed })
+        if lines.iter().any(|line| line.ordered > line.quantity.get()) {
+            return Err("a line has more ordered pieces than pieces");
+        }
+        Ok(Self { lines, closed, orders })
     }
 }
 
@@ -58,6 +67,14 @@ pub(crate) struct CartLine {
     /// The product as it was when the line was last changed.
     pub(crate) product: ProductSnapshot,
     pub(crate) quantity: Quantity,
+    /// The pieces that the last order contains. Its confirmation removes them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    ordered: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Cart {
@@ -88,8 +105,8 @@ impl Cart {
             return Err(mixed_currencies(other.product.price.currency(), product.price.currency()));
         }
         match self.lines.iter_mut().find(|line| line.product.id == product.id) {
-            Some(line) => *line = CartLine { product, quantity },
-            None => self.append(CartLine { product, quantity })?,
+            Some(line) => *line = CartLine { product, quantity, ordered: line.ordered.min(quantity.get()) },
+            None => self.append(CartLine { product, quantity, ordered: 0 })?,
         }
         Ok(())
     }
@@ -135,20 +152,27 @@ impl Cart {
         self.lines.clear();
     }
 
-    /// Subtracts the ordered quantities. Quantities that were added after the order stay.
-    pub(crate) fn remove_ordered(&mut self, ordered: impl Iterator<Item = (ProductId, Quantity)>) {
-        for (product, quantity) in ordered {
-            self.lines.retain_mut(|line| {
-                if line.product.id != product {
-                    return true;
-                }
-                line.quantity.checked_sub(quantity).map(|left| line.quantity = left).is_some()
-            });
+    /// Claims the cart for an order of all its lines.
+    pub(crate) fn claim(&mut self, order: OrderId) {
+        self.orders.claim(order);
+        for line in &mut self.lines {
+            line.ordered = line.quantity.get();
         }
     }
 
+    /// Removes the pieces of a confirmed order. Pieces that were added after the order stay.
+    pub(crate) fn complete_order(&mut self, order: OrderId) {
+        if !self.orders.confirm(order) {
+            return;
+        }
+        self.lines.retain_mut(|line| {
+            let left = line.quantity.get() - std::mem::take(&mut line.ordered);
+            Quantity::try_from(u64::from(left)).map(|left| line.quantity = left).is_ok()
+        });
+    }
+
     pub(crate) fn close(&mut self) {
-        (self.lines, self.closed) = (Vec::new(), true);
+        *self = Self { closed: true, ..Self::default() };
     }
 
     pub(crate) fn require_open(&self) -> Result<()> {
@@ -294,6 +318,9 @@ mod tests {
             ("one product twice", json!({"lines": [line(&tea), line(&tea)]}), false),
             ("two currencies", json!({"lines": [line(&tea), line(&jeans)]}), false),
             ("closed with lines", json!({"lines": [line(&tea)], "closed": true}), false),
+            ("all ordered", json!({"lines": [{"product": tea, "quantity": 2, "ordered": 2}]}), true),
+            ("more ordered than there is", json!({"lines": [{"product": tea, "quantity": 2, "ordered": 3}]}), false),
+            ("claimed", json!({"lines": [], "orders": {"last": OrderId::new()}}), true),
         ] {
             let cart = serde_json::from_value::<Cart>(stored.clone());
             assert_eq!(cart.is_ok(), is_valid, "{case}: {cart:?}");
@@ -362,15 +389,48 @@ mod tests {
         assert_eq!(view.total, Some(euros(5 * 499)));
     }
 
+    /// The cart has 5 teas and a mug when it is ordered; then the customer changes it.
     #[test]
-    fn only_ordered_quantities_are_removed() {
-        let (mut cart, tea, mug) = (Cart::default(), item(499), item(1200));
-        cart.add(tea.clone(), pieces(5)).unwrap();
-        cart.add(mug.clone(), pieces(1)).unwrap();
-        cart.remove_ordered([(tea.id, pieces(3)), (mug.id, pieces(1)), (ProductId::new(), pieces(1))].into_iter());
-        assert_eq!(quantities(&cart), [2]);
-        cart.remove_ordered([(tea.id, pieces(3))].into_iter());
-        assert_eq!(quantities(&cart), [0; 0]);
+    fn a_confirmed_order_removes_what_was_ordered_and_is_still_there() {
+        type Change = fn(&mut Cart, ProductSnapshot);
+        let changes: [(&str, Change, &[u32]); 7] = [
+            ("nothing", |_, _| {}, &[]),
+            ("adds two", |cart, tea| cart.add(tea, pieces(2)).unwrap(), &[2]),
+            ("removes two", |cart, tea| cart.set(tea, pieces(3)).unwrap(), &[]),
+            (
+                "removes two and adds one",
+                |cart, tea| {
+                    cart.set(tea.clone(), pieces(3)).unwrap();
+                    cart.add(tea, pieces(1)).unwrap();
+                },
+                &[1],
+            ),
+            (
+                "removes the line and adds it again",
+                |cart, tea| {
+                    cart.remove(tea.id).unwrap();
+                    cart.add(tea, pieces(5)).unwrap();
+                },
+                &[5],
+            ),
+            ("adds another product", |cart, _| cart.add(item(1), pieces(4)).unwrap(), &[4]),
+            ("empties the cart", |cart, _| cart.clear(), &[]),
+        ];
+        for (case, change, left) in changes {
+            let (mut cart, tea, order) = (Cart::default(), item(499), OrderId::new());
+            cart.add(tea.clone(), pieces(5)).unwrap();
+            cart.add(item(1200), pieces(1)).unwrap();
+            cart.claim(order);
+            change(&mut cart, tea);
+            let before = cart.clone();
+            cart.complete_order(OrderId::new());
+            assert_eq!(cart, before, "{case}: another order");
+            cart.complete_order(order);
+            assert_eq!(quantities(&cart), left, "{case}");
+            let again = cart.clone();
+            cart.complete_order(order);
+            assert_eq!(cart, again, "{case}: confirmed again");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! An order: its data and its creation. [`checkout_table`] decides the next action; [`transitions`]
-//! and [`settlement`] change the state.
+//! An order: its data. [`placement`] creates it, [`checkout_table`] decides the next action;
+//! [`transitions`] and [`settlement`] change the state.
 
 pub(crate) mod checkout_table;
 pub(crate) mod history;
+mod placement;
 mod settlement;
 pub(crate) mod status;
 #[cfg(test)]
@@ -14,19 +15,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
-use souk_contract::products::{HeldLine, ProductSnapshot, ReservationId, ReservationLine};
+use souk_contract::products::{HeldLine, ProductSnapshot, ReservationId, ReservationLine, Reserve};
 use souk_contract::shopping::OrderId;
 use souk_store::{Backoff, RetrySchedule};
 use souk_types::{Error, Money, Quantity, Result, Timestamp};
 
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
 use self::history::{LogEntry, OrderLog, StatusChange};
+pub(crate) use self::placement::{CheckoutLimits, NewOrder, Placement};
 pub(crate) use self::settlement::Change;
 pub use self::status::OrderStatus;
 pub(crate) use self::status::Reason;
 pub(crate) use self::transitions::{Actor, interrupted};
 pub(crate) use self::view::OrderView;
-use super::cart::{Cart, CartLine, mixed_currencies};
+use super::cart::{CartLine, mixed_currencies};
 use super::idempotency::{CheckoutRequest, Fingerprint, IdempotencyKey};
 use super::payment::state::{Payment, PaymentWork};
 use super::payment::{Charge, PaymentDetails};
@@ -65,6 +67,9 @@ pub(crate) struct Order {
     created_at: Timestamp,
     /// When the background job continues the order. Not due when no work is left.
     schedule: RetrySchedule,
+    /// When a refused order is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delete_at: Option<Timestamp>,
 }
 
 /// Work that could not be completed just now, so that other work goes first.
@@ -102,40 +107,6 @@ impl From<HeldLine> for OrderItem {
 }
 
 impl Order {
-    /// Errors: `cart-empty`; `unauthenticated` when the account is deleted.
-    pub(crate) fn place(
-        cart: &Cart,
-        customer: CustomerId,
-        key: IdempotencyKey,
-        request: &CheckoutRequest,
-        reservation_time: Duration,
-        now: Timestamp,
-    ) -> Result<Self> {
-        cart.require_open()?;
-        if cart.is_empty() {
-            return Err(Error::conflict("cart-empty", "The cart is empty; add a product first."));
-        }
-        Ok(Self {
-            id: OrderId::new(),
-            customer: Some(customer),
-            key: Some(key),
-            fingerprint: request.fingerprint()?,
-            payment_details: request.payment.clone(),
-            status: OrderStatus::Pending,
-            items: cart.lines().iter().map(OrderItem::from).collect(),
-            payment: None,
-            owes_stock: false,
-            refusal: None,
-            reservation: ReservationId::new(),
-            reserved_until: now.after(reservation_time),
-            history: vec![StatusChange { status: OrderStatus::Pending, at: now, reason: None }],
-            log: OrderLog::default(),
-            notifications: Vec::new(),
-            created_at: now,
-            schedule: RetrySchedule::at(now.after(STEP_LEASE)),
-        })
-    }
-
     /// Errors: `key-reused` unless the request equals the one that placed the order.
     pub(crate) fn require_same_request(&self, request: &CheckoutRequest) -> Result<()> {
         if self.fingerprint == request.fingerprint()? {
@@ -187,8 +158,15 @@ impl Order {
         self.reservation
     }
 
-    pub(crate) fn reserved_until(&self) -> Timestamp {
-        self.reserved_until
+    /// Returns the request that reserves the stock. The stock of a paid order is not scarce for it.
+    pub(crate) fn reserve_request(&self, scarce_reservation_time: Duration) -> Reserve {
+        let until = self.reserved_until;
+        let until_if_scarce = match self.status {
+            OrderStatus::Pending => until.min(self.created_at.after(scarce_reservation_time)),
+            _ => until,
+        };
+        let (reservation, order) = (self.reservation, self.id);
+        Reserve { reservation, order, lines: self.lines(), until, until_if_scarce }
     }
 
     pub(crate) fn lines(&self) -> Vec<ReservationLine> {
@@ -209,18 +187,13 @@ impl Order {
         self.history.iter().any(|change| change.status == OrderStatus::Confirmed)
     }
 
-    /// Returns the charge for reserved items. Errors: `currency-mixed`.
-    pub(crate) fn charge_for(&self, items: &[OrderItem]) -> Result<Charge> {
-        Ok(Charge {
-            order: self.id,
-            amount: total(items)?,
-            details: self.payment_details.clone(),
-            reserved_until: self.reserved_until,
-        })
+    /// Returns the charge for items that are reserved until then. Errors: `currency-mixed`.
+    pub(crate) fn charge_for(&self, items: &[OrderItem], reserved_until: Timestamp) -> Result<Charge> {
+        Ok(Charge { order: self.id, amount: total(items)?, details: self.payment_details.clone(), reserved_until })
     }
 
     pub(crate) fn charge(&self) -> Result<Charge> {
-        self.charge_for(&self.items)
+        self.charge_for(&self.items, self.reserved_until)
     }
 
     pub(crate) fn log(&mut self, entry: LogEntry) {

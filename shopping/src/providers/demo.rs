@@ -229,6 +229,15 @@ impl DemoBank {
         self.0.update(order, update).await
     }
 
+    /// Deletes the record of an order that is deleted.
+    pub(crate) async fn delete(&self, order: OrderId) -> Result<()> {
+        let delete = |slot: &mut Option<DemoPayment>, _: &mut _| {
+            *slot = None;
+            Ok(())
+        };
+        self.0.upsert(order, delete).await
+    }
+
     pub(crate) fn due_notifications(&self) -> Due<DemoPayment> {
         self.0.due(&BY_DUE)
     }

@@ -74,10 +74,10 @@ pub(super) fn check(records: &Records, responses: &[ClientResponse]) -> Vec<Stri
 
 type Reservations<'r> = HashMap<ReservationId, &'r ReservationRecord>;
 
-/// Each idempotency key has at most one order, no order is stuck, and the stock of exactly the
-/// confirmed and shipped orders is sold.
+/// Each idempotency key has at most one order, each cart at most one order under way, no order is
+/// stuck, and the stock of exactly the confirmed and shipped orders is sold.
 fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
-    let mut keys = HashMap::new();
+    let (mut keys, mut claims) = (HashMap::new(), HashMap::new());
     for entry in &records.orders {
         let OrderRecord { order, status, .. } = entry;
         if let (Some(customer), Some(key)) = (entry.customer, &entry.key)
@@ -87,6 +87,12 @@ fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &m
         }
         if *status != OrderStatus::Reserved && entry.is_in_progress && !entry.waits_for_provider {
             findings.push(format!("order {order} is {status:?} and was not continued"));
+        }
+        if let Some(customer) = entry.customer
+            && entry.claims_cart
+            && let Some(another) = claims.insert(customer, *order)
+        {
+            findings.push(format!("orders {another} and {order} of one cart are under way"));
         }
         let is_sold = is_sold(reservations, entry);
         if matches!(status, OrderStatus::Confirmed | OrderStatus::Shipped) != is_sold && !entry.is_in_progress {

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::fleet::{Component, Fleet, Options, SignInRate, Termination};
+use ::fleet::{Component, Fleet, Options, Termination};
 use jsonwebtoken::EncodingKey;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -54,9 +54,7 @@ impl TestFleet {
 
     /// Prepares a fleet with changed options and starts nothing.
     pub async fn prepare_with(change: impl FnOnce(&mut Options)) -> Self {
-        // All test customers have one IP address.
-        let mut options =
-            Options { port: 0, demo_catalogue: false, sign_in: SignInRate::UNLIMITED, ..Options::default() };
+        let mut options = Options { demo_catalogue: false, ..Options::without_rate_limits() };
         change(&mut options);
         let fleet = spawn_blocking(move || Fleet::prepare(&options)).await.unwrap();
         let fleet = Arc::new(fleet.unwrap_or_else(|error| panic!("{error}")));

@@ -172,6 +172,8 @@ impl ShopProcess {
             .args(["up", "--port", "0", "--data"])
             .arg(&self.data)
             .args(&self.options)
+            // Test customers order often. A journey about the limit sets the variable itself.
+            .env("ORDERS_PER_MINUTE", u32::MAX.to_string())
             .envs(self.environment.clone());
         // Temporary files of a killed shop are deleted with the directory.
         command.env("TMPDIR", self.directory.path());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use ::fleet::{Fleet, Options, Profile, Service, SignInRate};
+use ::fleet::{Fleet, Options, Profile, Service};
 use mongodb::bson::{Document, doc};
 use mongodb::{Client as Driver, Collection};
 use rocket::serde::json::Json;
@@ -28,13 +28,7 @@ const READY: Duration = Duration::from_mins(1);
 
 pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     let open = || {
-        let options = Options {
-            port: 0,
-            profile: Profile::Release,
-            sign_in: SignInRate::UNLIMITED,
-            log: "warn".to_owned(),
-            ..Options::default()
-        };
+        let options = Options { profile: Profile::Release, log: "warn".to_owned(), ..Options::without_rate_limits() };
         let fleet = Fleet::start(&options).map_err(text)?;
         fleet.wait_until_ready(READY).map_err(text)?;
         // MONGODB_URI may name a database with earlier data.

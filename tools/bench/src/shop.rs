@@ -84,6 +84,7 @@ async fn open(souk: &Path, data: &Path) -> Result<Server, String> {
     let process = Command::new(souk)
         .args(["up", "--log", "warn", "--port", &address.port().to_string(), "--data"])
         .arg(data)
+        .env("ORDERS_PER_MINUTE", u32::MAX.to_string())
         .stdout(Stdio::null())
         .spawn()
         .map_err(text)?;

@@ -111,9 +111,15 @@ async fn holds(table: &mut Table) -> Result<(), String> {
                     quantity: Quantity::try_from(1).map_err(souk_types::Error::internal)?,
                 }];
                 let until = Timestamp::now().after(Duration::from_mins(15));
-                bus.call(Reserve { reservation: ReservationId::new(), order: OrderId::new(), lines, until })
-                    .await
-                    .map(drop)
+                bus.call(Reserve {
+                    reservation: ReservationId::new(),
+                    order: OrderId::new(),
+                    lines,
+                    until,
+                    until_if_scarce: until,
+                })
+                .await
+                .map(drop)
             }
         }
     };

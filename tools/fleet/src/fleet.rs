@@ -47,6 +47,16 @@ pub struct Options {
     pub proxies: Proxies,
 }
 
+impl Options {
+    /// Returns the default options on a free port, without the limits of how often a client may do
+    /// something. All test clients have one address, and a test customer orders often.
+    #[must_use]
+    pub fn without_rate_limits() -> Self {
+        let orders = (Service::Shopping, "ORDERS_PER_MINUTE".to_owned(), u32::MAX.to_string());
+        Self { port: 0, sign_in: SignInRate::UNLIMITED, environment: vec![orders], ..Self::default() }
+    }
+}
+
 /// Addresses that services use instead of those of the servers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Proxies {

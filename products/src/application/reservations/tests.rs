@@ -59,7 +59,7 @@ impl Service {
 }
 
 pub(crate) fn request(reservation: ReservationId, lines: &[ReservationLine], until: Timestamp) -> Reserve {
-    Reserve { reservation, order: OrderId::new(), lines: lines.to_vec(), until }
+    Reserve { reservation, order: OrderId::new(), lines: lines.to_vec(), until, until_if_scarce: until }
 }
 
 pub(crate) fn line(product: ProductId, quantity: u64) -> ReservationLine {
@@ -68,7 +68,7 @@ pub(crate) fn line(product: ProductId, quantity: u64) -> ReservationLine {
 
 fn held(reply: Reserved) -> Vec<HeldLine> {
     match reply {
-        Reserved::Held { lines } => lines,
+        Reserved::Held { lines, .. } => lines,
         other => panic!("{other:?}"),
     }
 }
@@ -85,6 +85,32 @@ async fn all_lines_are_held_or_none() {
     let held = held(service.reserve(ReservationId::new(), &[line(tea, 3), line(mug, 1)]).await);
     assert_eq!(held.iter().map(|line| line.product.id).collect::<Vec<_>>(), [tea, mug]);
     assert_eq!((service.levels(tea).await, service.levels(mug).await), ((2, 3, 0), (0, 1, 0)));
+}
+
+#[tokio::test]
+async fn the_reservation_of_scarce_stock_expires_earlier() {
+    let service = Service::start();
+    let (tea, mug) = (service.add_product(100).await, service.add_product(2).await);
+    let (soon, late) =
+        (Timestamp::now().after(Duration::from_mins(5)), Timestamp::now().after(Duration::from_mins(15)));
+    for (lines, expected) in [
+        (vec![line(tea, 1)], late),
+        (vec![line(tea, 1), line(mug, 1)], soon),
+        (vec![line(tea, 8)], late),
+        (vec![line(tea, 40)], soon),
+    ] {
+        let id = ReservationId::new();
+        let request = Reserve { until_if_scarce: soon, ..request(id, &lines, late) };
+        for _ in 0..2 {
+            let again = Reserve { lines: request.lines.clone(), ..request };
+            let Reserved::Held { until, .. } = reserve(&service.app, again).await.unwrap() else {
+                panic!("{lines:?} are not held");
+            };
+            assert_eq!(until, expected, "{lines:?}");
+        }
+        let due = service.app.reservations.update(id, |reservation| reservation.due()).await.unwrap();
+        assert_eq!(due, Some(expected), "the job expires {lines:?}");
+    }
 }
 
 #[tokio::test]
@@ -146,8 +172,10 @@ async fn a_late_attempt_does_not_undo_a_sale() {
         assert_eq!(action, ReserveAction::PlaceHolds { attempt });
     }
     service.insert(slot.unwrap()).await;
-    let hold = place_hold(&service.app, id, line, 1).await.unwrap().unwrap();
-    let all_held = move |reservation: &mut Reservation| reservation.all_held(std::slice::from_ref(&hold), &cause());
+    let (hold, _) = place_hold(&service.app, id, line, 1).await.unwrap().unwrap();
+    let until = request.until;
+    let all_held =
+        move |reservation: &mut Reservation| reservation.all_held(std::slice::from_ref(&hold), until, &cause());
     service.app.reservations.update(id, all_held).await.unwrap();
     confirm(&service.app, id).await.unwrap();
 

@@ -20,7 +20,7 @@ impl Fixture {
         let line = ReservationLine { product: ProductId::new(), quantity: Quantity::try_from(1).unwrap() };
         let until = Timestamp::now().after(Duration::from_mins(15));
         let (reservation, order) = (ReservationId::new(), OrderId::new());
-        Self { reserve: Reserve { reservation, order, lines: vec![line], until }, slot: None }
+        Self { reserve: Reserve { reservation, order, lines: vec![line], until, until_if_scarce: until }, slot: None }
     }
 
     fn in_state(state: Option<State>) -> Self {
@@ -51,13 +51,13 @@ impl Fixture {
         match (request, self.slot.as_mut()) {
             (Request::Reserve, _) => match Reservation::reserve(&mut self.slot, &self.reserve, &cause) {
                 ReserveAction::PlaceHolds { attempt } => format!("attempt {attempt}"),
-                ReserveAction::Reply(Reserved::Held { lines }) => format!("held {}", lines.len()),
+                ReserveAction::Reply(Reserved::Held { lines, .. }) => format!("held {}", lines.len()),
                 ReserveAction::Reply(Reserved::OutOfStock { .. }) => "out of stock".to_owned(),
                 ReserveAction::Reply(Reserved::Released) => "released".to_owned(),
             },
             (Request::Release, _) => format!("{:?}", Reservation::release(&mut self.slot, &release, &cause)),
             (Request::AllHeld, Some(reservation)) => {
-                reservation.all_held(&[hold(self.reserve.lines[0].product)], &cause);
+                reservation.all_held(&[hold(self.reserve.lines[0].product)], self.reserve.until, &cause);
                 String::new()
             }
             (Request::OutOfStock, Some(reservation)) => {

@@ -2,7 +2,7 @@
 //! the reply to the order.
 
 use souk_bus::Request;
-use souk_contract::products::{Confirm, Confirmed, Reserve, Reserved, Shortage};
+use souk_contract::products::{Confirm, Confirmed, Reserved, Shortage};
 use souk_contract::shopping::{OrderCancelled, OrderConfirmed, OrderId, TimelineKind};
 use souk_store::Events;
 use souk_types::{Error, Money, Result, Timestamp};
@@ -79,8 +79,8 @@ pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Re
 
 async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
-    let (lines, reserved) = match reserve(app, order).await? {
-        Reply::Done(Reserved::Held { lines }, entry) => (lines, entry),
+    let (lines, until, reserved) = match reserve(app, order).await? {
+        Reply::Done(Reserved::Held { lines, until }, entry) => (lines, until, entry),
         Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
             return reject(app, id, out_of_stock(&shortages), Reason::OutOfStock, Stock::NotHeld, entry).await;
         }
@@ -92,14 +92,14 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
         }
     };
     let items: Vec<_> = lines.into_iter().map(Into::into).collect();
-    let charge = match order.charge_for(&items) {
+    let charge = match order.charge_for(&items, until) {
         Ok(charge) => charge,
         Err(error) => return reject(app, id, error, Reason::CurrencyMixed, Stock::Held, reserved).await,
     };
     if charge.amount.is_zero() {
         return update(app, id, move |order, now| {
             order.log(reserved.clone());
-            order.reserve(&items, None, now)
+            order.reserve(&items, None, until, now)
         })
         .await;
     }
@@ -115,7 +115,7 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
     update(app, id, move |order, now| {
         order.log(reserved.clone());
         order.log(opened.clone());
-        order.reserve(&items, Some(&payment), now)
+        order.reserve(&items, Some(&payment), until, now)
     })
     .await
 }
@@ -172,16 +172,19 @@ async fn check_payment(app: &App, order: &Order) -> Result<Checked> {
 
 async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
+    if order.is_paid_late() && !app.store.holds_claim(order).await? {
+        return fail(app, id, ordered_again(), Reason::OrderedAgain, None).await;
+    }
     match stock_call(app, id, Confirm { reservation: order.reservation() }).await? {
         Reply::Done(Confirmed::Sold, entry) => confirm(app, id, entry).await,
         Reply::Done(Confirmed::Released, entry) => reserve_again(app, id, entry).await,
-        Reply::Refused(error, entry) => fail(app, id, error, entry).await,
+        Reply::Refused(error, entry) => fail(app, id, error, Reason::OutOfStock, Some(entry)).await,
     }
 }
 
 /// Reserves again for a paid order whose reservation has expired, at the price that was paid.
 async fn reserve_again(app: &App, id: OrderId, expired: LogEntry) -> Result<Order> {
-    let reservation_time = app.reservation_time;
+    let reservation_time = app.limits.reservation_time;
     let order = update(app, id, move |order, now| {
         order.log(expired.clone());
         order.renew_reservation(reservation_time, now);
@@ -196,9 +199,11 @@ async fn reserve_again(app: &App, id: OrderId, expired: LogEntry) -> Result<Orde
             })
             .await
         }
-        Reply::Done(Reserved::OutOfStock { shortages }, entry) => fail(app, id, out_of_stock(&shortages), entry).await,
-        Reply::Done(Reserved::Released, entry) => fail(app, id, interrupted(), entry).await,
-        Reply::Refused(error, entry) => fail(app, id, error, entry).await,
+        Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
+            fail(app, id, out_of_stock(&shortages), Reason::OutOfStock, Some(entry)).await
+        }
+        Reply::Done(Reserved::Released, entry) => fail(app, id, interrupted(), Reason::OutOfStock, Some(entry)).await,
+        Reply::Refused(error, entry) => fail(app, id, error, Reason::OutOfStock, Some(entry)).await,
     }
 }
 
@@ -220,8 +225,7 @@ pub(super) enum Reply<T> {
 }
 
 async fn reserve(app: &App, order: &Order) -> Result<Reply<Reserved>> {
-    let (reservation, until) = (order.reservation(), order.reserved_until());
-    stock_call(app, order.id, Reserve { reservation, order: order.id, lines: order.lines(), until }).await
+    stock_call(app, order.id, order.reserve_request(app.limits.scarce_reservation_time)).await
 }
 
 /// Calls `products`. Errors: transient ones only, which it records in the order's log.
@@ -325,13 +329,20 @@ async fn reject(
     .await
 }
 
-/// Cancels a paid order whose stock is no longer available.
-async fn fail(app: &App, id: OrderId, refusal: Error, entry: LogEntry) -> Result<Order> {
+/// Cancels a paid order whose stock cannot be sold.
+async fn fail(app: &App, id: OrderId, refusal: Error, reason: Reason, entry: Option<LogEntry>) -> Result<Order> {
     update(app, id, move |order, now| {
-        order.log(entry.clone());
-        order.fail(refusal.clone(), Reason::OutOfStock, now)
+        if let Some(entry) = &entry {
+            order.log(entry.clone());
+        }
+        order.fail(refusal.clone(), reason, now)
     })
     .await
+}
+
+fn ordered_again() -> Error {
+    let detail = "The payment arrived after the cart had been ordered again; the money is returned.";
+    Error::conflict("order-state", detail)
 }
 
 pub(super) async fn update(

@@ -37,6 +37,12 @@ impl OrderStatus {
         Self::Refunded,
     ];
 
+    /// Whether the checkout has no outcome yet.
+    #[must_use]
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Pending | Self::Reserved | Self::Paid)
+    }
+
     /// Returns the states that may follow. When money arrives late, a cancelled order may become
     /// paid again, and a rejected one cancelled, so that the money is refunded. When a refund fails
     /// late, a refunded order is cancelled again.
@@ -63,6 +69,8 @@ pub(crate) enum Reason {
     /// `products` refused the reservation for another reason.
     ReservationRefused,
     CurrencyMixed,
+    /// The payment arrived after another order was placed from the same cart.
+    OrderedAgain,
     /// The provider refused to create the payment or to charge it.
     PaymentRefused,
     PaymentDeclined,

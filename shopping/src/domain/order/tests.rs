@@ -5,6 +5,7 @@ use souk_types::ErrorKind;
 use souk_types::Price;
 
 use super::*;
+use crate::domain::cart::Cart;
 use crate::domain::payment::report::{
     PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundId, RefundReport, RefundStatus,
 };
@@ -23,7 +24,17 @@ fn pending() -> Order {
     let mut cart = Cart::default();
     cart.add(product, Quantity::try_from(2).unwrap()).unwrap();
     let (key, request) = ("k".parse().unwrap(), request(DemoToken::Ok));
-    Order::place(&cart, CustomerId::new(), key, &request, RESERVATION_TIME, Timestamp::now()).unwrap()
+    let new = NewOrder { customer: CustomerId::new(), key: &key, request: &request };
+    let limits = CheckoutLimits {
+        pieces: 10,
+        unpaid_orders: 1,
+        reservation_time: RESERVATION_TIME,
+        scarce_reservation_time: RESERVATION_TIME,
+    };
+    match new.place(&mut cart, None, &limits, Timestamp::now()).unwrap() {
+        Placement::New { order, .. } => order,
+        Placement::Existing(order) => panic!("{order:?} was placed before"),
+    }
 }
 
 fn customer_of(order: &Order) -> Actor {
@@ -43,7 +54,8 @@ fn open_payment(order: &Order) -> Payment {
 
 fn reserve(order: &mut Order) {
     let (items, payment) = (order.items.clone(), open_payment(order));
-    order.reserve(&items, Some(&payment), Timestamp::now()).unwrap();
+    let until = order.reserved_until;
+    order.reserve(&items, Some(&payment), until, Timestamp::now()).unwrap();
 }
 
 fn report(status: ProviderStatus) -> PaymentReport {
@@ -421,7 +433,7 @@ fn an_order_ships_while_the_shop_keeps_a_part_of_its_money() {
 fn an_order_of_nothing_is_paid_without_a_payment() {
     let (mut order, now) = (pending(), Timestamp::now());
     let items = order.items.clone();
-    order.reserve(&items, None, now).unwrap();
+    order.reserve(&items, None, now, now).unwrap();
     assert_eq!((order.status(), next_action(&order, Trigger::Request)), (OrderStatus::Paid, NextAction::ConfirmStock));
     assert!(confirm(&mut order));
     assert_eq!(order.request_refund(now).unwrap_err().code(), "order-state");

@@ -11,6 +11,9 @@ use super::history::StatusChange;
 use super::{Order, OrderItem, OrderStatus, Reason, STEP_LEASE};
 use crate::domain::payment::state::{Payment, PaymentStatus};
 
+/// Time for which a refused order is kept, and its key gets the same error.
+const REFUSED_RETENTION: Duration = Duration::from_hours(30 * 24);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Actor {
     Customer(CustomerId),
@@ -18,12 +21,19 @@ pub(crate) enum Actor {
 }
 
 impl Order {
-    /// Records that the stock is held. An order of 0.00 has no payment and is paid.
-    pub(crate) fn reserve(&mut self, items: &[OrderItem], payment: Option<&Payment>, now: Timestamp) -> Result<()> {
+    /// Records that the stock is held until then. An order of 0.00 has no payment and is paid.
+    pub(crate) fn reserve(
+        &mut self,
+        items: &[OrderItem],
+        payment: Option<&Payment>,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
         if self.status == OrderStatus::Pending {
             self.enter(OrderStatus::Reserved, None, now)?;
             self.items = items.to_vec();
             self.payment = payment.cloned();
+            self.reserved_until = until;
             if payment.is_none() {
                 self.enter(OrderStatus::Paid, None, now)?;
             }
@@ -49,6 +59,11 @@ impl Order {
         }
     }
 
+    /// Whether the order ended before it was paid, and continues because the money has arrived.
+    pub(crate) fn is_paid_late(&self) -> bool {
+        self.status == OrderStatus::Paid && self.history.iter().any(|change| change.reason == Some(Reason::PaidLate))
+    }
+
     pub(crate) fn renew_reservation(&mut self, reservation_time: Duration, now: Timestamp) {
         if self.status == OrderStatus::Paid {
             self.reservation = ReservationId::new();
@@ -62,6 +77,7 @@ impl Order {
         if matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved) {
             self.end(OrderStatus::Rejected, reason, owes_stock, now)?;
             self.refusal = Some(refusal);
+            self.delete_at = self.is_refused().then(|| now.after(REFUSED_RETENTION));
             self.payment_details.erase_token();
         }
         Ok(())

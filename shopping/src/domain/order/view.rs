@@ -39,7 +39,7 @@ impl OrderView {
 
     /// Whether the checkout has no outcome yet.
     pub(crate) fn is_in_progress(&self) -> bool {
-        matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid)
+        self.status.is_under_way()
     }
 }
 

@@ -36,6 +36,7 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
         was_confirmed: !captured.is_zero(),
         is_in_progress: false,
         waits_for_provider: false,
+        claims_cart: status.is_under_way(),
         lines: vec![ReservationLine { product, quantity }],
         total: Some(price()),
         reservation: ReservationId::new(),
@@ -146,6 +147,12 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     ("have the same idempotency key", |shop| {
         let customer = shop.records.orders[0].customer;
         shop.records.orders[2].customer = customer;
+    }),
+    ("of one cart are under way", |shop| {
+        let first = shop.records.orders[2].clone();
+        let second = OrderRecord { order: OrderId::new(), key: Some("other".to_owned()), ..first };
+        let second = OrderRecord { status: OrderStatus::Pending, payment: None, is_in_progress: false, ..second };
+        shop.records.orders.push(second);
     }),
     ("one idempotency key got orders", |shop| {
         // Both customers were erased since.

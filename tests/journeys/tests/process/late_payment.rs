@@ -48,6 +48,22 @@ async fn a_late_payment_confirms_the_order_while_stock_lasts() {
 }
 
 #[tokio::test]
+async fn a_late_payment_is_refunded_when_the_cart_was_ordered_again() {
+    let shop = shop_with_short_reservations().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let first = ana.place_order_paying("first", "demo_late").await.expect_status(202);
+    ana.wait_for_order(first.id(), "cancelled").await;
+    ana.place_order("second").await.expect_status(201);
+    let first = ana.wait_for_order(first.id(), "refunded").await;
+    assert_eq!(first.states(), ["pending", "reserved", "cancelled", "paid", "cancelled", "refunded"]);
+    assert_eq!(first["history"][4]["reason"], "ordered-again");
+    assert_eq!(admin.stock(&tea).await, Stock { available: 8, reserved: 0, sold: 2 });
+    ana.place_order_paying("first", "demo_late").await.expect_problem(409, "order-state");
+}
+
+#[tokio::test]
 async fn a_late_payment_is_refunded_when_the_stock_is_sold() {
     let shop = shop_with_short_reservations().await;
     let admin = shop.admin().await;

@@ -10,6 +10,7 @@ mod erasure_audit;
 mod failpoints;
 mod fake_stripe;
 mod late_payment;
+mod order_limits;
 mod refund_crash;
 mod restart;
 mod start_up;

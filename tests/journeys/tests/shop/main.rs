@@ -15,6 +15,7 @@ mod import;
 mod media_types;
 mod model_based;
 mod new_customer;
+mod order_claim;
 mod payment;
 mod sessions;
 mod text;
