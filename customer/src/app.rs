@@ -8,6 +8,7 @@ use souk_http::auth::Verifier;
 use souk_store::Database;
 use tokio::sync::Notify;
 
+use crate::application::exports::RunningExports;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::providers::signing_key::SigningKey;
 use crate::repositories::{Accounts, Erasures, Sessions};
@@ -25,6 +26,7 @@ pub struct App {
     pub(crate) hasher: PasswordHasher,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) verifier: Arc<Verifier>,
+    pub(crate) exports: RunningExports,
 }
 
 impl App {

@@ -24,6 +24,7 @@ use souk_store::{Database, outbox};
 use souk_types::Result;
 
 pub use self::app::App;
+use self::application::exports::RunningExports;
 pub use self::application::{admin, ledger};
 pub use self::domain::email::Email;
 pub use self::domain::password::Password;
@@ -44,6 +45,7 @@ impl App {
             hasher: PasswordHasher::new(),
             verifier: Arc::new(Verifier::from_keys(&key.public_keys())?),
             key: Arc::new(key),
+            exports: RunningExports::default(),
             bus: bus.clone(),
             database,
         };

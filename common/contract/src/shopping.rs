@@ -1,7 +1,7 @@
 //! The requests and events of `shopping`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::customer::CustomerId;
 use crate::products::ProductSnapshot;
@@ -108,7 +108,7 @@ pub struct CustomerExport {
     /// The wishlist, as the products were when they were added; on the first page only.
     pub wishlist: Option<Vec<ProductSnapshot>>,
     /// The orders in the JSON of the API, newest first. `customer` passes them on unparsed.
-    pub orders: Page<Value>,
+    pub orders: Page<Box<RawValue>>,
 }
 
 /// A line of a cart.

@@ -1,9 +1,40 @@
-//! Queries along a declared index, page by page.
+//! Queries along a declared index, page by page. A page is bounded in documents and in bytes.
 
 use serde_json::Value;
 
 use super::words;
 use souk_types::{Cursor, Error, PageLimit, Paging, Result};
+
+/// Maximum size of the documents of a page, in bytes. A page ends before the document that does not
+/// fit, but has at least one. Bounds the memory of a request, whatever the documents' size.
+pub const MAX_PAGE_BYTES: usize = 512 * 1024;
+
+/// Collects the documents of a page, up to a number and up to [`MAX_PAGE_BYTES`].
+pub(super) struct PageBuilder<T> {
+    items: Vec<T>,
+    limit: usize,
+    bytes: usize,
+}
+
+impl<T> PageBuilder<T> {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { items: Vec::new(), limit, bytes: 0 }
+    }
+
+    /// Adds a document of this size. Returns false when it belongs to the next page.
+    pub(super) fn add(&mut self, item: T, bytes: usize) -> bool {
+        self.bytes += bytes;
+        if !self.items.is_empty() && (self.items.len() == self.limit || self.bytes > MAX_PAGE_BYTES) {
+            return false;
+        }
+        self.items.push(item);
+        true
+    }
+
+    pub(super) fn finish(self) -> Vec<T> {
+        self.items
+    }
+}
 
 /// An index: documents with given values in `equal`, ordered by `order`, then by id. Paths have
 /// dots. A document is in the index when no field is missing or null.
@@ -125,6 +156,28 @@ impl Find {
                 Err(Error::invalid_field("after", "belongs to a list in another order"))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_bounded_in_documents_and_in_bytes() {
+        for (limit, sizes, expected) in [
+            (3, vec![1, 1], 2),
+            (3, vec![1, 1, 1, 1], 3),
+            (9, vec![MAX_PAGE_BYTES - 1, 1], 2),
+            (9, vec![MAX_PAGE_BYTES - 1, 2], 1),
+            (9, vec![MAX_PAGE_BYTES + 1, 1], 1),
+            (9, vec![2 * MAX_PAGE_BYTES], 1),
+            (9, vec![], 0),
+        ] {
+            let mut page = PageBuilder::new(limit);
+            let fitted = sizes.iter().take_while(|bytes| page.add((), **bytes)).count();
+            assert_eq!((fitted, page.finish().len()), (expected, expected), "{sizes:?}");
         }
     }
 }

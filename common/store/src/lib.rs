@@ -37,7 +37,7 @@ pub use self::collection::Collection;
 use self::commit::{Commit, Refusal, Stored};
 pub use self::copy::{CopyStats, Snapshot};
 pub use self::due::Due;
-pub use self::find::{Direction, Find, Index};
+pub use self::find::{Direction, Find, Index, MAX_PAGE_BYTES};
 pub use self::references::{PersonalDataReference, ReferenceSearch};
 pub use self::retry::{Backoff, RetrySchedule};
 pub use self::tx::Tx;

@@ -24,6 +24,7 @@ use self::readers::Readers;
 use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, FoundPage, Refusal, Stored};
+use super::find::PageBuilder;
 use super::{Durability, Find, Index, ReferenceSearch};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
@@ -144,10 +145,17 @@ impl Sqlite {
             let rows = statement.query_map(params_from_iter(values), |row| {
                 Ok((stored(row)?, row.get::<_, String>("id")?, row.get::<_, Sql>("key")?))
             })?;
-            // One row more than the limit shows whether there is a next page.
-            let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-            let more = rows.len() > limit;
-            rows.truncate(limit);
+            // The query returns one row more than the limit, which shows that there is a next page.
+            let (mut page, mut more) = (PageBuilder::new(limit), false);
+            for row in rows {
+                let row = row?;
+                let bytes = row.0.text.len();
+                if !page.add(row, bytes) {
+                    more = true;
+                    break;
+                }
+            }
+            let rows = page.finish();
             let next = rows.last().filter(|_| more).map(|(_, id, key)| Cursor {
                 index: find.index.name.to_owned(),
                 key: json(key),

@@ -1,17 +1,18 @@
 //! The export of personal data.
 
-use rocket::serde::json::Json as JsonResponse;
+use rocket::futures::stream::{self, BoxStream, StreamExt};
+use rocket::http::ContentType;
+use rocket::response::stream::ByteStream;
 use rocket::{Route, State, get, routes};
 use serde::Serialize;
-use serde_json::Value;
 use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::CartLine;
-use souk_types::Timestamp;
+use souk_types::{Error, Result, Timestamp};
 
 use super::accounts::ProfileView;
 use super::auth::CustomerAuth;
 use crate::app::App;
-use crate::application::exports::{self, Export, ShoppingData};
+use crate::application::exports::{self, Export, OrderPages};
 use crate::domain::session::Session;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -22,8 +23,9 @@ pub(super) fn routes() -> Vec<Route> {
 struct ExportView {
     exported_at: Timestamp,
     customer: CustomerView,
-    shopping: ShoppingView,
     products: ProductsView,
+    /// The last member, because the orders are appended page by page.
+    shopping: ShoppingView,
 }
 
 #[derive(Serialize)]
@@ -42,28 +44,70 @@ struct SessionView {
 struct ShoppingView {
     cart: Vec<CartLine>,
     wishlist: Vec<ProductSnapshot>,
-    orders: Vec<Value>,
+    orders: [(); 0],
 }
 
 /// `products` stores no personal data.
 #[derive(Serialize)]
 struct ProductsView {}
 
-impl From<Export> for ExportView {
-    fn from(Export { profile, sessions, shopping }: Export) -> Self {
+/// The end of an [`ExportView`] without orders. The pages of orders are inserted before it.
+const TAIL: &str = "]}}";
+
+impl ExportView {
+    /// Returns the text up to the first order, and the pages of orders that follow.
+    fn begin(Export { profile, sessions, cart, wishlist, orders }: Export) -> Result<(String, OrderPages)> {
         let session =
             |session: Session| SessionView { opened_at: session.opened_at(), expires_at: session.expires_at() };
-        let ShoppingData { cart, wishlist, orders } = shopping;
-        Self {
+        let view = Self {
             exported_at: Timestamp::now(),
             customer: CustomerView { profile: profile.into(), sessions: sessions.into_iter().map(session).collect() },
-            shopping: ShoppingView { cart, wishlist, orders },
             products: ProductsView {},
-        }
+            shopping: ShoppingView { cart, wishlist, orders: [] },
+        };
+        let text = serde_json::to_string(&view).map_err(Error::internal)?;
+        let head = text.strip_suffix(TAIL).ok_or_else(|| Error::internal("an export does not end with its orders"))?;
+        Ok((head.to_owned(), orders))
     }
 }
 
+enum Part {
+    First(String, OrderPages),
+    Orders { pages: OrderPages, is_first: bool },
+    End,
+}
+
+/// Returns the JSON of an export, page by page. The JSON of an export that fails has no end, so that
+/// no client takes it for a complete one.
+fn stream(head: String, pages: OrderPages) -> BoxStream<'static, String> {
+    let parts = stream::unfold(Part::First(head, pages), |part| async move {
+        let (mut pages, is_first) = match part {
+            Part::First(head, pages) => return Some((head, Part::Orders { pages, is_first: true })),
+            Part::Orders { pages, is_first } => (pages, is_first),
+            Part::End => return None,
+        };
+        match pages.next().await {
+            Ok(Some(orders)) => {
+                let comma = if is_first || orders.is_empty() { "" } else { "," };
+                let orders: Vec<&str> = orders.iter().map(|order| order.get()).collect();
+                let text = format!("{comma}{}", orders.join(","));
+                Some((text, Part::Orders { pages, is_first: is_first && orders.is_empty() }))
+            }
+            Ok(None) => Some((TAIL.to_owned(), Part::End)),
+            Err(error) => {
+                tracing::warn!(%error, "an export ended early");
+                None
+            }
+        }
+    });
+    parts.boxed()
+}
+
 #[get("/profile/export")]
-async fn export_customer(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<JsonResponse<ExportView>> {
-    Ok(JsonResponse(exports::export(app, auth.id()).await?.into()))
+async fn export_customer(
+    app: &State<App>,
+    auth: CustomerAuth,
+) -> souk_http::Result<(ContentType, ByteStream<BoxStream<'static, String>>)> {
+    let (head, pages) = ExportView::begin(exports::begin(app, auth.id()).await?)?;
+    Ok((ContentType::JSON, ByteStream(stream(head, pages))))
 }

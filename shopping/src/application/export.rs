@@ -1,15 +1,16 @@
 //! Exports the data of a customer. It contains snapshots of products, so that it does not depend on
 //! `products`.
 
+use serde_json::value::to_raw_value;
 use souk_contract::shopping::{CartLine, CustomerExport, ExportCustomer};
 use souk_types::{Error, Page, PageLimit, Paging, Result};
 
 use super::order;
 use crate::App;
 
-/// Number of orders in a page. Orders of maximum size then take about 2 MiB, half of the limit of a
-/// message.
-const ORDERS_PER_PAGE: u64 = 10;
+/// Number of orders in a page. Large orders end a page earlier: the store bounds its size, far below
+/// the limit of a message.
+const ORDERS_PER_PAGE: u64 = 100;
 
 /// Returns one page; the cart and the wishlist are on the first.
 pub(crate) async fn page(app: &App, request: ExportCustomer) -> Result<CustomerExport> {
@@ -26,7 +27,7 @@ pub(crate) async fn page(app: &App, request: ExportCustomer) -> Result<CustomerE
     }
     let limit = PageLimit::try_from(ORDERS_PER_PAGE).map_err(Error::internal)?;
     let orders = order::list(app, customer, Paging { after, limit }).await?;
-    let items = orders.items.iter().map(serde_json::to_value).collect::<serde_json::Result<_>>();
+    let items = orders.items.iter().map(to_raw_value).collect::<serde_json::Result<_>>();
     let orders = Page { items: items.map_err(Error::internal)?, next: orders.next };
     Ok(CustomerExport { cart, wishlist, orders })
 }

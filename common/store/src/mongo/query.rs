@@ -10,6 +10,7 @@ use mongodb::options::{FindOptions, Hint};
 use serde_json::Value;
 
 use super::super::commit::{FoundPage, Stored};
+use super::super::find::PageBuilder;
 use super::super::{Direction, Find, Index, ReferenceSearch};
 use super::connection::{Failure, SERVER_TIMEOUT};
 use super::schema::{WORDS, path, present, range};
@@ -18,6 +19,9 @@ use souk_types::{Cursor, Error, Result};
 
 /// Values in one query. Longer lists take several queries.
 const MAX_VALUES: usize = 1_000;
+/// Documents that the server sends at once for a page. The default page is one batch; a page of large
+/// documents is not read to its end.
+const BATCH_SIZE: u32 = 25;
 /// Matches up to which a search reads the index of words and sorts.
 const MAX_SORTED_MATCHES: i64 = 1_000;
 
@@ -123,20 +127,18 @@ impl Mongo {
         self.schema.ready(&self.schema.get(collection)?).await?;
         let limit = find.paging.limit.get();
         let (index, order) = (find.index.name.to_owned(), find.index.order);
-        let mut rows = self
+        let (rows, more) = self
             .connection
             .read(move |database| async move {
                 let documents = majority::<RawDocumentBuf>(&database, collection);
-                let (condition, options) = plan(&documents, &find).await?;
+                let (condition, mut options) = plan(&documents, &find).await?;
+                options.batch_size = Some(BATCH_SIZE);
                 match condition {
-                    Some(condition) => all(&documents, condition, options).await,
-                    None => Ok(Vec::new()),
+                    Some(condition) => page(&documents, condition, options, limit).await,
+                    None => Ok((Vec::new(), false)),
                 }
             })
             .await?;
-        // One row more than the limit shows whether there is a next page.
-        let more = rows.len() > limit;
-        rows.truncate(limit);
         let next = match rows.last().filter(|_| more) {
             Some(last) => Some(cursor(index, order, last)?),
             None => None,
@@ -198,6 +200,25 @@ async fn all(
     options: FindOptions,
 ) -> Result<Vec<RawDocumentBuf>, Failure> {
     Ok(documents.find(condition).with_options(options).await?.try_collect().await?)
+}
+
+/// Returns a page, and whether there is a next one.
+async fn page(
+    documents: &Collection<RawDocumentBuf>,
+    condition: Document,
+    options: FindOptions,
+    limit: usize,
+) -> Result<(Vec<RawDocumentBuf>, bool), Failure> {
+    let mut rows = documents.find(condition).with_options(options).await?;
+    // The query returns one row more than the limit, which shows that there is a next page.
+    let mut page = PageBuilder::new(limit);
+    while let Some(row) = rows.try_next().await? {
+        let bytes = row.as_bytes().len();
+        if !page.add(row, bytes) {
+            return Ok((page.finish(), true));
+        }
+    }
+    Ok((page.finish(), false))
 }
 
 /// Plans a query. Without a condition, nothing matches.

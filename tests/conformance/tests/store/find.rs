@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use souk_store::{Collection, Direction, Document, Find, Index};
+use souk_store::{Collection, Direction, Document, Find, Index, MAX_PAGE_BYTES};
 use souk_types::{Cursor, ErrorKind, Id, PageLimit, Paging, Timestamp};
 
 use crate::home::Home;
@@ -27,6 +27,7 @@ checks! {
     ascending_pages_neither_repeat_nor_skip_documents
     descending_pages_neither_repeat_nor_skip_documents
     pages_by_id_neither_repeat_nor_skip_documents
+    a_page_of_large_documents_ends_early
     a_cursor_of_another_index_is_rejected
     an_undeclared_index_is_rejected
     due_documents_come_in_order_up_to_now
@@ -186,6 +187,26 @@ async fn pages_by_id_neither_repeat_nor_skip_documents(home: Home) {
         after = Some(through_a_client(&next));
     }
     assert_eq!(seen, expected.into_values().collect::<Vec<_>>());
+}
+
+/// Each document takes a third of a page, or more than a page.
+async fn a_page_of_large_documents_ends_early(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let sizes = [300_000, 150_000, 150_000, 150_000, 150_000, MAX_PAGE_BYTES + 1, 1, 2];
+    for (price, size) in (0..).zip(sizes) {
+        insert(&books, Book { about: "x ".repeat(size / 2), ..shelved("a", price, &price.to_string()) }).await;
+    }
+    let (mut after, mut pages) = (None, Vec::new());
+    loop {
+        let paging = Paging { after, limit: limit(100) };
+        let page = books.find(SHELF_BY_PRICE.find(["a"]).page(paging)).await.unwrap();
+        pages.push(page.items.iter().map(|book| book.title.clone()).collect::<Vec<_>>().join(" "));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, ["0 1", "2 3 4", "5", "6 7"]);
 }
 
 async fn a_cursor_of_another_index_is_rejected(home: Home) {
