@@ -6,7 +6,8 @@
 mod backend;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use fleet::{Nginx, Settings, SignInRate};
@@ -322,6 +323,30 @@ fn passwords_cannot_be_guessed_fast() {
     assert_eq!(customer.requests(), 14);
 }
 
+#[test]
+#[ignore = "needs nginx"]
+fn requests_in_progress_are_limited_for_each_address() {
+    let (_nginx, address) = shop();
+    let begun = Instant::now();
+    let wait_for = |status: u16| loop {
+        let answer = get(address, "/products");
+        if answer.status() == status {
+            return answer;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{answer:?}");
+    };
+    let slow_clients: Vec<TcpStream> = (0..512)
+        .map(|_| {
+            let mut client = TcpStream::connect(address).unwrap();
+            client.write_all(b"POST /customer/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{").unwrap();
+            client
+        })
+        .collect();
+    problem(&wait_for(503), 503, "busy");
+    drop(slow_clients);
+    wait_for(200);
+}
+
 fn unused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -429,7 +454,7 @@ fn nginx_keeps_its_port() {
     component.resume().unwrap();
     assert_eq!(get(address, "/products").status(), 200);
     component.kill().unwrap();
-    assert!(std::net::TcpStream::connect(address).is_err(), "workers should not outlive their master");
+    assert!(TcpStream::connect(address).is_err(), "workers should not outlive their master");
     component.start().unwrap();
     assert_eq!(get(address, "/products").status(), 200);
 }
