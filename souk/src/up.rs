@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use products::demo;
-use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 use shopping::PaymentMethod;
 use souk_bus::Bus;
@@ -13,6 +12,7 @@ use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::health::{self, Health};
 use souk_http::telemetry::Telemetry;
+use souk_http::{RunError, TrustedProxies};
 
 use crate::data_directory::DataDirectory;
 use crate::databases::{SERVICES, operator_message};
@@ -56,6 +56,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         .mount("/shopping", shopping::routes())
         .manage(Health { databases: databases.to_vec(), bus: bus.clone() })
         .manage(cors)
+        .manage(TrustedProxies(settings.trusted_proxies.clone()))
         .manage(customer)
         .manage(products)
         .manage(shopping)
@@ -66,13 +67,11 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     // Without a proxy, the shop need not drain connections.
     match souk_http::run(shop, &bus, Duration::ZERO).await {
         Ok(()) => Ok(()),
-        Err(error) => Err(match error.kind() {
-            ErrorKind::Bind(reason) | ErrorKind::Io(reason) => {
-                let (address, port) = (settings.address, settings.port);
-                format!("cannot listen on {address} port {port}: {reason}: choose another port with --port")
-            }
-            other => format!("the web server stopped: {other}"),
-        }),
+        Err(RunError::Listen(reason)) => {
+            let (address, port) = (settings.address, settings.port);
+            Err(format!("cannot listen on {address} port {port}: {reason}: choose another port with --port"))
+        }
+        Err(other @ RunError::Setup(_)) => Err(other.to_string()),
     }
 }
 

@@ -1,15 +1,14 @@
 //! Typed input from a request: headers, JSON bodies, queries.
 
 use std::borrow::Cow;
-use std::io::ErrorKind as Io;
 
-use rocket::data::{Data, FromData, ToByteUnit};
+use rocket::data::{Data, FromData};
 use rocket::http::{Method, RawStr};
 use rocket::request::{FromRequest, Outcome, Request};
 use souk_types::Error;
 use souk_types::input::{self, Input};
 
-use crate::{Content, data_outcome, guard_outcome};
+use crate::{Body, Content, data_outcome, guard_outcome};
 
 /// Size limit of a JSON body, in bytes. The largest ones hold 20 addresses or 100 ids.
 pub const MAX_JSON: u64 = 64 * 1024;
@@ -18,10 +17,6 @@ const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 /// The types that `PATCH` takes, for `Accept-Patch`.
 pub(crate) const PATCH_TYPES: &str = "application/json, application/merge-patch+json";
-
-/// Bytes beyond the limit that are read and discarded before the response, so that a client which
-/// sends everything before it reads gets its 413 instead of a broken connection.
-const MAX_DRAIN: u64 = 8 * 1024 * 1024;
 
 /// Returns the value of a header; fails when the header is given twice.
 pub fn header<'r>(request: &'r Request<'_>, name: &'static str) -> souk_types::Result<Option<&'r str>> {
@@ -33,55 +28,40 @@ pub fn header<'r>(request: &'r Request<'_>, name: &'static str) -> souk_types::R
     Ok(value)
 }
 
-/// Data guard: a JSON body read as a `T`. An empty body is read as `{}`.
+/// Data guard: a JSON body read as a `T`. A request without a body is malformed.
 pub struct Json<T>(pub T);
 
 #[rocket::async_trait]
 impl<'r, T: Input> FromData<'r> for Json<T> {
     type Error = Error;
 
-    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
-        data_outcome(request, read_json(request, data).await.map(Self))
+    async fn from_data(request: &'r Request<'_>, _data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+        data_outcome(request, read_json(request, Body::of(request)).await.map(Self))
     }
 }
 
-async fn read_json<T: Input>(request: &Request<'_>, data: Data<'_>) -> souk_types::Result<T> {
-    let body = read_body(data, MAX_JSON).await?;
+async fn read_json<T: Input>(request: &Request<'_>, body: Body<'_>) -> souk_types::Result<T> {
     if body.is_empty() {
-        return input::from_json(serde_json::json!({}));
+        return Err(Error::malformed("The body is missing; send a JSON object."));
     }
     // RFC 7396. Every PATCH route keeps fields that are left out and removes those that are null.
     let accepted = if request.method() == Method::Patch { &[JSON, MERGE_PATCH][..] } else { &[JSON] };
-    let body = Content::of(request, accepted)?.decode(body, MAX_JSON).await?;
+    let body = Content::of(request, accepted)?.decode(body.read(MAX_JSON).await?, MAX_JSON).await?;
     input::from_json(input::parse_json(&body)?)
 }
 
-/// Returns the body; fails when it is larger than `limit` bytes.
-pub async fn read_body(data: Data<'_>, limit: u64) -> souk_types::Result<Vec<u8>> {
-    read_body_draining(data, limit, limit).await
-}
+/// Data guard of a route without input: no body, or the JSON `{}`.
+pub struct NoInput;
 
-/// Like [`read_body`], but reads a body of up to `drain` bytes to its end before it is refused.
-pub async fn read_body_draining(data: Data<'_>, limit: u64, drain: u64) -> souk_types::Result<Vec<u8>> {
-    use rocket::tokio::io::{AsyncReadExt, copy, sink};
-    let mut stream = data.open((limit.max(drain) + MAX_DRAIN).bytes());
-    let mut body = Vec::new();
-    let unreadable = |error: std::io::Error| match error.kind() {
-        Io::UnexpectedEof | Io::ConnectionReset | Io::BrokenPipe => Error::malformed("The body ends too early."),
-        _ => Error::malformed("The body cannot be read.").caused_by(error),
-    };
-    (&mut stream).take(limit + 1).read_to_end(&mut body).await.map_err(unreadable)?;
-    if body.len() as u64 > limit {
-        copy(&mut stream, &mut sink()).await.map_err(unreadable)?;
-        return Err(Error::too_large(limit));
+#[rocket::async_trait]
+impl<'r> FromData<'r> for NoInput {
+    type Error = Error;
+
+    async fn from_data(request: &'r Request<'_>, _data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+        let body = Body::of(request);
+        let read = if body.is_empty() { Ok(()) } else { read_json(request, body).await };
+        data_outcome(request, read.map(|()| Self))
     }
-    Ok(body)
-}
-
-/// Discards a body of up to `limit` bytes, so that the client reads the response.
-pub async fn drain(data: Data<'_>, limit: u64) {
-    // An error means that the client has disconnected.
-    let _ = data.open((limit + MAX_DRAIN).bytes()).stream_to(rocket::tokio::io::sink()).await;
 }
 
 /// Request guard: the query string read as a `T`.

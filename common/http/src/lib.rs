@@ -2,11 +2,14 @@
 //! problem+json, authentication, health checks, telemetry, and the runtime of a service.
 
 pub mod auth;
+mod body;
+mod client_address;
 mod compression;
 mod concurrency_limit;
 pub mod config;
 mod content;
 mod cors;
+mod descriptors;
 mod entity_tag;
 pub mod health;
 mod input;
@@ -17,6 +20,7 @@ pub mod rate_limit;
 mod request_id;
 mod request_log;
 mod response_headers;
+mod server;
 pub mod service;
 pub mod signal;
 mod stop;
@@ -28,11 +32,13 @@ use std::net::IpAddr;
 use rocket::config::{LogLevel, Shutdown};
 use rocket::{Build, Config, Rocket};
 
+pub use self::body::Body;
+pub use self::client_address::TrustedProxies;
 use self::concurrency_limit::ConcurrencyLimiter;
 pub use self::content::Content;
 pub use self::cors::CorsOrigins;
 pub use self::entity_tag::{IfMatch, Tagged};
-pub use self::input::{Json, MAX_JSON, Query, drain, header, read_body, read_body_draining};
+pub use self::input::{Json, MAX_JSON, NoInput, Query, header};
 pub use self::limits::{with_limits, without_limits};
 pub use self::param::Param;
 pub use self::problem::{Problem, Result, data_outcome, guard_outcome};
@@ -40,8 +46,9 @@ pub use self::request_id::request_id;
 use self::request_log::RequestFairing;
 pub use self::response_headers::{Public, PublicForADay};
 use self::response_headers::{ResponseHeaders, shield};
+pub use self::server::{RunError, run};
+pub use self::stop::DRAIN_PERIOD;
 use self::stop::ShutdownFlag;
-pub use self::stop::{DRAIN_PERIOD, run};
 
 /// Returns a Rocket with Souk's configuration. The caller mounts the services.
 #[must_use]
@@ -53,8 +60,8 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         cli_colors: false,
         // A client could write any address into the header.
         ip_header: None,
-        // `run` handles the signals. These 4 s let running requests finish after the drain period.
-        shutdown: Shutdown { ctrlc: false, signals: HashSet::new(), grace: 2, mercy: 2, ..Shutdown::default() },
+        // `run` handles the signals.
+        shutdown: Shutdown { ctrlc: false, signals: HashSet::new(), ..Shutdown::default() },
         ..Config::release_default()
     };
     rocket::custom(config)

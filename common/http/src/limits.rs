@@ -1,5 +1,6 @@
 //! The wrapper of every route: request context, concurrency limit, time limit.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rocket::Route;
@@ -11,9 +12,9 @@ use souk_bus::request_context;
 use souk_types::Error;
 use tokio::time::Instant;
 
-use crate::concurrency_limit::ConcurrencyLimiter;
+use crate::concurrency_limit::{ConcurrencyLimiter, Permit};
 use crate::stop::ShutdownFlag;
-use crate::{Problem, request_id};
+use crate::{Body, MAX_JSON, Problem, request_id};
 
 /// Request timeout. Shorter than nginx's 5.5 s, so that the client gets problem+json.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,22 +72,99 @@ impl Handler for LimitedHandler {
         if is_idempotent && ShutdownFlag::is_set(request) {
             return fail(Error::stopping());
         }
-        let work = request_context::scope(Some(request_id(request).clone()), self.handler.handle(request, data));
-        if self.limits == Limits::None {
-            return work.await;
+        let admission = request.local_cache(|| Admission::new(self.limits, request));
+        let work = request_context::scope(Some(request_id(request).clone()), async {
+            // Most of these routes take no body. One that does not arrive whole is refused nevertheless.
+            if matches!(request.method(), Method::Get | Method::Head | Method::Delete)
+                && let Err(error) = Body::of(request).read_ahead(request, MAX_JSON).await
+            {
+                return fail(error);
+            }
+            self.handler.handle(request, data).await
+        });
+        if let Err(error) = admission.enter().await {
+            return fail(error);
         }
-        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            // The timeout does not undo writes of the handler; background jobs finish the work.
+            () = admission.expired() => fail(Error::busy("The request took too long; try again.")),
+        };
+        admission.leave();
+        outcome
+    }
+}
+
+/// The permit of a request and the time that it has left, in the request's local cache. While its
+/// body arrives, a request has no permit and its time stands still.
+#[derive(Default)]
+pub(crate) struct Admission {
+    limiter: Option<ConcurrencyLimiter>,
+    is_timed: bool,
+    state: Mutex<AdmissionState>,
+}
+
+#[derive(Default)]
+struct AdmissionState {
+    _permit: Option<Permit>,
+    deadline: Option<Instant>,
+}
+
+impl Admission {
+    fn new(limits: Limits, request: &Request<'_>) -> Self {
         let limiter = request.rocket().state::<ConcurrencyLimiter>();
-        let _permit = match limiter.filter(|_| self.limits == Limits::ConcurrencyAndTime) {
-            Some(limiter) => match limiter.acquire(PERMIT_TIMEOUT).await {
-                Some(permit) => Some(permit),
-                None => return fail(Error::busy("Too many requests are being served; try again.")),
-            },
+        Self {
+            limiter: limiter.filter(|_| limits == Limits::ConcurrencyAndTime).cloned(),
+            is_timed: limits != Limits::None,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Waits for a permit and starts the clock.
+    async fn enter(&self) -> Result<(), Error> {
+        let deadline = self.is_timed.then(|| Instant::now() + REQUEST_TIMEOUT);
+        let permit = match &self.limiter {
+            Some(limiter) => {
+                let permit = limiter.acquire(PERMIT_TIMEOUT).await;
+                Some(permit.ok_or_else(|| Error::busy("Too many requests are being served; try again."))?)
+            }
             None => None,
         };
-        // The timeout does not undo writes of the handler; background jobs finish the work.
-        let outcome = tokio::time::timeout_at(deadline, work).await;
-        outcome.unwrap_or_else(|_| fail(Error::busy("The request took too long; try again.")))
+        *self.state() = AdmissionState { _permit: permit, deadline };
+        Ok(())
+    }
+
+    /// Releases the permit and stops the clock.
+    fn leave(&self) {
+        let left = std::mem::take(&mut *self.state());
+        // Outside the lock: the permit may go to a request that is waiting for it.
+        drop(left);
+    }
+
+    /// Carries out `work` outside of the limits. The request then waits for a new permit.
+    pub(crate) async fn suspend_for<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        self.leave();
+        let done = work.await;
+        self.enter().await?;
+        Ok(done)
+    }
+
+    /// Waits until the deadline has passed.
+    async fn expired(&self) {
+        loop {
+            let now = Instant::now();
+            let deadline = self.state().deadline;
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return;
+            }
+            // Each new deadline is at least this long after the clock stood still.
+            tokio::time::sleep_until(deadline.unwrap_or(now + REQUEST_TIMEOUT)).await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, AdmissionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

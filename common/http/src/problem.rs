@@ -43,6 +43,7 @@ pub(crate) fn status(kind: ErrorKind) -> Status {
         ErrorKind::Forbidden => Status::Forbidden,
         ErrorKind::NotFound => Status::NotFound,
         ErrorKind::MethodNotAllowed => Status::MethodNotAllowed,
+        ErrorKind::TooSlow => Status::RequestTimeout,
         ErrorKind::Conflict => Status::Conflict,
         ErrorKind::PreconditionFailed => Status::PreconditionFailed,
         ErrorKind::TooLarge => Status::PayloadTooLarge,
@@ -64,6 +65,7 @@ fn title(kind: ErrorKind) -> &'static str {
         ErrorKind::Forbidden => "Not allowed",
         ErrorKind::NotFound => "Not found",
         ErrorKind::MethodNotAllowed => "Method not allowed",
+        ErrorKind::TooSlow => "Too slow",
         ErrorKind::Conflict => "Conflict with the current state",
         ErrorKind::PreconditionFailed => "Changed meanwhile",
         ErrorKind::TooLarge => "Too large",
@@ -77,6 +79,7 @@ fn title(kind: ErrorKind) -> &'static str {
         ErrorKind::Stopping => "This instance is stopping",
     }
 }
+
 /// The body of an error response (RFC 9457, section 3.1), extended by `request_id` and `errors`.
 #[derive(Serialize)]
 struct ProblemBody<'e> {
@@ -224,9 +227,6 @@ fn explain(status: Status, request: &Request<'_>) -> Error {
     match status.code {
         // No route matched, or a path parameter did not parse.
         404 | 422 => unrouted(request),
-        400 => Error::malformed("The request cannot be read."),
-        408 => Error::malformed("The request did not arrive in time."),
-        503 => Error::busy("The shop is stopping."),
         500 => Error::internal(PANICKED),
         _ => Error::internal(format!("unexpected status {status}")),
     }

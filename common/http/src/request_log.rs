@@ -2,7 +2,7 @@
 
 use rocket::data::Data;
 use rocket::fairing::{Fairing, Info, Kind};
-use rocket::http::{Header, Method};
+use rocket::http::Header;
 use rocket::{Request, Response};
 use souk_bus::elapsed_ms;
 use souk_types::FieldError;
@@ -12,8 +12,6 @@ use crate::problem::{PANICKED, ResponseError};
 use crate::request_id;
 use crate::stop::ShutdownFlag;
 
-const METHOD_FIELD: &[u8] = b"_method=";
-
 pub(crate) struct RequestFairing;
 
 #[rocket::async_trait]
@@ -22,13 +20,8 @@ impl Fairing for RequestFairing {
         Info { name: "request ids and request log", kind: Kind::Request | Kind::Response }
     }
 
-    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+    async fn on_request(&self, request: &mut Request<'_>, _data: &mut Data<'_>) {
         request.local_cache(StartTime::default);
-        // Rocket takes the method of a form from its first field `_method`; undo that.
-        let is_form = request.content_type().is_some_and(|given| given.is_form());
-        if is_form && data.peek(METHOD_FIELD.len()).await == METHOD_FIELD {
-            request.set_method(Method::Post);
-        }
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {

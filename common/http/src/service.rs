@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use rocket::error::ErrorKind;
 use rocket::{Build, Rocket};
 
+use crate::RunError;
 use crate::config::Environment;
 use crate::cors::CorsOrigins;
 use crate::health::{self, Health};
@@ -88,11 +88,11 @@ fn serve(
         tracing::info!(address = %service.address, port = service.port, version = env!("CARGO_PKG_VERSION"), "starting");
         let outcome = crate::run(shop, &service.bus, crate::DRAIN_PERIOD).await;
         service.database.close().await;
-        outcome.map_err(|error| match error.kind() {
-            ErrorKind::Bind(reason) | ErrorKind::Io(reason) => {
+        outcome.map_err(|error| match error {
+            RunError::Listen(reason) => {
                 format!("cannot listen on {} port {}: {reason}", service.address, service.port)
             }
-            other => format!("the web server stopped: {other}"),
+            other @ RunError::Setup(_) => other.to_string(),
         })
     })
 }

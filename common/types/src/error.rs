@@ -44,6 +44,8 @@ pub enum ErrorKind {
     NotFound,
     /// The route exists under another method (405).
     MethodNotAllowed,
+    /// The body arrives too slowly (408).
+    TooSlow,
     /// The current state of the resource does not allow it (409).
     Conflict,
     /// `If-Match` names another version than the current one (412).
@@ -170,6 +172,11 @@ impl Error {
         let detail =
             "The change could overwrite another one. Send If-Match with the ETag of the last response, or with *.";
         Self::new(ErrorKind::PreconditionRequired, "precondition-required", detail)
+    }
+
+    /// Returns the error of a body that arrives too slowly.
+    pub fn too_slow(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::TooSlow, "too-slow", detail)
     }
 
     /// Returns the error of a body over its `limit`, in bytes.

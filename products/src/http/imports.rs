@@ -2,13 +2,12 @@ use rocket::data::{Data, FromData};
 use rocket::request::{Outcome, Request};
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
-use souk_http::{Content, Query, data_outcome, drain, read_body_draining};
+use souk_http::{Body, Content, Query, data_outcome};
 use souk_types::{Error, Result};
 
 use super::AdminAuth;
 use crate::App;
 use crate::application::imports::{FileFormat, ImportFile, ImportMapping, ImportReport};
-use crate::settings::{ImportLimits, MAX_BYTES};
 
 const CSV: &str = "text/csv";
 const NDJSON: &str = "application/x-ndjson";
@@ -27,35 +26,19 @@ pub(super) struct ImportRequest {
 impl<'r> FromData<'r> for ImportRequest {
     type Error = Error;
 
-    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
-        let admin = into_result(request.guard::<AdminAuth>().await);
-        let mapping = into_result(request.guard::<Query<ImportMapping>>().await);
-        let mapping = admin.and(mapping);
-        let allowed = mapping.as_ref().map(|_| ()).map_err(Clone::clone);
-        let limits = request.rocket().state::<App>().map(|app| app.import_limits).unwrap_or_default();
-        let file = read_file(request, data, allowed, limits).await;
-        data_outcome(request, mapping.and_then(|mapping| Ok(Self { mapping: mapping.0, file: file? })))
+    async fn from_data(request: &'r Request<'_>, _data: Data<'r>) -> rocket::data::Outcome<'r, Self> {
+        data_outcome(request, read(request).await)
     }
 }
 
-/// Reads the file from the body of an allowed request. Drains the body of a refused request,
-/// because nginx treats an instance that stops reading in the middle of a body as failed.
-async fn read_file(
-    request: &Request<'_>,
-    data: Data<'_>,
-    allowed: Result<()>,
-    limits: ImportLimits,
-) -> Result<ImportFile> {
-    match allowed.and_then(|()| content(request)) {
-        Ok((format, content)) => {
-            let body = read_body_draining(data, limits.bytes, MAX_BYTES).await?;
-            Ok(ImportFile { format, bytes: content.decode(body, limits.bytes).await? })
-        }
-        Err(error) => {
-            drain(data, MAX_BYTES).await;
-            Err(error)
-        }
-    }
+/// Checks everything else before the body, which only admins may send and which can take minutes.
+async fn read(request: &Request<'_>) -> Result<ImportRequest> {
+    into_result(request.guard::<AdminAuth>().await)?;
+    let Query(mapping) = into_result(request.guard::<Query<ImportMapping>>().await)?;
+    let (format, content) = content(request)?;
+    let limits = request.rocket().state::<App>().map(|app| app.import_limits).unwrap_or_default();
+    let body = Body::of(request).read(limits.bytes).await?;
+    Ok(ImportRequest { mapping, file: ImportFile { format, bytes: content.decode(body, limits.bytes).await? } })
 }
 
 fn content(request: &Request<'_>) -> Result<(FileFormat, Content)> {

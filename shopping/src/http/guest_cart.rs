@@ -3,15 +3,15 @@
 use rocket::http::Status;
 use rocket::serde::json::Json as Body;
 use rocket::{State, post};
-use souk_http::{Json, Result};
+use souk_http::{Json, NoInput, Result};
 use souk_types::input::{Fields, Input};
 
 use super::auth::CustomerAuth;
 use crate::App;
 use crate::application::guest_cart::{self, MergedCart, NewGuestCart};
 
-#[post("/guest", data = "<_body>")]
-pub(super) async fn create_guest_cart(app: &State<App>, _body: Json<()>) -> Result<(Status, Body<NewGuestCart>)> {
+#[post("/guest", data = "<_input>")]
+pub(super) async fn create_guest_cart(app: &State<App>, _input: NoInput) -> Result<(Status, Body<NewGuestCart>)> {
     Ok((Status::Created, Body(guest_cart::create(app).await?)))
 }
 

@@ -7,7 +7,7 @@ use rocket::response::{self, Responder};
 use rocket::serde::json::Json as Body;
 use rocket::{State, get, post};
 use souk_contract::shopping::OrderId;
-use souk_http::{Json, Param, Problem, Query, Result, guard_outcome};
+use souk_http::{Json, NoInput, Param, Problem, Query, Result, guard_outcome};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page, Paging};
 
@@ -85,22 +85,22 @@ pub(super) async fn get_order(app: &State<App>, customer: CustomerAuth, id: Para
     Ok(Body(order::get(app, customer.id(), id.0).await?))
 }
 
-#[post("/order/<id>/cancel", data = "<_body>")]
+#[post("/order/<id>/cancel", data = "<_input>")]
 pub(super) async fn cancel_order(
     app: &State<App>,
     customer: CustomerAuth,
     id: Param<OrderId>,
-    _body: Json<()>,
+    _input: NoInput,
 ) -> Result<Body<OrderView>> {
     Ok(Body(order::cancel(app, customer.identity().into(), id.0).await?))
 }
 
-#[post("/order/<id>/ship", data = "<_body>")]
+#[post("/order/<id>/ship", data = "<_input>")]
 pub(super) async fn ship_order(
     app: &State<App>,
     _admin: AdminAuth,
     id: Param<OrderId>,
-    _body: Json<()>,
+    _input: NoInput,
 ) -> Result<Body<OrderView>> {
     Ok(Body(order::ship(app, id.0).await?))
 }

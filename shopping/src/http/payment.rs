@@ -2,10 +2,10 @@
 
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::NoContent;
-use rocket::serde::json::Json as Body;
-use rocket::{Data, State, post};
+use rocket::serde::json::Json;
+use rocket::{State, post};
 use souk_contract::shopping::OrderId;
-use souk_http::{Json, Param, Result, guard_outcome};
+use souk_http::{Body, NoInput, Param, Result, guard_outcome};
 use souk_types::{Error, Timestamp};
 
 use super::auth::AdminAuth;
@@ -14,24 +14,24 @@ use crate::application::payment;
 use crate::domain::order::OrderView;
 use crate::providers::stripe::webhook;
 
-#[post("/order/<id>/capture", data = "<_body>")]
+#[post("/order/<id>/capture", data = "<_input>")]
 pub(super) async fn capture_payment(
     app: &State<App>,
     _admin: AdminAuth,
     id: Param<OrderId>,
-    _body: Json<()>,
-) -> Result<Body<OrderView>> {
-    Ok(Body(payment::capture(app, id.0).await?))
+    _input: NoInput,
+) -> Result<Json<OrderView>> {
+    Ok(Json(payment::capture(app, id.0).await?))
 }
 
-#[post("/order/<id>/refund", data = "<_body>")]
+#[post("/order/<id>/refund", data = "<_input>")]
 pub(super) async fn refund_payment(
     app: &State<App>,
     _admin: AdminAuth,
     id: Param<OrderId>,
-    _body: Json<()>,
-) -> Result<Body<OrderView>> {
-    Ok(Body(payment::refund(app, id.0).await?))
+    _input: NoInput,
+) -> Result<Json<OrderView>> {
+    Ok(Json(payment::refund(app, id.0).await?))
 }
 
 pub(super) struct StripeSignature(String);
@@ -49,9 +49,9 @@ impl<'r> FromRequest<'r> for StripeSignature {
 }
 
 #[post("/payment/webhook", data = "<body>")]
-pub(super) async fn handle_webhook(app: &State<App>, signature: StripeSignature, body: Data<'_>) -> Result<NoContent> {
+pub(super) async fn handle_webhook(app: &State<App>, signature: StripeSignature, body: Body<'_>) -> Result<NoContent> {
     let Some(stripe) = &app.payments.stripe else { return Err(Error::not_found("route").into()) };
-    let body = souk_http::read_body(body, webhook::MAX_BODY).await?;
+    let body = body.read(webhook::MAX_BODY).await?;
     stripe.webhook().verify(&signature.0, &body, Timestamp::now())?;
     payment::handle_stripe_event(app, &body).await?;
     Ok(NoContent)

@@ -106,7 +106,7 @@ impl Customer {
 
     /// Orders the cart under an idempotency key.
     pub fn place_order(&self, key: &str) -> Request {
-        self.request(Method::POST, "/shopping/order").header("Idempotency-Key", key)
+        self.request(Method::POST, "/shopping/order").header("Idempotency-Key", key).json(json!({}))
     }
 
     /// Orders the cart and pays with a token of the demo payment provider.

@@ -29,6 +29,7 @@ pub mod forgery;
 mod load;
 mod process;
 mod product;
+mod raw;
 mod request;
 mod response;
 mod shop;
@@ -46,6 +47,7 @@ pub use fixtures::{
 pub use load::Load;
 pub use process::{CommandOutput, RunningCommand, run_souk};
 pub use product::{Product, Stock, euros, money, product_json};
+pub use raw::{RawConnection, RawResponse};
 pub use request::Request;
 pub use reqwest::Method;
 pub use response::{Outcome, Response, members};

@@ -42,7 +42,17 @@ fn program() -> &'static Path {
 
 /// Returns the command, isolated from the environment and the directory of the test.
 fn command() -> Command {
-    let mut command = Command::new(program());
+    isolated(Command::new(program()))
+}
+
+/// Returns the command with a limit of open files, which it cannot raise.
+fn command_with_open_files(limit: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]).arg(program());
+    isolated(shell)
+}
+
+fn isolated(mut command: Command) -> Command {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SOUK_")) {
         command.env_remove(name);
     }
@@ -143,6 +153,7 @@ pub(crate) struct ShopProcess {
     process: Mutex<Option<KillOnDrop>>,
     options: Vec<String>,
     environment: Vec<(String, String)>,
+    open_files: Option<u32>,
     pub(crate) url: BaseUrl,
     admin_email: OnceCell<String>,
     pub(crate) data: PathBuf,
@@ -151,11 +162,20 @@ pub(crate) struct ShopProcess {
 
 impl ShopProcess {
     pub(crate) async fn new(options: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::with_open_files(None, options, environment).await
+    }
+
+    pub(crate) async fn with_open_files(
+        open_files: Option<u32>,
+        options: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let directory = TempDir::with_prefix("souk-").unwrap();
         let shop = Self {
             process: Mutex::default(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             environment: environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            open_files,
             url: BaseUrl::default(),
             admin_email: OnceCell::new(),
             data: directory.path().join("data"),
@@ -167,7 +187,7 @@ impl ShopProcess {
 
     pub(crate) async fn start(&self, environment: &[(&str, &str)]) {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
-        let mut command = command();
+        let mut command = self.open_files.map_or_else(command, command_with_open_files);
         command
             .args(["up", "--port", "0", "--data"])
             .arg(&self.data)

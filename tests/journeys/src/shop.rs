@@ -114,6 +114,12 @@ impl TestShop {
         Self { shop: Shop::of_process(Arc::clone(&process)), process }
     }
 
+    /// Starts a shop without products that may open this many files.
+    pub async fn start_with_open_files(limit: u32) -> Self {
+        let process = Arc::new(ShopProcess::with_open_files(Some(limit), &["--no-demo"], &[]).await);
+        Self { shop: Shop::of_process(Arc::clone(&process)), process }
+    }
+
     /// Sends SIGKILL.
     pub fn kill(&self) {
         self.process.kill();

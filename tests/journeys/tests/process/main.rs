@@ -11,6 +11,7 @@ mod failpoints;
 mod fake_stripe;
 mod late_payment;
 mod order_limits;
+mod overload;
 mod refund_crash;
 mod restart;
 mod start_up;

@@ -74,7 +74,7 @@ async fn a_forged_guest_token_is_rejected() {
     }
     let ben = shop.new_customer().await;
     ana.merge_cart(&ben).await.expect_bad_fields(&["guest"]);
-    ana.request(Method::POST, "/shopping/cart/merge").await.expect_bad_fields(&["guest"]);
+    ana.request(Method::POST, "/shopping/cart/merge").json(json!({})).await.expect_bad_fields(&["guest"]);
     shop.client().request(Method::POST, "/shopping/cart/merge").await.expect_unauthenticated();
 }
 

@@ -17,6 +17,7 @@ mod model_based;
 mod new_customer;
 mod order_claim;
 mod payment;
+mod raw_requests;
 mod sessions;
 mod text;
 mod tutorial_traps;

@@ -1,0 +1,135 @@
+//! The HTTP server of a process. hyper reads requests from a bounded number of connections, and
+//! Rocket routes them. Rocket's own server, on the same hyper, has no timeout for heads, reads the
+//! beginning of each body before it routes, and answers some requests outside of the API's contract.
+
+mod client_stream;
+mod connection;
+mod dispatch;
+mod head;
+mod open_connections;
+mod refusal;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+use rocket::local::asynchronous::Client;
+use rocket::{Build, Config, Rocket};
+use souk_bus::Bus;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::open_connections::OpenConnections;
+use crate::body::BodyLimits;
+use crate::client_address::TrustedProxies;
+use crate::descriptors;
+use crate::signal::shutdown_signal;
+use crate::stop::ShutdownFlag;
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// Time for which running requests may finish after the socket is closed.
+const GRACE_PERIOD: Duration = Duration::from_secs(4);
+/// Pause after a failed accept, which means that the process has no descriptor left.
+const ACCEPT_DELAY: Duration = Duration::from_millis(100);
+
+/// Why a server did not run.
+#[derive(Debug)]
+pub enum RunError {
+    /// It cannot listen on its address.
+    Listen(io::Error),
+    /// Its routes, fairings or signals cannot be set up.
+    Setup(String),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(error) => write!(formatter, "cannot listen: {error}"),
+            Self::Setup(reason) => write!(formatter, "the web server cannot start: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// What all connections share.
+struct Server {
+    rocket: Arc<Client>,
+    proxies: TrustedProxies,
+    tasks: TaskTracker,
+    /// Connections close after their current response.
+    stopping: CancellationToken,
+    /// Connections close at once.
+    aborting: CancellationToken,
+}
+
+/// Serves a Rocket until SIGTERM or SIGINT, then shuts it down gracefully: the bus delivers nothing
+/// new, connections close after their response, after `drain` the socket closes, running requests
+/// get 4 s to finish, and the bus is closed.
+///
+/// During `drain`, idempotent requests are refused with [`souk_types::Error::stopping`]: the proxy
+/// then sends them to another instance.
+pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<(), RunError> {
+    let setup = |error: &dyn fmt::Display| RunError::Setup(error.to_string());
+    let config: Config = rocket.figment().extract().map_err(|error| setup(&error))?;
+    let listener = TcpListener::bind((config.address, config.port)).await.map_err(RunError::Listen)?;
+    let port = listener.local_addr().map_err(RunError::Listen)?.port();
+    let max_connections = descriptors::connections();
+    let figment = rocket.figment().clone().merge(("port", port));
+    let rocket = rocket.configure(figment).manage(BodyLimits::new(max_connections));
+    let mut signal = shutdown_signal().map_err(|error| setup(&error))?;
+    let rocket = Client::untracked(rocket).await.map_err(|error| setup(&error))?;
+    let flag = rocket.rocket().state::<ShutdownFlag>().cloned().unwrap_or_default();
+    let server = Arc::new(Server {
+        proxies: rocket.rocket().state::<TrustedProxies>().cloned().unwrap_or_default(),
+        rocket: Arc::new(rocket),
+        tasks: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+        aborting: CancellationToken::new(),
+    });
+    let stop = async {
+        signal.recv().await;
+        tracing::info!("stopping");
+        bus.stop_consuming();
+        flag.set();
+        tokio::time::sleep(drain).await;
+    };
+    let connections = OpenConnections::new(max_connections);
+    tokio::select! {
+        () = accept(listener, &server, &connections) => {}
+        () = stop => {}
+    }
+    server.tasks.close();
+    server.stopping.cancel();
+    if tokio::time::timeout(GRACE_PERIOD, server.tasks.wait()).await.is_err() {
+        tracing::warn!(open = server.tasks.len(), "closing connections with unfinished requests");
+        server.aborting.cancel();
+    }
+    bus.close().await;
+    Ok(())
+}
+
+async fn accept(listener: TcpListener, server: &Arc<Server>, connections: &Arc<OpenConnections>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let slot = connections.admit().await;
+                server.tasks.spawn(connection::serve(without_delay(stream), peer, Arc::clone(server), slot));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_DELAY).await;
+            }
+        }
+    }
+}
+
+/// Sends each response at once. A socket that refuses the option still works.
+fn without_delay(stream: TcpStream) -> TcpStream {
+    let _ = stream.set_nodelay(true);
+    stream
+}
