@@ -79,11 +79,29 @@ pub struct FieldError {
     pub message: String,
 }
 
+/// Length limit of a field's name in an error, in characters. The client may have chosen the name.
+pub(crate) const MAX_FIELD_LENGTH: usize = 100;
+/// Length limit of a message, in characters. Without it, a message could quote 64 KiB of input.
+pub(crate) const MAX_MESSAGE_LENGTH: usize = 200;
+/// Fields that an error lists. The client may have sent thousands of bad ones.
+const MAX_FIELDS: usize = 20;
+
 impl FieldError {
-    /// Returns an invalid field with its problem.
+    /// Returns an invalid field with its problem. Both texts are cut to their limits.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self {
+            field: shortened(field.into(), MAX_FIELD_LENGTH),
+            message: shortened(message.into(), MAX_MESSAGE_LENGTH),
+        }
     }
+}
+
+fn shortened(mut text: String, length: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(length) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 const UNKNOWN: &str = "is unknown";
@@ -208,10 +226,15 @@ impl Error {
             .with_member("accept_encoding", accepted)
     }
 
-    /// Fields are missing, unknown, of a wrong type or out of range.
+    /// Fields are missing, unknown, of a wrong type or out of range. The error lists the first
+    /// 20 of them; the member `more_errors` counts the others.
     #[must_use]
-    pub fn invalid(fields: Vec<FieldError>) -> Self {
+    pub fn invalid(mut fields: Vec<FieldError>) -> Self {
         let mut error = Self::new(ErrorKind::Invalid, "validation", "Some fields cannot be accepted.");
+        if let more @ 1.. = fields.len().saturating_sub(MAX_FIELDS) {
+            fields.truncate(MAX_FIELDS);
+            error = error.with_member("more_errors", more);
+        }
         error.0.fields = fields;
         error
     }
@@ -315,10 +338,17 @@ impl Error {
         self.0.cause.as_deref()
     }
 
-    /// Returns the message for an operator at a terminal: the cause, else the detail.
+    /// Returns the message for an operator at a terminal: the cause, else the invalid fields, else
+    /// the detail.
     #[must_use]
     pub fn operator_message(&self) -> String {
-        self.cause().unwrap_or(self.detail()).to_owned()
+        let fields: Vec<String> =
+            self.fields().iter().map(|field| format!("{} {}", field.field, field.message)).collect();
+        match self.cause() {
+            Some(cause) => cause.to_owned(),
+            None if fields.is_empty() => self.detail().to_owned(),
+            None => fields.join("; "),
+        }
     }
 
     /// Whether a unique index rejected a write.
@@ -373,6 +403,18 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_lists_a_bounded_number_of_short_fields() {
+        let fields = |count: usize| (0..count).map(|number| FieldError::new(format!("{number}"), "x")).collect();
+        let (few, many) = (Error::invalid(fields(20)), Error::invalid(fields(5_000)));
+        assert_eq!((few.fields().len(), few.members().get("more_errors")), (20, None));
+        assert_eq!((many.fields().len(), &many.members()["more_errors"]), (20, &4_980.into()));
+        let long = FieldError::new("ä".repeat(60_000), "ö".repeat(60_000));
+        assert_eq!((long.field, long.message), ("ä".repeat(100) + "…", "ö".repeat(200) + "…"));
+        let nested = FieldError::unknown("a".repeat(101));
+        assert!(nested.is_unknown() && nested.field.chars().count() == 101);
+    }
 
     #[test]
     fn a_wait_is_rounded_up_to_whole_seconds() {

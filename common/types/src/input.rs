@@ -22,9 +22,6 @@ impl Input for () {
     }
 }
 
-/// Length limit of a message, in characters. Without it, a message could quote 64 KiB of input.
-const MAX_MESSAGE_LENGTH: usize = 200;
-
 /// The fields that the client sent, and the problems found so far.
 pub struct Fields {
     given: Map<String, Value>,
@@ -35,9 +32,13 @@ pub struct Fields {
 
 /// Reads a `T` from a JSON value.
 pub fn from_json<T: Input>(value: Value) -> Result<T, Error> {
+    read_object(value).map_err(Error::invalid)
+}
+
+fn read_object<T: Input>(value: Value) -> Result<T, Vec<FieldError>> {
     match value {
         Value::Object(given) => Fields { given, errors: Vec::new(), textual: false }.into_input(),
-        _ => Err(Error::invalid_field("body", "must be a JSON object")),
+        _ => Err(vec![FieldError::new("body", "must be a JSON object")]),
     }
 }
 
@@ -49,7 +50,7 @@ pub fn from_query<T: Input>(pairs: impl Iterator<Item = (String, String)>) -> Re
             fields.errors.push(FieldError::new(name, "is given twice"));
         }
     }
-    fields.into_input()
+    fields.into_input().map_err(Error::invalid)
 }
 
 impl Fields {
@@ -89,16 +90,14 @@ impl Fields {
     /// Takes a nested object that may be missing but not null.
     pub fn optional_object<T: Input>(&mut self, name: &str) -> Option<T> {
         let value = self.given.remove(name)?;
-        match from_json(value) {
+        match read_object(value) {
             Ok(input) => Some(input),
-            Err(error) => {
-                for inner in error.fields() {
-                    let (field, message) = match inner.field.as_str() {
-                        "body" => (name.to_owned(), inner.message.clone()),
-                        field => (format!("{name}.{field}"), inner.message.clone()),
-                    };
-                    self.errors.push(FieldError { field, message });
-                }
+            Err(errors) => {
+                let prefix = |inner: FieldError| match inner.field.as_str() {
+                    "body" => FieldError::new(name, inner.message),
+                    field => FieldError::new(format!("{name}.{field}"), inner.message),
+                };
+                self.errors.extend(errors.into_iter().map(prefix));
                 None
             }
         }
@@ -138,17 +137,17 @@ impl Fields {
             .or_else(|error| number.map_or(Err(error), |number| serde_json::from_value(number.into())));
         match parsed {
             Ok(parsed) => Some(parsed),
-            Err(error) => self.refuse(name, &shortened(readable(&error.to_string()))),
+            Err(error) => self.refuse(name, &readable(&error.to_string())),
         }
     }
 
-    fn into_input<T: Input>(mut self) -> Result<T, Error> {
+    fn into_input<T: Input>(mut self) -> Result<T, Vec<FieldError>> {
         let input = T::read(&mut self);
-        let unknown = self.given.keys().map(|name| FieldError::unknown(shortened(name.clone())));
+        let unknown = self.given.keys().map(|name| FieldError::unknown(name.clone()));
         let errors: Vec<FieldError> = self.errors.into_iter().chain(unknown).collect();
         match input {
             Some(input) if errors.is_empty() => Ok(input),
-            _ => Err(Error::invalid(errors)),
+            _ => Err(errors),
         }
     }
 }
@@ -166,14 +165,6 @@ fn readable(message: &str) -> String {
         "a map" => "must be an object".to_owned(),
         other => format!("must be {}", other.replace('`', "")),
     }
-}
-
-fn shortened(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(MAX_MESSAGE_LENGTH) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]
@@ -265,6 +256,6 @@ mod tests {
     #[test]
     fn a_message_quotes_at_most_200_characters() {
         let error = from_json::<Line>(json!({"name": 1, "quantity": "x".repeat(60_000)})).unwrap_err();
-        assert!(error.fields().iter().all(|bad| bad.message.chars().count() <= MAX_MESSAGE_LENGTH + 1));
+        assert!(error.fields().iter().all(|bad| bad.message.chars().count() <= crate::error::MAX_MESSAGE_LENGTH + 1));
     }
 }

@@ -6,7 +6,6 @@ use std::fmt::{self, Write};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::shortened;
 use crate::number::is_exact;
 use crate::{Error, Result};
 
@@ -26,7 +25,7 @@ pub fn parse_json(text: &[u8]) -> Result<Value> {
     let mut parser = serde_json::Deserializer::from_slice(text);
     let value = UniqueNames { path: Path::Root, duplicate: &mut duplicate }.deserialize(&mut parser);
     match (duplicate, value.and_then(|value| parser.end().map(|()| value))) {
-        (Some(field), _) => Err(Error::invalid_field(shortened(field), "is given twice")),
+        (Some(field), _) => Err(Error::invalid_field(field, "is given twice")),
         (None, Ok(_)) if has_inexact_number(text) => {
             Err(Error::invalid_field("body", "has a number with more digits than a double keeps"))
         }
@@ -236,6 +235,6 @@ mod tests {
             format!("{}\"a\": 1, \"a\": 2{}", format!("{{\"{}\":", "x".repeat(400)).repeat(100), "}".repeat(101));
         let deep = deep.replacen(":\"a\"", ":{\"a\"", 1);
         let error = parse_json(deep.as_bytes()).unwrap_err();
-        assert!(error.fields()[0].field.chars().count() <= super::super::MAX_MESSAGE_LENGTH + 1);
+        assert!(error.fields()[0].field.chars().count() <= crate::error::MAX_FIELD_LENGTH + 1);
     }
 }

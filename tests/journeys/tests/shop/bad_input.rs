@@ -5,7 +5,7 @@ use journeys::{
     Admin, Customer, Method, PASSWORD, Product, Request, Shop, UNKNOWN_ID, euros, forgery, new_email, product_json,
     wait_for,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 struct Scene {
     shop: Shop,
@@ -140,6 +140,42 @@ async fn every_bad_field_of_a_session_is_named() {
         scene.ana.sign_in_again().await;
     })
     .await;
+}
+
+/// The response is not longer than the request.
+#[tokio::test]
+async fn an_error_lists_a_bounded_number_of_fields() {
+    Scene::unchanged_by(async |scene| {
+        let many: Value = (0..5_000).map(|number| (format!("x{number}"), json!(1))).collect::<Map<_, _>>().into();
+        let query = (0..500).map(|number| format!("x{number}=1")).collect::<Vec<_>>().join("&");
+        for (request, more) in [
+            (scene.shop.client().request(Method::POST, "/customer/login").json(many.clone()), 4_982),
+            (scene.ana.request(Method::POST, "/shopping/cart").json(many), 4_982),
+            (scene.shop.client().get(&format!("/products?{query}")), 480),
+        ] {
+            let problem = request.await.expect_problem(422, "validation");
+            assert_eq!((problem["errors"].as_array().map(Vec::len), &problem["more_errors"]), (Some(20), &json!(more)));
+            assert!(problem.body.to_string().len() < 4_096, "{problem}");
+        }
+        let long = json!({"ä".repeat(20_000): 1, "email": "a@example.com", "password": PASSWORD});
+        let problem = scene.shop.client().request(Method::POST, "/customer/login").json(long).await;
+        assert_eq!(problem.expect_problem(422, "validation")["errors"][0]["field"], "ä".repeat(100) + "…");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn passwords_that_attackers_try_first_are_refused() {
+    let shop = Shop::shared().await;
+    let ana = shop.new_customer().await;
+    for password in ["12345678", "        ", "aaaaaaaa", "Password1!", "qwertyuiop", "\t\t\t\t\t\t\t\t"] {
+        shop.client().sign_up(&new_email("customer"), password).await.expect_bad_fields(&["password"]);
+        ana.change_password(PASSWORD, password).await.expect_bad_fields(&["new"]);
+    }
+    ana.change_password(PASSWORD, &ana.email).await.expect_bad_fields(&["new"]);
+    let email = new_email("customer");
+    shop.client().sign_up(&email, &email.to_uppercase()).await.expect_bad_fields(&["password"]);
+    ana.sign_in(&ana.email, PASSWORD).await.expect_status(200);
 }
 
 #[tokio::test]
