@@ -3,6 +3,7 @@
 
 mod guards;
 mod revocations;
+mod token;
 mod verifier;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use souk_types::{Error, Result};
 
 pub use self::guards::{AdminAuth, Authenticator, CustomerAuth};
 pub use self::revocations::TokenRevocations;
+pub use self::token::{TokenHeader, claim_rules, is_issued};
 pub use self::verifier::{JwksUrl, Verifier};
 
 /// The `iss` and `aud` of every token.

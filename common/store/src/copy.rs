@@ -1,9 +1,14 @@
 //! Consistent snapshots of whole databases, copied into empty ones: for backups and for migrations
-//! between engines. A copy has all documents (with new versions), the outbox and the inbox.
+//! between engines. A copy has all documents (with new versions) except [`KEYS`], the outbox and
+//! the inbox.
 
 use super::{Database, Engine, mongo, sqlite};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
+
+/// The collection in which a service stores its keys. Copies leave it out: whoever reads a backup
+/// must not be able to sign tokens.
+pub const KEYS: &str = "keys";
 
 /// Documents, events or ids in one page: one or two megabytes.
 pub(super) const PAGE_SIZE: usize = 500;
@@ -86,7 +91,7 @@ impl Snapshot {
         // Removes empty collections and their search state.
         target.clear().await?;
         let mut copied = CopyStats::default();
-        for part in self.parts().await? {
+        for part in self.parts().await?.into_iter().filter(|part| part != KEYS) {
             let mut after = String::new();
             loop {
                 let (items, last) = self.page(&part, &after).await?;

@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 use self::coalesce::Coalescer;
 pub use self::collection::Collection;
 use self::commit::{Commit, Refusal, Stored};
-pub use self::copy::{CopyStats, Snapshot};
+pub use self::copy::{CopyStats, KEYS, Snapshot};
 pub use self::due::Due;
 pub use self::find::{Direction, Find, Index, MAX_PAGE_BYTES};
 pub use self::references::{PersonalDataReference, ReferenceSearch};

@@ -1,14 +1,14 @@
 //! Guest tokens. Each is a JWT that names a guest cart, signed with HMAC-SHA256. Its `typ` is
 //! `guest+jwt`, so that no service accepts it as an access token, and no access token is accepted
 //! as a guest token. The first instance that needs the signing key creates it; all instances share
-//! it through the database.
+//! it through the database. Backups leave it out, so that a restored shop creates another one.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use souk_http::auth::ISSUER;
-use souk_store::{Collection, Database, Document};
+use souk_http::auth::{ISSUER, TokenHeader, claim_rules, is_issued};
+use souk_store::{Collection, Database, Document, KEYS};
 use souk_types::{Error, Id, Result, Timestamp};
 use tokio::sync::OnceCell;
 
@@ -28,7 +28,7 @@ struct GuestKey {
 
 impl Document for GuestKey {
     type Id = &'static str;
-    const COLLECTION: &'static str = "guest_keys";
+    const COLLECTION: &'static str = KEYS;
 }
 
 impl GuestKey {
@@ -47,7 +47,7 @@ struct Claims {
     iss: String,
     aud: String,
     /// Issued at, in Unix seconds.
-    iat: u64,
+    iat: i64,
 }
 
 pub(crate) struct GuestTokens {
@@ -58,11 +58,7 @@ pub(crate) struct GuestTokens {
 
 impl GuestTokens {
     pub(crate) fn open(database: &Database) -> Result<Self> {
-        let mut rules = Validation::new(Algorithm::HS256);
-        rules.set_required_spec_claims(&["iss", "aud", "sub"]);
-        rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[AUDIENCE]);
-        rules.validate_exp = false;
+        let rules = claim_rules(Algorithm::HS256, AUDIENCE);
         Ok(Self { keys: database.collection()?, key_pair: OnceCell::new(), rules })
     }
 
@@ -70,7 +66,7 @@ impl GuestTokens {
         let (signing, _) = self.key_pair().await?;
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some(TOKEN_TYPE.to_owned());
-        let iat = u64::try_from(Timestamp::now().unix_seconds()).map_err(Error::internal)?;
+        let iat = Timestamp::now().unix_seconds();
         let claims = Claims { sub: Id::new(), iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), iat };
         jsonwebtoken::encode(&header, &claims, signing).map_err(Error::internal)
     }
@@ -78,12 +74,13 @@ impl GuestTokens {
     /// Returns the guest of a token. The guest's cart may have expired.
     pub(crate) async fn verify(&self, token: &str) -> Result<Guest> {
         let invalid = || Error::unauthenticated("The guest token is not valid.");
-        if !is_guest_token(token) {
+        if !TokenHeader::of(token).is_some_and(|header| header.is(Algorithm::HS256, TOKEN_TYPE)) {
             return Err(invalid());
         }
         let (_, verifying) = self.key_pair().await?;
         let claims = jsonwebtoken::decode::<Claims>(token, verifying, &self.rules).map_err(|_| invalid())?.claims;
-        let since = Timestamp::from_unix(claims.iat, 0).ok_or_else(invalid)?;
+        let issued = Some(claims.iat).filter(|iat| is_issued(*iat)).and_then(|iat| u64::try_from(iat).ok());
+        let since = issued.and_then(|iat| Timestamp::from_unix(iat, 0)).ok_or_else(invalid)?;
         Ok(Guest { id: claims.sub, since })
     }
 
@@ -101,7 +98,7 @@ impl GuestTokens {
 
 /// Whether a token claims to be a guest token. The claim is not verified.
 pub(crate) fn is_guest_token(token: &str) -> bool {
-    jsonwebtoken::decode_header(token).is_ok_and(|header| header.typ.as_deref() == Some(TOKEN_TYPE))
+    TokenHeader::of(token).is_some_and(|header| header.typ == TOKEN_TYPE)
 }
 
 #[cfg(test)]
@@ -137,12 +134,14 @@ mod tests {
         let tokens = GuestTokens::open(&database(&directory)).unwrap();
         let (signing, _) = tokens.key_pair().await.unwrap();
         let foreign = EncodingKey::from_secret(&[7; 32]);
-        let cases: [(&str, Change, &EncodingKey); 6] = [
+        let cases: [(&str, Change, &EncodingKey); 8] = [
             ("another typ", |header, _| header.typ = Some("at+jwt".to_owned()), signing),
             ("no typ", |header, _| header.typ = None, signing),
             ("another algorithm", |header, _| header.alg = Algorithm::HS512, signing),
             ("another issuer", |_, claims| claims.iss = "bazaar".to_owned(), signing),
             ("another audience", |_, claims| claims.aud = ISSUER.to_owned(), signing),
+            ("critical extensions", |header, _| header.crit = Some(vec!["b64".to_owned()]), signing),
+            ("issued later", |_, claims| claims.iat = Timestamp::now().unix_seconds() + 60, signing),
             ("another key", |_, _| {}, &foreign),
         ];
         for (case, change, key) in cases {

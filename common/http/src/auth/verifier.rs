@@ -12,11 +12,9 @@ use souk_contract::customer::{GetKeys, Keys};
 use souk_types::{Error, Result};
 use tokio::sync::Mutex;
 
-use super::{Claims, ISSUER, Identity, TOKEN_TYPE, invalid_token};
+use super::{Claims, ISSUER, Identity, TOKEN_TYPE, TokenHeader, claim_rules, invalid_token, is_issued};
 use crate::config::HttpUrl;
 
-/// Difference between the clocks of two machines that is tolerated, in seconds.
-const CLOCK_LEEWAY: u64 = 5;
 /// Delay before the keys are fetched again while there are none.
 const KEY_FETCH_RETRY_DELAY: Duration = Duration::from_millis(200);
 /// Minimum interval between two fetches because of an unknown key id. Anyone can send unknown ids.
@@ -65,11 +63,8 @@ impl Verifier {
     }
 
     fn new(source: KeySource) -> Self {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[ISSUER]);
-        validation.leeway = CLOCK_LEEWAY;
+        let mut validation = claim_rules(Algorithm::EdDSA, ISSUER);
+        validation.required_spec_claims.insert("exp".to_owned());
         Self { source, keys: RwLock::default(), last_fetch: Mutex::default(), validation }
     }
 
@@ -90,12 +85,13 @@ impl Verifier {
 
     /// Returns the identity in a token. The caller checks that it is not revoked.
     pub async fn verify(&self, token: &str) -> Result<Identity> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| invalid_token())?;
-        if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(TOKEN_TYPE) {
+        let header = TokenHeader::of(token).filter(|header| header.is(Algorithm::EdDSA, TOKEN_TYPE));
+        let key_id = header.and_then(|header| header.kid).ok_or_else(invalid_token)?;
+        let key = self.key(&key_id).await?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation).map_err(|_| invalid_token())?.claims;
+        if !is_issued(claims.iat) {
             return Err(invalid_token());
         }
-        let key = self.key(&header.kid.ok_or_else(invalid_token)?).await?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation).map_err(|_| invalid_token())?.claims;
         Ok(Identity { id: claims.sub, role: claims.role, generation: claims.generation })
     }
 

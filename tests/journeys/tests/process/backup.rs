@@ -59,6 +59,47 @@ async fn a_backup_under_load_is_consistent() {
     shop.customer_with_order(&tea, 1).await;
 }
 
+/// Returns the keys of a stopped shop: its signing key and the key of guest tokens, in base64.
+fn keys_of(data: &Path) -> [String; 2] {
+    let pem = fs::read_to_string(data.join("signing-key.pem")).unwrap();
+    let signing_key = pem.lines().find(|line| !line.starts_with("-----")).unwrap().to_owned();
+    let database = fs::read(data.join("shopping.db")).unwrap();
+    let database = String::from_utf8_lossy(&database);
+    let guest_key = database.split(r#"{"secret":""#).nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    assert_eq!((signing_key.len(), guest_key.len()), (64, 44), "the stored form of a key has changed");
+    [signing_key, guest_key.to_owned()]
+}
+
+#[tokio::test]
+async fn a_backup_contains_no_key() {
+    let shop = TestShop::start().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let guest = shop.client().create_guest_cart().await;
+    guest.add_to_cart(&tea, 1).await.expect_status(200);
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, copy_of_copy) = (folder.path().join("copy"), folder.path().join("copy-of-copy"));
+    assert_eq!(backup(shop.data(), &copy).await.code, Some(0));
+    assert_eq!(restore(&copy, &copy_of_copy, &[]).await.code, Some(0));
+    assert!(shop.stop().await.success());
+    let keys = keys_of(shop.data());
+    for directory in [&copy, &copy_of_copy] {
+        for file in fs::read_dir(directory).unwrap() {
+            let path = file.unwrap().path();
+            let content = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+            assert!(!keys.iter().any(|key| content.contains(key)), "{} has a key", path.display());
+        }
+    }
+
+    // The restored shop has new keys, so it knows the customer and not the guest.
+    fs::rename(shop.data(), shop.data().with_extension("old")).unwrap();
+    assert_eq!(restore(&copy, shop.data(), &[]).await.code, Some(0));
+    shop.restart().await;
+    guest.get_cart().await.expect_unauthenticated();
+    shop.client().create_guest_cart().await.get_cart().await.expect_status(200);
+    assert_eq!(ana.sign_in_again().await.get_cart().await["items"][0]["quantity"], 2);
+}
+
 #[tokio::test]
 async fn backup_and_restore_overwrite_nothing() {
     let shop = TestShop::start().await;
