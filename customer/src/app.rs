@@ -9,6 +9,7 @@ use souk_store::Database;
 use tokio::sync::Notify;
 
 use crate::application::exports::RunningExports;
+use crate::providers::attempts::Attempts;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::providers::signing_key::SigningKey;
 use crate::repositories::{Accounts, Erasures, Sessions};
@@ -24,6 +25,7 @@ pub struct App {
     /// Notified when a receipt of an erasure changes in this process.
     pub(crate) erasure_progress: Arc<Notify>,
     pub(crate) hasher: PasswordHasher,
+    pub(crate) attempts: Arc<Attempts>,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) exports: RunningExports,

@@ -11,6 +11,7 @@ mod domain;
 mod http;
 mod jobs;
 mod messages;
+mod options;
 mod providers;
 mod repositories;
 #[cfg(test)]
@@ -29,20 +30,23 @@ pub use self::application::{admin, ledger};
 pub use self::domain::email::Email;
 pub use self::domain::password::Password;
 pub use self::http::routes;
+pub use self::options::Options;
 pub use self::providers::signing_key::{KeyError, NotAKey, SigningKey};
 
+use self::providers::attempts::Attempts;
 use self::providers::password_hasher::PasswordHasher;
 use self::repositories::{Accounts, Erasures, Sessions};
 
 impl App {
     /// Opens the collections, serves the bus, and starts the background jobs.
-    pub fn start(database: Database, bus: &Bus, key: SigningKey) -> Result<Self> {
+    pub fn start(database: Database, bus: &Bus, key: SigningKey, options: Options) -> Result<Self> {
         let app = Self {
             accounts: Accounts::open(&database)?,
             sessions: Sessions::open(&database)?,
             erasures: Erasures::open(&database)?,
             erasure_progress: Arc::default(),
             hasher: PasswordHasher::new(),
+            attempts: Arc::new(Attempts::new(options)),
             verifier: Arc::new(Verifier::from_keys(&key.public_keys())?),
             key: Arc::new(key),
             exports: RunningExports::default(),

@@ -1,4 +1,5 @@
-//! Password hashing and token signing.
+//! Password hashing, limits of attempts, and token signing.
 
+pub(crate) mod attempts;
 pub(crate) mod password_hasher;
 pub(crate) mod signing_key;

@@ -17,7 +17,6 @@ The same options in souk.toml:
 
   address = \"127.0.0.1\"
   port = 8000
-  trusted_proxies = [\"127.0.0.1\"]
   data = \"./data\"
   memory = false
   demo = true
@@ -32,9 +31,6 @@ pub(crate) struct UpArgs {
     /// Address to listen on; 0.0.0.0 admits other machines [default: 127.0.0.1]
     #[arg(long, env = "SOUK_ADDRESS")]
     address: Option<IpAddr>,
-    /// Address of a proxy in front, whose X-Forwarded-For names the client; may be repeated
-    #[arg(long = "trusted-proxy", env = "SOUK_TRUSTED_PROXIES", value_name = "ADDRESS", value_delimiter = ',')]
-    trusted_proxies: Vec<IpAddr>,
     /// Directory of the databases and the signing key [default: ./data]
     #[arg(long, env = "SOUK_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
@@ -64,7 +60,6 @@ pub(crate) struct UpArgs {
 pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) address: IpAddr,
-    pub(crate) trusted_proxies: Vec<IpAddr>,
     /// `None`: use a temporary directory.
     pub(crate) data: Option<PathBuf>,
     pub(crate) demo: bool,
@@ -78,8 +73,6 @@ pub(crate) struct Settings {
 struct File {
     port: Option<u16>,
     address: Option<IpAddr>,
-    #[serde(default)]
-    trusted_proxies: Vec<IpAddr>,
     data: Option<PathBuf>,
     memory: Option<bool>,
     demo: Option<bool>,
@@ -106,7 +99,6 @@ impl UpArgs {
         Ok(Settings {
             port: self.port.or(file.port).unwrap_or(8000),
             address: self.address.or(file.address).unwrap_or(IpAddr::from([127, 0, 0, 1])),
-            trusted_proxies: if self.trusted_proxies.is_empty() { file.trusted_proxies } else { self.trusted_proxies },
             data: (!memory).then_some(data),
             demo: self.no_demo.map(|no| !no).or(file.demo).unwrap_or(true),
             log: self.log.or(file.log).unwrap_or_else(|| "info".to_owned()),

@@ -7,12 +7,11 @@ use products::demo;
 use rocket::fairing::AdHoc;
 use shopping::PaymentMethod;
 use souk_bus::Bus;
-use souk_http::CorsOrigins;
 use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::health::{self, Health};
 use souk_http::telemetry::Telemetry;
-use souk_http::{RunError, TrustedProxies};
+use souk_http::{CorsOrigins, RunError, TrustedProxies};
 
 use crate::data_directory::DataDirectory;
 use crate::databases::{SERVICES, operator_message};
@@ -29,16 +28,19 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     }
     .start()?;
     let mut environment = Environment::from_process();
+    let customer_options = customer::Options::read(&mut environment);
     let shopping_options = shopping::Options::read(&mut environment, Some(PaymentMethod::Demo));
     let import_limits = products::ImportLimits::read(&mut environment);
     let cors = CorsOrigins::read(&mut environment);
+    let trusted_proxies: TrustedProxies = environment.optional("TRUSTED_PROXIES").unwrap_or_default();
     environment.check()?;
     let data = DataDirectory::open(settings.data.as_deref())?;
     let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
     let [customers, catalogue, orders] = databases.clone();
 
     let bus = Bus::local_with_services(&SERVICES);
-    let customer = customer::App::start(customers, &bus, data.signing_key()?).map_err(operator_message)?;
+    let customer =
+        customer::App::start(customers, &bus, data.signing_key()?, customer_options).map_err(operator_message)?;
     let products = products::App::start(catalogue, &bus, Verifier::from_bus(bus.clone()), import_limits)
         .map_err(operator_message)?;
     let verifier = Verifier::from_bus(bus.clone());
@@ -56,7 +58,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         .mount("/shopping", shopping::routes())
         .manage(Health { databases: databases.to_vec(), bus: bus.clone() })
         .manage(cors)
-        .manage(TrustedProxies(settings.trusted_proxies.clone()))
+        .manage(trusted_proxies)
         .manage(customer)
         .manage(products)
         .manage(shopping)

@@ -1,20 +1,64 @@
 //! The address of a client, also behind a proxy that the operator trusts.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
-/// The proxies of a one-process shop, in Rocket's managed state.
+use ipnet::IpNet;
+use rocket::request::{FromRequest, Outcome, Request};
+use souk_types::Network;
+
+/// The networks of a fleet in which only nginx reaches a service: this machine, private networks
+/// (RFC 1918, RFC 4193) and shared address space (RFC 6598).
+const PRIVATE: &str = "127.0.0.0/8, ::1, 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7, 100.64.0.0/10";
+
+/// The proxies that name the client's address in `X-Forwarded-For`. Any other peer could write any
+/// address into the header. The default trusts none.
 #[derive(Debug, Clone, Default)]
-pub struct TrustedProxies(pub Vec<IpAddr>);
+pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
+    /// Trusts this machine and private networks, for a service behind nginx.
+    #[must_use]
+    pub fn private() -> Self {
+        PRIVATE.parse().unwrap_or_default()
+    }
+
+    fn trust(&self, peer: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&peer.to_canonical()))
+    }
+
     /// Returns the client's address. A trusted proxy appends it to `X-Forwarded-For`, so that only
     /// the last entry of the last line is true; the port is unknown then.
     pub(crate) fn client<'h>(&self, peer: SocketAddr, forwarded_for: impl Iterator<Item = &'h str>) -> SocketAddr {
-        if !self.0.contains(&peer.ip().to_canonical()) {
+        if !self.trust(peer.ip()) {
             return peer;
         }
         let last = forwarded_for.last().and_then(|line| line.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
         last.map_or(peer, |client| SocketAddr::new(client, 0))
+    }
+}
+
+impl FromStr for TrustedProxies {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let read = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let networks = text.split(',').map(|network| read(network.trim()));
+        networks.collect::<Result<_, _>>().map(Self).map_err(|_| "must be a list of addresses and networks: 10.0.0.0/8")
+    }
+}
+
+/// Request guard: the client's network.
+pub struct ClientNetwork(pub Network);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for ClientNetwork {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        // Only a request of a unit test has no address.
+        let client = request.remote().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.ip());
+        Outcome::Success(Self(client.into()))
     }
 }
 
@@ -24,18 +68,25 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_names_the_client() {
-        let proxies = TrustedProxies(vec!["127.0.0.1".parse().unwrap()]);
-        for (peer, lines, client) in [
-            ("127.0.0.1:7", &["203.0.113.9"][..], "203.0.113.9:0"),
-            ("[::ffff:127.0.0.1]:7", &["203.0.113.9"], "203.0.113.9:0"),
-            ("127.0.0.1:7", &["198.51.100.1, 203.0.113.9"], "203.0.113.9:0"),
-            ("127.0.0.1:7", &["198.51.100.1", "2001:db8::1"], "[2001:db8::1]:0"),
-            ("127.0.0.1:7", &["203.0.113.9, unknown"], "127.0.0.1:7"),
-            ("127.0.0.1:7", &[], "127.0.0.1:7"),
-            ("192.0.2.1:7", &["203.0.113.9"], "192.0.2.1:7"),
+        let listed: TrustedProxies = "203.0.113.1, 198.51.100.0/24".parse().unwrap();
+        for (proxies, peer, lines, client) in [
+            (TrustedProxies::default(), "127.0.0.1:7", &["203.0.113.9"][..], "127.0.0.1:7"),
+            (TrustedProxies::private(), "192.0.2.1:7", &["203.0.113.9"], "192.0.2.1:7"),
+            (TrustedProxies::private(), "127.0.0.1:7", &["203.0.113.9"], "203.0.113.9:0"),
+            (TrustedProxies::private(), "[::ffff:10.1.2.3]:7", &["2001:db8::1"], "[2001:db8::1]:0"),
+            (TrustedProxies::private(), "[fd00::1]:7", &["198.51.100.1, 203.0.113.9"], "203.0.113.9:0"),
+            (TrustedProxies::private(), "172.18.0.5:7", &["198.51.100.1", "203.0.113.9"], "203.0.113.9:0"),
+            (TrustedProxies::private(), "172.18.0.5:7", &["203.0.113.9, unknown"], "172.18.0.5:7"),
+            (TrustedProxies::private(), "172.18.0.5:7", &[], "172.18.0.5:7"),
+            (listed.clone(), "203.0.113.1:7", &["192.0.2.4"], "192.0.2.4:0"),
+            (listed.clone(), "198.51.100.9:7", &["192.0.2.4"], "192.0.2.4:0"),
+            (listed, "127.0.0.1:7", &["192.0.2.4"], "127.0.0.1:7"),
         ] {
             let found = proxies.client(peer.parse().unwrap(), lines.iter().copied());
             assert_eq!(found, client.parse().unwrap(), "{peer} {lines:?}");
+        }
+        for bad in ["", "nginx", "10.0.0.0/33", "10.0.0.1,"] {
+            assert!(bad.parse::<TrustedProxies>().is_err(), "{bad}");
         }
     }
 }

@@ -33,7 +33,7 @@ use rocket::config::{LogLevel, Shutdown};
 use rocket::{Build, Config, Rocket};
 
 pub use self::body::Body;
-pub use self::client_address::TrustedProxies;
+pub use self::client_address::{ClientNetwork, TrustedProxies};
 use self::concurrency_limit::ConcurrencyLimiter;
 pub use self::content::Content;
 pub use self::cors::CorsOrigins;

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use rocket::{Build, Rocket};
 
 use crate::RunError;
+use crate::client_address::TrustedProxies;
 use crate::config::Environment;
 use crate::cors::CorsOrigins;
 use crate::health::{self, Health};
@@ -25,6 +26,7 @@ pub struct Service {
     address: IpAddr,
     port: u16,
     cors: CorsOrigins,
+    trusted_proxies: TrustedProxies,
 }
 
 impl Service {
@@ -36,6 +38,7 @@ impl Service {
             .mount("/health", health::routes())
             .manage(health)
             .manage(self.cors.clone())
+            .manage(self.trusted_proxies.clone())
     }
 }
 
@@ -100,6 +103,7 @@ fn serve(
 fn read_settings(name: &'static str, mut environment: Environment) -> std::result::Result<Settings, String> {
     let address = environment.optional("ADDRESS").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let port = environment.required::<Port>("PORT");
+    let trusted_proxies = environment.optional("TRUSTED_PROXIES").unwrap_or_else(TrustedProxies::private);
     let instance = environment.optional("INSTANCE");
     let instance = instance.unwrap_or_else(|| instance_name(name, environment.optional("HOSTNAME")));
     let bus = environment.required::<String>("AMQP_URL").and_then(|url| {
@@ -121,7 +125,7 @@ fn read_settings(name: &'static str, mut environment: Environment) -> std::resul
     };
     match (bus, database, port, environment.problems()) {
         (Some(bus), Some(database), Some(port), []) => {
-            Ok(Settings { service: Service { database, bus, address, port: port.0, cors }, telemetry })
+            Ok(Settings { service: Service { database, bus, address, port: port.0, cors, trusted_proxies }, telemetry })
         }
         _ => Err(environment.report()),
     }

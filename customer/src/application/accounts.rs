@@ -3,7 +3,7 @@
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerId, Role};
 use souk_contract::shopping::OrderConfirmed;
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Error, Network, Result, Timestamp};
 
 use super::credentials;
 use super::sessions::{self, SignIn};
@@ -23,19 +23,28 @@ pub(crate) struct NewAccount {
 }
 
 /// Creates an account and opens its first session. Errors: `email-taken`.
-pub(crate) async fn sign_up(app: &App, new: NewAccount) -> Result<SignIn> {
-    let profile = create(&app.accounts, &app.hasher, new).await?;
+pub(crate) async fn sign_up(app: &App, new: NewAccount, network: Network) -> Result<SignIn> {
+    app.attempts.count(network)?;
+    let profile = create(&app.accounts, &app.hasher, new, Some(network)).await?;
     sessions::open(app, &profile).await
 }
 
-pub(crate) async fn create(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount) -> Result<Profile> {
+pub(crate) async fn create(
+    accounts: &Accounts,
+    hasher: &PasswordHasher,
+    new: NewAccount,
+    network: Option<Network>,
+) -> Result<Profile> {
     // The unique index rejects duplicates. This query avoids hashing the password of a sign-up that
     // would fail.
     if accounts.by_email(&new.email).await?.is_some() {
         return Err(email_taken());
     }
-    let password = hasher.hash(new.password).await?;
-    let profile = Profile::new(new.email, password, new.phone, new.role, Timestamp::now());
+    let password = hasher.hash(new.password, new.email.clone(), "password").await?;
+    let mut profile = Profile::new(new.email, password, new.phone, new.role, Timestamp::now());
+    if let Some(network) = network {
+        profile.remember(network);
+    }
     accounts.insert(profile.clone()).await?;
     Ok(profile)
 }
@@ -56,7 +65,7 @@ pub(crate) struct ProfileChanges {
 
 /// Changes a profile. A new e-mail address ends all sessions. Errors: `Invalid` when `current` is
 /// wrong or missing, `email-taken`.
-pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges) -> Result<Profile> {
+pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges, network: Network) -> Result<Profile> {
     let ProfileChanges { email, phone, current } = changes;
     let profile = get(app, id).await?;
     let new_email = email.filter(|email| *email != profile.email);
@@ -64,7 +73,7 @@ pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges) -
         return Err(Error::invalid_field("current", "is required with a new e-mail address: the current password"));
     }
     if let Some(current) = current {
-        credentials::confirm(app, &profile, current).await?;
+        credentials::confirm(app, &profile, current, network).await?;
     }
     let (is_new_email, verified) = (new_email.is_some(), profile.generation());
     let apply = move |profile: &mut Profile| {
@@ -105,7 +114,7 @@ mod tests {
 
     use super::*;
     use crate::application::erasures;
-    use crate::testing::{PASSWORD, ana, new_account, start};
+    use crate::testing::{PASSWORD, ana, home, new_account, start};
 
     fn to_email(email: &str, current: &str) -> ProfileChanges {
         let current = Some(PasswordGuess::new(current));
@@ -116,23 +125,23 @@ mod tests {
     async fn concurrent_sign_ups_with_one_address_create_one_account() {
         let (app, _directory) = start();
         let (one, other) = tokio::join!(
-            sign_up(&app, new_account("ana@example.com")),
-            sign_up(&app, new_account("  ANA@example.com "))
+            sign_up(&app, new_account("ana@example.com"), home()),
+            sign_up(&app, new_account("  ANA@example.com "), home())
         );
         assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1);
         assert_eq!(one.and(other).err().unwrap().code(), "email-taken");
-        assert_eq!(sign_up(&app, new_account("ana@example.com")).await.err().unwrap().code(), "email-taken");
+        assert_eq!(sign_up(&app, new_account("ana@example.com"), home()).await.err().unwrap().code(), "email-taken");
     }
 
     #[tokio::test]
     async fn a_former_email_address_is_free_for_another_account() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
-        sign_up(&app, new_account("bea@example.com")).await.unwrap();
-        let taken = change(&app, id, to_email("Bea@example.com", PASSWORD)).await;
+        sign_up(&app, new_account("bea@example.com"), home()).await.unwrap();
+        let taken = change(&app, id, to_email("Bea@example.com", PASSWORD), home()).await;
         assert_eq!(taken.err().unwrap().code(), "email-taken");
-        change(&app, id, to_email("ana@example.org", PASSWORD)).await.unwrap();
-        sign_up(&app, new_account("ana@example.com")).await.unwrap();
+        change(&app, id, to_email("ana@example.org", PASSWORD), home()).await.unwrap();
+        sign_up(&app, new_account("ana@example.com"), home()).await.unwrap();
     }
 
     #[tokio::test]
@@ -177,7 +186,7 @@ mod tests {
             (ProfileChanges { phone: Some(None), current: wrong(), ..Default::default() }, Some("current"), number, 1),
             (ProfileChanges { email: email("ana@example.org"), phone: Some(None), current: right() }, None, None, 2),
         ] {
-            let error = change(&app, id, changes).await.err();
+            let error = change(&app, id, changes, home()).await.err();
             assert_eq!(error.map(|error| error.fields()[0].field.clone()).as_deref(), outcome);
             let profile = get(&app, id).await.unwrap();
             assert_eq!((profile.phone.as_ref().map(Phone::as_str), profile.generation()), (number, generation));

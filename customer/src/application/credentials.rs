@@ -2,17 +2,28 @@
 //! away. Each takes the current password and ends all sessions.
 
 use souk_contract::customer::CustomerId;
-use souk_types::{Error, Result};
+use souk_types::{Error, Network, Result};
 
 use super::{accounts, sessions};
 use crate::app::App;
 use crate::domain::account::Profile;
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess};
 
-/// Fails unless `current` is the account's password. Errors: `Invalid` for `current`.
-pub(crate) async fn confirm(app: &App, profile: &Profile, current: PasswordGuess) -> Result<()> {
+/// Fails unless `current` is the account's password. Errors: `Invalid` for `current`,
+/// `too-many-attempts`.
+pub(crate) async fn confirm(app: &App, profile: &Profile, current: PasswordGuess, network: Network) -> Result<()> {
+    app.attempts.count(network)?;
+    let is_known_network = profile.knows(network);
+    if !is_known_network {
+        app.attempts.count_from_elsewhere(&profile.id)?;
+    }
     match app.hasher.check(current, Some(profile.password().clone())).await? {
-        PasswordCheck::Wrong => Err(Error::invalid_field("current", "is not the current password")),
+        PasswordCheck::Wrong => {
+            if is_known_network {
+                app.attempts.count_failure(&profile.id, network)?;
+            }
+            Err(Error::invalid_field("current", "is not the current password"))
+        }
         PasswordCheck::Right | PasswordCheck::Outdated(_) => Ok(()),
     }
 }
@@ -23,10 +34,10 @@ pub(crate) struct PasswordChange {
 }
 
 /// Changes the password and ends all sessions. Errors: `Invalid` when `current` is wrong.
-pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordChange) -> Result<()> {
+pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordChange, network: Network) -> Result<()> {
     let profile = accounts::get(app, id).await?;
-    confirm(app, &profile, change.current).await?;
-    let password = app.hasher.hash(change.new).await?;
+    confirm(app, &profile, change.current, network).await?;
+    let password = app.hasher.hash(change.new, profile.email.clone(), "new").await?;
     let verified = profile.generation();
     app.accounts.revoke_tokens(id, move |profile| profile.change_password(verified, password.clone())).await?;
     delete_sessions(app, id).await;
@@ -56,7 +67,7 @@ mod tests {
     use souk_types::ErrorKind;
 
     use super::*;
-    use crate::testing::{PASSWORD, ana, start};
+    use crate::testing::{PASSWORD, ana, home, start};
 
     impl PasswordChange {
         pub(crate) fn new(current: &str, new: &str) -> Self {
@@ -68,9 +79,9 @@ mod tests {
     async fn a_password_change_needs_the_current_password() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
-        let wrong = change_password(&app, id, PasswordChange::new("wrong password", "battery staple")).await;
+        let wrong = change_password(&app, id, PasswordChange::new("wrong password", "battery staple"), home()).await;
         assert_eq!(wrong.err().unwrap().fields()[0].field, "current");
-        let changes = || change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"));
+        let changes = || change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"), home());
         let (one, other) = tokio::join!(changes(), changes());
         assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "one of two concurrent changes succeeds");
         assert_eq!(one.and(other).err().unwrap().kind(), ErrorKind::Conflict);

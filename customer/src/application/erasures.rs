@@ -9,7 +9,7 @@ use std::time::Duration;
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, CustomerId};
 use souk_store::Events;
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Error, Network, Result, Timestamp};
 
 use super::{accounts, credentials, sessions};
 use crate::app::App;
@@ -25,8 +25,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Erases the account of a customer who presents the current password. Errors: `Invalid` for
 /// `current`.
-pub(crate) async fn delete_account(app: &App, customer: CustomerId, current: PasswordGuess) -> Result<ErasureReceipt> {
-    credentials::confirm(app, &accounts::get(app, customer).await?, current).await?;
+pub(crate) async fn delete_account(
+    app: &App,
+    customer: CustomerId,
+    current: PasswordGuess,
+    network: Network,
+) -> Result<ErasureReceipt> {
+    credentials::confirm(app, &accounts::get(app, customer).await?, current, network).await?;
     erase(app, customer).await
 }
 
@@ -141,7 +146,7 @@ mod tests {
     use super::*;
     use crate::application::accounts;
     use crate::jobs;
-    use crate::testing::{ana, new_account, start_on};
+    use crate::testing::{ana, home, new_account, start_on};
 
     /// Starts fakes of the other services. `shopping` ignores the first `ignored` deletions.
     /// Returns the number of deletions that `shopping` has received.
@@ -180,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn an_erasure_removes_the_account_and_its_sessions() {
         let (app, _directory, _) = start(0);
-        let session = accounts::sign_up(&app, new_account("ana@example.com")).await.unwrap();
+        let session = accounts::sign_up(&app, new_account("ana@example.com"), home()).await.unwrap();
         let id = session.customer;
         let receipt = erase(&app, id).await.unwrap();
         assert!(app.accounts.get(id).await.unwrap().is_none());
@@ -189,9 +194,9 @@ mod tests {
         assert!(!stored.contains(&id.to_string()), "{stored}");
         let refused = |error: Option<Error>| error.is_some_and(|error| error.kind() == ErrorKind::Unauthenticated);
         assert!(refused(accounts::get(&app, id).await.err()), "the access token is refused");
-        assert!(refused(sessions::refresh(&app, &session.refresh_token).await.err()));
+        assert!(refused(sessions::refresh(&app, Some(session.refresh_token), home()).await.err()));
         assert!(refused(erase(&app, id).await.err()), "an account is erased once");
-        assert!(accounts::sign_up(&app, new_account("ana@example.com")).await.is_ok(), "the address is free");
+        assert!(accounts::sign_up(&app, new_account("ana@example.com"), home()).await.is_ok(), "the address is free");
     }
 
     #[tokio::test]

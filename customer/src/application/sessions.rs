@@ -2,7 +2,7 @@
 
 use souk_contract::customer::CustomerId;
 use souk_http::auth::Identity;
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Error, Network, Result, Timestamp};
 
 use crate::app::App;
 use crate::domain::account::{Profile, account_closed};
@@ -23,27 +23,42 @@ pub(crate) struct Credentials {
 }
 
 /// Opens a session for a customer who presents the right password. Neither the error nor the
-/// response time reveals whether the e-mail address has an account.
-pub(crate) async fn sign_in(app: &App, credentials: Credentials) -> Result<SignIn> {
-    let profile = match credentials.email {
-        Some(email) => app.accounts.by_email(&email).await?,
+/// response time reveals whether the e-mail address has an account. Errors: `too-many-attempts`.
+pub(crate) async fn sign_in(app: &App, credentials: Credentials, network: Network) -> Result<SignIn> {
+    app.attempts.count(network)?;
+    let Credentials { email, password } = credentials;
+    let profile = match &email {
+        Some(email) => app.accounts.by_email(email).await?,
         None => None,
     };
+    let is_known_network = profile.as_ref().is_some_and(|profile| profile.knows(network));
+    if let (Some(email), false) = (&email, is_known_network) {
+        app.attempts.count_from_elsewhere(email)?;
+    }
     let stored = profile.as_ref().map(|profile| profile.password().clone());
-    let check = app.hasher.check(credentials.password, stored).await?;
+    let check = app.hasher.check(password, stored).await?;
     let refused = || Error::unauthenticated("The e-mail address or the password is wrong.");
     let profile = profile.ok_or_else(refused)?;
-    match check {
-        PasswordCheck::Wrong => return Err(refused()),
-        PasswordCheck::Right => {}
-        PasswordCheck::Outdated(renewed) => {
-            let verified = profile.generation();
-            let rehash = move |profile: &mut Profile| {
-                profile.rehash_password(verified, renewed.clone());
-                Ok(())
-            };
-            app.accounts.update(profile.id, rehash).await?;
+    let renewed = match check {
+        PasswordCheck::Wrong => {
+            if is_known_network {
+                app.attempts.count_failure(&profile.email, network)?;
+            }
+            return Err(refused());
         }
+        PasswordCheck::Right => None,
+        PasswordCheck::Outdated(renewed) => Some(renewed),
+    };
+    if !is_known_network || renewed.is_some() {
+        let verified = profile.generation();
+        let note_sign_in = move |profile: &mut Profile| {
+            if let Some(renewed) = &renewed {
+                profile.rehash_password(verified, renewed.clone());
+            }
+            profile.remember(network);
+            Ok(())
+        };
+        app.accounts.update(profile.id, note_sign_in).await?;
     }
     open(app, &profile).await
 }
@@ -63,19 +78,30 @@ pub(crate) async fn open(app: &App, profile: &Profile) -> Result<SignIn> {
     issue_tokens(app, profile, token)
 }
 
-/// Replaces a refresh token by its successor and issues an access token.
-pub(crate) async fn refresh(app: &App, token: &RefreshToken) -> Result<SignIn> {
-    let (session, successor) = app.sessions.refresh(token, Timestamp::now()).await?.ok_or_else(refresh_refused)?;
-    let profile = app.accounts.get(session.customer()).await?;
-    let Some(profile) = profile.filter(|profile| session.is_of(profile)) else {
-        app.sessions.delete(&[session.id()]).await?;
-        return Err(refresh_refused());
+/// Replaces a refresh token by its successor and issues an access token. `None` stands for
+/// malformed text. Errors: `Unauthenticated`, or `too-many-attempts` when the network has sent many
+/// others that were refused.
+pub(crate) async fn refresh(app: &App, token: Option<RefreshToken>, network: Network) -> Result<SignIn> {
+    let refreshed = match token {
+        Some(token) => refresh_session(app, &token).await?,
+        None => None,
+    };
+    let Some((profile, successor)) = refreshed else {
+        app.attempts.count_refused_token(network)?;
+        let detail = "The refresh token is invalid or has expired. Sign in again.";
+        return Err(Error::unauthenticated(detail));
     };
     issue_tokens(app, &profile, successor)
 }
 
-pub(crate) fn refresh_refused() -> Error {
-    Error::unauthenticated("The refresh token is invalid or has expired. Sign in again.")
+async fn refresh_session(app: &App, token: &RefreshToken) -> Result<Option<(Profile, RefreshToken)>> {
+    let Some((session, successor)) = app.sessions.refresh(token, Timestamp::now()).await? else { return Ok(None) };
+    let profile = app.accounts.get(session.customer()).await?;
+    let Some(profile) = profile.filter(|profile| session.is_of(profile)) else {
+        app.sessions.delete(&[session.id()]).await?;
+        return Ok(None);
+    };
+    Ok(Some((profile, successor)))
 }
 
 /// Ends the session of a refresh token, if there is one. A replaced token of the session suffices.
@@ -112,25 +138,34 @@ fn issue_tokens(app: &App, profile: &Profile, refresh_token: RefreshToken) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use souk_contract::customer::Role;
+    use souk_http::rate_limit::PerMinute;
     use souk_types::{ErrorKind, Id};
+    use tempfile::TempDir;
 
     use super::*;
     use crate::application::admin;
     use crate::application::credentials::{self, PasswordChange};
     use crate::domain::token_secret::TokenSecret;
-    use crate::testing::{PASSWORD, ana, start};
+    use crate::options::Options;
+    use crate::testing::{PASSWORD, ana, home, start, start_with};
 
     fn credentials(email: &str, password: &str) -> Credentials {
         Credentials { email: email.parse().ok(), password: PasswordGuess::new(password) }
     }
 
     async fn signed_in(app: &App) -> SignIn {
-        sign_in(app, credentials("ana@example.com", PASSWORD)).await.unwrap()
+        sign_in(app, credentials("ana@example.com", PASSWORD), home()).await.unwrap()
     }
 
     async fn is_refused(app: &App, token: &RefreshToken) -> bool {
-        refresh(app, token).await.is_err_and(|error| error.kind() == ErrorKind::Unauthenticated)
+        refreshed(app, token).await.is_err_and(|error| error.kind() == ErrorKind::Unauthenticated)
+    }
+
+    async fn refreshed(app: &App, token: &RefreshToken) -> Result<SignIn> {
+        refresh(app, token.to_string().parse().ok(), home()).await
     }
 
     #[tokio::test]
@@ -141,11 +176,14 @@ mod tests {
         for (email, password) in
             [("ana@example.com", "wrong password"), ("eve@example.com", PASSWORD), ("no address", ""), ("", "")]
         {
-            errors.push(sign_in(&app, credentials(email, password)).await.err().unwrap());
+            errors.push(sign_in(&app, credentials(email, password), home()).await.err().unwrap());
         }
         assert!(errors.iter().all(|error| error.kind() == ErrorKind::Unauthenticated));
         assert!(errors.windows(2).all(|pair| pair[0].detail() == pair[1].detail()));
-        assert!(sign_in(&app, credentials(" ANA@example.com", PASSWORD)).await.is_ok(), "the address is normalised");
+        assert!(
+            sign_in(&app, credentials(" ANA@example.com", PASSWORD), home()).await.is_ok(),
+            "the address is normalised"
+        );
     }
 
     #[tokio::test]
@@ -153,8 +191,8 @@ mod tests {
         let (app, _directory) = start();
         ana(&app).await;
         let first = signed_in(&app).await;
-        let second = refresh(&app, &first.refresh_token).await.unwrap();
-        let third = refresh(&app, &second.refresh_token).await.unwrap();
+        let second = refreshed(&app, &first.refresh_token).await.unwrap();
+        let third = refreshed(&app, &second.refresh_token).await.unwrap();
         assert!(is_refused(&app, &first.refresh_token).await, "its successor is used");
         assert!(is_refused(&app, &third.refresh_token).await, "the session is over");
         assert!(app.sessions.by_customer(first.customer).await.unwrap().is_empty());
@@ -165,10 +203,10 @@ mod tests {
         let (app, _directory) = start();
         ana(&app).await;
         let token = signed_in(&app).await.refresh_token;
-        let (one, other) = tokio::join!(refresh(&app, &token), refresh(&app, &token));
+        let (one, other) = tokio::join!(refreshed(&app, &token), refreshed(&app, &token));
         let (one, other) = (one.unwrap().refresh_token, other.unwrap().refresh_token);
         assert_eq!(one.to_string(), other.to_string());
-        assert!(refresh(&app, &one).await.is_ok());
+        assert!(refreshed(&app, &one).await.is_ok());
     }
 
     #[tokio::test]
@@ -176,7 +214,7 @@ mod tests {
         let (app, _directory) = start();
         ana(&app).await;
         let first = signed_in(&app).await.refresh_token;
-        let second = refresh(&app, &first).await.unwrap().refresh_token;
+        let second = refreshed(&app, &first).await.unwrap().refresh_token;
         let secret = || TokenSecret::random().unwrap();
         for wrong in [
             RefreshToken { session: Id::new(), secret: secret() },
@@ -185,7 +223,7 @@ mod tests {
             assert!(is_refused(&app, &wrong).await);
             sign_out(&app, &wrong).await.unwrap();
         }
-        let third = refresh(&app, &second).await.unwrap().refresh_token;
+        let third = refreshed(&app, &second).await.unwrap().refresh_token;
         sign_out(&app, &first).await.unwrap();
         assert!(is_refused(&app, &third).await, "a replaced token ends its session");
     }
@@ -197,12 +235,12 @@ mod tests {
         let (phone, laptop, tablet) = (signed_in(&app).await, signed_in(&app).await, signed_in(&app).await);
         sign_out(&app, &phone.refresh_token).await.unwrap();
         assert!(is_refused(&app, &phone.refresh_token).await);
-        let laptop = refresh(&app, &laptop.refresh_token).await.unwrap();
-        credentials::change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple")).await.unwrap();
+        let laptop = refreshed(&app, &laptop.refresh_token).await.unwrap();
+        credentials::change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"), home()).await.unwrap();
         assert!(is_refused(&app, &laptop.refresh_token).await);
         assert!(is_refused(&app, &tablet.refresh_token).await);
-        assert!(sign_in(&app, credentials("ana@example.com", PASSWORD)).await.is_err());
-        assert!(sign_in(&app, credentials("ana@example.com", "battery staple")).await.is_ok());
+        assert!(sign_in(&app, credentials("ana@example.com", PASSWORD), home()).await.is_err());
+        assert!(sign_in(&app, credentials("ana@example.com", "battery staple"), home()).await.is_ok());
     }
 
     #[tokio::test]
@@ -210,7 +248,7 @@ mod tests {
         let (app, _directory) = start();
         let verified = ana(&app).await;
         let change = PasswordChange::new(PASSWORD, "battery staple");
-        credentials::change_password(&app, verified.id, change).await.unwrap();
+        credentials::change_password(&app, verified.id, change, home()).await.unwrap();
         let late = open(&app, &verified).await.unwrap();
         assert!(is_refused(&app, &late.refresh_token).await);
         assert!(app.sessions.by_customer(verified.id).await.unwrap().is_empty());
@@ -224,7 +262,80 @@ mod tests {
         assert_eq!(app.verifier.verify(&before.access_token).await.unwrap().role, Role::Customer);
         let promoted = admin::promote(&app.database, &"ana@example.com".parse().unwrap()).await.unwrap();
         assert_eq!(promoted, Some(id));
-        let after = refresh(&app, &before.refresh_token).await.unwrap();
+        let after = refreshed(&app, &before.refresh_token).await.unwrap();
         assert_eq!(app.verifier.verify(&after.access_token).await.unwrap().role, Role::Admin);
+    }
+
+    /// A count comes back after 20 s, much later than the end of a test.
+    const LIMIT: u32 = 3;
+
+    fn start_limited() -> (App, TempDir) {
+        let (few, many) = (PerMinute::new(LIMIT), PerMinute::new(1_000));
+        start_with(Options { attempts_per_address: many, attempts_per_account: few })
+    }
+
+    async fn failure(app: &App, email: &str, password: &str, network: Network) -> Option<ErrorKind> {
+        sign_in(app, credentials(email, password), network).await.err().map(|error| error.kind())
+    }
+
+    fn elsewhere(number: u8) -> Network {
+        IpAddr::from([198, 51, 100, number]).into()
+    }
+
+    #[tokio::test]
+    async fn an_attack_on_an_account_does_not_lock_the_customer_out() {
+        let (app, _directory) = start_limited();
+        ana(&app).await;
+        let (wrong, refused) = (Some(ErrorKind::Unauthenticated), Some(ErrorKind::TooManyRequests));
+        // An address without an account is limited in the same way.
+        for email in ["ana@example.com", "nobody@example.com"] {
+            for number in 0..3 {
+                assert_eq!(failure(&app, email, "wrong", elsewhere(number)).await, wrong, "{email}");
+            }
+            for password in ["wrong", PASSWORD] {
+                assert_eq!(failure(&app, email, password, elsewhere(99)).await, refused, "{email}");
+            }
+        }
+        assert_eq!(failure(&app, "ana@example.com", PASSWORD, home()).await, None);
+    }
+
+    #[tokio::test]
+    async fn wrong_passwords_from_a_known_network_are_answered_like_those_for_no_account() {
+        let (app, _directory) = start_limited();
+        ana(&app).await;
+        for attempt in 0..LIMIT + 2 {
+            let known = failure(&app, "ana@example.com", "wrong", home()).await;
+            assert_eq!(known, failure(&app, "nobody@example.com", "wrong", home()).await, "{attempt}");
+            assert_eq!(known == Some(ErrorKind::TooManyRequests), attempt >= LIMIT, "{attempt}");
+        }
+        assert_eq!(failure(&app, "ana@example.com", PASSWORD, home()).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_network_is_known_after_a_sign_in() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let office = elsewhere(7);
+        assert!(sign_in(&app, credentials("ana@example.com", "wrong"), office).await.is_err());
+        assert!(!app.accounts.get(id).await.unwrap().unwrap().knows(office));
+        sign_in(&app, credentials("ana@example.com", PASSWORD), office).await.unwrap();
+        assert!(app.accounts.get(id).await.unwrap().unwrap().knows(office));
+    }
+
+    #[tokio::test]
+    async fn attempts_from_one_network_are_limited() {
+        let (few, many) = (PerMinute::new(LIMIT), PerMinute::new(1_000));
+        let (app, _directory) = start_with(Options { attempts_per_address: few, attempts_per_account: many });
+        ana(&app).await;
+        let token = signed_in(&app).await.refresh_token;
+        for attempt in 0..LIMIT + 2 {
+            let by_password = failure(&app, &format!("{attempt}@example.com"), "wrong", home()).await;
+            let by_token = refresh(&app, None, home()).await.err().map(|error| error.kind());
+            // The sign-in of this test has counted as well.
+            assert_eq!(by_password == Some(ErrorKind::TooManyRequests), attempt + 1 >= LIMIT, "{attempt}");
+            assert_eq!(by_token == Some(ErrorKind::TooManyRequests), attempt >= LIMIT, "{attempt}");
+        }
+        assert_eq!(failure(&app, "ana@example.com", PASSWORD, elsewhere(1)).await, None);
+        refreshed(&app, &token).await.unwrap();
     }
 }

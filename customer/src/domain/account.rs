@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::{CustomerId, Role};
-use souk_types::{Error, Id, Result, Timestamp};
+use souk_types::{Error, Id, Network, Result, Timestamp};
 
 use super::address::AddressBook;
 use super::email::Email;
@@ -61,9 +61,14 @@ pub(crate) struct Profile {
     /// Counts changes of the credentials (e-mail address, password) and sign-outs of all sessions.
     /// Sessions and access tokens of an earlier generation are invalid.
     generation: u32,
+    /// The networks from which the customer has signed in, the latest last.
+    networks: Vec<Network>,
     #[serde(default)]
     orders_confirmed: u64,
 }
+
+/// Networks that an account remembers: home, work, a phone, and some more.
+const MAX_NETWORKS: usize = 10;
 
 impl Profile {
     pub(crate) fn new(email: Email, password: PasswordHash, phone: Option<Phone>, role: Role, now: Timestamp) -> Self {
@@ -76,6 +81,7 @@ impl Profile {
             created_at: now,
             password,
             generation: 1,
+            networks: Vec::new(),
             orders_confirmed: 0,
         }
     }
@@ -86,6 +92,23 @@ impl Profile {
 
     pub(crate) fn generation(&self) -> u32 {
         self.generation
+    }
+
+    pub(crate) fn networks(&self) -> &[Network] {
+        &self.networks
+    }
+
+    /// Whether the customer has signed in from this network before.
+    pub(crate) fn knows(&self, network: Network) -> bool {
+        self.networks.contains(&network)
+    }
+
+    /// Remembers a network from which the customer has signed in.
+    pub(crate) fn remember(&mut self, network: Network) {
+        self.networks.retain(|known| *known != network);
+        self.networks.push(network);
+        let excess = self.networks.len().saturating_sub(MAX_NETWORKS);
+        self.networks.drain(..excess);
     }
 
     pub(crate) fn orders_confirmed(&self) -> u64 {
@@ -164,6 +187,17 @@ mod tests {
         }
         profile.change_email(verified + 1, "ana@example.org".parse().unwrap()).unwrap();
         assert_eq!((profile.email.as_str(), profile.generation()), ("ana@example.org", verified + 2));
+    }
+
+    #[test]
+    fn the_latest_networks_are_remembered() {
+        let mut profile = profile();
+        let network = |number: u8| Network::from(std::net::IpAddr::from([203, 0, 113, number]));
+        for number in (0..12).chain([5]) {
+            profile.remember(network(number));
+        }
+        assert_eq!((profile.networks.len(), profile.networks.last()), (10, Some(&network(5))));
+        assert_eq!((profile.knows(network(1)), profile.knows(network(2))), (false, true));
     }
 
     #[test]

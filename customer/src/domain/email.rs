@@ -13,7 +13,7 @@ use super::redacted;
 /// providers ignore its case, so `Ana@` and `ana@` must not be two accounts. An international
 /// domain is stored in its ASCII form (IDNA, RFC 5891; Unicode Technical Standard 46), so that its
 /// spellings are one account, and every mail server can deliver to it.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Email(String);
 
 /// Bytes of an address that fit into the path of an SMTP command (RFC 5321, section 4.5.3.1.3, with

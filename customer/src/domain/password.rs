@@ -7,11 +7,14 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use souk_types::{Error, Result, opaque_string};
+use zxcvbn::{Score, zxcvbn};
 
+use super::email::Email;
 use super::redacted;
 
 /// A password that a customer may choose, as an [`opaque_string`]: 8 to 128 characters (Unicode
-/// scalar values). There are no composition rules (NIST SP 800-63B, section 3.1.1.2).
+/// scalar values). There are no composition rules (NIST SP 800-63B, section 3.1.1.2). An
+/// account accepts it unless it is [easy to guess](Self::is_easy_to_guess).
 pub struct Password(String);
 
 impl FromStr for Password {
@@ -23,6 +26,33 @@ impl FromStr for Password {
             8..=128 => Ok(Self(text)),
             _ => Err("must have 8 to 128 characters"),
         }
+    }
+}
+
+/// The score that zxcvbn gives a password which takes at least a million guesses. Passwords below
+/// are in the lists of common ones, or are words, dates, repetitions and rows of keys.
+const MIN_SCORE: Score = Score::Two;
+/// Characters that are judged at each end of a password: a long one with many substitutions would
+/// take zxcvbn a second.
+const JUDGED_LENGTH: usize = 16;
+
+impl Password {
+    /// Whether attackers try this password early (NIST SP 800-63B, section 3.1.1.2): it is common,
+    /// it derives from the customer's e-mail address or the shop's name, or it repeats one
+    /// character. Takes about a millisecond, and tens of them for a contrived password.
+    pub(crate) fn is_easy_to_guess(&self, email: &Email) -> bool {
+        let address = email.as_str();
+        let local_part = address.split('@').next().unwrap_or(address);
+        let lower_case = self.0.trim().to_lowercase();
+        let characters: Vec<char> = self.0.chars().collect();
+        let repeats_one = characters.iter().all(|character| Some(character) == characters.first());
+        if repeats_one || lower_case.is_empty() || lower_case == address || lower_case == local_part {
+            return true;
+        }
+        let is_weak =
+            |part: &[char]| zxcvbn(&String::from_iter(part), &[address, local_part, "souk"]).score() < MIN_SCORE;
+        let judged = characters.len().min(JUDGED_LENGTH);
+        is_weak(&characters[..judged]) && is_weak(&characters[characters.len() - judged..])
     }
 }
 
@@ -189,12 +219,58 @@ mod tests {
     }
 
     #[test]
-    fn passwords_have_8_to_128_characters_and_no_other_rule() {
+    fn passwords_have_8_to_128_characters() {
         for good in ["password", "        ", "ünïçødé!", &"x".repeat(128), &"🐫".repeat(128)] {
             assert!(good.parse::<Password>().is_ok_and(|password| password.0 == *good), "{good}");
         }
         for bad in ["", "seven77", "🐫🐫🐫🐫🐫🐫🐫", &"x".repeat(129), "pass\tword", "password\0"] {
             assert!(bad.parse::<Password>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords_that_attackers_try_early_are_refused() {
+        let email = "anabela.silva@example.com".parse().unwrap();
+        let easy = |text: &str| text.parse::<Password>().unwrap().is_easy_to_guess(&email);
+        for refused in [
+            "12345678",
+            "password",
+            "Password1!",
+            "P@ssw0rd",
+            "qwertyuiop",
+            "1q2w3e4r5t",
+            "iloveyou",
+            "sunshine1",
+            "letmein123",
+            "Welcome2024",
+            "abcdefgh",
+            "12341234",
+            "20001231",
+            "        ",
+            "\t \t\u{3000} \t \t",
+            "aaaaaaaa",
+            &"x".repeat(128),
+            &"🐫".repeat(128),
+            &"12345678".repeat(16),
+            "anabela.silva@example.com",
+            " Anabela.Silva@Example.com ",
+            "anabela.silva",
+            "Anabela.Silva1",
+            "souksouk",
+        ] {
+            assert!(easy(refused), "{refused}");
+        }
+        for accepted in [
+            "correct horse",
+            "battery staple",
+            "a long password",
+            "ünïçødé!",
+            "xK9#mQ2$",
+            "passwordpassword, and then three other words",
+            "c1d9ab6f2f1f4b0e9a3c",
+            "монастырь на горе",
+        ] {
+            assert!(!easy(accepted), "{accepted}");
         }
     }
 

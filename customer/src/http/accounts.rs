@@ -6,7 +6,7 @@ use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, get, patch, post, put, routes};
 use serde::Serialize;
 use souk_contract::customer::{CustomerId, Role};
-use souk_http::Json;
+use souk_http::{ClientNetwork, Json};
 use souk_types::Timestamp;
 use souk_types::input::{Fields, Input};
 
@@ -34,8 +34,12 @@ impl Input for NewAccount {
 }
 
 #[post("/signup", data = "<new>")]
-async fn sign_up(app: &State<App>, new: Json<NewAccount>) -> souk_http::Result<(Status, JsonResponse<SignInView>)> {
-    let sign_in = accounts::sign_up(app, new.0).await?;
+async fn sign_up(
+    app: &State<App>,
+    network: ClientNetwork,
+    new: Json<NewAccount>,
+) -> souk_http::Result<(Status, JsonResponse<SignInView>)> {
+    let sign_in = accounts::sign_up(app, new.0, network.0).await?;
     Ok((Status::Created, JsonResponse(sign_in.into())))
 }
 
@@ -74,9 +78,10 @@ impl Input for ProfileChanges {
 async fn change_profile(
     app: &State<App>,
     auth: CustomerAuth,
+    network: ClientNetwork,
     changes: Json<ProfileChanges>,
 ) -> souk_http::Result<JsonResponse<ProfileView>> {
-    Ok(JsonResponse(accounts::change(app, auth.id(), changes.0).await?.into()))
+    Ok(JsonResponse(accounts::change(app, auth.id(), changes.0, network.0).await?.into()))
 }
 
 impl Input for PasswordChange {
@@ -90,9 +95,10 @@ impl Input for PasswordChange {
 async fn change_password(
     app: &State<App>,
     auth: CustomerAuth,
+    network: ClientNetwork,
     change: Json<PasswordChange>,
 ) -> souk_http::Result<NoContent> {
-    credentials::change_password(app, auth.id(), change.0).await?;
+    credentials::change_password(app, auth.id(), change.0, network.0).await?;
     Ok(NoContent)
 }
 

@@ -6,7 +6,7 @@ use rocket::response::{self, Responder};
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, delete, get, routes};
 use serde::Serialize;
-use souk_http::{Json, Param};
+use souk_http::{ClientNetwork, Json, Param};
 use souk_types::Timestamp;
 use souk_types::input::{Fields, Input};
 
@@ -63,8 +63,13 @@ impl Input for Deletion {
 }
 
 #[delete("/profile", data = "<deletion>")]
-async fn delete_account(app: &State<App>, auth: CustomerAuth, deletion: Json<Deletion>) -> souk_http::Result<Accepted> {
-    Ok(Accepted(erasures::delete_account(app, auth.id(), deletion.0.current).await?.into()))
+async fn delete_account(
+    app: &State<App>,
+    auth: CustomerAuth,
+    network: ClientNetwork,
+    deletion: Json<Deletion>,
+) -> souk_http::Result<Accepted> {
+    Ok(Accepted(erasures::delete_account(app, auth.id(), deletion.0.current, network.0).await?.into()))
 }
 
 /// Returns a receipt without sign-in: the account is erased, and the id is unguessable.

@@ -7,7 +7,7 @@ use rocket::{Route, State, get, routes};
 use serde::Serialize;
 use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::CartLine;
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Error, Network, Result, Timestamp};
 
 use super::accounts::ProfileView;
 use super::auth::CustomerAuth;
@@ -32,6 +32,8 @@ struct ExportView {
 struct CustomerView {
     profile: ProfileView,
     sessions: Vec<SessionView>,
+    /// The networks from which the customer has signed in.
+    networks: Vec<Network>,
 }
 
 #[derive(Serialize)]
@@ -59,9 +61,11 @@ impl ExportView {
     fn begin(Export { profile, sessions, cart, wishlist, orders }: Export) -> Result<(String, OrderPages)> {
         let session =
             |session: Session| SessionView { opened_at: session.opened_at(), expires_at: session.expires_at() };
+        let networks = profile.networks().to_vec();
+        let sessions = sessions.into_iter().map(session).collect();
         let view = Self {
             exported_at: Timestamp::now(),
-            customer: CustomerView { profile: profile.into(), sessions: sessions.into_iter().map(session).collect() },
+            customer: CustomerView { profile: profile.into(), sessions, networks },
             products: ProductsView {},
             shopping: ShoppingView { cart, wishlist, orders: [] },
         };

@@ -5,8 +5,8 @@ use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, delete, post, routes};
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
-use souk_http::Json;
 use souk_http::auth::TOKEN_LIFETIME;
+use souk_http::{ClientNetwork, Json};
 use souk_types::input::{Fields, Input};
 
 use super::auth::CustomerAuth;
@@ -49,8 +49,12 @@ impl Input for Credentials {
 }
 
 #[post("/login", data = "<credentials>")]
-async fn sign_in(app: &State<App>, credentials: Json<Credentials>) -> souk_http::Result<JsonResponse<SignInView>> {
-    Ok(JsonResponse(sessions::sign_in(app, credentials.0).await?.into()))
+async fn sign_in(
+    app: &State<App>,
+    network: ClientNetwork,
+    credentials: Json<Credentials>,
+) -> souk_http::Result<JsonResponse<SignInView>> {
+    Ok(JsonResponse(sessions::sign_in(app, credentials.0, network.0).await?.into()))
 }
 
 struct RefreshTokenBody {
@@ -66,9 +70,12 @@ impl Input for RefreshTokenBody {
 }
 
 #[post("/token", data = "<body>")]
-async fn refresh(app: &State<App>, body: Json<RefreshTokenBody>) -> souk_http::Result<JsonResponse<SignInView>> {
-    let token = body.0.token.ok_or_else(sessions::refresh_refused)?;
-    Ok(JsonResponse(sessions::refresh(app, &token).await?.into()))
+async fn refresh(
+    app: &State<App>,
+    network: ClientNetwork,
+    body: Json<RefreshTokenBody>,
+) -> souk_http::Result<JsonResponse<SignInView>> {
+    Ok(JsonResponse(sessions::refresh(app, body.0.token, network.0).await?.into()))
 }
 
 #[post("/logout", data = "<body>")]

@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use souk_types::{Error, Result};
 use tokio::sync::Semaphore;
 
+use crate::domain::email::Email;
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess, PasswordHash};
 
 /// Hashes passwords, a bounded number at a time. Cheap to clone; clones share the bounds.
@@ -33,8 +34,17 @@ impl PasswordHasher {
         Self { admission: Arc::new(Semaphore::new(workers + queue_length)), workers: Arc::new(Semaphore::new(workers)) }
     }
 
-    pub(crate) async fn hash(&self, password: Password) -> Result<PasswordHash> {
-        self.run(move || PasswordHash::of(&password)).await
+    /// Hashes the new password of the account with this e-mail address. Errors: `Invalid` for
+    /// `field` when the password is easy to guess.
+    pub(crate) async fn hash(&self, password: Password, email: Email, field: &'static str) -> Result<PasswordHash> {
+        self.run(move || {
+            if password.is_easy_to_guess(&email) {
+                let problem = "is one of those that attackers try first: choose several unrelated words, for example";
+                return Err(Error::invalid_field(field, problem));
+            }
+            PasswordHash::of(&password)
+        })
+        .await
     }
 
     /// Compares a guess with a stored hash. Without a hash the result is `Wrong` after the same
@@ -67,14 +77,20 @@ mod tests {
 
     use super::*;
 
-    fn password() -> Password {
-        "correct horse".parse().unwrap()
+    async fn hash(hasher: &PasswordHasher, password: &str) -> Result<PasswordHash> {
+        hasher.hash(password.parse().unwrap(), "ana@example.com".parse().unwrap(), "new").await
+    }
+
+    #[tokio::test]
+    async fn an_easy_password_is_not_hashed() {
+        let refusal = hash(&PasswordHasher::new(), "12345678").await.err().unwrap();
+        assert_eq!((refusal.kind(), &*refusal.fields()[0].field), (ErrorKind::Invalid, "new"));
     }
 
     #[tokio::test]
     async fn a_guess_is_compared_with_the_stored_hash_if_there_is_one() {
         let hasher = PasswordHasher::new();
-        let stored = hasher.hash(password()).await.unwrap();
+        let stored = hash(&hasher, "correct horse").await.unwrap();
         let check =
             |guess: &str, stored: Option<&PasswordHash>| hasher.check(PasswordGuess::new(guess), stored.cloned());
         assert!(matches!(check("correct horse", Some(&stored)).await.unwrap(), PasswordCheck::Right));
@@ -89,7 +105,7 @@ mod tests {
         let mut callers = JoinSet::new();
         for _ in 0..5 {
             let hasher = hasher.clone();
-            callers.spawn(async move { hasher.hash(password()).await.err().map(|error| error.kind()) });
+            callers.spawn(async move { hash(&hasher, "correct horse").await.err().map(|error| error.kind()) });
         }
         for _ in 0..2 {
             assert_eq!(callers.join_next().await.unwrap().unwrap(), Some(ErrorKind::Busy));

@@ -1,6 +1,7 @@
 //! A request that is sent when it is awaited.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -46,8 +47,17 @@ impl HttpClient {
     /// Creates a client. Each test needs its own, because connections end with the runtime that
     /// opened them.
     pub(crate) fn new(base: BaseUrl) -> Self {
+        Self::at(base, None)
+    }
+
+    fn at(base: BaseUrl, address: Option<IpAddr>) -> Self {
         let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(REQUEST_TIMEOUT);
-        Self { base, client: client.build().unwrap() }
+        Self { base, client: client.local_address(address).build().unwrap() }
+    }
+
+    /// Returns a client of the same shop that sends from this address.
+    pub(crate) fn moved_to(&self, address: IpAddr) -> Self {
+        Self::at(self.base.clone(), Some(address))
     }
 
     pub(crate) fn url(&self) -> String {

@@ -70,6 +70,11 @@ impl Shop {
         Client::new(self.http.clone())
     }
 
+    /// Returns a client with a loopback address of its own: one of another customer or an attacker.
+    pub fn client_at(&self, address: [u8; 4]) -> Client {
+        Client::new(self.http.moved_to(address.into()))
+    }
+
     /// Signs in as the admin.
     pub async fn admin(&self) -> Admin {
         let (email, password) = match &self.admin {

@@ -178,6 +178,7 @@ impl Fleet {
                     signing_key: &signing_key,
                     demo_catalogue: options.demo_catalogue,
                     log: &options.log,
+                    attempts_per_address: options.sign_in.per_minute,
                     environment: &options.environment,
                     logs: folder.path(),
                 };

@@ -66,10 +66,12 @@ impl Profile {
 
 /// Variables that a service reads (`.env.example`) and must not inherit from this process, neither
 /// with the suffix `_FILE`.
-const UNSET: [&str; 19] = [
+const UNSET: [&str; 22] = [
     "ADDRESS",
     "AMQP_PREFIX",
     "AMQP_URL",
+    "ATTEMPTS_PER_ACCOUNT",
+    "ATTEMPTS_PER_ADDRESS",
     "DATABASE",
     "DEMO_CATALOGUE",
     "ENVIRONMENT",
@@ -86,6 +88,7 @@ const UNSET: [&str; 19] = [
     "SOUK_FAILPOINT",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRET",
+    "TRUSTED_PROXIES",
 ];
 
 /// Returns the programs that a fleet runs: the services, and `souk` for `souk admin create`.
@@ -127,6 +130,7 @@ pub(crate) struct Instance<'i> {
     pub(crate) signing_key: &'i Path,
     pub(crate) demo_catalogue: bool,
     pub(crate) log: &'i str,
+    pub(crate) attempts_per_address: u32,
     pub(crate) environment: &'i [(Service, String, String)],
     pub(crate) logs: &'i Path,
 }
@@ -147,7 +151,10 @@ impl Instance<'_> {
             .variable("LOG", self.log)
             .variable("LOG_FORMAT", "json");
         match self.service {
-            Service::Customer => program = program.variable("SIGNING_KEY_FILE", self.signing_key),
+            Service::Customer => {
+                program = program.variable("SIGNING_KEY_FILE", self.signing_key);
+                program = program.variable("ATTEMPTS_PER_ADDRESS", self.attempts_per_address.to_string());
+            }
             Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),
             Service::Shopping => program = program.variable("PAYMENT_METHODS", "demo"),
         }

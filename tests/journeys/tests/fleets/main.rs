@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod account_deletion;
+mod attempts;
 mod audit_mutations;
 mod backup;
 mod broker_outage;

@@ -22,6 +22,7 @@ async fn an_export_contains_all_personal_data() {
     let sessions = export["customer"]["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 2, "{export}");
     assert!(sessions.iter().all(|session| members(session) == ["expires_at", "opened_at"]), "{export}");
+    assert_eq!(export["customer"]["networks"].as_array().map(Vec::len), Some(1), "{export}");
     assert_eq!(export["shopping"]["cart"], json!([{"product": mug.snapshot(), "quantity": 3}]));
     assert_eq!(export["shopping"]["wishlist"], json!([tea.snapshot()]));
     assert_eq!(export["shopping"]["orders"], json!([ana.get_order(order.id()).await.body]));
