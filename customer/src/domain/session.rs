@@ -1,8 +1,8 @@
 //! Sessions. A sign-in opens one, and each use of its refresh token replaces the token.
 //!
 //! A replaced token stays valid for [`GRACE_PERIOD`] and gives the same successor, because two tabs
-//! may refresh at once and a response may be lost. Afterwards, or once the successor is used, its use
-//! ends the session: one of the two clients may have stolen it (RFC 9700, section 4.14.2).
+//! may refresh at once and a response may be lost. Afterwards, or once the successor is used, its
+//! use ends the session: one of the two clients may have stolen it (RFC 9700, section 4.14.2).
 
 use std::fmt;
 use std::str::FromStr;
@@ -35,8 +35,8 @@ pub(crate) type SessionId = Id<Session>;
 
 /// A session expires this long after its last use.
 const LIFETIME: Duration = Duration::from_hours(30 * 24);
-/// A replaced token stays valid this long, unless its successor is used. Tabs of one browser refresh
-/// within a second; a client repeats a request without a response within a few.
+/// A replaced token stays valid this long, unless its successor is used. Tabs of one browser
+/// refresh within a second; a client repeats a request without a response within a few.
 pub(crate) const GRACE_PERIOD: Duration = Duration::from_secs(10);
 /// Replaced tokens that are recognised: those of 30 days, when a client refreshes every 10 minutes.
 /// An older token is refused and does not end the session.

@@ -43,8 +43,8 @@ impl fmt::Display for TokenSecret {
 }
 
 /// The key of a session, which derives each secret from the one before (HMAC-SHA256, RFC 2104). One
-/// secret therefore has one successor, in every instance. The key alone gives no secret, and neither
-/// does a secret without the key. As text, unpadded base64url.
+/// secret therefore has one successor, in every instance. The key alone gives no secret, and
+/// neither does a secret without the key. As text, unpadded base64url.
 #[derive(Clone)]
 pub(crate) struct ChainKey([u8; 32]);
 
