@@ -8,8 +8,8 @@ use souk_http::auth::Verifier;
 use souk_store::Database;
 use tokio::sync::Notify;
 
-use crate::application::exports::RunningExports;
 use crate::providers::attempts::Attempts;
+use crate::providers::export_slots::ExportSlots;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::providers::signing_key::SigningKey;
 use crate::repositories::{Accounts, Erasures, Sessions};
@@ -28,7 +28,7 @@ pub struct App {
     pub(crate) attempts: Arc<Attempts>,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) exports: RunningExports,
+    pub(crate) exports: ExportSlots,
 }
 
 impl App {

@@ -25,7 +25,6 @@ use souk_store::{Database, outbox};
 use souk_types::Result;
 
 pub use self::app::App;
-use self::application::exports::RunningExports;
 pub use self::application::{admin, ledger};
 pub use self::domain::email::Email;
 pub use self::domain::password::Password;
@@ -34,6 +33,7 @@ pub use self::options::Options;
 pub use self::providers::signing_key::{KeyError, NotAKey, SigningKey};
 
 use self::providers::attempts::Attempts;
+use self::providers::export_slots::ExportSlots;
 use self::providers::password_hasher::PasswordHasher;
 use self::repositories::{Accounts, Erasures, Sessions};
 
@@ -49,7 +49,7 @@ impl App {
             attempts: Arc::new(Attempts::new(options)),
             verifier: Arc::new(Verifier::from_keys(&key.public_keys())?),
             key: Arc::new(key),
-            exports: RunningExports::default(),
+            exports: ExportSlots::default(),
             bus: bus.clone(),
             database,
         };

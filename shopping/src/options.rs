@@ -1,6 +1,6 @@
-//! The operator's settings: limits of orders and reservations, and the payment methods. The one-process
-//! shop reads them from the environment too, because some are secrets. `.env.example` documents
-//! each variable.
+//! The operator's settings: limits of orders and reservations, and the payment methods. The
+//! one-process shop reads them from the environment too, because some are secrets. `.env.example`
+//! documents each variable.
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -67,6 +67,12 @@ impl Options {
         }
         Self { limits, order_rate, payments: PaymentOptions { methods, stripe } }
     }
+
+    /// Whether an order can be paid by this method.
+    #[must_use]
+    pub fn offers(&self, method: PaymentMethod) -> bool {
+        self.payments.methods.contains(&method)
+    }
 }
 
 fn read_limits(environment: &mut Environment) -> CheckoutLimits {
@@ -85,14 +91,6 @@ fn read_limits(environment: &mut Environment) -> CheckoutLimits {
             .map_or(DEFAULT_UNPAID_ORDERS, |most| usize::try_from(most.get()).unwrap_or(usize::MAX)),
         reservation_time,
         scarce_reservation_time: scarce.min(reservation_time),
-    }
-}
-
-impl Options {
-    /// Whether an order can be paid by this method.
-    #[must_use]
-    pub fn offers(&self, method: PaymentMethod) -> bool {
-        self.payments.methods.contains(&method)
     }
 }
 

@@ -103,8 +103,8 @@ impl Repositories {
         }
     }
 
-    /// Also removes the ordered pieces from the cart and publishes `OrderConfirmed`, in one transaction. If
-    /// `confirm` returns false, the order was confirmed before and stays as it is.
+    /// Also removes the ordered pieces from the cart and publishes `OrderConfirmed`, in one
+    /// transaction. If `confirm` returns false, the order was confirmed before and stays as it is.
     pub(crate) async fn confirm_order(
         &self,
         id: OrderId,

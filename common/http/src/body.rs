@@ -91,8 +91,8 @@ impl<'r> Body<'r> {
         }
     }
 
-    /// Reads the whole body. Fails when it is larger than `limit` bytes, arrives too slowly, or does
-    /// not arrive as it was announced.
+    /// Reads the whole body. Fails when it is larger than `limit` bytes, arrives too slowly, or
+    /// does not arrive as it was announced.
     pub async fn read(self, limit: u64) -> Result<Vec<u8>> {
         let incoming = match self.source {
             Some(Source::Client(incoming)) if !incoming.is_end_stream() => incoming,

@@ -74,7 +74,8 @@ impl Handler for LimitedHandler {
         }
         let admission = request.local_cache(|| Admission::new(self.limits, request));
         let work = request_context::scope(Some(request_id(request).clone()), async {
-            // Most of these routes take no body. One that does not arrive whole is refused nevertheless.
+            // Most of these routes take no body. One that does not arrive whole is refused
+            // nevertheless.
             if matches!(request.method(), Method::Get | Method::Head | Method::Delete)
                 && let Err(error) = Body::of(request).read_ahead(request, MAX_JSON).await
             {

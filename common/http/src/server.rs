@@ -1,6 +1,7 @@
 //! The HTTP server of a process. hyper reads requests from a bounded number of connections, and
 //! Rocket routes them. Rocket's own server, on the same hyper, has no timeout for heads, reads the
-//! beginning of each body before it routes, and answers some requests outside of the API's contract.
+//! beginning of each body before it routes, and answers some requests outside of the API's
+//! contract.
 
 mod client_stream;
 mod connection;

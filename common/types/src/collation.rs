@@ -13,8 +13,8 @@ static COLLATOR: LazyLock<Option<CollatorBorrowed<'static>>> =
 /// Returns the sort key of a text by the root collation of CLDR (Unicode Technical Standard 10):
 /// `Äpfel` comes before `Zoo`, and case decides only between equal letters. The order of two keys,
 /// byte by byte, is the order of the texts. Keys are hexadecimal text, which every database sorts
-/// by bytes. They depend on the version of CLDR: a stored key may differ from a new one in the place
-/// of rare characters.
+/// by bytes. They depend on the version of CLDR: a stored key may differ from a new one in the
+/// place of rare characters.
 #[must_use]
 pub fn sort_key(text: &str) -> String {
     let mut key = Vec::with_capacity(text.len() + 8);

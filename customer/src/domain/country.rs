@@ -19,8 +19,8 @@ const COUNTRIES: &str = "\
     TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
 
 /// Countries whose addresses need a postal code: those of Google's libaddressinput with `Z` in
-/// `require` (September 2024). The others have no postal codes (Hong Kong, the Emirates), or deliver
-/// without (Ireland). The form of a code is not checked, because countries change theirs.
+/// `require` (September 2024). The others have no postal codes (Hong Kong, the Emirates), or
+/// deliver without (Ireland). The form of a code is not checked, because countries change theirs.
 const POSTAL_CODE_REQUIRED: &str = "\
     AS AT AU AX BE BL BR CA CH CN CZ DE DK EE ES FI FK FM FR GB GF GG GL GP GR GS GU HU IM IN IO IT JE JP KR LI \
     LT LU LV MF MH MP MQ MX MY NC NL NO NZ PF PL PM PN PR PT PW RE RO RU SE SG SH SJ SK SM TC TR TW UA US VI WF \

@@ -14,7 +14,7 @@ use super::redacted;
 
 /// A password that a customer may choose, as an [`opaque_string`]: 8 to 128 characters (Unicode
 /// scalar values). There are no composition rules (NIST SP 800-63B, section 3.1.1.2). An
-/// account accepts it unless it is [easy to guess](Self::is_easy_to_guess).
+/// account accepts it unless it is easy to guess.
 pub struct Password(String);
 
 impl FromStr for Password {
@@ -66,8 +66,8 @@ impl<'de> Deserialize<'de> for Password {
 pub(crate) struct PasswordGuess(String);
 
 impl PasswordGuess {
-    /// Returns the guess as passwords are hashed, and as it was typed if that differs: a hash by other
-    /// software, or by an earlier build, may be of text that is not normalised.
+    /// Returns the guess as passwords are hashed, and as it was typed if that differs: a hash by
+    /// other software, or by an earlier build, may be of text that is not normalised.
     fn spellings(&self) -> Vec<String> {
         let normalised = opaque_string(&self.0).ok();
         let typed = Some(&self.0).filter(|typed| normalised.as_ref() != Some(*typed)).cloned();

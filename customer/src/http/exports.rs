@@ -81,8 +81,8 @@ enum Part {
     End,
 }
 
-/// Returns the JSON of an export, page by page. The JSON of an export that fails has no end, so that
-/// no client takes it for a complete one.
+/// Returns the JSON of an export, page by page. The JSON of an export that fails has no end, so
+/// that no client takes it for a complete one.
 fn stream(head: String, pages: OrderPages) -> BoxStream<'static, String> {
     let parts = stream::unfold(Part::First(head, pages), |part| async move {
         let (mut pages, is_first) = match part {

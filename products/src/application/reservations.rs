@@ -52,7 +52,8 @@ pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
     Ok(reservation.reserve_reply())
 }
 
-/// Places a hold, and returns it with the share of the product's stock that is reserved, in percent.
+/// Places a hold, and returns it with the share of the product's stock that is reserved, in
+/// percent.
 async fn place_hold(
     app: &App,
     reservation: ReservationId,

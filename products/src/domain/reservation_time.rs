@@ -2,8 +2,8 @@
 //! orders cannot keep a product from the customers who pay.
 //!
 //! While at most [`PLENTIFUL`] percent of a product's unsold stock is reserved, this order
-//! included, a reservation has its full time. From [`SCARCE`] percent on it has the shortest, and in
-//! between the time falls in proportion. The scarcest product of an order decides.
+//! included, a reservation has its full time. From [`SCARCE`] percent on it has the shortest, and
+//! in between the time falls in proportion. The scarcest product of an order decides.
 
 use souk_types::Timestamp;
 

@@ -8,8 +8,8 @@ use souk_types::{Error, Page, PageLimit, Paging, Result};
 use super::order;
 use crate::App;
 
-/// Number of orders in a page. Large orders end a page earlier: the store bounds its size, far below
-/// the limit of a message.
+/// Number of orders in a page. Large orders end a page earlier: the store bounds its size, far
+/// below the limit of a message.
 const ORDERS_PER_PAGE: u64 = 100;
 
 /// Returns one page; the cart and the wishlist are on the first.

@@ -29,8 +29,8 @@ pub(crate) async fn refund(app: &App, id: OrderId) -> Result<OrderView> {
     Ok(checkout::advance_or_leave(app, order).await)
 }
 
-/// Handles a signed event of Stripe. An event about no order of this shop is ignored: an error would
-/// make Stripe repeat it, and disable the endpoint in the end.
+/// Handles a signed event of Stripe. An event about no order of this shop is ignored: an error
+/// would make Stripe repeat it, and disable the endpoint in the end.
 pub(crate) async fn handle_stripe_event(app: &App, event: &[u8]) -> Result<()> {
     let Some(event) = Event::read(event) else {
         tracing::debug!("ignored an event of Stripe: the shop does not handle its type");

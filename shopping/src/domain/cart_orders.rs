@@ -1,9 +1,9 @@
 //! What a cart remembers of the orders that were placed from it. One order at a time claims the
 //! cart: another one is refused until the first is decided.
 //!
-//! The claim is in the cart's document, and is written in the commit that stores the order. It needs
-//! no release: the next order reads the order that holds the claim, and takes the claim over when
-//! that order is decided. No crash can leave a cart claimed for ever.
+//! The claim is in the cart's document, and is written in the commit that stores the order. It
+//! needs no release: the next order reads the order that holds the claim, and takes the claim over
+//! when that order is decided. No crash can leave a cart claimed for ever.
 
 use std::time::Duration;
 

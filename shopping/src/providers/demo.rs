@@ -66,7 +66,8 @@ impl DemoPayment {
         Self { order, amount, status, captured, captures: 0, refunds, token, reserved_until, due: None }
     }
 
-    /// Returns a record of a payment that is captured, and refunded in part, for tests of the audit.
+    /// Returns a record of a payment that is captured, and refunded in part, for tests of the
+    /// audit.
     #[must_use]
     pub fn with_amounts(order: OrderId, amount: Money, captured: Money, refunded: Money) -> Self {
         let is_captured = !captured.is_zero();

@@ -1,6 +1,6 @@
-//! Client of Stripe's HTTP API: payment intents and refunds. [`webhook`] verifies webhooks, [`event`]
-//! reads them. Every request that changes something carries an idempotency key, so that it can be
-//! repeated. See <https://docs.stripe.com/api>.
+//! Client of Stripe's HTTP API: payment intents and refunds. [`webhook`] verifies webhooks,
+//! [`event`] reads them. Every request that changes something carries an idempotency key, so that
+//! it can be repeated. See <https://docs.stripe.com/api>.
 
 mod amount;
 pub(crate) mod event;

@@ -26,7 +26,8 @@ const MAX_PIECE: usize = 256 * 1024;
 /// Pieces of a streamed body, in bytes.
 const PIECE: usize = 16 * 1024;
 
-/// Serves the request in a task of its own, so that a client that disconnects does not interrupt it.
+/// Serves the request in a task of its own, so that a client that disconnects does not interrupt
+/// it.
 pub(super) async fn dispatch(
     rocket: Arc<Client>,
     tasks: &TaskTracker,

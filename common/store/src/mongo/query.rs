@@ -19,8 +19,8 @@ use souk_types::{Cursor, Error, Result};
 
 /// Values in one query. Longer lists take several queries.
 const MAX_VALUES: usize = 1_000;
-/// Documents that the server sends at once for a page. The default page is one batch; a page of large
-/// documents is not read to its end.
+/// Documents that the server sends at once for a page. The default page is one batch; a page of
+/// large documents is not read to its end.
 const BATCH_SIZE: u32 = 25;
 /// Matches up to which a search reads the index of words and sorts.
 const MAX_SORTED_MATCHES: i64 = 1_000;

@@ -1,5 +1,5 @@
-//! The actions of the checkout table, except those in [`compensation`]. Each calls `products` or the payment provider, and applies
-//! the reply to the order.
+//! The actions of the checkout table, except those in [`compensation`]. Each calls `products` or
+//! the payment provider, and applies the reply to the order.
 
 use souk_bus::Request;
 use souk_contract::products::{Confirm, Confirmed, Reserved, Shortage};

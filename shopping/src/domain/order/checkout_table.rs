@@ -150,8 +150,8 @@ mod tests {
         Paid      | *         | ConfirmStock       | ConfirmStock | ConfirmStock      | ConfirmStock
         Refunded  | *         | Wait               | Wait         | Wait              | Wait";
 
-    /// The expected actions of a finished order for each work at the provider, for a request and for
-    /// the job. `A/B` is A while the order owes stock, else B.
+    /// The expected actions of a finished order for each work at the provider, for a request and
+    /// for the job. `A/B` is A while the order owes stock, else B.
     const FINISHED: &str = "
         status              | money       | request                   | job
         Confirmed Shipped   | None Cancel | Wait                      | Wait

@@ -72,9 +72,9 @@ impl Event {
         &self.payment_intent
     }
 
-    /// Returns the notification about the payment of an order; `None` when the event moves no money.
-    /// Errors: `internal` when the event has another form than the shop expects. Stripe then repeats
-    /// it, for up to three days.
+    /// Returns the notification about the payment of an order; `None` when the event moves no
+    /// money. Errors: `internal` when the event has another form than the shop expects. Stripe then
+    /// repeats it, for up to three days.
     pub(crate) fn notification(self, order: OrderId, payment: &Payment) -> Result<Option<PaymentNotification>> {
         let id = self.content["id"].to_string();
         let notification = self.parse(order, payment.amount);

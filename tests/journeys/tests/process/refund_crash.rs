@@ -1,5 +1,5 @@
-//! A one-process shop dies at each step of a cancellation and of its refund, and restarts. The money
-//! goes back once, and the stock returns.
+//! A one-process shop dies at each step of a cancellation and of its refund, and restarts. The
+//! money goes back once, and the stock returns.
 
 use std::sync::Arc;
 
