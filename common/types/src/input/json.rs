@@ -17,8 +17,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// # Errors
 /// `validation` names the field that occurs twice in its object, at any depth; `malformed` is for
 /// everything that is not JSON, including lone surrogates, numbers beyond a double, and values
-/// nested more than 127 deep. `validation` also refuses numbers that would change: see
-/// [`is_exact`].
+/// nested more than 127 deep. `validation` also refuses numbers with more digits than a double
+/// keeps, because they would change.
 pub fn parse_json(text: &[u8]) -> Result<Value> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut duplicate = None;
