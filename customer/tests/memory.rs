@@ -6,8 +6,9 @@ use customer::admin;
 use souk_store::{Database, Durability};
 use tokio::task::JoinSet;
 
-/// Most resident memory in KiB. The process exceeds it when it retains the 19 MiB of a hash.
-const LIMIT_KIB: u64 = 24 * 1024;
+/// Most resident memory in KiB. The process needs about 27 MiB, 4 of them for the dictionaries of
+/// weak passwords; it exceeds the limit when it retains the 19 MiB of a hash.
+const LIMIT_KIB: u64 = 32 * 1024;
 
 #[tokio::test]
 async fn hashing_returns_its_memory() {

@@ -74,9 +74,6 @@ impl Payments {
         if offered.is_empty() || offered.iter().any(|method| !providers.contains_key(method)) {
             return Err(Error::internal(format!("the payment methods {offered:?} cannot be offered")));
         }
-        if offered.contains(&PaymentMethod::Demo) {
-            tracing::warn!("demo payments are offered: they move no money, so that goods are free");
-        }
         Ok(Self { offered, providers, demo_bank, stripe })
     }
 

@@ -67,7 +67,11 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
             Box::pin(async {})
         }));
     // Without a proxy, the shop need not drain connections.
-    match souk_http::run(shop, &bus, Duration::ZERO).await {
+    let result = souk_http::run(shop, &bus, Duration::ZERO).await;
+    for database in &databases {
+        database.close().await;
+    }
+    match result {
         Ok(()) => Ok(()),
         Err(RunError::Listen(reason)) => {
             let (address, port) = (settings.address, settings.port);

@@ -120,6 +120,9 @@ mod tests {
             bad_fields(json!({"email": {"$ne": ""}, "password": 12_345_678, "phone": "1"})),
             ["email", "password", "phone"]
         );
-        assert_eq!(bad_fields(json!({"email": "ana@example.com", "password": "correct horse", "role": "admin"})), ["role"]);
+        assert_eq!(
+            bad_fields(json!({"email": "ana@example.com", "password": "correct horse", "role": "admin"})),
+            ["role"]
+        );
     }
 }

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 const NAMES: &str = "return [...document.querySelectorAll('.products li a span')].map(name => name.textContent)";
 const BROKEN_IMAGES: &str =
     "return [...document.images].filter(image => !image.complete || !image.naturalWidth).map(image => image.src)";
-const LINKS: &str =
-    "return Promise.all([...document.links].map(async link => [link.href, (await fetch(link.href)).status]))";
+const LINKS: &str = "return [...document.links].map(link => link.pathname + link.search)";
 
 #[tokio::test]
 #[ignore = "needs a browser: cargo xtask test"]
@@ -25,7 +24,7 @@ async fn it_shows_products_with_images_and_working_links() {
     let links = browser.evaluate(LINKS).await;
     assert!(links.as_array().unwrap().len() > 12, "{links}");
     for link in links.as_array().unwrap() {
-        assert_eq!(link[1], 200, "{link}");
+        shop.client().get(link.as_str().unwrap()).await.expect_status(200);
     }
     assert_eq!(browser.console_messages().await, Vec::<Value>::new());
 

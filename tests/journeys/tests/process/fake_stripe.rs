@@ -94,6 +94,12 @@ impl FakeStripe {
         (number, intent.clone())
     }
 
+    /// The customer pays the whole amount in Stripe's form.
+    pub(crate) fn pay(&self, order: &str) {
+        let (number, intent) = self.intent(order);
+        self.account.lock().unwrap().intents[number].capture(intent.amount);
+    }
+
     /// The customer authenticates a payment at the bank, or fails to.
     pub(crate) fn authenticate(&self, order: &str, succeeds: bool) {
         let (number, _) = self.intent(order);

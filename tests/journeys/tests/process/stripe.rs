@@ -134,6 +134,7 @@ async fn a_webhook_confirms_an_order_that_the_client_paid() {
     payments.webhook("evt_1", "payment_intent.payment_failed", id, now).await.expect_status(204);
     assert_eq!(ana.get_order(id).await["status"], "reserved");
 
+    payments.stripe.pay(id);
     for _ in 0..3 {
         payments.webhook("evt_2", "payment_intent.succeeded", id, now).await.expect_status(204);
     }
@@ -313,6 +314,7 @@ async fn a_payment_is_found_whatever_its_metadata() {
     for (case, metadata) in [("other metadata", json!({"order": "1001"})), ("none", Value::Null)] {
         let (ana, _) = payments.customer_with_tea().await;
         let order = ana.place_order("key").await.expect_status(202);
+        payments.stripe.pay(order.id());
         let mut event = payments.stripe.event("evt_1", "payment_intent.succeeded", order.id());
         event["data"]["object"]["metadata"] = metadata;
         payments.signed(&event.to_string(), SystemTime::now()).await.expect_status(204);

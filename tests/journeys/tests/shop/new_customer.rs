@@ -56,7 +56,10 @@ async fn a_customer_finds_a_product_and_orders_it() {
     assert_eq!(order.items(), [line]);
     assert_eq!(order["status"], "confirmed");
     assert_eq!(order["total"], euros(998));
-    assert_eq!(order["payment"], json!({"method": "demo", "status": "captured"}));
+    assert_eq!(
+        order["payment"],
+        json!({"method": "demo", "status": "captured", "amount": euros(998), "captured": euros(998), "refunded": euros(0)})
+    );
 
     assert_eq!(ana.get_cart().await["items"], json!([]));
     assert_eq!(ana.get_order(order.id()).await.expect_status(200).body, order.body);
