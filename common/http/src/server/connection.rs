@@ -70,7 +70,7 @@ async fn serve_requests(stream: TcpStream, peer: SocketAddr, server: &Arc<Server
         tracing::error!(cause = %error, "a response cannot be sent");
     }
     if let Some(refusal) = error.and_then(|error| head::explain(&error, &parts.read_buf)) {
-        let id = RequestId::default();
+        let id = head::request_id(&parts.read_buf);
         let problem = refusal.log_and_describe(&id, "");
         let answer = format!(
             "HTTP/1.1 {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n\

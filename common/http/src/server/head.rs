@@ -7,6 +7,8 @@ use hyper::{HeaderMap, Uri, Version};
 use rocket::http::Method;
 use rocket::http::uri::{Host, Origin};
 
+use souk_types::RequestId;
+
 use super::refusal::Refusal;
 
 /// Longest target of a request, in bytes: the same as nginx's.
@@ -144,6 +146,19 @@ fn malformed(read: &[u8]) -> Refusal {
     }
 }
 
+/// Returns the request id in a head that hyper could not parse; a new one unless the head has one
+/// valid id. A proxy shows its client the id that it has sent.
+pub(super) fn request_id(read: &[u8]) -> RequestId {
+    let lines = read.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).skip(1);
+    let headers =
+        lines.take_while(|line| !line.is_empty()).filter_map(|line| str::from_utf8(line).ok()?.split_once(':'));
+    let mut ids = headers.filter(|(name, _)| name.eq_ignore_ascii_case("X-Request-Id"));
+    match (ids.next(), ids.next()) {
+        (Some((_, id)), None) => id.trim().parse().unwrap_or_default(),
+        _ => RequestId::default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use hyper::Request;
@@ -200,6 +215,19 @@ mod tests {
             assert_eq!(target, expected.map(str::to_owned), "{method} {uri} {headers:?}");
         }
         assert!(read_head(Version::HTTP_10, "GET", "/", &[]).unwrap().host.is_none());
+    }
+
+    #[test]
+    fn a_head_that_cannot_be_parsed_keeps_its_request_id() {
+        for (read, expected) in [
+            ("GET / HTTP/1.1\r\nHost: a\r\nx-request-id: abc-1 \r\n: b\r\n\r\n", true),
+            ("GET / HTTP/1.1\r\nX-Request-Id: abc-1\r\nX-Request-Id: abc-1\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\nX-Request-Id: a b\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\n\r\nX-Request-Id: abc-1\r\n", false),
+            ("X-Request-Id: abc-1", false),
+        ] {
+            assert_eq!(request_id(read.as_bytes()).as_str() == "abc-1", expected, "{read}");
+        }
     }
 
     #[test]
