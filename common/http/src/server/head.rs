@@ -6,7 +6,6 @@ use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Uri, Version};
 use rocket::http::Method;
 use rocket::http::uri::{Host, Origin};
-
 use souk_types::RequestId;
 
 use super::refusal::Refusal;
