@@ -64,7 +64,7 @@ CMD ["--help"]
 
 # --- nginx ------------------------------------------------------------------------------------------------------------
 
-# 1.30.7 mends CVE-2026-125283 (maps with regular expressions), and nine others.
+# 1.30.7 mends CVE-2026-125283 (maps with regular expressions): see docs/deploy.md.
 FROM nginxinc/nginx-unprivileged:1.30.7-alpine AS nginx
 USER root
 RUN rm /etc/nginx/conf.d/default.conf
