@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Names the servers and base images of this repository whose support ends within 60 days, or has ended: end-of-life.sh. Exits with 1 when there is
-# one. The dates are those of https://endoflife.date, which collects them from the projects. EOL_API is another URL of its API, for tests.
+# Reports the servers and base images of this repository whose support ends within 60 days or has ended, and then exits with 1.
+# The dates are those of https://endoflife.date, which collects them from the projects. EOL_API is another URL of its API, for tests.
 set -euo pipefail
 
 if [ $# -ne 0 ]; then
@@ -25,7 +25,7 @@ check() {
     date=$(curl --silent --show-error --fail --location "$api/products/$product/releases/$release" |
         jq --raw-output '.result | .eolFrom // (if .isEol then "0000-00-00 (already)" else "unknown" end)')
     if [ "$date" != unknown ] && [[ $date < $soon ]]; then
-        echo "$product $release: support ends $date: take a later one" >&2
+        echo "$product $release: support ends $date; use a later release" >&2
         ended=1
     else
         echo "$product $release: until $date"
@@ -39,7 +39,7 @@ mongodb=$(version deploy/k8s/base/mongodb.yaml '^  version: ([0-9]+\.[0-9]+)\..*
 case $debian in
     bookworm) debian=12 ;;
     trixie) debian=13 ;;
-    *) echo "which version of Debian is $debian?" >&2; exit 1 ;;
+    *) echo "unknown Debian release $debian: add its number to end-of-life.sh" >&2; exit 1 ;;
 esac
 check nginx "$nginx"
 check debian "$debian"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that nginx 1.28.3, the newest source on crates.io, accepts the configuration of the image and of the debug profile: nginx.sh CACHE. Debian's nginx is too old (`resolve`
-# needs 1.27.3), so this builds nginx from the sources in a crate, into CACHE, in half a minute. Exits with 77 when that is not possible; the
+# Checks that nginx 1.28.3 accepts the configuration of the image and of the debug profile: nginx.sh CACHE. Debian's nginx is too old (`resolve`
+# needs 1.27.3), so this builds nginx from the newest source in a crate, into CACHE, in half a minute. Exits with 77 when that is not possible; the
 # last line says what would help.
 set -euo pipefail
 
