@@ -94,8 +94,8 @@ impl Repositories {
             .await
     }
 
-    /// Whether no order was placed from the customer's cart since this one. Always for a deleted
-    /// account, which cannot order.
+    /// Whether this order is the last one that was placed from the customer's cart. Always true for
+    /// a deleted account, which cannot order.
     pub(crate) async fn holds_claim(&self, order: &Order) -> Result<bool> {
         match order.customer() {
             Some(customer) => Ok(self.carts.get(customer).await?.orders.last() == Some(order.id)),

@@ -41,7 +41,7 @@ pub struct OrderRecord {
     pub total: Option<Money>,
     /// The reservation of its stock.
     pub reservation: ReservationId,
-    /// Whether the only work left is to look up what the payment provider processes.
+    /// Whether the order waits only for the provider to process a payment or refund.
     pub waits_for_provider: bool,
     /// Its payment.
     pub payment: Option<PaymentRecord>,

@@ -38,8 +38,8 @@ pub(crate) async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order
     Ok(checkout::advance_or_leave(app, order).await)
 }
 
-/// Deletes a refused order, which had no payment, and what the demo bank recorded for it before the
-/// checkout was interrupted.
+/// Deletes a refused order, and the demo bank's record of it from a checkout that was interrupted
+/// before the order got its payment.
 pub(crate) async fn delete_refused(app: &App, id: OrderId) -> Result<()> {
     if app.store.orders.get(id).await?.is_some_and(|order| order.is_deletable()) {
         app.payments.demo_bank.delete(id).await?;

@@ -128,9 +128,9 @@ impl Cart {
         if self.lines.len() == before { Err(Error::not_found("product in the cart")) } else { Ok(()) }
     }
 
-    /// Takes the catalogue's current products, so that rules decide on the prices that the customer
-    /// sees. A cart whose products have several currencies today keeps its snapshots, which have
-    /// the currency that it was filled in.
+    /// Replaces the snapshots by the catalogue's current products, so that rules decide on the
+    /// prices that the customer sees. A cart whose products have several currencies today keeps its
+    /// snapshots, which have the currency that it was filled in.
     pub(crate) fn refresh(&mut self, catalogue: &Catalogue) {
         if self.is_mixed_today(catalogue) {
             return;
@@ -378,7 +378,7 @@ mod tests {
         assert_eq!(cart.add(jeans.clone(), pieces(1)).unwrap_err().code(), "currency-mixed");
         cart.add(dollar_jeans.clone(), pieces(1)).unwrap();
         cart.set(dollar_tea.clone(), pieces(5)).unwrap();
-        // Only the mug is: it must go, and the rest can change.
+        // Only the mug is in dollars: the customer can remove it, and change the rest.
         let mut cart = refreshed(&[&tea, &dollar_mug]);
         assert_eq!(cart.set(dollar_mug.clone(), pieces(2)).unwrap_err().code(), "currency-mixed");
         assert_eq!(cart.add(dollar_jeans, pieces(1)).unwrap_err().code(), "currency-mixed");

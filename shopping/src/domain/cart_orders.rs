@@ -1,5 +1,5 @@
-//! What a cart remembers of the orders that were placed from it. One order at a time claims the
-//! cart: another one is refused until the first is decided.
+//! The orders that were placed from a cart. One order at a time claims the cart: another one is
+//! refused until the first is decided.
 //!
 //! The claim is in the cart's document, and is written in the commit that stores the order. It
 //! needs no release: the next order reads the order that holds the claim, and takes the claim over
@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use souk_contract::shopping::OrderId;
 use souk_types::Timestamp;
 
-/// Time for which an order that held stock and was not paid counts.
+/// Time for which an unpaid order that held stock counts, from its end.
 pub(crate) const UNPAID_WINDOW: Duration = Duration::from_hours(1);
-/// Refused orders that are kept for each customer. The service deletes older ones.
+/// Maximum number of refused orders of each customer. The service deletes older ones.
 const MAX_REFUSED: usize = 20;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,13 +59,13 @@ impl CartOrders {
         self.unpaid.retain(|at| at.after(UNPAID_WINDOW) > now);
     }
 
-    /// Returns the time until there are fewer than `most` unpaid orders; `None` when there are.
+    /// Returns the time until fewer than `most` unpaid orders count; `None` when that is the case.
     pub(crate) fn unpaid_wait(&self, most: usize, now: Timestamp) -> Option<Duration> {
         let counting = self.unpaid.iter().filter(|at| at.after(UNPAID_WINDOW) > now);
         counting.rev().nth(most.saturating_sub(1)).map(|at| at.after(UNPAID_WINDOW).since(now))
     }
 
-    /// Records a refused order. Returns the one that is no longer kept.
+    /// Records a refused order. Returns the oldest one when there are too many, for deletion.
     pub(crate) fn add_refused(&mut self, order: OrderId) -> Option<OrderId> {
         self.refused.push(order);
         (self.refused.len() > MAX_REFUSED).then(|| self.refused.remove(0))

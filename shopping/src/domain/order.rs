@@ -37,8 +37,8 @@ use super::payment::{Charge, PaymentDetails};
 /// after 5 s.
 const STEP_LEASE: Duration = Duration::from_secs(10);
 const RETRY_BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_secs(16) };
-/// Delays between two looks at a payment or refund that the provider processes, which may take
-/// days. A notification normally arrives first.
+/// Delays between two checks of a payment or refund at the provider, which may take days to process
+/// it. A notification normally arrives first.
 const LOOKUP_BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), factor: 2, longest: Duration::from_hours(1) };
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub(crate) struct Order {
     delete_at: Option<Timestamp>,
 }
 
-/// Work that could not be completed just now, so that other work goes first.
+/// Work that failed in this run of the checkout. Other work goes first.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PutOff {
     /// The work at the payment provider.
@@ -115,7 +115,7 @@ impl Order {
         Err(Error::unprocessable("key-reused", "This Idempotency-Key was used with another body; use a new key."))
     }
 
-    /// Returns the next action that is not put off.
+    /// Returns the next action, except those for work that is put off.
     pub(crate) fn next_action(&self, trigger: Trigger, put_off: PutOff, now: Timestamp) -> NextAction {
         let situation = Situation {
             status: self.status,
@@ -148,7 +148,7 @@ impl Order {
         self.payment.as_ref().map_or(PaymentWork::None, Payment::work)
     }
 
-    /// Whether the only work left is to look up what the provider processes.
+    /// Whether the order waits only for the provider to process a payment or refund.
     pub(crate) fn waits_for_provider(&self) -> bool {
         let is_finished = !matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid);
         is_finished && !self.owes_stock && matches!(self.payment_work(), PaymentWork::Cancel | PaymentWork::AwaitRefund)
@@ -158,7 +158,7 @@ impl Order {
         self.reservation
     }
 
-    /// Returns the request that reserves the stock. The stock of a paid order is not scarce for it.
+    /// Returns the request that reserves the stock. A paid order gets the full reservation time.
     pub(crate) fn reserve_request(&self, scarce_reservation_time: Duration) -> Reserve {
         let until = self.reserved_until;
         let until_if_scarce = match self.status {
@@ -187,7 +187,8 @@ impl Order {
         self.history.iter().any(|change| change.status == OrderStatus::Confirmed)
     }
 
-    /// Returns the charge for items that are reserved until then. Errors: `currency-mixed`.
+    /// Returns the charge for items that are reserved until `reserved_until`. Errors:
+    /// `currency-mixed`.
     pub(crate) fn charge_for(&self, items: &[OrderItem], reserved_until: Timestamp) -> Result<Charge> {
         Ok(Charge { order: self.id, amount: total(items)?, details: self.payment_details.clone(), reserved_until })
     }

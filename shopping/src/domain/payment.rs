@@ -1,5 +1,5 @@
-//! Payment methods, and the payment of an order. [`report`] has what a provider says about a
-//! payment, [`state`] and [`refund`] what the order makes of it.
+//! Payment methods, and the payment of an order. [`report`] has the reports of a provider,
+//! [`state`] and [`refund`] apply them.
 
 pub(crate) mod refund;
 pub(crate) mod report;
@@ -26,7 +26,7 @@ pub(crate) enum PaymentDetails {
         /// with the `client_secret`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<PaymentMethodId>,
-        /// Where the bank returns the customer to, for a token of a method that redirects.
+        /// The URL to which the bank returns the customer, for a token of a method that redirects.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         return_url: Option<ReturnUrl>,
     },
@@ -156,7 +156,7 @@ impl From<PaymentMethodId> for String {
     }
 }
 
-/// Where a bank returns a customer to: an `https` URL of at most 2,000 visible ASCII characters.
+/// The URL to which a bank returns a customer: `https`, at most 2,000 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct ReturnUrl(String);

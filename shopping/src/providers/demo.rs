@@ -154,7 +154,7 @@ impl DemoPayment {
         self.refunds.push(DemoRefund { id, amount, status });
     }
 
-    /// Completes what was in progress when the bank notifies the shop.
+    /// Completes the payment or refund in progress, before the bank notifies the shop.
     fn complete(&mut self) {
         if self.status == ProviderStatus::Processing {
             self.take_money();

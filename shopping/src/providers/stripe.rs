@@ -285,7 +285,7 @@ impl PaymentProvider for Stripe {
         let reference = refund.reference.as_deref().ok_or_else(|| Error::internal("a pending refund without an id"))?;
         let report = match self.send::<Refund>(format!("refunds/{reference}"), None).await? {
             Response::Done(found) => found.report(refund.amount)?,
-            // Stripe does not know the refund: an admin must look into it.
+            // Stripe does not know the refund: an admin must check it.
             Response::Refused(_, error) => RefundReport {
                 id: None,
                 reference: None,

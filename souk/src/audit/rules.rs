@@ -251,7 +251,7 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
     }
 }
 
-/// Whether what is captured, less what is refunded, is what an order in this state may keep.
+/// Whether an order in this state may keep the captured money less the refunds.
 fn money_matches(status: OrderStatus, total: Option<Money>, payment: &PaymentRecord) -> bool {
     let is_paid = total.is_some_and(|total| {
         payment.captured.currency() == total.currency() && payment.captured.amount() >= total.amount()

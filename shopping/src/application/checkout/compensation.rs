@@ -11,7 +11,7 @@ use crate::App;
 use crate::domain::order::Order;
 use crate::domain::payment::report::{RefundReport, RefundRequest};
 
-/// Cancels the payment. When it is too late, a later look finds what was captured.
+/// Cancels the payment. When it is too late, a later check finds the captured money.
 pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
     let (id, payment) = (order.id, payment_of(order)?);
     let provider = provider_of(app, order).await?;

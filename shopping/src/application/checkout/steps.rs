@@ -266,7 +266,7 @@ pub(super) async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
     }
 }
 
-/// Applies a provider's report of a payment. The log entry gets what it says.
+/// Applies a provider's report of a payment, and adds it to the log entry.
 pub(crate) async fn apply_payment(app: &App, id: OrderId, report: PaymentReport, entry: LogEntry) -> Result<Order> {
     let entry = entry.with_outcome(report.to_string());
     apply(app, id, move |order, now| {
@@ -276,7 +276,7 @@ pub(crate) async fn apply_payment(app: &App, id: OrderId, report: PaymentReport,
     .await
 }
 
-/// Applies a provider's report of a refund. The log entry gets what it says.
+/// Applies a provider's report of a refund, and adds it to the log entry.
 pub(super) async fn apply_refund(app: &App, id: OrderId, report: RefundReport, entry: LogEntry) -> Result<Order> {
     let entry = entry.with_outcome(report.to_string());
     apply(app, id, move |order, now| {

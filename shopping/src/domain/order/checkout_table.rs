@@ -13,8 +13,8 @@
 //! | `RefundPayment` | requests the refunds that are owed | none: it is repeated until the provider answers |
 //! | `CheckRefund` | asks the provider for the state of pending refunds | none: it changes nothing |
 //!
-//! An order that has ended owes its stock to the shelf and its money to the customer. These are two
-//! obligations: neither waits for the other.
+//! An order that has ended returns its stock to `products` and its money to the customer. Neither
+//! return waits for the other.
 //!
 //! Every action can be repeated. After a crash, the next trigger takes the action that the stored
 //! order needs. The triggers are a request with the same key, a payment notification and the
@@ -59,7 +59,7 @@ pub(crate) struct Situation {
     pub(crate) client_pays: bool,
     /// Whether an order that has ended still holds stock.
     pub(crate) owes_stock: bool,
-    /// What is left to do at the provider when the shop must not keep the money.
+    /// The next action at the provider when the shop must not keep the money.
     pub(crate) money: PaymentWork,
 }
 

@@ -1,4 +1,4 @@
-//! The rules for a new order: it claims the cart, and what one customer may hold unpaid is limited.
+//! The rules for a new order: it claims the cart, and it must be within the limits of unpaid stock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{Order, OrderItem, OrderStatus, Reason, STEP_LEASE};
 use crate::domain::cart::Cart;
 use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
 
-/// What an unpaid order may hold, and for how long. The operator configures it.
+/// Limits of the stock that unpaid orders hold. The operator configures them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CheckoutLimits {
     /// Pieces in one order, all lines together.
@@ -37,7 +37,7 @@ pub(crate) struct NewOrder<'r> {
 pub(crate) enum Placement {
     New {
         order: Order,
-        /// A refused order that is no longer kept.
+        /// A refused order to delete, because the customer has too many.
         deleted: Option<OrderId>,
     },
     /// The order that a request with the same key has placed.

@@ -10,7 +10,7 @@ use crate::domain::payment::state::{Payment, PaymentStatus, PaymentWork};
 /// Maximum number of notification ids that are remembered. A payment normally has a handful.
 const MAX_NOTIFICATIONS: usize = 32;
 
-/// What a provider's report changed.
+/// The effect of a provider's report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Nothing,
@@ -102,7 +102,8 @@ impl Order {
         }
     }
 
-    /// Ends the order. It owes the captured money, and its stock if that may be held.
+    /// Ends the order. It then owes the captured money and, with `owes_stock`, the stock that it
+    /// may hold.
     pub(super) fn end(&mut self, status: OrderStatus, reason: Reason, owes_stock: bool, now: Timestamp) -> Result<()> {
         self.enter(status, Some(reason), now)?;
         self.owes_stock = owes_stock;
@@ -152,8 +153,8 @@ impl Order {
     }
 
     /// Requests the refund that the order owes: all that is left of the payment of an ended order;
-    /// of another order what failed refunds should have returned, or what was paid beyond the
-    /// total. Errors: `order-state` when it owes none.
+    /// of another order the money of failed refunds, or the surplus over the total. Errors:
+    /// `order-state` when it owes none.
     pub(crate) fn request_refund(&mut self, now: Timestamp) -> Result<()> {
         let nothing_owed = || Error::conflict("order-state", "The order owes no refund.");
         let has_ended = self.has_ended();
@@ -182,7 +183,7 @@ impl Order {
         }
     }
 
-    /// Schedules the next look at what the provider processes.
+    /// Schedules the next check of a payment or refund that the provider processes.
     pub(crate) fn look_later(&mut self, now: Timestamp) {
         if self.is_in_progress() {
             self.schedule.back_off(now, &LOOKUP_BACKOFF);

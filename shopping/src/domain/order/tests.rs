@@ -410,7 +410,7 @@ fn the_surplus_of_an_overpaid_order_is_refunded_by_an_admin() {
     assert_eq!(order.request_refund(Timestamp::now()).unwrap_err().code(), "order-state");
 }
 
-/// What was refunded of a confirmed order, and whether the refund is complete: whether it ships.
+/// The refund of a confirmed order and its status, and whether the order ships.
 #[test]
 fn an_order_ships_while_the_shop_keeps_a_part_of_its_money() {
     let now = Timestamp::now();

@@ -11,7 +11,7 @@ use super::history::StatusChange;
 use super::{Order, OrderItem, OrderStatus, Reason, STEP_LEASE};
 use crate::domain::payment::state::{Payment, PaymentStatus};
 
-/// Time for which a refused order is kept, and its key gets the same error.
+/// Time after which a refused order is deleted. Until then its key gets the same error.
 const REFUSED_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) enum Actor {
 }
 
 impl Order {
-    /// Records that the stock is held until then. An order of 0.00 has no payment and is paid.
+    /// Records that the stock is held until `until`. An order of 0.00 has no payment and is paid.
     pub(crate) fn reserve(
         &mut self,
         items: &[OrderItem],
@@ -72,7 +72,7 @@ impl Order {
         }
     }
 
-    /// With `owes_stock`, the stock is returned, because it may be held.
+    /// Rejects the order. With `owes_stock`, it may hold stock, which is then returned.
     pub(crate) fn reject(&mut self, refusal: Error, reason: Reason, owes_stock: bool, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved) {
             self.end(OrderStatus::Rejected, reason, owes_stock, now)?;

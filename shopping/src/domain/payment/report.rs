@@ -160,7 +160,7 @@ pub(crate) struct PaymentNotification {
     pub(crate) update: PaymentUpdate,
 }
 
-/// What a client needs to complete one payment at the provider. Debug output hides it.
+/// The secrets with which a client completes one payment at the provider. Debug output hides them.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClientAction {
     /// The secret for the provider's client library.

@@ -59,7 +59,7 @@ pub(crate) struct Payment {
     client_action: Option<ClientAction>,
 }
 
-/// What is left to do for a payment whose money the shop must not keep.
+/// The next action for a payment whose money the shop must not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PaymentWork {
     /// No work: the money is where it belongs, or an admin must act.
@@ -259,14 +259,14 @@ impl Payment {
         rest.unwrap_or(Money::zero(self.captured.currency()))
     }
 
-    /// The money that the shop owes although the order stands: what was paid beyond the amount, or
-    /// what refunds failed to return.
+    /// The money that the shop owes for an order that has not ended: the surplus over the amount,
+    /// or the money of failed refunds.
     pub(crate) fn owed_by_live_order(&self) -> Money {
         let surplus = self.refundable().minus(self.amount).unwrap_or(self.refundable());
         at_most(greater(surplus, self.sum(Refund::awaits_retry)), self.refundable())
     }
 
-    /// Returns the view without what only the customer may see.
+    /// Returns the view without the secrets that only the customer may see.
     pub(crate) fn view(&self) -> PaymentView {
         PaymentView {
             method: self.method,

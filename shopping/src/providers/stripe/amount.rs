@@ -34,7 +34,7 @@ fn decimals(code: &str) -> u32 {
 /// Returns the divisor of every amount in Stripe's API.
 fn divisor(code: &str) -> u64 {
     match code {
-        // Only the last digit 0 passes through all of Stripe's partners.
+        // Stripe requires that the last of three decimals is 0, because some networks have two.
         "BHD" | "JOD" | "KWD" | "OMR" | "TND" => 10,
         "ISK" | "UGX" => 100,
         _ => 1,

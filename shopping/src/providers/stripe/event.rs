@@ -21,7 +21,7 @@ pub(crate) struct Event {
     content: Value,
 }
 
-/// What an event is about.
+/// The object that an event reports.
 #[derive(Clone, Copy)]
 enum Kind {
     /// A payment intent in this state. The intent in the event has the amounts.

@@ -21,7 +21,7 @@ pub(super) struct Intent {
     amount_received: Option<u64>,
     currency: Option<String>,
     client_secret: Option<String>,
-    /// What the client must do, while the status is `requires_action`.
+    /// The client's next action, while the status is `requires_action`.
     #[serde(default)]
     next_action: Value,
     /// The charge, or its id where the request does not expand it.
@@ -67,7 +67,7 @@ pub(super) struct Refund {
 }
 
 impl Intent {
-    /// Returns what the client needs to complete the payment.
+    /// Returns the secrets with which the client completes the payment.
     pub(super) fn client_action(&self) -> Option<ClientAction> {
         let redirect_url = self.next_action["redirect_to_url"]["url"].as_str().map(str::to_owned);
         self.client_secret.clone().map(|secret| ClientAction::new(secret, redirect_url))
@@ -114,8 +114,8 @@ impl Charge {
         self.amount_captured.unwrap_or(all)
     }
 
-    /// Returns the sum of the refunds. Stripe counts what it releases of an authorization, when it
-    /// is cancelled or captured in part, as refunded too.
+    /// Returns the sum of the refunds. When an authorization is cancelled or captured in part,
+    /// Stripe counts the released money as refunded too.
     fn refunded(&self, default: Currency) -> Result<Money> {
         let released = self.amount.saturating_sub(self.captured());
         money(self.amount_refunded.saturating_sub(released), self.currency.as_ref(), default)

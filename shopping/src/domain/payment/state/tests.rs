@@ -59,7 +59,7 @@ fn provider_statuses_apply_repeatedly_and_out_of_order() {
     }
 }
 
-/// Reports of a payment of 100.00, one after the other: its status, what is captured and refunded.
+/// Reports of a payment of 100.00, one after the other: status, captured and refunded amounts.
 #[test]
 fn the_amounts_decide_the_status() {
     use PaymentStatus as S;
