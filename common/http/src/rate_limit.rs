@@ -1,6 +1,5 @@
-//! A limit of how often an account, an address or another key may do one thing. Each process counts
-//! for itself, so a fleet of several instances lets through as many times the rate as it has
-//! instances.
+//! A rate limit by key, such as an account or an address. Each process counts for itself, so a
+//! fleet allows the rate once for each instance.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -11,10 +10,11 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
-/// Checks after which keys are forgotten that have their whole burst again. Bounds the memory.
+/// Number of checks between two removals of keys that have their whole burst again. Bounds the
+/// memory.
 const CHECKS_PER_CLEANUP: usize = 1_024;
 
-/// A number of times a minute, all of which may come at once.
+/// A rate per minute, which is also the burst: all uses may come at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerMinute(NonZeroU32);
 
@@ -37,7 +37,8 @@ impl FromStr for PerMinute {
     }
 }
 
-/// Counts by key (GCRA: a used time comes back after a minute divided by the rate).
+/// Limits the rate of each key (GCRA: after a burst, one use is allowed each minute divided by the
+/// rate).
 pub struct RateLimiter<K: Hash + Eq + Clone> {
     limiter: DefaultKeyedRateLimiter<K>,
     clock: DefaultClock,
@@ -52,7 +53,7 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
         Self { limiter, clock: DefaultClock::default(), checks: AtomicUsize::new(0) }
     }
 
-    /// Counts one time for the key. Error: the time until the key may try again.
+    /// Counts one use by the key. Error: the time until the key may try again.
     pub fn check(&self, key: &K) -> Result<(), Duration> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_PER_CLEANUP == CHECKS_PER_CLEANUP - 1 {
             self.limiter.retain_recent();

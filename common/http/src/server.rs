@@ -57,7 +57,7 @@ impl fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// What all connections share.
+/// State that all connections share.
 struct Server {
     rocket: Arc<Client>,
     proxies: TrustedProxies,

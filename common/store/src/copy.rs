@@ -6,8 +6,8 @@ use super::{Database, Engine, mongo, sqlite};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 
-/// The collection in which a service stores its keys. Copies leave it out: whoever reads a backup
-/// must not be able to sign tokens.
+/// The collection in which a service stores its keys. Copies leave it out: a reader of a
+/// backup must not be able to sign tokens.
 pub const KEYS: &str = "keys";
 
 /// Documents, events or ids in one page: one or two megabytes.

@@ -56,7 +56,7 @@ pub enum ErrorKind {
     UnsupportedMediaType,
     /// Readable, but fields are missing, unknown, of a wrong type or out of range (422).
     Invalid,
-    /// The client has done this too often; it may retry after a time that the error states (429).
+    /// The client exceeds a rate limit; it may retry after a time that the error states (429).
     TooManyRequests,
     /// The route takes no change without `If-Match` (428).
     PreconditionRequired,

@@ -22,17 +22,17 @@ struct State {
     next_turn: u64,
 }
 
-/// The place of an open connection. Dropping it makes room for another one.
+/// The slot of an open connection. Dropping it lets another connection open.
 pub(super) struct Slot {
     connections: Arc<OpenConnections>,
-    /// Its key among the waiting connections.
+    /// The key in `waiting`.
     turn: AtomicU64,
     is_waiting: AtomicBool,
     is_busy: AtomicBool,
     replaced: Arc<Notify>,
 }
 
-/// A request that is being served on a connection. Then the connection waits for the next one.
+/// A request that is being served on a connection. Dropping it marks the connection as waiting.
 pub(super) struct InFlight(Arc<Slot>);
 
 impl OpenConnections {
@@ -40,7 +40,7 @@ impl OpenConnections {
         Arc::new(Self { max, state: Mutex::default(), changed: Notify::new() })
     }
 
-    /// Waits for a place. While all are taken, asks waiting connections to close.
+    /// Waits for a slot. While all are taken, asks waiting connections to close.
     pub(super) async fn admit(self: &Arc<Self>) -> Arc<Slot> {
         loop {
             let changed = self.changed.notified();
@@ -99,12 +99,12 @@ impl Slot {
         self.is_busy.load(Ordering::Relaxed)
     }
 
-    /// Notes that the client does not read what the server writes.
+    /// Marks the connection as waiting: the client does not read the answer.
     pub(super) fn begin_stall(&self) {
         self.start_waiting();
     }
 
-    /// Notes that the client reads again.
+    /// Marks the connection as busy again: the client reads.
     pub(super) fn end_stall(&self) {
         if self.is_busy() {
             self.stop_waiting();
