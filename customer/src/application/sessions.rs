@@ -266,7 +266,8 @@ mod tests {
         assert_eq!(app.verifier.verify(&after.access_token).await.unwrap().role, Role::Admin);
     }
 
-    /// A count comes back after 20 s, much later than the end of a test.
+    /// Attempts in a minute. The limiter allows another one after 20 s, much later than a test
+    /// ends.
     const LIMIT: u32 = 3;
 
     fn start_limited() -> (App, TempDir) {

@@ -44,7 +44,7 @@ const RECOGNISED_TOKENS: u32 = 30 * 24 * 6;
 /// Sessions of one customer. Bounds the disk space that repeated sign-ins can fill.
 const MAX_SESSIONS: usize = 20;
 
-/// What the presentation of a refresh token does to its session.
+/// The effect of a presented refresh token on its session.
 pub(crate) enum Refresh {
     /// The session continues with this secret.
     Continued(TokenSecret),

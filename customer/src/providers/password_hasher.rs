@@ -39,7 +39,7 @@ impl PasswordHasher {
     pub(crate) async fn hash(&self, password: Password, email: Email, field: &'static str) -> Result<PasswordHash> {
         self.run(move || {
             if password.is_easy_to_guess(&email) {
-                let problem = "is one of those that attackers try first: choose several unrelated words, for example";
+                let problem = "is easy to guess: choose several unrelated words, for example";
                 return Err(Error::invalid_field(field, problem));
             }
             PasswordHash::of(&password)

@@ -73,7 +73,8 @@ impl ProductPatch {
     }
 }
 
-/// Refuses what a client that sends back a whole product would set by mistake.
+/// Refuses fields that only the server sets, and that a client sends when it returns a whole
+/// product.
 fn forbid_server_fields(fields: &mut Fields) {
     fields.forbid("available", "is changed with PATCH or PUT /products/{id}/stock");
     fields.forbid("version", "belongs into the header If-Match, in quotes");

@@ -17,7 +17,7 @@ async fn guesses_from_many_addresses_do_not_lock_the_customer_out() {
     .await;
     let ana = fleet.new_customer().await;
     let mut statuses = Vec::new();
-    // The counts of the first attempts come back while the later ones are hashed.
+    // The limiter allows more attempts while the later passwords are hashed.
     for host in 2..3 * MAX_ATTEMPTS {
         let attacker = fleet.client_at([127, 0, 0, host]);
         let guess = attacker.sign_in(&ana.email, "wrong password").header("X-Forwarded-For", "127.0.0.1");

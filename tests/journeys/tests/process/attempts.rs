@@ -4,8 +4,8 @@
 use journeys::{Method, PASSWORD, TestShop, new_email, wait_for};
 use serde_json::json;
 
-/// Attempts in a minute in the shops of these tests. One comes back after 20 s, much later than the
-/// end of a test.
+/// Attempts in a minute in the shops of these tests. The limiter allows another one after 20 s,
+/// much later than a test ends.
 const LIMIT: u8 = 3;
 const UNLIMITED: &str = "1000000";
 

@@ -280,7 +280,7 @@ async fn stock_is_set_only_by_an_admin_who_has_seen_it() {
     for malformed in ["5", "\"5", ""] {
         set(Some(malformed)).await.expect_problem(400, "malformed");
     }
-    // An unknown product is the first thing to say.
+    // An unknown product is reported before a missing If-Match.
     let unknown = admin.request(Method::PUT, &format!("/products/{UNKNOWN_ID}/stock"));
     unknown.json(json!({"available": 1})).await.expect_not_found();
 }
