@@ -15,7 +15,7 @@ use icu_properties::script::ScriptWithExtensions;
 use icu_properties::{CodePointMapData, CodePointSetData};
 use serde_json::Value;
 
-/// Counts the changes of the rules below. The engines index documents anew when it changes.
+/// Version of the rules below. The engines rebuild their indexes when it changes.
 const VERSION: u32 = 1;
 
 /// Returns the name of a searched field in the state of an index.
@@ -126,8 +126,9 @@ fn folded(text: &str) -> String {
     ComposingNormalizerBorrowed::new_nfc().normalize(&folded).into_owned()
 }
 
-/// Accents of alphabets, vowel points of Arabic and Hebrew, and invisible characters. Marks of
-/// other scripts make another word; the voicing marks of Japanese (U+3099, U+309A) are two of them.
+/// Whether a search ignores the character: accents of alphabets, vowel points of Arabic and Hebrew,
+/// and invisible characters. Marks of other scripts make another word, such as the voicing marks of
+/// Japanese (U+3099, U+309A).
 fn is_ignored(c: char) -> bool {
     const TATWEEL: char = '\u{640}';
     let is_accent = || {

@@ -1,5 +1,5 @@
 //! Numbers from clients, judged by their value and not by their spelling: `2`, `2.0` and `20e-1`
-//! are one number. No step rounds.
+//! are one number. Nothing is rounded.
 
 use std::fmt;
 

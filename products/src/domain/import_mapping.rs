@@ -19,7 +19,7 @@ const REQUIRED_FIELDS: [&str; 4] = ["key", "name", "category", "price"];
 pub struct ImportMapping {
     templates: Vec<(&'static str, ColumnTemplate)>,
     price_unit: PriceUnit,
-    /// `None`: the header decides.
+    /// `None`: the file's header shows the delimiter.
     pub(crate) delimiter: Option<Delimiter>,
     pub(crate) on_error: OnError,
 }

@@ -63,7 +63,7 @@ impl Record<'_> {
     }
 }
 
-/// Where reading ended.
+/// The place in the file at which reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     OfFile,

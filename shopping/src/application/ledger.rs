@@ -32,8 +32,8 @@ pub struct OrderRecord {
     pub was_confirmed: bool,
     /// Whether the background job still has to process it.
     pub is_in_progress: bool,
-    /// Whether it is under way, so that no other order of the cart may be. An order that is paid
-    /// late does not count, because another one may have been placed meanwhile.
+    /// Whether the order claims its cart, which only one order may do. An order that is paid late
+    /// claims none, because the customer may have placed another one meanwhile.
     pub claims_cart: bool,
     /// Its products and quantities.
     pub lines: Vec<ReservationLine>,

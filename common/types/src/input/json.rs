@@ -66,7 +66,7 @@ fn string_length(text: &[u8]) -> usize {
     end.map_or(text.len(), |end| end + 1)
 }
 
-/// Where a value is in the text. It is written out only for a duplicate.
+/// The path of a value in the text. The parser writes it out only for a duplicate name.
 #[derive(Clone, Copy)]
 enum Path<'p> {
     Root,
