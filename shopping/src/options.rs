@@ -28,7 +28,7 @@ const DEFAULT_UNPAID_ORDERS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(crate) limits: CheckoutLimits,
-    /// New orders of one customer.
+    /// Requests for new orders of one customer.
     pub(crate) order_rate: PerMinute,
     pub(crate) payments: PaymentOptions,
 }

@@ -64,8 +64,8 @@ impl Profile {
     }
 }
 
-/// Variables that a service reads (`.env.example`) and must not inherit from this process, neither
-/// with the suffix `_FILE`.
+/// Variables that a service reads (`.env.example`) and must not inherit from this process, with or
+/// without the suffix `_FILE`.
 const UNSET: [&str; 22] = [
     "ADDRESS",
     "AMQP_PREFIX",
