@@ -27,7 +27,7 @@ Needs the AWS command line with credentials and a region. Exits with
   0  the version is there and works
   1  it does not work; the environment runs the last good version, or was not touched
   2  called wrongly
-  3  it does not work, and the way back failed too: somebody must look at once
+  3  it does not work, and the rollback failed too: an operator must act at once
 USAGE
 }
 
@@ -205,7 +205,7 @@ back() {
         fi
         events
     fi
-    say "FAILED: $version, and $environment does not work with $good either: somebody must look at once" >&2
+    say "FAILED: $version, and $environment does not work with $good either: an operator must act at once" >&2
     exit 3
 }
 
