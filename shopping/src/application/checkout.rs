@@ -52,8 +52,8 @@ pub(crate) async fn place(
     Ok(Placed { outcome: order.outcome(), replayed })
 }
 
-/// Stores the pending order, which then owns its key and claims the cart. Returns true with an order
-/// that another request with the same key has stored.
+/// Stores the pending order, which then owns its key and claims the cart. Returns true with an
+/// order that another request with the same key has stored.
 async fn store_pending(app: &App, new: &NewOrder<'_>) -> Result<(Order, bool)> {
     if let Err(wait) = app.order_rate.check(&new.customer) {
         let detail = "There are too many new orders from this account; wait before you order again.";
