@@ -66,29 +66,39 @@ impl Profile {
 
 /// Variables that a service reads (`.env.example`) and must not inherit from this process, with or
 /// without the suffix `_FILE`.
-const UNSET: [&str; 22] = [
+const UNSET: [&str; 32] = [
     "ADDRESS",
     "AMQP_PREFIX",
     "AMQP_URL",
     "ATTEMPTS_PER_ACCOUNT",
     "ATTEMPTS_PER_ADDRESS",
+    "CORS_ORIGINS",
     "DATABASE",
     "DEMO_CATALOGUE",
     "ENVIRONMENT",
+    "IMPORT_BYTES",
+    "IMPORT_ROWS",
     "INSTANCE",
     "JWKS_URL",
     "LOG",
     "LOG_FORMAT",
     "MONGODB_URI",
+    "ORDERS_PER_MINUTE",
+    "ORDER_PIECES",
     "PAYMENT_METHODS",
     "PORT",
     "RELEASE",
+    "RESERVATION_SECONDS",
+    "SCARCE_RESERVATION_SECONDS",
     "SENTRY_DSN",
     "SIGNING_KEY",
     "SOUK_FAILPOINT",
+    "STRIPE_RETURN_URL",
     "STRIPE_SECRET_KEY",
+    "STRIPE_URL",
     "STRIPE_WEBHOOK_SECRET",
     "TRUSTED_PROXIES",
+    "UNPAID_ORDERS",
 ];
 
 /// Returns the programs that a fleet runs: the services, and `souk` for `souk admin create`.
