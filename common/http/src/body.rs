@@ -2,7 +2,8 @@
 //! limits of size, time and number, and without the request's permit: a client that sends its body
 //! slowly delays itself only.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
@@ -10,7 +11,7 @@ use hyper::body::{Body as _, Incoming};
 use rocket::data::{Data, FromData};
 use rocket::request::Request;
 use souk_types::{Error, Result};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::data_outcome;
@@ -23,14 +24,15 @@ const MIN_RATE: u64 = 16 * 1024;
 
 /// Bodies up to this size are small: JSON and webhook events.
 const SMALL: u64 = 256 * 1024;
-/// Small bodies that may arrive at once, of at most 256 KiB each.
+/// Small bodies that may arrive at once, of at most 256 KiB each. A further one replaces the one
+/// that arrives for the longest time: a client that sends no more of its bodies stops no other one.
 const MAX_SMALL_BODIES: usize = 256;
 /// Larger bodies that may arrive at once: imports of up to 64 MiB, which admins send.
 const MAX_LARGE_BODIES: usize = 2;
 
 /// The number of bodies that arrive at once.
 pub(crate) struct BodyLimits {
-    small: Semaphore,
+    small: SmallBodies,
     large: Semaphore,
 }
 
@@ -38,7 +40,77 @@ impl BodyLimits {
     /// Leaves at least half of the connections to requests without a body.
     pub(crate) fn new(connections: usize) -> Self {
         let small = MAX_SMALL_BODIES.min(connections / 2);
-        Self { small: Semaphore::new(small), large: Semaphore::new(MAX_LARGE_BODIES) }
+        Self { small: SmallBodies::new(small), large: Semaphore::new(MAX_LARGE_BODIES) }
+    }
+
+    /// Carries out `receive` within the limit of large bodies, or of small ones.
+    async fn apply(&self, is_small: bool, receive: impl Future<Output = Result<Vec<u8>>>) -> Result<Vec<u8>> {
+        let busy = || Error::busy("The server is receiving too many bodies at once; try again.");
+        if is_small {
+            let mut place = self.small.enter();
+            return tokio::select! {
+                biased;
+                body = receive => body,
+                () = place.replaced() => Err(busy()),
+            };
+        }
+        let _place = self.large.try_acquire().map_err(|_| busy())?;
+        receive.await
+    }
+}
+
+/// The small bodies that arrive.
+struct SmallBodies {
+    max: usize,
+    arriving: Mutex<Arriving>,
+}
+
+#[derive(Default)]
+struct Arriving {
+    /// The body that arrives for the longest time is first. Dropping a sender ends its body.
+    bodies: BTreeMap<u64, oneshot::Sender<()>>,
+    next: u64,
+}
+
+/// The place of a body that arrives. Dropping it releases the place.
+struct Place<'l> {
+    bodies: &'l SmallBodies,
+    key: u64,
+    replaced: oneshot::Receiver<()>,
+}
+
+impl SmallBodies {
+    fn new(max: usize) -> Self {
+        Self { max, arriving: Mutex::default() }
+    }
+
+    fn enter(&self) -> Place<'_> {
+        let (sender, replaced) = oneshot::channel();
+        let mut arriving = self.arriving();
+        if arriving.bodies.len() >= self.max {
+            arriving.bodies.pop_first();
+        }
+        let key = arriving.next;
+        arriving.next += 1;
+        arriving.bodies.insert(key, sender);
+        Place { bodies: self, key, replaced }
+    }
+
+    fn arriving(&self) -> MutexGuard<'_, Arriving> {
+        self.arriving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
+    /// Waits until another body has taken the place.
+    async fn replaced(&mut self) {
+        let _ = (&mut self.replaced).await;
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.bodies.arriving().bodies.remove(&self.key);
     }
 }
 
@@ -102,12 +174,11 @@ impl<'r> Body<'r> {
         if incoming.size_hint().lower() > limit {
             return Err(Error::too_large(limit));
         }
-        let place = self.limits.map(|limits| if limit <= SMALL { &limits.small } else { &limits.large });
-        let _place = place
-            .map(Semaphore::try_acquire)
-            .transpose()
-            .map_err(|_| Error::busy("The server is receiving too many bodies at once; try again."))?;
-        self.admission.suspend_for(receive(incoming, limit)).await?
+        let body = receive(incoming, limit);
+        match self.limits {
+            Some(limits) => self.admission.suspend_for(limits.apply(limit <= SMALL, body)).await?,
+            None => self.admission.suspend_for(body).await?,
+        }
     }
 }
 
@@ -157,6 +228,8 @@ impl<'r> FromData<'r> for Body<'r> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
     use super::*;
 
     #[test]
@@ -170,7 +243,30 @@ mod tests {
     #[test]
     fn half_of_the_connections_are_left_to_requests_without_a_body() {
         for (connections, small) in [(16, 8), (96, 48), (2_048, 256)] {
-            assert_eq!(BodyLimits::new(connections).small.available_permits(), small);
+            assert_eq!(BodyLimits::new(connections).small.max, small);
         }
+    }
+
+    #[tokio::test]
+    async fn a_further_small_body_replaces_the_one_that_arrives_longest() {
+        let bodies = SmallBodies::new(2);
+        let (mut oldest, second) = (bodies.enter(), bodies.enter());
+        let is_replaced = |place: &mut Place<'_>| place.replaced.try_recv() == Err(TryRecvError::Closed);
+        assert!(!is_replaced(&mut oldest));
+        let mut third = bodies.enter();
+        oldest.replaced().await;
+        drop((oldest, second));
+        let _fourth = bodies.enter();
+        assert!(!is_replaced(&mut third), "the second body has released its place");
+        assert_eq!(bodies.arriving().bodies.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_further_large_body_is_refused() {
+        let limits = BodyLimits::new(16);
+        let _all = limits.large.try_acquire_many(2).unwrap();
+        let receive = |is_small| limits.apply(is_small, async { Ok(vec![1]) });
+        assert_eq!(receive(false).await.unwrap_err().code(), "busy");
+        assert_eq!(receive(true).await.unwrap(), [1]);
     }
 }

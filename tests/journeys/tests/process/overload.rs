@@ -29,6 +29,25 @@ async fn half_sent_heads_shut_nobody_out() {
 }
 
 #[tokio::test]
+async fn half_sent_bodies_stop_no_other_body() {
+    let shop = TestShop::start_with_open_files(256).await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let ana = shop.new_customer().await;
+    let login =
+        "POST /customer/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let mut half_sent = Vec::new();
+    for _ in 0..48 {
+        half_sent.push(send(&shop, login).await);
+    }
+    for _ in 0..20 {
+        ana.add_to_cart(&tea, 1).await.expect_status(200);
+        half_sent.push(send(&shop, login).await);
+    }
+    let first = half_sent[0].response().await.unwrap();
+    assert_eq!((first.status, &first.body["type"]), (503, &"urn:souk:problem:busy".into()));
+}
+
+#[tokio::test]
 async fn a_head_and_a_body_that_stop_get_a_timeout() {
     let shop = TestShop::start().await;
     let mut head = send(&shop, "GET /products HTTP/1.1\r\nHost: shop.exa").await;
