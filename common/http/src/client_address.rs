@@ -28,14 +28,21 @@ impl TrustedProxies {
     }
 
     /// Returns the client's address. A trusted proxy appends it to `X-Forwarded-For`, so that only
-    /// the last entry of the last line is true; the port is unknown then.
-    pub(crate) fn client<'h>(&self, peer: SocketAddr, forwarded_for: impl Iterator<Item = &'h str>) -> SocketAddr {
+    /// the last entry of the last line is true; the port is unknown. An entry that is no address
+    /// is ignored: the client is the peer.
+    pub(crate) fn client<'h>(&self, peer: SocketAddr, forwarded_for: impl Iterator<Item = &'h [u8]>) -> SocketAddr {
         if !self.trust(peer.ip()) {
             return peer;
         }
-        let last = forwarded_for.last().and_then(|line| line.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+        let last = forwarded_for.last().and_then(|line| address(line.rsplit(|byte| *byte == b',').next()?));
         last.map_or(peer, |client| SocketAddr::new(client, 0))
     }
+}
+
+/// Reads an entry of `X-Forwarded-For`. Some proxies add the port.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let entry = std::str::from_utf8(entry).ok()?.trim();
+    entry.parse().or_else(|_| entry.parse::<SocketAddr>().map(|client| client.ip())).ok()
 }
 
 impl FromStr for TrustedProxies {
@@ -77,13 +84,24 @@ mod tests {
             (TrustedProxies::private(), "[fd00::1]:7", &["198.51.100.1, 203.0.113.9"], "203.0.113.9:0"),
             (TrustedProxies::private(), "172.18.0.5:7", &["198.51.100.1", "203.0.113.9"], "203.0.113.9:0"),
             (TrustedProxies::private(), "172.18.0.5:7", &["203.0.113.9, unknown"], "172.18.0.5:7"),
+            (TrustedProxies::private(), "172.18.0.5:7", &["203.0.113.9:4444"], "203.0.113.9:0"),
+            (TrustedProxies::private(), "172.18.0.5:7", &["198.51.100.1, [2001:db8::1]:443"], "[2001:db8::1]:0"),
+            (TrustedProxies::private(), "172.18.0.5:7", &["203.0.113.9:port"], "172.18.0.5:7"),
+            (TrustedProxies::private(), "172.18.0.5:7", &["203.0.113.9", ""], "172.18.0.5:7"),
             (TrustedProxies::private(), "172.18.0.5:7", &[], "172.18.0.5:7"),
             (listed.clone(), "203.0.113.1:7", &["192.0.2.4"], "192.0.2.4:0"),
             (listed.clone(), "198.51.100.9:7", &["192.0.2.4"], "192.0.2.4:0"),
             (listed, "127.0.0.1:7", &["192.0.2.4"], "127.0.0.1:7"),
         ] {
-            let found = proxies.client(peer.parse().unwrap(), lines.iter().copied());
+            let found = proxies.client(peer.parse().unwrap(), lines.iter().map(|line| line.as_bytes()));
             assert_eq!(found, client.parse().unwrap(), "{peer} {lines:?}");
+        }
+        let (proxies, peer) = (TrustedProxies::private(), "10.0.0.1:7".parse().unwrap());
+        for (lines, client) in [
+            ([&b"198.51.100.1"[..], b"\xff, 203.0.113.9"], "203.0.113.9:0"),
+            ([b"198.51.100.1", b"203.0.113.9\xff"], "10.0.0.1:7"),
+        ] {
+            assert_eq!(proxies.client(peer, lines.into_iter()), client.parse().unwrap(), "{lines:?}");
         }
         for bad in ["", "nginx", "10.0.0.0/33", "10.0.0.1,"] {
             assert!(bad.parse::<TrustedProxies>().is_err(), "{bad}");

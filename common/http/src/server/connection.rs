@@ -103,7 +103,7 @@ async fn respond(
     let is_chunked = parts.headers.contains_key(TRANSFER_ENCODING);
     let mut response = match head::read(&parts) {
         Ok(head) => {
-            let forwarded = parts.headers.get_all("X-Forwarded-For").iter().filter_map(|line| line.to_str().ok());
+            let forwarded = parts.headers.get_all("X-Forwarded-For").iter().map(HeaderValue::as_bytes);
             let client = server.proxies.client(peer, forwarded);
             dispatch(Arc::clone(&server.rocket), &server.tasks, (head, parts, body), client, in_flight).await?
         }
