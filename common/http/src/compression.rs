@@ -13,29 +13,27 @@ use rocket::response::Body;
 use rocket::tokio::io::{AsyncReadExt, BufReader};
 use rocket::{Request, Response};
 
-use crate::response_headers::add_to_list;
-
 /// Size from which a body is compressed, in bytes. Below, a response fits into one packet anyway.
 const MIN_SIZE: usize = 1024;
 
-/// Compresses the body when it is a large text and the client takes gzip. A stream of unknown size
-/// counts as large. A response with a strong tag is left as it is: the tag names these bytes, and
-/// `If-Match` must find it again.
-pub(crate) async fn compress(request: &Request<'_>, response: &mut Response<'_>) {
+/// Whether the body is compressed for clients that take gzip: a large text. A stream of unknown
+/// size counts as large. A response with a strong tag is left as it is: the tag names these bytes,
+/// and `If-Match` must find it again.
+pub(crate) async fn is_compressible(response: &mut Response<'_>) -> bool {
     let is_text = response.content_type().is_some_and(|given| is_text(&given));
-    let has_body = response.body().is_some() && response.status() != Status::NotModified;
     let has_strong_tag = response.headers().get_one("ETag").is_some_and(|tag| tag.starts_with('"'));
-    if !is_text || !has_body || has_strong_tag || response.headers().contains("Content-Encoding") {
-        return;
+    if !is_text || response.body().is_none() || has_strong_tag || response.headers().contains("Content-Encoding") {
+        return false;
     }
-    let size = response.body_mut().size().await;
-    if size.is_some_and(|size| size < MIN_SIZE) {
-        return;
-    }
-    add_to_list(response, "Vary", "Accept-Encoding");
+    response.body_mut().size().await.is_none_or(|size| size >= MIN_SIZE)
+}
+
+/// Compresses the body when the client takes gzip.
+pub(crate) async fn compress(request: &Request<'_>, response: &mut Response<'_>) {
     if !accepts_gzip(request.headers().get("Accept-Encoding")) {
         return;
     }
+    let size = response.body_mut().size().await;
     let body: Body<'_> = std::mem::take(response.body_mut());
     let mut encoder = GzipEncoder::with_quality(BufReader::new(body), Level::Fastest);
     response.set_raw_header("Content-Encoding", "gzip");

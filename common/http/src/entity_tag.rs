@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rocket::http::{Header, Method, Status};
 use rocket::request::{FromRequest, Outcome, Request};
-use rocket::response::{self, Responder, Response};
+use rocket::response::{self, Body, Responder, Response};
 use sha2::{Digest, Sha256};
 use souk_types::{EntityTag, EntityTags, Error, Precondition};
 
@@ -63,12 +63,16 @@ pub(crate) async fn tag_by_content(request: &Request<'_>, response: &mut Respons
     // 128 bits are enough against accidents.
     let tag = EntityTag::weak(BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(&body)[..16]));
     response.set_header(Header::new("ETag", tag.to_string()));
+    response.set_sized_body(body.len(), Cursor::new(body));
     if is_known(request, &tag) {
         response.set_status(Status::NotModified);
-        response.remove_header("Content-Type");
-    } else {
-        response.set_sized_body(body.len(), Cursor::new(body));
     }
+}
+
+/// Removes the body of a 304, which has the other headers of its 200 (RFC 9110, section 15.4.5).
+pub(crate) fn remove_known_body(response: &mut Response<'_>) {
+    response.remove_header("Content-Type");
+    *response.body_mut() = Body::default();
 }
 
 /// Whether the client has the representation with this tag. A malformed `If-None-Match` costs a

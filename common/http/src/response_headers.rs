@@ -1,12 +1,12 @@
 //! The fairing that gives every response its headers about caches, encodings and origins.
 
 use rocket::fairing::{Fairing, Info, Kind};
-use rocket::http::Header;
+use rocket::http::{Header, Status};
 use rocket::response::{self, Responder};
 use rocket::shield::{Frame, NoSniff, Referrer, Shield};
 use rocket::{Request, Response};
 
-use crate::entity_tag::tag_by_content;
+use crate::entity_tag::{remove_known_body, tag_by_content};
 use crate::{compression, cors};
 
 /// A response that is the same for every client. It has an `ETag`. Caches may store it, and must
@@ -58,7 +58,15 @@ impl Fairing for ResponseHeaders {
         if !response.headers().contains("Content-Security-Policy") {
             response.set_raw_header("Content-Security-Policy", CONTENT_SECURITY_POLICY);
         }
-        compression::compress(request, response).await;
+        let is_compressible = compression::is_compressible(response).await;
+        if is_compressible {
+            add_to_list(response, "Vary", "Accept-Encoding");
+        }
+        if response.status() == Status::NotModified {
+            remove_known_body(response);
+        } else if is_compressible {
+            compression::compress(request, response).await;
+        }
         cors::allow_origin(request, response);
     }
 }
@@ -79,7 +87,7 @@ pub(crate) fn add_to_list(response: &mut Response<'_>, name: &'static str, value
 
 #[cfg(test)]
 mod tests {
-    use rocket::http::{ContentType, Header, Status};
+    use rocket::http::{ContentType, Header};
     use rocket::local::asynchronous::{Client, LocalResponse};
     use rocket::{get, post, routes};
     use souk_types::EntityTag;
@@ -140,6 +148,7 @@ mod tests {
                 let again = get(known).dispatch().await;
                 assert_eq!(again.status(), Status::NotModified, "{path} {known}");
                 assert_eq!((header(&again, "ETag"), header(&again, "Cache-Control")), (&*tag, "public, no-cache"));
+                assert_eq!((header(&again, "Vary"), header(&again, "Content-Type")), (header(&first, "Vary"), ""));
                 assert_eq!(again.into_bytes().await.unwrap_or_default(), b"");
             }
             for unknown in ["\"other\"", "W/\"other\"", "", "malformed"] {

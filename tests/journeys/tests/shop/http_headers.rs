@@ -222,7 +222,7 @@ async fn a_client_that_has_the_current_content_is_answered_without_it() {
             for method in [Method::GET, Method::HEAD] {
                 let request = client.request(method, path).header("If-None-Match", known);
                 let unchanged = request.header("Accept-Encoding", "gzip").await.expect_status(304);
-                for name in ["ETag", "Cache-Control"] {
+                for name in ["ETag", "Cache-Control", "Vary"] {
                     assert_eq!(unchanged.header(name), first.header(name), "{name} of {unchanged}");
                 }
                 assert!(unchanged.body.is_null(), "{unchanged}");
