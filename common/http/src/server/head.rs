@@ -29,7 +29,19 @@ pub(super) fn read(parts: &Parts) -> Result<Head, Refusal> {
     let host = host(parts.version, &parts.headers)?;
     expectation(&parts.headers)?;
     transfer_coding(&parts.headers)?;
-    Ok(Head { method, target: target(&parts.uri)?, host })
+    let target = target(&parts.uri)?;
+    size(parts)?;
+    Ok(Head { method, target, host })
+}
+
+/// hyper parses a larger head than [`MAX_HEAD`] when it arrives in one piece.
+fn size(parts: &Parts) -> Result<(), Refusal> {
+    const REQUEST_LINE: usize = "  HTTP/1.1\r\n".len();
+    const HEADER_LINE: usize = ": \r\n".len();
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_LINE);
+    let head = parts.method.as_str().len() + target + REQUEST_LINE + headers.sum::<usize>() + "\r\n".len();
+    if head > MAX_HEAD { Err(Refusal::HeadTooLarge) } else { Ok(()) }
 }
 
 fn method(name: &str) -> Result<Method, Refusal> {
@@ -176,6 +188,8 @@ mod tests {
     fn a_head_is_accepted_or_has_a_status() {
         let long = format!("/{}", "a".repeat(MAX_TARGET));
         let host = ("Host", "shop.example");
+        // The whole head then has 32 KiB.
+        let large = "a".repeat(MAX_HEAD - "GET /products HTTP/1.1\r\nHost: shop.example\r\nX: \r\n\r\n".len());
         for (method, uri, headers, expected) in [
             ("GET", "/products", &[host][..], Ok("/products")),
             ("GET", "/products/?q=a|b", &[host], Ok("/products/?q=a|b")),
@@ -188,6 +202,8 @@ mod tests {
             ("get", "/products", &[host], Err(501)),
             ("OPTIONS", "*", &[host], Err(404)),
             ("GET", &long, &[host], Err(414)),
+            ("GET", "/products", &[host, ("X", &large[..])], Ok("/products")),
+            ("GET", "/productss", &[host, ("X", &large[..])], Err(431)),
             ("GET", "/products", &[], Err(400)),
             ("GET", "/products", &[host, host], Err(400)),
             ("GET", "/products", &[("Host", "")], Err(400)),

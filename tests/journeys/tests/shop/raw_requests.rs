@@ -28,6 +28,7 @@ fn heads() -> Vec<(&'static str, String, &'static [u16], &'static [u16])> {
         ("a long query", get(&format!("/products?q={long}"), ""), &[414], &[414]),
         ("a very long path", get(&format!("/products/{very_long}"), ""), &[414], &[414]),
         ("large headers", get("/products", &format!("X-Large: {very_long}\r\n")), &[431], &[431]),
+        ("large headers in one piece", get("/products", &format!("X: {}\r\n", "a".repeat(48_000))), &[431], &[431]),
         ("many headers", get("/products", &"X-Many: a\r\n".repeat(101)), &[431], &[200, 431]),
         ("no Host", with_host(""), &[400], &[400]),
         ("an empty Host", with_host("Host:\r\n"), &[400], &[400]),
