@@ -1,5 +1,7 @@
 //! Checks of a request's head that Rocket and hyper leave to the server (RFC 9112).
 
+use std::net::Ipv6Addr;
+
 use hyper::header::{EXPECT, HOST, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
@@ -69,11 +71,16 @@ fn host(version: Version, headers: &HeaderMap) -> Result<Option<Host<'static>>, 
     let invalid = Refusal::Malformed("The header Host is not the name or the address of a host.");
     let authority = Authority::try_from(value).map_err(|_| invalid)?;
     let port = authority.as_str().strip_prefix(authority.host()).ok_or(invalid)?;
-    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
-    if authority.host().is_empty() || !is_port {
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    // A colon without a port is allowed (RFC 3986, section 3.2.3).
+    let is_port = matches!(port, "" | ":") || port.strip_prefix(':').is_some_and(is_number);
+    let address = authority.host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = address.map_or(!authority.host().is_empty(), |address| address.parse::<Ipv6Addr>().is_ok());
+    if !is_host || !is_port {
         return Err(invalid);
     }
-    Ok(Some(Host::parse_owned(authority.to_string()).map_err(|_| invalid)?))
+    let host = authority.as_str().strip_suffix(':').unwrap_or(authority.as_str());
+    Ok(Some(Host::parse_owned(host.to_owned()).map_err(|_| invalid)?))
 }
 
 fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -210,7 +217,15 @@ mod tests {
             ("GET", "/products", &[("Host", "a b")], Err(400)),
             ("GET", "/products", &[("Host", "user@shop.example")], Err(400)),
             ("GET", "/products", &[("Host", "shop.example:99999")], Err(400)),
+            ("GET", "/products", &[("Host", "shop.example:+80")], Err(400)),
             ("GET", "/products", &[("Host", "shop.example/path")], Err(400)),
+            ("GET", "/products", &[("Host", ":8000")], Err(400)),
+            ("GET", "/products", &[("Host", ":")], Err(400)),
+            ("GET", "/products", &[("Host", "[::g]")], Err(400)),
+            ("GET", "/products", &[("Host", "[]:8000")], Err(400)),
+            ("GET", "/products", &[("Host", "[::1")], Err(400)),
+            ("GET", "/products", &[("Host", "shop.example:")], Ok("/products")),
+            ("GET", "/products", &[("Host", "[2001:db8::1]:")], Ok("/products")),
             ("GET", "/products", &[host, ("Expect", "200-ok")], Err(417)),
             ("POST", "/a", &[host, ("Transfer-Encoding", "gzip, chunked")], Err(501)),
             ("POST", "/a", &[host, ("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")], Err(501)),

@@ -83,6 +83,7 @@ async fn an_unusual_request_within_the_standard_is_served() {
         ("an absolute target", "GET http://shop.example/products HTTP/1.1\r\nHost: shop.example\r\n\r\n"),
         ("an empty line first", "\r\nGET /products HTTP/1.1\r\nHost: shop.example:8000\r\n\r\n"),
         ("an address as Host", "GET /products HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n"),
+        ("a Host with an empty port", "GET /products HTTP/1.1\r\nHost: shop.example:\r\n\r\n"),
         ("a slash at the end", "GET /products/ HTTP/1.1\r\nHost: shop.example\r\n\r\n"),
     ] {
         let response = shop.send_raw(request.as_bytes()).await;
