@@ -10,6 +10,8 @@ use rocket::{Request, Response};
 use crate::config::Environment;
 use crate::response_headers::add_to_list;
 
+/// Response header with the origin that may read the response.
+const ALLOWED: &str = "Access-Control-Allow-Origin";
 /// Seconds for which a browser may remember the response to a preflight.
 const MAX_AGE: &str = "600";
 /// Request headers that a page may set.
@@ -28,6 +30,19 @@ impl CorsOrigins {
     #[must_use]
     pub fn read(environment: &mut Environment) -> Self {
         environment.optional("CORS_ORIGINS").unwrap_or_default()
+    }
+
+    /// Returns the headers of a response to a page of this origin, unless it is a preflight.
+    pub(crate) fn headers(&self, origin: Option<&str>) -> Vec<(&'static str, String)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let mut headers = vec![("Vary", "Origin".to_owned())];
+        if let Some(origin) = self.0.iter().find(|allowed| origin == Some(&***allowed)) {
+            headers.push((ALLOWED, origin.clone()));
+            headers.push(("Access-Control-Expose-Headers", RESPONSE_HEADERS.to_owned()));
+        }
+        headers
     }
 }
 
@@ -60,24 +75,21 @@ fn origin(text: &str) -> Result<String, &'static str> {
 /// Adds the headers that let a page of an allowed origin read the response. A preflight is an
 /// `OPTIONS` that was answered with `Allow`.
 pub(crate) fn allow_origin(request: &Request<'_>, response: &mut Response<'_>) {
-    let Some(CorsOrigins(allowed)) = request.rocket().state::<CorsOrigins>().filter(|origins| !origins.0.is_empty())
-    else {
-        return;
-    };
-    add_to_list(response, "Vary", "Origin");
-    let given = crate::header(request, "Origin").ok().flatten();
-    let Some(origin) = given.filter(|given| allowed.iter().any(|allowed| allowed == given)) else { return };
-    response.set_header(Header::new("Access-Control-Allow-Origin", origin.to_owned()));
+    let Some(origins) = request.rocket().state::<CorsOrigins>() else { return };
+    let headers = origins.headers(crate::header(request, "Origin").ok().flatten());
+    let is_allowed = headers.iter().any(|(name, _)| *name == ALLOWED);
+    for (name, value) in headers {
+        add_to_list(response, name, &value);
+    }
     let is_preflight = request.method() == Method::Options
         && response.status() == Status::NoContent
         && request.headers().contains("Access-Control-Request-Method");
-    if is_preflight {
+    if is_allowed && is_preflight {
         let methods = response.headers().get_one("Allow").unwrap_or_default().to_owned();
+        response.remove_header("Access-Control-Expose-Headers");
         response.set_header(Header::new("Access-Control-Allow-Methods", methods));
         response.set_raw_header("Access-Control-Allow-Headers", REQUEST_HEADERS);
         response.set_raw_header("Access-Control-Max-Age", MAX_AGE);
-    } else {
-        response.set_raw_header("Access-Control-Expose-Headers", RESPONSE_HEADERS);
     }
 }
 

@@ -7,7 +7,7 @@ use rocket::shield::{Frame, NoSniff, Referrer, Shield};
 use rocket::{Request, Response};
 
 use crate::entity_tag::{remove_known_body, tag_by_content};
-use crate::{compression, cors};
+use crate::{CorsOrigins, compression, cors};
 
 /// A response that is the same for every client. It has an `ETag`. Caches may store it, and must
 /// ask with `If-None-Match` before they use it again, because prices and stock change at any time.
@@ -71,6 +71,20 @@ impl Fairing for ResponseHeaders {
     }
 }
 
+/// Returns the headers of a response that the server gives without Rocket: the same as those of
+/// [`shield`] and [`ResponseHeaders`].
+pub(crate) fn own_headers(origins: &CorsOrigins, origin: Option<&str>) -> Vec<(&'static str, String)> {
+    let fixed = [
+        ("Cache-Control", PRIVATE),
+        ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+        ("Referrer-Policy", "no-referrer"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+    ];
+    let fixed = fixed.into_iter().map(|(name, value)| (name, value.to_owned()));
+    fixed.chain(origins.headers(origin)).collect()
+}
+
 /// Headers that protect a browser: `nginx/headers.conf` has the same.
 pub(crate) fn shield() -> Shield {
     Shield::new().enable(NoSniff::Enable).enable(Frame::Deny).enable(Referrer::NoReferrer)
@@ -128,6 +142,27 @@ mod tests {
 
     fn header<'r>(response: &'r LocalResponse<'_>, name: &str) -> &'r str {
         response.headers().get_one(name).unwrap_or_default()
+    }
+
+    #[rocket::async_test]
+    async fn a_response_without_rocket_has_the_headers_of_others() {
+        let origins: CorsOrigins = "https://shop.example".parse().unwrap();
+        let rocket = crate::rocket([127, 0, 0, 1].into(), 0).manage(origins.clone());
+        let client = Client::untracked(rocket).await.unwrap();
+        for origin in ["https://shop.example", "https://other.example"] {
+            let response = client.get("/nothing").header(Header::new("Origin", origin)).dispatch().await;
+            let mut expected: Vec<_> =
+                response.headers().iter().map(|h| (h.name.to_string(), h.value.to_string())).collect();
+            expected.retain(|(name, _)| !matches!(&**name, "Content-Type" | "Server" | "X-Request-Id"));
+            expected.sort_unstable();
+            let own = own_headers(&origins, Some(origin)).into_iter();
+            let mut own: Vec<_> = own.map(|(name, value)| (name.to_owned(), value)).collect();
+            own.sort_unstable();
+            assert_eq!(own, expected, "{origin}");
+        }
+        assert!(
+            own_headers(&CorsOrigins::default(), Some("https://shop.example")).iter().all(|(name, _)| *name != "Vary")
+        );
     }
 
     #[rocket::async_test]

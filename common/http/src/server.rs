@@ -15,10 +15,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use rocket::local::asynchronous::Client;
 use rocket::{Build, Config, Rocket};
 use souk_bus::Bus;
+use souk_types::RequestId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,11 +26,11 @@ use tokio_util::task::TaskTracker;
 use self::open_connections::OpenConnections;
 use crate::body::BodyLimits;
 use crate::client_address::TrustedProxies;
+use crate::cors::CorsOrigins;
 use crate::descriptors;
+use crate::response_headers::own_headers;
 use crate::signal::shutdown_signal;
 use crate::stop::ShutdownFlag;
-
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Time for which running requests may finish after the socket is closed.
 const GRACE_PERIOD: Duration = Duration::from_secs(4);
@@ -61,11 +61,22 @@ impl std::error::Error for RunError {}
 struct Server {
     rocket: Arc<Client>,
     proxies: TrustedProxies,
+    origins: CorsOrigins,
     tasks: TaskTracker,
     /// Connections close after their current response.
     stopping: CancellationToken,
     /// Connections close at once.
     aborting: CancellationToken,
+}
+
+impl Server {
+    /// Returns the headers of a refusal.
+    fn refusal_headers(&self, id: &RequestId, origin: Option<&str>) -> Vec<(&'static str, String)> {
+        let mut headers = own_headers(&self.origins, origin);
+        headers.push(("Content-Type", "application/problem+json".to_owned()));
+        headers.push(("X-Request-Id", id.as_str().to_owned()));
+        headers
+    }
 }
 
 /// Serves a Rocket until SIGTERM or SIGINT, then shuts it down gracefully: the bus delivers nothing
@@ -87,6 +98,7 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
     let flag = rocket.rocket().state::<ShutdownFlag>().cloned().unwrap_or_default();
     let server = Arc::new(Server {
         proxies: rocket.rocket().state::<TrustedProxies>().cloned().unwrap_or_default(),
+        origins: rocket.rocket().state::<CorsOrigins>().cloned().unwrap_or_default(),
         rocket: Arc::new(rocket),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),

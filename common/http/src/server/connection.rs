@@ -1,5 +1,6 @@
 //! One connection of a client: its requests, one after the other.
 
+use std::fmt::Write;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -70,15 +71,17 @@ async fn serve_requests(stream: TcpStream, peer: SocketAddr, server: &Arc<Server
         tracing::error!(cause = %error, "a response cannot be sent");
     }
     if let Some(refusal) = error.and_then(|error| head::explain(&error, &parts.read_buf)) {
-        let id = head::request_id(&parts.read_buf);
+        let read = &parts.read_buf;
+        let id: RequestId = head::header(read, "X-Request-Id").and_then(|id| id.parse().ok()).unwrap_or_default();
         let problem = refusal.log_and_describe(&id, "");
-        let answer = format!(
-            "HTTP/1.1 {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nX-Request-Id: {}\r\n\
-             X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n{problem}",
-            refusal.status(),
-            problem.len(),
-            id.as_str()
-        );
+        let mut answer = format!("HTTP/1.1 {}\r\n", refusal.status());
+        for (name, value) in server.refusal_headers(&id, head::header(read, "Origin")) {
+            let _ = write!(answer, "{name}: {value}\r\n");
+        }
+        let _ = write!(answer, "Content-Length: {}\r\nConnection: close\r\n\r\n", problem.len());
+        if !head::is_head(read) {
+            answer.push_str(&problem);
+        }
         if stream.write(answer.as_bytes()).await.is_err() {
             return;
         }
@@ -108,12 +111,13 @@ async fn respond(
             dispatch(Arc::clone(&server.rocket), &server.tasks, (head, parts, body), client, in_flight).await?
         }
         Err(refusal) => {
-            let given = parts.headers.get("X-Request-Id").and_then(|id| id.to_str().ok()?.parse().ok());
-            let id: RequestId = given.unwrap_or_default();
+            let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+            let id: RequestId = header("X-Request-Id").and_then(|id| id.parse().ok()).unwrap_or_default();
             // The name of an unknown method is the client's own text.
             let method = Some(parts.method.as_str()).filter(|name| name.len() <= MAX_METHOD);
             let problem = refusal.log_and_describe(&id, method.unwrap_or_default());
-            ResponseBody::problem(refusal.status(), id.as_str(), problem, in_flight)
+            let headers = server.refusal_headers(&id, header("Origin"));
+            ResponseBody::problem(refusal.status(), headers, problem, in_flight)
         }
     };
     if is_chunked {

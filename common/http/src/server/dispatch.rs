@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use rocket::http::{Header, Method};
@@ -109,15 +109,18 @@ enum Content {
 
 impl ResponseBody {
     /// Returns a response of the server itself.
-    pub(super) fn problem(status: StatusCode, id: &str, problem: String, in_flight: InFlight) -> Response<Self> {
+    pub(super) fn problem(
+        status: StatusCode,
+        headers: Vec<(&'static str, String)>,
+        problem: String,
+        in_flight: InFlight,
+    ) -> Response<Self> {
         let mut response = Response::new(Self { content: Content::Whole(problem.into()), _in_flight: in_flight });
         *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, super::PROBLEM_JSON);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Ok(id) = id.try_into() {
-            headers.insert("X-Request-Id", id);
+        for (name, value) in headers {
+            if let Ok(value) = value.try_into() {
+                response.headers_mut().insert(name, value);
+            }
         }
         response
     }

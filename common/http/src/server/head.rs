@@ -8,7 +8,6 @@ use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Uri, Version};
 use rocket::http::Method;
 use rocket::http::uri::{Host, Origin};
-use souk_types::RequestId;
 
 use super::refusal::Refusal;
 
@@ -164,16 +163,21 @@ fn malformed(read: &[u8]) -> Refusal {
     }
 }
 
-/// Returns the request id in a head that hyper could not parse; a new one unless the head has one
-/// valid id. A proxy shows its client the id that it has sent.
-pub(super) fn request_id(read: &[u8]) -> RequestId {
+/// Whether a head that hyper could not parse is that of a `HEAD`, whose response has no body.
+pub(super) fn is_head(read: &[u8]) -> bool {
+    read.trim_ascii_start().starts_with(b"HEAD ")
+}
+
+/// Returns a header of a head that hyper could not parse, when the head has it once. A proxy shows
+/// its client the request id that it has sent.
+pub(super) fn header<'h>(read: &'h [u8], name: &str) -> Option<&'h str> {
     let lines = read.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).skip(1);
     let headers =
         lines.take_while(|line| !line.is_empty()).filter_map(|line| str::from_utf8(line).ok()?.split_once(':'));
-    let mut ids = headers.filter(|(name, _)| name.eq_ignore_ascii_case("X-Request-Id"));
-    match (ids.next(), ids.next()) {
-        (Some((_, id)), None) => id.trim().parse().unwrap_or_default(),
-        _ => RequestId::default(),
+    let mut values = headers.filter(|(given, _)| given.eq_ignore_ascii_case(name));
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Some(value.trim()),
+        _ => None,
     }
 }
 
@@ -248,15 +252,17 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_cannot_be_parsed_keeps_its_request_id() {
+    fn a_head_that_cannot_be_parsed_keeps_its_headers() {
         for (read, expected) in [
             ("GET / HTTP/1.1\r\nHost: a\r\nx-request-id: abc-1 \r\n: b\r\n\r\n", true),
             ("GET / HTTP/1.1\r\nX-Request-Id: abc-1\r\nX-Request-Id: abc-1\r\n\r\n", false),
-            ("GET / HTTP/1.1\r\nX-Request-Id: a b\r\n\r\n", false),
+            ("HEAD / HTTP/1.1\r\nX-Request-Id: a b\r\n\r\n", false),
             ("GET / HTTP/1.1\r\n\r\nX-Request-Id: abc-1\r\n", false),
             ("X-Request-Id: abc-1", false),
         ] {
-            assert_eq!(request_id(read.as_bytes()).as_str() == "abc-1", expected, "{read}");
+            let read = read.as_bytes();
+            assert_eq!(header(read, "X-Request-Id") == Some("abc-1"), expected, "{read:?}");
+            assert_eq!(is_head(read), read.starts_with(b"HEAD"), "{read:?}");
         }
     }
 

@@ -70,6 +70,9 @@ async fn a_request_outside_of_the_api_gets_a_problem() {
         assert!(expected.contains(&response.status), "{name}: {response:?}");
         if response.status >= 400 {
             response.expect_problem(name);
+            for (header, value) in [("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer")] {
+                assert_eq!(response.header(header), value, "{name}: {response:?}");
+            }
         }
     }
     shop.client().get("/products").await.expect_status(200);
