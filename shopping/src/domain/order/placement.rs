@@ -18,7 +18,7 @@ use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
 pub(crate) struct CheckoutLimits {
     /// Pieces in one order, all lines together.
     pub(crate) pieces: u32,
-    /// Orders in a row that held stock and were not paid, within an hour.
+    /// Orders within an hour that held stock and were not paid.
     pub(crate) unpaid_orders: usize,
     /// How long stock is reserved. An order that is not paid by then is cancelled.
     pub(crate) reservation_time: Duration,
@@ -72,7 +72,7 @@ impl NewOrder<'_> {
         }
         if let Some(wait) = cart.orders.unpaid_wait(limits.unpaid_orders, now) {
             let detail = format!(
-                "The last {} orders held stock and were not paid. Wait before you order again.",
+                "In the last hour, {} of your orders held stock and were not paid. Wait before you order again.",
                 limits.unpaid_orders
             );
             return Err(Error::too_many_requests("too-many-unpaid-orders", detail, wait));
@@ -197,11 +197,16 @@ mod tests {
 
     impl Shopper {
         fn new(pieces: u64) -> Self {
+            let (customer, cart) = (CustomerId::new(), Cart::default());
+            let mut shopper = Self { customer, cart, last: None, now: Timestamp::now() };
+            shopper.add_tea(pieces);
+            shopper
+        }
+
+        fn add_tea(&mut self, pieces: u64) {
             let price = Price::new(499, Currency::EUR).unwrap();
             let product = ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None };
-            let mut cart = Cart::default();
-            cart.add(product, Quantity::try_from(pieces).unwrap()).unwrap();
-            Self { customer: CustomerId::new(), cart, last: None, now: Timestamp::now() }
+            self.cart.add(product, Quantity::try_from(pieces).unwrap()).unwrap();
         }
 
         fn try_order(&mut self, key: &str) -> Result<Placement> {
@@ -240,6 +245,11 @@ mod tests {
         reserved(order, now);
         let captured = PaymentReport::new(ProviderStatus::Captured, order.total().unwrap());
         order.apply_payment(&captured, now).unwrap();
+    }
+
+    fn confirmed(order: &mut Order, now: Timestamp) {
+        paid(order, now);
+        order.confirm(now).unwrap();
     }
 
     fn refused(order: &mut Order, now: Timestamp) {
@@ -297,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn unpaid_orders_in_a_row_are_limited() {
+    fn unpaid_orders_are_limited() {
         for (name, end, is_limited) in [
             ("cancelled", cancelled as fn(&mut Order, Timestamp), true),
             ("expired", expired, true),
@@ -307,6 +317,8 @@ mod tests {
         ] {
             let mut shopper = Shopper::new(1);
             shopper.order("1", end);
+            shopper.order("paid", confirmed);
+            shopper.add_tea(1);
             shopper.order("2", end);
             let third = shopper.try_order("3").err();
             assert_eq!(third.as_ref().map(Error::code), is_limited.then_some("too-many-unpaid-orders"), "{name}");
