@@ -42,7 +42,7 @@ impl App {
     pub fn start(database: Database, bus: &Bus, key: SigningKey, options: Options) -> Result<Self> {
         let app = Self {
             accounts: Accounts::open(&database)?,
-            sessions: Sessions::open(&database)?,
+            sessions: Sessions::open(&database, key.session_root())?,
             erasures: Erasures::open(&database)?,
             erasure_progress: Arc::default(),
             hasher: PasswordHasher::new(),

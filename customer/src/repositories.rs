@@ -8,6 +8,7 @@ use crate::domain::account::{Account, Profile};
 use crate::domain::email::Email;
 use crate::domain::erasure::{ErasureId, ErasureReceipt};
 use crate::domain::session::{Refresh, RefreshToken, Session, SessionId};
+use crate::domain::token_secret::RootKey;
 
 /// A tombstone has no e-mail address and is not in this index, so the address is free again.
 static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
@@ -112,11 +113,12 @@ fn email_taken_if_duplicate(error: Error) -> Error {
 pub(crate) struct Sessions {
     collection: Collection<Session>,
     database: Database,
+    root: RootKey,
 }
 
 impl Sessions {
-    pub(crate) fn open(database: &Database) -> Result<Self> {
-        Ok(Self { collection: database.collection()?, database: database.clone() })
+    pub(crate) fn open(database: &Database, root: RootKey) -> Result<Self> {
+        Ok(Self { collection: database.collection()?, database: database.clone(), root })
     }
 
     /// In the order in which they expire: at most 100, which is more than a customer may have.
@@ -137,10 +139,10 @@ impl Sessions {
         token: &RefreshToken,
         now: Timestamp,
     ) -> Result<Option<(Session, RefreshToken)>> {
-        let presented = token.secret.clone();
+        let (presented, root) = (token.secret.clone(), self.root.clone());
         let refresh = move |slot: &mut Option<Session>, _: &mut Events| {
             let Some(mut session) = slot.take().filter(|session| !session.is_expired(now)) else { return Ok(None) };
-            let refresh = session.refresh(&presented, now);
+            let refresh = session.refresh(&presented, &root, now);
             *slot = Some(session.clone()).filter(|_| !matches!(refresh, Refresh::Reused));
             Ok(match refresh {
                 Refresh::Continued(secret) => Some((session, secret)),
@@ -153,9 +155,9 @@ impl Sessions {
 
     /// Deletes the session of a refresh token if the token is, or was, one of the session's.
     pub(crate) async fn end(&self, token: &RefreshToken) -> Result<()> {
-        let presented = token.secret.clone();
+        let (presented, root) = (token.secret.clone(), self.root.clone());
         let end = move |slot: &mut Option<Session>, _: &mut Events| {
-            slot.take_if(|session| session.knows(&presented));
+            slot.take_if(|session| session.knows(&presented, &root));
             Ok(())
         };
         self.collection.upsert(token.session, end).await

@@ -13,7 +13,7 @@ use souk_contract::customer::CustomerId;
 use souk_types::{Id, Result, Timestamp};
 
 use super::account::Profile;
-use super::token_secret::{ChainKey, SecretDigest, TokenSecret};
+use super::token_secret::{ChainKey, RootKey, SecretDigest, TokenSecret};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
@@ -21,7 +21,6 @@ pub(crate) struct Session {
     customer: CustomerId,
     /// The account's generation when the session was opened.
     generation: u32,
-    key: ChainKey,
     /// The secret of the current token.
     secret: SecretDigest,
     /// How many tokens were replaced.
@@ -62,7 +61,6 @@ impl Session {
             id: token.session,
             customer: profile.id,
             generation: profile.generation(),
-            key: ChainKey::random()?,
             secret: token.secret.digest(),
             rotations: 0,
             rotated: None,
@@ -97,8 +95,9 @@ impl Session {
     }
 
     /// Replaces the current token, or repeats the last replacement within [`GRACE_PERIOD`].
-    pub(crate) fn refresh(&mut self, presented: &TokenSecret, now: Timestamp) -> Refresh {
-        let successor = self.key.successor(presented);
+    pub(crate) fn refresh(&mut self, presented: &TokenSecret, root: &RootKey, now: Timestamp) -> Refresh {
+        let key = root.chain_key(self.id);
+        let successor = key.successor(presented);
         if self.secret == presented.digest() {
             self.secret = successor.digest();
             self.rotations = self.rotations.saturating_add(1);
@@ -110,17 +109,17 @@ impl Session {
         if in_grace_period && self.secret == successor.digest() {
             return Refresh::Continued(successor);
         }
-        if self.has_replaced(presented) { Refresh::Reused } else { Refresh::Unknown }
+        if self.has_replaced(presented, &key) { Refresh::Reused } else { Refresh::Unknown }
     }
 
     /// Whether the secret is the current one or a replaced one of this session.
-    pub(crate) fn knows(&self, presented: &TokenSecret) -> bool {
-        self.secret == presented.digest() || self.has_replaced(presented)
+    pub(crate) fn knows(&self, presented: &TokenSecret, root: &RootKey) -> bool {
+        self.secret == presented.digest() || self.has_replaced(presented, &root.chain_key(self.id))
     }
 
-    /// Whether the current secret descends from this one.
-    fn has_replaced(&self, presented: &TokenSecret) -> bool {
-        let next = |secret: &TokenSecret| Some(self.key.successor(secret));
+    /// Whether the current secret descends from this one, all by the same signing key.
+    fn has_replaced(&self, presented: &TokenSecret, key: &ChainKey) -> bool {
+        let next = |secret: &TokenSecret| Some(key.successor(secret));
         let descendants = std::iter::successors(next(presented), next);
         let mut descendants = descendants.take(self.rotations.min(RECOGNISED_TOKENS) as usize);
         descendants.any(|secret| secret.digest() == self.secret)
@@ -169,13 +168,16 @@ mod tests {
             id: Id::new(),
             customer: Id::new(),
             generation: 1,
-            key: ChainKey::random().unwrap(),
             secret: secret.digest(),
             rotations: 0,
             rotated: None,
             expires,
         };
         (session, secret)
+    }
+
+    fn root() -> RootKey {
+        RootKey::from_signing_key(b"signing key")
     }
 
     fn continued(refresh: Refresh) -> TokenSecret {
@@ -190,25 +192,25 @@ mod tests {
     fn a_replaced_token_gives_the_same_successor_during_the_grace_period() {
         let now = Timestamp::now();
         let (mut session, first) = session(now.after(Duration::from_secs(1)));
-        let second = continued(session.refresh(&first, now));
+        let second = continued(session.refresh(&first, &root(), now));
         assert_eq!((session.expires, session.rotations), (now.after(LIFETIME), 1));
         let last = now.after(GRACE_PERIOD).before(Duration::from_millis(1));
         // The clock of another instance may be behind.
         for at in [now, now.before(Duration::from_secs(3)), last] {
-            assert!(continued(session.refresh(&first, at)).digest() == second.digest());
+            assert!(continued(session.refresh(&first, &root(), at)).digest() == second.digest());
             assert_eq!((session.expires, session.rotations), (now.after(LIFETIME), 1), "a repetition changes nothing");
         }
-        assert!(matches!(session.refresh(&first, now.after(GRACE_PERIOD)), Refresh::Reused));
+        assert!(matches!(session.refresh(&first, &root(), now.after(GRACE_PERIOD)), Refresh::Reused));
     }
 
     #[test]
     fn a_token_whose_successor_is_used_is_reused_at_once() {
         let now = Timestamp::now();
         let (mut session, first) = session(now.after(LIFETIME));
-        let second = continued(session.refresh(&first, now));
-        let third = continued(session.refresh(&second, now));
-        assert!(matches!(session.refresh(&first, now), Refresh::Reused));
-        assert!(continued(session.refresh(&second, now)).digest() == third.digest());
+        let second = continued(session.refresh(&first, &root(), now));
+        let third = continued(session.refresh(&second, &root(), now));
+        assert!(matches!(session.refresh(&first, &root(), now), Refresh::Reused));
+        assert!(continued(session.refresh(&second, &root(), now)).digest() == third.digest());
     }
 
     #[test]
@@ -217,17 +219,38 @@ mod tests {
         let (mut session, first) = session(now.after(LIFETIME));
         let mut secrets = vec![first];
         for _ in 0..5 {
-            secrets.push(continued(session.refresh(&secrets[secrets.len() - 1], now)));
+            secrets.push(continued(session.refresh(&secrets[secrets.len() - 1], &root(), now)));
         }
-        assert!(secrets.iter().all(|secret| session.knows(secret)));
+        assert!(secrets.iter().all(|secret| session.knows(secret, &root())));
         for replaced in &secrets[..4] {
-            assert!(matches!(session.refresh(replaced, now), Refresh::Reused));
+            assert!(matches!(session.refresh(replaced, &root(), now), Refresh::Reused));
         }
-        let future = session.key.successor(&secrets[5]);
+        let future = root().chain_key(session.id).successor(&secrets[5]);
         for unknown in [TokenSecret::random().unwrap(), future] {
-            assert!(!session.knows(&unknown));
-            assert!(matches!(session.refresh(&unknown, now), Refresh::Unknown));
+            assert!(!session.knows(&unknown, &root()));
+            assert!(matches!(session.refresh(&unknown, &root(), now), Refresh::Unknown));
         }
+    }
+
+    #[test]
+    fn another_signing_key_continues_the_session_by_its_current_token_only() {
+        let now = Timestamp::now();
+        let (mut session, first) = session(now.after(LIFETIME));
+        let second = continued(session.refresh(&first, &root(), now));
+        let other = RootKey::from_signing_key(b"the next signing key");
+        assert!(!session.knows(&first, &other));
+        assert!(matches!(session.refresh(&first, &other, now), Refresh::Unknown));
+        continued(session.refresh(&second, &other, now));
+    }
+
+    #[test]
+    fn what_is_stored_gives_no_successor() {
+        let now = Timestamp::now();
+        let (mut session, first) = session(now.after(LIFETIME));
+        continued(session.refresh(&first, &root(), now));
+        let stored = serde_json::to_value(&session).unwrap();
+        let members: Vec<&str> = stored.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["customer", "expires", "generation", "id", "rotated", "rotations", "secret"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The secret half of a refresh token, the digest of it that the service stores, and the key that
-//! derives the next secret from it.
+//! The secret half of a refresh token, the digest of it that the service stores, and the keys that
+//! derive the next secret from it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use souk_types::{Error, Result};
 
 use super::redacted;
+use super::session::SessionId;
 
 /// 256 bits that cannot be guessed; as text, unpadded base64url.
 #[derive(Clone)]
@@ -42,36 +43,38 @@ impl fmt::Display for TokenSecret {
     }
 }
 
+/// The key from which the keys of all sessions derive. It derives from the signing key, which all
+/// instances have and no backup contains. The database contains neither.
+#[derive(Clone)]
+pub(crate) struct RootKey([u8; 32]);
+
+impl RootKey {
+    pub(crate) fn from_signing_key(signing_key: &[u8]) -> Self {
+        Self(hmac_sha256(*b"souk: refresh tokens", signing_key))
+    }
+
+    pub(crate) fn chain_key(&self, session: SessionId) -> ChainKey {
+        ChainKey(hmac_sha256(self.0, session.to_string().as_bytes()))
+    }
+}
+
 /// The key of a session, which derives each secret from the one before (HMAC-SHA256, RFC 2104). One
 /// secret therefore has one successor, in every instance. The key alone gives no secret, and
-/// neither does a secret without the key. As text, unpadded base64url.
-#[derive(Clone)]
+/// neither does a secret without the key.
 pub(crate) struct ChainKey([u8; 32]);
 
 impl ChainKey {
-    pub(crate) fn random() -> Result<Self> {
-        random_bytes().map(Self)
-    }
-
     pub(crate) fn successor(&self, secret: &TokenSecret) -> TokenSecret {
-        // HMAC pads a key to the block of the hash with zeros.
-        let mut block = [0; 64];
-        block[..self.0.len()].copy_from_slice(&self.0);
-        TokenSecret(Hmac::<Sha256>::new(&block.into()).chain_update(secret.0).finalize().into_bytes().into())
+        TokenSecret(hmac_sha256(self.0, &secret.0))
     }
 }
 
-impl Serialize for ChainKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&encode(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for ChainKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = redacted::string(deserializer)?;
-        decode(&text).map(Self).ok_or_else(|| D::Error::custom("is not a key"))
-    }
+fn hmac_sha256<const N: usize>(key: [u8; N], message: &[u8]) -> [u8; 32] {
+    const { assert!(N <= 64, "longer keys are hashed first") };
+    // HMAC pads a key to the block of the hash with zeros.
+    let mut block = [0; 64];
+    block[..N].copy_from_slice(&key);
+    Hmac::<Sha256>::new(&block.into()).chain_update(message).finalize().into_bytes().into()
 }
 
 /// The SHA-256 of a [`TokenSecret`]; as text, unpadded base64url.
@@ -127,11 +130,14 @@ mod tests {
 
     #[test]
     fn a_secret_has_one_successor_per_key() {
-        let (key, secret) = (ChainKey::random().unwrap(), TokenSecret::random().unwrap());
+        let (root, session, secret) =
+            (RootKey::from_signing_key(b"one"), SessionId::new(), TokenSecret::random().unwrap());
+        let key = root.chain_key(session);
         let successor = key.successor(&secret);
-        let stored: ChainKey = serde_json::from_value(serde_json::to_value(&key).unwrap()).unwrap();
-        assert!(stored.successor(&secret).0 == successor.0);
-        for other in [key.successor(&successor), ChainKey::random().unwrap().successor(&secret), secret] {
+        assert!(RootKey::from_signing_key(b"one").chain_key(session).successor(&secret).0 == successor.0);
+        let of_session = root.chain_key(SessionId::new()).successor(&secret);
+        let of_signing_key = RootKey::from_signing_key(b"two").chain_key(session).successor(&secret);
+        for other in [key.successor(&successor), of_session, of_signing_key, secret] {
             assert!(other.0 != successor.0);
         }
         // RFC 4231, section 4.4, test case 3 has a longer message; this is from Python's `hmac`.

@@ -14,6 +14,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use souk_http::auth::{Claims, ISSUER, Identity, TOKEN_LIFETIME, TOKEN_TYPE};
 use souk_types::{Error, Result, Timestamp};
 
+use crate::domain::token_secret::RootKey;
+
 /// An Ed25519 key pair, and the public halves of further keys.
 pub struct SigningKey {
     secret: EncodingKey,
@@ -49,6 +51,11 @@ impl SigningKey {
 
     pub(crate) fn public_keys(&self) -> Vec<Jwk> {
         [&self.public].into_iter().chain(&self.others).cloned().collect()
+    }
+
+    /// Returns the key from which the keys of sessions derive. It changes with the signing key.
+    pub(crate) fn session_root(&self) -> RootKey {
+        RootKey::from_signing_key(self.secret.as_bytes())
     }
 
     /// Signs an access token for an identity that the caller has verified.
