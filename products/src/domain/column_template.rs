@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use souk_types::{FieldError, Integer};
 
-use super::import_records::{ColumnRef, Record};
+use super::import_records::{ColumnRef, Record, column_name};
 
 /// Longest filled text, in bytes. No field of a product is as long.
 const MAX_TEXT: usize = 64 * 1024;
@@ -89,7 +89,7 @@ impl TryFrom<String> for ColumnTemplate {
                     Ok(number @ 1..) => ColumnRef::Index(number - 1),
                     _ => return Err("has an invalid column number; the first column is {#1}"),
                 },
-                None => ColumnRef::Name(name.to_owned()),
+                None => ColumnRef::Name(column_name(name.to_owned())),
             };
             parts.push(Part::Column(column));
             rest = &rest[close + 1..];
@@ -110,6 +110,8 @@ mod tests {
         let template = ColumnTemplate::try_from("a-{#1} {cut}".to_owned()).unwrap();
         let columns: Vec<&ColumnRef> = template.columns().collect();
         assert_eq!(columns, [&ColumnRef::Index(0), &ColumnRef::Name("cut".to_owned())]);
+        let decomposed = ColumnTemplate::try_from("{ cafe\u{301}}".to_owned()).unwrap();
+        assert_eq!(decomposed.0, [Part::Column(ColumnRef::Name("café".to_owned()))]);
     }
 
     #[test]

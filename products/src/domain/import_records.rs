@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use souk_types::input::parse_json;
-use souk_types::{Error, FieldError, Result};
+use souk_types::{Error, FieldError, Result, Text, normalize};
 
 use super::csv::{CsvError, CsvReader};
+
+/// Longest name of a column to which the rules of text apply, in characters.
+const MAX_NAME: usize = 1_000;
 
 /// The format of an import file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +117,7 @@ impl<'f> Records<'f> {
             ));
         };
         let header = header.map_err(|error| header_error(line, error))?;
+        let header: Vec<String> = header.into_iter().map(column_name).collect();
         check_names(&header)?;
         Ok(Self::Csv { header, rows })
     }
@@ -166,7 +170,7 @@ fn csv_record(header: &[String], row: Result<Vec<String>, CsvError>) -> Result<R
 
 fn json_record(text: &[u8]) -> Result<Record<'static>, Vec<FieldError>> {
     match parse_json(text) {
-        Ok(Value::Object(object)) => Ok(Record::Json(object)),
+        Ok(Value::Object(object)) => rename_members(object).map(Record::Json),
         Ok(_) => Err(vec![FieldError::new("row", "is not a JSON object")]),
         Err(error) if error.fields().is_empty() => Err(vec![FieldError::new("row", "is not a JSON object")]),
         Err(error) => {
@@ -177,6 +181,28 @@ fn json_record(text: &[u8]) -> Result<Record<'static>, Vec<FieldError>> {
             Err(error.fields().iter().map(of_row).collect())
         }
     }
+}
+
+/// Returns the name of a column by the rules of text, so that names are equal when they look equal.
+/// A name that is no valid text is only normalized.
+pub(crate) fn column_name(name: String) -> String {
+    match Text::<0, MAX_NAME>::try_from(name.clone()) {
+        Ok(text) => text.into(),
+        Err(_) => normalize(&name).into_owned(),
+    }
+}
+
+fn rename_members(object: Map<String, Value>) -> Result<Map<String, Value>, Vec<FieldError>> {
+    let (mut renamed, mut errors) = (Map::new(), Vec::new());
+    for (name, value) in object {
+        let name = column_name(name);
+        if renamed.contains_key(&name) {
+            errors.push(FieldError::new(name, "is given twice"));
+        } else {
+            renamed.insert(name, value);
+        }
+    }
+    if errors.is_empty() { Ok(renamed) } else { Err(errors) }
 }
 
 fn header_error(line: u64, error: CsvError) -> Error {
@@ -317,11 +343,11 @@ mod tests {
 
     #[test]
     fn a_column_name_that_is_given_twice_is_refused() {
-        for text in ["price,key,price\n", "price,Price\n", "price, PRICE \n", "\"price\",price\n", "ß,ß\n"] {
+        for text in ["price,key,price\n", "price,Price\n", "price, PRICE \n", "\"price\",price\n", "ß,ß\n", "é,e\u{301}\n", "tea,te\u{200b}a\n"] {
             let error = header(text, None).unwrap_err();
             assert!(error.fields()[0].message.starts_with("is the name of the columns 1 and "), "{text}: {error}");
         }
-        assert_eq!(header("key,,\" \",,name\n", None).unwrap(), ["key", "", " ", "", "name"]);
+        assert_eq!(header("key,,\" \",,name\n", None).unwrap(), ["key", "", "", "", "name"]);
     }
 
     #[test]
@@ -339,7 +365,7 @@ mod tests {
 
     #[test]
     fn every_line_of_ndjson_that_is_not_an_object_is_an_error() {
-        let text = "{\"a\":1}\n\n\r\n  \n{}\r\n{\"a\":1,\"a\":2}\n{\"a\":{\"b\":1,\"b\":1}}\n[]\nnull\n{\"a\":\n{} {}\n{\"a\":2.00000000000000000001}\n\t";
+        let text = "{\"a\":1}\n\n\r\n  \n{}\r\n{\"a\":1,\"a\":2}\n{\"a\":{\"b\":1,\"b\":1}}\n[]\nnull\n{\"a\":\n{} {}\n{\"a\":2.00000000000000000001}\n\t\n{\"é\":1,\"e\u{301}\":2}";
         let mut found = Vec::new();
         let end = Records::open(FileFormat::NdJson, text.as_bytes(), None)
             .unwrap()
@@ -362,6 +388,7 @@ mod tests {
             (11, error("row")),
             (12, error("row")),
             (13, error("row")),
+            (14, error("é")),
         ];
         assert_eq!((found.as_slice(), end), (expected.as_slice(), End::OfFile));
         assert!(Records::open(FileFormat::NdJson, b"{}", Some(Tab)).is_err());

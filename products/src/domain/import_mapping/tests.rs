@@ -42,6 +42,17 @@ fn templates_refer_to_columns_by_name_and_number() {
 }
 
 #[test]
+fn names_of_columns_are_equal_when_they_look_equal() {
+    let mapping = mapping(&[("name", "{café}")]);
+    let csv = "key,cafe\u{301},cat\u{200b}egory,price\na,Tea,tea,499\n";
+    let ndjson = "{\"key\":\"a\",\"cafe\u{301}\":\"Tea\",\"cat\u{200b}egory\":\"tea\",\"price\":499}\n";
+    for (format, file) in [(FileFormat::Csv, csv), (FileFormat::NdJson, ndjson)] {
+        let row = read(format, file, &mapping).remove(0).1.unwrap();
+        assert_eq!((&*row.details.name, &*row.details.category), ("Tea", "tea"), "{format:?}");
+    }
+}
+
+#[test]
 fn every_invalid_line_is_reported_with_its_fields() {
     let file = "key,name,category,price,available\n\
                 a,Tea,tea,499,5\n\
