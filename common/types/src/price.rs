@@ -33,7 +33,7 @@ impl Price {
 
     /// Reads a price in major units: `326`, `3.26`, `3.2600`.
     pub fn from_major(text: &str, currency: Currency) -> Result<Self, &'static str> {
-        Self::from_integer(Integer::from_decimal(text, currency.exponent()), currency, MAJOR)
+        Self::from_integer(Integer::from_decimal(text, currency.exponent()), currency, major(currency.exponent()))
     }
 
     /// Reads a price in minor units: `326`, `326.0`.
@@ -49,9 +49,9 @@ impl Price {
         let amount = amount.map_err(|error| match error {
             NumberError::NotANumber => messages.not_a_number,
             NumberError::NotExact => messages.not_exact,
-            NumberError::TooLarge => OUT_OF_RANGE,
+            NumberError::TooLarge => messages.out_of_range,
         })?;
-        let Amount(amount) = amount.try_into()?;
+        let Amount(amount) = amount.try_into().map_err(|_| messages.out_of_range)?;
         Self::new(amount, currency)
     }
 
@@ -108,17 +108,27 @@ impl TryFrom<Integer> for Amount {
 struct Messages {
     not_a_number: &'static str,
     not_exact: &'static str,
+    out_of_range: &'static str,
 }
 
-const MAJOR: Messages = Messages {
-    not_a_number: "must be a price in whole units, such as 326 or 3.26: with a point before the decimals, \
+const fn major(exponent: u32) -> Messages {
+    Messages {
+        not_a_number: "must be a price in whole units, such as 326 or 3.26: with a point before the decimals, \
                    and without other separators",
-    not_exact: "has more decimals than the currency",
-};
+        not_exact: "has more decimals than the currency",
+        out_of_range: match exponent {
+            0 => OUT_OF_RANGE,
+            2 => "must be between 0 and 99,999,999.99",
+            3 => "must be between 0 and 9,999,999.99",
+            _ => "must be between 0 and 9,999,999,999 minor units of the currency",
+        },
+    }
+}
 
 const MINOR: Messages = Messages {
     not_a_number: "must be a price in minor units, such as 326 (see price_in), without separators",
     not_exact: "must be a whole number of minor units (see price_in)",
+    out_of_range: OUT_OF_RANGE,
 };
 
 impl TryFrom<Money> for Price {
@@ -197,24 +207,32 @@ mod tests {
             assert_eq!(Price::from_major(text, currency).map(Price::amount), Ok(amount), "{text}");
         }
         for (bad, message) in [
-            ("", MAJOR.not_a_number),
-            ("1,5", MAJOR.not_a_number),
-            ("34,00", MAJOR.not_a_number),
-            ("1.234,56", MAJOR.not_a_number),
-            ("1,234.56", MAJOR.not_a_number),
-            (".5", MAJOR.not_a_number),
-            ("5.", MAJOR.not_a_number),
-            ("NaN", MAJOR.not_a_number),
-            ("3.261", MAJOR.not_exact),
-            ("34.001", MAJOR.not_exact),
-            ("-1", OUT_OF_RANGE),
-            ("100000000", OUT_OF_RANGE),
-            ("1e400", OUT_OF_RANGE),
-            ("99999999999999999999999", OUT_OF_RANGE),
+            ("", major(2).not_a_number),
+            ("1,5", major(2).not_a_number),
+            ("34,00", major(2).not_a_number),
+            ("1.234,56", major(2).not_a_number),
+            ("1,234.56", major(2).not_a_number),
+            (".5", major(2).not_a_number),
+            ("5.", major(2).not_a_number),
+            ("NaN", major(2).not_a_number),
+            ("3.261", major(2).not_exact),
+            ("34.001", major(2).not_exact),
+            ("-1", "must be between 0 and 99,999,999.99"),
+            ("100000000", "must be between 0 and 99,999,999.99"),
+            ("1e400", "must be between 0 and 99,999,999.99"),
+            ("99999999999999999999999", "must be between 0 and 99,999,999.99"),
         ] {
             assert_eq!(Price::from_major(bad, usd()), Err(message), "{bad}");
         }
         assert!(Price::from_major("9.5", yen).is_err());
+        for (largest, more, currency, message) in [
+            ("9999999999", "10000000000", yen, OUT_OF_RANGE),
+            ("99999999.99", "100000000.00", usd(), "must be between 0 and 99,999,999.99"),
+            ("9999999.99", "10000000.00", dinar, "must be between 0 and 9,999,999.99"),
+        ] {
+            assert!(Price::from_major(largest, currency).is_ok(), "{largest} {currency:?}");
+            assert_eq!(Price::from_major(more, currency), Err(message));
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl ImportMapping {
 
     pub(crate) fn read_record<T: Input>(&self, record: &Record<'_>) -> Result<T, Vec<FieldError>> {
         let mut product = Map::new();
-        let mut errors = Vec::new();
+        let (mut errors, mut unfilled) = (Vec::new(), Vec::new());
         let texts = TEXT_FIELDS.map(|field| (field, self.value(field, record)));
         // An empty description is valid; every other empty column counts as absent.
         product.insert("description".to_owned(), "".into());
@@ -99,18 +99,19 @@ impl ImportMapping {
             match value {
                 Ok(Some(value)) => drop(product.insert(field.to_owned(), value)),
                 Ok(None) => {}
-                Err(error) => errors.push(error),
+                Err(error) => {
+                    unfilled.push(field);
+                    errors.push(error);
+                }
             }
         }
         let read = input::from_json(Value::Object(product));
         if errors.is_empty() {
             return read.map_err(|error| error.fields().to_vec());
         }
-        // A field that the mapping cannot fill is also reported as missing: keep one error for each
-        // field.
+        // A field that the mapping cannot fill is also reported as missing: keep one error for it.
         let also = read.err().map(|error| error.fields().to_vec()).unwrap_or_default();
-        let reported: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
-        errors.extend(also.into_iter().filter(|error| !reported.contains(&error.field)));
+        errors.extend(also.into_iter().filter(|error| !unfilled.contains(&error.field.as_str())));
         Err(errors)
     }
 
@@ -127,7 +128,13 @@ impl ImportMapping {
         let price = match self.value("price", record)? {
             None => return Ok(None),
             // `{"amount": 499, "currency": "EUR"}`
-            Some(object @ Value::Object(_)) => return Ok(Some(object)),
+            Some(object @ Value::Object(_)) => {
+                let also = self.value("currency", record)?;
+                if also.is_some_and(|also| object.get("currency").is_some_and(|currency| *currency != also)) {
+                    return Err(FieldError::new("currency", "is not the currency in price"));
+                }
+                return Ok(Some(object));
+            }
             Some(Value::String(text)) => text,
             Some(number) => number.to_string(),
         };

@@ -90,6 +90,24 @@ fn ndjson_prices_are_objects_or_numbers() {
 }
 
 #[test]
+fn a_wrong_currency_is_one_error() {
+    let csv = "key,name,category,price,currency\na,Tea,tea,499,eur\n";
+    let object = |price: &str, currency: &str| {
+        format!(r#"{{"key":"a","name":"A","category":"c","price":{price},"currency":"{currency}"}}"#)
+    };
+    let euros = r#"{"amount":499,"currency":"EUR"}"#;
+    for (format, file, fields) in [
+        (FileFormat::Csv, csv.to_owned(), vec!["currency"]),
+        (FileFormat::NdJson, object(euros, "USD"), vec!["currency"]),
+        (FileFormat::NdJson, object(euros, "EUR"), vec![]),
+        (FileFormat::NdJson, object("499", "eur"), vec!["currency"]),
+    ] {
+        let row = read(format, &file, &ImportMapping::default()).remove(0).1;
+        assert_eq!(invalid_fields(&row), fields, "{file}");
+    }
+}
+
+#[test]
 fn a_mapping_with_missing_columns_is_refused_once() {
     let names = ["key", "price"].map(str::to_owned);
     let refused = mapping(&[("name", "{title}"), ("unit", "{#9}")]).check(&names).unwrap_err();
