@@ -64,7 +64,7 @@ impl Content {
     ///
     /// # Errors
     /// `too-large` when the decoded body has more than `limit` bytes, `malformed` when it is not in
-    /// its coding or charset. A body in UTF-8 is returned as it is and may still be malformed.
+    /// its coding or charset.
     pub async fn decode(self, body: Vec<u8>, limit: u64) -> Result<Vec<u8>> {
         let largest = if self.is_gzip { limit } else { body.len() as u64 };
         if largest <= BLOCKING_SIZE {
@@ -78,7 +78,7 @@ impl Content {
         let body = if self.is_gzip { gunzip(&body, limit)? } else { body };
         let (charset, mark) = Encoding::for_bom(&body).unwrap_or((self.charset, 0));
         let is_text = self.media_type.starts_with("text/");
-        if charset == UTF_8 || !is_text { Ok(body) } else { to_utf8(charset, &body[mark..], limit) }
+        if charset == UTF_8 || !is_text { require_utf8(body) } else { to_utf8(charset, &body[mark..], limit) }
     }
 }
 
@@ -97,7 +97,10 @@ fn charset(given: &MediaType<'_>, media_type: &str) -> Result<&'static Encoding>
     let Some(label) = parameter(given, "charset")? else { return Ok(UTF_8) };
     match Encoding::for_label_no_replacement(label.as_bytes()) {
         Some(charset) if charset == UTF_8 || media_type.starts_with("text/") => Ok(charset),
-        _ => Err(Error::unsupported_charset()),
+        _ if media_type.starts_with("text/") => {
+            Err(Error::unsupported_charset("UTF-8, or another charset of the WHATWG Encoding Standard"))
+        }
+        _ => Err(Error::unsupported_charset("UTF-8, the only charset of this type")),
     }
 }
 
@@ -118,6 +121,12 @@ fn gunzip(body: &[u8], limit: u64) -> Result<Vec<u8>> {
     let mut decoder = MultiGzDecoder::new(body).take(limit + 1);
     decoder.read_to_end(&mut plain).map_err(|_| Error::malformed("The body is not in the coding gzip."))?;
     if plain.len() as u64 > limit { Err(Error::too_large(limit)) } else { Ok(plain) }
+}
+
+fn require_utf8(body: Vec<u8>) -> Result<Vec<u8>> {
+    let Err(error) = std::str::from_utf8(&body) else { return Ok(body) };
+    let line = body[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+    Err(Error::malformed(format!("The body is not in the charset UTF-8: see line {line}.")))
 }
 
 fn to_utf8(charset: &'static Encoding, body: &[u8], limit: u64) -> Result<Vec<u8>> {
@@ -226,6 +235,9 @@ mod tests {
             ("application/json; charset=utf-16", b"{}", ErrorKind::UnsupportedMediaType),
             ("application/x-ndjson; charset=latin1", b"{}", ErrorKind::UnsupportedMediaType),
             ("text/csv; charset=shift_jis", b"\x93", ErrorKind::Malformed),
+            ("text/csv", b"a\nb\xff", ErrorKind::Malformed),
+            ("application/x-ndjson", b"{}\n\xff", ErrorKind::Malformed),
+            ("application/json", b"{\"a\":\"\xff\"}", ErrorKind::Malformed),
             ("text/csv; charset=utf-16le", b"\0\xd8x\0", ErrorKind::Malformed),
             ("text/csv; charset=windows-1252", &[0xe9; 51], ErrorKind::TooLarge),
         ] {

@@ -211,10 +211,11 @@ impl Error {
         Self::new(ErrorKind::UnsupportedMediaType, "unsupported-media-type", detail).with_member("accept", accepted)
     }
 
-    /// Returns the error of a body in a charset that is unknown, or not allowed for its type.
+    /// Returns the error of a body in another charset than `accepted`, which describes those of its
+    /// type.
     #[must_use]
-    pub fn unsupported_charset() -> Self {
-        let detail = "The charset of the body is unknown, or its type allows UTF-8 only; send UTF-8.";
+    pub fn unsupported_charset(accepted: &str) -> Self {
+        let detail = format!("The charset of the body is not supported; send {accepted}.");
         Self::new(ErrorKind::UnsupportedMediaType, "unsupported-media-type", detail)
     }
 
