@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use phonenumber::Mode;
+use phonenumber::{Mode, ParseError};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -25,6 +25,11 @@ impl FromStr for Phone {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const INTERNATIONAL: &str = "must be + and the digits of an international number, such as +49 30 123456";
+        const NOT_VALID: &str = "is not a valid number in its country";
+        let text = text.trim();
+        if text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+            return Err("must not contain control characters or line breaks");
+        }
         // Address books put marks of direction around a number.
         let is_mark =
             |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -37,7 +42,9 @@ impl FromStr for Phone {
         }
         match phonenumber::parse(None, number) {
             Ok(number) if number.is_valid() => Ok(Self(number.format().mode(Mode::E164).to_string())),
-            Ok(_) => Err("is not a valid number in its country"),
+            Ok(_) => Err(NOT_VALID),
+            Err(ParseError::InvalidCountryCode) => Err("begins with a country code that is not in use"),
+            Err(_) if number.contains(|c: char| c.is_ascii_digit()) => Err(NOT_VALID),
             Err(_) => Err(INTERNATIONAL),
         }
     }
@@ -79,6 +86,22 @@ mod tests {
             ("+800 1234 5678", "+80012345678"),
         ] {
             assert_eq!(input.parse::<Phone>().map(|phone| phone.0), Ok(stored.to_owned()), "{input}");
+        }
+    }
+
+    #[test]
+    fn the_message_says_what_is_wrong() {
+        for (bad, message) in [
+            ("+49\n30123456", "must not contain control characters or line breaks"),
+            ("+49\t30123456", "must not contain control characters or line breaks"),
+            ("+49\u{2028}30123456", "must not contain control characters or line breaks"),
+            ("+999 123456", "begins with a country code that is not in use"),
+            ("+1 000 000 0000", "is not a valid number in its country"),
+            ("+49 30 12345678901234", "is not a valid number in its country"),
+            ("+", "must be + and the digits of an international number, such as +49 30 123456"),
+            ("030 123456", "must be + and the digits of an international number, such as +49 30 123456"),
+        ] {
+            assert_eq!(bad.parse::<Phone>().err(), Some(message), "{bad:?}");
         }
     }
 
