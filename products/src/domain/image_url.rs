@@ -45,7 +45,7 @@ impl TryFrom<String> for ImageUrl {
         }
         let stored = if is_path { &url[Position::BeforePath..] } else { url.as_str() };
         if stored.len() > MAX_LENGTH {
-            return Err("must have at most 500 characters");
+            return Err("must have at most 500 characters, counted when it is percent-encoded");
         }
         Ok(Self(stored.to_owned()))
     }

@@ -343,7 +343,15 @@ mod tests {
 
     #[test]
     fn a_column_name_that_is_given_twice_is_refused() {
-        for text in ["price,key,price\n", "price,Price\n", "price, PRICE \n", "\"price\",price\n", "ß,ß\n", "é,e\u{301}\n", "tea,te\u{200b}a\n"] {
+        for text in [
+            "price,key,price\n",
+            "price,Price\n",
+            "price, PRICE \n",
+            "\"price\",price\n",
+            "ß,ß\n",
+            "é,e\u{301}\n",
+            "tea,te\u{200b}a\n",
+        ] {
             let error = header(text, None).unwrap_err();
             assert!(error.fields()[0].message.starts_with("is the name of the columns 1 and "), "{text}: {error}");
         }

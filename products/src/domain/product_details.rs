@@ -1,5 +1,7 @@
 //! The details of a product that admins edit and customers see.
 
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 use souk_types::input::{Fields, Input};
 use souk_types::{MultilineText, Price, Text};
@@ -25,7 +27,37 @@ pub struct ProductDetails {
     pub image: Option<ImageUrl>,
 }
 
-pub(crate) type Category = Text<1, 50>;
+/// The name of a category. It is a segment of a path, which `.` and `..` cannot be (RFC 3986, section
+/// 5.2.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "Text<1, 50>")]
+pub struct Category(Text<1, 50>);
+
+impl TryFrom<String> for Category {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let name = Text::try_from(name)?;
+        if matches!(&*name, "." | "..") {
+            return Err("must not be . or .., because it is a segment of a path".to_owned());
+        }
+        Ok(Self(name))
+    }
+}
+
+impl From<Category> for Text<1, 50> {
+    fn from(Category(name): Category) -> Self {
+        name
+    }
+}
+
+impl Deref for Category {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Input for ProductDetails {
     fn read(fields: &mut Fields) -> Option<Self> {
@@ -48,5 +80,21 @@ impl Input for ProductDetails {
             supplier,
             image,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_category_can_be_read_at_its_path() {
+        for (name, is_category) in
+            [("tea", true), ("...", true), (".a", true), (".", false), (" .. ", false), ("", false)]
+        {
+            assert_eq!(serde_json::from_value::<Category>(json!(name)).is_ok(), is_category, "{name:?}");
+        }
     }
 }
