@@ -162,6 +162,8 @@ fn readable(message: &str) -> String {
     match expected {
         "u8" | "u16" | "u32" | "u64" => "must be a whole number, not negative".to_owned(),
         "a sequence" => "must be a list".to_owned(),
+        // An enum.
+        "string or map" => "must be a string".to_owned(),
         "a map" => "must be an object".to_owned(),
         other => format!("must be {}", other.replace('`', "")),
     }

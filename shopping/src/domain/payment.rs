@@ -219,6 +219,7 @@ mod tests {
         assert!(read(json!({"method": "stripe"})).unwrap().client_pays());
         for (bad, field) in [
             (json!({"method": "demo"}), "token"),
+            (json!({"method": "demo", "token": null}), "token"),
             (json!({"method": "demo", "token": "pm_card_visa"}), "token"),
             (json!({"method": "stripe", "token": "4242 4242 4242 4242"}), "token"),
             (json!({"method": "stripe", "token": "pm_1", "return_url": "http://shop.example/"}), "return_url"),
@@ -232,6 +233,7 @@ mod tests {
         ] {
             let error = read(bad.clone()).unwrap_err();
             assert_eq!(error.fields().iter().map(|field| &*field.field).collect::<Vec<_>>(), [field], "{bad}");
+            assert!(!error.fields()[0].message.contains(" or map"), "{error}");
         }
     }
 }
