@@ -44,12 +44,16 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let products = products::App::start(catalogue, &bus, Verifier::from_bus(bus.clone()), import_limits)
         .map_err(operator_message)?;
     let verifier = Verifier::from_bus(bus.clone());
-    let demo_payments = shopping_options.offers(PaymentMethod::Demo);
+    let payments = match [PaymentMethod::Demo, PaymentMethod::Stripe].map(|method| shopping_options.offers(method)) {
+        [true, false] => Some("demo, which moves no money; .env.example explains how to use Stripe"),
+        [true, true] => Some("Stripe, and demo, which moves no money: every customer can choose it"),
+        [false, _] => None,
+    };
     let shopping = shopping::App::start(orders, &bus, verifier, shopping_options).map_err(operator_message)?;
     let samples =
         if settings.demo { demo::load_if_empty(&products.importer()).await.map_err(operator_message)? } else { 0 };
 
-    let welcome = Welcome { directory: settings.data.clone(), samples, demo_payments };
+    let welcome = Welcome { directory: settings.data.clone(), samples, payments };
     let shop = souk_http::rocket(settings.address, settings.port)
         .mount("/", front_page::routes())
         .mount("/health", health::routes())
@@ -84,7 +88,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
 struct Welcome {
     directory: Option<std::path::PathBuf>,
     samples: usize,
-    demo_payments: bool,
+    /// The payment methods, when one of them moves no money.
+    payments: Option<&'static str>,
 }
 
 impl Welcome {
@@ -94,8 +99,8 @@ impl Welcome {
         if self.samples > 0 {
             println!("  {} sample products were added (--no-demo starts without them)", self.samples);
         }
-        if self.demo_payments {
-            println!("  payments: demo, which moves no money; .env.example explains how to use Stripe");
+        if let Some(payments) = self.payments {
+            println!("  payments: {payments}");
         }
         match &self.directory {
             Some(directory) => {
