@@ -27,8 +27,8 @@ pub struct ProductDetails {
     pub image: Option<ImageUrl>,
 }
 
-/// The name of a category. It is a segment of a path, which `.` and `..` cannot be (RFC 3986, section
-/// 5.2.4).
+/// The name of a category. It is a segment of a path, which `.` and `..` cannot be (RFC 3986,
+/// section 5.2.4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "Text<1, 50>")]
 pub struct Category(Text<1, 50>);

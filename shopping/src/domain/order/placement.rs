@@ -138,8 +138,8 @@ impl Order {
             .with_member("reserved_until", until.to_string()))
     }
 
-    /// Returns when the order ended, if it held stock and the customer did not pay. An order that was
-    /// paid late counts as paid.
+    /// Returns when the order ended, if it held stock and the customer did not pay. An order that
+    /// was paid late counts as paid.
     fn ended_unpaid(&self) -> Option<Timestamp> {
         if self.history.iter().any(|change| change.reason == Some(Reason::PaidLate)) {
             return None;
