@@ -177,17 +177,17 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     }
     match stock_call(app, id, Confirm { reservation: order.reservation() }).await? {
         Reply::Done(Confirmed::Sold, entry) => confirm(app, id, entry).await,
-        Reply::Done(Confirmed::Released, entry) => reserve_again(app, id, entry).await,
+        Reply::Done(Confirmed::Released, entry) => reserve_again(app, order, entry).await,
         Reply::Refused(error, entry) => fail(app, id, error, Reason::OutOfStock, Some(entry)).await,
     }
 }
 
 /// Reserves again for a paid order whose reservation has expired, at the price that was paid.
-async fn reserve_again(app: &App, id: OrderId, expired: LogEntry) -> Result<Order> {
-    let reservation_time = app.limits.reservation_time;
+async fn reserve_again(app: &App, order: &Order, released: LogEntry) -> Result<Order> {
+    let (id, expired, reservation_time) = (order.id, order.reservation(), app.limits.reservation_time);
     let order = update(app, id, move |order, now| {
-        order.log(expired.clone());
-        order.renew_reservation(reservation_time, now);
+        order.log(released.clone());
+        order.renew_reservation(expired, reservation_time, now);
         Ok(())
     })
     .await?;

@@ -65,7 +65,7 @@ impl Order {
             OrderStatus::Cancelled if is_paid && !payment.has_refunds() && self.has_expired() => {
                 self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
                 (self.refusal, self.owes_stock) = (None, false);
-                self.schedule.set_due(now);
+                self.lease(now);
             }
             OrderStatus::Rejected if !payment.captured().is_zero() => {
                 self.enter(OrderStatus::Cancelled, Some(Reason::PaidLate), now)?;

@@ -241,8 +241,12 @@ fn late_money_revives_only_an_order_whose_reservation_expired() {
     let before = order.reservation();
     apply(&mut order, &report(ProviderStatus::Captured));
     assert_eq!(order.status(), OrderStatus::Paid);
-    order.renew_reservation(RESERVATION_TIME, now);
-    assert!(order.reservation() != before && confirm(&mut order) && order.outcome().is_ok());
+    order.renew_reservation(before, RESERVATION_TIME, now);
+    let renewed = order.reservation();
+    // Another worker has found the same reservation expired.
+    order.renew_reservation(before, RESERVATION_TIME, now);
+    assert!(renewed != before && order.reservation() == renewed);
+    assert!(confirm(&mut order) && order.outcome().is_ok());
 
     let mut order = in_state(OrderStatus::Cancelled);
     apply(&mut order, &report(ProviderStatus::Captured));
