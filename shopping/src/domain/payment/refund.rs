@@ -17,13 +17,13 @@ pub(crate) struct Refund {
     /// Why the refund failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
-    /// Whether a later refund replaces this failed one.
-    pub(super) retried: bool,
+    /// How much of this failed refund later ones return.
+    replaced: Money,
 }
 
 impl Refund {
     pub(super) fn new(id: RefundId, amount: Money, status: RefundStatus) -> Self {
-        Self { id, reference: None, amount, status, reason: None, retried: false }
+        Self { id, reference: None, amount, status, reason: None, replaced: Money::zero(amount.currency()) }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -60,8 +60,19 @@ impl Refund {
         }
     }
 
-    pub(super) fn awaits_retry(&self) -> bool {
-        self.status == RefundStatus::Failed && !self.retried
+    /// Returns the money of a failed refund that no later refund returns.
+    pub(super) fn unreturned(&self) -> Money {
+        let nothing = Money::zero(self.amount.currency());
+        if self.status == RefundStatus::Failed { self.amount.minus(self.replaced).unwrap_or(nothing) } else { nothing }
+    }
+
+    /// Counts `money` of later refunds as a replacement of this failed one, and returns the rest.
+    pub(super) fn replace_by(&mut self, money: Money) -> Money {
+        let unreturned = self.unreturned();
+        let rest = money.minus(unreturned).unwrap_or(money);
+        let used = money.minus(rest).and_then(|used| self.replaced.checked_add(used));
+        self.replaced = used.unwrap_or(self.replaced);
+        rest
     }
 
     pub(super) fn view(&self) -> RefundView {

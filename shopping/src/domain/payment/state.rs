@@ -151,7 +151,7 @@ impl Payment {
 
     /// Whether a refund failed whose money the shop still has.
     pub(crate) fn has_failed_refund(&self) -> bool {
-        self.refunds.iter().any(Refund::awaits_retry) && !self.refundable().is_zero()
+        !self.unreturned().is_zero() && !self.refundable().is_zero()
     }
 
     pub(crate) fn requested_refunds(&self) -> impl Iterator<Item = &Refund> {
@@ -200,6 +200,9 @@ impl Payment {
         if let Some(elsewhere) = report.refunded.minus(known)
             && elsewhere.currency() == self.captured.currency()
         {
+            if let Some(growth) = elsewhere.minus(self.refunded_elsewhere) {
+                self.replace_failed_refunds(growth);
+            }
             self.refunded_elsewhere = greater(self.refunded_elsewhere, elsewhere);
         }
         if report.status == ProviderStatus::Declined {
@@ -233,9 +236,13 @@ impl Payment {
         } else if report.amount.currency() == self.captured.currency() && report.reference.is_some() {
             let mut refund = Refund::new(RefundId::new(), report.amount, report.status);
             (refund.reference, refund.reason) = (report.reference.clone(), report.reason.clone());
+            // The sum that the provider reported may contain it.
+            let elsewhere = self.refunded_elsewhere;
+            self.refunded_elsewhere = elsewhere.minus(report.amount).unwrap_or(elsewhere);
+            if report.status != RefundStatus::Failed {
+                self.replace_failed_refunds(report.amount.minus(elsewhere).unwrap_or(report.amount));
+            }
             self.refunds.push(refund);
-            // The sum that the provider reported contains it.
-            self.refunded_elsewhere = self.refunded_elsewhere.minus(report.amount).unwrap_or(self.refunded_elsewhere);
         }
         *self != before
     }
@@ -246,8 +253,8 @@ impl Payment {
         if amount.is_zero() {
             return;
         }
-        for refund in self.refunds.iter_mut().filter(|refund| refund.awaits_retry()) {
-            refund.retried = true;
+        for refund in &mut self.refunds {
+            refund.replace_by(refund.unreturned());
         }
         self.refunds.push(Refund::new(RefundId::new(), amount, RefundStatus::Requested));
     }
@@ -263,7 +270,7 @@ impl Payment {
     /// or the money of failed refunds.
     pub(crate) fn owed_by_live_order(&self) -> Money {
         let surplus = self.refundable().minus(self.amount).unwrap_or(self.refundable());
-        at_most(greater(surplus, self.sum(Refund::awaits_retry)), self.refundable())
+        at_most(greater(surplus, self.unreturned()), self.refundable())
     }
 
     /// Returns the view without the secrets that only the customer may see.
@@ -306,9 +313,24 @@ impl Payment {
         }
     }
 
+    /// Counts a refund at the provider as a replacement of the oldest failed refunds.
+    fn replace_failed_refunds(&mut self, mut money: Money) {
+        for refund in &mut self.refunds {
+            money = refund.replace_by(money);
+        }
+    }
+
+    /// The money of failed refunds that no later refund returns.
+    fn unreturned(&self) -> Money {
+        self.total(self.refunds.iter().map(Refund::unreturned))
+    }
+
     fn sum(&self, which: impl Fn(&Refund) -> bool) -> Money {
+        self.total(self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount))
+    }
+
+    fn total(&self, amounts: impl Iterator<Item = Money>) -> Money {
         let zero = Money::zero(self.captured.currency());
-        let amounts = self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount);
         amounts.fold(zero, |sum, amount| sum.checked_add(amount).unwrap_or(sum))
     }
 }

@@ -196,6 +196,38 @@ fn a_refund_at_the_provider_is_counted_once() {
     }
 }
 
+/// Refunds of a failed one that the provider's dashboard made, in several orders of reports.
+#[test]
+fn a_refund_at_the_provider_replaces_a_failed_one() {
+    use RefundStatus::{Failed, Pending, Succeeded};
+    type Report<'r> = &'r dyn Fn(&mut Payment) -> bool;
+    let sum: Report<'_> = &|payment| payment.apply(&report(ProviderStatus::Captured, 15_000, 5_000));
+    let one: Report<'_> = &|payment| payment.apply_refund(&refund(None, "re_2", 5_000, Succeeded));
+    let pending: Report<'_> = &|payment| payment.apply_refund(&refund(None, "re_2", 5_000, Pending));
+    let failed: Report<'_> = &|payment| payment.apply_refund(&refund(None, "re_2", 5_000, Failed));
+    let part: Report<'_> = &|payment| payment.apply_refund(&refund(None, "re_3", 2_000, Succeeded));
+    for (case, reference, reports, status, owed) in [
+        ("no refund", "re_1", &[][..], PaymentStatus::RefundFailed, 5_000),
+        ("one by one", "re_1", &[one], PaymentStatus::PartiallyRefunded, 0),
+        ("the sum", "", &[sum], PaymentStatus::PartiallyRefunded, 0),
+        ("both", "", &[sum, one, sum], PaymentStatus::PartiallyRefunded, 0),
+        ("both, the other way", "re_1", &[pending, one, sum], PaymentStatus::PartiallyRefunded, 0),
+        ("it fails too", "re_1", &[one, failed], PaymentStatus::RefundFailed, 5_000),
+        ("it is known as failed only", "", &[sum, failed], PaymentStatus::RefundFailed, 5_000),
+        ("a part", "re_1", &[part], PaymentStatus::RefundFailed, 3_000),
+    ] {
+        let mut payment = payment();
+        payment.apply(&report(ProviderStatus::Captured, 15_000, 0));
+        payment.request_refund(payment.owed_by_live_order());
+        let id = requested(&payment);
+        payment.apply_refund(&refund(Some(id), reference, 5_000, Failed));
+        for apply in reports {
+            apply(&mut payment);
+        }
+        assert_eq!((payment.status(), payment.owed_by_live_order()), (status, euros(owed)), "{case}");
+    }
+}
+
 #[test]
 fn a_notification_before_the_reply_is_the_same_refund() {
     let mut payment = captured();
