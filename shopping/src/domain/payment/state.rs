@@ -114,6 +114,8 @@ impl Payment {
             ProviderStatus::Authorized => PaymentStatus::Authorized,
             ProviderStatus::Declined if self.captured.is_zero() => PaymentStatus::Declined,
             ProviderStatus::Cancelled if self.captured.is_zero() => PaymentStatus::Cancelled,
+            // The report of a capture names no amount.
+            ProviderStatus::Captured if self.captured.is_zero() => PaymentStatus::Processing,
             ProviderStatus::Declined | ProviderStatus::Cancelled | ProviderStatus::Captured => PaymentStatus::Underpaid,
         }
     }

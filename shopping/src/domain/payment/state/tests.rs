@@ -68,7 +68,7 @@ fn the_amounts_decide_the_status() {
     let rows: &[(&str, Reports<'_>, S, u64, u64)] = &[
         ("paid in full", &[(Captured, 10_000, 0)], S::Captured, 10_000, 0),
         ("one cent is no payment", &[(Captured, 100, 0)], S::Underpaid, 100, 0),
-        ("captured by type, no amount", &[(Captured, 0, 0)], S::Underpaid, 0, 0),
+        ("captured by type, no amount", &[(Captured, 0, 0)], S::Processing, 0, 0),
         ("a partial capture", &[(Authorized, 0, 0), (Captured, 4_000, 0)], S::Underpaid, 4_000, 0),
         ("a partial capture, cancelled", &[(Authorized, 4_000, 0), (Cancelled, 4_000, 0)], S::Underpaid, 4_000, 0),
         ("a second capture", &[(Captured, 4_000, 0), (Captured, 10_000, 0)], S::Captured, 10_000, 0),
