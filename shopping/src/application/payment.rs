@@ -9,7 +9,7 @@ use super::{checkout, order, order_log};
 use crate::App;
 use crate::domain::order::{Change, Order, OrderView};
 use crate::domain::payment::PaymentMethod;
-use crate::domain::payment::report::PaymentNotification;
+use crate::domain::payment::report::{PaymentNotification, PaymentUpdate};
 use crate::providers::stripe::event::Event;
 
 /// Captures the authorized payment of an order, and sells its stock.
@@ -41,10 +41,15 @@ pub(crate) async fn handle_stripe_event(app: &App, event: &[u8]) -> Result<()> {
         tracing::debug!(payment = event.payment_intent(), "ignored an event of Stripe: no order has this payment");
         return Ok(());
     };
-    match event.notification(id, payment)? {
-        Some(notification) => handle_notification(app, notification).await,
-        None => Ok(()),
+    let Some(mut notification) = event.notification(id, payment)? else { return Ok(()) };
+    if let PaymentUpdate::Payment(report) = &mut notification.update
+        && !report.refunded.is_zero()
+        && !payment.failed_at_provider().is_zero()
+    {
+        // The event does not say whether its sum contains the failed refunds.
+        *report = app.payments.provider(payment.method)?.check(payment).await?;
     }
+    handle_notification(app, notification).await
 }
 
 /// When this returns, the notification is stored; the checkout may continue later.

@@ -233,7 +233,10 @@ impl PaymentProvider for Stripe {
     async fn check(&self, payment: &Payment) -> Result<PaymentReport> {
         let path = format!("payment_intents/{}?expand%5B%5D=latest_charge", payment.reference);
         match self.send::<Intent>(path, None).await? {
-            Response::Done(intent) => intent.report(payment.amount.currency()),
+            Response::Done(intent) => {
+                let report = intent.report(payment.amount.currency())?;
+                Ok(PaymentReport { failed_refunds: payment.failed_at_provider(), ..report })
+            }
             Response::Refused(status, error) => Err(Error::internal(format!("stripe: {status}, {}", error.log_text()))),
         }
     }

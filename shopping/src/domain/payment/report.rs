@@ -34,6 +34,9 @@ pub(crate) struct PaymentReport {
     /// The sum of all refunds, made by the shop or at the provider, pending ones included. Zero
     /// when the provider does not say.
     pub(crate) refunded: Money,
+    /// The sum of the failed refunds that `refunded` is known not to contain, because they failed
+    /// before the shop asked the provider. Zero for a notification, which may be older.
+    pub(crate) failed_refunds: Money,
     /// Set while the client must act to complete the payment.
     pub(crate) client_action: Option<ClientAction>,
     /// The provider's reason for declining.
@@ -43,7 +46,8 @@ pub(crate) struct PaymentReport {
 impl PaymentReport {
     /// Returns a report of a payment without refunds.
     pub(crate) fn new(status: ProviderStatus, captured: Money) -> Self {
-        Self { status, captured, refunded: Money::zero(captured.currency()), client_action: None, reason: None }
+        let zero = Money::zero(captured.currency());
+        Self { status, captured, refunded: zero, failed_refunds: zero, client_action: None, reason: None }
     }
 }
 

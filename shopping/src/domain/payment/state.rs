@@ -156,6 +156,12 @@ impl Payment {
         !self.unreturned().is_zero() && !self.refundable().is_zero()
     }
 
+    /// The sum of the failed refunds that the provider had accepted. An old report of the payment
+    /// contains them, a current one does not.
+    pub(crate) fn failed_at_provider(&self) -> Money {
+        self.sum(|refund| refund.status == RefundStatus::Failed && refund.reference.is_some())
+    }
+
     pub(crate) fn requested_refunds(&self) -> impl Iterator<Item = &Refund> {
         self.refunds.iter().filter(|refund| refund.status == RefundStatus::Requested)
     }
@@ -199,6 +205,7 @@ impl Payment {
         // Only captured money can be refunded.
         self.count_captured(report.refunded);
         let known = self.sum(Refund::may_be_counted);
+        let known = known.minus(report.failed_refunds).unwrap_or(known);
         if let Some(elsewhere) = report.refunded.minus(known)
             && elsewhere.currency() == self.captured.currency()
         {

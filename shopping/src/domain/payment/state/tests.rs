@@ -229,6 +229,23 @@ fn a_refund_at_the_provider_replaces_a_failed_one() {
 }
 
 #[test]
+fn a_current_sum_contains_no_failed_refund() {
+    let mut payment = captured();
+    for (reference, amount) in [("re_1", 100), ("re_2", 250), ("re_3", 400)] {
+        payment.apply_refund(&refund(None, reference, amount, RefundStatus::Succeeded));
+    }
+    payment.apply_refund(&refund(None, "re_2", 250, RefundStatus::Failed));
+    // This sum may have been reported before the refund failed.
+    let old = report(ProviderStatus::Captured, 10_000, 750);
+    assert!(!payment.apply(&old));
+    assert_eq!((payment.refunded(), payment.owed_by_live_order()), (euros(500), euros(250)));
+    let current = PaymentReport { failed_refunds: payment.failed_at_provider(), ..old };
+    assert!(payment.apply(&current) && !payment.apply(&current));
+    payment.apply_refund(&refund(None, "re_4", 250, RefundStatus::Succeeded));
+    assert_eq!((payment.refunded(), payment.owed_by_live_order()), (euros(750), euros(0)));
+}
+
+#[test]
 fn a_notification_before_the_reply_is_the_same_refund() {
     let mut payment = captured();
     payment.request_refund(payment.refundable());
