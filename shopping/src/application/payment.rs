@@ -25,6 +25,16 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
 
 /// Refunds what an order owes. Errors: `order-state` when it owes nothing.
 pub(crate) async fn refund(app: &App, id: OrderId) -> Result<OrderView> {
+    // Refunds at the provider that the shop does not know may have returned the money.
+    let order = order::get_any(app, id).await?;
+    if let Some(payment) = order.payment().filter(|_| order.owes_refund()) {
+        let provider = app.payments.provider(payment.method)?;
+        let (report, entry) = order_log::timed(TimelineKind::Payment, "check", provider.check(payment)).await;
+        let report = report?;
+        if order.would_change(&report) {
+            checkout::apply_payment(app, id, report, entry).await?;
+        }
+    }
     let order = app.store.orders.update(id, |order, _| order.request_refund(Timestamp::now())).await?;
     Ok(checkout::advance_or_leave(app, order).await)
 }

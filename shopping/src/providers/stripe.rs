@@ -271,11 +271,6 @@ impl PaymentProvider for Stripe {
         let form = Some((form, format!("refund-{id}")));
         match self.send::<Refund>("refunds".to_owned(), form).await? {
             Response::Done(refund) => Ok(RefundReport { id: Some(*id), ..refund.report(*amount)? }),
-            // Other refunds have returned all the money.
-            Response::Refused(_, error) if error.code.as_deref() == Some("charge_already_refunded") => {
-                let refused = RefundReport::refused(request, "charge_already_refunded");
-                Ok(RefundReport { status: RefundStatus::Succeeded, ..refused })
-            }
             Response::Refused(_, error) => {
                 tracing::warn!(%order, refund = %id, reason = error.log_text(), "stripe refused a refund");
                 let reason = objects::reason(error.code.as_ref().or(Some(&error.r#type)));

@@ -5,7 +5,8 @@ use souk_contract::products::{Release, Released, Restock, Restocked};
 use souk_types::{Error, Result};
 
 use super::steps::{
-    Reply, apply_payment, apply_refund, payment_call, payment_of, provider_of, record_retry, stock_call, update,
+    Reply, apply_payment, apply_refund, apply_refused_refund, payment_call, payment_of, provider_of, record_retry,
+    stock_call, update,
 };
 use crate::App;
 use crate::domain::order::Order;
@@ -38,7 +39,15 @@ pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {
             Reply::Done(report, entry) => (report, entry),
             Reply::Refused(error, entry) => (RefundReport::refused(&request, error.code()), entry),
         };
-        changed = apply_refund(app, id, report, entry).await?;
+        changed = if report.is_refusal() {
+            // Refunds that the shop does not know may have left less money than it requests.
+            match payment_call(app, id, "check", provider.check(payment)).await? {
+                Reply::Done(found, checked) => apply_refused_refund(app, id, (report, entry), (found, checked)).await?,
+                Reply::Refused(..) => apply_refund(app, id, report, entry).await?,
+            }
+        } else {
+            apply_refund(app, id, report, entry).await?
+        };
     }
     Ok(changed)
 }

@@ -286,6 +286,22 @@ pub(super) async fn apply_refund(app: &App, id: OrderId, report: RefundReport, e
     .await
 }
 
+/// Applies the provider's refusal of a refund, and the state of the payment that explains it.
+pub(super) async fn apply_refused_refund(
+    app: &App,
+    id: OrderId,
+    (refusal, refused): (RefundReport, LogEntry),
+    (found, checked): (PaymentReport, LogEntry),
+) -> Result<Order> {
+    let (refused, checked) = (refused.with_outcome(refusal.to_string()), checked.with_outcome(found.to_string()));
+    apply(app, id, move |order, now| {
+        order.log(refused.clone());
+        order.log(checked.clone());
+        order.apply_refused_refund(&refusal, &found, now)
+    })
+    .await
+}
+
 async fn apply(
     app: &App,
     id: OrderId,

@@ -40,6 +40,26 @@ impl Order {
         self.change_payment(|payment| payment.apply_refund(report), now)
     }
 
+    /// Applies the refusal of a refund, and then the state of the payment. When the order owes less
+    /// than was refused, because of refunds at the provider, requests that.
+    pub(crate) fn apply_refused_refund(
+        &mut self,
+        refusal: &RefundReport,
+        found: &PaymentReport,
+        now: Timestamp,
+    ) -> Result<Change> {
+        let has_ended = self.has_ended();
+        let apply = |payment: &mut Payment| {
+            let changes = [payment.apply_refund(refusal), payment.apply(found)];
+            let owed = payment.owed(has_ended);
+            if owed.amount() < refusal.amount.amount() {
+                payment.request_refund(owed);
+            }
+            changes.contains(&true)
+        };
+        self.change_payment(apply, now)
+    }
+
     fn change_payment(&mut self, change: impl FnOnce(&mut Payment) -> bool, now: Timestamp) -> Result<Change> {
         if self.payment.as_mut().is_some_and(change) { self.follow_payment(now) } else { Ok(Change::Nothing) }
     }
@@ -164,13 +184,20 @@ impl Order {
             PaymentStatus::RefundPending | PaymentStatus::Refunded => return Ok(()),
             _ => {}
         }
-        let owed = if has_ended { payment.refundable() } else { payment.owed_by_live_order() };
+        let owed = payment.owed(has_ended);
         if owed.is_zero() {
             return Err(nothing_owed());
         }
         payment.request_refund(owed);
         self.lease(now);
         Ok(())
+    }
+
+    /// Whether the order owes a refund that [`Order::request_refund`] requests.
+    pub(crate) fn owes_refund(&self) -> bool {
+        let has_ended = self.has_ended();
+        let is_finished = has_ended || matches!(self.status, OrderStatus::Confirmed | OrderStatus::Shipped);
+        self.payment.as_ref().is_some_and(|payment| is_finished && !payment.owed(has_ended).is_zero())
     }
 
     /// Schedules the next attempt after a failure, or after a check without a change.

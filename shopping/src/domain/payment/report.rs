@@ -131,6 +131,11 @@ pub(crate) struct RefundRequest {
 }
 
 impl RefundReport {
+    /// Whether the provider has not created the refund.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status == RefundStatus::Failed && self.reference.is_none()
+    }
+
     /// Reports that the provider refused to create the refund.
     pub(crate) fn refused(request: &RefundRequest, reason: &str) -> Self {
         let (id, status) = (Some(request.id), RefundStatus::Failed);

@@ -282,6 +282,11 @@ impl Payment {
         at_most(greater(surplus, self.unreturned()), self.refundable())
     }
 
+    /// The money that an order owes: all that is left when it has ended.
+    pub(crate) fn owed(&self, has_ended: bool) -> Money {
+        if has_ended { self.refundable() } else { self.owed_by_live_order() }
+    }
+
     /// Returns the view without the secrets that only the customer may see.
     pub(crate) fn view(&self) -> PaymentView {
         PaymentView {

@@ -190,6 +190,69 @@ async fn a_failed_refund_waits_for_an_admin() {
 }
 
 #[tokio::test]
+async fn a_failed_refund_that_was_made_by_hand_is_not_repeated() {
+    let payments = StripeShop::start().await;
+    let admin = payments.shop.admin().await;
+    // A surplus of 2.00.
+    let (ana, _) = payments.customer_with_tea().await;
+    payments.stripe.capture_only(1_198);
+    let order = pay_by_card(&ana, "key", "pm_card_visa").await.expect_status(201).id().to_owned();
+    payments.stripe.answer_refunds(Ok("failed"));
+    let failed = admin.refund_order(&order).await.expect_status(200);
+    expect_money(&failed.body, "confirmed", "refund-failed", 1_198, 0);
+    payments.stripe.answer_refunds(Ok("succeeded"));
+    let charge = payments.stripe.refund_by_hand(&order, 200);
+    payments.deliver(&payments.stripe.complete_refund(&order, "succeeded", "refund.created")).await;
+    payments.deliver(&charge).await;
+    expect_money(&ana.get_order(&order).await.body, "confirmed", "partially-refunded", 1_198, 200);
+    admin.refund_order(&order).await.expect_problem(409, "order-state");
+    assert_eq!(payments.refunds(&order), [(200, "failed"), (200, "succeeded")]);
+
+    // A refund by hand fails and is repeated by hand; only the sum is reported, or not even that.
+    for is_reported in [true, false] {
+        let (ben, _, order) = payments.paid_order().await;
+        payments.deliver(&payments.stripe.refund_by_hand(&order, 100)).await;
+        payments.deliver(&payments.stripe.refund_by_hand(&order, 250)).await;
+        payments.deliver(&payments.stripe.complete_refund(&order, "failed", "refund.failed")).await;
+        expect_money(&ben.get_order(&order).await.body, "confirmed", "refund-failed", 998, 100);
+        let charge = payments.stripe.refund_by_hand(&order, 250);
+        if is_reported {
+            payments.deliver(&charge).await;
+            expect_money(&ben.get_order(&order).await.body, "confirmed", "partially-refunded", 998, 350);
+        }
+        admin.refund_order(&order).await.expect_problem(409, "order-state");
+        expect_money(&ben.get_order(&order).await.body, "confirmed", "partially-refunded", 998, 350);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_refund_is_corrected_by_the_state_of_the_payment() {
+    let payments = StripeShop::start().await;
+    let admin = payments.shop.admin().await;
+    // The webhook about the refund by hand is lost.
+    let (ana, _, order) = payments.paid_order().await;
+    payments.stripe.refund_by_hand(&order, 100);
+    ana.cancel_order(&order).await.expect_status(200);
+    expect_money(&ana.wait_for_order(&order, "refunded").await.body, "refunded", "refunded", 998, 998);
+    assert_eq!(payments.refunds(&order), [(100, "succeeded"), (898, "succeeded")]);
+
+    let (ben, _, order) = payments.paid_order().await;
+    payments.stripe.refund_by_hand(&order, 998);
+    ben.cancel_order(&order).await.expect_status(200);
+    expect_money(&ben.wait_for_order(&order, "refunded").await.body, "refunded", "refunded", 998, 998);
+
+    // The surplus and all the rest are refunded: the order cannot be shipped.
+    let (cem, tea) = payments.customer_with_tea().await;
+    payments.stripe.capture_only(1_198);
+    let order = pay_by_card(&cem, "key", "pm_card_visa").await.expect_status(201).id().to_owned();
+    payments.stripe.refund_by_hand(&order, 1_198);
+    let refunded = admin.refund_order(&order).await.expect_status(200);
+    expect_money(&refunded.body, "refunded", "refunded", 1_198, 1_198);
+    admin.ship_order(&order).await.expect_problem(409, "order-state");
+    assert_eq!((payments.refunds(&order).len(), payments.stock(&tea).await), (1, UNSOLD));
+}
+
+#[tokio::test]
 async fn a_refund_may_fail_days_later() {
     let payments = StripeShop::start().await;
     let admin = payments.shop.admin().await;
