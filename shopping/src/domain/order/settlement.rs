@@ -4,7 +4,7 @@ use souk_types::{Error, Result, Timestamp};
 
 use super::history::LogEntry;
 use super::{LOOKUP_BACKOFF, Order, OrderStatus, RETRY_BACKOFF, Reason};
-use crate::domain::payment::report::{PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundReport};
+use crate::domain::payment::report::{PaymentNotification, PaymentReport, PaymentUpdate, RefundReport};
 use crate::domain::payment::state::{Payment, PaymentStatus, PaymentWork};
 
 /// Maximum number of notification ids that are remembered. A payment normally has a handful.
@@ -22,18 +22,14 @@ pub(crate) enum Change {
 
 impl Order {
     pub(crate) fn apply_payment(&mut self, report: &PaymentReport, now: Timestamp) -> Result<Change> {
-        let may_try_again = self.may_try_again(report);
-        self.change_payment(|payment| !may_try_again && payment.apply(report), now)
+        let client_pays = self.payment_details.client_pays();
+        self.change_payment(|payment| payment.apply_attempt(report, client_pays), now)
     }
 
     /// Whether a report would change the payment.
     pub(crate) fn would_change(&self, report: &PaymentReport) -> bool {
-        !self.may_try_again(report) && self.payment.as_ref().is_some_and(|payment| payment.clone().apply(report))
-    }
-
-    /// A client that pays by itself may try another card.
-    fn may_try_again(&self, report: &PaymentReport) -> bool {
-        self.payment_details.client_pays() && report.status == ProviderStatus::Declined
+        let client_pays = self.payment_details.client_pays();
+        self.payment.as_ref().is_some_and(|payment| payment.clone().apply_attempt(report, client_pays))
     }
 
     pub(crate) fn apply_refund(&mut self, report: &RefundReport, now: Timestamp) -> Result<Change> {

@@ -195,6 +195,20 @@ impl Payment {
         }
     }
 
+    /// Applies a provider's report, and returns whether it changes the payment. After a declined
+    /// attempt, a client that pays by itself can try another card.
+    pub(crate) fn apply_attempt(&mut self, report: &PaymentReport, client_pays: bool) -> bool {
+        if !client_pays || report.status != ProviderStatus::Declined {
+            return self.apply(report);
+        }
+        let before = self.clone();
+        if matches!(self.provider_status, ProviderStatus::Open | ProviderStatus::Processing) {
+            self.provider_status = ProviderStatus::Open;
+            self.client_action = report.client_action.clone().or(self.client_action.take());
+        }
+        *self != before
+    }
+
     /// Applies a provider's report, and returns whether it changes the payment.
     pub(crate) fn apply(&mut self, report: &PaymentReport) -> bool {
         let before = self.clone();

@@ -99,7 +99,7 @@ impl Intent {
         if let Some(ChargeOrId::Charge(charge)) = &self.latest_charge {
             report.refunded = charge.refunded(default)?;
         }
-        if self.status == "requires_action" {
+        if matches!(self.status.as_str(), "requires_action" | "requires_payment_method") {
             report.client_action = self.client_action();
         }
         let error = self.last_payment_error.as_ref();

@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use journeys::{Customer, Method, Product, Response, Stock, euros, wait_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stripe::{StripeShop, pay_by_card};
 
@@ -322,6 +322,27 @@ async fn a_refusal_of_stripe_releases_the_stock_at_once() {
     payments.stripe.reject_key(false);
     pay_by_card(&ana, "key", "pm_card_visa").await.expect_status(201);
     assert_eq!(payments.stock(&tea).await, Stock { available: 8, reserved: 0, sold: 2 });
+}
+
+#[tokio::test]
+async fn a_client_can_pay_again_after_a_failed_attempt() {
+    let payments = StripeShop::start().await;
+    let (ana, _) = payments.customer_with_tea().await;
+    let order = ana.place_order("key").await.expect_status(202).id().to_owned();
+    for (id, kind, status, error, shown) in [
+        ("evt_1", "payment_intent.processing", "processing", Value::Null, "processing"),
+        ("evt_2", "payment_intent.payment_failed", "requires_payment_method", json!({"code": "card_declined"}), "open"),
+    ] {
+        let mut event = payments.stripe.event(id, kind, &order);
+        event["data"]["object"]["status"] = status.into();
+        event["data"]["object"]["last_payment_error"] = error;
+        payments.deliver(&event).await;
+        let payment = ana.get_order(&order).await.expect_status(200)["payment"].clone();
+        assert_eq!((&payment["status"], payment.get("client_secret").is_some()), (&shown.into(), shown == "open"));
+    }
+    payments.stripe.pay(&order);
+    payments.deliver(&payments.stripe.event("evt_3", "payment_intent.succeeded", &order)).await;
+    expect_money(&ana.get_order(&order).await.body, "confirmed", "captured", 998, 0);
 }
 
 #[tokio::test]

@@ -295,6 +295,8 @@ fn the_customer_gets_the_secrets_while_they_must_act() {
     let action = || Some(ClientAction::new("secret".to_owned(), None));
     let shown = |view: PaymentView| serde_json::to_value(view).unwrap().get("client_secret").is_some();
     for (case, reports, is_shown) in [
+        ("the client may try again", vec![(Processing, None), (Declined, action())], true),
+        ("the client is late", vec![(Captured, None), (Declined, action())], false),
         ("the client pays", vec![(Open, None)], true),
         ("a token", vec![], false),
         ("the bank asks", vec![(Processing, action())], true),
@@ -306,9 +308,10 @@ fn the_customer_gets_the_secrets_while_they_must_act() {
         ("declined", vec![(Processing, action()), (Declined, None)], false),
     ] {
         let mut payment = payment();
-        payment.client_action = action().filter(|_| case == "the client pays");
+        let client_pays = case.starts_with("the client");
+        payment.client_action = action().filter(|_| client_pays);
         for (status, client_action) in reports {
-            payment.apply(&PaymentReport { client_action, ..report(status, 0, 0) });
+            payment.apply_attempt(&PaymentReport { client_action, ..report(status, 0, 0) }, client_pays);
         }
         assert_eq!(shown(payment.view_for_customer()), is_shown, "{case}");
         assert!(!shown(payment.view()), "{case}, to others");
