@@ -26,6 +26,16 @@ pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
     }
 }
 
+/// Whether an order that requested refunds before now requests less. Each round is smaller, so the
+/// rounds end.
+pub(super) fn requests_smaller_refund(before: &Order, after: &Order) -> bool {
+    let requested = |order: &Order| {
+        let refunds = order.payment().into_iter().flat_map(|payment| payment.requested_refunds());
+        refunds.map(|refund| refund.amount.amount()).sum::<u64>()
+    };
+    (1..requested(before)).contains(&requested(after))
+}
+
 /// Requests each refund that the order owes. The refund is stored before it is requested, so that a
 /// repetition has the same idempotency key and the same amount.
 pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {

@@ -43,10 +43,14 @@ pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Re
                     _ => compensation::check_refunds(app, &order).await,
                 };
                 match settled {
-                    // A cancellation that was too late is followed by a refund.
+                    // A cancellation that was too late is followed by a refund, and a refused
+                    // refund by a smaller one.
                     Ok(next) => {
-                        let is_new_work = next.payment_work() != order.payment_work();
-                        put_off.money = action != NextAction::CancelPayment || !is_new_work;
+                        let is_followed = match action {
+                            NextAction::CancelPayment => next.payment_work() != order.payment_work(),
+                            _ => compensation::requests_smaller_refund(&order, &next),
+                        };
+                        put_off.money = !is_followed;
                         next
                     }
                     Err(error) => {
