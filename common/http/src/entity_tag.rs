@@ -75,8 +75,8 @@ pub(crate) fn remove_known_body(response: &mut Response<'_>) {
     *response.body_mut() = Body::default();
 }
 
-/// Whether the client has the representation with this tag. A malformed `If-None-Match` costs a
-/// transfer and nothing else.
+/// Whether the client has the representation with this tag. A malformed `If-None-Match` matches no
+/// tag, so that the client gets the whole representation.
 fn is_known(request: &Request<'_>, tag: &EntityTag) -> bool {
     let is_read = matches!(request.method(), Method::Get | Method::Head);
     is_read && tags(request, "If-None-Match").ok().flatten().is_some_and(|tags| tags.contain(tag))

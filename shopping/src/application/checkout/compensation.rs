@@ -11,6 +11,7 @@ use super::steps::{
 use crate::App;
 use crate::domain::order::Order;
 use crate::domain::payment::report::{RefundReport, RefundRequest};
+use crate::domain::payment::state::Payment;
 
 /// Cancels the payment. When it is too late, a later check finds the captured money.
 pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
@@ -30,7 +31,7 @@ pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
 /// rounds end.
 pub(super) fn requests_smaller_refund(before: &Order, after: &Order) -> bool {
     let requested = |order: &Order| {
-        let refunds = order.payment().into_iter().flat_map(|payment| payment.requested_refunds());
+        let refunds = order.payment().into_iter().flat_map(Payment::requested_refunds);
         refunds.map(|refund| refund.amount.amount()).sum::<u64>()
     };
     (1..requested(before)).contains(&requested(after))
