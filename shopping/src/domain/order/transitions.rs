@@ -64,8 +64,8 @@ impl Order {
         self.status == OrderStatus::Paid && self.history.iter().any(|change| change.reason == Some(Reason::PaidLate))
     }
 
-    /// Replaces an expired reservation, once: workers that find it expired at the same time must not
-    /// compete for the stock with a reservation each.
+    /// Replaces an expired reservation, once: workers that find it expired at the same time must
+    /// not compete for the stock with a reservation each.
     pub(crate) fn renew_reservation(&mut self, expired: ReservationId, reservation_time: Duration, now: Timestamp) {
         if self.status == OrderStatus::Paid && self.reservation == expired {
             self.reservation = ReservationId::new();
