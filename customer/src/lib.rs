@@ -26,7 +26,6 @@ use souk_types::Result;
 
 pub use self::app::App;
 pub use self::application::{admin, ledger};
-pub use self::domain::email::Email;
 pub use self::domain::password::Password;
 pub use self::http::routes;
 pub use self::options::Options;

@@ -2,10 +2,9 @@
 
 use souk_contract::customer::{CustomerId, TokensRevoked};
 use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
-use souk_types::{Error, PageLimit, Result, Timestamp};
+use souk_types::{Email, Error, PageLimit, Result, Timestamp};
 
 use crate::domain::account::{Account, Profile};
-use crate::domain::email::Email;
 use crate::domain::erasure::{ErasureId, ErasureReceipt};
 use crate::domain::session::{Refresh, RefreshToken, Session, SessionId};
 use crate::domain::token_secret::RootKey;

@@ -26,7 +26,7 @@ async fn handle(app: App, reservation: Reservation) -> Result<()> {
 mod tests {
     use souk_contract::products::{Confirmed, ProductSnapshot, Release, ReservationId, Restocked};
     use souk_contract::shopping::OrderId;
-    use souk_types::{Currency, Price, Quantity, Timestamp};
+    use souk_types::{Currency, Price, Quantity, TaxClass, Timestamp};
 
     use super::*;
     use crate::application::reservations::tests::{Service, line, request};
@@ -42,8 +42,19 @@ mod tests {
         let tea = service.add_product(10).await;
         let past = Cause { at: Timestamp::now().before(Duration::from_mins(1)), request: None };
         let price = Price::new(499, Currency::EUR).unwrap();
-        let hold =
-            PlacedHold { attempt: 1, product: ProductSnapshot { id: tea, name: "Tea".into(), price, image: None } };
+        let hold = PlacedHold {
+            attempt: 1,
+            product: ProductSnapshot {
+                id: tea,
+                name: "Tea".into(),
+                price,
+                image: None,
+                category: "tea".to_owned(),
+                tax_class: TaxClass::Standard,
+                weight_grams: 100,
+                digital: false,
+            },
+        };
         // (triggers, whether the product has the hold, quantity sold in the end)
         let crashes: [(&[Trigger], bool, u64); 7] = [
             (&[], false, 0),

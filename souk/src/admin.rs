@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use customer::{Email, Password, admin};
+use customer::{Password, admin};
 use souk_store::Database;
+use souk_types::Email;
 
 use crate::data_directory;
 use crate::databases::operator_message;

@@ -4,7 +4,7 @@ use jsonwebtoken::jwk::Jwk;
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, Request};
-use souk_types::Id;
+use souk_types::{Address, Email, Id, Timestamp};
 
 /// Marks ids of accounts; the type itself is private to `customer`.
 pub enum Customer {}
@@ -55,6 +55,138 @@ pub struct TokensRevoked {
     pub id: CustomerId,
     /// The current generation: tokens of a lower one are refused.
     pub generation: u32,
+}
+
+/// An account has verified its e-mail address.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EmailVerified {
+    /// The account.
+    pub id: CustomerId,
+}
+
+impl Event for EmailVerified {
+    const NAME: &'static str = "customer.email-verified";
+    const LISTENERS: &'static [&'static str] = &["shopping"];
+}
+
+/// Marks ids of mails to account holders.
+pub enum AccountMail {}
+
+/// The id of a mail to an account holder.
+pub type AccountMailId = Id<AccountMail>;
+
+/// A mail to an account holder is due. `mail` gets its content with [`GetAccountMail`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccountMailDue {
+    /// The mail.
+    pub id: AccountMailId,
+}
+
+impl Event for AccountMailDue {
+    const NAME: &'static str = "customer.mail-due";
+    const LISTENERS: &'static [&'static str] = &["mail"];
+}
+
+/// Returns the recipient and the content of a mail. `mail` calls it whenever it sends.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetAccountMail {
+    /// The mail.
+    pub id: AccountMailId,
+}
+
+impl Request for GetAccountMail {
+    const NAME: &'static str = "customer.mail";
+    type Reply = AccountMailReply;
+}
+
+/// The reply to [`GetAccountMail`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum AccountMailReply {
+    /// The mail is to be sent.
+    Send {
+        /// The recipient.
+        to: Email,
+        /// The account.
+        account: CustomerId,
+        /// The content.
+        content: AccountMailContent,
+    },
+    /// Nothing is to be sent: the link has expired or was used, or the account is erased.
+    Obsolete,
+}
+
+/// The content of a mail to an account holder.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum AccountMailContent {
+    /// Asks to verify the e-mail address.
+    VerifyAddress {
+        /// The secret for `POST /customer/verify`.
+        token: String,
+        /// When it expires.
+        expires: Timestamp,
+    },
+    /// Offers to set a new password.
+    ResetPassword {
+        /// The secret for `POST /customer/password/reset`.
+        token: String,
+        /// When it expires.
+        expires: Timestamp,
+    },
+    /// Reports to the former address that the account has another one.
+    AddressChanged,
+    /// Reports that the account is erased.
+    AccountErased,
+}
+
+impl std::fmt::Debug for AccountMailContent {
+    /// Hides the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::VerifyAddress { .. } => "VerifyAddress",
+            Self::ResetPassword { .. } => "ResetPassword",
+            Self::AddressChanged => "AddressChanged",
+            Self::AccountErased => "AccountErased",
+        })
+    }
+}
+
+/// Marks ids of saved addresses; the type itself is private to `customer`.
+pub enum SavedAddress {}
+
+/// The id of an address in an address book.
+pub type AddressId = Id<SavedAddress>;
+
+/// Returns the e-mail address of an account, and one of its saved addresses.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetContact {
+    /// The account.
+    pub account: CustomerId,
+    /// The address to return; `None` for none.
+    pub address: Option<AddressId>,
+}
+
+impl Request for GetContact {
+    const NAME: &'static str = "customer.contact";
+    type Reply = Contact;
+}
+
+/// The reply to [`GetContact`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Contact {
+    /// The account is open.
+    Open {
+        /// Its e-mail address.
+        email: Email,
+        /// Whether the customer has verified it.
+        is_verified: bool,
+        /// The requested address; `None` also when the account has no address with this id.
+        address: Option<Address>,
+    },
+    /// The account is deleted.
+    Closed,
 }
 
 impl Event for TokensRevoked {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use souk_types::Id;
 
-use self::customer::{CustomerDeleted, TokensRevoked};
-use self::shopping::{OrderCancelled, OrderConfirmed};
+use self::customer::{AccountMailDue, CustomerDeleted, EmailVerified, TokensRevoked};
+use self::shopping::{OrderCancelled, OrderConfirmed, OrderRefunded, ParcelSent, PaymentFailed, PaymentWaiting};
 
 /// A request with one reply. `NAME` begins with the service that serves it: `products.get`.
 pub trait Request: Serialize + DeserializeOwned + Send + 'static {
@@ -70,6 +70,12 @@ pub const EVENTS: &[EventDescriptor] = &[
     EventDescriptor::of::<shopping::CustomerErased>(),
     EventDescriptor::of::<OrderConfirmed>(),
     EventDescriptor::of::<OrderCancelled>(),
+    EventDescriptor::of::<PaymentFailed>(),
+    EventDescriptor::of::<PaymentWaiting>(),
+    EventDescriptor::of::<ParcelSent>(),
+    EventDescriptor::of::<OrderRefunded>(),
+    EventDescriptor::of::<EmailVerified>(),
+    EventDescriptor::of::<AccountMailDue>(),
 ];
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The requests that `products` answers and the events that it publishes.
 
 use serde::{Deserialize, Serialize};
-use souk_types::{Id, Price, Quantity, Timestamp};
+use souk_types::{Id, Price, Quantity, TaxClass, Timestamp};
 
 use crate::customer::CustomerId;
 use crate::shopping::{OrderId, TimelineEntry};
@@ -59,6 +59,14 @@ pub struct ProductSnapshot {
     pub price: Price,
     /// The URL of its image.
     pub image: Option<String>,
+    /// Its category.
+    pub category: String,
+    /// Its tax class.
+    pub tax_class: TaxClass,
+    /// The weight of one unit with its packaging, in grams.
+    pub weight_grams: u32,
+    /// Whether it is delivered without a parcel: a download, a voucher, a service.
+    pub digital: bool,
 }
 
 /// A quantity of one product.

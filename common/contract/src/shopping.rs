@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::customer::CustomerId;
 use crate::products::ProductSnapshot;
 use crate::{Event, Request};
-use souk_types::{Cursor, Id, Page, Quantity, RequestId, Timestamp};
+use souk_types::{Address, Cursor, Email, Id, Money, Page, Quantity, RequestId, Timestamp};
 
 /// Marks ids of orders; the type itself is private to `shopping`.
 pub enum Order {}
@@ -38,6 +38,209 @@ pub struct OrderCancelled {
 impl Event for OrderCancelled {
     const NAME: &'static str = "shopping.order-cancelled";
     const LISTENERS: &'static [&'static str] = &[];
+}
+
+/// The payment of an order has failed: nothing was ordered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PaymentFailed {
+    /// The order.
+    pub id: OrderId,
+}
+
+impl Event for PaymentFailed {
+    const NAME: &'static str = "shopping.payment-failed";
+    const LISTENERS: &'static [&'static str] = &["mail"];
+}
+
+/// The payment of an order is in progress at the provider, and may take days.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PaymentWaiting {
+    /// The order.
+    pub id: OrderId,
+}
+
+impl Event for PaymentWaiting {
+    const NAME: &'static str = "shopping.payment-waiting";
+    const LISTENERS: &'static [&'static str] = &["mail"];
+}
+
+/// Marks ids of shipments; the type itself is private to `shopping`.
+pub enum Shipment {}
+
+/// The id of a shipment: one parcel of an order.
+pub type ShipmentId = Id<Shipment>;
+
+/// A parcel of an order was sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ParcelSent {
+    /// The order.
+    pub id: OrderId,
+    /// The parcel.
+    pub shipment: ShipmentId,
+}
+
+impl Event for ParcelSent {
+    const NAME: &'static str = "shopping.parcel-sent";
+    const LISTENERS: &'static [&'static str] = &["mail"];
+}
+
+/// Marks ids of refunds; the type itself is private to `shopping`.
+pub enum Refund {}
+
+/// The id of a refund of an order.
+pub type RefundId = Id<Refund>;
+
+/// A refund of an order has succeeded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrderRefunded {
+    /// The order.
+    pub id: OrderId,
+    /// The refund.
+    pub refund: RefundId,
+}
+
+impl Event for OrderRefunded {
+    const NAME: &'static str = "shopping.order-refunded";
+    const LISTENERS: &'static [&'static str] = &["mail"];
+}
+
+/// The subject of a mail about an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum OrderMailSubject {
+    /// The order is received and paid.
+    Received,
+    /// The payment has failed.
+    PaymentFailed,
+    /// The payment is in progress.
+    PaymentWaiting,
+    /// A parcel was sent.
+    ParcelSent {
+        /// The parcel.
+        shipment: ShipmentId,
+    },
+    /// Money was refunded.
+    Refunded {
+        /// The refund.
+        refund: RefundId,
+    },
+    /// The order was cancelled.
+    Cancelled,
+}
+
+/// Returns the recipient and the content of a mail about an order. `mail` calls it whenever it
+/// sends.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetOrderMail {
+    /// The order.
+    pub order: OrderId,
+    /// The subject.
+    pub subject: OrderMailSubject,
+}
+
+impl Request for GetOrderMail {
+    const NAME: &'static str = "shopping.mail";
+    type Reply = OrderMailReply;
+}
+
+/// The reply to [`GetOrderMail`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum OrderMailReply {
+    /// The mail is to be sent.
+    Send(Box<OrderMail>),
+    /// Nothing is to be sent: the customer is erased, or the order is unknown.
+    Obsolete,
+}
+
+/// The content of a mail about an order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrderMail {
+    /// The recipient.
+    pub to: Email,
+    /// The account; `None` for a guest.
+    pub customer: Option<CustomerId>,
+    /// The order's number.
+    pub number: String,
+    /// The key of the link that opens this order; `None` for an account.
+    pub key: Option<String>,
+    /// When the order was placed.
+    pub placed_at: Timestamp,
+    /// The ordered lines.
+    pub lines: Vec<OrderMailLine>,
+    /// The name of the shipping method; `None` when nothing is shipped.
+    pub shipping_method: Option<String>,
+    /// The price of shipping.
+    pub shipping: Money,
+    /// What the discounts took off.
+    pub discount: Money,
+    /// The taxes, one for each rate.
+    pub taxes: Vec<OrderMailTax>,
+    /// The total that the customer pays.
+    pub total: Money,
+    /// Whether the prices of the lines include tax.
+    pub prices_include_tax: bool,
+    /// The shipping address.
+    pub shipping_address: Option<Address>,
+    /// The parcel, of a mail about one.
+    pub parcel: Option<OrderMailParcel>,
+    /// The refunded amount and its reason, of a mail about a refund.
+    pub refund: Option<(Money, String)>,
+}
+
+/// A line in a mail about an order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrderMailLine {
+    /// The product's name.
+    pub name: String,
+    /// The quantity.
+    pub quantity: u32,
+    /// The price of the line.
+    pub total: Money,
+}
+
+/// The tax of one rate in a mail about an order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrderMailTax {
+    /// The rate in basis points: 1900 is 19 %.
+    pub rate_bp: u32,
+    /// The tax.
+    pub tax: Money,
+}
+
+/// The parcel in a mail about an order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OrderMailParcel {
+    /// The carrier.
+    pub carrier: Option<String>,
+    /// The tracking number.
+    pub tracking: Option<String>,
+    /// The names and quantities of its content.
+    pub lines: Vec<(String, u32)>,
+}
+
+/// Returns the name and the contact data of the shop.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetShop {}
+
+impl Request for GetShop {
+    const NAME: &'static str = "shopping.shop";
+    type Reply = Shop;
+}
+
+/// The reply to [`GetShop`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shop {
+    /// The name.
+    pub name: String,
+    /// The legal name.
+    pub legal_name: String,
+    /// The address of the business.
+    pub address: Option<Address>,
+    /// The VAT identification number.
+    pub vat_number: Option<String>,
+    /// The address that answers customers.
+    pub email: Option<Email>,
 }
 
 /// An entry in the timeline of an order, from one service.

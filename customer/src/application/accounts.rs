@@ -3,15 +3,13 @@
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerId, Role};
 use souk_contract::shopping::OrderConfirmed;
-use souk_types::{Error, Network, Result, Timestamp};
+use souk_types::{Email, Error, Network, Phone, Result, Timestamp};
 
 use super::credentials;
 use super::sessions::{self, SignIn};
 use crate::app::App;
 use crate::domain::account::{Account, Profile, account_closed};
-use crate::domain::email::Email;
 use crate::domain::password::{Password, PasswordGuess};
-use crate::domain::phone::Phone;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::{Accounts, email_taken};
 

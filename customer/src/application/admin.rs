@@ -3,11 +3,10 @@
 
 use souk_contract::customer::{CustomerId, Role};
 use souk_store::Database;
-use souk_types::Result;
+use souk_types::{Email, Result};
 
 use super::accounts::{self, NewAccount};
 use crate::domain::account::Profile;
-use crate::domain::email::Email;
 use crate::domain::password::Password;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::Accounts;

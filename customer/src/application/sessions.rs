@@ -2,11 +2,10 @@
 
 use souk_contract::customer::CustomerId;
 use souk_http::auth::Identity;
-use souk_types::{Error, Network, Result, Timestamp};
+use souk_types::{Email, Error, Network, Result, Timestamp};
 
 use crate::app::App;
 use crate::domain::account::{Profile, account_closed};
-use crate::domain::email::Email;
 use crate::domain::password::{PasswordCheck, PasswordGuess};
 use crate::domain::session::{RefreshToken, Session, SessionId, sessions_to_end};
 

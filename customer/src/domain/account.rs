@@ -2,12 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::{CustomerId, Role};
-use souk_types::{Error, Id, Network, Result, Timestamp};
+use souk_types::{Email, Error, Id, Network, Phone, Result, Timestamp};
 
 use super::address::AddressBook;
-use super::email::Email;
 use super::password::PasswordHash;
-use super::phone::Phone;
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]

@@ -6,11 +6,8 @@ use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use souk_types::{Error, Result, opaque_string};
+use souk_types::{Email, Error, Result, opaque_string, redacted};
 use zxcvbn::{Score, zxcvbn};
-
-use super::email::Email;
-use super::redacted;
 
 /// A password that a customer may choose, as an [`opaque_string`]: 8 to 128 characters (Unicode
 /// scalar values). There are no composition rules (NIST SP 800-63B, section 3.1.1.2). An

@@ -10,9 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
-use souk_types::{Error, Result};
+use souk_types::{Error, Result, redacted};
 
-use super::redacted;
 use super::session::SessionId;
 
 /// 256 bits that cannot be guessed; as text, unpadded base64url.

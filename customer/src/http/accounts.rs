@@ -7,8 +7,8 @@ use rocket::{Route, State, get, patch, post, put, routes};
 use serde::Serialize;
 use souk_contract::customer::{CustomerId, Role};
 use souk_http::{ClientNetwork, Json};
-use souk_types::Timestamp;
 use souk_types::input::{Fields, Input};
+use souk_types::{Email, Phone, Timestamp};
 
 use super::auth::CustomerAuth;
 use super::sessions::SignInView;
@@ -17,8 +17,6 @@ use crate::application::accounts::{self, NewAccount, ProfileChanges};
 use crate::application::credentials::{self, PasswordChange};
 use crate::domain::account::Profile;
 use crate::domain::address::AddressBook;
-use crate::domain::email::Email;
-use crate::domain::phone::Phone;
 
 pub(super) fn routes() -> Vec<Route> {
     routes![sign_up, get_profile, change_profile, change_password]

@@ -5,11 +5,12 @@ use rocket::response::status::NoContent;
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, delete, post, put, routes};
 use souk_http::{Json, Param};
+use souk_types::Address;
 
 use super::auth::CustomerAuth;
 use crate::app::App;
 use crate::application::addresses;
-use crate::domain::address::{Address, AddressId, PostalAddress};
+use crate::domain::address::{AddressId, SavedAddress};
 
 pub(super) fn routes() -> Vec<Route> {
     routes![add_address, replace_address, remove_address]
@@ -19,8 +20,8 @@ pub(super) fn routes() -> Vec<Route> {
 async fn add_address(
     app: &State<App>,
     auth: CustomerAuth,
-    address: Json<PostalAddress>,
-) -> souk_http::Result<(Status, JsonResponse<Address>)> {
+    address: Json<Address>,
+) -> souk_http::Result<(Status, JsonResponse<SavedAddress>)> {
     Ok((Status::Created, JsonResponse(addresses::add(app, auth.id(), address.0).await?)))
 }
 
@@ -29,8 +30,8 @@ async fn replace_address(
     app: &State<App>,
     auth: CustomerAuth,
     id: Param<AddressId>,
-    address: Json<PostalAddress>,
-) -> souk_http::Result<JsonResponse<Address>> {
+    address: Json<Address>,
+) -> souk_http::Result<JsonResponse<SavedAddress>> {
     Ok(JsonResponse(addresses::replace(app, auth.id(), id.0, address.0).await?))
 }
 

@@ -5,10 +5,9 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use souk_types::{Error, Result};
+use souk_types::{Email, Error, Result};
 use tokio::sync::Semaphore;
 
-use crate::domain::email::Email;
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess, PasswordHash};
 
 /// Hashes passwords, a bounded number at a time. Cheap to clone; clones share the bounds.

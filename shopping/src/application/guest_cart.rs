@@ -132,7 +132,7 @@ mod tests {
     use souk_http::auth::Verifier;
     use souk_http::config::Environment;
     use souk_store::{Database, Durability};
-    use souk_types::{Currency, Id, Price, Quantity};
+    use souk_types::{Currency, Id, Price, Quantity, TaxClass};
     use tempfile::TempDir;
 
     use super::*;
@@ -140,7 +140,16 @@ mod tests {
 
     fn product(currency: &str) -> ProductSnapshot {
         let price = Price::new(499, Currency::try_from(currency).unwrap()).unwrap();
-        ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
+        ProductSnapshot {
+            id: ProductId::new(),
+            name: "Tea".to_owned(),
+            price,
+            image: None,
+            category: "tea".to_owned(),
+            tax_class: TaxClass::Standard,
+            weight_grams: 100,
+            digital: false,
+        }
     }
 
     fn pieces(number: u64) -> Quantity {

@@ -241,7 +241,7 @@ impl CartView {
 mod tests {
     use serde_json::json;
     use souk_contract::products::CatalogueEntry;
-    use souk_types::Price;
+    use souk_types::{Price, TaxClass};
 
     use super::*;
 
@@ -259,6 +259,10 @@ mod tests {
             name: "Tea".to_owned(),
             price: Price::new(cents, Currency::EUR).unwrap(),
             image: None,
+            category: "tea".to_owned(),
+            tax_class: TaxClass::Standard,
+            weight_grams: 100,
+            digital: false,
         }
     }
 

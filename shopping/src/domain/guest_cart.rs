@@ -149,13 +149,22 @@ pub(crate) fn merge(cart: &mut Cart, guest_cart: &Cart, catalogue: &Catalogue) -
 mod tests {
     use souk_contract::products::{CatalogueEntry, ProductId};
     use souk_types::Currency;
-    use souk_types::Price;
+    use souk_types::{Price, TaxClass};
 
     use super::*;
 
     fn item(currency: &str) -> ProductSnapshot {
         let price = Price::new(499, Currency::try_from(currency).unwrap()).unwrap();
-        ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None }
+        ProductSnapshot {
+            id: ProductId::new(),
+            name: "Tea".to_owned(),
+            price,
+            image: None,
+            category: "tea".to_owned(),
+            tax_class: TaxClass::Standard,
+            weight_grams: 100,
+            digital: false,
+        }
     }
 
     fn pieces(number: u64) -> Quantity {

@@ -110,7 +110,7 @@ impl WishlistView {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use souk_types::{Currency, Price};
+    use souk_types::{Currency, Price, TaxClass};
 
     use super::*;
 
@@ -120,6 +120,10 @@ mod tests {
             name: "Tea".to_owned(),
             price: Price::new(0, Currency::EUR).unwrap(),
             image: None,
+            category: "tea".to_owned(),
+            tax_class: TaxClass::Standard,
+            weight_grams: 100,
+            digital: false,
         }
     }
 

@@ -1,4 +1,4 @@
-use souk_types::{Currency, Price};
+use souk_types::{Currency, Price, TaxClass};
 
 use super::*;
 
@@ -83,7 +83,19 @@ enum Request {
 
 fn hold(id: ProductId) -> PlacedHold {
     let price = Price::new(499, Currency::EUR).unwrap();
-    PlacedHold { attempt: 1, product: ProductSnapshot { id, name: "Tea".to_owned(), price, image: None } }
+    PlacedHold {
+        attempt: 1,
+        product: ProductSnapshot {
+            id,
+            name: "Tea".to_owned(),
+            price,
+            image: None,
+            category: "tea".to_owned(),
+            tax_class: TaxClass::Standard,
+            weight_grams: 100,
+            digital: false,
+        },
+    }
 }
 
 #[test]

@@ -172,7 +172,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use souk_contract::products::{ProductId, ProductSnapshot};
-    use souk_types::{Currency, Money, Price, Quantity};
+    use souk_types::{Currency, Money, Price, Quantity, TaxClass};
 
     use super::*;
     use crate::domain::order::Actor;
@@ -205,7 +205,16 @@ mod tests {
 
         fn add_tea(&mut self, pieces: u64) {
             let price = Price::new(499, Currency::EUR).unwrap();
-            let product = ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None };
+            let product = ProductSnapshot {
+                id: ProductId::new(),
+                name: "Tea".to_owned(),
+                price,
+                image: None,
+                category: "tea".to_owned(),
+                tax_class: TaxClass::Standard,
+                weight_grams: 100,
+                digital: false,
+            };
             self.cart.add(product, Quantity::try_from(pieces).unwrap()).unwrap();
         }
 

@@ -2,7 +2,7 @@ use souk_contract::products::ProductId;
 use souk_contract::shopping::TimelineKind;
 use souk_types::Currency;
 use souk_types::ErrorKind;
-use souk_types::Price;
+use souk_types::{Price, TaxClass};
 
 use super::*;
 use crate::domain::cart::Cart;
@@ -20,7 +20,16 @@ fn request(token: DemoToken) -> CheckoutRequest {
 
 fn pending() -> Order {
     let price = Price::new(499, Currency::EUR).unwrap();
-    let product = ProductSnapshot { id: ProductId::new(), name: "Tea".to_owned(), price, image: None };
+    let product = ProductSnapshot {
+        id: ProductId::new(),
+        name: "Tea".to_owned(),
+        price,
+        image: None,
+        category: "tea".to_owned(),
+        tax_class: TaxClass::Standard,
+        weight_grams: 100,
+        digital: false,
+    };
     let mut cart = Cart::default();
     cart.add(product, Quantity::try_from(2).unwrap()).unwrap();
     let (key, request) = ("k".parse().unwrap(), request(DemoToken::Ok));

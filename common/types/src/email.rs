@@ -1,5 +1,6 @@
 //! E-mail addresses, normalised.
 
+use std::fmt;
 use std::str::FromStr;
 
 use idna::AsciiDenyList;
@@ -7,7 +8,7 @@ use idna::uts46::{DnsLength, Hyphens, Uts46};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::redacted;
+use crate::redacted;
 
 /// An e-mail address: trimmed, lower case, ASCII. The local part is lower case too: the common
 /// providers ignore its case, so `Ana@` and `ana@` must not be two accounts. An international
@@ -27,6 +28,13 @@ impl Email {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for Email {
+    /// Hides the address, so that no log line can show it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email(..)")
     }
 }
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// A country's two-letter code (ISO 3166-1).
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct Country(String);
+pub struct Country(String);
 
 /// Every assigned code (the `iso-codes` of Debian, February 2026), and `XK`, which postal services
 /// use for Kosovo.
@@ -27,7 +27,15 @@ const POSTAL_CODE_REQUIRED: &str = "\
     YT ZA";
 
 impl Country {
-    pub(crate) fn requires_postal_code(&self) -> bool {
+    /// Returns the code.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether an address in this country needs a postal code.
+    #[must_use]
+    pub fn requires_postal_code(&self) -> bool {
         contains(POSTAL_CODE_REQUIRED, &self.0)
     }
 }

@@ -1,22 +1,31 @@
 //! Telephone numbers in international form.
 
+use std::fmt;
 use std::str::FromStr;
 
 use phonenumber::{Mode, ParseError};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::redacted;
+use crate::redacted;
 
 /// A number that is valid in its country's plan, in the form of E.164: `+` and at most 15 digits.
 /// The plans are those of Google's libphonenumber.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Phone(String);
+pub struct Phone(String);
 
-#[cfg(test)]
 impl Phone {
-    pub(crate) fn as_str(&self) -> &str {
+    /// Returns the number in the form of E.164.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for Phone {
+    /// Hides the number, so that no log line can show it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Phone(..)")
     }
 }
 
