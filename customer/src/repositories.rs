@@ -21,6 +21,7 @@ impl Document for Account {
     const COLLECTION: &'static str = "accounts";
     const NOUN: &'static str = "account";
     const INDEXES: &'static [Index] = &[BY_EMAIL];
+    const PUBLISHES: bool = true;
 }
 
 impl Document for Session {

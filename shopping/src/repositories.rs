@@ -45,6 +45,7 @@ impl Document for Order {
     const COLLECTION: &'static str = "orders";
     const NOUN: &'static str = "order";
     const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_PAYMENT, BY_DUE, BY_DELETION];
+    const PUBLISHES: bool = true;
 }
 
 /// All repositories of this service, and the transactions that span two of them. Cheap to clone.

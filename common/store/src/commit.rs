@@ -34,6 +34,7 @@ pub(super) struct Commit {
     pub(super) events: Vec<EventMessage>,
     /// The event that this commit handles, for the inbox; a second commit gets `Refusal::Repeated`.
     pub(super) handled_event: Option<EventId>,
+    /// Events that leave the outbox, a table of SQLite.
     pub(super) delete_published: Vec<EventId>,
     pub(super) rules: Vec<BulkRule>,
     pub(super) secure_delete: bool,

@@ -22,13 +22,13 @@ mod words;
 use std::fmt;
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -59,6 +59,10 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     const INDEXES: &'static [Index] = &[];
     /// Paths of the text fields that [`Find::matching`] searches.
     const SEARCHED: &'static [&'static str] = &[];
+    /// Whether MongoDB stores events in these documents until the relay has published them, which
+    /// saves a write. Set it for a type whose updates publish; the relay looks at all of these. A
+    /// commit without such a document stores its events in a document of their own.
+    const PUBLISHES: bool = false;
 }
 
 /// A database of one service. Cheap to clone.
@@ -68,7 +72,8 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     name: &'static str,
     engine: Engine,
-    events_published: Notify,
+    /// Passes events from a commit to the relay, if one runs.
+    relay: OnceLock<mpsc::Sender<PendingEvent>>,
     events_deleted: Notify,
     background: TaskTracker,
     closing: CancellationToken,
@@ -92,6 +97,8 @@ pub enum Durability {
 const DELIVERY_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Time for background tasks to finish work in flight when the database closes.
 const BACKGROUND_STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Committed events that wait in memory for the relay. It finds further ones in the database.
+const MAX_EVENTS_FOR_RELAY: usize = 1_024;
 /// Attempts of a commit that conflicts with other writers.
 const MAX_ATTEMPTS: usize = 50;
 
@@ -114,7 +121,7 @@ impl Database {
         Self(Arc::new(Inner {
             name,
             engine,
-            events_published: Notify::new(),
+            relay: OnceLock::new(),
             events_deleted: Notify::new(),
             background: TaskTracker::new(),
             closing: CancellationToken::new(),
@@ -158,7 +165,7 @@ impl Database {
     pub fn collection<T: Document>(&self) -> Result<Collection<T>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED)?,
-            Engine::Mongo(mongo) => mongo.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED),
+            Engine::Mongo(mongo) => mongo.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED, T::PUBLISHES),
         }
         Ok(Collection { database: self.clone(), coalescer: Arc::new(Coalescer::default()) })
     }
@@ -294,21 +301,22 @@ impl Database {
         if commit.only_reads() && commit.writes.len() <= unchecked_reads {
             return Ok(());
         }
-        let publishes = !commit.events.is_empty();
         let written = if failpoint::BUILT_IN { commit.written() } else { Vec::new() };
         for collection in &written {
             failpoint!("commit.{collection}.before");
         }
-        match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.commit(commit).await?,
+        let events = match &self.0.engine {
+            Engine::Sqlite(sqlite) => {
+                let events = commit.events.iter().cloned().map(PendingEvent::without_location).collect();
+                sqlite.commit(commit).await?;
+                events
+            }
             Engine::Mongo(mongo) => mongo.commit(commit).await?,
-        }
+        };
         for collection in &written {
             failpoint!("commit.{collection}.after");
         }
-        if publishes {
-            self.0.events_published.notify_one();
-        }
+        self.pass_to_relay(events);
         Ok(())
     }
 
@@ -339,25 +347,42 @@ impl Database {
     }
 
     /// Returns events of the outbox, oldest first.
-    pub(crate) async fn pending_events(&self, limit: usize) -> Result<Vec<PendingEvent>> {
+    async fn pending_events(&self, limit: usize) -> Result<Vec<PendingEvent>> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => {
                 let messages = sqlite.pending_events(limit).await?;
-                // A file has one process with a relay.
-                Ok(messages.into_iter().map(|message| PendingEvent { message, is_own: true }).collect())
+                Ok(messages.into_iter().map(PendingEvent::without_location).collect())
             }
             Engine::Mongo(mongo) => mongo.pending_events(limit).await,
         }
     }
 
-    pub(crate) async fn delete_published(&self, published: Vec<EventId>) -> Result<()> {
-        self.commit(Commit { delete_published: published, ..Commit::default() }).await.map_err(Refusal::into_error)?;
+    async fn delete_published(&self, published: &[PublishedEvent]) -> Result<()> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => {
+                let delete_published = published.iter().map(|event| event.id).collect();
+                let commit = Commit { delete_published, ..Commit::default() };
+                sqlite.commit(commit).await.map_err(Refusal::into_error)?;
+            }
+            Engine::Mongo(mongo) => mongo.delete_published(published).await?,
+        }
         self.0.events_deleted.notify_waiters();
         Ok(())
     }
 
-    pub(crate) fn events_published(&self) -> impl Future<Output = ()> + '_ {
-        self.0.events_published.notified()
+    /// Returns the receiver of the events that this handle commits; `None` for a second relay.
+    fn start_relay(&self) -> Option<mpsc::Receiver<PendingEvent>> {
+        let (sender, receiver) = mpsc::channel(MAX_EVENTS_FOR_RELAY);
+        self.0.relay.set(sender).is_ok().then_some(receiver)
+    }
+
+    fn pass_to_relay(&self, events: Vec<PendingEvent>) {
+        if let Some(relay) = self.0.relay.get() {
+            for event in events {
+                // The relay finds the others in the database.
+                let _ = relay.try_send(event);
+            }
+        }
     }
 }
 
@@ -371,10 +396,30 @@ fn conflict_delays() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-pub(crate) struct PendingEvent {
-    pub(crate) message: EventMessage,
-    /// Whether this handle of the database has published it.
-    pub(crate) is_own: bool,
+/// An event in the outbox.
+struct PendingEvent {
+    message: EventMessage,
+    location: Option<EventLocation>,
+}
+
+impl PendingEvent {
+    fn without_location(message: EventMessage) -> Self {
+        Self { message, location: None }
+    }
+}
+
+/// The document that contains an event in MongoDB.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct EventLocation {
+    collection: String,
+    document: String,
+}
+
+/// An event that the bus has confirmed and that leaves the outbox.
+#[derive(Debug, Clone)]
+struct PublishedEvent {
+    id: EventId,
+    location: Option<EventLocation>,
 }
 
 /// The events that a write publishes.

@@ -2,8 +2,8 @@
 //! every write prevents lost updates.
 //!
 //! A stored document is `{_id, version, write, doc, words, events}`: `write` is the id of the last
-//! write, `words` the full-text index, `events` its part of the outbox. A deleted document stays
-//! without `doc` until its events are published. A commit of several documents is a transaction,
+//! write, `words` the full-text index, `events` its part of the outbox, if its type publishes. A
+//! deleted document stays without `doc` until its events are published. A commit of several documents is a transaction,
 //! which needs a replica set.
 
 mod bulk;
@@ -23,12 +23,10 @@ use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
 use mongodb::options::{CollectionOptions, ReadConcern};
 use mongodb::{Collection, Database};
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
 use self::connection::{Connection, Failure, SERVER_TIMEOUT};
 pub(super) use self::copy::Snapshot;
 use self::orphaned::LastCheck;
-use self::outbox::Locations;
 use self::schema::Schema;
 use super::Index;
 use super::commit::{Refusal, Stored};
@@ -36,10 +34,7 @@ use souk_types::{Error, Result};
 
 pub(super) struct Mongo {
     connection: Arc<Connection>,
-    /// Id of this handle as the publisher of events.
-    publisher: String,
     schema: Schema,
-    locations: Locations,
     last_check: LastCheck,
     /// Serializes bulk updates, which would conflict with each other.
     bulk: Arc<Mutex<()>>,
@@ -50,15 +45,7 @@ impl Mongo {
     pub(super) fn open(name: &'static str, uri: &str, database: &str) -> Result<Self> {
         let connection = Arc::new(Connection::new(name, uri, database)?);
         let schema = Schema::new(Arc::clone(&connection));
-        let publisher = Uuid::now_v7().to_string();
-        Ok(Self {
-            schema,
-            connection,
-            publisher,
-            locations: Locations::default(),
-            last_check: LastCheck::default(),
-            bulk: Arc::default(),
-        })
+        Ok(Self { schema, connection, last_check: LastCheck::default(), bulk: Arc::default() })
     }
 
     /// A conflict may come from an orphaned transaction, so it triggers a search for those.
@@ -75,8 +62,9 @@ impl Mongo {
         collection: &'static str,
         indexes: &'static [Index],
         searched: &'static [&'static str],
+        publishes: bool,
     ) {
-        let declared = self.schema.declare(collection, indexes, searched);
+        let declared = self.schema.declare(collection, indexes, searched, publishes);
         // Without a runtime, the first use creates the indexes.
         if tokio::runtime::Handle::try_current().is_ok() {
             self.schema.start(&declared);
@@ -97,15 +85,9 @@ impl Mongo {
     }
 
     /// Loads a document. A result for a client must be majority-committed. A document that is
-    /// loaded `to_change` must be the newest; the guarded write or [`Mongo::confirm`] checks it.
+    /// loaded `to_change` must be the newest; the guarded write checks it.
     pub(super) async fn load(&self, collection: &'static str, id: &str, to_change: bool) -> Result<Option<Stored>> {
         self.load_with(collection, id, if to_change { ReadConcern::local() } else { ReadConcern::majority() }).await
-    }
-
-    /// Checks by a linearizable read that a version is the newest, for results without writes.
-    async fn confirm(&self, collection: &'static str, id: &str, expected: Option<i64>) -> Result<(), Refusal> {
-        let found = self.load_with(collection, id, ReadConcern::linearizable()).await.map_err(Refusal::Failed)?;
-        if found.map(|stored| stored.version) == expected { Ok(()) } else { Err(Refusal::Stale) }
     }
 
     async fn load_with(&self, collection: &'static str, id: &str, concern: ReadConcern) -> Result<Option<Stored>> {

@@ -1,21 +1,28 @@
 //! The outbox relay. A write stores its events in the outbox of its database, in the same commit.
 //! The relay publishes them on the bus and deletes them when the bus has confirmed. A crash in
 //! between publishes an event twice and never loses one.
+//!
+//! The relay gets the events of this process from memory, just committed. About once a second it
+//! also reads the database, for events of other processes, of a crash, and those whose publication
+//! failed.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::{Backoff, Database};
-use souk_bus::{Bus, EventId, EventMessage};
+use crate::{Backoff, Database, PendingEvent, PublishedEvent};
+use souk_bus::{Bus, EventId};
 use souk_types::mutant::Mutant;
 use souk_types::{Error, Result, failpoint};
 
 const MAX_IN_FLIGHT: usize = 256;
-/// Poll interval of the outbox. Another process may have written.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval between two reads of the outbox, without failures and a backlog.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval between two deletions. A deletion of many events costs little more than one of one.
+const DELETION_INTERVAL: Duration = Duration::from_millis(100);
 /// Ownership grace period. The process that has written an event publishes it; after this time any
 /// process does, because the owner may have died. Only then consumers may get an event twice.
 const OWNERSHIP_GRACE_PERIOD: Duration = Duration::from_secs(1);
@@ -26,25 +33,9 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), factor: 2,
 
 /// Publishes the events of `database` on `bus` until the database is closed.
 pub fn relay(database: Database, bus: Bus) {
-    let closing = database.clone();
-    database.clone().spawn_background(async move {
-        let mut relay = Relay::new(database, bus);
-        loop {
-            let next = relay.publish_due().await.unwrap_or_else(|error| {
-                relay.log(&error, "the outbox cannot be read");
-                Instant::now() + POLL_INTERVAL
-            });
-            tokio::select! {
-                () = closing.closing() => break,
-                () = relay.database.events_published() => {}
-                () = tokio::time::sleep_until(next) => {}
-                Some(outcome) = relay.publishing.join_next_with_id() => relay.finish(outcome).await,
-            }
-        }
-        while let Some(outcome) = relay.publishing.join_next_with_id().await {
-            relay.finish(outcome).await;
-        }
-    });
+    // A closed channel: only the first relay of a handle gets events from memory.
+    let committed = database.start_relay().unwrap_or_else(|| mpsc::channel(1).1);
+    database.clone().spawn_background(Relay::new(database, bus).run(committed));
 }
 
 struct Relay {
@@ -52,99 +43,161 @@ struct Relay {
     bus: Bus,
     /// One task for each event in flight, so that a slow one does not hold up the others.
     publishing: JoinSet<Result<()>>,
-    in_flight: HashMap<task::Id, (EventId, String)>,
+    in_flight: HashMap<task::Id, (PublishedEvent, String)>,
+    /// Events that are published and still in the outbox.
+    published: Vec<PublishedEvent>,
     /// Failed events and those of other processes: the count of failures and the next attempt.
     delayed: HashMap<EventId, (u32, Instant)>,
+    next_read: Instant,
+    next_deletion: Instant,
+    /// Whether the last read has found more events than may be in flight.
+    has_backlog: bool,
 }
 
 type Outcome = std::result::Result<(task::Id, Result<()>), JoinError>;
 
 impl Relay {
     fn new(database: Database, bus: Bus) -> Self {
-        Self { database, bus, publishing: JoinSet::new(), in_flight: HashMap::new(), delayed: HashMap::new() }
+        let now = Instant::now();
+        Self {
+            database,
+            bus,
+            publishing: JoinSet::new(),
+            in_flight: HashMap::new(),
+            published: Vec::new(),
+            delayed: HashMap::new(),
+            next_read: now,
+            next_deletion: now,
+            has_backlog: false,
+        }
     }
 
-    /// Starts to publish the due events; returns the time of the next check.
-    async fn publish_due(&mut self) -> Result<Instant> {
+    async fn run(mut self, mut committed: mpsc::Receiver<PendingEvent>) {
+        let closing = self.database.clone();
+        let mut new = Vec::new();
+        loop {
+            let capacity = self.capacity();
+            tokio::select! {
+                () = closing.closing() => break,
+                Some(outcome) = self.publishing.join_next_with_id() => self.finish(outcome),
+                1.. = committed.recv_many(&mut new, capacity), if capacity > 0 => {
+                    for event in new.drain(..) {
+                        self.publish(event);
+                    }
+                }
+                () = tokio::time::sleep_until(self.next_deletion), if !self.published.is_empty() => {
+                    self.delete_published().await;
+                }
+                () = tokio::time::sleep_until(self.next_read) => self.read().await,
+            }
+        }
+        while let Some(outcome) = self.publishing.join_next_with_id().await {
+            self.finish(outcome);
+        }
+        self.delete_published().await;
+    }
+
+    fn capacity(&self) -> usize {
+        MAX_IN_FLIGHT.saturating_sub(self.in_flight.len())
+    }
+
+    /// Publishes the due events of the database.
+    async fn read(&mut self) {
+        let now = Instant::now();
+        self.next_read = now + READ_INTERVAL;
+        if let Err(error) = self.publish_due(now).await {
+            self.log(&error, "the outbox cannot be read");
+        }
+    }
+
+    async fn publish_due(&mut self, now: Instant) -> Result<()> {
+        let here =
+            self.in_flight.values().map(|(event, _)| event.id).chain(self.published.iter().map(|event| event.id));
+        let here: HashSet<EventId> = here.collect();
         // The limit leaves room for events behind the delayed ones and those in flight.
-        let hidden = MAX_FOREIGN_BACKLOG + self.delayed.len() + self.in_flight.len();
-        let pending = self.database.pending_events(MAX_IN_FLIGHT + hidden).await?;
+        let hidden = MAX_FOREIGN_BACKLOG + self.delayed.len() + here.len();
+        let mut pending = self.database.pending_events(MAX_IN_FLIGHT + hidden).await?;
         // Another relay has published the events that are missing.
         let there: HashSet<EventId> = pending.iter().map(|pending| pending.message.id).collect();
         self.delayed.retain(|id, _| there.contains(id));
-        let in_flight: HashSet<EventId> = self.in_flight.values().map(|(id, _)| *id).collect();
-        let now = Instant::now();
-        for other in pending.iter().filter(|pending| !pending.is_own) {
+        pending.retain(|pending| !here.contains(&pending.message.id));
+        for event in &pending {
             if self.delayed.len() >= MAX_FOREIGN_BACKLOG {
                 break;
             }
-            self.delayed.entry(other.message.id).or_insert((0, now + OWNERSHIP_GRACE_PERIOD));
+            self.delayed.entry(event.message.id).or_insert((0, now + OWNERSHIP_GRACE_PERIOD));
         }
-        let is_due = |message: &EventMessage| {
-            !in_flight.contains(&message.id) && self.delayed.get(&message.id).is_none_or(|(_, due)| *due <= now)
-        };
-        let messages = pending.into_iter().map(|pending| pending.message);
-        for message in messages.filter(is_due).take(MAX_IN_FLIGHT.saturating_sub(in_flight.len())) {
-            let (id, name) = (message.id, message.name.clone());
-            let (bus, database) = (self.bus.clone(), self.database.clone());
-            let publishing = self.publishing.spawn(async move {
-                if Mutant::NoOutbox.is_active() {
-                    database.delete_published(vec![id]).await?;
-                }
-                bus.publish(&message).await
-            });
-            self.in_flight.insert(publishing.id(), (id, name));
+        pending.retain(|pending| self.delayed.get(&pending.message.id).is_none_or(|(_, due)| *due <= now));
+        self.has_backlog = pending.len() > self.capacity();
+        for event in pending.into_iter().take(self.capacity()) {
+            self.publish(event);
         }
-        let later = self.delayed.values().map(|(_, due)| *due).filter(|due| *due > now).min();
-        Ok(later.unwrap_or(now + POLL_INTERVAL).min(now + POLL_INTERVAL))
+        if let Some(due) = self.delayed.values().map(|(_, due)| *due).filter(|due| *due > now).min() {
+            self.next_read = self.next_read.min(due);
+        }
+        Ok(())
     }
 
-    /// Deletes published events from the outbox, together with all others that are done.
-    async fn finish(&mut self, first: Outcome) {
-        let mut published = Vec::new();
-        let mut next = Some(first);
-        while let Some(outcome) = next {
-            let (task, outcome) = match outcome {
-                Ok((task, outcome)) => (task, outcome),
-                Err(panic) => (panic.id(), Err(Error::internal(panic))),
-            };
-            if let Some((id, name)) = self.in_flight.remove(&task) {
-                match outcome {
-                    Ok(()) => published.push(id),
-                    Err(error) => self.record_failure(id, &name, &error),
-                }
+    fn publish(&mut self, event: PendingEvent) {
+        let PendingEvent { message, location } = event;
+        let (published, name) = (PublishedEvent { id: message.id, location }, message.name.clone());
+        let (bus, database, deleted) = (self.bus.clone(), self.database.clone(), published.clone());
+        let publishing = self.publishing.spawn(async move {
+            if Mutant::NoOutbox.is_active() {
+                database.delete_published(&[deleted]).await?;
             }
-            next = self.publishing.try_join_next_with_id();
+            bus.publish(&message).await
+        });
+        self.in_flight.insert(publishing.id(), (published, name));
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let (task, outcome) = match outcome {
+            Ok((task, outcome)) => (task, outcome),
+            Err(panic) => (panic.id(), Err(Error::internal(panic))),
+        };
+        let Some((event, name)) = self.in_flight.remove(&task) else { return };
+        match outcome {
+            Ok(()) => {
+                self.delayed.remove(&event.id);
+                if self.published.is_empty() {
+                    self.next_deletion = Instant::now() + DELETION_INTERVAL;
+                }
+                self.published.push(event);
+            }
+            Err(error) => self.record_failure(event.id, &name, &error),
         }
-        if published.is_empty() {
+        if self.has_backlog && self.in_flight.len() <= MAX_IN_FLIGHT / 2 {
+            self.next_read = Instant::now();
+        }
+    }
+
+    /// Deletes published events from the outbox. After an error they stay here, so that they are
+    /// not published again.
+    async fn delete_published(&mut self) {
+        if self.published.is_empty() {
             return;
         }
         failpoint!("outbox.taken.before");
-        match self.database.delete_published(published.clone()).await {
+        match self.database.delete_published(&self.published).await {
             Ok(()) => {
                 failpoint!("outbox.taken.after");
-                self.delayed.retain(|id, _| !published.contains(id));
+                self.published.clear();
             }
             Err(error) => {
-                // They stay in the outbox and are published again.
+                self.next_deletion = Instant::now() + READ_INTERVAL;
                 self.log(&error, "published events cannot be deleted");
-                for id in published {
-                    self.schedule_retry(id);
-                }
             }
         }
     }
 
     fn record_failure(&mut self, id: EventId, name: &str, error: &Error) {
-        let delay = self.schedule_retry(id);
-        tracing::warn!(event = %id, name, %error, retry_in = ?delay, "an event was not published");
-    }
-
-    fn schedule_retry(&mut self, id: EventId) -> Duration {
         let failures = self.delayed.get(&id).map_or(0, |(failures, _)| *failures);
         let delay = BACKOFF.delay(failures);
-        self.delayed.insert(id, (failures + 1, Instant::now() + delay));
-        delay
+        let due = Instant::now() + delay;
+        self.delayed.insert(id, (failures + 1, due));
+        self.next_read = self.next_read.min(due);
+        tracing::warn!(event = %id, name, %error, retry_in = ?delay, "an event was not published");
     }
 
     fn log(&self, error: &Error, message: &str) {
@@ -169,6 +222,7 @@ mod tests {
         let mut relay = Relay::new(database, Bus::local());
         relay.delayed.insert(EventId::new(), (1, Instant::now()));
         let begin = Instant::now();
-        assert!(relay.publish_due().await.unwrap() >= begin + POLL_INTERVAL, "the relay would poll without a pause");
+        relay.read().await;
+        assert!(relay.next_read >= begin + READ_INTERVAL, "the relay would read without a pause");
     }
 }

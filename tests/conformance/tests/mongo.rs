@@ -1,4 +1,4 @@
-//! MongoDB only: outages, lost responses, two processes.
+//! MongoDB only: outages, lost responses, two processes, and the operations sent.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 #[allow(dead_code, reason = "only the fresh database is used here")]
 #[path = "support/home.rs"]
 mod home;
+#[path = "mongo/profiled.rs"]
+mod profiled;
 #[path = "support/three.rs"]
 mod three;
 #[path = "support/wire.rs"]
@@ -59,6 +61,7 @@ impl Document for Crate {
     type Id = Id<Self>;
     const COLLECTION: &'static str = "crates";
     const INDEXES: &'static [Index] = &[BY_LABEL];
+    const PUBLISHES: bool = true;
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -331,6 +331,7 @@ struct Order {
 impl Document for Order {
     type Id = Id<Order>;
     const COLLECTION: &'static str = "orders";
+    const PUBLISHES: bool = true;
 }
 
 /// Services of one process start one after another. Pending events wait for the last subscription.

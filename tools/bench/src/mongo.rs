@@ -1,5 +1,5 @@
 //! The MongoDB store against the bare driver, on the server of `MONGODB_URI`: updates of one hot
-//! document, from one process and from two, and reads by id.
+//! document, from one process and from two, reads by id, and updates that change nothing.
 
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ pub(crate) const SECOND_PROCESS: &str = "mongo-second-process";
 const CALLERS: usize = 64;
 const TIME: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;
+/// Updates that change nothing, one after another.
+const UNCHANGED: usize = 200;
 
 /// A product of realistic size with the fields of a sale.
 #[derive(Clone, Serialize, Deserialize)]
@@ -55,6 +57,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     let target = BenchDatabase { uri, database: format!("souk-bench-{}", Id::<StockedProduct>::new()) };
     let measured = holds(table, &target).await;
     let measured = if measured.is_ok() { reads(table, &target).await } else { measured };
+    let measured = if measured.is_ok() { unchanged(table, &target).await } else { measured };
     driver(&target).await?.drop().await.map_err(text)?;
     measured
 }
@@ -224,5 +227,20 @@ async fn reads(table: &mut Table, target: &BenchDatabase) -> Result<(), String> 
     }
     table.add("MongoDB: find by id with the bare driver, 64 callers", median(rates), "/s", Target::None);
     table.add("the same by the store, against that", median(ratios), "times", Target::AtLeast(0.85));
+    Ok(())
+}
+
+/// One caller, whose update changes nothing. The result must still be the newest.
+async fn unchanged(table: &mut Table, target: &BenchDatabase) -> Result<(), String> {
+    let (present, absent, shelves) = (fresh(target).await?, Id::new(), shelves(target)?);
+    for (what, id) in [("that changes nothing", present), ("of a missing document", absent)] {
+        let mut times = Vec::new();
+        for _ in 0..UNCHANGED {
+            let started = Instant::now();
+            shelves.upsert(id, |_, _| Ok(())).await.map_err(text)?;
+            times.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        table.add(&format!("MongoDB: an update {what}, p50"), median(times), "ms", Target::AtMost(10.0));
+    }
     Ok(())
 }

@@ -80,7 +80,7 @@ impl TokenRevocations {
     }
 
     /// Closes the account, records that this service has erased the customer's data, and publishes
-    /// `event`, in one write. A repeated call publishes the event again, because `customer` may
+    /// `event`, in one commit. A repeated call publishes the event again, because `customer` may
     /// have missed the first one.
     pub async fn record_erasure<E: Event>(&self, customer: CustomerId, event: E) -> Result<()> {
         self.0

@@ -209,7 +209,7 @@ impl Mongo {
                     let document = doc! {"_id": id, "version": next_version(None), "write": Uuid::new(), "doc": doc};
                     all.entry(collection).or_default().push(document);
                 }
-                Item::Event(message) => events.push(event(message, None)?),
+                Item::Event(message) => events.push(event(&message)?),
                 Item::Handled(event) => {
                     let record = doc! {"_id": event.to_string(), "at": DateTime::now()};
                     all.entry(INBOX.to_owned()).or_default().push(record);

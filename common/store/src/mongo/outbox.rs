@@ -1,162 +1,135 @@
-//! The outbox. Events are stored in the document whose write published them, or in `_outbox`. The
+//! The outbox. Events are stored in a written document whose type publishes, or in `_outbox`. The
 //! relay deletes batches of published events by writes that do not change the version, so these
 //! writes never conflict with guarded writes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
+use mongodb::Collection;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{Hint, ReadConcern};
+use tokio::time::Instant;
 
-use super::super::PendingEvent;
-use super::connection::{Failure, SERVER_TIMEOUT};
-use super::schema::{EVENTS, INBOX};
-use super::{Mongo, majority, read_with};
+use super::super::commit::Refusal;
+use super::super::{EventLocation, PendingEvent, PublishedEvent};
+use super::connection::{Failure, OPERATION_TIMEOUT, SERVER_TIMEOUT};
+use super::schema::{INBOX, OUTBOX};
+use super::write::{Operation, in_transaction};
+use super::{Mongo, majority};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 
-/// A cache of the documents of events. Other events are located by a query.
-#[derive(Default)]
-pub(super) struct Locations(Mutex<HashMap<EventId, Location>>);
-
-type Location = (&'static str, String);
-
 impl Mongo {
-    /// Returns the oldest majority-committed events. Event ids sort by time.
+    /// Returns the oldest majority-committed events, of all collections in one query. Event ids sort
+    /// by time.
     pub(in super::super) async fn pending_events(&self, limit: usize) -> Result<Vec<PendingEvent>> {
-        let collections_with_events = self.schema.collections_with_events();
-        let found =
-            try_join_all(collections_with_events.into_iter().map(|collection| self.pending_in(collection, limit)))
-                .await?;
-        let mut pending: Vec<(PendingEvent, Location)> = found.into_iter().flatten().collect();
-        pending.sort_by_key(|(pending, _)| pending.message.id.to_string());
-        pending.truncate(limit);
-        let mut locations = self.locations.0.lock().unwrap_or_else(PoisonError::into_inner);
-        locations.clear();
-        locations.extend(pending.iter().map(|(pending, location)| (pending.message.id, location.clone())));
-        Ok(pending.into_iter().map(|(pending, _)| pending).collect())
-    }
-
-    async fn pending_in(&self, collection: &'static str, limit: usize) -> Result<Vec<(PendingEvent, Location)>> {
-        self.schema.ready(&self.schema.get(collection)?).await?;
+        let publishing = self.schema.publishing();
+        for declared in &publishing {
+            self.schema.ready(declared).await?;
+        }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let documents = self
-            .connection
-            .read(move |database| async move {
-                let documents = majority::<Document>(&database, collection);
-                let waiting = documents.find(doc! {}).hint(Hint::Name(EVENTS.to_owned())).sort(doc! {"events.id": 1});
-                let waiting = waiting.projection(doc! {"events": 1}).limit(limit).max_time(SERVER_TIMEOUT);
-                Ok(waiting.await?.try_collect::<Vec<_>>().await?)
-            })
-            .await?;
+        let documents = self.connection.read(move |database| async move {
+            let oldest = |collection: &str| {
+                // The whole index, so that it also sorts.
+                vec![
+                    doc! {"$match": {"events.id": {"$exists": true}}},
+                    doc! {"$sort": {"events.id": 1}},
+                    doc! {"$limit": limit},
+                    doc! {"$project": {"events": 1, "collection": {"$literal": collection}}},
+                ]
+            };
+            let others = publishing.iter().map(|declared| declared.name).filter(|name| *name != OUTBOX);
+            let unite = |name: &str| doc! {"$unionWith": {"coll": name, "pipeline": oldest(name)}};
+            let stages = oldest(OUTBOX).into_iter().chain(others.map(unite));
+            let outbox = majority::<Document>(&database, OUTBOX);
+            let found = outbox.aggregate(stages).max_time(SERVER_TIMEOUT).await?;
+            Ok(found.try_collect::<Vec<_>>().await?)
+        });
         let mut pending = Vec::new();
-        for document in documents {
-            let id = document.get_str("_id").map_err(Error::internal)?;
+        for document in documents.await? {
+            let field = |name| document.get_str(name).map(str::to_owned).map_err(Error::internal);
+            let location = EventLocation { collection: field("collection")?, document: field("_id")? };
             for event in document.get_array("events").map_err(Error::internal)? {
                 let event = event.as_document().ok_or_else(|| Error::internal("an event is no document"))?;
-                let is_own = event.get_str("publisher").is_ok_and(|publisher| publisher == self.publisher);
-                pending.push((PendingEvent { message: message(event)?, is_own }, (collection, id.to_owned())));
+                pending.push(PendingEvent { message: message(event)?, location: Some(location.clone()) });
             }
         }
+        pending.sort_by_key(|pending| pending.message.id);
+        pending.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(pending)
     }
 
-    pub(super) async fn delete_published(&self, published: Vec<EventId>) -> Result<()> {
-        let locations: Vec<Option<Location>> = {
-            let mut locations = self.locations.0.lock().unwrap_or_else(PoisonError::into_inner);
-            published.iter().map(|event| locations.remove(event)).collect()
-        };
-        let mut by_collection: BTreeMap<&'static str, (BTreeSet<String>, Vec<String>)> = BTreeMap::new();
-        let mut unknown = Vec::new();
-        for (event, location) in published.iter().map(EventId::to_string).zip(locations) {
-            match location {
-                Some((collection, id)) => {
-                    let (documents, events) = by_collection.entry(collection).or_default();
-                    documents.insert(id);
-                    events.push(event);
-                }
-                None => unknown.push(event),
-            }
+    pub(in super::super) async fn delete_published(&self, published: &[PublishedEvent]) -> Result<()> {
+        let mut by_collection: BTreeMap<&str, (BTreeSet<&str>, Vec<String>)> = BTreeMap::new();
+        for event in published {
+            let location = event.location.as_ref().ok_or_else(|| Error::internal("an event without its document"))?;
+            let (documents, events) = by_collection.entry(&location.collection).or_default();
+            documents.insert(&location.document);
+            events.push(event.id.to_string());
         }
-        if !unknown.is_empty() {
-            for collection in self.schema.collections_with_events() {
-                let documents = self.carrying(collection, unknown.clone()).await?;
-                if !documents.is_empty() {
-                    let location = by_collection.entry(collection).or_default();
-                    location.0.extend(documents);
-                    location.1.extend(unknown.iter().cloned());
-                }
-            }
-        }
-        try_join_all(
-            by_collection
-                .into_iter()
-                .map(|(collection, (documents, events))| self.delete_from(collection, documents, events)),
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn delete_from(
-        &self,
-        collection: &'static str,
-        documents: BTreeSet<String>,
-        events: Vec<String>,
-    ) -> Result<()> {
-        let documents: Vec<String> = documents.into_iter().collect();
-        self.connection
-            .read(move |database| async move {
-                let collections_with_events = database.collection::<Document>(collection);
-                // A deleted document is removed with its last event.
-                let others = doc! {"$elemMatch": {"id": {"$nin": &events}}};
-                let drained = doc! {"_id": {"$in": &documents}, "doc": {"$exists": false}, "events": {"$not": others}};
-                collections_with_events.delete_many(drained).await?;
-                let left = doc! {"$filter": {"input": "$events", "cond": {"$not": {"$in": ["$$this.id", &events]}}}};
-                let unless_empty = doc! {"$cond": [{"$eq": ["$events", []]}, "$$REMOVE", "$events"]};
-                let stages = vec![doc! {"$set": {"events": left}}, doc! {"$set": {"events": unless_empty}}];
-                let of_documents = doc! {"_id": {"$in": documents}, "events.id": {"$in": events}};
-                collections_with_events.update_many(of_documents, stages).await?;
-                Ok(())
+        let deletions = by_collection.into_iter().map(|(collection, (documents, events))| {
+            let (collection, documents) = (collection.to_owned(), documents.into_iter().map(str::to_owned).collect());
+            self.connection.read(move |database| async move {
+                delete_from(&database.collection(&collection), documents, events).await
             })
-            .await
+        });
+        try_join_all(deletions).await.map(drop)
     }
 
     pub(in super::super) async fn is_pending(&self, event: EventId) -> Result<bool> {
-        let event = vec![event.to_string()];
-        let collections_with_events = self.schema.collections_with_events();
-        let found = try_join_all(
-            collections_with_events.into_iter().map(|collection| self.carrying(collection, event.clone())),
-        )
-        .await?;
-        Ok(found.iter().any(|documents| !documents.is_empty()))
-    }
-
-    async fn carrying(&self, collection: &'static str, events: Vec<String>) -> Result<Vec<String>> {
-        let documents = self
-            .connection
-            .read(move |database| async move {
-                let documents = majority::<Document>(&database, collection);
-                let looking = documents.find(doc! {"events.id": {"$in": events}}).projection(doc! {"_id": 1});
-                Ok(looking.max_time(SERVER_TIMEOUT).await?.try_collect::<Vec<_>>().await?)
+        let publishing = self.schema.publishing().into_iter();
+        let found = try_join_all(publishing.map(|declared| {
+            self.connection.read(move |database| async move {
+                let documents = majority::<Document>(&database, declared.name);
+                let looking = documents.find_one(doc! {"events.id": event.to_string()}).projection(doc! {"_id": 1});
+                Ok(looking.max_time(SERVER_TIMEOUT).await?.is_some())
             })
-            .await?;
-        let id = |document: &Document| document.get_str("_id").map(str::to_owned).map_err(Error::internal);
-        documents.iter().map(id).collect()
+        }));
+        Ok(found.await?.contains(&true))
     }
 
     /// `newest` waits for uncommitted records.
     pub(in super::super) async fn is_handled(&self, event: EventId, newest: bool) -> Result<bool> {
-        let concern = if newest { ReadConcern::linearizable() } else { ReadConcern::majority() };
-        let id = doc! {"_id": event.to_string()};
         let found = self.connection.read(move |database| async move {
-            Ok::<_, Failure>(
-                read_with::<Document>(&database, INBOX, concern).find_one(id).max_time(SERVER_TIMEOUT).await?,
-            )
+            if newest {
+                let deadline = Instant::now() + OPERATION_TIMEOUT;
+                return match in_transaction(&database, &[Operation::CheckHandled(event)], deadline).await {
+                    Err(Failure::Refused(Refusal::Stale)) => Ok(false),
+                    checked => checked.map(|()| true),
+                };
+            }
+            let inbox = majority::<Document>(&database, INBOX);
+            let record = inbox.find_one(doc! {"_id": event.to_string()}).max_time(SERVER_TIMEOUT).await?;
+            Ok(record.is_some())
         });
-        Ok(found.await?.is_some())
+        found.await
     }
+}
+
+/// Usually one command. A document that was deleted goes with its last event.
+async fn delete_from(
+    collection: &Collection<Document>,
+    documents: Vec<String>,
+    events: Vec<String>,
+) -> std::result::Result<(), Failure> {
+    let remaining = doc! {"$filter": {"input": "$events", "cond": {"$not": {"$in": ["$$this.id", &events]}}}};
+    let unless_empty = doc! {"$cond": [{"$eq": ["$events", []]}, "$$REMOVE", "$events"]};
+    let delete_events = vec![doc! {"$set": {"events": remaining}}, doc! {"$set": {"events": unless_empty}}];
+    let mut left = u64::try_from(documents.len()).unwrap_or(u64::MAX);
+    if collection.name() != OUTBOX {
+        let with_document = doc! {"_id": {"$in": &documents}, "events.id": {"$in": &events}, "doc": {"$exists": true}};
+        left -= collection.update_many(with_document, delete_events.clone()).await?.matched_count.min(left);
+    }
+    if left > 0 {
+        let others = doc! {"$elemMatch": {"id": {"$nin": &events}}};
+        let deleted = doc! {"_id": {"$in": &documents}, "doc": {"$exists": false}, "events": {"$not": others}};
+        left -= collection.delete_many(deleted).await?.deleted_count.min(left);
+    }
+    if left > 0 {
+        let any = doc! {"_id": {"$in": documents}, "events.id": {"$in": events}};
+        collection.update_many(any, delete_events).await?;
+    }
+    Ok(())
 }
 
 pub(super) fn message(event: &Document) -> Result<EventMessage> {

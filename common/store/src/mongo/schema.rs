@@ -48,6 +48,8 @@ pub(super) struct DeclaredCollection {
     pub(super) name: &'static str,
     pub(super) indexes: &'static [Index],
     pub(super) searched: &'static [&'static str],
+    /// Whether the documents may contain events.
+    pub(super) publishes: bool,
     state: watch::Sender<State>,
 }
 
@@ -63,8 +65,8 @@ enum State {
 impl Schema {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
         let schema = Self { connection, declared: Mutex::default() };
-        schema.declare(OUTBOX, &[], &[]);
-        schema.declare(INBOX, &[], &[]);
+        schema.declare(OUTBOX, &[], &[], true);
+        schema.declare(INBOX, &[], &[], false);
         schema
     }
 
@@ -73,9 +75,10 @@ impl Schema {
         name: &'static str,
         indexes: &'static [Index],
         searched: &'static [&'static str],
+        publishes: bool,
     ) -> Arc<DeclaredCollection> {
-        let new =
-            || Arc::new(DeclaredCollection { name, indexes, searched, state: watch::Sender::new(State::Declared) });
+        let state = watch::Sender::new(State::Declared);
+        let new = || Arc::new(DeclaredCollection { name, indexes, searched, publishes, state });
         Arc::clone(self.lock().entry(name).or_insert_with(new))
     }
 
@@ -84,8 +87,9 @@ impl Schema {
         declared.ok_or_else(|| Error::internal(format!("the collection {name} was not opened")))
     }
 
-    pub(super) fn collections_with_events(&self) -> Vec<&'static str> {
-        self.lock().keys().copied().filter(|name| *name != INBOX).collect()
+    /// Returns the collections whose documents may contain events, `_outbox` first.
+    pub(super) fn publishing(&self) -> Vec<Arc<DeclaredCollection>> {
+        self.lock().values().filter(|declared| declared.publishes).map(Arc::clone).collect()
     }
 
     pub(super) fn start(&self, declared: &Arc<DeclaredCollection>) {
@@ -183,7 +187,10 @@ async fn create_indexes(database: &Database, declared: &DeclaredCollection) -> R
         return create(&collection, vec![model(doc! {"at": 1}, "_age", expiring)]).await;
     }
     let sparse = || IndexOptions::builder().sparse(true).build();
-    let mut models = vec![model(doc! {"events.id": 1}, EVENTS, sparse())];
+    let mut models = Vec::new();
+    if declared.publishes {
+        models.push(model(doc! {"events.id": 1}, EVENTS, sparse()));
+    }
     if !declared.searched.is_empty() {
         models.push(model(doc! {"words": 1}, WORDS, sparse()));
     }
@@ -192,7 +199,9 @@ async fn create_indexes(database: &Database, declared: &DeclaredCollection) -> R
             IndexOptions::builder().unique(index.unique).partial_filter_expression(present(index.fields())).build();
         models.push(model(index.keys(1), index.name, options));
     }
-    create(&collection, models).await?;
+    if !models.is_empty() {
+        create(&collection, models).await?;
+    }
     rebuild_words(database, &collection, declared).await
 }
 

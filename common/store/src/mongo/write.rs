@@ -1,5 +1,5 @@
 //! Commits. A single write needs no transaction; several writes, or one with an inbox record, are a
-//! transaction.
+//! transaction. So is a commit that only checks what was read, see [`in_transaction`].
 //!
 //! Every write has an id. When the connection breaks and the outcome is unknown, even after the
 //! driver's own retry, the id in the document shows whether the write took effect. An outcome that
@@ -14,6 +14,7 @@ use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
 use super::super::commit::{Change, Commit, Refusal, Write};
+use super::super::{EventLocation, PendingEvent};
 use super::connection::{Failure, OPERATION_TIMEOUT, durable, is_conflict, is_uncertain};
 use super::schema::{INBOX, OUTBOX, words_of};
 use super::{Mongo, majority, value};
@@ -29,9 +30,26 @@ const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 #[derive(Clone)]
 pub(super) enum Operation {
+    /// Refuses as stale unless the inbox has the event.
+    CheckHandled(EventId),
+    /// Refuses as stale unless the document has this version.
+    CheckVersion {
+        collection: &'static str,
+        id: String,
+        expected: Option<i64>,
+    },
     RecordHandled(EventId),
-    Write { collection: &'static str, id: String, expected: Option<i64>, next: i64, effect: Effect },
-    InsertEvents { id: String, events: Vec<Bson> },
+    Write {
+        collection: &'static str,
+        id: String,
+        expected: Option<i64>,
+        next: i64,
+        effect: Effect,
+    },
+    InsertEvents {
+        id: String,
+        events: Vec<Bson>,
+    },
 }
 
 #[derive(Clone)]
@@ -49,65 +67,75 @@ pub(super) enum Effect {
 }
 
 impl Mongo {
-    pub(in super::super) async fn commit(&self, commit: Commit) -> Result<(), Refusal> {
-        if commit.only_reads()
-            && let [Write { collection, id, expected, .. }] = commit.writes.as_slice()
-        {
-            return self.confirm(collection, id, *expected).await;
-        }
+    /// Returns the committed events with their locations.
+    pub(in super::super) async fn commit(&self, commit: Commit) -> Result<Vec<PendingEvent>, Refusal> {
+        let only_reads = commit.only_reads();
         // No `secure_delete`: free pages and the oplog keep deleted data until they are reused.
-        let Commit { writes, events, handled_event, delete_published, rules, secure_delete: _ } = commit;
-        if !delete_published.is_empty() {
-            self.delete_published(delete_published).await.map_err(Refusal::Failed)?;
-        }
+        let Commit { writes, events, handled_event, delete_published: _, rules, secure_delete: _ } = commit;
         if !rules.is_empty() {
-            return self.bulk_update(rules).await;
+            return self.bulk_update(rules).await.map(|()| Vec::new());
         }
         if writes.is_empty() && events.is_empty() && handled_event.is_none() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         for collection in writes.iter().map(|write| write.collection).chain([OUTBOX, INBOX]) {
             let declared = self.schema.get(collection).map_err(Refusal::Failed)?;
             self.schema.ready(&declared).await.map_err(Refusal::Failed)?;
         }
-        let operations = self.operations(writes, events, handled_event).map_err(Refusal::Failed)?;
+        let (operations, events) = if only_reads {
+            let check = |Write { collection, id, expected, .. }| Operation::CheckVersion { collection, id, expected };
+            (writes.into_iter().map(check).collect(), Vec::new())
+        } else {
+            self.operations(writes, events, handled_event).map_err(Refusal::Failed)?
+        };
         let deadline = Instant::now() + OPERATION_TIMEOUT;
         let committed = self.connection.within(OPERATION_TIMEOUT, move |database| async move {
-            match <[Operation; 1]>::try_from(operations) {
-                Ok([operation]) => single_write(&database, operation, deadline).await,
-                Err(operations) => in_transaction(&database, &operations, deadline).await,
+            match operations.as_slice() {
+                [write @ (Operation::RecordHandled(_) | Operation::InsertEvents { .. } | Operation::Write { .. })] => {
+                    single_write(&database, write, deadline).await
+                }
+                operations => in_transaction(&database, operations, deadline).await,
             }
         });
-        committed.await.map_err(|failure| self.explain(failure))
+        committed.await.map_err(|failure| self.explain(failure))?;
+        Ok(events)
     }
 
+    /// Returns the operations of a commit, and its events with the documents that will contain them.
     fn operations(
         &self,
         writes: Vec<Write>,
-        events: Vec<EventMessage>,
+        messages: Vec<EventMessage>,
         handled_event: Option<EventId>,
-    ) -> Result<Vec<Operation>> {
-        let mut events: Vec<Bson> =
-            events.into_iter().map(|message| event(message, Some(&self.publisher))).collect::<Result<_>>()?;
+    ) -> Result<(Vec<Operation>, Vec<PendingEvent>)> {
+        let mut located = Vec::new();
+        let mut locate = |messages: Vec<EventMessage>, collection: &str, document: &str| {
+            let events = messages.iter().map(event).collect::<Result<Vec<Bson>>>();
+            let location = EventLocation { collection: collection.to_owned(), document: document.to_owned() };
+            let pending = |message| PendingEvent { message, location: Some(location.clone()) };
+            located.extend(messages.into_iter().map(pending));
+            events
+        };
+        let mut left = messages;
         let mut operations: Vec<Operation> = handled_event.map(Operation::RecordHandled).into_iter().collect();
-        for write in writes {
-            let in_document = |events: &mut Vec<Bson>| {
-                if events.len() <= MAX_EVENTS_IN_DOCUMENT { std::mem::take(events) } else { Vec::new() }
-            };
-            let effect = match write.change {
-                Change::Put { text, reindex } => {
-                    self.put(write.collection, &text, reindex, in_document(&mut events))?
-                }
-                Change::Delete => Effect::Delete { events: in_document(&mut events) },
+        for Write { collection, id, expected, next, change } in writes {
+            let carries = left.len() <= MAX_EVENTS_IN_DOCUMENT
+                && !matches!(change, Change::ReadGuard)
+                && self.schema.get(collection)?.publishes;
+            let events = locate(if carries { std::mem::take(&mut left) } else { Vec::new() }, collection, &id)?;
+            let effect = match change {
+                Change::Put { text, reindex } => self.put(collection, &text, reindex, events)?,
+                Change::Delete => Effect::Delete { events },
                 Change::ReadGuard => Effect::Touch,
             };
-            let Write { collection, id, expected, next, .. } = write;
             operations.push(Operation::Write { collection, id, expected, next, effect });
         }
-        for some in events.chunks(EVENTS_IN_OUTBOX_DOCUMENT) {
-            operations.push(Operation::InsertEvents { id: EventId::new().to_string(), events: some.to_vec() });
+        for some in left.chunks(EVENTS_IN_OUTBOX_DOCUMENT) {
+            let id = EventId::new().to_string();
+            let events = locate(some.to_vec(), OUTBOX, &id)?;
+            operations.push(Operation::InsertEvents { id, events });
         }
-        Ok(operations)
+        Ok((operations, located))
     }
 
     fn put(&self, collection: &str, text: &str, reindex: bool, events: Vec<Bson>) -> Result<Effect> {
@@ -122,15 +150,12 @@ impl Effect {
     }
 }
 
-/// An event as stored. Its body is JSON text. The relay of the handle `publisher` publishes it.
-pub(super) fn event(message: EventMessage, publisher: Option<&str>) -> Result<Bson> {
-    let body = String::from_utf8(message.body).map_err(Error::internal)?;
-    let mut event = doc! {"id": message.id.to_string(), "name": message.name, "body": body};
+/// An event as stored. Its body is JSON text.
+pub(super) fn event(message: &EventMessage) -> Result<Bson> {
+    let body = str::from_utf8(&message.body).map_err(Error::internal)?;
+    let mut event = doc! {"id": message.id.to_string(), "name": &message.name, "body": body};
     if let Some(request) = &message.request {
         event.insert("request", RequestId::as_str(request));
-    }
-    if let Some(publisher) = publisher {
-        event.insert("publisher", publisher);
     }
     Ok(event.into())
 }
@@ -174,11 +199,11 @@ pub(super) fn guarded(
     (guard, update)
 }
 
-async fn single_write(database: &Database, operation: Operation, deadline: Instant) -> Result<(), Failure> {
+async fn single_write(database: &Database, operation: &Operation, deadline: Instant) -> Result<(), Failure> {
     let write_id = Uuid::new();
-    match execute(database, &operation, write_id, &mut None).await {
+    match execute(database, operation, write_id, &mut None).await {
         Err(Failure::Driver(error)) if is_uncertain(&error) && !is_conflict(&error) => {
-            let Operation::Write { collection, id, effect: Effect::Put { .. }, .. } = &operation else {
+            let Operation::Write { collection, id, effect: Effect::Put { .. }, .. } = operation else {
                 return Err(error.into());
             };
             while Instant::now() < deadline {
@@ -205,17 +230,19 @@ async fn is_written(
 }
 
 /// Runs the operations in a transaction. Repeats it on transient errors within the time limit.
-async fn in_transaction(database: &Database, operations: &[Operation], deadline: Instant) -> Result<(), Failure> {
-    let reads_only =
-        operations.iter().all(|operation| matches!(operation, Operation::Write { effect: Effect::Touch, .. }));
+///
+/// The commit of a transaction without writes adds a no-op to the oplog and waits for it with the
+/// write concern, which a deposed primary cannot satisfy. So it confirms that the state read is the
+/// newest and majority-committed. A linearizable read does the same, but has no write concern: it
+/// waits for the next flush of the journal, up to 100 ms.
+pub(super) async fn in_transaction(
+    database: &Database,
+    operations: &[Operation],
+    deadline: Instant,
+) -> Result<(), Failure> {
     loop {
         let mut session = begin(database).await?;
-        let executed = if reads_only {
-            check_versions(database, operations, &mut session).await
-        } else {
-            execute_all(database, operations, &mut session).await
-        };
-        let outcome = match executed {
+        let outcome = match execute_all(database, operations, &mut session).await {
             // After the time limit, the caller has reported a failure.
             Ok(()) if Instant::now() < deadline => commit(&mut session, deadline).await,
             Ok(()) => Err(Failure::Timeout),
@@ -284,6 +311,19 @@ pub(super) async fn execute(
     session: &mut Option<&mut ClientSession>,
 ) -> Result<(), Failure> {
     match operation {
+        Operation::CheckHandled(event) => {
+            let inbox = database.collection::<Document>(INBOX);
+            let found = run!(inbox.find_one(doc! {"_id": event.to_string()}), session)?;
+            found.map(drop).ok_or_else(|| Refusal::Stale.into())
+        }
+        Operation::CheckVersion { collection, id, expected } => {
+            let documents = database.collection::<RawDocumentBuf>(collection);
+            let looking = documents.find_one(doc! {"_id": id, "doc": {"$exists": true}});
+            // Without the document itself.
+            let found = run!(looking.projection(doc! {"version": 1, "doc": {"$literal": 1}}), session)?;
+            let version = found.map_or(Ok(None), |raw| super::stored(&raw))?.map(|stored| stored.version);
+            if version == *expected { Ok(()) } else { Err(Refusal::Stale.into()) }
+        }
         Operation::RecordHandled(event) => {
             let inbox = database.collection::<Document>(INBOX);
             let record = doc! {"_id": event.to_string(), "at": mongodb::bson::DateTime::now()};
@@ -326,25 +366,4 @@ pub(super) async fn execute(
             Ok(())
         }
     }
-}
-
-async fn check_versions(
-    database: &Database,
-    operations: &[Operation],
-    session: &mut ClientSession,
-) -> Result<(), Failure> {
-    for operation in operations {
-        let Operation::Write { collection, id, expected, .. } = operation else { continue };
-        let documents = database.collection::<RawDocumentBuf>(collection);
-        let found = documents
-            .find_one(doc! {"_id": id, "doc": {"$exists": true}})
-            .projection(doc! {"version": 1, "doc": {"$literal": 1}})
-            .session(&mut *session)
-            .await?;
-        let version = found.map_or(Ok(None), |raw| super::stored(&raw))?.map(|stored| stored.version);
-        if version != *expected {
-            return Err(Refusal::Stale.into());
-        }
-    }
-    Ok(())
 }
