@@ -192,7 +192,10 @@ pub fn new_email(name: &str) -> String {
     format!("{}@example.com", unique(&format!("{name}.")))
 }
 
-/// Returns the JSON of an address.
-pub fn address(street: &str) -> Value {
-    json!({"street": street, "city": "Porto", "postal_code": "4050-265", "country": "PT"})
+/// Returns the JSON of an address, with all its fields.
+pub fn address(line1: &str) -> Value {
+    json!({
+        "name": "Ana Silva", "company": null, "line1": line1, "line2": null, "city": "Porto", "region": null,
+        "postal_code": "4050-265", "country": "PT", "phone": null
+    })
 }

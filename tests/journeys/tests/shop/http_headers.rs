@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use journeys::{Admin, Client, Customer, Method, Response, Shop, euros, product_json, unique};
+use journeys::{Admin, Client, Customer, Method, Response, Shop, address, euros, product_json, unique};
 use serde_json::json;
 
 const API: &str = include_str!("../../../../docs/api.md");
@@ -41,8 +41,7 @@ impl Scene {
         let admin = shop.admin().await;
         let tea = admin.new_product("tea", &euros(499), 10).await;
         let (ana, order) = shop.customer_with_order(&tea, 1).await;
-        let address = json!({"street": "Rua Augusta 1", "city": "Lisboa", "postal_code": "1100-048", "country": "PT"});
-        let address = ana.add_address(address).await.expect_status(201);
+        let address = ana.add_address(address("Rua Augusta 1")).await.expect_status(201);
         let receipt = shop.new_customer().await.delete_account().await.expect_status(202);
         let category = admin.get_product(&tea).await["category"].as_str().unwrap().to_owned();
         let names = vec![

@@ -36,7 +36,7 @@ async fn an_address_has_visible_text_of_one_line() {
     for text in INVISIBLE.into_iter().chain(NOT_IN_A_LINE) {
         let mut address = address(text);
         address["city"] = text.into();
-        ana.add_address(address).await.expect_bad_fields(&["city", "street"]);
+        ana.add_address(address).await.expect_bad_fields(&["line1", "city"]);
     }
 }
 
