@@ -16,3 +16,4 @@ pub(crate) mod reservation_log;
 pub(crate) mod reservation_state;
 pub(crate) mod reservation_time;
 pub(crate) mod stock;
+pub(crate) mod weight;

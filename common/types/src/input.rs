@@ -162,6 +162,7 @@ fn readable(message: &str) -> String {
     match expected {
         "u8" | "u16" | "u32" | "u64" => "must be a whole number, not negative".to_owned(),
         "a sequence" => "must be a list".to_owned(),
+        "a boolean" => "must be true or false".to_owned(),
         // An enum.
         "string or map" => "must be a string".to_owned(),
         "a map" => "must be an object".to_owned(),
@@ -253,6 +254,7 @@ mod tests {
         assert_eq!(readable("unknown variant `card`, expected `demo`"), "must be demo");
         assert_eq!(readable("unknown variant `x`, expected one of `name`, `price`"), "must be one of name, price");
         assert_eq!(readable("invalid type: map, expected a string"), "must be a string");
+        assert_eq!(readable("invalid type: integer `1`, expected a boolean"), "must be true or false");
     }
 
     #[test]

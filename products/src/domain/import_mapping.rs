@@ -9,9 +9,10 @@ use souk_types::{Currency, Error, FieldError, Integer, NumberError, Price};
 use super::column_template::{ColumnTemplate, missing_column};
 use super::import_records::{ColumnRef, Delimiter, Record};
 use super::stock::AvailableQuantity;
+use super::weight::Weight;
 
-const TEXT_FIELDS: [&str; 7] = ["key", "name", "description", "category", "unit", "supplier", "image"];
-const PARSED_FIELDS: [&str; 3] = ["price", "currency", "available"];
+const TEXT_FIELDS: [&str; 8] = ["key", "name", "description", "category", "unit", "supplier", "image", "tax_class"];
+const PARSED_FIELDS: [&str; 5] = ["price", "currency", "available", "weight_grams", "digital"];
 const REQUIRED_FIELDS: [&str; 4] = ["key", "name", "category", "price"];
 
 /// The query parameters of an import. By default, each field is read from the column of its name.
@@ -94,7 +95,12 @@ impl ImportMapping {
         let texts = TEXT_FIELDS.map(|field| (field, self.value(field, record)));
         // An empty description is valid; every other empty column counts as absent.
         product.insert("description".to_owned(), "".into());
-        let parsed = [("price", self.price(record)), ("available", self.available(record))];
+        let parsed = [
+            ("price", self.price(record)),
+            ("available", self.whole_number("available", AvailableQuantity::OUT_OF_RANGE, record)),
+            ("weight_grams", self.whole_number("weight_grams", Weight::OUT_OF_RANGE, record)),
+            ("digital", self.flag("digital", record)),
+        ];
         for (field, value) in texts.into_iter().chain(parsed) {
             match value {
                 Ok(Some(value)) => drop(product.insert(field.to_owned(), value)),
@@ -150,12 +156,29 @@ impl ImportMapping {
         price.map(|price| Some(json!(price))).map_err(invalid("price"))
     }
 
-    fn available(&self, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
-        match self.value("available", record)? {
+    fn whole_number(
+        &self,
+        field: &'static str,
+        out_of_range: &'static str,
+        record: &Record<'_>,
+    ) -> Result<Option<Value>, FieldError> {
+        match self.value(field, record)? {
             Some(Value::String(text)) => match Integer::from_decimal(text.trim(), 0) {
                 Ok(number) => Ok(Some(number.get().into())),
-                Err(NumberError::TooLarge) => Err(FieldError::new("available", AvailableQuantity::OUT_OF_RANGE)),
-                Err(_) => Err(FieldError::new("available", "must be a whole number, such as 1500, without separators")),
+                Err(NumberError::TooLarge) => Err(FieldError::new(field, out_of_range)),
+                Err(_) => Err(FieldError::new(field, "must be a whole number, such as 1500, without separators")),
+            },
+            other => Ok(other),
+        }
+    }
+
+    /// Reads `true` and `false`. Spreadsheets write them in capitals.
+    fn flag(&self, field: &'static str, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
+        match self.value(field, record)? {
+            Some(Value::String(text)) => match text.trim().to_ascii_lowercase().as_str() {
+                "true" => Ok(Some(true.into())),
+                "false" => Ok(Some(false.into())),
+                _ => Err(FieldError::new(field, "must be true or false")),
             },
             other => Ok(other),
         }

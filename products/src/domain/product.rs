@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
-use souk_types::{Error, Precondition, Result, TaxClass, Text, Timestamp, sort_key};
+use souk_types::{Error, Precondition, Result, Text, Timestamp, sort_key};
 
 use super::product_details::ProductDetails;
 use super::product_edit::ProductPatch;
@@ -95,9 +95,9 @@ impl Product {
             price: details.price,
             image: details.image.clone().map(String::from),
             category: details.category.to_string(),
-            tax_class: TaxClass::default(),
-            weight_grams: 0,
-            digital: false,
+            tax_class: details.tax_class,
+            weight_grams: details.weight_grams.grams(),
+            digital: details.digital,
         };
         Ok(CatalogueEntry { product, available: self.stock.available() })
     }

@@ -4,9 +4,10 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 use souk_types::input::{Fields, Input};
-use souk_types::{MultilineText, Price, Text};
+use souk_types::{MultilineText, Price, TaxClass, Text};
 
 use super::image_url::ImageUrl;
+use super::weight::Weight;
 
 /// The details of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,12 @@ pub struct ProductDetails {
     pub supplier: Option<Text<1, 100>>,
     /// The image.
     pub image: Option<ImageUrl>,
+    /// The tax class.
+    pub tax_class: TaxClass,
+    /// The weight of one unit.
+    pub weight_grams: Weight,
+    /// Whether it is delivered without a parcel: a download, a voucher, a service.
+    pub digital: bool,
 }
 
 /// The name of a category. It is a segment of a path, which `.` and `..` cannot be (RFC 3986,
@@ -68,6 +75,9 @@ impl Input for ProductDetails {
         let unit = fields.optional("unit");
         let supplier = fields.optional("supplier");
         let image = fields.optional("image");
+        let tax_class = fields.optional("tax_class");
+        let weight_grams = fields.optional("weight_grams");
+        let digital = fields.optional("digital");
         Some(Self {
             name: name?,
             description: description?,
@@ -79,6 +89,9 @@ impl Input for ProductDetails {
             },
             supplier,
             image,
+            tax_class: tax_class.unwrap_or_default(),
+            weight_grams: weight_grams.unwrap_or_default(),
+            digital: digital.unwrap_or_default(),
         })
     }
 }

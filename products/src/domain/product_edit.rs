@@ -1,11 +1,12 @@
 //! The bodies with which admins create and edit products.
 
 use souk_types::input::{Fields, Input};
-use souk_types::{MultilineText, Price, Text};
+use souk_types::{MultilineText, Price, TaxClass, Text};
 
 use super::image_url::ImageUrl;
 use super::product_details::{Category, ProductDetails};
 use super::stock::AvailableQuantity;
+use super::weight::Weight;
 
 /// The body of `POST /`.
 #[derive(Debug)]
@@ -42,6 +43,9 @@ pub struct ProductPatch {
     unit: Option<Text<1, 20>>,
     supplier: Option<Option<Text<1, 100>>>,
     image: Option<Option<ImageUrl>>,
+    tax_class: Option<TaxClass>,
+    weight_grams: Option<Weight>,
+    digital: Option<bool>,
 }
 
 impl Input for ProductPatch {
@@ -55,6 +59,9 @@ impl Input for ProductPatch {
             unit: fields.optional_non_null("unit"),
             supplier: fields.patch("supplier"),
             image: fields.patch("image"),
+            tax_class: fields.optional_non_null("tax_class"),
+            weight_grams: fields.optional_non_null("weight_grams"),
+            digital: fields.optional_non_null("digital"),
         })
     }
 }
@@ -69,6 +76,9 @@ impl ProductPatch {
             unit: self.unit.unwrap_or(details.unit),
             supplier: self.supplier.unwrap_or(details.supplier),
             image: self.image.unwrap_or(details.image),
+            tax_class: self.tax_class.unwrap_or(details.tax_class),
+            weight_grams: self.weight_grams.unwrap_or(details.weight_grams),
+            digital: self.digital.unwrap_or(details.digital),
         }
     }
 }
@@ -96,11 +106,17 @@ mod tests {
         assert_eq!((details.supplier.as_deref(), &*details.unit, &*details.name), (Some("Ana"), "100 g", "Tea"));
         let details = patch(json!({"supplier": null})).apply(details);
         assert_eq!(details.supplier, None);
+        let details = patch(json!({"tax_class": "reduced", "weight_grams": 120})).apply(details);
+        let details = patch(json!({"digital": true})).apply(details);
+        assert_eq!((details.tax_class, details.weight_grams.grams(), details.digital), (TaxClass::Reduced, 120, true));
     }
 
     #[test]
     fn a_patch_refuses_a_null_name_and_stock() {
-        assert!(from_json::<ProductPatch>(json!({"name": null})).is_err());
+        for field in ["name", "tax_class", "weight_grams", "digital"] {
+            let refused = from_json::<ProductPatch>(json!({field: null})).err().unwrap();
+            assert_eq!(refused.fields()[0].field, field);
+        }
         assert!(from_json::<ProductPatch>(json!({"available": 3})).is_err());
         assert!(from_json::<ProductPatch>(json!({"version": 3})).is_err());
     }

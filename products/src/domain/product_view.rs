@@ -52,9 +52,31 @@ mod tests {
         let view = serde_json::to_value(tea().into_view().unwrap()).unwrap();
         let mut fields: Vec<&str> = view.as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
-        let documented =
-            ["available", "category", "description", "id", "image", "name", "price", "supplier", "unit", "version"];
+        let documented = [
+            "available",
+            "category",
+            "description",
+            "digital",
+            "id",
+            "image",
+            "name",
+            "price",
+            "supplier",
+            "tax_class",
+            "unit",
+            "version",
+            "weight_grams",
+        ];
         assert_eq!(fields, documented);
-        assert_eq!((&view["unit"], &view["version"], &view["supplier"]), (&json!("piece"), &json!(1), &json!(null)));
+        for (field, default) in [
+            ("unit", json!("piece")),
+            ("version", json!(1)),
+            ("supplier", json!(null)),
+            ("tax_class", json!("standard")),
+            ("weight_grams", json!(0)),
+            ("digital", json!(false)),
+        ] {
+            assert_eq!(view[field], default, "{field}");
+        }
     }
 }

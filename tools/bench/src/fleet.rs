@@ -146,6 +146,9 @@ struct Details {
     unit: String,
     supplier: Option<String>,
     image: Option<String>,
+    tax_class: String,
+    weight_grams: i64,
+    digital: bool,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -33,12 +33,16 @@ fn templates_refer_to_columns_by_name_and_number() {
         ("currency", "USD"),
         ("price_in", "major"),
         ("available", "1"),
+        ("weight_grams", "3"),
+        ("digital", "false"),
+        ("tax_class", "reduced"),
     ]);
     let rows = read(FileFormat::Csv, diamonds, &mapping);
     let row = rows[0].1.as_ref().unwrap();
     assert_eq!((&*row.key, &*row.details.name, &*row.details.category), ("diamond-1", "0.23 ct Ideal", "Diamonds"));
     assert_eq!((row.details.price.amount(), row.details.price.currency().code()), (32_600, "USD"));
     assert_eq!(row.available.map(u32::from), Some(1));
+    assert_eq!((row.details.weight_grams.grams(), row.details.tax_class.name()), (3, "reduced"));
 }
 
 #[test]
@@ -87,6 +91,43 @@ fn ndjson_prices_are_objects_or_numbers() {
     assert_eq!(prices, ["4.99 EUR", "12.00 USD"]);
     assert_eq!((rows[2].0, invalid_fields(&rows[2].1)), (4, vec!["price", "name"]));
     assert_eq!((rows[3].0, invalid_fields(&rows[3].1)), (5, vec!["row"]));
+}
+
+#[test]
+fn tax_weight_and_delivery_are_read_from_text_and_json() {
+    let csv = |tax: &str, weight: &str, digital: &str| {
+        let file =
+            format!("key,name,category,price,tax_class,weight_grams,digital\na,A,c,1,{tax},{weight},{digital}\n");
+        read(FileFormat::Csv, &file, &ImportMapping::default()).remove(0).1
+    };
+    let ndjson = |tax: &str, weight: &str, digital: &str| {
+        let file = format!(
+            r#"{{"key":"a","name":"A","category":"c","price":1,"tax_class":{tax},"weight_grams":{weight},"digital":{digital}}}"#
+        );
+        read(FileFormat::NdJson, &file, &ImportMapping::default()).remove(0).1
+    };
+    for (row, expected) in [
+        (csv("", "", ""), Ok(("standard", 0, false))),
+        (csv("reduced", "1e3", "FALSE"), Ok(("reduced", 1000, false))),
+        (csv(" second-reduced ", " 250.0 ", " True "), Ok(("second-reduced", 250, true))),
+        (csv("Reduced", "250 g", "yes"), Err(vec!["weight_grams", "digital", "tax_class"])),
+        (csv("7", "1000001", "1"), Err(vec!["digital", "tax_class", "weight_grams"])),
+        (csv("zero", "-1", "true"), Err(vec!["weight_grams"])),
+        (ndjson("null", "null", "null"), Ok(("standard", 0, false))),
+        (ndjson("\"zero\"", "12.0", "true"), Ok(("zero", 12, true))),
+        (ndjson("\"reduced\"", "\"12\"", "\"true\""), Ok(("reduced", 12, true))),
+        (ndjson("true", "0.5", "1"), Err(vec!["tax_class", "weight_grams", "digital"])),
+    ] {
+        let found = row.as_ref().map(|row| {
+            let details = &row.details;
+            (details.tax_class.name(), details.weight_grams.grams(), details.digital)
+        });
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(_), Err(expected)) => assert_eq!(invalid_fields(&row), expected),
+            (found, expected) => panic!("{found:?}, expected {expected:?}"),
+        }
+    }
 }
 
 #[test]

@@ -208,6 +208,9 @@ async fn every_bad_field_of_a_product_is_named() {
         otherwise_good["unit"] = "u".repeat(21).into();
         otherwise_good["supplier"] = json!({});
         otherwise_good["image"] = "javascript:alert(1)".into();
+        otherwise_good["tax_class"] = "luxury".into();
+        otherwise_good["weight_grams"] = json!(1_000_001);
+        otherwise_good["digital"] = "yes".into();
         otherwise_good["available"] = json!(-1);
         let table: [(Value, &[&str]); 8] = [
             (json!({}), &["name", "description", "category", "price"]),
@@ -226,11 +229,19 @@ async fn every_bad_field_of_a_product_is_named() {
                 &["price.amount", "price.tax"],
             ),
             (product_json("coffee", &euros(10_000_000_000), 1_000_000_001), &["price.amount", "available"]),
-            (otherwise_good, &["colour", "unit", "supplier", "image", "available"]),
+            (
+                otherwise_good,
+                &["colour", "unit", "supplier", "image", "tax_class", "weight_grams", "digital", "available"],
+            ),
         ];
         expect_bad_bodies(scene, ByAdmin, "POST /products", &table).await;
-        let table: [(Value, &[&str]); 5] = [
+        let table: [(Value, &[&str]); 7] = [
             (json!({"name": null}), &["name"]),
+            (
+                json!({"tax_class": null, "weight_grams": null, "digital": null}),
+                &["tax_class", "weight_grams", "digital"],
+            ),
+            (json!({"tax_class": 19, "weight_grams": 0.5, "digital": 1}), &["tax_class", "weight_grams", "digital"]),
             (json!({"price": {"amount": 1}}), &["price.currency"]),
             (json!({"price": {"amount": 5124, "currency": "KWD"}}), &["price.amount"]),
             (json!({"available": 5}), &["available"]),

@@ -27,7 +27,14 @@ async fn a_new_product_has_defaults_and_a_location() {
     let admin = shop.admin().await;
     let mut tea = product_json("tea", &euros(499), 7);
     let created = admin.create_product(tea.clone()).await.expect_status(201);
-    for (member, default) in [("unit", json!("piece")), ("supplier", json!(null)), ("image", json!(null))] {
+    for (member, default) in [
+        ("unit", json!("piece")),
+        ("supplier", json!(null)),
+        ("image", json!(null)),
+        ("tax_class", json!("standard")),
+        ("weight_grams", json!(0)),
+        ("digital", json!(false)),
+    ] {
         tea[member] = default;
     }
     tea["version"] = 1.into();
@@ -44,6 +51,9 @@ async fn a_new_product_has_every_field_that_was_sent() {
     tea["unit"] = "100 g".into();
     tea["supplier"] = "Chá & Filhos, Açores".into();
     tea["image"] = "https://example.com/tea.svg".into();
+    tea["tax_class"] = "reduced".into();
+    tea["weight_grams"] = 1_000_000.into();
+    tea["digital"] = true.into();
     let created = shop.admin().await.create_product(tea.clone()).await.expect_status(201);
     for field in members(&tea) {
         assert_eq!(created[field], tea[field], "{field}");
@@ -102,9 +112,12 @@ async fn an_update_changes_only_the_fields_that_were_sent() {
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
     let mut expected = admin.get_product(&tea).await.body;
-    let updated = admin.update_product(&tea, json!({"price": euros(549), "supplier": "Ana"})).await.expect_status(200);
-    expected["price"] = euros(549);
-    expected["supplier"] = "Ana".into();
+    let changes =
+        json!({"price": euros(549), "supplier": "Ana", "tax_class": "zero", "weight_grams": 120, "digital": true});
+    let updated = admin.update_product(&tea, changes.clone()).await.expect_status(200);
+    for field in members(&changes) {
+        expected[field] = changes[field].clone();
+    }
     expected["version"] = 2.into();
     assert_eq!(updated.body, expected);
     assert_eq!(admin.get_product(&tea).await.body, expected);
@@ -125,7 +138,8 @@ async fn a_replacement_resets_fields_that_were_not_sent() {
     let shop = Shop::shared().await;
     let admin = shop.admin().await;
     let tea = admin.new_product("tea", &euros(499), 7).await;
-    admin.update_product(&tea, json!({"supplier": "Ana", "unit": "100 g"})).await.expect_status(200);
+    let changes = json!({"supplier": "Ana", "unit": "100 g", "tax_class": "reduced", "weight_grams": 120});
+    admin.update_product(&tea, changes).await.expect_status(200);
     let mut replacement = product_json("coffee", &euros(799), 0);
     replacement.as_object_mut().unwrap().remove("available");
     let replaced = admin.replace_product(&tea, replacement.clone()).await.expect_status(200);
@@ -134,6 +148,7 @@ async fn a_replacement_resets_fields_that_were_not_sent() {
     }
     assert_eq!(replaced.id(), tea.id);
     assert_eq!((&replaced["supplier"], &replaced["unit"]), (&Value::Null, &json!("piece")));
+    assert_eq!((&replaced["tax_class"], &replaced["weight_grams"]), (&json!("standard"), &json!(0)));
     assert_eq!(replaced["available"], 7, "a replacement leaves the stock");
     assert_eq!(replaced["version"], 3);
 }

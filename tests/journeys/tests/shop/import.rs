@@ -56,7 +56,8 @@ fn errors(report: &Response) -> Vec<(u64, &str)> {
 async fn columns_are_mapped_to_fields() {
     let shop = Shop::shared().await;
     let importer = Importer::new(&shop).await;
-    let text = "\"\",key,carat,cut,dollars,stock\n1,a,0.23,Ideal,326,4\n2,b,0.21,\"Very, very good\",3.27,5\n";
+    let text =
+        "\"\",key,carat,cut,dollars,stock,grams\n1,a,0.23,Ideal,326,4,46\n2,b,0.21,\"Very, very good\",3.27,5,42\n";
     let mapping = [
         ("name", "Diamond {#1}: {carat} ct {cut}"),
         ("description", "A diamond, cut: {cut}"),
@@ -66,6 +67,9 @@ async fn columns_are_mapped_to_fields() {
         ("unit", "stone"),
         ("supplier", "{cut} Ltd"),
         ("image", "/diamonds/{key}.svg"),
+        ("tax_class", "zero"),
+        ("weight_grams", "{grams}"),
+        ("digital", "FALSE"),
         ("available", "{stock}"),
     ];
     let report = importer.csv(text, &mapping).await.expect_status(200);
@@ -81,6 +85,9 @@ async fn columns_are_mapped_to_fields() {
         "unit": "stone",
         "supplier": "Ideal Ltd",
         "image": "/diamonds/a.svg",
+        "tax_class": "zero",
+        "weight_grams": 46,
+        "digital": false,
         "available": 4,
         "version": 1,
     });
