@@ -24,7 +24,7 @@ async fn handle(app: App, reservation: Reservation) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use souk_contract::products::{Confirmed, ProductSnapshot, Release, ReservationId, Restocked};
+    use souk_contract::products::{Confirmed, ProductSnapshot, Release, ReservationId, Restocked, RestockedPieces};
     use souk_contract::shopping::OrderId;
     use souk_types::{Currency, Price, Quantity, TaxClass, Timestamp};
 
@@ -83,7 +83,9 @@ mod tests {
                     Trigger::AllHeld => reservation.all_held(std::slice::from_ref(&hold), past.at, &past),
                     Trigger::OutOfStock => reservation.out_of_stock(&[], &past),
                     Trigger::Confirm => assert_eq!(reservation.confirm(&past), Confirmed::Sold),
-                    Trigger::Restock => assert_eq!(reservation.restock(&past), Restocked::Restocked),
+                    Trigger::Restock => {
+                        assert_eq!(reservation.restock(&RestockedPieces::Rest, &past), Restocked::Restocked);
+                    }
                     Trigger::Release => {
                         let request = Release { reservation: id, order: OrderId::new() };
                         Reservation::release(&mut slot, &request, &past);

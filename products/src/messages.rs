@@ -42,7 +42,7 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |request: Restock| {
         let app = own.clone();
-        async move { reservations::restock(&app, request.reservation).await }
+        async move { reservations::restock(&app, request).await }
     });
     let own = app.clone();
     bus.serve(move |request: GetStockLog| {

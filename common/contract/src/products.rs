@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use souk_types::{Id, Price, Quantity, TaxClass, Timestamp};
 
 use crate::customer::CustomerId;
-use crate::shopping::{OrderId, TimelineEntry};
+use crate::shopping::{OrderId, RefundId, TimelineEntry};
 use crate::{Event, Request};
 
 /// Marks ids of products; the type itself is private to `products`.
@@ -188,18 +188,35 @@ impl Request for Release {
     type Reply = Released;
 }
 
-/// Puts the sold stock of a cancelled order back on sale, once.
+/// Puts sold stock back on sale. A repeated request changes nothing and gets the same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Restock {
     /// The reservation.
     pub reservation: ReservationId,
+    /// The pieces.
+    pub pieces: RestockedPieces,
+}
+
+/// The pieces that are put back on sale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "which")]
+pub enum RestockedPieces {
+    /// All pieces that are still sold: those of a cancelled order.
+    Rest,
+    /// Some of them, such as the ones that a customer sent back, or the unshipped part of an order.
+    Part {
+        /// The refund. `products` restocks its pieces once.
+        refund: RefundId,
+        /// The pieces. Those that are not sold any more are left out.
+        lines: Vec<ReservationLine>,
+    },
 }
 
 /// The reply to [`Restock`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restocked {
-    /// The stock is available again, by this request or an earlier one.
+    /// The pieces are available again, by this request or an earlier one.
     Restocked,
     /// Nothing changed: the reservation was never confirmed.
     NotSold,

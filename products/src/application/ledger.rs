@@ -36,6 +36,8 @@ pub struct ReservationRecord {
     pub order: OrderId,
     /// Its status.
     pub status: ReservationStatus,
+    /// The pieces of each product that are not sold any more.
+    pub returned: Vec<(ProductId, u32)>,
 }
 
 /// The status of a reservation.
@@ -45,7 +47,7 @@ pub enum ReservationStatus {
     Held,
     /// Its quantities are sold.
     Sold,
-    /// It is released, or restocked after it was sold.
+    /// It is released, or restocked as a whole after it was sold.
     Ended,
 }
 
@@ -76,8 +78,12 @@ pub async fn reservations(database: &Database) -> Result<Vec<ReservationRecord>>
     let mut records = Vec::new();
     Reservations::open(database)?
         .for_each(|reservation| {
-            let Reservation { id, order, .. } = reservation;
-            records.push(ReservationRecord { reservation: id, order, status: reservation.state().into() });
+            records.push(ReservationRecord {
+                reservation: reservation.id,
+                order: reservation.order,
+                status: reservation.state().into(),
+                returned: reservation.returned(),
+            });
         })
         .await?;
     Ok(records)

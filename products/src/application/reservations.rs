@@ -4,7 +4,8 @@
 use rocket::futures::future::{join_all, try_join_all};
 use souk_bus::request_context;
 use souk_contract::products::{
-    Confirmed, ProductId, Release, Released, ReservationId, ReservationLine, Reserve, Reserved, Restocked, Shortage,
+    Confirmed, ProductId, Release, Released, ReservationId, ReservationLine, Reserve, Reserved, Restock, Restocked,
+    Shortage,
 };
 use souk_types::{ErrorKind, Result, Timestamp};
 
@@ -83,8 +84,9 @@ pub(crate) async fn confirm(app: &App, id: ReservationId) -> Result<Confirmed> {
     Ok(decide(app, id, Reservation::confirm).await?.unwrap_or(Confirmed::Released))
 }
 
-pub(crate) async fn restock(app: &App, id: ReservationId) -> Result<Restocked> {
-    Ok(decide(app, id, Reservation::restock).await?.unwrap_or(Restocked::NotSold))
+pub(crate) async fn restock(app: &App, Restock { reservation: id, pieces }: Restock) -> Result<Restocked> {
+    let restock = move |reservation: &mut Reservation, cause: &Cause| reservation.restock(&pieces, cause);
+    Ok(decide(app, id, restock).await?.unwrap_or(Restocked::NotSold))
 }
 
 pub(crate) async fn release(app: &App, request: Release) -> Result<Released> {
@@ -104,7 +106,7 @@ pub(crate) async fn release(app: &App, request: Release) -> Result<Released> {
 async fn decide<R: Send + 'static>(
     app: &App,
     id: ReservationId,
-    rule: fn(&mut Reservation, &Cause) -> R,
+    rule: impl Fn(&mut Reservation, &Cause) -> R + Send + 'static,
 ) -> Result<Option<R>> {
     let decide = move |slot: &mut Option<Reservation>| {
         slot.as_mut().map(|reservation| (rule(reservation, &cause()), reservation.clone()))
@@ -148,24 +150,22 @@ async fn apply_decision(app: &App, reservation: &Reservation) -> Result<()> {
         })
     }))
     .await?;
-    if state == State::Restocked {
-        for line in reservation.lines() {
-            restock_line(app, id, line.product).await?;
-        }
+    for line in reservation.lines().iter().filter(|line| line.awaits_restock()) {
+        restock_line(app, id, line.product).await?;
     }
     app.reservations.update(id, move |reservation| reservation.mark_applied(&cause())).await
 }
 
-/// Restocks a line once. The product has no hold after a sale, so the same transaction marks the
+/// Restocks the returned pieces of a line once. The product has no hold after a sale, so the same transaction marks the
 /// line in the reservation. The transaction may delay a sale of the product, which is acceptable
 /// because cancellations are rare.
 async fn restock_line(app: &App, id: ReservationId, product: ProductId) -> Result<()> {
     app.database
         .run(|tx| async move {
             let Some(mut reservation) = app.reservations.get_in(&tx, id).await? else { return Ok(()) };
-            let Some(line) = reservation.mark_restocked(product) else { return Ok(()) };
+            let Some((line, pieces)) = reservation.mark_restocked(product) else { return Ok(()) };
             if let Some(mut product) = app.products.get_in(&tx, product).await? {
-                product.stock.restock(id, line.attempt(), line.quantity);
+                product.stock.restock(id, line.attempt(), pieces);
                 app.products.put_in(&tx, &product).await?;
             }
             app.reservations.put_in(&tx, &reservation).await

@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{
     Confirmed, HeldLine, ProductId, ProductSnapshot, Release, Released, ReservationId, ReservationLine, Reserve,
-    Reserved, Restocked, Shortage,
+    Reserved, Restocked, RestockedPieces, Shortage,
 };
-use souk_contract::shopping::{OrderId, TimelineEntry, TimelineKind};
+use souk_contract::shopping::{OrderId, RefundId, TimelineEntry, TimelineKind};
 use souk_store::RetrySchedule;
 use souk_types::{Quantity, Timestamp};
 
@@ -37,6 +37,9 @@ pub(crate) struct Reservation {
     /// The products that were out of stock. Empty unless they released the reservation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shortages: Vec<Shortage>,
+    /// The refunds whose pieces were restocked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refunds: Vec<RefundId>,
     log: ReservationLog,
 }
 
@@ -46,8 +49,17 @@ pub(crate) struct ReservedLine {
     pub(crate) quantity: Quantity,
     /// The hold that the reservation owns; `None` until all lines are held.
     hold: Option<PlacedHold>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    restocked: bool,
+    /// Pieces of a confirmed reservation that are not sold any more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    returned: u32,
+    /// The returned pieces that the product has on sale again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    restocked: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,9 +126,37 @@ impl Reservation {
         reservation.state.release_reply()
     }
 
-    pub(crate) fn restock(&mut self, cause: &Cause) -> Restocked {
-        self.apply(Trigger::Restock, cause);
+    /// Returns pieces of a confirmed reservation. The products follow.
+    pub(crate) fn restock(&mut self, pieces: &RestockedPieces, cause: &Cause) -> Restocked {
+        match pieces {
+            RestockedPieces::Rest => {
+                if self.apply(Trigger::Restock, cause) {
+                    self.lines.iter_mut().for_each(|line| line.returned = line.quantity.get());
+                }
+            }
+            RestockedPieces::Part { refund, lines } => self.restock_part(*refund, lines, cause),
+        }
         self.state.restock_reply()
+    }
+
+    fn restock_part(&mut self, refund: RefundId, lines: &[ReservationLine], cause: &Cause) {
+        if self.state != State::Confirmed || self.refunds.contains(&refund) {
+            return;
+        }
+        let mut returned = Vec::new();
+        for line in lines {
+            let own = self.lines.iter_mut().find(|own| own.product == line.product);
+            let pieces = own.map_or(0, |own| own.give_back(line.quantity));
+            if pieces > 0 {
+                returned.push(format!("{pieces} of {}", line.product));
+            }
+        }
+        // A refund without such pieces finds none later either: nothing is sold twice.
+        if !returned.is_empty() {
+            self.refunds.push(refund);
+            self.log.push(format!("restocked {}", returned.join(", ")), cause);
+            self.schedule.set_due(cause.at.after(DECISION_LEASE));
+        }
     }
 
     fn new(id: ReservationId, order: OrderId, state: State, cause: &Cause) -> Self {
@@ -129,6 +169,7 @@ impl Reservation {
             expires: cause.at,
             schedule: RetrySchedule::default(),
             shortages: Vec::new(),
+            refunds: Vec::new(),
             log: ReservationLog::default(),
         }
     }
@@ -156,7 +197,7 @@ impl Reservation {
     }
 
     pub(crate) fn mark_applied(&mut self, cause: &Cause) {
-        if self.state != State::Restocked || self.lines.iter().all(|line| line.restocked) {
+        if self.lines.iter().all(|line| line.restocked == line.returned) {
             self.log.push("applied", cause);
             if self.expires > cause.at {
                 self.schedule.set_due(self.expires);
@@ -166,11 +207,19 @@ impl Reservation {
         }
     }
 
-    /// Marks a line as restocked and returns it. Returns `None` when it is restocked already.
-    pub(crate) fn mark_restocked(&mut self, product: ProductId) -> Option<&ReservedLine> {
-        let line = self.lines.iter_mut().find(|line| line.product == product && !line.restocked)?;
-        line.restocked = true;
-        Some(line)
+    /// Marks the returned pieces of a product as restocked. Returns the line and their number;
+    /// `None` when all of them are restocked already.
+    pub(crate) fn mark_restocked(&mut self, product: ProductId) -> Option<(&ReservedLine, u32)> {
+        let line = self.lines.iter_mut().find(|line| line.product == product)?;
+        let pieces = line.returned - line.restocked;
+        line.restocked = line.returned;
+        (pieces > 0).then_some((line, pieces))
+    }
+
+    /// Returns the pieces of each product that are not sold any more.
+    pub(crate) fn returned(&self) -> Vec<(ProductId, u32)> {
+        let returned = self.lines.iter().map(|line| (line.product, line.returned));
+        returned.filter(|(_, pieces)| *pieces > 0).collect()
     }
 
     pub(crate) fn reserve_reply(&self) -> Reserved {
@@ -222,7 +271,19 @@ impl Reservation {
 
 impl ReservedLine {
     fn new(line: &ReservationLine) -> Self {
-        Self { product: line.product, quantity: line.quantity, hold: None, restocked: false }
+        Self { product: line.product, quantity: line.quantity, hold: None, returned: 0, restocked: 0 }
+    }
+
+    /// Returns at most `quantity` of the sold pieces, and their number.
+    fn give_back(&mut self, quantity: Quantity) -> u32 {
+        let pieces = quantity.get().min(self.quantity.get() - self.returned);
+        self.returned += pieces;
+        pieces
+    }
+
+    /// Whether returned pieces are not on sale yet.
+    pub(crate) fn awaits_restock(&self) -> bool {
+        self.restocked != self.returned
     }
 
     pub(crate) fn attempt(&self) -> Option<u32> {

@@ -23,7 +23,7 @@ pub(crate) enum State {
     Confirmed,
     /// Nothing is held.
     Released,
-    /// The order was confirmed and cancelled; its lines are available again.
+    /// The order was confirmed and cancelled; all its pieces are available again.
     Restocked,
 }
 
@@ -68,8 +68,8 @@ impl State {
 
     pub(crate) fn restock_reply(self) -> Restocked {
         match self {
-            Self::Restocked => Restocked::Restocked,
-            Self::Holding | Self::Held | Self::Confirmed | Self::Released => Restocked::NotSold,
+            Self::Confirmed | Self::Restocked => Restocked::Restocked,
+            Self::Holding | Self::Held | Self::Released => Restocked::NotSold,
         }
     }
 

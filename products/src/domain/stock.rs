@@ -127,10 +127,10 @@ impl Stock {
     }
 
     /// Not idempotent: the caller restocks each line once.
-    pub(crate) fn restock(&mut self, reservation: ReservationId, attempt: Option<u32>, quantity: Quantity) {
+    pub(crate) fn restock(&mut self, reservation: ReservationId, attempt: Option<u32>, pieces: u32) {
         // The sale may not be applied yet.
         self.sell(reservation, attempt);
-        let quantity = quantity.get().min(u32::try_from(self.sold).unwrap_or(u32::MAX));
+        let quantity = pieces.min(u32::try_from(self.sold).unwrap_or(u32::MAX));
         self.sold -= u64::from(quantity);
         self.available += quantity;
         self.version += 1;
@@ -292,7 +292,7 @@ mod tests {
             (&|stock| assert_eq!(stock.hold(reservation, quantity(4), 2), Ok(1)), (6, 4, 0)),
             (&|stock| stock.sell(reservation, Some(1)), (6, 0, 4)),
             (&|stock| stock.sell(reservation, Some(1)), (6, 0, 4)),
-            (&|stock| stock.restock(reservation, Some(1), quantity(4)), (10, 0, 0)),
+            (&|stock| stock.restock(reservation, Some(1), 4), (10, 0, 0)),
         ];
         for (at, (step, expected)) in steps.iter().enumerate() {
             step(&mut stock);
@@ -342,7 +342,7 @@ mod tests {
     fn restocking_before_the_sale_is_applied_frees_the_hold() {
         let (mut stock, reservation) = (stock(5), ReservationId::new());
         stock.hold(reservation, quantity(2), 1).unwrap();
-        stock.restock(reservation, Some(1), quantity(2));
+        stock.restock(reservation, Some(1), 2);
         assert_eq!(levels(&stock), (5, 0, 0));
     }
 
@@ -379,7 +379,7 @@ mod tests {
             (&|stock| stock.release(released), 4),
             (&|stock| stock.sell(sold, Some(1)), 5),
             (&|stock| stock.sell(sold, Some(1)), 5),
-            (&|stock| stock.restock(sold, Some(1), quantity(2)), 6),
+            (&|stock| stock.restock(sold, Some(1), 2), 6),
             (&|stock| stock.change(add(1), &Precondition::default()).unwrap(), 7),
             (&|stock| stock.change(set(15), &precondition("*")).unwrap(), 8),
             (&|stock| stock.change(set(15), &precondition("*")).unwrap(), 8),

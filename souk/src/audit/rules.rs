@@ -94,7 +94,7 @@ fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &m
         {
             findings.push(format!("orders {another} and {order} of one cart are under way"));
         }
-        let is_sold = is_sold(reservations, entry);
+        let is_sold = sold(reservations, entry).is_some();
         if matches!(status, OrderStatus::Confirmed | OrderStatus::Shipped) != is_sold && !entry.is_in_progress {
             let stock = if is_sold { "is sold" } else { "is not sold" };
             findings.push(format!("order {order} is {status:?} and its stock {stock}"));
@@ -102,8 +102,10 @@ fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &m
     }
 }
 
-fn is_sold(reservations: &Reservations<'_>, entry: &OrderRecord) -> bool {
-    reservations.get(&entry.reservation).is_some_and(|reservation| reservation.status == ReservationStatus::Sold)
+/// Returns the reservation of an order whose stock is sold.
+fn sold<'r>(reservations: &Reservations<'r>, entry: &OrderRecord) -> Option<&'r ReservationRecord> {
+    let reservation = reservations.get(&entry.reservation).copied();
+    reservation.filter(|reservation| reservation.status == ReservationStatus::Sold)
 }
 
 /// Each order in a response exists, belongs to the customer and the key, and has not lost its
@@ -144,14 +146,17 @@ fn check_responses(records: &Records, responses: &[ClientResponse], findings: &m
 }
 
 /// For each product `available + reserved + sold = stocked`, and `sold` is the sum of the confirmed
-/// orders' lines. Each hold belongs to a reservation, and each reservation to an order.
+/// orders' lines without the returned pieces. Each hold belongs to a reservation, and each reservation to an order.
 fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
     let mut bought: HashMap<ProductId, u64> = HashMap::new();
     for entry in &records.orders {
-        if is_sold(reservations, entry) {
-            for line in &entry.lines {
-                *bought.entry(line.product).or_default() += u64::from(line.quantity.get());
-            }
+        let Some(reservation) = sold(reservations, entry) else { continue };
+        for line in &entry.lines {
+            *bought.entry(line.product).or_default() += u64::from(line.quantity.get());
+        }
+        for (product, pieces) in &reservation.returned {
+            let bought = bought.entry(*product).or_default();
+            *bought = bought.saturating_sub(u64::from(*pieces));
         }
     }
     for record in &records.stock {

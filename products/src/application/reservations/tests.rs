@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use rocket::futures::future::{join, join_all};
 use souk_bus::Bus;
-use souk_contract::products::HeldLine;
-use souk_contract::shopping::OrderId;
+use souk_contract::products::{HeldLine, RestockedPieces};
+use souk_contract::shopping::{OrderId, RefundId};
 use souk_http::auth::Verifier;
 use souk_store::{Database, Durability};
 use souk_types::Quantity;
@@ -47,6 +47,10 @@ impl Service {
 
     async fn release(&self, id: ReservationId) -> Released {
         release(&self.app, Release { reservation: id, order: OrderId::new() }).await.unwrap()
+    }
+
+    async fn restock(&self, reservation: ReservationId, pieces: RestockedPieces) -> Restocked {
+        restock(&self.app, Restock { reservation, pieces }).await.unwrap()
     }
 
     pub(crate) async fn insert(&self, reservation: Reservation) {
@@ -127,7 +131,7 @@ async fn repeated_requests_change_the_stock_once() {
     }
     assert_eq!(service.release(id).await, Released::Sold);
     for _ in 0..2 {
-        assert_eq!(restock(&service.app, id).await.unwrap(), Restocked::Restocked);
+        assert_eq!(service.restock(id, RestockedPieces::Rest).await, Restocked::Restocked);
         assert_eq!(service.levels(tea).await, (5, 0, 0));
     }
 }
@@ -139,7 +143,7 @@ async fn a_reserve_that_arrives_after_the_release_holds_nothing() {
     assert_eq!(service.release(id).await, Released::Released);
     assert_eq!(service.reserve(id, &[line(tea, 2)]).await, Reserved::Released);
     assert_eq!(confirm(&service.app, id).await.unwrap(), Confirmed::Released);
-    assert_eq!(restock(&service.app, id).await.unwrap(), Restocked::NotSold);
+    assert_eq!(service.restock(id, RestockedPieces::Rest).await, Restocked::NotSold);
     assert_eq!(service.levels(tea).await, (5, 0, 0));
 }
 
@@ -223,8 +227,26 @@ async fn concurrent_cancellations_restock_once() {
         held(service.reserve(sold, &[line(tea, 4)]).await);
         confirm(&service.app, sold).await.unwrap();
     }
-    for outcome in join_all((0..10).map(|_| restock(&service.app, id))).await {
-        assert_eq!(outcome.unwrap(), Restocked::Restocked);
+    for outcome in join_all((0..10).map(|_| service.restock(id, RestockedPieces::Rest))).await {
+        assert_eq!(outcome, Restocked::Restocked);
     }
     assert_eq!(service.levels(tea).await, (5, 0, 4));
+}
+
+/// Eight refunds of two pieces each and a cancellation, each three times, all at once.
+#[tokio::test]
+async fn concurrent_refunds_and_a_cancellation_restock_each_piece_once() {
+    let (service, id) = (Service::start(), ReservationId::new());
+    let (tea, mug) = (service.add_product(20).await, service.add_product(5).await);
+    held(service.reserve(id, &[line(tea, 15), line(mug, 1)]).await);
+    confirm(&service.app, id).await.unwrap();
+    let first = RestockedPieces::Part { refund: RefundId::new(), lines: vec![line(tea, 4)] };
+    for _ in 0..2 {
+        assert_eq!(service.restock(id, first.clone()).await, Restocked::Restocked);
+        assert_eq!((service.levels(tea).await, service.levels(mug).await), ((9, 0, 11), (4, 0, 1)));
+    }
+    let refunds = (0..8).map(|_| RestockedPieces::Part { refund: RefundId::new(), lines: vec![line(tea, 2)] });
+    let requests: Vec<_> = refunds.chain([RestockedPieces::Rest]).flat_map(|pieces| vec![pieces; 3]).collect();
+    join_all(requests.into_iter().map(|pieces| service.restock(id, pieces))).await;
+    assert_eq!((service.levels(tea).await, service.levels(mug).await), ((20, 0, 0), (5, 0, 0)));
 }

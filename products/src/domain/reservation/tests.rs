@@ -13,6 +13,7 @@ fn shortages() -> Vec<Shortage> {
 struct Fixture {
     reserve: Reserve,
     slot: Option<Reservation>,
+    refund: RefundId,
 }
 
 impl Fixture {
@@ -20,7 +21,8 @@ impl Fixture {
         let line = ReservationLine { product: ProductId::new(), quantity: Quantity::try_from(1).unwrap() };
         let until = Timestamp::now().after(Duration::from_mins(15));
         let (reservation, order) = (ReservationId::new(), OrderId::new());
-        Self { reserve: Reserve { reservation, order, lines: vec![line], until, until_if_scarce: until }, slot: None }
+        let reserve = Reserve { reservation, order, lines: vec![line], until, until_if_scarce: until };
+        Self { reserve, slot: None, refund: RefundId::new() }
     }
 
     fn in_state(state: Option<State>) -> Self {
@@ -65,7 +67,13 @@ impl Fixture {
                 String::new()
             }
             (Request::Confirm, Some(reservation)) => format!("{:?}", reservation.confirm(&cause)),
-            (Request::Restock, Some(reservation)) => format!("{:?}", reservation.restock(&cause)),
+            (Request::Restock, Some(reservation)) => {
+                format!("{:?}", reservation.restock(&RestockedPieces::Rest, &cause))
+            }
+            (Request::RestockPart, Some(reservation)) => {
+                let part = RestockedPieces::Part { refund: self.refund, lines: self.reserve.lines.clone() };
+                format!("{:?}", reservation.restock(&part, &cause))
+            }
             (_, None) => "no reservation".to_owned(),
         }
     }
@@ -79,6 +87,7 @@ enum Request {
     Confirm,
     Release,
     Restock,
+    RestockPart,
 }
 
 fn hold(id: ProductId) -> PlacedHold {
@@ -100,7 +109,7 @@ fn hold(id: ProductId) -> PlacedHold {
 
 #[test]
 fn every_request_in_every_state_has_one_new_state_and_reply() {
-    use Request::{AllHeld, Confirm, OutOfStock, Release, Reserve, Restock};
+    use Request::{AllHeld, Confirm, OutOfStock, Release, Reserve, Restock, RestockPart};
     use State::{Confirmed, Held, Holding, Released, Restocked};
     let table = [
         (None, Reserve, Some(Holding), "attempt 1"),
@@ -109,36 +118,42 @@ fn every_request_in_every_state_has_one_new_state_and_reply() {
         (None, Confirm, None, "no reservation"),
         (None, Release, Some(Released), "Released"),
         (None, Restock, None, "no reservation"),
+        (None, RestockPart, None, "no reservation"),
         (Some(Holding), Reserve, Some(Holding), "attempt 2"),
         (Some(Holding), AllHeld, Some(Held), ""),
         (Some(Holding), OutOfStock, Some(Released), ""),
         (Some(Holding), Confirm, Some(Holding), "Released"),
         (Some(Holding), Release, Some(Released), "Released"),
         (Some(Holding), Restock, Some(Holding), "NotSold"),
+        (Some(Holding), RestockPart, Some(Holding), "NotSold"),
         (Some(Held), Reserve, Some(Held), "held 1"),
         (Some(Held), AllHeld, Some(Held), ""),
         (Some(Held), OutOfStock, Some(Held), ""),
         (Some(Held), Confirm, Some(Confirmed), "Sold"),
         (Some(Held), Release, Some(Released), "Released"),
         (Some(Held), Restock, Some(Held), "NotSold"),
+        (Some(Held), RestockPart, Some(Held), "NotSold"),
         (Some(Confirmed), Reserve, Some(Confirmed), "held 1"),
         (Some(Confirmed), AllHeld, Some(Confirmed), ""),
         (Some(Confirmed), OutOfStock, Some(Confirmed), ""),
         (Some(Confirmed), Confirm, Some(Confirmed), "Sold"),
         (Some(Confirmed), Release, Some(Confirmed), "Sold"),
         (Some(Confirmed), Restock, Some(Restocked), "Restocked"),
+        (Some(Confirmed), RestockPart, Some(Confirmed), "Restocked"),
         (Some(Released), Reserve, Some(Released), "released"),
         (Some(Released), AllHeld, Some(Released), ""),
         (Some(Released), OutOfStock, Some(Released), ""),
         (Some(Released), Confirm, Some(Released), "Released"),
         (Some(Released), Release, Some(Released), "Released"),
         (Some(Released), Restock, Some(Released), "NotSold"),
+        (Some(Released), RestockPart, Some(Released), "NotSold"),
         (Some(Restocked), Reserve, Some(Restocked), "released"),
         (Some(Restocked), AllHeld, Some(Restocked), ""),
         (Some(Restocked), OutOfStock, Some(Restocked), ""),
         (Some(Restocked), Confirm, Some(Restocked), "Released"),
         (Some(Restocked), Release, Some(Restocked), "Sold"),
         (Some(Restocked), Restock, Some(Restocked), "Restocked"),
+        (Some(Restocked), RestockPart, Some(Restocked), "Restocked"),
     ];
     for (state, request, new_state, reply) in table {
         let mut fixture = Fixture::in_state(state);
@@ -185,4 +200,53 @@ fn a_restocked_reservation_is_applied_once_every_line_is_restocked() {
     assert!(reservation.mark_restocked(product).is_none());
     reservation.mark_applied(&cause());
     assert_eq!(reservation.due(), None);
+}
+
+/// Ten pieces of a product are sold. Each step restocks some of them by a refund.
+#[test]
+fn a_refund_restocks_its_pieces_once_and_never_more_than_are_sold() {
+    let mut fixture = Fixture::absent();
+    let product = fixture.reserve.lines[0].product;
+    let line = |quantity: u64| ReservationLine { product, quantity: Quantity::try_from(quantity).unwrap() };
+    fixture.reserve.lines = vec![line(10)];
+    for request in [Request::Reserve, Request::AllHeld, Request::Confirm] {
+        fixture.send(request);
+    }
+    let mut reservation = fixture.slot.unwrap();
+    let refunds: Vec<RefundId> = (0..4).map(|_| RefundId::new()).collect();
+    let elsewhere = ReservationLine { product: ProductId::new(), ..line(1) };
+    let part = |refund: usize, lines: &[ReservationLine]| RestockedPieces::Part {
+        refund: refunds[refund],
+        lines: lines.to_vec(),
+    };
+    for (pieces, newly_restocked, returned) in [
+        (part(0, &[line(3)]), 3, 3),
+        (part(0, &[line(3)]), 0, 3),
+        (part(1, &[elsewhere]), 0, 3),
+        (part(1, &[line(2), line(1)]), 3, 6),
+        (part(2, &[line(9)]), 4, 10),
+        (part(3, &[line(1)]), 0, 10),
+        (RestockedPieces::Rest, 0, 10),
+    ] {
+        assert_eq!(reservation.restock(&pieces, &cause()), Restocked::Restocked, "{pieces:?}");
+        assert_eq!(reservation.returned(), [(product, returned)], "{pieces:?}");
+        assert_eq!(reservation.mark_restocked(product).map_or(0, |(_, pieces)| pieces), newly_restocked, "{pieces:?}");
+    }
+}
+
+#[test]
+fn a_cancellation_restocks_the_rest() {
+    let mut fixture = Fixture::absent();
+    let product = fixture.reserve.lines[0].product;
+    fixture.reserve.lines[0].quantity = Quantity::try_from(5).unwrap();
+    for request in [Request::Reserve, Request::AllHeld, Request::Confirm] {
+        fixture.send(request);
+    }
+    let mut reservation = fixture.slot.unwrap();
+    let lines = vec![ReservationLine { product, quantity: Quantity::try_from(2).unwrap() }];
+    reservation.restock(&RestockedPieces::Part { refund: fixture.refund, lines }, &cause());
+    assert_eq!(reservation.mark_restocked(product).map(|(_, pieces)| pieces), Some(2));
+    reservation.restock(&RestockedPieces::Rest, &cause());
+    assert_eq!(reservation.mark_restocked(product).map(|(_, pieces)| pieces), Some(3));
+    assert_eq!(reservation.mark_restocked(product).map(|(_, pieces)| pieces), None);
 }

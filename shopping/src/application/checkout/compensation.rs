@@ -1,7 +1,7 @@
 //! The compensations of the checkout table: they return the money and the stock of an ended order.
 //! Every call can be repeated.
 
-use souk_contract::products::{Release, Released, Restock, Restocked};
+use souk_contract::products::{Release, Released, Restock, Restocked, RestockedPieces};
 use souk_types::{Error, Result};
 
 use super::steps::{
@@ -107,7 +107,7 @@ pub(super) async fn return_stock(app: &App, order: &Order) -> Result<Order> {
     };
     let mut entries = vec![entry];
     if released != Released::Released {
-        match stock_call(app, id, Restock { reservation }).await? {
+        match stock_call(app, id, Restock { reservation, pieces: RestockedPieces::Rest }).await? {
             Reply::Done(Restocked::Restocked, entry) => entries.push(entry),
             // The two replies contradict each other. The order stays due, so that no sold stock is
             // lost silently.

@@ -64,7 +64,7 @@ fn response(entry: &OrderRecord, status: OrderStatus) -> ClientResponse {
 }
 
 fn reservation(entry: &OrderRecord, status: ReservationStatus) -> ReservationRecord {
-    ReservationRecord { reservation: entry.reservation, order: entry.order, status }
+    ReservationRecord { reservation: entry.reservation, order: entry.order, status, returned: Vec::new() }
 }
 
 impl Shop {
@@ -98,6 +98,14 @@ impl Shop {
         };
         Self { records, responses }
     }
+}
+
+#[test]
+fn returned_pieces_are_not_sold() {
+    let Shop { mut records, responses } = Shop::open();
+    records.reservations[0].returned = vec![(records.stock[0].product, 1)];
+    records.stock[0].levels = StockLevels { available: 8, reserved: 1, sold: 1, version: 1 };
+    assert_eq!(check(&records, &responses), [] as [String; 0]);
 }
 
 #[test]
@@ -174,15 +182,20 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     ("3 sold, 2 in confirmed orders", |shop| {
         shop.records.stock[0].levels = StockLevels { available: 6, reserved: 1, sold: 3, version: 1 };
     }),
+    ("2 sold, 1 in confirmed orders", |shop| {
+        let product = shop.records.stock[0].product;
+        shop.records.reservations[0].returned = vec![(product, 1)];
+    }),
     ("stock is held for", |shop| shop.records.stock[0].holds.push(ReservationId::new())),
     ("holds stock for an order that is not reserved", |shop| {
-        let order = shop.records.orders[1].order;
-        shop.records.reservations[1] =
-            ReservationRecord { reservation: ReservationId::new(), order, status: ReservationStatus::Held };
+        let of_refunded = shop.records.reservations[1].clone();
+        let (reservation, status) = (ReservationId::new(), ReservationStatus::Held);
+        shop.records.reservations[1] = ReservationRecord { reservation, status, ..of_refunded };
     }),
     ("is sold and belongs to no order", |shop| {
         let (reservation, order) = (ReservationId::new(), OrderId::new());
-        shop.records.reservations.push(ReservationRecord { reservation, order, status: ReservationStatus::Sold });
+        let (status, returned) = (ReservationStatus::Sold, Vec::new());
+        shop.records.reservations.push(ReservationRecord { reservation, order, status, returned });
     }),
     ("was captured 2 times", |shop| shop.records.demo_payments[0].captures = 2),
     ("the demo bank has a payment for order", |shop| {
