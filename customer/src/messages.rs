@@ -2,7 +2,7 @@
 
 use souk_bus::{Bus, Delivery};
 use souk_contract::customer::{CustomerDeleted, GetKeys, TokensRevoked};
-use souk_contract::{products, shopping};
+use souk_contract::{mail, products, shopping};
 
 use crate::app::App;
 use crate::application::{accounts, erasures};
@@ -15,6 +15,11 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     bus.serve(move |_: GetKeys| {
         let keys = own.keys();
         async move { Ok(keys) }
+    });
+    let own = app.clone();
+    bus.subscribe("customer", move |erased: Delivery<mail::CustomerErased>| {
+        let app = own.clone();
+        async move { erasures::acknowledge(&app, &erased, erased.event.id, Service::Mail).await }
     });
     let own = app.clone();
     bus.subscribe("customer", move |erased: Delivery<products::CustomerErased>| {

@@ -174,7 +174,7 @@ async fn reconcile(
 
 /// Accounts come first: the erasure of an account deleted during the read is not expected yet.
 async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Records, String> {
-    let Databases { customer, products, shopping } = databases;
+    let Databases { customer, mail, products, shopping } = databases;
     let accounts = customer::ledger::read(customer).await.map_err(operator_message)?;
     let mut records = Records { accounts, ..Records::default() };
     for database in databases.all() {
@@ -185,6 +185,7 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rec
     records.demo_payments = shopping::ledger::demo_payments(shopping).await.map_err(operator_message)?;
     records.stock = products::ledger::stock(products).await.map_err(operator_message)?;
     records.reservations = products::ledger::reservations(products).await.map_err(operator_message)?;
+    records.erased_in_mail = mail::ledger::erased_customers(mail).await.map_err(operator_message)?;
     records.erased_in_products = products::ledger::erased_customers(products).await.map_err(operator_message)?;
     records.erased_in_shopping = shopping::ledger::erased_customers(shopping).await.map_err(operator_message)?;
     records.customers_with_carts =

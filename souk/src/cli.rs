@@ -6,14 +6,15 @@ use crate::admin::AdminCommand;
 use crate::audit::AuditArgs;
 use crate::backup::{BackupArgs, RestoreArgs};
 use crate::dlq::DlqCommand;
+use crate::mail::MailCommand;
 use crate::order::OrderArgs;
 use crate::seed::SeedArgs;
 use crate::settings::{FILE_HELP, UpArgs};
 
 /// Runs a whole shop in one process, and maintains shops of any size.
 ///
-/// Without a subcommand, `souk` runs the shop: the services customer, products and shopping, with
-/// their data in a directory. The other subcommands work on such a one-process shop or on a fleet
+/// Without a subcommand, `souk` runs the shop: the services customer, products, shopping and mail,
+/// with their data in a directory. The other subcommands work on such a one-process shop or on a fleet
 /// (the services as separate processes, with MongoDB and RabbitMQ).
 ///
 /// A flag overrides its environment variable, and both override the file souk.toml.
@@ -48,6 +49,9 @@ pub(crate) enum Command {
     ///
     /// The target is a new data directory, or the databases of a fleet whose services are stopped.
     Restore(RestoreArgs),
+    /// List, show and retry mails to customers
+    #[command(subcommand)]
+    Mail(MailCommand),
     /// Show the timeline of one order across all services
     Order(OrderArgs),
     /// Load the sample catalogue into a fleet, and create an admin

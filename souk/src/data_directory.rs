@@ -9,6 +9,8 @@ use souk_store::{Database, Durability};
 use tempfile::TempDir;
 
 pub(crate) const LOCK: &str = "souk.lock";
+/// The databases of all services.
+const DATABASES: [&str; 4] = ["customer.db", "mail.db", "products.db", "shopping.db"];
 
 pub(crate) struct DataDirectory {
     path: PathBuf,
@@ -44,9 +46,19 @@ impl DataDirectory {
         open(&self.path, service, self.durability)
     }
 
+    /// Where mails are files, in a shop without an SMTP server.
+    pub(crate) fn mails(&self) -> PathBuf {
+        mails(&self.path)
+    }
+
     pub(crate) fn signing_key(&self) -> Result<SigningKey, String> {
         SigningKey::load_or_create(&self.path.join("signing-key.pem")).map_err(|error| error.to_string())
     }
+}
+
+/// Returns the directory of mails in a data directory.
+pub(crate) fn mails(directory: &Path) -> PathBuf {
+    directory.join("mail")
 }
 
 /// Opens the database of a service without locking the directory: the shop may be running.
@@ -97,7 +109,7 @@ pub(crate) fn lock(directory: &Path) -> Result<File, String> {
 /// Warns when some of the databases are missing, because the shop starts with empty ones.
 fn warn_of_missing_databases(directory: &Path) {
     let (present, missing): (Vec<&str>, Vec<&str>) =
-        ["customer.db", "products.db", "shopping.db"].into_iter().partition(|file| directory.join(file).exists());
+        DATABASES.into_iter().partition(|file| directory.join(file).exists());
     // An interrupted first start may have created customer.db alone.
     if !missing.is_empty() && present.iter().any(|file| *file != "customer.db") {
         eprintln!("souk: {} is missing in {}: starting without its data", missing.join(" and "), directory.display());

@@ -5,10 +5,11 @@ use souk_store::Database;
 use crate::data_directory;
 use crate::shop_args::ShopLocation;
 
-pub(crate) const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
+pub(crate) const SERVICES: [&str; 4] = ["customer", "mail", "products", "shopping"];
 
 pub(crate) struct Databases {
     pub(crate) customer: Database,
+    pub(crate) mail: Database,
     pub(crate) products: Database,
     pub(crate) shopping: Database,
 }
@@ -31,12 +32,12 @@ impl Databases {
     }
 
     pub(crate) fn open_each(open: impl Fn(&'static str) -> Result<Database, String>) -> Result<Self, String> {
-        let [customer, products, shopping] = SERVICES.map(open);
-        Ok(Self { customer: customer?, products: products?, shopping: shopping? })
+        let [customer, mail, products, shopping] = SERVICES.map(open);
+        Ok(Self { customer: customer?, mail: mail?, products: products?, shopping: shopping? })
     }
 
-    pub(crate) fn all(&self) -> [&Database; 3] {
-        [&self.customer, &self.products, &self.shopping]
+    pub(crate) fn all(&self) -> [&Database; 4] {
+        [&self.customer, &self.mail, &self.products, &self.shopping]
     }
 
     /// Whether no database has a document or an event.

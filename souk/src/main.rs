@@ -11,6 +11,7 @@ mod data_directory;
 mod databases;
 mod dlq;
 mod front_page;
+mod mail;
 mod order;
 mod seed;
 mod settings;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => rocket::execute(audit::run(args)),
         Command::Backup(args) => rocket::execute(backup::back_up(args)),
         Command::Restore(args) => rocket::execute(backup::restore(args)),
+        Command::Mail(command) => rocket::execute(mail::run(command)),
         Command::Order(args) => rocket::execute(order::run(args)),
         Command::Seed(args) => rocket::execute(seed::run(args)),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),

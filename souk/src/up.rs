@@ -35,8 +35,15 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let trusted_proxies: TrustedProxies = environment.optional("TRUSTED_PROXIES").unwrap_or_default();
     environment.check()?;
     let data = DataDirectory::open(settings.data.as_deref())?;
-    let databases = [data.database("customer")?, data.database("products")?, data.database("shopping")?];
-    let [customers, catalogue, orders] = databases.clone();
+    let mail_defaults = mail::Defaults {
+        directory: Some(data.mails()),
+        public_url: Some(format!("http://{}", std::net::SocketAddr::new(settings.address, settings.port))),
+    };
+    let mail_options = mail::Options::read(&mut environment, &mail_defaults);
+    let mail_options = mail_options.ok_or_else(|| environment.report())?;
+    let databases =
+        [data.database("customer")?, data.database("mail")?, data.database("products")?, data.database("shopping")?];
+    let [customers, mails, catalogue, orders] = databases.clone();
 
     let bus = Bus::local_with_services(&SERVICES);
     let customer =
@@ -50,6 +57,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         [false, _] => None,
     };
     let shopping = shopping::App::start(orders, &bus, verifier, shopping_options).map_err(operator_message)?;
+    mail::App::start(mails, &bus, mail_options).map_err(operator_message)?;
     let samples =
         if settings.demo { demo::load_if_empty(&products.importer()).await.map_err(operator_message)? } else { 0 };
 

@@ -196,5 +196,5 @@ impl Event for TokensRevoked {
 
 impl Event for CustomerDeleted {
     const NAME: &'static str = "customer.deleted";
-    const LISTENERS: &'static [&'static str] = &["products", "shopping"];
+    const LISTENERS: &'static [&'static str] = &["mail", "products", "shopping"];
 }

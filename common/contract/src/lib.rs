@@ -2,6 +2,7 @@
 //! and publishes its events. The first word of a message's name is its owner.
 
 pub mod customer;
+pub mod mail;
 pub mod products;
 pub mod shopping;
 
@@ -66,6 +67,7 @@ pub struct Delivery<E> {
 pub const EVENTS: &[EventDescriptor] = &[
     EventDescriptor::of::<CustomerDeleted>(),
     EventDescriptor::of::<TokensRevoked>(),
+    EventDescriptor::of::<mail::CustomerErased>(),
     EventDescriptor::of::<products::CustomerErased>(),
     EventDescriptor::of::<shopping::CustomerErased>(),
     EventDescriptor::of::<OrderConfirmed>(),
@@ -84,7 +86,12 @@ mod tests {
 
     #[test]
     fn the_list_has_every_event() {
-        let files = [include_str!("customer.rs"), include_str!("products.rs"), include_str!("shopping.rs")];
+        let files = [
+            include_str!("customer.rs"),
+            include_str!("mail.rs"),
+            include_str!("products.rs"),
+            include_str!("shopping.rs"),
+        ];
         let written: usize = files.iter().map(|file| file.matches("impl Event for ").count()).sum();
         assert_eq!(written, EVENTS.len(), "an event of the contract is not in EVENTS");
     }

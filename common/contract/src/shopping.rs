@@ -25,7 +25,7 @@ pub struct OrderConfirmed {
 
 impl Event for OrderConfirmed {
     const NAME: &'static str = "shopping.order-confirmed";
-    const LISTENERS: &'static [&'static str] = &["customer"];
+    const LISTENERS: &'static [&'static str] = &["customer", "mail"];
 }
 
 /// A confirmed order was cancelled.
@@ -37,7 +37,7 @@ pub struct OrderCancelled {
 
 impl Event for OrderCancelled {
     const NAME: &'static str = "shopping.order-cancelled";
-    const LISTENERS: &'static [&'static str] = &[];
+    const LISTENERS: &'static [&'static str] = &["mail"];
 }
 
 /// The payment of an order has failed: nothing was ordered.

@@ -138,7 +138,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use souk_bus::Bus;
-    use souk_contract::{products, shopping};
+    use souk_contract::{mail, products, shopping};
     use souk_store::{Database, Durability, outbox};
     use souk_types::ErrorKind;
     use tempfile::TempDir;
@@ -157,7 +157,11 @@ mod tests {
             outbox::relay(database.clone(), bus.clone());
             database
         };
-        let (catalogue, orders) = (database("products"), database("shopping"));
+        let (mails, catalogue, orders) = (database("mail"), database("products"), database("shopping"));
+        bus.subscribe("mail", move |Delivery { event: CustomerDeleted { id }, .. }| {
+            let mails = mails.clone();
+            async move { mails.run(|tx| async move { tx.publish(&mail::CustomerErased { id }) }).await.map(drop) }
+        });
         bus.subscribe("products", move |Delivery { event: CustomerDeleted { id }, .. }| {
             let catalogue = catalogue.clone();
             async move { catalogue.run(|tx| async move { tx.publish(&products::CustomerErased { id }) }).await.map(drop) }

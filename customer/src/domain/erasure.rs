@@ -26,6 +26,7 @@ pub(crate) struct ErasureReceipt {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ErasedBy {
     customer: Option<Timestamp>,
+    mail: Option<Timestamp>,
     products: Option<Timestamp>,
     shopping: Option<Timestamp>,
 }
@@ -33,6 +34,7 @@ pub(crate) struct ErasedBy {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Service {
     Customer,
+    Mail,
     Products,
     Shopping,
 }
@@ -77,6 +79,7 @@ impl ErasureReceipt {
     pub(crate) fn is_erased_by(&self, service: Service) -> bool {
         match service {
             Service::Customer => self.services.customer,
+            Service::Mail => self.services.mail,
             Service::Products => self.services.products,
             Service::Shopping => self.services.shopping,
         }
@@ -88,11 +91,12 @@ impl ErasureReceipt {
         let services = &mut self.services;
         let erased_at = match service {
             Service::Customer => &mut services.customer,
+            Service::Mail => &mut services.mail,
             Service::Products => &mut services.products,
             Service::Shopping => &mut services.shopping,
         };
         erased_at.get_or_insert(now);
-        let all = [services.customer, services.products, services.shopping];
+        let all = [services.customer, services.mail, services.products, services.shopping];
         if !self.is_complete() && all.iter().all(Option::is_some) {
             (self.customer, self.completed_at) = (None, Some(now));
             self.schedule.clear_due();
@@ -111,7 +115,7 @@ impl ErasureReceipt {
 mod tests {
     use super::*;
 
-    const ALL: [Service; 3] = [Service::Customer, Service::Products, Service::Shopping];
+    const ALL: [Service; 4] = [Service::Customer, Service::Mail, Service::Products, Service::Shopping];
 
     fn receipt(now: Timestamp) -> ErasureReceipt {
         ErasureReceipt::new(CustomerId::new(), now).unwrap()
@@ -121,13 +125,13 @@ mod tests {
     fn a_receipt_is_complete_when_all_services_have_erased_in_any_order() {
         let now = Timestamp::now();
         let later = now.after(Duration::from_secs(1));
-        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1], [1, 0, 2, 3], [3, 2, 0, 1]] {
             let mut receipt = receipt(now);
             for (done, which) in order.into_iter().enumerate() {
                 assert!(!receipt.is_complete() && receipt.customer.is_some(), "{order:?}");
                 receipt.record(ALL[which], now);
                 receipt.record(ALL[which], later);
-                assert_eq!(receipt.is_complete(), done == 2, "{order:?}");
+                assert_eq!(receipt.is_complete(), done == 3, "{order:?}");
             }
             receipt.record(Service::Products, later);
             assert_eq!(

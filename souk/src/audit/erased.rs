@@ -1,6 +1,6 @@
 //! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an
-//! erased customer. Tombstones are accepted: in `accounts`, in `token_revocations`, and in closed,
-//! empty carts and wishlists.
+//! erased customer. Tombstones are accepted: in `accounts`, in `token_revocations`, in mail's
+//! `erased_customers`, and in closed, empty carts and wishlists.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -107,7 +107,7 @@ fn is_tombstone(database: &str, reference: &PersonalDataReference, customer: &Er
     let records_erasure = match (database, reference.collection.as_str()) {
         ("customer", "accounts") => stored_document(&reference.text)["state"] == "erased",
         ("shopping", "carts" | "wishlists") => is_closed(&stored_document(&reference.text)),
-        (_, "token_revocations") => true,
+        ("mail", "erased_customers") | (_, "token_revocations") => true,
         _ => false,
     };
     reference.id == id && records_erasure && !has_word
@@ -209,6 +209,8 @@ mod tests {
             (true, "customer", "accounts", &id, &tombstone),
             (true, "customer", "accounts", &id, &tombstone_in_mongodb),
             (true, "products", "token_revocations", &id, &id),
+            (true, "mail", "erased_customers", &id, &id),
+            (false, "mail", "mails", &id, &id),
             (true, "shopping", "carts", &id, &r#"{"lines":[],"closed":true}"#.to_owned()),
             (false, "shopping", "carts", &id, &r#"{"lines":[{"quantity":1}],"closed":true}"#.to_owned()),
             (false, "shopping", "wishlists", &id, &r#"{"products":[],"closed":false}"#.to_owned()),

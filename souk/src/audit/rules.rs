@@ -29,6 +29,7 @@ pub(super) struct Records {
     pub(super) stock: Vec<StockRecord>,
     pub(super) reservations: Vec<ReservationRecord>,
     pub(super) accounts: AccountLedger,
+    pub(super) erased_in_mail: HashSet<CustomerId>,
     pub(super) erased_in_products: HashSet<CustomerId>,
     pub(super) erased_in_shopping: HashSet<CustomerId>,
     pub(super) customers_with_carts: HashSet<CustomerId>,
@@ -289,8 +290,11 @@ fn check_events(records: &Records, findings: &mut Vec<String>) {
         findings.push(format!("{} events wait on the broker", counts.waiting));
     }
     for customer in &records.accounts.erased {
-        for (service, erased) in [("products", &records.erased_in_products), ("shopping", &records.erased_in_shopping)]
-        {
+        for (service, erased) in [
+            ("mail", &records.erased_in_mail),
+            ("products", &records.erased_in_products),
+            ("shopping", &records.erased_in_shopping),
+        ] {
             if !erased.contains(customer) {
                 findings.push(format!("{service} has not erased the deleted account {customer}"));
             }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -263,6 +263,10 @@ pub(crate) struct FleetAdmin {
 }
 
 impl FleetAdmin {
+    pub(crate) fn mail_directory(&self) -> PathBuf {
+        self.fleet.mails()
+    }
+
     /// Returns the admin's e-mail address. The first call creates the admin.
     pub(crate) async fn email(&self) -> &str {
         let create = async || {

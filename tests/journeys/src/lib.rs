@@ -27,6 +27,7 @@ mod fixtures;
 mod fleet;
 pub mod forgery;
 mod load;
+mod mail;
 mod process;
 mod product;
 mod raw;
@@ -45,6 +46,7 @@ pub use fixtures::{
     PASSWORD, UNKNOWN_ID, address, check_stock, confirmed_quantities, new_email, run_concurrently, statuses, unique,
 };
 pub use load::Load;
+pub use mail::{Mail, TestSmtp};
 pub use process::{CommandOutput, RunningCommand, run_souk};
 pub use product::{Product, Stock, euros, money, product_json};
 pub use raw::{RawConnection, RawResponse};

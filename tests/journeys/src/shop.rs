@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, Weak};
 
@@ -73,6 +73,18 @@ impl Shop {
     /// Returns a client with a loopback address of its own: one of another customer or an attacker.
     pub fn client_at(&self, address: [u8; 4]) -> Client {
         Client::new(self.http.moved_to(address.into()))
+    }
+
+    /// Returns the directory with the mails of a shop without an SMTP server. For the shop at
+    /// `SOUK_URL`, `SOUK_MAILS` names it.
+    pub(crate) fn mail_directory(&self) -> PathBuf {
+        match &self.admin {
+            AdminAccount::Given { .. } => {
+                env::var_os("SOUK_MAILS").expect("SOUK_URL is set and SOUK_MAILS is not").into()
+            }
+            AdminAccount::OneProcess(process) => process.data.join("mail"),
+            AdminAccount::Fleet(admin) => admin.mail_directory(),
+        }
     }
 
     /// Signs in as the admin.

@@ -20,6 +20,7 @@ use crate::folder::TempFolder;
 use crate::http;
 use crate::mongodb::MongoDb;
 use crate::nginx::{Nginx, Settings, SignInRate};
+use crate::port;
 use crate::process::POLL_INTERVAL;
 use crate::rabbitmq::RabbitMq;
 use crate::service::{self, Instance, Profile, Service};
@@ -27,7 +28,7 @@ use crate::service::{self, Instance, Profile, Service};
 /// Configuration of a fleet.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Instances of each service.
+    /// Instances of each service; `mail` has one.
     pub instances: usize,
     /// Port of nginx; 0 takes any free one.
     pub port: u16,
@@ -165,10 +166,13 @@ impl Fleet {
             return Err(Error::failed("one fault proxy cannot serve several MongoDB servers"));
         }
         let amqp_url = options.proxies.amqp_url(rabbitmq.url());
+        let port = if options.port == 0 { port::free()? } else { options.port };
+        let public_url = format!("http://{}", port::local(port));
+        let mails = folder.path().join("mail");
         let mut services = Vec::new();
         for (service, database) in &mongodb {
             let mongodb_uri = options.proxies.mongodb_uri(database.url());
-            for number in 1..=options.instances {
+            for number in 1..=service.instances(options.instances) {
                 let instance = Instance {
                     service: *service,
                     number,
@@ -179,6 +183,8 @@ impl Fleet {
                     demo_catalogue: options.demo_catalogue,
                     log: &options.log,
                     attempts_per_address: options.sign_in.per_minute,
+                    mails: &mails,
+                    public_url: &public_url,
                     environment: &options.environment,
                     logs: folder.path(),
                 };
@@ -190,15 +196,14 @@ impl Fleet {
             services.iter().filter(|component| component.name().starts_with(&name)).map(Component::address).collect()
         };
         let nginx = Nginx::prepare(&Settings {
-            port: options.port,
+            port,
             customer: addresses(Service::Customer),
             products: addresses(Service::Products),
             shopping: addresses(Service::Shopping),
             sign_in: options.sign_in,
             trusted_proxies: Vec::new(),
         })?;
-        let url = format!("http://{}", nginx.component().address());
-        Ok(Self { url, profile: options.profile, nginx, services, mongodb, rabbitmq, signing_key, folder })
+        Ok(Self { url: public_url, profile: options.profile, nginx, services, mongodb, rabbitmq, signing_key, folder })
     }
 
     /// Waits until every instance is ready.
@@ -227,6 +232,12 @@ impl Fleet {
     #[must_use]
     pub fn signing_key(&self) -> &Path {
         &self.signing_key
+    }
+
+    /// Returns the directory of mails, unless the options name an SMTP server.
+    #[must_use]
+    pub fn mails(&self) -> PathBuf {
+        self.folder.path().join("mail")
     }
 
     /// Returns the URL of the broker.

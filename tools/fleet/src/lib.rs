@@ -1,6 +1,6 @@
 //! Starts, stops, kills and pauses the components of a Souk fleet on one machine: RabbitMQ,
-//! MongoDB, instances of each service, nginx; for tests also a DNS server and a browser. It does
-//! not depend on the behaviour of the services.
+//! MongoDB, instances of each service, nginx; for tests also DNS and SMTP servers and a browser. It
+//! does not depend on the behaviour of the services.
 //!
 //! All components listen on 127.0.0.1 and keep their files in temporary folders. No process
 //! outlives its owner (`watchdog`). The API is blocking, for tasks, tests and benchmarks.
@@ -20,6 +20,7 @@ mod port;
 mod process;
 mod rabbitmq;
 mod service;
+mod smtp;
 mod stop;
 mod template;
 mod watchdog;
@@ -35,4 +36,5 @@ pub use crate::mongodb::MongoDb;
 pub use crate::nginx::{Nginx, Settings, SignInRate};
 pub use crate::rabbitmq::RabbitMq;
 pub use crate::service::{Profile, Service, programs, target_dir, workspace_dir};
+pub use crate::smtp::{AcceptedMail, SmtpServer};
 pub use crate::stop::StopSignal;

@@ -18,11 +18,13 @@ pub enum Service {
     Products,
     /// Carts and orders.
     Shopping,
+    /// Mails to customers.
+    Mail,
 }
 
 impl Service {
     /// All services.
-    pub const ALL: [Self; 3] = [Self::Customer, Self::Products, Self::Shopping];
+    pub const ALL: [Self; 4] = [Self::Customer, Self::Products, Self::Shopping, Self::Mail];
 
     /// Returns the name of its program and its package.
     #[must_use]
@@ -31,6 +33,16 @@ impl Service {
             Self::Customer => "customer",
             Self::Products => "products",
             Self::Shopping => "shopping",
+            Self::Mail => "mail",
+        }
+    }
+
+    /// Returns the number of its instances in a fleet with `instances` of each service. No request of
+    /// a client waits for `mail`, so one is enough.
+    pub(crate) fn instances(self, instances: usize) -> usize {
+        match self {
+            Self::Mail => 1,
+            Self::Customer | Self::Products | Self::Shopping => instances,
         }
     }
 
@@ -66,7 +78,7 @@ impl Profile {
 
 /// Variables that a service reads (`.env.example`) and must not inherit from this process, with or
 /// without the suffix `_FILE`.
-const UNSET: [&str; 32] = [
+const UNSET: [&str; 39] = [
     "ADDRESS",
     "AMQP_PREFIX",
     "AMQP_URL",
@@ -82,16 +94,23 @@ const UNSET: [&str; 32] = [
     "JWKS_URL",
     "LOG",
     "LOG_FORMAT",
+    "MAIL_DIRECTORY",
+    "MAIL_FROM",
+    "MAIL_TEMPLATES",
     "MONGODB_URI",
     "ORDERS_PER_MINUTE",
     "ORDER_PIECES",
     "PAYMENT_METHODS",
     "PORT",
+    "PUBLIC_URL",
     "RELEASE",
     "RESERVATION_SECONDS",
     "SCARCE_RESERVATION_SECONDS",
     "SENTRY_DSN",
     "SIGNING_KEY",
+    "SMTP_PASSWORD",
+    "SMTP_URL",
+    "SMTP_USERNAME",
     "SOUK_FAILPOINT",
     "STRIPE_RETURN_URL",
     "STRIPE_SECRET_KEY",
@@ -103,8 +122,8 @@ const UNSET: [&str; 32] = [
 
 /// Returns the programs that a fleet runs: the services, and `souk` for `souk admin create`.
 #[must_use]
-pub fn programs() -> [&'static str; 4] {
-    ["customer", "products", "shopping", "souk"]
+pub fn programs() -> [&'static str; 5] {
+    ["customer", "products", "shopping", "mail", "souk"]
 }
 
 /// Returns the root of the workspace.
@@ -141,6 +160,9 @@ pub(crate) struct Instance<'i> {
     pub(crate) demo_catalogue: bool,
     pub(crate) log: &'i str,
     pub(crate) attempts_per_address: u32,
+    /// Where mails are files, unless `environment` names an SMTP server.
+    pub(crate) mails: &'i Path,
+    pub(crate) public_url: &'i str,
     pub(crate) environment: &'i [(Service, String, String)],
     pub(crate) logs: &'i Path,
 }
@@ -167,6 +189,15 @@ impl Instance<'_> {
             }
             Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),
             Service::Shopping => program = program.variable("PAYMENT_METHODS", "demo"),
+            Service::Mail => {
+                program = program.variable("PUBLIC_URL", self.public_url);
+                let names_server = |(service, variable, _): &(Service, String, String)| {
+                    *service == Service::Mail && variable == "SMTP_URL"
+                };
+                if !self.environment.iter().any(names_server) {
+                    program = program.variable("MAIL_DIRECTORY", self.mails);
+                }
+            }
         }
         for (service, variable, value) in self.environment {
             if *service == self.service {

@@ -114,6 +114,7 @@ fn journeys_through_a_fleet(report: &mut Report) {
         Ok(fleet) => {
             let suite = Suite::files(NAME, &["shop", "large_import"])
                 .env("SOUK_URL", fleet.url())
+                .env("SOUK_MAILS", &fleet.mails().to_string_lossy())
                 .env("SOUK_ADMIN_EMAIL", &email)
                 .env("SOUK_ADMIN_PASSWORD", password);
             let passed = report.run(suite);

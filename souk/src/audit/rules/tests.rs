@@ -90,9 +90,10 @@ impl Shop {
             reservations,
             accounts: AccountLedger { erased: vec![erased], confirmed_orders: counted },
             orders: vec![bought, returned, waiting],
+            erased_in_mail: HashSet::from([erased]),
             erased_in_products: HashSet::from([erased]),
             erased_in_shopping: HashSet::from([erased]),
-            outboxes: vec![("customer", 0), ("products", 0), ("shopping", 0)],
+            outboxes: vec![("customer", 0), ("mail", 0), ("products", 0), ("shopping", 0)],
             broker: Some(EventCounts { waiting: 0, dead_letters: 2 }),
             ..Records::default()
         };

@@ -9,7 +9,7 @@ use std::process::Command;
 use journeys::{Customer, Load, PASSWORD, TestFleet, TestShop, euros, run_souk};
 use tempfile::TempDir;
 
-use crate::support::{SERVICES, buy_with_retries, new_load_customers, new_plentiful_product, run, script};
+use crate::support::{ALL_SERVICES, buy_with_retries, new_load_customers, new_plentiful_product, run, script};
 
 fn operator_script(fleet: &TestFleet, name: &str) -> Command {
     let (souk, mut script) = (fleet.souk(), script(name));
@@ -37,7 +37,7 @@ async fn a_backup_under_load_is_restored() {
     let zoe = fleet.new_customer().await;
     // After a clean audit the broker has no event that is newer than the backup.
     fleet.expect_clean_audit().await;
-    for service in SERVICES {
+    for service in ALL_SERVICES {
         fleet.stop_components(service).await;
     }
 
@@ -51,7 +51,7 @@ async fn a_backup_under_load_is_restored() {
     assert_eq!(rejected.code, Some(1), "a restore overwrites data without --force");
     assert!(rejected.text().contains("--force"));
     run(restore(&["--force"])).await.expect_success();
-    for service in SERVICES {
+    for service in ALL_SERVICES {
         fleet.start_components(service).await;
     }
     fleet.wait_until_ready().await;
@@ -89,7 +89,7 @@ async fn a_one_process_shop_moves_into_a_fleet_and_back() {
     let restored = fleet.run_souk(&["restore", "--from", shop.data().to_str().unwrap()]).await;
     assert_eq!(restored.code, Some(0), "{restored:?}");
     assert!(restored.text().contains("documents"), "{restored:?}");
-    for service in SERVICES {
+    for service in ALL_SERVICES {
         fleet.start_components(service).await;
     }
     fleet.start_component("nginx").await;

@@ -39,7 +39,7 @@ async fn a_backup_under_load_is_consistent() {
     // Each database is one file that only its owner may read.
     let mut files: Vec<_> = fs::read_dir(&copy).unwrap().map(|file| file.unwrap().file_name()).collect();
     files.sort();
-    assert_eq!(files, ["customer.db", "products.db", "shopping.db"]);
+    assert_eq!(files, ["customer.db", "mail.db", "products.db", "shopping.db"]);
     #[cfg(unix)]
     for (path, mode) in [(copy.clone(), 0o700), (copy.join("customer.db"), 0o600)] {
         let permissions = fs::metadata(&path).unwrap().permissions();

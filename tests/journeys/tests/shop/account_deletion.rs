@@ -32,10 +32,10 @@ async fn the_receipt_names_services_and_no_personal_data() {
     let created = ana.delete_account().await.expect_status(202);
     assert_eq!(created.header("Location"), format!("/customer/erasure/{}", created.id()));
     assert_eq!(members(&created.body), ["completed_at", "id", "requested_at", "services"]);
-    assert_eq!(members(&created["services"]), ["customer", "products", "shopping"]);
+    assert_eq!(members(&created["services"]), ["customer", "mail", "products", "shopping"]);
 
     let receipt = shop.client().wait_for_erasure(created.id()).await;
-    for service in ["customer", "products", "shopping"] {
+    for service in ["customer", "mail", "products", "shopping"] {
         let at = receipt["services"][service].as_str().unwrap();
         let (requested, completed) = (receipt["requested_at"].as_str(), receipt["completed_at"].as_str());
         assert!(requested <= Some(at) && Some(at) <= completed, "{receipt}");

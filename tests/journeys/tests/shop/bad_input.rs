@@ -193,7 +193,10 @@ async fn every_bad_field_of_a_profile_is_named() {
                 json!({"name": "", "line1": "", "city": "c".repeat(101), "postal_code": 7, "country": "Germany"}),
                 &["name", "line1", "city", "postal_code", "country"],
             ),
-            (json!({"name": "n", "line1": "s", "city": "c", "postal_code": "p", "country": "DE", "planet": "Mars"}), &["planet"]),
+            (
+                json!({"name": "n", "line1": "s", "city": "c", "postal_code": "p", "country": "DE", "planet": "Mars"}),
+                &["planet"],
+            ),
         ];
         expect_bad_bodies(scene, ByAna, "POST /customer/address", &table).await;
     })

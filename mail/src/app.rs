@@ -1,0 +1,23 @@
+//! The state of the service.
+
+use std::sync::Arc;
+
+use souk_bus::Bus;
+use souk_store::Database;
+
+use crate::domain::message::Sender;
+use crate::providers::outgoing::Outgoing;
+use crate::providers::templates::Templates;
+use crate::repositories::{ErasedCustomers, Mails};
+
+/// The state of the service `mail`. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) bus: Bus,
+    pub(crate) database: Database,
+    pub(crate) mails: Mails,
+    pub(crate) erased: ErasedCustomers,
+    pub(crate) templates: Arc<Templates>,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) sender: Arc<Sender>,
+}

@@ -1,0 +1,6 @@
+//! Use cases.
+
+pub(crate) mod deliveries;
+pub(crate) mod erasure;
+pub mod ledger;
+pub(crate) mod queue;

@@ -1,0 +1,5 @@
+//! Types and rules of mails. Pure: no I/O, no async, no other layer.
+
+pub(crate) mod content;
+pub(crate) mod mail;
+pub(crate) mod message;

@@ -1,0 +1,422 @@
+//! What a mail says: the values that its templates show. `docs/mail.md` lists them for operators.
+
+use serde::{Deserialize, Serialize};
+use souk_contract::customer::{AccountMailContent, CustomerId};
+use souk_contract::shopping::{OrderId, OrderMail, OrderMailParcel, OrderMailSubject, Shop};
+use souk_types::{Address, Email, Money, Timestamp};
+
+/// The kind of a mail. Each has a template of its name for text and one for HTML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    OrderReceived,
+    PaymentFailed,
+    PaymentWaiting,
+    ParcelSent,
+    OrderRefunded,
+    OrderCancelled,
+    VerifyAddress,
+    ResetPassword,
+    AddressChanged,
+    AccountErased,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::OrderReceived,
+        Self::PaymentFailed,
+        Self::PaymentWaiting,
+        Self::ParcelSent,
+        Self::OrderRefunded,
+        Self::OrderCancelled,
+        Self::VerifyAddress,
+        Self::ResetPassword,
+        Self::AddressChanged,
+        Self::AccountErased,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::OrderReceived => "order-received",
+            Self::PaymentFailed => "payment-failed",
+            Self::PaymentWaiting => "payment-waiting",
+            Self::ParcelSent => "parcel-sent",
+            Self::OrderRefunded => "order-refunded",
+            Self::OrderCancelled => "order-cancelled",
+            Self::VerifyAddress => "verify-address",
+            Self::ResetPassword => "reset-password",
+            Self::AddressChanged => "address-changed",
+            Self::AccountErased => "account-erased",
+        }
+    }
+}
+
+/// Whom a mail is for.
+pub(crate) struct Envelope {
+    pub(crate) to: Email,
+    pub(crate) customer: Option<CustomerId>,
+    pub(crate) kind: Kind,
+}
+
+/// The links in mails: pages of the shop's front end, and the order of a guest.
+pub(crate) struct Links {
+    /// Without a slash at its end.
+    base: String,
+}
+
+impl Links {
+    pub(crate) fn new(public_url: &str) -> Self {
+        Self { base: public_url.trim_end_matches('/').to_owned() }
+    }
+
+    /// A token is in the fragment, which browsers send to no server and write into no `Referer`.
+    fn verify(&self, token: &str) -> String {
+        format!("{}/verify#token={token}", self.base)
+    }
+
+    fn reset(&self, token: &str) -> String {
+        format!("{}/reset-password#token={token}", self.base)
+    }
+
+    fn order(&self, order: OrderId, key: &str) -> String {
+        format!("{}/shopping/order/{order}?key={key}", self.base)
+    }
+}
+
+/// A mail before it is rendered.
+pub(crate) struct Content {
+    to: Email,
+    customer: Option<CustomerId>,
+    kind: Kind,
+    variables: Variables,
+}
+
+/// The variables of the templates.
+#[derive(Serialize)]
+pub(crate) struct Variables {
+    pub(crate) shop: ShopVariables,
+    order: Option<OrderVariables>,
+    account: Option<AccountVariables>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ShopVariables {
+    pub(crate) name: String,
+    legal_name: String,
+    /// The address, line by line.
+    address: Vec<String>,
+    vat_number: Option<String>,
+    #[serde(skip)]
+    pub(crate) reply_to: Option<Email>,
+    email: Option<String>,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct OrderVariables {
+    number: String,
+    /// Opens the order of a guest.
+    link: Option<String>,
+    placed: String,
+    lines: Vec<LineVariables>,
+    shipping_method: Option<String>,
+    shipping: String,
+    /// `None` when nothing was taken off.
+    discount: Option<String>,
+    taxes: Vec<TaxVariables>,
+    total: String,
+    prices_include_tax: bool,
+    /// The shipping address, line by line.
+    address: Vec<String>,
+    parcel: Option<ParcelVariables>,
+    refund: Option<RefundVariables>,
+}
+
+#[derive(Serialize)]
+struct LineVariables {
+    name: String,
+    quantity: u32,
+    /// `None` in a parcel.
+    total: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TaxVariables {
+    rate: String,
+    tax: String,
+}
+
+#[derive(Serialize)]
+struct ParcelVariables {
+    carrier: Option<String>,
+    tracking: Option<String>,
+    lines: Vec<LineVariables>,
+}
+
+#[derive(Serialize)]
+struct RefundVariables {
+    amount: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct AccountVariables {
+    link: Option<String>,
+    code: Option<String>,
+    expires: Option<String>,
+}
+
+impl Content {
+    pub(crate) fn of_account(
+        to: Email,
+        customer: CustomerId,
+        content: AccountMailContent,
+        shop: Shop,
+        links: &Links,
+    ) -> Self {
+        let (kind, account) = match content {
+            AccountMailContent::VerifyAddress { token, expires } => {
+                (Kind::VerifyAddress, AccountVariables::with_token(links.verify(&token), token, expires))
+            }
+            AccountMailContent::ResetPassword { token, expires } => {
+                (Kind::ResetPassword, AccountVariables::with_token(links.reset(&token), token, expires))
+            }
+            AccountMailContent::AddressChanged => (Kind::AddressChanged, AccountVariables::without_token()),
+            AccountMailContent::AccountErased => (Kind::AccountErased, AccountVariables::without_token()),
+        };
+        // The notice of an erasure refers to no account, so that the erasure does not delete it.
+        let customer = Some(customer).filter(|_| kind != Kind::AccountErased);
+        let variables = Variables { shop: ShopVariables::new(shop, links), order: None, account: Some(account) };
+        Self { to, customer, kind, variables }
+    }
+
+    pub(crate) fn of_order(
+        order: OrderId,
+        subject: OrderMailSubject,
+        mail: OrderMail,
+        shop: Shop,
+        links: &Links,
+    ) -> Self {
+        let kind = match subject {
+            OrderMailSubject::Received => Kind::OrderReceived,
+            OrderMailSubject::PaymentFailed => Kind::PaymentFailed,
+            OrderMailSubject::PaymentWaiting => Kind::PaymentWaiting,
+            OrderMailSubject::ParcelSent { .. } => Kind::ParcelSent,
+            OrderMailSubject::Refunded { .. } => Kind::OrderRefunded,
+            OrderMailSubject::Cancelled => Kind::OrderCancelled,
+        };
+        let (to, customer) = (mail.to.clone(), mail.customer);
+        let link = mail.key.as_deref().map(|key| links.order(order, key));
+        let order = Some(OrderVariables::new(mail, link));
+        Self {
+            to,
+            customer,
+            kind,
+            variables: Variables { shop: ShopVariables::new(shop, links), order, account: None },
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) fn to(&self) -> &Email {
+        &self.to
+    }
+
+    pub(crate) fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+
+    pub(crate) fn envelope(&self) -> Envelope {
+        Envelope { to: self.to.clone(), customer: self.customer, kind: self.kind }
+    }
+
+    pub(crate) fn variables(&self) -> &Variables {
+        &self.variables
+    }
+}
+
+impl ShopVariables {
+    fn new(shop: Shop, links: &Links) -> Self {
+        Self {
+            name: shop.name,
+            legal_name: shop.legal_name,
+            address: shop.address.as_ref().map(address_lines).unwrap_or_default(),
+            vat_number: shop.vat_number,
+            email: shop.email.as_ref().map(|email| email.as_str().to_owned()),
+            reply_to: shop.email,
+            url: links.base.clone(),
+        }
+    }
+}
+
+impl OrderVariables {
+    fn new(mail: OrderMail, link: Option<String>) -> Self {
+        let line = |name, quantity, total: Money| LineVariables { name, quantity, total: Some(total.to_string()) };
+        let tax = |rate_bp, tax: Money| TaxVariables { rate: percent(rate_bp), tax: tax.to_string() };
+        Self {
+            number: mail.number,
+            link,
+            placed: date(mail.placed_at),
+            lines: mail.lines.into_iter().map(|of| line(of.name, of.quantity, of.total)).collect(),
+            shipping_method: mail.shipping_method,
+            shipping: mail.shipping.to_string(),
+            discount: Some(mail.discount).filter(|discount| !discount.is_zero()).map(|discount| discount.to_string()),
+            taxes: mail.taxes.into_iter().map(|of| tax(of.rate_bp, of.tax)).collect(),
+            total: mail.total.to_string(),
+            prices_include_tax: mail.prices_include_tax,
+            address: mail.shipping_address.as_ref().map(address_lines).unwrap_or_default(),
+            parcel: mail.parcel.map(ParcelVariables::new),
+            refund: mail.refund.map(|(amount, reason)| RefundVariables { amount: amount.to_string(), reason }),
+        }
+    }
+}
+
+impl ParcelVariables {
+    fn new(OrderMailParcel { carrier, tracking, lines }: OrderMailParcel) -> Self {
+        let line = |(name, quantity)| LineVariables { name, quantity, total: None };
+        Self { carrier, tracking, lines: lines.into_iter().map(line).collect() }
+    }
+}
+
+impl AccountVariables {
+    fn with_token(link: String, token: String, expires: Timestamp) -> Self {
+        Self { link: Some(link), code: Some(token), expires: Some(date_and_time(expires)) }
+    }
+
+    fn without_token() -> Self {
+        Self { link: None, code: None, expires: None }
+    }
+}
+
+/// Formats a tax rate: 1900 is `19 %`, 550 is `5.5 %`, 0 is `0 %`.
+fn percent(basis_points: u32) -> String {
+    let (whole, part) = (basis_points / 100, basis_points % 100);
+    match part {
+        0 => format!("{whole} %"),
+        part if part % 10 == 0 => format!("{whole}.{} %", part / 10),
+        part => format!("{whole}.{part:02} %"),
+    }
+}
+
+/// Formats a date: `2026-11-28`.
+fn date(at: Timestamp) -> String {
+    at.to_string().chars().take("2026-11-28".len()).collect()
+}
+
+/// Formats a time: `2026-11-28 09:30 UTC`.
+fn date_and_time(at: Timestamp) -> String {
+    let text = at.to_string();
+    let minute: String = text.chars().skip("2026-11-28T".len()).take("09:30".len()).collect();
+    format!("{} {minute} UTC", date(at))
+}
+
+fn address_lines(address: &Address) -> Vec<String> {
+    let city = [address.postal_code(), Some(address.city()), address.region()];
+    let city = city.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let lines = [Some(address.name()), address.company(), Some(address.line1()), address.line2()];
+    let lines = lines.into_iter().flatten().map(str::to_owned);
+    lines.chain([city, address.country().as_str().to_owned()]).collect()
+}
+
+/// A mail of each kind with all that it can show, to try templates at start-up.
+pub(crate) fn samples() -> Vec<Content> {
+    use souk_contract::shopping::{OrderMailLine, OrderMailTax};
+    use souk_types::{Currency, Id};
+
+    let Ok(to) = "ana@example.com".parse::<Email>() else { return Vec::new() };
+    let money = Money::zero(Currency::EUR);
+    let now = Timestamp::now();
+    let links = Links::new("https://shop.example.com");
+    let shop = || Shop {
+        name: "Souk".to_owned(),
+        legal_name: "Souk Ltd".to_owned(),
+        address: None,
+        vat_number: Some("PT123456789".to_owned()),
+        email: Some(to.clone()),
+    };
+    let order = || OrderMail {
+        to: to.clone(),
+        customer: None,
+        number: "S-10042".to_owned(),
+        key: Some("key".to_owned()),
+        placed_at: now,
+        lines: vec![OrderMailLine { name: "Tea".to_owned(), quantity: 2, total: money }],
+        shipping_method: Some("Parcel".to_owned()),
+        shipping: money,
+        discount: money,
+        taxes: vec![OrderMailTax { rate_bp: 1_900, tax: money }],
+        total: money,
+        prices_include_tax: true,
+        shipping_address: None,
+        parcel: Some(OrderMailParcel {
+            carrier: Some("Post".to_owned()),
+            tracking: Some("1Z".to_owned()),
+            lines: vec![("Tea".to_owned(), 2)],
+        }),
+        refund: Some((money, "Damaged".to_owned())),
+    };
+    let token = "token".to_owned();
+    let subjects = [
+        OrderMailSubject::Received,
+        OrderMailSubject::PaymentFailed,
+        OrderMailSubject::PaymentWaiting,
+        OrderMailSubject::ParcelSent { shipment: Id::new() },
+        OrderMailSubject::Refunded { refund: Id::new() },
+        OrderMailSubject::Cancelled,
+    ];
+    let contents = [
+        AccountMailContent::VerifyAddress { token: token.clone(), expires: now },
+        AccountMailContent::ResetPassword { token, expires: now },
+        AccountMailContent::AddressChanged,
+        AccountMailContent::AccountErased,
+    ];
+    let about_orders = subjects.map(|subject| Content::of_order(OrderId::new(), subject, order(), shop(), &links));
+    let about_accounts =
+        contents.map(|content| Content::of_account(to.clone(), CustomerId::new(), content, shop(), &links));
+    about_orders.into_iter().chain(about_accounts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_shown_in_percent() {
+        for (basis_points, text) in [(0, "0 %"), (1_900, "19 %"), (550, "5.5 %"), (825, "8.25 %"), (5, "0.05 %")] {
+            assert_eq!(percent(basis_points), text);
+        }
+    }
+
+    #[test]
+    fn times_are_shown_to_the_minute() {
+        let at: Timestamp = serde_json::from_str("\"2026-11-28T09:30:12.345Z\"").unwrap();
+        assert_eq!((date(at).as_str(), date_and_time(at).as_str()), ("2026-11-28", "2026-11-28 09:30 UTC"));
+    }
+
+    #[test]
+    fn an_address_is_shown_line_by_line() {
+        let full: Address = serde_json::from_value(serde_json::json!({
+            "name": "Ana Sá", "company": "Ana Lda", "line1": "Rua 1", "line2": "2.º", "city": "Porto",
+            "region": "Norte", "postal_code": "4050-265", "country": "PT",
+        }))
+        .unwrap();
+        assert_eq!(address_lines(&full), ["Ana Sá", "Ana Lda", "Rua 1", "2.º", "4050-265 Porto Norte", "PT"]);
+    }
+
+    #[test]
+    fn a_token_is_in_the_fragment_of_its_link() {
+        let links = Links::new("https://shop.example.com/");
+        assert_eq!(links.verify("t"), "https://shop.example.com/verify#token=t");
+    }
+
+    #[test]
+    fn there_is_a_sample_of_each_kind() {
+        let kinds: Vec<Kind> = samples().iter().map(Content::kind).collect();
+        assert_eq!(kinds, Kind::ALL);
+        for kind in Kind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! A mail, from the event that asks for it to its delivery.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use souk_contract::EventId;
+use souk_contract::customer::{AccountMailId, CustomerId};
+use souk_contract::shopping::{OrderId, OrderMailSubject};
+use souk_store::{Backoff, RetrySchedule};
+use souk_types::{Email, Error, Result, Timestamp};
+
+use super::content::{Envelope, Kind};
+
+/// Delays between two attempts.
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), factor: 2, longest: Duration::from_mins(10) };
+/// How long a mail is tried, as RFC 5321 (section 4.5.4.1) advises.
+const GIVE_UP_AFTER: Duration = Duration::from_hours(5 * 24);
+/// Lease on an attempt: after it, the instance is presumed dead. Longer than an attempt may take.
+const LEASE: Duration = Duration::from_secs(45);
+/// How long the recipient of a mail is stored after it was sent or has failed.
+const RETENTION: Duration = Duration::from_hours(90 * 24);
+/// The same for the notice of an erasure, whose file is the last place that names the recipient.
+const RETENTION_OF_NOTICE: Duration = Duration::from_hours(24);
+
+/// The status of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It will be sent, or tried again.
+    Queued,
+    /// The SMTP server has accepted it, or it was written to a file.
+    Sent,
+    /// The SMTP server has refused it, or it was tried for five days.
+    Failed,
+}
+
+/// The reason of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "of")]
+pub(crate) enum Source {
+    /// A mail that `customer` has asked for.
+    Account { mail: AccountMailId },
+    /// A mail about an order of `shopping`.
+    Order { order: OrderId, subject: OrderMailSubject },
+}
+
+impl Source {
+    /// Returns a text that no other mail has.
+    fn key(&self) -> String {
+        match self {
+            Self::Account { mail } => format!("account/{mail}"),
+            Self::Order { order, subject } => match subject {
+                OrderMailSubject::Received => format!("order/{order}/received"),
+                OrderMailSubject::PaymentFailed => format!("order/{order}/payment-failed"),
+                OrderMailSubject::PaymentWaiting => format!("order/{order}/payment-waiting"),
+                OrderMailSubject::ParcelSent { shipment } => format!("order/{order}/parcel-sent/{shipment}"),
+                OrderMailSubject::Refunded { refund } => format!("order/{order}/refunded/{refund}"),
+                OrderMailSubject::Cancelled => format!("order/{order}/cancelled"),
+            },
+        }
+    }
+}
+
+/// A mail. It names its recipient from its first attempt until it expires.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Mail {
+    id: EventId,
+    key: String,
+    source: Source,
+    status: Status,
+    created: Timestamp,
+    /// Known from the first attempt on, and then the same in all of them.
+    message_id: Option<String>,
+    kind: Option<Kind>,
+    customer: Option<CustomerId>,
+    to: Option<Email>,
+    subject: Option<String>,
+    attempts: u32,
+    schedule: RetrySchedule,
+    give_up_at: Timestamp,
+    sent_at: Option<Timestamp>,
+    /// Why the last attempt has failed.
+    error: Option<String>,
+}
+
+impl Mail {
+    pub(crate) fn new(id: EventId, source: Source, now: Timestamp) -> Self {
+        Self {
+            id,
+            key: source.key(),
+            source,
+            status: Status::Queued,
+            created: now,
+            message_id: None,
+            kind: None,
+            customer: None,
+            to: None,
+            subject: None,
+            attempts: 0,
+            schedule: RetrySchedule::at(now),
+            give_up_at: now.after(GIVE_UP_AFTER),
+            sent_at: None,
+            error: None,
+        }
+    }
+
+    /// Begins an attempt and returns the mail as it is then. `None`: it is not due, because another
+    /// instance has begun one.
+    pub(crate) fn claim(&mut self, envelope: &Envelope, subject: &str, domain: &str, now: Timestamp) -> Option<Self> {
+        if self.status != Status::Queued || !self.schedule.is_due(now) {
+            return None;
+        }
+        self.kind = Some(envelope.kind);
+        if !self.hides_recipient() {
+            self.customer = envelope.customer;
+            self.to = Some(envelope.to.clone());
+        }
+        self.subject = Some(subject.to_owned());
+        self.message_id.get_or_insert_with(|| format!("<{}@{domain}>", self.id));
+        self.attempts = self.attempts.saturating_add(1);
+        self.schedule.set_due(now.after(LEASE));
+        Some(self.clone())
+    }
+
+    pub(crate) fn record_sent(&mut self, now: Timestamp) {
+        self.status = Status::Sent;
+        self.sent_at = Some(now);
+        self.error = None;
+        self.schedule.set_due(now.after(self.retention()));
+    }
+
+    /// Schedules another attempt after the attempt of this number, or gives up. Returns the new
+    /// status.
+    pub(crate) fn record_failure(&mut self, attempt: u32, error: &str, is_permanent: bool, now: Timestamp) -> Status {
+        // A slow attempt whose lease has ended may report while another one is in progress.
+        if self.status == Status::Queued && self.attempts == attempt {
+            self.error = Some(error.to_owned());
+            if is_permanent || now >= self.give_up_at {
+                self.status = Status::Failed;
+                self.schedule.set_due(now.after(self.retention()));
+            } else {
+                self.schedule.back_off(now, &BACKOFF);
+            }
+        }
+        self.status
+    }
+
+    /// Queues a mail that has failed. Errors: it was sent.
+    pub(crate) fn retry(&mut self, now: Timestamp) -> Result<()> {
+        if self.status == Status::Sent {
+            return Err(Error::conflict(
+                "mail-sent",
+                "The mail was sent. Only a mail that was not sent can be retried.",
+            ));
+        }
+        self.status = Status::Queued;
+        self.schedule = RetrySchedule::at(now);
+        self.give_up_at = now.after(GIVE_UP_AFTER);
+        Ok(())
+    }
+
+    /// Removes what is known about the recipient, if that is due.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        if self.status != Status::Queued && self.schedule.is_due(now) {
+            (self.customer, self.to, self.subject, self.error) = (None, None, None, None);
+            self.schedule.clear_due();
+        }
+    }
+
+    /// Whether the mail must not name its recipient, because the account is erased.
+    pub(crate) fn hides_recipient(&self) -> bool {
+        self.kind == Some(Kind::AccountErased)
+    }
+
+    fn retention(&self) -> Duration {
+        if self.hides_recipient() { RETENTION_OF_NOTICE } else { RETENTION }
+    }
+
+    pub(crate) fn id(&self) -> EventId {
+        self.id
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    pub(crate) fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        self.message_id.as_deref()
+    }
+
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
+    pub(crate) fn to(&self) -> Option<&Email> {
+        self.to.as_ref()
+    }
+
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Returns the time of the next attempt.
+    pub(crate) fn next_attempt(&self) -> Option<Timestamp> {
+        self.schedule.due().filter(|_| self.status == Status::Queued)
+    }
+
+    pub(crate) fn sent_at(&self) -> Option<Timestamp> {
+        self.sent_at
+    }
+
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_contract::customer::AccountMailId;
+    use souk_types::Id;
+
+    use super::*;
+
+    fn envelope(kind: Kind) -> Envelope {
+        Envelope { to: "ana@example.com".parse().unwrap(), customer: Some(CustomerId::new()), kind }
+    }
+
+    fn mail(now: Timestamp) -> Mail {
+        Mail::new(EventId::new(), Source::Account { mail: AccountMailId::new() }, now)
+    }
+
+    fn claim(mail: &mut Mail, kind: Kind, now: Timestamp) -> bool {
+        mail.claim(&envelope(kind), "Your order", "shop.example", now).is_some()
+    }
+
+    #[test]
+    fn an_attempt_is_made_by_one_instance_until_its_lease_ends() {
+        let now = Timestamp::now();
+        let mut mail = mail(now);
+        assert!(claim(&mut mail, Kind::OrderReceived, now));
+        assert!(!claim(&mut mail, Kind::OrderReceived, now.after(LEASE / 2)));
+        let first = mail.message_id().unwrap().to_owned();
+        assert!(mail.claim(&envelope(Kind::OrderReceived), "S", "other.example", now.after(LEASE)).is_some());
+        assert_eq!(mail.message_id(), Some(&*first), "a repeated mail has the same Message-ID");
+        assert_eq!(mail.attempts(), 2);
+    }
+
+    #[test]
+    fn failures_are_retried_for_five_days_and_refusals_are_not() {
+        let begun = Timestamp::now();
+        let mut mail = mail(begun);
+        let mut now = begun;
+        while mail.record_failure(mail.attempts, "the server is away", false, now) == Status::Queued {
+            now = mail.next_attempt().unwrap();
+            assert!(claim(&mut mail, Kind::OrderReceived, now));
+        }
+        assert!(now.since(begun) >= GIVE_UP_AFTER && mail.attempts() > 700, "{} attempts", mail.attempts());
+        mail.retry(now).unwrap();
+        assert_eq!((mail.status(), mail.next_attempt()), (Status::Queued, Some(now)));
+        assert_eq!(mail.record_failure(mail.attempts, "550", true, now), Status::Failed);
+        assert_eq!(mail.error(), Some("550"));
+    }
+
+    #[test]
+    fn a_sent_mail_is_sent_once() {
+        let now = Timestamp::now();
+        let mut mail = mail(now);
+        claim(&mut mail, Kind::OrderReceived, now);
+        mail.record_sent(now);
+        assert_eq!(mail.record_failure(1, "late", true, now), Status::Sent);
+        assert!(!claim(&mut mail, Kind::OrderReceived, now.after(RETENTION)));
+        assert_eq!(mail.retry(now).unwrap_err().code(), "mail-sent");
+    }
+
+    #[test]
+    fn a_late_failure_does_not_end_the_attempt_of_another_instance() {
+        let now = Timestamp::now();
+        let mut mail = mail(now);
+        claim(&mut mail, Kind::OrderReceived, now);
+        claim(&mut mail, Kind::OrderReceived, now.after(LEASE));
+        assert_eq!(mail.record_failure(1, "late", true, now.after(LEASE)), Status::Queued);
+        assert!(!claim(&mut mail, Kind::OrderReceived, now.after(LEASE + LEASE / 2)));
+    }
+
+    #[test]
+    fn a_mail_forgets_its_recipient() {
+        let now = Timestamp::now();
+        let mut mail = mail(now);
+        claim(&mut mail, Kind::OrderReceived, now);
+        mail.record_sent(now);
+        mail.expire(now);
+        assert!(mail.to().is_some());
+        mail.expire(now.after(RETENTION));
+        assert!(mail.to().is_none() && mail.subject().is_none() && mail.customer.is_none());
+        assert_eq!(mail.status(), Status::Sent);
+    }
+
+    #[test]
+    fn the_notice_of_an_erasure_never_names_its_recipient() {
+        let now = Timestamp::now();
+        let mut mail = mail(now);
+        claim(&mut mail, Kind::AccountErased, now);
+        assert!(mail.to().is_none() && mail.customer.is_none());
+    }
+
+    #[test]
+    fn each_reason_has_its_own_key() {
+        let order = OrderId::new();
+        let subjects = [
+            OrderMailSubject::Received,
+            OrderMailSubject::PaymentFailed,
+            OrderMailSubject::PaymentWaiting,
+            OrderMailSubject::ParcelSent { shipment: Id::new() },
+            OrderMailSubject::ParcelSent { shipment: Id::new() },
+            OrderMailSubject::Refunded { refund: Id::new() },
+            OrderMailSubject::Refunded { refund: Id::new() },
+            OrderMailSubject::Cancelled,
+        ];
+        let mut keys: Vec<String> = subjects.map(|subject| Source::Order { order, subject }.key()).into();
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), subjects.len());
+    }
+}

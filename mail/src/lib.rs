@@ -1,0 +1,49 @@
+//! The service `mail`: one mail to a customer for each event that asks for one. A mail begins as a
+//! document without personal data. A background job asks the owner of the data for recipient and
+//! content when the mail is due, renders it, and sends it through SMTP or writes it to a file.
+//!
+//! A mail is sent at least once: after a crash between the server's acceptance and the write of
+//! this service, the same mail leaves again, with the same `Message-ID`.
+//!
+//! Types of personal or secret data have no `Debug`, so that no log line can show them.
+
+mod app;
+mod application;
+mod domain;
+mod jobs;
+mod messages;
+mod options;
+mod providers;
+mod repositories;
+
+use std::sync::Arc;
+
+use souk_bus::Bus;
+use souk_store::{Database, outbox};
+use souk_types::Result;
+
+pub use self::app::App;
+pub use self::application::ledger;
+pub use self::domain::mail::Status;
+pub use self::options::{Defaults, Options};
+
+use self::repositories::{ErasedCustomers, Mails};
+
+impl App {
+    /// Opens the collections, subscribes to events, and starts to send.
+    pub fn start(database: Database, bus: &Bus, options: Options) -> Result<Self> {
+        let app = Self {
+            mails: Mails::open(&database)?,
+            erased: ErasedCustomers::open(&database)?,
+            templates: Arc::new(options.templates),
+            outgoing: options.outgoing.open()?,
+            sender: Arc::new(options.sender),
+            bus: bus.clone(),
+            database,
+        };
+        messages::subscribe(&app, bus);
+        outbox::relay(app.database.clone(), bus.clone());
+        jobs::start(&app);
+        Ok(app)
+    }
+}

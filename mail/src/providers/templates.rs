@@ -1,0 +1,227 @@
+//! The templates of mails: Souk's own, of which an operator's folder replaces single files. A file
+//! `<kind>.txt` begins with the line `Subject: ...`; the text follows after an empty line.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+
+use crate::domain::content::{self, Content, Kind};
+use crate::domain::message::{Line, Rendered};
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../templates/", $name)))),*] };
+}
+
+const FILES: &[(&str, &str)] = files!(
+    "layout.html",
+    "order.html",
+    "order.txt",
+    "shop.txt",
+    "order-received.html",
+    "order-received.txt",
+    "payment-failed.html",
+    "payment-failed.txt",
+    "payment-waiting.html",
+    "payment-waiting.txt",
+    "parcel-sent.html",
+    "parcel-sent.txt",
+    "order-refunded.html",
+    "order-refunded.txt",
+    "order-cancelled.html",
+    "order-cancelled.txt",
+    "verify-address.html",
+    "verify-address.txt",
+    "reset-password.html",
+    "reset-password.txt",
+    "address-changed.html",
+    "address-changed.txt",
+    "account-erased.html",
+    "account-erased.txt",
+);
+
+/// The templates of all mails.
+pub(crate) struct Templates(Environment<'static>);
+
+impl Templates {
+    /// Loads the templates and tries each of them.
+    ///
+    /// # Errors
+    /// One message for each file that is unknown, unreadable or broken.
+    pub(crate) fn load(folder: Option<&Path>) -> Result<Self, Vec<String>> {
+        let (mut sources, mut problems) = (own_files(), Vec::new());
+        if let Some(folder) = folder {
+            replace_files(&mut sources, folder, &mut problems);
+        }
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        match SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
+            Ok(syntax) => environment.set_syntax(syntax),
+            Err(error) => problems.push(error.to_string()),
+        }
+        // The subject of a mail is a template of its own, which is text.
+        environment.set_auto_escape_callback(
+            |name| {
+                if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+            },
+        );
+        for kind in Kind::ALL {
+            let name = text_file(kind);
+            let text = sources.remove(&name).unwrap_or_default();
+            match split_subject(&text) {
+                Some((subject, body)) => {
+                    sources.insert(subject_template(kind), subject);
+                    sources.insert(name, body);
+                }
+                None => problems.push(format!("{name} must begin with a line `Subject: ...` and an empty line")),
+            }
+        }
+        let mut names: Vec<String> = sources.keys().cloned().collect();
+        names.sort();
+        for name in names {
+            let source = sources.remove(&name).unwrap_or_default();
+            if let Err(error) = environment.add_template_owned(name.clone(), source) {
+                problems.push(format!("{name}: {error}"));
+            }
+        }
+        let templates = Self(environment);
+        if problems.is_empty() {
+            problems.extend(content::samples().iter().filter_map(|sample| templates.render(sample).err()));
+        }
+        if problems.is_empty() { Ok(templates) } else { Err(problems) }
+    }
+
+    /// Errors: a template uses a variable that does not exist, or fails otherwise.
+    pub(crate) fn render(&self, content: &Content) -> Result<Rendered, String> {
+        let kind = content.kind();
+        let render = |name: &str| {
+            let template = self.0.get_template(name).map_err(|error| format!("{name}: {error}"))?;
+            template.render(Serde(content.variables())).map_err(|error| format!("{name}: {error}"))
+        };
+        Ok(Rendered {
+            subject: Line::new(&render(&subject_template(kind))?),
+            text: render(&text_file(kind))?,
+            html: render(&format!("{}.html", kind.name()))?,
+        })
+    }
+}
+
+fn text_file(kind: Kind) -> String {
+    format!("{}.txt", kind.name())
+}
+
+fn subject_template(kind: Kind) -> String {
+    format!("{}.subject", kind.name())
+}
+
+fn own_files() -> HashMap<String, String> {
+    FILES.iter().map(|(name, source)| ((*name).to_owned(), (*source).to_owned())).collect()
+}
+
+fn replace_files(sources: &mut HashMap<String, String>, folder: &Path, problems: &mut Vec<String>) {
+    let entries = match fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
+        Ok(entries) => entries,
+        Err(error) => return problems.push(format!("{} cannot be read: {error}", folder.display())),
+    };
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        match (sources.get_mut(&name), fs::read_to_string(entry.path())) {
+            (Some(source), Ok(text)) => *source = text,
+            (Some(_), Err(error)) => problems.push(format!("{name} cannot be read: {error}")),
+            // Such as the hidden files of Kubernetes' volumes and of editors.
+            (None, _) if name.starts_with('.') => {}
+            (None, _) => {
+                let mut known: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+                known.sort_unstable();
+                problems.push(format!("{name} is no template; the templates are {}", known.join(", ")));
+            }
+        }
+    }
+}
+
+fn split_subject(text: &str) -> Option<(String, String)> {
+    let (first, body) = text.split_once('\n')?;
+    let subject = first.strip_prefix("Subject:")?.trim();
+    let body = body.strip_prefix("\r\n").or_else(|| body.strip_prefix('\n'))?;
+    (!subject.is_empty()).then(|| (subject.to_owned(), body.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, source) in files {
+            fs::write(folder.path().join(name), source).unwrap();
+        }
+        folder
+    }
+
+    fn problems(files: &[(&str, &str)]) -> Vec<String> {
+        Templates::load(Some(folder(files).path())).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_own_templates_render_every_kind() {
+        let templates = Templates::load(None).map_err(|problems| problems.join("\n")).unwrap();
+        for sample in content::samples() {
+            let mail = templates.render(&sample).unwrap();
+            let name = sample.kind().name();
+            assert!(
+                !mail.subject.as_str().is_empty() && mail.text.contains("Souk") && mail.html.contains("Souk"),
+                "{name}"
+            );
+            assert!(mail.html.starts_with("<!doctype html>"), "{name}");
+            assert!(!mail.text.contains("\n\n\n"), "{name} has a gap:\n{}", mail.text);
+            assert!(!mail.text.contains('<'), "{name} has HTML in its text");
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_operator_replaces_one_template() {
+        let of_operator = folder(&[("order-received.txt", "Subject: {{ order.number }} - obrigado\n\nOlá\n")]);
+        let templates = Templates::load(Some(of_operator.path())).map_err(|problems| problems.join("\n")).unwrap();
+        let samples = content::samples();
+        let mail = templates.render(&samples[0]).unwrap();
+        assert_eq!((mail.subject.as_str(), mail.text.trim()), ("S-10042 - obrigado", "Olá"));
+        assert!(mail.html.contains("S-10042"));
+        assert!(!templates.render(&samples[1]).unwrap().text.contains("Olá"));
+    }
+
+    #[test]
+    fn broken_templates_are_reported_with_their_names() {
+        for (name, source, words) in [
+            ("order-received.txt", "no subject", "Subject:"),
+            ("order-received.txt", "Subject: a\nno empty line", "empty line"),
+            ("order-received.html", "{% if %}", "order-received.html"),
+            ("verify-address.html", "{{ account.tokn }}", "verify-address.html"),
+            ("parcel-sent.txt", "Subject: {{ ordr.number }}\n\n", "parcel-sent.subject"),
+            ("orders.txt", "", "order-received.txt"),
+        ] {
+            let found = problems(&[(name, source)]);
+            assert!(found.len() == 1 && found[0].contains(words), "{name}: {found:?}");
+        }
+        assert!(problems(&[(".hidden", "")]).is_empty());
+        let missing = Templates::load(Some(Path::new("/nowhere"))).err().unwrap();
+        assert!(missing[0].contains("/nowhere"));
+    }
+
+    #[test]
+    fn values_are_escaped_in_html() {
+        let name = "<b>Tea & \"Co\"</b>";
+        let templates = Templates::load(None).map_err(|problems| problems.join("\n")).unwrap();
+        let environment = &templates.0;
+        let shown = |template: &str| {
+            let lines = minijinja::context! { v => name };
+            environment.template_from_named_str(template, "{{ v }}").unwrap().render(lines).unwrap()
+        };
+        assert!(!shown("a.html").contains('<'));
+        assert_eq!(shown("a.txt"), name);
+    }
+}

@@ -1,0 +1,114 @@
+//! Collections and their queries, under domain names. Rules are in `domain/`.
+
+use serde::{Deserialize, Serialize};
+use souk_contract::EventId;
+use souk_contract::customer::CustomerId;
+use souk_store::{Collection, Database, Document, Due, Index};
+use souk_types::{ErrorKind, Result, Timestamp};
+
+use crate::domain::mail::Mail;
+
+/// A mail for the same reason is the same mail, even if its event was published again under another
+/// id, as `souk backup` does.
+static BY_KEY: Index = Index::unique("by_key", &["key"]);
+static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
+static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
+
+impl Document for Mail {
+    type Id = EventId;
+    const COLLECTION: &'static str = "mails";
+    const NOUN: &'static str = "mail";
+    const INDEXES: &'static [Index] = &[BY_KEY, BY_DUE, BY_CUSTOMER];
+}
+
+#[derive(Clone)]
+pub(crate) struct Mails(Collection<Mail>);
+
+impl Mails {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        database.collection().map(Self)
+    }
+
+    /// Stores a mail unless it exists. One write.
+    pub(crate) async fn add(&self, mail: Mail) -> Result<()> {
+        match self.0.insert(mail.id(), mail).await {
+            Err(error) if error.is_duplicate() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    pub(crate) async fn get(&self, id: EventId) -> Result<Option<Mail>> {
+        self.0.get(id).await
+    }
+
+    /// Changes a mail by a rule. `None`: the mail was deleted.
+    pub(crate) async fn update<R: Send + 'static>(
+        &self,
+        id: EventId,
+        mut rule: impl FnMut(&mut Mail) -> Result<R> + Send + 'static,
+    ) -> Result<Option<R>> {
+        match self.0.update(id, move |mail, _| rule(mail)).await {
+            Ok(result) => Ok(Some(result)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn delete(&self, id: EventId) -> Result<()> {
+        let delete = |slot: &mut Option<Mail>, _: &mut _| {
+            *slot = None;
+            Ok(())
+        };
+        self.0.upsert(id, delete).await
+    }
+
+    pub(crate) async fn of_customer(&self, customer: CustomerId) -> Result<Vec<Mail>> {
+        Ok(self.0.find(BY_CUSTOMER.find([customer.to_string()])).await?.items)
+    }
+
+    pub(crate) async fn for_each(&self, mut visit: impl FnMut(Mail) + Send) -> Result<()> {
+        self.0.scan(|_, mail| visit(mail)).await
+    }
+
+    pub(crate) fn due(&self) -> Due<Mail> {
+        self.0.due(&BY_DUE)
+    }
+}
+
+/// Remembers that no mail may refer to a customer any more.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct ErasedCustomer {
+    id: CustomerId,
+    at: Timestamp,
+}
+
+impl Document for ErasedCustomer {
+    type Id = CustomerId;
+    const COLLECTION: &'static str = "erased_customers";
+    const NOUN: &'static str = "erased customer";
+}
+
+#[derive(Clone)]
+pub(crate) struct ErasedCustomers(Collection<ErasedCustomer>);
+
+impl ErasedCustomers {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        database.collection().map(Self)
+    }
+
+    pub(crate) async fn add(&self, customer: CustomerId) -> Result<()> {
+        let add = move |slot: &mut Option<ErasedCustomer>, _: &mut _| {
+            slot.get_or_insert_with(|| ErasedCustomer { id: customer, at: Timestamp::now() });
+            Ok(())
+        };
+        self.0.upsert(customer, add).await
+    }
+
+    pub(crate) async fn contains(&self, customer: CustomerId) -> Result<bool> {
+        Ok(self.0.get(customer).await?.is_some())
+    }
+
+    pub(crate) async fn for_each(&self, mut visit: impl FnMut(CustomerId) + Send) -> Result<()> {
+        self.0.scan(|_, erased| visit(erased.id)).await
+    }
+}
