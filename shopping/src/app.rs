@@ -9,10 +9,12 @@ use souk_http::rate_limit::RateLimiter;
 use souk_store::Database;
 use souk_types::Result;
 
+use crate::application::shop::ShopCache;
 use crate::domain::order::CheckoutLimits;
 use crate::options::Options;
 use crate::providers::Payments;
 use crate::providers::guest_token::GuestTokens;
+use crate::providers::vies::Vies;
 use crate::repositories::Repositories;
 
 /// The service `shopping`. Cheap to clone.
@@ -21,10 +23,12 @@ pub struct App {
     pub(crate) bus: Bus,
     pub(crate) database: Database,
     pub(crate) store: Repositories,
+    pub(crate) shop: Arc<ShopCache>,
     pub(crate) guest_tokens: Arc<GuestTokens>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) revocations: TokenRevocations,
     pub(crate) payments: Payments,
+    pub(crate) vies: Arc<Vies>,
     pub(crate) limits: CheckoutLimits,
     pub(crate) order_rate: Arc<RateLimiter<CustomerId>>,
 }
@@ -33,8 +37,10 @@ impl App {
     pub(crate) fn open(database: Database, bus: &Bus, verifier: Verifier, options: Options) -> Result<Self> {
         Ok(Self {
             payments: Payments::open(options.payments, &database)?,
+            vies: Arc::new(Vies::new(options.vies)),
             limits: options.limits,
             order_rate: Arc::new(RateLimiter::new(options.order_rate)),
+            shop: Arc::new(ShopCache::open(&database, options.settings)?),
             store: Repositories::open(&database)?,
             guest_tokens: Arc::new(GuestTokens::open(&database)?),
             verifier: Arc::new(verifier),

@@ -3,6 +3,7 @@
 pub(crate) mod cart;
 mod catalogue;
 pub(crate) mod checkout;
+pub(crate) mod discounts;
 pub(crate) mod erasure;
 pub(crate) mod export;
 pub(crate) mod guest_cart;
@@ -10,5 +11,7 @@ pub mod ledger;
 pub(crate) mod order;
 mod order_log;
 pub(crate) mod payment;
+pub(crate) mod quote;
+pub(crate) mod shop;
 pub(crate) mod timeline;
 pub(crate) mod wishlist;

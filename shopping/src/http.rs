@@ -1,11 +1,14 @@
 //! Routes, one file per noun. Each parses, authorises, calls one use case and responds.
 //! `docs/api.md` documents them.
 
+mod admin_discounts;
+mod admin_shop;
 mod auth;
 mod cart;
 mod guest_cart;
 mod order;
 mod payment;
+mod quote;
 mod wishlist;
 
 use rocket::serde::json::{Json as Body, Value};
@@ -35,6 +38,18 @@ pub fn routes() -> Vec<Route> {
         payment::capture_payment,
         payment::refund_payment,
         payment::handle_webhook,
+        quote::get_quote,
+        admin_shop::get_settings,
+        admin_shop::put_settings,
+        admin_shop::get_taxes,
+        admin_shop::put_taxes,
+        admin_shop::get_shipping,
+        admin_shop::put_shipping,
+        admin_discounts::list_discounts,
+        admin_discounts::create_discount,
+        admin_discounts::get_discount,
+        admin_discounts::patch_discount,
+        admin_discounts::delete_discount,
         whoami
     ])
 }

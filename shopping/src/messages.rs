@@ -2,7 +2,7 @@
 
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, TokensRevoked};
-use souk_contract::shopping::{CustomerErased, ExportCustomer, OrderCancelled, OrderConfirmed};
+use souk_contract::shopping::{CustomerErased, ExportCustomer, GetShop, OrderCancelled, OrderConfirmed};
 
 use crate::App;
 use crate::application::{erasure, export};
@@ -15,6 +15,11 @@ pub(crate) fn serve(app: &App) {
     app.bus.serve(move |request: ExportCustomer| {
         let app = own.clone();
         async move { export::page(&app, request).await }
+    });
+    let own = app.clone();
+    app.bus.serve(move |_: GetShop| {
+        let app = own.clone();
+        async move { Ok(app.shop().await?.settings.public()) }
     });
     let own = app.clone();
     app.bus.subscribe("shopping", move |deletion: Delivery<CustomerDeleted>| {

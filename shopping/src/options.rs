@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use souk_http::config::Environment;
 use souk_http::rate_limit::PerMinute;
+use souk_types::input::{from_json, parse_json};
+use souk_types::{Error, FieldError};
 
 use crate::domain::order::CheckoutLimits;
 use crate::domain::payment::PaymentMethod;
+use crate::domain::settings::Settings;
 use crate::providers::PaymentOptions;
 use crate::providers::stripe::{SecretKey, StripeOptions};
+use crate::providers::vies::ViesUrl;
 
 const STRIPE_URL: &str = "https://api.stripe.com";
 const DEFAULT_RESERVATION_TIME: Duration = Duration::from_mins(15);
@@ -31,6 +35,10 @@ pub struct Options {
     /// Requests for new orders of one customer.
     pub(crate) order_rate: PerMinute,
     pub(crate) payments: PaymentOptions,
+    /// The settings of the shop until an admin stores others.
+    pub(crate) settings: Option<Settings>,
+    /// The register of VAT numbers.
+    pub(crate) vies: ViesUrl,
 }
 
 impl Options {
@@ -62,7 +70,9 @@ impl Options {
         if stripe.is_none() && methods.contains(&PaymentMethod::Stripe) {
             environment.add_problem("PAYMENT_METHODS contains stripe, which needs STRIPE_SECRET_KEY");
         }
-        Self { limits, order_rate, payments: PaymentOptions { methods, stripe } }
+        let vies = environment.optional("VIES_URL").unwrap_or_default();
+        let settings = environment.optional::<SettingsFile>("SHOP_SETTINGS").map(|file| file.0);
+        Self { limits, order_rate, payments: PaymentOptions { methods, stripe }, settings, vies }
     }
 
     /// Whether an order can be paid by this method.
@@ -102,6 +112,25 @@ impl FromStr for ReservationTime {
             _ => Err("must be a number of seconds, 1 to 86400"),
         }
     }
+}
+
+/// The file that `SHOP_SETTINGS` names: the JSON of `PUT /shopping/admin/settings`.
+struct SettingsFile(Settings);
+
+impl FromStr for SettingsFile {
+    type Err = String;
+
+    fn from_str(path: &str) -> Result<Self, Self::Err> {
+        let text = std::fs::read(path).map_err(|error| format!("the file cannot be read: {error}"))?;
+        let settings = parse_json(&text).and_then(from_json).map_err(|error| problem(&error))?;
+        Ok(Self(settings))
+    }
+}
+
+/// Returns the detail of an error, and each invalid field.
+fn problem(error: &Error) -> String {
+    let field = |bad: &FieldError| format!("; {} {}", bad.field, bad.message);
+    error.detail().trim_end_matches('.').to_owned() + &error.fields().iter().map(field).collect::<String>()
 }
 
 struct Methods(Vec<PaymentMethod>);

@@ -1,8 +1,9 @@
-//! Payment providers, and the signing of guest tokens.
+//! Payment providers, the register of VAT numbers, and the signing of guest tokens.
 
 pub(crate) mod demo;
 pub(crate) mod guest_token;
 pub(crate) mod stripe;
+pub(crate) mod vies;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

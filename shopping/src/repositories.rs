@@ -1,6 +1,9 @@
 //! The collections of this service, with queries in domain terms. No rule lives here: callers pass
 //! rules in.
 
+mod discount_uses;
+pub(crate) mod shop;
+
 use std::collections::HashSet;
 
 use souk_bus::Delivery;
@@ -9,6 +12,7 @@ use souk_contract::shopping::{OrderConfirmed, OrderId};
 use souk_store::{Collection, Database, Direction, Document, Due, Events, Index};
 use souk_types::{Error, Page, Paging, Result};
 
+use self::discount_uses::DiscountUsesStore;
 use crate::domain::cart::Cart;
 use crate::domain::guest_cart::{GuestCart, GuestId};
 use crate::domain::idempotency::IdempotencyKey;
@@ -56,6 +60,7 @@ pub(crate) struct Repositories {
     pub(crate) guest_carts: GuestCarts,
     pub(crate) wishlists: Wishlists,
     pub(crate) orders: Orders,
+    pub(crate) discount_uses: DiscountUsesStore,
 }
 
 impl Repositories {
@@ -66,6 +71,7 @@ impl Repositories {
             guest_carts: GuestCarts(database.collection()?),
             wishlists: Wishlists(database.collection()?),
             orders: Orders::open(database)?,
+            discount_uses: DiscountUsesStore::open(database)?,
         })
     }
 

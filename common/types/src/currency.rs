@@ -31,6 +31,18 @@ impl Currency {
     pub fn exponent(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)
     }
+
+    /// Returns the smallest difference between two prices, in minor units. Cards cannot pay the
+    /// third decimal of a currency, nor parts of an ariary. See
+    /// <https://docs.stripe.com/currencies#three-decimal>.
+    #[must_use]
+    pub fn price_step(self) -> u64 {
+        match (self.code(), self.exponent()) {
+            ("MGA", exponent) => 10u64.pow(exponent),
+            (_, 3) => 10,
+            _ => 1,
+        }
+    }
 }
 
 impl TryFrom<&str> for Currency {

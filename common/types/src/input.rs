@@ -121,6 +121,12 @@ impl Fields {
         self.given.remove(name)
     }
 
+    /// Takes all fields that are left as one value. A problem is reported for `body`.
+    pub fn rest<T: DeserializeOwned>(&mut self) -> Option<T> {
+        let rest = std::mem::take(&mut self.given);
+        self.parse("body", Value::Object(rest))
+    }
+
     /// Adds a problem with a field.
     pub fn refuse<T>(&mut self, name: &str, message: &str) -> Option<T> {
         self.errors.push(FieldError::new(name, message));

@@ -25,7 +25,7 @@ impl Price {
         if amount > Self::MAX_AMOUNT {
             return Err(OUT_OF_RANGE);
         }
-        if !amount.is_multiple_of(step(currency)) {
+        if !amount.is_multiple_of(currency.price_step()) {
             return Err(NOT_CHARGEABLE);
         }
         Money::new(amount, currency).map(Self)
@@ -77,17 +77,6 @@ impl Price {
 
 const NOT_CHARGEABLE: &str = "cannot be charged: payments have two decimals of a currency with three (5.120 KWD, not \
                               5.124), and none of MGA";
-
-/// Returns the smallest difference between two prices, in minor units. Cards cannot pay the third
-/// decimal of a currency, nor parts of an ariary. See
-/// <https://docs.stripe.com/currencies#three-decimal>.
-fn step(currency: Currency) -> u64 {
-    match (currency.code(), currency.exponent()) {
-        ("MGA", exponent) => 10u64.pow(exponent),
-        (_, 3) => 10,
-        _ => 1,
-    }
-}
 
 /// The minor units of a price.
 #[derive(Deserialize)]

@@ -17,6 +17,15 @@ pub(crate) enum CartOwner {
     Guest(Guest),
 }
 
+impl CartOwner {
+    pub(crate) fn customer(self) -> Option<CustomerId> {
+        match self {
+            Self::Customer(customer) => Some(customer),
+            Self::Guest(_) => None,
+        }
+    }
+}
+
 /// Returns the cart at current prices, or with snapshots while `products` is down.
 pub(crate) async fn get(app: &App, owner: CartOwner) -> Result<CartView> {
     let cart = load(app, owner).await?;
@@ -71,7 +80,7 @@ async fn put(
     Ok(CartView::new(&cart, &catalogue))
 }
 
-async fn load(app: &App, owner: CartOwner) -> Result<Cart> {
+pub(super) async fn load(app: &App, owner: CartOwner) -> Result<Cart> {
     match owner {
         CartOwner::Customer(customer) => app.store.carts.get(customer).await,
         CartOwner::Guest(guest) => guest_cart::get(app, guest).await,

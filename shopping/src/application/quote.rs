@@ -1,0 +1,56 @@
+//! Quotes: what a cart costs, for a customer or a guest.
+
+use souk_types::{Result, Timestamp};
+
+use super::cart::{self, CartOwner};
+use super::catalogue;
+use super::discounts::{self, Buyer};
+use crate::App;
+use crate::domain::discount::Discount;
+use crate::domain::quote::{self, Item, Quote, QuoteInput, QuoteRequest};
+use crate::domain::settings::ReverseCharge;
+use crate::domain::tax::VatCheck;
+
+/// Returns the price of the products in the cart that are for sale. Errors: those of [`of_items`];
+/// `unavailable` while `products` is down.
+pub(crate) async fn of_cart(app: &App, owner: CartOwner, request: QuoteRequest) -> Result<Quote> {
+    let cart = cart::load(app, owner).await?;
+    let catalogue = catalogue::get(app, cart.product_ids()).await?;
+    let lines = cart.lines().iter().filter_map(|line| {
+        let product = catalogue.get(line.product.id)?.product.clone();
+        Some(Item { product, quantity: line.quantity })
+    });
+    of_items(app, owner, request, lines.collect()).await
+}
+
+/// Returns the price of some products. Errors: those of [`quote::quote`].
+pub(crate) async fn of_items(app: &App, owner: CartOwner, request: QuoteRequest, items: Vec<Item>) -> Result<Quote> {
+    let (shop, now) = (app.shop().await?, Timestamp::now());
+    let vat_check = check_vat_number(app, shop.settings.reverse_charge, &request).await?;
+    let customer = owner.customer();
+    let buyer = Buyer { customer, email: request.email.as_ref() };
+    let named: Vec<String> = request.codes.iter().map(|code| code.folded()).collect();
+    let is_wanted = |discount: &Discount| discount.folded_code.as_ref().is_none_or(|code| named.contains(code));
+    let exhausted = discounts::exhausted(app, &shop, buyer, is_wanted).await?;
+    let input = QuoteInput { items, request, has_account: customer.is_some(), vat_check, exhausted };
+    quote::quote(&input, &shop, now)
+}
+
+/// Checks the VAT number of a request. While VIES does not answer, only the format is checked, so
+/// that a business can order.
+async fn check_vat_number(app: &App, check: ReverseCharge, request: &QuoteRequest) -> Result<Option<VatCheck>> {
+    let Some(number) = &request.vat_number else { return Ok(None) };
+    match check {
+        ReverseCharge::Off => Ok(None),
+        ReverseCharge::Format => Ok(Some(VatCheck::Format)),
+        ReverseCharge::Vies => match app.vies.is_valid(number).await {
+            Ok(true) => Ok(Some(VatCheck::Verified)),
+            Ok(false) => Ok(Some(VatCheck::Invalid)),
+            Err(error) if error.is_outage() => {
+                tracing::warn!(%error, "VIES does not answer; the format of a VAT number is checked only");
+                Ok(Some(VatCheck::Unverified))
+            }
+            Err(error) => Err(error),
+        },
+    }
+}

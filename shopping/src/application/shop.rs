@@ -1,0 +1,126 @@
+//! The documents of the shop, which each process keeps in memory. A change by this instance is seen
+//! at once, one by another instance within [`MAX_AGE`].
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use souk_store::Database;
+use souk_types::{Precondition, Result};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::App;
+use crate::domain::settings::Settings;
+use crate::domain::shipping::Shipping;
+use crate::domain::shop::ShopDocuments;
+use crate::domain::tax_rates::TaxRates;
+use crate::repositories::shop::{Revision, ShopStore, Versioned};
+
+/// Age of the copy in memory from which its revision is compared with the database.
+const MAX_AGE: Duration = Duration::from_secs(1);
+
+/// The documents of the shop, in the database and in memory.
+pub(crate) struct ShopCache {
+    pub(crate) store: ShopStore,
+    /// The settings of the operator's file, until an admin stores others.
+    initial_settings: Option<Settings>,
+    copy: RwLock<Option<Copy>>,
+    /// Held while the copy is refreshed, so that one request does it.
+    refresh: Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Copy {
+    documents: Arc<ShopDocuments>,
+    revision: Revision,
+    checked_at: Instant,
+}
+
+impl ShopCache {
+    pub(crate) fn open(database: &Database, initial_settings: Option<Settings>) -> Result<Self> {
+        let store = ShopStore::open(database)?;
+        Ok(Self { store, initial_settings, copy: RwLock::default(), refresh: Mutex::default() })
+    }
+
+    fn copy(&self) -> Option<Copy> {
+        self.copy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn fresh(&self) -> Option<Arc<ShopDocuments>> {
+        self.copy().filter(|copy| copy.checked_at.elapsed() < MAX_AGE).map(|copy| copy.documents)
+    }
+
+    fn defaults(&self) -> Result<ShopDocuments> {
+        let sample = ShopDocuments::sample()?;
+        Ok(match &self.initial_settings {
+            Some(settings) => ShopDocuments { settings: settings.clone(), ..sample },
+            None => sample,
+        })
+    }
+
+    async fn get(&self) -> Result<Arc<ShopDocuments>> {
+        if let Some(documents) = self.fresh() {
+            return Ok(documents);
+        }
+        let _refreshing = self.refresh.lock().await;
+        match self.fresh() {
+            Some(documents) => Ok(documents),
+            None => self.refresh().await,
+        }
+    }
+
+    async fn refresh(&self) -> Result<Arc<ShopDocuments>> {
+        let checked_at = Instant::now();
+        // Before the documents: they are at least as new.
+        let revision = self.store.revision().await?;
+        let documents = match self.copy().filter(|copy| copy.revision == revision) {
+            Some(copy) => copy.documents,
+            None => Arc::new(self.store.load(self.defaults()?).await?),
+        };
+        let copy = Copy { documents: Arc::clone(&documents), revision, checked_at };
+        *self.copy.write().unwrap_or_else(PoisonError::into_inner) = Some(copy);
+        Ok(documents)
+    }
+
+    /// Makes a change, and the copy in memory newer than it.
+    pub(super) async fn change<R>(&self, change: impl Future<Output = Result<R>>) -> Result<R> {
+        let changed = change.await?;
+        let _refreshing = self.refresh.lock().await;
+        *self.copy.write().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(changed)
+    }
+}
+
+impl App {
+    /// Returns the documents of the shop, at most [`MAX_AGE`] old.
+    pub(crate) async fn shop(&self) -> Result<Arc<ShopDocuments>> {
+        self.shop.get().await
+    }
+}
+
+pub(crate) async fn settings(app: &App) -> Result<Versioned<Settings>> {
+    let stored = app.shop.store.settings().await?;
+    stored.map_or_else(|| Ok(Versioned::default_of(app.shop.defaults()?.settings)), Ok)
+}
+
+pub(crate) async fn put_settings(app: &App, value: Settings, on: Precondition) -> Result<Versioned<Settings>> {
+    app.shop.change(app.shop.store.put_settings(value, &on)).await
+}
+
+pub(crate) async fn taxes(app: &App) -> Result<Versioned<TaxRates>> {
+    let stored = app.shop.store.taxes().await?;
+    stored.map_or_else(|| Ok(Versioned::default_of(app.shop.defaults()?.taxes)), Ok)
+}
+
+pub(crate) async fn put_taxes(app: &App, value: TaxRates, on: Precondition) -> Result<Versioned<TaxRates>> {
+    app.shop.change(app.shop.store.put_taxes(value, &on)).await
+}
+
+pub(crate) async fn shipping(app: &App) -> Result<Versioned<Shipping>> {
+    let stored = app.shop.store.shipping().await?;
+    stored.map_or_else(|| Ok(Versioned::default_of(app.shop.defaults()?.shipping)), Ok)
+}
+
+pub(crate) async fn put_shipping(app: &App, value: Shipping, on: Precondition) -> Result<Versioned<Shipping>> {
+    app.shop.change(app.shop.store.put_shipping(value, &on)).await
+}

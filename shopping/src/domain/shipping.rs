@@ -1,0 +1,329 @@
+//! Shipping: zones of places, and the methods of each zone with their prices.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use souk_types::{Country, Currency, Error, Money, Price, Result, Text};
+
+use super::place::{Place, PostalCodes};
+use super::quote::MethodId;
+
+const MAX_ZONES: usize = 100;
+const MAX_METHODS: usize = 20;
+const MAX_BRACKETS: usize = 50;
+
+/// The shipping zones. The first zone that contains an address decides.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub(crate) struct Shipping {
+    zones: Vec<Zone>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    zones: Vec<Zone>,
+}
+
+/// Places, and the methods that ship there. An empty list of countries, regions or postal codes
+/// means all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Zone {
+    name: Text<1, 100>,
+    #[serde(default)]
+    countries: Vec<Country>,
+    #[serde(default)]
+    regions: Vec<Text<1, 50>>,
+    #[serde(default)]
+    postal_codes: Vec<PostalCodes>,
+    methods: Vec<Method>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Method {
+    pub(crate) id: MethodId,
+    pub(crate) name: Text<1, 100>,
+    price: MethodPrice,
+    /// Shipping is free for goods of this total, after discounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    free_from: Option<Price>,
+    pub(crate) days: DeliveryDays,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+enum MethodPrice {
+    /// One price.
+    Flat { price: Price },
+    /// By the weight of all goods, in grams. A heavier order cannot have the method.
+    ByWeight { brackets: Vec<WeightBracket> },
+    /// By the total of all goods, after discounts.
+    ByTotal { brackets: Vec<TotalBracket> },
+    /// The customer collects the goods at the shop, free of charge.
+    Pickup,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WeightBracket {
+    /// The largest weight.
+    up_to_grams: u32,
+    price: Price,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TotalBracket {
+    /// The smallest total.
+    from: Price,
+    price: Price,
+}
+
+/// An estimated time until delivery, in days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedDays")]
+pub(crate) struct DeliveryDays {
+    from: u16,
+    to: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UncheckedDays {
+    from: u16,
+    to: u16,
+}
+
+impl TryFrom<UncheckedDays> for DeliveryDays {
+    type Error = &'static str;
+
+    fn try_from(UncheckedDays { from, to }: UncheckedDays) -> Result<Self, Self::Error> {
+        if from <= to && to <= 365 { Ok(Self { from, to }) } else { Err("days must be from 0 to 365, from before to") }
+    }
+}
+
+/// The goods that are shipped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parcel {
+    pub(crate) grams: u64,
+    /// Their total after discounts.
+    pub(crate) total: Money,
+}
+
+impl Shipping {
+    /// Returns the zones of a shop that has not been set up.
+    pub(crate) fn sample() -> Result<Self> {
+        serde_json::from_str(include_str!("shipping/sample.json")).map_err(Error::internal)
+    }
+
+    /// Returns the methods that ship to a place, with their prices in the currency of the shop.
+    /// Methods priced in another currency are left out.
+    pub(crate) fn options(&self, place: &Place, parcel: Parcel) -> Vec<(&Method, Money)> {
+        let methods = self.zone(place).map_or(&[][..], |zone| &zone.methods);
+        methods.iter().filter_map(|method| Some((method, method.price(parcel)?))).collect()
+    }
+
+    /// Returns a method of the zone of a place.
+    pub(crate) fn method(&self, place: &Place, id: &MethodId) -> Option<&Method> {
+        self.zone(place)?.methods.iter().find(|method| method.id == *id)
+    }
+
+    /// Whether a zone has this method.
+    pub(crate) fn knows(&self, id: &MethodId) -> bool {
+        self.zones.iter().flat_map(|zone| &zone.methods).any(|method| method.id == *id)
+    }
+
+    fn zone(&self, place: &Place) -> Option<&Zone> {
+        self.zones.iter().find(|zone| zone.contains(place))
+    }
+}
+
+impl Zone {
+    fn contains(&self, place: &Place) -> bool {
+        (self.countries.is_empty() || self.countries.contains(&place.country))
+            && (self.regions.is_empty() || self.regions.iter().any(|region| place.is_in_region(region)))
+            && (self.postal_codes.is_empty() || self.postal_codes.iter().any(|codes| codes.contains(place)))
+    }
+}
+
+impl Method {
+    /// Whether the customer collects the goods.
+    pub(crate) fn is_pickup(&self) -> bool {
+        self.price == MethodPrice::Pickup
+    }
+
+    fn price(&self, parcel: Parcel) -> Option<Money> {
+        let currency = parcel.total.currency();
+        let price = match &self.price {
+            MethodPrice::Flat { price } => Some(Money::from(*price)),
+            MethodPrice::ByWeight { brackets } => {
+                let bracket = brackets.iter().find(|bracket| parcel.grams <= u64::from(bracket.up_to_grams));
+                bracket.map(|bracket| bracket.price.into())
+            }
+            MethodPrice::ByTotal { brackets } => {
+                let is_reached = |from: &Price| from.currency() == currency && from.amount() <= parcel.total.amount();
+                brackets.iter().rev().find(|bracket| is_reached(&bracket.from)).map(|bracket| bracket.price.into())
+            }
+            MethodPrice::Pickup => Some(Money::zero(currency)),
+        }?;
+        let is_free =
+            self.free_from.is_some_and(|from| from.currency() == currency && from.amount() <= parcel.total.amount());
+        let price = if is_free { Money::zero(currency) } else { price };
+        (price.currency() == currency).then_some(price)
+    }
+
+    /// Returns the currencies of all its prices.
+    fn currencies(&self) -> impl Iterator<Item = Currency> {
+        let prices: Vec<Price> = match &self.price {
+            MethodPrice::Flat { price } => vec![*price],
+            MethodPrice::ByWeight { brackets } => brackets.iter().map(|bracket| bracket.price).collect(),
+            MethodPrice::ByTotal { brackets } => {
+                brackets.iter().flat_map(|bracket| [bracket.from, bracket.price]).collect()
+            }
+            MethodPrice::Pickup => Vec::new(),
+        };
+        prices.into_iter().chain(self.free_from).map(Price::currency)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let id = &self.id;
+        let mut currencies = self.currencies();
+        let first = currencies.next();
+        if currencies.any(|currency| Some(currency) != first) {
+            return Err(format!("the method {id} has prices in several currencies"));
+        }
+        let is_sorted = match &self.price {
+            MethodPrice::ByWeight { brackets } => {
+                (1..=MAX_BRACKETS).contains(&brackets.len())
+                    && brackets.is_sorted_by(|one, next| one.up_to_grams < next.up_to_grams)
+            }
+            MethodPrice::ByTotal { brackets } => {
+                (1..=MAX_BRACKETS).contains(&brackets.len())
+                    && brackets.is_sorted_by(|one, next| one.from.amount() < next.from.amount())
+            }
+            MethodPrice::Flat { .. } | MethodPrice::Pickup => true,
+        };
+        if is_sorted {
+            Ok(())
+        } else {
+            Err(format!("the method {id} must have 1 to {MAX_BRACKETS} brackets, the smallest first"))
+        }
+    }
+}
+
+impl TryFrom<Unchecked> for Shipping {
+    type Error = String;
+
+    fn try_from(Unchecked { zones }: Unchecked) -> Result<Self, Self::Error> {
+        if zones.len() > MAX_ZONES {
+            return Err(format!("must have at most {MAX_ZONES} zones"));
+        }
+        for zone in &zones {
+            if zone.methods.len() > MAX_METHODS {
+                return Err(format!("the zone {} must have at most {MAX_METHODS} methods", zone.name));
+            }
+            let mut ids = HashSet::new();
+            for method in &zone.methods {
+                method.check()?;
+                if !ids.insert(&method.id) {
+                    return Err(format!("the zone {} has the method {} twice", zone.name, method.id));
+                }
+            }
+        }
+        Ok(Self { zones })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn euros(amount: u64) -> Value {
+        json!({"amount": amount, "currency": "EUR"})
+    }
+
+    fn shipping() -> Shipping {
+        let days = json!({"from": 1, "to": 3});
+        serde_json::from_value(json!({"zones": [
+            {"name": "islands", "countries": ["DE"], "postal_codes": ["27498", "25938..25999"], "methods": [
+                {"id": "ferry", "name": "Ferry", "price": {"kind": "flat", "price": euros(1500)}, "days": days}]},
+            {"name": "Germany", "countries": ["DE"], "methods": [
+                {"id": "parcel", "name": "Parcel", "price": {"kind": "flat", "price": euros(490)}, "free_from": euros(5000), "days": days},
+                {"id": "letter", "name": "Letter", "price": {"kind": "by-weight", "brackets": [
+                    {"up_to_grams": 500, "price": euros(160)}, {"up_to_grams": 1000, "price": euros(270)}]}, "days": days},
+                {"id": "insured", "name": "Insured", "price": {"kind": "by-total", "brackets": [
+                    {"from": euros(1000), "price": euros(700)}, {"from": euros(10000), "price": euros(900)}]}, "days": days},
+                {"id": "collect", "name": "Collect", "price": {"kind": "pickup"}, "days": {"from": 0, "to": 0}}]},
+            {"name": "dollars", "countries": ["US"], "regions": ["CA"], "methods": [
+                {"id": "air", "name": "Air", "price": {"kind": "flat", "price": {"amount": 1, "currency": "USD"}}, "days": days}]},
+            {"name": "world", "methods": [
+                {"id": "world", "name": "World", "price": {"kind": "flat", "price": euros(1900)}, "days": days}]},
+        ]}))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_first_zone_of_a_place_offers_its_methods() {
+        for (place, grams, total, options) in [
+            (("DE", None, "10115"), 500, 999, vec![("parcel", 490), ("letter", 160), ("collect", 0)]),
+            (
+                ("DE", None, "10115"),
+                501,
+                1000,
+                vec![("parcel", 490), ("letter", 270), ("insured", 700), ("collect", 0)],
+            ),
+            (("DE", None, "10115"), 1001, 4999, vec![("parcel", 490), ("insured", 700), ("collect", 0)]),
+            (("DE", None, "10115"), 1001, 5000, vec![("parcel", 0), ("insured", 700), ("collect", 0)]),
+            (("DE", None, "10115"), 1001, 10_000, vec![("parcel", 0), ("insured", 900), ("collect", 0)]),
+            (("DE", None, "25940"), 500, 999, vec![("ferry", 1500)]),
+            (("US", Some("CA"), "90210"), 500, 999, vec![]),
+            (("US", Some("OR"), "97201"), 500, 999, vec![("world", 1900)]),
+            (("FR", None, "75001"), 500, 999, vec![("world", 1900)]),
+        ] {
+            let (country, region, code) = place;
+            let to = Place {
+                country: Country::try_from(country.to_owned()).unwrap(),
+                region: region.map(ToOwned::to_owned),
+                postal_code: Some(code.to_owned()),
+            };
+            let parcel = Parcel { grams, total: Money::new(total, Currency::EUR).unwrap() };
+            let shipping = shipping();
+            let offered: Vec<(String, u64)> = shipping
+                .options(&to, parcel)
+                .iter()
+                .map(|(method, price)| (method.id.to_string(), price.amount()))
+                .collect();
+            let options: Vec<(String, u64)> = options.into_iter().map(|(id, price)| (id.to_owned(), price)).collect();
+            assert_eq!(offered, options, "{place:?} {grams} g {total}");
+        }
+    }
+
+    #[test]
+    fn a_method_without_sense_is_refused() {
+        let method = |price: Value| json!({"id": "m", "name": "M", "price": price, "days": {"from": 1, "to": 2}});
+        let dollars = json!({"amount": 1, "currency": "USD"});
+        for (methods, is_good) in [
+            (json!([method(json!({"kind": "flat", "price": euros(1)}))]), true),
+            (json!([]), true),
+            (json!([method(json!({"kind": "pickup"})), method(json!({"kind": "pickup"}))]), false),
+            (json!([method(json!({"kind": "by-weight", "brackets": []}))]), false),
+            (
+                json!([method(
+                    json!({"kind": "by-weight", "brackets": [{"up_to_grams": 2, "price": euros(1)}, {"up_to_grams": 2, "price": euros(2)}]})
+                )]),
+                false,
+            ),
+            (json!([method(json!({"kind": "by-total", "brackets": [{"from": euros(1), "price": dollars}]}))]), false),
+            (json!([method(json!({"kind": "by-moon", "price": euros(1)}))]), false),
+            (json!([{"id": "M!", "name": "M", "price": {"kind": "pickup"}, "days": {"from": 1, "to": 2}}]), false),
+            (json!([{"id": "m", "name": "M", "price": {"kind": "pickup"}, "days": {"from": 2, "to": 1}}]), false),
+        ] {
+            let read = serde_json::from_value::<Shipping>(json!({"zones": [{"name": "z", "methods": methods}]}));
+            assert_eq!(read.is_ok(), is_good, "{methods}: {read:?}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Routes of the documents of the shop, for admins: settings, tax rates, shipping.
+
+use rocket::serde::json::Json as Body;
+use rocket::{State, get, put};
+use serde::de::DeserializeOwned;
+use souk_http::{IfMatch, Json, Result, Tagged};
+use souk_types::input::{Fields, Input};
+
+use super::auth::AdminAuth;
+use crate::App;
+use crate::application::shop;
+use crate::domain::settings::Settings;
+use crate::domain::shipping::Shipping;
+use crate::domain::tax_rates::TaxRates;
+use crate::repositories::shop::Versioned;
+
+/// A document that is read as a whole. An error names its first problem.
+pub(super) struct Listed<T>(T);
+
+impl<T: DeserializeOwned> Input for Listed<T> {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        fields.rest().map(Self)
+    }
+}
+
+fn tagged<T>(document: Versioned<T>) -> Tagged<Body<T>> {
+    Tagged { tag: document.tag(), response: Body(document.value) }
+}
+
+#[get("/admin/settings")]
+pub(super) async fn get_settings(app: &State<App>, _admin: AdminAuth) -> Result<Tagged<Body<Settings>>> {
+    Ok(tagged(shop::settings(app).await?))
+}
+
+#[put("/admin/settings", data = "<body>")]
+pub(super) async fn put_settings(
+    app: &State<App>,
+    _admin: AdminAuth,
+    on: IfMatch,
+    body: Json<Settings>,
+) -> Result<Tagged<Body<Settings>>> {
+    Ok(tagged(shop::put_settings(app, body.0, on.0).await?))
+}
+
+#[get("/admin/taxes")]
+pub(super) async fn get_taxes(app: &State<App>, _admin: AdminAuth) -> Result<Tagged<Body<TaxRates>>> {
+    Ok(tagged(shop::taxes(app).await?))
+}
+
+#[put("/admin/taxes", data = "<body>")]
+pub(super) async fn put_taxes(
+    app: &State<App>,
+    _admin: AdminAuth,
+    on: IfMatch,
+    body: Json<Listed<TaxRates>>,
+) -> Result<Tagged<Body<TaxRates>>> {
+    Ok(tagged(shop::put_taxes(app, body.0.0, on.0).await?))
+}
+
+#[get("/admin/shipping")]
+pub(super) async fn get_shipping(app: &State<App>, _admin: AdminAuth) -> Result<Tagged<Body<Shipping>>> {
+    Ok(tagged(shop::shipping(app).await?))
+}
+
+#[put("/admin/shipping", data = "<body>")]
+pub(super) async fn put_shipping(
+    app: &State<App>,
+    _admin: AdminAuth,
+    on: IfMatch,
+    body: Json<Listed<Shipping>>,
+) -> Result<Tagged<Body<Shipping>>> {
+    Ok(tagged(shop::put_shipping(app, body.0.0, on.0).await?))
+}

@@ -1,0 +1,15 @@
+//! The route of quotes.
+
+use rocket::serde::json::Json as Body;
+use rocket::{State, post};
+use souk_http::{Json, Result};
+
+use crate::App;
+use crate::application::cart::CartOwner;
+use crate::application::quote;
+use crate::domain::quote::{Quote, QuoteRequest};
+
+#[post("/quote", data = "<body>")]
+pub(super) async fn get_quote(app: &State<App>, owner: CartOwner, body: Json<QuoteRequest>) -> Result<Body<Quote>> {
+    Ok(Body(quote::of_cart(app, owner, body.0).await?))
+}

@@ -1,0 +1,57 @@
+//! The uses of limited discounts. Concurrent claims of one discount are coalesced into few writes.
+
+use souk_contract::shopping::OrderId;
+use souk_store::{Collection, Database, Document, Events};
+use souk_types::Result;
+
+use crate::domain::discount::Limit;
+use crate::domain::discount_use::{DiscountUses, UsesKey};
+
+impl Document for DiscountUses {
+    type Id = UsesKey;
+    const COLLECTION: &'static str = "discount_uses";
+}
+
+#[derive(Clone)]
+pub(crate) struct DiscountUsesStore(Collection<DiscountUses>);
+
+impl DiscountUsesStore {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        database.collection().map(Self)
+    }
+
+    pub(crate) async fn count(&self, key: UsesKey) -> Result<u64> {
+        Ok(self.0.get(key).await?.unwrap_or_default().count())
+    }
+
+    pub(crate) async fn is_exhausted(&self, key: UsesKey, limit: Limit) -> Result<bool> {
+        Ok(self.0.get(key).await?.unwrap_or_default().is_exhausted(limit))
+    }
+
+    /// Returns whether the order has the use.
+    pub(crate) async fn claim(&self, key: UsesKey, order: OrderId, limit: Limit) -> Result<bool> {
+        let claim = move |slot: &mut Option<DiscountUses>, _: &mut Events| {
+            let mut uses = slot.take().unwrap_or_default();
+            let is_claimed = uses.claim(order, limit);
+            *slot = Some(uses);
+            Ok(is_claimed)
+        };
+        self.0.upsert(key, claim).await
+    }
+
+    pub(crate) async fn confirm(&self, key: UsesKey, order: OrderId) -> Result<()> {
+        self.change(key, move |uses| uses.confirm(order)).await
+    }
+
+    pub(crate) async fn release(&self, key: UsesKey, order: OrderId) -> Result<()> {
+        self.change(key, move |uses| uses.release(order)).await
+    }
+
+    async fn change(&self, key: UsesKey, change: impl Fn(&mut DiscountUses) + Send + 'static) -> Result<()> {
+        let change = move |slot: &mut Option<DiscountUses>, _: &mut Events| {
+            slot.iter_mut().for_each(&change);
+            Ok(())
+        };
+        self.0.upsert(key, change).await
+    }
+}
