@@ -14,6 +14,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use souk_bus::{AmqpOptions, DeadLetters, EventCounts};
 use souk_contract::customer::CustomerId;
+use souk_contract::shopping::OrderMailSubject;
 
 use self::erased::ErasedCustomer;
 use self::rules::{ClientResponse, Records};
@@ -174,7 +175,7 @@ async fn reconcile(
 
 /// Accounts come first: the erasure of an account deleted during the read is not expected yet.
 async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Records, String> {
-    let Databases { customer, mail, products, shopping } = databases;
+    let Databases { customer, mail: mails, products, shopping } = databases;
     let accounts = customer::ledger::read(customer).await.map_err(operator_message)?;
     let mut records = Records { accounts, ..Records::default() };
     for database in databases.all() {
@@ -185,7 +186,11 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rec
     records.demo_payments = shopping::ledger::demo_payments(shopping).await.map_err(operator_message)?;
     records.stock = products::ledger::stock(products).await.map_err(operator_message)?;
     records.reservations = products::ledger::reservations(products).await.map_err(operator_message)?;
-    records.erased_in_mail = mail::ledger::erased_customers(mail).await.map_err(operator_message)?;
+    for record in mail::ledger::mails(mails, |_| true).await.map_err(operator_message)? {
+        records.failed_mails += usize::from(record.status == mail::Status::Failed);
+        records.confirmation_mails.extend(record.order.filter(|_| record.about == Some(OrderMailSubject::Received)));
+    }
+    records.erased_in_mail = mail::ledger::erased_customers(mails).await.map_err(operator_message)?;
     records.erased_in_products = products::ledger::erased_customers(products).await.map_err(operator_message)?;
     records.erased_in_shopping = shopping::ledger::erased_customers(shopping).await.map_err(operator_message)?;
     records.customers_with_carts =

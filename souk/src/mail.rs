@@ -58,6 +58,7 @@ pub(crate) enum StatusArg {
     Queued,
     Sent,
     Failed,
+    Obsolete,
 }
 
 impl From<StatusArg> for Status {
@@ -66,6 +67,7 @@ impl From<StatusArg> for Status {
             StatusArg::Queued => Self::Queued,
             StatusArg::Sent => Self::Sent,
             StatusArg::Failed => Self::Failed,
+            StatusArg::Obsolete => Self::Obsolete,
         }
     }
 }
@@ -109,7 +111,7 @@ async fn list(shop: &ShopLocation, to: Option<String>, status: Option<Status>, j
     for mail in &mails {
         let (kind, to) = (mail.kind.unwrap_or("-"), mail.to.as_deref().unwrap_or("-"));
         // Writing to a string cannot fail.
-        let _ = writeln!(table, "{}  {}  {:<6}  {kind:<16}  {to}", mail.id, mail.created, status_word(mail.status));
+        let _ = writeln!(table, "{}  {}  {:<8}  {kind:<16}  {to}", mail.id, mail.created, status_word(mail.status));
     }
     print(&table)
 }
@@ -185,6 +187,7 @@ fn status_word(status: Status) -> &'static str {
         Status::Queued => "queued",
         Status::Sent => "sent",
         Status::Failed => "failed",
+        Status::Obsolete => "obsolete",
     }
 }
 

@@ -14,14 +14,14 @@ use crate::providers::outgoing::Failure;
 pub(crate) async fn handle_due(app: &App, mail: Mail) -> Result<()> {
     match mail.status() {
         Status::Queued => send(app, mail).await,
-        Status::Sent | Status::Failed => expire(app, &mail).await,
+        Status::Sent | Status::Failed | Status::Obsolete => expire(app, &mail).await,
     }
 }
 
 async fn send(app: &App, mail: Mail) -> Result<()> {
     let content = match ask(app, &mail).await {
         Ok(Some(content)) => content,
-        Ok(None) => return app.mails.delete(mail.id()).await,
+        Ok(None) => return mark_obsolete(app, &mail).await,
         Err(error) => {
             let reason = format!("its content is not available: {}", error.detail());
             return record_failure(app, &mail, Failure::transient(reason)).await;
@@ -70,6 +70,16 @@ async fn ask(app: &App, mail: &Mail) -> Result<Option<Content>> {
             OrderMailReply::Obsolete => Ok(None),
         },
     }
+}
+
+async fn mark_obsolete(app: &App, mail: &Mail) -> Result<()> {
+    // An attempt before a crash may have written it.
+    app.outgoing.discard(mail).await?;
+    let mark = |mail: &mut Mail| {
+        mail.mark_obsolete();
+        Ok(())
+    };
+    app.mails.update(mail.id(), mark).await.map(drop)
 }
 
 async fn record_success(app: &App, mail: &Mail) -> Result<()> {

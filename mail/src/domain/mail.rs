@@ -32,6 +32,9 @@ pub enum Status {
     Sent,
     /// The SMTP server has refused it, or it was tried for five days.
     Failed,
+    /// It was not sent, because it had become pointless: its link was used or has expired, the order
+    /// has changed, or the customer is erased.
+    Obsolete,
 }
 
 /// The reason of a mail.
@@ -145,6 +148,14 @@ impl Mail {
         self.status
     }
 
+    /// Records that nothing is to be sent.
+    pub(crate) fn mark_obsolete(&mut self) {
+        if self.status == Status::Queued {
+            self.status = Status::Obsolete;
+            self.forget_recipient();
+        }
+    }
+
     /// Queues a mail that has failed. Errors: it was sent.
     pub(crate) fn retry(&mut self, now: Timestamp) -> Result<()> {
         if self.status == Status::Sent {
@@ -162,9 +173,13 @@ impl Mail {
     /// Removes what is known about the recipient, if that is due.
     pub(crate) fn expire(&mut self, now: Timestamp) {
         if self.status != Status::Queued && self.schedule.is_due(now) {
-            (self.customer, self.to, self.subject, self.error) = (None, None, None, None);
-            self.schedule.clear_due();
+            self.forget_recipient();
         }
+    }
+
+    fn forget_recipient(&mut self) {
+        (self.customer, self.to, self.subject, self.error) = (None, None, None, None);
+        self.schedule.clear_due();
     }
 
     /// Whether the mail must not name its recipient, because the account is erased.
@@ -304,7 +319,19 @@ mod tests {
         assert!(mail.to().is_some());
         mail.expire(now.after(RETENTION));
         assert!(mail.to().is_none() && mail.subject().is_none() && mail.customer.is_none());
+        assert_eq!((mail.status(), mail.schedule.due()), (Status::Sent, None));
+        mail.mark_obsolete();
         assert_eq!(mail.status(), Status::Sent);
+    }
+
+    #[test]
+    fn an_obsolete_mail_names_no_recipient_and_is_not_tried_again() {
+        let now = Timestamp::now();
+        let mut mail = mail(now);
+        claim(&mut mail, Kind::ResetPassword, now);
+        mail.mark_obsolete();
+        assert!(mail.to().is_none() && mail.customer.is_none());
+        assert_eq!((mail.status(), mail.schedule.due()), (Status::Obsolete, None));
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub(super) struct Records {
     pub(super) stock: Vec<StockRecord>,
     pub(super) reservations: Vec<ReservationRecord>,
     pub(super) accounts: AccountLedger,
+    /// The orders whose confirmation is a mail, in any status.
+    pub(super) confirmation_mails: HashSet<OrderId>,
+    /// The mails that the SMTP server has refused.
+    pub(super) failed_mails: usize,
     pub(super) erased_in_mail: HashSet<CustomerId>,
     pub(super) erased_in_products: HashSet<CustomerId>,
     pub(super) erased_in_shopping: HashSet<CustomerId>,
@@ -41,7 +45,7 @@ pub(super) struct Records {
 
 impl Records {
     pub(super) fn scope(&self, responses: usize) -> String {
-        let Self { orders, demo_payments, stock, reservations, accounts, .. } = self;
+        let Self { orders, demo_payments, stock, reservations, accounts, failed_mails, .. } = self;
         let dead_letters =
             self.broker.map_or(String::new(), |counts| format!(", {} dead letters", counts.dead_letters));
         let failed = |entry: &&OrderRecord| {
@@ -51,7 +55,7 @@ impl Records {
         let failed_refunds =
             if failed.is_empty() { String::new() } else { format!(", failed refunds: {}", failed.join(" ")) };
         format!(
-            "{} orders ({responses} responses to clients{failed_refunds}), {} demo payments, {} products, {} reservations, {} deleted accounts{dead_letters}",
+            "{} orders ({responses} responses to clients{failed_refunds}), {} demo payments, {} products, {} reservations, {} deleted accounts, {failed_mails} failed mails{dead_letters}",
             orders.len(),
             demo_payments.len(),
             stock.len(),
@@ -277,7 +281,7 @@ fn money_matches(status: OrderStatus, total: Option<Money>, payment: &PaymentRec
 }
 
 /// All outboxes are empty, no event waits on the broker, every service has erased every deleted
-/// account, and every account has counted its confirmed orders.
+/// account, every account has counted its confirmed orders, and each of these orders has a mail.
 fn check_events(records: &Records, findings: &mut Vec<String>) {
     for (service, pending) in &records.outboxes {
         if *pending > 0 {
@@ -308,6 +312,12 @@ fn check_events(records: &Records, findings: &mut Vec<String>) {
         records.orders.iter().filter(|entry| entry.customer.is_some_and(|customer| deleted.contains(&customer)))
     {
         findings.push(format!("order {} refers to a deleted account", entry.order));
+    }
+    let has_no_mail = |entry: &&OrderRecord| !records.confirmation_mails.contains(&entry.order);
+    for entry in
+        records.orders.iter().filter(|entry| entry.was_confirmed && entry.customer.is_some()).filter(has_no_mail)
+    {
+        findings.push(format!("order {} was confirmed and has no mail to its customer", entry.order));
     }
     let mut confirmed: HashMap<CustomerId, u64> = HashMap::new();
     for customer in records.orders.iter().filter(|entry| entry.was_confirmed).filter_map(|entry| entry.customer) {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::thread;
 
-use fleet::{ChromeDriver, Dns, Fleet, MongoDb, Nginx, RabbitMq};
+use fleet::{ChromeDriver, Dns, Fleet, MongoDb, Nginx, RabbitMq, SmtpServer};
 
 use crate::READY_TIMEOUT;
 use crate::command::cargo;
@@ -14,6 +14,8 @@ use crate::suite::Suite;
 const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
 /// This test of a fleet waits for minutes and uses no CPU time.
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
+/// The journeys that need an SMTP server, in one process and in a fleet.
+const SMTP_TESTS: &str = "smtp::";
 
 pub(crate) fn run() -> Result<(), String> {
     // Programs and tests in one build, because two builds would select other features of their
@@ -30,6 +32,10 @@ pub(crate) fn run() -> Result<(), String> {
 
 fn one_process(report: &mut Report) {
     report.run(with_souk(Suite::files("journeys: one process", &["shop", "process", "large_import"])));
+    let smtp = "journeys: mails through SMTP";
+    if has(report, smtp, &[SmtpServer::ensure_installed]) {
+        report.run(with_souk(Suite::files(smtp, &["process"])).only(SMTP_TESTS).include_ignored());
+    }
     let in_a_browser = "journeys: in a browser";
     if has(report, in_a_browser, &[ChromeDriver::ensure_installed]) {
         report.run(with_souk(Suite::files(in_a_browser, &["browser"])).include_ignored());
@@ -94,7 +100,11 @@ fn fleets(report: &mut Report) {
         report.run(Suite::files("fleet: its components", &["components"]).include_ignored());
         journeys_through_a_fleet(report);
     });
-    report.run(journeys("journeys: about fleets").without(IDLE_TEST));
+    report.run(journeys("journeys: about fleets").without(IDLE_TEST).without(SMTP_TESTS));
+    let smtp = "journeys: a fleet that sends mails";
+    if has(report, smtp, &[SmtpServer::ensure_installed]) {
+        report.run(journeys(smtp).only(SMTP_TESTS));
+    }
     let chaos = fleet::target_dir().join("debug").join("chaos");
     report.check("chaos, short form", Command::new(chaos).arg("--short"));
 }

@@ -77,6 +77,7 @@ impl Shop {
         let erased = CustomerId::new();
         let responses = vec![response(&bought, OrderStatus::Confirmed), response(&returned, OrderStatus::Confirmed)];
         let counted = [&bought, &returned].into_iter().map(|entry| (entry.customer.unwrap(), 1)).collect();
+        let confirmation_mails = [&bought, &returned].map(|entry| entry.order).into();
         let holds = vec![waiting.reservation];
         let levels = StockLevels { available: 7, reserved: 1, sold: 2, version: 1 };
         let reservations = vec![
@@ -90,6 +91,7 @@ impl Shop {
             reservations,
             accounts: AccountLedger { erased: vec![erased], confirmed_orders: counted },
             orders: vec![bought, returned, waiting],
+            confirmation_mails,
             erased_in_mail: HashSet::from([erased]),
             erased_in_products: HashSet::from([erased]),
             erased_in_shopping: HashSet::from([erased]),
@@ -234,9 +236,14 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     ("and its payment is Money", |shop| {
         shop.records.demo_payments[0].amount = cent();
     }),
-    ("4 events wait in the outbox of shopping", |shop| shop.records.outboxes[2].1 = 4),
+    ("4 events wait in the outbox of shopping", |shop| shop.records.outboxes[3].1 = 4),
     ("3 events wait on the broker", |shop| shop.records.broker.as_mut().unwrap().waiting = 3),
     ("shopping has not erased the deleted account", |shop| shop.records.erased_in_shopping.clear()),
+    ("mail has not erased the deleted account", |shop| shop.records.erased_in_mail.clear()),
+    ("has no mail to its customer", |shop| {
+        let order = shop.records.orders[0].order;
+        shop.records.confirmation_mails.remove(&order);
+    }),
     ("products has not erased the deleted account", |shop| shop.records.erased_in_products.clear()),
     ("has a cart", |shop| {
         let erased = shop.records.accounts.erased[0];

@@ -16,5 +16,6 @@ mod outage;
 mod request_tracing;
 mod restart;
 mod seed;
+mod smtp;
 mod start_order;
 mod support;
