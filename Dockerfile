@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# All images of Souk: `docker build --target customer .`; the other targets are products, shopping, souk (the operator's command) and nginx.
+# All images of Souk: `docker build --target customer .`; the other targets are products, shopping, mail, souk (the operator's command) and nginx.
 # The image of a service contains its program, the C library and CA certificates: no shell, no package manager, no root. Dependencies are
 # compiled in a layer of their own, so that a change of the code does not compile them again.
 
@@ -19,9 +19,9 @@ COPY .cargo .cargo
 COPY --from=recipe /souk/recipe.json recipe.json
 RUN cargo chef cook --locked --profile image --workspace --recipe-path recipe.json
 COPY . .
-RUN cargo build --locked --profile image --workspace --bin customer --bin products --bin shopping --bin souk \
+RUN cargo build --locked --profile image --workspace --bin customer --bin products --bin shopping --bin mail --bin souk \
     && mkdir /programs \
-    && for program in customer products shopping souk; do cp "target/image/$program" /programs/; done
+    && for program in customer products shopping mail souk; do cp "target/image/$program" /programs/; done
 
 # The file system of the images; `deploy/docker/root.sh` fails when a program needs another library.
 FROM build AS root
@@ -55,6 +55,14 @@ ENV PORT=8003 DATABASE=souk_shopping
 EXPOSE 8003
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/local/bin/shopping", "health"]
 ENTRYPOINT ["/usr/local/bin/shopping"]
+
+# Answers health checks and metrics only; nginx does not route to it.
+FROM service AS mail
+COPY --from=build /programs/mail /usr/local/bin/mail
+ENV PORT=8004 DATABASE=souk_mail
+EXPOSE 8004
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/local/bin/mail", "health"]
+ENTRYPOINT ["/usr/local/bin/mail"]
 
 # The operator's command. `souk up` needs a volume at /data that user 65532 may write, or `--memory` and a writable /tmp.
 FROM service AS souk

@@ -12,6 +12,8 @@ account and waits until every service has erased it. Deletes the account even wh
   --wait SECONDS      time for the shop to start (default 120)
   --attempts NUMBER   attempts for each step without a response, or with 429, 502, 503 or 504 (default 5)
   --empty-catalogue   accept an empty catalogue; the cart is then only read
+  --mail-domain NAME  domain of the account's e-mail address, to which the shop sends mails (default example.com,
+                      which accepts none)
   --help              this text
 
 Exits with 0 when all steps passed, with 1 when one failed (the last lines say why), with 2 for invalid arguments.
@@ -33,6 +35,7 @@ number() {
 start_timeout=120
 attempts=5
 allow_empty=no
+mail_domain=example.com
 base=
 while [ $# -gt 0 ]; do
     case $1 in
@@ -40,6 +43,7 @@ while [ $# -gt 0 ]; do
         --wait) number "$1" "${2-}"; start_timeout=$2; shift ;;
         --attempts) number "$1" "${2-}"; attempts=$2; shift ;;
         --empty-catalogue) allow_empty=yes ;;
+        --mail-domain) [ -n "${2-}" ] || usage_error "--mail-domain needs a name"; mail_domain=$2; shift ;;
         -*) usage_error "there is no option $1" ;;
         *) [ -z "$base" ] || usage_error "one BASE_URL, not two"; base=${1%/} ;;
     esac
@@ -190,7 +194,7 @@ done
 echo "ok     the shop is up (after $(($(date +%s) - begun)) s)"
 
 random=$(od -An -N 12 -tx1 /dev/urandom | tr -d ' \n')
-email="smoke-$random@example.com"
+email="smoke-$random@$mail_domain"
 password=$(od -An -N 24 -tx1 /dev/urandom | tr -d ' \n')
 account=maybe
 request POST /customer/signup "{\"email\":\"$email\",\"password\":\"$password\"}"

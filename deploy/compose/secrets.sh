@@ -45,6 +45,11 @@ signing_key() {
     echo '-----END PRIVATE KEY-----'
 }
 
+# The service `mail` writes here; a new volume belongs to root.
+mkdir -p "$root/mails"
+chown "$services:$services" "$root/mails" 2>/dev/null || [ "$(id -u)" -ne 0 ]
+chmod 700 "$root/mails"
+
 signing_key | keep customer/signing-key.pem $services
 random 24 | keep admin/password $services
 

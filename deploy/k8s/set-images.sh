@@ -27,7 +27,7 @@ text='# The images. Written by set-images.sh from the images.env of a release; t
 apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 images:'
-for name in customer products shopping souk nginx; do
+for name in customer products shopping mail souk nginx; do
     # Parsed, not executed, because the file comes from elsewhere.
     line=$(grep -E "^${name^^}_IMAGE=" -- "$file" || true)
     image=${line#*=}

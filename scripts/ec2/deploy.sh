@@ -13,7 +13,7 @@
 # Instances that already run this version with these settings stay, so that repeating a deployment changes nothing.
 #
 #   --with docker|processes  how instances run (docker)
-#   --service NAME           deploy this service only; can be repeated (all three)
+#   --service NAME           deploy this service only; can be repeated (all four)
 #   --restart                also replace instances that are up to date
 #   --check CMD              bash command to run after the update; when it fails, roll back
 #   --through URL            nginx, through which a new instance must get requests (http://127.0.0.1:8000 as set up by install-nginx.sh, or
@@ -24,19 +24,19 @@
 #   --dry-run                print the steps without running them
 #
 # With containers:
-#   --images FILE            CUSTOMER_IMAGE, PRODUCTS_IMAGE and SHOPPING_IMAGE, each by digest (name@sha256:...)
+#   --images FILE            CUSTOMER_IMAGE, PRODUCTS_IMAGE, SHOPPING_IMAGE and MAIL_IMAGE, each by digest (name@sha256:...)
 #   --back                   use the images of the deployment before the last one
 #   --instances N            instances per service (as many as now, at least 2); run install-nginx.sh --instances N first
 #   --network NAME           the Docker network of RabbitMQ and MongoDB (bridge)
-#   --memory SIZE            memory limit of an instance (256m; products 768m, for the largest import)
+#   --memory SIZE            memory limit of an instance (256m; mail 128m; products 768m, for the largest import)
 #   --settings DIR           contains <service>.env, and secrets/<service>/, mounted as /run/secrets (/etc/souk)
 #   --state DIR              records of the last two deployments (/var/lib/souk)
-# Instance 2 of customer is the container souk-customer-2 at 127.0.0.1:8102; products are at 82.., shopping at 83...
+# Instance 2 of customer is the container souk-customer-2 at 127.0.0.1:8102; products are at 82.., shopping at 83.., mail at 84...
 # The script sets PORT, ADDRESS and INSTANCE; all other settings are in <service>.env (see .env.example). Docker does not support values of
 # several lines there, so the signing key is a file in secrets/customer/, readable by user 65532, and SIGNING_KEY_FILE names it.
 #
 # With processes:
-#   --binaries DIR           the new programs: customer, products, shopping
+#   --binaries DIR           the new programs: customer, products, shopping, mail
 #   --fleet FILE             the list of processes from `cargo xtask fleet`; the script updates the process ids
 # A new process gets the environment, directory and log of the process that it replaces. It does not stop with the fleet: stop it by the
 # process id in FILE.
@@ -135,6 +135,9 @@ await_traffic() {
     local name=$1 until=$((SECONDS + 30))
     if [[ $dry_run = yes ]]; then
         say "would wait: until $name gets requests through nginx"
+    elif ! is_routed "${name%-*}"; then
+        # It takes events from RabbitMQ as soon as it is ready.
+        return 0
     elif [[ $through = - ]]; then
         sleep "$settle"
     else
@@ -151,7 +154,7 @@ await_traffic() {
 # Sends GET requests through nginx, so that nginx notices by a request that it can retry that an instance is down. Otherwise it would notice by a
 # client's request, which is lost when it cannot be retried (POST).
 probe() {
-    if [[ $dry_run = no && $through != - ]]; then
+    if [[ $dry_run = no && $through != - ]] && is_routed "$1"; then
         curl --silent --output /dev/null --max-time 2 --noproxy '*' "$through/$1/whoami?[1-10]" || :
     fi
 }
@@ -159,6 +162,7 @@ probe() {
 # A stopping instance serves POST, and nothing else, for 1.5 s. nginx must notice within that time.
 probe_while_stopping() {
     local attempt
+    is_routed "$1" || return 0
     for attempt in {1..5}; do
         probe "$1"
         [[ $dry_run = yes || $attempt = 5 ]] || sleep 0.1
@@ -170,7 +174,7 @@ probe_while_stopping() {
 # rest of the second.
 probe_before_start() {
     local fraction
-    if [[ $dry_run = no && $through != - ]]; then
+    if [[ $dry_run = no && $through != - ]] && is_routed "$1"; then
         fraction=$(date +%N)
         # In milliseconds, and a little later than the second begins.
         sleep "$(printf '0.%03d' $((999 - 10#${fraction:0:3})))"

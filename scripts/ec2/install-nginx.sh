@@ -130,6 +130,7 @@ if [[ -n $fleet ]]; then
     [[ -f $fleet ]] || fail "$fleet does not exist: is a fleet running?"
 fi
 for service in "${services[@]}"; do
+    is_routed "$service" || continue
     variable[${service^^}_SERVERS]=$(servers_of "$service")
 done
 variable[SIGN_IN_RATE]=$rate

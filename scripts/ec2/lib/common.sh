@@ -159,10 +159,15 @@ fetch() {
 # --- Instances of this machine, for deploy.sh and install-nginx.sh --------------------------------------------------------
 
 # shellcheck disable=SC2034 # used by deploy.sh and install-nginx.sh
-services=(customer products shopping)
+services=(customer products shopping mail)
 
 is_service() {
-    [[ $1 = customer || $1 = products || $1 = shopping ]]
+    [[ $1 = customer || $1 = products || $1 = shopping || $1 = mail ]]
+}
+
+# Whether nginx routes requests to a service.
+is_routed() {
+    [[ $1 != mail ]]
 }
 
 # `port_of customer 2` is 8102: the second instance of `customer`. Number 0 is the trial instance of a deployment.
@@ -171,6 +176,7 @@ port_of() {
         customer) printf '%d' $((8100 + $2)) ;;
         products) printf '%d' $((8200 + $2)) ;;
         shopping) printf '%d' $((8300 + $2)) ;;
+        mail) printf '%d' $((8400 + $2)) ;;
     esac
 }
 
