@@ -227,14 +227,14 @@ def budgets(resources, _):
 
 
 def autoscaled(resources, _):
-    """Every Deployment has an autoscaler, which alone says how many there are."""
+    """Either an autoscaler or `replicas` says how many instances a Deployment has."""
     deployments = {resource["metadata"]["name"]: resource for resource in resources if resource["kind"] == "Deployment"}
     scaled = {r["spec"]["scaleTargetRef"]["name"] for r in resources if r["kind"] == "HorizontalPodAutoscaler"}
-    for name in sorted(set(deployments) ^ scaled):
-        yield f"{name}: either a Deployment has no autoscaler, or an autoscaler no Deployment"
+    for name in sorted(scaled - set(deployments)):
+        yield f"the autoscaler of {name} has no Deployment"
     for name, deployment in deployments.items():
-        if "replicas" in deployment["spec"]:
-            yield f"Deployment {name} says replicas, which undoes what its autoscaler has done"
+        if ("replicas" in deployment["spec"]) == (name in scaled):
+            yield f"Deployment {name} needs either an autoscaler or replicas, which the autoscaler would undo"
 
 
 def references(resources, folder):
