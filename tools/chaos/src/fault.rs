@@ -40,6 +40,7 @@ enum NetworkFault {
     Truncation,
 }
 
+/// The services with two instances behind nginx. `mail` has one instance.
 const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 /// Added to each round trip; half of it in each direction.
 const LATENCY: Duration = Duration::from_millis(500);
@@ -83,6 +84,7 @@ pub(crate) fn all(short: bool, random: &mut Random) -> Vec<Fault> {
         let kind = FaultKind::Killed(all(service));
         add(format!("all instances of {service} killed"), kind, killed_for(short), service == "products");
     }
+    add("mail killed".to_owned(), FaultKind::Killed(only("mail-1")), killed_for(short), true);
     add("nginx killed".to_owned(), FaultKind::Killed(only("nginx")), killed_for(short), true);
 
     for server in ["rabbitmq", "mongodb"] {
@@ -96,6 +98,7 @@ pub(crate) fn all(short: bool, random: &mut Random) -> Vec<Fault> {
         let kind = FaultKind::Stopped(all(service));
         add(format!("all instances of {service} stopped"), kind, stopped_for(short), false);
     }
+    add("mail stopped".to_owned(), FaultKind::Stopped(only("mail-1")), stopped_for(short), false);
     add("nginx stopped".to_owned(), FaultKind::Stopped(only("nginx")), stopped_for(short), false);
 
     for (name, server) in [("rabbitmq", Server::RabbitMq), ("mongodb", Server::MongoDb)] {
