@@ -13,7 +13,6 @@ use souk_types::{Error, Result};
 
 use self::demo::DemoBank;
 use self::stripe::{Stripe, StripeOptions};
-use crate::domain::payment::refund::Refund;
 use crate::domain::payment::report::{PaymentReport, RefundReport, RefundRequest};
 use crate::domain::payment::state::Payment;
 use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
@@ -32,8 +31,8 @@ pub(crate) trait PaymentProvider: Send + Sync {
     async fn cancel(&self, payment: &Payment) -> Result<PaymentReport>;
     /// Requests a refund. A refusal is a report of a failed refund.
     async fn refund(&self, request: &RefundRequest) -> Result<RefundReport>;
-    /// Looks up a refund that the provider has accepted.
-    async fn check_refund(&self, refund: &Refund) -> Result<RefundReport>;
+    /// Returns the whole list of a payment's refunds, by the shop and at the provider.
+    async fn refunds(&self, payment: &Payment) -> Result<Vec<RefundReport>>;
 }
 
 /// Returns a provider's final refusal of a payment. `reason` is one sentence for the client.

@@ -13,6 +13,7 @@ use souk_contract::customer::CustomerId;
 use souk_types::{Error, Result, Timestamp};
 use tokio::time::Instant;
 
+pub(super) use self::compensation::read_refunds;
 pub(crate) use self::steps::{advance, apply_payment, publish_cancellation};
 use super::order;
 use crate::App;

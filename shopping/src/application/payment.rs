@@ -27,13 +27,8 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
 pub(crate) async fn refund(app: &App, id: OrderId) -> Result<OrderView> {
     // Refunds at the provider that the shop does not know may have returned the money.
     let order = order::get_any(app, id).await?;
-    if let Some(payment) = order.payment().filter(|_| order.owes_refund()) {
-        let provider = app.payments.provider(payment.method)?;
-        let (report, entry) = order_log::timed(TimelineKind::Payment, "check", provider.check(payment)).await;
-        let report = report?;
-        if order.would_change(&report) {
-            checkout::apply_payment(app, id, report, entry).await?;
-        }
+    if order.may_refund() {
+        checkout::read_refunds(app, &order).await?;
     }
     let order = app.store.orders.update(id, |order, _| order.request_refund(Timestamp::now())).await?;
     Ok(checkout::advance_or_leave(app, order).await)
@@ -51,13 +46,10 @@ pub(crate) async fn handle_stripe_event(app: &App, event: &[u8]) -> Result<()> {
         tracing::debug!(payment = event.payment_intent(), "ignored an event of Stripe: no order has this payment");
         return Ok(());
     };
-    let Some(mut notification) = event.notification(id, payment)? else { return Ok(()) };
-    if let PaymentUpdate::Payment(report) = &mut notification.update
-        && !report.refunded.is_zero()
-        && !payment.failed_at_provider().is_zero()
-    {
-        // The event does not say whether its sum contains the failed refunds.
-        *report = app.payments.provider(payment.method)?.check(payment).await?;
+    let mut notification = event.notification(id, payment)?;
+    if let PaymentUpdate::Refunds(list) = &mut notification.update {
+        // An event has one refund, or their sum, as of a moment in the past.
+        *list = app.payments.provider(payment.method)?.refunds(payment).await?;
     }
     handle_notification(app, notification).await
 }

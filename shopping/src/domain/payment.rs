@@ -1,6 +1,7 @@
-//! Payment methods, and the payment of an order. [`report`] has the reports of a provider,
-//! [`state`] and [`refund`] apply them.
+//! Payment methods, and the payment of an order. [`report`] has the reports of a provider;
+//! [`state`], [`refund`] and [`dispute`] apply them.
 
+pub(crate) mod dispute;
 pub(crate) mod refund;
 pub(crate) mod report;
 pub(crate) mod state;

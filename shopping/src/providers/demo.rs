@@ -10,7 +10,6 @@ use souk_store::{Collection, Database, Document, Due, Index};
 use souk_types::{Error, Money, Result, Timestamp};
 
 use super::{PaymentProvider, refused};
-use crate::domain::payment::refund::Refund;
 use crate::domain::payment::report::{
     PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundId, RefundReport, RefundRequest,
     RefundStatus,
@@ -170,14 +169,17 @@ impl DemoPayment {
     }
 
     fn report(&self) -> PaymentReport {
-        let refunded = self.sum_of_refunds(|status| status != RefundStatus::Failed);
-        PaymentReport { refunded, ..PaymentReport::new(self.status, self.captured) }
+        PaymentReport { refunds: self.list(), ..PaymentReport::new(self.status, self.captured) }
+    }
+
+    fn list(&self) -> Vec<RefundReport> {
+        self.refunds.iter().map(|refund| self.refund_report(refund)).collect()
     }
 
     fn refund_report(&self, refund: &DemoRefund) -> RefundReport {
         RefundReport {
             id: Some(refund.id),
-            reference: Some(reference_of(self.order, refund.id)),
+            reference: Some(format!("{}/{}", self.order, refund.id)),
             amount: refund.amount,
             status: refund.status,
             reason: (refund.status == RefundStatus::Failed).then(|| "declined".to_owned()),
@@ -196,15 +198,10 @@ impl DemoPayment {
         let times = if self.token == DemoToken::Twice { 2 } else { 1 };
         let refunds = self.refunds.iter().map(|refund| {
             let id = format!("demo-{}-{:?}", refund.id, refund.status);
-            notification(id, PaymentUpdate::Refund(self.refund_report(refund)))
+            notification(id, PaymentUpdate::Refunds(self.list()))
         });
         vec![payment; times].into_iter().chain(refunds).collect()
     }
-}
-
-/// The bank's id of a refund. It names the payment's record.
-fn reference_of(order: OrderId, refund: RefundId) -> String {
-    format!("{order}/{refund}")
 }
 
 #[derive(Clone)]
@@ -300,10 +297,8 @@ impl PaymentProvider for DemoBank {
         payment.refund_by_id(id)
     }
 
-    async fn check_refund(&self, refund: &Refund) -> Result<RefundReport> {
-        let unknown = || Error::internal("not a refund of the demo bank");
-        let (payment, _) = refund.reference.as_deref().and_then(|it| it.split_once('/')).ok_or_else(unknown)?;
-        self.update(payment, |_| {}).await?.refund_by_id(refund.id)
+    async fn refunds(&self, payment: &Payment) -> Result<Vec<RefundReport>> {
+        self.update(&payment.reference, |_| {}).await.map(|payment| payment.list())
     }
 }
 

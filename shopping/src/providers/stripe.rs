@@ -17,11 +17,10 @@ use souk_types::{Error, Id, Result};
 use ureq::http::StatusCode;
 
 use self::amount::{charge_to_stripe, to_stripe};
-use self::objects::{Intent, Refund};
+use self::objects::{Intent, List, Refund};
 use self::webhook::SigningSecret;
 use super::{PaymentProvider, refused};
-use crate::domain::payment::refund::Refund as RequestedRefund;
-use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundRequest, RefundStatus};
+use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, RefundRequest};
 use crate::domain::payment::state::Payment;
 use crate::domain::payment::{Charge, PaymentDetails, PaymentMethod, ReturnUrl};
 
@@ -29,8 +28,13 @@ use crate::domain::payment::{Charge, PaymentDetails, PaymentMethod, ReturnUrl};
 const VERSION: &str = "2024-06-20";
 /// Timeout of one request. Two requests fit into a client's request timeout of 5 s.
 const TIMEOUT: Duration = Duration::from_millis(2_500);
-/// Maximum size of a response, in bytes. A payment intent has some kilobytes.
-const MAX_RESPONSE: u64 = 256 * 1024;
+/// Maximum size of a response, in bytes. The longest is a page of refunds, each with up to 25 KB of
+/// metadata.
+const MAX_RESPONSE: u64 = 4 * 1024 * 1024;
+/// Refunds in one page of a list: Stripe's maximum.
+const PAGE: usize = 100;
+/// Maximum number of pages that the shop reads of one list.
+const MAX_PAGES: usize = 50;
 
 #[derive(Debug, Clone)]
 pub(crate) struct StripeOptions {
@@ -152,6 +156,14 @@ impl Stripe {
     }
 }
 
+/// Returns the object of a response to a read. Errors: `internal` when Stripe refuses.
+fn found<T>(response: Response<T>) -> Result<T> {
+    match response {
+        Response::Done(found) => Ok(found),
+        Response::Refused(status, error) => Err(Error::internal(format!("stripe: {status}, {}", error.log_text()))),
+    }
+}
+
 /// Whether a refusal with this status stays the same when the request is repeated. Errors about the
 /// key of the shop, the rate of requests and concurrent ones do not concern the payment.
 fn is_final(status: StatusCode) -> bool {
@@ -232,13 +244,10 @@ impl PaymentProvider for Stripe {
 
     async fn check(&self, payment: &Payment) -> Result<PaymentReport> {
         let path = format!("payment_intents/{}?expand%5B%5D=latest_charge", payment.reference);
-        match self.send::<Intent>(path, None).await? {
-            Response::Done(intent) => {
-                let report = intent.report(payment.amount.currency())?;
-                Ok(PaymentReport { failed_refunds: payment.failed_at_provider(), ..report })
-            }
-            Response::Refused(status, error) => Err(Error::internal(format!("stripe: {status}, {}", error.log_text()))),
-        }
+        let intent: Intent = found(self.send(path, None).await?)?;
+        let report = intent.report(payment.amount.currency())?;
+        let refunds = if intent.is_refunded() { self.refunds(payment).await? } else { Vec::new() };
+        Ok(PaymentReport { refunds, ..report })
     }
 
     async fn capture(&self, payment: &Payment) -> Result<PaymentReport> {
@@ -270,7 +279,7 @@ impl PaymentProvider for Stripe {
         ];
         let form = Some((form, format!("refund-{id}")));
         match self.send::<Refund>("refunds".to_owned(), form).await? {
-            Response::Done(refund) => Ok(RefundReport { id: Some(*id), ..refund.report(*amount)? }),
+            Response::Done(refund) => Ok(RefundReport { id: Some(*id), ..refund.report(amount.currency())? }),
             Response::Refused(_, error) => {
                 tracing::warn!(%order, refund = %id, reason = error.log_text(), "stripe refused a refund");
                 let reason = objects::reason(error.code.as_ref().or(Some(&error.r#type)));
@@ -279,19 +288,20 @@ impl PaymentProvider for Stripe {
         }
     }
 
-    async fn check_refund(&self, refund: &RequestedRefund) -> Result<RefundReport> {
-        let reference = refund.reference.as_deref().ok_or_else(|| Error::internal("a pending refund without an id"))?;
-        let report = match self.send::<Refund>(format!("refunds/{reference}"), None).await? {
-            Response::Done(found) => found.report(refund.amount)?,
-            // Stripe does not know the refund: an admin must check it.
-            Response::Refused(_, error) => RefundReport {
-                id: None,
-                reference: None,
-                amount: refund.amount,
-                status: RefundStatus::Failed,
-                reason: objects::reason(error.code.as_ref().or(Some(&error.r#type))),
-            },
-        };
-        Ok(RefundReport { id: Some(refund.id), ..report })
+    async fn refunds(&self, payment: &Payment) -> Result<Vec<RefundReport>> {
+        let first = format!("refunds?payment_intent={}&limit={PAGE}", payment.reference);
+        let mut path = first.clone();
+        let mut reports = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let List { data, has_more } = found(self.send::<List<Refund>>(path, None).await?)?;
+            for refund in &data {
+                reports.push(refund.report(payment.amount.currency())?);
+            }
+            match data.last() {
+                Some(last) if has_more => path = format!("{first}&starting_after={}", last.id),
+                _ => return Ok(reports),
+            }
+        }
+        Err(Error::internal(format!("stripe: payment {} has over {} refunds", payment.reference, MAX_PAGES * PAGE)))
     }
 }

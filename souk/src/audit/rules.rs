@@ -273,8 +273,12 @@ fn money_matches(status: OrderStatus, total: Option<Money>, payment: &PaymentRec
         OrderStatus::Shipped => is_paid,
         OrderStatus::Refunded => keeps_nothing && payment.status == PaymentStatus::Refunded,
         OrderStatus::Cancelled | OrderStatus::Rejected => {
-            let is_on_its_way = matches!(payment.status, PaymentStatus::RefundPending | PaymentStatus::RefundFailed);
-            (keeps_nothing || is_on_its_way) && payment.status != PaymentStatus::Authorized
+            // The bank has taken disputed money, or may give it back.
+            let is_open = matches!(
+                payment.status,
+                PaymentStatus::RefundPending | PaymentStatus::RefundFailed | PaymentStatus::Disputed
+            );
+            (keeps_nothing || is_open) && payment.status != PaymentStatus::Authorized
         }
         OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => true,
     }

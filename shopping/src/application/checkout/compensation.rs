@@ -5,13 +5,12 @@ use souk_contract::products::{Release, Released, Restock, Restocked, RestockedPi
 use souk_types::{Error, Result};
 
 use super::steps::{
-    Reply, apply_payment, apply_refund, apply_refused_refund, payment_call, payment_of, provider_of, record_retry,
-    stock_call, update,
+    Reply, apply_payment, apply_refund, apply_refunds, payment_call, payment_of, provider_of, record_retry, stock_call,
+    update,
 };
 use crate::App;
 use crate::domain::order::Order;
 use crate::domain::payment::report::{RefundReport, RefundRequest};
-use crate::domain::payment::state::Payment;
 
 /// Cancels the payment. When it is too late, a later check finds the captured money.
 pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
@@ -27,21 +26,21 @@ pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
     }
 }
 
-/// Whether an order that requested refunds before now requests less. Each round is smaller, so the
-/// rounds end.
-pub(super) fn requests_smaller_refund(before: &Order, after: &Order) -> bool {
-    let requested = |order: &Order| {
-        let refunds = order.payment().into_iter().flat_map(Payment::requested_refunds);
-        refunds.map(|refund| refund.amount.amount()).sum::<u64>()
-    };
-    (1..requested(before)).contains(&requested(after))
-}
-
-/// Requests each refund that the order owes. The refund is stored before it is requested, so that a
-/// repetition has the same idempotency key and the same amount.
+/// Reads the provider's list of refunds, then requests each refund that the order still owes. A
+/// refund is stored before it is requested, so that a repetition has the same idempotency key and
+/// the same amount.
+///
+/// A refund that is made at the provider after the list was read is not seen. Stripe refuses a
+/// refund of more than what is captured and not refunded; that refund fails and waits for an admin,
+/// whose retry reads the list again. Of two refunds that fit into the captured money Stripe makes
+/// both.
 pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {
-    let (id, payment) = (order.id, payment_of(order)?);
-    let provider = provider_of(app, order).await?;
+    let id = order.id;
+    let order = match read_refunds(app, order).await? {
+        Listed::Changed(order) => order,
+        Listed::Unchanged => order.clone(),
+    };
+    let (payment, provider) = (payment_of(&order)?, provider_of(app, &order).await?);
     let mut changed = order.clone();
     for refund in payment.requested_refunds() {
         let (reference, amount) = (payment.reference.clone(), refund.amount);
@@ -50,40 +49,37 @@ pub(super) async fn request_refunds(app: &App, order: &Order) -> Result<Order> {
             Reply::Done(report, entry) => (report, entry),
             Reply::Refused(error, entry) => (RefundReport::refused(&request, error.code()), entry),
         };
-        changed = if report.is_refusal() {
-            // Refunds that the shop does not know may have left less money than it requests.
-            match payment_call(app, id, "check", provider.check(payment)).await? {
-                Reply::Done(found, checked) => apply_refused_refund(app, id, (report, entry), (found, checked)).await?,
-                Reply::Refused(..) => apply_refund(app, id, report, entry).await?,
-            }
-        } else {
-            apply_refund(app, id, report, entry).await?
-        };
+        changed = apply_refund(app, id, report, entry).await?;
     }
     Ok(changed)
 }
 
-/// Looks up each refund that the provider has not completed.
+/// Reads the provider's list of refunds, for the state of those that it has not completed.
 pub(super) async fn check_refunds(app: &App, order: &Order) -> Result<Order> {
+    match read_refunds(app, order).await? {
+        Listed::Changed(order) => Ok(order),
+        Listed::Unchanged => look_later(app, order).await,
+    }
+}
+
+pub(crate) enum Listed {
+    Changed(Order),
+    Unchanged,
+}
+
+/// Reads the provider's whole list of refunds, and applies it to the order.
+pub(crate) async fn read_refunds(app: &App, order: &Order) -> Result<Listed> {
     let (id, payment) = (order.id, payment_of(order)?);
     let provider = provider_of(app, order).await?;
-    let mut changed = None;
-    for refund in payment.pending_refunds() {
-        match payment_call(app, id, "check-refund", provider.check_refund(refund)).await? {
-            Reply::Done(report, entry) => {
-                if payment.clone().apply_refund(&report) {
-                    changed = Some(apply_refund(app, id, report, entry).await?);
-                }
-            }
-            Reply::Refused(error, entry) => {
-                record_retry(app, id, entry).await;
-                return Err(error);
-            }
+    match payment_call(app, id, "list-refunds", provider.refunds(payment)).await? {
+        Reply::Done(list, entry) if order.would_change_refunds(&list) => {
+            Ok(Listed::Changed(apply_refunds(app, id, list, entry).await?))
         }
-    }
-    match changed {
-        Some(order) => Ok(order),
-        None => look_later(app, order).await,
+        Reply::Done(..) => Ok(Listed::Unchanged),
+        Reply::Refused(error, entry) => {
+            record_retry(app, id, entry).await;
+            Err(error)
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::application::order_log;
 use crate::domain::order::checkout_table::{NextAction, Trigger};
 use crate::domain::order::history::LogEntry;
 use crate::domain::order::{Change, Order, OrderStatus, PutOff, Reason, interrupted};
-use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport};
+use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, list_text};
 use crate::domain::payment::state::Payment;
 use crate::providers::PaymentProvider;
 
@@ -43,14 +43,10 @@ pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Re
                     _ => compensation::check_refunds(app, &order).await,
                 };
                 match settled {
-                    // A cancellation that was too late is followed by a refund, and a refused
-                    // refund by a smaller one.
                     Ok(next) => {
-                        let is_followed = match action {
-                            NextAction::CancelPayment => next.payment_work() != order.payment_work(),
-                            _ => compensation::requests_smaller_refund(&order, &next),
-                        };
-                        put_off.money = !is_followed;
+                        // A cancellation that was too late is followed by a refund.
+                        let is_cancellation = action == NextAction::CancelPayment;
+                        put_off.money = !(is_cancellation && next.payment_work() != order.payment_work());
                         next
                     }
                     Err(error) => {
@@ -280,28 +276,22 @@ pub(crate) async fn apply_payment(app: &App, id: OrderId, report: PaymentReport,
     .await
 }
 
-/// Applies a provider's report of a refund, and adds it to the log entry.
+/// Applies the provider's list of refunds, and adds it to the log entry.
+pub(super) async fn apply_refunds(app: &App, id: OrderId, list: Vec<RefundReport>, entry: LogEntry) -> Result<Order> {
+    let entry = entry.with_outcome(list_text(&list));
+    apply(app, id, move |order, now| {
+        order.log(entry.clone());
+        order.apply_refunds(&list, now)
+    })
+    .await
+}
+
+/// Applies a provider's reply to the request for a refund, and adds it to the log entry.
 pub(super) async fn apply_refund(app: &App, id: OrderId, report: RefundReport, entry: LogEntry) -> Result<Order> {
     let entry = entry.with_outcome(report.to_string());
     apply(app, id, move |order, now| {
         order.log(entry.clone());
         order.apply_refund(&report, now)
-    })
-    .await
-}
-
-/// Applies the provider's refusal of a refund, and the state of the payment that explains it.
-pub(super) async fn apply_refused_refund(
-    app: &App,
-    id: OrderId,
-    (refusal, refused): (RefundReport, LogEntry),
-    (found, checked): (PaymentReport, LogEntry),
-) -> Result<Order> {
-    let (refused, checked) = (refused.with_outcome(refusal.to_string()), checked.with_outcome(found.to_string()));
-    apply(app, id, move |order, now| {
-        order.log(refused.clone());
-        order.log(checked.clone());
-        order.apply_refused_refund(&refusal, &found, now)
     })
     .await
 }

@@ -10,8 +10,8 @@
 //! | `Cancel`, `ExpireReservation` | cancels the order | none: the compensations follow |
 //! | `CancelPayment` | cancels the payment at the provider | none: it is repeated until nothing more can be captured |
 //! | `ReturnStock` | `products.release` or `products.restock` | none: it is repeated until it succeeds |
-//! | `RefundPayment` | requests the refunds that are owed | none: it is repeated until the provider answers |
-//! | `CheckRefund` | asks the provider for the state of pending refunds | none: it changes nothing |
+//! | `RefundPayment` | reads the provider's list of refunds, then requests those that are owed | none: it is repeated until the provider answers |
+//! | `CheckRefund` | reads the provider's list of refunds | none: it changes nothing |
 //!
 //! An order that has ended returns its stock to `products` and its money to the customer. Neither
 //! return waits for the other.
@@ -98,9 +98,9 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
         (Reserved,   Some(P::Processing | P::Authorized),    false,   Job)     => CheckPayment,
         (Reserved,   Some(P::Processing | P::Authorized),    true,    _)       => ExpireReservation,
         // A part of the money has arrived; the rest may follow until the reservation expires.
-        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed), false, Request) => Wait,
-        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed), false, Job) => CheckPayment,
-        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed), true, _) => ExpireReservation,
+        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed | P::Disputed), false, Request) => Wait,
+        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed | P::Disputed), false, Job) => CheckPayment,
+        (Reserved,   Some(P::Underpaid | P::PartiallyRefunded | P::RefundPending | P::RefundFailed | P::Disputed), true, _) => ExpireReservation,
         // These do not occur: a reserved order has a payment, and the write that records its whole
         // amount makes the order paid.
         (Reserved,   None | Some(P::Captured | P::Overpaid), false,   Request) => Wait,
@@ -119,7 +119,7 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
 mod tests {
     use super::*;
 
-    const PAYMENTS: [Option<PaymentStatus>; 13] = [
+    const PAYMENTS: [Option<PaymentStatus>; 14] = [
         None,
         Some(PaymentStatus::Open),
         Some(PaymentStatus::Processing),
@@ -132,6 +132,7 @@ mod tests {
         Some(PaymentStatus::PartiallyRefunded),
         Some(PaymentStatus::RefundPending),
         Some(PaymentStatus::RefundFailed),
+        Some(PaymentStatus::Disputed),
         Some(PaymentStatus::Refunded),
     ];
     const WORK: [PaymentWork; 4] =
@@ -143,7 +144,7 @@ mod tests {
     const TABLE: &str = "
         status    | payment   | request            | job          | request, expired  | job, expired
         Pending   | *         | ReserveStock       | Abandon      | ReserveStock      | Abandon
-        Reserved  | None Processing Authorized Underpaid Captured Overpaid PartiallyRefunded RefundPending RefundFailed | Wait | CheckPayment | ExpireReservation | ExpireReservation
+        Reserved  | None Processing Authorized Underpaid Captured Overpaid PartiallyRefunded RefundPending RefundFailed Disputed | Wait | CheckPayment | ExpireReservation | ExpireReservation
         Reserved  | Open      | ChargePayment/Wait | CheckPayment | ExpireReservation | ExpireReservation
         Reserved  | Declined  | Decline            | Decline      | Decline           | Decline
         Reserved  | Cancelled Refunded | Cancel    | Cancel       | Cancel            | Cancel
@@ -204,6 +205,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(situations, 8 * 13 * 4 * 8 * 2);
+        assert_eq!(situations, 8 * 14 * 4 * 8 * 2);
     }
 }

@@ -4,6 +4,7 @@ use souk_types::{Error, Result, Timestamp};
 
 use super::history::LogEntry;
 use super::{LOOKUP_BACKOFF, Order, OrderStatus, RETRY_BACKOFF, Reason};
+use crate::domain::payment::dispute::Dispute;
 use crate::domain::payment::report::{PaymentNotification, PaymentReport, PaymentUpdate, RefundReport};
 use crate::domain::payment::state::{Payment, PaymentStatus, PaymentWork};
 
@@ -32,28 +33,28 @@ impl Order {
         self.payment.as_ref().is_some_and(|payment| payment.clone().apply_attempt(report, client_pays))
     }
 
-    pub(crate) fn apply_refund(&mut self, report: &RefundReport, now: Timestamp) -> Result<Change> {
-        self.change_payment(|payment| payment.apply_refund(report), now)
+    /// Applies the provider's whole list of refunds.
+    pub(crate) fn apply_refunds(&mut self, list: &[RefundReport], now: Timestamp) -> Result<Change> {
+        self.change_payment(|payment| payment.apply_refunds(list), now)
     }
 
-    /// Applies the refusal of a refund, and then the state of the payment. When the order owes less
-    /// than was refused, because of refunds at the provider, requests that.
-    pub(crate) fn apply_refused_refund(
-        &mut self,
-        refusal: &RefundReport,
-        found: &PaymentReport,
-        now: Timestamp,
-    ) -> Result<Change> {
-        let has_ended = self.has_ended();
-        let apply = |payment: &mut Payment| {
-            let changes = [payment.apply_refund(refusal), payment.apply(found)];
-            let owed = payment.owed(has_ended);
-            if owed.amount() < refusal.amount.amount() {
-                payment.request_refund(owed);
-            }
-            changes.contains(&true)
-        };
-        self.change_payment(apply, now)
+    /// Whether a list of refunds would change the payment.
+    pub(crate) fn would_change_refunds(&self, list: &[RefundReport]) -> bool {
+        self.payment.as_ref().is_some_and(|payment| payment.clone().apply_refunds(list))
+    }
+
+    /// Applies the provider's reply to the request for a refund.
+    pub(crate) fn apply_refund(&mut self, reply: &RefundReport, now: Timestamp) -> Result<Change> {
+        self.change_payment(|payment| payment.apply_refund(reply), now)
+    }
+
+    fn apply_dispute(&mut self, dispute: &Dispute, now: Timestamp) -> Result<Change> {
+        let change = self.change_payment(|payment| payment.apply_dispute(dispute), now)?;
+        // The shop has won, and owes a refund again.
+        if self.payment_work() == PaymentWork::Refund && !self.is_in_progress() {
+            self.schedule.set_due(now);
+        }
+        Ok(change)
     }
 
     fn change_payment(&mut self, change: impl FnOnce(&mut Payment) -> bool, now: Timestamp) -> Result<Change> {
@@ -64,6 +65,7 @@ impl Order {
     fn follow_payment(&mut self, now: Timestamp) -> Result<Change> {
         let Some(payment) = &self.payment else { return Ok(Change::Nothing) };
         let (is_paid, is_refunded) = (payment.is_paid(), payment.is_refunded());
+        let is_refunded_at_provider = payment.is_refunded_at_provider();
         match self.status {
             OrderStatus::Reserved if is_paid && !is_refunded => {
                 self.enter(OrderStatus::Paid, None, now)?;
@@ -71,7 +73,7 @@ impl Order {
             }
             OrderStatus::Reserved => self.schedule.set_due(now.after(RETRY_BACKOFF.first)),
             // A shipped order stays shipped: only its payment says that it is refunded.
-            OrderStatus::Paid | OrderStatus::Confirmed if is_refunded => {
+            OrderStatus::Paid | OrderStatus::Confirmed if is_refunded_at_provider => {
                 let was_confirmed = self.status == OrderStatus::Confirmed;
                 self.end(OrderStatus::Cancelled, Reason::RefundedAtProvider, true, now)?;
                 return Ok(if was_confirmed { Change::ConfirmedOrderCancelled } else { Change::Payment });
@@ -81,6 +83,7 @@ impl Order {
             OrderStatus::Cancelled if is_paid && !payment.has_refunds() && self.has_expired() => {
                 self.enter(OrderStatus::Paid, Some(Reason::PaidLate), now)?;
                 (self.refusal, self.owes_stock) = (None, false);
+                self.payment.iter_mut().for_each(Payment::keep_all);
                 self.lease(now);
             }
             OrderStatus::Rejected if !payment.captured().is_zero() => {
@@ -114,7 +117,8 @@ impl Order {
         self.log(entry);
         match &notification.update {
             PaymentUpdate::Payment(report) => self.apply_payment(report, now),
-            PaymentUpdate::Refund(report) => self.apply_refund(report, now),
+            PaymentUpdate::Refunds(list) => self.apply_refunds(list, now),
+            PaymentUpdate::Dispute(dispute) => self.apply_dispute(dispute, now),
         }
     }
 
@@ -124,20 +128,20 @@ impl Order {
         self.enter(status, Some(reason), now)?;
         self.owes_stock = owes_stock;
         if let Some(payment) = self.payment.as_mut() {
-            payment.request_refund(payment.refundable());
+            payment.refund_all();
+            payment.request_owed();
         }
         self.lease(now);
         self.settle(now)
     }
 
-    /// Requests the refund that an ended order owes, and schedules the work that is left. A failed
-    /// refund waits for an admin.
+    /// Requests the refund of money that has arrived for an ended order, and schedules the work that
+    /// is left. A failed refund waits for an admin.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<()> {
         if let Some(payment) = self.payment.as_mut()
             && matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled)
-            && !payment.has_failed_refund()
         {
-            payment.request_refund(payment.refundable());
+            payment.refund_all();
         }
         let is_refunded = self.payment_status() == Some(PaymentStatus::Refunded);
         if self.status == OrderStatus::Cancelled && !self.owes_stock && is_refunded {
@@ -168,32 +172,29 @@ impl Order {
         Ok(())
     }
 
-    /// Requests the refund that the order owes: all that is left of the payment of an ended order;
-    /// of another order the money of failed refunds, or the surplus over the total. Errors:
-    /// `order-state` when it owes none.
+    /// Requests the refund that the order owes: the money of failed refunds, and the surplus over the
+    /// total. Errors: `order-state` when it owes none.
     pub(crate) fn request_refund(&mut self, now: Timestamp) -> Result<()> {
         let nothing_owed = || Error::conflict("order-state", "The order owes no refund.");
-        let has_ended = self.has_ended();
-        let is_finished = has_ended || matches!(self.status, OrderStatus::Confirmed | OrderStatus::Shipped);
-        let payment = self.payment.as_mut().filter(|_| is_finished).ok_or_else(nothing_owed)?;
+        let may_refund = self.may_refund();
+        let payment = self.payment.as_mut().filter(|_| may_refund).ok_or_else(nothing_owed)?;
         match payment.status() {
             PaymentStatus::RefundPending | PaymentStatus::Refunded => return Ok(()),
             _ => {}
         }
-        let owed = payment.owed(has_ended);
-        if owed.is_zero() {
+        payment.refund_surplus();
+        payment.request_owed();
+        if payment.work() != PaymentWork::Refund {
             return Err(nothing_owed());
         }
-        payment.request_refund(owed);
         self.lease(now);
         Ok(())
     }
 
-    /// Whether the order owes a refund that [`Order::request_refund`] requests.
-    pub(crate) fn owes_refund(&self) -> bool {
-        let has_ended = self.has_ended();
-        let is_finished = has_ended || matches!(self.status, OrderStatus::Confirmed | OrderStatus::Shipped);
-        self.payment.as_ref().is_some_and(|payment| is_finished && !payment.owed(has_ended).is_zero())
+    /// Whether an admin can refund money of the order: it has ended, or its stock is sold.
+    pub(crate) fn may_refund(&self) -> bool {
+        let is_sold = matches!(self.status, OrderStatus::Confirmed | OrderStatus::Shipped);
+        self.payment.is_some() && (self.has_ended() || is_sold)
     }
 
     /// Schedules the next attempt after a failure, or after a check without a change.

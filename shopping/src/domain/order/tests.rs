@@ -6,6 +6,7 @@ use souk_types::{Price, TaxClass};
 
 use super::*;
 use crate::domain::cart::Cart;
+use crate::domain::payment::dispute::{Dispute, DisputeStatus};
 use crate::domain::payment::report::{
     PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundId, RefundReport, RefundStatus,
 };
@@ -72,8 +73,14 @@ fn report(status: ProviderStatus) -> PaymentReport {
     PaymentReport::new(status, euros(captured))
 }
 
+/// Returns a report with a refund on the provider's dashboard of this amount, unless it is 0.
 fn refunded(captured: u64, refunded: u64) -> PaymentReport {
-    PaymentReport { refunded: euros(refunded), ..PaymentReport::new(ProviderStatus::Captured, euros(captured)) }
+    let refund = RefundReport {
+        reference: Some(format!("re_{refunded}")),
+        ..refund_report(None, euros(refunded), RefundStatus::Succeeded)
+    };
+    let refunds = Some(refund).filter(|_| refunded > 0).into_iter().collect();
+    PaymentReport { refunds, ..PaymentReport::new(ProviderStatus::Captured, euros(captured)) }
 }
 
 fn apply(order: &mut Order, report: &PaymentReport) -> Change {
@@ -295,7 +302,7 @@ fn the_order_follows_the_money() {
         ("paid and refunded at once", Reserved, &[refunded(TOTAL, TOTAL)], Refunded, P::Refunded),
         ("a part, refunded", Reserved, &[refunded(100, 0), refunded(100, 100)], Refunded, P::Refunded),
         ("refunded in part", Confirmed, &[refunded(TOTAL, 100)], Confirmed, P::PartiallyRefunded),
-        ("refunded", Confirmed, &[refunded(TOTAL, 100), refunded(TOTAL, TOTAL)], Refunded, P::Refunded),
+        ("refunded", Confirmed, &[refunded(TOTAL, 100), refunded(TOTAL, TOTAL - 100)], Refunded, P::Refunded),
         ("refunded before the stock is sold", Paid, &[refunded(TOTAL, TOTAL)], Refunded, P::Refunded),
         ("refunded after shipping", Shipped, &[refunded(TOTAL, TOTAL)], Shipped, P::Refunded),
         ("money for a cancelled order", Cancelled, &[refunded(TOTAL, 0)], Cancelled, P::RefundPending),
@@ -388,21 +395,49 @@ fn an_admin_repeats_a_failed_refund() {
 
 #[test]
 fn a_cancelled_order_is_refunded_although_an_earlier_refund_failed() {
-    let mut order = in_state(OrderStatus::Confirmed);
+    let mut order = in_state(OrderStatus::Reserved);
     let now = Timestamp::now();
-    order.apply_refund(&refund_report(None, euros(100), RefundStatus::Failed), now).unwrap();
+    apply(&mut order, &refunded(TOTAL + 2, 0));
+    assert!(confirm(&mut order));
+    order.request_refund(now).unwrap();
+    answer_refund(&mut order, RefundStatus::Failed);
     assert_eq!(order.payment_status(), Some(PaymentStatus::RefundFailed));
     order.cancel(customer_of(&order), now).unwrap();
-    let requested: Vec<Money> = order.payment.as_ref().unwrap().requested_refunds().map(|it| it.amount).collect();
-    assert_eq!(requested, [euros(TOTAL)]);
+    let requested: u64 = order.payment.as_ref().unwrap().requested_refunds().map(|it| it.amount.amount()).sum();
+    assert_eq!(requested, TOTAL + 2);
+}
+
+#[test]
+fn a_disputed_order_is_refunded_when_the_shop_has_won() {
+    let now = Timestamp::now();
+    let dispute = |status| Dispute { id: "dp_1".to_owned(), amount: euros(TOTAL), status, reason: None };
+    let mut order = in_state(OrderStatus::Confirmed);
+    let notify = |order: &mut Order, id: &str, status| {
+        let notification = PaymentNotification {
+            id: id.to_owned(),
+            order: order.id,
+            reference: order.id.to_string(),
+            update: PaymentUpdate::Dispute(dispute(status)),
+        };
+        order.apply_notification(&notification, log_entry(), now).unwrap()
+    };
+    assert_eq!(notify(&mut order, "evt_1", DisputeStatus::Open), Change::Payment);
+    assert_eq!((order.status(), order.payment_status()), (OrderStatus::Confirmed, Some(PaymentStatus::Disputed)));
+    order.cancel(customer_of(&order), now).unwrap();
+    return_stock(&mut order);
+    assert_eq!((order.is_in_progress(), next_action(&order, Trigger::Job)), (false, NextAction::Wait));
+    assert_eq!(order.request_refund(now).unwrap_err().code(), "order-state");
+    notify(&mut order, "evt_2", DisputeStatus::Won);
+    assert_eq!((order.is_in_progress(), next_action(&order, Trigger::Job)), (true, NextAction::RefundPayment));
 }
 
 #[test]
 fn a_refund_that_fails_days_later_makes_the_order_owe_it_again() {
     let mut order = in_state(OrderStatus::Refunded);
-    let reference = order.payment.as_ref().unwrap().refund_references().next().map(str::to_owned);
+    let view = serde_json::to_value(order.view()).unwrap();
+    let reference = view["payment"]["refunds"][0]["reference"].as_str().map(str::to_owned);
     let failed = RefundReport { reference, ..refund_report(None, euros(TOTAL), RefundStatus::Failed) };
-    order.apply_refund(&failed, Timestamp::now()).unwrap();
+    order.apply_refunds(&[failed], Timestamp::now()).unwrap();
     assert_eq!((order.status(), order.payment_status()), (OrderStatus::Cancelled, Some(PaymentStatus::RefundFailed)));
     assert_eq!(order.history.last().unwrap().reason, Some(Reason::RefundFailed));
     assert_eq!(next_action(&order, Trigger::Job), NextAction::Wait);

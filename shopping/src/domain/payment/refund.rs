@@ -1,9 +1,16 @@
-//! One refund of a payment, as the shop knows it.
+//! The refunds of a payment. The provider's list of refunds is the truth: the shop reads all of it
+//! after each notification about a refund, before it requests one, and before it requests a failed
+//! one again. The shop decides how much is to be refunded in all; it owes what the list does not
+//! show as returned.
+//!
+//! Lists may overtake each other. A provider never removes a refund, and the states of a refund
+//! have an order, so the same refunds follow from them in any order.
 
 use serde::{Deserialize, Serialize};
 use souk_types::Money;
 
 use super::report::{RefundId, RefundReport, RefundStatus};
+use super::state::{Payment, at_most, greater, less};
 
 /// A refund of a part of a payment, by the shop or at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,36 +24,27 @@ pub(crate) struct Refund {
     /// Why the refund failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
-    /// How much of this failed refund later ones return.
-    replaced: Money,
 }
 
 impl Refund {
-    pub(super) fn new(id: RefundId, amount: Money, status: RefundStatus) -> Self {
-        Self { id, reference: None, amount, status, reason: None, replaced: Money::zero(amount.currency()) }
+    fn new(id: RefundId, amount: Money, status: RefundStatus) -> Self {
+        Self { id, reference: None, amount, status, reason: None }
     }
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.status, RefundStatus::Requested | RefundStatus::Pending)
     }
 
-    /// Whether the provider's sum of refunds may contain it.
-    pub(super) fn may_be_counted(&self) -> bool {
-        self.reference.is_some() || self.status == RefundStatus::Requested
+    fn is_returned(&self) -> bool {
+        matches!(self.status, RefundStatus::Pending | RefundStatus::Succeeded)
     }
 
     /// Applies a report of this refund. The states have an order, so late reports change nothing.
-    pub(super) fn apply(&mut self, report: &RefundReport) {
-        let rank = |status| match status {
-            RefundStatus::Requested => 0,
-            RefundStatus::Pending => 1,
-            RefundStatus::Succeeded => 2,
-            RefundStatus::Failed => 3,
-        };
+    fn apply(&mut self, report: &RefundReport) {
         if self.reference.is_none() {
             self.reference.clone_from(&report.reference);
         }
-        if rank(report.status) > rank(self.status) {
+        if report.status > self.status {
             self.status = report.status;
             self.reason.clone_from(&report.reason);
         }
@@ -58,21 +56,6 @@ impl Refund {
                 self.amount = report.amount;
             }
         }
-    }
-
-    /// Returns the money of a failed refund that no later refund returns.
-    pub(super) fn unreturned(&self) -> Money {
-        let nothing = Money::zero(self.amount.currency());
-        if self.status == RefundStatus::Failed { self.amount.minus(self.replaced).unwrap_or(nothing) } else { nothing }
-    }
-
-    /// Counts `money` of later refunds as a replacement of this failed one, and returns the rest.
-    pub(super) fn replace_by(&mut self, money: Money) -> Money {
-        let unreturned = self.unreturned();
-        let rest = money.minus(unreturned).unwrap_or(money);
-        let used = money.minus(rest).and_then(|used| self.replaced.checked_add(used));
-        self.replaced = used.unwrap_or(self.replaced);
-        rest
     }
 
     pub(super) fn view(&self) -> RefundView {
@@ -96,3 +79,154 @@ pub(super) struct RefundView {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
+
+impl Payment {
+    /// Applies the provider's list of refunds, and returns whether it changes the payment. A
+    /// refund that the shop has requested and the list does not show stays requested, unless
+    /// refunds at the provider have returned its money.
+    pub(crate) fn apply_refunds(&mut self, list: &[RefundReport]) -> bool {
+        let before = self.clone();
+        for report in list {
+            self.merge_refund(report);
+        }
+        self.withdraw_requests();
+        *self != before
+    }
+
+    /// Applies the provider's reply to the request for a refund, and returns whether it changes
+    /// the payment.
+    pub(crate) fn apply_refund(&mut self, reply: &RefundReport) -> bool {
+        self.apply_refunds(std::slice::from_ref(reply))
+    }
+
+    fn merge_refund(&mut self, report: &RefundReport) {
+        let is_same = |refund: &&mut Refund| {
+            Some(refund.id) == report.id || (refund.reference.is_some() && refund.reference == report.reference)
+        };
+        if let Some(refund) = self.refunds.iter_mut().find(is_same) {
+            refund.apply(report);
+        } else if report.reference.is_some() {
+            let mut refund =
+                Refund::new(report.id.unwrap_or_else(RefundId::new), report.amount, RefundStatus::Requested);
+            refund.apply(report);
+            self.refunds.push(refund);
+        }
+        // Only captured money can be refunded.
+        self.count_captured(self.uncapped_returned());
+    }
+
+    /// Withdraws requests for money that is not owed any more, and requests the rest under a new
+    /// id, because a provider takes one amount for each id.
+    pub(super) fn withdraw_requests(&mut self) {
+        let due = less(less(self.to_refund, self.returned()), self.disputed());
+        if self.requested().amount() > due.amount() {
+            self.refunds.retain(|refund| refund.status != RefundStatus::Requested);
+            self.request(due);
+        }
+    }
+
+    /// Decides that all captured money is refunded, and requests the increase. A refund that failed
+    /// before waits for an admin.
+    pub(crate) fn refund_all(&mut self) {
+        let increase = less(self.captured, self.to_refund);
+        self.to_refund = self.captured;
+        self.request(at_most(increase, self.owed()));
+    }
+
+    /// Decides that this much more is refunded, at most what is [`Payment::refundable`], and
+    /// requests it.
+    pub(crate) fn refund_more(&mut self, amount: Money) {
+        let amount = at_most(amount, self.refundable());
+        let decided = greater(self.to_refund, self.returned());
+        self.to_refund = decided.checked_add(amount).unwrap_or(decided);
+        self.request(at_most(amount, self.owed()));
+    }
+
+    /// Decides that the surplus over the amount is refunded.
+    pub(crate) fn refund_surplus(&mut self) {
+        self.to_refund = greater(self.to_refund, less(self.captured, self.amount));
+    }
+
+    /// Requests what is owed: the money of refunds that failed.
+    pub(crate) fn request_owed(&mut self) {
+        self.request(self.owed());
+    }
+
+    /// Decides that no money is refunded, because the order continues.
+    pub(crate) fn keep_all(&mut self) {
+        self.to_refund = Money::zero(self.captured.currency());
+        self.withdraw_requests();
+    }
+
+    fn request(&mut self, amount: Money) {
+        if !amount.is_zero() {
+            self.refunds.push(Refund::new(RefundId::new(), amount, RefundStatus::Requested));
+        }
+    }
+
+    /// The sum of the refunds that succeeded.
+    pub(crate) fn refunded(&self) -> Money {
+        at_most(self.sum(|refund| refund.status == RefundStatus::Succeeded), self.captured)
+    }
+
+    /// The sum of the refunds that the provider has accepted and that have not failed.
+    pub(crate) fn returned(&self) -> Money {
+        at_most(self.uncapped_returned(), self.captured)
+    }
+
+    fn uncapped_returned(&self) -> Money {
+        self.sum(Refund::is_returned)
+    }
+
+    fn requested(&self) -> Money {
+        self.sum(|refund| refund.status == RefundStatus::Requested)
+    }
+
+    /// The money that is to be refunded, and is neither returned nor requested: that of refunds
+    /// that failed. Disputed money is not owed.
+    pub(crate) fn owed(&self) -> Money {
+        less(less(less(self.to_refund, self.returned()), self.requested()), self.disputed())
+    }
+
+    /// The captured money whose refund is not decided.
+    pub(crate) fn refundable(&self) -> Money {
+        let returned = self.returned();
+        let open = returned.checked_add(self.requested()).unwrap_or(returned);
+        less(less(self.captured, greater(self.to_refund, open)), self.disputed())
+    }
+
+    /// Whether money was captured and all of it is refunded.
+    pub(crate) fn is_refunded(&self) -> bool {
+        !self.captured.is_zero() && self.refunded() == self.captured
+    }
+
+    /// Whether more money is refunded than the shop has decided.
+    pub(crate) fn is_refunded_at_provider(&self) -> bool {
+        self.is_refunded() && self.to_refund != self.captured
+    }
+
+    /// Whether the shop has, and keeps, a part of the money: refunds in progress count as refunded.
+    pub(crate) fn keeps_money(&self) -> bool {
+        less(less(self.captured, self.returned()), self.requested()) != Money::zero(self.captured.currency())
+    }
+
+    /// Whether a refund was ever requested or made.
+    pub(crate) fn has_refunds(&self) -> bool {
+        !self.refunds.is_empty()
+    }
+
+    pub(crate) fn requested_refunds(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.iter().filter(|refund| refund.status == RefundStatus::Requested)
+    }
+
+    pub(crate) fn has_pending_refund(&self) -> bool {
+        self.refunds.iter().any(|refund| refund.status == RefundStatus::Pending)
+    }
+
+    fn sum(&self, which: impl Fn(&Refund) -> bool) -> Money {
+        self.total(self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use souk_contract::shopping::OrderId;
 use souk_types::{Id, Money};
 
+use super::dispute::Dispute;
+
 /// The state of a payment at its provider. The amounts decide how much of it is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,12 +33,8 @@ pub(crate) struct PaymentReport {
     pub(crate) status: ProviderStatus,
     /// The sum of all captures, refunded or not. Zero when the provider does not say.
     pub(crate) captured: Money,
-    /// The sum of all refunds, made by the shop or at the provider, pending ones included. Zero
-    /// when the provider does not say.
-    pub(crate) refunded: Money,
-    /// The sum of the failed refunds that `refunded` is known not to contain, because they failed
-    /// before the shop asked the provider. Zero for a notification, which may be older.
-    pub(crate) failed_refunds: Money,
+    /// The provider's list of refunds. Empty when it has none, or when the report does not say.
+    pub(crate) refunds: Vec<RefundReport>,
     /// Set while the client must act to complete the payment.
     pub(crate) client_action: Option<ClientAction>,
     /// The provider's reason for declining.
@@ -46,13 +44,12 @@ pub(crate) struct PaymentReport {
 impl PaymentReport {
     /// Returns a report of a payment without refunds.
     pub(crate) fn new(status: ProviderStatus, captured: Money) -> Self {
-        let zero = Money::zero(captured.currency());
-        Self { status, captured, refunded: zero, failed_refunds: zero, client_action: None, reason: None }
+        Self { status, captured, refunds: Vec::new(), client_action: None, reason: None }
     }
 }
 
 impl fmt::Display for PaymentReport {
-    /// Formats the report for the log of an order: `captured 4.99 EUR, refunded 1.00 EUR`.
+    /// Formats the report for the log of an order: `captured 4.99 EUR, refund succeeded 1.00 EUR`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.status {
             ProviderStatus::Open => "open",
@@ -65,9 +62,7 @@ impl fmt::Display for PaymentReport {
         if !self.captured.is_zero() {
             write!(f, " {}", self.captured)?;
         }
-        if !self.refunded.is_zero() {
-            write!(f, ", refunded {}", self.refunded)?;
-        }
+        self.refunds.iter().try_for_each(|refund| write!(f, ", refund {refund}"))?;
         self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))
     }
 }
@@ -78,8 +73,8 @@ pub(crate) enum RefundMarker {}
 /// The shop's id of a refund, and its idempotency key at the provider.
 pub(crate) type RefundId = Id<RefundMarker>;
 
-/// The state of a refund.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a refund. The order of the states is that in which they follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RefundStatus {
     /// The shop owes it and requests it; the provider's answer is not known yet.
@@ -131,11 +126,6 @@ pub(crate) struct RefundRequest {
 }
 
 impl RefundReport {
-    /// Whether the provider has not created the refund.
-    pub(crate) fn is_refusal(&self) -> bool {
-        self.status == RefundStatus::Failed && self.reference.is_none()
-    }
-
     /// Reports that the provider refused to create the refund.
     pub(crate) fn refused(request: &RefundRequest, reason: &str) -> Self {
         let (id, status) = (Some(request.id), RefundStatus::Failed);
@@ -147,16 +137,26 @@ impl RefundReport {
 #[derive(Debug, Clone)]
 pub(crate) enum PaymentUpdate {
     Payment(PaymentReport),
-    Refund(RefundReport),
+    /// The provider's list of refunds, read after the notification had arrived.
+    Refunds(Vec<RefundReport>),
+    Dispute(Dispute),
 }
 
 impl fmt::Display for PaymentUpdate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Payment(report) => report.fmt(f),
-            Self::Refund(report) => write!(f, "refund {report}"),
+            Self::Refunds(list) => f.write_str(&list_text(list)),
+            Self::Dispute(dispute) => dispute.fmt(f),
         }
     }
+}
+
+/// Formats a list of refunds for the log of an order: `refunds: succeeded 1.00 EUR, pending 2.00
+/// EUR`.
+pub(crate) fn list_text(list: &[RefundReport]) -> String {
+    let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+    if texts.is_empty() { "no refunds".to_owned() } else { format!("refunds: {}", texts.join(", ")) }
 }
 
 #[derive(Debug, Clone)]

@@ -1,13 +1,13 @@
 //! The payment of an order in money: how much is captured, how much is refunded, and the status
-//! that follows. Reports arrive repeatedly and out of order; captured and refunded amounts only
-//! grow, except that a refund may fail.
+//! that follows. Reports arrive repeatedly and out of order; the captured amount only grows.
 
 use serde::{Deserialize, Serialize};
 use souk_types::Money;
 
 use super::PaymentMethod;
+use super::dispute::Dispute;
 use super::refund::{Refund, RefundView};
-use super::report::{ClientAction, PaymentReport, ProviderStatus, RefundId, RefundReport, RefundStatus};
+use super::report::{ClientAction, PaymentReport, ProviderStatus};
 
 /// The state of a payment, which follows from its amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub enum PaymentStatus {
     RefundPending,
     /// A refund failed. An admin can request it again.
     RefundFailed,
+    /// The customer's bank has taken money back; that money is not refunded.
+    Disputed,
     /// All captured money is refunded.
     Refunded,
 }
@@ -46,11 +48,14 @@ pub(crate) struct Payment {
     pub(crate) reference: String,
     /// The amount to pay.
     pub(crate) amount: Money,
-    provider_status: ProviderStatus,
-    captured: Money,
-    refunds: Vec<Refund>,
-    /// Refunds made at the provider that are known by their sum only.
-    refunded_elsewhere: Money,
+    pub(super) provider_status: ProviderStatus,
+    pub(super) captured: Money,
+    /// The sum that the shop has decided to refund: at most the captured money.
+    pub(super) to_refund: Money,
+    /// The refunds that the provider has listed, and those that the shop requests.
+    pub(super) refunds: Vec<Refund>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) disputes: Vec<Dispute>,
     /// Why the provider declined the payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -86,8 +91,9 @@ impl Payment {
             amount,
             provider_status: ProviderStatus::Open,
             captured: zero,
+            to_refund: zero,
             refunds: Vec::new(),
-            refunded_elsewhere: zero,
+            disputes: Vec::new(),
             reason: None,
             client_action,
         }
@@ -97,8 +103,11 @@ impl Payment {
         if self.refunds.iter().any(Refund::is_open) {
             return PaymentStatus::RefundPending;
         }
-        if self.has_failed_refund() {
+        if !self.owed().is_zero() {
             return PaymentStatus::RefundFailed;
+        }
+        if self.is_disputed() {
+            return PaymentStatus::Disputed;
         }
         if self.is_refunded() {
             return PaymentStatus::Refunded;
@@ -125,54 +134,9 @@ impl Payment {
         self.captured
     }
 
-    /// The sum of the refunds that succeeded.
-    pub(crate) fn refunded(&self) -> Money {
-        let listed = self.sum(|refund| refund.status == RefundStatus::Succeeded);
-        at_most(listed.checked_add(self.refunded_elsewhere).unwrap_or(listed), self.captured)
-    }
-
     /// Whether the whole amount was captured. Refunds do not matter.
     pub(crate) fn is_paid(&self) -> bool {
         self.captured.currency() == self.amount.currency() && self.captured.amount() >= self.amount.amount()
-    }
-
-    /// Whether money was captured and all of it is refunded.
-    pub(crate) fn is_refunded(&self) -> bool {
-        !self.captured.is_zero() && self.refunded() == self.captured
-    }
-
-    /// Whether the shop has, and keeps, a part of the money: refunds in progress count as refunded.
-    pub(crate) fn keeps_money(&self) -> bool {
-        !self.refundable().is_zero()
-    }
-
-    /// Whether a refund was ever requested or made.
-    pub(crate) fn has_refunds(&self) -> bool {
-        !self.refunds.is_empty() || !self.refunded_elsewhere.is_zero()
-    }
-
-    /// Whether a refund failed whose money the shop still has.
-    pub(crate) fn has_failed_refund(&self) -> bool {
-        !self.unreturned().is_zero() && !self.refundable().is_zero()
-    }
-
-    /// The sum of the failed refunds that the provider had accepted. An old report of the payment
-    /// contains them, a current one does not.
-    pub(crate) fn failed_at_provider(&self) -> Money {
-        self.sum(|refund| refund.status == RefundStatus::Failed && refund.reference.is_some())
-    }
-
-    pub(crate) fn requested_refunds(&self) -> impl Iterator<Item = &Refund> {
-        self.refunds.iter().filter(|refund| refund.status == RefundStatus::Requested)
-    }
-
-    pub(crate) fn pending_refunds(&self) -> impl Iterator<Item = &Refund> {
-        self.refunds.iter().filter(|refund| refund.status == RefundStatus::Pending)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn refund_references(&self) -> impl Iterator<Item = &str> {
-        self.refunds.iter().filter_map(|refund| refund.reference.as_deref())
     }
 
     pub(crate) fn reason(&self) -> Option<&str> {
@@ -188,7 +152,7 @@ impl Payment {
             PaymentWork::Cancel
         } else if self.requested_refunds().next().is_some() {
             PaymentWork::Refund
-        } else if self.pending_refunds().next().is_some() {
+        } else if self.has_pending_refund() {
             PaymentWork::AwaitRefund
         } else {
             PaymentWork::None
@@ -216,18 +180,7 @@ impl Payment {
             self.provider_status = report.status;
         }
         self.count_captured(report.captured);
-        // Only captured money can be refunded.
-        self.count_captured(report.refunded);
-        let known = self.sum(Refund::may_be_counted);
-        let known = known.minus(report.failed_refunds).unwrap_or(known);
-        if let Some(elsewhere) = report.refunded.minus(known)
-            && elsewhere.currency() == self.captured.currency()
-        {
-            if let Some(growth) = elsewhere.minus(self.refunded_elsewhere) {
-                self.replace_failed_refunds(growth);
-            }
-            self.refunded_elsewhere = greater(self.refunded_elsewhere, elsewhere);
-        }
+        self.apply_refunds(&report.refunds);
         if report.status == ProviderStatus::Declined {
             self.reason.clone_from(&report.reason);
         }
@@ -242,65 +195,6 @@ impl Payment {
         *self != before
     }
 
-    /// Applies a report of one refund, and returns whether it changes the payment.
-    pub(crate) fn apply_refund(&mut self, report: &RefundReport) -> bool {
-        let before = self.clone();
-        let by_reference = |refund: &Refund| refund.reference.is_some() && refund.reference == report.reference;
-        let by_id = |refund: &Refund| Some(refund.id) == report.id;
-        // A notification without the shop's id may have arrived before the reply.
-        let early = self.refunds.iter().position(|refund| by_reference(refund) && !by_id(refund));
-        let early = early.filter(|_| self.refunds.iter().any(by_id)).map(|index| self.refunds.remove(index));
-        let known = self.refunds.iter_mut().find(|refund| by_id(refund) || by_reference(refund));
-        if let Some(refund) = known {
-            refund.apply(report);
-            if let Some(Refund { reference, amount, status, reason, .. }) = early {
-                refund.apply(&RefundReport { id: report.id, reference, amount, status, reason });
-            }
-        } else if report.amount.currency() == self.captured.currency() && report.reference.is_some() {
-            let mut refund = Refund::new(RefundId::new(), report.amount, report.status);
-            (refund.reference, refund.reason) = (report.reference.clone(), report.reason.clone());
-            // The sum that the provider reported may contain it.
-            let elsewhere = self.refunded_elsewhere;
-            self.refunded_elsewhere = elsewhere.minus(report.amount).unwrap_or(elsewhere);
-            if report.status != RefundStatus::Failed {
-                self.replace_failed_refunds(report.amount.minus(elsewhere).unwrap_or(report.amount));
-            }
-            self.refunds.push(refund);
-        }
-        *self != before
-    }
-
-    /// Requests a refund of this amount, at most the money that the shop still has.
-    pub(crate) fn request_refund(&mut self, amount: Money) {
-        let amount = at_most(amount, self.refundable());
-        if amount.is_zero() {
-            return;
-        }
-        for refund in &mut self.refunds {
-            refund.replace_by(refund.unreturned());
-        }
-        self.refunds.push(Refund::new(RefundId::new(), amount, RefundStatus::Requested));
-    }
-
-    /// The captured money that is not refunded and not being refunded.
-    pub(crate) fn refundable(&self) -> Money {
-        let open = self.sum(Refund::is_open);
-        let rest = self.captured.minus(self.refunded()).and_then(|rest| rest.minus(open));
-        rest.unwrap_or(Money::zero(self.captured.currency()))
-    }
-
-    /// The money that the shop owes for an order that has not ended: the surplus over the amount,
-    /// or the money of failed refunds.
-    pub(crate) fn owed_by_live_order(&self) -> Money {
-        let surplus = self.refundable().minus(self.amount).unwrap_or(self.refundable());
-        at_most(greater(surplus, self.unreturned()), self.refundable())
-    }
-
-    /// The money that an order owes: all that is left when it has ended.
-    pub(crate) fn owed(&self, has_ended: bool) -> Money {
-        if has_ended { self.refundable() } else { self.owed_by_live_order() }
-    }
-
     /// Returns the view without the secrets that only the customer may see.
     pub(crate) fn view(&self) -> PaymentView {
         PaymentView {
@@ -310,6 +204,7 @@ impl Payment {
             captured: self.captured,
             refunded: self.refunded(),
             refunds: self.refunds.iter().map(Refund::view).collect(),
+            disputes: self.disputes.clone(),
             reason: self.reason.clone(),
             client_action: None,
         }
@@ -332,45 +227,34 @@ impl Payment {
     }
 
     /// The first captured money decides the currency: a payment has one.
-    fn count_captured(&mut self, reported: Money) {
+    pub(super) fn count_captured(&mut self, reported: Money) {
         if self.captured.is_zero() && !reported.is_zero() {
-            self.captured = reported;
-            self.refunded_elsewhere = Money::zero(reported.currency());
-        } else if self.captured.currency() == reported.currency() {
+            (self.captured, self.to_refund) = (reported, Money::zero(reported.currency()));
+        } else {
             self.captured = greater(self.captured, reported);
         }
     }
 
-    /// Counts a refund at the provider as a replacement of the oldest failed refunds.
-    fn replace_failed_refunds(&mut self, mut money: Money) {
-        for refund in &mut self.refunds {
-            money = refund.replace_by(money);
-        }
-    }
-
-    /// The money of failed refunds that no later refund returns.
-    fn unreturned(&self) -> Money {
-        self.total(self.refunds.iter().map(Refund::unreturned))
-    }
-
-    fn sum(&self, which: impl Fn(&Refund) -> bool) -> Money {
-        self.total(self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount))
-    }
-
-    fn total(&self, amounts: impl Iterator<Item = Money>) -> Money {
+    /// Returns the sum of the amounts in the currency of the captured money.
+    pub(super) fn total(&self, amounts: impl Iterator<Item = Money>) -> Money {
         let zero = Money::zero(self.captured.currency());
         amounts.fold(zero, |sum, amount| sum.checked_add(amount).unwrap_or(sum))
     }
 }
 
 /// Returns the smaller amount of one currency.
-fn at_most(money: Money, limit: Money) -> Money {
+pub(super) fn at_most(money: Money, limit: Money) -> Money {
     if money.amount() > limit.amount() { limit } else { money }
 }
 
-/// Returns the greater amount of one currency.
-fn greater(one: Money, other: Money) -> Money {
-    if other.amount() > one.amount() { other } else { one }
+/// Returns the greater amount; the first when the currencies differ.
+pub(super) fn greater(one: Money, other: Money) -> Money {
+    if other.currency() == one.currency() && other.amount() > one.amount() { other } else { one }
+}
+
+/// Returns the difference of two amounts of one currency, or zero when the second is greater.
+pub(super) fn less(one: Money, other: Money) -> Money {
+    one.minus(other).unwrap_or(Money::zero(one.currency()))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -382,6 +266,8 @@ pub(crate) struct PaymentView {
     refunded: Money,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refunds: Vec<RefundView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    disputes: Vec<Dispute>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(flatten)]

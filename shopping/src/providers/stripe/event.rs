@@ -10,7 +10,7 @@ use serde_json::Value;
 use souk_contract::shopping::OrderId;
 use souk_types::{Error, Money, Result};
 
-use super::objects::{Charge, Intent, Refund};
+use super::objects::{Dispute, Intent};
 use crate::domain::payment::report::{PaymentNotification, PaymentUpdate, ProviderStatus};
 use crate::domain::payment::state::Payment;
 
@@ -26,9 +26,9 @@ pub(crate) struct Event {
 enum Kind {
     /// A payment intent in this state. The intent in the event has the amounts.
     Intent(ProviderStatus),
-    /// A charge, with the sum of its refunds.
-    Charge,
-    Refund,
+    /// A refund, or a charge with the sum of its refunds. The shop reads the list of refunds.
+    Refunds,
+    Dispute,
 }
 
 /// The fields of an event that the shop needs.
@@ -53,12 +53,18 @@ impl Event {
             "payment_intent.amount_capturable_updated" => Kind::Intent(ProviderStatus::Authorized),
             "payment_intent.payment_failed" => Kind::Intent(ProviderStatus::Declined),
             "payment_intent.canceled" => Kind::Intent(ProviderStatus::Cancelled),
-            "charge.refunded" => Kind::Charge,
-            "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => Kind::Refund,
+            "charge.refunded" | "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
+                Kind::Refunds
+            }
+            "charge.dispute.created"
+            | "charge.dispute.updated"
+            | "charge.dispute.closed"
+            | "charge.dispute.funds_withdrawn"
+            | "charge.dispute.funds_reinstated" => Kind::Dispute,
             _ => return None,
         };
         let object = &content["data"]["object"];
-        // Charges and refunds name their intent, or contain it when the endpoint expands it.
+        // Charges, refunds and disputes name their intent, or contain it when the endpoint expands it.
         let payment_intent = match &object["payment_intent"] {
             Value::Null => &object["id"],
             Value::Object(expanded) => expanded.get("id")?,
@@ -72,10 +78,10 @@ impl Event {
         &self.payment_intent
     }
 
-    /// Returns the notification about the payment of an order; `None` when the event moves no
-    /// money. Errors: `internal` when the event has another form than the shop expects. Stripe then
-    /// repeats it, for up to three days.
-    pub(crate) fn notification(self, order: OrderId, payment: &Payment) -> Result<Option<PaymentNotification>> {
+    /// Returns the notification about the payment of an order. That about refunds has no list yet:
+    /// the shop reads it. Errors: `internal` when the event has another form than the shop expects.
+    /// Stripe then repeats it, for up to three days.
+    pub(crate) fn notification(self, order: OrderId, payment: &Payment) -> Result<PaymentNotification> {
         let id = self.content["id"].to_string();
         let notification = self.parse(order, payment.amount);
         notification.map_err(|error| {
@@ -83,24 +89,23 @@ impl Event {
         })
     }
 
-    fn parse(self, order: OrderId, total: Money) -> Result<Option<PaymentNotification>> {
+    fn parse(self, order: OrderId, total: Money) -> Result<PaymentNotification> {
         let Self { payment_intent: reference, kind, content } = self;
         let (id, update) = match kind {
             Kind::Intent(status) => {
                 let (id, intent) = object::<Intent>(content)?;
                 (id, PaymentUpdate::Payment(intent.report_as(status, total.currency())?))
             }
-            Kind::Charge => {
-                let (id, charge) = object::<Charge>(content)?;
-                let Some(report) = charge.report(total.currency())? else { return Ok(None) };
-                (id, PaymentUpdate::Payment(report))
+            Kind::Refunds => {
+                let (id, _) = object::<Value>(content)?;
+                (id, PaymentUpdate::Refunds(Vec::new()))
             }
-            Kind::Refund => {
-                let (id, refund) = object::<Refund>(content)?;
-                (id, PaymentUpdate::Refund(refund.notified(total.currency())?))
+            Kind::Dispute => {
+                let (id, dispute) = object::<Dispute>(content)?;
+                (id, PaymentUpdate::Dispute(dispute.report(total.currency())?))
             }
         };
-        Ok(Some(PaymentNotification { id, order, reference, update }))
+        Ok(PaymentNotification { id, order, reference, update })
     }
 }
 
@@ -173,7 +178,7 @@ mod tests {
             let event = json!({"id": id, "type": "payment_intent.succeeded", "data": {"object": object}});
             Event::read(event.to_string().as_bytes()).unwrap().notification(order, &payment())
         };
-        let good = read(json!("evt_1"), "eur").unwrap().unwrap();
+        let good = read(json!("evt_1"), "eur").unwrap();
         assert_eq!((good.id.as_str(), good.order, good.reference.as_str()), ("evt_1", order, "pi_1"));
         assert_eq!(good.update.to_string(), "captured 9.98 EUR");
         for (id, currency) in [(json!(17), "eur"), (json!("evt_17"), "euro")] {
@@ -184,30 +189,33 @@ mod tests {
     }
 
     #[test]
-    fn an_event_says_how_much_money_moved() {
-        let charge = |captured: u64, refunded: u64| {
-            json!({"id": "ch_1", "payment_intent": "pi_1", "amount": 998, "amount_captured": captured,
-                "amount_refunded": refunded, "refunded": refunded == 998, "currency": "eur"})
-        };
+    fn an_event_says_what_happened_to_the_payment() {
         let intent = |received: u64| json!({"id": "pi_1", "status": "x", "amount": 998, "amount_received": received, "currency": "eur"});
-        let refund = |status: &str| json!({"id": "re_1", "payment_intent": "pi_1", "amount": 100, "currency": "eur", "status": status});
+        let charge = json!({"id": "ch_1", "payment_intent": "pi_1", "amount_refunded": 998});
+        let refund = json!({"id": "re_1", "payment_intent": "pi_1", "amount": 100, "status": "succeeded"});
+        let dispute = |status: &str| {
+            json!({"id": "dp_1", "payment_intent": "pi_1", "amount": 998, "currency": "eur", "status": status,
+                "reason": "fraudulent"})
+        };
         for (kind, object, expected) in [
-            ("payment_intent.succeeded", intent(998), Some("captured 9.98 EUR")),
-            ("payment_intent.succeeded", intent(100), Some("captured 1.00 EUR")),
-            ("payment_intent.payment_failed", intent(0), Some("declined")),
-            ("charge.refunded", charge(998, 100), Some("captured 9.98 EUR, refunded 1.00 EUR")),
-            ("charge.refunded", charge(998, 998), Some("captured 9.98 EUR, refunded 9.98 EUR")),
-            // An authorization was released.
-            ("charge.refunded", charge(0, 998), None),
-            ("refund.updated", refund("succeeded"), Some("refund succeeded 1.00 EUR")),
-            ("refund.updated", refund("requires_action"), Some("refund pending 1.00 EUR")),
-            ("charge.refund.updated", refund("failed"), Some("refund failed 1.00 EUR: failed")),
-            ("refund.failed", refund("failed"), Some("refund failed 1.00 EUR: failed")),
+            ("payment_intent.succeeded", intent(998), "captured 9.98 EUR"),
+            ("payment_intent.succeeded", intent(100), "captured 1.00 EUR"),
+            ("payment_intent.payment_failed", intent(0), "declined"),
+            // The shop reads the list.
+            ("charge.refunded", charge, "no refunds"),
+            ("refund.updated", refund.clone(), "no refunds"),
+            ("charge.refund.updated", refund.clone(), "no refunds"),
+            ("refund.failed", refund, "no refunds"),
+            ("charge.dispute.created", dispute("needs_response"), "dispute open 9.98 EUR: fraudulent"),
+            ("charge.dispute.funds_withdrawn", dispute("needs_response"), "dispute open 9.98 EUR: fraudulent"),
+            ("charge.dispute.updated", dispute("under_review"), "dispute open 9.98 EUR: fraudulent"),
+            ("charge.dispute.closed", dispute("lost"), "dispute lost 9.98 EUR: fraudulent"),
+            ("charge.dispute.funds_reinstated", dispute("won"), "dispute won 9.98 EUR: fraudulent"),
         ] {
             let event = json!({"id": "evt_1", "type": kind, "data": {"object": object}});
             let event = Event::read(event.to_string().as_bytes()).unwrap();
             let notification = event.notification(OrderId::new(), &payment()).unwrap();
-            assert_eq!(notification.map(|it| it.update.to_string()).as_deref(), expected, "{kind} {object}");
+            assert_eq!(notification.update.to_string(), expected, "{kind} {object}");
         }
     }
 }

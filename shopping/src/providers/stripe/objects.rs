@@ -6,6 +6,7 @@ use serde_json::Value;
 use souk_types::{Currency, Error, Money, Result};
 
 use super::amount::from_stripe;
+use crate::domain::payment::dispute::{self, DisputeStatus};
 use crate::domain::payment::report::{ClientAction, PaymentReport, ProviderStatus, RefundReport, RefundStatus};
 
 /// Maximum length of a reason that is stored, in characters. Stripe's codes are shorter.
@@ -45,20 +46,23 @@ struct PaymentError {
 
 /// A charge: <https://docs.stripe.com/api/charges/object>.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Charge {
-    amount: u64,
-    amount_captured: Option<u64>,
+struct Charge {
     amount_refunded: u64,
-    captured: Option<bool>,
-    currency: Option<String>,
+}
+
+/// A page of a list: <https://docs.stripe.com/api/pagination>.
+#[derive(Debug, Deserialize)]
+pub(super) struct List<T> {
+    pub(super) data: Vec<T>,
+    pub(super) has_more: bool,
 }
 
 /// A refund: <https://docs.stripe.com/api/refunds/object>.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Refund {
-    id: String,
+    pub(super) id: String,
     status: Option<String>,
-    amount: Option<u64>,
+    amount: u64,
     currency: Option<String>,
     failure_reason: Option<String>,
     /// Has the shop's id of a refund that the shop made.
@@ -66,7 +70,37 @@ pub(super) struct Refund {
     metadata: Value,
 }
 
+/// A dispute: <https://docs.stripe.com/api/disputes/object>.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Dispute {
+    id: String,
+    status: String,
+    amount: u64,
+    currency: Option<String>,
+    reason: Option<String>,
+}
+
+impl Dispute {
+    pub(super) fn report(&self, default: Currency) -> Result<dispute::Dispute> {
+        let status = match self.status.as_str() {
+            "won" | "prevented" => DisputeStatus::Won,
+            "lost" => DisputeStatus::Lost,
+            "warning_needs_response" | "warning_under_review" | "warning_closed" => DisputeStatus::Inquiry,
+            // `needs_response`, `under_review`, and statuses that Stripe may add.
+            _ => DisputeStatus::Open,
+        };
+        let amount = money(self.amount, self.currency.as_ref(), default)?;
+        Ok(dispute::Dispute { id: self.id.clone(), amount, status, reason: reason(self.reason.as_ref()) })
+    }
+}
+
 impl Intent {
+    /// Whether the list of refunds may have an entry. Stripe also counts the released money of an
+    /// authorization as refunded.
+    pub(super) fn is_refunded(&self) -> bool {
+        matches!(&self.latest_charge, Some(ChargeOrId::Charge(charge)) if charge.amount_refunded > 0)
+    }
+
     /// Returns the secrets with which the client completes the payment.
     pub(super) fn client_action(&self) -> Option<ClientAction> {
         let redirect_url = self.next_action["redirect_to_url"]["url"].as_str().map(str::to_owned);
@@ -96,9 +130,6 @@ impl Intent {
         let all = if status == ProviderStatus::Captured { self.amount } else { 0 };
         let captured = money(self.amount_received.unwrap_or(all), self.currency.as_ref(), default)?;
         let mut report = PaymentReport::new(status, captured);
-        if let Some(ChargeOrId::Charge(charge)) = &self.latest_charge {
-            report.refunded = charge.refunded(default)?;
-        }
         if matches!(self.status.as_str(), "requires_action" | "requires_payment_method") {
             report.client_action = self.client_action();
         }
@@ -108,45 +139,8 @@ impl Intent {
     }
 }
 
-impl Charge {
-    fn captured(&self) -> u64 {
-        let all = if self.captured == Some(false) { 0 } else { self.amount };
-        self.amount_captured.unwrap_or(all)
-    }
-
-    /// Returns the sum of the refunds. When an authorization is cancelled or captured in part,
-    /// Stripe counts the released money as refunded too.
-    fn refunded(&self, default: Currency) -> Result<Money> {
-        let released = self.amount.saturating_sub(self.captured());
-        money(self.amount_refunded.saturating_sub(released), self.currency.as_ref(), default)
-    }
-
-    /// `None` for a charge that was never captured.
-    pub(super) fn report(&self, default: Currency) -> Result<Option<PaymentReport>> {
-        let captured = money(self.captured(), self.currency.as_ref(), default)?;
-        let report = PaymentReport::new(ProviderStatus::Captured, captured);
-        let report = PaymentReport { refunded: self.refunded(default)?, ..report };
-        Ok(Some(report).filter(|_| !captured.is_zero()))
-    }
-}
-
 impl Refund {
-    /// Reports a refund of this amount, which the shop requested.
-    pub(super) fn report(&self, requested: Money) -> Result<RefundReport> {
-        let amount = match self.amount {
-            Some(amount) => money(amount, self.currency.as_ref(), requested.currency())?,
-            None => requested,
-        };
-        Ok(self.report_of(amount))
-    }
-
-    /// Reports a refund that Stripe notifies of.
-    pub(super) fn notified(&self, default: Currency) -> Result<RefundReport> {
-        let amount = self.amount.ok_or_else(|| Error::internal("a refund without an amount"))?;
-        Ok(self.report_of(money(amount, self.currency.as_ref(), default)?))
-    }
-
-    fn report_of(&self, amount: Money) -> RefundReport {
+    pub(super) fn report(&self, default: Currency) -> Result<RefundReport> {
         let status = match self.status.as_deref() {
             Some("succeeded") => RefundStatus::Succeeded,
             Some("failed" | "canceled") => RefundStatus::Failed,
@@ -154,13 +148,13 @@ impl Refund {
             _ => RefundStatus::Pending,
         };
         let failed = status == RefundStatus::Failed;
-        RefundReport {
+        Ok(RefundReport {
             id: self.metadata["refund"].as_str().and_then(|id| id.parse().ok()),
             reference: Some(self.id.clone()),
-            amount,
+            amount: money(self.amount, self.currency.as_ref(), default)?,
             status,
             reason: if failed { reason(self.failure_reason.as_ref().or(self.status.as_ref())) } else { None },
-        }
+        })
     }
 }
 
@@ -186,57 +180,48 @@ mod tests {
     #[test]
     fn an_intent_reports_what_was_received() {
         use ProviderStatus::{Authorized, Cancelled, Captured, Open, Processing};
-        for (json, status, captured, refunded) in [
-            (json!({"status": "succeeded", "amount_received": 10_000}), Captured, 10_000, 0),
-            (json!({"status": "succeeded", "amount_received": 100}), Captured, 100, 0),
-            (json!({"status": "succeeded"}), Captured, 10_000, 0),
-            (json!({"status": "requires_capture", "amount_received": 0}), Authorized, 0, 0),
-            (json!({"status": "requires_capture", "latest_charge": "ch_1"}), Authorized, 0, 0),
-            (json!({"status": "requires_payment_method"}), Open, 0, 0),
-            (json!({"status": "requires_action"}), Processing, 0, 0),
-            (json!({"status": "a new one", "latest_charge": null}), Processing, 0, 0),
-            (
-                json!({"status": "canceled", "latest_charge": {"amount": 10_000, "amount_captured": 0, "captured": false,
-                    "amount_refunded": 10_000, "currency": "eur"}}),
-                Cancelled,
-                0,
-                0,
-            ),
-            (
-                json!({"status": "succeeded", "amount_received": 4_000, "latest_charge": {"amount": 10_000,
-                    "amount_captured": 4_000, "amount_refunded": 6_100, "currency": "eur"}}),
-                Captured,
-                4_000,
-                100,
-            ),
+        for (json, status, captured, is_refunded) in [
+            (json!({"status": "succeeded", "amount_received": 10_000}), Captured, 10_000, false),
+            (json!({"status": "succeeded", "amount_received": 100}), Captured, 100, false),
+            (json!({"status": "succeeded"}), Captured, 10_000, false),
+            (json!({"status": "succeeded", "latest_charge": {"amount_refunded": 0}}), Captured, 10_000, false),
+            (json!({"status": "succeeded", "latest_charge": {"amount_refunded": 1}}), Captured, 10_000, true),
+            (json!({"status": "requires_capture", "amount_received": 0}), Authorized, 0, false),
+            (json!({"status": "requires_capture", "latest_charge": "ch_1"}), Authorized, 0, false),
+            (json!({"status": "requires_payment_method"}), Open, 0, false),
+            (json!({"status": "requires_action"}), Processing, 0, false),
+            (json!({"status": "a new one", "latest_charge": null}), Processing, 0, false),
+            (json!({"status": "canceled", "latest_charge": {"amount_refunded": 10_000}}), Cancelled, 0, true),
         ] {
             let mut object = json!({"id": "pi_1", "amount": 10_000, "currency": "eur"});
             object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
-            let report = serde_json::from_value::<Intent>(object).unwrap().report(Currency::EUR).unwrap();
+            let intent: Intent = serde_json::from_value(object).unwrap();
+            let report = intent.report(Currency::EUR).unwrap();
             assert_eq!(
-                (report.status, report.captured, report.refunded),
-                (status, euros(captured), euros(refunded)),
+                (report.status, report.captured, intent.is_refunded()),
+                (status, euros(captured), is_refunded),
                 "{json}"
             );
         }
     }
 
     #[test]
-    fn a_charge_reports_captured_and_refunded_money() {
-        for (json, expected) in [
-            (json!({"amount_captured": 10_000, "amount_refunded": 100, "refunded": false}), Some((10_000, 100))),
-            (json!({"amount_refunded": 100, "refunded": false}), Some((10_000, 100))),
-            (json!({"amount_captured": 10_000, "amount_refunded": 10_000}), Some((10_000, 10_000))),
-            // A released authorization moves no money.
-            (json!({"amount_captured": 0, "amount_refunded": 10_000}), None),
-            (json!({"captured": false, "amount_refunded": 10_000}), None),
-            (json!({"amount_captured": 4_000, "amount_refunded": 6_000}), Some((4_000, 0))),
+    fn a_dispute_takes_money_until_the_shop_wins() {
+        use DisputeStatus::{Inquiry, Lost, Open, Won};
+        for (status, expected) in [
+            ("warning_needs_response", Inquiry),
+            ("warning_under_review", Inquiry),
+            ("warning_closed", Inquiry),
+            ("needs_response", Open),
+            ("under_review", Open),
+            ("a new one", Open),
+            ("won", Won),
+            ("lost", Lost),
         ] {
-            let mut object = json!({"id": "ch_1", "amount": 10_000, "currency": "eur"});
-            object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
-            let report = serde_json::from_value::<Charge>(object).unwrap().report(Currency::EUR).unwrap();
-            let amounts = report.map(|report| (report.captured, report.refunded));
-            assert_eq!(amounts, expected.map(|(captured, refunded)| (euros(captured), euros(refunded))), "{json}");
+            let object =
+                json!({"id": "dp_1", "status": status, "amount": 998, "currency": "eur", "reason": "fraudulent"});
+            let report = serde_json::from_value::<Dispute>(object).unwrap().report(Currency::EUR).unwrap();
+            assert_eq!((report.status, report.amount), (expected, euros(998)), "{status}");
         }
     }
 
@@ -258,7 +243,7 @@ mod tests {
         ] {
             let mut object = json!({"id": "re_1", "amount": 10_000, "currency": "eur"});
             object.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
-            let report = serde_json::from_value::<Refund>(object).unwrap().report(euros(10_000)).unwrap();
+            let report = serde_json::from_value::<Refund>(object).unwrap().report(Currency::EUR).unwrap();
             assert_eq!((report.status, report.reason.as_deref()), (status, reason), "{json}");
         }
     }

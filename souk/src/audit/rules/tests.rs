@@ -121,12 +121,13 @@ fn a_consistent_shop_has_no_finding() {
 #[test]
 fn every_state_of_a_payment_that_an_order_names_is_consistent() {
     let (two, half) = (Money::new(1_996, Currency::EUR).unwrap(), Money::new(499, Currency::EUR).unwrap());
-    let states: [(usize, OrderStatus, PaymentStatus, Money, Money); 6] = [
+    let states: [(usize, OrderStatus, PaymentStatus, Money, Money); 7] = [
         (0, OrderStatus::Confirmed, PaymentStatus::PartiallyRefunded, price(), half),
         (0, OrderStatus::Confirmed, PaymentStatus::Overpaid, two, zero()),
         (0, OrderStatus::Shipped, PaymentStatus::Refunded, price(), price()),
         (1, OrderStatus::Cancelled, PaymentStatus::RefundFailed, price(), half),
         (1, OrderStatus::Cancelled, PaymentStatus::RefundPending, price(), zero()),
+        (1, OrderStatus::Cancelled, PaymentStatus::Disputed, price(), zero()),
         (1, OrderStatus::Refunded, PaymentStatus::Refunded, half, half),
     ];
     for (index, status, paid, captured, refunded) in states {

@@ -71,7 +71,14 @@ impl FakeStripe {
             .manage(Arc::clone(&account))
             .mount(
                 "/",
-                routes![create_intent, confirm_intent, get_intent, capture_or_cancel_intent, create_refund, get_refund],
+                routes![
+                    create_intent,
+                    confirm_intent,
+                    get_intent,
+                    capture_or_cancel_intent,
+                    create_refund,
+                    list_refunds
+                ],
             )
             .attach(rocket::fairing::AdHoc::on_liftoff("port", move |server| {
                 if let Some(bound) = bound.lock().unwrap().take() {
@@ -157,6 +164,22 @@ impl FakeStripe {
         charge_refunded(number, &account.intents[number])
     }
 
+    /// The customer's bank disputes the whole payment, or decides. Returns a webhook of this type.
+    pub(crate) fn dispute(&self, order: &str, status: &str, kind: &str) -> Value {
+        let (number, intent) = self.intent(order);
+        let object = json!({
+            "id": format!("dp_{number}"),
+            "object": "dispute",
+            "charge": format!("ch_{number}"),
+            "payment_intent": format!("pi_{number}"),
+            "amount": intent.received,
+            "currency": intent.currency,
+            "reason": "fraudulent",
+            "status": status,
+        });
+        json!({"id": format!("evt_{kind}_{status}"), "object": "event", "type": kind, "data": {"object": object}})
+    }
+
     /// Changes the status of an order's latest refund, and returns a webhook of this type about it.
     pub(crate) fn complete_refund(&self, order: &str, status: &'static str, kind: &str) -> Value {
         let (number, _) = self.intent(order);
@@ -164,6 +187,15 @@ impl FakeStripe {
         account.intents[number].refunds.last_mut().unwrap().status = status;
         let object = refund_json(number, &account.intents[number], account.intents[number].refunds.len() - 1);
         json!({"id": format!("evt_{kind}_{status}"), "object": "event", "type": kind, "data": {"object": object}})
+    }
+
+    /// Fails one of an order's refunds, and returns a webhook about it.
+    pub(crate) fn fail_refund(&self, order: &str, index: usize) -> Value {
+        let (number, _) = self.intent(order);
+        let intent = &mut self.account.lock().unwrap().intents[number];
+        intent.refunds[index].status = "failed";
+        let object = refund_json(number, intent, index);
+        json!({"id": format!("evt_failed_{index}"), "object": "event", "type": "refund.failed", "data": {"object": object}})
     }
 
     /// Returns a webhook event about an order's intent.
@@ -350,12 +382,30 @@ fn create_refund(account: &State<SharedAccount>, request: Authorized, refund: Fo
     })
 }
 
-#[get("/v1/refunds/<id>")]
-fn get_refund(account: &State<SharedAccount>, _request: Authorized, id: &str) -> Reply {
+/// Lists the refunds of a payment, the newest first, as Stripe does.
+#[get("/v1/refunds?<payment_intent>&<limit>&<starting_after>")]
+fn list_refunds(
+    account: &State<SharedAccount>,
+    _request: Authorized,
+    payment_intent: &str,
+    limit: usize,
+    starting_after: Option<&str>,
+) -> Reply {
+    assert!((1..=100).contains(&limit), "Stripe takes a limit of 1 to 100");
     let account = account.lock().unwrap();
-    let (intent, refund) = id.strip_prefix("re_").and_then(|id| id.split_once('_')).unwrap();
-    let (number, refund) = (intent.parse::<usize>().unwrap(), refund.parse::<usize>().unwrap());
-    (Status::Ok, refund_json(number, &account.intents[number], refund))
+    if account.down {
+        return (Status::ServiceUnavailable, error("api_error", "down", "Service unavailable."));
+    }
+    let number = number_of(payment_intent);
+    let intent = &account.intents[number];
+    let all = (0..intent.refunds.len()).rev().map(|index| refund_json(number, intent, index));
+    let mut rest: Vec<Value> = match starting_after {
+        Some(last) => all.skip_while(|refund| refund["id"] != last).skip(1).collect(),
+        None => all.collect(),
+    };
+    let has_more = rest.len() > limit;
+    rest.truncate(limit);
+    (Status::Ok, json!({"object": "list", "url": "/v1/refunds", "has_more": has_more, "data": rest}))
 }
 
 /// Carries out a change once for each idempotency key, as Stripe does.

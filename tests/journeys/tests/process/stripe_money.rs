@@ -193,40 +193,74 @@ async fn a_failed_refund_waits_for_an_admin() {
 async fn a_failed_refund_that_was_made_by_hand_is_not_repeated() {
     let payments = StripeShop::start().await;
     let admin = payments.shop.admin().await;
-    // A surplus of 2.00.
-    let (ana, _) = payments.customer_with_tea().await;
-    payments.stripe.capture_only(1_198);
-    let order = pay_by_card(&ana, "key", "pm_card_visa").await.expect_status(201).id().to_owned();
-    payments.stripe.answer_refunds(Ok("failed"));
-    let failed = admin.refund_order(&order).await.expect_status(200);
-    expect_money(&failed.body, "confirmed", "refund-failed", 1_198, 0);
-    payments.stripe.answer_refunds(Ok("succeeded"));
-    let charge = payments.stripe.refund_by_hand(&order, 200);
-    payments.deliver(&payments.stripe.complete_refund(&order, "succeeded", "refund.created")).await;
-    payments.deliver(&charge).await;
-    expect_money(&ana.get_order(&order).await.body, "confirmed", "partially-refunded", 1_198, 200);
-    admin.refund_order(&order).await.expect_problem(409, "order-state");
-    assert_eq!(payments.refunds(&order), [(200, "failed"), (200, "succeeded")]);
-
-    // A refund by hand fails and is repeated by hand; only the sum is reported, or not even that.
-    for is_reported in [true, false] {
-        let (ben, _, order) = payments.paid_order().await;
-        payments.deliver(&payments.stripe.refund_by_hand(&order, 100)).await;
-        payments.deliver(&payments.stripe.refund_by_hand(&order, 250)).await;
-        payments.deliver(&payments.stripe.complete_refund(&order, "failed", "refund.failed")).await;
-        expect_money(&ben.get_order(&order).await.body, "confirmed", "refund-failed", 998, 100);
-        let charge = payments.stripe.refund_by_hand(&order, 250);
-        if is_reported {
-            payments.deliver(&charge).await;
-            expect_money(&ben.get_order(&order).await.body, "confirmed", "partially-refunded", 998, 350);
+    // A surplus of 2.00, whose refund fails before or after it is made by hand.
+    for fails_first in [true, false] {
+        let (ana, _) = payments.customer_with_tea().await;
+        payments.stripe.capture_only(1_198);
+        let order = pay_by_card(&ana, "key", "pm_card_visa").await.expect_status(201).id().to_owned();
+        payments.stripe.answer_refunds(Ok(if fails_first { "failed" } else { "pending" }));
+        let refunded = admin.refund_order(&order).await.expect_status(200);
+        let status = if fails_first { "refund-failed" } else { "refund-pending" };
+        expect_money(&refunded.body, "confirmed", status, 1_198, 0);
+        payments.stripe.answer_refunds(Ok("succeeded"));
+        let charge = payments.stripe.refund_by_hand(&order, 200);
+        payments.deliver(&charge).await;
+        if !fails_first {
+            payments.deliver(&payments.stripe.fail_refund(&order, 0)).await;
         }
+        expect_money(&ana.get_order(&order).await.body, "confirmed", "partially-refunded", 1_198, 200);
         admin.refund_order(&order).await.expect_problem(409, "order-state");
-        expect_money(&ben.get_order(&order).await.body, "confirmed", "partially-refunded", 998, 350);
+        assert_eq!(payments.refunds(&order), [(200, "failed"), (200, "succeeded")]);
     }
 }
 
 #[tokio::test]
-async fn a_refused_refund_is_corrected_by_the_state_of_the_payment() {
+async fn every_page_of_the_list_of_refunds_counts() {
+    let payments = StripeShop::start().await;
+    let (ana, _, order) = payments.paid_order().await;
+    for _ in 0..249 {
+        payments.stripe.refund_by_hand(&order, 1);
+    }
+    payments.deliver(&payments.stripe.refund_by_hand(&order, 1)).await;
+    expect_money(&ana.get_order(&order).await.body, "confirmed", "partially-refunded", 998, 250);
+    let cancelled = ana.cancel_order(&order).await.expect_status(200);
+    expect_money(&cancelled.body, "refunded", "refunded", 998, 998);
+    assert_eq!(payments.refunds(&order).last(), Some(&(748, "succeeded")));
+}
+
+#[tokio::test]
+async fn disputed_money_is_not_refunded() {
+    let payments = StripeShop::start().await;
+    let admin = payments.shop.admin().await;
+    for (decision, status) in [("won", "refunded"), ("lost", "cancelled")] {
+        let (ana, tea, order) = payments.paid_order().await;
+        payments.deliver(&payments.stripe.dispute(&order, "needs_response", "charge.dispute.created")).await;
+        let disputed = ana.get_order(&order).await.expect_status(200);
+        expect_money(&disputed.body, "confirmed", "disputed", 998, 0);
+        let shown = &disputed["payment"]["disputes"][0];
+        assert_eq!(
+            (&shown["amount"], &shown["status"], &shown["reason"]),
+            (&euros(998), &"open".into(), &"fraudulent".into())
+        );
+        let timeline = admin.get_timeline(&order).await.expect_status(200).to_string();
+        assert!(timeline.contains("dispute open 9.98 EUR: fraudulent"), "{timeline}");
+
+        let cancelled = admin.cancel_order(&order).await.expect_status(200);
+        expect_money(&cancelled.body, "cancelled", "disputed", 998, 0);
+        admin.refund_order(&order).await.expect_problem(409, "order-state");
+        assert_eq!((payments.refunds(&order), payments.stock(&tea).await), (vec![], UNSOLD));
+
+        payments.deliver(&payments.stripe.dispute(&order, decision, "charge.dispute.closed")).await;
+        // A late event changes nothing.
+        payments.deliver(&payments.stripe.dispute(&order, "under_review", "charge.dispute.updated")).await;
+        let decided = ana.wait_for_order(&order, status).await;
+        assert_eq!(decided["payment"]["disputes"][0]["status"], decision);
+        assert_eq!(payments.refunds(&order).len(), usize::from(decision == "won"));
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_the_shop_does_not_know_is_found_before_it_refunds() {
     let payments = StripeShop::start().await;
     let admin = payments.shop.admin().await;
     // The webhook about the refund by hand is lost.
