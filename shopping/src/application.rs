@@ -12,6 +12,7 @@ pub(crate) mod order;
 mod order_log;
 pub(crate) mod payment;
 pub(crate) mod quote;
+pub(crate) mod refunds;
 pub(crate) mod shop;
 pub(crate) mod timeline;
 pub(crate) mod wishlist;

@@ -2,6 +2,7 @@
 //! `docs/api.md` documents them.
 
 mod admin_discounts;
+mod admin_orders;
 mod admin_shop;
 mod auth;
 mod cart;
@@ -35,8 +36,10 @@ pub fn routes() -> Vec<Route> {
         order::cancel_order,
         order::ship_order,
         order::get_timeline,
-        payment::capture_payment,
-        payment::refund_payment,
+        admin_orders::capture_payment,
+        admin_orders::cancel_order,
+        admin_orders::refund_order,
+        admin_orders::retry_refunds,
         payment::handle_webhook,
         quote::get_quote,
         admin_shop::get_settings,

@@ -321,6 +321,19 @@ impl Orders {
         self.0.update(id, update).await
     }
 
+    /// Returns the order and the rule's outcome.
+    pub(crate) async fn decide<R: Send + 'static>(
+        &self,
+        id: OrderId,
+        rule: impl Fn(&mut Order) -> Result<R> + Send + 'static,
+    ) -> Result<(Order, R)> {
+        let update = move |order: &mut Order, _: &mut Events| {
+            let outcome = rule(order)?;
+            Ok((order.clone(), outcome))
+        };
+        self.0.update(id, update).await
+    }
+
     /// Returns the order if the rule returns true; `None` also for an unknown order.
     pub(crate) async fn update_if_known(
         &self,

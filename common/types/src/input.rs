@@ -90,6 +90,10 @@ impl Fields {
     /// Takes a nested object that may be missing but not null.
     pub fn optional_object<T: Input>(&mut self, name: &str) -> Option<T> {
         let value = self.given.remove(name)?;
+        self.read_nested(name, value)
+    }
+
+    fn read_nested<T: Input>(&mut self, name: &str, value: Value) -> Option<T> {
         match read_object(value) {
             Ok(input) => Some(input),
             Err(errors) => {
@@ -101,6 +105,17 @@ impl Fields {
                 None
             }
         }
+    }
+
+    /// Takes a list of objects that may be missing but not null. The errors name the number of the
+    /// object: `lines.0.quantity`.
+    pub fn optional_list<T: Input>(&mut self, name: &str) -> Option<Vec<T>> {
+        let values: Vec<Value> = self.optional_non_null(name)?;
+        let numbered = values.into_iter().enumerate();
+        let items = numbered.map(|(number, value)| self.read_nested(&format!("{name}.{number}"), value));
+        // Every object is read, so that the response names every invalid field.
+        let items: Vec<Option<T>> = items.collect();
+        items.into_iter().collect()
     }
 
     /// Refuses a field that this route does not accept, with a message that names the right one.
@@ -191,6 +206,18 @@ mod tests {
         quantity: Quantity,
         note: Option<Option<String>>,
         price: Option<Price>,
+        parts: Vec<Part>,
+    }
+
+    #[derive(Debug)]
+    struct Part {
+        quantity: Quantity,
+    }
+
+    impl Input for Part {
+        fn read(fields: &mut Fields) -> Option<Self> {
+            Some(Self { quantity: fields.required("quantity")? })
+        }
     }
 
     impl Input for Line {
@@ -199,7 +226,8 @@ mod tests {
             let quantity = fields.required("quantity");
             let note = fields.patch("note");
             let price = fields.optional_object("price");
-            Some(Self { name: name?, quantity: quantity?, note, price })
+            let parts = fields.optional_list("parts").unwrap_or_default();
+            Some(Self { name: name?, quantity: quantity?, note, price, parts })
         }
     }
 
@@ -223,6 +251,17 @@ mod tests {
         );
         assert_eq!(bad_fields(json!({"name": "tea", "quantity": 1, "price": 5})), ["price"]);
         assert_eq!(bad_fields(json!([])), ["body"]);
+        let parts = |parts| json!({"name": "tea", "quantity": 1, "parts": parts});
+        assert_eq!(
+            bad_fields(parts(json!([{}, {"quantity": 0, "x": 1}]))),
+            ["parts.0.quantity", "parts.1.quantity", "parts.1.x"]
+        );
+        assert_eq!(
+            (bad_fields(parts(json!({}))), bad_fields(parts(json!([1])))),
+            (vec!["parts".to_owned()], vec!["parts.0".to_owned()])
+        );
+        let read = from_json::<Line>(parts(json!([{"quantity": 3}]))).unwrap();
+        assert_eq!(read.parts.iter().map(|part| part.quantity.get()).collect::<Vec<_>>(), [3]);
     }
 
     #[test]

@@ -88,12 +88,12 @@ async fn wait_until_visible(app: &App, customer: CustomerId, key: &IdempotencyKe
 
 /// Advances an order whose change is already stored, and returns the order. When that fails, the
 /// background job continues.
-pub(super) async fn advance_or_leave(app: &App, order: Order) -> OrderView {
-    let (id, stored) = (order.id, order.view());
+pub(super) async fn advance_or_leave(app: &App, order: Order) -> Order {
+    let stored = order.clone();
     match advance(app, order, Trigger::Request).await {
-        Ok(order) => order.view(),
+        Ok(order) => order,
         Err(error) => {
-            tracing::warn!(order = %id, %error, "an order could not be advanced; the background job continues");
+            tracing::warn!(order = %stored.id, %error, "an order could not be advanced; the background job continues");
             stored
         }
     }

@@ -35,7 +35,7 @@ pub(crate) async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order
         Ok(())
     };
     let order = app.store.orders.update(id, cancel).await?;
-    Ok(checkout::advance_or_leave(app, order).await)
+    Ok(checkout::advance_or_leave(app, order).await.view())
 }
 
 /// Deletes a refused order, and the demo bank's record of it from a checkout that was interrupted

@@ -1,5 +1,4 @@
-//! Payments outside of a checkout request: captures and refunds by an admin, and notifications by a
-//! provider.
+//! Payments outside of a checkout request: captures by an admin, and notifications by a provider.
 
 use souk_contract::shopping::{OrderId, TimelineKind};
 use souk_store::Events;
@@ -20,18 +19,7 @@ pub(crate) async fn capture(app: &App, id: OrderId) -> Result<OrderView> {
     let captured = provider.capture(payment);
     let (report, entry) = order_log::timed(TimelineKind::Payment, "capture", captured).await;
     let order = checkout::apply_payment(app, id, report?, entry).await?;
-    Ok(checkout::advance_or_leave(app, order).await)
-}
-
-/// Refunds what an order owes. Errors: `order-state` when it owes nothing.
-pub(crate) async fn refund(app: &App, id: OrderId) -> Result<OrderView> {
-    // Refunds at the provider that the shop does not know may have returned the money.
-    let order = order::get_any(app, id).await?;
-    if order.may_refund() {
-        checkout::read_refunds(app, &order).await?;
-    }
-    let order = app.store.orders.update(id, |order, _| order.request_refund(Timestamp::now())).await?;
-    Ok(checkout::advance_or_leave(app, order).await)
+    Ok(checkout::advance_or_leave(app, order).await.view())
 }
 
 /// Handles a signed event of Stripe. An event about no order of this shop is ignored: an error

@@ -11,7 +11,7 @@ use souk_types::{Error, Result};
 
 use super::payment::PaymentDetails;
 
-/// The client's key for one order: 1 to 255 visible ASCII characters.
+/// The client's key for one order or one refund: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct IdempotencyKey(String);
@@ -52,6 +52,13 @@ impl std::fmt::Display for IdempotencyKey {
 #[serde(transparent)]
 pub(crate) struct Fingerprint(String);
 
+impl Fingerprint {
+    pub(crate) fn of(request: &impl Serialize) -> Result<Self> {
+        let canonical = serde_json::to_vec(request).map_err(Error::internal)?;
+        Ok(Self(BASE64_STANDARD_NO_PAD.encode(Sha256::digest(canonical))))
+    }
+}
+
 /// A request to place an order, with all defaults filled in.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct CheckoutRequest {
@@ -60,8 +67,7 @@ pub(crate) struct CheckoutRequest {
 
 impl CheckoutRequest {
     pub(crate) fn fingerprint(&self) -> Result<Fingerprint> {
-        let canonical = serde_json::to_vec(self).map_err(Error::internal)?;
-        Ok(Fingerprint(BASE64_STANDARD_NO_PAD.encode(Sha256::digest(canonical))))
+        Fingerprint::of(self)
     }
 }
 

@@ -4,6 +4,8 @@
 pub(crate) mod checkout_table;
 pub(crate) mod history;
 mod placement;
+mod refund_shares;
+pub(crate) mod refunds;
 mod settlement;
 pub(crate) mod status;
 #[cfg(test)]
@@ -23,6 +25,8 @@ use souk_types::{Error, Money, Quantity, Result, Timestamp};
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
 use self::history::{LogEntry, OrderLog, StatusChange};
 pub(crate) use self::placement::{CheckoutLimits, NewOrder, Placement};
+use self::refund_shares::{Paid, Sold, SoldLine};
+use self::refunds::OrderRefund;
 pub(crate) use self::settlement::Change;
 pub use self::status::OrderStatus;
 pub(crate) use self::status::Reason;
@@ -54,6 +58,8 @@ pub(crate) struct Order {
     items: Vec<OrderItem>,
     /// Set when stock is reserved. `None` for an order of 0.00.
     payment: Option<Payment>,
+    /// The refunds that the shop has decided, oldest first.
+    refunds: Vec<OrderRefund>,
     /// Whether the order has ended and its stock is still to be returned.
     owes_stock: bool,
     /// The error response to the request that placed the order, and to its repetitions.
@@ -176,6 +182,18 @@ impl Order {
     /// `None` when the items have several currencies. Checkout rejects such an order.
     pub(crate) fn total(&self) -> Option<Money> {
         total(&self.items).ok()
+    }
+
+    /// Returns what the customer pays for. Errors: `currency-mixed`.
+    fn sold(&self) -> Result<Sold> {
+        let zero = Money::zero(total(&self.items)?.currency());
+        let line = |item: &OrderItem| SoldLine {
+            product: item.product.id,
+            quantity: item.quantity.get(),
+            paid: Paid { gross: item.total(), tax: zero, rate_bp: 0 },
+        };
+        let lines = self.items.iter().map(line).collect();
+        Ok(Sold { lines, shipping: Paid { gross: zero, tax: zero, rate_bp: 0 } })
     }
 
     /// Whether the background job still has to process the order.

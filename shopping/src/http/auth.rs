@@ -1,14 +1,12 @@
 //! Authentication of customers and guests.
 
 use rocket::request::{FromRequest, Outcome, Request};
-use souk_contract::customer::Role;
 use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::guard_outcome;
 use souk_types::{Error, Result};
 
 use crate::App;
 use crate::application::cart::CartOwner;
-use crate::domain::order::Actor;
 use crate::providers::guest_token::is_guest_token;
 
 pub(super) type CustomerAuth = auth::CustomerAuth<App>;
@@ -22,15 +20,6 @@ impl Authenticator for App {
         }
         let identity = self.verifier.verify(token).await?;
         self.revocations.require_unrevoked(identity).await
-    }
-}
-
-impl From<Identity> for Actor {
-    fn from(identity: Identity) -> Self {
-        match identity.role {
-            Role::Admin => Self::Admin(identity.id),
-            Role::Customer => Self::Customer(identity.id),
-        }
     }
 }
 

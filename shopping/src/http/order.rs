@@ -17,7 +17,7 @@ use crate::application::checkout::{self, Placed};
 use crate::application::order;
 use crate::application::timeline::{self, Timeline};
 use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
-use crate::domain::order::OrderView;
+use crate::domain::order::{Actor, OrderView};
 use crate::domain::payment::PaymentDetails;
 
 #[rocket::async_trait]
@@ -26,7 +26,8 @@ impl<'r> FromRequest<'r> for IdempotencyKey {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
         let header = souk_http::header(request, "Idempotency-Key");
-        let missing = || Error::malformed("Send the header Idempotency-Key: a unique key of your own for this order.");
+        let missing =
+            || Error::malformed("Send the header Idempotency-Key: a unique key of your own for this request.");
         guard_outcome(request, header.and_then(|key| key.ok_or_else(missing)).and_then(str::parse))
     }
 }
@@ -92,7 +93,7 @@ pub(super) async fn cancel_order(
     id: Param<OrderId>,
     _input: NoInput,
 ) -> Result<Body<OrderView>> {
-    Ok(Body(order::cancel(app, customer.identity().into(), id.0).await?))
+    Ok(Body(order::cancel(app, Actor::Customer(customer.id()), id.0).await?))
 }
 
 #[post("/order/<id>/ship", data = "<_input>")]

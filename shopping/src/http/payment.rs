@@ -1,38 +1,14 @@
-//! Routes of payments: captures and refunds by an admin, and Stripe's webhooks.
+//! The route of Stripe's webhooks.
 
 use rocket::request::{FromRequest, Outcome, Request};
 use rocket::response::status::NoContent;
-use rocket::serde::json::Json;
 use rocket::{State, post};
-use souk_contract::shopping::OrderId;
-use souk_http::{Body, NoInput, Param, Result, guard_outcome};
+use souk_http::{Body, Result, guard_outcome};
 use souk_types::{Error, Timestamp};
 
-use super::auth::AdminAuth;
 use crate::App;
 use crate::application::payment;
-use crate::domain::order::OrderView;
 use crate::providers::stripe::webhook;
-
-#[post("/order/<id>/capture", data = "<_input>")]
-pub(super) async fn capture_payment(
-    app: &State<App>,
-    _admin: AdminAuth,
-    id: Param<OrderId>,
-    _input: NoInput,
-) -> Result<Json<OrderView>> {
-    Ok(Json(payment::capture(app, id.0).await?))
-}
-
-#[post("/order/<id>/refund", data = "<_input>")]
-pub(super) async fn refund_payment(
-    app: &State<App>,
-    _admin: AdminAuth,
-    id: Param<OrderId>,
-    _input: NoInput,
-) -> Result<Json<OrderView>> {
-    Ok(Json(payment::refund(app, id.0).await?))
-}
 
 pub(super) struct StripeSignature(String);
 

@@ -61,17 +61,23 @@ impl Admin {
 
     /// Captures the authorised payment of an order.
     pub fn capture_payment(&self, order: &str) -> Request {
-        self.request(Method::POST, &format!("/shopping/order/{order}/capture"))
+        self.request(Method::POST, &format!("/shopping/admin/orders/{order}/capture"))
     }
 
-    /// Refunds what an order owes.
-    pub fn refund_order(&self, order: &str) -> Request {
-        self.request(Method::POST, &format!("/shopping/order/{order}/refund"))
+    /// Refunds a part of an order, under an idempotency key.
+    pub fn refund(&self, order: &str, key: &str, refund: Value) -> Request {
+        let request = self.request(Method::POST, &format!("/shopping/admin/orders/{order}/refunds"));
+        request.header("Idempotency-Key", key).json(refund)
+    }
+
+    /// Requests again what failed refunds of an order should have returned.
+    pub fn retry_refunds(&self, order: &str) -> Request {
+        self.request(Method::POST, &format!("/shopping/admin/orders/{order}/refunds/retry"))
     }
 
     /// Cancels an order of any customer.
     pub fn cancel_order(&self, order: &str) -> Request {
-        self.request(Method::POST, &format!("/shopping/order/{order}/cancel"))
+        self.request(Method::POST, &format!("/shopping/admin/orders/{order}/cancel"))
     }
 
     /// Marks an order as shipped.

@@ -37,7 +37,7 @@ impl StatusChange {
 }
 
 /// Returns the name that serde writes for an enum value without fields.
-fn wire_name(value: &impl Serialize) -> String {
+pub(super) fn wire_name(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         other => format!("{other:?}"),

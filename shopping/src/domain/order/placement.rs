@@ -94,6 +94,7 @@ impl NewOrder<'_> {
             status: OrderStatus::Pending,
             items: cart.lines().iter().map(OrderItem::from).collect(),
             payment: None,
+            refunds: Vec::new(),
             owes_stock: false,
             refusal: None,
             reservation: ReservationId::new(),

@@ -1,8 +1,9 @@
 //! How an order follows its payment, and how it returns money and stock after it has ended.
 
+use souk_contract::customer::CustomerId;
 use souk_types::{Error, Result, Timestamp};
 
-use super::history::LogEntry;
+use super::history::{LogEntry, wire_name};
 use super::{LOOKUP_BACKOFF, Order, OrderStatus, RETRY_BACKOFF, Reason};
 use crate::domain::payment::dispute::Dispute;
 use crate::domain::payment::report::{PaymentNotification, PaymentReport, PaymentUpdate, RefundReport};
@@ -125,12 +126,22 @@ impl Order {
     /// Ends the order. It then owes the captured money and, with `owes_stock`, the stock that it
     /// may hold.
     pub(super) fn end(&mut self, status: OrderStatus, reason: Reason, owes_stock: bool, now: Timestamp) -> Result<()> {
+        self.end_by(status, reason, None, owes_stock, now)
+    }
+
+    /// Ends the order, by a decision of this admin.
+    pub(super) fn end_by(
+        &mut self,
+        status: OrderStatus,
+        reason: Reason,
+        admin: Option<CustomerId>,
+        owes_stock: bool,
+        now: Timestamp,
+    ) -> Result<()> {
         self.enter(status, Some(reason), now)?;
         self.owes_stock = owes_stock;
-        if let Some(payment) = self.payment.as_mut() {
-            payment.refund_all();
-            payment.request_owed();
-        }
+        self.record_final_refund(&wire_name(&reason), admin, now)?;
+        self.payment.iter_mut().for_each(Payment::request_owed);
         self.lease(now);
         self.settle(now)
     }
@@ -138,10 +149,8 @@ impl Order {
     /// Requests the refund of money that has arrived for an ended order, and schedules the work that
     /// is left. A failed refund waits for an admin.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<()> {
-        if let Some(payment) = self.payment.as_mut()
-            && matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled)
-        {
-            payment.refund_all();
+        if matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled) {
+            self.record_final_refund(&wire_name(&Reason::PaidLate), None, now)?;
         }
         let is_refunded = self.payment_status() == Some(PaymentStatus::Refunded);
         if self.status == OrderStatus::Cancelled && !self.owes_stock && is_refunded {
@@ -172,9 +181,9 @@ impl Order {
         Ok(())
     }
 
-    /// Requests the refund that the order owes: the money of failed refunds, and the surplus over the
-    /// total. Errors: `order-state` when it owes none.
-    pub(crate) fn request_refund(&mut self, now: Timestamp) -> Result<()> {
+    /// Requests again what failed refunds should have returned. Errors: `order-state` when nothing is
+    /// owed.
+    pub(crate) fn retry_refunds(&mut self, now: Timestamp) -> Result<()> {
         let nothing_owed = || Error::conflict("order-state", "The order owes no refund.");
         let may_refund = self.may_refund();
         let payment = self.payment.as_mut().filter(|_| may_refund).ok_or_else(nothing_owed)?;
@@ -182,7 +191,6 @@ impl Order {
             PaymentStatus::RefundPending | PaymentStatus::Refunded => return Ok(()),
             _ => {}
         }
-        payment.refund_surplus();
         payment.request_owed();
         if payment.work() != PaymentWork::Refund {
             return Err(nothing_owed());

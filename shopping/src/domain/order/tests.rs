@@ -51,12 +51,12 @@ fn customer_of(order: &Order) -> Actor {
     Actor::Customer(order.customer.unwrap())
 }
 
-fn euros(amount: u64) -> Money {
+pub(super) fn euros(amount: u64) -> Money {
     Money::new(amount, Currency::EUR).unwrap()
 }
 
 /// The total of the orders in these tests.
-const TOTAL: u64 = 998;
+pub(super) const TOTAL: u64 = 998;
 
 fn open_payment(order: &Order) -> Payment {
     Payment::open(PaymentMethod::Demo, order.id.to_string(), euros(TOTAL), None)
@@ -74,7 +74,7 @@ fn report(status: ProviderStatus) -> PaymentReport {
 }
 
 /// Returns a report with a refund on the provider's dashboard of this amount, unless it is 0.
-fn refunded(captured: u64, refunded: u64) -> PaymentReport {
+pub(super) fn refunded(captured: u64, refunded: u64) -> PaymentReport {
     let refund = RefundReport {
         reference: Some(format!("re_{refunded}")),
         ..refund_report(None, euros(refunded), RefundStatus::Succeeded)
@@ -83,7 +83,7 @@ fn refunded(captured: u64, refunded: u64) -> PaymentReport {
     PaymentReport { refunds, ..PaymentReport::new(ProviderStatus::Captured, euros(captured)) }
 }
 
-fn apply(order: &mut Order, report: &PaymentReport) -> Change {
+pub(super) fn apply(order: &mut Order, report: &PaymentReport) -> Change {
     order.apply_payment(report, Timestamp::now()).unwrap()
 }
 
@@ -92,7 +92,7 @@ fn capture(order: &mut Order) -> Change {
 }
 
 /// Answers the refund that the order has requested.
-fn answer_refund(order: &mut Order, status: RefundStatus) -> Change {
+pub(super) fn answer_refund(order: &mut Order, status: RefundStatus) -> Change {
     let refund = order.payment.as_ref().unwrap().requested_refunds().next().unwrap();
     let report = refund_report(Some(refund.id), refund.amount, status);
     order.apply_refund(&report, Timestamp::now()).unwrap()
@@ -123,7 +123,7 @@ fn log_entry() -> LogEntry {
     LogEntry::new(Timestamp::now(), None, TimelineKind::Payment, "x", "ok")
 }
 
-fn in_state(status: OrderStatus) -> Order {
+pub(super) fn in_state(status: OrderStatus) -> Order {
     let now = Timestamp::now();
     let mut order = pending();
     if !matches!(status, OrderStatus::Pending | OrderStatus::Rejected) {
@@ -369,7 +369,7 @@ fn stock_and_money_are_returned_independently() {
 fn an_admin_repeats_a_failed_refund() {
     let mut order = in_state(OrderStatus::Confirmed);
     let now = Timestamp::now();
-    assert_eq!(order.request_refund(now).unwrap_err().code(), "order-state", "a live order owes nothing");
+    assert_eq!(order.retry_refunds(now).unwrap_err().code(), "order-state", "a live order owes nothing");
     order.cancel(customer_of(&order), now).unwrap();
     return_stock(&mut order);
     let first = order.payment.as_ref().unwrap().requested_refunds().next().unwrap().id;
@@ -377,7 +377,7 @@ fn an_admin_repeats_a_failed_refund() {
     // The job does not repeat it.
     assert_eq!((order.is_in_progress(), next_action(&order, Trigger::Job)), (false, NextAction::Wait));
     for _ in 0..2 {
-        order.request_refund(now).unwrap();
+        order.retry_refunds(now).unwrap();
     }
     let again: Vec<RefundId> = order.payment.as_ref().unwrap().requested_refunds().map(|refund| refund.id).collect();
     assert!(again.len() == 1 && again[0] != first, "{again:?}");
@@ -389,7 +389,7 @@ fn an_admin_repeats_a_failed_refund() {
     );
     order.apply_refund(&refund_report(Some(again[0]), euros(TOTAL), RefundStatus::Succeeded), now).unwrap();
     assert_eq!(order.status(), OrderStatus::Refunded);
-    order.request_refund(now).unwrap();
+    order.retry_refunds(now).unwrap();
     assert_eq!(next_action(&order, Trigger::Job), NextAction::Wait);
 }
 
@@ -399,7 +399,7 @@ fn a_cancelled_order_is_refunded_although_an_earlier_refund_failed() {
     let now = Timestamp::now();
     apply(&mut order, &refunded(TOTAL + 2, 0));
     assert!(confirm(&mut order));
-    order.request_refund(now).unwrap();
+    order.payment.as_mut().unwrap().refund_more(euros(2));
     answer_refund(&mut order, RefundStatus::Failed);
     assert_eq!(order.payment_status(), Some(PaymentStatus::RefundFailed));
     order.cancel(customer_of(&order), now).unwrap();
@@ -426,7 +426,7 @@ fn a_disputed_order_is_refunded_when_the_shop_has_won() {
     order.cancel(customer_of(&order), now).unwrap();
     return_stock(&mut order);
     assert_eq!((order.is_in_progress(), next_action(&order, Trigger::Job)), (false, NextAction::Wait));
-    assert_eq!(order.request_refund(now).unwrap_err().code(), "order-state");
+    assert_eq!(order.retry_refunds(now).unwrap_err().code(), "order-state");
     notify(&mut order, "evt_2", DisputeStatus::Won);
     assert_eq!((order.is_in_progress(), next_action(&order, Trigger::Job)), (true, NextAction::RefundPayment));
 }
@@ -441,21 +441,8 @@ fn a_refund_that_fails_days_later_makes_the_order_owe_it_again() {
     assert_eq!((order.status(), order.payment_status()), (OrderStatus::Cancelled, Some(PaymentStatus::RefundFailed)));
     assert_eq!(order.history.last().unwrap().reason, Some(Reason::RefundFailed));
     assert_eq!(next_action(&order, Trigger::Job), NextAction::Wait);
-    order.request_refund(Timestamp::now()).unwrap();
+    order.retry_refunds(Timestamp::now()).unwrap();
     assert_eq!(next_action(&order, Trigger::Job), NextAction::RefundPayment);
-}
-
-#[test]
-fn the_surplus_of_an_overpaid_order_is_refunded_by_an_admin() {
-    let mut order = in_state(OrderStatus::Reserved);
-    apply(&mut order, &refunded(TOTAL + 2, 0));
-    assert!(confirm(&mut order));
-    assert_eq!(next_action(&order, Trigger::Job), NextAction::Wait);
-    order.request_refund(Timestamp::now()).unwrap();
-    assert_eq!(next_action(&order, Trigger::Job), NextAction::RefundPayment);
-    answer_refund(&mut order, RefundStatus::Succeeded);
-    assert_eq!((order.status(), order.is_in_progress()), (OrderStatus::Confirmed, false));
-    assert_eq!(order.request_refund(Timestamp::now()).unwrap_err().code(), "order-state");
 }
 
 /// The refund of a confirmed order and its status, and whether the order ships.
@@ -484,7 +471,7 @@ fn an_order_of_nothing_is_paid_without_a_payment() {
     order.reserve(&items, None, now, now).unwrap();
     assert_eq!((order.status(), next_action(&order, Trigger::Request)), (OrderStatus::Paid, NextAction::ConfirmStock));
     assert!(confirm(&mut order));
-    assert_eq!(order.request_refund(now).unwrap_err().code(), "order-state");
+    assert_eq!(order.retry_refunds(now).unwrap_err().code(), "order-state");
     assert_eq!(order.authorized_payment().unwrap_err().code(), "order-state");
     let mut shipped = order.clone();
     shipped.ship(now).unwrap();

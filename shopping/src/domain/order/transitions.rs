@@ -160,7 +160,11 @@ impl Order {
         let before = self.status;
         match before {
             OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Confirmed => {
-                self.end(OrderStatus::Cancelled, reason, true, now)?;
+                let admin = match actor {
+                    Actor::Admin(id) => Some(id),
+                    Actor::Customer(_) => None,
+                };
+                self.end_by(OrderStatus::Cancelled, reason, admin, true, now)?;
                 Ok(before == OrderStatus::Confirmed)
             }
             OrderStatus::Cancelled | OrderStatus::Refunded => Ok(false),

@@ -5,6 +5,7 @@ use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::OrderId;
 use souk_types::{Money, Quantity, Timestamp};
 
+use super::refunds::OrderRefundView;
 use super::{Order, OrderItem, OrderStatus, StatusChange};
 use crate::domain::payment::state::{Payment, PaymentView};
 
@@ -15,6 +16,9 @@ pub(crate) struct OrderView {
     items: Vec<OrderItemView>,
     total: Option<Money>,
     payment: Option<PaymentView>,
+    refunds: Vec<OrderRefundView>,
+    /// The sum that the customer has got back; `None` without a payment.
+    refunded: Option<Money>,
     history: Vec<StatusChange>,
     created_at: Timestamp,
 }
@@ -60,6 +64,8 @@ impl Order {
             items: self.items.iter().map(OrderItemView::from).collect(),
             total: self.total(),
             payment: self.payment.as_ref().map(Payment::view),
+            refunds: self.refund_views(),
+            refunded: self.payment.as_ref().map(Payment::refunded),
             history: self.history.clone(),
             created_at: self.created_at,
         }

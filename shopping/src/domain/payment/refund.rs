@@ -142,11 +142,6 @@ impl Payment {
         self.request(at_most(amount, self.owed()));
     }
 
-    /// Decides that the surplus over the amount is refunded.
-    pub(crate) fn refund_surplus(&mut self) {
-        self.to_refund = greater(self.to_refund, less(self.captured, self.amount));
-    }
-
     /// Requests what is owed: the money of refunds that failed.
     pub(crate) fn request_owed(&mut self) {
         self.request(self.owed());
@@ -174,6 +169,22 @@ impl Payment {
         at_most(self.uncapped_returned(), self.captured)
     }
 
+    /// The sum that is returned when the provider accepts what the shop requests.
+    pub(crate) fn returned_or_requested(&self) -> Money {
+        let returned = self.returned();
+        returned.checked_add(self.requested()).unwrap_or(returned)
+    }
+
+    /// The sum that the shop has decided to refund.
+    pub(crate) fn to_refund(&self) -> Money {
+        self.to_refund
+    }
+
+    /// The captured money whose refund is not decided, disputed or not.
+    pub(crate) fn undecided(&self) -> Money {
+        less(self.captured, greater(self.to_refund, self.returned_or_requested()))
+    }
+
     fn uncapped_returned(&self) -> Money {
         self.sum(Refund::is_returned)
     }
@@ -188,11 +199,9 @@ impl Payment {
         less(less(less(self.to_refund, self.returned()), self.requested()), self.disputed())
     }
 
-    /// The captured money whose refund is not decided.
+    /// The captured money whose refund is not decided, and that is not disputed.
     pub(crate) fn refundable(&self) -> Money {
-        let returned = self.returned();
-        let open = returned.checked_add(self.requested()).unwrap_or(returned);
-        less(less(self.captured, greater(self.to_refund, open)), self.disputed())
+        less(self.undecided(), self.disputed())
     }
 
     /// Whether money was captured and all of it is refunded.
@@ -207,7 +216,7 @@ impl Payment {
 
     /// Whether the shop has, and keeps, a part of the money: refunds in progress count as refunded.
     pub(crate) fn keeps_money(&self) -> bool {
-        less(less(self.captured, self.returned()), self.requested()) != Money::zero(self.captured.currency())
+        !less(self.captured, self.returned_or_requested()).is_zero()
     }
 
     /// Whether a refund was ever requested or made.

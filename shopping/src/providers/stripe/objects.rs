@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use souk_types::{Currency, Error, Money, Result};
+use souk_types::{Currency, Money, Result};
 
 use super::amount::from_stripe;
 use crate::domain::payment::dispute::{self, DisputeStatus};

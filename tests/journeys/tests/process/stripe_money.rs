@@ -176,17 +176,19 @@ async fn a_failed_refund_waits_for_an_admin() {
         assert_eq!(payments.stock(&tea).await, UNSOLD);
         let timeline = admin.get_timeline(&order).await.expect_status(200).to_string();
         assert!(timeline.contains("failed 9.98 EUR") && timeline.contains(reason), "{timeline}");
-        ana.request(Method::POST, &format!("/shopping/order/{order}/refund")).await.expect_problem(403, "forbidden");
+        ana.request(Method::POST, &format!("/shopping/admin/orders/{order}/refunds/retry"))
+            .await
+            .expect_problem(403, "forbidden");
 
         payments.stripe.answer_refunds(Ok("succeeded"));
         for _ in 0..2 {
-            let refunded = admin.refund_order(&order).await.expect_status(200);
+            let refunded = admin.retry_refunds(&order).await.expect_status(200);
             expect_money(&refunded.body, "refunded", "refunded", 998, 998);
         }
         assert_eq!(payments.refunds(&order).len(), attempts);
     }
     let (_, _, order) = payments.paid_order().await;
-    admin.refund_order(&order).await.expect_problem(409, "order-state");
+    admin.retry_refunds(&order).await.expect_problem(409, "order-state");
 }
 
 #[tokio::test]
@@ -199,9 +201,11 @@ async fn a_failed_refund_that_was_made_by_hand_is_not_repeated() {
         payments.stripe.capture_only(1_198);
         let order = pay_by_card(&ana, "key", "pm_card_visa").await.expect_status(201).id().to_owned();
         payments.stripe.answer_refunds(Ok(if fails_first { "failed" } else { "pending" }));
-        let refunded = admin.refund_order(&order).await.expect_status(200);
+        let surplus = json!({"amount": euros(200), "reason": "paid too much"});
+        let refund = admin.refund(&order, "surplus", surplus).await.expect_status(201);
+        assert_eq!(refund["status"], if fails_first { "failed" } else { "pending" });
         let status = if fails_first { "refund-failed" } else { "refund-pending" };
-        expect_money(&refunded.body, "confirmed", status, 1_198, 0);
+        expect_money(&ana.get_order(&order).await.body, "confirmed", status, 1_198, 0);
         payments.stripe.answer_refunds(Ok("succeeded"));
         let charge = payments.stripe.refund_by_hand(&order, 200);
         payments.deliver(&charge).await;
@@ -209,8 +213,9 @@ async fn a_failed_refund_that_was_made_by_hand_is_not_repeated() {
             payments.deliver(&payments.stripe.fail_refund(&order, 0)).await;
         }
         expect_money(&ana.get_order(&order).await.body, "confirmed", "partially-refunded", 1_198, 200);
-        admin.refund_order(&order).await.expect_problem(409, "order-state");
+        admin.retry_refunds(&order).await.expect_problem(409, "order-state");
         assert_eq!(payments.refunds(&order), [(200, "failed"), (200, "succeeded")]);
+        assert_eq!(ana.get_order(&order).await["refunds"][0]["status"], "succeeded");
     }
 }
 
@@ -247,7 +252,7 @@ async fn disputed_money_is_not_refunded() {
 
         let cancelled = admin.cancel_order(&order).await.expect_status(200);
         expect_money(&cancelled.body, "cancelled", "disputed", 998, 0);
-        admin.refund_order(&order).await.expect_problem(409, "order-state");
+        admin.retry_refunds(&order).await.expect_problem(409, "order-state");
         assert_eq!((payments.refunds(&order), payments.stock(&tea).await), (vec![], UNSOLD));
 
         payments.deliver(&payments.stripe.dispute(&order, decision, "charge.dispute.closed")).await;
@@ -280,7 +285,7 @@ async fn a_refund_that_the_shop_does_not_know_is_found_before_it_refunds() {
     payments.stripe.capture_only(1_198);
     let order = pay_by_card(&cem, "key", "pm_card_visa").await.expect_status(201).id().to_owned();
     payments.stripe.refund_by_hand(&order, 1_198);
-    let refunded = admin.refund_order(&order).await.expect_status(200);
+    let refunded = admin.retry_refunds(&order).await.expect_status(200);
     expect_money(&refunded.body, "refunded", "refunded", 1_198, 1_198);
     admin.ship_order(&order).await.expect_problem(409, "order-state");
     assert_eq!((payments.refunds(&order).len(), payments.stock(&tea).await), (1, UNSOLD));
@@ -300,7 +305,7 @@ async fn a_refund_may_fail_days_later() {
         late["data"]["object"]["status"] = "succeeded".into();
         payments.deliver(&late).await;
         expect_money(&ana.get_order(&order).await.body, "cancelled", "refund-failed", 998, 0);
-        admin.refund_order(&order).await.expect_status(200);
+        admin.retry_refunds(&order).await.expect_status(200);
         expect_money(&ana.get_order(&order).await.body, "refunded", "refunded", 998, 998);
         assert_eq!(payments.refunds(&order), [(998, "failed"), (998, "succeeded")]);
         assert_eq!(payments.stock(&tea).await, UNSOLD);

@@ -18,6 +18,7 @@ mod new_customer;
 mod order_claim;
 mod payment;
 mod raw_requests;
+mod refunds;
 mod sessions;
 mod text;
 mod tutorial_traps;

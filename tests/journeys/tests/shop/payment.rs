@@ -37,7 +37,7 @@ async fn an_authorised_payment_is_captured_by_an_admin() {
     assert_eq!(admin.stock(&tea).await, Stock { available: 8, reserved: 2, sold: 0 });
     assert_eq!(ana.place_order_paying("key", "demo_review").await.expect_status(202).id(), order.id());
 
-    ana.request(Method::POST, &format!("/shopping/order/{}/capture", order.id()))
+    ana.request(Method::POST, &format!("/shopping/admin/orders/{}/capture", order.id()))
         .await
         .expect_problem(403, "forbidden");
     for _ in 0..2 {
@@ -233,11 +233,11 @@ async fn an_admin_repeats_a_failed_refund() {
     let admin = shop.admin().await;
     let (ana, tea) = customer_with_tea(&shop).await;
     let order = ana.place_order_paying("key", "demo_refund_failed").await.expect_status(201);
-    admin.refund_order(order.id()).await.expect_problem(409, "order-state");
+    admin.retry_refunds(order.id()).await.expect_problem(409, "order-state");
     let cancelled = ana.cancel_order(order.id()).await.expect_status(200);
     assert_eq!((&cancelled["status"], &cancelled["payment"]["status"]), (&"cancelled".into(), &"refund-failed".into()));
     assert_eq!(admin.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 });
-    for response in run_concurrently((0..4).map(|_| admin.refund_order(order.id()))).await {
+    for response in run_concurrently((0..4).map(|_| admin.retry_refunds(order.id()))).await {
         response.expect_status(200);
     }
     let refunded = ana.wait_for_order(order.id(), "refunded").await;
@@ -259,7 +259,7 @@ async fn a_refund_that_fails_later_is_owed_again() {
         states_with_reasons(&failed.body).last(),
         Some(&("cancelled".to_owned(), Some("refund-failed".to_owned())))
     );
-    assert_eq!(admin.refund_order(order.id()).await.expect_status(200)["status"], "refunded");
+    assert_eq!(admin.retry_refunds(order.id()).await.expect_status(200)["status"], "refunded");
 }
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn an_order_of_nothing_is_confirmed_without_a_payment() {
     let order = ana.place_order_paying("key", "demo_declined").await.expect_status(201);
     assert_eq!((&order["status"], &order["payment"], &order["total"]), (&"confirmed".into(), &Value::Null, &euros(0)));
     admin.capture_payment(order.id()).await.expect_problem(409, "order-state");
-    admin.refund_order(order.id()).await.expect_problem(409, "order-state");
+    admin.retry_refunds(order.id()).await.expect_problem(409, "order-state");
     assert_eq!(admin.ship_order(order.id()).await.expect_status(200)["status"], "shipped");
 
     let ben = shop.customer_with_cart(&sample, 2).await;

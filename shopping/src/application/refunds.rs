@@ -1,0 +1,55 @@
+//! Refunds of an order by an admin.
+
+use souk_contract::customer::CustomerId;
+use souk_contract::shopping::OrderId;
+use souk_types::{Error, Result, Timestamp};
+
+use super::{checkout, order};
+use crate::App;
+use crate::domain::idempotency::IdempotencyKey;
+use crate::domain::order::OrderView;
+use crate::domain::order::refunds::{NewRefund, OrderRefundView, RefundDecision};
+
+/// A refund, and whether an earlier request with the same key has made it.
+pub(crate) struct Refunded {
+    pub(crate) refund: OrderRefundView,
+    pub(crate) replayed: bool,
+}
+
+/// Refunds a part of an order. Requests with the same key and body get the same refund. When this
+/// returns, the refund is decided and stored; the provider may make it later.
+pub(crate) async fn refund(
+    app: &App,
+    admin: CustomerId,
+    id: OrderId,
+    key: IdempotencyKey,
+    new: NewRefund,
+) -> Result<Refunded> {
+    let order = order::get_any(app, id).await?;
+    if order.refund_by_key(&key, &new)?.is_none() {
+        order.require_refundable()?;
+        // Refunds on the provider's dashboard leave less money.
+        checkout::read_refunds(app, &order).await?;
+    }
+    let decide = move |order: &mut crate::domain::order::Order| order.refund(&key, &new, admin, Timestamp::now());
+    let (order, decision) = app.store.orders.decide(id, decide).await?;
+    let order = checkout::advance_or_leave(app, order).await;
+    let (refund, replayed) = match decision {
+        RefundDecision::New(refund) => (refund, false),
+        RefundDecision::Existing(refund) => (refund, true),
+    };
+    let refund = order.refund_for_admin(refund).ok_or_else(|| Error::internal("a decided refund is missing"))?;
+    Ok(Refunded { refund, replayed })
+}
+
+/// Requests again what failed refunds should have returned. Errors: `order-state` when nothing is
+/// owed.
+pub(crate) async fn retry(app: &App, id: OrderId) -> Result<OrderView> {
+    let order = order::get_any(app, id).await?;
+    if order.may_refund() {
+        // A refund on the provider's dashboard may have returned the money.
+        checkout::read_refunds(app, &order).await?;
+    }
+    let order = app.store.orders.update(id, |order, _| order.retry_refunds(Timestamp::now())).await?;
+    Ok(checkout::advance_or_leave(app, order).await.view())
+}

@@ -1,0 +1,200 @@
+use serde_json::{Value, json};
+use souk_types::ErrorKind;
+
+use super::*;
+use crate::domain::order::tests::{TOTAL, answer_refund, apply, euros, in_state, refunded};
+use crate::domain::order::{NextAction, PutOff, Trigger};
+use crate::domain::payment::dispute::{Dispute, DisputeStatus};
+use crate::domain::payment::report::RefundStatus;
+
+fn new(json: Value) -> NewRefund {
+    souk_types::input::from_json(json).unwrap()
+}
+
+/// A request for pieces of the one product of the order.
+fn pieces(order: &Order, quantity: u32) -> Value {
+    json!({"lines": [{"product_id": order.lines()[0].product, "quantity": quantity}], "reason": "broken"})
+}
+
+fn refund(order: &mut Order, key: &str, json: Value) -> Result<RefundDecision> {
+    order.refund(&key.parse().unwrap(), &new(json), CustomerId::new(), Timestamp::now())
+}
+
+fn view(order: &Order) -> Value {
+    serde_json::to_value(order.view()).unwrap()
+}
+
+#[test]
+fn pieces_are_refunded_until_none_is_left() {
+    let mut order = in_state(OrderStatus::Confirmed);
+    for (key, status) in [("1", "partially-refunded"), ("2", "refunded")] {
+        let request = pieces(&order, 1);
+        assert!(matches!(refund(&mut order, key, request).unwrap(), RefundDecision::New(_)));
+        let shown = view(&order);
+        let last = shown["refunds"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!((&last["status"], &last["amount"]["amount"]), (&"pending".into(), &499.into()));
+        assert_eq!(order.next_action(Trigger::Job, PutOff::default(), Timestamp::now()), NextAction::RefundPayment);
+        answer_refund(&mut order, RefundStatus::Succeeded);
+        let shown = view(&order);
+        assert_eq!(shown["refunds"].as_array().unwrap().last().unwrap()["status"], "succeeded");
+        // The shop's own refund does not cancel the order.
+        assert_eq!((&shown["status"], &shown["payment"]["status"]), (&"confirmed".into(), &status.into()));
+    }
+    assert_eq!(view(&order)["refunded"], json!({"amount": TOTAL, "currency": "EUR"}));
+    let request = pieces(&order, 1);
+    assert_eq!(refund(&mut order, "3", request).unwrap_err().code(), "refund-limit");
+    assert_eq!(order.take_succeeded_refunds().len(), 2);
+    assert_eq!(order.take_succeeded_refunds(), []);
+}
+
+#[test]
+fn a_bad_refund_is_refused_and_changes_nothing() {
+    let product = ProductId::new();
+    let line = |order: &Order, quantity: u32| json!({"product_id": order.lines()[0].product, "quantity": quantity});
+    type Request = Box<dyn Fn(&Order) -> Value>;
+    let rows: [(&str, Request, &str, &str); 10] = [
+        ("nothing", Box::new(|_| json!({"reason": "x"})), "validation", "lines"),
+        (
+            "not bought",
+            Box::new(move |_| json!({"lines": [{"product_id": product, "quantity": 1}], "reason": "x"})),
+            "validation",
+            "lines.0.product_id",
+        ),
+        (
+            "twice",
+            Box::new(move |order| json!({"lines": [line(order, 1), line(order, 1)], "reason": "x"})),
+            "validation",
+            "lines.1.product_id",
+        ),
+        (
+            "more pieces than are left",
+            Box::new(move |order| json!({"lines": [line(order, 3)], "reason": "x"})),
+            "refund-limit",
+            "",
+        ),
+        ("no shipping", Box::new(|_| json!({"shipping": true, "reason": "x"})), "validation", "shipping"),
+        (
+            "another currency",
+            Box::new(|_| json!({"amount": {"amount": 1, "currency": "USD"}, "reason": "x"})),
+            "validation",
+            "amount.currency",
+        ),
+        (
+            "a contradiction",
+            Box::new(
+                move |order| json!({"lines": [line(order, 1)], "amount": {"amount": 500, "currency": "EUR"}, "reason": "x"}),
+            ),
+            "validation",
+            "amount",
+        ),
+        (
+            "more than captured",
+            Box::new(|_| json!({"amount": {"amount": TOTAL + 1, "currency": "EUR"}, "reason": "x"})),
+            "refund-limit",
+            "",
+        ),
+        (
+            "more than is left",
+            Box::new(|_| json!({"amount": {"amount": 899, "currency": "EUR"}, "reason": "x"})),
+            "refund-limit",
+            "",
+        ),
+        (
+            "another body",
+            Box::new(|_| json!({"amount": {"amount": 99, "currency": "EUR"}, "reason": "x"})),
+            "key-reused",
+            "",
+        ),
+    ];
+    let mut order = in_state(OrderStatus::Confirmed);
+    refund(&mut order, "first", json!({"amount": {"amount": 100, "currency": "EUR"}, "reason": "late"})).unwrap();
+    let before = view(&order);
+    for (case, request, code, field) in rows {
+        let request = request(&order);
+        let key = if code == "key-reused" { "first" } else { "other" };
+        let error = refund(&mut order, key, request).unwrap_err();
+        let fields: Vec<&str> = error.fields().iter().map(|bad| bad.field.as_str()).collect();
+        assert_eq!((error.code(), fields.concat()), (code, field.to_owned()), "{case}");
+        assert_eq!(view(&order), before, "{case}");
+    }
+}
+
+#[test]
+fn a_request_names_its_bad_fields() {
+    for (json, fields) in [
+        (json!({}), &["reason"][..]),
+        (json!({"reason": ""}), &["reason"]),
+        (json!({"reason": "x", "amount": {"amount": 0, "currency": "EUR"}}), &["amount.amount"]),
+        (json!({"reason": "x", "amount": {"amount": -1, "currency": "EUR"}}), &["amount.amount"]),
+        (json!({"reason": "x", "amount": 5}), &["amount"]),
+        (json!({"reason": "x", "shipping": 1}), &["shipping"]),
+        (json!({"reason": "x", "lines": {}}), &["lines"]),
+        (json!({"reason": "x", "lines": [{"quantity": 0}]}), &["lines.0.product_id", "lines.0.quantity"]),
+        (json!({"reason": "x", "to": "me"}), &["to"]),
+    ] {
+        let error = souk_types::input::from_json::<NewRefund>(json.clone()).unwrap_err();
+        let mut named: Vec<&str> = error.fields().iter().map(|bad| bad.field.as_str()).collect();
+        named.sort_unstable();
+        assert_eq!(named, fields, "{json}");
+    }
+}
+
+#[test]
+fn only_a_confirmed_order_with_a_payment_is_refunded() {
+    for status in OrderStatus::ALL {
+        let mut order = in_state(status);
+        let request = json!({"amount": {"amount": 1, "currency": "EUR"}, "reason": "x"});
+        let outcome = refund(&mut order, "key", request).map(drop).map_err(|error| error.kind());
+        let is_sold = matches!(status, OrderStatus::Confirmed | OrderStatus::Shipped);
+        assert_eq!(outcome, if is_sold { Ok(()) } else { Err(ErrorKind::Conflict) }, "{status:?}");
+    }
+}
+
+#[test]
+fn the_same_key_gets_the_same_refund() {
+    let mut order = in_state(OrderStatus::Confirmed);
+    let request = pieces(&order, 2);
+    let RefundDecision::New(first) = refund(&mut order, "key", request.clone()).unwrap() else { panic!("not new") };
+    assert_eq!(refund(&mut order, "key", request.clone()).unwrap(), RefundDecision::Existing(first));
+    order.cancel(crate::domain::order::Actor::Admin(CustomerId::new()), Timestamp::now()).unwrap();
+    assert_eq!(refund(&mut order, "key", request).unwrap(), RefundDecision::Existing(first));
+}
+
+#[test]
+fn a_cancelled_order_records_the_refund_of_the_rest() {
+    let mut order = in_state(OrderStatus::Confirmed);
+    let request = pieces(&order, 1);
+    refund(&mut order, "key", request).unwrap();
+    order.cancel(crate::domain::order::Actor::Admin(CustomerId::new()), Timestamp::now()).unwrap();
+    let shown = view(&order);
+    let rest = &shown["refunds"][1];
+    assert_eq!((&rest["amount"]["amount"], &rest["lines"][0]["quantity"]), (&499.into(), &1.into()));
+    assert_eq!((&rest["reason"], &rest["status"]), (&"by-shop".into(), &"pending".into()));
+    for _ in 0..2 {
+        answer_refund(&mut order, RefundStatus::Succeeded);
+    }
+    assert_eq!(order.take_succeeded_refunds().len(), 2);
+}
+
+/// A surplus, refunds on the dashboard, failures and disputes.
+#[test]
+fn a_refund_takes_what_is_captured_and_not_refunded() {
+    let mut order = in_state(OrderStatus::Reserved);
+    apply(&mut order, &refunded(TOTAL + 200, 100));
+    order.confirm(Timestamp::now()).unwrap();
+    let amount = |amount: u64| json!({"amount": {"amount": amount, "currency": "EUR"}, "reason": "x"});
+    assert_eq!(refund(&mut order, "1", amount(TOTAL + 101)).unwrap_err().members()["left"], json!(euros(TOTAL + 100)));
+    refund(&mut order, "2", amount(TOTAL)).unwrap();
+    answer_refund(&mut order, RefundStatus::Failed);
+    assert_eq!(view(&order)["refunds"][0]["status"], "failed");
+    // The failed refund waits for a retry, and no other refund takes its money.
+    assert_eq!(refund(&mut order, "3", amount(101)).unwrap_err().code(), "refund-limit");
+    order.retry_refunds(Timestamp::now()).unwrap();
+    answer_refund(&mut order, RefundStatus::Succeeded);
+    assert_eq!(view(&order)["refunds"][0]["status"], "succeeded");
+    let dispute = Dispute { id: "dp_1".to_owned(), amount: euros(50), status: DisputeStatus::Open, reason: None };
+    order.payment.as_mut().unwrap().apply_dispute(&dispute);
+    let error = refund(&mut order, "4", amount(100)).unwrap_err();
+    assert!(error.code() == "refund-limit" && error.detail().contains("dispute"), "{error}");
+    refund(&mut order, "5", amount(50)).unwrap();
+}
