@@ -2,7 +2,7 @@
 
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, TokensRevoked};
-use souk_contract::shopping::{CustomerErased, ExportCustomer, GetShop, OrderCancelled, OrderConfirmed};
+use souk_contract::shopping::{CustomerErased, ExportCustomer, GetShop, OrderCancelled, OrderConfirmed, OrderRefunded};
 
 use crate::App;
 use crate::application::{erasure, export};
@@ -10,6 +10,7 @@ use crate::application::{erasure, export};
 pub(crate) fn serve(app: &App) {
     app.bus.publishes::<OrderConfirmed>();
     app.bus.publishes::<OrderCancelled>();
+    app.bus.publishes::<OrderRefunded>();
     app.bus.publishes::<CustomerErased>();
     let own = app.clone();
     app.bus.serve(move |request: ExportCustomer| {

@@ -14,7 +14,7 @@ use souk_types::{Error, Result, Timestamp};
 use tokio::time::Instant;
 
 pub(super) use self::compensation::read_refunds;
-pub(crate) use self::steps::{advance, apply_payment, publish_cancellation};
+pub(crate) use self::steps::{advance, apply_payment, publish_changes};
 use super::order;
 use crate::App;
 use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};

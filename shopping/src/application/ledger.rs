@@ -4,12 +4,13 @@
 use std::collections::HashSet;
 
 use souk_contract::customer::CustomerId;
-use souk_contract::products::{ReservationId, ReservationLine};
+use souk_contract::products::{ProductId, ReservationId, ReservationLine};
 use souk_contract::shopping::{OrderConfirmed, OrderId, TimelineEntry};
 use souk_http::auth::TokenRevocations;
 use souk_store::Database;
 use souk_types::{Money, Result};
 
+use crate::domain::order::refunds::{OrderRefund, OrderRefundStatus};
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::payment::PaymentMethod;
 use crate::domain::payment::state::{Payment, PaymentStatus};
@@ -45,6 +46,23 @@ pub struct OrderRecord {
     pub waits_for_provider: bool,
     /// Its payment.
     pub payment: Option<PaymentRecord>,
+    /// Its refunds.
+    pub refunds: Vec<RefundRecord>,
+    /// The pieces of each product that were put back on sale, other than with the whole order.
+    pub returned: Vec<(ProductId, u32)>,
+}
+
+/// A refund of an order in the ledger.
+#[derive(Debug, Clone)]
+pub struct RefundRecord {
+    /// The pieces of each product.
+    pub pieces: Vec<(ProductId, u32)>,
+    /// The amount.
+    pub amount: Money,
+    /// The sums of net amounts and taxes.
+    pub taxed: u64,
+    /// Whether the customer has the money.
+    pub has_succeeded: bool,
 }
 
 /// The payment of an order in the ledger.
@@ -60,6 +78,17 @@ pub struct PaymentRecord {
     pub captured: Money,
     /// The sum of the refunds that succeeded.
     pub refunded: Money,
+}
+
+impl From<(&OrderRefund, OrderRefundStatus)> for RefundRecord {
+    fn from((refund, status): (&OrderRefund, OrderRefundStatus)) -> Self {
+        Self {
+            pieces: refund.pieces().collect(),
+            amount: refund.amount(),
+            taxed: refund.taxed(),
+            has_succeeded: status == OrderRefundStatus::Succeeded,
+        }
+    }
 }
 
 impl From<&Payment> for PaymentRecord {
@@ -89,6 +118,8 @@ impl From<&Order> for OrderRecord {
             reservation: order.reservation(),
             waits_for_provider: order.waits_for_provider(),
             payment: order.payment().map(PaymentRecord::from),
+            refunds: order.refunds().map(RefundRecord::from).collect(),
+            returned: order.returned_pieces(),
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod history;
 mod placement;
 mod refund_shares;
 pub(crate) mod refunds;
+mod restock;
 mod settlement;
 pub(crate) mod status;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use self::history::{LogEntry, OrderLog, StatusChange};
 pub(crate) use self::placement::{CheckoutLimits, NewOrder, Placement};
 use self::refund_shares::{Paid, Sold, SoldLine};
 use self::refunds::OrderRefund;
+use self::restock::PieceReturn;
 pub(crate) use self::settlement::Change;
 pub use self::status::OrderStatus;
 pub(crate) use self::status::Reason;
@@ -60,6 +62,9 @@ pub(crate) struct Order {
     payment: Option<Payment>,
     /// The refunds that the shop has decided, oldest first.
     refunds: Vec<OrderRefund>,
+    /// Pieces of refunds that go back on sale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    piece_returns: Vec<PieceReturn>,
     /// Whether the order has ended and its stock is still to be returned.
     owes_stock: bool,
     /// The error response to the request that placed the order, and to its repetitions.
@@ -128,7 +133,7 @@ impl Order {
             payment: self.payment_status(),
             expired: self.reserved_until <= now,
             client_pays: self.payment_details.client_pays(),
-            owes_stock: self.owes_stock && !put_off.stock,
+            owes_stock: self.owes_any_stock() && !put_off.stock,
             money: if put_off.money { PaymentWork::None } else { self.payment_work() },
         };
         next_action(situation, trigger)
@@ -157,7 +162,14 @@ impl Order {
     /// Whether the order waits only for the provider to process a payment or refund.
     pub(crate) fn waits_for_provider(&self) -> bool {
         let is_finished = !matches!(self.status, OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid);
-        is_finished && !self.owes_stock && matches!(self.payment_work(), PaymentWork::Cancel | PaymentWork::AwaitRefund)
+        is_finished
+            && !self.owes_any_stock()
+            && matches!(self.payment_work(), PaymentWork::Cancel | PaymentWork::AwaitRefund)
+    }
+
+    /// Whether the order has ended and its stock is still to be returned as a whole.
+    pub(crate) fn owes_stock(&self) -> bool {
+        self.owes_stock
     }
 
     pub(crate) fn reservation(&self) -> ReservationId {
@@ -186,14 +198,15 @@ impl Order {
 
     /// Returns what the customer pays for. Errors: `currency-mixed`.
     fn sold(&self) -> Result<Sold> {
-        let zero = Money::zero(total(&self.items)?.currency());
+        let currency = total(&self.items)?.currency();
+        let zero = Money::zero(currency);
         let line = |item: &OrderItem| SoldLine {
             product: item.product.id,
             quantity: item.quantity.get(),
             paid: Paid { gross: item.total(), tax: zero, rate_bp: 0 },
         };
         let lines = self.items.iter().map(line).collect();
-        Ok(Sold { lines, shipping: Paid { gross: zero, tax: zero, rate_bp: 0 } })
+        Ok(Sold { lines, shipping: Vec::new(), currency })
     }
 
     /// Whether the background job still has to process the order.

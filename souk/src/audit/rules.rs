@@ -73,6 +73,7 @@ pub(super) fn check(records: &Records, responses: &[ClientResponse]) -> Vec<Stri
     check_responses(records, responses, &mut findings);
     check_stock(records, &reservations, &mut findings);
     check_payments(records, &mut findings);
+    check_refunds(records, &reservations, &mut findings);
     check_events(records, &mut findings);
     findings
 }
@@ -100,7 +101,13 @@ fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &m
             findings.push(format!("orders {another} and {order} of one cart are under way"));
         }
         let is_sold = sold(reservations, entry).is_some();
-        if matches!(status, OrderStatus::Confirmed | OrderStatus::Shipped) != is_sold && !entry.is_in_progress {
+        // A cancelled order keeps the stock that an earlier refund did not put back on sale.
+        let may_be_sold = !entry.returned.is_empty() || !entry.refunds.is_empty();
+        let is_expected = match status {
+            OrderStatus::Confirmed | OrderStatus::Shipped => is_sold,
+            _ => !is_sold || may_be_sold,
+        };
+        if !is_expected && !entry.is_in_progress {
             let stock = if is_sold { "is sold" } else { "is not sold" };
             findings.push(format!("order {order} is {status:?} and its stock {stock}"));
         }
@@ -233,7 +240,7 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
         if entry.is_in_progress {
             continue;
         }
-        if !money_matches(status, entry.total, payment) {
+        if !money_matches(entry, payment) {
             let PaymentRecord { status: paid, captured, refunded, .. } = payment;
             findings.push(format!(
                 "order {order} is {status:?} and its payment is {paid:?}, {captured} captured and {refunded} refunded"
@@ -262,14 +269,15 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
 }
 
 /// Whether an order in this state may keep the captured money less the refunds.
-fn money_matches(status: OrderStatus, total: Option<Money>, payment: &PaymentRecord) -> bool {
-    let is_paid = total.is_some_and(|total| {
+fn money_matches(entry: &OrderRecord, payment: &PaymentRecord) -> bool {
+    let is_paid = entry.total.is_some_and(|total| {
         payment.captured.currency() == total.currency() && payment.captured.amount() >= total.amount()
     });
     let keeps_nothing = payment.captured == payment.refunded;
-    match status {
-        OrderStatus::Confirmed => is_paid && !keeps_nothing,
-        // The money of a shipped order may be refunded.
+    match entry.status {
+        // The shop may refund all the money of an order that is not cancelled. The provider may
+        // not.
+        OrderStatus::Confirmed => is_paid && (!keeps_nothing || !entry.refunds.is_empty()),
         OrderStatus::Shipped => is_paid,
         OrderStatus::Refunded => keeps_nothing && payment.status == PaymentStatus::Refunded,
         OrderStatus::Cancelled | OrderStatus::Rejected => {
@@ -282,6 +290,46 @@ fn money_matches(status: OrderStatus, total: Option<Money>, payment: &PaymentRec
         }
         OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => true,
     }
+}
+
+/// No more pieces and no more money are refunded than were bought and captured, and the pieces that
+/// go back on sale are those of the refunds.
+fn check_refunds(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
+    for entry in &records.orders {
+        let order = entry.order;
+        for line in &entry.lines {
+            let of_line = |pieces: &&(ProductId, u32)| pieces.0 == line.product;
+            let refunded: u32 =
+                entry.refunds.iter().flat_map(|refund| &refund.pieces).filter(of_line).map(|it| it.1).sum();
+            if refunded > line.quantity.get() {
+                let bought = line.quantity.get();
+                findings.push(format!("order {order}: {refunded} of {bought} pieces of {} are refunded", line.product));
+            }
+        }
+        let succeeded = entry.refunds.iter().filter(|refund| refund.has_succeeded);
+        let sum: u64 = succeeded.map(|refund| refund.amount.amount()).sum();
+        let refunded = entry.payment.as_ref().map_or(0, |payment| payment.refunded.amount());
+        if sum > refunded {
+            findings.push(format!("order {order} has refunds of {sum}, and its payment refunded {refunded}"));
+        }
+        for refund in entry.refunds.iter().filter(|refund| refund.taxed > refund.amount.amount()) {
+            let (taxed, amount) = (refund.taxed, refund.amount);
+            findings.push(format!(
+                "order {order}: net amounts and taxes of a refund are {taxed}, and the refund is {amount}"
+            ));
+        }
+        if let Some(reservation) = sold(reservations, entry)
+            && !entry.is_in_progress
+            && !is_same(&entry.returned, &reservation.returned)
+        {
+            findings.push(format!("order {order} returned other pieces than {:?}", reservation.returned));
+        }
+    }
+}
+
+/// Whether two lists have the same elements, each once.
+fn is_same(one: &[(ProductId, u32)], other: &[(ProductId, u32)]) -> bool {
+    one.len() == other.len() && one.iter().all(|element| other.contains(element))
 }
 
 /// All outboxes are empty, no event waits on the broker, every service has erased every deleted

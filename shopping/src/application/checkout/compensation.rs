@@ -10,6 +10,7 @@ use super::steps::{
 };
 use crate::App;
 use crate::domain::order::Order;
+use crate::domain::order::history::LogEntry;
 use crate::domain::payment::report::{RefundReport, RefundRequest};
 
 /// Cancels the payment. When it is too late, a later check finds the captured money.
@@ -91,8 +92,23 @@ async fn look_later(app: &App, order: &Order) -> Result<Order> {
     .await
 }
 
-/// Releases the stock, or restocks it when it is sold.
+/// Returns the stock of an order that has ended, and the pieces of refunds.
 pub(super) async fn return_stock(app: &App, order: &Order) -> Result<Order> {
+    let mut order = order.clone();
+    while let Some(pieces) = order.next_piece_return() {
+        let part = RestockedPieces::Part { refund: pieces.id, lines: pieces.lines };
+        let entry = restock(app, &order, part).await?;
+        order = update(app, order.id, move |order, now| {
+            order.log(entry.clone());
+            order.complete_piece_return(pieces.id, now)
+        })
+        .await?;
+    }
+    if order.owes_stock() { return_all_stock(app, &order).await } else { Ok(order) }
+}
+
+/// Releases the stock, or restocks it when it is sold.
+async fn return_all_stock(app: &App, order: &Order) -> Result<Order> {
     let (id, reservation) = (order.id, order.reservation());
     let (released, entry) = match stock_call(app, id, Release { reservation, order: id }).await? {
         Reply::Done(released, entry) => (released, entry),
@@ -103,20 +119,7 @@ pub(super) async fn return_stock(app: &App, order: &Order) -> Result<Order> {
     };
     let mut entries = vec![entry];
     if released != Released::Released {
-        match stock_call(app, id, Restock { reservation, pieces: RestockedPieces::Rest }).await? {
-            Reply::Done(Restocked::Restocked, entry) => entries.push(entry),
-            // The two replies contradict each other. The order stays due, so that no sold stock is
-            // lost silently.
-            Reply::Done(Restocked::NotSold, entry) => {
-                record_retry(app, id, entry).await;
-                let problem = format!("products reports reservation {reservation} as sold and as not sold");
-                return Err(Error::internal(problem));
-            }
-            Reply::Refused(error, entry) => {
-                record_retry(app, id, entry).await;
-                return Err(error);
-            }
-        }
+        entries.push(restock(app, order, RestockedPieces::Rest).await?);
     }
     update(app, id, move |order, now| {
         for entry in &entries {
@@ -125,4 +128,22 @@ pub(super) async fn return_stock(app: &App, order: &Order) -> Result<Order> {
         order.complete_stock_return(now)
     })
     .await
+}
+
+/// Puts sold pieces back on sale, and returns the log entry.
+async fn restock(app: &App, order: &Order, pieces: RestockedPieces) -> Result<LogEntry> {
+    let (id, reservation) = (order.id, order.reservation());
+    match stock_call(app, id, Restock { reservation, pieces }).await? {
+        Reply::Done(Restocked::Restocked, entry) => Ok(entry),
+        // `products` has sold this stock. The order stays due, so that no sold stock is lost
+        // silently.
+        Reply::Done(Restocked::NotSold, entry) => {
+            record_retry(app, id, entry).await;
+            Err(Error::internal(format!("products reports reservation {reservation} as sold and as not sold")))
+        }
+        Reply::Refused(error, entry) => {
+            record_retry(app, id, entry).await;
+            Err(error)
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use souk_bus::Request;
 use souk_contract::products::{Confirm, Confirmed, Reserved, Shortage};
-use souk_contract::shopping::{OrderCancelled, OrderConfirmed, OrderId, TimelineKind};
+use souk_contract::shopping::{OrderCancelled, OrderConfirmed, OrderId, OrderRefunded, TimelineKind};
 use souk_store::Events;
 use souk_types::{Error, Money, Result, Timestamp};
 
@@ -303,16 +303,20 @@ async fn apply(
 ) -> Result<Order> {
     let apply = move |order: &mut Order, events: &mut Events| {
         let change = rule(order, Timestamp::now())?;
-        publish_cancellation(order, change, events)
+        publish_changes(order, change, events)
     };
     app.store.orders.update(id, apply).await
 }
 
-/// Publishes the cancellation of a confirmed order.
-pub(crate) fn publish_cancellation(order: &mut Order, change: Change, events: &mut Events) -> Result<()> {
+/// Publishes the cancellation of a confirmed order, and refunds that have succeeded.
+pub(crate) fn publish_changes(order: &mut Order, change: Change, events: &mut Events) -> Result<()> {
     if change == Change::ConfirmedOrderCancelled {
         order.log(order_log::published::<OrderCancelled>());
         events.publish(&OrderCancelled { id: order.id })?;
+    }
+    for refund in order.take_succeeded_refunds() {
+        order.log(order_log::published::<OrderRefunded>());
+        events.publish(&OrderRefunded { id: order.id, refund })?;
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ pub(crate) struct Situation {
     /// Whether the reservation has expired.
     pub(crate) expired: bool,
     pub(crate) client_pays: bool,
-    /// Whether an order that has ended still holds stock.
+    /// Whether an order that has ended still holds stock, or refunded pieces go back on sale.
     pub(crate) owes_stock: bool,
     /// The next action at the provider when the shop must not keep the money.
     pub(crate) money: PaymentWork,
@@ -80,10 +80,11 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
         (PaymentWork::AwaitRefund, Job)     => CheckRefund,
         (PaymentWork::None | PaymentWork::Cancel, _) => Wait,
     };
+    let settlement = if owes_stock { ReturnStock } else { refund };
     let compensation = match money {
         // Cancelled first, so that the client cannot pay for stock that is on sale again.
         PaymentWork::Cancel => CancelPayment,
-        _ => if owes_stock { ReturnStock } else { refund },
+        _ => settlement,
     };
     match (status, payment, expired, trigger) {
         // status    payment                                 expired  trigger
@@ -107,8 +108,8 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
         (Reserved,   None | Some(P::Captured | P::Overpaid), false,   Job)     => CheckPayment,
         (Reserved,   None | Some(P::Captured | P::Overpaid), true,    _)       => ExpireReservation,
         (Paid,       _,                                      _,       _)       => ConfirmStock,
-        (Confirmed,  _,                                      _,       _)       => refund,
-        (Shipped,    _,                                      _,       _)       => refund,
+        (Confirmed,  _,                                      _,       _)       => settlement,
+        (Shipped,    _,                                      _,       _)       => settlement,
         (Rejected,   _,                                      _,       _)       => compensation,
         (Cancelled,  _,                                      _,       _)       => compensation,
         (Refunded,   _,                                      _,       _)       => Wait,
@@ -155,9 +156,9 @@ mod tests {
     /// for the job. `A/B` is A while the order owes stock, else B.
     const FINISHED: &str = "
         status              | money       | request                   | job
-        Confirmed Shipped   | None Cancel | Wait                      | Wait
-        Confirmed Shipped   | Refund      | RefundPayment             | RefundPayment
-        Confirmed Shipped   | AwaitRefund | Wait                      | CheckRefund
+        Confirmed Shipped   | None Cancel | ReturnStock/Wait          | ReturnStock/Wait
+        Confirmed Shipped   | Refund      | ReturnStock/RefundPayment | ReturnStock/RefundPayment
+        Confirmed Shipped   | AwaitRefund | ReturnStock/Wait          | ReturnStock/CheckRefund
         Rejected Cancelled  | None        | ReturnStock/Wait          | ReturnStock/Wait
         Rejected Cancelled  | Cancel      | CancelPayment             | CancelPayment
         Rejected Cancelled  | Refund      | ReturnStock/RefundPayment | ReturnStock/RefundPayment

@@ -95,6 +95,7 @@ impl NewOrder<'_> {
             items: cart.lines().iter().map(OrderItem::from).collect(),
             payment: None,
             refunds: Vec::new(),
+            piece_returns: Vec::new(),
             owes_stock: false,
             refusal: None,
             reservation: ReservationId::new(),

@@ -6,13 +6,17 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::ProductId;
-use souk_types::{Currency, Money, Price};
+use souk_types::{Currency, Money};
+
+use crate::domain::rounding::Rounding;
 
 /// What the customer has bought: lines and shipping, as they were charged.
 #[derive(Debug, Clone)]
 pub(super) struct Sold {
     pub(super) lines: Vec<SoldLine>,
-    pub(super) shipping: Paid,
+    /// The shipping: one part for each tax rate, because its tax follows the goods.
+    pub(super) shipping: Vec<Paid>,
+    pub(super) currency: Currency,
 }
 
 /// A line of an order.
@@ -41,6 +45,12 @@ pub(crate) struct RefundTax {
     tax: Money,
 }
 
+impl RefundTax {
+    pub(super) fn gross(&self) -> u64 {
+        self.net.amount() + self.tax.amount()
+    }
+}
+
 impl Paid {
     /// The tax in the first `gross` of it.
     fn tax_in(&self, gross: Money) -> u64 {
@@ -62,17 +72,13 @@ fn share(whole: u64, part: u64, all: u64) -> u64 {
 }
 
 impl Sold {
-    pub(super) fn currency(&self) -> Currency {
-        self.shipping.gross.currency()
-    }
-
     /// The lines, then the shipping.
     fn parts(&self) -> impl Iterator<Item = &Paid> {
-        self.lines.iter().map(|line| &line.paid).chain(std::iter::once(&self.shipping))
+        self.lines.iter().map(|line| &line.paid).chain(&self.shipping)
     }
 
     fn money(&self, amount: u64) -> Money {
-        Money::new(amount, self.currency()).unwrap_or(Money::zero(self.currency()))
+        Money::new(amount, self.currency).unwrap_or(Money::zero(self.currency))
     }
 
     /// Returns nothing of each part.
@@ -88,35 +94,32 @@ impl Sold {
     /// of the line after refunds of free amounts.
     pub(super) fn pieces(&self, index: usize, before: u32, pieces: u32, taken: &[Money]) -> Money {
         let line = &self.lines[index];
-        let step = Price::step(self.currency());
-        let first = |pieces: u32| {
-            let whole = line.paid.gross.amount();
-            let rounded = share(whole, u64::from(pieces), u64::from(line.quantity));
-            if pieces >= line.quantity { whole } else { rounded / step * step }
-        };
+        let rounding = Rounding::of(self.currency);
+        let first = |pieces: u32| rounding.pieces(line.paid.gross.amount(), pieces, line.quantity);
         let left = line.paid.left(taken[index]).amount();
         self.money((first(before + pieces) - first(before)).min(left))
     }
 
-    pub(super) fn shipping_left(&self, taken: &[Money]) -> Money {
-        self.shipping.left(taken.last().copied().unwrap_or(self.money(0)))
+    /// Adds what is left of the shipping to `shares`, and returns it.
+    pub(super) fn take_shipping(&self, taken: &[Money], shares: &mut [Money]) -> Money {
+        let first = self.lines.len();
+        for (index, part) in self.shipping.iter().enumerate() {
+            shares[first + index] = part.left(taken[first + index]);
+        }
+        self.shipping_in(shares)
+    }
+
+    /// The part of the shares that is for the shipping.
+    pub(super) fn shipping_in(&self, shares: &[Money]) -> Money {
+        self.total(&shares[self.lines.len()..])
     }
 
     /// Spreads a free amount over what is left of the parts, by the largest-remainder method. Money
     /// beyond that, which the customer has overpaid, belongs to no part.
     pub(super) fn spread(&self, amount: Money, taken: &[Money]) -> Vec<Money> {
         let left: Vec<u64> = self.parts().zip(taken).map(|(part, taken)| part.left(*taken).amount()).collect();
-        let all: u64 = left.iter().sum();
-        let amount = amount.amount().min(all);
-        let mut shares: Vec<u64> = left.iter().map(|left| share(*left, amount, all)).collect();
-        let remainder =
-            |index: usize| if all == 0 { 0 } else { u128::from(left[index]) * u128::from(amount) % u128::from(all) };
-        let mut by_remainder: Vec<usize> = (0..left.len()).collect();
-        by_remainder.sort_by_key(|index| std::cmp::Reverse(remainder(*index)));
-        let missing = amount - shares.iter().sum::<u64>();
-        for index in by_remainder.into_iter().take(usize::try_from(missing).unwrap_or(usize::MAX)) {
-            shares[index] += 1;
-        }
+        let amount = amount.amount().min(left.iter().sum());
+        let shares = Rounding::of(self.currency).spread(amount, &left);
         shares.into_iter().map(|share| self.money(share)).collect()
     }
 
@@ -152,13 +155,13 @@ mod tests {
         Paid { gross: euros(gross), tax: euros(tax), rate_bp }
     }
 
-    fn sold(lines: &[(u32, u64, u64, u32)], shipping: Paid) -> Sold {
+    fn sold(lines: &[(u32, u64, u64, u32)], shipping: &[Paid]) -> Sold {
         let line = |(quantity, gross, tax, rate_bp): &(u32, u64, u64, u32)| SoldLine {
             product: ProductId::new(),
             quantity: *quantity,
             paid: paid(*gross, *tax, *rate_bp),
         };
-        Sold { lines: lines.iter().map(line).collect(), shipping }
+        Sold { lines: lines.iter().map(line).collect(), shipping: shipping.to_vec(), currency: Currency::EUR }
     }
 
     fn add(taken: &mut [Money], shares: &[Money]) {
@@ -170,7 +173,7 @@ mod tests {
     #[test]
     fn refunds_of_single_pieces_add_up_to_their_line() {
         for (quantity, gross, tax) in [(3, 1_000, 160), (7, 999, 71), (2, 1, 0), (999, 99_999, 15_966), (1, 5, 1)] {
-            let sold = sold(&[(quantity, gross, tax, 1_900)], paid(0, 0, 0));
+            let sold = sold(&[(quantity, gross, tax, 1_900)], &[]);
             let mut taken = sold.no_shares();
             let mut taxed = 0;
             for before in 0..quantity {
@@ -203,7 +206,7 @@ mod tests {
                     (2, random(300), 0, 0),
                     (5, 77 + random(9), random(9), 700),
                 ],
-                paid(490, 78, 1_900),
+                &[paid(390, 62, 1_900), paid(100, 7, 700)],
             );
             let (mut taken, mut pieces) = (order.no_shares(), [0_u32; 3]);
             let (mut amounts, mut taxes) = (0, 0);
@@ -219,7 +222,7 @@ mod tests {
                         shares[line] = order.pieces(line, pieces[line], 1, &taken);
                         pieces[line] += 1;
                     }
-                    2 => *shares.last_mut().unwrap() = order.shipping_left(&taken),
+                    2 => drop(order.take_shipping(&taken, &mut shares)),
                     _ => {
                         let amount = 1 + random(left(&taken));
                         shares = order.spread(euros(amount), &taken);
@@ -243,7 +246,7 @@ mod tests {
 
     #[test]
     fn an_overpaid_amount_belongs_to_no_part() {
-        let sold = sold(&[(1, 1_000, 160, 1_900)], paid(0, 0, 0));
+        let sold = sold(&[(1, 1_000, 160, 1_900)], &[]);
         let shares = sold.spread(euros(1_500), &sold.no_shares());
         assert_eq!(sold.total(&shares), euros(1_000));
     }

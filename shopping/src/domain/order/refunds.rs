@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
-use souk_contract::products::ProductId;
+use souk_contract::products::{ProductId, ReservationLine};
 use souk_contract::shopping::RefundId;
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, FieldError, Money, Price, Quantity, Result, Text, Timestamp};
@@ -134,6 +134,20 @@ impl OrderRefund {
         }
     }
 
+    pub(crate) fn amount(&self) -> Money {
+        self.amount
+    }
+
+    /// The pieces of each product.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (ProductId, u32)> {
+        self.lines.iter().map(|line| (line.product_id, line.quantity))
+    }
+
+    /// The sums of net amounts and taxes.
+    pub(crate) fn taxed(&self) -> u64 {
+        self.taxes.iter().map(RefundTax::gross).sum()
+    }
+
     /// Returns the view for the customer.
     fn view(&self, payment: &Payment) -> OrderRefundView {
         OrderRefundView {
@@ -210,7 +224,11 @@ impl Order {
             return Err(too_much(payment));
         }
         payment.refund_more(amount);
+        let complete_at = payment.to_refund();
         let id = RefundId::new();
+        let restocked = new.lines.iter().filter(|line| line.restock);
+        let restocked = restocked.map(|line| ReservationLine { product: line.product_id, quantity: line.quantity });
+        self.return_pieces(id, restocked.collect());
         self.refunds.push(OrderRefund {
             id,
             request: Some((key.clone(), new.fingerprint()?)),
@@ -222,7 +240,7 @@ impl Order {
             by: Some(by),
             created_at: now,
             shares,
-            complete_at: payment.to_refund(),
+            complete_at,
             is_published: false,
         });
         self.lease(now);
@@ -266,7 +284,7 @@ impl Order {
         payment.refund_all();
         let complete_at = payment.to_refund();
         let sold = self.sold()?;
-        if amount.is_zero() || amount.currency() != sold.currency() || self.refunds.len() > MAX_REFUNDS {
+        if amount.is_zero() || amount.currency() != sold.currency || self.refunds.len() > MAX_REFUNDS {
             return Ok(());
         }
         let taken = self.shares_of_refunds(&sold);
@@ -278,7 +296,7 @@ impl Order {
             (quantity > 0).then_some(RefundedLine { product_id: line.product, quantity, amount, restock: true })
         });
         let lines = lines.collect();
-        let shipping = shares.last().copied().unwrap_or(Money::zero(amount.currency()));
+        let shipping = sold.shipping_in(&shares);
         let (id, reason) = (RefundId::new(), reason.to_owned());
         let (request, is_published, created_at) = (None, false, now);
         let refund = OrderRefund {
@@ -348,6 +366,12 @@ impl Order {
         })
     }
 
+    /// Returns the refunds and their states.
+    pub(crate) fn refunds(&self) -> impl Iterator<Item = (&OrderRefund, OrderRefundStatus)> {
+        let payment = self.payment.as_ref();
+        payment.into_iter().flat_map(|payment| self.refunds.iter().map(|refund| (refund, refund.status(payment))))
+    }
+
     /// Returns the refunds for the customer.
     pub(super) fn refund_views(&self) -> Vec<OrderRefundView> {
         let views = self.payment.iter().flat_map(|payment| self.refunds.iter().map(|refund| refund.view(payment)));
@@ -375,17 +399,13 @@ impl Order {
 
 /// Returns how much of the shipping price is refunded, and adds it to `shares`.
 fn refund_shipping(new: &NewRefund, sold: &Sold, taken: &[Money], shares: &mut [Money]) -> Result<Money> {
-    let zero = Money::zero(sold.currency());
     if !new.shipping {
-        return Ok(zero);
+        return Ok(Money::zero(sold.currency));
     }
-    let left = sold.shipping_left(taken);
+    let left = sold.take_shipping(taken, shares);
     if left.is_zero() {
         let message = "must be false: the order has no shipping price that is left to refund";
         return Err(Error::invalid_field("shipping", message));
-    }
-    if let Some(share) = shares.last_mut() {
-        *share = left;
     }
     Ok(left)
 }

@@ -139,7 +139,12 @@ impl Order {
         now: Timestamp,
     ) -> Result<()> {
         self.enter(status, Some(reason), now)?;
-        self.owes_stock = owes_stock;
+        // Refunded pieces are back on sale, or do not come back.
+        let in_pieces = owes_stock && self.has_refunded_pieces();
+        self.owes_stock = owes_stock && !in_pieces;
+        if in_pieces {
+            self.return_unrefunded_pieces();
+        }
         self.record_final_refund(&wire_name(&reason), admin, now)?;
         self.payment.iter_mut().for_each(Payment::request_owed);
         self.lease(now);
@@ -153,12 +158,12 @@ impl Order {
             self.record_final_refund(&wire_name(&Reason::PaidLate), None, now)?;
         }
         let is_refunded = self.payment_status() == Some(PaymentStatus::Refunded);
-        if self.status == OrderStatus::Cancelled && !self.owes_stock && is_refunded {
+        if self.status == OrderStatus::Cancelled && !self.owes_any_stock() && is_refunded {
             self.enter(OrderStatus::Refunded, None, now)?;
         }
         match (self.status, self.payment_work()) {
             (OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid, _) => {}
-            _ if self.owes_stock => self.schedule.set_due(self.schedule.due().unwrap_or(now)),
+            _ if self.owes_any_stock() => self.schedule.set_due(self.schedule.due().unwrap_or(now)),
             (OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Refunded, PaymentWork::Cancel)
             | (_, PaymentWork::None) => self.schedule.clear_due(),
             (_, PaymentWork::AwaitRefund) => {

@@ -1,4 +1,5 @@
 use products::StockLevels;
+use shopping::ledger::RefundRecord;
 use souk_contract::products::ReservationLine;
 use souk_types::{Currency, Money, Quantity};
 
@@ -47,6 +48,8 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
             captured,
             refunded,
         }),
+        refunds: Vec::new(),
+        returned: Vec::new(),
     };
     (entry, DemoPayment::with_amounts(order, price(), captured, refunded))
 }
@@ -57,6 +60,10 @@ fn pay(shop: &mut Shop, index: usize, status: PaymentStatus, captured: Money, re
     let payment = entry.payment.as_mut().unwrap();
     (payment.status, payment.captured, payment.refunded) = (status, captured, refunded);
     shop.records.demo_payments[index] = DemoPayment::with_amounts(entry.order, price(), captured, refunded);
+}
+
+fn refund(product: ProductId, pieces: u32, amount: Money, has_succeeded: bool) -> RefundRecord {
+    RefundRecord { pieces: vec![(product, pieces)], amount, taxed: amount.amount(), has_succeeded }
 }
 
 fn response(entry: &OrderRecord, status: OrderStatus) -> ClientResponse {
@@ -107,6 +114,7 @@ impl Shop {
 fn returned_pieces_are_not_sold() {
     let Shop { mut records, responses } = Shop::open();
     records.reservations[0].returned = vec![(records.stock[0].product, 1)];
+    records.orders[0].returned = vec![(records.stock[0].product, 1)];
     records.stock[0].levels = StockLevels { available: 8, reserved: 1, sold: 1, version: 1 };
     assert_eq!(check(&records, &responses), [] as [String; 0]);
 }
@@ -140,6 +148,11 @@ fn every_state_of_a_payment_that_an_order_names_is_consistent() {
         pay(&mut shop, index, paid, captured, refunded);
         assert_eq!(check(&shop.records, &shop.responses), [] as [String; 0], "{status:?} {paid:?}");
     }
+    let mut shop = Shop::open();
+    let product = shop.records.stock[0].product;
+    shop.records.orders[0].refunds = vec![refund(product, 2, price(), true)];
+    pay(&mut shop, 0, PaymentStatus::Refunded, price(), price());
+    assert_eq!(check(&shop.records, &shop.responses), [] as [String; 0], "refunded and not cancelled");
     let mut shop = Shop::open();
     (shop.records.orders[0].total, shop.records.orders[0].payment) = (Some(zero()), None);
     shop.records.demo_payments.remove(0);
@@ -189,6 +202,24 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     ("2 sold, 1 in confirmed orders", |shop| {
         let product = shop.records.stock[0].product;
         shop.records.reservations[0].returned = vec![(product, 1)];
+        shop.records.orders[0].returned = vec![(product, 1)];
+    }),
+    ("returned other pieces than []", |shop| {
+        let product = shop.records.stock[0].product;
+        shop.records.orders[0].returned = vec![(product, 1)];
+    }),
+    ("3 of 2 pieces of", |shop| {
+        let product = shop.records.stock[0].product;
+        shop.records.orders[0].refunds = vec![refund(product, 1, zero(), false), refund(product, 2, zero(), false)];
+    }),
+    ("has refunds of 499, and its payment refunded 0", |shop| {
+        let product = shop.records.stock[0].product;
+        shop.records.orders[0].refunds = vec![refund(product, 1, Money::new(499, Currency::EUR).unwrap(), true)];
+    }),
+    ("net amounts and taxes of a refund are 2", |shop| {
+        let product = shop.records.stock[0].product;
+        let refund = RefundRecord { taxed: 2, ..refund(product, 1, cent(), false) };
+        shop.records.orders[0].refunds = vec![refund];
     }),
     ("stock is held for", |shop| shop.records.stock[0].holds.push(ReservationId::new())),
     ("holds stock for an order that is not reserved", |shop| {
@@ -216,8 +247,8 @@ const VIOLATIONS: &[(&str, Violate)] = &[
         let order = shop.records.orders[0].order;
         shop.records.demo_payments[0] = DemoPayment::with_amounts(order, price(), price(), cent());
     }),
-    ("is Confirmed and its payment is Refunded", |shop| pay(shop, 0, PaymentStatus::Refunded, price(), price())),
     ("is Confirmed and its payment is Underpaid", |shop| pay(shop, 0, PaymentStatus::Underpaid, cent(), zero())),
+    ("is Confirmed and its payment is Refunded", |shop| pay(shop, 0, PaymentStatus::Refunded, price(), price())),
     ("is Refunded and its payment is PartiallyRefunded", |shop| {
         pay(shop, 1, PaymentStatus::PartiallyRefunded, price(), cent());
     }),

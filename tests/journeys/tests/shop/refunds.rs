@@ -1,7 +1,7 @@
 //! An admin refunds a part of an order: pieces, or a free amount. The customer sees it, and gets
 //! never more than was captured.
 
-use journeys::{Admin, Customer, Method, Product, Shop, UNKNOWN_ID, euros, run_concurrently};
+use journeys::{Admin, Customer, Method, Product, Shop, Stock, UNKNOWN_ID, euros, run_concurrently};
 use serde_json::{Value, json};
 
 /// Returns a customer's order of two pieces at 4.99, paid with this token.
@@ -54,6 +54,27 @@ async fn pieces_are_refunded_one_after_the_other() {
     admin.ship_order(&order).await.expect_problem(409, "order-state");
     let cancelled = admin.cancel_order(&order).await.expect_status(200);
     assert_eq!((&cancelled["status"], &cancelled["refunded"]), (&"refunded".into(), &euros(998)));
+}
+
+#[tokio::test]
+async fn refunded_pieces_go_back_on_sale_when_the_admin_says_so() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    for (restock, after_refund, after_cancellation) in [
+        (true, Stock { available: 9, reserved: 0, sold: 1 }, Stock { available: 10, reserved: 0, sold: 0 }),
+        // The piece is lost, or stays with the customer.
+        (false, Stock { available: 8, reserved: 0, sold: 2 }, Stock { available: 9, reserved: 0, sold: 1 }),
+    ] {
+        let (ana, tea, order) = paid_order(&shop, "demo_ok").await;
+        let line = json!({"product_id": tea.id, "quantity": 1, "restock": restock});
+        for _ in 0..2 {
+            let refund = json!({"lines": [&line], "reason": "sent back"});
+            admin.refund(&order, "key", refund).await.expect_status(201);
+        }
+        assert_eq!(admin.stock(&tea).await, after_refund);
+        assert_eq!(ana.cancel_order(&order).await.expect_status(200)["status"], "refunded");
+        assert_eq!(admin.stock(&tea).await, after_cancellation);
+    }
 }
 
 #[tokio::test]
