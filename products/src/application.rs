@@ -6,4 +6,5 @@ pub mod editing;
 pub mod imports;
 pub mod ledger;
 pub(crate) mod reservations;
+pub(crate) mod settlement;
 pub(crate) mod stock;

@@ -3,6 +3,7 @@
 pub(crate) mod catalogue_query;
 pub(crate) mod column_template;
 pub(crate) mod csv;
+pub(crate) mod hold;
 pub(crate) mod image_url;
 pub(crate) mod import_mapping;
 pub(crate) mod import_records;
@@ -16,4 +17,5 @@ pub(crate) mod reservation_log;
 pub(crate) mod reservation_state;
 pub(crate) mod reservation_time;
 pub(crate) mod stock;
+pub(crate) mod stock_change;
 pub(crate) mod weight;

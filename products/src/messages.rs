@@ -32,7 +32,7 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.serve(move |request: Confirm| {
         let app = own.clone();
-        async move { reservations::confirm(&app, request.reservation).await }
+        async move { reservations::confirm(&app, request).await }
     });
     let own = app.clone();
     bus.serve(move |request: Release| {

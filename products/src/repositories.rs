@@ -3,7 +3,7 @@
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Due, Find, Index, Tx};
-use souk_types::{Page, Result};
+use souk_types::{Error, Page, Result};
 
 use crate::domain::catalogue_query::{CatalogueQuery, Sort};
 use crate::domain::product::{ImportKey, Product};
@@ -17,7 +17,8 @@ static CATEGORY_BY_NAME: Index = Index::sorted("category_by_name", &["listing.de
 static CATEGORY_BY_PRICE: Index =
     Index::sorted("category_by_price", &["listing.details.category"], "listing.details.price.amount");
 static BY_IMPORT_KEY: Index = Index::unique("by_import_key", &["imported.key"]);
-static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
+static BY_HOLD: Index = Index::sorted("by_hold", &[], "stock.due");
+static BY_DUE: Index = Index::sorted("by_due", &[], "due");
 static BY_ORDER: Index = Index::by("by_order", &["order"]);
 
 impl Document for Product {
@@ -25,7 +26,7 @@ impl Document for Product {
     const COLLECTION: &'static str = "products";
     const NOUN: &'static str = "product";
     const INDEXES: &'static [Index] =
-        &[NEWEST, BY_NAME, BY_PRICE, CATEGORY_NEWEST, CATEGORY_BY_NAME, CATEGORY_BY_PRICE, BY_IMPORT_KEY];
+        &[NEWEST, BY_NAME, BY_PRICE, CATEGORY_NEWEST, CATEGORY_BY_NAME, CATEGORY_BY_PRICE, BY_IMPORT_KEY, BY_HOLD];
     const SEARCHED: &'static [&'static str] =
         &["listing.details.name", "listing.details.description", "listing.details.category"];
 }
@@ -84,6 +85,11 @@ impl Products {
         keys: impl Iterator<Item = &'k ImportKey>,
     ) -> Result<Vec<Product>> {
         self.0.get_many_by(&BY_IMPORT_KEY, keys.map(ToString::to_string).collect()).await
+    }
+
+    /// The products whose oldest hold is to be looked after.
+    pub(crate) fn due(&self) -> Due<Product> {
+        self.0.due(&BY_HOLD)
     }
 
     /// Whether there is no product, not even a discontinued one.
@@ -147,6 +153,15 @@ impl Reservations {
         database.collection().map(Self)
     }
 
+    pub(crate) async fn get(&self, id: ReservationId) -> Result<Option<Reservation>> {
+        self.0.get(id).await
+    }
+
+    /// Returns those of the reservations that are decided, in no particular order.
+    pub(crate) async fn get_many(&self, ids: &[ReservationId]) -> Result<Vec<Reservation>> {
+        self.0.get_many(ids).await
+    }
+
     /// Returns the reservations of an order: one, and one more for each time that the order
     /// reserved again.
     pub(crate) async fn of_order(&self, order: OrderId) -> Result<Vec<Reservation>> {
@@ -161,13 +176,33 @@ impl Reservations {
         self.0.scan(|_, reservation| visit(reservation)).await
     }
 
-    /// The rule may run more than once. Errors: `NotFound`, and those of the rule.
-    pub(crate) async fn update<R: Send + 'static>(
+    /// Decides on a reservation by a rule, which always leaves one and may run more than once.
+    /// Returns the rule's result and the reservation. Most reservations are undecided until then,
+    /// so it is inserted without a read before.
+    pub(crate) async fn decide<R: Send + 'static>(
         &self,
         id: ReservationId,
-        mut rule: impl FnMut(&mut Reservation) -> R + Send + 'static,
-    ) -> Result<R> {
-        self.0.update(id, move |reservation, _| Ok(rule(reservation))).await
+        mut rule: impl FnMut(&mut Option<Reservation>) -> R + Send + 'static,
+    ) -> Result<(R, Reservation)> {
+        let mut decide = move |slot: &mut Option<Reservation>| {
+            let result = rule(slot);
+            let decided = slot.clone().ok_or_else(|| Error::internal("a rule has not decided on a reservation"))?;
+            Ok((result, decided))
+        };
+        let (result, decided) = decide(&mut None)?;
+        match self.0.insert(id, decided.clone()).await {
+            Err(error) if error.is_duplicate() => self.0.upsert(id, move |slot, _| decide(slot)).await,
+            inserted => inserted.map(|()| (result, decided)),
+        }
+    }
+
+    /// Deletes a reservation that still meets the condition.
+    pub(crate) async fn delete_if(
+        &self,
+        id: ReservationId,
+        condition: impl Fn(&Reservation) -> bool + Send + 'static,
+    ) -> Result<()> {
+        self.upsert(id, move |slot| drop(slot.take_if(|reservation| condition(reservation)))).await
     }
 
     /// Changes or creates a reservation by a rule, which may run more than once.

@@ -78,7 +78,8 @@ pub struct ReservationLine {
     pub quantity: Quantity,
 }
 
-/// Holds stock for an order: all lines or none. A repeated request gets the same reply.
+/// Holds stock for an order: all lines or none. Until the reservation is decided, a repeated
+/// request gets the same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reserve {
     /// The id, chosen by the caller.
@@ -87,7 +88,8 @@ pub struct Reserve {
     pub order: OrderId,
     /// The lines to hold; each product at most once.
     pub lines: Vec<ReservationLine>,
-    /// When the reservation expires while stock is plentiful, unless it is confirmed before.
+    /// When the reservation expires while stock is plentiful, unless it is confirmed before. A
+    /// request that arrives later holds nothing.
     pub until: Timestamp,
     /// When the reservation expires while stock is scarce. Between the two, the time depends on the
     /// share of the stock that is reserved.
@@ -112,6 +114,8 @@ pub enum Reserved {
     },
     /// Nothing is held: the reservation was released or has expired before.
     Released,
+    /// Nothing is held any more: the reservation was confirmed before, and its stock is sold.
+    Sold,
 }
 
 /// A line that is held.
@@ -141,11 +145,16 @@ pub struct Shortage {
     pub available: u32,
 }
 
-/// Sells the stock that is held for a paid order. A repeated request gets the same reply.
+/// Sells the stock that is held for a paid order: all lines or none. A repeated request gets the
+/// same reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Confirm {
     /// The reservation.
     pub reservation: ReservationId,
+    /// The order.
+    pub order: OrderId,
+    /// The lines that were reserved.
+    pub lines: Vec<ReservationLine>,
 }
 
 /// The reply to [`Confirm`].
@@ -154,7 +163,7 @@ pub struct Confirm {
 pub enum Confirmed {
     /// The stock is sold.
     Sold,
-    /// Nothing is sold: the reservation was released or has expired before.
+    /// Nothing is sold: the reservation was released, has expired, or not all lines were held.
     Released,
 }
 
@@ -168,9 +177,11 @@ impl Request for Confirm {
 pub struct Release {
     /// The reservation.
     pub reservation: ReservationId,
-    /// The order. `products` records a reservation that it does not know as released, so that a
-    /// [`Reserve`] that arrives later holds nothing.
+    /// The order.
     pub order: OrderId,
+    /// The lines that may be held. `products` records the reservation as released even if nothing
+    /// is held, so that a [`Reserve`] that arrives later holds nothing either.
+    pub lines: Vec<ReservationLine>,
 }
 
 /// The reply to [`Release`].

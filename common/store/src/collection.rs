@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::coalesce::Coalescer;
 use super::commit::{BulkRule, Commit, Refusal, Rule, Stored, Write};
-use super::{Database, Document, Due, Engine, Events, Find, Index};
+use super::{Database, Document, Due, Engine, Events, Find, Index, MAX_ATTEMPTS, conflict_delays};
 use souk_types::{Error, Page, Result};
 
 const SCAN_PAGE: usize = 500;
@@ -132,14 +132,20 @@ impl<T: Document> Collection<T> {
 
     /// Inserts a document. Errors: [`Error::is_duplicate`] when the id or a unique value exists.
     pub async fn insert(&self, id: T::Id, document: T) -> Result<()> {
-        self.upsert(id, move |slot, _| {
-            if slot.is_some() {
-                return Err(Error::duplicate("id"));
+        let id = id.to_string();
+        for delay in conflict_delays().take(MAX_ATTEMPTS) {
+            let write = Write::between(id.clone(), None, Some(&document))?;
+            let commit = Commit { writes: write.into_iter().collect(), ..Commit::default() };
+            match self.database.commit(commit).await {
+                Err(Refusal::Stale) if self.database.load(T::COLLECTION, &id).await?.is_some() => {
+                    return Err(Error::duplicate("id"));
+                }
+                // A conflict with a write that was undone.
+                Err(Refusal::Stale) => tokio::time::sleep(delay).await,
+                outcome => return outcome.map_err(Refusal::into_error),
             }
-            *slot = Some(document.clone());
-            Ok(())
-        })
-        .await
+        }
+        Err(Refusal::Stale.into_error())
     }
 
     /// Changes a document by a rule. The rule may run more than once, always on the current state.

@@ -83,8 +83,10 @@ pub(super) struct Write {
 pub(super) enum Change {
     Put {
         text: String,
-        /// Whether an indexed or searched field has changed.
+        /// Whether an indexed field has changed.
         reindex: bool,
+        /// Whether a searched field has changed.
+        reindex_text: bool,
     },
     Delete,
     /// Writes nothing; the version must be unchanged.
@@ -107,8 +109,11 @@ impl Write {
                 let text = serde_json::to_string(new).map_err(Error::internal)?;
                 match stored {
                     Some(stored) if stored.text == text => return Ok(None),
-                    Some(stored) => Change::Put { reindex: reindex::<T>(&stored.text, &text)?, text },
-                    None => Change::Put { text, reindex: true },
+                    Some(stored) => {
+                        let [reindex, reindex_text] = changed::<T>(&stored.text, &text)?;
+                        Change::Put { text, reindex, reindex_text }
+                    }
+                    None => Change::Put { text, reindex: true, reindex_text: true },
                 }
             }
         };
@@ -131,16 +136,19 @@ pub(super) fn next_version(expected: Option<i64>) -> i64 {
     i64::try_from(now).unwrap_or_default().max(expected.map_or(1, |version| version + 1))
 }
 
-/// Whether an indexed field differs. Most writes, such as holds on stock, change none.
-fn reindex<T: Document>(old: &str, new: &str) -> Result<bool> {
-    let mut fields = T::INDEXES.iter().flat_map(super::Index::fields).chain(T::SEARCHED.iter().copied()).peekable();
-    if fields.peek().is_none() {
-        return Ok(false);
+/// Whether an indexed and whether a searched field differs. Most writes, such as holds on stock,
+/// change no searched one.
+fn changed<T: Document>(old: &str, new: &str) -> Result<[bool; 2]> {
+    if T::INDEXES.is_empty() && T::SEARCHED.is_empty() {
+        return Ok([false, false]);
     }
     let read = |text| serde_json::from_str::<serde_json::Value>(text).map_err(Error::internal);
     let (old, new) = (read(old)?, read(new)?);
-    let pointer = |field: &str| format!("/{}", field.replace('.', "/"));
-    Ok(fields.map(pointer).any(|path| old.pointer(&path) != new.pointer(&path)))
+    let differs = |field: &str| {
+        let path = format!("/{}", field.replace('.', "/"));
+        old.pointer(&path) != new.pointer(&path)
+    };
+    Ok([T::INDEXES.iter().flat_map(super::Index::fields).any(differs), T::SEARCHED.iter().copied().any(differs)])
 }
 
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ use souk_http::auth::TokenRevocations;
 use souk_store::Database;
 use souk_types::Result;
 
+use crate::domain::hold::Hold;
 use crate::domain::reservation::Reservation;
 use crate::domain::reservation_state::State;
 use crate::domain::stock::StockLevels;
@@ -23,11 +24,20 @@ pub struct StockRecord {
     pub levels: StockLevels,
     /// The sum that the stock levels must have.
     pub stocked: u64,
-    /// The reservations that have a hold on the product.
-    pub holds: Vec<ReservationId>,
+    /// The holds on the product.
+    pub holds: Vec<HoldRecord>,
 }
 
-/// One reservation.
+/// Pieces of a product that are kept for an order.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldRecord {
+    /// The reservation.
+    pub reservation: ReservationId,
+    /// The order that it is for.
+    pub order: OrderId,
+}
+
+/// One reservation that is decided.
 #[derive(Debug, Clone)]
 pub struct ReservationRecord {
     /// The reservation.
@@ -43,8 +53,6 @@ pub struct ReservationRecord {
 /// The status of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReservationStatus {
-    /// It may have holds on products.
-    Held,
     /// Its quantities are sold.
     Sold,
     /// It is released, or restocked as a whole after it was sold.
@@ -54,7 +62,6 @@ pub enum ReservationStatus {
 impl From<State> for ReservationStatus {
     fn from(state: State) -> Self {
         match state {
-            State::Holding | State::Held => Self::Held,
             State::Confirmed => Self::Sold,
             State::Released | State::Restocked => Self::Ended,
         }
@@ -67,13 +74,18 @@ pub async fn stock(database: &Database) -> Result<Vec<StockRecord>> {
     Products::open(database)?
         .for_each(|product| {
             let (levels, stocked) = (product.stock.levels(), product.stock.stocked());
-            records.push(StockRecord { product: product.id, levels, stocked, holds: product.stock.reservations() });
+            let record = |(reservation, hold): (&ReservationId, &Hold)| HoldRecord {
+                reservation: *reservation,
+                order: hold.order,
+            };
+            let holds = product.stock.holds().iter().map(record).collect();
+            records.push(StockRecord { product: product.id, levels, stocked, holds });
         })
         .await?;
     Ok(records)
 }
 
-/// Returns every reservation.
+/// Returns every reservation that is decided.
 pub async fn reservations(database: &Database) -> Result<Vec<ReservationRecord>> {
     let mut records = Vec::new();
     Reservations::open(database)?

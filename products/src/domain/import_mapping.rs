@@ -8,7 +8,7 @@ use souk_types::{Currency, Error, FieldError, Integer, NumberError, Price};
 
 use super::column_template::{ColumnTemplate, missing_column};
 use super::import_records::{ColumnRef, Delimiter, Record};
-use super::stock::AvailableQuantity;
+use super::stock_change::AvailableQuantity;
 use super::weight::Weight;
 
 const TEXT_FIELDS: [&str; 8] = ["key", "name", "description", "category", "unit", "supplier", "image", "tax_class"];

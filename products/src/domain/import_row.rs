@@ -6,7 +6,7 @@ use souk_types::{Error, Result};
 
 use super::product::{ImportKey, ImportSource, Product};
 use super::product_details::ProductDetails;
-use super::stock::AvailableQuantity;
+use super::stock_change::AvailableQuantity;
 
 /// The code of the error when a product no longer has the key with which it was looked up.
 pub(crate) const KEY_MOVED: &str = "import-key-moved";
@@ -85,6 +85,7 @@ mod tests {
 
     use super::*;
     use crate::domain::product::tests::tea;
+    use crate::domain::stock::tests::claim;
 
     fn row(available: i64) -> ImportRow {
         ImportRow {
@@ -96,8 +97,9 @@ mod tests {
 
     fn sell(product: &mut Product, quantity: u64) {
         let reservation = ReservationId::new();
-        product.stock.hold(reservation, quantity.try_into().unwrap(), 1).unwrap();
-        product.stock.sell(reservation, Some(1));
+        product.stock.hold(reservation, &claim(quantity)).unwrap();
+        let hold = product.stock.holds()[&reservation].id;
+        product.stock.settle(reservation, Some(hold));
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! A product: its listing in the catalogue and its stock. The rules of the stock are in `stock.rs`.
 
 use serde::{Deserialize, Serialize};
-use souk_contract::products::{CatalogueEntry, ProductId, ProductSnapshot};
+use souk_contract::products::{CatalogueEntry, HeldLine, ProductId, ProductSnapshot, ReservationId, Shortage};
 use souk_types::{Error, Precondition, Result, Text, Timestamp, sort_key};
 
+use super::hold::Claim;
 use super::product_details::ProductDetails;
 use super::product_edit::ProductPatch;
 use super::product_view::ProductView;
-use super::stock::{AvailableQuantity, Stock};
+use super::stock::{InsufficientStock, Stock};
+use super::stock_change::AvailableQuantity;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Product {
@@ -66,6 +68,7 @@ impl Product {
 
     /// Errors: `NotFound` when the product is discontinued.
     pub(crate) fn edit(&mut self, change: impl FnOnce(ProductDetails) -> ProductDetails) -> Result<()> {
+        self.keep_in_holds()?;
         let listing = self.listing()?;
         self.listing = Some(Listing::new(change(listing.details.clone()), listing.listed_at));
         self.version += 1;
@@ -82,14 +85,46 @@ impl Product {
     pub(crate) fn discontinue(&mut self, precondition: &Precondition) -> Result<()> {
         self.listing()?;
         self.check(|is_current| precondition.check(is_current))?;
+        self.keep_in_holds()?;
         (self.listing, self.imported) = (None, None);
         self.version += 1;
         Ok(())
     }
 
-    pub(crate) fn catalogue_entry(&self) -> Result<CatalogueEntry> {
+    fn keep_in_holds(&mut self) -> Result<()> {
+        if !self.stock.holds().is_empty() {
+            self.stock.keep_in_holds(&self.snapshot()?);
+        }
+        Ok(())
+    }
+
+    /// Holds pieces for an order. A repetition gets the product and the time of the first hold.
+    pub(crate) fn hold(
+        &mut self,
+        reservation: ReservationId,
+        claim: &Claim,
+    ) -> std::result::Result<(HeldLine, Timestamp), Shortage> {
+        let snapshot = self.snapshot().ok();
+        if let Some(hold) = self.stock.holds().get(&reservation)
+            && let Some(product) = hold.product.as_deref().cloned().or_else(|| snapshot.clone())
+        {
+            return Ok((HeldLine { product, quantity: hold.quantity }, hold.until));
+        }
+        let requested = claim.quantity.get();
+        let Some(product) = snapshot else {
+            return Err(Shortage { product_id: self.id, name: None, requested, available: 0 });
+        };
+        match self.stock.hold(reservation, claim) {
+            Ok(until) => Ok((HeldLine { product, quantity: claim.quantity }, until)),
+            Err(InsufficientStock { available }) => {
+                Err(Shortage { product_id: self.id, name: Some(product.name), requested, available })
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Result<ProductSnapshot> {
         let details = &self.listing()?.details;
-        let product = ProductSnapshot {
+        Ok(ProductSnapshot {
             id: self.id,
             name: details.name.to_string(),
             price: details.price,
@@ -98,8 +133,11 @@ impl Product {
             tax_class: details.tax_class,
             weight_grams: details.weight_grams.grams(),
             digital: details.digital,
-        };
-        Ok(CatalogueEntry { product, available: self.stock.available() })
+        })
+    }
+
+    pub(crate) fn catalogue_entry(&self) -> Result<CatalogueEntry> {
+        Ok(CatalogueEntry { product: self.snapshot()?, available: self.stock.available() })
     }
 
     pub(crate) fn into_view(self) -> Result<ProductView> {
@@ -127,6 +165,7 @@ pub(crate) mod tests {
     use souk_types::input::from_json;
 
     use super::*;
+    use crate::domain::stock::tests::claim;
 
     /// A listed product without stock.
     pub(crate) fn tea() -> Product {
@@ -143,6 +182,24 @@ pub(crate) mod tests {
         assert_eq!(product.stock.available(), 7);
         assert!(product.catalogue_entry().is_err());
         assert!(product.discontinue(&Precondition::default()).is_err());
+    }
+
+    #[test]
+    fn a_repeated_hold_gets_the_product_as_it_was() {
+        let (mut product, reservation) = (tea(), ReservationId::new());
+        product.stock.set_available(AvailableQuantity::try_from(7).unwrap());
+        let first = product.hold(reservation, &claim(2)).unwrap();
+        for dearer in [500, 600] {
+            let price = json!({"price": {"amount": dearer, "currency": "EUR"}});
+            product.patch(from_json(price).unwrap(), &Precondition::default()).unwrap();
+            assert_eq!(product.hold(reservation, &claim(2)).unwrap(), first);
+        }
+        let other = product.hold(ReservationId::new(), &claim(2)).unwrap().0.product.price.amount();
+        assert_eq!((first.0.product.price.amount(), other), (499, 600));
+        product.discontinue(&Precondition::default()).unwrap();
+        assert_eq!(product.hold(reservation, &claim(2)).unwrap(), first);
+        let shortage = Shortage { product_id: product.id, name: None, requested: 1, available: 0 };
+        assert_eq!(product.hold(ReservationId::new(), &claim(1)), Err(shortage));
     }
 
     #[test]

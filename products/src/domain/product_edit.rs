@@ -5,7 +5,7 @@ use souk_types::{MultilineText, Price, TaxClass, Text};
 
 use super::image_url::ImageUrl;
 use super::product_details::{Category, ProductDetails};
-use super::stock::AvailableQuantity;
+use super::stock_change::AvailableQuantity;
 use super::weight::Weight;
 
 /// The body of `POST /`.

@@ -1,55 +1,58 @@
-//! The stock of one order over several products. No transaction covers them: the state of this
-//! document decides (`reservation_state.rs`), and the holds on the products follow it. All lines
-//! are held before the state becomes held. A decision (confirm, release, restock) is then applied
-//! to every product. A background job repeats both steps after a crash. Attempts overlap when a
-//! client repeats a request: each hold records its attempt, so that a hold placed after the
-//! decision is recognised and released.
+//! The decision on the stock of one order: its pieces are sold or released. No transaction covers
+//! the products of an order. While it is in checkout, each of its products has a hold. The decision
+//! is one document, inserted once, and the holds follow it. A hold that has expired is released by
+//! a decision as well. The states are in `reservation_state.rs`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{
-    Confirmed, HeldLine, ProductId, ProductSnapshot, Release, Released, ReservationId, ReservationLine, Reserve,
-    Reserved, Restocked, RestockedPieces, Shortage,
+    Confirm, Confirmed, ProductId, Released, ReservationId, ReservationLine, Reserved, Restocked, RestockedPieces,
+    Shortage,
 };
 use souk_contract::shopping::{OrderId, RefundId, TimelineEntry, TimelineKind};
-use souk_store::RetrySchedule;
 use souk_types::{Quantity, Timestamp};
 
+use super::hold::HoldId;
 use super::reservation_log::{Cause, ReservationLog};
-use super::reservation_state::{State, Trigger};
+use super::reservation_state::State;
 
-/// Lease on applying a decision to the products. After it expires, the instance that decided is
-/// presumed dead, and the background job applies the decision.
-const DECISION_LEASE: Duration = Duration::from_secs(5);
+/// Lease on restocking. After it expires, the instance that began is presumed dead, and the
+/// background job restocks.
+const RESTOCK_LEASE: Duration = Duration::from_secs(5);
+
+/// How long a released reservation is kept. A request to reserve that arrives in this time finds
+/// it. A later one is refused, because the time until which it reserves has passed: `shopping`
+/// reserves for at most 24 hours.
+const RELEASED_RETENTION: Duration = Duration::from_hours(48);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reservation {
     pub(crate) id: ReservationId,
     pub(crate) order: OrderId,
     state: State,
-    lines: Vec<ReservedLine>,
-    attempts: u32,
-    /// Time at which the background job releases an undecided reservation. For a decided one, the
-    /// job then searches for holds that a late attempt has placed.
-    expires: Timestamp,
-    schedule: RetrySchedule,
+    /// The lines of a confirmed reservation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<SoldLine>,
     /// The products that were out of stock. Empty unless they released the reservation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     shortages: Vec<Shortage>,
     /// The refunds whose pieces were restocked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refunds: Vec<RefundId>,
+    /// When the background job restocks returned pieces, or deletes the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    due: Option<Timestamp>,
     log: ReservationLog,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ReservedLine {
-    pub(crate) product: ProductId,
-    pub(crate) quantity: Quantity,
-    /// The hold that the reservation owns; `None` until all lines are held.
-    hold: Option<PlacedHold>,
-    /// Pieces of a confirmed reservation that are not sold any more.
+pub(crate) struct SoldLine {
+    product: ProductId,
+    quantity: Quantity,
+    /// The hold that is sold. Another hold on the product, placed by a late attempt, is released.
+    hold: HoldId,
+    /// Pieces that are not sold any more.
     #[serde(default, skip_serializing_if = "is_zero")]
     returned: u32,
     /// The returned pieces that the product has on sale again.
@@ -62,85 +65,67 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PlacedHold {
-    pub(crate) attempt: u32,
-    pub(crate) product: ProductSnapshot,
-}
-
-#[derive(Debug, PartialEq)]
-pub(crate) enum ReserveAction {
-    /// Place a hold on every line, as this attempt.
-    PlaceHolds { attempt: u32 },
-    /// Reply. The holds are placed already, or the reservation is released.
-    Reply(Reserved),
-}
-
 impl Reservation {
-    /// Begins an attempt to place holds. Creates the reservation if there is none.
-    pub(crate) fn reserve(slot: &mut Option<Self>, request: &Reserve, cause: &Cause) -> ReserveAction {
-        let reservation = slot.get_or_insert_with(|| Self {
-            lines: request.lines.iter().map(ReservedLine::new).collect(),
-            expires: request.until,
-            schedule: RetrySchedule::at(request.until),
-            ..Self::new(request.reservation, request.order, State::Holding, cause)
-        });
-        if reservation.state != State::Holding {
-            return ReserveAction::Reply(reservation.reserve_reply());
-        }
-        reservation.attempts += 1;
-        reservation.log.push(format!("holding, attempt {}", reservation.attempts), cause);
-        ReserveAction::PlaceHolds { attempt: reservation.attempts }
-    }
-
-    /// Does nothing when another attempt or a decision came first.
-    pub(crate) fn all_held(&mut self, holds: &[PlacedHold], until: Timestamp, cause: &Cause) {
-        if self.apply(Trigger::AllHeld, cause) {
-            self.expires = until;
-            self.schedule.set_due(until);
-            for (line, hold) in self.lines.iter_mut().zip(holds) {
-                line.hold = Some(hold.clone());
+    /// Sells the lines, unless the reservation is decided. `held` are the lines with their holds;
+    /// `None` when a hold is missing, which releases the others.
+    pub(crate) fn confirm(
+        slot: &mut Option<Self>,
+        request: &Confirm,
+        held: Option<&[SoldLine]>,
+        cause: &Cause,
+    ) -> Confirmed {
+        let decided = slot.get_or_insert_with(|| {
+            let (id, order) = (request.reservation, request.order);
+            let Some(held) = held else { return Self::released(id, order, cause) };
+            let mut confirmed = Self::new(id, order, State::Confirmed);
+            confirmed.lines = held.to_vec();
+            if let Some(at) = held.iter().filter_map(|line| line.hold.created_at()).max() {
+                confirmed.log.push("held", &Cause { at, request: None });
             }
-        }
+            confirmed.log.push(State::Confirmed.label(), cause);
+            confirmed
+        });
+        decided.state.confirm_reply()
     }
 
-    /// Does nothing when another attempt has held the stock.
-    pub(crate) fn out_of_stock(&mut self, shortages: &[Shortage], cause: &Cause) {
-        if self.apply(Trigger::OutOfStock, cause) {
-            shortages.clone_into(&mut self.shortages);
-        }
+    /// Releases the reservation, unless it is decided. It is created if there is none, so that a
+    /// request to reserve that arrives later holds nothing.
+    pub(crate) fn release(slot: &mut Option<Self>, id: ReservationId, order: OrderId, cause: &Cause) -> Released {
+        slot.get_or_insert_with(|| Self::released(id, order, cause)).state.release_reply()
     }
 
-    /// Sells the lines, if all of them are held.
-    pub(crate) fn confirm(&mut self, cause: &Cause) -> Confirmed {
-        self.apply(Trigger::Confirm, cause);
-        self.state.confirm_reply()
-    }
-
-    /// Releases the reservation, unless it is confirmed. Creates a released one if there is none,
-    /// so that a request to reserve that arrives later holds nothing.
-    pub(crate) fn release(slot: &mut Option<Self>, request: &Release, cause: &Cause) -> Released {
-        let reservation =
-            slot.get_or_insert_with(|| Self::new(request.reservation, request.order, State::Released, cause));
-        reservation.apply(Trigger::Release, cause);
-        reservation.state.release_reply()
+    /// Releases the reservation because of these shortages, unless it is decided.
+    pub(crate) fn out_of_stock(
+        slot: &mut Option<Self>,
+        id: ReservationId,
+        order: OrderId,
+        shortages: &[Shortage],
+        cause: &Cause,
+    ) {
+        slot.get_or_insert_with(|| {
+            let mut log = ReservationLog::default();
+            log.push("out of stock", cause);
+            Self { shortages: shortages.to_vec(), log, ..Self::released(id, order, cause) }
+        });
     }
 
     /// Returns pieces of a confirmed reservation. The products follow.
     pub(crate) fn restock(&mut self, pieces: &RestockedPieces, cause: &Cause) -> Restocked {
-        match pieces {
-            RestockedPieces::Rest => {
-                if self.apply(Trigger::Restock, cause) {
+        if self.state == State::Confirmed {
+            match pieces {
+                RestockedPieces::Rest => {
+                    self.state = State::Restocked;
                     self.lines.iter_mut().for_each(|line| line.returned = line.quantity.get());
+                    self.restock_soon(State::Restocked.label().to_owned(), cause);
                 }
+                RestockedPieces::Part { refund, lines } => self.restock_part(*refund, lines, cause),
             }
-            RestockedPieces::Part { refund, lines } => self.restock_part(*refund, lines, cause),
         }
         self.state.restock_reply()
     }
 
     fn restock_part(&mut self, refund: RefundId, lines: &[ReservationLine], cause: &Cause) {
-        if self.state != State::Confirmed || self.refunds.contains(&refund) {
+        if self.refunds.contains(&refund) {
             return;
         }
         let mut returned = Vec::new();
@@ -154,66 +139,43 @@ impl Reservation {
         // A refund without such pieces finds none later either: nothing is sold twice.
         if !returned.is_empty() {
             self.refunds.push(refund);
-            self.log.push(format!("restocked {}", returned.join(", ")), cause);
-            self.schedule.set_due(cause.at.after(DECISION_LEASE));
+            self.restock_soon(format!("restocked {}", returned.join(", ")), cause);
         }
     }
 
-    fn new(id: ReservationId, order: OrderId, state: State, cause: &Cause) -> Self {
-        Self {
-            id,
-            order,
-            state,
-            lines: Vec::new(),
-            attempts: 0,
-            expires: cause.at,
-            schedule: RetrySchedule::default(),
-            shortages: Vec::new(),
-            refunds: Vec::new(),
-            log: ReservationLog::default(),
-        }
+    fn restock_soon(&mut self, entry: String, cause: &Cause) {
+        self.log.push(entry, cause);
+        self.due = Some(cause.at.after(RESTOCK_LEASE));
     }
 
-    /// Returns whether the state changed.
-    fn apply(&mut self, trigger: Trigger, cause: &Cause) -> bool {
-        let (before, after) = (self.state, self.state.after(trigger));
-        if after == before {
-            return false;
-        }
-        self.state = after;
-        if trigger == Trigger::OutOfStock {
-            self.log.push("out of stock", cause);
-        }
-        self.log.push(after.label(), cause);
-        if after.is_decided() {
-            // An attempt in flight may place a hold after the decision. It releases that hold
-            // itself. The job checks again when the reservation expires, because the attempt's
-            // instance may crash.
-            let is_attempt_in_flight = self.attempts > 1 || before == State::Holding;
-            self.expires = if is_attempt_in_flight { self.expires.max(cause.at) } else { cause.at };
-            self.schedule.set_due(cause.at.after(DECISION_LEASE));
-        }
-        true
+    fn new(id: ReservationId, order: OrderId, state: State) -> Self {
+        let (lines, shortages, refunds) = (Vec::new(), Vec::new(), Vec::new());
+        Self { id, order, state, lines, shortages, refunds, due: None, log: ReservationLog::default() }
     }
 
-    pub(crate) fn mark_applied(&mut self, cause: &Cause) {
-        if self.lines.iter().all(|line| line.restocked == line.returned) {
-            self.log.push("applied", cause);
-            if self.expires > cause.at {
-                self.schedule.set_due(self.expires);
-            } else {
-                self.schedule.clear_due();
-            }
-        }
+    fn released(id: ReservationId, order: OrderId, cause: &Cause) -> Self {
+        let mut released = Self::new(id, order, State::Released);
+        released.log.push(State::Released.label(), cause);
+        released.due = Some(cause.at.after(RELEASED_RETENTION));
+        released
     }
 
-    /// Marks the returned pieces of a product as restocked. Returns the line and their number;
+    /// Marks the returned pieces of a product as restocked. Returns the sold hold and their number;
     /// `None` when all of them are restocked already.
-    pub(crate) fn mark_restocked(&mut self, product: ProductId) -> Option<(&ReservedLine, u32)> {
+    pub(crate) fn mark_restocked(&mut self, product: ProductId) -> Option<(HoldId, u32)> {
         let line = self.lines.iter_mut().find(|line| line.product == product)?;
         let pieces = line.returned - line.restocked;
         line.restocked = line.returned;
-        (pieces > 0).then_some((line, pieces))
+        let hold = line.hold;
+        if self.products_to_restock().next().is_none() {
+            self.due = None;
+        }
+        (pieces > 0).then_some((hold, pieces))
+    }
+
+    /// The products with returned pieces that are not on sale yet.
+    pub(crate) fn products_to_restock(&self) -> impl Iterator<Item = ProductId> + '_ {
+        self.lines.iter().filter(|line| line.restocked != line.returned).map(|line| line.product)
     }
 
     /// Returns the pieces of each product that are not sold any more.
@@ -222,56 +184,47 @@ impl Reservation {
         returned.filter(|(_, pieces)| *pieces > 0).collect()
     }
 
-    pub(crate) fn reserve_reply(&self) -> Reserved {
-        match self.state {
-            State::Holding | State::Held | State::Confirmed => {
-                Reserved::Held { lines: self.held_lines(), until: self.expires }
-            }
-            State::Released | State::Restocked if self.shortages.is_empty() => Reserved::Released,
-            State::Released | State::Restocked => Reserved::OutOfStock { shortages: self.shortages.clone() },
-        }
+    /// Whether it is released, and the time to keep it has passed.
+    pub(crate) fn is_outdated(&self, now: Timestamp) -> bool {
+        self.state == State::Released && self.due.is_some_and(|due| due <= now)
     }
 
-    fn held_lines(&self) -> Vec<HeldLine> {
-        let held = |line: &ReservedLine| {
-            let product = line.hold.as_ref()?.product.clone();
-            Some(HeldLine { product, quantity: line.quantity })
-        };
-        self.lines.iter().filter_map(held).collect()
+    pub(crate) fn reserve_reply(&self) -> Reserved {
+        match self.state {
+            State::Confirmed => Reserved::Sold,
+            State::Released if !self.shortages.is_empty() => Reserved::OutOfStock { shortages: self.shortages.clone() },
+            State::Released | State::Restocked => Reserved::Released,
+        }
     }
 
     pub(crate) fn state(&self) -> State {
         self.state
     }
 
-    pub(crate) fn lines(&self) -> &[ReservedLine] {
-        &self.lines
-    }
-
-    /// When the background job handles the reservation; `None` when no work is left.
-    pub(crate) fn due(&self) -> Option<Timestamp> {
-        self.schedule.due()
+    /// Returns the hold on a product that is sold; `None` when its hold is to be released.
+    pub(crate) fn sold_hold(&self, product: ProductId) -> Option<HoldId> {
+        self.lines.iter().find(|line| line.product == product).map(|line| line.hold)
     }
 
     pub(crate) fn timeline(&self) -> impl Iterator<Item = TimelineEntry> + '_ {
         let lines: Vec<String> =
             self.lines.iter().map(|line| format!("{} of {}", line.quantity.get(), line.product)).collect();
-        let lines = lines.join(", ");
+        let outcome = if lines.is_empty() { "ok".to_owned() } else { lines.join(", ") };
         self.log.entries().iter().map(move |entry| TimelineEntry {
             at: entry.at,
             service: "products".to_owned(),
             kind: TimelineKind::Stock,
             what: entry.what.to_string(),
-            outcome: lines.clone(),
+            outcome: outcome.clone(),
             ms: None,
             request_id: entry.request.clone(),
         })
     }
 }
 
-impl ReservedLine {
-    fn new(line: &ReservationLine) -> Self {
-        Self { product: line.product, quantity: line.quantity, hold: None, returned: 0, restocked: 0 }
+impl SoldLine {
+    pub(crate) fn new(line: &ReservationLine, hold: HoldId) -> Self {
+        Self { product: line.product, quantity: line.quantity, hold, returned: 0, restocked: 0 }
     }
 
     /// Returns at most `quantity` of the sold pieces, and their number.
@@ -279,15 +232,6 @@ impl ReservedLine {
         let pieces = quantity.get().min(self.quantity.get() - self.returned);
         self.returned += pieces;
         pieces
-    }
-
-    /// Whether returned pieces are not on sale yet.
-    pub(crate) fn awaits_restock(&self) -> bool {
-        self.restocked != self.returned
-    }
-
-    pub(crate) fn attempt(&self) -> Option<u32> {
-        self.hold.as_ref().map(|hold| hold.attempt)
     }
 }
 

@@ -6,7 +6,8 @@ use souk_http::{IfMatch, Json, Param, Result, Tagged};
 use super::AdminAuth;
 use crate::App;
 use crate::application::stock;
-use crate::domain::stock::{AddStock, SetStock, StockChange, StockLevels};
+use crate::domain::stock::StockLevels;
+use crate::domain::stock_change::{AddStock, SetStock, StockChange};
 
 type StockResponse = Result<Tagged<JsonResponse<StockLevels>>>;
 

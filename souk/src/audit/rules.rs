@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use customer::ledger::AccountLedger;
-use products::ledger::{ReservationRecord, ReservationStatus, StockRecord};
+use products::ledger::{HoldRecord, ReservationRecord, ReservationStatus, StockRecord};
 use serde::Deserialize;
 use shopping::ledger::{OrderRecord, PaymentRecord};
 use shopping::{DemoPayment, OrderStatus, PaymentMethod, PaymentStatus};
@@ -171,6 +171,7 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
             *bought = bought.saturating_sub(u64::from(*pieces));
         }
     }
+    let orders: HashMap<OrderId, &OrderRecord> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
     for record in &records.stock {
         let (product, levels) = (record.product, record.levels);
         let all = u64::from(levels.available) + levels.reserved + levels.sold;
@@ -181,31 +182,22 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
         if levels.sold != bought {
             findings.push(format!("product {product}: {} sold, {bought} in confirmed orders", levels.sold));
         }
-        for hold in &record.holds {
-            if reservations.get(hold).is_none_or(|reservation| reservation.status != ReservationStatus::Held) {
-                findings
-                    .push(format!("product {product}: stock is held for the reservation {hold}, which is not active"));
+        for HoldRecord { reservation, order } in &record.holds {
+            let holds =
+                |entry: &&OrderRecord| entry.reservation == *reservation && entry.status == OrderStatus::Reserved;
+            if reservations.contains_key(reservation) || orders.get(order).copied().filter(holds).is_none() {
+                findings.push(format!("product {product}: stock is held for order {order}, which is not reserved"));
             }
         }
     }
     for (product, quantity) in bought {
         findings.push(format!("product {product} does not exist and {quantity} of it are sold"));
     }
-    let orders: HashMap<OrderId, &OrderRecord> = records.orders.iter().map(|entry| (entry.order, entry)).collect();
     for record in &records.reservations {
         let (order, reservation) = (record.order, record.reservation);
-        let entry = orders.get(&order);
-        let is_current = entry.is_some_and(|entry| entry.reservation == reservation);
-        match record.status {
-            ReservationStatus::Sold if !is_current => {
-                findings.push(format!("reservation {reservation} is sold and belongs to no order"));
-            }
-            ReservationStatus::Held
-                if !entry.is_some_and(|entry| is_current && entry.status == OrderStatus::Reserved) =>
-            {
-                findings.push(format!("reservation {reservation} holds stock for an order that is not reserved"));
-            }
-            _ => {}
+        let is_current = orders.get(&order).is_some_and(|entry| entry.reservation == reservation);
+        if record.status == ReservationStatus::Sold && !is_current {
+            findings.push(format!("reservation {reservation} is sold and belongs to no order"));
         }
     }
 }

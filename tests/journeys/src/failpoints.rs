@@ -33,20 +33,18 @@ pub const ALL: &[(&str, &str)] = &[
     ("shopping", "commit.demo_payments.after"),
     ("shopping", "commit.demo_payments.before@2"),
     ("shopping", "commit.demo_payments.after@2"),
-    // The states of a reservation: holding, held, confirmed, applied.
+    // The decision on a reservation is stored.
     ("products", "commit.reservations.before"),
     ("products", "commit.reservations.after"),
     ("products", "commit.reservations.before@2"),
     ("products", "commit.reservations.after@2"),
-    ("products", "commit.reservations.before@3"),
-    ("products", "commit.reservations.after@3"),
-    ("products", "commit.reservations.before@4"),
-    ("products", "commit.reservations.after@4"),
-    // The stock is held, then sold.
+    // The stock is held; after the decision, it is sold.
     ("products", "commit.products.before"),
     ("products", "commit.products.after"),
     ("products", "commit.products.before@2"),
     ("products", "commit.products.after@2"),
+    ("products", "commit.products.before@3"),
+    ("products", "commit.products.after@3"),
     ("products", "reply.products.reserve.before"),
     ("products", "reply.products.reserve.after"),
     ("products", "reply.products.confirm.before"),

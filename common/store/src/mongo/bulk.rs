@@ -220,34 +220,34 @@ async fn write(
     Ok(())
 }
 
-/// Returns the new state and whether an indexed field changed.
+/// Returns the new state and whether a searched field changed.
 fn outcome(group: &mut Group, stored: Option<&Stored>) -> Result<(Option<Stored>, bool)> {
     let mut current = stored.cloned();
-    let mut reindexed = false;
+    let mut text_changed = false;
     for rule in &mut group.rules {
         match rule(current.as_ref())? {
-            Some(write @ Write { change: Change::Put { reindex, .. }, .. }) => {
-                reindexed |= reindex;
+            Some(write @ Write { change: Change::Put { reindex_text, .. }, .. }) => {
+                text_changed |= reindex_text;
                 current = write.after();
             }
             Some(Write { change: Change::Delete, .. }) => {
-                reindexed = true;
+                text_changed = true;
                 current = None;
             }
             Some(Write { change: Change::ReadGuard, .. }) | None => {}
         }
     }
-    Ok((current, reindexed))
+    Ok((current, text_changed))
 }
 
 /// Returns the write and the next version; `None` when the document is unchanged.
 fn apply(group: &mut Group, stored: Option<&Stored>) -> Result<Option<(Effect, i64)>> {
-    let (current, reindexed) = outcome(group, stored)?;
+    let (current, text_changed) = outcome(group, stored)?;
     let next = current.as_ref().map_or(0, |current| current.version);
     let effect = match (stored, current) {
         (None, None) => return Ok(None),
         (Some(stored), Some(current)) if stored.text == current.text => return Ok(None),
-        (_, Some(current)) => Effect::put(group.declared.searched, &current.text, reindexed, Vec::new())?,
+        (_, Some(current)) => Effect::put(group.declared.searched, &current.text, text_changed, Vec::new())?,
         (Some(_), None) => Effect::Delete { events: Vec::new() },
     };
     Ok(Some((effect, next)))

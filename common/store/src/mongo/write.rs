@@ -124,7 +124,7 @@ impl Mongo {
                 && self.schema.get(collection)?.publishes;
             let events = locate(if carries { std::mem::take(&mut left) } else { Vec::new() }, collection, &id)?;
             let effect = match change {
-                Change::Put { text, reindex } => self.put(collection, &text, reindex, events)?,
+                Change::Put { text, reindex_text, .. } => self.put(collection, &text, reindex_text, events)?,
                 Change::Delete => Effect::Delete { events },
                 Change::ReadGuard => Effect::Touch,
             };
@@ -138,14 +138,14 @@ impl Mongo {
         Ok((operations, located))
     }
 
-    fn put(&self, collection: &str, text: &str, reindex: bool, events: Vec<Bson>) -> Result<Effect> {
-        Effect::put(self.schema.get(collection)?.searched, text, reindex, events)
+    fn put(&self, collection: &str, text: &str, reindex_text: bool, events: Vec<Bson>) -> Result<Effect> {
+        Effect::put(self.schema.get(collection)?.searched, text, reindex_text, events)
     }
 }
 
 impl Effect {
-    pub(super) fn put(searched: &[&str], text: &str, reindex: bool, events: Vec<Bson>) -> Result<Self> {
-        let words = (reindex && !searched.is_empty()).then(|| words_of(text, searched)).transpose()?;
+    pub(super) fn put(searched: &[&str], text: &str, reindex_text: bool, events: Vec<Bson>) -> Result<Self> {
+        let words = (reindex_text && !searched.is_empty()).then(|| words_of(text, searched)).transpose()?;
         Ok(Self::Put { doc: value::from_json(text)?, words, events })
     }
 }

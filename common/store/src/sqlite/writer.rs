@@ -183,7 +183,7 @@ fn change(connection: &Connection, table: &Arc<Table>, write: &Write) -> Result<
             Ok(usize::from(version == expected))
         }
         (Change::Put { text, .. }, None) => statement(&table.insert)?.execute(params![id, text]),
-        (Change::Put { text, reindex }, Some(version)) => {
+        (Change::Put { text, reindex, .. }, Some(version)) => {
             let sql = if *reindex { &table.reindex } else { &table.update };
             statement(sql)?.execute(params![id, text, version])
         }
@@ -207,8 +207,8 @@ fn change(connection: &Connection, table: &Arc<Table>, write: &Write) -> Result<
         }
         Err(error) => return Err(failed(error)),
     }
-    if let (Change::Put { reindex, .. }, Some(search)) = (&write.change, &table.search)
-        && *reindex
+    if let (Change::Put { reindex_text, .. }, Some(search)) = (&write.change, &table.search)
+        && *reindex_text
     {
         if write.expected.is_some() {
             statement(&search.remove)?.execute([id]).map_err(failed)?;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use rocket::futures::future::{join, join_all};
 use souk_bus::Bus;
-use souk_contract::products::{HeldLine, RestockedPieces};
+use souk_contract::products::{ReservationId, RestockedPieces};
 use souk_contract::shopping::{OrderId, RefundId};
 use souk_http::auth::Verifier;
 use souk_store::{Database, Durability};
@@ -11,7 +11,8 @@ use souk_types::Quantity;
 use super::*;
 use crate::application::stock;
 use crate::domain::product::tests::tea;
-use crate::domain::stock::{AvailableQuantity, StockLevels};
+use crate::domain::stock::StockLevels;
+use crate::domain::stock_change::AvailableQuantity;
 use crate::settings::ImportLimits;
 
 pub(crate) struct Service {
@@ -35,9 +36,16 @@ impl Service {
         product.id
     }
 
-    /// Available, reserved and sold.
+    /// Available, reserved and sold, as an admin sees them.
     pub(crate) async fn levels(&self, product: ProductId) -> (u32, u64, u64) {
         let StockLevels { available, reserved, sold, .. } = stock::levels(&self.app, product).await.unwrap();
+        (available, reserved, sold)
+    }
+
+    /// Available, reserved and sold, as they are stored.
+    pub(crate) async fn stored_levels(&self, product: ProductId) -> (u32, u64, u64) {
+        let product = self.app.products.get(product).await.unwrap().unwrap();
+        let StockLevels { available, reserved, sold, .. } = product.stock.levels();
         (available, reserved, sold)
     }
 
@@ -45,8 +53,13 @@ impl Service {
         reserve(&self.app, request(id, lines, Timestamp::now().after(Duration::from_mins(15)))).await.unwrap()
     }
 
-    async fn release(&self, id: ReservationId) -> Released {
-        release(&self.app, Release { reservation: id, order: OrderId::new() }).await.unwrap()
+    async fn confirm(&self, id: ReservationId, lines: &[ReservationLine]) -> Confirmed {
+        confirm(&self.app, confirm_request(id, lines)).await.unwrap()
+    }
+
+    async fn release(&self, id: ReservationId, lines: &[ReservationLine]) -> Released {
+        let release = Release { reservation: id, order: OrderId::new(), lines: lines.to_vec() };
+        super::release(&self.app, release).await.unwrap()
     }
 
     async fn restock(&self, reservation: ReservationId, pieces: RestockedPieces) -> Restocked {
@@ -68,6 +81,14 @@ pub(crate) fn request(reservation: ReservationId, lines: &[ReservationLine], unt
 
 pub(crate) fn line(product: ProductId, quantity: u64) -> ReservationLine {
     ReservationLine { product, quantity: Quantity::try_from(quantity).unwrap() }
+}
+
+pub(crate) fn confirm_request(reservation: ReservationId, lines: &[ReservationLine]) -> Confirm {
+    Confirm { reservation, order: OrderId::new(), lines: lines.to_vec() }
+}
+
+pub(crate) fn cause() -> Cause {
+    super::cause()
 }
 
 fn held(reply: Reserved) -> Vec<HeldLine> {
@@ -112,8 +133,6 @@ async fn the_reservation_of_scarce_stock_expires_earlier() {
             };
             assert_eq!(until, expected, "{lines:?}");
         }
-        let due = service.app.reservations.update(id, |reservation| reservation.due()).await.unwrap();
-        assert_eq!(due, Some(expected), "the job expires {lines:?}");
     }
 }
 
@@ -121,15 +140,18 @@ async fn the_reservation_of_scarce_stock_expires_earlier() {
 async fn repeated_requests_change_the_stock_once() {
     let (service, id) = (Service::start(), ReservationId::new());
     let tea = service.add_product(5).await;
+    let lines = [line(tea, 2)];
     for _ in 0..2 {
-        held(service.reserve(id, &[line(tea, 2)]).await);
+        held(service.reserve(id, &lines).await);
         assert_eq!(service.levels(tea).await, (3, 2, 0));
     }
     for _ in 0..2 {
-        assert_eq!(confirm(&service.app, id).await.unwrap(), Confirmed::Sold);
+        assert_eq!(service.confirm(id, &lines).await, Confirmed::Sold);
         assert_eq!(service.levels(tea).await, (3, 0, 2));
     }
-    assert_eq!(service.release(id).await, Released::Sold);
+    assert_eq!(service.reserve(id, &lines).await, Reserved::Sold);
+    assert_eq!(service.release(id, &lines).await, Released::Sold);
+    assert_eq!(service.levels(tea).await, (3, 0, 2));
     for _ in 0..2 {
         assert_eq!(service.restock(id, RestockedPieces::Rest).await, Restocked::Restocked);
         assert_eq!(service.levels(tea).await, (5, 0, 0));
@@ -140,11 +162,34 @@ async fn repeated_requests_change_the_stock_once() {
 async fn a_reserve_that_arrives_after_the_release_holds_nothing() {
     let (service, id) = (Service::start(), ReservationId::new());
     let tea = service.add_product(5).await;
-    assert_eq!(service.release(id).await, Released::Released);
-    assert_eq!(service.reserve(id, &[line(tea, 2)]).await, Reserved::Released);
-    assert_eq!(confirm(&service.app, id).await.unwrap(), Confirmed::Released);
+    let lines = [line(tea, 2)];
+    assert_eq!(service.release(id, &lines).await, Released::Released);
+    assert_eq!(service.reserve(id, &lines).await, Reserved::Released);
+    assert_eq!(service.confirm(id, &lines).await, Confirmed::Released);
     assert_eq!(service.restock(id, RestockedPieces::Rest).await, Restocked::NotSold);
-    assert_eq!(service.levels(tea).await, (5, 0, 0));
+    assert_eq!(service.stored_levels(tea).await, (5, 0, 0));
+}
+
+#[tokio::test]
+async fn a_reserve_whose_time_has_passed_holds_nothing() {
+    let (service, id) = (Service::start(), ReservationId::new());
+    let tea = service.add_product(5).await;
+    let late = request(id, &[line(tea, 2)], Timestamp::now().before(Duration::from_millis(1)));
+    assert_eq!(reserve(&service.app, late).await.unwrap(), Reserved::Released);
+    assert_eq!(service.stored_levels(tea).await, (5, 0, 0));
+    assert!(service.app.reservations.get(id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_sold_unless_all_lines_are_held() {
+    let service = Service::start();
+    let (tea, mug) = (service.add_product(5).await, service.add_product(5).await);
+    for confirmed in [vec![line(tea, 2), line(mug, 1)], vec![line(tea, 1)]] {
+        let id = ReservationId::new();
+        held(service.reserve(id, &[line(tea, 2)]).await);
+        assert_eq!(service.confirm(id, &confirmed).await, Confirmed::Released, "{confirmed:?}");
+        assert_eq!((service.levels(tea).await, service.levels(mug).await), ((5, 0, 0), (5, 0, 0)));
+    }
 }
 
 #[tokio::test]
@@ -153,8 +198,9 @@ async fn concurrent_attempts_at_one_order_hold_and_sell_it_once() {
     let (tea, mug) = (service.add_product(50).await, service.add_product(50).await);
     let lines = [line(tea, 2), line(mug, 3)];
     let attempts = (0..20).map(|_| async {
-        held(service.reserve(id, &lines).await);
-        confirm(&service.app, id).await.unwrap()
+        let reserved = service.reserve(id, &lines).await;
+        assert!(matches!(reserved, Reserved::Held { .. } | Reserved::Sold), "{reserved:?}");
+        service.confirm(id, &lines).await
     });
     for outcome in join_all(attempts).await {
         assert_eq!(outcome, Confirmed::Sold);
@@ -168,52 +214,37 @@ async fn concurrent_attempts_at_one_order_hold_and_sell_it_once() {
 async fn a_late_attempt_does_not_undo_a_sale() {
     let (service, id) = (Service::start(), ReservationId::new());
     let tea = service.add_product(1).await;
-    let line = line(tea, 1);
-    let request = request(id, &[line], Timestamp::now().after(Duration::from_mins(15)));
-    let mut slot = None;
-    for attempt in [1, 2] {
-        let action = Reservation::reserve(&mut slot, &request, &cause());
-        assert_eq!(action, ReserveAction::PlaceHolds { attempt });
-    }
-    service.insert(slot.unwrap()).await;
-    let (hold, _) = place_hold(&service.app, id, line, 1).await.unwrap().unwrap();
-    let until = request.until;
-    let all_held =
-        move |reservation: &mut Reservation| reservation.all_held(std::slice::from_ref(&hold), until, &cause());
-    service.app.reservations.update(id, all_held).await.unwrap();
-    confirm(&service.app, id).await.unwrap();
-
-    let shortage = place_hold(&service.app, id, line, 2).await.unwrap().unwrap_err();
-    let out_of_stock = move |reservation: &mut Reservation| {
-        reservation.out_of_stock(std::slice::from_ref(&shortage), &cause());
-        reservation.state()
-    };
-    let state = service.app.reservations.update(id, out_of_stock).await.unwrap();
-    assert_eq!((state, service.levels(tea).await), (State::Confirmed, (0, 0, 1)));
+    let lines = [line(tea, 1)];
+    held(service.reserve(id, &lines).await);
+    service.confirm(id, &lines).await;
+    assert_eq!(service.levels(tea).await, (0, 0, 1));
+    assert_eq!(service.reserve(id, &lines).await, Reserved::Sold);
+    assert_eq!(service.levels(tea).await, (0, 0, 1));
 }
 
 #[tokio::test]
 async fn concurrent_attempts_at_a_sold_out_order_get_the_same_reply() {
     let (service, id) = (Service::start(), ReservationId::new());
-    let tea = service.add_product(1).await;
-    let lines = [line(tea, 2)];
+    let (tea, mug) = (service.add_product(1).await, service.add_product(9).await);
+    let lines = [line(tea, 2), line(mug, 2)];
     for outcome in join_all((0..16).map(|_| service.reserve(id, &lines))).await {
         let shortage = Shortage { product_id: tea, name: Some("Tea".to_owned()), requested: 2, available: 1 };
         assert_eq!(outcome, Reserved::OutOfStock { shortages: vec![shortage] });
     }
+    assert_eq!((service.levels(tea).await, service.levels(mug).await), ((1, 0, 0), (9, 0, 0)));
 }
 
 #[tokio::test]
 async fn a_release_concurrent_with_a_reserve_leaves_no_hold() {
     let service = Service::start();
     let tea = service.add_product(50).await;
+    let lines = [line(tea, 1)];
     let orders = (0..40).map(|_| async {
         let id = ReservationId::new();
-        let lines = [line(tea, 1)];
-        let (reserved, released) = join(service.reserve(id, &lines), service.release(id)).await;
+        let (reserved, released) = join(service.reserve(id, &lines), service.release(id, &lines)).await;
         assert_eq!(released, Released::Released);
         assert!(matches!(reserved, Reserved::Held { .. } | Reserved::Released), "{reserved:?}");
-        assert_eq!(confirm(&service.app, id).await.unwrap(), Confirmed::Released);
+        assert_eq!(service.confirm(id, &lines).await, Confirmed::Released);
     });
     join_all(orders).await;
     assert_eq!(service.levels(tea).await, (50, 0, 0));
@@ -223,9 +254,10 @@ async fn a_release_concurrent_with_a_reserve_leaves_no_hold() {
 async fn concurrent_cancellations_restock_once() {
     let (service, id, other) = (Service::start(), ReservationId::new(), ReservationId::new());
     let tea = service.add_product(9).await;
+    let lines = [line(tea, 4)];
     for sold in [id, other] {
-        held(service.reserve(sold, &[line(tea, 4)]).await);
-        confirm(&service.app, sold).await.unwrap();
+        held(service.reserve(sold, &lines).await);
+        service.confirm(sold, &lines).await;
     }
     for outcome in join_all((0..10).map(|_| service.restock(id, RestockedPieces::Rest))).await {
         assert_eq!(outcome, Restocked::Restocked);
@@ -238,8 +270,9 @@ async fn concurrent_cancellations_restock_once() {
 async fn concurrent_refunds_and_a_cancellation_restock_each_piece_once() {
     let (service, id) = (Service::start(), ReservationId::new());
     let (tea, mug) = (service.add_product(20).await, service.add_product(5).await);
-    held(service.reserve(id, &[line(tea, 15), line(mug, 1)]).await);
-    confirm(&service.app, id).await.unwrap();
+    let lines = [line(tea, 15), line(mug, 1)];
+    held(service.reserve(id, &lines).await);
+    service.confirm(id, &lines).await;
     let first = RestockedPieces::Part { refund: RefundId::new(), lines: vec![line(tea, 4)] };
     for _ in 0..2 {
         assert_eq!(service.restock(id, first.clone()).await, Restocked::Restocked);

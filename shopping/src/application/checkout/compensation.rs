@@ -110,7 +110,8 @@ pub(super) async fn return_stock(app: &App, order: &Order) -> Result<Order> {
 /// Releases the stock, or restocks it when it is sold.
 async fn return_all_stock(app: &App, order: &Order) -> Result<Order> {
     let (id, reservation) = (order.id, order.reservation());
-    let (released, entry) = match stock_call(app, id, Release { reservation, order: id }).await? {
+    let release = Release { reservation, order: id, lines: order.lines() };
+    let (released, entry) = match stock_call(app, id, release).await? {
         Reply::Done(released, entry) => (released, entry),
         Reply::Refused(error, entry) => {
             record_retry(app, id, entry).await;

@@ -87,6 +87,7 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
         Reply::Done(Reserved::Released, entry) => {
             return reject(app, id, interrupted(), Reason::Interrupted, Stock::NotHeld, entry).await;
         }
+        Reply::Done(Reserved::Sold, entry) => return overtaken(app, id, entry).await,
         Reply::Refused(error, entry) => {
             return reject(app, id, error, Reason::ReservationRefused, Stock::NotHeld, entry).await;
         }
@@ -116,6 +117,18 @@ async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
         order.log(reserved.clone());
         order.log(opened.clone());
         order.reserve(&items, Some(&payment), until, now)
+    })
+    .await
+}
+
+/// Returns an order that another attempt has continued until its stock was sold.
+async fn overtaken(app: &App, id: OrderId, entry: LogEntry) -> Result<Order> {
+    update(app, id, move |order, _| {
+        if order.status() == OrderStatus::Pending {
+            return Err(Error::internal(format!("order {id} is pending and its stock is sold")));
+        }
+        order.log(entry.clone());
+        Ok(())
     })
     .await
 }
@@ -175,7 +188,7 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     if order.is_paid_late() && !app.store.holds_claim(order).await? {
         return fail(app, id, ordered_again(), Reason::OrderedAgain, None).await;
     }
-    match stock_call(app, id, Confirm { reservation: order.reservation() }).await? {
+    match stock_call(app, id, Confirm { reservation: order.reservation(), order: id, lines: order.lines() }).await? {
         Reply::Done(Confirmed::Sold, entry) => confirm(app, id, entry).await,
         Reply::Done(Confirmed::Released, entry) => reserve_again(app, order, entry).await,
         Reply::Refused(error, entry) => fail(app, id, error, Reason::OutOfStock, Some(entry)).await,
@@ -192,7 +205,7 @@ async fn reserve_again(app: &App, order: &Order, released: LogEntry) -> Result<O
     })
     .await?;
     match reserve(app, &order).await? {
-        Reply::Done(Reserved::Held { .. }, entry) => {
+        Reply::Done(Reserved::Held { .. } | Reserved::Sold, entry) => {
             update(app, id, move |order, _| {
                 order.log(entry.clone());
                 Ok(())

@@ -85,13 +85,10 @@ impl Shop {
         let responses = vec![response(&bought, OrderStatus::Confirmed), response(&returned, OrderStatus::Confirmed)];
         let counted = [&bought, &returned].into_iter().map(|entry| (entry.customer.unwrap(), 1)).collect();
         let confirmation_mails = [&bought, &returned].map(|entry| entry.order).into();
-        let holds = vec![waiting.reservation];
+        let holds = vec![HoldRecord { reservation: waiting.reservation, order: waiting.order }];
         let levels = StockLevels { available: 7, reserved: 1, sold: 2, version: 1 };
-        let reservations = vec![
-            reservation(&bought, ReservationStatus::Sold),
-            reservation(&returned, ReservationStatus::Ended),
-            reservation(&waiting, ReservationStatus::Held),
-        ];
+        let reservations =
+            vec![reservation(&bought, ReservationStatus::Sold), reservation(&returned, ReservationStatus::Ended)];
         let records = Records {
             demo_payments: vec![paid, refunded, in_review],
             stock: vec![StockRecord { product, levels, stocked: 10, holds }],
@@ -187,7 +184,6 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     }),
     ("is Paid and was not continued", |shop| {
         shop.records.orders[2].status = OrderStatus::Paid;
-        shop.records.reservations[2].status = ReservationStatus::Ended;
         shop.records.stock[0].holds.clear();
     }),
     ("is Confirmed and its stock is not sold", |shop| {
@@ -221,11 +217,20 @@ const VIOLATIONS: &[(&str, Violate)] = &[
         let refund = RefundRecord { taxed: 2, ..refund(product, 1, cent(), false) };
         shop.records.orders[0].refunds = vec![refund];
     }),
-    ("stock is held for", |shop| shop.records.stock[0].holds.push(ReservationId::new())),
-    ("holds stock for an order that is not reserved", |shop| {
-        let of_refunded = shop.records.reservations[1].clone();
-        let (reservation, status) = (ReservationId::new(), ReservationStatus::Held);
-        shop.records.reservations[1] = ReservationRecord { reservation, status, ..of_refunded };
+    ("stock is held for order", |shop| {
+        let hold = HoldRecord { reservation: ReservationId::new(), order: OrderId::new() };
+        shop.records.stock[0].holds.push(hold);
+    }),
+    ("stock is held for order", |shop| shop.records.stock[0].holds[0].reservation = ReservationId::new()),
+    ("stock is held for order", |shop| {
+        let released = reservation(&shop.records.orders[2], ReservationStatus::Ended);
+        shop.records.reservations.push(released);
+    }),
+    ("which is not reserved", |shop| {
+        let returned = &shop.records.orders[1];
+        shop.records.reservations.remove(1);
+        let hold = HoldRecord { reservation: returned.reservation, order: returned.order };
+        shop.records.stock[0].holds.push(hold);
     }),
     ("is sold and belongs to no order", |shop| {
         let (reservation, order) = (ReservationId::new(), OrderId::new());

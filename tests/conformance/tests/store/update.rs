@@ -16,6 +16,7 @@ checks! {
     an_inserted_document_is_returned
     a_second_insert_of_an_id_is_a_duplicate
     a_duplicate_insert_leaves_the_first_document_unchanged
+    one_of_sixteen_inserts_of_an_id_wins
     get_many_returns_existing_documents
     an_update_changes_the_document_and_returns_the_result
     an_update_of_a_missing_document_is_not_found
@@ -60,6 +61,27 @@ async fn a_duplicate_insert_leaves_the_first_document_unchanged(home: Home) {
     let id = insert(&books, Book::called("Emma")).await;
     let _ = books.insert(id, Book::called("Persuasion")).await;
     assert_eq!(books.get(id).await.unwrap(), Some(Book::called("Emma")));
+}
+
+async fn one_of_sixteen_inserts_of_an_id_wins(home: Home) {
+    let handles: [Collection<Book>; 2] = [home.open().await, home.open().await].map(|open| open.collection().unwrap());
+    let id = BookId::new();
+    let mut inserting = JoinSet::new();
+    for (copies, books) in (0..16).zip(handles.iter().cycle().cloned()) {
+        inserting.spawn(async move { books.insert(id, Book::with_copies(copies)).await.map(|()| copies) });
+    }
+    let (mut won, mut duplicates) = (Vec::new(), 0);
+    while let Some(outcome) = inserting.join_next().await {
+        match outcome.unwrap() {
+            Ok(copies) => won.push(copies),
+            Err(error) => {
+                assert!(error.is_duplicate(), "{error}");
+                duplicates += 1;
+            }
+        }
+    }
+    assert_eq!((won.len(), duplicates), (1, 15));
+    assert_eq!(copies(&handles[1], id).await, won[0]);
 }
 
 async fn get_many_returns_existing_documents(home: Home) {

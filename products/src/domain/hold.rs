@@ -1,0 +1,33 @@
+//! Holds: pieces of a product that are kept for an order until its reservation is decided.
+
+use serde::{Deserialize, Serialize};
+use souk_contract::products::ProductSnapshot;
+use souk_contract::shopping::OrderId;
+use souk_types::{Id, Quantity, Timestamp};
+
+/// Tells two holds of one reservation on one product apart. A decision names the hold that it is
+/// about.
+pub(crate) type HoldId = Id<Hold>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hold {
+    pub(crate) id: HoldId,
+    pub(crate) order: OrderId,
+    pub(crate) quantity: Quantity,
+    /// When the pieces are available again, unless the reservation is decided before.
+    pub(crate) until: Timestamp,
+    /// The product as it was when it was held; `None` while it has not been edited since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) product: Option<Box<ProductSnapshot>>,
+}
+
+/// The request for a hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim {
+    pub(crate) order: OrderId,
+    pub(crate) quantity: Quantity,
+    /// When the hold expires while the product is plentiful.
+    pub(crate) until: Timestamp,
+    /// When it expires while the product is scarce.
+    pub(crate) until_if_scarce: Timestamp,
+}
