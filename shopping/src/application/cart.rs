@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ProductSnapshot};
-use souk_types::{Error, Quantity, Result};
+use souk_types::{Error, ErrorKind, Quantity, Result};
 
-use super::{catalogue, guest_cart};
+use super::{catalogue, guest_cart, quote};
 use crate::App;
 use crate::domain::cart::{Cart, CartView};
+use crate::domain::catalogue::Catalogue;
 use crate::domain::guest_cart::Guest;
+use crate::domain::quote::QuoteRequest;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CartOwner {
@@ -30,7 +32,22 @@ impl CartOwner {
 pub(crate) async fn get(app: &App, owner: CartOwner) -> Result<CartView> {
     let cart = load(app, owner).await?;
     let catalogue = catalogue::get_if_up(app, cart.product_ids()).await?;
-    Ok(CartView::new(&cart, &catalogue))
+    view(app, owner, &cart, &catalogue).await
+}
+
+/// Returns the view of a cart, with its price in the home country if it has one. A cart that cannot
+/// be ordered is shown without discounts and taxes, so that the customer can change it.
+pub(super) async fn view(app: &App, owner: CartOwner, cart: &Cart, catalogue: &Catalogue) -> Result<CartView> {
+    let items = cart.items_for_sale(catalogue);
+    if items.is_empty() {
+        return Ok(CartView::new(cart, catalogue, None));
+    }
+    let quote = match quote::of_items(app, owner.customer(), QuoteRequest::default(), items).await {
+        Ok(quote) => Some(quote),
+        Err(error) if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(CartView::new(cart, catalogue, quote))
 }
 
 pub(crate) async fn add(app: &App, owner: CartOwner, product: ProductId, quantity: Quantity) -> Result<CartView> {
@@ -75,9 +92,9 @@ async fn put(
     let cart = update(app, owner, put).await?;
     // A concurrent request may have added products.
     if cart.product_ids().iter().any(|id| !ids.contains(id)) {
-        return Ok(CartView::new(&cart, &catalogue::get(app, cart.product_ids()).await?));
+        return view(app, owner, &cart, &catalogue::get(app, cart.product_ids()).await?).await;
     }
-    Ok(CartView::new(&cart, &catalogue))
+    view(app, owner, &cart, &catalogue).await
 }
 
 pub(super) async fn load(app: &App, owner: CartOwner) -> Result<Cart> {

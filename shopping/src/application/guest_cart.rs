@@ -4,6 +4,7 @@ use serde::Serialize;
 use souk_contract::customer::CustomerId;
 use souk_types::{Error, ErrorKind, Result, Timestamp};
 
+use super::cart::{self, CartOwner};
 use super::catalogue;
 use crate::App;
 use crate::domain::cart::{Cart, CartView};
@@ -91,7 +92,8 @@ pub(crate) async fn merge(app: &App, customer: CustomerId, guest_token: &str) ->
     // A concurrent request may have added products.
     let is_complete = cart.product_ids().iter().all(|id| ids.contains(id));
     let catalogue = if is_complete { catalogue } else { catalogue::get_if_up(app, cart.product_ids()).await? };
-    Ok(MergedCart { cart: CartView::new(&cart, &catalogue), left_out })
+    let owner = CartOwner::Customer(customer);
+    Ok(MergedCart { cart: cart::view(app, owner, &cart, &catalogue).await?, left_out })
 }
 
 /// Removes a customer from the tombstones of merged carts. The caller has closed the customer's

@@ -1,5 +1,6 @@
 //! Quotes: what a cart costs, for a customer or a guest.
 
+use souk_contract::customer::CustomerId;
 use souk_types::{Result, Timestamp};
 
 use super::cart::{self, CartOwner};
@@ -16,18 +17,18 @@ use crate::domain::tax::VatCheck;
 pub(crate) async fn of_cart(app: &App, owner: CartOwner, request: QuoteRequest) -> Result<Quote> {
     let cart = cart::load(app, owner).await?;
     let catalogue = catalogue::get(app, cart.product_ids()).await?;
-    let lines = cart.lines().iter().filter_map(|line| {
-        let product = catalogue.get(line.product.id)?.product.clone();
-        Some(Item { product, quantity: line.quantity })
-    });
-    of_items(app, owner, request, lines.collect()).await
+    of_items(app, owner.customer(), request, cart.items_for_sale(&catalogue)).await
 }
 
-/// Returns the price of some products. Errors: those of [`quote::quote`].
-pub(crate) async fn of_items(app: &App, owner: CartOwner, request: QuoteRequest, items: Vec<Item>) -> Result<Quote> {
+/// Returns the price of some products, for an account or a guest. Errors: those of [`quote::quote`].
+pub(crate) async fn of_items(
+    app: &App,
+    customer: Option<CustomerId>,
+    request: QuoteRequest,
+    items: Vec<Item>,
+) -> Result<Quote> {
     let (shop, now) = (app.shop().await?, Timestamp::now());
     let vat_check = check_vat_number(app, shop.settings.reverse_charge, &request).await?;
-    let customer = owner.customer();
     let buyer = Buyer { customer, email: request.email.as_ref() };
     let named: Vec<String> = request.codes.iter().map(|code| code.folded()).collect();
     let is_wanted = |discount: &Discount| discount.folded_code.as_ref().is_none_or(|code| named.contains(code));

@@ -124,3 +124,41 @@ pub(crate) async fn shipping(app: &App) -> Result<Versioned<Shipping>> {
 pub(crate) async fn put_shipping(app: &App, value: Shipping, on: Precondition) -> Result<Versioned<Shipping>> {
     app.shop.change(app.shop.store.put_shipping(value, &on)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use souk_store::Durability;
+    use souk_types::EntityTags;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn name(cache: &ShopCache) -> String {
+        cache.get().await.unwrap().settings.name.to_string()
+    }
+
+    fn named(name: &str) -> Settings {
+        Settings { name: name.to_owned().try_into().unwrap(), ..Settings::sample().unwrap() }
+    }
+
+    #[tokio::test]
+    async fn a_change_is_seen_here_at_once_and_elsewhere_within_a_second() {
+        let folder = TempDir::new().unwrap();
+        let database = Database::sqlite("shopping", &folder.path().join("db"), Durability::Process).unwrap();
+        let here = ShopCache::open(&database, None).unwrap();
+        let elsewhere = ShopCache::open(&database, Some(named("File"))).unwrap();
+        assert_eq!((name(&here).await, name(&elsewhere).await), ("Souk".to_owned(), "File".to_owned()));
+        let any = || Precondition::new(Some(EntityTags::Any));
+        here.change(here.store.put_settings(named("Tea House"), &any())).await.unwrap();
+        let changed_at = Instant::now();
+        assert_eq!(name(&here).await, "Tea House");
+        while name(&elsewhere).await != "Tea House" {
+            assert!(changed_at.elapsed() < 2 * MAX_AGE, "the change is not seen");
+            tokio::task::yield_now().await;
+        }
+        let stale = Precondition::new(EntityTags::parse("\"0\""));
+        assert!(elsewhere.change(elsewhere.store.put_settings(named("Other"), &stale)).await.is_err());
+        assert_eq!(name(&elsewhere).await, "Tea House");
+        database.close().await;
+    }
+}

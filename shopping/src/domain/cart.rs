@@ -10,6 +10,7 @@ use souk_types::{Currency, Error, Money, Quantity, Result};
 
 use super::cart_orders::CartOrders;
 use super::catalogue::{Availability, Catalogue};
+use super::quote::{Item, Quote, QuoteDiscount, QuoteTax, TaxBasis};
 
 /// Maximum number of lines. So many fit into one call and one document.
 const MAX_LINES: usize = 100;
@@ -179,6 +180,15 @@ impl Cart {
         if self.closed { Err(Error::unauthenticated("The account is deleted.")) } else { Ok(()) }
     }
 
+    /// Returns the items that are for sale, at current prices; all of them while `products` is down.
+    pub(crate) fn items_for_sale(&self, catalogue: &Catalogue) -> Vec<Item> {
+        let item = |line: &CartLine| {
+            let is_for_sale = catalogue.is_unavailable() || catalogue.get(line.product.id).is_some();
+            is_for_sale.then(|| Item { product: catalogue.current(&line.product).clone(), quantity: line.quantity })
+        };
+        self.lines.iter().filter_map(item).collect()
+    }
+
     pub(crate) fn product_ids(&self) -> Vec<ProductId> {
         self.lines.iter().map(|line| line.product.id).collect()
     }
@@ -195,9 +205,20 @@ pub(crate) struct CartView {
     /// `None` when an item is `currency-mixed`, because an admin has changed the currency of its
     /// product. Checkout rejects such a cart.
     total: Option<Money>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    price: Option<CartPrice>,
     /// Whether the items are snapshots, because `products` is down.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stale: bool,
+}
+
+/// The discounts and taxes in the total of a cart, without shipping. See [`Quote`].
+#[derive(Debug, Serialize)]
+struct CartPrice {
+    discounts: Vec<QuoteDiscount>,
+    taxes: Vec<QuoteTax>,
+    tax_basis: TaxBasis,
+    prices_include_tax: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -211,7 +232,8 @@ struct CartItem {
 }
 
 impl CartView {
-    pub(crate) fn new(cart: &Cart, catalogue: &Catalogue) -> Self {
+    /// Returns the view of a cart. `quote` is the price of its items for sale, if it has one.
+    pub(crate) fn new(cart: &Cart, catalogue: &Catalogue, quote: Option<Quote>) -> Self {
         let is_mixed = cart.is_mixed_today(catalogue);
         let item = |line: &CartLine| {
             let product = catalogue.current(&line.product).clone();
@@ -233,7 +255,14 @@ impl CartView {
         let zero = Money::zero(items.first().map_or(Currency::EUR, |item| item.total.currency()));
         let sum = || Money::sum(for_sale.map(|item| item.total)).ok();
         let total = if is_mixed { None } else { sum().map(|total| total.unwrap_or(zero)) };
-        Self { items, total, stale: catalogue.is_unavailable() }
+        let total = quote.as_ref().map_or(total, |quote| Some(quote.total));
+        let price = quote.map(|Quote { discounts, taxes, tax_basis, prices_include_tax, .. }| CartPrice {
+            discounts,
+            taxes,
+            tax_basis,
+            prices_include_tax,
+        });
+        Self { items, total, price, stale: catalogue.is_unavailable() }
     }
 }
 
@@ -357,11 +386,11 @@ mod tests {
             ("one is gone", vec![tea.clone()], [Ok, Discontinued], total(499, "EUR")),
             ("one is gone, one changed", vec![in_dollars(&mug)], [Discontinued, CurrencyMixed], None),
         ] {
-            let view = CartView::new(&cart, &catalogue_of(&products.iter().collect::<Vec<_>>()));
+            let view = CartView::new(&cart, &catalogue_of(&products.iter().collect::<Vec<_>>()), None);
             let shown: Vec<_> = view.items.iter().map(|item| item.status).collect();
             assert_eq!((shown.as_slice(), view.total), (statuses.as_slice(), expected), "{case}");
         }
-        assert_eq!(CartView::new(&Cart::default(), &catalogue_of(&[])).total, Some(euros(0)));
+        assert_eq!(CartView::new(&Cart::default(), &catalogue_of(&[]), None).total, Some(euros(0)));
     }
 
     #[test]
@@ -389,7 +418,7 @@ mod tests {
         cart.add(jeans, pieces(1)).unwrap();
         cart.set(tea.clone(), pieces(5)).unwrap();
         cart.remove(mug.id).unwrap();
-        let view = CartView::new(&cart, &catalogue_of(&[&tea]));
+        let view = CartView::new(&cart, &catalogue_of(&[&tea]), None);
         assert_eq!(view.total, Some(euros(5 * 499)));
     }
 
@@ -447,7 +476,7 @@ mod tests {
         dearer.price = Price::new(599, Currency::EUR).unwrap();
         let entries =
             vec![CatalogueEntry { product: dearer, available: 2 }, CatalogueEntry { product: mug, available: 1 }];
-        let view = CartView::new(&cart, &Catalogue::new(entries));
+        let view = CartView::new(&cart, &Catalogue::new(entries), None);
         let shown: Vec<_> = view.items.iter().map(|item| (item.total.amount(), item.status, item.available)).collect();
         assert_eq!(
             shown,
@@ -464,7 +493,7 @@ mod tests {
     fn a_view_without_a_catalogue_shows_snapshots_and_is_stale() {
         let (mut cart, tea) = (Cart::default(), item(499));
         cart.add(tea.clone(), pieces(2)).unwrap();
-        let view = CartView::new(&cart, &Catalogue::unavailable());
+        let view = CartView::new(&cart, &Catalogue::unavailable(), None);
         assert_eq!((view.stale, view.total, &view.items[0].product), (true, Some(euros(998)), &tea));
         assert_eq!((view.items[0].status, view.items[0].available), (Availability::Unknown, None));
     }

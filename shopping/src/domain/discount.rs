@@ -170,7 +170,8 @@ impl Discount {
 
     /// Errors: `precondition-failed` when the client has seen another version.
     pub(crate) fn check(&self, precondition: &Precondition) -> Result<()> {
-        precondition.check(|tag| tag == self.version.to_string())
+        let stale = |error: Error| error.with_member("version", self.version);
+        precondition.check(|tag| tag == self.version.to_string()).map_err(stale)
     }
 
     /// Returns the entity tag.

@@ -6,8 +6,8 @@ use souk_types::{Country, Error, Integer, Result, TaxClass, Text, Timestamp};
 use super::place::{Place, PostalCodes};
 use super::rounding::WHOLE_BP;
 
-/// Maximum number of rates.
-const MAX_RATES: usize = 1_000;
+/// Maximum number of rates. So many fit into the body of a request.
+const MAX_RATES: usize = 500;
 
 /// The table of tax rates. The most specific rate of a place applies, alone: a rate of postal codes
 /// (the longer, the more specific), then one of a region, then one of the country. A rate of a US

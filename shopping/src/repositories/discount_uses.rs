@@ -55,3 +55,42 @@ impl DiscountUsesStore {
         self.0.upsert(key, change).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use souk_store::Durability;
+    use souk_types::Integer;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::discount::DiscountId;
+
+    #[tokio::test]
+    async fn a_limit_holds_for_concurrent_orders() {
+        const ORDERS: usize = 64;
+        let folder = TempDir::new().unwrap();
+        let database = Database::sqlite("shopping", &folder.path().join("db"), Durability::Process).unwrap();
+        let uses = DiscountUsesStore::open(&database).unwrap();
+        let (key, limit) = (UsesKey::in_all(DiscountId::new()), Integer::try_from(10).unwrap());
+        let limit = Limit::try_from(limit).unwrap();
+        let orders: Vec<OrderId> = (0..ORDERS).map(|_| OrderId::new()).collect();
+        let claims = orders.iter().map(|order| {
+            let (uses, order) = (uses.clone(), *order);
+            tokio::spawn(async move { uses.claim(key, order, limit).await.map(|is_claimed| (order, is_claimed)) })
+        });
+        let mut winners = Vec::new();
+        for claim in claims.collect::<Vec<_>>() {
+            let (order, is_claimed) = claim.await.unwrap().unwrap();
+            winners.extend(is_claimed.then_some(order));
+        }
+        assert_eq!((winners.len(), uses.count(key).await.unwrap()), (10, 10));
+        // One order is confirmed, one is cancelled: one use is free again.
+        uses.confirm(key, winners[0]).await.unwrap();
+        uses.release(key, winners[1]).await.unwrap();
+        let next = OrderId::new();
+        assert!(uses.claim(key, next, limit).await.unwrap());
+        assert!(!uses.claim(key, OrderId::new(), limit).await.unwrap());
+        assert!(uses.is_exhausted(key, limit).await.unwrap());
+        database.close().await;
+    }
+}

@@ -170,7 +170,8 @@ impl ShopStore {
         let value = &value;
         self.change(|tx| async move {
             let version = tx.get(collection, Only).await?.map_or(0, |stored| stored.version);
-            precondition.require(|tag| tag == version.to_string())?;
+            let stale = |error: Error| error.with_member("version", version);
+            precondition.require(|tag| tag == version.to_string()).map_err(stale)?;
             let changed = Versioned { version: version + 1, value: value.clone() };
             tx.put(collection, Only, &changed).await?;
             Ok(changed)

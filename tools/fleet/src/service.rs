@@ -78,7 +78,7 @@ impl Profile {
 
 /// Variables that a service reads (`.env.example`) and must not inherit from this process, with or
 /// without the suffix `_FILE`.
-const UNSET: [&str; 39] = [
+const UNSET: [&str; 41] = [
     "ADDRESS",
     "AMQP_PREFIX",
     "AMQP_URL",
@@ -107,6 +107,7 @@ const UNSET: [&str; 39] = [
     "RESERVATION_SECONDS",
     "SCARCE_RESERVATION_SECONDS",
     "SENTRY_DSN",
+    "SHOP_SETTINGS",
     "SIGNING_KEY",
     "SMTP_PASSWORD",
     "SMTP_URL",
@@ -118,6 +119,7 @@ const UNSET: [&str; 39] = [
     "STRIPE_WEBHOOK_SECRET",
     "TRUSTED_PROXIES",
     "UNPAID_ORDERS",
+    "VIES_URL",
 ];
 
 /// Returns the programs that a fleet runs: the services, and `souk` for `souk admin create`.

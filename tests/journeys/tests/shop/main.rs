@@ -17,6 +17,7 @@ mod model_based;
 mod new_customer;
 mod order_claim;
 mod payment;
+mod pricing;
 mod raw_requests;
 mod refunds;
 mod sessions;

@@ -1,0 +1,185 @@
+//! A customer or a guest sees what an order costs: taxes, shipping, discounts. Admins set the rules.
+//! Other journeys use the same shop, so these change no rule for others.
+
+use journeys::{Admin, Client, Method, Response, Shop, euros, unique};
+use serde_json::{Value, json};
+
+const DOCUMENTS: [&str; 3] = ["/shopping/admin/settings", "/shopping/admin/taxes", "/shopping/admin/shipping"];
+
+fn to(country: &str) -> Value {
+    json!({"name": "Ana Silva", "line1": "1 High Street", "city": "City", "postal_code": "75001", "country": country})
+}
+
+async fn quote(buyer: &Client, request: Value) -> Response {
+    buyer.request(Method::POST, "/shopping/quote").json(request).await
+}
+
+/// Returns a discount's amount and reason in a quote.
+fn code(quote: &Response) -> (u64, &Value) {
+    let [discount] = &quote["discounts"].as_array().unwrap()[..] else { panic!("{}", quote["discounts"]) };
+    (discount["amount"]["amount"].as_u64().unwrap(), &discount["reason"])
+}
+
+async fn create_discount(admin: &Admin, terms: Value) -> Response {
+    admin.request(Method::POST, "/shopping/admin/discounts").json(terms).await
+}
+
+#[tokio::test]
+async fn an_admin_replaces_a_document_that_they_have_read() {
+    let shop = Shop::shared().await;
+    let (admin, customer) = (shop.admin().await, shop.new_customer().await);
+    for path in DOCUMENTS {
+        shop.client().get(path).await.expect_unauthenticated();
+        customer.get(path).await.expect_problem(403, "forbidden");
+        let read = admin.get(path).await.expect_status(200);
+        let put = |body: &Value| admin.request(Method::PUT, path).json(body.clone());
+        put(&read.body).await.expect_problem(428, "precondition-required");
+        put(&read.body).header("If-Match", "\"none\"").await.expect_problem(412, "precondition-failed");
+        let stored = put(&read.body).header("If-Match", read.header("ETag")).await.expect_status(200);
+        assert_eq!(stored.body, read.body, "{path}");
+        put(&read.body).header("If-Match", read.header("ETag")).await.expect_problem(412, "precondition-failed");
+        let again = admin.get(path).await.expect_status(200);
+        assert_eq!((again.header("ETag"), &again.body), (stored.header("ETag"), &stored.body), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_document_is_refused() {
+    let admin = Shop::shared().await.admin().await;
+    let [settings, taxes, shipping] = DOCUMENTS;
+    let rate = |country: &str, class: &str, rate_bp: u64| json!({"rates": [{"country": country, "class": class, "rate_bp": rate_bp, "from": "2025-01-01T00:00:00Z"}]});
+    for (path, field, bad) in [
+        (settings, "name", json!("")),
+        (settings, "address", json!({"name": "n", "line1": "l", "city": "c", "country": "DE"})),
+        (settings, "vat_number", json!("DE123")),
+        (settings, "email", json!("nobody")),
+        (settings, "home_country", json!("Germany")),
+        (settings, "currency", json!("euro")),
+        (settings, "prices_include_tax", json!("yes")),
+        (settings, "order_numbers", json!({"prefix": "S1", "first": 1})),
+        (settings, "reverse_charge", json!("always")),
+        (settings, "tax_registrations", json!(["EU"])),
+        (settings, "colour", json!("red")),
+        (taxes, "rates", json!("none")),
+        (shipping, "zones", json!([{"name": "z", "methods": [{"id": "Not An Id"}]}])),
+        (shipping, "zones", json!([{"name": "z", "countries": ["XX"], "methods": []}])),
+    ] {
+        let mut document = admin.get(path).await.expect_status(200).body;
+        document[field] = bad.clone();
+        let put = admin.request(Method::PUT, path).header("If-Match", "*").json(document).await;
+        let refused = put.expect_problem(422, "validation");
+        let named = refused["errors"][0]["field"].as_str().unwrap();
+        assert!(named == "body" || named.starts_with(field), "{path} {bad}: {refused}");
+    }
+    for bad in [rate("XX", "standard", 1), rate("DE", "luxury", 1), rate("DE", "standard", 10_001)] {
+        let put = admin.request(Method::PUT, taxes).header("If-Match", "*").json(bad).await;
+        put.expect_bad_fields(&["body"]);
+    }
+}
+
+#[tokio::test]
+async fn a_guest_sees_taxes_shipping_and_what_is_missing() {
+    let shop = Shop::shared().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let guest = shop.client().create_guest_cart().await;
+    let cart = guest.add_to_cart(&tea, 2).await.expect_status(200);
+    assert_eq!(cart["taxes"], json!([{"rate_bp": 1900, "net": euros(839), "tax": euros(159)}]));
+    assert_eq!(cart["tax_basis"], json!({"country": "DE", "scheme": "domestic", "is_estimate": true}));
+    assert_eq!((&cart["total"], &cart["prices_include_tax"]), (&euros(998), &json!(true)));
+
+    let empty = quote(&guest, json!({})).await.expect_status(200);
+    assert_eq!(empty["missing"], json!(["email", "shipping_address", "shipping_method"]));
+    assert_eq!(
+        empty["lines"],
+        json!([{"product_id": tea.id, "name": tea.name, "quantity": 2, "unit_price": euros(499), "discount": euros(0),
+            "net": euros(839), "tax": euros(159), "gross": euros(998), "tax_rate_bp": 1900}])
+    );
+    assert_eq!((&empty["taxes"], &empty["total"]), (&cart["taxes"], &cart["total"]));
+    let options = empty["shipping"]["options"].as_array().unwrap();
+    assert!(options.iter().any(|option| option["id"] == "standard" && option["price"] == euros(490)), "{empty}");
+
+    let request = json!({"email": "ana@example.com", "shipping_address": to("DE"), "shipping_method": "standard"});
+    let complete = quote(&guest, request).await.expect_status(200);
+    assert_eq!((&complete["missing"], &complete["total"]), (&json!([]), &euros(998 + 490)));
+    assert_eq!(complete["shipping"]["tax"], euros(78));
+    assert_eq!(complete["taxes"], json!([{"rate_bp": 1900, "net": euros(839 + 412), "tax": euros(159 + 78)}]));
+
+    let export = quote(&guest, json!({"shipping_address": to("CH"), "shipping_method": "standard"})).await;
+    let export = export.expect_status(200);
+    assert_eq!((&export["tax_basis"]["scheme"], &export["prices_include_tax"]), (&json!("export"), &json!(false)));
+    assert_eq!((&export["lines"][0]["unit_price"], &export["lines"][0]["gross"]), (&euros(419), &euros(838)));
+    let business = json!({"shipping_address": to("FR"), "vat_number": "FR XX 123456789"});
+    let business = quote(&guest, business).await.expect_status(200);
+    let basis = json!({"country": "FR", "scheme": "reverse-charge", "is_estimate": false, "vat_number": "format"});
+    assert_eq!(business["tax_basis"], basis);
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_quoted_is_refused() {
+    let shop = Shop::shared().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let guest = shop.client().create_guest_cart().await;
+    guest.add_to_cart(&tea, 1).await.expect_status(200);
+    for (request, field) in [
+        (json!({"shipping_method": "pigeon"}), "shipping_method"),
+        (json!({"shipping_method": "express", "shipping_address": to("FR")}), "shipping_method"),
+        (json!({"shipping_method": "Not An Id"}), "shipping_method"),
+        (json!({"shipping_address": to("XX")}), "shipping_address.country"),
+        (json!({"billing_address": "here"}), "billing_address"),
+        (json!({"email": "nobody"}), "email"),
+        (json!({"codes": "TEN"}), "codes"),
+        (json!({"codes": vec!["x"; 11]}), "codes"),
+        (json!({"vat_number": "GB123456789"}), "vat_number"),
+        (json!({"total": euros(1)}), "total"),
+    ] {
+        quote(&guest, request).await.expect_bad_fields(&[field]);
+    }
+    shop.client().request(Method::POST, "/shopping/quote").json(json!({})).await.expect_unauthenticated();
+    let dollars = shop.new_product("tea", &journeys::money(499, "USD"), 10).await;
+    let customer = shop.customer_with_cart(&dollars, 1).await;
+    quote(&customer, json!({})).await.expect_problem(409, "currency-mixed");
+}
+
+#[tokio::test]
+async fn a_code_takes_its_amount_off_while_it_applies() {
+    let shop = Shop::shared().await;
+    let (admin, name) = (shop.admin().await, unique("tea"));
+    let tea = shop.new_product("tea", &euros(1000), 10).await;
+    let customer = shop.customer_with_cart(&tea, 3).await;
+    let spelled = name.to_uppercase();
+    let quoted = async || quote(&customer, json!({"codes": [spelled]})).await.expect_status(200);
+    assert_eq!(code(&quoted().await), (0, &json!("unknown")));
+
+    let terms = json!({"code": name, "kind": "percent", "value": 1000, "limit": 5, "products": [tea.id]});
+    let created = create_discount(&admin, terms.clone()).await.expect_status(201);
+    assert_eq!((&created["value"], &created["used"], &created["combines"]), (&json!(1000), &json!(0), &json!(false)));
+    create_discount(&admin, json!({"code": spelled, "kind": "free_shipping"})).await.expect_problem(409, "code-used");
+    let discounted = quoted().await;
+    assert_eq!(code(&discounted), (300, &Value::Null));
+    assert_eq!((&discounted["lines"][0]["discount"], &discounted["total"]), (&euros(300), &euros(2700)));
+
+    let path = format!("/shopping/admin/discounts/{}", created.id());
+    let read = admin.get(&path).await.expect_status(200);
+    assert_eq!(read.body, created.body);
+    let patch = |changes: Value| admin.request(Method::PATCH, &path).json(changes);
+    let amount = json!({"kind": "amount", "value": euros(100_000)});
+    let patched = patch(amount).header("If-Match", read.header("ETag")).await.expect_status(200);
+    assert_eq!((&patched["kind"], &patched["value"]), (&json!("amount"), &euros(100_000)));
+    patch(json!({"limit": null}))
+        .header("If-Match", read.header("ETag"))
+        .await
+        .expect_problem(412, "precondition-failed");
+    assert_eq!(quoted().await["total"], euros(0), "never below zero");
+    patch(json!({"until": "2020-01-01T00:00:00Z"})).await.expect_status(200);
+    assert_eq!(code(&quoted().await), (0, &json!("expired")));
+    patch(json!({"until": null, "minimum": euros(3001)})).await.expect_status(200);
+    assert_eq!(code(&quoted().await), (0, &json!("below-minimum")));
+    patch(json!({"kind": "percent"})).await.expect_bad_fields(&["value"]);
+
+    let all = admin.list_all("/shopping/admin/discounts", &[("limit", "2")]).await;
+    assert!(all.iter().any(|discount| discount["id"] == created["id"]));
+    customer.get("/shopping/admin/discounts").await.expect_problem(403, "forbidden");
+    admin.request(Method::DELETE, &path).await.expect_status(204);
+    admin.get(&path).await.expect_not_found();
+    assert_eq!(code(&quoted().await), (0, &json!("unknown")));
+}
