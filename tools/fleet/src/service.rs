@@ -78,7 +78,7 @@ impl Profile {
 
 /// Variables that a service reads (`.env.example`) and must not inherit from this process, with or
 /// without the suffix `_FILE`.
-const UNSET: [&str; 41] = [
+const UNSET: &[&str] = &[
     "ADDRESS",
     "AMQP_PREFIX",
     "AMQP_URL",
@@ -206,7 +206,7 @@ impl Instance<'_> {
                 program = program.variable(variable, value);
             }
         }
-        program.unset = &UNSET;
+        program.unset = UNSET;
         // The instance listens before it is connected; `/health/ready` reports when it is.
         Ok(Component::program(name, port::local(port), program, |address| {
             http::status(address, "/health/live") == Some(200)
