@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::input::{Fields, Input};
 use crate::{Country, Phone, Text};
 
-/// A postal address with its recipient. It has a postal code if its country requires one.
+/// A postal address with its recipient. Its region and its postal code follow the rules of its
+/// country: see [`Country::parse_region`] and [`Country::parse_postal_code`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Stored")]
+#[serde(try_from = "Parts")]
 pub struct Address {
     name: Text<1, 100>,
     company: Option<Text<1, 100>>,
@@ -22,8 +23,9 @@ pub struct Address {
     phone: Option<Phone>,
 }
 
+/// The parts of an address, before the rules of the country.
 #[derive(Deserialize)]
-struct Stored {
+struct Parts {
     name: Text<1, 100>,
     company: Option<Text<1, 100>>,
     line1: Text<1, 200>,
@@ -66,10 +68,17 @@ impl Address {
         &self.city
     }
 
-    /// Returns the region: a state or province.
+    /// Returns the region, a state or province: its code where the country has a list of regions.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.region.as_deref()
+    }
+
+    /// Returns the name of the region, for people.
+    #[must_use]
+    pub fn region_name(&self) -> Option<&str> {
+        let region = self.region()?;
+        Some(self.country.region_name(region).unwrap_or(region))
     }
 
     /// Returns the postal code.
@@ -98,14 +107,13 @@ impl fmt::Debug for Address {
     }
 }
 
-impl TryFrom<Stored> for Address {
-    type Error = &'static str;
+impl TryFrom<Parts> for Address {
+    type Error = String;
 
-    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        let Stored { name, company, line1, line2, city, region, postal_code, country, phone } = stored;
-        if postal_code.is_none() && country.requires_postal_code() {
-            return Err("has no postal code, which its country requires");
-        }
+    fn try_from(parts: Parts) -> Result<Self, Self::Error> {
+        let Parts { name, company, line1, line2, city, region, postal_code, country, phone } = parts;
+        let region = country.parse_region(region).map_err(|problem| format!("region {problem}"))?;
+        let postal_code = country.parse_postal_code(postal_code).map_err(|problem| format!("postal_code {problem}"))?;
         Ok(Self { name, company, line1, line2, city, region, postal_code, country, phone })
     }
 }
@@ -114,12 +122,13 @@ impl Input for Address {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (name, company) = (fields.required("name"), optional(fields, "company"));
         let (line1, line2) = (fields.required("line1"), optional(fields, "line2"));
-        let (city, region) = (fields.required("city"), optional(fields, "region"));
-        let (postal_code, phone) = (optional(fields, "postal_code"), fields.optional("phone"));
+        let (city, phone) = (fields.required("city"), fields.optional("phone"));
+        let (region, postal_code) = (optional(fields, "region"), optional(fields, "postal_code"));
+        // Without a country, nothing says which of the two are required.
         let country: Option<Country> = fields.required("country");
-        if postal_code == Some(None) && country.as_ref().is_none_or(Country::requires_postal_code) {
-            return fields.refuse("postal_code", "is required, except in countries without postal codes");
-        }
+        let region = country.as_ref().and_then(|country| parsed(fields, "region", country.parse_region(region?)));
+        let postal_code =
+            country.as_ref().and_then(|country| parsed(fields, "postal_code", country.parse_postal_code(postal_code?)));
         Some(Self {
             name: name?,
             company: company?,
@@ -132,6 +141,11 @@ impl Input for Address {
             phone,
         })
     }
+}
+
+/// Refuses the field with the problem that its country's rule found.
+fn parsed<T>(fields: &mut Fields, name: &str, result: Result<T, String>) -> Option<T> {
+    result.map_or_else(|problem| fields.refuse(name, &problem), Some)
 }
 
 /// Reads a text that may be absent. Forms send an empty text for an absent one. `None` for a text
@@ -173,6 +187,7 @@ mod tests {
             ("region", json!("x".repeat(51))),
             ("postal_code", json!(11511)),
             ("postal_code", json!("x".repeat(21))),
+            ("postal_code", json!("1151")),
             ("country", json!("eg")),
             ("country", json!("XX")),
             ("country", json!("A ")),
@@ -189,27 +204,30 @@ mod tests {
     }
 
     #[test]
-    fn a_postal_code_is_required_in_countries_that_need_one() {
-        let read = |country: &str, code: Option<Value>| {
-            let mut body = json!({"name": "n", "line1": "1 Nathan Road", "city": "Kowloon", "country": country});
-            if let Some(code) = code {
-                body["postal_code"] = code;
-            }
-            from_json::<Address>(body).map(|address| serde_json::to_value(address).unwrap())
+    fn the_country_decides_on_region_and_postal_code() {
+        let read = |country: &str, region: Value, code: Value| {
+            let mut body = json!({"name": "n", "line1": "1 Nathan Road", "city": "c", "country": country});
+            body["region"] = region;
+            body["postal_code"] = code;
+            from_json::<Address>(body)
         };
-        for absent in [None, Some(json!(null)), Some(json!("")), Some(json!(" "))] {
-            for country in ["HK", "AE", "IE"] {
-                let address = read(country, absent.clone()).unwrap();
-                assert_eq!(address["postal_code"], json!(null), "{country} {absent:?}");
-                assert!(serde_json::from_value::<Address>(address).is_ok(), "a stored address can be read");
-            }
-            let error = read("DE", absent.clone()).unwrap_err();
-            assert_eq!(error.fields()[0].field, "postal_code", "{absent:?}");
+        for absent in [json!(null), json!(""), json!(" ")] {
+            let address = serde_json::to_value(read("IE", absent.clone(), absent.clone()).unwrap()).unwrap();
+            assert_eq!((&address["region"], &address["postal_code"]), (&json!(null), &json!(null)), "{absent}");
+            assert!(serde_json::from_value::<Address>(address).is_ok(), "a stored address can be read");
+            let error = read("US", absent.clone(), absent.clone()).unwrap_err();
+            let named: Vec<&str> = error.fields().iter().map(|bad| &*bad.field).collect();
+            assert_eq!(named, ["region", "postal_code"], "{absent}");
         }
-        assert_eq!(read("IE", Some(json!("D02 AF30"))).unwrap()["postal_code"], "D02 AF30");
-        assert_eq!(read("DE", Some(json!("10115"))).unwrap()["postal_code"], "10115");
-        let stored = json!({"name": "n", "line1": "s", "city": "c", "postal_code": null, "country": "DE"});
-        assert!(serde_json::from_value::<Address>(stored).is_err());
+        let address = read("US", json!("california"), json!("95014")).unwrap();
+        assert_eq!((address.region(), address.region_name()), (Some("CA"), Some("California")));
+        assert_eq!(read("DE", json!("Bayern"), json!("80331")).unwrap().region_name(), Some("Bayern"));
+        for (country, region, code) in [("DE", json!(null), json!(null)), ("US", json!("XX"), json!("95014"))] {
+            let stored = json!({
+                "name": "n", "line1": "s", "city": "c", "region": region, "postal_code": code, "country": country
+            });
+            assert!(serde_json::from_value::<Address>(stored.clone()).is_err(), "{stored}");
+        }
     }
 
     #[test]

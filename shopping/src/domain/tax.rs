@@ -159,7 +159,14 @@ mod tests {
     fn settings(home: &str, changes: serde_json::Value) -> Settings {
         let mut settings = serde_json::to_value(Settings::sample().unwrap()).unwrap();
         let country: String = home.chars().take(2).collect();
-        let address = json!({"name": "n", "line1": "l", "city": "c", "postal_code": home.get(3..).unwrap_or("1"), "country": country});
+        let (region, code) = match country.as_str() {
+            "ES" => (Some("M"), "28001"),
+            "US" => (Some("CA"), "90210"),
+            _ => (None, "10115"),
+        };
+        let code = home.get(3..).unwrap_or(code);
+        let address =
+            json!({"name": "n", "line1": "l", "city": "c", "region": region, "postal_code": code, "country": country});
         settings["address"] = address;
         settings["home_country"] = json!(country);
         for (name, value) in changes.as_object().unwrap() {

@@ -75,7 +75,12 @@ fn digital(cents: u64) -> Item {
 }
 
 fn address(country: &str) -> Address {
-    serde_json::from_value(json!({"name": "Ana", "line1": "1 High Street", "city": "City", "region": "CA", "postal_code": "10115", "country": country}))
+    let (region, code) = match country {
+        "US" => (Some("CA"), "90210"),
+        "JP" => (Some("Tokyo"), "154-0023"),
+        _ => (None, "10115"),
+    };
+    serde_json::from_value(json!({"name": "Ana", "line1": "1 High Street", "city": "City", "region": region, "postal_code": code, "country": country}))
         .unwrap()
 }
 

@@ -23,6 +23,9 @@ async fn an_export_contains_all_personal_data() {
     assert_eq!(sessions.len(), 2, "{export}");
     assert!(sessions.iter().all(|session| members(session) == ["expires_at", "opened_at"]), "{export}");
     assert_eq!(export["customer"]["networks"].as_array().map(Vec::len), Some(1), "{export}");
+    let mails = export["customer"]["mails"].as_array().unwrap();
+    let mails: Vec<_> = mails.iter().map(|mail| (&mail["kind"], &mail["to"])).collect();
+    assert_eq!(mails, [(&json!("verify-address"), &json!(ana.email))], "{export}");
     assert_eq!(export["shopping"]["cart"], json!([{"product": mug.snapshot(), "quantity": 3}]));
     assert_eq!(export["shopping"]["wishlist"], json!([tea.snapshot()]));
     assert_eq!(export["shopping"]["orders"], json!([ana.get_order(order.id()).await.body]));

@@ -20,9 +20,11 @@ async fn the_profile_shows_the_new_account() {
     let shop = Shop::shared().await;
     let ana = shop.new_customer().await;
     let profile = ana.get_profile().await.expect_status(200);
-    assert_eq!(members(&profile.body), ["addresses", "created_at", "email", "id", "orders_confirmed", "phone", "role"]);
+    let expected = ["addresses", "created_at", "email", "email_verified", "id", "orders_confirmed", "phone", "role"];
+    assert_eq!(members(&profile.body), expected);
     assert_eq!(profile.id(), ana.id);
     assert_eq!(profile["email"], *ana.email);
+    assert_eq!(profile["email_verified"], false);
     assert_eq!(profile["phone"], Value::Null);
     assert_eq!(profile["role"], "customer");
     assert_eq!(profile["addresses"], json!([]));
@@ -74,7 +76,7 @@ async fn addresses_are_added_changed_and_removed() {
     let mut home = address("1 Rose Lane");
 
     let added = ana.add_address(home.clone()).await.expect_status(201);
-    home["id"] = added.id().into();
+    (home["id"], home["default"]) = (added.id().into(), true.into());
     assert_eq!(added.body, home);
     assert_eq!(ana.get_profile().await["addresses"], json!([home]));
 
@@ -84,7 +86,7 @@ async fn addresses_are_added_changed_and_removed() {
         replacement[field] = value.into();
     }
     let changed = ana.request(Method::PUT, &path).json(replacement.clone()).await.expect_status(200);
-    replacement["id"] = added.id().into();
+    (replacement["id"], replacement["default"]) = (added.id().into(), true.into());
     assert_eq!(changed.body, replacement);
     assert_eq!(ana.get_profile().await["addresses"], json!([replacement]));
 
@@ -136,11 +138,32 @@ async fn a_phone_number_must_be_valid_in_its_country() {
 }
 
 #[tokio::test]
+async fn one_address_is_the_default() {
+    let shop = Shop::shared().await;
+    let ana = shop.new_customer().await;
+    let home = ana.add_address(address("1 Rose Lane")).await.expect_status(201);
+    let mut at_work = address("2 Market Street");
+    at_work["default"] = true.into();
+    let work = ana.add_address(at_work).await.expect_status(201);
+    let defaults = async || {
+        let profile = ana.get_profile().await;
+        let addresses = profile["addresses"].as_array().unwrap();
+        let is_default = |address: &Value| (address["line1"].as_str().unwrap().to_owned(), address["default"] == true);
+        addresses.iter().map(is_default).collect::<Vec<_>>()
+    };
+    assert_eq!(defaults().await, [("1 Rose Lane".to_owned(), false), ("2 Market Street".to_owned(), true)]);
+    ana.request(Method::DELETE, &format!("/customer/address/{}", work.id())).await.expect_status(204);
+    assert_eq!(defaults().await, [("1 Rose Lane".to_owned(), true)]);
+    ana.request(Method::DELETE, &format!("/customer/address/{}", home.id())).await.expect_status(204);
+    assert_eq!(defaults().await, []);
+}
+
+#[tokio::test]
 async fn a_postal_code_is_required_where_the_country_has_them() {
     let shop = Shop::shared().await;
     let ana = shop.new_customer().await;
     for code in [None, Some(json!(null)), Some(json!(""))] {
-        let mut address = json!({"name": "Ana Silva", "line1": "1 Nathan Road", "city": "Kowloon", "country": "HK"});
+        let mut address = json!({"name": "Ana Silva", "line1": "1 Kildare Street", "city": "Dublin", "country": "IE"});
         if let Some(code) = code {
             address["postal_code"] = code;
         }
@@ -150,6 +173,27 @@ async fn a_postal_code_is_required_where_the_country_has_them() {
         ana.add_address(address).await.expect_bad_fields(&["postal_code"]);
     }
     assert_eq!(ana.get_profile().await["addresses"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_address_is_stored_as_its_country_writes_it() {
+    let shop = Shop::shared().await;
+    let ana = shop.new_customer().await;
+    for (country, given, stored) in [
+        ("US", ("california", "95014"), ("CA", "95014")),
+        ("CA", ("Quebec", "h3z  2y7"), ("QC", "H3Z 2Y7")),
+        ("JP", ("Tokyo", "154-0023"), ("13", "154-0023")),
+        ("LU", ("Esch", "L-4750"), ("Esch", "4750")),
+    ] {
+        let mut address = address("1 Rose Lane");
+        (address["country"], address["region"], address["postal_code"]) =
+            (country.into(), given.0.into(), given.1.into());
+        let added = ana.add_address(address).await.expect_status(201);
+        assert_eq!((added["region"].as_str(), added["postal_code"].as_str()), (Some(stored.0), Some(stored.1)));
+    }
+    let mut without_region = address("1 Rose Lane");
+    (without_region["country"], without_region["postal_code"]) = ("IT".into(), "00187".into());
+    ana.add_address(without_region).await.expect_bad_fields(&["region"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 const DOCUMENTS: [&str; 3] = ["/shopping/admin/settings", "/shopping/admin/taxes", "/shopping/admin/shipping"];
 
 fn to(country: &str) -> Value {
-    json!({"name": "Ana Silva", "line1": "1 High Street", "city": "City", "postal_code": "75001", "country": country})
+    let code = if country == "CH" { "8001" } else { "75001" };
+    json!({"name": "Ana Silva", "line1": "1 High Street", "city": "City", "postal_code": code, "country": country})
 }
 
 async fn quote(buyer: &Client, request: Value) -> Response {
