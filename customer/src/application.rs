@@ -7,4 +7,7 @@ pub(crate) mod credentials;
 pub(crate) mod erasures;
 pub(crate) mod exports;
 pub mod ledger;
+pub(crate) mod mails;
+pub(crate) mod password_reset;
 pub(crate) mod sessions;
+pub(crate) mod verification;

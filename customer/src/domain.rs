@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod erasure;
+pub(crate) mod mail;
 pub(crate) mod password;
 pub(crate) mod session;
 pub(crate) mod token_secret;

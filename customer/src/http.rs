@@ -6,7 +6,9 @@ mod auth;
 mod erasures;
 mod exports;
 mod keys;
+mod password_reset;
 mod sessions;
+mod verification;
 
 use rocket::Route;
 use souk_http::with_limits;
@@ -20,7 +22,9 @@ pub fn routes() -> Vec<Route> {
         erasures::routes(),
         exports::routes(),
         keys::routes(),
+        password_reset::routes(),
         sessions::routes(),
+        verification::routes(),
     ];
     with_limits(nouns.concat())
 }

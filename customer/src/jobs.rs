@@ -6,18 +6,32 @@ use souk_store::jobs::{self, Job};
 use souk_types::{Result, Timestamp};
 
 use crate::app::App;
-use crate::application::erasures;
+use crate::application::{erasures, mails};
 use crate::domain::erasure::ErasureReceipt;
+use crate::domain::mail::Mail;
 
 /// Reminds the services that have not erased a customer's data.
 const ERASURES: Job = Job { name: "erasures", every: Duration::from_secs(1), concurrency: 16 };
 
+/// Deletes the mails that have expired. Their tokens are refused before.
+const EXPIRED_MAILS: Job = Job { name: "expired-mails", every: Duration::from_mins(1), concurrency: 4 };
+
 pub(crate) fn start(app: &App) {
+    jobs::run(EXPIRED_MAILS, app.mails.expired(), app.clone(), expire);
     jobs::run(ERASURES, app.erasures.due(), app.clone(), remind);
 }
 
 async fn remind(app: App, receipt: ErasureReceipt) -> Result<()> {
     erasures::remind(&app, receipt.id(), Timestamp::now()).await
+}
+
+async fn expire(app: App, mail: Mail) -> Result<()> {
+    mails::delete(&app, &mail).await
+}
+
+#[cfg(test)]
+pub(crate) async fn delete_expired_mails(app: &App, now: Timestamp) -> Result<()> {
+    jobs::run_once(EXPIRED_MAILS, &app.mails.expired(), now, app, expire).await
 }
 
 #[cfg(test)]

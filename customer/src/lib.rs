@@ -34,7 +34,7 @@ pub use self::providers::signing_key::{KeyError, NotAKey, SigningKey};
 use self::providers::attempts::Attempts;
 use self::providers::export_slots::ExportSlots;
 use self::providers::password_hasher::PasswordHasher;
-use self::repositories::{Accounts, Erasures, Sessions};
+use self::repositories::{Accounts, Erasures, Mails, Sessions};
 
 impl App {
     /// Opens the collections, serves the bus, and starts the background jobs.
@@ -43,6 +43,8 @@ impl App {
             accounts: Accounts::open(&database)?,
             sessions: Sessions::open(&database, key.session_root())?,
             erasures: Erasures::open(&database)?,
+            mails: Mails::open(&database)?,
+            mail_keys: Arc::new(key.mail_keys()),
             erasure_progress: Arc::default(),
             hasher: PasswordHasher::new(),
             attempts: Arc::new(Attempts::new(options)),

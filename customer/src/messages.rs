@@ -1,20 +1,40 @@
 //! Requests and events from the bus.
 
 use souk_bus::{Bus, Delivery};
-use souk_contract::customer::{CustomerDeleted, GetKeys, TokensRevoked};
+use souk_contract::customer::{
+    AccountMailDue, AccountMailSent, CustomerDeleted, EmailVerified, GetAccountMail, GetContact, GetKeys, TokensRevoked,
+};
 use souk_contract::{mail, products, shopping};
+use souk_types::Timestamp;
 
 use crate::app::App;
-use crate::application::{accounts, erasures};
+use crate::application::{accounts, erasures, mails};
 use crate::domain::erasure::Service;
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
     bus.publishes::<CustomerDeleted>();
     bus.publishes::<TokensRevoked>();
+    bus.publishes::<EmailVerified>();
+    bus.publishes::<AccountMailDue>();
     let own = app.clone();
     bus.serve(move |_: GetKeys| {
         let keys = own.keys();
         async move { Ok(keys) }
+    });
+    let own = app.clone();
+    bus.serve(move |request: GetAccountMail| {
+        let app = own.clone();
+        async move { mails::reply(&app, request.id, Timestamp::now()).await }
+    });
+    let own = app.clone();
+    bus.serve(move |sent: AccountMailSent| {
+        let app = own.clone();
+        async move { mails::note_sent(&app, sent.id).await }
+    });
+    let own = app.clone();
+    bus.serve(move |request: GetContact| {
+        let app = own.clone();
+        async move { accounts::contact(&app, request).await }
     });
     let own = app.clone();
     bus.subscribe("customer", move |erased: Delivery<mail::CustomerErased>| {

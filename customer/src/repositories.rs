@@ -1,11 +1,12 @@
 //! Collections and their queries, under domain names. Rules are in `domain/`.
 
-use souk_contract::customer::{CustomerId, TokensRevoked};
+use souk_contract::customer::{AccountMailDue, AccountMailId, CustomerId, TokensRevoked};
 use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
 use souk_types::{Email, Error, PageLimit, Result, Timestamp};
 
 use crate::domain::account::{Account, Profile};
 use crate::domain::erasure::{ErasureId, ErasureReceipt};
+use crate::domain::mail::Mail;
 use crate::domain::session::{Refresh, RefreshToken, Session, SessionId};
 use crate::domain::token_secret::RootKey;
 
@@ -15,6 +16,9 @@ static BY_CUSTOMER: Index = Index::sorted("by_customer", &["customer"], "expires
 /// A complete receipt has no customer and is never due, so it is in neither of these indexes.
 static RECEIPT_BY_CUSTOMER: Index = Index::unique("by_customer", &["customer"]);
 static RECEIPT_BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
+
+static MAIL_BY_ACCOUNT: Index = Index::sorted("by_account", &["account"], "expires");
+static MAIL_BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
 
 impl Document for Account {
     type Id = CustomerId;
@@ -36,6 +40,13 @@ impl Document for ErasureReceipt {
     const COLLECTION: &'static str = "erasures";
     const NOUN: &'static str = "erasure";
     const INDEXES: &'static [Index] = &[RECEIPT_BY_CUSTOMER, RECEIPT_BY_DUE];
+}
+
+impl Document for Mail {
+    type Id = AccountMailId;
+    const COLLECTION: &'static str = "mails";
+    const NOUN: &'static str = "mail";
+    const INDEXES: &'static [Index] = &[MAIL_BY_ACCOUNT, MAIL_BY_EXPIRY];
 }
 
 /// Open accounts and tombstones.
@@ -70,6 +81,15 @@ impl Accounts {
         self.0.update(id, move |account, _| rule(account.profile_mut()?)).await.map_err(email_taken_if_duplicate)
     }
 
+    /// Like [`Self::update`], for a rule that may publish events in the same write.
+    pub(crate) async fn update_with_events<R: Send + 'static>(
+        &self,
+        id: CustomerId,
+        mut rule: impl FnMut(&mut Profile, &mut Events) -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        self.0.update(id, move |account, events| rule(account.profile_mut()?, events)).await
+    }
+
     /// Like [`Self::update`], for a rule that begins a new generation: in the same write,
     /// publishes that the tokens of earlier ones are revoked.
     pub(crate) async fn revoke_tokens<R: Send + 'static>(
@@ -77,13 +97,12 @@ impl Accounts {
         id: CustomerId,
         mut rule: impl FnMut(&mut Profile) -> Result<R> + Send + 'static,
     ) -> Result<R> {
-        let revoke = move |account: &mut Account, events: &mut Events| {
-            let profile = account.profile_mut()?;
+        let revoke = move |profile: &mut Profile, events: &mut Events| {
             let result = rule(profile)?;
             events.publish(&TokensRevoked { id, generation: profile.generation() })?;
             Ok(result)
         };
-        self.0.update(id, revoke).await.map_err(email_taken_if_duplicate)
+        self.update_with_events(id, revoke).await
     }
 
     pub(crate) async fn get_in(&self, tx: &Tx, id: CustomerId) -> Result<Option<Account>> {
@@ -105,7 +124,7 @@ pub(crate) fn email_taken() -> Error {
 
 /// Maps a duplicate to `email-taken`: the index of e-mail addresses is the only unique index, and
 /// account ids are new.
-fn email_taken_if_duplicate(error: Error) -> Error {
+pub(crate) fn email_taken_if_duplicate(error: Error) -> Error {
     if error.is_duplicate() { email_taken() } else { error }
 }
 
@@ -212,6 +231,52 @@ impl Erasures {
 
     pub(crate) fn due(&self) -> Due<ErasureReceipt> {
         self.0.due(&RECEIPT_BY_DUE)
+    }
+}
+
+/// Mails to account holders.
+#[derive(Clone)]
+pub(crate) struct Mails {
+    collection: Collection<Mail>,
+    database: Database,
+}
+
+impl Mails {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        Ok(Self { collection: database.collection()?, database: database.clone() })
+    }
+
+    pub(crate) async fn get(&self, id: AccountMailId) -> Result<Option<Mail>> {
+        self.collection.get(id).await
+    }
+
+    /// Stores a mail and publishes that it is due, in the same commit.
+    pub(crate) async fn put_in(&self, tx: &Tx, mail: &Mail) -> Result<()> {
+        tx.put(&self.collection, mail.id(), mail).await?;
+        tx.publish(&AccountMailDue { id: mail.id() }).map(drop)
+    }
+
+    /// At most 100, in the order in which they expire; an account has fewer.
+    pub(crate) async fn by_account(&self, account: CustomerId) -> Result<Vec<Mail>> {
+        let page = self.collection.find(MAIL_BY_ACCOUNT.find([account.to_string()]).first(longest_page())).await?;
+        Ok(page.items)
+    }
+
+    /// Deletes mails in one commit.
+    pub(crate) async fn delete(&self, mails: &[AccountMailId]) -> Result<()> {
+        self.database
+            .run(|tx| async move {
+                for id in mails {
+                    tx.delete(&self.collection, *id).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Returns the mails that have expired.
+    pub(crate) fn expired(&self) -> Due<Mail> {
+        self.collection.due(&MAIL_BY_EXPIRY)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 
-use souk_bus::Bus;
-use souk_contract::customer::Role;
+use souk_bus::{Bus, Delivery, Event};
+use souk_contract::customer::{AccountMailContent, AccountMailReply, CustomerId, Role};
 use souk_store::{Database, Durability};
-use souk_types::Network;
+use souk_types::{Network, Timestamp};
 use tempfile::TempDir;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use crate::application::accounts::{self, NewAccount};
+use crate::application::mails;
 use crate::domain::account::Profile;
 use crate::{App, Options, SigningKey};
 
@@ -41,10 +43,47 @@ fn start_in(bus: &Bus, directory: &TempDir, options: Options) -> App {
 
 /// Creates the account of Ana, whose password is [`PASSWORD`].
 pub(crate) async fn ana(app: &App) -> Profile {
-    accounts::create(&app.accounts, &app.hasher, new_account("ana@example.com"), Some(home())).await.unwrap()
+    accounts::register(app, new_account("ana@example.com"), home()).await.unwrap()
 }
 
 pub(crate) fn new_account(email: &str) -> NewAccount {
     let (email, password) = (email.parse().unwrap(), PASSWORD.parse().unwrap());
     NewAccount { email, password, phone: None, role: Role::Customer }
+}
+
+/// Returns the mails of an account that are to be sent, in the order in which they expire: the
+/// recipient, and the kind with the token.
+pub(crate) async fn sent_mails(app: &App, account: CustomerId) -> Vec<(String, &'static str, String)> {
+    let mut sent = Vec::new();
+    for mail in app.mails.by_account(account).await.unwrap() {
+        let AccountMailReply::Send { to, content, .. } = mails::reply(app, mail.id(), Timestamp::now()).await.unwrap()
+        else {
+            continue;
+        };
+        let (kind, token) = match content {
+            AccountMailContent::VerifyAddress { token, .. } => ("verify", token),
+            AccountMailContent::ResetPassword { token, .. } => ("reset", token),
+            AccountMailContent::AddressChanged => ("changed", String::new()),
+            AccountMailContent::AccountErased => ("erased", String::new()),
+        };
+        sent.push((to.as_str().to_owned(), kind, token));
+    }
+    sent
+}
+
+/// Returns the latest token of a kind.
+pub(crate) async fn latest_token(app: &App, account: CustomerId, kind: &str) -> String {
+    let mails = sent_mails(app, account).await;
+    mails.into_iter().rfind(|(_, of, _)| *of == kind).map(|(_, _, token)| token).unwrap()
+}
+
+/// Returns the events of a type that `listener` receives.
+pub(crate) fn received<E: Event>(bus: &Bus, listener: &'static str) -> UnboundedReceiver<E> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    bus.subscribe(listener, move |delivery: Delivery<E>| {
+        // A test that has ended does not read.
+        let _ = sender.send(delivery.event);
+        async { Ok(()) }
+    });
+    receiver
 }

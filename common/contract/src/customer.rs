@@ -116,6 +116,18 @@ pub enum AccountMailReply {
     Obsolete,
 }
 
+/// A mail was sent. `customer` deletes a notice, whose recipient has no account any more.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccountMailSent {
+    /// The mail.
+    pub id: AccountMailId,
+}
+
+impl Request for AccountMailSent {
+    const NAME: &'static str = "customer.mail-sent";
+    type Reply = ();
+}
+
 /// The content of a mail to an account holder.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]

@@ -142,8 +142,8 @@ impl Database {
         }
     }
 
-    /// [`Database::close`] waits for the task, which must end soon after [`Database::closing`].
-    fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a task that [`Database::close`] waits for. It must end soon.
+    pub fn spawn_background(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.background.spawn(task);
     }
 

@@ -1,7 +1,7 @@
 //! Accounts: sign-up, profile, and the count of confirmed orders.
 
 use souk_bus::Delivery;
-use souk_contract::customer::{CustomerId, Role};
+use souk_contract::customer::{Contact, CustomerId, GetContact, Role, TokensRevoked};
 use souk_contract::shopping::OrderConfirmed;
 use souk_types::{Email, Error, Network, Phone, Result, Timestamp};
 
@@ -9,9 +9,10 @@ use super::credentials;
 use super::sessions::{self, SignIn};
 use crate::app::App;
 use crate::domain::account::{Account, Profile, account_closed};
+use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordGuess};
 use crate::providers::password_hasher::PasswordHasher;
-use crate::repositories::{Accounts, email_taken};
+use crate::repositories::{Accounts, email_taken, email_taken_if_duplicate};
 
 pub(crate) struct NewAccount {
     pub(crate) email: Email,
@@ -23,28 +24,39 @@ pub(crate) struct NewAccount {
 /// Creates an account and opens its first session. Errors: `email-taken`.
 pub(crate) async fn sign_up(app: &App, new: NewAccount, network: Network) -> Result<SignIn> {
     app.attempts.count(network)?;
-    let profile = create(&app.accounts, &app.hasher, new, Some(network)).await?;
+    let profile = register(app, new, network).await?;
     sessions::open(app, &profile).await
 }
 
-pub(crate) async fn create(
-    accounts: &Accounts,
-    hasher: &PasswordHasher,
-    new: NewAccount,
-    network: Option<Network>,
-) -> Result<Profile> {
+/// Creates an account, and the mail that asks to verify its address.
+pub(crate) async fn register(app: &App, new: NewAccount, network: Network) -> Result<Profile> {
+    let mut profile = prepare(&app.accounts, &app.hasher, new).await?;
+    profile.remember(network);
+    let mail = Mail::verification(&mut profile, Timestamp::now())?;
+    let (account, verification) = (&Account::Open(profile.clone()), &mail);
+    let created = app.database.run(|tx| async move {
+        app.accounts.put_in(&tx, account).await?;
+        app.mails.put_in(&tx, verification).await
+    });
+    created.await.map_err(email_taken_if_duplicate)?;
+    Ok(profile)
+}
+
+/// Creates an account without a mail, for an operator.
+pub(crate) async fn create(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount) -> Result<Profile> {
+    let profile = prepare(accounts, hasher, new).await?;
+    accounts.insert(profile.clone()).await?;
+    Ok(profile)
+}
+
+async fn prepare(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount) -> Result<Profile> {
     // The unique index rejects duplicates. This query avoids hashing the password of a sign-up that
     // would fail.
     if accounts.by_email(&new.email).await?.is_some() {
         return Err(email_taken());
     }
     let password = hasher.hash(new.password, new.email.clone(), "password").await?;
-    let mut profile = Profile::new(new.email, password, new.phone, new.role, Timestamp::now());
-    if let Some(network) = network {
-        profile.remember(network);
-    }
-    accounts.insert(profile.clone()).await?;
-    Ok(profile)
+    Ok(Profile::new(new.email, password, new.phone, new.role, Timestamp::now()))
 }
 
 pub(crate) async fn get(app: &App, id: CustomerId) -> Result<Profile> {
@@ -61,8 +73,9 @@ pub(crate) struct ProfileChanges {
     pub(crate) current: Option<PasswordGuess>,
 }
 
-/// Changes a profile. A new e-mail address ends all sessions. Errors: `Invalid` when `current` is
-/// wrong or missing, `email-taken`.
+/// Changes a profile. A new e-mail address ends all sessions; a mail asks to verify it, and another
+/// one tells the former address. Errors: `Invalid` when `current` is wrong or missing,
+/// `email-taken`, `too-many-mails`.
 pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges, network: Network) -> Result<Profile> {
     let ProfileChanges { email, phone, current } = changes;
     let profile = get(app, id).await?;
@@ -73,22 +86,49 @@ pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges, n
     if let Some(current) = current {
         credentials::confirm(app, &profile, current, network).await?;
     }
-    let (is_new_email, verified) = (new_email.is_some(), profile.generation());
-    let apply = move |profile: &mut Profile| {
-        if let Some(email) = &new_email {
-            profile.change_email(verified, email.clone())?;
-        }
+    let set_phone = move |profile: &mut Profile| {
         if let Some(phone) = &phone {
             profile.phone.clone_from(phone);
         }
         Ok(profile.clone())
     };
-    if !is_new_email {
-        return app.accounts.update(id, apply).await;
-    }
-    let profile = app.accounts.revoke_tokens(id, apply).await?;
+    let Some(email) = new_email else { return app.accounts.update(id, set_phone).await };
+    let profile = change_email(app, &profile, email, set_phone).await?;
     credentials::delete_sessions(app, id).await;
     Ok(profile)
+}
+
+/// Changes the e-mail address, and the rest by a rule, in one commit with the mails.
+async fn change_email(
+    app: &App,
+    verified: &Profile,
+    email: Email,
+    rule: impl Fn(&mut Profile) -> Result<Profile>,
+) -> Result<Profile> {
+    let (id, generation, email, rule) = (verified.id, verified.generation(), &email, &rule);
+    let changed = app.database.run(|tx| async move {
+        let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+        let profile = account.profile_mut()?;
+        let (former, now) = (profile.email.clone(), Timestamp::now());
+        profile.change_email(generation, email.clone())?;
+        let mails = [Mail::verification(profile, now)?, Mail::address_changed(id, former, now)];
+        let changed = rule(profile)?;
+        tx.publish(&TokensRevoked { id, generation: changed.generation() })?;
+        app.accounts.put_in(&tx, &account).await?;
+        for mail in &mails {
+            app.mails.put_in(&tx, mail).await?;
+        }
+        Ok(changed)
+    });
+    changed.await.map_err(email_taken_if_duplicate)
+}
+
+/// Returns the e-mail address of an account, and one of its saved addresses.
+pub(crate) async fn contact(app: &App, request: GetContact) -> Result<Contact> {
+    let Some(profile) = app.accounts.get(request.account).await? else { return Ok(Contact::Closed) };
+    let address = request.address.and_then(|id| profile.addresses.get(id).cloned());
+    let is_verified = profile.is_email_verified();
+    Ok(Contact::Open { email: profile.email, is_verified, address })
 }
 
 /// Counts an order once per event. Ignores erased accounts and orders of guests.

@@ -32,7 +32,7 @@ pub async fn promote(database: &Database, email: &Email) -> Result<Option<Custom
 /// Creates an admin account. Errors: `email-taken`.
 pub async fn create(database: &Database, email: Email, password: Password) -> Result<CustomerId> {
     let new = NewAccount { email, password, phone: None, role: Role::Admin };
-    let profile = accounts::create(&Accounts::open(database)?, &PasswordHasher::new(), new, None).await?;
+    let profile = accounts::create(&Accounts::open(database)?, &PasswordHasher::new(), new).await?;
     Ok(profile.id)
 }
 

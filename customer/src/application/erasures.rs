@@ -1,7 +1,7 @@
 //! Erasures: a saga with a receipt.
 //!
-//! One commit replaces the account by a tombstone, stores the receipt and publishes
-//! `customer.deleted`. Each service then erases its data and reports it; this service publishes the
+//! One commit replaces the account by a tombstone, stores the receipt and a last notice to the
+//! customer, and publishes `customer.deleted`. Each service then erases its data and reports it; this service publishes the
 //! event again until all services have reported.
 
 use std::time::Duration;
@@ -11,10 +11,11 @@ use souk_contract::customer::{CustomerDeleted, CustomerId};
 use souk_store::Events;
 use souk_types::{Error, Network, Result, Timestamp};
 
-use super::{accounts, credentials, sessions};
+use super::{accounts, credentials, mails, sessions};
 use crate::app::App;
 use crate::domain::account::account_closed;
 use crate::domain::erasure::{ErasureId, ErasureReceipt, Service};
+use crate::domain::mail::Mail;
 use crate::domain::password::PasswordGuess;
 
 /// How long a request waits until its receipt is complete. Running services need far less.
@@ -44,22 +45,25 @@ pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ErasureRece
     app.database
         .run(|tx| async move {
             let mut account = app.accounts.get_in(&tx, customer).await?.ok_or_else(account_closed)?;
+            let notice = Mail::account_erased(customer, account.profile_mut()?.email.clone(), now);
             account.erase(now)?;
             app.accounts.put_in(&tx, &account).await?;
+            app.mails.put_in(&tx, &notice).await?;
             app.erasures.put_in(&tx, new).await?;
             tx.publish(&CustomerDeleted { id: customer }).map(drop)
         })
         .await?;
-    if let Err(error) = erase_sessions(app, receipt.id(), customer).await {
-        // The account is erased. The receipt stays incomplete until a reminder erases the sessions.
+    if let Err(error) = erase_rest(app, receipt.id(), customer).await {
+        // The account is erased. The receipt stays incomplete until a reminder erases the rest.
         tracing::warn!(%customer, %error, "sessions of an erased account remain until the next reminder");
     }
     Ok(wait_for_completion(app, receipt).await)
 }
 
-/// Erases the sessions, and the deleted text that is left in the database's files.
-async fn erase_sessions(app: &App, id: ErasureId, customer: CustomerId) -> Result<()> {
+/// Erases the sessions and the mails, and the deleted text that is left in the database's files.
+async fn erase_rest(app: &App, id: ErasureId, customer: CustomerId) -> Result<()> {
     sessions::end_all(app, customer).await?;
+    mails::erase(app, customer).await?;
     app.database.secure_delete().await?;
     let record = |receipt: &mut ErasureReceipt, _: &mut Events| {
         receipt.record(Service::Customer, Timestamp::now());
@@ -127,7 +131,7 @@ pub(crate) async fn remind(app: &App, id: ErasureId, now: Timestamp) -> Result<(
         Ok(Some(customer).filter(|_| !receipt.is_erased_by(Service::Customer)))
     };
     match app.erasures.update(id, remind).await? {
-        Some(customer) => erase_sessions(app, id, customer).await,
+        Some(customer) => erase_rest(app, id, customer).await,
         None => Ok(()),
     }
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{accounts, sessions};
 use crate::app::App;
 use crate::domain::account::Profile;
+use crate::domain::mail::Mail;
 use crate::domain::session::Session;
 use crate::providers::export_slots::ExportSlot;
 
@@ -23,6 +24,8 @@ use crate::providers::export_slots::ExportSlot;
 pub(crate) struct Export {
     pub(crate) profile: Profile,
     pub(crate) sessions: Vec<Session>,
+    /// The mails that were not sent, or whose tokens may be valid.
+    pub(crate) mails: Vec<Mail>,
     pub(crate) cart: Vec<CartLine>,
     pub(crate) wishlist: Vec<ProductSnapshot>,
     pub(crate) orders: OrderPages,
@@ -38,9 +41,10 @@ pub(crate) async fn begin(app: &App, customer: CustomerId) -> Result<Export> {
     let missing = || Error::internal("the first page of an export has no cart or no wishlist");
     let (cart, wishlist) = (cart.ok_or_else(missing)?, wishlist.ok_or_else(missing)?);
     let sessions = sessions::active(app, customer).await?;
+    let mails = app.mails.by_account(customer).await?;
     let profile = accounts::get(app, customer).await?;
     let orders = OrderPages { app: app.clone(), slot, request: request_context::current(), page: Some(orders) };
-    Ok(Export { profile, sessions, cart, wishlist, orders })
+    Ok(Export { profile, sessions, mails, cart, wishlist, orders })
 }
 
 /// The orders of an export, each in the JSON of the API.

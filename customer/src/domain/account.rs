@@ -5,6 +5,7 @@ use souk_contract::customer::{CustomerId, Role};
 use souk_types::{Email, Error, Id, Network, Phone, Result, Timestamp};
 
 use super::address::AddressBook;
+use super::mail::SentTokens;
 use super::password::PasswordHash;
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -61,6 +62,9 @@ pub(crate) struct Profile {
     generation: u32,
     /// The networks from which the customer has signed in, the latest last.
     networks: Vec<Network>,
+    /// Whether the customer has shown to receive mail at the address.
+    email_verified: bool,
+    pub(super) sent_tokens: SentTokens,
     #[serde(default)]
     orders_confirmed: u64,
 }
@@ -80,6 +84,8 @@ impl Profile {
             password,
             generation: 1,
             networks: Vec::new(),
+            email_verified: false,
+            sent_tokens: SentTokens::default(),
             orders_confirmed: 0,
         }
     }
@@ -90,6 +96,15 @@ impl Profile {
 
     pub(crate) fn generation(&self) -> u32 {
         self.generation
+    }
+
+    pub(crate) fn is_email_verified(&self) -> bool {
+        self.email_verified
+    }
+
+    /// Records that the customer receives mail at the address. Returns whether that is new.
+    pub(crate) fn verify_email(&mut self) -> bool {
+        !std::mem::replace(&mut self.email_verified, true)
     }
 
     pub(crate) fn networks(&self) -> &[Network] {
@@ -121,10 +136,11 @@ impl Profile {
         Ok(())
     }
 
-    /// Sets a new e-mail address and thereby ends all sessions, like [`Self::change_password`].
+    /// Sets a new e-mail address, which is not verified, and thereby ends all sessions, like
+    /// [`Self::change_password`].
     pub(crate) fn change_email(&mut self, verified: u32, email: Email) -> Result<()> {
         self.change_credentials(verified)?;
-        self.email = email;
+        (self.email, self.email_verified) = (email, false);
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! The secret half of a refresh token, the digest of it that the service stores, and the keys that
-//! derive the next secret from it.
+//! The secret half of a token, the digest of it that the service stores, and the keys that derive
+//! secrets: the next one of a session, and that of a mail.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use souk_types::{Error, Result, redacted};
 
+use souk_contract::customer::AccountMailId;
+
+use super::mail::Purpose;
 use super::session::SessionId;
 
 /// 256 bits that cannot be guessed; as text, unpadded base64url.
@@ -66,6 +69,36 @@ impl ChainKey {
     pub(crate) fn successor(&self, secret: &TokenSecret) -> TokenSecret {
         TokenSecret(hmac_sha256(self.0, &secret.0))
     }
+}
+
+/// The keys that derive the secrets of mails, each from a signing key; the first one makes tokens.
+#[derive(Clone)]
+pub(crate) struct MailKeys(Vec<[u8; 32]>);
+
+impl MailKeys {
+    pub(crate) fn from_signing_keys<'k>(signing_keys: impl IntoIterator<Item = &'k [u8]>) -> Self {
+        Self(signing_keys.into_iter().map(|key| hmac_sha256(*b"souk: mail tokens", key)).collect())
+    }
+
+    /// Returns the secret of a mail.
+    pub(crate) fn secret(&self, purpose: Purpose, mail: AccountMailId) -> TokenSecret {
+        // There is always a first key.
+        let key = self.0.first().copied().unwrap_or_default();
+        mail_secret(key, purpose, mail)
+    }
+
+    /// Whether one of the keys has made the secret.
+    pub(crate) fn made(&self, secret: &TokenSecret, purpose: Purpose, mail: AccountMailId) -> bool {
+        self.0.iter().any(|key| mail_secret(*key, purpose, mail).digest() == secret.digest())
+    }
+}
+
+fn mail_secret(key: [u8; 32], purpose: Purpose, mail: AccountMailId) -> TokenSecret {
+    let purpose = match purpose {
+        Purpose::VerifyAddress => "verify-address",
+        Purpose::ResetPassword => "reset-password",
+    };
+    TokenSecret(hmac_sha256(key, format!("{purpose} {mail}").as_bytes()))
 }
 
 fn hmac_sha256<const N: usize>(key: [u8; N], message: &[u8]) -> [u8; 32] {

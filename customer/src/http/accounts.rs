@@ -45,6 +45,7 @@ async fn sign_up(
 pub(super) struct ProfileView {
     id: CustomerId,
     email: Email,
+    email_verified: bool,
     phone: Option<Phone>,
     role: Role,
     addresses: AddressBook,
@@ -54,9 +55,9 @@ pub(super) struct ProfileView {
 
 impl From<Profile> for ProfileView {
     fn from(profile: Profile) -> Self {
-        let orders_confirmed = profile.orders_confirmed();
+        let (orders_confirmed, email_verified) = (profile.orders_confirmed(), profile.is_email_verified());
         let Profile { id, email, phone, role, addresses, created_at, .. } = profile;
-        Self { id, email, phone, role, addresses, orders_confirmed, created_at }
+        Self { id, email, email_verified, phone, role, addresses, orders_confirmed, created_at }
     }
 }
 

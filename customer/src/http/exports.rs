@@ -7,12 +7,13 @@ use rocket::{Route, State, get, routes};
 use serde::Serialize;
 use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::CartLine;
-use souk_types::{Error, Network, Result, Timestamp};
+use souk_types::{Email, Error, Network, Result, Timestamp};
 
 use super::accounts::ProfileView;
 use super::auth::CustomerAuth;
 use crate::app::App;
 use crate::application::exports::{self, Export, OrderPages};
+use crate::domain::mail::Mail;
 use crate::domain::session::Session;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -34,6 +35,15 @@ struct CustomerView {
     sessions: Vec<SessionView>,
     /// The networks from which the customer has signed in.
     networks: Vec<Network>,
+    mails: Vec<MailView>,
+}
+
+#[derive(Serialize)]
+struct MailView {
+    kind: &'static str,
+    /// The recipient, when the mail was made for one address.
+    to: Option<Email>,
+    expires_at: Timestamp,
 }
 
 #[derive(Serialize)]
@@ -58,14 +68,17 @@ const TAIL: &str = "]}}";
 
 impl ExportView {
     /// Returns the text up to the first order, and the pages of orders that follow.
-    fn begin(Export { profile, sessions, cart, wishlist, orders }: Export) -> Result<(String, OrderPages)> {
+    fn begin(Export { profile, sessions, mails, cart, wishlist, orders }: Export) -> Result<(String, OrderPages)> {
         let session =
             |session: Session| SessionView { opened_at: session.opened_at(), expires_at: session.expires_at() };
         let networks = profile.networks().to_vec();
         let sessions = sessions.into_iter().map(session).collect();
+        let mail =
+            |mail: &Mail| MailView { kind: mail.kind(), to: mail.recipient().cloned(), expires_at: mail.expires_at() };
+        let mails = mails.iter().map(mail).collect();
         let view = Self {
             exported_at: Timestamp::now(),
-            customer: CustomerView { profile: profile.into(), sessions, networks },
+            customer: CustomerView { profile: profile.into(), sessions, networks, mails },
             products: ProductsView {},
             shopping: ShoppingView { cart, wishlist, orders: [] },
         };

@@ -14,7 +14,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use souk_http::auth::{Claims, ISSUER, Identity, TOKEN_LIFETIME, TOKEN_TYPE};
 use souk_types::{Error, Result, Timestamp};
 
-use crate::domain::token_secret::RootKey;
+use crate::domain::token_secret::{MailKeys, RootKey};
 
 /// An Ed25519 key pair, and the public halves of further keys.
 pub struct SigningKey {
@@ -22,7 +22,7 @@ pub struct SigningKey {
     public: Jwk,
     header: Header,
     /// Keys that verify and do not sign: during a key rotation the previous or the next one.
-    others: Vec<Jwk>,
+    others: Vec<SigningKey>,
 }
 
 impl SigningKey {
@@ -50,12 +50,21 @@ impl SigningKey {
     }
 
     pub(crate) fn public_keys(&self) -> Vec<Jwk> {
-        [&self.public].into_iter().chain(&self.others).cloned().collect()
+        self.all().map(|key| key.public.clone()).collect()
     }
 
     /// Returns the key from which the keys of sessions derive. It changes with the signing key.
     pub(crate) fn session_root(&self) -> RootKey {
         RootKey::from_signing_key(self.secret.as_bytes())
+    }
+
+    /// Returns the keys from which the secrets of mails derive.
+    pub(crate) fn mail_keys(&self) -> MailKeys {
+        MailKeys::from_signing_keys(self.all().map(|key| key.secret.as_bytes()))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
     }
 
     /// Signs an access token for an identity that the caller has verified.
@@ -97,7 +106,7 @@ impl FromStr for SigningKey {
         let read = |pem: &str| EncodingKey::from_ed_pem(pem.as_bytes()).and_then(Self::new).map_err(|_| NotAKey);
         let mut keys = text.split_inclusive(END_OF_PEM).filter(|pem| !pem.trim().is_empty()).map(read);
         let first = keys.next().ok_or(NotAKey)??;
-        Ok(Self { others: keys.map(|key| Ok(key?.public)).collect::<Result<_, NotAKey>>()?, ..first })
+        Ok(Self { others: keys.collect::<Result<_, NotAKey>>()?, ..first })
     }
 }
 

@@ -1,6 +1,7 @@
 //! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an
 //! erased customer. Tombstones are accepted: in `accounts`, in `token_revocations`, in mail's
-//! `erased_customers`, and in closed, empty carts and wishlists.
+//! `erased_customers`, and in closed, empty carts and wishlists. So is the
+//! notice of the erasure to the customer, until it was sent.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -77,17 +78,22 @@ pub(super) async fn search(
 ) -> Result<Report, String> {
     let needles = customer.needles();
     let (mut findings, mut documents) = (Vec::new(), 0);
+    let mut in_notice = Vec::new();
     for database in databases.all() {
         let search = database.find_references(&needles).await.map_err(operator_message)?;
         documents += search.documents;
-        let remaining =
-            search.references.iter().filter(|reference| !is_tombstone(database.name(), reference, customer));
+        let (notices, others): (Vec<_>, Vec<_>) =
+            search.references.iter().partition(|reference| is_notice(database.name(), reference, customer));
+        in_notice.extend(notices.into_iter().map(|notice| notice.text.to_lowercase()));
+        let remaining = others.into_iter().filter(|reference| !is_tombstone(database.name(), reference, customer));
         findings.extend(remaining.map(|PersonalDataReference { collection, id, text, word }| {
             format!("{}: {collection} {id}: {word:?}: {}", database.name(), excerpt(text))
         }));
     }
+    let is_in_notice = |word: &&String| in_notice.iter().any(|notice| notice.contains(word.as_str()));
+    let words: Vec<String> = needles[1..].iter().filter(|word| !is_in_notice(word)).cloned().collect();
     for file in customer.directory.iter().flat_map(|directory| database_files(directory)) {
-        if let Some(word) = first_in_bytes(&file, &needles[1..])? {
+        if let Some(word) = first_in_bytes(&file, &words)? {
             findings.push(format!("{}: {word:?} is in the bytes of the file", file.display()));
         }
     }
@@ -111,6 +117,15 @@ fn is_tombstone(database: &str, reference: &PersonalDataReference, customer: &Er
         _ => false,
     };
     reference.id == id && records_erasure && !has_word
+}
+
+/// Whether the reference is the mail that reports the erasure. `customer` deletes it when it was
+/// sent, or after a day.
+fn is_notice(database: &str, reference: &PersonalDataReference, customer: &ErasedCustomer) -> bool {
+    let mail = || stored_document(&reference.text);
+    (database, reference.collection.as_str()) == ("customer", "mails")
+        && mail()["kind"] == "account-erased"
+        && mail()["account"] == customer.id.to_string()
 }
 
 fn is_closed(document: &Value) -> bool {
@@ -228,6 +243,24 @@ mod tests {
                 word: id.clone(),
             };
             assert_eq!(is_tombstone(database, &reference, &erased), expected, "{database} {collection} {text}");
+        }
+    }
+
+    #[test]
+    fn only_the_notice_of_the_erasure_is_accepted() {
+        let (customer, other) = (CustomerId::new(), CustomerId::new());
+        let erased = ErasedCustomer { id: customer, words: Vec::new(), logs: Vec::new(), directory: None };
+        for (expected, collection, kind, account) in [
+            (true, "mails", "account-erased", customer),
+            (false, "mails", "account-erased", other),
+            (false, "mails", "address-changed", customer),
+            (false, "accounts", "account-erased", customer),
+        ] {
+            let text = format!("id 1 {{\"account\":\"{account}\",\"kind\":\"{kind}\",\"to\":\"ana@example.com\"}} ");
+            let (collection, id, word) = (collection.to_owned(), "id".to_owned(), "ana@example.com".to_owned());
+            let reference = PersonalDataReference { collection, id, text, word };
+            assert_eq!(is_notice("customer", &reference, &erased), expected, "{kind} {account}");
+            assert!(!is_notice("shopping", &reference, &erased));
         }
     }
 

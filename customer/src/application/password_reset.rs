@@ -1,0 +1,146 @@
+//! A new password for a customer who has forgotten the old one, by a mail to the account's address.
+
+use souk_contract::customer::{CustomerId, EmailVerified, TokensRevoked};
+use souk_store::Events;
+use souk_types::{Email, Network, Result, Timestamp};
+
+use super::{credentials, mails};
+use crate::app::App;
+use crate::domain::account::{Profile, account_closed};
+use crate::domain::mail::{Mail, MailToken, Purpose, token_used};
+use crate::domain::password::Password;
+
+/// Sends a token to the account with this address, if there is one. Neither the response nor its
+/// time reveals that: the mail is stored after the response. Errors: `too-many-attempts`.
+pub(crate) async fn request(app: &App, email: &Email, network: Network) -> Result<()> {
+    app.attempts.count(network)?;
+    if let Some(profile) = app.accounts.by_email(email).await? {
+        let app = app.clone();
+        app.database.clone().spawn_background(async move {
+            match send(&app, profile.id).await {
+                Err(error) if error.code() == "too-many-mails" => {
+                    tracing::info!(customer = %profile.id, "no further mail for a password reset was sent");
+                }
+                Err(error) => error.log("a mail for a password reset was not sent"),
+                Ok(()) => {}
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Errors: `too-many-mails`.
+async fn send(app: &App, id: CustomerId) -> Result<()> {
+    app.database
+        .run(|tx| async move {
+            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+            let mail = Mail::password_reset(account.profile_mut()?, Timestamp::now())?;
+            app.accounts.put_in(&tx, &account).await?;
+            app.mails.put_in(&tx, &mail).await
+        })
+        .await
+}
+
+/// Sets a new password, ends all sessions and revokes all access tokens. The address is verified as
+/// well, because the token came from its mailbox. Errors: those of [`mails::redeem`]; `Invalid` for
+/// a password that is easy to guess, which leaves the token valid.
+pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, network: Network) -> Result<()> {
+    app.attempts.count(network)?;
+    let (mail, profile) = mails::redeem(app, token, Purpose::ResetPassword, network).await?;
+    let password = app.hasher.hash(new, profile.email.clone(), "new").await?;
+    let (id, generation) = (profile.id, profile.generation());
+    let reset = move |profile: &mut Profile, events: &mut Events| {
+        // Another request may have used the token while this one hashed the password.
+        if !mail.applies_to(profile) {
+            return Err(token_used());
+        }
+        profile.change_password(generation, password.clone())?;
+        events.publish(&TokensRevoked { id, generation: profile.generation() })?;
+        if profile.verify_email() {
+            events.publish(&EmailVerified { id })?;
+        }
+        Ok(())
+    };
+    app.accounts.update_with_events(id, reset).await?;
+    credentials::delete_sessions(app, id).await;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_bus::Bus;
+    use souk_store::{Database, Durability};
+    use souk_types::ErrorKind;
+
+    use super::*;
+    use crate::application::sessions::{self, Credentials};
+    use crate::application::{accounts, verification};
+    use crate::domain::password::PasswordGuess;
+    use crate::repositories::Mails;
+    use crate::testing::{PASSWORD, ana, home, latest_token, new_account, received, start, start_on};
+
+    const NEW: &str = "battery staple";
+
+    async fn code(app: &App, token: &str, new: &str) -> Option<String> {
+        let reset = reset(app, token.parse().ok(), new.parse().unwrap(), home()).await;
+        reset.err().map(|error| error.code().to_owned())
+    }
+
+    async fn signs_in(app: &App, password: &str) -> bool {
+        let credentials = Credentials { email: "ana@example.com".parse().ok(), password: PasswordGuess::new(password) };
+        sessions::sign_in(app, credentials, home()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_customer_sets_a_new_password_by_mail() {
+        let (bus, directory) = (Bus::local(), tempfile::tempdir().unwrap());
+        let mut events = received::<TokensRevoked>(&bus, "products");
+        let app = start_on(&bus, &directory);
+        let session = accounts::sign_up(&app, new_account("ana@example.com"), home()).await.unwrap();
+        let id = session.customer;
+        send(&app, id).await.unwrap();
+        let token = latest_token(&app, id, "reset").await;
+        let easy = reset(&app, token.parse().ok(), "password".parse().unwrap(), home()).await.unwrap_err();
+        assert_eq!(&*easy.fields()[0].field, "new", "the token stays valid");
+        let (one, other) = tokio::join!(code(&app, &token, NEW), code(&app, &token, NEW));
+        assert_eq!(one.xor(other).as_deref(), Some("token-used"), "one of two concurrent requests succeeds");
+        assert_eq!(code(&app, &token, NEW).await.as_deref(), Some("token-used"));
+        assert!(signs_in(&app, NEW).await && !signs_in(&app, PASSWORD).await);
+        let refused = sessions::refresh(&app, Some(session.refresh_token), home()).await;
+        assert_eq!(refused.err().unwrap().kind(), ErrorKind::Unauthenticated);
+        let profile = accounts::get(&app, id).await.unwrap();
+        assert!(profile.is_email_verified() && profile.generation() == 2);
+        let revoked = events.recv().await.unwrap();
+        assert_eq!((revoked.id, revoked.generation), (id, 2));
+    }
+
+    #[tokio::test]
+    async fn a_token_of_another_purpose_or_generation_is_refused() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        send(&app, id).await.unwrap();
+        let (verify, reset) = (latest_token(&app, id, "verify").await, latest_token(&app, id, "reset").await);
+        assert_eq!(code(&app, &verify, NEW).await.as_deref(), Some("validation"));
+        let wrong = verification::verify(&app, reset.parse().ok(), home()).await.unwrap_err();
+        assert_eq!(&*wrong.fields()[0].field, "token");
+        credentials::sign_out_everywhere(&app, id).await.unwrap();
+        assert_eq!(code(&app, &reset, NEW).await.as_deref(), Some("token-used"));
+    }
+
+    #[tokio::test]
+    async fn requests_answer_alike_and_send_few_mails() {
+        let (app, directory) = start();
+        let id = ana(&app).await.id;
+        for _ in 0..5 {
+            request(&app, &"ana@example.com".parse().unwrap(), home()).await.unwrap();
+            request(&app, &"nobody@example.com".parse().unwrap(), home()).await.unwrap();
+        }
+        // It waits for the mails that these requests store after their responses.
+        app.database.close().await;
+        let database =
+            Database::sqlite("customer", &directory.path().join("customer.db"), Durability::Process).unwrap();
+        let mails = Mails::open(&database).unwrap().by_account(id).await.unwrap();
+        let kinds: Vec<&str> = mails.iter().map(Mail::kind).collect();
+        assert_eq!(kinds, ["reset-password", "reset-password", "reset-password", "verify-address"]);
+    }
+}
