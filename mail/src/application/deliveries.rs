@@ -1,7 +1,7 @@
 //! Sends a mail that is due: asks the owner of the data, renders, claims the mail, delivers, and
 //! records the outcome.
 
-use souk_contract::customer::{AccountMailReply, GetAccountMail};
+use souk_contract::customer::{AccountMailReply, AccountMailSent, GetAccountMail};
 use souk_contract::shopping::{GetOrderMail, GetShop, OrderMailReply};
 use souk_types::{Result, Timestamp};
 
@@ -90,10 +90,21 @@ async fn record_success(app: &App, mail: &Mail) -> Result<()> {
     match recorded.await? {
         Some(()) => {
             tracing::info!(mail = %mail.id(), "a mail was sent");
+            report_sent(app, mail).await;
             Ok(())
         }
         // The customer was erased while the mail was written.
         None => app.outgoing.discard(mail).await,
+    }
+}
+
+/// Lets `customer` delete a notice, and with it the recipient. Without the report, `customer` deletes
+/// it after a day.
+async fn report_sent(app: &App, mail: &Mail) {
+    if let Source::Account { mail: id } = mail.source()
+        && let Err(error) = app.bus.call(AccountMailSent { id }).await
+    {
+        tracing::warn!(mail = %mail.id(), %error, "customer was not told that a mail was sent");
     }
 }
 

@@ -1,7 +1,7 @@
 //! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an
 //! erased customer. Tombstones are accepted: in `accounts`, in `token_revocations`, in mail's
-//! `erased_customers`, and in closed, empty carts and wishlists. So is the
-//! notice of the erasure to the customer, until it was sent.
+//! `erased_customers`, and in closed, empty carts and wishlists. So is the notice of the erasure to
+//! the customer, until it was sent.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};

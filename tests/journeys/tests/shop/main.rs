@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod account_deletion;
+mod account_mail;
 mod bad_input;
 mod cart;
 mod catalogue;
