@@ -41,7 +41,7 @@ impl App {
     pub fn start(database: Database, bus: &Bus, key: SigningKey, options: Options) -> Result<Self> {
         let app = Self {
             accounts: Accounts::open(&database)?,
-            sessions: Sessions::open(&database, key.session_root())?,
+            sessions: Sessions::open(&database, key.session_roots())?,
             erasures: Erasures::open(&database)?,
             mails: Mails::open(&database)?,
             mail_keys: Arc::new(key.mail_keys()),

@@ -8,7 +8,7 @@ use crate::domain::account::{Account, Profile};
 use crate::domain::erasure::{ErasureId, ErasureReceipt};
 use crate::domain::mail::Mail;
 use crate::domain::session::{Refresh, RefreshToken, Session, SessionId};
-use crate::domain::token_secret::RootKey;
+use crate::domain::token_secret::RootKeys;
 
 /// A tombstone has no e-mail address and is not in this index, so the address is free again.
 static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
@@ -132,12 +132,12 @@ pub(crate) fn email_taken_if_duplicate(error: Error) -> Error {
 pub(crate) struct Sessions {
     collection: Collection<Session>,
     database: Database,
-    root: RootKey,
+    roots: RootKeys,
 }
 
 impl Sessions {
-    pub(crate) fn open(database: &Database, root: RootKey) -> Result<Self> {
-        Ok(Self { collection: database.collection()?, database: database.clone(), root })
+    pub(crate) fn open(database: &Database, roots: RootKeys) -> Result<Self> {
+        Ok(Self { collection: database.collection()?, database: database.clone(), roots })
     }
 
     /// In the order in which they expire: at most 100, which is more than a customer may have.
@@ -146,8 +146,11 @@ impl Sessions {
         Ok(page.items)
     }
 
-    pub(crate) async fn insert(&self, session: Session) -> Result<()> {
-        self.collection.insert(session.id(), session).await
+    /// Opens a session for a customer who has just proved their identity.
+    pub(crate) async fn open_for(&self, profile: &Profile, now: Timestamp) -> Result<RefreshToken> {
+        let (session, token) = Session::open(profile, &self.roots, now)?;
+        self.collection.insert(session.id(), session).await?;
+        Ok(token)
     }
 
     /// Presents a refresh token to its session, in one guarded write: concurrent refreshes by one
@@ -158,10 +161,10 @@ impl Sessions {
         token: &RefreshToken,
         now: Timestamp,
     ) -> Result<Option<(Session, RefreshToken)>> {
-        let (presented, root) = (token.secret.clone(), self.root.clone());
+        let (presented, roots) = (token.secret.clone(), self.roots.clone());
         let refresh = move |slot: &mut Option<Session>, _: &mut Events| {
             let Some(mut session) = slot.take().filter(|session| !session.is_expired(now)) else { return Ok(None) };
-            let refresh = session.refresh(&presented, &root, now);
+            let refresh = session.refresh(&presented, &roots, now);
             *slot = Some(session.clone()).filter(|_| !matches!(refresh, Refresh::Reused));
             Ok(match refresh {
                 Refresh::Continued(secret) => Some((session, secret)),
@@ -174,9 +177,9 @@ impl Sessions {
 
     /// Deletes the session of a refresh token if the token is, or was, one of the session's.
     pub(crate) async fn end(&self, token: &RefreshToken) -> Result<()> {
-        let (presented, root) = (token.secret.clone(), self.root.clone());
+        let (presented, roots) = (token.secret.clone(), self.roots.clone());
         let end = move |slot: &mut Option<Session>, _: &mut Events| {
-            slot.take_if(|session| session.knows(&presented, &root));
+            slot.take_if(|session| session.knows(&presented, &roots));
             Ok(())
         };
         self.collection.upsert(token.session, end).await

@@ -67,8 +67,7 @@ pub(crate) async fn open(app: &App, profile: &Profile) -> Result<SignIn> {
     let now = Timestamp::now();
     let sessions = app.sessions.by_customer(profile.id).await?;
     app.sessions.delete(&ids(sessions_to_end(&sessions, now))).await?;
-    let (session, token) = Session::open(profile, now)?;
-    app.sessions.insert(session).await?;
+    let token = app.sessions.open_for(profile, now).await?;
     // An erasure that ran meanwhile may have deleted the sessions before this one was inserted.
     if app.accounts.get(profile.id).await?.is_none() {
         app.sessions.delete(&[token.session]).await?;

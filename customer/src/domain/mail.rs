@@ -274,8 +274,12 @@ mod tests {
         Profile::new("ana@example.com".parse().unwrap(), password, None, Role::Customer, Timestamp::now())
     }
 
+    fn keys_of(first: &str, others: &[&str]) -> MailKeys {
+        MailKeys::from_signing_keys(first.as_bytes(), others.iter().map(|key| key.as_bytes()))
+    }
+
     fn keys() -> MailKeys {
-        MailKeys::from_signing_keys([b"signing key".as_slice()])
+        keys_of("signing key", &[])
     }
 
     /// Returns the recipient, and the token if there is one.
@@ -334,10 +338,10 @@ mod tests {
         }
         let of_other_mail = MailToken { mail: mails[1].id, secret: verify.secret.clone() };
         assert!(!of_other_mail.is_for(Purpose::VerifyAddress, &keys()));
-        let other_shop = MailKeys::from_signing_keys([b"other".as_slice()]);
+        let other_shop = keys_of("other", &[]);
         assert!(!verify.is_for(Purpose::VerifyAddress, &other_shop));
         // After a rotation, the former key is among the others.
-        let rotated = MailKeys::from_signing_keys([b"next".as_slice(), b"signing key"]);
+        let rotated = keys_of("next", &["signing key"]);
         assert!(verify.is_for(Purpose::VerifyAddress, &rotated));
         assert!(token(&mails[0], &rotated).to_string() != verify.to_string(), "the first key makes tokens");
         for bad in ["", ".", &verify.to_string().replace('.', ":"), &format!("{verify}="), &format!("x{verify}")] {

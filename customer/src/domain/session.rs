@@ -13,7 +13,7 @@ use souk_contract::customer::CustomerId;
 use souk_types::{Id, Result, Timestamp};
 
 use super::account::Profile;
-use super::token_secret::{ChainKey, RootKey, SecretDigest, TokenSecret};
+use super::token_secret::{ChainKey, RootKeys, SecretDigest, TokenSecret};
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
@@ -23,11 +23,24 @@ pub(crate) struct Session {
     generation: u32,
     /// The secret of the current token.
     secret: SecretDigest,
-    /// How many tokens were replaced.
+    /// The id of the root key that the current token derives from, if it replaced another one.
+    key: SecretDigest,
+    /// How many tokens were replaced by tokens of this key.
     rotations: u32,
+    /// The end of the chain before the last change of the signing key.
+    former: Option<FormerChain>,
     /// When the current token replaced the one before.
     rotated: Option<Timestamp>,
     expires: Timestamp,
+}
+
+/// The tokens that a former signing key has made.
+#[derive(Clone, Serialize, Deserialize)]
+struct FormerChain {
+    key: SecretDigest,
+    rotations: u32,
+    /// The last secret of the key.
+    secret: SecretDigest,
 }
 
 pub(crate) type SessionId = Id<Session>;
@@ -55,14 +68,16 @@ pub(crate) enum Refresh {
 
 impl Session {
     /// Opens a session for a customer who has just proved their identity.
-    pub(crate) fn open(profile: &Profile, now: Timestamp) -> Result<(Self, RefreshToken)> {
+    pub(crate) fn open(profile: &Profile, roots: &RootKeys, now: Timestamp) -> Result<(Self, RefreshToken)> {
         let token = RefreshToken { session: Id::new(), secret: TokenSecret::random()? };
         let session = Self {
             id: token.session,
             customer: profile.id,
             generation: profile.generation(),
             secret: token.secret.digest(),
+            key: roots.first_id(),
             rotations: 0,
+            former: None,
             rotated: None,
             expires: now.after(LIFETIME),
         };
@@ -95,35 +110,56 @@ impl Session {
     }
 
     /// Replaces the current token, or repeats the last replacement within [`GRACE_PERIOD`].
-    pub(crate) fn refresh(&mut self, presented: &TokenSecret, root: &RootKey, now: Timestamp) -> Refresh {
-        let key = root.chain_key(self.id);
-        let successor = key.successor(presented);
+    pub(crate) fn refresh(&mut self, presented: &TokenSecret, roots: &RootKeys, now: Timestamp) -> Refresh {
         if self.secret == presented.digest() {
-            self.secret = successor.digest();
-            self.rotations = self.rotations.saturating_add(1);
-            self.rotated = Some(now);
-            self.expires = now.after(LIFETIME);
-            return Refresh::Continued(successor);
+            return Refresh::Continued(self.replace(presented, roots, now));
         }
         let in_grace_period = self.rotated.is_some_and(|rotated| now.since(rotated) < GRACE_PERIOD);
-        if in_grace_period && self.secret == successor.digest() {
-            return Refresh::Continued(successor);
+        let successor = roots.chain(&self.key, self.id).map(|key| key.successor(presented));
+        match successor.filter(|successor| in_grace_period && self.secret == successor.digest()) {
+            Some(successor) => Refresh::Continued(successor),
+            None if self.has_replaced(presented, roots) => Refresh::Reused,
+            None => Refresh::Unknown,
         }
-        if self.has_replaced(presented, &key) { Refresh::Reused } else { Refresh::Unknown }
+    }
+
+    fn replace(&mut self, current: &TokenSecret, roots: &RootKeys, now: Timestamp) -> TokenSecret {
+        let key = roots.first_id();
+        if self.key != key {
+            let former = FormerChain { key: self.key.clone(), rotations: self.rotations, secret: self.secret.clone() };
+            (self.key, self.rotations, self.former) = (key, 0, Some(former));
+        }
+        let successor = roots.first_chain(self.id).successor(current);
+        self.secret = successor.digest();
+        self.rotations = self.rotations.saturating_add(1);
+        self.rotated = Some(now);
+        self.expires = now.after(LIFETIME);
+        successor
     }
 
     /// Whether the secret is the current one or a replaced one of this session.
-    pub(crate) fn knows(&self, presented: &TokenSecret, root: &RootKey) -> bool {
-        self.secret == presented.digest() || self.has_replaced(presented, &root.chain_key(self.id))
+    pub(crate) fn knows(&self, presented: &TokenSecret, roots: &RootKeys) -> bool {
+        self.secret == presented.digest() || self.has_replaced(presented, roots)
     }
 
-    /// Whether the current secret descends from this one, all by the same signing key.
-    fn has_replaced(&self, presented: &TokenSecret, key: &ChainKey) -> bool {
-        let next = |secret: &TokenSecret| Some(key.successor(secret));
-        let descendants = std::iter::successors(next(presented), next);
-        let mut descendants = descendants.take(self.rotations.min(RECOGNISED_TOKENS) as usize);
-        descendants.any(|secret| secret.digest() == self.secret)
+    /// Whether the current secret descends from this one, by the signing key that made it and the
+    /// one before. The operator keeps the former key for as long as this matters.
+    fn has_replaced(&self, presented: &TokenSecret, roots: &RootKeys) -> bool {
+        let descends = |id: &SecretDigest, rotations: u32, end: &SecretDigest| {
+            roots.chain(id, self.id).is_some_and(|key| is_ancestor(presented, &key, rotations, end))
+        };
+        let is_of = |former: &FormerChain| {
+            former.secret == presented.digest() || descends(&former.key, former.rotations, &former.secret)
+        };
+        descends(&self.key, self.rotations, &self.secret) || self.former.as_ref().is_some_and(is_of)
     }
+}
+
+/// Whether a chain leads from this secret to its end in at most this number of steps.
+fn is_ancestor(secret: &TokenSecret, key: &ChainKey, rotations: u32, end: &SecretDigest) -> bool {
+    let next = |secret: &TokenSecret| Some(key.successor(secret));
+    let mut descendants = std::iter::successors(next(secret), next).take(rotations.min(RECOGNISED_TOKENS) as usize);
+    descendants.any(|secret| secret.digest() == *end)
 }
 
 /// Returns the sessions to end before the customer opens another one: expired sessions, and the
@@ -169,15 +205,21 @@ mod tests {
             customer: Id::new(),
             generation: 1,
             secret: secret.digest(),
+            key: root().first_id(),
             rotations: 0,
+            former: None,
             rotated: None,
             expires,
         };
         (session, secret)
     }
 
-    fn root() -> RootKey {
-        RootKey::from_signing_key(b"signing key")
+    fn roots(first: &str, others: &[&str]) -> RootKeys {
+        RootKeys::from_signing_keys(first.as_bytes(), others.iter().map(|key| key.as_bytes()))
+    }
+
+    fn root() -> RootKeys {
+        roots("signing key", &[])
     }
 
     fn continued(refresh: Refresh) -> TokenSecret {
@@ -225,7 +267,7 @@ mod tests {
         for replaced in &secrets[..4] {
             assert!(matches!(session.refresh(replaced, &root(), now), Refresh::Reused));
         }
-        let future = root().chain_key(session.id).successor(&secrets[5]);
+        let future = root().first_chain(session.id).successor(&secrets[5]);
         for unknown in [TokenSecret::random().unwrap(), future] {
             assert!(!session.knows(&unknown, &root()));
             assert!(matches!(session.refresh(&unknown, &root(), now), Refresh::Unknown));
@@ -237,10 +279,31 @@ mod tests {
         let now = Timestamp::now();
         let (mut session, first) = session(now.after(LIFETIME));
         let second = continued(session.refresh(&first, &root(), now));
-        let other = RootKey::from_signing_key(b"the next signing key");
+        let other = roots("the next signing key", &[]);
         assert!(!session.knows(&first, &other));
         assert!(matches!(session.refresh(&first, &other, now), Refresh::Unknown));
         continued(session.refresh(&second, &other, now));
+    }
+
+    #[test]
+    fn tokens_of_a_former_signing_key_that_is_kept_are_recognised() {
+        let now = Timestamp::now();
+        let (mut session, first) = session(now.after(LIFETIME));
+        let second = continued(session.refresh(&first, &root(), now));
+        let rotated = roots("next", &["signing key"]);
+        assert!(continued(session.refresh(&first, &rotated, now)).digest() == second.digest(), "the grace period");
+        let third = continued(session.refresh(&second, &rotated, now));
+        assert!(continued(session.refresh(&second, &rotated, now)).digest() == third.digest());
+        let fourth = continued(session.refresh(&third, &rotated, now));
+        for secret in [&first, &second, &third, &fourth] {
+            assert!(session.knows(secret, &rotated));
+        }
+        assert!(!session.knows(&TokenSecret::random().unwrap(), &rotated));
+        for replaced in [&first, &second, &third] {
+            assert!(matches!(session.clone().refresh(replaced, &rotated, now.after(GRACE_PERIOD)), Refresh::Reused));
+        }
+        // Without the former key, only its last token is recognised.
+        assert!(!session.knows(&first, &roots("next", &[])) && session.knows(&second, &roots("next", &[])));
     }
 
     #[test]
@@ -250,7 +313,8 @@ mod tests {
         continued(session.refresh(&first, &root(), now));
         let stored = serde_json::to_value(&session).unwrap();
         let members: Vec<&str> = stored.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(members, ["customer", "expires", "generation", "id", "rotated", "rotations", "secret"]);
+        let expected = ["customer", "expires", "former", "generation", "id", "key", "rotated", "rotations", "secret"];
+        assert_eq!(members, expected);
     }
 
     #[test]

@@ -45,19 +45,54 @@ impl fmt::Display for TokenSecret {
     }
 }
 
-/// The key from which the keys of all sessions derive. It derives from the signing key, which all
-/// instances have and no backup contains. The database contains neither.
+/// Keys of one use, each derived from a signing key. All instances have the signing keys and no
+/// backup contains them; the database contains neither them nor these.
 #[derive(Clone)]
-pub(crate) struct RootKey([u8; 32]);
+struct DerivedKeys {
+    /// Makes new secrets.
+    first: [u8; 32],
+    /// Those of the other keys of a rotation. They recognise secrets only.
+    others: Vec<[u8; 32]>,
+}
 
-impl RootKey {
-    pub(crate) fn from_signing_key(signing_key: &[u8]) -> Self {
-        Self(hmac_sha256(*b"souk: refresh tokens", signing_key))
+impl DerivedKeys {
+    fn new<'k, const N: usize>(label: [u8; N], first: &[u8], others: impl Iterator<Item = &'k [u8]>) -> Self {
+        let derive = |signing_key: &[u8]| hmac_sha256(label, signing_key);
+        Self { first: derive(first), others: others.map(derive).collect() }
     }
 
-    pub(crate) fn chain_key(&self, session: SessionId) -> ChainKey {
-        ChainKey(hmac_sha256(self.0, session.to_string().as_bytes()))
+    fn all(&self) -> impl Iterator<Item = &[u8; 32]> {
+        std::iter::once(&self.first).chain(&self.others)
     }
+}
+
+/// The keys from which the keys of all sessions derive.
+#[derive(Clone)]
+pub(crate) struct RootKeys(DerivedKeys);
+
+impl RootKeys {
+    pub(crate) fn from_signing_keys<'k>(first: &[u8], others: impl Iterator<Item = &'k [u8]>) -> Self {
+        Self(DerivedKeys::new(*b"souk: refresh tokens", first, others))
+    }
+
+    /// Identifies the first key. The database may contain it.
+    pub(crate) fn first_id(&self) -> SecretDigest {
+        key_id(&self.0.first)
+    }
+
+    /// Returns the first key of a session.
+    pub(crate) fn first_chain(&self, session: SessionId) -> ChainKey {
+        ChainKey::new(self.0.first, session)
+    }
+
+    /// Returns the key of a session that derives from the root key with this id.
+    pub(crate) fn chain(&self, id: &SecretDigest, session: SessionId) -> Option<ChainKey> {
+        self.0.all().find(|root| key_id(root) == *id).map(|root| ChainKey::new(*root, session))
+    }
+}
+
+fn key_id(key: &[u8; 32]) -> SecretDigest {
+    SecretDigest(Sha256::digest(key).into())
 }
 
 /// The key of a session, which derives each secret from the one before (HMAC-SHA256, RFC 2104). One
@@ -66,30 +101,32 @@ impl RootKey {
 pub(crate) struct ChainKey([u8; 32]);
 
 impl ChainKey {
+    fn new(root: [u8; 32], session: SessionId) -> Self {
+        Self(hmac_sha256(root, session.to_string().as_bytes()))
+    }
+
     pub(crate) fn successor(&self, secret: &TokenSecret) -> TokenSecret {
         TokenSecret(hmac_sha256(self.0, &secret.0))
     }
 }
 
-/// The keys that derive the secrets of mails, each from a signing key; the first one makes tokens.
+/// The keys that derive the secrets of mails.
 #[derive(Clone)]
-pub(crate) struct MailKeys(Vec<[u8; 32]>);
+pub(crate) struct MailKeys(DerivedKeys);
 
 impl MailKeys {
-    pub(crate) fn from_signing_keys<'k>(signing_keys: impl IntoIterator<Item = &'k [u8]>) -> Self {
-        Self(signing_keys.into_iter().map(|key| hmac_sha256(*b"souk: mail tokens", key)).collect())
+    pub(crate) fn from_signing_keys<'k>(first: &[u8], others: impl Iterator<Item = &'k [u8]>) -> Self {
+        Self(DerivedKeys::new(*b"souk: mail tokens", first, others))
     }
 
     /// Returns the secret of a mail.
     pub(crate) fn secret(&self, purpose: Purpose, mail: AccountMailId) -> TokenSecret {
-        // There is always a first key.
-        let key = self.0.first().copied().unwrap_or_default();
-        mail_secret(key, purpose, mail)
+        mail_secret(self.0.first, purpose, mail)
     }
 
     /// Whether one of the keys has made the secret.
     pub(crate) fn made(&self, secret: &TokenSecret, purpose: Purpose, mail: AccountMailId) -> bool {
-        self.0.iter().any(|key| mail_secret(*key, purpose, mail).digest() == secret.digest())
+        self.0.all().any(|key| mail_secret(*key, purpose, mail).digest() == secret.digest())
     }
 }
 
@@ -162,13 +199,16 @@ mod tests {
 
     #[test]
     fn a_secret_has_one_successor_per_key() {
-        let (root, session, secret) =
-            (RootKey::from_signing_key(b"one"), SessionId::new(), TokenSecret::random().unwrap());
-        let key = root.chain_key(session);
+        let roots = |first: &[u8]| RootKeys::from_signing_keys(first, [b"two".as_slice()].into_iter());
+        let (root, session, secret) = (roots(b"one"), SessionId::new(), TokenSecret::random().unwrap());
+        let key = root.first_chain(session);
         let successor = key.successor(&secret);
-        assert!(RootKey::from_signing_key(b"one").chain_key(session).successor(&secret).0 == successor.0);
-        let of_session = root.chain_key(SessionId::new()).successor(&secret);
-        let of_signing_key = RootKey::from_signing_key(b"two").chain_key(session).successor(&secret);
+        assert!(roots(b"one").first_chain(session).successor(&secret).0 == successor.0);
+        let of_session = root.first_chain(SessionId::new()).successor(&secret);
+        let of_signing_key = roots(b"two").first_chain(session).successor(&secret);
+        let by_id = root.chain(&roots(b"two").first_id(), session).unwrap().successor(&secret);
+        assert!(by_id.0 == of_signing_key.0);
+        assert!(root.chain(&roots(b"three").first_id(), session).is_none());
         for other in [key.successor(&successor), of_session, of_signing_key, secret] {
             assert!(other.0 != successor.0);
         }
