@@ -1,5 +1,6 @@
 //! The runtime of a service in a fleet. The service binds its port first and connects to the
-//! database and the broker when they are up; until then it is not ready and responds with 503.
+//! database and the broker when they are up; until then it is not ready and responds with 503. It
+//! ends when the database has data of another format.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -89,7 +90,10 @@ fn serve(
         let _telemetry = telemetry.start()?;
         let shop = start(&service).map_err(|error| error.operator_message())?;
         tracing::info!(address = %service.address, port = service.port, version = env!("CARGO_PKG_VERSION"), "starting");
-        let outcome = crate::run(shop, &service.bus, crate::DRAIN_PERIOD).await;
+        let outcome = tokio::select! {
+            outcome = crate::run(shop, &service.bus, crate::DRAIN_PERIOD) => outcome,
+            error = service.database.incompatible() => return Err(error.operator_message()),
+        };
         service.database.close().await;
         outcome.map_err(|error| match error {
             RunError::Listen(reason) => {

@@ -132,20 +132,25 @@ impl<T: Document> Collection<T> {
 
     /// Inserts a document. Errors: [`Error::is_duplicate`] when the id or a unique value exists.
     pub async fn insert(&self, id: T::Id, document: T) -> Result<()> {
-        let id = id.to_string();
-        for delay in conflict_delays().take(MAX_ATTEMPTS) {
-            let write = Write::between(id.clone(), None, Some(&document))?;
-            let commit = Commit { writes: write.into_iter().collect(), ..Commit::default() };
-            match self.database.commit(commit).await {
-                Err(Refusal::Stale) if self.database.load(T::COLLECTION, &id).await?.is_some() => {
-                    return Err(Error::duplicate("id"));
-                }
-                // A conflict with a write that was undone.
-                Err(Refusal::Stale) => tokio::time::sleep(delay).await,
-                outcome => return outcome.map_err(Refusal::into_error),
-            }
+        if self.insert_if_absent(id, document).await? { Ok(()) } else { Err(Error::duplicate("id")) }
+    }
+
+    /// Inserts a document by one write, without a read, and returns `true`; or returns `false` when
+    /// the id exists. Errors: [`Error::is_duplicate`] when a unique value exists.
+    pub async fn insert_if_absent(&self, id: T::Id, document: T) -> Result<bool> {
+        let write = Write::between(id.to_string(), None, Some(&document))?;
+        let commit = Commit { writes: write.into_iter().collect(), ..Commit::default() };
+        match self.database.commit(commit).await {
+            // The id exists, or another writer is about to insert it.
+            Err(Refusal::Stale) => {}
+            outcome => return outcome.map(|()| true).map_err(Refusal::into_error),
         }
-        Err(Refusal::Stale.into_error())
+        self.upsert(id, move |slot, _| {
+            let absent = slot.is_none();
+            slot.get_or_insert_with(|| document.clone());
+            Ok(absent)
+        })
+        .await
     }
 
     /// Changes a document by a rule. The rule may run more than once, always on the current state.

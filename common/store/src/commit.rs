@@ -32,8 +32,9 @@ pub(super) struct FoundPage {
 pub(super) struct Commit {
     pub(super) writes: Vec<Write>,
     pub(super) events: Vec<EventMessage>,
-    /// The event that this commit handles, for the inbox; a second commit gets `Refusal::Repeated`.
-    pub(super) handled_event: Option<EventId>,
+    /// The events that this commit handles, for the inbox; a second commit of one gets
+    /// `Refusal::Repeated`.
+    pub(super) handled: Vec<EventId>,
     /// Events that leave the outbox, a table of SQLite.
     pub(super) delete_published: Vec<EventId>,
     pub(super) rules: Vec<BulkRule>,
@@ -54,7 +55,7 @@ impl Commit {
     pub(super) fn only_reads(&self) -> bool {
         self.events.is_empty()
             && self.delete_published.is_empty()
-            && self.handled_event.is_none()
+            && self.handled.is_empty()
             && self.rules.is_empty()
             && !self.secure_delete
             && self.writes.iter().all(|write| matches!(write.change, Change::ReadGuard))
@@ -155,7 +156,7 @@ fn changed<T: Document>(old: &str, new: &str) -> Result<[bool; 2]> {
 pub(super) enum Refusal {
     /// A version guard failed: load and apply again.
     Stale,
-    /// The inbox has the event.
+    /// The inbox has one of the events.
     Repeated,
     Failed(Error),
 }

@@ -135,7 +135,8 @@ impl Database {
         }
     }
 
-    /// Deletes all collections. The database must not be in use, and must be opened again.
+    /// Deletes all collections, also those of another format version. The database must not be in
+    /// use, and must be opened again.
     pub async fn clear(&self) -> Result<()> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.clear().await,

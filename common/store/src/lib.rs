@@ -4,12 +4,14 @@
 //! [`Database::run`] changes several documents in one commit; it is the exception. Both engines
 //! pass one conformance suite, `tests/conformance/tests/store.rs`.
 
+mod batch;
 mod coalesce;
 mod collection;
 mod commit;
 mod copy;
 mod due;
 mod find;
+mod format;
 pub mod jobs;
 mod mongo;
 pub mod outbox;
@@ -32,12 +34,14 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::batch::BatchHandler;
 use self::coalesce::Coalescer;
 pub use self::collection::Collection;
 use self::commit::{Commit, Refusal, Stored};
 pub use self::copy::{CopyStats, KEYS, Snapshot};
 pub use self::due::Due;
 pub use self::find::{Direction, Find, Index, MAX_PAGE_BYTES};
+pub use self::format::FORMAT_VERSION;
 pub use self::references::{PersonalDataReference, ReferenceSearch};
 pub use self::retry::{Backoff, RetrySchedule};
 pub use self::tx::Tx;
@@ -103,7 +107,8 @@ const MAX_EVENTS_FOR_RELAY: usize = 1_024;
 const MAX_ATTEMPTS: usize = 50;
 
 impl Database {
-    /// Opens or creates an SQLite file. Several processes may open one file.
+    /// Opens or creates an SQLite file. Several processes may open one file. Errors: the file has
+    /// another [`FORMAT_VERSION`].
     pub fn sqlite(name: &'static str, file: &Path, durability: Durability) -> Result<Self> {
         Ok(Self::on(name, Engine::Sqlite(sqlite::Sqlite::open(name, file, durability)?)))
     }
@@ -179,6 +184,15 @@ impl Database {
         }
     }
 
+    /// Waits until the database refuses all operations, because its [`FORMAT_VERSION`] differs; for
+    /// ever when it is the right one. SQLite has checked it when the file was opened.
+    pub async fn incompatible(&self) -> Error {
+        match &self.0.engine {
+            Engine::Sqlite(_) => std::future::pending().await,
+            Engine::Mongo(mongo) => mongo.incompatible().await,
+        }
+    }
+
     /// Checks that the database answers, accepts writes and has all indexes.
     pub async fn ping(&self) -> Result<()> {
         match &self.0.engine {
@@ -227,51 +241,69 @@ impl Database {
     where
         F: Future<Output = Result<R>>,
     {
-        self.attempt(None, work).await?.ok_or_else(|| Error::internal("a run without an event cannot repeat"))
+        match self.attempt(&[], work).await? {
+            Attempt::Committed(result) => Ok(result),
+            Attempt::Repeated => Err(Error::internal("a run without an event cannot repeat")),
+        }
     }
 
-    /// Like [`Database::run`], once for each event: the commit also records it in the inbox.
+    /// Like [`Database::run`], once for each event: the commit also records it in the inbox. A
+    /// repeated delivery may run `work` again, without an effect. A frequent event has a
+    /// [`BatchHandler`], and an event that only inserts a document needs no record at all:
+    /// [`Collection::insert_if_absent`] under the id of the event.
     pub async fn handle_once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
     where
         F: Future<Output = Result<()>>,
     {
-        self.attempt(Some(delivery.id), work).await.map(|_| ())
+        self.handle(delivery.id, work).await
     }
 
-    async fn attempt<R, F>(&self, event: Option<EventId>, work: impl Fn(Tx) -> F) -> Result<Option<R>>
+    async fn handle<F>(&self, event: EventId, work: impl Fn(Tx) -> F) -> Result<()>
+    where
+        F: Future<Output = Result<()>>,
+    {
+        if Mutant::NoInbox.is_active() {
+            return self.run(work).await;
+        }
+        // It is rare that the event is handled already, so this is checked only when it matters.
+        let handled = match self.attempt(&[event], work).await {
+            Ok(Attempt::Committed(())) => return Ok(()),
+            // The record may not be majority-committed yet.
+            Ok(Attempt::Repeated) => self.is_handled(event, true).await?,
+            Err(error) if error.is_outage() => return Err(error),
+            // The state may be that after the event.
+            Err(error) => return if self.is_handled(event, false).await? { Ok(()) } else { Err(error) },
+        };
+        if handled {
+            Ok(())
+        } else {
+            Err(Refusal::Stale.into_error().caused_by("the record of an event was rolled back"))
+        }
+    }
+
+    /// The commit records `handled` in the inbox, or fails when it has one of them.
+    async fn attempt<R, F>(&self, handled: &[EventId], work: impl Fn(Tx) -> F) -> Result<Attempt<R>>
     where
         F: Future<Output = Result<R>>,
     {
-        let event = event.filter(|_| !Mutant::NoInbox.is_active());
-        let mut recorded = false;
         for delay in conflict_delays().take(MAX_ATTEMPTS) {
-            if let Some(event) = event
-                && self.is_handled(event, recorded).await?
-            {
-                return Ok(None);
-            }
             let tx = Tx::new(self.clone());
             let outcome = work(tx.clone()).await;
             if let Err(error) = &outcome
                 && error.is_outage()
             {
-                return outcome.map(Some);
+                return outcome.map(Attempt::Committed);
             }
             // An error of `work` must also rest on a consistent state.
-            let commit = if outcome.is_ok() { tx.into_commit(event) } else { tx.into_guard() };
+            let commit = if outcome.is_ok() { tx.into_commit(handled.to_vec()) } else { tx.into_guard() };
             match self.commit(commit).await {
-                Ok(()) => return outcome.map(Some),
-                // The record may not be majority-committed yet.
-                Err(Refusal::Repeated) => recorded = true,
+                Ok(()) => return outcome.map(Attempt::Committed),
+                Err(Refusal::Repeated) => return Ok(Attempt::Repeated),
                 Err(Refusal::Stale) => tokio::time::sleep(delay).await,
                 Err(Refusal::Failed(error)) => return Err(error),
             }
         }
-        Err(Error::busy("Too many concurrent changes; try again.").caused_by(format!(
-            "{} attempts in {}",
-            MAX_ATTEMPTS,
-            self.name()
-        )))
+        Err(Refusal::Stale.into_error().caused_by(format!("{} attempts in {}", MAX_ATTEMPTS, self.name())))
     }
 
     /// Waits until an event has left the outbox. Returns `false` after the timeout.
@@ -338,11 +370,11 @@ impl Database {
         }
     }
 
-    /// With `recorded`, waits until the record is majority-committed.
-    async fn is_handled(&self, event: EventId, recorded: bool) -> Result<bool> {
+    /// `newest` waits until the record is majority-committed.
+    async fn is_handled(&self, event: EventId, newest: bool) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_handled(&event.to_string()),
-            Engine::Mongo(mongo) => mongo.is_handled(event, recorded).await,
+            Engine::Mongo(mongo) => mongo.is_handled(event, newest).await,
         }
     }
 
@@ -394,6 +426,12 @@ fn conflict_delays() -> impl Iterator<Item = Duration> {
         .with_jitter()
         .without_max_times()
         .build()
+}
+
+enum Attempt<R> {
+    Committed(R),
+    /// The inbox has the event.
+    Repeated,
 }
 
 /// An event in the outbox.

@@ -10,6 +10,7 @@ mod bulk;
 mod connection;
 mod copy;
 mod endpoint;
+mod format;
 mod orphaned;
 mod outbox;
 mod query;
@@ -18,6 +19,7 @@ mod value;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mongodb::bson::{RawDocument, RawDocumentBuf, doc};
 use mongodb::options::{CollectionOptions, ReadConcern};
@@ -27,7 +29,7 @@ use tokio::sync::Mutex;
 use self::connection::{Connection, Failure, SERVER_TIMEOUT};
 pub(super) use self::copy::Snapshot;
 use self::orphaned::LastCheck;
-use self::schema::Schema;
+use self::schema::{FORMAT, Schema};
 use super::Index;
 use super::commit::{Refusal, Stored};
 use souk_types::{Error, Result};
@@ -39,6 +41,9 @@ pub(super) struct Mongo {
     /// Serializes bulk updates, which would conflict with each other.
     bulk: Arc<Mutex<()>>,
 }
+
+/// Delay before an unreachable server is asked again for the format version.
+const FORMAT_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 impl Mongo {
     /// Opens a database without contacting the server.
@@ -79,6 +84,16 @@ impl Mongo {
         self.connection.dns_error()
     }
 
+    pub(super) async fn incompatible(&self) -> Error {
+        loop {
+            match self.connection.check_primary().await {
+                Ok(()) => std::future::pending().await,
+                Err(error) if error.is_outage() => tokio::time::sleep(FORMAT_RETRY_DELAY).await,
+                Err(error) => return error,
+            }
+        }
+    }
+
     pub(super) async fn ping(&self) -> Result<()> {
         self.connection.check_primary().await?;
         self.schema.all_ready().await
@@ -107,6 +122,14 @@ impl Mongo {
 /// A failover rolls nothing back that is read from this collection.
 fn majority<T: Send + Sync>(database: &Database, collection: &str) -> Collection<T> {
     read_with(database, collection, ReadConcern::majority())
+}
+
+/// Returns the names of all collections except the server's own and the format version, sorted.
+async fn user_collections(database: &Database) -> std::result::Result<Vec<String>, Failure> {
+    let mut names = database.list_collection_names().await?;
+    names.retain(|name| !name.starts_with("system.") && name != FORMAT);
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn read_with<T: Send + Sync>(database: &Database, collection: &str, concern: ReadConcern) -> Collection<T> {

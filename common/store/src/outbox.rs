@@ -6,7 +6,7 @@
 //! also reads the database, for events of other processes, of a crash, and those whose publication
 //! failed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -19,6 +19,8 @@ use souk_types::mutant::Mutant;
 use souk_types::{Error, Result, failpoint};
 
 const MAX_IN_FLIGHT: usize = 256;
+/// Events of this process that wait in memory. The relay finds further ones in the database.
+const MAX_WAITING: usize = 4_096;
 /// Interval between two reads of the outbox, without failures and a backlog.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// Interval between two deletions. A deletion of many events costs little more than one of one.
@@ -33,14 +35,16 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(100), factor: 2,
 
 /// Publishes the events of `database` on `bus` until the database is closed.
 pub fn relay(database: Database, bus: Bus) {
-    // A closed channel: only the first relay of a handle gets events from memory.
-    let committed = database.start_relay().unwrap_or_else(|| mpsc::channel(1).1);
-    database.clone().spawn_background(Relay::new(database, bus).run(committed));
+    database.clone().spawn_background(Relay::new(database, bus).run());
 }
 
 struct Relay {
     database: Database,
     bus: Bus,
+    /// Events that this process has just committed.
+    committed: mpsc::Receiver<PendingEvent>,
+    /// The same, until they may be in flight.
+    waiting: VecDeque<PendingEvent>,
     /// One task for each event in flight, so that a slow one does not hold up the others.
     publishing: JoinSet<Result<()>>,
     in_flight: HashMap<task::Id, (PublishedEvent, String)>,
@@ -59,9 +63,13 @@ type Outcome = std::result::Result<(task::Id, Result<()>), JoinError>;
 impl Relay {
     fn new(database: Database, bus: Bus) -> Self {
         let now = Instant::now();
+        // A closed channel: only the first relay of a handle gets events from memory.
+        let committed = database.start_relay().unwrap_or_else(|| mpsc::channel(1).1);
         Self {
             database,
             bus,
+            committed,
+            waiting: VecDeque::new(),
             publishing: JoinSet::new(),
             in_flight: HashMap::new(),
             published: Vec::new(),
@@ -72,19 +80,14 @@ impl Relay {
         }
     }
 
-    async fn run(mut self, mut committed: mpsc::Receiver<PendingEvent>) {
+    async fn run(mut self) {
         let closing = self.database.clone();
-        let mut new = Vec::new();
         loop {
-            let capacity = self.capacity();
+            self.publish_waiting();
             tokio::select! {
                 () = closing.closing() => break,
                 Some(outcome) = self.publishing.join_next_with_id() => self.finish(outcome),
-                1.. = committed.recv_many(&mut new, capacity), if capacity > 0 => {
-                    for event in new.drain(..) {
-                        self.publish(event);
-                    }
-                }
+                Some(event) = self.committed.recv() => self.add(event),
                 () = tokio::time::sleep_until(self.next_deletion), if !self.published.is_empty() => {
                     self.delete_published().await;
                 }
@@ -101,6 +104,24 @@ impl Relay {
         MAX_IN_FLIGHT.saturating_sub(self.in_flight.len())
     }
 
+    /// Too many events wait in the database instead.
+    fn add(&mut self, event: PendingEvent) {
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back(event);
+        }
+    }
+
+    fn publish_waiting(&mut self) {
+        while let Ok(event) = self.committed.try_recv() {
+            self.add(event);
+        }
+        while self.capacity() > 0
+            && let Some(event) = self.waiting.pop_front()
+        {
+            self.publish(event);
+        }
+    }
+
     /// Publishes the due events of the database.
     async fn read(&mut self) {
         let now = Instant::now();
@@ -111,12 +132,12 @@ impl Relay {
     }
 
     async fn publish_due(&mut self, now: Instant) -> Result<()> {
-        let here =
-            self.in_flight.values().map(|(event, _)| event.id).chain(self.published.iter().map(|event| event.id));
-        let here: HashSet<EventId> = here.collect();
-        // The limit leaves room for events behind the delayed ones and those in flight.
-        let hidden = MAX_FOREIGN_BACKLOG + self.delayed.len() + here.len();
+        // The limit leaves room for events behind the delayed ones and those that are here.
+        let hidden = MAX_FOREIGN_BACKLOG + self.delayed.len() + self.ids_here().count();
         let mut pending = self.database.pending_events(MAX_IN_FLIGHT + hidden).await?;
+        // Some of those found have been committed just now.
+        self.publish_waiting();
+        let here: HashSet<EventId> = self.ids_here().collect();
         // Another relay has published the events that are missing.
         let there: HashSet<EventId> = pending.iter().map(|pending| pending.message.id).collect();
         self.delayed.retain(|id, _| there.contains(id));
@@ -136,6 +157,13 @@ impl Relay {
             self.next_read = self.next_read.min(due);
         }
         Ok(())
+    }
+
+    /// Returns the ids of the events that are in this relay.
+    fn ids_here(&self) -> impl Iterator<Item = EventId> {
+        let in_flight = self.in_flight.values().map(|(event, _)| event.id);
+        let published = self.published.iter().map(|event| event.id);
+        in_flight.chain(published).chain(self.waiting.iter().map(|event| event.message.id))
     }
 
     fn publish(&mut self, event: PendingEvent) {

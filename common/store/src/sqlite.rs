@@ -25,6 +25,7 @@ use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, FoundPage, Refusal, Stored};
 use super::find::PageBuilder;
+use super::format::{FORMAT_VERSION, incompatible};
 use super::{Durability, Find, Index, ReferenceSearch};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
@@ -59,7 +60,10 @@ struct QueuedCommit {
 impl Sqlite {
     pub(super) fn open(name: &str, file: &Path, durability: Durability) -> Result<Self> {
         let connection = connect(file, durability)?;
-        schema::prepare(&connection).map_err(failed)?;
+        let version = schema::prepare(&connection).map_err(failed)?;
+        if version != FORMAT_VERSION {
+            return Err(incompatible(name, Some(version).filter(|version| *version != 0)));
+        }
         let readers = Arc::new(Readers::new(file, durability));
         let tables = Arc::new(Tables::default());
         let (writer, jobs) = mpsc::channel(MAX_QUEUED_COMMITS);

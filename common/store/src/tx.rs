@@ -85,7 +85,7 @@ impl Tx {
         Ok(())
     }
 
-    pub(super) fn into_commit(self, handled_event: Option<EventId>) -> Commit {
+    pub(super) fn into_commit(self, handled: Vec<EventId>) -> Commit {
         let State { touched, events } = std::mem::take(&mut *self.state());
         let guard = |collection, id, touched: Touched| {
             touched.write.unwrap_or_else(|| Write::read_guard(collection, id, touched.stored.as_ref()))
@@ -94,7 +94,7 @@ impl Tx {
             touched.into_iter().map(|((collection, id), touched)| guard(collection, id, touched)).collect();
         // A deletion frees its values in unique indexes for the other writes.
         writes.sort_by_key(|write| !matches!(write.change, Change::Delete));
-        Commit { writes, events: events.0, handled_event, ..Commit::default() }
+        Commit { writes, events: events.0, handled, ..Commit::default() }
     }
 
     /// Writes nothing and checks that the documents read are unchanged.

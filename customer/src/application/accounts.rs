@@ -1,8 +1,11 @@
 //! Accounts: sign-up, profile, and the count of confirmed orders.
 
+use std::sync::Arc;
+
 use souk_bus::Delivery;
 use souk_contract::customer::{Contact, CustomerId, GetContact, Role, TokensRevoked};
 use souk_contract::shopping::OrderConfirmed;
+use souk_store::BatchHandler;
 use souk_types::{Email, Error, Network, Phone, Result, Timestamp};
 
 use super::credentials;
@@ -131,18 +134,32 @@ pub(crate) async fn contact(app: &App, request: GetContact) -> Result<Contact> {
     Ok(Contact::Open { email: profile.email, is_verified, address })
 }
 
-/// Counts an order once per event. Ignores erased accounts and orders of guests.
-pub(crate) async fn count_confirmed_order(app: &App, confirmed: &Delivery<OrderConfirmed>) -> Result<()> {
-    let Some(customer) = confirmed.event.customer else { return Ok(()) };
-    app.database
-        .handle_once(confirmed, |tx| async move {
-            if let Some(Account::Open(mut profile)) = app.accounts.get_in(&tx, customer).await? {
+/// Returns the handler that counts confirmed orders, many in one transaction.
+pub(crate) fn order_counter(app: &App) -> BatchHandler<OrderConfirmed> {
+    let accounts = app.accounts.clone();
+    BatchHandler::new(&app.database, move |tx, confirmed: Arc<OrderConfirmed>| {
+        let accounts = accounts.clone();
+        async move {
+            let Some(customer) = confirmed.customer else { return Ok(()) };
+            // An erased account stays as it is.
+            if let Some(Account::Open(mut profile)) = accounts.get_in(&tx, customer).await? {
                 profile.count_confirmed_order();
-                app.accounts.put_in(&tx, &Account::Open(profile)).await?;
+                accounts.put_in(&tx, &Account::Open(profile)).await?;
             }
             Ok(())
-        })
-        .await
+        }
+    })
+}
+
+/// Counts an order once per event. Ignores orders of guests.
+pub(crate) async fn count_confirmed_order(
+    counter: &BatchHandler<OrderConfirmed>,
+    confirmed: Delivery<OrderConfirmed>,
+) -> Result<()> {
+    if confirmed.event.customer.is_none() {
+        return Ok(());
+    }
+    counter.handle_once(confirmed).await
 }
 
 #[cfg(test)]
@@ -190,13 +207,14 @@ mod tests {
             let event = OrderConfirmed { id: OrderId::new(), customer };
             Delivery { id: EventId::new(), event }
         };
-        let first = confirmed(Some(id));
-        for delivery in [&first, &first, &confirmed(Some(id)), &confirmed(Some(CustomerId::new())), &confirmed(None)] {
-            count_confirmed_order(&app, delivery).await.unwrap();
+        let (counter, first) = (order_counter(&app), confirmed(Some(id)));
+        let stranger = confirmed(Some(CustomerId::new()));
+        for delivery in [first.clone(), first, confirmed(Some(id)), stranger, confirmed(None)] {
+            count_confirmed_order(&counter, delivery).await.unwrap();
         }
         assert_eq!(get(&app, id).await.unwrap().orders_confirmed(), 2);
         erasures::erase(&app, id).await.unwrap();
-        count_confirmed_order(&app, &confirmed(Some(id))).await.unwrap();
+        count_confirmed_order(&counter, confirmed(Some(id))).await.unwrap();
         assert!(get(&app, id).await.is_err(), "an erased account stays erased");
     }
 

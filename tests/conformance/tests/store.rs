@@ -53,6 +53,8 @@ mod durability;
 mod events;
 #[path = "store/find.rs"]
 mod find;
+#[path = "store/format.rs"]
+mod format;
 #[path = "store/handle_once.rs"]
 mod handle_once;
 #[path = "support/home.rs"]

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::fleet::{Component, Fleet, Options, Termination};
+use ::fleet::{Component, Fleet, Options, Service, Termination};
 use jsonwebtoken::EncodingKey;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -195,6 +195,19 @@ impl TestFleet {
     /// Returns the URL of the broker itself, without a proxy.
     pub fn amqp_url(&self) -> &str {
         self.fleet.amqp_url()
+    }
+
+    /// Returns the URL of the MongoDB server of a service.
+    #[must_use]
+    pub fn mongodb_uri(&self, service: Service) -> &str {
+        self.fleet.mongodb_uri(service)
+    }
+
+    /// Runs `rabbitmqctl` on the broker.
+    pub async fn rabbitmqctl(&self, arguments: &'static [&'static str]) {
+        let fleet = Arc::clone(&self.fleet);
+        let controlled = spawn_blocking(move || fleet.rabbitmqctl(arguments)).await.unwrap();
+        controlled.unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Returns the log of a component.

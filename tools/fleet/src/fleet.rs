@@ -246,6 +246,14 @@ impl Fleet {
         self.rabbitmq.url()
     }
 
+    /// Runs `rabbitmqctl` on the broker of this fleet.
+    pub fn rabbitmqctl(&self, arguments: &[&str]) -> Result<()> {
+        match &self.rabbitmq {
+            Broker::Own(rabbitmq) => rabbitmq.control(arguments),
+            Broker::External(_) => Err(Error::failed("AMQP_URL names a broker that this fleet does not control")),
+        }
+    }
+
     /// Returns the URL of the MongoDB server of a service.
     #[must_use]
     pub fn mongodb_uri(&self, service: Service) -> &str {

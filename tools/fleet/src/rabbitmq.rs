@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::component::{Component, Detached};
@@ -16,11 +17,16 @@ use crate::process::{Process, Program};
 /// Debian's script in `/usr/sbin` switches to the user `rabbitmq`; these run as the current user.
 const SCRIPTS: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/homebrew/sbin/rabbitmq-server"];
 
+/// Directories of the scripts above.
+const SCRIPT_FOLDERS: [&str; 2] = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin"];
+
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A RabbitMQ broker with a user of its own and an empty virtual host `/`.
 pub struct RabbitMq {
     url: String,
+    /// Variables that tell `rabbitmqctl` which node it controls.
+    node: [(&'static str, String); 4],
     // Dropped in this order: broker, port mapper, files.
     component: Component,
     epmd: Process,
@@ -60,6 +66,7 @@ impl RabbitMq {
         write(&in_folder("rabbitmq.conf"), &config)?;
         write(&in_folder("enabled_plugins"), "[].\n")?;
 
+        let node_name = format!("souk-{port}@localhost");
         // Nodes look up each other's ports in `epmd`. A node without one starts the system's as a
         // daemon, which outlives the test; this one runs in the foreground.
         let mapper = Program::new(epmd, in_folder("epmd.log")).arguments([
@@ -70,7 +77,7 @@ impl RabbitMq {
         ]);
         let node = Program::new(server, in_folder("rabbitmq.log"))
             .variable("HOME", folder.path())
-            .variable("RABBITMQ_NODENAME", format!("souk-{port}@localhost"))
+            .variable("RABBITMQ_NODENAME", &node_name)
             .variable("RABBITMQ_DIST_PORT", dist_port.to_string())
             .variable("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
             .variable("ERL_EPMD_PORT", epmd_port.to_string())
@@ -87,9 +94,16 @@ impl RabbitMq {
             .variable("RUNNING_UNDER_SYSTEMD", "true");
 
         let epmd = Process::start(&mapper)?;
+        let variables = [
+            ("HOME", folder.path().display().to_string()),
+            ("RABBITMQ_NODENAME", node_name),
+            ("ERL_EPMD_PORT", epmd_port.to_string()),
+            ("RABBITMQ_CONF_ENV_FILE", "/dev/null".to_owned()),
+        ];
         let node = Program { unset: &["NOTIFY_SOCKET"], ..node };
         let broker = Component::program("rabbitmq", address, node, accepts_connections);
-        Ok(Self { url: format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f"), component: broker, epmd, folder })
+        let url = format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f");
+        Ok(Self { url, node: variables, component: broker, epmd, folder })
     }
 
     /// Returns the value for `AMQP_URL`.
@@ -102,6 +116,21 @@ impl RabbitMq {
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component
+    }
+
+    /// Runs `rabbitmqctl` on this broker.
+    pub fn control(&self, arguments: &[&str]) -> Result<()> {
+        let scripts = SCRIPT_FOLDERS.iter().map(|folder| PathBuf::from(folder).join("rabbitmqctl"));
+        let script = scripts.into_iter().find(|script| script.is_file());
+        let script = script.unwrap_or_else(|| PathBuf::from("rabbitmqctl"));
+        let mut command = Command::new(script);
+        command.args(arguments).envs(self.node.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
+        let output = command.output().map_err(Error::context("rabbitmqctl"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        Err(Error::failed(format!("rabbitmqctl {}: {out}{error}", arguments.join(" "))))
     }
 
     pub(crate) fn detach(mut self) -> Result<(Vec<Detached>, PathBuf)> {

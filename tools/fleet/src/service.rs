@@ -46,7 +46,9 @@ impl Service {
         }
     }
 
-    pub(crate) fn database(self) -> String {
+    /// Returns the name of its database.
+    #[must_use]
+    pub fn database(self) -> String {
         format!("souk_{self}")
     }
 }

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 
 use super::super::commit::{BulkRule, Change, Refusal, Rule, Stored, Write};
 use super::super::conflict_delays;
-use super::connection::{DUPLICATE_KEY, Failure, index_in, is_conflict};
+use super::connection::{Failure, is_conflict};
 use super::schema::DeclaredCollection;
-use super::write::{Effect, Operation, begin, commit, execute, guarded};
+use super::write::{Effect, Operation, begin, commit, execute, guarded, send};
 use super::{Mongo, majority, stored};
 use souk_types::{Error, Result};
 
@@ -251,28 +251,4 @@ fn apply(group: &mut Group, stored: Option<&Stored>) -> Result<Option<(Effect, i
         (Some(_), None) => Effect::Delete { events: Vec::new() },
     };
     Ok(Some((effect, next)))
-}
-
-async fn send(
-    database: &Database,
-    collection: &'static str,
-    updates: Vec<Document>,
-    session: &mut ClientSession,
-) -> Result<(), Failure> {
-    let asked = i32::try_from(updates.len()).map_err(Error::internal)?;
-    let answer = database.run_command(doc! {"update": collection, "updates": updates}).session(session).await?;
-    if let Ok([error, ..]) = answer.get_array("writeErrors").map(Vec::as_slice) {
-        return Err(refusal(error.as_document().unwrap_or(&Document::new())).into());
-    }
-    if answer.get_i32("n").ok() == Some(asked) { Ok(()) } else { Err(Refusal::Stale.into()) }
-}
-
-/// Translates the error of one write inside a successful command.
-fn refusal(error: &Document) -> Refusal {
-    let message = error.get_str("errmsg").unwrap_or_default();
-    match (error.get_i32("code"), index_in(message)) {
-        (Ok(DUPLICATE_KEY), Some("_id_")) => Refusal::Stale,
-        (Ok(DUPLICATE_KEY), Some(index)) => Refusal::Failed(Error::duplicate(index)),
-        _ => Refusal::Failed(Error::internal(format!("MongoDB: {message}"))),
-    }
 }

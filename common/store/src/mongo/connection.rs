@@ -12,11 +12,12 @@ use mongodb::Database;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error as DriverError, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::commit::Refusal;
 use super::endpoint::Endpoint;
+use super::format;
 use souk_types::{Error, Result};
 
 /// Time limit of one operation, below that of a call over the bus (2 s): the caller gets the error.
@@ -57,6 +58,8 @@ pub(super) struct Connection {
     app_name: String,
     database: String,
     permits: Arc<Semaphore>,
+    /// Set when the format version of the database is the right one.
+    format: Arc<OnceCell<()>>,
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +114,7 @@ impl Connection {
             password: password.filter(|password| !password.is_empty()),
             database: database.to_owned(),
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT_OPERATIONS)),
+            format: Arc::default(),
         })
     }
 
@@ -118,8 +122,26 @@ impl Connection {
         &self.app_name
     }
 
-    /// Runs `work` within `limit`. It continues when the caller is cancelled.
+    /// Runs `work` within `limit`, on a database of the right format. It continues when the caller
+    /// is cancelled.
     pub(super) async fn within<R, F>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(Database) -> F + Send + 'static,
+    ) -> Result<R, Failure>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, Failure>> + Send + 'static,
+    {
+        let (service, format) = (self.service, Arc::clone(&self.format));
+        self.within_any_format(limit, move |database| async move {
+            format.get_or_try_init(|| format::check(service, &database)).await?;
+            work(database).await
+        })
+        .await
+    }
+
+    pub(super) async fn within_any_format<R, F>(
         &self,
         limit: Duration,
         work: impl FnOnce(Database) -> F + Send + 'static,
@@ -261,6 +283,7 @@ pub(super) fn code(error: &DriverError) -> Option<i32> {
     match &*error.kind {
         ErrorKind::Command(error) => Some(error.code),
         ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        ErrorKind::InsertMany(error) => error.write_errors.as_ref()?.first().map(|error| error.code),
         _ => None,
     }
 }

@@ -15,9 +15,9 @@ use super::super::conflict_delays;
 use super::super::copy::{Item, PAGE_SIZE};
 use super::connection::{Connection, Failure, code};
 use super::outbox::message;
-use super::schema::{INBOX, OUTBOX, SEARCHED};
+use super::schema::{FORMAT, INBOX, OUTBOX, SEARCHED};
 use super::write::event;
-use super::{Mongo, read_with, stored, value};
+use super::{Mongo, format, read_with, stored, user_collections, value};
 use souk_bus::EventId;
 use souk_types::{Error, Result};
 
@@ -167,9 +167,8 @@ fn events(raw: &RawDocument) -> Result<Vec<Item>> {
 
 /// Returns the collections with documents or events, without the search state.
 async fn collections(connection: &Connection) -> Result<Vec<String>> {
-    let mut names = connection.read(|database| async move { Ok(database.list_collection_names().await?) }).await?;
-    names.retain(|name| !name.starts_with("system.") && name != SEARCHED);
-    names.sort_unstable();
+    let mut names = connection.read(|database| async move { user_collections(&database).await }).await?;
+    names.retain(|name| name != SEARCHED);
     Ok(names)
 }
 
@@ -188,13 +187,11 @@ impl Mongo {
     }
 
     pub(in super::super) async fn clear(&self) -> Result<()> {
-        let names = collections(&self.connection).await?.into_iter().chain([SEARCHED.to_owned()]);
-        let names: Vec<String> = names.collect();
-        let cleared = self.connection.within(PAGE_TIMEOUT, |database| async move {
-            for name in names {
-                database.collection::<Document>(&name).drop().await?;
+        let cleared = self.connection.within_any_format(PAGE_TIMEOUT, |database| async move {
+            for name in user_collections(&database).await?.iter().map(String::as_str).chain([FORMAT]) {
+                database.collection::<Document>(name).drop().await?;
             }
-            Ok(())
+            format::set(&database).await
         });
         cleared.await.map_err(|failure| self.connection.explain(failure).into_error())
     }

@@ -26,6 +26,8 @@ pub(super) const EVENTS: &str = "_events";
 /// Collection of events without a document.
 pub(super) const OUTBOX: &str = "_outbox";
 pub(super) const INBOX: &str = "_inbox";
+/// Collection of the format version.
+pub(super) const FORMAT: &str = "_format";
 /// Collection of the searched fields of each collection.
 pub(super) const SEARCHED: &str = "_searched";
 /// Retention of the inbox. The bus redelivers nothing after a week.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::super::commit::{Change, Commit, Refusal, Write};
 use super::super::{EventLocation, PendingEvent};
-use super::connection::{Failure, OPERATION_TIMEOUT, durable, is_conflict, is_uncertain};
+use super::connection::{DUPLICATE_KEY, Failure, OPERATION_TIMEOUT, durable, index_in, is_conflict, is_uncertain};
 use super::schema::{INBOX, OUTBOX, words_of};
 use super::{Mongo, majority, value};
 use souk_bus::{EventId, EventMessage};
@@ -38,7 +38,7 @@ pub(super) enum Operation {
         id: String,
         expected: Option<i64>,
     },
-    RecordHandled(EventId),
+    RecordHandled(Vec<EventId>),
     Write {
         collection: &'static str,
         id: String,
@@ -71,11 +71,11 @@ impl Mongo {
     pub(in super::super) async fn commit(&self, commit: Commit) -> Result<Vec<PendingEvent>, Refusal> {
         let only_reads = commit.only_reads();
         // No `secure_delete`: free pages and the oplog keep deleted data until they are reused.
-        let Commit { writes, events, handled_event, delete_published: _, rules, secure_delete: _ } = commit;
+        let Commit { writes, events, handled, delete_published: _, rules, secure_delete: _ } = commit;
         if !rules.is_empty() {
             return self.bulk_update(rules).await.map(|()| Vec::new());
         }
-        if writes.is_empty() && events.is_empty() && handled_event.is_none() {
+        if writes.is_empty() && events.is_empty() && handled.is_empty() {
             return Ok(Vec::new());
         }
         for collection in writes.iter().map(|write| write.collection).chain([OUTBOX, INBOX]) {
@@ -86,14 +86,12 @@ impl Mongo {
             let check = |Write { collection, id, expected, .. }| Operation::CheckVersion { collection, id, expected };
             (writes.into_iter().map(check).collect(), Vec::new())
         } else {
-            self.operations(writes, events, handled_event).map_err(Refusal::Failed)?
+            self.operations(writes, events, handled).map_err(Refusal::Failed)?
         };
         let deadline = Instant::now() + OPERATION_TIMEOUT;
         let committed = self.connection.within(OPERATION_TIMEOUT, move |database| async move {
             match operations.as_slice() {
-                [write @ (Operation::RecordHandled(_) | Operation::InsertEvents { .. } | Operation::Write { .. })] => {
-                    single_write(&database, write, deadline).await
-                }
+                [write] if write.is_atomic() => single_write(&database, write, deadline).await,
                 operations => in_transaction(&database, operations, deadline).await,
             }
         });
@@ -106,7 +104,7 @@ impl Mongo {
         &self,
         writes: Vec<Write>,
         messages: Vec<EventMessage>,
-        handled_event: Option<EventId>,
+        handled: Vec<EventId>,
     ) -> Result<(Vec<Operation>, Vec<PendingEvent>)> {
         let mut located = Vec::new();
         let mut locate = |messages: Vec<EventMessage>, collection: &str, document: &str| {
@@ -117,7 +115,10 @@ impl Mongo {
             events
         };
         let mut left = messages;
-        let mut operations: Vec<Operation> = handled_event.map(Operation::RecordHandled).into_iter().collect();
+        let mut operations = Vec::new();
+        if !handled.is_empty() {
+            operations.push(Operation::RecordHandled(handled));
+        }
         for Write { collection, id, expected, next, change } in writes {
             let carries = left.len() <= MAX_EVENTS_IN_DOCUMENT
                 && !matches!(change, Change::ReadGuard)
@@ -140,6 +141,30 @@ impl Mongo {
 
     fn put(&self, collection: &str, text: &str, reindex_text: bool, events: Vec<Bson>) -> Result<Effect> {
         Effect::put(self.schema.get(collection)?.searched, text, reindex_text, events)
+    }
+}
+
+impl Operation {
+    /// Whether it writes one document.
+    fn is_atomic(&self) -> bool {
+        match self {
+            Self::CheckHandled(_) | Self::CheckVersion { .. } => false,
+            Self::RecordHandled(events) => events.len() == 1,
+            Self::Write { .. } | Self::InsertEvents { .. } => true,
+        }
+    }
+
+    /// Returns the collection, and the write as a statement of the command `update`. `None` for one
+    /// that needs several commands.
+    fn statement(&self) -> Option<(&'static str, Document)> {
+        let Self::Write { collection, id, expected, next, effect } = self else { return None };
+        match (effect, expected) {
+            (Effect::Put { .. }, _) | (Effect::Touch, Some(_)) => {
+                let (guard, update) = guarded(id, *expected, *next, effect, Uuid::new());
+                Some((collection, doc! {"q": guard, "u": update, "upsert": expected.is_none()}))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -288,11 +313,51 @@ async fn execute_all(
     operations: &[Operation],
     session: &mut ClientSession,
 ) -> Result<(), Failure> {
-    let mut session = Some(session);
+    let mut updates: Option<(&'static str, Vec<Document>)> = None;
     for operation in operations {
-        execute(database, operation, Uuid::new(), &mut session).await?;
+        // Successive updates of one collection are one command.
+        match (&mut updates, operation.statement()) {
+            (Some((collection, updates)), Some((same, update))) if *collection == same => updates.push(update),
+            (before, statement) => {
+                if let Some((collection, updates)) = before.take() {
+                    send(database, collection, updates, session).await?;
+                }
+                match statement {
+                    Some((collection, update)) => updates = Some((collection, vec![update])),
+                    None => execute(database, operation, Uuid::new(), &mut Some(&mut *session)).await?,
+                }
+            }
+        }
     }
-    Ok(())
+    match updates {
+        Some((collection, updates)) => send(database, collection, updates, session).await,
+        None => Ok(()),
+    }
+}
+
+/// Sends updates as one command of a transaction. Each must match or insert a document.
+pub(super) async fn send(
+    database: &Database,
+    collection: &'static str,
+    updates: Vec<Document>,
+    session: &mut ClientSession,
+) -> Result<(), Failure> {
+    let asked = i32::try_from(updates.len()).map_err(Error::internal)?;
+    let answer = database.run_command(doc! {"update": collection, "updates": updates}).session(session).await?;
+    if let Ok([error, ..]) = answer.get_array("writeErrors").map(Vec::as_slice) {
+        return Err(refusal(error.as_document().unwrap_or(&Document::new())).into());
+    }
+    if answer.get_i32("n").ok() == Some(asked) { Ok(()) } else { Err(Refusal::Stale.into()) }
+}
+
+/// Translates the error of one write inside a successful command.
+fn refusal(error: &Document) -> Refusal {
+    let message = error.get_str("errmsg").unwrap_or_default();
+    match (error.get_i32("code"), index_in(message)) {
+        (Ok(DUPLICATE_KEY), Some("_id_")) => Refusal::Stale,
+        (Ok(DUPLICATE_KEY), Some(index)) => Refusal::Failed(Error::duplicate(index)),
+        _ => Refusal::Failed(Error::internal(format!("MongoDB: {message}"))),
+    }
 }
 
 macro_rules! run {
@@ -324,10 +389,11 @@ pub(super) async fn execute(
             let version = found.map_or(Ok(None), |raw| super::stored(&raw))?.map(|stored| stored.version);
             if version == *expected { Ok(()) } else { Err(Refusal::Stale.into()) }
         }
-        Operation::RecordHandled(event) => {
+        Operation::RecordHandled(events) => {
             let inbox = database.collection::<Document>(INBOX);
-            let record = doc! {"_id": event.to_string(), "at": mongodb::bson::DateTime::now()};
-            run!(inbox.insert_one(record), session).map(drop).map_err(|error| {
+            let at = mongodb::bson::DateTime::now();
+            let records = events.iter().map(|event| doc! {"_id": event.to_string(), "at": at});
+            run!(inbox.insert_many(records), session).map(drop).map_err(|error| {
                 if super::connection::is_duplicate(&error) { Refusal::Repeated.into() } else { Failure::from(error) }
             })
         }

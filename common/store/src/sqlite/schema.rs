@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Sql;
 
+use super::super::format::FORMAT_VERSION;
 use super::super::{Direction, Find, Index, words};
 use super::sql;
 use souk_types::{Error, Result};
@@ -60,11 +61,28 @@ pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+/// Creates the tables of the store in a new file. Returns the format version, which is 0 in a file
+/// that has tables and no version.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<i32> {
+    let version = || connection.query_row("PRAGMA user_version", [], |row| row.get(0));
+    if version()? == 0 {
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let is_new: bool =
+            connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
+        if is_new {
+            connection.pragma_update(None, "user_version", FORMAT_VERSION)?;
+            create_store_tables(connection)?;
+        }
+        connection.execute_batch("COMMIT")?;
+    }
+    version()
+}
+
+fn create_store_tables(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(
-        "CREATE TABLE IF NOT EXISTS _outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, request TEXT, body BLOB NOT NULL);
-         CREATE TABLE IF NOT EXISTS _inbox (id TEXT PRIMARY KEY, at INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID;
-         CREATE INDEX IF NOT EXISTS _inbox_by_age ON _inbox (at);",
+        "CREATE TABLE _outbox (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL, request TEXT, body BLOB NOT NULL);
+         CREATE TABLE _inbox (id TEXT PRIMARY KEY, at INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID;
+         CREATE INDEX _inbox_by_age ON _inbox (at);",
     )
 }
 

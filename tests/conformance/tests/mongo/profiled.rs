@@ -1,10 +1,12 @@
 //! The operations that the store sends, counted by the server's profiler.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use mongodb::bson::{Document as Raw, doc};
 use souk_bus::{Bus, Delivery, EventId};
+use souk_store::BatchHandler;
 use souk_types::{Error, Id};
 use tokio::task::JoinSet;
 
@@ -55,7 +57,8 @@ async fn results_without_a_write_need_neither_a_linearizable_read_nor_a_write() 
         })
         .await
         .unwrap();
-    database.handle_once(&delivery, |_| async { panic!("it was handled") }).await.unwrap();
+    let handled = database.handle_once(&delivery, |_| async { Err(Error::conflict("refused", "It was handled.")) });
+    handled.await.unwrap();
 
     let all = profiler.entries(doc! {}).await;
     assert!(all.len() >= 10, "the profiler should see the reads: {all:#?}");
@@ -65,6 +68,51 @@ async fn results_without_a_write_need_neither_a_linearizable_read_nor_a_write() 
     assert!(writes.is_empty(), "{writes:#?}");
     let stored = raw(&fresh, "crates").await.find_one(doc! {"_id": present.to_string()}).await.unwrap().unwrap();
     assert!(!stored.contains_key("touched"), "{stored}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn an_insert_is_one_write_and_no_read() {
+    let fresh = Fresh::new();
+    let (database, crates) = open(&fresh.uri, &fresh);
+    database.ping().await.unwrap();
+    let (id, profiler) = (Id::new(), Profiler::start(&fresh).await);
+    assert!(crates.insert_if_absent(id, Crate::default()).await.unwrap());
+    crates.insert(Id::new(), Crate::default()).await.unwrap();
+    assert_eq!(profiler.entries(doc! {}).await.len(), 2);
+    assert!(!crates.insert_if_absent(id, Crate::default()).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs MONGODB_URI: cargo xtask test"]
+async fn events_that_arrive_together_are_recorded_by_one_insert() {
+    const EVENTS: usize = 30;
+    let fresh = Fresh::new();
+    let (database, crates) = open(&fresh.uri, &fresh);
+    let ids: Vec<Id<Crate>> = (0..EVENTS).map(|_| Id::new()).collect();
+    for id in &ids {
+        crates.insert(*id, Crate::default()).await.unwrap();
+    }
+    let own = crates.clone();
+    let counter = BatchHandler::new(&database, move |tx, id: Arc<Id<Crate>>| {
+        let crates = own.clone();
+        async move {
+            let mut found = tx.get(&crates, *id).await?.unwrap_or_default();
+            found.pieces += 1;
+            tx.put(&crates, *id, &found).await
+        }
+    });
+    let profiler = Profiler::start(&fresh).await;
+    let deliveries = ids.iter().map(|id| counter.handle_once(Delivery { id: EventId::new(), event: *id }));
+    for handled in futures_util::future::join_all(deliveries).await {
+        handled.unwrap();
+    }
+    // The first event is alone; the others have arrived when its transaction ends.
+    let inserts = profiler.entries(doc! {"op": "insert"}).await;
+    assert!(inserts.len() <= 2, "{inserts:#?}");
+    for id in ids {
+        assert_eq!(crates.get(id).await.unwrap().unwrap().pieces, 1);
+    }
 }
 
 /// The relay reads the outbox once a second, in one query, however many events this process writes.

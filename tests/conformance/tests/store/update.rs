@@ -17,6 +17,7 @@ checks! {
     a_second_insert_of_an_id_is_a_duplicate
     a_duplicate_insert_leaves_the_first_document_unchanged
     one_of_sixteen_inserts_of_an_id_wins
+    an_absent_document_is_inserted_once
     get_many_returns_existing_documents
     an_update_changes_the_document_and_returns_the_result
     an_update_of_a_missing_document_is_not_found
@@ -82,6 +83,18 @@ async fn one_of_sixteen_inserts_of_an_id_wins(home: Home) {
     }
     assert_eq!((won.len(), duplicates), (1, 15));
     assert_eq!(copies(&handles[1], id).await, won[0]);
+}
+
+async fn an_absent_document_is_inserted_once(home: Home) {
+    let handles = [home.open().await.collection::<Book>().unwrap(), home.open().await.collection().unwrap()];
+    let id = BookId::new();
+    let inserts =
+        (1..=20).map(|copies| handles[usize::from(copies % 2 == 0)].insert_if_absent(id, Book::with_copies(copies)));
+    let inserted = futures_util::future::join_all(inserts).await;
+    let inserted: Vec<bool> = inserted.into_iter().map(Result::unwrap).collect();
+    assert_eq!(inserted.iter().filter(|inserted| **inserted).count(), 1, "{inserted:?}");
+    let first = inserted.iter().position(|inserted| *inserted).unwrap();
+    assert_eq!(copies(&handles[0], id).await, i64::try_from(first).unwrap() + 1);
 }
 
 async fn get_many_returns_existing_documents(home: Home) {
