@@ -6,13 +6,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error as DriverError, ErrorKind, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::commit::Refusal;
@@ -58,8 +59,9 @@ pub(super) struct Connection {
     app_name: String,
     database: String,
     permits: Arc<Semaphore>,
-    /// Set when the format version of the database is the right one.
-    format: Arc<OnceCell<()>>,
+    /// Whether the database has the right format version. Until then each operation checks it, so
+    /// that none waits for another.
+    has_right_format: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone)]
@@ -114,7 +116,7 @@ impl Connection {
             password: password.filter(|password| !password.is_empty()),
             database: database.to_owned(),
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT_OPERATIONS)),
-            format: Arc::default(),
+            has_right_format: Arc::default(),
         })
     }
 
@@ -133,9 +135,12 @@ impl Connection {
         R: Send + 'static,
         F: Future<Output = Result<R, Failure>> + Send + 'static,
     {
-        let (service, format) = (self.service, Arc::clone(&self.format));
+        let (service, has_right_format) = (self.service, Arc::clone(&self.has_right_format));
         self.within_any_format(limit, move |database| async move {
-            format.get_or_try_init(|| format::check(service, &database)).await?;
+            if !has_right_format.load(Ordering::Relaxed) {
+                format::check(service, &database).await?;
+                has_right_format.store(true, Ordering::Relaxed);
+            }
             work(database).await
         })
         .await

@@ -1,5 +1,5 @@
-//! The format version of a database, in its collection `_format`. The first operation of a process
-//! waits for the check, and all operations fail while the version differs.
+//! The format version of a database, in its collection `_format`. The first operations of a process
+//! check it, and all operations fail while the version differs.
 
 use mongodb::Database;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
