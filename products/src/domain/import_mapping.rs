@@ -11,8 +11,8 @@ use super::import_records::{ColumnRef, Delimiter, Record};
 use super::stock_change::AvailableQuantity;
 use super::weight::Weight;
 
-const TEXT_FIELDS: [&str; 8] = ["key", "name", "description", "category", "unit", "supplier", "image", "tax_class"];
-const PARSED_FIELDS: [&str; 5] = ["price", "currency", "available", "weight_grams", "digital"];
+const TEXT_FIELDS: [&str; 7] = ["key", "name", "description", "category", "unit", "supplier", "image"];
+const PARSED_FIELDS: [&str; 6] = ["price", "currency", "tax_class", "available", "weight_grams", "digital"];
 const REQUIRED_FIELDS: [&str; 4] = ["key", "name", "category", "price"];
 
 /// The query parameters of an import. By default, each field is read from the column of its name.
@@ -97,6 +97,7 @@ impl ImportMapping {
         product.insert("description".to_owned(), "".into());
         let parsed = [
             ("price", self.price(record)),
+            ("tax_class", self.trimmed("tax_class", record)),
             ("available", self.whole_number("available", AvailableQuantity::OUT_OF_RANGE, record)),
             ("weight_grams", self.whole_number("weight_grams", Weight::OUT_OF_RANGE, record)),
             ("digital", self.flag("digital", record)),
@@ -170,6 +171,13 @@ impl ImportMapping {
             },
             other => Ok(other),
         }
+    }
+
+    fn trimmed(&self, field: &'static str, record: &Record<'_>) -> Result<Option<Value>, FieldError> {
+        Ok(self.value(field, record)?.map(|value| match value {
+            Value::String(text) => text.trim().into(),
+            other => other,
+        }))
     }
 
     /// Reads `true` and `false`. Spreadsheets write them in capitals.
