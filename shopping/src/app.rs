@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use souk_bus::Bus;
-use souk_contract::customer::CustomerId;
 use souk_http::auth::{TokenRevocations, Verifier};
 use souk_http::rate_limit::RateLimiter;
 use souk_store::Database;
-use souk_types::Result;
+use souk_types::{Network, Result};
 
 use crate::application::shop::ShopCache;
 use crate::domain::order::CheckoutLimits;
+use crate::domain::owner::Owner;
 use crate::options::Options;
 use crate::providers::Payments;
 use crate::providers::guest_token::GuestTokens;
@@ -30,7 +30,9 @@ pub struct App {
     pub(crate) payments: Payments,
     pub(crate) vies: Arc<Vies>,
     pub(crate) limits: CheckoutLimits,
-    pub(crate) order_rate: Arc<RateLimiter<CustomerId>>,
+    pub(crate) order_rate: Arc<RateLimiter<Owner>>,
+    /// New orders of all guests of a network.
+    pub(crate) guest_order_rate: Arc<RateLimiter<Network>>,
 }
 
 impl App {
@@ -40,6 +42,7 @@ impl App {
             vies: Arc::new(Vies::new(options.vies)),
             limits: options.limits,
             order_rate: Arc::new(RateLimiter::new(options.order_rate)),
+            guest_order_rate: Arc::new(RateLimiter::new(options.guest_order_rate)),
             shop: Arc::new(ShopCache::open(&database, options.settings)?),
             store: Repositories::open(&database)?,
             guest_tokens: Arc::new(GuestTokens::open(&database)?),

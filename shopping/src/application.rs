@@ -1,5 +1,6 @@
 //! Use cases, one file per noun: load, apply rules, save, call other services, publish events.
 
+pub(crate) mod account_orders;
 pub(crate) mod cart;
 mod catalogue;
 pub(crate) mod checkout;
@@ -10,6 +11,7 @@ pub(crate) mod guest_cart;
 pub mod ledger;
 pub(crate) mod order;
 mod order_log;
+pub(crate) mod order_mail;
 pub(crate) mod payment;
 pub(crate) mod quote;
 pub(crate) mod refunds;

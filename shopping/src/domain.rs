@@ -1,13 +1,14 @@
 //! Types and pure rules: no I/O, no async; callers pass the current time.
 
 pub(crate) mod cart;
-mod cart_orders;
+pub(crate) mod cart_orders;
 pub(crate) mod catalogue;
 pub(crate) mod discount;
 pub(crate) mod discount_use;
 pub(crate) mod guest_cart;
 pub(crate) mod idempotency;
 pub(crate) mod order;
+pub(crate) mod owner;
 pub(crate) mod payment;
 mod place;
 pub(crate) mod quote;

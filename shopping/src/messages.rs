@@ -1,11 +1,13 @@
 //! Requests and events from the bus.
 
 use souk_bus::Delivery;
-use souk_contract::customer::{CustomerDeleted, TokensRevoked};
-use souk_contract::shopping::{CustomerErased, ExportCustomer, GetShop, OrderCancelled, OrderConfirmed, OrderRefunded};
+use souk_contract::customer::{CustomerDeleted, EmailVerified, TokensRevoked};
+use souk_contract::shopping::{
+    CustomerErased, ExportCustomer, GetOrderMail, GetShop, OrderCancelled, OrderConfirmed, OrderRefunded,
+};
 
 use crate::App;
-use crate::application::{erasure, export};
+use crate::application::{account_orders, erasure, export, order_mail};
 
 pub(crate) fn serve(app: &App) {
     app.bus.publishes::<OrderConfirmed>();
@@ -21,6 +23,16 @@ pub(crate) fn serve(app: &App) {
     app.bus.serve(move |_: GetShop| {
         let app = own.clone();
         async move { Ok(app.shop().await?.settings.public()) }
+    });
+    let own = app.clone();
+    app.bus.serve(move |request: GetOrderMail| {
+        let app = own.clone();
+        async move { order_mail::get(&app, request).await }
+    });
+    let own = app.clone();
+    app.bus.subscribe("shopping", move |verified: Delivery<EmailVerified>| {
+        let app = own.clone();
+        async move { account_orders::take_over(&app, verified.event.id).await }
     });
     let own = app.clone();
     app.bus.subscribe("shopping", move |deletion: Delivery<CustomerDeleted>| {

@@ -25,6 +25,8 @@ const DEFAULT_SCARCE_RESERVATION_TIME: Duration = Duration::from_mins(5);
 /// Maximum reservation time, in seconds: one day. Reserved stock cannot be sold.
 const MAX_RESERVATION_SECONDS: u64 = 24 * 60 * 60;
 const DEFAULT_ORDERS_PER_MINUTE: PerMinute = PerMinute::new(10);
+/// A network may be an office, or the customers of a mobile provider.
+const DEFAULT_GUEST_ORDERS_PER_MINUTE: PerMinute = PerMinute::new(30);
 const DEFAULT_ORDER_PIECES: u32 = 1_000;
 const DEFAULT_UNPAID_ORDERS: usize = 5;
 
@@ -32,8 +34,10 @@ const DEFAULT_UNPAID_ORDERS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(crate) limits: CheckoutLimits,
-    /// Requests for new orders of one customer.
+    /// Requests for new orders of one customer or guest.
     pub(crate) order_rate: PerMinute,
+    /// Requests for new orders of all guests of one network.
+    pub(crate) guest_order_rate: PerMinute,
     pub(crate) payments: PaymentOptions,
     /// The settings of the shop until an admin stores others.
     pub(crate) settings: Option<Settings>,
@@ -48,6 +52,8 @@ impl Options {
     pub fn read(environment: &mut Environment, fallback: Option<PaymentMethod>) -> Self {
         let limits = read_limits(environment);
         let order_rate = environment.optional("ORDERS_PER_MINUTE").unwrap_or(DEFAULT_ORDERS_PER_MINUTE);
+        let guest_order_rate =
+            environment.optional("GUEST_ORDERS_PER_MINUTE").unwrap_or(DEFAULT_GUEST_ORDERS_PER_MINUTE);
         let named = environment.has("PAYMENT_METHODS");
         let methods = environment.optional::<Methods>("PAYMENT_METHODS").map(|methods| methods.0);
         let key: Option<SecretKey> = environment.optional("STRIPE_SECRET_KEY");
@@ -72,7 +78,7 @@ impl Options {
         }
         let vies = environment.optional("VIES_URL").unwrap_or_default();
         let settings = environment.optional::<SettingsFile>("SHOP_SETTINGS").map(|file| file.0);
-        Self { limits, order_rate, payments: PaymentOptions { methods, stripe }, settings, vies }
+        Self { limits, order_rate, guest_order_rate, payments: PaymentOptions { methods, stripe }, settings, vies }
     }
 
     /// Whether an order can be paid by this method.

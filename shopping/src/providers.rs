@@ -22,6 +22,11 @@ use crate::domain::payment::{Charge, DemoToken, PaymentDetails, PaymentMethod};
 /// reason for the client.
 #[rocket::async_trait]
 pub(crate) trait PaymentProvider: Send + Sync {
+    /// Returns the open payment of a charge, if the provider names payments after orders. The shop
+    /// can then charge it without opening it, and without storing its name before.
+    fn named_payment(&self, _: &Charge) -> Option<Payment> {
+        None
+    }
     /// Creates the payment of an order, without moving money.
     async fn open(&self, charge: &Charge) -> Result<Payment>;
     async fn charge(&self, payment: &Payment, charge: &Charge) -> Result<PaymentReport>;

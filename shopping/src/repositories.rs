@@ -6,22 +6,27 @@ pub(crate) mod shop;
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, CustomerId};
-use souk_contract::shopping::{OrderConfirmed, OrderId};
+use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Due, Events, Index};
-use souk_types::{Error, Page, Paging, Result};
+use souk_types::{Email, Page, Paging, Result};
 
 use self::discount_uses::DiscountUsesStore;
 use crate::domain::cart::Cart;
+use crate::domain::cart_orders::CartClaim;
 use crate::domain::guest_cart::{GuestCart, GuestId};
 use crate::domain::idempotency::IdempotencyKey;
-use crate::domain::order::{Order, Placement};
+use crate::domain::order::Order;
+use crate::domain::owner::Owner;
 use crate::domain::payment::PaymentMethod;
 use crate::domain::wishlist::Wishlist;
 
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
-static BY_KEY: Index = Index::unique("by_key", &["customer", "key"]);
+static BY_KEY: Index = Index::unique("by_key", &["placed_by", "key"]);
+static BY_CLAIM: Index = Index::unique("by_claim", &["claim"]);
+static BY_GUEST_EMAIL: Index = Index::by("by_guest_email", &["guest_email"]);
 static BY_PAYMENT: Index = Index::by("by_payment", &["payment.reference"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 static BY_DELETION: Index = Index::sorted("by_deletion", &[], "delete_at");
@@ -48,8 +53,15 @@ impl Document for Order {
     type Id = OrderId;
     const COLLECTION: &'static str = "orders";
     const NOUN: &'static str = "order";
-    const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_PAYMENT, BY_DUE, BY_DELETION];
+    const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_CLAIM, BY_GUEST_EMAIL, BY_PAYMENT, BY_DUE, BY_DELETION];
     const PUBLISHES: bool = true;
+}
+
+/// Whether an account is deleted, which closes its cart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CartState {
+    Open,
+    Closed,
 }
 
 /// All repositories of this service, and the transactions that span two of them. Cheap to clone.
@@ -60,6 +72,7 @@ pub(crate) struct Repositories {
     pub(crate) guest_carts: GuestCarts,
     pub(crate) wishlists: Wishlists,
     pub(crate) orders: Orders,
+    pub(crate) order_numbers: OrderNumbers,
     pub(crate) discount_uses: DiscountUsesStore,
 }
 
@@ -71,70 +84,34 @@ impl Repositories {
             guest_carts: GuestCarts(database.collection()?),
             wishlists: Wishlists(database.collection()?),
             orders: Orders::open(database)?,
+            order_numbers: OrderNumbers(database.collection()?),
             discount_uses: DiscountUsesStore::open(database)?,
         })
     }
 
-    /// Stores the order that `rule` creates from the customer's cart, and the cart that the order
-    /// has claimed, in one transaction. `rule` also gets the order that was placed last, so that it
-    /// does not change while another one takes over its claim. Errors: `duplicate` for a used key.
-    pub(crate) async fn place_order(
+    /// Changes the cart of an order's owner. A guest's cart that has expired or was merged is not
+    /// changed.
+    pub(crate) async fn change_cart<R: Default + Send + 'static>(
         &self,
-        customer: CustomerId,
-        rule: impl Fn(&mut Cart, Option<&Order>) -> Result<Placement> + Sync,
-    ) -> Result<Placement> {
-        let (carts, orders, rule) = (&self.carts.0, &self.orders.0, &rule);
-        self.database
-            .run(|tx| async move {
-                let mut cart = tx.get(carts, customer).await?.unwrap_or_default();
-                let last = match cart.orders.last() {
-                    Some(last) => tx.get(orders, last).await?,
-                    None => None,
+        owner: Owner,
+        rule: impl Fn(&mut Cart) -> R + Send + 'static,
+    ) -> Result<(CartState, R)> {
+        match owner {
+            Owner::Customer(customer) => {
+                let change = move |cart: &mut Cart| {
+                    let outcome = rule(cart);
+                    Ok((if cart.is_closed() { CartState::Closed } else { CartState::Open }, outcome))
                 };
-                let placement = rule(&mut cart, last.as_ref())?;
-                if let Placement::New { order, .. } = &placement {
-                    tx.put(carts, customer, &cart).await?;
-                    tx.put(orders, order.id, order).await?;
-                }
-                Ok(placement)
-            })
-            .await
-    }
-
-    /// Whether this order is the last one that was placed from the customer's cart. Always true for
-    /// a deleted account, which cannot order.
-    pub(crate) async fn holds_claim(&self, order: &Order) -> Result<bool> {
-        match order.customer() {
-            Some(customer) => Ok(self.carts.get(customer).await?.orders.last() == Some(order.id)),
-            None => Ok(true),
+                self.carts.update(customer, change).await
+            }
+            Owner::Guest(guest) => {
+                let change = move |slot: &mut Option<GuestCart>| {
+                    let outcome = slot.as_mut().and_then(GuestCart::cart_mut).map(&rule);
+                    Ok((CartState::Open, outcome.unwrap_or_default()))
+                };
+                self.guest_carts.update(guest, change).await
+            }
         }
-    }
-
-    /// Also removes the ordered pieces from the cart and publishes `OrderConfirmed`, in one
-    /// transaction. If `confirm` returns false, the order was confirmed before and stays as it is.
-    pub(crate) async fn confirm_order(
-        &self,
-        id: OrderId,
-        confirm: impl Fn(&mut Order) -> Result<bool> + Sync,
-    ) -> Result<Order> {
-        let (carts, orders, confirm) = (&self.carts.0, &self.orders.0, &confirm);
-        self.database
-            .run(|tx| async move {
-                let mut order = tx.get(orders, id).await?.ok_or_else(|| Error::not_found(Order::NOUN))?;
-                if !confirm(&mut order)? {
-                    return Ok(order);
-                }
-                if let Some(customer) = order.customer()
-                    && let Some(mut cart) = tx.get(carts, customer).await?
-                {
-                    cart.complete_order(order.id);
-                    tx.put(carts, customer, &cart).await?;
-                }
-                tx.publish(&OrderConfirmed { id, customer: order.customer() })?;
-                tx.put(orders, id, &order).await?;
-                Ok(order)
-            })
-            .await
     }
 
     /// Changes a customer's cart and a guest's cart by a rule, in one transaction.
@@ -280,9 +257,25 @@ impl Orders {
         self.0.find(find.in_direction(Direction::Descending).page(paging)).await
     }
 
-    pub(crate) async fn by_key(&self, customer: CustomerId, key: &IdempotencyKey) -> Result<Option<Order>> {
-        let find = BY_KEY.find([customer.to_string(), key.to_string()]);
+    pub(crate) async fn by_key(&self, owner: Owner, key: &IdempotencyKey) -> Result<Option<Order>> {
+        let find = BY_KEY.find([owner.to_string(), key.to_string()]);
         Ok(self.0.find(find).await?.items.pop())
+    }
+
+    /// Returns the order that claims a revision of a cart.
+    pub(crate) async fn by_claim(&self, claim: &CartClaim) -> Result<Option<Order>> {
+        Ok(self.0.find(BY_CLAIM.find([claim.to_string()])).await?.items.pop())
+    }
+
+    /// Returns the latest orders of guests with this e-mail address that no account has taken over.
+    pub(crate) async fn of_guests(&self, email: &Email) -> Result<Vec<Order>> {
+        let find = BY_GUEST_EMAIL.find([email.as_str()]).in_direction(Direction::Descending);
+        Ok(self.0.find(find).await?.items)
+    }
+
+    /// Errors: `duplicate` when the key or the claim has an order.
+    pub(crate) async fn insert(&self, order: &Order) -> Result<()> {
+        self.0.insert(order.id, order.clone()).await
     }
 
     /// Returns the order with this payment: `reference` is the provider's id of it.
@@ -349,5 +342,33 @@ impl Orders {
 
     pub(crate) async fn for_each(&self, mut visit: impl FnMut(Order) + Send) -> Result<()> {
         self.0.scan(|_, order| visit(order)).await
+    }
+}
+
+/// The number of orders that have got a number.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct OrderCount {
+    orders: u64,
+}
+
+impl Document for OrderCount {
+    type Id = &'static str;
+    const COLLECTION: &'static str = "counters";
+}
+
+#[derive(Clone)]
+pub(crate) struct OrderNumbers(Collection<OrderCount>);
+
+impl OrderNumbers {
+    /// Returns the position of the next order, from 0. Concurrent calls of this process share a
+    /// write.
+    pub(crate) async fn next(&self) -> Result<u64> {
+        let next = |slot: &mut Option<OrderCount>, _: &mut Events| {
+            let count = slot.get_or_insert_default();
+            let position = count.orders;
+            count.orders += 1;
+            Ok(position)
+        };
+        self.0.upsert("orders", next).await
     }
 }

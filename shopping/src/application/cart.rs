@@ -11,6 +11,7 @@ use crate::App;
 use crate::domain::cart::{Cart, CartView};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::guest_cart::Guest;
+use crate::domain::owner::Owner;
 use crate::domain::quote::QuoteRequest;
 
 #[derive(Debug, Clone, Copy)]
@@ -19,11 +20,11 @@ pub(crate) enum CartOwner {
     Guest(Guest),
 }
 
-impl CartOwner {
-    pub(crate) fn customer(self) -> Option<CustomerId> {
-        match self {
-            Self::Customer(customer) => Some(customer),
-            Self::Guest(_) => None,
+impl From<CartOwner> for Owner {
+    fn from(owner: CartOwner) -> Self {
+        match owner {
+            CartOwner::Customer(customer) => Self::Customer(customer),
+            CartOwner::Guest(guest) => Self::Guest(guest.id),
         }
     }
 }
@@ -97,6 +98,7 @@ async fn put(
     view(app, owner, &cart, &catalogue).await
 }
 
+/// Returns the cart as it is stored.
 pub(super) async fn load(app: &App, owner: CartOwner) -> Result<Cart> {
     match owner {
         CartOwner::Customer(customer) => app.store.carts.get(customer).await,

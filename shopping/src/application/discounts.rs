@@ -8,6 +8,8 @@ use souk_types::{Email, EntityTag, Error, Page, Paging, Precondition, Result};
 use crate::App;
 use crate::domain::discount::{Discount, DiscountId, Reason, Terms, TermsPatch};
 use crate::domain::discount_use::{CustomerKey, UsesKey};
+use crate::domain::order::Order;
+use crate::domain::owner::Owner;
 use crate::domain::quote::Quote;
 use crate::domain::shop::ShopDocuments;
 
@@ -98,6 +100,15 @@ fn code_used(error: Error) -> Error {
 pub(crate) struct Buyer<'b> {
     pub(crate) customer: Option<CustomerId>,
     pub(crate) email: Option<&'b Email>,
+    /// The order, once it is stored. It may have a use.
+    pub(crate) order: Option<OrderId>,
+}
+
+impl<'b> Buyer<'b> {
+    pub(crate) fn of(order: &'b Order) -> Self {
+        let customer = order.placed_by().and_then(Owner::customer);
+        Self { customer, email: order.buyer().email(), order: Some(order.id) }
+    }
 }
 
 /// Returns the keys and limits of the uses of a discount by a buyer.
@@ -121,7 +132,7 @@ pub(super) async fn exhausted(
     let mut exhausted = Vec::new();
     for discount in shop.discounts.iter().filter(|discount| discount.is_limited() && is_wanted(discount)) {
         for (key, limit, reason) in limits(discount, buyer) {
-            if app.store.discount_uses.is_exhausted(key, limit).await? {
+            if app.store.discount_uses.is_exhausted(key, limit, buyer.order).await? {
                 exhausted.push((discount.id, reason));
                 break;
             }

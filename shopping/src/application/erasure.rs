@@ -23,7 +23,7 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
 }
 
 /// Erased orders no longer match the query, so each query returns the next ones.
-async fn erase_orders(app: &App, customer: CustomerId) -> Result<()> {
+pub(super) async fn erase_orders(app: &App, customer: CustomerId) -> Result<()> {
     loop {
         let orders = app.store.orders.of_customer(customer, Paging::default()).await?.items;
         if orders.is_empty() {

@@ -12,6 +12,7 @@ use souk_types::{Money, Result};
 
 use crate::domain::order::refunds::{OrderRefund, OrderRefundStatus};
 use crate::domain::order::{Order, OrderStatus};
+use crate::domain::owner::Owner;
 use crate::domain::payment::PaymentMethod;
 use crate::domain::payment::state::{Payment, PaymentStatus};
 use crate::providers::demo::{DemoBank, DemoPayment};
@@ -25,6 +26,12 @@ pub struct OrderRecord {
     pub order: OrderId,
     /// The customer; `None` when the account is deleted.
     pub customer: Option<CustomerId>,
+    /// The owner of its cart, a customer or a guest; `None` when the account is deleted.
+    pub placed_by: Option<String>,
+    /// The account that placed it; `None` for a guest's order, which an account may have taken over.
+    pub placed_by_account: Option<CustomerId>,
+    /// Its number; `None` when no stock was ever held for it.
+    pub number: Option<String>,
     /// The idempotency key of the request that placed it.
     pub key: Option<String>,
     /// Its state.
@@ -39,7 +46,7 @@ pub struct OrderRecord {
     /// Its products and quantities.
     pub lines: Vec<ReservationLine>,
     /// Its total.
-    pub total: Option<Money>,
+    pub total: Money,
     /// The reservation of its stock.
     pub reservation: ReservationId,
     /// Whether the order waits only for the provider to process a payment or refund.
@@ -108,6 +115,9 @@ impl From<&Order> for OrderRecord {
         Self {
             order: order.id,
             customer: order.customer(),
+            placed_by: order.placed_by().map(|owner| owner.to_string()),
+            placed_by_account: order.placed_by().and_then(Owner::customer),
+            number: order.number().map(ToString::to_string),
             key: order.key().map(ToString::to_string),
             status: order.status(),
             was_confirmed: order.was_confirmed(),
@@ -131,11 +141,12 @@ pub async fn orders(database: &Database) -> Result<Vec<OrderRecord>> {
     Ok(records)
 }
 
-/// Returns every order that was ever confirmed, except those of deleted accounts.
+/// Returns every order that an account placed and that was ever confirmed, except those of deleted
+/// accounts.
 pub async fn confirmed_orders(database: &Database) -> Result<Vec<(OrderId, CustomerId)>> {
     let mut confirmed = Vec::new();
     let visit = |order: Order| {
-        let customer = order.customer().filter(|_| order.was_confirmed());
+        let customer = order.placed_by().and_then(Owner::customer).filter(|_| order.was_confirmed());
         confirmed.extend(customer.map(|customer| (order.id, customer)));
     };
     Orders::open(database)?.for_each(visit).await?;

@@ -14,10 +14,41 @@ pub(crate) async fn list(app: &App, customer: CustomerId, paging: Paging) -> Res
     Ok(app.store.orders.of_customer(customer, paging).await?.map(|order| order.view()))
 }
 
-/// Returns a customer's order. Errors: `not-found` for another customer's order.
-pub(crate) async fn get(app: &App, customer: CustomerId, id: OrderId) -> Result<OrderView> {
-    let order = app.store.orders.get(id).await?.filter(|order| order.customer() == Some(customer));
-    order.map(|order| order.view_for_customer()).ok_or_else(|| Error::not_found("order"))
+/// The right to one order.
+#[derive(Debug, Clone)]
+pub(crate) enum Access {
+    Account(CustomerId),
+    /// The key in the link to a guest's order.
+    Key(String),
+}
+
+/// Returns an order to its customer, or to the holder of its link. Errors: `not-found` for another
+/// customer's order, or a wrong key.
+pub(crate) async fn get(app: &App, access: &Access, id: OrderId) -> Result<OrderView> {
+    require_key(app, access, id).await?;
+    let order = get_any(app, id).await?;
+    match access {
+        Access::Account(customer) if order.customer() == Some(*customer) => Ok(order.view_for_customer()),
+        Access::Key(_) => with_link(app, &order, order.view_for_customer()).await,
+        Access::Account(_) => Err(Error::not_found("order")),
+    }
+}
+
+/// Errors: `not-found` for a key of another order.
+async fn require_key(app: &App, access: &Access, id: OrderId) -> Result<()> {
+    match access {
+        Access::Key(key) if !app.guest_tokens.opens(id, key).await? => Err(Error::not_found("order")),
+        Access::Key(_) | Access::Account(_) => Ok(()),
+    }
+}
+
+/// Adds the link to the view of a guest's order.
+pub(super) async fn with_link(app: &App, order: &Order, view: OrderView) -> Result<OrderView> {
+    if order.is_of_guest() {
+        let key = app.guest_tokens.order_key(order.id).await?;
+        return Ok(view.with_link(format!("/shopping/order/{}?key={key}", order.id)));
+    }
+    Ok(view)
 }
 
 /// Returns any customer's order, for an admin.
@@ -25,8 +56,25 @@ pub(super) async fn get_any(app: &App, id: OrderId) -> Result<Order> {
     app.store.orders.get(id).await?.ok_or_else(|| Error::not_found("order"))
 }
 
+/// Cancels an order for its customer, or for the holder of its link.
+pub(crate) async fn cancel_own(app: &App, access: &Access, id: OrderId) -> Result<OrderView> {
+    require_key(app, access, id).await?;
+    match access {
+        Access::Account(customer) => Ok(cancel(app, Actor::Customer(*customer), id).await?.view()),
+        Access::Key(_) => {
+            let order = cancel(app, Actor::Guest, id).await?;
+            with_link(app, &order, order.view()).await
+        }
+    }
+}
+
+/// Cancels an order for the shop.
+pub(crate) async fn cancel_any(app: &App, admin: CustomerId, id: OrderId) -> Result<OrderView> {
+    Ok(cancel(app, Actor::Admin(admin), id).await?.view())
+}
+
 /// Cancels an order, and returns money and stock at once or as soon as possible.
-pub(crate) async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<OrderView> {
+async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order> {
     let cancel = move |order: &mut Order, events: &mut Events| {
         if order.cancel(actor, Timestamp::now())? {
             order.log(order_log::published::<OrderCancelled>());
@@ -34,18 +82,12 @@ pub(crate) async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order
         }
         Ok(())
     };
-    let order = app.store.orders.update(id, cancel).await?;
-    Ok(checkout::advance_or_leave(app, order).await.view())
+    Ok(checkout::advance_or_leave(app, app.store.orders.update(id, cancel).await?).await)
 }
 
-/// Deletes a refused order, and the demo bank's record of it from a checkout that was interrupted
-/// before the order got its payment.
+/// Deletes a refused order.
 pub(crate) async fn delete_refused(app: &App, id: OrderId) -> Result<()> {
-    if app.store.orders.get(id).await?.is_some_and(|order| order.is_deletable()) {
-        app.payments.demo_bank.delete(id).await?;
-        app.store.orders.delete_refused(id).await?;
-    }
-    Ok(())
+    app.store.orders.delete_refused(id).await
 }
 
 pub(crate) async fn ship(app: &App, id: OrderId) -> Result<OrderView> {

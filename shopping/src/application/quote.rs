@@ -7,9 +7,11 @@ use super::cart::{self, CartOwner};
 use super::catalogue;
 use super::discounts::{self, Buyer};
 use crate::App;
-use crate::domain::discount::Discount;
+use crate::domain::discount::{Discount, DiscountId, Reason};
+use crate::domain::order::Order;
 use crate::domain::quote::{self, Item, Quote, QuoteInput, QuoteRequest};
 use crate::domain::settings::ReverseCharge;
+use crate::domain::shop::ShopDocuments;
 use crate::domain::tax::VatCheck;
 
 /// Returns the price of the products in the cart that are for sale. Errors: those of [`of_items`];
@@ -27,14 +29,34 @@ pub(crate) async fn of_items(
     request: QuoteRequest,
     items: Vec<Item>,
 ) -> Result<Quote> {
-    let (shop, now) = (app.shop().await?, Timestamp::now());
+    let shop = app.shop().await?;
     let vat_check = check_vat_number(app, shop.settings.reverse_charge, &request).await?;
-    let buyer = Buyer { customer, email: request.email.as_ref() };
+    let buyer = Buyer { customer, email: request.email.as_ref(), order: None };
+    let exhausted = exhausted(app, &shop, buyer, &request).await?;
+    let input = QuoteInput { items, request, has_account: customer.is_some(), vat_check, exhausted };
+    quote::quote(&input, &shop, Timestamp::now())
+}
+
+/// Returns the price of the products of a stored order, whose VAT number is checked. Errors: those
+/// of [`quote::quote`].
+pub(crate) async fn of_order(app: &App, order: &Order, items: Vec<Item>) -> Result<Quote> {
+    let (shop, buyer) = (app.shop().await?, Buyer::of(order));
+    let request = order.buyer().request.clone();
+    let exhausted = exhausted(app, &shop, buyer, &request).await?;
+    let vat_check = order.quote().tax_basis.vat_number;
+    let input = QuoteInput { items, request, has_account: buyer.customer.is_some(), vat_check, exhausted };
+    quote::quote(&input, &shop, Timestamp::now())
+}
+
+async fn exhausted(
+    app: &App,
+    shop: &ShopDocuments,
+    buyer: Buyer<'_>,
+    request: &QuoteRequest,
+) -> Result<Vec<(DiscountId, Reason)>> {
     let named: Vec<String> = request.codes.iter().map(|code| code.folded()).collect();
     let is_wanted = |discount: &Discount| discount.folded_code.as_ref().is_none_or(|code| named.contains(code));
-    let exhausted = discounts::exhausted(app, &shop, buyer, is_wanted).await?;
-    let input = QuoteInput { items, request, has_account: customer.is_some(), vat_check, exhausted };
-    quote::quote(&input, &shop, now)
+    discounts::exhausted(app, shop, buyer, is_wanted).await
 }
 
 /// Checks the VAT number of a request. While VIES does not answer, only the format is checked, so

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{ProductId, ProductSnapshot};
-use souk_contract::shopping::OrderId;
 use souk_types::{Currency, Error, Money, Quantity, Result};
 
 use super::cart_orders::CartOrders;
@@ -24,6 +23,9 @@ pub(crate) struct Cart {
     /// cannot create the cart again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     closed: bool,
+    /// The number of the next line.
+    #[serde(skip_serializing_if = "is_zero")]
+    next_line: u64,
     #[serde(skip_serializing_if = "CartOrders::is_empty")]
     pub(crate) orders: CartOrders,
 }
@@ -34,13 +36,15 @@ struct Unchecked {
     #[serde(default)]
     closed: bool,
     #[serde(default)]
+    next_line: u64,
+    #[serde(default)]
     orders: CartOrders,
 }
 
 impl TryFrom<Unchecked> for Cart {
     type Error = &'static str;
 
-    fn try_from(Unchecked { lines, closed, orders }: Unchecked) -> Result<Self, Self::Error> {
+    fn try_from(Unchecked { lines, closed, next_line, orders }: Unchecked) -> Result<Self, Self::Error> {
         let products: HashSet<_> = lines.iter().map(|line| line.product.id).collect();
         let mut currencies = lines.iter().map(|line| line.product.price.currency());
         let first = currencies.next();
@@ -56,10 +60,10 @@ impl TryFrom<Unchecked> for Cart {
         if closed && !lines.is_empty() {
             return Err("a closed cart has lines");
         }
-        if lines.iter().any(|line| line.ordered > line.quantity.get()) {
-            return Err("a line has more ordered pieces than pieces");
+        if lines.iter().any(|line| line.number >= next_line) {
+            return Err("a line has the number of a later line");
         }
-        Ok(Self { lines, closed, orders })
+        Ok(Self { lines, closed, next_line, orders })
     }
 }
 
@@ -68,13 +72,19 @@ pub(crate) struct CartLine {
     /// The product as it was when the line was last changed.
     pub(crate) product: ProductSnapshot,
     pub(crate) quantity: Quantity,
-    /// The pieces that the last order contains. Its confirmation removes them.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    ordered: u32,
+    /// Distinguishes the line from an earlier line of the same product.
+    pub(crate) number: u64,
+}
+
+/// A quantity of a cart's line that an order contains.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OrderedLine {
+    pub(crate) number: u64,
+    pub(crate) quantity: Quantity,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u32) -> bool {
+pub(super) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
@@ -106,20 +116,21 @@ impl Cart {
             return Err(mixed_currencies(other.product.price.currency(), product.price.currency()));
         }
         match self.lines.iter_mut().find(|line| line.product.id == product.id) {
-            Some(line) => *line = CartLine { product, quantity, ordered: line.ordered.min(quantity.get()) },
-            None => self.append(CartLine { product, quantity, ordered: 0 })?,
+            Some(line) => (line.product, line.quantity) = (product, quantity),
+            None => self.append(product, quantity)?,
         }
         Ok(())
     }
 
-    fn append(&mut self, line: CartLine) -> Result<()> {
+    fn append(&mut self, product: ProductSnapshot, quantity: Quantity) -> Result<()> {
         if self.closed {
             return Err(Error::unauthenticated("The account is deleted."));
         }
         if self.lines.len() >= MAX_LINES {
             return Err(Error::conflict("conflict", format!("A cart has at most {MAX_LINES} lines.")));
         }
-        self.lines.push(line);
+        self.lines.push(CartLine { product, quantity, number: self.next_line });
+        self.next_line += 1;
         Ok(())
     }
 
@@ -153,27 +164,28 @@ impl Cart {
         self.lines.clear();
     }
 
-    /// Claims the cart for an order of all its lines.
-    pub(crate) fn claim(&mut self, order: OrderId) {
-        self.orders.claim(order);
-        for line in &mut self.lines {
-            line.ordered = line.quantity.get();
-        }
-    }
-
-    /// Removes the pieces of a confirmed order. Pieces that were added after the order stay.
-    pub(crate) fn complete_order(&mut self, order: OrderId) {
-        if !self.orders.confirm(order) {
+    /// Removes the pieces of the order of a revision, once. A line that was added again after the
+    /// order stays, and so do further pieces of an ordered line.
+    pub(crate) fn complete_order(&mut self, revision: u64, ordered: &[OrderedLine]) {
+        if !self.orders.complete(revision) {
             return;
         }
         self.lines.retain_mut(|line| {
-            let left = line.quantity.get() - std::mem::take(&mut line.ordered);
-            Quantity::try_from(u64::from(left)).map(|left| line.quantity = left).is_ok()
+            let Some(ordered) = ordered.iter().find(|ordered| ordered.number == line.number) else { return true };
+            let left = line.quantity.checked_sub(ordered.quantity);
+            left.is_some_and(|left| {
+                line.quantity = left;
+                true
+            })
         });
     }
 
     pub(crate) fn close(&mut self) {
         *self = Self { closed: true, ..Self::default() };
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     pub(crate) fn require_open(&self) -> Result<()> {
@@ -338,22 +350,24 @@ mod tests {
 
     #[test]
     fn a_stored_cart_that_breaks_a_rule_is_not_deserialised() {
-        let line = |product: &ProductSnapshot| json!({"product": product, "quantity": 1});
         let (tea, mug) = (item(1), item(2));
         let jeans = ProductSnapshot { price: dollars(1), ..item(1) };
-        let lines = |number: usize| -> serde_json::Value { (0..number).map(|_| line(&item(1))).collect() };
+        let lines = |products: &[ProductSnapshot]| -> serde_json::Value {
+            let line = |(number, product)| json!({"product": product, "quantity": 1, "number": number});
+            products.iter().enumerate().map(line).collect()
+        };
+        let items = |number: usize| (0..number).map(|_| item(1)).collect::<Vec<_>>();
         for (case, stored, is_valid) in [
             ("empty", json!({"lines": []}), true),
             ("closed", json!({"lines": [], "closed": true}), true),
-            ("two products", json!({"lines": [line(&tea), line(&mug)]}), true),
-            ("as many lines as fit", json!({"lines": lines(MAX_LINES)}), true),
-            ("too many lines", json!({"lines": lines(MAX_LINES + 1)}), false),
-            ("one product twice", json!({"lines": [line(&tea), line(&tea)]}), false),
-            ("two currencies", json!({"lines": [line(&tea), line(&jeans)]}), false),
-            ("closed with lines", json!({"lines": [line(&tea)], "closed": true}), false),
-            ("all ordered", json!({"lines": [{"product": tea, "quantity": 2, "ordered": 2}]}), true),
-            ("more ordered than there is", json!({"lines": [{"product": tea, "quantity": 2, "ordered": 3}]}), false),
-            ("claimed", json!({"lines": [], "orders": {"last": OrderId::new()}}), true),
+            ("two products", json!({"lines": lines(&[tea.clone(), mug]), "next_line": 2}), true),
+            ("as many lines as fit", json!({"lines": lines(&items(MAX_LINES)), "next_line": MAX_LINES}), true),
+            ("too many lines", json!({"lines": lines(&items(MAX_LINES + 1)), "next_line": 101}), false),
+            ("one product twice", json!({"lines": lines(&[tea.clone(), tea.clone()]), "next_line": 2}), false),
+            ("two currencies", json!({"lines": lines(&[tea.clone(), jeans]), "next_line": 2}), false),
+            ("closed with lines", json!({"lines": lines(&[tea.clone()]), "closed": true, "next_line": 1}), false),
+            ("the number of a later line", json!({"lines": lines(&[tea])}), false),
+            ("ordered before", json!({"lines": [], "next_line": 7, "orders": {"revision": 2}}), true),
         ] {
             let cart = serde_json::from_value::<Cart>(stored.clone());
             assert_eq!(cart.is_ok(), is_valid, "{case}: {cart:?}");
@@ -426,18 +440,10 @@ mod tests {
     #[test]
     fn a_confirmed_order_removes_what_was_ordered_and_is_still_there() {
         type Change = fn(&mut Cart, ProductSnapshot);
-        let changes: [(&str, Change, &[u32]); 7] = [
+        let changes: [(&str, Change, &[u32]); 6] = [
             ("nothing", |_, _| {}, &[]),
             ("adds two", |cart, tea| cart.add(tea, pieces(2)).unwrap(), &[2]),
             ("removes two", |cart, tea| cart.set(tea, pieces(3)).unwrap(), &[]),
-            (
-                "removes two and adds one",
-                |cart, tea| {
-                    cart.set(tea.clone(), pieces(3)).unwrap();
-                    cart.add(tea, pieces(1)).unwrap();
-                },
-                &[1],
-            ),
             (
                 "removes the line and adds it again",
                 |cart, tea| {
@@ -450,18 +456,19 @@ mod tests {
             ("empties the cart", |cart, _| cart.clear(), &[]),
         ];
         for (case, change, left) in changes {
-            let (mut cart, tea, order) = (Cart::default(), item(499), OrderId::new());
+            let (mut cart, tea) = (Cart::default(), item(499));
             cart.add(tea.clone(), pieces(5)).unwrap();
             cart.add(item(1200), pieces(1)).unwrap();
-            cart.claim(order);
+            let line = |line: &CartLine| OrderedLine { number: line.number, quantity: line.quantity };
+            let ordered: Vec<_> = cart.lines().iter().map(line).collect();
             change(&mut cart, tea);
             let before = cart.clone();
-            cart.complete_order(OrderId::new());
+            cart.complete_order(1, &ordered);
             assert_eq!(cart, before, "{case}: another order");
-            cart.complete_order(order);
+            cart.complete_order(0, &ordered);
             assert_eq!(quantities(&cart), left, "{case}");
             let again = cart.clone();
-            cart.complete_order(order);
+            cart.complete_order(0, &ordered);
             assert_eq!(cart, again, "{case}: confirmed again");
         }
     }

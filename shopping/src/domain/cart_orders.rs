@@ -1,9 +1,10 @@
-//! The orders that were placed from a cart. One order at a time claims the cart: another one is
-//! refused until the first is decided.
+//! The orders that were placed from a cart.
 //!
-//! The claim is in the cart's document, and is written in the commit that stores the order. It
-//! needs no release: the next order reads the order that holds the claim, and takes the claim over
-//! when that order is decided. No crash can leave a cart claimed for ever.
+//! A cart has a revision: the number of orders that were confirmed from it. An order claims one
+//! revision ([`CartClaim`], a unique value among orders), so that the contents of a cart are
+//! ordered once. An order that is rejected or cancelled drops its claim. A confirmed order raises
+//! the revision before it is stored as confirmed. Placing an order therefore does not write the
+//! cart.
 
 use std::time::Duration;
 
@@ -11,23 +12,49 @@ use serde::{Deserialize, Serialize};
 use souk_contract::shopping::OrderId;
 use souk_types::Timestamp;
 
+use super::owner::Owner;
+
 /// Time for which an unpaid order that held stock counts, from its end.
 pub(crate) const UNPAID_WINDOW: Duration = Duration::from_hours(1);
-/// Maximum number of refused orders of each customer. The service deletes older ones.
+/// Maximum number of refused orders of each owner. The service deletes older ones.
 const MAX_REFUSED: usize = 20;
+
+/// The right to order a revision of a cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct CartClaim(String);
+
+impl CartClaim {
+    pub(crate) fn new(owner: Owner, revision: u64) -> Self {
+        Self(format!("{owner}/{revision}"))
+    }
+}
+
+impl std::fmt::Display for CartClaim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CartOrders {
-    /// The order that was placed last, unless it was confirmed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last: Option<OrderId>,
-    /// When orders ended that held stock and were not paid, oldest first. Only time removes an
-    /// entry: a confirmed order may cost little, so it must not allow further unpaid ones.
+    /// The number of confirmed orders.
+    #[serde(default, skip_serializing_if = "super::cart::is_zero")]
+    revision: u64,
+    /// The orders that held stock and were not paid. Only time removes an entry: a confirmed order
+    /// may cost little, so it must not allow further unpaid ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    unpaid: Vec<Timestamp>,
+    unpaid: Vec<UnpaidOrder>,
     /// The refused orders that held no stock, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<OrderId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct UnpaidOrder {
+    order: OrderId,
+    /// When it ended.
+    at: Timestamp,
 }
 
 impl CartOrders {
@@ -35,39 +62,39 @@ impl CartOrders {
         *self == Self::default()
     }
 
-    pub(crate) fn last(&self) -> Option<OrderId> {
-        self.last
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
     }
 
-    /// Begins a new claim.
-    pub(crate) fn claim(&mut self, order: OrderId) {
-        self.last = Some(order);
-    }
-
-    /// Ends the claim of a confirmed order. Returns false when another order holds the claim.
-    pub(crate) fn confirm(&mut self, order: OrderId) -> bool {
-        let is_last = self.last == Some(order);
-        if is_last {
-            self.last = None;
+    /// Ends a revision that was ordered. Returns false when it has ended before.
+    pub(crate) fn complete(&mut self, revision: u64) -> bool {
+        let is_current = self.revision == revision;
+        if is_current {
+            self.revision += 1;
         }
-        is_last
+        is_current
     }
 
-    /// Records that the last order held stock and ended without a payment.
-    pub(crate) fn add_unpaid(&mut self, at: Timestamp, now: Timestamp) {
-        self.unpaid.push(at);
-        self.unpaid.retain(|at| at.after(UNPAID_WINDOW) > now);
+    /// Records, once, that an order held stock and ended without a payment.
+    pub(crate) fn add_unpaid(&mut self, order: OrderId, at: Timestamp, now: Timestamp) {
+        if self.unpaid.iter().all(|unpaid| unpaid.order != order) {
+            self.unpaid.push(UnpaidOrder { order, at });
+        }
+        self.unpaid.retain(|unpaid| unpaid.at.after(UNPAID_WINDOW) > now);
+        self.unpaid.sort_by_key(|unpaid| unpaid.at);
     }
 
     /// Returns the time until fewer than `most` unpaid orders count; `None` when that is the case.
     pub(crate) fn unpaid_wait(&self, most: usize, now: Timestamp) -> Option<Duration> {
-        let counting = self.unpaid.iter().filter(|at| at.after(UNPAID_WINDOW) > now);
-        counting.rev().nth(most.saturating_sub(1)).map(|at| at.after(UNPAID_WINDOW).since(now))
+        let counting = self.unpaid.iter().map(|unpaid| unpaid.at.after(UNPAID_WINDOW)).filter(|end| *end > now);
+        counting.rev().nth(most.saturating_sub(1)).map(|end| end.since(now))
     }
 
-    /// Records a refused order. Returns the oldest one when there are too many, for deletion.
+    /// Records a refused order, once. Returns the oldest one when there are too many, for deletion.
     pub(crate) fn add_refused(&mut self, order: OrderId) -> Option<OrderId> {
-        self.refused.push(order);
+        if !self.refused.contains(&order) {
+            self.refused.push(order);
+        }
         (self.refused.len() > MAX_REFUSED).then(|| self.refused.remove(0))
     }
 }
@@ -77,13 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_confirmed_order_ends_its_own_claim_only() {
-        let (mut orders, first, second) = (CartOrders::default(), OrderId::new(), OrderId::new());
-        orders.claim(first);
-        assert!(!orders.confirm(second));
-        assert_eq!(orders.last(), Some(first));
-        assert!(orders.confirm(first));
-        assert!(orders.is_empty() && !orders.confirm(first));
+    fn a_revision_ends_once() {
+        let mut orders = CartOrders::default();
+        assert!(!orders.complete(1));
+        assert!(orders.complete(0));
+        assert!(!orders.complete(0));
+        assert_eq!(orders.revision(), 1);
+        let owner = Owner::Customer(souk_contract::customer::CustomerId::new());
+        assert_ne!(CartClaim::new(owner, 0), CartClaim::new(owner, 1));
     }
 
     #[test]
@@ -91,14 +119,14 @@ mod tests {
         let minutes = |minutes| Duration::from_mins(minutes);
         let (begin, mut orders) = (Timestamp::now(), CartOrders::default());
         for (ended, expected) in [(0, None), (10, None), (20, Some(40)), (30, Some(40)), (65, Some(15))] {
-            let now = begin.after(minutes(ended));
-            orders.add_unpaid(now, now);
+            let (now, order) = (begin.after(minutes(ended)), OrderId::new());
+            for _ in 0..2 {
+                orders.add_unpaid(order, now, now);
+            }
             assert_eq!(orders.unpaid_wait(3, now), expected.map(minutes), "after {ended} minutes");
         }
         assert_eq!(orders.unpaid_wait(3, begin.after(minutes(80))), None);
-        let order = OrderId::new();
-        orders.claim(order);
-        orders.confirm(order);
+        orders.complete(0);
         assert_eq!(orders.unpaid_wait(1, begin.after(minutes(65))), Some(minutes(60)));
     }
 
@@ -108,5 +136,6 @@ mod tests {
         let mut orders = CartOrders::default();
         let deleted: Vec<_> = refused.iter().filter_map(|order| orders.add_refused(*order)).collect();
         assert_eq!(deleted, refused[..2]);
+        assert_eq!(orders.add_refused(refused[5]), None, "recorded again");
     }
 }

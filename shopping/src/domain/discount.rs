@@ -156,6 +156,24 @@ pub(crate) enum Reason {
     OtherCurrency,
 }
 
+impl Reason {
+    /// Returns the reason as the end of a sentence.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Unknown => "no discount has it",
+            Self::NotStarted => "it is not valid yet",
+            Self::Expired => "it has expired",
+            Self::BelowMinimum => "the total of the goods is below its minimum",
+            Self::NoProduct => "none of the products has this discount",
+            Self::LimitReached => "all its uses are taken",
+            Self::CustomerLimitReached => "you have used it before",
+            Self::NoGain => "it takes nothing off",
+            Self::NotCombinable => "it cannot be combined with the other discounts",
+            Self::OtherCurrency => "it is in another currency",
+        }
+    }
+}
+
 impl Discount {
     pub(crate) fn new(terms: Terms) -> Self {
         Self { id: DiscountId::new(), version: 1, folded_code: terms.code.as_ref().map(Code::folded), terms }

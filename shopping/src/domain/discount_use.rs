@@ -49,6 +49,11 @@ impl DiscountUses {
         self.count() >= u64::from(limit.get())
     }
 
+    /// Whether no use is left for this order, which may have claimed one.
+    pub(crate) fn is_exhausted_for(&self, order: Option<OrderId>, limit: Limit) -> bool {
+        self.is_exhausted(limit) && order.is_none_or(|order| !self.open.contains(&order))
+    }
+
     /// Returns the number of uses, open ones included.
     pub(crate) fn count(&self) -> u64 {
         u64::from(self.used) + self.open.len() as u64
@@ -107,6 +112,8 @@ mod tests {
         let mut uses = DiscountUses::default();
         assert!(uses.claim(one, limit) && uses.claim(one, limit) && uses.claim(two, limit));
         assert!(!uses.claim(three, limit));
+        let is_exhausted = [Some(one), Some(three), None].map(|order| uses.is_exhausted_for(order, limit));
+        assert_eq!(is_exhausted, [false, true, true]);
         uses.confirm(one);
         uses.confirm(one);
         assert_eq!(uses.count(), 2);

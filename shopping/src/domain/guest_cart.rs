@@ -83,6 +83,14 @@ impl GuestCart {
         }
     }
 
+    /// Returns the cart, unless it was merged into another.
+    pub(crate) fn cart_mut(&mut self) -> Option<&mut Cart> {
+        match &mut self.contents {
+            Contents::Open { cart } => Some(cart),
+            Contents::Merged { .. } => None,
+        }
+    }
+
     pub(crate) fn used(guest: Guest, cart: Cart, now: Timestamp) -> Self {
         Self { id: guest.id, expires: now.after(LIFETIME), contents: Contents::Open { cart } }
     }

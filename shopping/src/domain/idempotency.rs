@@ -7,9 +7,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use souk_types::{Error, Result};
+use souk_contract::customer::AddressId;
+use souk_types::{Error, Money, Result};
 
+use super::order::buyer::Note;
 use super::payment::PaymentDetails;
+use super::quote::QuoteRequest;
 
 /// The client's key for one order or one refund: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +51,7 @@ impl std::fmt::Display for IdempotencyKey {
 }
 
 /// SHA-256 of a request. The service compares requests by it without storing their contents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Fingerprint(String);
 
@@ -59,10 +62,15 @@ impl Fingerprint {
     }
 }
 
-/// A request to place an order, with all defaults filled in.
+/// A request to place an order, as the client sent it, with the method of payment filled in.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct CheckoutRequest {
+    pub(crate) terms: QuoteRequest,
+    /// A saved address, in the place of `terms.shipping_address`.
+    pub(crate) shipping_address_id: Option<AddressId>,
+    pub(crate) note: Option<Note>,
     pub(crate) payment: PaymentDetails,
+    pub(crate) expected_total: Option<Money>,
 }
 
 impl CheckoutRequest {

@@ -1,8 +1,13 @@
 //! An order: its data. [`placement`] creates it, [`checkout_table`] decides the next action;
 //! [`transitions`] and [`settlement`] change the state.
 
+pub(crate) mod buyer;
 pub(crate) mod checkout_table;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub(crate) mod history;
+mod mail;
+pub(crate) mod number;
 mod placement;
 mod refund_shares;
 pub(crate) mod refunds;
@@ -18,26 +23,31 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;
-use souk_contract::products::{HeldLine, ProductSnapshot, ReservationId, ReservationLine, Reserve};
+use souk_contract::products::{ProductSnapshot, ReservationId, ReservationLine, Reserve};
 use souk_contract::shopping::OrderId;
 use souk_store::{Backoff, RetrySchedule};
-use souk_types::{Error, Money, Quantity, Result, Timestamp};
+use souk_types::{Email, Error, Money, Quantity, Result, Timestamp};
 
+use self::buyer::Buyer;
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
 use self::history::{LogEntry, OrderLog, StatusChange};
-pub(crate) use self::placement::{CheckoutLimits, NewOrder, Placement};
+use self::number::OrderNumber;
+pub(crate) use self::placement::{CheckoutLimits, NewOrder, quote_changed, require_orderable};
 use self::refund_shares::{Paid, Sold, SoldLine};
 use self::refunds::OrderRefund;
 use self::restock::PieceReturn;
 pub(crate) use self::settlement::Change;
 pub use self::status::OrderStatus;
 pub(crate) use self::status::Reason;
-pub(crate) use self::transitions::{Actor, interrupted};
+pub(crate) use self::transitions::{Actor, Hold, interrupted};
 pub(crate) use self::view::OrderView;
-use super::cart::{CartLine, mixed_currencies};
+use super::cart::{CartLine, OrderedLine};
+use super::cart_orders::CartClaim;
 use super::idempotency::{CheckoutRequest, Fingerprint, IdempotencyKey};
+use super::owner::Owner;
 use super::payment::state::{Payment, PaymentWork};
 use super::payment::{Charge, PaymentDetails};
+use super::quote::{Item, Quote, QuoteLine, QuoteTax};
 
 /// Lease on a checkout step. After it expires, the worker is presumed dead, because requests end
 /// after 5 s.
@@ -50,10 +60,28 @@ const LOOKUP_BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), factor:
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) id: OrderId,
-    /// `None` when the account is deleted.
+    /// `None` until stock is held.
+    number: Option<OrderNumber>,
+    /// The account; `None` for a guest's order, and when the account is deleted.
     customer: Option<CustomerId>,
+    /// The owner of the cart that was ordered; `None` when the account is deleted.
+    placed_by: Option<Owner>,
+    /// The e-mail address by which an account may take over a guest's order. `None` for an order of
+    /// an account.
+    guest_email: Option<Email>,
     /// The idempotency key of the request that placed it; `None` when the account is deleted.
     key: Option<IdempotencyKey>,
+    /// The revision of the cart that was ordered.
+    cart_revision: u64,
+    /// The claim on that revision, until the order is rejected or cancelled.
+    claim: Option<CartClaim>,
+    buyer: Buyer,
+    /// The price: of the cart while the order is pending, and then of the products as they were
+    /// when their stock was held.
+    quote: Quote,
+    /// The total that the client expects, until the quote is final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expected_total: Option<Money>,
     fingerprint: Fingerprint,
     payment_details: PaymentDetails,
     status: OrderStatus,
@@ -97,6 +125,8 @@ pub(crate) struct PutOff {
 pub(crate) struct OrderItem {
     product: ProductSnapshot,
     quantity: Quantity,
+    /// The number of its line in the cart.
+    cart_line: u64,
 }
 
 impl OrderItem {
@@ -107,13 +137,13 @@ impl OrderItem {
 
 impl From<&CartLine> for OrderItem {
     fn from(line: &CartLine) -> Self {
-        Self { product: line.product.clone(), quantity: line.quantity }
+        Self { product: line.product.clone(), quantity: line.quantity, cart_line: line.number }
     }
 }
 
-impl From<HeldLine> for OrderItem {
-    fn from(line: HeldLine) -> Self {
-        Self { product: line.product, quantity: line.quantity }
+impl From<&OrderItem> for Item {
+    fn from(item: &OrderItem) -> Self {
+        Self { product: item.product.clone(), quantity: item.quantity }
     }
 }
 
@@ -147,8 +177,33 @@ impl Order {
         self.customer
     }
 
+    pub(crate) fn number(&self) -> Option<&OrderNumber> {
+        self.number.as_ref()
+    }
+
+    pub(crate) fn placed_by(&self) -> Option<Owner> {
+        self.placed_by
+    }
+
+    /// Whether a guest placed the order, with or without an account today.
+    pub(crate) fn is_of_guest(&self) -> bool {
+        matches!(self.placed_by, Some(Owner::Guest(_)))
+    }
+
     pub(crate) fn key(&self) -> Option<&IdempotencyKey> {
         self.key.as_ref()
+    }
+
+    pub(crate) fn buyer(&self) -> &Buyer {
+        &self.buyer
+    }
+
+    pub(crate) fn quote(&self) -> &Quote {
+        &self.quote
+    }
+
+    pub(crate) fn expected_total(&self) -> Option<Money> {
+        self.expected_total
     }
 
     pub(crate) fn payment(&self) -> Option<&Payment> {
@@ -172,6 +227,10 @@ impl Order {
         self.owes_stock
     }
 
+    pub(crate) fn reserved_until(&self) -> Timestamp {
+        self.reserved_until
+    }
+
     pub(crate) fn reservation(&self) -> ReservationId {
         self.reservation
     }
@@ -191,22 +250,37 @@ impl Order {
         self.items.iter().map(|item| ReservationLine { product: item.product.id, quantity: item.quantity }).collect()
     }
 
-    /// `None` when the items have several currencies. Checkout rejects such an order.
-    pub(crate) fn total(&self) -> Option<Money> {
-        total(&self.items).ok()
+    pub(crate) fn items(&self) -> &[OrderItem] {
+        &self.items
     }
 
-    /// Returns what the customer pays for. Errors: `currency-mixed`.
-    fn sold(&self) -> Result<Sold> {
-        let currency = total(&self.items)?.currency();
-        let zero = Money::zero(currency);
-        let line = |item: &OrderItem| SoldLine {
-            product: item.product.id,
-            quantity: item.quantity.get(),
-            paid: Paid { gross: item.total(), tax: zero, rate_bp: 0 },
+    /// Returns the lines of the cart that the order contains, and the revision of the cart.
+    pub(crate) fn ordered_lines(&self) -> (u64, Vec<OrderedLine>) {
+        let line = |item: &OrderItem| OrderedLine { number: item.cart_line, quantity: item.quantity };
+        (self.cart_revision, self.items.iter().map(line).collect())
+    }
+
+    pub(crate) fn total(&self) -> Money {
+        self.quote.total
+    }
+
+    /// Returns what the customer pays for.
+    fn sold(&self) -> Sold {
+        let line = |line: &QuoteLine| SoldLine {
+            product: line.product_id,
+            quantity: line.quantity.get(),
+            paid: Paid { gross: line.gross, tax: line.tax, rate_bp: line.tax_rate_bp },
         };
-        let lines = self.items.iter().map(line).collect();
-        Ok(Sold { lines, shipping: Vec::new(), currency })
+        let shipping = |part: QuoteTax| Paid {
+            gross: part.net.checked_add(part.tax).unwrap_or(part.net),
+            tax: part.tax,
+            rate_bp: part.rate_bp,
+        };
+        Sold {
+            lines: self.quote.lines.iter().map(line).collect(),
+            shipping: self.quote.shipping_taxes().into_iter().map(shipping).collect(),
+            currency: self.quote.currency(),
+        }
     }
 
     /// Whether the background job still has to process the order.
@@ -218,22 +292,32 @@ impl Order {
         self.history.iter().any(|change| change.status == OrderStatus::Confirmed)
     }
 
-    /// Returns the charge for items that are reserved until `reserved_until`. Errors:
-    /// `currency-mixed`.
-    pub(crate) fn charge_for(&self, items: &[OrderItem], reserved_until: Timestamp) -> Result<Charge> {
-        Ok(Charge { order: self.id, amount: total(items)?, details: self.payment_details.clone(), reserved_until })
+    pub(crate) fn charge(&self) -> Charge {
+        self.charge_of(self.quote.total, self.reserved_until)
     }
 
-    pub(crate) fn charge(&self) -> Result<Charge> {
-        self.charge_for(&self.items, self.reserved_until)
+    /// Returns the charge of a quote whose products are reserved until `reserved_until`.
+    pub(crate) fn charge_of(&self, amount: Money, reserved_until: Timestamp) -> Charge {
+        Charge { order: self.id, amount, details: self.payment_details.clone(), reserved_until }
     }
 
     pub(crate) fn log(&mut self, entry: LogEntry) {
         self.log.add(entry);
     }
 
+    /// Gives a guest's order to the account that has verified its e-mail address.
+    pub(crate) fn move_to_account(&mut self, customer: CustomerId, email: &Email) {
+        if self.guest_email.as_ref() == Some(email) {
+            (self.customer, self.guest_email) = (Some(customer), None);
+        }
+    }
+
+    /// Keeps what the shop must be able to prove: the number, the quote, the country and the VAT
+    /// number.
     pub(crate) fn erase_personal_data(&mut self) {
-        (self.customer, self.key) = (None, None);
+        (self.customer, self.placed_by, self.guest_email) = (None, None, None);
+        (self.key, self.claim, self.fingerprint) = (None, None, Fingerprint::default());
+        self.buyer.erase();
         self.payment_details.erase_token();
     }
 
@@ -244,13 +328,4 @@ impl Order {
             None => Ok(self.view_for_customer()),
         }
     }
-}
-
-fn total(items: &[OrderItem]) -> Result<Money> {
-    let mut currencies = items.iter().map(|item| item.total().currency());
-    let first = currencies.next().ok_or_else(|| Error::internal("an order without items"))?;
-    if let Some(other) = currencies.find(|currency| *currency != first) {
-        return Err(mixed_currencies(first, other));
-    }
-    Ok(Money::sum(items.iter().map(OrderItem::total))?.unwrap_or(Money::zero(first)))
 }

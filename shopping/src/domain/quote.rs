@@ -145,10 +145,45 @@ pub(crate) enum Missing {
     ShippingMethod,
 }
 
+impl Missing {
+    /// Returns the name of the field in a request.
+    pub(crate) fn field(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::ShippingAddress => "shipping_address",
+            Self::BillingAddress => "billing_address",
+            Self::ShippingMethod => "shipping_method",
+        }
+    }
+}
+
+impl QuoteLine {
+    /// Returns the price of all units, before discounts.
+    pub(crate) fn price(&self) -> Money {
+        let amount = self.unit_price.amount() * u64::from(self.quantity.get());
+        Money::new(amount, self.unit_price.currency()).unwrap_or(self.gross)
+    }
+}
+
 impl Quote {
     /// Returns the discounts that apply.
     pub(crate) fn applied_discounts(&self) -> impl Iterator<Item = DiscountId> {
         self.discounts.iter().filter(|discount| discount.reason.is_none()).filter_map(|discount| discount.id)
+    }
+
+    /// Returns the net amount and the tax of the shipping, for each rate that it has: what the taxes
+    /// contain beyond the lines.
+    pub(crate) fn shipping_taxes(&self) -> Vec<QuoteTax> {
+        let of_shipping = |total: &QuoteTax| {
+            let lines = self.lines.iter().filter(|line| line.tax_rate_bp == total.rate_bp);
+            let rest = lines.fold(total.clone(), |rest, line| QuoteTax {
+                net: rest.net.minus(line.net).unwrap_or(rest.net),
+                tax: rest.tax.minus(line.tax).unwrap_or(rest.tax),
+                rate_bp: rest.rate_bp,
+            });
+            Some(rest).filter(|rest| !rest.net.is_zero() || !rest.tax.is_zero())
+        };
+        self.taxes.iter().filter_map(of_shipping).collect()
     }
 
     pub(crate) fn currency(&self) -> Currency {

@@ -14,7 +14,7 @@ use crate::application::refunds::{self, Refunded};
 use crate::application::{order, payment};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::refunds::NewRefund;
-use crate::domain::order::{Actor, OrderView};
+use crate::domain::order::OrderView;
 
 #[post("/admin/orders/<id>/capture", data = "<_input>")]
 pub(super) async fn capture_payment(
@@ -33,7 +33,7 @@ pub(super) async fn cancel_order(
     id: Param<OrderId>,
     _input: NoInput,
 ) -> Result<Body<OrderView>> {
-    Ok(Body(order::cancel(app, Actor::Admin(admin.id()), id.0).await?))
+    Ok(Body(order::cancel_any(app, admin.id(), id.0).await?))
 }
 
 /// The response to a refund. A repeated request is marked with `Idempotent-Replayed`.

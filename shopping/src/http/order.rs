@@ -6,19 +6,23 @@ use rocket::response::status::Created;
 use rocket::response::{self, Responder};
 use rocket::serde::json::Json as Body;
 use rocket::{State, get, post};
+use souk_contract::customer::AddressId;
 use souk_contract::shopping::OrderId;
-use souk_http::{Json, NoInput, Param, Problem, Query, Result, guard_outcome};
+use souk_http::{ClientNetwork, Json, NoInput, Param, Problem, Query, Result, guard_outcome};
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Page, Paging};
+use souk_types::{Error, Money, Page, Paging};
 
 use super::auth::{AdminAuth, CustomerAuth};
 use crate::App;
-use crate::application::checkout::{self, Placed};
-use crate::application::order;
+use crate::application::cart::CartOwner;
+use crate::application::checkout::{self, Client, Placed};
+use crate::application::order::{self, Access};
 use crate::application::timeline::{self, Timeline};
 use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
-use crate::domain::order::{Actor, OrderView};
+use crate::domain::order::OrderView;
+use crate::domain::order::buyer::Note;
 use crate::domain::payment::PaymentDetails;
+use crate::domain::quote::QuoteRequest;
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for IdempotencyKey {
@@ -33,13 +37,51 @@ impl<'r> FromRequest<'r> for IdempotencyKey {
 }
 
 pub(super) struct PlaceOrder {
+    terms: QuoteRequest,
+    shipping_address_id: Option<AddressId>,
+    note: Option<Note>,
     /// Without it, the shop's default method is used.
     payment: Option<PaymentDetails>,
+    expected_total: Option<Money>,
 }
 
 impl Input for PlaceOrder {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { payment: fields.optional_object("payment") })
+        if fields.is_given("shipping_address_id") {
+            fields.forbid("shipping_address", "must not be given beside shipping_address_id");
+        }
+        let (shipping_address_id, note) = (fields.optional("shipping_address_id"), fields.optional("note"));
+        let (payment, expected_total) = (fields.optional_object("payment"), fields.optional("expected_total"));
+        let terms = QuoteRequest::read(fields)?;
+        Some(Self { terms, shipping_address_id, note, payment, expected_total })
+    }
+}
+
+/// Query of the link to a guest's order.
+pub(super) struct Link {
+    key: Option<String>,
+}
+
+impl Input for Link {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { key: fields.optional("key") })
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Access {
+    type Error = Error;
+
+    /// A key takes the place of an access token.
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        match request.guard::<Query<Link>>().await {
+            Outcome::Success(Query(Link { key: Some(key) })) => Outcome::Success(Self::Key(key)),
+            Outcome::Success(_) => {
+                request.guard::<CustomerAuth>().await.map(|customer| Self::Account(customer.id()))
+            }
+            Outcome::Error(error) => Outcome::Error(error),
+            Outcome::Forward(status) => Outcome::Forward(status),
+        }
     }
 }
 
@@ -51,7 +93,8 @@ impl<'r> Responder<'r, 'static> for PlacedResponse {
         let Placed { outcome, replayed } = self.0;
         let created = |order: OrderView| {
             let status = if order.is_in_progress() { Status::Accepted } else { Status::Created };
-            (status, Created::new(format!("/shopping/order/{}", order.id())).body(Body(order)))
+            let location = order.link().map_or_else(|| format!("/shopping/order/{}", order.id()), str::to_owned);
+            (status, Created::new(location).body(Body(order)))
         };
         let mut response = outcome.map(created).map_err(Problem).respond_to(request)?;
         if replayed {
@@ -64,12 +107,16 @@ impl<'r> Responder<'r, 'static> for PlacedResponse {
 #[post("/order", data = "<body>")]
 pub(super) async fn place_order(
     app: &State<App>,
-    customer: CustomerAuth,
+    owner: CartOwner,
+    network: ClientNetwork,
     key: IdempotencyKey,
     body: Json<PlaceOrder>,
 ) -> Result<PlacedResponse> {
-    let request = CheckoutRequest { payment: app.payments.choose(body.0.payment)? };
-    Ok(PlacedResponse(checkout::place(app, customer.id(), key, request).await?))
+    let PlaceOrder { terms, shipping_address_id, note, payment, expected_total } = body.0;
+    let payment = app.payments.choose(payment)?;
+    let request = CheckoutRequest { terms, shipping_address_id, note, payment, expected_total };
+    let client = Client { owner, network: network.0 };
+    Ok(PlacedResponse(checkout::place(app, client, key, request).await?))
 }
 
 #[get("/orders")]
@@ -82,18 +129,18 @@ pub(super) async fn list_orders(
 }
 
 #[get("/order/<id>")]
-pub(super) async fn get_order(app: &State<App>, customer: CustomerAuth, id: Param<OrderId>) -> Result<Body<OrderView>> {
-    Ok(Body(order::get(app, customer.id(), id.0).await?))
+pub(super) async fn get_order(app: &State<App>, access: Access, id: Param<OrderId>) -> Result<Body<OrderView>> {
+    Ok(Body(order::get(app, &access, id.0).await?))
 }
 
 #[post("/order/<id>/cancel", data = "<_input>")]
 pub(super) async fn cancel_order(
     app: &State<App>,
-    customer: CustomerAuth,
+    access: Access,
     id: Param<OrderId>,
     _input: NoInput,
 ) -> Result<Body<OrderView>> {
-    Ok(Body(order::cancel(app, Actor::Customer(customer.id()), id.0).await?))
+    Ok(Body(order::cancel_own(app, &access, id.0).await?))
 }
 
 #[post("/order/<id>/ship", data = "<_input>")]

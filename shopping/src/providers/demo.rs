@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Document, Due, Index};
-use souk_types::{Error, Money, Result, Timestamp};
+use souk_types::{Error, ErrorKind, Money, Result, Timestamp};
 
 use super::{PaymentProvider, refused};
 use crate::domain::payment::report::{
@@ -204,6 +204,11 @@ impl DemoPayment {
     }
 }
 
+/// The bank's name of a payment is the order's id.
+fn order_of(reference: &str) -> Result<OrderId> {
+    reference.parse().map_err(|_| Error::internal("not a reference of the demo bank"))
+}
+
 #[derive(Clone)]
 pub(crate) struct DemoBank(Collection<DemoPayment>);
 
@@ -219,7 +224,7 @@ impl DemoBank {
     }
 
     async fn update(&self, reference: &str, rule: impl Fn(&mut DemoPayment) + Send + 'static) -> Result<DemoPayment> {
-        let order: OrderId = reference.parse().map_err(|_| Error::internal("not a reference of the demo bank"))?;
+        let order = order_of(reference)?;
         let update = move |payment: &mut DemoPayment, _: &mut _| {
             rule(payment);
             Ok(payment.clone())
@@ -227,13 +232,16 @@ impl DemoBank {
         self.0.update(order, update).await
     }
 
-    /// Deletes the record of an order that is deleted.
-    pub(crate) async fn delete(&self, order: OrderId) -> Result<()> {
-        let delete = |slot: &mut Option<DemoPayment>, _: &mut _| {
-            *slot = None;
-            Ok(())
+    /// Changes the record of a payment, and creates it if it is missing. The payment has the name of
+    /// its order, so that the shop need not open it first.
+    async fn upsert(&self, new: DemoPayment, rule: impl Fn(&mut DemoPayment) + Send + 'static) -> Result<DemoPayment> {
+        let order = new.order;
+        let upsert = move |slot: &mut Option<DemoPayment>, _: &mut _| {
+            let payment = slot.get_or_insert_with(|| new.clone());
+            rule(payment);
+            Ok(payment.clone())
         };
-        self.0.upsert(order, delete).await
+        self.0.upsert(order, upsert).await
     }
 
     pub(crate) fn due_notifications(&self) -> Due<DemoPayment> {
@@ -256,22 +264,21 @@ impl DemoBank {
 
 #[rocket::async_trait]
 impl PaymentProvider for DemoBank {
+    fn named_payment(&self, charge: &Charge) -> Option<Payment> {
+        Some(Payment::open(PaymentMethod::Demo, charge.order.to_string(), charge.amount, None))
+    }
+
     async fn open(&self, charge: &Charge) -> Result<Payment> {
+        Ok(Payment::open(PaymentMethod::Demo, charge.order.to_string(), charge.amount, None))
+    }
+
+    async fn charge(&self, _: &Payment, charge: &Charge) -> Result<PaymentReport> {
         let PaymentDetails::Demo { token } = charge.details else {
             return Err(Error::internal("the demo bank got a payment of another provider"));
         };
-        let (order, amount, reserved_until) = (charge.order, charge.amount, charge.reserved_until);
-        let open = move |slot: &mut Option<DemoPayment>, _: &mut _| {
-            slot.get_or_insert_with(|| DemoPayment::new(order, amount, token, reserved_until));
-            Ok(())
-        };
-        self.0.upsert(order, open).await?;
-        Ok(Payment::open(PaymentMethod::Demo, order.to_string(), amount, None))
-    }
-
-    async fn charge(&self, payment: &Payment, _: &Charge) -> Result<PaymentReport> {
-        let now = Timestamp::now();
-        let payment = self.update(&payment.reference, move |payment| payment.charge(now)).await?;
+        let (new, now) =
+            (DemoPayment::new(charge.order, charge.amount, token, charge.reserved_until), Timestamp::now());
+        let payment = self.upsert(new, move |payment| payment.charge(now)).await?;
         match payment.token {
             DemoToken::Timeout => Err(Error::unavailable("payment").caused_by("the demo bank drops this response")),
             DemoToken::Refused => Err(refused("The demo bank refuses this payment.")),
@@ -280,7 +287,14 @@ impl PaymentProvider for DemoBank {
     }
 
     async fn check(&self, payment: &Payment) -> Result<PaymentReport> {
-        self.update(&payment.reference, |_| {}).await.map(|payment| payment.report())
+        match self.update(&payment.reference, |_| {}).await {
+            Ok(payment) => Ok(payment.report()),
+            // The shop has not charged the payment.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Ok(PaymentReport::new(ProviderStatus::Open, Money::zero(payment.amount.currency())))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn capture(&self, payment: &Payment) -> Result<PaymentReport> {
@@ -288,7 +302,10 @@ impl PaymentProvider for DemoBank {
     }
 
     async fn cancel(&self, payment: &Payment) -> Result<PaymentReport> {
-        self.update(&payment.reference, DemoPayment::cancel).await.map(|payment| payment.report())
+        // A cancelled payment cannot be charged afterwards, by a checkout that was slow.
+        let order = order_of(&payment.reference)?;
+        let new = DemoPayment::new(order, payment.amount, DemoToken::Ok, Timestamp::now());
+        self.upsert(new, DemoPayment::cancel).await.map(|payment| payment.report())
     }
 
     async fn refund(&self, request: &RefundRequest) -> Result<RefundReport> {

@@ -24,8 +24,9 @@ impl DiscountUsesStore {
         Ok(self.0.get(key).await?.unwrap_or_default().count())
     }
 
-    pub(crate) async fn is_exhausted(&self, key: UsesKey, limit: Limit) -> Result<bool> {
-        Ok(self.0.get(key).await?.unwrap_or_default().is_exhausted(limit))
+    /// Whether no use is left for an order, which may have claimed one.
+    pub(crate) async fn is_exhausted(&self, key: UsesKey, limit: Limit, order: Option<OrderId>) -> Result<bool> {
+        Ok(self.0.get(key).await?.unwrap_or_default().is_exhausted_for(order, limit))
     }
 
     /// Returns whether the order has the use.

@@ -80,23 +80,28 @@ pub(super) fn check(records: &Records, responses: &[ClientResponse]) -> Vec<Stri
 
 type Reservations<'r> = HashMap<ReservationId, &'r ReservationRecord>;
 
-/// Each idempotency key has at most one order, each cart at most one order under way, no order is
-/// stuck, and the stock of exactly the confirmed and shipped orders is sold.
+/// Each idempotency key and each number has at most one order, each cart at most one order under
+/// way, no order is stuck, and the stock of exactly the confirmed and shipped orders is sold.
 fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
-    let (mut keys, mut claims) = (HashMap::new(), HashMap::new());
+    let (mut keys, mut claims, mut numbers) = (HashMap::new(), HashMap::new(), HashMap::new());
     for entry in &records.orders {
         let OrderRecord { order, status, .. } = entry;
-        if let (Some(customer), Some(key)) = (entry.customer, &entry.key)
-            && let Some(another) = keys.insert((customer, key.as_str()), *order)
+        if let (Some(owner), Some(key)) = (&entry.placed_by, &entry.key)
+            && let Some(another) = keys.insert((owner.as_str(), key.as_str()), *order)
         {
             findings.push(format!("orders {another} and {order} have the same idempotency key"));
+        }
+        if let Some(number) = &entry.number
+            && let Some(another) = numbers.insert(number.as_str(), *order)
+        {
+            findings.push(format!("orders {another} and {order} have the number {number}"));
         }
         if *status != OrderStatus::Reserved && entry.is_in_progress && !entry.waits_for_provider {
             findings.push(format!("order {order} is {status:?} and was not continued"));
         }
-        if let Some(customer) = entry.customer
+        if let Some(owner) = &entry.placed_by
             && entry.claims_cart
-            && let Some(another) = claims.insert(customer, *order)
+            && let Some(another) = claims.insert(owner.as_str(), *order)
         {
             findings.push(format!("orders {another} and {order} of one cart are under way"));
         }
@@ -220,7 +225,7 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
     for entry in &records.orders {
         let (order, status) = (entry.order, entry.status);
         let Some(payment) = &entry.payment else {
-            let is_free = entry.total.is_some_and(Money::is_zero);
+            let is_free = entry.total.is_zero();
             if !matches!(status, OrderStatus::Pending | OrderStatus::Rejected) && !is_free {
                 findings.push(format!("order {order} is {status:?} and has no payment"));
             }
@@ -250,9 +255,8 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
                         demo.refunded()
                     ));
                 }
-                Some(demo) if Some(demo.amount) != entry.total => {
-                    findings
-                        .push(format!("order {order} costs {:?} and its payment is {:?}", entry.total, demo.amount));
+                Some(demo) if demo.amount != entry.total => {
+                    findings.push(format!("order {order} costs {} and its payment is {}", entry.total, demo.amount));
                 }
                 Some(_) => {}
             }
@@ -262,9 +266,8 @@ fn check_payments(records: &Records, findings: &mut Vec<String>) {
 
 /// Whether an order in this state may keep the captured money less the refunds.
 fn money_matches(entry: &OrderRecord, payment: &PaymentRecord) -> bool {
-    let is_paid = entry.total.is_some_and(|total| {
-        payment.captured.currency() == total.currency() && payment.captured.amount() >= total.amount()
-    });
+    let (total, captured) = (entry.total, payment.captured);
+    let is_paid = captured.currency() == total.currency() && captured.amount() >= total.amount();
     let keeps_nothing = payment.captured == payment.refunded;
     match entry.status {
         // The shop may refund all the money of an order that is not cancelled. The provider may
@@ -364,7 +367,9 @@ fn check_events(records: &Records, findings: &mut Vec<String>) {
         findings.push(format!("order {} was confirmed and has no mail to its customer", entry.order));
     }
     let mut confirmed: HashMap<CustomerId, u64> = HashMap::new();
-    for customer in records.orders.iter().filter(|entry| entry.was_confirmed).filter_map(|entry| entry.customer) {
+    for customer in
+        records.orders.iter().filter(|entry| entry.was_confirmed).filter_map(|entry| entry.placed_by_account)
+    {
         *confirmed.entry(customer).or_default() += 1;
     }
     for (customer, counted) in &records.accounts.confirmed_orders {

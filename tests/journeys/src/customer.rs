@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::fixtures::order_with;
 use crate::product::Product;
 use crate::request::Request;
 use crate::response::Response;
@@ -104,14 +105,21 @@ impl Customer {
         self.request(Method::DELETE, &format!("/shopping/wishlist/{}", product.id))
     }
 
-    /// Orders the cart under an idempotency key.
+    /// Orders the cart under an idempotency key, to collect it, which costs nothing.
     pub fn place_order(&self, key: &str) -> Request {
-        self.request(Method::POST, "/shopping/order").header("Idempotency-Key", key).json(json!({}))
+        self.place_order_with(key, json!({}))
+    }
+
+    /// Orders the cart to collect it, with further fields.
+    pub fn place_order_with(&self, key: &str, fields: Value) -> Request {
+        self.request(Method::POST, "/shopping/order")
+            .header("Idempotency-Key", key)
+            .json(order_with(&self.email, fields))
     }
 
     /// Orders the cart and pays with a token of the demo payment provider.
     pub fn place_order_paying(&self, key: &str, token: &str) -> Request {
-        self.place_order(key).json(json!({"payment": {"method": "demo", "token": token}}))
+        self.place_order_with(key, json!({"payment": {"method": "demo", "token": token}}))
     }
 
     /// Gets an order.

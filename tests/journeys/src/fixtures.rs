@@ -199,3 +199,14 @@ pub fn address(line1: &str) -> Value {
         "postal_code": "4050-265", "country": "PT", "phone": null
     })
 }
+
+/// Returns the JSON of an order that the buyer collects from the sample shop, with further fields.
+pub fn order_with(email: &str, fields: Value) -> Value {
+    let address = json!({
+        "name": "Ana Silva", "line1": "Unter den Linden 1", "city": "Berlin", "postal_code": "10117", "country": "DE",
+    });
+    let mut order = json!({"email": email, "shipping_address": address, "shipping_method": "pickup"});
+    let (Value::Object(order_fields), Value::Object(fields)) = (&mut order, fields) else { panic!("not an object") };
+    order_fields.extend(fields);
+    order
+}

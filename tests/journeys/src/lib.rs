@@ -43,7 +43,8 @@ pub use buyers::{Buyers, RunningBuyers};
 pub use client::Client;
 pub use customer::Customer;
 pub use fixtures::{
-    PASSWORD, UNKNOWN_ID, address, check_stock, confirmed_quantities, new_email, run_concurrently, statuses, unique,
+    PASSWORD, UNKNOWN_ID, address, check_stock, confirmed_quantities, new_email, order_with, run_concurrently,
+    statuses, unique,
 };
 pub use load::Load;
 pub use mail::{Mail, TestSmtp};

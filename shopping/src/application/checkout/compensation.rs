@@ -2,16 +2,20 @@
 //! Every call can be repeated.
 
 use souk_contract::products::{Release, Released, Restock, Restocked, RestockedPieces};
-use souk_types::{Error, Result};
+use souk_types::{Error, Result, Timestamp};
 
 use super::steps::{
     Reply, apply_payment, apply_refund, apply_refunds, payment_call, payment_of, provider_of, record_retry, stock_call,
     update,
 };
 use crate::App;
+use crate::application::discounts::{self, Buyer};
+use crate::domain::cart::Cart;
 use crate::domain::order::Order;
 use crate::domain::order::history::LogEntry;
+use crate::domain::owner::Owner;
 use crate::domain::payment::report::{RefundReport, RefundRequest};
+use crate::repositories::CartState;
 
 /// Cancels the payment. When it is too late, a later check finds the captured money.
 pub(super) async fn cancel_payment(app: &App, order: &Order) -> Result<Order> {
@@ -107,9 +111,11 @@ pub(super) async fn return_stock(app: &App, order: &Order) -> Result<Order> {
     if order.owes_stock() { return_all_stock(app, &order).await } else { Ok(order) }
 }
 
-/// Releases the stock, or restocks it when it is sold.
+/// Counts an order that was not paid, and releases its stock, or restocks it when it is sold.
 async fn return_all_stock(app: &App, order: &Order) -> Result<Order> {
     let (id, reservation) = (order.id, order.reservation());
+    let cart = count_unpaid(app, order).await?;
+    discounts::release(app, id, order.quote(), Buyer::of(order)).await?;
     let release = Release { reservation, order: id, lines: order.lines() };
     let (released, entry) = match stock_call(app, id, release).await? {
         Reply::Done(released, entry) => (released, entry),
@@ -125,6 +131,9 @@ async fn return_all_stock(app: &App, order: &Order) -> Result<Order> {
     update(app, id, move |order, now| {
         for entry in &entries {
             order.log(entry.clone());
+        }
+        if cart == CartState::Closed {
+            order.erase_personal_data();
         }
         order.complete_stock_return(now)
     })
@@ -146,5 +155,23 @@ async fn restock(app: &App, order: &Order, pieces: RestockedPieces) -> Result<Lo
             record_retry(app, id, entry).await;
             Err(error)
         }
+    }
+}
+
+/// Counts the order in its cart if it held stock and was not paid. An account may have been deleted
+/// while its order was being placed, and the order has its personal data then.
+async fn count_unpaid(app: &App, order: &Order) -> Result<CartState> {
+    let (id, owner) = (order.id, order.placed_by());
+    match (owner, order.ended_unpaid()) {
+        (Some(owner), Some(at)) => {
+            let count = move |cart: &mut Cart| cart.orders.add_unpaid(id, at, Timestamp::now());
+            app.store.change_cart(owner, count).await.map(|(state, ())| state)
+        }
+        (Some(Owner::Customer(customer)), None) => {
+            let is_closed = app.store.carts.get(customer).await?.is_closed();
+            Ok(if is_closed { CartState::Closed } else { CartState::Open })
+        }
+        (Some(Owner::Guest(_)), None) => Ok(CartState::Open),
+        (None, _) => Ok(CartState::Closed),
     }
 }

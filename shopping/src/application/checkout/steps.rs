@@ -5,17 +5,20 @@ use souk_bus::Request;
 use souk_contract::products::{Confirm, Confirmed, Reserved, Shortage};
 use souk_contract::shopping::{OrderCancelled, OrderConfirmed, OrderId, OrderRefunded, TimelineKind};
 use souk_store::Events;
-use souk_types::{Error, Money, Result, Timestamp};
+use souk_types::{Error, Result, Timestamp};
 
-use super::compensation;
+use super::{compensation, hold};
 use crate::App;
-use crate::application::order_log;
+use crate::application::discounts::{self, Buyer};
+use crate::application::{order, order_log};
+use crate::domain::cart::Cart;
 use crate::domain::order::checkout_table::{NextAction, Trigger};
 use crate::domain::order::history::LogEntry;
 use crate::domain::order::{Change, Order, OrderStatus, PutOff, Reason, interrupted};
-use crate::domain::payment::report::{PaymentReport, ProviderStatus, RefundReport, list_text};
+use crate::domain::payment::report::{PaymentReport, RefundReport, list_text};
 use crate::domain::payment::state::Payment;
 use crate::providers::PaymentProvider;
+use crate::repositories::CartState;
 
 /// Takes the actions that an order needs, until it must wait. After a transient error, a later
 /// trigger takes the action again. Money and stock of an ended order do not wait for each other.
@@ -25,14 +28,14 @@ pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Re
     loop {
         order = match order.next_action(trigger, put_off, Timestamp::now()) {
             NextAction::Wait => break,
-            NextAction::ReserveStock => reserve_stock(app, &order).await?,
+            NextAction::ReserveStock => hold::reserve_stock(app, &order).await?,
             NextAction::ChargePayment => charge_payment(app, &order).await?,
             NextAction::CheckPayment => match check_payment(app, &order).await? {
                 Checked::Changed(order) => order,
                 Checked::Unchanged(order) => return Ok(order),
             },
             NextAction::ConfirmStock => confirm_stock(app, &order).await?,
-            NextAction::Abandon => update(app, order.id, Order::abandon).await?,
+            NextAction::Abandon => abandon(app, &order).await?,
             NextAction::Decline => update(app, order.id, Order::decline).await?,
             NextAction::Cancel => update(app, order.id, Order::cancel_unpaid).await?,
             NextAction::ExpireReservation => update(app, order.id, Order::expire_reservation).await?,
@@ -77,80 +80,51 @@ pub(crate) async fn advance(app: &App, mut order: Order, trigger: Trigger) -> Re
     }
 }
 
-async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
-    let id = order.id;
-    let (lines, until, reserved) = match reserve(app, order).await? {
-        Reply::Done(Reserved::Held { lines, until }, entry) => (lines, until, entry),
-        Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
-            return reject(app, id, out_of_stock(&shortages), Reason::OutOfStock, Stock::NotHeld, entry).await;
-        }
-        Reply::Done(Reserved::Released, entry) => {
-            return reject(app, id, interrupted(), Reason::Interrupted, Stock::NotHeld, entry).await;
-        }
-        Reply::Done(Reserved::Sold, entry) => return overtaken(app, id, entry).await,
-        Reply::Refused(error, entry) => {
-            return reject(app, id, error, Reason::ReservationRefused, Stock::NotHeld, entry).await;
-        }
-    };
-    let items: Vec<_> = lines.into_iter().map(Into::into).collect();
-    let charge = match order.charge_for(&items, until) {
-        Ok(charge) => charge,
-        Err(error) => return reject(app, id, error, Reason::CurrencyMixed, Stock::Held, reserved).await,
-    };
-    if charge.amount.is_zero() {
-        return update(app, id, move |order, now| {
-            order.log(reserved.clone());
-            order.reserve(&items, None, until, now)
-        })
-        .await;
-    }
-    // The payment is opened before the order is reserved, so that a reserved order always has the
-    // provider's reference.
-    let provider = app.payments.provider(charge.details.method())?;
-    let (payment, opened) = match payment_call(app, id, "open", provider.open(&charge)).await? {
-        Reply::Done(payment, entry) => (payment, entry),
-        Reply::Refused(error, entry) => {
-            return reject(app, id, error, Reason::PaymentRefused, Stock::Held, entry).await;
-        }
-    };
-    update(app, id, move |order, now| {
-        order.log(reserved.clone());
-        order.log(opened.clone());
-        order.reserve(&items, Some(&payment), until, now)
-    })
-    .await
-}
-
-/// Returns an order that another attempt has continued until its stock was sold.
-async fn overtaken(app: &App, id: OrderId, entry: LogEntry) -> Result<Order> {
-    update(app, id, move |order, _| {
-        if order.status() == OrderStatus::Pending {
-            return Err(Error::internal(format!("order {id} is pending and its stock is sold")));
-        }
-        order.log(entry.clone());
-        Ok(())
-    })
-    .await
-}
-
 async fn charge_payment(app: &App, order: &Order) -> Result<Order> {
-    let (id, charge, payment) = (order.id, order.charge()?, payment_of(order)?);
+    let (id, charge, payment) = (order.id, order.charge(), payment_of(order)?);
     let provider = provider_of(app, order).await?;
     let charged = provider.charge(payment, &charge);
     let (report, entry) = order_log::timed(TimelineKind::Payment, "charge", charged).await;
     match report {
         Ok(report) => apply_payment(app, id, report, entry).await,
         Err(error) if error.is_transient() => {
-            tracing::warn!(order = %id, %error, "the outcome of a charge is unknown; the background job checks it");
-            let unknown = PaymentReport::new(ProviderStatus::Processing, Money::zero(charge.amount.currency()));
+            let unknown = hold::unknown_outcome(order, &charge, &error);
             apply(app, id, move |order, now| {
                 order.log(entry.clone());
                 order.apply_payment(&unknown, now)
             })
             .await
         }
-        Err(error) => reject(app, id, error, Reason::PaymentRefused, Stock::Held, entry).await,
+        Err(error) => reject(app, order, error, Reason::PaymentRefused, Stock::Held, entry).await,
     }
+}
+
+/// Rejects a pending order whose checkout was interrupted, unless its payment was charged.
+async fn abandon(app: &App, order: &Order) -> Result<Order> {
+    let payment = named_payment(app, order)?;
+    if let Some(payment) = &payment {
+        let provider = app.payments.provider(payment.method)?;
+        let (report, _) = order_log::timed(TimelineKind::Payment, "check", provider.check(payment)).await;
+        if payment.clone().apply(&report?) {
+            return hold::reserve_stock(app, order).await;
+        }
+    }
+    update(app, order.id, move |order, now| {
+        if let Some(payment) = &payment {
+            order.attach_payment(payment);
+        }
+        order.abandon(now)
+    })
+    .await
+}
+
+/// Returns the payment that a pending order has at a provider that names payments after orders.
+pub(super) fn named_payment(app: &App, order: &Order) -> Result<Option<Payment>> {
+    let charge = order.charge();
+    if order.payment().is_some() || charge.amount.is_zero() {
+        return Ok(None);
+    }
+    Ok(app.payments.provider(charge.details.method())?.named_payment(&charge))
 }
 
 enum Checked {
@@ -185,11 +159,14 @@ async fn check_payment(app: &App, order: &Order) -> Result<Checked> {
 
 async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
-    if order.is_paid_late() && !app.store.holds_claim(order).await? {
-        return fail(app, id, ordered_again(), Reason::OrderedAgain, None).await;
+    if order.is_paid_late()
+        && let Err(error) = update(app, id, |order, _| Ok(order.claim_again())).await
+    {
+        let has_claim = error.is_duplicate();
+        return if has_claim { fail(app, id, ordered_again(), Reason::OrderedAgain, None).await } else { Err(error) };
     }
     match stock_call(app, id, Confirm { reservation: order.reservation(), order: id, lines: order.lines() }).await? {
-        Reply::Done(Confirmed::Sold, entry) => confirm(app, id, entry).await,
+        Reply::Done(Confirmed::Sold, entry) => confirm(app, order, entry).await,
         Reply::Done(Confirmed::Released, entry) => reserve_again(app, order, entry).await,
         Reply::Refused(error, entry) => fail(app, id, error, Reason::OutOfStock, Some(entry)).await,
     }
@@ -220,16 +197,45 @@ async fn reserve_again(app: &App, order: &Order, released: LogEntry) -> Result<O
     }
 }
 
-async fn confirm(app: &App, id: OrderId, entry: LogEntry) -> Result<Order> {
-    let confirm = |order: &mut Order| {
+async fn confirm(app: &App, order: &Order, entry: LogEntry) -> Result<Order> {
+    let cart = complete_cart(app, order).await?;
+    let confirm = move |order: &mut Order, events: &mut Events| {
         order.log(entry.clone());
-        let is_new = order.confirm(Timestamp::now())?;
-        if is_new {
-            order.log(order_log::published::<OrderConfirmed>());
-        }
-        Ok(is_new)
+        confirm_sold(order, cart, events, Timestamp::now())
     };
-    app.store.confirm_order(id, confirm).await
+    let confirmed = app.store.orders.update(order.id, confirm).await?;
+    confirm_discounts(app, &confirmed).await;
+    Ok(confirmed)
+}
+
+/// Makes the uses of an order's discounts final. They count before that as well.
+pub(super) async fn confirm_discounts(app: &App, order: &Order) {
+    if order.status() == OrderStatus::Confirmed
+        && let Err(error) = discounts::confirm(app, order.id, order.quote(), Buyer::of(order)).await
+    {
+        tracing::warn!(order = %order.id, %error, "the uses of an order's discounts stay open");
+    }
+}
+
+/// Records that the stock is sold, and publishes `OrderConfirmed`, once. The ordered pieces were
+/// removed from the cart before.
+pub(super) fn confirm_sold(order: &mut Order, cart: CartState, events: &mut Events, now: Timestamp) -> Result<()> {
+    if order.confirm(now)? {
+        if cart == CartState::Closed {
+            order.erase_personal_data();
+        }
+        order.log(order_log::published::<OrderConfirmed>());
+        events.publish(&OrderConfirmed { id: order.id, customer: order.customer() })?;
+    }
+    Ok(())
+}
+
+/// Removes the ordered pieces from the cart, once.
+pub(super) async fn complete_cart(app: &App, order: &Order) -> Result<CartState> {
+    let Some(owner) = order.placed_by() else { return Ok(CartState::Closed) };
+    let (revision, lines) = order.ordered_lines();
+    let complete = move |cart: &mut Cart| cart.complete_order(revision, &lines);
+    app.store.change_cart(owner, complete).await.map(|(state, ())| state)
 }
 
 pub(super) enum Reply<T> {
@@ -237,7 +243,7 @@ pub(super) enum Reply<T> {
     Refused(Error, LogEntry),
 }
 
-async fn reserve(app: &App, order: &Order) -> Result<Reply<Reserved>> {
+pub(super) async fn reserve(app: &App, order: &Order) -> Result<Reply<Reserved>> {
     stock_call(app, order.id, order.reserve_request(app.limits.scarce_reservation_time)).await
 }
 
@@ -336,24 +342,50 @@ pub(crate) fn publish_changes(order: &mut Order, change: Change, events: &mut Ev
 
 /// Whether stock is held for an order that is rejected.
 #[derive(Clone, Copy, PartialEq)]
-enum Stock {
+pub(super) enum Stock {
     Held,
     NotHeld,
 }
 
-async fn reject(
+/// Rejects an order. A payment that an interrupted checkout may have charged is cancelled.
+pub(super) async fn reject(
     app: &App,
-    id: OrderId,
+    order: &Order,
     refusal: Error,
     reason: Reason,
     stock: Stock,
     entry: LogEntry,
 ) -> Result<Order> {
-    update(app, id, move |order, now| {
+    let (id, payment) = (order.id, if stock == Stock::Held { named_payment(app, order)? } else { None });
+    let is_refused = payment.is_none() && order.payment().is_none();
+    let (cart, surplus) = if is_refused { record_refused(app, order).await? } else { (CartState::Open, None) };
+    let rejected = update(app, id, move |order, now| {
         order.log(entry.clone());
-        order.reject(refusal.clone(), reason, stock == Stock::Held, now)
+        if let Some(payment) = &payment {
+            order.attach_payment(payment);
+        }
+        order.reject(refusal.clone(), reason, stock == Stock::Held, now)?;
+        if cart == CartState::Closed {
+            order.erase_personal_data();
+        }
+        Ok(())
     })
-    .await
+    .await?;
+    if let Some(surplus) = surplus
+        && let Err(error) = order::delete_refused(app, surplus).await
+    {
+        tracing::warn!(order = %surplus, %error, "a refused order is deleted later, by the background job");
+    }
+    Ok(rejected)
+}
+
+/// Records a refused order in its cart. Returns the oldest one when there are too many.
+async fn record_refused(app: &App, order: &Order) -> Result<(CartState, Option<OrderId>)> {
+    let id = order.id;
+    match order.placed_by() {
+        Some(owner) => app.store.change_cart(owner, move |cart| cart.orders.add_refused(id)).await,
+        None => Ok((CartState::Closed, None)),
+    }
 }
 
 /// Cancels a paid order whose stock cannot be sold.
@@ -395,7 +427,7 @@ pub(super) async fn provider_of<'a>(app: &'a App, order: &Order) -> Result<&'a d
     provider
 }
 
-fn out_of_stock(shortages: &[Shortage]) -> Error {
+pub(super) fn out_of_stock(shortages: &[Shortage]) -> Error {
     match serde_json::to_value(shortages) {
         Ok(items) => Error::conflict(
             "out-of-stock",

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use souk_contract::customer::CustomerId;
 use souk_contract::products::ReservationId;
 use souk_contract::shopping::OrderId;
 use souk_store::RetrySchedule;
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Error, FieldError, Money, Result, Timestamp};
 
+use super::buyer::Buyer;
 use super::history::{OrderLog, StatusChange};
 use super::{Order, OrderItem, OrderStatus, Reason, STEP_LEASE};
 use crate::domain::cart::Cart;
+use crate::domain::cart_orders::{CartClaim, UNPAID_WINDOW};
 use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
+use crate::domain::owner::Owner;
+use crate::domain::quote::Quote;
 
 /// Limits of the stock that unpaid orders hold. The operator configures them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,69 +29,32 @@ pub(crate) struct CheckoutLimits {
     pub(crate) scarce_reservation_time: Duration,
 }
 
-/// A request to order the cart.
+/// An order that is about to be placed.
 pub(crate) struct NewOrder<'r> {
-    pub(crate) customer: CustomerId,
+    pub(crate) owner: Owner,
     pub(crate) key: &'r IdempotencyKey,
     pub(crate) request: &'r CheckoutRequest,
-}
-
-#[derive(Debug)]
-pub(crate) enum Placement {
-    New {
-        order: Order,
-        /// A refused order to delete, because the customer has too many.
-        deleted: Option<OrderId>,
-    },
-    /// The order that a request with the same key has placed.
-    Existing(Order),
+    /// The request's terms, with the e-mail address and the saved address of the account.
+    pub(crate) buyer: Buyer,
+    pub(crate) quote: Quote,
 }
 
 impl NewOrder<'_> {
-    /// Places an order, which claims the cart. `last` is the order that was placed from it before.
-    ///
-    /// Errors: `order-under-way` while `last` is undecided; `cart-empty`; `hold-limit`;
-    /// `too-many-unpaid-orders`; `unauthenticated` when the account is deleted.
-    pub(crate) fn place(
-        &self,
-        cart: &mut Cart,
-        last: Option<&Order>,
-        limits: &CheckoutLimits,
-        now: Timestamp,
-    ) -> Result<Placement> {
-        cart.require_open()?;
-        if let Some(last) = last {
-            if last.key.as_ref() == Some(self.key) {
-                return Ok(Placement::Existing(last.clone()));
-            }
-            last.require_decided()?;
-        }
-        if cart.is_empty() {
-            return Err(Error::conflict("cart-empty", "The cart is empty; add a product first."));
-        }
-        limits.check_pieces(cart)?;
-        if let Some(ended) = last.and_then(Order::ended_unpaid) {
-            cart.orders.add_unpaid(ended, now);
-        }
-        if let Some(wait) = cart.orders.unpaid_wait(limits.unpaid_orders, now) {
-            let detail = format!(
-                "In the last hour, {} of your orders held stock and were not paid. Wait before you order again.",
-                limits.unpaid_orders
-            );
-            return Err(Error::too_many_requests("too-many-unpaid-orders", detail, wait));
-        }
-        let refused = last.filter(|last| last.is_refused()).map(|last| last.id);
-        let deleted = refused.and_then(|refused| cart.orders.add_refused(refused));
-        let order = self.order(cart, limits, now)?;
-        cart.claim(order.id);
-        Ok(Placement::New { order, deleted })
-    }
-
-    fn order(&self, cart: &Cart, limits: &CheckoutLimits, now: Timestamp) -> Result<Order> {
+    /// Returns the order of the whole cart, which claims it.
+    pub(crate) fn of_cart(self, cart: &Cart, limits: &CheckoutLimits, now: Timestamp) -> Result<Order> {
+        let (owner, revision) = (self.owner, cart.orders.revision());
         Ok(Order {
             id: OrderId::new(),
-            customer: Some(self.customer),
+            number: None,
+            customer: owner.customer(),
+            placed_by: Some(owner),
+            guest_email: self.buyer.email().filter(|_| owner.customer().is_none()).cloned(),
             key: Some(self.key.clone()),
+            cart_revision: revision,
+            claim: Some(CartClaim::new(owner, revision)),
+            buyer: self.buyer,
+            quote: self.quote,
+            expected_total: self.request.expected_total,
             fingerprint: self.request.fingerprint()?,
             payment_details: self.request.payment.clone(),
             status: OrderStatus::Pending,
@@ -110,7 +76,37 @@ impl NewOrder<'_> {
     }
 }
 
+impl Order {
+    /// Claims the revision of the cart again, for an order that is paid late. The write fails when
+    /// another order has the claim.
+    pub(crate) fn claim_again(&mut self) {
+        self.claim = self.placed_by.map(|owner| CartClaim::new(owner, self.cart_revision));
+    }
+}
+
 impl CheckoutLimits {
+    /// Errors: `unauthenticated` when the account is deleted; `cart-empty`; `hold-limit`;
+    /// `too-many-unpaid-orders`.
+    pub(crate) fn check(&self, cart: &Cart, now: Timestamp) -> Result<()> {
+        cart.require_open()?;
+        if cart.is_empty() {
+            return Err(Error::conflict("cart-empty", "The cart is empty; add a product first."));
+        }
+        self.check_pieces(cart)?;
+        match cart.orders.unpaid_wait(self.unpaid_orders, now) {
+            Some(wait) => Err(self.too_many_unpaid(wait)),
+            None => Ok(()),
+        }
+    }
+
+    fn too_many_unpaid(&self, wait: Duration) -> Error {
+        let detail = format!(
+            "In the last hour, {} of your orders held stock and were not paid. Wait before you order again.",
+            self.unpaid_orders
+        );
+        Error::too_many_requests("too-many-unpaid-orders", detail, wait)
+    }
+
     fn check_pieces(&self, cart: &Cart) -> Result<()> {
         let pieces: u32 = cart.lines().iter().map(|line| line.quantity.get()).sum();
         if pieces <= self.pieces {
@@ -122,11 +118,51 @@ impl CheckoutLimits {
         );
         Err(Error::conflict("hold-limit", detail).with_member("most", self.pieces))
     }
+
+    /// Errors: `too-many-unpaid-orders` when this many of a guest's `orders` ended unpaid within the
+    /// last hour, whatever token they were placed with.
+    pub(crate) fn check_unpaid(&self, orders: &[Order], now: Timestamp) -> Result<()> {
+        let ends = orders.iter().filter_map(Order::ended_unpaid).map(|at| at.after(UNPAID_WINDOW));
+        let mut counting: Vec<Timestamp> = ends.filter(|end| *end > now).collect();
+        counting.sort();
+        match counting.iter().rev().nth(self.unpaid_orders.saturating_sub(1)) {
+            Some(end) => Err(self.too_many_unpaid(end.since(now))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Errors: `validation`, with each field that the order needs, or for a code that does not apply;
+/// `quote-changed`. A client that names the total has seen which codes apply.
+pub(crate) fn require_orderable(quote: &Quote, expected_total: Option<Money>) -> Result<()> {
+    let missing = quote.missing.iter().map(|missing| FieldError::new(missing.field(), "is required"));
+    let refused = quote.discounts.iter().filter(|_| expected_total.is_none()).filter_map(|discount| {
+        let (code, reason) = (discount.code.as_ref()?, discount.reason?);
+        Some(FieldError::new("codes", format!("{code} does not apply: {}", reason.text())))
+    });
+    let problems: Vec<FieldError> = missing.chain(refused).collect();
+    if !problems.is_empty() {
+        return Err(Error::invalid(problems));
+    }
+    match expected_total {
+        Some(expected) if expected != quote.total => Err(quote_changed(quote)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn quote_changed(quote: &Quote) -> Error {
+    match serde_json::to_value(quote) {
+        Ok(value) => {
+            let detail = format!("The total is {} now. Show it to the buyer, and order again.", quote.total);
+            Error::conflict("quote-changed", detail).with_member("quote", value)
+        }
+        Err(error) => Error::internal(error),
+    }
 }
 
 impl Order {
     /// Errors: `order-under-way` until the order is confirmed, rejected or cancelled.
-    fn require_decided(&self) -> Result<()> {
+    pub(crate) fn require_decided(&self) -> Result<()> {
         if !self.status.is_under_way() {
             return Ok(());
         }
@@ -142,7 +178,7 @@ impl Order {
 
     /// Returns when the order ended, if it held stock and the customer did not pay. An order that
     /// was paid late counts as paid.
-    fn ended_unpaid(&self) -> Option<Timestamp> {
+    pub(crate) fn ended_unpaid(&self) -> Option<Timestamp> {
         if self.history.iter().any(|change| change.reason == Some(Reason::PaidLate)) {
             return None;
         }
@@ -173,25 +209,21 @@ impl Order {
 
 #[cfg(test)]
 mod tests {
-    use souk_contract::products::{ProductId, ProductSnapshot};
-    use souk_types::{Currency, Money, Price, Quantity, TaxClass};
+    use souk_contract::customer::CustomerId;
+    use souk_types::{Currency, Money, Quantity};
 
     use super::*;
+    use crate::domain::discount::Reason as Obstacle;
     use crate::domain::order::Actor;
+    use crate::domain::order::fixtures::{LIMITS, cart_of_tea, hold_of, order_of, quote_of, tea};
+    use crate::domain::payment::PaymentMethod;
     use crate::domain::payment::report::{PaymentReport, ProviderStatus};
     use crate::domain::payment::state::Payment;
-    use crate::domain::payment::{DemoToken, PaymentDetails, PaymentMethod};
+    use crate::domain::quote::{Missing, QuoteDiscount};
 
-    const LIMITS: CheckoutLimits = CheckoutLimits {
-        pieces: 10,
-        unpaid_orders: 2,
-        reservation_time: Duration::from_mins(15),
-        scarce_reservation_time: Duration::from_mins(5),
-    };
-
-    /// A customer, the cart, and the orders that were placed from it.
+    /// A customer, the cart, and the latest order.
     struct Shopper {
-        customer: CustomerId,
+        owner: Owner,
         cart: Cart,
         last: Option<Order>,
         now: Timestamp,
@@ -199,62 +231,37 @@ mod tests {
 
     impl Shopper {
         fn new(pieces: u64) -> Self {
-            let (customer, cart) = (CustomerId::new(), Cart::default());
-            let mut shopper = Self { customer, cart, last: None, now: Timestamp::now() };
-            shopper.add_tea(pieces);
-            shopper
-        }
-
-        fn add_tea(&mut self, pieces: u64) {
-            let price = Price::new(499, Currency::EUR).unwrap();
-            let product = ProductSnapshot {
-                id: ProductId::new(),
-                name: "Tea".to_owned(),
-                price,
-                image: None,
-                category: "tea".to_owned(),
-                tax_class: TaxClass::Standard,
-                weight_grams: 100,
-                digital: false,
-            };
-            self.cart.add(product, Quantity::try_from(pieces).unwrap()).unwrap();
-        }
-
-        fn try_order(&mut self, key: &str) -> Result<Placement> {
-            let (key, payment) = (key.parse().unwrap(), PaymentDetails::Demo { token: DemoToken::Ok });
-            let request = CheckoutRequest { payment };
-            let new = NewOrder { customer: self.customer, key: &key, request: &request };
-            let mut cart = self.cart.clone();
-            let placement = new.place(&mut cart, self.last.as_ref(), &LIMITS, self.now)?;
-            if let Placement::New { order, .. } = &placement {
-                (self.cart, self.last) = (cart, Some(order.clone()));
-            }
-            Ok(placement)
+            let (owner, cart) = (Owner::Customer(CustomerId::new()), cart_of_tea(pieces));
+            Self { owner, cart, last: None, now: Timestamp::now() }
         }
 
         /// Places an order and brings it to its end.
-        fn order(&mut self, key: &str, end: fn(&mut Order, Timestamp)) {
-            self.try_order(key).unwrap();
-            let order = self.last.as_mut().unwrap();
-            end(order, self.now);
-            if order.status() == OrderStatus::Confirmed {
-                self.cart.complete_order(order.id);
-                self.last = None;
+        fn order(&mut self, end: fn(&mut Order, Timestamp)) -> Result<()> {
+            LIMITS.check(&self.cart, self.now)?;
+            let mut order = order_of(&self.cart, self.owner, "key", self.now);
+            end(&mut order, self.now);
+            if let Some(at) = order.ended_unpaid() {
+                self.cart.orders.add_unpaid(order.id, at, self.now);
             }
+            if order.status() == OrderStatus::Confirmed {
+                let (revision, lines) = order.ordered_lines();
+                self.cart.complete_order(revision, &lines);
+            }
+            self.last = Some(order);
+            Ok(())
         }
     }
 
     fn pending(_: &mut Order, _: Timestamp) {}
 
     fn reserved(order: &mut Order, now: Timestamp) {
-        let payment = Payment::open(PaymentMethod::Demo, order.id.to_string(), order.total().unwrap(), None);
-        let (items, until) = (order.items.clone(), order.reserved_until);
-        order.reserve(&items, Some(&payment), until, now).unwrap();
+        let payment = Payment::open(PaymentMethod::Demo, order.id.to_string(), order.total(), None);
+        order.hold(&hold_of(order, Some(payment)), now).unwrap();
     }
 
     fn paid(order: &mut Order, now: Timestamp) {
         reserved(order, now);
-        let captured = PaymentReport::new(ProviderStatus::Captured, order.total().unwrap());
+        let captured = PaymentReport::new(ProviderStatus::Captured, order.total());
         order.apply_payment(&captured, now).unwrap();
     }
 
@@ -290,30 +297,31 @@ mod tests {
     }
 
     #[test]
-    fn one_order_at_a_time_claims_a_cart() {
+    fn an_undecided_order_holds_up_the_next_one() {
         type End = fn(&mut Order, Timestamp);
-        let ends: [(&str, End, Option<&str>); 8] = [
-            ("pending", pending, Some("order-under-way")),
-            ("reserved", reserved, Some("order-under-way")),
-            ("paid", paid, Some("order-under-way")),
-            ("refused", refused, None),
-            ("cancelled", cancelled, None),
-            ("expired", expired, None),
-            ("declined", declined, None),
-            ("cancelled by the shop", cancelled_by_shop, None),
+        let ends: [(&str, End, bool); 9] = [
+            ("pending", pending, false),
+            ("reserved", reserved, false),
+            ("paid", paid, false),
+            ("confirmed", confirmed, true),
+            ("refused", refused, true),
+            ("cancelled", cancelled, true),
+            ("expired", expired, true),
+            ("declined", declined, true),
+            ("cancelled by the shop", cancelled_by_shop, true),
         ];
-        for (name, end, error) in ends {
+        for (name, end, is_decided) in ends {
             let mut shopper = Shopper::new(1);
-            shopper.order("first", end);
-            let first = shopper.last.clone().unwrap();
-            let Placement::Existing(same) = shopper.try_order("first").unwrap() else { panic!("{name}: placed again") };
-            assert_eq!(same.id, first.id, "{name}");
-            let second = shopper.try_order("second");
-            assert_eq!(second.as_ref().err().map(Error::code), error, "{name}");
-            if let Err(error) = second {
-                assert_eq!(error.members()["order"], first.id.to_string(), "{name}");
+            shopper.order(end).unwrap();
+            let order = shopper.last.unwrap();
+            let decided = order.require_decided();
+            assert_eq!(decided.is_ok(), is_decided, "{name}");
+            if let Err(error) = decided {
+                assert_eq!(
+                    (error.code(), &error.members()["order"]),
+                    ("order-under-way", &order.id.to_string().into())
+                );
             }
-            assert_eq!(shopper.cart.lines().len(), 1, "{name}: the cart stays");
         }
     }
 
@@ -327,23 +335,61 @@ mod tests {
             ("cancelled by the shop", cancelled_by_shop, false),
         ] {
             let mut shopper = Shopper::new(1);
-            shopper.order("1", end);
-            shopper.order("paid", confirmed);
-            shopper.add_tea(1);
-            shopper.order("2", end);
-            let third = shopper.try_order("3").err();
-            assert_eq!(third.as_ref().map(Error::code), is_limited.then_some("too-many-unpaid-orders"), "{name}");
-            assert!(third.is_none_or(|error| error.members()["retry_after"] == 3600), "{name}");
+            let mut orders = Vec::new();
+            for end in [end, confirmed, end] {
+                shopper.order(end).unwrap();
+                orders.extend(shopper.last.clone());
+                shopper.cart.set(tea(), Quantity::try_from(1).unwrap()).unwrap();
+            }
+            let as_guest = LIMITS.check_unpaid(&orders, shopper.now).err();
+            for refused in [shopper.order(pending).err(), as_guest] {
+                assert_eq!(refused.as_ref().map(Error::code), is_limited.then_some("too-many-unpaid-orders"), "{name}");
+                assert!(refused.is_none_or(|error| error.members()["retry_after"] == 3600), "{name}");
+            }
             shopper.now = shopper.now.after(Duration::from_hours(1));
-            assert!(shopper.try_order("4").is_ok() || !is_limited, "{name}: an hour later");
+            assert!(LIMITS.check_unpaid(&orders, shopper.now).is_ok(), "{name}: an hour later");
+            assert!(shopper.order(pending).is_ok() || !is_limited, "{name}: an hour later");
         }
     }
 
     #[test]
     fn a_cart_with_too_many_pieces_is_not_ordered() {
-        assert!(Shopper::new(10).try_order("key").is_ok());
-        let error = Shopper::new(11).try_order("key").unwrap_err();
+        assert!(Shopper::new(10).order(pending).is_ok());
+        let error = Shopper::new(11).order(pending).unwrap_err();
         assert_eq!((error.code(), &error.members()["most"]), ("hold-limit", &10.into()));
+    }
+
+    #[test]
+    fn an_order_needs_a_complete_quote_of_the_expected_total() {
+        let euros = |cents| Money::new(cents, Currency::EUR).unwrap();
+        let quote = quote_of(euros(998));
+        let missing = Quote { missing: vec![Missing::Email, Missing::ShippingMethod], ..quote.clone() };
+        let code = |reason| QuoteDiscount { id: None, code: Some("SUMMER".to_owned()), amount: euros(0), reason };
+        let with_code = |reason| Quote { discounts: vec![code(reason)], ..quote.clone() };
+        for (case, quote, expected, outcome) in [
+            ("complete", quote.clone(), None, Ok(())),
+            ("as expected", quote.clone(), Some(998), Ok(())),
+            ("another total", quote.clone(), Some(997), Err(("quote-changed", vec![]))),
+            ("missing fields", missing.clone(), Some(998), Err(("validation", vec!["email", "shipping_method"]))),
+            ("a code that applies", with_code(None), None, Ok(())),
+            ("a code that does not", with_code(Some(Obstacle::Expired)), None, Err(("validation", vec!["codes"]))),
+            ("the same, expected", with_code(Some(Obstacle::Expired)), Some(998), Ok(())),
+        ] {
+            let result = require_orderable(&quote, expected.map(euros));
+            let problem = |error: &Error| {
+                let fields = error.fields().iter().map(|field| field.field.clone()).collect::<Vec<_>>();
+                (error.code().to_owned(), fields)
+            };
+            let outcome = outcome.map_err(|(code, fields): (&str, Vec<&str>)| {
+                (code.to_owned(), fields.into_iter().map(str::to_owned).collect::<Vec<_>>())
+            });
+            assert_eq!(result.as_ref().map(|()| ()).map_err(problem), outcome, "{case}");
+            if let Err(error) = result
+                && error.code() == "quote-changed"
+            {
+                assert_eq!(error.members()["quote"]["total"]["amount"], 998);
+            }
+        }
     }
 
     #[test]
@@ -359,7 +405,7 @@ mod tests {
         ];
         for (end, is_deletable) in ends {
             let mut shopper = Shopper::new(1);
-            shopper.order("key", end);
+            shopper.order(end).unwrap();
             let order = shopper.last.unwrap();
             assert_eq!(order.is_deletable(), is_deletable, "{order:?}");
         }
@@ -368,7 +414,7 @@ mod tests {
     #[test]
     fn scarce_stock_is_reserved_for_a_shorter_time() {
         let mut shopper = Shopper::new(1);
-        shopper.order("key", pending);
+        shopper.order(pending).unwrap();
         let (now, order) = (shopper.now, shopper.last.unwrap());
         let request = order.reserve_request(LIMITS.scarce_reservation_time);
         assert_eq!(request.until, now.after(LIMITS.reservation_time));

@@ -193,7 +193,7 @@ impl Order {
             let detail = format!("An order has at most {MAX_REFUNDS} refunds.");
             return Err(Error::conflict("refund-limit", detail));
         }
-        let sold = self.sold()?;
+        let sold = self.sold();
         let mut shares = sold.no_shares();
         let taken = self.shares_of_refunds(&sold);
         let lines = self.refund_lines(new, &sold, &taken, &mut shares)?;
@@ -283,7 +283,7 @@ impl Order {
         let amount = payment.undecided();
         payment.refund_all();
         let complete_at = payment.to_refund();
-        let sold = self.sold()?;
+        let sold = self.sold();
         if amount.is_zero() || amount.currency() != sold.currency || self.refunds.len() > MAX_REFUNDS {
             return Ok(());
         }

@@ -139,6 +139,7 @@ impl Order {
         now: Timestamp,
     ) -> Result<()> {
         self.enter(status, Some(reason), now)?;
+        self.claim = None;
         // Refunded pieces are back on sale, or do not come back.
         let in_pieces = owes_stock && self.has_refunded_pieces();
         self.owes_stock = owes_stock && !in_pieces;

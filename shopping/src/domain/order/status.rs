@@ -68,7 +68,8 @@ pub(crate) enum Reason {
     OutOfStock,
     /// `products` refused the reservation for another reason.
     ReservationRefused,
-    CurrencyMixed,
+    /// The products have another price than the client expects, or none that can be charged.
+    QuoteChanged,
     /// The payment arrived after another order was placed from the same cart.
     OrderedAgain,
     /// The provider refused to create the payment or to charge it.

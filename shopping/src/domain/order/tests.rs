@@ -1,11 +1,8 @@
-use souk_contract::products::ProductId;
 use souk_contract::shopping::TimelineKind;
-use souk_types::Currency;
-use souk_types::ErrorKind;
-use souk_types::{Price, TaxClass};
+use souk_types::{Currency, ErrorKind};
 
+use super::fixtures::{LIMITS, cart_of_tea, hold_of, order_of, request};
 use super::*;
-use crate::domain::cart::Cart;
 use crate::domain::payment::dispute::{Dispute, DisputeStatus};
 use crate::domain::payment::report::{
     PaymentNotification, PaymentReport, PaymentUpdate, ProviderStatus, RefundId, RefundReport, RefundStatus,
@@ -13,38 +10,11 @@ use crate::domain::payment::report::{
 use crate::domain::payment::state::PaymentStatus;
 use crate::domain::payment::{DemoToken, PaymentMethod};
 
-const RESERVATION_TIME: Duration = Duration::from_mins(15);
+const RESERVATION_TIME: Duration = LIMITS.reservation_time;
 
-fn request(token: DemoToken) -> CheckoutRequest {
-    CheckoutRequest { payment: PaymentDetails::Demo { token } }
-}
-
+/// Returns a customer's order of two teas.
 fn pending() -> Order {
-    let price = Price::new(499, Currency::EUR).unwrap();
-    let product = ProductSnapshot {
-        id: ProductId::new(),
-        name: "Tea".to_owned(),
-        price,
-        image: None,
-        category: "tea".to_owned(),
-        tax_class: TaxClass::Standard,
-        weight_grams: 100,
-        digital: false,
-    };
-    let mut cart = Cart::default();
-    cart.add(product, Quantity::try_from(2).unwrap()).unwrap();
-    let (key, request) = ("k".parse().unwrap(), request(DemoToken::Ok));
-    let new = NewOrder { customer: CustomerId::new(), key: &key, request: &request };
-    let limits = CheckoutLimits {
-        pieces: 10,
-        unpaid_orders: 1,
-        reservation_time: RESERVATION_TIME,
-        scarce_reservation_time: RESERVATION_TIME,
-    };
-    match new.place(&mut cart, None, &limits, Timestamp::now()).unwrap() {
-        Placement::New { order, .. } => order,
-        Placement::Existing(order) => panic!("{order:?} was placed before"),
-    }
+    order_of(&cart_of_tea(2), Owner::Customer(CustomerId::new()), "k", Timestamp::now())
 }
 
 fn customer_of(order: &Order) -> Actor {
@@ -63,9 +33,8 @@ fn open_payment(order: &Order) -> Payment {
 }
 
 fn reserve(order: &mut Order) {
-    let (items, payment) = (order.items.clone(), open_payment(order));
-    let until = order.reserved_until;
-    order.reserve(&items, Some(&payment), until, Timestamp::now()).unwrap();
+    let hold = hold_of(order, Some(open_payment(order)));
+    order.hold(&hold, Timestamp::now()).unwrap();
 }
 
 fn report(status: ProviderStatus) -> PaymentReport {
@@ -467,8 +436,7 @@ fn an_order_ships_while_the_shop_keeps_a_part_of_its_money() {
 #[test]
 fn an_order_of_nothing_is_paid_without_a_payment() {
     let (mut order, now) = (pending(), Timestamp::now());
-    let items = order.items.clone();
-    order.reserve(&items, None, now, now).unwrap();
+    order.hold(&hold_of(&order, None), now).unwrap();
     assert_eq!((order.status(), next_action(&order, Trigger::Request)), (OrderStatus::Paid, NextAction::ConfirmStock));
     assert!(confirm(&mut order));
     assert_eq!(order.retry_refunds(now).unwrap_err().code(), "order-state");
@@ -535,13 +503,36 @@ fn the_same_key_accepts_the_same_request_only() {
 }
 
 #[test]
-fn items_in_several_currencies_have_no_total_and_no_charge() {
-    let mut order = pending();
-    let mut dollars = order.items[0].product.clone();
-    dollars.price = Price::new(499, Currency::try_from("USD").unwrap()).unwrap();
-    order.items.push(OrderItem { product: dollars, quantity: Quantity::try_from(1).unwrap() });
-    assert_eq!(order.total(), None);
-    assert_eq!(order.charge().unwrap_err().code(), "currency-mixed");
+fn an_order_claims_its_cart_until_it_is_rejected_or_cancelled() {
+    for status in OrderStatus::ALL {
+        let has_ended = matches!(status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Refunded);
+        assert_eq!(in_state(status).claim.is_none(), has_ended, "{status:?}");
+    }
+}
+
+#[test]
+fn an_order_is_moved_to_the_account_of_its_email_address_once() {
+    let (email, other) = ("ana@example.com".parse().unwrap(), "ben@example.com".parse().unwrap());
+    let (ana, ben) = (CustomerId::new(), CustomerId::new());
+    let mut order = in_state(OrderStatus::Confirmed);
+    (order.customer, order.guest_email) = (None, Some(email));
+    let email = order.guest_email.clone().unwrap();
+    order.move_to_account(ben, &other);
+    assert_eq!(order.customer, None);
+    order.move_to_account(ana, &email);
+    order.move_to_account(ben, &email);
+    assert_eq!(order.customer, Some(ana));
+}
+
+#[test]
+fn an_erased_order_keeps_its_number_and_its_quote() {
+    let order = in_state(OrderStatus::Confirmed);
+    let customer = order.customer.unwrap().to_string();
+    let mut erased = order.clone();
+    erased.erase_personal_data();
+    let stored = serde_json::to_string(&erased).unwrap();
+    assert!(!stored.contains(&customer), "{stored}");
+    assert_eq!((erased.number(), erased.quote()), (order.number(), order.quote()));
 }
 
 #[test]

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use souk_contract::customer::CustomerId;
-use souk_contract::products::ReservationId;
+use souk_contract::products::{ProductSnapshot, ReservationId};
 use souk_types::{Error, Result, Timestamp};
 
 use super::history::StatusChange;
-use super::{Order, OrderItem, OrderStatus, Reason, STEP_LEASE};
+use super::number::OrderNumber;
+use super::{Order, OrderStatus, Reason, STEP_LEASE};
 use crate::domain::payment::state::{Payment, PaymentStatus};
+use crate::domain::quote::Quote;
 
 /// Time after which a refused order is deleted. Until then its key gets the same error.
 const REFUSED_RETENTION: Duration = Duration::from_hours(30 * 24);
@@ -18,28 +20,50 @@ const REFUSED_RETENTION: Duration = Duration::from_hours(30 * 24);
 pub(crate) enum Actor {
     Customer(CustomerId),
     Admin(CustomerId),
+    /// The holder of the link to a guest's order.
+    Guest,
+}
+
+/// What is decided when stock is held for an order.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    /// The products as they were at that moment, in the order of the items.
+    pub(crate) products: Vec<ProductSnapshot>,
+    /// Their price.
+    pub(crate) quote: Quote,
+    pub(crate) number: OrderNumber,
+    /// `None` for an order of 0.00.
+    pub(crate) payment: Option<Payment>,
+    /// When the reservation expires.
+    pub(crate) until: Timestamp,
 }
 
 impl Order {
-    /// Records that the stock is held until `until`. An order of 0.00 has no payment and is paid.
-    pub(crate) fn reserve(
-        &mut self,
-        items: &[OrderItem],
-        payment: Option<&Payment>,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<()> {
+    /// Records that the stock is held. An order of 0.00 has no payment and is paid.
+    pub(crate) fn hold(&mut self, hold: &Hold, now: Timestamp) -> Result<()> {
         if self.status == OrderStatus::Pending {
             self.enter(OrderStatus::Reserved, None, now)?;
-            self.items = items.to_vec();
-            self.payment = payment.cloned();
-            self.reserved_until = until;
-            if payment.is_none() {
+            for (item, product) in self.items.iter_mut().zip(&hold.products) {
+                item.product = product.clone();
+            }
+            self.number = Some(hold.number.clone());
+            (self.quote, self.expected_total) = (hold.quote.clone(), None);
+            self.payment.clone_from(&hold.payment);
+            self.reserved_until = hold.until;
+            if hold.payment.is_none() {
                 self.enter(OrderStatus::Paid, None, now)?;
             }
             self.lease(now);
         }
         Ok(())
+    }
+
+    /// Gives a pending order the payment that an interrupted checkout may have charged, so that it
+    /// is cancelled or refunded.
+    pub(crate) fn attach_payment(&mut self, payment: &Payment) {
+        if self.status == OrderStatus::Pending && self.payment.is_none() {
+            self.payment = Some(payment.clone());
+        }
     }
 
     /// Records that the stock is sold, and returns whether that was new.
@@ -154,6 +178,7 @@ impl Order {
     pub(crate) fn cancel(&mut self, actor: Actor, now: Timestamp) -> Result<bool> {
         let reason = match actor {
             Actor::Customer(id) | Actor::Admin(id) if self.customer == Some(id) => Reason::ByCustomer,
+            Actor::Guest => Reason::ByCustomer,
             Actor::Admin(_) => Reason::ByShop,
             Actor::Customer(_) => return Err(Error::not_found("order")),
         };
@@ -162,7 +187,7 @@ impl Order {
             OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Confirmed => {
                 let admin = match actor {
                     Actor::Admin(id) => Some(id),
-                    Actor::Customer(_) => None,
+                    Actor::Customer(_) | Actor::Guest => None,
                 };
                 self.end_by(OrderStatus::Cancelled, reason, admin, true, now)?;
                 Ok(before == OrderStatus::Confirmed)

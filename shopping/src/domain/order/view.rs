@@ -3,18 +3,32 @@
 use serde::Serialize;
 use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::OrderId;
-use souk_types::{Money, Quantity, Timestamp};
+use souk_types::{Address, Email, Money, Quantity, Timestamp};
 
+use super::buyer::Note;
+use super::number::OrderNumber;
 use super::refunds::OrderRefundView;
 use super::{Order, OrderItem, OrderStatus, StatusChange};
 use crate::domain::payment::state::{Payment, PaymentView};
+use crate::domain::quote::Quote;
+use crate::domain::tax::VatNumber;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct OrderView {
     id: OrderId,
+    number: Option<OrderNumber>,
     status: OrderStatus,
+    /// The link that opens the order of a guest; in responses to the guest only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    email: Option<Email>,
+    shipping_address: Option<Address>,
+    billing_address: Option<Address>,
+    vat_number: Option<VatNumber>,
+    note: Option<Note>,
     items: Vec<OrderItemView>,
-    total: Option<Money>,
+    quote: Quote,
+    total: Money,
     payment: Option<PaymentView>,
     refunds: Vec<OrderRefundView>,
     /// The sum that the customer has got back; `None` without a payment.
@@ -41,6 +55,15 @@ impl OrderView {
         self.id
     }
 
+    /// Adds the link that opens the order of a guest.
+    pub(crate) fn with_link(self, link: String) -> Self {
+        Self { link: Some(link), ..self }
+    }
+
+    pub(crate) fn link(&self) -> Option<&str> {
+        self.link.as_deref()
+    }
+
     /// Whether the checkout has no outcome yet.
     pub(crate) fn is_in_progress(&self) -> bool {
         self.status.is_under_way()
@@ -60,8 +83,16 @@ impl Order {
     pub(crate) fn view(&self) -> OrderView {
         OrderView {
             id: self.id,
+            number: self.number.clone(),
             status: self.status,
+            link: None,
+            email: self.buyer.email().cloned(),
+            shipping_address: self.buyer.shipping_address().cloned(),
+            billing_address: self.buyer.billing_address().cloned(),
+            vat_number: self.buyer.request.vat_number.clone(),
+            note: self.buyer.note.clone(),
             items: self.items.iter().map(OrderItemView::from).collect(),
+            quote: self.quote.clone(),
             total: self.total(),
             payment: self.payment.as_ref().map(Payment::view),
             refunds: self.refund_views(),

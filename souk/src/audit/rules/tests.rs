@@ -29,9 +29,13 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
     let captured = if matches!(paid, PaymentStatus::Captured | PaymentStatus::Refunded) { price() } else { zero() };
     let refunded = if paid == PaymentStatus::Refunded { price() } else { zero() };
     let quantity = Quantity::try_from(units).unwrap();
+    let customer = CustomerId::new();
     let entry = OrderRecord {
         order,
-        customer: Some(CustomerId::new()),
+        customer: Some(customer),
+        placed_by: Some(format!("customer:{customer}")),
+        placed_by_account: Some(customer),
+        number: Some(format!("S-{order}")),
         key: Some("key".to_owned()),
         status,
         was_confirmed: !captured.is_zero(),
@@ -39,7 +43,7 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
         waits_for_provider: false,
         claims_cart: status.is_under_way(),
         lines: vec![ReservationLine { product, quantity }],
-        total: Some(price()),
+        total: price(),
         reservation: ReservationId::new(),
         payment: Some(PaymentRecord {
             method: PaymentMethod::Demo,
@@ -151,7 +155,7 @@ fn every_state_of_a_payment_that_an_order_names_is_consistent() {
     pay(&mut shop, 0, PaymentStatus::Refunded, price(), price());
     assert_eq!(check(&shop.records, &shop.responses), [] as [String; 0], "refunded and not cancelled");
     let mut shop = Shop::open();
-    (shop.records.orders[0].total, shop.records.orders[0].payment) = (Some(zero()), None);
+    (shop.records.orders[0].total, shop.records.orders[0].payment) = (zero(), None);
     shop.records.demo_payments.remove(0);
     assert_eq!(check(&shop.records, &shop.responses), [] as [String; 0], "an order of 0.00");
 }
@@ -167,12 +171,16 @@ const VIOLATIONS: &[(&str, Violate)] = &[
         shop.records.orders[1].payment = None;
     }),
     ("have the same idempotency key", |shop| {
-        let customer = shop.records.orders[0].customer;
-        shop.records.orders[2].customer = customer;
+        let owner = shop.records.orders[0].placed_by.clone();
+        shop.records.orders[2].placed_by = owner;
+    }),
+    ("have the number", |shop| {
+        let number = shop.records.orders[0].number.clone();
+        shop.records.orders[2].number = number;
     }),
     ("of one cart are under way", |shop| {
         let first = shop.records.orders[2].clone();
-        let second = OrderRecord { order: OrderId::new(), key: Some("other".to_owned()), ..first };
+        let second = OrderRecord { order: OrderId::new(), key: Some("other".to_owned()), number: None, ..first };
         let second = OrderRecord { status: OrderStatus::Pending, payment: None, is_in_progress: false, ..second };
         shop.records.orders.push(second);
     }),

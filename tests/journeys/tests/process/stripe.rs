@@ -55,7 +55,7 @@ impl StripeShop {
 }
 
 pub(crate) fn pay_by_card(customer: &Customer, key: &str, card: &str) -> Request {
-    customer.place_order(key).json(json!({"payment": {"method": "stripe", "token": card}}))
+    customer.place_order_with(key, json!({"payment": {"method": "stripe", "token": card}}))
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn a_bank_returns_the_customer_of_a_method_that_redirects() {
     let ideal = |key, return_url: Value| {
         let mut payment = json!({"method": "stripe", "token": "pm_ideal", "return_url": return_url});
         payment.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        ana.place_order(key).json(json!({"payment": payment}))
+        ana.place_order_with(key, json!({"payment": payment}))
     };
     let problem = ideal("bad", json!("http://shop.example/")).await.expect_problem(422, "validation");
     assert_eq!(problem["errors"][0]["field"], "payment.return_url");

@@ -405,7 +405,7 @@ async fn every_bad_field_of_a_cart_or_an_order_is_named() {
             ),
         ];
         for (body, fields) in table {
-            scene.ana.place_order("bad").json(body).await.expect_bad_fields(fields);
+            scene.ana.place_order_with("bad", body).await.expect_bad_fields(fields);
         }
     })
     .await;

@@ -127,7 +127,7 @@ async fn an_unknown_payment_method_is_rejected() {
     for payment in
         [json!({"method": "stripe"}), json!({"method": "gold", "token": "demo_ok"}), json!({"token": "demo_ok"})]
     {
-        ana.place_order("key").json(json!({"payment": payment})).await.expect_bad_fields(&["payment.method"]);
+        ana.place_order_with("key", json!({"payment": payment})).await.expect_bad_fields(&["payment.method"]);
     }
     ana.place_order_paying("key", "demo_rich").await.expect_bad_fields(&["payment.token"]);
     ana.place_order("key").await.expect_status(201);

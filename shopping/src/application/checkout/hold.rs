@@ -1,0 +1,199 @@
+//! Holds the stock of a pending order, fixes its price and its number, and begins its payment.
+//!
+//! A provider that names a payment after the order is charged before the order is stored as
+//! reserved: one write records the stock, the payment and, when it is captured, the sale. After a
+//! crash in between, the order is still pending, and the next worker repeats every call.
+
+use souk_contract::products::{Confirm, Confirmed, ProductSnapshot, Reserved};
+use souk_contract::shopping::TimelineKind;
+use souk_store::Events;
+use souk_types::{Error, Money, Result, Timestamp};
+
+use souk_bus::Request as _;
+
+use super::steps::{
+    Reply, Stock, complete_cart, confirm_discounts, confirm_sold, named_payment, out_of_stock, payment_call, publish_changes,
+    reject, reserve,
+};
+use crate::App;
+use crate::application::discounts::{self, Buyer};
+use crate::application::{order_log, quote};
+use crate::domain::order::history::LogEntry;
+use crate::domain::order::number::OrderNumber;
+use crate::domain::order::{Change, Hold, Order, OrderStatus, Reason, interrupted, quote_changed, require_orderable};
+use crate::domain::payment::Charge;
+use crate::domain::payment::report::{PaymentReport, ProviderStatus};
+use crate::domain::payment::state::Payment;
+use crate::domain::quote::{Item, Quote};
+
+/// Reserves the stock and begins the payment. Every step can be repeated.
+pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
+    let (products, until, reserved) = match reserve(app, order).await? {
+        Reply::Done(Reserved::Sold, entry) => return resume_sold(app, order, entry).await,
+        Reply::Done(Reserved::Held { lines, until }, entry) => {
+            let products: Vec<_> = lines.into_iter().map(|line| line.product).collect();
+            (products, until, entry)
+        }
+        Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
+            return reject(app, order, out_of_stock(&shortages), Reason::OutOfStock, Stock::NotHeld, entry).await;
+        }
+        Reply::Done(Reserved::Released, entry) => {
+            return reject(app, order, interrupted(), Reason::Interrupted, Stock::Held, entry).await;
+        }
+        Reply::Refused(error, entry) => {
+            return reject(app, order, error, Reason::ReservationRefused, Stock::NotHeld, entry).await;
+        }
+    };
+    let quote = match final_quote(app, order, &products).await {
+        Ok(quote) => quote,
+        Err(error) if error.is_transient() => return Err(error),
+        Err(error) => return reject(app, order, error, Reason::QuoteChanged, Stock::Held, reserved).await,
+    };
+    pay_and_record(app, order, (products, quote), until, reserved).await
+}
+
+/// Continues an order whose stock was sold by a checkout that was interrupted before it could store
+/// that. If its price is not the one that it was stored with, the money and the stock go back.
+async fn resume_sold(app: &App, order: &Order, sold: LogEntry) -> Result<Order> {
+    let captured = match named_payment(app, order)? {
+        Some(payment) => app.payments.provider(payment.method)?.check(&payment).await?.captured,
+        None => Money::zero(order.total().currency()),
+    };
+    if captured != order.total() {
+        return reject(app, order, interrupted(), Reason::Interrupted, Stock::Held, sold).await;
+    }
+    let priced = (order.items().iter().map(|item| Item::from(item).product).collect(), order.quote().clone());
+    pay_and_record(app, order, priced, order.reserved_until(), sold).await
+}
+
+/// Begins the payment of an order whose stock is held, and stores both.
+async fn pay_and_record(
+    app: &App,
+    order: &Order,
+    (products, quote): (Vec<ProductSnapshot>, Quote),
+    until: Timestamp,
+    reserved: LogEntry,
+) -> Result<Order> {
+    let charge = order.charge_of(quote.total, until);
+    let (begun, number) = tokio::join!(begin_payment(app, order, &charge), next_number(app));
+    let begun = match begun? {
+        Begun::Payment(payment) => payment,
+        Begun::Refused(error, entry) => {
+            return reject(app, order, error, Reason::PaymentRefused, Stock::Held, entry).await;
+        }
+    };
+    let hold = Hold { products, quote, number: number?, payment: begun.payment, until };
+    record(app, order, hold, begun.report, [reserved].into_iter().chain(begun.entry).collect()).await
+}
+
+/// Returns the price of the products as they were when their stock was held, and claims its
+/// discounts. Errors: those of the quote; `quote-changed` when the total is not the one that the
+/// client expects, or other discounts apply; `discount-unavailable`.
+async fn final_quote(app: &App, order: &Order, products: &[ProductSnapshot]) -> Result<Quote> {
+    let item = |(item, product): (Item, &ProductSnapshot)| Item { product: product.clone(), ..item };
+    let items = order.items().iter().map(Item::from).zip(products).map(item).collect();
+    let quote = quote::of_order(app, order, items).await?;
+    require_orderable(&quote, order.expected_total())?;
+    if !quote.applied_discounts().eq(order.quote().applied_discounts()) {
+        return Err(quote_changed(&quote));
+    }
+    discounts::claim(app, order.id, &quote, Buyer::of(order)).await?;
+    Ok(quote)
+}
+
+async fn next_number(app: &App) -> Result<OrderNumber> {
+    let position = app.store.order_numbers.next().await?;
+    Ok(OrderNumber::new(app.shop().await?.settings.order_numbers.number(position)))
+}
+
+enum Begun {
+    Payment(BegunPayment),
+    Refused(Error, LogEntry),
+}
+
+struct BegunPayment {
+    /// `None` for an order of 0.00.
+    payment: Option<Payment>,
+    /// The outcome of the charge, if the shop has charged the payment.
+    report: Option<PaymentReport>,
+    entry: Option<LogEntry>,
+}
+
+/// Charges the payment, or opens it when the provider gives it a name, or the client pays.
+async fn begin_payment(app: &App, order: &Order, charge: &Charge) -> Result<Begun> {
+    if charge.amount.is_zero() {
+        return Ok(Begun::Payment(BegunPayment { payment: None, report: None, entry: None }));
+    }
+    let provider = app.payments.provider(charge.details.method())?;
+    let Some(payment) = provider.named_payment(charge) else {
+        return Ok(match payment_call(app, order.id, "open", provider.open(charge)).await? {
+            Reply::Done(payment, entry) => {
+                Begun::Payment(BegunPayment { payment: Some(payment), report: None, entry: Some(entry) })
+            }
+            Reply::Refused(error, entry) => Begun::Refused(error, entry),
+        });
+    };
+    let charged = provider.charge(&payment, charge);
+    let (report, entry) = order_log::timed(TimelineKind::Payment, "charge", charged).await;
+    let (report, entry) = match report {
+        Ok(report) => (report, entry),
+        Err(error) if error.is_transient() => (unknown_outcome(order, charge, &error), entry),
+        Err(error) => return Ok(Begun::Refused(error, entry)),
+    };
+    let entry = entry.with_outcome(report.to_string());
+    Ok(Begun::Payment(BegunPayment { payment: Some(payment), report: Some(report), entry: Some(entry) }))
+}
+
+/// Returns the report of a charge without a reply. The background job checks it.
+pub(super) fn unknown_outcome(order: &Order, charge: &Charge, error: &Error) -> PaymentReport {
+    tracing::warn!(order = %order.id, %error, "the outcome of a charge is unknown; the background job checks it");
+    PaymentReport::new(ProviderStatus::Processing, Money::zero(charge.amount.currency()))
+}
+
+/// Stores the order as reserved, with the outcome of its charge. When it is paid, sells the stock
+/// first, so that the same write confirms the order.
+async fn record(
+    app: &App,
+    order: &Order,
+    hold: Hold,
+    report: Option<PaymentReport>,
+    mut entries: Vec<LogEntry>,
+) -> Result<Order> {
+    let is_paid = match (&hold.payment, &report) {
+        (None, _) => true,
+        (Some(payment), Some(report)) => {
+            let mut payment = payment.clone();
+            payment.apply(report);
+            payment.is_paid()
+        }
+        (Some(_), None) => false,
+    };
+    let mut sold = None;
+    if is_paid {
+        // Any other outcome is met again by the next action, `ConfirmStock`.
+        let confirm = Confirm { reservation: order.reservation(), order: order.id, lines: order.lines() };
+        let (confirmed, entry) = order_log::timed(TimelineKind::Call, Confirm::NAME, app.bus.call(confirm)).await;
+        entries.push(entry);
+        if matches!(confirmed, Ok(Confirmed::Sold)) {
+            sold = Some(complete_cart(app, order).await?);
+        }
+    }
+    let update = move |order: &mut Order, events: &mut Events| {
+        let now = Timestamp::now();
+        for entry in &entries {
+            order.log(entry.clone());
+        }
+        order.hold(&hold, now)?;
+        let change = report.as_ref().map_or(Ok(Change::Nothing), |report| order.apply_payment(report, now))?;
+        publish_changes(order, change, events)?;
+        if let Some(cart) = sold
+            && order.status() == OrderStatus::Paid
+        {
+            confirm_sold(order, cart, events, now)?;
+        }
+        Ok(())
+    };
+    let recorded = app.store.orders.update(order.id, update).await?;
+    confirm_discounts(app, &recorded).await;
+    Ok(recorded)
+}

@@ -1,0 +1,182 @@
+//! Places an order: prices the cart, stores the order, and advances it.
+//!
+//! The order is stored by one insert. Its key and its claim on the cart are unique, so that two
+//! requests cannot order the same contents.
+
+use std::time::Duration;
+
+use souk_contract::customer::{Contact, GetContact};
+use souk_types::{Error, Network, Result, Timestamp};
+use tokio::time::Instant;
+
+use super::advance;
+use crate::App;
+use crate::application::cart::{self, CartOwner};
+use crate::application::{catalogue, order, quote};
+use crate::domain::cart::{Cart, CartLine};
+use crate::domain::cart_orders::CartClaim;
+use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
+use crate::domain::order::buyer::Buyer;
+use crate::domain::order::checkout_table::Trigger;
+use crate::domain::order::{NewOrder, Order, OrderView, require_orderable};
+use crate::domain::owner::Owner;
+use crate::domain::quote::{Item, Missing, Quote, QuoteRequest};
+
+/// How long a request tries again when a concurrent order has the same key or claim. The order may
+/// not be visible on most MongoDB nodes yet.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The client that places an order.
+#[derive(Clone, Copy)]
+pub(crate) struct Client {
+    pub(crate) owner: CartOwner,
+    pub(crate) network: Network,
+}
+
+pub(crate) struct Placed {
+    pub(crate) outcome: Result<OrderView>,
+    pub(crate) replayed: bool,
+}
+
+/// Orders all products in the cart. Requests with the same key and body get the same order.
+pub(crate) async fn place(app: &App, client: Client, key: IdempotencyKey, request: CheckoutRequest) -> Result<Placed> {
+    let owner = client.owner.into();
+    let (stored, cart, contact) = tokio::join!(
+        app.store.orders.by_key(owner, &key),
+        cart::load(app, client.owner),
+        contact(app, owner, &request)
+    );
+    let (order, replayed) = match stored? {
+        Some(order) => (order, true),
+        None => match place_new(app, client, &key, &request, cart, contact).await {
+            Ok(placed) => placed,
+            // A concurrent request with the same key may have placed the order and emptied the
+            // cart.
+            Err(error) => (app.store.orders.by_key(owner, &key).await?.ok_or(error)?, true),
+        },
+    };
+    order.require_same_request(&request)?;
+    let order = advance(app, order, Trigger::Request).await?;
+    let outcome = match order.outcome() {
+        Ok(view) => Ok(order::with_link(app, &order, view).await?),
+        Err(refusal) => Err(refusal),
+    };
+    Ok(Placed { outcome, replayed })
+}
+
+/// Stores a new order. Returns true with an order that another request with the same key has
+/// stored.
+async fn place_new(
+    app: &App,
+    client: Client,
+    key: &IdempotencyKey,
+    request: &CheckoutRequest,
+    cart: Result<Cart>,
+    contact: Result<Option<Contact>>,
+) -> Result<(Order, bool)> {
+    let owner: Owner = client.owner.into();
+    check_rate(app, client)?;
+    let buyer = Buyer::new(complete_terms(request, contact?)?, request.note.clone());
+    let (mut cart, deadline) = (cart?, Instant::now() + RETRY_TIMEOUT);
+    loop {
+        let now = Timestamp::now();
+        app.limits.check(&cart, now)?;
+        if let (Owner::Guest(_), Some(email)) = (owner, buyer.email()) {
+            app.limits.check_unpaid(&app.store.orders.of_guests(email).await?, now)?;
+        }
+        let (buyer, quote) = price(app, owner, &cart, buyer.clone(), request).await?;
+        let order = NewOrder { owner, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
+        match app.store.orders.insert(&order).await {
+            Ok(()) => return Ok((order, false)),
+            Err(error) if error.is_duplicate() => {}
+            Err(error) => return Err(error),
+        }
+        let claim = CartClaim::new(owner, cart.orders.revision());
+        let orders = &app.store.orders;
+        let (same_key, claiming) = tokio::try_join!(orders.by_key(owner, key), orders.by_claim(&claim))?;
+        if let Some(order) = same_key {
+            return Ok((order, true));
+        }
+        claiming.as_ref().map_or(Ok(()), Order::require_decided)?;
+        // The claiming order was confirmed after the cart was read, has just failed, or is not
+        // visible yet.
+        if Instant::now() >= deadline {
+            return Err(Error::busy("Another order of this cart is being placed; try again with the same key."));
+        }
+        tokio::time::sleep(RETRY_INTERVAL).await;
+        cart = cart::load(app, client.owner).await?;
+    }
+}
+
+fn check_rate(app: &App, client: Client) -> Result<()> {
+    let checked = match client.owner.into() {
+        owner @ Owner::Customer(_) => app.order_rate.check(&owner),
+        // A guest can get a new token at any time.
+        owner @ Owner::Guest(_) => {
+            app.guest_order_rate.check(&client.network).and_then(|()| app.order_rate.check(&owner))
+        }
+    };
+    checked.map_err(|wait| {
+        let detail = "There are too many new orders from this account or network; wait before you order again.";
+        Error::too_many_requests("too-many-orders", detail, wait)
+    })
+}
+
+/// Asks `customer` for the e-mail address and the saved address that the request leaves out.
+async fn contact(app: &App, owner: Owner, request: &CheckoutRequest) -> Result<Option<Contact>> {
+    let Owner::Customer(account) = owner else { return Ok(None) };
+    if request.terms.email.is_some() && request.shipping_address_id.is_none() {
+        return Ok(None);
+    }
+    app.bus.call(GetContact { account, address: request.shipping_address_id }).await.map(Some)
+}
+
+/// Returns the terms of the request with what it leaves out.
+fn complete_terms(request: &CheckoutRequest, contact: Option<Contact>) -> Result<QuoteRequest> {
+    let mut terms = request.terms.clone();
+    match contact {
+        Some(Contact::Open { email, address, .. }) => {
+            terms.email.get_or_insert(email);
+            if request.shipping_address_id.is_some() {
+                let unknown = || Error::invalid_field("shipping_address_id", "is not in your address book");
+                terms.shipping_address = Some(address.ok_or_else(unknown)?);
+            }
+        }
+        Some(Contact::Closed) => return Err(Error::unauthenticated("The account is deleted.")),
+        None if request.shipping_address_id.is_some() => {
+            return Err(Error::invalid_field("shipping_address_id", "needs an account; send shipping_address"));
+        }
+        None => {}
+    }
+    Ok(terms)
+}
+
+/// Prices the cart by its snapshots. The only method that ships to the address is chosen if the
+/// request names none. When the total is not the expected one, the current prices decide.
+async fn price(
+    app: &App,
+    owner: Owner,
+    cart: &Cart,
+    mut buyer: Buyer,
+    request: &CheckoutRequest,
+) -> Result<(Buyer, Quote)> {
+    let item = |line: &CartLine| Item { product: line.product.clone(), quantity: line.quantity };
+    let items: Vec<Item> = cart.lines().iter().map(item).collect();
+    let mut quote = quote::of_items(app, owner.customer(), buyer.request.clone(), items.clone()).await?;
+    if let [only] = &*quote.shipping.options
+        && buyer.request.shipping_method.is_none()
+        && quote.missing.contains(&Missing::ShippingMethod)
+    {
+        buyer.request.shipping_method = Some(only.id.clone());
+        quote = quote::of_items(app, owner.customer(), buyer.request.clone(), items.clone()).await?;
+    }
+    if request.expected_total.is_some_and(|expected| expected != quote.total) && quote.missing.is_empty() {
+        let catalogue = catalogue::get(app, cart.product_ids()).await?;
+        let current = |item: Item| Item { product: catalogue.current(&item.product).clone(), ..item };
+        let items = items.into_iter().map(current).collect();
+        quote = quote::of_items(app, owner.customer(), buyer.request.clone(), items).await?;
+    }
+    require_orderable(&quote, request.expected_total)?;
+    Ok((buyer, quote))
+}

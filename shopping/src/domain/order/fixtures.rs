@@ -1,0 +1,116 @@
+//! Orders for unit tests.
+
+use std::time::Duration;
+
+use souk_contract::products::{ProductId, ProductSnapshot};
+use souk_types::{Country, Currency, Money, Price, Quantity, TaxClass, Timestamp};
+
+use super::buyer::Buyer;
+use super::number::OrderNumber;
+use super::{CheckoutLimits, Hold, NewOrder, Order};
+use crate::domain::cart::{Cart, CartLine};
+use crate::domain::idempotency::CheckoutRequest;
+use crate::domain::owner::Owner;
+use crate::domain::payment::state::Payment;
+use crate::domain::payment::{DemoToken, PaymentDetails};
+use crate::domain::quote::{Quote, QuoteLine, QuoteRequest, QuoteShipping, QuoteTax, TaxBasis};
+use crate::domain::tax::Scheme;
+
+pub(crate) const LIMITS: CheckoutLimits = CheckoutLimits {
+    pieces: 10,
+    unpaid_orders: 2,
+    reservation_time: Duration::from_mins(15),
+    scarce_reservation_time: Duration::from_mins(5),
+};
+
+/// Returns a new product of 4.99 EUR.
+pub(crate) fn tea() -> ProductSnapshot {
+    ProductSnapshot {
+        id: ProductId::new(),
+        name: "Tea".to_owned(),
+        price: Price::new(499, Currency::EUR).unwrap(),
+        image: None,
+        category: "tea".to_owned(),
+        tax_class: TaxClass::Standard,
+        weight_grams: 100,
+        digital: false,
+    }
+}
+
+pub(crate) fn cart_of_tea(pieces: u64) -> Cart {
+    let mut cart = Cart::default();
+    cart.add(tea(), Quantity::try_from(pieces).unwrap()).unwrap();
+    cart
+}
+
+/// Returns a quote of this total, without lines.
+pub(crate) fn quote_of(total: Money) -> Quote {
+    let zero = Money::zero(total.currency());
+    Quote {
+        lines: Vec::new(),
+        shipping: QuoteShipping { options: Vec::new(), chosen: None, price: zero, tax: zero },
+        discounts: Vec::new(),
+        taxes: Vec::new(),
+        tax_basis: TaxBasis {
+            country: Country::try_from("DE".to_owned()).unwrap(),
+            scheme: Scheme::Domestic,
+            is_estimate: false,
+            vat_number: None,
+        },
+        total,
+        prices_include_tax: true,
+        missing: Vec::new(),
+    }
+}
+
+/// Returns a quote of the goods, without taxes and shipping.
+fn quote_of_cart(cart: &Cart) -> Quote {
+    let line = |line: &CartLine| {
+        let gross = line.product.price.line_total(line.quantity);
+        let zero = Money::zero(gross.currency());
+        QuoteLine {
+            product_id: line.product.id,
+            name: line.product.name.clone(),
+            quantity: line.quantity,
+            unit_price: line.product.price.into(),
+            discount: zero,
+            net: gross,
+            tax: zero,
+            gross,
+            tax_rate_bp: 0,
+        }
+    };
+    let lines: Vec<QuoteLine> = cart.lines().iter().map(line).collect();
+    let total = Money::sum(lines.iter().map(|line| line.gross)).unwrap().unwrap();
+    let tax = QuoteTax { rate_bp: 0, net: total, tax: Money::zero(total.currency()) };
+    Quote { lines, taxes: vec![tax], ..quote_of(total) }
+}
+
+pub(crate) fn request(token: DemoToken) -> CheckoutRequest {
+    CheckoutRequest {
+        terms: QuoteRequest::default(),
+        shipping_address_id: None,
+        note: None,
+        payment: PaymentDetails::Demo { token },
+        expected_total: None,
+    }
+}
+
+/// Returns a pending order of the whole cart.
+pub(crate) fn order_of(cart: &Cart, owner: Owner, key: &str, now: Timestamp) -> Order {
+    let (request, key) = (request(DemoToken::Ok), key.parse().unwrap());
+    let quote = quote_of_cart(cart);
+    let buyer = Buyer::new(request.terms.clone(), None);
+    NewOrder { owner, key: &key, request: &request, buyer, quote }.of_cart(cart, &LIMITS, now).unwrap()
+}
+
+/// Returns the decision to hold the stock of an order for its reservation time.
+pub(crate) fn hold_of(order: &Order, payment: Option<Payment>) -> Hold {
+    Hold {
+        products: order.items.iter().map(|item| item.product.clone()).collect(),
+        quote: order.quote.clone(),
+        number: OrderNumber::new("S-10001".to_owned()),
+        payment,
+        until: order.reserved_until,
+    }
+}

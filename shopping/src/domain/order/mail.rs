@@ -1,0 +1,46 @@
+//! The mails about an order.
+
+use souk_contract::shopping::{OrderMail, OrderMailLine, OrderMailSubject, OrderMailTax};
+use souk_types::Money;
+
+use super::{Order, OrderStatus};
+use crate::domain::quote::QuoteLine;
+
+impl Order {
+    /// Returns a mail with the data of the order as it is now. `key` is the key of a guest's link.
+    /// `None` when the order is in another state than the subject says, or is erased.
+    pub(crate) fn mail(&self, subject: OrderMailSubject, key: Option<String>) -> Option<OrderMail> {
+        let is_current = match subject {
+            OrderMailSubject::Received => self.was_confirmed(),
+            OrderMailSubject::PaymentFailed | OrderMailSubject::Cancelled => self.has_ended(),
+            OrderMailSubject::PaymentWaiting => self.status == OrderStatus::Reserved,
+            OrderMailSubject::ParcelSent { .. } | OrderMailSubject::Refunded { .. } => true,
+        };
+        let to = self.buyer.email().filter(|_| is_current)?.clone();
+        let quote = &self.quote;
+        let line = |line: &QuoteLine| OrderMailLine {
+            name: line.name.clone(),
+            quantity: line.quantity.get(),
+            total: line.price(),
+        };
+        let chosen = quote.shipping.options.iter().find(|option| Some(&option.id) == quote.shipping.chosen.as_ref());
+        let zero = Money::zero(quote.total.currency());
+        Some(OrderMail {
+            to,
+            customer: self.customer,
+            number: self.number.as_ref().map(ToString::to_string).unwrap_or_default(),
+            key,
+            placed_at: self.created_at,
+            lines: quote.lines.iter().map(line).collect(),
+            shipping_method: chosen.map(|option| option.name.clone()),
+            shipping: quote.shipping.price,
+            discount: Money::sum(quote.lines.iter().map(|line| line.discount)).ok().flatten().unwrap_or(zero),
+            taxes: quote.taxes.iter().map(|tax| OrderMailTax { rate_bp: tax.rate_bp, tax: tax.tax }).collect(),
+            total: quote.total,
+            prices_include_tax: quote.prices_include_tax,
+            shipping_address: self.buyer.shipping_address().cloned(),
+            parcel: None,
+            refund: None,
+        })
+    }
+}
