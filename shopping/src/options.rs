@@ -210,6 +210,32 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_invalid_settings_is_a_problem() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("settings.json");
+        let good = r#"{"name": "Tea House", "legal_name": "Tea House Ltd", "home_country": "DE", "currency": "EUR",
+            "prices_include_tax": true}"#;
+        for (text, problem) in [
+            (Some(good.to_owned()), None),
+            (None, Some("cannot be read")),
+            (Some("{".to_owned()), Some("cannot be read as JSON")),
+            (Some(good.replace("EUR", "euro")), Some("currency is not")),
+            (Some(good.replace("\"name\"", "\"title\"")), Some("name is required; title is unknown")),
+        ] {
+            match &text {
+                Some(text) => std::fs::write(&path, text).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
+            }
+            let mut environment = Environment::from_pairs([DEMO, ("SHOP_SETTINGS", path.to_str().unwrap())]);
+            let options = Options::read(&mut environment, None);
+            assert_eq!(options.settings.is_some(), problem.is_none(), "{text:?}");
+            let problems = environment.problems().join("\n");
+            assert_eq!(problems.is_empty(), problem.is_none(), "{problems}");
+            assert!(problem.is_none_or(|problem| problems.contains(problem)), "{text:?}: {problems}");
+        }
+    }
+
+    #[test]
     fn debug_output_hides_secrets() {
         let mut environment = Environment::from_pairs([("PAYMENT_METHODS", "stripe"), KEY, WEBHOOK]);
         let debug = format!("{:?}", Options::read(&mut environment, None));

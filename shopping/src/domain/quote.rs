@@ -1,6 +1,7 @@
 //! The price of what a customer buys: lines, discounts, shipping, taxes, total. [`quote`] is the
 //! only code that computes it: the cart, the quote, the order and the charge use it.
 
+mod check;
 mod compute;
 mod discounts;
 mod request;

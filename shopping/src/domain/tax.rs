@@ -158,15 +158,11 @@ mod tests {
 
     fn settings(home: &str, changes: serde_json::Value) -> Settings {
         let mut settings = serde_json::to_value(Settings::sample().unwrap()).unwrap();
-        let country: String = home.chars().take(2).collect();
-        let (region, code) = match country.as_str() {
-            "ES" => (Some("M"), "28001"),
-            "US" => (Some("CA"), "90210"),
-            _ => (None, "10115"),
-        };
-        let code = home.get(3..).unwrap_or(code);
-        let address =
-            json!({"name": "n", "line1": "l", "city": "c", "region": region, "postal_code": code, "country": country});
+        let (country, code) = home.split_once(' ').unwrap_or((home, if home == "US" { "90001" } else { "10115" }));
+        let region = (country == "US").then_some("CA");
+        let address = json!({
+            "name": "n", "line1": "l", "city": "c", "region": region, "postal_code": code, "country": country
+        });
         settings["address"] = address;
         settings["home_country"] = json!(country);
         for (name, value) in changes.as_object().unwrap() {
@@ -208,10 +204,10 @@ mod tests {
             ("DE", &registered, "FR", true, "DE", Home),
             ("ES 35001", &none, "ES 35002", true, "ES", Domestic),
             ("ES 35001", &none, "ES 28001", true, "ES", Export),
-            ("GB SW1A1AA", &none, "GB BT15GS", true, "GB", Domestic),
-            ("GB SW1A1AA", &none, "IM", true, "GB", Domestic),
-            ("GB SW1A1AA", &none, "DE", true, "DE", Export),
-            ("GB BT15GS", &oss, "DE", true, "DE", OneStopShop),
+            ("GB SW1A 1AA", &none, "GB BT15GS", true, "GB", Domestic),
+            ("GB SW1A 1AA", &none, "IM", true, "GB", Domestic),
+            ("GB SW1A 1AA", &none, "DE", true, "DE", Export),
+            ("GB BT1 5GS", &oss, "DE", true, "DE", OneStopShop),
             ("US", &none, "US", true, "US", Domestic),
             ("US", &none, "DE", true, "DE", Export),
         ] {

@@ -75,13 +75,18 @@ fn digital(cents: u64) -> Item {
 }
 
 fn address(country: &str) -> Address {
-    let (region, code) = match country {
-        "US" => (Some("CA"), "90210"),
-        "JP" => (Some("Tokyo"), "154-0023"),
-        _ => (None, "10115"),
+    let (region, postal_code) = match country {
+        "DE" => (None, "10115"),
+        "FR" => (None, "75001"),
+        "US" => (Some("CA"), "90001"),
+        "JP" => (Some("Tokyo"), "100-0001"),
+        country => panic!("no address in {country}"),
     };
-    serde_json::from_value(json!({"name": "Ana", "line1": "1 High Street", "city": "City", "region": region, "postal_code": code, "country": country}))
-        .unwrap()
+    let address = json!({
+        "name": "Ana", "line1": "1 High Street", "city": "City", "region": region, "postal_code": postal_code,
+        "country": country
+    });
+    souk_types::input::from_json(address).unwrap()
 }
 
 fn request(fields: Value) -> QuoteRequest {

@@ -16,6 +16,7 @@ mod order_limits;
 mod overload;
 mod refund_crash;
 mod restart;
+mod shop_settings;
 mod smtp;
 mod start_up;
 mod stripe;

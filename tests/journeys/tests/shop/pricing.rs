@@ -126,6 +126,10 @@ async fn a_request_that_cannot_be_quoted_is_refused() {
         (json!({"shipping_method": "express", "shipping_address": to("FR")}), "shipping_method"),
         (json!({"shipping_method": "Not An Id"}), "shipping_method"),
         (json!({"shipping_address": to("XX")}), "shipping_address.country"),
+        (
+            json!({"shipping_address": {"name": "n", "line1": "l", "city": "c", "region": "Bavaria", "postal_code": "90001", "country": "US"}}),
+            "shipping_address.region",
+        ),
         (json!({"billing_address": "here"}), "billing_address"),
         (json!({"email": "nobody"}), "email"),
         (json!({"codes": "TEN"}), "codes"),

@@ -71,6 +71,7 @@ proptest! {
     fn the_parts_add_up(situation in situation()) {
         let (input, shop) = build(&situation);
         let quote = quote(&input, &shop, now()).unwrap();
+        prop_assert_eq!(quote.contradiction(), None);
         let mut by_rate = std::collections::BTreeMap::<u32, u64>::new();
         for (line, item) in quote.lines.iter().zip(&input.items) {
             prop_assert_eq!((line.product_id, line.quantity), (item.product.id, item.quantity));
