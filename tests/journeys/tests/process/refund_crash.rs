@@ -1,9 +1,10 @@
-//! A one-process shop dies at each step of a cancellation and of its refund, and restarts. The
-//! money goes back once, and the stock returns.
+//! A one-process shop dies at each step of a cancellation, or of a refund of one piece, and
+//! restarts. The money goes back once, and the stock returns.
 
 use std::sync::Arc;
 
-use journeys::{Stock, TestShop, euros};
+use journeys::{Stock, TestShop, euros, wait_for};
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -28,8 +29,71 @@ const STEPS: &[&str] = &[
     "commit.orders.after@3",
 ];
 
+/// The failpoints from the request of an admin to the completed refund.
+const STEPS_OF_A_PIECE: &[&str] = &[
+    // The refund is decided and stored.
+    "commit.orders.before",
+    "commit.orders.after",
+    // The piece goes back on sale.
+    "call.products.restock.before",
+    "call.products.restock.after",
+    "commit.orders.before@2",
+    "commit.orders.after@2",
+    // The bank refunds, and the shop stores its reply and the event.
+    "commit.demo_payments.before",
+    "commit.demo_payments.after",
+    "commit.orders.before@3",
+    "commit.orders.after@3",
+];
+
 #[tokio::test]
-async fn a_refund_survives_a_crash_at_each_step() {
+async fn a_refund_of_a_piece_survives_a_crash_at_each_step() {
+    let permits = Arc::new(Semaphore::new(CONCURRENT_SHOPS));
+    let mut crashes = JoinSet::new();
+    let local = LocalSet::new();
+    for step in STEPS_OF_A_PIECE {
+        let permits = Arc::clone(&permits);
+        let crash = async move {
+            let _permit = permits.acquire().await.unwrap();
+            crash_while_refunding_a_piece(step).await;
+        };
+        crashes.spawn_local_on(crash, &local);
+    }
+    local.await;
+    crashes.join_all().await;
+}
+
+async fn crash_while_refunding_a_piece(step: &'static str) {
+    let shop = TestShop::start().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let order = ana.place_order_paying("key", "demo_ok").await.expect_status(201);
+    shop.kill();
+    shop.restart_with_failpoint(step).await;
+    let line = json!({"product_id": tea.id, "quantity": 1, "restock": true});
+    let refund = || admin.refund(order.id(), "refund", json!({"lines": [&line], "reason": "broken"}));
+    let response = refund().outcome().await.response;
+    assert!(response.is_err(), "{step}: {response:?}");
+    shop.wait_for_failpoint(step).await;
+    shop.restart().await;
+    // The admin repeats the request that got no response.
+    let first = refund().await.expect_status(201);
+    wait_for("the refund succeeds", async || {
+        let refund = refund().await.expect_status(201);
+        if refund["status"] == "succeeded" { Ok(()) } else { Err(refund.body) }
+    })
+    .await;
+    let refunded = ana.get_order(order.id()).await.expect_status(200);
+    assert_eq!((&refunded["refunded"], &refunded["refunds"][0]["id"]), (&euros(499), &first["id"]), "{step}");
+    assert_eq!(refunded["payment"]["refunds"].as_array().map(Vec::len), Some(1), "{step}");
+    assert_eq!(admin.stock(&tea).await, Stock { available: 9, reserved: 0, sold: 1 }, "{step}");
+    let audit = shop.run_souk(&["audit", "--within", "60"]).await;
+    assert_eq!((audit.code, audit.stdout.as_str()), (Some(0), ""), "{step}: {audit:?}");
+}
+
+#[tokio::test]
+async fn a_cancellation_survives_a_crash_at_each_step() {
     let permits = Arc::new(Semaphore::new(CONCURRENT_SHOPS));
     let mut crashes = JoinSet::new();
     let local = LocalSet::new();
