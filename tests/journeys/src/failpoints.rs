@@ -55,6 +55,12 @@ pub const ALL: &[(&str, &str)] = &[
     ("customer", "commit.accounts.before"),
     ("customer", "ack.shopping.order-confirmed.before"),
     ("customer", "ack.shopping.order-confirmed.after"),
+    // A mail is queued, claimed and sent.
+    ("mail", "commit.mails.before"),
+    ("mail", "commit.mails.after"),
+    ("mail", "commit.mails.after@2"),
+    ("mail", "commit.mails.before@3"),
+    ("mail", "ack.shopping.order-confirmed.after"),
     // An account is deleted, and the other services handle the event.
     ("customer", "commit.accounts.after@2"),
     ("customer", "publish.customer.deleted.before"),
@@ -64,6 +70,10 @@ pub const ALL: &[(&str, &str)] = &[
     ("shopping", "ack.customer.deleted.after"),
     ("products", "ack.customer.deleted.before"),
     ("products", "ack.customer.deleted.after"),
+    ("mail", "commit.erased_customers.before"),
+    ("mail", "commit.erased_customers.after"),
+    ("mail", "ack.customer.deleted.before"),
+    ("mail", "publish.mail.customer-erased.before"),
 ];
 
 /// Returns whether a one-process shop passes the failpoint too. Only a broker acknowledges calls.
