@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::coalesce::Coalescer;
 use super::commit::{BulkRule, Commit, Refusal, Rule, Stored, Write};
-use super::{Database, Document, Due, Engine, Events, Find, Index, MAX_ATTEMPTS, conflict_delays};
+use super::{Database, Document, Due, Engine, Events, Find, Index};
 use souk_types::{Error, Page, Result};
 
 const SCAN_PAGE: usize = 500;

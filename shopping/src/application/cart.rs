@@ -20,6 +20,15 @@ pub(crate) enum CartOwner {
     Guest(Guest),
 }
 
+impl CartOwner {
+    pub(super) fn customer(self) -> Option<CustomerId> {
+        match self {
+            Self::Customer(customer) => Some(customer),
+            Self::Guest(_) => None,
+        }
+    }
+}
+
 impl From<CartOwner> for Owner {
     fn from(owner: CartOwner) -> Self {
         match owner {

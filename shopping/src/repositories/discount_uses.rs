@@ -91,7 +91,8 @@ mod tests {
         let next = OrderId::new();
         assert!(uses.claim(key, next, limit).await.unwrap());
         assert!(!uses.claim(key, OrderId::new(), limit).await.unwrap());
-        assert!(uses.is_exhausted(key, limit).await.unwrap());
+        assert!(uses.is_exhausted(key, limit, None).await.unwrap());
+        assert!(!uses.is_exhausted(key, limit, Some(next)).await.unwrap());
         database.close().await;
     }
 }
