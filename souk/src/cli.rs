@@ -14,8 +14,8 @@ use crate::settings::{FILE_HELP, UpArgs};
 /// Runs a whole shop in one process, and maintains shops of any size.
 ///
 /// Without a subcommand, `souk` runs the shop: the services customer, products, shopping and mail,
-/// with their data in a directory. The other subcommands work on such a one-process shop or on a fleet
-/// (the services as separate processes, with MongoDB and RabbitMQ).
+/// with their data in a directory. The other subcommands work on such a one-process shop or on a
+/// fleet (the services as separate processes, with MongoDB and RabbitMQ).
 ///
 /// A flag overrides its environment variable, and both override the file souk.toml.
 #[derive(Parser)]

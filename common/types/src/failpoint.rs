@@ -12,6 +12,7 @@
 //! | `ack.<event>.before`, `.after` | a consumer that has handled an event |
 //! | `call.<request>.before`, `.after` | a caller; `.after` when it has the reply |
 //! | `reply.<request>.before`, `.after` | the service that replies; `.after` when the connection has the reply |
+//! | `mail.delivered` | `mail`, between the delivery of a mail and the commit that records it |
 //! | `ack.call.before`, `.after` | the service that acknowledges calls, several at a time (over RabbitMQ) |
 
 use std::fmt;

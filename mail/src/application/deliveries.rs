@@ -3,7 +3,7 @@
 
 use souk_contract::customer::{AccountMailReply, AccountMailSent, GetAccountMail};
 use souk_contract::shopping::{GetOrderMail, GetShop, OrderMailReply};
-use souk_types::{Result, Timestamp};
+use souk_types::{Result, Timestamp, failpoint};
 
 use crate::app::App;
 use crate::domain::content::Content;
@@ -47,7 +47,10 @@ async fn send(app: &App, mail: Mail) -> Result<()> {
     }
     let message = Message::new(&mail, &content, rendered, &app.sender);
     match app.outgoing.deliver(&mail, &message).await {
-        Ok(()) => record_success(app, &mail).await,
+        Ok(()) => {
+            failpoint!("mail.delivered");
+            record_success(app, &mail).await
+        }
         Err(failure) => record_failure(app, &mail, failure).await,
     }
 }

@@ -32,8 +32,8 @@ pub enum Status {
     Sent,
     /// The SMTP server has refused it, or it was tried for five days.
     Failed,
-    /// It was not sent, because it had become pointless: its link was used or has expired, the order
-    /// has changed, or the customer is erased.
+    /// It was not sent, because it had become pointless: its link was used or has expired, the
+    /// order has changed, or the customer is erased.
     Obsolete,
 }
 

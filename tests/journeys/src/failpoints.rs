@@ -59,6 +59,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("mail", "commit.mails.before"),
     ("mail", "commit.mails.after"),
     ("mail", "commit.mails.after@2"),
+    ("mail", "mail.delivered"),
     ("mail", "commit.mails.before@3"),
     ("mail", "ack.shopping.order-confirmed.after"),
     // An account is deleted, and the other services handle the event.

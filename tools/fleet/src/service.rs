@@ -37,8 +37,8 @@ impl Service {
         }
     }
 
-    /// Returns the number of its instances in a fleet with `instances` of each service. No request of
-    /// a client waits for `mail`, so one is enough.
+    /// Returns the number of its instances in a fleet with `instances` of each service. No request
+    /// of a client waits for `mail`, so one is enough.
     pub(crate) fn instances(self, instances: usize) -> usize {
         match self {
             Self::Mail => 1,
