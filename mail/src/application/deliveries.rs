@@ -101,8 +101,8 @@ async fn record_success(app: &App, mail: &Mail) -> Result<()> {
     }
 }
 
-/// Lets `customer` delete a notice, and with it the recipient. Without the report, `customer` deletes
-/// it after a day.
+/// Lets `customer` delete a notice, and with it the recipient. Without the report, `customer`
+/// deletes it after a day.
 async fn report_sent(app: &App, mail: &Mail) {
     if let Source::Account { mail: id } = mail.source()
         && let Err(error) = app.bus.call(AccountMailSent { id }).await
