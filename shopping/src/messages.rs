@@ -4,6 +4,7 @@ use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, EmailVerified, TokensRevoked};
 use souk_contract::shopping::{
     CustomerErased, ExportCustomer, GetOrderMail, GetShop, OrderCancelled, OrderConfirmed, OrderRefunded,
+    PaymentFailed, PaymentWaiting,
 };
 
 use crate::App;
@@ -12,6 +13,8 @@ use crate::application::{account_orders, erasure, export, order_mail};
 pub(crate) fn serve(app: &App) {
     app.bus.publishes::<OrderConfirmed>();
     app.bus.publishes::<OrderCancelled>();
+    app.bus.publishes::<PaymentFailed>();
+    app.bus.publishes::<PaymentWaiting>();
     app.bus.publishes::<OrderRefunded>();
     app.bus.publishes::<CustomerErased>();
     let own = app.clone();

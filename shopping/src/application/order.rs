@@ -1,11 +1,11 @@
 //! Orders after checkout: read, cancelled, shipped.
 
 use souk_contract::customer::CustomerId;
-use souk_contract::shopping::{OrderCancelled, OrderId};
+use souk_contract::shopping::OrderId;
 use souk_store::Events;
 use souk_types::{Error, Page, Paging, Result, Timestamp};
 
-use super::{checkout, order_log};
+use super::checkout;
 use crate::App;
 use crate::domain::order::{Actor, Order, OrderView};
 
@@ -76,11 +76,8 @@ pub(crate) async fn cancel_any(app: &App, admin: CustomerId, id: OrderId) -> Res
 /// Cancels an order, and returns money and stock at once or as soon as possible.
 async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order> {
     let cancel = move |order: &mut Order, events: &mut Events| {
-        if order.cancel(actor, Timestamp::now())? {
-            order.log(order_log::published::<OrderCancelled>());
-            events.publish(&OrderCancelled { id })?;
-        }
-        Ok(())
+        order.cancel(actor, Timestamp::now())?;
+        checkout::publish_changes(order, events)
     };
     Ok(checkout::advance_or_leave(app, app.store.orders.update(id, cancel).await?).await)
 }

@@ -49,7 +49,7 @@ pub(crate) async fn handle_notification(app: &App, notification: PaymentNotifica
     let entry = order_log::entry(TimelineKind::Payment, what, notification.update.to_string());
     let apply = move |order: &mut Order, events: &mut Events| {
         let change = order.apply_notification(&notification, entry.clone(), Timestamp::now())?;
-        checkout::publish_changes(order, change, events)?;
+        checkout::publish_changes(order, events)?;
         Ok(change != Change::Nothing)
     };
     if let Some(order) = app.store.orders.update_if_known(id, apply).await? {

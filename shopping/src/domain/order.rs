@@ -37,6 +37,7 @@ use self::refund_shares::{Paid, Sold, SoldLine};
 use self::refunds::OrderRefund;
 use self::restock::PieceReturn;
 pub(crate) use self::settlement::Change;
+pub(crate) use self::status::OrderEvent;
 pub use self::status::OrderStatus;
 pub(crate) use self::status::Reason;
 pub(crate) use self::transitions::{Actor, Hold, interrupted};
@@ -109,6 +110,12 @@ pub(crate) struct Order {
     /// When a refused order is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delete_at: Option<Timestamp>,
+    /// Whether the buyer knows that the payment takes longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_waiting_reported: bool,
+    /// The events of this change. They are published by the write that stores it.
+    #[serde(skip)]
+    events: Vec<OrderEvent>,
 }
 
 /// Work that failed in this run of the checkout. Other work goes first.

@@ -13,8 +13,8 @@ use crate::App;
 use crate::application::refunds::{self, Refunded};
 use crate::application::{order, payment};
 use crate::domain::idempotency::IdempotencyKey;
-use crate::domain::order::refunds::NewRefund;
 use crate::domain::order::OrderView;
+use crate::domain::order::refunds::NewRefund;
 
 #[post("/admin/orders/<id>/capture", data = "<_input>")]
 pub(super) async fn capture_payment(

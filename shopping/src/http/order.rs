@@ -76,9 +76,7 @@ impl<'r> FromRequest<'r> for Access {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
         match request.guard::<Query<Link>>().await {
             Outcome::Success(Query(Link { key: Some(key) })) => Outcome::Success(Self::Key(key)),
-            Outcome::Success(_) => {
-                request.guard::<CustomerAuth>().await.map(|customer| Self::Account(customer.id()))
-            }
+            Outcome::Success(_) => request.guard::<CustomerAuth>().await.map(|customer| Self::Account(customer.id())),
             Outcome::Error(error) => Outcome::Error(error),
             Outcome::Forward(status) => Outcome::Forward(status),
         }

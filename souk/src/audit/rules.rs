@@ -11,7 +11,6 @@ use souk_bus::EventCounts;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
-use souk_types::Money;
 
 /// A 2xx response to `POST /shopping/order`.
 #[derive(Debug, Clone, Deserialize)]

@@ -79,7 +79,7 @@ async fn orders(buyers: &mut Vec<Buyers>, product: Option<&str>) -> Result<f64, 
     send_for_each_customer(buyers, fill, 200).await?;
     let order = |bearer: &str, _: &str| {
         let headers = format!("{bearer}Idempotency-Key: {}\r\n", souk_types::Id::<()>::new());
-        request("POST", "/shopping/order", &headers, "{}")
+        request("POST", "/shopping/order", &headers, crate::http::ORDER)
     };
     let took = send_for_each_customer(buyers, order, 201).await?;
     Ok(number(AT_ONCE * IN_TURN) / took.as_secs_f64())

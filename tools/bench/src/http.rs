@@ -12,6 +12,10 @@ use tokio::task::JoinSet;
 
 use crate::table::text;
 
+/// The body of an order that is sent to an address.
+pub(crate) const ORDER: &str = r#"{"shipping_method":"standard","shipping_address":{"name":"Ana Silva",
+"line1":"Unter den Linden 1","city":"Berlin","postal_code":"10117","country":"DE"}}"#;
+
 pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,

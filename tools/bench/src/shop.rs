@@ -206,7 +206,7 @@ pub(crate) async fn buying(table: &mut Table, address: SocketAddr, label: &str) 
                 adds.push(began.elapsed());
                 let key = format!("{bearer}Idempotency-Key: {}\r\n", souk_types::Id::<()>::new());
                 let began = Instant::now();
-                let answer = client.send(&request("POST", "/shopping/order", &key, "{}")).await?;
+                let answer = client.send(&request("POST", "/shopping/order", &key, crate::http::ORDER)).await?;
                 match answer.status {
                     201 => orders.push(began.elapsed()),
                     // Out of stock: a response, but no order.

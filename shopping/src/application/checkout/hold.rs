@@ -4,23 +4,22 @@
 //! reserved: one write records the stock, the payment and, when it is captured, the sale. After a
 //! crash in between, the order is still pending, and the next worker repeats every call.
 
+use souk_bus::Request as _;
 use souk_contract::products::{Confirm, Confirmed, ProductSnapshot, Reserved};
 use souk_contract::shopping::TimelineKind;
 use souk_store::Events;
 use souk_types::{Error, Money, Result, Timestamp};
 
-use souk_bus::Request as _;
-
 use super::steps::{
-    Reply, Stock, complete_cart, confirm_discounts, confirm_sold, named_payment, out_of_stock, payment_call, publish_changes,
-    reject, reserve,
+    Reply, Stock, complete_cart, confirm_discounts, confirm_sold, named_payment, out_of_stock, payment_call,
+    publish_changes, reject, reserve,
 };
 use crate::App;
 use crate::application::discounts::{self, Buyer};
 use crate::application::{order_log, quote};
 use crate::domain::order::history::LogEntry;
 use crate::domain::order::number::OrderNumber;
-use crate::domain::order::{Change, Hold, Order, OrderStatus, Reason, interrupted, quote_changed, require_orderable};
+use crate::domain::order::{Hold, Order, OrderStatus, Reason, interrupted, quote_changed, require_orderable};
 use crate::domain::payment::Charge;
 use crate::domain::payment::report::{PaymentReport, ProviderStatus};
 use crate::domain::payment::state::Payment;
@@ -184,8 +183,10 @@ async fn record(
             order.log(entry.clone());
         }
         order.hold(&hold, now)?;
-        let change = report.as_ref().map_or(Ok(Change::Nothing), |report| order.apply_payment(report, now))?;
-        publish_changes(order, change, events)?;
+        if let Some(report) = &report {
+            order.apply_payment(report, now)?;
+        }
+        publish_changes(order, events)?;
         if let Some(cart) = sold
             && order.status() == OrderStatus::Paid
         {

@@ -1,9 +1,11 @@
 //! The actions of the checkout table, except those in [`compensation`]. Each calls `products` or
 //! the payment provider, and applies the reply to the order.
 
-use souk_bus::Request;
+use souk_bus::{Event, Request};
 use souk_contract::products::{Confirm, Confirmed, Reserved, Shortage};
-use souk_contract::shopping::{OrderCancelled, OrderConfirmed, OrderId, OrderRefunded, TimelineKind};
+use souk_contract::shopping::{
+    OrderCancelled, OrderConfirmed, OrderId, OrderRefunded, PaymentFailed, PaymentWaiting, TimelineKind,
+};
 use souk_store::Events;
 use souk_types::{Error, Result, Timestamp};
 
@@ -14,7 +16,7 @@ use crate::application::{order, order_log};
 use crate::domain::cart::Cart;
 use crate::domain::order::checkout_table::{NextAction, Trigger};
 use crate::domain::order::history::LogEntry;
-use crate::domain::order::{Change, Order, OrderStatus, PutOff, Reason, interrupted};
+use crate::domain::order::{Change, Order, OrderEvent, OrderStatus, PutOff, Reason, interrupted};
 use crate::domain::payment::report::{PaymentReport, RefundReport, list_text};
 use crate::domain::payment::state::Payment;
 use crate::providers::PaymentProvider;
@@ -149,6 +151,7 @@ async fn check_payment(app: &App, order: &Order) -> Result<Checked> {
         if order.abandon_uncharged(now)? {
             order.log(entry.clone());
         } else {
+            order.report_waiting();
             order.retry_later(now);
         }
         Ok(())
@@ -224,8 +227,8 @@ pub(super) fn confirm_sold(order: &mut Order, cart: CartState, events: &mut Even
         if cart == CartState::Closed {
             order.erase_personal_data();
         }
-        order.log(order_log::published::<OrderConfirmed>());
-        events.publish(&OrderConfirmed { id: order.id, customer: order.customer() })?;
+        let confirmed = OrderConfirmed { id: order.id, customer: order.customer() };
+        publish(order, events, &confirmed)?;
     }
     Ok(())
 }
@@ -321,23 +324,32 @@ async fn apply(
     rule: impl Fn(&mut Order, Timestamp) -> Result<Change> + Send + 'static,
 ) -> Result<Order> {
     let apply = move |order: &mut Order, events: &mut Events| {
-        let change = rule(order, Timestamp::now())?;
-        publish_changes(order, change, events)
+        rule(order, Timestamp::now())?;
+        publish_changes(order, events)
     };
     app.store.orders.update(id, apply).await
 }
 
-/// Publishes the cancellation of a confirmed order, and refunds that have succeeded.
-pub(crate) fn publish_changes(order: &mut Order, change: Change, events: &mut Events) -> Result<()> {
-    if change == Change::ConfirmedOrderCancelled {
-        order.log(order_log::published::<OrderCancelled>());
-        events.publish(&OrderCancelled { id: order.id })?;
+/// Publishes what the buyer must know about a change, and refunds that have succeeded.
+pub(crate) fn publish_changes(order: &mut Order, events: &mut Events) -> Result<()> {
+    let id = order.id;
+    for event in order.take_events() {
+        match event {
+            OrderEvent::PaymentFailed => publish(order, events, &PaymentFailed { id })?,
+            OrderEvent::PaymentWaiting => publish(order, events, &PaymentWaiting { id })?,
+            OrderEvent::Cancelled => publish(order, events, &OrderCancelled { id })?,
+        }
     }
     for refund in order.take_succeeded_refunds() {
-        order.log(order_log::published::<OrderRefunded>());
-        events.publish(&OrderRefunded { id: order.id, refund })?;
+        publish(order, events, &OrderRefunded { id, refund })?;
     }
     Ok(())
+}
+
+/// Publishes an event with the write of its order, whose log records it.
+fn publish<E: Event>(order: &mut Order, events: &mut Events, event: &E) -> Result<()> {
+    order.log(order_log::published::<E>());
+    events.publish(event).map(drop)
 }
 
 /// Whether stock is held for an order that is rejected.
@@ -409,7 +421,11 @@ pub(super) async fn update(
     id: OrderId,
     rule: impl Fn(&mut Order, Timestamp) -> Result<()> + Send + 'static,
 ) -> Result<Order> {
-    app.store.orders.update(id, move |order, _| rule(order, Timestamp::now())).await
+    let update = move |order: &mut Order, events: &mut Events| {
+        rule(order, Timestamp::now())?;
+        publish_changes(order, events)
+    };
+    app.store.orders.update(id, update).await
 }
 
 pub(super) fn payment_of(order: &Order) -> Result<&Payment> {

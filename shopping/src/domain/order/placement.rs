@@ -72,6 +72,8 @@ impl NewOrder<'_> {
             created_at: now,
             schedule: RetrySchedule::at(now.after(STEP_LEASE)),
             delete_at: None,
+            is_waiting_reported: false,
+            events: Vec::new(),
         })
     }
 }

@@ -18,8 +18,6 @@ pub(crate) enum Change {
     Nothing,
     /// The payment, and perhaps the state of the order.
     Payment,
-    /// A confirmed order was cancelled, because its payment was refunded at the provider.
-    ConfirmedOrderCancelled,
 }
 
 impl Order {
@@ -75,9 +73,8 @@ impl Order {
             OrderStatus::Reserved => self.schedule.set_due(now.after(RETRY_BACKOFF.first)),
             // A shipped order stays shipped: only its payment says that it is refunded.
             OrderStatus::Paid | OrderStatus::Confirmed if is_refunded_at_provider => {
-                let was_confirmed = self.status == OrderStatus::Confirmed;
                 self.end(OrderStatus::Cancelled, Reason::RefundedAtProvider, true, now)?;
-                return Ok(if was_confirmed { Change::ConfirmedOrderCancelled } else { Change::Payment });
+                return Ok(Change::Payment);
             }
             // Neither the customer nor an admin cancelled the order, so it continues if the stock
             // is still available.

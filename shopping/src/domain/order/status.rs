@@ -60,6 +60,38 @@ impl OrderStatus {
     }
 }
 
+/// What the buyer must know about a change of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OrderEvent {
+    /// The payment failed, or did not arrive in time: nothing was ordered.
+    PaymentFailed,
+    /// The payment takes longer.
+    PaymentWaiting,
+    /// The order was cancelled after it was paid.
+    Cancelled,
+}
+
+impl OrderEvent {
+    /// Returns the event of a transition, if it has one.
+    pub(super) fn of(from: OrderStatus, to: OrderStatus, reason: Option<Reason>) -> Option<Self> {
+        use OrderStatus::{Cancelled, Confirmed, Paid, Rejected};
+        let has_failed = matches!(
+            reason,
+            Some(
+                Reason::PaymentDeclined
+                    | Reason::PaymentRefused
+                    | Reason::PaymentCancelled
+                    | Reason::ReservationExpired
+            )
+        );
+        match (from, to) {
+            (Paid | Confirmed, Cancelled) => Some(Self::Cancelled),
+            (_, Rejected | Cancelled) if has_failed => Some(Self::PaymentFailed),
+            _ => None,
+        }
+    }
+}
+
 /// The reason for a state outside the normal course of an order. Documented in `docs/api.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -284,9 +284,12 @@ fn the_order_follows_the_money() {
         if order.payment.is_none() {
             order.payment = Some(open_payment(&order));
         }
-        let changes: Vec<Change> = reports.iter().map(|report| apply(&mut order, report)).collect();
-        let is_published = changes.contains(&Change::ConfirmedOrderCancelled);
-        assert_eq!(is_published, *status == Confirmed && *after == Refunded, "{case}");
+        order.take_events();
+        for report in *reports {
+            apply(&mut order, report);
+        }
+        let is_published = order.take_events().contains(&OrderEvent::Cancelled);
+        assert_eq!(is_published, matches!(status, Paid | Confirmed) && *after == Refunded, "{case}");
         if next_action(&order, Trigger::Request) == NextAction::Cancel {
             order.cancel_unpaid(Timestamp::now()).unwrap();
         }
@@ -500,6 +503,76 @@ fn the_same_key_accepts_the_same_request_only() {
     let order = pending();
     assert!(order.require_same_request(&request(DemoToken::Ok)).is_ok());
     assert_eq!(order.require_same_request(&request(DemoToken::Declined)).unwrap_err().code(), "key-reused");
+}
+
+#[test]
+fn the_buyer_learns_that_a_payment_failed_or_takes_longer_or_is_returned() {
+    type End = fn(&mut Order);
+    let ends: [(&str, OrderStatus, End, Option<OrderEvent>); 7] = [
+        (
+            "declined",
+            OrderStatus::Reserved,
+            |order| {
+                apply(order, &report(ProviderStatus::Declined));
+                order.decline(Timestamp::now()).unwrap();
+            },
+            Some(OrderEvent::PaymentFailed),
+        ),
+        (
+            "too late",
+            OrderStatus::Reserved,
+            |order| order.expire_reservation(Timestamp::now()).unwrap(),
+            Some(OrderEvent::PaymentFailed),
+        ),
+        (
+            "out of stock",
+            OrderStatus::Pending,
+            |order| {
+                order.reject(out_of_stock(), Reason::OutOfStock, false, Timestamp::now()).unwrap();
+            },
+            None,
+        ),
+        (
+            "cancelled unpaid",
+            OrderStatus::Reserved,
+            |order| {
+                order.cancel(customer_of(order), Timestamp::now()).unwrap();
+            },
+            None,
+        ),
+        (
+            "cancelled",
+            OrderStatus::Confirmed,
+            |order| {
+                order.cancel(customer_of(order), Timestamp::now()).unwrap();
+            },
+            Some(OrderEvent::Cancelled),
+        ),
+        (
+            "sold out after the payment",
+            OrderStatus::Paid,
+            |order| {
+                order.fail(out_of_stock(), Reason::OutOfStock, Timestamp::now()).unwrap();
+            },
+            Some(OrderEvent::Cancelled),
+        ),
+        (
+            "waiting",
+            OrderStatus::Reserved,
+            |order| {
+                order.report_waiting();
+                order.report_waiting();
+            },
+            Some(OrderEvent::PaymentWaiting),
+        ),
+    ];
+    for (case, status, end, event) in ends {
+        let mut order = in_state(status);
+        order.take_events();
+        end(&mut order);
+        assert_eq!(order.take_events(), event.into_iter().collect::<Vec<_>>(), "{case}");
+        assert_eq!(order.take_events(), [], "{case}");
+    }
 }
 
 #[test]

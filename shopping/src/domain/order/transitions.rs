@@ -9,7 +9,7 @@ use souk_types::{Error, Result, Timestamp};
 
 use super::history::StatusChange;
 use super::number::OrderNumber;
-use super::{Order, OrderStatus, Reason, STEP_LEASE};
+use super::{Order, OrderEvent, OrderStatus, Reason, STEP_LEASE};
 use crate::domain::payment::state::{Payment, PaymentStatus};
 use crate::domain::quote::Quote;
 
@@ -241,10 +241,24 @@ impl Order {
         if !self.status.next().contains(&status) {
             return Err(Error::internal(format!("order {}: {status:?} cannot follow {:?}", self.id, self.status)));
         }
+        self.events.extend(OrderEvent::of(self.status, status, reason));
         self.status = status;
         self.schedule.reset_failures();
         self.history.push(StatusChange { status, at: now, reason });
         Ok(())
+    }
+
+    /// Records, once, that the buyer learns that the payment takes longer.
+    pub(crate) fn report_waiting(&mut self) {
+        if self.status == OrderStatus::Reserved && !self.is_waiting_reported {
+            self.is_waiting_reported = true;
+            self.events.push(OrderEvent::PaymentWaiting);
+        }
+    }
+
+    /// Returns the events of this change, once.
+    pub(crate) fn take_events(&mut self) -> Vec<OrderEvent> {
+        std::mem::take(&mut self.events)
     }
 
     pub(super) fn lease(&mut self, now: Timestamp) {
