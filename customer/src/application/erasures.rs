@@ -1,8 +1,8 @@
 //! Erasures: a saga with a receipt.
 //!
 //! One commit replaces the account by a tombstone, stores the receipt and a last notice to the
-//! customer, and publishes `customer.deleted`. Each service then erases its data and reports it; this service publishes the
-//! event again until all services have reported.
+//! customer, and publishes `customer.deleted`. Each service then erases its data and reports it;
+//! this service publishes the event again until all services have reported.
 
 use std::time::Duration;
 

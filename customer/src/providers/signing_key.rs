@@ -21,8 +21,8 @@ pub struct SigningKey {
     secret: EncodingKey,
     public: Jwk,
     header: Header,
-    /// Keys that do not sign: during a key rotation the previous or the next one. They verify access
-    /// tokens, and recognise refresh tokens and tokens of mails.
+    /// Keys that do not sign: during a key rotation the previous or the next one. They verify
+    /// access tokens, and recognise refresh tokens and tokens of mails.
     others: Vec<SigningKey>,
 }
 
