@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::coalesce::Coalescer;
 use super::commit::{BulkRule, Commit, Refusal, Rule, Stored, Write};
-use super::{Database, Document, Due, Engine, Events, Find, Index};
+use super::{Database, Document, Due, Engine, Events, Filter, Find, Index};
 use souk_types::{Error, Page, Result};
 
 const SCAN_PAGE: usize = 500;
@@ -49,6 +49,17 @@ impl<T: Document> Collection<T> {
         let found = match &self.database.0.engine {
             Engine::Sqlite(sqlite) => sqlite.find(T::COLLECTION, find).await?,
             Engine::Mongo(mongo) => mongo.find(T::COLLECTION, find).await?,
+        };
+        let items = found.items.iter().map(|(_, stored)| stored.decode()).collect::<Result<_>>()?;
+        Ok(Page { items, next: found.next })
+    }
+
+    /// Returns a page of the documents that a filter selects.
+    pub async fn filter(&self, filter: Filter) -> Result<Page<T>> {
+        filter.check(T::INDEXES)?;
+        let found = match &self.database.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.filter(T::COLLECTION, filter).await?,
+            Engine::Mongo(mongo) => mongo.filter(T::COLLECTION, filter).await?,
         };
         let items = found.items.iter().map(|(_, stored)| stored.decode()).collect::<Result<_>>()?;
         Ok(Page { items, next: found.next })

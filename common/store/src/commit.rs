@@ -2,9 +2,11 @@
 
 use std::time::SystemTime;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::Document;
+use super::{Document, Index};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
 
@@ -88,6 +90,8 @@ pub(super) enum Change {
         reindex: bool,
         /// Whether a searched field has changed.
         reindex_text: bool,
+        /// Whether the list of an [`Index::each`] has changed.
+        relist: bool,
     },
     Delete,
     /// Writes nothing; the version must be unchanged.
@@ -107,14 +111,14 @@ impl Write {
             (None, None) => return Ok(None),
             (Some(_), None) => Change::Delete,
             (stored, Some(new)) => {
-                let text = serde_json::to_string(new).map_err(Error::internal)?;
+                let text = text_of(new)?;
                 match stored {
                     Some(stored) if stored.text == text => return Ok(None),
                     Some(stored) => {
-                        let [reindex, reindex_text] = changed::<T>(&stored.text, &text)?;
-                        Change::Put { text, reindex, reindex_text }
+                        let [reindex, reindex_text, relist] = changed::<T>(&stored.text, &text)?;
+                        Change::Put { text, reindex, reindex_text, relist }
                     }
-                    None => Change::Put { text, reindex: true, reindex_text: true },
+                    None => Change::Put { text, reindex: true, reindex_text: true, relist: true },
                 }
             }
         };
@@ -129,6 +133,22 @@ impl Write {
     }
 }
 
+/// Returns the JSON text of a document, with the fields that are derived from it.
+fn text_of<T: Document>(document: &T) -> Result<String> {
+    #[derive(Serialize)]
+    struct WithDerived<'d, T> {
+        #[serde(flatten)]
+        document: &'d T,
+        derived: Value,
+    }
+
+    let text = match document.derived()? {
+        Some(derived) => serde_json::to_string(&WithDerived { document, derived }),
+        None => serde_json::to_string(document),
+    };
+    text.map_err(Error::internal)
+}
+
 /// Returns the clock in microseconds, and more than `expected`. A version must never repeat,
 /// because an old guard would match. That includes a document that is deleted and created again,
 /// and a write that a failover rolls back.
@@ -137,19 +157,20 @@ pub(super) fn next_version(expected: Option<i64>) -> i64 {
     i64::try_from(now).unwrap_or_default().max(expected.map_or(1, |version| version + 1))
 }
 
-/// Whether an indexed and whether a searched field differs. Most writes, such as holds on stock,
-/// change no searched one.
-fn changed<T: Document>(old: &str, new: &str) -> Result<[bool; 2]> {
+/// Whether an indexed field, a searched field and an indexed list differ. Most writes, such as holds
+/// on stock, change no searched one.
+fn changed<T: Document>(old: &str, new: &str) -> Result<[bool; 3]> {
     if T::INDEXES.is_empty() && T::SEARCHED.is_empty() {
-        return Ok([false, false]);
+        return Ok([false; 3]);
     }
-    let read = |text| serde_json::from_str::<serde_json::Value>(text).map_err(Error::internal);
+    let read = |text| serde_json::from_str::<Value>(text).map_err(Error::internal);
     let (old, new) = (read(old)?, read(new)?);
     let differs = |field: &str| {
         let path = format!("/{}", field.replace('.', "/"));
         old.pointer(&path) != new.pointer(&path)
     };
-    Ok([T::INDEXES.iter().flat_map(super::Index::fields).any(differs), T::SEARCHED.iter().copied().any(differs)])
+    let indexed = |each: bool| T::INDEXES.iter().filter(move |index| index.each == each).flat_map(Index::fields);
+    Ok([indexed(false).any(differs), T::SEARCHED.iter().copied().any(differs), indexed(true).any(differs)])
 }
 
 #[derive(Debug, Clone)]

@@ -44,25 +44,33 @@ pub struct Index {
     pub(super) equal: &'static [&'static str],
     pub(super) order: Option<&'static str>,
     pub(super) unique: bool,
+    /// Whether the field is a list, with an entry in the index for each of its strings.
+    pub(super) each: bool,
 }
 
 impl Index {
     /// Returns an index of these fields, ordered by id.
     #[must_use]
     pub const fn by(name: &'static str, equal: &'static [&'static str]) -> Self {
-        Self { name, equal, order: None, unique: false }
+        Self { name, equal, order: None, unique: false, each: false }
     }
 
     /// Returns an index of these fields (or none), ordered by another field.
     #[must_use]
     pub const fn sorted(name: &'static str, equal: &'static [&'static str], order: &'static str) -> Self {
-        Self { name, equal, order: Some(order), unique: false }
+        Self { name, equal, order: Some(order), unique: false, each: false }
     }
 
     /// Returns an index of these fields whose combination is unique.
     #[must_use]
     pub const fn unique(name: &'static str, equal: &'static [&'static str]) -> Self {
-        Self { name, equal, order: None, unique: true }
+        Self { name, equal, order: None, unique: true, each: false }
+    }
+
+    /// Returns an index of each string in a list, ordered by id, for [`Filter`](super::Filter).
+    #[must_use]
+    pub const fn each(name: &'static str, list: &'static [&'static str; 1]) -> Self {
+        Self { name, equal: list, order: None, unique: false, each: true }
     }
 
     pub(super) fn fields(&self) -> impl Iterator<Item = &'static str> {
@@ -144,6 +152,9 @@ impl Find {
     pub(super) fn check(&self, declared: &[Index]) -> Result<()> {
         if !declared.iter().any(|index| index.name == self.index.name) {
             return Err(Error::internal(format!("the index {} is not declared", self.index.name)));
+        }
+        if self.index.each {
+            return Err(Error::internal(format!("{} is an index of lists; use a filter", self.index.name)));
         }
         if self.equal.len() != self.index.equal.len() {
             return Err(Error::internal(format!("{} takes {} values", self.index.name, self.index.equal.len())));

@@ -10,6 +10,7 @@ mod collection;
 mod commit;
 mod copy;
 mod due;
+mod filter;
 mod find;
 mod format;
 pub mod jobs;
@@ -40,11 +41,13 @@ pub use self::collection::Collection;
 use self::commit::{Commit, Refusal, Stored};
 pub use self::copy::{CopyStats, KEYS, Snapshot};
 pub use self::due::Due;
+pub use self::filter::Filter;
 pub use self::find::{Direction, Find, Index, MAX_PAGE_BYTES};
 pub use self::format::FORMAT_VERSION;
 pub use self::references::{PersonalDataReference, ReferenceSearch};
 pub use self::retry::{Backoff, RetrySchedule};
 pub use self::tx::Tx;
+pub use self::words::{of_query as query_words, of_text as index_words};
 use souk_bus::request_context;
 use souk_bus::{Delivery, Event, EventId, EventMessage};
 use souk_types::failpoint;
@@ -63,6 +66,13 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     const INDEXES: &'static [Index] = &[];
     /// Paths of the text fields that [`Find::matching`] searches.
     const SEARCHED: &'static [&'static str] = &[];
+
+    /// Returns fields for indexes that follow from the document. Each write stores them next to the
+    /// document's own fields, as `derived`.
+    fn derived(&self) -> Result<Option<serde_json::Value>> {
+        Ok(None)
+    }
+
     /// Whether MongoDB stores events in these documents until the relay has published them, which
     /// saves a write. Set it for a type whose updates publish; the relay looks at all of these. A
     /// commit without such a document stores its events in a document of their own.

@@ -10,6 +10,7 @@ mod bulk;
 mod connection;
 mod copy;
 mod endpoint;
+mod filter;
 mod format;
 mod orphaned;
 mod outbox;

@@ -6,6 +6,7 @@
 //! `_outbox` and `_inbox` belong to the store.
 
 mod copy;
+mod filter;
 mod readers;
 mod schema;
 mod writer;
@@ -116,12 +117,12 @@ impl Sqlite {
         .await
     }
 
-    /// Reads every table but the full-text indexes, which derive from the documents.
+    /// Reads every table but the indexes of words and lists, which derive from the documents.
     pub(super) async fn find_references(&self, words: Arc<[String]>) -> Result<ReferenceSearch> {
         self.query(move |connection| {
             let mut search = ReferenceSearch::default();
             let tables: Vec<String> = connection
-                .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")?
+                .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT GLOB '*.list.*'")?
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             for table in tables {

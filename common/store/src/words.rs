@@ -29,8 +29,9 @@ pub(super) fn of_document(document: &Value, searched: &[&str]) -> BTreeSet<Strin
     searched.iter().filter_map(field).filter_map(Value::as_str).flat_map(of_text).collect()
 }
 
-/// Returns the words of a text for the index.
-pub(super) fn of_text(text: &str) -> Vec<String> {
+/// Returns the words of a text for an index.
+#[must_use]
+pub fn of_text(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     for run in runs(&folded(text)) {
         match run {
@@ -45,7 +46,8 @@ pub(super) fn of_text(text: &str) -> Vec<String> {
 }
 
 /// Returns the words that a document must have to match a query, in order.
-pub(super) fn of_query(text: &str) -> Vec<String> {
+#[must_use]
+pub fn of_query(text: &str) -> Vec<String> {
     let words = |run| match run {
         Run::Word(word) => vec![word],
         Run::Characters(characters) if characters.len() == 1 => characters,

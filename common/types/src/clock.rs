@@ -63,6 +63,12 @@ impl Timestamp {
         self.0.unix_timestamp()
     }
 
+    /// Returns the milliseconds since 1970, and 0 for an earlier moment.
+    #[must_use]
+    pub fn unix_millis(self) -> u64 {
+        u64::try_from(self.0.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
+    }
+
     fn clamped(moment: OffsetDateTime) -> Self {
         let moment = moment.clamp(FIRST, LAST);
         Self(moment.truncate_to_millisecond())

@@ -32,6 +32,13 @@ impl<T> Id<T> {
         Ok(Self(uuid::Builder::from_random_bytes(bytes).into_uuid(), PhantomData))
     }
 
+    /// Returns the smallest id that can be created at this moment. Every id that was created before
+    /// is smaller.
+    #[must_use]
+    pub fn first_at(moment: Timestamp) -> Self {
+        Self(uuid::Builder::from_unix_timestamp_millis(moment.unix_millis(), &[0; 10]).into_uuid(), PhantomData)
+    }
+
     /// Returns the time at which the id was created; `None` for a random id.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {
@@ -138,6 +145,16 @@ mod tests {
     fn ids_sort_by_age() {
         let ids: Vec<Id<Thing>> = (0..1000).map(|_| Id::new()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn the_first_id_of_a_moment_is_between_the_ids_of_the_moments_before_and_after() {
+        let id = Id::<Thing>::new();
+        let at = id.created_at().unwrap();
+        assert!(Id::first_at(at) <= id);
+        assert!(id < Id::first_at(at.after(std::time::Duration::from_millis(1))));
+        assert!(Id::<Thing>::first_at(at).to_string() <= id.to_string(), "as text too");
+        assert_eq!(Id::<Thing>::first_at(at).created_at(), Some(at));
     }
 
     #[test]

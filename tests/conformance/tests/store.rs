@@ -51,6 +51,8 @@ mod copy;
 mod durability;
 #[path = "store/events.rs"]
 mod events;
+#[path = "store/filter.rs"]
+mod filter;
 #[path = "store/find.rs"]
 mod find;
 #[path = "store/format.rs"]
@@ -81,6 +83,8 @@ struct Book {
     price: Option<i64>,
     origin: Origin,
     copies: i64,
+    #[serde(default)]
+    tags: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -97,11 +101,14 @@ static BY_SHELF: Index = Index::by("by_shelf", &["shelf"]);
 static BY_PRICE: Index = Index::sorted("by_price", &[], "price");
 static SHELF_BY_PRICE: Index = Index::sorted("shelf_by_price", &["shelf"], "price");
 static BY_COUNTRY: Index = Index::by("by_country", &["origin.country"]);
+static SHELF_AND_TITLE: Index = Index::by("shelf_and_title", &["shelf", "title"]);
+static BY_TAG: Index = Index::each("by_tag", &["tags"]);
 
 impl Document for Book {
     type Id = BookId;
     const COLLECTION: &'static str = "books";
-    const INDEXES: &'static [Index] = &[BY_ISBN, BY_ORIGIN, BY_SHELF, BY_PRICE, SHELF_BY_PRICE, BY_COUNTRY];
+    const INDEXES: &'static [Index] =
+        &[BY_ISBN, BY_ORIGIN, BY_SHELF, BY_PRICE, SHELF_BY_PRICE, BY_COUNTRY, SHELF_AND_TITLE, BY_TAG];
     const SEARCHED: &'static [&'static str] = &["title", "about"];
 }
 

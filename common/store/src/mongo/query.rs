@@ -190,7 +190,7 @@ impl Mongo {
 }
 
 /// Reads are majority-committed: a failover rolls nothing back that a client has seen.
-fn read_options() -> FindOptions {
+pub(super) fn read_options() -> FindOptions {
     FindOptions::builder().projection(doc! {"version": 1, "doc": 1}).max_time(SERVER_TIMEOUT).build()
 }
 
@@ -203,7 +203,7 @@ async fn all(
 }
 
 /// Returns a page, and whether there is a next one.
-async fn page(
+pub(super) async fn page(
     documents: &Collection<RawDocumentBuf>,
     condition: Document,
     options: FindOptions,

@@ -197,8 +197,9 @@ async fn create_indexes(database: &Database, declared: &DeclaredCollection) -> R
         models.push(model(doc! {"words": 1}, WORDS, sparse()));
     }
     for index in declared.indexes.iter().filter(|index| index.fields().next().is_some()) {
-        let options =
-            IndexOptions::builder().unique(index.unique).partial_filter_expression(present(index.fields())).build();
+        // A query for a value of a list cannot state the condition of a partial index.
+        let present = (!index.each).then(|| present(index.fields()));
+        let options = IndexOptions::builder().unique(index.unique).partial_filter_expression(present).build();
         models.push(model(index.keys(1), index.name, options));
     }
     if !models.is_empty() {

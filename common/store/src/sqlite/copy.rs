@@ -138,6 +138,9 @@ impl Sqlite {
     pub(in super::super) async fn clear(&self) -> Result<()> {
         self.change(|connection| {
             for collection in collections(connection)? {
+                for list in lists_of(connection, &collection)? {
+                    connection.execute_batch(&format!("DROP TABLE \"{list}\""))?;
+                }
                 connection.execute_batch(&format!(
                     "DROP TABLE \"{collection}\"; DROP TABLE IF EXISTS \"{collection}.text\""
                 ))?;
@@ -199,6 +202,12 @@ fn collections(connection: &Connection) -> rusqlite::Result<Vec<String>> {
          ORDER BY name",
     )?;
     statement.query_map([], |row| row.get(0))?.collect()
+}
+
+fn lists_of(connection: &Connection, collection: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?1 || '.list.*'")?;
+    statement.query_map([collection], |row| row.get(0))?.collect()
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub(super) struct Table {
     pub(super) delete: String,
     pub(super) exists: String,
     pub(super) search: Option<Search>,
+    pub(super) lists: Vec<List>,
     indexes: &'static [Index],
     columns: Vec<&'static str>,
     searched: &'static [&'static str],
@@ -48,6 +49,36 @@ pub(super) struct Table {
 pub(super) struct Search {
     pub(super) add: String,
     pub(super) remove: String,
+}
+
+/// An index of each string in a list: the table `(value, id)`.
+pub(super) struct List {
+    index: &'static Index,
+    /// Returns the values of the document. Its parameter is the id.
+    pub(super) values: String,
+    /// Removes an entry. Its parameters are the value and the id.
+    pub(super) remove: String,
+    /// Adds the values of the document. Its parameter is the id.
+    pub(super) add: String,
+}
+
+impl List {
+    fn new(collection: &str, index: &'static Index) -> Self {
+        let (table, field) = (list_table(collection, index), index.equal.first().copied().unwrap_or_default());
+        let values = format!(
+            "SELECT list.value, d.id FROM \"{collection}\" AS d, json_each(d.doc, '$.{field}') AS list WHERE d.id = ?1"
+        );
+        Self {
+            index,
+            remove: format!("DELETE FROM \"{table}\" WHERE value = ?1 AND id = ?2"),
+            add: format!("INSERT OR IGNORE INTO \"{table}\" (value, id) {values}"),
+            values,
+        }
+    }
+}
+
+pub(super) fn list_table(collection: &str, index: &Index) -> String {
+    format!("{collection}.list.{}", index.name)
 }
 
 /// The SQL function that returns the words of a text, with spaces between them.
@@ -94,7 +125,8 @@ pub(super) fn create_table(connection: &Connection, name: &str) -> rusqlite::Res
 
 impl Table {
     pub(super) fn new(name: &'static str, indexes: &'static [Index], searched: &'static [&'static str]) -> Self {
-        let mut columns: Vec<&'static str> = indexes.iter().flat_map(Index::fields).collect();
+        let mut columns: Vec<&'static str> =
+            indexes.iter().filter(|index| !index.each).flat_map(Index::fields).collect();
         columns.sort_unstable();
         columns.dedup();
         let list = |each: &dyn Fn(&str) -> String| columns.iter().map(|column| each(column)).collect::<String>();
@@ -127,6 +159,7 @@ impl Table {
             delete: format!("DELETE FROM \"{name}\" WHERE id = ?1 AND version = ?2"),
             exists: format!("SELECT version FROM \"{name}\" WHERE id = ?1"),
             search,
+            lists: indexes.iter().filter(|index| index.each).map(|index| List::new(name, index)).collect(),
             indexes,
             columns,
             searched,
@@ -150,7 +183,7 @@ impl Table {
                 "ALTER TABLE \"{name}\" ADD COLUMN \"{column}\"; UPDATE \"{name}\" SET \"{column}\" = json_extract(doc, '$.{column}')"
             ))?;
         }
-        for index in self.indexes {
+        for index in self.indexes.iter().filter(|index| !index.each) {
             let columns: Vec<String> = index.fields().map(|field| format!("\"{field}\"")).collect();
             let present =
                 columns.iter().map(|column| format!("{column} IS NOT NULL")).collect::<Vec<_>>().join(" AND ");
@@ -160,6 +193,15 @@ impl Table {
                 index.name,
                 columns.join(", ")
             ))?;
+        }
+        for list in &self.lists {
+            let table = list_table(name, list.index);
+            if info.query_map([&table], |row| row.get::<_, String>(0))?.next().is_none() {
+                connection.execute_batch(&format!(
+                    "CREATE TABLE \"{table}\" (value TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (value, id)) WITHOUT ROWID"
+                ))?;
+                connection.execute(&list.add.replace(" WHERE d.id = ?1", ""), [])?;
+            }
         }
         if let Some(search) = &self.search {
             let there: Vec<String> =

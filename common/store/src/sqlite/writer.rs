@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::super::commit::{BulkRule, Change, Commit, Refusal, Write};
-use super::schema::{Table, Tables};
+use super::schema::{List, Table, Tables};
 use super::{Job, LOCK_TIMEOUT, QueuedCommit, failed, stored};
 use souk_types::{Error, RequestId};
 
@@ -178,6 +178,7 @@ fn change(connection: &Connection, table: &Arc<Table>, write: &Write) -> Result<
     let id = &write.id;
     let statement = |sql: &str| connection.prepare_cached(sql).map_err(failed);
     let search = |reindex: bool| table.search.as_ref().filter(|_| reindex);
+    let listed = listed_before(connection, table, write)?;
     let written = match (&write.change, write.expected) {
         (Change::ReadGuard, expected) => {
             let version: Option<i64> =
@@ -209,6 +210,16 @@ fn change(connection: &Connection, table: &Arc<Table>, write: &Write) -> Result<
         }
         Err(error) => return Err(failed(error)),
     }
+    for (list, values) in table.lists.iter().zip(listed) {
+        for value in values {
+            statement(&list.remove)?.execute([&value, id]).map_err(failed)?;
+        }
+    }
+    if let Change::Put { relist: true, .. } = &write.change {
+        for list in &table.lists {
+            statement(&list.add)?.execute([id]).map_err(failed)?;
+        }
+    }
     if let (Change::Put { reindex_text, .. }, Some(search)) = (&write.change, &table.search)
         && *reindex_text
     {
@@ -218,4 +229,21 @@ fn change(connection: &Connection, table: &Arc<Table>, write: &Write) -> Result<
         statement(&search.add)?.execute([id]).map_err(failed)?;
     }
     Ok(Ok(()))
+}
+
+/// Returns the values that the stored document has in each indexed list, if the write changes them.
+fn listed_before(connection: &Connection, table: &Table, write: &Write) -> Result<Vec<Vec<String>>, Error> {
+    let changes = match &write.change {
+        Change::Put { relist, .. } => *relist && write.expected.is_some(),
+        Change::Delete => true,
+        Change::ReadGuard => false,
+    };
+    if !changes {
+        return Ok(Vec::new());
+    }
+    let read = |list: &List| {
+        let mut statement = connection.prepare_cached(&list.values)?;
+        statement.query_map([&write.id], |row| row.get("value"))?.collect()
+    };
+    table.lists.iter().map(read).collect::<rusqlite::Result<_>>().map_err(failed)
 }
