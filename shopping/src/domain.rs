@@ -18,5 +18,6 @@ pub(crate) mod shipping;
 pub(crate) mod shop;
 pub(crate) mod tax;
 pub(crate) mod tax_rates;
+mod tracking;
 mod vat_number;
 pub(crate) mod wishlist;

@@ -6,6 +6,7 @@ mod admin_orders;
 mod admin_shop;
 mod auth;
 mod cart;
+mod fulfilment;
 mod guest_cart;
 mod order;
 mod payment;
@@ -34,12 +35,16 @@ pub fn routes() -> Vec<Route> {
         order::list_orders,
         order::get_order,
         order::cancel_order,
-        order::ship_order,
         order::get_timeline,
         admin_orders::capture_payment,
         admin_orders::cancel_order,
         admin_orders::refund_order,
         admin_orders::retry_refunds,
+        fulfilment::list_all_orders,
+        fulfilment::get_any_order,
+        fulfilment::ship_order,
+        fulfilment::deliver_order,
+        fulfilment::add_note,
         payment::handle_webhook,
         quote::get_quote,
         admin_shop::get_settings,

@@ -7,11 +7,12 @@ pub(crate) mod shop;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, CustomerId};
 use souk_contract::shopping::OrderId;
-use souk_store::{Collection, Database, Direction, Document, Due, Events, Index};
-use souk_types::{Email, Page, Paging, Result};
+use souk_store::{Collection, Database, Direction, Document, Due, Events, Filter, Index};
+use souk_types::{Email, Error, Page, Paging, Result};
 
 use self::discount_uses::DiscountUsesStore;
 use crate::domain::cart::Cart;
@@ -19,6 +20,7 @@ use crate::domain::cart_orders::CartClaim;
 use crate::domain::guest_cart::{GuestCart, GuestId};
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::Order;
+use crate::domain::order::listing::{OrderQuery, OrderSort, payment_field};
 use crate::domain::owner::Owner;
 use crate::domain::payment::PaymentMethod;
 use crate::domain::wishlist::Wishlist;
@@ -29,6 +31,10 @@ static BY_CLAIM: Index = Index::unique("by_claim", &["claim"]);
 static BY_GUEST_EMAIL: Index = Index::by("by_guest_email", &["guest_email"]);
 static BY_PAYMENT: Index = Index::by("by_payment", &["payment.reference"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
+// The list of orders: see `Orders::list`.
+static BY_STATE: Index = Index::by("by_state", &["status", "derived.payment"]);
+static BY_COUNTRY: Index = Index::by("by_country", &["derived.country"]);
+static BY_WORD: Index = Index::each("by_word", &["derived.words"]);
 static BY_DELETION: Index = Index::sorted("by_deletion", &[], "delete_at");
 static MERGED_INTO: Index = Index::by("merged_into", &["contents.into"]);
 static BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
@@ -53,8 +59,23 @@ impl Document for Order {
     type Id = OrderId;
     const COLLECTION: &'static str = "orders";
     const NOUN: &'static str = "order";
-    const INDEXES: &'static [Index] = &[BY_CUSTOMER, BY_KEY, BY_CLAIM, BY_GUEST_EMAIL, BY_PAYMENT, BY_DUE, BY_DELETION];
+    const INDEXES: &'static [Index] = &[
+        BY_CUSTOMER,
+        BY_KEY,
+        BY_CLAIM,
+        BY_GUEST_EMAIL,
+        BY_PAYMENT,
+        BY_DUE,
+        BY_STATE,
+        BY_COUNTRY,
+        BY_WORD,
+        BY_DELETION,
+    ];
     const PUBLISHES: bool = true;
+
+    fn derived(&self) -> Result<Option<Value>> {
+        serde_json::to_value(self.list_fields()).map(Some).map_err(Error::internal)
+    }
 }
 
 /// Whether an account is deleted, which closes its cart.
@@ -257,6 +278,45 @@ impl Orders {
         self.0.find(find.in_direction(Direction::Descending).page(paging)).await
     }
 
+    /// Returns a page of all orders. A filter by state, payment or country, or one word, reads its
+    /// index in order of the ids, which sort by the time when the orders were placed. Several walk
+    /// the smallest of their index ranges.
+    pub(crate) async fn list(&self, query: OrderQuery) -> Result<Page<Order>> {
+        let direction = match query.sort {
+            OrderSort::Newest => Direction::Descending,
+            OrderSort::Oldest => Direction::Ascending,
+        };
+        let mut filter = Filter::all(direction);
+        if let Some(words) = query.words() {
+            if words.is_empty() {
+                return Ok(Page::single(Vec::new()));
+            }
+            filter = words.into_iter().fold(filter, |filter, word| filter.within(&BY_WORD, vec![vec![word]]));
+        }
+        if let Some((statuses, payments)) = query.states() {
+            let statuses: Vec<Value> =
+                statuses.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Error::internal)?;
+            let payments = payments.into_iter().map(|payment| payment_field(payment).into()).collect();
+            filter = filter.within(&BY_STATE, vec![statuses, payments]);
+        }
+        if let Some(country) = &query.country {
+            filter = filter.within(&BY_COUNTRY, vec![vec![country.as_str()]]);
+        }
+        if let Some(from) = query.from {
+            filter = filter.from(OrderId::first_at(from));
+        }
+        if let Some(to) = query.to {
+            filter = filter.before(OrderId::first_at(to));
+        }
+        self.0.filter(filter.page(query.paging)).await
+    }
+
+    /// Returns a page of the orders on which an admin has worked.
+    pub(crate) async fn of_admin(&self, admin: CustomerId) -> Result<Vec<Order>> {
+        let filter = Filter::all(Direction::Ascending).within(&BY_WORD, vec![vec![admin.to_string()]]);
+        Ok(self.0.filter(filter).await?.items)
+    }
+
     pub(crate) async fn by_key(&self, owner: Owner, key: &IdempotencyKey) -> Result<Option<Order>> {
         let find = BY_KEY.find([owner.to_string(), key.to_string()]);
         Ok(self.0.find(find).await?.items.pop())
@@ -318,10 +378,10 @@ impl Orders {
     pub(crate) async fn decide<R: Send + 'static>(
         &self,
         id: OrderId,
-        rule: impl Fn(&mut Order) -> Result<R> + Send + 'static,
+        rule: impl Fn(&mut Order, &mut Events) -> Result<R> + Send + 'static,
     ) -> Result<(Order, R)> {
-        let update = move |order: &mut Order, _: &mut Events| {
-            let outcome = rule(order)?;
+        let update = move |order: &mut Order, events: &mut Events| {
+            let outcome = rule(order, events)?;
             Ok((order.clone(), outcome))
         };
         self.0.update(id, update).await

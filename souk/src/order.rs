@@ -76,6 +76,7 @@ mod tests {
             outcome: "ok".to_owned(),
             ms: Some(12),
             request_id: "r-1".parse().ok(),
+            by: None,
         };
         let line = table(std::slice::from_ref(&entry));
         let words: Vec<&str> = line.split_whitespace().collect();

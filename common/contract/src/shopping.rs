@@ -262,6 +262,9 @@ pub struct TimelineEntry {
     /// The request that caused it; `None` for a background job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
+    /// The admin who acted; `None` for other entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<CustomerId>,
 }
 
 /// The kind of a timeline entry.
@@ -280,6 +283,8 @@ pub enum TimelineKind {
     Stock,
     /// A step failed and will be retried.
     Retry,
+    /// An admin acted.
+    Admin,
 }
 
 /// `shopping` has erased a customer's personal data. Published for each `customer.deleted`.

@@ -218,6 +218,7 @@ impl Reservation {
             outcome: outcome.clone(),
             ms: None,
             request_id: entry.request.clone(),
+            by: None,
         })
     }
 }

@@ -8,6 +8,7 @@ use souk_types::{Paging, Result};
 
 use super::guest_cart;
 use crate::App;
+use crate::domain::order::Order;
 
 /// Publishes `CustomerErased` at the end. After an interruption, it can be repeated.
 pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {
@@ -18,6 +19,7 @@ pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Res
     app.store.close_cart_and_wishlist(&deletion).await?;
     guest_cart::erase_personal_data(app, customer).await?;
     erase_orders(app, customer).await?;
+    erase_work_as_admin(app, customer).await?;
     app.database.secure_delete().await?;
     app.revocations.record_erasure(customer, CustomerErased { id: customer }).await
 }
@@ -30,8 +32,25 @@ pub(super) async fn erase_orders(app: &App, customer: CustomerId) -> Result<()> 
             return Ok(());
         }
         for order in orders {
-            let erase = |order: &mut crate::domain::order::Order, _: &mut _| {
+            let erase = |order: &mut Order, _: &mut _| {
                 order.erase_personal_data();
+                Ok(())
+            };
+            app.store.orders.update(order.id, erase).await?;
+        }
+    }
+}
+
+/// Shipments and notes name the admin who made them. Erased orders no longer match the query.
+async fn erase_work_as_admin(app: &App, admin: CustomerId) -> Result<()> {
+    loop {
+        let orders = app.store.orders.of_admin(admin).await?;
+        if orders.is_empty() {
+            return Ok(());
+        }
+        for order in orders {
+            let erase = move |order: &mut Order, _: &mut _| {
+                order.erase_admin(admin);
                 Ok(())
             };
             app.store.orders.update(order.id, erase).await?;

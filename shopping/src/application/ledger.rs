@@ -45,6 +45,9 @@ pub struct OrderRecord {
     pub claims_cart: bool,
     /// Its products and quantities.
     pub lines: Vec<ReservationLine>,
+    /// Whether no more pieces are shipped, or refunded, than ordered, and the state follows from
+    /// the shipments.
+    pub are_pieces_consistent: bool,
     /// Its total.
     pub total: Money,
     /// The reservation of its stock.
@@ -124,6 +127,7 @@ impl From<&Order> for OrderRecord {
             is_in_progress: order.is_in_progress(),
             claims_cart: order.status().is_under_way() && !order.is_paid_late(),
             lines: order.lines(),
+            are_pieces_consistent: order.are_pieces_consistent(),
             total: order.total(),
             reservation: order.reservation(),
             waits_for_provider: order.waits_for_provider(),

@@ -1,13 +1,13 @@
-//! Orders after checkout: read, cancelled, shipped.
+//! Orders after checkout: read and cancelled.
 
 use souk_contract::customer::CustomerId;
-use souk_contract::shopping::OrderId;
+use souk_contract::shopping::{OrderId, TimelineKind};
 use souk_store::Events;
 use souk_types::{Error, Page, Paging, Result, Timestamp};
 
-use super::checkout;
+use super::{checkout, order_log};
 use crate::App;
-use crate::domain::order::{Actor, Order, OrderView};
+use crate::domain::order::{Actor, Order, OrderStatus, OrderView};
 
 /// Returns a page of a customer's orders, newest first.
 pub(crate) async fn list(app: &App, customer: CustomerId, paging: Paging) -> Result<Page<OrderView>> {
@@ -68,15 +68,32 @@ pub(crate) async fn cancel_own(app: &App, access: &Access, id: OrderId) -> Resul
     }
 }
 
-/// Cancels an order for the shop.
+/// Cancels an order for the shop. Of an order whose first parcel was sent, it cancels what is left.
 pub(crate) async fn cancel_any(app: &App, admin: CustomerId, id: OrderId) -> Result<OrderView> {
+    let order = get_any(app, id).await?;
+    if order.status() == OrderStatus::PartiallyShipped {
+        // Refunds on the provider's dashboard leave less money.
+        checkout::read_refunds(app, &order).await?;
+    }
     Ok(cancel(app, Actor::Admin(admin), id).await?.view())
 }
 
 /// Cancels an order, and returns money and stock at once or as soon as possible.
 async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order> {
     let cancel = move |order: &mut Order, events: &mut Events| {
-        order.cancel(actor, Timestamp::now())?;
+        let (now, before) = (Timestamp::now(), order.status());
+        let is_new = match actor {
+            Actor::Admin(admin) if before == OrderStatus::PartiallyShipped => order.cancel_rest(admin, now)?,
+            _ => {
+                order.cancel(actor, now)?;
+                order.status() != before
+            }
+        };
+        if let Actor::Admin(admin) = actor
+            && is_new
+        {
+            order.log(order_log::entry(TimelineKind::Admin, "cancel", "ok").by(admin));
+        }
         checkout::publish_changes(order, events)
     };
     Ok(checkout::advance_or_leave(app, app.store.orders.update(id, cancel).await?).await)
@@ -85,9 +102,4 @@ async fn cancel(app: &App, actor: Actor, id: OrderId) -> Result<Order> {
 /// Deletes a refused order.
 pub(crate) async fn delete_refused(app: &App, id: OrderId) -> Result<()> {
     app.store.orders.delete_refused(id).await
-}
-
-pub(crate) async fn ship(app: &App, id: OrderId) -> Result<OrderView> {
-    let order = app.store.orders.update(id, |order, _| order.ship(Timestamp::now())).await?;
-    Ok(order.view())
 }

@@ -1,14 +1,15 @@
 //! Refunds of an order by an admin.
 
 use souk_contract::customer::CustomerId;
-use souk_contract::shopping::OrderId;
+use souk_contract::shopping::{OrderId, TimelineKind};
+use souk_store::Events;
 use souk_types::{Error, Result, Timestamp};
 
-use super::{checkout, order};
+use super::{checkout, order, order_log};
 use crate::App;
 use crate::domain::idempotency::IdempotencyKey;
-use crate::domain::order::OrderView;
 use crate::domain::order::refunds::{NewRefund, OrderRefundView, RefundDecision};
+use crate::domain::order::{Order, OrderView};
 
 /// A refund, and whether an earlier request with the same key has made it.
 pub(crate) struct Refunded {
@@ -31,7 +32,13 @@ pub(crate) async fn refund(
         // Refunds on the provider's dashboard leave less money.
         checkout::read_refunds(app, &order).await?;
     }
-    let decide = move |order: &mut crate::domain::order::Order| order.refund(&key, &new, admin, Timestamp::now());
+    let decide = move |order: &mut Order, _: &mut Events| {
+        let decision = order.refund(&key, &new, admin, Timestamp::now())?;
+        if let RefundDecision::New(_) = decision {
+            order.log(order_log::entry(TimelineKind::Admin, "refund", "ok").by(admin));
+        }
+        Ok(decision)
+    };
     let (order, decision) = app.store.orders.decide(id, decide).await?;
     let order = checkout::advance_or_leave(app, order).await;
     let (refund, replayed) = match decision {

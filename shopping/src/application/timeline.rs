@@ -11,11 +11,11 @@ use crate::domain::order::OrderView;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Timeline {
-    order: OrderView,
+    pub(super) order: OrderView,
     /// Oldest first.
-    entries: Vec<TimelineEntry>,
+    pub(super) entries: Vec<TimelineEntry>,
     /// Services that are down, so that their entries are missing.
-    missing: Vec<&'static str>,
+    pub(super) missing: Vec<&'static str>,
 }
 
 pub(crate) async fn get(app: &App, id: OrderId) -> Result<Timeline> {
@@ -32,5 +32,5 @@ pub(crate) async fn get(app: &App, id: OrderId) -> Result<Timeline> {
     }
     // The sort is stable: entries with the same time keep the order in which they were written.
     entries.sort_by_key(|entry| entry.at);
-    Ok(Timeline { order: order.view(), entries, missing })
+    Ok(Timeline { order: order.view_for_admin(), entries, missing })
 }

@@ -5,14 +5,18 @@ pub(crate) mod buyer;
 pub(crate) mod checkout_table;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub(crate) mod fulfilment;
 pub(crate) mod history;
+pub(crate) mod listing;
 mod mail;
+pub(crate) mod note;
 pub(crate) mod number;
 mod placement;
 mod refund_shares;
 pub(crate) mod refunds;
 mod restock;
 mod settlement;
+pub(crate) mod shipment;
 pub(crate) mod status;
 #[cfg(test)]
 mod tests;
@@ -31,12 +35,14 @@ use souk_types::{Email, Error, Money, Quantity, Result, Timestamp};
 use self::buyer::Buyer;
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
 use self::history::{LogEntry, OrderLog, StatusChange};
+use self::note::Note;
 use self::number::OrderNumber;
 pub(crate) use self::placement::{CheckoutLimits, NewOrder, quote_changed, require_orderable};
 use self::refund_shares::{Paid, Sold, SoldLine};
 use self::refunds::OrderRefund;
 use self::restock::PieceReturn;
 pub(crate) use self::settlement::Change;
+use self::shipment::Shipment;
 pub(crate) use self::status::OrderEvent;
 pub use self::status::OrderStatus;
 pub(crate) use self::status::Reason;
@@ -94,6 +100,10 @@ pub(crate) struct Order {
     /// Pieces of refunds that go back on sale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     piece_returns: Vec<PieceReturn>,
+    /// Oldest first.
+    shipments: Vec<Shipment>,
+    /// Notes of the shop's staff, oldest first.
+    notes: Vec<Note>,
     /// Whether the order has ended and its stock is still to be returned.
     owes_stock: bool,
     /// The error response to the request that placed the order, and to its repetitions.
@@ -160,7 +170,7 @@ impl Order {
         if self.fingerprint == request.fingerprint()? {
             return Ok(());
         }
-        Err(Error::unprocessable("key-reused", "This Idempotency-Key was used with another body; use a new key."))
+        Err(key_reused())
     }
 
     /// Returns the next action, except those for work that is put off.
@@ -326,6 +336,23 @@ impl Order {
         (self.key, self.claim, self.fingerprint) = (None, None, Fingerprint::default());
         self.buyer.erase();
         self.payment_details.erase_token();
+        self.shipments.iter_mut().for_each(Shipment::erase_personal_data);
+        self.notes.clear();
+    }
+
+    /// Removes the id of a deleted account that has worked on the order as an admin.
+    pub(crate) fn erase_admin(&mut self, admin: CustomerId) {
+        self.shipments.iter_mut().for_each(|shipment| shipment.erase_admin(admin));
+        self.notes.iter_mut().for_each(|note| note.erase_admin(admin));
+        self.refunds.iter_mut().for_each(|refund| refund.erase_admin(admin));
+        self.log.erase_admin(admin);
+    }
+
+    /// Returns the admins who have worked on the order.
+    fn admins(&self) -> impl Iterator<Item = CustomerId> {
+        let shipments = self.shipments.iter().filter_map(Shipment::by);
+        let refunds = self.refunds.iter().filter_map(OrderRefund::by);
+        shipments.chain(refunds).chain(self.notes.iter().filter_map(Note::by)).chain(self.log.admins())
     }
 
     /// Returns the response to the request that placed the order: the order, or its refusal.
@@ -335,4 +362,8 @@ impl Order {
             None => Ok(self.view_for_customer()),
         }
     }
+}
+
+fn key_reused() -> Error {
+    Error::unprocessable("key-reused", "This Idempotency-Key was used with another body; use a new key.")
 }

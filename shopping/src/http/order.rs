@@ -141,16 +141,6 @@ pub(super) async fn cancel_order(
     Ok(Body(order::cancel_own(app, &access, id.0).await?))
 }
 
-#[post("/order/<id>/ship", data = "<_input>")]
-pub(super) async fn ship_order(
-    app: &State<App>,
-    _admin: AdminAuth,
-    id: Param<OrderId>,
-    _input: NoInput,
-) -> Result<Body<OrderView>> {
-    Ok(Body(order::ship(app, id.0).await?))
-}
-
 #[get("/order/<id>/timeline")]
 pub(super) async fn get_timeline(app: &State<App>, _admin: AdminAuth, id: Param<OrderId>) -> Result<Body<Timeline>> {
     Ok(Body(timeline::get(app, id.0).await?))

@@ -80,7 +80,7 @@ pub(super) fn check(records: &Records, responses: &[ClientResponse]) -> Vec<Stri
 type Reservations<'r> = HashMap<ReservationId, &'r ReservationRecord>;
 
 /// Each idempotency key and each number has at most one order, each cart at most one order under
-/// way, no order is stuck, and the stock of exactly the confirmed and shipped orders is sold.
+/// way, no order is stuck, and the stock of exactly the sold orders is sold.
 fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
     let (mut keys, mut claims, mut numbers) = (HashMap::new(), HashMap::new(), HashMap::new());
     for entry in &records.orders {
@@ -105,12 +105,14 @@ fn check_orders(records: &Records, reservations: &Reservations<'_>, findings: &m
             findings.push(format!("orders {another} and {order} of one cart are under way"));
         }
         let is_sold = sold(reservations, entry).is_some();
+        if !entry.are_pieces_consistent {
+            findings.push(format!(
+                "order {order} has more pieces shipped or refunded than ordered, or a state that does not follow from them"
+            ));
+        }
         // A cancelled order keeps the stock that an earlier refund did not put back on sale.
         let may_be_sold = !entry.returned.is_empty() || !entry.refunds.is_empty();
-        let is_expected = match status {
-            OrderStatus::Confirmed | OrderStatus::Shipped => is_sold,
-            _ => !is_sold || may_be_sold,
-        };
+        let is_expected = if status.is_sold() { is_sold } else { !is_sold || may_be_sold };
         if !is_expected && !entry.is_in_progress {
             let stock = if is_sold { "is sold" } else { "is not sold" };
             findings.push(format!("order {order} is {status:?} and its stock {stock}"));
@@ -138,14 +140,13 @@ fn check_responses(records: &Records, responses: &[ClientResponse], findings: &m
         }
         let is_kept = match status {
             OrderStatus::Confirmed => {
-                matches!(
-                    entry.status,
-                    OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Cancelled | OrderStatus::Refunded
-                )
+                entry.status.is_sold() || matches!(entry.status, OrderStatus::Cancelled | OrderStatus::Refunded)
             }
             // A refund may fail later.
             OrderStatus::Refunded => matches!(entry.status, OrderStatus::Refunded | OrderStatus::Cancelled),
-            OrderStatus::Shipped => entry.status == *status,
+            OrderStatus::PartiallyShipped => entry.status.is_shipped(),
+            OrderStatus::Shipped => matches!(entry.status, OrderStatus::Shipped | OrderStatus::Delivered),
+            OrderStatus::Delivered => entry.status == *status,
             _ => true,
         };
         if !is_kept {
@@ -272,7 +273,7 @@ fn money_matches(entry: &OrderRecord, payment: &PaymentRecord) -> bool {
         // The shop may refund all the money of an order that is not cancelled. The provider may
         // not.
         OrderStatus::Confirmed => is_paid && (!keeps_nothing || !entry.refunds.is_empty()),
-        OrderStatus::Shipped => is_paid,
+        OrderStatus::PartiallyShipped | OrderStatus::Shipped | OrderStatus::Delivered => is_paid,
         OrderStatus::Refunded => keeps_nothing && payment.status == PaymentStatus::Refunded,
         OrderStatus::Cancelled | OrderStatus::Rejected => {
             // The bank has taken disputed money, or may give it back.

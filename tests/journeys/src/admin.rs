@@ -80,9 +80,40 @@ impl Admin {
         self.request(Method::POST, &format!("/shopping/admin/orders/{order}/cancel"))
     }
 
-    /// Marks an order as shipped.
+    /// Lists all orders.
+    pub fn list_all_orders(&self, query: &[(&str, &str)]) -> Request {
+        self.get("/shopping/admin/orders").query(query)
+    }
+
+    /// Gets an order of any customer, with all that is known of it.
+    pub fn get_any_order(&self, order: &str) -> Request {
+        self.get(&format!("/shopping/admin/orders/{order}"))
+    }
+
+    /// Ships all that is left of an order in one parcel.
     pub fn ship_order(&self, order: &str) -> Request {
-        self.request(Method::POST, &format!("/shopping/order/{order}/ship"))
+        self.ship_parcel(order, json!({}))
+    }
+
+    /// Ships a parcel.
+    pub fn ship_parcel(&self, order: &str, parcel: Value) -> Request {
+        self.request(Method::POST, &format!("/shopping/admin/orders/{order}/shipments")).json(parcel)
+    }
+
+    /// Records that everything that was sent has arrived.
+    pub fn deliver_order(&self, order: &str) -> Request {
+        self.request(Method::POST, &format!("/shopping/admin/orders/{order}/deliver")).json(json!({}))
+    }
+
+    /// Records that a shipment has arrived.
+    pub fn deliver_shipment(&self, order: &str, shipment: &str) -> Request {
+        self.request(Method::POST, &format!("/shopping/admin/orders/{order}/deliver"))
+            .json(json!({"shipment": shipment}))
+    }
+
+    /// Adds a note to an order.
+    pub fn add_note(&self, order: &str, text: &str) -> Request {
+        self.request(Method::POST, &format!("/shopping/admin/orders/{order}/notes")).json(json!({"text": text}))
     }
 
     /// Gets the timeline of an order.

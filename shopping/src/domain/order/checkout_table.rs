@@ -70,7 +70,9 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
         Abandon, Cancel, CancelPayment, ChargePayment, CheckPayment, CheckRefund, ConfirmStock, Decline,
         ExpireReservation, RefundPayment, ReserveStock, ReturnStock, Wait,
     };
-    use OrderStatus::{Cancelled, Confirmed, Paid, Pending, Refunded, Rejected, Reserved, Shipped};
+    use OrderStatus::{
+        Cancelled, Confirmed, Delivered, Paid, PartiallyShipped, Pending, Refunded, Rejected, Reserved, Shipped,
+    };
     use PaymentStatus as P;
     use Trigger::{Job, Request};
     let Situation { status, payment, expired, client_pays, owes_stock, money } = situation;
@@ -109,7 +111,7 @@ pub(crate) fn next_action(situation: Situation, trigger: Trigger) -> NextAction 
         (Reserved,   None | Some(P::Captured | P::Overpaid), true,    _)       => ExpireReservation,
         (Paid,       _,                                      _,       _)       => ConfirmStock,
         (Confirmed,  _,                                      _,       _)       => settlement,
-        (Shipped,    _,                                      _,       _)       => settlement,
+        (PartiallyShipped | Shipped | Delivered, _,          _,       _)       => settlement,
         (Rejected,   _,                                      _,       _)       => compensation,
         (Cancelled,  _,                                      _,       _)       => compensation,
         (Refunded,   _,                                      _,       _)       => Wait,
@@ -156,18 +158,18 @@ mod tests {
     /// for the job. `A/B` is A while the order owes stock, else B.
     const FINISHED: &str = "
         status              | money       | request                   | job
-        Confirmed Shipped   | None Cancel | ReturnStock/Wait          | ReturnStock/Wait
-        Confirmed Shipped   | Refund      | ReturnStock/RefundPayment | ReturnStock/RefundPayment
-        Confirmed Shipped   | AwaitRefund | ReturnStock/Wait          | ReturnStock/CheckRefund
+        Confirmed PartiallyShipped Shipped Delivered | None Cancel | ReturnStock/Wait          | ReturnStock/Wait
+        Confirmed PartiallyShipped Shipped Delivered | Refund      | ReturnStock/RefundPayment | ReturnStock/RefundPayment
+        Confirmed PartiallyShipped Shipped Delivered | AwaitRefund | ReturnStock/Wait          | ReturnStock/CheckRefund
         Rejected Cancelled  | None        | ReturnStock/Wait          | ReturnStock/Wait
         Rejected Cancelled  | Cancel      | CancelPayment             | CancelPayment
         Rejected Cancelled  | Refund      | ReturnStock/RefundPayment | ReturnStock/RefundPayment
         Rejected Cancelled  | AwaitRefund | ReturnStock/Wait          | ReturnStock/CheckRefund";
 
     fn expected(situation: Situation, trigger: Trigger) -> &'static str {
-        use OrderStatus::{Cancelled, Confirmed, Rejected, Shipped};
+        use OrderStatus::{Cancelled, Rejected};
         let payment = situation.payment.map_or("None".to_owned(), |status| format!("{status:?}"));
-        let is_finished = matches!(situation.status, Confirmed | Shipped | Rejected | Cancelled);
+        let is_finished = situation.status.is_sold() || matches!(situation.status, Rejected | Cancelled);
         let (table, key, expired) = if is_finished {
             (FINISHED, format!("{:?}", situation.money), false)
         } else {
@@ -206,6 +208,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(situations, 8 * 14 * 4 * 8 * 2);
+        assert_eq!(situations, 10 * 14 * 4 * 8 * 2);
     }
 }

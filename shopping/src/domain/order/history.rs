@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{TimelineEntry, TimelineKind};
 use souk_types::{RequestId, Timestamp};
 
@@ -32,6 +33,7 @@ impl StatusChange {
             outcome: self.reason.as_ref().map_or_else(|| "ok".to_owned(), wire_name),
             ms: None,
             request_id: None,
+            by: None,
         }
     }
 }
@@ -54,6 +56,9 @@ pub(crate) struct LogEntry {
     ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request_id: Option<RequestId>,
+    /// The admin who acted; `None` also when the account is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<CustomerId>,
 }
 
 impl LogEntry {
@@ -64,11 +69,16 @@ impl LogEntry {
         what: impl Into<Cow<'static, str>>,
         outcome: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { at, kind, what: what.into(), outcome: outcome.into(), ms: None, request_id }
+        Self { at, kind, what: what.into(), outcome: outcome.into(), ms: None, request_id, by: None }
     }
 
     pub(crate) fn with_duration(mut self, duration: Duration) -> Self {
         self.ms = Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    pub(crate) fn by(mut self, admin: CustomerId) -> Self {
+        self.by = Some(admin);
         self
     }
 
@@ -86,6 +96,7 @@ impl LogEntry {
             outcome: self.outcome.to_string(),
             ms: self.ms,
             request_id: self.request_id.clone(),
+            by: self.by,
         }
     }
 }
@@ -100,6 +111,16 @@ impl OrderLog {
             self.0.remove(MAX_ENTRIES / 2);
         }
         self.0.push(entry);
+    }
+
+    pub(super) fn admins(&self) -> impl Iterator<Item = CustomerId> {
+        self.0.iter().filter_map(|entry| entry.by)
+    }
+
+    pub(super) fn erase_admin(&mut self, admin: CustomerId) {
+        for entry in &mut self.0 {
+            entry.by = entry.by.filter(|by| *by != admin);
+        }
     }
 }
 

@@ -62,6 +62,8 @@ impl NewOrder<'_> {
             payment: None,
             refunds: Vec::new(),
             piece_returns: Vec::new(),
+            shipments: Vec::new(),
+            notes: Vec::new(),
             owes_stock: false,
             refusal: None,
             reservation: ReservationId::new(),

@@ -10,6 +10,7 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, FieldError, Money, Price, Quantity, Result, Text, Timestamp};
 
 use super::refund_shares::{RefundTax, Sold};
+use super::shipment::ShippedLine;
 use super::{Order, OrderStatus};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
 use crate::domain::payment::state::Payment;
@@ -58,6 +59,12 @@ impl Input for NewRefundLine {
 }
 
 impl NewRefund {
+    /// Returns the refund of pieces that will not be shipped.
+    fn of_pieces(pieces: Vec<ShippedLine>, reason: Text<1, 200>) -> Self {
+        let line = |ShippedLine { product_id, quantity }| NewRefundLine { product_id, quantity, restock: true };
+        Self { lines: pieces.into_iter().map(line).collect(), shipping: false, amount: None, reason }
+    }
+
     fn fingerprint(&self) -> Result<Fingerprint> {
         Fingerprint::of(self)
     }
@@ -136,6 +143,14 @@ impl OrderRefund {
 
     pub(crate) fn amount(&self) -> Money {
         self.amount
+    }
+
+    pub(super) fn by(&self) -> Option<CustomerId> {
+        self.by
+    }
+
+    pub(super) fn erase_admin(&mut self, admin: CustomerId) {
+        self.by = self.by.filter(|by| *by != admin);
     }
 
     /// The pieces of each product.
@@ -243,8 +258,24 @@ impl Order {
             complete_at,
             is_published: false,
         });
+        // Refunded pieces are not left to ship.
+        self.follow_shipments(now)?;
         self.lease(now);
         Ok(RefundDecision::New(id))
+    }
+
+    /// Cancels the pieces that are not shipped yet: refunds them and puts them back on sale. Their
+    /// share of the shipping price stays paid. Returns whether pieces were left. Errors:
+    /// `order-state`, `refund-limit`.
+    pub(crate) fn cancel_rest(&mut self, by: CustomerId, now: Timestamp) -> Result<bool> {
+        let left = self.fulfilment().left();
+        if left.is_empty() {
+            return Ok(false);
+        }
+        let reason = Text::try_from("Cancelled before it was shipped.".to_owned()).map_err(Error::internal)?;
+        // No request has this key.
+        let key = RefundId::new().to_string().parse()?;
+        self.refund(&key, &NewRefund::of_pieces(left, reason), by, now).map(|_| true)
     }
 
     /// Returns the refund that a request with this key has made. Errors: `key-reused`.
@@ -267,13 +298,11 @@ impl Order {
     pub(crate) fn require_refundable(&self) -> Result<()> {
         match self.status {
             _ if self.payment.is_none() => Err(no_payment()),
-            OrderStatus::Confirmed | OrderStatus::Shipped => Ok(()),
+            status if status.is_sold() => Ok(()),
             OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => {
                 Err(Error::conflict("order-state", "The order is not confirmed yet; cancel it instead."))
             }
-            OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Refunded => {
-                Err(Error::conflict("order-state", "The order has ended; all its money is refunded already."))
-            }
+            _ => Err(Error::conflict("order-state", "The order has ended; all its money is refunded already.")),
         }
     }
 

@@ -162,8 +162,10 @@ impl Order {
         match (self.status, self.payment_work()) {
             (OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid, _) => {}
             _ if self.owes_any_stock() => self.schedule.set_due(self.schedule.due().unwrap_or(now)),
-            (OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Refunded, PaymentWork::Cancel)
-            | (_, PaymentWork::None) => self.schedule.clear_due(),
+            (_, PaymentWork::None) => self.schedule.clear_due(),
+            (status, PaymentWork::Cancel) if status.is_sold() || status == OrderStatus::Refunded => {
+                self.schedule.clear_due();
+            }
             (_, PaymentWork::AwaitRefund) => {
                 self.schedule.reset_failures();
                 self.schedule.back_off(now, &LOOKUP_BACKOFF);
@@ -204,8 +206,7 @@ impl Order {
 
     /// Whether an admin can refund money of the order: it has ended, or its stock is sold.
     pub(crate) fn may_refund(&self) -> bool {
-        let is_sold = matches!(self.status, OrderStatus::Confirmed | OrderStatus::Shipped);
-        self.payment.is_some() && (self.has_ended() || is_sold)
+        self.payment.is_some() && (self.has_ended() || self.status.is_sold())
     }
 
     /// Schedules the next attempt after a failure, or after a check without a change.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum OrderStatus {
     /// The order is stored; no stock is held yet.
     Pending,
@@ -14,8 +14,12 @@ pub enum OrderStatus {
     Paid,
     /// The stock is sold.
     Confirmed,
-    /// The order was sent to the customer.
+    /// A part of the pieces was sent to the customer; more are left to ship.
+    PartiallyShipped,
+    /// All pieces were sent to the customer, except refunded ones.
     Shipped,
+    /// All that was sent has arrived.
+    Delivered,
     /// The checkout failed before any money was captured.
     Rejected,
     /// Cancelled after its stock was held. Compensation returns the stock and the captured money.
@@ -26,12 +30,14 @@ pub enum OrderStatus {
 
 impl OrderStatus {
     /// Every state.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Pending,
         Self::Reserved,
         Self::Paid,
         Self::Confirmed,
+        Self::PartiallyShipped,
         Self::Shipped,
+        Self::Delivered,
         Self::Rejected,
         Self::Cancelled,
         Self::Refunded,
@@ -43,7 +49,19 @@ impl OrderStatus {
         matches!(self, Self::Pending | Self::Reserved | Self::Paid)
     }
 
-    /// Returns the states that may follow. When money arrives late, a cancelled order may become
+    /// Whether the order is sold: confirmed, and neither cancelled nor refunded as a whole.
+    #[must_use]
+    pub fn is_sold(self) -> bool {
+        matches!(self, Self::Confirmed | Self::PartiallyShipped | Self::Shipped | Self::Delivered)
+    }
+
+    /// Whether a parcel was sent, so that the order cannot be cancelled as a whole.
+    #[must_use]
+    pub fn is_shipped(self) -> bool {
+        matches!(self, Self::PartiallyShipped | Self::Shipped | Self::Delivered)
+    }
+
+    /// Returns the states that may follow. An order of digital goods is delivered without a parcel. When money arrives late, a cancelled order may become
     /// paid again, and a rejected one cancelled, so that the money is refunded. When a refund fails
     /// late, a refunded order is cancelled again.
     #[must_use]
@@ -52,10 +70,12 @@ impl OrderStatus {
             Self::Pending => &[Self::Reserved, Self::Rejected],
             Self::Reserved => &[Self::Paid, Self::Rejected, Self::Cancelled],
             Self::Paid => &[Self::Confirmed, Self::Cancelled],
-            Self::Confirmed => &[Self::Shipped, Self::Cancelled],
+            Self::Confirmed => &[Self::PartiallyShipped, Self::Shipped, Self::Delivered, Self::Cancelled],
+            Self::PartiallyShipped => &[Self::Shipped],
+            Self::Shipped => &[Self::Delivered],
             Self::Rejected | Self::Refunded => &[Self::Cancelled],
             Self::Cancelled => &[Self::Refunded, Self::Paid],
-            Self::Shipped => &[],
+            Self::Delivered => &[],
         }
     }
 }

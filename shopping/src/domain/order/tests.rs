@@ -1,7 +1,8 @@
-use souk_contract::shopping::TimelineKind;
+use souk_contract::shopping::{ShipmentId, TimelineKind};
 use souk_types::{Currency, ErrorKind};
 
 use super::fixtures::{LIMITS, cart_of_tea, hold_of, order_of, request};
+use super::shipment::{NewShipment, Shipped, ShippedLine};
 use super::*;
 use crate::domain::payment::dispute::{Dispute, DisputeStatus};
 use crate::domain::payment::report::{
@@ -98,16 +99,20 @@ pub(super) fn in_state(status: OrderStatus) -> Order {
     if !matches!(status, OrderStatus::Pending | OrderStatus::Rejected) {
         reserve(&mut order);
     }
-    if matches!(status, OrderStatus::Paid | OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Refunded) {
+    if status.is_sold() || matches!(status, OrderStatus::Paid | OrderStatus::Refunded) {
         capture(&mut order);
     }
     match status {
         OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => {}
         OrderStatus::Rejected => order.reject(out_of_stock(), Reason::OutOfStock, false, now).unwrap(),
         OrderStatus::Confirmed => assert!(confirm(&mut order)),
-        OrderStatus::Shipped => {
+        OrderStatus::PartiallyShipped | OrderStatus::Shipped | OrderStatus::Delivered => {
             assert!(confirm(&mut order));
-            order.ship(now).unwrap();
+            let pieces = if status == OrderStatus::PartiallyShipped { 1 } else { 2 };
+            ship(&mut order, Some(pieces)).unwrap();
+            if status == OrderStatus::Delivered {
+                assert!(order.deliver(None, now).unwrap());
+            }
         }
         OrderStatus::Cancelled => assert!(!order.cancel(customer_of(&order), now).unwrap()),
         OrderStatus::Refunded => {
@@ -120,11 +125,22 @@ pub(super) fn in_state(status: OrderStatus) -> Order {
     order
 }
 
+/// Ships this many pieces of the first item, and all that is left without a number.
+fn ship(order: &mut Order, pieces: Option<u64>) -> Result<Shipped> {
+    let line = |pieces| vec![ShippedLine { product_id: order.items[0].product.id, quantity: pieces_of(pieces) }];
+    let new = NewShipment { lines: pieces.map(line), carrier: None, tracking: None };
+    order.ship(&new, None, CustomerId::new(), Timestamp::now())
+}
+
+fn pieces_of(number: u64) -> Quantity {
+    Quantity::try_from(number).unwrap()
+}
+
 /// Every transition from every state: the state that it leads to, or the kind of its error.
 #[test]
 fn only_legal_transitions_change_an_order() {
     type Transition = fn(&mut Order) -> Result<()>;
-    let transitions: [(&str, Transition); 8] = [
+    let transitions: [(&str, Transition); 9] = [
         ("reserve", |order| {
             reserve(order);
             Ok(())
@@ -143,18 +159,24 @@ fn only_legal_transitions_change_an_order() {
             return_stock(order);
             Ok(())
         }),
-        ("ship", |order| order.ship(Timestamp::now())),
+        ("ship", |order| ship(order, None).map(drop)),
+        ("deliver", |order| order.deliver(None, Timestamp::now()).map(drop)),
     ];
     let table = [
-        // reserve captured confirm reject expire cancel refunded ship
-        ("Pending", "Reserved Pending Internal Rejected Pending Conflict Pending Conflict"),
-        ("Reserved", "Reserved Paid Internal Rejected Cancelled Cancelled Reserved Conflict"),
-        ("Paid", "Paid Paid Confirmed Paid Paid Cancelled Refunded Conflict"),
-        ("Confirmed", "Confirmed Confirmed Confirmed Confirmed Confirmed Cancelled Refunded Shipped"),
-        ("Shipped", "Shipped Shipped Shipped Shipped Shipped Conflict Shipped Shipped"),
-        ("Rejected", "Rejected Cancelled Internal Rejected Rejected Conflict Rejected Conflict"),
-        ("Cancelled", "Cancelled Cancelled Cancelled Cancelled Cancelled Cancelled Refunded Conflict"),
-        ("Refunded", "Refunded Cancelled Refunded Refunded Refunded Refunded Refunded Conflict"),
+        // reserve captured confirm reject expire cancel refunded ship deliver
+        ("Pending", "Reserved Pending Internal Rejected Pending Conflict Pending Conflict Conflict"),
+        ("Reserved", "Reserved Paid Internal Rejected Cancelled Cancelled Reserved Conflict Conflict"),
+        ("Paid", "Paid Paid Confirmed Paid Paid Cancelled Refunded Conflict Conflict"),
+        ("Confirmed", "Confirmed Confirmed Confirmed Confirmed Confirmed Cancelled Refunded Shipped Conflict"),
+        (
+            "PartiallyShipped",
+            "PartiallyShipped PartiallyShipped PartiallyShipped PartiallyShipped PartiallyShipped Conflict PartiallyShipped Shipped PartiallyShipped",
+        ),
+        ("Shipped", "Shipped Shipped Shipped Shipped Shipped Conflict Shipped Conflict Delivered"),
+        ("Delivered", "Delivered Delivered Delivered Delivered Delivered Conflict Delivered Conflict Delivered"),
+        ("Rejected", "Rejected Cancelled Internal Rejected Rejected Conflict Rejected Conflict Conflict"),
+        ("Cancelled", "Cancelled Cancelled Cancelled Cancelled Cancelled Cancelled Refunded Conflict Conflict"),
+        ("Refunded", "Refunded Cancelled Refunded Refunded Refunded Refunded Refunded Conflict Conflict"),
     ];
     for (from, (name, outcomes)) in OrderStatus::ALL.into_iter().zip(table) {
         assert_eq!(format!("{from:?}"), name);
@@ -430,7 +452,7 @@ fn an_order_ships_while_the_shop_keeps_a_part_of_its_money() {
     ] {
         let mut order = in_state(OrderStatus::Confirmed);
         order.apply_refund(&refund_report(None, euros(amount), status), now).unwrap();
-        let shipped = order.ship(now).map_err(|error| error.kind());
+        let shipped = ship(&mut order, None).map(drop).map_err(|error| error.kind());
         assert_eq!(shipped, if ships { Ok(()) } else { Err(ErrorKind::Conflict) }, "{amount} {status:?}");
         assert_eq!(order.authorized_payment().is_ok(), ships, "{amount} {status:?}");
     }
@@ -445,7 +467,7 @@ fn an_order_of_nothing_is_paid_without_a_payment() {
     assert_eq!(order.retry_refunds(now).unwrap_err().code(), "order-state");
     assert_eq!(order.authorized_payment().unwrap_err().code(), "order-state");
     let mut shipped = order.clone();
-    shipped.ship(now).unwrap();
+    ship(&mut shipped, None).unwrap();
     order.cancel(customer_of(&order), now).unwrap();
     return_stock(&mut order);
     assert_eq!((order.status(), order.is_in_progress()), (OrderStatus::Cancelled, false));
@@ -656,4 +678,100 @@ fn a_pending_refund_is_looked_up_ever_more_rarely() {
         delay
     });
     assert_eq!((delays[..4].to_vec(), delays[12]), (vec![2, 4, 8, 16], 3_600));
+}
+
+fn view(order: &Order) -> serde_json::Value {
+    serde_json::to_value(order.view_for_admin()).unwrap()
+}
+
+#[test]
+fn an_order_follows_its_parcels() {
+    let now = Timestamp::now();
+    let mut order = in_state(OrderStatus::Confirmed);
+    let Shipped::New(first) = ship(&mut order, Some(1)).unwrap() else { panic!("not sent") };
+    assert_eq!(order.status(), OrderStatus::PartiallyShipped);
+    assert_eq!(ship(&mut order, Some(2)).unwrap_err().code(), "not-left");
+    assert!(order.deliver(Some(first), now).unwrap() && !order.deliver(Some(first), now).unwrap());
+    assert_eq!(order.status(), OrderStatus::PartiallyShipped, "a piece is left");
+    let Shipped::New(second) = ship(&mut order, None).unwrap() else { panic!("not sent") };
+    assert_eq!(order.status(), OrderStatus::Shipped, "the second parcel is on its way");
+    assert_eq!(order.deliver(Some(ShipmentId::new()), now).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(order.deliver(Some(second), now).unwrap());
+    assert_eq!(order.status(), OrderStatus::Delivered);
+    let fulfilment = &view(&order)["fulfilment"][0];
+    assert_eq!(
+        (&fulfilment["ordered"], &fulfilment["shipped"], &fulfilment["left"]),
+        (&2.into(), &2.into(), &0.into())
+    );
+}
+
+#[test]
+fn digital_goods_need_no_parcel() {
+    let mut order = in_state(OrderStatus::Confirmed);
+    order.items[0].product.digital = true;
+    assert_eq!(ship(&mut order, None).unwrap_err().code(), "order-state");
+    assert_eq!(ship(&mut order, Some(1)).unwrap_err().code(), "not-left");
+    assert!(order.deliver(None, Timestamp::now()).unwrap());
+    assert_eq!(order.status(), OrderStatus::Delivered);
+}
+
+#[test]
+fn the_same_key_ships_one_parcel() {
+    let (mut order, now, admin) = (in_state(OrderStatus::Confirmed), Timestamp::now(), CustomerId::new());
+    let key: IdempotencyKey = "parcel".parse().unwrap();
+    let new = |carrier: &str| {
+        let lines = Some(vec![ShippedLine { product_id: order.items[0].product.id, quantity: pieces_of(1) }]);
+        NewShipment { lines, carrier: Some(carrier.to_owned().try_into().unwrap()), tracking: None }
+    };
+    let (dhl, ups) = (new("DHL"), new("UPS"));
+    assert!(matches!(order.ship(&dhl, Some(&key), admin, now).unwrap(), Shipped::New(_)));
+    assert_eq!(order.ship(&dhl, Some(&key), admin, now).unwrap(), Shipped::Before);
+    assert_eq!(order.ship(&ups, Some(&key), admin, now).unwrap_err().code(), "key-reused");
+    assert_eq!(order.shipments.len(), 1);
+    assert!(matches!(order.ship(&dhl, None, admin, now).unwrap(), Shipped::New(_)), "another parcel");
+}
+
+#[test]
+fn an_order_whose_money_is_refunded_is_not_shipped() {
+    let mut order = in_state(OrderStatus::PartiallyShipped);
+    apply(&mut order, &refunded(TOTAL, TOTAL));
+    assert_eq!(order.status(), OrderStatus::PartiallyShipped);
+    assert_eq!(ship(&mut order, None).unwrap_err().code(), "order-state");
+}
+
+#[test]
+fn customers_see_parcels_and_no_notes() {
+    let (mut order, now, admin) = (in_state(OrderStatus::Confirmed), Timestamp::now(), CustomerId::new());
+    let new = NewShipment {
+        lines: None,
+        carrier: Some("DHL".to_owned().try_into().unwrap()),
+        tracking: Some("00 1".to_owned().try_into().unwrap()),
+    };
+    order.ship(&new, None, admin, now).unwrap();
+    order.add_note("fragile".to_owned().try_into().unwrap(), admin, now).unwrap();
+    let customers = serde_json::to_value(order.view_for_customer()).unwrap();
+    let parcel = &customers["shipments"][0];
+    assert_eq!((&parcel["carrier"], &parcel["tracking"]), (&"DHL".into(), &"00 1".into()));
+    assert_eq!(parcel["tracking_url"], "https://www.dhl.com/global-en/home/tracking.html?tracking-id=00+1");
+    assert!(!customers.to_string().contains("fragile") && !customers.to_string().contains(&admin.to_string()));
+    let admins = view(&order);
+    assert_eq!(
+        (&admins["notes"][0]["text"], &admins["notes"][0]["by"]),
+        (&"fragile".into(), &admin.to_string().into())
+    );
+    assert_eq!(admins["shipments"][0]["by"], admin.to_string());
+}
+
+#[test]
+fn an_erased_admin_is_on_no_order() {
+    let (mut order, now, admin) = (in_state(OrderStatus::Confirmed), Timestamp::now(), CustomerId::new());
+    order.ship(&NewShipment { lines: None, carrier: None, tracking: None }, None, admin, now).unwrap();
+    order.add_note("x".to_owned().try_into().unwrap(), admin, now).unwrap();
+    order.log(log_entry().by(admin));
+    let stored = |order: &Order| serde_json::to_string(&(order, order.list_fields())).unwrap();
+    assert!(stored(&order).contains(&admin.to_string()));
+    order.erase_admin(CustomerId::new());
+    assert!(stored(&order).contains(&admin.to_string()));
+    order.erase_admin(admin);
+    assert!(!stored(&order).contains(&admin.to_string()));
 }

@@ -76,10 +76,10 @@ impl Order {
                 self.settle(now)?;
                 Ok(true)
             }
-            OrderStatus::Confirmed | OrderStatus::Shipped | OrderStatus::Cancelled | OrderStatus::Refunded => Ok(false),
             OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Rejected => {
                 Err(Error::internal(format!("order {} is {:?} and its stock is sold", self.id, self.status)))
             }
+            _ => Ok(false),
         }
     }
 
@@ -197,20 +197,9 @@ impl Order {
                 Err(Error::conflict("order-state", "The order is still being placed; try again in a moment."))
             }
             OrderStatus::Rejected => Err(Error::conflict("order-state", "A rejected order cannot be cancelled.")),
-            OrderStatus::Shipped => Err(Error::conflict("order-state", "A shipped order cannot be cancelled.")),
-        }
-    }
-
-    /// Ships an order that is paid: a part of its money may be refunded, but not all of it.
-    pub(crate) fn ship(&mut self, now: Timestamp) -> Result<()> {
-        match (self.status, &self.payment) {
-            (OrderStatus::Shipped, _) => Ok(()),
-            (OrderStatus::Confirmed, Some(payment)) if !payment.keeps_money() => {
-                let detail = "All the money is refunded or being refunded; the order cannot be shipped.";
-                Err(Error::conflict("order-state", detail))
+            OrderStatus::PartiallyShipped | OrderStatus::Shipped | OrderStatus::Delivered => {
+                Err(Error::conflict("order-state", "A shipped order cannot be cancelled."))
             }
-            (OrderStatus::Confirmed, _) => self.enter(OrderStatus::Shipped, None, now),
-            _ => Err(Error::conflict("order-state", "Only a confirmed order can be shipped.")),
         }
     }
 
@@ -220,9 +209,7 @@ impl Order {
             (OrderStatus::Reserved, Some(payment)) if payment.status() == PaymentStatus::Authorized => {
                 Ok(Some(payment))
             }
-            (OrderStatus::Paid | OrderStatus::Confirmed | OrderStatus::Shipped, Some(payment))
-                if payment.keeps_money() =>
-            {
+            (status, Some(payment)) if (status == OrderStatus::Paid || status.is_sold()) && payment.keeps_money() => {
                 Ok(None)
             }
             _ => Err(Error::conflict("order-state", "The order has no authorized payment to capture.")),

@@ -5,9 +5,12 @@ use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::OrderId;
 use souk_types::{Address, Email, Money, Quantity, Timestamp};
 
-use super::buyer::Note;
+use super::buyer::Note as CustomerNote;
+use super::fulfilment::Fulfilment;
+use super::note::Note;
 use super::number::OrderNumber;
 use super::refunds::OrderRefundView;
+use super::shipment::{Shipment, ShipmentView};
 use super::{Order, OrderItem, OrderStatus, StatusChange};
 use crate::domain::payment::state::{Payment, PaymentView};
 use crate::domain::quote::Quote;
@@ -25,7 +28,7 @@ pub(crate) struct OrderView {
     shipping_address: Option<Address>,
     billing_address: Option<Address>,
     vat_number: Option<VatNumber>,
-    note: Option<Note>,
+    note: Option<CustomerNote>,
     items: Vec<OrderItemView>,
     quote: Quote,
     total: Money,
@@ -33,8 +36,19 @@ pub(crate) struct OrderView {
     refunds: Vec<OrderRefundView>,
     /// The sum that the customer has got back; `None` without a payment.
     refunded: Option<Money>,
+    shipments: Vec<ShipmentView>,
     history: Vec<StatusChange>,
     created_at: Timestamp,
+    #[serde(flatten)]
+    for_admins: Option<AdminPart>,
+}
+
+/// What only admins see.
+#[derive(Debug, Serialize)]
+struct AdminPart {
+    /// The pieces of each product.
+    fulfilment: Fulfilment,
+    notes: Vec<Note>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,7 +93,14 @@ impl Order {
         OrderView { payment: payment.map(Payment::view_for_customer).or(view.payment), ..view }
     }
 
-    /// Returns the view for admins, lists and exports.
+    /// Returns the view for admins.
+    pub(crate) fn view_for_admin(&self) -> OrderView {
+        let for_admins = Some(AdminPart { fulfilment: self.fulfilment(), notes: self.notes.clone() });
+        let shipments = self.shipments.iter().map(Shipment::view_for_admin).collect();
+        OrderView { shipments, for_admins, ..self.view() }
+    }
+
+    /// Returns the view for lists and exports.
     pub(crate) fn view(&self) -> OrderView {
         OrderView {
             id: self.id,
@@ -97,8 +118,10 @@ impl Order {
             payment: self.payment.as_ref().map(Payment::view),
             refunds: self.refund_views(),
             refunded: self.payment.as_ref().map(Payment::refunded),
+            shipments: self.shipments.iter().map(Shipment::view).collect(),
             history: self.history.clone(),
             created_at: self.created_at,
+            for_admins: None,
         }
     }
 }

@@ -41,6 +41,25 @@ pub enum PaymentStatus {
     Refunded,
 }
 
+impl PaymentStatus {
+    /// Every state.
+    pub const ALL: [Self; 13] = [
+        Self::Open,
+        Self::Processing,
+        Self::Authorized,
+        Self::Underpaid,
+        Self::Captured,
+        Self::Overpaid,
+        Self::Declined,
+        Self::Cancelled,
+        Self::PartiallyRefunded,
+        Self::RefundPending,
+        Self::RefundFailed,
+        Self::Refunded,
+        Self::Disputed,
+    ];
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Payment {
     pub(crate) method: PaymentMethod,

@@ -43,6 +43,7 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
         waits_for_provider: false,
         claims_cart: status.is_under_way(),
         lines: vec![ReservationLine { product, quantity }],
+        are_pieces_consistent: true,
         total: price(),
         reservation: ReservationId::new(),
         payment: Some(PaymentRecord {
@@ -130,10 +131,12 @@ fn a_consistent_shop_has_no_finding() {
 #[test]
 fn every_state_of_a_payment_that_an_order_names_is_consistent() {
     let (two, half) = (Money::new(1_996, Currency::EUR).unwrap(), Money::new(499, Currency::EUR).unwrap());
-    let states: [(usize, OrderStatus, PaymentStatus, Money, Money); 7] = [
+    let states: [(usize, OrderStatus, PaymentStatus, Money, Money); 9] = [
         (0, OrderStatus::Confirmed, PaymentStatus::PartiallyRefunded, price(), half),
         (0, OrderStatus::Confirmed, PaymentStatus::Overpaid, two, zero()),
+        (0, OrderStatus::PartiallyShipped, PaymentStatus::PartiallyRefunded, price(), half),
         (0, OrderStatus::Shipped, PaymentStatus::Refunded, price(), price()),
+        (0, OrderStatus::Delivered, PaymentStatus::Captured, price(), zero()),
         (1, OrderStatus::Cancelled, PaymentStatus::RefundFailed, price(), half),
         (1, OrderStatus::Cancelled, PaymentStatus::RefundPending, price(), zero()),
         (1, OrderStatus::Cancelled, PaymentStatus::Disputed, price(), zero()),
@@ -198,6 +201,11 @@ const VIOLATIONS: &[(&str, Violate)] = &[
         shop.records.reservations[0].status = ReservationStatus::Ended;
         shop.records.stock[0].levels = StockLevels { available: 9, reserved: 1, sold: 0, version: 1 };
     }),
+    ("was Shipped in a response and is PartiallyShipped", |shop| {
+        shop.responses[0].status = OrderStatus::Shipped;
+        shop.records.orders[0].status = OrderStatus::PartiallyShipped;
+    }),
+    ("has more pieces shipped or refunded than ordered", |shop| shop.records.orders[0].are_pieces_consistent = false),
     ("are 9 of 10 stocked", |shop| shop.records.stock[0].levels.available = 6),
     ("are 12 of 10 stocked", |shop| shop.records.stock[0].levels.available = 9),
     ("3 sold, 2 in confirmed orders", |shop| {

@@ -74,7 +74,7 @@ async fn a_full_refund_by_hand_cancels_the_order_before_it_is_shipped() {
     admin.capture_payment(&order).await.expect_problem(409, "order-state");
 
     let (ben, tea, order) = payments.paid_order().await;
-    admin.ship_order(&order).await.expect_status(200);
+    admin.ship_order(&order).await.expect_status(201);
     payments.deliver(&payments.stripe.refund_by_hand(&order, 998)).await;
     expect_money(&ben.get_order(&order).await.body, "shipped", "refunded", 998, 998);
     assert_eq!(payments.stock(&tea).await, Stock { available: 8, reserved: 0, sold: 2 });

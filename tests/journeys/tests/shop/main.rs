@@ -4,6 +4,7 @@
 
 mod account_deletion;
 mod account_mail;
+mod admin_orders;
 mod bad_input;
 mod cart;
 mod catalogue;

@@ -1,0 +1,108 @@
+//! Routes by which admins find orders, ship them and write notes.
+
+use rocket::http::Status;
+use rocket::request::{FromRequest, Outcome, Request};
+use rocket::response::{self, Responder};
+use rocket::serde::json::Json as Body;
+use rocket::{State, get, post};
+use souk_contract::shopping::{OrderId, ShipmentId};
+use souk_http::{Json, Param, Query, Result, guard_outcome};
+use souk_types::input::{Fields, Input};
+use souk_types::{Error, Page};
+
+use super::auth::AdminAuth;
+use crate::App;
+use crate::application::fulfilment::{self, Sent};
+use crate::application::order_list::{self, OrderWithTimeline};
+use crate::domain::idempotency::IdempotencyKey;
+use crate::domain::order::OrderView;
+use crate::domain::order::listing::{OrderQuery, OrderSummary};
+use crate::domain::order::note::NewNote;
+use crate::domain::order::shipment::NewShipment;
+
+/// An `Idempotency-Key` that may be missing.
+pub(super) struct OptionalKey(Option<IdempotencyKey>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for OptionalKey {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let header = souk_http::header(request, "Idempotency-Key");
+        guard_outcome(request, header.and_then(|key| key.map(str::parse).transpose()).map(Self))
+    }
+}
+
+#[get("/admin/orders")]
+pub(super) async fn list_all_orders(
+    app: &State<App>,
+    _admin: AdminAuth,
+    query: Query<OrderQuery>,
+) -> Result<Body<Page<OrderSummary>>> {
+    Ok(Body(order_list::list(app, query.0).await?))
+}
+
+#[get("/admin/orders/<id>")]
+pub(super) async fn get_any_order(
+    app: &State<App>,
+    _admin: AdminAuth,
+    id: Param<OrderId>,
+) -> Result<Body<OrderWithTimeline>> {
+    Ok(Body(order_list::get(app, id.0).await?))
+}
+
+/// The order with its new parcel. A repeated request is marked with `Idempotent-Replayed`.
+pub(super) struct SentResponse(Sent);
+
+impl<'r> Responder<'r, 'static> for SentResponse {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Sent { order, replayed } = self.0;
+        let mut response = (Status::Created, Body(order)).respond_to(request)?;
+        if replayed {
+            response.set_raw_header("Idempotent-Replayed", "true");
+        }
+        Ok(response)
+    }
+}
+
+#[post("/admin/orders/<id>/shipments", data = "<body>")]
+pub(super) async fn ship_order(
+    app: &State<App>,
+    admin: AdminAuth,
+    id: Param<OrderId>,
+    key: OptionalKey,
+    body: Json<NewShipment>,
+) -> Result<SentResponse> {
+    Ok(SentResponse(fulfilment::ship(app, admin.id(), id.0, key.0, body.0).await?))
+}
+
+pub(super) struct Delivery {
+    /// Without it, everything that was sent has arrived.
+    shipment: Option<ShipmentId>,
+}
+
+impl Input for Delivery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { shipment: fields.optional("shipment") })
+    }
+}
+
+#[post("/admin/orders/<id>/deliver", data = "<body>")]
+pub(super) async fn deliver_order(
+    app: &State<App>,
+    admin: AdminAuth,
+    id: Param<OrderId>,
+    body: Json<Delivery>,
+) -> Result<Body<OrderView>> {
+    Ok(Body(fulfilment::deliver(app, admin.id(), id.0, body.0.shipment).await?))
+}
+
+#[post("/admin/orders/<id>/notes", data = "<body>")]
+pub(super) async fn add_note(
+    app: &State<App>,
+    admin: AdminAuth,
+    id: Param<OrderId>,
+    body: Json<NewNote>,
+) -> Result<(Status, Body<OrderView>)> {
+    Ok((Status::Created, Body(fulfilment::add_note(app, admin.id(), id.0, body.0.0).await?)))
+}
