@@ -85,7 +85,7 @@ async fn place_new(
         if let (Owner::Guest(_), Some(email)) = (owner, buyer.email()) {
             app.limits.check_unpaid(&app.store.orders.of_guests(email).await?, now)?;
         }
-        let (buyer, quote) = price(app, owner, &cart, buyer.clone(), request).await?;
+        let (buyer, quote) = price(app, owner, &cart, &buyer, request).await?;
         let order = NewOrder { owner, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
         match app.store.orders.insert(&order).await {
             Ok(()) => return Ok((order, false)),
@@ -152,29 +152,40 @@ fn complete_terms(request: &CheckoutRequest, contact: Option<Contact>) -> Result
     Ok(terms)
 }
 
-/// Prices the cart by its snapshots. The only method that ships to the address is chosen if the
-/// request names none. When the total is not the expected one, the current prices decide.
+/// Prices the cart. The snapshots of its products may be old: a refusal counts at current prices.
 async fn price(
     app: &App,
     owner: Owner,
     cart: &Cart,
-    mut buyer: Buyer,
+    buyer: &Buyer,
     request: &CheckoutRequest,
 ) -> Result<(Buyer, Quote)> {
     let item = |line: &CartLine| Item { product: line.product.clone(), quantity: line.quantity };
     let items: Vec<Item> = cart.lines().iter().map(item).collect();
+    match price_items(app, owner, items.clone(), buyer.clone(), request).await {
+        Err(error) if !error.is_transient() => {
+            let catalogue = catalogue::get(app, cart.product_ids()).await?;
+            let current = |item: Item| Item { product: catalogue.current(&item.product).clone(), ..item };
+            price_items(app, owner, items.into_iter().map(current).collect(), buyer.clone(), request).await
+        }
+        priced => priced,
+    }
+}
+
+/// Chooses the only method that ships to the address if the request names none.
+async fn price_items(
+    app: &App,
+    owner: Owner,
+    items: Vec<Item>,
+    mut buyer: Buyer,
+    request: &CheckoutRequest,
+) -> Result<(Buyer, Quote)> {
     let mut quote = quote::of_items(app, owner.customer(), buyer.request.clone(), items.clone()).await?;
     if let [only] = &*quote.shipping.options
         && buyer.request.shipping_method.is_none()
         && quote.missing.contains(&Missing::ShippingMethod)
     {
         buyer.request.shipping_method = Some(only.id.clone());
-        quote = quote::of_items(app, owner.customer(), buyer.request.clone(), items.clone()).await?;
-    }
-    if request.expected_total.is_some_and(|expected| expected != quote.total) && quote.missing.is_empty() {
-        let catalogue = catalogue::get(app, cart.product_ids()).await?;
-        let current = |item: Item| Item { product: catalogue.current(&item.product).clone(), ..item };
-        let items = items.into_iter().map(current).collect();
         quote = quote::of_items(app, owner.customer(), buyer.request.clone(), items).await?;
     }
     require_orderable(&quote, request.expected_total)?;

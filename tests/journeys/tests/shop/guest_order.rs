@@ -1,7 +1,8 @@
 //! A guest orders with an e-mail address, and opens the order by its link.
 
 use journeys::{
-    Client, Method, Product, Request, Shop, Stock, UNKNOWN_ID, euros, new_email, order_with, run_concurrently, unique,
+    Client, Customer, Method, PASSWORD, Product, Request, Shop, Stock, UNKNOWN_ID, euros, new_email, order_with,
+    run_concurrently, unique, wait_for,
 };
 use serde_json::{Value, json};
 
@@ -94,4 +95,28 @@ async fn unpaid_orders_of_one_address_are_limited_whatever_the_token() {
     let (guest, _) = guest_with_tea(&shop, 1).await;
     place_order(&guest, "key", &email, review).await.expect_problem(429, "too-many-unpaid-orders");
     place_order(&guest, "key", &new_email("guest"), json!({})).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn an_account_takes_over_the_guest_orders_of_its_verified_address() {
+    let shop = Shop::shared().await;
+    let (guest, _) = guest_with_tea(&shop, 1).await;
+    let email = new_email("guest");
+    let order = place_order(&guest, "key", &email, json!({})).await.expect_status(201);
+    let sign_in = shop.client().sign_up(&email, PASSWORD).retry_while_busy().await.expect_status(201);
+    let ana = Customer::from_sign_in(&shop.client(), &email, PASSWORD, &sign_in);
+    assert!(ana.list_orders().await.items().is_empty(), "the address is not verified");
+    ana.get_order(order.id()).await.expect_not_found();
+
+    let token = shop.wait_for_mail(&email, "Verify").await.word_after("enter ").to_owned();
+    let verify = shop.client().request(Method::POST, "/customer/verify").json(json!({"token": token}));
+    verify.await.expect_status(204);
+    let orders = wait_for("the order to be in the account", async || {
+        let orders = ana.list_orders().await.expect_status(200);
+        if orders.items().is_empty() { Err(orders) } else { Ok(orders) }
+    })
+    .await;
+    assert_eq!(orders.items()[0]["number"], order["number"]);
+    assert_eq!(ana.get_order(order.id()).await.expect_status(200)["email"], email);
+    shop.client().get(order["link"].as_str().unwrap()).await.expect_status(200);
 }
