@@ -20,6 +20,9 @@ pub const ALL: &[(&str, &str)] = &[
     ("shopping", "commit.orders.after@3"),
     ("shopping", "commit.orders.before@5"),
     ("shopping", "commit.orders.after@8"),
+    // The order gets its number.
+    ("shopping", "commit.counters.before"),
+    ("shopping", "commit.counters.after@2"),
     ("shopping", "call.products.reserve.before"),
     ("shopping", "call.products.reserve.after"),
     ("shopping", "call.products.confirm.before"),
@@ -28,7 +31,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("shopping", "publish.shopping.order-confirmed.after"),
     ("shopping", "outbox.taken.before"),
     ("shopping", "outbox.taken.after"),
-    // The demo payment is created, then paid.
+    // The demo payment is created and paid.
     ("shopping", "commit.demo_payments.before"),
     ("shopping", "commit.demo_payments.after"),
     ("shopping", "commit.demo_payments.before@2"),
