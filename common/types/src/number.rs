@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-/// A whole number from `-MAX` to `MAX`. It is read from every JSON number with such a value.
+/// A whole number from `-MAX` to `MAX`. It is read from every JSON number with such a value. Whole
+/// numbers of JSON beyond `MAX` are all read as `MAX + 1`, and those below `-MAX` as its opposite:
+/// each field refuses them with a message about its own range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Integer(i64);
 
@@ -149,6 +151,9 @@ impl<'de> Deserialize<'de> for Integer {
     }
 }
 
+/// Stands for all larger numbers of JSON.
+const BEYOND: i64 = Integer::MAX + 1;
+
 struct IntegerVisitor;
 
 impl Visitor<'_> for IntegerVisitor {
@@ -159,15 +164,18 @@ impl Visitor<'_> for IntegerVisitor {
     }
 
     fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Integer, E> {
-        Integer::try_from(number).map_err(E::custom)
+        Ok(Integer(number.clamp(-BEYOND, BEYOND)))
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Integer, E> {
-        Integer::try_from(i64::try_from(number).unwrap_or(i64::MAX)).map_err(E::custom)
+        self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Integer, E> {
-        Integer::try_from(number).map_err(E::custom)
+        match Integer::try_from(number) {
+            Err(NumberError::TooLarge) => Ok(Integer(if number < 0.0 { -BEYOND } else { BEYOND })),
+            read => read.map_err(E::custom),
+        }
     }
 }
 
@@ -273,11 +281,12 @@ mod tests {
             ("-7", Some(-7)),
             ("9007199254740991", Some(Integer::MAX)),
             ("9007199254740991.0", Some(Integer::MAX)),
-            ("9007199254740992", None),
-            ("9007199254740992.0", None),
-            ("-9007199254740992", None),
-            ("18446744073709551615", None),
-            ("1e300", None),
+            ("9007199254740992", Some(BEYOND)),
+            ("9007199254740994.0", Some(BEYOND)),
+            ("-9007199254740993", Some(-BEYOND)),
+            ("18446744073709551615", Some(BEYOND)),
+            ("1e300", Some(BEYOND)),
+            ("-1e300", Some(-BEYOND)),
             ("2.5", None),
             ("1e-1", None),
             ("\"2\"", None),

@@ -63,6 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_number_beyond_a_double_is_refused_with_the_range_of_quantities() {
+        for huge in ["9007199254740993", "-18446744073709551615", "1e300"] {
+            let error = serde_json::from_str::<Quantity>(huge).unwrap_err().to_string();
+            assert!(error.starts_with(OUT_OF_RANGE), "{huge}: {error}");
+        }
+    }
+
+    #[test]
     fn only_whole_numbers_from_1_to_999_are_quantities() {
         for good in ["1", "999", "2.0", "1e2", "0.1e1"] {
             assert!(serde_json::from_str::<Quantity>(good).is_ok(), "{good}");

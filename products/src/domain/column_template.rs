@@ -53,8 +53,8 @@ impl ColumnTemplate {
 /// Returns the text of a JSON value. `1` and `1.0` are the same number and give the same text.
 fn unquoted(value: Value) -> String {
     match serde_json::from_value::<Integer>(value.clone()) {
-        Ok(number) => number.get().to_string(),
-        Err(_) => value.to_string(),
+        Ok(number) if number.get().abs() <= Integer::MAX => number.get().to_string(),
+        Ok(_) | Err(_) => value.to_string(),
     }
 }
 
