@@ -6,8 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::commit::{Commit, Refusal, Stored, Write};
+use super::recent::Recent;
 use super::{Database, Document, Events, MAX_ATTEMPTS, conflict_delays};
 use souk_bus::request_context;
 use souk_types::{Error, ErrorKind, RequestId, Result};
@@ -18,14 +20,17 @@ const MAX_QUEUED: usize = 5_000;
 /// Updates in one write. More would delay the first of them.
 const MAX_BATCH: usize = 256;
 
-/// Queued updates by document id. An entry exists while a task writes the document.
-pub(super) struct Coalescer<T>(Mutex<Queues<T>>);
+pub(super) struct Coalescer<T> {
+    /// Queued updates by document id. An entry exists while a task writes the document.
+    queues: Mutex<Queues<T>>,
+    recent: Mutex<Recent>,
+}
 
 type Queues<T> = HashMap<String, Vec<Box<dyn QueuedUpdate<T>>>>;
 
 impl<T> Default for Coalescer<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self { queues: Mutex::default(), recent: Mutex::default() }
     }
 }
 
@@ -108,10 +113,10 @@ impl<T: Document> Coalescer<T> {
     }
 
     async fn write_queue(&self, database: &Database, id: &str) {
-        let mut cached = None;
+        let mut cached = self.recent().take(id, Instant::now());
         while let Some(batch) = self.next(id) {
             let batch = batch.into_iter().filter(|update| update.is_wanted()).collect();
-            cached = write_batch(database, id, batch, cached).await.unwrap_or_else(|error| {
+            cached = self.write_batch(database, id, batch, cached).await.unwrap_or_else(|error| {
                 // Retrying each of the other queued updates would delay the last ones too much.
                 if error.kind() == ErrorKind::Unavailable {
                     for update in self.take_all(id) {
@@ -121,6 +126,21 @@ impl<T: Document> Coalescer<T> {
                 None
             });
         }
+        if let Some(stored) = cached {
+            self.recent().put(id, stored, Instant::now());
+        }
+    }
+
+    /// Remembers the state that this process has written. SQLite needs none: a read is cheap.
+    pub(super) fn remember(&self, database: &Database, id: &str, written: Option<Stored>) {
+        if let Some(stored) = written.filter(|_| database.is_remote()) {
+            self.recent().put(id, stored, Instant::now());
+        }
+    }
+
+    /// Forgets the state of a document that a transaction is about to write.
+    pub(super) fn forget(&self, id: &str) {
+        self.recent().take(id, Instant::now());
     }
 
     fn take_all(&self, id: &str) -> Vec<Box<dyn QueuedUpdate<T>>> {
@@ -138,81 +158,88 @@ impl<T: Document> Coalescer<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queues<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Returns the stored state if it can replace the next read.
-async fn write_batch<T: Document>(
-    database: &Database,
-    id: &str,
-    mut batch: Vec<Box<dyn QueuedUpdate<T>>>,
-    cached: Option<Stored>,
-) -> Result<Option<Stored>> {
-    match apply_and_commit(database, id, &mut batch, cached).await {
-        Ok(stored) => {
-            batch.into_iter().for_each(QueuedUpdate::succeed);
-            Ok(stored)
-        }
-        // One update violates a unique index; the others are written alone.
-        Err(error) if error.is_duplicate() && batch.len() > 1 => {
-            let mut outcome = Ok(None);
-            for update in batch {
-                // The caller has got its error; the loop continues with the next update.
-                outcome = Box::pin(write_batch(database, id, vec![update], None)).await;
-            }
-            outcome
-        }
-        Err(error) => {
-            for update in batch {
-                update.fail(&error);
-            }
-            Err(error)
-        }
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// `cached` is the state that this process wrote last. On MongoDB it replaces a read; a stale one
-/// fails the version guard.
-///
-/// Results without a write are guarded too: on MongoDB they may rest on state that is rolled back.
-async fn apply_and_commit<T: Document>(
-    database: &Database,
-    id: &str,
-    batch: &mut [Box<dyn QueuedUpdate<T>>],
-    mut cached: Option<Stored>,
-) -> Result<Option<Stored>> {
-    for delay in conflict_delays().take(MAX_ATTEMPTS) {
-        let (stored, is_cached) = match cached.take() {
-            Some(stored) => (Some(stored), true),
-            None => (database.load(T::COLLECTION, id).await?, false),
-        };
-        // A panic must not leave the document locked.
-        let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), batch)));
-        let mut commit = applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
-        if commit.only_reads() {
-            commit.writes.push(Write::read_guard(T::COLLECTION, id.to_owned(), stored.as_ref()));
-        }
-        if is_cached && commit.writes.is_empty() {
-            continue;
-        }
-        let after = match commit.writes.first() {
-            Some(write) if database.is_remote() => {
-                if commit.only_reads() {
-                    stored
-                } else {
-                    write.after()
+    /// Returns the stored state if it can replace the next read.
+    async fn write_batch(
+        &self,
+        database: &Database,
+        id: &str,
+        mut batch: Vec<Box<dyn QueuedUpdate<T>>>,
+        cached: Option<Stored>,
+    ) -> Result<Option<Stored>> {
+        match self.apply_and_commit(database, id, &mut batch, cached).await {
+            Ok(stored) => {
+                batch.into_iter().for_each(QueuedUpdate::succeed);
+                Ok(stored)
+            }
+            // One update violates a unique index; the others are written alone.
+            Err(error) if error.is_duplicate() && batch.len() > 1 => {
+                let mut outcome = Ok(None);
+                for update in batch {
+                    // The caller has got its error; the loop continues with the next update.
+                    outcome = Box::pin(self.write_batch(database, id, vec![update], None)).await;
                 }
+                outcome
             }
-            _ => None,
-        };
-        match database.commit(commit).await {
-            Err(Refusal::Stale) if is_cached => {}
-            Err(Refusal::Stale) => tokio::time::sleep(delay).await,
-            outcome => return outcome.map(|()| after).map_err(Refusal::into_error),
+            Err(error) => {
+                for update in batch {
+                    update.fail(&error);
+                }
+                Err(error)
+            }
         }
     }
-    Err(Refusal::Stale.into_error().caused_by(format!("{MAX_ATTEMPTS} attempts on {} {id}", T::COLLECTION)))
+
+    /// `cached` is the state that this process wrote last. On MongoDB it replaces a read; a stale one
+    /// fails the version guard.
+    ///
+    /// Results without a write are guarded too: on MongoDB they may rest on state that is rolled back.
+    async fn apply_and_commit(
+        &self,
+        database: &Database,
+        id: &str,
+        batch: &mut [Box<dyn QueuedUpdate<T>>],
+        mut cached: Option<Stored>,
+    ) -> Result<Option<Stored>> {
+        for delay in conflict_delays().take(MAX_ATTEMPTS) {
+            let (stored, is_cached) = match cached.take() {
+                Some(stored) => (Some(stored), true),
+                None => (database.load(T::COLLECTION, id).await?, false),
+            };
+            // A panic must not leave the document locked.
+            let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), batch)));
+            let mut commit =
+                applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
+            if commit.only_reads() {
+                commit.writes.push(Write::read_guard(T::COLLECTION, id.to_owned(), stored.as_ref()));
+            }
+            if is_cached && commit.writes.is_empty() {
+                continue;
+            }
+            let after = match commit.writes.first() {
+                Some(write) if database.is_remote() => {
+                    if commit.only_reads() {
+                        stored
+                    } else {
+                        write.after()
+                    }
+                }
+                _ => None,
+            };
+            match database.commit(commit).await {
+                Err(Refusal::Stale) if is_cached => self.recent().set_contended(id, Instant::now()),
+                Err(Refusal::Stale) => tokio::time::sleep(delay).await,
+                outcome => return outcome.map(|()| after).map_err(Refusal::into_error),
+            }
+        }
+        Err(Refusal::Stale.into_error().caused_by(format!("{MAX_ATTEMPTS} attempts on {} {id}", T::COLLECTION)))
+    }
 }
 
 fn apply<T: Document>(id: &str, stored: Option<&Stored>, batch: &mut [Box<dyn QueuedUpdate<T>>]) -> Result<Commit> {

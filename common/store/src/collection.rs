@@ -150,11 +150,16 @@ impl<T: Document> Collection<T> {
     /// the id exists. Errors: [`Error::is_duplicate`] when a unique value exists.
     pub async fn insert_if_absent(&self, id: T::Id, document: T) -> Result<bool> {
         let write = Write::between(id.to_string(), None, Some(&document))?;
+        let written = write.as_ref().and_then(Write::after);
         let commit = Commit { writes: write.into_iter().collect(), ..Commit::default() };
         match self.database.commit(commit).await {
+            Ok(()) => {
+                self.coalescer.remember(&self.database, &id.to_string(), written);
+                return Ok(true);
+            }
             // The id exists, or another writer is about to insert it.
             Err(Refusal::Stale) => {}
-            outcome => return outcome.map(|()| true).map_err(Refusal::into_error),
+            Err(refusal) => return Err(refusal.into_error()),
         }
         self.upsert(id, move |slot, _| {
             let absent = slot.is_none();

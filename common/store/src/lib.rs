@@ -16,6 +16,7 @@ mod format;
 pub mod jobs;
 mod mongo;
 pub mod outbox;
+mod recent;
 mod references;
 mod retry;
 mod sqlite;

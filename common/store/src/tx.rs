@@ -54,12 +54,14 @@ impl Tx {
     }
 
     /// Writes a document, new or changed.
-    pub async fn put<T: Document>(&self, _to: &Collection<T>, id: T::Id, document: &T) -> Result<()> {
+    pub async fn put<T: Document>(&self, to: &Collection<T>, id: T::Id, document: &T) -> Result<()> {
+        to.coalescer.forget(&id.to_string());
         self.replace(id, Some(document)).await
     }
 
     /// Deletes a document, if it is there.
-    pub async fn delete<T: Document>(&self, _from: &Collection<T>, id: T::Id) -> Result<()> {
+    pub async fn delete<T: Document>(&self, from: &Collection<T>, id: T::Id) -> Result<()> {
+        from.coalescer.forget(&id.to_string());
         self.replace::<T>(id, None).await
     }
 
