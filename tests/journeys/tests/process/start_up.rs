@@ -96,6 +96,32 @@ async fn the_catalogue_survives_a_restart() {
     assert_eq!(shop.client().get_product(&tea).await.expect_status(200).body, before);
 }
 
+/// Every command refuses the data, and changes nothing.
+#[tokio::test]
+async fn data_of_another_version_is_rejected() {
+    let shop = TestShop::start().await;
+    shop.stop().await;
+    let file = shop.data().join("customer.db");
+    let set_version = |version: u32| {
+        // SQLite's `user_version` has four bytes in the header of a file.
+        let mut bytes = fs::read(&file).unwrap();
+        let before = u32::from_be_bytes(bytes[60..64].try_into().unwrap());
+        bytes[60..64].copy_from_slice(&version.to_be_bytes());
+        fs::write(&file, bytes).unwrap();
+        before
+    };
+    let before = set_version(4_711);
+    let (data, backup) = (text(shop.data()), shop.data().with_extension("backup"));
+    for arguments in [vec!["up", "--port", "0"], vec!["audit"], vec!["backup", "--to", text(&backup)]] {
+        let rejected = run_souk(&[&arguments[..], &["--data", data]].concat()).await;
+        expect_error(&rejected, &format!("has format version 4711, and this build needs format version {before}"));
+    }
+    let copy = shop.data().with_extension("copy");
+    expect_error(&run_souk(&["restore", "--from", data, "--data", text(&copy)]).await, "format version 4711");
+    assert_eq!(set_version(before), 4_711);
+    shop.restart().await;
+}
+
 #[tokio::test]
 async fn a_shop_in_memory_loses_everything_on_restart() {
     let shop = TestShop::start_with(&["--memory", "--no-demo"]).await;
