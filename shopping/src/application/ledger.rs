@@ -58,6 +58,8 @@ pub struct OrderRecord {
     pub payment: Option<PaymentRecord>,
     /// Its refunds.
     pub refunds: Vec<RefundRecord>,
+    /// The sum of its taxes.
+    pub tax: u64,
     /// The pieces of each product that were put back on sale, other than with the whole order.
     pub returned: Vec<(ProductId, u32)>,
 }
@@ -71,6 +73,8 @@ pub struct RefundRecord {
     pub amount: Money,
     /// The sums of net amounts and taxes.
     pub taxed: u64,
+    /// The sum of the taxes.
+    pub tax: u64,
     /// Whether the customer has the money.
     pub has_succeeded: bool,
 }
@@ -96,6 +100,7 @@ impl From<(&OrderRefund, OrderRefundStatus)> for RefundRecord {
             pieces: refund.pieces().collect(),
             amount: refund.amount(),
             taxed: refund.taxed(),
+            tax: refund.tax(),
             has_succeeded: status == OrderRefundStatus::Succeeded,
         }
     }
@@ -132,6 +137,7 @@ impl From<&Order> for OrderRecord {
             reservation: order.reservation(),
             waits_for_provider: order.waits_for_provider(),
             payment: order.payment().map(PaymentRecord::from),
+            tax: order.tax(),
             refunds: order.refunds().map(RefundRecord::from).collect(),
             returned: order.returned_pieces(),
         }

@@ -300,6 +300,11 @@ impl Order {
         }
     }
 
+    /// The sum of the taxes.
+    pub(crate) fn tax(&self) -> u64 {
+        self.quote.taxes.iter().map(|tax| tax.tax.amount()).sum()
+    }
+
     /// Whether the background job still has to process the order.
     pub(crate) fn is_in_progress(&self) -> bool {
         self.schedule.due().is_some()

@@ -287,8 +287,8 @@ fn money_matches(entry: &OrderRecord, payment: &PaymentRecord) -> bool {
     }
 }
 
-/// No more pieces and no more money are refunded than were bought and captured, and the pieces that
-/// go back on sale are those of the refunds.
+/// No more pieces and no more money are refunded than were bought and captured. The refunds of all
+/// the money return all the tax. The pieces that go back on sale are those of the refunds.
 fn check_refunds(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
     for entry in &records.orders {
         let order = entry.order;
@@ -312,6 +312,13 @@ fn check_refunds(records: &Records, reservations: &Reservations<'_>, findings: &
             findings.push(format!(
                 "order {order}: net amounts and taxes of a refund are {taxed}, and the refund is {amount}"
             ));
+        }
+        let (tax, all): (u64, u64) = (
+            entry.refunds.iter().map(|refund| refund.tax).sum(),
+            entry.refunds.iter().map(|refund| refund.amount.amount()).sum(),
+        );
+        if tax > entry.tax || (all >= entry.total.amount() && tax != entry.tax) {
+            findings.push(format!("order {order} has taxes of {}, and its refunds of {all} return {tax}", entry.tax));
         }
         if let Some(reservation) = sold(reservations, entry)
             && !entry.is_in_progress

@@ -46,6 +46,10 @@ pub(crate) struct RefundTax {
 }
 
 impl RefundTax {
+    pub(super) fn tax(&self) -> u64 {
+        self.tax.amount()
+    }
+
     pub(super) fn gross(&self) -> u64 {
         self.net.amount() + self.tax.amount()
     }
@@ -114,11 +118,14 @@ impl Sold {
         self.total(&shares[self.lines.len()..])
     }
 
-    /// Spreads a free amount over what is left of the parts, by the largest-remainder method. Money
-    /// beyond that, which the customer has overpaid, belongs to no part.
-    pub(super) fn spread(&self, amount: Money, taken: &[Money]) -> Vec<Money> {
+    /// Spreads a free amount over what is left of the parts, by the largest-remainder method. When
+    /// `available`, all the money that can be refunded, is more than that, the customer has overpaid:
+    /// this surplus belongs to no part and is refunded first.
+    pub(super) fn spread(&self, amount: Money, available: Money, taken: &[Money]) -> Vec<Money> {
         let left: Vec<u64> = self.parts().zip(taken).map(|(part, taken)| part.left(*taken).amount()).collect();
-        let amount = amount.amount().min(left.iter().sum());
+        let all: u64 = left.iter().sum();
+        let surplus = available.amount().saturating_sub(all);
+        let amount = amount.amount().saturating_sub(surplus).min(all);
         let shares = Rounding::of(self.currency).spread(amount, &left);
         shares.into_iter().map(|share| self.money(share)).collect()
     }
@@ -225,7 +232,7 @@ mod tests {
                     2 => drop(order.take_shipping(&taken, &mut shares)),
                     _ => {
                         let amount = 1 + random(left(&taken));
-                        shares = order.spread(euros(amount), &taken);
+                        shares = order.spread(euros(amount), euros(left(&taken)), &taken);
                         assert_eq!(order.total(&shares), euros(amount));
                     }
                 }
@@ -245,9 +252,13 @@ mod tests {
     }
 
     #[test]
-    fn an_overpaid_amount_belongs_to_no_part() {
+    fn a_surplus_is_refunded_first_and_belongs_to_no_part() {
         let sold = sold(&[(1, 1_000, 160, 1_900)], &[]);
-        let shares = sold.spread(euros(1_500), &sold.no_shares());
-        assert_eq!(sold.total(&shares), euros(1_000));
+        for (amount, available, expected) in
+            [(1_500, 1_500, 1_000), (500, 1_500, 0), (600, 1_500, 100), (600, 1_000, 600), (600, 700, 600)]
+        {
+            let shares = sold.spread(euros(amount), euros(available), &sold.no_shares());
+            assert_eq!(sold.total(&shares), euros(expected), "{amount} of {available}");
+        }
     }
 }

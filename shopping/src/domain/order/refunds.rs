@@ -158,6 +158,11 @@ impl OrderRefund {
         self.lines.iter().map(|line| (line.product_id, line.quantity))
     }
 
+    /// The sum of the taxes.
+    pub(crate) fn tax(&self) -> u64 {
+        self.taxes.iter().map(RefundTax::tax).sum()
+    }
+
     /// The sums of net amounts and taxes.
     pub(crate) fn taxed(&self) -> u64 {
         self.taxes.iter().map(RefundTax::gross).sum()
@@ -224,7 +229,8 @@ impl Order {
                 return Err(Error::invalid_field("amount.currency", message));
             }
             Some(amount) if lines.is_empty() && !new.shipping => {
-                shares = sold.spread(amount, &taken);
+                let undecided = self.payment.as_ref().map_or(amount, Payment::undecided);
+                shares = sold.spread(amount, undecided, &taken);
                 amount
             }
             Some(amount) if amount == parts => amount,
@@ -317,7 +323,7 @@ impl Order {
             return Ok(());
         }
         let taken = self.shares_of_refunds(&sold);
-        let shares = sold.spread(amount, &taken);
+        let shares = sold.spread(amount, amount, &taken);
         let taxes = sold.taxes(&taken, &shares);
         let lines = sold.lines.iter().enumerate().filter_map(|(index, line)| {
             let quantity = line.quantity.saturating_sub(self.refunded_pieces(line.product));

@@ -54,6 +54,7 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
             refunded,
         }),
         refunds: Vec::new(),
+        tax: 0,
         returned: Vec::new(),
     };
     (entry, DemoPayment::with_amounts(order, price(), captured, refunded))
@@ -68,7 +69,7 @@ fn pay(shop: &mut Shop, index: usize, status: PaymentStatus, captured: Money, re
 }
 
 fn refund(product: ProductId, pieces: u32, amount: Money, has_succeeded: bool) -> RefundRecord {
-    RefundRecord { pieces: vec![(product, pieces)], amount, taxed: amount.amount(), has_succeeded }
+    RefundRecord { pieces: vec![(product, pieces)], amount, taxed: amount.amount(), tax: 0, has_succeeded }
 }
 
 fn response(entry: &OrderRecord, status: OrderStatus) -> ClientResponse {
@@ -227,6 +228,15 @@ const VIOLATIONS: &[(&str, Violate)] = &[
     ("has refunds of 499, and its payment refunded 0", |shop| {
         let product = shop.records.stock[0].product;
         shop.records.orders[0].refunds = vec![refund(product, 1, Money::new(499, Currency::EUR).unwrap(), true)];
+    }),
+    ("has taxes of 159, and its refunds of 998 return 158", |shop| {
+        let product = shop.records.stock[0].product;
+        shop.records.orders[0].tax = 159;
+        shop.records.orders[0].refunds = vec![RefundRecord { tax: 158, ..refund(product, 2, price(), false) }];
+    }),
+    ("has taxes of 0, and its refunds of 1 return 1", |shop| {
+        let product = shop.records.stock[0].product;
+        shop.records.orders[0].refunds = vec![RefundRecord { tax: 1, ..refund(product, 1, cent(), false) }];
     }),
     ("net amounts and taxes of a refund are 2", |shop| {
         let product = shop.records.stock[0].product;

@@ -56,6 +56,33 @@ async fn pieces_are_refunded_one_after_the_other() {
     assert_eq!((&cancelled["status"], &cancelled["refunded"]), (&"refunded".into(), &euros(998)));
 }
 
+/// The sample shop is in Germany: 19 % are included, also in the shipping.
+#[tokio::test]
+async fn refunds_of_pieces_and_shipping_add_up_to_the_order_and_its_taxes() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let tea = shop.new_product("tea", &euros(333), 10).await;
+    let ana = shop.customer_with_cart(&tea, 3).await;
+    let order = ana.place_order_with("key", json!({"shipping_method": "standard"})).await.expect_status(201);
+    assert_eq!(order["total"], euros(3 * 333 + 490));
+    let mut refunds = Vec::new();
+    for key in ["1", "2", "3"] {
+        refunds.push(admin.refund(order.id(), key, pieces(&tea, 1)).await.expect_status(201));
+    }
+    let shipping = json!({"shipping": true, "reason": "too late"});
+    refunds.push(admin.refund(order.id(), "4", shipping.clone()).await.expect_status(201));
+    assert_eq!((&refunds[3]["shipping"], &refunds[3]["amount"]), (&euros(490), &euros(490)));
+    admin.refund(order.id(), "5", shipping).await.expect_bad_fields(&["shipping"]);
+    let sum = |part: &dyn Fn(&Value) -> &Value| {
+        refunds.iter().map(|refund| part(&refund.body)["amount"].as_u64().unwrap()).sum::<u64>()
+    };
+    let tax = &order["quote"]["taxes"][0];
+    assert_eq!((&refunds[0]["taxes"][0]["rate_bp"], &tax["rate_bp"]), (&1900.into(), &1900.into()));
+    assert_eq!(sum(&|refund| &refund["taxes"][0]["tax"]), tax["tax"]["amount"].as_u64().unwrap());
+    assert_eq!(sum(&|refund| &refund["taxes"][0]["net"]), tax["net"]["amount"].as_u64().unwrap());
+    expect_refunded(&ana.get_order(order.id()).await.body, "refunded", 3 * 333 + 490);
+}
+
 #[tokio::test]
 async fn refunded_pieces_go_back_on_sale_when_the_admin_says_so() {
     let shop = Shop::shared().await;

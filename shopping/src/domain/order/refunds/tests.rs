@@ -192,6 +192,9 @@ fn a_refund_takes_what_is_captured_and_not_refunded() {
     order.retry_refunds(Timestamp::now()).unwrap();
     answer_refund(&mut order, RefundStatus::Succeeded);
     assert_eq!(view(&order)["refunds"][0]["status"], "succeeded");
+    // A surplus belongs to no piece.
+    let taken: Vec<u64> = order.refunds[0].shares.iter().map(|share| share.amount()).collect();
+    assert_eq!(taken, [TOTAL - 100]);
     let dispute = Dispute { id: "dp_1".to_owned(), amount: euros(50), status: DisputeStatus::Open, reason: None };
     order.payment.as_mut().unwrap().apply_dispute(&dispute);
     let error = refund(&mut order, "4", amount(100)).unwrap_err();
