@@ -1,7 +1,7 @@
 //! The collections of this service, with queries in domain terms. No rule lives here: callers pass
 //! rules in.
 
-mod discount_uses;
+pub(crate) mod discount_uses;
 pub(crate) mod shop;
 
 use std::collections::HashSet;

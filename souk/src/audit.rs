@@ -183,6 +183,7 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rec
         records.outboxes.push((database.name(), waiting));
     }
     records.orders = shopping::ledger::orders(shopping).await.map_err(operator_message)?;
+    records.discounts = shopping::ledger::discounts(shopping).await.map_err(operator_message)?;
     records.demo_payments = shopping::ledger::demo_payments(shopping).await.map_err(operator_message)?;
     records.stock = products::ledger::stock(products).await.map_err(operator_message)?;
     records.reservations = products::ledger::reservations(products).await.map_err(operator_message)?;

@@ -10,12 +10,14 @@ use souk_http::auth::TokenRevocations;
 use souk_store::Database;
 use souk_types::{Money, Result};
 
+use crate::domain::discount_use::{DiscountUses, UsesKey};
 use crate::domain::order::refunds::{OrderRefund, OrderRefundStatus};
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::owner::Owner;
 use crate::domain::payment::PaymentMethod;
 use crate::domain::payment::state::{Payment, PaymentStatus};
 use crate::providers::demo::{DemoBank, DemoPayment};
+use crate::repositories::discount_uses::DiscountUsesStore;
 use crate::repositories::{Carts, Orders};
 
 /// An order in the ledger.
@@ -48,6 +50,10 @@ pub struct OrderRecord {
     /// Whether no more pieces are shipped, or refunded, than ordered, and the state follows from
     /// the shipments.
     pub are_pieces_consistent: bool,
+    /// What does not add up in its quote.
+    pub quote_problem: Option<&'static str>,
+    /// The keys of the discounts of its quote whose uses in all are counted.
+    pub counted_discounts: Vec<String>,
     /// Its total.
     pub total: Money,
     /// The reservation of its stock.
@@ -62,6 +68,17 @@ pub struct OrderRecord {
     pub tax: u64,
     /// The pieces of each product that were put back on sale, other than with the whole order.
     pub returned: Vec<(ProductId, u32)>,
+}
+
+/// The uses of a discount in the ledger: in all, or of one customer.
+#[derive(Debug, Clone)]
+pub struct DiscountRecord {
+    /// The key of the counter.
+    pub key: String,
+    /// The number of uses by orders that are confirmed or under way.
+    pub uses: u64,
+    /// The largest limit under which a use was claimed.
+    pub limit: u32,
 }
 
 /// A refund of an order in the ledger.
@@ -133,6 +150,8 @@ impl From<&Order> for OrderRecord {
             claims_cart: order.status().is_under_way() && !order.is_paid_late(),
             lines: order.lines(),
             are_pieces_consistent: order.are_pieces_consistent(),
+            quote_problem: order.quote().contradiction(),
+            counted_discounts: order.quote().counted_discounts().map(|id| UsesKey::in_all(id).to_string()).collect(),
             total: order.total(),
             reservation: order.reservation(),
             waits_for_provider: order.waits_for_provider(),
@@ -161,6 +180,17 @@ pub async fn confirmed_orders(database: &Database) -> Result<Vec<(OrderId, Custo
     };
     Orders::open(database)?.for_each(visit).await?;
     Ok(confirmed)
+}
+
+/// Returns the uses of every limited discount.
+pub async fn discounts(database: &Database) -> Result<Vec<DiscountRecord>> {
+    let mut records = Vec::new();
+    let visit = |key: &str, uses: DiscountUses| {
+        let (key, uses, limit) = (key.to_owned(), uses.count(), uses.largest_limit());
+        records.push(DiscountRecord { key, uses, limit });
+    };
+    DiscountUsesStore::open(database)?.for_each(visit).await?;
+    Ok(records)
 }
 
 /// Returns every payment that the demo bank has recorded.

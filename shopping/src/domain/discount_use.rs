@@ -19,6 +19,8 @@ pub(crate) struct DiscountUses {
     used: u32,
     /// Orders that are not confirmed yet.
     open: BTreeSet<OrderId>,
+    /// The largest limit under which a use was claimed, for the audit. An admin may lower the limit.
+    limit: u32,
 }
 
 impl DiscountUses {
@@ -30,6 +32,7 @@ impl DiscountUses {
         if self.is_exhausted(limit) {
             return false;
         }
+        self.limit = self.limit.max(limit.get());
         self.open.insert(order)
     }
 
@@ -52,6 +55,10 @@ impl DiscountUses {
     /// Whether no use is left for this order, which may have claimed one.
     pub(crate) fn is_exhausted_for(&self, order: Option<OrderId>, limit: Limit) -> bool {
         self.is_exhausted(limit) && order.is_none_or(|order| !self.open.contains(&order))
+    }
+
+    pub(crate) fn largest_limit(&self) -> u32 {
+        self.limit
     }
 
     /// Returns the number of uses, open ones included.

@@ -14,7 +14,6 @@ use souk_types::{Country, Currency, Money, Quantity, Result, Timestamp};
 
 pub(crate) use self::request::{MethodId, QuoteRequest, optional_object};
 use super::discount::{DiscountId, Reason};
-use super::rounding::Rounding;
 use super::shipping::DeliveryDays;
 use super::shop::ShopDocuments;
 use super::tax::{Scheme, VatCheck};
@@ -112,6 +111,9 @@ pub(crate) struct QuoteDiscount {
     pub(crate) code: Option<String>,
     /// The amount that it takes off.
     pub(crate) amount: Money,
+    /// Whether it applies and has a limit in all, so that the order must have claimed a use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_counted: bool,
     /// Why the code does not apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<Reason>,
@@ -187,19 +189,12 @@ impl Quote {
         self.taxes.iter().filter_map(of_shipping).collect()
     }
 
+    /// Returns the discounts whose uses in all are counted.
+    pub(crate) fn counted_discounts(&self) -> impl Iterator<Item = DiscountId> {
+        self.discounts.iter().filter(|discount| discount.is_counted).filter_map(|discount| discount.id)
+    }
+
     pub(crate) fn currency(&self) -> Currency {
         self.total.currency()
-    }
-}
-
-impl QuoteLine {
-    /// Returns the part of `gross` for `pieces` pieces, after `earlier` pieces. The parts of
-    /// consecutive pieces add up to `gross`, so that partial refunds add up to the whole.
-    pub(crate) fn gross_of(&self, earlier: u32, pieces: u32) -> Money {
-        let rounding = Rounding::of(self.gross.currency());
-        let up_to = |pieces| rounding.pieces(self.gross.amount(), pieces, self.quantity.get());
-        let amount = up_to(earlier.saturating_add(pieces)).saturating_sub(up_to(earlier));
-        // A part is at most the whole.
-        Money::new(amount, self.gross.currency()).unwrap_or(self.gross)
     }
 }

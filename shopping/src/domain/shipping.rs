@@ -141,6 +141,18 @@ impl Shipping {
 }
 
 impl Zone {
+    /// Replaces the regions by their codes. Errors: none of the countries has a region.
+    fn parse_regions(&mut self) -> Result<(), String> {
+        for region in &mut self.regions {
+            let parse = |country: &Country| country.parse_region(Some(region.clone())).ok().flatten();
+            match self.countries.iter().find_map(parse) {
+                Some(code) => *region = code,
+                None => return Err(format!("the zone {}: {region} is no region of its countries", self.name)),
+            }
+        }
+        Ok(())
+    }
+
     fn contains(&self, place: &Place) -> bool {
         (self.countries.is_empty() || self.countries.contains(&place.country))
             && (self.regions.is_empty() || self.regions.iter().any(|region| place.is_in_region(region)))
@@ -216,11 +228,12 @@ impl Method {
 impl TryFrom<Unchecked> for Shipping {
     type Error = String;
 
-    fn try_from(Unchecked { zones }: Unchecked) -> Result<Self, Self::Error> {
+    fn try_from(Unchecked { mut zones }: Unchecked) -> Result<Self, Self::Error> {
         if zones.len() > MAX_ZONES {
             return Err(format!("must have at most {MAX_ZONES} zones"));
         }
-        for zone in &zones {
+        for zone in &mut zones {
+            zone.parse_regions()?;
             if zone.methods.len() > MAX_METHODS {
                 return Err(format!("the zone {} must have at most {MAX_METHODS} methods", zone.name));
             }

@@ -123,7 +123,7 @@ pub(crate) fn taxation(
 ) -> Taxation {
     let home = settings.home();
     let destination = treated_as(destination);
-    let (from, to) = (Area::of(&home, true), Area::of(&destination, has_goods));
+    let (from, to) = (Area::of(&home, has_goods), Area::of(&destination, has_goods));
     if from.is_domestic(&to) {
         return Taxation { place: destination, scheme: Scheme::Domestic };
     }

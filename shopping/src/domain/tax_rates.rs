@@ -135,9 +135,13 @@ impl TaxRates {
 impl TryFrom<Unchecked> for TaxRates {
     type Error = String;
 
-    fn try_from(Unchecked { note, rates }: Unchecked) -> Result<Self, Self::Error> {
+    fn try_from(Unchecked { note, mut rates }: Unchecked) -> Result<Self, Self::Error> {
         if rates.len() > MAX_RATES {
             return Err(format!("must have at most {MAX_RATES} rates"));
+        }
+        for (position, rate) in rates.iter_mut().enumerate().filter(|(_, rate)| rate.region.is_some()) {
+            let region = rate.country.parse_region(rate.region.take());
+            rate.region = region.map_err(|problem| format!("rate {}: region {problem}", position + 1))?;
         }
         for (position, rate) in rates.iter().enumerate() {
             if rate.until.is_some_and(|until| until <= rate.from) {
@@ -250,6 +254,8 @@ mod tests {
             (json!([rate(two, Some(two))]), false),
             (json!([rate(two, Some(one))]), false),
             (json!([{"country": "DE", "class": "standard", "rate_bp": 10_001, "from": one}]), false),
+            (json!([{"country": "US", "region": "california", "class": "standard", "rate_bp": 1, "from": one}]), true),
+            (json!([{"country": "US", "region": "Ontario", "class": "standard", "rate_bp": 1, "from": one}]), false),
             (json!([{"country": "DE", "class": "luxury", "rate_bp": 1, "from": one}]), false),
             (json!([{"country": "ZZ", "class": "standard", "rate_bp": 1, "from": one}]), false),
             (json!([{"country": "DE", "class": "standard", "rate_bp": 1, "from": one, "rate": 1}]), false),

@@ -29,6 +29,11 @@ impl DiscountUsesStore {
         Ok(self.0.get(key).await?.unwrap_or_default().is_exhausted_for(order, limit))
     }
 
+    /// Calls `visit` with the key and the uses of each counter.
+    pub(crate) async fn for_each(&self, mut visit: impl FnMut(&str, DiscountUses) + Send) -> Result<()> {
+        self.0.scan(|key, uses| visit(key, uses)).await
+    }
+
     /// Returns whether the order has the use.
     pub(crate) async fn claim(&self, key: UsesKey, order: OrderId, limit: Limit) -> Result<bool> {
         let claim = move |slot: &mut Option<DiscountUses>, _: &mut Events| {

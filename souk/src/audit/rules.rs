@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use customer::ledger::AccountLedger;
 use products::ledger::{HoldRecord, ReservationRecord, ReservationStatus, StockRecord};
 use serde::Deserialize;
-use shopping::ledger::{OrderRecord, PaymentRecord};
+use shopping::ledger::{DiscountRecord, OrderRecord, PaymentRecord};
 use shopping::{DemoPayment, OrderStatus, PaymentMethod, PaymentStatus};
 use souk_bus::EventCounts;
 use souk_contract::customer::CustomerId;
@@ -24,6 +24,7 @@ pub(super) struct ClientResponse {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records {
     pub(super) orders: Vec<OrderRecord>,
+    pub(super) discounts: Vec<DiscountRecord>,
     pub(super) demo_payments: Vec<DemoPayment>,
     pub(super) stock: Vec<StockRecord>,
     pub(super) reservations: Vec<ReservationRecord>,
@@ -71,6 +72,7 @@ pub(super) fn check(records: &Records, responses: &[ClientResponse]) -> Vec<Stri
     check_orders(records, &reservations, &mut findings);
     check_responses(records, responses, &mut findings);
     check_stock(records, &reservations, &mut findings);
+    check_quotes(records, &mut findings);
     check_payments(records, &mut findings);
     check_refunds(records, &reservations, &mut findings);
     check_events(records, &mut findings);
@@ -203,6 +205,32 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
         let is_current = orders.get(&order).is_some_and(|entry| entry.reservation == reservation);
         if record.status == ReservationStatus::Sold && !is_current {
             findings.push(format!("reservation {reservation} is sold and belongs to no order"));
+        }
+    }
+}
+
+/// The parts of each quote add up, no discount has more uses than its limit, and each confirmed
+/// order has a use of the limited discounts in its quote.
+fn check_quotes(records: &Records, findings: &mut Vec<String>) {
+    let mut confirmed: HashMap<&str, u64> = HashMap::new();
+    for entry in &records.orders {
+        if let Some(problem) = entry.quote_problem {
+            findings.push(format!("the quote of order {} is wrong: {problem}", entry.order));
+        }
+        for key in entry.counted_discounts.iter().filter(|_| entry.was_confirmed) {
+            *confirmed.entry(key).or_default() += 1;
+        }
+    }
+    let uses: HashMap<&str, u64> = records.discounts.iter().map(|record| (record.key.as_str(), record.uses)).collect();
+    for DiscountRecord { key, uses, limit } in &records.discounts {
+        if *uses > u64::from(*limit) {
+            findings.push(format!("the discount {key} has {uses} uses and its limit is {limit}"));
+        }
+    }
+    for (key, orders) in confirmed {
+        let counted = uses.get(key).copied().unwrap_or(0);
+        if orders > counted {
+            findings.push(format!("{orders} confirmed orders have the discount {key}, which counts {counted} uses"));
         }
     }
 }

@@ -115,7 +115,12 @@ pub(super) async fn return_stock(app: &App, order: &Order) -> Result<Order> {
 async fn return_all_stock(app: &App, order: &Order) -> Result<Order> {
     let (id, reservation) = (order.id, order.reservation());
     let cart = count_unpaid(app, order).await?;
-    discounts::release(app, id, order.quote(), Buyer::of(order)).await?;
+    // A discount that a confirmed order has used stays used when the order is cancelled.
+    if order.was_confirmed() {
+        discounts::confirm(app, id, order.quote(), Buyer::of(order)).await?;
+    } else {
+        discounts::release(app, id, order.quote(), Buyer::of(order)).await?;
+    }
     let release = Release { reservation, order: id, lines: order.lines() };
     let (released, entry) = match stock_call(app, id, release).await? {
         Reply::Done(released, entry) => (released, entry),

@@ -168,6 +168,13 @@ async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
         let has_claim = error.is_duplicate();
         return if has_claim { fail(app, id, ordered_again(), Reason::OrderedAgain, None).await } else { Err(error) };
     }
+    // The expired order has given up its discounts.
+    if order.is_paid_late()
+        && let Err(error) = discounts::claim(app, id, order.quote(), Buyer::of(order)).await
+    {
+        let is_final = !error.is_transient();
+        return if is_final { fail(app, id, error, Reason::DiscountUnavailable, None).await } else { Err(error) };
+    }
     match stock_call(app, id, Confirm { reservation: order.reservation(), order: id, lines: order.lines() }).await? {
         Reply::Done(Confirmed::Sold, entry) => confirm(app, order, entry).await,
         Reply::Done(Confirmed::Released, entry) => reserve_again(app, order, entry).await,

@@ -368,7 +368,8 @@ mod tests {
         let euros = |cents| Money::new(cents, Currency::EUR).unwrap();
         let quote = quote_of(euros(998));
         let missing = Quote { missing: vec![Missing::Email, Missing::ShippingMethod], ..quote.clone() };
-        let code = |reason| QuoteDiscount { id: None, code: Some("SUMMER".to_owned()), amount: euros(0), reason };
+        let (code, is_counted) = (Some("SUMMER".to_owned()), false);
+        let code = |reason| QuoteDiscount { id: None, code: code.clone(), amount: euros(0), is_counted, reason };
         let with_code = |reason| Quote { discounts: vec![code(reason)], ..quote.clone() };
         for (case, quote, expected, outcome) in [
             ("complete", quote.clone(), None, Ok(())),

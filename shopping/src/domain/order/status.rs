@@ -124,6 +124,8 @@ pub(crate) enum Reason {
     QuoteChanged,
     /// The payment arrived after another order was placed from the same cart.
     OrderedAgain,
+    /// The payment arrived after the last use of the order's discount was taken.
+    DiscountUnavailable,
     /// The provider refused to create the payment or to charge it.
     PaymentRefused,
     PaymentDeclined,

@@ -49,11 +49,12 @@ pub(super) fn quote(input: &QuoteInput, shop: &ShopDocuments, now: Timestamp) ->
     let used = applied.used.into_iter().map(|(discount, amount)| {
         let amount = if discount.is_free_shipping() { full_price } else { amount };
         let code = discount.terms.code.as_ref().map(ToString::to_string);
-        Ok(QuoteDiscount { id: Some(discount.id), code, amount: money(amount)?, reason: None })
+        let is_counted = discount.terms.limit.is_some();
+        Ok(QuoteDiscount { id: Some(discount.id), code, amount: money(amount)?, is_counted, reason: None })
     });
     let refused = applied.refused.into_iter().map(|(code, id, reason)| {
         let code = Some(code.to_string());
-        Ok(QuoteDiscount { id, code, amount: money(0)?, reason: Some(reason) })
+        Ok(QuoteDiscount { id, code, amount: money(0)?, is_counted: false, reason: Some(reason) })
     });
     Ok(Quote {
         lines: quoted.into_iter().map(|(_, line)| line).collect(),

@@ -44,6 +44,8 @@ fn entry(status: OrderStatus, paid: PaymentStatus, units: u64, product: ProductI
         claims_cart: status.is_under_way(),
         lines: vec![ReservationLine { product, quantity }],
         are_pieces_consistent: true,
+        quote_problem: None,
+        counted_discounts: Vec::new(),
         total: price(),
         reservation: ReservationId::new(),
         payment: Some(PaymentRecord {
@@ -262,6 +264,14 @@ const VIOLATIONS: &[(&str, Violate)] = &[
         let (reservation, order) = (ReservationId::new(), OrderId::new());
         let (status, returned) = (ReservationStatus::Sold, Vec::new());
         shop.records.reservations.push(ReservationRecord { reservation, order, status, returned });
+    }),
+    ("is wrong: it does not add up", |shop| shop.records.orders[0].quote_problem = Some("it does not add up")),
+    ("the discount tea has 3 uses and its limit is 2", |shop| {
+        shop.records.discounts.push(DiscountRecord { key: "tea".to_owned(), uses: 3, limit: 2 });
+    }),
+    ("1 confirmed orders have the discount tea, which counts 0 uses", |shop| {
+        shop.records.orders[0].counted_discounts.push("tea".to_owned());
+        shop.records.orders[2].counted_discounts.push("tea".to_owned());
     }),
     ("was captured 2 times", |shop| shop.records.demo_payments[0].captures = 2),
     ("the demo bank has a payment for order", |shop| {

@@ -90,3 +90,21 @@ async fn a_change_of_the_rules_changes_the_next_quote() {
     let cart = guest.get_cart().await.expect_status(200);
     assert_eq!((&cart["total"], &cart["taxes"]), (&euros(1190), &Value::Null), "the cart can still be changed");
 }
+
+#[tokio::test]
+async fn an_order_keeps_the_rate_that_it_was_placed_at() {
+    let file = TempDir::new().unwrap();
+    let shop = start_with(&file, &settings("Tea House")).await;
+    let admin = shop.admin().await;
+    let tea = shop.new_product("tea", &euros(1190), 10).await;
+    let ana = shop.customer_with_cart(&tea, 1).await;
+    let order = ana.place_order_paying("key", "demo_review").await.expect_status(202);
+    assert_eq!(order["quote"]["taxes"], json!([{"rate_bp": 1900, "net": euros(1000), "tax": euros(190)}]));
+    let ended = json!({"rates": [{"country": "DE", "class": "standard", "rate_bp": 1900,
+        "from": "2020-01-01T00:00:00Z", "until": "2021-01-01T00:00:00Z"}]});
+    put(&admin, "/shopping/admin/taxes", &ended).await;
+    quote(&ana, &json!({})).await.expect_problem(409, "tax-rate-missing");
+    let captured = admin.capture_payment(order.id()).await.expect_status(200);
+    assert_eq!((&captured["quote"], &captured["payment"]["captured"]), (&order["quote"], &euros(1190)));
+    assert_eq!(ana.wait_for_order(order.id(), "confirmed").await["quote"], order["quote"]);
+}

@@ -1,7 +1,7 @@
 //! A customer or a guest sees what an order costs: taxes, shipping, discounts. Admins set the rules.
 //! Other journeys use the same shop, so these change no rule for others.
 
-use journeys::{Admin, Client, Method, Response, Shop, euros, unique};
+use journeys::{Admin, Client, Method, Response, Shop, euros, run_concurrently, unique};
 use serde_json::{Value, json};
 
 const DOCUMENTS: [&str; 3] = ["/shopping/admin/settings", "/shopping/admin/taxes", "/shopping/admin/shipping"];
@@ -187,4 +187,83 @@ async fn a_code_takes_its_amount_off_while_it_applies() {
     admin.request(Method::DELETE, &path).await.expect_status(204);
     admin.get(&path).await.expect_not_found();
     assert_eq!(code(&quoted().await), (0, &json!("unknown")));
+}
+
+#[tokio::test]
+async fn sixty_four_buyers_use_a_code_with_a_limit_of_ten() {
+    let shop = Shop::shared().await;
+    let (admin, name) = (shop.admin().await, unique("tea"));
+    let tea = admin.new_product("tea", &euros(1000), 100).await;
+    let terms = json!({"code": name, "kind": "percent", "value": 5000, "limit": 10});
+    let created = create_discount(&admin, terms).await.expect_status(201);
+    let mut buyers = Vec::new();
+    for _ in 0..64 {
+        buyers.push(shop.customer_with_cart(&tea, 1).await);
+    }
+    let order = |key, code: bool| {
+        let fields = if code { json!({"codes": [name], "expected_total": euros(500)}) } else { json!({}) };
+        move |buyer: &journeys::Customer| buyer.place_order_with(key, fields.clone())
+    };
+    let responses = run_concurrently(buyers.iter().map(order("with-code", true))).await;
+    let (placed, refused): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == 201);
+    assert_eq!(placed.len(), 10, "{refused:#?}");
+    for order in &placed {
+        assert_eq!((&order["total"], &order["payment"]["captured"]), (&euros(500), &euros(500)), "{order}");
+    }
+    for refused in refused {
+        let kind = refused["type"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        assert!(["discount-unavailable", "quote-changed"].contains(&&*kind), "{refused}");
+        refused.expect_problem(409, &kind);
+    }
+    let path = format!("/shopping/admin/discounts/{}", created.id());
+    assert_eq!(admin.get(&path).await["used"], 10);
+    let late = shop.customer_with_cart(&tea, 1).await;
+    assert_eq!(code(&quote(&late, json!({"codes": [name]})).await), (0, &json!("limit-reached")));
+    order("without-code", false)(&late).await.expect_status(201);
+
+    // An order that ends unpaid gives its use back.
+    admin.request(Method::PATCH, &path).json(json!({"limit": 11})).await.expect_status(200);
+    let ana = shop.customer_with_cart(&tea, 1).await;
+    let payment = json!({"method": "demo", "token": "demo_review"});
+    let waiting = ana.place_order_with("key", json!({"codes": [name], "payment": payment})).await.expect_status(202);
+    assert_eq!(admin.get(&path).await["used"], 11);
+    ana.cancel_order(waiting.id()).await.expect_status(200);
+    ana.wait_for_order(waiting.id(), "cancelled").await;
+    assert_eq!(admin.get(&path).await["used"], 10);
+}
+
+#[tokio::test]
+async fn a_code_counts_once_for_each_customer() {
+    let shop = Shop::shared().await;
+    let (admin, name) = (shop.admin().await, unique("tea"));
+    let tea = admin.new_product("tea", &euros(1000), 100).await;
+    let terms = json!({"code": name, "kind": "amount", "value": euros(100), "per_customer": 1});
+    create_discount(&admin, terms).await.expect_status(201);
+    let (ana, ben) = (shop.customer_with_cart(&tea, 1).await, shop.customer_with_cart(&tea, 1).await);
+    for customer in [&ana, &ben] {
+        let placed = customer.place_order_with("first", json!({"codes": [name]})).await.expect_status(201);
+        assert_eq!(placed["total"], euros(900));
+    }
+    ana.add_to_cart(&tea, 1).await.expect_status(200);
+    assert_eq!(code(&quote(&ana, json!({"codes": [name]})).await), (0, &json!("customer-limit-reached")));
+    ana.place_order_with("second", json!({"codes": [name]})).await.expect_bad_fields(&["codes"]);
+}
+
+#[tokio::test]
+async fn a_code_that_ends_between_quote_and_order_changes_the_quote() {
+    let shop = Shop::shared().await;
+    let (admin, name) = (shop.admin().await, unique("tea"));
+    let tea = admin.new_product("tea", &euros(1000), 10).await;
+    let customer = shop.customer_with_cart(&tea, 1).await;
+    let created = create_discount(&admin, json!({"code": name, "kind": "percent", "value": 1000})).await;
+    assert_eq!(quote(&customer, json!({"codes": [name]})).await["total"], euros(900));
+    let path = format!("/shopping/admin/discounts/{}", created.id());
+    admin.request(Method::PATCH, &path).json(json!({"until": "2020-01-01T00:00:00Z"})).await.expect_status(200);
+    let expected = json!({"codes": [name], "expected_total": euros(900)});
+    let refused = customer.place_order_with("key", expected).await.expect_problem(409, "quote-changed");
+    assert_eq!(
+        (&refused["quote"]["total"], &refused["quote"]["discounts"][0]["reason"]),
+        (&euros(1000), &json!("expired"))
+    );
+    customer.place_order_with("other", json!({"codes": [name]})).await.expect_bad_fields(&["codes"]);
 }

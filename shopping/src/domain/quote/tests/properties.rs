@@ -141,18 +141,4 @@ proptest! {
         prop_assert_eq!(with.total, without.total);
         prop_assert_eq!(with.taxes, without.taxes);
     }
-
-    #[test]
-    fn refunds_by_piece_add_up(situation in situation(), step in 1u32..7) {
-        let (input, shop) = build(&situation);
-        for line in quote(&input, &shop, now()).unwrap().lines {
-            let (mut earlier, mut sum) = (0, 0);
-            while earlier < line.quantity.get() {
-                let pieces = step.min(line.quantity.get() - earlier);
-                sum += line.gross_of(earlier, pieces).amount();
-                earlier += pieces;
-            }
-            prop_assert_eq!(sum, line.gross.amount());
-        }
-    }
 }
