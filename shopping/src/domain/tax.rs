@@ -159,7 +159,11 @@ mod tests {
     fn settings(home: &str, changes: serde_json::Value) -> Settings {
         let mut settings = serde_json::to_value(Settings::sample().unwrap()).unwrap();
         let (country, code) = home.split_once(' ').unwrap_or((home, if home == "US" { "90001" } else { "10115" }));
-        let region = (country == "US").then_some("CA");
+        let region = match country {
+            "US" => Some("CA"),
+            "ES" => Some("GC"),
+            _ => None,
+        };
         let address = json!({
             "name": "n", "line1": "l", "city": "c", "region": region, "postal_code": code, "country": country
         });
