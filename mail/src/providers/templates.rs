@@ -63,11 +63,10 @@ impl Templates {
             Err(error) => problems.push(error.to_string()),
         }
         // The subject of a mail is a template of its own, which is text.
-        environment.set_auto_escape_callback(
-            |name| {
-                if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-            },
-        );
+        environment.set_auto_escape_callback(|name| {
+            let is_html = Path::new(name).extension().is_some_and(|extension| extension == "html");
+            if is_html { AutoEscape::Html } else { AutoEscape::None }
+        });
         for kind in Kind::ALL {
             let name = text_file(kind);
             let text = sources.remove(&name).unwrap_or_default();
