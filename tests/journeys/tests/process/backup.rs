@@ -131,7 +131,7 @@ async fn backup_and_restore_overwrite_nothing() {
     drop(lock);
     let into_empty = backup(data, &empty).await;
     assert_eq!(into_empty.code, Some(0), "{into_empty:?}");
-    assert_eq!(fs::read_dir(&empty).unwrap().count(), 3, "more than the databases");
+    assert_eq!(fs::read_dir(&empty).unwrap().count(), 4, "more than the databases");
     shop.client().get("/products").await.expect_status(200);
 }
 
