@@ -190,10 +190,10 @@ impl Reservations {
             Ok((result, decided))
         };
         let (result, decided) = decide(&mut None)?;
-        match self.0.insert(id, decided.clone()).await {
-            Err(error) if error.is_duplicate() => self.0.upsert(id, move |slot, _| decide(slot)).await,
-            inserted => inserted.map(|()| (result, decided)),
+        if self.0.insert_if_absent(id, decided.clone()).await? {
+            return Ok((result, decided));
         }
+        self.0.upsert(id, move |slot, _| decide(slot)).await
     }
 
     /// Deletes a reservation that still meets the condition.
