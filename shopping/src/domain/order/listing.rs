@@ -215,7 +215,11 @@ impl Order {
             id: self.id,
             number: self.number.clone(),
             email: self.buyer.email().cloned(),
-            name: self.buyer.billing_address().map(|address| address.name().to_owned()),
+            name: self
+                .buyer
+                .shipping_address()
+                .or(self.buyer.billing_address())
+                .map(|address| address.name().to_owned()),
             status: self.status,
             payment,
             fulfilment: FulfilmentStatus::of(self.status),

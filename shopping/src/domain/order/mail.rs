@@ -1,6 +1,7 @@
 //! The mails about an order.
 
-use souk_contract::shopping::{OrderMail, OrderMailLine, OrderMailSubject, OrderMailTax};
+use souk_contract::products::ProductId;
+use souk_contract::shopping::{OrderMail, OrderMailLine, OrderMailParcel, OrderMailSubject, OrderMailTax};
 use souk_types::Money;
 
 use super::{Order, OrderStatus};
@@ -39,8 +40,23 @@ impl Order {
             total: quote.total,
             prices_include_tax: quote.prices_include_tax,
             shipping_address: self.buyer.shipping_address().cloned(),
-            parcel: None,
+            parcel: self.parcel(subject),
             refund: None,
+        })
+    }
+
+    fn parcel(&self, subject: OrderMailSubject) -> Option<OrderMailParcel> {
+        let OrderMailSubject::ParcelSent { shipment } = subject else { return None };
+        let shipment = self.shipments.iter().find(|known| known.id() == shipment)?;
+        let name = |product: ProductId| {
+            let item = self.items.iter().find(|item| item.product.id == product);
+            item.map(|item| item.product.name.clone()).unwrap_or_default()
+        };
+        let lines = shipment.lines().iter().map(|line| (name(line.product_id), line.quantity.get()));
+        Some(OrderMailParcel {
+            carrier: shipment.carrier().map(str::to_owned),
+            tracking: shipment.tracking().map(str::to_owned),
+            lines: lines.collect(),
         })
     }
 }

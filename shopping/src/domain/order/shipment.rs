@@ -90,15 +90,19 @@ pub(crate) struct ShipmentView {
 }
 
 impl Shipment {
-    fn lines(&self) -> &[ShippedLine] {
+    pub(super) fn id(&self) -> ShipmentId {
+        self.id
+    }
+
+    pub(super) fn lines(&self) -> &[ShippedLine] {
         &self.lines
     }
 
-    fn carrier(&self) -> Option<&str> {
+    pub(super) fn carrier(&self) -> Option<&str> {
         self.carrier.as_deref()
     }
 
-    fn tracking(&self) -> Option<&str> {
+    pub(super) fn tracking(&self) -> Option<&str> {
         self.tracking.as_deref()
     }
 
