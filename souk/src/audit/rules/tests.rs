@@ -306,7 +306,7 @@ const VIOLATIONS: &[(&str, Violate)] = &[
         let payment = shop.records.orders[0].payment.clone();
         shop.records.orders[2].payment = payment;
     }),
-    ("and its payment is Money", |shop| {
+    ("costs 9.98 EUR and its payment is 0.01 EUR", |shop| {
         shop.records.demo_payments[0].amount = cent();
     }),
     ("4 events wait in the outbox of shopping", |shop| shop.records.outboxes[3].1 = 4),
