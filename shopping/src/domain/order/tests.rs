@@ -94,7 +94,6 @@ fn log_entry() -> LogEntry {
 }
 
 pub(super) fn in_state(status: OrderStatus) -> Order {
-    let now = Timestamp::now();
     let mut order = pending();
     if !matches!(status, OrderStatus::Pending | OrderStatus::Rejected) {
         reserve(&mut order);
@@ -102,6 +101,7 @@ pub(super) fn in_state(status: OrderStatus) -> Order {
     if status.is_sold() || matches!(status, OrderStatus::Paid | OrderStatus::Refunded) {
         capture(&mut order);
     }
+    let now = Timestamp::now();
     match status {
         OrderStatus::Pending | OrderStatus::Reserved | OrderStatus::Paid => {}
         OrderStatus::Rejected => order.reject(out_of_stock(), Reason::OutOfStock, false, now).unwrap(),
