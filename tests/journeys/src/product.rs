@@ -37,7 +37,10 @@ impl Product {
 
     /// Returns the product snapshot that carts, orders and wishlists show.
     pub fn snapshot(&self) -> Value {
-        json!({"id": self.id, "name": self.name, "price": self.price, "image": null})
+        json!({
+            "id": self.id, "name": self.name, "price": self.price, "image": null, "category": self.category,
+            "tax_class": "standard", "weight_grams": 0, "digital": false
+        })
     }
 }
 

@@ -351,7 +351,15 @@ mod tests {
 
     #[test]
     fn the_contract_names_the_event_queues() {
-        let expected = ["customer.products", "customer.shopping", "products.customer", "shopping.customer"];
+        let expected = [
+            "customer.mail",
+            "customer.products",
+            "customer.shopping",
+            "mail.customer",
+            "products.customer",
+            "shopping.customer",
+            "shopping.mail",
+        ];
         assert_eq!(queues(souk_contract::EVENTS), expected);
     }
 

@@ -181,9 +181,9 @@ impl Order {
     }
 
     /// Returns when the order ended, if it held stock and the customer did not pay. An order that
-    /// was paid late counts as paid.
+    /// was paid, in time or late, and cancelled afterwards counts as paid.
     pub(crate) fn ended_unpaid(&self) -> Option<Timestamp> {
-        if self.history.iter().any(|change| change.reason == Some(Reason::PaidLate)) {
+        if self.history.iter().any(|change| change.status == OrderStatus::Paid) {
             return None;
         }
         let by_customer = |change: &&StatusChange| {

@@ -13,9 +13,9 @@ fn documented_routes() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut routes: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for line in API.lines() {
         let Some((route, _)) = line.strip_prefix("| `").and_then(|line| line.split_once('`')) else { continue };
-        let Some((method, path)) = route.split_once(" /") else { continue };
+        let Some((methods, path)) = route.split_once(" /") else { continue };
         let path = path.split('?').next().unwrap_or_default();
-        routes.entry(format!("/{path}")).or_default().insert(method);
+        routes.entry(format!("/{path}")).or_default().extend(methods.split(", "));
     }
     assert!(routes.len() > 20, "{routes:?}");
     routes.insert("/".to_owned(), BTreeSet::from(["GET"]));
@@ -44,12 +44,17 @@ impl Scene {
         let address = ana.add_address(address("Rua Augusta 1")).await.expect_status(201);
         let receipt = shop.new_customer().await.delete_account().await.expect_status(202);
         let category = admin.get_product(&tea).await["category"].as_str().unwrap().to_owned();
+        let discount = json!({"code": unique("code"), "kind": "free_shipping"});
+        let discount = admin.request(Method::POST, "/shopping/admin/discounts").json(discount).await;
+        let discount = discount.expect_status(201);
         let names = vec![
             ("/products/category/{name}", category),
             ("/products/images/{name}", "lamp-wall-sconce.svg".to_owned()),
             ("/customer/address/{id}", address.id().to_owned()),
             ("/customer/erasure/{id}", receipt.id().to_owned()),
             ("/shopping/order/{id}", order.id().to_owned()),
+            ("/shopping/admin/orders/{id}", order.id().to_owned()),
+            ("/shopping/admin/discounts/{id}", discount.id().to_owned()),
             ("{product_id}", tea.id.clone()),
             ("/products/{id}", tea.id.clone()),
         ];

@@ -150,7 +150,6 @@ async fn the_timeline_shows_every_step_of_an_order() {
         "shopping state pending",
         "shopping call products.reserve",
         "products stock held",
-        "shopping payment open",
         "shopping payment charge",
         "shopping call products.confirm",
         "products stock sold",
