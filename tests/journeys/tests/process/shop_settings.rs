@@ -43,6 +43,7 @@ async fn the_settings_of_the_file_hold_until_an_admin_stores_others() {
     assert_eq!((&read["name"], &read["order_numbers"]["prefix"]), (&json!("Tea House"), &json!("S-")));
     put(&admin, path, &settings("Cup House")).await;
     assert_eq!(admin.get(path).await["name"], "Cup House");
+    shop.kill();
     shop.restart().await;
     assert_eq!(admin.get(path).await["name"], "Cup House");
 }

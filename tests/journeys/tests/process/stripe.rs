@@ -30,8 +30,13 @@ impl StripeShop {
         (self.shop.customer_with_cart(&tea, 2).await, tea)
     }
 
-    /// Returns a customer with one piece of a product of this price in the cart.
+    /// Returns a customer with one piece of a product of this price in the cart, in a shop that
+    /// sells in its currency.
     async fn customer_with(&self, amount: u64, currency: &str) -> (Customer, Product) {
+        let (admin, path) = (self.shop.admin().await, "/shopping/admin/settings");
+        let mut settings = admin.get(path).await.expect_status(200).body;
+        settings["currency"] = currency.into();
+        admin.request(Method::PUT, path).header("If-Match", "*").json(settings).await.expect_status(200);
         let product = self.shop.new_product("gift", &json!({"amount": amount, "currency": currency}), 10).await;
         (self.shop.customer_with_cart(&product, 1).await, product)
     }
