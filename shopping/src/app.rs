@@ -8,7 +8,6 @@ use souk_http::rate_limit::RateLimiter;
 use souk_store::Database;
 use souk_types::{Network, Result};
 
-use crate::application::shop::ShopCache;
 use crate::domain::order::CheckoutLimits;
 use crate::domain::owner::Owner;
 use crate::options::Options;
@@ -16,6 +15,7 @@ use crate::providers::Payments;
 use crate::providers::guest_token::GuestTokens;
 use crate::providers::vies::Vies;
 use crate::repositories::Repositories;
+use crate::repositories::shop_cache::ShopCache;
 
 /// The service `shopping`. Cheap to clone.
 #[derive(Clone)]

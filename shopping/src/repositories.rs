@@ -3,6 +3,7 @@
 
 pub(crate) mod discount_uses;
 pub(crate) mod shop;
+pub(crate) mod shop_cache;
 
 use std::collections::HashSet;
 

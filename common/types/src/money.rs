@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::input::{Fields, Input};
 use crate::{Currency, Error, Integer, Result};
 
 /// An amount in the minor unit of its currency, from 0 to [`Money::MAX_AMOUNT`].
@@ -102,6 +103,17 @@ impl TryFrom<Unchecked> for Money {
 
     fn try_from(Unchecked { amount, currency }: Unchecked) -> Result<Self, Self::Error> {
         Self::new(u64::try_from(amount.get()).map_err(|_| OUT_OF_RANGE)?, currency)
+    }
+}
+
+impl Input for Money {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (amount, currency) = (fields.required::<Integer>("amount"), fields.required("currency"));
+        let amount = u64::try_from(amount?.get()).unwrap_or(u64::MAX);
+        match Self::new(amount, currency?) {
+            Ok(money) => Some(money),
+            Err(message) => fields.refuse("amount", message),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
 use crate::domain::order::OrderView;
 use crate::domain::order::buyer::Note;
 use crate::domain::payment::PaymentDetails;
-use crate::domain::quote::QuoteRequest;
+use crate::domain::quote::{QuoteRequest, optional_object};
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for IdempotencyKey {
@@ -51,7 +51,7 @@ impl Input for PlaceOrder {
             fields.forbid("shipping_address", "must not be given beside shipping_address_id");
         }
         let (shipping_address_id, note) = (fields.optional("shipping_address_id"), fields.optional("note"));
-        let (payment, expected_total) = (fields.optional_object("payment"), fields.optional("expected_total"));
+        let (payment, expected_total) = (fields.optional_object("payment"), optional_object(fields, "expected_total"));
         let terms = QuoteRequest::read(fields)?;
         Some(Self { terms, shipping_address_id, note, payment, expected_total })
     }

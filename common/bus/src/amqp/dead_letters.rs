@@ -356,9 +356,9 @@ mod tests {
             "customer.products",
             "customer.shopping",
             "mail.customer",
+            "mail.shopping",
             "products.customer",
             "shopping.customer",
-            "shopping.mail",
         ];
         assert_eq!(queues(souk_contract::EVENTS), expected);
     }

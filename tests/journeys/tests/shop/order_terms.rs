@@ -54,7 +54,6 @@ async fn an_order_without_what_it_needs_names_each_field() {
                 "shipping_address.line1",
                 "shipping_address.city",
                 "shipping_address.country",
-                "shipping_address.postal_code",
                 "expected_total",
             ],
         ),

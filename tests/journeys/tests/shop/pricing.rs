@@ -46,7 +46,8 @@ async fn an_admin_replaces_a_document_that_they_have_read() {
 
 #[tokio::test]
 async fn a_bad_document_is_refused() {
-    let admin = Shop::shared().await.admin().await;
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
     let [settings, taxes, shipping] = DOCUMENTS;
     let rate = |country: &str, class: &str, rate_bp: u64| json!({"rates": [{"country": country, "class": class, "rate_bp": rate_bp, "from": "2025-01-01T00:00:00Z"}]});
     for (path, field, bad) in [

@@ -26,8 +26,10 @@ const IMPURE: [&str; 9] =
     ["rocket", "tokio", "futures_util", "souk_bus", "souk_http", "lapin", "mongodb", "rusqlite", "ureq"];
 
 /// Items of `souk_store` that a domain may use: a type declares its collection and its indexes
-/// where it is defined, and a retry schedule is a plain value.
-const DECLARATIONS: [&str; 5] = ["Document", "Index", "Direction", "RetrySchedule", "Backoff"];
+/// where it is defined, a retry schedule is a plain value, and the words of a text are computed
+/// from it alone.
+const DECLARATIONS: [&str; 7] =
+    ["Document", "Index", "Direction", "RetrySchedule", "Backoff", "index_words", "query_words"];
 
 pub(super) struct Source {
     /// From the root of the workspace: `shopping/src/domain/order.rs`.
