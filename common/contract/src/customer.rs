@@ -185,6 +185,7 @@ impl Request for GetContact {
 }
 
 /// The reply to [`GetContact`].
+#[expect(clippy::large_enum_variant, reason = "one value for each call")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
 pub enum Contact {

@@ -1,5 +1,5 @@
-//! Idempotent handling of frequent events. Deliveries that arrive while a transaction runs share the
-//! next one, so batches grow with the load and no event waits for a timer.
+//! Idempotent handling of frequent events. Deliveries that arrive while a transaction runs share
+//! the next one, so batches grow with the load and no event waits for a timer.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;

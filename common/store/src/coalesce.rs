@@ -196,10 +196,11 @@ impl<T: Document> Coalescer<T> {
         }
     }
 
-    /// `cached` is the state that this process wrote last. On MongoDB it replaces a read; a stale one
-    /// fails the version guard.
+    /// `cached` is the state that this process wrote last. On MongoDB it replaces a read; a stale
+    /// one fails the version guard.
     ///
-    /// Results without a write are guarded too: on MongoDB they may rest on state that is rolled back.
+    /// Results without a write are guarded too: on MongoDB they may rest on state that is rolled
+    /// back.
     async fn apply_and_commit(
         &self,
         database: &Database,

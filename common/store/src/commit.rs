@@ -157,8 +157,8 @@ pub(super) fn next_version(expected: Option<i64>) -> i64 {
     i64::try_from(now).unwrap_or_default().max(expected.map_or(1, |version| version + 1))
 }
 
-/// Whether an indexed field, a searched field and an indexed list differ. Most writes, such as holds
-/// on stock, change no searched one.
+/// Whether an indexed field, a searched field and an indexed list differ. Most writes, such as
+/// holds on stock, change no searched one.
 fn changed<T: Document>(old: &str, new: &str) -> Result<[bool; 3]> {
     if T::INDEXES.is_empty() && T::SEARCHED.is_empty() {
         return Ok([false; 3]);

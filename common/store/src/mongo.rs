@@ -3,8 +3,8 @@
 //!
 //! A stored document is `{_id, version, write, doc, words, events}`: `write` is the id of the last
 //! write, `words` the full-text index, `events` its part of the outbox, if its type publishes. A
-//! deleted document stays without `doc` until its events are published. A commit of several documents is a transaction,
-//! which needs a replica set.
+//! deleted document stays without `doc` until its events are published. A commit of several
+//! documents is a transaction, which needs a replica set.
 
 mod bulk;
 mod connection;

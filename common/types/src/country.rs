@@ -112,6 +112,7 @@ mod tests {
         Country::try_from(code.to_owned()).unwrap()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the functions under test return it")]
     fn text<const MAX: usize>(text: &str) -> Option<Text<1, MAX>> {
         Some(Text::try_from(text.to_owned()).unwrap())
     }

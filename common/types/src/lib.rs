@@ -1,5 +1,5 @@
-//! The values that services share: ids, money, quantities, times, addresses, pages, errors. No value of
-//! these types is invalid.
+//! The values that services share: ids, money, quantities, times, addresses, pages, errors. No
+//! value of these types is invalid.
 //!
 //! No I/O, except two switches for tests, [`failpoint`](mod@failpoint) and [`mutant`].
 

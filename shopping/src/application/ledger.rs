@@ -30,7 +30,8 @@ pub struct OrderRecord {
     pub customer: Option<CustomerId>,
     /// The owner of its cart, a customer or a guest; `None` when the account is deleted.
     pub placed_by: Option<String>,
-    /// The account that placed it; `None` for a guest's order, which an account may have taken over.
+    /// The account that placed it; `None` for a guest's order, which an account may have taken
+    /// over.
     pub placed_by_account: Option<CustomerId>,
     /// Its number; `None` when no stock was ever held for it.
     pub number: Option<String>,

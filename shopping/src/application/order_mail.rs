@@ -5,8 +5,8 @@ use souk_types::Result;
 
 use crate::App;
 
-/// Returns the mail as of now. It is obsolete when the order no longer is in the state that the mail
-/// reports, or its customer is erased.
+/// Returns the mail as of now. It is obsolete when the order no longer is in the state that the
+/// mail reports, or its customer is erased.
 pub(crate) async fn get(app: &App, request: GetOrderMail) -> Result<OrderMailReply> {
     let Some(order) = app.store.orders.get(request.order).await? else { return Ok(OrderMailReply::Obsolete) };
     let key = if order.is_of_guest() { Some(app.guest_tokens.order_key(order.id).await?) } else { None };

@@ -22,7 +22,8 @@ pub(crate) async fn of_cart(app: &App, owner: CartOwner, request: QuoteRequest) 
     of_items(app, owner.customer(), request, cart.items_for_sale(&catalogue)).await
 }
 
-/// Returns the price of some products, for an account or a guest. Errors: those of [`quote::quote`].
+/// Returns the price of some products, for an account or a guest. Errors: those of
+/// [`quote::quote`].
 pub(crate) async fn of_items(
     app: &App,
     customer: Option<CustomerId>,

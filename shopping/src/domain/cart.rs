@@ -192,7 +192,8 @@ impl Cart {
         if self.closed { Err(Error::unauthenticated("The account is deleted.")) } else { Ok(()) }
     }
 
-    /// Returns the items that are for sale, at current prices; all of them while `products` is down.
+    /// Returns the items that are for sale, at current prices; all of them while `products` is
+    /// down.
     pub(crate) fn items_for_sale(&self, catalogue: &Catalogue) -> Vec<Item> {
         let item = |line: &CartLine| {
             let is_for_sale = catalogue.is_unavailable() || catalogue.get(line.product.id).is_some();

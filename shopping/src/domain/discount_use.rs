@@ -19,7 +19,8 @@ pub(crate) struct DiscountUses {
     used: u32,
     /// Orders that are not confirmed yet.
     open: BTreeSet<OrderId>,
-    /// The largest limit under which a use was claimed, for the audit. An admin may lower the limit.
+    /// The largest limit under which a use was claimed, for the audit. An admin may lower the
+    /// limit.
     limit: u32,
 }
 

@@ -174,8 +174,8 @@ impl Quote {
         self.discounts.iter().filter(|discount| discount.reason.is_none()).filter_map(|discount| discount.id)
     }
 
-    /// Returns the net amount and the tax of the shipping, for each rate that it has: what the taxes
-    /// contain beyond the lines.
+    /// Returns the net amount and the tax of the shipping, for each rate that it has: what the
+    /// taxes contain beyond the lines.
     pub(crate) fn shipping_taxes(&self) -> Vec<QuoteTax> {
         let of_shipping = |total: &QuoteTax| {
             let lines = self.lines.iter().filter(|line| line.tax_rate_bp == total.rate_bp);

@@ -32,8 +32,8 @@ pub(crate) struct Settings {
     pub(crate) prices_include_tax: bool,
     #[serde(default)]
     pub(crate) order_numbers: OrderNumbers,
-    /// Whether the shop pays the VAT of the destination for consumers in other EU countries, through
-    /// the one-stop shop. It must when these sales exceed EUR 10,000 in a year.
+    /// Whether the shop pays the VAT of the destination for consumers in other EU countries,
+    /// through the one-stop shop. It must when these sales exceed EUR 10,000 in a year.
     #[serde(default)]
     pub(crate) one_stop_shop: bool,
     /// How the VAT number of a business in another EU country is checked.

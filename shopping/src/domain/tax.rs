@@ -61,8 +61,8 @@ enum Area {
 pub(super) const EU: &str = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK";
 
 /// Territories of member states outside the EU's VAT area, by postal code (Directive 2006/112/EC,
-/// article 6): the Canary Islands, Ceuta, Melilla; Heligoland, Büsingen; Livigno, Campione d'Italia;
-/// Mount Athos. Others, such as Åland and Réunion, have country codes of their own.
+/// article 6): the Canary Islands, Ceuta, Melilla; Heligoland, Büsingen; Livigno, Campione
+/// d'Italia; Mount Athos. Others, such as Åland and Réunion, have country codes of their own.
 const OUTSIDE_EU: [(&str, &[&str]); 4] =
     [("ES", &["35", "38", "51", "52"]), ("DE", &["27498", "78266"]), ("IT", &["23041", "22061"]), ("GR", &["63086"])];
 

@@ -105,8 +105,8 @@ impl TaxRates {
     }
 
     /// Returns the rate in basis points. A class without a rate has the standard rate of the place;
-    /// the class `zero` has 0. In a country with local rates only, such as the US, the rate of other
-    /// places is 0: the shop collects no tax there. Errors: `tax-rate-missing`.
+    /// the class `zero` has 0. In a country with local rates only, such as the US, the rate of
+    /// other places is 0: the shop collects no tax there. Errors: `tax-rate-missing`.
     pub(crate) fn rate(&self, place: &Place, class: TaxClass, now: Timestamp) -> Result<u32> {
         if class == TaxClass::Zero {
             return Ok(0);

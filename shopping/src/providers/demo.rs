@@ -232,8 +232,8 @@ impl DemoBank {
         self.0.update(order, update).await
     }
 
-    /// Changes the record of a payment, and creates it if it is missing. The payment has the name of
-    /// its order, so that the shop need not open it first.
+    /// Changes the record of a payment, and creates it if it is missing. The payment has the name
+    /// of its order, so that the shop need not open it first.
     async fn upsert(&self, new: DemoPayment, rule: impl Fn(&mut DemoPayment) + Send + 'static) -> Result<DemoPayment> {
         let order = new.order;
         let upsert = move |slot: &mut Option<DemoPayment>, _: &mut _| {

@@ -189,7 +189,8 @@ impl ShopStore {
         .await
     }
 
-    /// Changes a discount by a rule; `None` deletes it. Errors: `duplicate`, `not-found`, the rule's.
+    /// Changes a discount by a rule; `None` deletes it. Errors: `duplicate`, `not-found`, the
+    /// rule's.
     pub(crate) async fn change_discount(
         &self,
         id: DiscountId,

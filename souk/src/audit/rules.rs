@@ -165,7 +165,8 @@ fn check_responses(records: &Records, responses: &[ClientResponse], findings: &m
 }
 
 /// For each product `available + reserved + sold = stocked`, and `sold` is the sum of the confirmed
-/// orders' lines without the returned pieces. Each hold belongs to a reservation, and each reservation to an order.
+/// orders' lines without the returned pieces. Each hold belongs to a reservation, and each
+/// reservation to an order.
 fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mut Vec<String>) {
     let mut bought: HashMap<ProductId, u64> = HashMap::new();
     for entry in &records.orders {

@@ -20,8 +20,8 @@ use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 
 impl Mongo {
-    /// Returns the oldest majority-committed events, of all collections in one query. Event ids sort
-    /// by time.
+    /// Returns the oldest majority-committed events, of all collections in one query. Event ids
+    /// sort by time.
     pub(in super::super) async fn pending_events(&self, limit: usize) -> Result<Vec<PendingEvent>> {
         let publishing = self.schema.publishing();
         for declared in &publishing {

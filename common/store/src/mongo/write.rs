@@ -99,7 +99,8 @@ impl Mongo {
         Ok(events)
     }
 
-    /// Returns the operations of a commit, and its events with the documents that will contain them.
+    /// Returns the operations of a commit, and its events with the documents that will contain
+    /// them.
     fn operations(
         &self,
         writes: Vec<Write>,

@@ -46,14 +46,14 @@ fn ids(connection: &Connection, table: &Table, filter: &Filter, limit: usize) ->
     let mut ranges: Vec<&Range> = filter.ranges.iter().collect();
     if ranges.len() > 1 {
         let sizes = ranges.iter().map(|range| size(connection, table, filter, range));
-        let mut sized: Vec<(i64, &Range)> =
+        let mut counted: Vec<(i64, &Range)> =
             sizes.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().zip(ranges).collect();
         // The sort is stable.
-        sized.sort_by_key(|(size, _)| *size);
-        if sized.first().is_some_and(|(size, _)| *size == 0) {
+        counted.sort_by_key(|(size, _)| *size);
+        if counted.first().is_some_and(|(size, _)| *size == 0) {
             return Ok(Vec::new());
         }
-        ranges = sized.into_iter().map(|(_, range)| range).collect();
+        ranges = counted.into_iter().map(|(_, range)| range).collect();
     }
     let mut query = Query::new(table, filter);
     let direction = match filter.direction {
@@ -98,7 +98,8 @@ impl<'t> Query<'t> {
         for (bound, comparison) in [(from, ">="), (before, "<")] {
             if let Some(bound) = bound {
                 let parameter = query.parameter(Sql::Text(bound));
-                query.bounds += &format!(" AND d.id {comparison} {parameter}");
+                // Writing into a string cannot fail.
+                let _ = write!(query.bounds, " AND d.id {comparison} {parameter}");
             }
         }
         query

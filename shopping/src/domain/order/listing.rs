@@ -14,7 +14,8 @@ use crate::domain::payment::state::{Payment, PaymentStatus};
 /// `payment` of an order without a payment.
 const NO_PAYMENT: &str = "none";
 
-/// `?status&payment&fulfilment&country&q&from&to&sort&after&limit`. Filters are combined with "and".
+/// `?status&payment&fulfilment&country&q&from&to&sort&after&limit`. Filters are combined with
+/// "and".
 #[derive(Debug)]
 pub(crate) struct OrderQuery {
     status: Option<OrderStatus>,

@@ -123,8 +123,8 @@ impl CheckoutLimits {
         Err(Error::conflict("hold-limit", detail).with_member("most", self.pieces))
     }
 
-    /// Errors: `too-many-unpaid-orders` when this many of a guest's `orders` ended unpaid within the
-    /// last hour, whatever token they were placed with.
+    /// Errors: `too-many-unpaid-orders` when this many of a guest's `orders` ended unpaid within
+    /// the last hour, whatever token they were placed with.
     pub(crate) fn check_unpaid(&self, orders: &[Order], now: Timestamp) -> Result<()> {
         let ends = orders.iter().filter_map(Order::ended_unpaid).map(|at| at.after(UNPAID_WINDOW));
         let mut counting: Vec<Timestamp> = ends.filter(|end| *end > now).collect();

@@ -119,8 +119,8 @@ impl Sold {
     }
 
     /// Spreads a free amount over what is left of the parts, by the largest-remainder method. When
-    /// `available`, all the money that can be refunded, is more than that, the customer has overpaid:
-    /// this surplus belongs to no part and is refunded first.
+    /// `available`, all the money that can be refunded, is more than that, the customer has
+    /// overpaid: this surplus belongs to no part and is refunded first.
     pub(super) fn spread(&self, amount: Money, available: Money, taken: &[Money]) -> Vec<Money> {
         let left: Vec<u64> = self.parts().zip(taken).map(|(part, taken)| part.left(*taken).amount()).collect();
         let all: u64 = left.iter().sum();

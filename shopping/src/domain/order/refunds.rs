@@ -1,6 +1,7 @@
-//! Refunds of an order by the shop: of pieces, of shipping, or of a free amount. A refund is decided
-//! in one write, by which it takes its money from what is left; the payment then requests it from
-//! the provider ([`crate::domain::payment::refund`]). [`super::refund_shares`] has the arithmetic.
+//! Refunds of an order by the shop: of pieces, of shipping, or of a free amount. A refund is
+//! decided in one write, by which it takes its money from what is left; the payment then requests
+//! it from the provider ([`crate::domain::payment::refund`]). [`super::refund_shares`] has the
+//! arithmetic.
 
 use serde::{Deserialize, Serialize};
 use souk_contract::customer::CustomerId;

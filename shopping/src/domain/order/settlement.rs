@@ -149,8 +149,8 @@ impl Order {
         self.settle(now)
     }
 
-    /// Requests the refund of money that has arrived for an ended order, and schedules the work that
-    /// is left. A failed refund waits for an admin.
+    /// Requests the refund of money that has arrived for an ended order, and schedules the work
+    /// that is left. A failed refund waits for an admin.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled) {
             self.record_final_refund(&wire_name(&Reason::PaidLate), None, now)?;
@@ -186,8 +186,8 @@ impl Order {
         Ok(())
     }
 
-    /// Requests again what failed refunds should have returned. Errors: `order-state` when nothing is
-    /// owed.
+    /// Requests again what failed refunds should have returned. Errors: `order-state` when nothing
+    /// is owed.
     pub(crate) fn retry_refunds(&mut self, now: Timestamp) -> Result<()> {
         let nothing_owed = || Error::conflict("order-state", "The order owes no refund.");
         let may_refund = self.may_refund();

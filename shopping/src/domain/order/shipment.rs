@@ -162,8 +162,8 @@ impl Order {
         Fulfilment(self.items.iter().map(pieces).collect())
     }
 
-    /// Whether no more pieces are shipped, or refunded, than ordered, and the state follows from the
-    /// shipments.
+    /// Whether no more pieces are shipped, or refunded, than ordered, and the state follows from
+    /// the shipments.
     pub(crate) fn are_pieces_consistent(&self) -> bool {
         let (fulfilment, has_parcel) = (self.fulfilment(), !self.shipments.is_empty());
         let follows = match self.status {

@@ -61,9 +61,10 @@ impl OrderStatus {
         matches!(self, Self::PartiallyShipped | Self::Shipped | Self::Delivered)
     }
 
-    /// Returns the states that may follow. An order of digital goods is delivered without a parcel. When money arrives late, a cancelled order may become
-    /// paid again, and a rejected one cancelled, so that the money is refunded. When a refund fails
-    /// late, a refunded order is cancelled again.
+    /// Returns the states that may follow. An order of digital goods is delivered without a parcel.
+    /// When money arrives late, a cancelled order may become paid again, and a rejected one
+    /// cancelled, so that the money is refunded. When a refund fails late, a refunded order is
+    /// cancelled again.
     #[must_use]
     pub fn next(self) -> &'static [Self] {
         match self {

@@ -1,8 +1,9 @@
 //! The discounts of a quote. All discounts that combine apply together; each of the others applies
-//! alone. Of these sets, the one with the lowest price for the customer is used; of equal ones, that
-//! of the combining discounts, then the oldest. No set is used when that is cheaper, because
-//! shipping is free from a total that the discounts undercut. Within a set, percentages come before amounts, older
-//! discounts before younger ones, and each takes its part of what the earlier ones have left.
+//! alone. Of these sets, the one with the lowest price for the customer is used; of equal ones,
+//! that of the combining discounts, then the oldest. No set is used when that is cheaper, because
+//! shipping is free from a total that the discounts undercut. Within a set, percentages come before
+//! amounts, older discounts before younger ones, and each takes its part of what the earlier ones
+//! have left.
 
 use souk_contract::products::ProductSnapshot;
 use souk_types::{Currency, Money, Timestamp};

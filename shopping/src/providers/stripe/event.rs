@@ -64,7 +64,8 @@ impl Event {
             _ => return None,
         };
         let object = &content["data"]["object"];
-        // Charges, refunds and disputes name their intent, or contain it when the endpoint expands it.
+        // Charges, refunds and disputes name their intent, or contain it when the endpoint expands
+        // it.
         let payment_intent = match &object["payment_intent"] {
             Value::Null => &object["id"],
             Value::Object(expanded) => expanded.get("id")?,

@@ -34,8 +34,8 @@ async fn an_order_survives_a_crash_at_each_failpoint() {
     crashes.join_all().await;
 }
 
-/// Waits until the mails to new accounts are sent. A shop that sent them after its restart could die
-/// before it is ready.
+/// Waits until the mails to new accounts are sent. A shop that sent them after its restart could
+/// die before it is ready.
 async fn wait_until_mails_are_sent(shop: &TestShop) {
     let deadline = Instant::now() + MAIL_TIMEOUT;
     loop {

@@ -1,4 +1,5 @@
-//! What an order is placed with: e-mail address, addresses, shipping method, expected total, number.
+//! What an order is placed with: e-mail address, addresses, shipping method, expected total,
+//! number.
 
 use journeys::{Shop, Stock, euros, money, order_with};
 use serde_json::{Value, json};

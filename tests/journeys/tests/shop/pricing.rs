@@ -1,5 +1,5 @@
-//! A customer or a guest sees what an order costs: taxes, shipping, discounts. Admins set the rules.
-//! Other journeys use the same shop, so these change no rule for others.
+//! A customer or a guest sees what an order costs: taxes, shipping, discounts. Admins set the
+//! rules. Other journeys use the same shop, so these change no rule for others.
 
 use journeys::{Admin, Client, Method, Response, Shop, euros, run_concurrently, unique};
 use serde_json::{Value, json};
@@ -167,20 +167,20 @@ async fn a_code_takes_its_amount_off_while_it_applies() {
     let path = format!("/shopping/admin/discounts/{}", created.id());
     let read = admin.get(&path).await.expect_status(200);
     assert_eq!(read.body, created.body);
-    let patch = |changes: Value| admin.request(Method::PATCH, &path).json(changes);
+    let change = |changes: Value| admin.request(Method::PATCH, &path).json(changes);
     let amount = json!({"kind": "amount", "value": euros(100_000)});
-    let patched = patch(amount).header("If-Match", read.header("ETag")).await.expect_status(200);
+    let patched = change(amount).header("If-Match", read.header("ETag")).await.expect_status(200);
     assert_eq!((&patched["kind"], &patched["value"]), (&json!("amount"), &euros(100_000)));
-    patch(json!({"limit": null}))
+    change(json!({"limit": null}))
         .header("If-Match", read.header("ETag"))
         .await
         .expect_problem(412, "precondition-failed");
     assert_eq!(quoted().await["total"], euros(0), "never below zero");
-    patch(json!({"until": "2020-01-01T00:00:00Z"})).await.expect_status(200);
+    change(json!({"until": "2020-01-01T00:00:00Z"})).await.expect_status(200);
     assert_eq!(code(&quoted().await), (0, &json!("expired")));
-    patch(json!({"until": null, "minimum": euros(3001)})).await.expect_status(200);
+    change(json!({"until": null, "minimum": euros(3001)})).await.expect_status(200);
     assert_eq!(code(&quoted().await), (0, &json!("below-minimum")));
-    patch(json!({"kind": "percent"})).await.expect_bad_fields(&["value"]);
+    change(json!({"kind": "percent"})).await.expect_bad_fields(&["value"]);
 
     let all = admin.list_all("/shopping/admin/discounts", &[("limit", "2")]).await;
     assert!(all.iter().any(|discount| discount["id"] == created["id"]));
