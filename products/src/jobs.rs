@@ -103,9 +103,9 @@ mod tests {
             let returned = lines.iter().map(|sold| line(sold.product, 2)).collect();
             match decision {
                 Decision::PartlyReturned => {
-                    let part =
+                    let pieces =
                         RestockedPieces::Part { refund: souk_contract::shopping::RefundId::new(), lines: returned };
-                    slot.as_mut().unwrap().restock(&part, &cause());
+                    slot.as_mut().unwrap().restock(&pieces, &cause());
                 }
                 Decision::Returned => drop(slot.as_mut().unwrap().restock(&RestockedPieces::Rest, &cause())),
                 _ => {}

@@ -119,7 +119,7 @@ async fn record_failure(app: &App, mail: &Mail, failure: Failure) -> Result<()> 
     };
     match app.mails.update(mail.id(), record).await? {
         Some(Status::Failed) => {
-            tracing::warn!(mail = %mail.id(), reason, "a mail was not accepted; see souk mail list")
+            tracing::warn!(mail = %mail.id(), reason, "a mail was not accepted; see souk mail list");
         }
         Some(_) => tracing::warn!(mail = %mail.id(), reason, "a mail was not sent and is tried again"),
         None => app.outgoing.discard(mail).await?,

@@ -60,7 +60,7 @@ impl MailRecord {
         Self {
             id: mail.id(),
             status: mail.status(),
-            kind: mail.kind().map(|kind| kind.name()),
+            kind: mail.kind().map(super::super::domain::content::Kind::name),
             to: mail.to().map(|to| to.as_str().to_owned()),
             subject: mail.subject().map(str::to_owned),
             message_id: mail.message_id().map(str::to_owned),

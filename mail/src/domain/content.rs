@@ -253,13 +253,13 @@ impl ShopVariables {
 
 impl OrderVariables {
     fn new(mail: OrderMail, link: Option<String>) -> Self {
-        let line = |name, quantity, total: Money| LineVariables { name, quantity, total: Some(total.to_string()) };
+        let row = |name, quantity, total: Money| LineVariables { name, quantity, total: Some(total.to_string()) };
         let tax = |rate_bp, tax: Money| TaxVariables { rate: percent(rate_bp), tax: tax.to_string() };
         Self {
             number: mail.number,
             link,
             placed: date(mail.placed_at),
-            lines: mail.lines.into_iter().map(|of| line(of.name, of.quantity, of.total)).collect(),
+            lines: mail.lines.into_iter().map(|of| row(of.name, of.quantity, of.total)).collect(),
             shipping_method: mail.shipping_method,
             shipping: mail.shipping.to_string(),
             discount: Some(mail.discount).filter(|discount| !discount.is_zero()).map(|discount| discount.to_string()),

@@ -35,6 +35,7 @@ pub(crate) struct Rendered {
 }
 
 /// A mail that can be sent.
+#[expect(clippy::struct_field_names, reason = "Message-ID is the name of the header")]
 pub(crate) struct Message {
     pub(crate) to: Email,
     pub(crate) from: Email,

@@ -21,7 +21,8 @@ use crate::domain::order::checkout_table::Trigger;
 /// background job continues.
 pub(super) async fn advance_or_leave(app: &App, order: Order) -> Order {
     let stored = order.clone();
-    match advance(app, order, Trigger::Request).await {
+    // Boxed, because the future of a checkout is large.
+    match Box::pin(advance(app, order, Trigger::Request)).await {
         Ok(order) => order,
         Err(error) => {
             tracing::warn!(order = %stored.id, %error, "an order could not be advanced; the background job continues");

@@ -55,7 +55,7 @@ async fn exhausted(
     buyer: Buyer<'_>,
     request: &QuoteRequest,
 ) -> Result<Vec<(DiscountId, Reason)>> {
-    let named: Vec<String> = request.codes.iter().map(|code| code.folded()).collect();
+    let named: Vec<String> = request.codes.iter().map(super::super::domain::discount::Code::folded).collect();
     let is_wanted = |discount: &Discount| discount.folded_code.as_ref().is_none_or(|code| named.contains(code));
     discounts::exhausted(app, shop, buyer, is_wanted).await
 }

@@ -366,7 +366,11 @@ mod tests {
             ("too many lines", json!({"lines": lines(&items(MAX_LINES + 1)), "next_line": 101}), false),
             ("one product twice", json!({"lines": lines(&[tea.clone(), tea.clone()]), "next_line": 2}), false),
             ("two currencies", json!({"lines": lines(&[tea.clone(), jeans]), "next_line": 2}), false),
-            ("closed with lines", json!({"lines": lines(&[tea.clone()]), "closed": true, "next_line": 1}), false),
+            (
+                "closed with lines",
+                json!({"lines": lines(std::slice::from_ref(&tea)), "closed": true, "next_line": 1}),
+                false,
+            ),
             ("the number of a later line", json!({"lines": lines(&[tea])}), false),
             ("ordered before", json!({"lines": [], "next_line": 7, "orders": {"revision": 2}}), true),
         ] {

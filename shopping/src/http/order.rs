@@ -114,7 +114,7 @@ pub(super) async fn place_order(
     let payment = app.payments.choose(payment)?;
     let request = CheckoutRequest { terms, shipping_address_id, note, payment, expected_total };
     let client = Client { owner, network: network.0 };
-    Ok(PlacedResponse(checkout::place(app, client, key, request).await?))
+    Ok(PlacedResponse(Box::pin(checkout::place(app, client, key, request)).await?))
 }
 
 #[get("/orders")]

@@ -193,7 +193,7 @@ fn check_stock(records: &Records, reservations: &Reservations<'_>, findings: &mu
         for HoldRecord { reservation, order } in &record.holds {
             let holds =
                 |entry: &&OrderRecord| entry.reservation == *reservation && entry.status == OrderStatus::Reserved;
-            if reservations.contains_key(reservation) || orders.get(order).copied().filter(holds).is_none() {
+            if reservations.contains_key(reservation) || orders.get(order).copied().as_ref().is_none_or(|x| !holds(x)) {
                 findings.push(format!("product {product}: stock is held for order {order}, which is not reserved"));
             }
         }

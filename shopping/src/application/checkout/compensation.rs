@@ -67,6 +67,7 @@ pub(super) async fn check_refunds(app: &App, order: &Order) -> Result<Order> {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "one value for each call")]
 pub(crate) enum Listed {
     Changed(Order),
     Unchanged,

@@ -105,6 +105,7 @@ async fn next_number(app: &App) -> Result<OrderNumber> {
     Ok(OrderNumber::new(app.shop().await?.settings.order_numbers.number(position)))
 }
 
+#[expect(clippy::large_enum_variant, reason = "one value for each order")]
 enum Begun {
     Payment(BegunPayment),
     Refused(Error, LogEntry),

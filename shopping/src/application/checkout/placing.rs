@@ -57,7 +57,7 @@ pub(crate) async fn place(app: &App, client: Client, key: IdempotencyKey, reques
         },
     };
     order.require_same_request(&request)?;
-    let order = advance(app, order, Trigger::Request).await?;
+    let order = Box::pin(advance(app, order, Trigger::Request)).await?;
     let outcome = match order.outcome() {
         Ok(view) => Ok(order::with_link(app, &order, view).await?),
         Err(refusal) => Err(refusal),

@@ -163,7 +163,11 @@ async fn check_payment(app: &App, order: &Order) -> Result<Checked> {
 async fn confirm_stock(app: &App, order: &Order) -> Result<Order> {
     let id = order.id;
     if order.is_paid_late()
-        && let Err(error) = update(app, id, |order, _| Ok(order.claim_again())).await
+        && let Err(error) = update(app, id, |order, _| {
+            order.claim_again();
+            Ok(())
+        })
+        .await
     {
         let has_claim = error.is_duplicate();
         return if has_claim { fail(app, id, ordered_again(), Reason::OrderedAgain, None).await } else { Err(error) };

@@ -116,10 +116,10 @@ mod tests {
 
     #[test]
     fn a_parcel_has_only_pieces_that_are_left() {
+        type Case = (Option<Vec<ShippedLine>>, std::result::Result<Vec<ShippedLine>, &'static str>);
         let [tea, book, unknown] = [ProductId::new(), ProductId::new(), ProductId::new()];
         let pieces =
             || Fulfilment(vec![Pieces::new(tea, quantity(3), false, 1, 0), Pieces::new(book, quantity(1), true, 0, 0)]);
-        type Case = (Option<Vec<ShippedLine>>, std::result::Result<Vec<ShippedLine>, &'static str>);
         let cases: [Case; 6] = [
             (None, Ok(vec![line(tea, 2)])),
             (Some(vec![line(tea, 1)]), Ok(vec![line(tea, 1)])),

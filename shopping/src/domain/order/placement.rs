@@ -388,7 +388,7 @@ mod tests {
             let outcome = outcome.map_err(|(code, fields): (&str, Vec<&str>)| {
                 (code.to_owned(), fields.into_iter().map(str::to_owned).collect::<Vec<_>>())
             });
-            assert_eq!(result.as_ref().map(|()| ()).map_err(problem), outcome, "{case}");
+            assert_eq!(result.as_ref().map_err(problem).copied(), outcome, "{case}");
             if let Err(error) = result
                 && error.code() == "quote-changed"
             {

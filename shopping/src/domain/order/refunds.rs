@@ -314,14 +314,14 @@ impl Order {
     }
 
     /// Records the refund of the rest of the money of an order that has ended.
-    pub(super) fn record_final_refund(&mut self, reason: &str, by: Option<CustomerId>, now: Timestamp) -> Result<()> {
-        let Some(payment) = self.payment.as_mut() else { return Ok(()) };
+    pub(super) fn record_final_refund(&mut self, reason: &str, by: Option<CustomerId>, now: Timestamp) {
+        let Some(payment) = self.payment.as_mut() else { return };
         let amount = payment.undecided();
         payment.refund_all();
         let complete_at = payment.to_refund();
         let sold = self.sold();
         if amount.is_zero() || amount.currency() != sold.currency || self.refunds.len() > MAX_REFUNDS {
-            return Ok(());
+            return;
         }
         let taken = self.shares_of_refunds(&sold);
         let shares = sold.spread(amount, amount, &taken);
@@ -350,7 +350,6 @@ impl Order {
             is_published,
         };
         self.refunds.push(refund);
-        Ok(())
     }
 
     /// Returns the lines of a refund, and adds their money to `shares`.

@@ -143,7 +143,7 @@ impl Order {
         if in_pieces {
             self.return_unrefunded_pieces();
         }
-        self.record_final_refund(&wire_name(&reason), admin, now)?;
+        self.record_final_refund(&wire_name(&reason), admin, now);
         self.payment.iter_mut().for_each(Payment::request_owed);
         self.lease(now);
         self.settle(now)
@@ -153,7 +153,7 @@ impl Order {
     /// that is left. A failed refund waits for an admin.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<()> {
         if matches!(self.status, OrderStatus::Rejected | OrderStatus::Cancelled) {
-            self.record_final_refund(&wire_name(&Reason::PaidLate), None, now)?;
+            self.record_final_refund(&wire_name(&Reason::PaidLate), None, now);
         }
         let is_refunded = self.payment_status() == Some(PaymentStatus::Refunded);
         if self.status == OrderStatus::Cancelled && !self.owes_any_stock() && is_refunded {

@@ -54,7 +54,7 @@ pub(super) fn apply<'q>(
         candidates.iter().partition(|discount| discount.terms.combines);
     let sets = std::iter::once(combining).chain(alone.into_iter().map(|discount| vec![discount]));
     let price = |applied: &Applied<'_>| {
-        let left = goods.total().saturating_sub(applied.by_line.iter().fold(0, |sum, off| sum + off));
+        let left = goods.total().saturating_sub(applied.by_line.iter().sum::<u64>());
         left.saturating_add(if applied.frees_shipping { 0 } else { shipping(left) })
     };
     let evaluated = sets.filter(|set| !set.is_empty()).map(|set| evaluate(set, goods));

@@ -227,7 +227,7 @@ async fn derived_fields_are_indexed_and_follow_the_document(home: Home) {
     assert_eq!(found(with("a")).await, [word("tea"), word("at")]);
     assert_eq!(found(with("a").within(&BY_LENGTH, vec![vec![2]])).await, [word("at")]);
     let rewrite = |word: &mut Word, _: &mut _| {
-        word.text = "beer".to_owned();
+        "beer".clone_into(&mut word.text);
         Ok(())
     };
     words.update(tea, rewrite).await.unwrap();

@@ -48,8 +48,8 @@ async fn a_dead_letter_is_shown_replayed_and_dropped() {
 
     let poison = Uuid::now_v7().to_string();
     publish_deletion(&fleet, "customer.events", "", &poison, "{\"id\": \"broken\"").await;
-    let letters = wait_for_dead_letters(&fleet, 2).await;
-    for (letter, queue) in letters.iter().zip(["products.customer", "shopping.customer"]) {
+    let letters = wait_for_dead_letters(&fleet, 3).await;
+    for (letter, queue) in letters.iter().zip(["mail.customer", "products.customer", "shopping.customer"]) {
         assert_eq!((&letter["queue"], &letter["id"]), (&queue.into(), &poison.clone().into()), "{letter}");
         assert_eq!((&letter["attempts"], &letter["request_id"]), (&1.into(), &"a-deletion".into()), "{letter}");
         assert!(letter["reason"].as_str().unwrap().contains("cannot be read"), "{letter}");
@@ -62,11 +62,13 @@ async fn a_dead_letter_is_shown_replayed_and_dropped() {
 
     // A replayed letter that still fails becomes a dead letter again.
     let replayed = dlq(&fleet, &["replay", "--all"]).await.expect_success();
-    assert_eq!(replayed.lines().filter(|line| line.contains(&poison)).count(), 2, "{replayed}");
-    for letter in wait_for_dead_letters(&fleet, 2).await {
+    assert_eq!(replayed.lines().filter(|line| line.contains(&poison)).count(), 3, "{replayed}");
+    for letter in wait_for_dead_letters(&fleet, 3).await {
         assert_eq!((&letter["id"], &letter["attempts"]), (&poison.clone().into(), &1.into()), "{letter}");
     }
-    dlq(&fleet, &["drop", "--all", "--queue", "products.customer"]).await.expect_success();
+    for queue in ["mail.customer", "products.customer"] {
+        dlq(&fleet, &["drop", "--all", "--queue", queue]).await.expect_success();
+    }
     assert_eq!(wait_for_dead_letters(&fleet, 1).await[0]["queue"], "shopping.customer");
     let dropped = dlq(&fleet, &["drop", &poison]).await.expect_success();
     assert!(dropped.contains(&poison) && dropped.contains("shopping.customer"), "{dropped}");

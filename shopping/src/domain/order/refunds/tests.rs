@@ -49,9 +49,9 @@ fn pieces_are_refunded_until_none_is_left() {
 
 #[test]
 fn a_bad_refund_is_refused_and_changes_nothing() {
+    type Request = Box<dyn Fn(&Order) -> Value>;
     let product = ProductId::new();
     let line = |order: &Order, quantity: u32| json!({"product_id": order.lines()[0].product, "quantity": quantity});
-    type Request = Box<dyn Fn(&Order) -> Value>;
     let rows: [(&str, Request, &str, &str); 10] = [
         ("nothing", Box::new(|_| json!({"reason": "x"})), "validation", "lines"),
         (
