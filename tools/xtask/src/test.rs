@@ -31,7 +31,8 @@ pub(crate) fn run() -> Result<(), String> {
 }
 
 fn one_process(report: &mut Report) {
-    report.run(with_souk(Suite::files("journeys: one process", &["shop", "process", "large_import"])));
+    let journeys = Suite::files("journeys: one process", &["shop", "process", "large_import"]);
+    report.run(with_souk(journeys).without(SMTP_TESTS));
     let smtp = "journeys: mails through SMTP";
     if has(report, smtp, &[SmtpServer::ensure_installed]) {
         report.run(with_souk(Suite::files(smtp, &["process"])).only(SMTP_TESTS).include_ignored());

@@ -64,7 +64,9 @@ async fn a_lost_deletion_event_is_published_again() {
     let purge = async |channel: &lapin::Channel| {
         channel.queue_purge("shopping.customer".into(), QueuePurgeOptions::default()).await.unwrap()
     };
-    assert_eq!(with_channel(&fleet, purge).await, 1);
+    // At least once: the relay may have published it twice.
+    let purged = with_channel(&fleet, purge).await;
+    assert!(purged >= 1, "{purged}");
     fleet.start_components("shopping").await;
     fleet.client().wait_for_erasure(receipt.id()).await;
     ana.wait_until_rejected().await;
