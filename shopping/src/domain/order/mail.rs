@@ -41,8 +41,14 @@ impl Order {
             prices_include_tax: quote.prices_include_tax,
             shipping_address: self.buyer.shipping_address().cloned(),
             parcel: self.parcel(subject),
-            refund: None,
+            refund: self.refund_for_mail(subject),
         })
+    }
+
+    pub(super) fn refund_for_mail(&self, subject: OrderMailSubject) -> Option<(Money, String)> {
+        let OrderMailSubject::Refunded { refund } = subject else { return None };
+        let refund = self.refunds.iter().find(|known| known.id == refund)?;
+        Some((refund.amount(), refund.reason_for_customer().to_owned()))
     }
 
     fn parcel(&self, subject: OrderMailSubject) -> Option<OrderMailParcel> {

@@ -146,6 +146,11 @@ impl OrderRefund {
         self.amount
     }
 
+    /// Returns the reason that an admin gave; empty for the refund of an order that has ended.
+    pub(super) fn reason_for_customer(&self) -> &str {
+        if self.request.is_some() { &self.reason } else { "" }
+    }
+
     pub(super) fn by(&self) -> Option<CustomerId> {
         self.by
     }

@@ -1,4 +1,5 @@
 use serde_json::{Value, json};
+use souk_contract::shopping::OrderMailSubject;
 use souk_types::ErrorKind;
 
 use super::*;
@@ -43,8 +44,13 @@ fn pieces_are_refunded_until_none_is_left() {
     assert_eq!(view(&order)["refunded"], json!({"amount": TOTAL, "currency": "EUR"}));
     let request = pieces(&order, 1);
     assert_eq!(refund(&mut order, "3", request).unwrap_err().code(), "refund-limit");
-    assert_eq!(order.take_succeeded_refunds().len(), 2);
+    let succeeded = order.take_succeeded_refunds();
+    assert_eq!(succeeded.len(), 2);
     assert_eq!(order.take_succeeded_refunds(), []);
+    for refund in succeeded {
+        let shown = order.refund_for_mail(OrderMailSubject::Refunded { refund });
+        assert_eq!(shown, Some((euros(499), "broken".to_owned())));
+    }
 }
 
 #[test]
