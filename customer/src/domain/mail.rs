@@ -1,4 +1,4 @@
-//! Mails to account holders. `mail` is told the id of a mail, and asks for recipient and content
+//! Mails to account holders. An event gives `mail` the id; `mail` asks for recipient and content
 //! whenever it sends.
 //!
 //! A token has the id of its mail and a secret that derives from it, so the database stores no

@@ -107,7 +107,7 @@ async fn report_sent(app: &App, mail: &Mail) {
     if let Source::Account { mail: id } = mail.source()
         && let Err(error) = app.bus.call(AccountMailSent { id }).await
     {
-        tracing::warn!(mail = %mail.id(), %error, "customer was not told that a mail was sent");
+        tracing::warn!(mail = %mail.id(), %error, "the report of a sent mail did not reach customer");
     }
 }
 

@@ -343,6 +343,7 @@ impl Order {
         self.payment_details.erase_token();
         self.shipments.iter_mut().for_each(Shipment::erase_personal_data);
         self.notes.clear();
+        self.refunds.iter_mut().for_each(OrderRefund::erase_reason);
     }
 
     /// Removes the id of a deleted account that has worked on the order as an admin.

@@ -151,6 +151,13 @@ impl OrderRefund {
         if self.request.is_some() { &self.reason } else { "" }
     }
 
+    /// Removes the text that an admin wrote, which may name the customer.
+    pub(super) fn erase_reason(&mut self) {
+        if self.request.is_some() {
+            self.reason.clear();
+        }
+    }
+
     pub(super) fn by(&self) -> Option<CustomerId> {
         self.by
     }

@@ -73,7 +73,7 @@ impl Payment {
         *self != before
     }
 
-    /// The money that the customer's bank has taken and not given back.
+    /// The money that the customer's bank has withdrawn and not reinstated.
     pub(super) fn disputed(&self) -> Money {
         let is_gone = |dispute: &&Dispute| matches!(dispute.status, DisputeStatus::Open | DisputeStatus::Lost);
         self.total(self.disputes.iter().filter(is_gone).map(|dispute| dispute.amount))

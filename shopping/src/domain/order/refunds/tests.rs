@@ -51,6 +51,8 @@ fn pieces_are_refunded_until_none_is_left() {
         let shown = order.refund_for_mail(OrderMailSubject::Refunded { refund });
         assert_eq!(shown, Some((euros(499), "broken".to_owned())));
     }
+    order.erase_personal_data();
+    assert!(!serde_json::to_string(&order).unwrap().contains("broken"));
 }
 
 #[test]

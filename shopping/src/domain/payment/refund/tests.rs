@@ -127,7 +127,7 @@ fn a_decision_counts_from_what_is_refunded() {
     assert_eq!((requested(&payment), payment.refundable()), (vec![5_000], euros(2_000)));
     let own = requested_id(&payment);
     payment.apply_refund(&RefundReport { reference: None, ..listed(Some(own), "", 5_000, RefundStatus::Failed) });
-    // The failed refund waits for a retry, and nothing else may use its money.
+    // The failed refund waits for a retry, and other refunds leave its money.
     assert_eq!((payment.status(), payment.refundable()), (S::RefundFailed, euros(2_000)));
     payment.refund_more(euros(2_000));
     assert_eq!((requested(&payment), payment.owed(), payment.refundable()), (vec![2_000], euros(5_000), euros(0)));
