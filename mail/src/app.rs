@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use souk_bus::Bus;
 use souk_store::Database;
+use tokio::sync::Semaphore;
 
 use crate::domain::message::Sender;
 use crate::providers::outgoing::Outgoing;
@@ -20,4 +21,6 @@ pub struct App {
     pub(crate) templates: Arc<Templates>,
     pub(crate) outgoing: Outgoing,
     pub(crate) sender: Arc<Sender>,
+    /// Limits the first attempts that are in progress.
+    pub(crate) first_attempts: Arc<Semaphore>,
 }

@@ -7,7 +7,7 @@ use souk_store::jobs::{self, Job};
 use crate::app::App;
 use crate::application::deliveries;
 
-/// Sends mails that are due, and later removes what they say about their recipients.
+/// Tries mails again that were not sent, and later removes what they say about their recipients.
 const MAILS: Job = Job { name: "mails", every: Duration::from_secs(1), concurrency: 4 };
 
 pub(crate) fn start(app: &App) {

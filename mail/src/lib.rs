@@ -1,6 +1,7 @@
 //! The service `mail`: one mail to a customer for each event that asks for one. A mail begins as a
-//! document without personal data. A background job asks the owner of the data for recipient and
-//! content when the mail is due, renders it, and sends it through SMTP or writes it to a file.
+//! document without personal data. Each attempt asks the owner of the data for recipient and
+//! content, renders the mail, and sends it through SMTP or writes it to a file. The instance that
+//! received the event makes the first attempt, a background job all others.
 //!
 //! A mail is sent at least once: after a crash between the server's acceptance and the write of
 //! this service, the same mail leaves again, with the same `Message-ID`.
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use souk_bus::Bus;
 use souk_store::{Database, outbox};
 use souk_types::Result;
+use tokio::sync::Semaphore;
 
 pub use self::app::App;
 pub use self::application::ledger;
@@ -28,6 +30,9 @@ pub use self::domain::mail::Status;
 pub use self::options::{Defaults, Options};
 
 use self::repositories::{ErasedCustomers, Mails};
+
+/// First attempts that an instance makes at a time.
+const FIRST_ATTEMPTS: usize = 4;
 
 impl App {
     /// Opens the collections, subscribes to events, and starts to send.
@@ -38,6 +43,7 @@ impl App {
             templates: Arc::new(options.templates),
             outgoing: options.outgoing.open()?,
             sender: Arc::new(options.sender),
+            first_attempts: Arc::new(Semaphore::new(FIRST_ATTEMPTS)),
             bus: bus.clone(),
             database,
         };

@@ -29,11 +29,11 @@ impl Mails {
         database.collection().map(Self)
     }
 
-    /// Stores a mail unless it exists. One write.
-    pub(crate) async fn add(&self, mail: Mail) -> Result<()> {
+    /// Stores a mail and returns true, unless it exists. One write.
+    pub(crate) async fn add(&self, mail: Mail) -> Result<bool> {
         match self.0.insert(mail.id(), mail).await {
-            Err(error) if error.is_duplicate() => Ok(()),
-            outcome => outcome,
+            Err(error) if error.is_duplicate() => Ok(false),
+            outcome => outcome.map(|()| true),
         }
     }
 

@@ -186,7 +186,7 @@ impl Carts {
     }
 
     pub(crate) async fn get(&self, customer: CustomerId) -> Result<Cart> {
-        Ok(self.0.get(customer).await?.unwrap_or_default())
+        Ok(self.0.get_for_update(customer).await?.unwrap_or_default())
     }
 
     /// Changes a customer's cart by a rule. A cart that is empty before and after is not created.
@@ -223,7 +223,7 @@ pub(crate) struct GuestCarts(Collection<GuestCart>);
 
 impl GuestCarts {
     pub(crate) async fn get(&self, id: GuestId) -> Result<Option<GuestCart>> {
-        self.0.get(id).await
+        self.0.get_for_update(id).await
     }
 
     pub(crate) async fn update<R: Send + 'static>(
@@ -249,7 +249,7 @@ pub(crate) struct Wishlists(Collection<Wishlist>);
 
 impl Wishlists {
     pub(crate) async fn get(&self, customer: CustomerId) -> Result<Wishlist> {
-        Ok(self.0.get(customer).await?.unwrap_or_default())
+        Ok(self.0.get_for_update(customer).await?.unwrap_or_default())
     }
 
     pub(crate) async fn update<R: Send + 'static>(

@@ -152,7 +152,7 @@ fn delivery(mail: &MailRecord) -> String {
         ("kind", mail.kind.map(str::to_owned)),
         ("to", mail.to.clone()),
         ("subject", mail.subject.clone()),
-        ("message id", mail.message_id.clone()),
+        ("message id", Some(mail.message_id.clone())),
         ("error", mail.error.clone()),
     ];
     for (name, value) in fields {

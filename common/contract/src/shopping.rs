@@ -186,6 +186,8 @@ pub struct OrderMail {
     pub parcel: Option<OrderMailParcel>,
     /// The refunded amount and its reason, of a mail about a refund.
     pub refund: Option<(Money, String)>,
+    /// The shop.
+    pub shop: Shop,
 }
 
 /// A line in a mail about an order.
@@ -219,7 +221,7 @@ pub struct OrderMailParcel {
     pub lines: Vec<(String, u32)>,
 }
 
-/// Returns the name and the contact data of the shop.
+/// Returns the name and the contact data of the shop, for a mail that is not about an order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetShop {}
 
@@ -228,7 +230,7 @@ impl Request for GetShop {
     type Reply = Shop;
 }
 
-/// The reply to [`GetShop`].
+/// The name and the contact data of the shop. The reply to [`GetShop`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Shop {
     /// The name.

@@ -33,6 +33,17 @@ impl<T: Document> Collection<T> {
         stored.map(|stored| stored.decode()).transpose()
     }
 
+    /// Like [`Self::get`], for a document that this process probably updates next: that update then
+    /// needs no read of its own.
+    pub async fn get_for_update(&self, id: T::Id) -> Result<Option<T>> {
+        let Engine::Mongo(mongo) = &self.database.0.engine else { return self.get(id).await };
+        let id = id.to_string();
+        let Some(stored) = mongo.load(T::COLLECTION, &id, false).await? else { return Ok(None) };
+        let document = stored.decode()?;
+        self.coalescer.remember(&self.database, &id, Some(stored));
+        Ok(Some(document))
+    }
+
     /// Returns the documents that exist, in no particular order.
     pub async fn get_many(&self, ids: &[T::Id]) -> Result<Vec<T>> {
         let ids = ids.iter().map(ToString::to_string).collect();

@@ -1,5 +1,5 @@
-//! The states that this process has just written, so that the next update of a document needs no
-//! read. A state may be stale: the guard of the next write shows it, and the document is read.
+//! The states that this process has just written or read, so that the next update of a document
+//! needs no read. A state may be stale: the guard of the next write shows it, and the document is read.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -40,8 +40,12 @@ impl Recent {
 
     pub(super) fn put(&mut self, id: &str, stored: Stored, now: Instant) {
         self.clean(now);
-        let is_contended = |state: &State| state.until > now + LIFETIME;
-        if self.states.len() < MAX_STATES && !self.states.get(id).is_some_and(is_contended) {
+        // Another process also writes the document, or this one has written it since it was read.
+        let is_useless = |state: &State| {
+            let is_newer = |known: &Stored| known.version > stored.version;
+            state.until > now + LIFETIME || state.stored.as_ref().is_some_and(is_newer)
+        };
+        if self.states.len() < MAX_STATES && !self.states.get(id).is_some_and(is_useless) {
             self.states.insert(id.to_owned(), State { stored: Some(stored), until: now + LIFETIME });
         }
     }
@@ -78,6 +82,14 @@ mod tests {
         assert!(recent.take("a", now).is_none());
         recent.put("a", stored(2), now);
         assert!(recent.take("a", now + LIFETIME).is_none());
+    }
+
+    #[test]
+    fn a_state_that_was_read_before_a_write_does_not_replace_it() {
+        let (mut recent, now) = (Recent::default(), Instant::now());
+        recent.put("a", stored(2), now);
+        recent.put("a", stored(1), now);
+        assert_eq!(recent.take("a", now).map(|stored| stored.version), Some(2));
     }
 
     #[test]

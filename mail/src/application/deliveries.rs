@@ -1,57 +1,54 @@
-//! Sends a mail that is due: asks the owner of the data, renders, claims the mail, delivers, and
-//! records the outcome.
+//! An attempt to send a mail: asks the owner of the data, renders, delivers, and records the
+//! outcome.
 
-use souk_contract::customer::{AccountMailReply, AccountMailSent, GetAccountMail};
+use souk_contract::customer::{AccountMailReply, AccountMailSent, CustomerId, GetAccountMail};
 use souk_contract::shopping::{GetOrderMail, GetShop, OrderMailReply};
 use souk_types::{Result, Timestamp, failpoint};
 
 use crate::app::App;
-use crate::domain::content::Content;
-use crate::domain::mail::{Mail, Source, Status};
+use crate::domain::content::{Content, Envelope};
+use crate::domain::mail::{Failure, Mail, Source, Status};
 use crate::domain::message::Message;
-use crate::providers::outgoing::Failure;
 
 pub(crate) async fn handle_due(app: &App, mail: Mail) -> Result<()> {
     match mail.status() {
-        Status::Queued => send(app, mail).await,
+        Status::Queued => {
+            let begin = |mail: &mut Mail| Ok(mail.begin_attempt(Timestamp::now()));
+            match app.mails.update(mail.id(), begin).await? {
+                Some(Some(mail)) => attempt(app, mail).await,
+                // Another instance sends it, or it was erased meanwhile.
+                Some(None) | None => Ok(()),
+            }
+        }
         Status::Sent | Status::Failed | Status::Obsolete => expire(app, &mail).await,
     }
 }
 
-async fn send(app: &App, mail: Mail) -> Result<()> {
+/// Makes the attempt that has begun with the stored mail.
+pub(crate) async fn attempt(app: &App, mail: Mail) -> Result<()> {
     let content = match ask(app, &mail).await {
         Ok(Some(content)) => content,
         Ok(None) => return mark_obsolete(app, &mail).await,
         Err(error) => {
             let reason = format!("its content is not available: {}", error.detail());
-            return record_failure(app, &mail, Failure::transient(reason)).await;
+            return record_failure(app, &mail, None, Failure::transient(reason)).await;
         }
     };
     let rendered = match app.templates.render(&content) {
         Ok(rendered) => rendered,
         Err(error) => {
             tracing::error!(mail = %mail.id(), %error, "a template cannot be rendered");
-            return record_failure(app, &mail, Failure::transient(error)).await;
+            return record_failure(app, &mail, None, Failure::transient(error)).await;
         }
     };
-    let (envelope, subject) = (content.envelope(), rendered.subject.as_str().to_owned());
-    let (id, domain) = (mail.id(), app.sender.domain().to_owned());
-    let claim = move |mail: &mut Mail| Ok(mail.claim(&envelope, &subject, &domain, Timestamp::now()));
-    // Another instance sends it, or it was erased meanwhile.
-    let Some(Some(mail)) = app.mails.update(id, claim).await? else { return Ok(()) };
-    // The claim has stored the customer. An erasure that begins after this check finds the mail.
-    if let Some(customer) = content.customer()
-        && app.erased.contains(customer).await?
-    {
-        return app.mails.delete(id).await;
-    }
+    let envelope = content.envelope(rendered.subject.as_str().to_owned());
     let message = Message::new(&mail, &content, rendered, &app.sender);
     match app.outgoing.deliver(&mail, &message).await {
         Ok(()) => {
             failpoint!("mail.delivered");
-            record_success(app, &mail).await
+            record_success(app, &mail, envelope).await
         }
-        Err(failure) => record_failure(app, &mail, failure).await,
+        Err(failure) => record_failure(app, &mail, Some(envelope), failure).await,
     }
 }
 
@@ -66,10 +63,7 @@ async fn ask(app: &App, mail: &Mail) -> Result<Option<Content>> {
             AccountMailReply::Obsolete => Ok(None),
         },
         Source::Order { order, subject } => match app.bus.call(GetOrderMail { order, subject }).await? {
-            OrderMailReply::Send(details) => {
-                let shop = app.bus.call(GetShop {}).await?;
-                Ok(Some(Content::of_order(order, subject, *details, shop, app.sender.links())))
-            }
+            OrderMailReply::Send(details) => Ok(Some(Content::of_order(order, subject, *details, app.sender.links()))),
             OrderMailReply::Obsolete => Ok(None),
         },
     }
@@ -85,20 +79,39 @@ async fn mark_obsolete(app: &App, mail: &Mail) -> Result<()> {
     app.mails.update(mail.id(), mark).await.map(drop)
 }
 
-async fn record_success(app: &App, mail: &Mail) -> Result<()> {
-    let recorded = app.mails.update(mail.id(), |mail| {
-        mail.record_sent(Timestamp::now());
+async fn record_success(app: &App, mail: &Mail, envelope: Envelope) -> Result<()> {
+    let customer = envelope.customer;
+    let record = move |mail: &mut Mail| {
+        mail.record_sent(&envelope, Timestamp::now());
         Ok(())
-    });
-    match recorded.await? {
-        Some(()) => {
-            tracing::info!(mail = %mail.id(), "a mail was sent");
-            report_sent(app, mail).await;
-            Ok(())
-        }
-        // The customer was erased while the mail was written.
-        None => app.outgoing.discard(mail).await,
+    };
+    if record_outcome(app, mail, customer, record).await?.is_some() {
+        tracing::info!(mail = %mail.id(), "a mail was sent");
+        report_sent(app, mail).await;
     }
+    Ok(())
+}
+
+/// Stores the outcome of an attempt. Returns `None` when the customer was erased meanwhile: then
+/// nothing of the mail is left.
+async fn record_outcome<R: Send + 'static>(
+    app: &App,
+    mail: &Mail,
+    customer: Option<CustomerId>,
+    rule: impl FnMut(&mut Mail) -> Result<R> + Send + 'static,
+) -> Result<Option<R>> {
+    let mut recorded = app.mails.update(mail.id(), rule).await?;
+    // The mail names its customer now. An erasure that begins after this check finds it.
+    if let Some(customer) = customer.filter(|_| recorded.is_some())
+        && app.erased.contains(customer).await?
+    {
+        app.mails.delete(mail.id()).await?;
+        recorded = None;
+    }
+    if recorded.is_none() {
+        app.outgoing.discard(mail).await?;
+    }
+    Ok(recorded)
 }
 
 /// Lets `customer` delete a notice, and with it the recipient. Without the report, `customer`
@@ -111,18 +124,16 @@ async fn report_sent(app: &App, mail: &Mail) {
     }
 }
 
-async fn record_failure(app: &App, mail: &Mail, failure: Failure) -> Result<()> {
+async fn record_failure(app: &App, mail: &Mail, envelope: Option<Envelope>, failure: Failure) -> Result<()> {
     let (reason, attempt) = (failure.summary.clone(), mail.attempts());
-    let record = move |mail: &mut Mail| {
-        let error = if mail.hides_recipient() { &failure.summary } else { &failure.detail };
-        Ok(mail.record_failure(attempt, error, failure.is_permanent, Timestamp::now()))
-    };
-    match app.mails.update(mail.id(), record).await? {
+    let customer = envelope.as_ref().and_then(|envelope| envelope.customer);
+    let record = move |mail: &mut Mail| Ok(mail.record_failure(attempt, envelope.as_ref(), &failure, Timestamp::now()));
+    match record_outcome(app, mail, customer, record).await? {
         Some(Status::Failed) => {
             tracing::warn!(mail = %mail.id(), reason, "a mail was not accepted; see souk mail list");
         }
         Some(_) => tracing::warn!(mail = %mail.id(), reason, "a mail was not sent and is tried again"),
-        None => app.outgoing.discard(mail).await?,
+        None => {}
     }
     Ok(())
 }

@@ -20,14 +20,14 @@ pub struct MailRecord {
     pub id: EventId,
     /// Its status.
     pub status: Status,
-    /// Its kind, such as `order-received`; `None` before the first attempt.
+    /// Its kind, such as `order-received`; `None` until the first attempt ends.
     pub kind: Option<&'static str>,
-    /// The recipient; `None` before the first attempt and after the retention period.
+    /// The recipient; `None` until the first attempt ends, and after the retention period.
     pub to: Option<String>,
     /// The subject, as long as the recipient.
     pub subject: Option<String>,
     /// The header that all attempts have in common.
-    pub message_id: Option<String>,
+    pub message_id: String,
     /// The order that it is about.
     pub order: Option<OrderId>,
     /// The subject of a mail about an order.
@@ -63,7 +63,7 @@ impl MailRecord {
             kind: mail.kind().map(super::super::domain::content::Kind::name),
             to: mail.to().map(|to| to.as_str().to_owned()),
             subject: mail.subject().map(str::to_owned),
-            message_id: mail.message_id().map(str::to_owned),
+            message_id: mail.message_id().to_owned(),
             order,
             about,
             account_mail,

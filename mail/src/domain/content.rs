@@ -51,11 +51,12 @@ impl Kind {
     }
 }
 
-/// Whom a mail is for.
+/// What a mail document stores about the mail that an attempt has sent, or has tried to send.
 pub(crate) struct Envelope {
     pub(crate) to: Email,
     pub(crate) customer: Option<CustomerId>,
     pub(crate) kind: Kind,
+    pub(crate) subject: String,
 }
 
 /// The links in mails: pages of the shop's front end, and the order of a guest.
@@ -190,13 +191,7 @@ impl Content {
         Self { to, customer, kind, variables }
     }
 
-    pub(crate) fn of_order(
-        order: OrderId,
-        subject: OrderMailSubject,
-        mail: OrderMail,
-        shop: Shop,
-        links: &Links,
-    ) -> Self {
+    pub(crate) fn of_order(order: OrderId, subject: OrderMailSubject, mail: OrderMail, links: &Links) -> Self {
         let kind = match subject {
             OrderMailSubject::Received => Kind::OrderReceived,
             OrderMailSubject::PaymentFailed => Kind::PaymentFailed,
@@ -207,13 +202,9 @@ impl Content {
         };
         let (to, customer) = (mail.to.clone(), mail.customer);
         let link = mail.key.as_deref().map(|key| links.order(order, key));
+        let shop = ShopVariables::new(mail.shop.clone(), links);
         let order = Some(OrderVariables::new(mail, link));
-        Self {
-            to,
-            customer,
-            kind,
-            variables: Variables { shop: ShopVariables::new(shop, links), order, account: None },
-        }
+        Self { to, customer, kind, variables: Variables { shop, order, account: None } }
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -224,12 +215,8 @@ impl Content {
         &self.to
     }
 
-    pub(crate) fn customer(&self) -> Option<CustomerId> {
-        self.customer
-    }
-
-    pub(crate) fn envelope(&self) -> Envelope {
-        Envelope { to: self.to.clone(), customer: self.customer, kind: self.kind }
+    pub(crate) fn envelope(&self, subject: String) -> Envelope {
+        Envelope { to: self.to.clone(), customer: self.customer, kind: self.kind, subject }
     }
 
     pub(crate) fn variables(&self) -> &Variables {
@@ -356,6 +343,7 @@ pub(crate) fn samples() -> Vec<Content> {
             lines: vec![("Tea".to_owned(), 2)],
         }),
         refund: Some((money, "Damaged".to_owned())),
+        shop: shop(),
     };
     let token = "token".to_owned();
     let subjects = [
@@ -372,7 +360,7 @@ pub(crate) fn samples() -> Vec<Content> {
         AccountMailContent::AddressChanged,
         AccountMailContent::AccountErased,
     ];
-    let about_orders = subjects.map(|subject| Content::of_order(OrderId::new(), subject, order(), shop(), &links));
+    let about_orders = subjects.map(|subject| Content::of_order(OrderId::new(), subject, order(), &links));
     let about_accounts =
         contents.map(|content| Content::of_account(to.clone(), CustomerId::new(), content, shop(), &links));
     about_orders.into_iter().chain(about_accounts).collect()

@@ -22,6 +22,23 @@ const RETENTION: Duration = Duration::from_hours(90 * 24);
 /// The same for the notice of an erasure, whose file is the last place that names the recipient.
 const RETENTION_OF_NOTICE: Duration = Duration::from_hours(24);
 
+/// Why a mail was not delivered.
+pub(crate) struct Failure {
+    /// Whether another attempt would fail as well.
+    pub(crate) is_permanent: bool,
+    /// The reason, for logs: without the text of the SMTP server, which may name the recipient.
+    pub(crate) summary: String,
+    /// The reason with the server's text, for the operator.
+    pub(crate) detail: String,
+}
+
+impl Failure {
+    pub(crate) fn transient(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { is_permanent: false, summary: reason.clone(), detail: reason }
+    }
+}
+
 /// The status of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,7 +81,7 @@ impl Source {
     }
 }
 
-/// A mail. It names its recipient from its first attempt until it expires.
+/// A mail. It names its recipient from the end of its first attempt until it expires.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Mail {
     id: EventId,
@@ -72,8 +89,8 @@ pub(crate) struct Mail {
     source: Source,
     status: Status,
     created: Timestamp,
-    /// Known from the first attempt on, and then the same in all of them.
-    message_id: Option<String>,
+    /// The header of that name, the same in all attempts.
+    message_id: String,
     kind: Option<Kind>,
     customer: Option<CustomerId>,
     to: Option<Email>,
@@ -87,14 +104,15 @@ pub(crate) struct Mail {
 }
 
 impl Mail {
-    pub(crate) fn new(id: EventId, source: Source, now: Timestamp) -> Self {
+    /// Returns a mail that is due. `domain` is that of the sender.
+    pub(crate) fn new(id: EventId, source: Source, domain: &str, now: Timestamp) -> Self {
         Self {
             id,
             key: source.key(),
             source,
             status: Status::Queued,
             created: now,
-            message_id: None,
+            message_id: format!("<{id}@{domain}>"),
             kind: None,
             customer: None,
             to: None,
@@ -109,36 +127,48 @@ impl Mail {
 
     /// Begins an attempt and returns the mail as it is then. `None`: it is not due, because another
     /// instance has begun one.
-    pub(crate) fn claim(&mut self, envelope: &Envelope, subject: &str, domain: &str, now: Timestamp) -> Option<Self> {
+    pub(crate) fn begin_attempt(&mut self, now: Timestamp) -> Option<Self> {
         if self.status != Status::Queued || !self.schedule.is_due(now) {
             return None;
         }
-        self.kind = Some(envelope.kind);
-        if !self.hides_recipient() {
-            self.customer = envelope.customer;
-            self.to = Some(envelope.to.clone());
-        }
-        self.subject = Some(subject.to_owned());
-        self.message_id.get_or_insert_with(|| format!("<{}@{domain}>", self.id));
         self.attempts = self.attempts.saturating_add(1);
         self.schedule.set_due(now.after(LEASE));
         Some(self.clone())
     }
 
-    pub(crate) fn record_sent(&mut self, now: Timestamp) {
+    fn record_envelope(&mut self, envelope: &Envelope) {
+        self.kind = Some(envelope.kind);
+        if !self.hides_recipient() {
+            self.customer = envelope.customer;
+            self.to = Some(envelope.to.clone());
+        }
+        self.subject = Some(envelope.subject.clone());
+    }
+
+    pub(crate) fn record_sent(&mut self, envelope: &Envelope, now: Timestamp) {
+        self.record_envelope(envelope);
         self.status = Status::Sent;
         self.sent_at = Some(now);
         self.error = None;
         self.schedule.set_due(now.after(self.retention()));
     }
 
-    /// Schedules another attempt after the attempt of this number, or gives up. Returns the new
-    /// status.
-    pub(crate) fn record_failure(&mut self, attempt: u32, error: &str, is_permanent: bool, now: Timestamp) -> Status {
+    /// Schedules another attempt after the attempt of this number, or gives up. The envelope is
+    /// `None` when the attempt failed before the mail was rendered. Returns the new status.
+    pub(crate) fn record_failure(
+        &mut self,
+        attempt: u32,
+        envelope: Option<&Envelope>,
+        failure: &Failure,
+        now: Timestamp,
+    ) -> Status {
         // A slow attempt whose lease has ended may report while another one is in progress.
         if self.status == Status::Queued && self.attempts == attempt {
-            self.error = Some(error.to_owned());
-            if is_permanent || now >= self.give_up_at {
+            if let Some(envelope) = envelope {
+                self.record_envelope(envelope);
+            }
+            self.error = Some(if self.hides_recipient() { &failure.summary } else { &failure.detail }.clone());
+            if failure.is_permanent || now >= self.give_up_at {
                 self.status = Status::Failed;
                 self.schedule.set_due(now.after(self.retention()));
             } else {
@@ -183,7 +213,7 @@ impl Mail {
     }
 
     /// Whether the mail must not name its recipient, because the account is erased.
-    pub(crate) fn hides_recipient(&self) -> bool {
+    fn hides_recipient(&self) -> bool {
         self.kind == Some(Kind::AccountErased)
     }
 
@@ -207,8 +237,8 @@ impl Mail {
         self.created
     }
 
-    pub(crate) fn message_id(&self) -> Option<&str> {
-        self.message_id.as_deref()
+    pub(crate) fn message_id(&self) -> &str {
+        &self.message_id
     }
 
     pub(crate) fn kind(&self) -> Option<Kind> {
@@ -249,53 +279,64 @@ mod tests {
     use super::*;
 
     fn envelope(kind: Kind) -> Envelope {
-        Envelope { to: "ana@example.com".parse().unwrap(), customer: Some(CustomerId::new()), kind }
+        let (to, subject) = ("ana@example.com".parse().unwrap(), "Your order".to_owned());
+        Envelope { to, customer: Some(CustomerId::new()), kind, subject }
     }
 
     fn mail(now: Timestamp) -> Mail {
-        Mail::new(EventId::new(), Source::Account { mail: AccountMailId::new() }, now)
+        Mail::new(EventId::new(), Source::Account { mail: AccountMailId::new() }, "shop.example", now)
     }
 
-    fn claim(mail: &mut Mail, kind: Kind, now: Timestamp) -> bool {
-        mail.claim(&envelope(kind), "Your order", "shop.example", now).is_some()
+    fn begins(mail: &mut Mail, now: Timestamp) -> bool {
+        mail.begin_attempt(now).is_some()
+    }
+
+    fn sent(kind: Kind, now: Timestamp) -> Mail {
+        let mut mail = mail(now);
+        assert!(begins(&mut mail, now));
+        mail.record_sent(&envelope(kind), now);
+        mail
+    }
+
+    fn fail(mail: &mut Mail, attempt: u32, is_permanent: bool, now: Timestamp) -> Status {
+        let failure = Failure { is_permanent, summary: "refused".to_owned(), detail: "550 ana".to_owned() };
+        mail.record_failure(attempt, Some(&envelope(Kind::OrderReceived)), &failure, now)
     }
 
     #[test]
     fn an_attempt_is_made_by_one_instance_until_its_lease_ends() {
         let now = Timestamp::now();
         let mut mail = mail(now);
-        assert!(claim(&mut mail, Kind::OrderReceived, now));
-        assert!(!claim(&mut mail, Kind::OrderReceived, now.after(LEASE / 2)));
-        let first = mail.message_id().unwrap().to_owned();
-        assert!(mail.claim(&envelope(Kind::OrderReceived), "S", "other.example", now.after(LEASE)).is_some());
-        assert_eq!(mail.message_id(), Some(&*first), "a repeated mail has the same Message-ID");
+        assert!(begins(&mut mail, now));
+        assert!(!begins(&mut mail, now.after(LEASE / 2)));
+        assert!(begins(&mut mail, now.after(LEASE)));
         assert_eq!(mail.attempts(), 2);
+        assert_eq!(mail.message_id(), format!("<{}@shop.example>", mail.id()));
     }
 
     #[test]
     fn failures_are_retried_for_five_days_and_refusals_are_not() {
         let begun = Timestamp::now();
         let mut mail = mail(begun);
-        let mut now = begun;
-        while mail.record_failure(mail.attempts, "the server is away", false, now) == Status::Queued {
+        let (mut now, mut begun_attempts) = (begun, 0);
+        while fail(&mut mail, begun_attempts, false, now) == Status::Queued {
             now = mail.next_attempt().unwrap();
-            assert!(claim(&mut mail, Kind::OrderReceived, now));
+            assert!(begins(&mut mail, now));
+            begun_attempts += 1;
         }
         assert!(now.since(begun) >= GIVE_UP_AFTER && mail.attempts() > 700, "{} attempts", mail.attempts());
         mail.retry(now).unwrap();
         assert_eq!((mail.status(), mail.next_attempt()), (Status::Queued, Some(now)));
-        assert_eq!(mail.record_failure(mail.attempts, "550", true, now), Status::Failed);
-        assert_eq!(mail.error(), Some("550"));
+        assert_eq!(fail(&mut mail, begun_attempts, true, now), Status::Failed);
+        assert_eq!(mail.error(), Some("550 ana"));
     }
 
     #[test]
     fn a_sent_mail_is_sent_once() {
         let now = Timestamp::now();
-        let mut mail = mail(now);
-        claim(&mut mail, Kind::OrderReceived, now);
-        mail.record_sent(now);
-        assert_eq!(mail.record_failure(1, "late", true, now), Status::Sent);
-        assert!(!claim(&mut mail, Kind::OrderReceived, now.after(RETENTION)));
+        let mut mail = sent(Kind::OrderReceived, now);
+        assert_eq!(fail(&mut mail, 1, true, now), Status::Sent);
+        assert!(!begins(&mut mail, now.after(RETENTION)));
         assert_eq!(mail.retry(now).unwrap_err().code(), "mail-sent");
     }
 
@@ -303,18 +344,16 @@ mod tests {
     fn a_late_failure_does_not_end_the_attempt_of_another_instance() {
         let now = Timestamp::now();
         let mut mail = mail(now);
-        claim(&mut mail, Kind::OrderReceived, now);
-        claim(&mut mail, Kind::OrderReceived, now.after(LEASE));
-        assert_eq!(mail.record_failure(1, "late", true, now.after(LEASE)), Status::Queued);
-        assert!(!claim(&mut mail, Kind::OrderReceived, now.after(LEASE + LEASE / 2)));
+        begins(&mut mail, now);
+        begins(&mut mail, now.after(LEASE));
+        assert_eq!(fail(&mut mail, 1, true, now.after(LEASE)), Status::Queued);
+        assert!(!begins(&mut mail, now.after(LEASE + LEASE / 2)));
     }
 
     #[test]
     fn a_mail_forgets_its_recipient() {
         let now = Timestamp::now();
-        let mut mail = mail(now);
-        claim(&mut mail, Kind::OrderReceived, now);
-        mail.record_sent(now);
+        let mut mail = sent(Kind::OrderReceived, now);
         mail.expire(now);
         assert!(mail.to().is_some());
         mail.expire(now.after(RETENTION));
@@ -328,7 +367,8 @@ mod tests {
     fn an_obsolete_mail_names_no_recipient_and_is_not_tried_again() {
         let now = Timestamp::now();
         let mut mail = mail(now);
-        claim(&mut mail, Kind::ResetPassword, now);
+        begins(&mut mail, now);
+        fail(&mut mail, 1, false, now);
         mail.mark_obsolete();
         assert!(mail.to().is_none() && mail.customer.is_none());
         assert_eq!((mail.status(), mail.schedule.due()), (Status::Obsolete, None));
@@ -337,8 +377,7 @@ mod tests {
     #[test]
     fn the_notice_of_an_erasure_never_names_its_recipient() {
         let now = Timestamp::now();
-        let mut mail = mail(now);
-        claim(&mut mail, Kind::AccountErased, now);
+        let mail = sent(Kind::AccountErased, now);
         assert!(mail.to().is_none() && mail.customer.is_none());
     }
 

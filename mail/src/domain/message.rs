@@ -55,7 +55,7 @@ impl Message {
             from: sender.address.clone(),
             from_name: Line::new(&shop.name),
             reply_to: shop.reply_to.clone(),
-            message_id: mail.message_id().unwrap_or_default().to_owned(),
+            message_id: mail.message_id().to_owned(),
             date: mail.created(),
             rendered,
         }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use souk_types::{Error, Result};
 
-use super::outgoing::Failure;
-use crate::domain::mail::Mail;
+use crate::domain::mail::{Failure, Mail};
 
 #[derive(Clone)]
 pub(crate) struct Directory(Arc<PathBuf>);
@@ -79,7 +78,8 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path().join("data/mail");
         let directory = Directory::open(path.clone()).unwrap();
-        let mail = Mail::new(EventId::new(), Source::Account { mail: AccountMailId::new() }, Timestamp::now());
+        let mail =
+            Mail::new(EventId::new(), Source::Account { mail: AccountMailId::new() }, "souk.example", Timestamp::now());
         for content in ["first", "second"] {
             assert!(directory.write(&mail, content.into()).await.is_ok());
             let files: Vec<PathBuf> = fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect();

@@ -6,7 +6,7 @@ use souk_types::{Email, Error, Result};
 
 use super::directory::Directory;
 use super::smtp::{Smtp, SmtpServer};
-use crate::domain::mail::Mail;
+use crate::domain::mail::{Failure, Mail};
 use crate::domain::message::Message;
 
 /// Where mails go. Cheap to clone.
@@ -20,23 +20,6 @@ pub(crate) enum Outgoing {
 pub(crate) enum OutgoingOptions {
     Smtp(SmtpServer),
     Directory(std::path::PathBuf),
-}
-
-/// Why a mail was not delivered.
-pub(crate) struct Failure {
-    /// Whether another attempt would fail as well.
-    pub(crate) is_permanent: bool,
-    /// The reason, for logs: without the text of the SMTP server, which may name the recipient.
-    pub(crate) summary: String,
-    /// The reason with the server's text, for the operator.
-    pub(crate) detail: String,
-}
-
-impl Failure {
-    pub(crate) fn transient(reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self { is_permanent: false, summary: reason.clone(), detail: reason }
-    }
 }
 
 impl OutgoingOptions {

@@ -10,14 +10,15 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use souk_types::{Error, Result};
 use url::{Host, Url};
 
-use super::outgoing::Failure;
+use crate::domain::mail::Failure;
 
 /// Timeout of each SMTP command, and of the connection.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Timeout of a mail. Shorter than the lease on an attempt.
 const SEND_TIMEOUT: Duration = Duration::from_secs(40);
-/// Connections to the server. The job sends this many mails at the same time.
-const CONNECTIONS: u32 = 4;
+/// Connections to the server: as many as an instance sends mails at the same time, first attempts
+/// and those of the background job.
+const CONNECTIONS: u32 = 8;
 /// Statuses that refuse this service and not the mail: wrong or missing credentials, no TLS
 /// (RFC 4954, section 6; RFC 3207, section 4). They end when the operator corrects the settings.
 const SERVICE_REFUSED: [&str; 5] = ["530", "534", "535", "538", "523"];

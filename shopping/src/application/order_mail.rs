@@ -10,5 +10,8 @@ use crate::App;
 pub(crate) async fn get(app: &App, request: GetOrderMail) -> Result<OrderMailReply> {
     let Some(order) = app.store.orders.get(request.order).await? else { return Ok(OrderMailReply::Obsolete) };
     let key = if order.is_of_guest() { Some(app.guest_tokens.order_key(order.id).await?) } else { None };
-    Ok(order.mail(request.subject, key).map_or(OrderMailReply::Obsolete, |mail| OrderMailReply::Send(Box::new(mail))))
+    let shop = app.shop().await?.settings.public();
+    Ok(order
+        .mail(request.subject, key, shop)
+        .map_or(OrderMailReply::Obsolete, |mail| OrderMailReply::Send(Box::new(mail))))
 }

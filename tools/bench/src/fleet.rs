@@ -48,7 +48,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     let product = first_product(nginx).await?;
     against_the_raw_driver(table, &fleet, &product).await?;
     through_nginx(table, nginx, &product).await?;
-    buying(table, nginx, "16 customers of the fleet").await?;
+    buying(table, nginx, "16 customers of the fleet", Target::None).await?;
     hot_product::measure(table, nginx, &admin).await?;
     tokio::task::spawn_blocking(move || fleet.stop()).await.map_err(text)?.map_err(text)
 }

@@ -10,6 +10,7 @@ mod fleet;
 mod hot_product;
 mod http;
 mod mongo;
+mod order_list;
 mod shop;
 mod stores;
 mod table;
@@ -48,7 +49,7 @@ fn ended(outcome: Result<(), String>) -> ExitCode {
     }
 }
 
-const PARTS: [&str; 5] = ["stores", "shop", "bus", "mongo", "fleet"];
+const PARTS: [&str; 6] = ["stores", "shop", "orders", "bus", "mongo", "fleet"];
 
 async fn measure() -> Result<bool, String> {
     let selected: Vec<String> = std::env::args().skip(1).collect();
@@ -63,6 +64,9 @@ async fn measure() -> Result<bool, String> {
     }
     if is_selected("shop") {
         shop::measure(&mut table).await?;
+    }
+    if is_selected("orders") {
+        order_list::measure(&mut table).await?;
     }
     if is_selected("bus") {
         bus::measure(&mut table).await?;

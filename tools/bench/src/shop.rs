@@ -15,7 +15,7 @@ const ROUNDS: usize = 5;
 const TIME: Duration = Duration::from_secs(2);
 const CONNECTIONS: usize = 32;
 const BUYERS: usize = 16;
-const PASSWORD: &str = "a long enough password";
+pub(crate) const PASSWORD: &str = "a long enough password";
 /// Rows of the imported file: the size of the largest catalogue known to us.
 const ROWS: usize = 53_940;
 
@@ -38,7 +38,7 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     let admin = create_admin(&souk, directory.path())?;
     against_bare_rocket(table, &shop).await?;
     memory(table, &shop).await?;
-    buying(table, shop.address, "16 customers").await?;
+    buying(table, shop.address, "16 customers", Target::AtLeast(600.0)).await?;
     importing(table, &shop, &admin).await?;
     drop(shop);
 
@@ -58,13 +58,13 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     Ok(())
 }
 
-fn souk_binary() -> Result<PathBuf, String> {
+pub(crate) fn souk_binary() -> Result<PathBuf, String> {
     let here = std::env::current_exe().map_err(text)?;
     let souk = here.with_file_name("souk");
     if souk.exists() { Ok(souk) } else { Err(format!("{} is missing: cargo build --release -p souk", souk.display())) }
 }
 
-fn create_admin(souk: &Path, data: &Path) -> Result<String, String> {
+pub(crate) fn create_admin(souk: &Path, data: &Path) -> Result<String, String> {
     let password = data.join("password");
     std::fs::write(&password, PASSWORD).map_err(text)?;
     let email = "admin@example.com";
@@ -79,7 +79,7 @@ fn create_admin(souk: &Path, data: &Path) -> Result<String, String> {
     if created.success() { Ok(email.to_owned()) } else { Err("the admin could not be created".to_owned()) }
 }
 
-async fn open(souk: &Path, data: &Path) -> Result<Server, String> {
+pub(crate) async fn open(souk: &Path, data: &Path) -> Result<Server, String> {
     let address = free_address()?;
     let process = Command::new(souk)
         .args(["up", "--log", "warn", "--port", &address.port().to_string(), "--data"])
@@ -178,7 +178,12 @@ pub(crate) fn bearer(sign_in: &Value) -> Result<String, String> {
 }
 
 /// Sixteen customers repeatedly fill a cart and order it. `label` names them in the table.
-pub(crate) async fn buying(table: &mut Table, address: SocketAddr, label: &str) -> Result<(), String> {
+pub(crate) async fn buying(
+    table: &mut Table,
+    address: SocketAddr,
+    label: &str,
+    orders_per_second: Target,
+) -> Result<(), String> {
     let mut client = Client::connect(address).await?;
     let list = client.send(&request("GET", "/products?limit=100", "", "")).await?.expect(200)?.json()?;
     let items = list["items"].as_array().ok_or("no products")?;
@@ -228,7 +233,7 @@ pub(crate) async fn buying(table: &mut Table, address: SocketAddr, label: &str) 
     let (added, ordered) = (rate(adds.len()), rate(orders.len()));
     table.add(&format!("{label} add to the cart and order: additions"), added, "/s", Target::None);
     table.add(&format!("{label} add to the cart and order: addition, p99"), p99(adds), "ms", Target::None);
-    table.add(&format!("{label} add to the cart and order: orders"), ordered, "/s", Target::None);
+    table.add(&format!("{label} add to the cart and order: orders"), ordered, "/s", orders_per_second);
     table.add(&format!("{label} add to the cart and order: order, p99"), p99(orders), "ms", Target::None);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The mails about an order.
 
 use souk_contract::products::ProductId;
-use souk_contract::shopping::{OrderMail, OrderMailLine, OrderMailParcel, OrderMailSubject, OrderMailTax};
+use souk_contract::shopping::{OrderMail, OrderMailLine, OrderMailParcel, OrderMailSubject, OrderMailTax, Shop};
 use souk_types::Money;
 
 use super::{Order, OrderStatus};
@@ -10,7 +10,7 @@ use crate::domain::quote::QuoteLine;
 impl Order {
     /// Returns a mail with the data of the order as it is now. `key` is the key of a guest's link.
     /// `None` when the order is in another state than the subject says, or is erased.
-    pub(crate) fn mail(&self, subject: OrderMailSubject, key: Option<String>) -> Option<OrderMail> {
+    pub(crate) fn mail(&self, subject: OrderMailSubject, key: Option<String>, shop: Shop) -> Option<OrderMail> {
         let is_current = match subject {
             OrderMailSubject::Received => self.was_confirmed(),
             OrderMailSubject::PaymentFailed | OrderMailSubject::Cancelled => self.has_ended(),
@@ -42,6 +42,7 @@ impl Order {
             shipping_address: self.buyer.shipping_address().cloned(),
             parcel: self.parcel(subject),
             refund: self.refund_for_mail(subject),
+            shop,
         })
     }
 
