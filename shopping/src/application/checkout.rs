@@ -10,7 +10,7 @@ mod hold;
 mod placing;
 mod steps;
 
-pub(super) use self::compensation::read_refunds;
+pub(super) use self::compensation::{read_refunds, read_refunds_if_paid};
 pub(crate) use self::placing::{Client, Placed, place};
 pub(crate) use self::steps::{advance, apply_payment, publish_changes};
 use crate::App;

@@ -72,8 +72,7 @@ pub(crate) async fn cancel_own(app: &App, access: &Access, id: OrderId) -> Resul
 pub(crate) async fn cancel_any(app: &App, admin: CustomerId, id: OrderId) -> Result<OrderView> {
     let order = get_any(app, id).await?;
     if order.status() == OrderStatus::PartiallyShipped {
-        // Refunds on the provider's dashboard leave less money.
-        checkout::read_refunds(app, &order).await?;
+        checkout::read_refunds_if_paid(app, &order).await?;
     }
     Ok(cancel(app, Actor::Admin(admin), id).await?.view())
 }

@@ -29,8 +29,7 @@ pub(crate) async fn refund(
     let order = order::get_any(app, id).await?;
     if order.refund_by_key(&key, &new)?.is_none() {
         order.require_refundable()?;
-        // Refunds on the provider's dashboard leave less money.
-        checkout::read_refunds(app, &order).await?;
+        checkout::read_refunds_if_paid(app, &order).await?;
     }
     let decide = move |order: &mut Order, _: &mut Events| {
         let decision = order.refund(&key, &new, admin, Timestamp::now())?;

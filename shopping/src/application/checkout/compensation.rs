@@ -89,6 +89,12 @@ pub(crate) async fn read_refunds(app: &App, order: &Order) -> Result<Listed> {
     }
 }
 
+/// Reads the provider's list of refunds before the shop decides one: refunds on the provider's
+/// dashboard leave less money. An order of 0.00 has no payment.
+pub(crate) async fn read_refunds_if_paid(app: &App, order: &Order) -> Result<()> {
+    if order.payment().is_some() { read_refunds(app, order).await.map(drop) } else { Ok(()) }
+}
+
 async fn look_later(app: &App, order: &Order) -> Result<Order> {
     update(app, order.id, |order, now| {
         order.look_later(now);

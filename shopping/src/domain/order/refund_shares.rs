@@ -130,6 +130,13 @@ impl Sold {
         shares.into_iter().map(|share| self.money(share)).collect()
     }
 
+    /// Reduces shares to a sum of `amount`, in proportion.
+    pub(super) fn limit(&self, amount: Money, shares: &[Money]) -> Vec<Money> {
+        let weights: Vec<u64> = shares.iter().map(|share| share.amount()).collect();
+        let parts = Rounding::of(self.currency).spread(amount.amount(), &weights);
+        parts.into_iter().map(|part| self.money(part)).collect()
+    }
+
     /// Returns the taxes in `shares`, one for each rate, in the order of the rates.
     pub(super) fn taxes(&self, taken: &[Money], shares: &[Money]) -> Vec<RefundTax> {
         let mut taxes: Vec<RefundTax> = Vec::new();

@@ -140,4 +140,29 @@ mod tests {
             }
         }
     }
+
+    /// A refund of 60.00 and a dispute of a part, in either order: what the shop requests.
+    #[test]
+    fn a_dispute_takes_the_money_that_is_not_to_be_refunded() {
+        for (disputed, status, requested) in [
+            (4_000, DisputeStatus::Open, 6_000),
+            (4_000, DisputeStatus::Lost, 6_000),
+            (5_000, DisputeStatus::Open, 5_000),
+            (10_000, DisputeStatus::Lost, 0),
+            (4_000, DisputeStatus::Won, 6_000),
+        ] {
+            for disputed_first in [true, false] {
+                let mut payment = captured();
+                if !disputed_first {
+                    payment.refund_more(euros(6_000));
+                }
+                payment.apply_dispute(&dispute(status, disputed));
+                if disputed_first {
+                    payment.refund_more(euros(6_000));
+                }
+                let sum: u64 = payment.requested_refunds().map(|refund| refund.amount.amount()).sum();
+                assert_eq!(sum, requested, "{disputed} {status:?}, {disputed_first}");
+            }
+        }
+    }
 }

@@ -118,7 +118,7 @@ impl Payment {
     /// Withdraws requests for money that is not owed any more, and requests the rest under a new
     /// id, because a provider takes one amount for each id.
     pub(super) fn withdraw_requests(&mut self) {
-        let due = less(less(self.to_refund, self.returned()), self.disputed());
+        let due = less(self.due(), self.returned());
         if self.requested().amount() > due.amount() {
             self.refunds.retain(|refund| refund.status != RefundStatus::Requested);
             self.request(due);
@@ -133,10 +133,10 @@ impl Payment {
         self.request(at_most(increase, self.owed()));
     }
 
-    /// Decides that this much more is refunded, at most what is [`Payment::refundable`], and
-    /// requests it.
+    /// Decides that this much more is refunded, at most what is [`Payment::undecided`], and requests
+    /// it. Money in a dispute is requested when the shop has won.
     pub(crate) fn refund_more(&mut self, amount: Money) {
-        let amount = at_most(amount, self.refundable());
+        let amount = at_most(amount, self.undecided());
         let decided = greater(self.to_refund, self.returned());
         self.to_refund = decided.checked_add(amount).unwrap_or(decided);
         self.request(at_most(amount, self.owed()));
@@ -196,7 +196,13 @@ impl Payment {
     /// The money that is to be refunded, and is neither returned nor requested: that of refunds
     /// that failed. Disputed money is not owed.
     pub(crate) fn owed(&self) -> Money {
-        less(less(less(self.to_refund, self.returned()), self.requested()), self.disputed())
+        less(less(self.due(), self.returned()), self.requested())
+    }
+
+    /// The sum that is to be returned in all while disputes stand: they take the money that is not
+    /// to be refunded first.
+    fn due(&self) -> Money {
+        at_most(self.to_refund, less(self.captured, self.disputed()))
     }
 
     /// The captured money whose refund is not decided, and that is not disputed.

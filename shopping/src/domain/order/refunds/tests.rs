@@ -4,7 +4,7 @@ use souk_types::ErrorKind;
 
 use super::*;
 use crate::domain::order::tests::{TOTAL, answer_refund, apply, euros, in_state, refunded};
-use crate::domain::order::{NextAction, PutOff, Trigger};
+use crate::domain::order::{NextAction, OrderStatus, PutOff, Trigger};
 use crate::domain::payment::dispute::{Dispute, DisputeStatus};
 use crate::domain::payment::report::RefundStatus;
 
@@ -208,4 +208,102 @@ fn a_refund_takes_what_is_captured_and_not_refunded() {
     let error = refund(&mut order, "4", amount(100)).unwrap_err();
     assert!(error.code() == "refund-limit" && error.detail().contains("dispute"), "{error}");
     refund(&mut order, "5", amount(50)).unwrap();
+    // The dispute takes the money that is not to be refunded.
+    let requested = order.payment.as_ref().unwrap().requested_refunds().map(|refund| refund.amount);
+    assert_eq!(requested.collect::<Vec<_>>(), [euros(50)]);
+}
+
+#[test]
+fn pieces_without_money_can_go_back_on_sale() {
+    let mut order = in_state(OrderStatus::Shipped);
+    let all = json!({"amount": {"amount": TOTAL, "currency": "EUR"}, "reason": "late"});
+    refund(&mut order, "1", all).unwrap();
+    answer_refund(&mut order, RefundStatus::Succeeded);
+    order.take_succeeded_refunds();
+    let mut request = pieces(&order, 2);
+    request["lines"][0]["restock"] = true.into();
+    refund(&mut order, "2", request).unwrap();
+    assert!(order.owes_any_stock() && order.is_in_progress());
+    let shown = view(&order);
+    let last = &shown["refunds"][1];
+    assert_eq!((&last["status"], &last["amount"]["amount"]), (&"succeeded".into(), &0.into()));
+    assert_eq!(order.take_succeeded_refunds(), [], "no mail about no money");
+    // Without pieces, there is nothing to refund.
+    let nothing = json!({"lines": [], "reason": "x"});
+    assert_eq!(refund(&mut order, "3", nothing).unwrap_err().code(), "validation");
+}
+
+#[test]
+fn a_refund_of_pieces_without_money_and_stock_leaves_no_work() {
+    let mut order = in_state(OrderStatus::Confirmed);
+    order.payment = None;
+    for line in &mut order.quote.lines {
+        (line.net, line.gross) = (euros(0), euros(0));
+    }
+    let request = pieces(&order, 1);
+    refund(&mut order, "1", request).unwrap();
+    assert!(!order.is_in_progress());
+    assert_eq!(view(&order)["refunds"][0]["status"], "succeeded");
+    let amount = json!({"amount": {"amount": 1, "currency": "EUR"}, "reason": "x"});
+    assert_eq!(refund(&mut order, "2", amount).unwrap_err().code(), "order-state");
+}
+
+/// What the rest of a partly shipped order returns: the case, the change before, and the amount of
+/// the refund, its status and the money that is requested.
+#[test]
+fn the_rest_of_a_partly_shipped_order_can_always_be_cancelled() {
+    type Change = fn(&mut Order);
+    let dispute = |order: &mut Order, amount, status| {
+        let dispute = Dispute { id: "dp_1".to_owned(), amount: euros(amount), status, reason: None };
+        order.payment.as_mut().unwrap().apply_dispute(&dispute);
+    };
+    let amount = |order: &mut Order, amount: u64| {
+        refund(order, "early", json!({"amount": {"amount": amount, "currency": "EUR"}, "reason": "late"})).unwrap();
+        answer_refund(order, RefundStatus::Succeeded);
+    };
+    let rows: [(&str, Box<dyn Fn(&mut Order)>, u64, &str, u64); 6] = [
+        ("nothing before", Box::new((|_| {}) as Change), 499, "pending", 499),
+        ("all money is refunded", Box::new(move |order| amount(order, TOTAL)), 0, "succeeded", 0),
+        (
+            "refunded on the dashboard",
+            Box::new(|order| {
+                apply(order, &refunded(TOTAL, TOTAL - 100));
+            }),
+            100,
+            "pending",
+            100,
+        ),
+        ("all money is disputed", Box::new(move |order| dispute(order, TOTAL, DisputeStatus::Open)), 499, "failed", 0),
+        ("a part is disputed", Box::new(move |order| dispute(order, 300, DisputeStatus::Lost)), 499, "pending", 499),
+        (
+            "the order costs nothing",
+            Box::new(|order| {
+                order.payment = None;
+                for line in &mut order.quote.lines {
+                    (line.net, line.gross) = (euros(0), euros(0));
+                }
+            }),
+            0,
+            "succeeded",
+            0,
+        ),
+    ];
+    for (case, change, refunded, status, requested) in rows {
+        let mut order = in_state(OrderStatus::PartiallyShipped);
+        change(&mut order);
+        assert!(order.cancel_rest(CustomerId::new(), Timestamp::now()).unwrap(), "{case}");
+        assert_eq!((order.status(), order.owes_any_stock()), (OrderStatus::Shipped, true), "{case}");
+        let shown = view(&order);
+        let last = shown["refunds"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["amount"]["amount"], &last["status"]), (&refunded.into(), &status.into()), "{case}");
+        assert_eq!(last["lines"][0]["amount"], last["amount"], "{case}");
+        let open = order.payment.iter().flat_map(Payment::requested_refunds).map(|refund| refund.amount.amount());
+        assert_eq!(open.sum::<u64>(), requested, "{case}");
+        assert!(!order.cancel_rest(CustomerId::new(), Timestamp::now()).unwrap(), "{case}: repeated");
+        if case == "all money is disputed" {
+            dispute(&mut order, TOTAL, DisputeStatus::Won);
+            let open = order.payment.iter().flat_map(Payment::requested_refunds).map(|refund| refund.amount.amount());
+            assert_eq!(open.sum::<u64>(), 499, "{case}: the shop has won");
+        }
+    }
 }
