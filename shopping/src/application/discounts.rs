@@ -6,11 +6,11 @@ use souk_contract::shopping::OrderId;
 use souk_types::{Email, EntityTag, Error, Page, Paging, Precondition, Result};
 
 use crate::App;
-use crate::domain::discount::{Discount, DiscountId, Reason, Terms, TermsPatch};
+use crate::domain::discount::{Discount, DiscountId, Limit, Reason, Terms, TermsPatch};
 use crate::domain::discount_use::{CustomerKey, UsesKey};
 use crate::domain::order::Order;
 use crate::domain::owner::Owner;
-use crate::domain::quote::Quote;
+use crate::domain::quote::{Quote, QuoteDiscount};
 use crate::domain::shop::ShopDocuments;
 
 /// Maximum number of discounts. Each process keeps all of them in memory.
@@ -111,15 +111,30 @@ impl<'b> Buyer<'b> {
     }
 }
 
-/// Returns the keys and limits of the uses of a discount by a buyer.
-fn limits(discount: &Discount, buyer: Buyer<'_>) -> Vec<(UsesKey, crate::domain::discount::Limit, Reason)> {
+/// A counter of uses, and the reason for which a discount does not apply when none is left.
+type Counter = (UsesKey, Limit, Reason);
+
+/// Returns the counters of a discount: of this buyer, and of all.
+fn counters(id: DiscountId, of_customer: Option<Limit>, in_all: Option<Limit>, buyer: Buyer<'_>) -> Vec<Counter> {
     let customer = CustomerKey::of(buyer.customer, buyer.email);
-    let of_customer =
-        discount.terms.per_customer.zip(customer).map(|(limit, customer)| {
-            (UsesKey::of_customer(discount.id, customer), limit, Reason::CustomerLimitReached)
-        });
-    let in_all = discount.terms.limit.map(|limit| (UsesKey::in_all(discount.id), limit, Reason::LimitReached));
+    let of_customer = of_customer
+        .zip(customer)
+        .map(|(limit, customer)| (UsesKey::of_customer(id, customer), limit, Reason::CustomerLimitReached));
+    let in_all = in_all.map(|limit| (UsesKey::in_all(id), limit, Reason::LimitReached));
     of_customer.into_iter().chain(in_all).collect()
+}
+
+/// Returns the counters of which an order takes a use: those that its quote names, and those that
+/// the discount has now. An admin may remove a limit, or the discount, while an order is under way.
+fn counters_of_quote(shop: &ShopDocuments, quote: &Quote, buyer: Buyer<'_>) -> Vec<Counter> {
+    let counters = |(id, quoted): (DiscountId, &QuoteDiscount)| {
+        let terms = shop.discount(id).map(|discount| &discount.terms);
+        let limit = |now: Option<Limit>, is_quoted: bool| now.or(is_quoted.then_some(Limit::LARGEST));
+        let of_customer = limit(terms.and_then(|terms| terms.per_customer), quoted.is_counted_for_customer);
+        let in_all = limit(terms.and_then(|terms| terms.limit), quoted.is_counted);
+        counters(id, of_customer, in_all, buyer)
+    };
+    quote.used_discounts().flat_map(counters).collect()
 }
 
 /// Returns the discounts whose limit is reached, among those that `is_wanted`.
@@ -131,7 +146,8 @@ pub(super) async fn exhausted(
 ) -> Result<Vec<(DiscountId, Reason)>> {
     let mut exhausted = Vec::new();
     for discount in shop.discounts.iter().filter(|discount| discount.is_limited() && is_wanted(discount)) {
-        for (key, limit, reason) in limits(discount, buyer) {
+        let Terms { per_customer, limit, .. } = discount.terms;
+        for (key, limit, reason) in counters(discount.id, per_customer, limit, buyer) {
             if app.store.discount_uses.is_exhausted(key, limit, buyer.order).await? {
                 exhausted.push((discount.id, reason));
                 break;
@@ -147,12 +163,10 @@ pub(super) async fn exhausted(
 /// Errors: `discount-unavailable` when all uses are taken. Then the order has no claim.
 pub(crate) async fn claim(app: &App, order: OrderId, quote: &Quote, buyer: Buyer<'_>) -> Result<()> {
     let shop = app.shop().await?;
-    for discount in quote.applied_discounts().filter_map(|id| shop.discount(id)) {
-        for (key, limit, reason) in limits(discount, buyer) {
-            if !app.store.discount_uses.claim(key, order, limit).await? {
-                release(app, order, quote, buyer).await?;
-                return Err(unavailable(discount, reason));
-            }
+    for (key, limit, reason) in counters_of_quote(&shop, quote, buyer) {
+        if !app.store.discount_uses.claim(key, order, limit).await? {
+            release(app, order, quote, buyer).await?;
+            return Err(unavailable(shop.discount(key.discount()), reason));
         }
     }
     Ok(())
@@ -176,20 +190,72 @@ pub(crate) async fn release(app: &App, order: OrderId, quote: &Quote, buyer: Buy
 
 async fn keys(app: &App, quote: &Quote, buyer: Buyer<'_>) -> Result<Vec<UsesKey>> {
     let shop = app.shop().await?;
-    let discounts = quote.applied_discounts().filter_map(|id| shop.discount(id));
-    Ok(discounts.flat_map(|discount| limits(discount, buyer)).map(|(key, _, _)| key).collect())
+    Ok(counters_of_quote(&shop, quote, buyer).into_iter().map(|(key, _, _)| key).collect())
 }
 
-fn unavailable(discount: &Discount, reason: Reason) -> Error {
-    let name = discount
-        .terms
-        .code
-        .as_ref()
-        .map_or_else(|| "an automatic discount".to_owned(), |code| format!("the code {code}"));
+fn unavailable(discount: Option<&Discount>, reason: Reason) -> Error {
+    let code = discount.and_then(|discount| discount.terms.code.as_ref());
+    let name = code.map_or_else(|| "an automatic discount".to_owned(), |code| format!("the code {code}"));
     let detail = format!("All uses of {name} are taken meanwhile. Ask for a new quote, and order at its total.");
     let error = Error::conflict("discount-unavailable", detail);
     match serde_json::to_value(reason) {
         Ok(reason) => error.with_member("reason", reason),
         Err(cause) => Error::internal(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use souk_types::{Currency, Money};
+
+    use super::*;
+    use crate::domain::order::fixtures::quote_of;
+    use crate::domain::settings::Settings;
+    use crate::domain::shipping::Shipping;
+    use crate::domain::tax_rates::TaxRates;
+
+    fn discount(terms: Value) -> Discount {
+        let mut all = json!({"kind": "percent", "value": 1_000, "code": "TEA"});
+        all.as_object_mut().unwrap().extend(terms.as_object().unwrap().clone());
+        Discount::new(serde_json::from_value(all).unwrap())
+    }
+
+    fn shop(discounts: Vec<Discount>) -> ShopDocuments {
+        let (settings, taxes) = (Settings::sample().unwrap(), TaxRates::sample().unwrap());
+        ShopDocuments { settings, taxes, shipping: Shipping::sample().unwrap(), discounts }
+    }
+
+    /// An order finds the uses that it has claimed, whatever an admin has changed since.
+    #[test]
+    fn an_order_gives_back_the_uses_of_its_quote() {
+        let original = discount(json!({"limit": 5, "per_customer": 1}));
+        let id = original.id;
+        let changed = |terms: Value| Discount { id, ..discount(terms) };
+        let money = |amount| Money::new(amount, Currency::EUR).unwrap();
+        let quoted = |amount, is_counted, is_counted_for_customer| QuoteDiscount {
+            id: Some(id),
+            code: Some("TEA".to_owned()),
+            amount: money(amount),
+            is_counted,
+            is_counted_for_customer,
+            reason: None,
+        };
+        for (case, shop, quoted, limits) in [
+            ("unchanged", shop(vec![original]), quoted(1, true, true), vec![1, 5]),
+            ("without limits", shop(vec![changed(json!({}))]), quoted(1, true, true), vec![1_000_000, 1_000_000]),
+            ("deleted", shop(vec![]), quoted(1, true, false), vec![1_000_000]),
+            ("a limit since", shop(vec![changed(json!({"limit": 3}))]), quoted(1, false, false), vec![3]),
+            ("never limited", shop(vec![changed(json!({}))]), quoted(1, false, false), vec![]),
+            ("nothing taken off", shop(vec![changed(json!({"limit": 3}))]), quoted(0, false, false), vec![]),
+        ] {
+            let quote = Quote { discounts: vec![quoted], ..quote_of(money(0)) };
+            let email = "ana@example.com".parse().unwrap();
+            let buyer = Buyer { customer: None, email: Some(&email), order: None };
+            let counters = counters_of_quote(&shop, &quote, buyer);
+            assert!(counters.iter().all(|(key, _, _)| key.discount() == id), "{case}");
+            let found: Vec<u32> = counters.iter().map(|(_, limit, _)| limit.get()).collect();
+            assert_eq!(found, limits, "{case}");
+        }
     }
 }

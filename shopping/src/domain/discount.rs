@@ -94,6 +94,8 @@ impl From<Percentage> for u32 {
 pub(crate) struct Limit(u32);
 
 impl Limit {
+    pub(crate) const LARGEST: Self = Self(MAX_LIMIT);
+
     pub(crate) fn get(self) -> u32 {
         self.0
     }
@@ -309,7 +311,8 @@ fn read_benefit(fields: &mut Fields) -> Option<Benefit> {
         Some(Kind::Percent) => fields.required("value").map(Benefit::Percent),
         Some(Kind::Amount) => fields.required_object("value").map(Benefit::Amount),
         Some(Kind::FreeShipping) if fields.is_given("value") => {
-            fields.refuse("value", "is only for percent and amount")
+            fields.forbid("value", "is only for percent and amount");
+            None
         }
         Some(Kind::FreeShipping) => {
             fields.take_raw("value");

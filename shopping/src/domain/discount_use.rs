@@ -91,6 +91,10 @@ impl CustomerKey {
 }
 
 impl UsesKey {
+    pub(crate) fn discount(&self) -> DiscountId {
+        self.discount
+    }
+
     pub(crate) fn in_all(discount: DiscountId) -> Self {
         Self { discount, customer: None }
     }

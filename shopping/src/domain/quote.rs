@@ -111,9 +111,13 @@ pub(crate) struct QuoteDiscount {
     pub(crate) code: Option<String>,
     /// The amount that it takes off.
     pub(crate) amount: Money,
-    /// Whether it applies and has a limit in all, so that the order must have claimed a use.
+    /// Whether it takes something off and has a limit in all, so that the order must have claimed a
+    /// use.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_counted: bool,
+    /// The same for a limit of each customer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_counted_for_customer: bool,
     /// Why the code does not apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<Reason>,
@@ -187,6 +191,12 @@ impl Quote {
             Some(rest).filter(|rest| !rest.net.is_zero() || !rest.tax.is_zero())
         };
         self.taxes.iter().filter_map(of_shipping).collect()
+    }
+
+    /// Returns the discounts that take something off, of which an order may need a use.
+    pub(crate) fn used_discounts(&self) -> impl Iterator<Item = (DiscountId, &QuoteDiscount)> {
+        let used = |discount: &&QuoteDiscount| discount.reason.is_none() && !discount.amount.is_zero();
+        self.discounts.iter().filter(used).filter_map(|discount| Some((discount.id?, discount)))
     }
 
     /// Returns the discounts whose uses in all are counted.

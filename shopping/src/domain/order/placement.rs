@@ -369,7 +369,14 @@ mod tests {
         let quote = quote_of(euros(998));
         let missing = Quote { missing: vec![Missing::Email, Missing::ShippingMethod], ..quote.clone() };
         let (code, is_counted) = (Some("SUMMER".to_owned()), false);
-        let code = |reason| QuoteDiscount { id: None, code: code.clone(), amount: euros(0), is_counted, reason };
+        let code = |reason| QuoteDiscount {
+            id: None,
+            code: code.clone(),
+            amount: euros(0),
+            is_counted,
+            is_counted_for_customer: false,
+            reason,
+        };
         let with_code = |reason| Quote { discounts: vec![code(reason)], ..quote.clone() };
         for (case, quote, expected, outcome) in [
             ("complete", quote.clone(), None, Ok(())),

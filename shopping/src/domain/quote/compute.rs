@@ -49,12 +49,15 @@ pub(super) fn quote(input: &QuoteInput, shop: &ShopDocuments, now: Timestamp) ->
     let used = applied.used.into_iter().map(|(discount, amount)| {
         let amount = if discount.is_free_shipping() { full_price } else { amount };
         let code = discount.terms.code.as_ref().map(ToString::to_string);
-        let is_counted = discount.terms.limit.is_some();
-        Ok(QuoteDiscount { id: Some(discount.id), code, amount: money(amount)?, is_counted, reason: None })
+        let (id, amount) = (Some(discount.id), money(amount)?);
+        let is_counted = discount.terms.limit.is_some() && !amount.is_zero();
+        let is_counted_for_customer = discount.terms.per_customer.is_some() && !amount.is_zero();
+        Ok(QuoteDiscount { id, code, amount, is_counted, is_counted_for_customer, reason: None })
     });
     let refused = applied.refused.into_iter().map(|(code, id, reason)| {
         let code = Some(code.to_string());
-        Ok(QuoteDiscount { id, code, amount: money(0)?, is_counted: false, reason: Some(reason) })
+        let (is_counted, is_counted_for_customer) = (false, false);
+        Ok(QuoteDiscount { id, code, amount: money(0)?, is_counted, is_counted_for_customer, reason: Some(reason) })
     });
     Ok(Quote {
         lines: quoted.into_iter().map(|(_, line)| line).collect(),

@@ -376,3 +376,21 @@ fn the_json_is_the_one_of_the_api() {
     );
     assert_eq!(serde_json::from_value::<Quote>(json).unwrap(), quote);
 }
+
+#[test]
+fn a_use_is_counted_when_something_is_taken_off() {
+    let mut shop = shop(json!({}));
+    let limits = [json!({"limit": 1, "per_customer": 1}), json!({"limit": 1}), json!({"per_customer": 1}), json!({})];
+    for (terms, counted) in limits.into_iter().zip([(true, true), (true, false), (false, true), (false, false)]) {
+        let mut all = json!({"code": "FREE", "kind": "free_shipping"});
+        all.as_object_mut().unwrap().extend(terms.as_object().unwrap().clone());
+        shop.discounts = vec![discount(all)];
+        for (method, counted) in [("parcel", counted), ("pickup", (false, false))] {
+            let request = QuoteRequest { codes: request(json!({"codes": ["free"]})).codes, ..to("DE", method) };
+            let quote = quote(&input(vec![item(1000, 1, TaxClass::Standard)], request), &shop, now()).unwrap();
+            let found = &quote.discounts[0];
+            assert_eq!((found.is_counted, found.is_counted_for_customer), counted, "{terms} {method}");
+            assert_eq!(quote.used_discounts().count(), usize::from(method == "parcel"), "{terms} {method}");
+        }
+    }
+}
