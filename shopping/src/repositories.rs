@@ -24,6 +24,7 @@ use crate::domain::order::Order;
 use crate::domain::order::listing::{OrderQuery, OrderSort, payment_field};
 use crate::domain::owner::Owner;
 use crate::domain::payment::PaymentMethod;
+use crate::domain::settings::OrderNumbers;
 use crate::domain::wishlist::Wishlist;
 
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
@@ -94,7 +95,7 @@ pub(crate) struct Repositories {
     pub(crate) guest_carts: GuestCarts,
     pub(crate) wishlists: Wishlists,
     pub(crate) orders: Orders,
-    pub(crate) order_numbers: OrderNumbers,
+    pub(crate) order_numbers: OrderNumberStore,
     pub(crate) discount_uses: DiscountUsesStore,
 }
 
@@ -106,7 +107,7 @@ impl Repositories {
             guest_carts: GuestCarts(database.collection()?),
             wishlists: Wishlists(database.collection()?),
             orders: Orders::open(database)?,
-            order_numbers: OrderNumbers(database.collection()?),
+            order_numbers: OrderNumberStore(database.collection()?),
             discount_uses: DiscountUsesStore::open(database)?,
         })
     }
@@ -406,30 +407,29 @@ impl Orders {
     }
 }
 
-/// The number of orders that have got a number.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct OrderCount {
-    orders: u64,
+/// The last order number that was given.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct LastOrderNumber {
+    number: u64,
 }
 
-impl Document for OrderCount {
+impl Document for LastOrderNumber {
     type Id = &'static str;
     const COLLECTION: &'static str = "counters";
 }
 
 #[derive(Clone)]
-pub(crate) struct OrderNumbers(Collection<OrderCount>);
+pub(crate) struct OrderNumberStore(Collection<LastOrderNumber>);
 
-impl OrderNumbers {
-    /// Returns the position of the next order, from 0. Concurrent calls of this process share a
+impl OrderNumberStore {
+    /// Takes the next number in the format of the shop. Concurrent calls of this process share a
     /// write.
-    pub(crate) async fn next(&self) -> Result<u64> {
-        let next = |slot: &mut Option<OrderCount>, _: &mut Events| {
-            let count = slot.get_or_insert_default();
-            let position = count.orders;
-            count.orders += 1;
-            Ok(position)
+    pub(crate) async fn next(&self, format: OrderNumbers) -> Result<u64> {
+        let next = move |slot: &mut Option<LastOrderNumber>, _: &mut Events| {
+            let number = format.after(slot.as_ref().map(|last| last.number));
+            *slot = Some(LastOrderNumber { number });
+            Ok(number)
         };
-        self.0.upsert("orders", next).await
+        self.0.upsert("order-number", next).await
     }
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use souk_contract::shopping::Shop;
 use souk_types::input::{Fields, Input};
-use souk_types::{Address, Country, Currency, Email, Error, Result, Text};
+use souk_types::{Address, Country, Currency, Email, Error, Integer, Result, Text};
 
 use super::place::Place;
 use super::quote::optional_object;
@@ -70,16 +70,22 @@ pub(crate) struct OrderNumbers {
 struct Unchecked {
     #[serde(default)]
     prefix: String,
-    first: u64,
+    first: Integer,
 }
 
 /// The largest first number of a shop. Numbers stay readable, and below 2^53.
 const MAX_FIRST: u64 = 999_999_999_999;
 
 impl OrderNumbers {
-    /// Returns the number of an order: `position` counts the orders from 0.
-    pub(crate) fn number(&self, position: u64) -> String {
-        format!("{}{}", self.prefix, self.first.saturating_add(position))
+    /// Returns the number after the last one of the shop. It rises also when an admin lowers
+    /// `first` or changes the prefix, so that no number is given twice.
+    pub(crate) fn after(&self, last: Option<u64>) -> u64 {
+        last.map_or(self.first, |last| last.saturating_add(1).max(self.first))
+    }
+
+    /// Formats a number.
+    pub(crate) fn text(&self, number: u64) -> String {
+        format!("{}{number}", self.prefix)
     }
 }
 
@@ -99,10 +105,10 @@ impl TryFrom<Unchecked> for OrderNumbers {
         if prefix.ends_with(|c: char| c.is_ascii_digit()) {
             return Err("prefix must not end in a digit, because two numbers could be equal");
         }
-        if !(1..=MAX_FIRST).contains(&first) {
-            return Err("first must be between 1 and 999,999,999,999");
+        match u64::try_from(first.get()) {
+            Ok(first @ 1..=MAX_FIRST) => Ok(Self { prefix, first }),
+            _ => Err("first must be between 1 and 999,999,999,999"),
         }
-        Ok(Self { prefix, first })
     }
 }
 
@@ -175,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_sample_is_valid() {
-        assert_eq!(Settings::sample().unwrap().order_numbers.number(41), "S-10042");
+        let numbers = Settings::sample().unwrap().order_numbers;
+        assert_eq!(numbers.text(numbers.after(Some(10_041))), "S-10042");
     }
 
     #[test]
@@ -183,6 +190,9 @@ mod tests {
         for (numbers, first) in [
             (json!({"prefix": "S-", "first": 10_001}), Some("S-10001")),
             (json!({"first": 1}), Some("1")),
+            (json!({"first": 1.0}), Some("1")),
+            (json!({"first": 1.5}), None),
+            (json!({"first": -1}), None),
             (json!({"prefix": "2026/", "first": 1}), Some("2026/1")),
             (json!({"prefix": "S1", "first": 1}), None),
             (json!({"prefix": "S ", "first": 1}), None),
@@ -193,7 +203,17 @@ mod tests {
             (json!({"prefix": "S-", "first": 1, "last": 2}), None),
         ] {
             let read: Option<OrderNumbers> = serde_json::from_value(numbers.clone()).ok();
-            assert_eq!(read.map(|numbers| numbers.number(0)).as_deref(), first, "{numbers}");
+            assert_eq!(read.map(|numbers| numbers.text(numbers.after(None))).as_deref(), first, "{numbers}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_never_given_twice() {
+        let mut last = None;
+        for (first, expected) in [(10, 10), (10, 11), (5, 12), (11, 13), (20, 20), (1, 21), (21, 22)] {
+            let number = OrderNumbers { prefix: String::new(), first }.after(last);
+            assert_eq!(number, expected, "{first} after {last:?}");
+            last = Some(number);
         }
     }
 }

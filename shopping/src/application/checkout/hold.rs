@@ -101,8 +101,9 @@ async fn final_quote(app: &App, order: &Order, products: &[ProductSnapshot]) -> 
 }
 
 async fn next_number(app: &App) -> Result<OrderNumber> {
-    let position = app.store.order_numbers.next().await?;
-    Ok(OrderNumber::new(app.shop().await?.settings.order_numbers.number(position)))
+    let numbers = app.shop().await?.settings.order_numbers.clone();
+    let number = app.store.order_numbers.next(numbers.clone()).await?;
+    Ok(OrderNumber::new(numbers.text(number)))
 }
 
 #[expect(clippy::large_enum_variant, reason = "one value for each order")]
