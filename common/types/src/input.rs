@@ -118,6 +118,11 @@ impl Fields {
         items.into_iter().collect()
     }
 
+    /// Takes a required list of objects, as [`Fields::optional_list`] does.
+    pub fn required_list<T: Input>(&mut self, name: &str) -> Option<Vec<T>> {
+        if self.given.contains_key(name) { self.optional_list(name) } else { self.refuse(name, "is required") }
+    }
+
     /// Refuses a field that this route does not accept, with a message that names the right one.
     pub fn forbid(&mut self, name: &str, message: &str) {
         if self.given.remove(name).is_some() {
@@ -220,6 +225,15 @@ mod tests {
         }
     }
 
+    #[derive(Debug)]
+    struct Parts(Vec<Part>);
+
+    impl Input for Parts {
+        fn read(fields: &mut Fields) -> Option<Self> {
+            fields.required_list("parts").map(Self)
+        }
+    }
+
     impl Input for Line {
         fn read(fields: &mut Fields) -> Option<Self> {
             let name = fields.required("name");
@@ -262,6 +276,9 @@ mod tests {
         );
         let read = from_json::<Line>(parts(json!([{"quantity": 3}]))).unwrap();
         assert_eq!(read.parts.iter().map(|part| part.quantity.get()).collect::<Vec<_>>(), [3]);
+        let error = from_json::<Parts>(json!({})).unwrap_err();
+        assert_eq!((&*error.fields()[0].field, &*error.fields()[0].message), ("parts", "is required"));
+        assert_eq!(from_json::<Parts>(json!({"parts": [{"quantity": 3}]})).unwrap().0.len(), 1);
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl PostalCodes {
         self.first <= start && start <= self.last
     }
 
+    /// Whether a postal code can be in both, which are equally specific.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.length() == other.length() && self.first <= other.last && other.first <= self.last
+    }
+
     /// Returns the number of characters that it compares. More of them are more specific.
     pub(crate) fn length(&self) -> usize {
         self.first.chars().count()

@@ -1,9 +1,11 @@
 //! Shipping: zones of places, and the methods of each zone with their prices.
 
+mod input;
+
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use souk_types::{Country, Currency, Error, Money, Price, Result, Text};
+use souk_types::{Country, Currency, Error, Integer, Money, Price, Result, Text};
 
 use super::place::{Place, PostalCodes};
 use super::quote::MethodId;
@@ -20,7 +22,6 @@ pub(crate) struct Shipping {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Unchecked {
     zones: Vec<Zone>,
 }
@@ -28,7 +29,6 @@ struct Unchecked {
 /// Places, and the methods that ship there. An empty list of countries, regions or postal codes
 /// means all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Zone {
     name: Text<1, 100>,
     #[serde(default)]
@@ -41,7 +41,6 @@ pub(crate) struct Zone {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Method {
     pub(crate) id: MethodId,
     pub(crate) name: Text<1, 100>,
@@ -53,7 +52,7 @@ pub(crate) struct Method {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 enum MethodPrice {
     /// One price.
     Flat { price: Price },
@@ -66,41 +65,79 @@ enum MethodPrice {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct WeightBracket {
     /// The largest weight.
-    up_to_grams: u32,
+    up_to_grams: Grams,
     price: Price,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct TotalBracket {
     /// The smallest total.
     from: Price,
     price: Price,
 }
 
+/// A weight in grams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Integer", into = "u32")]
+struct Grams(u32);
+
+impl TryFrom<Integer> for Grams {
+    type Error = &'static str;
+
+    fn try_from(number: Integer) -> Result<Self, Self::Error> {
+        u32::try_from(number.get()).map(Self).map_err(|_| "must be between 0 and 4,294,967,295")
+    }
+}
+
+impl From<Grams> for u32 {
+    fn from(Grams(grams): Grams) -> Self {
+        grams
+    }
+}
+
 /// An estimated time until delivery, in days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "UncheckedDays")]
 pub(crate) struct DeliveryDays {
-    from: u16,
-    to: u16,
+    from: Days,
+    to: Days,
+}
+
+/// A number of days, at most a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Integer", into = "u16")]
+struct Days(u16);
+
+impl TryFrom<Integer> for Days {
+    type Error = &'static str;
+
+    fn try_from(number: Integer) -> Result<Self, Self::Error> {
+        match u16::try_from(number.get()) {
+            Ok(days @ 0..=365) => Ok(Self(days)),
+            _ => Err("must be between 0 and 365 days"),
+        }
+    }
+}
+
+impl From<Days> for u16 {
+    fn from(Days(days): Days) -> Self {
+        days
+    }
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct UncheckedDays {
-    from: u16,
-    to: u16,
+    from: Days,
+    to: Days,
 }
 
 impl TryFrom<UncheckedDays> for DeliveryDays {
     type Error = &'static str;
 
     fn try_from(UncheckedDays { from, to }: UncheckedDays) -> Result<Self, Self::Error> {
-        if from <= to && to <= 365 { Ok(Self { from, to }) } else { Err("days must be from 0 to 365, from before to") }
+        if from <= to { Ok(Self { from, to }) } else { Err("must not be before from") }
     }
 }
 
@@ -141,14 +178,12 @@ impl Shipping {
 }
 
 impl Zone {
-    /// Replaces the regions by their codes. Errors: none of the countries has a region.
-    fn parse_regions(&mut self) -> Result<(), String> {
-        for region in &mut self.regions {
+    /// Replaces the regions by their codes. Errors: the position of a region that none of the
+    /// countries has.
+    fn parse_regions(&mut self) -> Result<(), usize> {
+        for (position, region) in self.regions.iter_mut().enumerate() {
             let parse = |country: &Country| country.parse_region(Some(region.clone())).ok().flatten();
-            match self.countries.iter().find_map(parse) {
-                Some(code) => *region = code,
-                None => return Err(format!("the zone {}: {region} is no region of its countries", self.name)),
-            }
+            *region = self.countries.iter().find_map(parse).ok_or(position)?;
         }
         Ok(())
     }
@@ -171,7 +206,7 @@ impl Method {
         let price = match &self.price {
             MethodPrice::Flat { price } => Some(Money::from(*price)),
             MethodPrice::ByWeight { brackets } => {
-                let bracket = brackets.iter().find(|bracket| parcel.grams <= u64::from(bracket.up_to_grams));
+                let bracket = brackets.iter().find(|bracket| parcel.grams <= u64::from(bracket.up_to_grams.0));
                 bracket.map(|bracket| bracket.price.into())
             }
             MethodPrice::ByTotal { brackets } => {
@@ -199,12 +234,12 @@ impl Method {
         prices.into_iter().chain(self.free_from).map(Price::currency)
     }
 
-    fn check(&self) -> Result<(), String> {
-        let id = &self.id;
+    /// Returns what is wrong with its prices.
+    fn problem(&self) -> Option<String> {
         let mut currencies = self.currencies();
         let first = currencies.next();
         if currencies.any(|currency| Some(currency) != first) {
-            return Err(format!("the method {id} has prices in several currencies"));
+            return Some("must have one currency, with that of free_from".to_owned());
         }
         let is_sorted = match &self.price {
             MethodPrice::ByWeight { brackets } => {
@@ -217,35 +252,43 @@ impl Method {
             }
             MethodPrice::Flat { .. } | MethodPrice::Pickup => true,
         };
-        if is_sorted {
-            Ok(())
-        } else {
-            Err(format!("the method {id} must have 1 to {MAX_BRACKETS} brackets, the smallest first"))
-        }
+        (!is_sorted).then(|| format!("must have 1 to {MAX_BRACKETS} brackets, the smallest first"))
     }
 }
 
 impl TryFrom<Unchecked> for Shipping {
     type Error = String;
 
-    fn try_from(Unchecked { mut zones }: Unchecked) -> Result<Self, Self::Error> {
-        if zones.len() > MAX_ZONES {
-            return Err(format!("must have at most {MAX_ZONES} zones"));
+    fn try_from(Unchecked { zones }: Unchecked) -> Result<Self, Self::Error> {
+        Self { zones }.checked().map_err(|(field, problem)| format!("{field} {problem}"))
+    }
+}
+
+impl Shipping {
+    /// Returns the zones with the codes of regions, or the first invalid field and what is wrong
+    /// with it.
+    fn checked(mut self) -> Result<Self, (String, String)> {
+        if self.zones.len() > MAX_ZONES {
+            return Err(("zones".to_owned(), format!("must have at most {MAX_ZONES} zones")));
         }
-        for zone in &mut zones {
-            zone.parse_regions()?;
+        for (number, zone) in self.zones.iter_mut().enumerate() {
+            let field = |field: &str| format!("zones.{number}.{field}");
+            let unknown = |region| (field(&format!("regions.{region}")), "is no region of these countries".to_owned());
+            zone.parse_regions().map_err(unknown)?;
             if zone.methods.len() > MAX_METHODS {
-                return Err(format!("the zone {} must have at most {MAX_METHODS} methods", zone.name));
+                return Err((field("methods"), format!("must have at most {MAX_METHODS} methods")));
             }
             let mut ids = HashSet::new();
-            for method in &zone.methods {
-                method.check()?;
+            for (position, method) in zone.methods.iter().enumerate() {
+                if let Some(problem) = method.problem() {
+                    return Err((field(&format!("methods.{position}.price")), problem));
+                }
                 if !ids.insert(&method.id) {
-                    return Err(format!("the zone {} has the method {} twice", zone.name, method.id));
+                    return Err((field(&format!("methods.{position}.id")), "is given twice in this zone".to_owned()));
                 }
             }
         }
-        Ok(Self { zones })
+        Ok(self)
     }
 }
 
@@ -335,8 +378,10 @@ mod tests {
             (json!([{"id": "M!", "name": "M", "price": {"kind": "pickup"}, "days": {"from": 1, "to": 2}}]), false),
             (json!([{"id": "m", "name": "M", "price": {"kind": "pickup"}, "days": {"from": 2, "to": 1}}]), false),
         ] {
-            let read = serde_json::from_value::<Shipping>(json!({"zones": [{"name": "z", "methods": methods}]}));
+            let shipping = json!({"zones": [{"name": "z", "methods": methods}]});
+            let read = serde_json::from_value::<Shipping>(shipping.clone());
             assert_eq!(read.is_ok(), is_good, "{methods}: {read:?}");
+            assert_eq!(souk_types::input::from_json::<Shipping>(shipping).is_ok(), is_good, "{methods}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The tax rates of the shop: dated, by place and tax class.
 
 use serde::{Deserialize, Serialize};
+use souk_types::input::{Fields, Input};
 use souk_types::{Country, Error, Integer, Result, TaxClass, Text, Timestamp};
 
 use super::place::{Place, PostalCodes};
@@ -22,7 +23,6 @@ pub(crate) struct TaxRates {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Unchecked {
     #[serde(default)]
     note: Option<Text<1, 500>>,
@@ -30,7 +30,6 @@ struct Unchecked {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct TaxRate {
     country: Country,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,11 +86,17 @@ impl TaxRate {
         (self.postal_codes.as_ref().map_or(0, PostalCodes::length), self.region.is_some())
     }
 
+    /// Whether both apply to one place, class and moment, and none is more specific.
     fn overlaps(&self, other: &Self) -> bool {
         let starts_before_end = |one: &Self, other: &Self| other.until.is_none_or(|until| one.from < until);
+        let folded = |rate: &Self| rate.region.as_ref().map(|region| region.to_lowercase());
+        let shares_codes = match (&self.postal_codes, &other.postal_codes) {
+            (Some(own), Some(others)) => own.overlaps(others),
+            (own, others) => own.is_none() && others.is_none(),
+        };
         self.country == other.country
-            && self.region == other.region
-            && self.postal_codes == other.postal_codes
+            && folded(self) == folded(other)
+            && shares_codes
             && self.class == other.class
             && starts_before_end(self, other)
             && starts_before_end(other, self)
@@ -135,33 +140,61 @@ impl TaxRates {
 impl TryFrom<Unchecked> for TaxRates {
     type Error = String;
 
-    fn try_from(Unchecked { note, mut rates }: Unchecked) -> Result<Self, Self::Error> {
-        if rates.len() > MAX_RATES {
-            return Err(format!("must have at most {MAX_RATES} rates"));
+    fn try_from(Unchecked { note, rates }: Unchecked) -> Result<Self, Self::Error> {
+        Self { note, rates }.checked().map_err(|(field, problem)| format!("{field} {problem}"))
+    }
+}
+
+impl TaxRates {
+    /// Returns the table with the codes of regions, or the first invalid field and what is wrong
+    /// with it.
+    fn checked(mut self) -> Result<Self, (String, String)> {
+        if self.rates.len() > MAX_RATES {
+            return Err(("rates".to_owned(), format!("must have at most {MAX_RATES} rates")));
         }
-        for (position, rate) in rates.iter_mut().enumerate().filter(|(_, rate)| rate.region.is_some()) {
+        for (position, rate) in self.rates.iter_mut().enumerate().filter(|(_, rate)| rate.region.is_some()) {
             let region = rate.country.parse_region(rate.region.take());
-            rate.region = region.map_err(|problem| format!("rate {}: region {problem}", position + 1))?;
+            rate.region = region.map_err(|problem| (format!("rates.{position}.region"), problem))?;
         }
-        for (position, rate) in rates.iter().enumerate() {
+        for (position, rate) in self.rates.iter().enumerate() {
+            let problem = |field: &str, problem: String| Err((format!("rates.{position}{field}"), problem));
             if rate.until.is_some_and(|until| until <= rate.from) {
-                return Err(format!("rate {}: until must be after from", position + 1));
+                return problem(".until", "must be after from".to_owned());
             }
-            if let Some(other) = rates[..position].iter().position(|other| other.overlaps(rate)) {
-                return Err(format!(
-                    "rates {} and {} are of the same place and class, and overlap in time",
-                    other + 1,
-                    position + 1
-                ));
+            if rate.class == TaxClass::Zero && rate.rate_bp.0 != 0 {
+                return problem(".rate_bp", "must be 0 for the class zero".to_owned());
+            }
+            if let Some(other) = self.rates[..position].iter().position(|other| other.overlaps(rate)) {
+                return problem("", format!("is of the same place, class and time as rates.{other}"));
             }
         }
-        Ok(Self { note, rates })
+        Ok(self)
+    }
+}
+
+impl Input for TaxRates {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (note, rates) = (fields.optional("note"), fields.required_list("rates"));
+        match (Self { note, rates: rates? }).checked() {
+            Ok(table) => Some(table),
+            Err((field, problem)) => fields.refuse(&field, &problem),
+        }
+    }
+}
+
+impl Input for TaxRate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (country, class) = (fields.required("country"), fields.required("class"));
+        let (region, postal_codes) = (fields.optional("region"), fields.optional("postal_codes"));
+        let (rate_bp, from, until) = (fields.required("rate_bp"), fields.required("from"), fields.optional("until"));
+        Some(Self { country: country?, region, postal_codes, class: class?, rate_bp: rate_bp?, from: from?, until })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
+    use souk_types::input::from_json;
 
     use super::*;
 
@@ -245,6 +278,8 @@ mod tests {
     #[test]
     fn a_table_with_two_rates_for_one_moment_is_refused() {
         let rate = |from: &str, until: Option<&str>| json!({"country": "DE", "class": "standard", "rate_bp": 1900, "from": from, "until": until});
+        let of = |field: &str, value: &str| json!({"country": "FR", "class": "standard", "rate_bp": 1, "from": "2024-01-01T00:00:00Z", field: value});
+        let (codes, region) = (|codes| of("postal_codes", codes), |region| of("region", region));
         let (one, two, three) = ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
         for (rates, is_good) in [
             (json!([rate(one, Some(two)), rate(two, None)]), true),
@@ -258,10 +293,48 @@ mod tests {
             (json!([{"country": "US", "region": "Ontario", "class": "standard", "rate_bp": 1, "from": one}]), false),
             (json!([{"country": "DE", "class": "luxury", "rate_bp": 1, "from": one}]), false),
             (json!([{"country": "ZZ", "class": "standard", "rate_bp": 1, "from": one}]), false),
-            (json!([{"country": "DE", "class": "standard", "rate_bp": 1, "from": one, "rate": 1}]), false),
+            (json!([{"country": "DE", "class": "zero", "rate_bp": 0, "from": one}]), true),
+            (json!([{"country": "DE", "class": "zero", "rate_bp": 5, "from": one}]), false),
+            (json!([codes("100..109"), codes("105..112")]), false),
+            (json!([codes("105"), codes("100..109")]), false),
+            (json!([codes("100..104"), codes("105..112"), codes("1051"), codes("1")]), true),
+            (json!([region("Alsace"), region("ALSACE")]), false),
+            (json!([region("Alsace"), region("Corse")]), true),
         ] {
             let read = serde_json::from_value::<TaxRates>(json!({"rates": rates}));
             assert_eq!(read.is_ok(), is_good, "{rates}: {read:?}");
+            let read = from_json::<TaxRates>(json!({"rates": rates}));
+            assert_eq!(read.is_ok(), is_good, "{rates}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn each_bad_field_of_a_table_is_named() {
+        let good = json!({"country": "DE", "class": "standard", "rate_bp": 1900.0, "from": "2024-01-01T00:00:00Z"});
+        let with = |field: &str, value: Value| {
+            let mut rate = good.clone();
+            rate[field] = value;
+            rate
+        };
+        for (body, named) in [
+            (json!({}), vec!["rates"]),
+            (json!({"rates": null}), vec!["rates"]),
+            (json!({"rates": [], "rate": 1}), vec!["rate"]),
+            (
+                json!({"rates": [good, with("rate_bp", json!(10_001)), with("class", json!("x"))]}),
+                vec!["rates.1.rate_bp", "rates.2.class"],
+            ),
+            (json!({"rates": [with("until", json!("2023-01-01T00:00:00Z"))]}), vec!["rates.0.until"]),
+            (json!({"rates": [with("rate", json!(1))]}), vec!["rates.0.rate"]),
+            (json!({"rates": [good, good]}), vec!["rates.1"]),
+            (
+                json!({"rates": [{"country": "US", "region": "Ontario", "class": "standard", "rate_bp": 1, "from": "2024-01-01T00:00:00Z"}]}),
+                vec!["rates.0.region"],
+            ),
+        ] {
+            let error = from_json::<TaxRates>(body.clone()).unwrap_err();
+            let fields: Vec<&str> = error.fields().iter().map(|bad| &*bad.field).collect();
+            assert_eq!(fields, named, "{body}");
         }
     }
 }

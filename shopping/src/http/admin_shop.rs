@@ -2,9 +2,7 @@
 
 use rocket::serde::json::Json as Body;
 use rocket::{State, get, put};
-use serde::de::DeserializeOwned;
 use souk_http::{IfMatch, Json, Result, Tagged};
-use souk_types::input::{Fields, Input};
 
 use super::auth::AdminAuth;
 use crate::App;
@@ -13,15 +11,6 @@ use crate::domain::settings::Settings;
 use crate::domain::shipping::Shipping;
 use crate::domain::tax_rates::TaxRates;
 use crate::repositories::shop::Versioned;
-
-/// A document that is read as a whole. An error names its first problem.
-pub(super) struct Listed<T>(T);
-
-impl<T: DeserializeOwned> Input for Listed<T> {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        fields.rest().map(Self)
-    }
-}
 
 fn tagged<T>(document: Versioned<T>) -> Tagged<Body<T>> {
     Tagged { tag: document.tag(), response: Body(document.value) }
@@ -52,9 +41,9 @@ pub(super) async fn put_taxes(
     app: &State<App>,
     _admin: AdminAuth,
     on: IfMatch,
-    body: Json<Listed<TaxRates>>,
+    body: Json<TaxRates>,
 ) -> Result<Tagged<Body<TaxRates>>> {
-    Ok(tagged(shop::put_taxes(app, body.0.0, on.0).await?))
+    Ok(tagged(shop::put_taxes(app, body.0, on.0).await?))
 }
 
 #[get("/admin/shipping")]
@@ -67,7 +56,7 @@ pub(super) async fn put_shipping(
     app: &State<App>,
     _admin: AdminAuth,
     on: IfMatch,
-    body: Json<Listed<Shipping>>,
+    body: Json<Shipping>,
 ) -> Result<Tagged<Body<Shipping>>> {
-    Ok(tagged(shop::put_shipping(app, body.0.0, on.0).await?))
+    Ok(tagged(shop::put_shipping(app, body.0, on.0).await?))
 }
