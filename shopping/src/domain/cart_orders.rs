@@ -41,8 +41,9 @@ pub(crate) struct CartOrders {
     /// The number of confirmed orders.
     #[serde(default, skip_serializing_if = "super::cart::is_zero")]
     revision: u64,
-    /// The orders that held stock and were not paid. Only time removes an entry: a confirmed order
-    /// may cost little, so it must not allow further unpaid ones.
+    /// The orders that held stock and were not paid. Only time, or the late payment of that order,
+    /// removes an entry: a confirmed order may cost little, so it must not allow further unpaid
+    /// ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unpaid: Vec<UnpaidOrder>,
     /// The refused orders that held no stock, oldest first.
@@ -82,6 +83,11 @@ impl CartOrders {
         }
         self.unpaid.retain(|unpaid| unpaid.at.after(UNPAID_WINDOW) > now);
         self.unpaid.sort_by_key(|unpaid| unpaid.at);
+    }
+
+    /// Removes an order that was paid late.
+    pub(crate) fn remove_unpaid(&mut self, order: OrderId) {
+        self.unpaid.retain(|unpaid| unpaid.order != order);
     }
 
     /// Returns the time until fewer than `most` unpaid orders count; `None` when that is the case.
@@ -128,6 +134,11 @@ mod tests {
         assert_eq!(orders.unpaid_wait(3, begin.after(minutes(80))), None);
         orders.complete(0);
         assert_eq!(orders.unpaid_wait(1, begin.after(minutes(65))), Some(minutes(60)));
+        let late = OrderId::new();
+        orders.add_unpaid(late, begin.after(minutes(66)), begin.after(minutes(66)));
+        assert_eq!(orders.unpaid_wait(2, begin.after(minutes(66))), Some(minutes(59)));
+        orders.remove_unpaid(late);
+        assert_eq!(orders.unpaid_wait(2, begin.after(minutes(66))), Some(minutes(24)), "it was paid late");
     }
 
     #[test]

@@ -134,7 +134,9 @@ pub(crate) fn taxation(
     if is_eu_sale && is_business {
         return Taxation { place: destination, scheme: Scheme::ReverseCharge };
     }
-    if settings.is_registered_in(&destination.country) {
+    // A registration in Spain, for example, does not cover the Canary Islands.
+    let is_in_country = to.is_in_eu() || EU.split(' ').all(|member| member != to.country().as_str());
+    if settings.is_registered_in(&destination.country) && is_in_country {
         return Taxation { place: destination, scheme: Scheme::Domestic };
     }
     match (is_eu_sale, settings.one_stop_shop) {
@@ -205,6 +207,9 @@ mod tests {
             ("DE", &oss, "GB BT15GS", false, "GB", Export),
             ("DE", &registered, "GB SW1A1AA", true, "GB", Domestic),
             ("DE", &registered, "PL", true, "PL", Domestic),
+            ("DE", &json!({"tax_registrations": ["ES"]}), "ES 28001", true, "ES", Domestic),
+            ("DE", &json!({"tax_registrations": ["ES"]}), "ES 35001", true, "ES", Export),
+            ("ES 35001", &json!({"tax_registrations": ["ES"]}), "ES 28001", true, "ES", Domestic),
             ("DE", &registered, "FR", true, "DE", Home),
             ("ES 35001", &none, "ES 35002", true, "ES", Domestic),
             ("ES 35001", &none, "ES 28001", true, "ES", Export),

@@ -247,8 +247,11 @@ pub(super) fn confirm_sold(order: &mut Order, cart: CartState, events: &mut Even
 /// Removes the ordered pieces from the cart, once.
 pub(super) async fn complete_cart(app: &App, order: &Order) -> Result<CartState> {
     let Some(owner) = order.placed_by() else { return Ok(CartState::Closed) };
-    let (revision, lines) = order.ordered_lines();
-    let complete = move |cart: &mut Cart| cart.complete_order(revision, &lines);
+    let (id, (revision, lines)) = (order.id, order.ordered_lines());
+    let complete = move |cart: &mut Cart| {
+        cart.orders.remove_unpaid(id);
+        cart.complete_order(revision, &lines);
+    };
     app.store.change_cart(owner, complete).await.map(|(state, ())| state)
 }
 

@@ -120,7 +120,12 @@ impl OrderQuery {
 /// Returns the words of a search. An e-mail address is one word.
 fn searched_words(text: &str) -> Vec<String> {
     let words = |part: &str| {
-        if part.contains('@') { vec![part.to_lowercase()] } else { query_words(part) }
+        if part.contains('@') {
+            // An international domain is stored in its ASCII form.
+            vec![part.parse().map_or_else(|_| part.to_lowercase(), |email: Email| email.as_str().to_owned())]
+        } else {
+            query_words(part)
+        }
     };
     let mut words: Vec<String> = text.split_whitespace().flat_map(words).collect();
     words.sort_unstable();
@@ -293,6 +298,8 @@ mod tests {
         for (text, words) in [
             ("S-10042", vec!["10042", "s"]),
             ("Ana@Example.org", vec!["ana@example.org"]),
+            ("Ana@Bücher.example", vec!["ana@xn--bcher-kva.example"]),
+            ("ana@", vec!["ana@"]),
             ("Łódź  łódź Tea", vec!["lodz", "tea"]),
             ("!!!", vec![]),
         ] {

@@ -15,9 +15,9 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Error, Money, Price, Quantity, Result, Text, Timestamp};
 
 pub(crate) use self::decision::RefundDecision;
+use super::Order;
 use super::refund_shares::{RefundTax, Sold};
 use super::shipment::ShippedLine;
-use super::Order;
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
 use crate::domain::payment::state::Payment;
 

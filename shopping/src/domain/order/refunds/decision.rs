@@ -170,7 +170,12 @@ impl Order {
     }
 
     /// Records the refund of the rest of the money of an order that has ended.
-    pub(in crate::domain::order) fn record_final_refund(&mut self, reason: &str, by: Option<CustomerId>, now: Timestamp) {
+    pub(in crate::domain::order) fn record_final_refund(
+        &mut self,
+        reason: &str,
+        by: Option<CustomerId>,
+        now: Timestamp,
+    ) {
         let Some(payment) = self.payment.as_mut() else { return };
         let amount = payment.undecided();
         payment.refund_all();
