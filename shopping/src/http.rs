@@ -6,6 +6,7 @@ mod admin_orders;
 mod admin_shop;
 mod auth;
 mod cart;
+mod countries;
 mod fulfilment;
 mod guest_cart;
 mod order;
@@ -58,6 +59,7 @@ pub fn routes() -> Vec<Route> {
         admin_discounts::get_discount,
         admin_discounts::patch_discount,
         admin_discounts::delete_discount,
+        countries::list_countries,
         whoami
     ])
 }

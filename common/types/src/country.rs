@@ -84,6 +84,24 @@ impl Country {
         }
     }
 
+    /// Returns a postal code in the form of the country. `None` when its codes have no form.
+    #[must_use]
+    pub fn postal_code_example(&self) -> Option<&'static str> {
+        self.entry().map(|entry| entry.example).filter(|example| !example.is_empty())
+    }
+
+    /// Returns the codes and the names of the regions of which an address needs one. Empty where a
+    /// region is optional, or free text.
+    pub fn regions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let regions = self.entry().map_or(&[][..], |entry| &entry.regions);
+        regions.iter().map(|region| (region.code, region.names.first().copied().unwrap_or(region.code)))
+    }
+
+    /// Returns all countries, by their codes.
+    pub fn all() -> impl Iterator<Item = Self> {
+        COUNTRIES.keys().map(|code| Self(code))
+    }
+
     fn entry(&self) -> Option<&'static Entry> {
         COUNTRIES.get(self.0)
     }
@@ -145,6 +163,22 @@ mod tests {
             assert_eq!((country.requires_postal_code(), country.requires_region()), (postal_code, region), "{code}");
             assert_eq!(country.parse_postal_code(None).is_err(), postal_code, "{code}");
             assert_eq!(country.parse_region(None).is_err(), region, "{code}");
+        }
+    }
+
+    #[test]
+    fn all_countries_and_their_regions_are_listed() {
+        assert_eq!(Country::all().count(), 250);
+        for (code, number, region, example) in [
+            ("US", 62, Some(("CA", "California")), Some("95014")),
+            ("JP", 47, Some(("13", "Tokyo")), Some("154-0023")),
+            ("DE", 0, None, Some("26133")),
+            ("CR", 0, None, Some("1000")),
+            ("HK", 3, Some(("Kowloon", "Kowloon")), None),
+        ] {
+            let country = country(code);
+            assert_eq!((country.regions().count(), country.postal_code_example()), (number, example), "{code}");
+            assert!(region.is_none_or(|region| country.regions().any(|listed| listed == region)), "{code}");
         }
     }
 

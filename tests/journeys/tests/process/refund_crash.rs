@@ -1,5 +1,6 @@
-//! A one-process shop dies at each step of a cancellation, or of a refund of one piece, and
-//! restarts. The money goes back once, and the stock returns.
+//! A one-process shop dies at each step of a cancellation, of a refund of one piece, or of a
+//! shipment and the cancellation of its rest, and restarts. The money goes back once, the stock
+//! returns, and one parcel is sent, with one mail.
 
 use std::sync::Arc;
 
@@ -87,6 +88,63 @@ async fn crash_while_refunding_a_piece(step: &'static str) {
     let refunded = ana.get_order(order.id()).await.expect_status(200);
     assert_eq!((&refunded["refunded"], &refunded["refunds"][0]["id"]), (&euros(499), &first["id"]), "{step}");
     assert_eq!(refunded["payment"]["refunds"].as_array().map(Vec::len), Some(1), "{step}");
+    assert_eq!(admin.stock(&tea).await, Stock { available: 9, reserved: 0, sold: 1 }, "{step}");
+    let audit = shop.run_souk(&["audit", "--within", "60"]).await;
+    assert_eq!((audit.code, audit.stdout.as_str()), (Some(0), ""), "{step}: {audit:?}");
+}
+
+/// The failpoints from the request to ship to the mail about the parcel.
+const STEPS_OF_A_PARCEL: &[&str] = &[
+    // The parcel is stored with its event.
+    "commit.orders.before",
+    "commit.orders.after",
+    "publish.shopping.parcel-sent.before",
+    "publish.shopping.parcel-sent.after",
+    "ack.shopping.parcel-sent.before",
+    "ack.shopping.parcel-sent.after",
+    "mail.delivered",
+];
+
+#[tokio::test]
+async fn a_parcel_survives_a_crash_at_each_step() {
+    let permits = Arc::new(Semaphore::new(CONCURRENT_SHOPS));
+    let mut crashes = JoinSet::new();
+    let local = LocalSet::new();
+    for step in STEPS_OF_A_PARCEL {
+        let permits = Arc::clone(&permits);
+        let crash = async move {
+            let _permit = permits.acquire().await.unwrap();
+            crash_while_shipping(step).await;
+        };
+        crashes.spawn_local_on(crash, &local);
+    }
+    local.await;
+    crashes.join_all().await;
+}
+
+async fn crash_while_shipping(step: &'static str) {
+    let shop = TestShop::start().await;
+    let admin = shop.admin().await;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 2).await;
+    let order = ana.place_order_paying("key", "demo_ok").await.expect_status(201);
+    shop.wait_for_mail(&ana.email, "received").await;
+    shop.kill();
+    shop.restart_with_failpoint(step).await;
+    let parcel = || {
+        let parcel = json!({"lines": [{"product_id": tea.id, "quantity": 1}]});
+        admin.ship_parcel(order.id(), parcel).header("Idempotency-Key", "parcel")
+    };
+    // The shop may die before or after the response.
+    drop(parcel().outcome().await);
+    shop.wait_for_failpoint(step).await;
+    shop.restart().await;
+    // The admin repeats the request, and cancels the rest.
+    let sent = parcel().await.expect_status(201);
+    assert_eq!(sent["shipments"].as_array().map(Vec::len), Some(1), "{step}");
+    shop.wait_for_mail(&ana.email, "is on its way").await;
+    let cancelled = admin.cancel_order(order.id()).await.expect_status(200);
+    assert_eq!((&cancelled["status"], &cancelled["refunded"]), (&"shipped".into(), &euros(499)), "{step}");
     assert_eq!(admin.stock(&tea).await, Stock { available: 9, reserved: 0, sold: 1 }, "{step}");
     let audit = shop.run_souk(&["audit", "--within", "60"]).await;
     assert_eq!((audit.code, audit.stdout.as_str()), (Some(0), ""), "{step}: {audit:?}");

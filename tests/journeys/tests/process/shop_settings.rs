@@ -109,3 +109,45 @@ async fn an_order_keeps_the_rate_that_it_was_placed_at() {
     assert_eq!((&captured["quote"], &captured["payment"]["captured"]), (&order["quote"], &euros(1190)));
     assert_eq!(ana.wait_for_order(order.id(), "confirmed").await["quote"], order["quote"]);
 }
+
+#[tokio::test]
+async fn an_order_number_is_never_given_twice() {
+    let file = TempDir::new().unwrap();
+    let shop = start_with(&file, &settings("Tea House")).await;
+    let admin = shop.admin().await;
+    let tea = shop.new_product("tea", &euros(1190), 10).await;
+    for (prefix, first, expected) in
+        [("S-", 10_001, "S-10001"), ("S-", 10_000, "S-10002"), ("T-", 1, "T-10003"), ("S-", 20_000, "S-20000")]
+    {
+        let mut changed = settings("Tea House");
+        changed["order_numbers"] = json!({"prefix": prefix, "first": first});
+        put(&admin, "/shopping/admin/settings", &changed).await;
+        let (_, order) = shop.customer_with_order(&tea, 1).await;
+        assert_eq!(order["number"], expected, "{prefix}{first}");
+    }
+}
+
+/// An admin removes the limit of a discount while an order with the last use is under way.
+#[tokio::test]
+async fn a_use_of_a_discount_is_given_back_whatever_has_changed() {
+    let file = TempDir::new().unwrap();
+    let shop = start_with(&file, &settings("Tea House")).await;
+    let admin = shop.admin().await;
+    let tea = shop.new_product("tea", &euros(1190), 10).await;
+    let terms = json!({"code": "TEA", "kind": "percent", "value": 1000, "limit": 1, "per_customer": 1});
+    let created = admin.request(Method::POST, "/shopping/admin/discounts").json(terms).await.expect_status(201);
+    let path = format!("/shopping/admin/discounts/{}", created.id());
+    let set_limit = async |limit: Value| {
+        let changes = json!({"limit": limit, "per_customer": limit});
+        admin.request(Method::PATCH, &path).json(changes).await.expect_status(200)
+    };
+    let ana = shop.customer_with_cart(&tea, 1).await;
+    let terms = json!({"codes": ["tea"], "payment": {"method": "demo", "token": "demo_review"}});
+    let order = ana.place_order_with("key", terms.clone()).await.expect_status(202);
+    assert_eq!(admin.get(&path).await["used"], 1);
+    set_limit(Value::Null).await;
+    ana.cancel_order(order.id()).await.expect_status(200);
+    assert_eq!(set_limit(json!(1)).await["used"], 0);
+    // The customer's own use is free as well.
+    ana.place_order_with("again", terms).await.expect_status(202);
+}

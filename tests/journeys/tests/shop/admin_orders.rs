@@ -313,3 +313,28 @@ async fn every_bad_filter_is_named() {
         admin.list_all_orders(&[("after", &after)]).await.expect_bad_fields(&["after"]);
     }
 }
+
+/// The rest of a partly shipped order is cancelled although no money of it is left: the order costs
+/// nothing, or all its money is refunded.
+#[tokio::test]
+async fn the_rest_of_an_order_is_cancelled_without_money() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let [gift, tea] = admin.new_products([("gift", 0, 10), ("tea", 499, 10)]).await;
+    for (product, refunds) in [(gift, 1), (tea, 2)] {
+        let (ana, order) = shop.customer_with_order(&product, 3).await;
+        admin.ship_parcel(order.id(), json!({"lines": [line(&product, 1)]})).await.expect_status(201);
+        if refunds == 2 {
+            let all = json!({"amount": order["total"], "reason": "late"});
+            admin.refund(order.id(), "all", all).await.expect_status(201);
+            admin.ship_order(order.id()).await.expect_problem(409, "order-state");
+        }
+        let cancelled = admin.cancel_order(order.id()).await.expect_status(200);
+        assert_eq!(cancelled["status"], "shipped");
+        let rest = &cancelled["refunds"][refunds - 1];
+        assert_eq!((&rest["amount"], &rest["status"]), (&euros(0), &json!("succeeded")));
+        assert_eq!(rest["lines"][0]["quantity"], 2);
+        assert_eq!(admin.stock(&product).await.available, 9);
+        ana.wait_for_order(order.id(), "shipped").await;
+    }
+}

@@ -76,12 +76,22 @@ async fn a_bad_document_is_refused() {
         let put = admin.request(Method::PUT, path).header("If-Match", "*").json(document).await;
         let refused = put.expect_problem(422, "validation");
         let named = refused["errors"][0]["field"].as_str().unwrap();
-        assert!(named == "body" || named.starts_with(field), "{path} {bad}: {refused}");
+        assert!(named.starts_with(field), "{path} {bad}: {refused}");
     }
-    for bad in [rate("XX", "standard", 1), rate("DE", "luxury", 1), rate("DE", "standard", 10_001)] {
+    for (bad, field) in [
+        (rate("XX", "standard", 1), "rates.0.country"),
+        (rate("DE", "luxury", 1), "rates.0.class"),
+        (rate("DE", "standard", 10_001), "rates.0.rate_bp"),
+        (rate("DE", "zero", 1), "rates.0.rate_bp"),
+    ] {
         let put = admin.request(Method::PUT, taxes).header("If-Match", "*").json(bad).await;
-        put.expect_bad_fields(&["body"]);
+        put.expect_bad_fields(&[field]);
     }
+    let pickup =
+        json!({"id": "m", "name": "M", "price": {"kind": "pickup", "price": euros(1)}, "days": {"from": 0, "to": 366}});
+    let put = admin.request(Method::PUT, shipping).header("If-Match", "*");
+    let refused = put.json(json!({"zones": [{"name": "z", "methods": [pickup]}]})).await;
+    refused.expect_bad_fields(&["zones.0.methods.0.days.to", "zones.0.methods.0.price.price"]);
 }
 
 #[tokio::test]
@@ -291,4 +301,21 @@ async fn a_code_that_ends_between_quote_and_order_changes_the_quote() {
         (&euros(1000), &json!("expired"))
     );
     customer.place_order_with("other", json!({"codes": [name]})).await.expect_bad_fields(&["codes"]);
+}
+
+#[tokio::test]
+async fn a_form_of_an_address_finds_its_countries_and_regions() {
+    let shop = Shop::shared().await;
+    let listed = shop.client().get("/shopping/countries").await.expect_status(200);
+    let countries = listed["items"].as_array().unwrap();
+    assert_eq!((countries.len(), &listed["next"]), (250, &Value::Null));
+    let of = |code: &str| countries.iter().find(|country| country["code"] == code).unwrap();
+    assert_eq!(
+        of("DE"),
+        &json!({"code": "DE", "name": "Germany", "requires_region": false, "requires_postal_code": true,
+            "postal_code_example": "26133", "regions": []})
+    );
+    assert!(of("US")["regions"].as_array().unwrap().contains(&json!({"code": "CA", "name": "California"})));
+    let place = |name: &str| countries.iter().position(|country| country["name"] == name).unwrap();
+    assert!(place("Åland Islands") < place("Albania"));
 }
