@@ -4,7 +4,7 @@ mod data;
 
 use serde::{Deserialize, Serialize};
 
-use self::data::{COUNTRIES, Entry};
+use self::data::{COUNTRIES, Entry, Region};
 use crate::Text;
 
 /// A country: its two-letter code (ISO 3166-1), or `XK`, which postal services use for Kosovo.
@@ -90,11 +90,14 @@ impl Country {
         self.entry().map(|entry| entry.example).filter(|example| !example.is_empty())
     }
 
-    /// Returns the codes and the names of the regions of which an address needs one. Empty where a
-    /// region is optional, or free text.
+    /// Returns the codes and the names, in Latin letters, of the regions of which an address needs
+    /// one. Empty where a region is optional, or free text.
     pub fn regions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        // The codes of Hong Kong are its names in Latin letters.
+        let is_latin = |name: &&str| name.starts_with(|c: char| c <= '\u{24f}');
+        let name = move |region: &Region| region.names.first().copied().filter(is_latin).unwrap_or(region.code);
         let regions = self.entry().map_or(&[][..], |entry| &entry.regions);
-        regions.iter().map(|region| (region.code, region.names.first().copied().unwrap_or(region.code)))
+        regions.iter().map(move |region| (region.code, name(region)))
     }
 
     /// Returns all countries, by their codes.

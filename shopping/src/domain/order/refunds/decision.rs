@@ -44,6 +44,10 @@ impl Order {
             return Ok(RefundDecision::Existing(existing));
         }
         self.require_refundable()?;
+        if self.refunds.len() >= MAX_REFUNDS {
+            let detail = format!("An order has at most {MAX_REFUNDS} refunds.");
+            return Err(Error::conflict("refund-limit", detail));
+        }
         let sold = self.sold();
         let mut shares = sold.no_shares();
         let taken = self.shares_of_refunds(&sold);
@@ -82,8 +86,8 @@ impl Order {
 
     /// Cancels the pieces that are not shipped yet: refunds what is left of their money and puts
     /// them back on sale. Their share of the shipping price stays paid. Disputed money is refunded
-    /// when the shop has won. Returns whether pieces were left. Errors: `order-state`,
-    /// `refund-limit`.
+    /// when the shop has won. It does not count against the largest number of refunds. Returns
+    /// whether pieces were left. Errors: `order-state`.
     pub(crate) fn cancel_rest(&mut self, by: CustomerId, now: Timestamp) -> Result<bool> {
         let left = self.fulfilment().left();
         if left.is_empty() {
@@ -110,8 +114,7 @@ impl Order {
         self.add_refund(&key, &new, Parts { lines, shipping, amount, shares }, by, now).map(|_| true)
     }
 
-    /// Records a refund whose money is checked, and requests the money. Errors: `refund-limit` for
-    /// too many refunds.
+    /// Records a refund whose money is checked, and requests the money.
     fn add_refund(
         &mut self,
         key: &IdempotencyKey,
@@ -120,10 +123,6 @@ impl Order {
         by: CustomerId,
         now: Timestamp,
     ) -> Result<RefundId> {
-        if self.refunds.len() >= MAX_REFUNDS {
-            let detail = format!("An order has at most {MAX_REFUNDS} refunds.");
-            return Err(Error::conflict("refund-limit", detail));
-        }
         let Parts { lines, shipping, amount, shares } = parts;
         let sold = self.sold();
         let taxes = sold.taxes(&self.shares_of_refunds(&sold), &shares);

@@ -307,3 +307,16 @@ fn the_rest_of_a_partly_shipped_order_can_always_be_cancelled() {
         }
     }
 }
+
+#[test]
+fn an_order_has_few_refunds_and_its_rest_can_still_be_cancelled() {
+    let mut order = in_state(OrderStatus::PartiallyShipped);
+    let one = json!({"amount": {"amount": 1, "currency": "EUR"}, "reason": "x"});
+    for number in 0..MAX_REFUNDS {
+        refund(&mut order, &number.to_string(), one.clone()).unwrap();
+        answer_refund(&mut order, RefundStatus::Succeeded);
+    }
+    assert_eq!(refund(&mut order, "more", one).unwrap_err().code(), "refund-limit");
+    assert!(order.cancel_rest(CustomerId::new(), Timestamp::now()).unwrap());
+    assert_eq!(order.status(), OrderStatus::Shipped);
+}
