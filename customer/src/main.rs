@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use customer::{App, Options, SigningKey, routes};
+use souk_contract::api::CustomerApi;
+use souk_http::BusApi;
 use souk_http::config::Environment;
 use souk_http::service;
 use souk_types::Error;
@@ -15,6 +17,6 @@ fn main() -> ExitCode {
         // `service::run` reports a missing key before it starts the service.
         let key = key.ok_or_else(|| Error::internal("SIGNING_KEY is missing"))?;
         let app = App::start(service.database.clone(), &service.bus, key, options)?;
-        Ok(service.rocket().mount("/", routes()).manage(app))
+        Ok(service.rocket().mount("/", routes()).manage(app).manage(BusApi::default().with::<CustomerApi>("/")))
     })
 }

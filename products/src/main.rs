@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use products::{App, ImportLimits, demo, routes};
+use souk_contract::api::ProductsApi;
+use souk_http::BusApi;
 use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::service;
@@ -18,6 +20,6 @@ fn main() -> ExitCode {
         if load_demo {
             demo::spawn_load(app.importer());
         }
-        Ok(service.rocket().mount("/", routes()).manage(app))
+        Ok(service.rocket().mount("/", routes()).manage(app).manage(BusApi::default().with::<ProductsApi>("/")))
     })
 }

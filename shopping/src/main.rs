@@ -4,6 +4,8 @@
 use std::process::ExitCode;
 
 use shopping::{App, Options, PaymentMethod, routes};
+use souk_contract::api::ShoppingApi;
+use souk_http::BusApi;
 use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::service;
@@ -19,6 +21,6 @@ fn main() -> ExitCode {
         }
         let verifier = keys.map_or_else(|| Verifier::from_bus(service.bus.clone()), Verifier::from_url);
         let app = App::start(service.database.clone(), &service.bus, verifier, options)?;
-        Ok(service.rocket().mount("/", routes()).manage(app))
+        Ok(service.rocket().mount("/", routes()).manage(app).manage(BusApi::default().with::<ShoppingApi>("/")))
     })
 }

@@ -84,7 +84,13 @@ impl Bus {
     /// Errors: the handler's own; `Unavailable` when no instance serves the request, or none
     /// replies in time. After a timeout the request may still have been executed.
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply> {
-        let deadline = Instant::now() + CALL_TIMEOUT;
+        self.call_within(CALL_TIMEOUT, request).await
+    }
+
+    /// Calls as [`Bus::call`] does, with another timeout: a request that itself calls other services
+    /// or a payment provider takes longer.
+    pub async fn call_within<R: Request>(&self, timeout: Duration, request: R) -> Result<R::Reply> {
+        let deadline = Instant::now() + timeout;
         let body = serde_json::to_vec(&request).map_err(Error::internal)?;
         failpoint!("call.{}.before", R::NAME);
         let reply = match &*self.0 {

@@ -120,7 +120,7 @@ pub(crate) struct PendingBody(Mutex<Option<Source>>);
 
 enum Source {
     Client(Incoming),
-    /// Bytes that were read ahead.
+    /// Bytes that have arrived.
     Memory(Vec<u8>),
 }
 
@@ -128,6 +128,11 @@ impl PendingBody {
     /// Stores the body that the client sends.
     pub(crate) fn put(request: &Request<'_>, body: Incoming) {
         Self::store(request, Source::Client(body));
+    }
+
+    /// Stores the body of a request that did not come over HTTP.
+    pub(crate) fn put_bytes(request: &Request<'_>, body: Vec<u8>) {
+        Self::store(request, Source::Memory(body));
     }
 
     fn store(request: &Request<'_>, source: Source) {

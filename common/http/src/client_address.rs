@@ -23,6 +23,12 @@ impl TrustedProxies {
         PRIVATE.parse().unwrap_or_default()
     }
 
+    /// Whether the client's request came by https. Only a trusted proxy, which ends TLS, says so.
+    pub(crate) fn is_https<'h>(&self, peer: SocketAddr, forwarded_proto: impl Iterator<Item = &'h [u8]>) -> bool {
+        let last = forwarded_proto.last().and_then(|line| line.rsplit(|byte| *byte == b',').next());
+        self.trust(peer.ip()) && last.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
+    }
+
     fn trust(&self, peer: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&peer.to_canonical()))
     }
@@ -52,6 +58,17 @@ impl FromStr for TrustedProxies {
         let read = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         let networks = text.split(',').map(|network| read(network.trim()));
         networks.collect::<Result<_, _>>().map(Self).map_err(|_| "must be a list of addresses and networks: 10.0.0.0/8")
+    }
+}
+
+/// Whether the client's request came by https, in the request's local cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IsHttps(pub bool);
+
+impl IsHttps {
+    /// Returns what the server has found; false for a request of a test.
+    pub fn of(request: &Request<'_>) -> Self {
+        *request.local_cache(Self::default)
     }
 }
 
@@ -102,6 +119,15 @@ mod tests {
             ([b"198.51.100.1", b"203.0.113.9\xff"], "10.0.0.1:7"),
         ] {
             assert_eq!(proxies.client(peer, lines.into_iter()), client.parse().unwrap(), "{lines:?}");
+        }
+        let is_https = |peer: &str, line: &str| proxies.is_https(peer.parse().unwrap(), [line.as_bytes()].into_iter());
+        for (peer, line, expected) in [
+            ("10.0.0.1:7", "https", true),
+            ("10.0.0.1:7", "http, HTTPS", true),
+            ("10.0.0.1:7", "https, http", false),
+            ("192.0.2.1:7", "https", false),
+        ] {
+            assert_eq!(is_https(peer, line), expected, "{peer} {line}");
         }
         for bad in ["", "nginx", "10.0.0.0/33", "10.0.0.1,"] {
             assert!(bad.parse::<TrustedProxies>().is_err(), "{bad}");

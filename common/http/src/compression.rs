@@ -1,8 +1,9 @@
 //! Compression of responses (RFC 9110, section 12.5.3).
 //!
 //! BREACH, the attack on compressed secrets, needs a browser that sends credentials of its own
-//! accord. Souk has no cookies: a page of another origin cannot send a customer's token. Responses
-//! with new tokens are smaller than [`MIN_SIZE`] as well.
+//! accord. The API takes no cookies: a page of another origin cannot send a customer's token.
+//! Responses with new tokens are smaller than [`MIN_SIZE`] as well. The pages of `web` do take
+//! cookies; the one secret in them, the token of their forms, is masked anew in each page.
 
 use std::io::Cursor;
 

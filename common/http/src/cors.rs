@@ -1,6 +1,6 @@
 //! Pages of other origins that may use the API from a browser (the CORS protocol of the Fetch
-//! Standard, section 3.3). Souk has no cookies, so credentials need not be allowed: a page sends
-//! its token in `Authorization`.
+//! Standard, section 3.3). The API takes no cookies, so credentials need not be allowed: a page
+//! sends its token in `Authorization`.
 
 use std::str::FromStr;
 

@@ -33,20 +33,20 @@ use rocket::config::{LogLevel, Shutdown};
 use rocket::{Build, Config, Rocket};
 
 pub use self::body::Body;
-pub use self::client_address::{ClientNetwork, TrustedProxies};
+pub use self::client_address::{ClientNetwork, IsHttps, TrustedProxies};
 use self::concurrency_limit::ConcurrencyLimiter;
 pub use self::content::Content;
 pub use self::cors::CorsOrigins;
 pub use self::entity_tag::{IfMatch, Tagged};
 pub use self::input::{Json, MAX_JSON, NoInput, Query, header};
-pub use self::limits::{with_limits, without_limits};
+pub use self::limits::{with_limits, with_page_limits, without_limits};
 pub use self::param::Param;
 pub use self::problem::{Problem, Result, data_outcome, guard_outcome};
 pub use self::request_id::request_id;
 use self::request_log::RequestFairing;
 pub use self::response_headers::{Public, PublicForADay};
 use self::response_headers::{ResponseHeaders, shield};
-pub use self::server::{RunError, run};
+pub use self::server::{BusApi, RunError, run};
 pub use self::stop::DRAIN_PERIOD;
 use self::stop::ShutdownFlag;
 
@@ -70,5 +70,6 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         .attach(RequestFairing)
         .manage(ShutdownFlag::default())
         .manage(ConcurrencyLimiter::new(limits::MAX_CONCURRENT_REQUESTS))
+        .manage(limits::PageLimiter::default())
         .register("/", problem::catchers())
 }

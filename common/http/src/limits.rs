@@ -30,6 +30,23 @@ pub fn with_limits(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::ConcurrencyAndTime, routes)
 }
 
+/// Like [`with_limits`], for routes that make requests of the API over the bus. They have permits of
+/// their own: in one process, pages that hold all permits would wait for their own requests.
+#[must_use]
+pub fn with_page_limits(routes: Vec<Route>) -> Vec<Route> {
+    wrap(Limits::PageConcurrencyAndTime, routes)
+}
+
+/// The limiter of pages.
+#[derive(Clone)]
+pub(crate) struct PageLimiter(ConcurrencyLimiter);
+
+impl Default for PageLimiter {
+    fn default() -> Self {
+        Self(ConcurrencyLimiter::new(MAX_CONCURRENT_REQUESTS))
+    }
+}
+
 /// Without the concurrency limit: health checks must be answered under any load.
 #[must_use]
 pub(crate) fn with_timeout(routes: Vec<Route>) -> Vec<Route> {
@@ -45,6 +62,7 @@ pub fn without_limits(routes: Vec<Route>) -> Vec<Route> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Limits {
     ConcurrencyAndTime,
+    PageConcurrencyAndTime,
     Time,
     None,
 }
@@ -69,7 +87,7 @@ impl Handler for LimitedHandler {
         let fail = |error| route::Outcome::from(request, Problem(error));
         // The idempotent methods that routes use (RFC 9110, section 9.2.2).
         let is_idempotent = matches!(request.method(), Method::Get | Method::Head | Method::Put | Method::Delete);
-        if is_idempotent && ShutdownFlag::is_set(request) {
+        if is_idempotent && ShutdownFlag::is_set(request) && !OverBus::is(request) {
             return fail(Error::stopping());
         }
         let admission = request.local_cache(|| Admission::new(self.limits, request));
@@ -97,6 +115,21 @@ impl Handler for LimitedHandler {
     }
 }
 
+/// Marks a request that came over the bus, in its local cache. An instance that stops takes no
+/// further calls, and serves those that it has taken: nothing sends them elsewhere.
+#[derive(Default)]
+pub(crate) struct OverBus(bool);
+
+impl OverBus {
+    pub(crate) fn mark(request: &Request<'_>) {
+        request.local_cache(|| Self(true));
+    }
+
+    fn is(request: &Request<'_>) -> bool {
+        request.local_cache(Self::default).0
+    }
+}
+
 /// The permit of a request and the time that it has left, in the request's local cache. While its
 /// body arrives, a request has no permit and its time stands still.
 #[derive(Default)]
@@ -114,12 +147,12 @@ struct AdmissionState {
 
 impl Admission {
     fn new(limits: Limits, request: &Request<'_>) -> Self {
-        let limiter = request.rocket().state::<ConcurrencyLimiter>();
-        Self {
-            limiter: limiter.filter(|_| limits == Limits::ConcurrencyAndTime).cloned(),
-            is_timed: limits != Limits::None,
-            state: Mutex::default(),
-        }
+        let limiter = match limits {
+            Limits::ConcurrencyAndTime => request.rocket().state::<ConcurrencyLimiter>(),
+            Limits::PageConcurrencyAndTime => request.rocket().state::<PageLimiter>().map(|pages| &pages.0),
+            Limits::Time | Limits::None => None,
+        };
+        Self { limiter: limiter.cloned(), is_timed: limits != Limits::None, state: Mutex::default() }
     }
 
     /// Waits for a permit and starts the clock.

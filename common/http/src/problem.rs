@@ -282,6 +282,8 @@ fn template(route: &Route) -> impl Iterator<Item = &str> {
 fn parameters(route: &Route, path: &[&str]) -> Option<usize> {
     let template: Vec<&str> = template(route).collect();
     (template.len() == path.len()).then_some(())?;
+    // A route for all other paths names no resource.
+    template.iter().all(|segment| !segment.ends_with("..>")).then_some(())?;
     template.iter().zip(path).try_fold(0, |count, (wanted, given)| {
         if wanted.starts_with('<') { Some(count + 1) } else { (wanted == given).then_some(count) }
     })

@@ -3,6 +3,7 @@
 //! beginning of each body before it routes, and answers some requests outside of the API's
 //! contract.
 
+mod bus_api;
 mod client_stream;
 mod connection;
 mod dispatch;
@@ -23,6 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::bus_api::BusApi;
 use self::open_connections::OpenConnections;
 use crate::body::BodyLimits;
 use crate::client_address::TrustedProxies;
@@ -111,6 +113,9 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
         flag.set();
         tokio::time::sleep(drain).await;
     };
+    if let Some(api) = server.rocket.rocket().state::<BusApi>() {
+        api.serve(bus, &server.rocket);
+    }
     let connections = OpenConnections::new(max_connections);
     tokio::select! {
         () = accept(listener, &server, &connections) => {}

@@ -16,25 +16,27 @@ use crate::health::{self, Health};
 use crate::telemetry::{Dsn, Format, Reporting, Telemetry};
 use souk_bus::{AmqpOptions, Bus};
 use souk_store::Database;
-use souk_types::Result;
+use souk_types::{Error, Result};
 
-/// The resources of a service.
-pub struct Service {
+/// The resources of a service. `D` is [`Database`], or `()` for a service that stores nothing.
+pub struct Service<D = Database> {
     /// The service's database.
-    pub database: Database,
+    pub database: D,
     /// The bus to the other services.
     pub bus: Bus,
+    /// `database`, if there is one.
+    databases: Vec<Database>,
     address: IpAddr,
     port: u16,
     cors: CorsOrigins,
     trusted_proxies: TrustedProxies,
 }
 
-impl Service {
+impl<D> Service<D> {
     /// Returns a Rocket with `/health`. Mount routes at `/`, because nginx removes the prefix.
     #[must_use]
     pub fn rocket(&self) -> Rocket<Build> {
-        let health = Health { databases: vec![self.database.clone()], bus: self.bus.clone() };
+        let health = Health { databases: self.databases.clone(), bus: self.bus.clone() };
         crate::rocket(self.address, self.port)
             .mount("/health", health::routes())
             .manage(health)
@@ -43,8 +45,8 @@ impl Service {
     }
 }
 
-struct Settings {
-    service: Service,
+struct Settings<D> {
+    service: Service<D>,
     telemetry: Telemetry,
 }
 
@@ -55,9 +57,30 @@ pub fn run(
     environment: Environment,
     start: impl FnOnce(&Service) -> Result<Rocket<Build>> + Send,
 ) -> ExitCode {
+    run_with(name, environment, read_database, start)
+}
+
+/// Runs a service without a database, as [`run`] does.
+pub fn run_stateless(
+    name: &'static str,
+    environment: Environment,
+    start: impl FnOnce(&Service<()>) -> Result<Rocket<Build>> + Send,
+) -> ExitCode {
+    run_with(name, environment, |_, _| Some(((), Vec::new())), start)
+}
+
+/// Opens the database of a service, if the environment names a valid one.
+type OpenDatabase<D> = fn(&'static str, &mut Environment) -> Option<(D, Vec<Database>)>;
+
+fn run_with<D: Send + Sync>(
+    name: &'static str,
+    environment: Environment,
+    open: OpenDatabase<D>,
+    start: impl FnOnce(&Service<D>) -> Result<Rocket<Build>> + Send,
+) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => serve(name, environment, start),
+        [] => serve(name, environment, open, start),
         ["health"] => address(environment).and_then(health::probe),
         _ => Err(format!("usage: {name} [health]; its settings are in the environment (.env.example)")),
     };
@@ -78,23 +101,26 @@ fn address(mut environment: Environment) -> std::result::Result<SocketAddr, Stri
     port.map(|port| SocketAddr::new(address, port.0)).ok_or_else(|| environment.problems().join("; "))
 }
 
-fn serve(
+fn serve<D: Send + Sync>(
     name: &'static str,
     environment: Environment,
-    start: impl FnOnce(&Service) -> Result<Rocket<Build>> + Send,
+    open: OpenDatabase<D>,
+    start: impl FnOnce(&Service<D>) -> Result<Rocket<Build>> + Send,
 ) -> std::result::Result<(), String> {
     rocket::execute(async move {
         // Before the first connection, so that all drivers use the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let Settings { service, telemetry } = read_settings(name, environment)?;
+        let Settings { service, telemetry } = read_settings(name, environment, open)?;
         let _telemetry = telemetry.start()?;
         let shop = start(&service).map_err(|error| error.operator_message())?;
         tracing::info!(address = %service.address, port = service.port, version = env!("CARGO_PKG_VERSION"), "starting");
         let outcome = tokio::select! {
             outcome = crate::run(shop, &service.bus, crate::DRAIN_PERIOD) => outcome,
-            error = service.database.incompatible() => return Err(error.operator_message()),
+            error = incompatible(&service.databases) => return Err(error.operator_message()),
         };
-        service.database.close().await;
+        for database in &service.databases {
+            database.close().await;
+        }
         outcome.map_err(|error| match error {
             RunError::Listen(reason) => {
                 format!("cannot listen on {} port {}: {reason}", service.address, service.port)
@@ -104,7 +130,27 @@ fn serve(
     })
 }
 
-fn read_settings(name: &'static str, mut environment: Environment) -> std::result::Result<Settings, String> {
+/// Waits until a database has data of another format.
+async fn incompatible(databases: &[Database]) -> Error {
+    match databases {
+        [database, ..] => database.incompatible().await,
+        [] => std::future::pending().await,
+    }
+}
+
+fn read_database(name: &'static str, environment: &mut Environment) -> Option<(Database, Vec<Database>)> {
+    let uri: Option<String> = environment.required("MONGODB_URI");
+    let database_name: Option<DatabaseName> = environment.required("DATABASE");
+    let (uri, database_name) = uri.zip(database_name)?;
+    let database = or_add_problem(environment, "MONGODB_URI", Database::mongodb(name, &uri, &database_name.0))?;
+    Some((database.clone(), vec![database]))
+}
+
+fn read_settings<D>(
+    name: &'static str,
+    mut environment: Environment,
+    open: OpenDatabase<D>,
+) -> std::result::Result<Settings<D>, String> {
     let address = environment.optional("ADDRESS").unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let port = environment.required::<Port>("PORT");
     let trusted_proxies = environment.optional("TRUSTED_PROXIES").unwrap_or_else(TrustedProxies::private);
@@ -114,11 +160,7 @@ fn read_settings(name: &'static str, mut environment: Environment) -> std::resul
         let prefix = environment.optional("AMQP_PREFIX").unwrap_or_default();
         or_add_problem(&mut environment, "AMQP_URL", Bus::amqp(AmqpOptions { url, name: instance.clone(), prefix }))
     });
-    let uri: Option<String> = environment.required("MONGODB_URI");
-    let database_name: Option<DatabaseName> = environment.required("DATABASE");
-    let database = uri.zip(database_name).and_then(|(uri, name_in_mongodb)| {
-        or_add_problem(&mut environment, "MONGODB_URI", Database::mongodb(name, &uri, &name_in_mongodb.0))
-    });
+    let database = open(name, &mut environment);
     let cors = CorsOrigins::read(&mut environment);
     let telemetry = Telemetry {
         service: name,
@@ -128,8 +170,9 @@ fn read_settings(name: &'static str, mut environment: Environment) -> std::resul
         reporting: reporting(name, &mut environment),
     };
     match (bus, database, port, environment.problems()) {
-        (Some(bus), Some(database), Some(port), []) => {
-            Ok(Settings { service: Service { database, bus, address, port: port.0, cors, trusted_proxies }, telemetry })
+        (Some(bus), Some((database, databases)), Some(port), []) => {
+            let service = Service { database, bus, databases, address, port: port.0, cors, trusted_proxies };
+            Ok(Settings { service, telemetry })
         }
         _ => Err(environment.report()),
     }

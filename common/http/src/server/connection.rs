@@ -21,6 +21,7 @@ use super::client_stream::ClientStream;
 use super::dispatch::{ResponseBody, dispatch};
 use super::head::{self, MAX_HEAD};
 use super::open_connections::Slot;
+use crate::client_address::IsHttps;
 
 /// Time for a head to arrive, and for which a connection may wait for its next request. Longer than
 /// the 1 s after which nginx closes its idle connections.
@@ -107,7 +108,9 @@ async fn respond(
     let mut response = match head::read(&parts) {
         Ok(head) => {
             let forwarded = parts.headers.get_all("X-Forwarded-For").iter().map(HeaderValue::as_bytes);
-            let client = server.proxies.client(peer, forwarded);
+            let schemes = parts.headers.get_all("X-Forwarded-Proto").iter().map(HeaderValue::as_bytes);
+            let is_https = IsHttps(server.proxies.is_https(peer, schemes));
+            let client = (server.proxies.client(peer, forwarded), is_https);
             dispatch(Arc::clone(&server.rocket), &server.tasks, (head, parts, body), client, in_flight).await?
         }
         Err(refusal) => {

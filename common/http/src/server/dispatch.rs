@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::head::Head;
 use super::open_connections::InFlight;
 use crate::body::PendingBody;
+use crate::client_address::IsHttps;
 
 /// A body up to this size, in bytes, is sent as one piece; a larger one is streamed.
 const MAX_PIECE: usize = 256 * 1024;
@@ -32,7 +33,7 @@ pub(super) async fn dispatch(
     rocket: Arc<Client>,
     tasks: &TaskTracker,
     (head, parts, body): (Head, Parts, Incoming),
-    client: SocketAddr,
+    (client, is_https): (SocketAddr, IsHttps),
     in_flight: InFlight,
 ) -> io::Result<Response<ResponseBody>> {
     let (sender, receiver) = oneshot::channel();
@@ -48,6 +49,7 @@ pub(super) async fn dispatch(
                 request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
             }
         }
+        request.inner().local_cache(|| is_https);
         PendingBody::put(request.inner(), body);
         send(request.dispatch().await, is_head, in_flight, sender).await;
     });

@@ -45,7 +45,7 @@ fn size(parts: &Parts) -> Result<(), Refusal> {
     if head > MAX_HEAD { Err(Refusal::HeadTooLarge) } else { Ok(()) }
 }
 
-fn method(name: &str) -> Result<Method, Refusal> {
+pub(super) fn method(name: &str) -> Result<Method, Refusal> {
     Ok(match name {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
@@ -101,7 +101,8 @@ fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-fn target(uri: &Uri) -> Result<Origin<'static>, Refusal> {
+/// Returns the target of a request if it is a valid path, with or without a query.
+pub(super) fn target(uri: &Uri) -> Result<Origin<'static>, Refusal> {
     let Some(target) = uri.path_and_query() else {
         return Err(Refusal::Malformed("The target of the request is not a path."));
     };
