@@ -11,6 +11,7 @@ pub(crate) mod order;
 pub(crate) mod owner;
 pub(crate) mod payment;
 mod place;
+pub(crate) mod public_shop;
 pub(crate) mod quote;
 mod rounding;
 pub(crate) mod settings;

@@ -12,6 +12,7 @@ mod guest_cart;
 mod order;
 mod payment;
 mod quote;
+mod shop;
 mod wishlist;
 
 use rocket::serde::json::{Json as Body, Value};
@@ -48,6 +49,7 @@ pub fn routes() -> Vec<Route> {
         fulfilment::add_note,
         payment::handle_webhook,
         quote::get_quote,
+        shop::get_shop,
         admin_shop::get_settings,
         admin_shop::put_settings,
         admin_shop::get_taxes,

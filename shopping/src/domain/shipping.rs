@@ -2,7 +2,7 @@
 
 mod input;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 use souk_types::{Country, Currency, Error, Integer, Money, Price, Result, Text};
@@ -158,13 +158,24 @@ impl Shipping {
     /// Returns the methods that ship to a place, with their prices in the currency of the shop.
     /// Methods priced in another currency are left out.
     pub(crate) fn options(&self, place: &Place, parcel: Parcel) -> Vec<(&Method, Money)> {
-        let methods = self.zone(place).map_or(&[][..], |zone| &zone.methods);
-        methods.iter().filter_map(|method| Some((method, method.price(parcel)?))).collect()
+        self.methods(place).iter().filter_map(|method| Some((method, method.price(parcel)?))).collect()
     }
 
     /// Returns a method of the zone of a place.
     pub(crate) fn method(&self, place: &Place, id: &MethodId) -> Option<&Method> {
         self.zone(place)?.methods.iter().find(|method| method.id == *id)
+    }
+
+    /// Returns the methods that ship to a place, whatever is shipped.
+    pub(crate) fn methods(&self, place: &Place) -> &[Method] {
+        self.zone(place).map_or(&[][..], |zone| &zone.methods)
+    }
+
+    /// Returns the countries of all zones, sorted; `None` when a zone contains all countries.
+    pub(crate) fn countries(&self) -> Option<Vec<Country>> {
+        let is_limited = self.zones.iter().all(|zone| !zone.countries.is_empty());
+        let countries: BTreeSet<&Country> = self.zones.iter().flat_map(|zone| &zone.countries).collect();
+        is_limited.then(|| countries.into_iter().cloned().collect())
     }
 
     /// Whether a zone has this method.
@@ -199,6 +210,11 @@ impl Method {
     /// Whether the customer collects the goods.
     pub(crate) fn is_pickup(&self) -> bool {
         self.price == MethodPrice::Pickup
+    }
+
+    /// Returns the total of goods, after discounts, from which it is free.
+    pub(crate) fn free_from(&self) -> Option<Money> {
+        self.free_from.map(Money::from)
     }
 
     fn price(&self, parcel: Parcel) -> Option<Money> {

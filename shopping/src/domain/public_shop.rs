@@ -1,0 +1,87 @@
+//! What everyone may know of the shop: its name and address, and how it ships.
+
+use serde::Serialize;
+use souk_types::{Address, Country, Currency, Email, Money, Text};
+
+use super::shipping::DeliveryDays;
+use super::shop::ShopDocuments;
+use super::vat_number::VatNumber;
+
+/// The public part of the documents of the shop.
+#[derive(Serialize)]
+pub(crate) struct PublicShop {
+    name: Text<1, 100>,
+    legal_name: Text<1, 200>,
+    address: Option<Address>,
+    vat_number: Option<VatNumber>,
+    email: Option<Email>,
+    home_country: Country,
+    currency: Currency,
+    prices_include_tax: bool,
+    /// The countries that the shop ships to; `None` for all.
+    ships_to: Option<Vec<Country>>,
+    /// The methods that ship to the home country.
+    shipping: Vec<PublicMethod>,
+}
+
+#[derive(Serialize)]
+struct PublicMethod {
+    name: Text<1, 100>,
+    days: DeliveryDays,
+    free_from: Option<Money>,
+    pickup: bool,
+}
+
+impl PublicShop {
+    /// Returns the public part of the documents.
+    pub(crate) fn new(shop: &ShopDocuments) -> Self {
+        let settings = shop.settings.clone();
+        let methods = shop.shipping.methods(&settings.home()).iter();
+        let shipping = methods.map(|method| PublicMethod {
+            name: method.name.clone(),
+            days: method.days,
+            free_from: method.free_from(),
+            pickup: method.is_pickup(),
+        });
+        Self {
+            shipping: shipping.collect(),
+            ships_to: shop.shipping.countries(),
+            name: settings.name,
+            legal_name: settings.legal_name,
+            address: settings.address,
+            vat_number: settings.vat_number,
+            email: settings.email,
+            home_country: settings.home_country,
+            currency: settings.currency,
+            prices_include_tax: settings.prices_include_tax,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shop_publishes_its_contact_data_and_its_shipping() {
+        let shop = serde_json::to_value(PublicShop::new(&ShopDocuments::sample().unwrap())).unwrap();
+        let mut fields: Vec<&str> = shop.as_object().unwrap().keys().map(String::as_str).collect();
+        fields.sort_unstable();
+        let documented = [
+            "address",
+            "currency",
+            "email",
+            "home_country",
+            "legal_name",
+            "name",
+            "prices_include_tax",
+            "shipping",
+            "ships_to",
+            "vat_number",
+        ];
+        assert_eq!(fields, documented);
+        assert!(
+            shop["shipping"].as_array().is_some_and(|methods| methods.iter().any(|method| method["pickup"] == true))
+        );
+    }
+}

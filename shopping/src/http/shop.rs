@@ -1,0 +1,13 @@
+//! The route of what everyone may know of the shop.
+
+use rocket::serde::json::Json as Body;
+use rocket::{State, get};
+use souk_http::{Public, Result};
+
+use crate::App;
+use crate::domain::public_shop::PublicShop;
+
+#[get("/shop")]
+pub(super) async fn get_shop(app: &State<App>) -> Result<Public<Body<PublicShop>>> {
+    Ok(Public(Body(PublicShop::new(&*app.shop().await?))))
+}
