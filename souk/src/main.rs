@@ -10,7 +10,6 @@ mod cli;
 mod data_directory;
 mod databases;
 mod dlq;
-mod front_page;
 mod mail;
 mod order;
 mod seed;

@@ -7,15 +7,15 @@ use products::demo;
 use rocket::fairing::AdHoc;
 use shopping::PaymentMethod;
 use souk_bus::Bus;
+use souk_contract::api::{CustomerApi, ProductsApi, ShoppingApi};
 use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::health::{self, Health};
 use souk_http::telemetry::Telemetry;
-use souk_http::{CorsOrigins, RunError, TrustedProxies};
+use souk_http::{BusApi, CorsOrigins, RunError, TrustedProxies};
 
 use crate::data_directory::DataDirectory;
 use crate::databases::{SERVICES, operator_message};
-use crate::front_page;
 use crate::settings::Settings;
 
 pub(crate) async fn run(settings: Settings) -> Result<(), String> {
@@ -35,12 +35,11 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let trusted_proxies: TrustedProxies = environment.optional("TRUSTED_PROXIES").unwrap_or_default();
     environment.check()?;
     let data = DataDirectory::open(settings.data.as_deref())?;
-    let mail_defaults = mail::Defaults {
-        directory: Some(data.mails()),
-        public_url: Some(format!("http://{}", std::net::SocketAddr::new(settings.address, settings.port))),
-    };
+    let public_url = Some(format!("http://{}", std::net::SocketAddr::new(settings.address, settings.port)));
+    let mail_defaults = mail::Defaults { directory: Some(data.mails()), public_url: public_url.clone() };
     let mail_options = mail::Options::read(&mut environment, &mail_defaults);
-    let mail_options = mail_options.ok_or_else(|| environment.report())?;
+    let web_options = web::Options::read(&mut environment, &web::Defaults { public_url });
+    let (Some(mail_options), Some(web_options)) = (mail_options, web_options) else { return Err(environment.report()) };
     let databases =
         [data.database("customer")?, data.database("mail")?, data.database("products")?, data.database("shopping")?];
     let [customers, mails, catalogue, orders] = databases.clone();
@@ -62,12 +61,16 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         if settings.demo { demo::load_if_empty(&products.importer()).await.map_err(operator_message)? } else { 0 };
 
     let welcome = Welcome { directory: settings.data.clone(), samples, payments };
+    let api = BusApi::default()
+        .with::<CustomerApi>("/customer")
+        .with::<ProductsApi>("/products")
+        .with::<ShoppingApi>("/shopping");
     let shop = souk_http::rocket(settings.address, settings.port)
-        .mount("/", front_page::routes())
         .mount("/health", health::routes())
         .mount("/customer", customer::routes())
         .mount("/products", products::routes())
         .mount("/shopping", shopping::routes())
+        .manage(api)
         .manage(Health { databases: databases.to_vec(), bus: bus.clone() })
         .manage(cors)
         .manage(trusted_proxies)
@@ -78,6 +81,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
             welcome.print(shop.config().address, shop.config().port);
             Box::pin(async {})
         }));
+    let shop = web::mount(shop, web::App::start(&bus, web_options));
     // Without a proxy, the shop need not drain connections.
     let result = souk_http::run(shop, &bus, Duration::ZERO).await;
     for database in &databases {

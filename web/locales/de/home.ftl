@@ -1,0 +1,14 @@
+### Die Startseite.
+
+home-title = Willkommen bei { $shop }
+home-lead = Gut gemachte Dinge von Menschen, die ihr Handwerk verstehen.
+home-description = { $shop }: gut gemachte Dinge von Menschen, die ihr Handwerk verstehen. Bestellen Sie als Gast oder mit Konto.
+home-browse = Alle Produkte ansehen
+home-categories = Nach Kategorie stöbern
+home-new = Neu im Shop
+home-all-products = Alle Produkte
+catalogue-empty = Es gibt noch keine Produkte.
+promise-delivery = In { $from } bis { $to } Tagen bei Ihnen
+promise-free-shipping = Versandkostenfrei ab { $total }
+promise-returns = 14 Tage Rückgaberecht
+promise-guest = Bestellen ohne Konto

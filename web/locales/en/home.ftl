@@ -1,0 +1,14 @@
+### The home page.
+
+home-title = Welcome to { $shop }
+home-lead = Things that are well made, from people who know their craft.
+home-description = { $shop }: things that are well made, from people who know their craft. Order as a guest or with an account.
+home-browse = Browse all products
+home-categories = Shop by category
+home-new = New in the shop
+home-all-products = See all products
+catalogue-empty = There are no products yet.
+promise-delivery = Delivered in { $from } to { $to } days
+promise-free-shipping = Free shipping from { $total }
+promise-returns = 14 days to return
+promise-guest = Order without an account

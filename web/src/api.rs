@@ -1,0 +1,49 @@
+//! The client of the other services: requests of their public API over the bus, typed. One file for
+//! each noun has the requests, and the parts of the responses that pages show.
+
+mod call;
+pub(crate) mod cart;
+pub(crate) mod catalogue;
+mod problem;
+pub(crate) mod quote;
+pub(crate) mod session;
+pub(crate) mod shop;
+pub(crate) mod wishlist;
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use souk_bus::Bus;
+
+pub(crate) use self::call::{Call, Service};
+pub(crate) use self::problem::{Problem, Refusal};
+
+/// The result of a request.
+pub(crate) type Result<T> = std::result::Result<T, Problem>;
+
+/// A client of the API on behalf of one visitor.
+#[derive(Clone, Copy)]
+pub(crate) struct Api<'a> {
+    bus: &'a Bus,
+    /// The visitor's address, which limits of attempts count by.
+    client: IpAddr,
+}
+
+impl<'a> Api<'a> {
+    /// Returns the client of the visitor at this address.
+    pub(crate) fn new(bus: &'a Bus, client: IpAddr) -> Self {
+        Self { bus, client }
+    }
+}
+
+/// An access token or a guest token. It has no `Debug`, so that no log line can show it.
+#[derive(Clone)]
+pub(crate) struct Token(pub(crate) String);
+
+/// One page of a list.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct List<T> {
+    pub(crate) items: Vec<T>,
+    /// The cursor of the next page.
+    pub(crate) next: Option<String>,
+}

@@ -1,0 +1,106 @@
+//! One request: building, sending, and reading its response.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use souk_bus::CALL_TIMEOUT;
+use souk_contract::api::{ApiCall, ApiMethod, ApiRequest, ApiResponse, CustomerApi, ProductsApi, ShoppingApi};
+use souk_types::Error;
+
+use super::{Api, Problem, Result, Token};
+
+/// Timeout of a request that changes something. It may call a payment provider, and a page must
+/// answer within 5 s.
+const CHANGE_TIMEOUT: Duration = Duration::from_millis(4_500);
+
+/// The services that have an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Customer,
+    Products,
+    Shopping,
+}
+
+/// A request that is being built.
+#[must_use]
+pub(crate) struct Call<'a> {
+    api: Api<'a>,
+    service: Service,
+    method: ApiMethod,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Result<String>,
+}
+
+impl<'a> Api<'a> {
+    /// Begins a request. `target` is the path below the service's prefix, with its query.
+    pub(crate) fn call(self, service: Service, method: ApiMethod, target: impl Into<String>) -> Call<'a> {
+        Call { api: self, service, method, target: target.into(), headers: Vec::new(), body: Ok(String::new()) }
+    }
+
+    /// Begins a request that reads.
+    pub(crate) fn get(self, service: Service, target: impl Into<String>) -> Call<'a> {
+        self.call(service, ApiMethod::Get, target)
+    }
+
+    /// Begins a `POST`.
+    pub(crate) fn post(self, service: Service, target: impl Into<String>) -> Call<'a> {
+        self.call(service, ApiMethod::Post, target)
+    }
+}
+
+impl Call<'_> {
+    /// Adds the token of a customer or a guest.
+    pub(crate) fn token(self, token: &Token) -> Self {
+        self.header("Authorization", format!("Bearer {}", token.0))
+    }
+
+    /// Adds a header: `Idempotency-Key`, `If-Match`.
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Adds a body.
+    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
+        self.body = serde_json::to_string(body).map_err(|error| Problem::from(Error::internal(error)));
+        self.header("Content-Type", "application/json")
+    }
+
+    /// Sends the request and reads the JSON of its response.
+    pub(crate) async fn send<T: DeserializeOwned>(self) -> Result<T> {
+        let service = self.service;
+        let response = self.response().await?;
+        serde_json::from_str(&response.body)
+            .map_err(|error| Error::internal(format!("a response of {service:?} cannot be read: {error}")).into())
+    }
+
+    /// Sends a request whose response has no body, or none that matters.
+    pub(crate) async fn send_without_reply(self) -> Result<()> {
+        self.response().await.map(drop)
+    }
+
+    /// Sends the request and returns its response, with its headers. Errors: a status other than 2xx.
+    pub(crate) async fn response(self) -> Result<ApiResponse> {
+        let (service, timeout) = (self.service, self.timeout());
+        let request = ApiRequest {
+            method: self.method,
+            target: self.target,
+            headers: self.headers,
+            client: self.api.client,
+            body: self.body?,
+        };
+        let bus = self.api.bus;
+        let response = match service {
+            Service::Customer => bus.call_within(timeout, CustomerApi::from_request(request)).await,
+            Service::Products => bus.call_within(timeout, ProductsApi::from_request(request)).await,
+            Service::Shopping => bus.call_within(timeout, ShoppingApi::from_request(request)).await,
+        }?;
+        if (200..300).contains(&response.status) { Ok(response) } else { Err(Problem::of_response(&response)) }
+    }
+
+    fn timeout(&self) -> Duration {
+        if self.method == ApiMethod::Get { CALL_TIMEOUT } else { CHANGE_TIMEOUT }
+    }
+}

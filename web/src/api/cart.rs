@@ -1,0 +1,108 @@
+//! Carts.
+
+use serde::Deserialize;
+use serde_json::json;
+use souk_contract::api::ApiMethod;
+use souk_contract::products::ProductId;
+use souk_types::Money;
+
+use super::{Api, Result, Service, Token};
+
+/// A cart.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Cart {
+    pub(crate) items: Vec<CartItem>,
+    /// `None` when products have different currencies.
+    pub(crate) total: Option<Money>,
+    /// Whether `products` is down, so that names and prices are the last known ones.
+    #[serde(default)]
+    pub(crate) stale: bool,
+}
+
+/// A line of a cart or a wishlist.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct CartItem {
+    pub(crate) product: CartProduct,
+    pub(crate) quantity: u32,
+    pub(crate) total: Money,
+    pub(crate) status: LineStatus,
+    /// The quantity in stock; `None` while `products` is down.
+    pub(crate) available: Option<u32>,
+}
+
+/// A product in a cart.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct CartProduct {
+    pub(crate) id: ProductId,
+    pub(crate) name: String,
+    pub(crate) price: Money,
+    pub(crate) image: Option<String>,
+}
+
+/// Whether a line can be bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LineStatus {
+    Ok,
+    Short,
+    Discontinued,
+    CurrencyMixed,
+    Unknown,
+}
+
+/// A new guest cart.
+#[derive(Deserialize)]
+pub(crate) struct GuestCart {
+    /// The guest token.
+    pub(crate) token: String,
+    /// Seconds until the cart expires when it is not used.
+    pub(crate) expires_in: u64,
+}
+
+impl Cart {
+    /// Returns the number of pieces.
+    pub(crate) fn pieces(&self) -> u32 {
+        self.items.iter().map(|item| item.quantity).sum()
+    }
+}
+
+impl Api<'_> {
+    /// Returns the cart of a customer or a guest.
+    pub(crate) async fn cart(self, token: &Token) -> Result<Cart> {
+        self.get(Service::Shopping, "/cart").token(token).send().await
+    }
+
+    /// Adds pieces to a line. Errors: 404 for an unknown product, 409 for a full cart.
+    pub(crate) async fn add_to_cart(self, token: &Token, product: ProductId, quantity: u32) -> Result<Cart> {
+        let body = json!({"product_id": product, "quantity": quantity});
+        self.post(Service::Shopping, "/cart").token(token).json(&body).send().await
+    }
+
+    /// Sets the quantity of a line.
+    pub(crate) async fn set_quantity(self, token: &Token, product: ProductId, quantity: u32) -> Result<Cart> {
+        let call = self.call(Service::Shopping, ApiMethod::Put, format!("/cart/{product}"));
+        call.token(token).json(&json!({"quantity": quantity})).send().await
+    }
+
+    /// Removes a line.
+    pub(crate) async fn remove_from_cart(self, token: &Token, product: ProductId) -> Result<()> {
+        let call = self.call(Service::Shopping, ApiMethod::Delete, format!("/cart/{product}"));
+        call.token(token).send_without_reply().await
+    }
+
+    /// Creates a guest cart.
+    pub(crate) async fn create_guest_cart(self) -> Result<GuestCart> {
+        self.post(Service::Shopping, "/guest").send().await
+    }
+
+    /// Moves the cart of a guest into that of a customer, and returns it.
+    pub(crate) async fn merge_cart(self, customer: &Token, guest: &Token) -> Result<Cart> {
+        #[derive(Deserialize)]
+        struct Merged {
+            cart: Cart,
+        }
+        let call = self.post(Service::Shopping, "/cart/merge").token(customer).json(&json!({"guest": guest.0}));
+        let merged: Merged = call.send().await?;
+        Ok(merged.cart)
+    }
+}

@@ -1,0 +1,76 @@
+//! Style sheets, scripts and pictures of the pages, embedded in the program. The address of a file
+//! has the hash of its content, so browsers keep it for ever.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use include_dir::{Dir, include_dir};
+use rocket::http::ContentType;
+use sha2::{Digest, Sha256};
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets");
+
+/// The style sheet of the storefront: the files of `assets/css`, in this order. Tokens come first.
+const SHOP_CSS: [&str; 6] = ["tokens", "base", "layout", "forms", "catalogue", "cart"];
+
+static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
+    let css: Vec<u8> = SHOP_CSS.iter().flat_map(|name| file(&format!("css/{name}.css"))).copied().collect();
+    let assets = [
+        Asset::new("shop.css", ContentType::CSS, css),
+        Asset::new("shop.js", ContentType::JavaScript, file("shop.js").to_vec()),
+        Asset::new("icon.svg", ContentType::SVG, file("icon.svg").to_vec()),
+    ];
+    assets.into_iter().map(|asset| (asset.name, asset)).collect()
+});
+
+/// An embedded file.
+pub(crate) struct Asset {
+    name: &'static str,
+    /// The address: `/assets/0f3a.../shop.css`.
+    path: String,
+    pub(crate) content_type: ContentType,
+    pub(crate) content: Vec<u8>,
+}
+
+impl Asset {
+    fn new(name: &'static str, content_type: ContentType, content: Vec<u8>) -> Self {
+        let hash = Sha256::digest(&content);
+        let hash = hash.iter().take(8).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        Self { name, path: format!("/assets/{hash}/{name}"), content_type, content }
+    }
+}
+
+/// Returns the address of a file; that of a missing one leads nowhere, and a test finds it.
+pub(crate) fn path(name: &str) -> &'static str {
+    ASSETS.get(name).map_or("/assets/missing", |asset| &asset.path)
+}
+
+/// Returns the file at an address.
+pub(crate) fn at(hash: &str, name: &str) -> Option<&'static Asset> {
+    ASSETS.get(name).filter(|asset| asset.path == format!("/assets/{hash}/{name}"))
+}
+
+fn file(path: &str) -> &'static [u8] {
+    FILES.get_file(path).map_or(&[], include_dir::File::contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_exists_at_its_address() {
+        for name in ["shop.css", "shop.js", "icon.svg"] {
+            let [_, _, hash, file] = path(name).split('/').collect::<Vec<_>>()[..] else { panic!("{name}") };
+            assert!(at(hash, file).is_some_and(|asset| !asset.content.is_empty()), "{name}");
+        }
+        assert!(at("0", "shop.css").is_none());
+        for name in SHOP_CSS {
+            assert!(!file(&format!("css/{name}.css")).is_empty(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Routes by page. A route asks the services for what the page shows, all at once, and renders the
+//! template. What a service that is down would have shown is a notice in the page.
+
+mod assets;
+mod cart;
+mod errors;
+mod front;
+mod home;
+mod legal;
+mod listing;
+mod product;
+mod robots;
+mod structured_data;
+mod wishlist;
+
+use rocket::{Catcher, Route, catchers, routes};
+use souk_http::with_page_limits;
+
+/// Returns the routes below the prefix of each language.
+pub(crate) fn routes() -> Vec<Route> {
+    with_page_limits(routes![
+        home::show,
+        listing::show_category,
+        listing::search,
+        product::show,
+        product::show_without_name,
+        cart::show,
+        cart::add,
+        cart::set_line,
+        cart::set_codes,
+        wishlist::show,
+        wishlist::add,
+        wishlist::remove,
+        legal::show,
+    ])
+}
+
+/// Returns the routes without a language.
+pub(crate) fn root_routes() -> Vec<Route> {
+    with_page_limits(routes![front::show, assets::get, robots::get_robots, robots::get_sitemap, errors::no_page])
+}
+
+/// Returns the catcher of errors below the prefix of each language.
+pub(crate) fn catchers() -> Vec<Catcher> {
+    catchers![errors::everything]
+}

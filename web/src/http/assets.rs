@@ -1,0 +1,26 @@
+//! The embedded files.
+
+use rocket::Request;
+use rocket::get;
+use rocket::http::ContentType;
+use rocket::response::{self, Responder, Response};
+
+use crate::assets;
+
+/// The address has the hash of the content, so a cache never asks again.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
+/// An embedded file.
+pub(super) struct File(ContentType, &'static [u8]);
+
+impl<'r> Responder<'r, 'static> for File {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        Response::build_from((self.0, self.1).respond_to(request)?).raw_header("Cache-Control", FOREVER).ok()
+    }
+}
+
+#[get("/assets/<hash>/<name>")]
+pub(super) fn get(hash: &str, name: &str) -> Option<File> {
+    let asset = assets::at(hash, name)?;
+    Some(File(asset.content_type.clone(), &asset.content))
+}

@@ -1,0 +1,182 @@
+//! The cart: quantities, discount codes, and what it costs.
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{get, post};
+use serde_json::json;
+use souk_contract::products::ProductId;
+use souk_http::Param;
+
+use crate::api::cart::{Cart, LineStatus};
+use crate::api::quote::Quote;
+use crate::api::{Problem, Token};
+use crate::form::Form;
+use crate::links::{encode, local};
+use crate::page::{Answer, Frame, Page, PageError, PageResult, filters};
+use crate::visit::Visit;
+
+/// The longest discount code, in characters.
+const MAX_CODE: usize = 50;
+/// The largest quantity of a line.
+const MAX_QUANTITY: u32 = 999;
+
+#[derive(Template)]
+#[template(path = "cart.html")]
+struct CartPage {
+    page: Frame,
+    /// `None` while `shopping` is down.
+    cart: Option<Cart>,
+    /// `None` for an empty cart, or one that has no price now.
+    quote: Option<Quote>,
+    /// The codes that do not apply, with the reason.
+    refused_codes: Vec<RefusedCode>,
+    /// What went wrong with the last form.
+    problem: Option<String>,
+    can_be_ordered: bool,
+}
+
+struct RefusedCode {
+    code: String,
+    reason: String,
+}
+
+#[get("/cart?<problem>")]
+pub(super) async fn show(visit: Visit<'_>, problem: Option<&str>) -> PageResult {
+    let title = visit.text("cart-title").to_string();
+    let (frame, contents) = tokio::join!(visit.frame(title), read(&visit));
+    let mut page = frame?;
+    let (cart, quote, status) = match contents {
+        Ok(Some((cart, quote))) => (Some(cart), quote, Status::Ok),
+        Ok(None) => (Some(Cart { items: Vec::new(), total: None, stale: false }), None, Status::Ok),
+        Err(problem) if problem.is_unauthenticated() => return Err(problem.into()),
+        Err(problem) => {
+            tracing::warn!(%problem, "the cart cannot be read");
+            (None, None, Status::ServiceUnavailable)
+        }
+    };
+    if let Some(cart) = &cart {
+        visit.session.set_cart_count(cart.pieces());
+        page.cart_count = cart.pieces();
+    }
+    let refused_codes = quote.as_ref().map(|quote| refused_codes(&visit, quote)).unwrap_or_default();
+    let can_be_ordered = quote.is_some() && cart.as_ref().is_some_and(can_be_ordered);
+    let problem = problem.map(|code| problem_text(&visit, code));
+    let template = CartPage { page, cart, quote, refused_codes, problem, can_be_ordered };
+    Ok(Page::personal(&template)?.status(status).into())
+}
+
+#[post("/cart/add", data = "<form>")]
+pub(super) async fn add(visit: Visit<'_>, form: Form) -> PageResult {
+    let product: ProductId = form.get("product").parse().map_err(|_| PageError::not_found())?;
+    let Some(quantity) = quantity(form.get("quantity")).filter(|quantity| *quantity > 0) else {
+        return Ok(back(&visit, "quantity"));
+    };
+    let token = visit.session.cart_token_or_new(visit.api).await?;
+    let added = match visit.api.add_to_cart(&token, product, quantity).await {
+        // The guest's cart has expired, or was merged into that of an account.
+        Err(problem) if is_lost_guest(&visit, &problem) => {
+            visit.session.drop_guest();
+            let token = visit.session.cart_token_or_new(visit.api).await?;
+            visit.api.add_to_cart(&token, product, quantity).await
+        }
+        outcome => outcome,
+    };
+    finish(&visit, added)
+}
+
+#[post("/cart/lines/<product>", data = "<form>")]
+pub(super) async fn set_line(visit: Visit<'_>, product: Param<ProductId>, form: Form) -> PageResult {
+    let Some(token) = visit.session.cart_token(visit.api).await? else {
+        return Ok(Answer::SeeOther(visit.url("/cart")));
+    };
+    let wanted = if form.get("action") == "remove" { Some(0) } else { quantity(form.get("quantity")) };
+    let Some(wanted) = wanted else { return Ok(back(&visit, "quantity")) };
+    if wanted > 0 {
+        return finish(&visit, visit.api.set_quantity(&token, product.0, wanted).await);
+    }
+    match visit.api.remove_from_cart(&token, product.0).await {
+        // Another tab has removed the line.
+        Err(problem) if problem.status() != 404 => finish(&visit, Err(problem)),
+        _ => Ok(Answer::SeeOther(visit.url("/cart"))),
+    }
+}
+
+#[post("/cart/codes", data = "<form>")]
+pub(super) fn set_codes(visit: Visit<'_>, form: Form) -> Answer {
+    let mut codes = visit.session.codes();
+    if let Some(removed) = form.optional("remove") {
+        codes.retain(|code| code != removed);
+    } else if let Some(code) = form.optional("code") {
+        let code: String = code.chars().take(MAX_CODE).collect();
+        codes.retain(|known| !known.eq_ignore_ascii_case(&code));
+        codes.push(code);
+    }
+    visit.session.set_codes(&codes);
+    let next = local(form.get("next")).map_or_else(|| visit.url("/cart"), ToOwned::to_owned);
+    Answer::SeeOther(next)
+}
+
+/// Returns the cart and what it costs; `None` when the visitor has no cart.
+async fn read(visit: &Visit<'_>) -> Result<Option<(Cart, Option<Quote>)>, Problem> {
+    let Some(token) = visit.session.cart_token(visit.api).await? else { return Ok(None) };
+    let (cart, quote) = tokio::join!(visit.api.cart(&token), quote(visit, &token));
+    let cart = match cart {
+        Err(problem) if is_lost_guest(visit, &problem) => {
+            visit.session.drop_guest();
+            return Ok(None);
+        }
+        cart => cart?,
+    };
+    let quote = quote.inspect_err(|problem| tracing::info!(%problem, "the cart has no price")).ok();
+    let quote = quote.filter(|_| !cart.items.is_empty());
+    Ok(Some((cart, quote)))
+}
+
+async fn quote(visit: &Visit<'_>, token: &Token) -> Result<Quote, Problem> {
+    visit.api.quote(token, &json!({"codes": visit.session.codes()})).await
+}
+
+/// Whether a guest token no longer gives access to a cart.
+fn is_lost_guest(visit: &Visit<'_>, problem: &Problem) -> bool {
+    let is_refused = problem.is_unauthenticated() || problem.code() == "cart-merged";
+    is_refused && !visit.session.is_signed_in() && visit.session.guest_token().is_some()
+}
+
+fn finish(visit: &Visit<'_>, changed: Result<Cart, Problem>) -> PageResult {
+    match changed {
+        Ok(cart) => {
+            visit.session.set_cart_count(cart.pieces());
+            Ok(Answer::SeeOther(visit.url("/cart")))
+        }
+        Err(problem) if matches!(problem.status(), 404 | 409 | 422) => Ok(back(visit, problem.code())),
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// Leads to the cart, which says what went wrong.
+fn back(visit: &Visit<'_>, code: &str) -> Answer {
+    Answer::SeeOther(visit.url(&format!("/cart?problem={}", encode(code))))
+}
+
+fn problem_text(visit: &Visit<'_>, code: &str) -> String {
+    visit.language.text_of_code("problem-", code).unwrap_or_else(|| visit.text("cart-problem").to_string())
+}
+
+fn refused_codes(visit: &Visit<'_>, quote: &Quote) -> Vec<RefusedCode> {
+    let reason = |reason: &str| {
+        visit.language.text_of_code("code-", reason).unwrap_or_else(|| visit.text("cart-code-refused").to_string())
+    };
+    let refused = quote.discounts.iter().filter_map(|discount| {
+        Some(RefusedCode { code: discount.code.clone()?, reason: reason(discount.reason.as_deref()?) })
+    });
+    refused.collect()
+}
+
+fn can_be_ordered(cart: &Cart) -> bool {
+    !cart.items.is_empty() && cart.items.iter().all(|item| matches!(item.status, LineStatus::Ok | LineStatus::Unknown))
+}
+
+/// Reads a quantity; `None` when it is no whole number up to [`MAX_QUANTITY`].
+fn quantity(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|quantity| *quantity <= MAX_QUANTITY)
+}

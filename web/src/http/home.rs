@@ -1,0 +1,30 @@
+//! The home page.
+
+use askama::Template;
+use rocket::get;
+
+use crate::api::catalogue::{ListQuery, Product, Sort};
+use crate::page::{Frame, Page, PageResult, filters};
+use crate::visit::Visit;
+
+/// New products on the home page.
+const NEWEST: usize = 12;
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home {
+    page: Frame,
+    /// `None` while `products` is down.
+    newest: Option<Vec<Product>>,
+}
+
+#[get("/")]
+pub(super) async fn show(visit: Visit<'_>) -> PageResult {
+    let query = ListQuery { sort: Sort::Newest, limit: NEWEST, ..ListQuery::default() };
+    let (frame, newest) = tokio::join!(visit.frame(""), visit.api.products(query));
+    let mut page = frame?;
+    let name = page.shop.name.clone();
+    page.index(visit.text("home-description").arg("shop", name).to_string());
+    let newest = newest.map(|list| list.items).ok();
+    Ok(Page::browsing(&Home { page, newest })?.into())
+}

@@ -1,0 +1,137 @@
+//! Lists of products: a category, search, all products. Sorting and paging are plain links.
+
+use askama::Template;
+use rocket::get;
+use rocket::http::Status;
+
+use super::structured_data::breadcrumbs;
+use crate::api::catalogue::{ListQuery, Product, Sort};
+use crate::links::encode;
+use crate::locale::Key;
+use crate::page::{Frame, Page, PageError, PageResult, filters};
+use crate::visit::Visit;
+
+/// Products on one page.
+const PAGE_SIZE: usize = 24;
+/// The longest search, in characters, as in the API.
+const MAX_WORDS: usize = 100;
+
+#[derive(Template)]
+#[template(path = "listing.html")]
+struct Listing {
+    page: Frame,
+    /// `None` while `products` is down.
+    products: Option<Vec<Product>>,
+    sorts: Vec<SortOption>,
+    /// The address of the next page.
+    next: Option<String>,
+    /// The address of the first page, when this is another one.
+    first: Option<String>,
+    /// The path of the form that sorts.
+    action: String,
+    /// The words of a search, which the form repeats.
+    words: String,
+}
+
+struct SortOption {
+    value: &'static str,
+    label: Key,
+    is_selected: bool,
+}
+
+#[get("/c/<category>?<sort>&<after>")]
+pub(super) async fn show_category(
+    visit: Visit<'_>,
+    category: &str,
+    sort: Option<&str>,
+    after: Option<&str>,
+) -> PageResult {
+    let sort = Sort::parse(sort);
+    let query = ListQuery { category: Some(category), sort, after, limit: PAGE_SIZE, words: None };
+    let title = filters::capitalise(category);
+    let (frame, list) = tokio::join!(visit.frame(title.clone()), visit.api.products(query));
+    let mut page = frame?;
+    if list.as_ref().is_ok_and(|list| list.items.is_empty()) && after.is_none() {
+        return Err(PageError::not_found());
+    }
+    let shop = page.shop.name.clone();
+    page.index(visit.text("category-description").arg("category", title.clone()).arg("shop", shop).to_string());
+    page.path = format!("/c/{}", encode(category));
+    page.canonical_query = after.map(|after| format!("?after={}", encode(after))).unwrap_or_default();
+    page.json_ld.push(breadcrumbs(&page, &[(title, page.path.clone())]));
+    answer(page, list, sort, after, String::new())
+}
+
+#[get("/search?<q>&<sort>&<after>")]
+pub(super) async fn search(visit: Visit<'_>, q: Option<&str>, sort: Option<&str>, after: Option<&str>) -> PageResult {
+    let sort = Sort::parse(sort);
+    let words: String = q.unwrap_or_default().trim().chars().take(MAX_WORDS).collect();
+    let query = ListQuery {
+        words: Some(words.as_str()).filter(|words| !words.is_empty()),
+        sort,
+        after,
+        limit: PAGE_SIZE,
+        category: None,
+    };
+    let title = if words.is_empty() {
+        visit.text("search-all-title").to_string()
+    } else {
+        visit.text("search-title").arg("words", words.clone()).to_string()
+    };
+    let (frame, list) = tokio::join!(visit.frame(title), visit.api.products(query));
+    let mut page = frame?;
+    if words.is_empty() {
+        let shop = page.shop.name.clone();
+        page.index(visit.text("search-all-description").arg("shop", shop).to_string());
+        page.canonical_query = after.map(|after| format!("?after={}", encode(after))).unwrap_or_default();
+    }
+    page.search.clone_from(&words);
+    answer(page, list, sort, after, words)
+}
+
+fn answer(
+    page: Frame,
+    list: crate::api::Result<crate::api::List<Product>>,
+    sort: Sort,
+    after: Option<&str>,
+    words: String,
+) -> PageResult {
+    let action = page.url(&page.path);
+    let address = |after: Option<&str>| {
+        let mut parameters = Vec::new();
+        if !words.is_empty() {
+            parameters.push(format!("q={}", encode(&words)));
+        }
+        if sort != Sort::default() {
+            parameters.push(format!("sort={}", sort.as_str()));
+        }
+        parameters.extend(after.map(|after| format!("after={}", encode(after))));
+        if parameters.is_empty() { action.clone() } else { format!("{action}?{}", parameters.join("&")) }
+    };
+    let (products, next, status) = match list {
+        Ok(list) => (Some(list.items), list.next, Status::Ok),
+        // A cursor of another list, or an over-long word.
+        Err(problem) if problem.status() == 422 => return Err(PageError::not_found()),
+        Err(problem) => {
+            tracing::warn!(%problem, "a list of products cannot be read");
+            (None, None, Status::ServiceUnavailable)
+        }
+    };
+    let sorts = Sort::ALL.map(|option| SortOption {
+        value: option.as_str(),
+        label: sort_label(option),
+        is_selected: option == sort,
+    });
+    let (next, first) = (next.map(|next| address(Some(&next))), after.map(|_| address(None)));
+    let listing = Listing { page, products, sorts: sorts.into(), next, first, action, words };
+    Ok(Page::browsing(&listing)?.status(status).into())
+}
+
+const fn sort_label(sort: Sort) -> Key {
+    match sort {
+        Sort::Newest => Key("sort-newest"),
+        Sort::PriceAscending => Key("sort-price-ascending"),
+        Sort::PriceDescending => Key("sort-price-descending"),
+        Sort::Name => Key("sort-name"),
+    }
+}

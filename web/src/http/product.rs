@@ -1,0 +1,87 @@
+//! The page of a product.
+
+use askama::Template;
+use rocket::get;
+use souk_contract::products::ProductId;
+use souk_http::Param;
+
+use super::structured_data;
+use crate::api::catalogue::{ListQuery, Product, Sort};
+use crate::links::{encode, slug};
+use crate::page::{Answer, Frame, Page, PageResult, filters, product_path};
+use crate::visit::Visit;
+
+/// Related products.
+const RELATED: usize = 4;
+/// The length of the description for search engines, in characters.
+const MAX_DESCRIPTION: usize = 160;
+/// Up to this quantity, the page says how many are left.
+const FEW: u32 = 5;
+/// The largest quantity that the page offers at once, as in a cart.
+const MAX_QUANTITY: u32 = 999;
+
+#[derive(Template)]
+#[template(path = "product.html")]
+struct ProductPage {
+    page: Frame,
+    product: Product,
+    /// Products of the same category; `None` while they cannot be read.
+    related: Option<Vec<Product>>,
+    stock: Stock,
+    max_quantity: u32,
+}
+
+#[derive(PartialEq)]
+enum Stock {
+    None,
+    Few,
+    Many,
+}
+
+#[get("/p/<id>")]
+pub(super) async fn show_without_name(visit: Visit<'_>, id: Param<ProductId>) -> PageResult {
+    let product = visit.api.product(id.0).await?;
+    Ok(Answer::Moved(visit.url(&product_path(product.id, &product.name))))
+}
+
+#[get("/p/<id>/<name>")]
+pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, name: &str) -> PageResult {
+    let product = visit.api.product(id.0).await?;
+    if name != slug(&product.name) {
+        return Ok(Answer::Moved(visit.url(&product_path(product.id, &product.name))));
+    }
+    // One more, because the product itself is among them.
+    let query =
+        ListQuery { category: Some(&product.category), sort: Sort::Newest, limit: RELATED + 1, ..ListQuery::default() };
+    let (frame, related) = tokio::join!(visit.frame(product.name.clone()), visit.api.products(query));
+    let mut page = frame?;
+    let related =
+        related.map(|list| list.items.into_iter().filter(|other| other.id != product.id).take(RELATED).collect());
+    page.index(description(&product, &visit));
+    page.path = product_path(product.id, &product.name);
+    page.image.clone_from(&product.image);
+    let category = (filters::capitalise(&product.category), format!("/c/{}", encode(&product.category)));
+    let steps = [category, (product.name.clone(), page.path.clone())];
+    page.json_ld = vec![structured_data::product(&page, &product), structured_data::breadcrumbs(&page, &steps)];
+    let stock = match product.available {
+        0 => Stock::None,
+        1..=FEW => Stock::Few,
+        _ => Stock::Many,
+    };
+    let max_quantity = product.available.clamp(1, MAX_QUANTITY);
+    Ok(Page::browsing(&ProductPage { page, related: related.ok(), stock, max_quantity, product })?.into())
+}
+
+/// Returns the beginning of the description, or a sentence about the product without one.
+fn description(product: &Product, visit: &Visit<'_>) -> String {
+    let text = product.description.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        let price = visit.language.money(product.price);
+        return visit.text("product-description").arg("name", product.name.as_str()).arg("price", price).to_string();
+    }
+    if text.chars().count() <= MAX_DESCRIPTION {
+        return text;
+    }
+    let short: String = text.chars().take(MAX_DESCRIPTION - 1).collect();
+    format!("{}…", short.rsplit_once(' ').map_or(&*short, |(words, _)| words))
+}

@@ -1,0 +1,97 @@
+//! Error pages: what happened, and where the visitor can go.
+
+use askama::Template;
+use rocket::Request;
+use rocket::http::Status;
+use rocket::response::{self, Redirect, Responder};
+use souk_types::Error;
+
+use super::{Frame, Page, filters};
+use crate::api::Problem;
+use crate::form::IsForged;
+use crate::locale::Key;
+use crate::visit::Visit;
+
+/// Why a route has no page.
+#[derive(Debug)]
+pub(crate) enum PageError {
+    /// A service has refused a request, or does not answer.
+    Problem(Problem),
+    /// The page is for customers: the address of the sign-in page.
+    SignIn(String),
+}
+
+impl PageError {
+    /// Returns the error of a page that does not exist.
+    pub(crate) fn not_found() -> Self {
+        Self::Problem(Problem::refused(404))
+    }
+}
+
+impl From<Problem> for PageError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Error> for PageError {
+    fn from(error: Error) -> Self {
+        Self::Problem(error.into())
+    }
+}
+
+impl<'r> Responder<'r, 'static> for PageError {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let problem = match self {
+            Self::SignIn(address) => return Redirect::to(address).respond_to(request),
+            Self::Problem(problem) => problem,
+        };
+        if problem.is_unauthenticated()
+            && let Some(visit) = Visit::of(request)
+        {
+            return visit.renew_session().respond_to(request);
+        }
+        if problem.status() >= 500 {
+            tracing::warn!(%problem, "a page cannot be shown");
+        }
+        render_error(request, Status::new(problem.status()))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    page: Frame,
+    status: u16,
+    text: Key,
+    request_id: String,
+}
+
+/// Renders the error page of a status.
+pub(crate) fn render_error(request: &Request<'_>, status: Status) -> response::Result<'static> {
+    let visit = Visit::of(request).ok_or(Status::InternalServerError)?;
+    let (title, text) = texts(status, request);
+    let request_id = souk_http::request_id(request).to_string();
+    let frame = visit.frame_from_cache(visit.text(title).to_string());
+    let page = frame.and_then(|page| Page::personal(&ErrorPage { page, status: status.code, text, request_id }));
+    match page {
+        Ok(page) => page.status(status).respond_to(request),
+        // Only without random numbers, or by a bug in the template.
+        Err(error) => {
+            tracing::error!(?error, "the error page cannot be rendered");
+            Err(Status::InternalServerError)
+        }
+    }
+}
+
+fn texts(status: Status, request: &Request<'_>) -> (Key, Key) {
+    match status.code {
+        403 if request.local_cache(IsForged::default).0 => (Key("error-form-title"), Key("error-form-text")),
+        403 => (Key("error-forbidden-title"), Key("error-forbidden-text")),
+        404 => (Key("error-not-found-title"), Key("error-not-found-text")),
+        429 => (Key("error-too-many-title"), Key("error-too-many-text")),
+        502..=504 => (Key("error-unavailable-title"), Key("error-unavailable-text")),
+        400..=499 => (Key("error-refused-title"), Key("error-refused-text")),
+        _ => (Key("error-internal-title"), Key("error-internal-text")),
+    }
+}
