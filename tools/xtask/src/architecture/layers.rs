@@ -1,5 +1,5 @@
 //! Layers inside a service. Dependencies point one way: `http, messages, jobs -> application -> app
-//! -> repositories, providers -> domain`.
+//! -> repositories, providers -> domain`. `api` is the client of `web` for the other services.
 //!
 //! A layer is a folder or a file of that name at the top of a service; other modules, and the
 //! layers that a small service does not have, are not checked. `lib.rs` and `main.rs` put the
@@ -10,10 +10,11 @@ use super::imports::{Import, imports};
 
 /// Name and height of each layer. A layer may import lower ones, and those of its own height when
 /// they do not import it.
-const LAYERS: [(&str, u8); 8] = [
+const LAYERS: [(&str, u8); 9] = [
     ("domain", 0),
     ("repositories", 1),
     ("providers", 1),
+    ("api", 1),
     ("app", 2),
     ("application", 3),
     ("http", 4),
@@ -176,6 +177,21 @@ mod tests {
                 "application/orders.rs:3: application imports crate::jobs::run, a layer above it",
                 "repositories.rs:1: repositories imports crate::App, a layer above it",
                 "providers/stripe.rs:1: providers imports crate::application::payments, a layer above it",
+            ]
+        );
+    }
+
+    #[test]
+    fn pages_use_the_client_of_the_services_and_not_the_other_way_round() {
+        let found = violations(&[
+            ("http::cart", "use crate::api::cart::Cart;\nuse crate::visit::Visit;"),
+            ("api::cart", "use crate::http::cart;\nuse crate::App;\nuse crate::links;"),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "api/cart.rs:1: api imports crate::http::cart, a layer above it",
+                "api/cart.rs:2: api imports crate::App, a layer above it",
             ]
         );
     }
