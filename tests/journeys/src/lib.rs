@@ -34,6 +34,7 @@ mod raw;
 mod request;
 mod response;
 mod shop;
+mod visitor;
 mod wait;
 
 pub use crate::fleet::TestFleet;
@@ -55,4 +56,5 @@ pub use request::Request;
 pub use reqwest::Method;
 pub use response::{Outcome, Response, members};
 pub use shop::{Shop, TestShop};
+pub use visitor::Visitor;
 pub use wait::{time_until, wait_for};

@@ -43,6 +43,17 @@ impl Response {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// Returns all lines of a header.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    /// Returns the HTML of a page.
+    #[track_caller]
+    pub fn html(&self) -> &str {
+        self.body.as_str().unwrap_or_else(|| panic!("{self} is no page"))
+    }
+
     /// Returns the member `id`.
     #[track_caller]
     pub fn id(&self) -> &str {

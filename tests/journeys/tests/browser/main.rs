@@ -2,4 +2,4 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod front_page;
+mod storefront;

@@ -232,13 +232,18 @@ async fn no_demo_starts_without_products() {
 }
 
 #[tokio::test]
-async fn the_root_is_html_for_a_browser() {
+async fn the_root_leads_a_browser_to_the_pages_in_its_language() {
     let shop = TestShop::start_with(&[]).await;
     let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let page = shop.client().get("/").header("Accept", accept).await.expect_status(200);
+    for (languages, home) in [("de-AT,de;q=0.9,en;q=0.8", "/de"), ("fr", "/en")] {
+        let root = shop.client().get("/").header("Accept", accept).header("Accept-Language", languages);
+        let root = root.await.expect_status(303);
+        assert_eq!((root.header("Location"), root.header("Vary")), (home, "Accept, Accept-Language"));
+    }
+    let page = shop.client().get("/en").header("Accept", accept).await.expect_status(200);
     assert!(page.header("Content-Type").starts_with("text/html"), "{page:?}");
     let html = page.body.as_str().unwrap();
-    for word in ["<html", "/products/images/", "curl"] {
+    for word in ["<html lang=\"en\">", "/products/images/"] {
         assert!(html.contains(word), "{word} is missing:\n{html}");
     }
 }

@@ -25,5 +25,7 @@ mod pricing;
 mod raw_requests;
 mod refunds;
 mod sessions;
+mod storefront;
+mod storefront_security;
 mod text;
 mod tutorial_traps;
