@@ -1,9 +1,10 @@
 // Improves pages that work without it.
 
-// A list that filters or sorts sends its form when the choice changes; its button is then not needed.
-for (const select of document.querySelectorAll("select[data-submit]")) {
-  select.addEventListener("change", () => select.form.requestSubmit());
-  select.form.querySelector("[data-without-script]")?.setAttribute("hidden", "");
+// A field that sorts, or sets a quantity, sends its form when it changes; the button is then not needed.
+for (const field of document.querySelectorAll("[data-submit]")) {
+  const button = field.form.querySelector("[data-without-script]");
+  field.addEventListener("change", () => field.form.requestSubmit(button));
+  button?.setAttribute("hidden", "");
 }
 
 // A second click sends nothing again while the first one is under way.

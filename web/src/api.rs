@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use souk_bus::Bus;
 
-pub(crate) use self::call::{Call, Service};
+pub(crate) use self::call::Service;
 pub(crate) use self::problem::{Problem, Refusal};
 
 /// The result of a request.

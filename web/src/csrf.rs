@@ -18,13 +18,12 @@ const SECRET: usize = 32;
 ///
 /// Errors: the operating system has no random numbers.
 pub(crate) fn token(request: &Request<'_>) -> Result<String, Error> {
-    let secret = match secret(request) {
-        Some(secret) => secret,
-        None => {
-            let new = random()?;
-            cookies::set(request, Cookie::Csrf, URL_SAFE_NO_PAD.encode(new), MONTH);
-            new
-        }
+    let secret = if let Some(secret) = secret(request) {
+        secret
+    } else {
+        let new = random()?;
+        cookies::set(request, Cookie::Csrf, URL_SAFE_NO_PAD.encode(new), MONTH);
+        new
     };
     Ok(masked(&secret, &random()?))
 }

@@ -44,3 +44,6 @@ pub(crate) fn root_routes() -> Vec<Route> {
 pub(crate) fn catchers() -> Vec<Catcher> {
     catchers![errors::everything]
 }
+
+#[cfg(test)]
+mod tests;

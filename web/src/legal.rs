@@ -59,6 +59,19 @@ pub(crate) struct Content {
     pub(crate) is_sample: bool,
 }
 
+impl Content {
+    fn read(file: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        Ok(Self { html: to_html(&text), is_sample: false })
+    }
+
+    fn sample(path: &str) -> Self {
+        let text = SAMPLES.get_file(path).and_then(include_dir::File::contents_utf8);
+        Self { html: to_html(text.unwrap_or_default()), is_sample: true }
+    }
+}
+
 impl LegalPages {
     /// Reads `{folder}/{language}/{page}.md`. A page that the folder lacks is a sample.
     ///
@@ -73,15 +86,8 @@ impl LegalPages {
                 let path = format!("{}/{}.md", language.tag(), page.name());
                 let own = folder.map(|folder| folder.join(&path)).filter(|file| file.exists());
                 let content = match own {
-                    Some(file) => {
-                        let text = std::fs::read_to_string(&file);
-                        let text = text.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
-                        Content { html: to_html(&text), is_sample: false }
-                    }
-                    None => {
-                        let text = SAMPLES.get_file(&path).and_then(include_dir::File::contents_utf8);
-                        Content { html: to_html(text.unwrap_or_default()), is_sample: true }
-                    }
+                    Some(file) => Content::read(&file)?,
+                    None => Content::sample(&path),
                 };
                 pages.insert((language, page), content);
             }

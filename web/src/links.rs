@@ -1,6 +1,7 @@
 //! Addresses of pages.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rocket::http::uri::Origin;
 
 /// Everything but the unreserved characters (RFC 3986, section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -43,9 +44,8 @@ pub(crate) fn slug(name: &str) -> String {
 /// Returns the address if it is a path of this shop: a redirect there leaves the shop for no other
 /// site.
 pub(crate) fn local(address: &str) -> Option<&str> {
-    let is_local = address.starts_with('/')
-        && !address.starts_with("//")
-        && !address.contains(|c: char| c == '\\' || c.is_control() || c.is_whitespace());
+    // Browsers read a backslash as a slash.
+    let is_local = !address.starts_with("//") && !address.contains('\\') && Origin::parse(address).is_ok();
     is_local.then_some(address)
 }
 
@@ -78,6 +78,8 @@ mod tests {
             ("/\\evil.example", false),
             ("https://evil.example", false),
             ("/a\nb", false),
+            ("/a b", false),
+            ("evil.example", false),
             ("", false),
         ] {
             assert_eq!(local(address).is_some(), expected, "{address}");

@@ -33,7 +33,7 @@ impl<'r> Session<'r> {
     }
 
     /// Whether the visitor has signed in, as far as the cookies tell. The session may have ended.
-    pub(crate) fn is_signed_in(&self) -> bool {
+    pub(crate) fn is_signed_in(self) -> bool {
         cookies::read(self.request, Cookie::Refresh).is_some()
     }
 
@@ -41,20 +41,20 @@ impl<'r> Session<'r> {
     /// session has ended. Refreshes an expired token.
     ///
     /// Errors: `customer` does not answer.
-    pub(crate) async fn access_token(&self, api: Api<'_>) -> Result<Option<Token>> {
+    pub(crate) async fn access_token(self, api: Api<'_>) -> Result<Option<Token>> {
         let token = self.request.local_cache(AccessToken::default);
         token.0.get_or_init(|| self.read_or_refresh(api)).await.clone()
     }
 
     /// Returns the token of the cart: that of the customer, or of the guest; `None` when the visitor
     /// has no cart yet.
-    pub(crate) async fn cart_token(&self, api: Api<'_>) -> Result<Option<Token>> {
+    pub(crate) async fn cart_token(self, api: Api<'_>) -> Result<Option<Token>> {
         let customer = self.access_token(api).await?;
         Ok(customer.or_else(|| self.guest_token()))
     }
 
     /// Returns the token of the cart, and creates a guest cart for a visitor without one.
-    pub(crate) async fn cart_token_or_new(&self, api: Api<'_>) -> Result<Token> {
+    pub(crate) async fn cart_token_or_new(self, api: Api<'_>) -> Result<Token> {
         if let Some(token) = self.cart_token(api).await? {
             return Ok(token);
         }
@@ -64,24 +64,24 @@ impl<'r> Session<'r> {
     }
 
     /// Returns the guest token.
-    pub(crate) fn guest_token(&self) -> Option<Token> {
+    pub(crate) fn guest_token(self) -> Option<Token> {
         cookies::read(self.request, Cookie::Guest).map(Token)
     }
 
     /// Drops the guest token: its cart was merged, or has expired.
-    pub(crate) fn drop_guest(&self) {
+    pub(crate) fn drop_guest(self) {
         cookies::delete(self.request, Cookie::Guest);
     }
 
     /// Begins the session of a customer, after a sign-in or a sign-up.
-    pub(crate) fn begin(&self, sign_in: &SignIn) {
+    pub(crate) fn begin(self, sign_in: &SignIn) {
         let lifetime = sign_in.expires_in.saturating_sub(EXPIRY_MARGIN);
         cookies::set(self.request, Cookie::Access, sign_in.token.clone(), lifetime);
         cookies::set(self.request, Cookie::Refresh, sign_in.refresh_token.clone(), MONTH);
     }
 
     /// Ends the session of a customer. The cart of a customer is no longer shown.
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(self) {
         for cookie in [Cookie::Access, Cookie::Refresh, Cookie::CartCount] {
             cookies::delete(self.request, cookie);
         }
@@ -89,36 +89,36 @@ impl<'r> Session<'r> {
 
     /// Drops an access token that a service has refused. The next page refreshes it, or finds that
     /// the session has ended.
-    pub(crate) fn drop_access_token(&self) {
+    pub(crate) fn drop_access_token(self) {
         cookies::delete(self.request, Cookie::Access);
     }
 
     /// Returns the refresh token, which a sign-out names.
-    pub(crate) fn refresh_token(&self) -> Option<String> {
+    pub(crate) fn refresh_token(self) -> Option<String> {
         cookies::read(self.request, Cookie::Refresh)
     }
 
     /// Returns the number of pieces in the cart when a page last showed the cart.
-    pub(crate) fn cart_count(&self) -> u32 {
+    pub(crate) fn cart_count(self) -> u32 {
         cookies::read(self.request, Cookie::CartCount).and_then(|count| count.parse().ok()).unwrap_or_default()
     }
 
     /// Records the number of pieces in the cart, which every page shows.
-    pub(crate) fn set_cart_count(&self, pieces: u32) {
+    pub(crate) fn set_cart_count(self, pieces: u32) {
         if self.cart_count() != pieces {
             cookies::set(self.request, Cookie::CartCount, pieces.to_string(), MONTH);
         }
     }
 
     /// Returns the discount codes that the visitor has entered.
-    pub(crate) fn codes(&self) -> Vec<String> {
+    pub(crate) fn codes(self) -> Vec<String> {
         let codes = cookies::read(self.request, Cookie::Codes).unwrap_or_default();
         let decode = |code: &str| percent_encoding::percent_decode_str(code).decode_utf8_lossy().into_owned();
         codes.split('.').filter(|code| !code.is_empty()).take(MAX_CODES).map(decode).collect()
     }
 
     /// Stores the discount codes.
-    pub(crate) fn set_codes(&self, codes: &[String]) {
+    pub(crate) fn set_codes(self, codes: &[String]) {
         // A dot separates the codes, so it is encoded too.
         let codes: Vec<String> = codes.iter().take(MAX_CODES).map(|code| encode(code).replace('.', "%2E")).collect();
         if codes.is_empty() {
@@ -128,7 +128,7 @@ impl<'r> Session<'r> {
         }
     }
 
-    async fn read_or_refresh(&self, api: Api<'_>) -> Result<Option<Token>> {
+    async fn read_or_refresh(self, api: Api<'_>) -> Result<Option<Token>> {
         if let Some(token) = cookies::read(self.request, Cookie::Access) {
             return Ok(Some(Token(token)));
         }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use rocket::Request;
-use rocket::http::Status;
+use rocket::http::{Method, Status};
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::Redirect;
 use souk_types::Error;
@@ -110,13 +110,19 @@ impl<'r> Visit<'r> {
         format!("{}?next={}", self.url("/account/sign-in"), links::encode(next))
     }
 
-    /// Returns the path and query of this page; for a form, of the page with the cart.
+    /// Returns the path and query of this page; for a form, of the page that has it.
     fn here(&self) -> String {
-        if self.request.method() == rocket::http::Method::Get {
-            self.request.uri().to_string()
-        } else {
-            self.url("/cart")
+        if matches!(self.request.method(), Method::Get | Method::Head) {
+            return self.request.uri().to_string();
         }
+        self.referrer().unwrap_or_else(|| self.url("/cart"))
+    }
+
+    /// Returns the path of the page of this shop that a form was sent from.
+    fn referrer(&self) -> Option<String> {
+        let (_, rest) = self.request.headers().get_one("Referer")?.split_once("://")?;
+        let path = rest.strip_prefix(&self.request.host()?.to_string())?;
+        links::local(path).map(ToOwned::to_owned)
     }
 }
 

@@ -9,6 +9,10 @@ home-new = Neu im Shop
 home-all-products = Alle Produkte
 catalogue-empty = Es gibt noch keine Produkte.
 promise-delivery = In { $from } bis { $to } Tagen bei Ihnen
+promise-delivery-days = { $days ->
+    [one] In { $days } Tag bei Ihnen
+   *[other] In { $days } Tagen bei Ihnen
+}
 promise-free-shipping = Versandkostenfrei ab { $total }
 promise-returns = 14 Tage Rückgaberecht
 promise-guest = Bestellen ohne Konto

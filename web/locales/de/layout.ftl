@@ -33,11 +33,7 @@ month-9 = September
 month-10 = Oktober
 month-11 = November
 month-12 = Dezember
-count-items = { $count ->
-    [one] { $count } Artikel
-   *[other] { $count } Artikel
-}
 count-products = { $count ->
-    [one] { $count } Produkt
-   *[other] { $count } Produkte
+    [one] { $number } Produkt
+   *[other] { $number } Produkte
 }

@@ -9,6 +9,10 @@ home-new = New in the shop
 home-all-products = See all products
 catalogue-empty = There are no products yet.
 promise-delivery = Delivered in { $from } to { $to } days
+promise-delivery-days = { $days ->
+    [one] Delivered in { $days } day
+   *[other] Delivered in { $days } days
+}
 promise-free-shipping = Free shipping from { $total }
 promise-returns = 14 days to return
 promise-guest = Order without an account

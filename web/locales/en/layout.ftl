@@ -33,11 +33,7 @@ month-9 = September
 month-10 = October
 month-11 = November
 month-12 = December
-count-items = { $count ->
-    [one] { $count } item
-   *[other] { $count } items
-}
 count-products = { $count ->
-    [one] { $count } product
-   *[other] { $count } products
+    [one] { $number } product
+   *[other] { $number } products
 }

@@ -79,7 +79,7 @@ impl Api<'_> {
         let mut target = format!("/?sort={}&limit={}", query.sort.as_str(), query.limit);
         for (name, value) in [("category", query.category), ("q", query.words), ("after", query.after)] {
             if let Some(value) = value {
-                target.push_str(&format!("&{name}={}", encode(value)));
+                target.extend(["&", name, "=", &encode(value)]);
             }
         }
         self.get(Service::Products, target).send().await

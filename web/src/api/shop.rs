@@ -44,11 +44,10 @@ impl Default for Shop {
 }
 
 impl Shop {
-    /// Returns the time until delivery in the home country: the widest range of all methods that
-    /// ship.
+    /// Returns the time until delivery in the home country by the first method that ships: the
+    /// standard one.
     pub(crate) fn delivery(&self) -> Option<Days> {
-        let days = || self.shipping.iter().filter(|method| !method.pickup).map(|method| method.days);
-        Some(Days { from: days().map(|days| days.from).min()?, to: days().map(|days| days.to).min()? })
+        self.shipping.iter().find(|method| !method.pickup).map(|method| method.days)
     }
 
     /// Returns the lowest total of goods from which shipping to the home country is free.

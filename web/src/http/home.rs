@@ -3,6 +3,7 @@
 use askama::Template;
 use rocket::get;
 
+use super::structured_data::organization;
 use crate::api::catalogue::{ListQuery, Product, Sort};
 use crate::page::{Frame, Page, PageResult, filters};
 use crate::visit::Visit;
@@ -25,6 +26,7 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let mut page = frame?;
     let name = page.shop.name.clone();
     page.index(visit.text("home-description").arg("shop", name).to_string());
+    page.json_ld.push(organization(&page));
     let newest = newest.map(|list| list.items).ok();
     Ok(Page::browsing(&Home { page, newest })?.into())
 }

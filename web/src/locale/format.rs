@@ -59,14 +59,15 @@ impl Language {
         let whole = (units / factor).to_string();
         let mut text = String::new();
         for (at, digit) in whole.chars().enumerate() {
-            if at > 0 && (whole.len() - at) % 3 == 0 {
+            if at > 0 && (whole.len() - at).is_multiple_of(3) {
                 text.push(group);
             }
             text.push(digit);
         }
         if exponent > 0 {
             text.push(point);
-            text.push_str(&format!("{:0width$}", units % factor, width = exponent as usize));
+            let decimals = format!("{:0width$}", units % factor, width = exponent as usize);
+            text.push_str(&decimals);
         }
         text
     }

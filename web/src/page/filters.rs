@@ -1,5 +1,13 @@
 //! Filters of templates.
 
+#![allow(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "the macro generates such code"
+)]
+
 use std::fmt;
 
 /// Writes a category with a capital letter at its beginning.

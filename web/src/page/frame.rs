@@ -9,6 +9,7 @@ use souk_types::{Money, Timestamp};
 use super::placeholder;
 use crate::api::cart::CartProduct;
 use crate::api::catalogue::{Category, Product};
+use crate::api::quote::Days;
 use crate::api::shop::Shop;
 use crate::assets;
 use crate::links;
@@ -57,6 +58,11 @@ pub(crate) struct Alternate {
     pub(crate) is_current: bool,
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unused_self,
+    reason = "templates call these as methods of the page, with references"
+)]
 impl Frame {
     /// Allows search engines to list the page, with this description.
     pub(crate) fn index(&mut self, description: impl Into<String>) {
@@ -99,9 +105,17 @@ impl Frame {
         placeholder::svg(name)
     }
 
-    /// Returns the class of the tint of a name.
-    pub(crate) fn tint(&self, name: &str) -> &'static str {
-        placeholder::tint(name)
+    /// Returns the class of a tint, which differs between neighbours in a list.
+    pub(crate) fn tint(&self, position: &usize) -> &'static str {
+        placeholder::TINTS[position % placeholder::TINTS.len()]
+    }
+
+    /// Writes a time until delivery.
+    pub(crate) fn delivery(&self, days: &Days) -> String {
+        if days.from == days.to {
+            return self.text("promise-delivery-days").arg("days", days.to).to_string();
+        }
+        self.text("promise-delivery").arg("from", days.from).arg("to", days.to).to_string()
     }
 
     /// Returns the address of an embedded file, such as `shop.css`.

@@ -1,10 +1,10 @@
 //! The picture of a product that has none: its initials on a tint.
 
 /// Tints of `catalogue.css`.
-const TINTS: [&str; 6] = ["tint-0", "tint-1", "tint-2", "tint-3", "tint-4", "tint-5"];
+pub(crate) const TINTS: [&str; 6] = ["tint-0", "tint-1", "tint-2", "tint-3", "tint-4", "tint-5"];
 
 /// Returns the class of the tint of a name: always the same for one name.
-pub(crate) fn tint(name: &str) -> &'static str {
+fn tint(name: &str) -> &'static str {
     // FNV-1a (https://datatracker.ietf.org/doc/draft-eastlake-fnv): any hash that spreads names will do.
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     TINTS[hash as usize % TINTS.len()]

@@ -1,0 +1,115 @@
+//! Pages while services are down: a page loses the parts of the service that does not answer.
+
+use std::net::IpAddr;
+
+use rocket::http::{Accept, Header, Status};
+use rocket::local::asynchronous::Client;
+use serde_json::{Value, json};
+use souk_bus::Bus;
+use souk_contract::api::{ApiCall, ApiResponse, ProductsApi, ShoppingApi};
+use souk_http::config::Environment;
+
+use crate::{App, Defaults, Options};
+
+const TEA: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+async fn client(bus: &Bus) -> Client {
+    let mut environment = Environment::from_pairs([("PUBLIC_URL", "https://shop.example")]);
+    let options = Options::read(&mut environment, &Defaults::default()).unwrap();
+    let rocket = souk_http::rocket(IpAddr::from([127, 0, 0, 1]), 0);
+    Client::untracked(crate::mount(rocket, App::start(bus, options))).await.unwrap()
+}
+
+/// Answers requests of a service's API with what `reply` returns for their targets: 404 without any.
+fn serve<C: ApiCall>(bus: &Bus, reply: fn(&str) -> Option<Value>) {
+    bus.serve(move |call: C| async move {
+        let reply = reply(&call.into_request().target);
+        let status = if reply.is_some() { 200 } else { 404 };
+        Ok(ApiResponse { status, headers: Vec::new(), body: reply.unwrap_or_default().to_string() })
+    });
+}
+
+fn catalogue(target: &str) -> Option<Value> {
+    let tea = json!({
+        "id": TEA, "name": "Green tea", "description": "", "category": "tea", "unit": "piece", "supplier": null,
+        "price": {"amount": 499, "currency": "EUR"}, "image": null, "digital": false, "available": 3,
+    });
+    match target {
+        "/categories" => Some(json!({"items": [{"name": "tea", "products": 1}], "next": null})),
+        _ if target.starts_with("/?") => Some(json!({"items": [tea], "next": null})),
+        _ if target == format!("/{TEA}") => Some(tea),
+        _ => None,
+    }
+}
+
+fn cart(target: &str) -> Option<Value> {
+    let (price, snapshot) = (json!({"amount": 499, "currency": "EUR"}), "unknown");
+    let product = json!({"id": TEA, "name": "Green tea", "price": price, "image": null});
+    let item = json!({"product": product, "quantity": 1, "total": price, "status": snapshot, "available": null});
+    (target == "/cart").then(|| json!({"items": [item], "total": price, "stale": true}))
+}
+
+async fn get(client: &Client, path: &str) -> (Status, String) {
+    let request = client.get(path.to_owned()).header(Accept::HTML).header(Header::new("Cookie", "guest=token"));
+    let response = request.dispatch().await;
+    (response.status(), response.into_string().await.unwrap_or_default())
+}
+
+#[rocket::async_test]
+async fn every_page_answers_while_all_services_are_down() {
+    let bus = Bus::local();
+    let client = client(&bus).await;
+    for (path, status) in [
+        ("/en", Status::Ok),
+        ("/de", Status::Ok),
+        ("/en/legal/imprint", Status::Ok),
+        ("/en/search?q=tea", Status::ServiceUnavailable),
+        ("/en/c/tea", Status::ServiceUnavailable),
+        ("/en/cart", Status::ServiceUnavailable),
+        (&format!("/en/p/{TEA}/green-tea"), Status::ServiceUnavailable),
+        ("/en/wishlist", Status::SeeOther),
+        ("/en/nothing", Status::NotFound),
+        ("/nothing", Status::NotFound),
+    ] {
+        let (found, html) = get(&client, path).await;
+        assert_eq!(found, status, "{path}");
+        assert!(status == Status::SeeOther || html.contains("<footer"), "{path}: {html}");
+    }
+}
+
+#[rocket::async_test]
+async fn the_catalogue_is_shown_while_shopping_is_down() {
+    let bus = Bus::local();
+    serve::<ProductsApi>(&bus, catalogue);
+    let client = client(&bus).await;
+    for path in ["/en", "/en/search", "/en/c/tea"] {
+        let (status, html) = get(&client, path).await;
+        assert!(status == Status::Ok && html.contains("Green tea"), "{path}: {html}");
+        assert!(!html.contains("class=\"notice"), "{path}: {html}");
+    }
+    let (status, html) = get(&client, &format!("/en/p/{TEA}/green-tea")).await;
+    assert!(status == Status::Ok && html.contains("Only 3 left"), "{html}");
+}
+
+#[rocket::async_test]
+async fn the_cart_is_shown_while_products_is_down() {
+    let bus = Bus::local();
+    serve::<ShoppingApi>(&bus, cart);
+    let client = client(&bus).await;
+    let (status, html) = get(&client, "/en/cart").await;
+    assert!(status == Status::Ok && html.contains("Green tea") && html.contains("cannot be checked"), "{html}");
+    assert!(html.contains("value=\"remove\"") && !html.contains("/en/checkout"), "{html}");
+}
+
+#[rocket::async_test]
+async fn a_program_gets_problems_outside_of_the_pages() {
+    let bus = Bus::local();
+    let client = client(&bus).await;
+    for (path, accept) in [("/nothing", Accept::JSON), ("/products/nothing", Accept::HTML)] {
+        let response = client.get(path).header(accept).dispatch().await;
+        assert_eq!(response.status(), Status::NotFound, "{path}");
+        assert_eq!(response.headers().get_one("Content-Type"), Some("application/problem+json"), "{path}");
+    }
+    let posted = client.post("/nothing").header(Accept::HTML).dispatch().await;
+    assert_eq!(posted.status(), Status::NotFound);
+}
