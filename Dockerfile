@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# All images of Souk: `docker build --target customer .`; the other targets are products, shopping, mail, souk (the operator's command) and nginx.
+# All images of Souk: `docker build --target customer .`; the other targets are products, shopping, mail, web, souk (the operator's command) and nginx.
 # The image of a service contains its program, the C library and CA certificates: no shell, no package manager, no root. Dependencies are
 # compiled in a layer of their own, so that a change of the code does not compile them again.
 
@@ -19,9 +19,9 @@ COPY .cargo .cargo
 COPY --from=recipe /souk/recipe.json recipe.json
 RUN cargo chef cook --locked --profile image --workspace --recipe-path recipe.json
 COPY . .
-RUN cargo build --locked --profile image --workspace --bin customer --bin products --bin shopping --bin mail --bin souk \
+RUN cargo build --locked --profile image --workspace --bin customer --bin products --bin shopping --bin mail --bin web --bin souk \
     && mkdir /programs \
-    && for program in customer products shopping mail souk; do cp "target/image/$program" /programs/; done
+    && for program in customer products shopping mail web souk; do cp "target/image/$program" /programs/; done
 
 # The file system of the images; `deploy/docker/root.sh` fails when a program needs another library.
 FROM build AS root
@@ -64,6 +64,13 @@ EXPOSE 8004
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/local/bin/mail", "health"]
 ENTRYPOINT ["/usr/local/bin/mail"]
 
+FROM service AS web
+COPY --from=build /programs/web /usr/local/bin/web
+ENV PORT=8005
+EXPOSE 8005
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["/usr/local/bin/web", "health"]
+ENTRYPOINT ["/usr/local/bin/web"]
+
 # The operator's command. `souk up` needs a volume at /data that user 65532 may write, or `--memory` and a writable /tmp.
 FROM service AS souk
 COPY --from=build /programs/souk /usr/local/bin/souk
@@ -76,7 +83,7 @@ CMD ["--help"]
 FROM nginxinc/nginx-unprivileged:1.30.7-alpine AS nginx
 USER root
 RUN rm /etc/nginx/conf.d/default.conf
-COPY nginx/headers.conf nginx/proxy.conf nginx/problems.conf nginx/error-pages.conf /etc/nginx/souk/
+COPY nginx/headers.conf nginx/pages.conf nginx/proxy.conf nginx/problems.conf nginx/error-pages.conf /etc/nginx/souk/
 COPY nginx/souk.conf.template /etc/nginx/templates/
 USER 101
 # nginx resolves the names of instances every two seconds, to find added and removed ones; 127.0.0.11 is Docker's name server. After a 502 it
@@ -87,6 +94,7 @@ ENV NGINX_LISTEN=8080 \
     SIGN_IN_BURST=20 \
     CUSTOMER_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server customer:8001 resolve max_fails=1 fail_timeout=4s;" \
     PRODUCTS_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server products:8002 resolve max_fails=1 fail_timeout=4s;" \
-    SHOPPING_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server shopping:8003 resolve max_fails=1 fail_timeout=4s;"
+    SHOPPING_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server shopping:8003 resolve max_fails=1 fail_timeout=4s;" \
+    WEB_SERVERS="resolver 127.0.0.11 valid=2s ipv6=off; server web:8005 resolve max_fails=1 fail_timeout=4s;"
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/nginx-health"]

@@ -6,7 +6,7 @@ usage() {
     cat <<'USAGE'
 usage: scripts/smoke.sh [OPTIONS] BASE_URL
 
-Tests the shop at BASE_URL (https://shop.example.com): signs up, reads products, adds one to the cart, deletes the
+Tests the shop at BASE_URL (https://shop.example.com): signs up, reads pages and products, adds one to the cart, deletes the
 account and waits until every service has erased it. Deletes the account even when a step fails. Places no order.
 
   --wait SECONDS      time for the shop to start (default 120)
@@ -176,7 +176,7 @@ trap 'exit 1' HUP INT TERM
 # --- The steps --------------------------------------------------------------------------------------------------------
 
 begun=$(date +%s)
-for path in /customer/whoami /products/whoami /shopping/whoami '/products?limit=1'; do
+for path in /customer/whoami /products/whoami /shopping/whoami /web/whoami '/products?limit=1'; do
     while
         try GET "$path"
         [ "$status" != 200 ]
@@ -212,12 +212,18 @@ request GET /customer/profile
 expect "the profile" 200
 grep -q "\"email\":\"$email\"" "$body" || failed "the profile" "it is not the profile of $email: $(describe)"
 
+request GET /en
+expect "the home page" 200
+grep -q '<main' "$body" || failed "the home page" "it is no page: $(describe)"
+
 request GET '/products?sort=price&limit=1'
 expect "the catalogue" 200
 product=$(member id)
 if [ -n "$product" ]; then
     request GET "/products/$product"
     expect "a product" 200
+    request GET "/en/p/$product"
+    expect "the page of the product leads to its name" 301
     request POST /shopping/cart "{\"product_id\":\"$product\",\"quantity\":1}"
     expect "add to the cart" 200
     grep -q "\"id\":\"$product\"" "$body" || failed "add to the cart" "$product is not in it: $(describe)"

@@ -45,7 +45,7 @@ files=(
     docker-compose.yml
 )
 # The image `souk` is for operators and not in the bundle.
-needed=(CUSTOMER_IMAGE PRODUCTS_IMAGE SHOPPING_IMAGE MAIL_IMAGE NGINX_IMAGE)
+needed=(CUSTOMER_IMAGE PRODUCTS_IMAGE SHOPPING_IMAGE MAIL_IMAGE WEB_IMAGE NGINX_IMAGE)
 
 source=$(cd "$(dirname "$0")/bundle" && pwd)
 folder=$(mktemp -d)

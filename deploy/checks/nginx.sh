@@ -50,7 +50,7 @@ build() {
 settings=$(sed -n '/^ENV NGINX_LISTEN/,/[^\\]$/p' Dockerfile | sed -e 's/^ENV //' -e 's/^ *//' -e 's/ *\\$//')
 [ -n "$settings" ] || { echo "the Dockerfile has no ENV NGINX_LISTEN" >&2; exit 1; }
 mkdir "$folder/souk" "$folder/logs"
-cp nginx/headers.conf nginx/proxy.conf nginx/problems.conf nginx/error-pages.conf "$folder/souk/"
+cp nginx/headers.conf nginx/pages.conf nginx/proxy.conf nginx/problems.conf nginx/error-pages.conf "$folder/souk/"
 fill() {
     local text name value
     text=$(cat "$1")

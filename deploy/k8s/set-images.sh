@@ -7,7 +7,7 @@ usage() {
 usage: set-images.sh IMAGES_ENV OVERLAY
 
 Writes overlays/OVERLAY/images/kustomization.yaml from a release's images.env, which has five lines such as
-CUSTOMER_IMAGE=ghcr.io/owner/souk-customer@sha256:... (and PRODUCTS_, SHOPPING_, SOUK_, NGINX_IMAGE). Starts nothing.
+CUSTOMER_IMAGE=ghcr.io/owner/souk-customer@sha256:... (and PRODUCTS_, SHOPPING_, MAIL_, WEB_, SOUK_, NGINX_IMAGE). Starts nothing.
 USAGE
 }
 
@@ -27,7 +27,7 @@ text='# The images. Written by set-images.sh from the images.env of a release; t
 apiVersion: kustomize.config.k8s.io/v1alpha1
 kind: Component
 images:'
-for name in customer products shopping mail souk nginx; do
+for name in customer products shopping mail web souk nginx; do
     # Parsed, not executed, because the file comes from elsewhere.
     line=$(grep -E "^${name^^}_IMAGE=" -- "$file" || true)
     image=${line#*=}

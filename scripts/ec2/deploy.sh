@@ -13,7 +13,7 @@
 # Instances that already run this version with these settings stay, so that repeating a deployment changes nothing.
 #
 #   --with docker|processes  how instances run (docker)
-#   --service NAME           deploy this service only; can be repeated (all four)
+#   --service NAME           deploy this service only; can be repeated (all five)
 #   --restart                also replace instances that are up to date
 #   --check CMD              bash command to run after the update; when it fails, roll back
 #   --through URL            nginx, through which a new instance must get requests (http://127.0.0.1:8000 as set up by install-nginx.sh, or
@@ -24,19 +24,19 @@
 #   --dry-run                print the steps without running them
 #
 # With containers:
-#   --images FILE            CUSTOMER_IMAGE, PRODUCTS_IMAGE, SHOPPING_IMAGE and MAIL_IMAGE, each by digest (name@sha256:...)
+#   --images FILE            CUSTOMER_IMAGE, PRODUCTS_IMAGE, SHOPPING_IMAGE, MAIL_IMAGE and WEB_IMAGE, each by digest (name@sha256:...)
 #   --back                   use the images of the deployment before the last one
 #   --instances N            instances per service (as many as now, at least 2); run install-nginx.sh --instances N first
 #   --network NAME           the Docker network of RabbitMQ and MongoDB (bridge)
-#   --memory SIZE            memory limit of an instance (256m; mail 128m; products 768m, for the largest import)
+#   --memory SIZE            memory limit of an instance (256m; mail and web 128m; products 768m, for the largest import)
 #   --settings DIR           contains <service>.env, and secrets/<service>/, mounted as /run/secrets (/etc/souk)
 #   --state DIR              records of the last two deployments (/var/lib/souk)
-# Instance 2 of customer is the container souk-customer-2 at 127.0.0.1:8102; products are at 82.., shopping at 83.., mail at 84...
+# Instance 2 of customer is the container souk-customer-2 at 127.0.0.1:8102; products are at 82.., shopping at 83.., mail at 84.., web at 85...
 # The script sets PORT, ADDRESS and INSTANCE; all other settings are in <service>.env (see .env.example). Docker does not support values of
 # several lines there, so the signing key is a file in secrets/customer/, readable by user 65532, and SIGNING_KEY_FILE names it.
 #
 # With processes:
-#   --binaries DIR           the new programs: customer, products, shopping, mail
+#   --binaries DIR           the new programs: customer, products, shopping, mail, web
 #   --fleet FILE             the list of processes from `cargo xtask fleet`; the script updates the process ids
 # A new process gets the environment, directory and log of the process that it replaces. It does not stop with the fleet: stop it by the
 # process id in FILE.

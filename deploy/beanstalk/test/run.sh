@@ -38,7 +38,7 @@ digest() {
     printf '%064d' "$1"
 }
 images() {
-    for name in CUSTOMER PRODUCTS SHOPPING MAIL SOUK NGINX; do
+    for name in CUSTOMER PRODUCTS SHOPPING MAIL WEB SOUK NGINX; do
         echo "${name}_IMAGE=ghcr.io/owner/souk-${name,,}@sha256:$(digest "$1")"
     done
 }

@@ -159,10 +159,10 @@ fetch() {
 # --- Instances of this machine, for deploy.sh and install-nginx.sh --------------------------------------------------------
 
 # shellcheck disable=SC2034 # used by deploy.sh and install-nginx.sh
-services=(customer products shopping mail)
+services=(customer products shopping mail web)
 
 is_service() {
-    [[ $1 = customer || $1 = products || $1 = shopping || $1 = mail ]]
+    [[ $1 = customer || $1 = products || $1 = shopping || $1 = mail || $1 = web ]]
 }
 
 # Whether nginx routes requests to a service.
@@ -177,6 +177,7 @@ port_of() {
         products) printf '%d' $((8200 + $2)) ;;
         shopping) printf '%d' $((8300 + $2)) ;;
         mail) printf '%d' $((8400 + $2)) ;;
+        web) printf '%d' $((8500 + $2)) ;;
     esac
 }
 

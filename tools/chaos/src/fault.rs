@@ -84,6 +84,7 @@ pub(crate) fn all(short: bool, random: &mut Random) -> Vec<Fault> {
         let kind = FaultKind::Killed(all(service));
         add(format!("all instances of {service} killed"), kind, killed_for(short), service == "products");
     }
+    add("all instances of web killed".to_owned(), FaultKind::Killed(all("web")), killed_for(short), false);
     add("mail killed".to_owned(), FaultKind::Killed(only("mail-1")), killed_for(short), true);
     add("nginx killed".to_owned(), FaultKind::Killed(only("nginx")), killed_for(short), true);
 

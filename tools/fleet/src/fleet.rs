@@ -169,16 +169,17 @@ impl Fleet {
         let port = if options.port == 0 { port::free()? } else { options.port };
         let public_url = format!("http://{}", port::local(port));
         let mails = folder.path().join("mail");
+        let with_database = mongodb.iter().map(|(service, database)| (*service, Some(database.url())));
         let mut services = Vec::new();
-        for (service, database) in &mongodb {
-            let mongodb_uri = options.proxies.mongodb_uri(database.url());
+        for (service, database) in with_database.chain([(Service::Web, None)]) {
+            let mongodb_uri = database.map(|url| options.proxies.mongodb_uri(url));
             for number in 1..=service.instances(options.instances) {
                 let instance = Instance {
-                    service: *service,
+                    service,
                     number,
                     profile: options.profile,
                     amqp_url: &amqp_url,
-                    mongodb_uri: &mongodb_uri,
+                    mongodb_uri: mongodb_uri.as_deref(),
                     signing_key: &signing_key,
                     demo_catalogue: options.demo_catalogue,
                     log: &options.log,
@@ -200,6 +201,7 @@ impl Fleet {
             customer: addresses(Service::Customer),
             products: addresses(Service::Products),
             shopping: addresses(Service::Shopping),
+            web: addresses(Service::Web),
             sign_in: options.sign_in,
             trusted_proxies: Vec::new(),
         })?;
@@ -380,16 +382,16 @@ fn broker() -> Result<Broker> {
 }
 
 fn databases(apart: bool) -> Result<Vec<(Service, Database)>> {
-    let [first, others @ ..] = Service::ALL;
+    let [first, others @ ..] = Service::WITH_DATABASE;
     if let Some(url) = from_environment("MONGODB_URI") {
-        return Ok(Service::ALL.map(|service| (service, Database::Shared(url.clone()))).into());
+        return Ok(Service::WITH_DATABASE.map(|service| (service, Database::Shared(url.clone()))).into());
     }
     if apart {
         let start = |service| {
             let mongodb = MongoDb::prepare(&format!("mongodb-{service}"))?;
             Ok((service, Database::Own(Box::new(mongodb))))
         };
-        return Service::ALL.into_iter().map(start).collect();
+        return Service::WITH_DATABASE.into_iter().map(start).collect();
     }
     let mongodb = MongoDb::prepare("mongodb")?;
     let shared = others.map(|service| (service, Database::Shared(mongodb.url().to_owned())));

@@ -11,7 +11,7 @@ use crate::process::Program;
 use crate::service::workspace_dir;
 use crate::{http, install, port, template};
 
-const INCLUDED: [&str; 4] = ["headers.conf", "proxy.conf", "problems.conf", "error-pages.conf"];
+const INCLUDED: [&str; 5] = ["headers.conf", "pages.conf", "proxy.conf", "problems.conf", "error-pages.conf"];
 const TEMPLATES: [&str; 2] = ["nginx.conf", "souk.conf"];
 
 /// Values of the templates.
@@ -25,6 +25,8 @@ pub struct Settings {
     pub products: Vec<SocketAddr>,
     /// See `customer`.
     pub shopping: Vec<SocketAddr>,
+    /// See `customer`.
+    pub web: Vec<SocketAddr>,
     /// Limit of sign-ins and sign-ups for each client address.
     pub sign_in: SignInRate,
     /// Addresses or networks of load balancers whose `X-Forwarded-For` is trusted.
@@ -118,6 +120,7 @@ fn configure(folder: &Path, address: SocketAddr, settings: &Settings) -> Result<
         ("CUSTOMER_SERVERS", servers(&settings.customer)),
         ("PRODUCTS_SERVERS", servers(&settings.products)),
         ("SHOPPING_SERVERS", servers(&settings.shopping)),
+        ("WEB_SERVERS", servers(&settings.web)),
     ];
     for name in TEMPLATES {
         let from = templates.join(format!("{name}.template"));

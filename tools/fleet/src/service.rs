@@ -20,11 +20,13 @@ pub enum Service {
     Shopping,
     /// Mails to customers.
     Mail,
+    /// Pages. It has no database.
+    Web,
 }
 
 impl Service {
-    /// All services.
-    pub const ALL: [Self; 4] = [Self::Customer, Self::Products, Self::Shopping, Self::Mail];
+    /// All services that have a database.
+    pub const WITH_DATABASE: [Self; 4] = [Self::Customer, Self::Products, Self::Shopping, Self::Mail];
 
     /// Returns the name of its program and its package.
     #[must_use]
@@ -34,6 +36,7 @@ impl Service {
             Self::Products => "products",
             Self::Shopping => "shopping",
             Self::Mail => "mail",
+            Self::Web => "web",
         }
     }
 
@@ -42,7 +45,7 @@ impl Service {
     pub(crate) fn instances(self, instances: usize) -> usize {
         match self {
             Self::Mail => 1,
-            Self::Customer | Self::Products | Self::Shopping => instances,
+            Self::Customer | Self::Products | Self::Shopping | Self::Web => instances,
         }
     }
 
@@ -94,6 +97,7 @@ const UNSET: &[&str] = &[
     "IMPORT_ROWS",
     "INSTANCE",
     "JWKS_URL",
+    "LEGAL_PAGES",
     "LOG",
     "LOG_FORMAT",
     "MAIL_DIRECTORY",
@@ -126,8 +130,8 @@ const UNSET: &[&str] = &[
 
 /// Returns the programs that a fleet runs: the services, and `souk` for `souk admin create`.
 #[must_use]
-pub fn programs() -> [&'static str; 5] {
-    ["customer", "products", "shopping", "mail", "souk"]
+pub fn programs() -> [&'static str; 6] {
+    ["customer", "products", "shopping", "mail", "web", "souk"]
 }
 
 /// Returns the root of the workspace.
@@ -159,7 +163,8 @@ pub(crate) struct Instance<'i> {
     pub(crate) number: usize,
     pub(crate) profile: Profile,
     pub(crate) amqp_url: &'i str,
-    pub(crate) mongodb_uri: &'i str,
+    /// `None` for a service without a database.
+    pub(crate) mongodb_uri: Option<&'i str>,
     pub(crate) signing_key: &'i Path,
     pub(crate) demo_catalogue: bool,
     pub(crate) log: &'i str,
@@ -180,12 +185,13 @@ impl Instance<'_> {
             .variable("ADDRESS", "127.0.0.1")
             .variable("PORT", port.to_string())
             .variable("AMQP_URL", self.amqp_url)
-            .variable("MONGODB_URI", self.mongodb_uri)
-            .variable("DATABASE", self.service.database())
             .variable("INSTANCE", &name)
             .variable("ENVIRONMENT", "fleet")
             .variable("LOG", self.log)
             .variable("LOG_FORMAT", "json");
+        if let Some(uri) = self.mongodb_uri {
+            program = program.variable("MONGODB_URI", uri).variable("DATABASE", self.service.database());
+        }
         match self.service {
             Service::Customer => {
                 program = program.variable("SIGNING_KEY_FILE", self.signing_key);
@@ -193,6 +199,7 @@ impl Instance<'_> {
             }
             Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),
             Service::Shopping => program = program.variable("PAYMENT_METHODS", "demo"),
+            Service::Web => program = program.variable("PUBLIC_URL", self.public_url),
             Service::Mail => {
                 program = program.variable("PUBLIC_URL", self.public_url);
                 let names_server = |(service, variable, _): &(Service, String, String)| {

@@ -47,7 +47,7 @@ fn components_stop_and_start_in_any_order() {
     let fleet = Fleet::start(&Options { port: 0, ..Options::default() }).unwrap();
     fleet.wait_until_ready(TIMEOUT).unwrap();
     let both = |service: &str| BTreeSet::from([format!("{service}-1"), format!("{service}-2")]);
-    for service in ["customer", "products", "shopping"] {
+    for service in ["customer", "products", "shopping", "web"] {
         assert_eq!(instances(&fleet, service), both(service));
     }
     // The sample products are added when the service has found its database.

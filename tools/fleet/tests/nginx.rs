@@ -15,10 +15,6 @@ use serde_json::Value;
 
 use crate::backend::{Backend, Behaviour, Message, raw, request};
 
-fn front(customer: &[&Backend], products: &[&Backend], shopping: &[&Backend]) -> (Nginx, SocketAddr) {
-    start(settings(customer, products, shopping))
-}
-
 fn settings(customer: &[&Backend], products: &[&Backend], shopping: &[&Backend]) -> Settings {
     let addresses = |backends: &[&Backend]| backends.iter().map(|backend| backend.address).collect();
     Settings {
@@ -26,6 +22,7 @@ fn settings(customer: &[&Backend], products: &[&Backend], shopping: &[&Backend])
         customer: addresses(customer),
         products: addresses(products),
         shopping: addresses(shopping),
+        web: Vec::new(),
         sign_in: SignInRate::UNLIMITED,
         trusted_proxies: Vec::new(),
     }
@@ -38,9 +35,9 @@ fn start(settings: Settings) -> (Nginx, SocketAddr) {
 }
 
 fn shop() -> (Nginx, SocketAddr) {
-    let [customer, products, shopping] =
-        ["customer", "products", "shopping"].map(|name| Backend::start(name, Behaviour::Echo));
-    front(&[&customer], &[&products], &[&shopping])
+    let [customer, products, shopping, web] =
+        ["customer", "products", "shopping", "web"].map(|name| Backend::start(name, Behaviour::Echo));
+    start(Settings { web: vec![web.address], ..settings(&[&customer], &[&products], &[&shopping]) })
 }
 
 fn get(address: SocketAddr, target: &str) -> Message {
@@ -103,11 +100,10 @@ fn prefixes_are_stripped_and_the_rest_is_unchanged() {
 fn unknown_and_internal_paths_are_problems() {
     let (_nginx, address) = shop();
     for target in [
-        "/other",
-        "/customers/profile",
-        "/Customer/profile",
-        "/customer-x",
         "/souk-problem",
+        "/souk-page-unavailable",
+        "/customers/profile/../x",
+        "/customer-x",
         // Ambiguous paths.
         "/customer//profile",
         "//customer/profile",
@@ -141,33 +137,47 @@ fn unknown_and_internal_paths_are_problems() {
     ] {
         problem(&get(address, target), 404, "not-found");
     }
-    let answer = get(address, "/");
-    assert_eq!((answer.status(), answer.header("content-type")), (200, Some("application/json")));
-    assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap()["services"]["products"], "/products");
     assert_eq!(get(address, "/nginx-health").text(), "ok\n");
 }
 
 #[test]
 #[ignore = "needs nginx"]
-fn the_routes_of_nginx_itself_have_the_methods_of_a_get() {
+fn everything_else_goes_to_web_unchanged() {
     let (_nginx, address) = shop();
-    for target in ["/", "/?x=/y"] {
-        let page = get(address, target);
-        assert_eq!((page.status(), page.header("cache-control")), (200, Some("no-store")));
-        let options = request(address, "OPTIONS", target, &[], b"");
-        assert_eq!((options.status(), options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
-        for (name, value) in SECURITY {
-            assert_eq!(options.header(name), Some(value), "{name}");
-        }
-        for method in ["POST", "PUT", "DELETE"] {
-            let refused = request(address, method, target, &[], b"");
-            problem(&refused, 405, "method-not-allowed");
-            assert_eq!(refused.header("allow"), Some("GET, HEAD, OPTIONS"), "{refused:?}");
-        }
+    for target in ["/", "/?x=/y", "/en", "/de/c/Tea%20%26%2FCoffee?sort=price", "/assets/a/b.css", "/web/whoami", "/other"] {
+        let answer = get(address, target);
+        assert_eq!((answer.status(), answer.backend(), answer.target()), (200, "web", target));
+    }
+    for target in ["/health", "/health/ready", "/%68ealth/live", "/en/health", "/metrics", "/en//cart", "/en/../x"] {
+        problem(&get(address, target), 404, "not-found");
     }
     let trace = request(address, "TRACE", "/products", &[], b"");
     problem(&trace, 405, "method-not-allowed");
     assert_eq!(trace.header("allow"), Some("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn pages_have_their_own_content_security_policy() {
+    let web = Backend::start("web", Behaviour::Problem);
+    let (_nginx, address) = start(Settings { web: vec![web.address], ..settings(&[], &[], &[]) });
+    let page = request(address, "GET", "/en", &["X-Request-Id: ours"], b"");
+    assert_eq!((page.status(), page.header("x-request-id"), page.header("x-own")), (422, Some("ours"), Some("kept")));
+    assert_eq!(page.header("content-security-policy"), Some("default-src 'self'"));
+    assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+    assert_eq!((page.header("x-frame-options"), page.header("permissions-policy")), (Some("DENY"), None));
+}
+
+#[test]
+#[ignore = "needs nginx"]
+fn a_visitor_gets_a_page_while_web_is_away() {
+    let (_nginx, address) = start(settings(&[], &[], &[]));
+    let page = get(address, "/en/cart");
+    assert_eq!((page.status(), page.header("content-type")), (502, Some("text/html; charset=utf-8")));
+    assert!(page.text().contains("cannot be reached right now") && page.header("retry-after").is_some(), "{page:?}");
+    for (name, value) in SECURITY {
+        assert_eq!(page.header(name), Some(value), "{name}");
+    }
 }
 
 #[test]
@@ -289,7 +299,7 @@ fn a_request_id_reaches_service_response_and_log_once() {
 #[ignore = "needs nginx"]
 fn responses_of_services_pass_with_each_header_once() {
     let products = Backend::start("products", Behaviour::Problem);
-    let (_nginx, address) = front(&[], &[&products], &[]);
+    let (_nginx, address) = start(settings(&[], &[&products], &[]));
     let answer = request(address, "GET", "/products", &["X-Request-Id: ours"], b"");
     assert_eq!((answer.status(), answer.backend()), (422, "products"));
     assert_eq!(answer.header("x-request-id"), Some("ours"));
@@ -386,7 +396,7 @@ fn clients_do_not_notice_an_unreachable_instance() {
 fn send_with_first_instance(behaviour: Behaviour, method: &str, target: &str) -> (Message, usize) {
     let (bad, good) = (Backend::start("bad", behaviour), Backend::start("good", Behaviour::Echo));
     // Round robin begins with the first instance.
-    let (_nginx, address) = front(&[], &[], &[&bad, &good]);
+    let (_nginx, address) = start(settings(&[], &[], &[&bad, &good]));
     let answer = request(address, method, target, &[], b"");
     assert_eq!(bad.requests(), 1, "the bad instance should get the request once");
     (answer, good.requests())
@@ -422,7 +432,7 @@ fn a_stopping_instance_gets_only_unrepeatable_requests() {
     );
 
     let (bad, good) = (Backend::start("bad", Behaviour::Draining), Backend::start("good", Behaviour::Echo));
-    let (_nginx, address) = front(&[], &[&bad, &good], &[]);
+    let (_nginx, address) = start(settings(&[], &[&bad, &good], &[]));
     for _ in 0..6 {
         assert_eq!(get(address, "/products").backend(), "good");
     }

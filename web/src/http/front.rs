@@ -5,6 +5,7 @@ use rocket::response::{self, Redirect, Responder};
 use rocket::serde::json::Json;
 use rocket::{Request, get};
 use serde_json::{Value, json};
+use souk_http::telemetry;
 
 use crate::api::Service;
 use crate::page::PageError;
@@ -27,6 +28,12 @@ impl<'r> Responder<'r, 'static> for Front {
         response.set_header(Header::new("Vary", "Accept, Accept-Language"));
         Ok(response)
     }
+}
+
+/// The instance that answers, for the operator.
+#[get("/web/whoami")]
+pub(super) fn whoami() -> Json<Value> {
+    Json(telemetry::whoami("web"))
 }
 
 #[get("/")]

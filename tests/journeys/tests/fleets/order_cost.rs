@@ -137,7 +137,7 @@ impl Profiler {
     async fn open(fleet: &TestFleet) -> Self {
         let (mut databases, mut admins) = (Vec::new(), Vec::new());
         let mut servers = BTreeSet::new();
-        for service in Service::ALL {
+        for service in Service::WITH_DATABASE {
             let uri = fleet.mongodb_uri(service).to_owned();
             let client = Client::with_uri_str(&uri).await.unwrap();
             databases.push(client.database(&service.database()));

@@ -58,7 +58,8 @@ fn serve(name: &str, behaviour: Behaviour, stream: TcpStream, requests: &AtomicU
             Behaviour::Problem => (
                 "422 Unprocessable Content",
                 "X-Request-Id: theirs\r\nX-Frame-Options: SAMEORIGIN\r\nX-Content-Type-Options: nosniff\r\n\
-                 Permissions-Policy: x\r\nServer: Rocket\r\nX-Own: kept\r\n",
+                 Permissions-Policy: x\r\nServer: Rocket\r\nX-Own: kept\r\n\
+                 Content-Security-Policy: default-src 'self'\r\nReferrer-Policy: same-origin\r\n",
             ),
         };
         let body = format!("{name}\n{}\n{}{}", message.start, message.head, message.body.len());
