@@ -52,7 +52,8 @@ impl Input for MethodPrice {
             Some(Kind::Pickup) => Some(Self::Pickup),
             None => {
                 // Which fields are known depends on the kind.
-                (fields.take_raw("price"), fields.take_raw("brackets"));
+                fields.take_raw("price");
+                fields.take_raw("brackets");
                 None
             }
         }

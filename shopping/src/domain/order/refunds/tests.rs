@@ -252,7 +252,7 @@ fn a_refund_of_pieces_without_money_and_stock_leaves_no_work() {
 /// the refund, its status and the money that is requested.
 #[test]
 fn the_rest_of_a_partly_shipped_order_can_always_be_cancelled() {
-    type Change = fn(&mut Order);
+    type Change = Box<dyn Fn(&mut Order)>;
     let dispute = |order: &mut Order, amount, status| {
         let dispute = Dispute { id: "dp_1".to_owned(), amount: euros(amount), status, reason: None };
         order.payment.as_mut().unwrap().apply_dispute(&dispute);
@@ -261,8 +261,8 @@ fn the_rest_of_a_partly_shipped_order_can_always_be_cancelled() {
         refund(order, "early", json!({"amount": {"amount": amount, "currency": "EUR"}, "reason": "late"})).unwrap();
         answer_refund(order, RefundStatus::Succeeded);
     };
-    let rows: [(&str, Box<dyn Fn(&mut Order)>, u64, &str, u64); 6] = [
-        ("nothing before", Box::new((|_| {}) as Change), 499, "pending", 499),
+    let rows: [(&str, Change, u64, &str, u64); 6] = [
+        ("nothing before", Box::new(|_| {}), 499, "pending", 499),
         ("all money is refunded", Box::new(move |order| amount(order, TOTAL)), 0, "succeeded", 0),
         (
             "refunded on the dashboard",
