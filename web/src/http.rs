@@ -37,7 +37,14 @@ pub(crate) fn routes() -> Vec<Route> {
 
 /// Returns the routes without a language.
 pub(crate) fn root_routes() -> Vec<Route> {
-    with_page_limits(routes![front::show, front::whoami, assets::get, robots::get_robots, robots::get_sitemap, errors::no_page])
+    with_page_limits(routes![
+        front::show,
+        front::whoami,
+        assets::get,
+        robots::get_robots,
+        robots::get_sitemap,
+        errors::no_page
+    ])
 }
 
 /// Returns the catcher of errors below the prefix of each language.

@@ -144,7 +144,9 @@ fn unknown_and_internal_paths_are_problems() {
 #[ignore = "needs nginx"]
 fn everything_else_goes_to_web_unchanged() {
     let (_nginx, address) = shop();
-    for target in ["/", "/?x=/y", "/en", "/de/c/Tea%20%26%2FCoffee?sort=price", "/assets/a/b.css", "/web/whoami", "/other"] {
+    for target in
+        ["/", "/?x=/y", "/en", "/de/c/Tea%20%26%2FCoffee?sort=price", "/assets/a/b.css", "/web/whoami", "/other"]
+    {
         let answer = get(address, target);
         assert_eq!((answer.status(), answer.backend(), answer.target()), (200, "web", target));
     }

@@ -83,8 +83,7 @@ fn list(header: &str) -> BTreeSet<&str> {
 fn is_public(template: &str) -> bool {
     let is_catalogue =
         template.starts_with("/products") && !template.ends_with("/stock") && !template.ends_with("/whoami");
-    is_catalogue
-        || ["/customer/.well-known/jwks.json", "/shopping/countries", "/shopping/shop"].contains(&template)
+    is_catalogue || ["/customer/.well-known/jwks.json", "/shopping/countries", "/shopping/shop"].contains(&template)
 }
 
 #[track_caller]
