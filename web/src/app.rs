@@ -7,7 +7,7 @@ use souk_bus::Bus;
 use tokio::time::Instant;
 
 use crate::api::Api;
-use crate::api::catalogue::Category;
+use crate::api::catalogue::Categories;
 use crate::api::shop::Shop;
 use crate::options::Options;
 use crate::sitemap::SitemapCache;
@@ -29,7 +29,7 @@ pub struct App {
 #[derive(Default)]
 pub(crate) struct ShopCache {
     shop: Cache<Shop>,
-    categories: Cache<Vec<Category>>,
+    categories: Cache<Categories>,
 }
 
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl ShopCache {
     }
 
     /// Returns the public settings of the shop and its categories.
-    pub(crate) fn cached(&self) -> (Arc<Shop>, Arc<Vec<Category>>) {
+    pub(crate) fn cached(&self) -> (Arc<Shop>, Arc<Categories>) {
         (Arc::clone(&self.shop.lock().value), Arc::clone(&self.categories.lock().value))
     }
 }

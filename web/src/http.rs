@@ -20,6 +20,7 @@ use souk_http::with_page_limits;
 pub(crate) fn routes() -> Vec<Route> {
     with_page_limits(routes![
         home::show,
+        home::show_categories,
         listing::show_category,
         listing::search,
         product::show,

@@ -54,7 +54,7 @@ async fn build(api: Api<'_>, public_url: &str) -> Result<String> {
     let mut sitemap = Sitemap::new(public_url);
     sitemap.add("");
     sitemap.add("/search");
-    for category in api.categories().await? {
+    for category in api.categories().await?.all {
         sitemap.add(&format!("/c/{}", encode(&category.name)));
     }
     let mut after: Option<String> = None;

@@ -13,6 +13,7 @@ nav-cart-pieces = { $count ->
    *[other] Artikel
 }
 nav-categories = Kategorien
+nav-all-categories = Alle Kategorien
 footer-help = Hilfe
 footer-legal = Rechtliches
 footer-language = Sprache

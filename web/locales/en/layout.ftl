@@ -13,6 +13,7 @@ nav-cart-pieces = { $count ->
    *[other] items
 }
 nav-categories = Categories
+nav-all-categories = All categories
 footer-help = Help
 footer-legal = Legal
 footer-language = Language

@@ -31,6 +31,33 @@ pub(crate) struct Category {
     pub(crate) products: u64,
 }
 
+/// Categories in the menu of every page.
+const MENU: usize = 12;
+
+/// The categories of the shop, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Categories {
+    pub(crate) all: Vec<Category>,
+    /// The largest ones: a page has no room for the categories of a large shop.
+    pub(crate) menu: Vec<Category>,
+}
+
+impl Categories {
+    fn new(all: Vec<Category>) -> Self {
+        let mut sizes: Vec<u64> = all.iter().map(|category| category.products).collect();
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        let smallest = sizes.get(MENU - 1).copied().unwrap_or_default();
+        let is_large = |category: &&Category| category.products >= smallest;
+        let menu = all.iter().filter(is_large).take(MENU).cloned().collect();
+        Self { all, menu }
+    }
+
+    /// Whether the menu has not all categories.
+    pub(crate) fn has_more(&self) -> bool {
+        self.menu.len() < self.all.len()
+    }
+}
+
 /// The order of a list of products.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Sort {
@@ -91,8 +118,24 @@ impl Api<'_> {
     }
 
     /// Returns all categories, by name.
-    pub(crate) async fn categories(self) -> Result<Vec<Category>> {
+    pub(crate) async fn categories(self) -> Result<Categories> {
         let list: List<Category> = self.get(Service::Products, "/categories").send().await?;
-        Ok(list.items)
+        Ok(Categories::new(list.items))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_menu_has_the_largest_categories_by_name() {
+        let category = |at: usize| Category { name: format!("{at:02}"), products: (at % 20) as u64 };
+        let few = Categories::new((0..MENU).map(category).collect());
+        assert!(few.menu.len() == MENU && !few.has_more());
+        let many = Categories::new((0..100).map(category).collect());
+        assert!(many.menu.len() == MENU && many.has_more());
+        assert!(many.menu.iter().all(|category| category.products >= 17), "{:?}", many.menu);
+        assert!(many.menu.is_sorted_by_key(|category| &category.name));
     }
 }

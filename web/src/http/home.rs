@@ -1,4 +1,4 @@
-//! The home page.
+//! The home page, and that of all categories.
 
 use askama::Template;
 use rocket::get;
@@ -29,4 +29,18 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     page.json_ld.push(organization(&page));
     let newest = newest.map(|list| list.items).ok();
     Ok(Page::browsing(&Home { page, newest })?.into())
+}
+
+#[derive(Template)]
+#[template(path = "categories.html")]
+struct AllCategories {
+    page: Frame,
+}
+
+#[get("/categories")]
+pub(super) async fn show_categories(visit: Visit<'_>) -> PageResult {
+    let title = visit.text("nav-all-categories").to_string();
+    let mut page = visit.frame(title.clone()).await?;
+    page.index(title);
+    Ok(Page::browsing(&AllCategories { page })?.into())
 }

@@ -8,7 +8,7 @@ use souk_types::{Money, Timestamp};
 
 use super::placeholder;
 use crate::api::cart::CartProduct;
-use crate::api::catalogue::{Category, Product};
+use crate::api::catalogue::{Categories, Product};
 use crate::api::quote::Days;
 use crate::api::shop::Shop;
 use crate::assets;
@@ -38,7 +38,7 @@ pub(crate) struct Frame {
     /// Whether search engines may list the page.
     pub(crate) is_indexed: bool,
     pub(crate) shop: Arc<Shop>,
-    pub(crate) categories: Arc<Vec<Category>>,
+    pub(crate) categories: Arc<Categories>,
     /// The words in the search field.
     pub(crate) search: String,
     /// The number of pieces in the cart.
