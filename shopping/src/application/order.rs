@@ -5,12 +5,18 @@ use souk_contract::shopping::{OrderId, TimelineKind};
 use souk_store::Events;
 use souk_types::{Error, Page, Paging, Result, Timestamp};
 
-use super::{checkout, order_log};
+use super::{account_orders, checkout, order_log};
 use crate::App;
 use crate::domain::order::{Actor, Order, OrderStatus, OrderView};
 
-/// Returns a page of a customer's orders, newest first.
+/// Returns a page of a customer's orders, newest first. The first page includes what the customer
+/// has ordered as a guest since the address was verified.
 pub(crate) async fn list(app: &App, customer: CustomerId, paging: Paging) -> Result<Page<OrderView>> {
+    if paging.after.is_none()
+        && let Err(error) = account_orders::take_over(app, customer).await
+    {
+        tracing::warn!(%error, "orders of guests are not moved into their account; the next list tries again");
+    }
     Ok(app.store.orders.of_customer(customer, paging).await?.map(|order| order.view()))
 }
 

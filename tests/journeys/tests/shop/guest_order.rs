@@ -119,4 +119,9 @@ async fn an_account_takes_over_the_guest_orders_of_its_verified_address() {
     assert_eq!(orders.items()[0]["number"], order["number"]);
     assert_eq!(ana.get_order(order.id()).await.expect_status(200)["email"], email);
     shop.client().get(order["link"].as_str().unwrap()).await.expect_status(200);
+
+    let (guest, _) = guest_with_tea(&shop, 1).await;
+    let later = place_order(&guest, "key", &email, json!({})).await.expect_status(201);
+    let orders = ana.list_orders().await.expect_status(200);
+    assert_eq!(orders.items()[0]["number"], later["number"], "an order placed since the verification");
 }
