@@ -7,6 +7,9 @@ use souk_types::Money;
 use super::{Api, List, Result, Service};
 use crate::links::encode;
 
+/// The unit of products that name none.
+const DEFAULT_UNIT: &str = "piece";
+
 /// A product.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Product {
@@ -21,6 +24,13 @@ pub(crate) struct Product {
     pub(crate) image: Option<String>,
     pub(crate) digital: bool,
     pub(crate) available: u32,
+}
+
+impl Product {
+    /// Returns the unit of the price, unless it is the piece, which goes without saying.
+    pub(crate) fn named_unit(&self) -> Option<&str> {
+        Some(self.unit.as_str()).filter(|unit| *unit != DEFAULT_UNIT)
+    }
 }
 
 /// A category.
