@@ -101,8 +101,8 @@ impl LegalPages {
     }
 }
 
-/// Converts Markdown. HTML in it is shown as text. Its headings are one level lower, because the page
-/// has a title of its own.
+/// Converts Markdown. HTML in it is shown as text. Its headings are one level lower, because the
+/// page has a title of its own.
 fn to_html(markdown: &str) -> String {
     let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).map(|event| match event {
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),

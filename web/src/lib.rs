@@ -2,10 +2,10 @@
 //! everything that a page shows from the other services, by requests of their public API over the
 //! bus (`souk_contract::api`), so a page can do what its visitor may do and nothing else.
 //!
-//! A page is a route in `http/`, a template in `templates/`, and texts in `locales/`. A route takes a
-//! [`visit::Visit`], which has the visitor's language, session and API client, and the outer parts
-//! of every page. A route that changes something takes a [`form::Form`] too, which has passed the
-//! check against forged requests.
+//! A page is a route in `http/`, a template in `templates/`, and texts in `locales/`. A route takes
+//! a `visit::Visit`, which has the visitor's language, session and API client, and the outer
+//! parts of every page. A route that changes something takes a `form::Form` too, which has passed
+//! the check against forged requests.
 
 mod api;
 mod app;

@@ -24,7 +24,8 @@ pub(crate) type PageResult = std::result::Result<Answer, PageError>;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src * data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// A browser may show the page again with "back", and asks before it uses the page for another visit.
+/// A browser may show the page again with "back", and asks before it uses the page for another
+/// visit.
 const BROWSING: &str = "private, no-cache";
 
 /// What a route answers.

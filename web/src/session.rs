@@ -46,8 +46,8 @@ impl<'r> Session<'r> {
         token.0.get_or_init(|| self.read_or_refresh(api)).await.clone()
     }
 
-    /// Returns the token of the cart: that of the customer, or of the guest; `None` when the visitor
-    /// has no cart yet.
+    /// Returns the token of the cart: that of the customer, or of the guest; `None` when the
+    /// visitor has no cart yet.
     pub(crate) async fn cart_token(self, api: Api<'_>) -> Result<Option<Token>> {
         let customer = self.access_token(api).await?;
         Ok(customer.or_else(|| self.guest_token()))

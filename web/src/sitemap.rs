@@ -1,5 +1,5 @@
-//! The sitemap (<https://www.sitemaps.org>): the addresses of all pages that search engines may list.
-//! Reading the whole catalogue takes seconds, so a sitemap is kept for an hour.
+//! The sitemap (<https://www.sitemaps.org>): the addresses of all pages that search engines may
+//! list. Reading the whole catalogue takes seconds, so a sitemap is kept for an hour.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -29,8 +29,8 @@ const PAGE_SIZE: usize = 100;
 pub(crate) struct SitemapCache(Mutex<Option<(Instant, Arc<str>)>>);
 
 impl SitemapCache {
-    /// Returns the sitemap, and builds it when it is too old. One task builds; others wait for it. It
-    /// goes on when the request that needed it has timed out.
+    /// Returns the sitemap, and builds it when it is too old. One task builds; others wait for it.
+    /// It goes on when the request that needed it has timed out.
     pub(crate) async fn get(self: &Arc<Self>, bus: Bus, client: IpAddr, public_url: String) -> Result<Arc<str>> {
         let cache = Arc::clone(self);
         let task = tokio::spawn(async move { cache.read_or_build(Api::new(&bus, client), &public_url).await });

@@ -99,8 +99,8 @@ impl<'r> Visit<'r> {
         Redirect::to(self.url("/cart"))
     }
 
-    /// Returns the access token of the customer. Errors: a redirect to the sign-in page, which leads
-    /// back here; `customer` does not answer.
+    /// Returns the access token of the customer. Errors: a redirect to the sign-in page, which
+    /// leads back here; `customer` does not answer.
     pub(crate) async fn require_customer(&self) -> Result<Token, PageError> {
         self.session.access_token(self.api).await?.ok_or_else(|| PageError::SignIn(self.sign_in_url(&self.here())))
     }

@@ -87,8 +87,8 @@ impl Bus {
         self.call_within(CALL_TIMEOUT, request).await
     }
 
-    /// Calls as [`Bus::call`] does, with another timeout: a request that itself calls other services
-    /// or a payment provider takes longer.
+    /// Calls as [`Bus::call`] does, with another timeout: a request that itself calls other
+    /// services or a payment provider takes longer.
     pub async fn call_within<R: Request>(&self, timeout: Duration, request: R) -> Result<R::Reply> {
         let deadline = Instant::now() + timeout;
         let body = serde_json::to_vec(&request).map_err(Error::internal)?;

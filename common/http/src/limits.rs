@@ -30,8 +30,8 @@ pub fn with_limits(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::ConcurrencyAndTime, routes)
 }
 
-/// Like [`with_limits`], for routes that make requests of the API over the bus. They have permits of
-/// their own: in one process, pages that hold all permits would wait for their own requests.
+/// Like [`with_limits`], for routes that make requests of the API over the bus. They have permits
+/// of their own: in one process, pages that hold all permits would wait for their own requests.
 #[must_use]
 pub fn with_page_limits(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::PageConcurrencyAndTime, routes)

@@ -81,7 +81,8 @@ impl Call<'_> {
         self.response().await.map(drop)
     }
 
-    /// Sends the request and returns its response, with its headers. Errors: a status other than 2xx.
+    /// Sends the request and returns its response, with its headers. Errors: a status other than
+    /// 2xx.
     pub(crate) async fn response(self) -> Result<ApiResponse> {
         let (service, timeout) = (self.service, self.timeout());
         let request = ApiRequest {

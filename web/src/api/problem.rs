@@ -69,8 +69,8 @@ impl Problem {
         self.status() == 401
     }
 
-    /// Returns the end of the problem's type, such as `out-of-stock`; empty when the service does not
-    /// answer.
+    /// Returns the end of the problem's type, such as `out-of-stock`; empty when the service does
+    /// not answer.
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Unavailable => "",

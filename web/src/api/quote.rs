@@ -64,8 +64,8 @@ impl Quote {
         Money::new(amount, self.total.currency()).unwrap_or(self.total)
     }
 
-    /// Returns the lowest price of shipping; `None` when nothing is shipped. Collecting the goods, which
-    /// may take less than a day, is no shipping.
+    /// Returns the lowest price of shipping; `None` when nothing is shipped. Collecting the goods,
+    /// which may take less than a day, is no shipping.
     pub(crate) fn cheapest_shipping(&self) -> Option<Money> {
         let shipped = self.shipping.options.iter().filter(|option| option.days.from > 0);
         shipped.map(|option| option.price).min_by_key(|price| price.amount())

@@ -20,15 +20,15 @@ impl<'r> Responder<'r, 'static> for ErrorPage {
     }
 }
 
-/// The catcher of all errors below the prefix of a language. An address whose id is malformed is one
-/// that does not exist (422).
+/// The catcher of all errors below the prefix of a language. An address whose id is malformed is
+/// one that does not exist (422).
 #[catch(default)]
 pub(super) fn everything(status: Status, _: &Request<'_>) -> ErrorPage {
     ErrorPage(if status == Status::UnprocessableEntity { Status::NotFound } else { status })
 }
 
-/// The page of an address without a language that leads nowhere. Clients other than browsers get the
-/// problem of the API instead.
+/// The page of an address without a language that leads nowhere. Clients other than browsers get
+/// the problem of the API instead.
 #[get("/<path..>", rank = 100)]
 pub(super) fn no_page(path: PathBuf, accept: Option<&Accept>) -> Option<ErrorPage> {
     let is_api = path.iter().next().is_some_and(|first| API.iter().any(|service| first == *service));

@@ -20,7 +20,8 @@ async fn client(bus: &Bus) -> Client {
     Client::untracked(crate::mount(rocket, App::start(bus, options))).await.unwrap()
 }
 
-/// Answers requests of a service's API with what `reply` returns for their targets: 404 without any.
+/// Answers requests of a service's API with what `reply` returns for their targets: 404 without
+/// any.
 fn serve<C: ApiCall>(bus: &Bus, reply: fn(&str) -> Option<Value>) {
     bus.serve(move |call: C| async move {
         let reply = reply(&call.into_request().target);

@@ -1,5 +1,5 @@
-//! The texts of the pages: Fluent messages (<https://projectfluent.org>) from `locales/`, embedded in
-//! the program. A test fails when a message is missing in a language or unused.
+//! The texts of the pages: Fluent messages (<https://projectfluent.org>) from `locales/`, embedded
+//! in the program. A test fails when a message is missing in a language or unused.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -15,8 +15,8 @@ static LOCALES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/locales");
 
 static BUNDLES: LazyLock<[FluentBundle<FluentResource>; 2]> = LazyLock::new(|| Language::ALL.map(bundle));
 
-/// The key of a message, where a value chooses among several messages. Written out, so that the test
-/// of unused messages finds it.
+/// The key of a message, where a value chooses among several messages. Written out, so that the
+/// test of unused messages finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(pub(crate) &'static str);
 

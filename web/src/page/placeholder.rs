@@ -5,7 +5,8 @@ pub(crate) const TINTS: [&str; 6] = ["tint-0", "tint-1", "tint-2", "tint-3", "ti
 
 /// Returns the class of the tint of a name: always the same for one name.
 fn tint(name: &str) -> &'static str {
-    // FNV-1a (https://datatracker.ietf.org/doc/draft-eastlake-fnv): any hash that spreads names will do.
+    // FNV-1a (https://datatracker.ietf.org/doc/draft-eastlake-fnv): any hash that spreads names
+    // will do.
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     TINTS[hash as usize % TINTS.len()]
 }

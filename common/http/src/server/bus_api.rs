@@ -16,8 +16,8 @@ use super::head;
 use crate::body::PendingBody;
 use crate::limits::OverBus;
 
-/// The services of this process whose API is served over the bus. [`super::run`] serves those of the
-/// managed value.
+/// The services of this process whose API is served over the bus. [`super::run`] serves those of
+/// the managed value.
 #[derive(Default)]
 pub struct BusApi {
     mounts: Vec<Mount>,
