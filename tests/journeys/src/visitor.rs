@@ -31,7 +31,7 @@ impl Visitor {
         let mut response = self.send(Method::GET, path, None).await;
         for _ in 0..5 {
             match (response.status, response.header("Location")) {
-                (301..=303, location) => response = self.send(Method::GET, &location.to_owned(), None).await,
+                (301..=303, location) => response = self.send(Method::GET, location, None).await,
                 _ => break,
             }
         }
@@ -50,7 +50,7 @@ impl Visitor {
         let body: Vec<String> = fields.map(|(name, value)| format!("{name}={}", encode(value))).collect();
         let response = self.send(Method::POST, action, Some(body.join("&"))).await;
         match (response.status, response.header("Location")) {
-            (301..=303, location) => self.open(&location.to_owned()).await,
+            (301..=303, location) => self.open(location).await,
             _ => response,
         }
     }
