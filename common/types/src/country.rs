@@ -28,6 +28,24 @@ impl Country {
         self.entry().map_or(self.0, |entry| entry.name)
     }
 
+    /// Returns all countries, by code.
+    pub fn all() -> impl Iterator<Item = Self> {
+        COUNTRIES.keys().copied().map(Self)
+    }
+
+    /// Returns the regions of a country that requires one and has a list of them, in its order: code
+    /// and name.
+    pub fn regions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let regions = self.entry().into_iter().flat_map(|entry| &entry.regions);
+        regions.map(|region| (region.code, region.names.first().copied().unwrap_or(region.code)))
+    }
+
+    /// Returns an example of a postal code; `None` when codes of the country have no form.
+    #[must_use]
+    pub fn postal_code_example(&self) -> Option<&'static str> {
+        self.entry().map(|entry| entry.example).filter(|example| !example.is_empty())
+    }
+
     /// Whether an address in this country needs a postal code. The others have none (Hong Kong,
     /// the Emirates), or deliver without (Ireland).
     #[must_use]
@@ -144,6 +162,15 @@ mod tests {
             assert_eq!(country(code).name(), name);
         }
         assert!(Country::try_from("de".to_owned()).is_err());
+    }
+
+    #[test]
+    fn a_form_knows_what_to_offer() {
+        assert!(Country::all().count() > 240);
+        assert!(country("CA").regions().any(|region| region == ("QC", "Quebec")));
+        assert_eq!(country("DE").regions().count(), 0);
+        assert!(country("DE").postal_code_example().is_some_and(|code| country("DE").parse_postal_code(text(code)).is_ok()));
+        assert_eq!(country("AE").postal_code_example(), None);
     }
 
     #[test]
