@@ -82,6 +82,11 @@ impl Payments {
         Ok(Self { offered, providers, demo_bank, stripe })
     }
 
+    /// Returns the methods of new orders. The first is the default.
+    pub(crate) fn offered(&self) -> &[PaymentMethod] {
+        &self.offered
+    }
+
     /// Falls back to the default method. Errors: `validation` when the method is not offered.
     pub(crate) fn choose(&self, details: Option<PaymentDetails>) -> Result<PaymentDetails> {
         let details = details.unwrap_or(match self.offered.first() {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use souk_types::{Address, Country, Currency, Email, Money, Text};
 
+use super::payment::PaymentMethod;
 use super::shipping::DeliveryDays;
 use super::shop::ShopDocuments;
 use super::vat_number::VatNumber;
@@ -22,6 +23,8 @@ pub(crate) struct PublicShop {
     ships_to: Option<Vec<Country>>,
     /// The methods that ship to the home country.
     shipping: Vec<PublicMethod>,
+    /// The methods that orders can be paid by. The first is the default.
+    payment_methods: Vec<PaymentMethod>,
 }
 
 #[derive(Serialize)]
@@ -33,8 +36,8 @@ struct PublicMethod {
 }
 
 impl PublicShop {
-    /// Returns the public part of the documents.
-    pub(crate) fn new(shop: &ShopDocuments) -> Self {
+    /// Returns the public part of the documents of a shop with these payment methods.
+    pub(crate) fn new(shop: &ShopDocuments, payment_methods: &[PaymentMethod]) -> Self {
         let settings = shop.settings.clone();
         let methods = shop.shipping.methods(&settings.home()).iter();
         let shipping = methods.map(|method| PublicMethod {
@@ -45,6 +48,7 @@ impl PublicShop {
         });
         Self {
             shipping: shipping.collect(),
+            payment_methods: payment_methods.to_vec(),
             ships_to: shop.shipping.countries(),
             name: settings.name,
             legal_name: settings.legal_name,
@@ -64,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_shop_publishes_its_contact_data_and_its_shipping() {
-        let shop = serde_json::to_value(PublicShop::new(&ShopDocuments::sample().unwrap())).unwrap();
+        let shop = serde_json::to_value(PublicShop::new(&ShopDocuments::sample().unwrap(), &[PaymentMethod::Demo])).unwrap();
         let mut fields: Vec<&str> = shop.as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
         let documented = [
@@ -74,12 +78,14 @@ mod tests {
             "home_country",
             "legal_name",
             "name",
+            "payment_methods",
             "prices_include_tax",
             "shipping",
             "ships_to",
             "vat_number",
         ];
         assert_eq!(fields, documented);
+        assert_eq!(shop["payment_methods"], serde_json::json!(["demo"]));
         assert!(
             shop["shipping"].as_array().is_some_and(|methods| methods.iter().any(|method| method["pickup"] == true))
         );

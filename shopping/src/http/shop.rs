@@ -9,5 +9,5 @@ use crate::domain::public_shop::PublicShop;
 
 #[get("/shop")]
 pub(super) async fn get_shop(app: &State<App>) -> Result<Public<Body<PublicShop>>> {
-    Ok(Public(Body(PublicShop::new(&*app.shop().await?))))
+    Ok(Public(Body(PublicShop::new(&*app.shop().await?, app.payments.offered()))))
 }
