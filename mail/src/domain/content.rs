@@ -59,7 +59,8 @@ pub(crate) struct Envelope {
     pub(crate) subject: String,
 }
 
-/// The links in mails: pages of the shop's front end, and the order of a guest.
+/// The links in mails. They lead to pages without a language in their address, which redirect to those
+/// in the language of the reader.
 pub(crate) struct Links {
     /// Without a slash at its end.
     base: String,
@@ -80,7 +81,7 @@ impl Links {
     }
 
     fn order(&self, order: OrderId, key: &str) -> String {
-        format!("{}/shopping/order/{order}?key={key}", self.base)
+        format!("{}/order/{order}?key={key}", self.base)
     }
 }
 
