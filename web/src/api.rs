@@ -1,9 +1,11 @@
 //! The client of the other services: requests of their public API over the bus, typed. One file for
 //! each noun has the requests, and the parts of the responses that pages show.
 
+pub(crate) mod account;
 mod call;
 pub(crate) mod cart;
 pub(crate) mod catalogue;
+pub(crate) mod order;
 mod problem;
 pub(crate) mod quote;
 pub(crate) mod session;

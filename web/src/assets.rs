@@ -12,16 +12,19 @@ use sha2::{Digest, Sha256};
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets");
 
 /// The style sheet of the storefront: the files of `assets/css`, in this order. Tokens come first.
-const SHOP_CSS: [&str; 6] = ["tokens", "base", "layout", "forms", "catalogue", "cart"];
+const SHOP_CSS: [&str; 8] = ["tokens", "base", "layout", "forms", "catalogue", "cart", "checkout", "account"];
+
+/// The scripts of the storefront. Each page names those that improve it.
+const SCRIPTS: [&str; 5] = ["shop.js", "checkout.js", "order.js", "pay.js", "account.js"];
 
 static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
     let css: Vec<u8> = SHOP_CSS.iter().flat_map(|name| file(&format!("css/{name}.css"))).copied().collect();
     let assets = [
         Asset::new("shop.css", ContentType::CSS, css),
-        Asset::new("shop.js", ContentType::JavaScript, file("shop.js").to_vec()),
         Asset::new("icon.svg", ContentType::SVG, file("icon.svg").to_vec()),
     ];
-    assets.into_iter().map(|asset| (asset.name, asset)).collect()
+    let scripts = SCRIPTS.map(|name| Asset::new(name, ContentType::JavaScript, file(name).to_vec()));
+    assets.into_iter().chain(scripts).map(|asset| (asset.name, asset)).collect()
 });
 
 /// An embedded file.
@@ -64,7 +67,7 @@ mod tests {
 
     #[test]
     fn every_file_exists_at_its_address() {
-        for name in ["shop.css", "shop.js", "icon.svg"] {
+        for name in ["shop.css", "icon.svg"].into_iter().chain(SCRIPTS) {
             let [_, _, hash, file] = path(name).split('/').collect::<Vec<_>>()[..] else { panic!("{name}") };
             assert!(at(hash, file).is_some_and(|asset| !asset.content.is_empty()), "{name}");
         }

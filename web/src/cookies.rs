@@ -13,6 +13,9 @@ use souk_http::IsHttps;
 /// 30 days, in seconds: the lifetime of a refresh token and of a guest cart.
 pub(crate) const MONTH: u64 = 30 * 24 * 60 * 60;
 
+/// One day, in seconds.
+pub(crate) const DAY: u64 = 24 * 60 * 60;
+
 /// The cookies of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cookie {
@@ -28,6 +31,8 @@ pub(crate) enum Cookie {
     Codes,
     /// The secret of the tokens in forms ([`crate::csrf`]).
     Csrf,
+    /// The latest order of a guest: its id and the key of its link, for a day.
+    LastOrder,
     /// The language of pages without a language in their address.
     Language,
 }
@@ -41,6 +46,7 @@ impl Cookie {
             Self::CartCount => "cart",
             Self::Codes => "codes",
             Self::Csrf => "csrf",
+            Self::LastOrder => "order",
             Self::Language => "language",
         }
     }

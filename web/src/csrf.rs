@@ -28,6 +28,11 @@ pub(crate) fn token(request: &Request<'_>) -> Result<String, Error> {
     Ok(masked(&secret, &random()?))
 }
 
+/// Drops the secret, when a session begins or ends: no form of the time before works afterwards.
+pub(crate) fn renew(request: &Request<'_>) {
+    cookies::delete(request, Cookie::Csrf);
+}
+
 /// Whether a form was sent by a page of this shop.
 pub(crate) fn is_genuine(request: &Request<'_>, token: &str) -> bool {
     let Some(secret) = secret(request) else { return false };

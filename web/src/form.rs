@@ -36,7 +36,7 @@ impl Form {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    fn parse(body: &[u8]) -> Self {
+    pub(crate) fn parse(body: &[u8]) -> Self {
         Self { fields: url::form_urlencoded::parse(body).into_owned().collect() }
     }
 }

@@ -1,13 +1,16 @@
 //! Routes by page. A route asks the services for what the page shows, all at once, and renders the
 //! template. What a service that is down would have shown is a notice in the page.
 
+mod account;
 mod assets;
 mod cart;
+mod checkout;
 mod errors;
 mod front;
 mod home;
 mod legal;
 mod listing;
+mod order;
 mod product;
 mod robots;
 mod structured_data;
@@ -18,7 +21,7 @@ use souk_http::with_page_limits;
 
 /// Returns the routes below the prefix of each language.
 pub(crate) fn routes() -> Vec<Route> {
-    with_page_limits(routes![
+    let browsing = routes![
         home::show,
         home::show_categories,
         listing::show_category,
@@ -33,19 +36,15 @@ pub(crate) fn routes() -> Vec<Route> {
         wishlist::add,
         wishlist::remove,
         legal::show,
-    ])
+    ];
+    with_page_limits([browsing, checkout::routes(), order::routes(), account::routes()].concat())
 }
 
 /// Returns the routes without a language.
 pub(crate) fn root_routes() -> Vec<Route> {
-    with_page_limits(routes![
-        front::show,
-        front::whoami,
-        assets::get,
-        robots::get_robots,
-        robots::get_sitemap,
-        errors::no_page
-    ])
+    let root =
+        routes![front::show, front::whoami, assets::get, robots::get_robots, robots::get_sitemap, errors::no_page];
+    with_page_limits([root, order::root_routes(), account::root_routes()].concat())
 }
 
 /// Returns the catcher of errors below the prefix of each language.

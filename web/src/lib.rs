@@ -12,6 +12,7 @@ mod app;
 mod assets;
 mod cookies;
 mod csrf;
+mod fields;
 mod form;
 mod http;
 mod legal;

@@ -80,6 +80,7 @@ mod tests {
             ("/a\nb", false),
             ("/a b", false),
             ("evil.example", false),
+            ("/ä", false),
             ("", false),
         ] {
             assert_eq!(local(address).is_some(), expected, "{address}");

@@ -2,6 +2,7 @@
 //! `.env.example` documents each variable.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use souk_http::config::{Environment, HttpUrl};
 
@@ -19,6 +20,9 @@ pub struct Options {
     /// The address of the shop, without a slash at the end: canonical links begin with it.
     pub(crate) public_url: String,
     pub(crate) legal: LegalPages,
+    /// The publishable key at Stripe, which its library in the browser needs. Without it, the pages do
+    /// not offer Stripe.
+    pub(crate) stripe_key: Option<String>,
 }
 
 impl Options {
@@ -28,11 +32,25 @@ impl Options {
             Some(default) => environment.optional("PUBLIC_URL").or_else(|| default.parse().ok()),
             None => environment.required::<HttpUrl>("PUBLIC_URL"),
         };
+        let stripe_key = environment.optional::<PublishableKey>("STRIPE_PUBLISHABLE_KEY").map(|key| key.0);
         let folder: Option<PathBuf> = environment.optional("LEGAL_PAGES");
         let legal = LegalPages::load(folder.as_deref());
         let legal = legal.map_err(|problem| environment.add_problem(format!("LEGAL_PAGES: {problem}")));
         let public_url = public_url?.as_str().trim_end_matches('/').to_owned();
-        Some(Self { public_url, legal: legal.ok()? })
+        Some(Self { public_url, legal: legal.ok()?, stripe_key })
+    }
+}
+
+/// A publishable key of Stripe. Every visitor can read it.
+struct PublishableKey(String);
+
+impl FromStr for PublishableKey {
+    type Err = &'static str;
+
+    /// Refuses every other key: a secret one would be published.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_key = text.starts_with("pk_") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_key { Ok(Self(text.to_owned())) } else { Err("must be a publishable key, which begins with pk_") }
     }
 }
 
@@ -46,6 +64,10 @@ mod tests {
             (&[("PUBLIC_URL", "https://shop.example/")][..], None),
             (&[], Some("PUBLIC_URL is missing")),
             (&[("PUBLIC_URL", "https://shop.example"), ("LEGAL_PAGES", "/nowhere")], Some("LEGAL_PAGES: ")),
+            (
+                &[("PUBLIC_URL", "https://shop.example"), ("STRIPE_PUBLISHABLE_KEY", "sk_test_1")],
+                Some("STRIPE_PUBLISHABLE_KEY"),
+            ),
         ] {
             let mut environment = Environment::from_pairs(variables.iter().copied());
             let options = Options::read(&mut environment, &Defaults::default());

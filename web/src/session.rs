@@ -6,7 +6,8 @@ use tokio::sync::OnceCell;
 
 use crate::api::session::SignIn;
 use crate::api::{Api, Problem, Result, Token};
-use crate::cookies::{self, Cookie, MONTH};
+use crate::cookies::{self, Cookie, DAY, MONTH};
+use crate::csrf;
 use crate::links::encode;
 
 /// Seconds before its expiry from which an access token is not used, so that it does not expire on
@@ -73,15 +74,26 @@ impl<'r> Session<'r> {
         cookies::delete(self.request, Cookie::Guest);
     }
 
-    /// Begins the session of a customer, after a sign-in or a sign-up.
-    pub(crate) fn begin(self, sign_in: &SignIn) {
+    /// Begins the session of a customer, after a sign-in or a sign-up. All of its secrets are new.
+    pub(crate) fn sign_in(self, sign_in: &SignIn) {
+        self.begin(sign_in);
+        csrf::renew(self.request);
+    }
+
+    /// Ends the session of a customer at a sign-out.
+    pub(crate) fn sign_out(self) {
+        self.end();
+        csrf::renew(self.request);
+    }
+
+    fn begin(self, sign_in: &SignIn) {
         let lifetime = sign_in.expires_in.saturating_sub(EXPIRY_MARGIN);
         cookies::set(self.request, Cookie::Access, sign_in.token.clone(), lifetime);
         cookies::set(self.request, Cookie::Refresh, sign_in.refresh_token.clone(), MONTH);
     }
 
     /// Ends the session of a customer. The cart of a customer is no longer shown.
-    pub(crate) fn end(self) {
+    fn end(self) {
         for cookie in [Cookie::Access, Cookie::Refresh, Cookie::CartCount] {
             cookies::delete(self.request, cookie);
         }
@@ -126,6 +138,17 @@ impl<'r> Session<'r> {
         } else {
             cookies::set(self.request, Cookie::Codes, codes.join("."), MONTH);
         }
+    }
+
+    /// Returns the id and the key of the latest order that this guest has placed.
+    pub(crate) fn last_order(self) -> Option<(String, String)> {
+        let order = cookies::read(self.request, Cookie::LastOrder)?;
+        order.split_once('.').map(|(id, key)| (id.to_owned(), key.to_owned()))
+    }
+
+    /// Stores the id and the key of an order that this guest has placed.
+    pub(crate) fn set_last_order(self, id: &str, key: &str) {
+        cookies::set(self.request, Cookie::LastOrder, format!("{id}.{key}"), DAY);
     }
 
     async fn read_or_refresh(self, api: Api<'_>) -> Result<Option<Token>> {

@@ -169,7 +169,9 @@ mod tests {
         assert!(Country::all().count() > 240);
         assert!(country("CA").regions().any(|region| region == ("QC", "Quebec")));
         assert_eq!(country("DE").regions().count(), 0);
-        assert!(country("DE").postal_code_example().is_some_and(|code| country("DE").parse_postal_code(text(code)).is_ok()));
+        assert!(
+            country("DE").postal_code_example().is_some_and(|code| country("DE").parse_postal_code(text(code)).is_ok())
+        );
         assert_eq!(country("AE").postal_code_example(), None);
     }
 

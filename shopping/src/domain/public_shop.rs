@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_shop_publishes_its_contact_data_and_its_shipping() {
-        let shop = serde_json::to_value(PublicShop::new(&ShopDocuments::sample().unwrap(), &[PaymentMethod::Demo])).unwrap();
+        let shop =
+            serde_json::to_value(PublicShop::new(&ShopDocuments::sample().unwrap(), &[PaymentMethod::Demo])).unwrap();
         let mut fields: Vec<&str> = shop.as_object().unwrap().keys().map(String::as_str).collect();
         fields.sort_unstable();
         let documented = [

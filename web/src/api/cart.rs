@@ -37,6 +37,9 @@ pub(crate) struct CartProduct {
     pub(crate) name: String,
     pub(crate) price: Money,
     pub(crate) image: Option<String>,
+    /// Whether it is delivered without a parcel.
+    #[serde(default)]
+    pub(crate) digital: bool,
 }
 
 /// Whether a line can be bought.
@@ -59,7 +62,20 @@ pub(crate) struct GuestCart {
     pub(crate) expires_in: u64,
 }
 
+/// The cart of a customer after the cart of a guest was moved into it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct MergedCart {
+    pub(crate) cart: Cart,
+    /// The pieces that exceed the limits of a cart.
+    pub(crate) left_out: Vec<serde::de::IgnoredAny>,
+}
+
 impl Cart {
+    /// Whether nothing in the cart is sent in a parcel.
+    pub(crate) fn is_digital(&self) -> bool {
+        self.items.iter().all(|item| item.product.digital)
+    }
+
     /// Returns the number of pieces.
     pub(crate) fn pieces(&self) -> u32 {
         self.items.iter().map(|item| item.quantity).sum()
@@ -95,14 +111,10 @@ impl Api<'_> {
         self.post(Service::Shopping, "/guest").send().await
     }
 
-    /// Moves the cart of a guest into that of a customer, and returns it.
-    pub(crate) async fn merge_cart(self, customer: &Token, guest: &Token) -> Result<Cart> {
-        #[derive(Deserialize)]
-        struct Merged {
-            cart: Cart,
-        }
+    /// Moves the cart of a guest into that of a customer. Errors: 409 `cart-merged` when it was moved
+    /// into the cart of another customer; 422 when it has expired.
+    pub(crate) async fn merge_cart(self, customer: &Token, guest: &Token) -> Result<MergedCart> {
         let call = self.post(Service::Shopping, "/cart/merge").token(customer).json(&json!({"guest": guest.0}));
-        let merged: Merged = call.send().await?;
-        Ok(merged.cart)
+        call.send().await
     }
 }

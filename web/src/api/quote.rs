@@ -18,6 +18,7 @@ pub(crate) struct Quote {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct QuoteLine {
+    pub(crate) name: String,
     pub(crate) quantity: u32,
     pub(crate) unit_price: Money,
 }
@@ -26,10 +27,16 @@ pub(crate) struct QuoteLine {
 pub(crate) struct Shipping {
     /// The methods that ship to the address, or to the home country while there is none.
     pub(crate) options: Vec<ShippingOption>,
+    /// The id of the chosen method.
+    pub(crate) chosen: Option<String>,
+    /// The price of the chosen method, after discounts.
+    pub(crate) price: Money,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ShippingOption {
+    pub(crate) id: String,
+    pub(crate) name: String,
     pub(crate) price: Money,
     pub(crate) days: Days,
 }
@@ -55,6 +62,14 @@ pub(crate) struct Tax {
     /// In basis points.
     pub(crate) rate_bp: u32,
     pub(crate) tax: Money,
+}
+
+impl QuoteLine {
+    /// Returns the price of all pieces before discounts.
+    pub(crate) fn price(&self) -> Money {
+        let amount = self.unit_price.amount() * u64::from(self.quantity);
+        Money::new(amount, self.unit_price.currency()).unwrap_or(self.unit_price)
+    }
 }
 
 impl Quote {

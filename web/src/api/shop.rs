@@ -1,7 +1,7 @@
 //! The public settings of the shop.
 
 use serde::Deserialize;
-use souk_types::{Address, Money};
+use souk_types::{Address, Country, Money};
 
 use super::quote::Days;
 use super::{Api, Result, Service};
@@ -15,6 +15,12 @@ pub(crate) struct Shop {
     pub(crate) email: Option<String>,
     pub(crate) vat_number: Option<String>,
     pub(crate) prices_include_tax: bool,
+    pub(crate) home_country: Option<Country>,
+    /// The countries that the shop ships to; `None` for all.
+    pub(crate) ships_to: Option<Vec<Country>>,
+    /// The methods that orders can be paid by: `demo`, `stripe`. The first is the default.
+    #[serde(default)]
+    pub(crate) payment_methods: Vec<String>,
     /// The methods that ship to the home country.
     pub(crate) shipping: Vec<ShippingMethod>,
 }
@@ -38,6 +44,9 @@ impl Default for Shop {
             email: None,
             vat_number: None,
             prices_include_tax: true,
+            home_country: None,
+            ships_to: None,
+            payment_methods: Vec::new(),
             shipping: Vec::new(),
         }
     }

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     /// Messages that are chosen by the code of a service's problem or reason.
-    const BY_CODE: [&str; 3] = ["problem-", "code-", "invalid-"];
+    const BY_CODE: [&str; 4] = ["problem-", "code-", "invalid-", "country-"];
 
     fn keys(language: Language) -> BTreeSet<String> {
         let message = Regex::new(r"(?m)^([a-z][a-z0-9-]*) *=").unwrap();

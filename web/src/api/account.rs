@@ -1,0 +1,132 @@
+//! Accounts: sign-up, profile, addresses, and what the mails of an account lead to.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use souk_contract::api::{ApiMethod, ApiResponse};
+use souk_contract::customer::AddressId;
+use souk_types::Address;
+
+use super::session::SignIn;
+use super::{Api, Result, Service, Token};
+
+/// The account of a customer.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Profile {
+    pub(crate) email: String,
+    pub(crate) email_verified: bool,
+    pub(crate) phone: Option<String>,
+    /// The saved addresses, oldest first.
+    pub(crate) addresses: Vec<SavedAddress>,
+}
+
+/// An address of an account.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct SavedAddress {
+    pub(crate) id: AddressId,
+    /// Whether orders go there unless the customer chooses another one.
+    pub(crate) default: bool,
+    #[serde(flatten)]
+    pub(crate) address: Address,
+}
+
+impl Profile {
+    /// Returns the saved address with this id.
+    pub(crate) fn address(&self, id: &str) -> Option<&SavedAddress> {
+        self.addresses.iter().find(|saved| saved.id.to_string() == id)
+    }
+}
+
+impl Api<'_> {
+    /// Opens a session. Errors: 401 for an unknown address or a wrong password; 429.
+    pub(crate) async fn sign_in(self, email: &str, password: &str) -> Result<SignIn> {
+        self.post(Service::Customer, "/login").json(&json!({"email": email, "password": password})).send().await
+    }
+
+    /// Creates an account and opens a session. Errors: 409 `email-taken`, 422, 429.
+    pub(crate) async fn sign_up(self, email: &str, password: &str) -> Result<SignIn> {
+        self.post(Service::Customer, "/signup").json(&json!({"email": email, "password": password})).send().await
+    }
+
+    /// Ends the session of a refresh token.
+    pub(crate) async fn sign_out(self, refresh_token: &str) -> Result<()> {
+        let call = self.post(Service::Customer, "/logout").json(&json!({"refresh_token": refresh_token}));
+        call.send_without_reply().await
+    }
+
+    /// Ends all sessions of a customer.
+    pub(crate) async fn end_sessions(self, token: &Token) -> Result<()> {
+        self.call(Service::Customer, ApiMethod::Delete, "/sessions").token(token).send_without_reply().await
+    }
+
+    /// Returns the account of a customer.
+    pub(crate) async fn profile(self, token: &Token) -> Result<Profile> {
+        self.get(Service::Customer, "/profile").token(token).send().await
+    }
+
+    /// Changes the telephone number; `None` removes it.
+    pub(crate) async fn change_phone(self, token: &Token, phone: Option<&str>) -> Result<()> {
+        let call = self.call(Service::Customer, ApiMethod::Patch, "/profile").token(token);
+        call.json(&json!({"phone": phone})).send_without_reply().await
+    }
+
+    /// Changes the e-mail address. All sessions end. Errors: 409 `email-taken`, 422 for `email` and
+    /// `current`, 429.
+    pub(crate) async fn change_email(self, token: &Token, email: &str, current: &str) -> Result<()> {
+        let call = self.call(Service::Customer, ApiMethod::Patch, "/profile").token(token);
+        call.json(&json!({"email": email, "current": current})).send_without_reply().await
+    }
+
+    /// Changes the password. All sessions end. Errors: 422 for `new` and `current`, 429.
+    pub(crate) async fn change_password(self, token: &Token, current: &str, new: &str) -> Result<()> {
+        let call = self.call(Service::Customer, ApiMethod::Put, "/password").token(token);
+        call.json(&json!({"current": current, "new": new})).send_without_reply().await
+    }
+
+    /// Adds an address, or replaces the one with this id.
+    pub(crate) async fn save_address(self, token: &Token, id: Option<AddressId>, address: &Value) -> Result<()> {
+        let call = match id {
+            None => self.post(Service::Customer, "/address"),
+            Some(id) => self.call(Service::Customer, ApiMethod::Put, format!("/address/{id}")),
+        };
+        call.token(token).json(address).send_without_reply().await
+    }
+
+    /// Deletes an address.
+    pub(crate) async fn delete_address(self, token: &Token, id: AddressId) -> Result<()> {
+        let call = self.call(Service::Customer, ApiMethod::Delete, format!("/address/{id}"));
+        call.token(token).send_without_reply().await
+    }
+
+    /// Sends the mail with a code for a new password, if there is an account with this address.
+    pub(crate) async fn forget_password(self, email: &str) -> Result<()> {
+        let call = self.post(Service::Customer, "/password/forgot").json(&json!({"email": email}));
+        call.send_without_reply().await
+    }
+
+    /// Sets a new password. Errors: 409 `token-expired` and `token-used`, 422 for `token` and `new`.
+    pub(crate) async fn reset_password(self, token: &str, new: &str) -> Result<()> {
+        let call = self.post(Service::Customer, "/password/reset").json(&json!({"token": token, "new": new}));
+        call.send_without_reply().await
+    }
+
+    /// Verifies the e-mail address. Errors: 409 `token-expired` and `token-used`, 422 for `token`.
+    pub(crate) async fn verify(self, token: &str) -> Result<()> {
+        self.post(Service::Customer, "/verify").json(&json!({"token": token})).send_without_reply().await
+    }
+
+    /// Sends the mail that verifies the address again. Errors: 409 `email-verified`, 429.
+    pub(crate) async fn resend_verification(self, token: &Token) -> Result<()> {
+        self.post(Service::Customer, "/verify/resend").token(token).send_without_reply().await
+    }
+
+    /// Returns all personal data of a customer, as JSON. Errors: 429 `export-running`.
+    pub(crate) async fn export(self, token: &Token) -> Result<ApiResponse> {
+        self.get(Service::Customer, "/profile/export").token(token).response().await
+    }
+
+    /// Deletes the account. Errors: 422 for `current`, 429.
+    pub(crate) async fn delete_account(self, token: &Token, current: &str) -> Result<()> {
+        let call = self.call(Service::Customer, ApiMethod::Delete, "/profile").token(token);
+        call.json(&json!({"current": current})).send_without_reply().await
+    }
+}

@@ -1,0 +1,275 @@
+//! Fields of forms: their labels, what was typed, and what is wrong with it. A form that is refused is
+//! shown again with all that was typed, except passwords.
+
+pub(crate) mod address;
+
+use std::collections::BTreeMap;
+
+use souk_types::FieldError;
+
+use crate::form::{CSRF_FIELD, Form};
+use crate::locale::{Key, Language};
+
+/// What a form contains when it is shown, and what is wrong with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FormState {
+    values: BTreeMap<String, String>,
+    errors: Vec<FieldMessage>,
+}
+
+/// A message about one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FieldMessage {
+    /// The name of the field, which is the id of its element too.
+    pub(crate) field: String,
+    pub(crate) message: String,
+}
+
+impl FormState {
+    /// Returns the state of a form that was sent. Browsers end lines with CR LF.
+    pub(crate) fn of(form: &Form) -> Self {
+        let sent = form.fields().filter(|(name, _)| *name != CSRF_FIELD);
+        let mut state = Self::default();
+        for (name, value) in sent {
+            state.values.entry(name.to_owned()).or_insert_with(|| value.trim().replace("\r\n", "\n"));
+        }
+        state
+    }
+
+    /// Returns the value of a field; empty when there is none.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// Returns the value of a field, if it is not empty.
+    pub(crate) fn optional(&self, name: &str) -> Option<&str> {
+        Some(self.value(name)).filter(|value| !value.is_empty())
+    }
+
+    /// Sets the value of a field.
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.values.insert(name.to_owned(), value.into());
+    }
+
+    /// Adds a message about a field. Only the first one of each field is shown.
+    pub(crate) fn refuse(&mut self, field: &str, message: impl Into<String>) {
+        if self.error(field).is_none() {
+            self.errors.push(FieldMessage { field: field.to_owned(), message: message.into() });
+        }
+    }
+
+    /// Returns what is wrong with a field.
+    pub(crate) fn error(&self, field: &str) -> Option<&str> {
+        self.errors.iter().find(|error| error.field == field).map(|error| error.message.as_str())
+    }
+
+    /// Returns all messages.
+    pub(crate) fn errors(&self) -> &[FieldMessage] {
+        &self.errors
+    }
+
+    /// Keeps the messages about some fields only.
+    pub(crate) fn retain_errors(&mut self, keep: impl Fn(&Self, &str) -> bool) {
+        let errors = std::mem::take(&mut self.errors);
+        self.errors = errors.into_iter().filter(|error| keep(self, &error.field)).collect();
+    }
+
+    /// Sorts the messages by the order of the fields on the page.
+    pub(crate) fn sort_errors<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
+        let order: Vec<&str> = fields.collect();
+        let place = |error: &FieldMessage| order.iter().position(|field| *field == error.field).unwrap_or(usize::MAX);
+        self.errors.sort_by_key(place);
+    }
+}
+
+/// Adds the messages about the fields that a service has refused. `name` returns the field of the form
+/// for a field of the request, and `None` for a field that the form does not have. Returns whether
+/// every refused field is one of the form.
+pub(crate) fn refuse_fields(
+    state: &mut FormState,
+    language: Language,
+    refused: &[FieldError],
+    name: impl Fn(&str) -> Option<String>,
+) -> bool {
+    let mut all = !refused.is_empty();
+    for refused in refused {
+        match name(&refused.field) {
+            Some(field) => {
+                let message = address::message(language, state, &field);
+                let message = message.unwrap_or_else(|| language.text(message_key(&field)).to_string());
+                state.refuse(&field, message);
+            }
+            None => all = false,
+        }
+    }
+    all
+}
+
+/// Returns the message about a field: what to enter.
+fn message_key(field: &str) -> Key {
+    match field {
+        "email" => Key("field-email-invalid"),
+        "password" | "new" => Key("field-password-invalid"),
+        "current" => Key("field-current-invalid"),
+        "phone" => Key("field-phone-invalid"),
+        "token" => Key("field-token-invalid"),
+        "vat_number" => Key("field-vat-number-invalid"),
+        "note" => Key("field-note-invalid"),
+        "shipping_method" => Key("field-shipping-method-invalid"),
+        "address_id" => Key("field-address-id-invalid"),
+        _ => Key("field-invalid"),
+    }
+}
+
+/// One field, as `parts/field.html` shows it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Field {
+    /// The name, which is the id of the element too.
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) kind: Kind,
+    /// The value of `autocomplete` (WCAG 1.3.5).
+    pub(crate) autocomplete: String,
+    pub(crate) value: String,
+    pub(crate) error: Option<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) is_required: bool,
+    /// Whether the field has a row of its own.
+    pub(crate) is_wide: bool,
+    /// The longest value, in characters.
+    pub(crate) max: usize,
+    /// The choices of a list.
+    pub(crate) options: Vec<SelectOption>,
+    /// The quote depends on the value: a script asks for it when the value changes.
+    pub(crate) is_priced: bool,
+}
+
+/// The kind of the element.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    #[default]
+    Text,
+    Email,
+    Phone,
+    Password,
+    /// Several lines.
+    Long,
+    /// One of the options.
+    Select,
+}
+
+/// A choice of a list.
+#[derive(Debug, Clone)]
+pub(crate) struct SelectOption {
+    pub(crate) value: String,
+    pub(crate) label: String,
+    pub(crate) is_selected: bool,
+}
+
+impl Field {
+    /// Returns a required field with the value and the error of the form.
+    pub(crate) fn new(state: &FormState, name: &str, label: impl ToString) -> Self {
+        Self {
+            name: name.to_owned(),
+            label: label.to_string(),
+            value: state.value(name).to_owned(),
+            error: state.error(name).map(ToOwned::to_owned),
+            is_required: true,
+            is_wide: true,
+            max: 200,
+            ..Self::default()
+        }
+    }
+
+    /// Returns a field for a password. Its value is never shown again.
+    pub(crate) fn password(state: &FormState, name: &str, label: impl ToString, autocomplete: &str) -> Self {
+        Self { value: String::new(), kind: Kind::Password, max: 128, ..Self::new(state, name, label) }
+            .autocomplete(autocomplete)
+    }
+
+    /// Returns a field for an e-mail address.
+    pub(crate) fn email(state: &FormState, label: impl ToString) -> Self {
+        Self { kind: Kind::Email, max: 254, ..Self::new(state, "email", label) }.autocomplete("email")
+    }
+
+    /// Sets what a browser may fill in.
+    pub(crate) fn autocomplete(self, autocomplete: &str) -> Self {
+        Self { autocomplete: autocomplete.to_owned(), ..self }
+    }
+
+    /// Sets a hint below the label.
+    pub(crate) fn hint(self, hint: impl ToString) -> Self {
+        Self { hint: Some(hint.to_string()), ..self }
+    }
+
+    /// Whether the field is not shown: a region where the country needs none.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.is_region() && !self.is_required && self.value.is_empty()
+    }
+
+    /// Whether the field is the region of an address, which follows the country.
+    pub(crate) fn is_region(&self) -> bool {
+        self.name.ends_with("region")
+    }
+
+    /// Returns the type of the `input`.
+    pub(crate) fn input_type(&self) -> &'static str {
+        match self.kind {
+            Kind::Email => "email",
+            Kind::Phone => "tel",
+            Kind::Password => "password",
+            Kind::Text | Kind::Long | Kind::Select => "text",
+        }
+    }
+
+    /// Returns the ids of the elements that describe the field.
+    pub(crate) fn described_by(&self) -> String {
+        let name = &self.name;
+        match (&self.hint, &self.error) {
+            (Some(_), Some(_)) => format!("{name}-hint {name}-error"),
+            (Some(_), None) => format!("{name}-hint"),
+            (None, Some(_)) => format!("{name}-error"),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_form_keeps_what_was_typed() {
+        let form = Form::parse(b"csrf=c&email=+ana%40example+&note=a%0D%0Ab");
+        let mut state = FormState::of(&form);
+        assert_eq!((state.value("csrf"), state.value("email"), state.value("note")), ("", "ana@example", "a\nb"));
+        let refused = [FieldError::new("email", "is no address"), FieldError::new("expected_total", "is wrong")];
+        let known = |field: &str| Some(field.to_owned()).filter(|field| field == "email");
+        assert!(!refuse_fields(&mut state, Language::English, &refused, known), "the form has no such field");
+        assert_eq!(state.errors().len(), 1);
+        let field = Field::email(&state, "E-mail");
+        assert_eq!((&*field.value, &*field.described_by()), ("ana@example", "email-error"));
+        assert!(refuse_fields(&mut state, Language::German, &refused[..1], known));
+        assert_eq!(state.errors().len(), 1, "the first message stays");
+    }
+
+    #[test]
+    fn errors_are_in_the_order_of_the_page() {
+        let mut state = FormState::default();
+        for field in ["note", "unknown", "email"] {
+            state.refuse(field, "wrong");
+        }
+        state.sort_errors(["email", "name", "note"].into_iter());
+        let order: Vec<&str> = state.errors().iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(order, ["email", "note", "unknown"]);
+        state.retain_errors(|_, field| field == "note");
+        assert_eq!(state.errors().len(), 1);
+    }
+
+    #[test]
+    fn a_password_is_not_shown_again() {
+        let mut state = FormState::default();
+        state.set("password", "correct horse");
+        assert_eq!(Field::password(&state, "password", "Password", "new-password").value, "");
+    }
+}

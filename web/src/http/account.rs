@@ -1,0 +1,157 @@
+//! The account of a customer: sign-in, orders, addresses, credentials, and the rights to the data.
+
+mod addresses;
+mod credentials;
+mod data;
+mod mailed;
+mod orders;
+mod overview;
+mod sign_in;
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{Route, routes};
+
+use crate::api::Problem;
+use crate::fields::{Field, FieldMessage, FormState, Kind, refuse_fields};
+use crate::locale::Key;
+use crate::page::{Frame, Page, PageError, PageResult, filters};
+use crate::visit::Visit;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![
+        overview::show,
+        orders::list,
+        sign_in::show,
+        sign_in::sign_in,
+        sign_in::show_sign_up,
+        sign_in::sign_up,
+        sign_in::sign_out,
+        sign_in::sign_out_everywhere,
+        mailed::show_forgotten,
+        mailed::forget,
+        mailed::show_reset,
+        mailed::reset,
+        mailed::show_verify,
+        mailed::verify,
+        mailed::resend,
+        addresses::list,
+        addresses::show_new,
+        addresses::show_saved,
+        addresses::add,
+        addresses::replace,
+        addresses::delete,
+        addresses::make_default,
+        credentials::show_email,
+        credentials::change_email,
+        credentials::show_password,
+        credentials::change_password,
+        credentials::show_phone,
+        credentials::change_phone,
+        data::export,
+        data::show_delete,
+        data::delete,
+    ]
+}
+
+/// The routes of links in mails, which name no language.
+pub(super) fn root_routes() -> Vec<Route> {
+    routes![mailed::verify_from_mail, mailed::reset_from_mail]
+}
+
+/// A page with one form.
+#[derive(Template)]
+#[template(path = "account/form.html")]
+struct FormPage {
+    page: Frame,
+    lead: Option<String>,
+    /// What has happened before: `(class, text)`.
+    notice: Option<(&'static str, String)>,
+    errors: Vec<FieldMessage>,
+    /// The address to which the form is sent. Without one, the page has no form.
+    action: String,
+    fields: Vec<Field>,
+    /// Hidden fields.
+    hidden: Vec<(&'static str, String)>,
+    submit: String,
+    is_dangerous: bool,
+    /// A script sends the form when it has filled in the code of a mail.
+    is_automatic: bool,
+    /// Addresses and texts of pages that may be meant instead.
+    links: Vec<(String, String)>,
+}
+
+impl FormPage {
+    /// Begins a page with a form that is sent to `path`.
+    async fn new(visit: &Visit<'_>, title: Key, path: &str, submit: Key) -> Result<Self, PageError> {
+        Ok(Self {
+            page: visit.frame(visit.text(title).to_string()).await?,
+            lead: None,
+            notice: None,
+            errors: Vec::new(),
+            action: visit.url(path),
+            fields: Vec::new(),
+            hidden: Vec::new(),
+            submit: visit.text(submit).to_string(),
+            is_dangerous: false,
+            is_automatic: false,
+            links: Vec::new(),
+        })
+    }
+
+    fn lead(self, text: impl ToString) -> Self {
+        Self { lead: Some(text.to_string()), ..self }
+    }
+
+    fn success(self, text: impl ToString) -> Self {
+        Self { notice: Some(("success", text.to_string())), ..self }
+    }
+
+    fn link(mut self, href: String, text: impl ToString) -> Self {
+        self.links.push((href, text.to_string()));
+        self
+    }
+
+    /// Renders the page with the fields of a form and what was wrong with it.
+    fn answer(mut self, form: &FormState, fields: Vec<Field>, refused: Option<Refused>) -> PageResult {
+        self.errors = form.errors().to_vec();
+        self.fields = fields;
+        let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);
+        if let Some(text) = refused.and_then(|refused| refused.text) {
+            self.notice = Some(("error", text));
+        }
+        Ok(Page::personal(&self)?.status(status).into())
+    }
+}
+
+/// A form that a service has refused.
+struct Refused {
+    status: Status,
+    /// `None` when messages beside the fields say everything.
+    text: Option<String>,
+}
+
+impl Refused {
+    /// Explains a problem. `text` has the message of a code, where messages beside fields do not say
+    /// enough. Errors: the session has ended; `customer` does not answer.
+    fn of(
+        visit: &Visit<'_>,
+        form: &mut FormState,
+        problem: Problem,
+        text: impl FnOnce(&str) -> Option<Key>,
+    ) -> Result<Self, PageError> {
+        let Problem::Refused(refusal) = &problem else { return Err(problem.into()) };
+        let status = Status::new(refusal.status);
+        if let Some(key) = text(refusal.code()) {
+            return Ok(Self { status, text: Some(visit.text(key).to_string()) });
+        }
+        let field = |field: &str| Some(field.to_owned());
+        if refusal.code() == "validation" && refuse_fields(form, visit.language, &refusal.fields, field) {
+            return Ok(Self { status, text: None });
+        }
+        if matches!(refusal.code(), "too-many-attempts" | "too-many-mails") {
+            return Ok(Self { status, text: Some(visit.text("account-too-many").to_string()) });
+        }
+        Err(problem.into())
+    }
+}

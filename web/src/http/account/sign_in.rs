@@ -1,0 +1,188 @@
+//! Sign-in, sign-up and sign-out. The cart of the guest moves into the cart of the customer.
+
+use rocket::{get, post};
+
+use super::{FormPage, Refused};
+use crate::api::session::SignIn;
+use crate::api::{Problem, Token};
+use crate::fields::{Field, FormState};
+use crate::form::Form;
+use crate::links::{encode, local};
+use crate::locale::Key;
+use crate::page::{Answer, PageError, PageResult};
+use crate::visit::Visit;
+
+#[get("/account/sign-in?<next>&<done>")]
+pub(super) async fn show(visit: Visit<'_>, next: Option<&str>, done: Option<&str>) -> PageResult {
+    if let Some(answer) = signed_in(&visit, next).await? {
+        return Ok(answer);
+    }
+    let form = FormState::default();
+    let mut page = sign_in_page(&visit, next.unwrap_or_default()).await?;
+    page.notice = done.and_then(done_key).map(|key| ("success", visit.text(key).to_string()));
+    page.answer(&form, sign_in_fields(&visit, &form), None)
+}
+
+#[post("/account/sign-in", data = "<form>")]
+pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
+    let mut state = FormState::of(&form);
+    let problem = match visit.api.sign_in(state.value("email"), form.raw("password")).await {
+        Ok(sign_in) => return begin(&visit, &sign_in, form.get("next")).await,
+        Err(problem) => problem,
+    };
+    let wrong = |code: &str| match code {
+        // An address that cannot exist is no other answer than an unknown one.
+        "unauthenticated" | "validation" => Some(Key("sign-in-wrong")),
+        _ => None,
+    };
+    let refused = Refused::of(&visit, &mut state, problem, wrong)?;
+    let page = sign_in_page(&visit, form.get("next")).await?;
+    page.answer(&state, sign_in_fields(&visit, &state), Some(refused))
+}
+
+#[get("/account/sign-up?<next>")]
+pub(super) async fn show_sign_up(visit: Visit<'_>, next: Option<&str>) -> PageResult {
+    if let Some(answer) = signed_in(&visit, next).await? {
+        return Ok(answer);
+    }
+    let form = FormState::default();
+    let page = sign_up_page(&visit, next.unwrap_or_default()).await?;
+    page.answer(&form, sign_up_fields(&visit, &form), None)
+}
+
+#[post("/account/sign-up", data = "<form>")]
+pub(super) async fn sign_up(visit: Visit<'_>, form: Form) -> PageResult {
+    let mut state = FormState::of(&form);
+    let problem = match visit.api.sign_up(state.value("email"), form.raw("password")).await {
+        Ok(sign_in) => return begin(&visit, &sign_in, form.get("next")).await,
+        Err(problem) => problem,
+    };
+    let taken = |code: &str| (code == "email-taken").then_some(Key("sign-up-taken"));
+    let refused = Refused::of(&visit, &mut state, problem, taken)?;
+    let page = sign_up_page(&visit, form.get("next")).await?;
+    page.answer(&state, sign_up_fields(&visit, &state), Some(refused))
+}
+
+#[post("/account/sign-out", data = "<_form>")]
+pub(super) async fn sign_out(visit: Visit<'_>, _form: Form) -> PageResult {
+    if let Some(token) = visit.session.refresh_token() {
+        // The cookies are deleted in any case.
+        if let Err(problem) = visit.api.sign_out(&token).await {
+            tracing::warn!(%problem, "a session was not ended at a sign-out");
+        }
+    }
+    visit.session.sign_out();
+    Ok(Answer::SeeOther(visit.url("/account/sign-in?done=signed-out")))
+}
+
+#[post("/account/sign-out-everywhere", data = "<_form>")]
+pub(super) async fn sign_out_everywhere(visit: Visit<'_>, _form: Form) -> PageResult {
+    let token = visit.require_customer().await?;
+    visit.api.end_sessions(&token).await?;
+    visit.session.sign_out();
+    Ok(Answer::SeeOther(visit.url("/account/sign-in?done=signed-out-everywhere")))
+}
+
+/// Begins the session and moves the guest's cart into the customer's. Leads to `next` if that is a
+/// page of this shop, else to the account.
+pub(super) async fn begin(visit: &Visit<'_>, sign_in: &SignIn, next: &str) -> PageResult {
+    visit.session.sign_in(sign_in);
+    let token = Token(sign_in.token.clone());
+    let is_whole = merge_guest_cart(visit, &token).await;
+    if !is_whole {
+        return Ok(Answer::SeeOther(visit.url("/cart?problem=conflict")));
+    }
+    let next = local(next).map_or_else(|| visit.url("/account"), ToOwned::to_owned);
+    Ok(Answer::SeeOther(next))
+}
+
+/// Begins a new session after a change that has ended all sessions.
+pub(super) async fn begin_again(visit: &Visit<'_>, email: &str, password: &str, done: &str) -> PageResult {
+    match visit.api.sign_in(email, password).await {
+        Ok(sign_in) => {
+            visit.session.sign_in(&sign_in);
+            Ok(Answer::SeeOther(visit.url(&format!("/account?done={done}"))))
+        }
+        // The change was made; only this sign-in was not.
+        Err(problem) => {
+            tracing::warn!(%problem, "a customer must sign in again after a change");
+            visit.session.sign_out();
+            Ok(Answer::SeeOther(visit.url(&format!("/account/sign-in?done={done}"))))
+        }
+    }
+}
+
+/// Moves the guest's cart into the customer's. Returns whether all of it has found a place. While
+/// `shopping` is down, the guest token stays, and the next sign-in tries again.
+async fn merge_guest_cart(visit: &Visit<'_>, customer: &Token) -> bool {
+    let merged = match visit.session.guest_token() {
+        Some(guest) => visit.api.merge_cart(customer, &guest).await,
+        None => {
+            match visit.api.cart(customer).await {
+                Ok(cart) => visit.session.set_cart_count(cart.pieces()),
+                Err(problem) => tracing::warn!(%problem, "the cart cannot be counted at a sign-in"),
+            }
+            return true;
+        }
+    };
+    match merged {
+        Ok(merged) => {
+            visit.session.drop_guest();
+            visit.session.set_cart_count(merged.cart.pieces());
+            merged.left_out.is_empty()
+        }
+        Err(problem) => {
+            tracing::info!(%problem, "the cart of a guest cannot be moved");
+            if matches!(problem, Problem::Refused(_)) {
+                visit.session.drop_guest();
+            }
+            true
+        }
+    }
+}
+
+/// Leads a customer who has signed in already away from the forms.
+async fn signed_in(visit: &Visit<'_>, next: Option<&str>) -> Result<Option<Answer>, PageError> {
+    let token = visit.session.access_token(visit.api).await?;
+    let next = next.and_then(local).map_or_else(|| visit.url("/account"), ToOwned::to_owned);
+    Ok(token.map(|_| Answer::SeeOther(next)))
+}
+
+async fn sign_in_page(visit: &Visit<'_>, next: &str) -> Result<FormPage, PageError> {
+    let page = FormPage::new(visit, Key("sign-in-title"), "/account/sign-in", Key("sign-in-submit")).await?;
+    let sign_up = visit.url(&format!("/account/sign-up?next={}", encode(next)));
+    Ok(FormPage { hidden: vec![("next", next.to_owned())], ..page }
+        .link(sign_up, visit.text("sign-in-sign-up"))
+        .link(visit.url("/account/forgot-password"), visit.text("sign-in-forgot")))
+}
+
+async fn sign_up_page(visit: &Visit<'_>, next: &str) -> Result<FormPage, PageError> {
+    let page = FormPage::new(visit, Key("sign-up-title"), "/account/sign-up", Key("sign-up-submit")).await?;
+    Ok(FormPage { hidden: vec![("next", next.to_owned())], ..page }
+        .lead(visit.text("sign-up-lead"))
+        .link(visit.sign_in_url(next), visit.text("sign-up-sign-in"))
+        .link(visit.url("/legal/privacy"), visit.text("legal-privacy")))
+}
+
+fn sign_in_fields(visit: &Visit<'_>, form: &FormState) -> Vec<Field> {
+    let email = Field::email(form, visit.text("account-email")).autocomplete("username");
+    vec![email, Field::password(form, "password", visit.text("account-password"), "current-password")]
+}
+
+fn sign_up_fields(visit: &Visit<'_>, form: &FormState) -> Vec<Field> {
+    let email = Field::email(form, visit.text("account-email")).autocomplete("username");
+    let password = Field::password(form, "password", visit.text("account-password"), "new-password");
+    vec![email, password.hint(visit.text("account-password-hint"))]
+}
+
+fn done_key(done: &str) -> Option<Key> {
+    match done {
+        "signed-out" => Some(Key("done-signed-out")),
+        "signed-out-everywhere" => Some(Key("done-signed-out-everywhere")),
+        "password" => Some(Key("done-password")),
+        "email" => Some(Key("done-email")),
+        "verified" => Some(Key("done-verified")),
+        "deleted" => Some(Key("done-deleted")),
+        _ => None,
+    }
+}

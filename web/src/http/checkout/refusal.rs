@@ -1,0 +1,84 @@
+//! What the page says about an order that was refused: what happened, and what to do.
+
+use souk_types::Timestamp;
+
+use super::super::order::order_path;
+use super::draft::Draft;
+use crate::api::{Problem, Refusal};
+use crate::locale::Key;
+use crate::visit::Visit;
+
+/// A message at the top of the page.
+#[derive(Debug, Default)]
+pub(super) struct Alert {
+    pub(super) text: String,
+    /// What it is about, such as products that are out of stock.
+    pub(super) items: Vec<String>,
+    /// The address of the page where the visitor can act, and its name.
+    pub(super) link: Option<(String, String)>,
+}
+
+/// Explains a problem. `None` when messages beside the fields say everything.
+pub(super) fn explain(visit: &Visit<'_>, draft: &mut Draft, problem: &Problem) -> Option<Alert> {
+    let text = |key: Key| Alert { text: visit.text(key).to_string(), ..Alert::default() };
+    let Problem::Refused(refusal) = problem else { return Some(text(Key("checkout-unknown"))) };
+    let cart = || Some((visit.url("/cart"), visit.text("checkout-change-cart").to_string()));
+    Some(match refusal.code() {
+        "validation" => {
+            if draft.refuse(visit, &refusal.fields) {
+                return None;
+            }
+            text(Key("checkout-refused"))
+        }
+        "quote-changed" => text(Key("checkout-quote-changed")),
+        "out-of-stock" => {
+            Alert { items: missing_products(visit, refusal), link: cart(), ..text(Key("checkout-out-of-stock")) }
+        }
+        "discount-unavailable" => text(Key("checkout-discount-unavailable")),
+        "order-under-way" => under_way(visit, refusal),
+        "hold-limit" => {
+            let most = refusal.members.get("most").and_then(serde_json::Value::as_u64).unwrap_or_default();
+            let text = visit.text("checkout-hold-limit").arg("count", most).to_string();
+            Alert { text, link: cart(), ..Alert::default() }
+        }
+        "currency-mixed" => Alert { link: cart(), ..text(Key("checkout-currency-mixed")) },
+        "tax-rate-missing" => text(Key("checkout-country-not-served")),
+        "total-too-large" => Alert { link: cart(), ..text(Key("checkout-total-too-large")) },
+        "payment-declined" => text(Key("checkout-payment-declined")),
+        "payment-refused" => text(Key("checkout-payment-refused")),
+        "key-reused" => text(Key("checkout-sent-before")),
+        "order-state" => text(Key("checkout-interrupted")),
+        "too-many-orders" => text(Key("checkout-too-many-orders")),
+        "too-many-unpaid-orders" => text(Key("checkout-too-many-unpaid-orders")),
+        _ => text(Key("checkout-refused")),
+    })
+}
+
+fn missing_products(visit: &Visit<'_>, refusal: &Refusal) -> Vec<String> {
+    let items = refusal.members.get("items").and_then(serde_json::Value::as_array);
+    let line = |item: &serde_json::Value| {
+        let Some(name) = item["name"].as_str() else { return visit.text("checkout-discontinued").to_string() };
+        let available = item["available"].as_u64().unwrap_or_default();
+        visit.text("checkout-available").arg("name", name.to_owned()).arg("count", available).to_string()
+    };
+    items.into_iter().flatten().map(line).collect()
+}
+
+/// Another order of the same cart waits for its payment.
+fn under_way(visit: &Visit<'_>, refusal: &Refusal) -> Alert {
+    let member = |name: &str| refusal.members.get(name).cloned().unwrap_or_default();
+    let until: Option<Timestamp> = serde_json::from_value(member("reserved_until")).ok();
+    let minutes = until.map_or(0, |until| until.since(Timestamp::now()).as_secs().div_ceil(60));
+    let text = visit.text("checkout-under-way").arg("minutes", minutes).to_string();
+    let order = member("order");
+    let order = order.as_str().unwrap_or_default();
+    let path = if visit.session.is_signed_in() {
+        Some(order_path(&order, "", None, ""))
+    } else {
+        // A guest needs the key of the order, which the browser has if it placed the order.
+        let last = visit.session.last_order().filter(|(id, _)| id == order);
+        last.map(|(_, key)| order_path(&order, "", Some(&key), ""))
+    };
+    let link = path.map(|path| (visit.url(&path), visit.text("checkout-open-order").to_string()));
+    Alert { text, link, ..Alert::default() }
+}
