@@ -26,8 +26,10 @@ pub mod failpoints;
 mod fixtures;
 mod fleet;
 pub mod forgery;
+mod html;
 mod load;
 mod mail;
+mod page;
 mod process;
 mod product;
 mod raw;
@@ -47,6 +49,7 @@ pub use fixtures::{
     PASSWORD, UNKNOWN_ID, address, check_stock, confirmed_quantities, new_email, order_with, run_concurrently,
     statuses, unique,
 };
+pub use html::HtmlForm;
 pub use load::Load;
 pub use mail::{Mail, TestSmtp};
 pub use process::{CommandOutput, RunningCommand, run_souk};

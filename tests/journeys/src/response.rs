@@ -48,6 +48,11 @@ impl Response {
         self.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
+    /// Returns the path and query of the request.
+    pub fn address(&self) -> &str {
+        self.request.split_once(' ').map_or("", |(_, address)| address)
+    }
+
     /// Returns the HTML of a page.
     #[track_caller]
     pub fn html(&self) -> &str {

@@ -6,8 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use reqwest::Method;
 
 use crate::client::Client;
+use crate::html::{HtmlForm, encode};
 use crate::response::Response;
 use crate::shop::Shop;
+use crate::wait::wait_for;
 
 /// What a browser asks for.
 const ACCEPT: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
@@ -51,6 +53,20 @@ impl Visitor {
         let response = self.send(Method::POST, action, Some(body.join("&"))).await;
         match (response.status, response.header("Location")) {
             (301..=303, location) => self.open(location).await,
+            _ => response,
+        }
+    }
+
+    /// Sends a form as a browser does: with all of its fields. Follows redirects. Repeats it while the
+    /// response is `503`: the shop bounds concurrent hashing.
+    pub async fn send_form(&self, form: &HtmlForm) -> Response {
+        let response = wait_for("a shop that is not busy", async || {
+            let response = self.send(Method::POST, &form.action, Some(form.encode())).await;
+            if response.status == 503 { Err(response) } else { Ok(response) }
+        })
+        .await;
+        match (response.status, response.header("Location")) {
+            (301..=303, location) => self.open(&location.to_owned()).await,
             _ => response,
         }
     }
@@ -103,11 +119,4 @@ impl Visitor {
 fn hidden_token(page: &Response) -> Option<&str> {
     let (_, rest) = page.html().split_once("name=\"csrf\" value=\"")?;
     rest.split('"').next()
-}
-
-/// Percent-encodes everything but letters and digits.
-fn encode(text: &str) -> String {
-    let encode =
-        |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(encode).collect()
 }

@@ -20,6 +20,8 @@ mod model_based;
 mod new_customer;
 mod order_claim;
 mod order_terms;
+mod page_account;
+mod page_checkout;
 mod payment;
 mod pricing;
 mod raw_requests;

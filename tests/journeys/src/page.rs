@@ -1,0 +1,35 @@
+//! What a visitor sees of a page.
+
+use crate::html::{self, HtmlForm};
+use crate::response::Response;
+
+impl Response {
+    /// Expects a visible text.
+    #[track_caller]
+    pub fn expect_text(self, text: &str) -> Self {
+        assert!(self.has_text(text), "{} has no {text:?}:\n{}", self.address(), html::text(self.html()));
+        self
+    }
+
+    /// Returns whether a text is visible.
+    #[track_caller]
+    pub fn has_text(&self, text: &str) -> bool {
+        html::text(self.html()).contains(text)
+    }
+
+    /// Returns the first form that is sent to an address which contains `action`.
+    #[track_caller]
+    pub fn form(&self, action: &str) -> HtmlForm {
+        let found = html::forms(self.html()).into_iter().find(|form| form.action.contains(action));
+        found.unwrap_or_else(|| panic!("{} has no form {action}:\n{}", self.address(), html::text(self.html())))
+    }
+
+    /// Returns the names of the fields that are marked as invalid, in the order of the page.
+    #[track_caller]
+    pub fn invalid_fields(&self) -> Vec<String> {
+        html::elements(self.html(), &["input", "select", "textarea"])
+            .filter(|element| element.attribute("aria-invalid").as_deref() == Some("true"))
+            .filter_map(|element| element.attribute("name"))
+            .collect()
+    }
+}
