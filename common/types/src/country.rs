@@ -28,24 +28,6 @@ impl Country {
         self.entry().map_or(self.0, |entry| entry.name)
     }
 
-    /// Returns all countries, by code.
-    pub fn all() -> impl Iterator<Item = Self> {
-        COUNTRIES.keys().copied().map(Self)
-    }
-
-    /// Returns the regions of a country that requires one and has a list of them, in its order: code
-    /// and name.
-    pub fn regions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let regions = self.entry().into_iter().flat_map(|entry| &entry.regions);
-        regions.map(|region| (region.code, region.names.first().copied().unwrap_or(region.code)))
-    }
-
-    /// Returns an example of a postal code; `None` when codes of the country have no form.
-    #[must_use]
-    pub fn postal_code_example(&self) -> Option<&'static str> {
-        self.entry().map(|entry| entry.example).filter(|example| !example.is_empty())
-    }
-
     /// Whether an address in this country needs a postal code. The others have none (Hong Kong,
     /// the Emirates), or deliver without (Ireland).
     #[must_use]

@@ -10,7 +10,7 @@ use crate::api::quote::{Days, Quote, ShippingOption};
 use crate::fields::address::{self, AddressForm};
 use crate::fields::{Field, FieldMessage, FormState, Kind, SelectOption};
 use crate::locale::Key;
-use crate::page::{Frame, filters};
+use crate::page::Frame;
 use crate::visit::Visit;
 
 #[derive(Template)]
