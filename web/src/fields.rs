@@ -1,5 +1,5 @@
-//! Fields of forms: their labels, what was typed, and what is wrong with it. A form that is refused is
-//! shown again with all that was typed, except passwords.
+//! Fields of forms: their labels, what was typed, and what is wrong with it. A form that is refused
+//! is shown again with all that was typed, except passwords.
 
 pub(crate) mod address;
 
@@ -82,9 +82,9 @@ impl FormState {
     }
 }
 
-/// Adds the messages about the fields that a service has refused. `name` returns the field of the form
-/// for a field of the request, and `None` for a field that the form does not have. Returns whether
-/// every refused field is one of the form.
+/// Adds the messages about the fields that a service has refused. `name` returns the field of the
+/// form for a field of the request, and `None` for a field that the form does not have. Returns
+/// whether every refused field is one of the form.
 pub(crate) fn refuse_fields(
     state: &mut FormState,
     language: Language,

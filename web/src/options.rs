@@ -20,8 +20,8 @@ pub struct Options {
     /// The address of the shop, without a slash at the end: canonical links begin with it.
     pub(crate) public_url: String,
     pub(crate) legal: LegalPages,
-    /// The publishable key at Stripe, which its library in the browser needs. Without it, the pages do
-    /// not offer Stripe.
+    /// The publishable key at Stripe, which its library in the browser needs. Without it, the pages
+    /// do not offer Stripe.
     pub(crate) stripe_key: Option<String>,
 }
 

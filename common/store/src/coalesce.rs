@@ -131,7 +131,8 @@ impl<T: Document> Coalescer<T> {
         }
     }
 
-    /// Remembers the state that this process has written or read. SQLite needs none: a read is cheap.
+    /// Remembers the state that this process has written or read. SQLite needs none: a read is
+    /// cheap.
     pub(super) fn remember(&self, database: &Database, id: &str, written: Option<Stored>) {
         if let Some(stored) = written.filter(|_| database.is_remote()) {
             self.recent().put(id, stored, Instant::now());

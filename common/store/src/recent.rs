@@ -1,5 +1,6 @@
 //! The states that this process has just written or read, so that the next update of a document
-//! needs no read. A state may be stale: the guard of the next write shows it, and the document is read.
+//! needs no read. A state may be stale: the guard of the next write shows it, and the document is
+//! read.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -59,8 +59,8 @@ pub(crate) struct Envelope {
     pub(crate) subject: String,
 }
 
-/// The links in mails. They lead to pages without a language in their address, which redirect to those
-/// in the language of the reader.
+/// The links in mails. They lead to pages without a language in their address, which redirect to
+/// those in the language of the reader.
 pub(crate) struct Links {
     /// Without a slash at its end.
     base: String,

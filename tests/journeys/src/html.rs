@@ -24,7 +24,7 @@ impl HtmlForm {
     #[track_caller]
     pub fn value(&self, name: &str) -> &str {
         let field = self.fields.iter().find(|(given, _)| given == name);
-        field.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("{} has no field {name}", self.action))
+        field.map_or_else(|| panic!("{} has no field {name}", self.action), |(_, value)| value.as_str())
     }
 
     /// Types a value into a field of the form, or chooses a radio button or a check box.

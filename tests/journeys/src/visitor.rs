@@ -57,8 +57,8 @@ impl Visitor {
         }
     }
 
-    /// Sends a form as a browser does: with all of its fields. Follows redirects. Repeats it while the
-    /// response is `503`: the shop bounds concurrent hashing.
+    /// Sends a form as a browser does: with all of its fields. Follows redirects. Repeats it while
+    /// the response is `503`: the shop bounds concurrent hashing.
     pub async fn send_form(&self, form: &HtmlForm) -> Response {
         let response = wait_for("a shop that is not busy", async || {
             let response = self.send(Method::POST, &form.action, Some(form.encode())).await;
@@ -66,7 +66,7 @@ impl Visitor {
         })
         .await;
         match (response.status, response.header("Location")) {
-            (301..=303, location) => self.open(&location.to_owned()).await,
+            (301..=303, location) => self.open(location).await,
             _ => response,
         }
     }

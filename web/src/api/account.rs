@@ -103,7 +103,8 @@ impl Api<'_> {
         call.send_without_reply().await
     }
 
-    /// Sets a new password. Errors: 409 `token-expired` and `token-used`, 422 for `token` and `new`.
+    /// Sets a new password. Errors: 409 `token-expired` and `token-used`, 422 for `token` and
+    /// `new`.
     pub(crate) async fn reset_password(self, token: &str, new: &str) -> Result<()> {
         let call = self.post(Service::Customer, "/password/reset").json(&json!({"token": token, "new": new}));
         call.send_without_reply().await

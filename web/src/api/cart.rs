@@ -111,8 +111,8 @@ impl Api<'_> {
         self.post(Service::Shopping, "/guest").send().await
     }
 
-    /// Moves the cart of a guest into that of a customer. Errors: 409 `cart-merged` when it was moved
-    /// into the cart of another customer; 422 when it has expired.
+    /// Moves the cart of a guest into that of a customer. Errors: 409 `cart-merged` when it was
+    /// moved into the cart of another customer; 422 when it has expired.
     pub(crate) async fn merge_cart(self, customer: &Token, guest: &Token) -> Result<MergedCart> {
         let call = self.post(Service::Shopping, "/cart/merge").token(customer).json(&json!({"guest": guest.0}));
         call.send().await

@@ -59,8 +59,8 @@ impl AddressForm<'_> {
             .into()
     }
 
-    /// Returns the address as JSON for a quote. A price depends on the place alone, so the visitor sees
-    /// it before the name and the street are known.
+    /// Returns the address as JSON for a quote. A price depends on the place alone, so the visitor
+    /// sees it before the name and the street are known.
     pub(crate) fn json_of_place(&self, state: &FormState) -> Value {
         let mut address = self.json(state);
         for part in ["name", "line1", "city"] {
@@ -98,7 +98,7 @@ impl AddressForm<'_> {
             "phone" => ("tel", 30),
             _ => ("country", 2),
         };
-        field.autocomplete = format!("{} {token}", self.section).trim().to_owned();
+        format!("{} {token}", self.section).trim().clone_into(&mut field.autocomplete);
         field.max = max;
         field.is_priced = PRICED.contains(&part);
         field.is_required = match part {

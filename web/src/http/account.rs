@@ -132,8 +132,8 @@ struct Refused {
 }
 
 impl Refused {
-    /// Explains a problem. `text` has the message of a code, where messages beside fields do not say
-    /// enough. Errors: the session has ended; `customer` does not answer.
+    /// Explains a problem. `text` has the message of a code, where messages beside fields do not
+    /// say enough. Errors: the session has ended; `customer` does not answer.
     fn of(
         visit: &Visit<'_>,
         form: &mut FormState,

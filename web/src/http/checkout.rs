@@ -1,4 +1,5 @@
-//! The checkout: one page with a form, which is priced as often as the visitor likes and ordered once.
+//! The checkout: one page with a form, which is priced as often as the visitor likes and ordered
+//! once.
 
 mod buyer;
 mod draft;

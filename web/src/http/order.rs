@@ -1,5 +1,5 @@
-//! The page of an order, for its customer or for a guest with the link: what happened and what comes
-//! next, cancelling, and paying at Stripe.
+//! The page of an order, for its customer or for a guest with the link: what happened and what
+//! comes next, cancelling, and paying at Stripe.
 
 mod timeline;
 
@@ -142,8 +142,8 @@ fn from_mail(visit: Visit<'_>, id: Param<OrderId>, key: Option<&str>) -> Answer 
     Answer::SeeOther(visit.url(&order_path(&id.0, "", key, "")))
 }
 
-/// Returns the path of an order below the prefix of a language. `step` is the end of the path, `query`
-/// what follows the key.
+/// Returns the path of an order below the prefix of a language. `step` is the end of the path,
+/// `query` what follows the key.
 pub(super) fn order_path(id: &impl std::fmt::Display, step: &str, key: Option<&str>, query: &str) -> String {
     let key = key.map(|key| format!("key={}", encode(key))).unwrap_or_default();
     let query: Vec<&str> = [key.as_str(), query].into_iter().filter(|part| !part.is_empty()).collect();

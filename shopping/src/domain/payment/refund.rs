@@ -133,8 +133,8 @@ impl Payment {
         self.request(at_most(increase, self.owed()));
     }
 
-    /// Decides that this much more is refunded, at most what is [`Payment::undecided`], and requests
-    /// it. Money in a dispute is requested when the shop has won.
+    /// Decides that this much more is refunded, at most what is [`Payment::undecided`], and
+    /// requests it. Money in a dispute is requested when the shop has won.
     pub(crate) fn refund_more(&mut self, amount: Money) {
         let amount = at_most(amount, self.undecided());
         let decided = greater(self.to_refund, self.returned());

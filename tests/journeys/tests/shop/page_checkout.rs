@@ -132,7 +132,7 @@ async fn five_clicks_order_once() {
     let form = with_address(visitor.open("/en/checkout").await.form("/checkout")).set("email", &new_email("guest"));
     let form = form.press("action", "order");
     let pages = join_all((0..5).map(|_| visitor.send_form(&form))).await;
-    let mut orders: Vec<&str> = pages.iter().map(|page| page.address()).collect();
+    let mut orders: Vec<&str> = pages.iter().map(Response::address).collect();
     orders.dedup();
     assert_eq!(orders.len(), 1, "{orders:?}");
     let again = visitor.send_form(&form).await.expect_status(200).expect_text("Confirmed");

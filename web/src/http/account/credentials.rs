@@ -25,8 +25,8 @@ pub(super) async fn change_email(visit: Visit<'_>, form: Form) -> PageResult {
     match visit.api.change_email(&token, state.value("email"), current).await {
         Ok(()) => begin_again(&visit, state.value("email"), current, "email").await,
         Err(problem) => {
-            let taken = |code: &str| (code == "email-taken").then_some(Key("email-taken"));
-            let refused = Refused::of(&visit, &mut state, problem, taken)?;
+            let reason = |code: &str| (code == "email-taken").then_some(Key("email-taken"));
+            let refused = Refused::of(&visit, &mut state, problem, reason)?;
             email_page(&visit).await?.answer(&state, email_fields(&visit, &state), Some(refused))
         }
     }

@@ -1,6 +1,6 @@
-//! What mails lead to: a new password, and the verification of the e-mail address. The code of a mail
-//! is in the fragment of its link, which no server sees; a script copies it into the form. Without a
-//! script, the visitor types it.
+//! What mails lead to: a new password, and the verification of the e-mail address. The code of a
+//! mail is in the fragment of its link, which no server sees; a script copies it into the form.
+//! Without a script, the visitor types it.
 
 use rocket::{get, post};
 

@@ -47,7 +47,7 @@ pub(super) async fn list(visit: Visit<'_>, after: Option<&str>) -> PageResult {
 }
 
 impl OrdersPage {
-    fn status(&self, order: &Order) -> Key {
+    fn status(order: &Order) -> Key {
         status_key(order.status)
     }
 }

@@ -57,7 +57,7 @@ fn done_key(done: &str) -> Option<(&'static str, Key)> {
 }
 
 impl Overview {
-    fn status(&self, order: &Order) -> Key {
+    fn status(order: &Order) -> Key {
         status_key(order.status)
     }
 }

@@ -115,17 +115,14 @@ pub(super) async fn begin_again(visit: &Visit<'_>, email: &str, password: &str, 
 /// Moves the guest's cart into the customer's. Returns whether all of it has found a place. While
 /// `shopping` is down, the guest token stays, and the next sign-in tries again.
 async fn merge_guest_cart(visit: &Visit<'_>, customer: &Token) -> bool {
-    let merged = match visit.session.guest_token() {
-        Some(guest) => visit.api.merge_cart(customer, &guest).await,
-        None => {
-            match visit.api.cart(customer).await {
-                Ok(cart) => visit.session.set_cart_count(cart.pieces()),
-                Err(problem) => tracing::warn!(%problem, "the cart cannot be counted at a sign-in"),
-            }
-            return true;
+    let Some(guest) = visit.session.guest_token() else {
+        match visit.api.cart(customer).await {
+            Ok(cart) => visit.session.set_cart_count(cart.pieces()),
+            Err(problem) => tracing::warn!(%problem, "the cart cannot be counted at a sign-in"),
         }
+        return true;
     };
-    match merged {
+    match visit.api.merge_cart(customer, &guest).await {
         Ok(merged) => {
             visit.session.drop_guest();
             visit.session.set_cart_count(merged.cart.pieces());

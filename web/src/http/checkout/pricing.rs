@@ -22,8 +22,8 @@ impl Priced {
     }
 }
 
-/// Prices an order. Parts that the service refuses are left out, and the first method of shipping is
-/// chosen until the visitor chooses one: each page shows the total that an order would have.
+/// Prices an order. Parts that the service refuses are left out, and the first method of shipping
+/// is chosen until the visitor chooses one: each page shows the total that an order would have.
 ///
 /// Errors: those of the service which no part of the request explains.
 pub(super) async fn price(api: Api<'_>, token: &Token, mut terms: Map<String, Value>) -> Result<Priced> {
