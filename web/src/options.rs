@@ -35,9 +35,9 @@ impl Options {
         let stripe_key = environment.optional::<PublishableKey>("STRIPE_PUBLISHABLE_KEY").map(|key| key.0);
         let folder: Option<PathBuf> = environment.optional("LEGAL_PAGES");
         let legal = LegalPages::load(folder.as_deref());
-        let legal = legal.map_err(|problem| environment.add_problem(format!("LEGAL_PAGES: {problem}")));
-        let public_url = public_url?.as_str().trim_end_matches('/').to_owned();
-        Some(Self { public_url, legal: legal.ok()?, stripe_key })
+        let legal = legal.map_err(|problem| environment.add_problem(format!("LEGAL_PAGES: {problem}"))).ok();
+        let (public_url, legal) = (public_url?.as_str().trim_end_matches('/').to_owned(), legal?);
+        environment.problems().is_empty().then_some(Self { public_url, legal, stripe_key })
     }
 }
 
