@@ -76,6 +76,7 @@ async fn place(visit: &Visit<'_>, buyer: Buyer, mut draft: Draft) -> PageResult 
         Err(problem) => problem,
     };
     tracing::info!(%problem, "an order was refused");
+    draft.require_email(visit, &buyer);
     let alert = refusal::explain(visit, &mut draft, &problem);
     match &problem {
         // The order may exist. A further request under the same key finds out.

@@ -148,6 +148,14 @@ impl Draft {
         self.state.sort_errors(order.iter().map(String::as_str));
     }
 
+    /// Shows that a guest has left out the e-mail address. `shopping` refuses an address first.
+    pub(super) fn require_email(&mut self, visit: &Visit<'_>, buyer: &Buyer) {
+        if buyer.profile.is_none() && self.state.optional("email").is_none() {
+            let missing = FieldError { field: "email".to_owned(), message: "is required".to_owned() };
+            self.refuse(visit, &[missing]);
+        }
+    }
+
     /// Shows the fields that a service has refused. Returns whether the form has all of them.
     pub(super) fn refuse(&mut self, visit: &Visit<'_>, refused: &[FieldError]) -> bool {
         let has_billing_address = self.has_billing_address();
