@@ -43,8 +43,12 @@ pub(crate) struct Placed {
 pub(crate) async fn place(app: &App, client: Client, key: IdempotencyKey, request: CheckoutRequest) -> Result<Placed> {
     let (order, replayed) = match place_new(app, client, &key, &request).await {
         Ok(placed) => placed,
-        // An earlier request with the same key has placed the order, which emptied the cart.
-        Err(error) => (app.store.orders.by_key(client.owner.into(), &key).await?.ok_or(error)?, true),
+        Err(error) => match app.store.orders.by_key(client.owner.into(), &key).await? {
+            // An earlier request with the same key has placed the order, which emptied the cart.
+            Some(order) => (order, true),
+            // A refused attempt counts like an order.
+            None => return Err(check_rate(app, client).err().unwrap_or(error)),
+        },
     };
     order.require_same_request(&request)?;
     let order = Box::pin(advance(app, order, Trigger::Request)).await?;
@@ -75,7 +79,7 @@ async fn place_new(
         }
         let (buyer, quote) = price(app, owner, &cart, &buyer, request).await?;
         let order = NewOrder { owner, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
-        // A repeated request has met the emptied cart before, and does not count.
+        // A repeated request does not count: it has met the emptied cart before this.
         if !is_allowed {
             check_rate(app, client)?;
             is_allowed = true;
