@@ -1,6 +1,6 @@
 //! The pages of the storefront, without JavaScript: finding a product, and filling the cart.
 
-use journeys::{Product, Shop, UNKNOWN_ID, euros, unique};
+use journeys::{Product, Shop, UNKNOWN_ID, euros, unique, wait_for};
 use serde_json::json;
 
 /// The largest page, in bytes, without pictures.
@@ -116,7 +116,12 @@ async fn a_product_has_one_address_and_structured_data() {
     for part in ["rel=\"canonical\"", "hreflang=\"de\"", "property=\"og:title\"", "\"@type\":\"Product\"", "\"4.99\""] {
         assert!(page.html().contains(part), "{part} is missing: {page}");
     }
-    let sitemap = visitor.get("/sitemap.xml").await.expect_status(200);
+    // It is built at the first request, which may time out.
+    let sitemap = wait_for("the sitemap", async || {
+        let sitemap = visitor.get("/sitemap.xml").await;
+        if sitemap.status == 200 { Ok(sitemap) } else { Err(sitemap) }
+    })
+    .await;
     assert!(sitemap.html().contains("/en/search</loc>"), "{sitemap}");
     let robots = visitor.get("/robots.txt").await.expect_status(200);
     assert!(robots.html().contains("Disallow: /en/cart") && robots.html().contains("/sitemap.xml"), "{robots}");
