@@ -227,7 +227,7 @@ apply() {
 includes() {
     local name
     [[ -d $configuration/souk ]] || run mkdir --parents "$configuration/souk"
-    for name in headers proxy problems error-pages; do
+    for name in headers pages proxy problems error-pages; do
         change "$configuration/souk/$name.conf" <"$templates/$name.conf"
     done
 }

@@ -69,7 +69,7 @@ fi
 has_checksum "$from" "$(cut --delimiter ' ' --fields 1 "$from.sha256")" || fail "$from does not match its SHA-256"
 mkdir "$work/backup"
 tar --extract --gzip --file "$from" --directory "$work/backup" --strip-components 1 --no-same-owner || fail "$from cannot be unpacked"
-for service in "${services[@]}"; do
+for service in "${databases[@]}"; do
     [[ -f $work/backup/$service.db ]] || fail "$from is not a backup: $service.db is missing"
 done
 

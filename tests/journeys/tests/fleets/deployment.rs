@@ -13,7 +13,7 @@ use journeys::{CommandOutput, Load, TestFleet, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{SERVICES, expect_no_failure, new_load_customers, new_plentiful_product, run, script};
+use crate::support::{ALL_SERVICES, expect_no_failure, new_load_customers, new_plentiful_product, run, script};
 
 struct Deployment {
     fleet: TestFleet,
@@ -102,7 +102,7 @@ async fn deployments_and_rollbacks_fail_no_request() {
     let shop = Deployment::start().await;
     let tea = new_plentiful_product(&shop.fleet).await;
     // The programs are large, and copying them would delay the load.
-    let services = [&SERVICES[..], &["mail"]].concat();
+    let services = ALL_SERVICES;
     let (new, newer) = (shop.new_version("new", &services), shop.new_version("newer", &["shopping"]));
     // Less load than in `restart.rs`: a third instance of a service starts beside the others.
     let load = Load::start(40, new_load_customers(&shop.fleet).await, vec![tea]);
@@ -199,7 +199,7 @@ async fn an_installed_nginx_serves_as_the_fleets_own() {
     let own = shop.fleet.address_of("nginx");
     let product = format!("/products/{}", tea.id);
     for path in [
-        "/",
+        "/robots.txt",
         "/nginx-health",
         &product,
         "/products?q=tea&limit=1",

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 /// The services behind nginx.
 pub(crate) const SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 /// All services.
-pub(crate) const ALL_SERVICES: [&str; 4] = ["customer", "products", "shopping", "mail"];
+pub(crate) const ALL_SERVICES: [&str; 5] = ["customer", "products", "shopping", "mail", "web"];
 
 /// Time until the fleet serves after a component has returned. The target is 5 s; a test machine is
 /// busy with other tests, so journeys allow three times that and print the time.
