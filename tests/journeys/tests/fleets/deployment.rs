@@ -102,8 +102,7 @@ async fn deployments_and_rollbacks_fail_no_request() {
     let shop = Deployment::start().await;
     let tea = new_plentiful_product(&shop.fleet).await;
     // The programs are large, and copying them would delay the load.
-    let services = ALL_SERVICES;
-    let (new, newer) = (shop.new_version("new", &services), shop.new_version("newer", &["shopping"]));
+    let (new, newer) = (shop.new_version("new", &ALL_SERVICES), shop.new_version("newer", &["shopping"]));
     // Less load than in `restart.rs`: a third instance of a service starts beside the others.
     let load = Load::start(40, new_load_customers(&shop.fleet).await, vec![tea]);
     let before_deployment = shop.programs();
