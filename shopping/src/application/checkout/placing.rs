@@ -41,13 +41,19 @@ pub(crate) struct Placed {
 
 /// Orders all products in the cart. Requests with the same key and body get the same order.
 pub(crate) async fn place(app: &App, client: Client, key: IdempotencyKey, request: CheckoutRequest) -> Result<Placed> {
-    let (order, replayed) = match place_new(app, client, &key, &request).await {
-        Ok(placed) => placed,
-        Err(error) => match app.store.orders.by_key(client.owner.into(), &key).await? {
-            // An earlier request with the same key has placed the order, which emptied the cart.
-            Some(order) => (order, true),
-            // A refused attempt counts like an order.
-            None => return Err(check_rate(app, client).err().unwrap_or(error)),
+    let owner = client.owner.into();
+    let (stored, cart, contact) = tokio::join!(
+        app.store.orders.by_key(owner, &key),
+        cart::load(app, client.owner),
+        contact(app, owner, &request)
+    );
+    let (order, replayed) = match stored? {
+        Some(order) => (order, true),
+        None => match place_new(app, client, &key, &request, cart, contact).await {
+            Ok(placed) => placed,
+            // A concurrent request with the same key may have placed the order and emptied the
+            // cart.
+            Err(error) => (app.store.orders.by_key(owner, &key).await?.ok_or(error)?, true),
         },
     };
     order.require_same_request(&request)?;
@@ -66,11 +72,13 @@ async fn place_new(
     client: Client,
     key: &IdempotencyKey,
     request: &CheckoutRequest,
+    cart: Result<Cart>,
+    contact: Result<Option<Contact>>,
 ) -> Result<(Order, bool)> {
     let owner: Owner = client.owner.into();
-    let (cart, contact) = tokio::try_join!(cart::load(app, client.owner), contact(app, owner, request))?;
-    let buyer = Buyer::new(complete_terms(request, contact)?, request.note.clone());
-    let (mut cart, mut is_allowed, deadline) = (cart, false, Instant::now() + RETRY_TIMEOUT);
+    check_rate(app, client)?;
+    let buyer = Buyer::new(complete_terms(request, contact?)?, request.note.clone());
+    let (mut cart, deadline) = (cart?, Instant::now() + RETRY_TIMEOUT);
     loop {
         let now = Timestamp::now();
         app.limits.check(&cart, now)?;
@@ -79,11 +87,6 @@ async fn place_new(
         }
         let (buyer, quote) = price(app, owner, &cart, &buyer, request).await?;
         let order = NewOrder { owner, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
-        // A repeated request does not count: it has met the emptied cart before this.
-        if !is_allowed {
-            check_rate(app, client)?;
-            is_allowed = true;
-        }
         match app.store.orders.insert(&order).await {
             Ok(()) => return Ok((order, false)),
             Err(error) if error.is_duplicate() => {}
