@@ -116,7 +116,7 @@ async fn deployments_and_rollbacks_fail_no_request() {
     shop.expect_version(&new);
     let running = processes(&shop.description());
     let repeated = shop.deploy(&new, &[]).await;
-    assert!(repeated.code == Some(0) && repeated.text().contains("0 of 7"));
+    assert!(repeated.code == Some(0) && repeated.text().contains("0 of 9"));
     assert_eq!(processes(&shop.description()), running, "a second deployment of a version changes a process");
 
     // The new version fails beside the instances: no instance is replaced.

@@ -16,9 +16,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 async fn a_rolling_restart_fails_no_request() {
     let fleet = TestFleet::start().await;
     let tea = new_plentiful_product(&fleet).await;
-    // With four customers, the customer that orders never fills the cart: a test machine cannot
-    // place orders at this rate.
-    let load = Load::start(200, fleet.new_customers(4).await, vec![tea]);
+    // Other fleets may run on the machine: a rate that two processors serve although one instance of
+    // each service is away.
+    let load = Load::start(80, fleet.new_customers(4).await, vec![tea]);
     for service in SERVICES {
         for instance in fleet.instances(service) {
             let stopped = fleet.stop_component(&instance).await;
