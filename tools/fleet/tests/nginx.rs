@@ -281,7 +281,7 @@ fn a_request_id_reaches_service_response_and_log_once() {
     ids.dedup();
     assert_eq!(ids.len(), 5, "each id should be different");
 
-    let missing = request(address, "GET", "/nowhere?email=ana", &["X-Request-Id: seen"], b"");
+    let missing = request(address, "GET", "/products/health?email=ana", &["X-Request-Id: seen"], b"");
     problem(&missing, 404, "not-found");
     assert_eq!(missing.header("x-request-id"), Some("seen"));
     drop(get(address, "/products/1?q=secret"));
@@ -290,7 +290,10 @@ fn a_request_id_reaches_service_response_and_log_once() {
     assert!(!log.contains("ana") && !log.contains("secret") && !log.contains("127.0.0.1\""), "{log}");
     let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let line = lines.iter().find(|line| line["request_id"] == "seen").expect("a line with the id");
-    assert_eq!((&line["status"], &line["path"], &line["method"]), (&404.into(), &"/nowhere".into(), &"GET".into()));
+    assert_eq!(
+        (&line["status"], &line["path"], &line["method"]),
+        (&404.into(), &"/products/health".into(), &"GET".into())
+    );
     assert_eq!(
         lines.iter().filter(|line| line["path"] == "/products/1" && line["upstream_status"] == "200").count(),
         1

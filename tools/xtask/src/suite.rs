@@ -58,6 +58,11 @@ impl Suite {
         self.env("RUST_TEST_THREADS", &tests.max(cores).to_string())
     }
 
+    /// Runs one test at a time.
+    pub(crate) fn one_at_a_time(self) -> Self {
+        self.env("RUST_TEST_THREADS", "1")
+    }
+
     pub(crate) fn only(mut self, test: &str) -> Self {
         self.filters.push(test.to_owned());
         self

@@ -101,7 +101,8 @@ fn fleets(report: &mut Report) {
         report.run(Suite::files("fleet: its components", &["components"]).include_ignored());
         journeys_through_a_fleet(report);
     });
-    report.run(journeys("journeys: about fleets").without(IDLE_TEST).without(SMTP_TESTS));
+    // Two fleets under load at a time are too much for two processors.
+    report.run(journeys("journeys: about fleets").without(IDLE_TEST).without(SMTP_TESTS).one_at_a_time());
     let smtp = "journeys: a fleet that sends mails";
     if has(report, smtp, &[SmtpServer::ensure_installed]) {
         report.run(journeys(smtp).only(SMTP_TESTS));
