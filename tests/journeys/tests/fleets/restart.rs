@@ -16,8 +16,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 async fn a_rolling_restart_fails_no_request() {
     let fleet = TestFleet::start().await;
     let tea = new_plentiful_product(&fleet).await;
-    // Other fleets may run on the machine: a rate that two processors serve although one instance of
-    // each service is away.
+    // A rate that two processors serve although one instance is away.
     let load = Load::start(80, fleet.new_customers(4).await, vec![tea]);
     for service in SERVICES {
         for instance in fleet.instances(service) {
