@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Bound of every wait. Only a failing test waits so long; it is also the time in which a restarted
 /// shop must have finished or undone the work that a crash interrupted.
-pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Polls until `poll` returns `Ok`. Panics after one minute with the last `Err`.

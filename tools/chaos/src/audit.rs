@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::environment::Environment;
 
 /// Time that events and background jobs have to finish.
-const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use crate::process::{self, POLL_INTERVAL, Process, Program};
 use crate::watchdog::{self, Guarded};
 
 /// Start timeout. Generous, because the machine may run other tests.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Time between `SIGTERM` and `SIGKILL`. Services need up to 4 s, RabbitMQ and MongoDB a few.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
