@@ -23,12 +23,32 @@ pub struct Health {
     pub bus: Bus,
 }
 
+impl Health {
+    /// Waits until this process can serve: its broker and its databases have answered once. Returns
+    /// after [`START_PERIOD`] in any case, because some routes work without them.
+    pub(crate) async fn wait_for_start(&self) {
+        let ready = async {
+            self.bus.ready().await;
+            for database in &self.databases {
+                if let Err(error) = database.ping().await {
+                    tracing::debug!(%error, database = database.name(), "a database does not answer yet");
+                }
+            }
+        };
+        if tokio::time::timeout(START_PERIOD, ready).await.is_err() {
+            tracing::warn!("listening although the broker or a database does not answer yet");
+        }
+    }
+}
+
 /// Returns the routes, to be mounted at `/health`. They need a managed [`Health`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
     with_timeout(routes![live, ready])
 }
 
+/// Time for which a starting process waits for its broker and its databases before it listens.
+const START_PERIOD: Duration = Duration::from_secs(5);
 /// Timeout of a probe's connection and of each read. `/health/ready` responds within 2 s.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a response that a probe reads at most.

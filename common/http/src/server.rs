@@ -13,6 +13,7 @@ mod refusal;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use rocket::local::asynchronous::Client;
 use rocket::{Build, Config, Rocket};
 use souk_bus::Bus;
 use souk_types::RequestId;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -30,6 +31,7 @@ use crate::body::BodyLimits;
 use crate::client_address::TrustedProxies;
 use crate::cors::CorsOrigins;
 use crate::descriptors;
+use crate::health::Health;
 use crate::response_headers::own_headers;
 use crate::signal::shutdown_signal;
 use crate::stop::ShutdownFlag;
@@ -81,17 +83,23 @@ impl Server {
     }
 }
 
+/// Connections that the kernel keeps until they are accepted.
+const ACCEPT_QUEUE: u32 = 1_024;
+
 /// Serves a Rocket until SIGTERM or SIGINT, then shuts it down gracefully: the bus delivers nothing
 /// new, connections close after their response, after `drain` the socket closes, running requests
 /// get 4 s to finish, and the bus is closed.
+///
+/// The port is reserved at once, and refuses connections until the broker and the databases have
+/// answered, for 5 s at most: a proxy then sends a request to another instance, whatever its method.
 ///
 /// During `drain`, idempotent requests are refused with [`souk_types::Error::stopping`]: the proxy
 /// then sends them to another instance.
 pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<(), RunError> {
     let setup = |error: &dyn fmt::Display| RunError::Setup(error.to_string());
     let config: Config = rocket.figment().extract().map_err(|error| setup(&error))?;
-    let listener = TcpListener::bind((config.address, config.port)).await.map_err(RunError::Listen)?;
-    let port = listener.local_addr().map_err(RunError::Listen)?.port();
+    let socket = bind(SocketAddr::new(config.address, config.port)).map_err(RunError::Listen)?;
+    let port = socket.local_addr().map_err(RunError::Listen)?.port();
     let max_connections = descriptors::connections();
     let figment = rocket.figment().clone().merge(("port", port));
     let rocket = rocket.configure(figment).manage(BodyLimits::new(max_connections));
@@ -117,8 +125,16 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
         api.serve(bus, &server.rocket);
     }
     let connections = OpenConnections::new(max_connections);
+    let serve = async {
+        if let Some(health) = server.rocket.rocket().state::<Health>() {
+            health.wait_for_start().await;
+        }
+        let listener = socket.listen(ACCEPT_QUEUE)?;
+        accept(listener, &server, &connections).await;
+        Ok(())
+    };
     tokio::select! {
-        () = accept(listener, &server, &connections) => {}
+        outcome = serve => outcome.map_err(RunError::Listen)?,
         () = stop => {}
     }
     server.tasks.close();
@@ -129,6 +145,16 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
     }
     bus.close().await;
     Ok(())
+}
+
+/// Reserves a port, which still refuses connections.
+fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // On Windows the option would let another process take the port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 async fn accept(listener: TcpListener, server: &Arc<Server>, connections: &Arc<OpenConnections>) {

@@ -1,6 +1,6 @@
-//! The runtime of a service in a fleet. The service binds its port first and connects to the
-//! database and the broker when they are up; until then it is not ready and responds with 503. It
-//! ends when the database has data of another format.
+//! The runtime of a service in a fleet. The service reserves its port first and listens when its
+//! database and its broker have answered, or after 5 s: what needs them is then answered with 503
+//! until they are up. It ends when the database has data of another format.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
