@@ -21,6 +21,7 @@ static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
     let css: Vec<u8> = SHOP_CSS.iter().flat_map(|name| file(&format!("css/{name}.css"))).copied().collect();
     let assets = [
         Asset::new("shop.css", ContentType::CSS, css),
+        Asset::new("admin.css", ContentType::CSS, file("css/admin.css").to_vec()),
         Asset::new("icon.svg", ContentType::SVG, file("icon.svg").to_vec()),
     ];
     let scripts = SCRIPTS.map(|name| Asset::new(name, ContentType::JavaScript, file(name).to_vec()));
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn every_file_exists_at_its_address() {
-        for name in ["shop.css", "icon.svg"].into_iter().chain(SCRIPTS) {
+        for name in ["shop.css", "admin.css", "icon.svg"].into_iter().chain(SCRIPTS) {
             let [_, _, hash, file] = path(name).split('/').collect::<Vec<_>>()[..] else { panic!("{name}") };
             assert!(at(hash, file).is_some_and(|asset| !asset.content.is_empty()), "{name}");
         }

@@ -2,6 +2,7 @@
 //! template. What a service that is down would have shown is a notice in the page.
 
 mod account;
+mod admin;
 mod assets;
 mod cart;
 mod checkout;
@@ -37,14 +38,14 @@ pub(crate) fn routes() -> Vec<Route> {
         wishlist::remove,
         legal::show,
     ];
-    with_page_limits([browsing, checkout::routes(), order::routes(), account::routes()].concat())
+    with_page_limits([browsing, checkout::routes(), order::routes(), account::routes(), admin::routes()].concat())
 }
 
 /// Returns the routes without a language.
 pub(crate) fn root_routes() -> Vec<Route> {
     let root =
         routes![front::show, front::whoami, assets::get, robots::get_robots, robots::get_sitemap, errors::no_page];
-    with_page_limits([root, order::root_routes(), account::root_routes()].concat())
+    with_page_limits([root, order::root_routes(), account::root_routes(), admin::root_routes()].concat())
 }
 
 /// Returns the catcher of errors below the prefix of each language.

@@ -36,6 +36,7 @@ account-token = Code
 account-token-hint = Der Text nach „enter“ in unserer E-Mail.
 account-change = Ändern
 account-manage = Verwalten
+account-admin = Shop verwalten
 account-sign-out = Abmelden
 account-sign-out-everywhere = Auf allen Geräten abmelden
 account-privacy = Sicherheit und Daten

@@ -36,6 +36,7 @@ account-token = Code
 account-token-hint = The text after “enter” in our mail.
 account-change = Change
 account-manage = Manage
+account-admin = Run the shop
 account-sign-out = Sign out
 account-sign-out-everywhere = Sign out on all devices
 account-privacy = Security and data

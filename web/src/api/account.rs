@@ -15,6 +15,7 @@ pub(crate) struct Profile {
     pub(crate) email: String,
     pub(crate) email_verified: bool,
     pub(crate) phone: Option<String>,
+    role: String,
     /// The saved addresses, oldest first.
     pub(crate) addresses: Vec<SavedAddress>,
 }
@@ -30,6 +31,11 @@ pub(crate) struct SavedAddress {
 }
 
 impl Profile {
+    /// Whether the account runs the shop.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.role == "admin"
+    }
+
     /// Returns the saved address with this id.
     pub(crate) fn address(&self, id: &str) -> Option<&SavedAddress> {
         self.addresses.iter().find(|saved| saved.id.to_string() == id)

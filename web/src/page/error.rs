@@ -26,6 +26,11 @@ impl PageError {
     pub(crate) fn not_found() -> Self {
         Self::Problem(Problem::refused(404))
     }
+
+    /// Returns the error of a page that the visitor's role does not include.
+    pub(crate) fn forbidden() -> Self {
+        Self::Problem(Problem::refused(403))
+    }
 }
 
 impl From<Problem> for PageError {

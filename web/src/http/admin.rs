@@ -1,0 +1,92 @@
+//! The pages of the people who run the shop, below `/admin`. They need the role `admin`, which the
+//! services check again with each request.
+
+mod overview;
+
+use rocket::response::Redirect;
+use rocket::{Route, get, routes};
+
+use crate::api::Token;
+use crate::locale::Key;
+use crate::page::{Frame, PageError};
+use crate::visit::Visit;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![overview::show]
+}
+
+/// The routes without a language.
+pub(super) fn root_routes() -> Vec<Route> {
+    routes![show_without_language]
+}
+
+#[get("/admin")]
+fn show_without_language(visit: Visit<'_>) -> Redirect {
+    Redirect::to(visit.url("/admin"))
+}
+
+/// An admin who has signed in.
+struct Admin {
+    token: Token,
+    email: String,
+}
+
+/// A part of the admin pages, as their menu has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Overview,
+}
+
+impl Section {
+    /// All parts in the order of the menu.
+    const ALL: [Self; 1] = [Self::Overview];
+
+    /// Returns the path of its first page.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Overview => "/admin",
+        }
+    }
+
+    /// Returns its name in the menu.
+    const fn name(self) -> Key {
+        match self {
+            Self::Overview => Key("admin-nav-overview"),
+        }
+    }
+}
+
+/// What `admin/base.html` shows around the content. Every template that extends it has this in the
+/// field `nav`, beside the [`Frame`] in the field `page`.
+struct Nav {
+    /// The e-mail address of the admin.
+    email: String,
+    section: Section,
+}
+
+impl Nav {
+    /// Returns the parts, and whether this page belongs to the part.
+    fn sections(&self) -> Vec<(Section, bool)> {
+        Section::ALL.into_iter().map(|section| (section, section == self.section)).collect()
+    }
+}
+
+impl Admin {
+    /// Returns the admin of a visit. Errors: a redirect to the sign-in page; 403 for other accounts;
+    /// `customer` does not answer.
+    async fn of(visit: &Visit<'_>) -> Result<Self, PageError> {
+        let token = visit.require_customer().await?;
+        let profile = visit.api.profile(&token).await?;
+        if profile.is_admin() { Ok(Self { token, email: profile.email }) } else { Err(PageError::forbidden()) }
+    }
+
+    /// Returns the outer parts of a page.
+    async fn frame(
+        &self,
+        visit: &Visit<'_>,
+        section: Section,
+        title: impl Into<String>,
+    ) -> Result<(Frame, Nav), PageError> {
+        Ok((visit.frame(title).await?, Nav { email: self.email.clone(), section }))
+    }
+}
