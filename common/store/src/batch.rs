@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
-use super::{Attempt, Database, Tx};
+use super::database::Attempt;
+use super::{Database, Tx};
 use souk_bus::{Delivery, EventId, request_context};
 use souk_types::mutant::Mutant;
 use souk_types::{Error, RequestId, Result};

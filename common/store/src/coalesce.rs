@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::commit::{Commit, Refusal, Stored, Write};
+use super::database::{MAX_ATTEMPTS, conflict_delays};
 use super::recent::Recent;
-use super::{Database, Document, Events, MAX_ATTEMPTS, conflict_delays};
+use super::{Database, Document, Events};
 use souk_bus::request_context;
 use souk_types::{Error, ErrorKind, RequestId, Result};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::coalesce::Coalescer;
 use super::commit::{BulkRule, Commit, Refusal, Rule, Stored, Write};
-use super::{Database, Document, Due, Engine, Events, Filter, Find, Index};
+use super::database::Engine;
+use super::{Database, Document, Due, Events, Filter, Find, Index};
 use souk_types::{Error, Page, Result};
 
 const SCAN_PAGE: usize = 500;

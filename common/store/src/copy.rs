@@ -2,7 +2,8 @@
 //! between engines. A copy has all documents (with new versions) except [`KEYS`], the outbox and
 //! the inbox.
 
-use super::{Database, Engine, mongo, sqlite};
+use super::database::Engine;
+use super::{Database, mongo, sqlite};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 

@@ -3,7 +3,8 @@
 use souk_types::{Cursor, Page, PageLimit, Paging, Result, Timestamp};
 
 use super::commit::Stored;
-use super::{Collection, Document, Engine, Index};
+use super::database::Engine;
+use super::{Collection, Document, Index};
 
 const PAGE: u64 = 100;
 

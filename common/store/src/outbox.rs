@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::{Backoff, Database, PendingEvent, PublishedEvent};
+use crate::events::{PendingEvent, PublishedEvent};
+use crate::{Backoff, Database};
 use souk_bus::{Bus, EventId};
 use souk_types::mutant::Mutant;
 use souk_types::{Error, Result, failpoint};

@@ -17,8 +17,9 @@ use crate::domain::owner::Owner;
 use crate::domain::payment::PaymentMethod;
 use crate::domain::payment::state::{Payment, PaymentStatus};
 use crate::providers::demo::{DemoBank, DemoPayment};
+use crate::repositories::carts::Carts;
 use crate::repositories::discount_uses::DiscountUsesStore;
-use crate::repositories::{Carts, Orders};
+use crate::repositories::orders::Orders;
 
 /// An order in the ledger.
 #[derive(Debug, Clone)]

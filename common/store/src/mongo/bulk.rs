@@ -15,11 +15,11 @@ use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
 use super::super::commit::{BulkRule, Change, Refusal, Rule, Stored, Write};
-use super::super::conflict_delays;
 use super::connection::{Failure, is_conflict};
 use super::schema::DeclaredCollection;
 use super::write::{Effect, Operation, begin, commit, execute, guarded, send};
 use super::{Mongo, majority, stored};
+use crate::database::conflict_delays;
 use souk_types::{Error, Result};
 
 /// Time limit of a bulk update. One transaction takes a second; the server aborts it after 60.

@@ -11,13 +11,13 @@ use mongodb::{ClientSession, Database};
 use tokio::sync::Mutex;
 
 use super::super::commit::next_version;
-use super::super::conflict_delays;
 use super::super::copy::{Item, PAGE_SIZE};
 use super::connection::{Connection, Failure, code};
 use super::outbox::message;
 use super::schema::{FORMAT, INBOX, OUTBOX, SEARCHED};
 use super::write::event;
 use super::{Mongo, format, read_with, stored, user_collections, value};
+use crate::database::conflict_delays;
 use souk_bus::EventId;
 use souk_types::{Error, Result};
 

@@ -11,11 +11,11 @@ use mongodb::bson::{Document, doc};
 use tokio::time::Instant;
 
 use super::super::commit::Refusal;
-use super::super::{EventLocation, PendingEvent, PublishedEvent};
 use super::connection::{Failure, OPERATION_TIMEOUT, SERVER_TIMEOUT};
 use super::schema::{INBOX, OUTBOX};
 use super::write::{Operation, in_transaction};
 use super::{Mongo, majority};
+use crate::events::{EventLocation, PendingEvent, PublishedEvent};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
 

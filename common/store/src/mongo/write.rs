@@ -14,10 +14,10 @@ use mongodb::{ClientSession, Database};
 use tokio::time::Instant;
 
 use super::super::commit::{Change, Commit, Refusal, Write};
-use super::super::{EventLocation, PendingEvent};
 use super::connection::{DUPLICATE_KEY, Failure, OPERATION_TIMEOUT, durable, index_in, is_conflict, is_uncertain};
 use super::schema::{INBOX, OUTBOX, words_of};
 use super::{Mongo, majority, value};
+use crate::events::{EventLocation, PendingEvent};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, RequestId, Result};
 
