@@ -100,6 +100,12 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
     let config: Config = rocket.figment().extract().map_err(|error| setup(&error))?;
     let socket = bind(SocketAddr::new(config.address, config.port)).map_err(RunError::Listen)?;
     let port = socket.local_addr().map_err(RunError::Listen)?.port();
+    // One process needs no server: it listens before it says where.
+    let listening_port = if bus.is_connected() {
+        Port::Open(socket.listen(ACCEPT_QUEUE).map_err(RunError::Listen)?)
+    } else {
+        Port::Reserved(socket)
+    };
     let max_connections = descriptors::connections();
     let figment = rocket.figment().clone().merge(("port", port));
     let rocket = rocket.configure(figment).manage(BodyLimits::new(max_connections));
@@ -126,10 +132,7 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
     }
     let connections = OpenConnections::new(max_connections);
     let serve = async {
-        if let Some(health) = server.rocket.rocket().state::<Health>() {
-            health.wait_for_start().await;
-        }
-        let listener = socket.listen(ACCEPT_QUEUE)?;
+        let listener = listening_port.open(server.rocket.rocket().state()).await?;
         accept(listener, &server, &connections).await;
         Ok(())
     };
@@ -145,6 +148,28 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
     }
     bus.close().await;
     Ok(())
+}
+
+/// The port of a server.
+enum Port {
+    Open(TcpListener),
+    /// It refuses connections.
+    Reserved(TcpSocket),
+}
+
+impl Port {
+    /// Opens the port when the process can serve.
+    async fn open(self, health: Option<&Health>) -> io::Result<TcpListener> {
+        match self {
+            Self::Open(listener) => Ok(listener),
+            Self::Reserved(socket) => {
+                if let Some(health) = health {
+                    health.wait_for_start().await;
+                }
+                socket.listen(ACCEPT_QUEUE)
+            }
+        }
+    }
 }
 
 /// Reserves a port, which still refuses connections.

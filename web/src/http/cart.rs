@@ -16,7 +16,7 @@ use crate::page::{Answer, Frame, Page, PageError, PageResult, filters};
 use crate::visit::Visit;
 
 /// The longest discount code, in characters.
-const MAX_CODE: usize = 50;
+const MAX_CODE: usize = 40;
 /// The largest quantity of a line.
 const MAX_QUANTITY: u32 = 999;
 

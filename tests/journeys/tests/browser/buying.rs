@@ -1,0 +1,50 @@
+//! A guest buys on a phone, in a browser that runs no JavaScript.
+
+use journeys::{Browser, TestShop, euros, new_email};
+
+/// Fills in contact and address of the checkout page, for the shop's home country.
+pub(crate) async fn fill_checkout(browser: &Browser, email: &str) {
+    for (field, text) in [
+        ("#email", email),
+        ("#shipping-name", "Ana Silva"),
+        ("#shipping-line1", "Hauptstraße 1"),
+        ("#shipping-postal_code", "10115"),
+        ("#shipping-city", "Berlin"),
+    ] {
+        browser.fill(field, text).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a browser: cargo xtask test"]
+async fn a_guest_buys_on_a_phone_without_javascript() {
+    let shop = TestShop::start().await;
+    let tea = shop.new_product("green tea", &euros(499), 10).await;
+    let browser = Browser::start_without_scripts(&shop).await;
+    browser.emulate_phone(360).await;
+    browser.open("/en/search?q=green").await;
+    browser.click(".card-link").await;
+    assert_eq!(browser.text("h1").await, tea.name);
+    browser.fill("#quantity", "2").await;
+    browser.click(".add-to-cart button").await;
+    assert!(browser.text(".cart-line").await.contains("€9.98"), "the page shows two pieces");
+    browser.click(".cart-summary a.button").await;
+
+    // A forgotten address: the page comes back with the e-mail address and one message per field.
+    let email = new_email("guest");
+    browser.fill("#email", &email).await;
+    browser.click("#order").await;
+    assert!(browser.text("#shipping-city-error").await.contains("city"));
+    fill_checkout(&browser, &email).await;
+    browser.click("#order").await;
+    assert!(browser.text("main").await.contains("Thank you for your order"), "{}", browser.text("main").await);
+    let order = browser.address().await;
+    assert!(order.contains("/en/order/") && order.contains("key="), "{order}");
+    assert_eq!(shop.admin().await.stock(&tea).await.sold, 2);
+
+    // The guest cancels on the same page.
+    browser.click(".cancel summary").await;
+    browser.click(".cancel form button").await;
+    assert!(browser.text("main").await.contains("Cancelled and refunded"));
+    assert_eq!(shop.admin().await.stock(&tea).await.sold, 0);
+}
