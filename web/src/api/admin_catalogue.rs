@@ -96,15 +96,15 @@ impl Api<'_> {
         self.get(Service::Products, format!("/{id}/stock")).token(token).send().await
     }
 
-    /// Adds to the available units. Errors: 409 `stock-out-of-range`; 412 when the stock has changed
-    /// meanwhile, by the first of two equal requests too.
+    /// Adds to the available units. Errors: 409 `stock-out-of-range`; 412 when the stock has
+    /// changed meanwhile, by the first of two equal requests too.
     pub(crate) async fn add_stock(self, token: &Token, id: ProductId, tag: &str, add: &Value) -> Result<()> {
         let call = self.call(Service::Products, ApiMethod::Patch, format!("/{id}/stock")).token(token);
         call.header("If-Match", tag).json(&json!({"add": add})).send_without_reply().await
     }
 
-    /// Sets the available units to a number that was counted. Errors: 412 when the stock has changed
-    /// meanwhile.
+    /// Sets the available units to a number that was counted. Errors: 412 when the stock has
+    /// changed meanwhile.
     pub(crate) async fn count_stock(self, token: &Token, id: ProductId, tag: &str, available: &Value) -> Result<()> {
         let call = self.call(Service::Products, ApiMethod::Put, format!("/{id}/stock")).token(token);
         call.header("If-Match", tag).json(&json!({"available": available})).send_without_reply().await

@@ -1,4 +1,5 @@
-//! Tax rates and shipping: tables of what is stored, and the document as JSON, which an admin edits.
+//! Tax rates and shipping: tables of what is stored, and the document as JSON, which an admin
+//! edits.
 
 mod text;
 

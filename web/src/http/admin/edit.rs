@@ -1,5 +1,5 @@
-//! Forms that change something stored: the version that the admin has seen, what was refused and why,
-//! and what another admin has changed meanwhile.
+//! Forms that change something stored: the version that the admin has seen, what was refused and
+//! why, and what another admin has changed meanwhile.
 
 use rocket::http::Status;
 use souk_types::FieldError;
@@ -91,8 +91,8 @@ impl EditForm {
 }
 
 impl Refused {
-    /// Explains a problem beside the fields. `name` returns the field of the form for a field of the
-    /// request. Errors: the session has ended; the thing does not exist; a fault.
+    /// Explains a problem beside the fields. `name` returns the field of the form for a field of
+    /// the request. Errors: the session has ended; the thing does not exist; a fault.
     pub(super) fn of(
         visit: &Visit<'_>,
         state: &mut FormState,

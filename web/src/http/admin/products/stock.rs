@@ -1,4 +1,5 @@
-//! The stock of a product: units that arrive or are lost are added, counted ones replace the number.
+//! The stock of a product: units that arrive or are lost are added, counted ones replace the
+//! number.
 
 use rocket::post;
 use souk_contract::products::ProductId;
