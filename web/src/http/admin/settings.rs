@@ -74,7 +74,15 @@ fn form(visit: &Visit<'_>, state: &FormState) -> EditForm {
         field("vat_number", Key("settings-vat-number")).short(Kind::Text, 20).optional(),
     ];
     // A shop may have no address: then all of its fields are empty, except the country.
-    fields.extend(ADDRESS.fields(visit.language, state).into_iter().map(Field::optional));
+    for mut part in ADDRESS.fields(visit.language, state) {
+        part.hint = None;
+        match part.name.as_str() {
+            "address-country" => part.label = visit.text("settings-address-country").to_string(),
+            "address-name" => part.label = visit.text("settings-address-name").to_string(),
+            _ => {}
+        }
+        fields.push(part.optional());
+    }
     fields.extend([
         field("home_country", Key("settings-home-country")).choices(countries(visit)),
         field("currency", Key("admin-currency")).short(Kind::Text, 3),

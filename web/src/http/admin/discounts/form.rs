@@ -32,7 +32,7 @@ pub(super) fn fields(visit: &Visit<'_>, state: &FormState) -> Vec<Field> {
             .optional()
             .hint(visit.text("discount-value-hint")),
         field("currency", Key("admin-currency")).short(Kind::Text, 3).optional(),
-        field("minimum", Key("discount-minimum")).short(Kind::Number, 20).optional(),
+        Field { is_wide: true, ..field("minimum", Key("discount-minimum")).short(Kind::Number, 20) }.optional(),
         field("limit", Key("discount-limit")).short(Kind::Number, 7).optional(),
         field("per_customer", Key("discount-per-customer")).short(Kind::Number, 7).optional(),
         field("from", Key("discount-from")).short(Kind::Moment, 23).optional(),

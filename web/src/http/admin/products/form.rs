@@ -40,7 +40,7 @@ pub(super) fn fields(visit: &Visit<'_>, state: &FormState, is_new: bool) -> Vec<
         field("currency", Key("admin-currency")).short(Kind::Text, 3),
         field("tax_class", Key("admin-product-tax-class")).choices(classes),
         field("weight_grams", Key("admin-product-weight")).short(Kind::Number, 9).optional(),
-        field("supplier", Key("admin-product-supplier")).short(Kind::Text, 100).optional(),
+        field("supplier", Key("admin-product-supplier")).up_to(100).optional(),
         field("image", Key("admin-product-image")).hint(visit.text("admin-product-image-hint")).up_to(500).optional(),
         field("digital", Key("admin-product-digital")).check(),
     ];
