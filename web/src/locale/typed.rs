@@ -84,7 +84,7 @@ mod tests {
             ("1 EUR", "1 EUR", "EUR", None),
             ("", "", "EUR", None),
             (".5", ",5", "EUR", None),
-            ("99999999999", "99999999999", "EUR", None),
+            ("99999999999999", "99999999999999", "EUR", None),
             ("99999999999999999999", "99999999999999999999", "EUR", None),
         ] {
             assert_eq!(money(Language::English, english, currency), expected, "{english}");
