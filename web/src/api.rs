@@ -2,6 +2,8 @@
 //! each noun has the requests, and the parts of the responses that pages show.
 
 pub(crate) mod account;
+pub(crate) mod admin_catalogue;
+pub(crate) mod admin_shop;
 mod call;
 pub(crate) mod cart;
 pub(crate) mod catalogue;
@@ -17,7 +19,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use souk_bus::Bus;
 
-pub(crate) use self::call::Service;
+pub(crate) use self::call::{Service, Tagged};
 pub(crate) use self::problem::{Problem, Refusal};
 
 /// The result of a request.

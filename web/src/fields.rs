@@ -138,6 +138,8 @@ pub(crate) struct Field {
     pub(crate) is_wide: bool,
     /// The longest value, in characters.
     pub(crate) max: usize,
+    /// The lines that a field of several lines shows.
+    pub(crate) rows: usize,
     /// The choices of a list.
     pub(crate) options: Vec<SelectOption>,
     /// The quote depends on the value: a script asks for it when the value changes.
@@ -156,6 +158,12 @@ pub(crate) enum Kind {
     Long,
     /// One of the options.
     Select,
+    /// A number as people type it.
+    Number,
+    /// A moment, without the time zone.
+    Moment,
+    /// A check box. Its value is `true`, or empty.
+    Check,
 }
 
 /// A choice of a list.
@@ -177,6 +185,7 @@ impl Field {
             is_required: true,
             is_wide: true,
             max: 200,
+            rows: 3,
             ..Self::default()
         }
     }
@@ -202,6 +211,43 @@ impl Field {
         Self { hint: Some(hint.to_string()), ..self }
     }
 
+    /// Makes the field one that may be left empty.
+    pub(crate) fn optional(self) -> Self {
+        Self { is_required: false, ..self }
+    }
+
+    /// Makes the field one half of a row, with values of at most `max` characters.
+    pub(crate) fn short(self, kind: Kind, max: usize) -> Self {
+        Self { kind, max, is_wide: false, ..self }
+    }
+
+    /// Makes the field one of several lines, with values of at most `max` characters.
+    pub(crate) fn lines(self, rows: usize, max: usize) -> Self {
+        Self { kind: Kind::Long, rows, max, ..self }
+    }
+
+    /// Sets the longest value, in characters.
+    pub(crate) fn up_to(self, max: usize) -> Self {
+        Self { max, ..self }
+    }
+
+    /// Makes the field a list of these values and labels.
+    pub(crate) fn choices(mut self, choices: impl IntoIterator<Item = (String, String)>) -> Self {
+        let option = |(value, label)| SelectOption { is_selected: value == self.value, value, label };
+        self.options = choices.into_iter().map(option).collect();
+        Self { kind: Kind::Select, is_wide: false, ..self }
+    }
+
+    /// Makes the field a check box.
+    pub(crate) fn check(self) -> Self {
+        Self { kind: Kind::Check, is_required: false, ..self }
+    }
+
+    /// Whether the field is a check box, whose label comes after it.
+    pub(crate) fn is_check(&self) -> bool {
+        self.kind == Kind::Check
+    }
+
     /// Whether the field is not shown: a region where the country needs none.
     pub(crate) fn is_hidden(&self) -> bool {
         self.is_region() && !self.is_required && self.value.is_empty()
@@ -218,7 +264,9 @@ impl Field {
             Kind::Email => "email",
             Kind::Phone => "tel",
             Kind::Password => "password",
-            Kind::Text | Kind::Long | Kind::Select => "text",
+            Kind::Moment => "datetime-local",
+            Kind::Check => "checkbox",
+            Kind::Text | Kind::Long | Kind::Select | Kind::Number => "text",
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod format;
 mod texts;
+mod typed;
 
 use rocket::Request;
 

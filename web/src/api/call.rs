@@ -22,6 +22,14 @@ pub(crate) enum Service {
     Shopping,
 }
 
+/// What a service has stored, with the entity tag that a change of it sends back.
+#[derive(Debug, Clone)]
+pub(crate) struct Tagged<T> {
+    pub(crate) value: T,
+    /// The value of `If-Match`: `"3"`, with its quotes.
+    pub(crate) tag: String,
+}
+
 /// A request that is being built.
 #[must_use]
 pub(crate) struct Call<'a> {
@@ -68,12 +76,24 @@ impl Call<'_> {
         self.header("Content-Type", "application/json")
     }
 
+    /// Adds a body of another type than JSON.
+    pub(crate) fn text(mut self, content_type: &str, body: String) -> Self {
+        self.body = Ok(body);
+        self.header("Content-Type", content_type)
+    }
+
+    /// Sends the request and reads the JSON of its response, and its entity tag.
+    pub(crate) async fn send_tagged<T: DeserializeOwned>(self) -> Result<Tagged<T>> {
+        let service = self.service;
+        let response = self.response().await?;
+        let tag = response.header("ETag").unwrap_or_default().to_owned();
+        Ok(Tagged { value: read(service, &response)?, tag })
+    }
+
     /// Sends the request and reads the JSON of its response.
     pub(crate) async fn send<T: DeserializeOwned>(self) -> Result<T> {
         let service = self.service;
-        let response = self.response().await?;
-        serde_json::from_str(&response.body)
-            .map_err(|error| Error::internal(format!("a response of {service:?} cannot be read: {error}")).into())
+        read(service, &self.response().await?)
     }
 
     /// Sends a request whose response has no body, or none that matters.
@@ -84,6 +104,12 @@ impl Call<'_> {
     /// Sends the request and returns its response, with its headers. Errors: a status other than
     /// 2xx.
     pub(crate) async fn response(self) -> Result<ApiResponse> {
+        let response = self.any_response().await?;
+        if (200..300).contains(&response.status) { Ok(response) } else { Err(Problem::of_response(&response)) }
+    }
+
+    /// Sends the request and returns its response, whatever its status.
+    pub(super) async fn any_response(self) -> Result<ApiResponse> {
         let (service, timeout) = (self.service, self.timeout());
         let request = ApiRequest {
             method: self.method,
@@ -93,15 +119,19 @@ impl Call<'_> {
             body: self.body?,
         };
         let bus = self.api.bus;
-        let response = match service {
+        Ok(match service {
             Service::Customer => bus.call_within(timeout, CustomerApi::from_request(request)).await,
             Service::Products => bus.call_within(timeout, ProductsApi::from_request(request)).await,
             Service::Shopping => bus.call_within(timeout, ShoppingApi::from_request(request)).await,
-        }?;
-        if (200..300).contains(&response.status) { Ok(response) } else { Err(Problem::of_response(&response)) }
+        }?)
     }
 
     fn timeout(&self) -> Duration {
         if self.method == ApiMethod::Get { CALL_TIMEOUT } else { CHANGE_TIMEOUT }
     }
+}
+
+fn read<T: DeserializeOwned>(service: Service, response: &ApiResponse) -> Result<T> {
+    serde_json::from_str(&response.body)
+        .map_err(|error| Error::internal(format!("a response of {service:?} cannot be read: {error}")).into())
 }

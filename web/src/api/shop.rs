@@ -16,6 +16,9 @@ pub(crate) struct Shop {
     pub(crate) vat_number: Option<String>,
     pub(crate) prices_include_tax: bool,
     pub(crate) home_country: Option<Country>,
+    /// The code of the currency of the prices.
+    #[serde(default)]
+    pub(crate) currency: String,
     /// The countries that the shop ships to; `None` for all.
     pub(crate) ships_to: Option<Vec<Country>>,
     /// The methods that orders can be paid by: `demo`, `stripe`. The first is the default.
@@ -45,6 +48,7 @@ impl Default for Shop {
             vat_number: None,
             prices_include_tax: true,
             home_country: None,
+            currency: String::new(),
             ships_to: None,
             payment_methods: Vec::new(),
             shipping: Vec::new(),

@@ -161,7 +161,7 @@ pub(crate) fn lines(language: Language, address: &Address, home: Option<&Country
 }
 
 /// Returns the message about a refused part of an address; `None` for another field.
-pub(super) fn message(language: Language, state: &FormState, field: &str) -> Option<String> {
+pub(crate) fn message(language: Language, state: &FormState, field: &str) -> Option<String> {
     let (prefix, part) = PARTS.iter().find_map(|part| Some((field.strip_suffix(part)?, *part)))?;
     if !prefix.is_empty() && !prefix.ends_with('-') {
         return None;

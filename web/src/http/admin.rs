@@ -1,7 +1,12 @@
 //! The pages of the people who run the shop, below `/admin`. They need the role `admin`, which the
 //! services check again with each request.
 
+mod discounts;
+mod documents;
+mod edit;
 mod overview;
+mod products;
+mod settings;
 
 use rocket::response::Redirect;
 use rocket::{Route, get, routes};
@@ -12,7 +17,7 @@ use crate::page::{Frame, PageError};
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![overview::show]
+    [routes![overview::show], products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat()
 }
 
 /// The routes without a language.
@@ -35,16 +40,27 @@ struct Admin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Section {
     Overview,
+    Products,
+    Discounts,
+    Settings,
+    Taxes,
+    Shipping,
 }
 
 impl Section {
     /// All parts in the order of the menu.
-    const ALL: [Self; 1] = [Self::Overview];
+    const ALL: [Self; 6] =
+        [Self::Overview, Self::Products, Self::Discounts, Self::Settings, Self::Taxes, Self::Shipping];
 
     /// Returns the path of its first page.
     const fn path(self) -> &'static str {
         match self {
             Self::Overview => "/admin",
+            Self::Products => "/admin/products",
+            Self::Discounts => "/admin/discounts",
+            Self::Settings => "/admin/settings",
+            Self::Taxes => "/admin/taxes",
+            Self::Shipping => "/admin/shipping",
         }
     }
 
@@ -52,6 +68,11 @@ impl Section {
     const fn name(self) -> Key {
         match self {
             Self::Overview => Key("admin-nav-overview"),
+            Self::Products => Key("admin-nav-products"),
+            Self::Discounts => Key("admin-nav-discounts"),
+            Self::Settings => Key("admin-nav-settings"),
+            Self::Taxes => Key("admin-nav-taxes"),
+            Self::Shipping => Key("admin-nav-shipping"),
         }
     }
 }

@@ -6,7 +6,7 @@ use rocket::http::{Accept, Header, Status};
 use rocket::local::asynchronous::Client;
 use serde_json::{Value, json};
 use souk_bus::Bus;
-use souk_contract::api::{ApiCall, ApiResponse, ProductsApi, ShoppingApi};
+use souk_contract::api::{ApiCall, ApiResponse, CustomerApi, ProductsApi, ShoppingApi};
 use souk_http::config::Environment;
 
 use crate::{App, Defaults, Options};
@@ -100,6 +100,25 @@ async fn the_cart_is_shown_while_products_is_down() {
     let (status, html) = get(&client, "/en/cart").await;
     assert!(status == Status::Ok && html.contains("Green tea") && html.contains("cannot be checked"), "{html}");
     assert!(html.contains("value=\"remove\"") && !html.contains("/en/checkout"), "{html}");
+}
+
+fn admin(target: &str) -> Option<Value> {
+    let profile = json!({
+        "email": "admin@example.com", "email_verified": true, "phone": null, "role": "admin", "addresses": [],
+    });
+    (target == "/profile").then_some(profile)
+}
+
+#[rocket::async_test]
+async fn the_list_of_an_admin_says_that_products_is_down() {
+    let bus = Bus::local();
+    serve::<CustomerApi>(&bus, admin);
+    let client = client(&bus).await;
+    let page = client.get("/en/admin/products").header(Accept::HTML).header(Header::new("Cookie", "access=token"));
+    let response = page.dispatch().await;
+    assert_eq!(response.status(), Status::ServiceUnavailable);
+    let html = response.into_string().await.unwrap_or_default();
+    assert!(html.contains("cannot be shown right now") && html.contains("/en/admin/products/new"), "{html}");
 }
 
 #[rocket::async_test]

@@ -53,7 +53,7 @@ impl Language {
     }
 
     /// Writes `units` of a `10^exponent`th: grouped, with all decimals.
-    fn decimal(self, units: u64, exponent: u32) -> String {
+    pub(super) fn decimal(self, units: u64, exponent: u32) -> String {
         let (group, point) = self.separators();
         let factor = 10u64.pow(exponent);
         let whole = (units / factor).to_string();
@@ -73,7 +73,7 @@ impl Language {
     }
 
     /// Returns the separator of groups and that of decimals.
-    const fn separators(self) -> (char, char) {
+    pub(super) const fn separators(self) -> (char, char) {
         match self {
             Self::English => (',', '.'),
             Self::German => ('.', ','),

@@ -14,6 +14,7 @@ mod late_payment;
 mod mail;
 mod order_limits;
 mod overload;
+mod page_admin_settings;
 mod refund_crash;
 mod restart;
 mod shop_settings;

@@ -21,6 +21,7 @@ mod new_customer;
 mod order_claim;
 mod order_terms;
 mod page_account;
+mod page_admin_catalogue;
 mod page_checkout;
 mod payment;
 mod pricing;

@@ -1,0 +1,250 @@
+//! Admins look after the catalogue and the discounts on the pages.
+
+use journeys::{Admin, HtmlForm, Method, PASSWORD, Response, Shop, Stock, Visitor, euros, unique};
+use serde_json::{Value, json};
+
+/// Returns an admin, and a visitor who has signed in as the same one.
+async fn admin_visitor(shop: &Shop) -> (Admin, Visitor) {
+    let admin = shop.admin().await;
+    let profile = admin.get("/customer/profile").await.expect_status(200);
+    let visitor = shop.visitor();
+    sign_in(&visitor, profile["email"].as_str().unwrap()).await;
+    (admin, visitor)
+}
+
+async fn sign_in(visitor: &Visitor, email: &str) {
+    let form = visitor.open("/en/account/sign-in").await.form("/sign-in").set("email", email);
+    visitor.send_form(&form.set("password", PASSWORD)).await.expect_status(200).expect_text("Your account");
+}
+
+/// Returns the form of a new product.
+async fn new_product(visitor: &Visitor, language: &str, name: &str, price: &str) -> HtmlForm {
+    let page = visitor.open(&format!("/{language}/admin/products/new")).await.expect_status(200);
+    let form = page.form("/products/new").set("name", name).set("category", "tea");
+    assert_eq!(form.value("currency"), "EUR", "the currency of the shop");
+    form.set("price", price).set("available", "7")
+}
+
+/// Creates a product, and returns its id.
+async fn create_product(visitor: &Visitor, name: &str) -> String {
+    let page = visitor.send_form(&new_product(visitor, "en", name, "12.50").await).await;
+    id_of(&page.expect_status(200).expect_text("It is created."))
+}
+
+fn id_of(page: &Response) -> String {
+    let path = page.address().split('?').next().unwrap();
+    path.rsplit('/').next().unwrap().to_owned()
+}
+
+async fn stored(shop: &Shop, id: &str) -> Response {
+    shop.client().get(&format!("/products/{id}")).await.expect_status(200)
+}
+
+async fn stock(admin: &Admin, id: &str) -> Stock {
+    Stock::from_response(&admin.get(&format!("/products/{id}/stock")).await.expect_status(200))
+}
+
+#[tokio::test]
+async fn an_admin_creates_a_product_and_a_shopper_sees_it() {
+    let shop = Shop::shared().await;
+    let (_, visitor) = admin_visitor(&shop).await;
+    let name = unique("Pu-erh");
+    let id = create_product(&visitor, &name).await;
+    shop.visitor().open(&format!("/en/p/{id}")).await.expect_status(200).expect_text(&name).expect_text("€12.50");
+
+    let page = visitor.open(&format!("/en/admin/products/{id}")).await.expect_status(200);
+    let form = page.form(&id).set("price", "1,234.5").set("weight_grams", "120").set("digital", "true");
+    visitor.send_form(&form).await.expect_status(200).expect_text("It is saved.");
+    let product = stored(&shop, &id).await;
+    assert_eq!((&product["price"], &product["weight_grams"]), (&euros(123_450), &json!(120)));
+    assert_eq!(
+        (&product["digital"], &product["unit"], &product["version"]),
+        (&json!(true), &json!("piece"), &json!(2))
+    );
+
+    let list = visitor.open(&format!("/en/admin/products?q={name}&sort=name")).await.expect_status(200);
+    list.expect_text(&name).expect_text("€1,234.50");
+    visitor.open("/en/admin/products?q=nothing-has-this-name").await.expect_status(200).expect_text("Nothing found");
+
+    let german = new_product(&visitor, "de", &unique("Tee"), "12,50").await;
+    let id = id_of(&visitor.send_form(&german).await.expect_status(200).expect_text("Angelegt."));
+    assert_eq!(stored(&shop, &id).await["price"], euros(1_250));
+    let page = visitor.open(&format!("/de/admin/products/{id}")).await.expect_status(200);
+    assert_eq!(page.form(&id).value("price"), "12,50");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_beside_its_field_and_kept() {
+    let shop = Shop::shared().await;
+    let (_, visitor) = admin_visitor(&shop).await;
+    let form = new_product(&visitor, "en", "", "12,50").await;
+    let form = form.set("weight_grams", "heavy").set("image", "no picture").set("description", "Two\nlines");
+    let page = visitor.send_form(&form).await.expect_status(422).expect_text("Please check 4 fields");
+    assert_eq!(page.invalid_fields(), ["name", "price", "weight_grams", "image"]);
+    let kept = page.form("/products/new");
+    assert_eq!(
+        (kept.value("price"), kept.value("weight_grams"), kept.value("image")),
+        ("12,50", "heavy", "no picture")
+    );
+    assert_eq!((kept.value("description"), kept.value("available")), ("Two\nlines", "7"));
+    let form = kept.set("name", &unique("tea")).set("price", "12.50").set("weight_grams", "").set("image", "");
+    let id = id_of(&visitor.send_form(&form).await.expect_status(200));
+
+    let form = visitor.open(&format!("/en/admin/products/{id}")).await.form(&id).set("currency", "euro");
+    let refused = visitor.send_form(&form).await.expect_status(422);
+    assert_eq!((refused.invalid_fields(), refused.form(&id).value("currency")), (vec!["currency".to_owned()], "euro"));
+}
+
+#[tokio::test]
+async fn two_admins_edit_a_product_at_once_and_nothing_is_lost() {
+    let shop = Shop::shared().await;
+    let (_, first) = admin_visitor(&shop).await;
+    let (_, second) = admin_visitor(&shop).await;
+    let id = create_product(&first, &unique("tea")).await;
+    let path = format!("/en/admin/products/{id}");
+    let (one, other) = (first.open(&path).await.form(&id), second.open(&path).await.form(&id));
+    first.send_form(&one.set("price", "13.00").set("supplier", "Ana")).await.expect_status(200);
+
+    let typed = other.set("price", "14.00").set("description", "A new text");
+    let page = second.send_form(&typed).await.expect_status(412).expect_text("Another admin has changed this");
+    let page = page.expect_text("Stored now: 13.00").expect_text("Stored now: Ana");
+    assert_eq!(stored(&shop, &id).await["price"], euros(1_300), "nothing is saved yet");
+    let kept = page.form(&id);
+    assert_eq!((kept.value("price"), kept.value("description")), ("14.00", "A new text"));
+    second.send_form(&kept.set("supplier", "Ana")).await.expect_status(200).expect_text("It is saved.");
+    let product = stored(&shop, &id).await;
+    assert_eq!((&product["price"], &product["supplier"]), (&euros(1_400), &json!("Ana")));
+    assert_eq!(product["description"], "A new text");
+}
+
+#[tokio::test]
+async fn stock_is_added_and_counted() {
+    let shop = Shop::shared().await;
+    let (admin, visitor) = admin_visitor(&shop).await;
+    let id = create_product(&visitor, &unique("tea")).await;
+    let path = format!("/en/admin/products/{id}");
+    let before = visitor.open(&path).await.expect_status(200);
+    let add = before.form("/stock/add").set("add", "20");
+    visitor.send_form(&add).await.expect_status(200).expect_text("It is saved.").expect_text("Available 27");
+    let twice = visitor.send_form(&add).await.expect_status(412).expect_text("The stock has changed");
+    assert_eq!(stock(&admin, &id).await.available, 27, "a double click adds once");
+    assert_eq!(twice.form("/stock/add").value("add"), "20");
+    visitor.send_form(&twice.form("/stock/add").set("add", "-2")).await.expect_status(200).expect_text("Available 25");
+    let late = before.form("/stock/count").set("counted", "7");
+    let page = visitor.send_form(&late).await.expect_status(412).expect_text("Available 25");
+    visitor.send_form(&page.form("/stock/count").set("counted", "24")).await.expect_status(200);
+    assert_eq!(stock(&admin, &id).await.available, 24);
+
+    let page = visitor.open(&path).await;
+    let refused = visitor.send_form(&page.form("/stock/add").set("add", "many")).await.expect_status(422);
+    assert_eq!((refused.invalid_fields(), refused.form("/stock/add").value("add")), (vec!["add".to_owned()], "many"));
+    let refused = visitor.send_form(&page.form("/stock/add").set("add", "-25")).await.expect_status(409);
+    refused.expect_text("There can be 0 to 1,000,000,000 units.");
+}
+
+#[tokio::test]
+async fn a_deleted_product_is_gone() {
+    let shop = Shop::shared().await;
+    let (_, visitor) = admin_visitor(&shop).await;
+    let id = create_product(&visitor, &unique("tea")).await;
+    let form = visitor.open(&format!("/en/admin/products/{id}")).await.form("/delete");
+    visitor.send_form(&form).await.expect_status(200).expect_text("It is deleted.");
+    shop.visitor().open(&format!("/en/p/{id}")).await.expect_status(404);
+    visitor.send_form(&form).await.expect_status(200).expect_text("It is deleted.");
+}
+
+#[tokio::test]
+async fn a_pasted_file_is_imported_or_refused_by_line() {
+    let shop = Shop::shared().await;
+    let (_, visitor) = admin_visitor(&shop).await;
+    let (name, key) = (unique("tea"), unique("key"));
+    let page = visitor.open("/en/admin/products/import").await.expect_status(200);
+    let file = |price: &str| {
+        format!(
+            "key,name,description,category,price,available\n{key},{name},,tea,3.20,5\n{key}-2,{name} two,,tea,{price},1\n"
+        )
+    };
+    let bad = visitor.send_form(&page.form("/import").set("file", &file("cheap"))).await.expect_status(422);
+    let bad = bad.expect_text("2 rows: 0 created").expect_text("1 rejected").expect_text("3 price");
+    assert_eq!(bad.form("/import").value("file").trim(), file("cheap").trim());
+    let good = visitor.send_form(&bad.form("/import").set("file", &file("4"))).await.expect_status(200);
+    good.expect_text("2 rows: 2 created");
+    visitor.open(&format!("/en/admin/products?q={name}")).await.expect_text("€3.20").expect_text("€4.00");
+}
+
+#[tokio::test]
+async fn a_discount_of_the_page_works_in_a_quote() {
+    let shop = Shop::shared().await;
+    let (_, visitor) = admin_visitor(&shop).await;
+    let tea = shop.new_product("tea", &euros(3_000), 100).await;
+    let customer = shop.customer_with_cart(&tea, 1).await;
+    let code = unique("TEA");
+    let form = visitor.open("/en/admin/discounts/new").await.expect_status(200).form("/discounts/new");
+    let form = form.set("code", &code).set("products", &tea.id).set("until", "2020-01-01T00:00");
+    let wrong = form.set("value", "a lot").set("limit", "0").set("minimum", "free");
+    let refused = visitor.send_form(&wrong).await.expect_status(422);
+    assert_eq!(refused.invalid_fields(), ["value", "minimum", "limit"]);
+    let form = refused.form("/discounts/new").set("value", "12.5").set("limit", "").set("minimum", "1.00");
+    visitor.send_form(&form).await.expect_status(200).expect_text("It is created.").expect_text(&code);
+    let discount = async || {
+        let quote = customer.request(Method::POST, "/shopping/quote").json(json!({"codes": [code]})).await;
+        let quote = quote.expect_status(200);
+        (quote["discounts"][0]["amount"]["amount"].as_u64().unwrap(), quote["discounts"][0]["reason"].clone())
+    };
+    assert_eq!(discount().await, (0, json!("expired")));
+    let again = visitor.send_form(&form).await.expect_status(409).expect_text("Another discount has this code");
+    assert_eq!(again.form("/discounts/new").value("value"), "12.5");
+
+    let path = discount_path(&visitor, &code).await;
+    let page = visitor.open(&path).await.expect_status(200);
+    let stale = page.form(&path).set("value", "20");
+    assert_eq!((stale.value("until"), stale.value("minimum")), ("2020-01-01T00:00:00", "1.00"));
+    visitor.send_form(&page.form(&path).set("until", "")).await.expect_status(200).expect_text("It is saved.");
+    assert_eq!(discount().await, (375, Value::Null));
+    let refused = visitor.send_form(&stale).await.expect_status(412).expect_text("Stored now: 12.5");
+    let amount = refused.form(&path).set("kind", "amount").set("value", "5.00").set("until", "");
+    visitor.send_form(&amount).await.expect_status(200);
+    assert_eq!(discount().await, (500, Value::Null));
+    visitor.send_form(&visitor.open(&path).await.form("/delete")).await.expect_text("It is deleted.");
+    assert_eq!(discount().await, (0, json!("unknown")));
+}
+
+/// Returns the path of the page of a discount, from the list.
+async fn discount_path(visitor: &Visitor, code: &str) -> String {
+    let mut list = visitor.open("/en/admin/discounts").await.expect_status(200);
+    loop {
+        if let Some((before, _)) = list.html().split_once(&format!("\">{code}</a>")) {
+            return before.rsplit('"').next().unwrap().to_owned();
+        }
+        let (_, rest) = list.html().split_once("class=\"button\" href=\"/en/admin/discounts?after=").unwrap();
+        let next = rest.split('"').next().unwrap().to_owned();
+        list = visitor.open(&format!("/en/admin/discounts?after={next}")).await.expect_status(200);
+    }
+}
+
+#[tokio::test]
+async fn only_admins_see_the_pages() {
+    let shop = Shop::shared().await;
+    let customer = shop.new_customer().await;
+    let (visitor, guest) = (shop.visitor(), shop.visitor());
+    sign_in(&visitor, &customer.email).await;
+    let csrf = visitor.open("/en/account/email").await.form("/email").value("csrf").to_owned();
+    for path in [
+        "products",
+        "products/new",
+        "products/import",
+        "products/01890a5d-ac96-774b-bcce-b302099a8057",
+        "discounts",
+        "discounts/new",
+        "settings",
+        "taxes",
+        "shipping",
+    ] {
+        let path = format!("/en/admin/{path}");
+        visitor.open(&path).await.expect_status(403);
+        assert!(guest.open(&path).await.address().starts_with("/en/account/sign-in"), "{path}");
+        if !path.ends_with("/products") && !path.ends_with("/discounts") {
+            visitor.post(&path, &format!("csrf={csrf}&name=x&version=x")).await.expect_status(403);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Products and stock, for admins.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use souk_contract::api::ApiMethod;
+use souk_contract::products::ProductId;
+
+use super::catalogue::Product;
+use super::{Api, Problem, Result, Service, Token};
+use crate::links::encode;
+
+/// A product with the fields that only admins see.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct EditedProduct {
+    #[serde(flatten)]
+    pub(crate) product: Product,
+    pub(crate) tax_class: String,
+    pub(crate) weight_grams: u32,
+    /// Counts the edits. Sales and changes of stock do not count.
+    version: u64,
+}
+
+impl EditedProduct {
+    /// Returns the value of `If-Match`. The entity tag would fail after each sale, the version not.
+    pub(crate) fn tag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+}
+
+/// The stock of a product, in units.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Stock {
+    /// Units that can be ordered.
+    pub(crate) available: u64,
+    /// Units held for orders in checkout.
+    pub(crate) reserved: u64,
+    /// Units of confirmed orders.
+    pub(crate) sold: u64,
+    /// Counts every change.
+    version: u64,
+}
+
+impl Stock {
+    /// Returns the value of `If-Match`.
+    pub(crate) fn tag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+}
+
+/// What an import has done, or why it has done nothing.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ImportReport {
+    pub(crate) rows: u64,
+    pub(crate) created: u64,
+    pub(crate) updated: u64,
+    pub(crate) unchanged: u64,
+    pub(crate) rejected: u64,
+    pub(crate) errors: Vec<RowError>,
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RowError {
+    /// Counts from 1, the line of the column names included.
+    pub(crate) line: u64,
+    #[serde(default)]
+    pub(crate) field: Option<String>,
+    /// In English.
+    pub(crate) message: String,
+}
+
+impl Api<'_> {
+    /// Returns a product with the fields that only admins see.
+    pub(crate) async fn edited_product(self, id: ProductId) -> Result<EditedProduct> {
+        self.get(Service::Products, format!("/{id}")).send().await
+    }
+
+    /// Creates a product.
+    pub(crate) async fn create_product(self, token: &Token, product: &Value) -> Result<Product> {
+        self.post(Service::Products, "/").token(token).json(product).send().await
+    }
+
+    /// Replaces the fields of a product. Errors: 412 when it was edited meanwhile.
+    pub(crate) async fn replace_product(self, token: &Token, id: ProductId, tag: &str, product: &Value) -> Result<()> {
+        let call = self.call(Service::Products, ApiMethod::Put, format!("/{id}"));
+        call.token(token).header("If-Match", tag).json(product).send_without_reply().await
+    }
+
+    /// Deletes a product.
+    pub(crate) async fn delete_product(self, token: &Token, id: ProductId) -> Result<()> {
+        self.call(Service::Products, ApiMethod::Delete, format!("/{id}")).token(token).send_without_reply().await
+    }
+
+    /// Returns the stock of a product.
+    pub(crate) async fn stock(self, token: &Token, id: ProductId) -> Result<Stock> {
+        self.get(Service::Products, format!("/{id}/stock")).token(token).send().await
+    }
+
+    /// Adds to the available units. Errors: 409 `stock-out-of-range`; 412 when the stock has
+    /// changed meanwhile, by the first of two equal requests too.
+    pub(crate) async fn add_stock(self, token: &Token, id: ProductId, tag: &str, add: &Value) -> Result<()> {
+        let call = self.call(Service::Products, ApiMethod::Patch, format!("/{id}/stock")).token(token);
+        call.header("If-Match", tag).json(&json!({"add": add})).send_without_reply().await
+    }
+
+    /// Sets the available units to a number that was counted. Errors: 412 when the stock has
+    /// changed meanwhile.
+    pub(crate) async fn count_stock(self, token: &Token, id: ProductId, tag: &str, available: &Value) -> Result<()> {
+        let call = self.call(Service::Products, ApiMethod::Put, format!("/{id}/stock")).token(token);
+        call.header("If-Match", tag).json(&json!({"available": available})).send_without_reply().await
+    }
+
+    /// Imports the rows of a CSV file with the columns of the API. `parameters` are those of
+    /// `POST /products/import`. A file that is refused because of its rows has a report too.
+    pub(crate) async fn import_products(
+        self,
+        token: &Token,
+        parameters: &[(&str, &str)],
+        file: String,
+    ) -> Result<ImportReport> {
+        let query: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        let call = self.post(Service::Products, format!("/import?{}", query.join("&"))).token(token);
+        let response = call.text("text/csv", file).any_response().await?;
+        if matches!(response.status, 200 | 422)
+            && let Ok(report) = serde_json::from_str(&response.body)
+        {
+            return Ok(report);
+        }
+        Err(Problem::of_response(&response))
+    }
+}

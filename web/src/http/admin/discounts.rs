@@ -1,0 +1,180 @@
+//! Discounts: their list, and pages to create, edit and delete one.
+
+mod form;
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{Route, get, post, routes};
+
+use self::form::{fields, fill, json, name};
+use super::edit::{EditForm, Refused, done as done_text, version};
+use super::{Admin, Nav, Section};
+use crate::api::Tagged;
+use crate::api::admin_shop::{Benefit, Discount};
+use crate::fields::{FormState, Kind};
+use crate::form::Form;
+use crate::links::encode;
+use crate::locale::Key;
+use crate::page::{Answer, Frame, Page, PageError, PageResult};
+use crate::visit::Visit;
+
+const LIST: &str = "/admin/discounts";
+const NEW: &str = "/admin/discounts/new";
+/// Discounts on one page.
+const PAGE_SIZE: usize = 50;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![list, show_new, create, show, change, delete]
+}
+
+#[derive(Template)]
+#[template(path = "admin/discounts.html")]
+struct DiscountsPage {
+    page: Frame,
+    nav: Nav,
+    discounts: Vec<Row>,
+    /// The address of the next page.
+    next: Option<String>,
+    /// The address of the first page, when this is another one.
+    first: Option<String>,
+    done: Option<String>,
+}
+
+struct Row {
+    discount: Discount,
+    /// What it takes off.
+    benefit: String,
+}
+
+#[derive(Template)]
+#[template(path = "admin/discount.html")]
+struct DiscountPage {
+    page: Frame,
+    nav: Nav,
+    form: EditForm,
+    /// `None` for a new discount.
+    delete_url: Option<String>,
+}
+
+#[get("/admin/discounts?<after>&<done>")]
+async fn list(visit: Visit<'_>, after: Option<&str>, done: Option<&str>) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let title = visit.text("admin-nav-discounts").to_string();
+    let (frame, list) = tokio::join!(
+        admin.frame(&visit, Section::Discounts, title),
+        visit.api.discounts(&admin.token, after, PAGE_SIZE)
+    );
+    let ((page, nav), list) = (frame?, list?);
+    let row = |discount: Discount| Row { benefit: benefit(&visit, discount.benefit), discount };
+    let discounts = list.items.into_iter().map(row).collect();
+    let next = list.next.map(|next| format!("{}?after={}", visit.url(LIST), encode(&next)));
+    let first = after.map(|_| visit.url(LIST));
+    let done = done_text(&visit, done);
+    Ok(Page::personal(&DiscountsPage { page, nav, discounts, next, first, done })?.into())
+}
+
+#[get("/admin/discounts/new")]
+async fn show_new(visit: Visit<'_>) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    visit.app.shop.refresh(visit.api).await;
+    let mut state = FormState::default();
+    state.set("kind", "percent");
+    state.set("currency", visit.app.shop.cached().0.currency.clone());
+    new_page(&visit, &admin, &state, None).await
+}
+
+#[post("/admin/discounts/new", data = "<form>")]
+async fn create(visit: Visit<'_>, form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::of(&form);
+    match visit.api.create_discount(&admin.token, &json(visit.language, &state)).await {
+        Ok(()) => Ok(to_list(&visit, "created")),
+        Err(problem) => {
+            let refused = Refused::of(&visit, &mut state, problem, name)?;
+            new_page(&visit, &admin, &state, Some(refused)).await
+        }
+    }
+}
+
+#[get("/admin/discounts/<id>", rank = 2)]
+async fn show(visit: Visit<'_>, id: &str) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let stored = find(&visit, &admin, id).await?;
+    let state = fill(visit.language, &stored.value, &visit.app.shop.cached().0.currency);
+    let form = stored_form(&visit, id, &state).version(stored.tag);
+    stored_page(&visit, &admin, &stored.value, form, Status::Ok).await
+}
+
+#[post("/admin/discounts/<id>", data = "<form>", rank = 2)]
+async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::of(&form);
+    let seen = version(&form);
+    let json = json(visit.language, &state);
+    let Err(problem) = visit.api.change_discount(&admin.token, id, seen, &json).await else {
+        return Ok(to_list(&visit, "saved"));
+    };
+    let refused = Refused::of(&visit, &mut state, problem, name)?;
+    let Tagged { value, tag } = find(&visit, &admin, id).await?;
+    let mut form = stored_form(&visit, id, &state).version(seen.to_owned()).refused(Some(&refused));
+    if refused.is_conflict() {
+        form = form.version(tag).compare(&visit, &fill(visit.language, &value, state.value("currency")));
+    }
+    stored_page(&visit, &admin, &value, form, refused.status).await
+}
+
+#[post("/admin/discounts/<id>/delete", data = "<_form>")]
+async fn delete(visit: Visit<'_>, id: &str, _form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    match visit.api.delete_discount(&admin.token, id).await {
+        // Another tab has deleted it.
+        Err(problem) if problem.status() != 404 => Err(problem.into()),
+        _ => Ok(to_list(&visit, "deleted")),
+    }
+}
+
+/// Returns a discount. Errors: 404 also for an id that none can have.
+async fn find(visit: &Visit<'_>, admin: &Admin, id: &str) -> Result<Tagged<Discount>, PageError> {
+    visit.api.discount(&admin.token, id).await.map_err(|problem| match problem.status() {
+        422 => PageError::not_found(),
+        _ => problem.into(),
+    })
+}
+
+async fn new_page(visit: &Visit<'_>, admin: &Admin, state: &FormState, refused: Option<Refused>) -> PageResult {
+    let title = visit.text("discount-new").to_string();
+    let (page, nav) = admin.frame(visit, Section::Discounts, title).await?;
+    let form = EditForm::new(visit, NEW, state, fields(visit, state), Key("admin-create")).refused(refused.as_ref());
+    let status = refused.map_or(Status::Ok, |refused| refused.status);
+    Ok(Page::personal(&DiscountPage { page, nav, form, delete_url: None })?.status(status).into())
+}
+
+fn stored_form(visit: &Visit<'_>, id: &str, state: &FormState) -> EditForm {
+    EditForm::new(visit, &format!("{LIST}/{}", encode(id)), state, fields(visit, state), Key("admin-save"))
+}
+
+async fn stored_page(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    discount: &Discount,
+    form: EditForm,
+    status: Status,
+) -> PageResult {
+    let title = discount.code.clone().unwrap_or_else(|| visit.text("discount-automatic").to_string());
+    let (page, nav) = admin.frame(visit, Section::Discounts, title).await?;
+    let delete_url = Some(visit.url(&format!("{LIST}/{}/delete", discount.id)));
+    Ok(Page::personal(&DiscountPage { page, nav, form, delete_url })?.status(status).into())
+}
+
+/// Writes what a discount takes off.
+fn benefit(visit: &Visit<'_>, benefit: Benefit) -> String {
+    match benefit {
+        Benefit::Percent(basis_points) => visit.language.percent(basis_points),
+        Benefit::Amount(money) => visit.language.money(money),
+        Benefit::FreeShipping => visit.text("discount-kind-free-shipping").to_string(),
+    }
+}
+
+fn to_list(visit: &Visit<'_>, done: &str) -> Answer {
+    Answer::SeeOther(visit.url(&format!("{LIST}?done={done}")))
+}

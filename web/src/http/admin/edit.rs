@@ -1,0 +1,165 @@
+//! Forms that change something stored: the version that the admin has seen, what was refused and
+//! why, and what another admin has changed meanwhile.
+
+use rocket::http::Status;
+use souk_types::FieldError;
+
+use crate::api::Problem;
+use crate::fields::{Field, FieldMessage, FormState, address};
+use crate::form::Form;
+use crate::locale::Key;
+use crate::page::PageError;
+use crate::visit::Visit;
+
+/// The hidden field with the version that the admin has seen.
+const VERSION: &str = "version";
+
+/// The value of `If-Match` that no stored version has.
+const NO_VERSION: &str = "\"none\"";
+
+/// A form, as `admin/edit-form.html` shows it.
+pub(super) struct EditForm {
+    /// The address to which the form is sent.
+    pub(super) action: String,
+    pub(super) fields: Vec<Field>,
+    pub(super) errors: Vec<FieldMessage>,
+    /// The version that the admin has seen; empty in a form that creates something.
+    pub(super) version: String,
+    pub(super) submit: String,
+    /// What has happened: `(class, text)`.
+    pub(super) notice: Option<(&'static str, String)>,
+}
+
+/// Why a form was not accepted.
+pub(super) struct Refused {
+    pub(super) status: Status,
+    /// `None` when messages beside the fields say everything.
+    pub(super) text: Option<String>,
+}
+
+impl EditForm {
+    /// Returns a form with these fields, and the errors of its state.
+    pub(super) fn new(visit: &Visit<'_>, path: &str, state: &FormState, fields: Vec<Field>, submit: Key) -> Self {
+        let mut errors = state.clone();
+        errors.sort_errors(fields.iter().map(|field| field.name.as_str()));
+        Self {
+            action: visit.url(path),
+            errors: errors.errors().to_vec(),
+            fields,
+            version: String::new(),
+            submit: visit.text(submit).to_string(),
+            notice: None,
+        }
+    }
+
+    /// Sets the version that the admin sees.
+    pub(super) fn version(self, version: String) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Adds what was wrong.
+    pub(super) fn refused(mut self, refused: Option<&Refused>) -> Self {
+        if let Some(text) = refused.and_then(|refused| refused.text.clone()) {
+            self.notice = Some(("error", text));
+        }
+        self
+    }
+
+    /// Adds that a change was accepted.
+    pub(super) fn done(mut self, text: Option<String>) -> Self {
+        self.notice = text.map(|text| ("success", text)).or(self.notice);
+        self
+    }
+
+    /// Adds what another admin has stored meanwhile beside each field that differs.
+    pub(super) fn compare(mut self, visit: &Visit<'_>, current: &FormState) -> Self {
+        for field in &mut self.fields {
+            let stored = current.value(&field.name);
+            if stored != field.value {
+                let label = field.options.iter().find(|option| option.value == stored);
+                let shown = match stored {
+                    _ if field.is_check() && stored.is_empty() => visit.text("admin-no").to_string(),
+                    _ if field.is_check() => visit.text("admin-yes").to_string(),
+                    "" => "–".to_owned(),
+                    _ => label.map_or(stored, |option| &option.label).to_owned(),
+                };
+                field.hint = Some(visit.text("admin-stored-now").arg("value", shown).to_string());
+            }
+        }
+        self
+    }
+}
+
+impl Refused {
+    /// Explains a problem beside the fields. `name` returns the field of the form for a field of
+    /// the request. Errors: the session has ended; the thing does not exist; a fault.
+    pub(super) fn of(
+        visit: &Visit<'_>,
+        state: &mut FormState,
+        problem: Problem,
+        name: impl Fn(&FieldError) -> Option<String>,
+    ) -> Result<Self, PageError> {
+        let Problem::Refused(refusal) = &problem else {
+            let text = Some(visit.text("admin-unavailable").to_string());
+            return Ok(Self { status: Status::ServiceUnavailable, text });
+        };
+        let status = Status::new(refusal.status);
+        match refusal.status {
+            412 => Ok(Self { status, text: Some(visit.text("admin-changed-meanwhile").to_string()) }),
+            422 if refusal.code() == "validation" => {
+                let mut others = Vec::new();
+                for refused in &refusal.fields {
+                    match name(refused) {
+                        Some(field) => {
+                            let message = message(visit, state, &field);
+                            state.refuse(&field, message);
+                        }
+                        None => others.push(format!("{}: {}", refused.field, refused.message)),
+                    }
+                }
+                Ok(Self { status, text: Some(others.join("; ")).filter(|text| !text.is_empty()) })
+            }
+            409 | 413 | 422 => {
+                let text = visit.language.text_of_code("problem-admin-", refusal.code());
+                Ok(Self { status, text: Some(text.unwrap_or_else(|| refusal.detail.clone())) })
+            }
+            _ => Err(problem.into()),
+        }
+    }
+
+    /// Whether another admin has changed it meanwhile.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.status == Status::PreconditionFailed
+    }
+}
+
+/// Returns the value of `If-Match` of a form.
+pub(super) fn version(form: &Form) -> &str {
+    let version = form.get(VERSION);
+    let is_header = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_header { version } else { NO_VERSION }
+}
+
+/// Returns what was done before the page is shown, from the parameter `done`.
+pub(super) fn done(visit: &Visit<'_>, done: Option<&str>) -> Option<String> {
+    let key = match done? {
+        "created" => Key("admin-done-created"),
+        "saved" => Key("admin-done-saved"),
+        "deleted" => Key("admin-done-deleted"),
+        _ => return None,
+    };
+    Some(visit.text(key).to_string())
+}
+
+/// Returns the value of a check box in a form.
+pub(super) fn check(is_checked: bool) -> &'static str {
+    if is_checked { "true" } else { "" }
+}
+
+/// Returns the message about a field: what to enter.
+fn message(visit: &Visit<'_>, state: &FormState, field: &str) -> String {
+    let language = visit.language;
+    let own = language.text_of_code("invalid-admin-", &field.replace('_', "-"));
+    own.or_else(|| address::message(language, state, field))
+        .unwrap_or_else(|| language.text(Key("field-invalid")).to_string())
+}

@@ -1,0 +1,91 @@
+//! Import of products from a CSV file that is pasted into the page. Larger files are for the API: a
+//! request over the bus is bounded.
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{get, post};
+use souk_types::FieldError;
+
+use super::super::edit::{EditForm, Refused};
+use super::super::{Admin, Nav, Section};
+use crate::api::admin_catalogue::ImportReport;
+use crate::fields::{Field, FormState, Kind};
+use crate::form::Form;
+use crate::locale::Key;
+use crate::page::{Frame, Page, PageResult};
+use crate::visit::Visit;
+
+const PATH: &str = "/admin/products/import";
+
+/// The longest text, in characters. With percent-encoding, it fits into the 64 KiB of a form unless
+/// most of it are letters outside of ASCII.
+const MAX_TEXT: usize = 30_000;
+
+/// Rows with errors that the page lists.
+const MAX_ERRORS: usize = 100;
+
+#[derive(Template)]
+#[template(path = "admin/import.html")]
+struct ImportPage {
+    page: Frame,
+    nav: Nav,
+    form: EditForm,
+    report: Option<ImportReport>,
+    /// The errors beyond those that the page lists.
+    more_errors: usize,
+}
+
+#[get("/admin/products/import")]
+pub(super) async fn show(visit: Visit<'_>) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::default();
+    state.set("price_in", "major");
+    answer(&visit, &admin, &state, None, None).await
+}
+
+#[post("/admin/products/import", data = "<form>")]
+pub(super) async fn import(visit: Visit<'_>, form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::of(&form);
+    let choice = |name: &'static str, allowed: &[&'static str]| {
+        (name, allowed.iter().copied().find(|value| *value == state.value(name)).unwrap_or(allowed[0]))
+    };
+    let parameters = [choice("price_in", &["major", "minor"]), choice("on_error", &["abort", "skip"])];
+    match visit.api.import_products(&admin.token, &parameters, form.raw("file").to_owned()).await {
+        Ok(report) => answer(&visit, &admin, &state, None, Some(report)).await,
+        Err(problem) => {
+            let refused = Refused::of(&visit, &mut state, problem, |_: &FieldError| None)?;
+            answer(&visit, &admin, &state, Some(refused), None).await
+        }
+    }
+}
+
+async fn answer(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    state: &FormState,
+    refused: Option<Refused>,
+    mut report: Option<ImportReport>,
+) -> PageResult {
+    let (page, nav) = admin.frame(visit, Section::Products, visit.text("import-title").to_string()).await?;
+    let field = |name: &str, label: Key| Field::new(state, name, visit.text(label));
+    let option = |value: &str, key: Key| (value.to_owned(), visit.text(key).to_string());
+    let fields = vec![
+        field("file", Key("import-file")).lines(14, MAX_TEXT),
+        field("price_in", Key("import-price-in"))
+            .choices([option("major", Key("import-price-in-major")), option("minor", Key("import-price-in-minor"))]),
+        field("on_error", Key("import-on-error"))
+            .choices([option("abort", Key("import-on-error-abort")), option("skip", Key("import-on-error-skip"))]),
+    ];
+    let form = EditForm::new(visit, PATH, state, fields, Key("import-submit")).refused(refused.as_ref());
+    let is_refused = report
+        .as_ref()
+        .is_some_and(|report| report.rejected > 0 && report.created + report.updated + report.unchanged == 0);
+    let more_errors = report.as_ref().map_or(0, |report| report.errors.len().saturating_sub(MAX_ERRORS));
+    if let Some(report) = &mut report {
+        report.errors.truncate(MAX_ERRORS);
+    }
+    let status = if is_refused { Status::UnprocessableEntity } else { Status::Ok };
+    let status = refused.map_or(status, |refused| refused.status);
+    Ok(Page::personal(&ImportPage { page, nav, form, report, more_errors })?.status(status).into())
+}

@@ -1,0 +1,152 @@
+//! One product: creating, editing and deleting it.
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{get, post};
+use souk_contract::products::ProductId;
+use souk_http::Param;
+
+use super::super::edit::{EditForm, Refused, done as done_text, version};
+use super::super::{Admin, Nav, Section};
+use super::form::{self, fields, fill};
+use super::stock::StockView;
+use crate::api::admin_catalogue::EditedProduct;
+use crate::fields::{FormState, Kind};
+use crate::form::Form;
+use crate::locale::Key;
+use crate::page::{Answer, Frame, Page, PageResult};
+use crate::visit::Visit;
+
+const NEW: &str = "/admin/products/new";
+
+#[derive(Template)]
+#[template(path = "admin/product.html")]
+struct ProductPage {
+    page: Frame,
+    nav: Nav,
+    form: EditForm,
+    /// `None` for a new product.
+    stored: Option<Stored>,
+}
+
+/// What the page shows of a product besides the form.
+struct Stored {
+    /// The address of its page in the shop.
+    shop_url: String,
+    delete_url: String,
+    /// `None` while the stock cannot be read.
+    stock: Option<StockView>,
+}
+
+#[get("/admin/products/new")]
+pub(super) async fn show_new(visit: Visit<'_>) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::default();
+    // The frame asks for the settings of the shop; a process that has just started has none yet.
+    visit.app.shop.refresh(visit.api).await;
+    state.set("currency", visit.app.shop.cached().0.currency.clone());
+    new_page(&visit, &admin, &state, None).await
+}
+
+#[post("/admin/products/new", data = "<form>")]
+pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::of(&form);
+    match visit.api.create_product(&admin.token, &form::json(visit.language, &state, true)).await {
+        Ok(product) => Ok(to_product(&visit, product.id, "created")),
+        Err(problem) => {
+            let refused = Refused::of(&visit, &mut state, problem, form::name)?;
+            new_page(&visit, &admin, &state, Some(refused)).await
+        }
+    }
+}
+
+#[get("/admin/products/<id>?<done>", rank = 2)]
+pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, done: Option<&str>) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let product = visit.api.edited_product(id.0).await?;
+    let state = fill(visit.language, &product);
+    let done = done_text(&visit, done);
+    let page = Edited { admin, product, state, seen: None, refused: None, done, stock: None };
+    page.answer(&visit).await
+}
+
+#[post("/admin/products/<id>", data = "<form>", rank = 2)]
+pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::of(&form);
+    let json = form::json(visit.language, &state, false);
+    match visit.api.replace_product(&admin.token, id.0, version(&form), &json).await {
+        Ok(()) => Ok(to_product(&visit, id.0, "saved")),
+        Err(problem) => {
+            let refused = Refused::of(&visit, &mut state, problem, form::name)?;
+            // What was refused for another reason is still based on the version of the form.
+            let seen = (!refused.is_conflict()).then(|| version(&form).to_owned());
+            let product = visit.api.edited_product(id.0).await?;
+            let page = Edited { admin, product, state, seen, refused: Some(refused), done: None, stock: None };
+            page.answer(&visit).await
+        }
+    }
+}
+
+#[post("/admin/products/<id>/delete", data = "<_form>")]
+pub(super) async fn delete(visit: Visit<'_>, id: Param<ProductId>, _form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    match visit.api.delete_product(&admin.token, id.0).await {
+        // Another tab has deleted it.
+        Err(problem) if problem.status() != 404 => Err(problem.into()),
+        _ => Ok(Answer::SeeOther(visit.url("/admin/products?done=deleted"))),
+    }
+}
+
+async fn new_page(visit: &Visit<'_>, admin: &Admin, state: &FormState, refused: Option<Refused>) -> PageResult {
+    let title = visit.text("admin-product-new").to_string();
+    let (page, nav) = admin.frame(visit, Section::Products, title).await?;
+    let form = EditForm::new(visit, NEW, state, fields(visit, state, true), Key("admin-create"));
+    let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);
+    let page = ProductPage { page, nav, form: form.refused(refused.as_ref()), stored: None };
+    Ok(Page::personal(&page)?.status(status).into())
+}
+
+/// The page of a stored product.
+pub(super) struct Edited {
+    pub(super) admin: Admin,
+    pub(super) product: EditedProduct,
+    /// What the form of the product contains.
+    pub(super) state: FormState,
+    /// The version that the form is based on; `None` for the stored one.
+    pub(super) seen: Option<String>,
+    /// Why a form was refused.
+    pub(super) refused: Option<Refused>,
+    pub(super) done: Option<String>,
+    /// A form of the stock that was refused.
+    pub(super) stock: Option<FormState>,
+}
+
+impl Edited {
+    pub(super) async fn answer(self, visit: &Visit<'_>) -> PageResult {
+        let Self { admin, product: edited, state, seen, refused, done, stock } = self;
+        let product = &edited.product;
+        let frame = admin.frame(visit, Section::Products, product.name.clone());
+        let (frame, levels) = tokio::join!(frame, visit.api.stock(&admin.token, product.id));
+        let (page, nav) = frame?;
+        let (of_product, of_stock) = if stock.is_some() { (None, refused.as_ref()) } else { (refused.as_ref(), None) };
+        let path = format!("/admin/products/{}", product.id);
+        let form = EditForm::new(visit, &path, &state, fields(visit, &state, false), Key("admin-save"));
+        let mut form = form.version(seen.unwrap_or_else(|| edited.tag())).refused(of_product).done(done);
+        if of_product.is_some_and(Refused::is_conflict) {
+            form = form.compare(visit, &fill(visit.language, &edited));
+        }
+        let levels = levels.inspect_err(|problem| tracing::warn!(%problem, "the stock of a product cannot be read"));
+        let stock = levels.ok().map(|levels| StockView::new(visit, &path, levels, stock.unwrap_or_default(), of_stock));
+        let stored =
+            Stored { shop_url: page.product_url(product), delete_url: visit.url(&format!("{path}/delete")), stock };
+        let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);
+        Ok(Page::personal(&ProductPage { page, nav, form, stored: Some(stored) })?.status(status).into())
+    }
+}
+
+/// Returns the address of a product's page, which says what was done.
+pub(super) fn to_product(visit: &Visit<'_>, id: ProductId, done: &str) -> Answer {
+    Answer::SeeOther(visit.url(&format!("/admin/products/{id}?done={done}")))
+}
