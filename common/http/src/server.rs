@@ -91,7 +91,8 @@ const ACCEPT_QUEUE: u32 = 1_024;
 /// get 4 s to finish, and the bus is closed.
 ///
 /// The port is reserved at once, and refuses connections until the broker and the databases have
-/// answered, for 5 s at most: a proxy then sends a request to another instance, whatever its method.
+/// answered, for 5 s at most: a proxy then sends a request to another instance, whatever its
+/// method.
 ///
 /// During `drain`, idempotent requests are refused with [`souk_types::Error::stopping`]: the proxy
 /// then sends them to another instance.
