@@ -2,6 +2,7 @@
 //! each noun has the requests, and the parts of the responses that pages show.
 
 pub(crate) mod account;
+pub(crate) mod admin_orders;
 mod call;
 pub(crate) mod cart;
 pub(crate) mod catalogue;

@@ -1,10 +1,12 @@
 //! The pages of the people who run the shop, below `/admin`. They need the role `admin`, which the
 //! services check again with each request.
 
+mod orders;
 mod overview;
 
 use rocket::response::Redirect;
 use rocket::{Route, get, routes};
+use souk_contract::customer::CustomerId;
 
 use crate::api::Token;
 use crate::locale::Key;
@@ -12,7 +14,7 @@ use crate::page::{Frame, PageError};
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![overview::show]
+    [routes![overview::show], orders::routes()].concat()
 }
 
 /// The routes without a language.
@@ -27,6 +29,7 @@ fn show_without_language(visit: Visit<'_>) -> Redirect {
 
 /// An admin who has signed in.
 struct Admin {
+    id: CustomerId,
     token: Token,
     email: String,
 }
@@ -35,16 +38,18 @@ struct Admin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Section {
     Overview,
+    Orders,
 }
 
 impl Section {
     /// All parts in the order of the menu.
-    const ALL: [Self; 1] = [Self::Overview];
+    const ALL: [Self; 2] = [Self::Overview, Self::Orders];
 
     /// Returns the path of its first page.
     const fn path(self) -> &'static str {
         match self {
             Self::Overview => "/admin",
+            Self::Orders => "/admin/orders",
         }
     }
 
@@ -52,6 +57,7 @@ impl Section {
     const fn name(self) -> Key {
         match self {
             Self::Overview => Key("admin-nav-overview"),
+            Self::Orders => Key("admin-nav-orders"),
         }
     }
 }
@@ -77,7 +83,11 @@ impl Admin {
     async fn of(visit: &Visit<'_>) -> Result<Self, PageError> {
         let token = visit.require_customer().await?;
         let profile = visit.api.profile(&token).await?;
-        if profile.is_admin() { Ok(Self { token, email: profile.email }) } else { Err(PageError::forbidden()) }
+        if profile.is_admin() {
+            Ok(Self { id: profile.id, token, email: profile.email })
+        } else {
+            Err(PageError::forbidden())
+        }
     }
 
     /// Returns the outer parts of a page.
