@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin_catalogue;
+pub(crate) mod admin_orders;
 pub(crate) mod admin_shop;
 mod call;
 pub(crate) mod cart;

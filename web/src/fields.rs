@@ -41,6 +41,11 @@ impl FormState {
         self.values.get(name).map_or("", String::as_str)
     }
 
+    /// Whether the form has the field.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// Returns the value of a field, if it is not empty.
     pub(crate) fn optional(&self, name: &str) -> Option<&str> {
         Some(self.value(name)).filter(|value| !value.is_empty())
@@ -154,6 +159,8 @@ pub(crate) enum Kind {
     Email,
     Phone,
     Password,
+    /// A day.
+    Date,
     /// Several lines.
     Long,
     /// One of the options.
@@ -264,6 +271,7 @@ impl Field {
             Kind::Email => "email",
             Kind::Phone => "tel",
             Kind::Password => "password",
+            Kind::Date => "date",
             Kind::Moment => "datetime-local",
             Kind::Check => "checkbox",
             Kind::Text | Kind::Long | Kind::Select | Kind::Number => "text",

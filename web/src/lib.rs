@@ -15,6 +15,7 @@ mod csrf;
 mod fields;
 mod form;
 mod http;
+mod idempotency;
 mod legal;
 mod links;
 mod locale;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use souk_contract::api::{ApiMethod, ApiResponse};
-use souk_contract::customer::AddressId;
+use souk_contract::customer::{AddressId, CustomerId};
 use souk_types::Address;
 
 use super::session::SignIn;
@@ -12,6 +12,7 @@ use super::{Api, Result, Service, Token};
 /// The account of a customer.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Profile {
+    pub(crate) id: CustomerId,
     pub(crate) email: String,
     pub(crate) email_verified: bool,
     pub(crate) phone: Option<String>,

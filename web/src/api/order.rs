@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductId;
-use souk_contract::shopping::OrderId;
+use souk_contract::shopping::{OrderId, ShipmentId};
 use souk_types::{Address, Money, Timestamp};
 
 use super::cart::CartProduct;
@@ -65,14 +66,36 @@ pub(crate) struct OrderItem {
 /// The payment of an order.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Payment {
+    /// The name of the provider: `demo`, `stripe`.
+    pub(crate) method: String,
     /// `captured`, `declined` and so on.
     pub(crate) status: String,
+    /// The sum of all captures.
+    pub(crate) captured: Money,
+    /// The sum of the refunds that succeeded.
+    pub(crate) refunded: Money,
+    #[serde(default)]
+    pub(crate) disputes: Vec<Dispute>,
+    /// The code of why the provider declined it.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
     /// What Stripe's library needs while the customer must act.
     #[serde(default)]
     pub(crate) client_secret: Option<ClientSecret>,
     /// The page of the customer's bank.
     #[serde(default)]
     pub(crate) redirect_url: Option<String>,
+}
+
+/// A dispute of the payment at the customer's bank.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Dispute {
+    pub(crate) amount: Money,
+    /// `inquiry`, `open`, `won` or `lost`.
+    pub(crate) status: String,
+    /// The provider's code.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
 }
 
 /// The secret of one payment at Stripe. It has no `Debug`, so that no log line can show it.
@@ -89,6 +112,7 @@ impl std::fmt::Debug for ClientSecret {
 /// A parcel.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Shipment {
+    pub(crate) id: ShipmentId,
     pub(crate) lines: Vec<ShippedLine>,
     pub(crate) carrier: Option<String>,
     pub(crate) tracking: Option<String>,
@@ -96,9 +120,12 @@ pub(crate) struct Shipment {
     pub(crate) tracking_url: Option<String>,
     pub(crate) shipped_at: Timestamp,
     pub(crate) delivered_at: Option<Timestamp>,
+    /// The admin who sent it, for admins only; `None` when the account is deleted.
+    #[serde(default)]
+    pub(crate) by: Option<CustomerId>,
 }
 
-/// Pieces of one product in a parcel.
+/// Pieces of one product in a parcel or a refund.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct ShippedLine {
     pub(crate) product_id: ProductId,
@@ -110,9 +137,13 @@ pub(crate) struct ShippedLine {
 pub(crate) struct Refund {
     /// `pending`, `succeeded` or `failed`.
     pub(crate) status: String,
+    pub(crate) lines: Vec<ShippedLine>,
     pub(crate) amount: Money,
     /// The shop's words, or the code of the order's cancellation.
     pub(crate) reason: String,
+    /// The admin who decided it, for admins only.
+    #[serde(default)]
+    pub(crate) by: Option<CustomerId>,
     pub(crate) created_at: Timestamp,
 }
 

@@ -4,12 +4,14 @@
 mod discounts;
 mod documents;
 mod edit;
+mod orders;
 mod overview;
 mod products;
 mod settings;
 
 use rocket::response::Redirect;
 use rocket::{Route, get, routes};
+use souk_contract::customer::CustomerId;
 
 use crate::api::Token;
 use crate::locale::Key;
@@ -17,7 +19,8 @@ use crate::page::{Frame, PageError};
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
-    [routes![overview::show], products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat()
+    let catalogue = [products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat();
+    [routes![overview::show], orders::routes(), catalogue].concat()
 }
 
 /// The routes without a language.
@@ -32,6 +35,7 @@ fn show_without_language(visit: Visit<'_>) -> Redirect {
 
 /// An admin who has signed in.
 struct Admin {
+    id: CustomerId,
     token: Token,
     email: String,
 }
@@ -45,12 +49,13 @@ enum Section {
     Settings,
     Taxes,
     Shipping,
+    Orders,
 }
 
 impl Section {
     /// All parts in the order of the menu.
-    const ALL: [Self; 6] =
-        [Self::Overview, Self::Products, Self::Discounts, Self::Settings, Self::Taxes, Self::Shipping];
+    const ALL: [Self; 7] =
+        [Self::Overview, Self::Orders, Self::Products, Self::Discounts, Self::Settings, Self::Taxes, Self::Shipping];
 
     /// Returns the path of its first page.
     const fn path(self) -> &'static str {
@@ -61,6 +66,7 @@ impl Section {
             Self::Settings => "/admin/settings",
             Self::Taxes => "/admin/taxes",
             Self::Shipping => "/admin/shipping",
+            Self::Orders => "/admin/orders",
         }
     }
 
@@ -73,6 +79,7 @@ impl Section {
             Self::Settings => Key("admin-nav-settings"),
             Self::Taxes => Key("admin-nav-taxes"),
             Self::Shipping => Key("admin-nav-shipping"),
+            Self::Orders => Key("admin-nav-orders"),
         }
     }
 }
@@ -98,7 +105,11 @@ impl Admin {
     async fn of(visit: &Visit<'_>) -> Result<Self, PageError> {
         let token = visit.require_customer().await?;
         let profile = visit.api.profile(&token).await?;
-        if profile.is_admin() { Ok(Self { token, email: profile.email }) } else { Err(PageError::forbidden()) }
+        if profile.is_admin() {
+            Ok(Self { id: profile.id, token, email: profile.email })
+        } else {
+            Err(PageError::forbidden())
+        }
     }
 
     /// Returns the outer parts of a page.

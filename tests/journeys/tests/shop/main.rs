@@ -22,6 +22,7 @@ mod order_claim;
 mod order_terms;
 mod page_account;
 mod page_admin_catalogue;
+mod page_admin_orders;
 mod page_checkout;
 mod payment;
 mod pricing;

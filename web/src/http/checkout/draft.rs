@@ -1,7 +1,5 @@
 //! An order before it is placed: what the visitor has typed, and the requests that it becomes.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use souk_types::{Currency, Error, FieldError, Money};
 
@@ -10,6 +8,7 @@ use super::pricing::Priced;
 use crate::fields::address::AddressForm;
 use crate::fields::{FormState, refuse_fields};
 use crate::form::Form;
+use crate::idempotency::{key_of, new_key};
 use crate::visit::Visit;
 
 /// The address to which the goods are sent, or the billing address of digital goods.
@@ -23,8 +22,6 @@ pub(super) const NEW_ADDRESS: &str = "new";
 
 /// The longest code, in characters.
 const MAX_CODE: usize = 40;
-/// The longest key, in characters.
-const MAX_KEY: usize = 64;
 
 /// An order before it is placed.
 pub(super) struct Draft {
@@ -58,9 +55,7 @@ impl Draft {
         if buyer.chosen_address(&state).is_none() {
             state.set("address_id", NEW_ADDRESS);
         }
-        let key = form.get("key");
-        let is_key = (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-        let key = if is_key { key.to_owned() } else { new_key()? };
+        let key = key_of(form)?;
         Ok(Self { state, key, codes: visit.session.codes(), shown_total: parse_total(form.get("expected_total")) })
     }
 
@@ -204,12 +199,6 @@ fn form_field(field: &str, has_billing_address: bool) -> Option<String> {
             _ => None,
         },
     }
-}
-
-fn new_key() -> Result<String, Error> {
-    let mut bytes = [0; 18];
-    getrandom::fill(&mut bytes).map_err(Error::internal)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Writes a total into a field of the form.

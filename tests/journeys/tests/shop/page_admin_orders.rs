@@ -1,0 +1,191 @@
+//! The shop's staff work on orders on the pages: find, send, refund, write notes.
+
+use futures_util::future::join_all;
+use journeys::{Admin, Customer, PASSWORD, Product, Response, Shop, Visitor, euros};
+
+/// A visitor who has signed in as an admin, and the admin's e-mail address.
+async fn admin_visitor(shop: &Shop) -> (Visitor, Admin, String) {
+    let admin = shop.admin().await;
+    let profile = admin.get("/customer/profile").await.expect_status(200);
+    let email = profile["email"].as_str().unwrap().to_owned();
+    let visitor = shop.visitor();
+    sign_in(&visitor, &email).await;
+    (visitor, admin, email)
+}
+
+async fn sign_in(visitor: &Visitor, email: &str) {
+    let form = visitor.open("/en/account/sign-in").await.form("/sign-in").set("email", email).set("password", PASSWORD);
+    visitor.send_form(&form).await.expect_status(200);
+}
+
+/// A customer whose order has three packets of tea and one cup.
+async fn order_of_tea_and_cup(admin: &Admin, shop: &Shop) -> (Customer, Response, [Product; 2]) {
+    let [tea, cup] = admin.new_products([("tea", 499, 10), ("cup", 1_299, 10)]).await;
+    let ana = shop.customer_with_cart(&tea, 3).await;
+    ana.add_to_cart(&cup, 1).await.expect_status(200);
+    let order = ana.place_order("key").await.expect_status(201);
+    (ana, order, [tea, cup])
+}
+
+fn path(order: &Response) -> String {
+    format!("/en/admin/orders/{}", order.id())
+}
+
+fn ship(product: &Product) -> String {
+    format!("ship-{}", product.id)
+}
+
+fn refund(product: &Product) -> String {
+    format!("refund-{}", product.id)
+}
+
+#[tokio::test]
+async fn an_admin_finds_an_order_and_sends_it_in_two_parcels() {
+    let shop = Shop::shared().await;
+    let (visitor, admin, email) = admin_visitor(&shop).await;
+    let (ana, order, [tea, cup]) = order_of_tea_and_cup(&admin, &shop).await;
+    let number = order["number"].as_str().unwrap();
+    visitor.open("/en/admin").await.expect_status(200).expect_text(number).expect_text("To pack");
+    let list = visitor.open(&format!("/en/admin/orders?status=confirmed&q={}", ana.email.replace('@', "%40"))).await;
+    let list = list.expect_status(200).expect_text(number).expect_text("Captured");
+    assert!(list.html().contains(&format!("href=\"{}\"", path(&order))));
+
+    let page =
+        visitor.open(&path(&order)).await.expect_status(200).expect_text("Pack and send").expect_text(&ana.email);
+    let form = page.form("/ship");
+    assert_eq!((form.value(&ship(&tea)), form.value(&ship(&cup))), ("3", "1"), "all that is left");
+    visitor.open(&format!("{}/slip", path(&order))).await.expect_status(200).expect_text("Packing slip");
+    let form = form.set(&ship(&tea), "2").set(&ship(&cup), "0").set("carrier", "DHL").set("tracking", "00 34");
+    let page = visitor.send_form(&form).await.expect_status(200).expect_text("The parcel is recorded.");
+    let page = page.expect_text("Partly sent").expect_text("2 × tea").expect_text("00 34");
+    let form = page.form("/ship");
+    assert_eq!((form.value(&ship(&tea)), form.value(&ship(&cup))), ("1", "1"));
+    let page = visitor.send_form(&form).await.expect_status(200).expect_text("Confirm the arrival");
+    let page = visitor.send_form(&page.form("/note").set("text", "Called\r\nAna")).await.expect_status(200);
+    let page = page.expect_text("The note is saved.").expect_text("Called");
+    let page = visitor.send_form(&page.form("/deliver")).await.expect_status(200);
+    let page = page.expect_text("Delivered").expect_text("A parcel was sent.").expect_text(&email);
+    assert!(page.has_text("A note was added."));
+    ana.get_order(order.id()).await.expect_status(200)["shipments"]
+        .as_array()
+        .map(Vec::len)
+        .filter(|&n| n == 2)
+        .unwrap();
+    for step in ["slip", "print"] {
+        visitor.open(&format!("{}/{step}", path(&order))).await.expect_status(200).expect_text(number);
+    }
+    visitor
+        .open(&path(&order).replace("/en/", "/de/"))
+        .await
+        .expect_status(200)
+        .expect_text("Ein Paket wurde versandt.");
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_works_once() {
+    let shop = Shop::shared().await;
+    let (visitor, admin, _) = admin_visitor(&shop).await;
+    let (ana, order, [tea, cup]) = order_of_tea_and_cup(&admin, &shop).await;
+    let page = visitor.open(&path(&order)).await;
+    let parcel = page.form("/ship").set(&ship(&tea), "1").set(&ship(&cup), "0");
+    let refunds = page.form("/refund").set(&refund(&tea), "1").set("reason", "Broken");
+    for form in [&parcel, &refunds] {
+        for page in join_all([visitor.send_form(form), visitor.send_form(form)]).await {
+            page.expect_status(200);
+        }
+    }
+    let seen = ana.get_order(order.id()).await.expect_status(200);
+    assert_eq!(seen["shipments"].as_array().unwrap().len(), 1);
+    assert_eq!((seen["refunds"].as_array().unwrap().len(), &seen["refunded"]), (1, &euros(499)));
+    let page = visitor.open(&path(&order)).await.expect_text("Refunded: Broken").expect_text("1 × tea");
+    assert!(page.has_text("Partly refunded"));
+
+    // The page of before, with other pieces.
+    let again = visitor.send_form(&parcel.set(&ship(&tea), "2")).await.expect_status(422);
+    let again = again.expect_text("This form was sent before with other content.");
+    assert_eq!(again.form("/ship").value(&ship(&tea)), "2");
+}
+
+#[tokio::test]
+async fn a_refused_form_keeps_what_was_typed() {
+    let shop = Shop::shared().await;
+    let (visitor, admin, _) = admin_visitor(&shop).await;
+    let (_, order, [tea, cup]) = order_of_tea_and_cup(&admin, &shop).await;
+    let page = visitor.open(&path(&order)).await;
+    let form = page.form("/ship").set(&ship(&tea), "4").set("carrier", "DHL");
+    let refused =
+        visitor.send_form(&form).await.expect_status(409).expect_text("Nothing was sent").expect_text("3 left");
+    assert_eq!(refused.invalid_fields(), [ship(&tea)]);
+    let form = refused.form("/ship");
+    assert_eq!((form.value(&ship(&tea)), form.value("carrier")), ("4", "DHL"));
+    let refused = visitor.send_form(&form.set(&ship(&tea), "x").set("carrier", &"x".repeat(51))).await;
+    assert_eq!(refused.expect_status(422).invalid_fields(), [ship(&tea)]);
+    let none = page.form("/ship").set(&ship(&tea), "0").set(&ship(&cup), "");
+    visitor.send_form(&none).await.expect_status(422).expect_text("Enter how many pieces");
+    let long = visitor.send_form(&page.form("/ship").set("carrier", &"x".repeat(51))).await.expect_status(422);
+    assert_eq!(long.invalid_fields(), ["carrier"]);
+
+    let form = page.form("/refund").set("amount", "1,000,0").set("reason", "Kind");
+    let refused = visitor.send_form(&form).await.expect_status(422);
+    assert_eq!(refused.invalid_fields(), ["amount"]);
+    let form = refused.form("/refund");
+    assert_eq!((form.value("amount"), form.value("reason")), ("1,000,0", "Kind"));
+    let refused =
+        visitor.send_form(&form.set("amount", "1000")).await.expect_status(409).expect_text("Nothing was refunded");
+    let refused = visitor.send_form(&refused.form("/refund").set("amount", "1,00").set("reason", "")).await;
+    assert_eq!(refused.expect_status(422).invalid_fields(), ["reason"]);
+    let refused = visitor.send_form(&page.form("/note")).await.expect_status(422);
+    assert_eq!(refused.invalid_fields(), ["text"]);
+    let cancelled = visitor.send_form(&page.form("/cancel")).await.expect_status(200).expect_text("It is cancelled.");
+    assert!(cancelled.has_text("by the shop"));
+    visitor.send_form(&page.form("/ship")).await.expect_status(409).expect_text("does not allow it");
+}
+
+#[tokio::test]
+async fn an_authorized_payment_is_captured() {
+    let shop = Shop::shared().await;
+    let (visitor, admin, _) = admin_visitor(&shop).await;
+    let tea = admin.new_product("tea", &euros(499), 10).await;
+    let ana = shop.customer_with_cart(&tea, 1).await;
+    let order = ana.place_order_paying("key", "demo_review").await.expect_status(202);
+    let page = visitor.open(&path(&order)).await.expect_status(200).expect_text("Capture the payment");
+    let page = visitor.send_form(&page.form("/capture")).await.expect_status(200);
+    page.expect_text("The payment is captured.").expect_text("Pack and send");
+}
+
+#[tokio::test]
+async fn a_bad_filter_is_named() {
+    let shop = Shop::shared().await;
+    let (visitor, ..) = admin_visitor(&shop).await;
+    for (query, field) in [("from=yesterday", "from"), ("status=lost", "status"), ("country=XX", "country")] {
+        let page = visitor.open(&format!("/en/admin/orders?{query}")).await.expect_status(422);
+        assert_eq!(page.invalid_fields(), [field]);
+    }
+    let page = visitor.open("/en/admin/orders?q=nowhere&from=2026-01-01&to=2026-01-01").await.expect_status(200);
+    page.expect_text("No order has all of this.");
+    visitor.open("/en/admin/orders?after=x").await.expect_status(404);
+}
+
+#[tokio::test]
+async fn only_admins_see_the_pages() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let (ana, order, _) = order_of_tea_and_cup(&admin, &shop).await;
+    let visitor = shop.visitor();
+    let page = visitor.open("/en/admin/orders").await.expect_status(200);
+    assert!(page.address().starts_with("/en/account/sign-in?next="), "{}", page.address());
+    sign_in(&visitor, &ana.email).await;
+    for page in ["/en/admin".to_owned(), "/en/admin/orders".to_owned(), path(&order), format!("{}/slip", path(&order))]
+    {
+        visitor.open(&page).await.expect_status(403);
+    }
+    let page = visitor.open("/en/account").await;
+    visitor.submit(&page, &format!("{}/ship", path(&order)), &[]).await.expect_status(403);
+
+    let (staff, ..) = admin_visitor(&shop).await;
+    staff.post(&format!("{}/cancel", path(&order)), "").await.expect_status(403);
+    staff.post(&format!("{}/cancel", path(&order)), "csrf=forged").await.expect_status(403);
+    let page = staff.open(&path(&order)).await;
+    staff.submit(&page, &format!("{}/explode", path(&order)), &[]).await.expect_status(404);
+    assert_eq!(ana.get_order(order.id()).await["status"], "confirmed");
+}

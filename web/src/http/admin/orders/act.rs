@@ -1,0 +1,92 @@
+//! The forms of an order: shipping, delivery, money, cancelling and notes.
+
+use rocket::http::Status;
+use rocket::post;
+use souk_contract::shopping::{OrderId, ShipmentId};
+use souk_http::Param;
+
+use super::draft::{Action, Draft};
+use super::{Admin, order_path, refusal, show};
+use crate::api::Problem;
+use crate::form::Form;
+use crate::page::{Answer, PageError, PageResult};
+use crate::visit::Visit;
+
+/// Why a form has done nothing.
+enum Refused {
+    /// A field is wrong; the draft says so.
+    Field,
+    Problem(Problem),
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+#[post("/admin/orders/<id>/<action>", data = "<form>")]
+pub(super) async fn act(visit: Visit<'_>, id: Param<OrderId>, action: &str, form: Form) -> PageResult {
+    let action = Action::of(action).ok_or_else(PageError::not_found)?;
+    let admin = Admin::of(&visit).await?;
+    let mut draft = Draft::of(&form, action)?;
+    let (status, text) = match execute(&visit, &admin, id.0, action, &form, &mut draft).await {
+        Ok(()) => {
+            let done = action.done();
+            return Ok(Answer::SeeOther(visit.url(&format!("{}?done={done}", order_path(&id.0)))));
+        }
+        Err(Refused::Field) => (Status::UnprocessableEntity, None),
+        Err(Refused::Problem(problem)) => {
+            let status = Status::new(problem.status());
+            (status, refusal::explain(&visit, &mut draft, action, problem)?)
+        }
+    };
+    show::page(&visit, &admin, id.0, draft, text.map(|text| ("error", text)), status).await
+}
+
+async fn execute(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    id: OrderId,
+    action: Action,
+    form: &Form,
+    draft: &mut Draft,
+) -> Result<(), Refused> {
+    let (api, token) = (visit.api, &admin.token);
+    match action {
+        Action::Ship => {
+            let parcel = draft.parcel(visit, form).ok_or(Refused::Field)?;
+            api.ship_order(token, id, &draft.ship_key, &parcel).await?;
+        }
+        Action::Refund => {
+            let order = api.any_order(token, id).await?;
+            let refund = draft.refund(visit, form, order.order.total.currency()).ok_or(Refused::Field)?;
+            api.refund_order(token, id, &draft.refund_key, &refund).await?;
+        }
+        Action::Deliver => {
+            let shipment = form.optional("shipment").map(str::parse::<ShipmentId>).transpose();
+            let shipment = shipment.map_err(|_| Problem::refused(404))?;
+            api.deliver_order(token, id, shipment).await?;
+        }
+        Action::Capture => api.capture_order(token, id).await?,
+        Action::Cancel => api.cancel_any_order(token, id).await?,
+        Action::RetryRefunds => api.retry_refunds(token, id).await?,
+        Action::Note => api.add_order_note(token, id, draft.state.value("text")).await?,
+    }
+    Ok(())
+}
+
+impl Action {
+    /// Returns its name in the address of the page that says that it is done.
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Ship => "shipped",
+            Self::Deliver => "delivered",
+            Self::Capture => "captured",
+            Self::Cancel => "cancelled",
+            Self::Refund => "refunded",
+            Self::RetryRefunds => "retried",
+            Self::Note => "noted",
+        }
+    }
+}

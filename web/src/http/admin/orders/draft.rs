@@ -1,0 +1,244 @@
+//! What was typed into the forms of an order, and the requests that it becomes.
+
+use serde_json::{Value, json};
+use souk_types::{Currency, Error, FieldError, Money};
+
+use crate::api::admin_orders::AdminOrder;
+use crate::fields::FormState;
+use crate::form::Form;
+use crate::idempotency::{key_of, new_key};
+use crate::locale::Key;
+use crate::visit::Visit;
+
+/// The beginning of the names of the fields with the pieces of a parcel; the product follows.
+pub(super) const SHIP: &str = "ship-";
+/// The beginning of the names of the fields with the pieces of a refund; the product follows.
+pub(super) const REFUND: &str = "refund-";
+
+/// What an admin does with an order: the end of the address of its form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    Ship,
+    Deliver,
+    Capture,
+    Cancel,
+    Refund,
+    RetryRefunds,
+    Note,
+}
+
+impl Action {
+    /// Returns the action whose form is sent to an address with this end.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "ship" => Self::Ship,
+            "deliver" => Self::Deliver,
+            "capture" => Self::Capture,
+            "cancel" => Self::Cancel,
+            "refund" => Self::Refund,
+            "retry" => Self::RetryRefunds,
+            "note" => Self::Note,
+            _ => return None,
+        })
+    }
+}
+
+/// The forms of an order: what was typed into one of them, and a key for each that must do its
+/// work once.
+pub(super) struct Draft {
+    pub(super) state: FormState,
+    pub(super) ship_key: String,
+    pub(super) refund_key: String,
+    /// The products of the request's lines, in its order.
+    lines: Vec<String>,
+}
+
+impl Draft {
+    /// Returns the forms before anything is typed.
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self { state: FormState::default(), ship_key: new_key()?, refund_key: new_key()?, lines: Vec::new() })
+    }
+
+    /// Returns the forms after one of them was sent.
+    pub(super) fn of(form: &Form, action: Action) -> Result<Self, Error> {
+        let mut draft = Self { state: FormState::of(form), ..Self::new()? };
+        match action {
+            Action::Ship => draft.ship_key = key_of(form)?,
+            Action::Refund => draft.refund_key = key_of(form)?,
+            _ => {}
+        }
+        Ok(draft)
+    }
+
+    /// Uses other keys: one belongs to a request with other content.
+    pub(super) fn renew_keys(&mut self) -> Result<(), Error> {
+        (self.ship_key, self.refund_key) = (new_key()?, new_key()?);
+        Ok(())
+    }
+
+    /// Fills in what a form has before it is changed: a parcel of all that is left.
+    pub(super) fn fill_in(&mut self, order: &AdminOrder) {
+        for item in &order.order.items {
+            let name = format!("{SHIP}{}", item.product.id);
+            if !self.state.has(&name) {
+                self.state.set(&name, order.pieces(item.product.id).left.to_string());
+            }
+        }
+    }
+
+    /// Returns the parcel as the API takes it; `None` when a field is wrong.
+    pub(super) fn parcel(&mut self, visit: &Visit<'_>, form: &Form) -> Option<Value> {
+        let lines = self.pieces(visit, form, SHIP)?;
+        if lines.is_empty() {
+            let (first, _) = form.fields().find(|(name, _)| name.starts_with(SHIP)).unwrap_or(("carrier", ""));
+            self.state.refuse(first, visit.text("orders-ship-nothing").to_string());
+            return None;
+        }
+        let lines: Vec<Value> =
+            lines.into_iter().map(|(id, pieces)| json!({"product_id": id, "quantity": pieces})).collect();
+        let mut parcel = json!({"lines": lines});
+        for name in ["carrier", "tracking"] {
+            if let Some(value) = self.state.optional(name) {
+                parcel[name] = value.into();
+            }
+        }
+        Some(parcel)
+    }
+
+    /// Returns the refund as the API takes it; `None` when a field is wrong. `currency` is that of
+    /// the order.
+    pub(super) fn refund(&mut self, visit: &Visit<'_>, form: &Form, currency: Currency) -> Option<Value> {
+        let lines = self.pieces(visit, form, REFUND);
+        let amount = self.state.optional("amount").map(|text| parse_amount(text, currency));
+        if matches!(amount, Some(None)) {
+            self.state.refuse("amount", visit.text("orders-amount-invalid").to_string());
+            return None;
+        }
+        let (lines, amount) = (lines?, amount.flatten());
+        let (shipping, restock) = (self.state.has("shipping"), self.state.has("restock"));
+        if lines.is_empty() && !shipping && amount.is_none() {
+            self.state.refuse("amount", visit.text("orders-refund-nothing").to_string());
+            return None;
+        }
+        let line = |(id, pieces): (String, u32)| json!({"product_id": id, "quantity": pieces, "restock": restock});
+        let lines: Vec<Value> = lines.into_iter().map(line).collect();
+        let mut refund = json!({"lines": lines, "reason": self.state.value("reason")});
+        if shipping {
+            refund["shipping"] = true.into();
+        }
+        if let Some(amount) = amount {
+            refund["amount"] = json!(amount);
+        }
+        Some(refund)
+    }
+
+    /// Returns the products with more than no pieces; `None` when a number is wrong.
+    fn pieces(&mut self, visit: &Visit<'_>, form: &Form, prefix: &str) -> Option<Vec<(String, u32)>> {
+        let mut lines = Vec::new();
+        let mut is_valid = true;
+        for (name, value) in form.fields() {
+            let Some(product) = name.strip_prefix(prefix) else { continue };
+            let text = value.trim();
+            if matches!(text, "" | "0") {
+                continue;
+            }
+            if let Ok(pieces) = text.parse() {
+                lines.push((product.to_owned(), pieces));
+            } else {
+                is_valid = false;
+                self.state.refuse(name, visit.text("orders-pieces-invalid").to_string());
+            }
+        }
+        self.lines = lines.iter().map(|(product, _)| product.clone()).collect();
+        is_valid.then_some(lines)
+    }
+
+    /// Shows the messages about the fields that the API has refused. Returns whether every one is a
+    /// field of the form.
+    pub(super) fn refuse(&mut self, visit: &Visit<'_>, action: Action, refused: &[FieldError]) -> bool {
+        let mut all = !refused.is_empty();
+        for refused in refused {
+            match self.form_field(action, &refused.field) {
+                Some((field, message)) => self.state.refuse(&field, visit.text(message).to_string()),
+                None => all = false,
+            }
+        }
+        all
+    }
+
+    /// Returns the field of the form for a field of the request, and what to enter.
+    fn form_field(&self, action: Action, field: &str) -> Option<(String, Key)> {
+        let mut parts = field.split('.');
+        let field = |name: &str, message: Key| Some((name.to_owned(), message));
+        match (action, parts.next()?) {
+            (Action::Ship, "carrier") => field("carrier", Key("orders-carrier-invalid")),
+            (Action::Ship, "tracking") => field("tracking", Key("orders-tracking-invalid")),
+            (Action::Ship | Action::Refund, "lines") => {
+                let prefix = if action == Action::Ship { SHIP } else { REFUND };
+                let product = self.lines.get(parts.next()?.parse::<usize>().ok()?)?;
+                field(&format!("{prefix}{product}"), Key("orders-pieces-invalid"))
+            }
+            (Action::Refund, "amount") => field("amount", Key("orders-amount-invalid")),
+            (Action::Refund, "shipping") => field("shipping", Key("orders-shipping-invalid")),
+            (Action::Refund, "reason") => field("reason", Key("orders-reason-invalid")),
+            (Action::Note, "text") => field("text", Key("orders-note-invalid")),
+            _ => None,
+        }
+    }
+}
+
+/// Reads an amount with a point or a comma before its decimals, and no other marks.
+fn parse_amount(text: &str, currency: Currency) -> Option<Money> {
+    let text = text.trim();
+    let (whole, decimals) = text.split_once(['.', ',']).unwrap_or((text, ""));
+    let exponent = usize::try_from(currency.exponent()).ok()?;
+    let is_number = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+    if whole.is_empty() || decimals.len() > exponent || !is_number(whole) || !is_number(decimals) {
+        return None;
+    }
+    Money::new(format!("{whole}{decimals:0<exponent$}").parse().ok()?, currency).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_has_a_point_or_a_comma() {
+        let [euro, yen] = ["EUR", "JPY"].map(|code| Currency::try_from(code).unwrap());
+        for (text, currency, expected) in [
+            ("12.50", euro, Some(1_250)),
+            ("12,5", euro, Some(1_250)),
+            (" 12 ", euro, Some(1_200)),
+            ("0.05", euro, Some(5)),
+            ("1500", yen, Some(1_500)),
+            ("15.5", yen, None),
+            ("1.234,50", euro, None),
+            ("12.505", euro, None),
+            ("-1", euro, None),
+            ("+1", euro, None),
+            (".5", euro, None),
+            ("12 €", euro, None),
+            ("99999999999999999999", euro, None),
+        ] {
+            assert_eq!(parse_amount(text, currency).map(Money::amount), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refused_field_is_found_in_the_form() {
+        let draft = Draft { lines: vec!["tea".to_owned(), "cup".to_owned()], ..Draft::new().unwrap() };
+        for (action, field, expected) in [
+            (Action::Ship, "lines.1.quantity", Some("ship-cup")),
+            (Action::Refund, "lines.0.product_id", Some("refund-tea")),
+            (Action::Refund, "amount.amount", Some("amount")),
+            (Action::Refund, "lines", None),
+            (Action::Ship, "lines.2.quantity", None),
+            (Action::Ship, "reason", None),
+            (Action::Note, "text", Some("text")),
+        ] {
+            let found = draft.form_field(action, field);
+            assert_eq!(found.as_ref().map(|(field, _)| field.as_str()), expected, "{field}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The list of all orders: filters, views and pages.
+
+use std::time::Duration;
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{FromForm, get};
+use souk_types::{Country, sort_key};
+
+use super::{Admin, Nav, Row, Section, payment_text, start_of_day, status_key};
+use crate::api::admin_orders::{OrderFilters, OrderSummary};
+use crate::api::order::OrderStatus;
+use crate::api::{List, Problem};
+use crate::fields::address::country_name;
+use crate::fields::{Field, FormState, Kind, SelectOption};
+use crate::links::encode;
+use crate::locale::{Key, Language};
+use crate::page::{Frame, Page, PageError, PageResult};
+use crate::visit::Visit;
+
+/// Orders on one page.
+const PAGE_SIZE: usize = 50;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// The filters, in the order of the form.
+const FILTERS: [&str; 6] = ["q", "status", "payment", "country", "from", "to"];
+
+/// The states, with the names that the API has for them.
+const STATUSES: [(&str, OrderStatus); 10] = [
+    ("pending", OrderStatus::Pending),
+    ("reserved", OrderStatus::Reserved),
+    ("paid", OrderStatus::Paid),
+    ("confirmed", OrderStatus::Confirmed),
+    ("partially-shipped", OrderStatus::PartiallyShipped),
+    ("shipped", OrderStatus::Shipped),
+    ("delivered", OrderStatus::Delivered),
+    ("rejected", OrderStatus::Rejected),
+    ("cancelled", OrderStatus::Cancelled),
+    ("refunded", OrderStatus::Refunded),
+];
+
+const PAYMENTS: [&str; 14] = [
+    "none",
+    "open",
+    "processing",
+    "authorized",
+    "underpaid",
+    "captured",
+    "overpaid",
+    "declined",
+    "cancelled",
+    "partially-refunded",
+    "refund-pending",
+    "refund-failed",
+    "disputed",
+    "refunded",
+];
+
+/// The views above the list: a name, and the query that it stands for.
+const VIEWS: [(Key, &str); 6] = [
+    (Key("orders-view-all"), ""),
+    (Key("orders-view-pack"), "status=confirmed"),
+    (Key("orders-view-partial"), "status=partially-shipped"),
+    (Key("orders-view-capture"), "payment=authorized"),
+    (Key("orders-view-refund-failed"), "payment=refund-failed"),
+    (Key("orders-view-disputed"), "payment=disputed"),
+];
+
+/// The query of the list.
+#[derive(FromForm)]
+pub(super) struct ListQuery {
+    #[field(default = "")]
+    q: String,
+    #[field(default = "")]
+    status: String,
+    #[field(default = "")]
+    payment: String,
+    #[field(default = "")]
+    country: String,
+    #[field(default = "")]
+    from: String,
+    #[field(default = "")]
+    to: String,
+    after: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "admin/orders/list.html")]
+struct ListPage {
+    page: Frame,
+    nav: Nav,
+    /// The views: name, address, whether it is shown.
+    views: Vec<(String, String, bool)>,
+    fields: Vec<Field>,
+    /// `None` while `shopping` does not answer, or when a filter is refused.
+    rows: Option<Vec<Row>>,
+    is_down: bool,
+    /// Whether a filter is set.
+    is_filtered: bool,
+    first: Option<String>,
+    next: Option<String>,
+}
+
+#[get("/admin/orders?<query..>")]
+pub(super) async fn list(visit: Visit<'_>, query: ListQuery) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = query.state();
+    let filters = filters(&visit, &mut state);
+    let (frame, list) = tokio::join!(
+        admin.frame(&visit, Section::Orders, visit.text("orders-admin-title").to_string()),
+        orders(&visit, &admin, &mut state, &filters, query.after.as_deref())
+    );
+    let (page, nav) = frame?;
+    let (list, status) = list?;
+    let here = address(&state);
+    let path = |query: &str| {
+        let mark = if query.is_empty() { "" } else { "?" };
+        visit.url(&format!("/admin/orders{mark}{query}"))
+    };
+    let next = list.as_ref().and_then(|list| list.next.as_ref()).map(|next| {
+        let after = format!("after={}", encode(next));
+        path(&[here.as_str(), &after].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&"))
+    });
+    let rows = list.map(|list| list.items.iter().map(|order| Row::new(visit.language, order)).collect());
+    let template = ListPage {
+        page,
+        nav,
+        views: VIEWS
+            .into_iter()
+            .map(|(name, query)| (visit.text(name).to_string(), path(query), query == here))
+            .collect(),
+        fields: fields(visit.language, &state),
+        rows,
+        is_down: status == Status::ServiceUnavailable,
+        is_filtered: !here.is_empty(),
+        first: query.after.is_some().then(|| path(&here)),
+        next,
+    };
+    Ok(Page::personal(&template)?.status(status).into())
+}
+
+type Listed = (Option<List<OrderSummary>>, Status);
+
+async fn orders(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    state: &mut FormState,
+    filters: &OrderFilters,
+    after: Option<&str>,
+) -> Result<Listed, PageError> {
+    if !state.errors().is_empty() {
+        return Ok((None, Status::UnprocessableEntity));
+    }
+    match visit.api.all_orders(&admin.token, filters, PAGE_SIZE, after).await {
+        Ok(list) => Ok((Some(list), Status::Ok)),
+        Err(Problem::Unavailable) => Ok((None, Status::ServiceUnavailable)),
+        Err(Problem::Refused(refusal)) if refusal.status == 422 => {
+            for refused in &refusal.fields {
+                if FILTERS.contains(&refused.field.as_str()) {
+                    state.refuse(&refused.field, visit.text("orders-filter-invalid").to_string());
+                }
+            }
+            // A cursor of another list.
+            if state.errors().is_empty() {
+                return Err(PageError::not_found());
+            }
+            Ok((None, Status::UnprocessableEntity))
+        }
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+impl ListQuery {
+    fn state(&self) -> FormState {
+        let values = [&self.q, &self.status, &self.payment, &self.country, &self.from, &self.to];
+        let mut state = FormState::default();
+        for (name, value) in FILTERS.into_iter().zip(values) {
+            state.set(name, value.trim());
+        }
+        state
+    }
+}
+
+/// Returns the filters of the API. A text that is no day is refused.
+fn filters(visit: &Visit<'_>, state: &mut FormState) -> OrderFilters {
+    let [from, to] = ["from", "to"].map(|name| {
+        let day = state.optional(name)?;
+        let start = start_of_day(day);
+        if start.is_none() {
+            state.refuse(name, visit.text("orders-filter-day").to_string());
+        }
+        start
+    });
+    let value = |name: &str| state.value(name).to_owned();
+    OrderFilters {
+        status: value("status"),
+        payment: value("payment"),
+        country: value("country"),
+        words: value("q"),
+        from,
+        // The last day belongs to the time.
+        to: to.map(|day| day.after(DAY)),
+    }
+}
+
+/// Returns the query of the filters that are set.
+fn address(state: &FormState) -> String {
+    let parts = FILTERS.iter().filter_map(|name| Some(format!("{name}={}", encode(state.optional(name)?))));
+    parts.collect::<Vec<_>>().join("&")
+}
+
+fn fields(language: Language, state: &FormState) -> Vec<Field> {
+    let field = |name: &str, label: Key| Field::new(state, name, language.text(label));
+    let choice = |name: &str, label: Key, options: Vec<(String, String)>| {
+        let any = (String::new(), language.text("orders-filter-any").to_string());
+        let option =
+            |(value, label): (String, String)| SelectOption { is_selected: value == state.value(name), value, label };
+        let options = std::iter::once(any).chain(options).map(option).collect();
+        Field { kind: Kind::Select, options, ..field(name, label) }
+    };
+    let statuses = STATUSES.map(|(name, status)| (name.to_owned(), language.text(status_key(status)).to_string()));
+    let payments = PAYMENTS.map(|name| (name.to_owned(), payment_text(language, name)));
+    let mut countries: Vec<(String, String)> =
+        Country::all().map(|country| (country.as_str().to_owned(), country_name(language, &country))).collect();
+    countries.sort_by_cached_key(|(_, name)| sort_key(name));
+    vec![
+        Field { max: 100, ..field("q", Key("orders-filter-words")) },
+        choice("status", Key("orders-column-status"), statuses.to_vec()),
+        choice("payment", Key("orders-column-payment"), payments.to_vec()),
+        choice("country", Key("orders-column-country"), countries),
+        Field { kind: Kind::Date, ..field("from", Key("orders-filter-from")) },
+        Field { kind: Kind::Date, ..field("to", Key("orders-filter-to")) },
+    ]
+}

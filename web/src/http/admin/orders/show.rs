@@ -1,0 +1,365 @@
+//! The page of one order: what was bought, what has happened, and what to do next.
+
+use askama::Template;
+use rocket::get;
+use rocket::http::Status;
+use souk_contract::shopping::OrderId;
+use souk_http::Param;
+use souk_types::Money;
+
+use super::draft::{Draft, REFUND, SHIP};
+use super::events::{self, Event, Technical, name_of};
+use super::{Admin, Nav, Section, attention_text, moment, order_path, payment_text, reason_text, status_key, tone};
+use crate::api::admin_orders::AdminOrder;
+use crate::api::order::{OrderItem, OrderStatus, ShippedLine};
+use crate::fields::{Field, FieldMessage, Kind, address};
+use crate::locale::Key;
+use crate::page::{Frame, Page, PageResult};
+use crate::visit::Visit;
+
+#[derive(Template)]
+#[template(path = "admin/orders/show.html")]
+struct OrderPage {
+    page: Frame,
+    nav: Nav,
+    order: AdminOrder,
+    /// The address of the page, to which the names of the forms are added.
+    path: String,
+    notice: Option<(&'static str, String)>,
+    errors: Vec<FieldMessage>,
+    status: String,
+    tone: &'static str,
+    placed: String,
+    next: Next,
+    lines: Vec<Line>,
+    payment: Option<PaymentFacts>,
+    shipping_address: Vec<String>,
+    billing_address: Vec<String>,
+    shipping_method: Option<String>,
+    parcels: Vec<Parcel>,
+    refunds: Vec<RefundRow>,
+    notes: Vec<Event>,
+    events: Vec<Event>,
+    technical: Vec<Technical>,
+    ship_fields: Vec<Field>,
+    ship_key: String,
+    refund: Option<RefundForm>,
+    note_field: Field,
+    /// The text of the button that cancels; `None` when nothing can be cancelled.
+    cancel: Option<String>,
+}
+
+/// The one thing to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Capture,
+    Ship,
+    Deliver,
+    Nothing,
+}
+
+/// A line of the order.
+struct Line {
+    item: OrderItem,
+    shipped: u32,
+    refunded: u32,
+    left: u32,
+    /// The pieces that can be refunded.
+    refundable: u32,
+    ship: Pieces,
+    refund: Pieces,
+}
+
+/// A field for pieces.
+struct Pieces {
+    name: String,
+    value: String,
+    error: Option<String>,
+}
+
+struct PaymentFacts {
+    method: String,
+    status: String,
+    captured: Money,
+    refunded: Money,
+    reason: Option<String>,
+    /// Why an admin must act.
+    attention: Option<String>,
+    disputes: Vec<String>,
+    has_failed_refund: bool,
+}
+
+struct Parcel {
+    id: String,
+    contents: String,
+    sent: String,
+    by: String,
+    carrier: Option<String>,
+    tracking: Option<(String, Option<String>)>,
+    delivered: Option<String>,
+}
+
+struct RefundRow {
+    amount: Money,
+    status: Key,
+    contents: String,
+    reason: String,
+    at: String,
+    by: Option<String>,
+}
+
+struct RefundForm {
+    key: String,
+    fields: Vec<Field>,
+    is_shipping: bool,
+    is_restock: bool,
+    shipping_error: Option<String>,
+    is_open: bool,
+}
+
+#[get("/admin/orders/<id>?<done>")]
+pub(super) async fn show(visit: Visit<'_>, id: Param<OrderId>, done: Option<&str>) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let done = match done {
+        Some("shipped") => Some(Key("orders-done-shipped")),
+        Some("delivered") => Some(Key("orders-done-delivered")),
+        Some("captured") => Some(Key("orders-done-captured")),
+        Some("cancelled") => Some(Key("orders-done-cancelled")),
+        Some("refunded") => Some(Key("orders-done-refunded")),
+        Some("retried") => Some(Key("orders-done-retried")),
+        Some("noted") => Some(Key("orders-done-noted")),
+        _ => None,
+    };
+    let notice = done.map(|key| ("success", visit.text(key).to_string()));
+    page(&visit, &admin, id.0, Draft::new()?, notice, Status::Ok).await
+}
+
+/// Renders the page with what was typed into its forms.
+pub(super) async fn page(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    id: OrderId,
+    mut draft: Draft,
+    notice: Option<(&'static str, String)>,
+    status: Status,
+) -> PageResult {
+    let order = visit.api.any_order(&admin.token, id).await?;
+    let title = visit.text("order-title").arg("number", order.order.name()).to_string();
+    let (mut page, nav) = admin.frame(visit, Section::Orders, title).await?;
+    // A refused form has an address of its own, which no other language has.
+    (page.path, page.query) = (order_path(&id), String::new());
+    draft.fill_in(&order);
+    let home = page.shop.home_country.clone();
+    let lines = |address: &souk_types::Address| address::lines(visit.language, address, home.as_ref());
+    let parts = Parts { visit, admin, order: &order, draft: &draft };
+    let chosen = order.order.quote.shipping.chosen.as_deref();
+    let method = order.order.quote.shipping.options.iter().find(|option| Some(option.id.as_str()) == chosen);
+    let template = OrderPage {
+        path: visit.url(&order_path(&id)),
+        notice,
+        errors: draft.state.errors().to_vec(),
+        status: visit.text(status_key(order.order.status)).to_string(),
+        tone: tone(order.order.status),
+        placed: moment(visit.language, order.order.created_at),
+        next: next(&order),
+        lines: parts.lines(),
+        payment: parts.payment(),
+        shipping_address: order.order.shipping_address.as_ref().map(lines).unwrap_or_default(),
+        billing_address: order.order.billing_address.as_ref().map(lines).unwrap_or_default(),
+        shipping_method: method.map(|option| option.name.clone()),
+        parcels: parts.parcels(),
+        refunds: parts.refunds(),
+        notes: parts.notes(),
+        events: events::events(visit.language, admin, &order),
+        technical: events::technical(visit.language, &order),
+        ship_fields: parts.ship_fields(),
+        refund: parts.refund_form(),
+        note_field: Field {
+            kind: Kind::Long,
+            max: 2_000,
+            ..Field::new(&draft.state, "text", visit.text("orders-note"))
+        },
+        cancel: cancel(order.order.status).map(|key| visit.text(key).to_string()),
+        ship_key: draft.ship_key,
+        page,
+        nav,
+        order,
+    };
+    Ok(Page::personal(&template)?.status(status).into())
+}
+
+fn next(order: &AdminOrder) -> Next {
+    let is_digital = order.order.items.iter().all(|item| item.product.digital);
+    let payment = order.order.payment.as_ref().map(|payment| payment.status.as_str());
+    match order.order.status {
+        OrderStatus::Reserved if payment == Some("authorized") => Next::Capture,
+        OrderStatus::Confirmed | OrderStatus::PartiallyShipped if order.left() > 0 => Next::Ship,
+        OrderStatus::Confirmed if is_digital => Next::Deliver,
+        OrderStatus::Shipped => Next::Deliver,
+        _ => Next::Nothing,
+    }
+}
+
+const fn cancel(status: OrderStatus) -> Option<Key> {
+    match status {
+        OrderStatus::Reserved | OrderStatus::Paid | OrderStatus::Confirmed => Some(Key("orders-cancel")),
+        OrderStatus::PartiallyShipped => Some(Key("orders-cancel-rest")),
+        _ => None,
+    }
+}
+
+/// What the parts of the page are made of.
+struct Parts<'a> {
+    visit: &'a Visit<'a>,
+    admin: &'a Admin,
+    order: &'a AdminOrder,
+    draft: &'a Draft,
+}
+
+impl Parts<'_> {
+    fn lines(&self) -> Vec<Line> {
+        let field = |prefix: &str, item: &OrderItem| {
+            let name = format!("{prefix}{}", item.product.id);
+            let state = &self.draft.state;
+            Pieces { value: state.value(&name).to_owned(), error: state.error(&name).map(ToOwned::to_owned), name }
+        };
+        let line = |item: &OrderItem| {
+            let pieces = self.order.pieces(item.product.id);
+            Line {
+                shipped: pieces.shipped,
+                refunded: pieces.refunded,
+                left: pieces.left,
+                refundable: item.quantity.saturating_sub(pieces.refunded),
+                ship: field(SHIP, item),
+                refund: field(REFUND, item),
+                item: item.clone(),
+            }
+        };
+        self.order.order.items.iter().map(line).collect()
+    }
+
+    fn payment(&self) -> Option<PaymentFacts> {
+        let language = self.visit.language;
+        let payment = self.order.order.payment.as_ref()?;
+        let dispute = |dispute: &crate::api::order::Dispute| {
+            let status = language.text_of_code("code-dispute-", &dispute.status);
+            let status = status.unwrap_or_else(|| dispute.status.clone());
+            let reason = dispute.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            format!("{}: {status}{reason}", language.money(dispute.amount))
+        };
+        let is_urgent =
+            matches!(payment.status.as_str(), "refund-failed" | "underpaid" | "overpaid" | "authorized" | "disputed");
+        Some(PaymentFacts {
+            method: payment.method.clone(),
+            status: payment_text(language, &payment.status),
+            captured: payment.captured,
+            refunded: payment.refunded,
+            reason: payment.reason.clone(),
+            attention: is_urgent.then(|| attention_text(language, &payment.status)),
+            disputes: payment.disputes.iter().map(dispute).collect(),
+            has_failed_refund: payment.status == "refund-failed"
+                || self.order.order.refunds.iter().any(|refund| refund.status == "failed"),
+        })
+    }
+
+    fn contents(&self, lines: &[ShippedLine]) -> String {
+        let line =
+            |line: &ShippedLine| format!("{} × {}", line.quantity, self.order.order.product_name(&line.product_id));
+        lines.iter().map(line).collect::<Vec<_>>().join(", ")
+    }
+
+    fn parcels(&self) -> Vec<Parcel> {
+        let language = self.visit.language;
+        let parcel = |parcel: &crate::api::order::Shipment| Parcel {
+            id: parcel.id.to_string(),
+            contents: self.contents(&parcel.lines),
+            sent: moment(language, parcel.shipped_at),
+            by: name_of(language, self.admin, parcel.by),
+            carrier: parcel.carrier.clone(),
+            tracking: parcel.tracking.clone().map(|tracking| (tracking, parcel.tracking_url.clone())),
+            delivered: parcel.delivered_at.map(|at| moment(language, at)),
+        };
+        self.order.order.shipments.iter().map(parcel).collect()
+    }
+
+    fn refunds(&self) -> Vec<RefundRow> {
+        let language = self.visit.language;
+        let row = |refund: &crate::api::order::Refund| RefundRow {
+            amount: refund.amount,
+            status: match refund.status.as_str() {
+                "pending" => Key("orders-refund-pending"),
+                "failed" => Key("orders-refund-failed"),
+                _ => Key("orders-refund-succeeded"),
+            },
+            contents: self.contents(&refund.lines),
+            // The reason of a cancellation is a code; other reasons are the shop's words.
+            reason: reason_text(language, &refund.reason),
+            at: moment(language, refund.created_at),
+            by: refund.by.map(|by| name_of(language, self.admin, Some(by))),
+        };
+        self.order.order.refunds.iter().map(row).collect()
+    }
+
+    fn notes(&self) -> Vec<Event> {
+        let language = self.visit.language;
+        let note = |note: &crate::api::admin_orders::Note| Event {
+            at: moment(language, note.at),
+            text: note.text.clone(),
+            by: Some(name_of(language, self.admin, note.by)),
+        };
+        self.order.notes.iter().rev().map(note).collect()
+    }
+
+    fn ship_fields(&self) -> Vec<Field> {
+        let field = |name: &str, label: Key, max: usize| Field {
+            is_required: false,
+            is_wide: false,
+            max,
+            ..Field::new(&self.draft.state, name, self.visit.text(label))
+        };
+        vec![field("carrier", Key("orders-carrier"), 50), field("tracking", Key("orders-tracking"), 100)]
+    }
+
+    /// Money is refunded after the order is confirmed; until then the order is cancelled.
+    fn refund_form(&self) -> Option<RefundForm> {
+        let is_sold = matches!(
+            self.order.order.status,
+            OrderStatus::Confirmed | OrderStatus::PartiallyShipped | OrderStatus::Shipped | OrderStatus::Delivered
+        );
+        if !is_sold {
+            return None;
+        }
+        let state = &self.draft.state;
+        let field = |name: &str, label: Key, hint: Key| {
+            Field { is_wide: false, ..Field::new(state, name, self.visit.text(label)) }.hint(self.visit.text(hint))
+        };
+        let amount = field("amount", Key("orders-refund-amount"), Key("orders-refund-amount-hint"));
+        let reason = field("reason", Key("orders-refund-reason"), Key("orders-refund-reason-hint"));
+        Some(RefundForm {
+            key: self.draft.refund_key.clone(),
+            fields: vec![Field { is_required: false, max: 20, ..amount }, reason],
+            is_shipping: state.has("shipping"),
+            is_restock: state.has("restock"),
+            shipping_error: state.error("shipping").map(ToOwned::to_owned),
+            // The other forms have no field with this name.
+            is_open: state.has("reason"),
+        })
+    }
+}
+
+impl OrderPage {
+    /// Whether this is what to do next.
+    fn is_next(&self, next: &str) -> bool {
+        next == match self.next {
+            Next::Capture => "capture",
+            Next::Ship => "ship",
+            Next::Deliver => "deliver",
+            Next::Nothing => "",
+        }
+    }
+
+    /// Returns the sum that the customer has got back, if there is one.
+    fn refunded(&self) -> Option<&Money> {
+        self.order.order.refunded.as_ref().filter(|refunded| !refunded.is_zero())
+    }
+}
