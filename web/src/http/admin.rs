@@ -84,8 +84,8 @@ impl Section {
     }
 }
 
-/// What `admin/base.html` shows around the content. Every template that extends it has this in the
-/// field `nav`, beside the [`Frame`] in the field `page`.
+/// What `admin/base.html` shows around the content. Every template that extends it has this in
+/// the field `nav`, beside the [`Frame`] in the field `page`.
 struct Nav {
     /// The e-mail address of the admin.
     email: String,
