@@ -100,8 +100,8 @@ impl Nav {
 }
 
 impl Admin {
-    /// Returns the admin of a visit. Errors: a redirect to the sign-in page; 403 for other accounts;
-    /// `customer` does not answer.
+    /// Returns the admin of a visit. Errors: a redirect to the sign-in page; 403 for other
+    /// accounts; `customer` does not answer.
     async fn of(visit: &Visit<'_>) -> Result<Self, PageError> {
         let token = visit.require_customer().await?;
         let profile = visit.api.profile(&token).await?;
