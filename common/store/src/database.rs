@@ -61,7 +61,7 @@ pub(crate) const MAX_ATTEMPTS: usize = 50;
 
 impl Database {
     /// Opens or creates an SQLite file. Several processes may open one file. Errors: the file has
-    /// another [`FORMAT_VERSION`].
+    /// another [`FORMAT_VERSION`](crate::FORMAT_VERSION).
     pub fn sqlite(name: &'static str, file: &Path, durability: Durability) -> Result<Self> {
         Ok(Self::on(name, Engine::Sqlite(Sqlite::open(name, file, durability)?)))
     }
@@ -137,7 +137,7 @@ impl Database {
         }
     }
 
-    /// Waits until the database refuses all operations, because its [`FORMAT_VERSION`] differs; for
+    /// Waits until the database refuses all operations, because its [`FORMAT_VERSION`](crate::FORMAT_VERSION) differs; for
     /// ever when it is the right one. SQLite has checked it when the file was opened.
     pub async fn incompatible(&self) -> Error {
         match &self.0.engine {
@@ -202,7 +202,7 @@ impl Database {
 
     /// Like [`Database::run`], once for each event: the commit also records it in the inbox. A
     /// repeated delivery may run `work` again, without an effect. A frequent event has a
-    /// [`BatchHandler`], and an event that only inserts a document needs no record at all:
+    /// [`BatchHandler`](crate::BatchHandler), and an event that only inserts a document needs no record at all:
     /// [`Collection::insert_if_absent`] under the id of the event.
     pub async fn handle_once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
     where
