@@ -137,8 +137,9 @@ impl Database {
         }
     }
 
-    /// Waits until the database refuses all operations, because its [`FORMAT_VERSION`](crate::FORMAT_VERSION) differs; for
-    /// ever when it is the right one. SQLite has checked it when the file was opened.
+    /// Waits until the database refuses all operations, because its
+    /// [`FORMAT_VERSION`](crate::FORMAT_VERSION) differs; for ever when it is the right one. SQLite
+    /// has checked it when the file was opened.
     pub async fn incompatible(&self) -> Error {
         match &self.0.engine {
             Engine::Sqlite(_) => std::future::pending().await,
@@ -202,8 +203,8 @@ impl Database {
 
     /// Like [`Database::run`], once for each event: the commit also records it in the inbox. A
     /// repeated delivery may run `work` again, without an effect. A frequent event has a
-    /// [`BatchHandler`](crate::BatchHandler), and an event that only inserts a document needs no record at all:
-    /// [`Collection::insert_if_absent`] under the id of the event.
+    /// [`BatchHandler`](crate::BatchHandler), and an event that only inserts a document needs no
+    /// record at all: [`Collection::insert_if_absent`] under the id of the event.
     pub async fn handle_once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
     where
         F: Future<Output = Result<()>>,
