@@ -30,8 +30,9 @@ impl Health {
         let ready = async {
             self.bus.ready().await;
             for database in &self.databases {
-                if let Err(error) = database.ping().await {
+                while let Err(error) = database.ping().await {
                     tracing::debug!(%error, database = database.name(), "a database does not answer yet");
+                    tokio::time::sleep(START_RETRY_DELAY).await;
                 }
             }
         };
@@ -47,6 +48,8 @@ pub fn routes() -> Vec<Route> {
     with_timeout(routes![live, ready])
 }
 
+/// Pause before a starting process asks a database again.
+const START_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Time for which a starting process waits for its broker and its databases before it listens.
 const START_PERIOD: Duration = Duration::from_secs(5);
 /// Timeout of a probe's connection and of each read. `/health/ready` responds within 2 s.
@@ -94,4 +97,28 @@ async fn ready(health: &State<Health>) -> crate::Result<Json<Value>> {
         }
     }
     Ok(Json(json!({"status": "ready"})))
+}
+
+#[cfg(test)]
+mod tests {
+    use souk_bus::AmqpOptions;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    async fn time_to_start(bus: Bus) -> Duration {
+        let begun = Instant::now();
+        Health { databases: Vec::new(), bus }.wait_for_start().await;
+        begun.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_waits_for_its_broker_but_not_for_ever() {
+        assert_eq!(time_to_start(Bus::local()).await, Duration::ZERO);
+        // Nothing listens on port 1.
+        let url = "amqp://127.0.0.1:1".to_owned();
+        let options = AmqpOptions { url, name: "waiting".to_owned(), prefix: String::new() };
+        let waited = time_to_start(Bus::amqp(options).unwrap()).await;
+        assert!(waited >= START_PERIOD && waited < 2 * START_PERIOD, "{waited:?}");
+    }
 }

@@ -87,13 +87,18 @@ impl Shop {
         }
     }
 
-    /// Signs in as the admin.
-    pub async fn admin(&self) -> Admin {
-        let (email, password) = match &self.admin {
+    /// Returns the e-mail address and the password of the admin.
+    pub async fn admin_account(&self) -> (&str, &str) {
+        match &self.admin {
             AdminAccount::Given { email, password } => (email.as_str(), password.as_str()),
             AdminAccount::OneProcess(process) => (process.admin_email().await, PASSWORD),
             AdminAccount::Fleet(admin) => (admin.email().await, PASSWORD),
-        };
+        }
+    }
+
+    /// Signs in as the admin.
+    pub async fn admin(&self) -> Admin {
+        let (email, password) = self.admin_account().await;
         let client = self.client();
         Admin::new(client.with_token_of(&client.sign_in(email, password).retry_while_busy().await.expect_status(200)))
     }

@@ -25,6 +25,14 @@ impl Shop {
     pub fn visitor(&self) -> Visitor {
         Visitor { client: self.client(), cookies: Mutex::default() }
     }
+
+    /// Returns a visitor who has signed in as the admin.
+    pub async fn admin_visitor(&self) -> Visitor {
+        let (email, password) = self.admin_account().await;
+        let visitor = self.visitor();
+        visitor.sign_in(email, password).await;
+        visitor
+    }
 }
 
 impl Visitor {
@@ -69,6 +77,13 @@ impl Visitor {
             (301..=303, location) => self.open(location).await,
             _ => response,
         }
+    }
+
+    /// Signs in on the page.
+    pub async fn sign_in(&self, email: &str, password: &str) {
+        let page = self.open("/en/account/sign-in").await.expect_status(200);
+        let form = page.form("/sign-in").set("email", email).set("password", password);
+        self.send_form(&form).await.expect_status(200).expect_text("Your account");
     }
 
     /// Sends any body as a form.

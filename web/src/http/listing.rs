@@ -127,7 +127,8 @@ fn answer(
     Ok(Page::browsing(&listing)?.status(status).into())
 }
 
-const fn sort_label(sort: Sort) -> Key {
+/// Returns the name of an order of a list.
+pub(super) const fn sort_label(sort: Sort) -> Key {
     match sort {
         Sort::Newest => Key("sort-newest"),
         Sort::PriceAscending => Key("sort-price-ascending"),

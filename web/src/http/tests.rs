@@ -104,7 +104,7 @@ async fn the_cart_is_shown_while_products_is_down() {
 
 fn admin(target: &str) -> Option<Value> {
     let profile = json!({
-        "email": "admin@example.com", "email_verified": true, "phone": null, "role": "admin", "addresses": [],
+        "id": TEA, "email": "admin@example.com", "email_verified": true, "phone": null, "role": "admin", "addresses": [],
     });
     (target == "/profile").then_some(profile)
 }

@@ -10,6 +10,11 @@ const RUN: &str = "return axe.run(document, {resultTypes: ['violations'], runOnl
      ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(found => found.violations\
      .map(rule => rule.id + ': ' + rule.nodes.map(node => node.html + ' ' + node.failureSummary).join(' | ')))";
 
+/// What is wider than the screen, besides what scrolls by itself.
+const WIDE: &str = "return [...document.querySelectorAll('main *, footer *, .header-row *')].filter(element => \
+     element.getBoundingClientRect().right > 360 && !element.closest('.table-scroll'))\
+     .map(element => element.outerHTML.slice(0, 150))";
+
 /// Pages that everyone may open.
 const PUBLIC: [&str; 13] = [
     "/en",
@@ -37,6 +42,20 @@ const PERSONAL: [&str; 8] = [
     "/de/account/password",
     "/en/account/delete",
     "/en/wishlist",
+];
+
+/// Pages of admins, besides those of one order and one product.
+const STAFF: [&str; 10] = [
+    "/en/admin",
+    "/de/admin/orders",
+    "/en/admin/orders?country=none",
+    "/en/admin/products",
+    "/de/admin/products/new",
+    "/en/admin/products/import",
+    "/en/admin/discounts/new",
+    "/en/admin/settings",
+    "/de/admin/taxes",
+    "/en/admin/shipping",
 ];
 
 struct Examiner {
@@ -110,6 +129,36 @@ async fn a_customer_meets_no_barrier() {
     examiner.browser.click("main form button").await;
     for path in PERSONAL {
         examiner.examine(path).await;
+    }
+    examiner.expect_nothing();
+}
+
+#[tokio::test]
+#[ignore = "needs a browser and axe-core: cargo xtask test"]
+async fn an_admin_meets_no_barrier() {
+    let shop = TestShop::start().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let order = shop.customer_with_cart(&tea, 3).await.place_order("key").await.expect_status(201);
+    let (email, password) = shop.admin_account().await;
+    let mut examiner = Examiner::start(&shop).await;
+    examiner.browser.open("/en/account/sign-in").await;
+    examiner.browser.fill("#email", email).await;
+    examiner.browser.fill("#password", password).await;
+    examiner.browser.click("main form button").await;
+    let order = format!("/en/admin/orders/{}", order.id());
+    let of_one = [format!("/en/admin/products/{}", tea.id), format!("{order}/slip"), format!("{order}/print"), order];
+    for phone in [false, true] {
+        if phone {
+            examiner.browser.emulate_phone(360).await;
+        }
+        for path in STAFF.into_iter().chain(of_one.iter().map(String::as_str)) {
+            examiner.examine(path).await;
+            let width = examiner.browser.evaluate("return document.documentElement.scrollWidth").await;
+            if phone && width != 360 {
+                let wide = examiner.browser.evaluate(WIDE).await;
+                examiner.found.push(format!("{path} scrolls sideways: {wide:#}"));
+            }
+        }
     }
     examiner.expect_nothing();
 }

@@ -1,21 +1,12 @@
 //! Admins edit the settings of the shop, its tax rates and its shipping on the pages.
 
-use journeys::{PASSWORD, TestShop, Visitor};
+use journeys::TestShop;
 use serde_json::json;
-
-async fn admin_visitor(shop: &TestShop) -> Visitor {
-    let profile = shop.admin().await.get("/customer/profile").await.expect_status(200);
-    let visitor = shop.visitor();
-    let form = visitor.open("/en/account/sign-in").await.form("/sign-in");
-    let form = form.set("email", profile["email"].as_str().unwrap()).set("password", PASSWORD);
-    visitor.send_form(&form).await.expect_status(200);
-    visitor
-}
 
 #[tokio::test]
 async fn a_setting_of_the_page_is_one_of_the_shop() {
     let shop = TestShop::start().await;
-    let visitor = admin_visitor(&shop).await;
+    let visitor = shop.admin_visitor().await;
     let before = shop.client().get("/shopping/shop").await.expect_status(200);
     let page = visitor.open("/en/admin/settings").await.expect_status(200);
     let form = page.form("/admin/settings");
@@ -44,7 +35,7 @@ async fn a_setting_of_the_page_is_one_of_the_shop() {
 #[tokio::test]
 async fn the_documents_are_edited_as_json() {
     let shop = TestShop::start().await;
-    let (visitor, admin) = (admin_visitor(&shop).await, shop.admin().await);
+    let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     for page in ["taxes", "shipping"] {
         let (path, api) = (format!("/en/admin/{page}"), format!("/shopping/admin/{page}"));
         let stored = admin.get(&api).await.expect_status(200);

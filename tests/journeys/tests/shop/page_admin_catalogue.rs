@@ -3,20 +3,6 @@
 use journeys::{Admin, HtmlForm, Method, PASSWORD, Response, Shop, Stock, Visitor, euros, unique};
 use serde_json::{Value, json};
 
-/// Returns an admin, and a visitor who has signed in as the same one.
-async fn admin_visitor(shop: &Shop) -> (Admin, Visitor) {
-    let admin = shop.admin().await;
-    let profile = admin.get("/customer/profile").await.expect_status(200);
-    let visitor = shop.visitor();
-    sign_in(&visitor, profile["email"].as_str().unwrap()).await;
-    (admin, visitor)
-}
-
-async fn sign_in(visitor: &Visitor, email: &str) {
-    let form = visitor.open("/en/account/sign-in").await.form("/sign-in").set("email", email);
-    visitor.send_form(&form.set("password", PASSWORD)).await.expect_status(200).expect_text("Your account");
-}
-
 /// Returns the form of a new product.
 async fn new_product(visitor: &Visitor, language: &str, name: &str, price: &str) -> HtmlForm {
     let page = visitor.open(&format!("/{language}/admin/products/new")).await.expect_status(200);
@@ -47,7 +33,7 @@ async fn stock(admin: &Admin, id: &str) -> Stock {
 #[tokio::test]
 async fn an_admin_creates_a_product_and_a_shopper_sees_it() {
     let shop = Shop::shared().await;
-    let (_, visitor) = admin_visitor(&shop).await;
+    let visitor = shop.admin_visitor().await;
     let name = unique("Pu-erh");
     let id = create_product(&visitor, &name).await;
     shop.visitor().open(&format!("/en/p/{id}")).await.expect_status(200).expect_text(&name).expect_text("€12.50");
@@ -76,7 +62,7 @@ async fn an_admin_creates_a_product_and_a_shopper_sees_it() {
 #[tokio::test]
 async fn what_is_wrong_is_said_beside_its_field_and_kept() {
     let shop = Shop::shared().await;
-    let (_, visitor) = admin_visitor(&shop).await;
+    let visitor = shop.admin_visitor().await;
     let form = new_product(&visitor, "en", "", "12,50").await;
     let form = form.set("weight_grams", "heavy").set("image", "no picture").set("description", "Two\nlines");
     let page = visitor.send_form(&form).await.expect_status(422).expect_text("Please check 4 fields");
@@ -98,8 +84,8 @@ async fn what_is_wrong_is_said_beside_its_field_and_kept() {
 #[tokio::test]
 async fn two_admins_edit_a_product_at_once_and_nothing_is_lost() {
     let shop = Shop::shared().await;
-    let (_, first) = admin_visitor(&shop).await;
-    let (_, second) = admin_visitor(&shop).await;
+    let first = shop.admin_visitor().await;
+    let second = shop.admin_visitor().await;
     let id = create_product(&first, &unique("tea")).await;
     let path = format!("/en/admin/products/{id}");
     let (one, other) = (first.open(&path).await.form(&id), second.open(&path).await.form(&id));
@@ -120,7 +106,7 @@ async fn two_admins_edit_a_product_at_once_and_nothing_is_lost() {
 #[tokio::test]
 async fn stock_is_added_and_counted() {
     let shop = Shop::shared().await;
-    let (admin, visitor) = admin_visitor(&shop).await;
+    let (admin, visitor) = (shop.admin().await, shop.admin_visitor().await);
     let id = create_product(&visitor, &unique("tea")).await;
     let path = format!("/en/admin/products/{id}");
     let before = visitor.open(&path).await.expect_status(200);
@@ -145,7 +131,7 @@ async fn stock_is_added_and_counted() {
 #[tokio::test]
 async fn a_deleted_product_is_gone() {
     let shop = Shop::shared().await;
-    let (_, visitor) = admin_visitor(&shop).await;
+    let visitor = shop.admin_visitor().await;
     let id = create_product(&visitor, &unique("tea")).await;
     let form = visitor.open(&format!("/en/admin/products/{id}")).await.form("/delete");
     visitor.send_form(&form).await.expect_status(200).expect_text("It is deleted.");
@@ -156,7 +142,7 @@ async fn a_deleted_product_is_gone() {
 #[tokio::test]
 async fn a_pasted_file_is_imported_or_refused_by_line() {
     let shop = Shop::shared().await;
-    let (_, visitor) = admin_visitor(&shop).await;
+    let visitor = shop.admin_visitor().await;
     let (name, key) = (unique("tea"), unique("key"));
     let page = visitor.open("/en/admin/products/import").await.expect_status(200);
     let file = |price: &str| {
@@ -175,7 +161,7 @@ async fn a_pasted_file_is_imported_or_refused_by_line() {
 #[tokio::test]
 async fn a_discount_of_the_page_works_in_a_quote() {
     let shop = Shop::shared().await;
-    let (_, visitor) = admin_visitor(&shop).await;
+    let visitor = shop.admin_visitor().await;
     let tea = shop.new_product("tea", &euros(3_000), 100).await;
     let customer = shop.customer_with_cart(&tea, 1).await;
     let code = unique("TEA");
@@ -227,7 +213,7 @@ async fn only_admins_see_the_pages() {
     let shop = Shop::shared().await;
     let customer = shop.new_customer().await;
     let (visitor, guest) = (shop.visitor(), shop.visitor());
-    sign_in(&visitor, &customer.email).await;
+    visitor.sign_in(&customer.email, PASSWORD).await;
     let csrf = visitor.open("/en/account/email").await.form("/email").value("csrf").to_owned();
     for path in [
         "products",

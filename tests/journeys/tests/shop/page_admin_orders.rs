@@ -1,22 +1,7 @@
 //! The shop's staff work on orders on the pages: find, send, refund, write notes.
 
 use futures_util::future::join_all;
-use journeys::{Admin, Customer, PASSWORD, Product, Response, Shop, Visitor, euros};
-
-/// A visitor who has signed in as an admin, and the admin's e-mail address.
-async fn admin_visitor(shop: &Shop) -> (Visitor, Admin, String) {
-    let admin = shop.admin().await;
-    let profile = admin.get("/customer/profile").await.expect_status(200);
-    let email = profile["email"].as_str().unwrap().to_owned();
-    let visitor = shop.visitor();
-    sign_in(&visitor, &email).await;
-    (visitor, admin, email)
-}
-
-async fn sign_in(visitor: &Visitor, email: &str) {
-    let form = visitor.open("/en/account/sign-in").await.form("/sign-in").set("email", email).set("password", PASSWORD);
-    visitor.send_form(&form).await.expect_status(200);
-}
+use journeys::{Admin, Customer, PASSWORD, Product, Response, Shop, euros};
 
 /// A customer whose order has three packets of tea and one cup.
 async fn order_of_tea_and_cup(admin: &Admin, shop: &Shop) -> (Customer, Response, [Product; 2]) {
@@ -42,7 +27,8 @@ fn refund(product: &Product) -> String {
 #[tokio::test]
 async fn an_admin_finds_an_order_and_sends_it_in_two_parcels() {
     let shop = Shop::shared().await;
-    let (visitor, admin, email) = admin_visitor(&shop).await;
+    let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
+    let (email, _) = shop.admin_account().await;
     let (ana, order, [tea, cup]) = order_of_tea_and_cup(&admin, &shop).await;
     let number = order["number"].as_str().unwrap();
     visitor.open("/en/admin").await.expect_status(200).expect_text(number).expect_text("To pack");
@@ -64,7 +50,7 @@ async fn an_admin_finds_an_order_and_sends_it_in_two_parcels() {
     let page = visitor.send_form(&page.form("/note").set("text", "Called\r\nAna")).await.expect_status(200);
     let page = page.expect_text("The note is saved.").expect_text("Called");
     let page = visitor.send_form(&page.form("/deliver")).await.expect_status(200);
-    let page = page.expect_text("Delivered").expect_text("A parcel was sent.").expect_text(&email);
+    let page = page.expect_text("Delivered").expect_text("A parcel was sent.").expect_text(email);
     assert!(page.has_text("A note was added."));
     ana.get_order(order.id()).await.expect_status(200)["shipments"]
         .as_array()
@@ -84,7 +70,7 @@ async fn an_admin_finds_an_order_and_sends_it_in_two_parcels() {
 #[tokio::test]
 async fn a_form_that_is_sent_twice_works_once() {
     let shop = Shop::shared().await;
-    let (visitor, admin, _) = admin_visitor(&shop).await;
+    let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     let (ana, order, [tea, cup]) = order_of_tea_and_cup(&admin, &shop).await;
     let page = visitor.open(&path(&order)).await;
     let parcel = page.form("/ship").set(&ship(&tea), "1").set(&ship(&cup), "0");
@@ -109,7 +95,7 @@ async fn a_form_that_is_sent_twice_works_once() {
 #[tokio::test]
 async fn a_refused_form_keeps_what_was_typed() {
     let shop = Shop::shared().await;
-    let (visitor, admin, _) = admin_visitor(&shop).await;
+    let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     let (_, order, [tea, cup]) = order_of_tea_and_cup(&admin, &shop).await;
     let page = visitor.open(&path(&order)).await;
     let form = page.form("/ship").set(&ship(&tea), "4").set("carrier", "DHL");
@@ -132,7 +118,7 @@ async fn a_refused_form_keeps_what_was_typed() {
     assert_eq!((form.value("amount"), form.value("reason")), ("1,000,0", "Kind"));
     let refused =
         visitor.send_form(&form.set("amount", "1000")).await.expect_status(409).expect_text("Nothing was refunded");
-    let refused = visitor.send_form(&refused.form("/refund").set("amount", "1,00").set("reason", "")).await;
+    let refused = visitor.send_form(&refused.form("/refund").set("amount", "1.00").set("reason", "")).await;
     assert_eq!(refused.expect_status(422).invalid_fields(), ["reason"]);
     let refused = visitor.send_form(&page.form("/note")).await.expect_status(422);
     assert_eq!(refused.invalid_fields(), ["text"]);
@@ -144,7 +130,7 @@ async fn a_refused_form_keeps_what_was_typed() {
 #[tokio::test]
 async fn an_authorized_payment_is_captured() {
     let shop = Shop::shared().await;
-    let (visitor, admin, _) = admin_visitor(&shop).await;
+    let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     let tea = admin.new_product("tea", &euros(499), 10).await;
     let ana = shop.customer_with_cart(&tea, 1).await;
     let order = ana.place_order_paying("key", "demo_review").await.expect_status(202);
@@ -156,7 +142,7 @@ async fn an_authorized_payment_is_captured() {
 #[tokio::test]
 async fn a_bad_filter_is_named() {
     let shop = Shop::shared().await;
-    let (visitor, ..) = admin_visitor(&shop).await;
+    let visitor = shop.admin_visitor().await;
     for (query, field) in [("from=yesterday", "from"), ("status=lost", "status"), ("country=XX", "country")] {
         let page = visitor.open(&format!("/en/admin/orders?{query}")).await.expect_status(422);
         assert_eq!(page.invalid_fields(), [field]);
@@ -174,7 +160,7 @@ async fn only_admins_see_the_pages() {
     let visitor = shop.visitor();
     let page = visitor.open("/en/admin/orders").await.expect_status(200);
     assert!(page.address().starts_with("/en/account/sign-in?next="), "{}", page.address());
-    sign_in(&visitor, &ana.email).await;
+    visitor.sign_in(&ana.email, PASSWORD).await;
     for page in ["/en/admin".to_owned(), "/en/admin/orders".to_owned(), path(&order), format!("{}/slip", path(&order))]
     {
         visitor.open(&page).await.expect_status(403);
@@ -182,7 +168,7 @@ async fn only_admins_see_the_pages() {
     let page = visitor.open("/en/account").await;
     visitor.submit(&page, &format!("{}/ship", path(&order)), &[]).await.expect_status(403);
 
-    let (staff, ..) = admin_visitor(&shop).await;
+    let staff = shop.admin_visitor().await;
     staff.post(&format!("{}/cancel", path(&order)), "").await.expect_status(403);
     staff.post(&format!("{}/cancel", path(&order)), "csrf=forged").await.expect_status(403);
     let page = staff.open(&path(&order)).await;

@@ -1,4 +1,4 @@
-//! The first page: what needs somebody today.
+//! The first page: orders whose payment an admin must act upon, orders to pack, new orders.
 
 use askama::Template;
 use rocket::get;

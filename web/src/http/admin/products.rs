@@ -11,6 +11,7 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, routes};
 
+use super::super::listing::sort_label;
 use super::edit::done as done_text;
 use super::{Admin, Nav, Section};
 use crate::api::catalogue::{ListQuery, Product, Sort};
@@ -94,13 +95,4 @@ async fn list(
     let done = done_text(&visit, done);
     let products_page = ProductsPage { page, nav, products, words, sorts, next, first, done };
     Ok(Page::personal(&products_page)?.status(status).into())
-}
-
-const fn sort_label(sort: Sort) -> Key {
-    match sort {
-        Sort::Newest => Key("sort-newest"),
-        Sort::PriceAscending => Key("sort-price-ascending"),
-        Sort::PriceDescending => Key("sort-price-descending"),
-        Sort::Name => Key("sort-name"),
-    }
 }
