@@ -12,6 +12,9 @@ use crate::Shop;
 /// Timeout of one command. A browser on a busy machine starts within seconds.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Time for which a command waits for an element that the page does not have yet.
+const ELEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// A browser window in a shop.
 pub struct Browser {
     client: reqwest::Client,
@@ -39,6 +42,9 @@ impl Browser {
         let sessions = format!("{}/session", driver.url());
         let session = post(&client, &sessions, json!({"capabilities": {"alwaysMatch": capabilities}})).await;
         let session = format!("{sessions}/{}", session["sessionId"].as_str().unwrap());
+        // After a click, the next page may need a moment on a busy machine.
+        let wait = json!({"implicit": ELEMENT_TIMEOUT.as_millis()});
+        post(&client, &format!("{session}/timeouts"), wait).await;
         Self { client, session, shop: shop.url(), _driver: driver }
     }
 

@@ -23,6 +23,8 @@ pub(crate) struct OrderFilters {
     pub(crate) from: Option<Timestamp>,
     /// The moment after the last one.
     pub(crate) to: Option<Timestamp>,
+    /// `oldest`; newest first when it is empty.
+    pub(crate) sort: String,
 }
 
 impl OrderFilters {
@@ -35,6 +37,7 @@ impl OrderFilters {
             ("q", &self.words),
             ("from", &from),
             ("to", &to),
+            ("sort", &self.sort),
         ];
         let parts = parts.iter().filter(|(_, value)| !value.is_empty());
         parts.map(|(name, value)| format!("&{name}={}", encode(value))).collect()

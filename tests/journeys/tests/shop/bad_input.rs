@@ -608,7 +608,8 @@ async fn unknown_routes_are_not_found() {
             "/shopping/order/ORDER/pay",
             "/SHOPPING/CART",
             "/.env",
-            "/admin",
+            "/admin/nothing",
+            "/administrator",
         ] {
             for sender in [ByAnonymous, ByAna, ByAdmin] {
                 for method in ["GET", "POST", "DELETE"] {

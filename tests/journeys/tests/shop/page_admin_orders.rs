@@ -34,6 +34,13 @@ async fn an_admin_finds_an_order_and_sends_it_in_two_parcels() {
     visitor.open("/en/admin").await.expect_status(200).expect_text(number).expect_text("To pack");
     let list = visitor.open(&format!("/en/admin/orders?status=confirmed&q={}", ana.email.replace('@', "%40"))).await;
     let list = list.expect_status(200).expect_text(number).expect_text("Captured");
+    // What has waited longest is packed first.
+    ana.add_to_cart(&tea, 1).await.expect_status(200);
+    let later = ana.place_order("later").await.expect_status(201);
+    let to_pack = format!("/en/admin/orders?status=confirmed&sort=oldest&q={}", ana.email.replace('@', "%40"));
+    let to_pack = visitor.open(&to_pack).await.expect_status(200);
+    let place = |order: &Response| to_pack.html().find(&path(order)).unwrap();
+    assert!(place(&order) < place(&later), "{to_pack}");
     assert!(list.html().contains(&format!("href=\"{}\"", path(&order))));
 
     let page =

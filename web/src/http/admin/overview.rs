@@ -39,7 +39,10 @@ struct Part {
 #[get("/admin")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let admin = Admin::of(&visit).await?;
-    let status = |status: &str| OrderFilters { status: status.to_owned(), ..OrderFilters::default() };
+    // The order that has waited longest comes first.
+    let oldest = "oldest".to_owned();
+    let status =
+        |status: &str| OrderFilters { status: status.to_owned(), sort: oldest.clone(), ..OrderFilters::default() };
     let [confirmed, partial, all] = [status("confirmed"), status("partially-shipped"), OrderFilters::default()];
     let (frame, urgent, confirmed, partial, newest) = tokio::join!(
         admin.frame(&visit, Section::Overview, visit.text("admin-overview-title").to_string()),
@@ -59,8 +62,8 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
         rows: rows(orders),
         all: all.map(|path| visit.url(path)),
     };
-    let pack = Some("/admin/orders?status=confirmed");
-    let rest = Some("/admin/orders?status=partially-shipped");
+    let pack = Some("/admin/orders?status=confirmed&sort=oldest");
+    let rest = Some("/admin/orders?status=partially-shipped&sort=oldest");
     let parts = vec![
         part("urgent", Key("overview-urgent"), Key("overview-urgent-none"), urgent?, None),
         part("pack", Key("overview-pack"), Key("overview-pack-none"), confirmed?, pack),

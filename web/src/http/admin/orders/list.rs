@@ -23,8 +23,8 @@ const PAGE_SIZE: usize = 50;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// The filters, in the order of the form.
-const FILTERS: [&str; 6] = ["q", "status", "payment", "country", "from", "to"];
+/// The filters and the order, in the order of the form.
+const FILTERS: [&str; 7] = ["q", "status", "payment", "country", "from", "to", "sort"];
 
 /// The states, with the names that the API has for them.
 const STATUSES: [(&str, OrderStatus); 10] = [
@@ -60,8 +60,8 @@ const PAYMENTS: [&str; 14] = [
 /// The views above the list: a name, and the query that it stands for.
 const VIEWS: [(Key, &str); 6] = [
     (Key("orders-view-all"), ""),
-    (Key("orders-view-pack"), "status=confirmed"),
-    (Key("orders-view-partial"), "status=partially-shipped"),
+    (Key("orders-view-pack"), "status=confirmed&sort=oldest"),
+    (Key("orders-view-partial"), "status=partially-shipped&sort=oldest"),
     (Key("orders-view-capture"), "payment=authorized"),
     (Key("orders-view-refund-failed"), "payment=refund-failed"),
     (Key("orders-view-disputed"), "payment=disputed"),
@@ -82,6 +82,8 @@ pub(super) struct ListQuery {
     from: String,
     #[field(default = "")]
     to: String,
+    #[field(default = "")]
+    sort: String,
     after: Option<String>,
 }
 
@@ -173,7 +175,7 @@ async fn orders(
 
 impl ListQuery {
     fn state(&self) -> FormState {
-        let values = [&self.q, &self.status, &self.payment, &self.country, &self.from, &self.to];
+        let values = [&self.q, &self.status, &self.payment, &self.country, &self.from, &self.to, &self.sort];
         let mut state = FormState::default();
         for (name, value) in FILTERS.into_iter().zip(values) {
             state.set(name, value.trim());
@@ -201,6 +203,7 @@ fn filters(visit: &Visit<'_>, state: &mut FormState) -> OrderFilters {
         from,
         // The last day belongs to the time.
         to: to.map(|day| day.after(DAY)),
+        sort: value("sort"),
     }
 }
 
@@ -212,8 +215,8 @@ fn address(state: &FormState) -> String {
 
 fn fields(language: Language, state: &FormState) -> Vec<Field> {
     let field = |name: &str, label: Key| Field::new(state, name, language.text(label));
-    let choice = |name: &str, label: Key, options: Vec<(String, String)>| {
-        let any = (String::new(), language.text("orders-filter-any").to_string());
+    let choice = |name: &str, label: Key, default: Key, options: Vec<(String, String)>| {
+        let any = (String::new(), language.text(default).to_string());
         let option =
             |(value, label): (String, String)| SelectOption { is_selected: value == state.value(name), value, label };
         let options = std::iter::once(any).chain(options).map(option).collect();
@@ -224,12 +227,15 @@ fn fields(language: Language, state: &FormState) -> Vec<Field> {
     let mut countries: Vec<(String, String)> =
         Country::all().map(|country| (country.as_str().to_owned(), country_name(language, &country))).collect();
     countries.sort_by_cached_key(|(_, name)| sort_key(name));
+    let any = Key("orders-filter-any");
+    let oldest = ("oldest".to_owned(), language.text("orders-sort-oldest").to_string());
     vec![
         Field { max: 100, ..field("q", Key("orders-filter-words")) },
-        choice("status", Key("orders-column-status"), statuses.to_vec()),
-        choice("payment", Key("orders-column-payment"), payments.to_vec()),
-        choice("country", Key("orders-column-country"), countries),
+        choice("status", Key("orders-column-status"), any, statuses.to_vec()),
+        choice("payment", Key("orders-column-payment"), any, payments.to_vec()),
+        choice("country", Key("orders-column-country"), any, countries),
         Field { kind: Kind::Date, ..field("from", Key("orders-filter-from")) },
         Field { kind: Kind::Date, ..field("to", Key("orders-filter-to")) },
+        choice("sort", Key("orders-sort"), Key("orders-sort-newest"), vec![oldest]),
     ]
 }
