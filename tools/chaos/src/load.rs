@@ -1,4 +1,4 @@
-//! An open load: 100 clients arrive each second, independent of response times. They respect
+//! An open load: clients arrive at a constant rate, independent of response times. They respect
 //! `Retry-After`, and repeat an order under its key until it is answered.
 
 use std::collections::VecDeque;
@@ -14,7 +14,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::environment::{Customers, Environment};
 use crate::random::Random;
 
-const ARRIVAL_RATE: u32 = 100;
+/// Clients that arrive each second at a fleet of release builds.
+pub(crate) const ARRIVAL_RATE: u32 = 100;
+/// Clients that arrive each second at a fleet of debug builds, which serve about a quarter of the
+/// requests of release builds. More of them would measure an overload instead of the fault.
+pub(crate) const SHORT_ARRIVAL_RATE: u32 = 40;
 /// Time that a client waits for a response. Longer than the target of 6 s, to measure by how much a
 /// response misses it.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(12);
@@ -115,7 +119,7 @@ struct Clients {
 }
 
 impl Load {
-    pub(crate) fn start(environment: &Environment, mut random: Random) -> Self {
+    pub(crate) fn start(environment: &Environment, arrival_rate: u32, mut random: Random) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let clients = Arc::new(Clients {
             record: Mutex::default(),
@@ -125,7 +129,7 @@ impl Load {
         });
         let (is_stopped, shared) = (Arc::clone(&stop), Arc::clone(&clients));
         let arrivals = tokio::spawn(async move {
-            let mut due = interval(Duration::from_secs(1) / ARRIVAL_RATE);
+            let mut due = interval(Duration::from_secs(1) / arrival_rate);
             due.set_missed_tick_behavior(MissedTickBehavior::Burst);
             let mut running = JoinSet::new();
             for kind in ARRIVALS.into_iter().cycle() {

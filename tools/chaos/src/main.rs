@@ -95,7 +95,8 @@ async fn inject(
     short: bool,
 ) -> Result<FaultOutcome, String> {
     let leaver = environment.fleet.new_customer().await;
-    let load = Load::start(environment, random.split());
+    let arrival_rate = if short { load::SHORT_ARRIVAL_RATE } else { load::ARRIVAL_RATE };
+    let load = Load::start(environment, arrival_rate, random.split());
     sleep(WARM_UP).await;
     fault.begin(environment).await;
     let deletion = tokio::spawn(load::delete_account(leaver.clone()));
