@@ -10,6 +10,7 @@ use crate::mail::MailCommand;
 use crate::order::OrderArgs;
 use crate::seed::SeedArgs;
 use crate::settings::{FILE_HELP, UpArgs};
+use crate::top::{PsArgs, TopArgs};
 
 /// Runs a whole shop in one process, and maintains shops of any size.
 ///
@@ -59,6 +60,10 @@ pub(crate) enum Command {
     /// Existing products and accounts stay as they are. A one-process shop loads its samples
     /// itself.
     Seed(SeedArgs),
+    /// List the running instances of a fleet, and queues that need somebody
+    Ps(PsArgs),
+    /// Show the running instances of a fleet live, until Ctrl-C
+    Top(TopArgs),
     /// Inspect, replay or drop events that a service of a fleet could not handle
     #[command(subcommand)]
     Dlq(DlqCommand),

@@ -2,7 +2,6 @@
 //! while the services are down. `common/bus/src/amqp/dead_letters.rs` reads and moves the messages.
 
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use souk_types::Timestamp;
 
 use crate::databases::operator_message;
 use crate::shop_args::BrokerArgs;
+use crate::terminal::{duration, print, printable, table};
 
 #[derive(Subcommand)]
 pub(crate) enum DlqCommand {
@@ -100,7 +100,7 @@ impl DlqBrokerArgs {
 
 /// Characters of a reason in the list. `souk dlq show` prints all of it.
 const MAX_LISTED_REASON: usize = 60;
-const NO_DEAD_LETTERS: &str = "no dead letters";
+const NO_DEAD_LETTERS: &str = "no dead letters\n";
 
 pub(crate) async fn run(command: DlqCommand) -> Result<(), String> {
     let filter = |id, filter: QueueArgs| DeadLetterFilter { id, queue: filter.queue };
@@ -136,12 +136,12 @@ async fn read(broker: AmqpOptions, filter: &DeadLetterFilter, with_bodies: bool)
 async fn list(broker: AmqpOptions, filter: DeadLetterFilter, json: bool) -> Result<(), String> {
     let found = read(broker, &filter, false).await?;
     if json {
-        return print(&format!("{:#}", json!({"items": found.iter().map(summary).collect::<Value>()})));
+        return print(&format!("{:#}\n", json!({"items": found.iter().map(summary).collect::<Value>()})));
     }
     if found.is_empty() {
         return print(NO_DEAD_LETTERS);
     }
-    print(&table(&found, Timestamp::now()))
+    print(&list_text(&found, Timestamp::now()))
 }
 
 async fn show(broker: AmqpOptions, filter: DeadLetterFilter, json: bool) -> Result<(), String> {
@@ -150,10 +150,10 @@ async fn show(broker: AmqpOptions, filter: DeadLetterFilter, json: bool) -> Resu
         return Err(not_found(&filter));
     }
     if json {
-        return print(&format!("{:#}", json!({"items": found.iter().map(details).collect::<Value>()})));
+        return print(&format!("{:#}\n", json!({"items": found.iter().map(details).collect::<Value>()})));
     }
     let now = Timestamp::now();
-    print(&found.iter().map(|letter| page(letter, now)).collect::<Vec<_>>().join("\n\n"))
+    print(&(found.iter().map(|letter| page(letter, now)).collect::<Vec<_>>().join("\n\n") + "\n"))
 }
 
 async fn replay(broker: AmqpOptions, filter: DeadLetterFilter) -> Result<(), String> {
@@ -186,19 +186,11 @@ fn not_found(filter: &DeadLetterFilter) -> String {
     format!("there is no dead letter {id}{queue}; `souk dlq list` lists all")
 }
 
-/// Prints a text. A closed pipe is no error.
-fn print(text: &str) -> Result<(), String> {
-    match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("cannot print: {error}")),
-        _ => Ok(()),
-    }
-}
-
 fn line(letter: &DeadLetter) -> String {
     format!("{} {}", printable(letter.event.as_deref().unwrap_or("an event without a name")), printable(&letter.id))
 }
 
-fn table(letters: &[DeadLetter], now: Timestamp) -> String {
+fn list_text(letters: &[DeadLetter], now: Timestamp) -> String {
     let head = ["QUEUE", "EVENT", "ID", "ATTEMPTS", "FAILED", "REQUEST", "REASON"].map(str::to_owned);
     let row = |letter: &DeadLetter| {
         let reason = printable(&letter.reason);
@@ -215,18 +207,7 @@ fn table(letters: &[DeadLetter], now: Timestamp) -> String {
         ]
     };
     let rows: Vec<_> = [head].into_iter().chain(letters.iter().map(row)).collect();
-    let mut widths = [0; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut lines: Vec<String> = Vec::new();
-    for row in &rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        lines.push(cells.collect::<Vec<_>>().join("  ").trim_end().to_owned());
-    }
-    lines.join("\n")
+    table(&rows)
 }
 
 fn page(letter: &DeadLetter, now: Timestamp) -> String {
@@ -267,11 +248,6 @@ fn body(body: &[u8]) -> String {
     text.lines().map(|line| format!("  {}", printable(line))).collect::<Vec<_>>().join("\n")
 }
 
-/// Replaces control characters, which could move the cursor or break the table.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 fn summary(letter: &DeadLetter) -> Value {
     json!({
         "queue": letter.queue,
@@ -297,13 +273,7 @@ fn details(letter: &DeadLetter) -> Value {
 }
 
 fn age(since: Duration) -> String {
-    let seconds = since.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s ago"),
-        60..3_600 => format!("{} min ago", seconds / 60),
-        3_600..172_800 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} days ago", seconds / 86_400),
-    }
+    format!("{} ago", duration(since))
 }
 
 #[cfg(test)]
@@ -334,8 +304,9 @@ mod tests {
         let now = letter().dead_lettered_at.unwrap().after(Duration::from_secs(90));
         let expected = "\
 QUEUE              EVENT             ID  ATTEMPTS  FAILED     REQUEST  REASON
-shopping.customer  customer.deleted  7   5         1 min ago  r-1      conflict: It is  [31mbroken, and this long reason goes on un...";
-        assert_eq!(table(&[letter()], now), expected);
+shopping.customer  customer.deleted  7   5         1 min ago  r-1      conflict: It is  [31mbroken, and this long reason goes on un...
+";
+        assert_eq!(list_text(&[letter()], now), expected);
     }
 
     #[test]

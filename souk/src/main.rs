@@ -15,6 +15,8 @@ mod order;
 mod seed;
 mod settings;
 mod shop_args;
+mod terminal;
+mod top;
 mod up;
 
 use std::process::ExitCode;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::Mail(command) => rocket::execute(mail::run(command)),
         Command::Order(args) => rocket::execute(order::run(args)),
         Command::Seed(args) => rocket::execute(seed::run(args)),
+        Command::Ps(args) => rocket::execute(top::ps(args)),
+        Command::Top(args) => rocket::execute(top::top(args)),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {

@@ -12,7 +12,7 @@ use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::health::{self, Health};
 use souk_http::telemetry::Telemetry;
-use souk_http::{BusApi, CorsOrigins, RunError, TrustedProxies};
+use souk_http::{BusApi, CorsOrigins, Instance, RunError, TrustedProxies};
 
 use crate::data_directory::DataDirectory;
 use crate::databases::{SERVICES, operator_message};
@@ -71,6 +71,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         .mount("/products", products::routes())
         .mount("/shopping", shopping::routes())
         .manage(api)
+        .manage(Instance::new("souk", format!("souk-{}", std::process::id())))
         .manage(Health { databases: databases.to_vec(), bus: bus.clone() })
         .manage(cors)
         .manage(trusted_proxies)

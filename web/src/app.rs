@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::api::Api;
 use crate::api::catalogue::Categories;
 use crate::api::shop::Shop;
+use crate::monitor::Monitor;
 use crate::options::Options;
 use crate::sitemap::SitemapCache;
 
@@ -22,6 +23,7 @@ pub struct App {
     pub(crate) options: Arc<Options>,
     pub(crate) shop: Arc<ShopCache>,
     pub(crate) sitemap: Arc<SitemapCache>,
+    pub(crate) monitor: Monitor,
 }
 
 /// What every page shows of the shop, as it was last read. While the services are down, pages show

@@ -15,7 +15,7 @@ static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets");
 const SHOP_CSS: [&str; 8] = ["tokens", "base", "layout", "forms", "catalogue", "cart", "checkout", "account"];
 
 /// The scripts of the storefront. Each page names those that improve it.
-const SCRIPTS: [&str; 5] = ["shop.js", "checkout.js", "order.js", "pay.js", "account.js"];
+const SCRIPTS: [&str; 6] = ["shop.js", "checkout.js", "order.js", "pay.js", "account.js", "system.js"];
 
 static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
     let css: Vec<u8> = SHOP_CSS.iter().flat_map(|name| file(&format!("css/{name}.css"))).copied().collect();

@@ -19,6 +19,7 @@ mod idempotency;
 mod legal;
 mod links;
 mod locale;
+mod monitor;
 mod options;
 mod page;
 mod session;
@@ -34,12 +35,19 @@ pub use self::app::App;
 pub use self::options::{Defaults, Options};
 
 use self::locale::Language;
+use self::monitor::Monitor;
 
 impl App {
     /// Returns the state of the service.
     #[must_use]
     pub fn start(bus: &Bus, options: Options) -> Self {
-        Self { bus: bus.clone(), options: Arc::new(options), shop: Arc::default(), sitemap: Arc::default() }
+        Self {
+            bus: bus.clone(),
+            options: Arc::new(options),
+            shop: Arc::default(),
+            sitemap: Arc::default(),
+            monitor: Monitor::start(bus),
+        }
     }
 }
 

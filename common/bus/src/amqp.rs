@@ -1,10 +1,12 @@
 //! The transport over RabbitMQ: the operations of the bus and the state that its parts share.
 //!
 //! Up to three connections: one publishes calls and events and receives replies, one serves calls
-//! and sends replies, one consumes events. A broker that is short of memory blocks every connection
-//! that publishes. The one that consumes events publishes nothing, so it can still acknowledge.
+//! and sends replies, one consumes events and broadcasts. A broker that is short of memory blocks
+//! every connection that publishes. The one that consumes events publishes nothing, so it can still
+//! acknowledge.
 
 mod batching;
+mod broadcasts;
 mod circuit_breaker;
 mod connection;
 mod consumer;
@@ -12,6 +14,7 @@ mod dead_letters;
 mod event_consumer;
 mod event_publisher;
 mod options;
+mod queues;
 mod retry;
 mod rpc_client;
 mod rpc_server;
@@ -20,25 +23,27 @@ mod topology;
 mod wire;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use self::broadcasts::{BroadcastConsumer, BroadcastPublisher};
 use self::circuit_breaker::{Outcome, RpcTarget};
-use self::connection::Connection;
+use self::connection::{Connection, OnChannelError};
 use self::consumer::{QueueConsumer, keep_consuming};
 pub use self::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
 use self::event_consumer::EventConsumer;
 use self::event_publisher::EventPublisher;
 pub use self::options::AmqpOptions;
 use self::options::Broker;
+pub use self::queues::QueueState;
 use self::rpc_client::{CallOutcome, RpcClient};
 use self::rpc_server::{ReplySender, RpcServer};
 use self::supervisor::supervise;
 use self::topology::Names;
-use super::{Bytes, EventHandler, EventMessage, RequestHandler, lock, owner};
+use super::{BroadcastHandler, Bytes, EventDescriptor, EventHandler, EventMessage, RequestHandler, lock, owner};
 use souk_types::{Error, Result};
 
 /// Time for work in flight to end when the bus is closed. Closing takes less than 5 s in all.
@@ -49,6 +54,9 @@ pub(super) struct Amqp {
     rpc_servers: Mutex<HashMap<&'static str, Arc<RpcServer>>>,
     /// By listener and owner.
     event_consumers: Mutex<HashMap<(&'static str, &'static str), Arc<EventConsumer>>>,
+    broadcasts: OnceLock<Arc<BroadcastConsumer>>,
+    /// Whether the connection that consumes events and broadcasts is being kept open.
+    keeps_consuming: Once,
     listeners: Mutex<HashMap<&'static str, &'static [&'static str]>>,
     rpc_targets: Mutex<HashMap<&'static str, Arc<RpcTarget>>>,
     /// Whether each queue is being consumed.
@@ -75,6 +83,7 @@ struct Publisher {
     connection: Arc<Connection>,
     rpc: RpcClient,
     events: EventPublisher,
+    broadcasts: BroadcastPublisher,
 }
 
 /// Counters of a bus over RabbitMQ since its creation.
@@ -102,6 +111,8 @@ pub struct Counters {
 
 impl Amqp {
     pub(super) fn start(options: AmqpOptions) -> Result<Self> {
+        // An error means that the process has installed a provider before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
             broker: options::parse(&options.url)?,
             name: options.name,
@@ -123,6 +134,8 @@ impl Amqp {
             shared,
             rpc_servers: Mutex::default(),
             event_consumers: Mutex::default(),
+            broadcasts: OnceLock::new(),
+            keeps_consuming: Once::new(),
             listeners: Mutex::default(),
             rpc_targets: Mutex::default(),
             consuming: Mutex::default(),
@@ -179,15 +192,45 @@ impl Amqp {
         if let Some(consumer) = consumers.get(&key) {
             return consumer.add(event, handler);
         }
-        if consumers.is_empty() {
-            let slot = self.shared.consuming_events.clone();
-            let set_up = |connection| std::future::ready(Ok(connection));
-            tokio::spawn(supervise(Arc::clone(&self.shared), "events", slot, set_up));
-        }
+        self.keep_consuming_connection();
         let consumer = EventConsumer::new(Arc::clone(&self.shared), listener, key.1);
         consumer.add(event, handler);
         consumers.insert(key, Arc::clone(&consumer));
         self.consume(consumer);
+    }
+
+    pub(super) fn on_broadcast(&self, name: &'static str, handler: BroadcastHandler) {
+        let consumer = self.broadcasts.get_or_init(|| {
+            self.keep_consuming_connection();
+            let consumer = BroadcastConsumer::new(Arc::clone(&self.shared));
+            let is_consuming = watch::Sender::new(false);
+            tokio::spawn(keep_consuming(Arc::clone(&self.shared), Arc::clone(&consumer), is_consuming));
+            consumer
+        });
+        consumer.add(name, handler);
+    }
+
+    pub(super) async fn broadcast(&self, name: &'static str, body: &[u8]) -> Result<()> {
+        let disconnected = || Error::unavailable("messaging").caused_by("the broker is not connected");
+        let publisher = self.shared.publisher().ok_or_else(disconnected)?;
+        publisher.broadcasts.publish(&self.shared.names, name, body).await
+    }
+
+    pub(super) async fn queues(&self, services: &[&str], events: &[EventDescriptor]) -> Result<Vec<QueueState>> {
+        let name = format!("{} queues", self.shared.name);
+        let open = |endpoint| Connection::open(endpoint, &name, OnChannelError::KeepConnection);
+        let connection = self.shared.broker.try_endpoints(open).await?;
+        let queues = queues::read(&connection, &self.shared.names, services, events).await;
+        connection.close().await;
+        queues
+    }
+
+    pub(super) fn unanswered_services(&self) -> Vec<&'static str> {
+        let targets = lock(&self.rpc_targets);
+        let mut services: Vec<_> =
+            targets.values().filter(|target| target.is_unanswered()).map(|target| target.service).collect();
+        services.sort_unstable();
+        services
     }
 
     /// Waits while the broker is disconnected, because a failure would only delay the event.
@@ -268,6 +311,15 @@ impl Amqp {
         self.shared.closed.send_replace(true);
     }
 
+    /// Opens the connection for events and broadcasts, once.
+    fn keep_consuming_connection(&self) {
+        self.keeps_consuming.call_once(|| {
+            let slot = self.shared.consuming_events.clone();
+            let set_up = |connection| std::future::ready(Ok(connection));
+            tokio::spawn(supervise(Arc::clone(&self.shared), "events", slot, set_up));
+        });
+    }
+
     fn consume(&self, queue: Arc<impl QueueConsumer>) {
         let is_consuming = watch::Sender::new(false);
         lock(&self.consuming).push(is_consuming.subscribe());
@@ -292,7 +344,8 @@ impl Publisher {
     async fn start(shared: Arc<Shared>, connection: Arc<Connection>) -> Result<Arc<Self>> {
         let rpc = RpcClient::start(shared, &connection).await?;
         let events = EventPublisher::start(Arc::clone(&connection)).await?;
-        Ok(Arc::new(Self { connection, rpc, events }))
+        let broadcasts = BroadcastPublisher::start(Arc::clone(&connection)).await?;
+        Ok(Arc::new(Self { connection, rpc, events, broadcasts }))
     }
 }
 

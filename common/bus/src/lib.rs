@@ -18,8 +18,8 @@ use std::time::Duration;
 use souk_types::{Error, ErrorKind, RequestId, Result, failpoint};
 use tokio::time::Instant;
 
-pub use self::amqp::{AmqpOptions, Counters, DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
-pub use souk_contract::{Delivery, Event, EventDescriptor, EventId, Request};
+pub use self::amqp::{AmqpOptions, Counters, DeadLetter, DeadLetterFilter, DeadLetters, EventCounts, QueueState};
+pub use souk_contract::{Broadcast, Delivery, Event, EventDescriptor, EventId, Request};
 
 /// Timeout of a call. An HTTP request has 5 s and may need two calls in a row.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,6 +43,7 @@ pub struct EventMessage {
 type Bytes = Vec<u8>;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type RequestHandler = Arc<dyn Fn(Bytes) -> BoxFuture<Result<Bytes>> + Send + Sync>;
+type BroadcastHandler = Arc<dyn Fn(&[u8]) + Send + Sync>;
 type EventHandler = Arc<dyn Fn(EventMessage) -> BoxFuture<Result<(), HandlerError>> + Send + Sync>;
 
 enum HandlerError {
@@ -175,6 +176,47 @@ impl Bus {
         }
         failpoint!("publish.{}.after", message.name);
         Ok(())
+    }
+
+    /// Sends a message to every instance that listens now, this one included. `Ok` does not mean that
+    /// one received it. Errors: the broker is not connected.
+    pub async fn broadcast<B: Broadcast>(&self, message: &B) -> Result<()> {
+        let body = serde_json::to_vec(message).map_err(Error::internal)?;
+        match &*self.0 {
+            Transport::Local(local) => local.broadcast(B::NAME, &body),
+            Transport::Amqp(amqp) => amqp.broadcast(B::NAME, &body).await?,
+        }
+        Ok(())
+    }
+
+    /// Passes every broadcast `B` to `handler`, from now on, while the broker is connected. A handler
+    /// must not block: the next broadcast waits for it.
+    pub fn on_broadcast<B: Broadcast>(&self, handler: impl Fn(B) + Send + Sync + 'static) {
+        let handler: BroadcastHandler = Arc::new(move |body| match serde_json::from_slice(body) {
+            Ok(message) => handler(message),
+            // Another version of a service may run.
+            Err(error) => tracing::debug!(broadcast = B::NAME, %error, "a broadcast cannot be read"),
+        });
+        match &*self.0 {
+            Transport::Local(local) => local.on_broadcast(B::NAME, handler),
+            Transport::Amqp(amqp) => amqp.on_broadcast(B::NAME, handler),
+        }
+    }
+
+    /// Returns the services that have stopped answering: calls to them fail at once.
+    #[must_use]
+    pub fn unanswered_services(&self) -> Vec<&'static str> {
+        self.as_amqp().map(amqp::Amqp::unanswered_services).unwrap_or_default()
+    }
+
+    /// Returns the queues of `services` and of `events` on the broker, in the order of their names;
+    /// `None` for a bus inside the process, which has no queues. Opens a connection of its own.
+    /// Errors: the broker cannot be reached.
+    pub async fn queues(&self, services: &[&str], events: &[EventDescriptor]) -> Result<Option<Vec<QueueState>>> {
+        match self.as_amqp() {
+            Some(amqp) => amqp.queues(services, events).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Waits until the bus is connected and every handler registered so far receives messages.

@@ -10,7 +10,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Bytes, EventHandler, EventMessage, HANDLER_TIMEOUT, HandlerError, RequestHandler, lock, owner};
+use super::{
+    BroadcastHandler, Bytes, EventHandler, EventMessage, HANDLER_TIMEOUT, HandlerError, RequestHandler, lock, owner,
+};
 use crate::request_context;
 use souk_types::{Error, Result, failpoint};
 
@@ -23,6 +25,7 @@ const MAX_WAITING: usize = 4096;
 pub(super) struct Local {
     servers: Mutex<HashMap<&'static str, Arc<Server>>>,
     subscriptions: Mutex<HashMap<&'static str, Vec<(&'static str, EventHandler)>>>,
+    broadcasts: Mutex<HashMap<&'static str, Vec<BroadcastHandler>>>,
     /// The services that run, or will run, in this process.
     services: &'static [&'static str],
     listeners: Mutex<HashMap<&'static str, &'static [&'static str]>>,
@@ -52,6 +55,17 @@ impl Local {
 
     pub(super) fn subscribe(&self, event: &'static str, listener: &'static str, handler: EventHandler) {
         lock(&self.subscriptions).entry(event).or_default().push((listener, handler));
+    }
+
+    pub(super) fn on_broadcast(&self, name: &'static str, handler: BroadcastHandler) {
+        lock(&self.broadcasts).entry(name).or_default().push(handler);
+    }
+
+    pub(super) fn broadcast(&self, name: &'static str, body: &[u8]) {
+        let handlers = lock(&self.broadcasts).get(name).cloned().unwrap_or_default();
+        for handler in handlers {
+            handler(body);
+        }
     }
 
     pub(super) async fn call(&self, name: &'static str, body: Bytes, deadline: Instant) -> Result<Bytes> {

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod customer;
+pub mod instance;
 pub mod mail;
 pub mod products;
 pub mod shopping;
@@ -29,6 +30,13 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// The subscribed services. The broker stores the event even for one that has never run.
     const LISTENERS: &'static [&'static str];
+}
+
+/// A message to every instance that listens at this moment. It is not stored: an instance that is
+/// down, or slow for seconds, misses it.
+pub trait Broadcast: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The name on the wire.
+    const NAME: &'static str;
 }
 
 /// The name and the subscribers of an event type.

@@ -55,6 +55,10 @@ pub(crate) async fn compress(request: &Request<'_>, response: &mut Response<'_>)
 
 fn is_text(given: &ContentType) -> bool {
     let sub = given.sub().as_str();
+    // An encoder would hold an event of a stream back until many have come.
+    if given.is_event_stream() {
+        return false;
+    }
     given.top() == "text"
         || given.is_json()
         || given.is_svg()
@@ -116,6 +120,7 @@ mod tests {
             ("application/x-ndjson", true),
             ("text/html", true),
             ("image/svg+xml", true),
+            ("text/event-stream", false),
             ("image/png", false),
             ("application/gzip", false),
             ("application/octet-stream", false),

@@ -13,6 +13,7 @@ mod descriptors;
 mod entity_tag;
 pub mod health;
 mod input;
+mod instance;
 mod limits;
 mod param;
 mod problem;
@@ -25,6 +26,7 @@ pub mod service;
 pub mod signal;
 mod stop;
 pub mod telemetry;
+mod traffic;
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -39,6 +41,7 @@ pub use self::content::Content;
 pub use self::cors::CorsOrigins;
 pub use self::entity_tag::{IfMatch, Tagged};
 pub use self::input::{Json, MAX_JSON, NoInput, Query, header};
+pub use self::instance::Instance;
 pub use self::limits::{with_limits, with_page_limits, without_limits};
 pub use self::param::Param;
 pub use self::problem::{Problem, Result, data_outcome, guard_outcome};
@@ -47,8 +50,8 @@ use self::request_log::RequestFairing;
 pub use self::response_headers::{Public, PublicForADay};
 use self::response_headers::{ResponseHeaders, shield};
 pub use self::server::{BusApi, RunError, run};
-pub use self::stop::DRAIN_PERIOD;
-use self::stop::ShutdownFlag;
+pub use self::stop::{DRAIN_PERIOD, ShutdownFlag};
+use self::traffic::Traffic;
 
 /// Returns a Rocket with Souk's configuration. The caller mounts the services.
 #[must_use]
@@ -69,6 +72,7 @@ pub fn rocket(address: IpAddr, port: u16) -> Rocket<Build> {
         .attach(ResponseHeaders)
         .attach(RequestFairing)
         .manage(ShutdownFlag::default())
+        .manage(Traffic::default())
         .manage(ConcurrencyLimiter::new(limits::MAX_CONCURRENT_REQUESTS))
         .manage(limits::PageLimiter::default())
         .register("/", problem::catchers())

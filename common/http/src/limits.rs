@@ -87,7 +87,7 @@ impl Handler for LimitedHandler {
         let fail = |error| route::Outcome::from(request, Problem(error));
         // The idempotent methods that routes use (RFC 9110, section 9.2.2).
         let is_idempotent = matches!(request.method(), Method::Get | Method::Head | Method::Put | Method::Delete);
-        if is_idempotent && ShutdownFlag::is_set(request) && !OverBus::is(request) {
+        if is_idempotent && ShutdownFlag::is_set_for(request) && !OverBus::is(request) {
             return fail(Error::stopping());
         }
         let admission = request.local_cache(|| Admission::new(self.limits, request));

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::problem::{PANICKED, ResponseError};
 use crate::request_id;
 use crate::stop::ShutdownFlag;
+use crate::traffic::Traffic;
 
 pub(crate) struct RequestFairing;
 
@@ -22,15 +23,29 @@ impl Fairing for RequestFairing {
 
     async fn on_request(&self, request: &mut Request<'_>, _data: &mut Data<'_>) {
         request.local_cache(StartTime::default);
+        if let Some(traffic) = request.rocket().state::<Traffic>() {
+            traffic.begin();
+        }
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         response.set_header(Header::new("X-Request-Id", request_id(request).to_string()));
-        if ShutdownFlag::is_set(request) {
+        if ShutdownFlag::is_set_for(request) {
             response.set_header(Header::new("Connection", "close"));
         }
         log(request, response.status().code);
+        if let Some(traffic) = request.rocket().state::<Traffic>() {
+            if is_health_check(request) {
+                traffic.ignore();
+            } else {
+                traffic.end(request.local_cache(StartTime::default).0.elapsed(), response.status().code);
+            }
+        }
     }
+}
+
+fn is_health_check(request: &Request<'_>) -> bool {
+    request.route().is_some_and(|route| route.uri.path().starts_with("/health/"))
 }
 
 struct StartTime(Instant);
@@ -47,7 +62,7 @@ fn log(request: &Request<'_>, status: u16) {
     let route = request.route().map_or("", |route| route.uri.path());
     let ms = elapsed_ms(request.local_cache(StartTime::default).0);
     let Some(error) = ResponseError::of(request) else {
-        if route.starts_with("/health/") {
+        if is_health_check(request) {
             tracing::debug!(request_id, method, route, status, ms, "request");
         } else {
             tracing::info!(request_id, method, route, status, ms, "request");

@@ -32,6 +32,7 @@ use crate::client_address::TrustedProxies;
 use crate::cors::CorsOrigins;
 use crate::descriptors;
 use crate::health::Health;
+use crate::instance;
 use crate::response_headers::own_headers;
 use crate::signal::shutdown_signal;
 use crate::stop::ShutdownFlag;
@@ -121,8 +122,12 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
         stopping: CancellationToken::new(),
         aborting: CancellationToken::new(),
     });
+    let stop_request = instance::stop_request(server.rocket.rocket(), bus);
     let stop = async {
-        signal.recv().await;
+        tokio::select! {
+            _ = signal.recv() => {}
+            () = stop_request.notified() => {}
+        }
         tracing::info!("stopping");
         bus.stop_consuming();
         flag.set();
@@ -137,10 +142,16 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
         accept(listener, &server, &connections).await;
         Ok(())
     };
-    tokio::select! {
-        outcome = serve => outcome.map_err(RunError::Listen)?,
-        () = stop => {}
-    }
+    let announcing = tokio::spawn({
+        let (rocket, bus) = (Arc::clone(&server.rocket), bus.clone());
+        async move { instance::announce(rocket.rocket(), &bus).await }
+    });
+    let served = tokio::select! {
+        outcome = serve => outcome.map_err(RunError::Listen),
+        () = stop => Ok(()),
+    };
+    announcing.abort();
+    served?;
     server.tasks.close();
     server.stopping.cancel();
     if tokio::time::timeout(GRACE_PERIOD, server.tasks.wait()).await.is_err() {

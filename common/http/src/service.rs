@@ -13,6 +13,7 @@ use crate::client_address::TrustedProxies;
 use crate::config::Environment;
 use crate::cors::CorsOrigins;
 use crate::health::{self, Health};
+use crate::instance::Instance;
 use crate::telemetry::{Dsn, Format, Reporting, Telemetry};
 use souk_bus::{AmqpOptions, Bus};
 use souk_store::Database;
@@ -26,6 +27,7 @@ pub struct Service<D = Database> {
     pub bus: Bus,
     /// `database`, if there is one.
     databases: Vec<Database>,
+    instance: Instance,
     address: IpAddr,
     port: u16,
     cors: CorsOrigins,
@@ -40,6 +42,7 @@ impl<D> Service<D> {
         crate::rocket(self.address, self.port)
             .mount("/health", health::routes())
             .manage(health)
+            .manage(self.instance.clone())
             .manage(self.cors.clone())
             .manage(self.trusted_proxies.clone())
     }
@@ -164,14 +167,15 @@ fn read_settings<D>(
     let cors = CorsOrigins::read(&mut environment);
     let telemetry = Telemetry {
         service: name,
-        instance: Some(instance),
+        instance: Some(instance.clone()),
         filter: environment.optional("LOG").unwrap_or_else(|| "info".to_owned()),
         format: environment.optional::<Format>("LOG_FORMAT"),
         reporting: reporting(name, &mut environment),
     };
     match (bus, database, port, environment.problems()) {
         (Some(bus), Some((database, databases)), Some(port), []) => {
-            let service = Service { database, bus, databases, address, port: port.0, cors, trusted_proxies };
+            let instance = Instance::new(name, instance);
+            let service = Service { database, bus, databases, instance, address, port: port.0, cors, trusted_proxies };
             Ok(Settings { service, telemetry })
         }
         _ => Err(environment.report()),

@@ -10,16 +10,22 @@ use rocket::Request;
 /// its idle connections, so that nginx sends nothing more when the socket closes.
 pub const DRAIN_PERIOD: Duration = Duration::from_millis(1_500);
 
-/// Whether this instance is shutting down.
+/// Whether this instance is shutting down. Managed by every Rocket of [`crate::rocket`].
 #[derive(Clone, Default)]
-pub(super) struct ShutdownFlag(Arc<AtomicBool>);
+pub struct ShutdownFlag(Arc<AtomicBool>);
 
 impl ShutdownFlag {
     pub(super) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_set(request: &Request<'_>) -> bool {
-        request.rocket().state::<Self>().is_some_and(|flag| flag.0.load(Ordering::Relaxed))
+    /// Whether this instance is shutting down. A response without an end must end then.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_set_for(request: &Request<'_>) -> bool {
+        request.rocket().state::<Self>().is_some_and(Self::is_set)
     }
 }

@@ -113,11 +113,16 @@ impl TestFleet {
 
     /// Waits until an instance has died at its failpoint.
     pub async fn wait_for_failpoint(&self, name: &str, failpoint: &str) {
-        wait_for("the instance to die", async || {
+        self.wait_until_ended(name).await;
+        assert_died_at(failpoint, &self.log_of(name));
+    }
+
+    /// Waits until a component has ended by itself.
+    pub async fn wait_until_ended(&self, name: &str) {
+        wait_for("the component to end", async || {
             self.with_component(name, |component| Ok(component.exit_status())).await.ok_or("it runs")
         })
         .await;
-        assert_died_at(failpoint, &self.log_of(name));
     }
 
     /// Sends SIGTERM to a component and waits until it ends.

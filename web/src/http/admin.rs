@@ -8,6 +8,7 @@ mod orders;
 mod overview;
 mod products;
 mod settings;
+mod system;
 
 use rocket::response::Redirect;
 use rocket::{Route, get, routes};
@@ -20,7 +21,7 @@ use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
     let catalogue = [products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat();
-    [routes![overview::show], orders::routes(), catalogue].concat()
+    [routes![overview::show], orders::routes(), catalogue, system::routes()].concat()
 }
 
 /// The routes without a language.
@@ -50,12 +51,21 @@ enum Section {
     Taxes,
     Shipping,
     Orders,
+    System,
 }
 
 impl Section {
     /// All parts in the order of the menu.
-    const ALL: [Self; 7] =
-        [Self::Overview, Self::Orders, Self::Products, Self::Discounts, Self::Settings, Self::Taxes, Self::Shipping];
+    const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Orders,
+        Self::Products,
+        Self::Discounts,
+        Self::Settings,
+        Self::Taxes,
+        Self::Shipping,
+        Self::System,
+    ];
 
     /// Returns the path of its first page.
     const fn path(self) -> &'static str {
@@ -67,6 +77,7 @@ impl Section {
             Self::Taxes => "/admin/taxes",
             Self::Shipping => "/admin/shipping",
             Self::Orders => "/admin/orders",
+            Self::System => "/admin/system",
         }
     }
 
@@ -80,6 +91,7 @@ impl Section {
             Self::Taxes => Key("admin-nav-taxes"),
             Self::Shipping => Key("admin-nav-shipping"),
             Self::Orders => Key("admin-nav-orders"),
+            Self::System => Key("admin-nav-system"),
         }
     }
 }

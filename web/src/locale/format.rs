@@ -26,6 +26,14 @@ impl Language {
         self.decimal(number, 0)
     }
 
+    /// Writes a figure with one decimal: `1,234.5`; negative ones as zero.
+    pub(crate) fn tenths(self, value: f64) -> String {
+        // Casts to integers saturate.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and bounded")]
+        let tenths = (value.max(0.0) * 10.0).round() as u64;
+        self.decimal(tenths, 1)
+    }
+
     /// Writes a rate in basis points as a percentage: `19 %`, `8.1%`.
     pub(crate) fn percent(self, basis_points: u32) -> String {
         let decimal = self.decimal(u64::from(basis_points), 2);

@@ -24,6 +24,11 @@ impl RpcTarget {
         Arc::new(Self { service, queue: queue.into(), breaker: Mutex::default() })
     }
 
+    /// Whether calls fail at once, except the one that probes the service.
+    pub(super) fn is_unanswered(&self) -> bool {
+        !matches!(*lock(&self.breaker), Breaker::Closed { .. })
+    }
+
     pub(super) fn attempt(self: &Arc<Self>) -> Option<Attempt> {
         let is_admitted = lock(&self.breaker).admits(Instant::now());
         is_admitted.then(|| Attempt { target: Arc::clone(self), outcome: Outcome::Unknown })

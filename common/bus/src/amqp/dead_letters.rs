@@ -6,7 +6,6 @@
 //! requeues its messages. A lock lets one operator work at a time, because the messages that one
 //! operator has taken are invisible to the others.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,12 +20,13 @@ use tokio::time::Instant;
 use super::connection::{BROKER_TIMEOUT, Connection, OnChannelError, disconnected};
 use super::event_publisher::store_in_queue;
 use super::options::{self, AmqpOptions};
+use super::queues;
 use super::retry::{DELAYS, History, without_history};
 use super::supervisor::BackOff;
 use super::topology::{
     FIRST_FAILURE, LAST_FAILURE, MAX_DELIVERIES, Names, REASON, REQUEST, dead_letter_queue, retry_queue,
 };
-use crate::{EventDescriptor, owner};
+use crate::EventDescriptor;
 use souk_types::{Error, Result, Timestamp};
 
 /// Time to wait for another operator, who needs about a second to list some dead letters.
@@ -98,7 +98,7 @@ impl DeadLetters {
         let connection = broker.try_endpoints(open).await;
         let connection = connection
             .map_err(|error| disconnected(format!("{broker} cannot be reached: {}", error.operator_message())))?;
-        let dead_letters = Self { connection, names: Names(options.prefix), queues: queues(events) };
+        let dead_letters = Self { connection, names: Names(options.prefix), queues: queues::event_queues(events) };
         dead_letters.wait_for_lock().await?;
         Ok(dead_letters)
     }
@@ -226,11 +226,7 @@ impl DeadLetters {
 
     /// Counts the messages that no consumer has taken; `None` without such a queue.
     async fn length(&self, queue: &str) -> Result<Option<u32>> {
-        let channel = self.connection.channel().await?;
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declaring = channel.queue_declare(queue.into(), options, FieldTable::default());
-        let queue = self.connection.bounded_unless(AMQPSoftError::NOTFOUND, declaring).await?;
-        Ok(queue.map(|queue| queue.message_count()))
+        Ok(queues::length(&self.connection, queue).await?.map(|(messages, _)| messages))
     }
 
     /// Waits until the messages are visible, so that the next operator does not miss them.
@@ -256,14 +252,6 @@ enum Action {
     /// Replays through a channel of its own with confirms, because a refusal closes the channel.
     Replay(Channel),
     Discard,
-}
-
-fn queues(events: &[EventDescriptor]) -> Vec<String> {
-    let names = Names(String::new());
-    let queues = events
-        .iter()
-        .flat_map(|event| event.listeners.iter().map(|listener| names.event_queue(listener, owner(event.event))));
-    queues.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 impl DeadLetter {
@@ -348,20 +336,6 @@ fn json(value: &AMQPValue) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_contract_names_the_event_queues() {
-        let expected = [
-            "customer.mail",
-            "customer.products",
-            "customer.shopping",
-            "mail.customer",
-            "mail.shopping",
-            "products.customer",
-            "shopping.customer",
-        ];
-        assert_eq!(queues(souk_contract::EVENTS), expected);
-    }
 
     #[test]
     fn the_broker_records_an_exceeded_delivery_limit() {

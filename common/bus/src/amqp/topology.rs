@@ -34,6 +34,11 @@ const RPC_MAX_BYTES: i64 = 64 * 1024 * 1024;
 /// Milliseconds until the broker deletes an RPC queue whose service died before it consumed.
 const RPC_EXPIRES: i64 = 10_000;
 
+/// Broadcasts that may wait for one process. The broker drops the oldest when there are more.
+const BROADCASTS_MAX_LENGTH: i64 = 1_000;
+/// Milliseconds for which a broadcast may wait.
+const BROADCAST_TTL: i64 = 5_000;
+
 /// Delivery limit of a dead-letter queue. Listing its messages takes and requeues them, and since
 /// RabbitMQ 4.0 a queue without this argument drops a message after 20 of these.
 const DEAD_LETTER_DELIVERIES: i64 = i32::MAX as i64;
@@ -64,6 +69,16 @@ impl Names {
         format!("{}{queue}", self.0)
     }
 
+    /// Returns the exchange of all broadcasts.
+    pub(super) fn broadcasts(&self) -> String {
+        format!("{}souk.broadcasts", self.0)
+    }
+
+    /// Returns the queue of the broadcasts for one process.
+    pub(super) fn broadcast_queue(&self, process: &str) -> String {
+        format!("{}souk.broadcasts.{process}", self.0)
+    }
+
     /// The exclusive queue that serves as the lock of an operator.
     pub(super) fn dead_letter_lock(&self) -> String {
         format!("{}souk.dlq", self.0)
@@ -90,6 +105,35 @@ pub(super) async fn declare_rpc_queue(connection: &Connection, channel: &Channel
         ("x-expires", AMQPValue::LongLongInt(RPC_EXPIRES)),
     ]);
     connection.bounded(channel.queue_declare(queue.into(), options, arguments)).await.map(drop)
+}
+
+pub(super) async fn declare_broadcasts(connection: &Connection, channel: &Channel, names: &Names) -> Result<()> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let exchange = names.broadcasts().into();
+    connection.bounded(channel.exchange_declare(exchange, ExchangeKind::Fanout, options, FieldTable::default())).await
+}
+
+/// Declares the queue of the broadcasts for one process. It disappears with its consumer. It is not
+/// exclusive: after a lost connection, the broker may still hold the queue for the former one.
+pub(super) async fn declare_broadcast_queue(
+    connection: &Connection,
+    channel: &Channel,
+    names: &Names,
+    queue: &str,
+) -> Result<()> {
+    declare_broadcasts(connection, channel, names).await?;
+    let options = QueueDeclareOptions { durable: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    let arguments = table(&[
+        ("x-queue-type", text("classic")),
+        ("x-max-length", AMQPValue::LongLongInt(BROADCASTS_MAX_LENGTH)),
+        ("x-message-ttl", AMQPValue::LongLongInt(BROADCAST_TTL)),
+        ("x-expires", AMQPValue::LongLongInt(RPC_EXPIRES)),
+    ]);
+    connection.bounded(channel.queue_declare(queue.into(), options, arguments)).await?;
+    let exchange = names.broadcasts().into();
+    let binding =
+        channel.queue_bind(queue.into(), exchange, "".into(), QueueBindOptions::default(), FieldTable::default());
+    connection.bounded(binding).await
 }
 
 /// Declares exchange and queues of `listener` for the events of `owner`. The publisher declares

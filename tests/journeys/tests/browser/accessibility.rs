@@ -45,7 +45,7 @@ const PERSONAL: [&str; 8] = [
 ];
 
 /// Pages of admins, besides those of one order and one product.
-const STAFF: [&str; 10] = [
+const STAFF: [&str; 11] = [
     "/en/admin",
     "/de/admin/orders",
     "/en/admin/orders?country=none",
@@ -56,6 +56,7 @@ const STAFF: [&str; 10] = [
     "/en/admin/settings",
     "/de/admin/taxes",
     "/en/admin/shipping",
+    "/en/admin/system",
 ];
 
 struct Examiner {

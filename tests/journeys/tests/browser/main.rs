@@ -4,5 +4,6 @@
 
 mod accessibility;
 mod buying;
+mod monitor;
 mod storefront;
 mod weight;

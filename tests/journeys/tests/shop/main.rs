@@ -23,6 +23,7 @@ mod order_terms;
 mod page_account;
 mod page_admin_catalogue;
 mod page_admin_orders;
+mod page_admin_system;
 mod page_checkout;
 mod payment;
 mod pricing;

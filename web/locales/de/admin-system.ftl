@@ -1,0 +1,36 @@
+### The monitor.
+
+admin-nav-system = System
+system-live = Diese Zahlen werden laufend aktualisiert.
+system-instances = Instanzen
+system-instance = Instanz
+system-status = Zustand
+system-version = Version
+system-age = Läuft seit
+system-requests = Anfragen/s
+system-errors = Fehler/s
+system-p99 = p99 in ms
+system-in-flight = In Arbeit
+system-stop = Beenden
+system-figures = Zahlen der letzten 10 Sekunden ohne Funktionsprüfungen. p99: die Zeit, in der 99 von 100 Antworten beginnen. Eine Instanz beendet erst ihre Anfragen; was sie überwacht, startet sie vielleicht neu.
+system-running = Läuft
+system-stopping = Wird beendet
+system-silent = Meldet sich nicht
+system-impaired = Beeinträchtigt
+system-unanswered = Keine Antworten von { $services }
+system-no-instances = In den letzten zwei Minuten hat sich keine Instanz gemeldet. Vielleicht antwortet der Broker nicht.
+system-databases = Datenbanken
+system-database = Datenbank
+system-answer = Antwort in ms
+system-no-answer = Keine Antwort
+system-outbox = Ereignisse im Ausgang
+system-queues = Warteschlangen des Brokers
+system-queue = Warteschlange
+system-waiting = Wartend
+system-consumers = Empfänger
+system-dead-letters = Unzustellbar
+system-no-broker = Dieser Shop läuft in einem Prozess und braucht keinen Broker.
+system-broker-down = Der Broker antwortet nicht.
+system-not-found = Diese Instanz läuft nicht mehr.
+system-last-instance = Dies ist die einzige laufende Instanz ihres Dienstes. Starten Sie zuerst eine weitere.
+system-stop-asked = Die Instanz wird beendet. Sie schließt erst ihre Anfragen ab.

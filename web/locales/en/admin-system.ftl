@@ -1,0 +1,36 @@
+### The monitor.
+
+admin-nav-system = System
+system-live = These figures are live.
+system-instances = Instances
+system-instance = Instance
+system-status = Status
+system-version = Version
+system-age = Running for
+system-requests = Requests/s
+system-errors = Errors/s
+system-p99 = p99 in ms
+system-in-flight = In progress
+system-stop = Stop
+system-figures = Figures of the last 10 seconds, without health checks. p99: the time within which 99 of 100 responses begin. An instance that stops finishes its requests first; whatever supervises it may start it again.
+system-running = Running
+system-stopping = Stopping
+system-silent = Silent
+system-impaired = Impaired
+system-unanswered = No answers from { $services }
+system-no-instances = No instance has announced itself in the last two minutes. The broker may be down.
+system-databases = Databases
+system-database = Database
+system-answer = Answer in ms
+system-no-answer = No answer
+system-outbox = Events in the outbox
+system-queues = Queues of the broker
+system-queue = Queue
+system-waiting = Waiting
+system-consumers = Consumers
+system-dead-letters = Dead letters
+system-no-broker = This shop runs in one process and needs no broker.
+system-broker-down = The broker does not answer.
+system-not-found = This instance is not running any more.
+system-last-instance = This is the only running instance of its service. Start another one first.
+system-stop-asked = The instance is asked to stop. It finishes its requests first.
