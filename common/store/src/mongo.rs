@@ -9,6 +9,7 @@
 mod bulk;
 mod connection;
 mod copy;
+mod counts;
 mod endpoint;
 mod filter;
 mod format;

@@ -6,6 +6,7 @@
 //! `_outbox` and `_inbox` belong to the store.
 
 mod copy;
+mod counts;
 mod filter;
 mod readers;
 mod schema;

@@ -39,7 +39,7 @@ pub use id::{Id, InvalidId};
 pub use money::Money;
 pub use network::Network;
 pub use number::{Integer, NumberError};
-pub use page::{Cursor, Page, PageLimit, Paging};
+pub use page::{CappedCount, Cursor, Page, PageLimit, Paging};
 pub use phone::Phone;
 pub use price::Price;
 pub use quantity::Quantity;

@@ -30,6 +30,26 @@ impl<T> Page<T> {
     }
 }
 
+/// The number of items of a list, counted up to a limit, so that a long list costs no more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CappedCount {
+    /// The number, at most [`CappedCount::MAX`].
+    pub count: usize,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl CappedCount {
+    /// The largest number that is counted.
+    pub const MAX: usize = 1_000;
+
+    /// Returns the count of a list of which `found` items were counted.
+    #[must_use]
+    pub fn of(found: usize) -> Self {
+        Self { count: found.min(Self::MAX), more: found > Self::MAX }
+    }
+}
+
 /// The position after the last item of a page; opaque to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
@@ -120,6 +140,13 @@ mod tests {
         assert_eq!(serde_json::from_str::<Cursor>(&text).unwrap(), cursor);
         for bad in ["\"\"", "\"!!\"", "\"e30\"", "\"WyJhIix7IiRuZSI6MX0sImIiXQ\"", "7"] {
             assert!(serde_json::from_str::<Cursor>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_count_ends_at_its_limit() {
+        for (found, count, more) in [(0, 0, false), (1_000, 1_000, false), (1_001, 1_000, true)] {
+            assert_eq!(CappedCount::of(found), CappedCount { count, more });
         }
     }
 

@@ -26,12 +26,9 @@ impl Mongo {
             .connection
             .read(move |database| async move {
                 let documents = majority::<RawDocumentBuf>(&database, collection);
-                let walked = smallest(&documents, &filter).await?;
-                let (mut conditions, mut options) = scan(&filter, walked.map(|at| &filter.ranges[at]));
-                let others = filter.ranges.iter().enumerate().filter(|(at, _)| Some(*at) != walked);
-                conditions.extend(others.map(|(_, range)| within(range)));
+                let (condition, mut options) = plan(&documents, &filter).await?;
                 options.limit = i64::try_from(limit + 1).ok();
-                page(&documents, doc! {"$and": conditions}, options, limit).await
+                page(&documents, condition, options, limit).await
             })
             .await?;
         let mut items = Vec::new();
@@ -43,6 +40,18 @@ impl Mongo {
         let next = items.last().filter(|_| more).map(|(id, _)| cursor(id));
         Ok(FoundPage { items, next })
     }
+}
+
+/// Plans the scan of the smallest range.
+pub(super) async fn plan(
+    documents: &Collection<RawDocumentBuf>,
+    filter: &Filter,
+) -> Result<(Document, FindOptions), Failure> {
+    let walked = smallest(documents, filter).await?;
+    let (mut conditions, options) = scan(filter, walked.map(|at| &filter.ranges[at]));
+    let others = filter.ranges.iter().enumerate().filter(|(at, _)| Some(*at) != walked);
+    conditions.extend(others.map(|(_, range)| within(range)));
+    Ok((doc! {"$and": conditions}, options))
 }
 
 /// Returns the position of the smallest range, and `None` without a range.

@@ -222,7 +222,10 @@ pub(super) async fn page(
 }
 
 /// Plans a query. Without a condition, nothing matches.
-async fn plan(documents: &Collection<RawDocumentBuf>, find: &Find) -> Result<(Option<Document>, FindOptions), Failure> {
+pub(super) async fn plan(
+    documents: &Collection<RawDocumentBuf>,
+    find: &Find,
+) -> Result<(Option<Document>, FindOptions), Failure> {
     let mut options = read_options();
     options.limit = i64::try_from(find.paging.limit.get() + 1).ok();
     let direction = match find.direction {

@@ -39,7 +39,13 @@ fn page(connection: &Connection, table: &Table, filter: &Filter) -> rusqlite::Re
     Ok(FoundPage { items, next })
 }
 
-fn ids(connection: &Connection, table: &Table, filter: &Filter, limit: usize) -> rusqlite::Result<Vec<String>> {
+/// Returns the ids that a filter selects, up to `limit`.
+pub(super) fn ids(
+    connection: &Connection,
+    table: &Table,
+    filter: &Filter,
+    limit: usize,
+) -> rusqlite::Result<Vec<String>> {
     if filter.selects_nothing() {
         return Ok(Vec::new());
     }

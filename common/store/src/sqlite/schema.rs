@@ -220,6 +220,12 @@ impl Table {
     }
 
     pub(super) fn find(&self, find: &Find) -> (String, Vec<Sql>) {
+        let key = find.index.order.unwrap_or("id");
+        self.select(find, &format!("version, doc, id, \"{key}\" AS key"), find.paging.limit.get() + 1)
+    }
+
+    /// Returns the statement of a query for these columns, and its values.
+    pub(super) fn select(&self, find: &Find, columns: &str, limit: usize) -> (String, Vec<Sql>) {
         let name = self.name;
         let key = find.index.order.unwrap_or("id");
         let (order, beyond) = match find.direction {
@@ -252,9 +258,8 @@ impl Table {
                 ));
             }
         }
-        let limit = find.paging.limit.get() + 1;
         let statement = format!(
-            "SELECT version, doc, id, \"{key}\" AS key FROM \"{name}\" WHERE {} ORDER BY \"{key}\" {order}, id {order} LIMIT {limit}",
+            "SELECT {columns} FROM \"{name}\" WHERE {} ORDER BY \"{key}\" {order}, id {order} LIMIT {limit}",
             conditions.join(" AND ")
         );
         (statement, values)

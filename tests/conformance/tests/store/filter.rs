@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_store::{Collection, Direction, Document, Filter, Index};
-use souk_types::{Cursor, ErrorKind, Id, PageLimit, Paging};
+use souk_types::{CappedCount, Cursor, ErrorKind, Id, PageLimit, Paging};
 
 use crate::home::Home;
 use crate::{BY_PRICE, BY_SHELF, BY_TAG, Book, BookId, SHELF_AND_TITLE, insert_all};
@@ -91,7 +91,9 @@ async fn a_filter_selects_what_a_scan_of_all_documents_selects(home: Home) {
                 expected.reverse();
             }
             let expected: Vec<i64> = expected.into_iter().map(|(_, book)| book.copies).collect();
+            let count = CappedCount { count: expected.len(), more: false };
             assert_eq!((numbers(found.items), found.next), (expected, None), "{filter:?}");
+            assert_eq!(books.count(filter.clone().page(page(None, 1))).await.unwrap(), count, "{filter:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_store::{Collection, Direction, Document, Find, Index, MAX_PAGE_BYTES};
-use souk_types::{Cursor, ErrorKind, Id, PageLimit, Paging, Timestamp};
+use souk_types::{CappedCount, Cursor, ErrorKind, Id, PageLimit, Paging, Timestamp};
 
 use crate::home::Home;
 use crate::{
@@ -33,6 +33,8 @@ checks! {
     due_documents_come_in_order_up_to_now
     count_by_counts_each_value
     count_by_follows_writes
+    a_query_is_counted_up_to_its_bound
+    totals_add_up_each_group
 }
 
 async fn an_index_finds_documents_by_value(home: Home) {
@@ -275,6 +277,46 @@ async fn count_by_follows_writes(home: Home) {
         .await
         .unwrap();
     assert_eq!(books.count_by("shelf").await.unwrap(), [("b".to_owned(), 1)]);
+}
+
+async fn a_query_is_counted_up_to_its_bound(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let on = |shelf: &str, price: i64| shelved(shelf, price, "any");
+    insert_all(&books, [on("a", 1), on("a", 5), on("a", 6), on("b", 1), Book::called("on no shelf")]).await;
+    for (find, count) in [
+        (SHELF_BY_PRICE.find(["a"]), 3),
+        (SHELF_BY_PRICE.find(["a"]).up_to(5), 2),
+        (SHELF_BY_PRICE.find(["a"]).first(limit(1)), 3),
+        (SHELF_BY_PRICE.find(["c"]), 0),
+        (BY_PRICE.all(), 4),
+    ] {
+        assert_eq!(books.count_found(find.clone()).await.unwrap(), CappedCount { count, more: false }, "{find:?}");
+    }
+    insert_all(&books, (0..1_000).map(|price| on("full", price))).await;
+    let full = books.count_found(SHELF_BY_PRICE.find(["full"])).await.unwrap();
+    assert_eq!(full, CappedCount { count: 1_000, more: false });
+    insert(&books, on("full", 7)).await;
+    assert!(books.count_found(SHELF_BY_PRICE.find(["full"])).await.unwrap().more);
+}
+
+async fn totals_add_up_each_group(home: Home) {
+    let books = home.open().await.collection().unwrap();
+    let on = |shelf: &str, price: i64| shelved(shelf, price, "any");
+    let unpriced = Book { shelf: Some("b".to_owned()), ..Book::called("without a price") };
+    let large = i64::from(i32::MAX);
+    let moved = insert(&books, on("b", 4)).await;
+    insert_all(&books, [on("b", large), on("a", 7), on("b", large), on("c", 0), unpriced]).await;
+    let totals = async |from: &str| {
+        let totals = books.totals(&SHELF_BY_PRICE, from).await.unwrap();
+        totals.into_iter().map(|total| (total.group, total.count, total.sum)).collect::<Vec<_>>()
+    };
+    let expected = [("b".to_owned(), 3, 2 * u64::from(i32::MAX.unsigned_abs()) + 4), ("c".to_owned(), 1, 0)];
+    assert_eq!(totals("b").await, expected);
+    assert_eq!((totals("").await.len(), totals("d").await.len()), (3, 0));
+    delete(&books, moved).await;
+    assert_eq!(totals("b").await[0].1, 2);
+    let no_groups = books.totals(&BY_PRICE, "").await.unwrap_err();
+    assert_eq!(no_groups.kind(), ErrorKind::Internal);
 }
 
 fn shelved(shelf: &str, price: i64, title: &str) -> Book {
