@@ -8,6 +8,7 @@ pub(crate) mod image_url;
 pub(crate) mod import_mapping;
 pub(crate) mod import_records;
 pub(crate) mod import_row;
+pub(crate) mod low_stock;
 pub(crate) mod product;
 pub(crate) mod product_details;
 pub(crate) mod product_edit;

@@ -29,6 +29,8 @@ pub fn routes() -> Vec<Route> {
         editing::replace,
         editing::patch,
         editing::discontinue,
+        stock::list_low_stock,
+        stock::get_summary,
         stock::get_stock,
         stock::set_stock,
         stock::add_stock,

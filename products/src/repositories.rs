@@ -1,11 +1,13 @@
 //! Queries on the collections of this service.
 
+use serde_json::{Value, json};
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Due, Find, Index, Tx};
-use souk_types::{Error, Page, Result};
+use souk_types::{CappedCount, Error, Page, Paging, Result};
 
 use crate::domain::catalogue_query::{CatalogueQuery, Sort};
+use crate::domain::low_stock::StockThreshold;
 use crate::domain::product::{ImportKey, Product};
 use crate::domain::reservation::Reservation;
 
@@ -18,6 +20,8 @@ static CATEGORY_BY_PRICE: Index =
     Index::sorted("category_by_price", &["listing.details.category"], "listing.details.price.amount");
 static BY_IMPORT_KEY: Index = Index::unique("by_import_key", &["imported.key"]);
 static BY_HOLD: Index = Index::sorted("by_hold", &[], "stock.due");
+/// Listed products of which few pieces are available: see `Product::low_stock`.
+static LOW_STOCK: Index = Index::sorted("low_stock", &[], "derived.low_stock");
 static BY_DUE: Index = Index::sorted("by_due", &[], "due");
 static BY_ORDER: Index = Index::by("by_order", &["order"]);
 
@@ -25,10 +29,23 @@ impl Document for Product {
     type Id = ProductId;
     const COLLECTION: &'static str = "products";
     const NOUN: &'static str = "product";
-    const INDEXES: &'static [Index] =
-        &[NEWEST, BY_NAME, BY_PRICE, CATEGORY_NEWEST, CATEGORY_BY_NAME, CATEGORY_BY_PRICE, BY_IMPORT_KEY, BY_HOLD];
+    const INDEXES: &'static [Index] = &[
+        NEWEST,
+        BY_NAME,
+        BY_PRICE,
+        CATEGORY_NEWEST,
+        CATEGORY_BY_NAME,
+        CATEGORY_BY_PRICE,
+        BY_IMPORT_KEY,
+        BY_HOLD,
+        LOW_STOCK,
+    ];
     const SEARCHED: &'static [&'static str] =
         &["listing.details.name", "listing.details.description", "listing.details.category"];
+
+    fn derived(&self) -> Result<Option<Value>> {
+        Ok(Some(json!({"low_stock": self.low_stock()})))
+    }
 }
 
 impl Document for Reservation {
@@ -74,6 +91,17 @@ impl Products {
             find = find.matching(&words);
         }
         self.0.find(find.in_direction(direction).page(paging)).await
+    }
+
+    /// Returns a page of the listed products of which at most `threshold` pieces are available, the
+    /// scarcest first.
+    pub(crate) async fn low_stock(&self, threshold: StockThreshold, paging: Paging) -> Result<Page<Product>> {
+        self.0.find(LOW_STOCK.all().up_to(threshold.get()).page(paging)).await
+    }
+
+    /// Counts the listed products of which at most `threshold` pieces are available.
+    pub(crate) async fn count_low_stock(&self, threshold: StockThreshold) -> Result<CappedCount> {
+        self.0.count_found(LOW_STOCK.all().up_to(threshold.get())).await
     }
 
     pub(crate) async fn count_by_category(&self) -> Result<Vec<(String, i64)>> {

@@ -42,6 +42,7 @@ pub fn routes() -> Vec<Route> {
         admin_orders::cancel_order,
         admin_orders::refund_order,
         admin_orders::retry_refunds,
+        fulfilment::get_summary,
         fulfilment::list_all_orders,
         fulfilment::get_any_order,
         fulfilment::ship_order,

@@ -1,11 +1,13 @@
 //! Reading and changing the stock of a product.
 
 use souk_contract::products::ProductId;
-use souk_types::{Error, Precondition, Result};
+use souk_types::{Error, Page, Precondition, Result};
 
 use super::settlement::settle_product;
 use crate::App;
+use crate::domain::low_stock::{LowStockQuery, StockSummary, StockThreshold};
 use crate::domain::product::Product;
+use crate::domain::product_view::ProductView;
 use crate::domain::stock::StockLevels;
 use crate::domain::stock_change::StockChange;
 
@@ -18,6 +20,18 @@ pub(crate) async fn levels(app: &App, id: ProductId) -> Result<StockLevels> {
         product = get(app, id).await?;
     }
     Ok(product.stock.levels())
+}
+
+/// Returns a page of the listed products that are low in stock, the scarcest first.
+pub(crate) async fn low(app: &App, query: LowStockQuery) -> Result<Page<ProductView>> {
+    let page = app.products.low_stock(query.threshold, query.paging).await?;
+    let items = page.items.into_iter().map(Product::into_view).collect::<Result<_>>()?;
+    Ok(Page { items, next: page.next })
+}
+
+/// Counts the listed products that are low in stock.
+pub(crate) async fn summary(app: &App, threshold: StockThreshold) -> Result<StockSummary> {
+    Ok(StockSummary { threshold, low_stock: app.products.count_low_stock(threshold).await? })
 }
 
 async fn get(app: &App, id: ProductId) -> Result<Product> {

@@ -1,13 +1,34 @@
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, patch, put};
 use souk_contract::products::ProductId;
-use souk_http::{IfMatch, Json, Param, Result, Tagged};
+use souk_http::{IfMatch, Json, Param, Query, Result, Tagged};
+use souk_types::Page;
 
 use super::AdminAuth;
 use crate::App;
 use crate::application::stock;
+use crate::domain::low_stock::{LowStockQuery, StockSummary, SummaryQuery};
+use crate::domain::product_view::ProductView;
 use crate::domain::stock::StockLevels;
 use crate::domain::stock_change::{AddStock, SetStock, StockChange};
+
+#[get("/low-stock")]
+pub(super) async fn list_low_stock(
+    app: &State<App>,
+    _admin: AdminAuth,
+    query: Query<LowStockQuery>,
+) -> Result<JsonResponse<Page<ProductView>>> {
+    Ok(JsonResponse(stock::low(app, query.0).await?))
+}
+
+#[get("/summary")]
+pub(super) async fn get_summary(
+    app: &State<App>,
+    _admin: AdminAuth,
+    query: Query<SummaryQuery>,
+) -> Result<JsonResponse<StockSummary>> {
+    Ok(JsonResponse(stock::summary(app, query.0.0).await?))
+}
 
 type StockResponse = Result<Tagged<JsonResponse<StockLevels>>>;
 

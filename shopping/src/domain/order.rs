@@ -15,6 +15,7 @@ mod placement;
 mod refund_shares;
 pub(crate) mod refunds;
 mod restock;
+pub(crate) mod sales;
 mod settlement;
 pub(crate) mod shipment;
 pub(crate) mod status;

@@ -1,4 +1,4 @@
-//! Routes by which admins find orders, ship them and write notes.
+//! Routes by which admins see the sales, find orders, ship them and write notes.
 
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
@@ -18,6 +18,7 @@ use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::OrderView;
 use crate::domain::order::listing::{OrderQuery, OrderSummary};
 use crate::domain::order::note::NewNote;
+use crate::domain::order::sales::SalesSummary;
 use crate::domain::order::shipment::NewShipment;
 
 /// An `Idempotency-Key` that may be missing.
@@ -40,6 +41,11 @@ pub(super) async fn list_all_orders(
     query: Query<OrderQuery>,
 ) -> Result<Body<Page<OrderSummary>>> {
     Ok(Body(order_list::list(app, query.0).await?))
+}
+
+#[get("/admin/summary")]
+pub(super) async fn get_summary(app: &State<App>, _admin: AdminAuth) -> Result<Body<SalesSummary>> {
+    Ok(Body(order_list::summary(app).await?))
 }
 
 #[get("/admin/orders/<id>")]

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::OrderId;
-use souk_store::{Collection, Database, Direction, Document, Due, Events, Filter, Index};
-use souk_types::{Email, Error, Page, Paging, Result};
+use souk_store::{Collection, Database, Direction, Document, Due, Events, Filter, Index, Total};
+use souk_types::{CappedCount, Email, Error, Page, Paging, Result};
 
 use crate::domain::cart_orders::CartClaim;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::Order;
 use crate::domain::order::listing::{OrderQuery, OrderSort, payment_field};
+use crate::domain::order::sales::GroupSales;
 use crate::domain::owner::Owner;
 use crate::domain::payment::PaymentMethod;
 use crate::domain::settings::OrderNumbers;
@@ -25,6 +26,8 @@ static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 static BY_STATE: Index = Index::by("by_state", &["status", "derived.payment"]);
 static BY_COUNTRY: Index = Index::by("by_country", &["derived.country"]);
 static BY_WORD: Index = Index::each("by_word", &["derived.words"]);
+/// See `domain/order/sales.rs`.
+static BY_SALE: Index = Index::sorted("by_sale", &["derived.sale.group"], "derived.sale.total");
 static BY_DELETION: Index = Index::sorted("by_deletion", &[], "delete_at");
 
 impl Document for Order {
@@ -41,6 +44,7 @@ impl Document for Order {
         BY_STATE,
         BY_COUNTRY,
         BY_WORD,
+        BY_SALE,
         BY_DELETION,
     ];
     const PUBLISHES: bool = true;
@@ -72,33 +76,26 @@ impl Orders {
     /// index in order of the ids, which sort by the time when the orders were placed. Several walk
     /// the smallest of their index ranges.
     pub(crate) async fn list(&self, query: OrderQuery) -> Result<Page<Order>> {
-        let direction = match query.sort {
-            OrderSort::Newest => Direction::Descending,
-            OrderSort::Oldest => Direction::Ascending,
-        };
-        let mut filter = Filter::all(direction);
-        if let Some(words) = query.words() {
-            if words.is_empty() {
-                return Ok(Page::single(Vec::new()));
-            }
-            filter = words.into_iter().fold(filter, |filter, word| filter.within(&BY_WORD, vec![vec![word]]));
+        match filter(&query)? {
+            Some(filter) => self.0.filter(filter.page(query.paging)).await,
+            None => Ok(Page::single(Vec::new())),
         }
-        if let Some((statuses, payments)) = query.states() {
-            let statuses: Vec<Value> =
-                statuses.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Error::internal)?;
-            let payments = payments.into_iter().map(|payment| payment_field(payment).into()).collect();
-            filter = filter.within(&BY_STATE, vec![statuses, payments]);
+    }
+
+    /// Counts the orders that a query selects. The page does not matter.
+    pub(crate) async fn count(&self, query: &OrderQuery) -> Result<CappedCount> {
+        match filter(query)? {
+            Some(filter) => self.0.count(filter).await,
+            None => Ok(CappedCount::default()),
         }
-        if let Some(country) = &query.country {
-            filter = filter.within(&BY_COUNTRY, vec![vec![country.as_str()]]);
-        }
-        if let Some(from) = query.from {
-            filter = filter.from(OrderId::first_at(from));
-        }
-        if let Some(to) = query.to {
-            filter = filter.before(OrderId::first_at(to));
-        }
-        self.0.filter(filter.page(query.paging)).await
+    }
+
+    /// Returns the sales of each day and currency from this day on. Reads one index entry for each
+    /// order of these days.
+    pub(crate) async fn sales(&self, from: &str) -> Result<Vec<GroupSales>> {
+        let totals = self.0.totals(&BY_SALE, from).await?;
+        let sales = |Total { group, count, sum }| GroupSales { group, orders: count, total: sum };
+        Ok(totals.into_iter().map(sales).collect())
     }
 
     /// Returns a page of the orders on which an admin has worked.
@@ -193,6 +190,38 @@ impl Orders {
     pub(crate) async fn for_each(&self, mut visit: impl FnMut(Order) + Send) -> Result<()> {
         self.0.scan(|_, order| visit(order)).await
     }
+}
+
+/// Returns the filter of a query; `None` when it searches for text without words, which finds
+/// nothing.
+fn filter(query: &OrderQuery) -> Result<Option<Filter>> {
+    let direction = match query.sort {
+        OrderSort::Newest => Direction::Descending,
+        OrderSort::Oldest => Direction::Ascending,
+    };
+    let mut filter = Filter::all(direction);
+    if let Some(words) = query.words() {
+        if words.is_empty() {
+            return Ok(None);
+        }
+        filter = words.into_iter().fold(filter, |filter, word| filter.within(&BY_WORD, vec![vec![word]]));
+    }
+    if let Some((statuses, payments)) = query.states() {
+        let statuses: Vec<Value> =
+            statuses.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Error::internal)?;
+        let payments = payments.into_iter().map(|payment| payment_field(payment).into()).collect();
+        filter = filter.within(&BY_STATE, vec![statuses, payments]);
+    }
+    if let Some(country) = &query.country {
+        filter = filter.within(&BY_COUNTRY, vec![vec![country.as_str()]]);
+    }
+    if let Some(from) = query.from {
+        filter = filter.from(OrderId::first_at(from));
+    }
+    if let Some(to) = query.to {
+        filter = filter.before(OrderId::first_at(to));
+    }
+    Ok(Some(filter))
 }
 
 /// The last order number that was given.

@@ -8,15 +8,18 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Country, Email, Money, Paging, Text, Timestamp};
 
 use super::number::OrderNumber;
+use super::sales::Sale;
 use super::{Order, OrderStatus};
 use crate::domain::payment::state::{Payment, PaymentStatus};
 
 /// `payment` of an order without a payment.
 const NO_PAYMENT: &str = "none";
+/// `payment` of the orders whose payment an admin must act upon.
+const NEEDS_ADMIN: &str = "attention";
 
 /// `?status&payment&fulfilment&country&q&from&to&sort&after&limit`. Filters are combined with
 /// "and".
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct OrderQuery {
     status: Option<OrderStatus>,
     payment: Option<PaymentFilter>,
@@ -78,21 +81,46 @@ impl FulfilmentStatus {
     }
 }
 
-/// A status of a payment, or `none`.
+/// A status of a payment, `none`, or `attention`.
 #[derive(Debug, Clone, Copy)]
-struct PaymentFilter(Option<PaymentStatus>);
+enum PaymentFilter {
+    NoPayment,
+    NeedsAdmin,
+    Status(PaymentStatus),
+}
+
+impl PaymentFilter {
+    fn selects(self, payment: Option<PaymentStatus>) -> bool {
+        match self {
+            Self::NoPayment => payment.is_none(),
+            Self::NeedsAdmin => payment.and_then(Attention::of).is_some(),
+            Self::Status(status) => payment == Some(status),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for PaymentFilter {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text == NO_PAYMENT {
-            return Ok(Self(None));
+        match text.as_str() {
+            NO_PAYMENT => Ok(Self::NoPayment),
+            NEEDS_ADMIN => Ok(Self::NeedsAdmin),
+            _ => PaymentStatus::deserialize(text.into_deserializer()).map(Self::Status),
         }
-        PaymentStatus::deserialize(text.into_deserializer()).map(Some).map(Self)
     }
 }
 
 impl OrderQuery {
+    /// Returns the query for the orders in a state.
+    pub(crate) fn in_state(status: OrderStatus) -> Self {
+        Self { status: Some(status), ..Self::default() }
+    }
+
+    /// Returns the query for the orders whose payment an admin must act upon.
+    pub(crate) fn needing_admin() -> Self {
+        Self { payment: Some(PaymentFilter::NeedsAdmin), ..Self::default() }
+    }
+
     /// Returns the states and the payments that the query selects; `None` when it selects all.
     pub(crate) fn states(&self) -> Option<(Vec<OrderStatus>, Vec<Option<PaymentStatus>>)> {
         let Self { status, payment, fulfilment, .. } = self;
@@ -104,10 +132,8 @@ impl OrderQuery {
                 && fulfilment.is_none_or(|fulfilment| FulfilmentStatus::of(*candidate) == Some(fulfilment))
         };
         let statuses = OrderStatus::ALL.into_iter().filter(is_selected).collect();
-        let payments = match payment {
-            Some(PaymentFilter(payment)) => vec![*payment],
-            None => PaymentStatus::ALL.into_iter().map(Some).chain([None]).collect(),
-        };
+        let payments = PaymentStatus::ALL.into_iter().map(Some).chain([None]);
+        let payments = payments.filter(|candidate| payment.is_none_or(|payment| payment.selects(*candidate))).collect();
         Some((statuses, payments))
     }
 
@@ -141,6 +167,7 @@ pub(crate) struct ListFields {
     /// The words of number, names and products, folded; the e-mail address; the ids of the admins
     /// who have worked on the order, for the erasure of their accounts.
     words: Vec<String>,
+    sale: Option<Sale>,
 }
 
 /// Returns the value of [`ListFields::payment`].
@@ -212,7 +239,7 @@ impl Order {
         words.sort_unstable();
         words.dedup();
         let payment = payment_field(self.payment.as_ref().map(Payment::status));
-        ListFields { payment, country: self.country().cloned(), words }
+        ListFields { payment, country: self.country().cloned(), words, sale: self.sale() }
     }
 
     pub(crate) fn summary(&self) -> OrderSummary {
@@ -267,6 +294,8 @@ mod tests {
         assert_eq!((states.0.len(), states.1), (OrderStatus::ALL.len(), vec![None]));
         let states = query(&[("payment", "refund-failed")]).unwrap().states().unwrap();
         assert_eq!(states.1, [Some(PaymentStatus::RefundFailed)]);
+        let attention = query(&[("payment", "attention")]).unwrap().states().unwrap().1;
+        assert_eq!((attention.len(), attention.contains(&Some(PaymentStatus::Disputed))), (5, true), "{attention:?}");
     }
 
     #[test]
