@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use souk_bus::Bus;
+use souk_http::auth::{TokenRevocations, Verifier};
 use souk_store::Database;
 use tokio::sync::Semaphore;
 
@@ -18,6 +19,8 @@ pub struct App {
     pub(crate) database: Database,
     pub(crate) mails: Mails,
     pub(crate) erased: ErasedCustomers,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) revocations: TokenRevocations,
     pub(crate) templates: Arc<Templates>,
     pub(crate) outgoing: Outgoing,
     pub(crate) sender: Arc<Sender>,

@@ -11,6 +11,7 @@
 mod app;
 mod application;
 mod domain;
+mod http;
 mod jobs;
 mod messages;
 mod options;
@@ -20,6 +21,7 @@ mod repositories;
 use std::sync::Arc;
 
 use souk_bus::Bus;
+use souk_http::auth::{TokenRevocations, Verifier};
 use souk_store::{Database, outbox};
 use souk_types::Result;
 use tokio::sync::Semaphore;
@@ -27,6 +29,7 @@ use tokio::sync::Semaphore;
 pub use self::app::App;
 pub use self::application::ledger;
 pub use self::domain::mail::Status;
+pub use self::http::routes;
 pub use self::options::{Defaults, Options};
 
 use self::repositories::{ErasedCustomers, Mails};
@@ -36,10 +39,12 @@ const FIRST_ATTEMPTS: usize = 4;
 
 impl App {
     /// Opens the collections, subscribes to events, and starts to send.
-    pub fn start(database: Database, bus: &Bus, options: Options) -> Result<Self> {
+    pub fn start(database: Database, bus: &Bus, verifier: Verifier, options: Options) -> Result<Self> {
         let app = Self {
             mails: Mails::open(&database)?,
             erased: ErasedCustomers::open(&database)?,
+            verifier: Arc::new(verifier),
+            revocations: TokenRevocations::open(&database)?,
             templates: Arc::new(options.templates),
             outgoing: options.outgoing.open()?,
             sender: Arc::new(options.sender),
@@ -47,6 +52,7 @@ impl App {
             bus: bus.clone(),
             database,
         };
+        app.verifier.prefetch_keys();
         messages::subscribe(&app, bus);
         outbox::relay(app.database.clone(), bus.clone());
         jobs::start(&app);

@@ -1,7 +1,7 @@
-//! Events from the bus. Each asks for one mail.
+//! Events from the bus. Most ask for one mail.
 
 use souk_bus::{Bus, Delivery, Event};
-use souk_contract::customer::{AccountMailDue, CustomerDeleted};
+use souk_contract::customer::{AccountMailDue, CustomerDeleted, TokensRevoked};
 use souk_contract::mail::CustomerErased;
 use souk_contract::shopping::{
     OrderCancelled, OrderConfirmed, OrderMailSubject, OrderRefunded, ParcelSent, PaymentFailed, PaymentWaiting,
@@ -26,7 +26,15 @@ pub(crate) fn subscribe(app: &App, bus: &Bus) {
     let own = app.clone();
     bus.subscribe("mail", move |deletion: Delivery<CustomerDeleted>| {
         let app = own.clone();
-        async move { erasure::erase(&app, deletion.event.id).await }
+        async move {
+            app.revocations.close(&deletion).await?;
+            erasure::erase(&app, deletion.event.id).await
+        }
+    });
+    let revocations = app.revocations.clone();
+    bus.subscribe("mail", move |revoked: Delivery<TokensRevoked>| {
+        let revocations = revocations.clone();
+        async move { revocations.revoke(&revoked.event).await }
     });
 }
 

@@ -3,22 +3,25 @@
 use serde::{Deserialize, Serialize};
 use souk_contract::EventId;
 use souk_contract::customer::CustomerId;
-use souk_store::{Collection, Database, Document, Due, Index};
-use souk_types::{ErrorKind, Result, Timestamp};
+use souk_store::{Collection, Database, Direction, Document, Due, Filter, Index};
+use souk_types::{CappedCount, Error, ErrorKind, Page, Result, Timestamp};
 
+use crate::domain::list_query::MailQuery;
 use crate::domain::mail::Mail;
 
 /// A mail for the same reason is the same mail, even if its event was published again under another
 /// id, as `souk backup` does.
 static BY_KEY: Index = Index::unique("by_key", &["key"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
+static BY_STATUS: Index = Index::by("by_status", &["status"]);
+static BY_ORDER: Index = Index::by("by_order", &["source.order"]);
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 
 impl Document for Mail {
     type Id = EventId;
     const COLLECTION: &'static str = "mails";
     const NOUN: &'static str = "mail";
-    const INDEXES: &'static [Index] = &[BY_KEY, BY_DUE, BY_CUSTOMER];
+    const INDEXES: &'static [Index] = &[BY_KEY, BY_DUE, BY_STATUS, BY_ORDER, BY_CUSTOMER];
 }
 
 #[derive(Clone)]
@@ -66,6 +69,17 @@ impl Mails {
         Ok(self.0.find(BY_CUSTOMER.find([customer.to_string()])).await?.items)
     }
 
+    /// Returns a page of the mails, newest first. Each filter alone reads its index in order of the
+    /// ids, which sort by the time of the event.
+    pub(crate) async fn list(&self, query: MailQuery) -> Result<Page<Mail>> {
+        self.0.filter(filter(&query)?.page(query.paging)).await
+    }
+
+    /// Counts the mails that a query selects. The page does not matter.
+    pub(crate) async fn count(&self, query: &MailQuery) -> Result<CappedCount> {
+        self.0.count(filter(query)?).await
+    }
+
     pub(crate) async fn for_each(&self, mut visit: impl FnMut(Mail) + Send) -> Result<()> {
         self.0.scan(|_, mail| visit(mail)).await
     }
@@ -73,6 +87,18 @@ impl Mails {
     pub(crate) fn due(&self) -> Due<Mail> {
         self.0.due(&BY_DUE)
     }
+}
+
+fn filter(query: &MailQuery) -> Result<Filter> {
+    let mut filter = Filter::all(Direction::Descending);
+    if let Some(order) = query.order {
+        filter = filter.within(&BY_ORDER, vec![vec![order.to_string()]]);
+    }
+    if let Some(status) = query.status {
+        let status = serde_json::to_value(status).map_err(Error::internal)?;
+        filter = filter.within(&BY_STATUS, vec![vec![status]]);
+    }
+    Ok(filter)
 }
 
 /// Remembers that no mail may refer to a customer any more.

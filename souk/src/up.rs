@@ -7,7 +7,7 @@ use products::demo;
 use rocket::fairing::AdHoc;
 use shopping::PaymentMethod;
 use souk_bus::Bus;
-use souk_contract::api::{CustomerApi, ProductsApi, ShoppingApi};
+use souk_contract::api::{CustomerApi, MailApi, ProductsApi, ShoppingApi};
 use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::health::{self, Health};
@@ -56,18 +56,21 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         [false, _] => None,
     };
     let shopping = shopping::App::start(orders, &bus, verifier, shopping_options).map_err(operator_message)?;
-    mail::App::start(mails, &bus, mail_options).map_err(operator_message)?;
+    let verifier = Verifier::from_bus(bus.clone());
+    let mail = mail::App::start(mails, &bus, verifier, mail_options).map_err(operator_message)?;
     let samples =
         if settings.demo { demo::load_if_empty(&products.importer()).await.map_err(operator_message)? } else { 0 };
 
     let welcome = Welcome { directory: settings.data.clone(), samples, payments };
     let api = BusApi::default()
         .with::<CustomerApi>("/customer")
+        .with::<MailApi>("/mail")
         .with::<ProductsApi>("/products")
         .with::<ShoppingApi>("/shopping");
     let shop = souk_http::rocket(settings.address, settings.port)
         .mount("/health", health::routes())
         .mount("/customer", customer::routes())
+        .mount("/mail", mail::routes())
         .mount("/products", products::routes())
         .mount("/shopping", shopping::routes())
         .manage(api)
@@ -76,6 +79,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         .manage(cors)
         .manage(trusted_proxies)
         .manage(customer)
+        .manage(mail)
         .manage(products)
         .manage(shopping)
         .attach(AdHoc::on_liftoff("welcome", move |shop| {

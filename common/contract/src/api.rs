@@ -117,6 +117,11 @@ api_call!(
     "customer.api"
 );
 api_call!(
+    /// A request of the API of `mail`.
+    MailApi,
+    "mail.api"
+);
+api_call!(
     /// A request of the API of `products`.
     ProductsApi,
     "products.api"

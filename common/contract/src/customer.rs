@@ -204,7 +204,7 @@ pub enum Contact {
 
 impl Event for TokensRevoked {
     const NAME: &'static str = "customer.tokens-revoked";
-    const LISTENERS: &'static [&'static str] = &["products", "shopping"];
+    const LISTENERS: &'static [&'static str] = &["mail", "products", "shopping"];
 }
 
 impl Event for CustomerDeleted {

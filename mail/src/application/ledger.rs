@@ -52,7 +52,7 @@ pub struct MailRecord {
 }
 
 impl MailRecord {
-    fn new(mail: &Mail) -> Self {
+    pub(crate) fn new(mail: &Mail) -> Self {
         let (order, about, account_mail) = match mail.source() {
             Source::Order { order, subject } => (Some(order), Some(subject), None),
             Source::Account { mail } => (None, None, Some(mail)),

@@ -1,0 +1,50 @@
+//! The mails, for admins: a list, one mail, and another attempt.
+
+use serde::Serialize;
+use souk_contract::EventId;
+use souk_contract::customer::CustomerId;
+use souk_types::{CappedCount, Error, Page, Result, Timestamp};
+
+use super::ledger::MailRecord;
+use crate::app::App;
+use crate::domain::list_query::MailQuery;
+use crate::domain::mail::{Mail, Status};
+
+/// What an admin wants to know first.
+#[derive(Debug, Serialize)]
+pub(crate) struct MailSummary {
+    /// Mails that were refused, or tried for five days.
+    failed: CappedCount,
+    /// Mails that will be sent, or tried again.
+    queued: CappedCount,
+}
+
+/// Returns a page of the mails, newest first.
+pub(crate) async fn list(app: &App, query: MailQuery) -> Result<Page<MailRecord>> {
+    Ok(app.mails.list(query).await?.map(|mail| MailRecord::new(&mail)))
+}
+
+/// Counts the mails that need an admin, or time.
+pub(crate) async fn summary(app: &App) -> Result<MailSummary> {
+    let [failed, queued] = [Status::Failed, Status::Queued].map(MailQuery::in_status);
+    let (failed, queued) = tokio::try_join!(app.mails.count(&failed), app.mails.count(&queued))?;
+    Ok(MailSummary { failed, queued })
+}
+
+/// Returns one mail.
+pub(crate) async fn get(app: &App, id: EventId) -> Result<MailRecord> {
+    let mail = app.mails.get(id).await?.ok_or_else(|| Error::not_found("mail"))?;
+    Ok(MailRecord::new(&mail))
+}
+
+/// Queues a mail that was not sent; the background job sends it within a second. Errors:
+/// `mail-sent`.
+pub(crate) async fn retry(app: &App, admin: CustomerId, id: EventId) -> Result<MailRecord> {
+    let retry = |mail: &mut Mail| {
+        mail.retry(Timestamp::now())?;
+        Ok(MailRecord::new(mail))
+    };
+    let retried = app.mails.update(id, retry).await?.ok_or_else(|| Error::not_found("mail"))?;
+    tracing::info!(mail = %id, %admin, "an admin retries a mail");
+    Ok(retried)
+}

@@ -1,0 +1,54 @@
+//! Routes for admins: the mails to customers. `docs/api.md` documents them.
+
+use rocket::http::Status as HttpStatus;
+use rocket::serde::json::Json as Body;
+use rocket::{Route, State, get, post, routes};
+use souk_contract::EventId;
+use souk_http::auth::{self, Authenticator, Identity};
+use souk_http::{NoInput, Param, Query, Result, with_limits};
+use souk_types::Page;
+
+use crate::App;
+use crate::application::ledger::MailRecord;
+use crate::application::list::{self, MailSummary};
+use crate::domain::list_query::MailQuery;
+
+/// Returns the routes of this service. They need a managed [`App`].
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    with_limits(routes![list_mails, get_summary, get_mail, retry_mail])
+}
+
+type AdminAuth = auth::AdminAuth<App>;
+
+impl Authenticator for App {
+    async fn authenticate(&self, token: &str) -> souk_types::Result<Identity> {
+        let identity = self.verifier.verify(token).await?;
+        self.revocations.require_unrevoked(identity).await
+    }
+}
+
+#[get("/")]
+async fn list_mails(app: &State<App>, _admin: AdminAuth, query: Query<MailQuery>) -> Result<Body<Page<MailRecord>>> {
+    Ok(Body(list::list(app, query.0).await?))
+}
+
+#[get("/summary")]
+async fn get_summary(app: &State<App>, _admin: AdminAuth) -> Result<Body<MailSummary>> {
+    Ok(Body(list::summary(app).await?))
+}
+
+#[get("/<id>")]
+async fn get_mail(app: &State<App>, _admin: AdminAuth, id: Param<EventId>) -> Result<Body<MailRecord>> {
+    Ok(Body(list::get(app, id.0).await?))
+}
+
+#[post("/<id>/retry", data = "<_input>")]
+async fn retry_mail(
+    app: &State<App>,
+    admin: AdminAuth,
+    id: Param<EventId>,
+    _input: NoInput,
+) -> Result<(HttpStatus, Body<MailRecord>)> {
+    Ok((HttpStatus::Accepted, Body(list::retry(app, admin.id(), id.0).await?)))
+}
