@@ -103,7 +103,7 @@ const MAX_LISTED_REASON: usize = 60;
 const NO_DEAD_LETTERS: &str = "no dead letters\n";
 
 pub(crate) async fn run(command: DlqCommand) -> Result<(), String> {
-    let filter = |id, filter: QueueArgs| DeadLetterFilter { id, queue: filter.queue };
+    let filter = |id, filter: QueueArgs| DeadLetterFilter { id, queue: filter.queue, limit: None };
     match command {
         DlqCommand::List { filter: queue, json, broker } => list(broker.resolve()?, filter(None, queue), json).await,
         DlqCommand::Show { id, filter: queue, json, broker } => {

@@ -51,6 +51,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) struct Amqp {
     shared: Arc<Shared>,
+    /// For a connection of its own to the dead letters.
+    options: AmqpOptions,
     rpc_servers: Mutex<HashMap<&'static str, Arc<RpcServer>>>,
     /// By listener and owner.
     event_consumers: Mutex<HashMap<(&'static str, &'static str), Arc<EventConsumer>>>,
@@ -115,8 +117,8 @@ impl Amqp {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let shared = Arc::new(Shared {
             broker: options::parse(&options.url)?,
-            name: options.name,
-            names: Names(options.prefix),
+            name: options.name.clone(),
+            names: Names(options.prefix.clone()),
             counters: Mutex::default(),
             stopping: watch::Sender::new(false),
             closed: watch::Sender::new(false),
@@ -132,6 +134,7 @@ impl Amqp {
         tokio::spawn(supervise(Arc::clone(&shared), "publishing", shared.publishing.clone(), set_up));
         Ok(Self {
             shared,
+            options,
             rpc_servers: Mutex::default(),
             event_consumers: Mutex::default(),
             broadcasts: OnceLock::new(),
@@ -269,6 +272,10 @@ impl Amqp {
 
     pub(super) fn counters(&self) -> Counters {
         *lock(&self.shared.counters)
+    }
+
+    pub(super) async fn dead_letters(&self, events: &[EventDescriptor], lock_timeout: Duration) -> Result<DeadLetters> {
+        DeadLetters::open_within(lock_timeout, self.options.clone(), events).await
     }
 
     pub(super) fn stop_consuming(&self) {

@@ -238,6 +238,20 @@ impl Bus {
         self.as_amqp()?.dns_error()
     }
 
+    /// Connects to the dead letters of the broker, of these events, and waits for their lock. Returns
+    /// `None` inside one process, which has none. The caller closes the connection. Errors: as those
+    /// of [`DeadLetters::open`].
+    pub async fn dead_letters(
+        &self,
+        events: &[EventDescriptor],
+        lock_timeout: Duration,
+    ) -> Result<Option<DeadLetters>> {
+        match self.as_amqp() {
+            Some(amqp) => amqp.dead_letters(events, lock_timeout).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Stops consuming requests and events. Work in flight continues and may call.
     pub fn stop_consuming(&self) {
         if let Some(amqp) = self.as_amqp() {

@@ -177,7 +177,7 @@ async fn search_dead_letters(
             findings.push(format!("dead letter {} of {}: {word:?}: {}", letter.id, letter.queue, excerpt(&text)));
         }
     };
-    let listed = letters.list(&DeadLetterFilter { id: None, queue: None }, search).await;
+    let listed = letters.list(&DeadLetterFilter::default(), search).await;
     let counts = letters.count().await;
     letters.close().await;
     listed.map_err(operator_message)?;

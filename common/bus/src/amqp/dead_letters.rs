@@ -1,5 +1,5 @@
 //! Dead letters: events that a listener could not handle. They wait in `<queue>.dead` for an
-//! operator, who lists, replays or discards them with `souk dlq`.
+//! operator, who lists, replays or discards them with `souk dlq` or on a page for admins.
 //!
 //! RabbitMQ has no way to read a queue without taking its messages: [`DeadLetters`] takes each
 //! message with `basic.get` and requeues it. When the process of an operator dies, the broker
@@ -49,6 +49,8 @@ pub struct DeadLetterFilter {
     pub id: Option<String>,
     /// Selects a queue. It may be absent from the current contract.
     pub queue: Option<String>,
+    /// Selects the first ones. Without a limit, a long queue takes long.
+    pub limit: Option<usize>,
 }
 
 /// An event that no retry will handle.
@@ -91,6 +93,15 @@ impl DeadLetters {
     /// Connects and waits for the lock. `events` determine the queues. Errors: the broker cannot be
     /// reached, or another operator has held the lock for 10 s.
     pub async fn open(options: AmqpOptions, events: &[EventDescriptor]) -> Result<Self> {
+        Self::open_within(LOCK_TIMEOUT, options, events).await
+    }
+
+    /// Like [`Self::open`], with another time to wait for the lock.
+    pub(crate) async fn open_within(
+        lock_timeout: Duration,
+        options: AmqpOptions,
+        events: &[EventDescriptor],
+    ) -> Result<Self> {
         // An error means that the process has installed a provider before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let broker = options::parse(&options.url)?;
@@ -99,7 +110,10 @@ impl DeadLetters {
         let connection = connection
             .map_err(|error| disconnected(format!("{broker} cannot be reached: {}", error.operator_message())))?;
         let dead_letters = Self { connection, names: Names(options.prefix), queues: queues::event_queues(events) };
-        dead_letters.wait_for_lock().await?;
+        if let Err(error) = dead_letters.wait_for_lock(lock_timeout).await {
+            dead_letters.close().await;
+            return Err(error);
+        }
         Ok(dead_letters)
     }
 
@@ -140,7 +154,7 @@ impl DeadLetters {
     }
 
     /// The lock is a queue that only one connection can declare, and that ends with the connection.
-    async fn wait_for_lock(&self) -> Result<()> {
+    async fn wait_for_lock(&self, timeout: Duration) -> Result<()> {
         let (start, mut back_off) = (Instant::now(), BackOff::default());
         loop {
             let channel = self.connection.channel().await?;
@@ -149,7 +163,7 @@ impl DeadLetters {
             if self.connection.bounded_unless(AMQPSoftError::RESOURCELOCKED, declaring).await?.is_some() {
                 return Ok(());
             }
-            if start.elapsed() > LOCK_TIMEOUT {
+            if start.elapsed() > timeout {
                 return Err(Error::busy("Another operator is working on the dead letters of this broker; try again."));
             }
             tokio::time::sleep(back_off.next()).await;
@@ -167,8 +181,11 @@ impl DeadLetters {
             Some(queue) => vec![self.event_queue(queue).await?],
             None => self.queues.clone(),
         };
-        let mut removed = 0;
+        let (mut removed, mut left) = (0, filter.limit.unwrap_or(usize::MAX));
         for queue in queues {
+            if left == 0 {
+                break;
+            }
             let source = dead_letter_queue(&self.names.prefixed(&queue));
             // Counted first, because a replayed event that fails again returns to this queue.
             let Some(length) = self.length(&source).await? else { continue };
@@ -177,11 +194,15 @@ impl DeadLetters {
             let (mut taken, mut last_tag) = (0, 0);
             let outcome = async {
                 for _ in 0..length {
+                    if left == 0 {
+                        break;
+                    }
                     let get = channel.basic_get(source.as_str().into(), BasicGetOptions::default());
                     let Some(message) = self.connection.bounded(get).await? else { break };
                     let dead_letter = DeadLetter::read(&queue, &message.delivery);
                     (taken, last_tag) = (taken + 1, message.delivery.delivery_tag);
                     if filter.id.as_ref().is_none_or(|id| *id == dead_letter.id) {
+                        left -= 1;
                         if self.apply(action, &queue, &message.delivery).await? {
                             taken -= 1;
                             removed += 1;
