@@ -3,7 +3,9 @@
 
 pub(crate) mod account;
 pub(crate) mod admin_catalogue;
+pub(crate) mod admin_mails;
 pub(crate) mod admin_orders;
+pub(crate) mod admin_overview;
 pub(crate) mod admin_shop;
 mod call;
 pub(crate) mod cart;

@@ -12,6 +12,7 @@ mod app;
 mod assets;
 mod cookies;
 mod csrf;
+mod dead_letters;
 mod fields;
 mod form;
 mod http;

@@ -4,3 +4,23 @@ admin-nav-label = Parts of the shop
 admin-nav-shop = Go to the shop
 admin-nav-overview = Overview
 admin-overview-title = Overview
+overview-number-down = does not answer right now
+overview-urgent-count = Payments to decide
+overview-sales = Sales
+overview-sales-rule = Orders of a day (UTC) that are confirmed, with taxes and shipping, without those that were cancelled or refunded as a whole.
+overview-sales-today = Today
+overview-sales-week = Last 7 days
+overview-sales-day-before = { $total } on the same day last week
+overview-sales-week-before = { $total } in the 7 days before
+overview-sales-chart = Sales of the last 14 days
+overview-sales-table = Show as a table
+overview-sales-day = Day
+overview-orders = { $count ->
+    [one] { $number } order
+   *[other] { $number } orders
+}
+overview-low-stock = Low in stock
+overview-low-stock-none = No product is low in stock.
+products-view-all = All
+products-view-low-stock = Low in stock
+products-low-stock-rule = Products of which at most 5 pieces are available. The scarcest come first.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use souk_bus::CALL_TIMEOUT;
-use souk_contract::api::{ApiCall, ApiMethod, ApiRequest, ApiResponse, CustomerApi, ProductsApi, ShoppingApi};
+use souk_contract::api::{ApiCall, ApiMethod, ApiRequest, ApiResponse, CustomerApi, MailApi, ProductsApi, ShoppingApi};
 use souk_types::Error;
 
 use super::{Api, Problem, Result, Token};
@@ -18,6 +18,7 @@ const CHANGE_TIMEOUT: Duration = Duration::from_millis(4_500);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Customer,
+    Mail,
     Products,
     Shopping,
 }
@@ -121,6 +122,7 @@ impl Call<'_> {
         let bus = self.api.bus;
         Ok(match service {
             Service::Customer => bus.call_within(timeout, CustomerApi::from_request(request)).await,
+            Service::Mail => bus.call_within(timeout, MailApi::from_request(request)).await,
             Service::Products => bus.call_within(timeout, ProductsApi::from_request(request)).await,
             Service::Shopping => bus.call_within(timeout, ShoppingApi::from_request(request)).await,
         }?)

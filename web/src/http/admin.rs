@@ -1,9 +1,11 @@
 //! The pages of the people who run the shop, below `/admin`. They need the role `admin`, which the
 //! services check again with each request.
 
+mod dead_letters;
 mod discounts;
 mod documents;
 mod edit;
+mod mails;
 mod orders;
 mod overview;
 mod products;
@@ -13,15 +15,17 @@ mod system;
 use rocket::response::Redirect;
 use rocket::{Route, get, routes};
 use souk_contract::customer::CustomerId;
+use souk_types::{CappedCount, Timestamp};
 
 use crate::api::Token;
-use crate::locale::Key;
+use crate::locale::{Key, Language};
 use crate::page::{Frame, PageError};
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
     let catalogue = [products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat();
-    [routes![overview::show], orders::routes(), catalogue, system::routes()].concat()
+    let operation = [mails::routes(), dead_letters::routes(), system::routes()].concat();
+    [routes![overview::show], orders::routes(), catalogue, operation].concat()
 }
 
 /// The routes without a language.
@@ -51,12 +55,14 @@ enum Section {
     Taxes,
     Shipping,
     Orders,
+    Mails,
+    DeadLetters,
     System,
 }
 
 impl Section {
     /// All parts in the order of the menu.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Overview,
         Self::Orders,
         Self::Products,
@@ -64,6 +70,8 @@ impl Section {
         Self::Settings,
         Self::Taxes,
         Self::Shipping,
+        Self::Mails,
+        Self::DeadLetters,
         Self::System,
     ];
 
@@ -77,6 +85,8 @@ impl Section {
             Self::Taxes => "/admin/taxes",
             Self::Shipping => "/admin/shipping",
             Self::Orders => "/admin/orders",
+            Self::Mails => "/admin/mails",
+            Self::DeadLetters => "/admin/dead-letters",
             Self::System => "/admin/system",
         }
     }
@@ -91,6 +101,8 @@ impl Section {
             Self::Taxes => Key("admin-nav-taxes"),
             Self::Shipping => Key("admin-nav-shipping"),
             Self::Orders => Key("admin-nav-orders"),
+            Self::Mails => Key("admin-nav-mails"),
+            Self::DeadLetters => Key("admin-nav-dead-letters"),
             Self::System => Key("admin-nav-system"),
         }
     }
@@ -109,6 +121,18 @@ impl Nav {
     fn sections(&self) -> Vec<(Section, bool)> {
         Section::ALL.into_iter().map(|section| (section, section == self.section)).collect()
     }
+}
+
+/// Returns the moment at which a day begins in UTC; `None` for text that is no day
+/// (`2026-11-29`).
+fn start_of_day(day: &str) -> Option<Timestamp> {
+    serde_json::from_value(format!("{day}T00:00:00Z").into()).ok()
+}
+
+/// Writes a count; `1,000+` when there are more.
+fn count_text(language: Language, count: CappedCount) -> String {
+    let number = language.number(u64::try_from(count.count).unwrap_or(u64::MAX));
+    if count.more { format!("{number}+") } else { number }
 }
 
 impl Admin {

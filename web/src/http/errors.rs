@@ -9,7 +9,7 @@ use rocket::{Request, catch, get};
 use crate::page::render_error;
 
 /// The paths of the API, whose errors are problem+json for every client.
-const API: [&str; 4] = ["customer", "products", "shopping", "health"];
+const API: [&str; 5] = ["customer", "mail", "products", "shopping", "health"];
 
 /// An error page.
 pub(super) struct ErrorPage(Status);

@@ -17,7 +17,7 @@ pub(super) fn get_robots(visit: Visit<'_>) -> (ContentType, String) {
         .iter()
         .flat_map(|language| PRIVATE.map(|path| format!("Disallow: {}{path}\n", language.prefix())));
     let text = format!(
-        "User-agent: *\n{}Disallow: /admin\nDisallow: /customer\nDisallow: /shopping\n\nSitemap: {}/sitemap.xml\n",
+        "User-agent: *\n{}Disallow: /admin\nDisallow: /customer\nDisallow: /mail\nDisallow: /shopping\n\nSitemap: {}/sitemap.xml\n",
         private.collect::<String>(),
         visit.app.options.public_url
     );

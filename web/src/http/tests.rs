@@ -121,6 +121,38 @@ async fn the_list_of_an_admin_says_that_products_is_down() {
     assert!(html.contains("cannot be shown right now") && html.contains("/en/admin/products/new"), "{html}");
 }
 
+/// The overview of a shop whose other services do not answer.
+fn one_to_pack(target: &str) -> Option<Value> {
+    let count = |count: u32| json!({"count": count, "more": count == 1_000});
+    let days: Vec<Value> = (16..30).map(|day| json!({"date": format!("2026-11-{day}"), "sales": []})).collect();
+    match target {
+        "/admin/summary" => {
+            Some(json!({"days": days, "to_pack": count(1_000), "partially_shipped": count(0), "attention": count(2)}))
+        }
+        _ if target.starts_with("/admin/orders?") => Some(json!({"items": [], "next": null})),
+        _ => None,
+    }
+}
+
+#[rocket::async_test]
+async fn the_overview_loses_the_parts_of_services_that_are_down() {
+    let bus = Bus::local();
+    serve::<CustomerApi>(&bus, admin);
+    let client = client(&bus).await;
+    let overview = async || {
+        let page = client.get("/en/admin").header(Accept::HTML).header(Header::new("Cookie", "access=token"));
+        let response = page.dispatch().await;
+        assert_eq!(response.status(), Status::Ok);
+        response.into_string().await.unwrap_or_default()
+    };
+    let html = overview().await;
+    assert_eq!(html.matches("does not answer right now").count(), 5, "{html}");
+    serve::<ShoppingApi>(&bus, one_to_pack);
+    let html = overview().await;
+    assert_eq!(html.matches("does not answer right now").count(), 2, "{html}");
+    assert!(html.contains("1,000+") && html.contains("No order is sent in part") && !html.contains("style="), "{html}");
+}
+
 #[rocket::async_test]
 async fn a_program_gets_problems_outside_of_the_pages() {
     let bus = Bus::local();

@@ -12,7 +12,7 @@ use rocket::{Route, routes};
 use souk_types::Timestamp;
 
 use super::super::order::status_key;
-use super::{Admin, Nav, Section};
+use super::{Admin, Nav, Section, start_of_day};
 use crate::api::admin_orders::OrderSummary;
 use crate::api::order::OrderStatus;
 use crate::fields::address::country_name;
@@ -56,7 +56,7 @@ impl Row {
 }
 
 /// Returns the path of an order's page below the prefix of a language.
-fn order_path(id: &impl std::fmt::Display) -> String {
+pub(super) fn order_path(id: &impl std::fmt::Display) -> String {
     format!("/admin/orders/{id}")
 }
 
@@ -87,15 +87,9 @@ fn reason_text(language: Language, reason: &str) -> String {
 }
 
 /// Writes a moment to the minute, in UTC.
-fn moment(language: Language, moment: Timestamp) -> String {
+pub(super) fn moment(language: Language, moment: Timestamp) -> String {
     let time = moment.to_string().get(11..16).unwrap_or_default().to_owned();
     language.text(Key("orders-moment")).arg("date", language.date(moment)).arg("time", time).to_string()
-}
-
-/// Returns the moment at which a day begins in UTC; `None` for text that is no day
-/// (`2026-11-29`).
-fn start_of_day(day: &str) -> Option<Timestamp> {
-    serde_json::from_value(format!("{day}T00:00:00Z").into()).ok()
 }
 
 #[cfg(test)]

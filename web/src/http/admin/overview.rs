@@ -1,28 +1,53 @@
-//! The first page: orders whose payment an admin must act upon, orders to pack, new orders.
+//! The first page: sales, numbers of what needs somebody, and the orders and products behind them.
+
+mod sales;
 
 use askama::Template;
 use rocket::get;
+use souk_types::CappedCount;
 
+use self::sales::SalesPart;
 use super::orders::Row;
-use super::{Admin, Nav, Section};
+use super::products::LOW_STOCK;
+use super::{Admin, Nav, Section, count_text};
 use crate::api::admin_orders::{OrderFilters, OrderSummary};
-use crate::api::{List, Problem};
+use crate::api::catalogue::Product;
+use crate::api::{List, Problem, Result as ApiResult};
 use crate::locale::Key;
 use crate::page::{Frame, Page, PageError, PageResult};
 use crate::visit::Visit;
 
-/// Orders in one part.
+/// Orders or products in one part.
 const PART_SIZE: usize = 5;
 
-/// The statuses of payments that an admin must act upon.
-const URGENT: [&str; 5] = ["refund-failed", "disputed", "underpaid", "overpaid", "authorized"];
+const TO_PACK: &str = "/admin/orders?status=confirmed&sort=oldest";
+const PARTLY_SENT: &str = "/admin/orders?status=partially-shipped&sort=oldest";
+const MAILS_FAILED: &str = "/admin/mails?status=failed";
+const URGENT: &str = "/admin/orders?payment=attention&sort=oldest";
 
 #[derive(Template)]
 #[template(path = "admin/overview.html")]
 struct OverviewPage {
     page: Frame,
     nav: Nav,
+    numbers: Vec<Number>,
+    /// `None` while `shopping` does not answer.
+    sales: Option<Vec<SalesPart>>,
+    bar_width: u64,
     parts: Vec<Part>,
+    /// The scarcest products; `None` while `products` does not answer.
+    low_stock: Option<Vec<Product>>,
+    low_stock_url: String,
+}
+
+/// A number that leads to its list.
+struct Number {
+    label: Key,
+    /// `None` while the service does not answer.
+    count: Option<String>,
+    url: String,
+    /// Whether an admin must act.
+    is_urgent: bool,
 }
 
 /// Some orders, and the list that has all of them.
@@ -32,45 +57,69 @@ struct Part {
     empty: Key,
     /// `None` while `shopping` does not answer.
     rows: Option<Vec<Row>>,
-    /// The list with all of them, if one list has them.
-    all: Option<String>,
+    /// The list with all of them.
+    all: String,
 }
 
 #[get("/admin")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let admin = Admin::of(&visit).await?;
     // The order that has waited longest comes first.
-    let oldest = "oldest".to_owned();
-    let status =
-        |status: &str| OrderFilters { status: status.to_owned(), sort: oldest.clone(), ..OrderFilters::default() };
+    let oldest = || OrderFilters { sort: "oldest".to_owned(), ..OrderFilters::default() };
+    let status = |status: &str| OrderFilters { status: status.to_owned(), ..oldest() };
+    let urgent = OrderFilters { payment: "attention".to_owned(), ..oldest() };
     let [confirmed, partial, all] = [status("confirmed"), status("partially-shipped"), OrderFilters::default()];
-    let (frame, urgent, confirmed, partial, newest) = tokio::join!(
+    let (frame, sales, stock, mails, urgent, confirmed, partial, newest, scarce) = tokio::join!(
         admin.frame(&visit, Section::Overview, visit.text("admin-overview-title").to_string()),
-        urgent(&visit, &admin),
+        visit.api.sales_summary(&admin.token),
+        visit.api.stock_summary(&admin.token),
+        visit.api.mail_summary(&admin.token),
+        orders(&visit, &admin, &urgent),
         orders(&visit, &admin, &confirmed),
         orders(&visit, &admin, &partial),
         orders(&visit, &admin, &all),
+        visit.api.low_stock(&admin.token, PART_SIZE, None),
     );
     let (page, nav) = frame?;
-    let rows = |orders: Option<Vec<OrderSummary>>| {
-        orders.map(|orders| orders.iter().map(|order| Row::new(visit.language, order)).collect())
+    let (sales, stock, mails) = (if_up(sales)?, if_up(stock)?, if_up(mails)?);
+    let number = |label, count: Option<CappedCount>, path: &str, is_urgent| Number {
+        label,
+        count: count.map(|count| count_text(visit.language, count)),
+        url: visit.url(path),
+        is_urgent: is_urgent && count.is_some_and(|count| count.count > 0),
     };
-    let part = |id, title, empty, orders, all: Option<&str>| Part {
+    let orders_number = |count: fn(&_) -> CappedCount| sales.as_ref().map(count);
+    let numbers = vec![
+        number(Key("overview-urgent-count"), orders_number(|sales| sales.attention), URGENT, true),
+        number(Key("overview-pack"), orders_number(|sales| sales.to_pack), TO_PACK, false),
+        number(Key("orders-view-partial"), orders_number(|sales| sales.partially_shipped), PARTLY_SENT, false),
+        number(Key("overview-low-stock"), stock.map(|stock| stock.low_stock), LOW_STOCK, true),
+        number(Key("overview-mails-failed"), mails.map(|mails| mails.failed), MAILS_FAILED, true),
+    ];
+    let part = |id, title, empty, orders: Option<Vec<OrderSummary>>, all: &str| Part {
         id,
         title,
         empty,
-        rows: rows(orders),
-        all: all.map(|path| visit.url(path)),
+        rows: orders.map(|orders| orders.iter().map(|order| Row::new(visit.language, order)).collect()),
+        all: visit.url(all),
     };
-    let pack = Some("/admin/orders?status=confirmed&sort=oldest");
-    let rest = Some("/admin/orders?status=partially-shipped&sort=oldest");
     let parts = vec![
-        part("urgent", Key("overview-urgent"), Key("overview-urgent-none"), urgent?, None),
-        part("pack", Key("overview-pack"), Key("overview-pack-none"), confirmed?, pack),
-        part("rest", Key("orders-view-partial"), Key("overview-rest-none"), partial?, rest),
-        part("newest", Key("overview-newest"), Key("orders-none"), newest?, Some("/admin/orders")),
+        part("urgent", Key("overview-urgent"), Key("overview-urgent-none"), urgent?, URGENT),
+        part("pack", Key("overview-pack"), Key("overview-pack-none"), confirmed?, TO_PACK),
+        part("rest", Key("orders-view-partial"), Key("overview-rest-none"), partial?, PARTLY_SENT),
+        part("newest", Key("overview-newest"), Key("orders-none"), newest?, "/admin/orders"),
     ];
-    Ok(Page::personal(&OverviewPage { page, nav, parts })?.into())
+    let template = OverviewPage {
+        sales: sales.map(|sales| sales::parts(visit.language, &sales.days, &page.shop.currency)),
+        page,
+        nav,
+        numbers,
+        bar_width: sales::BAR_WIDTH,
+        parts,
+        low_stock: if_up(scarce)?.map(|list| list.items),
+        low_stock_url: visit.url(LOW_STOCK),
+    };
+    Ok(Page::personal(&template)?.into())
 }
 
 /// Returns the first orders; `None` while `shopping` does not answer.
@@ -79,30 +128,15 @@ async fn orders(
     admin: &Admin,
     filters: &OrderFilters,
 ) -> Result<Option<Vec<OrderSummary>>, PageError> {
-    match visit.api.all_orders(&admin.token, filters, PART_SIZE, None).await {
-        Ok(List { items, .. }) => Ok(Some(items)),
+    let orders = if_up(visit.api.all_orders(&admin.token, filters, PART_SIZE, None).await)?;
+    Ok(orders.map(|List { items, .. }| items))
+}
+
+/// Returns `None` while the service does not answer.
+fn if_up<T>(outcome: ApiResult<T>) -> Result<Option<T>, PageError> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
         Err(Problem::Unavailable) => Ok(None),
         Err(problem) => Err(problem.into()),
     }
-}
-
-/// Returns the first orders of each status that an admin must act upon.
-async fn urgent(visit: &Visit<'_>, admin: &Admin) -> Result<Option<Vec<OrderSummary>>, PageError> {
-    let filters = URGENT.map(|payment| OrderFilters { payment: payment.to_owned(), ..OrderFilters::default() });
-    let [failed, disputed, underpaid, overpaid, authorized] = &filters;
-    let lists = tokio::join!(
-        orders(visit, admin, failed),
-        orders(visit, admin, disputed),
-        orders(visit, admin, underpaid),
-        orders(visit, admin, overpaid),
-        orders(visit, admin, authorized),
-    );
-    let mut all = Vec::new();
-    for list in [lists.0, lists.1, lists.2, lists.3, lists.4] {
-        match list? {
-            Some(orders) => all.extend(orders),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(all))
 }

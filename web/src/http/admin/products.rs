@@ -20,6 +20,9 @@ use crate::locale::Key;
 use crate::page::{Frame, Page, PageResult};
 use crate::visit::Visit;
 
+const LIST: &str = "/admin/products";
+/// The list of the products that are low in stock.
+pub(super) const LOW_STOCK: &str = "/admin/products?stock=low";
 /// Products on one page.
 const PAGE_SIZE: usize = 50;
 /// The longest search, in characters, as in the API.
@@ -47,6 +50,10 @@ struct ProductsPage {
     nav: Nav,
     /// `None` while `products` is down.
     products: Option<Vec<Product>>,
+    /// The views: name, address, whether it is shown.
+    views: [(Key, String, bool); 2],
+    /// Whether the list has only products that are low in stock, which it cannot search.
+    is_low_stock: bool,
     words: String,
     /// Values and labels of the orders, and whether they are chosen.
     sorts: Vec<(&'static str, Key, bool)>,
@@ -57,11 +64,12 @@ struct ProductsPage {
     done: Option<String>,
 }
 
-#[get("/admin/products?<q>&<sort>&<after>&<done>")]
+#[get("/admin/products?<q>&<sort>&<stock>&<after>&<done>")]
 async fn list(
     visit: Visit<'_>,
     q: Option<&str>,
     sort: Option<&str>,
+    stock: Option<&str>,
     after: Option<&str>,
     done: Option<&str>,
 ) -> PageResult {
@@ -76,7 +84,15 @@ async fn list(
         category: None,
     };
     let title = visit.text("admin-nav-products").to_string();
-    let (frame, list) = tokio::join!(admin.frame(&visit, Section::Products, title), visit.api.products(query));
+    let is_low_stock = stock == Some("low");
+    let products = async {
+        if is_low_stock {
+            visit.api.low_stock(&admin.token, PAGE_SIZE, after).await
+        } else {
+            visit.api.products(query).await
+        }
+    };
+    let (frame, list) = tokio::join!(admin.frame(&visit, Section::Products, title), products);
     let (page, nav) = frame?;
     let (products, next, status) = match list {
         Ok(list) => (Some(list.items), list.next, Status::Ok),
@@ -88,11 +104,18 @@ async fn list(
     };
     let address = |after: Option<&str>| {
         let after = after.map(|after| format!("&after={}", encode(after))).unwrap_or_default();
-        format!("{}?q={}&sort={}{after}", visit.url("/admin/products"), encode(&words), sort.as_str())
+        if is_low_stock {
+            return format!("{}{after}", visit.url(LOW_STOCK));
+        }
+        format!("{}?q={}&sort={}{after}", visit.url(LIST), encode(&words), sort.as_str())
     };
     let sorts = Sort::ALL.map(|option| (option.as_str(), sort_label(option), option == sort)).into();
     let (next, first) = (next.map(|next| address(Some(&next))), after.map(|_| address(None)));
     let done = done_text(&visit, done);
-    let products_page = ProductsPage { page, nav, products, words, sorts, next, first, done };
+    let views = [
+        (Key("products-view-all"), visit.url(LIST), !is_low_stock),
+        (Key("products-view-low-stock"), visit.url(LOW_STOCK), is_low_stock),
+    ];
+    let products_page = ProductsPage { page, nav, products, views, is_low_stock, words, sorts, next, first, done };
     Ok(Page::personal(&products_page)?.status(status).into())
 }

@@ -40,7 +40,8 @@ const STATUSES: [(&str, OrderStatus); 10] = [
     ("refunded", OrderStatus::Refunded),
 ];
 
-const PAYMENTS: [&str; 14] = [
+const PAYMENTS: [&str; 15] = [
+    "attention",
     "none",
     "open",
     "processing",
@@ -58,10 +59,11 @@ const PAYMENTS: [&str; 14] = [
 ];
 
 /// The views above the list: a name, and the query that it stands for.
-const VIEWS: [(Key, &str); 6] = [
+const VIEWS: [(Key, &str); 7] = [
     (Key("orders-view-all"), ""),
     (Key("orders-view-pack"), "status=confirmed&sort=oldest"),
     (Key("orders-view-partial"), "status=partially-shipped&sort=oldest"),
+    (Key("orders-view-attention"), "payment=attention&sort=oldest"),
     (Key("orders-view-capture"), "payment=authorized"),
     (Key("orders-view-refund-failed"), "payment=refund-failed"),
     (Key("orders-view-disputed"), "payment=disputed"),

@@ -1,0 +1,34 @@
+### Ereignisse, die kein Dienst verarbeiten konnte, für Menschen, die den Shop betreiben.
+
+admin-nav-dead-letters = Dead Letters
+dead-letters-lead = Ereignisse, die ein Dienst nicht verarbeiten konnte. Wiederholen Sie sie, wenn die Ursache behoben ist.
+dead-letters-one-process = Ein Shop in einem Prozess hat keine Dead Letters: Ein Ereignis, das fehlschlägt, bleibt bei seinem Sender, der es innerhalb einer Minute erneut sendet. Der Fehler steht im Log.
+dead-letters-locked = Jemand anderes arbeitet gerade an den Dead Letters. Bitte versuchen Sie es gleich noch einmal.
+dead-letters-unfinished = Es gibt viele Dead Letters: Die Arbeit geht weiter. Sehen Sie in einer Minute noch einmal nach.
+dead-letters-down = Der Broker antwortet gerade nicht. Bitte versuchen Sie es in einer Minute noch einmal.
+dead-letters-none = Es gibt keine Dead Letters.
+dead-letters-more = Nur die ersten 100 sind aufgeführt.
+dead-letters-of-queue = Nur die von { $queue }.
+dead-letters-all-queues = Alle Queues
+dead-letters-event = Ereignis
+dead-letters-queue = Queue
+dead-letters-failed = Zuletzt fehlgeschlagen
+dead-letters-first-failed = Zuerst fehlgeschlagen
+dead-letters-published = Gesendet
+dead-letters-reason = Grund
+dead-letters-id = Id
+dead-letters-request = Anfrage
+dead-letters-body = Inhalt
+dead-letters-masked = Texte, die weder Ids noch Zeiten sind, sind verborgen.
+dead-letters-no-json = Er wird nicht gezeigt: Seine { $bytes } Bytes sind kein JSON.
+dead-letters-back = Alle Dead Letters
+dead-letters-replay = Wiederholen
+dead-letters-replay-hint = Der Dienst erhält das Ereignis erneut, mit allen Versuchen. Schlägt es wieder fehl, kommt es hierher zurück.
+dead-letters-replay-all = Alle wiederholen
+dead-letters-drop = Ereignis verwerfen
+dead-letters-drop-hint = Der Dienst wird das Ereignis nie verarbeiten. Das lässt sich nicht rückgängig machen.
+dead-letters-drop-all = Alle dieser Queue verwerfen
+dead-letters-drop-all-hint = Der Dienst wird diese Ereignisse nie verarbeiten. Das lässt sich nicht rückgängig machen.
+dead-letters-replayed = Es ist wiederholt. Was wieder fehlschlägt, kommt hierher zurück.
+dead-letters-dropped = Es ist verworfen.
+dead-letters-gone = Es wurde nichts getan: Es ist nicht mehr da.

@@ -1,0 +1,33 @@
+### The mails to customers, for the people who run the shop.
+
+admin-nav-mails = Mails
+overview-mails-failed = Fehlgeschlagene Mails
+orders-mails = Mails zu dieser Bestellung
+mails-of-order = Nur die Mails zu einer Bestellung.
+mails-none = Es gibt keine solchen Mails.
+mails-down = Die Mails lassen sich gerade nicht zeigen oder erneut senden, weil der Dienst mail nicht antwortet. Bitte versuchen Sie es in einer Minute noch einmal.
+mails-retried = Die Mail wird innerhalb einer Sekunde erneut versucht.
+mails-sent = Es wurde nichts getan: Die Mail wurde inzwischen gesendet.
+mails-column-kind = Mail
+mails-column-to = Empfänger
+mails-column-created = Angefordert
+mails-column-attempts = Versuche
+mails-column-error = Letzter Fehler
+mails-column-action = Aktion
+mails-order = Bestellung
+mails-next-attempt = Nächster Versuch: { $at }
+mails-retry = Erneut senden
+code-mail-order-received = Bestellung eingegangen
+code-mail-payment-failed = Zahlung fehlgeschlagen
+code-mail-payment-waiting = Zahlung dauert länger
+code-mail-parcel-sent = Paket versandt
+code-mail-order-refunded = Erstattung
+code-mail-order-cancelled = Bestellung storniert
+code-mail-verify-address = E-Mail-Adresse bestätigen
+code-mail-reset-password = Neues Passwort
+code-mail-address-changed = E-Mail-Adresse geändert
+code-mail-account-erased = Konto gelöscht
+code-mail-status-queued = Wartet
+code-mail-status-sent = Gesendet
+code-mail-status-failed = Fehlgeschlagen
+code-mail-status-obsolete = Nicht mehr nötig

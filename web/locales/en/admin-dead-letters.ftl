@@ -1,0 +1,34 @@
+### Events that no service could handle, for the people who run the shop.
+
+admin-nav-dead-letters = Dead letters
+dead-letters-lead = Events that a service could not handle. Replay them when the cause is gone.
+dead-letters-one-process = A shop in one process has no dead letters: an event that fails stays with its publisher, which publishes it again within a minute. The log has the error.
+dead-letters-locked = Another operator is working on the dead letters. Please try again in a moment.
+dead-letters-unfinished = There are many dead letters: the work goes on. Look again in a minute.
+dead-letters-down = The broker does not answer right now. Please try again in a minute.
+dead-letters-none = There are no dead letters.
+dead-letters-more = Only the first 100 are listed.
+dead-letters-of-queue = Only those of { $queue }.
+dead-letters-all-queues = All queues
+dead-letters-event = Event
+dead-letters-queue = Queue
+dead-letters-failed = Failed last
+dead-letters-first-failed = Failed first
+dead-letters-published = Published
+dead-letters-reason = Reason
+dead-letters-id = Id
+dead-letters-request = Request
+dead-letters-body = Content
+dead-letters-masked = Texts that are neither ids nor times are hidden.
+dead-letters-no-json = It is not shown: its { $bytes } bytes are no JSON.
+dead-letters-back = All dead letters
+dead-letters-replay = Replay
+dead-letters-replay-hint = The service gets the event again, with all attempts. It comes back here when it fails again.
+dead-letters-replay-all = Replay all
+dead-letters-drop = Drop the event
+dead-letters-drop-hint = The service will never handle the event. This cannot be undone.
+dead-letters-drop-all = Drop all of this queue
+dead-letters-drop-all-hint = The service will never handle these events. This cannot be undone.
+dead-letters-replayed = It is replayed. What fails again comes back here.
+dead-letters-dropped = It is dropped.
+dead-letters-gone = Nothing was done: it is not here any more.

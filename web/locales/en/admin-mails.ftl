@@ -1,0 +1,33 @@
+### The mails to customers, for the people who run the shop.
+
+admin-nav-mails = Mails
+overview-mails-failed = Mails that failed
+orders-mails = Mails about this order
+mails-of-order = Only the mails about one order.
+mails-none = There are no such mails.
+mails-down = The mails cannot be shown or sent again right now, because the service mail does not answer. Please try again in a minute.
+mails-retried = The mail is tried again within a second.
+mails-sent = Nothing was done: the mail was sent meanwhile.
+mails-column-kind = Mail
+mails-column-to = Recipient
+mails-column-created = Asked for
+mails-column-attempts = Attempts
+mails-column-error = Last error
+mails-column-action = Action
+mails-order = Order
+mails-next-attempt = Next attempt: { $at }
+mails-retry = Send again
+code-mail-order-received = Order received
+code-mail-payment-failed = Payment failed
+code-mail-payment-waiting = Payment takes longer
+code-mail-parcel-sent = Parcel sent
+code-mail-order-refunded = Refund
+code-mail-order-cancelled = Order cancelled
+code-mail-verify-address = Confirm the e-mail address
+code-mail-reset-password = New password
+code-mail-address-changed = E-mail address changed
+code-mail-account-erased = Account deleted
+code-mail-status-queued = Waiting
+code-mail-status-sent = Sent
+code-mail-status-failed = Failed
+code-mail-status-obsolete = Not needed any more

@@ -1,0 +1,193 @@
+//! The mails to customers: those that failed, another attempt, and all others.
+
+use askama::Template;
+use rocket::http::Status;
+use rocket::{Route, get, post, routes};
+use souk_contract::EventId;
+use souk_contract::shopping::OrderId;
+use souk_http::Param;
+
+use super::orders::{moment, order_path};
+use super::{Admin, Nav, Section};
+use crate::api::admin_mails::{Mail, MailStatus};
+use crate::api::{List, Problem};
+use crate::form::Form;
+use crate::links::encode;
+use crate::locale::{Key, Language};
+use crate::page::{Answer, Frame, Page, PageError, PageResult};
+use crate::visit::Visit;
+
+const LIST: &str = "/admin/mails";
+/// Mails on one page.
+const PAGE_SIZE: usize = 50;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![list, retry]
+}
+
+#[derive(Template)]
+#[template(path = "admin/mails.html")]
+struct MailsPage {
+    page: Frame,
+    nav: Nav,
+    /// The views: name, address, whether it is shown.
+    views: Vec<(String, String, bool)>,
+    /// `None` while `mail` does not answer.
+    rows: Option<Vec<Row>>,
+    filter: Filter,
+    /// The page of the order whose mails are listed.
+    order_url: Option<String>,
+    first: Option<String>,
+    next: Option<String>,
+    /// What has happened: class and text.
+    notice: Option<(&'static str, String)>,
+}
+
+/// What the list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Filter {
+    status: Option<MailStatus>,
+    order: Option<OrderId>,
+}
+
+impl Filter {
+    /// Reads the parameters. What cannot be read selects everything.
+    fn of(status: Option<&str>, order: Option<&str>) -> Self {
+        Self { status: status.and_then(MailStatus::parse), order: order.and_then(|order| order.parse().ok()) }
+    }
+
+    /// Returns the address of the list, with further parameters.
+    fn url(self, visit: &Visit<'_>, further: Option<String>) -> String {
+        let status = self.status.map(|status| format!("status={}", status.as_str()));
+        let order = self.order.map(|order| format!("order={order}"));
+        let query = [status, order, further].into_iter().flatten().collect::<Vec<_>>().join("&");
+        let mark = if query.is_empty() { "" } else { "?" };
+        visit.url(&format!("{LIST}{mark}{query}"))
+    }
+
+    fn status_name(&self) -> &'static str {
+        self.status.map_or("", MailStatus::as_str)
+    }
+
+    fn order_id(&self) -> String {
+        self.order.map(|order| order.to_string()).unwrap_or_default()
+    }
+}
+
+/// A mail in words.
+struct Row {
+    created: String,
+    kind: String,
+    to: String,
+    order_url: Option<String>,
+    status: String,
+    tone: &'static str,
+    /// When it was sent, or is tried again.
+    at: Option<String>,
+    attempts: u32,
+    error: Option<String>,
+    /// Where the form that sends it again goes to; `None` for a mail that was sent.
+    retry_url: Option<String>,
+}
+
+impl Row {
+    fn new(language: Language, mail: Mail) -> Self {
+        let url = |path: String| format!("{}{path}", language.prefix());
+        let kind = mail.kind.map(|kind| language.text_of_code("code-mail-", &kind).unwrap_or(kind));
+        let at =
+            |key: &'static str, moment_of| language.text(Key(key)).arg("at", moment(language, moment_of)).to_string();
+        let status = mail.status.as_str();
+        Self {
+            created: moment(language, mail.created),
+            kind: kind.unwrap_or_else(|| "–".to_owned()),
+            to: mail.to.unwrap_or_else(|| "–".to_owned()),
+            order_url: mail.order.map(|order| url(order_path(&order))),
+            status: language.text_of_code("code-mail-status-", status).unwrap_or_else(|| status.to_owned()),
+            tone: match mail.status {
+                MailStatus::Queued => "tone-wait",
+                MailStatus::Sent => "tone-good",
+                MailStatus::Failed | MailStatus::Obsolete => "tone-off",
+            },
+            at: match (mail.sent_at, mail.next_attempt) {
+                (Some(sent), _) => Some(moment(language, sent)),
+                (None, Some(next)) => Some(at("mails-next-attempt", next)),
+                (None, None) => None,
+            },
+            attempts: mail.attempts,
+            error: mail.error,
+            retry_url: (mail.status != MailStatus::Sent).then(|| url(format!("{LIST}/{}/retry", mail.id))),
+        }
+    }
+}
+
+#[get("/admin/mails?<status>&<order>&<after>&<done>")]
+async fn list(
+    visit: Visit<'_>,
+    status: Option<&str>,
+    order: Option<&str>,
+    after: Option<&str>,
+    done: Option<&str>,
+) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let notice = (done == Some("retried")).then(|| ("success", visit.text("mails-retried").to_string()));
+    page(&visit, &admin, Filter::of(status, order), after, notice, Status::Ok).await
+}
+
+#[post("/admin/mails/<id>/retry", data = "<form>")]
+async fn retry(visit: Visit<'_>, id: Param<EventId>, form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let filter = Filter::of(form.optional("status"), form.optional("order"));
+    let text = match visit.api.retry_mail(&admin.token, id.0).await {
+        Ok(()) => return Ok(Answer::SeeOther(filter.url(&visit, Some("done=retried".to_owned())))),
+        Err(Problem::Unavailable) => (Key("mails-down"), Status::ServiceUnavailable),
+        // It was sent meanwhile.
+        Err(Problem::Refused(refusal)) if refusal.status == 409 => (Key("mails-sent"), Status::Conflict),
+        Err(problem) => return Err(problem.into()),
+    };
+    let (text, status) = (visit.text(text.0).to_string(), text.1);
+    page(&visit, &admin, filter, None, Some(("error", text)), status).await
+}
+
+async fn page(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    filter: Filter,
+    after: Option<&str>,
+    notice: Option<(&'static str, String)>,
+    status: Status,
+) -> PageResult {
+    let title = visit.text("admin-nav-mails").to_string();
+    let (frame, mails) = tokio::join!(
+        admin.frame(visit, Section::Mails, title),
+        visit.api.mails(&admin.token, filter.status, filter.order, PAGE_SIZE, after)
+    );
+    let (page, nav) = frame?;
+    let (rows, next, status) = match mails {
+        Ok(List { items, next }) => {
+            (Some(items.into_iter().map(|mail| Row::new(visit.language, mail)).collect()), next, status)
+        }
+        Err(Problem::Unavailable) => (None, None, Status::ServiceUnavailable),
+        // A cursor of another list.
+        Err(problem) if problem.status() == 422 => return Err(PageError::not_found()),
+        Err(problem) => return Err(problem.into()),
+    };
+    let view = |status: Option<MailStatus>| {
+        let name = match status {
+            Some(status) => visit.language.text_of_code("code-mail-status-", status.as_str()).unwrap_or_default(),
+            None => visit.text("orders-view-all").to_string(),
+        };
+        (name, Filter { status, ..filter }.url(visit, None), status == filter.status)
+    };
+    let template = MailsPage {
+        page,
+        nav,
+        views: std::iter::once(None).chain(MailStatus::ALL.map(Some)).map(view).collect(),
+        rows,
+        filter,
+        order_url: filter.order.map(|order| visit.url(&order_path(&order))),
+        first: after.map(|_| filter.url(visit, None)),
+        next: next.map(|next| filter.url(visit, Some(format!("after={}", encode(&next))))),
+        notice,
+    };
+    Ok(Page::personal(&template)?.status(status).into())
+}
