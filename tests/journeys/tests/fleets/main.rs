@@ -15,6 +15,7 @@ mod hot_product;
 mod monitor;
 mod order_cost;
 mod outage;
+mod page_admin_overview;
 mod page_dead_letters;
 mod request_tracing;
 mod restart;

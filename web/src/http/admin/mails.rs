@@ -94,8 +94,6 @@ impl Row {
     fn new(language: Language, mail: Mail) -> Self {
         let url = |path: String| format!("{}{path}", language.prefix());
         let kind = mail.kind.map(|kind| language.text_of_code("code-mail-", &kind).unwrap_or(kind));
-        let at =
-            |key: &'static str, moment_of| language.text(Key(key)).arg("at", moment(language, moment_of)).to_string();
         let status = mail.status.as_str();
         Self {
             created: moment(language, mail.created),
@@ -110,7 +108,9 @@ impl Row {
             },
             at: match (mail.sent_at, mail.next_attempt) {
                 (Some(sent), _) => Some(moment(language, sent)),
-                (None, Some(next)) => Some(at("mails-next-attempt", next)),
+                (None, Some(next)) => {
+                    Some(language.text(Key("mails-next-attempt")).arg("at", moment(language, next)).to_string())
+                }
                 (None, None) => None,
             },
             attempts: mail.attempts,
