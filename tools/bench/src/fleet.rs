@@ -27,6 +27,18 @@ const CONNECTIONS: usize = 32;
 const READY: Duration = Duration::from_mins(1);
 
 pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
+    let Some((fleet, admin)) = start().await? else { return Ok(()) };
+    let nginx = fleet.component("nginx").map_err(text)?.address();
+    let product = first_product(nginx).await?;
+    against_the_raw_driver(table, &fleet, &product).await?;
+    through_nginx(table, nginx, &product).await?;
+    buying(table, nginx, "16 customers of the fleet", Target::None).await?;
+    hot_product::measure(table, nginx, &admin).await?;
+    stop(fleet).await
+}
+
+/// Starts a fleet with an admin, or prints why that is not possible.
+pub(crate) async fn start() -> Result<Option<(Fleet, Admin)>, String> {
     let open = || {
         let options = Options { profile: Profile::Release, log: "warn".to_owned(), ..Options::without_rate_limits() };
         let fleet = Fleet::start(&options).map_err(text)?;
@@ -37,19 +49,16 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
         fleet.create_admin(&admin.email, admin.password).map_err(text)?;
         Ok::<_, String>((fleet, admin))
     };
-    let (fleet, admin) = match tokio::task::spawn_blocking(open).await.map_err(text)? {
-        Ok(started) => started,
+    match tokio::task::spawn_blocking(open).await.map_err(text)? {
+        Ok(started) => Ok(Some(started)),
         Err(error) => {
             println!("skipped: the fleet ({error})");
-            return Ok(());
+            Ok(None)
         }
-    };
-    let nginx = fleet.component("nginx").map_err(text)?.address();
-    let product = first_product(nginx).await?;
-    against_the_raw_driver(table, &fleet, &product).await?;
-    through_nginx(table, nginx, &product).await?;
-    buying(table, nginx, "16 customers of the fleet", Target::None).await?;
-    hot_product::measure(table, nginx, &admin).await?;
+    }
+}
+
+pub(crate) async fn stop(fleet: Fleet) -> Result<(), String> {
     tokio::task::spawn_blocking(move || fleet.stop()).await.map_err(text)?.map_err(text)
 }
 

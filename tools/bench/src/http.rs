@@ -2,6 +2,7 @@
 //! requests.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocket::serde::json::{Json, Value};
@@ -24,6 +25,8 @@ pub(crate) struct Client {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// Bytes of the whole response.
+    pub(crate) size: usize,
 }
 
 impl Answer {
@@ -35,7 +38,8 @@ impl Answer {
         if self.status == status {
             return Ok(self);
         }
-        Err(format!("{} instead of {status}: {}", self.status, String::from_utf8_lossy(&self.body)))
+        // The report of an import may have thousands of errors.
+        Err(format!("{} instead of {status}: {:.1000}", self.status, String::from_utf8_lossy(&self.body)))
     }
 }
 
@@ -77,14 +81,20 @@ impl Client {
                 return Err("the answer ends too early".to_owned());
             }
         }
-        Ok(Answer { status, body: self.buffer[head..head + length].to_vec() })
+        Ok(Answer { status, body: self.buffer[head..head + length].to_vec(), size: head + length })
     }
 }
 
 #[derive(Default)]
 pub(crate) struct Load {
+    /// Response times of the successful requests.
     pub(crate) times: Vec<Duration>,
     pub(crate) took: Duration,
+    /// Bytes of the successful responses.
+    pub(crate) bytes: usize,
+    /// Responses with another status than 200, and connections that failed.
+    pub(crate) errors: usize,
+    pub(crate) first_error: Option<String>,
 }
 
 impl Load {
@@ -93,42 +103,108 @@ impl Load {
         crate::table::number(self.times.len()) / self.took.as_secs_f64()
     }
 
+    /// Bytes of an average response, with its headers.
+    pub(crate) fn bytes_per_response(&self) -> f64 {
+        crate::table::number(self.bytes) / crate::table::number(self.times.len().max(1))
+    }
+
     pub(crate) fn add(&mut self, other: Self) {
-        self.times.extend(other.times);
         self.took += other.took;
+        self.add_concurrent(other);
+    }
+
+    /// Adds what another connection has measured in the same time.
+    fn add_concurrent(&mut self, other: Self) {
+        self.times.extend(other.times);
+        self.bytes += other.bytes;
+        self.errors += other.errors;
+        self.first_error = self.first_error.take().or(other.first_error);
+    }
+
+    fn add_error(&mut self, error: String) {
+        self.errors += 1;
+        self.first_error.get_or_insert(error);
     }
 }
 
 /// Repeats a request over several connections, from one thread. The other cores are for the server.
+/// Fails at the first error.
 pub(crate) async fn load(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<Load, String> {
+    let load = load_of_many(to, [request].into(), connections, time).await?;
+    match load.first_error {
+        Some(error) => Err(error),
+        None => Ok(load),
+    }
+}
+
+/// Repeats several requests in turn over several connections, from one thread, and counts errors.
+pub(crate) async fn load_of_many(
+    to: SocketAddr,
+    requests: Arc<[Vec<u8>]>,
+    connections: usize,
+    time: Duration,
+) -> Result<Load, String> {
     let work = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
-        runtime.block_on(all_at_once(to, request, connections, time))
+        runtime.block_on(all_at_once(to, requests, connections, time))
     };
     tokio::task::spawn_blocking(work).await.map_err(text)?
 }
 
-async fn all_at_once(to: SocketAddr, request: Vec<u8>, connections: usize, time: Duration) -> Result<Load, String> {
+async fn all_at_once(
+    to: SocketAddr,
+    requests: Arc<[Vec<u8>]>,
+    connections: usize,
+    time: Duration,
+) -> Result<Load, String> {
     let started = Instant::now();
     let mut running = JoinSet::new();
-    for _ in 0..connections {
-        let request = request.clone();
+    for number in 0..connections {
+        let requests = Arc::clone(&requests);
         running.spawn(async move {
-            let mut client = Client::connect(to).await?;
-            let mut times = Vec::new();
+            let mut load = Load::default();
+            // Each connection begins with another request.
+            let first = number * requests.len() / connections;
+            let mut requests = requests.iter().cycle().skip(first);
             while started.elapsed() < time {
-                let sent = Instant::now();
-                client.send(&request).await?.expect(200)?;
-                times.push(sent.elapsed());
+                if let Err(error) = over_one_connection(&mut load, to, &mut requests, started, time).await {
+                    load.add_error(error);
+                }
             }
-            Ok::<_, String>(times)
+            load
         });
     }
-    let mut times = Vec::new();
-    while let Some(client) = running.join_next().await {
-        times.extend(client.map_err(text)??);
+    let mut all = Load::default();
+    while let Some(load) = running.join_next().await {
+        all.add_concurrent(load.map_err(text)?);
     }
-    Ok(Load { times, took: started.elapsed() })
+    all.took = started.elapsed();
+    Ok(all)
+}
+
+/// Errors: the connection failed.
+async fn over_one_connection(
+    load: &mut Load,
+    to: SocketAddr,
+    requests: &mut impl Iterator<Item = &Vec<u8>>,
+    started: Instant,
+    time: Duration,
+) -> Result<(), String> {
+    let mut client = Client::connect(to).await?;
+    while started.elapsed() < time {
+        let Some(request) = requests.next() else { break };
+        let sent = Instant::now();
+        let answer = client.send(request).await?;
+        let took = sent.elapsed();
+        match answer.expect(200) {
+            Ok(answer) => {
+                load.times.push(took);
+                load.bytes += answer.size;
+            }
+            Err(error) => load.add_error(error),
+        }
+    }
+    Ok(())
 }
 
 /// The baseline: a Rocket with one route that returns the JSON in `BARE_JSON`.

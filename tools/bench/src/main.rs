@@ -11,6 +11,7 @@ mod hot_product;
 mod http;
 mod mongo;
 mod order_list;
+mod pages;
 mod shop;
 mod stores;
 mod table;
@@ -49,7 +50,7 @@ fn ended(outcome: Result<(), String>) -> ExitCode {
     }
 }
 
-const PARTS: [&str; 6] = ["stores", "shop", "orders", "bus", "mongo", "fleet"];
+const PARTS: [&str; 7] = ["stores", "shop", "orders", "pages", "bus", "mongo", "fleet"];
 
 async fn measure() -> Result<bool, String> {
     let selected: Vec<String> = std::env::args().skip(1).collect();
@@ -67,6 +68,9 @@ async fn measure() -> Result<bool, String> {
     }
     if is_selected("orders") {
         order_list::measure(&mut table).await?;
+    }
+    if is_selected("pages") {
+        pages::measure(&mut table).await?;
     }
     if is_selected("bus") {
         bus::measure(&mut table).await?;

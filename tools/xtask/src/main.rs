@@ -47,7 +47,7 @@ enum Task {
     Ci,
     /// Run the benchmarks in release mode; print ratios and whether they meet their targets
     Bench {
-        /// Parts to run, all by default: stores, shop, orders, bus, mongo, fleet
+        /// Parts to run, all by default: stores, shop, orders, pages, bus, mongo, fleet
         parts: Vec<String>,
     },
     /// Run a fleet under load, inject faults, and report what clients saw and whether the ledgers
