@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use fleet::ChromeDriver;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
@@ -85,7 +87,7 @@ impl Browser {
         let feature = |name: &str, value: &str| json!({"name": name, "value": value});
         let features = [feature("prefers-color-scheme", value), feature("prefers-reduced-motion", "reduce")];
         let media = json!({"features": features});
-        self.command("goog/cdp/execute", json!({"cmd": "Emulation.setEmulatedMedia", "params": media})).await;
+        self.execute_cdp("Emulation.setEmulatedMedia", media).await;
     }
 
     async fn find(&self, selector: &str) -> String {
@@ -106,12 +108,30 @@ impl Browser {
     /// Emulates a phone with a screen of this width in pixels.
     pub async fn emulate_phone(&self, width: u64) {
         let screen = json!({"width": width, "height": width * 2, "deviceScaleFactor": 2, "mobile": true});
-        self.command("goog/cdp/execute", json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": screen})).await;
+        self.execute_cdp("Emulation.setDeviceMetricsOverride", screen).await;
+    }
+
+    /// Emulates a screen of this width in CSS pixels, with one pixel of the screen for each.
+    pub async fn emulate_screen(&self, width: u64, height: u64) {
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.execute_cdp("Emulation.setDeviceMetricsOverride", screen).await;
+    }
+
+    /// Returns a PNG of the whole page, however high.
+    pub async fn screenshot(&self) -> Vec<u8> {
+        let whole = json!({"format": "png", "captureBeyondViewport": true});
+        let picture = self.execute_cdp("Page.captureScreenshot", whole).await;
+        BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
     }
 
     /// Returns the console messages since the last call: script errors and missing files.
     pub async fn console_messages(&self) -> Vec<Value> {
         self.command("se/log", json!({"type": "browser"})).await.as_array().cloned().unwrap()
+    }
+
+    /// Sends a command of the Chrome `DevTools` protocol.
+    async fn execute_cdp(&self, command: &str, parameters: Value) -> Value {
+        self.command("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
     }
 
     async fn command(&self, name: &str, parameters: Value) -> Value {

@@ -1,5 +1,5 @@
-//! The tasks of a contributor: `cargo xtask check`, `test`, `ci`, `bench`, `chaos`, `fleet`,
-//! `servers`.
+//! The tasks of a contributor: `cargo xtask check`, `test`, `ci`, `bench`, `chaos`,
+//! `screenshots`, `fleet`, `servers`.
 //!
 //! Each task runs plain cargo commands and prints them. A task lists the suites that it could not
 //! run as skipped, with the reason.
@@ -13,6 +13,7 @@ mod files;
 mod fleet_task;
 mod measure;
 mod report;
+mod screenshots;
 mod servers;
 mod suite;
 mod test;
@@ -58,6 +59,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Write pictures of every page, narrow and wide, light and dark; about two minutes
+    Screenshots(screenshots::Options),
     /// Run a whole fleet until Ctrl-C: RabbitMQ, MongoDB, instances of each service, nginx
     ///
     /// The file target/fleet.json lists its components.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Task::Ci => check::static_checks().and_then(|()| delivery::check()).and_then(|()| test::run()),
         Task::Bench { parts } => measure::bench(&parts),
         Task::Chaos { options } => measure::chaos(&options),
+        Task::Screenshots(options) => screenshots::run(&options),
         Task::Fleet(options) => fleet_task::run(&options),
         Task::Servers { action: None } => servers::start(),
         Task::Servers { action: Some(ServersAction::Stop) } => servers::stop(),
