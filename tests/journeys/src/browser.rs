@@ -50,6 +50,12 @@ impl Browser {
         Self { client, session, shop: shop.url(), _driver: driver }
     }
 
+    /// Runs this JavaScript in each page that is opened from now on, before the page's own scripts.
+    pub async fn run_before_pages(&self, script: &str) {
+        let script = json!({"source": script});
+        self.execute_cdp("Page.addScriptToEvaluateOnNewDocument", script).await;
+    }
+
     /// Opens a page of the shop and waits until it is loaded, with its images.
     pub async fn open(&self, path: &str) {
         self.command("url", json!({"url": format!("{}{path}", self.shop)})).await;

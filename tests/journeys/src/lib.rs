@@ -36,6 +36,7 @@ mod raw;
 mod request;
 mod response;
 mod shop;
+pub mod stripe;
 mod visitor;
 mod wait;
 

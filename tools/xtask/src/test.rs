@@ -16,6 +16,8 @@ const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
 /// The journeys that need an SMTP server, in one process and in a fleet.
 const SMTP_TESTS: &str = "smtp::";
+/// The journeys in a browser that also run on a fleet, by their files.
+const BROWSER_FLEET_TESTS: [&str; 3] = ["buying::", "card::", "merchant::"];
 /// The journeys in a browser that need axe-core.
 const AXE_TESTS: &str = "accessibility::";
 
@@ -112,6 +114,12 @@ fn fleets(report: &mut Report) {
     let smtp = "journeys: a fleet that sends mails";
     if has(report, smtp, &[SmtpServer::ensure_installed]) {
         report.run(journeys(smtp).only(SMTP_TESTS));
+    }
+    let in_a_browser = "journeys: in a browser, through a fleet";
+    if has(report, in_a_browser, &[ChromeDriver::ensure_installed]) {
+        let suite = with_souk(Suite::files(in_a_browser, &["browser"])).env("SOUK_TEST_FLEET", "1");
+        let suite = BROWSER_FLEET_TESTS.into_iter().fold(suite, Suite::only);
+        report.run(suite.include_ignored().one_at_a_time());
     }
     let chaos = fleet::target_dir().join("debug").join("chaos");
     report.check("chaos, short form", Command::new(chaos).arg("--short"));

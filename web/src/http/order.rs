@@ -59,20 +59,25 @@ struct OrderPage {
     problem: Option<String>,
 }
 
-#[get("/order/<id>?<key>&<placed>&<problem>")]
+/// Stripe adds `redirect_status` to the address when it leads a customer back
+/// (<https://docs.stripe.com/payments/payment-intents/verifying-status>). The shop may learn of the
+/// payment some seconds later.
+#[get("/order/<id>?<key>&<placed>&<problem>&<redirect_status>")]
 async fn show(
     visit: Visit<'_>,
     id: Param<OrderId>,
     key: Option<&str>,
     placed: Option<&str>,
     problem: Option<&str>,
+    redirect_status: Option<&str>,
 ) -> PageResult {
     let access = access(&visit, key).await?;
     let order = visit.api.order(&access, id.0).await?;
     let title = visit.text("order-title").arg("number", order.name()).to_string();
     let page = visit.frame(title).await?;
     let secret = order.payment.as_ref().and_then(|payment| payment.client_secret.as_ref());
-    let can_pay = secret.is_some() && visit.app.options.stripe_key.is_some();
+    let has_paid = order.is_in_progress() && matches!(redirect_status, Some("succeeded" | "processing" | "pending"));
+    let can_pay = secret.is_some() && visit.app.options.stripe_key.is_some() && !has_paid;
     let home = page.shop.home_country.clone();
     let lines = |address: &souk_types::Address| address::lines(visit.language, address, home.as_ref());
     let chosen = order.quote.shipping.chosen.as_deref();
@@ -81,7 +86,7 @@ async fn show(
     let template = OrderPage {
         is_new: placed.is_some() && !is_refused,
         status: visit.text(status_key(order.status)).to_string(),
-        next: next_text(&visit, &order),
+        next: if has_paid { visit.text("order-next-wait").to_string() } else { next_text(&visit, &order) },
         events: timeline::events(&visit, &order),
         shipping_address: order.shipping_address.as_ref().map(lines).unwrap_or_default(),
         billing_address: order.billing_address.as_ref().map(lines).unwrap_or_default(),

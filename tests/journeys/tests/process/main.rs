@@ -9,7 +9,6 @@ mod cors;
 mod crash_recovery;
 mod erasure_audit;
 mod failpoints;
-mod fake_stripe;
 mod late_payment;
 mod mail;
 mod order_limits;

@@ -3,10 +3,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use journeys::stripe::{FakeStripe, SECRET_KEY, WEBHOOK_SECRET};
 use journeys::{Customer, Method, Product, Request, Stock, TestShop, euros};
 use serde_json::{Value, json};
-
-use crate::fake_stripe::{FakeStripe, SECRET_KEY, WEBHOOK_SECRET};
 
 pub(crate) struct StripeShop {
     pub(crate) shop: TestShop,
@@ -16,11 +15,7 @@ pub(crate) struct StripeShop {
 impl StripeShop {
     pub(crate) async fn start() -> Self {
         let stripe = FakeStripe::start().await;
-        let environment = [
-            ("STRIPE_URL", stripe.url.as_str()),
-            ("STRIPE_SECRET_KEY", SECRET_KEY),
-            ("STRIPE_WEBHOOK_SECRET", WEBHOOK_SECRET),
-        ];
+        let environment = stripe.environment();
         let shop = TestShop::start_in(&["--no-demo", "--log", "debug"], &environment).await;
         Self { shop, stripe }
     }
