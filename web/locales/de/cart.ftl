@@ -33,6 +33,7 @@ sum-shipping-from = ab { $price }
 sum-tax = Steuer { $rate }
 sum-tax-included = Enthält { $rate } MwSt.
 sum-total = Summe
+sum-total-without-shipping = Summe ohne Versand
 wishlist-title = Merkliste
 wishlist-empty = Ihre Merkliste ist leer. Öffnen Sie ein Produkt und wählen Sie „Auf die Merkliste“.
 

@@ -33,6 +33,7 @@ sum-shipping-from = from { $price }
 sum-tax = Tax { $rate }
 sum-tax-included = Includes { $rate } VAT
 sum-total = Total
+sum-total-without-shipping = Total without shipping
 wishlist-title = Wishlist
 wishlist-empty = Your wishlist is empty. Open a product and choose “Add to wishlist”.
 

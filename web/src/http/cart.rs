@@ -40,6 +40,13 @@ struct RefusedCode {
     reason: String,
 }
 
+impl CartPage {
+    /// Whether shipping costs something. It is not in the total yet, because the address is unknown.
+    fn excludes_shipping(&self) -> bool {
+        self.quote.as_ref().and_then(Quote::cheapest_shipping).is_some_and(|price| !price.is_zero())
+    }
+}
+
 #[get("/cart?<problem>")]
 pub(super) async fn show(visit: Visit<'_>, problem: Option<&str>) -> PageResult {
     let title = visit.text("cart-title").to_string();

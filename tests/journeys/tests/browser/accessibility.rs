@@ -2,7 +2,7 @@
 
 use fleet::Axe;
 use journeys::{Browser, PASSWORD, TestShop, euros, new_email};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::buying::fill_checkout;
 
@@ -140,6 +140,11 @@ async fn an_admin_meets_no_barrier() {
     let shop = TestShop::start().await;
     let tea = shop.new_product("tea", &euros(499), 10).await;
     let order = shop.customer_with_cart(&tea, 3).await.place_order("key").await.expect_status(201);
+    // A parcel and a note have the e-mail address of the admin.
+    let admin = shop.admin().await;
+    let parcel = json!({"lines": [{"product_id": tea.id, "quantity": 1}], "carrier": "DHL", "tracking": "00 34"});
+    admin.ship_parcel(order.id(), parcel).await.expect_status(201);
+    admin.add_note(order.id(), "Called the customer.").await.expect_status(201);
     let (email, password) = shop.admin_account().await;
     let mut examiner = Examiner::start(&shop).await;
     examiner.browser.open("/en/account/sign-in").await;

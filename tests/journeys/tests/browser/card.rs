@@ -39,8 +39,8 @@ const LIBRARY: &str = "window.Stripe = (key, options) => {
 #[ignore = "needs a browser: cargo xtask test"]
 async fn a_customer_pays_at_the_page_of_a_bank_and_cancels() {
     let stripe = FakeStripe::start().await;
-    let key = ("STRIPE_PUBLISHABLE_KEY", PUBLISHABLE_KEY);
-    let shop = AnyShop::start_in(&[&stripe.environment()[..], &[key]].concat()).await;
+    let settings = [("STRIPE_PUBLISHABLE_KEY", PUBLISHABLE_KEY), ("PAYMENT_METHODS", "stripe")];
+    let shop = AnyShop::start_in(&[&stripe.environment()[..], &settings].concat()).await;
     let admin = shop.admin().await;
     let tea = admin.new_product("green tea", &euros(499), 10).await;
     let browser = Browser::start(&shop).await;

@@ -1,6 +1,6 @@
 //! The storefront in a browser.
 
-use journeys::{Browser, TestShop, euros, wait_for};
+use journeys::{Browser, Method, Product, TestShop, euros, new_email, order_with, wait_for};
 use serde_json::{Value, json};
 
 const NAMES: &str = "return [...document.querySelectorAll('.card-name')].map(name => name.textContent)";
@@ -44,12 +44,27 @@ async fn the_home_page_shows_products_with_images_and_working_links() {
 async fn pages_fit_a_phone_screen() {
     let shop = TestShop::start_with(&[]).await;
     let products = shop.client().list_products(&[("limit", "1")]).await.expect_status(200);
-    let product = format!("/de/p/{}", products.items()[0]["id"].as_str().unwrap());
+    let product = Product::from_json(&products.items()[0]);
+    // An order with a long e-mail address.
+    let guest = shop.client().create_guest_cart().await;
+    guest.add_to_cart(&product, 1).await.expect_status(200);
+    let order = guest.request(Method::POST, "/shopping/order").header("Idempotency-Key", "key");
+    let order = order.json(order_with(&new_email("guest"), json!({}))).await.expect_status(201);
+    let order = order["link"].as_str().unwrap().replace("/shopping/", "/de/");
+    let product = format!("/de/p/{}", product.id);
     let browser = Browser::start(&shop).await;
     browser.emulate_phone(360).await;
-    for path in
-        ["/de", "/de/search", "/de/search?q=xyzzy", "/de/c/tea", &product, "/de/cart", "/de/legal/imprint", "/de/no"]
-    {
+    for path in [
+        "/de",
+        "/de/search",
+        "/de/search?q=xyzzy",
+        "/de/c/tea",
+        &product,
+        "/de/cart",
+        &order,
+        "/de/legal/imprint",
+        "/de/no",
+    ] {
         browser.open(path).await;
         assert_eq!(browser.evaluate("return innerWidth").await, 360);
         let width = browser.evaluate("return document.documentElement.scrollWidth").await;
