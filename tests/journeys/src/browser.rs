@@ -9,7 +9,7 @@ use fleet::ChromeDriver;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
-use crate::Shop;
+use crate::{Shop, wait_for};
 
 /// Timeout of one command. A browser on a busy machine starts within seconds.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
@@ -81,6 +81,23 @@ impl Browser {
         text.as_str().unwrap().to_owned()
     }
 
+    /// Waits until an element has this text, while scripts or banks lead to other pages.
+    pub async fn wait_for_text(&self, selector: &str, expected: &str) {
+        wait_for(expected, async || {
+            // The element may belong to a page that is left.
+            let text = self.try_text(selector).await?;
+            if text.contains(expected) { Ok(()) } else { Err(text) }
+        })
+        .await;
+    }
+
+    async fn try_text(&self, selector: &str) -> Result<String, String> {
+        let parameters = json!({"using": "css selector", "value": selector});
+        let element = try_value(self.client.post(format!("{}/element", self.session)).json(&parameters)).await?;
+        let url = format!("{}/element/{}/text", self.session, element_id(&element));
+        Ok(try_value(self.client.get(&url)).await?.as_str().unwrap().to_owned())
+    }
+
     /// Returns the address of the page.
     pub async fn address(&self) -> String {
         self.get("url").await.as_str().unwrap().to_owned()
@@ -98,7 +115,7 @@ impl Browser {
 
     async fn find(&self, selector: &str) -> String {
         let found = self.command("element", json!({"using": "css selector", "value": selector})).await;
-        found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap().to_owned()
+        element_id(&found).to_owned()
     }
 
     async fn get(&self, name: &str) -> Value {
@@ -151,9 +168,17 @@ async fn post(client: &reqwest::Client, url: &str, parameters: Value) -> Value {
 
 /// Sends a command and returns its value.
 async fn value(what: &str, command: reqwest::RequestBuilder) -> Value {
-    let response = command.send().await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    try_value(command).await.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// Sends a command and returns its value, or the error that the driver reports.
+async fn try_value(command: reqwest::RequestBuilder) -> Result<Value, String> {
+    let response = command.send().await.map_err(|error| error.to_string())?;
     let status = response.status();
     let mut body: Value = response.json().await.unwrap();
-    assert!(status.is_success(), "{what}: {body}");
-    body["value"].take()
+    if status.is_success() { Ok(body["value"].take()) } else { Err(body.to_string()) }
+}
+
+fn element_id(found: &Value) -> &str {
+    found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str).unwrap()
 }

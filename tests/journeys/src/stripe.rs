@@ -66,6 +66,16 @@ impl Intent {
         (self.status, self.captures, self.received) = ("succeeded", self.captures + 1, amount);
     }
 
+    fn authenticate(&mut self, succeeds: bool) {
+        self.next_action = Value::Null;
+        if succeeds {
+            self.capture(self.amount);
+        } else {
+            self.status = "requires_payment_method";
+            self.last_payment_error = json!({"code": "payment_intent_authentication_failure"});
+        }
+    }
+
     /// Returns the sum of the refunds that have not failed.
     fn refunded(&self) -> u64 {
         let failed = |refund: &&Refund| matches!(refund.status, "failed" | "canceled");
@@ -130,13 +140,7 @@ impl FakeStripe {
         let (number, _) = self.intent(order);
         let intent = &mut self.account.lock().unwrap().intents[number];
         assert_eq!(intent.status, "requires_action");
-        intent.next_action = Value::Null;
-        if succeeds {
-            intent.capture(intent.amount);
-        } else {
-            intent.status = "requires_payment_method";
-            intent.last_payment_error = json!({"code": "payment_intent_authentication_failure"});
-        }
+        intent.authenticate(succeeds);
     }
 
     /// Returns the number of payment intents that the shop has created.
@@ -152,6 +156,11 @@ impl FakeStripe {
     /// Starts or stops rejecting every change with `503`.
     pub fn set_down(&self, down: bool) {
         self.account.lock().unwrap().down = down;
+    }
+
+    /// Starts or stops rejecting each look-up of a payment with `503`.
+    pub fn fail_lookups(&self, fail: bool) {
+        self.account.lock().unwrap().fails_lookups = fail;
     }
 
     /// Captures only this amount of the next payment.
@@ -245,6 +254,7 @@ struct Account {
     responses: HashMap<String, (Status, Value)>,
     lost_response: Option<&'static str>,
     down: bool,
+    fails_lookups: bool,
     rejects_key: bool,
     capture_only: Option<u64>,
     /// Code and parameter of the error that refuses the next intent.

@@ -10,6 +10,9 @@ use journeys::{Browser, Shop};
 const LOAD_IMAGES: &str = "return Promise.all([...document.images].map(image => { image.loading = 'eager'; \
      return image.decode().catch(() => null); })).then(() => null)";
 
+/// Waits until the page is painted in its new size and colours.
+const PAINT: &str = "return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))";
+
 /// Width of a small phone, in CSS pixels.
 const NARROW: u64 = 360;
 /// Width and height of a large screen, in CSS pixels. A page may be higher.
@@ -81,6 +84,7 @@ impl<'f> Camera<'f> {
             }
             for colours in ["light", "dark"] {
                 self.browser.emulate_dark(colours == "dark").await;
+                self.browser.evaluate(PAINT).await;
                 let picture = self.browser.screenshot().await;
                 self.folder.write(&format!("{name}-{width}-{colours}"), &picture)?;
             }

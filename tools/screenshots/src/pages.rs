@@ -1,6 +1,6 @@
 //! The pages, by their visitor.
 
-use journeys::{Shop, new_email};
+use journeys::{PASSWORD, Shop, TestShop};
 use serde_json::Value;
 
 use crate::camera::{Camera, Folder};
@@ -47,7 +47,7 @@ pub(crate) async fn of_visitors(shop: &Shop, sample: &Sample, folder: &Folder) -
     camera.take("cart", "/en/cart").await?;
     camera.take("checkout", "/en/checkout").await?;
     camera.browser.open("/en/checkout").await;
-    camera.browser.fill("#email", &new_email("guest")).await;
+    camera.browser.fill("#email", "paula@example.com").await;
     camera.browser.click("#order").await;
     camera.take_open_page("checkout-errors").await
 }
@@ -79,10 +79,11 @@ pub(crate) async fn of_customers(shop: &Shop, sample: &Sample, folder: &Folder) 
 }
 
 /// Takes the pages of an admin: all in the menu, and those of one order, product and discount.
-pub(crate) async fn of_admins(shop: &Shop, sample: &Sample, folder: &Folder) -> Result<(), String> {
+pub(crate) async fn of_admins(shop: &TestShop, sample: &Sample, folder: &Folder) -> Result<(), String> {
     let camera = Camera::start(shop, folder).await;
-    let (email, password) = shop.admin_account().await;
-    sign_in(&camera, email, password).await;
+    let email = "merchant@example.com";
+    shop.create_admin(email, PASSWORD).await.expect_success();
+    sign_in(&camera, email, PASSWORD).await;
     camera.browser.open("/en/admin").await;
     for path in camera.browser.evaluate(MENU).await.as_array().into_iter().flatten().filter_map(Value::as_str) {
         let name = match path.trim_start_matches("/en/").replace('/', "-") {

@@ -1,6 +1,6 @@
 //! Customers and orders in several states.
 
-use journeys::{Admin, Customer, Method, Product, Shop, order_with};
+use journeys::{Admin, Customer, Method, PASSWORD, Product, Shop, order_with};
 use serde_json::{Value, json};
 
 /// Orders of guests, so that lists are as full as those of a shop.
@@ -57,7 +57,9 @@ impl Sample {
         let guest_order = place_guest_order(shop, "paula", &[second, third], "demo_ok").await?;
         let waiting = place_guest_order(shop, "quentin", &[first, third], "demo_review").await?;
 
-        let customer = shop.new_customer().await;
+        let (client, email) = (shop.client(), "ana@example.com");
+        let sign_in = client.sign_up(email, PASSWORD).await.expect_status(201);
+        let customer = Customer::from_sign_in(&client, email, PASSWORD, &sign_in);
         for line1 in ["Hauptstraße 1", "Am Markt 12"] {
             customer.add_address(address(line1)).await.expect_status(201);
         }

@@ -30,6 +30,7 @@ order-next-refund = Ihr Geld ist auf dem Weg zurück. Manche Banken brauchen ein
 order-next-cancelled = Es wurde nichts abgebucht.
 order-next-refunded = Ihr Geld ist auf dem Weg auf Ihr Konto. Manche Banken brauchen einige Tage.
 order-pay = Jetzt bezahlen
+order-payment-failed = Die Zahlung war nicht erfolgreich, es wurde nichts abgebucht. Bitte versuchen Sie es noch einmal oder zahlen Sie auf einem anderen Weg.
 order-bank = Seite Ihrer Bank öffnen
 order-refresh = Erneut prüfen
 order-again = Zurück zur Kasse

@@ -30,6 +30,7 @@ order-next-refund = Your money is on its way back. Some banks take a few days.
 order-next-cancelled = Nothing was charged.
 order-next-refunded = Your money is on its way to your account. Some banks take a few days.
 order-pay = Pay now
+order-payment-failed = The payment did not succeed, and nothing was charged. Please try again, or pay in another way.
 order-bank = Open your bank’s page
 order-refresh = Check again
 order-again = Back to checkout

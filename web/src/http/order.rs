@@ -76,7 +76,13 @@ async fn show(
     let title = visit.text("order-title").arg("number", order.name()).to_string();
     let page = visit.frame(title).await?;
     let secret = order.payment.as_ref().and_then(|payment| payment.client_secret.as_ref());
-    let has_paid = order.is_in_progress() && matches!(redirect_status, Some("succeeded" | "processing" | "pending"));
+    let redirect_status = redirect_status.filter(|_| order.is_in_progress());
+    let has_paid = matches!(redirect_status, Some("succeeded" | "processing" | "pending"));
+    let has_failed = redirect_status == Some("failed");
+    let problem = match problem {
+        Some(_) => Some("order-cancel-problem"),
+        None => has_failed.then_some("order-payment-failed"),
+    };
     let can_pay = secret.is_some() && visit.app.options.stripe_key.is_some() && !has_paid;
     let home = page.shop.home_country.clone();
     let lines = |address: &souk_types::Address| address::lines(visit.language, address, home.as_ref());
@@ -84,7 +90,7 @@ async fn show(
     let method = order.quote.shipping.options.iter().find(|option| Some(option.id.as_str()) == chosen);
     let is_refused = matches!(order.status, OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Refunded);
     let template = OrderPage {
-        is_new: placed.is_some() && !is_refused,
+        is_new: placed.is_some() && !is_refused && !has_failed,
         status: visit.text(status_key(order.status)).to_string(),
         next: if has_paid { visit.text("order-next-wait").to_string() } else { next_text(&visit, &order) },
         events: timeline::events(&visit, &order),
@@ -95,7 +101,7 @@ async fn show(
         pay_url: can_pay.then(|| visit.url(&order_path(&order.id, "/pay", key, ""))),
         bank_url: order.payment.as_ref().and_then(|payment| payment.redirect_url.clone()),
         is_waiting: order.is_in_progress() && !can_pay,
-        problem: problem.map(|_| visit.text("order-cancel-problem").to_string()),
+        problem: problem.map(|text| visit.text(text).to_string()),
         order,
         page,
     };

@@ -123,6 +123,9 @@ fn confirm_intent(
 #[get("/v1/payment_intents/<id>")]
 fn get_intent(account: &State<SharedAccount>, _request: Authorized, id: &str) -> Reply {
     let account = account.lock().unwrap();
+    if account.fails_lookups {
+        return (Status::ServiceUnavailable, error("api_error", "down", "Service unavailable."));
+    }
     (Status::Ok, intent_json(number_of(id), &account.intents[number_of(id)]))
 }
 

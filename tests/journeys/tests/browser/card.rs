@@ -1,4 +1,5 @@
-//! A customer signs up, pays by a card that needs the bank's page, and cancels.
+//! A customer signs up, pays by a card that needs the bank's page, at the second attempt, and
+//! cancels.
 //!
 //! Tested: the shop's page of the payment with its script, the way to a bank of another site and
 //! back with a `POST` and a redirect, the page of the order before and after Stripe's webhook, the
@@ -71,23 +72,33 @@ async fn a_customer_pays_at_the_page_of_a_bank_and_cancels() {
     assert_eq!(admin.stock(&tea).await, Stock { available: 8, reserved: 2, sold: 0 });
     let (number, intent) = stripe.intent(id);
     browser.click("#pay button").await;
-    assert_eq!(browser.text("h1").await, format!("Pay {}?", intent.amount));
+    browser.wait_for_text("h1", &format!("Pay {}?", intent.amount)).await;
+    browser.click("#refuse").await;
+    browser.wait_for_text(".lead", "Please pay").await;
+    let page = browser.text("main").await;
+    assert!(page.contains("The payment did not succeed") && !page.contains("Thank you"), "{page}");
+
+    // A background job of the shop would notice the payment before the page is looked at.
+    stripe.fail_lookups(true);
+    browser.click(".order-actions a.button").await;
+    browser.click("#pay button").await;
     browser.click("#confirm").await;
 
     // Back in the session of the customer. Stripe's webhook has not arrived yet.
+    browser.wait_for_text(".lead", "We are waiting for the payment.").await;
     let address = browser.address().await;
     assert!(address.starts_with(&shop.url()) && address.contains("redirect_status=succeeded"), "{address}");
     assert!(browser.text("main").await.contains("Thank you for your order"));
-    assert!(browser.text(".lead").await.contains("We are waiting for the payment."));
     let actions = browser.text(".order-actions").await;
     assert!(!actions.contains("Pay now"), "who has paid is not asked again: {actions}");
 
+    stripe.fail_lookups(false);
     let event = stripe.event("evt_1", "payment_intent.succeeded", id).to_string();
     let webhook = shop.client().request(Method::POST, "/shopping/payment/webhook");
     let webhook = webhook.header("Stripe-Signature", FakeStripe::sign(&event, SystemTime::now())).body(event);
     webhook.await.expect_status(204);
     // The page's script notices it.
-    wait_for("the confirmed order", || status(&browser, "Confirmed")).await;
+    browser.wait_for_text(".order-status", "Confirmed").await;
     assert_eq!(stripe.intent(id).1.captures, 1);
     assert_eq!(admin.stock(&tea).await, Stock { available: 8, reserved: 0, sold: 2 });
 
@@ -96,16 +107,11 @@ async fn a_customer_pays_at_the_page_of_a_bank_and_cancels() {
     // Nothing on the page waits for the refund.
     wait_for("the refund", async || {
         browser.open(&format!("/en/order/{id}")).await;
-        status(&browser, "Cancelled and refunded").await
+        let status = browser.text(".order-status").await;
+        if status == "Cancelled and refunded" { Ok(()) } else { Err(status) }
     })
     .await;
     let refunds: Vec<_> = stripe.intent(id).1.refunds.iter().map(|refund| (refund.amount, refund.status)).collect();
     assert_eq!(refunds, [(intent.amount, "succeeded")], "of payment {number}");
     assert_eq!(admin.stock(&tea).await, Stock { available: 10, reserved: 0, sold: 0 });
-}
-
-/// Returns the status that the page shows, as an error unless it is the expected one.
-async fn status(browser: &Browser, expected: &str) -> Result<(), String> {
-    let status = browser.text(".order-status").await;
-    if status == expected { Ok(()) } else { Err(status) }
 }
