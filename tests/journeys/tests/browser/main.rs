@@ -5,8 +5,8 @@
 mod accessibility;
 mod any_shop;
 mod buying;
-mod monitor;
 mod card;
 mod merchant;
+mod monitor;
 mod storefront;
 mod weight;
