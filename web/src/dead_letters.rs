@@ -1,5 +1,5 @@
-//! Dead letters, on behalf of an admin. The broker keeps them, so no service answers for them: `web`
-//! reads and moves them as `souk dlq` does, through a connection of its own.
+//! Dead letters, on behalf of an admin. The broker keeps them, so no service answers for them:
+//! `web` reads and moves them as `souk dlq` does, through a connection of its own.
 
 use std::time::Duration;
 

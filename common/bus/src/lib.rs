@@ -238,9 +238,9 @@ impl Bus {
         self.as_amqp()?.dns_error()
     }
 
-    /// Connects to the dead letters of the broker, of these events, and waits for their lock. Returns
-    /// `None` inside one process, which has none. The caller closes the connection. Errors: as those
-    /// of [`DeadLetters::open`].
+    /// Connects to the dead letters of these events, and waits for their lock. Returns `None`
+    /// inside one process, which has none. The caller closes the connection. Errors: those of
+    /// [`DeadLetters::open`].
     pub async fn dead_letters(
         &self,
         events: &[EventDescriptor],

@@ -41,9 +41,9 @@ impl<T: Document> Collection<T> {
         Ok(CappedCount::of(found))
     }
 
-    /// Counts the documents of each group, and adds up a number of theirs, from the group `from` on.
-    /// The index has one equal field, the text of the group, and is ordered by the number. The cost
-    /// is that of one index entry for each document.
+    /// Counts the documents of each group, and adds up a number of theirs, from the group `from`
+    /// on. The index has one equal field, the text of the group, and is ordered by the number. The
+    /// cost is that of one index entry for each document.
     pub async fn totals(&self, index: &'static Index, from: &str) -> Result<Vec<Total>> {
         let (&[group], Some(number)) = (index.equal, index.order) else {
             return Err(Error::internal(format!("the index {} has no groups of numbers", index.name)));

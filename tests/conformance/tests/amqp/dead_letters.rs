@@ -91,11 +91,11 @@ async fn wait_for_ids(options: &AmqpOptions, which: &DeadLetterFilter, enough: i
 }
 
 fn of(id: &str) -> DeadLetterFilter {
-    DeadLetterFilter { id: Some(id.to_owned()), queue: None }
+    DeadLetterFilter { id: Some(id.to_owned()), ..DeadLetterFilter::default() }
 }
 
 fn of_queue(queue: &str) -> DeadLetterFilter {
-    DeadLetterFilter { id: None, queue: Some(queue.to_owned()) }
+    DeadLetterFilter { queue: Some(queue.to_owned()), ..DeadLetterFilter::default() }
 }
 
 async fn end(options: &AmqpOptions, bus: &Bus) {
