@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::domain::list_query::MailQuery;
 use crate::domain::mail::{Mail, Status};
 
-/// What an admin wants to know first.
+/// Numbers for the overview of admins.
 #[derive(Debug, Serialize)]
 pub(crate) struct MailSummary {
     /// Mails that were refused, or tried for five days.

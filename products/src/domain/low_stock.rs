@@ -57,7 +57,7 @@ impl Input for LowStockQuery {
     }
 }
 
-/// What an admin wants to know first.
+/// Numbers for the overview of admins.
 #[derive(Debug, Serialize)]
 pub(crate) struct StockSummary {
     pub(crate) threshold: StockThreshold,

@@ -1,4 +1,4 @@
-//! What an admin wants to know first: sales, and numbers of what needs somebody.
+//! Numbers for the overview of admins: sales, orders, products.
 
 use serde::Deserialize;
 use souk_types::{CappedCount, Money};

@@ -27,7 +27,7 @@ pub(crate) struct Sale {
     total: u64,
 }
 
-/// What an admin wants to know first.
+/// Numbers for the overview of admins.
 #[derive(Debug, Serialize)]
 pub(crate) struct SalesSummary {
     /// The last 14 days, today last.

@@ -26,6 +26,6 @@ async fn the_overview_of_a_fleet_has_sales_numbers_and_mails() {
         if page.has_text(&ana.email) && page.has_text("Order received") { Ok(()) } else { Err(page) }
     })
     .await;
-    // nginx leads nobody to `mail`.
+    // nginx has no route to `mail`.
     admin.get("/mail").await.expect_status(404);
 }
