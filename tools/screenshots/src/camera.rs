@@ -77,13 +77,15 @@ impl<'f> Camera<'f> {
             return Ok(());
         }
         self.browser.evaluate(LOAD_IMAGES).await;
-        for width in ["narrow", "wide"] {
-            match width {
-                "narrow" => self.browser.emulate_phone(NARROW).await,
-                _ => self.browser.emulate_screen(WIDE.0, WIDE.1).await,
-            }
-            for colours in ["light", "dark"] {
-                self.browser.emulate_dark(colours == "dark").await;
+        // Chromium paints a table that scrolls anew after a change of its size, and not always after
+        // one of colours only: each picture has another width than the one before.
+        for colours in ["light", "dark"] {
+            self.browser.emulate_dark(colours == "dark").await;
+            for width in ["narrow", "wide"] {
+                match width {
+                    "narrow" => self.browser.emulate_phone(NARROW).await,
+                    _ => self.browser.emulate_screen(WIDE.0, WIDE.1).await,
+                }
                 self.browser.evaluate(PAINT).await;
                 let picture = self.browser.screenshot().await;
                 self.folder.write(&format!("{name}-{width}-{colours}"), &picture)?;
