@@ -77,8 +77,8 @@ impl<'f> Camera<'f> {
             return Ok(());
         }
         self.browser.evaluate(LOAD_IMAGES).await;
-        // Chromium paints a table that scrolls anew after a change of its size, and not always after
-        // one of colours only: each picture has another width than the one before.
+        // Chromium paints a table that scrolls anew after a change of its size, and not always
+        // after one of colours only: each picture has another width than the one before.
         for colours in ["light", "dark"] {
             self.browser.emulate_dark(colours == "dark").await;
             for width in ["narrow", "wide"] {

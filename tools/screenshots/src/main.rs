@@ -1,5 +1,5 @@
-//! Writes a picture of every page of a shop, narrow and wide, in light and dark colours. The shop is
-//! one process with the sample catalogue and orders in several states. `cargo xtask screenshots`
+//! Writes a picture of every page of a shop, narrow and wide, in light and dark colours. The shop
+//! is one process with the sample catalogue and orders in several states. `cargo xtask screenshots`
 //! runs it.
 
 mod camera;

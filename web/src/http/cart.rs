@@ -41,7 +41,7 @@ struct RefusedCode {
 }
 
 impl CartPage {
-    /// Whether shipping costs something. It is not in the total yet, because the address is unknown.
+    /// Whether shipping costs something. It is not in the total, because the address is unknown.
     fn excludes_shipping(&self) -> bool {
         self.quote.as_ref().and_then(Quote::cheapest_shipping).is_some_and(|price| !price.is_zero())
     }
