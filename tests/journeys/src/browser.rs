@@ -61,10 +61,22 @@ impl Browser {
         self.command("url", json!({"url": format!("{}{path}", self.shop)})).await;
     }
 
-    /// Clicks the first element that matches a CSS selector and waits for the next page.
+    /// Clicks the first element that matches a CSS selector.
     pub async fn click(&self, selector: &str) {
         let element = self.find(selector).await;
         self.command(&format!("element/{element}/click"), json!({})).await;
+    }
+
+    /// Clicks a link or the button of a form, and waits until the browser has left the page.
+    pub async fn follow(&self, selector: &str) {
+        let page = format!("{}/element/{}/name", self.session, self.find("html").await);
+        self.click(selector).await;
+        // The driver may respond before the browser asks for the next page.
+        wait_for("another page", async || match try_value(self.client.get(&page)).await {
+            Err(error) if error.contains("stale element reference") => Ok(()),
+            outcome => Err(format!("{outcome:?}")),
+        })
+        .await;
     }
 
     /// Types a text into a field, in place of its content.

@@ -43,12 +43,12 @@ pub(crate) async fn of_visitors(shop: &Shop, sample: &Sample, folder: &Folder) -
     }
 
     camera.browser.open(&product).await;
-    camera.browser.click(".add-to-cart button").await;
+    camera.browser.follow(".add-to-cart button").await;
     camera.take("cart", "/en/cart").await?;
     camera.take("checkout", "/en/checkout").await?;
     camera.browser.open("/en/checkout").await;
     camera.browser.fill("#email", "paula@example.com").await;
-    camera.browser.click("#order").await;
+    camera.browser.follow("#order").await;
     camera.take_open_page("checkout-errors").await
 }
 
@@ -117,5 +117,5 @@ async fn sign_in(camera: &Camera<'_>, email: &str, password: &str) {
     camera.browser.open("/en/account/sign-in").await;
     camera.browser.fill("#email", email).await;
     camera.browser.fill("#password", password).await;
-    camera.browser.click("main form button").await;
+    camera.browser.follow("main form button").await;
 }

@@ -106,13 +106,13 @@ async fn a_visitor_meets_no_barrier() {
     // The cart, the checkout with errors, and the order of a guest, on a phone.
     examiner.browser.emulate_phone(360).await;
     examiner.browser.open(&product).await;
-    examiner.browser.click(".add-to-cart button").await;
+    examiner.browser.follow(".add-to-cart button").await;
     examiner.examine_open_page().await;
     examiner.examine("/en/checkout").await;
-    examiner.browser.click("#order").await;
+    examiner.browser.follow("#order").await;
     examiner.examine_open_page().await;
     fill_checkout(&examiner.browser, &new_email("guest")).await;
-    examiner.browser.click("#order").await;
+    examiner.browser.follow("#order").await;
     assert!(examiner.browser.text("main").await.contains("Thank you for your order"));
     examiner.examine_open_page().await;
     examiner.expect_nothing();
@@ -127,7 +127,7 @@ async fn a_customer_meets_no_barrier() {
     examiner.browser.open("/en/account/sign-up").await;
     examiner.browser.fill("#email", &new_email("customer")).await;
     examiner.browser.fill("#password", PASSWORD).await;
-    examiner.browser.click("main form button").await;
+    examiner.browser.follow("main form button").await;
     for path in PERSONAL {
         examiner.examine(path).await;
     }
@@ -150,7 +150,7 @@ async fn an_admin_meets_no_barrier() {
     examiner.browser.open("/en/account/sign-in").await;
     examiner.browser.fill("#email", email).await;
     examiner.browser.fill("#password", password).await;
-    examiner.browser.click("main form button").await;
+    examiner.browser.follow("main form button").await;
     let order = format!("/en/admin/orders/{}", order.id());
     let of_one = [format!("/en/admin/products/{}", tea.id), format!("{order}/slip"), format!("{order}/print"), order];
     for phone in [false, true] {

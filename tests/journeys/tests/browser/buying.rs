@@ -30,20 +30,20 @@ async fn a_guest_buys_on_a_phone_without_javascript() {
     let browser = Browser::start_without_scripts(&shop).await;
     browser.emulate_phone(360).await;
     browser.open("/en/search?q=green").await;
-    browser.click(".card-link").await;
+    browser.follow(".card-link").await;
     assert_eq!(browser.text("h1").await, tea.name);
     browser.fill("#quantity", "2").await;
-    browser.click(".add-to-cart button").await;
+    browser.follow(".add-to-cart button").await;
     assert!(browser.text(".cart-line").await.contains("€9.98"), "the page shows two pieces");
-    browser.click(".cart-summary a.button").await;
+    browser.follow(".cart-summary a.button").await;
 
     // A forgotten address: the page comes back with the e-mail address and one message per field.
     let email = new_email("guest");
     browser.fill("#email", &email).await;
-    browser.click("#order").await;
+    browser.follow("#order").await;
     assert!(browser.text("#shipping-city-error").await.contains("city"));
     fill_checkout(&browser, &email).await;
-    browser.click("#order").await;
+    browser.follow("#order").await;
     assert!(browser.text("main").await.contains("Thank you for your order"), "{}", browser.text("main").await);
     let order = browser.address().await;
     assert!(order.contains("/en/order/") && order.contains("key="), "{order}");
@@ -51,7 +51,7 @@ async fn a_guest_buys_on_a_phone_without_javascript() {
 
     // The guest cancels on the same page.
     browser.click(".cancel summary").await;
-    browser.click(".cancel form button").await;
+    browser.follow(".cancel form button").await;
     assert!(browser.text("main").await.contains("Cancelled and refunded"));
     assert_eq!(shop.admin().await.stock(&tea).await.sold, 0);
 }

@@ -53,16 +53,16 @@ async fn a_customer_pays_at_the_page_of_a_bank_and_cancels() {
     let email = new_email("customer");
     browser.fill("#email", &email).await;
     browser.fill("#password", PASSWORD).await;
-    browser.click("main form button").await;
+    browser.follow("main form button").await;
     assert_eq!(browser.text("h1").await, "Your account");
 
     browser.open(&format!("/en/p/{}", tea.id)).await;
     browser.fill("#quantity", "2").await;
-    browser.click(".add-to-cart button").await;
-    browser.click(".cart-summary a.button").await;
+    browser.follow(".add-to-cart button").await;
+    browser.follow(".cart-summary a.button").await;
     assert!(browser.text("#step-contact + p").await.contains(&email));
     fill_address(&browser).await;
-    browser.click("#order").await;
+    browser.follow("#order").await;
 
     // The order is reserved, and the page of the payment shows Stripe's form.
     assert_eq!(browser.text("#payment-element").await, "payment element, stripe");
@@ -71,18 +71,18 @@ async fn a_customer_pays_at_the_page_of_a_bank_and_cancels() {
     let (id, _) = id.split_once("/pay").unwrap();
     assert_eq!(admin.stock(&tea).await, Stock { available: 8, reserved: 2, sold: 0 });
     let (number, intent) = stripe.intent(id);
-    browser.click("#pay button").await;
+    browser.follow("#pay button").await;
     browser.wait_for_text("h1", &format!("Pay {}?", intent.amount)).await;
-    browser.click("#refuse").await;
+    browser.follow("#refuse").await;
     browser.wait_for_text(".lead", "Please pay").await;
     let page = browser.text("main").await;
     assert!(page.contains("The payment did not succeed") && !page.contains("Thank you"), "{page}");
 
     // A background job of the shop would notice the payment before the page is looked at.
     stripe.fail_lookups(true);
-    browser.click(".order-actions a.button").await;
-    browser.click("#pay button").await;
-    browser.click("#confirm").await;
+    browser.follow(".order-actions a.button").await;
+    browser.follow("#pay button").await;
+    browser.follow("#confirm").await;
 
     // Back in the session of the customer. Stripe's webhook has not arrived yet.
     browser.wait_for_text(".lead", "We are waiting for the payment.").await;
@@ -103,7 +103,7 @@ async fn a_customer_pays_at_the_page_of_a_bank_and_cancels() {
     assert_eq!(admin.stock(&tea).await, Stock { available: 8, reserved: 0, sold: 2 });
 
     browser.click(".cancel summary").await;
-    browser.click(".cancel form button").await;
+    browser.follow(".cancel form button").await;
     // Nothing on the page waits for the refund.
     wait_for("the refund", async || {
         browser.open(&format!("/en/order/{id}")).await;

@@ -8,7 +8,7 @@ async fn sign_in(browser: &Browser, email: &str, password: &str) {
     browser.open("/en/account/sign-in").await;
     browser.fill("#email", email).await;
     browser.fill("#password", password).await;
-    browser.click("main form button").await;
+    browser.follow("main form button").await;
     assert_eq!(browser.text("h1").await, "Your account");
 }
 
@@ -26,31 +26,31 @@ async fn a_merchant_ships_two_parcels_and_refunds_one_line() {
     let browser = Browser::start(&shop).await;
     let (email, password) = shop.admin_account().await;
     sign_in(&browser, email, password).await;
-    browser.click(".order-head a.button").await;
+    browser.follow(".order-head a.button").await;
     assert!(browser.text("main").await.contains(number), "the overview has the order");
-    browser.click("a[href$='/admin/orders']").await;
-    browser.click(&format!("a[href*='{}']", order.id())).await;
+    browser.follow("a[href$='/admin/orders']").await;
+    browser.follow(&format!("a[href*='{}']", order.id())).await;
 
     // Two packets and the cup first, the third packet later.
     browser.fill(&format!("[name='ship-{}']", tea.id), "2").await;
     browser.fill("[name=carrier]", "DHL").await;
     browser.fill("[name=tracking]", "00340434161094042557").await;
-    browser.click("form[action$='/ship'] .button.large").await;
+    browser.follow("form[action$='/ship'] .button.large").await;
     assert!(browser.text(".notice").await.contains("The parcel is recorded."));
     assert_eq!(browser.text(".order-status").await, "Partly sent");
-    browser.click("form[action$='/ship'] .button.large").await;
+    browser.follow("form[action$='/ship'] .button.large").await;
     assert_eq!(browser.text(".order-status").await, "Sent");
 
     browser.click("details:has(form[action$='/refund']) > summary").await;
     browser.fill(&format!("[name='refund-{}']", cup.id), "1").await;
     browser.fill("form[action$='/refund'] [name=reason]", "Chipped").await;
-    browser.click("form[action$='/refund'] button").await;
+    browser.follow("form[action$='/refund'] button").await;
     let page = browser.text("main").await;
     assert!(page.contains("Refunded: Chipped"), "{page}");
 
-    browser.click("form[action$='/sign-out'] button").await;
+    browser.follow("form[action$='/sign-out'] button").await;
     sign_in(&browser, &ana.email, &ana.password).await;
-    browser.click(".order-row-link").await;
+    browser.follow(".order-row-link").await;
     assert!(browser.text("h1").await.contains(number));
     let parcels = browser.text("[aria-labelledby=parcels]").await;
     for part in [&format!("2 × {}", tea.name), &format!("1 × {}", cup.name), "DHL", "00340434161094042557"] {

@@ -34,7 +34,7 @@ async fn the_home_page_shows_products_with_images_and_working_links() {
             assert!([200, 301].contains(&response.status), "{link}: {response}");
         }
     }
-    browser.click(".card-link").await;
+    browser.follow(".card-link").await;
     assert_eq!(browser.evaluate("return document.querySelector('h1').textContent").await, names[0]);
     assert_eq!(browser.console_messages().await, Vec::<Value>::new(), "the policy blocks nothing that pages need");
 }
@@ -79,7 +79,7 @@ async fn a_changed_quantity_is_sent_at_once() {
     let tea = shop.new_product("tea", &euros(499), 10).await;
     let browser = Browser::start(&shop).await;
     browser.open(&format!("/en/p/{}", tea.id)).await;
-    browser.click(".add-to-cart button").await;
+    browser.follow(".add-to-cart button").await;
     browser
         .evaluate(
             "const field = document.querySelector('.line-form input[type=number]'); field.value = 3; \
@@ -104,7 +104,7 @@ async fn a_product_name_is_escaped() {
     browser.open("/en").await;
     assert_eq!(browser.evaluate(NAMES).await, json!([product.name]));
     assert_eq!(browser.evaluate("return document.title").await, "Souk");
-    browser.click(".card-link").await;
+    browser.follow(".card-link").await;
     assert_eq!(browser.evaluate("return document.querySelector('h1').textContent").await, product.name);
     assert_eq!(browser.console_messages().await, Vec::<Value>::new());
 }
