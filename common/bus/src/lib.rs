@@ -178,8 +178,8 @@ impl Bus {
         Ok(())
     }
 
-    /// Sends a message to every instance that listens now, this one included. `Ok` does not mean that
-    /// one received it. Errors: the broker is not connected.
+    /// Sends a message to every instance that listens now, this one included. `Ok` does not mean
+    /// that one received it. Errors: the broker is not connected.
     pub async fn broadcast<B: Broadcast>(&self, message: &B) -> Result<()> {
         let body = serde_json::to_vec(message).map_err(Error::internal)?;
         match &*self.0 {
@@ -189,8 +189,8 @@ impl Bus {
         Ok(())
     }
 
-    /// Passes every broadcast `B` to `handler`, from now on, while the broker is connected. A handler
-    /// must not block: the next broadcast waits for it.
+    /// Passes every broadcast `B` to `handler`, from now on, while the broker is connected. A
+    /// handler must not block: the next broadcast waits for it.
     pub fn on_broadcast<B: Broadcast>(&self, handler: impl Fn(B) + Send + Sync + 'static) {
         let handler: BroadcastHandler = Arc::new(move |body| match serde_json::from_slice(body) {
             Ok(message) => handler(message),

@@ -146,12 +146,12 @@ pub async fn run(rocket: Rocket<Build>, bus: &Bus, drain: Duration) -> Result<()
         let (rocket, bus) = (Arc::clone(&server.rocket), bus.clone());
         async move { instance::announce(rocket.rocket(), &bus).await }
     });
-    let served = tokio::select! {
+    let end = tokio::select! {
         outcome = serve => outcome.map_err(RunError::Listen),
         () = stop => Ok(()),
     };
     announcing.abort();
-    served?;
+    end?;
     server.tasks.close();
     server.stopping.cancel();
     if tokio::time::timeout(GRACE_PERIOD, server.tasks.wait()).await.is_err() {

@@ -140,7 +140,8 @@ mod tests {
         assert!((98.0..=101.0).contains(&figures.p99_ms.unwrap()), "{figures:?}");
 
         tokio::time::advance(Duration::from_secs(8)).await;
-        assert_eq!(traffic.figures().requests_per_second, 10.0);
+        let figures = traffic.figures();
+        assert_eq!((figures.requests_per_second, figures.in_flight), (10.0, 1));
         tokio::time::advance(Duration::from_secs(1)).await;
         traffic.ignore();
         assert_eq!(traffic.figures(), instance::Traffic::default());

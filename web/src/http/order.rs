@@ -80,8 +80,8 @@ async fn show(
     let has_paid = matches!(redirect_status, Some("succeeded" | "processing" | "pending"));
     let has_failed = redirect_status == Some("failed");
     let problem = match problem {
-        Some(_) => Some("order-cancel-problem"),
-        None => has_failed.then_some("order-payment-failed"),
+        Some(_) => Some(Key("order-cancel-problem")),
+        None => has_failed.then_some(Key("order-payment-failed")),
     };
     let can_pay = secret.is_some() && visit.app.options.stripe_key.is_some() && !has_paid;
     let home = page.shop.home_country.clone();
