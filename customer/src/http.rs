@@ -3,6 +3,7 @@
 mod accounts;
 mod addresses;
 mod auth;
+mod client_info;
 mod erasures;
 mod exports;
 mod keys;

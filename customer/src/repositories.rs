@@ -5,6 +5,7 @@ use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
 use souk_types::{Email, Error, PageLimit, Result, Timestamp};
 
 use crate::domain::account::{Account, Profile};
+use crate::domain::device::Device;
 use crate::domain::erasure::{ErasureId, ErasureReceipt};
 use crate::domain::mail::Mail;
 use crate::domain::session::{Refresh, RefreshToken, Session, SessionId};
@@ -147,8 +148,8 @@ impl Sessions {
     }
 
     /// Opens a session for a customer who has just proved their identity.
-    pub(crate) async fn open_for(&self, profile: &Profile, now: Timestamp) -> Result<RefreshToken> {
-        let (session, token) = Session::open(profile, &self.roots, now)?;
+    pub(crate) async fn open_for(&self, profile: &Profile, device: Device, now: Timestamp) -> Result<RefreshToken> {
+        let (session, token) = Session::open(profile, device, &self.roots, now)?;
         self.collection.insert(session.id(), session).await?;
         Ok(token)
     }
@@ -183,6 +184,14 @@ impl Sessions {
             Ok(())
         };
         self.collection.upsert(token.session, end).await
+    }
+
+    /// Deletes a session of a customer. Returns whether there was one.
+    pub(crate) async fn end_of(&self, customer: CustomerId, id: SessionId) -> Result<bool> {
+        let end = move |slot: &mut Option<Session>, _: &mut Events| {
+            Ok(slot.take_if(|session| session.customer() == customer).is_some())
+        };
+        self.collection.upsert(id, end).await
     }
 
     /// Deletes sessions in one commit.

@@ -34,12 +34,19 @@ pub(crate) struct Api<'a> {
     bus: &'a Bus,
     /// The visitor's address, which limits of attempts count by.
     client: IpAddr,
+    /// The `User-Agent` of the visitor's browser.
+    user_agent: Option<&'a str>,
 }
 
 impl<'a> Api<'a> {
     /// Returns the client of the visitor at this address.
     pub(crate) fn new(bus: &'a Bus, client: IpAddr) -> Self {
-        Self { bus, client }
+        Self { bus, client, user_agent: None }
+    }
+
+    /// Sets the `User-Agent` of the visitor's browser, which a sign-in passes on.
+    pub(crate) fn with_user_agent(self, user_agent: Option<&'a str>) -> Self {
+        Self { user_agent, ..self }
     }
 }
 

@@ -73,7 +73,7 @@ impl Monitor {
         lock(&self.instances).list(Instant::now())
     }
 
-    /// Asks an instance to stop. Errors: `instance-not-found`; `last-instance` when no other
+    /// Asks an instance to stop. Errors: `NotFound`; `last-instance` when no other
     /// instance of its service runs; the broker is not connected.
     pub(crate) async fn stop(&self, service: &str, name: &str) -> Result<()> {
         let instances = self.instances();

@@ -39,7 +39,7 @@ impl<'r> Visit<'r> {
             app,
             language: Language::of(request),
             session: Session::of(request),
-            api: Api::new(&app.bus, client),
+            api: Api::new(&app.bus, client).with_user_agent(request.headers().get_one("User-Agent")),
             client,
             request,
         })

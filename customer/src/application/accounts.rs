@@ -12,6 +12,7 @@ use super::credentials;
 use super::sessions::{self, SignIn};
 use crate::app::App;
 use crate::domain::account::{Account, Profile, account_closed};
+use crate::domain::device::ClientInfo;
 use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordGuess};
 use crate::providers::password_hasher::PasswordHasher;
@@ -25,10 +26,11 @@ pub(crate) struct NewAccount {
 }
 
 /// Creates an account and opens its first session. Errors: `email-taken`.
-pub(crate) async fn sign_up(app: &App, new: NewAccount, network: Network) -> Result<SignIn> {
+pub(crate) async fn sign_up(app: &App, new: NewAccount, client: impl Into<ClientInfo>) -> Result<SignIn> {
+    let ClientInfo { network, device } = client.into();
     app.attempts.count(network)?;
     let profile = register(app, new, network).await?;
-    sessions::open(app, &profile).await
+    sessions::open(app, &profile, device).await
 }
 
 /// Creates an account, and the mail that asks to verify its address.

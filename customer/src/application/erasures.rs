@@ -233,7 +233,7 @@ mod tests {
         let (app, _directory, _) = start(0);
         let ana = ana(&app).await;
         erase(&app, ana.id).await.unwrap();
-        let opened = sessions::open(&app, &ana).await;
+        let opened = sessions::open(&app, &ana, Device::default()).await;
         assert!(opened.is_err_and(|error| error.kind() == ErrorKind::Unauthenticated));
         assert!(app.sessions.by_customer(ana.id).await.unwrap().is_empty());
     }

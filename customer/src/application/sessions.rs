@@ -6,6 +6,7 @@ use souk_types::{Email, Error, Network, Result, Timestamp};
 
 use crate::app::App;
 use crate::domain::account::{Profile, account_closed};
+use crate::domain::device::{ClientInfo, Device};
 use crate::domain::password::{PasswordCheck, PasswordGuess};
 use crate::domain::session::{RefreshToken, Session, SessionId, sessions_to_end};
 
@@ -23,7 +24,8 @@ pub(crate) struct Credentials {
 
 /// Opens a session for a customer who presents the right password. Neither the error nor the
 /// response time reveals whether the e-mail address has an account. Errors: `too-many-attempts`.
-pub(crate) async fn sign_in(app: &App, credentials: Credentials, network: Network) -> Result<SignIn> {
+pub(crate) async fn sign_in(app: &App, credentials: Credentials, client: impl Into<ClientInfo>) -> Result<SignIn> {
+    let ClientInfo { network, device } = client.into();
     app.attempts.count(network)?;
     let Credentials { email, password } = credentials;
     let profile = match &email {
@@ -59,15 +61,15 @@ pub(crate) async fn sign_in(app: &App, credentials: Credentials, network: Networ
         };
         app.accounts.update(profile.id, note_sign_in).await?;
     }
-    open(app, &profile).await
+    open(app, &profile, device).await
 }
 
 /// Opens a session for a customer whose identity the caller has verified.
-pub(crate) async fn open(app: &App, profile: &Profile) -> Result<SignIn> {
+pub(crate) async fn open(app: &App, profile: &Profile, device: Device) -> Result<SignIn> {
     let now = Timestamp::now();
     let sessions = app.sessions.by_customer(profile.id).await?;
     app.sessions.delete(&ids(sessions_to_end(&sessions, now))).await?;
-    let token = app.sessions.open_for(profile, now).await?;
+    let token = app.sessions.open_for(profile, device, now).await?;
     // An erasure that ran meanwhile may have deleted the sessions before this one was inserted.
     if app.accounts.get(profile.id).await?.is_none() {
         app.sessions.delete(&[token.session]).await?;
@@ -107,6 +109,12 @@ pub(crate) async fn sign_out(app: &App, token: &RefreshToken) -> Result<()> {
     app.sessions.end(token).await
 }
 
+/// Ends one session of a customer. Its access token expires within ten minutes. Errors:
+/// `NotFound`.
+pub(crate) async fn end(app: &App, customer: CustomerId, session: SessionId) -> Result<()> {
+    if app.sessions.end_of(customer, session).await? { Ok(()) } else { Err(Error::not_found("session")) }
+}
+
 pub(crate) async fn end_all(app: &App, customer: CustomerId) -> Result<()> {
     loop {
         let sessions = app.sessions.by_customer(customer).await?;
@@ -117,6 +125,7 @@ pub(crate) async fn end_all(app: &App, customer: CustomerId) -> Result<()> {
     }
 }
 
+/// Returns the sessions of a customer, in the order in which they expire.
 pub(crate) async fn active(app: &App, customer: CustomerId) -> Result<Vec<Session>> {
     let (mut sessions, now) = (app.sessions.by_customer(customer).await?, Timestamp::now());
     sessions.retain(|session| !session.is_expired(now));
@@ -227,6 +236,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_customer_ends_one_session_and_no_session_of_others() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let device = Device::from_user_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
+        let client = ClientInfo { network: home(), device };
+        let phone = sign_in(&app, credentials("ana@example.com", PASSWORD), client).await.unwrap();
+        let laptop = signed_in(&app).await;
+        let sessions = active(&app, id).await.unwrap();
+        let devices: Vec<Device> = sessions.iter().map(Session::device).collect();
+        assert_eq!(devices, [device, Device::default()]);
+        let session = phone.refresh_token.session;
+        let not_found = |outcome: Result<()>| outcome.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        assert!(not_found(end(&app, Id::new(), session).await), "a stranger");
+        assert!(refreshed(&app, &phone.refresh_token).await.is_ok());
+        end(&app, id, session).await.unwrap();
+        assert!(not_found(end(&app, id, session).await), "it is over");
+        assert!(is_refused(&app, &phone.refresh_token).await);
+        assert!(refreshed(&app, &laptop.refresh_token).await.is_ok());
+    }
+
+    #[tokio::test]
     async fn sign_out_ends_one_session_and_a_new_password_all() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
@@ -247,7 +277,7 @@ mod tests {
         let verified = ana(&app).await;
         let change = PasswordChange::new(PASSWORD, "battery staple");
         credentials::change_password(&app, verified.id, change, home()).await.unwrap();
-        let late = open(&app, &verified).await.unwrap();
+        let late = open(&app, &verified, Device::default()).await.unwrap();
         assert!(is_refused(&app, &late.refresh_token).await);
         assert!(app.sessions.by_customer(verified.id).await.unwrap().is_empty());
     }

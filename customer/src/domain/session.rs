@@ -13,6 +13,7 @@ use souk_contract::customer::CustomerId;
 use souk_types::{Id, Result, Timestamp};
 
 use super::account::Profile;
+use super::device::Device;
 use super::token_secret::{ChainKey, RootKeys, SecretDigest, TokenSecret};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub(crate) struct Session {
     customer: CustomerId,
     /// The account's generation when the session was opened.
     generation: u32,
+    /// The device that opened it.
+    #[serde(default)]
+    device: Device,
     /// The secret of the current token.
     secret: SecretDigest,
     /// The id of the root key that the current token derives from, if it replaced another one.
@@ -68,12 +72,18 @@ pub(crate) enum Refresh {
 
 impl Session {
     /// Opens a session for a customer who has just proved their identity.
-    pub(crate) fn open(profile: &Profile, roots: &RootKeys, now: Timestamp) -> Result<(Self, RefreshToken)> {
+    pub(crate) fn open(
+        profile: &Profile,
+        device: Device,
+        roots: &RootKeys,
+        now: Timestamp,
+    ) -> Result<(Self, RefreshToken)> {
         let token = RefreshToken { session: Id::new(), secret: TokenSecret::random()? };
         let session = Self {
             id: token.session,
             customer: profile.id,
             generation: profile.generation(),
+            device,
             secret: token.secret.digest(),
             key: roots.first_id(),
             rotations: 0,
@@ -94,6 +104,15 @@ impl Session {
 
     pub(crate) fn opened_at(&self) -> Option<Timestamp> {
         self.id.created_at()
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.device
+    }
+
+    /// When its refresh token was last used, or else when it was opened.
+    pub(crate) fn last_used_at(&self) -> Option<Timestamp> {
+        self.rotated.or_else(|| self.opened_at())
     }
 
     pub(crate) fn expires_at(&self) -> Timestamp {
@@ -204,6 +223,7 @@ mod tests {
             id: Id::new(),
             customer: Id::new(),
             generation: 1,
+            device: Device::default(),
             secret: secret.digest(),
             key: root().first_id(),
             rotations: 0,
@@ -313,7 +333,8 @@ mod tests {
         continued(session.refresh(&first, &root(), now));
         let stored = serde_json::to_value(&session).unwrap();
         let members: Vec<&str> = stored.as_object().unwrap().keys().map(String::as_str).collect();
-        let expected = ["customer", "expires", "former", "generation", "id", "key", "rotated", "rotations", "secret"];
+        let expected =
+            ["customer", "device", "expires", "former", "generation", "id", "key", "rotated", "rotations", "secret"];
         assert_eq!(members, expected);
     }
 

@@ -11,6 +11,7 @@ use souk_types::input::{Fields, Input};
 use souk_types::{Email, Phone, Timestamp};
 
 use super::auth::CustomerAuth;
+use super::client_info::SignInClient;
 use super::sessions::SignInView;
 use crate::app::App;
 use crate::application::accounts::{self, NewAccount, ProfileChanges};
@@ -34,10 +35,10 @@ impl Input for NewAccount {
 #[post("/signup", data = "<new>")]
 async fn sign_up(
     app: &State<App>,
-    network: ClientNetwork,
+    client: SignInClient,
     new: Json<NewAccount>,
 ) -> souk_http::Result<(Status, JsonResponse<SignInView>)> {
-    let sign_in = accounts::sign_up(app, new.0, network.0).await?;
+    let sign_in = accounts::sign_up(app, new.0, client.0).await?;
     Ok((Status::Created, JsonResponse(sign_in.into())))
 }
 

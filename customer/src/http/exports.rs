@@ -11,10 +11,10 @@ use souk_types::{Email, Error, Network, Result, Timestamp};
 
 use super::accounts::ProfileView;
 use super::auth::CustomerAuth;
+use super::sessions::SessionView;
 use crate::app::App;
 use crate::application::exports::{self, Export, OrderPages};
 use crate::domain::mail::Mail;
-use crate::domain::session::Session;
 
 pub(super) fn routes() -> Vec<Route> {
     routes![export_customer]
@@ -47,12 +47,6 @@ struct MailView {
 }
 
 #[derive(Serialize)]
-struct SessionView {
-    opened_at: Option<Timestamp>,
-    expires_at: Timestamp,
-}
-
-#[derive(Serialize)]
 struct ShoppingView {
     cart: Vec<CartLine>,
     wishlist: Vec<ProductSnapshot>,
@@ -69,10 +63,8 @@ const TAIL: &str = "]}}";
 impl ExportView {
     /// Returns the text up to the first order, and the pages of orders that follow.
     fn begin(Export { profile, sessions, mails, cart, wishlist, orders }: Export) -> Result<(String, OrderPages)> {
-        let session =
-            |session: Session| SessionView { opened_at: session.opened_at(), expires_at: session.expires_at() };
         let networks = profile.networks().to_vec();
-        let sessions = sessions.into_iter().map(session).collect();
+        let sessions = sessions.iter().map(SessionView::from).collect();
         let mail =
             |mail: &Mail| MailView { kind: mail.kind(), to: mail.recipient().cloned(), expires_at: mail.expires_at() };
         let mails = mails.iter().map(mail).collect();

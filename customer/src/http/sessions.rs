@@ -2,21 +2,24 @@
 
 use rocket::response::status::NoContent;
 use rocket::serde::json::Json as JsonResponse;
-use rocket::{Route, State, delete, post, routes};
+use rocket::{Route, State, delete, get, post, routes};
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
 use souk_http::auth::TOKEN_LIFETIME;
-use souk_http::{ClientNetwork, Json};
+use souk_http::{ClientNetwork, Json, Param};
+use souk_types::Timestamp;
 use souk_types::input::{Fields, Input};
 
 use super::auth::CustomerAuth;
+use super::client_info::SignInClient;
 use crate::app::App;
 use crate::application::credentials;
 use crate::application::sessions::{self, Credentials, SignIn};
-use crate::domain::session::RefreshToken;
+use crate::domain::device::Device;
+use crate::domain::session::{RefreshToken, Session, SessionId};
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![sign_in, refresh, sign_out, sign_out_everywhere]
+    routes![sign_in, refresh, sign_out, list, end, sign_out_everywhere]
 }
 
 #[derive(Serialize)]
@@ -51,10 +54,10 @@ impl Input for Credentials {
 #[post("/login", data = "<credentials>")]
 async fn sign_in(
     app: &State<App>,
-    network: ClientNetwork,
+    client: SignInClient,
     credentials: Json<Credentials>,
 ) -> souk_http::Result<JsonResponse<SignInView>> {
-    Ok(JsonResponse(sessions::sign_in(app, credentials.0, network.0).await?.into()))
+    Ok(JsonResponse(sessions::sign_in(app, credentials.0, client.0).await?.into()))
 }
 
 struct RefreshTokenBody {
@@ -83,6 +86,46 @@ async fn sign_out(app: &State<App>, body: Json<RefreshTokenBody>) -> souk_http::
     if let Some(token) = body.0.token {
         sessions::sign_out(app, &token).await?;
     }
+    Ok(NoContent)
+}
+
+#[derive(Serialize)]
+pub(super) struct SessionView {
+    /// The part of its refresh tokens before the dot.
+    id: SessionId,
+    device: Device,
+    opened_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    expires_at: Timestamp,
+}
+
+impl From<&Session> for SessionView {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id(),
+            device: session.device(),
+            opened_at: session.opened_at(),
+            last_used_at: session.last_used_at(),
+            expires_at: session.expires_at(),
+        }
+    }
+}
+
+/// All sessions of a customer: at most 20.
+#[derive(Serialize)]
+struct SessionsView {
+    items: Vec<SessionView>,
+}
+
+#[get("/sessions")]
+async fn list(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<JsonResponse<SessionsView>> {
+    let sessions = sessions::active(app, auth.id()).await?;
+    Ok(JsonResponse(SessionsView { items: sessions.iter().rev().map(SessionView::from).collect() }))
+}
+
+#[delete("/sessions/<id>")]
+async fn end(app: &State<App>, auth: CustomerAuth, id: Param<SessionId>) -> souk_http::Result<NoContent> {
+    sessions::end(app, auth.id(), id.0).await?;
     Ok(NoContent)
 }
 

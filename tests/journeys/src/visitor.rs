@@ -102,6 +102,11 @@ impl Visitor {
         cookies.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Deletes a cookie, as a browser does when it has expired.
+    pub fn drop_cookie(&self, name: &str) {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     async fn send(&self, method: Method, path: &str, form: Option<String>) -> Response {
         let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let cookies: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -115,3 +115,13 @@ done-phone = Ihre Telefonnummer ist gespeichert.
 done-verified = Ihre E-Mail-Adresse ist bestätigt.
 done-mail = Die E-Mail ist unterwegs.
 done-deleted = Ihr Konto ist gelöscht.
+
+sessions-title = Wo Sie angemeldet sind
+sessions-lead = Eine Anmeldung endet 30 Tage nach ihrer letzten Nutzung. Wenn Sie eines dieser Geräte nicht kennen, beenden Sie dessen Anmeldung und ändern Sie Ihr Passwort.
+sessions-device = { $browser } auf { $system }
+sessions-unknown = Unbekanntes Gerät
+sessions-current = Dieses Gerät
+sessions-opened = Angemeldet am { $day }
+sessions-used = Zuletzt genutzt am { $day }
+sessions-end = Anmeldung beenden
+sessions-ended = Die Anmeldung ist beendet. Eine dort offene Seite kann noch bis zu zehn Minuten funktionieren.

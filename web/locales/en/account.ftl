@@ -115,3 +115,13 @@ done-phone = Your phone number is saved.
 done-verified = Your e-mail address is confirmed.
 done-mail = The mail is on its way.
 done-deleted = Your account is deleted.
+
+sessions-title = Where you are signed in
+sessions-lead = A session ends 30 days after its last use. If you do not know one of these devices, end its session and change your password.
+sessions-device = { $browser } on { $system }
+sessions-unknown = Unknown device
+sessions-current = This device
+sessions-opened = Signed in on { $day }
+sessions-used = Last used on { $day }
+sessions-end = End session
+sessions-ended = The session has ended. A page that is open there may work for up to ten minutes.

@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use souk_contract::api::{ApiMethod, ApiResponse};
 use souk_contract::customer::{AddressId, CustomerId};
-use souk_types::Address;
+use souk_types::{Address, Timestamp};
 
 use super::session::SignIn;
 use super::{Api, Result, Service, Token};
+use crate::links::encode;
 
 /// The account of a customer.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +32,22 @@ pub(crate) struct SavedAddress {
     pub(crate) address: Address,
 }
 
+/// A session of a customer.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) device: Device,
+    pub(crate) opened_at: Option<Timestamp>,
+    pub(crate) last_used_at: Option<Timestamp>,
+}
+
+/// The device that opened a session, as far as it is known.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Device {
+    pub(crate) browser: Option<String>,
+    pub(crate) system: Option<String>,
+}
+
 impl Profile {
     /// Whether the account runs the shop.
     pub(crate) fn is_admin(&self) -> bool {
@@ -46,12 +63,14 @@ impl Profile {
 impl Api<'_> {
     /// Opens a session. Errors: 401 for an unknown address or a wrong password; 429.
     pub(crate) async fn sign_in(self, email: &str, password: &str) -> Result<SignIn> {
-        self.post(Service::Customer, "/login").json(&json!({"email": email, "password": password})).send().await
+        let body = json!({"email": email, "password": password});
+        self.post(Service::Customer, "/login").user_agent().json(&body).send().await
     }
 
     /// Creates an account and opens a session. Errors: 409 `email-taken`, 422, 429.
     pub(crate) async fn sign_up(self, email: &str, password: &str) -> Result<SignIn> {
-        self.post(Service::Customer, "/signup").json(&json!({"email": email, "password": password})).send().await
+        let body = json!({"email": email, "password": password});
+        self.post(Service::Customer, "/signup").user_agent().json(&body).send().await
     }
 
     /// Ends the session of a refresh token.
@@ -63,6 +82,22 @@ impl Api<'_> {
     /// Ends all sessions of a customer.
     pub(crate) async fn end_sessions(self, token: &Token) -> Result<()> {
         self.call(Service::Customer, ApiMethod::Delete, "/sessions").token(token).send_without_reply().await
+    }
+
+    /// Returns the sessions of a customer, the latest used first.
+    pub(crate) async fn sessions(self, token: &Token) -> Result<Vec<Session>> {
+        #[derive(Deserialize)]
+        struct Sessions {
+            items: Vec<Session>,
+        }
+        let sessions: Sessions = self.get(Service::Customer, "/sessions").token(token).send().await?;
+        Ok(sessions.items)
+    }
+
+    /// Ends one session of a customer. Errors: 404 when it has ended.
+    pub(crate) async fn end_session(self, token: &Token, id: &str) -> Result<()> {
+        let target = format!("/sessions/{}", encode(id));
+        self.call(Service::Customer, ApiMethod::Delete, target).token(token).send_without_reply().await
     }
 
     /// Returns the account of a customer.

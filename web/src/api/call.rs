@@ -65,6 +65,14 @@ impl Call<'_> {
         self.header("Authorization", format!("Bearer {}", token.0))
     }
 
+    /// Adds the `User-Agent` of the visitor's browser.
+    pub(crate) fn user_agent(self) -> Self {
+        match self.api.user_agent {
+            Some(value) => self.header("User-Agent", value),
+            None => self,
+        }
+    }
+
     /// Adds a header: `Idempotency-Key`, `If-Match`.
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));

@@ -6,6 +6,7 @@ mod data;
 mod mailed;
 mod orders;
 mod overview;
+mod sessions;
 mod sign_in;
 
 use askama::Template;
@@ -48,6 +49,8 @@ pub(super) fn routes() -> Vec<Route> {
         credentials::change_password,
         credentials::show_phone,
         credentials::change_phone,
+        sessions::list,
+        sessions::end,
         data::export,
         data::show_delete,
         data::delete,

@@ -21,7 +21,10 @@ async fn an_export_contains_all_personal_data() {
     assert_eq!(export["customer"]["profile"], ana.get_profile().await.body);
     let sessions = export["customer"]["sessions"].as_array().unwrap();
     assert_eq!(sessions.len(), 2, "{export}");
-    assert!(sessions.iter().all(|session| members(session) == ["expires_at", "opened_at"]), "{export}");
+    assert!(
+        sessions.iter().all(|session| members(session) == ["device", "expires_at", "id", "last_used_at", "opened_at"]),
+        "{export}"
+    );
     assert_eq!(export["customer"]["networks"].as_array().map(Vec::len), Some(1), "{export}");
     let mails = export["customer"]["mails"].as_array().unwrap();
     let mails: Vec<_> = mails.iter().map(|mail| (&mail["kind"], &mail["to"])).collect();

@@ -162,3 +162,21 @@ async fn a_customer_takes_the_data_along_and_leaves() {
     let form = visitor.open("/en/account/sign-in").await.form("/sign-in").set("email", &email);
     visitor.send_form(&form.set("password", PASSWORD)).await.expect_status(401);
 }
+
+#[tokio::test]
+async fn a_customer_ends_a_session_on_the_page() {
+    let shop = Shop::shared().await;
+    let (laptop, phone, email) = (shop.visitor(), shop.visitor(), new_email("ana"));
+    sign_up(&laptop, &email).await;
+    phone.sign_in(&email, PASSWORD).await;
+    let page = laptop.open("/en/account/sessions").await.expect_status(200).expect_text("This device");
+    let page = laptop.send_form(&page.form("/end")).await.expect_status(200).expect_text("The session has ended.");
+    assert!(!page.html().contains("/end\""), "only this session is left: {page}");
+    // The phone's access token works until it expires; without it, the phone is signed out.
+    phone.drop_cookie("access");
+    assert!(phone.open("/en/account").await.address().contains("/account/sign-in"));
+    laptop.open("/de/account/sessions").await.expect_status(200).expect_text("Dieses Gerät");
+
+    laptop.send_form(&page.form("/sign-out-everywhere")).await.expect_status(200);
+    assert!(laptop.open("/en/account").await.address().contains("/account/sign-in"));
+}

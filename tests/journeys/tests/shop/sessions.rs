@@ -129,6 +129,30 @@ async fn signing_out_leaves_the_other_sessions_alone() {
 }
 
 #[tokio::test]
+async fn a_customer_ends_the_session_of_a_lost_phone() {
+    let shop = Shop::shared().await;
+    let ana = shop.new_customer().await;
+    let phone =
+        "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36";
+    let sign_in = ana.sign_in(&ana.email, PASSWORD).header("User-Agent", phone).await.expect_status(200);
+    let token = sign_in["refresh_token"].as_str().unwrap();
+    let list = ana.get("/customer/sessions").await.expect_status(200);
+    let [lost, own] = list.items() else { panic!("{list}") };
+    assert_eq!(lost["device"], json!({"browser": "Chrome", "system": "Android"}));
+    assert_eq!(own["device"], json!({"browser": null, "system": null}));
+    assert!(token.starts_with(lost["id"].as_str().unwrap()) && lost["opened_at"] == lost["last_used_at"], "{lost}");
+
+    let path = format!("/customer/sessions/{}", lost["id"].as_str().unwrap());
+    shop.new_customer().await.request(Method::DELETE, &path).await.expect_not_found();
+    shop.client().request(Method::DELETE, &path).await.expect_unauthenticated();
+    ana.request(Method::DELETE, &path).await.expect_status(204);
+    ana.request(Method::DELETE, &path).await.expect_not_found();
+    ana.request(Method::DELETE, "/customer/sessions/x").await.expect_not_found();
+    ana.refresh_session(token).await.expect_unauthenticated();
+    ana.refresh_session(&ana.refresh_token).await.expect_status(200);
+}
+
+#[tokio::test]
 async fn a_new_password_replaces_the_old_one() {
     let shop = Shop::shared().await;
     let ana = shop.new_customer().await;
