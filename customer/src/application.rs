@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod addresses;
 pub mod admin;
+pub(crate) mod admins;
 pub(crate) mod credentials;
 pub(crate) mod erasures;
 pub(crate) mod exports;

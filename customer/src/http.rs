@@ -2,6 +2,7 @@
 
 mod accounts;
 mod addresses;
+mod admins;
 mod auth;
 mod client_info;
 mod erasures;
@@ -20,6 +21,7 @@ pub fn routes() -> Vec<Route> {
     let nouns = [
         accounts::routes(),
         addresses::routes(),
+        admins::routes(),
         erasures::routes(),
         exports::routes(),
         keys::routes(),

@@ -1,6 +1,6 @@
 //! Collections and their queries, under domain names. Rules are in `domain/`.
 
-use souk_contract::customer::{AccountMailDue, AccountMailId, CustomerId, TokensRevoked};
+use souk_contract::customer::{AccountMailDue, AccountMailId, CustomerId, Role, TokensRevoked};
 use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
 use souk_types::{Email, Error, PageLimit, Result, Timestamp};
 
@@ -13,6 +13,7 @@ use crate::domain::token_secret::RootKeys;
 
 /// A tombstone has no e-mail address and is not in this index, so the address is free again.
 static BY_EMAIL: Index = Index::unique("by_email", &["email"]);
+static BY_ROLE: Index = Index::sorted("by_role", &["role"], "created_at");
 static BY_CUSTOMER: Index = Index::sorted("by_customer", &["customer"], "expires");
 /// A complete receipt has no customer and is never due, so it is in neither of these indexes.
 static RECEIPT_BY_CUSTOMER: Index = Index::unique("by_customer", &["customer"]);
@@ -25,7 +26,7 @@ impl Document for Account {
     type Id = CustomerId;
     const COLLECTION: &'static str = "accounts";
     const NOUN: &'static str = "account";
-    const INDEXES: &'static [Index] = &[BY_EMAIL];
+    const INDEXES: &'static [Index] = &[BY_EMAIL, BY_ROLE];
     const PUBLISHES: bool = true;
 }
 
@@ -66,6 +67,12 @@ impl Accounts {
     pub(crate) async fn by_email(&self, email: &Email) -> Result<Option<Profile>> {
         let found = self.0.get_many_by(&BY_EMAIL, vec![email.as_str().to_owned()]).await?;
         Ok(found.into_iter().find_map(Account::into_profile))
+    }
+
+    /// Returns the first 100 accounts of a role, in the order in which they were created.
+    pub(crate) async fn by_role(&self, role: Role) -> Result<Vec<Profile>> {
+        let page = self.0.find(BY_ROLE.find([role.as_str()]).first(longest_page())).await?;
+        Ok(page.items.into_iter().filter_map(Account::into_profile).collect())
     }
 
     /// Errors: `email-taken`.

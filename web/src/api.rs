@@ -7,6 +7,7 @@ pub(crate) mod admin_mails;
 pub(crate) mod admin_orders;
 pub(crate) mod admin_overview;
 pub(crate) mod admin_shop;
+pub(crate) mod admins;
 mod call;
 pub(crate) mod cart;
 pub(crate) mod catalogue;

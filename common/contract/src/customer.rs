@@ -22,6 +22,17 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// Returns the name as it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// Returns the public keys that verify access tokens.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetKeys {}

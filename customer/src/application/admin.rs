@@ -22,6 +22,7 @@ pub async fn promote(database: &Database, email: &Email) -> Result<Option<Custom
     let Some(profile) = accounts.by_email(email).await? else {
         return Ok(None);
     };
+    // The operator knows whose address it is.
     let promote = |profile: &mut Profile| {
         profile.role = Role::Admin;
         Ok(Some(profile.id))

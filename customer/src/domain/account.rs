@@ -149,6 +149,32 @@ impl Profile {
         self.generation += 1;
     }
 
+    pub(crate) fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// Makes this an admin's account. Errors: `email-not-verified`, because somebody else may have
+    /// signed up with the address.
+    pub(crate) fn become_admin(&mut self) -> Result<()> {
+        if !self.is_admin() && !self.email_verified {
+            let detail = "The account's e-mail address is not verified, so it may be somebody else's.";
+            return Err(Error::conflict("email-not-verified", detail));
+        }
+        self.role = Role::Admin;
+        Ok(())
+    }
+
+    /// Makes this a customer's account, and ends its sessions. Errors: `not-found` when it is not
+    /// an admin's.
+    pub(crate) fn become_customer(&mut self) -> Result<()> {
+        if !self.is_admin() {
+            return Err(Error::not_found("admin"));
+        }
+        self.role = Role::Customer;
+        self.end_sessions();
+        Ok(())
+    }
+
     fn change_credentials(&mut self, verified: u32) -> Result<()> {
         if self.generation != verified {
             let detail = "Another request has just changed the e-mail address or the password.";

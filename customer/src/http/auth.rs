@@ -1,4 +1,4 @@
-//! The guard of routes for signed-in customers.
+//! The guards of routes for signed-in customers and for admins.
 
 use souk_http::auth::{Authenticator, Identity};
 use souk_types::Result;
@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::application::accounts;
 
 pub(crate) type CustomerAuth = souk_http::auth::CustomerAuth<App>;
+pub(crate) type AdminAuth = souk_http::auth::AdminAuth<App>;
 
 impl Authenticator for App {
     async fn authenticate(&self, token: &str) -> Result<Identity> {

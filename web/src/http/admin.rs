@@ -1,6 +1,7 @@
 //! The pages of the people who run the shop, below `/admin`. They need the role `admin`, which the
 //! services check again with each request.
 
+mod admins;
 mod dead_letters;
 mod discounts;
 mod documents;
@@ -24,7 +25,7 @@ use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
     let catalogue = [products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat();
-    let operation = [mails::routes(), dead_letters::routes(), system::routes()].concat();
+    let operation = [admins::routes(), mails::routes(), dead_letters::routes(), system::routes()].concat();
     [routes![overview::show], orders::routes(), catalogue, operation].concat()
 }
 
@@ -55,6 +56,7 @@ enum Section {
     Taxes,
     Shipping,
     Orders,
+    Admins,
     Mails,
     DeadLetters,
     System,
@@ -62,7 +64,7 @@ enum Section {
 
 impl Section {
     /// All parts in the order of the menu.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Overview,
         Self::Orders,
         Self::Products,
@@ -70,6 +72,7 @@ impl Section {
         Self::Settings,
         Self::Taxes,
         Self::Shipping,
+        Self::Admins,
         Self::Mails,
         Self::DeadLetters,
         Self::System,
@@ -85,6 +88,7 @@ impl Section {
             Self::Taxes => "/admin/taxes",
             Self::Shipping => "/admin/shipping",
             Self::Orders => "/admin/orders",
+            Self::Admins => "/admin/admins",
             Self::Mails => "/admin/mails",
             Self::DeadLetters => "/admin/dead-letters",
             Self::System => "/admin/system",
@@ -101,6 +105,7 @@ impl Section {
             Self::Taxes => Key("admin-nav-taxes"),
             Self::Shipping => Key("admin-nav-shipping"),
             Self::Orders => Key("admin-nav-orders"),
+            Self::Admins => Key("admin-nav-admins"),
             Self::Mails => Key("admin-nav-mails"),
             Self::DeadLetters => Key("admin-nav-dead-letters"),
             Self::System => Key("admin-nav-system"),

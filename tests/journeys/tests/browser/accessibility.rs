@@ -33,19 +33,20 @@ const PUBLIC: [&str; 13] = [
 ];
 
 /// Pages of an account.
-const PERSONAL: [&str; 8] = [
+const PERSONAL: [&str; 9] = [
     "/en/account",
     "/de/account/orders",
     "/en/account/addresses",
     "/de/account/addresses/new",
     "/en/account/email",
     "/de/account/password",
+    "/en/account/sessions",
     "/en/account/delete",
     "/en/wishlist",
 ];
 
 /// Pages of admins, besides those of one order and one product.
-const STAFF: [&str; 11] = [
+const STAFF: [&str; 14] = [
     "/en/admin",
     "/de/admin/orders",
     "/en/admin/orders?country=none",
@@ -57,6 +58,9 @@ const STAFF: [&str; 11] = [
     "/de/admin/taxes",
     "/en/admin/shipping",
     "/en/admin/system",
+    "/en/admin/admins",
+    "/de/admin/mails",
+    "/en/admin/dead-letters",
 ];
 
 struct Examiner {

@@ -21,6 +21,7 @@ mod new_customer;
 mod order_claim;
 mod order_terms;
 mod page_account;
+mod page_admin_admins;
 mod page_admin_catalogue;
 mod page_admin_orders;
 mod page_admin_system;

@@ -7,6 +7,7 @@ mod list;
 mod print;
 mod refusal;
 mod show;
+mod staff;
 
 use rocket::{Route, routes};
 use souk_types::Timestamp;

@@ -1,15 +1,12 @@
 //! The timeline of an order, in words for the shop's staff.
 
-use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{TimelineEntry, TimelineKind};
 
-use super::{Admin, moment, reason_text, status_key};
+use super::staff::Staff;
+use super::{moment, reason_text, status_key};
 use crate::api::admin_orders::AdminOrder;
 use crate::api::order::OrderStatus;
-use crate::locale::{Key, Language};
-
-/// Letters of an account's id that tell two admins apart.
-const SHORT_ID: usize = 8;
+use crate::locale::Language;
 
 /// An entry of the timeline.
 pub(super) struct Event {
@@ -28,7 +25,7 @@ pub(super) struct Technical {
 }
 
 /// Returns what people see of an order: its states, and what admins did, newest first.
-pub(super) fn events(language: Language, admin: &Admin, order: &AdminOrder) -> Vec<Event> {
+pub(super) fn events(language: Language, staff: &Staff<'_>, order: &AdminOrder) -> Vec<Event> {
     let event = |entry: &TimelineEntry| {
         let text = match entry.kind {
             TimelineKind::State => state_text(language, entry),
@@ -37,7 +34,7 @@ pub(super) fn events(language: Language, admin: &Admin, order: &AdminOrder) -> V
             }
             _ => return None,
         };
-        let by = entry.by.map(|by| name_of(language, admin, Some(by)));
+        let by = entry.by.map(|by| staff.name(Some(by)));
         Some(Event { at: moment(language, entry.at), text, by })
     };
     order.timeline.iter().rev().filter_map(event).collect()
@@ -53,20 +50,6 @@ pub(super) fn technical(language: Language, order: &AdminOrder) -> Vec<Technical
         outcome: entry.outcome.clone(),
     };
     order.timeline.iter().filter(is_technical).map(row).collect()
-}
-
-/// Returns how an admin is called: by the e-mail address for the one who looks, else by the end of
-/// the account's id, because no admin sees the addresses of other accounts.
-pub(super) fn name_of(language: Language, admin: &Admin, by: Option<CustomerId>) -> String {
-    match by {
-        Some(by) if by == admin.id => admin.email.clone(),
-        Some(by) => {
-            let id = by.to_string();
-            let end = id.get(id.len().saturating_sub(SHORT_ID)..).unwrap_or_default().to_owned();
-            language.text(Key("orders-by-other")).arg("id", end).to_string()
-        }
-        None => language.text(Key("orders-by-deleted")).to_string(),
-    }
 }
 
 fn state_text(language: Language, entry: &TimelineEntry) -> String {

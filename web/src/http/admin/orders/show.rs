@@ -8,7 +8,8 @@ use souk_http::Param;
 use souk_types::Money;
 
 use super::draft::{Draft, REFUND, SHIP};
-use super::events::{self, Event, Technical, name_of};
+use super::events::{self, Event, Technical};
+use super::staff::Staff;
 use super::{Admin, Nav, Section, attention_text, moment, order_path, payment_text, reason_text, status_key, tone};
 use crate::api::admin_orders::AdminOrder;
 use crate::api::order::{OrderItem, OrderStatus, ShippedLine};
@@ -143,7 +144,8 @@ pub(super) async fn page(
     notice: Option<(&'static str, String)>,
     status: Status,
 ) -> PageResult {
-    let order = visit.api.any_order(&admin.token, id).await?;
+    let (order, staff) = tokio::join!(visit.api.any_order(&admin.token, id), Staff::read(visit, admin));
+    let order = order?;
     let title = visit.text("order-title").arg("number", order.order.name()).to_string();
     let (mut page, nav) = admin.frame(visit, Section::Orders, title).await?;
     // A refused form has an address of its own, which no other language has.
@@ -151,7 +153,7 @@ pub(super) async fn page(
     draft.fill_in(&order);
     let home = page.shop.home_country.clone();
     let lines = |address: &souk_types::Address| address::lines(visit.language, address, home.as_ref());
-    let parts = Parts { visit, admin, order: &order, draft: &draft };
+    let parts = Parts { visit, staff: &staff, order: &order, draft: &draft };
     let chosen = order.order.quote.shipping.chosen.as_deref();
     let method = order.order.quote.shipping.options.iter().find(|option| Some(option.id.as_str()) == chosen);
     let template = OrderPage {
@@ -170,7 +172,7 @@ pub(super) async fn page(
         parcels: parts.parcels(),
         refunds: parts.refunds(),
         notes: parts.notes(),
-        events: events::events(visit.language, admin, &order),
+        events: events::events(visit.language, &staff, &order),
         technical: events::technical(visit.language, &order),
         ship_fields: parts.ship_fields(),
         refund: parts.refund_form(),
@@ -211,7 +213,7 @@ const fn cancel(status: OrderStatus) -> Option<Key> {
 /// What the parts of the page are made of.
 struct Parts<'a> {
     visit: &'a Visit<'a>,
-    admin: &'a Admin,
+    staff: &'a Staff<'a>,
     order: &'a AdminOrder,
     draft: &'a Draft,
 }
@@ -274,7 +276,7 @@ impl Parts<'_> {
             id: parcel.id.to_string(),
             contents: self.contents(&parcel.lines),
             sent: moment(language, parcel.shipped_at),
-            by: name_of(language, self.admin, parcel.by),
+            by: self.staff.name(parcel.by),
             carrier: parcel.carrier.clone(),
             tracking: parcel.tracking.clone().map(|tracking| (tracking, parcel.tracking_url.clone())),
             delivered: parcel.delivered_at.map(|at| moment(language, at)),
@@ -295,7 +297,7 @@ impl Parts<'_> {
             // The reason of a cancellation is a code; other reasons are the shop's words.
             reason: reason_text(language, &refund.reason),
             at: moment(language, refund.created_at),
-            by: refund.by.map(|by| name_of(language, self.admin, Some(by))),
+            by: refund.by.map(|by| self.staff.name(Some(by))),
         };
         self.order.order.refunds.iter().map(row).collect()
     }
@@ -305,7 +307,7 @@ impl Parts<'_> {
         let note = |note: &crate::api::admin_orders::Note| Event {
             at: moment(language, note.at),
             text: note.text.clone(),
-            by: Some(name_of(language, self.admin, note.by)),
+            by: Some(self.staff.name(note.by)),
         };
         self.order.notes.iter().rev().map(note).collect()
     }

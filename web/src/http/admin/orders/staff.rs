@@ -1,0 +1,45 @@
+//! The names of the admins who acted on an order.
+
+use souk_contract::customer::CustomerId;
+
+use super::Admin;
+use crate::api::admins::AdminAccount;
+use crate::locale::{Key, Language};
+use crate::visit::Visit;
+
+/// Characters of an account's id that tell two former admins apart.
+const SHORT_ID: usize = 8;
+
+/// The admins of the shop.
+pub(super) struct Staff<'a> {
+    language: Language,
+    /// The admin who looks.
+    admin: &'a Admin,
+    all: Vec<AdminAccount>,
+}
+
+impl<'a> Staff<'a> {
+    /// Reads the admins. Without an answer of `customer`, others are called by their ids.
+    pub(super) async fn read(visit: &Visit<'_>, admin: &'a Admin) -> Self {
+        let all = visit.api.admins(&admin.token).await.unwrap_or_else(|problem| {
+            tracing::warn!(%problem, "the names of the admins cannot be read");
+            Vec::new()
+        });
+        Self { language: visit.language, admin, all }
+    }
+
+    /// Returns how an admin is called: by the e-mail address, and one who is no admin any more by
+    /// the end of the account's id.
+    pub(super) fn name(&self, by: Option<CustomerId>) -> String {
+        let Some(by) = by else { return self.language.text(Key("orders-by-deleted")).to_string() };
+        if by == self.admin.id {
+            return self.admin.email.clone();
+        }
+        if let Some(known) = self.all.iter().find(|account| account.id == by) {
+            return known.email.clone();
+        }
+        let id = by.to_string();
+        let end = id.get(id.len().saturating_sub(SHORT_ID)..).unwrap_or_default().to_owned();
+        self.language.text(Key("orders-by-other")).arg("id", end).to_string()
+    }
+}
