@@ -48,10 +48,10 @@ async fn an_admin_adds_and_removes_an_admin_on_the_page() {
     let shop = Shop::shared().await;
     let (visitor, ana) = (shop.admin_visitor().await, verified_customer(&shop).await);
     let page = visitor.open("/en/admin/admins").await.expect_status(200).expect_text("You");
-    let form = |email: &str| page.form("/admin/admins").set("email", email);
+    let form = |email: &str| page.form("/admins/new").set("email", email);
     let unknown = new_email("nobody");
     let refused = visitor.send_form(&form(&unknown)).await.expect_status(404).expect_text("must sign up first");
-    assert_eq!(refused.form("/admin/admins").value("email"), unknown);
+    assert_eq!(refused.form("/admins/new").value("email"), unknown);
     visitor.send_form(&form("x")).await.expect_status(422).expect_text("no e-mail address");
     let added = visitor.send_form(&form(&ana.email)).await.expect_status(200).expect_text(&ana.email);
     let remove = format!("/admin/admins/{}/remove", ana.id);

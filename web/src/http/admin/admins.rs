@@ -50,7 +50,7 @@ async fn list(visit: Visit<'_>, done: Option<&str>) -> PageResult {
     page(&visit, &admin, "", done, Status::Ok).await
 }
 
-#[post("/admin/admins", data = "<form>")]
+#[post("/admin/admins/new", data = "<form>")]
 async fn add(visit: Visit<'_>, form: Form) -> PageResult {
     let admin = Admin::of(&visit).await?;
     let email = form.get("email");
@@ -103,6 +103,7 @@ async fn page(
         email: account.email,
     });
     let admins = admins.collect();
-    let template = AdminsPage { page, nav, admins, add_url: visit.url(LIST), email: email.to_owned(), notice };
+    let template =
+        AdminsPage { page, nav, admins, add_url: visit.url("/admin/admins/new"), email: email.to_owned(), notice };
     Ok(Page::personal(&template)?.status(status).into())
 }
