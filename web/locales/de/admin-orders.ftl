@@ -161,3 +161,15 @@ code-reason-discount-unavailable = der Rabatt war aufgebraucht
 code-reason-ordered-again = der Warenkorb wurde erneut bestellt
 code-reason-by-customer = vom Kunden
 code-reason-by-shop = vom Shop
+
+orders-select = Auswählen
+# Sent: all pieces that are left, in one parcel without a tracking number.
+orders-bulk-lead = Mit den ausgewählten Bestellungen:
+orders-bulk-ship = Als versandt markieren
+orders-bulk-deliver = Als zugestellt markieren
+orders-bulk-changed = { $orders ->
+    [0] Keine Bestellung wurde geändert.
+    [one] Eine Bestellung wurde geändert.
+   *[other] { $orders } Bestellungen wurden geändert.
+}
+orders-bulk-unchanged = Nicht geändert, weil ihr Zustand es nicht erlaubt: { $numbers }.

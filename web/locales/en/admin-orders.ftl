@@ -161,3 +161,15 @@ code-reason-discount-unavailable = the discount was used up
 code-reason-ordered-again = the cart was ordered again
 code-reason-by-customer = by the customer
 code-reason-by-shop = by the shop
+
+orders-select = Select
+# Sent: all pieces that are left, in one parcel without a tracking number.
+orders-bulk-lead = With the selected orders:
+orders-bulk-ship = Mark as sent
+orders-bulk-deliver = Mark as delivered
+orders-bulk-changed = { $orders ->
+    [0] No order was changed.
+    [one] One order was changed.
+   *[other] { $orders } orders were changed.
+}
+orders-bulk-unchanged = Not changed, because their state does not allow it: { $numbers }.

@@ -182,3 +182,42 @@ async fn only_admins_see_the_pages() {
     staff.submit(&page, &format!("{}/explode", path(&order)), &[]).await.expect_status(404);
     assert_eq!(ana.get_order(order.id()).await["status"], "confirmed");
 }
+
+#[tokio::test]
+async fn an_admin_marks_several_orders_at_once() {
+    let shop = Shop::shared().await;
+    let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
+    let [tea] = admin.new_products([("tea", 499, 10)]).await;
+    let ana = shop.new_customer().await;
+    let mut orders = Vec::new();
+    for key in ["first", "second", "third"] {
+        ana.add_to_cart(&tea, 1).await.expect_status(200);
+        orders.push(ana.place_order(key).await.expect_status(201));
+    }
+    let [first, second, third] = &orders[..] else { panic!() };
+    ana.cancel_order(&third.id()).await.expect_status(200);
+    let list = format!("/en/admin/orders?q={}", ana.email.replace('@', "%40"));
+    let page = visitor.open(&list).await.expect_status(200).expect_text("Mark as sent");
+    let form = page.form("/orders/bulk");
+    let (key, query) = (form.value("key").to_owned(), form.value("query").to_owned());
+    let ids = [first.id(), second.id(), third.id()];
+    let selected = ids.iter().map(|id| ("order", id.as_str()));
+    let fields: Vec<(&str, &str)> =
+        selected.chain([("key", key.as_str()), ("query", query.as_str()), ("action", "ship")]).collect();
+    for _ in 0..2 {
+        let done = visitor.submit(&page, "/en/admin/orders/bulk", &fields).await.expect_status(200);
+        let done = done.expect_text("2 orders were changed.");
+        assert!(done.has_text(&format!("allow it: {}.", third["number"].as_str().unwrap())), "{done}");
+        assert!(done.address().contains(&query) && !done.address().contains("bulk"), "{}", done.address());
+    }
+    for order in [first, second] {
+        let order = admin.get(&format!("/shopping/admin/orders/{}", order.id())).await.expect_status(200);
+        assert_eq!((&order["status"], order["shipments"].as_array().unwrap().len()), (&"shipped".into(), 1), "{order}");
+    }
+    let fields = [("order", ids[0].as_str()), ("action", "deliver")];
+    let done = visitor.submit(&page, "/en/admin/orders/bulk", &fields).await.expect_status(200);
+    done.expect_text("One order was changed.");
+    assert_eq!(ana.get_order(&ids[0]).await.expect_status(200)["status"], "delivered");
+    let nothing = visitor.submit(&page, "/en/admin/orders/bulk", &[("action", "ship")]).await;
+    nothing.expect_status(200).expect_text("No order was changed.");
+}

@@ -1,6 +1,7 @@
 //! Orders: the list, one order with all that can be done with it, and what is printed of it.
 
 mod act;
+mod bulk;
 mod draft;
 mod events;
 mod list;
@@ -20,11 +21,12 @@ use crate::fields::address::country_name;
 use crate::locale::{Key, Language};
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![list::list, show::show, act::act, print::slip, print::order]
+    routes![list::list, bulk::change, show::show, act::act, print::slip, print::order]
 }
 
 /// An order in a table, in words.
 pub(super) struct Row {
+    pub(super) id: String,
     pub(super) path: String,
     pub(super) number: String,
     pub(super) placed: String,
@@ -41,6 +43,7 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn new(language: Language, order: &OrderSummary) -> Self {
         Self {
+            id: order.id.to_string(),
             path: format!("{}{}", language.prefix(), order_path(&order.id)),
             number: order.short_name(),
             placed: moment(language, order.placed_at),

@@ -7,12 +7,13 @@ use rocket::http::Status;
 use rocket::{FromForm, get};
 use souk_types::{Country, sort_key};
 
-use super::{Admin, Nav, Row, Section, payment_text, start_of_day, status_key};
+use super::{Admin, Nav, Row, Section, bulk, payment_text, start_of_day, status_key};
 use crate::api::admin_orders::{OrderFilters, OrderSummary};
 use crate::api::order::OrderStatus;
 use crate::api::{List, Problem};
 use crate::fields::address::country_name;
 use crate::fields::{Field, FormState, Kind, SelectOption};
+use crate::idempotency::new_key;
 use crate::links::encode;
 use crate::locale::{Key, Language};
 use crate::page::{Frame, Page, PageError, PageResult};
@@ -87,6 +88,11 @@ pub(super) struct ListQuery {
     #[field(default = "")]
     sort: String,
     after: Option<String>,
+    /// The number of orders that a form has changed before.
+    changed: Option<u32>,
+    /// The names of those that it has not changed.
+    #[field(default = "")]
+    unchanged: String,
 }
 
 #[derive(Template)]
@@ -104,6 +110,13 @@ struct ListPage {
     is_filtered: bool,
     first: Option<String>,
     next: Option<String>,
+    /// What was done with several orders: `(class, text)`.
+    notice: Option<(&'static str, String)>,
+    bulk_url: String,
+    /// The key of the form that changes several orders.
+    bulk_key: String,
+    /// The query of this page, without what was done.
+    here: String,
 }
 
 #[get("/admin/orders?<query..>")]
@@ -140,6 +153,10 @@ pub(super) async fn list(visit: Visit<'_>, query: ListQuery) -> PageResult {
         is_filtered: !here.is_empty(),
         first: query.after.is_some().then(|| path(&here)),
         next,
+        notice: bulk::report(&visit, query.changed, &query.unchanged),
+        bulk_url: visit.url("/admin/orders/bulk"),
+        bulk_key: new_key()?,
+        here,
     };
     Ok(Page::personal(&template)?.status(status).into())
 }
