@@ -33,7 +33,7 @@ async fn a_verified_customer_becomes_an_admin_and_is_removed() {
     let list = ana.get("/customer/admins").await.expect_status(200);
     let accounts: Vec<&str> = list.items().iter().map(|account| account["id"].as_str().unwrap()).collect();
     let id = refreshed.id();
-    assert!(accounts.contains(&&*id) && accounts.len() >= 2, "{list}");
+    assert!(accounts.contains(&id) && accounts.len() >= 2, "{list}");
 
     let path = format!("/customer/admins/{id}");
     ana.request(Method::DELETE, &path).await.expect_problem(409, "own-role");

@@ -195,13 +195,13 @@ async fn an_admin_marks_several_orders_at_once() {
         orders.push(ana.place_order(key).await.expect_status(201));
     }
     let [first, second, third] = &orders[..] else { panic!() };
-    ana.cancel_order(&third.id()).await.expect_status(200);
+    ana.cancel_order(third.id()).await.expect_status(200);
     let list = format!("/en/admin/orders?q={}", ana.email.replace('@', "%40"));
     let page = visitor.open(&list).await.expect_status(200).expect_text("Mark as sent");
     let form = page.form("/orders/bulk");
     let (key, query) = (form.value("key").to_owned(), form.value("query").to_owned());
     let ids = [first.id(), second.id(), third.id()];
-    let selected = ids.iter().map(|id| ("order", id.as_str()));
+    let selected = ids.into_iter().map(|id| ("order", id));
     let fields: Vec<(&str, &str)> =
         selected.chain([("key", key.as_str()), ("query", query.as_str()), ("action", "ship")]).collect();
     for _ in 0..2 {
@@ -214,10 +214,10 @@ async fn an_admin_marks_several_orders_at_once() {
         let order = admin.get(&format!("/shopping/admin/orders/{}", order.id())).await.expect_status(200);
         assert_eq!((&order["status"], order["shipments"].as_array().unwrap().len()), (&"shipped".into(), 1), "{order}");
     }
-    let fields = [("order", ids[0].as_str()), ("action", "deliver")];
+    let fields = [("order", ids[0]), ("action", "deliver")];
     let done = visitor.submit(&page, "/en/admin/orders/bulk", &fields).await.expect_status(200);
     done.expect_text("One order was changed.");
-    assert_eq!(ana.get_order(&ids[0]).await.expect_status(200)["status"], "delivered");
+    assert_eq!(ana.get_order(ids[0]).await.expect_status(200)["status"], "delivered");
     let nothing = visitor.submit(&page, "/en/admin/orders/bulk", &[("action", "ship")]).await;
     nothing.expect_status(200).expect_text("No order was changed.");
 }
