@@ -1,4 +1,4 @@
-//! Routes for admins: the mails to customers. `docs/api.md` documents them.
+//! Routes for admins: the mails to customers. `docs/mail.md` documents them.
 
 use rocket::http::Status as HttpStatus;
 use rocket::serde::json::Json as Body;
