@@ -4,7 +4,7 @@
 use souk_contract::products::{Release, Released, Restock, Restocked, RestockedPieces};
 use souk_types::{Error, Result, Timestamp};
 
-use super::steps::{
+use super::outcomes::{
     Reply, apply_payment, apply_refund, apply_refunds, payment_call, payment_of, provider_of, record_retry, stock_call,
     update,
 };

@@ -10,10 +10,9 @@ use souk_contract::shopping::TimelineKind;
 use souk_store::Events;
 use souk_types::{Error, Money, Result, Timestamp};
 
-use super::steps::{
-    Reply, Stock, complete_cart, confirm_discounts, confirm_sold, named_payment, out_of_stock, payment_call,
-    publish_changes, reject, reserve,
-};
+use super::outcomes::{Reply, payment_call, publish_changes};
+use super::refusals::{Stock, out_of_stock, reject};
+use super::steps::{complete_cart, confirm_discounts, confirm_sold, named_payment, reserve};
 use crate::App;
 use crate::application::discounts::{self, Buyer};
 use crate::application::{order_log, quote};

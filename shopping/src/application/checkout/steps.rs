@@ -1,25 +1,24 @@
-//! The actions of the checkout table, except those in [`compensation`]. Each calls `products` or
-//! the payment provider, and applies the reply to the order.
+//! The actions of the checkout table, except those in [`hold`] and [`compensation`]. Each calls
+//! `products` or the payment provider, and applies the reply to the order.
 
-use souk_bus::{Event, Request};
-use souk_contract::products::{Confirm, Confirmed, Reserved, Shortage};
-use souk_contract::shopping::{
-    OrderCancelled, OrderConfirmed, OrderId, OrderRefunded, PaymentFailed, PaymentWaiting, TimelineKind,
-};
+use souk_contract::products::{Confirm, Confirmed, Reserved};
+use souk_contract::shopping::{OrderConfirmed, TimelineKind};
 use souk_store::Events;
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Result, Timestamp};
 
+use super::outcomes::{
+    Reply, apply, apply_payment, payment_call, payment_of, provider_of, publish, stock_call, update,
+};
+use super::refusals::{Stock, fail, ordered_again, out_of_stock, reject};
 use super::{compensation, hold};
 use crate::App;
 use crate::application::discounts::{self, Buyer};
-use crate::application::{order, order_log};
+use crate::application::order_log;
 use crate::domain::cart::Cart;
 use crate::domain::order::checkout_table::{NextAction, Trigger};
 use crate::domain::order::history::LogEntry;
-use crate::domain::order::{Change, Order, OrderEvent, OrderStatus, PutOff, Reason, interrupted};
-use crate::domain::payment::report::{PaymentReport, RefundReport, list_text};
+use crate::domain::order::{Order, OrderStatus, PutOff, Reason, interrupted};
 use crate::domain::payment::state::Payment;
-use crate::providers::PaymentProvider;
 use crate::repositories::CartState;
 
 /// Takes the actions that an order needs, until it must wait. After a transient error, a later
@@ -255,215 +254,6 @@ pub(super) async fn complete_cart(app: &App, order: &Order) -> Result<CartState>
     app.store.change_cart(owner, complete).await.map(|(state, ())| state)
 }
 
-pub(super) enum Reply<T> {
-    Done(T, LogEntry),
-    Refused(Error, LogEntry),
-}
-
 pub(super) async fn reserve(app: &App, order: &Order) -> Result<Reply<Reserved>> {
     stock_call(app, order.id, order.reserve_request(app.limits.scarce_reservation_time)).await
-}
-
-/// Calls `products`. Errors: transient ones only, which it records in the order's log.
-pub(super) async fn stock_call<R: Request>(app: &App, id: OrderId, request: R) -> Result<Reply<R::Reply>> {
-    final_reply(app, id, order_log::timed(TimelineKind::Call, R::NAME, app.bus.call(request)).await).await
-}
-
-/// Calls a payment provider. Errors: transient ones only, which it records in the order's log.
-pub(super) async fn payment_call<T>(
-    app: &App,
-    id: OrderId,
-    what: &'static str,
-    call: impl Future<Output = Result<T>>,
-) -> Result<Reply<T>> {
-    final_reply(app, id, order_log::timed(TimelineKind::Payment, what, call).await).await
-}
-
-async fn final_reply<T>(app: &App, id: OrderId, (result, entry): (Result<T>, LogEntry)) -> Result<Reply<T>> {
-    match result {
-        Ok(reply) => Ok(Reply::Done(reply, entry)),
-        Err(error) if error.is_transient() => {
-            record_retry(app, id, entry).await;
-            Err(error)
-        }
-        Err(error) => Ok(Reply::Refused(error, entry)),
-    }
-}
-
-/// Records a failed attempt and schedules the next one. If that fails, the order stays due.
-pub(super) async fn record_retry(app: &App, id: OrderId, entry: LogEntry) {
-    let record = move |order: &mut Order, now| {
-        order.log(entry.clone());
-        order.retry_later(now);
-        Ok(())
-    };
-    if let Err(error) = update(app, id, record).await {
-        tracing::debug!(order = %id, %error, "a failed attempt could not be recorded");
-    }
-}
-
-/// Applies a provider's report of a payment, and adds it to the log entry.
-pub(crate) async fn apply_payment(app: &App, id: OrderId, report: PaymentReport, entry: LogEntry) -> Result<Order> {
-    let entry = entry.with_outcome(report.to_string());
-    apply(app, id, move |order, now| {
-        order.log(entry.clone());
-        order.apply_payment(&report, now)
-    })
-    .await
-}
-
-/// Applies the provider's list of refunds, and adds it to the log entry.
-pub(super) async fn apply_refunds(app: &App, id: OrderId, list: Vec<RefundReport>, entry: LogEntry) -> Result<Order> {
-    let entry = entry.with_outcome(list_text(&list));
-    apply(app, id, move |order, now| {
-        order.log(entry.clone());
-        order.apply_refunds(&list, now)
-    })
-    .await
-}
-
-/// Applies a provider's reply to the request for a refund, and adds it to the log entry.
-pub(super) async fn apply_refund(app: &App, id: OrderId, report: RefundReport, entry: LogEntry) -> Result<Order> {
-    let entry = entry.with_outcome(report.to_string());
-    apply(app, id, move |order, now| {
-        order.log(entry.clone());
-        order.apply_refund(&report, now)
-    })
-    .await
-}
-
-async fn apply(
-    app: &App,
-    id: OrderId,
-    rule: impl Fn(&mut Order, Timestamp) -> Result<Change> + Send + 'static,
-) -> Result<Order> {
-    let apply = move |order: &mut Order, events: &mut Events| {
-        rule(order, Timestamp::now())?;
-        publish_changes(order, events)
-    };
-    app.store.orders.update(id, apply).await
-}
-
-/// Publishes what the buyer must know about a change, and refunds that have succeeded.
-pub(crate) fn publish_changes(order: &mut Order, events: &mut Events) -> Result<()> {
-    let id = order.id;
-    for event in order.take_events() {
-        match event {
-            OrderEvent::PaymentFailed => publish(order, events, &PaymentFailed { id })?,
-            OrderEvent::PaymentWaiting => publish(order, events, &PaymentWaiting { id })?,
-            OrderEvent::Cancelled => publish(order, events, &OrderCancelled { id })?,
-        }
-    }
-    for refund in order.take_succeeded_refunds() {
-        publish(order, events, &OrderRefunded { id, refund })?;
-    }
-    Ok(())
-}
-
-/// Publishes an event with the write of its order, whose log records it.
-fn publish<E: Event>(order: &mut Order, events: &mut Events, event: &E) -> Result<()> {
-    order.log(order_log::published::<E>());
-    events.publish(event).map(drop)
-}
-
-/// Whether stock is held for an order that is rejected.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Stock {
-    Held,
-    NotHeld,
-}
-
-/// Rejects an order. A payment that an interrupted checkout may have charged is cancelled.
-pub(super) async fn reject(
-    app: &App,
-    order: &Order,
-    refusal: Error,
-    reason: Reason,
-    stock: Stock,
-    entry: LogEntry,
-) -> Result<Order> {
-    let (id, payment) = (order.id, if stock == Stock::Held { named_payment(app, order)? } else { None });
-    let is_refused = payment.is_none() && order.payment().is_none();
-    let (cart, surplus) = if is_refused { record_refused(app, order).await? } else { (CartState::Open, None) };
-    let rejected = update(app, id, move |order, now| {
-        order.log(entry.clone());
-        if let Some(payment) = &payment {
-            order.attach_payment(payment);
-        }
-        order.reject(refusal.clone(), reason, stock == Stock::Held, now)?;
-        if cart == CartState::Closed {
-            order.erase_personal_data();
-        }
-        Ok(())
-    })
-    .await?;
-    if let Some(surplus) = surplus
-        && let Err(error) = order::delete_refused(app, surplus).await
-    {
-        tracing::warn!(order = %surplus, %error, "a refused order is deleted later, by the background job");
-    }
-    Ok(rejected)
-}
-
-/// Records a refused order in its cart. Returns the oldest one when there are too many.
-async fn record_refused(app: &App, order: &Order) -> Result<(CartState, Option<OrderId>)> {
-    let id = order.id;
-    match order.placed_by() {
-        Some(owner) => app.store.change_cart(owner, move |cart| cart.orders.add_refused(id)).await,
-        None => Ok((CartState::Closed, None)),
-    }
-}
-
-/// Cancels a paid order whose stock cannot be sold.
-async fn fail(app: &App, id: OrderId, refusal: Error, reason: Reason, entry: Option<LogEntry>) -> Result<Order> {
-    update(app, id, move |order, now| {
-        if let Some(entry) = &entry {
-            order.log(entry.clone());
-        }
-        order.fail(refusal.clone(), reason, now)
-    })
-    .await
-}
-
-fn ordered_again() -> Error {
-    let detail = "The payment arrived after the cart had been ordered again; the money is returned.";
-    Error::conflict("order-state", detail)
-}
-
-pub(super) async fn update(
-    app: &App,
-    id: OrderId,
-    rule: impl Fn(&mut Order, Timestamp) -> Result<()> + Send + 'static,
-) -> Result<Order> {
-    let update = move |order: &mut Order, events: &mut Events| {
-        rule(order, Timestamp::now())?;
-        publish_changes(order, events)
-    };
-    app.store.orders.update(id, update).await
-}
-
-pub(super) fn payment_of(order: &Order) -> Result<&Payment> {
-    order.payment().ok_or_else(|| Error::internal(format!("order {} is reserved without a payment", order.id)))
-}
-
-/// Returns the provider of an order's payment. Errors: `internal` when the operator disabled it;
-/// the order is tried again later.
-pub(super) async fn provider_of<'a>(app: &'a App, order: &Order) -> Result<&'a dyn PaymentProvider> {
-    let provider = app.payments.provider(payment_of(order)?.method);
-    if let Err(error) = &provider {
-        let entry = order_log::entry(TimelineKind::Retry, "payment-provider", error.code().to_owned());
-        record_retry(app, order.id, entry).await;
-    }
-    provider
-}
-
-pub(super) fn out_of_stock(shortages: &[Shortage]) -> Error {
-    match serde_json::to_value(shortages) {
-        Ok(items) => Error::conflict(
-            "out-of-stock",
-            "Some products are out of stock; change the cart and order under a new key.",
-        )
-        .with_member("items", items),
-        Err(error) => Error::internal(error),
-    }
 }
