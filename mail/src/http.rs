@@ -5,6 +5,7 @@ use rocket::serde::json::Json as Body;
 use rocket::{Route, State, get, post, routes};
 use souk_contract::EventId;
 use souk_http::auth::{self, Authenticator, Identity};
+use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
 use souk_http::{NoInput, Param, Query, Result, with_limits};
 use souk_types::Page;
 
@@ -16,7 +17,7 @@ use crate::domain::list_query::MailQuery;
 /// Returns the routes of this service. They need a managed [`App`].
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    with_limits(routes![list_mails, get_summary, get_mail, retry_mail])
+    with_limits(routes![list_mails, get_summary, get_mail, retry_mail, get_documents])
 }
 
 type AdminAuth = auth::AdminAuth<App>;
@@ -51,4 +52,13 @@ async fn retry_mail(
     _input: NoInput,
 ) -> Result<(HttpStatus, Body<MailRecord>)> {
     Ok((HttpStatus::Accepted, Body(list::retry(app, admin.id(), id.0).await?)))
+}
+
+#[get("/admin/documents")]
+async fn get_documents(
+    app: &State<App>,
+    _admin: AdminAuth,
+    query: Query<DocumentsQuery>,
+) -> Result<Body<DocumentsPage>> {
+    Ok(Body(documents::read(&app.database, &query.0).await?))
 }

@@ -7,10 +7,11 @@ mod imports;
 mod stock;
 
 use rocket::serde::json::{Json as JsonResponse, Value};
-use rocket::{Route, get, routes};
+use rocket::{Route, State, get, routes};
 use souk_http::auth::{self, Authenticator, Identity};
+use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
 use souk_http::telemetry::whoami;
-use souk_http::{Tagged, with_limits, without_limits};
+use souk_http::{Query, Tagged, with_limits, without_limits};
 use souk_types::Result;
 
 use crate::App;
@@ -35,6 +36,7 @@ pub fn routes() -> Vec<Route> {
         stock::set_stock,
         stock::add_stock,
         images::get_image,
+        get_documents,
         get_whoami
     ]);
     routes.extend(without_limits(routes![imports::import]));
@@ -57,4 +59,13 @@ impl Authenticator for App {
 #[get("/whoami")]
 fn get_whoami() -> JsonResponse<Value> {
     JsonResponse(whoami("products"))
+}
+
+#[get("/admin/documents")]
+async fn get_documents(
+    app: &State<App>,
+    _admin: AdminAuth,
+    query: Query<DocumentsQuery>,
+) -> souk_http::Result<JsonResponse<DocumentsPage>> {
+    Ok(JsonResponse(documents::read(&app.database, &query.0).await?))
 }

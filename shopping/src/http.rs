@@ -16,8 +16,12 @@ mod shop;
 mod wishlist;
 
 use rocket::serde::json::{Json as Body, Value};
-use rocket::{Route, get, routes};
-use souk_http::{telemetry, with_limits};
+use rocket::{Route, State, get, routes};
+use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
+use souk_http::{Query, Result, telemetry, with_limits};
+
+use self::auth::AdminAuth;
+use crate::App;
 
 /// Returns the routes of this service. They need a managed [`crate::App`].
 #[must_use]
@@ -63,6 +67,7 @@ pub fn routes() -> Vec<Route> {
         admin_discounts::patch_discount,
         admin_discounts::delete_discount,
         countries::list_countries,
+        get_documents,
         whoami
     ])
 }
@@ -70,4 +75,13 @@ pub fn routes() -> Vec<Route> {
 #[get("/whoami")]
 fn whoami() -> Body<Value> {
     Body(telemetry::whoami("shopping"))
+}
+
+#[get("/admin/documents")]
+async fn get_documents(
+    app: &State<App>,
+    _admin: AdminAuth,
+    query: Query<DocumentsQuery>,
+) -> Result<Body<DocumentsPage>> {
+    Ok(Body(documents::read(&app.database, &query.0).await?))
 }

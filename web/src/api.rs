@@ -16,6 +16,7 @@ mod problem;
 pub(crate) mod quote;
 pub(crate) mod session;
 pub(crate) mod shop;
+pub(crate) mod stored;
 pub(crate) mod wishlist;
 
 use std::net::IpAddr;

@@ -10,6 +10,7 @@ pub mod config;
 mod content;
 mod cors;
 mod descriptors;
+pub mod documents;
 mod entity_tag;
 pub mod health;
 mod input;

@@ -1,11 +1,13 @@
 //! The database of a service, on one of two engines.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use serde_json::Value;
 use souk_bus::{Delivery, Event, EventId, EventMessage};
 use souk_types::failpoint;
 use souk_types::mutant::Mutant;
@@ -16,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::coalesce::Coalescer;
 use crate::commit::{Commit, Refusal, Stored};
+use crate::copy::KEYS;
 use crate::events::{PendingEvent, PublishedEvent};
 use crate::mongo::Mongo;
 use crate::references::ReferenceSearch;
@@ -29,6 +32,8 @@ pub struct Database(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) name: &'static str,
     pub(crate) engine: Engine,
+    /// The collections that were opened.
+    pub(crate) collections: Mutex<BTreeSet<&'static str>>,
     /// Passes events from a commit to the relay, if one runs.
     pub(crate) relay: OnceLock<mpsc::Sender<PendingEvent>>,
     pub(crate) events_deleted: Notify,
@@ -79,6 +84,7 @@ impl Database {
         Self(Arc::new(Inner {
             name,
             engine,
+            collections: Mutex::default(),
             relay: OnceLock::new(),
             events_deleted: Notify::new(),
             background: TaskTracker::new(),
@@ -125,7 +131,27 @@ impl Database {
             Engine::Sqlite(sqlite) => sqlite.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED)?,
             Engine::Mongo(mongo) => mongo.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED, T::PUBLISHES),
         }
+        self.0.collections.lock().unwrap_or_else(PoisonError::into_inner).insert(T::COLLECTION);
         Ok(Collection { database: self.clone(), coalescer: Arc::new(Coalescer::default()) })
+    }
+
+    /// Returns the names of the collections that were opened, without [`KEYS`].
+    #[must_use]
+    pub fn collections(&self) -> Vec<&'static str> {
+        let collections = self.0.collections.lock().unwrap_or_else(PoisonError::into_inner);
+        collections.iter().copied().filter(|name| *name != KEYS).collect()
+    }
+
+    /// Returns documents of a collection by their ids, from the one after `after` on, each with its
+    /// id. Errors: `not-found` for a collection that [`Database::collections`] does not name.
+    pub async fn documents(&self, collection: &str, after: &str, limit: usize) -> Result<Vec<(String, Value)>> {
+        let known = self.collections().into_iter().find(|name| *name == collection);
+        let collection = known.ok_or_else(|| Error::not_found("collection"))?;
+        let found = match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.scan(collection, after.to_owned(), limit).await?,
+            Engine::Mongo(mongo) => mongo.scan(collection, after.to_owned(), limit).await?,
+        };
+        found.into_iter().map(|(id, stored)| Ok((id, stored.decode()?))).collect()
     }
 
     /// Returns the error of the last DNS look-up of the server, if it failed.

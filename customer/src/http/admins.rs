@@ -1,4 +1,4 @@
-//! The admins of the shop, for admins.
+//! For admins: the admins of the shop, and the documents of this service.
 
 use rocket::http::Status;
 use rocket::response::status::NoContent;
@@ -6,7 +6,8 @@ use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, delete, get, post, routes};
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
-use souk_http::{Json, Param};
+use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
+use souk_http::{Json, Param, Query};
 use souk_types::input::{Fields, Input};
 use souk_types::{Email, Timestamp};
 
@@ -16,7 +17,7 @@ use crate::application::admins;
 use crate::domain::account::Profile;
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![list, add, remove]
+    routes![list, add, remove, get_documents]
 }
 
 #[derive(Serialize)]
@@ -69,4 +70,13 @@ async fn remove(app: &State<App>, admin: AdminAuth, id: Param<CustomerId>) -> so
     admins::remove(app, admin.id(), id.0).await?;
     tracing::info!(by = %admin.id(), removed = %id.0, "an account is no admin any more");
     Ok(NoContent)
+}
+
+#[get("/admin/documents")]
+async fn get_documents(
+    app: &State<App>,
+    _admin: AdminAuth,
+    query: Query<DocumentsQuery>,
+) -> souk_http::Result<JsonResponse<DocumentsPage>> {
+    Ok(JsonResponse(documents::read(&app.database, &query.0).await?))
 }

@@ -34,3 +34,11 @@ system-broker-down = Der Broker antwortet nicht.
 system-not-found = Diese Instanz läuft nicht mehr.
 system-last-instance = Dies ist die einzige laufende Instanz ihres Dienstes. Starten Sie zuerst eine weitere.
 system-stop-asked = Die Instanz wird beendet. Sie schließt erst ihre Anfragen ab.
+
+stored-title = Gespeicherte Dokumente
+stored-lead = Die Dokumente jedes Dienstes, nur zum Lesen. Texte, die persönlich oder geheim sein können, sind verdeckt: •••
+stored-services = Dienst
+stored-collections = Sammlung
+stored-none = Keine Dokumente.
+stored-down = Der Dienst antwortet nicht.
+stored-choose = Wählen Sie einen Dienst und eine Sammlung.

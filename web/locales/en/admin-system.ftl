@@ -34,3 +34,11 @@ system-broker-down = The broker does not answer.
 system-not-found = This instance is not running any more.
 system-last-instance = This is the only running instance of its service. Start another one first.
 system-stop-asked = The instance is asked to stop. It finishes its requests first.
+
+stored-title = Stored documents
+stored-lead = The documents of each service, read-only. Texts that may be personal or secret are masked: •••
+stored-services = Service
+stored-collections = Collection
+stored-none = No documents.
+stored-down = The service does not answer.
+stored-choose = Choose a service and a collection.

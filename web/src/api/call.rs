@@ -23,6 +23,21 @@ pub(crate) enum Service {
     Shopping,
 }
 
+impl Service {
+    /// The services that store something, in the order of their names.
+    pub(crate) const ALL: [Self; 4] = [Self::Customer, Self::Mail, Self::Products, Self::Shopping];
+
+    /// Returns its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Customer => "customer",
+            Self::Mail => "mail",
+            Self::Products => "products",
+            Self::Shopping => "shopping",
+        }
+    }
+}
+
 /// What a service has stored, with the entity tag that a change of it sends back.
 #[derive(Debug, Clone)]
 pub(crate) struct Tagged<T> {

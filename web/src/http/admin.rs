@@ -11,6 +11,7 @@ mod orders;
 mod overview;
 mod products;
 mod settings;
+mod stored;
 mod system;
 
 use rocket::response::Redirect;
@@ -25,7 +26,8 @@ use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
     let catalogue = [products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat();
-    let operation = [admins::routes(), mails::routes(), dead_letters::routes(), system::routes()].concat();
+    let operation =
+        [admins::routes(), mails::routes(), dead_letters::routes(), stored::routes(), system::routes()].concat();
     [routes![overview::show], orders::routes(), catalogue, operation].concat()
 }
 

@@ -46,7 +46,7 @@ const PERSONAL: [&str; 9] = [
 ];
 
 /// Pages of admins, besides those of one order and one product.
-const STAFF: [&str; 14] = [
+const STAFF: [&str; 15] = [
     "/en/admin",
     "/de/admin/orders",
     "/en/admin/orders?country=none",
@@ -59,6 +59,7 @@ const STAFF: [&str; 14] = [
     "/en/admin/shipping",
     "/en/admin/system",
     "/en/admin/admins",
+    "/en/admin/system/documents?service=customer&collection=accounts",
     "/de/admin/mails",
     "/en/admin/dead-letters",
 ];

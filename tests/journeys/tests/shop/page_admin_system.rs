@@ -28,3 +28,28 @@ async fn the_monitor_is_for_admins_only() {
         visitor.open(path).await.expect_status(403);
     }
 }
+
+#[tokio::test]
+async fn an_admin_looks_into_documents_and_sees_no_personal_data() {
+    let shop = Shop::shared().await;
+    let (visitor, customer) = (shop.admin_visitor().await, shop.new_customer().await);
+    let page = visitor.open("/en/admin/system/documents").await.expect_status(200).expect_text("Choose a service");
+    assert!(["customer", "mail", "products", "shopping"].iter().all(|service| page.has_text(service)));
+    visitor.open("/en/admin/system/documents?service=products").await.expect_status(200).expect_text("reservations");
+    let mut address = "/en/admin/system/documents?service=customer&collection=accounts".to_owned();
+    let mut seen = String::new();
+    loop {
+        let page = visitor.open(&address).await.expect_status(200);
+        seen.push_str(page.html());
+        let Some((_, rest)) = page.html().split_once("rel=\"next\"") else { break };
+        let before = page.html().len() - rest.len();
+        let link = page.html()[..before].rsplit_once("href=\"").unwrap().1;
+        address = link.split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
+    }
+    assert!(seen.contains(&customer.id) && seen.contains("•••"));
+    assert!(!seen.contains(&customer.email) && !seen.contains("$argon2"));
+    for unknown in ["service=nothing", "service=shopping&collection=keys", "service=customer&collection=nothing"] {
+        visitor.open(&format!("/en/admin/system/documents?{unknown}")).await.expect_status(404);
+    }
+    customer.get("/customer/admin/documents").await.expect_problem(403, "forbidden");
+}
