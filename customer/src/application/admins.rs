@@ -83,7 +83,7 @@ mod tests {
     }
 
     async fn admins(app: &App) -> Vec<String> {
-        list(app).await.unwrap().iter().map(|admin| admin.email.to_string()).collect()
+        list(app).await.unwrap().iter().map(|admin| admin.email.as_str().to_owned()).collect()
     }
 
     #[tokio::test]

@@ -149,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::application::accounts;
+    use crate::domain::device::Device;
     use crate::jobs;
     use crate::testing::{ana, home, new_account, start_on};
 

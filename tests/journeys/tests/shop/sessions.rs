@@ -136,8 +136,8 @@ async fn a_customer_ends_the_session_of_a_lost_phone() {
         "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Mobile Safari/537.36";
     let sign_in = ana.sign_in(&ana.email, PASSWORD).header("User-Agent", phone).await.expect_status(200);
     let token = sign_in["refresh_token"].as_str().unwrap();
-    let list = ana.get("/customer/sessions").await.expect_status(200);
-    let [lost, own] = list.items() else { panic!("{list}") };
+    let sessions = ana.get("/customer/sessions").await.expect_status(200);
+    let [lost, own] = sessions.items() else { panic!("{sessions}") };
     assert_eq!(lost["device"], json!({"browser": "Chrome", "system": "Android"}));
     assert_eq!(own["device"], json!({"browser": null, "system": null}));
     assert!(token.starts_with(lost["id"].as_str().unwrap()) && lost["opened_at"] == lost["last_used_at"], "{lost}");

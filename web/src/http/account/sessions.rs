@@ -6,7 +6,7 @@ use souk_types::Timestamp;
 
 use crate::api::account::{Device, Session};
 use crate::form::Form;
-use crate::page::{Answer, Frame, Page, PageResult};
+use crate::page::{Answer, Frame, Page, PageResult, filters};
 use crate::visit::Visit;
 
 const PATH: &str = "/account/sessions";

@@ -44,8 +44,8 @@ pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
     let key = key_of(&form)?;
     let ids = form.fields().filter(|(name, _)| *name == "order").take(MAX_ORDERS);
     let ids: Vec<OrderId> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
-    let changes = ids.into_iter().map(|id| change_one(&visit, &admin, action, &key, id));
-    let outcomes: Vec<Result<Option<String>>> = stream::iter(changes).buffered(CONCURRENCY).collect().await;
+    let requests = ids.into_iter().map(|id| change_one(&visit, &admin, action, &key, id));
+    let outcomes: Vec<Result<Option<String>>> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
     let (mut changed, mut unchanged) = (0u32, Vec::new());
     for outcome in outcomes {
         match outcome? {
