@@ -81,8 +81,9 @@ fn list(header: &str) -> BTreeSet<&str> {
 
 /// The routes whose responses caches may store.
 fn is_public(template: &str) -> bool {
-    let is_catalogue =
-        template.starts_with("/products") && !template.ends_with("/stock") && !template.ends_with("/whoami");
+    let is_private =
+        ["/stock", "/low-stock", "/summary", "/documents", "/whoami"].iter().any(|end| template.ends_with(end));
+    let is_catalogue = template.starts_with("/products") && !is_private;
     is_catalogue || ["/customer/.well-known/jwks.json", "/shopping/countries", "/shopping/shop"].contains(&template)
 }
 
