@@ -1,7 +1,7 @@
 //! Checkout: advances an order until it must wait. The table of actions is in
 //! [`crate::domain::order::checkout_table`], the actions are in [`hold`], [`steps`] and
-//! [`compensation`]. [`outcomes`] has the calls and writes their outcomes to the order, [`refusals`]
-//! ends an order without a sale, and [`placing`] stores a new order.
+//! [`compensation`]. [`outcomes`] has the calls and writes their outcomes to the order,
+//! [`refusals`] ends an order without a sale, and [`placing`] stores a new order.
 //!
 //! The payment provider decides whether the money is captured. The reservation in `products`
 //! decides whether the stock is sold. The order follows both decisions.
