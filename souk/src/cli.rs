@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Existing products and accounts stay as they are. A one-process shop loads its samples
     /// itself.
     Seed(SeedArgs),
-    /// List the running instances of a fleet, and queues that need somebody
+    /// List the running instances of a fleet, and queues that need attention
     Ps(PsArgs),
     /// Show the running instances of a fleet live, until Ctrl-C
     Top(TopArgs),

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_is_one_line_and_only_queues_that_need_somebody_are_listed() {
+    fn an_instance_is_one_line_and_only_queues_that_need_attention_are_listed() {
         let instance = instance();
         let now = instance.started_at.after(Duration::from_secs(90));
         let queue = |name: &str, waiting, consumers| QueueState {

@@ -65,6 +65,8 @@ impl Monitor {
         let monitor = Self { bus: bus.clone(), instances: Arc::default(), queues: Arc::default() };
         let instances = Arc::clone(&monitor.instances);
         bus.on_broadcast(move |state: InstanceState| lock(&instances).put(state, Instant::now()));
+        let instances = Arc::clone(&monitor.instances);
+        bus.on_broadcast(move |stop: StopInstance| lock(&instances).mark_stopping(stop));
         monitor
     }
 
@@ -118,6 +120,14 @@ impl Instances {
         }
     }
 
+    /// Counts an instance as stopping from the request on, so that no admin stops the other ones of
+    /// its service before its next broadcast.
+    fn mark_stopping(&mut self, stop: StopInstance) {
+        if let Some(seen) = self.0.get_mut(&(stop.service, stop.instance)) {
+            seen.state.is_stopping = true;
+        }
+    }
+
     fn list(&self, now: Instant) -> Vec<Instance> {
         let known = || self.0.values().filter(|seen| now - seen.at < FORGOTTEN_AFTER);
         let is_silent = |seen: &Seen| now - seen.at > SILENT_AFTER;
@@ -160,6 +170,19 @@ mod tests {
     fn listed(instances: &Instances, now: Instant) -> Vec<(String, bool, bool)> {
         let listed = instances.list(now).into_iter();
         listed.map(|instance| (instance.state.instance, instance.is_silent, instance.may_stop)).collect()
+    }
+
+    #[tokio::test]
+    async fn of_two_instances_that_admins_stop_at_once_one_goes_on() {
+        let bus = Bus::local();
+        let monitor = Monitor::start(&bus);
+        for instance in ["w-1", "w-2"] {
+            bus.broadcast(&state("web", instance)).await.unwrap();
+        }
+        let (one, other) = tokio::join!(monitor.stop("web", "w-1"), monitor.stop("web", "w-2"));
+        assert!(one.is_ok());
+        assert_eq!(other.unwrap_err().code(), "last-instance");
+        assert_eq!(monitor.stop("web", "w-3").await.unwrap_err().kind(), souk_types::ErrorKind::NotFound);
     }
 
     #[test]

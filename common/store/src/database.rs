@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use serde_json::Value;
 use souk_bus::{Delivery, Event, EventId, EventMessage};
 use souk_types::failpoint;
 use souk_types::mutant::Mutant;
@@ -18,7 +17,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::coalesce::Coalescer;
 use crate::commit::{Commit, Refusal, Stored};
-use crate::copy::KEYS;
 use crate::events::{PendingEvent, PublishedEvent};
 use crate::mongo::Mongo;
 use crate::references::ReferenceSearch;
@@ -133,25 +131,6 @@ impl Database {
         }
         self.0.collections.lock().unwrap_or_else(PoisonError::into_inner).insert(T::COLLECTION);
         Ok(Collection { database: self.clone(), coalescer: Arc::new(Coalescer::default()) })
-    }
-
-    /// Returns the names of the collections that were opened, without [`KEYS`].
-    #[must_use]
-    pub fn collections(&self) -> Vec<&'static str> {
-        let collections = self.0.collections.lock().unwrap_or_else(PoisonError::into_inner);
-        collections.iter().copied().filter(|name| *name != KEYS).collect()
-    }
-
-    /// Returns documents of a collection by their ids, from the one after `after` on, each with its
-    /// id. Errors: `not-found` for a collection that [`Database::collections`] does not name.
-    pub async fn documents(&self, collection: &str, after: &str, limit: usize) -> Result<Vec<(String, Value)>> {
-        let known = self.collections().into_iter().find(|name| *name == collection);
-        let collection = known.ok_or_else(|| Error::not_found("collection"))?;
-        let found = match &self.0.engine {
-            Engine::Sqlite(sqlite) => sqlite.scan(collection, after.to_owned(), limit).await?,
-            Engine::Mongo(mongo) => mongo.scan(collection, after.to_owned(), limit).await?,
-        };
-        found.into_iter().map(|(id, stored)| Ok((id, stored.decode()?))).collect()
     }
 
     /// Returns the error of the last DNS look-up of the server, if it failed.

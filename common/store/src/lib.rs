@@ -11,6 +11,7 @@ mod commit;
 mod copy;
 mod counts;
 mod database;
+mod documents;
 mod due;
 mod events;
 mod filter;

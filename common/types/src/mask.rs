@@ -8,8 +8,8 @@ use crate::Timestamp;
 /// Stands for a masked text.
 const MASK: &str = "•••";
 
-/// Fields whose texts are codes of Souk, and never what somebody has typed.
-const CODES: [&str; 8] = ["currency", "kind", "method", "outcome", "role", "service", "state", "status"];
+/// Fields whose texts are codes of Souk, and never what a client or a payment provider has written.
+const CODES: [&str; 7] = ["currency", "kind", "method", "role", "service", "state", "status"];
 
 /// Masks all texts in a value, except ids, moments, and the codes of some fields. Numbers, truth
 /// values and the names of fields stay.

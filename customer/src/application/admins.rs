@@ -14,8 +14,8 @@ pub(crate) async fn list(app: &App) -> Result<Vec<Profile>> {
 
 /// Makes the account with this address an admin, from its next access token on. An admin stays one.
 ///
-/// Errors: `not-found` when no account has the address; `email-not-verified`, because somebody else
-/// may have signed up with it; `conflict` when there are 100 admins.
+/// Errors: `not-found` when no account has the address; `email-not-verified`, because another
+/// person may have signed up with it; `conflict` when there are 100 admins.
 pub(crate) async fn add(app: &App, email: &Email) -> Result<Profile> {
     let found = app.accounts.by_email(email).await?.ok_or_else(|| Error::not_found("account"))?;
     if !found.is_admin() && list(app).await?.len() >= MAX_ADMINS {

@@ -153,11 +153,11 @@ impl Profile {
         self.role == Role::Admin
     }
 
-    /// Makes this an admin's account. Errors: `email-not-verified`, because somebody else may have
+    /// Makes this an admin's account. Errors: `email-not-verified`, because another person may have
     /// signed up with the address.
     pub(crate) fn become_admin(&mut self) -> Result<()> {
         if !self.is_admin() && !self.email_verified {
-            let detail = "The account's e-mail address is not verified, so it may be somebody else's.";
+            let detail = "The account's e-mail address is not verified, so it may be another person's.";
             return Err(Error::conflict("email-not-verified", detail));
         }
         self.role = Role::Admin;

@@ -1,25 +1,10 @@
 //! An operator lists, shows, replays and drops dead letters with `souk dlq`.
 
 use journeys::{CommandOutput, TestFleet, wait_for};
-use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::support::publish;
-
-async fn publish_deletion(fleet: &TestFleet, exchange: &str, queue: &str, id: &str, body: &str) {
-    let mut headers = FieldTable::default();
-    headers.insert("souk-version".into(), AMQPValue::LongUInt(1));
-    headers.insert("souk-request".into(), AMQPValue::LongString("a-deletion".into()));
-    let properties = BasicProperties::default()
-        .with_content_type("application/json".into())
-        .with_type("customer.deleted".into())
-        .with_message_id(id.into())
-        .with_delivery_mode(2)
-        .with_headers(headers);
-    publish(fleet, exchange, queue, properties, body).await;
-}
+use crate::support::publish_deletion;
 
 async fn dlq(fleet: &TestFleet, arguments: &[&str]) -> CommandOutput {
     fleet.run_souk(&[&["dlq"], arguments, &["--amqp-url", fleet.amqp_url()]].concat()).await

@@ -1,25 +1,11 @@
 //! An admin shows, replays and drops dead letters on the pages.
 
 use journeys::{PASSWORD, Response, TestFleet, Visitor, wait_for};
-use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable};
 use uuid::Uuid;
 
-use crate::support::publish;
+use crate::support::publish_deletion;
 
 const LIST: &str = "/en/admin/dead-letters";
-
-async fn publish_deletion(fleet: &TestFleet, exchange: &str, queue: &str, id: &str, body: &str) {
-    let mut headers = FieldTable::default();
-    headers.insert("souk-version".into(), AMQPValue::LongUInt(1));
-    let properties = BasicProperties::default()
-        .with_content_type("application/json".into())
-        .with_type("customer.deleted".into())
-        .with_message_id(id.into())
-        .with_delivery_mode(2)
-        .with_headers(headers);
-    publish(fleet, exchange, queue, properties, body).await;
-}
 
 /// Waits until the page lists this many dead letters.
 async fn wait_for_letters(visitor: &Visitor, count: usize) -> Response {

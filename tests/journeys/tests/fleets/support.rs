@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use journeys::{CommandOutput, Customer, Outcome, PASSWORD, Product, TestFleet, euros, new_email, unique, wait_for};
 use lapin::options::BasicPublishOptions;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use tokio::task::spawn_blocking;
 
@@ -94,4 +95,18 @@ pub(crate) async fn run(mut command: Command) -> CommandOutput {
     let output: CommandOutput = spawn_blocking(move || command.output().unwrap()).await.unwrap().into();
     print!("{}", output.text());
     output
+}
+
+/// Publishes `customer.deleted` with any body, as the cause of a request `a-deletion`.
+pub(crate) async fn publish_deletion(fleet: &TestFleet, exchange: &str, queue: &str, id: &str, body: &str) {
+    let mut headers = FieldTable::default();
+    headers.insert("souk-version".into(), AMQPValue::LongUInt(1));
+    headers.insert("souk-request".into(), AMQPValue::LongString("a-deletion".into()));
+    let properties = BasicProperties::default()
+        .with_content_type("application/json".into())
+        .with_type("customer.deleted".into())
+        .with_message_id(id.into())
+        .with_delivery_mode(2)
+        .with_headers(headers);
+    publish(fleet, exchange, queue, properties, body).await;
 }

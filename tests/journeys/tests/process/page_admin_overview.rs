@@ -1,4 +1,4 @@
-//! The merchant sees on the first page what was sold, and what needs somebody.
+//! The merchant sees on the first page what was sold, and what needs an admin.
 
 use journeys::{Method, PASSWORD, TestShop, euros};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn today(summary: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn a_merchant_sees_todays_sales_and_what_needs_somebody() {
+async fn a_merchant_sees_todays_sales_and_what_needs_an_admin() {
     let shop = TestShop::start().await;
     let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     let empty = visitor.open("/en/admin").await.expect_status(200).expect_text("Last 7 days").expect_text("€0.00");

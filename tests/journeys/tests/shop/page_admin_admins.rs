@@ -1,6 +1,6 @@
 //! Admins add and remove admins, through the API and on the page.
 
-use journeys::{Admin, Customer, Method, Shop, new_email};
+use journeys::{Admin, Client, Customer, Method, Shop, new_email};
 use serde_json::json;
 
 /// Signs up a customer who opens the link in the mail.
@@ -58,4 +58,26 @@ async fn an_admin_adds_and_removes_an_admin_on_the_page() {
     let removed = visitor.send_form(&added.form(&remove)).await.expect_status(200).expect_text("signed out everywhere");
     assert!(!removed.has_text(&ana.email));
     visitor.open("/de/admin/admins").await.expect_status(200).expect_text("Admin hinzufügen");
+}
+
+#[tokio::test]
+async fn of_two_admins_who_remove_each_other_one_stays() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let mut admins = Vec::new();
+    for _ in 0..2 {
+        let customer = verified_customer(&shop).await;
+        add(&admin, &customer.email).await.expect_status(200);
+        let refreshed = customer.refresh_session(&customer.refresh_token).await.expect_status(200);
+        admins.push((refreshed.id().to_owned(), customer.with_token_of(&refreshed)));
+    }
+    let [(ana, as_ana), (bea, as_bea)] = &admins[..] else { panic!() };
+    let remove = |client: &Client, id: &str| client.request(Method::DELETE, &format!("/customer/admins/{id}"));
+    let (one, other) = tokio::join!(remove(as_ana, bea), remove(as_bea, ana));
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert!(matches!(statuses, [204, 401 | 403]), "{one} {other}");
+    let list = admin.get("/customer/admins").await.expect_status(200);
+    let left = list.items().iter().filter(|account| [ana, bea].iter().any(|id| account["id"] == **id)).count();
+    assert_eq!(left, 1, "{list}");
 }

@@ -1,4 +1,4 @@
-//! The first page: sales, numbers of what needs somebody, and the orders and products behind them.
+//! The first page: sales, numbers of what needs an admin, and the orders and products behind them.
 
 mod sales;
 
