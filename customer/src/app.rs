@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use souk_bus::Bus;
 use souk_contract::customer::Keys;
+use souk_contract::role::Role;
 use souk_http::auth::Verifier;
 use souk_store::Database;
 use tokio::sync::Notify;
 
+use crate::domain::account::Profile;
 use crate::domain::token_secret::MailKeys;
+use crate::options::StaffTotp;
 use crate::providers::attempts::Attempts;
 use crate::providers::export_slots::ExportSlots;
 use crate::providers::password_hasher::PasswordHasher;
@@ -32,9 +35,21 @@ pub struct App {
     pub(crate) key: Arc<SigningKey>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) exports: ExportSlots,
+    pub(crate) staff_totp: StaffTotp,
 }
 
 impl App {
+    /// Returns the role that an account has now: none without the second step, in a shop that
+    /// requires it of its staff.
+    pub(crate) fn role_of(&self, profile: &Profile) -> Role {
+        if self.needs_second_step(profile) { Role::Customer } else { profile.role }
+    }
+
+    /// Whether the role of an account does not count, because its second step is off.
+    pub(crate) fn needs_second_step(&self, profile: &Profile) -> bool {
+        self.staff_totp == StaffTotp::Required && profile.role.is_staff() && !profile.second_step.is_active()
+    }
+
     pub(crate) fn keys(&self) -> Keys {
         Keys { keys: self.key.public_keys() }
     }

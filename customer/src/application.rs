@@ -2,13 +2,14 @@
 
 pub(crate) mod accounts;
 pub(crate) mod addresses;
-pub mod admin;
-pub(crate) mod admins;
 pub(crate) mod credentials;
 pub(crate) mod erasures;
 pub(crate) mod exports;
 pub mod ledger;
 pub(crate) mod mails;
+pub mod operator;
 pub(crate) mod password_reset;
 pub(crate) mod sessions;
+pub(crate) mod staff;
+pub(crate) mod totp;
 pub(crate) mod verification;

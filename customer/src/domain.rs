@@ -8,6 +8,7 @@ pub(crate) mod mail;
 pub(crate) mod password;
 pub(crate) mod session;
 pub(crate) mod token_secret;
+pub(crate) mod totp;
 
 #[cfg(test)]
 mod tests {

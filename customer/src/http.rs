@@ -2,7 +2,6 @@
 
 mod accounts;
 mod addresses;
-mod admins;
 mod auth;
 mod client_info;
 mod erasures;
@@ -10,6 +9,8 @@ mod exports;
 mod keys;
 mod password_reset;
 mod sessions;
+mod staff;
+mod totp;
 mod verification;
 
 use rocket::Route;
@@ -21,12 +22,13 @@ pub fn routes() -> Vec<Route> {
     let nouns = [
         accounts::routes(),
         addresses::routes(),
-        admins::routes(),
         erasures::routes(),
         exports::routes(),
         keys::routes(),
         password_reset::routes(),
         sessions::routes(),
+        staff::routes(),
+        totp::routes(),
         verification::routes(),
     ];
     with_limits(nouns.concat())

@@ -25,7 +25,7 @@ use souk_store::{Database, outbox};
 use souk_types::Result;
 
 pub use self::app::App;
-pub use self::application::{admin, ledger};
+pub use self::application::{ledger, operator};
 pub use self::domain::password::Password;
 pub use self::http::routes;
 pub use self::options::Options;
@@ -48,6 +48,7 @@ impl App {
             erasure_progress: Arc::default(),
             hasher: PasswordHasher::new(),
             attempts: Arc::new(Attempts::new(options)),
+            staff_totp: options.staff_totp,
             verifier: Arc::new(Verifier::from_keys(&key.public_keys())?),
             key: Arc::new(key),
             exports: ExportSlots::default(),

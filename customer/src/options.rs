@@ -1,6 +1,8 @@
 //! The operator's settings. The one-process shop reads them from the environment too.
 //! `.env.example` documents each variable.
 
+use std::str::FromStr;
+
 use souk_http::config::Environment;
 use souk_http::rate_limit::PerMinute;
 
@@ -12,17 +14,41 @@ pub struct Options {
     /// Attempts with a password of one account from all networks where it has not signed in before,
     /// and wrong ones from each where it has.
     pub(crate) attempts_per_account: PerMinute,
+    pub(crate) staff_totp: StaffTotp,
+}
+
+/// Whether staff must sign in with a code of an authenticator app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum StaffTotp {
+    #[default]
+    Optional,
+    /// Without the second step, an account has no role.
+    Required,
+}
+
+impl FromStr for StaffTotp {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "optional" => Ok(Self::Optional),
+            "required" => Ok(Self::Required),
+            _ => Err("must be optional or required"),
+        }
+    }
 }
 
 impl Default for Options {
     /// Enough for an office behind one address, and for a person who has forgotten the password.
     fn default() -> Self {
-        Self { attempts_per_address: PerMinute::new(30), attempts_per_account: PerMinute::new(10) }
+        let (attempts_per_address, attempts_per_account) = (PerMinute::new(30), PerMinute::new(10));
+        Self { attempts_per_address, attempts_per_account, staff_totp: StaffTotp::default() }
     }
 }
 
 impl Options {
-    /// Reads `ATTEMPTS_PER_ADDRESS` and `ATTEMPTS_PER_ACCOUNT`, and collects problems.
+    /// Reads `ATTEMPTS_PER_ADDRESS`, `ATTEMPTS_PER_ACCOUNT` and `STAFF_TOTP`, and collects
+    /// problems.
     pub fn read(environment: &mut Environment) -> Self {
         let default = Self::default();
         let per_address = environment.optional("ATTEMPTS_PER_ADDRESS");
@@ -30,6 +56,7 @@ impl Options {
         Self {
             attempts_per_address: per_address.unwrap_or(default.attempts_per_address),
             attempts_per_account: per_account.unwrap_or(default.attempts_per_account),
+            staff_totp: environment.optional("STAFF_TOTP").unwrap_or_default(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Collections and their queries, under domain names. Rules are in `domain/`.
 
-use souk_contract::customer::{AccountMailDue, AccountMailId, CustomerId, Role, TokensRevoked};
+use souk_contract::customer::{AccountMailDue, AccountMailId, CustomerId, TokensRevoked};
+use souk_contract::role::Role;
 use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
 use souk_types::{Email, Error, PageLimit, Result, Timestamp};
 

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use souk_bus::{Bus, Delivery, Event};
-use souk_contract::customer::{AccountMailContent, AccountMailReply, CustomerId, Role};
+use souk_contract::customer::{AccountMailContent, AccountMailReply, CustomerId};
+use souk_contract::role::Role;
 use souk_store::{Database, Durability};
 use souk_types::{Network, Timestamp};
 use tempfile::TempDir;

@@ -4,6 +4,7 @@ use rocket::http::Status as HttpStatus;
 use rocket::serde::json::Json as Body;
 use rocket::{Route, State, get, post, routes};
 use souk_contract::EventId;
+use souk_http::auth::permission::{AssistCustomers, OperateSystem};
 use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
 use souk_http::{NoInput, Param, Query, Result, with_limits};
@@ -20,7 +21,7 @@ pub fn routes() -> Vec<Route> {
     with_limits(routes![list_mails, get_summary, get_mail, retry_mail, get_documents])
 }
 
-type AdminAuth = auth::AdminAuth<App>;
+type Staff<P> = auth::StaffAuth<App, P>;
 
 impl Authenticator for App {
     async fn authenticate(&self, token: &str) -> souk_types::Result<Identity> {
@@ -30,34 +31,38 @@ impl Authenticator for App {
 }
 
 #[get("/")]
-async fn list_mails(app: &State<App>, _admin: AdminAuth, query: Query<MailQuery>) -> Result<Body<Page<MailRecord>>> {
+async fn list_mails(
+    app: &State<App>,
+    _staff: Staff<AssistCustomers>,
+    query: Query<MailQuery>,
+) -> Result<Body<Page<MailRecord>>> {
     Ok(Body(list::list(app, query.0).await?))
 }
 
 #[get("/summary")]
-async fn get_summary(app: &State<App>, _admin: AdminAuth) -> Result<Body<MailSummary>> {
+async fn get_summary(app: &State<App>, _staff: Staff<AssistCustomers>) -> Result<Body<MailSummary>> {
     Ok(Body(list::summary(app).await?))
 }
 
 #[get("/<id>")]
-async fn get_mail(app: &State<App>, _admin: AdminAuth, id: Param<EventId>) -> Result<Body<MailRecord>> {
+async fn get_mail(app: &State<App>, _staff: Staff<AssistCustomers>, id: Param<EventId>) -> Result<Body<MailRecord>> {
     Ok(Body(list::get(app, id.0).await?))
 }
 
 #[post("/<id>/retry", data = "<_input>")]
 async fn retry_mail(
     app: &State<App>,
-    admin: AdminAuth,
+    staff: Staff<AssistCustomers>,
     id: Param<EventId>,
     _input: NoInput,
 ) -> Result<(HttpStatus, Body<MailRecord>)> {
-    Ok((HttpStatus::Accepted, Body(list::retry(app, admin.id(), id.0).await?)))
+    Ok((HttpStatus::Accepted, Body(list::retry(app, staff.id(), id.0).await?)))
 }
 
 #[get("/admin/documents")]
 async fn get_documents(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<OperateSystem>,
     query: Query<DocumentsQuery>,
 ) -> Result<Body<DocumentsPage>> {
     Ok(Body(documents::read(&app.database, &query.0).await?))

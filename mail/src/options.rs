@@ -32,6 +32,15 @@ pub struct Options {
 }
 
 impl Options {
+    /// Returns the directory that mails are written to, in a shop without an SMTP server.
+    #[must_use]
+    pub fn directory(&self) -> Option<&std::path::Path> {
+        match &self.outgoing {
+            OutgoingOptions::Directory(directory) => Some(directory),
+            OutgoingOptions::Smtp(_) => None,
+        }
+    }
+
     /// Reads the variables and collects problems; `None` when there is one.
     pub fn read(environment: &mut Environment, defaults: &Defaults) -> Option<Self> {
         let outgoing = read_outgoing(environment, defaults);

@@ -8,6 +8,7 @@ mod stock;
 
 use rocket::serde::json::{Json as JsonResponse, Value};
 use rocket::{Route, State, get, routes};
+use souk_http::auth::permission::OperateSystem;
 use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
 use souk_http::telemetry::whoami;
@@ -47,7 +48,7 @@ fn tagged(product: ProductView) -> Tagged<JsonResponse<ProductView>> {
     Tagged { tag: product.tag(), response: JsonResponse(product) }
 }
 
-type AdminAuth = auth::AdminAuth<App>;
+type Staff<P> = auth::StaffAuth<App, P>;
 
 impl Authenticator for App {
     async fn authenticate(&self, token: &str) -> Result<Identity> {
@@ -64,7 +65,7 @@ fn get_whoami() -> JsonResponse<Value> {
 #[get("/admin/documents")]
 async fn get_documents(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<OperateSystem>,
     query: Query<DocumentsQuery>,
 ) -> souk_http::Result<JsonResponse<DocumentsPage>> {
     Ok(JsonResponse(documents::read(&app.database, &query.0).await?))

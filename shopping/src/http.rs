@@ -17,10 +17,11 @@ mod wishlist;
 
 use rocket::serde::json::{Json as Body, Value};
 use rocket::{Route, State, get, routes};
+use souk_http::auth::permission::OperateSystem;
 use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
 use souk_http::{Query, Result, telemetry, with_limits};
 
-use self::auth::AdminAuth;
+use self::auth::Staff;
 use crate::App;
 
 /// Returns the routes of this service. They need a managed [`crate::App`].
@@ -80,7 +81,7 @@ fn whoami() -> Body<Value> {
 #[get("/admin/documents")]
 async fn get_documents(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<OperateSystem>,
     query: Query<DocumentsQuery>,
 ) -> Result<Body<DocumentsPage>> {
     Ok(Body(documents::read(&app.database, &query.0).await?))

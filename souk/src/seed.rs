@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use customer::admin;
+use customer::operator;
 use products::demo;
 use products::imports::Importer;
+use souk_contract::role::Role;
 use souk_store::Database;
 
 use crate::admin::{email, password};
@@ -58,9 +59,9 @@ async fn load_samples(database: &Database) -> Result<usize, String> {
 /// Returns `false` when the address already has an account.
 async fn create_admin(database: &Database, address: &str, password_file: &Path) -> Result<bool, String> {
     let email = email(address)?;
-    if admin::has_account(database, &email).await.map_err(operator_message)? {
+    if operator::has_account(database, &email).await.map_err(operator_message)? {
         return Ok(false);
     }
-    admin::create(database, email, password(Some(password_file))?).await.map_err(operator_message)?;
+    operator::create(database, email, password(Some(password_file))?, Role::Admin).await.map_err(operator_message)?;
     Ok(true)
 }

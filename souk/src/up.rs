@@ -1,6 +1,7 @@
 //! `souk up`: all services in one Rocket server, with a bus inside the process. The code of the
 //! services is the same as in a fleet.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use products::demo;
@@ -57,11 +58,12 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     };
     let shopping = shopping::App::start(orders, &bus, verifier, shopping_options).map_err(operator_message)?;
     let verifier = Verifier::from_bus(bus.clone());
+    let mail_directory = mail_options.directory().filter(|_| settings.data.is_some()).map(Path::to_owned);
     let mail = mail::App::start(mails, &bus, verifier, mail_options).map_err(operator_message)?;
     let samples =
         if settings.demo { demo::load_if_empty(&products.importer()).await.map_err(operator_message)? } else { 0 };
 
-    let welcome = Welcome { directory: settings.data.clone(), samples, payments };
+    let welcome = Welcome { directory: settings.data.clone(), samples, payments, mail_directory };
     let api = BusApi::default()
         .with::<CustomerApi>("/customer")
         .with::<MailApi>("/mail")
@@ -103,10 +105,12 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
 }
 
 struct Welcome {
-    directory: Option<std::path::PathBuf>,
+    directory: Option<PathBuf>,
     samples: usize,
     /// The payment methods, when one of them moves no money.
     payments: Option<&'static str>,
+    /// Where mails are written, without an SMTP server.
+    mail_directory: Option<PathBuf>,
 }
 
 impl Welcome {
@@ -118,6 +122,9 @@ impl Welcome {
         }
         if let Some(payments) = self.payments {
             println!("  payments: {payments}");
+        }
+        if let Some(directory) = &self.mail_directory {
+            println!("  mails are files in {} (SMTP_URL sends them): souk mail list", directory.display());
         }
         match &self.directory {
             Some(directory) => {

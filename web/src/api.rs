@@ -7,7 +7,6 @@ pub(crate) mod admin_mails;
 pub(crate) mod admin_orders;
 pub(crate) mod admin_overview;
 pub(crate) mod admin_shop;
-pub(crate) mod admins;
 mod call;
 pub(crate) mod cart;
 pub(crate) mod catalogue;
@@ -16,6 +15,7 @@ mod problem;
 pub(crate) mod quote;
 pub(crate) mod session;
 pub(crate) mod shop;
+pub(crate) mod staff;
 pub(crate) mod stored;
 pub(crate) mod wishlist;
 

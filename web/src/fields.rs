@@ -117,6 +117,7 @@ fn message_key(field: &str) -> Key {
         "password" | "new" => Key("field-password-invalid"),
         "current" => Key("field-current-invalid"),
         "phone" => Key("field-phone-invalid"),
+        "code" => Key("field-code-invalid"),
         "token" => Key("field-token-invalid"),
         "vat_number" => Key("field-vat-number-invalid"),
         "note" => Key("field-note-invalid"),

@@ -46,6 +46,7 @@ impl App {
             bus: bus.clone(),
             options: Arc::new(options),
             shop: Arc::default(),
+            related: app::RelatedProducts::default(),
             sitemap: Arc::default(),
             monitor: Monitor::start(bus),
         }

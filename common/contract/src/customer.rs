@@ -12,27 +12,6 @@ pub enum Customer {}
 /// The id of an account.
 pub type CustomerId = Id<Customer>;
 
-/// The role of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Orders products.
-    Customer,
-    /// Orders products and manages the shop.
-    Admin,
-}
-
-impl Role {
-    /// Returns the name as it is stored.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Customer => "customer",
-            Self::Admin => "admin",
-        }
-    }
-}
-
 /// Returns the public keys that verify access tokens.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetKeys {}

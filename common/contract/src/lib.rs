@@ -6,6 +6,7 @@ pub mod customer;
 pub mod instance;
 pub mod mail;
 pub mod products;
+pub mod role;
 pub mod shopping;
 
 use serde::Serialize;

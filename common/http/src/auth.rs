@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use rocket::Request;
 use serde::{Deserialize, Serialize};
-use souk_contract::customer::{CustomerId, Role};
+use souk_contract::customer::CustomerId;
+use souk_contract::role::{Permission, Role};
 use souk_types::{Error, Result};
 
-pub use self::guards::{AdminAuth, Authenticator, CustomerAuth};
+pub use self::guards::{Authenticator, CustomerAuth, Permitted, StaffAuth, permission};
 pub use self::revocations::TokenRevocations;
 pub use self::token::{TokenHeader, claim_rules, is_issued};
 pub use self::verifier::{JwksUrl, Verifier};
@@ -61,12 +62,13 @@ impl Identity {
         if self.generation == current { Ok(self) } else { Err(invalid_token()) }
     }
 
-    /// Returns the identity if it is an admin's.
-    pub fn require_admin(self) -> Result<Self> {
-        match self.role {
-            Role::Admin => Ok(self),
-            Role::Customer => Err(Error::forbidden("Only an admin may do this.")),
+    /// Returns the identity if its role has the permission. Errors: `Forbidden`, which names both.
+    pub fn require(self, permission: Permission) -> Result<Self> {
+        if self.role.may(permission) {
+            return Ok(self);
         }
+        let (role, permission) = (self.role.as_str(), permission.as_str());
+        Err(Error::forbidden(format!("This needs the permission {permission}, which the role {role} does not have.")))
     }
 }
 

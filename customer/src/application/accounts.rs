@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use souk_bus::Delivery;
-use souk_contract::customer::{Contact, CustomerId, GetContact, Role, TokensRevoked};
+use souk_contract::customer::{Contact, CustomerId, GetContact, TokensRevoked};
+use souk_contract::role::Role;
 use souk_contract::shopping::OrderConfirmed;
 use souk_store::BatchHandler;
 use souk_types::{Email, Error, Network, Phone, Result, Timestamp};
 
-use super::credentials;
 use super::sessions::{self, SignIn};
+use super::{credentials, staff};
 use crate::app::App;
 use crate::domain::account::{Account, Profile, account_closed};
 use crate::domain::device::ClientInfo;
@@ -79,8 +80,8 @@ pub(crate) struct ProfileChanges {
 }
 
 /// Changes a profile. A new e-mail address ends all sessions; a mail asks to verify it, and another
-/// one tells the former address. Errors: `Invalid` when `current` is wrong or missing,
-/// `email-taken`, `too-many-mails`.
+/// one tells the former address. A member of staff loses the role. Errors: `Invalid` when `current` is wrong or missing,
+/// `email-taken`, `too-many-mails`, `last-admin`.
 pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges, network: Network) -> Result<Profile> {
     let ProfileChanges { email, phone, current } = changes;
     let profile = get(app, id).await?;
@@ -114,6 +115,7 @@ async fn change_email(
     let changed = app.database.run(|tx| async move {
         let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
         let profile = account.profile_mut()?;
+        staff::keep_an_admin(&app.accounts, &tx, profile).await?;
         let (former, now) = (profile.email.clone(), Timestamp::now());
         profile.change_email(generation, email.clone())?;
         let mails = [Mail::verification(profile, now)?, Mail::address_changed(id, former, now)];

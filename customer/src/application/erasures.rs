@@ -11,7 +11,7 @@ use souk_contract::customer::{CustomerDeleted, CustomerId};
 use souk_store::Events;
 use souk_types::{Error, Network, Result, Timestamp};
 
-use super::{accounts, credentials, mails, sessions};
+use super::{accounts, credentials, mails, sessions, staff};
 use crate::app::App;
 use crate::domain::account::account_closed;
 use crate::domain::erasure::{ErasureId, ErasureReceipt, Service};
@@ -37,7 +37,7 @@ pub(crate) async fn delete_account(
 }
 
 /// Erases an account: here at once, and in the other services when they handle the event. Returns
-/// the receipt as it is after at most two seconds.
+/// the receipt as it is after at most two seconds. Errors: `last-admin`.
 pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ErasureReceipt> {
     let now = Timestamp::now();
     let receipt = ErasureReceipt::new(customer, now)?;
@@ -45,7 +45,9 @@ pub(crate) async fn erase(app: &App, customer: CustomerId) -> Result<ErasureRece
     app.database
         .run(|tx| async move {
             let mut account = app.accounts.get_in(&tx, customer).await?.ok_or_else(account_closed)?;
-            let notice = Mail::account_erased(customer, account.profile_mut()?.email.clone(), now);
+            let profile = account.profile_mut()?;
+            staff::keep_an_admin(&app.accounts, &tx, profile).await?;
+            let notice = Mail::account_erased(customer, profile.email.clone(), now);
             account.erase(now)?;
             app.accounts.put_in(&tx, &account).await?;
             app.mails.put_in(&tx, &notice).await?;

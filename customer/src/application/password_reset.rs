@@ -87,7 +87,8 @@ mod tests {
     }
 
     async fn signs_in(app: &App, password: &str) -> bool {
-        let credentials = Credentials { email: "ana@example.com".parse().ok(), password: PasswordGuess::new(password) };
+        let credentials =
+            Credentials { email: "ana@example.com".parse().ok(), password: PasswordGuess::new(password), code: None };
         sessions::sign_in(app, credentials, home()).await.is_ok()
     }
 

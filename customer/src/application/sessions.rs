@@ -4,11 +4,13 @@ use souk_contract::customer::CustomerId;
 use souk_http::auth::Identity;
 use souk_types::{Email, Error, Network, Result, Timestamp};
 
+use super::totp;
 use crate::app::App;
-use crate::domain::account::{Profile, account_closed};
+use crate::domain::account::{Profile, account_closed, account_locked};
 use crate::domain::device::{ClientInfo, Device};
 use crate::domain::password::{PasswordCheck, PasswordGuess};
 use crate::domain::session::{RefreshToken, Session, SessionId, sessions_to_end};
+use crate::domain::totp::StepCode;
 
 pub(crate) struct SignIn {
     pub(crate) customer: CustomerId,
@@ -20,14 +22,17 @@ pub(crate) struct Credentials {
     /// `None` when the client sent text that is no e-mail address.
     pub(crate) email: Option<Email>,
     pub(crate) password: PasswordGuess,
+    /// The code of an account that has a second step.
+    pub(crate) code: Option<StepCode>,
 }
 
 /// Opens a session for a customer who presents the right password. Neither the error nor the
-/// response time reveals whether the e-mail address has an account. Errors: `too-many-attempts`.
+/// response time reveals whether the e-mail address has an account. Errors: `too-many-attempts`;
+/// `code-required` and `account-locked`, which only the right password reveals.
 pub(crate) async fn sign_in(app: &App, credentials: Credentials, client: impl Into<ClientInfo>) -> Result<SignIn> {
     let ClientInfo { network, device } = client.into();
     app.attempts.count(network)?;
-    let Credentials { email, password } = credentials;
+    let Credentials { email, password, code } = credentials;
     let profile = match &email {
         Some(email) => app.accounts.by_email(email).await?,
         None => None,
@@ -50,6 +55,7 @@ pub(crate) async fn sign_in(app: &App, credentials: Credentials, client: impl In
         PasswordCheck::Right => None,
         PasswordCheck::Outdated(renewed) => Some(renewed),
     };
+    totp::check(app, &profile, code, network).await?;
     if !is_known_network || renewed.is_some() {
         let verified = profile.generation();
         let note_sign_in = move |profile: &mut Profile| {
@@ -64,18 +70,22 @@ pub(crate) async fn sign_in(app: &App, credentials: Credentials, client: impl In
     open(app, &profile, device).await
 }
 
-/// Opens a session for a customer whose identity the caller has verified.
+/// Opens a session for a customer whose identity the caller has verified. Errors:
+/// `account-locked`.
 pub(crate) async fn open(app: &App, profile: &Profile, device: Device) -> Result<SignIn> {
     let now = Timestamp::now();
     let sessions = app.sessions.by_customer(profile.id).await?;
     app.sessions.delete(&ids(sessions_to_end(&sessions, now))).await?;
     let token = app.sessions.open_for(profile, device, now).await?;
-    // An erasure that ran meanwhile may have deleted the sessions before this one was inserted.
-    if app.accounts.get(profile.id).await?.is_none() {
-        app.sessions.delete(&[token.session]).await?;
-        return Err(account_closed());
-    }
-    issue_tokens(app, profile, token)
+    // An erasure or a lock that came meanwhile may have deleted the sessions before this one was
+    // inserted.
+    let refusal = match app.accounts.get(profile.id).await? {
+        Some(profile) if profile.is_locked() => account_locked(),
+        Some(_) => return issue_tokens(app, profile, token),
+        None => account_closed(),
+    };
+    app.sessions.delete(&[token.session]).await?;
+    Err(refusal)
 }
 
 /// Replaces a refresh token by its successor and issues an access token. `None` stands for
@@ -138,8 +148,8 @@ fn ids(sessions: &[Session]) -> Vec<SessionId> {
 
 /// Issues an access token with the customer's current role.
 fn issue_tokens(app: &App, profile: &Profile, refresh_token: RefreshToken) -> Result<SignIn> {
-    let access_token =
-        app.key.sign(Identity { id: profile.id, role: profile.role, generation: profile.generation() })?;
+    let role = app.role_of(profile);
+    let access_token = app.key.sign(Identity { id: profile.id, role, generation: profile.generation() })?;
     Ok(SignIn { customer: profile.id, access_token, refresh_token })
 }
 
@@ -147,20 +157,21 @@ fn issue_tokens(app: &App, profile: &Profile, refresh_token: RefreshToken) -> Re
 mod tests {
     use std::net::IpAddr;
 
-    use souk_contract::customer::Role;
+    use souk_contract::role::Role;
     use souk_http::rate_limit::PerMinute;
     use souk_types::{ErrorKind, Id};
     use tempfile::TempDir;
 
     use super::*;
-    use crate::application::admin;
     use crate::application::credentials::{self, PasswordChange};
+    use crate::application::operator;
     use crate::domain::token_secret::TokenSecret;
-    use crate::options::Options;
+    use crate::domain::totp::tests::code_of;
+    use crate::options::{Options, StaffTotp};
     use crate::testing::{PASSWORD, ana, home, start, start_with};
 
     fn credentials(email: &str, password: &str) -> Credentials {
-        Credentials { email: email.parse().ok(), password: PasswordGuess::new(password) }
+        Credentials { email: email.parse().ok(), password: PasswordGuess::new(password), code: None }
     }
 
     async fn signed_in(app: &App) -> SignIn {
@@ -283,15 +294,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refreshed_access_token_has_the_current_role() {
+    async fn an_access_token_has_the_role_of_the_account() {
         let (app, _directory) = start();
-        let id = ana(&app).await.id;
+        ana(&app).await;
         let before = signed_in(&app).await;
         assert_eq!(app.verifier.verify(&before.access_token).await.unwrap().role, Role::Customer);
-        let promoted = admin::promote(&app.database, &"ana@example.com".parse().unwrap()).await.unwrap();
-        assert_eq!(promoted, Some(id));
-        let after = refreshed(&app, &before.refresh_token).await.unwrap();
-        assert_eq!(app.verifier.verify(&after.access_token).await.unwrap().role, Role::Admin);
+        operator::set_role(&app.database, &"ana@example.com".parse().unwrap(), Role::Admin).await.unwrap();
+        assert!(is_refused(&app, &before.refresh_token).await, "a new role ends all sessions");
+        assert_eq!(app.verifier.verify(&signed_in(&app).await.access_token).await.unwrap().role, Role::Admin);
+    }
+
+    #[tokio::test]
+    async fn a_shop_may_require_the_second_step_of_its_staff() {
+        let (app, _directory) = start_with(Options { staff_totp: StaffTotp::Required, ..Options::default() });
+        ana(&app).await;
+        operator::set_role(&app.database, &"ana@example.com".parse().unwrap(), Role::Orders).await.unwrap();
+        let role = async || app.verifier.verify(&signed_in(&app).await.access_token).await.unwrap().role;
+        assert_eq!(role().await, Role::Customer);
+        let (id, now) = (signed_in(&app).await.customer, Timestamp::now());
+        let turn_on = move |profile: &mut Profile| {
+            let secret = profile.second_step.begin_setup(now)?;
+            profile.second_step.confirm_setup(&code_of(&secret, now), now)?;
+            Ok(profile.clone())
+        };
+        let profile = app.accounts.update(id, turn_on).await.unwrap();
+        assert_eq!(app.role_of(&profile), Role::Orders);
     }
 
     /// Attempts in a minute. The limiter allows another one after 20 s, much later than a test
@@ -300,7 +327,7 @@ mod tests {
 
     fn start_limited() -> (App, TempDir) {
         let (few, many) = (PerMinute::new(LIMIT), PerMinute::new(1_000));
-        start_with(Options { attempts_per_address: many, attempts_per_account: few })
+        start_with(Options { attempts_per_address: many, attempts_per_account: few, ..Options::default() })
     }
 
     async fn failure(app: &App, email: &str, password: &str, network: Network) -> Option<ErrorKind> {
@@ -354,7 +381,8 @@ mod tests {
     #[tokio::test]
     async fn attempts_from_one_network_are_limited() {
         let (few, many) = (PerMinute::new(LIMIT), PerMinute::new(1_000));
-        let (app, _directory) = start_with(Options { attempts_per_address: few, attempts_per_account: many });
+        let (app, _directory) =
+            start_with(Options { attempts_per_address: few, attempts_per_account: many, ..Options::default() });
         ana(&app).await;
         let token = signed_in(&app).await.refresh_token;
         for attempt in 0..LIMIT + 2 {

@@ -1,12 +1,14 @@
 //! Accounts: a profile, or the tombstone that an erasure leaves.
 
 use serde::{Deserialize, Serialize};
-use souk_contract::customer::{CustomerId, Role};
+use souk_contract::customer::CustomerId;
+use souk_contract::role::Role;
 use souk_types::{Email, Error, Id, Network, Phone, Result, Timestamp};
 
 use super::address::AddressBook;
 use super::mail::SentTokens;
 use super::password::PasswordHash;
+use super::totp::SecondStep;
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
@@ -64,6 +66,10 @@ pub(crate) struct Profile {
     networks: Vec<Network>,
     /// Whether the customer has shown to receive mail at the address.
     email_verified: bool,
+    #[serde(default)]
+    is_locked: bool,
+    #[serde(default)]
+    pub(crate) second_step: SecondStep,
     pub(super) sent_tokens: SentTokens,
     #[serde(default)]
     orders_confirmed: u64,
@@ -85,6 +91,8 @@ impl Profile {
             generation: 1,
             networks: Vec::new(),
             email_verified: false,
+            is_locked: false,
+            second_step: SecondStep::default(),
             sent_tokens: SentTokens::default(),
             orders_confirmed: 0,
         }
@@ -137,10 +145,11 @@ impl Profile {
     }
 
     /// Sets a new e-mail address, which is not verified, and thereby ends all sessions, like
-    /// [`Self::change_password`].
+    /// [`Self::change_password`]. The account loses its role: an admin gives it again when the
+    /// address is verified.
     pub(crate) fn change_email(&mut self, verified: u32, email: Email) -> Result<()> {
         self.change_credentials(verified)?;
-        (self.email, self.email_verified) = (email, false);
+        (self.email, self.email_verified, self.role) = (email, false, Role::Customer);
         Ok(())
     }
 
@@ -149,30 +158,39 @@ impl Profile {
         self.generation += 1;
     }
 
-    pub(crate) fn is_admin(&self) -> bool {
-        self.role == Role::Admin
+    /// Whether this is the account of an admin who can sign in.
+    pub(crate) fn is_active_admin(&self) -> bool {
+        self.role == Role::Admin && !self.is_locked
     }
 
-    /// Makes this an admin's account. Errors: `email-not-verified`, because another person may have
-    /// signed up with the address.
-    pub(crate) fn become_admin(&mut self) -> Result<()> {
-        if !self.is_admin() && !self.email_verified {
+    pub(crate) fn is_locked(&self) -> bool {
+        self.is_locked
+    }
+
+    /// Locks the account, so that nobody can sign in, and ends all sessions.
+    pub(crate) fn lock(&mut self) {
+        self.is_locked = true;
+        self.end_sessions();
+    }
+
+    pub(crate) fn unlock(&mut self) {
+        self.is_locked = false;
+    }
+
+    /// Changes the role and ends all sessions. Returns whether that changes anything. Errors:
+    /// `email-not-verified` for a customer who would work for the shop, because another person may
+    /// have signed up with the address.
+    pub(crate) fn change_role(&mut self, role: Role) -> Result<bool> {
+        if role == self.role {
+            return Ok(false);
+        }
+        if !self.role.is_staff() && !self.email_verified {
             let detail = "The account's e-mail address is not verified, so it may be another person's.";
             return Err(Error::conflict("email-not-verified", detail));
         }
-        self.role = Role::Admin;
-        Ok(())
-    }
-
-    /// Makes this a customer's account, and ends its sessions. Errors: `not-found` when it is not
-    /// an admin's.
-    pub(crate) fn become_customer(&mut self) -> Result<()> {
-        if !self.is_admin() {
-            return Err(Error::not_found("admin"));
-        }
-        self.role = Role::Customer;
+        self.role = role;
         self.end_sessions();
-        Ok(())
+        Ok(true)
     }
 
     fn change_credentials(&mut self, verified: u32) -> Result<()> {
@@ -195,6 +213,16 @@ impl Profile {
     pub(crate) fn count_confirmed_order(&mut self) {
         self.orders_confirmed += 1;
     }
+}
+
+/// Returns the error for the right password without the code that the account asks for.
+pub(crate) fn code_required() -> Error {
+    Error::conflict("code-required", "The account has a second step: send the code of the authenticator app as well.")
+}
+
+/// Returns the error for the right password of a locked account.
+pub(crate) fn account_locked() -> Error {
+    Error::conflict("account-locked", "The account is locked. Ask the shop to unlock it.")
 }
 
 /// Returns the error for a valid access token whose account is erased.

@@ -264,7 +264,7 @@ pub(crate) fn token_used() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use souk_contract::customer::Role;
+    use souk_contract::role::Role;
 
     use super::*;
     use crate::domain::password::PasswordHash;

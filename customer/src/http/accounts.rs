@@ -5,7 +5,8 @@ use rocket::response::status::NoContent;
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{Route, State, get, patch, post, put, routes};
 use serde::Serialize;
-use souk_contract::customer::{CustomerId, Role};
+use souk_contract::customer::CustomerId;
+use souk_contract::role::Role;
 use souk_http::{ClientNetwork, Json};
 use souk_types::input::{Fields, Input};
 use souk_types::{Email, Phone, Timestamp};
@@ -49,22 +50,35 @@ pub(super) struct ProfileView {
     email_verified: bool,
     phone: Option<Phone>,
     role: Role,
+    totp: TotpView,
     addresses: AddressBook,
     orders_confirmed: u64,
     created_at: Timestamp,
 }
 
-impl From<Profile> for ProfileView {
-    fn from(profile: Profile) -> Self {
+/// The second step of a sign-in.
+#[derive(Serialize)]
+struct TotpView {
+    active: bool,
+    /// Whether the account has no role until it is active.
+    required: bool,
+    recovery_codes_left: usize,
+}
+
+impl ProfileView {
+    pub(super) fn new(app: &App, profile: Profile) -> Self {
         let (orders_confirmed, email_verified) = (profile.orders_confirmed(), profile.is_email_verified());
-        let Profile { id, email, phone, role, addresses, created_at, .. } = profile;
-        Self { id, email, email_verified, phone, role, addresses, orders_confirmed, created_at }
+        let (role, required) = (app.role_of(&profile), app.needs_second_step(&profile));
+        let step = &profile.second_step;
+        let totp = TotpView { active: step.is_active(), required, recovery_codes_left: step.recovery_codes_left() };
+        let Profile { id, email, phone, addresses, created_at, .. } = profile;
+        Self { id, email, email_verified, phone, role, totp, addresses, orders_confirmed, created_at }
     }
 }
 
 #[get("/profile")]
 async fn get_profile(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<JsonResponse<ProfileView>> {
-    Ok(JsonResponse(accounts::get(app, auth.id()).await?.into()))
+    Ok(JsonResponse(ProfileView::new(app, accounts::get(app, auth.id()).await?)))
 }
 
 impl Input for ProfileChanges {
@@ -81,7 +95,7 @@ async fn change_profile(
     network: ClientNetwork,
     changes: Json<ProfileChanges>,
 ) -> souk_http::Result<JsonResponse<ProfileView>> {
-    Ok(JsonResponse(accounts::change(app, auth.id(), changes.0, network.0).await?.into()))
+    Ok(JsonResponse(ProfileView::new(app, accounts::change(app, auth.id(), changes.0, network.0).await?)))
 }
 
 impl Input for PasswordChange {

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::application::accounts;
 
 pub(crate) type CustomerAuth = souk_http::auth::CustomerAuth<App>;
-pub(crate) type AdminAuth = souk_http::auth::AdminAuth<App>;
+pub(crate) type Staff<P> = souk_http::auth::StaffAuth<App, P>;
 
 impl Authenticator for App {
     async fn authenticate(&self, token: &str) -> Result<Identity> {

@@ -62,7 +62,8 @@ const TAIL: &str = "]}}";
 
 impl ExportView {
     /// Returns the text up to the first order, and the pages of orders that follow.
-    fn begin(Export { profile, sessions, mails, cart, wishlist, orders }: Export) -> Result<(String, OrderPages)> {
+    fn begin(app: &App, export: Export) -> Result<(String, OrderPages)> {
+        let Export { profile, sessions, mails, cart, wishlist, orders } = export;
         let networks = profile.networks().to_vec();
         let sessions = sessions.iter().map(SessionView::from).collect();
         let mail =
@@ -70,7 +71,7 @@ impl ExportView {
         let mails = mails.iter().map(mail).collect();
         let view = Self {
             exported_at: Timestamp::now(),
-            customer: CustomerView { profile: profile.into(), sessions, networks, mails },
+            customer: CustomerView { profile: ProfileView::new(app, profile), sessions, networks, mails },
             products: ProductsView {},
             shopping: ShoppingView { cart, wishlist, orders: [] },
         };
@@ -117,6 +118,6 @@ async fn export_customer(
     app: &State<App>,
     auth: CustomerAuth,
 ) -> souk_http::Result<(ContentType, ByteStream<BoxStream<'static, String>>)> {
-    let (head, pages) = ExportView::begin(exports::begin(app, auth.id()).await?)?;
+    let (head, pages) = ExportView::begin(app, exports::begin(app, auth.id()).await?)?;
     Ok((ContentType::JSON, ByteStream(stream(head, pages))))
 }

@@ -47,7 +47,8 @@ impl From<SignIn> for SignInView {
 impl Input for Credentials {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (email, password) = (fields.required::<String>("email"), fields.required("password"));
-        Some(Self { email: email?.parse().ok(), password: password? })
+        let code = fields.optional("code");
+        Some(Self { email: email?.parse().ok(), password: password?, code })
     }
 }
 

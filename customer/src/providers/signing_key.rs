@@ -121,7 +121,8 @@ mod tests {
     use jsonwebtoken::crypto;
     use serde_json::{Value, json};
     use souk_bus::Bus;
-    use souk_contract::customer::{GetKeys, Keys, Role};
+    use souk_contract::customer::{GetKeys, Keys};
+    use souk_contract::role::Role;
     use souk_http::auth::Verifier;
     use souk_types::{ErrorKind, Id};
 

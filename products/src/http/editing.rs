@@ -2,9 +2,10 @@ use rocket::response::status::{Created, NoContent};
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, delete, patch, post, put};
 use souk_contract::products::ProductId;
+use souk_http::auth::permission::ManageCatalogue;
 use souk_http::{IfMatch, Json, Param, Result, Tagged};
 
-use super::{AdminAuth, tagged};
+use super::{Staff, tagged};
 use crate::App;
 use crate::application::editing;
 use crate::domain::product_edit::{NewProduct, ProductPatch, ProductReplacement};
@@ -13,7 +14,7 @@ use crate::domain::product_view::ProductView;
 #[post("/", data = "<new>")]
 pub(super) async fn create(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageCatalogue>,
     new: Json<NewProduct>,
 ) -> Result<Created<JsonResponse<ProductView>>> {
     let product = editing::create(app, new.0).await?;
@@ -23,7 +24,7 @@ pub(super) async fn create(
 #[put("/<id>", data = "<replacement>")]
 pub(super) async fn replace(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageCatalogue>,
     id: Param<ProductId>,
     if_match: IfMatch,
     replacement: Json<ProductReplacement>,
@@ -34,7 +35,7 @@ pub(super) async fn replace(
 #[patch("/<id>", data = "<body>")]
 pub(super) async fn patch(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageCatalogue>,
     id: Param<ProductId>,
     if_match: IfMatch,
     body: Json<ProductPatch>,
@@ -45,7 +46,7 @@ pub(super) async fn patch(
 #[delete("/<id>")]
 pub(super) async fn discontinue(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageCatalogue>,
     id: Param<ProductId>,
     if_match: IfMatch,
 ) -> Result<NoContent> {

@@ -2,10 +2,11 @@ use rocket::data::{Data, FromData};
 use rocket::request::{Outcome, Request};
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, post};
+use souk_http::auth::permission::ManageCatalogue;
 use souk_http::{Body, Content, Query, data_outcome};
 use souk_types::{Error, Result};
 
-use super::AdminAuth;
+use super::Staff;
 use crate::App;
 use crate::application::imports::{FileFormat, ImportFile, ImportMapping, ImportReport};
 
@@ -33,7 +34,7 @@ impl<'r> FromData<'r> for ImportRequest {
 
 /// Checks everything else before the body, which only admins may send and which can take minutes.
 async fn read(request: &Request<'_>) -> Result<ImportRequest> {
-    into_result(request.guard::<AdminAuth>().await)?;
+    into_result(request.guard::<Staff<ManageCatalogue>>().await)?;
     let Query(mapping) = into_result(request.guard::<Query<ImportMapping>>().await)?;
     let (format, content) = content(request)?;
     let limits = request.rocket().state::<App>().map(|app| app.import_limits).unwrap_or_default();

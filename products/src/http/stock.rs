@@ -1,10 +1,11 @@
 use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, patch, put};
 use souk_contract::products::ProductId;
+use souk_http::auth::permission::ManageCatalogue;
 use souk_http::{IfMatch, Json, Param, Query, Result, Tagged};
 use souk_types::Page;
 
-use super::AdminAuth;
+use super::Staff;
 use crate::App;
 use crate::application::stock;
 use crate::domain::low_stock::{LowStockQuery, StockSummary, SummaryQuery};
@@ -15,7 +16,7 @@ use crate::domain::stock_change::{AddStock, SetStock, StockChange};
 #[get("/low-stock")]
 pub(super) async fn list_low_stock(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageCatalogue>,
     query: Query<LowStockQuery>,
 ) -> Result<JsonResponse<Page<ProductView>>> {
     Ok(JsonResponse(stock::low(app, query.0).await?))
@@ -24,7 +25,7 @@ pub(super) async fn list_low_stock(
 #[get("/summary")]
 pub(super) async fn get_summary(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageCatalogue>,
     query: Query<SummaryQuery>,
 ) -> Result<JsonResponse<StockSummary>> {
     Ok(JsonResponse(stock::summary(app, query.0.0).await?))
@@ -34,14 +35,14 @@ type StockResponse = Result<Tagged<JsonResponse<StockLevels>>>;
 
 // `/images/stock` also matches this route. Rank 2 lets the route of the images match first.
 #[get("/<id>/stock", rank = 2)]
-pub(super) async fn get_stock(app: &State<App>, _admin: AdminAuth, id: Param<ProductId>) -> StockResponse {
+pub(super) async fn get_stock(app: &State<App>, _staff: Staff<ManageCatalogue>, id: Param<ProductId>) -> StockResponse {
     Ok(tagged(stock::levels(app, id.0).await?))
 }
 
 #[put("/<id>/stock", data = "<body>")]
 pub(super) async fn set_stock(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageCatalogue>,
     id: Param<ProductId>,
     if_match: IfMatch,
     body: Json<SetStock>,
@@ -53,7 +54,7 @@ pub(super) async fn set_stock(
 #[patch("/<id>/stock", data = "<body>")]
 pub(super) async fn add_stock(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageCatalogue>,
     id: Param<ProductId>,
     if_match: IfMatch,
     body: Json<AddStock>,

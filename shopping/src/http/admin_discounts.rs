@@ -3,10 +3,11 @@
 use rocket::response::status::{Created, NoContent};
 use rocket::serde::json::Json as Body;
 use rocket::{State, delete, get, patch, post};
+use souk_http::auth::permission::ManageDiscounts;
 use souk_http::{IfMatch, Json, Param, Query, Result, Tagged};
 use souk_types::{Page, Paging};
 
-use super::auth::AdminAuth;
+use super::auth::Staff;
 use crate::App;
 use crate::application::discounts::{self, DiscountView};
 use crate::domain::discount::{DiscountId, Terms, TermsPatch};
@@ -18,7 +19,7 @@ fn tagged(discount: DiscountView) -> Tagged<Body<DiscountView>> {
 #[get("/admin/discounts")]
 pub(super) async fn list_discounts(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageDiscounts>,
     paging: Query<Paging>,
 ) -> Result<Body<Page<DiscountView>>> {
     Ok(Body(discounts::list(app, paging.0).await?))
@@ -27,7 +28,7 @@ pub(super) async fn list_discounts(
 #[post("/admin/discounts", data = "<body>")]
 pub(super) async fn create_discount(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageDiscounts>,
     body: Json<Terms>,
 ) -> Result<Created<Body<DiscountView>>> {
     let discount = discounts::create(app, body.0).await?;
@@ -37,7 +38,7 @@ pub(super) async fn create_discount(
 #[get("/admin/discounts/<id>")]
 pub(super) async fn get_discount(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageDiscounts>,
     id: Param<DiscountId>,
 ) -> Result<Tagged<Body<DiscountView>>> {
     Ok(tagged(discounts::get(app, id.0).await?))
@@ -46,7 +47,7 @@ pub(super) async fn get_discount(
 #[patch("/admin/discounts/<id>", data = "<body>")]
 pub(super) async fn patch_discount(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageDiscounts>,
     id: Param<DiscountId>,
     on: IfMatch,
     body: Json<TermsPatch>,
@@ -57,7 +58,7 @@ pub(super) async fn patch_discount(
 #[delete("/admin/discounts/<id>")]
 pub(super) async fn delete_discount(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageDiscounts>,
     id: Param<DiscountId>,
     on: IfMatch,
 ) -> Result<NoContent> {

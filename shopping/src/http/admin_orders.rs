@@ -6,9 +6,10 @@ use rocket::response::{self, Responder};
 use rocket::serde::json::Json as Body;
 use rocket::{State, post};
 use souk_contract::shopping::OrderId;
+use souk_http::auth::permission::MoveMoney;
 use souk_http::{Json, NoInput, Param, Result};
 
-use super::auth::AdminAuth;
+use super::auth::Staff;
 use crate::App;
 use crate::application::refunds::{self, Refunded};
 use crate::application::{order, payment};
@@ -19,7 +20,7 @@ use crate::domain::order::refunds::NewRefund;
 #[post("/admin/orders/<id>/capture", data = "<_input>")]
 pub(super) async fn capture_payment(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     _input: NoInput,
 ) -> Result<Body<OrderView>> {
@@ -29,11 +30,11 @@ pub(super) async fn capture_payment(
 #[post("/admin/orders/<id>/cancel", data = "<_input>")]
 pub(super) async fn cancel_order(
     app: &State<App>,
-    admin: AdminAuth,
+    staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     _input: NoInput,
 ) -> Result<Body<OrderView>> {
-    Ok(Body(order::cancel_any(app, admin.id(), id.0).await?))
+    Ok(Body(order::cancel_any(app, staff.id(), id.0).await?))
 }
 
 /// The response to a refund. A repeated request is marked with `Idempotent-Replayed`.
@@ -52,18 +53,18 @@ impl<'r> Responder<'r, 'static> for RefundResponse {
 #[post("/admin/orders/<id>/refunds", data = "<body>")]
 pub(super) async fn refund_order(
     app: &State<App>,
-    admin: AdminAuth,
+    staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     key: IdempotencyKey,
     body: Json<NewRefund>,
 ) -> Result<RefundResponse> {
-    Ok(RefundResponse(refunds::refund(app, admin.id(), id.0, key, body.0).await?))
+    Ok(RefundResponse(refunds::refund(app, staff.id(), id.0, key, body.0).await?))
 }
 
 #[post("/admin/orders/<id>/refunds/retry", data = "<_input>")]
 pub(super) async fn retry_refunds(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<MoveMoney>,
     id: Param<OrderId>,
     _input: NoInput,
 ) -> Result<Body<OrderView>> {

@@ -2,9 +2,10 @@
 
 use rocket::serde::json::Json as Body;
 use rocket::{State, get, put};
+use souk_http::auth::permission::ManageShop;
 use souk_http::{IfMatch, Json, Result, Tagged};
 
-use super::auth::AdminAuth;
+use super::auth::Staff;
 use crate::App;
 use crate::application::shop;
 use crate::domain::settings::Settings;
@@ -17,14 +18,14 @@ fn tagged<T>(document: Versioned<T>) -> Tagged<Body<T>> {
 }
 
 #[get("/admin/settings")]
-pub(super) async fn get_settings(app: &State<App>, _admin: AdminAuth) -> Result<Tagged<Body<Settings>>> {
+pub(super) async fn get_settings(app: &State<App>, _staff: Staff<ManageShop>) -> Result<Tagged<Body<Settings>>> {
     Ok(tagged(shop::settings(app).await?))
 }
 
 #[put("/admin/settings", data = "<body>")]
 pub(super) async fn put_settings(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageShop>,
     on: IfMatch,
     body: Json<Settings>,
 ) -> Result<Tagged<Body<Settings>>> {
@@ -32,14 +33,14 @@ pub(super) async fn put_settings(
 }
 
 #[get("/admin/taxes")]
-pub(super) async fn get_taxes(app: &State<App>, _admin: AdminAuth) -> Result<Tagged<Body<TaxRates>>> {
+pub(super) async fn get_taxes(app: &State<App>, _staff: Staff<ManageShop>) -> Result<Tagged<Body<TaxRates>>> {
     Ok(tagged(shop::taxes(app).await?))
 }
 
 #[put("/admin/taxes", data = "<body>")]
 pub(super) async fn put_taxes(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageShop>,
     on: IfMatch,
     body: Json<TaxRates>,
 ) -> Result<Tagged<Body<TaxRates>>> {
@@ -47,14 +48,14 @@ pub(super) async fn put_taxes(
 }
 
 #[get("/admin/shipping")]
-pub(super) async fn get_shipping(app: &State<App>, _admin: AdminAuth) -> Result<Tagged<Body<Shipping>>> {
+pub(super) async fn get_shipping(app: &State<App>, _staff: Staff<ManageShop>) -> Result<Tagged<Body<Shipping>>> {
     Ok(tagged(shop::shipping(app).await?))
 }
 
 #[put("/admin/shipping", data = "<body>")]
 pub(super) async fn put_shipping(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ManageShop>,
     on: IfMatch,
     body: Json<Shipping>,
 ) -> Result<Tagged<Body<Shipping>>> {

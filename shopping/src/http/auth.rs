@@ -11,7 +11,7 @@ use crate::providers::guest_token::is_guest_token;
 
 pub(super) type CustomerAuth = auth::CustomerAuth<App>;
 
-pub(super) type AdminAuth = auth::AdminAuth<App>;
+pub(super) type Staff<P> = auth::StaffAuth<App, P>;
 
 impl Authenticator for App {
     async fn authenticate(&self, token: &str) -> Result<Identity> {

@@ -6,11 +6,12 @@ use rocket::response::{self, Responder};
 use rocket::serde::json::Json as Body;
 use rocket::{State, get, post};
 use souk_contract::shopping::{OrderId, ShipmentId};
+use souk_http::auth::permission::{AssistCustomers, FulfilOrders, ViewOrders};
 use souk_http::{Json, Param, Query, Result, guard_outcome};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Page};
 
-use super::auth::AdminAuth;
+use super::auth::Staff;
 use crate::App;
 use crate::application::fulfilment::{self, Sent};
 use crate::application::order_list::{self, OrderWithTimeline};
@@ -37,21 +38,21 @@ impl<'r> FromRequest<'r> for OptionalKey {
 #[get("/admin/orders")]
 pub(super) async fn list_all_orders(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ViewOrders>,
     query: Query<OrderQuery>,
 ) -> Result<Body<Page<OrderSummary>>> {
     Ok(Body(order_list::list(app, query.0).await?))
 }
 
 #[get("/admin/summary")]
-pub(super) async fn get_summary(app: &State<App>, _admin: AdminAuth) -> Result<Body<SalesSummary>> {
+pub(super) async fn get_summary(app: &State<App>, _staff: Staff<ViewOrders>) -> Result<Body<SalesSummary>> {
     Ok(Body(order_list::summary(app).await?))
 }
 
 #[get("/admin/orders/<id>")]
 pub(super) async fn get_any_order(
     app: &State<App>,
-    _admin: AdminAuth,
+    _staff: Staff<ViewOrders>,
     id: Param<OrderId>,
 ) -> Result<Body<OrderWithTimeline>> {
     Ok(Body(order_list::get(app, id.0).await?))
@@ -74,12 +75,12 @@ impl<'r> Responder<'r, 'static> for SentResponse {
 #[post("/admin/orders/<id>/shipments", data = "<body>")]
 pub(super) async fn ship_order(
     app: &State<App>,
-    admin: AdminAuth,
+    staff: Staff<FulfilOrders>,
     id: Param<OrderId>,
     key: OptionalKey,
     body: Json<NewShipment>,
 ) -> Result<SentResponse> {
-    Ok(SentResponse(fulfilment::ship(app, admin.id(), id.0, key.0, body.0).await?))
+    Ok(SentResponse(fulfilment::ship(app, staff.id(), id.0, key.0, body.0).await?))
 }
 
 pub(super) struct Delivery {
@@ -96,19 +97,19 @@ impl Input for Delivery {
 #[post("/admin/orders/<id>/deliver", data = "<body>")]
 pub(super) async fn deliver_order(
     app: &State<App>,
-    admin: AdminAuth,
+    staff: Staff<FulfilOrders>,
     id: Param<OrderId>,
     body: Json<Delivery>,
 ) -> Result<Body<OrderView>> {
-    Ok(Body(fulfilment::deliver(app, admin.id(), id.0, body.0.shipment).await?))
+    Ok(Body(fulfilment::deliver(app, staff.id(), id.0, body.0.shipment).await?))
 }
 
 #[post("/admin/orders/<id>/notes", data = "<body>")]
 pub(super) async fn add_note(
     app: &State<App>,
-    admin: AdminAuth,
+    staff: Staff<AssistCustomers>,
     id: Param<OrderId>,
     body: Json<NewNote>,
 ) -> Result<(Status, Body<OrderView>)> {
-    Ok((Status::Created, Body(fulfilment::add_note(app, admin.id(), id.0, body.0.0).await?)))
+    Ok((Status::Created, Body(fulfilment::add_note(app, staff.id(), id.0, body.0.0).await?)))
 }

@@ -8,11 +8,12 @@ use rocket::serde::json::Json as Body;
 use rocket::{State, get, post};
 use souk_contract::customer::AddressId;
 use souk_contract::shopping::OrderId;
+use souk_http::auth::permission::ViewOrders;
 use souk_http::{ClientNetwork, Json, NoInput, Param, Problem, Query, Result, guard_outcome};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Money, Page, Paging};
 
-use super::auth::{AdminAuth, CustomerAuth};
+use super::auth::{CustomerAuth, Staff};
 use crate::App;
 use crate::application::cart::CartOwner;
 use crate::application::checkout::{self, Client, Placed};
@@ -142,6 +143,10 @@ pub(super) async fn cancel_order(
 }
 
 #[get("/order/<id>/timeline")]
-pub(super) async fn get_timeline(app: &State<App>, _admin: AdminAuth, id: Param<OrderId>) -> Result<Body<Timeline>> {
+pub(super) async fn get_timeline(
+    app: &State<App>,
+    _staff: Staff<ViewOrders>,
+    id: Param<OrderId>,
+) -> Result<Body<Timeline>> {
     Ok(Body(timeline::get(app, id.0).await?))
 }

@@ -119,6 +119,7 @@ const UNSET: &[&str] = &[
     "SMTP_URL",
     "SMTP_USERNAME",
     "SOUK_FAILPOINT",
+    "STAFF_TOTP",
     "STRIPE_PUBLISHABLE_KEY",
     "STRIPE_RETURN_URL",
     "STRIPE_SECRET_KEY",

@@ -78,6 +78,7 @@ address-postal-code-required = Geben Sie die Postleitzahl ein, mit höchstens 20
 address-postal-code-invalid = Geben Sie eine Postleitzahl für { $country } ein, etwa { $example }.
 field-optional = (freiwillig)
 field-choose = Bitte wählen
+field-code-invalid = Geben Sie den Code ein, den die App jetzt zeigt. Jeder Code gilt einmal.
 field-invalid = Bitte prüfen Sie dieses Feld.
 field-email-invalid = Geben Sie eine vollständige E-Mail-Adresse ein, etwa name@example.com.
 field-password-invalid = Wählen Sie ein Passwort mit 8 bis 128 Zeichen, das schwer zu erraten ist: kein häufiges und nicht Ihre E-Mail-Adresse.
@@ -125,3 +126,35 @@ sessions-opened = Angemeldet am { $day }
 sessions-used = Zuletzt genutzt am { $day }
 sessions-end = Anmeldung beenden
 sessions-ended = Die Anmeldung ist beendet. Eine dort offene Seite kann noch bis zu zehn Minuten funktionieren.
+
+## The second step of a sign-in.
+
+totp-title = Anmeldung in zwei Schritten
+totp-status-on = An
+totp-status-off = Aus
+totp-lead = Bei der Anmeldung in zwei Schritten geben Sie Ihr Passwort ein und einen Code, den eine Authenticator-App auf Ihrem Telefon zeigt. Wer Ihr Passwort erfährt, kann sich trotzdem nicht anmelden.
+totp-required = Ihre Rolle im Shop gilt erst mit der Anmeldung in zwei Schritten.
+totp-turn-on = Anmeldung in zwei Schritten einschalten
+totp-begin = Weiter
+totp-scan = Scannen Sie diesen Code mit einer Authenticator-App.
+totp-qr = QR-Code mit dem Schlüssel für die App
+totp-type = Wenn Sie ihn nicht scannen können, tippen Sie diesen Schlüssel in die App:
+totp-enter = Geben Sie die sechs Ziffern ein, die die App jetzt zeigt.
+totp-code = Code
+totp-code-or-recovery = Sechs Ziffern der App oder ein Wiederherstellungscode
+totp-confirm = Einschalten
+totp-again = Der Schlüssel in Ihrer App gilt weiter. Geben Sie den Code ein, den sie jetzt zeigt.
+totp-new-secret = Neuen Schlüssel anzeigen
+totp-on = Die Anmeldung in zwei Schritten ist an, und Sie sind überall abgemeldet.
+totp-codes-title = Wiederherstellungscodes
+totp-codes-lead = Bewahren Sie diese Codes dort auf, wo Sie sie ohne Ihr Telefon finden. Mit jedem können Sie sich einmal ohne die App anmelden. Sie werden nicht noch einmal angezeigt.
+totp-sign-in-again = Erneut anmelden
+totp-codes-left = { $count ->
+    [one] Die Anmeldung in zwei Schritten ist an. Ein Wiederherstellungscode ist übrig.
+   *[other] Die Anmeldung in zwei Schritten ist an. { $count } Wiederherstellungscodes sind übrig.
+}
+totp-turn-off = Ausschalten
+done-totp-off = Die Anmeldung in zwei Schritten ist aus. Melden Sie sich erneut an.
+sign-in-code-required = Dieses Konto hat die Anmeldung in zwei Schritten. Geben Sie noch einmal Ihr Passwort ein und den Code Ihrer App.
+sign-in-wrong-code = Die E-Mail-Adresse, das Passwort oder der Code ist falsch, oder der Code wurde schon benutzt.
+sign-in-locked = Dieses Konto ist gesperrt. Bitte schreiben Sie uns.

@@ -78,6 +78,7 @@ address-postal-code-required = Enter the postal code, in at most 20 characters.
 address-postal-code-invalid = Enter a postal code of { $country }, such as { $example }.
 field-optional = (optional)
 field-choose = Please choose
+field-code-invalid = Enter the code that the app shows now. Each code works once.
 field-invalid = Please check this field.
 field-email-invalid = Enter a complete e-mail address, such as name@example.com.
 field-password-invalid = Choose a password of 8 to 128 characters that is hard to guess: no common one, and not your e-mail address.
@@ -125,3 +126,35 @@ sessions-opened = Signed in on { $day }
 sessions-used = Last used on { $day }
 sessions-end = End session
 sessions-ended = The session has ended. A page that is open there may work for up to ten minutes.
+
+## The second step of a sign-in.
+
+totp-title = Two-step sign-in
+totp-status-on = On
+totp-status-off = Off
+totp-lead = With two-step sign-in, you enter your password and a code that an authenticator app on your phone shows. Whoever learns your password still cannot sign in.
+totp-required = Your role in the shop counts when two-step sign-in is on.
+totp-turn-on = Turn on two-step sign-in
+totp-begin = Continue
+totp-scan = Scan this code with an authenticator app.
+totp-qr = QR code with the secret for the app
+totp-type = If you cannot scan it, type this secret into the app:
+totp-enter = Enter the six digits that the app shows now.
+totp-code = Code
+totp-code-or-recovery = Six digits of the app, or a recovery code
+totp-confirm = Turn on
+totp-again = The secret in your app is still valid. Enter the code that it shows now.
+totp-new-secret = Show a new secret
+totp-on = Two-step sign-in is on, and you are signed out everywhere.
+totp-codes-title = Recovery codes
+totp-codes-lead = Keep these codes where you find them without your phone. Each signs you in once in place of the app. They are not shown again.
+totp-sign-in-again = Sign in again
+totp-codes-left = { $count ->
+    [one] Two-step sign-in is on. One recovery code is left.
+   *[other] Two-step sign-in is on. { $count } recovery codes are left.
+}
+totp-turn-off = Turn off
+done-totp-off = Two-step sign-in is off. Sign in again.
+sign-in-code-required = This account has two-step sign-in. Enter your password again, and the code of your app.
+sign-in-wrong-code = The e-mail address, the password or the code is wrong, or the code was used before.
+sign-in-locked = This account is locked. Please write to us.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use souk_contract::api::{ApiMethod, ApiResponse};
 use souk_contract::customer::{AddressId, CustomerId};
+use souk_contract::role::Role;
 use souk_types::{Address, Timestamp};
 
 use super::session::SignIn;
@@ -17,7 +18,8 @@ pub(crate) struct Profile {
     pub(crate) email: String,
     pub(crate) email_verified: bool,
     pub(crate) phone: Option<String>,
-    role: String,
+    pub(crate) role: Role,
+    pub(crate) totp: SecondStep,
     /// The saved addresses, oldest first.
     pub(crate) addresses: Vec<SavedAddress>,
 }
@@ -30,6 +32,24 @@ pub(crate) struct SavedAddress {
     pub(crate) default: bool,
     #[serde(flatten)]
     pub(crate) address: Address,
+}
+
+/// The second step of a sign-in.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct SecondStep {
+    pub(crate) active: bool,
+    /// Whether the role of the account does not count until the step is active.
+    pub(crate) required: bool,
+    pub(crate) recovery_codes_left: usize,
+}
+
+/// A secret for an authenticator app. It has no `Debug`, so that no log line can show it.
+#[derive(Deserialize)]
+pub(crate) struct NewSecret {
+    /// The secret as somebody types it.
+    pub(crate) secret: String,
+    /// What an app reads from a QR code.
+    pub(crate) uri: String,
 }
 
 /// A session of a customer.
@@ -49,11 +69,6 @@ pub(crate) struct Device {
 }
 
 impl Profile {
-    /// Whether the account runs the shop.
-    pub(crate) fn is_admin(&self) -> bool {
-        self.role == "admin"
-    }
-
     /// Returns the saved address with this id.
     pub(crate) fn address(&self, id: &str) -> Option<&SavedAddress> {
         self.addresses.iter().find(|saved| saved.id.to_string() == id)
@@ -61,9 +76,32 @@ impl Profile {
 }
 
 impl Api<'_> {
-    /// Opens a session. Errors: 401 for an unknown address or a wrong password; 429.
-    pub(crate) async fn sign_in(self, email: &str, password: &str) -> Result<SignIn> {
-        let body = json!({"email": email, "password": password});
+    /// Makes a secret for an authenticator app. Errors: 409 `totp-active`; 422 for `current`; 429.
+    pub(crate) async fn begin_totp(self, token: &Token, current: &str) -> Result<NewSecret> {
+        self.post(Service::Customer, "/totp").token(token).json(&json!({"current": current})).send().await
+    }
+
+    /// Turns the second step on, and returns the recovery codes. Ends all sessions. Errors: 409
+    /// `totp-not-begun`; 422 for `code`.
+    pub(crate) async fn confirm_totp(self, token: &Token, code: &str) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        struct Reply {
+            recovery_codes: Vec<String>,
+        }
+        let call = self.post(Service::Customer, "/totp/confirm").token(token).json(&json!({"code": code}));
+        call.send::<Reply>().await.map(|reply| reply.recovery_codes)
+    }
+
+    /// Turns the second step off. Ends all sessions. Errors: 422 for `current` or `code`; 429.
+    pub(crate) async fn turn_totp_off(self, token: &Token, current: &str, code: &str) -> Result<()> {
+        let call = self.call(Service::Customer, ApiMethod::Delete, "/totp").token(token);
+        call.json(&json!({"current": current, "code": code})).send_without_reply().await
+    }
+
+    /// Opens a session. Errors: 401 for an unknown address, a wrong password or a wrong code; 409
+    /// `code-required`, `account-locked`; 429.
+    pub(crate) async fn sign_in(self, email: &str, password: &str, code: Option<&str>) -> Result<SignIn> {
+        let body = json!({"email": email, "password": password, "code": code});
         self.post(Service::Customer, "/login").user_agent().json(&body).send().await
     }
 

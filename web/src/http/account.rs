@@ -8,6 +8,7 @@ mod orders;
 mod overview;
 mod sessions;
 mod sign_in;
+mod totp;
 
 use askama::Template;
 use rocket::http::Status;
@@ -51,6 +52,10 @@ pub(super) fn routes() -> Vec<Route> {
         credentials::change_phone,
         sessions::list,
         sessions::end,
+        totp::show,
+        totp::begin,
+        totp::confirm,
+        totp::turn_off,
         data::export,
         data::show_delete,
         data::delete,

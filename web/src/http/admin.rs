@@ -1,7 +1,6 @@
-//! The pages of the people who run the shop, below `/admin`. They need the role `admin`, which the
+//! The pages of the people who run the shop, below `/admin`. Each needs a permission, which the
 //! services check again with each request.
 
-mod admins;
 mod dead_letters;
 mod discounts;
 mod documents;
@@ -11,12 +10,14 @@ mod orders;
 mod overview;
 mod products;
 mod settings;
+mod staff;
 mod stored;
 mod system;
 
 use rocket::response::Redirect;
 use rocket::{Route, get, routes};
 use souk_contract::customer::CustomerId;
+use souk_contract::role::{Permission, Role};
 use souk_types::{CappedCount, Timestamp};
 
 use crate::api::Token;
@@ -27,7 +28,7 @@ use crate::visit::Visit;
 pub(super) fn routes() -> Vec<Route> {
     let catalogue = [products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat();
     let operation =
-        [admins::routes(), mails::routes(), dead_letters::routes(), stored::routes(), system::routes()].concat();
+        [staff::routes(), mails::routes(), dead_letters::routes(), stored::routes(), system::routes()].concat();
     [routes![overview::show], orders::routes(), catalogue, operation].concat()
 }
 
@@ -41,11 +42,12 @@ fn show_without_language(visit: Visit<'_>) -> Redirect {
     Redirect::to(visit.url("/admin"))
 }
 
-/// An admin who has signed in.
+/// A member of staff who has signed in.
 struct Admin {
     id: CustomerId,
     token: Token,
     email: String,
+    role: Role,
 }
 
 /// A part of the admin pages, as their menu has it.
@@ -58,7 +60,7 @@ enum Section {
     Taxes,
     Shipping,
     Orders,
-    Admins,
+    Staff,
     Mails,
     DeadLetters,
     System,
@@ -74,7 +76,7 @@ impl Section {
         Self::Settings,
         Self::Taxes,
         Self::Shipping,
-        Self::Admins,
+        Self::Staff,
         Self::Mails,
         Self::DeadLetters,
         Self::System,
@@ -90,10 +92,24 @@ impl Section {
             Self::Taxes => "/admin/taxes",
             Self::Shipping => "/admin/shipping",
             Self::Orders => "/admin/orders",
-            Self::Admins => "/admin/admins",
+            Self::Staff => "/admin/staff",
             Self::Mails => "/admin/mails",
             Self::DeadLetters => "/admin/dead-letters",
             Self::System => "/admin/system",
+        }
+    }
+
+    /// Returns the permission that its pages need; `None`: any.
+    const fn permission(self) -> Option<Permission> {
+        match self {
+            Self::Overview => None,
+            Self::Orders => Some(Permission::ViewOrders),
+            Self::Products => Some(Permission::ManageCatalogue),
+            Self::Discounts => Some(Permission::ManageDiscounts),
+            Self::Settings | Self::Taxes | Self::Shipping => Some(Permission::ManageShop),
+            Self::Staff => Some(Permission::ManageStaff),
+            Self::Mails => Some(Permission::AssistCustomers),
+            Self::DeadLetters | Self::System => Some(Permission::OperateSystem),
         }
     }
 
@@ -107,7 +123,7 @@ impl Section {
             Self::Taxes => Key("admin-nav-taxes"),
             Self::Shipping => Key("admin-nav-shipping"),
             Self::Orders => Key("admin-nav-orders"),
-            Self::Admins => Key("admin-nav-admins"),
+            Self::Staff => Key("admin-nav-staff"),
             Self::Mails => Key("admin-nav-mails"),
             Self::DeadLetters => Key("admin-nav-dead-letters"),
             Self::System => Key("admin-nav-system"),
@@ -118,15 +134,17 @@ impl Section {
 /// What `admin/base.html` shows around the content. Every template that extends it has this in
 /// the field `nav`, beside the [`Frame`] in the field `page`.
 struct Nav {
-    /// The e-mail address of the admin.
+    /// The e-mail address of the member of staff.
     email: String,
+    role: Role,
     section: Section,
 }
 
 impl Nav {
-    /// Returns the parts, and whether this page belongs to the part.
+    /// Returns the parts that the role may see, and whether this page belongs to the part.
     fn sections(&self) -> Vec<(Section, bool)> {
-        Section::ALL.into_iter().map(|section| (section, section == self.section)).collect()
+        let is_allowed = |section: &Section| section.permission().is_none_or(|permission| self.role.may(permission));
+        Section::ALL.into_iter().filter(is_allowed).map(|section| (section, section == self.section)).collect()
     }
 }
 
@@ -143,16 +161,26 @@ fn count_text(language: Language, count: CappedCount) -> String {
 }
 
 impl Admin {
-    /// Returns the admin of a visit. Errors: a redirect to the sign-in page; 403 for other
-    /// accounts; `customer` does not answer.
-    async fn of(visit: &Visit<'_>) -> Result<Self, PageError> {
+    /// Returns the member of staff of a visit. Errors: a redirect to the sign-in page; 403 when the
+    /// role does not have the permission; `customer` does not answer.
+    async fn of(visit: &Visit<'_>, permission: Permission) -> Result<Self, PageError> {
+        let admin = Self::of_any_role(visit).await?;
+        if admin.may(permission) { Ok(admin) } else { Err(PageError::forbidden()) }
+    }
+
+    /// Like [`Self::of`], for a page of which each role sees a part.
+    async fn of_any_role(visit: &Visit<'_>) -> Result<Self, PageError> {
         let token = visit.require_customer().await?;
         let profile = visit.api.profile(&token).await?;
-        if profile.is_admin() {
-            Ok(Self { id: profile.id, token, email: profile.email })
+        if profile.role.is_staff() {
+            Ok(Self { id: profile.id, token, email: profile.email, role: profile.role })
         } else {
             Err(PageError::forbidden())
         }
+    }
+
+    fn may(&self, permission: Permission) -> bool {
+        self.role.may(permission)
     }
 
     /// Returns the outer parts of a page.
@@ -162,6 +190,6 @@ impl Admin {
         section: Section,
         title: impl Into<String>,
     ) -> Result<(Frame, Nav), PageError> {
-        Ok((visit.frame(title).await?, Nav { email: self.email.clone(), section }))
+        Ok((visit.frame(title).await?, Nav { email: self.email.clone(), role: self.role, section }))
     }
 }

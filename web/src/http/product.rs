@@ -6,7 +6,7 @@ use souk_contract::products::ProductId;
 use souk_http::Param;
 
 use super::structured_data;
-use crate::api::catalogue::{ListQuery, Product, Sort};
+use crate::api::catalogue::Product;
 use crate::links::{encode, slug};
 use crate::page::{Answer, Frame, Page, PageResult, filters, product_path};
 use crate::visit::Visit;
@@ -50,13 +50,12 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, name: &str) -> 
     if name != slug(&product.name) {
         return Ok(Answer::Moved(visit.url(&product_path(product.id, &product.name))));
     }
-    // One more, because the product itself is among them.
-    let query =
-        ListQuery { category: Some(&product.category), sort: Sort::Newest, limit: RELATED + 1, ..ListQuery::default() };
-    let (frame, related) = tokio::join!(visit.frame(product.name.clone()), visit.api.products(query));
+    let related = visit.app.related.of_category(visit.api, &product.category);
+    let (frame, related) = tokio::join!(visit.frame(product.name.clone()), related);
     let mut page = frame?;
-    let related =
-        related.map(|list| list.items.into_iter().filter(|other| other.id != product.id).take(RELATED).collect());
+    // The product itself may be among them.
+    let is_other = |other: &&Product| other.id != product.id;
+    let related = related.map(|products| products.iter().filter(is_other).take(RELATED).cloned().collect());
     page.index(description(&product, &visit));
     page.path = product_path(product.id, &product.name);
     page.image.clone_from(&product.image);

@@ -1,9 +1,10 @@
-//! Request guards for routes that require a signed-in customer or an admin.
+//! Request guards for routes that require a signed-in customer, or staff with a permission.
 
 use std::marker::PhantomData;
 
 use rocket::request::{FromRequest, Outcome, Request};
 use souk_contract::customer::CustomerId;
+use souk_contract::role::Permission;
 use souk_types::{Error, Result};
 
 use super::{Identity, bearer_token};
@@ -24,7 +25,7 @@ async fn authenticate<A: Authenticator>(request: &Request<'_>) -> Result<Identit
     authenticator.authenticate(bearer_token(request)?).await
 }
 
-/// A signed-in customer. Also accepts admins.
+/// A signed-in customer. Also accepts staff.
 pub struct CustomerAuth<A>(Identity, PhantomData<fn() -> A>);
 
 impl<A> CustomerAuth<A> {
@@ -51,11 +52,12 @@ impl<'r, A: Authenticator> FromRequest<'r> for CustomerAuth<A> {
     }
 }
 
-/// A signed-in admin.
-pub struct AdminAuth<A>(Identity, PhantomData<fn() -> A>);
+/// A signed-in member of staff whose role has the permission `P`. A route for staff cannot leave
+/// the permission out.
+pub struct StaffAuth<A, P>(Identity, PhantomData<fn() -> (A, P)>);
 
-impl<A> AdminAuth<A> {
-    /// Returns the id of the admin's account.
+impl<A, P> StaffAuth<A, P> {
+    /// Returns the id of the account.
     #[must_use]
     pub fn id(&self) -> CustomerId {
         self.0.id
@@ -63,13 +65,47 @@ impl<A> AdminAuth<A> {
 }
 
 #[rocket::async_trait]
-impl<'r, A: Authenticator> FromRequest<'r> for AdminAuth<A> {
+impl<'r, A: Authenticator, P: Permitted + 'static> FromRequest<'r> for StaffAuth<A, P> {
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let identity = authenticate::<A>(request).await.and_then(Identity::require_admin);
+        let identity = authenticate::<A>(request).await.and_then(|identity| identity.require(P::PERMISSION));
         guard_outcome(request, identity.map(|identity| Self(identity, PhantomData)))
     }
+}
+
+/// A permission as a type, for [`StaffAuth`].
+pub trait Permitted {
+    /// The permission.
+    const PERMISSION: Permission;
+}
+
+/// The permissions as types.
+pub mod permission {
+    use super::{Permission, Permitted};
+
+    macro_rules! permissions {
+        ($($name:ident),*) => {$(
+            #[doc = concat!("See [`Permission::", stringify!($name), "`].")]
+            pub struct $name;
+
+            impl Permitted for $name {
+                const PERMISSION: Permission = Permission::$name;
+            }
+        )*};
+    }
+
+    permissions!(
+        ViewOrders,
+        AssistCustomers,
+        FulfilOrders,
+        MoveMoney,
+        ManageCatalogue,
+        ManageDiscounts,
+        ManageShop,
+        ManageStaff,
+        OperateSystem
+    );
 }
 
 #[cfg(test)]
@@ -80,18 +116,16 @@ mod tests {
     use souk_types::Id;
 
     use super::*;
-    use souk_contract::customer::Role;
+    use souk_contract::role::Role;
 
-    /// Accepts the tokens `customer` and `admin`.
+    /// Accepts the names of roles as tokens.
     struct App(CustomerId);
 
     impl Authenticator for App {
         async fn authenticate(&self, token: &str) -> Result<Identity> {
-            match token {
-                "customer" => Ok(Identity { id: self.0, role: Role::Customer, generation: 1 }),
-                "admin" => Ok(Identity { id: self.0, role: Role::Admin, generation: 1 }),
-                _ => Err(super::super::invalid_token()),
-            }
+            let role = Role::ALL.into_iter().find(|role| role.as_str() == token);
+            let role = role.ok_or_else(super::super::invalid_token)?;
+            Ok(Identity { id: self.0, role, generation: 1 })
         }
     }
 
@@ -100,15 +134,15 @@ mod tests {
         customer.id().to_string()
     }
 
-    #[get("/admin")]
-    fn for_admins(admin: AdminAuth<App>) -> String {
-        admin.id().to_string()
+    #[get("/catalogue")]
+    fn for_catalogue(staff: StaffAuth<App, permission::ManageCatalogue>) -> String {
+        staff.id().to_string()
     }
 
     #[rocket::async_test]
     async fn a_guard_lets_the_right_role_in() {
         let id = Id::new();
-        let rocket = crate::rocket([127, 0, 0, 1].into(), 0).mount("/", routes![for_customers, for_admins]);
+        let rocket = crate::rocket([127, 0, 0, 1].into(), 0).mount("/", routes![for_customers, for_catalogue]);
         let client = Client::untracked(rocket.manage(App(id))).await.unwrap();
         for (path, authorization, status) in [
             ("/customer", "Bearer customer", Status::Ok),
@@ -116,9 +150,11 @@ mod tests {
             ("/customer", "Bearer other", Status::Unauthorized),
             ("/customer", "Basic customer", Status::Unauthorized),
             ("/customer", "", Status::Unauthorized),
-            ("/admin", "Bearer admin", Status::Ok),
-            ("/admin", "Bearer customer", Status::Forbidden),
-            ("/admin", "Bearer other", Status::Unauthorized),
+            ("/catalogue", "Bearer admin", Status::Ok),
+            ("/catalogue", "Bearer catalogue", Status::Ok),
+            ("/catalogue", "Bearer orders", Status::Forbidden),
+            ("/catalogue", "Bearer customer", Status::Forbidden),
+            ("/catalogue", "Bearer other", Status::Unauthorized),
         ] {
             let request = client.get(path).header(Header::new("Authorization", authorization));
             let response = request.dispatch().await;

@@ -108,7 +108,7 @@ impl TokenRevocations {
 #[cfg(test)]
 mod tests {
     use souk_contract::EventId;
-    use souk_contract::customer::Role;
+    use souk_contract::role::Role;
     use souk_store::Durability;
     use souk_types::Id;
 

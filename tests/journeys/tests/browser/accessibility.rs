@@ -58,7 +58,7 @@ const STAFF: [&str; 15] = [
     "/de/admin/taxes",
     "/en/admin/shipping",
     "/en/admin/system",
-    "/en/admin/admins",
+    "/en/admin/staff",
     "/en/admin/system/documents?service=customer&collection=accounts",
     "/de/admin/mails",
     "/en/admin/dead-letters",

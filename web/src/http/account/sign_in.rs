@@ -5,7 +5,7 @@ use rocket::{get, post};
 use super::{FormPage, Refused};
 use crate::api::session::SignIn;
 use crate::api::{Problem, Token};
-use crate::fields::{Field, FormState};
+use crate::fields::{Field, FormState, Kind};
 use crate::form::Form;
 use crate::links::{encode, local};
 use crate::locale::Key;
@@ -26,18 +26,27 @@ pub(super) async fn show(visit: Visit<'_>, next: Option<&str>, done: Option<&str
 #[post("/account/sign-in", data = "<form>")]
 pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
     let mut state = FormState::of(&form);
-    let problem = match visit.api.sign_in(state.value("email"), form.raw("password")).await {
+    let problem = match visit.api.sign_in(state.value("email"), form.raw("password"), state.optional("code")).await {
         Ok(sign_in) => return begin(&visit, &sign_in, form.get("next")).await,
         Err(problem) => problem,
     };
+    let (asks_code, is_code_missing) = (state.has("code"), problem.code() == "code-required");
     let wrong = |code: &str| match code {
         // An address that cannot exist is no other answer than an unknown one.
+        "unauthenticated" | "validation" if asks_code => Some(Key("sign-in-wrong-code")),
         "unauthenticated" | "validation" => Some(Key("sign-in-wrong")),
+        "code-required" => Some(Key("sign-in-code-required")),
+        "account-locked" => Some(Key("sign-in-locked")),
         _ => None,
     };
     let refused = Refused::of(&visit, &mut state, problem, wrong)?;
     let page = sign_in_page(&visit, form.get("next")).await?;
-    page.answer(&state, sign_in_fields(&visit, &state), Some(refused))
+    let mut fields = sign_in_fields(&visit, &state);
+    if asks_code || is_code_missing {
+        let code = Field::new(&state, "code", visit.text("totp-code")).short(Kind::Text, 40);
+        fields.push(code.autocomplete("one-time-code").hint(visit.text("totp-code-or-recovery")));
+    }
+    page.answer(&state, fields, Some(refused))
 }
 
 #[get("/account/sign-up?<next>")]
@@ -98,7 +107,8 @@ pub(super) async fn begin(visit: &Visit<'_>, sign_in: &SignIn, next: &str) -> Pa
 
 /// Begins a new session after a change that has ended all sessions.
 pub(super) async fn begin_again(visit: &Visit<'_>, email: &str, password: &str, done: &str) -> PageResult {
-    match visit.api.sign_in(email, password).await {
+    // An account with a second step signs in by itself.
+    match visit.api.sign_in(email, password, None).await {
         Ok(sign_in) => {
             visit.session.sign_in(&sign_in);
             Ok(Answer::SeeOther(visit.url(&format!("/account?done={done}"))))
@@ -180,6 +190,7 @@ fn done_key(done: &str) -> Option<Key> {
         "email" => Some(Key("done-email")),
         "verified" => Some(Key("done-verified")),
         "deleted" => Some(Key("done-deleted")),
+        "totp-off" => Some(Key("done-totp-off")),
         _ => None,
     }
 }

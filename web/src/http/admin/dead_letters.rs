@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 use souk_bus::{DeadLetter, DeadLetterFilter};
+use souk_contract::role::Permission;
 use souk_types::Timestamp;
 
 use super::orders::moment;
@@ -101,14 +102,14 @@ impl Unavailable {
 
 #[get("/admin/dead-letters?<queue>&<done>")]
 async fn list(visit: Visit<'_>, queue: Option<&str>, done: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::OperateSystem).await?;
     let queue = queue.filter(|queue| !queue.is_empty()).map(str::to_owned);
     list_page(&visit, &admin, queue, done_text(&visit, done), None).await
 }
 
 #[get("/admin/dead-letters/<queue>/<id>")]
 async fn show(visit: Visit<'_>, queue: &str, id: &str) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::OperateSystem).await?;
     letter_page(&visit, &admin, queue, id).await
 }
 
@@ -132,7 +133,7 @@ async fn act(visit: Visit<'_>, queue: &str, id: &str, action: &str, _form: Form)
         "drop" => Action::Drop,
         _ => return Err(PageError::not_found()),
     };
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::OperateSystem).await?;
     match execute(&visit, &admin, action, one(queue, id)).await {
         // Another admin was faster.
         Ok(0) => Ok(to_list(&visit, None, "none")),
@@ -142,7 +143,7 @@ async fn act(visit: Visit<'_>, queue: &str, id: &str, action: &str, _form: Form)
 }
 
 async fn on_all(visit: &Visit<'_>, action: Action, queue: Option<String>) -> PageResult {
-    let admin = Admin::of(visit).await?;
+    let admin = Admin::of(visit, Permission::OperateSystem).await?;
     let filter = DeadLetterFilter { queue: queue.clone(), ..DeadLetterFilter::default() };
     match execute(visit, &admin, action, filter).await {
         Ok(0) => Ok(to_list(visit, queue.as_deref(), "none")),

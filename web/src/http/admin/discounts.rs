@@ -7,6 +7,8 @@ use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 
 use self::form::{fields, fill, json, name};
+use souk_contract::role::Permission;
+
 use super::edit::{EditForm, Refused, done as done_text, version};
 use super::{Admin, Nav, Section};
 use crate::api::Tagged;
@@ -58,7 +60,7 @@ struct DiscountPage {
 
 #[get("/admin/discounts?<after>&<done>")]
 async fn list(visit: Visit<'_>, after: Option<&str>, done: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
     let title = visit.text("admin-nav-discounts").to_string();
     let (frame, list) = tokio::join!(
         admin.frame(&visit, Section::Discounts, title),
@@ -75,7 +77,7 @@ async fn list(visit: Visit<'_>, after: Option<&str>, done: Option<&str>) -> Page
 
 #[get("/admin/discounts/new")]
 async fn show_new(visit: Visit<'_>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
     visit.app.shop.refresh(visit.api).await;
     let mut state = FormState::default();
     state.set("kind", "percent");
@@ -85,7 +87,7 @@ async fn show_new(visit: Visit<'_>) -> PageResult {
 
 #[post("/admin/discounts/new", data = "<form>")]
 async fn create(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
     let mut state = FormState::of(&form);
     match visit.api.create_discount(&admin.token, &json(visit.language, &state)).await {
         Ok(()) => Ok(to_list(&visit, "created")),
@@ -98,7 +100,7 @@ async fn create(visit: Visit<'_>, form: Form) -> PageResult {
 
 #[get("/admin/discounts/<id>", rank = 2)]
 async fn show(visit: Visit<'_>, id: &str) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
     let stored = find(&visit, &admin, id).await?;
     let state = fill(visit.language, &stored.value, &visit.app.shop.cached().0.currency);
     let form = stored_form(&visit, id, &state).version(stored.tag);
@@ -107,7 +109,7 @@ async fn show(visit: Visit<'_>, id: &str) -> PageResult {
 
 #[post("/admin/discounts/<id>", data = "<form>", rank = 2)]
 async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
     let mut state = FormState::of(&form);
     let seen = version(&form);
     let json = json(visit.language, &state);
@@ -125,7 +127,7 @@ async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
 
 #[post("/admin/discounts/<id>/delete", data = "<_form>")]
 async fn delete(visit: Visit<'_>, id: &str, _form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
     match visit.api.delete_discount(&admin.token, id).await {
         // Another tab has deleted it.
         Err(problem) if problem.status() != 404 => Err(problem.into()),

@@ -8,6 +8,7 @@ use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use souk_contract::role::Permission;
 use souk_types::{Country, Error};
 
 use super::edit::{EditForm, Refused, done as done_text, version};
@@ -62,7 +63,7 @@ async fn replace_shipping(visit: Visit<'_>, form: Form) -> PageResult {
 }
 
 async fn show(visit: &Visit<'_>, document: Document, done: Option<&str>) -> PageResult {
-    let admin = Admin::of(visit).await?;
+    let admin = Admin::of(visit, Permission::ManageShop).await?;
     let stored = visit.api.document(&admin.token, document).await?;
     let mut state = FormState::default();
     state.set(FIELD, text::of(&stored.value));
@@ -71,7 +72,7 @@ async fn show(visit: &Visit<'_>, document: Document, done: Option<&str>) -> Page
 }
 
 async fn replace(visit: &Visit<'_>, document: Document, form: &Form) -> PageResult {
-    let admin = Admin::of(visit).await?;
+    let admin = Admin::of(visit, Permission::ManageShop).await?;
     let mut state = FormState::of(form);
     let seen = version(form);
     let refused = match serde_json::from_str::<Value>(state.value(FIELD)) {

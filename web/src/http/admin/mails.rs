@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 use souk_contract::EventId;
+use souk_contract::role::Permission;
 use souk_contract::shopping::OrderId;
 use souk_http::Param;
 
@@ -128,14 +129,14 @@ async fn list(
     after: Option<&str>,
     done: Option<&str>,
 ) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::AssistCustomers).await?;
     let notice = (done == Some("retried")).then(|| ("success", visit.text("mails-retried").to_string()));
     page(&visit, &admin, Filter::of(status, order), after, notice, Status::Ok).await
 }
 
 #[post("/admin/mails/<id>/retry", data = "<form>")]
 async fn retry(visit: Visit<'_>, id: Param<EventId>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::AssistCustomers).await?;
     let filter = Filter::of(form.optional("status"), form.optional("order"));
     let text = match visit.api.retry_mail(&admin.token, id.0).await {
         Ok(()) => return Ok(Answer::SeeOther(filter.url(&visit, Some("done=retried".to_owned())))),

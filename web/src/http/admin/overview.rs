@@ -4,6 +4,7 @@ mod sales;
 
 use askama::Template;
 use rocket::get;
+use souk_contract::role::Permission;
 use souk_types::CappedCount;
 
 use self::sales::SalesPart;
@@ -31,10 +32,14 @@ struct OverviewPage {
     page: Frame,
     nav: Nav,
     numbers: Vec<Number>,
+    /// Whether the role sees orders: then also the sales.
+    sees_orders: bool,
     /// `None` while `shopping` does not answer.
     sales: Option<Vec<SalesPart>>,
     bar_width: u64,
     parts: Vec<Part>,
+    /// Whether the role manages the stock.
+    sees_stock: bool,
     /// The scarcest products; `None` while `products` does not answer.
     low_stock: Option<Vec<Product>>,
     low_stock_url: String,
@@ -63,25 +68,28 @@ struct Part {
 
 #[get("/admin")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of_any_role(&visit).await?;
     // The order that has waited longest comes first.
     let oldest = || OrderFilters { sort: "oldest".to_owned(), ..OrderFilters::default() };
     let status = |status: &str| OrderFilters { status: status.to_owned(), ..oldest() };
     let urgent = OrderFilters { payment: "attention".to_owned(), ..oldest() };
     let [confirmed, partial, all] = [status("confirmed"), status("partially-shipped"), OrderFilters::default()];
+    let sees_orders = admin.may(Permission::ViewOrders);
+    let sees_mails = admin.may(Permission::AssistCustomers);
+    let sees_stock = admin.may(Permission::ManageCatalogue);
     let (frame, sales, stock, mails, urgent, confirmed, partial, newest, scarce) = tokio::join!(
         admin.frame(&visit, Section::Overview, visit.text("admin-overview-title").to_string()),
-        visit.api.sales_summary(&admin.token),
-        visit.api.stock_summary(&admin.token),
-        visit.api.mail_summary(&admin.token),
-        orders(&visit, &admin, &urgent),
-        orders(&visit, &admin, &confirmed),
-        orders(&visit, &admin, &partial),
-        orders(&visit, &admin, &all),
-        visit.api.low_stock(&admin.token, PART_SIZE, None),
+        ask_if(sees_orders, visit.api.sales_summary(&admin.token)),
+        ask_if(sees_stock, visit.api.stock_summary(&admin.token)),
+        ask_if(sees_mails, visit.api.mail_summary(&admin.token)),
+        ask_if(sees_orders, orders(&visit, &admin, &urgent)),
+        ask_if(sees_orders, orders(&visit, &admin, &confirmed)),
+        ask_if(sees_orders, orders(&visit, &admin, &partial)),
+        ask_if(sees_orders, orders(&visit, &admin, &all)),
+        ask_if(sees_stock, visit.api.low_stock(&admin.token, PART_SIZE, None)),
     );
     let (page, nav) = frame?;
-    let (sales, stock, mails) = (if_up(sales)?, if_up(stock)?, if_up(mails)?);
+    let (sales, stock, mails) = (sales?, stock?, mails?);
     let number = |label, count: Option<CappedCount>, path: &str, is_urgent| Number {
         label,
         count: count.map(|count| count_text(visit.language, count)),
@@ -89,13 +97,20 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
         is_urgent: is_urgent && count.is_some_and(|count| count.count > 0),
     };
     let orders_number = |count: fn(&_) -> CappedCount| sales.as_ref().map(count);
-    let numbers = vec![
-        number(Key("overview-urgent-count"), orders_number(|sales| sales.attention), URGENT, true),
-        number(Key("overview-pack"), orders_number(|sales| sales.to_pack), TO_PACK, false),
-        number(Key("orders-view-partial"), orders_number(|sales| sales.partially_shipped), PARTLY_SENT, false),
-        number(Key("overview-low-stock"), stock.map(|stock| stock.low_stock), LOW_STOCK, true),
-        number(Key("overview-mails-failed"), mails.map(|mails| mails.failed), MAILS_FAILED, true),
-    ];
+    let mut numbers = Vec::new();
+    if sees_orders {
+        numbers.extend([
+            number(Key("overview-urgent-count"), orders_number(|sales| sales.attention), URGENT, true),
+            number(Key("overview-pack"), orders_number(|sales| sales.to_pack), TO_PACK, false),
+            number(Key("orders-view-partial"), orders_number(|sales| sales.partially_shipped), PARTLY_SENT, false),
+        ]);
+    }
+    if sees_stock {
+        numbers.push(number(Key("overview-low-stock"), stock.map(|stock| stock.low_stock), LOW_STOCK, true));
+    }
+    if sees_mails {
+        numbers.push(number(Key("overview-mails-failed"), mails.map(|mails| mails.failed), MAILS_FAILED, true));
+    }
     let part = |id, title, empty, orders: Option<Vec<OrderSummary>>, all: &str| Part {
         id,
         title,
@@ -103,38 +118,43 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
         rows: orders.map(|orders| orders.iter().map(|order| Row::new(visit.language, order)).collect()),
         all: visit.url(all),
     };
-    let parts = vec![
-        part("urgent", Key("overview-urgent"), Key("overview-urgent-none"), urgent?, URGENT),
-        part("pack", Key("overview-pack"), Key("overview-pack-none"), confirmed?, TO_PACK),
-        part("rest", Key("orders-view-partial"), Key("overview-rest-none"), partial?, PARTLY_SENT),
-        part("newest", Key("overview-newest"), Key("orders-none"), newest?, "/admin/orders"),
-    ];
+    let parts = if sees_orders {
+        vec![
+            part("urgent", Key("overview-urgent"), Key("overview-urgent-none"), urgent?, URGENT),
+            part("pack", Key("overview-pack"), Key("overview-pack-none"), confirmed?, TO_PACK),
+            part("rest", Key("orders-view-partial"), Key("overview-rest-none"), partial?, PARTLY_SENT),
+            part("newest", Key("overview-newest"), Key("orders-none"), newest?, "/admin/orders"),
+        ]
+    } else {
+        Vec::new()
+    };
     let template = OverviewPage {
+        sees_orders,
+        sees_stock,
         sales: sales.map(|sales| sales::parts(visit.language, &sales.days, &page.shop.currency)),
         page,
         nav,
         numbers,
         bar_width: sales::BAR_WIDTH,
         parts,
-        low_stock: if_up(scarce)?.map(|list| list.items),
+        low_stock: scarce?.map(|list| list.items),
         low_stock_url: visit.url(LOW_STOCK),
     };
     Ok(Page::personal(&template)?.into())
 }
 
-/// Returns the first orders; `None` while `shopping` does not answer.
-async fn orders(
-    visit: &Visit<'_>,
-    admin: &Admin,
-    filters: &OrderFilters,
-) -> Result<Option<Vec<OrderSummary>>, PageError> {
-    let orders = if_up(visit.api.all_orders(&admin.token, filters, PART_SIZE, None).await)?;
-    Ok(orders.map(|List { items, .. }| items))
+/// Returns the first orders.
+async fn orders(visit: &Visit<'_>, admin: &Admin, filters: &OrderFilters) -> ApiResult<Vec<OrderSummary>> {
+    visit.api.all_orders(&admin.token, filters, PART_SIZE, None).await.map(|List { items, .. }| items)
 }
 
-/// Returns `None` while the service does not answer.
-fn if_up<T>(outcome: ApiResult<T>) -> Result<Option<T>, PageError> {
-    match outcome {
+/// Asks a service for what the role may see. Returns `None` while it does not answer, and for what
+/// the role may not see.
+async fn ask_if<T>(is_allowed: bool, question: impl Future<Output = ApiResult<T>>) -> Result<Option<T>, PageError> {
+    if !is_allowed {
+        return Ok(None);
+    }
+    match question.await {
         Ok(value) => Ok(Some(value)),
         Err(Problem::Unavailable) => Ok(None),
         Err(problem) => Err(problem.into()),

@@ -11,6 +11,8 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, routes};
 
+use souk_contract::role::Permission;
+
 use super::super::listing::sort_label;
 use super::edit::done as done_text;
 use super::{Admin, Nav, Section};
@@ -73,7 +75,7 @@ async fn list(
     after: Option<&str>,
     done: Option<&str>,
 ) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let sort = Sort::parse(sort);
     let words: String = q.unwrap_or_default().trim().chars().take(MAX_WORDS).collect();
     let query = ListQuery {

@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 use serde_json::{Value, json};
+use souk_contract::role::Permission;
 use souk_types::{Country, FieldError, sort_key};
 
 use super::edit::{EditForm, Refused, check, done as done_text, version};
@@ -36,7 +37,7 @@ struct SettingsPage {
 
 #[get("/admin/settings?<done>")]
 async fn show(visit: Visit<'_>, done: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let stored = visit.api.settings(&admin.token).await?;
     let state = fill(&stored.value);
     let form = form(&visit, &state).version(stored.tag).done(done_text(&visit, done));
@@ -45,7 +46,7 @@ async fn show(visit: Visit<'_>, done: Option<&str>) -> PageResult {
 
 #[post("/admin/settings", data = "<form>")]
 async fn replace(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = FormState::of(&form);
     let seen = version(&form);
     let result = visit.api.replace_document(&admin.token, Document::Settings, seen, &json(&state)).await;

@@ -4,6 +4,8 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, routes};
 
+use souk_contract::role::Permission;
+
 use super::{Admin, Nav, Section};
 use crate::api::stored::StoredPage;
 use crate::api::{Problem, Service};
@@ -40,7 +42,7 @@ struct Choice {
 
 #[get("/admin/system/documents?<service>&<collection>&<after>")]
 async fn show(visit: Visit<'_>, service: Option<&str>, collection: Option<&str>, after: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::OperateSystem).await?;
     let service = service.filter(|name| !name.is_empty());
     let service = service.map(|name| Service::ALL.into_iter().find(|service| service.name() == name));
     let service = service.map(|found| found.ok_or_else(PageError::not_found)).transpose()?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use rocket::response::stream::{Event, EventStream};
 use rocket::{Responder, Route, State, get, post, routes};
+use souk_contract::role::Permission;
 use souk_http::ShutdownFlag;
 use souk_types::{Error, ErrorKind};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -115,7 +116,7 @@ async fn show(visit: Visit<'_>, done: Option<&str>) -> PageResult {
 }
 
 async fn system_page(visit: &Visit<'_>, done: Option<Key>, refusal: Option<Key>) -> PageResult {
-    let admin = Admin::of(visit).await?;
+    let admin = Admin::of(visit, Permission::OperateSystem).await?;
     let (page, nav) = admin.frame(visit, Section::System, visit.text("admin-nav-system").to_string()).await?;
     let tables = tables(visit, &page.csrf).await?;
     let events_url = visit.url("/admin/system/events");
@@ -134,7 +135,7 @@ async fn events<'r>(
     visit: Visit<'r>,
     stopping: &'r State<ShutdownFlag>,
 ) -> Result<Live<EventStream![Event + 'r]>, PageError> {
-    Admin::of(&visit).await?;
+    Admin::of(&visit, Permission::OperateSystem).await?;
     let csrf = visit.frame_from_cache("")?.csrf;
     let begun = Instant::now();
     let stream = EventStream! {
@@ -156,7 +157,7 @@ async fn events<'r>(
 
 #[post("/admin/system/stop", data = "<form>")]
 async fn stop(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::OperateSystem).await?;
     let (service, instance) = (form.get("service"), form.get("instance"));
     let refusal = match visit.app.monitor.stop(service, instance).await {
         Ok(()) => {

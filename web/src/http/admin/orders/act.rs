@@ -2,6 +2,7 @@
 
 use rocket::http::Status;
 use rocket::post;
+use souk_contract::role::Permission;
 use souk_contract::shopping::{OrderId, ShipmentId};
 use souk_http::Param;
 
@@ -28,7 +29,7 @@ impl From<Problem> for Refused {
 #[post("/admin/orders/<id>/<action>", data = "<form>")]
 pub(super) async fn act(visit: Visit<'_>, id: Param<OrderId>, action: &str, form: Form) -> PageResult {
     let action = Action::of(action).ok_or_else(PageError::not_found)?;
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let mut draft = Draft::of(&form, action)?;
     let (status, text) = match execute(&visit, &admin, id.0, action, &form, &mut draft).await {
         Ok(()) => {

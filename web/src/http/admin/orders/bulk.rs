@@ -4,6 +4,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use rocket::post;
 use serde_json::json;
+use souk_contract::role::Permission;
 use souk_contract::shopping::OrderId;
 
 use super::Admin;
@@ -35,7 +36,7 @@ enum BulkAction {
 /// key.
 #[post("/admin/orders/bulk", data = "<form>")]
 pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let action = match form.get("action") {
         "ship" => BulkAction::Ship,
         "deliver" => BulkAction::Deliver,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use rocket::http::Status;
 use rocket::{FromForm, get};
+use souk_contract::role::Permission;
 use souk_types::{Country, sort_key};
 
 use super::{Admin, Nav, Row, Section, bulk, payment_text, start_of_day, status_key};
@@ -121,7 +122,7 @@ struct ListPage {
 
 #[get("/admin/orders?<query..>")]
 pub(super) async fn list(visit: Visit<'_>, query: ListQuery) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let mut state = query.state();
     let filters = filters(&visit, &mut state);
     let (frame, list) = tokio::join!(

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use rocket::get;
+use souk_contract::role::Permission;
 use souk_contract::shopping::OrderId;
 use souk_http::Param;
 
@@ -29,7 +30,7 @@ struct SlipPage {
 /// The packing slip of what is left, or of one parcel. When nothing is left, it has everything.
 #[get("/admin/orders/<id>/slip?<parcel>")]
 pub(super) async fn slip(visit: Visit<'_>, id: Param<OrderId>, parcel: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let order = visit.api.any_order(&admin.token, id.0).await?;
     let title = visit.text("orders-slip-title").arg("number", order.order.name()).to_string();
     let (page, nav) = admin.frame(&visit, Section::Orders, title).await?;
@@ -70,7 +71,7 @@ struct PrintPage {
 
 #[get("/admin/orders/<id>/print")]
 pub(super) async fn order(visit: Visit<'_>, id: Param<OrderId>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let order = visit.api.any_order(&admin.token, id.0).await?;
     let title = visit.text("order-title").arg("number", order.order.name()).to_string();
     let (page, nav) = admin.frame(&visit, Section::Orders, title).await?;

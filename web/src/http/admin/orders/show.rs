@@ -3,6 +3,7 @@
 use askama::Template;
 use rocket::get;
 use rocket::http::Status;
+use souk_contract::role::Permission;
 use souk_contract::shopping::OrderId;
 use souk_http::Param;
 use souk_types::Money;
@@ -31,7 +32,8 @@ struct OrderPage {
     status: String,
     tone: &'static str,
     placed: String,
-    next: Next,
+    /// `None` when nothing is left, or only what the role may not do.
+    next: Option<Next>,
     lines: Vec<Line>,
     payment: Option<PaymentFacts>,
     shipping_address: Vec<String>,
@@ -48,6 +50,8 @@ struct OrderPage {
     note_field: Field,
     /// The text of the button that cancels; `None` when nothing can be cancelled.
     cancel: Option<String>,
+    /// Whether the role may record that parcels have arrived.
+    may_deliver: bool,
 }
 
 /// The one thing to do next.
@@ -56,7 +60,15 @@ enum Next {
     Capture,
     Ship,
     Deliver,
-    Nothing,
+}
+
+impl Next {
+    const fn permission(self) -> Permission {
+        match self {
+            Self::Capture => Permission::MoveMoney,
+            Self::Ship | Self::Deliver => Permission::FulfilOrders,
+        }
+    }
 }
 
 /// A line of the order.
@@ -120,7 +132,7 @@ struct RefundForm {
 
 #[get("/admin/orders/<id>?<done>")]
 pub(super) async fn show(visit: Visit<'_>, id: Param<OrderId>, done: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let done = match done {
         Some("shipped") => Some(Key("orders-done-shipped")),
         Some("delivered") => Some(Key("orders-done-delivered")),
@@ -163,7 +175,7 @@ pub(super) async fn page(
         status: visit.text(status_key(order.order.status)).to_string(),
         tone: tone(order.order.status),
         placed: moment(visit.language, order.order.created_at),
-        next: next(&order),
+        next: next(&order).filter(|next| admin.may(next.permission())),
         lines: parts.lines(),
         payment: parts.payment(),
         shipping_address: order.order.shipping_address.as_ref().map(lines).unwrap_or_default(),
@@ -175,13 +187,16 @@ pub(super) async fn page(
         events: events::events(visit.language, &staff, &order),
         technical: events::technical(visit.language, &order),
         ship_fields: parts.ship_fields(),
-        refund: parts.refund_form(),
+        refund: parts.refund_form().filter(|_| admin.may(Permission::MoveMoney)),
         note_field: Field {
             kind: Kind::Long,
             max: 2_000,
             ..Field::new(&draft.state, "text", visit.text("orders-note"))
         },
-        cancel: cancel(order.order.status).map(|key| visit.text(key).to_string()),
+        cancel: cancel(order.order.status)
+            .filter(|_| admin.may(Permission::MoveMoney))
+            .map(|key| visit.text(key).to_string()),
+        may_deliver: admin.may(Permission::FulfilOrders),
         ship_key: draft.ship_key,
         page,
         nav,
@@ -190,15 +205,15 @@ pub(super) async fn page(
     Ok(Page::personal(&template)?.status(status).into())
 }
 
-fn next(order: &AdminOrder) -> Next {
+fn next(order: &AdminOrder) -> Option<Next> {
     let is_digital = order.order.items.iter().all(|item| item.product.digital);
     let payment = order.order.payment.as_ref().map(|payment| payment.status.as_str());
     match order.order.status {
-        OrderStatus::Reserved if payment == Some("authorized") => Next::Capture,
-        OrderStatus::Confirmed | OrderStatus::PartiallyShipped if order.left() > 0 => Next::Ship,
-        OrderStatus::Confirmed if is_digital => Next::Deliver,
-        OrderStatus::Shipped => Next::Deliver,
-        _ => Next::Nothing,
+        OrderStatus::Reserved if payment == Some("authorized") => Some(Next::Capture),
+        OrderStatus::Confirmed | OrderStatus::PartiallyShipped if order.left() > 0 => Some(Next::Ship),
+        OrderStatus::Confirmed if is_digital => Some(Next::Deliver),
+        OrderStatus::Shipped => Some(Next::Deliver),
+        _ => None,
     }
 }
 
@@ -353,10 +368,10 @@ impl OrderPage {
     /// Whether this is what to do next.
     fn is_next(&self, next: &str) -> bool {
         next == match self.next {
-            Next::Capture => "capture",
-            Next::Ship => "ship",
-            Next::Deliver => "deliver",
-            Next::Nothing => "",
+            Some(Next::Capture) => "capture",
+            Some(Next::Ship) => "ship",
+            Some(Next::Deliver) => "deliver",
+            None => "",
         }
     }
 

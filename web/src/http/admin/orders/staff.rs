@@ -1,28 +1,28 @@
-//! The names of the admins who acted on an order.
+//! The names of the staff who acted on an order.
 
 use souk_contract::customer::CustomerId;
 
 use super::Admin;
-use crate::api::admins::AdminAccount;
+use crate::api::staff::StaffAccount;
 use crate::locale::{Key, Language};
 use crate::visit::Visit;
 
-/// Characters of an account's id that tell two former admins apart.
+/// Characters of an account's id that tell two former members of staff apart.
 const SHORT_ID: usize = 8;
 
-/// The admins of the shop.
+/// The staff of the shop.
 pub(super) struct Staff<'a> {
     language: Language,
     /// The admin who looks.
     admin: &'a Admin,
-    all: Vec<AdminAccount>,
+    all: Vec<StaffAccount>,
 }
 
 impl<'a> Staff<'a> {
-    /// Reads the admins. Without an answer of `customer`, others are called by their ids.
+    /// Reads the staff. Without an answer of `customer`, others are called by their ids.
     pub(super) async fn read(visit: &Visit<'_>, admin: &'a Admin) -> Self {
-        let all = visit.api.admins(&admin.token).await.unwrap_or_else(|problem| {
-            tracing::warn!(%problem, "the names of the admins cannot be read");
+        let all = visit.api.staff(&admin.token).await.unwrap_or_else(|problem| {
+            tracing::warn!(%problem, "the names of the staff cannot be read");
             Vec::new()
         });
         Self { language: visit.language, admin, all }

@@ -4,6 +4,7 @@
 use askama::Template;
 use rocket::http::Status;
 use rocket::{get, post};
+use souk_contract::role::Permission;
 use souk_types::FieldError;
 
 use super::super::edit::{EditForm, Refused};
@@ -37,7 +38,7 @@ struct ImportPage {
 
 #[get("/admin/products/import")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::default();
     state.set("price_in", "major");
     answer(&visit, &admin, &state, None, None).await
@@ -45,7 +46,7 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
 
 #[post("/admin/products/import", data = "<form>")]
 pub(super) async fn import(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::of(&form);
     let choice = |name: &'static str, allowed: &[&'static str]| {
         (name, allowed.iter().copied().find(|value| *value == state.value(name)).unwrap_or(allowed[0]))

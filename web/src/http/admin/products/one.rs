@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{get, post};
 use souk_contract::products::ProductId;
+use souk_contract::role::Permission;
 use souk_http::Param;
 
 use super::super::edit::{EditForm, Refused, done as done_text, version};
@@ -40,7 +41,7 @@ struct Stored {
 
 #[get("/admin/products/new")]
 pub(super) async fn show_new(visit: Visit<'_>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::default();
     // The frame asks for the settings of the shop; a process that has just started has none yet.
     visit.app.shop.refresh(visit.api).await;
@@ -50,7 +51,7 @@ pub(super) async fn show_new(visit: Visit<'_>) -> PageResult {
 
 #[post("/admin/products/new", data = "<form>")]
 pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::of(&form);
     match visit.api.create_product(&admin.token, &form::json(visit.language, &state, true)).await {
         Ok(product) => Ok(to_product(&visit, product.id, "created")),
@@ -63,7 +64,7 @@ pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
 
 #[get("/admin/products/<id>?<done>", rank = 2)]
 pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, done: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let product = visit.api.edited_product(id.0).await?;
     let state = fill(visit.language, &product);
     let done = done_text(&visit, done);
@@ -73,7 +74,7 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, done: Option<&s
 
 #[post("/admin/products/<id>", data = "<form>", rank = 2)]
 pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::of(&form);
     let json = form::json(visit.language, &state, false);
     match visit.api.replace_product(&admin.token, id.0, version(&form), &json).await {
@@ -91,7 +92,7 @@ pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) 
 
 #[post("/admin/products/<id>/delete", data = "<_form>")]
 pub(super) async fn delete(visit: Visit<'_>, id: Param<ProductId>, _form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     match visit.api.delete_product(&admin.token, id.0).await {
         // Another tab has deleted it.
         Err(problem) if problem.status() != 404 => Err(problem.into()),

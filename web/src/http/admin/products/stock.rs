@@ -3,6 +3,7 @@
 
 use rocket::post;
 use souk_contract::products::ProductId;
+use souk_contract::role::Permission;
 use souk_http::Param;
 use souk_types::FieldError;
 
@@ -57,7 +58,7 @@ impl StockView {
 
 #[post("/admin/products/<id>/stock/add", data = "<form>")]
 pub(super) async fn add(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let typed = form.get("add");
     let add = whole(typed.strip_prefix('+').unwrap_or(typed));
     let result = visit.api.add_stock(&admin.token, id.0, version(&form), &add).await;
@@ -66,7 +67,7 @@ pub(super) async fn add(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> P
 
 #[post("/admin/products/<id>/stock/count", data = "<form>")]
 pub(super) async fn count(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let counted = whole(form.get("counted"));
     let result = visit.api.count_stock(&admin.token, id.0, version(&form), &counted).await;
     answer(&visit, admin, id.0, &form, result).await

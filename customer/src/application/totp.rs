@@ -1,0 +1,133 @@
+//! The second step of a sign-in: turning it on, checking it, turning it off.
+
+use souk_contract::customer::CustomerId;
+use souk_types::{Error, Network, Result, Timestamp};
+
+use super::{accounts, credentials};
+use crate::app::App;
+use crate::domain::account::{Profile, code_required};
+use crate::domain::password::PasswordGuess;
+use crate::domain::totp::{StepCode, TotpSecret};
+
+/// A secret for an authenticator app.
+pub(crate) struct NewSecret {
+    pub(crate) secret: TotpSecret,
+    /// What an app reads from a QR code.
+    pub(crate) uri: String,
+}
+
+/// Makes a new secret, which counts when it is confirmed. Errors: `Invalid` for `current`;
+/// `totp-active`; `too-many-attempts`.
+pub(crate) async fn begin(app: &App, id: CustomerId, current: PasswordGuess, network: Network) -> Result<NewSecret> {
+    let profile = accounts::get(app, id).await?;
+    credentials::confirm(app, &profile, current, network).await?;
+    let begin = |profile: &mut Profile| profile.second_step.begin_setup(Timestamp::now());
+    let secret = app.accounts.update(id, begin).await?;
+    let uri = secret.uri(profile.email.as_str())?;
+    Ok(NewSecret { secret, uri })
+}
+
+/// Turns the second step on and ends all sessions: the next sign-in needs a code. Returns the
+/// recovery codes. Errors: `totp-not-begun`; `Invalid` for `code`.
+pub(crate) async fn confirm(app: &App, id: CustomerId, code: StepCode) -> Result<Vec<String>> {
+    let confirm = move |profile: &mut Profile| {
+        let codes = profile.second_step.confirm_setup(&code, Timestamp::now())?;
+        profile.end_sessions();
+        Ok(codes)
+    };
+    let codes = app.accounts.revoke_tokens(id, confirm).await?;
+    credentials::delete_sessions(app, id).await;
+    Ok(codes)
+}
+
+/// Turns the second step off and ends all sessions. Errors: `Invalid` for `current` or `code`;
+/// `too-many-attempts`.
+pub(crate) async fn turn_off(
+    app: &App,
+    id: CustomerId,
+    current: PasswordGuess,
+    code: StepCode,
+    network: Network,
+) -> Result<()> {
+    let profile = accounts::get(app, id).await?;
+    credentials::confirm(app, &profile, current, network).await?;
+    if !accept(app, &profile, code, network).await? {
+        return Err(Error::invalid_field("code", "is not a valid code"));
+    }
+    let turn_off = |profile: &mut Profile| {
+        profile.second_step.turn_off();
+        profile.end_sessions();
+        Ok(())
+    };
+    app.accounts.revoke_tokens(id, turn_off).await?;
+    credentials::delete_sessions(app, id).await;
+    Ok(())
+}
+
+/// Checks the code of a sign-in whose password was right. Errors: `code-required`;
+/// `Unauthenticated` for a wrong code; `too-many-attempts`.
+pub(crate) async fn check(app: &App, profile: &Profile, code: Option<StepCode>, network: Network) -> Result<()> {
+    if !profile.second_step.is_active() {
+        return Ok(());
+    }
+    let code = code.ok_or_else(code_required)?;
+    if accept(app, profile, code, network).await? {
+        Ok(())
+    } else {
+        Err(Error::unauthenticated("The code is wrong, or was used before."))
+    }
+}
+
+/// Uses up a code, and returns whether it was valid.
+async fn accept(app: &App, profile: &Profile, code: StepCode, network: Network) -> Result<bool> {
+    let is_known_network = profile.knows(network);
+    let accept = move |profile: &mut Profile| profile.second_step.accept(&code, is_known_network, Timestamp::now());
+    let is_valid = app.accounts.update(profile.id, accept).await?;
+    if !is_valid && is_known_network {
+        app.attempts.count_failure(&profile.email, network)?;
+    }
+    Ok(is_valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::application::sessions::{self, Credentials};
+    use crate::domain::totp::tests::code_of;
+    use crate::testing::{PASSWORD, ana, home, start};
+
+    async fn sign_in(app: &App, code: Option<StepCode>) -> Option<String> {
+        let (email, password) = ("ana@example.com".parse().ok(), PasswordGuess::new(PASSWORD));
+        let signed_in = sessions::sign_in(app, Credentials { email, password, code }, home()).await;
+        signed_in.err().map(|error| error.code().to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_needs_the_code_until_it_is_turned_off() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let wrong = begin(&app, id, PasswordGuess::new("wrong"), home()).await.err().unwrap();
+        assert_eq!(wrong.fields()[0].field, "current");
+        let NewSecret { secret, uri } = begin(&app, id, PasswordGuess::new(PASSWORD), home()).await.unwrap();
+        assert!(uri.contains(&secret.text()), "{uri}");
+        assert_eq!(sign_in(&app, None).await, None, "the secret is not confirmed");
+
+        // The codes of the step before and after are valid as well, each once.
+        let now = Timestamp::now();
+        let codes = confirm(&app, id, code_of(&secret, now.before(Duration::from_secs(30)))).await.unwrap();
+        assert_eq!(codes.len(), 10);
+        assert_eq!(accounts::get(&app, id).await.unwrap().generation(), 2);
+        assert_eq!(sign_in(&app, None).await.as_deref(), Some("code-required"));
+        let code = code_of(&secret, now.after(Duration::from_secs(29)));
+        assert_eq!(sign_in(&app, Some(code.clone())).await, None);
+        assert_eq!(sign_in(&app, Some(code.clone())).await.as_deref(), Some("unauthenticated"));
+
+        let recovery: StepCode = serde_json::from_value(codes[0].as_str().into()).unwrap();
+        let again = turn_off(&app, id, PasswordGuess::new(PASSWORD), code, home()).await.err().unwrap();
+        assert_eq!(again.fields()[0].field, "code");
+        turn_off(&app, id, PasswordGuess::new(PASSWORD), recovery, home()).await.unwrap();
+        assert_eq!(sign_in(&app, None).await, None);
+    }
+}

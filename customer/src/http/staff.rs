@@ -1,0 +1,102 @@
+//! The staff of the shop, and the documents of this service. Orders name who acted on them, so who
+//! sees orders also sees the staff.
+
+use rocket::response::status::NoContent;
+use rocket::serde::json::Json as JsonResponse;
+use rocket::{Route, State, delete, get, post, routes};
+use serde::{Deserialize, Serialize};
+use souk_contract::customer::CustomerId;
+use souk_contract::role::Role;
+use souk_http::auth::permission::{ManageStaff, OperateSystem, ViewOrders};
+use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
+use souk_http::{Json, Param, Query};
+use souk_types::input::{Fields, Input};
+use souk_types::{Email, Timestamp};
+
+use super::auth::Staff;
+use crate::app::App;
+use crate::application::staff;
+use crate::domain::account::Profile;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes![list, give_role, remove, get_documents]
+}
+
+#[derive(Serialize)]
+struct StaffView {
+    id: CustomerId,
+    email: Email,
+    role: Role,
+    created_at: Timestamp,
+}
+
+impl From<Profile> for StaffView {
+    fn from(profile: Profile) -> Self {
+        Self { id: profile.id, email: profile.email, role: profile.role, created_at: profile.created_at }
+    }
+}
+
+#[derive(Serialize)]
+struct StaffList {
+    items: Vec<StaffView>,
+}
+
+#[get("/staff")]
+async fn list(app: &State<App>, _staff: Staff<ViewOrders>) -> souk_http::Result<JsonResponse<StaffList>> {
+    let items = staff::list(app).await?.into_iter().map(StaffView::from).collect();
+    Ok(JsonResponse(StaffList { items }))
+}
+
+struct GivenRole {
+    email: Email,
+    role: StaffRole,
+}
+
+/// A role of somebody who works for the shop.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct StaffRole(Role);
+
+impl TryFrom<String> for StaffRole {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let role = Role::STAFF.into_iter().find(|role| role.as_str() == text);
+        role.map(Self).ok_or("must be support, orders, catalogue or admin")
+    }
+}
+
+impl Input for GivenRole {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (email, role) = (fields.required("email"), fields.required("role"));
+        Some(Self { email: email?, role: role? })
+    }
+}
+
+#[post("/staff", data = "<given>")]
+async fn give_role(
+    app: &State<App>,
+    staff: Staff<ManageStaff>,
+    given: Json<GivenRole>,
+) -> souk_http::Result<JsonResponse<StaffView>> {
+    let GivenRole { email, role: StaffRole(role) } = given.0;
+    let profile = staff::give_role(app, staff.id(), &email, role).await?;
+    tracing::info!(by = %staff.id(), account = %profile.id, role = role.as_str(), "an account has a role");
+    Ok(JsonResponse(profile.into()))
+}
+
+#[delete("/staff/<id>")]
+async fn remove(app: &State<App>, staff: Staff<ManageStaff>, id: Param<CustomerId>) -> souk_http::Result<NoContent> {
+    staff::remove(app, staff.id(), id.0).await?;
+    tracing::info!(by = %staff.id(), account = %id.0, "an account has no role any more");
+    Ok(NoContent)
+}
+
+#[get("/admin/documents")]
+async fn get_documents(
+    app: &State<App>,
+    _staff: Staff<OperateSystem>,
+    query: Query<DocumentsQuery>,
+) -> souk_http::Result<JsonResponse<DocumentsPage>> {
+    Ok(JsonResponse(documents::read(&app.database, &query.0).await?))
+}
