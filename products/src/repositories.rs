@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Due, Find, Index, Tx};
-use souk_types::{CappedCount, Error, Page, Paging, Result};
+use souk_types::{CappedCount, Error, IdempotencyKey, Page, Paging, Result};
 
 use crate::domain::catalogue_query::{CatalogueQuery, Sort};
 use crate::domain::low_stock::StockThreshold;
@@ -19,6 +19,7 @@ static CATEGORY_BY_NAME: Index = Index::sorted("category_by_name", &["listing.de
 static CATEGORY_BY_PRICE: Index =
     Index::sorted("category_by_price", &["listing.details.category"], "listing.details.price.amount");
 static BY_IMPORT_KEY: Index = Index::unique("by_import_key", &["imported.key"]);
+static BY_REQUEST: Index = Index::unique("by_request", &["request.key"]);
 static BY_HOLD: Index = Index::sorted("by_hold", &[], "stock.due");
 /// Listed products of which few pieces are available: see `Product::low_stock`.
 static LOW_STOCK: Index = Index::sorted("low_stock", &[], "derived.low_stock");
@@ -37,6 +38,7 @@ impl Document for Product {
         CATEGORY_BY_NAME,
         CATEGORY_BY_PRICE,
         BY_IMPORT_KEY,
+        BY_REQUEST,
         BY_HOLD,
         LOW_STOCK,
     ];
@@ -113,6 +115,11 @@ impl Products {
         keys: impl Iterator<Item = &'k ImportKey>,
     ) -> Result<Vec<Product>> {
         self.0.get_many_by(&BY_IMPORT_KEY, keys.map(ToString::to_string).collect()).await
+    /// Returns the product that a request with this key has created.
+    pub(crate) async fn by_request(&self, key: &IdempotencyKey) -> Result<Option<Product>> {
+        Ok(self.0.find(BY_REQUEST.find([key.to_string()])).await?.items.pop())
+    }
+
     }
 
     /// The products whose oldest hold is to be looked after.
@@ -127,6 +134,7 @@ impl Products {
 
     pub(crate) async fn for_each(&self, mut visit: impl FnMut(Product) + Send) -> Result<()> {
         self.0.scan(|_, product| visit(product)).await
+    /// Errors: `duplicate` when a request with the same key has created one.
     }
 
     pub(crate) async fn insert(&self, product: Product) -> Result<()> {

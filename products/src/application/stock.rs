@@ -1,7 +1,7 @@
 //! Reading and changing the stock of a product.
 
 use souk_contract::products::ProductId;
-use souk_types::{Error, Page, Precondition, Result};
+use souk_types::{Error, IdempotencyKey, KeyedRequest, Page, Precondition, Result};
 
 use super::settlement::settle_product;
 use crate::App;
@@ -9,7 +9,7 @@ use crate::domain::low_stock::{LowStockQuery, StockSummary, StockThreshold};
 use crate::domain::product::Product;
 use crate::domain::product_view::ProductView;
 use crate::domain::stock::StockLevels;
-use crate::domain::stock_change::StockChange;
+use crate::domain::stock_change::{StockChange, StockDifference};
 
 /// Returns the stock levels of a product, which may be discontinued. Holds that are decided are
 /// settled first, so that an order that is confirmed is counted as sold.
@@ -49,6 +49,24 @@ pub(crate) async fn change(
         product.listing()?;
         product.stock.change(change, &precondition)?;
         Ok(product.stock.levels())
+    };
+    app.products.update(id, rule).await
+}
+
+/// Adds to the stock of a listed product. Requests with the same key add once: returns whether an
+/// earlier one has done so.
+pub(crate) async fn add(
+    app: &App,
+    id: ProductId,
+    difference: StockDifference,
+    key: Option<IdempotencyKey>,
+    precondition: Precondition,
+) -> Result<(StockLevels, bool)> {
+    let request = key.map(|key| KeyedRequest::new(key, &difference)).transpose()?;
+    let rule = move |product: &mut Product| {
+        product.listing()?;
+        let replayed = product.stock.add_once(difference, request.clone(), &precondition)?;
+        Ok((product.stock.levels(), replayed))
     };
     app.products.update(id, rule).await
 }

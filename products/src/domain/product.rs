@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_contract::products::{CatalogueEntry, HeldLine, ProductId, ProductSnapshot, ReservationId, Shortage};
-use souk_types::{Error, Precondition, Result, Text, Timestamp, sort_key};
+use souk_types::{Error, KeyedRequest, Precondition, Result, Text, Timestamp, sort_key};
 
 use super::hold::Claim;
 use super::product_details::ProductDetails;
@@ -16,6 +16,9 @@ pub(crate) struct Product {
     pub(crate) id: ProductId,
     /// The import that created or last updated the product.
     pub(crate) imported: Option<ImportSource>,
+    /// The request that created the product, if it had an idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<KeyedRequest>,
     /// `None` when the product is discontinued. Its stock remains, because orders may hold it.
     pub(crate) listing: Option<Listing>,
     pub(crate) stock: Stock,
@@ -44,7 +47,7 @@ pub(crate) struct Listing {
 impl Product {
     pub(crate) fn new(details: ProductDetails, available: AvailableQuantity, imported: Option<ImportSource>) -> Self {
         let listing = Some(Listing::new(details, Timestamp::now()));
-        Self { id: ProductId::new(), imported, listing, stock: Stock::new(available), version: 1 }
+        Self { id: ProductId::new(), imported, request: None, listing, stock: Stock::new(available), version: 1 }
     }
 
     /// Returns the listing. Errors: `NotFound` when the product is discontinued.

@@ -1,5 +1,6 @@
 //! The bodies with which admins create and edit products.
 
+use serde::Serialize;
 use souk_types::input::{Fields, Input};
 use souk_types::{MultilineText, Price, TaxClass, Text};
 
@@ -9,7 +10,7 @@ use super::stock_change::AvailableQuantity;
 use super::weight::Weight;
 
 /// The body of `POST /`.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct NewProduct {
     pub(crate) details: ProductDetails,
     /// 0 when absent.

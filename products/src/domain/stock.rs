@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use souk_contract::products::{ProductSnapshot, ReservationId};
 use souk_types::mutant::Mutant;
-use souk_types::{EntityTag, Error, Precondition, Result, Timestamp};
+use souk_types::{EntityTag, Error, KeyedRequest, Precondition, Result, Timestamp};
 
 use super::hold::{Claim, Hold, HoldId};
 use super::reservation_time::expiry;
 use super::stock_change::{AvailableQuantity, StockChange, StockDifference};
+
+/// Additions whose keys a product remembers.
+const MAX_ADDITIONS: usize = 10;
 
 /// Age from which the background job searches for the decision on a hold. Before, the instance that
 /// decides applies the decision itself.
@@ -33,6 +36,9 @@ pub(crate) struct Stock {
     /// When the background job looks after the oldest hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due: Option<Timestamp>,
+    /// The latest additions that had an idempotency key, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    additions: Vec<KeyedRequest>,
 }
 
 /// The stock levels of a product.
@@ -150,6 +156,27 @@ impl Stock {
             StockChange::Add(difference) => precondition.check(is_current).and_then(|()| self.add(difference)),
         };
         changed.map_err(|error| error.with_member("stock", json!(self.levels())))
+    }
+
+    /// Adds a difference, unless the request repeats one of the latest ones: then it returns true.
+    /// The error has the current stock levels.
+    pub(crate) fn add_once(
+        &mut self,
+        difference: StockDifference,
+        request: Option<KeyedRequest>,
+        precondition: &Precondition,
+    ) -> Result<bool> {
+        if let Some(request) = &request {
+            for earlier in &self.additions {
+                if request.repeats(earlier)? {
+                    return Ok(true);
+                }
+            }
+        }
+        self.change(StockChange::Add(difference), precondition)?;
+        self.additions.extend(request);
+        self.additions.drain(..self.additions.len().saturating_sub(MAX_ADDITIONS));
+        Ok(false)
     }
 
     pub(crate) fn set_available(&mut self, available: AvailableQuantity) {

@@ -41,7 +41,7 @@ impl From<AvailableQuantity> for u32 {
 }
 
 /// A number that an admin adds to the available quantity: -1,000,000,000 to 1,000,000,000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Integer")]
 pub(crate) struct StockDifference(i64);
 

@@ -3,7 +3,7 @@ use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, delete, patch, post, put};
 use souk_contract::products::ProductId;
 use souk_http::auth::permission::ManageCatalogue;
-use souk_http::{IfMatch, Json, Param, Result, Tagged};
+use souk_http::{IfMatch, Json, OptionalKey, Param, Replayable, Result, Tagged};
 
 use super::{Staff, tagged};
 use crate::App;
@@ -15,10 +15,12 @@ use crate::domain::product_view::ProductView;
 pub(super) async fn create(
     app: &State<App>,
     _staff: Staff<ManageCatalogue>,
+    key: OptionalKey,
     new: Json<NewProduct>,
-) -> Result<Created<JsonResponse<ProductView>>> {
-    let product = editing::create(app, new.0).await?;
-    Ok(Created::new(format!("/products/{}", product.id())).body(JsonResponse(product)))
+) -> Result<Replayable<Created<JsonResponse<ProductView>>>> {
+    let (product, replayed) = editing::create(app, new.0, key.0).await?;
+    let response = Created::new(format!("/products/{}", product.id())).body(JsonResponse(product));
+    Ok(Replayable { replayed, response })
 }
 
 #[put("/<id>", data = "<replacement>")]

@@ -2,7 +2,7 @@ use rocket::serde::json::Json as JsonResponse;
 use rocket::{State, get, patch, put};
 use souk_contract::products::ProductId;
 use souk_http::auth::permission::ManageCatalogue;
-use souk_http::{IfMatch, Json, Param, Query, Result, Tagged};
+use souk_http::{IfMatch, Json, OptionalKey, Param, Query, Replayable, Result, Tagged};
 use souk_types::Page;
 
 use super::Staff;
@@ -57,10 +57,12 @@ pub(super) async fn add_stock(
     _staff: Staff<ManageCatalogue>,
     id: Param<ProductId>,
     if_match: IfMatch,
+    key: OptionalKey,
     body: Json<AddStock>,
-) -> StockResponse {
+) -> Result<Replayable<Tagged<JsonResponse<StockLevels>>>> {
     let AddStock(difference) = body.0;
-    Ok(tagged(stock::change(app, id.0, StockChange::Add(difference), if_match.0).await?))
+    let (levels, replayed) = stock::add(app, id.0, difference, key.0, if_match.0).await?;
+    Ok(Replayable { replayed, response: tagged(levels) })
 }
 
 fn tagged(levels: StockLevels) -> Tagged<JsonResponse<StockLevels>> {

@@ -3,17 +3,16 @@
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{OrderId, ParcelSent, ShipmentId, TimelineKind};
 use souk_store::Events;
-use souk_types::{Result, Timestamp};
+use souk_types::{IdempotencyKey, Result, Timestamp};
 
 use super::order_log;
 use crate::App;
-use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::note::NoteText;
 use crate::domain::order::shipment::{NewShipment, Shipped};
 use crate::domain::order::{Order, OrderView};
 
-/// An order with a parcel, and whether an earlier request with the same key has sent it.
-pub(crate) struct Sent {
+/// An order, and whether an earlier request with the same key has done the work.
+pub(crate) struct Worked {
     pub(crate) order: OrderView,
     pub(crate) replayed: bool,
 }
@@ -25,7 +24,7 @@ pub(crate) async fn ship(
     id: OrderId,
     key: Option<IdempotencyKey>,
     new: NewShipment,
-) -> Result<Sent> {
+) -> Result<Worked> {
     let ship = move |order: &mut Order, events: &mut Events| {
         let shipped = order.ship(&new, key.as_ref(), admin, Timestamp::now())?;
         if let Shipped::New(shipment) = shipped {
@@ -36,7 +35,7 @@ pub(crate) async fn ship(
         Ok(shipped == Shipped::Before)
     };
     let (order, replayed) = app.store.orders.decide(id, ship).await?;
-    Ok(Sent { order: order.view_for_admin(), replayed })
+    Ok(Worked { order: order.view_for_admin(), replayed })
 }
 
 /// Records that a shipment, or everything that was sent, has arrived.
@@ -55,10 +54,21 @@ pub(crate) async fn deliver(
     Ok(app.store.orders.update(id, deliver).await?.view_for_admin())
 }
 
-pub(crate) async fn add_note(app: &App, admin: CustomerId, id: OrderId, text: NoteText) -> Result<OrderView> {
+/// Adds a note to an order. Requests with the same key and text add one.
+pub(crate) async fn add_note(
+    app: &App,
+    admin: CustomerId,
+    id: OrderId,
+    key: Option<IdempotencyKey>,
+    text: NoteText,
+) -> Result<Worked> {
     let add = move |order: &mut Order, _: &mut Events| {
-        order.log(order_log::entry(TimelineKind::Admin, "note", "ok").by(admin));
-        order.add_note(text.clone(), admin, Timestamp::now())
+        let is_new = order.add_note(text.clone(), key.clone(), admin, Timestamp::now())?;
+        if is_new {
+            order.log(order_log::entry(TimelineKind::Admin, "note", "ok").by(admin));
+        }
+        Ok(!is_new)
     };
-    Ok(app.store.orders.update(id, add).await?.view_for_admin())
+    let (order, replayed) = app.store.orders.decide(id, add).await?;
+    Ok(Worked { order: order.view_for_admin(), replayed })
 }

@@ -3,11 +3,10 @@
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{OrderId, TimelineKind};
 use souk_store::Events;
-use souk_types::{Error, Result, Timestamp};
+use souk_types::{Error, IdempotencyKey, Result, Timestamp};
 
 use super::{checkout, order, order_log};
 use crate::App;
-use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::refunds::{NewRefund, OrderRefundView, RefundDecision};
 use crate::domain::order::{Order, OrderView};
 

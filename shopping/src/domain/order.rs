@@ -31,7 +31,7 @@ use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductSnapshot, ReservationId, ReservationLine, Reserve};
 use souk_contract::shopping::OrderId;
 use souk_store::{Backoff, RetrySchedule};
-use souk_types::{Email, Error, Money, Quantity, Result, Timestamp};
+use souk_types::{Email, Error, Fingerprint, IdempotencyKey, Money, Quantity, Result, Timestamp};
 
 use self::buyer::Buyer;
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
@@ -51,7 +51,7 @@ pub(crate) use self::transitions::{Actor, Hold, interrupted};
 pub(crate) use self::view::OrderView;
 use super::cart::{CartLine, OrderedLine};
 use super::cart_orders::CartClaim;
-use super::idempotency::{CheckoutRequest, Fingerprint, IdempotencyKey};
+use super::idempotency::CheckoutRequest;
 use super::owner::Owner;
 use super::payment::state::{Payment, PaymentWork};
 use super::payment::{Charge, PaymentDetails};
@@ -171,7 +171,7 @@ impl Order {
         if self.fingerprint == request.fingerprint()? {
             return Ok(());
         }
-        Err(key_reused())
+        Err(Error::key_reused())
     }
 
     /// Returns the next action, except those for work that is put off.
@@ -369,8 +369,4 @@ impl Order {
             None => Ok(self.view_for_customer()),
         }
     }
-}
-
-fn key_reused() -> Error {
-    Error::unprocessable("key-reused", "This Idempotency-Key was used with another body; use a new key.")
 }

@@ -1,21 +1,18 @@
 //! Routes by which an admin moves the money of an order: capture, cancel, refund.
 
 use rocket::http::Status;
-use rocket::request::Request;
-use rocket::response::{self, Responder};
 use rocket::serde::json::Json as Body;
 use rocket::{State, post};
 use souk_contract::shopping::OrderId;
 use souk_http::auth::permission::MoveMoney;
-use souk_http::{Json, NoInput, Param, Result};
+use souk_http::{Json, NoInput, Param, Replayable, RequestKey, Result};
 
 use super::auth::Staff;
 use crate::App;
 use crate::application::refunds::{self, Refunded};
 use crate::application::{order, payment};
-use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::OrderView;
-use crate::domain::order::refunds::NewRefund;
+use crate::domain::order::refunds::{NewRefund, OrderRefundView};
 
 #[post("/admin/orders/<id>/capture", data = "<_input>")]
 pub(super) async fn capture_payment(
@@ -37,28 +34,16 @@ pub(super) async fn cancel_order(
     Ok(Body(order::cancel_any(app, staff.id(), id.0).await?))
 }
 
-/// The response to a refund. A repeated request is marked with `Idempotent-Replayed`.
-pub(super) struct RefundResponse(Refunded);
-
-impl<'r> Responder<'r, 'static> for RefundResponse {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut response = (Status::Created, Body(self.0.refund)).respond_to(request)?;
-        if self.0.replayed {
-            response.set_raw_header("Idempotent-Replayed", "true");
-        }
-        Ok(response)
-    }
-}
-
 #[post("/admin/orders/<id>/refunds", data = "<body>")]
 pub(super) async fn refund_order(
     app: &State<App>,
     staff: Staff<MoveMoney>,
     id: Param<OrderId>,
-    key: IdempotencyKey,
+    key: RequestKey,
     body: Json<NewRefund>,
-) -> Result<RefundResponse> {
-    Ok(RefundResponse(refunds::refund(app, staff.id(), id.0, key, body.0).await?))
+) -> Result<Replayable<(Status, Body<OrderRefundView>)>> {
+    let Refunded { refund, replayed } = refunds::refund(app, staff.id(), id.0, key.0, body.0).await?;
+    Ok(Replayable { replayed, response: (Status::Created, Body(refund)) })
 }
 
 #[post("/admin/orders/<id>/refunds/retry", data = "<_input>")]

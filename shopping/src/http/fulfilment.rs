@@ -1,39 +1,23 @@
 //! Routes by which admins see the sales, find orders, ship them and write notes.
 
 use rocket::http::Status;
-use rocket::request::{FromRequest, Outcome, Request};
-use rocket::response::{self, Responder};
 use rocket::serde::json::Json as Body;
 use rocket::{State, get, post};
 use souk_contract::shopping::{OrderId, ShipmentId};
 use souk_http::auth::permission::{AssistCustomers, FulfilOrders, ViewOrders};
-use souk_http::{Json, Param, Query, Result, guard_outcome};
+use souk_http::{Json, OptionalKey, Param, Query, Replayable, Result};
+use souk_types::Page;
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Page};
 
 use super::auth::Staff;
 use crate::App;
-use crate::application::fulfilment::{self, Sent};
+use crate::application::fulfilment::{self, Worked};
 use crate::application::order_list::{self, OrderWithTimeline};
-use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::OrderView;
 use crate::domain::order::listing::{OrderQuery, OrderSummary};
 use crate::domain::order::note::NewNote;
 use crate::domain::order::sales::SalesSummary;
 use crate::domain::order::shipment::NewShipment;
-
-/// An `Idempotency-Key` that may be missing.
-pub(super) struct OptionalKey(Option<IdempotencyKey>);
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for OptionalKey {
-    type Error = Error;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let header = souk_http::header(request, "Idempotency-Key");
-        guard_outcome(request, header.and_then(|key| key.map(str::parse).transpose()).map(Self))
-    }
-}
 
 #[get("/admin/orders")]
 pub(super) async fn list_all_orders(
@@ -58,18 +42,11 @@ pub(super) async fn get_any_order(
     Ok(Body(order_list::get(app, id.0).await?))
 }
 
-/// The order with its new parcel. A repeated request is marked with `Idempotent-Replayed`.
-pub(super) struct SentResponse(Sent);
+/// The order that the request has changed.
+type WorkedResponse = Result<Replayable<(Status, Body<OrderView>)>>;
 
-impl<'r> Responder<'r, 'static> for SentResponse {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let Sent { order, replayed } = self.0;
-        let mut response = (Status::Created, Body(order)).respond_to(request)?;
-        if replayed {
-            response.set_raw_header("Idempotent-Replayed", "true");
-        }
-        Ok(response)
-    }
+fn created(Worked { order, replayed }: Worked) -> Replayable<(Status, Body<OrderView>)> {
+    Replayable { replayed, response: (Status::Created, Body(order)) }
 }
 
 #[post("/admin/orders/<id>/shipments", data = "<body>")]
@@ -79,8 +56,8 @@ pub(super) async fn ship_order(
     id: Param<OrderId>,
     key: OptionalKey,
     body: Json<NewShipment>,
-) -> Result<SentResponse> {
-    Ok(SentResponse(fulfilment::ship(app, staff.id(), id.0, key.0, body.0).await?))
+) -> WorkedResponse {
+    Ok(created(fulfilment::ship(app, staff.id(), id.0, key.0, body.0).await?))
 }
 
 pub(super) struct Delivery {
@@ -109,7 +86,8 @@ pub(super) async fn add_note(
     app: &State<App>,
     staff: Staff<AssistCustomers>,
     id: Param<OrderId>,
+    key: OptionalKey,
     body: Json<NewNote>,
-) -> Result<(Status, Body<OrderView>)> {
-    Ok((Status::Created, Body(fulfilment::add_note(app, staff.id(), id.0, body.0.0).await?)))
+) -> WorkedResponse {
+    Ok(created(fulfilment::add_note(app, staff.id(), id.0, key.0, body.0.0).await?))
 }

@@ -9,7 +9,7 @@ use rocket::{State, get, post};
 use souk_contract::customer::AddressId;
 use souk_contract::shopping::OrderId;
 use souk_http::auth::permission::ViewOrders;
-use souk_http::{ClientNetwork, Json, NoInput, Param, Problem, Query, Result, guard_outcome};
+use souk_http::{ClientNetwork, Json, NoInput, Param, Problem, Query, Replayable, RequestKey, Result};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Money, Page, Paging};
 
@@ -19,23 +19,11 @@ use crate::application::cart::CartOwner;
 use crate::application::checkout::{self, Client, Placed};
 use crate::application::order::{self, Access};
 use crate::application::timeline::{self, Timeline};
-use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
+use crate::domain::idempotency::CheckoutRequest;
 use crate::domain::order::OrderView;
 use crate::domain::order::buyer::Note;
 use crate::domain::payment::PaymentDetails;
 use crate::domain::quote::{QuoteRequest, optional_object};
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for IdempotencyKey {
-    type Error = Error;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let header = souk_http::header(request, "Idempotency-Key");
-        let missing =
-            || Error::malformed("Send the header Idempotency-Key: a unique key of your own for this request.");
-        guard_outcome(request, header.and_then(|key| key.ok_or_else(missing)).and_then(str::parse))
-    }
-}
 
 pub(super) struct PlaceOrder {
     terms: QuoteRequest,
@@ -84,22 +72,17 @@ impl<'r> FromRequest<'r> for Access {
     }
 }
 
-/// The response to `POST /order`. A repeated request is marked with `Idempotent-Replayed`.
-pub(super) struct PlacedResponse(Placed);
+/// The response to `POST /order`.
+pub(super) struct PlacedResponse(Result<OrderView>);
 
 impl<'r> Responder<'r, 'static> for PlacedResponse {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let Placed { outcome, replayed } = self.0;
         let created = |order: OrderView| {
             let status = if order.is_in_progress() { Status::Accepted } else { Status::Created };
             let location = order.link().map_or_else(|| format!("/shopping/order/{}", order.id()), str::to_owned);
             (status, Created::new(location).body(Body(order)))
         };
-        let mut response = outcome.map(created).map_err(Problem).respond_to(request)?;
-        if replayed {
-            response.set_raw_header("Idempotent-Replayed", "true");
-        }
-        Ok(response)
+        self.0.map(created).respond_to(request)
     }
 }
 
@@ -108,14 +91,15 @@ pub(super) async fn place_order(
     app: &State<App>,
     owner: CartOwner,
     network: ClientNetwork,
-    key: IdempotencyKey,
+    key: RequestKey,
     body: Json<PlaceOrder>,
-) -> Result<PlacedResponse> {
+) -> Result<Replayable<PlacedResponse>> {
     let PlaceOrder { terms, shipping_address_id, note, payment, expected_total } = body.0;
     let payment = app.payments.choose(payment)?;
     let request = CheckoutRequest { terms, shipping_address_id, note, payment, expected_total };
     let client = Client { owner, network: network.0 };
-    Ok(PlacedResponse(Box::pin(checkout::place(app, client, key, request)).await?))
+    let Placed { outcome, replayed } = Box::pin(checkout::place(app, client, key.0, request)).await?;
+    Ok(Replayable { replayed, response: PlacedResponse(outcome.map_err(Problem)) })
 }
 
 #[get("/orders")]

@@ -5,10 +5,9 @@ use serde_json::Value;
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Due, Events, Filter, Index, Total};
-use souk_types::{CappedCount, Email, Error, Page, Paging, Result};
+use souk_types::{CappedCount, Email, Error, IdempotencyKey, Page, Paging, Result};
 
 use crate::domain::cart_orders::CartClaim;
-use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::Order;
 use crate::domain::order::listing::{OrderQuery, OrderSort, payment_field};
 use crate::domain::order::sales::GroupSales;

@@ -143,7 +143,7 @@ async fn add_product(app: &products::App) -> Result<ProductView, String> {
         "price": {"amount": 1290, "currency": "EUR"}, "image": "/products/images/tea.svg", "available": 1_000_000_000,
     });
     let new: NewProduct = from_json(body).map_err(text)?;
-    editing::create(app, new).await.map_err(text)
+    editing::create(app, new, None).await.map(|(product, _)| product).map_err(text)
 }
 
 /// Stock in a document of its own, for comparison.

@@ -194,3 +194,30 @@ fn a_difference_is_added_as_far_as_possible() {
         assert_eq!(i64::from(levels(&stock).0), 10 + added, "{difference}");
     }
 }
+
+#[test]
+fn the_same_key_adds_once() {
+    let mut stock = stock(10);
+    let mut add_once = |key: Option<&str>, number: i64| {
+        let StockChange::Add(difference) = add(number) else { unreachable!() };
+        let request = key.map(|key| KeyedRequest::new(key.parse().unwrap(), &difference).unwrap());
+        let replayed = stock.add_once(difference, request, &Precondition::default());
+        (replayed.map_err(|error| error.code().to_owned()), stock.available())
+    };
+    for (key, number, replayed, available) in [
+        (Some("a"), 5, Ok(false), 15),
+        (Some("a"), 5, Ok(true), 15),
+        (Some("a"), 6, Err("key-reused".to_owned()), 15),
+        (Some("b"), 5, Ok(false), 20),
+        (None, 5, Ok(false), 25),
+        (None, 5, Ok(false), 30),
+        (Some("c"), -31, Err("stock-out-of-range".to_owned()), 30),
+        (Some("c"), -30, Ok(false), 0),
+    ] {
+        assert_eq!(add_once(key, number), (replayed, available), "{key:?} {number}");
+    }
+    for number in 0..20 {
+        add_once(Some(&number.to_string()), 1).0.unwrap();
+    }
+    assert_eq!(stock.additions.len(), MAX_ADDITIONS);
+}

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use souk_contract::customer::{Contact, GetContact};
-use souk_types::{Error, Network, Result, Timestamp};
+use souk_types::{Error, IdempotencyKey, Network, Result, Timestamp};
 use tokio::time::Instant;
 
 use super::advance;
@@ -15,7 +15,7 @@ use crate::application::cart::{self, CartOwner};
 use crate::application::{catalogue, order, quote};
 use crate::domain::cart::{Cart, CartLine};
 use crate::domain::cart_orders::CartClaim;
-use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
+use crate::domain::idempotency::CheckoutRequest;
 use crate::domain::order::buyer::Buyer;
 use crate::domain::order::checkout_table::Trigger;
 use crate::domain::order::{NewOrder, Order, OrderView, require_orderable};

@@ -5,14 +5,14 @@ use std::time::Duration;
 use souk_contract::products::ReservationId;
 use souk_contract::shopping::OrderId;
 use souk_store::RetrySchedule;
-use souk_types::{Error, FieldError, Money, Result, Timestamp};
+use souk_types::{Error, FieldError, IdempotencyKey, Money, Result, Timestamp};
 
 use super::buyer::Buyer;
 use super::history::{OrderLog, StatusChange};
 use super::{Order, OrderItem, OrderStatus, Reason, STEP_LEASE};
 use crate::domain::cart::Cart;
 use crate::domain::cart_orders::{CartClaim, UNPAID_WINDOW};
-use crate::domain::idempotency::{CheckoutRequest, IdempotencyKey};
+use crate::domain::idempotency::CheckoutRequest;
 use crate::domain::owner::Owner;
 use crate::domain::quote::Quote;
 

@@ -12,13 +12,12 @@ use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductId;
 use souk_contract::shopping::RefundId;
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Money, Price, Quantity, Result, Text, Timestamp};
+use souk_types::{Error, Fingerprint, IdempotencyKey, Money, Price, Quantity, Result, Text, Timestamp};
 
 pub(crate) use self::decision::RefundDecision;
 use super::Order;
 use super::refund_shares::{RefundTax, Sold};
 use super::shipment::ShippedLine;
-use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
 use crate::domain::payment::state::Payment;
 
 /// Maximum number of refunds of one order.

@@ -5,11 +5,10 @@ use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductId;
 use souk_contract::shopping::ShipmentId;
 use souk_types::input::{Fields, Input};
-use souk_types::{Error, Quantity, Result, Text, Timestamp};
+use souk_types::{Error, Fingerprint, IdempotencyKey, Quantity, Result, Text, Timestamp};
 
 use super::fulfilment::{Fulfilment, Pieces};
 use super::{Order, OrderStatus};
-use crate::domain::idempotency::{Fingerprint, IdempotencyKey};
 use crate::domain::tracking;
 
 /// Maximum number of shipments of one order.
@@ -189,7 +188,7 @@ impl Order {
             && let Some((_, known)) =
                 self.shipments.iter().filter_map(|shipment| shipment.request.as_ref()).find(|(known, _)| known == key)
         {
-            return if known == fingerprint { Ok(Shipped::Before) } else { Err(super::key_reused()) };
+            return if known == fingerprint { Ok(Shipped::Before) } else { Err(Error::key_reused()) };
         }
         if !matches!(self.status, OrderStatus::Confirmed | OrderStatus::PartiallyShipped) {
             let detail = "Only a confirmed order of which pieces are left can be shipped.";

@@ -7,7 +7,7 @@ use souk_types::{Address, Email, Money, Quantity, Timestamp};
 
 use super::buyer::Note as CustomerNote;
 use super::fulfilment::Fulfilment;
-use super::note::Note;
+use super::note::{Note, NoteView};
 use super::number::OrderNumber;
 use super::refunds::OrderRefundView;
 use super::shipment::{Shipment, ShipmentView};
@@ -48,7 +48,7 @@ pub(crate) struct OrderView {
 struct AdminPart {
     /// The pieces of each product.
     fulfilment: Fulfilment,
-    notes: Vec<Note>,
+    notes: Vec<NoteView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +95,8 @@ impl Order {
 
     /// Returns the view for admins.
     pub(crate) fn view_for_admin(&self) -> OrderView {
-        let for_admins = Some(AdminPart { fulfilment: self.fulfilment(), notes: self.notes.clone() });
+        let notes = self.notes.iter().map(Note::view).collect();
+        let for_admins = Some(AdminPart { fulfilment: self.fulfilment(), notes });
         let shipments = self.shipments.iter().map(Shipment::view_for_admin).collect();
         OrderView { shipments, for_admins, ..self.view() }
     }

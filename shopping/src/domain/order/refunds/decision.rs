@@ -3,10 +3,9 @@
 use souk_contract::customer::CustomerId;
 use souk_contract::products::ReservationLine;
 use souk_contract::shopping::RefundId;
-use souk_types::{Error, FieldError, Money, Result, Text, Timestamp};
+use souk_types::{Error, FieldError, IdempotencyKey, Money, Result, Text, Timestamp};
 
 use super::{MAX_REFUNDS, NewRefund, OrderRefund, RefundedLine};
-use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::refund_shares::Sold;
 use crate::domain::order::{Order, OrderStatus};
 use crate::domain::payment::state::Payment;

@@ -70,7 +70,7 @@ fn customers_see_parcels_and_no_notes() {
         tracking: Some("00 1".to_owned().try_into().unwrap()),
     };
     order.ship(&new, None, admin, now).unwrap();
-    order.add_note("fragile".to_owned().try_into().unwrap(), admin, now).unwrap();
+    order.add_note("fragile".to_owned().try_into().unwrap(), None, admin, now).unwrap();
     let customers = serde_json::to_value(order.view_for_customer()).unwrap();
     let parcel = &customers["shipments"][0];
     assert_eq!((&parcel["carrier"], &parcel["tracking"]), (&"DHL".into(), &"00 1".into()));
@@ -85,10 +85,32 @@ fn customers_see_parcels_and_no_notes() {
 }
 
 #[test]
+fn the_same_key_adds_one_note() {
+    let (mut order, now, admin) = (in_state(OrderStatus::Confirmed), Timestamp::now(), CustomerId::new());
+    let mut add = |text: &str, key: Option<&str>| {
+        let key = key.map(|key| key.parse().unwrap());
+        order.add_note(text.to_owned().try_into().unwrap(), key, admin, now).map_err(|error| error.code().to_owned())
+    };
+    for (text, key, expected) in [
+        ("fragile", Some("a"), Ok(true)),
+        ("fragile", Some("a"), Ok(false)),
+        ("fragile", Some("b"), Ok(true)),
+        ("other", Some("a"), Err("key-reused".to_owned())),
+        ("fragile", None, Ok(true)),
+        ("fragile", None, Ok(true)),
+    ] {
+        assert_eq!(add(text, key), expected, "{text} {key:?}");
+    }
+    let admins = view(&order);
+    assert_eq!(admins["notes"].as_array().map(Vec::len), Some(4));
+    assert!(!admins.to_string().contains("fingerprint"), "admins see no keys");
+}
+
+#[test]
 fn an_erased_admin_is_on_no_order() {
     let (mut order, now, admin) = (in_state(OrderStatus::Confirmed), Timestamp::now(), CustomerId::new());
     order.ship(&NewShipment { lines: None, carrier: None, tracking: None }, None, admin, now).unwrap();
-    order.add_note("x".to_owned().try_into().unwrap(), admin, now).unwrap();
+    order.add_note("x".to_owned().try_into().unwrap(), None, admin, now).unwrap();
     order.log(log_entry().by(admin));
     let stored = |order: &Order| serde_json::to_string(&(order, order.list_fields())).unwrap();
     assert!(stored(&order).contains(&admin.to_string()));
