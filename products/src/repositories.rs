@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Due, Find, Index, Tx};
-use souk_types::{CappedCount, Error, IdempotencyKey, Page, Paging, Result};
+use souk_types::{CappedCount, Error, IdempotencyKey, Page, Result};
 
-use crate::domain::catalogue_query::{CatalogueQuery, Sort};
-use crate::domain::low_stock::StockThreshold;
+use crate::domain::catalogue_query::{CatalogueQuery, Sort, Words};
+use crate::domain::low_stock::{LowStockQuery, StockThreshold};
 use crate::domain::product::{ImportKey, Product};
 use crate::domain::reservation::Reservation;
 
@@ -84,21 +84,19 @@ impl Products {
             Sort::Price => (&BY_PRICE, &CATEGORY_BY_PRICE, Direction::Ascending),
             Sort::PriceDescending => (&BY_PRICE, &CATEGORY_BY_PRICE, Direction::Descending),
         };
-        let mut find: Find = match category.as_deref() {
+        let find = match category.as_deref() {
             Some(category) => in_category.find([category]),
             None => all.all(),
         };
-        // A search form that is sent empty asks for everything.
-        if let Some(words) = words.filter(|words| !words.is_empty()) {
-            find = find.matching(&words);
-        }
-        self.0.find(find.in_direction(direction).page(paging)).await
+        self.0.find(with_words(find, words).in_direction(direction).page(paging)).await
     }
 
     /// Returns a page of the listed products of which at most `threshold` pieces are available, the
     /// scarcest first.
-    pub(crate) async fn low_stock(&self, threshold: StockThreshold, paging: Paging) -> Result<Page<Product>> {
-        self.0.find(LOW_STOCK.all().up_to(threshold.get()).page(paging)).await
+    pub(crate) async fn low_stock(&self, query: LowStockQuery) -> Result<Page<Product>> {
+        let LowStockQuery { threshold, words, paging } = query;
+        let find = LOW_STOCK.all().up_to(threshold.get()).page(paging);
+        self.0.find(with_words(find, words)).await
     }
 
     /// Counts the listed products of which at most `threshold` pieces are available.
@@ -115,11 +113,11 @@ impl Products {
         keys: impl Iterator<Item = &'k ImportKey>,
     ) -> Result<Vec<Product>> {
         self.0.get_many_by(&BY_IMPORT_KEY, keys.map(ToString::to_string).collect()).await
+    }
+
     /// Returns the product that a request with this key has created.
     pub(crate) async fn by_request(&self, key: &IdempotencyKey) -> Result<Option<Product>> {
         Ok(self.0.find(BY_REQUEST.find([key.to_string()])).await?.items.pop())
-    }
-
     }
 
     /// The products whose oldest hold is to be looked after.
@@ -134,9 +132,9 @@ impl Products {
 
     pub(crate) async fn for_each(&self, mut visit: impl FnMut(Product) + Send) -> Result<()> {
         self.0.scan(|_, product| visit(product)).await
-    /// Errors: `duplicate` when a request with the same key has created one.
     }
 
+    /// Errors: `duplicate` when a request with the same key has created one.
     pub(crate) async fn insert(&self, product: Product) -> Result<()> {
         self.0.insert(product.id, product).await
     }
@@ -178,6 +176,15 @@ impl Products {
         F: FnMut(&mut Option<Product>) -> Result<()> + Send + 'static,
     {
         self.0.bulk_update(rules).await
+    }
+}
+
+/// Selects the products that have these words. A search form that is sent empty asks for
+/// everything.
+fn with_words(find: Find, words: Option<Words>) -> Find {
+    match words.filter(|words| !words.is_empty()) {
+        Some(words) => find.matching(&words),
+        None => find,
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn levels(app: &App, id: ProductId) -> Result<StockLevels> {
 
 /// Returns a page of the listed products that are low in stock, the scarcest first.
 pub(crate) async fn low(app: &App, query: LowStockQuery) -> Result<Page<ProductView>> {
-    let page = app.products.low_stock(query.threshold, query.paging).await?;
+    let page = app.products.low_stock(query).await?;
     let items = page.items.into_iter().map(Product::into_view).collect::<Result<_>>()?;
     Ok(Page { items, next: page.next })
 }

@@ -6,13 +6,16 @@ use souk_types::{Paging, Text};
 
 use super::product_details::Category;
 
+/// Words that are searched for.
+pub(crate) type Words = Text<0, 100>;
+
 /// `?category&q&sort&after&limit`.
 #[derive(Debug)]
 pub struct CatalogueQuery {
     /// Only products of this category.
     pub category: Option<Category>,
     /// Only products that contain these words.
-    pub words: Option<Text<0, 100>>,
+    pub words: Option<Words>,
     /// The order.
     pub sort: Sort,
     /// The page.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use souk_types::input::{Fields, Input};
 use souk_types::{CappedCount, Paging};
 
+use super::catalogue_query::Words;
 use super::product::Product;
 
 /// The available quantity up to which a product is low in stock: 0 to [`StockThreshold::MAX`], by
@@ -44,16 +45,18 @@ impl Input for SummaryQuery {
     }
 }
 
-/// `?threshold&after&limit`.
+/// `?threshold&q&after&limit`.
 pub(crate) struct LowStockQuery {
     pub(crate) threshold: StockThreshold,
+    pub(crate) words: Option<Words>,
     pub(crate) paging: Paging,
 }
 
 impl Input for LowStockQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let SummaryQuery(threshold) = SummaryQuery::read(fields)?;
-        Some(Self { threshold, paging: Paging::read(fields).unwrap_or_default() })
+        let words = fields.optional("q");
+        Some(Self { threshold, words, paging: Paging::read(fields).unwrap_or_default() })
     }
 }
 
