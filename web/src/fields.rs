@@ -172,6 +172,9 @@ pub(crate) enum Kind {
     Moment,
     /// A check box. Its value is `true`, or empty.
     Check,
+    /// Any number of the options, as check boxes. The value has those that are chosen, with a space
+    /// between two.
+    Many,
 }
 
 /// A choice of a list.
@@ -246,6 +249,20 @@ impl Field {
         Self { kind: Kind::Select, is_wide: false, ..self }
     }
 
+    /// Makes the field check boxes of these values and labels, the chosen ones first. No value
+    /// contains a space.
+    pub(crate) fn many(mut self, choices: impl IntoIterator<Item = (String, String)>) -> Self {
+        let chosen: Vec<&str> = self.value.split(' ').collect();
+        let option = |(value, label): (String, String)| SelectOption {
+            is_selected: chosen.contains(&value.as_str()),
+            value,
+            label,
+        };
+        self.options = choices.into_iter().map(option).collect();
+        self.options.sort_by_key(|option| !option.is_selected);
+        Self { kind: Kind::Many, is_required: false, ..self }
+    }
+
     /// Makes the field a check box.
     pub(crate) fn check(self) -> Self {
         Self { kind: Kind::Check, is_required: false, ..self }
@@ -254,6 +271,11 @@ impl Field {
     /// Whether the field is a check box, whose label comes after it.
     pub(crate) fn is_check(&self) -> bool {
         self.kind == Kind::Check
+    }
+
+    /// Whether the field has several check boxes.
+    pub(crate) fn is_many(&self) -> bool {
+        self.kind == Kind::Many
     }
 
     /// Whether the field is not shown: a region where the country needs none.
@@ -274,7 +296,7 @@ impl Field {
             Kind::Password => "password",
             Kind::Date => "date",
             Kind::Moment => "datetime-local",
-            Kind::Check => "checkbox",
+            Kind::Check | Kind::Many => "checkbox",
             Kind::Text | Kind::Long | Kind::Select | Kind::Number => "text",
         }
     }

@@ -31,6 +31,11 @@ impl Form {
         Some(self.get(name)).filter(|value| !value.is_empty())
     }
 
+    /// Returns all values of a field, such as check boxes of one name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields().filter(move |(given, _)| *given == name).map(|(_, value)| value.trim())
+    }
+
     /// Returns names and values in the order of the form.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -74,6 +79,6 @@ mod tests {
         let form = Form::parse(b"q=green+tea&name=%20M%C3%BCller%20&empty=&q=other");
         assert_eq!((form.get("q"), form.get("name"), form.raw("name")), ("green tea", "Müller", " Müller "));
         assert_eq!((form.optional("empty"), form.optional("missing"), form.get("missing")), (None, None, ""));
-        assert_eq!(form.fields().count(), 4);
+        assert_eq!((form.fields().count(), form.all("q").collect::<Vec<_>>()), (4, vec!["green tea", "other"]));
     }
 }

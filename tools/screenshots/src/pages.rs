@@ -107,6 +107,11 @@ pub(crate) async fn of_admins(shop: &TestShop, sample: &Sample, folder: &Folder)
         ("admin-products-import", "/en/admin/products/import"),
         ("admin-discount", &format!("/en/admin/discounts/{}", sample.discount)),
         ("admin-discount-new", "/en/admin/discounts/new"),
+        ("admin-products-low", "/en/admin/products?stock=low"),
+        ("admin-tax-rate", "/en/admin/taxes/rates/0"),
+        ("admin-taxes-json", "/en/admin/taxes/json"),
+        ("admin-shipping-zone", "/en/admin/shipping/zones/1"),
+        ("admin-shipping-method", "/en/admin/shipping/zones/1/methods/0"),
     ] {
         camera.take(name, path).await?;
     }

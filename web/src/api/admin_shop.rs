@@ -76,6 +76,12 @@ pub(crate) struct Zone {
     /// Empty for all countries.
     #[serde(default)]
     pub(crate) countries: Vec<Country>,
+    /// Empty for all regions of the countries.
+    #[serde(default)]
+    pub(crate) regions: Vec<String>,
+    /// Empty for all postal codes.
+    #[serde(default)]
+    pub(crate) postal_codes: Vec<String>,
     pub(crate) methods: Vec<ZoneMethod>,
 }
 

@@ -6,13 +6,17 @@ mod discounts;
 mod documents;
 mod edit;
 mod mails;
+mod moments;
 mod orders;
 mod overview;
 mod products;
+mod row_page;
+mod rows;
 mod settings;
-mod staff;
+mod shipping;
 mod stored;
 mod system;
+mod taxes;
 
 use rocket::response::Redirect;
 use rocket::{Route, get, routes};
@@ -26,10 +30,11 @@ use crate::page::{Frame, PageError};
 use crate::visit::Visit;
 
 pub(super) fn routes() -> Vec<Route> {
-    let catalogue = [products::routes(), discounts::routes(), settings::routes(), documents::routes()].concat();
+    let catalogue = [products::routes(), discounts::routes(), settings::routes()].concat();
+    let documents = [taxes::routes(), shipping::routes(), documents::routes()].concat();
     let operation =
-        [staff::routes(), mails::routes(), dead_letters::routes(), stored::routes(), system::routes()].concat();
-    [routes![overview::show], orders::routes(), catalogue, operation].concat()
+        [admins::routes(), mails::routes(), dead_letters::routes(), stored::routes(), system::routes()].concat();
+    [routes![overview::show], orders::routes(), catalogue, documents, operation].concat()
 }
 
 /// The routes without a language.
@@ -158,6 +163,11 @@ fn start_of_day(day: &str) -> Option<Timestamp> {
 fn count_text(language: Language, count: CappedCount) -> String {
     let number = language.number(u64::try_from(count.count).unwrap_or(u64::MAX));
     if count.more { format!("{number}+") } else { number }
+}
+
+/// Returns the text; a dash where there is none.
+fn or_dash(text: String) -> String {
+    if text.is_empty() { "–".to_owned() } else { text }
 }
 
 impl Admin {

@@ -46,7 +46,7 @@ const PERSONAL: [&str; 9] = [
 ];
 
 /// Pages of admins, besides those of one order and one product.
-const STAFF: [&str; 15] = [
+const STAFF: [&str; 21] = [
     "/en/admin",
     "/de/admin/orders",
     "/en/admin/orders?country=none",
@@ -56,7 +56,13 @@ const STAFF: [&str; 15] = [
     "/en/admin/discounts/new",
     "/en/admin/settings",
     "/de/admin/taxes",
+    "/de/admin/taxes/rates/0",
+    "/en/admin/taxes/json",
     "/en/admin/shipping",
+    "/en/admin/shipping/zones/new",
+    "/de/admin/shipping/zones/1/methods/0",
+    "/en/admin/shipping/zones/0/methods/new",
+    "/en/admin/products?stock=low",
     "/en/admin/system",
     "/en/admin/staff",
     "/en/admin/system/documents?service=customer&collection=accounts",

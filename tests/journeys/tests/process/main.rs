@@ -17,6 +17,8 @@ mod page_admin_dead_letters;
 mod page_admin_mails;
 mod page_admin_overview;
 mod page_admin_settings;
+mod page_admin_shipping;
+mod page_admin_taxes;
 mod refund_crash;
 mod restart;
 mod shop_settings;

@@ -37,7 +37,7 @@ async fn the_documents_are_edited_as_json() {
     let shop = TestShop::start().await;
     let (visitor, admin) = (shop.admin_visitor().await, shop.admin().await);
     for page in ["taxes", "shipping"] {
-        let (path, api) = (format!("/en/admin/{page}"), format!("/shopping/admin/{page}"));
+        let (path, api) = (format!("/en/admin/{page}/json"), format!("/shopping/admin/{page}"));
         let stored = admin.get(&api).await.expect_status(200);
         let form = visitor.open(&path).await.expect_status(200).form(&path);
         visitor.send_form(&form).await.expect_status(200).expect_text("It is saved.");
@@ -49,13 +49,13 @@ async fn the_documents_are_edited_as_json() {
         let foreign = refused.form(&path).set("document", "{\"colour\": \"red\"}");
         let refused = visitor.send_form(&foreign).await.expect_status(422).expect_text("colour: ");
         assert_eq!(refused.invalid_fields(), ["document"]);
-        let stale = visitor.send_form(&form).await.expect_status(412);
+        let stale = visitor.send_form(&form).await.expect_status(412).expect_text("Stored now");
         visitor.send_form(&stale.form(&path)).await.expect_status(200).expect_text("It is saved.");
     }
     let rates = json!({"rates": [
         {"country": "DE", "class": "standard", "rate_bp": 1_950, "from": "2025-01-01T00:00:00Z"}
     ]});
-    let form = visitor.open("/en/admin/taxes").await.expect_text("Germany").form("/admin/taxes");
+    let form = visitor.open("/en/admin/taxes/json").await.expect_status(200).form("/admin/taxes/json");
     let page = visitor.send_form(&form.set("document", &rates.to_string())).await.expect_status(200);
     page.expect_text("19.5%");
 }

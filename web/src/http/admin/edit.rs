@@ -2,11 +2,12 @@
 //! why, and what another admin has changed meanwhile.
 
 use rocket::http::Status;
-use souk_types::FieldError;
+use souk_types::{Error, FieldError};
 
 use crate::api::Problem;
 use crate::fields::{Field, FieldMessage, FormState, address};
 use crate::form::Form;
+use crate::idempotency::{key_of, new_key};
 use crate::locale::Key;
 use crate::page::PageError;
 use crate::visit::Visit;
@@ -25,6 +26,8 @@ pub(super) struct EditForm {
     pub(super) errors: Vec<FieldMessage>,
     /// The version that the admin has seen; empty in a form that creates something.
     pub(super) version: String,
+    /// The key that makes a repeated form do its work once; empty where the version does so.
+    pub(super) key: String,
     pub(super) submit: String,
     /// What has happened: `(class, text)`.
     pub(super) notice: Option<(&'static str, String)>,
@@ -47,6 +50,7 @@ impl EditForm {
             errors: errors.errors().to_vec(),
             fields,
             version: String::new(),
+            key: String::new(),
             submit: visit.text(submit).to_string(),
             notice: None,
         }
@@ -55,6 +59,11 @@ impl EditForm {
     /// Sets the version that the admin sees.
     pub(super) fn version(self, version: String) -> Self {
         Self { version, ..self }
+    }
+
+    /// Sets the key that makes a repeated form do its work once.
+    pub(super) fn key(self, key: String) -> Self {
+        Self { key, ..self }
     }
 
     /// Adds what was wrong.
@@ -76,12 +85,16 @@ impl EditForm {
         for field in &mut self.fields {
             let stored = current.value(&field.name);
             if stored != field.value {
-                let label = field.options.iter().find(|option| option.value == stored);
+                let label = |value: &str| {
+                    let option = field.options.iter().find(|option| option.value == value);
+                    option.map_or(value, |option| &option.label).to_owned()
+                };
                 let shown = match stored {
                     _ if field.is_check() && stored.is_empty() => visit.text("admin-no").to_string(),
                     _ if field.is_check() => visit.text("admin-yes").to_string(),
                     "" => "–".to_owned(),
-                    _ => label.map_or(stored, |option| &option.label).to_owned(),
+                    _ if field.is_many() => stored.split(' ').map(label).collect::<Vec<_>>().join(", "),
+                    _ => label(stored),
                 };
                 field.hint = Some(visit.text("admin-stored-now").arg("value", shown).to_string());
             }
@@ -105,7 +118,7 @@ impl Refused {
         };
         let status = Status::new(refusal.status);
         match refusal.status {
-            412 => Ok(Self { status, text: Some(visit.text("admin-changed-meanwhile").to_string()) }),
+            412 => Ok(Self::changed(visit)),
             422 if refusal.code() == "validation" => {
                 let mut others = Vec::new();
                 for refused in &refusal.fields {
@@ -127,6 +140,20 @@ impl Refused {
         }
     }
 
+    /// Explains that another admin has changed it meanwhile.
+    pub(super) fn changed(visit: &Visit<'_>) -> Self {
+        Self::conflict(visit, Key("admin-changed-meanwhile"))
+    }
+
+    /// Explains that another admin has removed it meanwhile.
+    pub(super) fn removed(visit: &Visit<'_>) -> Self {
+        Self::conflict(visit, Key("admin-removed-meanwhile"))
+    }
+
+    fn conflict(visit: &Visit<'_>, text: Key) -> Self {
+        Self { status: Status::PreconditionFailed, text: Some(visit.text(text).to_string()) }
+    }
+
     /// Whether another admin has changed it meanwhile.
     pub(super) fn is_conflict(&self) -> bool {
         self.status == Status::PreconditionFailed
@@ -138,6 +165,12 @@ pub(super) fn version(form: &Form) -> &str {
     let version = form.get(VERSION);
     let is_header = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_graphic());
     if is_header { version } else { NO_VERSION }
+}
+
+/// Returns the key of the form that is shown after a problem. Errors: no random numbers.
+pub(super) fn next_key(form: &Form, problem: &Problem) -> Result<String, Error> {
+    // The key belongs to a request with other content.
+    if problem.code() == "key-reused" { new_key() } else { key_of(form) }
 }
 
 /// Returns what was done before the page is shown, from the parameter `done`.
@@ -156,10 +189,12 @@ pub(super) fn check(is_checked: bool) -> &'static str {
     if is_checked { "true" } else { "" }
 }
 
-/// Returns the message about a field: what to enter.
+/// Returns the message about a field: what to enter. All fields of a column (`weight-0`,
+/// `weight-1`) have one message.
 fn message(visit: &Visit<'_>, state: &FormState, field: &str) -> String {
     let language = visit.language;
-    let own = language.text_of_code("invalid-admin-", &field.replace('_', "-"));
+    let column = field.trim_end_matches(|letter: char| letter.is_ascii_digit()).trim_end_matches('-');
+    let own = language.text_of_code("invalid-admin-", &column.replace('_', "-"));
     own.or_else(|| address::message(language, state, field))
         .unwrap_or_else(|| language.text(Key("field-invalid")).to_string())
 }

@@ -5,7 +5,7 @@ mod import;
 mod one;
 mod stock;
 
-pub(super) use self::form::{price, tax_class, whole};
+pub(super) use self::form::{price, tax_class, tax_classes, whole};
 
 use askama::Template;
 use rocket::http::Status;

@@ -107,7 +107,7 @@ fn form(visit: &Visit<'_>, state: &FormState) -> EditForm {
 }
 
 /// Returns the codes and names of all countries, by name.
-fn countries(visit: &Visit<'_>) -> Vec<(String, String)> {
+pub(super) fn countries(visit: &Visit<'_>) -> Vec<(String, String)> {
     let option = |country: &Country| (country.as_str().to_owned(), country_name(visit.language, country));
     let mut options: Vec<(String, String)> = Country::all().map(|country| option(&country)).collect();
     options.sort_by_cached_key(|(_, name)| sort_key(name));

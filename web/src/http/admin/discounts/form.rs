@@ -1,9 +1,10 @@
 //! The fields of a discount.
 
 use serde_json::{Value, json};
-use souk_types::{FieldError, Timestamp};
+use souk_types::FieldError;
 
 use super::super::edit::check;
+use super::super::moments::{moment, typed_moment};
 use super::super::products::{price, whole};
 use crate::api::admin_shop::{Benefit, Discount};
 use crate::fields::{Field, FormState, Kind};
@@ -117,20 +118,4 @@ pub(super) fn name(refused: &FieldError) -> Option<String> {
     let known = ["code", "kind", "value", "currency", "minimum", "limit", "per_customer", "from", "until"];
     let others = ["products", "categories", "combines"];
     known.iter().chain(&others).any(|known| *known == field).then(|| field.to_owned())
-}
-
-/// Writes a moment in UTC as the field has it: `2026-12-01T00:00:00`.
-fn typed_moment(moment: Option<Timestamp>) -> String {
-    let text = moment.map(|moment| moment.to_string()).unwrap_or_default();
-    let text = text.trim_end_matches('Z');
-    text.strip_suffix(".000").unwrap_or(text).to_owned()
-}
-
-/// Reads a moment in UTC. Browsers leave out seconds that are 0.
-fn moment(typed: &str) -> Value {
-    match typed.len() {
-        0 => Value::Null,
-        16 => format!("{typed}:00Z").into(),
-        _ => format!("{}Z", typed.trim_end_matches('Z')).into(),
-    }
 }

@@ -24,10 +24,14 @@ pub(in crate::http::admin) fn tax_class(language: Language, class: &str) -> Stri
     known.map_or_else(|| class.to_owned(), |(_, key)| language.text(key).to_string())
 }
 
+/// Returns the values and names of all classes of tax.
+pub(in crate::http::admin) fn tax_classes(visit: &Visit<'_>) -> Vec<(String, String)> {
+    TAX_CLASSES.iter().map(|(value, key)| ((*value).to_owned(), visit.text(key).to_string())).collect()
+}
+
 /// Returns the fields. A new product has the units in stock too.
 pub(super) fn fields(visit: &Visit<'_>, state: &FormState, is_new: bool) -> Vec<Field> {
     let field = |name: &str, label: Key| Field::new(state, name, visit.text(label));
-    let classes = TAX_CLASSES.map(|(value, key)| (value.to_owned(), visit.text(key).to_string()));
     let mut fields = vec![
         field("name", Key("admin-product-name")),
         field("description", Key("admin-product-description")).lines(6, 5_000).optional(),
@@ -38,7 +42,7 @@ pub(super) fn fields(visit: &Visit<'_>, state: &FormState, is_new: bool) -> Vec<
             .hint(visit.text("admin-product-unit-hint")),
         field("price", Key("admin-product-price")).short(Kind::Number, 20).hint(visit.text("admin-product-price-hint")),
         field("currency", Key("admin-currency")).short(Kind::Text, 3),
-        field("tax_class", Key("admin-product-tax-class")).choices(classes),
+        field("tax_class", Key("admin-product-tax-class")).choices(tax_classes(visit)),
         field("weight_grams", Key("admin-product-weight")).short(Kind::Number, 9).optional(),
         field("supplier", Key("admin-product-supplier")).up_to(100).optional(),
         field("image", Key("admin-product-image")).hint(visit.text("admin-product-image-hint")).up_to(500).optional(),

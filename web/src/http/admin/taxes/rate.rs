@@ -1,0 +1,147 @@
+//! One tax rate: creating, changing and removing it.
+
+use rocket::http::Status;
+use rocket::{get, post};
+use serde_json::Value;
+use souk_types::Country;
+
+use super::super::edit::{EditForm, Refused, version};
+use super::super::row_page::{RowPage, stale};
+use super::super::rows::{self, Action, Outcome, SeenRow};
+use super::super::{Admin, Section};
+use super::form::{self, fields, fill, json};
+use super::{LIST, NEW, RATES, list_page, path};
+use crate::api::Problem;
+use crate::api::admin_shop::{Document, TaxRate};
+use crate::fields::FormState;
+use crate::form::Form;
+use crate::locale::Key;
+use crate::page::{Answer, PageError, PageResult};
+use crate::visit::Visit;
+
+/// Two rates with the same values of these are never stored.
+const KEY: &[&str] = &["country", "region", "postal_codes", "class", "from"];
+
+#[get("/admin/taxes/rates/new?<country>")]
+pub(super) async fn show_new(visit: Visit<'_>, country: Option<&str>) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    visit.app.shop.refresh(visit.api).await;
+    let (shop, _) = visit.app.shop.cached();
+    let home = shop.home_country.as_ref().map(Country::as_str);
+    let mut state = FormState::default();
+    state.set("country", country.or(home).unwrap_or_default());
+    state.set("class", "standard");
+    page(&visit, &admin, None, new_form(&visit, &state), Status::Ok).await
+}
+
+#[post("/admin/taxes/rates/new", data = "<form>")]
+pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::of(&form);
+    let rate = json(visit.language, &state);
+    let insert = |document: &mut Value| {
+        let rates = rows::list(document, RATES).ok_or(None::<usize>)?;
+        // Rates of one country are neighbours.
+        let last = rates.iter().rposition(|other| other["country"] == rate["country"]);
+        let at = last.map_or(rates.len(), |last| last + 1);
+        rates.insert(at, rate.clone());
+        Ok(at)
+    };
+    match rows::update(&visit, &admin, Document::Taxes, insert).await? {
+        Outcome::Saved => Ok(to_list(&visit, "created")),
+        Outcome::Stale { .. } => Err(PageError::not_found()),
+        Outcome::Refused { at, problem } => {
+            let refused = refuse(&visit, &mut state, at, problem)?;
+            page(&visit, &admin, None, new_form(&visit, &state).refused(Some(&refused)), refused.status).await
+        }
+    }
+}
+
+#[get("/admin/taxes/rates/<position>", rank = 2)]
+pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let stored = visit.api.document(&admin.token, Document::Taxes).await?.value;
+    let row = rows::rows(&stored, RATES).get(position).ok_or_else(PageError::not_found)?;
+    let form = stored_form(&visit, position, &fill(visit.language, &rows::read(row)?));
+    page(&visit, &admin, Some(position), form.version(rows::version(row, KEY)), Status::Ok).await
+}
+
+#[post("/admin/taxes/rates/<position>", data = "<form>", rank = 2)]
+pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> PageResult {
+    let admin = Admin::of(&visit).await?;
+    let mut state = FormState::of(&form);
+    let (seen, action) = (version(&form), Action::of(&form));
+    let rate = json(visit.language, &state);
+    let change = |document: &mut Value| {
+        let rates = rows::list(document, RATES).ok_or(None::<usize>)?;
+        let at = SeenRow { position, version: seen, key: KEY }.find(rates).unchanged()?;
+        if action == Action::Save {
+            rates[at] = rate.clone();
+        }
+        action.apply(rates, at);
+        Ok(at)
+    };
+    let outcome = rows::update(&visit, &admin, Document::Taxes, change).await?;
+    match outcome {
+        Outcome::Saved => Ok(to_list(&visit, if action == Action::Remove { "deleted" } else { "saved" })),
+        // A second click removes nothing more.
+        Outcome::Stale { at: None, .. } if action == Action::Remove => Ok(to_list(&visit, "deleted")),
+        Outcome::Stale { stored, .. } if action != Action::Save => {
+            list_page(&visit, &admin, &stored, "", Some(stale(&visit)), Status::PreconditionFailed).await
+        }
+        Outcome::Stale { at: Some(at), stored } => {
+            let row = &rows::rows(&stored, RATES)[at];
+            let current: TaxRate = rows::read(row)?;
+            let refused = Refused::changed(&visit);
+            let form = stored_form(&visit, at, &state).version(rows::version(row, KEY)).refused(Some(&refused));
+            page(&visit, &admin, Some(at), form.compare(&visit, &fill(visit.language, &current)), refused.status).await
+        }
+        Outcome::Stale { at: None, .. } => {
+            let refused = Refused::removed(&visit);
+            page(&visit, &admin, None, new_form(&visit, &state).refused(Some(&refused)), refused.status).await
+        }
+        Outcome::Refused { at, problem } => {
+            let refused = refuse(&visit, &mut state, at, problem)?;
+            let form = stored_form(&visit, position, &state).version(seen.to_owned()).refused(Some(&refused));
+            page(&visit, &admin, Some(position), form, refused.status).await
+        }
+    }
+}
+
+/// Explains beside the fields why the service refuses a rate.
+fn refuse(visit: &Visit<'_>, state: &mut FormState, at: Option<usize>, problem: Problem) -> Result<Refused, PageError> {
+    if let Problem::Refused(refusal) = &problem
+        && refusal.fields.iter().any(form::is_overlap)
+    {
+        state.refuse("starts", visit.text("tax-overlap").to_string());
+    }
+    Refused::of(visit, state, problem, |refused| at.and_then(|at| form::name(at, refused)))
+}
+
+fn new_form(visit: &Visit<'_>, state: &FormState) -> EditForm {
+    EditForm::new(visit, NEW, state, fields(visit, state), Key("admin-create"))
+}
+
+fn stored_form(visit: &Visit<'_>, position: usize, state: &FormState) -> EditForm {
+    EditForm::new(visit, &path(position), state, fields(visit, state), Key("admin-save"))
+}
+
+/// Shows the page of a stored rate, or of a new one.
+async fn page(visit: &Visit<'_>, admin: &Admin, position: Option<usize>, form: EditForm, status: Status) -> PageResult {
+    let title = if position.is_some() { Key("tax-rate-edit") } else { Key("tax-rate-new") };
+    RowPage {
+        section: Section::Taxes,
+        title: visit.text(title).to_string(),
+        back: (visit.url(LIST), visit.text("admin-nav-taxes").to_string()),
+        views: Vec::new(),
+        lead: None,
+        form,
+        remove: position.map(|_| (Key("tax-rate-remove"), Key("tax-rate-remove-lead"))),
+    }
+    .answer(visit, admin, status)
+    .await
+}
+
+fn to_list(visit: &Visit<'_>, done: &str) -> Answer {
+    Answer::SeeOther(visit.url(&format!("{LIST}?done={done}")))
+}
