@@ -68,7 +68,7 @@ invalid-admin-limit = Geben Sie eine ganze Zahl von 1 bis 1000000 ein, ohne Tren
 invalid-admin-per-customer = Geben Sie eine ganze Zahl von 1 bis 1000000 ein, ohne Trennzeichen.
 invalid-admin-from = Geben Sie Datum und Uhrzeit ein.
 invalid-admin-until = Geben Sie Datum und Uhrzeit ein, später als den Beginn.
-invalid-admin-products = Geben Sie Kennungen von Produkten ein, höchstens 100.
+invalid-admin-products = Wählen Sie höchstens 100 Produkte.
 invalid-admin-categories = Geben Sie Namen von Kategorien ein, höchstens 100.
 
 ## Products, stock and import.
@@ -163,7 +163,13 @@ discount-per-customer = Einlösungen eines Kunden
 discount-from = Von (UTC)
 discount-until = Bis (UTC)
 discount-products = Produkte
-discount-products-hint = Kennungen, eine je Zeile. Ohne Produkte und Kategorien gilt er für alle.
+discount-products-hint = Suchen Sie Produkte nach ihrem Namen, und fügen Sie sie hinzu. Ohne Produkte und Kategorien gilt er für alle.
+discount-product-find = Produkt finden
+discount-product-add = Hinzufügen
+discount-product-remove = Entfernen
+discount-product-chosen = ist hinzugefügt
+discount-product-more = Es gibt weitere. Geben Sie mehr vom Namen ein.
+discount-product-gone = Ein gelöschtes Produkt ({ $id })
 discount-categories = Kategorien
 discount-categories-hint = Namen, einer je Zeile.
 discount-combines = Kombinierbar

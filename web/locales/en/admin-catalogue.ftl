@@ -68,7 +68,7 @@ invalid-admin-limit = Enter a whole number, 1 to 1,000,000, without separators.
 invalid-admin-per-customer = Enter a whole number, 1 to 1,000,000, without separators.
 invalid-admin-from = Enter date and time.
 invalid-admin-until = Enter date and time, later than the beginning.
-invalid-admin-products = Enter ids of products, at most 100.
+invalid-admin-products = Choose at most 100 products.
 invalid-admin-categories = Enter names of categories, at most 100.
 
 ## Products, stock and import.
@@ -163,7 +163,13 @@ discount-per-customer = Uses of one customer
 discount-from = From (UTC)
 discount-until = Until (UTC)
 discount-products = Products
-discount-products-hint = Ids, one a line. Without products and categories, it is for all.
+discount-products-hint = Search for products by their names, and add them. Without products and categories, it is for all.
+discount-product-find = Find a product
+discount-product-add = Add
+discount-product-remove = Remove
+discount-product-chosen = is added
+discount-product-more = There are more. Type more of the name.
+discount-product-gone = A product that is deleted ({ $id })
 discount-categories = Categories
 discount-categories-hint = Names, one a line.
 discount-combines = Can be combined

@@ -1,6 +1,7 @@
 //! Products and categories.
 
 use serde::Deserialize;
+use serde_json::json;
 use souk_contract::products::ProductId;
 use souk_types::Money;
 
@@ -125,6 +126,13 @@ impl Api<'_> {
     /// Returns a product.
     pub(crate) async fn product(self, id: ProductId) -> Result<Product> {
         self.get(Service::Products, format!("/{id}")).send().await
+    }
+
+    /// Returns those of 1 to 100 products that exist, in the order of the ids.
+    pub(crate) async fn products_by_id(self, ids: &[ProductId]) -> Result<Vec<Product>> {
+        let call = self.post(Service::Products, "/ids").json(&json!({"ids": ids}));
+        let list: List<Product> = call.send().await?;
+        Ok(list.items)
     }
 
     /// Returns all categories, by name.

@@ -166,7 +166,7 @@ async fn a_discount_of_the_page_works_in_a_quote() {
     let customer = shop.customer_with_cart(&tea, 1).await;
     let code = unique("TEA");
     let form = visitor.open("/en/admin/discounts/new").await.expect_status(200).form("/discounts/new");
-    let form = form.set("code", &code).set("products", &tea.id).set("until", "2020-01-01T00:00");
+    let form = form.set("code", &code).set("until", "2020-01-01T00:00").press("product", &tea.id);
     let wrong = form.set("value", "a lot").set("limit", "0").set("minimum", "free");
     let refused = visitor.send_form(&wrong).await.expect_status(422);
     assert_eq!(refused.invalid_fields(), ["value", "minimum", "limit"]);
@@ -201,6 +201,52 @@ async fn a_discount_of_the_page_works_in_a_quote() {
     quotes_show((500, Value::Null)).await;
     visitor.send_form(&visitor.open(&path).await.form("/delete")).await.expect_text("It is deleted.");
     quotes_show((0, json!("unknown"))).await;
+}
+
+#[tokio::test]
+async fn the_products_of_a_discount_are_found_by_their_names() {
+    let shop = Shop::shared().await;
+    let (admin, visitor) = (shop.admin().await, shop.admin_visitor().await);
+    let (one, other) = (unique("Assam"), unique("Ceylon"));
+    let ids = [create_product(&visitor, &one).await, create_product(&visitor, &other).await];
+    let code = unique("PICK");
+    let form = visitor.open("/en/admin/discounts/new").await.expect_status(200).form("/discounts/new");
+    let form = form.set("code", &code).set("value", "a lot");
+
+    // "Enter" after typing a name searches, and saves nothing.
+    let search = form.clone().set("find", &one).press("pick", "default");
+    let page = visitor.send_form(&search).await.expect_status(200).expect_text(&one).expect_text("€12.50");
+    let page = visitor.send_form(&page.form("/discounts/new").press("pick", &format!("add:{}", ids[0]))).await;
+    let page = page.expect_status(200).expect_text("is added");
+    assert_eq!(
+        (page.form("/discounts/new").value("code"), page.form("/discounts/new").value("value")),
+        (&*code, "a lot")
+    );
+    let found = page.form("/discounts/new").set("find", &other).press("pick", "search");
+    let page = visitor.send_form(&found).await.expect_status(200);
+    let page = visitor.send_form(&page.form("/discounts/new").press("pick", &format!("add:{}", ids[1]))).await;
+    let page = page.expect_text(&one).expect_text(&other);
+    assert!(page.html().contains(&format!("href=\"/en/admin/products/{}\"", ids[0])), "names are links");
+    let refused = visitor.send_form(&page.form("/discounts/new")).await.expect_status(422);
+    assert_eq!(refused.invalid_fields(), ["value"]);
+    visitor.send_form(&refused.form("/discounts/new").set("value", "10")).await.expect_text("It is created.");
+
+    let path = discount_path(&visitor, &code).await;
+    let stored = async || admin.get(&path.replace("/en/admin", "/shopping/admin")).await.expect_status(200);
+    assert_eq!(stored().await["products"], json!(ids));
+    let page = visitor.open(&path).await.expect_status(200).expect_text(&one).expect_text(&other);
+    let stale = page.form(&path).set("value", "20");
+    let page = visitor.send_form(&page.form(&path).press("pick", &format!("remove:{}", ids[0]))).await;
+    let page = page.expect_status(200);
+    assert!(!page.has_text(&one) && page.has_text(&other), "{page}");
+    assert_eq!(stored().await["products"], json!(ids), "nothing is saved yet");
+    visitor.send_form(&page.form(&path)).await.expect_status(200).expect_text("It is saved.");
+    assert_eq!(stored().await["products"], json!([ids[1]]));
+    let conflict = visitor.send_form(&stale).await.expect_status(412);
+    conflict.expect_text(&format!("Stored now: {other}")).expect_text(&one);
+
+    admin.request(Method::DELETE, &format!("/products/{}", ids[1])).await.expect_status(204);
+    visitor.open(&path).await.expect_status(200).expect_text("A product that is deleted");
 }
 
 /// Returns the path of the page of a discount, from the list.

@@ -1,12 +1,14 @@
 //! Discounts: their list, and pages to create, edit and delete one.
 
 mod form;
+mod picks;
 
 use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 
 use self::form::{fields, fill, json, name};
+use self::picks::{Picks, Step};
 use souk_contract::role::Permission;
 
 use super::edit::{EditForm, Refused, done as done_text, version};
@@ -54,6 +56,7 @@ struct DiscountPage {
     page: Frame,
     nav: Nav,
     form: EditForm,
+    picks: Picks,
     /// `None` for a new discount.
     delete_url: Option<String>,
 }
@@ -88,7 +91,11 @@ async fn show_new(visit: Visit<'_>) -> PageResult {
 #[post("/admin/discounts/new", data = "<form>")]
 async fn create(visit: Visit<'_>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
-    let mut state = FormState::of(&form);
+    let step = Step::of(&form);
+    let mut state = step.state(&form);
+    if step != Step::Save {
+        return new_page(&visit, &admin, &state, None).await;
+    }
     match visit.api.create_discount(&admin.token, &json(visit.language, &state)).await {
         Ok(()) => Ok(to_list(&visit, "created")),
         Err(problem) => {
@@ -104,14 +111,21 @@ async fn show(visit: Visit<'_>, id: &str) -> PageResult {
     let stored = find(&visit, &admin, id).await?;
     let state = fill(visit.language, &stored.value, &visit.app.shop.cached().0.currency);
     let form = stored_form(&visit, id, &state).version(stored.tag);
-    stored_page(&visit, &admin, &stored.value, form, Status::Ok).await
+    let picks = Picks::read(&visit, &state).await;
+    stored_page(&visit, &admin, &stored.value, form, picks, Status::Ok).await
 }
 
 #[post("/admin/discounts/<id>", data = "<form>", rank = 2)]
 async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
-    let mut state = FormState::of(&form);
-    let seen = version(&form);
+    let (step, seen) = (Step::of(&form), version(&form));
+    let mut state = step.state(&form);
+    if step != Step::Save {
+        let stored = find(&visit, &admin, id).await?.value;
+        let form = stored_form(&visit, id, &state).version(seen.to_owned());
+        let picks = Picks::read(&visit, &state).await;
+        return stored_page(&visit, &admin, &stored, form, picks, Status::Ok).await;
+    }
     let json = json(visit.language, &state);
     let Err(problem) = visit.api.change_discount(&admin.token, id, seen, &json).await else {
         return Ok(to_list(&visit, "saved"));
@@ -119,10 +133,12 @@ async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
     let refused = Refused::of(&visit, &mut state, problem, name)?;
     let Tagged { value, tag } = find(&visit, &admin, id).await?;
     let mut form = stored_form(&visit, id, &state).version(seen.to_owned()).refused(Some(&refused));
+    let mut picks = Picks::read(&visit, &state).await;
     if refused.is_conflict() {
         form = form.version(tag).compare(&visit, &fill(visit.language, &value, state.value("currency")));
+        picks = picks.compare(&visit, &value.products).await;
     }
-    stored_page(&visit, &admin, &value, form, refused.status).await
+    stored_page(&visit, &admin, &value, form, picks, refused.status).await
 }
 
 #[post("/admin/discounts/<id>/delete", data = "<_form>")]
@@ -148,7 +164,8 @@ async fn new_page(visit: &Visit<'_>, admin: &Admin, state: &FormState, refused: 
     let (page, nav) = admin.frame(visit, Section::Discounts, title).await?;
     let form = EditForm::new(visit, NEW, state, fields(visit, state), Key("admin-create")).refused(refused.as_ref());
     let status = refused.map_or(Status::Ok, |refused| refused.status);
-    Ok(Page::personal(&DiscountPage { page, nav, form, delete_url: None })?.status(status).into())
+    let picks = Picks::read(visit, state).await;
+    Ok(Page::personal(&DiscountPage { page, nav, form, picks, delete_url: None })?.status(status).into())
 }
 
 fn stored_form(visit: &Visit<'_>, id: &str, state: &FormState) -> EditForm {
@@ -160,12 +177,13 @@ async fn stored_page(
     admin: &Admin,
     discount: &Discount,
     form: EditForm,
+    picks: Picks,
     status: Status,
 ) -> PageResult {
     let title = discount.code.clone().unwrap_or_else(|| visit.text("discount-automatic").to_string());
     let (page, nav) = admin.frame(visit, Section::Discounts, title).await?;
     let delete_url = Some(visit.url(&format!("{LIST}/{}/delete", discount.id)));
-    Ok(Page::personal(&DiscountPage { page, nav, form, delete_url })?.status(status).into())
+    Ok(Page::personal(&DiscountPage { page, nav, form, picks, delete_url })?.status(status).into())
 }
 
 /// Writes what a discount takes off.

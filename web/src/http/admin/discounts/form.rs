@@ -6,13 +6,12 @@ use souk_types::FieldError;
 use super::super::edit::check;
 use super::super::moments::{moment, typed_moment};
 use super::super::products::{price, whole};
+use super::picks::PRODUCTS;
 use crate::api::admin_shop::{Benefit, Discount};
 use crate::fields::{Field, FormState, Kind};
 use crate::locale::{Key, Language};
 use crate::visit::Visit;
 
-/// The longest list of products: 100 ids with a separator each.
-const MAX_PRODUCTS: usize = 4_000;
 /// The longest list of categories: 100 names with a separator each.
 const MAX_CATEGORIES: usize = 5_200;
 
@@ -38,10 +37,6 @@ pub(super) fn fields(visit: &Visit<'_>, state: &FormState) -> Vec<Field> {
         field("per_customer", Key("discount-per-customer")).short(Kind::Number, 7).optional(),
         field("from", Key("discount-from")).short(Kind::Moment, 23).optional(),
         field("until", Key("discount-until")).short(Kind::Moment, 23).optional(),
-        field("products", Key("discount-products"))
-            .lines(3, MAX_PRODUCTS)
-            .optional()
-            .hint(visit.text("discount-products-hint")),
         field("categories", Key("discount-categories"))
             .lines(3, MAX_CATEGORIES)
             .optional()
@@ -70,7 +65,7 @@ pub(super) fn fill(language: Language, discount: &Discount, currency: &str) -> F
         ("per_customer", number(discount.per_customer)),
         ("from", typed_moment(discount.from)),
         ("until", typed_moment(discount.until)),
-        ("products", discount.products.join("\n")),
+        (PRODUCTS, discount.products.join(" ")),
         ("categories", discount.categories.join("\n")),
         ("combines", check(discount.combines).to_owned()),
     ] {
@@ -87,7 +82,7 @@ pub(super) fn json(language: Language, state: &FormState) -> Value {
         Value::Null => typed.into(),
         money => money,
     });
-    let ids: Vec<&str> = state.value("products").split_whitespace().collect();
+    let ids: Vec<&str> = state.value(PRODUCTS).split_whitespace().collect();
     let categories = state.value("categories").lines().map(str::trim).filter(|name| !name.is_empty());
     let mut terms = json!({
         "code": state.optional("code"),
