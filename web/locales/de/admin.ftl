@@ -23,4 +23,9 @@ overview-low-stock = Geringer Bestand
 overview-low-stock-none = Kein Produkt hat geringen Bestand.
 products-view-all = Alle
 products-view-low-stock = Geringer Bestand
-products-low-stock-rule = Produkte, von denen höchstens 5 Stück verfügbar sind. Die knappsten zuerst.
+products-low-stock-rule = { $count ->
+    [0] Produkte, von denen kein Stück verfügbar ist.
+    [1] Produkte, von denen höchstens 1 Stück verfügbar ist. Die knappsten zuerst.
+   *[other] Produkte, von denen höchstens { $count } Stück verfügbar sind. Die knappsten zuerst.
+}
+products-low-stock-below = Gering ist höchstens

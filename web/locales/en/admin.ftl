@@ -23,4 +23,9 @@ overview-low-stock = Low in stock
 overview-low-stock-none = No product is low in stock.
 products-view-all = All
 products-view-low-stock = Low in stock
-products-low-stock-rule = Products of which at most 5 pieces are available. The scarcest come first.
+products-low-stock-rule = { $count ->
+    [0] Products of which no piece is available.
+    [1] Products of which at most 1 piece is available. The scarcest come first.
+   *[other] Products of which at most { $count } pieces are available. The scarcest come first.
+}
+products-low-stock-below = Low is at most

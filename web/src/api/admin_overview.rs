@@ -41,6 +41,24 @@ pub(crate) struct StockSummary {
     pub(crate) low_stock: CappedCount,
 }
 
+/// Which products are low in stock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LowStockQuery<'a> {
+    /// Products of which at most so many pieces are available: 0 to 100.
+    pub(crate) threshold: u32,
+    /// Words that the products have; empty for all products.
+    pub(crate) words: &'a str,
+    pub(crate) limit: usize,
+    /// The cursor of the page before.
+    pub(crate) after: Option<&'a str>,
+}
+
+impl LowStockQuery<'_> {
+    /// The threshold of [`StockSummary`].
+    pub(crate) const DEFAULT_THRESHOLD: u32 = 5;
+    pub(crate) const MAX_THRESHOLD: u32 = 100;
+}
+
 impl Api<'_> {
     /// Returns the sales of the last days.
     pub(crate) async fn sales_summary(self, token: &Token) -> Result<SalesSummary> {
@@ -53,8 +71,10 @@ impl Api<'_> {
     }
 
     /// Returns a page of the products that are low in stock, the scarcest first.
-    pub(crate) async fn low_stock(self, token: &Token, limit: usize, after: Option<&str>) -> Result<List<Product>> {
+    pub(crate) async fn low_stock(self, token: &Token, query: LowStockQuery<'_>) -> Result<List<Product>> {
+        let LowStockQuery { threshold, words, limit, after } = query;
         let after = after.map(|after| format!("&after={}", encode(after))).unwrap_or_default();
-        self.get(Service::Products, format!("/low-stock?limit={limit}{after}")).token(token).send().await
+        let target = format!("/low-stock?threshold={threshold}&q={}&limit={limit}{after}", encode(words));
+        self.get(Service::Products, target).token(token).send().await
     }
 }

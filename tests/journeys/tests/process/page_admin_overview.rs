@@ -74,6 +74,15 @@ async fn the_scarcest_products_come_first() {
     let page = visitor.open("/en/admin/products?stock=low").await.expect_status(200);
     assert!(page.has_text("few") && page.has_text("Out of stock") && !page.has_text("plenty"), "{page}");
     visitor.open("/en/admin").await.expect_status(200).expect_text("3 Low in stock");
+    let page = page.expect_text("at most 5 pieces are available");
+    assert_eq!(page.form("/admin/products").value("below"), "5");
+    let page = visitor.open("/en/admin/products?stock=low&below=0").await.expect_text("no piece is available");
+    assert!(page.has_text("none") && !page.has_text("few"), "{page}");
+    visitor.open("/en/admin/products?stock=low&below=6").await.expect_status(200).expect_text("plenty");
+    let page = visitor.open("/en/admin/products?stock=low&q=few").await.expect_status(200).expect_text("few");
+    assert!(!page.has_text("Out of stock"), "{page}");
+    assert_eq!(admin.get("/products/low-stock?q=few&threshold=6").await.items().len(), 1);
+    visitor.open("/en/admin/products?stock=low&q=plenty").await.expect_text("Nothing found for");
 
     let ana = shop.new_customer().await;
     for path in ["/products/low-stock", "/products/summary", "/shopping/admin/summary"] {

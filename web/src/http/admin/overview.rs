@@ -12,6 +12,7 @@ use super::orders::Row;
 use super::products::LOW_STOCK;
 use super::{Admin, Nav, Section, count_text};
 use crate::api::admin_orders::{OrderFilters, OrderSummary};
+use crate::api::admin_overview::LowStockQuery;
 use crate::api::catalogue::Product;
 use crate::api::{List, Problem, Result as ApiResult};
 use crate::locale::Key;
@@ -74,19 +75,18 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let status = |status: &str| OrderFilters { status: status.to_owned(), ..oldest() };
     let urgent = OrderFilters { payment: "attention".to_owned(), ..oldest() };
     let [confirmed, partial, all] = [status("confirmed"), status("partially-shipped"), OrderFilters::default()];
-    let sees_orders = admin.may(Permission::ViewOrders);
-    let sees_mails = admin.may(Permission::AssistCustomers);
-    let sees_stock = admin.may(Permission::ManageCatalogue);
+    let threshold = LowStockQuery::DEFAULT_THRESHOLD;
+    let scarce = LowStockQuery { threshold, words: "", limit: PART_SIZE, after: None };
     let (frame, sales, stock, mails, urgent, confirmed, partial, newest, scarce) = tokio::join!(
         admin.frame(&visit, Section::Overview, visit.text("admin-overview-title").to_string()),
-        ask_if(sees_orders, visit.api.sales_summary(&admin.token)),
-        ask_if(sees_stock, visit.api.stock_summary(&admin.token)),
-        ask_if(sees_mails, visit.api.mail_summary(&admin.token)),
-        ask_if(sees_orders, orders(&visit, &admin, &urgent)),
-        ask_if(sees_orders, orders(&visit, &admin, &confirmed)),
-        ask_if(sees_orders, orders(&visit, &admin, &partial)),
-        ask_if(sees_orders, orders(&visit, &admin, &all)),
-        ask_if(sees_stock, visit.api.low_stock(&admin.token, PART_SIZE, None)),
+        visit.api.sales_summary(&admin.token),
+        visit.api.stock_summary(&admin.token),
+        visit.api.mail_summary(&admin.token),
+        orders(&visit, &admin, &urgent),
+        orders(&visit, &admin, &confirmed),
+        orders(&visit, &admin, &partial),
+        orders(&visit, &admin, &all),
+        visit.api.low_stock(&admin.token, scarce),
     );
     let (page, nav) = frame?;
     let (sales, stock, mails) = (sales?, stock?, mails?);

@@ -9,13 +9,14 @@ pub(super) use self::form::{price, tax_class, tax_classes, whole};
 
 use askama::Template;
 use rocket::http::Status;
-use rocket::{Route, get, routes};
+use rocket::{FromForm, Route, get, routes};
 
 use souk_contract::role::Permission;
 
 use super::super::listing::sort_label;
 use super::edit::done as done_text;
 use super::{Admin, Nav, Section};
+use crate::api::admin_overview::LowStockQuery;
 use crate::api::catalogue::{ListQuery, Product, Sort};
 use crate::links::encode;
 use crate::locale::Key;
@@ -54,8 +55,8 @@ struct ProductsPage {
     products: Option<Vec<Product>>,
     /// The views: name, address, whether it is shown.
     views: [(Key, String, bool); 2],
-    /// Whether the list has only products that are low in stock, which it cannot search.
-    is_low_stock: bool,
+    /// The threshold of the list of products that are low in stock; `None` for all products.
+    below: Option<u32>,
     words: String,
     /// Values and labels of the orders, and whether they are chosen.
     sorts: Vec<(&'static str, Key, bool)>,
@@ -66,34 +67,36 @@ struct ProductsPage {
     done: Option<String>,
 }
 
-#[get("/admin/products?<q>&<sort>&<stock>&<after>&<done>")]
-async fn list(
-    visit: Visit<'_>,
-    q: Option<&str>,
-    sort: Option<&str>,
-    stock: Option<&str>,
-    after: Option<&str>,
-    done: Option<&str>,
-) -> PageResult {
+/// The parameters of the list.
+#[derive(FromForm)]
+struct Parameters {
+    q: Option<String>,
+    sort: Option<String>,
+    /// `low` selects the products that are low in stock, the scarcest first.
+    stock: Option<String>,
+    /// The largest number of available pieces that is low.
+    below: Option<String>,
+    after: Option<String>,
+    done: Option<String>,
+}
+
+#[get("/admin/products?<parameters..>")]
+async fn list(visit: Visit<'_>, parameters: Parameters) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
-    let sort = Sort::parse(sort);
-    let words: String = q.unwrap_or_default().trim().chars().take(MAX_WORDS).collect();
-    let query = ListQuery {
-        words: Some(words.as_str()).filter(|words| !words.is_empty()),
-        sort,
-        after,
-        limit: PAGE_SIZE,
-        category: None,
-    };
-    let title = visit.text("admin-nav-products").to_string();
-    let is_low_stock = stock == Some("low");
+    let sort = Sort::parse(parameters.sort.as_deref());
+    let words: String = parameters.q.unwrap_or_default().trim().chars().take(MAX_WORDS).collect();
+    let below = (parameters.stock.as_deref() == Some("low")).then(|| threshold(parameters.below.as_deref()));
+    let after = parameters.after.as_deref();
     let products = async {
-        if is_low_stock {
-            visit.api.low_stock(&admin.token, PAGE_SIZE, after).await
+        if let Some(threshold) = below {
+            let query = LowStockQuery { threshold, words: &words, limit: PAGE_SIZE, after };
+            visit.api.low_stock(&admin.token, query).await
         } else {
-            visit.api.products(query).await
+            let words = Some(words.as_str()).filter(|words| !words.is_empty());
+            visit.api.products(ListQuery { words, sort, after, limit: PAGE_SIZE, category: None }).await
         }
     };
+    let title = visit.text("admin-nav-products").to_string();
     let (frame, list) = tokio::join!(admin.frame(&visit, Section::Products, title), products);
     let (page, nav) = frame?;
     let (products, next, status) = match list {
@@ -106,18 +109,24 @@ async fn list(
     };
     let address = |after: Option<&str>| {
         let after = after.map(|after| format!("&after={}", encode(after))).unwrap_or_default();
-        if is_low_stock {
-            return format!("{}{after}", visit.url(LOW_STOCK));
+        match below {
+            Some(below) => format!("{}&q={}&below={below}{after}", visit.url(LOW_STOCK), encode(&words)),
+            None => format!("{}?q={}&sort={}{after}", visit.url(LIST), encode(&words), sort.as_str()),
         }
-        format!("{}?q={}&sort={}{after}", visit.url(LIST), encode(&words), sort.as_str())
     };
     let sorts = Sort::ALL.map(|option| (option.as_str(), sort_label(option), option == sort)).into();
     let (next, first) = (next.map(|next| address(Some(&next))), after.map(|_| address(None)));
-    let done = done_text(&visit, done);
+    let done = done_text(&visit, parameters.done.as_deref());
     let views = [
-        (Key("products-view-all"), visit.url(LIST), !is_low_stock),
-        (Key("products-view-low-stock"), visit.url(LOW_STOCK), is_low_stock),
+        (Key("products-view-all"), visit.url(LIST), below.is_none()),
+        (Key("products-view-low-stock"), visit.url(LOW_STOCK), below.is_some()),
     ];
-    let products_page = ProductsPage { page, nav, products, views, is_low_stock, words, sorts, next, first, done };
+    let products_page = ProductsPage { page, nav, products, views, below, words, sorts, next, first, done };
     Ok(Page::personal(&products_page)?.status(status).into())
+}
+
+/// Returns the threshold of the list of products that are low in stock.
+fn threshold(typed: Option<&str>) -> u32 {
+    let typed = typed.and_then(|typed| typed.trim().parse::<u32>().ok());
+    typed.map_or(LowStockQuery::DEFAULT_THRESHOLD, |pieces| pieces.min(LowStockQuery::MAX_THRESHOLD))
 }
