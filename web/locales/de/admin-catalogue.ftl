@@ -26,6 +26,7 @@ admin-move-down = { $name } nach unten
 problem-admin-code-used = Ein anderer Rabatt hat diesen Code, in großen oder kleinen Buchstaben. Wählen Sie einen anderen.
 problem-admin-too-many-discounts = Ein Shop hat höchstens 1.000 Rabatte. Löschen Sie einen abgelaufenen.
 problem-admin-stock-out-of-range = Möglich sind 0 bis 1.000.000.000 Stück.
+problem-admin-key-reused = Dieses Formular wurde schon mit anderen Werten gesendet. Sehen Sie nach, was gespeichert ist; senden Sie es dann noch einmal, wenn Sie es wollen.
 invalid-admin-name = Geben Sie einen Namen mit höchstens 200 Zeichen ein.
 invalid-admin-description = Schreiben Sie höchstens 5.000 Zeichen.
 invalid-admin-category = Geben Sie eine Kategorie mit höchstens 50 Zeichen ein.

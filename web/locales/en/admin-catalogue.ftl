@@ -26,6 +26,7 @@ admin-move-down = Move { $name } down
 problem-admin-code-used = Another discount has this code, in lower or upper case. Choose another one.
 problem-admin-too-many-discounts = A shop has at most 1,000 discounts. Delete one that is over.
 problem-admin-stock-out-of-range = There can be 0 to 1,000,000,000 units.
+problem-admin-key-reused = This form was sent before with other values. Look at what is stored; then send it again if you mean it.
 invalid-admin-name = Enter a name of at most 200 characters.
 invalid-admin-description = Write at most 5,000 characters.
 invalid-admin-category = Enter a category of at most 50 characters.

@@ -75,9 +75,10 @@ impl Api<'_> {
         self.get(Service::Products, format!("/{id}")).send().await
     }
 
-    /// Creates a product.
-    pub(crate) async fn create_product(self, token: &Token, product: &Value) -> Result<Product> {
-        self.post(Service::Products, "/").token(token).json(product).send().await
+    /// Creates a product. The same key creates one. Errors: 422 `key-reused`.
+    pub(crate) async fn create_product(self, token: &Token, key: &str, product: &Value) -> Result<Product> {
+        let call = self.post(Service::Products, "/").token(token).header("Idempotency-Key", key);
+        call.json(product).send().await
     }
 
     /// Replaces the fields of a product. Errors: 412 when it was edited meanwhile.
@@ -96,11 +97,11 @@ impl Api<'_> {
         self.get(Service::Products, format!("/{id}/stock")).token(token).send().await
     }
 
-    /// Adds to the available units. Errors: 409 `stock-out-of-range`; 412 when the stock has
-    /// changed meanwhile, by the first of two equal requests too.
-    pub(crate) async fn add_stock(self, token: &Token, id: ProductId, tag: &str, add: &Value) -> Result<()> {
+    /// Adds to the available units, whatever their number is. The same key adds once. Errors: 409
+    /// `stock-out-of-range`; 422 `key-reused`.
+    pub(crate) async fn add_stock(self, token: &Token, id: ProductId, key: &str, add: &Value) -> Result<()> {
         let call = self.call(Service::Products, ApiMethod::Patch, format!("/{id}/stock")).token(token);
-        call.header("If-Match", tag).json(&json!({"add": add})).send_without_reply().await
+        call.header("Idempotency-Key", key).json(&json!({"add": add})).send_without_reply().await
     }
 
     /// Sets the available units to a number that was counted. Errors: 412 when the stock has

@@ -168,9 +168,9 @@ impl Api<'_> {
         self.act(token, id, "refunds/retry", None, &json!({})).await
     }
 
-    /// Adds a note. Errors: 409 `too-many-notes`.
-    pub(crate) async fn add_order_note(self, token: &Token, id: OrderId, text: &str) -> Result<()> {
-        self.act(token, id, "notes", None, &json!({"text": text})).await
+    /// Adds a note. The same key adds one. Errors: 409 `too-many-notes`; 422 `key-reused`.
+    pub(crate) async fn add_order_note(self, token: &Token, id: OrderId, key: &str, text: &str) -> Result<()> {
+        self.act(token, id, "notes", Some(key), &json!({"text": text})).await
     }
 
     async fn act(self, token: &Token, id: OrderId, action: &str, key: Option<&str>, body: &Value) -> Result<()> {

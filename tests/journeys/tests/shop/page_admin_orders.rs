@@ -54,8 +54,10 @@ async fn an_admin_finds_an_order_and_sends_it_in_two_parcels() {
     let form = page.form("/ship");
     assert_eq!((form.value(&ship(&tea)), form.value(&ship(&cup))), ("1", "1"));
     let page = visitor.send_form(&form).await.expect_status(200).expect_text("Confirm the arrival");
-    let page = visitor.send_form(&page.form("/note").set("text", "Called\r\nAna")).await.expect_status(200);
-    let page = page.expect_text("The note is saved.").expect_text("Called");
+    let note = page.form("/note").set("text", "Called\r\nAna");
+    let (page, twice) = tokio::join!(visitor.send_form(&note), visitor.send_form(&note));
+    let page = page.expect_status(200).expect_text("The note is saved.").expect_text("Called");
+    assert_eq!(twice.expect_status(200).html().matches("<p class=\"lines\">Called").count(), 1, "a double click");
     let page = visitor.send_form(&page.form("/deliver")).await.expect_status(200);
     let page = page.expect_text("Delivered").expect_text("A parcel was sent.").expect_text(email);
     assert!(page.has_text("A note was added."));

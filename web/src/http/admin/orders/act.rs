@@ -72,7 +72,7 @@ async fn execute(
         Action::Capture => api.capture_order(token, id).await?,
         Action::Cancel => api.cancel_any_order(token, id).await?,
         Action::RetryRefunds => api.retry_refunds(token, id).await?,
-        Action::Note => api.add_order_note(token, id, draft.state.value("text")).await?,
+        Action::Note => api.add_order_note(token, id, &draft.note_key, draft.state.value("text")).await?,
     }
     Ok(())
 }

@@ -49,6 +49,7 @@ pub(super) struct Draft {
     pub(super) state: FormState,
     pub(super) ship_key: String,
     pub(super) refund_key: String,
+    pub(super) note_key: String,
     /// The products of the request's lines, in its order.
     lines: Vec<String>,
 }
@@ -56,7 +57,8 @@ pub(super) struct Draft {
 impl Draft {
     /// Returns the forms before anything is typed.
     pub(super) fn new() -> Result<Self, Error> {
-        Ok(Self { state: FormState::default(), ship_key: new_key()?, refund_key: new_key()?, lines: Vec::new() })
+        let (ship_key, refund_key, note_key) = (new_key()?, new_key()?, new_key()?);
+        Ok(Self { state: FormState::default(), ship_key, refund_key, note_key, lines: Vec::new() })
     }
 
     /// Returns the forms after one of them was sent.
@@ -65,6 +67,7 @@ impl Draft {
         match action {
             Action::Ship => draft.ship_key = key_of(form)?,
             Action::Refund => draft.refund_key = key_of(form)?,
+            Action::Note => draft.note_key = key_of(form)?,
             _ => {}
         }
         Ok(draft)
@@ -72,7 +75,7 @@ impl Draft {
 
     /// Uses other keys: one belongs to a request with other content.
     pub(super) fn renew_keys(&mut self) -> Result<(), Error> {
-        (self.ship_key, self.refund_key) = (new_key()?, new_key()?);
+        (self.ship_key, self.refund_key, self.note_key) = (new_key()?, new_key()?, new_key()?);
         Ok(())
     }
 

@@ -46,6 +46,7 @@ struct OrderPage {
     technical: Vec<Technical>,
     ship_fields: Vec<Field>,
     ship_key: String,
+    note_key: String,
     refund: Option<RefundForm>,
     note_field: Field,
     /// The text of the button that cancels; `None` when nothing can be cancelled.
@@ -198,6 +199,7 @@ pub(super) async fn page(
             .map(|key| visit.text(key).to_string()),
         may_deliver: admin.may(Permission::FulfilOrders),
         ship_key: draft.ship_key,
+        note_key: draft.note_key,
         page,
         nav,
         order,

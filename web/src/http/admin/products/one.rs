@@ -7,13 +7,14 @@ use souk_contract::products::ProductId;
 use souk_contract::role::Permission;
 use souk_http::Param;
 
-use super::super::edit::{EditForm, Refused, done as done_text, version};
+use super::super::edit::{EditForm, Refused, done as done_text, next_key, version};
 use super::super::{Admin, Nav, Section};
 use super::form::{self, fields, fill};
 use super::stock::StockView;
 use crate::api::admin_catalogue::EditedProduct;
 use crate::fields::{FormState, Kind};
 use crate::form::Form;
+use crate::idempotency::{key_of, new_key};
 use crate::locale::Key;
 use crate::page::{Answer, Frame, Page, PageResult};
 use crate::visit::Visit;
@@ -46,18 +47,20 @@ pub(super) async fn show_new(visit: Visit<'_>) -> PageResult {
     // The frame asks for the settings of the shop; a process that has just started has none yet.
     visit.app.shop.refresh(visit.api).await;
     state.set("currency", visit.app.shop.cached().0.currency.clone());
-    new_page(&visit, &admin, &state, None).await
+    new_page(&visit, &admin, &state, new_key()?, None).await
 }
 
 #[post("/admin/products/new", data = "<form>")]
 pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let mut state = FormState::of(&form);
-    match visit.api.create_product(&admin.token, &form::json(visit.language, &state, true)).await {
+    let product = form::json(visit.language, &state, true);
+    match visit.api.create_product(&admin.token, &key_of(&form)?, &product).await {
         Ok(product) => Ok(to_product(&visit, product.id, "created")),
         Err(problem) => {
+            let key = next_key(&form, &problem)?;
             let refused = Refused::of(&visit, &mut state, problem, form::name)?;
-            new_page(&visit, &admin, &state, Some(refused)).await
+            new_page(&visit, &admin, &state, key, Some(refused)).await
         }
     }
 }
@@ -68,7 +71,7 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, done: Option<&s
     let product = visit.api.edited_product(id.0).await?;
     let state = fill(visit.language, &product);
     let done = done_text(&visit, done);
-    let page = Edited { admin, product, state, seen: None, refused: None, done, stock: None };
+    let page = Edited { admin, product, state, seen: None, refused: None, done, stock: None, stock_key: new_key()? };
     page.answer(&visit).await
 }
 
@@ -84,7 +87,8 @@ pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) 
             // What was refused for another reason is still based on the version of the form.
             let seen = (!refused.is_conflict()).then(|| version(&form).to_owned());
             let product = visit.api.edited_product(id.0).await?;
-            let page = Edited { admin, product, state, seen, refused: Some(refused), done: None, stock: None };
+            let (refused, stock_key) = (Some(refused), new_key()?);
+            let page = Edited { admin, product, state, seen, refused, done: None, stock: None, stock_key };
             page.answer(&visit).await
         }
     }
@@ -100,10 +104,16 @@ pub(super) async fn delete(visit: Visit<'_>, id: Param<ProductId>, _form: Form) 
     }
 }
 
-async fn new_page(visit: &Visit<'_>, admin: &Admin, state: &FormState, refused: Option<Refused>) -> PageResult {
+async fn new_page(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    state: &FormState,
+    key: String,
+    refused: Option<Refused>,
+) -> PageResult {
     let title = visit.text("admin-product-new").to_string();
     let (page, nav) = admin.frame(visit, Section::Products, title).await?;
-    let form = EditForm::new(visit, NEW, state, fields(visit, state, true), Key("admin-create"));
+    let form = EditForm::new(visit, NEW, state, fields(visit, state, true), Key("admin-create")).key(key);
     let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);
     let page = ProductPage { page, nav, form: form.refused(refused.as_ref()), stored: None };
     Ok(Page::personal(&page)?.status(status).into())
@@ -122,11 +132,13 @@ pub(super) struct Edited {
     pub(super) done: Option<String>,
     /// A form of the stock that was refused.
     pub(super) stock: Option<FormState>,
+    /// The key of the form that adds to the stock.
+    pub(super) stock_key: String,
 }
 
 impl Edited {
     pub(super) async fn answer(self, visit: &Visit<'_>) -> PageResult {
-        let Self { admin, product: edited, state, seen, refused, done, stock } = self;
+        let Self { admin, product: edited, state, seen, refused, done, stock, stock_key } = self;
         let product = &edited.product;
         let frame = admin.frame(visit, Section::Products, product.name.clone());
         let (frame, levels) = tokio::join!(frame, visit.api.stock(&admin.token, product.id));
@@ -139,7 +151,8 @@ impl Edited {
             form = form.compare(visit, &fill(visit.language, &edited));
         }
         let levels = levels.inspect_err(|problem| tracing::warn!(%problem, "the stock of a product cannot be read"));
-        let stock = levels.ok().map(|levels| StockView::new(visit, &path, levels, stock.unwrap_or_default(), of_stock));
+        let state = stock.unwrap_or_default();
+        let stock = levels.ok().map(|levels| StockView::new(visit, &path, levels, &state, stock_key, of_stock));
         let stored =
             Stored { shop_url: page.product_url(product), delete_url: visit.url(&format!("{path}/delete")), stock };
         let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);

@@ -8,12 +8,13 @@ use souk_http::Param;
 use souk_types::FieldError;
 
 use super::super::Admin;
-use super::super::edit::{EditForm, Refused, version};
+use super::super::edit::{EditForm, Refused, next_key, version};
 use super::form::{fill, whole};
 use super::one::{Edited, to_product};
 use crate::api::admin_catalogue::Stock;
 use crate::fields::{Field, FormState, Kind};
 use crate::form::Form;
+use crate::idempotency::key_of;
 use crate::locale::Key;
 use crate::page::PageResult;
 use crate::visit::Visit;
@@ -32,12 +33,13 @@ impl StockView {
         visit: &Visit<'_>,
         path: &str,
         levels: Stock,
-        state: FormState,
+        state: &FormState,
+        add_key: String,
         refused: Option<&Refused>,
     ) -> Self {
         let form = |name: &str, label: Key, hint: Key, path: String, submit: Key| {
-            let field = Field::new(&state, name, visit.text(label)).short(Kind::Number, 11).hint(visit.text(hint));
-            EditForm::new(visit, &path, &FormState::default(), vec![field], submit).version(levels.tag())
+            let field = Field::new(state, name, visit.text(label)).short(Kind::Number, 11).hint(visit.text(hint));
+            EditForm::new(visit, &path, &FormState::default(), vec![field], submit)
         };
         let add =
             form("add", Key("stock-add"), Key("stock-add-hint"), format!("{path}/stock/add"), Key("stock-add-submit"));
@@ -52,7 +54,8 @@ impl StockView {
             let changed = || visit.text("stock-changed-meanwhile").to_string();
             if refused.is_conflict() { Some(changed()) } else { refused.text.clone() }
         });
-        Self { levels, problem, forms: [add, count] }
+        // What is added is added to any number; a count replaces the number that the admin has seen.
+        Self { levels, problem, forms: [add.key(add_key), count.version(levels.tag())] }
     }
 }
 
@@ -61,7 +64,7 @@ pub(super) async fn add(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> P
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let typed = form.get("add");
     let add = whole(typed.strip_prefix('+').unwrap_or(typed));
-    let result = visit.api.add_stock(&admin.token, id.0, version(&form), &add).await;
+    let result = visit.api.add_stock(&admin.token, id.0, &key_of(&form)?, &add).await;
     answer(&visit, admin, id.0, &form, result).await
 }
 
@@ -81,11 +84,12 @@ async fn answer(
     result: crate::api::Result<()>,
 ) -> PageResult {
     let Err(problem) = result else { return Ok(to_product(visit, id, "saved")) };
-    let mut stock = FormState::of(form);
+    let (mut stock, stock_key) = (FormState::of(form), next_key(form, &problem)?);
     let refused = Refused::of(visit, &mut stock, problem, name)?;
     let product = visit.api.edited_product(id).await?;
     let state = fill(visit.language, &product);
-    let page = Edited { admin, product, state, seen: None, refused: Some(refused), done: None, stock: Some(stock) };
+    let (refused, stock) = (Some(refused), Some(stock));
+    let page = Edited { admin, product, state, seen: None, refused, done: None, stock, stock_key };
     page.answer(visit).await
 }
 
