@@ -14,6 +14,7 @@ mod row_page;
 mod rows;
 mod settings;
 mod shipping;
+mod staff;
 mod stored;
 mod system;
 mod taxes;
@@ -33,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
     let catalogue = [products::routes(), discounts::routes(), settings::routes()].concat();
     let documents = [taxes::routes(), shipping::routes(), documents::routes()].concat();
     let operation =
-        [admins::routes(), mails::routes(), dead_letters::routes(), stored::routes(), system::routes()].concat();
+        [staff::routes(), mails::routes(), dead_letters::routes(), stored::routes(), system::routes()].concat();
     [routes![overview::show], orders::routes(), catalogue, documents, operation].concat()
 }
 

@@ -6,10 +6,10 @@ mod picks;
 use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, post, routes};
+use souk_contract::role::Permission;
 
 use self::form::{fields, fill, json, name};
 use self::picks::{Picks, Step};
-use souk_contract::role::Permission;
 
 use super::edit::{EditForm, Refused, done as done_text, version};
 use super::{Admin, Nav, Section};

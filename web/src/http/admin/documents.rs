@@ -6,7 +6,6 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 use serde_json::Value;
-
 use souk_contract::role::Permission;
 
 use super::edit::{EditForm, Refused, version};

@@ -75,18 +75,21 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let status = |status: &str| OrderFilters { status: status.to_owned(), ..oldest() };
     let urgent = OrderFilters { payment: "attention".to_owned(), ..oldest() };
     let [confirmed, partial, all] = [status("confirmed"), status("partially-shipped"), OrderFilters::default()];
+    let sees_orders = admin.may(Permission::ViewOrders);
+    let sees_mails = admin.may(Permission::AssistCustomers);
+    let sees_stock = admin.may(Permission::ManageCatalogue);
     let threshold = LowStockQuery::DEFAULT_THRESHOLD;
     let scarce = LowStockQuery { threshold, words: "", limit: PART_SIZE, after: None };
     let (frame, sales, stock, mails, urgent, confirmed, partial, newest, scarce) = tokio::join!(
         admin.frame(&visit, Section::Overview, visit.text("admin-overview-title").to_string()),
-        visit.api.sales_summary(&admin.token),
-        visit.api.stock_summary(&admin.token),
-        visit.api.mail_summary(&admin.token),
-        orders(&visit, &admin, &urgent),
-        orders(&visit, &admin, &confirmed),
-        orders(&visit, &admin, &partial),
-        orders(&visit, &admin, &all),
-        visit.api.low_stock(&admin.token, scarce),
+        ask_if(sees_orders, visit.api.sales_summary(&admin.token)),
+        ask_if(sees_stock, visit.api.stock_summary(&admin.token)),
+        ask_if(sees_mails, visit.api.mail_summary(&admin.token)),
+        ask_if(sees_orders, orders(&visit, &admin, &urgent)),
+        ask_if(sees_orders, orders(&visit, &admin, &confirmed)),
+        ask_if(sees_orders, orders(&visit, &admin, &partial)),
+        ask_if(sees_orders, orders(&visit, &admin, &all)),
+        ask_if(sees_stock, visit.api.low_stock(&admin.token, scarce)),
     );
     let (page, nav) = frame?;
     let (sales, stock, mails) = (sales?, stock?, mails?);

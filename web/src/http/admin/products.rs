@@ -10,7 +10,6 @@ pub(super) use self::form::{price, tax_class, tax_classes, whole};
 use askama::Template;
 use rocket::http::Status;
 use rocket::{FromForm, Route, get, routes};
-
 use souk_contract::role::Permission;
 
 use super::super::listing::sort_label;

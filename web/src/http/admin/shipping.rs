@@ -10,6 +10,7 @@ use rocket::http::Status;
 use rocket::{Route, get, routes};
 use serde::Deserialize;
 use serde_json::Value;
+use souk_contract::role::Permission;
 use souk_types::Country;
 
 use super::edit::done as done_text;
@@ -86,7 +87,7 @@ struct Shipping {
 
 #[get("/admin/shipping?<done>")]
 async fn list(visit: Visit<'_>, done: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let notice = done_text(&visit, done).map(|text| ("success", text));
     let stored = visit.api.document(&admin.token, Document::Shipping).await?.value;
     list_page(&visit, &admin, &stored, notice, Status::Ok).await

@@ -3,7 +3,6 @@
 use askama::Template;
 use rocket::http::Status;
 use rocket::{Route, get, routes};
-
 use souk_contract::role::Permission;
 
 use super::{Admin, Nav, Section};

@@ -8,6 +8,7 @@ use rocket::http::Status;
 use rocket::{Route, get, post, routes};
 use serde::Deserialize;
 use serde_json::Value;
+use souk_contract::role::Permission;
 use souk_types::{Country, FieldError, sort_key};
 
 use super::edit::{EditForm, Refused, done as done_text, version};
@@ -68,7 +69,7 @@ struct Taxes {
 
 #[get("/admin/taxes?<country>&<done>")]
 async fn list(visit: Visit<'_>, country: Option<&str>, done: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let notice = done_text(&visit, done).map(|text| ("success", text));
     let stored = visit.api.document(&admin.token, Document::Taxes).await?.value;
     list_page(&visit, &admin, &stored, country.unwrap_or_default(), notice, Status::Ok).await
@@ -76,7 +77,7 @@ async fn list(visit: Visit<'_>, country: Option<&str>, done: Option<&str>) -> Pa
 
 #[post("/admin/taxes/note", data = "<form>")]
 async fn change_note(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = FormState::of(&form);
     let seen = version(&form);
     let change = |document: &mut Value| {

@@ -3,6 +3,7 @@
 use rocket::http::Status;
 use rocket::{get, post};
 use serde_json::Value;
+use souk_contract::role::Permission;
 use souk_types::FieldError;
 
 use super::super::edit::{EditForm, Refused, version as seen_version};
@@ -58,7 +59,7 @@ pub(super) fn version(zone: &Value, position: usize) -> String {
 
 #[get("/admin/shipping/zones/<zone>/methods/new?<kind>")]
 pub(super) async fn show_new(visit: Visit<'_>, zone: usize, kind: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let stored = visit.api.document(&admin.token, Document::Shipping).await?.value;
     let kind = kind.and_then(PriceKind::parse).unwrap_or_default();
     let mut state = FormState::default();
@@ -69,7 +70,7 @@ pub(super) async fn show_new(visit: Visit<'_>, zone: usize, kind: Option<&str>) 
 
 #[post("/admin/shipping/zones/<zone>/methods/new?<kind>", data = "<form>")]
 pub(super) async fn create(visit: Visit<'_>, zone: usize, kind: Option<&str>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let kind = kind.and_then(PriceKind::parse).unwrap_or_default();
     let mut state = FormState::of(&form);
     tidy(visit.language, &mut state, kind);
@@ -100,7 +101,7 @@ pub(super) async fn create(visit: Visit<'_>, zone: usize, kind: Option<&str>, fo
 
 #[get("/admin/shipping/zones/<zone>/methods/<position>?<kind>", rank = 2)]
 pub(super) async fn show(visit: Visit<'_>, zone: usize, position: usize, kind: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let stored = visit.api.document(&admin.token, Document::Shipping).await?.value;
     let (method, version) = find(&stored, Place { zone, at: position })?;
     let kind = kind.and_then(PriceKind::parse).unwrap_or(PriceKind::of(&method.price));
@@ -117,7 +118,7 @@ pub(super) async fn change(
     kind: Option<&str>,
     form: Form,
 ) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let kind = kind.and_then(PriceKind::parse).unwrap_or_default();
     let action = Action::of(&form);
     let mut state = FormState::of(&form);

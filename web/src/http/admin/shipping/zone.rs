@@ -3,6 +3,7 @@
 use rocket::http::Status;
 use rocket::{get, post};
 use serde_json::{Value, json};
+use souk_contract::role::Permission;
 use souk_types::{Country, FieldError};
 
 use super::super::edit::{EditForm, Refused, version};
@@ -24,13 +25,13 @@ const MEMBERS: [&str; 4] = ["name", "countries", "regions", "postal_codes"];
 
 #[get("/admin/shipping/zones/new")]
 pub(super) async fn show_new(visit: Visit<'_>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     page(&visit, &admin, None, new_form(&visit, &FormState::default()), Status::Ok).await
 }
 
 #[post("/admin/shipping/zones/new", data = "<form>")]
 pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = state_of(&form);
     let mut zone = json(&state);
     zone["methods"] = json!([]);
@@ -55,7 +56,7 @@ pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
 
 #[get("/admin/shipping/zones/<position>", rank = 2)]
 pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let stored = visit.api.document(&admin.token, Document::Shipping).await?.value;
     let zone = rows::rows(&stored, ZONES).get(position).ok_or_else(PageError::not_found)?;
     let form = stored_form(&visit, position, &fill(&rows::read(zone)?)).version(rows::version(zone, ZONE_KEY));
@@ -64,7 +65,7 @@ pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
 
 #[post("/admin/shipping/zones/<position>", data = "<form>", rank = 2)]
 pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = state_of(&form);
     let (seen, action) = (version(&form), Action::of(&form));
     let zone = json(&state);

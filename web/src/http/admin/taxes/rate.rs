@@ -3,6 +3,7 @@
 use rocket::http::Status;
 use rocket::{get, post};
 use serde_json::Value;
+use souk_contract::role::Permission;
 use souk_types::Country;
 
 use super::super::edit::{EditForm, Refused, version};
@@ -24,7 +25,7 @@ const KEY: &[&str] = &["country", "region", "postal_codes", "class", "from"];
 
 #[get("/admin/taxes/rates/new?<country>")]
 pub(super) async fn show_new(visit: Visit<'_>, country: Option<&str>) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     visit.app.shop.refresh(visit.api).await;
     let (shop, _) = visit.app.shop.cached();
     let home = shop.home_country.as_ref().map(Country::as_str);
@@ -36,7 +37,7 @@ pub(super) async fn show_new(visit: Visit<'_>, country: Option<&str>) -> PageRes
 
 #[post("/admin/taxes/rates/new", data = "<form>")]
 pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = FormState::of(&form);
     let rate = json(visit.language, &state);
     let insert = |document: &mut Value| {
@@ -59,7 +60,7 @@ pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
 
 #[get("/admin/taxes/rates/<position>", rank = 2)]
 pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let stored = visit.api.document(&admin.token, Document::Taxes).await?.value;
     let row = rows::rows(&stored, RATES).get(position).ok_or_else(PageError::not_found)?;
     let form = stored_form(&visit, position, &fill(visit.language, &rows::read(row)?));
@@ -68,7 +69,7 @@ pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
 
 #[post("/admin/taxes/rates/<position>", data = "<form>", rank = 2)]
 pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = FormState::of(&form);
     let (seen, action) = (version(&form), Action::of(&form));
     let rate = json(visit.language, &state);
