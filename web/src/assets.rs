@@ -14,14 +14,19 @@ static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets");
 /// The style sheet of the storefront: the files of `assets/css`, in this order. Tokens come first.
 const SHOP_CSS: [&str; 8] = ["tokens", "base", "layout", "forms", "catalogue", "cart", "checkout", "account"];
 
+/// The style sheet of the admin pages, which comes after that of the storefront.
+const ADMIN_CSS: [&str; 2] = ["admin", "admin-lists"];
+
 /// The scripts of the storefront. Each page names those that improve it.
 const SCRIPTS: [&str; 6] = ["shop.js", "checkout.js", "order.js", "pay.js", "account.js", "system.js"];
 
 static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
-    let css: Vec<u8> = SHOP_CSS.iter().flat_map(|name| file(&format!("css/{name}.css"))).copied().collect();
+    let css = |names: &[&str]| -> Vec<u8> {
+        names.iter().flat_map(|name| file(&format!("css/{name}.css"))).copied().collect()
+    };
     let assets = [
-        Asset::new("shop.css", ContentType::CSS, css),
-        Asset::new("admin.css", ContentType::CSS, file("css/admin.css").to_vec()),
+        Asset::new("shop.css", ContentType::CSS, css(&SHOP_CSS)),
+        Asset::new("admin.css", ContentType::CSS, css(&ADMIN_CSS)),
         Asset::new("icon.svg", ContentType::SVG, file("icon.svg").to_vec()),
     ];
     let scripts = SCRIPTS.map(|name| Asset::new(name, ContentType::JavaScript, file(name).to_vec()));
@@ -73,7 +78,7 @@ mod tests {
             assert!(at(hash, file).is_some_and(|asset| !asset.content.is_empty()), "{name}");
         }
         assert!(at("0", "shop.css").is_none());
-        for name in SHOP_CSS {
+        for name in SHOP_CSS.into_iter().chain(ADMIN_CSS) {
             assert!(!file(&format!("css/{name}.css")).is_empty(), "{name}");
         }
     }

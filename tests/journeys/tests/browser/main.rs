@@ -8,5 +8,6 @@ mod buying;
 mod card;
 mod merchant;
 mod monitor;
+mod phone;
 mod storefront;
 mod weight;

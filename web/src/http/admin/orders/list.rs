@@ -109,6 +109,9 @@ struct ListPage {
     is_down: bool,
     /// Whether a filter is set.
     is_filtered: bool,
+    /// The filters that are set, in words.
+    set_filters: String,
+    has_refused_filter: bool,
     first: Option<String>,
     next: Option<String>,
     /// What was done with several orders: `(class, text)`.
@@ -141,6 +144,7 @@ pub(super) async fn list(visit: Visit<'_>, query: ListQuery) -> PageResult {
         path(&[here.as_str(), &after].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&"))
     });
     let rows = list.map(|list| list.items.iter().map(|order| Row::new(visit.language, order)).collect());
+    let fields = fields(visit.language, &state);
     let template = ListPage {
         page,
         nav,
@@ -148,7 +152,9 @@ pub(super) async fn list(visit: Visit<'_>, query: ListQuery) -> PageResult {
             .into_iter()
             .map(|(name, query)| (visit.text(name).to_string(), path(query), query == here))
             .collect(),
-        fields: fields(visit.language, &state),
+        set_filters: set_filters(&fields),
+        has_refused_filter: !state.errors().is_empty(),
+        fields,
         rows,
         is_down: status == Status::ServiceUnavailable,
         is_filtered: !here.is_empty(),
@@ -231,6 +237,19 @@ fn filters(visit: &Visit<'_>, state: &mut FormState) -> OrderFilters {
 fn address(state: &FormState) -> String {
     let parts = FILTERS.iter().filter_map(|name| Some(format!("{name}={}", encode(state.optional(name)?))));
     parts.collect::<Vec<_>>().join("&")
+}
+
+/// Writes the filters that are set: what stands for them while their fields are folded.
+fn set_filters(fields: &[Field]) -> String {
+    let text = |field: &Field| {
+        let option = field.options.iter().find(|option| option.is_selected && !option.value.is_empty());
+        match field.kind {
+            Kind::Select => option.map(|option| option.label.clone()),
+            Kind::Date => Some(format!("{} {}", field.label, field.value)).filter(|_| !field.value.is_empty()),
+            _ => Some(field.value.clone()).filter(|value| !value.is_empty()),
+        }
+    };
+    fields.iter().filter_map(text).collect::<Vec<_>>().join(" · ")
 }
 
 fn fields(language: Language, state: &FormState) -> Vec<Field> {
