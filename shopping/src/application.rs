@@ -17,6 +17,7 @@ pub(crate) mod order_mail;
 pub(crate) mod payment;
 pub(crate) mod quote;
 pub(crate) mod refunds;
+pub(crate) mod saved_views;
 pub(crate) mod shop;
 pub(crate) mod timeline;
 pub(crate) mod wishlist;

@@ -14,6 +14,7 @@ mod place;
 pub(crate) mod public_shop;
 pub(crate) mod quote;
 mod rounding;
+pub(crate) mod saved_views;
 pub(crate) mod settings;
 pub(crate) mod shipping;
 pub(crate) mod shop;

@@ -12,6 +12,7 @@ mod guest_cart;
 mod order;
 mod payment;
 mod quote;
+mod saved_views;
 mod shop;
 mod wishlist;
 
@@ -53,6 +54,9 @@ pub fn routes() -> Vec<Route> {
         fulfilment::ship_order,
         fulfilment::deliver_order,
         fulfilment::add_note,
+        saved_views::list_views,
+        saved_views::save_view,
+        saved_views::remove_view,
         payment::handle_webhook,
         quote::get_quote,
         shop::get_shop,

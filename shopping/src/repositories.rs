@@ -4,6 +4,7 @@
 pub(crate) mod carts;
 pub(crate) mod discount_uses;
 pub(crate) mod orders;
+pub(crate) mod saved_views;
 pub(crate) mod shop;
 pub(crate) mod shop_cache;
 
@@ -16,6 +17,7 @@ pub(crate) use self::carts::CartState;
 use self::carts::{Carts, GuestCarts, Wishlists};
 use self::discount_uses::DiscountUsesStore;
 use self::orders::{OrderNumberStore, Orders};
+use self::saved_views::SavedViewsStore;
 use crate::domain::cart::Cart;
 use crate::domain::guest_cart::{GuestCart, GuestId};
 use crate::domain::owner::Owner;
@@ -27,6 +29,7 @@ pub(crate) struct Repositories {
     pub(crate) carts: Carts,
     pub(crate) guest_carts: GuestCarts,
     pub(crate) wishlists: Wishlists,
+    pub(crate) saved_views: SavedViewsStore,
     pub(crate) orders: Orders,
     pub(crate) order_numbers: OrderNumberStore,
     pub(crate) discount_uses: DiscountUsesStore,
@@ -39,6 +42,7 @@ impl Repositories {
             carts: Carts::open(database)?,
             guest_carts: GuestCarts::open(database)?,
             wishlists: Wishlists::open(database)?,
+            saved_views: SavedViewsStore::open(database)?,
             orders: Orders::open(database)?,
             order_numbers: OrderNumberStore::open(database)?,
             discount_uses: DiscountUsesStore::open(database)?,
@@ -95,17 +99,21 @@ impl Repositories {
             .await
     }
 
-    /// Closes the cart and the wishlist of a deleted account, once for each event.
-    pub(crate) async fn close_cart_and_wishlist(&self, deletion: &Delivery<CustomerDeleted>) -> Result<()> {
-        let (carts, wishlists, customer) = (&self.carts.0, &self.wishlists.0, deletion.event.id);
+    /// Closes the cart, the wishlist and the saved views of a deleted account, once for each event.
+    pub(crate) async fn close_personal_documents(&self, deletion: &Delivery<CustomerDeleted>) -> Result<()> {
+        let (carts, wishlists, saved_views) = (&self.carts.0, &self.wishlists.0, &self.saved_views.0);
+        let customer = deletion.event.id;
         self.database
             .handle_once(deletion, |tx| async move {
                 let mut cart = tx.get(carts, customer).await?.unwrap_or_default();
                 let mut wishlist = tx.get(wishlists, customer).await?.unwrap_or_default();
+                let mut views = tx.get(saved_views, customer).await?.unwrap_or_default();
                 cart.close();
                 wishlist.close();
+                views.close();
                 tx.put(carts, customer, &cart).await?;
-                tx.put(wishlists, customer, &wishlist).await
+                tx.put(wishlists, customer, &wishlist).await?;
+                tx.put(saved_views, customer, &views).await
             })
             .await
     }

@@ -13,6 +13,7 @@ pub(crate) mod catalogue;
 pub(crate) mod order;
 mod problem;
 pub(crate) mod quote;
+pub(crate) mod saved_views;
 pub(crate) mod session;
 pub(crate) mod shop;
 pub(crate) mod staff;

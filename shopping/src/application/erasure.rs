@@ -1,5 +1,5 @@
-//! Erases the personal data of a deleted account: cart and wishlist are emptied, orders stay
-//! without the customer.
+//! Erases the personal data of a deleted account: cart, wishlist and saved views are emptied, orders
+//! stay without the customer.
 
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, CustomerId};
@@ -13,10 +13,9 @@ use crate::domain::order::Order;
 /// Publishes `CustomerErased` at the end. After an interruption, it can be repeated.
 pub(crate) async fn erase(app: &App, deletion: Delivery<CustomerDeleted>) -> Result<()> {
     let customer = deletion.event.id;
-    // The account, the cart and the wishlist are closed first, so that concurrent requests cannot
-    // add data.
+    // The account and its documents are closed first, so that concurrent requests cannot add data.
     app.revocations.close(&deletion).await?;
-    app.store.close_cart_and_wishlist(&deletion).await?;
+    app.store.close_personal_documents(&deletion).await?;
     guest_cart::erase_personal_data(app, customer).await?;
     erase_orders(app, customer).await?;
     erase_work_as_admin(app, customer).await?;

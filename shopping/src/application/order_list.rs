@@ -6,7 +6,8 @@ use souk_types::{Page, Result, Timestamp};
 
 use super::timeline::{self, Timeline};
 use crate::App;
-use crate::domain::order::listing::{OrderQuery, OrderSummary};
+use crate::domain::order::filters::{OrderFilters, OrderQuery};
+use crate::domain::order::listing::OrderSummary;
 use crate::domain::order::sales::{self, SalesSummary};
 use crate::domain::order::{OrderStatus, OrderView};
 
@@ -19,8 +20,8 @@ pub(crate) async fn list(app: &App, query: OrderQuery) -> Result<Page<OrderSumma
 pub(crate) async fn summary(app: &App) -> Result<SalesSummary> {
     let (now, orders) = (Timestamp::now(), &app.store.orders);
     let first_day = sales::first_day(now);
-    let [confirmed, partial] = [OrderStatus::Confirmed, OrderStatus::PartiallyShipped].map(OrderQuery::in_state);
-    let needing_admin = OrderQuery::needing_admin();
+    let [confirmed, partial] = [OrderStatus::Confirmed, OrderStatus::PartiallyShipped].map(OrderFilters::in_state);
+    let needing_admin = OrderFilters::needing_admin();
     let (groups, to_pack, partially_shipped, attention) = tokio::try_join!(
         orders.sales(&first_day),
         orders.count(&confirmed),

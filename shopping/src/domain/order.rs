@@ -3,6 +3,7 @@
 
 pub(crate) mod buyer;
 pub(crate) mod checkout_table;
+pub(crate) mod filters;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod fulfilment;

@@ -9,7 +9,8 @@ use souk_types::{CappedCount, Email, Error, IdempotencyKey, Page, Paging, Result
 
 use crate::domain::cart_orders::CartClaim;
 use crate::domain::order::Order;
-use crate::domain::order::listing::{OrderQuery, OrderSort, payment_field};
+use crate::domain::order::filters::{OrderFilters, OrderQuery, OrderSort};
+use crate::domain::order::listing::payment_field;
 use crate::domain::order::sales::GroupSales;
 use crate::domain::owner::Owner;
 use crate::domain::payment::PaymentMethod;
@@ -75,15 +76,15 @@ impl Orders {
     /// index in order of the ids, which sort by the time when the orders were placed. Several walk
     /// the smallest of their index ranges.
     pub(crate) async fn list(&self, query: OrderQuery) -> Result<Page<Order>> {
-        match filter(&query)? {
+        match filter(&query.filters)? {
             Some(filter) => self.0.filter(filter.page(query.paging)).await,
             None => Ok(Page::single(Vec::new())),
         }
     }
 
-    /// Counts the orders that a query selects. The page does not matter.
-    pub(crate) async fn count(&self, query: &OrderQuery) -> Result<CappedCount> {
-        match filter(query)? {
+    /// Counts the orders that the filters select.
+    pub(crate) async fn count(&self, filters: &OrderFilters) -> Result<CappedCount> {
+        match filter(filters)? {
             Some(filter) => self.0.count(filter).await,
             None => Ok(CappedCount::default()),
         }
@@ -191,33 +192,33 @@ impl Orders {
     }
 }
 
-/// Returns the filter of a query; `None` when it searches for text without words, which finds
+/// Returns the filter of the store; `None` when the search is for text without words, which finds
 /// nothing.
-fn filter(query: &OrderQuery) -> Result<Option<Filter>> {
-    let direction = match query.sort {
+fn filter(filters: &OrderFilters) -> Result<Option<Filter>> {
+    let direction = match filters.sort {
         OrderSort::Newest => Direction::Descending,
         OrderSort::Oldest => Direction::Ascending,
     };
     let mut filter = Filter::all(direction);
-    if let Some(words) = query.words() {
+    if let Some(words) = filters.words() {
         if words.is_empty() {
             return Ok(None);
         }
         filter = words.into_iter().fold(filter, |filter, word| filter.within(&BY_WORD, vec![vec![word]]));
     }
-    if let Some((statuses, payments)) = query.states() {
+    if let Some((statuses, payments)) = filters.states() {
         let statuses: Vec<Value> =
             statuses.iter().map(serde_json::to_value).collect::<Result<_, _>>().map_err(Error::internal)?;
         let payments = payments.into_iter().map(|payment| payment_field(payment).into()).collect();
         filter = filter.within(&BY_STATE, vec![statuses, payments]);
     }
-    if let Some(country) = &query.country {
+    if let Some(country) = &filters.country {
         filter = filter.within(&BY_COUNTRY, vec![vec![country.as_str()]]);
     }
-    if let Some(from) = query.from {
+    if let Some(from) = filters.from {
         filter = filter.from(OrderId::first_at(from));
     }
-    if let Some(to) = query.to {
+    if let Some(to) = filters.to {
         filter = filter.before(OrderId::first_at(to));
     }
     Ok(Some(filter))

@@ -1,7 +1,7 @@
 //! `souk audit --erased`: searches databases, outboxes, dead letters and logs for references to an
 //! erased customer. Tombstones are accepted: in `accounts`, in `token_revocations`, in mail's
-//! `erased_customers`, and in closed, empty carts and wishlists. So is the notice of the erasure to
-//! the customer, until it was sent.
+//! `erased_customers`, and in closed, empty carts, wishlists and saved views. So is the notice of
+//! the erasure to the customer, until it was sent.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -112,7 +112,7 @@ fn is_tombstone(database: &str, reference: &PersonalDataReference, customer: &Er
     let has_word = customer.words.iter().any(|word| reference.text.to_lowercase().contains(&word.to_lowercase()));
     let records_erasure = match (database, reference.collection.as_str()) {
         ("customer", "accounts") => stored_document(&reference.text)["state"] == "erased",
-        ("shopping", "carts" | "wishlists") => is_closed(&stored_document(&reference.text)),
+        ("shopping", "carts" | "wishlists" | "saved_views") => is_closed(&stored_document(&reference.text)),
         ("mail", "erased_customers") | (_, "token_revocations") => true,
         _ => false,
     };
@@ -229,6 +229,7 @@ mod tests {
             (true, "shopping", "carts", &id, &r#"{"lines":[],"closed":true}"#.to_owned()),
             (false, "shopping", "carts", &id, &r#"{"lines":[{"quantity":1}],"closed":true}"#.to_owned()),
             (false, "shopping", "wishlists", &id, &r#"{"products":[],"closed":false}"#.to_owned()),
+            (true, "shopping", "saved_views", &id, &r#"{"views":[],"closed":true}"#.to_owned()),
             (false, "customer", "accounts", &id, &open),
             (false, "customer", "accounts", &id, &with_address),
             (false, "customer", "accounts", &CustomerId::new().to_string(), &tombstone),

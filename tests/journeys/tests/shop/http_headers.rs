@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use journeys::{Admin, Client, Customer, Method, Response, Shop, address, euros, product_json, unique};
+use journeys::{Admin, Client, Customer, Method, Response, Shop, UNKNOWN_ID, address, euros, product_json, unique};
 use serde_json::json;
 
 const API: &str = include_str!("../../../../docs/api.md");
@@ -54,6 +54,7 @@ impl Scene {
             ("/shopping/order/{id}", order.id().to_owned()),
             ("/shopping/admin/orders/{id}", order.id().to_owned()),
             ("/shopping/admin/discounts/{id}", discount.id().to_owned()),
+            ("/shopping/admin/order-views/{id}", UNKNOWN_ID.to_owned()),
             ("{product_id}", tea.id.clone()),
             ("/products/{id}", tea.id.clone()),
         ];

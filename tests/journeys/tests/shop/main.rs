@@ -24,6 +24,7 @@ mod page_account;
 mod page_admin_catalogue;
 mod page_admin_orders;
 mod page_admin_system;
+mod page_admin_views;
 mod page_checkout;
 mod payment;
 mod pricing;
