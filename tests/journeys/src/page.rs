@@ -24,6 +24,16 @@ impl Response {
         found.unwrap_or_else(|| panic!("{} has no form {action}:\n{}", self.address(), html::text(self.html())))
     }
 
+    /// Returns the values of the check boxes of this name, and whether they are checked.
+    #[track_caller]
+    pub fn check_boxes(&self, name: &str) -> Vec<(String, bool)> {
+        html::elements(self.html(), &["input"])
+            .filter(|element| element.attribute("type").as_deref() == Some("checkbox"))
+            .filter(|element| element.attribute("name").as_deref() == Some(name))
+            .filter_map(|element| Some((element.attribute("value")?, element.has("checked"))))
+            .collect()
+    }
+
     /// Returns the names of the fields that are marked as invalid, in the order of the page.
     #[track_caller]
     pub fn invalid_fields(&self) -> Vec<String> {

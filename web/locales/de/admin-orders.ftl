@@ -11,6 +11,15 @@ orders-view-attention = Brauchen Sie
 orders-view-capture = Einzuziehen
 orders-view-refund-failed = Erstattung fehlgeschlagen
 orders-view-disputed = Angefochten
+orders-view-name = Name der Ansicht
+orders-view-save-title = Diese Filter als Ansicht speichern
+orders-view-save = Ansicht speichern
+orders-view-saved = Die Ansicht ist gespeichert.
+orders-view-remove = Ansicht „{ $name }“ entfernen
+orders-view-removed = Die Ansicht ist entfernt.
+orders-view-name-invalid = Geben Sie einen Namen mit 1 bis 40 Zeichen ein.
+orders-view-too-many = Sie haben schon 20 Ansichten; mehr sind nicht möglich. Entfernen Sie zuerst eine.
+orders-view-address = Suchen Sie nach etwas anderem als einer E-Mail-Adresse: Eine Ansicht darf keine Adresse eines Kunden behalten.
 orders-filter = Filtern
 orders-filter-any = Beliebig
 orders-filter-words = Nummer, Name, E-Mail, Produkt
@@ -173,3 +182,7 @@ orders-bulk-changed = { $orders ->
    *[other] { $orders } Bestellungen wurden geändert.
 }
 orders-bulk-unchanged = Nicht geändert, weil ihr Zustand es nicht erlaubt: { $numbers }.
+orders-bulk-unreached = { $orders ->
+    [one] Eine Bestellung wurde nicht erreicht, weil der Dienst shopping nicht rechtzeitig geantwortet hat. Sie ist noch ausgewählt
+   *[other] { $orders } Bestellungen wurden nicht erreicht, weil der Dienst shopping nicht rechtzeitig geantwortet hat. Sie sind noch ausgewählt
+}: Senden Sie das Formular in einer Minute noch einmal. Keine Bestellung wird zweimal geändert.

@@ -11,6 +11,15 @@ orders-view-attention = To decide
 orders-view-capture = To capture
 orders-view-refund-failed = Refund failed
 orders-view-disputed = Disputed
+orders-view-name = Name of the view
+orders-view-save-title = Save these filters as a view
+orders-view-save = Save the view
+orders-view-saved = The view is saved.
+orders-view-remove = Remove the view “{ $name }”
+orders-view-removed = The view is removed.
+orders-view-name-invalid = Enter a name of 1 to 40 characters.
+orders-view-too-many = You have 20 views already, which is the limit. Remove one first.
+orders-view-address = Search for something else than an e-mail address: a view must not keep the address of a customer.
 orders-filter = Filter
 orders-filter-any = Any
 orders-filter-words = Number, name, e-mail, product
@@ -173,3 +182,7 @@ orders-bulk-changed = { $orders ->
    *[other] { $orders } orders were changed.
 }
 orders-bulk-unchanged = Not changed, because their state does not allow it: { $numbers }.
+orders-bulk-unreached = { $orders ->
+    [one] One order was not reached, because the service shopping did not answer in time. It is still selected
+   *[other] { $orders } orders were not reached, because the service shopping did not answer in time. They are still selected
+}: send the form again in a minute. No order is changed twice.

@@ -16,6 +16,7 @@ mod monitor;
 mod order_cost;
 mod outage;
 mod page_admin_overview;
+mod page_bulk;
 mod page_dead_letters;
 mod request_tracing;
 mod restart;

@@ -203,7 +203,10 @@ async fn an_admin_marks_several_orders_at_once() {
     let form = page.form("/orders/bulk");
     let (key, query) = (form.value("key").to_owned(), form.value("query").to_owned());
     let ids = [first.id(), second.id(), third.id()];
-    let selected = ids.into_iter().map(|id| ("order", id));
+    // The check box of an order has its number too.
+    let boxes = page.check_boxes("order");
+    let values = ids.map(|id| boxes.iter().find(|(value, _)| value.starts_with(id)).unwrap().0.as_str());
+    let selected = values.into_iter().map(|value| ("order", value));
     let fields: Vec<(&str, &str)> =
         selected.chain([("key", key.as_str()), ("query", query.as_str()), ("action", "ship")]).collect();
     for _ in 0..2 {

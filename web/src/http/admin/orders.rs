@@ -9,6 +9,7 @@ mod print;
 mod refusal;
 mod show;
 mod staff;
+mod views;
 
 use rocket::{Route, routes};
 use souk_types::Timestamp;
@@ -21,7 +22,7 @@ use crate::fields::address::country_name;
 use crate::locale::{Key, Language};
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![list::list, bulk::change, show::show, act::act, print::slip, print::order]
+    routes![list::list, bulk::change, views::save, views::remove, show::show, act::act, print::slip, print::order]
 }
 
 /// An order in a table, in words.
@@ -38,6 +39,8 @@ pub(super) struct Row {
     pub(super) country: String,
     pub(super) total: String,
     pub(super) attention: Option<String>,
+    /// Whether its check box is checked.
+    pub(super) is_selected: bool,
 }
 
 impl Row {
@@ -55,6 +58,7 @@ impl Row {
             country: order.country.as_ref().map(|country| country_name(language, country)).unwrap_or_default(),
             total: language.money(order.total),
             attention: order.attention.as_deref().map(|code| attention_text(language, code)),
+            is_selected: false,
         }
     }
 }

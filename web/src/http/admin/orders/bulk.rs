@@ -1,14 +1,19 @@
 //! Marks several orders of the list at once as sent or as delivered.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use futures_util::stream;
+use rocket::http::Status;
 use rocket::post;
 use serde_json::json;
 use souk_contract::role::Permission;
 use souk_contract::shopping::OrderId;
+use tokio::time::{Instant, timeout_at};
 
 use super::Admin;
-use crate::api::{Problem, Result};
+use super::list::{self, Shown};
+use crate::api::Result;
 use crate::form::Form;
 use crate::idempotency::key_of;
 use crate::links::encode;
@@ -20,11 +25,13 @@ use crate::visit::Visit;
 const MAX_ORDERS: usize = 50;
 /// Orders that are changed at the same time.
 const CONCURRENCY: usize = 8;
+/// Time for all changes. Reading the list takes up to 2 s more, and a page must answer within 5 s.
+const TIMEOUT: Duration = Duration::from_millis(2_500);
 /// The longest query of the list that the form keeps, in characters.
 const MAX_QUERY: usize = 500;
 
 /// What is done with each of the orders.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum BulkAction {
     /// Sends all pieces that are left, in one parcel without a tracking number.
     Ship,
@@ -32,10 +39,38 @@ enum BulkAction {
     Deliver,
 }
 
+/// An order that was selected in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Selected {
+    pub(super) id: OrderId,
+    pub(super) number: String,
+}
+
+impl Selected {
+    /// Reads the value of a check box: the id, and the number for messages.
+    fn of(value: &str) -> Option<Self> {
+        let (id, number) = value.split_once(':').unwrap_or((value, ""));
+        let id: OrderId = id.parse().ok()?;
+        let number = if is_number(number) { number.to_owned() } else { id.to_string().chars().take(8).collect() };
+        Some(Self { id, number })
+    }
+}
+
+/// What has become of one order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Changed,
+    /// Its state does not allow the change, or it does not exist.
+    Refused,
+    /// `shopping` did not answer. The order may be changed nevertheless.
+    Unreached,
+}
+
 /// A form that is sent twice changes each order once: the key of the form is a part of each order's
 /// key.
 #[post("/admin/orders/bulk", data = "<form>")]
 pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
+    let deadline = Instant::now() + TIMEOUT;
     let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let action = match form.get("action") {
         "ship" => BulkAction::Ship,
@@ -43,45 +78,52 @@ pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
         _ => return Err(PageError::not_found()),
     };
     let key = key_of(&form)?;
-    let ids = form.fields().filter(|(name, _)| *name == "order").take(MAX_ORDERS);
-    let ids: Vec<OrderId> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
-    let requests = ids.into_iter().map(|id| change_one(&visit, &admin, action, &key, id));
-    let outcomes: Vec<Result<Option<String>>> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
-    let (mut changed, mut unchanged) = (0u32, Vec::new());
-    for outcome in outcomes {
+    let values = form.fields().filter(|(name, _)| *name == "order").take(MAX_ORDERS);
+    let selected: Vec<Selected> = values.filter_map(|(_, value)| Selected::of(value)).collect();
+    let ids: Vec<OrderId> = selected.iter().map(|order| order.id).collect();
+    let requests = ids.into_iter().map(|id| {
+        let change = timeout_at(deadline, change_one(&visit, &admin, action, &key, id));
+        async { change.await.unwrap_or(Ok(Outcome::Unreached)) }
+    });
+    let outcomes: Vec<Result<Outcome>> = stream::iter(requests).buffered(CONCURRENCY).collect().await;
+    let (mut changed, mut refused, mut unreached) = (0u32, Vec::new(), Vec::new());
+    for (order, outcome) in selected.into_iter().zip(outcomes) {
         match outcome? {
-            None => changed += 1,
-            Some(name) => unchanged.push(name),
+            Outcome::Changed => changed += 1,
+            Outcome::Refused => refused.push(order.number),
+            Outcome::Unreached => unreached.push(order),
         }
     }
+    let filters = list::state_of(form.get("query"));
+    let refused = refused.join(" ");
+    if !unreached.is_empty() {
+        tracing::warn!(?action, changed, unreached = unreached.len(), "a bulk change did not reach all orders");
+        let done = report(&visit, Some(changed), &refused).map(|(_, text)| text).unwrap_or_default();
+        let rest = visit.text(Key("orders-bulk-unreached")).arg("orders", unreached.len());
+        let notice = Some(("error", format!("{done} {rest}")));
+        let shown = Shown { status: Status::ServiceUnavailable, notice, bulk_key: key, unreached, ..Shown::new()? };
+        return list::page(&visit, &admin, filters, None, shown).await;
+    }
     // The filters of the list stay as they are.
-    let query = form.get("query").trim_start_matches('?');
-    let kept = if query.len() <= MAX_QUERY && !query.is_empty() { format!("{query}&") } else { String::new() };
-    let unchanged = encode(&unchanged.join(" "));
-    let address = visit.url(&format!("/admin/orders?{kept}changed={changed}&unchanged={unchanged}"));
-    Ok(Answer::SeeOther(address))
+    let query = Some(list::address(&filters)).filter(|query| query.len() <= MAX_QUERY).unwrap_or_default();
+    let done = format!("changed={changed}&unchanged={}", encode(&refused));
+    Ok(Answer::SeeOther(list::url_with(&visit, &query, &done)))
 }
 
-/// Returns the name of the order when its state does not allow the change. Errors: any other
-/// problem.
-async fn change_one(
-    visit: &Visit<'_>,
-    admin: &Admin,
-    action: BulkAction,
-    key: &str,
-    id: OrderId,
-) -> Result<Option<String>> {
+/// Errors: the session has ended, or the account runs no shop any more.
+async fn change_one(visit: &Visit<'_>, admin: &Admin, action: BulkAction, key: &str, id: OrderId) -> Result<Outcome> {
     let (api, token) = (visit.api, &admin.token);
     let outcome = match action {
         BulkAction::Ship => api.ship_order(token, id, &format!("{key}-{id}"), &json!({})).await,
         BulkAction::Deliver => api.deliver_order(token, id, None).await,
     };
     match outcome {
-        Ok(()) => Ok(None),
-        Err(Problem::Refused(refusal)) if refusal.status == 409 => {
-            Ok(Some(api.any_order(token, id).await?.order.name()))
-        }
-        Err(problem) => Err(problem),
+        Ok(()) => Ok(Outcome::Changed),
+        Err(problem) => match problem.status() {
+            401 | 403 => Err(problem),
+            429 | 500.. => Ok(Outcome::Unreached),
+            _ => Ok(Outcome::Refused),
+        },
     }
 }
 
@@ -89,14 +131,32 @@ async fn change_one(
 pub(super) fn report(visit: &Visit<'_>, changed: Option<u32>, unchanged: &str) -> Option<(&'static str, String)> {
     let changed = changed?;
     // The numbers come back in the address, which anyone can write.
-    let is_number =
-        |name: &&str| name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let names: Vec<&str> =
-        unchanged.split(' ').filter(|name| !name.is_empty()).filter(is_number).take(MAX_ORDERS).collect();
+    let names: Vec<&str> = unchanged.split(' ').filter(|name| is_number(name)).take(MAX_ORDERS).collect();
     let done = visit.text(Key("orders-bulk-changed")).arg("orders", changed).to_string();
     if names.is_empty() {
         return Some(("success", done));
     }
     let not_done = visit.text(Key("orders-bulk-unchanged")).arg("numbers", names.join(", "));
     Some(("warning", format!("{done} {not_done}")))
+}
+
+/// Whether a text can be the number of an order.
+fn is_number(name: &str) -> bool {
+    (1..=40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selected_order_has_a_number() {
+        let id = OrderId::new().to_string();
+        let number = |value: &str| Selected::of(value).map(|order| order.number);
+        assert_eq!(number(&format!("{id}:S-10042")).as_deref(), Some("S-10042"));
+        for value in [id.clone(), format!("{id}:<b>")] {
+            assert_eq!(number(&value).as_deref(), id.get(..8), "{value}");
+        }
+        assert_eq!(number("S-10042"), None);
+    }
 }

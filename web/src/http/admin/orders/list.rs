@@ -6,9 +6,12 @@ use askama::Template;
 use rocket::http::Status;
 use rocket::{FromForm, get};
 use souk_contract::role::Permission;
-use souk_types::{Country, sort_key};
+use souk_types::{Country, Error, sort_key};
+use url::form_urlencoded;
 
-use super::{Admin, Nav, Row, Section, bulk, payment_text, start_of_day, status_key};
+use super::bulk::{self, Selected};
+use super::views::{self, View};
+use super::{Admin, Nav, Row, Section, payment_text, start_of_day, status_key};
 use crate::api::admin_orders::{OrderFilters, OrderSummary};
 use crate::api::order::OrderStatus;
 use crate::api::{List, Problem};
@@ -20,13 +23,14 @@ use crate::locale::{Key, Language};
 use crate::page::{Frame, Page, PageError, PageResult};
 use crate::visit::Visit;
 
+const LIST: &str = "/admin/orders";
 /// Orders on one page.
 const PAGE_SIZE: usize = 50;
 
-const DAY: Duration = Duration::from_hours(24);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 /// The filters and the order, in the order of the form.
-const FILTERS: [&str; 7] = ["q", "status", "payment", "country", "from", "to", "sort"];
+pub(super) const FILTERS: [&str; 7] = ["q", "status", "payment", "country", "from", "to", "sort"];
 
 /// The states, with the names that the API has for them.
 const STATUSES: [(&str, OrderStatus); 10] = [
@@ -60,17 +64,6 @@ const PAYMENTS: [&str; 15] = [
     "refunded",
 ];
 
-/// The views above the list: a name, and the query that it stands for.
-const VIEWS: [(Key, &str); 7] = [
-    (Key("orders-view-all"), ""),
-    (Key("orders-view-pack"), "status=confirmed&sort=oldest"),
-    (Key("orders-view-partial"), "status=partially-shipped&sort=oldest"),
-    (Key("orders-view-attention"), "payment=attention&sort=oldest"),
-    (Key("orders-view-capture"), "payment=authorized"),
-    (Key("orders-view-refund-failed"), "payment=refund-failed"),
-    (Key("orders-view-disputed"), "payment=disputed"),
-];
-
 /// The query of the list.
 #[derive(FromForm)]
 pub(super) struct ListQuery {
@@ -94,6 +87,8 @@ pub(super) struct ListQuery {
     /// The names of those that it has not changed.
     #[field(default = "")]
     unchanged: String,
+    /// What was done with a view.
+    view: Option<String>,
 }
 
 #[derive(Template)]
@@ -101,11 +96,14 @@ pub(super) struct ListQuery {
 struct ListPage {
     page: Frame,
     nav: Nav,
-    /// The views: name, address, whether it is shown.
-    views: Vec<(String, String, bool)>,
+    views: Vec<View>,
+    /// The name of a view that is to be saved.
+    view_name: Field,
     fields: Vec<Field>,
     /// `None` while `shopping` does not answer, or when a filter is refused.
     rows: Option<Vec<Row>>,
+    /// Orders that are selected and not in the list.
+    unlisted: Vec<Selected>,
     is_down: bool,
     /// Whether a filter is set.
     is_filtered: bool,
@@ -123,49 +121,122 @@ struct ListPage {
     here: String,
 }
 
+/// What the list shows of a form that was sent before.
+pub(super) struct Shown {
+    pub(super) status: Status,
+    /// What was done: `(class, text)`.
+    pub(super) notice: Option<(&'static str, String)>,
+    /// The key of the form that changes several orders.
+    pub(super) bulk_key: String,
+    /// Orders that a bulk change has not reached. They stay selected.
+    pub(super) unreached: Vec<Selected>,
+    /// The form that saves a view.
+    pub(super) view: FormState,
+}
+
+impl Shown {
+    /// Returns the forms before one is sent. Errors: no random numbers.
+    pub(super) fn new() -> Result<Self, Error> {
+        Ok(Self {
+            status: Status::Ok,
+            notice: None,
+            bulk_key: new_key()?,
+            unreached: Vec::new(),
+            view: FormState::default(),
+        })
+    }
+}
+
 #[get("/admin/orders?<query..>")]
 pub(super) async fn list(visit: Visit<'_>, query: ListQuery) -> PageResult {
     let admin = Admin::of(&visit, Permission::ViewOrders).await?;
-    let mut state = query.state();
-    let filters = filters(&visit, &mut state);
-    let (frame, list) = tokio::join!(
-        admin.frame(&visit, Section::Orders, visit.text("orders-admin-title").to_string()),
-        orders(&visit, &admin, &mut state, &filters, query.after.as_deref())
-    );
-    let (page, nav) = frame?;
-    let (list, status) = list?;
-    let here = address(&state);
-    let path = |query: &str| {
-        let mark = if query.is_empty() { "" } else { "?" };
-        visit.url(&format!("/admin/orders{mark}{query}"))
+    let view = match query.view.as_deref() {
+        Some("saved") => Some(("success", visit.text("orders-view-saved").to_string())),
+        Some("removed") => Some(("success", visit.text("orders-view-removed").to_string())),
+        _ => None,
     };
-    let next = list.as_ref().and_then(|list| list.next.as_ref()).map(|next| {
-        let after = format!("after={}", encode(next));
-        path(&[here.as_str(), &after].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("&"))
+    let notice = bulk::report(&visit, query.changed, &query.unchanged).or(view);
+    page(&visit, &admin, query.state(), query.after.as_deref(), Shown { notice, ..Shown::new()? }).await
+}
+
+/// Renders the list. `after` is the cursor of a further page.
+pub(super) async fn page(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    mut state: FormState,
+    after: Option<&str>,
+    shown: Shown,
+) -> PageResult {
+    let filters = filters(visit, &mut state);
+    let (frame, list, saved) = tokio::join!(
+        admin.frame(visit, Section::Orders, visit.text("orders-admin-title").to_string()),
+        orders(visit, admin, &mut state, &filters, after),
+        visit.api.saved_views(&admin.token)
+    );
+    let (mut page, nav) = frame?;
+    let (list, status) = list?;
+    let saved = saved.unwrap_or_else(|problem| {
+        tracing::warn!(%problem, "the saved views cannot be read");
+        Vec::new()
     });
-    let rows = list.map(|list| list.items.iter().map(|order| Row::new(visit.language, order)).collect());
+    let here = address(&state);
+    // A form that was sent has an address of its own, which no other language has.
+    (page.path, page.query) = (LIST.to_owned(), mark(&join(&here, &after.map(cursor).unwrap_or_default())));
+    let next = list.as_ref().and_then(|list| list.next.as_ref());
+    let next = next.map(|next| url_with(visit, &here, &cursor(next)));
+    let mut unlisted = shown.unreached;
+    let row = |order: &OrderSummary| {
+        let selected = unlisted.iter().position(|selected| selected.id == order.id);
+        let is_selected = selected.map(|position| unlisted.swap_remove(position)).is_some();
+        Row { is_selected, ..Row::new(visit.language, order) }
+    };
+    let rows: Option<Vec<Row>> = list.map(|list| list.items.iter().map(row).collect());
     let fields = fields(visit.language, &state);
+    let name = Field::new(&shown.view, "name", visit.text("orders-view-name")).up_to(views::MAX_NAME);
     let template = ListPage {
         page,
         nav,
-        views: VIEWS
-            .into_iter()
-            .map(|(name, query)| (visit.text(name).to_string(), path(query), query == here))
-            .collect(),
+        views: views::all(visit, saved, &here),
+        view_name: name,
         set_filters: set_filters(&fields),
         has_refused_filter: !state.errors().is_empty(),
         fields,
         rows,
+        unlisted,
         is_down: status == Status::ServiceUnavailable,
         is_filtered: !here.is_empty(),
-        first: query.after.is_some().then(|| path(&here)),
+        first: after.is_some().then(|| url(visit, &here)),
         next,
-        notice: bulk::report(&visit, query.changed, &query.unchanged),
+        notice: shown.notice,
         bulk_url: visit.url("/admin/orders/bulk"),
-        bulk_key: new_key()?,
+        bulk_key: shown.bulk_key,
         here,
     };
+    let status = if shown.status == Status::Ok { status } else { shown.status };
     Ok(Page::personal(&template)?.status(status).into())
+}
+
+/// Returns the address of the list with this query.
+pub(super) fn url(visit: &Visit<'_>, query: &str) -> String {
+    visit.url(&format!("{LIST}{}", mark(query)))
+}
+
+/// Returns the address of the list with a query and a further part of it.
+pub(super) fn url_with(visit: &Visit<'_>, query: &str, further: &str) -> String {
+    url(visit, &join(query, further))
+}
+
+fn join(query: &str, further: &str) -> String {
+    let separator = if query.is_empty() || further.is_empty() { "" } else { "&" };
+    format!("{query}{separator}{further}")
+}
+
+fn mark(query: &str) -> String {
+    if query.is_empty() { String::new() } else { format!("?{query}") }
+}
+
+fn cursor(after: &str) -> String {
+    format!("after={}", encode(after))
 }
 
 type Listed = (Option<List<OrderSummary>>, Status);
@@ -210,8 +281,19 @@ impl ListQuery {
     }
 }
 
+/// Returns the filters of a query that a form has kept.
+pub(super) fn state_of(query: &str) -> FormState {
+    let mut state = FormState::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if FILTERS.contains(&&*name) {
+            state.set(&name, value.trim());
+        }
+    }
+    state
+}
+
 /// Returns the filters of the API. A text that is no day is refused.
-fn filters(visit: &Visit<'_>, state: &mut FormState) -> OrderFilters {
+pub(super) fn filters(visit: &Visit<'_>, state: &mut FormState) -> OrderFilters {
     let [from, to] = ["from", "to"].map(|name| {
         let day = state.optional(name)?;
         let start = start_of_day(day);
@@ -234,7 +316,7 @@ fn filters(visit: &Visit<'_>, state: &mut FormState) -> OrderFilters {
 }
 
 /// Returns the query of the filters that are set.
-fn address(state: &FormState) -> String {
+pub(super) fn address(state: &FormState) -> String {
     let parts = FILTERS.iter().filter_map(|name| Some(format!("{name}={}", encode(state.optional(name)?))));
     parts.collect::<Vec<_>>().join("&")
 }
@@ -277,4 +359,22 @@ fn fields(language: Language, state: &FormState) -> Vec<Field> {
         Field { kind: Kind::Date, ..field("to", Key("orders-filter-to")) },
         choice("sort", Key("orders-sort"), Key("orders-sort-newest"), vec![oldest]),
     ]
+}
+
+impl ListPage {
+    /// Returns the view that the list shows, if the admin has saved it, and its id.
+    fn saved_view(&self) -> Option<(&View, &String)> {
+        let view = self.views.iter().find(|view| view.is_current)?;
+        Some((view, view.saved.as_ref()?))
+    }
+
+    /// Whether there is an order to select.
+    fn has_orders(&self) -> bool {
+        !self.unlisted.is_empty() || self.rows.as_ref().is_some_and(|rows| !rows.is_empty())
+    }
+
+    /// Whether the filters may be saved: no view has them.
+    fn is_new_view(&self) -> bool {
+        self.is_filtered && !self.views.iter().any(|view| view.is_current)
+    }
 }
