@@ -44,6 +44,23 @@ impl Mails {
         self.0.get(id).await
     }
 
+    /// Returns the mail with this key.
+    pub(crate) async fn by_key(&self, key: String) -> Result<Option<Mail>> {
+        Ok(self.0.find(BY_KEY.find([key])).await?.items.into_iter().next())
+    }
+
+    /// Stores a mail that sends one again, unless that is stored under this key; then returns the
+    /// stored one. Errors: `NotFound`; `mail-not-sent`.
+    pub(crate) async fn resend(&self, id: EventId, key: &str) -> Result<Mail> {
+        let sent = self.get(id).await?.ok_or_else(|| Error::not_found("mail"))?;
+        let mail = sent.resend(EventId::new(), key, Timestamp::now())?;
+        if self.add(mail.clone()).await? {
+            return Ok(mail);
+        }
+        let stored = self.by_key(sent.resend_key(key)).await?;
+        stored.ok_or_else(|| Error::not_found("mail"))
+    }
+
     /// Changes a mail by a rule. `None`: the mail was deleted.
     pub(crate) async fn update<R: Send + 'static>(
         &self,

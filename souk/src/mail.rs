@@ -51,6 +51,13 @@ pub(crate) enum MailCommand {
         #[command(flatten)]
         shop: ShopArgs,
     },
+    /// Send a mail again that was sent already, as a new mail
+    Resend {
+        /// Id of the mail
+        id: String,
+        #[command(flatten)]
+        shop: ShopArgs,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -82,6 +89,7 @@ pub(crate) async fn run(command: MailCommand) -> Result<(), String> {
         }
         MailCommand::Show { id, directory, shop } => show(&shop.resolve()?, &id, directory).await,
         MailCommand::Retry { id, shop } => retry(&shop.resolve()?, &id).await,
+        MailCommand::Resend { id, shop } => resend(&shop.resolve()?, &id).await,
     }
 }
 
@@ -140,6 +148,12 @@ async fn retry(shop: &ShopLocation, id: &str) -> Result<(), String> {
     print(&format!("the mail {id} is queued; the service sends it within a second\n"))
 }
 
+async fn resend(shop: &ShopLocation, id: &str) -> Result<(), String> {
+    let event = id.parse().map_err(|problem| format!("{id:?} {problem}"))?;
+    let new = with_database(shop, async |database| ledger::resend(database, event).await).await?;
+    print(&format!("the mail {new} is queued; the service sends it within a second\n"))
+}
+
 fn delivery(mail: &MailRecord) -> String {
     let mut lines =
         format!("{} {}, {} attempts, created {}", mail.id, status_word(mail.status), mail.attempts, mail.created);
@@ -148,6 +162,7 @@ fn delivery(mail: &MailRecord) -> String {
     lines.push_str(&at("next attempt", mail.next_attempt));
     lines.push('\n');
     let fields = [
+        ("sent again of", mail.resend_of.map(|id| id.to_string())),
         ("order", mail.order.map(|order| order.to_string())),
         ("kind", mail.kind.map(str::to_owned)),
         ("to", mail.to.clone()),

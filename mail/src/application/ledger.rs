@@ -16,7 +16,7 @@ use crate::repositories::{ErasedCustomers, Mails};
 /// One mail.
 #[derive(Clone, Serialize)]
 pub struct MailRecord {
-    /// Its id: that of the event that asked for it.
+    /// Its id: that of the event that asked for it, unless it sends another one again.
     pub id: EventId,
     /// Its status.
     pub status: Status,
@@ -28,6 +28,8 @@ pub struct MailRecord {
     pub subject: Option<String>,
     /// The header that all attempts have in common.
     pub message_id: String,
+    /// The mail that was sent before, if this one sends it again.
+    pub resend_of: Option<EventId>,
     /// The order that it is about.
     pub order: Option<OrderId>,
     /// The subject of a mail about an order.
@@ -64,6 +66,7 @@ impl MailRecord {
             to: mail.to().map(|to| to.as_str().to_owned()),
             subject: mail.subject().map(str::to_owned),
             message_id: mail.message_id().to_owned(),
+            resend_of: mail.resend_of(),
             order,
             about,
             account_mail,
@@ -94,6 +97,13 @@ pub async fn mail(database: &Database, id: EventId) -> Result<Option<MailRecord>
 pub async fn retry(database: &Database, id: EventId) -> Result<()> {
     let retried = Mails::open(database)?.update(id, |mail| mail.retry(Timestamp::now())).await?;
     retried.ok_or_else(|| Error::not_found("mail"))
+}
+
+/// Queues a new mail about the same as one that was sent, and returns its id. Errors: `NotFound`; it
+/// was not sent.
+pub async fn resend(database: &Database, id: EventId) -> Result<EventId> {
+    let key = EventId::new().to_string();
+    Ok(Mails::open(database)?.resend(id, &key).await?.id())
 }
 
 /// Returns the customers whose mails are erased.

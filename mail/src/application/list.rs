@@ -1,4 +1,4 @@
-//! The mails, for admins: a list, one mail, and another attempt.
+//! The mails, for admins: a list, one mail, another attempt, and sending one again.
 
 use serde::Serialize;
 use souk_contract::EventId;
@@ -8,7 +8,7 @@ use souk_types::{CappedCount, Error, Page, Result, Timestamp};
 use super::ledger::MailRecord;
 use crate::app::App;
 use crate::domain::list_query::MailQuery;
-use crate::domain::mail::{Mail, Status};
+use crate::domain::mail::{Mail, ResendKey, Status};
 
 /// Numbers for the overview of admins.
 #[derive(Debug, Serialize)]
@@ -47,4 +47,13 @@ pub(crate) async fn retry(app: &App, admin: CustomerId, id: EventId) -> Result<M
     let retried = app.mails.update(id, retry).await?.ok_or_else(|| Error::not_found("mail"))?;
     tracing::info!(mail = %id, %admin, "an admin retries a mail");
     Ok(retried)
+}
+
+/// Queues a new mail about the same as one that was sent; the background job sends it within a
+/// second. The same key sends one mail. Errors: `mail-not-sent`.
+pub(crate) async fn resend(app: &App, admin: CustomerId, id: EventId, key: Option<ResendKey>) -> Result<MailRecord> {
+    let key = key.map_or_else(|| EventId::new().to_string(), String::from);
+    let mail = app.mails.resend(id, &key).await?;
+    tracing::info!(mail = %id, resent_as = %mail.id(), %admin, "an admin sends a mail again");
+    Ok(MailRecord::new(&mail))
 }

@@ -1,5 +1,7 @@
 //! A mail, from the event that asks for it to its delivery.
 
+mod resend;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use souk_contract::shopping::{OrderId, OrderMailSubject};
 use souk_store::{Backoff, RetrySchedule};
 use souk_types::{Email, Error, Result, Timestamp};
 
+pub(crate) use self::resend::ResendKey;
 use super::content::{Envelope, Kind};
 
 /// Delays between two attempts.
@@ -91,6 +94,9 @@ pub(crate) struct Mail {
     created: Timestamp,
     /// The header of that name, the same in all attempts.
     message_id: String,
+    /// The mail that was sent before, if this one sends it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resend_of: Option<EventId>,
     kind: Option<Kind>,
     customer: Option<CustomerId>,
     to: Option<Email>,
@@ -113,6 +119,7 @@ impl Mail {
             status: Status::Queued,
             created: now,
             message_id: format!("<{id}@{domain}>"),
+            resend_of: None,
             kind: None,
             customer: None,
             to: None,
@@ -191,7 +198,7 @@ impl Mail {
         if self.status == Status::Sent {
             return Err(Error::conflict(
                 "mail-sent",
-                "The mail was sent. Only a mail that was not sent can be retried.",
+                "The mail was sent. Only a mail that was not sent can be retried; resend it instead.",
             ));
         }
         self.status = Status::Queued;
@@ -283,7 +290,7 @@ mod tests {
         Envelope { to, customer: Some(CustomerId::new()), kind, subject }
     }
 
-    fn mail(now: Timestamp) -> Mail {
+    pub(super) fn mail(now: Timestamp) -> Mail {
         Mail::new(EventId::new(), Source::Account { mail: AccountMailId::new() }, "shop.example", now)
     }
 
@@ -291,7 +298,7 @@ mod tests {
         mail.begin_attempt(now).is_some()
     }
 
-    fn sent(kind: Kind, now: Timestamp) -> Mail {
+    pub(super) fn sent(kind: Kind, now: Timestamp) -> Mail {
         let mut mail = mail(now);
         assert!(begins(&mut mail, now));
         mail.record_sent(&envelope(kind), now);

@@ -18,6 +18,8 @@ pub(crate) struct Mail {
     pub(crate) kind: Option<String>,
     /// The recipient; `None` until the first attempt ends, and after the retention period.
     pub(crate) to: Option<String>,
+    /// The mail that was sent before, if this one sends it again.
+    pub(crate) resend_of: Option<EventId>,
     pub(crate) order: Option<OrderId>,
     pub(crate) attempts: u32,
     pub(crate) created: Timestamp,
@@ -81,6 +83,13 @@ impl Api<'_> {
     /// Counts the mails that need an admin.
     pub(crate) async fn mail_summary(self, token: &Token) -> Result<MailSummary> {
         self.get(Service::Mail, "/summary").token(token).send().await
+    }
+
+    /// Queues a new mail about the same as one that was sent. The same key sends one mail. Errors:
+    /// 409 `mail-not-sent`.
+    pub(crate) async fn resend_mail(self, token: &Token, id: EventId, key: &str) -> Result<()> {
+        let call = self.post(Service::Mail, format!("/{id}/resend")).token(token).json(&json!({}));
+        call.header("Idempotency-Key", key).send_without_reply().await
     }
 
     /// Queues a mail that was not sent. Errors: 409 `mail-sent`.

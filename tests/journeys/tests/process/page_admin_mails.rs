@@ -1,6 +1,9 @@
 //! Admins see which mails reached no customer, and send them again.
 
+use std::collections::HashSet;
+
 use journeys::{Method, PASSWORD, TestShop, TestSmtp, UNKNOWN_ID, Visitor, euros, wait_for};
+use serde_json::{Value, json};
 
 /// Waits until the list of a status has a mail to this address, and returns its page.
 async fn mail_in(visitor: &Visitor, status: &str, email: &str) -> journeys::Response {
@@ -51,6 +54,59 @@ async fn an_admin_sees_the_mails_of_an_order() {
     customer.open("/en/admin/mails").await.expect_status(403);
 }
 
+/// Waits until this many mails about an order are sent, and returns them, newest first.
+async fn sent_mails(shop: &TestShop, order: &str, count: usize) -> Vec<Value> {
+    let admin = shop.admin().await;
+    wait_for(&format!("{count} mails that are sent"), async || {
+        let mails = admin.get(&format!("/mail?order={order}&status=sent")).await.expect_status(200);
+        if mails.items().len() == count { Ok(mails.items().to_vec()) } else { Err(mails) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_mail_that_was_sent_is_sent_again_as_a_new_mail() {
+    let shop = TestShop::start().await;
+    let visitor = shop.admin_visitor().await;
+    let tea = shop.new_product("tea", &euros(499), 10).await;
+    let (ana, order) = shop.customer_with_order(&tea, 1).await;
+    let first = sent_mails(&shop, order.id(), 1).await.remove(0);
+
+    // A double click on the page of the order.
+    let page = visitor.open(&format!("/en/admin/orders/{}", order.id())).await.expect_text("Order received");
+    let form = page.form("/resend");
+    for _ in 0..2 {
+        visitor.send_form(&form).await.expect_status(200).expect_text("A new mail is on its way.");
+    }
+    let mails = sent_mails(&shop, order.id(), 2).await;
+    assert_eq!((&mails[0]["resend_of"], &mails[1]["resend_of"]), (&first["id"], &json!(null)));
+    for part in ["to", "subject", "kind"] {
+        assert_eq!(mails[0][part], first[part]);
+    }
+    assert_ne!(mails[0]["message_id"], first["message_id"]);
+    let received: Vec<_> =
+        shop.mails_to(&ana.email).into_iter().filter(|mail| mail.subject == first["subject"]).collect();
+    let ids: HashSet<_> = received.iter().map(|mail| mail.header("Message-ID")[0].to_owned()).collect();
+    assert_eq!((received.len(), ids.len()), (2, 2));
+
+    // From the list, and by the command.
+    let list = visitor.open(&format!("/de/admin/mails?order={}", order.id())).await.expect_text("erneut gesendet");
+    visitor.send_form(&list.form("/resend")).await.expect_status(200).expect_text("Eine neue Mail ist unterwegs.");
+    sent_mails(&shop, order.id(), 3).await;
+    shop.run_souk(&["mail", "resend", first["id"].as_str().unwrap()]).await.expect_success();
+    sent_mails(&shop, order.id(), 4).await;
+
+    let resend = format!("/mail/{}/resend", first["id"].as_str().unwrap());
+    let admin = shop.admin().await;
+    admin.request(Method::POST, &resend).header("Idempotency-Key", "a b").await.expect_status(400);
+    admin.request(Method::POST, &format!("/mail/{UNKNOWN_ID}/resend")).await.expect_status(404);
+    ana.request(Method::POST, &resend).await.expect_status(403);
+    visitor
+        .post(&format!("/en/admin/mails/{}/resend", first["id"].as_str().unwrap()), "csrf=forged")
+        .await
+        .expect_status(403);
+}
+
 #[tokio::test]
 async fn a_mail_that_waits_says_why() {
     // Nothing listens on this port.
@@ -63,6 +119,10 @@ async fn a_mail_that_waits_says_why() {
     let retried = visitor.send_form(&page.form("/retry")).await.expect_status(200);
     assert!(retried.address().contains("status=queued"), "{}", retried.address());
     retried.expect_text("The mail is tried again within a second.");
+    let admin = shop.admin().await;
+    let queued = admin.get("/mail?status=queued").await.expect_status(200);
+    let resend = format!("/mail/{}/resend", queued.items()[0]["id"].as_str().unwrap());
+    admin.request(Method::POST, &resend).await.expect_problem(409, "mail-not-sent");
 }
 
 #[tokio::test]

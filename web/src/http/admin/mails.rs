@@ -1,4 +1,4 @@
-//! The mails to customers: those that failed, another attempt, and all others.
+//! The mails to customers: all of them, another attempt for one that failed, and sending one again.
 
 use askama::Template;
 use rocket::http::Status;
@@ -11,8 +11,9 @@ use souk_http::Param;
 use super::orders::{moment, order_path};
 use super::{Admin, Nav, Section};
 use crate::api::admin_mails::{Mail, MailStatus};
-use crate::api::{List, Problem};
+use crate::api::{List, Problem, Result as ApiResult};
 use crate::form::Form;
+use crate::idempotency::{key_of, new_key};
 use crate::links::encode;
 use crate::locale::{Key, Language};
 use crate::page::{Answer, Frame, Page, PageError, PageResult};
@@ -23,7 +24,7 @@ const LIST: &str = "/admin/mails";
 const PAGE_SIZE: usize = 50;
 
 pub(super) fn routes() -> Vec<Route> {
-    routes![list, retry]
+    routes![list, retry, resend]
 }
 
 #[derive(Template)]
@@ -40,6 +41,8 @@ struct MailsPage {
     order_url: Option<String>,
     first: Option<String>,
     next: Option<String>,
+    /// The key of the forms that send a mail again.
+    key: String,
     /// What has happened: class and text.
     notice: Option<(&'static str, String)>,
 }
@@ -76,23 +79,25 @@ impl Filter {
 }
 
 /// A mail in words.
-struct Row {
+pub(super) struct Row {
     created: String,
-    kind: String,
-    to: String,
+    pub(super) kind: String,
+    pub(super) to: String,
     order_url: Option<String>,
-    status: String,
-    tone: &'static str,
+    pub(super) status: String,
+    pub(super) tone: &'static str,
     /// When it was sent, or is tried again.
-    at: Option<String>,
+    pub(super) at: Option<String>,
     attempts: u32,
     error: Option<String>,
-    /// Where the form that sends it again goes to; `None` for a mail that was sent.
-    retry_url: Option<String>,
+    /// Whether it sends another one again.
+    is_resend: bool,
+    /// Where the form that sends it again goes to.
+    pub(super) again_url: String,
 }
 
 impl Row {
-    fn new(language: Language, mail: Mail) -> Self {
+    pub(super) fn new(language: Language, mail: Mail) -> Self {
         let url = |path: String| format!("{}{path}", language.prefix());
         let kind = mail.kind.map(|kind| language.text_of_code("code-mail-", &kind).unwrap_or(kind));
         let status = mail.status.as_str();
@@ -116,7 +121,11 @@ impl Row {
             },
             attempts: mail.attempts,
             error: mail.error,
-            retry_url: (mail.status != MailStatus::Sent).then(|| url(format!("{LIST}/{}/retry", mail.id))),
+            is_resend: mail.resend_of.is_some(),
+            again_url: {
+                let action = if mail.status == MailStatus::Sent { "resend" } else { "retry" };
+                url(format!("{LIST}/{}/{action}", mail.id))
+            },
         }
     }
 }
@@ -130,23 +139,52 @@ async fn list(
     done: Option<&str>,
 ) -> PageResult {
     let admin = Admin::of(&visit, Permission::AssistCustomers).await?;
-    let notice = (done == Some("retried")).then(|| ("success", visit.text("mails-retried").to_string()));
+    let done = match done {
+        Some("retried") => Some(Key("mails-retried")),
+        Some("resent") => Some(Key("mails-resent")),
+        _ => None,
+    };
+    let notice = done.map(|key| ("success", visit.text(key).to_string()));
     page(&visit, &admin, Filter::of(status, order), after, notice, Status::Ok).await
 }
 
 #[post("/admin/mails/<id>/retry", data = "<form>")]
 async fn retry(visit: Visit<'_>, id: Param<EventId>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::AssistCustomers).await?;
+    let outcome = visit.api.retry_mail(&admin.token, id.0).await;
+    // It was sent meanwhile.
+    answer(&visit, &admin, &form, outcome, "retried", Key("mails-sent")).await
+}
+
+#[post("/admin/mails/<id>/resend", data = "<form>")]
+async fn resend(visit: Visit<'_>, id: Param<EventId>, form: Form) -> PageResult {
+    let admin = Admin::of(&visit, Permission::AssistCustomers).await?;
+    let outcome = visit.api.resend_mail(&admin.token, id.0, &key_of(&form)?).await;
+    // Another admin retries it.
+    answer(&visit, &admin, &form, outcome, "resent", Key("mails-not-sent")).await
+}
+
+/// Leads back to the page that has the form. `conflict` says why nothing was done.
+async fn answer(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    form: &Form,
+    outcome: ApiResult<()>,
+    done: &str,
+    conflict: Key,
+) -> PageResult {
     let filter = Filter::of(form.optional("status"), form.optional("order"));
-    let text = match visit.api.retry_mail(&admin.token, id.0).await {
-        Ok(()) => return Ok(Answer::SeeOther(filter.url(&visit, Some("done=retried".to_owned())))),
+    let (text, status) = match outcome {
+        Ok(()) => {
+            let to_order = filter.order.filter(|_| form.get("back") == "order");
+            let order = to_order.map(|order| visit.url(&format!("{}?done=mail-{done}", order_path(&order))));
+            return Ok(Answer::SeeOther(order.unwrap_or_else(|| filter.url(visit, Some(format!("done={done}"))))));
+        }
         Err(Problem::Unavailable) => (Key("mails-down"), Status::ServiceUnavailable),
-        // It was sent meanwhile.
-        Err(Problem::Refused(refusal)) if refusal.status == 409 => (Key("mails-sent"), Status::Conflict),
+        Err(Problem::Refused(refusal)) if refusal.status == 409 => (conflict, Status::Conflict),
         Err(problem) => return Err(problem.into()),
     };
-    let (text, status) = (visit.text(text.0).to_string(), text.1);
-    page(&visit, &admin, filter, None, Some(("error", text)), status).await
+    page(visit, admin, filter, None, Some(("error", visit.text(text).to_string())), status).await
 }
 
 async fn page(
@@ -188,6 +226,7 @@ async fn page(
         order_url: filter.order.map(|order| visit.url(&order_path(&order))),
         first: after.map(|_| filter.url(visit, None)),
         next: next.map(|next| filter.url(visit, Some(format!("after={}", encode(&next))))),
+        key: new_key()?,
         notice,
     };
     Ok(Page::personal(&template)?.status(status).into())

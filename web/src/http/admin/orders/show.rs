@@ -8,6 +8,7 @@ use souk_contract::shopping::OrderId;
 use souk_http::Param;
 use souk_types::Money;
 
+use super::super::mails;
 use super::draft::{Draft, REFUND, SHIP};
 use super::events::{self, Event, Technical};
 use super::staff::Staff;
@@ -15,9 +16,13 @@ use super::{Admin, Nav, Section, attention_text, moment, order_path, payment_tex
 use crate::api::admin_orders::AdminOrder;
 use crate::api::order::{OrderItem, OrderStatus, ShippedLine};
 use crate::fields::{Field, FieldMessage, Kind, address};
+use crate::idempotency::new_key;
 use crate::locale::Key;
 use crate::page::{Frame, Page, PageResult};
 use crate::visit::Visit;
+
+/// The latest mails that the page shows.
+const MAILS: usize = 10;
 
 #[derive(Template)]
 #[template(path = "admin/orders/show.html")]
@@ -49,6 +54,10 @@ struct OrderPage {
     note_key: String,
     refund: Option<RefundForm>,
     note_field: Field,
+    /// The latest mails about the order; `None` while `mail` does not answer.
+    mails: Option<Vec<mails::Row>>,
+    /// The key of the forms that send a mail again.
+    mail_key: String,
     /// The text of the button that cancels; `None` when nothing can be cancelled.
     cancel: Option<String>,
     /// Whether the role may record that parcels have arrived.
@@ -142,6 +151,8 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<OrderId>, done: Option<&str
         Some("refunded") => Some(Key("orders-done-refunded")),
         Some("retried") => Some(Key("orders-done-retried")),
         Some("noted") => Some(Key("orders-done-noted")),
+        Some("mail-retried") => Some(Key("mails-retried")),
+        Some("mail-resent") => Some(Key("mails-resent")),
         _ => None,
     };
     let notice = done.map(|key| ("success", visit.text(key).to_string()));
@@ -157,8 +168,14 @@ pub(super) async fn page(
     notice: Option<(&'static str, String)>,
     status: Status,
 ) -> PageResult {
-    let (order, staff) = tokio::join!(visit.api.any_order(&admin.token, id), Staff::read(visit, admin));
+    let (order, staff, mails) = tokio::join!(
+        visit.api.any_order(&admin.token, id),
+        Staff::read(visit, admin),
+        visit.api.mails(&admin.token, None, Some(id), MAILS, None)
+    );
     let order = order?;
+    let mails = mails.inspect_err(|problem| tracing::warn!(%problem, "the mails of an order cannot be read")).ok();
+    let mails = mails.map(|mails| mails.items.into_iter().map(|mail| mails::Row::new(visit.language, mail)).collect());
     let title = visit.text("order-title").arg("number", order.order.name()).to_string();
     let (mut page, nav) = admin.frame(visit, Section::Orders, title).await?;
     // A refused form has an address of its own, which no other language has.
@@ -194,10 +211,9 @@ pub(super) async fn page(
             max: 2_000,
             ..Field::new(&draft.state, "text", visit.text("orders-note"))
         },
-        cancel: cancel(order.order.status)
-            .filter(|_| admin.may(Permission::MoveMoney))
-            .map(|key| visit.text(key).to_string()),
-        may_deliver: admin.may(Permission::FulfilOrders),
+        cancel: cancel(order.order.status).map(|key| visit.text(key).to_string()),
+        mails,
+        mail_key: new_key()?,
         ship_key: draft.ship_key,
         note_key: draft.note_key,
         page,
