@@ -32,3 +32,4 @@ dead-letters-drop-all-hint = Der Dienst wird diese Ereignisse nie verarbeiten. D
 dead-letters-replayed = Es ist wiederholt. Was wieder fehlschlägt, kommt hierher zurück.
 dead-letters-dropped = Es ist verworfen.
 dead-letters-gone = Es wurde nichts getan: Es ist nicht mehr da.
+overview-dead-letters = Dead Letters

@@ -32,3 +32,4 @@ dead-letters-drop-all-hint = The service will never handle these events. This ca
 dead-letters-replayed = It is replayed. What fails again comes back here.
 dead-letters-dropped = It is dropped.
 dead-letters-gone = Nothing was done: it is not here any more.
+overview-dead-letters = Dead letters
