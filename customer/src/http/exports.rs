@@ -4,9 +4,11 @@ use rocket::futures::stream::{self, BoxStream, StreamExt};
 use rocket::http::ContentType;
 use rocket::response::stream::ByteStream;
 use rocket::{Route, State, get, routes};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use souk_contract::products::ProductSnapshot;
 use souk_contract::shopping::CartLine;
+use souk_http::Query;
+use souk_types::input::{Fields, Input};
 use souk_types::{Email, Error, Network, Result, Timestamp};
 
 use super::accounts::ProfileView;
@@ -113,11 +115,36 @@ fn stream(head: String, pages: OrderPages) -> BoxStream<'static, String> {
     parts.boxed()
 }
 
+/// The orders in an export.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Orders {
+    #[default]
+    All,
+    /// The client reads them from their list, page by page.
+    None,
+}
+
+struct ExportQuery {
+    orders: Orders,
+}
+
+impl Input for ExportQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { orders: fields.optional("orders").unwrap_or_default() })
+    }
+}
+
 #[get("/profile/export")]
 async fn export_customer(
     app: &State<App>,
     auth: CustomerAuth,
+    query: Query<ExportQuery>,
 ) -> souk_http::Result<(ContentType, ByteStream<BoxStream<'static, String>>)> {
-    let (head, pages) = ExportView::begin(app, exports::begin(app, auth.id()).await?)?;
-    Ok((ContentType::JSON, ByteStream(stream(head, pages))))
+    let (head, pages) = ExportView::begin(exports::begin(app, auth.id()).await?)?;
+    let text = match query.0.orders {
+        Orders::All => stream(head, pages),
+        Orders::None => stream::once(std::future::ready(head + TAIL)).boxed(),
+    };
+    Ok((ContentType::JSON, ByteStream(text)))
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use souk_contract::api::{ApiMethod, ApiResponse};
+use souk_contract::api::ApiMethod;
 use souk_contract::customer::{AddressId, CustomerId};
 use souk_contract::role::Role;
 use souk_types::{Address, Timestamp};
@@ -200,9 +200,11 @@ impl Api<'_> {
         self.post(Service::Customer, "/verify/resend").token(token).send_without_reply().await
     }
 
-    /// Returns all personal data of a customer, as JSON. Errors: 429 `export-running`.
-    pub(crate) async fn export(self, token: &Token) -> Result<ApiResponse> {
-        self.get(Service::Customer, "/profile/export").token(token).response().await
+    /// Returns all personal data of a customer but the orders, as JSON. Errors: 429
+    /// `export-running`.
+    pub(crate) async fn export_without_orders(self, token: &Token) -> Result<String> {
+        let call = self.get(Service::Customer, "/profile/export?orders=none").token(token);
+        Ok(call.response().await?.body)
     }
 
     /// Deletes the account. Errors: 422 for `current`, 429.

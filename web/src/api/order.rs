@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use souk_contract::customer::CustomerId;
 use souk_contract::products::ProductId;
 use souk_contract::shopping::{OrderId, ShipmentId};
@@ -236,6 +237,12 @@ impl Api<'_> {
     pub(crate) async fn orders(self, token: &Token, limit: usize, after: Option<&str>) -> Result<List<Order>> {
         let after = after.map(|after| format!("&after={}", encode(after))).unwrap_or_default();
         self.get(Service::Shopping, format!("/orders?limit={limit}{after}")).token(token).send().await
+    }
+
+    /// Returns a page of the customer's orders in the JSON of the API, newest first.
+    pub(crate) async fn orders_as_json(self, token: &Token, after: Option<&str>) -> Result<List<Box<RawValue>>> {
+        let after = after.map(|after| format!("&after={}", encode(after))).unwrap_or_default();
+        self.get(Service::Shopping, format!("/orders?limit=100{after}")).token(token).send().await
     }
 }
 

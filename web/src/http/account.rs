@@ -3,6 +3,7 @@
 mod addresses;
 mod credentials;
 mod data;
+mod export;
 mod mailed;
 mod orders;
 mod overview;
@@ -52,11 +53,7 @@ pub(super) fn routes() -> Vec<Route> {
         credentials::change_phone,
         sessions::list,
         sessions::end,
-        totp::show,
-        totp::begin,
-        totp::confirm,
-        totp::turn_off,
-        data::export,
+        export::export,
         data::show_delete,
         data::delete,
     ]

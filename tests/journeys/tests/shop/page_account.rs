@@ -1,6 +1,7 @@
 //! A customer uses the account on the pages: signs up, buys, cancels, and changes everything.
 
-use journeys::{PASSWORD, Shop, Visitor, euros, new_email};
+use journeys::{PASSWORD, Product, Shop, Visitor, euros, new_email, product_json};
+use serde_json::json;
 
 use super::page_checkout::{fill_cart, with_address};
 
@@ -144,6 +145,44 @@ async fn a_sign_in_leads_to_pages_of_the_shop_only() {
         let form = form.set("password", PASSWORD).forge("next", next);
         assert_eq!(guest.send_form(&form).await.address(), expected, "{next}");
     }
+}
+
+/// A response over the bus has at most 1 MiB.
+#[tokio::test]
+async fn the_page_exports_a_large_account() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let mut products = Vec::new();
+    for _ in 0..20 {
+        let mut product = product_json(&"Tea with a long name ".repeat(7), &euros(499), 1_000);
+        product["image"] = format!("/{}", "x".repeat(450)).into();
+        let created = admin.create_product(product).await.expect_status(201);
+        products.push(Product::from_json(&created.body));
+    }
+    let ana = shop.new_customer().await;
+    let mut size = 0;
+    for number in 0.. {
+        for product in &products {
+            ana.add_to_cart(product, 1).await.expect_status(200);
+        }
+        let order = ana.place_order(&format!("key-{number}")).await.expect_status(201);
+        size += order.body.to_string().len();
+        if size > 1_200_000 {
+            break;
+        }
+    }
+    let visitor = shop.visitor();
+    visitor.sign_in(&ana.email, &ana.password).await;
+    let export = visitor.open("/en/account/export").await.expect_status(200);
+    assert_eq!(export["shopping"]["orders"], json!(ana.list_all("/shopping/orders", &[]).await));
+    let whole = ana.export_data().await.expect_status(200);
+    assert_eq!(
+        (&export["customer"]["profile"], &export["shopping"]),
+        (&whole["customer"]["profile"], &whole["shopping"])
+    );
+    let head = ana.get("/customer/profile/export?orders=none").await.expect_status(200);
+    assert_eq!((&head["shopping"]["orders"], &head["shopping"]["cart"]), (&json!([]), &whole["shopping"]["cart"]));
+    ana.get("/customer/profile/export?orders=some").await.expect_status(422);
 }
 
 #[tokio::test]

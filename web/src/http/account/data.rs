@@ -1,10 +1,6 @@
-//! The rights to personal data: a copy of it, and its erasure.
+//! The right to the erasure of personal data. The page links to the export.
 
-use std::io::Cursor;
-
-use rocket::http::{ContentType, Header};
-use rocket::response::{self, Responder, Response};
-use rocket::{Request, get, post};
+use rocket::{get, post};
 
 use super::{FormPage, Refused};
 use crate::fields::{Field, FormState};
@@ -12,22 +8,6 @@ use crate::form::Form;
 use crate::locale::Key;
 use crate::page::{Answer, PageError, PageResult};
 use crate::visit::Visit;
-
-/// The personal data of a customer, as a file that the browser saves.
-pub(super) struct Download(String);
-
-impl<'r> Responder<'r, 'static> for Download {
-    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        let name = Header::new("Content-Disposition", "attachment; filename=\"personal-data.json\"");
-        Response::build().header(ContentType::JSON).header(name).sized_body(self.0.len(), Cursor::new(self.0)).ok()
-    }
-}
-
-#[get("/account/export")]
-pub(super) async fn export(visit: Visit<'_>) -> Result<Download, PageError> {
-    let token = visit.require_customer().await?;
-    Ok(Download(visit.api.export(&token).await?.body))
-}
 
 #[get("/account/delete")]
 pub(super) async fn show_delete(visit: Visit<'_>) -> PageResult {
