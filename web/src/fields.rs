@@ -101,7 +101,8 @@ pub(crate) fn refuse_fields(
         match name(&refused.field) {
             Some(field) => {
                 let message = address::message(language, state, &field);
-                let message = message.unwrap_or_else(|| language.text(message_key(&field)).to_string());
+                let is_empty = state.optional(&field).is_none();
+                let message = message.unwrap_or_else(|| language.text(message_key(&field, is_empty)).to_string());
                 state.refuse(&field, message);
             }
             None => all = false,
@@ -111,8 +112,10 @@ pub(crate) fn refuse_fields(
 }
 
 /// Returns the message about a field: what to enter.
-fn message_key(field: &str) -> Key {
+fn message_key(field: &str, is_empty: bool) -> Key {
     match field {
+        "current" if is_empty => Key("field-current-required"),
+        "token" if is_empty => Key("field-token-required"),
         "email" => Key("field-email-invalid"),
         "password" | "new" => Key("field-password-invalid"),
         "current" => Key("field-current-invalid"),

@@ -9,6 +9,8 @@ pub struct HtmlForm {
     fields: Vec<(String, String)>,
     /// The names and values of radio buttons and check boxes that are not chosen.
     choices: Vec<(String, String)>,
+    /// The names of hidden fields.
+    hidden: Vec<String>,
 }
 
 /// A start tag with its attributes.
@@ -40,6 +42,15 @@ impl HtmlForm {
         self
     }
 
+    /// Types the same text into every field that is not hidden, and chooses nothing.
+    pub fn fill(mut self, text: &str) -> Self {
+        let is_hidden = |name: &str| self.hidden.iter().any(|hidden| hidden == name);
+        for (_, value) in self.fields.iter_mut().filter(|(name, _)| !is_hidden(name)) {
+            text.clone_into(value);
+        }
+        self
+    }
+
     /// Presses a button that has a name.
     pub fn press(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
@@ -63,17 +74,20 @@ impl HtmlForm {
 pub(crate) fn forms(html: &str) -> Vec<HtmlForm> {
     let form = |element: Element<'_>| {
         let content = element.rest.split("</form>").next().unwrap_or_default();
-        let (mut fields, mut choices) = (Vec::new(), Vec::new());
+        let (mut fields, mut choices, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
         for field in elements(content, &["input", "select", "textarea"]) {
             let Some(name) = field.attribute("name") else { continue };
             let kind = field.attribute("type").unwrap_or_default();
+            if kind == "hidden" {
+                hidden.push(name.clone());
+            }
             if matches!(kind.as_str(), "radio" | "checkbox") && !field.has("checked") {
                 choices.push((name, field.value()));
             } else {
                 fields.push((name, field.value()));
             }
         }
-        HtmlForm { action: element.attribute("action").unwrap_or_default(), fields, choices }
+        HtmlForm { action: element.attribute("action").unwrap_or_default(), fields, choices, hidden }
     };
     elements(html, &["form"]).map(form).collect()
 }
@@ -96,7 +110,7 @@ impl Element<'_> {
         rest.split_once('"').map(|(value, _)| decode(value))
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.attributes.split_whitespace().any(|attribute| attribute == name)
     }
 

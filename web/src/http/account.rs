@@ -119,7 +119,9 @@ impl FormPage {
 
     /// Renders the page with the fields of a form and what was wrong with it.
     fn answer(mut self, form: &FormState, fields: Vec<Field>, refused: Option<Refused>) -> PageResult {
-        self.errors = form.errors().to_vec();
+        let mut errors = form.clone();
+        errors.sort_errors(fields.iter().map(|field| field.name.as_str()));
+        self.errors = errors.errors().to_vec();
         self.fields = fields;
         let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);
         if let Some(text) = refused.and_then(|refused| refused.text) {

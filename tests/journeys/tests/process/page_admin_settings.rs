@@ -47,7 +47,7 @@ async fn the_documents_are_edited_as_json() {
         let refused = visitor.send_form(&broken).await.expect_status(422).expect_text("line 2");
         assert_eq!(refused.form(&path).value("document"), "{\"rates\":\n[}");
         let foreign = refused.form(&path).set("document", "{\"colour\": \"red\"}");
-        let refused = visitor.send_form(&foreign).await.expect_status(422).expect_text("colour: ");
+        let refused = visitor.send_form(&foreign).await.expect_status(422).expect_text("colour");
         assert_eq!(refused.invalid_fields(), ["document"]);
         let stale = visitor.send_form(&form).await.expect_status(412).expect_text("Stored now");
         visitor.send_form(&stale.form(&path)).await.expect_status(200).expect_text("It is saved.");

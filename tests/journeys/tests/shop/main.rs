@@ -26,6 +26,7 @@ mod page_admin_orders;
 mod page_admin_system;
 mod page_admin_views;
 mod page_checkout;
+mod page_words;
 mod payment;
 mod pricing;
 mod raw_requests;

@@ -1,5 +1,6 @@
 //! Sign-in, sign-up and sign-out. The cart of the guest moves into the cart of the customer.
 
+use rocket::http::Status;
 use rocket::{get, post};
 
 use super::{FormPage, Refused};
@@ -26,7 +27,17 @@ pub(super) async fn show(visit: Visit<'_>, next: Option<&str>, done: Option<&str
 #[post("/account/sign-in", data = "<form>")]
 pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
     let mut state = FormState::of(&form);
-    let problem = match visit.api.sign_in(state.value("email"), form.raw("password"), state.optional("code")).await {
+    for (name, message) in [("email", Key("field-email-invalid")), ("password", Key("field-password-required"))] {
+        if form.raw(name).is_empty() {
+            state.refuse(name, visit.text(message).to_string());
+        }
+    }
+    if !state.errors().is_empty() {
+        let page = sign_in_page(&visit, form.get("next")).await?;
+        let refused = Refused { status: Status::UnprocessableEntity, text: None };
+        return page.answer(&state, sign_in_fields(&visit, &state), Some(refused));
+    }
+    let problem = match visit.api.sign_in(state.value("email"), form.raw("password")).await {
         Ok(sign_in) => return begin(&visit, &sign_in, form.get("next")).await,
         Err(problem) => problem,
     };

@@ -127,14 +127,16 @@ impl Refused {
                             let message = message(visit, state, &field);
                             state.refuse(&field, message);
                         }
-                        None => others.push(format!("{}: {}", refused.field, refused.message)),
+                        None => others.push(refused.field.as_str()),
                     }
                 }
-                Ok(Self { status, text: Some(others.join("; ")).filter(|text| !text.is_empty()) })
+                let text = (!others.is_empty())
+                    .then(|| visit.text("admin-fields-refused").arg("fields", others.join(", ")).to_string());
+                Ok(Self { status, text })
             }
             409 | 413 | 422 => {
                 let text = visit.language.text_of_code("problem-admin-", refusal.code());
-                Ok(Self { status, text: Some(text.unwrap_or_else(|| refusal.detail.clone())) })
+                Ok(Self { status, text: Some(text.unwrap_or_else(|| visit.text("admin-refused").to_string())) })
             }
             _ => Err(problem.into()),
         }

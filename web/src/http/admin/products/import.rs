@@ -9,10 +9,11 @@ use souk_types::FieldError;
 
 use super::super::edit::{EditForm, Refused};
 use super::super::{Admin, Nav, Section};
-use crate::api::admin_catalogue::ImportReport;
+use crate::api::Problem;
+use crate::api::admin_catalogue::{ImportReport, RowError};
 use crate::fields::{Field, FormState, Kind};
 use crate::form::Form;
-use crate::locale::Key;
+use crate::locale::{Key, Language};
 use crate::page::{Frame, Page, PageResult};
 use crate::visit::Visit;
 
@@ -55,7 +56,15 @@ pub(super) async fn import(visit: Visit<'_>, form: Form) -> PageResult {
     match visit.api.import_products(&admin.token, &parameters, form.raw("file").to_owned()).await {
         Ok(report) => answer(&visit, &admin, &state, None, Some(report)).await,
         Err(problem) => {
-            let refused = Refused::of(&visit, &mut state, problem, |_: &FieldError| None)?;
+            let refused = match &problem {
+                Problem::Refused(refusal) if refusal.code() == "validation" => {
+                    let columns: Vec<&str> = refusal.fields.iter().map(|refused| refused.field.as_str()).collect();
+                    let text = visit.text("import-columns").arg("columns", columns.join(", "));
+                    state.refuse("file", text.to_string());
+                    Refused { status: Status::UnprocessableEntity, text: None }
+                }
+                _ => Refused::of(&visit, &mut state, problem, |_: &FieldError| None)?,
+            };
             answer(&visit, &admin, &state, Some(refused), None).await
         }
     }
@@ -89,4 +98,13 @@ async fn answer(
     let status = if is_refused { Status::UnprocessableEntity } else { Status::Ok };
     let status = refused.map_or(status, |refused| refused.status);
     Ok(Page::personal(&ImportPage { page, nav, form, report, more_errors })?.status(status).into())
+}
+
+impl ImportPage {
+    /// Says what to enter in a column, in another language than English. The report is in English.
+    fn explain(&self, error: &RowError) -> Option<String> {
+        let language = self.page.language;
+        let field = error.field.as_deref().filter(|_| language != Language::English)?;
+        language.text_of_code("invalid-admin-", &field.replace('_', "-"))
+    }
 }
