@@ -77,12 +77,12 @@ impl<'r> FromRequest<'r> for OptionalKey {
 #[post("/<id>/resend", data = "<_input>")]
 async fn resend_mail(
     app: &State<App>,
-    admin: AdminAuth,
+    staff: Staff<AssistCustomers>,
     id: Param<EventId>,
     key: OptionalKey,
     _input: NoInput,
 ) -> Result<(HttpStatus, Body<MailRecord>)> {
-    Ok((HttpStatus::Accepted, Body(list::resend(app, admin.id(), id.0, key.0).await?)))
+    Ok((HttpStatus::Accepted, Body(list::resend(app, staff.id(), id.0, key.0).await?)))
 }
 
 #[get("/admin/documents")]

@@ -141,7 +141,7 @@ async fn export_customer(
     auth: CustomerAuth,
     query: Query<ExportQuery>,
 ) -> souk_http::Result<(ContentType, ByteStream<BoxStream<'static, String>>)> {
-    let (head, pages) = ExportView::begin(exports::begin(app, auth.id()).await?)?;
+    let (head, pages) = ExportView::begin(app, exports::begin(app, auth.id()).await?)?;
     let text = match query.0.orders {
         Orders::All => stream(head, pages),
         Orders::None => stream::once(std::future::ready(head + TAIL)).boxed(),

@@ -15,7 +15,7 @@ staff-unknown = Kein Konto hat diese E-Mail-Adresse. Die Person muss sich zuerst
 staff-not-verified = Die E-Mail-Adresse dieses Kontos ist nicht bestätigt; sie gehört vielleicht jemand anderem. Die Person muss zuerst den Link in der E-Mail öffnen.
 staff-own-role = Ein anderer Admin muss Ihre Rolle ändern, damit dem Shop ein Admin bleibt.
 staff-full = Es gibt 100 Konten mit einer Rolle. Entfernen Sie zuerst eines.
-staff-invalid = Geben Sie eine E-Mail-Adresse ein, zum Beispiel ana@example.com, und wählen Sie eine Rolle.
+staff-role-missing = Wählen Sie eine Rolle.
 
 role-customer = Kundenkonto
 role-support = Kundendienst

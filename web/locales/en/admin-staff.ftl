@@ -15,7 +15,7 @@ staff-unknown = No account has this e-mail address. The person must sign up firs
 staff-not-verified = The e-mail address of this account is not verified, so it may be another person's. The person must open the link in the mail first.
 staff-own-role = Another admin must change your role, so that the shop keeps an admin.
 staff-full = There are 100 accounts with a role. Remove one first.
-staff-invalid = Enter an e-mail address, such as ana@example.com, and choose a role.
+staff-role-missing = Choose a role.
 
 role-customer = Customer
 role-support = Support

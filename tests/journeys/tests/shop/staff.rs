@@ -64,7 +64,7 @@ async fn an_admin_gives_and_takes_a_role_on_the_page() {
     let unknown = new_email("nobody");
     let refused = visitor.send_form(&form(&unknown, "orders")).await.expect_status(404);
     assert_eq!(refused.expect_text("must sign up first").form("/staff/new").value("email"), unknown);
-    visitor.send_form(&form("x", "orders")).await.expect_status(422).expect_text("Enter an e-mail address");
+    visitor.send_form(&form("x", "orders")).await.expect_status(422).expect_text("Enter a complete e-mail address");
     let given = visitor.send_form(&form(&ana.email, "orders")).await.expect_status(200).expect_text(&ana.email);
     let remove = format!("/admin/staff/{}/remove", ana.id);
     let removed = visitor.send_form(&given.form(&remove)).await.expect_status(200).expect_text("signed out everywhere");

@@ -37,7 +37,7 @@ pub(super) async fn sign_in(visit: Visit<'_>, form: Form) -> PageResult {
         let refused = Refused { status: Status::UnprocessableEntity, text: None };
         return page.answer(&state, sign_in_fields(&visit, &state), Some(refused));
     }
-    let problem = match visit.api.sign_in(state.value("email"), form.raw("password")).await {
+    let problem = match visit.api.sign_in(state.value("email"), form.raw("password"), state.optional("code")).await {
         Ok(sign_in) => return begin(&visit, &sign_in, form.get("next")).await,
         Err(problem) => problem,
     };

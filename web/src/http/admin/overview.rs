@@ -83,17 +83,23 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let status = |status: &str| OrderFilters { status: status.to_owned(), ..oldest() };
     let urgent = OrderFilters { payment: "attention".to_owned(), ..oldest() };
     let [confirmed, partial, all] = [status("confirmed"), status("partially-shipped"), OrderFilters::default()];
+    let sees_orders = admin.may(Permission::ViewOrders);
+    let sees_mails = admin.may(Permission::AssistCustomers);
+    let sees_stock = admin.may(Permission::ManageCatalogue);
+    let sees_system = admin.may(Permission::OperateSystem);
+    let threshold = LowStockQuery::DEFAULT_THRESHOLD;
+    let scarce = LowStockQuery { threshold, words: "", limit: PART_SIZE, after: None };
     let (frame, sales, stock, mails, queues, urgent, confirmed, partial, newest, scarce) = tokio::join!(
         admin.frame(&visit, Section::Overview, visit.text("admin-overview-title").to_string()),
-        visit.api.sales_summary(&admin.token),
-        visit.api.stock_summary(&admin.token),
-        visit.api.mail_summary(&admin.token),
-        Box::pin(queues(&visit)),
-        orders(&visit, &admin, &urgent),
-        orders(&visit, &admin, &confirmed),
-        orders(&visit, &admin, &partial),
-        orders(&visit, &admin, &all),
-        visit.api.low_stock(&admin.token, PART_SIZE, None),
+        ask_if(sees_orders, visit.api.sales_summary(&admin.token)),
+        ask_if(sees_stock, visit.api.stock_summary(&admin.token)),
+        ask_if(sees_mails, visit.api.mail_summary(&admin.token)),
+        Box::pin(queues(&visit, sees_system)),
+        ask_if(sees_orders, orders(&visit, &admin, &urgent)),
+        ask_if(sees_orders, orders(&visit, &admin, &confirmed)),
+        ask_if(sees_orders, orders(&visit, &admin, &partial)),
+        ask_if(sees_orders, orders(&visit, &admin, &all)),
+        ask_if(sees_stock, visit.api.low_stock(&admin.token, scarce)),
     );
     let (page, nav) = frame?;
     let (sales, stock, mails) = (sales?, stock?, mails?);
@@ -104,15 +110,22 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
         is_urgent: is_urgent && count.is_some_and(|count| count.count > 0),
     };
     let orders_number = |count: fn(&_) -> CappedCount| sales.as_ref().map(count);
-    let mut numbers = vec![
-        number(Key("overview-urgent-count"), orders_number(|sales| sales.attention), URGENT, true),
-        number(Key("overview-pack"), orders_number(|sales| sales.to_pack), TO_PACK, false),
-        number(Key("orders-view-partial"), orders_number(|sales| sales.partially_shipped), PARTLY_SENT, false),
-        number(Key("overview-low-stock"), stock.map(|stock| stock.low_stock), LOW_STOCK, true),
-        number(Key("overview-mails-failed"), mails.map(|mails| mails.failed), MAILS_FAILED, true),
-    ];
+    let mut numbers = Vec::new();
+    if sees_orders {
+        numbers.extend([
+            number(Key("overview-urgent-count"), orders_number(|sales| sales.attention), URGENT, true),
+            number(Key("overview-pack"), orders_number(|sales| sales.to_pack), TO_PACK, false),
+            number(Key("orders-view-partial"), orders_number(|sales| sales.partially_shipped), PARTLY_SENT, false),
+        ]);
+    }
+    if sees_stock {
+        numbers.push(number(Key("overview-low-stock"), stock.map(|stock| stock.low_stock), LOW_STOCK, true));
+    }
+    if sees_mails {
+        numbers.push(number(Key("overview-mails-failed"), mails.map(|mails| mails.failed), MAILS_FAILED, true));
+    }
     let letters = match queues {
-        // A shop in one process has no dead letters.
+        // A shop in one process has no dead letters, and other roles do not see them.
         Queues::None => None,
         Queues::Unknown => Some(number(Key("overview-dead-letters"), None, DEAD_LETTERS, true)),
         Queues::Known(queues) => {
@@ -154,19 +167,18 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     Ok(Page::personal(&template)?.into())
 }
 
-/// Returns the queues of the broker, which have the dead letters. Boxed by its caller: it is large.
-async fn queues(visit: &Visit<'_>) -> Queues {
+/// Returns the queues of the broker, which have the dead letters, for who may see them. Boxed by its
+/// caller: it is large.
+async fn queues(visit: &Visit<'_>, is_allowed: bool) -> Queues {
+    if !is_allowed {
+        return Queues::None;
+    }
     timeout(BROKER_TIMEOUT, visit.app.monitor.queues()).await.unwrap_or(Queues::Unknown)
 }
 
-/// Returns the first orders; `None` while `shopping` does not answer.
-async fn orders(
-    visit: &Visit<'_>,
-    admin: &Admin,
-    filters: &OrderFilters,
-) -> Result<Option<Vec<OrderSummary>>, PageError> {
-    let orders = if_up(visit.api.all_orders(&admin.token, filters, PART_SIZE, None).await)?;
-    Ok(orders.map(|List { items, .. }| items))
+/// Returns the first orders.
+async fn orders(visit: &Visit<'_>, admin: &Admin, filters: &OrderFilters) -> ApiResult<Vec<OrderSummary>> {
+    visit.api.all_orders(&admin.token, filters, PART_SIZE, None).await.map(|List { items, .. }| items)
 }
 
 /// Asks a service for what the role may see. Returns `None` while it does not answer, and for what

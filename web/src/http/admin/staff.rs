@@ -9,6 +9,7 @@ use souk_http::Param;
 
 use super::{Admin, Nav, Section};
 use crate::api::Problem;
+use crate::fields::{Field, FieldMessage, FormState, Kind};
 use crate::form::Form;
 use crate::locale::{Key, Language};
 use crate::page::{Answer, Frame, Page, PageResult};
@@ -28,8 +29,9 @@ struct StaffPage {
     rows: Vec<Row>,
     give_url: String,
     roles: Vec<RoleOption>,
-    /// The address that was refused.
-    email: String,
+    role_error: Option<String>,
+    email: Field,
+    errors: Vec<FieldMessage>,
     /// What has happened: `(class, text)`.
     notice: Option<(&'static str, Key)>,
 }
@@ -58,16 +60,15 @@ async fn list(visit: Visit<'_>, done: Option<&str>) -> PageResult {
         Some("removed") => Some(("success", Key("staff-removed"))),
         _ => None,
     };
-    page(&visit, &admin, ("", ""), done, Status::Ok).await
+    page(&visit, &admin, &FormState::default(), done, Status::Ok).await
 }
 
 #[post("/admin/staff/new", data = "<form>")]
 async fn give_role(visit: Visit<'_>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageStaff).await?;
-    let (email, role) = (form.get("email"), form.get("role"));
-    match visit.api.give_role(&admin.token, email, role).await {
+    match visit.api.give_role(&admin.token, form.get("email"), form.get("role")).await {
         Ok(()) => Ok(Answer::SeeOther(format!("{}?done=given", visit.url(LIST)))),
-        Err(problem) => refuse(&visit, &admin, (email, role), problem).await,
+        Err(problem) => refuse(&visit, &admin, FormState::of(&form), problem).await,
     }
 }
 
@@ -78,27 +79,36 @@ async fn remove(visit: Visit<'_>, id: Param<CustomerId>, _form: Form) -> PageRes
         Ok(()) => Ok(Answer::SeeOther(format!("{}?done=removed", visit.url(LIST)))),
         // Another admin was faster.
         Err(problem) if problem.status() == 404 => Ok(Answer::SeeOther(format!("{}?done=removed", visit.url(LIST)))),
-        Err(problem) => refuse(&visit, &admin, ("", ""), problem).await,
+        Err(problem) => refuse(&visit, &admin, FormState::default(), problem).await,
     }
 }
 
 /// Shows the page with the reason of a refusal. Errors: any other problem.
-async fn refuse(visit: &Visit<'_>, admin: &Admin, typed: (&str, &str), problem: Problem) -> PageResult {
+async fn refuse(visit: &Visit<'_>, admin: &Admin, mut state: FormState, problem: Problem) -> PageResult {
     let text = match (problem.status(), problem.code()) {
         (404, _) => Key("staff-unknown"),
         (409, "email-not-verified") => Key("staff-not-verified"),
         (409, "own-role") => Key("staff-own-role"),
         (409, _) => Key("staff-full"),
-        (422, _) => Key("staff-invalid"),
+        (422, _) => {
+            if let Problem::Refused(refusal) = &problem {
+                for refused in &refusal.fields {
+                    let message =
+                        if refused.field == "role" { Key("staff-role-missing") } else { Key("field-email-invalid") };
+                    state.refuse(&refused.field, visit.text(message).to_string());
+                }
+            }
+            return page(visit, admin, &state, None, Status::UnprocessableEntity).await;
+        }
         _ => return Err(problem.into()),
     };
-    page(visit, admin, typed, Some(("error", text)), Status::new(problem.status())).await
+    page(visit, admin, &state, Some(("error", text)), Status::new(problem.status())).await
 }
 
 async fn page(
     visit: &Visit<'_>,
     admin: &Admin,
-    (email, role): (&str, &str),
+    state: &FormState,
     notice: Option<(&'static str, Key)>,
     status: Status,
 ) -> PageResult {
@@ -119,10 +129,19 @@ async fn page(
         value: known.as_str(),
         name: role_name(visit.language, known),
         meaning: meaning(visit.language, known),
-        is_selected: known.as_str() == role,
+        is_selected: known.as_str() == state.value("role"),
     });
-    let (give_url, email) = (visit.url("/admin/staff/new"), email.to_owned());
-    let template = StaffPage { page, nav, rows, give_url, roles: roles.into(), email, notice };
+    let template = StaffPage {
+        page,
+        nav,
+        rows,
+        give_url: visit.url("/admin/staff/new"),
+        roles: roles.into(),
+        role_error: state.error("role").map(ToOwned::to_owned),
+        email: Field::email(state, visit.text("account-email")).autocomplete("off"),
+        errors: state.errors().to_vec(),
+        notice,
+    };
     Ok(Page::personal(&template)?.status(status).into())
 }
 

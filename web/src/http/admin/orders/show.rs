@@ -211,7 +211,10 @@ pub(super) async fn page(
             max: 2_000,
             ..Field::new(&draft.state, "text", visit.text("orders-note"))
         },
-        cancel: cancel(order.order.status).map(|key| visit.text(key).to_string()),
+        cancel: cancel(order.order.status)
+            .filter(|_| admin.may(Permission::MoveMoney))
+            .map(|key| visit.text(key).to_string()),
+        may_deliver: admin.may(Permission::FulfilOrders),
         mails,
         mail_key: new_key()?,
         ship_key: draft.ship_key,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rocket::http::Status;
 use rocket::post;
 use serde_json::json;
+use souk_contract::role::Permission;
 
 use super::Admin;
 use super::list::{self, DAY, FILTERS, Shown};
@@ -80,7 +81,7 @@ fn state(view: &SavedView) -> FormState {
 
 #[post("/admin/orders/views", data = "<form>")]
 pub(super) async fn save(visit: Visit<'_>, form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     let mut filters = list::state_of(form.get("query"));
     let mut view = FormState::of(&form);
     let query = list::filters(&visit, &mut filters);
@@ -113,7 +114,7 @@ pub(super) async fn save(visit: Visit<'_>, form: Form) -> PageResult {
 
 #[post("/admin/orders/views/<id>/remove", data = "<_form>")]
 pub(super) async fn remove(visit: Visit<'_>, id: &str, _form: Form) -> PageResult {
-    let admin = Admin::of(&visit).await?;
+    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
     match visit.api.remove_view(&admin.token, id).await {
         // Another tab has removed it.
         Err(problem) if problem.status() != 404 => Err(problem.into()),
