@@ -78,7 +78,7 @@ impl Accounts {
 
     /// Errors: `email-taken`.
     pub(crate) async fn insert(&self, profile: Profile) -> Result<()> {
-        self.0.insert(profile.id, Account::Open(profile)).await.map_err(email_taken_if_duplicate)
+        self.0.insert(profile.id, Account::open(profile)).await.map_err(email_taken_if_duplicate)
     }
 
     /// Errors: the rule's, `email-taken`, `Unauthenticated` when the account is erased.

@@ -39,7 +39,7 @@ pub(crate) async fn register(app: &App, new: NewAccount, network: Network) -> Re
     let mut profile = prepare(&app.accounts, &app.hasher, new).await?;
     profile.remember(network);
     let mail = Mail::verification(&mut profile, Timestamp::now())?;
-    let (account, verification) = (&Account::Open(profile.clone()), &mail);
+    let (account, verification) = (&Account::open(profile.clone()), &mail);
     let created = app.database.run(|tx| async move {
         app.accounts.put_in(&tx, account).await?;
         app.mails.put_in(&tx, verification).await

@@ -110,7 +110,7 @@ async fn change(
             if profile.generation() != before {
                 tx.publish(&TokensRevoked { id, generation: profile.generation() })?;
             }
-            accounts.put_in(&tx, &Account::Open(profile)).await
+            accounts.put_in(&tx, &Account::open(profile)).await
         })
         .await
 }

@@ -72,7 +72,7 @@ async fn change_role(app: &App, by: CustomerId, id: CustomerId, role: Role) -> R
             let is_changed = profile.change_role(role)?;
             if is_changed {
                 tx.publish(&TokensRevoked { id, generation: profile.generation() })?;
-                app.accounts.put_in(&tx, &Account::Open(profile.clone())).await?;
+                app.accounts.put_in(&tx, &Account::open(profile.clone())).await?;
             }
             Ok((profile, is_changed))
         })

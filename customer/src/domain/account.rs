@@ -13,7 +13,7 @@ use super::totp::SecondStep;
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub(crate) enum Account {
-    Open(Profile),
+    Open(Box<Profile>),
     /// A tombstone. It records that the id was used and has no personal data.
     Erased {
         id: CustomerId,
@@ -22,6 +22,10 @@ pub(crate) enum Account {
 }
 
 impl Account {
+    pub(crate) fn open(profile: Profile) -> Self {
+        Self::Open(Box::new(profile))
+    }
+
     pub(crate) fn id(&self) -> CustomerId {
         match self {
             Self::Open(profile) => profile.id,
@@ -31,7 +35,7 @@ impl Account {
 
     pub(crate) fn into_profile(self) -> Option<Profile> {
         match self {
-            Self::Open(profile) => Some(profile),
+            Self::Open(profile) => Some(*profile),
             Self::Erased { .. } => None,
         }
     }
@@ -270,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_tombstone_has_no_personal_data_and_cannot_be_changed() {
-        let mut account = Account::Open(profile());
+        let mut account = Account::open(profile());
         let id = account.id();
         account.erase(Timestamp::now()).unwrap();
         let stored = serde_json::to_value(&account).unwrap();

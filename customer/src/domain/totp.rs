@@ -202,8 +202,8 @@ impl SecondStep {
         let last_step = step.ok_or_else(|| Error::invalid_field("code", "is not the code that the app shows now"))?;
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect::<Result<_>>()?;
         let recovery = codes.iter().map(|code| RecoveryDigest::of(code)).collect();
-        (self.setup, self.active) =
-            (None, Some(Active { secret, last_step, recovery, failures: 0, blocked_until: None }));
+        let active = Active { secret, last_step, recovery, failures: 0, blocked_until: None };
+        (self.setup, self.active) = (None, Some(active));
         Ok(codes)
     }
 

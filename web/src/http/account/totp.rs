@@ -82,7 +82,7 @@ pub(super) async fn confirm(visit: Visit<'_>, form: Form) -> PageResult {
             // All sessions have ended, this one too.
             visit.session.sign_out();
             let mut page = visit.frame(visit.text("totp-codes-title").to_string()).await?;
-            page.path = PATH.to_owned();
+            PATH.clone_into(&mut page.path);
             Ok(Page::personal(&CodesPage { page, codes, sign_in_url: visit.sign_in_url("/account") })?.into())
         }
         Err(problem) if problem.code() == "totp-not-begun" => Ok(Answer::SeeOther(visit.url(PATH))),
@@ -113,7 +113,7 @@ pub(super) async fn turn_off(visit: Visit<'_>, form: Form) -> PageResult {
 
 async fn show_secret(visit: &Visit<'_>, NewSecret { secret, uri }: NewSecret) -> PageResult {
     let mut page = visit.frame(visit.text("totp-title").to_string()).await?;
-    page.path = PATH.to_owned();
+    PATH.clone_into(&mut page.path);
     let groups: Vec<&str> = secret.as_bytes().chunks(4).filter_map(|group| str::from_utf8(group).ok()).collect();
     let template = SecretPage {
         page,

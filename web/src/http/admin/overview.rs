@@ -5,6 +5,7 @@ mod sales;
 use std::time::Duration;
 
 use askama::Template;
+use futures_util::future::BoxFuture;
 use rocket::get;
 use souk_contract::role::Permission;
 use souk_types::CappedCount;
@@ -183,13 +184,20 @@ async fn orders(visit: &Visit<'_>, admin: &Admin, filters: &OrderFilters) -> Api
 
 /// Asks a service for what the role may see. Returns `None` while it does not answer, and for what
 /// the role may not see.
-async fn ask_if<T>(is_allowed: bool, question: impl Future<Output = ApiResult<T>>) -> Result<Option<T>, PageError> {
-    if !is_allowed {
-        return Ok(None);
-    }
-    match question.await {
-        Ok(value) => Ok(Some(value)),
-        Err(Problem::Unavailable) => Ok(None),
-        Err(problem) => Err(problem.into()),
-    }
+///
+/// Boxed, because many questions together are large.
+fn ask_if<'a, T>(
+    is_allowed: bool,
+    question: impl Future<Output = ApiResult<T>> + Send + 'a,
+) -> BoxFuture<'a, Result<Option<T>, PageError>> {
+    Box::pin(async move {
+        if !is_allowed {
+            return Ok(None);
+        }
+        match question.await {
+            Ok(value) => Ok(Some(value)),
+            Err(Problem::Unavailable) => Ok(None),
+            Err(problem) => Err(problem.into()),
+        }
+    })
 }

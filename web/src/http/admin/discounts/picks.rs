@@ -13,7 +13,8 @@ use crate::visit::Visit;
 pub(super) const PRODUCTS: &str = "products";
 /// The hidden field of each chosen product.
 const CHOSEN: &str = "product";
-/// The field with the words that are searched for, and the one with those of the list that is shown.
+/// The field with the words that are searched for, and the one with those of the list that is
+/// shown.
 const WORDS: &str = "find";
 const SHOWN_WORDS: &str = "found";
 /// The button that was pressed.

@@ -54,7 +54,7 @@ impl StockView {
             let changed = || visit.text("stock-changed-meanwhile").to_string();
             if refused.is_conflict() { Some(changed()) } else { refused.text.clone() }
         });
-        // What is added is added to any number; a count replaces the number that the admin has seen.
+        // What is added is added to any number. A count replaces the one that the admin has seen.
         Self { levels, problem, forms: [add.key(add_key), count.version(levels.tag())] }
     }
 }
