@@ -2,7 +2,8 @@
 //! reads the memory of the whole process.
 #![cfg(target_os = "linux")]
 
-use customer::admin;
+use customer::operator;
+use souk_contract::role::Role;
 use souk_store::{Database, Durability};
 use tokio::task::JoinSet;
 
@@ -19,7 +20,7 @@ async fn hashing_returns_its_memory() {
         let mut hashes = JoinSet::new();
         for number in 0..4 {
             let (database, email) = (database.clone(), format!("admin-{round}-{number}@example.com").parse().unwrap());
-            hashes.spawn(async move { admin::create(&database, email, "correct horse".parse().unwrap()).await });
+            hashes.spawn(async move { operator::create(&database, email, "correct horse".parse().unwrap(), Role::Admin).await });
         }
         assert!(hashes.join_all().await.iter().all(Result::is_ok));
     }

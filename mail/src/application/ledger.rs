@@ -99,8 +99,8 @@ pub async fn retry(database: &Database, id: EventId) -> Result<()> {
     retried.ok_or_else(|| Error::not_found("mail"))
 }
 
-/// Queues a new mail about the same as one that was sent, and returns its id. Errors: `NotFound`; it
-/// was not sent.
+/// Queues a new mail about the same as one that was sent, and returns its id. Errors: `NotFound`;
+/// it was not sent.
 pub async fn resend(database: &Database, id: EventId) -> Result<EventId> {
     let key = EventId::new().to_string();
     Ok(Mails::open(database)?.resend(id, &key).await?.id())

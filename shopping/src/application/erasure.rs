@@ -1,5 +1,5 @@
-//! Erases the personal data of a deleted account: cart, wishlist and saved views are emptied, orders
-//! stay without the customer.
+//! Erases the personal data of a deleted account: cart, wishlist and saved views are emptied,
+//! orders stay without the customer.
 
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, CustomerId};
