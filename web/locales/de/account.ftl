@@ -43,6 +43,7 @@ account-privacy = Sicherheit und Daten
 account-export = Ihre Daten herunterladen
 account-not-verified = Bitte bestätigen Sie { $email }: Öffnen Sie den Link in unserer E-Mail.
 account-resend = E-Mail erneut senden
+account-unavailable = Ihr Konto antwortet gerade nicht. Bitte senden Sie das Formular in einer Minute noch einmal.
 account-too-many = Zu viele Versuche. Bitte warten Sie einige Minuten und versuchen Sie es dann erneut.
 orders-title = Ihre Bestellungen
 orders-empty = Sie haben noch nichts bestellt.

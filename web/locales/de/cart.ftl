@@ -41,6 +41,7 @@ wishlist-empty = Ihre Merkliste ist leer. Öffnen Sie ein Produkt und wählen Si
 
 problem-quantity = Bitte geben Sie eine Menge von 1 bis 999 ein.
 problem-validation = Bitte geben Sie eine Menge von 1 bis 999 ein.
+problem-unavailable = Der Shop antwortet gerade nicht. Sehen Sie sich den Warenkorb unten an und versuchen Sie es in einer Minute noch einmal.
 problem-not-found = Dieses Produkt wird nicht mehr verkauft.
 problem-conflict = Der Warenkorb ist voll: Er fasst 100 verschiedene Produkte und je 999 Stück.
 problem-currency-mixed = Dieses Produkt hat eine andere Währung als die übrigen in Ihrem Warenkorb.

@@ -43,6 +43,7 @@ account-privacy = Security and data
 account-export = Download your data
 account-not-verified = Please confirm { $email }: open the link in the mail that we sent you.
 account-resend = Send the mail again
+account-unavailable = Your account does not answer right now. Please send the form again in a minute.
 account-too-many = Too many attempts. Please wait a few minutes, then try again.
 orders-title = Your orders
 orders-empty = You have not ordered anything yet.

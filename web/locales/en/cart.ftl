@@ -41,6 +41,7 @@ wishlist-empty = Your wishlist is empty. Open a product and choose “Add to wis
 
 problem-quantity = Please enter a quantity from 1 to 999.
 problem-validation = Please enter a quantity from 1 to 999.
+problem-unavailable = The shop does not answer right now. Look at the cart below, and try again in a minute.
 problem-not-found = This product is no longer sold.
 problem-conflict = The cart is full: it holds 100 different products and 999 pieces of each.
 problem-currency-mixed = This product has another currency than the others in your cart.

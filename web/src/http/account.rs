@@ -144,14 +144,17 @@ struct Refused {
 
 impl Refused {
     /// Explains a problem. `text` has the message of a code, where messages beside fields do not
-    /// say enough. Errors: the session has ended; `customer` does not answer.
+    /// say enough. Errors: the session has ended; a fault.
     fn of(
         visit: &Visit<'_>,
         form: &mut FormState,
         problem: Problem,
         text: impl FnOnce(&str) -> Option<Key>,
     ) -> Result<Self, PageError> {
-        let Problem::Refused(refusal) = &problem else { return Err(problem.into()) };
+        let Problem::Refused(refusal) = &problem else {
+            let text = Some(visit.text("account-unavailable").to_string());
+            return Ok(Self { status: Status::ServiceUnavailable, text });
+        };
         let status = Status::new(refusal.status);
         if let Some(key) = text(refusal.code()) {
             return Ok(Self { status, text: Some(visit.text(key).to_string()) });

@@ -7,7 +7,7 @@ use serde_json::json;
 use souk_contract::products::ProductId;
 use souk_http::Param;
 
-use crate::api::cart::{Cart, LineStatus};
+use crate::api::cart::{Cart, CartItem, LineStatus};
 use crate::api::quote::Quote;
 use crate::api::{Problem, Token};
 use crate::form::Form;
@@ -41,6 +41,11 @@ struct RefusedCode {
 }
 
 impl CartPage {
+    /// Whether a line must be changed or removed before an order.
+    fn has_problem_line(&self) -> bool {
+        self.cart.as_ref().is_some_and(|cart| !cart.items.iter().all(is_orderable))
+    }
+
     /// Whether shipping costs something. It is not in the total, because the address is unknown.
     fn excludes_shipping(&self) -> bool {
         self.quote.as_ref().and_then(Quote::cheapest_shipping).is_some_and(|price| !price.is_zero())
@@ -78,17 +83,20 @@ pub(super) async fn add(visit: Visit<'_>, form: Form) -> PageResult {
     let Some(quantity) = quantity(form.get("quantity")).filter(|quantity| *quantity > 0) else {
         return Ok(back(&visit, "quantity"));
     };
-    let token = visit.session.cart_token_or_new(visit.api).await?;
-    let added = match visit.api.add_to_cart(&token, product, quantity).await {
+    let added = match add_once(&visit, product, quantity).await {
         // The guest's cart has expired, or was merged into that of an account.
         Err(problem) if is_lost_guest(&visit, &problem) => {
             visit.session.drop_guest();
-            let token = visit.session.cart_token_or_new(visit.api).await?;
-            visit.api.add_to_cart(&token, product, quantity).await
+            add_once(&visit, product, quantity).await
         }
         outcome => outcome,
     };
     finish(&visit, added)
+}
+
+async fn add_once(visit: &Visit<'_>, product: ProductId, quantity: u32) -> Result<Cart, Problem> {
+    let token = visit.session.cart_token_or_new(visit.api).await?;
+    visit.api.add_to_cart(&token, product, quantity).await
 }
 
 #[post("/cart/lines/<product>", data = "<form>")]
@@ -156,6 +164,7 @@ fn finish(visit: &Visit<'_>, changed: Result<Cart, Problem>) -> PageResult {
             Ok(Answer::SeeOther(visit.url("/cart")))
         }
         Err(problem) if matches!(problem.status(), 404 | 409 | 422) => Ok(back(visit, problem.code())),
+        Err(Problem::Unavailable) => Ok(back(visit, "unavailable")),
         Err(problem) => Err(problem.into()),
     }
 }
@@ -180,7 +189,11 @@ fn refused_codes(visit: &Visit<'_>, quote: &Quote) -> Vec<RefusedCode> {
 }
 
 fn can_be_ordered(cart: &Cart) -> bool {
-    !cart.items.is_empty() && cart.items.iter().all(|item| matches!(item.status, LineStatus::Ok | LineStatus::Unknown))
+    !cart.items.is_empty() && cart.items.iter().all(is_orderable)
+}
+
+fn is_orderable(item: &CartItem) -> bool {
+    matches!(item.status, LineStatus::Ok | LineStatus::Unknown)
 }
 
 /// Reads a quantity; `None` when it is no whole number up to [`MAX_QUANTITY`].

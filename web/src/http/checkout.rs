@@ -118,7 +118,10 @@ async fn answer(visit: &Visit<'_>, buyer: Buyer, mut draft: Draft, outcome: Outc
         Err(problem) if problem.is_unauthenticated() => return Err(problem.into()),
         Err(problem) => {
             tracing::info!(%problem, "a checkout has no price");
-            let alert = outcome.alert.or_else(|| refusal::explain(visit, &mut draft, &problem));
+            let alert = outcome.alert.or_else(|| match &problem {
+                Problem::Unavailable => Some(refusal::no_price(visit)),
+                Problem::Refused(_) => refusal::explain(visit, &mut draft, &problem),
+            });
             (Priced::default(), alert)
         }
     };

@@ -18,6 +18,7 @@ mod outage;
 mod page_admin_overview;
 mod page_bulk;
 mod page_dead_letters;
+mod page_outage;
 mod request_tracing;
 mod restart;
 mod seed;

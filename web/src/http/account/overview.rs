@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::get;
 
 use super::super::order::status_key;
+use crate::api::Problem;
 use crate::api::account::Profile;
 use crate::api::order::Order;
 use crate::locale::Key;
@@ -17,7 +18,8 @@ const LATEST_ORDERS: usize = 3;
 #[template(path = "account/overview.html")]
 struct Overview {
     page: Frame,
-    profile: Profile,
+    /// `None` while `customer` is down.
+    profile: Option<Profile>,
     /// `None` while `shopping` is down.
     orders: Option<Vec<Order>>,
     /// What has happened before: `(class, text)`.
@@ -40,8 +42,13 @@ pub(super) async fn show(visit: Visit<'_>, done: Option<&str>) -> PageResult {
             None
         }
     };
+    let profile = match profile {
+        Ok(profile) => Some(profile),
+        Err(Problem::Unavailable) => None,
+        Err(problem) => return Err(problem.into()),
+    };
     let notice = done.and_then(done_key).map(|(class, key)| (class, visit.text(key).to_string()));
-    Ok(Page::personal(&Overview { page: frame?, profile: profile?, orders, notice })?.into())
+    Ok(Page::personal(&Overview { page: frame?, profile, orders, notice })?.into())
 }
 
 fn done_key(done: &str) -> Option<(&'static str, Key)> {
@@ -57,6 +64,10 @@ fn done_key(done: &str) -> Option<(&'static str, Key)> {
 }
 
 impl Overview {
+    fn is_admin(&self) -> bool {
+        self.profile.as_ref().is_some_and(Profile::is_admin)
+    }
+
     fn status(order: &Order) -> Key {
         status_key(order.status)
     }

@@ -2,7 +2,7 @@
 
 use crate::api::account::{Profile, SavedAddress};
 use crate::api::cart::Cart;
-use crate::api::{Result, Token};
+use crate::api::{Problem, Result, Token};
 use crate::fields::FormState;
 use crate::visit::Visit;
 
@@ -10,7 +10,7 @@ use crate::visit::Visit;
 pub(super) struct Buyer {
     /// The token of the customer, or of the guest.
     pub(super) token: Token,
-    /// `None` for a guest.
+    /// `None` for a guest, and while `customer` is down. Then everything is typed.
     pub(super) profile: Option<Profile>,
     pub(super) cart: Cart,
     /// Whether nothing is sent in a parcel, so that the order has a billing address only.
@@ -23,9 +23,13 @@ impl Buyer {
         let customer = visit.session.access_token(visit.api).await?;
         let Some(token) = customer.clone().or_else(|| visit.session.guest_token()) else { return Ok(None) };
         let profile = async {
-            match &customer {
-                Some(customer) => visit.api.profile(customer).await.map(Some),
-                None => Ok(None),
+            let Some(customer) = &customer else { return Ok(None) };
+            match visit.api.profile(customer).await {
+                Err(problem @ Problem::Unavailable) => {
+                    tracing::info!(%problem, "a checkout goes on without the account");
+                    Ok(None)
+                }
+                profile => profile.map(Some),
             }
         };
         let (cart, profile) = tokio::join!(visit.api.cart(&token), profile);

@@ -54,6 +54,11 @@ pub(super) fn explain(visit: &Visit<'_>, draft: &mut Draft, problem: &Problem) -
     })
 }
 
+/// Says that nothing can be ordered now, because `shopping` or `products` does not answer.
+pub(super) fn no_price(visit: &Visit<'_>) -> Alert {
+    Alert { text: visit.text("checkout-no-price").to_string(), ..Alert::default() }
+}
+
 fn missing_products(visit: &Visit<'_>, refusal: &Refusal) -> Vec<String> {
     let items = refusal.members.get("items").and_then(serde_json::Value::as_array);
     let line = |item: &serde_json::Value| {
