@@ -20,7 +20,9 @@ async fn hashing_returns_its_memory() {
         let mut hashes = JoinSet::new();
         for number in 0..4 {
             let (database, email) = (database.clone(), format!("admin-{round}-{number}@example.com").parse().unwrap());
-            hashes.spawn(async move { operator::create(&database, email, "correct horse".parse().unwrap(), Role::Admin).await });
+            hashes.spawn(async move {
+                operator::create(&database, email, "correct horse".parse().unwrap(), Role::Admin).await
+            });
         }
         assert!(hashes.join_all().await.iter().all(Result::is_ok));
     }

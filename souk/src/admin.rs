@@ -1,5 +1,5 @@
-//! `souk admin`: the staff of the shop. Writes to the database of `customer`, while the shop runs or
-//! is stopped.
+//! `souk admin`: the staff of the shop. Writes to the database of `customer`, while the shop runs
+//! or is stopped.
 
 use std::path::{Path, PathBuf};
 

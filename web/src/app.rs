@@ -80,7 +80,8 @@ impl<T> Cache<T> {
 }
 
 /// The newest products of categories, which the pages of their products show as related ones. They
-/// are up to 30 s old: which products they are matters less than the time of a page. Cheap to clone.
+/// are up to 30 s old: which products they are matters less than the time of a page. Cheap to
+/// clone.
 #[derive(Clone)]
 pub(crate) struct RelatedProducts(moka::sync::Cache<String, Arc<[Product]>>);
 

@@ -80,8 +80,8 @@ pub(crate) struct ProfileChanges {
 }
 
 /// Changes a profile. A new e-mail address ends all sessions; a mail asks to verify it, and another
-/// one tells the former address. A member of staff loses the role. Errors: `Invalid` when `current` is wrong or missing,
-/// `email-taken`, `too-many-mails`, `last-admin`.
+/// one tells the former address. A member of staff loses the role. Errors: `Invalid` when `current`
+/// is wrong or missing, `email-taken`, `too-many-mails`, `last-admin`.
 pub(crate) async fn change(app: &App, id: CustomerId, changes: ProfileChanges, network: Network) -> Result<Profile> {
     let ProfileChanges { email, phone, current } = changes;
     let profile = get(app, id).await?;

@@ -207,8 +207,8 @@ impl SecondStep {
         Ok(codes)
     }
 
-    /// Uses up a code, and returns whether it was valid. Without a second step, every code is. Wrong
-    /// codes from networks that the account does not know make the next one wait.
+    /// Uses up a code, and returns whether it was valid. Without a second step, every code is.
+    /// Wrong codes from networks that the account does not know make the next one wait.
     pub(crate) fn accept(&mut self, code: &StepCode, is_known_network: bool, now: Timestamp) -> Result<bool> {
         let Some(active) = &mut self.active else { return Ok(true) };
         if !is_known_network {
@@ -274,12 +274,12 @@ pub(crate) mod tests {
         let now = Timestamp::now();
         let (mut step, secret, _) = active(now);
         assert!(!step.accept(&code_of(&secret, now), true, now).unwrap(), "the set-up has used the code");
-        let later = now.after(Duration::from_secs(60));
+        let later = now.after(Duration::from_mins(1));
         let code = code_of(&secret, later);
         assert!(step.accept(&code, true, later.after(Duration::from_secs(30))).unwrap());
         assert!(!step.accept(&code, true, later).unwrap());
-        let old = code_of(&secret, later.after(Duration::from_secs(120)));
-        assert!(!step.accept(&old, true, later.after(Duration::from_secs(240))).unwrap());
+        let old = code_of(&secret, later.after(Duration::from_mins(2)));
+        assert!(!step.accept(&old, true, later.after(Duration::from_mins(4))).unwrap());
         assert!(!step.accept(&self::code("000000x"), true, later).unwrap());
     }
 
@@ -310,7 +310,7 @@ pub(crate) mod tests {
             assert!(!step.accept(&code("000000x"), false, now).unwrap());
         }
         assert!(step.accept(&code_of(&secret, now), true, now).unwrap());
-        now = now.after(Duration::from_secs(60));
+        now = now.after(Duration::from_mins(1));
         assert!(step.accept(&code_of(&secret, now), false, now).unwrap(), "a valid code ends the wait");
     }
 

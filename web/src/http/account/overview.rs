@@ -65,7 +65,7 @@ fn done_key(done: &str) -> Option<(&'static str, Key)> {
 
 impl Overview {
     fn is_admin(&self) -> bool {
-        self.profile.as_ref().is_some_and(Profile::is_admin)
+        self.profile.as_ref().is_some_and(|profile| profile.role.is_staff())
     }
 
     fn status(order: &Order) -> Key {

@@ -168,8 +168,8 @@ pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     Ok(Page::personal(&template)?.into())
 }
 
-/// Returns the queues of the broker, which have the dead letters, for who may see them. Boxed by its
-/// caller: it is large.
+/// Returns the queues of the broker, which have the dead letters, for who may see them. Boxed by
+/// its caller: it is large.
 async fn queues(visit: &Visit<'_>, is_allowed: bool) -> Queues {
     if !is_allowed {
         return Queues::None;
