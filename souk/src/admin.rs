@@ -43,7 +43,7 @@ pub(crate) enum AdminCommand {
     Lock(Account),
     /// Unlock an account
     Unlock(Account),
-    /// Set a new password of an account, and sign it out
+    /// Set a new password of an account, turn its second step off, and sign it out
     Reset {
         #[command(flatten)]
         account: Account,
@@ -115,7 +115,7 @@ pub(crate) async fn run(command: AdminCommand) -> Result<(), String> {
         }
         AdminCommand::Reset { account, password_file } => {
             let password = password(password_file.as_deref())?;
-            change(account, "has a new password", async move |database, email| {
+            change(account, "has a new password and no second step", async move |database, email| {
                 operator::reset_password(database, email, password).await
             })
             .await
@@ -130,7 +130,8 @@ async fn list(database: &Database) -> Result<(), String> {
     }
     for account in staff {
         let lock = if account.is_locked { ", locked" } else { "" };
-        println!("{:<10} {} (since {}{lock})", account.role.as_str(), account.email.as_str(), account.created_at);
+        let step = if account.has_second_step { ", two steps" } else { "" };
+        println!("{:<10} {} (since {}{step}{lock})", account.role.as_str(), account.email.as_str(), account.created_at);
     }
     Ok(())
 }

@@ -48,9 +48,10 @@ pub(crate) async fn register(app: &App, new: NewAccount, network: Network) -> Re
     Ok(profile)
 }
 
-/// Creates an account without a mail, for an operator.
+/// Creates an account without a mail, for an operator, who knows whose address it is.
 pub(crate) async fn create(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount) -> Result<Profile> {
-    let profile = prepare(accounts, hasher, new).await?;
+    let mut profile = prepare(accounts, hasher, new).await?;
+    profile.verify_email();
     accounts.insert(profile.clone()).await?;
     Ok(profile)
 }

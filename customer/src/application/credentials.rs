@@ -39,7 +39,11 @@ pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordC
     confirm(app, &profile, change.current, network).await?;
     let password = app.hasher.hash(change.new, profile.email.clone(), "new").await?;
     let verified = profile.generation();
-    app.accounts.revoke_tokens(id, move |profile| profile.change_password(verified, password.clone())).await?;
+    let change = move |profile: &mut Profile| {
+        profile.forget_other_networks(network);
+        profile.change_password(verified, password.clone())
+    };
+    app.accounts.revoke_tokens(id, change).await?;
     delete_sessions(app, id).await;
     Ok(())
 }

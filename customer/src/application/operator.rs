@@ -23,6 +23,8 @@ pub struct StaffAccount {
     pub created_at: Timestamp,
     /// Whether nobody can sign in to it.
     pub is_locked: bool,
+    /// Whether a sign-in needs a code.
+    pub has_second_step: bool,
 }
 
 /// Returns whether the e-mail address has an account.
@@ -37,6 +39,7 @@ pub async fn staff(database: &Database) -> Result<Vec<StaffAccount>> {
     for role in Role::STAFF {
         staff.extend(accounts.by_role(role).await?.into_iter().map(|profile| StaffAccount {
             is_locked: profile.is_locked(),
+            has_second_step: profile.second_step.is_active(),
             email: profile.email,
             role: profile.role,
             created_at: profile.created_at,

@@ -54,9 +54,12 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
         if !mail.applies_to(profile) {
             return Err(token_used());
         }
+        profile.forget_other_networks(network);
         profile.change_password(generation, password.clone())?;
         events.publish(&TokensRevoked { id, generation: profile.generation() })?;
         if profile.verify_email() {
+            // Whoever turned it on has never shown to receive mail at the address.
+            profile.second_step.turn_off();
             events.publish(&EmailVerified { id })?;
         }
         Ok(())

@@ -16,11 +16,17 @@ pub(crate) struct NewSecret {
     pub(crate) uri: String,
 }
 
-/// Makes a new secret, which counts when it is confirmed. Errors: `Invalid` for `current`;
-/// `totp-active`; `too-many-attempts`.
+/// Makes a new secret, which counts when it is confirmed.
+///
+/// Errors: `Invalid` for `current`; `email-not-verified`, because otherwise somebody else could
+/// keep the address from its owner; `totp-active`; `too-many-attempts`.
 pub(crate) async fn begin(app: &App, id: CustomerId, current: PasswordGuess, network: Network) -> Result<NewSecret> {
     let profile = accounts::get(app, id).await?;
     credentials::confirm(app, &profile, current, network).await?;
+    if !profile.is_email_verified() {
+        let detail = "Verify the e-mail address of the account first.";
+        return Err(Error::conflict("email-not-verified", detail));
+    }
     let begin = |profile: &mut Profile| profile.second_step.begin_setup(Timestamp::now());
     let secret = app.accounts.update(id, begin).await?;
     let uri = secret.uri(profile.email.as_str())?;
@@ -28,15 +34,18 @@ pub(crate) async fn begin(app: &App, id: CustomerId, current: PasswordGuess, net
 }
 
 /// Turns the second step on and ends all sessions: the next sign-in needs a code. Returns the
-/// recovery codes. Errors: `totp-not-begun`; `Invalid` for `code`.
-pub(crate) async fn confirm(app: &App, id: CustomerId, code: StepCode) -> Result<Vec<String>> {
+/// recovery codes. Errors: `totp-not-begun`; `Invalid` for `code`; `too-many-attempts`.
+pub(crate) async fn confirm(app: &App, id: CustomerId, code: StepCode, network: Network) -> Result<Vec<String>> {
+    app.attempts.count(network)?;
     let confirm = move |profile: &mut Profile| {
         let codes = profile.second_step.confirm_setup(&code, Timestamp::now())?;
+        profile.forget_other_networks(network);
         profile.end_sessions();
         Ok(codes)
     };
     let codes = app.accounts.revoke_tokens(id, confirm).await?;
     credentials::delete_sessions(app, id).await;
+    tracing::info!(customer = %id, "the second step of an account is on");
     Ok(codes)
 }
 
@@ -61,6 +70,7 @@ pub(crate) async fn turn_off(
     };
     app.accounts.revoke_tokens(id, turn_off).await?;
     credentials::delete_sessions(app, id).await;
+    tracing::info!(customer = %id, "the second step of an account is off");
     Ok(())
 }
 
@@ -82,11 +92,7 @@ pub(crate) async fn check(app: &App, profile: &Profile, code: Option<StepCode>, 
 async fn accept(app: &App, profile: &Profile, code: StepCode, network: Network) -> Result<bool> {
     let is_known_network = profile.knows(network);
     let accept = move |profile: &mut Profile| profile.second_step.accept(&code, is_known_network, Timestamp::now());
-    let is_valid = app.accounts.update(profile.id, accept).await?;
-    if !is_valid && is_known_network {
-        app.attempts.count_failure(&profile.email, network)?;
-    }
-    Ok(is_valid)
+    app.accounts.update(profile.id, accept).await
 }
 
 #[cfg(test)]
@@ -108,6 +114,10 @@ mod tests {
     async fn a_sign_in_needs_the_code_until_it_is_turned_off() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
+        let unverified = begin(&app, id, PasswordGuess::new(PASSWORD), home()).await.err().unwrap();
+        assert_eq!(unverified.code(), "email-not-verified");
+        let verify = |profile: &mut Profile| Ok(profile.verify_email());
+        app.accounts.update(id, verify).await.unwrap();
         let wrong = begin(&app, id, PasswordGuess::new("wrong"), home()).await.err().unwrap();
         assert_eq!(wrong.fields()[0].field, "current");
         let NewSecret { secret, uri } = begin(&app, id, PasswordGuess::new(PASSWORD), home()).await.unwrap();
@@ -116,7 +126,7 @@ mod tests {
 
         // The codes of the step before and after are valid as well, each once.
         let now = Timestamp::now();
-        let codes = confirm(&app, id, code_of(&secret, now.before(Duration::from_secs(30)))).await.unwrap();
+        let codes = confirm(&app, id, code_of(&secret, now.before(Duration::from_secs(30))), home()).await.unwrap();
         assert_eq!(codes.len(), 10);
         assert_eq!(accounts::get(&app, id).await.unwrap().generation(), 2);
         assert_eq!(sign_in(&app, None).await.as_deref(), Some("code-required"));

@@ -63,7 +63,8 @@ pub(crate) struct Profile {
     pub(crate) addresses: AddressBook,
     pub(crate) created_at: Timestamp,
     password: PasswordHash,
-    /// Counts changes of the credentials (e-mail address, password) and sign-outs of all sessions.
+    /// Counts changes of the e-mail address, the password, the role and the second step, locks, and
+    /// sign-outs of all sessions.
     /// Sessions and access tokens of an earlier generation are invalid.
     generation: u32,
     /// The networks from which the customer has signed in, the latest last.
@@ -134,6 +135,11 @@ impl Profile {
         self.networks.push(network);
         let excess = self.networks.len().saturating_sub(MAX_NETWORKS);
         self.networks.drain(..excess);
+    }
+
+    /// Forgets the networks from which others may have signed in: all but this one.
+    pub(crate) fn forget_other_networks(&mut self, network: Network) {
+        self.networks.retain(|known| *known == network);
     }
 
     pub(crate) fn orders_confirmed(&self) -> u64 {

@@ -40,39 +40,51 @@ struct Active {
     last_step: u64,
     /// The unused recovery codes.
     recovery: Vec<RecoveryDigest>,
-    /// Wrong codes in a row, from networks that the account does not know.
-    failures: u32,
-    /// Until then, no code is accepted from such a network.
+    /// Of networks where the account has signed in. Strangers cannot make these wait.
+    at_home: Failures,
+    /// Of all other networks together.
+    elsewhere: Failures,
+}
+
+/// Wrong codes in a row, after some of which the next code must wait.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct Failures {
+    count: u32,
+    /// Until then, no code is accepted.
     blocked_until: Option<Timestamp>,
 }
 
-/// Wrong codes in a row after which the next one must wait.
+/// Wrong codes in a row from elsewhere after which the next one must wait.
 const FREE_FAILURES: u32 = 5;
+/// The same from networks where the account has signed in.
+const FREE_FAILURES_AT_HOME: u32 = 20;
 /// The first wait. Each further wrong code doubles it.
 const FIRST_WAIT: Duration = Duration::from_mins(1);
 /// A guesser has 96 attempts a day, and finds one of three valid codes in a million with a
 /// probability of 1 in 3,500 a day.
 const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
-impl Active {
-    fn check_wait(&self, now: Timestamp) -> Result<()> {
+impl Failures {
+    fn check_wait(self, now: Timestamp) -> Result<()> {
         match self.blocked_until.filter(|until| *until > now) {
             Some(until) => {
-                let detail = "Too many wrong codes. Try again later, or from where you have signed in before.";
+                let detail = "Too many wrong codes. Try again later.";
                 Err(Error::too_many_requests("too-many-attempts", detail, until.since(now)))
             }
             None => Ok(()),
         }
     }
 
-    fn count_failure(&mut self, now: Timestamp) {
-        self.failures = self.failures.saturating_add(1);
-        if let Some(doublings) = self.failures.checked_sub(FREE_FAILURES) {
+    fn count(&mut self, free: u32, now: Timestamp) {
+        self.count = self.count.saturating_add(1);
+        if let Some(doublings) = self.count.checked_sub(free) {
             let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_WAIT);
             self.blocked_until = Some(now.after(wait));
         }
     }
+}
 
+impl Active {
     /// Uses up a code, and returns whether it was valid.
     fn use_up(&mut self, code: &StepCode, now: Timestamp) -> Result<bool> {
         if let Some(step) = self.secret.step_of(&code.digits(), now)? {
@@ -115,7 +127,7 @@ impl TotpSecret {
         Builder::new().with_secret(self.0.clone()).build().map_err(Error::internal)
     }
 
-    /// Returns the time step of a code that is valid now, or was half a minute ago.
+    /// Returns the time step of a code that is valid now, or half a minute before or after.
     fn step_of(&self, code: &str, now: Timestamp) -> Result<Option<u64>> {
         let seconds = u64::try_from(now.unix_seconds()).unwrap_or_default();
         Ok(self.totp()?.check(code, seconds))
@@ -202,23 +214,29 @@ impl SecondStep {
         let last_step = step.ok_or_else(|| Error::invalid_field("code", "is not the code that the app shows now"))?;
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect::<Result<_>>()?;
         let recovery = codes.iter().map(|code| RecoveryDigest::of(code)).collect();
-        let active = Active { secret, last_step, recovery, failures: 0, blocked_until: None };
+        let active =
+            Active { secret, last_step, recovery, at_home: Failures::default(), elsewhere: Failures::default() };
         (self.setup, self.active) = (None, Some(active));
         Ok(codes)
     }
 
     /// Uses up a code, and returns whether it was valid. Without a second step, every code is.
-    /// Wrong codes from networks that the account does not know make the next one wait.
+    /// Wrong codes make the next one wait: those from networks where the account has signed in, and
+    /// those from elsewhere, each by themselves. Errors: `too-many-attempts`.
     pub(crate) fn accept(&mut self, code: &StepCode, is_known_network: bool, now: Timestamp) -> Result<bool> {
         let Some(active) = &mut self.active else { return Ok(true) };
-        if !is_known_network {
-            active.check_wait(now)?;
-        }
+        // Before the code is looked at: a guess that must wait gets no answer.
+        if is_known_network { active.at_home } else { active.elsewhere }.check_wait(now)?;
         let is_valid = active.use_up(code, now)?;
+        let (failures, free) = if is_known_network {
+            (&mut active.at_home, FREE_FAILURES_AT_HOME)
+        } else {
+            (&mut active.elsewhere, FREE_FAILURES)
+        };
         if is_valid {
-            (active.failures, active.blocked_until) = (0, None);
-        } else if !is_known_network {
-            active.count_failure(now);
+            *failures = Failures::default();
+        } else {
+            failures.count(free, now);
         }
         Ok(is_valid)
     }
@@ -309,9 +327,25 @@ pub(crate) mod tests {
             now = now.after(Duration::from_mins(minutes));
             assert!(!step.accept(&code("000000x"), false, now).unwrap());
         }
-        assert!(step.accept(&code_of(&secret, now), true, now).unwrap());
+        assert!(step.accept(&code_of(&secret, now), true, now).unwrap(), "at home, nobody waits");
         now = now.after(Duration::from_mins(1));
-        assert!(step.accept(&code_of(&secret, now), false, now).unwrap(), "a valid code ends the wait");
+        assert!(step.accept(&code_of(&secret, now), false, now).is_err(), "a sign-in at home does not end the wait");
+        now = now.after(Duration::from_mins(15));
+        assert!(step.accept(&code_of(&secret, now), false, now).unwrap(), "a valid code ends it");
+        assert!(!step.accept(&code("000000x"), false, now).unwrap());
+    }
+
+    #[test]
+    fn guesses_at_home_wait_too_after_more_of_them() {
+        let begin = Timestamp::now();
+        let (mut step, secret, _) = active(begin);
+        let now = begin.after(Duration::from_secs(90));
+        for _ in 0..FREE_FAILURES_AT_HOME {
+            assert!(!step.accept(&code("000000x"), true, now).unwrap());
+        }
+        let code = code_of(&secret, now);
+        assert_eq!(step.accept(&code, true, now).err().unwrap().code(), "too-many-attempts");
+        assert!(step.accept(&code, false, now).unwrap());
     }
 
     #[test]

@@ -27,12 +27,15 @@ struct StaffView {
     id: CustomerId,
     email: Email,
     role: Role,
+    /// Whether a sign-in needs a code.
+    totp_active: bool,
     created_at: Timestamp,
 }
 
 impl From<Profile> for StaffView {
     fn from(profile: Profile) -> Self {
-        Self { id: profile.id, email: profile.email, role: profile.role, created_at: profile.created_at }
+        let totp_active = profile.second_step.is_active();
+        Self { id: profile.id, email: profile.email, role: profile.role, totp_active, created_at: profile.created_at }
     }
 }
 

@@ -63,9 +63,10 @@ struct RecoveryCodes {
 async fn confirm(
     app: &State<App>,
     auth: CustomerAuth,
+    network: ClientNetwork,
     body: Json<Confirm>,
 ) -> souk_http::Result<JsonResponse<RecoveryCodes>> {
-    Ok(JsonResponse(RecoveryCodes { recovery_codes: totp::confirm(app, auth.id(), body.0.code).await? }))
+    Ok(JsonResponse(RecoveryCodes { recovery_codes: totp::confirm(app, auth.id(), body.0.code, network.0).await? }))
 }
 
 struct TurnOff {

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use ::fleet::SmtpServer;
 use mailparse::{MailHeaderMap as _, ParsedMail};
+use reqwest::Method;
+use serde_json::json;
 use tokio::task::spawn_blocking;
 
+use crate::customer::Customer;
 use crate::shop::Shop;
 use crate::wait::wait_for;
 
@@ -63,6 +66,15 @@ impl fmt::Display for Mail {
 }
 
 impl Shop {
+    /// Signs up a customer who opens the link in the mail.
+    pub async fn new_verified_customer(&self) -> Customer {
+        let customer = self.new_customer().await;
+        let mail = self.wait_for_mail(&customer.email, "Verify").await;
+        let body = json!({"token": mail.word_after("enter ")});
+        self.client().request(Method::POST, "/customer/verify").json(body).await.expect_status(204);
+        customer
+    }
+
     /// Returns the mails to an address so far, oldest first. The shop has no SMTP server.
     pub fn mails_to(&self, email: &str) -> Vec<Mail> {
         let directory = self.mail_directory();

@@ -162,3 +162,5 @@ done-totp-off = Die Anmeldung in zwei Schritten ist aus. Melden Sie sich erneut 
 sign-in-code-required = Dieses Konto hat die Anmeldung in zwei Schritten. Geben Sie noch einmal Ihr Passwort ein und den Code Ihrer App.
 sign-in-wrong-code = Die E-Mail-Adresse, das Passwort oder der Code ist falsch, oder der Code wurde schon benutzt.
 sign-in-locked = Dieses Konto ist gesperrt. Bitte schreiben Sie uns.
+account-last-admin = Sie sind der einzige Admin des Shops. Geben Sie zuerst einem anderen Konto die Rolle.
+totp-not-verified = Bitte bestätigen Sie zuerst Ihre E-Mail-Adresse: Öffnen Sie den Link in der E-Mail, die wir Ihnen gesendet haben.

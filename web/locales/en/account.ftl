@@ -162,3 +162,5 @@ done-totp-off = Two-step sign-in is off. Sign in again.
 sign-in-code-required = This account has two-step sign-in. Enter your password again, and the code of your app.
 sign-in-wrong-code = The e-mail address, the password or the code is wrong, or the code was used before.
 sign-in-locked = This account is locked. Please write to us.
+account-last-admin = You are the only admin of the shop. Give another account the role first.
+totp-not-verified = Please confirm your e-mail address first: open the link in the mail that we sent you.

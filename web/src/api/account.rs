@@ -19,6 +19,8 @@ pub(crate) struct Profile {
     pub(crate) email_verified: bool,
     pub(crate) phone: Option<String>,
     pub(crate) role: Role,
+    /// An earlier `customer` in a rolling update does not say it.
+    #[serde(default)]
     pub(crate) totp: SecondStep,
     /// The saved addresses, oldest first.
     pub(crate) addresses: Vec<SavedAddress>,
@@ -35,7 +37,7 @@ pub(crate) struct SavedAddress {
 }
 
 /// The second step of a sign-in.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct SecondStep {
     pub(crate) active: bool,
     /// Whether the role of the account does not count until the step is active.

@@ -40,7 +40,7 @@ async fn turn_on(customer: &Customer) -> (String, Vec<String>) {
 #[tokio::test]
 async fn a_sign_in_needs_a_code_and_takes_each_once() {
     let shop = Shop::shared().await;
-    let (client, ana) = (shop.client(), shop.new_customer().await);
+    let (client, ana) = (shop.client(), shop.new_verified_customer().await);
     assert_eq!(ana.get_profile().await.expect_status(200)["totp"]["active"], false);
     ana.request(Method::POST, "/customer/totp/confirm")
         .json(json!({"code": "123456"}))
@@ -73,9 +73,22 @@ async fn a_sign_in_needs_a_code_and_takes_each_once() {
 }
 
 #[tokio::test]
+async fn nobody_keeps_an_address_from_its_owner_by_a_second_step() {
+    let shop = Shop::shared().await;
+    let stranger = shop.new_customer().await;
+    let begin = stranger.request(Method::POST, "/customer/totp").json(json!({"current": stranger.password}));
+    begin.await.expect_problem(409, "email-not-verified");
+    let visitor = shop.visitor();
+    visitor.sign_in(&stranger.email, &stranger.password).await;
+    let page = visitor.open("/en/account/totp").await.expect_status(200);
+    let begin = page.form("/account/totp").set("current", &stranger.password);
+    visitor.send_form(&begin).await.expect_status(409).expect_text("confirm your e-mail address first");
+}
+
+#[tokio::test]
 async fn a_customer_turns_the_second_step_on_and_off_on_the_pages() {
     let shop = Shop::shared().await;
-    let (visitor, ana) = (shop.visitor(), shop.new_customer().await);
+    let (visitor, ana) = (shop.visitor(), shop.new_verified_customer().await);
     visitor.sign_in(&ana.email, &ana.password).await;
     visitor.open("/en/account").await.expect_status(200).expect_text("Two-step sign-in");
     let page = visitor.open("/en/account/totp").await.expect_status(200);

@@ -25,7 +25,11 @@ pub(super) async fn change_email(visit: Visit<'_>, form: Form) -> PageResult {
     match visit.api.change_email(&token, state.value("email"), current).await {
         Ok(()) => begin_again(&visit, state.value("email"), current, "email").await,
         Err(problem) => {
-            let reason = |code: &str| (code == "email-taken").then_some(Key("email-taken"));
+            let reason = |code: &str| match code {
+                "email-taken" => Some(Key("email-taken")),
+                "last-admin" => Some(Key("account-last-admin")),
+                _ => None,
+            };
             let refused = Refused::of(&visit, &mut state, problem, reason)?;
             email_page(&visit).await?.answer(&state, email_fields(&visit, &state), Some(refused))
         }

@@ -26,7 +26,8 @@ pub(super) async fn delete(visit: Visit<'_>, form: Form) -> PageResult {
             Ok(Answer::SeeOther(visit.url("/account/sign-in?done=deleted")))
         }
         Err(problem) => {
-            let refused = Refused::of(&visit, &mut state, problem, |_| None)?;
+            let last_admin = |code: &str| (code == "last-admin").then_some(Key("account-last-admin"));
+            let refused = Refused::of(&visit, &mut state, problem, last_admin)?;
             delete_page(&visit).await?.answer(&state, vec![password(&visit, &state)], Some(refused))
         }
     }

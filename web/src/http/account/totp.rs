@@ -67,7 +67,8 @@ pub(super) async fn begin(visit: Visit<'_>, form: Form) -> PageResult {
         // Another tab was faster.
         Err(problem) if problem.code() == "totp-active" => Ok(Answer::SeeOther(visit.url(PATH))),
         Err(problem) => {
-            let refused = Refused::of(&visit, &mut state, problem, |_| None)?;
+            let unverified = |code: &str| (code == "email-not-verified").then_some(Key("totp-not-verified"));
+            let refused = Refused::of(&visit, &mut state, problem, unverified)?;
             begin_page(&visit).await?.answer(&state, vec![password(&visit, &state)], Some(refused))
         }
     }
