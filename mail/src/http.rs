@@ -1,21 +1,19 @@
 //! Routes for admins: the mails to customers. `docs/mail.md` documents them.
 
 use rocket::http::Status as HttpStatus;
-use rocket::request::{FromRequest, Outcome, Request};
 use rocket::serde::json::Json as Body;
 use rocket::{Route, State, get, post, routes};
 use souk_contract::EventId;
 use souk_http::auth::permission::{AssistCustomers, OperateSystem};
 use souk_http::auth::{self, Authenticator, Identity};
 use souk_http::documents::{self, DocumentsPage, DocumentsQuery};
-use souk_http::{NoInput, Param, Query, Result, guard_outcome, with_limits};
-use souk_types::{Error, Page};
+use souk_http::{NoInput, OptionalKey, Param, Query, Replayable, Result, with_limits};
+use souk_types::Page;
 
 use crate::App;
 use crate::application::ledger::MailRecord;
 use crate::application::list::{self, MailSummary};
 use crate::domain::list_query::MailQuery;
-use crate::domain::mail::ResendKey;
 
 /// Returns the routes of this service. They need a managed [`App`].
 #[must_use]
@@ -61,19 +59,6 @@ async fn retry_mail(
     Ok((HttpStatus::Accepted, Body(list::retry(app, staff.id(), id.0).await?)))
 }
 
-/// An `Idempotency-Key` that may be missing.
-struct OptionalKey(Option<ResendKey>);
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for OptionalKey {
-    type Error = Error;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let header = souk_http::header(request, "Idempotency-Key");
-        guard_outcome(request, header.and_then(|key| key.map(str::parse).transpose()).map(Self))
-    }
-}
-
 #[post("/<id>/resend", data = "<_input>")]
 async fn resend_mail(
     app: &State<App>,
@@ -81,8 +66,9 @@ async fn resend_mail(
     id: Param<EventId>,
     key: OptionalKey,
     _input: NoInput,
-) -> Result<(HttpStatus, Body<MailRecord>)> {
-    Ok((HttpStatus::Accepted, Body(list::resend(app, staff.id(), id.0, key.0).await?)))
+) -> Result<Replayable<(HttpStatus, Body<MailRecord>)>> {
+    let (mail, replayed) = list::resend(app, staff.id(), id.0, key.0).await?;
+    Ok(Replayable { replayed, response: (HttpStatus::Accepted, Body(mail)) })
 }
 
 #[get("/admin/documents")]

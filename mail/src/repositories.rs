@@ -49,16 +49,16 @@ impl Mails {
         Ok(self.0.find(BY_KEY.find([key])).await?.items.into_iter().next())
     }
 
-    /// Stores a mail that sends one again, unless that is stored under this key; then returns the
-    /// stored one. Errors: `NotFound`; `mail-not-sent`.
-    pub(crate) async fn resend(&self, id: EventId, key: &str) -> Result<Mail> {
+    /// Stores a mail that sends one again, unless that is stored under this key. Returns the stored
+    /// one, and whether it was stored before. Errors: `NotFound`; `mail-not-sent`.
+    pub(crate) async fn resend(&self, id: EventId, key: &str) -> Result<(Mail, bool)> {
         let sent = self.get(id).await?.ok_or_else(|| Error::not_found("mail"))?;
         let mail = sent.resend(EventId::new(), key, Timestamp::now())?;
         if self.add(mail.clone()).await? {
-            return Ok(mail);
+            return Ok((mail, false));
         }
         let stored = self.by_key(sent.resend_key(key)).await?;
-        stored.ok_or_else(|| Error::not_found("mail"))
+        Ok((stored.ok_or_else(|| Error::not_found("mail"))?, true))
     }
 
     /// Changes a mail by a rule. `None`: the mail was deleted.

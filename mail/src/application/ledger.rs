@@ -103,7 +103,8 @@ pub async fn retry(database: &Database, id: EventId) -> Result<()> {
 /// it was not sent.
 pub async fn resend(database: &Database, id: EventId) -> Result<EventId> {
     let key = EventId::new().to_string();
-    Ok(Mails::open(database)?.resend(id, &key).await?.id())
+    let (mail, _) = Mails::open(database)?.resend(id, &key).await?;
+    Ok(mail.id())
 }
 
 /// Returns the customers whose mails are erased.

@@ -3,12 +3,12 @@
 use serde::Serialize;
 use souk_contract::EventId;
 use souk_contract::customer::CustomerId;
-use souk_types::{CappedCount, Error, Page, Result, Timestamp};
+use souk_types::{CappedCount, Error, IdempotencyKey, Page, Result, Timestamp};
 
 use super::ledger::MailRecord;
 use crate::app::App;
 use crate::domain::list_query::MailQuery;
-use crate::domain::mail::{Mail, ResendKey, Status};
+use crate::domain::mail::{Mail, Status};
 
 /// Numbers for the overview of admins.
 #[derive(Debug, Serialize)]
@@ -50,10 +50,18 @@ pub(crate) async fn retry(app: &App, admin: CustomerId, id: EventId) -> Result<M
 }
 
 /// Queues a new mail about the same as one that was sent; the background job sends it within a
-/// second. The same key sends one mail. Errors: `mail-not-sent`.
-pub(crate) async fn resend(app: &App, admin: CustomerId, id: EventId, key: Option<ResendKey>) -> Result<MailRecord> {
+/// second. The same key sends one mail: returns it, and whether an earlier request has queued it.
+/// Errors: `mail-not-sent`.
+pub(crate) async fn resend(
+    app: &App,
+    admin: CustomerId,
+    id: EventId,
+    key: Option<IdempotencyKey>,
+) -> Result<(MailRecord, bool)> {
     let key = key.map_or_else(|| EventId::new().to_string(), String::from);
-    let mail = app.mails.resend(id, &key).await?;
-    tracing::info!(mail = %id, resent_as = %mail.id(), %admin, "an admin sends a mail again");
-    Ok(MailRecord::new(&mail))
+    let (mail, replayed) = app.mails.resend(id, &key).await?;
+    if !replayed {
+        tracing::info!(mail = %id, resent_as = %mail.id(), %admin, "an admin sends a mail again");
+    }
+    Ok((MailRecord::new(&mail), replayed))
 }

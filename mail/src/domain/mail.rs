@@ -13,7 +13,6 @@ use souk_contract::shopping::{OrderId, OrderMailSubject};
 use souk_store::{Backoff, RetrySchedule};
 use souk_types::{Email, Error, Result, Timestamp};
 
-pub(crate) use self::resend::ResendKey;
 use super::content::{Envelope, Kind};
 
 /// Delays between two attempts.

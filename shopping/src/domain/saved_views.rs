@@ -8,6 +8,7 @@ use super::order::filters::OrderFilters;
 
 /// Maximum number of views of one admin.
 const MAX_VIEWS: usize = 20;
+const NO_ADDRESS: &str = "must have no e-mail address, which would outlive the erasure of its account";
 
 pub(crate) type SavedViewId = Id<SavedView>;
 
@@ -29,9 +30,13 @@ pub(crate) struct NewView {
 
 impl Input for NewView {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (name, filters) = (fields.required("name"), OrderFilters::read(fields)?);
-        if filters.search_an_address() {
-            return fields.refuse("q", "must not be an e-mail address, which would outlive the erasure of its account");
+        let name = fields.required::<Text<1, 40>>("name");
+        if name.as_ref().is_some_and(|name| name.contains('@')) {
+            fields.refuse::<()>("name", NO_ADDRESS);
+        }
+        let filters = OrderFilters::read(fields)?;
+        if filters.searches_an_address() {
+            fields.refuse::<()>("q", NO_ADDRESS);
         }
         Some(Self { name: name?, filters })
     }
@@ -130,6 +135,8 @@ mod tests {
             (json!({}), vec!["name"]),
             (json!({"name": "x".repeat(41), "status": "lost", "limit": 2}), vec!["limit", "name", "status"]),
             (json!({"name": "Ana", "q": "ana@example.com"}), vec!["q"]),
+            (json!({"name": "Orders of ana@example.com", "q": "tea"}), vec!["name"]),
+            (json!({"name": "ana@example.com", "q": "ana@example.com"}), vec!["name", "q"]),
         ] {
             let error = new_view(body).unwrap_err();
             let mut fields: Vec<&str> = error.fields().iter().map(|field| &*field.field).collect();

@@ -276,14 +276,30 @@ impl TryFrom<Unchecked> for Shipping {
     type Error = String;
 
     fn try_from(Unchecked { zones }: Unchecked) -> Result<Self, Self::Error> {
-        Self { zones }.checked().map_err(|(field, problem)| format!("{field} {problem}"))
+        // A stored document may repeat a name: it was saved before names had to be unique.
+        Self { zones }.with_codes().map_err(|(field, problem)| format!("{field} {problem}"))
     }
 }
 
 impl Shipping {
+    /// Returns the zones as [`Self::with_codes`] does. The name says which zone is meant, so each
+    /// has its own.
+    fn checked(self) -> Result<Self, (String, String)> {
+        if let Some(number) = self.repeated_name() {
+            return Err((format!("zones.{number}.name"), "is given twice".to_owned()));
+        }
+        self.with_codes()
+    }
+
+    /// Returns the position of the first zone whose name an earlier one has.
+    fn repeated_name(&self) -> Option<usize> {
+        let mut names = HashSet::new();
+        self.zones.iter().position(|zone| !names.insert(&zone.name))
+    }
+
     /// Returns the zones with the codes of regions, or the first invalid field and what is wrong
     /// with it.
-    fn checked(mut self) -> Result<Self, (String, String)> {
+    fn with_codes(mut self) -> Result<Self, (String, String)> {
         if self.zones.len() > MAX_ZONES {
             return Err(("zones".to_owned(), format!("must have at most {MAX_ZONES} zones")));
         }
@@ -372,6 +388,17 @@ mod tests {
             let options: Vec<(String, u64)> = options.into_iter().map(|(id, price)| (id.to_owned(), price)).collect();
             assert_eq!(offered, options, "{place:?} {grams} g {total}");
         }
+    }
+
+    #[test]
+    fn two_zones_of_one_name_are_refused() {
+        let zones =
+            |second: &str| json!({"zones": [{"name": "Islands", "methods": []}, {"name": second, "methods": []}]});
+        let refused = souk_types::input::from_json::<Shipping>(zones("Islands")).unwrap_err();
+        let fields: Vec<&str> = refused.fields().iter().map(|bad| bad.field.as_str()).collect();
+        assert_eq!(fields, ["zones.1.name"]);
+        assert!(souk_types::input::from_json::<Shipping>(zones("Lowlands")).is_ok());
+        assert!(serde_json::from_value::<Shipping>(zones("Islands")).is_ok(), "a stored document stays readable");
     }
 
     #[test]

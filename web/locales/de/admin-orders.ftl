@@ -19,6 +19,7 @@ orders-view-remove = Ansicht „{ $name }“ entfernen
 orders-view-removed = Die Ansicht ist entfernt.
 orders-view-name-invalid = Geben Sie einen Namen mit 1 bis 40 Zeichen ein.
 orders-view-too-many = Sie haben schon 20 Ansichten; mehr sind nicht möglich. Entfernen Sie zuerst eine.
+orders-view-name-address = Geben Sie einen Namen ohne @ ein: Eine Ansicht darf keine Adresse eines Kunden behalten.
 orders-view-address = Suchen Sie nach etwas anderem als einer E-Mail-Adresse: Eine Ansicht darf keine Adresse eines Kunden behalten.
 orders-filter = Filtern
 orders-filter-any = Beliebig
@@ -183,6 +184,6 @@ orders-bulk-changed = { $orders ->
 }
 orders-bulk-unchanged = Nicht geändert, weil ihr Zustand es nicht erlaubt: { $numbers }.
 orders-bulk-unreached = { $orders ->
-    [one] Eine Bestellung wurde nicht erreicht, weil der Dienst shopping nicht rechtzeitig geantwortet hat. Sie ist noch ausgewählt
-   *[other] { $orders } Bestellungen wurden nicht erreicht, weil der Dienst shopping nicht rechtzeitig geantwortet hat. Sie sind noch ausgewählt
+    [one] Eine Bestellung wurde nicht erreicht, weil der Dienst shopping nicht rechtzeitig geantwortet hat oder mehr als 50 ausgewählt waren. Sie ist noch ausgewählt
+   *[other] { $orders } Bestellungen wurden nicht erreicht, weil der Dienst shopping nicht rechtzeitig geantwortet hat oder mehr als 50 ausgewählt waren. Sie sind noch ausgewählt
 }: Senden Sie das Formular in einer Minute noch einmal. Keine Bestellung wird zweimal geändert.

@@ -19,6 +19,7 @@ orders-view-remove = Remove the view “{ $name }”
 orders-view-removed = The view is removed.
 orders-view-name-invalid = Enter a name of 1 to 40 characters.
 orders-view-too-many = You have 20 views already, which is the limit. Remove one first.
+orders-view-name-address = Enter a name without @: a view must not keep the address of a customer.
 orders-view-address = Search for something else than an e-mail address: a view must not keep the address of a customer.
 orders-filter = Filter
 orders-filter-any = Any
@@ -183,6 +184,6 @@ orders-bulk-changed = { $orders ->
 }
 orders-bulk-unchanged = Not changed, because their state does not allow it: { $numbers }.
 orders-bulk-unreached = { $orders ->
-    [one] One order was not reached, because the service shopping did not answer in time. It is still selected
-   *[other] { $orders } orders were not reached, because the service shopping did not answer in time. They are still selected
+    [one] One order was not reached, because the service shopping did not answer in time, or because more than 50 were selected. It is still selected
+   *[other] { $orders } orders were not reached, because the service shopping did not answer in time, or because more than 50 were selected. They are still selected
 }: send the form again in a minute. No order is changed twice.

@@ -1,31 +1,9 @@
 //! Sending a mail again that was sent already.
 
-use std::str::FromStr;
-
 use souk_contract::EventId;
 use souk_types::{Error, Result, Timestamp};
 
 use super::{Mail, Status};
-
-/// A key under which a mail is sent again once: 1 to 100 visible ASCII characters.
-pub(crate) struct ResendKey(String);
-
-impl FromStr for ResendKey {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if (1..=100).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Error::malformed("The header Idempotency-Key must have 1 to 100 visible ASCII characters."))
-    }
-}
-
-impl From<ResendKey> for String {
-    fn from(key: ResendKey) -> Self {
-        key.0
-    }
-}
 
 impl Mail {
     /// Returns a new mail about the same, with a `Message-ID` of its own. The same `key` gives a

@@ -164,7 +164,7 @@ impl OrderFilters {
     }
 
     /// Whether an e-mail address is searched for.
-    pub(crate) fn search_an_address(&self) -> bool {
+    pub(crate) fn searches_an_address(&self) -> bool {
         self.words.as_ref().is_some_and(|words| words.contains('@'))
     }
 }

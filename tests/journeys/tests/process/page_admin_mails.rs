@@ -99,6 +99,10 @@ async fn a_mail_that_was_sent_is_sent_again_as_a_new_mail() {
     let resend = format!("/mail/{}/resend", first["id"].as_str().unwrap());
     let admin = shop.admin().await;
     admin.request(Method::POST, &resend).header("Idempotency-Key", "a b").await.expect_status(400);
+    let keyed = async || admin.request(Method::POST, &resend).header("Idempotency-Key", "key").await.expect_status(202);
+    let (queued, again) = (keyed().await, keyed().await);
+    assert_eq!((again.id(), again.header("Idempotent-Replayed")), (queued.id(), "true"));
+    assert_eq!(queued.header("Idempotent-Replayed"), "");
     admin.request(Method::POST, &format!("/mail/{UNKNOWN_ID}/resend")).await.expect_status(404);
     ana.request(Method::POST, &resend).await.expect_status(403);
     visitor
@@ -121,8 +125,11 @@ async fn a_mail_that_waits_says_why() {
     retried.expect_text("The mail is tried again within a second.");
     let admin = shop.admin().await;
     let queued = admin.get("/mail?status=queued").await.expect_status(200);
-    let resend = format!("/mail/{}/resend", queued.items()[0]["id"].as_str().unwrap());
-    admin.request(Method::POST, &resend).await.expect_problem(409, "mail-not-sent");
+    let id = queued.items()[0]["id"].as_str().unwrap();
+    admin.request(Method::POST, &format!("/mail/{id}/resend")).await.expect_problem(409, "mail-not-sent");
+    let resend = format!("/en/admin/mails/{id}/resend");
+    let refused = visitor.submit(&page, &resend, &[("key", "key")]).await.expect_status(409);
+    assert_eq!(refused.form("/retry").value("key"), "key", "the form can be sent again without sending two mails");
 }
 
 #[tokio::test]

@@ -38,6 +38,9 @@ async fn a_merchant_creates_a_zone_with_methods_of_every_kind() {
         "before the zone of all countries"
     );
     assert_eq!(zones(&admin).await[2]["countries"], json!(["JP", "US"]));
+    let same_name = visitor.open(&format!("{LIST}/zones/new")).await.form("/zones/new").set("zone_name", "World");
+    let refused = visitor.send_form(&same_name).await.expect_status(422);
+    assert_eq!(refused.invalid_fields(), ["zone_name"]);
 
     let new = format!("{LIST}/zones/2/methods/new");
     let page = visitor.open(&new).await.expect_status(200).expect_text("New shipping method: North");
@@ -48,7 +51,9 @@ async fn a_merchant_creates_a_zone_with_methods_of_every_kind() {
     let form = form.set("days_from", "3").set("days_to", "1");
     let refused = visitor.send_form(&form).await.expect_status(422);
     assert_eq!(refused.invalid_fields(), ["days_to"]);
-    visitor.send_form(&refused.form("/methods/new").set("days_to", "5")).await.expect_text("Parcel €4.90 €50.00 3–5");
+    let form = refused.form("/methods/new").set("days_to", "5");
+    visitor.send_form(&form).await.expect_text("Parcel €4.90 €50.00 3–5");
+    visitor.send_form(&form).await.expect_status(200).expect_text("It is created.");
 
     // Rows may be in any order, and some may be empty.
     let page = visitor.open(&format!("{new}?kind=by-weight")).await.expect_status(200);
@@ -124,7 +129,7 @@ async fn zones_and_methods_are_moved_and_removed() {
     assert_eq!(ids().await, ["express", "standard", "pickup"]);
     let remove = list.form("/admin/shipping/zones/0/methods/1").press("act", "remove");
     visitor.send_form(&remove).await.expect_status(200).expect_text("It is deleted.");
-    visitor.send_form(&remove).await.expect_status(200);
+    visitor.send_form(&remove).await.expect_status(200).expect_text("It is not in the list any more");
     assert_eq!(ids().await, ["standard", "pickup"], "the method that the page showed, wherever it is now");
 
     let page = visitor.open(&format!("{LIST}/zones/1")).await.expect_status(200);
@@ -142,9 +147,12 @@ async fn two_admins_edit_shipping_at_once_and_nothing_is_lost() {
     let (one, other) = (first.open(&path).await.form("/methods/"), second.open(&path).await.form("/methods/"));
     let express = second.open(&format!("{LIST}/zones/0/methods/1")).await.form("/methods/");
     let zone = second.open(&format!("{LIST}/zones/0")).await.form("/zones/0");
+    let remove = zone.clone().press("act", "remove");
     first.send_form(&one.set("price", "5.50")).await.expect_status(200);
 
     second.send_form(&express.set("price", "13")).await.expect_status(200);
+    let refused = second.send_form(&remove).await.expect_status(412);
+    refused.expect_text("Nothing is changed by you yet.");
     second.send_form(&zone.set("zone_name", "At home")).await.expect_status(200).expect_text("At home");
     let renamed = second.open(&path).await.form("/methods/");
     let stale = second.send_form(&other.set("days_to", "9")).await.expect_status(412);

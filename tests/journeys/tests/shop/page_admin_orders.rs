@@ -1,7 +1,8 @@
 //! The shop's staff work on orders on the pages: find, send, refund, write notes.
 
 use futures_util::future::join_all;
-use journeys::{Admin, Customer, PASSWORD, Product, Response, Shop, euros};
+use journeys::{Admin, Customer, Method, PASSWORD, Product, Response, Shop, euros};
+use serde_json::json;
 
 /// A customer whose order has three packets of tea and one cup.
 async fn order_of_tea_and_cup(admin: &Admin, shop: &Shop) -> (Customer, Response, [Product; 2]) {
@@ -183,6 +184,33 @@ async fn only_admins_see_the_pages() {
     let page = staff.open(&path(&order)).await;
     staff.submit(&page, &format!("{}/explode", path(&order)), &[]).await.expect_status(404);
     assert_eq!(ana.get_order(order.id()).await["status"], "confirmed");
+}
+
+#[tokio::test]
+async fn support_sees_orders_and_is_offered_notes_only() {
+    let shop = Shop::shared().await;
+    let admin = shop.admin().await;
+    let (ana, order, _) = order_of_tea_and_cup(&admin, &shop).await;
+    let bea = shop.new_verified_customer().await;
+    let role = json!({"email": bea.email, "role": "support"});
+    admin.request(Method::POST, "/customer/staff").json(role).await.expect_status(200);
+    let support = shop.visitor();
+    support.sign_in(&bea.email, PASSWORD).await;
+
+    let list = support.open(&format!("/en/admin/orders?q={}", ana.email.replace('@', "%40"))).await.expect_status(200);
+    let list = list.expect_text(order["number"].as_str().unwrap());
+    assert!(list.check_boxes("order").is_empty() && !list.has_text("Mark as sent"), "{list}");
+    let page = support.open(&path(&order)).await.expect_status(200);
+    for action in ["ship", "deliver", "capture", "cancel", "refund", "retry"] {
+        let address = format!("{}/{action}", path(&order));
+        assert!(!page.html().contains(&format!("action=\"{address}\"")), "{action}: {page}");
+        support.submit(&page, &address, &[]).await.expect_status(403);
+    }
+    let fields = [("order", order.id()), ("action", "ship")];
+    support.submit(&page, "/en/admin/orders/bulk", &fields).await.expect_status(403);
+    assert_eq!(ana.get_order(order.id()).await["status"], "confirmed");
+    let note = page.form("/note").set("text", "Called Ana");
+    support.send_form(&note).await.expect_status(200).expect_text("The note is saved.");
 }
 
 #[tokio::test]

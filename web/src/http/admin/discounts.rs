@@ -13,8 +13,8 @@ use self::picks::{Picks, Step};
 
 use super::edit::{EditForm, Refused, done as done_text, version};
 use super::{Admin, Nav, Section};
-use crate::api::Tagged;
 use crate::api::admin_shop::{Benefit, Discount};
+use crate::api::{Problem, Tagged};
 use crate::fields::{FormState, Kind};
 use crate::form::Form;
 use crate::links::encode;
@@ -112,7 +112,7 @@ async fn show(visit: Visit<'_>, id: &str) -> PageResult {
     let state = fill(visit.language, &stored.value, &visit.app.shop.cached().0.currency);
     let form = stored_form(&visit, id, &state).version(stored.tag);
     let picks = Picks::read(&visit, &state).await;
-    stored_page(&visit, &admin, &stored.value, form, picks, Status::Ok).await
+    stored_page(&visit, &admin, Some(&stored.value), form, picks, Status::Ok).await
 }
 
 #[post("/admin/discounts/<id>", data = "<form>", rank = 2)]
@@ -121,24 +121,32 @@ async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
     let (step, seen) = (Step::of(&form), version(&form));
     let mut state = step.state(&form);
     if step != Step::Save {
-        let stored = find(&visit, &admin, id).await?.value;
+        let stored = match find(&visit, &admin, id).await {
+            Ok(Tagged { value, .. }) => Some(value),
+            // What was typed is not lost while the service does not answer.
+            Err(PageError::Problem(Problem::Unavailable)) => None,
+            Err(error) => return Err(error),
+        };
         let form = stored_form(&visit, id, &state).version(seen.to_owned());
         let picks = Picks::read(&visit, &state).await;
-        return stored_page(&visit, &admin, &stored, form, picks, Status::Ok).await;
+        return stored_page(&visit, &admin, stored.as_ref(), form, picks, Status::Ok).await;
     }
     let json = json(visit.language, &state);
     let Err(problem) = visit.api.change_discount(&admin.token, id, seen, &json).await else {
         return Ok(to_list(&visit, "saved"));
     };
-    let refused = Refused::of(&visit, &mut state, problem, name)?;
-    let Tagged { value, tag } = find(&visit, &admin, id).await?;
+    let mut refused = Refused::of(&visit, &mut state, problem, name)?;
+    let stored = refused.read_again(&visit, find(&visit, &admin, id)).await?;
     let mut form = stored_form(&visit, id, &state).version(seen.to_owned()).refused(Some(&refused));
     let mut picks = Picks::read(&visit, &state).await;
-    if refused.is_conflict() {
-        form = form.version(tag).compare(&visit, &fill(visit.language, &value, state.value("currency")));
+    if let Some(Tagged { value, tag }) = &stored
+        && refused.is_conflict()
+    {
+        form = form.version(tag.clone()).compare(&visit, &fill(visit.language, value, state.value("currency")));
         picks = picks.compare(&visit, &value.products).await;
     }
-    stored_page(&visit, &admin, &value, form, picks, refused.status).await
+    let stored = stored.as_ref().map(|stored| &stored.value);
+    stored_page(&visit, &admin, stored, form, picks, refused.status).await
 }
 
 #[post("/admin/discounts/<id>/delete", data = "<_form>")]
@@ -172,17 +180,21 @@ fn stored_form(visit: &Visit<'_>, id: &str, state: &FormState) -> EditForm {
     EditForm::new(visit, &format!("{LIST}/{}", encode(id)), state, fields(visit, state), Key("admin-save"))
 }
 
+/// Shows the page of a discount. `discount` is `None` while it cannot be read.
 async fn stored_page(
     visit: &Visit<'_>,
     admin: &Admin,
-    discount: &Discount,
+    discount: Option<&Discount>,
     form: EditForm,
     picks: Picks,
     status: Status,
 ) -> PageResult {
-    let title = discount.code.clone().unwrap_or_else(|| visit.text("discount-automatic").to_string());
+    let title = match discount {
+        Some(discount) => discount.code.clone().unwrap_or_else(|| visit.text("discount-automatic").to_string()),
+        None => visit.text("admin-nav-discounts").to_string(),
+    };
     let (page, nav) = admin.frame(visit, Section::Discounts, title).await?;
-    let delete_url = Some(visit.url(&format!("{LIST}/{}/delete", discount.id)));
+    let delete_url = discount.map(|discount| visit.url(&format!("{LIST}/{}/delete", discount.id)));
     Ok(Page::personal(&DiscountPage { page, nav, form, picks, delete_url })?.status(status).into())
 }
 

@@ -72,7 +72,7 @@ async fn replace(visit: &Visit<'_>, document: Document, form: &Form) -> PageResu
     let admin = Admin::of(visit, Permission::ManageShop).await?;
     let mut state = FormState::of(form);
     let seen = version(form);
-    let refused = match serde_json::from_str::<Value>(state.value(FIELD)) {
+    let mut refused = match serde_json::from_str::<Value>(state.value(FIELD)) {
         Ok(value) => match visit.api.replace_document(&admin.token, document, seen, &value).await {
             Ok(()) => {
                 return Ok(Answer::SeeOther(visit.url(&format!("{}?done=saved", section(document).path()))));
@@ -92,13 +92,14 @@ async fn replace(visit: &Visit<'_>, document: Document, form: &Form) -> PageResu
     }
     let mut edited = self::form(visit, document, &state).version(seen.to_owned());
     let mut stored = None;
-    if !is_of_field {
-        edited = edited.refused(Some(&refused));
-    }
-    if refused.is_conflict() {
-        let current = visit.api.document(&admin.token, document).await?;
+    if refused.is_conflict()
+        && let Some(current) = refused.read_again(visit, visit.api.document(&admin.token, document)).await?
+    {
         edited = edited.version(current.tag);
         stored = Some(text::of(&current.value));
+    }
+    if !is_of_field {
+        edited = edited.refused(Some(&refused));
     }
     answer(visit, &admin, document, edited, stored, refused.status).await
 }

@@ -113,8 +113,7 @@ impl Refused {
         name: impl Fn(&FieldError) -> Option<String>,
     ) -> Result<Self, PageError> {
         let Problem::Refused(refusal) = &problem else {
-            let text = Some(visit.text("admin-unavailable").to_string());
-            return Ok(Self { status: Status::ServiceUnavailable, text });
+            return Ok(Self::unavailable(visit));
         };
         let status = Status::new(refusal.status);
         match refusal.status {
@@ -147,9 +146,34 @@ impl Refused {
         Self::conflict(visit, Key("admin-changed-meanwhile"))
     }
 
-    /// Explains that another admin has removed it meanwhile.
+    /// Explains that it is not stored any more, or not under its key.
     pub(super) fn removed(visit: &Visit<'_>) -> Self {
         Self::conflict(visit, Key("admin-removed-meanwhile"))
+    }
+
+    fn unavailable(visit: &Visit<'_>) -> Self {
+        Self { status: Status::ServiceUnavailable, text: Some(visit.text("admin-unavailable").to_string()) }
+    }
+
+    /// Reads what the page shows besides the form. Returns `None` while the service does not
+    /// answer: the page then shows the form alone, with all that was typed.
+    pub(super) async fn read_again<T, E: Into<PageError>>(
+        &mut self,
+        visit: &Visit<'_>,
+        read: impl Future<Output = Result<T, E>>,
+    ) -> Result<Option<T>, PageError> {
+        if self.status == Status::ServiceUnavailable {
+            return Ok(None);
+        }
+        let read: Result<T, PageError> = read.await.map_err(Into::into);
+        match read {
+            Ok(stored) => Ok(Some(stored)),
+            Err(PageError::Problem(Problem::Unavailable)) => {
+                *self = Self::unavailable(visit);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn conflict(visit: &Visit<'_>, text: Key) -> Self {

@@ -145,7 +145,7 @@ async fn list(
         _ => None,
     };
     let notice = done.map(|key| ("success", visit.text(key).to_string()));
-    page(&visit, &admin, Filter::of(status, order), after, notice, Status::Ok).await
+    page(&visit, &admin, Filter::of(status, order), after, (Status::Ok, notice), new_key()?).await
 }
 
 #[post("/admin/mails/<id>/retry", data = "<form>")]
@@ -184,16 +184,20 @@ async fn answer(
         Err(Problem::Refused(refusal)) if refusal.status == 409 => (conflict, Status::Conflict),
         Err(problem) => return Err(problem.into()),
     };
-    page(visit, admin, filter, None, Some(("error", visit.text(text).to_string())), status).await
+    let notice = Some(("error", visit.text(text).to_string()));
+    // With the same key: the request of a lost response may have sent the mail.
+    page(visit, admin, filter, None, (status, notice), key_of(form)?).await
 }
 
+/// Renders the list with the status and what has happened. `key` is that of the forms which send a
+/// mail again.
 async fn page(
     visit: &Visit<'_>,
     admin: &Admin,
     filter: Filter,
     after: Option<&str>,
-    notice: Option<(&'static str, String)>,
-    status: Status,
+    (status, notice): (Status, Option<(&'static str, String)>),
+    key: String,
 ) -> PageResult {
     let title = visit.text("admin-nav-mails").to_string();
     let (frame, mails) = tokio::join!(
@@ -226,7 +230,7 @@ async fn page(
         order_url: filter.order.map(|order| visit.url(&order_path(&order))),
         first: after.map(|_| filter.url(visit, None)),
         next: next.map(|next| filter.url(visit, Some(format!("after={}", encode(&next))))),
-        key: new_key()?,
+        key,
         notice,
     };
     Ok(Page::personal(&template)?.status(status).into())

@@ -2,12 +2,15 @@
 
 use askama::Template;
 use rocket::http::Status;
+use serde_json::Value;
 
-use super::edit::EditForm;
+use super::edit::{EditForm, Refused};
 use super::{Admin, Nav, Section};
-use crate::fields::Kind;
+use crate::api::Problem;
+use crate::api::admin_shop::Document;
+use crate::fields::{FormState, Kind};
 use crate::locale::Key;
-use crate::page::{Frame, Page, PageResult};
+use crate::page::{Frame, Page, PageError, PageResult};
 use crate::visit::Visit;
 
 /// What the page shows.
@@ -51,4 +54,34 @@ impl RowPage {
 /// it.
 pub(super) fn stale(visit: &Visit<'_>) -> (&'static str, String) {
     ("error", visit.text("admin-row-changed").to_string())
+}
+
+/// Returns the notice about a row that cannot be removed, because no stored row has its key.
+pub(super) fn missing(visit: &Visit<'_>) -> (&'static str, String) {
+    ("", visit.text("admin-row-missing").to_string())
+}
+
+/// What the list shows after the service has refused to move or to remove a row.
+pub(super) struct RefusedMove {
+    pub(super) stored: Value,
+    pub(super) notice: (&'static str, String),
+    pub(super) status: Status,
+}
+
+impl RefusedMove {
+    /// Reads what is stored, and explains the problem. Errors: the service does not answer.
+    pub(super) async fn read(
+        visit: &Visit<'_>,
+        admin: &Admin,
+        document: Document,
+        problem: Problem,
+    ) -> Result<Self, PageError> {
+        if matches!(problem, Problem::Unavailable) {
+            return Err(problem.into());
+        }
+        let Refused { status, text } = Refused::of(visit, &mut FormState::default(), problem, |_| None)?;
+        let stored = visit.api.document(&admin.token, document).await?.value;
+        let text = text.unwrap_or_else(|| visit.text("admin-refused").to_string());
+        Ok(Self { stored, notice: ("error", text), status })
+    }
 }

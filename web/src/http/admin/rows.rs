@@ -47,18 +47,21 @@ pub(super) enum Found {
     Unchanged(usize),
     /// Another admin has changed it.
     Changed(usize),
-    Removed,
+    /// No row has its key: another admin has removed it, or has changed a member of the key.
+    Missing,
 }
 
 /// What has become of a change. `T` says where the row is.
 pub(super) enum Outcome<T> {
     Saved,
-    /// Another admin has changed the row meanwhile, or removed it: then `at` is `None`.
+    /// Another admin has changed the row meanwhile. `at` is `None` when no row has its key: it is
+    /// removed, or its key is changed.
     Stale {
         at: Option<T>,
         stored: Value,
     },
-    /// The service refuses the document with the change, or does not answer: then `at` is `None`.
+    /// The service refuses the document with the change, or does not answer. `at` is `None` when
+    /// the document cannot be read.
     Refused {
         at: Option<T>,
         problem: Problem,
@@ -99,18 +102,18 @@ impl SeenRow<'_> {
         if let Some(at) = find(&|row| version(row, self.key) == self.version) {
             return Found::Unchanged(at);
         }
-        find(&|row| hash_of_key(row, self.key) == name).map_or(Found::Removed, Found::Changed)
+        find(&|row| hash_of_key(row, self.key) == name).map_or(Found::Missing, Found::Changed)
     }
 }
 
 impl Found {
     /// Returns the position of a row that nobody has changed. Errors: the position of a changed
-    /// row; `None` for a removed one.
+    /// row; `None` for a missing one.
     pub(super) fn unchanged(self) -> Result<usize, Option<usize>> {
         match self {
             Self::Unchanged(at) => Ok(at),
             Self::Changed(at) => Err(Some(at)),
-            Self::Removed => Err(None),
+            Self::Missing => Err(None),
         }
     }
 
@@ -118,7 +121,7 @@ impl Found {
     pub(super) fn position(self) -> Option<usize> {
         match self {
             Self::Unchanged(at) | Self::Changed(at) => Some(at),
-            Self::Removed => None,
+            Self::Missing => None,
         }
     }
 }
@@ -177,6 +180,10 @@ pub(super) async fn update<T>(
         match visit.api.replace_document(&admin.token, document, &tag, &value).await {
             Ok(()) => return Ok(Outcome::Saved),
             Err(problem) if problem.status() == 412 && attempt < ATTEMPTS => attempt += 1,
+            // The row itself is unchanged: a later attempt succeeds.
+            Err(problem) if problem.status() == 412 => {
+                return Ok(Outcome::Refused { at: Some(at), problem: Problem::Unavailable });
+            }
             Err(problem) => return Ok(Outcome::Refused { at: Some(at), problem }),
         }
     }
@@ -203,8 +210,8 @@ mod tests {
             (vec![row("b", 2), row("c", 3)], Found::Unchanged(0)),
             (vec![row("b", 3), row("c", 3), row("b", 2)], Found::Unchanged(2)),
             (vec![row("c", 2), row("b", 3)], Found::Changed(1)),
-            (vec![row("c", 2)], Found::Removed),
-            (vec![], Found::Removed),
+            (vec![row("c", 2)], Found::Missing),
+            (vec![], Found::Missing),
         ] {
             assert_eq!(find(&rows), expected, "{rows:?}");
         }

@@ -116,7 +116,7 @@ fn zone_view(visit: &Visit<'_>, stored: &[Value], position: usize, zone: &Zone) 
     ZoneView {
         row: RowView {
             url: visit.url(&zone_path(position)),
-            version: rows::version(&stored[position], ZONE_KEY),
+            version: zone::version(&stored[position]),
             is_first: position == 0,
             is_last: position + 1 == stored.len(),
         },

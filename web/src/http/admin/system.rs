@@ -11,6 +11,7 @@ use souk_types::{Error, ErrorKind};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{Admin, Nav, Section};
+use crate::api::Problem;
 use crate::form::Form;
 use crate::locale::{Key, Language};
 use crate::monitor::{Instance, Queues};
@@ -24,6 +25,8 @@ const STOPPING: &str = "stopping";
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Time after which the browser must connect anew: its session is then checked again.
 const MAX_STREAM: Duration = Duration::from_mins(5);
+/// Time after which the stream asks again whether the visitor may see the monitor.
+const RECHECK: Duration = Duration::from_secs(30);
 
 pub(super) fn routes() -> Vec<Route> {
     routes![show, events, stop]
@@ -139,10 +142,17 @@ async fn events<'r>(
     let csrf = visit.frame_from_cache("")?.csrf;
     let begun = Instant::now();
     let stream = EventStream! {
+        let mut checked = Instant::now();
         let mut due = interval(INTERVAL);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while begun.elapsed() < MAX_STREAM && !stopping.is_set() {
             due.tick().await;
+            if checked.elapsed() >= RECHECK {
+                if !may_still_watch(&visit).await {
+                    break;
+                }
+                checked = Instant::now();
+            }
             match tables(&visit, &csrf).await {
                 Ok(html) => yield Event::data(html),
                 Err(error) => {
@@ -153,6 +163,13 @@ async fn events<'r>(
         }
     };
     Ok(Live { stream, buffering: rocket::http::Header::new("X-Accel-Buffering", "no") })
+}
+
+/// Whether the visitor has not lost the permission. While `customer` does not answer, nobody loses
+/// a role, and the monitor is needed most.
+async fn may_still_watch(visit: &Visit<'_>) -> bool {
+    let admin = Admin::of(visit, Permission::OperateSystem).await;
+    matches!(admin, Ok(_) | Err(PageError::Problem(Problem::Unavailable)))
 }
 
 #[post("/admin/system/stop", data = "<form>")]

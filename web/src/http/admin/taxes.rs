@@ -13,8 +13,10 @@ use souk_types::{Country, FieldError, sort_key};
 
 use super::edit::{EditForm, Refused, done as done_text, version};
 use super::products::tax_class;
+use super::row_page::RowPage;
 use super::rows::{self, Outcome};
 use super::{Admin, Nav, Section, or_dash};
+use crate::api::Tagged;
 use crate::api::admin_shop::{Document, TaxRate};
 use crate::fields::address::country_name;
 use crate::fields::{Field, FormState, Kind};
@@ -87,7 +89,7 @@ async fn change_note(visit: Visit<'_>, form: Form) -> PageResult {
         document["note"] = state.optional("note").into();
         Ok(())
     };
-    let refused = match rows::update(&visit, &admin, Document::Taxes, change).await? {
+    let mut refused = match rows::update(&visit, &admin, Document::Taxes, change).await? {
         Outcome::Saved => return Ok(Answer::SeeOther(visit.url(&format!("{LIST}?done=saved")))),
         Outcome::Stale { .. } => Refused::changed(&visit),
         Outcome::Refused { problem, .. } => {
@@ -95,12 +97,30 @@ async fn change_note(visit: Visit<'_>, form: Form) -> PageResult {
             Refused::of(&visit, &mut state, problem, name)?
         }
     };
-    let stored = visit.api.document(&admin.token, Document::Taxes).await?.value;
+    let stored = refused.read_again(&visit, visit.api.document(&admin.token, Document::Taxes)).await?;
     let mut form = note_form(&visit, &state).version(seen.to_owned()).refused(Some(&refused));
+    let Some(Tagged { value: stored, .. }) = stored else {
+        return note_page(&visit, &admin, form, refused.status).await;
+    };
     if refused.is_conflict() {
         form = form.version(note_version(&stored)).compare(&visit, &note_state(&stored));
     }
     taxes_page(&visit, &admin, &stored, "", None, form, refused.status).await
+}
+
+/// Shows the form of the note alone, while the rates cannot be read.
+async fn note_page(visit: &Visit<'_>, admin: &Admin, form: EditForm, status: Status) -> PageResult {
+    RowPage {
+        section: Section::Taxes,
+        title: visit.text("tax-note-edit").to_string(),
+        back: (visit.url(LIST), visit.text("admin-nav-taxes").to_string()),
+        views: Vec::new(),
+        lead: None,
+        form,
+        remove: None,
+    }
+    .answer(visit, admin, status)
+    .await
 }
 
 /// Shows the rates of a country, or of all.

@@ -29,7 +29,7 @@ impl From<Problem> for Refused {
 #[post("/admin/orders/<id>/<action>", data = "<form>")]
 pub(super) async fn act(visit: Visit<'_>, id: Param<OrderId>, action: &str, form: Form) -> PageResult {
     let action = Action::of(action).ok_or_else(PageError::not_found)?;
-    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
+    let admin = Admin::of(&visit, action.permission()).await?;
     let mut draft = Draft::of(&form, action)?;
     let (status, text) = match execute(&visit, &admin, id.0, action, &form, &mut draft).await {
         Ok(()) => {
@@ -78,6 +78,15 @@ async fn execute(
 }
 
 impl Action {
+    /// Returns the permission that it needs.
+    const fn permission(self) -> Permission {
+        match self {
+            Self::Ship | Self::Deliver => Permission::FulfilOrders,
+            Self::Capture | Self::Cancel | Self::Refund | Self::RetryRefunds => Permission::MoveMoney,
+            Self::Note => Permission::AssistCustomers,
+        }
+    }
+
     /// Returns its name in the address of the page that says that it is done.
     const fn done(self) -> &'static str {
         match self {

@@ -21,7 +21,8 @@ use crate::locale::Key;
 use crate::page::{Answer, PageError, PageResult};
 use crate::visit::Visit;
 
-/// Orders that are changed at once: a page of the list.
+/// Orders that are changed at once: a page of the list. A form can have more, because orders that
+/// were not reached stay selected.
 const MAX_ORDERS: usize = 50;
 /// Orders that are changed at the same time.
 const CONCURRENCY: usize = 8;
@@ -56,6 +57,13 @@ impl Selected {
     }
 }
 
+/// Returns the orders that are changed, and those above the limit.
+fn read_selected<'a>(values: impl Iterator<Item = &'a str>) -> (Vec<Selected>, Vec<Selected>) {
+    let mut selected: Vec<Selected> = values.filter_map(Selected::of).collect();
+    let above = selected.split_off(selected.len().min(MAX_ORDERS));
+    (selected, above)
+}
+
 /// What has become of one order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -71,15 +79,14 @@ enum Outcome {
 #[post("/admin/orders/bulk", data = "<form>")]
 pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
     let deadline = Instant::now() + TIMEOUT;
-    let admin = Admin::of(&visit, Permission::ViewOrders).await?;
+    let admin = Admin::of(&visit, Permission::FulfilOrders).await?;
     let action = match form.get("action") {
         "ship" => BulkAction::Ship,
         "deliver" => BulkAction::Deliver,
         _ => return Err(PageError::not_found()),
     };
     let key = key_of(&form)?;
-    let values = form.fields().filter(|(name, _)| *name == "order").take(MAX_ORDERS);
-    let selected: Vec<Selected> = values.filter_map(|(_, value)| Selected::of(value)).collect();
+    let (selected, above) = read_selected(form.all("order"));
     let ids: Vec<OrderId> = selected.iter().map(|order| order.id).collect();
     let requests = ids.into_iter().map(|id| {
         let change = timeout_at(deadline, change_one(&visit, &admin, action, &key, id));
@@ -94,6 +101,7 @@ pub(super) async fn change(visit: Visit<'_>, form: Form) -> PageResult {
             Outcome::Unreached => unreached.push(order),
         }
     }
+    unreached.extend(above);
     let filters = list::state_of(form.get("query"));
     let refused = refused.join(" ");
     if !unreached.is_empty() {
@@ -158,5 +166,16 @@ mod tests {
             assert_eq!(number(&value).as_deref(), id.get(..8), "{value}");
         }
         assert_eq!(number("S-10042"), None);
+    }
+
+    #[test]
+    fn no_selected_order_is_lost_above_the_limit() {
+        for (count, expected) in [(0, (0, 0)), (50, (50, 0)), (53, (50, 3))] {
+            let values: Vec<String> = (0..count).map(|_| OrderId::new().to_string()).collect();
+            let (selected, above) = read_selected(values.iter().map(String::as_str));
+            assert_eq!((selected.len(), above.len()), expected);
+            let ids: Vec<String> = selected.iter().chain(&above).map(|order| order.id.to_string()).collect();
+            assert_eq!(ids, values);
+        }
     }
 }

@@ -368,6 +368,11 @@ impl ListPage {
         Some((view, view.saved.as_ref()?))
     }
 
+    /// Whether the role may change orders, so that it can select some.
+    fn may_change(&self) -> bool {
+        self.nav.role.may(Permission::FulfilOrders)
+    }
+
     /// Whether there is an order to select.
     fn has_orders(&self) -> bool {
         !self.unlisted.is_empty() || self.rows.as_ref().is_some_and(|rows| !rows.is_empty())

@@ -62,6 +62,8 @@ struct OrderPage {
     cancel: Option<String>,
     /// Whether the role may record that parcels have arrived.
     may_deliver: bool,
+    /// Whether a refund has failed that the role may request again.
+    may_retry_refunds: bool,
 }
 
 /// The one thing to do next.
@@ -109,7 +111,6 @@ struct PaymentFacts {
     /// Why an admin must act.
     attention: Option<String>,
     disputes: Vec<String>,
-    has_failed_refund: bool,
 }
 
 struct Parcel {
@@ -215,6 +216,7 @@ pub(super) async fn page(
             .filter(|_| admin.may(Permission::MoveMoney))
             .map(|key| visit.text(key).to_string()),
         may_deliver: admin.may(Permission::FulfilOrders),
+        may_retry_refunds: has_failed_refund(&order) && admin.may(Permission::MoveMoney),
         mails,
         mail_key: new_key()?,
         ship_key: draft.ship_key,
@@ -244,6 +246,11 @@ const fn cancel(status: OrderStatus) -> Option<Key> {
         OrderStatus::PartiallyShipped => Some(Key("orders-cancel-rest")),
         _ => None,
     }
+}
+
+fn has_failed_refund(order: &AdminOrder) -> bool {
+    order.order.payment.as_ref().is_some_and(|payment| payment.status == "refund-failed")
+        || order.order.refunds.iter().any(|refund| refund.status == "failed")
 }
 
 /// What the parts of the page are made of.
@@ -295,8 +302,6 @@ impl Parts<'_> {
             reason: payment.reason.clone(),
             attention: is_urgent.then(|| attention_text(language, &payment.status)),
             disputes: payment.disputes.iter().map(dispute).collect(),
-            has_failed_refund: payment.status == "refund-failed"
-                || self.order.order.refunds.iter().any(|refund| refund.status == "failed"),
         })
     }
 

@@ -103,8 +103,14 @@ pub(super) async fn save(visit: Visit<'_>, form: Form) -> PageResult {
         Problem::Unavailable => Key("orders-problem-unavailable"),
         Problem::Refused(refusal) if refusal.code() == "too-many-views" => Key("orders-view-too-many"),
         Problem::Refused(refusal) if refusal.status == 422 => {
-            let has_address = refusal.fields.iter().any(|refused| refused.field == "q");
-            if has_address { Key("orders-view-address") } else { Key("orders-view-name-invalid") }
+            let searches_address = refusal.fields.iter().any(|refused| refused.field == "q");
+            if searches_address {
+                Key("orders-view-address")
+            } else if view.value("name").contains('@') {
+                Key("orders-view-name-address")
+            } else {
+                Key("orders-view-name-invalid")
+            }
         }
         Problem::Refused(_) => return Err(problem.into()),
     };

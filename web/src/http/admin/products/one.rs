@@ -8,7 +8,9 @@ use souk_contract::role::Permission;
 use souk_http::Param;
 
 use super::super::edit::{EditForm, Refused, done as done_text, next_key, version};
+use super::super::row_page::RowPage;
 use super::super::{Admin, Nav, Section};
+use super::LIST;
 use super::form::{self, fields, fill};
 use super::stock::StockView;
 use crate::api::admin_catalogue::EditedProduct;
@@ -83,10 +85,15 @@ pub(super) async fn replace(visit: Visit<'_>, id: Param<ProductId>, form: Form) 
     match visit.api.replace_product(&admin.token, id.0, version(&form), &json).await {
         Ok(()) => Ok(to_product(&visit, id.0, "saved")),
         Err(problem) => {
-            let refused = Refused::of(&visit, &mut state, problem, form::name)?;
+            let mut refused = Refused::of(&visit, &mut state, problem, form::name)?;
+            let Some(product) = refused.read_again(&visit, visit.api.edited_product(id.0)).await? else {
+                let seen = version(&form).to_owned();
+                let form = edit_form(&visit, &path(id.0), &state).version(seen).refused(Some(&refused));
+                let title = state.optional("name").unwrap_or("…").to_owned();
+                return form_page(&visit, &admin, title, form, refused.status).await;
+            };
             // What was refused for another reason is still based on the version of the form.
             let seen = (!refused.is_conflict()).then(|| version(&form).to_owned());
-            let product = visit.api.edited_product(id.0).await?;
             let (refused, stock_key) = (Some(refused), new_key()?);
             let page = Edited { admin, product, state, seen, refused, done: None, stock: None, stock_key };
             page.answer(&visit).await
@@ -100,7 +107,7 @@ pub(super) async fn delete(visit: Visit<'_>, id: Param<ProductId>, _form: Form) 
     match visit.api.delete_product(&admin.token, id.0).await {
         // Another tab has deleted it.
         Err(problem) if problem.status() != 404 => Err(problem.into()),
-        _ => Ok(Answer::SeeOther(visit.url("/admin/products?done=deleted"))),
+        _ => Ok(Answer::SeeOther(visit.url(&format!("{LIST}?done=deleted")))),
     }
 }
 
@@ -117,6 +124,36 @@ async fn new_page(
     let status = refused.as_ref().map_or(Status::Ok, |refused| refused.status);
     let page = ProductPage { page, nav, form: form.refused(refused.as_ref()), stored: None };
     Ok(Page::personal(&page)?.status(status).into())
+}
+
+/// Shows a form alone, while the product cannot be read.
+pub(super) async fn form_page(
+    visit: &Visit<'_>,
+    admin: &Admin,
+    title: String,
+    form: EditForm,
+    status: Status,
+) -> PageResult {
+    RowPage {
+        section: Section::Products,
+        title,
+        back: (visit.url(LIST), visit.text("admin-nav-products").to_string()),
+        views: Vec::new(),
+        lead: None,
+        form,
+        remove: None,
+    }
+    .answer(visit, admin, status)
+    .await
+}
+
+/// Returns the path of the page of a product.
+pub(super) fn path(id: ProductId) -> String {
+    format!("{LIST}/{id}")
+}
+
+fn edit_form(visit: &Visit<'_>, path: &str, state: &FormState) -> EditForm {
+    EditForm::new(visit, path, state, fields(visit, state, false), Key("admin-save"))
 }
 
 /// The page of a stored product.
@@ -144,8 +181,8 @@ impl Edited {
         let (frame, levels) = tokio::join!(frame, visit.api.stock(&admin.token, product.id));
         let (page, nav) = frame?;
         let (of_product, of_stock) = if stock.is_some() { (None, refused.as_ref()) } else { (refused.as_ref(), None) };
-        let path = format!("/admin/products/{}", product.id);
-        let form = EditForm::new(visit, &path, &state, fields(visit, &state, false), Key("admin-save"));
+        let path = path(product.id);
+        let form = edit_form(visit, &path, &state);
         let mut form = form.version(seen.unwrap_or_else(|| edited.tag())).refused(of_product).done(done);
         if of_product.is_some_and(Refused::is_conflict) {
             form = form.compare(visit, &fill(visit.language, &edited));
@@ -162,5 +199,5 @@ impl Edited {
 
 /// Returns the address of a product's page, which says what was done.
 pub(super) fn to_product(visit: &Visit<'_>, id: ProductId, done: &str) -> Answer {
-    Answer::SeeOther(visit.url(&format!("/admin/products/{id}?done={done}")))
+    Answer::SeeOther(visit.url(&format!("{}?done={done}", path(id))))
 }

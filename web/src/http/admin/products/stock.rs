@@ -10,7 +10,7 @@ use souk_types::FieldError;
 use super::super::Admin;
 use super::super::edit::{EditForm, Refused, next_key, version};
 use super::form::{fill, whole};
-use super::one::{Edited, to_product};
+use super::one::{Edited, form_page, path, to_product};
 use crate::api::admin_catalogue::Stock;
 use crate::fields::{Field, FormState, Kind};
 use crate::form::Form;
@@ -37,19 +37,8 @@ impl StockView {
         add_key: String,
         refused: Option<&Refused>,
     ) -> Self {
-        let form = |name: &str, label: Key, hint: Key, path: String, submit: Key| {
-            let field = Field::new(state, name, visit.text(label)).short(Kind::Number, 11).hint(visit.text(hint));
-            EditForm::new(visit, &path, &FormState::default(), vec![field], submit)
-        };
-        let add =
-            form("add", Key("stock-add"), Key("stock-add-hint"), format!("{path}/stock/add"), Key("stock-add-submit"));
-        let count = form(
-            "counted",
-            Key("stock-count"),
-            Key("stock-count-hint"),
-            format!("{path}/stock/count"),
-            Key("stock-count-submit"),
-        );
+        let add = Change::Add.form(visit, path, state);
+        let count = Change::Count.form(visit, path, state);
         let problem = refused.and_then(|refused| {
             let changed = || visit.text("stock-changed-meanwhile").to_string();
             if refused.is_conflict() { Some(changed()) } else { refused.text.clone() }
@@ -59,13 +48,40 @@ impl StockView {
     }
 }
 
+/// A change of the stock.
+#[derive(Clone, Copy)]
+enum Change {
+    /// Units that arrive or are lost.
+    Add,
+    /// Units that were counted.
+    Count,
+}
+
+impl Change {
+    /// Returns its form, with the value and the error of `state`.
+    fn form(self, visit: &Visit<'_>, path: &str, state: &FormState) -> EditForm {
+        let (name, label, hint, path, submit) = match self {
+            Self::Add => {
+                let path = format!("{path}/stock/add");
+                ("add", Key("stock-add"), Key("stock-add-hint"), path, Key("stock-add-submit"))
+            }
+            Self::Count => {
+                let path = format!("{path}/stock/count");
+                ("counted", Key("stock-count"), Key("stock-count-hint"), path, Key("stock-count-submit"))
+            }
+        };
+        let field = Field::new(state, name, visit.text(label)).short(Kind::Number, 11).hint(visit.text(hint));
+        EditForm::new(visit, &path, &FormState::default(), vec![field], submit)
+    }
+}
+
 #[post("/admin/products/<id>/stock/add", data = "<form>")]
 pub(super) async fn add(visit: Visit<'_>, id: Param<ProductId>, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let typed = form.get("add");
     let add = whole(typed.strip_prefix('+').unwrap_or(typed));
     let result = visit.api.add_stock(&admin.token, id.0, &key_of(&form)?, &add).await;
-    answer(&visit, admin, id.0, &form, result).await
+    answer(&visit, admin, id.0, Change::Add, &form, result).await
 }
 
 #[post("/admin/products/<id>/stock/count", data = "<form>")]
@@ -73,20 +89,29 @@ pub(super) async fn count(visit: Visit<'_>, id: Param<ProductId>, form: Form) ->
     let admin = Admin::of(&visit, Permission::ManageCatalogue).await?;
     let counted = whole(form.get("counted"));
     let result = visit.api.count_stock(&admin.token, id.0, version(&form), &counted).await;
-    answer(&visit, admin, id.0, &form, result).await
+    answer(&visit, admin, id.0, Change::Count, &form, result).await
 }
 
 async fn answer(
     visit: &Visit<'_>,
     admin: Admin,
     id: ProductId,
+    change: Change,
     form: &Form,
     result: crate::api::Result<()>,
 ) -> PageResult {
     let Err(problem) = result else { return Ok(to_product(visit, id, "saved")) };
     let (mut stock, stock_key) = (FormState::of(form), next_key(form, &problem)?);
-    let refused = Refused::of(visit, &mut stock, problem, name)?;
-    let product = visit.api.edited_product(id).await?;
+    let mut refused = Refused::of(visit, &mut stock, problem, name)?;
+    let Some(product) = refused.read_again(visit, visit.api.edited_product(id)).await? else {
+        let alone = change.form(visit, &path(id), &stock).refused(Some(&refused));
+        let alone = match change {
+            Change::Add => alone.key(stock_key),
+            Change::Count => alone.version(version(form).to_owned()),
+        };
+        let title = visit.text("admin-product-stock").to_string();
+        return form_page(visit, &admin, title, alone, refused.status).await;
+    };
     let state = fill(visit.language, &product);
     let (refused, stock) = (Some(refused), Some(stock));
     let page = Edited { admin, product, state, seen: None, refused, done: None, stock, stock_key };

@@ -7,13 +7,13 @@ use souk_contract::role::Permission;
 use souk_types::FieldError;
 
 use super::super::edit::{EditForm, Refused, version as seen_version};
-use super::super::row_page::{RowPage, stale};
+use super::super::row_page::{RefusedMove, RowPage, missing, stale};
 use super::super::rows::{self, Action, Outcome, SeenRow};
 use super::super::{Admin, Section};
-use super::method_form::{PriceKind, fields, fill, json, name, new_id, tidy};
+use super::method_form::{PriceKind, fields, fill, is_same, json, name, new_id, tidy};
 use super::{LIST, METHOD_KEY, ZONE_KEY, ZONES, list_page, method_path, to_list, zone_path};
-use crate::api::Problem;
 use crate::api::admin_shop::{Document, ZoneMethod};
+use crate::api::{Problem, Tagged};
 use crate::fields::FormState;
 use crate::form::Form;
 use crate::locale::Key;
@@ -64,8 +64,9 @@ pub(super) async fn show_new(visit: Visit<'_>, zone: usize, kind: Option<&str>) 
     let kind = kind.and_then(PriceKind::parse).unwrap_or_default();
     let mut state = FormState::default();
     state.set("currency", currency(&visit).await);
-    let form = new_form(&visit, &stored, zone, &state, kind)?;
-    MethodPage { zone, position: None, kind, form }.answer(&visit, &admin, &stored, Status::Ok).await
+    let row = rows::rows(&stored, ZONES).get(zone).ok_or_else(PageError::not_found)?;
+    let form = new_form(&visit, zone, &state, kind).version(rows::hash_of_key(row, ZONE_KEY));
+    MethodPage { zone, position: None, kind, form }.answer(&visit, &admin, Some(&stored), Status::Ok).await
 }
 
 #[post("/admin/shipping/zones/<zone>/methods/new?<kind>", data = "<form>")]
@@ -79,6 +80,10 @@ pub(super) async fn create(visit: Visit<'_>, zone: usize, kind: Option<&str>, fo
     let insert = |document: &mut Value| {
         let zone = seen.zone(document).ok_or(None::<Place>)?;
         let methods = rows::list(document, &methods_of(zone)).ok_or(None)?;
+        // A second click creates nothing more.
+        if let Some(at) = methods.iter().position(|other| is_same(visit.language, other, &method)) {
+            return Ok(Place { zone, at });
+        }
         let mut method = method.clone();
         method["id"] = new_id(state.value("method_name"), methods).into();
         methods.push(method);
@@ -90,11 +95,12 @@ pub(super) async fn create(visit: Visit<'_>, zone: usize, kind: Option<&str>, fo
             list_page(&visit, &admin, &stored, Some(stale(&visit)), Status::PreconditionFailed).await
         }
         Outcome::Refused { at, problem } => {
-            let refused = refuse(&visit, &mut state, kind, at, problem)?;
-            let stored = visit.api.document(&admin.token, Document::Shipping).await?.value;
-            let zone = seen.zone(&stored).unwrap_or(zone);
-            let form = new_form(&visit, &stored, zone, &state, kind)?.refused(Some(&refused));
-            MethodPage { zone, position: None, kind, form }.answer(&visit, &admin, &stored, refused.status).await
+            let mut refused = refuse(&visit, &mut state, kind, at, problem)?;
+            let stored = read_again(&visit, &admin, &mut refused).await?;
+            let zone = stored.as_ref().and_then(|stored| seen.zone(stored)).unwrap_or(zone);
+            let form = new_form(&visit, zone, &state, kind).version(seen.zone.version.to_owned());
+            let page = MethodPage { zone, position: None, kind, form: form.refused(Some(&refused)) };
+            page.answer(&visit, &admin, stored.as_ref(), refused.status).await
         }
     }
 }
@@ -107,7 +113,7 @@ pub(super) async fn show(visit: Visit<'_>, zone: usize, position: usize, kind: O
     let kind = kind.and_then(PriceKind::parse).unwrap_or(PriceKind::of(&method.price));
     let state = fill(visit.language, &method, &currency(&visit).await);
     let form = stored_form(&visit, Place { zone, at: position }, &state, kind).version(version);
-    MethodPage { zone, position: Some(position), kind, form }.answer(&visit, &admin, &stored, Status::Ok).await
+    MethodPage { zone, position: Some(position), kind, form }.answer(&visit, &admin, Some(&stored), Status::Ok).await
 }
 
 #[post("/admin/shipping/zones/<zone>/methods/<position>?<kind>", data = "<form>", rank = 2)]
@@ -142,35 +148,49 @@ pub(super) async fn change(
     let (place, stored, refused) = match outcome {
         Outcome::Saved => return Ok(to_list(&visit, action)),
         // A second click removes nothing more.
-        Outcome::Stale { at: None, .. } if action == Action::Remove => return Ok(to_list(&visit, action)),
+        Outcome::Stale { at: None, stored } if action == Action::Remove && seen.zone(&stored).is_some() => {
+            return list_page(&visit, &admin, &stored, Some(missing(&visit)), Status::Ok).await;
+        }
         Outcome::Stale { at: Some(place), stored } if action == Action::Save => {
-            (Some(place), stored, Refused::changed(&visit))
+            (Some(place), Some(stored), Refused::changed(&visit))
         }
         Outcome::Stale { at: None, stored } if action == Action::Save && seen.zone(&stored).is_some() => {
-            (None, stored, Refused::removed(&visit))
+            (None, Some(stored), Refused::removed(&visit))
         }
         Outcome::Stale { stored, .. } => {
             return list_page(&visit, &admin, &stored, Some(stale(&visit)), Status::PreconditionFailed).await;
         }
+        Outcome::Refused { problem, .. } if action != Action::Save => {
+            let RefusedMove { stored, notice, status } =
+                RefusedMove::read(&visit, &admin, Document::Shipping, problem).await?;
+            return list_page(&visit, &admin, &stored, Some(notice), status).await;
+        }
         Outcome::Refused { at, problem } => {
-            let refused = refuse(&visit, &mut state, kind, at, problem)?;
-            let stored = visit.api.document(&admin.token, Document::Shipping).await?.value;
+            let mut refused = refuse(&visit, &mut state, kind, at, problem)?;
+            let stored = read_again(&visit, &admin, &mut refused).await?;
             (at.or(Some(Place { zone, at: position })), stored, refused)
         }
     };
-    let zone = place.map(|place| place.zone).or_else(|| seen.zone(&stored)).unwrap_or(zone);
-    let form = match place {
-        None => new_form(&visit, &stored, zone, &state, kind)?,
-        Some(place) if refused.is_conflict() => {
-            let (current, version) = find(&stored, place)?;
+    let seen_zone = || stored.as_ref().and_then(|stored| seen.zone(stored));
+    let zone = place.map(|place| place.zone).or_else(seen_zone).unwrap_or(zone);
+    let form = match (place, &stored) {
+        (None, _) => new_form(&visit, zone, &state, kind).version(seen.zone.version.to_owned()),
+        (Some(place), Some(stored)) if refused.is_conflict() => {
+            let (current, version) = find(stored, place)?;
             let current = fill(visit.language, &current, state.value("currency"));
             stored_form(&visit, place, &state, kind).version(version).compare(&visit, &current)
         }
-        Some(place) => stored_form(&visit, place, &state, kind).version(seen_version(&form).to_owned()),
+        (Some(place), _) => stored_form(&visit, place, &state, kind).version(seen_version(&form).to_owned()),
     };
     let position = place.map(|place| place.at);
     let form = form.refused(Some(&refused));
-    MethodPage { zone, position, kind, form }.answer(&visit, &admin, &stored, refused.status).await
+    MethodPage { zone, position, kind, form }.answer(&visit, &admin, stored.as_ref(), refused.status).await
+}
+
+/// Reads the document for the page of a refused form; `None` while the service does not answer.
+async fn read_again(visit: &Visit<'_>, admin: &Admin, refused: &mut Refused) -> Result<Option<Value>, PageError> {
+    let stored = refused.read_again(visit, visit.api.document(&admin.token, Document::Shipping)).await?;
+    Ok(stored.map(|Tagged { value, .. }| value))
 }
 
 /// Returns the method at a place, with its version. Errors: 404.
@@ -205,18 +225,9 @@ fn refuse(
     Refused::of(visit, state, problem, name)
 }
 
-/// Returns the form of a new method. Errors: 404 without the zone.
-fn new_form(
-    visit: &Visit<'_>,
-    stored: &Value,
-    zone: usize,
-    state: &FormState,
-    kind: PriceKind,
-) -> Result<EditForm, PageError> {
-    let row = rows::rows(stored, ZONES).get(zone).ok_or_else(PageError::not_found)?;
+fn new_form(visit: &Visit<'_>, zone: usize, state: &FormState, kind: PriceKind) -> EditForm {
     let path = format!("{}?kind={}", new_path(zone), kind.as_str());
-    let form = EditForm::new(visit, &path, state, fields(visit, state, kind), Key("admin-create"));
-    Ok(form.version(rows::hash_of_key(row, ZONE_KEY)))
+    EditForm::new(visit, &path, state, fields(visit, state, kind), Key("admin-create"))
 }
 
 fn stored_form(visit: &Visit<'_>, place: Place, state: &FormState, kind: PriceKind) -> EditForm {
@@ -238,9 +249,11 @@ struct MethodPage {
 }
 
 impl MethodPage {
-    async fn answer(self, visit: &Visit<'_>, admin: &Admin, stored: &Value, status: Status) -> PageResult {
+    /// Renders the page. `stored` is `None` while the document cannot be read.
+    async fn answer(self, visit: &Visit<'_>, admin: &Admin, stored: Option<&Value>, status: Status) -> PageResult {
         let Self { zone, position, kind, form } = self;
-        let name = rows::rows(stored, ZONES).get(zone).and_then(|zone| zone["name"].as_str()).unwrap_or_default();
+        let row = stored.and_then(|stored| rows::rows(stored, ZONES).get(zone));
+        let name = row.and_then(|zone| zone["name"].as_str()).unwrap_or("…");
         let path = position.map_or_else(|| new_path(zone), |position| method_path(zone, position));
         let view = |option: PriceKind| {
             (option.label(), visit.url(&format!("{path}?kind={}", option.as_str())), option == kind)

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use souk_types::{FieldError, Money};
 
 use super::super::products::{price, whole};
+use super::super::rows;
 use super::brackets::Scale;
 use crate::api::admin_shop::{ZoneMethod, ZonePrice};
 use crate::fields::{Field, FormState, Kind};
@@ -167,6 +168,16 @@ pub(super) fn json(language: Language, state: &FormState, kind: PriceKind) -> Va
     })
 }
 
+/// Whether a stored row is what the form of this new method creates, except for the id.
+pub(super) fn is_same(language: Language, row: &Value, method: &Value) -> bool {
+    rows::read(row).is_ok_and(|stored: ZoneMethod| {
+        let kind = PriceKind::of(&stored.price);
+        let mut state = fill(language, &stored, "");
+        tidy(language, &mut state, kind);
+        json(language, &state, kind) == *method
+    })
+}
+
 /// Returns the field of the form for a field of a method.
 pub(super) fn name(kind: PriceKind, refused: &FieldError, prefix: &str) -> Option<String> {
     let field = refused.field.strip_prefix(prefix)?;
@@ -239,6 +250,11 @@ mod tests {
                 let kind = PriceKind::of(&parsed.price);
                 tidy(language, &mut state, kind);
                 assert_eq!(json(language, &state, kind), stored);
+                let mut row = stored.clone();
+                row["id"] = "parcel".into();
+                assert!(is_same(language, &row, &stored));
+                row["name"] = "Express".into();
+                assert!(!is_same(language, &row, &stored));
             }
         }
     }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use souk_contract::role::Permission;
 use souk_types::{Country, FieldError};
 
-use super::super::edit::{EditForm, Refused, version};
-use super::super::row_page::{RowPage, stale};
+use super::super::edit::{EditForm, Refused, version as seen_version};
+use super::super::row_page::{RefusedMove, RowPage, missing, stale};
 use super::super::rows::{self, Action, Outcome, SeenRow};
 use super::super::settings::countries;
 use super::super::{Admin, Section};
@@ -23,6 +23,16 @@ const NEW: &str = "/admin/shipping/zones/new";
 /// The members of a zone that its form has.
 const MEMBERS: [&str; 4] = ["name", "countries", "regions", "postal_codes"];
 
+/// Returns the version of a zone: that of its row, a dot, and a hash of its methods, which are
+/// removed with it.
+pub(super) fn version(zone: &Value) -> String {
+    format!("{}.{}", rows::version(zone, ZONE_KEY), hash_of_methods(zone))
+}
+
+fn hash_of_methods(zone: &Value) -> String {
+    rows::hash_of_key(zone, &["methods"])
+}
+
 #[get("/admin/shipping/zones/new")]
 pub(super) async fn show_new(visit: Visit<'_>) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
@@ -37,6 +47,10 @@ pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
     zone["methods"] = json!([]);
     let insert = |document: &mut Value| {
         let zones = rows::list(document, ZONES).ok_or(None::<usize>)?;
+        // A second click creates nothing more.
+        if let Some(at) = zones.iter().position(|other| is_same(other, &zone)) {
+            return Ok(at);
+        }
         // The zone of all countries comes last: an address belongs to the first zone that has it.
         let rest = zones.iter().position(|other| rows::rows(other, "/countries").is_empty());
         let at = rest.filter(|_| state.optional("countries").is_some()).unwrap_or(zones.len());
@@ -59,7 +73,7 @@ pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let stored = visit.api.document(&admin.token, Document::Shipping).await?.value;
     let zone = rows::rows(&stored, ZONES).get(position).ok_or_else(PageError::not_found)?;
-    let form = stored_form(&visit, position, &fill(&rows::read(zone)?)).version(rows::version(zone, ZONE_KEY));
+    let form = stored_form(&visit, position, &fill(&rows::read(zone)?)).version(version(zone));
     page(&visit, &admin, Some(position), form, Status::Ok).await
 }
 
@@ -67,11 +81,15 @@ pub(super) async fn show(visit: Visit<'_>, position: usize) -> PageResult {
 pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageShop).await?;
     let mut state = state_of(&form);
-    let (seen, action) = (version(&form), Action::of(&form));
+    let (seen, action) = (seen_version(&form), Action::of(&form));
+    let (seen_row, seen_methods) = seen.rsplit_once('.').unwrap_or((seen, ""));
     let zone = json(&state);
     let change = |document: &mut Value| {
         let zones = rows::list(document, ZONES).ok_or(None::<usize>)?;
-        let at = SeenRow { position, version: seen, key: ZONE_KEY }.find(zones).unchanged()?;
+        let at = SeenRow { position, version: seen_row, key: ZONE_KEY }.find(zones).unchanged()?;
+        if action == Action::Remove && hash_of_methods(&zones[at]) != seen_methods {
+            return Err(Some(at));
+        }
         if action == Action::Save {
             for member in MEMBERS {
                 zones[at][member] = zone[member].clone();
@@ -83,7 +101,9 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
     match rows::update(&visit, &admin, Document::Shipping, change).await? {
         Outcome::Saved => Ok(to_list(&visit, action)),
         // A second click removes nothing more.
-        Outcome::Stale { at: None, .. } if action == Action::Remove => Ok(to_list(&visit, action)),
+        Outcome::Stale { at: None, stored } if action == Action::Remove => {
+            list_page(&visit, &admin, &stored, Some(missing(&visit)), Status::Ok).await
+        }
         Outcome::Stale { stored, .. } if action != Action::Save => {
             list_page(&visit, &admin, &stored, Some(stale(&visit)), Status::PreconditionFailed).await
         }
@@ -91,12 +111,17 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
             let row = &rows::rows(&stored, ZONES)[at];
             let current: Zone = rows::read(row)?;
             let refused = Refused::changed(&visit);
-            let form = stored_form(&visit, at, &state).version(rows::version(row, ZONE_KEY)).refused(Some(&refused));
+            let form = stored_form(&visit, at, &state).version(version(row)).refused(Some(&refused));
             page(&visit, &admin, Some(at), form.compare(&visit, &fill(&current)), refused.status).await
         }
         Outcome::Stale { at: None, .. } => {
             let refused = Refused::removed(&visit);
             page(&visit, &admin, None, new_form(&visit, &state).refused(Some(&refused)), refused.status).await
+        }
+        Outcome::Refused { problem, .. } if action != Action::Save => {
+            let RefusedMove { stored, notice, status } =
+                RefusedMove::read(&visit, &admin, Document::Shipping, problem).await?;
+            list_page(&visit, &admin, &stored, Some(notice), status).await
         }
         Outcome::Refused { at, problem } => {
             let name = |refused: &FieldError| at.and_then(|at| name(at, refused));
@@ -183,17 +208,34 @@ fn json(state: &FormState) -> Value {
     })
 }
 
+/// Whether a stored row is what the form of this new zone creates.
+fn is_same(row: &Value, zone: &Value) -> bool {
+    rows::read(row).is_ok_and(|stored: Zone| {
+        let own = json(&fill(&stored));
+        stored.methods.is_empty() && MEMBERS.iter().all(|member| own[*member] == zone[*member])
+    })
+}
+
 /// Returns the field of the form for a field of the document in which the zone is at `at`.
 fn name(at: usize, refused: &FieldError) -> Option<String> {
+    // The names were unique before: one of two equal ones is that of this zone.
+    if is_name_of_zone(&refused.field) {
+        return Some("zone_name".to_owned());
+    }
     let field = refused.field.strip_prefix(&format!("zones.{at}."))?;
     let name = match field.split('.').next().unwrap_or_default() {
-        "name" => "zone_name",
         "countries" => "countries",
         "regions" => "areas",
         "postal_codes" => "codes",
         _ => return None,
     };
     Some(name.to_owned())
+}
+
+/// Whether a field of the document is the name of a zone.
+fn is_name_of_zone(field: &str) -> bool {
+    let position = field.strip_prefix("zones.").and_then(|field| field.strip_suffix(".name"));
+    position.is_some_and(|position| !position.contains('.'))
 }
 
 #[cfg(test)]
@@ -211,5 +253,16 @@ mod tests {
         );
         assert_eq!(name(2, &FieldError::new("zones.2.regions.0", "is wrong")).as_deref(), Some("areas"));
         assert_eq!(name(2, &FieldError::new("zones.3.regions.0", "is wrong")), None);
+        assert_eq!(name(2, &FieldError::new("zones.3.name", "is given twice")).as_deref(), Some("zone_name"));
+        assert_eq!(name(2, &FieldError::new("zones.3.methods.0.name", "is wrong")), None);
+    }
+
+    #[test]
+    fn a_zone_that_is_created_again_is_the_stored_one() {
+        let zone = json(&state_of(&Form::parse(b"zone_name=West&countries=US&countries=CA&areas=&codes=902")));
+        let mut stored = json!({"name": "West", "countries": ["US", "CA"], "postal_codes": ["902"], "methods": []});
+        assert!(is_same(&stored, &zone));
+        stored["countries"] = json!(["US"]);
+        assert!(!is_same(&stored, &zone));
     }
 }

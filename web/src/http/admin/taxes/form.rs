@@ -5,6 +5,7 @@ use souk_types::FieldError;
 
 use super::super::moments::{day_field, moment, typed_day};
 use super::super::products::tax_classes;
+use super::super::rows;
 use super::super::settings::countries;
 use crate::api::admin_shop::TaxRate;
 use crate::fields::{Field, FormState, Kind};
@@ -60,6 +61,11 @@ pub(super) fn json(language: Language, state: &FormState) -> Value {
     })
 }
 
+/// Whether a stored row is what the form of this rate creates.
+pub(super) fn is_same(language: Language, row: &Value, rate: &Value) -> bool {
+    rows::read(row).is_ok_and(|stored: TaxRate| json(language, &fill(language, &stored)) == *rate)
+}
+
 /// Returns the field of the form for a field of the document in which the rate is at `at`.
 pub(super) fn name(at: usize, refused: &FieldError) -> Option<String> {
     let field = refused.field.strip_prefix("rates.")?;
@@ -87,6 +93,20 @@ pub(super) fn is_overlap(refused: &FieldError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::Form;
+
+    #[test]
+    fn a_rate_that_is_created_again_is_the_stored_one() {
+        let stored =
+            json!({"country": "DE", "class": "standard", "rate_bp": 1_900, "from": "2021-01-01T00:00:00.000Z"});
+        for language in Language::ALL {
+            let form = Form::parse(b"country=DE&class=standard&area=&codes=&rate=19&starts=2021-01-01&ends=");
+            let mut state = FormState::of(&form);
+            assert!(is_same(language, &stored, &json(language, &state)));
+            state.set("rate", "7");
+            assert!(!is_same(language, &stored, &json(language, &state)));
+        }
+    }
 
     #[test]
     fn a_refused_field_is_found_in_the_form() {

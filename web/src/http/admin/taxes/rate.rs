@@ -7,10 +7,10 @@ use souk_contract::role::Permission;
 use souk_types::Country;
 
 use super::super::edit::{EditForm, Refused, version};
-use super::super::row_page::{RowPage, stale};
+use super::super::row_page::{RefusedMove, RowPage, missing, stale};
 use super::super::rows::{self, Action, Outcome, SeenRow};
 use super::super::{Admin, Section};
-use super::form::{self, fields, fill, json};
+use super::form::{self, fields, fill, is_same, json};
 use super::{LIST, NEW, RATES, list_page, path};
 use crate::api::Problem;
 use crate::api::admin_shop::{Document, TaxRate};
@@ -42,6 +42,10 @@ pub(super) async fn create(visit: Visit<'_>, form: Form) -> PageResult {
     let rate = json(visit.language, &state);
     let insert = |document: &mut Value| {
         let rates = rows::list(document, RATES).ok_or(None::<usize>)?;
+        // A second click creates nothing more.
+        if let Some(at) = rates.iter().position(|other| is_same(visit.language, other, &rate)) {
+            return Ok(at);
+        }
         // Rates of one country are neighbours.
         let last = rates.iter().rposition(|other| other["country"] == rate["country"]);
         let at = last.map_or(rates.len(), |last| last + 1);
@@ -86,7 +90,9 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
     match outcome {
         Outcome::Saved => Ok(to_list(&visit, if action == Action::Remove { "deleted" } else { "saved" })),
         // A second click removes nothing more.
-        Outcome::Stale { at: None, .. } if action == Action::Remove => Ok(to_list(&visit, "deleted")),
+        Outcome::Stale { at: None, stored } if action == Action::Remove => {
+            list_page(&visit, &admin, &stored, "", Some(missing(&visit)), Status::Ok).await
+        }
         Outcome::Stale { stored, .. } if action != Action::Save => {
             list_page(&visit, &admin, &stored, "", Some(stale(&visit)), Status::PreconditionFailed).await
         }
@@ -100,6 +106,11 @@ pub(super) async fn change(visit: Visit<'_>, position: usize, form: Form) -> Pag
         Outcome::Stale { at: None, .. } => {
             let refused = Refused::removed(&visit);
             page(&visit, &admin, None, new_form(&visit, &state).refused(Some(&refused)), refused.status).await
+        }
+        Outcome::Refused { problem, .. } if action != Action::Save => {
+            let RefusedMove { stored, notice, status } =
+                RefusedMove::read(&visit, &admin, Document::Taxes, problem).await?;
+            list_page(&visit, &admin, &stored, "", Some(notice), status).await
         }
         Outcome::Refused { at, problem } => {
             let refused = refuse(&visit, &mut state, at, problem)?;
