@@ -9,7 +9,7 @@ const LISTS: [&str; 6] = [
     "/en/admin/products",
     "/de/admin/mails",
     "/en/admin/discounts",
-    "/de/admin/admins",
+    "/de/admin/staff",
 ];
 
 /// The number of lists that scroll sideways.

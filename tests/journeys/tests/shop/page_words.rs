@@ -114,7 +114,7 @@ async fn forms_of_admins_say_what_to_enter() {
         ("/admin/products/new", "/products/new"),
         ("/admin/discounts/new", "/discounts/new"),
         ("/admin/settings", "/settings"),
-        ("/admin/admins", "/admins/new"),
+        ("/admin/staff", "/staff/new"),
         (&product, product.as_str()),
         (&product, "/stock/add"),
         (&product, "/stock/count"),
