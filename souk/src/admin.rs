@@ -15,7 +15,7 @@ use crate::shop_args::{ShopArgs, ShopLocation};
 
 #[derive(Subcommand)]
 pub(crate) enum AdminCommand {
-    /// Create an account for somebody who works for the shop
+    /// Create an account for a member of staff
     Create {
         /// E-mail address of the account
         email: String,
@@ -61,7 +61,7 @@ pub(crate) struct Account {
     shop: ShopArgs,
 }
 
-/// The role of somebody who works for the shop.
+/// A role of staff, as an argument.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum StaffRole {
     /// Sees orders and mails, writes notes

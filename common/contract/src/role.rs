@@ -65,7 +65,7 @@ impl Role {
         }
     }
 
-    /// Whether it is the role of somebody who works for the shop.
+    /// Whether it is a role of staff.
     #[must_use]
     pub const fn is_staff(self) -> bool {
         !matches!(self, Self::Customer)

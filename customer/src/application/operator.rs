@@ -21,7 +21,7 @@ pub struct StaffAccount {
     pub role: Role,
     /// When it was created.
     pub created_at: Timestamp,
-    /// Whether nobody can sign in to it.
+    /// Whether it is locked: every sign-in is refused.
     pub is_locked: bool,
     /// Whether a sign-in needs a code.
     pub has_second_step: bool,

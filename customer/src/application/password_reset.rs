@@ -79,6 +79,7 @@ mod tests {
     use crate::application::sessions::{self, Credentials};
     use crate::application::{accounts, verification};
     use crate::domain::password::PasswordGuess;
+    use crate::domain::totp::tests::code_of;
     use crate::repositories::Mails;
     use crate::testing::{PASSWORD, ana, home, latest_token, new_account, received, start, start_on};
 
@@ -116,6 +117,28 @@ mod tests {
         assert!(profile.is_email_verified() && profile.generation() == 2);
         let revoked = events.recv().await.unwrap();
         assert_eq!((revoked.id, revoked.generation), (id, 2));
+    }
+
+    #[tokio::test]
+    async fn a_reset_leaves_the_second_step_on_unless_the_address_was_never_verified() {
+        for is_verified in [true, false] {
+            let (app, _directory) = start();
+            let id = ana(&app).await.id;
+            let turn_on = move |profile: &mut Profile| {
+                if is_verified {
+                    profile.verify_email();
+                }
+                let now = Timestamp::now();
+                let secret = profile.second_step.begin_setup(now)?;
+                profile.second_step.confirm_setup(&code_of(&secret, now), now)
+            };
+            app.accounts.update(id, turn_on).await.unwrap();
+            send(&app, id).await.unwrap();
+            let token = latest_token(&app, id, "reset").await;
+            assert_eq!(code(&app, &token, NEW).await, None);
+            assert_eq!(accounts::get(&app, id).await.unwrap().second_step.is_active(), is_verified);
+            assert_eq!(signs_in(&app, NEW).await, !is_verified, "with the password alone");
+        }
     }
 
     #[tokio::test]

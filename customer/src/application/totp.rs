@@ -18,7 +18,7 @@ pub(crate) struct NewSecret {
 
 /// Makes a new secret, which counts when it is confirmed.
 ///
-/// Errors: `Invalid` for `current`; `email-not-verified`, because otherwise somebody else could
+/// Errors: `Invalid` for `current`; `email-not-verified`, because otherwise another person could
 /// keep the address from its owner; `totp-active`; `too-many-attempts`.
 pub(crate) async fn begin(app: &App, id: CustomerId, current: PasswordGuess, network: Network) -> Result<NewSecret> {
     let profile = accounts::get(app, id).await?;

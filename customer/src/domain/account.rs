@@ -177,7 +177,7 @@ impl Profile {
         self.is_locked
     }
 
-    /// Locks the account, so that nobody can sign in, and ends all sessions.
+    /// Locks the account: every sign-in is refused. Ends all sessions.
     pub(crate) fn lock(&mut self) {
         self.is_locked = true;
         self.end_sessions();

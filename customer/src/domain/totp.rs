@@ -110,7 +110,7 @@ impl TotpSecret {
         Ok(Self(bytes))
     }
 
-    /// Returns the secret for somebody who types it into an app.
+    /// Returns the secret as the customer types it into an app.
     pub(crate) fn text(&self) -> String {
         Secret::from(self.0.clone()).to_base32()
     }
@@ -327,7 +327,7 @@ pub(crate) mod tests {
             now = now.after(Duration::from_mins(minutes));
             assert!(!step.accept(&code("000000x"), false, now).unwrap());
         }
-        assert!(step.accept(&code_of(&secret, now), true, now).unwrap(), "at home, nobody waits");
+        assert!(step.accept(&code_of(&secret, now), true, now).unwrap(), "a known network does not wait");
         now = now.after(Duration::from_mins(1));
         assert!(step.accept(&code_of(&secret, now), false, now).is_err(), "a sign-in at home does not end the wait");
         now = now.after(Duration::from_mins(15));

@@ -55,7 +55,7 @@ struct GivenRole {
     role: StaffRole,
 }
 
-/// A role of somebody who works for the shop.
+/// A role of staff.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 struct StaffRole(Role);
