@@ -51,9 +51,4 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
         let app = own.clone();
         async move { erasures::acknowledge(&app, &erased, erased.event.id, Service::Shopping).await }
     });
-    let counter = accounts::order_counter(app);
-    bus.subscribe("customer", move |confirmed: Delivery<shopping::OrderConfirmed>| {
-        let counter = counter.clone();
-        async move { accounts::count_confirmed_order(&counter, confirmed).await }
-    });
 }

@@ -14,7 +14,6 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use souk_bus::{AmqpOptions, DeadLetters, EventCounts};
 use souk_contract::customer::CustomerId;
-use souk_contract::shopping::OrderMailSubject;
 
 use self::erased::ErasedCustomer;
 use self::rules::{ClientResponse, Records};
@@ -125,7 +124,7 @@ async fn require_erased(databases: &Databases, customer: CustomerId) -> Result<(
     let accounts = customer::ledger::read(&databases.customer).await.map_err(operator_message)?;
     if accounts.erased.contains(&customer) {
         Ok(())
-    } else if accounts.confirmed_orders.contains_key(&customer) {
+    } else if accounts.open.contains(&customer) {
         Err(format!("the account {customer} is not deleted"))
     } else {
         Err(format!("there never was an account {customer}"))
@@ -189,7 +188,9 @@ async fn read(databases: &Databases, broker: Option<&AmqpOptions>) -> Result<Rec
     records.reservations = products::ledger::reservations(products).await.map_err(operator_message)?;
     for record in mail::ledger::mails(mails, |_| true).await.map_err(operator_message)? {
         records.failed_mails += usize::from(record.status == mail::Status::Failed);
-        records.confirmation_mails.extend(record.order.filter(|_| record.about == Some(OrderMailSubject::Received)));
+        if let Some(order) = record.confirmed_order().filter(|_| record.resend_of.is_none()) {
+            *records.confirmation_mails.entry(order).or_default() += 1;
+        }
     }
     records.erased_in_mail = mail::ledger::erased_customers(mails).await.map_err(operator_message)?;
     records.erased_in_products = products::ledger::erased_customers(products).await.map_err(operator_message)?;

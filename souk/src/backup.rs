@@ -3,13 +3,12 @@
 //! A backup is the data directory of a one-process shop, even a backup of a fleet. It has
 //! no signing key: access tokens expire after ten minutes, and a shop without a key creates one.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rocket::tokio::sync::mpsc::Receiver;
-use souk_contract::customer::CustomerId;
 use souk_contract::shopping::{OrderConfirmed, OrderId};
 use souk_http::signal::shutdown_signal;
 use souk_store::{CopyStats, Snapshot};
@@ -192,12 +191,12 @@ async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<CopyStats, Stri
 }
 
 /// Publishes the confirmations that the copy lacks: one that was on the broker at the moment of the
-/// backup is neither in the outbox nor counted in the account. Of all events only this one must be
-/// published again: erasures repeat theirs.
+/// backup is neither in the outbox nor a mail. Of all events only this one must be published again:
+/// erasures repeat theirs.
 async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result<usize, String> {
     let databases = Databases::open(&ShopLocation::Directory(copy.to_owned()))?;
     let republishing = async {
-        let lost = uncounted_orders(&databases).await?;
+        let lost = unmailed_orders(&databases).await?;
         shopping::ledger::publish_confirmations_again(&databases.shopping, &lost).await.map_err(operator_message)?;
         Ok(lost.len())
     };
@@ -206,30 +205,15 @@ async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result
     republished
 }
 
-/// Returns the confirmed orders that are not counted and whose event is not pending.
-async fn uncounted_orders(databases: &Databases) -> Result<Vec<(OrderId, CustomerId)>, String> {
-    let accounts = customer::ledger::read(&databases.customer).await.map_err(operator_message)?;
-    let mut counted = accounts.confirmed_orders;
-    for pending in databases.shopping.pending_events_of::<OrderConfirmed>().await.map_err(operator_message)? {
-        let account = pending.event.customer.and_then(|customer| counted.get_mut(&customer));
-        if let Some(account) = account
-            && !databases.customer.has_handled(pending.id).await.map_err(operator_message)?
-        {
-            *account += 1;
-        }
-    }
-    let mut confirmed: HashMap<CustomerId, Vec<OrderId>> = HashMap::new();
-    for (order, customer) in shopping::ledger::confirmed_orders(&databases.shopping).await.map_err(operator_message)? {
-        confirmed.entry(customer).or_default().push(order);
-    }
-    let mut uncounted = Vec::new();
-    for (customer, counted) in counted {
-        // An account stores a number and no ids, so it does not matter which orders are left.
-        let orders = confirmed.remove(&customer).unwrap_or_default();
-        let counted = usize::try_from(counted).unwrap_or(usize::MAX);
-        uncounted.extend(orders.into_iter().skip(counted).map(|order| (order, customer)));
-    }
-    Ok(uncounted)
+/// Returns the confirmed orders that have no mail and whose event is not pending.
+async fn unmailed_orders(databases: &Databases) -> Result<Vec<OrderId>, String> {
+    let mails = mail::ledger::mails(&databases.mail, |_| true).await.map_err(operator_message)?;
+    let mut known: HashSet<OrderId> = mails.iter().filter_map(mail::ledger::MailRecord::confirmed_order).collect();
+    let pending = databases.shopping.pending_events_of::<OrderConfirmed>().await.map_err(operator_message)?;
+    known.extend(pending.into_iter().map(|pending| pending.event.id));
+    let mut confirmed = shopping::ledger::confirmed_orders(&databases.shopping).await.map_err(operator_message)?;
+    confirmed.retain(|order| !known.contains(order));
+    Ok(confirmed)
 }
 
 /// A directory that a command fills. The files are written to a temporary directory inside it, and

@@ -19,13 +19,11 @@ pub type OrderId = Id<Order>;
 pub struct OrderConfirmed {
     /// The order.
     pub id: OrderId,
-    /// The customer; `None` when the account was deleted meanwhile.
-    pub customer: Option<CustomerId>,
 }
 
 impl Event for OrderConfirmed {
     const NAME: &'static str = "shopping.order-confirmed";
-    const LISTENERS: &'static [&'static str] = &["customer", "mail"];
+    const LISTENERS: &'static [&'static str] = &["mail"];
 }
 
 /// A confirmed order was cancelled.

@@ -34,9 +34,9 @@ pub(super) struct FoundPage {
 pub(super) struct Commit {
     pub(super) writes: Vec<Write>,
     pub(super) events: Vec<EventMessage>,
-    /// The events that this commit handles, for the inbox; a second commit of one gets
+    /// The event that this commit handles, for the inbox; a second commit of it gets
     /// `Refusal::Repeated`.
-    pub(super) handled: Vec<EventId>,
+    pub(super) handled: Option<EventId>,
     /// Events that leave the outbox, a table of SQLite.
     pub(super) delete_published: Vec<EventId>,
     pub(super) rules: Vec<BulkRule>,
@@ -57,7 +57,7 @@ impl Commit {
     pub(super) fn only_reads(&self) -> bool {
         self.events.is_empty()
             && self.delete_published.is_empty()
-            && self.handled.is_empty()
+            && self.handled.is_none()
             && self.rules.is_empty()
             && !self.secure_delete
             && self.writes.iter().all(|write| matches!(write.change, Change::ReadGuard))

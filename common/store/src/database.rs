@@ -176,11 +176,6 @@ impl Database {
             .collect()
     }
 
-    /// Whether the event is in the inbox. The inbox keeps events for 7 days.
-    pub async fn has_handled(&self, event: EventId) -> Result<bool> {
-        self.is_handled(event, false).await
-    }
-
     /// Finds every document that contains one of the words, ignoring case, in all collections,
     /// including unknown ones. Reads the whole database.
     pub async fn find_references(&self, words: &[String]) -> Result<ReferenceSearch> {
@@ -200,32 +195,26 @@ impl Database {
     where
         F: Future<Output = Result<R>>,
     {
-        match self.attempt(&[], work).await? {
+        match self.attempt(None, work).await? {
             Attempt::Committed(result) => Ok(result),
             Attempt::Repeated => Err(Error::internal("a run without an event cannot repeat")),
         }
     }
 
     /// Like [`Database::run`], once for each event: the commit also records it in the inbox. A
-    /// repeated delivery may run `work` again, without an effect. A frequent event has a
-    /// [`BatchHandler`](crate::BatchHandler), and an event that only inserts a document needs no
-    /// record at all: [`Collection::insert_if_absent`] under the id of the event.
+    /// repeated delivery may run `work` again, without an effect. An event that only inserts a
+    /// document needs no record: [`Collection::insert_if_absent`] under the id of the event. The
+    /// inbox keeps events for 7 days.
     pub async fn handle_once<E, F>(&self, delivery: &Delivery<E>, work: impl Fn(Tx) -> F) -> Result<()>
     where
         F: Future<Output = Result<()>>,
     {
-        self.handle(delivery.id, work).await
-    }
-
-    pub(crate) async fn handle<F>(&self, event: EventId, work: impl Fn(Tx) -> F) -> Result<()>
-    where
-        F: Future<Output = Result<()>>,
-    {
+        let event = delivery.id;
         if Mutant::NoInbox.is_active() {
             return self.run(work).await;
         }
         // It is rare that the event is handled already, so this is checked only when it matters.
-        let handled = match self.attempt(&[event], work).await {
+        let handled = match self.attempt(Some(event), work).await {
             Ok(Attempt::Committed(())) => return Ok(()),
             // The record may not be majority-committed yet.
             Ok(Attempt::Repeated) => self.is_handled(event, true).await?,
@@ -240,8 +229,8 @@ impl Database {
         }
     }
 
-    /// The commit records `handled` in the inbox, or fails when it has one of them.
-    pub(crate) async fn attempt<R, F>(&self, handled: &[EventId], work: impl Fn(Tx) -> F) -> Result<Attempt<R>>
+    /// The commit records `handled` in the inbox, or fails when it is there.
+    async fn attempt<R, F>(&self, handled: Option<EventId>, work: impl Fn(Tx) -> F) -> Result<Attempt<R>>
     where
         F: Future<Output = Result<R>>,
     {
@@ -254,7 +243,7 @@ impl Database {
                 return outcome.map(Attempt::Committed);
             }
             // An error of `work` must also rest on a consistent state.
-            let commit = if outcome.is_ok() { tx.into_commit(handled.to_vec()) } else { tx.into_guard() };
+            let commit = if outcome.is_ok() { tx.into_commit(handled) } else { tx.into_guard() };
             match self.commit(commit).await {
                 Ok(()) => return outcome.map(Attempt::Committed),
                 Err(Refusal::Repeated) => return Ok(Attempt::Repeated),
@@ -330,7 +319,7 @@ impl Database {
     }
 
     /// `newest` waits until the record is majority-committed.
-    pub(crate) async fn is_handled(&self, event: EventId, newest: bool) -> Result<bool> {
+    async fn is_handled(&self, event: EventId, newest: bool) -> Result<bool> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.is_handled(&event.to_string()),
             Engine::Mongo(mongo) => mongo.is_handled(event, newest).await,

@@ -4,7 +4,6 @@
 //! [`Database::run`] changes several documents in one commit; it is the exception. Both engines
 //! pass one conformance suite, `tests/conformance/tests/store.rs`.
 
-mod batch;
 mod coalesce;
 mod collection;
 mod commit;
@@ -33,7 +32,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use souk_types::Result;
 
-pub use self::batch::BatchHandler;
 pub use self::collection::Collection;
 pub use self::copy::{CopyStats, KEYS, Snapshot};
 pub use self::counts::Total;

@@ -87,7 +87,7 @@ impl Tx {
         Ok(())
     }
 
-    pub(super) fn into_commit(self, handled: Vec<EventId>) -> Commit {
+    pub(super) fn into_commit(self, handled: Option<EventId>) -> Commit {
         let State { touched, events } = std::mem::take(&mut *self.state());
         let guard = |collection, id, touched: Touched| {
             touched.write.unwrap_or_else(|| Write::read_guard(collection, id, touched.stored.as_ref()))

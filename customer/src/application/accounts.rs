@@ -1,12 +1,7 @@
-//! Accounts: sign-up, profile, and the count of confirmed orders.
+//! Accounts: sign-up and profile.
 
-use std::sync::Arc;
-
-use souk_bus::Delivery;
 use souk_contract::customer::{Contact, CustomerId, GetContact, TokensRevoked};
 use souk_contract::role::Role;
-use souk_contract::shopping::OrderConfirmed;
-use souk_store::BatchHandler;
 use souk_types::{Email, Error, Network, Phone, Result, Timestamp};
 
 use super::sessions::{self, SignIn};
@@ -139,38 +134,8 @@ pub(crate) async fn contact(app: &App, request: GetContact) -> Result<Contact> {
     Ok(Contact::Open { email: profile.email, is_verified, address })
 }
 
-/// Returns the handler that counts confirmed orders, many in one transaction.
-pub(crate) fn order_counter(app: &App) -> BatchHandler<OrderConfirmed> {
-    let accounts = app.accounts.clone();
-    BatchHandler::new(&app.database, move |tx, confirmed: Arc<OrderConfirmed>| {
-        let accounts = accounts.clone();
-        async move {
-            let Some(customer) = confirmed.customer else { return Ok(()) };
-            // An erased account stays as it is.
-            if let Some(Account::Open(mut profile)) = accounts.get_in(&tx, customer).await? {
-                profile.count_confirmed_order();
-                accounts.put_in(&tx, &Account::Open(profile)).await?;
-            }
-            Ok(())
-        }
-    })
-}
-
-/// Counts an order once per event. Ignores orders of guests.
-pub(crate) async fn count_confirmed_order(
-    counter: &BatchHandler<OrderConfirmed>,
-    confirmed: Delivery<OrderConfirmed>,
-) -> Result<()> {
-    if confirmed.event.customer.is_none() {
-        return Ok(());
-    }
-    counter.handle_once(confirmed).await
-}
-
 #[cfg(test)]
 mod tests {
-    use souk_bus::EventId;
-    use souk_contract::shopping::OrderId;
 
     use super::*;
     use crate::application::erasures;
@@ -202,25 +167,6 @@ mod tests {
         assert_eq!(taken.err().unwrap().code(), "email-taken");
         change(&app, id, to_email("ana@example.org", PASSWORD), home()).await.unwrap();
         sign_up(&app, new_account("ana@example.com"), home()).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_confirmed_order_is_counted_once() {
-        let (app, _directory) = start();
-        let id = ana(&app).await.id;
-        let confirmed = |customer| {
-            let event = OrderConfirmed { id: OrderId::new(), customer };
-            Delivery { id: EventId::new(), event }
-        };
-        let (counter, first) = (order_counter(&app), confirmed(Some(id)));
-        let stranger = confirmed(Some(CustomerId::new()));
-        for delivery in [first.clone(), first, confirmed(Some(id)), stranger, confirmed(None)] {
-            count_confirmed_order(&counter, delivery).await.unwrap();
-        }
-        assert_eq!(get(&app, id).await.unwrap().orders_confirmed(), 2);
-        erasures::erase(&app, id).await.unwrap();
-        count_confirmed_order(&counter, confirmed(Some(id))).await.unwrap();
-        assert!(get(&app, id).await.is_err(), "an erased account stays erased");
     }
 
     #[tokio::test]

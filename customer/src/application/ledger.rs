@@ -1,6 +1,6 @@
 //! The ledger of accounts, which `souk audit` and `souk backup` read from the database.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use souk_contract::customer::CustomerId;
 use souk_store::Database;
@@ -14,8 +14,8 @@ use crate::repositories::Accounts;
 pub struct AccountLedger {
     /// Erased accounts.
     pub erased: Vec<CustomerId>,
-    /// Confirmed orders that each open account has counted.
-    pub confirmed_orders: HashMap<CustomerId, u64>,
+    /// Open accounts.
+    pub open: HashSet<CustomerId>,
 }
 
 /// Reads all accounts.
@@ -23,7 +23,7 @@ pub async fn read(database: &Database) -> Result<AccountLedger> {
     let mut ledger = AccountLedger::default();
     let add = |account: Account| match account {
         Account::Erased { id, .. } => ledger.erased.push(id),
-        Account::Open(profile) => drop(ledger.confirmed_orders.insert(profile.id, profile.orders_confirmed())),
+        Account::Open(profile) => drop(ledger.open.insert(profile.id)),
     };
     Accounts::open(database)?.for_each(add).await?;
     Ok(ledger)

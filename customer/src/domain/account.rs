@@ -76,8 +76,6 @@ pub(crate) struct Profile {
     #[serde(default)]
     pub(crate) second_step: SecondStep,
     pub(super) sent_tokens: SentTokens,
-    #[serde(default)]
-    orders_confirmed: u64,
 }
 
 /// Networks that an account remembers: home, work, a phone, and some more.
@@ -99,7 +97,6 @@ impl Profile {
             is_locked: false,
             second_step: SecondStep::default(),
             sent_tokens: SentTokens::default(),
-            orders_confirmed: 0,
         }
     }
 
@@ -140,10 +137,6 @@ impl Profile {
     /// Forgets the networks from which others may have signed in: all but this one.
     pub(crate) fn forget_other_networks(&mut self, network: Network) {
         self.networks.retain(|known| *known == network);
-    }
-
-    pub(crate) fn orders_confirmed(&self) -> u64 {
-        self.orders_confirmed
     }
 
     /// Sets a new password and thereby ends all sessions. `verified` is the generation whose
@@ -218,10 +211,6 @@ impl Profile {
         if self.generation == verified {
             self.password = password;
         }
-    }
-
-    pub(crate) fn count_confirmed_order(&mut self) {
-        self.orders_confirmed += 1;
     }
 }
 

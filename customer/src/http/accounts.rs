@@ -52,7 +52,6 @@ pub(super) struct ProfileView {
     role: Role,
     totp: TotpView,
     addresses: AddressBook,
-    orders_confirmed: u64,
     created_at: Timestamp,
 }
 
@@ -67,12 +66,12 @@ struct TotpView {
 
 impl ProfileView {
     pub(super) fn new(app: &App, profile: Profile) -> Self {
-        let (orders_confirmed, email_verified) = (profile.orders_confirmed(), profile.is_email_verified());
+        let email_verified = profile.is_email_verified();
         let (role, required) = (app.role_of(&profile), app.needs_second_step(&profile));
         let step = &profile.second_step;
         let totp = TotpView { active: step.is_active(), required, recovery_codes_left: step.recovery_codes_left() };
         let Profile { id, email, phone, addresses, created_at, .. } = profile;
-        Self { id, email, email_verified, phone, role, totp, addresses, orders_confirmed, created_at }
+        Self { id, email, email_verified, phone, role, totp, addresses, created_at }
     }
 }
 

@@ -54,6 +54,12 @@ pub struct MailRecord {
 }
 
 impl MailRecord {
+    /// Returns the order that the mail confirms.
+    #[must_use]
+    pub fn confirmed_order(&self) -> Option<OrderId> {
+        self.order.filter(|_| self.about == Some(OrderMailSubject::Received))
+    }
+
     pub(crate) fn new(mail: &Mail) -> Self {
         let (order, about, account_mail) = match mail.source() {
             Source::Order { order, subject } => (Some(order), Some(subject), None),

@@ -172,13 +172,12 @@ pub async fn orders(database: &Database) -> Result<Vec<OrderRecord>> {
     Ok(records)
 }
 
-/// Returns every order that an account placed and that was ever confirmed, except those of deleted
-/// accounts.
-pub async fn confirmed_orders(database: &Database) -> Result<Vec<(OrderId, CustomerId)>> {
+/// Returns every order that was ever confirmed, except those whose buyer's personal data is erased.
+pub async fn confirmed_orders(database: &Database) -> Result<Vec<OrderId>> {
     let mut confirmed = Vec::new();
     let visit = |order: Order| {
-        let customer = order.placed_by().and_then(Owner::customer).filter(|_| order.was_confirmed());
-        confirmed.extend(customer.map(|customer| (order.id, customer)));
+        let has_recipient = order.buyer().email().is_some();
+        confirmed.extend((order.was_confirmed() && has_recipient).then_some(order.id));
     };
     Orders::open(database)?.for_each(visit).await?;
     Ok(confirmed)
@@ -216,8 +215,7 @@ pub async fn timeline(database: &Database, order: OrderId) -> Result<Vec<Timelin
 }
 
 /// Publishes `OrderConfirmed` of these orders again, for a restored database whose events are lost.
-pub async fn publish_confirmations_again(database: &Database, orders: &[(OrderId, CustomerId)]) -> Result<()> {
-    let event = |&(id, customer): &(OrderId, CustomerId)| OrderConfirmed { id, customer: Some(customer) };
-    let events: Vec<OrderConfirmed> = orders.iter().map(event).collect();
+pub async fn publish_confirmations_again(database: &Database, orders: &[OrderId]) -> Result<()> {
+    let events: Vec<OrderConfirmed> = orders.iter().map(|&id| OrderConfirmed { id }).collect();
     database.run(|tx| std::future::ready(events.iter().try_for_each(|event| tx.publish(event).map(drop)))).await
 }

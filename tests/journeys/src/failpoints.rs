@@ -54,16 +54,13 @@ pub const ALL: &[(&str, &str)] = &[
     ("products", "reply.products.confirm.after"),
     ("products", "ack.call.before"),
     ("products", "ack.call.after"),
-    // The account counts the order.
-    ("customer", "commit.accounts.before"),
-    ("customer", "ack.shopping.order-confirmed.before"),
-    ("customer", "ack.shopping.order-confirmed.after"),
     // A mail is queued, claimed and sent.
     ("mail", "commit.mails.before"),
     ("mail", "commit.mails.after"),
     ("mail", "commit.mails.after@2"),
     ("mail", "mail.delivered"),
     ("mail", "commit.mails.before@3"),
+    ("mail", "ack.shopping.order-confirmed.before"),
     ("mail", "ack.shopping.order-confirmed.after"),
     // An account is deleted, and the other services handle the event.
     ("customer", "commit.accounts.after@2"),

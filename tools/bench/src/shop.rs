@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocket::serde::json::{Value, json};
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::http::{Client, load, request};
@@ -193,12 +195,15 @@ pub(crate) async fn buying(
         .filter(|item| item["available"].as_u64() > Some(20))
         .filter_map(|item| Some(item["id"].as_str()?.to_owned()))
         .collect();
+    // Sign-ups hash passwords, and would slow down the first orders of the others.
+    let signed_up = Arc::new(Barrier::new(BUYERS));
     let mut running = JoinSet::new();
     for buyer in 0..BUYERS {
-        let shelf = shelf.clone();
+        let (shelf, signed_up) = (shelf.clone(), Arc::clone(&signed_up));
         running.spawn(async move {
             let mut client = Client::connect(address).await?;
             let bearer = sign_up(&mut client).await?;
+            signed_up.wait().await;
             let (mut adds, mut orders) = (Vec::new(), Vec::new());
             let started = Instant::now();
             for round in 0.. {

@@ -38,7 +38,7 @@ pub(super) enum Operation {
         id: String,
         expected: Option<i64>,
     },
-    RecordHandled(Vec<EventId>),
+    RecordHandled(EventId),
     Write {
         collection: &'static str,
         id: String,
@@ -75,7 +75,7 @@ impl Mongo {
         if !rules.is_empty() {
             return self.bulk_update(rules).await.map(|()| Vec::new());
         }
-        if writes.is_empty() && events.is_empty() && handled.is_empty() {
+        if writes.is_empty() && events.is_empty() && handled.is_none() {
             return Ok(Vec::new());
         }
         for collection in writes.iter().map(|write| write.collection).chain([OUTBOX, INBOX]) {
@@ -105,7 +105,7 @@ impl Mongo {
         &self,
         writes: Vec<Write>,
         messages: Vec<EventMessage>,
-        handled: Vec<EventId>,
+        handled: Option<EventId>,
     ) -> Result<(Vec<Operation>, Vec<PendingEvent>)> {
         let mut located = Vec::new();
         let mut locate = |messages: Vec<EventMessage>, collection: &str, document: &str| {
@@ -117,9 +117,7 @@ impl Mongo {
         };
         let mut left = messages;
         let mut operations = Vec::new();
-        if !handled.is_empty() {
-            operations.push(Operation::RecordHandled(handled));
-        }
+        operations.extend(handled.map(Operation::RecordHandled));
         for Write { collection, id, expected, next, change } in writes {
             let carries = left.len() <= MAX_EVENTS_IN_DOCUMENT
                 && !matches!(change, Change::ReadGuard)
@@ -150,8 +148,7 @@ impl Operation {
     fn is_atomic(&self) -> bool {
         match self {
             Self::CheckHandled(_) | Self::CheckVersion { .. } => false,
-            Self::RecordHandled(events) => events.len() == 1,
-            Self::Write { .. } | Self::InsertEvents { .. } => true,
+            Self::RecordHandled(_) | Self::Write { .. } | Self::InsertEvents { .. } => true,
         }
     }
 
@@ -390,11 +387,10 @@ pub(super) async fn execute(
             let version = found.map_or(Ok(None), |raw| super::stored(&raw))?.map(|stored| stored.version);
             if version == *expected { Ok(()) } else { Err(Refusal::Stale.into()) }
         }
-        Operation::RecordHandled(events) => {
+        Operation::RecordHandled(event) => {
             let inbox = database.collection::<Document>(INBOX);
-            let at = mongodb::bson::DateTime::now();
-            let records = events.iter().map(|event| doc! {"_id": event.to_string(), "at": at});
-            run!(inbox.insert_many(records), session).map(drop).map_err(|error| {
+            let record = doc! {"_id": event.to_string(), "at": mongodb::bson::DateTime::now()};
+            run!(inbox.insert_one(record), session).map(drop).map_err(|error| {
                 if super::connection::is_duplicate(&error) { Refusal::Repeated.into() } else { Failure::from(error) }
             })
         }

@@ -109,7 +109,7 @@ impl Writer {
 /// The inner result is the outcome of this commit. An outer error rolls all commits back.
 fn apply_in_savepoint(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
     // A single statement needs no savepoint.
-    if commit.writes.len() + commit.handled.len() <= 1 {
+    if commit.writes.len() + usize::from(commit.handled.is_some()) <= 1 {
         return apply(connection, tables, commit);
     }
     connection.prepare_cached("SAVEPOINT one").and_then(|mut s| s.execute([])).map_err(failed)?;
@@ -120,14 +120,12 @@ fn apply_in_savepoint(connection: &Connection, tables: &Tables, commit: &mut Com
 }
 
 fn apply(connection: &Connection, tables: &Tables, commit: &mut Commit) -> Result<Outcome, Error> {
-    for event in &commit.handled {
+    if let Some(event) = &commit.handled {
         let mut record =
             connection.prepare_cached("INSERT INTO _inbox (id) VALUES (?1) ON CONFLICT DO NOTHING").map_err(failed)?;
         if record.execute([event.to_string()]).map_err(failed)? == 0 {
             return Ok(Err(Refusal::Repeated));
         }
-    }
-    if !commit.handled.is_empty() {
         let mut delete = connection.prepare_cached("DELETE FROM _inbox WHERE at < unixepoch() - ?1").map_err(failed)?;
         delete.execute([INBOX_RETENTION_SECONDS]).map_err(failed)?;
     }

@@ -237,8 +237,8 @@ pub(super) fn confirm_sold(order: &mut Order, cart: CartState, events: &mut Even
         if cart == CartState::Closed {
             order.erase_personal_data();
         }
-        let confirmed = OrderConfirmed { id: order.id, customer: order.customer() };
-        publish(order, events, &confirmed)?;
+        let id = order.id;
+        publish(order, events, &OrderConfirmed { id })?;
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use futures_util::TryStreamExt;
 use mongodb::bson::{Document as Raw, doc};
 use souk_bus::{Bus, Delivery, EventId};
-use souk_store::BatchHandler;
 use souk_types::{Error, Id};
 use tokio::task::JoinSet;
 
@@ -103,38 +102,6 @@ async fn successive_updates_of_one_process_need_no_read() {
     assert_eq!(add(&others, id).await.unwrap(), 6);
     let label = crates.update(id, |one, _| Ok(one.pieces)).await.unwrap();
     assert_eq!(label, 6, "a result without a write is the newest too");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs MONGODB_URI: cargo xtask test"]
-async fn events_that_arrive_together_are_recorded_by_one_insert() {
-    const EVENTS: usize = 30;
-    let fresh = Fresh::new();
-    let (database, crates) = open(&fresh.uri, &fresh);
-    let ids: Vec<Id<Crate>> = (0..EVENTS).map(|_| Id::new()).collect();
-    for id in &ids {
-        crates.insert(*id, Crate::default()).await.unwrap();
-    }
-    let own = crates.clone();
-    let counter = BatchHandler::new(&database, move |tx, id: Arc<Id<Crate>>| {
-        let crates = own.clone();
-        async move {
-            let mut found = tx.get(&crates, *id).await?.unwrap_or_default();
-            found.pieces += 1;
-            tx.put(&crates, *id, &found).await
-        }
-    });
-    let profiler = Profiler::start(&fresh).await;
-    let deliveries = ids.iter().map(|id| counter.handle_once(Delivery { id: EventId::new(), event: *id }));
-    for handled in futures_util::future::join_all(deliveries).await {
-        handled.unwrap();
-    }
-    // The first event is alone; the others have arrived when its transaction ends.
-    let inserts = profiler.entries(doc! {"op": "insert"}).await;
-    assert!(inserts.len() <= 2, "{inserts:#?}");
-    for id in ids {
-        assert_eq!(crates.get(id).await.unwrap().unwrap().pieces, 1);
-    }
 }
 
 /// The relay reads the outbox once a second, in one query, however many events this process writes.

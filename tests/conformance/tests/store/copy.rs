@@ -60,8 +60,9 @@ async fn a_copy_has_everything(home: Home) {
     for event in [with_event, without_document] {
         assert!(is_waiting(&copy, event).await);
     }
+    // The copy knows the delivery, so that nothing is published again.
+    copy.handle_once(&delivery, |tx| async move { tx.publish(&Lent).map(drop) }).await.unwrap();
     assert_eq!(copy.pending_events_of::<Lent>().await.unwrap().len(), 3);
-    assert!(copy.has_handled(delivery.id).await.unwrap());
 
     assert_eq!(there.find(BY_SHELF.find(["shelf 1"])).await.unwrap().items.len(), 20);
     assert_eq!(there.find(BY_PRICE.all().matching("walden")).await.unwrap().items.len(), 1);

@@ -1,11 +1,7 @@
 //! Idempotent handling of events.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use futures_util::future::join_all;
 use souk_bus::{Delivery, EventId};
-use souk_store::{BatchHandler, Collection, Database, Tx};
+use souk_store::{Collection, Database, Tx};
 use souk_types::Result;
 use tokio::task::JoinSet;
 
@@ -24,9 +20,6 @@ checks! {
     concurrent_deliveries_have_one_effect
     concurrent_deliveries_through_two_handles_have_one_effect
     a_repeated_delivery_publishes_nothing
-    deliveries_that_arrive_together_share_a_commit
-    a_batch_handles_each_event_once
-    a_failed_event_does_not_fail_its_batch
 }
 
 async fn the_first_delivery_is_handled(home: Home) {
@@ -150,65 +143,6 @@ async fn a_repeated_delivery_publishes_nothing(home: Home) {
         waiting += u32::from(is_waiting(&shelf.database, event).await);
     }
     assert_eq!(waiting, 1);
-}
-
-async fn deliveries_that_arrive_together_share_a_commit(home: Home) {
-    let shelf = Shelf::open(&home).await;
-    let most_uncommitted = Arc::new(AtomicI64::new(0));
-    let (own, most) = (shelf.clone(), Arc::clone(&most_uncommitted));
-    let lending = BatchHandler::new(&shelf.database, move |tx, _: Arc<Lent>| {
-        let (own, most) = (own.clone(), Arc::clone(&most));
-        async move {
-            own.lend_in(&tx).await?;
-            let inside = tx.get(&own.books, own.book).await?.map_or(0, |book| book.copies);
-            most.fetch_max(inside - own.lent().await, Ordering::Relaxed);
-            Ok(())
-        }
-    });
-    // The first one may be alone, and the others arrive meanwhile.
-    let handled = join_all((0..10).map(|_| lending.handle_once(delivery()))).await;
-    assert!(handled.iter().all(Result::is_ok), "{handled:?}");
-    assert_eq!(shelf.lent().await, 10);
-    assert!(most_uncommitted.load(Ordering::Relaxed) >= 9, "{most_uncommitted:?}");
-}
-
-async fn a_batch_handles_each_event_once(home: Home) {
-    let (shelf, deliveries) = (Shelf::open(&home).await, [0; 3].map(|event| Delivery { id: EventId::new(), event }));
-    shelf.lend(&Delivery { id: deliveries[1].id, event: Lent }).await.unwrap();
-    let lending = lending(&shelf);
-    for _ in 0..2 {
-        let twice = deliveries.iter().chain(&deliveries).cloned();
-        let handled = join_all(twice.map(|delivery| lending.handle_once(delivery))).await;
-        assert!(handled.iter().all(Result::is_ok), "{handled:?}");
-        assert_eq!(shelf.lent().await, 3);
-    }
-}
-
-async fn a_failed_event_does_not_fail_its_batch(home: Home) {
-    let shelf = Shelf::open(&home).await;
-    let lending = lending(&shelf);
-    let numbered = |number| lending.handle_once(Delivery { id: EventId::new(), event: number });
-    let handled = join_all([1, 2, FAILS, 4, PANICS, 6, 7].map(numbered)).await;
-    let failed: Vec<usize> = (0..handled.len()).filter(|at| handled[*at].is_err()).collect();
-    assert_eq!((failed, shelf.lent().await), (vec![2, 4], 5), "{handled:?}");
-    numbered(8).await.unwrap();
-    assert_eq!(shelf.lent().await, 6);
-}
-
-const FAILS: u32 = 3;
-const PANICS: u32 = 5;
-
-/// Lends a book for each event.
-fn lending(shelf: &Shelf) -> BatchHandler<u32> {
-    let own = shelf.clone();
-    BatchHandler::new(&shelf.database, move |tx, number: Arc<u32>| {
-        let own = own.clone();
-        async move {
-            assert_ne!(*number, PANICS, "fails on purpose");
-            own.lend_in(&tx).await?;
-            if *number == FAILS { Err(refused()) } else { Ok(()) }
-        }
-    })
 }
 
 fn delivery() -> Delivery<Lent> {

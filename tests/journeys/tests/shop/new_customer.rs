@@ -20,8 +20,7 @@ async fn the_profile_shows_the_new_account() {
     let shop = Shop::shared().await;
     let ana = shop.new_customer().await;
     let profile = ana.get_profile().await.expect_status(200);
-    let expected =
-        ["addresses", "created_at", "email", "email_verified", "id", "orders_confirmed", "phone", "role", "totp"];
+    let expected = ["addresses", "created_at", "email", "email_verified", "id", "phone", "role", "totp"];
     assert_eq!(members(&profile.body), expected);
     assert_eq!(profile.id(), ana.id);
     assert_eq!(profile["email"], *ana.email);
@@ -29,7 +28,6 @@ async fn the_profile_shows_the_new_account() {
     assert_eq!(profile["phone"], Value::Null);
     assert_eq!(profile["role"], "customer");
     assert_eq!(profile["addresses"], json!([]));
-    assert_eq!(profile["orders_confirmed"], 0);
     let created = profile["created_at"].as_str().unwrap();
     assert!(created.starts_with("20") && created.ends_with('Z'), "{created}");
 }
