@@ -8,6 +8,7 @@ use crate::backup::{BackupArgs, RestoreArgs};
 use crate::dlq::DlqCommand;
 use crate::mail::MailCommand;
 use crate::order::OrderArgs;
+use crate::permissions::PermissionsArgs;
 use crate::seed::SeedArgs;
 use crate::settings::{FILE_HELP, UpArgs};
 use crate::top::{PsArgs, TopArgs};
@@ -64,6 +65,11 @@ pub(crate) enum Command {
     Ps(PsArgs),
     /// Show the running instances of a fleet live, until Ctrl-C
     Top(TopArgs),
+    /// Print the rights of the services' users on RabbitMQ, as JSON
+    ///
+    /// The list `permissions` of RabbitMQ's definitions, for the operator's user `souk` and a user
+    /// for each service. On MongoDB, a service needs `readWrite` on its own database.
+    Permissions(PermissionsArgs),
     /// Inspect, replay or drop events that a service of a fleet could not handle
     #[command(subcommand)]
     Dlq(DlqCommand),

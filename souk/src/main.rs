@@ -12,6 +12,7 @@ mod databases;
 mod dlq;
 mod mail;
 mod order;
+mod permissions;
 mod seed;
 mod settings;
 mod shop_args;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Seed(args) => rocket::execute(seed::run(args)),
         Command::Ps(args) => rocket::execute(top::ps(args)),
         Command::Top(args) => rocket::execute(top::top(args)),
+        Command::Permissions(args) => permissions::run(&args),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {

@@ -77,7 +77,8 @@ impl BrokerArgs {
         let url = self.amqp_url.or_else(|| environment.optional("AMQP_URL"));
         let prefix = self.amqp_prefix.or_else(|| environment.optional("AMQP_PREFIX")).unwrap_or_default();
         first_problem(environment)?;
-        Ok(url.map(|url| AmqpOptions { url, name: format!("souk-{}", std::process::id()), prefix }))
+        let name = format!("souk-{}", std::process::id());
+        Ok(url.map(|url| AmqpOptions { url, name, service: "souk".to_owned(), prefix }))
     }
 }
 

@@ -14,10 +14,13 @@ mod dead_letters;
 mod event_consumer;
 mod event_publisher;
 mod options;
+mod permissions;
 mod queues;
 mod retry;
 mod rpc_client;
+mod rpc_route;
 mod rpc_server;
+mod senders;
 mod supervisor;
 mod topology;
 mod wire;
@@ -35,12 +38,14 @@ use self::connection::{Connection, OnChannelError};
 use self::consumer::{QueueConsumer, keep_consuming};
 pub use self::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
 use self::event_consumer::EventConsumer;
-use self::event_publisher::EventPublisher;
+use self::event_publisher::{EventPublisher, declare_event};
 pub use self::options::AmqpOptions;
 use self::options::Broker;
+pub use self::permissions::{BrokerPermissions, OPERATOR, broker_permissions};
 pub use self::queues::QueueState;
 use self::rpc_client::{CallOutcome, RpcClient};
 use self::rpc_server::{ReplySender, RpcServer};
+use self::senders::Senders;
 use self::supervisor::supervise;
 use self::topology::Names;
 use super::{BroadcastHandler, Bytes, EventDescriptor, EventHandler, EventMessage, RequestHandler, lock, owner};
@@ -61,14 +66,16 @@ pub(super) struct Amqp {
     keeps_consuming: Once,
     listeners: Mutex<HashMap<&'static str, &'static [&'static str]>>,
     rpc_targets: Mutex<HashMap<&'static str, Arc<RpcTarget>>>,
-    /// Whether each queue is being consumed.
+    /// Whether each queue is being consumed, and whether those of each event have been declared.
     consuming: Mutex<Vec<watch::Receiver<bool>>>,
 }
 
 struct Shared {
     broker: Broker,
     name: String,
+    service: String,
     names: Names,
+    senders: Senders,
     counters: Mutex<Counters>,
     /// Whether the bus has stopped consuming. It still sends calls.
     stopping: watch::Sender<bool>,
@@ -97,7 +104,8 @@ pub struct Counters {
     pub undelivered: u64,
     /// Calls that were dropped because they had expired.
     pub expired: u64,
-    /// Unreadable calls, or whole unreadable messages of calls, that were refused.
+    /// Calls that were refused: unreadable, not served, or from a service that may not send them. A
+    /// whole unreadable message counts once.
     pub refused: u64,
     /// Replies to no pending call: late, repeated or forged.
     pub stray_replies: u64,
@@ -115,9 +123,12 @@ impl Amqp {
     pub(super) fn start(options: AmqpOptions) -> Result<Self> {
         // An error means that the process has installed a provider before.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let broker = options::parse(&options.url)?;
         let shared = Arc::new(Shared {
-            broker: options::parse(&options.url)?,
+            senders: Senders::new(broker.user(), &options.prefix),
+            broker,
             name: options.name.clone(),
+            service: options.service.clone(),
             names: Names(options.prefix.clone()),
             counters: Mutex::default(),
             stopping: watch::Sender::new(false),
@@ -153,7 +164,7 @@ impl Amqp {
         let unavailable = |reason: &str| Error::unavailable(target.service).caused_by(format!("{name}: {reason}"));
         let publisher = self.shared.publisher().ok_or_else(|| unavailable("the broker is not connected"))?;
         let mut attempt = target.attempt().ok_or_else(|| unavailable("the circuit breaker is open"))?;
-        let mut call = publisher.rpc.call(&target.queue, name, deadline, &body)?;
+        let mut call = publisher.rpc.call(&target.destination, name, deadline, &body)?;
         match timeout_at(deadline, &mut call.outcome).await {
             Ok(Ok(CallOutcome::Replied(reply))) => {
                 attempt.outcome = Outcome::Replied;
@@ -187,6 +198,9 @@ impl Amqp {
 
     pub(super) fn publishes(&self, event: &'static str, listeners: &'static [&'static str]) {
         lock(&self.listeners).insert(event, listeners);
+        let is_declared = watch::Sender::new(false);
+        lock(&self.consuming).push(is_declared.subscribe());
+        tokio::spawn(declare_event(Arc::clone(&self.shared), event, listeners, is_declared));
     }
 
     pub(super) fn subscribe(&self, event: &'static str, listener: &'static str, handler: EventHandler) {
@@ -216,7 +230,7 @@ impl Amqp {
     pub(super) async fn broadcast(&self, name: &'static str, body: &[u8]) -> Result<()> {
         let disconnected = || Error::unavailable("messaging").caused_by("the broker is not connected");
         let publisher = self.shared.publisher().ok_or_else(disconnected)?;
-        publisher.broadcasts.publish(&self.shared.names, name, body).await
+        publisher.broadcasts.publish(&self.shared, name, body).await
     }
 
     pub(super) async fn queues(&self, services: &[&str], events: &[EventDescriptor]) -> Result<Vec<QueueState>> {
@@ -244,7 +258,7 @@ impl Amqp {
         loop {
             let closed = || Error::unavailable("messaging").caused_by("the bus is closed");
             let publisher = self.shared.unblocked_publisher().await.ok_or_else(closed)?;
-            match publisher.events.publish(&self.shared.names, message, listeners).await {
+            match publisher.events.publish(&self.shared, message, listeners).await {
                 Err(error) if !publisher.connection.is_up() => {
                     tracing::debug!(event = %message.id, %error, "an event waits for the broker");
                 }
@@ -335,8 +349,7 @@ impl Amqp {
 
     fn rpc_target(&self, service: &'static str) -> Arc<RpcTarget> {
         let mut targets = lock(&self.rpc_targets);
-        let new = || RpcTarget::new(service, &self.shared.names.rpc_queue(service));
-        Arc::clone(targets.entry(service).or_insert_with(new))
+        Arc::clone(targets.entry(service).or_insert_with(|| RpcTarget::new(service)))
     }
 }
 

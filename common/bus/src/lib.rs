@@ -18,7 +18,10 @@ use std::time::Duration;
 use souk_types::{Error, ErrorKind, RequestId, Result, failpoint};
 use tokio::time::Instant;
 
-pub use self::amqp::{AmqpOptions, Counters, DeadLetter, DeadLetterFilter, DeadLetters, EventCounts, QueueState};
+pub use self::amqp::{
+    AmqpOptions, BrokerPermissions, Counters, DeadLetter, DeadLetterFilter, DeadLetters, EventCounts, OPERATOR,
+    QueueState, broker_permissions,
+};
 pub use souk_contract::{Broadcast, Delivery, Event, EventDescriptor, EventId, Request};
 
 /// Timeout of a call. An HTTP request has 5 s and may need two calls in a row.

@@ -1,6 +1,7 @@
 //! The messages between services, one file for each owning service. The owner serves its requests
 //! and publishes its events. The first word of a message's name is its owner.
 
+pub mod access;
 pub mod api;
 pub mod customer;
 pub mod instance;

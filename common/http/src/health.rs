@@ -117,7 +117,8 @@ mod tests {
         assert_eq!(time_to_start(Bus::local()).await, Duration::ZERO);
         // Nothing listens on port 1.
         let url = "amqp://127.0.0.1:1".to_owned();
-        let options = AmqpOptions { url, name: "waiting".to_owned(), prefix: String::new() };
+        let options =
+            AmqpOptions { url, name: "waiting".to_owned(), service: "test".to_owned(), prefix: String::new() };
         let waited = time_to_start(Bus::amqp(options).unwrap()).await;
         assert!(waited >= START_PERIOD && waited < 2 * START_PERIOD, "{waited:?}");
     }

@@ -161,7 +161,8 @@ fn read_settings<D>(
     let instance = instance.unwrap_or_else(|| instance_name(name, environment.optional("HOSTNAME")));
     let bus = environment.required::<String>("AMQP_URL").and_then(|url| {
         let prefix = environment.optional("AMQP_PREFIX").unwrap_or_default();
-        or_add_problem(&mut environment, "AMQP_URL", Bus::amqp(AmqpOptions { url, name: instance.clone(), prefix }))
+        let options = AmqpOptions { url, name: instance.clone(), service: name.to_owned(), prefix };
+        or_add_problem(&mut environment, "AMQP_URL", Bus::amqp(options))
     });
     let database = open(name, &mut environment);
     let cors = CorsOrigins::read(&mut environment);

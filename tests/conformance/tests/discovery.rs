@@ -235,7 +235,9 @@ async fn tls_verifies_the_name_of_the_target() {
     let url = named("amqps://ana:secret@mq/%2f", "amqps", &dns);
     // Installed by every program.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let bus = Bus::amqp(AmqpOptions { url, name: "test".to_owned(), prefix: String::new() }).unwrap();
+    let bus =
+        Bus::amqp(AmqpOptions { url, name: "test".to_owned(), service: "test".to_owned(), prefix: String::new() })
+            .unwrap();
     let hello = tokio::task::spawn_blocking(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut hello = [0; 4096];

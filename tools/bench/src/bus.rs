@@ -43,7 +43,12 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), String> {
     };
     let lapin = Arc::new(RawLapin::start(&url).await?);
     let prefix = format!("bench-{}.", uuid::Uuid::now_v7());
-    let options = |name: &str| AmqpOptions { url: url.clone(), name: name.to_owned(), prefix: prefix.clone() };
+    let options = |name: &str| AmqpOptions {
+        url: url.clone(),
+        name: name.to_owned(),
+        service: name.to_owned(),
+        prefix: prefix.clone(),
+    };
     let (client, server) = (Bus::amqp(options("client")).map_err(text)?, Bus::amqp(options("server")).map_err(text)?);
     server.serve(|echo: Echo| async move { Ok(echo) });
     tokio::join!(client.ready(), server.ready());

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::connection::{BROKER_TIMEOUT, Connection, publish};
 use super::consumer::{QueueConsumer, acknowledge};
 use super::event_publisher::JSON;
-use super::topology::{Names, declare_broadcast_queue, declare_broadcasts};
+use super::topology::{declare_broadcast_queue, declare_broadcasts};
 use super::{InFlight, Shared};
 use crate::{BroadcastHandler, lock};
 use souk_types::Result;
@@ -35,7 +35,8 @@ impl BroadcastPublisher {
     }
 
     /// Returns when the message is written to the socket.
-    pub(super) async fn publish(&self, names: &Names, name: &str, body: &[u8]) -> Result<()> {
+    pub(super) async fn publish(&self, shared: &Shared, name: &str, body: &[u8]) -> Result<()> {
+        let names = &shared.names;
         {
             let mut is_declared = self.is_declared.lock().await;
             if !*is_declared {
@@ -44,6 +45,7 @@ impl BroadcastPublisher {
             }
         }
         let properties = BasicProperties::default().with_content_type(JSON.into()).with_type(name.into());
+        let properties = shared.senders.sign(properties);
         publish(&self.channel, (&names.broadcasts(), ""), false, body, properties, BROKER_TIMEOUT).await.map(drop)
     }
 }
@@ -57,7 +59,7 @@ pub(super) struct BroadcastConsumer {
 
 impl BroadcastConsumer {
     pub(super) fn new(shared: Arc<Shared>) -> Arc<Self> {
-        let queue = shared.names.broadcast_queue(&Uuid::now_v7().to_string());
+        let queue = shared.names.broadcast_queue(&shared.service, &Uuid::now_v7().to_string());
         Arc::new(Self { shared, queue, handlers: Mutex::default() })
     }
 
@@ -85,9 +87,14 @@ impl QueueConsumer for BroadcastConsumer {
 
     async fn handle(self: Arc<Self>, delivery: Delivery, channel: Channel, _: InFlight) {
         let name = delivery.properties.kind().as_ref().map_or("", ShortString::as_str);
-        let handlers = lock(&self.handlers).get(name).cloned().unwrap_or_default();
-        for handler in handlers {
-            handler(&delivery.data);
+        match self.shared.senders.check(&delivery.properties, |access| access.broadcasts.contains(&name)) {
+            Ok(()) => {
+                let handlers = lock(&self.handlers).get(name).cloned().unwrap_or_default();
+                for handler in handlers {
+                    handler(&delivery.data);
+                }
+            }
+            Err(reason) => tracing::warn!(broadcast = name, reason, "a broadcast was refused"),
         }
         acknowledge(&channel, &delivery).await;
     }

@@ -15,13 +15,14 @@ const OPEN_FOR: Duration = Duration::from_secs(1);
 
 pub(super) struct RpcTarget {
     pub(super) service: &'static str,
-    pub(super) queue: Arc<str>,
+    /// The service, as the queue of calls that wait to be sent names it.
+    pub(super) destination: Arc<str>,
     breaker: Mutex<Breaker>,
 }
 
 impl RpcTarget {
-    pub(super) fn new(service: &'static str, queue: &str) -> Arc<Self> {
-        Arc::new(Self { service, queue: queue.into(), breaker: Mutex::default() })
+    pub(super) fn new(service: &'static str) -> Arc<Self> {
+        Arc::new(Self { service, destination: service.into(), breaker: Mutex::default() })
     }
 
     /// Whether calls fail at once, except the one that probes the service.

@@ -1,17 +1,19 @@
 //! One connection to the broker: opened within a timeout, given up on any error, and known to be
 //! up, blocked or ended. lapin's own recovery stays off; `supervisor` opens the next connection.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
+use lapin::types::FieldTable;
 use lapin::uri::AMQPScheme;
-use lapin::{BasicProperties, Channel, Confirmation, ConnectionProperties, ErrorKind, Event};
+use lapin::{BasicProperties, Channel, Confirmation, ConnectionProperties, ErrorKind, Event, ExchangeKind};
 use tokio::sync::watch;
 
 use super::options::Endpoint;
@@ -44,6 +46,8 @@ pub(super) struct Connection {
     lapin: lapin::Connection,
     socket: SharedSocket,
     state: watch::Sender<State>,
+    /// Exchanges that were looked for: that one is missing does not end the connection.
+    looked_for: Mutex<HashSet<String>>,
 }
 
 /// A second handle of the socket. It can shut the connection down when the broker does not respond.
@@ -96,7 +100,8 @@ impl Connection {
             return Err(disconnected(format!("no answer within {BROKER_TIMEOUT:?}")));
         };
         let lapin = lapin.map_err(disconnected)?;
-        let connection = Arc::new(Self { lapin, socket, state: watch::Sender::new(State::Up) });
+        let state = watch::Sender::new(State::Up);
+        let connection = Arc::new(Self { lapin, socket, state, looked_for: Mutex::default() });
         let events = connection.lapin.events_listener();
         tokio::spawn(watch_events(events, Arc::downgrade(&connection), on_channel_error));
         Ok(connection)
@@ -110,6 +115,20 @@ impl Connection {
         let channel = self.channel().await?;
         self.bounded(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         Ok(channel)
+    }
+
+    /// Whether an exchange exists. Needs no rights to it.
+    pub(super) async fn has_exchange(&self, exchange: &str) -> Result<bool> {
+        lock(&self.looked_for).insert(exchange.to_owned());
+        // A channel of its own, because the answer that there is none closes it.
+        let channel = self.channel().await?;
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let looking = channel.exchange_declare(exchange.into(), ExchangeKind::Direct, options, FieldTable::default());
+        let exists = self.bounded_unless(AMQPSoftError::NOTFOUND, looking).await?.is_some();
+        if exists {
+            self.bounded(channel.close(200, "OK".into())).await?;
+        }
+        Ok(exists)
     }
 
     /// Waits [`BROKER_TIMEOUT`] at most for an answer; without one the connection is given up.
@@ -180,6 +199,13 @@ impl Connection {
         self.fail("closed");
     }
 
+    fn is_about_missing_exchange(&self, error: &lapin::Error) -> bool {
+        let ErrorKind::ProtocolError(error) = error.kind() else { return false };
+        let is_not_found = matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND));
+        let names = |exchange: &String| error.get_message().as_str().contains(&format!("'{exchange}'"));
+        is_not_found && lock(&self.looked_for).iter().any(names)
+    }
+
     fn set_state(&self, from: &State, to: State) {
         self.state.send_if_modified(|state| {
             let is_from = state == from;
@@ -217,6 +243,7 @@ async fn watch_events(
             }
             Ok(Some(Event::Error(error)))
                 if error.is_amqp_soft_error() && on_channel_error == OnChannelError::KeepConnection => {}
+            Ok(Some(Event::Error(error))) if connection.is_about_missing_exchange(&error) => {}
             Ok(Some(Event::Error(error))) => return connection.fail(&error.to_string()),
             Ok(None) => return connection.fail("the connection ended"),
             Ok(Some(_)) | Err(_) if connection.lapin.status().connected() => {}

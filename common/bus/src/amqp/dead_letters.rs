@@ -11,17 +11,16 @@ use std::time::Duration;
 
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicRejectOptions, QueueDeclareOptions};
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::connection::{BROKER_TIMEOUT, Connection, OnChannelError, disconnected};
-use super::event_publisher::store_in_queue;
 use super::options::{self, AmqpOptions};
 use super::queues;
-use super::retry::{DELAYS, History, without_history};
+use super::retry::{DELAYS, History};
 use super::supervisor::BackOff;
 use super::topology::{
     FIRST_FAILURE, LAST_FAILURE, MAX_DELIVERIES, Names, REASON, REQUEST, dead_letter_queue, retry_queue,
@@ -119,19 +118,18 @@ impl DeadLetters {
 
     /// Passes dead letters to `report`, in the order of their queues, and leaves them in place.
     pub async fn list(&self, filter: &DeadLetterFilter, report: impl FnMut(DeadLetter) + Send) -> Result<()> {
-        self.for_each(filter, &Action::Keep, report).await.map(drop)
+        self.for_each(filter, Action::Keep, report).await.map(drop)
     }
 
-    /// Moves dead letters back to their queues, without their history. A crash in between leaves
-    /// one in both queues, under the same id. Passes each to `report`; returns their number.
+    /// Returns dead letters to their queues; all attempts are available to them again. Passes each to
+    /// `report`; returns their number.
     pub async fn replay(&self, filter: &DeadLetterFilter, report: impl FnMut(DeadLetter) + Send) -> Result<u32> {
-        let channel = self.connection.confirming_channel().await?;
-        self.for_each(filter, &Action::Replay(channel), report).await
+        self.for_each(filter, Action::Replay, report).await
     }
 
     /// Deletes dead letters for good. Passes each deleted one to `report`; returns their number.
     pub async fn discard(&self, filter: &DeadLetterFilter, report: impl FnMut(DeadLetter) + Send) -> Result<u32> {
-        self.for_each(filter, &Action::Discard, report).await
+        self.for_each(filter, Action::Discard, report).await
     }
 
     /// Counts the events that wait for their listeners, and the dead letters.
@@ -174,7 +172,7 @@ impl DeadLetters {
     async fn for_each(
         &self,
         filter: &DeadLetterFilter,
-        action: &Action,
+        action: Action,
         mut report: impl FnMut(DeadLetter) + Send,
     ) -> Result<u32> {
         let queues = match &filter.queue {
@@ -186,9 +184,13 @@ impl DeadLetters {
             if left == 0 {
                 break;
             }
-            let source = dead_letter_queue(&self.names.prefixed(&queue));
+            let target = self.names.prefixed(&queue);
+            let source = dead_letter_queue(&target);
             // Counted first, because a replayed event that fails again returns to this queue.
             let Some(length) = self.length(&source).await? else { continue };
+            if length > 0 && action == Action::Replay && self.length(&target).await?.is_none() {
+                return Err(disconnected(format!("there is no queue {target}")));
+            }
             let channel = self.connection.channel().await?;
             // Taken and not acknowledged.
             let (mut taken, mut last_tag) = (0, 0);
@@ -203,7 +205,7 @@ impl DeadLetters {
                     (taken, last_tag) = (taken + 1, message.delivery.delivery_tag);
                     if filter.id.as_ref().is_none_or(|id| *id == dead_letter.id) {
                         left -= 1;
-                        if self.apply(action, &queue, &message.delivery).await? {
+                        if self.apply(action, &message.delivery).await? {
                             taken -= 1;
                             removed += 1;
                         }
@@ -220,16 +222,17 @@ impl DeadLetters {
     }
 
     /// Returns whether it removed the dead letter.
-    async fn apply(&self, action: &Action, queue: &str, delivery: &Delivery) -> Result<bool> {
+    async fn apply(&self, action: Action, delivery: &Delivery) -> Result<bool> {
         match action {
             Action::Keep => return Ok(false),
-            Action::Replay(channel) => {
-                let properties = without_history(&delivery.properties);
-                store_in_queue(channel, &self.names.prefixed(queue), &delivery.data, properties).await?;
+            // The broker moves it to the queue that failed, and deletes it here when it is stored there.
+            Action::Replay => {
+                self.connection.bounded(delivery.reject(BasicRejectOptions { requeue: false })).await?;
             }
-            Action::Discard => {}
+            Action::Discard => {
+                self.connection.bounded(delivery.ack(BasicAckOptions::default())).await?;
+            }
         }
-        self.connection.bounded(delivery.ack(BasicAckOptions::default())).await?;
         Ok(true)
     }
 
@@ -268,10 +271,10 @@ impl DeadLetters {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     Keep,
-    /// Replays through a channel of its own with confirms, because a refusal closes the channel.
-    Replay(Channel),
+    Replay,
     Discard,
 }
 
@@ -293,7 +296,7 @@ impl DeadLetter {
             queue: queue.to_owned(),
             event: property(properties.kind()),
             id: property(properties.message_id()).unwrap_or_else(|| NO_ID.to_owned()),
-            attempts: History::of(properties).attempts,
+            attempts: History::written(properties).attempts,
             reason: text(REASON).unwrap_or_default(),
             request: text(REQUEST),
             published_at: properties

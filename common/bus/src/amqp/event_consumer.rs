@@ -19,10 +19,11 @@ use super::consumer::{QueueConsumer, acknowledge, message_id, panic_message};
 use super::event_publisher::JSON;
 use super::retry::{Failure, Fate, History};
 use super::supervisor::BackOff;
-use super::topology::{self, LISTENERS, REQUEST, dead_letter_queue, declare_listener, retry_queue};
+use super::topology::{self, LISTENERS, REQUEST, dead_letter_queue, declare_listener, failures_exchange, retry_queue};
 use super::wire::{self, MAX_BODY, VERSION};
 use super::{InFlight, Shared};
 use crate::{EventHandler, EventMessage, HANDLER_TIMEOUT, HandlerError, lock, request_context};
+use souk_contract::access::ServiceAccess;
 use souk_types::mutant::Mutant;
 use souk_types::{Result, failpoint};
 
@@ -64,6 +65,8 @@ impl EventConsumer {
     }
 
     async fn run_handlers(&self, delivery: &Delivery) -> Result<(), Failure> {
+        let may_send = |access: &ServiceAccess| [self.owner, self.listener].contains(&access.service);
+        self.shared.senders.check(&delivery.properties, may_send).map_err(Failure::Unreadable)?;
         let message = read(delivery).map_err(Failure::Unreadable)?;
         let Some(handlers) = lock(&self.handlers).get(message.name.as_str()).cloned() else {
             // The exchange carries all events of its owner. An event that names this listener and
@@ -100,11 +103,13 @@ impl EventConsumer {
             Fate::DeadLetter => dead_letter_queue(&self.queue),
         };
         let properties = history.properties(&delivery.properties, &self.queue, failure);
+        let properties = self.shared.senders.sign(properties);
+        let exchange = failures_exchange(&self.queue);
         let mut back_off = BackOff::default();
         // When the channel has ended the broker redelivers the event.
         while delivery.acker.usable() {
             let Some(publisher) = self.shared.unblocked_publisher().await else { return false };
-            match publisher.events.store(&queue, &delivery.data, properties.clone()).await {
+            match publisher.events.store((&exchange, &queue), &delivery.data, properties.clone()).await {
                 Ok(()) => {
                     let (queue, message) = (&self.queue, message_id(delivery));
                     let (attempts, reason) = (history.attempts, failure.reason());

@@ -21,6 +21,8 @@ pub struct AmqpOptions {
     pub url: String,
     /// The service and its instance, as the broker's operators see them: `products-4711`.
     pub name: String,
+    /// The service, with which the names of its own queues begin: `products`.
+    pub service: String,
     /// Prefix of every name on the broker, for several shops or tests on one. Normally empty.
     pub prefix: String,
 }
@@ -99,6 +101,11 @@ impl Broker {
             }
         }
         Err(disconnected(errors.join("; ")))
+    }
+
+    /// Returns the user that this process connects as.
+    pub(super) fn user(&self) -> &str {
+        &self.uri.authority.userinfo.username
     }
 
     pub(super) fn dns_error(&self) -> Option<String> {

@@ -6,7 +6,9 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 
 use super::event_publisher::PERSISTENT;
-use super::topology::{ATTEMPTS, FIRST_FAILURE, LAST_FAILURE, QUEUE, REASON, REFUSALS, table, text};
+use super::topology::{
+    ATTEMPTS, FIRST_FAILURE, LAST_FAILURE, QUEUE, REASON, REFUSALS, is_dead_letter_queue, table, text,
+};
 use super::wire;
 use crate::EventId;
 
@@ -52,7 +54,16 @@ pub(super) struct History {
 }
 
 impl History {
+    /// An event that an operator has replayed has none, so that all attempts are available again.
     pub(super) fn of(properties: &BasicProperties) -> Self {
+        if is_replayed(properties) {
+            return Self::default();
+        }
+        Self::written(properties)
+    }
+
+    /// Returns the history in the headers of a dead letter.
+    pub(super) fn written(properties: &BasicProperties) -> Self {
         let number = |name| match properties.headers().as_ref()?.inner().get(name)? {
             AMQPValue::LongLongInt(number) => u64::try_from(*number).ok(),
             _ => None,
@@ -95,9 +106,19 @@ impl History {
     }
 }
 
-/// A replayed dead letter has no history, so that all attempts are available again.
-pub(super) fn without_history(dead_letter: &BasicProperties) -> BasicProperties {
-    identity(dead_letter, FieldTable::default())
+/// Whether the event returned from a dead-letter queue since it was last stored by Souk: the broker
+/// notes in `x-death` that an operator rejected it there.
+fn is_replayed(properties: &BasicProperties) -> bool {
+    let deaths = properties.headers().as_ref().and_then(|headers| headers.inner().get("x-death"));
+    let Some(AMQPValue::FieldArray(deaths)) = deaths else { return false };
+    deaths.as_slice().iter().any(|death| {
+        let AMQPValue::FieldTable(death) = death else { return false };
+        let has = |name: &str, is: &dyn Fn(&str) -> bool| match death.inner().get(name) {
+            Some(AMQPValue::LongString(text)) => str::from_utf8(text.as_bytes()).is_ok_and(is),
+            _ => false,
+        };
+        has("reason", &|reason| reason == "rejected") && has("queue", &is_dead_letter_queue)
+    })
 }
 
 /// Returns the properties that identify an event, its `souk-` headers, and `history` in place of
@@ -178,24 +199,36 @@ mod tests {
         assert_eq!((history.attempts, history.refusals, history.first), (2, 1, 7));
     }
 
+    /// Returns an event as the broker moves it on from a queue.
+    fn moved(event: &BasicProperties, reason: &str, queue: &str) -> BasicProperties {
+        let mut headers = event.headers().clone().unwrap_or_default();
+        let death = AMQPValue::FieldTable(table(&[("reason", text(reason)), ("queue", text(queue))]));
+        headers.insert("x-death".into(), AMQPValue::FieldArray(vec![death].into()));
+        event.clone().with_headers(headers)
+    }
+
     #[test]
     fn a_replayed_event_has_its_id_and_no_history() {
-        let headers = table(&[("souk-request", text("r-1")), ("x-death", text("once"))]);
+        let headers = table(&[("souk-request", text("r-1"))]);
         let event = BasicProperties::default().with_message_id("7".into()).with_headers(headers);
         let mut history = History::default();
         history.add(&refused(), 7);
-        let replayed = without_history(&history.properties(&event, "kitchen.shop", &refused()));
-        assert_eq!(History::of(&replayed), History::default());
-        assert_eq!(replayed.message_id().as_ref().map(ShortString::as_str), Some("7"));
-        let headers: Vec<_> =
-            replayed.headers().iter().flat_map(FieldTable::inner).map(|(name, _)| name.as_str()).collect();
-        assert_eq!(headers, ["souk-request"]);
+        let failed = history.properties(&event, "kitchen.shop", &refused());
+        let retried = moved(&failed, "expired", "kitchen.shop.retry.200");
+        assert_eq!(History::of(&retried).attempts, 1);
+        let replayed = moved(&failed, "rejected", "kitchen.shop.dead");
+        assert_eq!((History::of(&replayed).attempts, History::written(&replayed).attempts), (0, 1));
+        let failed = History::of(&replayed).properties(&replayed, "kitchen.shop", &refused());
+        assert_eq!(failed.message_id().as_ref().map(ShortString::as_str), Some("7"));
+        let headers = failed.headers().clone().unwrap_or_default();
+        assert!(headers.contains_key("souk-request") && !headers.contains_key("x-death"), "{headers:?}");
     }
 
     #[test]
     fn an_event_without_an_id_gets_one_that_stays() {
         let dead_letter = History::default().properties(&BasicProperties::default(), "kitchen.shop", &refused());
         assert!(dead_letter.message_id().is_some());
-        assert_eq!(without_history(&dead_letter).message_id(), dead_letter.message_id());
+        let again = History::default().properties(&dead_letter, "kitchen.shop", &refused());
+        assert_eq!(again.message_id(), dead_letter.message_id());
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::batching::{BatchingQueue, Entry, message};
 use super::connection::{BROKER_TIMEOUT, Connection, publish};
 use super::consumer::{QueueConsumer, acknowledge, panic_message};
-use super::topology::declare_rpc_queue;
+use super::topology::declare_service;
 use super::wire::{self, CALLS, Call, MAX_BODY, REPLIES};
 use super::{InFlight, Shared};
 use crate::{Bytes, RequestHandler, lock, request_context};
@@ -30,8 +30,6 @@ const MAX_RUNNING: usize = 256;
 const PREFETCH: u16 = 32;
 /// Largest assumed difference of two machines' clocks; see [`remaining_time`].
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(5);
-/// Prefix of direct reply addresses. With others, a caller could write into any queue.
-const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to.";
 
 pub(super) struct RpcServer {
     shared: Arc<Shared>,
@@ -54,7 +52,7 @@ impl RpcServer {
 
     /// Starts the calls of a message, each as a task, as soon as there are permits.
     async fn start_calls(self: &Arc<Self>, delivery: &Delivery, in_flight: &InFlight) {
-        let Some(caller) = reply_address(delivery) else {
+        let Some(caller) = self.reply_address(delivery) else {
             self.shared.count(|counters| counters.refused += 1);
             return tracing::warn!(queue = self.queue, "a message of calls has no reply address");
         };
@@ -64,15 +62,18 @@ impl RpcServer {
                 ids.push(wire::UNKNOWN_ID);
             }
             for id in ids {
-                self.refuse(&caller, id, in_flight).await;
+                self.refuse(&caller, id, unreadable(), in_flight).await;
             }
             return;
         }
         let (arrival, clock) = (Instant::now(), wire::now());
         for call in wire::calls(&delivery.data) {
             match call {
-                Ok(call) => self.start_call(call, &caller, arrival, clock, in_flight).await,
-                Err(id) => self.refuse(&caller, id, in_flight).await,
+                Ok(call) => match self.check_sender(delivery, call.name) {
+                    Ok(()) => self.start_call(call, &caller, arrival, clock, in_flight).await,
+                    Err(error) => self.refuse(&caller, call.id, error, in_flight).await,
+                },
+                Err(id) => self.refuse(&caller, id, unreadable(), in_flight).await,
             }
         }
     }
@@ -130,10 +131,23 @@ impl RpcServer {
         }
     }
 
-    async fn refuse(&self, caller: &Arc<str>, id: u64, in_flight: &InFlight) {
+    fn check_sender(&self, delivery: &Delivery, call: &str) -> Result<()> {
+        let checked = self.shared.senders.check(&delivery.properties, |access| access.calls.contains(&call));
+        checked.map_err(|reason| Error::forbidden("This service may not make this call.").caused_by(reason))
+    }
+
+    /// Returns the exchange and the key of replies to the caller, and the token of its connection,
+    /// separated by tabs.
+    fn reply_address(&self, delivery: &Delivery) -> Option<Arc<str>> {
+        let key = delivery.properties.reply_to().as_ref().map(ShortString::as_str)?;
+        let (exchange, token) = (self.shared.names.replies(self.service), wire::token(delivery));
+        Some(format!("{exchange}\t{key}\t{token}").into())
+    }
+
+    async fn refuse(&self, caller: &Arc<str>, id: u64, error: Error, in_flight: &InFlight) {
         self.shared.count(|counters| counters.refused += 1);
-        tracing::warn!(queue = self.queue, call = id, "an unreadable call was refused");
-        let reply = Err(Error::malformed("The message cannot be read."));
+        tracing::warn!(queue = self.queue, call = id, %error, "a call was refused");
+        let reply = Err(error);
         let data = Reply { name: String::new(), _in_flight: in_flight.clone() };
         self.reply(caller, id, &reply, Instant::now() + BROKER_TIMEOUT, data).await;
     }
@@ -154,7 +168,7 @@ impl QueueConsumer for RpcServer {
     }
 
     async fn declare(&self, connection: &Connection, channel: &Channel) -> Result<()> {
-        declare_rpc_queue(connection, channel, &self.queue).await
+        declare_service(connection, channel, &self.shared.names, self.service).await
     }
 
     async fn handle(self: Arc<Self>, delivery: Delivery, channel: Channel, in_flight: InFlight) {
@@ -181,7 +195,7 @@ struct Reply {
 
 impl ReplySender {
     pub(super) async fn start(shared: Arc<Shared>, connection: Arc<Connection>) -> Result<Arc<Self>> {
-        // Confirms would be useless, because the broker never stores a direct reply.
+        // Confirms would be useless, because a reply ends with the connection that waits for it.
         let channel = connection.channel().await?;
         let (sending, replying) = (Arc::clone(&connection), channel.clone());
         let queue = BatchingQueue::start(move |caller, replies| {
@@ -208,9 +222,11 @@ async fn send(
     caller: Arc<str>,
     replies: Vec<Entry<Reply>>,
 ) {
-    let (address, token) = caller.split_once('\t').unwrap_or((&caller, ""));
-    let properties = wire::properties(REPLIES, &token.into());
-    match publish(&channel, ("", address), false, &message(&replies), properties, BROKER_TIMEOUT).await {
+    let mut columns = caller.splitn(3, '\t');
+    let mut column = || columns.next().unwrap_or_default();
+    let (exchange, key, token) = (column(), column(), column());
+    let properties = shared.senders.sign(wire::properties(REPLIES, &token.into()));
+    match publish(&channel, (exchange, key), false, &message(&replies), properties, BROKER_TIMEOUT).await {
         Ok(_) => {
             for reply in replies {
                 failpoint!("reply.{}.after", reply.data.name);
@@ -223,10 +239,8 @@ async fn send(
     }
 }
 
-/// Returns the caller's address for direct replies, a tab, and the token of its connection.
-fn reply_address(delivery: &Delivery) -> Option<Arc<str>> {
-    let address = delivery.properties.reply_to().as_ref().map(ShortString::as_str)?;
-    address.starts_with(DIRECT_REPLY_TO).then(|| format!("{address}\t{}", wire::token(delivery)).into())
+fn unreadable() -> Error {
+    Error::malformed("The message cannot be read.")
 }
 
 /// Returns the time that is left of a call on its arrival, or `None` when it has expired. The call

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
+use uuid::Uuid;
 
 use super::connection::Connection;
 use super::retry::DELAYS;
@@ -43,6 +44,9 @@ const BROADCAST_TTL: i64 = 5_000;
 /// RabbitMQ 4.0 a queue without this argument drops a message after 20 of these.
 const DEAD_LETTER_DELIVERIES: i64 = i32::MAX as i64;
 
+/// Ending of the name of a dead-letter queue.
+const DEAD_LETTERS: &str = ".dead";
+
 /// Deliveries without acknowledgement after which the broker itself dead-letters an event: its
 /// handler kills the process each time. A retry is a new message and counts from zero.
 pub(super) const MAX_DELIVERIES: u32 = 20;
@@ -54,6 +58,22 @@ pub(super) struct Names(pub(super) String);
 impl Names {
     pub(super) fn rpc_queue(&self, service: &str) -> String {
         format!("{}{service}.rpc", self.0)
+    }
+
+    /// Returns the exchange through which callers reach a service. Only the service binds a queue.
+    pub(super) fn calls(&self, service: &str) -> String {
+        format!("{}{service}.calls", self.0)
+    }
+
+    /// Returns the exchange through which a service replies. Only the service publishes to it.
+    pub(super) fn replies(&self, service: &str) -> String {
+        format!("{}{service}.replies", self.0)
+    }
+
+    /// Returns a new name for the queue of one connection of `caller` for the replies of `service`.
+    /// It cannot be guessed, so no other caller can bind a queue of its own under it.
+    pub(super) fn reply_queue(&self, caller: &str, service: &str) -> String {
+        format!("{}{caller}.replies.{service}.{}", self.0, Uuid::new_v4())
     }
 
     pub(super) fn exchange(&self, owner: &str) -> String {
@@ -74,9 +94,9 @@ impl Names {
         format!("{}souk.broadcasts", self.0)
     }
 
-    /// Returns the queue of the broadcasts for one process.
-    pub(super) fn broadcast_queue(&self, process: &str) -> String {
-        format!("{}souk.broadcasts.{process}", self.0)
+    /// Returns the queue of the broadcasts for one process of a service.
+    pub(super) fn broadcast_queue(&self, service: &str, process: &str) -> String {
+        format!("{}{service}.broadcasts.{process}", self.0)
     }
 
     /// The exclusive queue that serves as the lock of an operator.
@@ -86,15 +106,33 @@ impl Names {
 }
 
 pub(super) fn dead_letter_queue(queue: &str) -> String {
-    format!("{queue}.dead")
+    format!("{queue}{DEAD_LETTERS}")
+}
+
+pub(super) fn is_dead_letter_queue(queue: &str) -> bool {
+    queue.ends_with(DEAD_LETTERS)
+}
+
+/// Returns the exchange through which events return to an event queue, or come to its retry and
+/// dead-letter queues. The routing key is the name of the queue. With the broker's default exchange
+/// instead, a listener could write into every queue.
+pub(super) fn failures_exchange(queue: &str) -> String {
+    format!("{queue}.failures")
 }
 
 pub(super) fn retry_queue(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", delay.as_millis())
 }
 
-/// It disappears with its last consumer, so callers of a service without instances fail at once.
-pub(super) async fn declare_rpc_queue(connection: &Connection, channel: &Channel, queue: &str) -> Result<()> {
+/// Declares the exchanges and the queue of a service's calls. The queue disappears with its last
+/// consumer, so callers of a service without instances fail at once.
+pub(super) async fn declare_service(
+    connection: &Connection,
+    channel: &Channel,
+    names: &Names,
+    service: &str,
+) -> Result<()> {
+    let queue = names.rpc_queue(service);
     let options = QueueDeclareOptions { durable: true, auto_delete: true, ..QueueDeclareOptions::default() };
     let arguments = table(&[
         // A virtual host may have another default type, and only classic queues can disappear.
@@ -104,13 +142,33 @@ pub(super) async fn declare_rpc_queue(connection: &Connection, channel: &Channel
         ("x-overflow", text("reject-publish")),
         ("x-expires", AMQPValue::LongLongInt(RPC_EXPIRES)),
     ]);
-    connection.bounded(channel.queue_declare(queue.into(), options, arguments)).await.map(drop)
+    connection.bounded(channel.queue_declare(queue.as_str().into(), options, arguments)).await?;
+    // A caller that sees the exchange of calls binds a queue to that of replies.
+    declare_durable_exchange(connection, channel, &names.replies(service), ExchangeKind::Direct).await?;
+    let calls = names.calls(service);
+    declare_durable_exchange(connection, channel, &calls, ExchangeKind::Direct).await?;
+    bind(connection, channel, &queue, &calls, &queue).await
+}
+
+/// Declares the queue of one connection for the replies of `service`, which ends with the
+/// connection, and returns its name.
+pub(super) async fn declare_reply_queue(
+    connection: &Connection,
+    channel: &Channel,
+    names: &Names,
+    caller: &str,
+    service: &str,
+) -> Result<String> {
+    let queue = names.reply_queue(caller, service);
+    let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    let arguments = table(&[("x-queue-type", text("classic"))]);
+    connection.bounded(channel.queue_declare(queue.as_str().into(), options, arguments)).await?;
+    bind(connection, channel, &queue, &names.replies(service), &queue).await?;
+    Ok(queue)
 }
 
 pub(super) async fn declare_broadcasts(connection: &Connection, channel: &Channel, names: &Names) -> Result<()> {
-    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let exchange = names.broadcasts().into();
-    connection.bounded(channel.exchange_declare(exchange, ExchangeKind::Fanout, options, FieldTable::default())).await
+    declare_durable_exchange(connection, channel, &names.broadcasts(), ExchangeKind::Fanout).await
 }
 
 /// Declares the queue of the broadcasts for one process. It disappears with its consumer. It is not
@@ -130,14 +188,12 @@ pub(super) async fn declare_broadcast_queue(
         ("x-expires", AMQPValue::LongLongInt(RPC_EXPIRES)),
     ]);
     connection.bounded(channel.queue_declare(queue.into(), options, arguments)).await?;
-    let exchange = names.broadcasts().into();
-    let binding =
-        channel.queue_bind(queue.into(), exchange, "".into(), QueueBindOptions::default(), FieldTable::default());
-    connection.bounded(binding).await
+    bind(connection, channel, queue, &names.broadcasts(), "").await
 }
 
-/// Declares exchange and queues of `listener` for the events of `owner`. The publisher declares
-/// them too, so that a listener that has never run misses nothing.
+/// Declares the queues of `listener` for the events of `owner`, and binds them if the exchange of
+/// the events exists. The owner, who alone may declare it, does the same before it publishes, so
+/// that a listener that has never run misses nothing.
 pub(super) async fn declare_listener(
     connection: &Connection,
     channel: &Channel,
@@ -145,19 +201,24 @@ pub(super) async fn declare_listener(
     listener: &str,
     owner: &str,
 ) -> Result<()> {
-    declare_exchange(connection, channel, names, owner).await?;
     let queue = names.event_queue(listener, owner);
+    let failures = failures_exchange(&queue);
+    declare_durable_exchange(connection, channel, &failures, ExchangeKind::Direct).await?;
     let limit = |deliveries: i64| ("x-delivery-limit", AMQPValue::LongLongInt(deliveries));
     let dead_letters = dead_letter_queue(&queue);
-    declare_quorum_queue(connection, channel, &dead_letters, None, limit(DEAD_LETTER_DELIVERIES)).await?;
+    let (to_queue, to_dead_letters) = ((&*failures, &*queue), (&*failures, &*dead_letters));
+    // What an operator rejects there returns to the queue.
+    declare_quorum_queue(connection, channel, &dead_letters, to_queue, limit(DEAD_LETTER_DELIVERIES)).await?;
     for delay in DELAYS {
         let ttl = ("x-message-ttl", AMQPValue::LongLongInt(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX)));
-        declare_quorum_queue(connection, channel, &retry_queue(&queue, delay), Some(&queue), ttl).await?;
+        declare_quorum_queue(connection, channel, &retry_queue(&queue, delay), to_queue, ttl).await?;
     }
-    declare_quorum_queue(connection, channel, &queue, Some(&dead_letters), limit(MAX_DELIVERIES.into())).await?;
-    let (queue, exchange) = (queue.into(), names.exchange(owner).into());
-    let binding = channel.queue_bind(queue, exchange, "".into(), QueueBindOptions::default(), FieldTable::default());
-    connection.bounded(binding).await
+    declare_quorum_queue(connection, channel, &queue, to_dead_letters, limit(MAX_DELIVERIES.into())).await?;
+    let events = names.exchange(owner);
+    if !connection.has_exchange(&events).await? {
+        return Ok(());
+    }
+    bind(connection, channel, &queue, &events, "").await
 }
 
 pub(super) async fn declare_exchange(
@@ -166,31 +227,45 @@ pub(super) async fn declare_exchange(
     names: &Names,
     owner: &str,
 ) -> Result<()> {
-    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let exchange = names.exchange(owner).into();
-    connection.bounded(channel.exchange_declare(exchange, ExchangeKind::Fanout, options, FieldTable::default())).await
+    declare_durable_exchange(connection, channel, &names.exchange(owner), ExchangeKind::Fanout).await
 }
 
-/// Declares a queue that is replicated to most nodes. A message that expires or exceeds its
-/// delivery limit moves to `next`; the broker deletes it here after `next` has stored it.
+async fn declare_durable_exchange(
+    connection: &Connection,
+    channel: &Channel,
+    exchange: &str,
+    kind: ExchangeKind,
+) -> Result<()> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    connection.bounded(channel.exchange_declare(exchange.into(), kind, options, FieldTable::default())).await
+}
+
+async fn bind(connection: &Connection, channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<()> {
+    let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+    connection.bounded(channel.queue_bind(queue.into(), exchange.into(), key.into(), options, arguments)).await
+}
+
+/// Declares a queue that is replicated to most nodes, and binds it to the exchange of failures. A
+/// message that expires, exceeds its delivery limit or is rejected moves to `next`, a queue behind
+/// that exchange; the broker deletes it here after `next` has stored it.
 async fn declare_quorum_queue(
     connection: &Connection,
     channel: &Channel,
     queue: &str,
-    next: Option<&str>,
+    (failures, next): (&str, &str),
     argument: (&str, AMQPValue),
 ) -> Result<()> {
-    let mut arguments = vec![("x-queue-type", text("quorum")), argument];
-    if let Some(next) = next {
-        arguments.extend([
-            ("x-dead-letter-exchange", text("")),
-            ("x-dead-letter-routing-key", text(next)),
-            ("x-dead-letter-strategy", text("at-least-once")),
-            ("x-overflow", text("reject-publish")),
-        ]);
-    }
+    let arguments = table(&[
+        ("x-queue-type", text("quorum")),
+        ("x-dead-letter-exchange", text(failures)),
+        ("x-dead-letter-routing-key", text(next)),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+        argument,
+    ]);
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    connection.bounded(channel.queue_declare(queue.into(), options, table(&arguments))).await.map(drop)
+    connection.bounded(channel.queue_declare(queue.into(), options, arguments)).await?;
+    bind(connection, channel, queue, failures, queue).await
 }
 
 pub(super) fn table(entries: &[(&str, AMQPValue)]) -> FieldTable {

@@ -238,7 +238,7 @@ async fn operators_wait_for_each_other() {
 #[tokio::test]
 async fn the_error_of_an_unreachable_broker_names_its_address() {
     let url = "amqp://souk:secret@127.0.0.1:1/%2f".to_owned();
-    let options = AmqpOptions { url, name: "test".to_owned(), prefix: String::new() };
+    let options = AmqpOptions { url, name: "test".to_owned(), service: "test".to_owned(), prefix: String::new() };
     let error = DeadLetters::open(options, EVENTS).await.err().expect("no broker listens there").operator_message();
     assert!(error.contains("amqp://127.0.0.1:1//") && !error.contains("secret"), "{error}");
 }

@@ -45,10 +45,10 @@ pub(crate) async fn clear(AmqpOptions { url, prefix, .. }: &AmqpOptions, topolog
                 channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
             }
         }
-        channel
-            .exchange_delete(format!("{prefix}{owner}.events").into(), ExchangeDeleteOptions::default())
-            .await
-            .unwrap();
+        let failures = listeners.iter().map(|listener| format!("{prefix}{listener}.{owner}.failures"));
+        for exchange in failures.chain([format!("{prefix}{owner}.events")]) {
+            channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await.unwrap();
+        }
     }
     connection.close(200, "".into()).await.unwrap();
 }
@@ -57,6 +57,7 @@ pub(crate) fn options() -> AmqpOptions {
     AmqpOptions {
         url: std::env::var("AMQP_URL").expect("AMQP_URL should name a broker"),
         name: "test".to_owned(),
+        service: "test".to_owned(),
         prefix: format!("test-{}.", Uuid::now_v7()),
     }
 }
