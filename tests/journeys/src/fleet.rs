@@ -202,7 +202,17 @@ impl TestFleet {
         self.fleet.amqp_url()
     }
 
-    /// Returns the URL of the MongoDB server of a service.
+    /// Returns the URL of the broker, with the user of a service.
+    pub fn amqp_url_of(&self, service: Service) -> String {
+        self.fleet.amqp_url_of(service)
+    }
+
+    /// Returns the URL of the MongoDB server of a service, with the user of the service.
+    pub fn mongodb_uri_of(&self, service: Service) -> Option<String> {
+        self.fleet.mongodb_uri_of(service)
+    }
+
+    /// Returns the URL of the MongoDB server of a service, with the user of operators.
     #[must_use]
     pub fn mongodb_uri(&self, service: Service) -> &str {
         self.fleet.mongodb_uri(service)

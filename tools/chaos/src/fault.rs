@@ -198,8 +198,10 @@ async fn publish_unreadable_events(environment: &Environment, load: &Load, durat
     while begun.elapsed() < duration {
         if load.requests() >= due {
             due += REQUESTS_PER_UNREADABLE_EVENT;
-            let (options, properties) =
-                (BasicPublishOptions::default(), BasicProperties::default().with_delivery_mode(2));
+            let (options, properties) = (
+                BasicPublishOptions::default(),
+                BasicProperties::default().with_delivery_mode(2).with_user_id("souk".into()),
+            );
             channel.basic_publish(EXCHANGE.into(), "".into(), options, b"{\"not\": ", properties).await?.await?;
         }
         sleep(POLL_INTERVAL).await;

@@ -1,10 +1,7 @@
 //! A whole fleet: servers, services and nginx.
 
-use std::env;
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -16,13 +13,12 @@ use serde_json::{Value, json};
 
 use crate::component::Component;
 use crate::error::{Error, Result};
-use crate::folder::TempFolder;
+use crate::folder::{TempFolder, write_secret};
 use crate::http;
-use crate::mongodb::MongoDb;
 use crate::nginx::{Nginx, Settings, SignInRate};
 use crate::port;
 use crate::process::POLL_INTERVAL;
-use crate::rabbitmq::RabbitMq;
+use crate::servers::{Broker, Database, broker, databases};
 use crate::service::{self, Instance, Profile, Service};
 
 /// Configuration of a fleet.
@@ -77,9 +73,13 @@ impl Proxies {
     }
 
     fn mongodb_uri(self, own: &str) -> String {
+        let Some(proxy) = self.mongodb else { return own.to_owned() };
+        let authority = own.trim_start_matches("mongodb://").split('/').next().unwrap_or_default();
+        let user = authority.rsplit_once('@').map(|(user, _)| format!("{user}@")).unwrap_or_default();
+        let source = if user.is_empty() { "" } else { "&authSource=admin" };
         // Without `directConnection`, the driver would switch to the address that the server
         // announces.
-        self.mongodb.map_or_else(|| own.to_owned(), |proxy| format!("mongodb://{proxy}/?directConnection=true"))
+        format!("mongodb://{user}{proxy}/?directConnection=true{source}")
     }
 }
 
@@ -112,35 +112,6 @@ pub struct Fleet {
     folder: TempFolder,
 }
 
-/// A server of this fleet, or one that the environment names, which is neither started nor stopped.
-enum Broker {
-    Own(Box<RabbitMq>),
-    External(String),
-}
-
-enum Database {
-    Own(Box<MongoDb>),
-    Shared(String),
-}
-
-impl Broker {
-    fn url(&self) -> &str {
-        match self {
-            Self::Own(rabbitmq) => rabbitmq.url(),
-            Self::External(url) => url,
-        }
-    }
-}
-
-impl Database {
-    fn url(&self) -> &str {
-        match self {
-            Self::Own(mongodb) => mongodb.url(),
-            Self::Shared(url) => url,
-        }
-    }
-}
-
 impl Fleet {
     /// Starts all components. Services may not be ready yet: see [`Self::wait_until_ready`].
     pub fn start(options: &Options) -> Result<Self> {
@@ -165,14 +136,14 @@ impl Fleet {
         if options.mongodb_per_service && options.proxies.mongodb.is_some() {
             return Err(Error::failed("one fault proxy cannot serve several MongoDB servers"));
         }
-        let amqp_url = options.proxies.amqp_url(rabbitmq.url());
         let port = if options.port == 0 { port::free()? } else { options.port };
         let public_url = format!("http://{}", port::local(port));
         let mails = folder.path().join("mail");
-        let with_database = mongodb.iter().map(|(service, database)| (*service, Some(database.url())));
+        let with_database = mongodb.iter().map(|(service, database)| (*service, Some(database.url_of(*service))));
         let mut services = Vec::new();
         for (service, database) in with_database.chain([(Service::Web, None)]) {
-            let mongodb_uri = database.map(|url| options.proxies.mongodb_uri(url));
+            let amqp_url = options.proxies.amqp_url(&rabbitmq.url_of(service));
+            let mongodb_uri = database.map(|url| options.proxies.mongodb_uri(&url));
             for number in 1..=service.instances(options.instances) {
                 let instance = Instance {
                     service,
@@ -242,10 +213,16 @@ impl Fleet {
         self.folder.path().join("mail")
     }
 
-    /// Returns the URL of the broker.
+    /// Returns the URL of the broker, with the user of operators.
     #[must_use]
     pub fn amqp_url(&self) -> &str {
         self.rabbitmq.url()
+    }
+
+    /// Returns the URL of the broker, with the user of a service.
+    #[must_use]
+    pub fn amqp_url_of(&self, service: Service) -> String {
+        self.rabbitmq.url_of(service)
     }
 
     /// Runs `rabbitmqctl` on the broker of this fleet.
@@ -256,7 +233,14 @@ impl Fleet {
         }
     }
 
-    /// Returns the URL of the MongoDB server of a service.
+    /// Returns the URL of the MongoDB server of a service, with the user of the service; `None` for
+    /// a service without a database.
+    #[must_use]
+    pub fn mongodb_uri_of(&self, service: Service) -> Option<String> {
+        self.mongodb.iter().find(|(of, _)| *of == service).map(|(_, database)| database.url_of(service))
+    }
+
+    /// Returns the URL of the MongoDB server of a service, with the user of operators.
     #[must_use]
     pub fn mongodb_uri(&self, service: Service) -> &str {
         self.mongodb.iter().find(|(of, _)| *of == service).map_or("", |(_, database)| database.url())
@@ -264,15 +248,8 @@ impl Fleet {
 
     /// Returns the components in the order of their start, without servers of the environment.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &Component> {
-        let rabbitmq = match &self.rabbitmq {
-            Broker::Own(rabbitmq) => Some(rabbitmq.component()),
-            Broker::External(_) => None,
-        };
-        let mongodb = self.mongodb.iter().filter_map(|(_, database)| match database {
-            Database::Own(mongodb) => Some(mongodb.component()),
-            Database::Shared(_) => None,
-        });
-        rabbitmq.into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.component()])
+        let mongodb = self.mongodb.iter().filter_map(|(_, database)| database.component());
+        self.rabbitmq.component().into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.component()])
     }
 
     /// Describes the components for scripts (`scripts/ec2/deploy.sh`): an object for each, such as
@@ -372,32 +349,6 @@ impl Drop for Fleet {
     }
 }
 
-fn from_environment(variable: &str) -> Option<String> {
-    env::var(variable).ok().filter(|url| !url.is_empty())
-}
-
-fn broker() -> Result<Broker> {
-    from_environment("AMQP_URL")
-        .map_or_else(|| Ok(Broker::Own(Box::new(RabbitMq::prepare()?))), |url| Ok(Broker::External(url)))
-}
-
-fn databases(apart: bool) -> Result<Vec<(Service, Database)>> {
-    let [first, others @ ..] = Service::WITH_DATABASE;
-    if let Some(url) = from_environment("MONGODB_URI") {
-        return Ok(Service::WITH_DATABASE.map(|service| (service, Database::Shared(url.clone()))).into());
-    }
-    if apart {
-        let start = |service| {
-            let mongodb = MongoDb::prepare(&format!("mongodb-{service}"))?;
-            Ok((service, Database::Own(Box::new(mongodb))))
-        };
-        return Service::WITH_DATABASE.into_iter().map(start).collect();
-    }
-    let mongodb = MongoDb::prepare("mongodb")?;
-    let shared = others.map(|service| (service, Database::Shared(mongodb.url().to_owned())));
-    Ok([(first, Database::Own(Box::new(mongodb)))].into_iter().chain(shared).collect())
-}
-
 /// Writes an Ed25519 key as PKCS#8 (RFC 8410): 32 random bytes behind a constant prefix.
 fn write_signing_key(file: &Path) -> Result<()> {
     let mut der = [0; 48];
@@ -406,11 +357,6 @@ fn write_signing_key(file: &Path) -> Result<()> {
     getrandom::fill(secret).map_err(Error::context("no random numbers"))?;
     let body = BASE64_STANDARD.encode(der);
     write_secret(file, &format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
-}
-
-fn write_secret(file: &Path, content: &str) -> Result<()> {
-    let opened = fs::File::options().write(true).create_new(true).mode(0o600).open(file);
-    opened.and_then(|mut opened| opened.write_all(content.as_bytes())).map_err(Error::context(file.display()))
 }
 
 #[cfg(test)]
@@ -428,5 +374,10 @@ mod tests {
         ] {
             assert_eq!((&*proxies.amqp_url(own.0), &*proxies.mongodb_uri(own.1)), (amqp, mongodb));
         }
+        let proxies = Proxies { rabbitmq: None, mongodb: proxy };
+        assert_eq!(
+            proxies.mongodb_uri("mongodb://ana:secret@127.0.0.1:27017/?replicaSet=souk&authSource=admin"),
+            "mongodb://ana:secret@127.0.0.1:99/?directConnection=true&authSource=admin"
+        );
     }
 }

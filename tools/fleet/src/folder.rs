@@ -1,5 +1,8 @@
 //! A temporary folder that is removed with its owner.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -27,4 +30,10 @@ impl TempFolder {
         self.0.disable_cleanup(true);
         self.path().to_owned()
     }
+}
+
+/// Writes a new file that only its owner can read.
+pub(crate) fn write_secret(file: &Path, content: &str) -> Result<()> {
+    let opened = File::options().write(true).create_new(true).mode(0o600).open(file);
+    opened.and_then(|mut opened| opened.write_all(content.as_bytes())).map_err(Error::context(file.display()))
 }

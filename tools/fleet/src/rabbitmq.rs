@@ -7,12 +7,19 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
 use crate::component::{Component, Detached};
+use crate::credentials::{Credentials, OPERATOR};
 use crate::error::{Error, Result};
 use crate::folder::TempFolder;
 use crate::install;
 use crate::port;
 use crate::process::{Process, Program};
+use crate::service::{Service, workspace_dir};
 
 /// Debian's script in `/usr/sbin` switches to the user `rabbitmq`; these run as the current user.
 const SCRIPTS: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/homebrew/sbin/rabbitmq-server"];
@@ -22,9 +29,13 @@ const SCRIPT_FOLDERS: [&str; 2] = ["/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin"
 
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A RabbitMQ broker with a user of its own and an empty virtual host `/`.
+/// The rights of the users, which `souk permissions` prints.
+const PERMISSIONS: &str = "deploy/rabbitmq/permissions.json";
+
+/// A RabbitMQ broker with a user for each service, one for operators, and an empty virtual host.
 pub struct RabbitMq {
     url: String,
+    credentials: Credentials,
     /// Variables that tell `rabbitmqctl` which node it controls.
     node: [(&'static str, String); 4],
     // Dropped in this order: broker, port mapper, files.
@@ -51,18 +62,18 @@ impl RabbitMq {
         let folder = TempFolder::new("souk-rabbitmq-")?;
         let address = port::local(port::free()?);
         let (port, epmd_port, dist_port) = (address.port(), port::free()?, port::free()?);
-        let (user, password) = ("souk", random_hex()?);
+        let credentials = Credentials::new()?;
 
         let in_folder = |name: &str| folder.path().join(name);
         let config = format!(
             "listeners.tcp.1 = 127.0.0.1:{port}\n\
-             default_user = {user}\n\
-             default_pass = {password}\n\
-             default_user_tags.administrator = true\n\
+             load_definitions = {}\n\
              log.console = true\n\
              log.console.level = info\n\
-             log.file = false\n"
+             log.file = false\n",
+            in_folder("definitions.json").display()
         );
+        write(&in_folder("definitions.json"), &definitions(&credentials)?.to_string())?;
         write(&in_folder("rabbitmq.conf"), &config)?;
         write(&in_folder("enabled_plugins"), "[].\n")?;
 
@@ -102,11 +113,17 @@ impl RabbitMq {
         ];
         let node = Program { unset: &["NOTIFY_SOCKET"], ..node };
         let broker = Component::program("rabbitmq", address, node, accepts_connections);
-        let url = format!("amqp://{user}:{password}@127.0.0.1:{port}/%2f");
-        Ok(Self { url, node: variables, component: broker, epmd, folder })
+        let url = url(&credentials, OPERATOR, address);
+        Ok(Self { url, credentials, node: variables, component: broker, epmd, folder })
     }
 
-    /// Returns the value for `AMQP_URL`.
+    /// Returns the value for the `AMQP_URL` of a service.
+    #[must_use]
+    pub fn url_of(&self, service: Service) -> String {
+        url(&self.credentials, service.name(), self.component.address())
+    }
+
+    /// Returns the value for the `AMQP_URL` of operators.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -162,10 +179,34 @@ fn accepts_connections(address: SocketAddr) -> bool {
     greet().unwrap_or(false)
 }
 
-fn random_hex() -> Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(Error::context("no random numbers"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+fn url(credentials: &Credentials, user: &str, address: SocketAddr) -> String {
+    format!("amqp://{}@{address}/%2f", credentials.user_info(user))
+}
+
+/// Returns RabbitMQ's definitions: users with hashed passwords, and their rights.
+fn definitions(credentials: &Credentials) -> Result<Value> {
+    let file = workspace_dir().join(PERMISSIONS);
+    let permissions = fs::read(&file).map_err(Error::context(file.display()))?;
+    let permissions: Value = serde_json::from_slice(&permissions).map_err(Error::context(file.display()))?;
+    let user = |(name, password): (&str, &str)| {
+        Ok(json!({
+            "name": name,
+            "password_hash": password_hash(password)?,
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": if name == OPERATOR { "administrator" } else { "" },
+        }))
+    };
+    let users: Vec<Value> = credentials.all().map(user).collect::<Result<_>>()?;
+    Ok(json!({"users": users, "vhosts": [{"name": "/"}], "permissions": permissions}))
+}
+
+/// Returns salt and SHA-256 of salt and password, as RabbitMQ stores them.
+fn password_hash(password: &str) -> Result<String> {
+    let mut hash = [0; 4].to_vec();
+    getrandom::fill(&mut hash).map_err(Error::context("no random numbers"))?;
+    let digest = Sha256::new_with_prefix(&hash).chain_update(password).finalize();
+    hash.extend_from_slice(&digest);
+    Ok(BASE64_STANDARD.encode(hash))
 }
 
 fn write(file: &std::path::Path, content: &str) -> Result<()> {

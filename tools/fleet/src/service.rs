@@ -25,6 +25,9 @@ pub enum Service {
 }
 
 impl Service {
+    /// All services.
+    pub const ALL: [Self; 5] = [Self::Customer, Self::Products, Self::Shopping, Self::Mail, Self::Web];
+
     /// All services that have a database.
     pub const WITH_DATABASE: [Self; 4] = [Self::Customer, Self::Products, Self::Shopping, Self::Mail];
 

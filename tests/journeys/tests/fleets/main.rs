@@ -12,6 +12,7 @@ mod dead_letters;
 mod deployment;
 mod failpoints;
 mod hot_product;
+mod least_privilege;
 mod monitor;
 mod order_cost;
 mod outage;

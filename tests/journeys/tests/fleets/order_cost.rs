@@ -250,7 +250,7 @@ impl Tracer {
                 Some(AMQPValue::FieldArray(keys)) => keys.as_slice().iter().map(text).collect::<Vec<_>>().join(" "),
                 _ => String::new(),
             };
-            let key = if keys.starts_with("amq.rabbitmq.reply-to") { "a reply" } else { &keys };
+            let key = if exchange.ends_with(".replies") { "" } else { &keys };
             messages.push(format!("{exchange} {key}").trim().to_owned());
         }
         messages

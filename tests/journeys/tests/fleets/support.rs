@@ -78,6 +78,8 @@ pub(crate) async fn publish(
     properties: BasicProperties,
     body: &str,
 ) {
+    // Services accept messages of operators, who sign them.
+    let properties = properties.with_user_id("souk".into());
     with_channel(fleet, async |channel| {
         let options = BasicPublishOptions::default();
         channel.basic_publish(exchange.into(), routing_key.into(), options, body.as_bytes(), properties).await.unwrap();
