@@ -12,10 +12,14 @@ fail() {
 }
 
 deploy/compose/secrets.sh "$folder" >"$folder/made"
-[ "$(wc -l <"$folder/made")" -eq 7 ] || fail "some secrets were not created: $(cat "$folder/made")"
-before=$(find "$folder" -type f -not -name made -exec sha256sum {} + | sort)
+[ "$(wc -l <"$folder/made")" -eq 15 ] || fail "some secrets were not created: $(cat "$folder/made")"
+# The hashes of passwords in definitions.json have a new salt each time.
+contents() {
+    find "$folder" -type f -not -name made -not -name definitions.json -exec sha256sum {} + | sort
+}
+before=$(contents)
 [ -z "$(deploy/compose/secrets.sh "$folder")" ] || fail "a second run created a secret again"
-[ "$before" = "$(find "$folder" -type f -not -name made -exec sha256sum {} + | sort)" ] || fail "a second run changed something"
+[ "$before" = "$(contents)" ] || fail "a second run changed something"
 if find "$folder" -type f -not -name made -perm /377 | grep .; then
     fail "other users can read or write these"
 fi
@@ -23,12 +27,30 @@ fi
 if command -v openssl >/dev/null; then
     openssl pkey -in "$folder/customer/signing-key.pem" -noout || fail "the signing key is invalid"
 fi
-password=$(sed -n 's/^default_pass = //p' "$folder/rabbitmq/20-souk.conf")
-[ "${#password}" -eq 32 ] || fail "RabbitMQ's password has ${#password} characters"
-grep -qF ":$password@rabbitmq:" "$folder/fleet/amqp-url" || fail "the password of the services differs from RabbitMQ's"
-grep -qF ":$(cat "$folder/mongodb/password")@mongodb:" "$folder/fleet/mongodb-uri" || fail "the password of the services differs from MongoDB's"
+password() {
+    sed -E 's|^[a-z]+://[^:]*:([^@]*)@.*|\1|' "$folder/$1"
+}
+[ "$(cat "$folder/mongodb/password")" = "$(password operator/mongodb-uri)" ] || fail "the operator's password differs from MongoDB's"
+expected=$(for service in customer products shopping mail; do echo "$service $(password $service/mongodb-uri)"; done)
+[ "$(cat "$folder/mongodb/users")" = "$expected" ] || fail "the users of MongoDB differ from those of the services"
+python3 - "$folder" <<'PYTHON'
+import base64, hashlib, json, pathlib, re, sys
+folder = pathlib.Path(sys.argv[1])
+definitions = json.loads((folder / "rabbitmq/definitions.json").read_text())
+permissions = json.loads(pathlib.Path("deploy/rabbitmq/permissions.json").read_text())
+assert definitions["permissions"] == permissions, "the rights of the users are not those of the file"
+users = {user["name"]: user for user in definitions["users"]}
+assert set(users) == {right["user"] for right in permissions}, "a user has no rights, or does not exist"
+for name, user in users.items():
+    file = folder / ("operator" if name == "souk" else name) / "amqp-url"
+    url = re.fullmatch(r"amqp://([a-z]+):([A-Za-z0-9]{32})@rabbitmq:5672/%2f\n", file.read_text())
+    assert url and url[1] == name, f"the URL of {name} names another user"
+    stored = base64.b64decode(user["password_hash"])
+    assert stored[4:] == hashlib.sha256(stored[:4] + url[2].encode()).digest(), f"the password of {name} differs"
+    assert user["tags"] == (["administrator"] if name == "souk" else []), f"{name} has the tags {user['tags']}"
+PYTHON
 
-rm "$folder/fleet/amqp-url"
+rm "$folder/operator/mongodb-uri"
 if deploy/compose/secrets.sh "$folder" 2>"$folder/said"; then
     fail "an incomplete pair was accepted"
 fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Health check of MongoDB: healthy means a writable primary. Creates the replica set of one node on the first run.
+# Health check of MongoDB: healthy means a writable primary with the users of the services. Creates the replica set of one node on the first
+# run, and the users once in the life of a container.
 #
 # A check every few seconds must be cheap, but mongosh needs 100 MB and most of a second. So this sends `hello` itself: {hello: 1, $db: "admin"} as an OP_MSG, which needs no password (mongodb.com/docs/manual/reference/mongodb-wire-protocol).
 set -euo pipefail
@@ -10,7 +11,9 @@ printf '\x34\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\x1f\0\0\0\x10hello\0\
 answer=$(timeout 5 dd bs=16384 count=1 status=none <&3 | tr '\0\1' '01')
 case $answer in
     # Not on the temporary server that creates the first user.
-    *setName*isWritablePrimary01*) ;;
+    *setName*isWritablePrimary01*)
+        [ -e /tmp/has-users ] || { mongosh --quiet --norc --nodb /users.js && touch /tmp/has-users; }
+        ;;
     # The next check sees whether it became primary.
     *isreplicaset01*) mongosh --quiet --norc --nodb /replica-set.js && exit 1 ;;
     *) exit 1 ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Creates the missing secrets of a fleet on one machine: secrets.sh FOLDER. Each folder below it is a volume that is mounted only where it is
-# needed. Runs as root, so that each file is readable only by the user of the image that needs it.
+# needed: that of a service in the service. Runs as root, so that each file is readable only by the user of the image that needs it.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ "$1" = --help ]; then
@@ -8,6 +8,8 @@ if [ $# -ne 1 ] || [ "$1" = --help ]; then
     exit 2
 fi
 root=$1
+# definitions.sh and permissions.json.
+rabbitmq_files=${RABBITMQ_FILES:-$(dirname "$0")/../rabbitmq}
 
 # Users of the images.
 services=65532
@@ -53,38 +55,57 @@ chmod 700 "$root/mails"
 signing_key | keep customer/signing-key.pem $services
 random 24 | keep admin/password $services
 
-# One password in two files, for the server and for its clients. A server keeps its initial password, so a new one would lock out all clients.
-is_missing() {
-    if [ ! -s "$root/$1" ] && [ ! -s "$root/$2" ]; then
-        return 0
-    fi
-    if [ -s "$root/$1" ] && [ -s "$root/$2" ]; then
-        return 1
-    fi
-    echo "$1 and $2 belong together, and one is missing: restore it, or start again with docker compose down --volumes" >&2
-    exit 1
+# password FILE: the password in a URL.
+password() {
+    sed -E 's|^[a-z]+://[^:]*:([^@]*)@.*|\1|' "$root/$1"
 }
 
-if is_missing rabbitmq/20-souk.conf fleet/amqp-url; then
+# replace FILE USER: writes standard input to the file, atomically.
+replace() {
+    rm -f "$root/$1"
+    keep "$1" "$2" >/dev/null
+}
+
+# One password in two files, for the server and for its clients. MongoDB keeps its initial password, so a new one would lock out all clients.
+has() {
+    [ -s "$root/$1" ] && echo yes || echo no
+}
+if [ "$(has mongodb/password)" != "$(has operator/mongodb-uri)" ]; then
+    echo "mongodb/password and operator/mongodb-uri belong together, and one is missing: restore it, or start again with docker compose down --volumes" >&2
+    exit 1
+fi
+if [ ! -s "$root/mongodb/password" ]; then
     password=$(random 32)
-    keep rabbitmq/20-souk.conf $rabbitmq <<CONF
+    echo -n "$password" | keep mongodb/password $mongodb
+    echo "mongodb://souk:$password@mongodb:27017/?replicaSet=rs0&authSource=admin&maxPoolSize=10" | keep operator/mongodb-uri $services
+fi
+# The key by which members of a replica set authenticate. MongoDB requires it even for one member.
+random 512 | keep mongodb/keyfile $mongodb
+
+# A user on each server for the operator and for each service, which gets its own URLs only. `web` has no database.
+echo "amqp://souk:$(random 32)@rabbitmq:5672/%2f" | keep operator/amqp-url $services
+for service in customer products shopping mail web; do
+    echo "amqp://$service:$(random 32)@rabbitmq:5672/%2f" | keep $service/amqp-url $services
+    # A connection costs MongoDB half a megabyte, and more connections are not faster on two cores.
+    [ $service = web ] ||
+        echo "mongodb://$service:$(random 32)@mongodb:27017/?replicaSet=rs0&authSource=admin&maxPoolSize=10" | keep $service/mongodb-uri $services
+done
+
+# What the servers read at their start. It follows the URLs, and the rights of this version.
+for service in customer products shopping mail; do
+    echo "$service $(password $service/mongodb-uri)"
+done | replace mongodb/users $mongodb
+for folder in operator customer products shopping mail web; do
+    user=$folder
+    [ $folder != operator ] || user=souk
+    echo "$user $(password $folder/amqp-url)"
+done | "$rabbitmq_files/definitions.sh" "$rabbitmq_files/permissions.json" | replace rabbitmq/definitions.json $rabbitmq
+replace rabbitmq/20-souk.conf $rabbitmq <<CONF
 listeners.tcp.default = 5672
 management.tcp.port = 15672
-default_user = souk
-default_pass = $password
+load_definitions = /run/secrets/rabbitmq/definitions.json
 # Below the container's limit, so that RabbitMQ blocks publishers before the kernel kills it.
 vm_memory_high_watermark.absolute = 150MB
 disk_free_limit.absolute = 256MB
 log.console = true
 CONF
-    echo "amqp://souk:$password@rabbitmq:5672/%2f" | keep fleet/amqp-url $services
-fi
-
-if is_missing mongodb/password fleet/mongodb-uri; then
-    password=$(random 32)
-    echo -n "$password" | keep mongodb/password $mongodb
-    # A connection costs MongoDB half a megabyte, and more connections are not faster on two cores.
-    echo "mongodb://souk:$password@mongodb:27017/?replicaSet=rs0&authSource=admin&maxPoolSize=10" | keep fleet/mongodb-uri $services
-fi
-# The key by which members of a replica set authenticate. MongoDB requires it even for one member.
-random 512 | keep mongodb/keyfile $mongodb
