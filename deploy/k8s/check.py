@@ -16,9 +16,8 @@ from kubernetes_validate.utils import SchemaNotFoundError, ValidationError, all_
 
 # The first version with `preStop: sleep` enabled by default.
 OLDEST = "1.30"
-# Labels of pods and Secrets that the operators create, according to their sources.
+# Labels of pods that the operators create, according to their sources.
 PODS_OF_OPERATORS = [{"app.kubernetes.io/name": "rabbitmq", "app.kubernetes.io/component": "rabbitmq"}, {"app": "mongodb-svc"}]
-SECRETS_OF_OPERATORS = {"rabbitmq-default-user"}
 CUSTOM = {"RabbitmqCluster", "MongoDBCommunity"}
 # Sources of nginx's other variables.
 OF_NGINX = {"NAMESPACE"}
@@ -266,7 +265,7 @@ def references(resources, folder):
                 reference = variable.get("valueFrom", {}).get("secretKeyRef")
                 secrets |= {reference["name"]} if reference else set()
             yield from files(owner, container, spec)
-        by_hand |= secrets - of_users - SECRETS_OF_OPERATORS
+        by_hand |= secrets - of_users
     for name in sorted(by_hand):
         if f"`{name}`" not in readme:
             yield f"Secret {name} is needed, and README.md does not say how it is made"
