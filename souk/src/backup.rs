@@ -1,55 +1,103 @@
 //! `souk backup` and `souk restore`.
 //!
-//! A backup is the data directory of a one-process shop, even a backup of a fleet. It has
-//! no signing key: access tokens expire after ten minutes, and a shop without a key creates one.
+//! A backup is the data directory of a one-process shop, even a backup of a fleet: as it is, or
+//! encrypted in one file ([`archive`]). It has no signing key: access tokens expire after ten
+//! minutes, and a shop without a key creates one.
 
-use std::collections::HashSet;
-use std::fs::File;
+mod archive;
+mod args;
+mod copy;
+mod draft;
+mod folder;
+mod interrupt;
+mod keys;
+mod restore;
+
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::Args;
-use rocket::tokio::sync::mpsc::Receiver;
-use souk_contract::shopping::{OrderConfirmed, OrderId};
-use souk_http::signal::shutdown_signal;
-use souk_store::{CopyStats, Snapshot};
+use rocket::tokio::time::sleep;
 use tempfile::TempDir;
+use time::UtcDateTime;
 
+pub(crate) use self::args::{BackupArgs, RestoreArgs};
+use self::args::{Encryption, Target};
+use self::draft::Draft;
+use self::folder::FileDraft;
+use self::interrupt::Interrupt;
+use self::keys::Recipients;
 use crate::data_directory;
-use crate::databases::{Databases, SERVICES, operator_message};
-use crate::shop_args::{ShopArgs, ShopLocation};
+use crate::databases::Databases;
+use crate::shop_args::ShopLocation;
 
-#[derive(Args)]
-pub(crate) struct BackupArgs {
-    /// Directory of the backup; it must be new or empty
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
-    #[command(flatten)]
-    shop: ShopArgs,
-}
-
-#[derive(Args)]
-pub(crate) struct RestoreArgs {
-    /// Directory of a backup, or of a one-process shop
-    #[arg(long, value_name = "DIR")]
-    from: PathBuf,
-    /// Delete all data in the fleet's databases first
-    #[arg(long)]
-    force: bool,
-    #[command(flatten)]
-    shop: ShopArgs,
-}
+const BACKED_UP: &str = "backed up";
 
 pub(crate) async fn back_up(args: BackupArgs) -> Result<(), String> {
+    let encryption = args.encryption()?;
     let from = args.shop.resolve()?;
     let mut interrupt = Interrupt::listen()?;
-    let shop = Databases::open(&from)?;
-    let copied = copy_shop(&from, &shop, &args.to, &mut interrupt).await;
-    shop.close().await;
-    let (draft, CopyStats { documents, events, .. }) = copied?;
-    let republished = republish_lost_events(draft.path(), &mut interrupt).await?;
-    draft.finish()?;
-    print_result("backed up", documents, events + republished);
+    let Some(Encryption { recipients, target, every }) = encryption else {
+        return back_up_plainly(&from, &args.to, &mut interrupt).await;
+    };
+    let Some(every) = every else {
+        return back_up_encrypted(&from, &target, &recipients, &mut interrupt).await;
+    };
+    // A failed backup ends the process. Its supervisor shows the failure and starts it again.
+    while wait_until_due(target.folder(), every, &mut interrupt).await? {
+        back_up_encrypted(&from, &target, &recipients, &mut interrupt).await?;
+    }
     Ok(())
+}
+
+/// Waits until a backup is due. Returns false after a signal.
+async fn wait_until_due(folder: &Path, every: Duration, interrupt: &mut Interrupt) -> Result<bool, String> {
+    let Some((newest, _)) = folder::list(folder)?.pop_last() else { return Ok(true) };
+    let wait = time_until_due(newest, UtcDateTime::now(), every);
+    println!("the newest backup is from {newest}; the next one begins in {} s", wait.as_secs());
+    rocket::tokio::select! {
+        () = interrupt.signalled() => Ok(false),
+        () = sleep(wait) => Ok(true),
+    }
+}
+
+/// The time since the newest backup counts, so that a restart of this process neither delays a
+/// backup nor makes another one. A backup that seems to be of the future, because the clock was
+/// wrong, counts as one of now.
+fn time_until_due(newest: UtcDateTime, now: UtcDateTime, every: Duration) -> Duration {
+    let age = Duration::try_from(now - newest).unwrap_or_default();
+    every.saturating_sub(age)
+}
+
+async fn back_up_plainly(from: &ShopLocation, to: &Path, interrupt: &mut Interrupt) -> Result<(), String> {
+    let draft = Draft::begin(to)?;
+    let copied = copy::copy_shop(from, draft.path(), interrupt).await?;
+    draft.finish()?;
+    copied.print(BACKED_UP);
+    Ok(())
+}
+
+async fn back_up_encrypted(
+    from: &ShopLocation,
+    target: &Target,
+    recipients: &Recipients,
+    interrupt: &mut Interrupt,
+) -> Result<(), String> {
+    let path = target.path_at(UtcDateTime::now());
+    let draft = FileDraft::begin(&path)?;
+    let plain = private_directory()?;
+    let copied = copy::copy_shop(from, plain.path(), interrupt).await?;
+    let (directory, recipients, file) = (plain.path().to_owned(), recipients.clone(), draft.open()?);
+    let seal = move |stop| archive::seal(&directory, &recipients, file, stop);
+    let sealed = interrupt.or_done_blocking(seal).await;
+    sealed.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    remove(plain)?;
+    let bytes = draft.finish()?;
+    copied.print(BACKED_UP);
+    println!("{}: {bytes} bytes", path.display());
+    match target {
+        Target::Folder { folder, keep: Some(keep) } => folder::delete_superseded(folder, &path, *keep),
+        Target::Folder { keep: None, .. } | Target::File(_) => Ok(()),
+    }
 }
 
 pub(crate) async fn restore(args: RestoreArgs) -> Result<(), String> {
@@ -58,228 +106,82 @@ pub(crate) async fn restore(args: RestoreArgs) -> Result<(), String> {
         return Err(format!("--force works on fleets only: move {} away instead", directory.display()));
     }
     let mut interrupt = Interrupt::listen()?;
-    let backup = Databases::open(&ShopLocation::Directory(args.from))?;
-    let restored = restore_into(&backup, &to, args.force, &mut interrupt).await;
-    backup.close().await;
-    let CopyStats { documents, events, .. } = restored?;
-    print_result("restored", documents, events);
-    Ok(())
+    let Some(encrypted) = encrypted_backup(&args.from)? else {
+        if args.identity.is_some() {
+            return Err(format!("{} is not encrypted: leave out --identity", args.from.display()));
+        }
+        return restore_plainly(args.from, &to, args.force, &mut interrupt).await;
+    };
+    let Some(identity) = args.identity else {
+        let remedy = "name the file with the private key with --identity";
+        return Err(format!("{} is encrypted: {remedy}", encrypted.display()));
+    };
+    let identities = keys::read_identities(&identity)?;
+    let plain = private_directory()?;
+    let directory = plain.path().to_owned();
+    println!("decrypting {}", encrypted.display());
+    let open = move |stop| archive::open(&encrypted, &identities, &directory, stop);
+    interrupt.or_done_blocking(open).await?;
+    restore_plainly(plain.path().to_owned(), &to, args.force, &mut interrupt).await?;
+    remove(plain)
 }
 
-fn print_result(done: &str, documents: usize, events: usize) {
-    println!("{done}: {documents} documents and {events} events that are not yet handled");
-}
-
-async fn copy_shop(
-    from: &ShopLocation,
-    shop: &Databases,
-    to: &Path,
-    interrupt: &mut Interrupt,
-) -> Result<(Draft, CopyStats), String> {
-    // MongoDB opens any database name, also a mistyped one.
-    if let ShopLocation::MongoDb { prefix, .. } = from
-        && interrupt.or_done(shop.are_empty()).await?
-    {
-        return Err(format!("all databases {prefix}... are empty: check the server and --database-prefix"));
-    }
-    copy_to_directory(shop, to, interrupt).await
-}
-
-async fn restore_into(
-    backup: &Databases,
+async fn restore_plainly(
+    from: PathBuf,
     to: &ShopLocation,
     force: bool,
     interrupt: &mut Interrupt,
-) -> Result<CopyStats, String> {
-    match to {
-        ShopLocation::Directory(directory) => {
-            let (draft, copied) = copy_to_directory(backup, directory, interrupt).await?;
-            draft.finish()?;
-            Ok(copied)
-        }
-        ShopLocation::MongoDb { .. } => {
-            let shop = Databases::open(to)?;
-            let copied = replace(backup, &shop, force, interrupt).await;
-            shop.close().await;
-            copied
-        }
-    }
+) -> Result<(), String> {
+    let backup = Databases::open(&ShopLocation::Directory(from))?;
+    let restored = restore::restore_into(&backup, to, force, interrupt).await;
+    backup.close().await;
+    restored?.print("restored");
+    Ok(())
 }
 
-async fn copy_to_directory(
-    from: &Databases,
-    directory: &Path,
-    interrupt: &mut Interrupt,
-) -> Result<(Draft, CopyStats), String> {
-    let draft = Draft::begin(directory)?;
-    let copy = Databases::open_each(|service| data_directory::open_shared(draft.path(), service))?;
-    let copying = async {
-        let snapshots = Snapshot::of(&from.all()).await.map_err(operator_message)?;
-        copy_all(snapshots, &copy).await
-    };
-    let copied = interrupt.or_done(copying).await;
-    // Closing a database merges its files into one.
-    copy.close().await;
-    Ok((draft, copied?))
+/// Returns the encrypted backup that a path names: itself, or the newest in a folder of backups.
+fn encrypted_backup(from: &Path) -> Result<Option<PathBuf>, String> {
+    if from.is_dir() {
+        return Ok(folder::list(from)?.pop_last().map(|(_, path)| path));
+    }
+    Ok((from.is_file() || is_named_as_encrypted(from)).then(|| from.to_owned()))
 }
 
-async fn replace(
-    backup: &Databases,
-    shop: &Databases,
-    force: bool,
-    interrupt: &mut Interrupt,
-) -> Result<CopyStats, String> {
-    let snapshots = interrupt.or_done(verify(backup, shop, force)).await?;
-    let restoring = async {
-        for database in shop.all() {
-            database.clear().await.map_err(operator_message)?;
-        }
-        copy_all(snapshots, shop).await
-    };
-    let restored = interrupt.or_done(restoring).await;
-    restored.map_err(|error| format!("{error}; the databases are incomplete: run the command again with --force"))
+fn is_named_as_encrypted(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == folder::EXTENSION)
 }
 
-/// Errors: the backup is damaged or empty, or the shop is not empty and `--force` is missing.
-async fn verify(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec<Snapshot>, String> {
-    if backup.are_empty().await? {
-        return Err("the backup is empty; nothing was changed".to_owned());
-    }
-    let snapshots = Snapshot::of(&backup.all()).await.map_err(operator_message)?;
-    for snapshot in &snapshots {
-        snapshot.verify().await.map_err(|error| format!("{}.db: {}", snapshot.name(), operator_message(error)))?;
-    }
-    for database in shop.all() {
-        if !force && !database.is_empty().await.map_err(operator_message)? {
-            let service = database.name();
-            return Err(format!(
-                "the database of {service} is not empty; nothing was changed. --force deletes all data of the fleet first"
-            ));
+/// Creates the directory for the copy before it is encrypted and after it is decrypted: not in the
+/// folder of backups, but where the operating system has temporary files.
+fn private_directory() -> Result<TempDir, String> {
+    let parent = std::env::temp_dir();
+    data_directory::temporary(&parent)
+        .map_err(|error| format!("cannot create a temporary directory in {}: {error}", parent.display()))
+}
+
+fn remove(plain: TempDir) -> Result<(), String> {
+    let path = plain.path().display().to_string();
+    plain.close().map_err(|error| format!("{path} is not encrypted and cannot be deleted: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::utc_datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_backup_is_due_when_the_newest_is_old() {
+        let (day, newest) = (Duration::from_hours(24), utc_datetime!(2026-01-31 03:17));
+        for (now, hours) in [
+            (newest, 24),
+            (utc_datetime!(2026-01-31 10:17), 17),
+            (utc_datetime!(2026-02-01 03:17), 0),
+            (utc_datetime!(2026-03-01 00:00), 0),
+            // The clock was set back.
+            (utc_datetime!(2026-01-01 00:00), 24),
+        ] {
+            assert_eq!(time_until_due(newest, now, day), Duration::from_hours(hours), "{now}");
         }
     }
-    Ok(snapshots)
-}
-
-/// SIGTERM or Ctrl-C. Ends a command with an error, so that the command removes its temporary
-/// files.
-struct Interrupt(Receiver<()>);
-
-impl Interrupt {
-    fn listen() -> Result<Self, String> {
-        shutdown_signal().map(Self).map_err(|error| format!("cannot handle signals: {error}"))
-    }
-
-    /// Runs `work` to its end. Errors: those of `work`, or a signal interrupts it.
-    async fn or_done<T>(&mut self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-        rocket::tokio::select! {
-            _ = self.0.recv() => Err("interrupted".to_owned()),
-            outcome = work => outcome,
-        }
-    }
-}
-
-async fn copy_all(from: Vec<Snapshot>, to: &Databases) -> Result<CopyStats, String> {
-    let mut sum = CopyStats::default();
-    // The loop drops each snapshot as soon as it is copied.
-    for (snapshot, target) in from.into_iter().zip(to.all()) {
-        let CopyStats { documents, events, handled } = snapshot.copy_to(target).await.map_err(operator_message)?;
-        sum.documents += documents;
-        sum.events += events;
-        sum.handled += handled;
-    }
-    Ok(sum)
-}
-
-/// Publishes the confirmations that the copy lacks: one that was on the broker at the moment of the
-/// backup is neither in the outbox nor a mail. Of all events only this one must be published again:
-/// erasures repeat theirs.
-async fn republish_lost_events(copy: &Path, interrupt: &mut Interrupt) -> Result<usize, String> {
-    let databases = Databases::open(&ShopLocation::Directory(copy.to_owned()))?;
-    let republishing = async {
-        let lost = unmailed_orders(&databases).await?;
-        shopping::ledger::publish_confirmations_again(&databases.shopping, &lost).await.map_err(operator_message)?;
-        Ok(lost.len())
-    };
-    let republished = interrupt.or_done(republishing).await;
-    databases.close().await;
-    republished
-}
-
-/// Returns the confirmed orders that have no mail and whose event is not pending.
-async fn unmailed_orders(databases: &Databases) -> Result<Vec<OrderId>, String> {
-    let mails = mail::ledger::mails(&databases.mail, |_| true).await.map_err(operator_message)?;
-    let mut known: HashSet<OrderId> = mails.iter().filter_map(mail::ledger::MailRecord::confirmed_order).collect();
-    let pending = databases.shopping.pending_events_of::<OrderConfirmed>().await.map_err(operator_message)?;
-    known.extend(pending.into_iter().map(|pending| pending.event.id));
-    let mut confirmed = shopping::ledger::confirmed_orders(&databases.shopping).await.map_err(operator_message)?;
-    confirmed.retain(|order| !known.contains(order));
-    Ok(confirmed)
-}
-
-/// A directory that a command fills. The files are written to a temporary directory inside it, and
-/// moved when all are complete.
-struct Draft {
-    temporary: TempDir,
-    target: PathBuf,
-    /// Whether this draft has created the target and removes it when it fails.
-    remove_target: bool,
-    /// Prevents a shop from starting in the target.
-    _lock: File,
-}
-
-impl Draft {
-    fn begin(target: &Path) -> Result<Self, String> {
-        let remove_target = !target.exists();
-        data_directory::create(target)?;
-        // The first check keeps the lock file out of a foreign directory; the second is safe from
-        // races.
-        require_empty(target)?;
-        let lock = data_directory::lock(target)?;
-        require_empty(target)?;
-        let temporary = data_directory::temporary(target).map_err(|error| unwritable(target, &error))?;
-        Ok(Self { temporary, target: target.to_owned(), remove_target, _lock: lock })
-    }
-
-    fn path(&self) -> &Path {
-        self.temporary.path()
-    }
-
-    fn finish(mut self) -> Result<(), String> {
-        let move_files = || {
-            for service in SERVICES {
-                let file = format!("{service}.db");
-                std::fs::rename(self.temporary.path().join(&file), self.target.join(&file))?;
-            }
-            File::open(&self.target)?.sync_all()
-        };
-        move_files().map_err(|error| unwritable(&self.target, &error))?;
-        self.remove_target = false;
-        Ok(())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // A file that remains does no harm, and the operator sees it.
-        let _ = std::fs::remove_dir_all(self.temporary.path());
-        let _ = std::fs::remove_file(self.target.join(data_directory::LOCK));
-        if self.remove_target {
-            // This fails after success, because the directory is not empty.
-            let _ = std::fs::remove_dir(&self.target);
-        }
-    }
-}
-
-/// Errors: the directory has a file other than the lock.
-fn require_empty(directory: &Path) -> Result<(), String> {
-    let entries: std::io::Result<Vec<_>> = std::fs::read_dir(directory).and_then(Iterator::collect);
-    let entries = entries.map_err(|error| unwritable(directory, &error))?;
-    if entries.iter().all(|entry| entry.file_name() == data_directory::LOCK) {
-        return Ok(());
-    }
-    Err(format!("{} is not empty; nothing was changed. Name another directory", directory.display()))
-}
-
-fn unwritable(directory: &Path, error: &std::io::Error) -> String {
-    format!("{} cannot be written: {error}", directory.display())
 }

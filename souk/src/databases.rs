@@ -18,6 +18,10 @@ impl Databases {
     pub(crate) fn open(shop: &ShopLocation) -> Result<Self, String> {
         Self::open_each(|service| match shop {
             ShopLocation::Directory(directory) => {
+                if directory.is_file() {
+                    let remedy = "restore a backup into a new directory first, with souk restore --identity";
+                    return Err(format!("{} is a file: {remedy}", directory.display()));
+                }
                 // Opening a missing file would create an empty database.
                 let bytes = std::fs::metadata(directory.join(format!("{service}.db"))).map(|file| file.len());
                 if bytes.unwrap_or_default() == 0 {

@@ -253,10 +253,14 @@ impl TestFleet {
         assert_eq!(audit.code, Some(0), "{audit:?}");
     }
 
+    /// Returns the signing key of `customer`, as PEM.
+    pub fn signing_key(&self) -> String {
+        std::fs::read_to_string(self.fleet.signing_key()).unwrap()
+    }
+
     /// Returns customers with valid tokens of the fleet's key, without accounts in `customer`.
     pub async fn customers_without_accounts(&self, count: usize) -> Vec<Customer> {
-        let pem = std::fs::read(self.fleet.signing_key()).unwrap();
-        let key = EncodingKey::from_ed_pem(&pem).unwrap();
+        let key = EncodingKey::from_ed_pem(self.signing_key().as_bytes()).unwrap();
         let template = self.new_customer().await;
         let new = || {
             let id = Uuid::now_v7().to_string();

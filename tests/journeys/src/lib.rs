@@ -18,6 +18,7 @@
 )]
 
 mod admin;
+mod backup_key;
 mod browser;
 mod buyers;
 mod client;
@@ -42,6 +43,7 @@ mod wait;
 
 pub use crate::fleet::TestFleet;
 pub use admin::Admin;
+pub use backup_key::BackupKey;
 pub use browser::Browser;
 pub use buyers::{Buyers, RunningBuyers};
 pub use client::Client;

@@ -129,7 +129,14 @@ pub struct RunningCommand(KillOnDrop);
 impl RunningCommand {
     /// Starts `souk` with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
-        Self(KillOnDrop::spawn(command().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped())))
+        Self::start_in(&env::temp_dir(), arguments)
+    }
+
+    /// Starts `souk` with these arguments and this directory for temporary files.
+    pub fn start_in(temporary: &Path, arguments: &[&str]) -> Self {
+        let mut command = command();
+        command.args(arguments).env("TMPDIR", temporary).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(KillOnDrop::spawn(&mut command))
     }
 
     /// Sends SIGTERM.

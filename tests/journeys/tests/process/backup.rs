@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use journeys::{CommandOutput, Load, PASSWORD, RunningCommand, TestShop, euros, run_souk, wait_for};
+use journeys::{BackupKey, CommandOutput, Load, PASSWORD, RunningCommand, TestShop, euros, run_souk, wait_for};
 
 async fn backup(data: &Path, to: &Path) -> CommandOutput {
     run_souk(&["backup", "--data", text(data), "--to", text(to)]).await
@@ -14,7 +14,7 @@ async fn restore(from: &Path, data: &Path, options: &[&str]) -> CommandOutput {
     run_souk(&[&["restore", "--from", text(from), "--data", text(data)], options].concat()).await
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -60,7 +60,7 @@ async fn a_backup_under_load_is_consistent() {
 }
 
 /// Returns the keys of a stopped shop: its signing key and the key of guest tokens, in base64.
-fn keys_of(data: &Path) -> [String; 2] {
+pub(crate) fn keys_of(data: &Path) -> [String; 2] {
     let pem = fs::read_to_string(data.join("signing-key.pem")).unwrap();
     let signing_key = pem.lines().find(|line| !line.starts_with("-----")).unwrap().to_owned();
     let database = fs::read(data.join("shopping.db")).unwrap();
@@ -146,18 +146,28 @@ async fn an_interrupted_backup_leaves_nothing_behind() {
     }
     shop.admin().await.import_products("text/csv", file, &[]).await.expect_status(200);
     let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("copy");
-    let running = RunningCommand::start(&["backup", "--data", text(shop.data()), "--to", text(&copy)]);
-    wait_for("the backup to write a megabyte", async || {
-        let drafts = fs::read_dir(&copy).into_iter().flatten().flatten().map(|entry| entry.path());
-        let sizes = drafts.filter_map(|draft| fs::metadata(draft.join("products.db-wal")).ok()).map(|file| file.len());
-        let copied: u64 = sizes.sum();
-        if copied > 1_000_000 { Ok(()) } else { Err(copied) }
-    })
-    .await;
-    running.terminate();
-    let ended = running.wait().await;
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), "souk: interrupted\n"), "{ended:?}");
-    assert!(!copy.exists(), "an interrupted backup leaves a file behind");
+    let [copy, backups, temporary] = ["copy", "backups", "temporary"].map(|name| folder.path().join(name));
+    fs::create_dir(&temporary).unwrap();
+    let key = BackupKey::new(folder.path().join("key.txt")).recipient();
+    let arguments = ["backup", "--data", text(shop.data()), "--to"];
+    for (options, plain_files) in
+        [(vec![text(&copy)], &copy), (vec![text(&backups), "--encrypt-to", key.as_str()], &temporary)]
+    {
+        let running = RunningCommand::start_in(&temporary, &[&arguments[..], &options].concat());
+        wait_for("the backup to write a megabyte", async || {
+            let drafts = fs::read_dir(plain_files).into_iter().flatten().flatten().map(|entry| entry.path());
+            let sizes =
+                drafts.filter_map(|draft| fs::metadata(draft.join("products.db-wal")).ok()).map(|file| file.len());
+            let copied: u64 = sizes.sum();
+            if copied > 1_000_000 { Ok(()) } else { Err(copied) }
+        })
+        .await;
+        running.terminate();
+        let ended = running.wait().await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), "souk: interrupted\n"), "{ended:?}");
+        assert!(!copy.exists(), "an interrupted backup leaves a file behind");
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "files that are not encrypted remain");
+    }
+    assert_eq!(fs::read_dir(&backups).unwrap().count(), 0, "an interrupted backup leaves a draft behind");
     assert_eq!(backup(shop.data(), &copy).await.code, Some(0), "the next backup fails");
 }

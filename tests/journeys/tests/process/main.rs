@@ -7,6 +7,7 @@ mod attempts;
 mod backup;
 mod cors;
 mod crash_recovery;
+mod encrypted_backup;
 mod erasure_audit;
 mod failpoints;
 mod late_payment;
