@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Backs up all databases of the shop as a consistent snapshot, while the shop runs.
+# Writes an encrypted backup of all databases of the shop, as a consistent snapshot, while the shop runs.
 #
-#   MONGODB_URI_FILE=/etc/souk/backup.uri backup.sh --to /var/backups/souk --s3 s3://my-bucket/souk
+#   MONGODB_URI_FILE=/etc/souk/backup.uri backup.sh --s3 s3://my-bucket/souk
 #
-# Writes souk-<time>.tar.gz, readable by its owner only, and souk-<time>.tar.gz.sha256. A failed backup leaves no files and removes no older
-# backups.
+# Writes souk-<time>.tar.gz.age (in UTC), readable by its owner only: see docs/backup.md. A failed backup leaves no file and deletes no older
+# backup. install-backup.sh runs this script every night.
 #
-# The archive contains the data directory of a one-process shop, as `souk backup` writes it: after unpacking, `souk audit --data DIR` verifies
-# it and `souk --data DIR` opens it. MongoDB must be a replica set that keeps snapshots for the duration of the copy: five minutes, or
+# MongoDB must be a replica set that keeps snapshots for the duration of the copy: five minutes, or
 # `setParameter minSnapshotHistoryWindowInSeconds`; a longer copy fails. RabbitMQ needs no backup, because events in flight are in the outbox and
-# are published again. Databases on several servers have no common snapshot and cannot be backed up by this script.
+# are published again. Databases on several servers have no common snapshot and cannot be backed up by this script. The user of MONGODB_URI needs
+# the role `read` on each database.
 #
-# The user of MONGODB_URI needs the role `read` on each database.
+# Until the backup is encrypted, the copy is in a private folder of TMPDIR (/tmp), which needs enough space.
 #
+#   --recipients-file FILE    public keys that open the backup, one a line, from `age-keygen` on another machine (/etc/souk/backup-recipients)
 #   --uri-file FILE     file with the connection string; default: MONGODB_URI_FILE or MONGODB_URI
 #   --to DIR            directory of the backups (/var/backups/souk)
 #   --keep N            backups to keep in DIR (14); for a bucket, use a lifecycle rule
@@ -22,10 +23,6 @@
 #   --image IMAGE       run the command from this image, with Docker
 #   --network NAME      with --image: the Docker network of MongoDB (host)
 #   --dry-run           print the steps without running them
-#
-# Every night, in /etc/cron.d/souk-backup (on Amazon Linux 2023, install cronie):
-#   17 3 * * * root MONGODB_URI_FILE=/etc/souk/backup.uri /opt/souk/scripts/ec2/backup.sh --image IMAGE
-# where IMAGE is SOUK_IMAGE in images.env; or use `--souk /usr/local/bin/souk`, because cron has a short PATH.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=lib/common.sh
@@ -33,11 +30,12 @@ source "$here/lib/common.sh"
 # shellcheck source=lib/souk.sh
 source "$here/lib/souk.sh"
 
-to=/var/backups/souk keep=14 s3='' prefix=souk_
+recipients=/etc/souk/backup-recipients to=/var/backups/souk keep=14 s3='' prefix=souk_
 while [[ $# -gt 0 ]]; do
     case $1 in
         --help | -h) usage && exit ;;
         --dry-run) dry_run=yes && shift ;;
+        --recipients-file) recipients=$(value "$@"); shift 2 ;;
         --uri-file) uri_file=$(value "$@"); shift 2 ;;
         --to) to=$(value "$@"); shift 2 ;;
         --keep) keep=$(value "$@"); shift 2 ;;
@@ -52,48 +50,24 @@ done
 is_number "$keep" || fail "--keep $keep: must be at least 1"
 [[ -z $s3 || $s3 = s3://?* ]] || fail "--s3 $s3: s3://BUCKET/DIR"
 [[ -z $s3 ]] || need aws
+[[ -r $recipients ]] || fail "$recipients does not exist or is not readable: it has the public keys that open the backup, see --help"
+recipients=$(realpath "$recipients")
 need_souk
 
 [[ $to = /* ]] || to=$PWD/$to
-moment=souk-$(date --utc +%Y%m%dT%H%M%SZ)
-name=$moment.tar.gz
 if [[ $dry_run = yes ]]; then
-    say "would run: souk backup, into $to/$name"
-    say "would write: $to/$name.sha256"
-else
-    umask 077
-    mkdir --parents "$to"
-    exec {lock}<"$to"
-    flock --nonblock "$lock" || fail "another backup is running"
-    [[ ! -e $to/$name ]] || fail "$to/$name exists already"
-    # Drafts of interrupted backups.
-    rm --recursive --force "$to"/.draft.*
-    # On the same file system as the backups, for an atomic rename.
-    draft=$(mktemp --directory "$to/.draft.XXXXXX")
-    trap 'rm --recursive --force "$draft"' EXIT
-    run_souk "$draft" backup --to "$draft/$moment" --database-prefix "$prefix" || fail "souk backup failed"
-    tar --create --gzip --directory "$draft" --file "$draft/$name" "$moment"
-    gzip --test "$draft/$name" || fail "the archive is not readable"
-    sha256sum <"$draft/$name" | sed "s/-\$/$name/" >"$draft/$name.sha256"
-    # The final names appear after all data is on disk, the checksum first.
-    sync "$draft/$name" "$draft/$name.sha256"
-    mv "$draft/$name.sha256" "$to/$name.sha256"
-    mv "$draft/$name" "$to/$name"
-    sync "$to"
-    say "$to/$name: $(stat --format %s "$to/$name") bytes"
+    say "would run: souk backup, into $to, which keeps $keep"
+    [[ -z $s3 ]] || say "would run: aws s3 cp, to $s3"
+    exit
 fi
-
+private_folder
+mkdir --parents "$to"
+exec {lock}<"$to"
+flock --nonblock "$lock" || fail "another backup is running"
+run_souk "$to" "$recipients" -- backup --to "$to" --recipients-file "$recipients" --keep "$keep" --database-prefix "$prefix" ||
+    fail "souk backup failed"
 if [[ -n $s3 ]]; then
-    # The checksum last, so that its presence means that the backup is complete.
-    run aws s3 cp --only-show-errors "$to/$name" "${s3%/}/$name" || fail "$to/$name is complete, but was not copied to $s3"
-    run aws s3 cp --only-show-errors "$to/$name.sha256" "${s3%/}/$name.sha256" ||
-        fail "$to/$name is complete, but was not copied to $s3"
-fi
-
-# The names sort by time.
-if [[ -d $to ]]; then
-    mapfile -t kept < <(find "$to" -maxdepth 1 -name 'souk-*Z.tar.gz' | sort --reverse)
-    for old in "${kept[@]:$keep}"; do
-        run rm --force "$old" "$old.sha256"
-    done
+    # The names sort by time.
+    newest=$(find "$to" -maxdepth 1 -type f -name 'souk-*Z.tar.gz.age' | sort | tail --lines 1)
+    run aws s3 cp --only-show-errors "$newest" "${s3%/}/${newest##*/}" || fail "$newest is complete, but was not copied to $s3"
 fi

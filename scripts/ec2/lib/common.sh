@@ -160,8 +160,6 @@ fetch() {
 
 # shellcheck disable=SC2034 # used by deploy.sh and install-nginx.sh
 services=(customer products shopping mail web)
-# shellcheck disable=SC2034 # used by restore.sh
-databases=(customer products shopping mail)
 
 is_service() {
     [[ $1 = customer || $1 = products || $1 = shopping || $1 = mail || $1 = web ]]

@@ -21,18 +21,28 @@ need_souk() {
     fi
 }
 
-# `run_souk FOLDER ARGUMENT...`: runs the command. An image gets the folder mounted under the same path. Passwords are never passed on the
+# `private_folder`: creates $work, where the command has files that are not encrypted, and deletes it when the script ends.
+private_folder() {
+    umask 077
+    work=$(mktemp --directory)
+    trap 'rm --recursive --force "$work"' EXIT
+}
+
+# `run_souk PATH... -- ARGUMENT...`: runs the command. An image gets these absolute paths mounted, and $work. Passwords are never passed on the
 # command line, because other users could read them.
 run_souk() {
-    local folder=$1
+    local mounts=(--volume "$work:$work") where=(--env MONGODB_URI)
+    while [[ $1 != -- ]]; do
+        mounts+=(--volume "$1:$1")
+        shift
+    done
     shift
     if [[ -z $image ]]; then
-        "$souk" "$@"
+        TMPDIR=$work "$souk" "$@"
         return
     fi
-    local where=(--env MONGODB_URI)
     if [[ -n ${MONGODB_URI_FILE:-} ]]; then
         where=(--volume "$(realpath "$MONGODB_URI_FILE"):/run/mongodb-uri:ro" --env MONGODB_URI_FILE=/run/mongodb-uri)
     fi
-    docker run --rm --network "$network" --user "$(id --user):$(id --group)" --volume "$folder:$folder" "${where[@]}" "$image" "$@"
+    docker run --rm --network "$network" --user "$(id --user):$(id --group)" --env "TMPDIR=$work" "${mounts[@]}" "${where[@]}" "$image" "$@"
 }

@@ -2,11 +2,10 @@
 //! a fleet.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use journeys::{Customer, Load, PASSWORD, TestFleet, TestShop, euros, run_souk};
+use journeys::{BackupKey, Customer, Load, PASSWORD, TestFleet, TestShop, euros, run_souk};
 use tempfile::TempDir;
 
 use crate::support::{ALL_SERVICES, buy_with_retries, new_load_customers, new_plentiful_product, run, script};
@@ -26,14 +25,21 @@ async fn a_backup_under_load_is_restored() {
     let tea = new_plentiful_product(&fleet).await;
     let customers = new_load_customers(&fleet).await;
     let ana = customers[0].clone();
-    let backups = folder.path().join("backups");
+    let (backups, recipients) = (folder.path().join("backups"), folder.path().join("recipients"));
+    let key = BackupKey::new(folder.path().join("key.txt"));
+    fs::write(&recipients, format!("# the key in the safe\n{}\n", key.recipient())).unwrap();
+    let temporary = folder.path().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let session = ana.sign_in_again().await;
 
     let load = Load::start(40, customers, vec![tea.clone()]);
     ana.wait_for_orders(5).await;
     let mut backup = operator_script(&fleet, "backup.sh");
-    backup.arg("--to").arg(&backups);
+    backup.arg("--to").arg(&backups).arg("--recipients-file").arg(&recipients).env("TMPDIR", &temporary);
     run(backup).await.expect_success();
     load.stop().await;
+    let file = fs::read_dir(&backups).unwrap().next().unwrap().unwrap().path();
+    expect_encryption(&fleet, &key, &file, &ana);
     let zoe = fleet.new_customer().await;
     // After a clean audit the broker has no event that is newer than the backup.
     fleet.expect_clean_audit().await;
@@ -43,33 +49,52 @@ async fn a_backup_under_load_is_restored() {
 
     let restore = |options: &[&str]| {
         let mut restore = operator_script(&fleet, "restore.sh");
-        restore.arg("--from").arg(&backups).args(options);
+        restore.arg("--from").arg(&backups).args(options).env("TMPDIR", &temporary);
+        restore.args(["--identity", key.identity()]);
         restore
     };
+    // A damaged backup is rejected before anything is deleted.
+    let intact = fs::read(&file).unwrap();
+    let mut damaged = intact.clone();
+    damaged[intact.len() / 2] ^= 1;
+    for damaged in [&damaged[..], &intact[..intact.len() - 1]] {
+        fs::write(&file, damaged).unwrap();
+        let rejected = run(restore(&["--force"])).await;
+        assert!(rejected.code == Some(1) && rejected.text().contains("nothing was changed"), "{rejected:?}");
+    }
+    fs::write(&file, &intact).unwrap();
     run(restore(&["--force", "--dry-run"])).await.expect_success();
     let rejected = run(restore(&[])).await;
     assert_eq!(rejected.code, Some(1), "a restore overwrites data without --force");
     assert!(rejected.text().contains("--force"));
     run(restore(&["--force"])).await.expect_success();
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "files that are not encrypted remain");
     for service in ALL_SERVICES {
         fleet.start_components(service).await;
     }
     fleet.wait_until_ready().await;
 
     let client = fleet.client();
+    // The fleet has its signing key, so that a session of the backup continues.
+    session.get_profile().await.expect_status(200);
+    client.refresh_session(&session.refresh_token).await.expect_status(200);
+    client.refresh_session(&zoe.refresh_token).await.expect_unauthenticated();
     client.sign_in(&ana.email, PASSWORD).retry_while_busy().await.expect_status(200);
     client.sign_in(&zoe.email, PASSWORD).retry_while_busy().await.expect_unauthenticated();
     // Orders that were in checkout at the time of the backup reach a final state, and every event
     // is handled.
     fleet.expect_clean_audit().await;
     buy_with_retries(&fleet, &tea).await;
+}
 
-    // A backup that has been changed is rejected.
-    let mut files = fs::read_dir(&backups).unwrap().map(|file| file.unwrap().path());
-    let file = files.find(|file| file.extension().is_some_and(|extension| extension == "gz")).unwrap();
-    fs::File::options().append(true).open(&file).unwrap().write_all(b"x").unwrap();
-    let rejected = run(restore(&["--force"])).await;
-    assert!(rejected.code == Some(1) && rejected.text().contains("SHA-256"));
+/// The backup has the customer's data and not the fleet's key, and nothing of it can be read.
+fn expect_encryption(fleet: &TestFleet, key: &BackupKey, file: &Path, customer: &Customer) {
+    let (encrypted, decrypted) = (fs::read(file).unwrap(), key.decrypt(file));
+    let contains = |content: &[u8], part: &str| content.windows(part.len()).any(|window| window == part.as_bytes());
+    assert!(contains(&decrypted, &customer.email) && !contains(&encrypted, &customer.email));
+    let pem = fleet.signing_key();
+    let signing_key = pem.lines().find(|line| !line.starts_with("-----")).unwrap();
+    assert!(!contains(&decrypted, signing_key), "the backup has the signing key");
 }
 
 #[tokio::test]
