@@ -237,8 +237,9 @@ def autoscaled(resources, _):
 
 
 def references(resources, folder):
-    """ConfigMaps are there; Secrets are an operator's or explained in README.md; none is in the repository."""
+    """ConfigMaps and claims are there; Secrets are an operator's or explained in README.md; none is in the repository."""
     maps = {resource["metadata"]["name"] for resource in resources if resource["kind"] == "ConfigMap"}
+    claims = {resource["metadata"]["name"] for resource in resources if resource["kind"] == "PersistentVolumeClaim"}
     readme = (folder / "README.md").read_text()
     for resource in resources:
         if resource["kind"] == "Secret":
@@ -256,6 +257,9 @@ def references(resources, folder):
         volumes = {volume["name"] for volume in spec.get("volumes", [])}
         for name in sorted(mounted ^ volumes):
             yield f"{owner}: {name} is either mounted and no volume, or a volume and not mounted"
+        for claim in [volume["persistentVolumeClaim"]["claimName"] for volume in spec.get("volumes", []) if "persistentVolumeClaim" in volume]:
+            if claim not in claims:
+                yield f"{owner}: there is no PersistentVolumeClaim {claim}"
         secrets = {volume["secret"]["secretName"] for volume in spec.get("volumes", []) if "secret" in volume}
         for container in spec["containers"]:
             for source in container.get("envFrom", []):

@@ -73,7 +73,7 @@ render base "$here/base"
 for overlay in "$here"/overlays/*/; do
     render "$(basename -- "$overlay")" "$overlay"
 done
-# Renders all components, because no overlay may use some of them.
+# Renders all components, because no overlay may use some of them. A component may have an image.
 for component in "$here"/components/*/; do
     name=$(basename -- "$component")
     mkdir -- "$work/qa-with-$name"
@@ -81,7 +81,7 @@ for component in "$here"/components/*/; do
     cat >"$work/qa-with-$name/kustomization.yaml" <<KUSTOMIZATION
 namespace: souk-qa
 resources: ["$up/overlays/qa"]
-components: ["$up/components/$name"]
+components: ["$up/components/$name", "$up/overlays/qa/images"]
 KUSTOMIZATION
     render "qa-with-$name" "$work/qa-with-$name"
 done
