@@ -121,8 +121,8 @@ impl DeadLetters {
         self.for_each(filter, Action::Keep, report).await.map(drop)
     }
 
-    /// Returns dead letters to their queues; all attempts are available to them again. Passes each to
-    /// `report`; returns their number.
+    /// Returns dead letters to their queues; all attempts are available to them again. Passes each
+    /// to `report`; returns their number.
     pub async fn replay(&self, filter: &DeadLetterFilter, report: impl FnMut(DeadLetter) + Send) -> Result<u32> {
         self.for_each(filter, Action::Replay, report).await
     }
@@ -225,7 +225,7 @@ impl DeadLetters {
     async fn apply(&self, action: Action, delivery: &Delivery) -> Result<bool> {
         match action {
             Action::Keep => return Ok(false),
-            // The broker moves it to the queue that failed, and deletes it here when it is stored there.
+            // The broker moves it to the queue that failed.
             Action::Replay => {
                 self.connection.bounded(delivery.reject(BasicRejectOptions { requeue: false })).await?;
             }

@@ -1,6 +1,6 @@
 //! A program of a stolen service can do what its service does, and nothing else: with its users,
-//! it is refused the queues, exchanges and databases of all others. The tables here repeat the contract
-//! on purpose, so that a right too many in it is found.
+//! it is refused the queues, exchanges and databases of all others. The tables here repeat the
+//! contract on purpose, so that a right too many in it is found.
 
 use fleet::Service;
 use futures_util::{StreamExt, TryStreamExt};
