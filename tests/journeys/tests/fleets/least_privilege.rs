@@ -267,7 +267,7 @@ async fn reply_to(connection: &Connection, service: &str, to: &str, call: &str, 
     let (exchange, key, options) = (format!("{to}.calls"), format!("{to}.rpc"), BasicPublishOptions::default());
     channel.basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties).await.unwrap();
     let answer = tokio::time::timeout(std::time::Duration::from_mins(1), answers.next()).await;
-    let answer = answer.expect("every call should get a reply").unwrap().unwrap();
+    let answer = answer.unwrap().unwrap().unwrap();
     channel.close(200, "".into()).await.unwrap();
     String::from_utf8(answer.data).unwrap()
 }
