@@ -35,7 +35,7 @@ impl<'r> Session<'r> {
 
     /// Whether the visitor has signed in, as far as the cookies tell. The session may have ended.
     pub(crate) fn is_signed_in(self) -> bool {
-        cookies::read(self.request, Cookie::Refresh).is_some()
+        [Cookie::Refresh, Cookie::Access].into_iter().any(|cookie| cookies::read(self.request, cookie).is_some())
     }
 
     /// Returns the access token of a customer; `None` for a visitor who has not signed in, or whose
