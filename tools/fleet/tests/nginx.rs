@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests are tests too")]
 
+#[path = "nginx/ambiguous.rs"]
+mod ambiguous;
 #[path = "nginx/backend.rs"]
 mod backend;
 
