@@ -131,6 +131,8 @@ impl Input for Paging {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -156,5 +158,21 @@ mod tests {
         assert!(PageLimit::try_from(100).is_ok());
         assert!(PageLimit::try_from(0).is_err());
         assert!(PageLimit::try_from(101).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(mutations::config())]
+
+        // The seeds are `["by_price",499,"7"]` and `["by_name","tea","7"]`.
+        #[test]
+        fn any_text_is_a_cursor_or_refused(
+            text in mutations::text(&["WyJieV9wcmljZSIsNDk5LCI3Il0", "WyJieV9uYW1lIiwidGVhIiwiNyJd"])
+        ) {
+            if let Ok(cursor) = serde_json::from_value::<Cursor>(text.into()) {
+                prop_assert!(!cursor.key.is_array() && !cursor.key.is_object());
+                let again = serde_json::to_value(&cursor).unwrap();
+                prop_assert_eq!(serde_json::from_value::<Cursor>(again).unwrap(), cursor);
+            }
+        }
     }
 }

@@ -119,6 +119,8 @@ mod tests {
     use base64::Engine as _;
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
     use jsonwebtoken::crypto;
+    use proptest::strategy::{Strategy, ValueTree};
+    use proptest::test_runner::TestRunner;
     use serde_json::{Value, json};
     use souk_bus::Bus;
     use souk_contract::customer::{GetKeys, Keys};
@@ -282,5 +284,20 @@ MC4CAQAwBQYDK2VwBCIEIPmOmB+s1bEhaNDcNT41eGMaJO7mV0wN4qgCPV7oe5od\n\
             assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), ErrorKind::Unauthenticated, "{case}");
         }
         assert!(verifier.verify(&good).await.is_ok());
+    }
+
+    /// Every bit of a token is signed, and it has one spelling.
+    #[tokio::test]
+    async fn a_mutated_token_is_refused() {
+        let key = SigningKey::ephemeral().unwrap();
+        let verifier = Verifier::from_keys(&key.public_keys()).unwrap();
+        let token = key.sign(admin()).unwrap();
+        let mut runner = TestRunner::new(mutations::config());
+        let mutations = mutations::text(&[&token]);
+        for _ in 0..runner.config().cases {
+            let mutation = mutations.new_tree(&mut runner).unwrap().current();
+            let is_accepted = verifier.verify(&mutation).await.is_ok();
+            assert_eq!(is_accepted, mutation == token, "{mutation}");
+        }
     }
 }

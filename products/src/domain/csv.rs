@@ -247,5 +247,16 @@ mod tests {
             let unclosed = rows.iter().position(|(_, row)| matches!(row, Err(UnclosedQuote { .. })));
             prop_assert!(unclosed.is_none_or(|at| at + 1 == rows.len()));
         }
+
+        #[test]
+        fn any_bytes_are_rows_or_errors(file in mutations::bytes(&[
+            b"key,name,price\n1,\"a \"\"b\"\"\",499\r\n2,\"x\ny\",1\n",
+            b"\"\"\"\",\0;\xff\tx\r\r\n",
+        ])) {
+            let rows = read(&file, b',');
+            prop_assert!(rows.len() <= file.len());
+            let cells = rows.iter().flat_map(|(_, row)| row.iter().flatten());
+            prop_assert!(cells.map(String::len).sum::<usize>() <= file.len(), "cells are parts of the file");
+        }
     }
 }

@@ -134,6 +134,7 @@ pub(super) fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use souk_types::Error;
 
     use super::*;
@@ -176,5 +177,26 @@ mod tests {
         let message = b"1\tok\t1\n2\tmaybe\t2\n3\terror\tno\n4\tok\t4";
         let read: Vec<_> = replies(message).map(|reply| reply.map(|(id, _)| id)).collect();
         assert_eq!(read, [Ok(1), Err(2), Err(3), Ok(4)]);
+    }
+
+    const SEEDS: [&[u8]; 3] = [
+        b"7\tproducts.get\t1763728187000\t1993\tr-1\t{\"ids\":[]}\n8\tproducts.reserve\t1\t2\t-\t{}\n",
+        b"7\tok\t42\n8\terror\t{\"kind\":\"NotFound\",\"code\":\"not-found\",\"detail\":\"none\"}\n",
+        b"\t\t\t\t\t\t\n",
+    ];
+
+    proptest! {
+        #![proptest_config(mutations::config())]
+
+        #[test]
+        fn any_bytes_are_calls_or_refused(message in mutations::bytes(&SEEDS)) {
+            let lines = message.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+            prop_assert_eq!(ids(&message).count(), lines);
+            prop_assert_eq!(replies(&message).count(), lines);
+            for call in calls(&message).flatten() {
+                let line = call.to_line();
+                prop_assert_eq!(calls(&line).collect::<Vec<_>>(), [Ok(call)]);
+            }
+        }
     }
 }

@@ -165,6 +165,7 @@ impl<'de> Visitor<'de> for UniqueNames<'_, '_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -236,5 +237,20 @@ mod tests {
         let deep = deep.replacen(":\"a\"", ":{\"a\"", 1);
         let error = parse_json(deep.as_bytes()).unwrap_err();
         assert!(error.fields()[0].field.chars().count() <= crate::error::MAX_FIELD_LENGTH + 1);
+    }
+
+    proptest! {
+        #![proptest_config(mutations::config())]
+
+        #[test]
+        fn any_bytes_are_json_or_malformed(text in mutations::bytes(&[
+            br#"{"a": [1, -0.5e2, true, null, "\ud83d\ude00\\\""], "b": {"a": 18446744073709551615}}"#,
+            br#"[[[{"price": {"amount": 499.0, "currency": "EUR"}}]]]"#,
+        ])) {
+            if let Ok(value) = parse_json(&text) {
+                let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+                prop_assert_eq!(serde_json::from_slice::<Value>(text).unwrap(), value);
+            }
+        }
     }
 }

@@ -118,6 +118,7 @@ fn object<T: DeserializeOwned>(content: Value) -> Result<(String, T)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
     use souk_types::{Currency, ErrorKind};
 
@@ -217,6 +218,24 @@ mod tests {
             let event = Event::read(event.to_string().as_bytes()).unwrap();
             let notification = event.notification(OrderId::new(), &payment()).unwrap();
             assert_eq!(notification.update.to_string(), expected, "{kind} {object}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(mutations::config())]
+
+        #[test]
+        fn any_bytes_are_an_event_or_none(body in mutations::bytes(&[
+            br#"{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1","status":"succeeded","amount_received":998,"currency":"eur"}}}"#,
+            br#"{"id":"evt_2","type":"charge.dispute.created","data":{"object":{"id":"dp_1","payment_intent":"pi_1","amount":998,"currency":"eur","status":"needs_response","reason":"fraudulent"}}}"#,
+            br#"{"id":"evt_3","type":"charge.refunded","data":{"object":{"id":"ch_1","payment_intent":{"id":"pi_1"}}}}"#,
+        ])) {
+            if let Some(event) = Event::read(&body) {
+                let intent = event.payment_intent().to_owned();
+                if let Ok(notification) = event.notification(OrderId::new(), &payment()) {
+                    prop_assert_eq!(notification.reference, intent);
+                }
+            }
         }
     }
 }

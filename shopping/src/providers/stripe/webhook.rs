@@ -80,6 +80,8 @@ fn decode_signature(hex: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECRET: &str = "whsec_0123456789abcdef";
@@ -122,5 +124,21 @@ mod tests {
             assert_eq!(error.kind(), souk_types::ErrorKind::Malformed, "{case}");
             assert!(error.detail().contains(detail), "{case}: {}", error.detail());
         }
+    }
+
+    #[test]
+    fn a_mutated_signature_is_refused() {
+        let (secret, now) = (SECRET.parse::<SigningSecret>().unwrap(), Timestamp::now());
+        let (time, body) = (now.unix_seconds(), "{}");
+        let good = sign(SECRET, time, body);
+        let (_, signature) = good.split_once(',').unwrap();
+        proptest!(mutations::config(), |(mutation in mutations::text(&[&good]))| {
+            if secret.verify(&mutation, body.as_bytes(), now).is_ok() {
+                // Further parts are allowed beside the time and the signature.
+                let has = |part: &str| mutation.split(',').any(|given| given.trim().eq_ignore_ascii_case(part));
+                prop_assert!(has(&format!("t={time}")), "{}", mutation);
+                prop_assert!(has(signature) || mutation.contains('+'), "{}", mutation);
+            }
+        });
     }
 }
