@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 
@@ -22,8 +23,27 @@ pub fn signed_with_a_shared_secret(token: &str) -> String {
 
 /// Returns the token signed with another Ed25519 key.
 pub fn signed_with_another_key(token: &str) -> String {
-    let key = [&ED25519[..], &[7; 32]].concat();
-    sign(token, "EdDSA", Algorithm::EdDSA, &EncodingKey::from_ed_der(&key))
+    sign(token, "EdDSA", Algorithm::EdDSA, &another_key())
+}
+
+/// Returns the token with these members in its header, signed with the same other key.
+pub fn signed_with_a_key_of_its_own(token: &str, members: &Value) -> String {
+    let (mut header, claims, _) = split(token);
+    for (name, value) in members.as_object().unwrap() {
+        header[name] = value.clone();
+    }
+    let message = join(&header, &claims);
+    let signature = crypto::sign(message.as_bytes(), &another_key(), Algorithm::EdDSA).unwrap();
+    format!("{message}.{signature}")
+}
+
+/// Returns the public half of that key.
+pub fn another_public_key() -> Value {
+    serde_json::to_value(Jwk::from_encoding_key(&another_key(), Algorithm::EdDSA).unwrap()).unwrap()
+}
+
+fn another_key() -> EncodingKey {
+    EncodingKey::from_ed_der(&[&ED25519[..], &[7; 32]].concat())
 }
 
 /// Returns the token with `alg: none` and no signature.

@@ -6,6 +6,8 @@
 pub struct HtmlForm {
     /// The address that it is sent to.
     pub action: String,
+    /// Whether it is sent as a body; otherwise in the address.
+    pub is_post: bool,
     fields: Vec<(String, String)>,
     /// The names and values of radio buttons and check boxes that are not chosen.
     choices: Vec<(String, String)>,
@@ -87,7 +89,8 @@ pub(crate) fn forms(html: &str) -> Vec<HtmlForm> {
                 fields.push((name, field.value()));
             }
         }
-        HtmlForm { action: element.attribute("action").unwrap_or_default(), fields, choices, hidden }
+        let is_post = element.attribute("method").is_some_and(|method| method.eq_ignore_ascii_case("post"));
+        HtmlForm { action: element.attribute("action").unwrap_or_default(), is_post, fields, choices, hidden }
     };
     elements(html, &["form"]).map(form).collect()
 }
@@ -173,7 +176,7 @@ mod tests {
 two
 lines</textarea><button name="action">Go</button></form><p>1&#38;2 <b>x</b></p>"#;
         let form = forms(html).remove(0);
-        assert_eq!(form.action, "/a?x=1&y");
+        assert_eq!((form.action.as_str(), form.is_post), ("/a?x=1&y", true));
         for (name, value) in [("k", "a\"b"), ("r", "2"), ("s", "DE"), ("t", "two\nlines")] {
             assert_eq!(form.value(name), value);
         }

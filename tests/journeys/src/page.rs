@@ -24,6 +24,18 @@ impl Response {
         found.unwrap_or_else(|| panic!("{} has no form {action}:\n{}", self.address(), html::text(self.html())))
     }
 
+    /// Returns all forms.
+    #[track_caller]
+    pub fn forms(&self) -> Vec<HtmlForm> {
+        html::forms(self.html())
+    }
+
+    /// Returns the addresses of all links.
+    #[track_caller]
+    pub fn links(&self) -> Vec<String> {
+        html::elements(self.html(), &["a"]).filter_map(|element| element.attribute("href")).collect()
+    }
+
     /// Returns the values of the check boxes of this name, and whether they are checked.
     #[track_caller]
     pub fn check_boxes(&self, name: &str) -> Vec<(String, bool)> {

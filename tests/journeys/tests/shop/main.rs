@@ -5,6 +5,14 @@
 mod account_deletion;
 mod account_mail;
 mod admin_orders;
+mod attack_accounts;
+mod attack_addresses;
+mod attack_input;
+mod attack_objects;
+mod attack_pages;
+mod attack_requests;
+mod attack_text;
+mod attack_tokens;
 mod bad_input;
 mod cart;
 mod catalogue;
