@@ -21,6 +21,7 @@ mod admin;
 mod backup_key;
 mod browser;
 mod buyers;
+mod canary;
 mod client;
 mod customer;
 pub mod failpoints;
@@ -46,6 +47,7 @@ pub use admin::Admin;
 pub use backup_key::BackupKey;
 pub use browser::Browser;
 pub use buyers::{Buyers, RunningBuyers};
+pub use canary::Canary;
 pub use client::Client;
 pub use customer::Customer;
 pub use fixtures::{

@@ -8,6 +8,7 @@ mod attempts;
 mod audit_mutations;
 mod backup;
 mod broker_outage;
+mod canary;
 mod dead_letters;
 mod deployment;
 mod failpoints;

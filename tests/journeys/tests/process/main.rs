@@ -5,6 +5,7 @@
 
 mod attempts;
 mod backup;
+mod canary;
 mod cors;
 mod crash_recovery;
 mod encrypted_backup;
