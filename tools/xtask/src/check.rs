@@ -3,7 +3,7 @@
 use crate::command::{self, cargo, cargo_command};
 use crate::report::Report;
 use crate::suite::Suite;
-use crate::{architecture, commits, delivery};
+use crate::{architecture, attacks, commits, delivery};
 
 /// Selects the checks.
 #[derive(clap::Args)]
@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Check only that no comment is wider than 100 columns
     #[arg(long)]
     comments: bool,
+    /// Check only that each attack of docs/security.md has a test
+    #[arg(long)]
+    attacks: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), String> {
@@ -38,6 +41,9 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     if options.comments {
         return architecture::check_comments();
     }
+    if options.attacks {
+        return attacks::check();
+    }
     static_checks()?;
     let mut report = Report::default();
     report.run(Suite::units("unit tests"));
@@ -48,6 +54,7 @@ pub(crate) fn static_checks() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     architecture::check()?;
     architecture::check_comments()?;
+    attacks::check()?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"])?;
     command::run(cargo_command(&["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }

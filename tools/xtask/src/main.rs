@@ -5,6 +5,7 @@
 //! run as skipped, with the reason.
 
 mod architecture;
+mod attacks;
 mod check;
 mod command;
 mod commits;
