@@ -47,9 +47,10 @@ async fn names_with_a_meaning_elsewhere_have_none_here() {
         let refused = shop.client().get(&format!("/products?{query}")).await;
         refused.expect_problem(422, "validation");
     }
-    for q in ["$where: sleep(1000)", "'; DROP TABLE products; --", "(a+)+$", "\" OR \"\"=\"", "%' AND 1=1", "*:*"] {
+    // Other signs than letters and digits are no part of a word.
+    for q in ["$where: zqx(1000)", "'; DROP TABLE zqx; --", "(zqx+)+$", "\" OR zqx=\"zqx", "%' AND zqx=1", "*:*"] {
         let found = shop.client().get("/products").query(&[("q", q)]).await.expect_status(200);
-        assert!(found.items().len() < 20, "{q}: {found}");
+        assert!(found.items().is_empty(), "{q}: {found}");
     }
 }
 
@@ -73,7 +74,8 @@ async fn a_path_leads_to_no_file() {
         "/actuator/env",
     ] {
         let found = shop.client().get(path).await;
-        assert_eq!(found.status, 404, "{path}: {found}");
+        // nginx refuses a path that leads above the root.
+        assert!(matches!(found.status, 400 | 404), "{path}: {found}");
     }
 }
 
