@@ -8,6 +8,7 @@ use crate::{architecture, attacks, commits, delivery};
 /// Selects the checks.
 #[derive(clap::Args)]
 #[group(multiple = false)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct Options {
     /// Check the delivery instead: scripts, workflows, images, compose files, Kubernetes manifests,
     /// nginx configurations, licences and sources of dependencies
