@@ -14,7 +14,7 @@ fn routes_with_an_object() -> Vec<(&'static str, String)> {
         let Some((methods, path)) = route.split_once(" /") else { continue };
         let path = path.split('?').next().unwrap_or_default();
         // Staff have a journey of their own. The catalogue belongs to all, a receipt of an erasure
-        // to everyone who knows its random id, and a product in a path names a line of the own cart.
+        // to everyone who knows its random id. A product in a path names a line of the own cart.
         let is_personal = path.contains("{id}") && !path.starts_with("products/") && !path.contains("erasure");
         if is_personal && !rest.starts_with(" (") {
             routes.extend(methods.split(", ").map(|method| (method, format!("/{path}"))));
