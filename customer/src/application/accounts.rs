@@ -138,7 +138,6 @@ pub(crate) async fn contact(app: &App, request: GetContact) -> Result<Contact> {
 mod tests {
 
     use super::*;
-    use crate::application::erasures;
     use crate::testing::{PASSWORD, ana, home, new_account, start};
 
     fn to_email(email: &str, current: &str) -> ProfileChanges {

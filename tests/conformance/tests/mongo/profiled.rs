@@ -1,6 +1,5 @@
 //! The operations that the store sends, counted by the server's profiler.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;

@@ -3,7 +3,6 @@
 
 use journeys::{
     Admin, Customer, Method, PASSWORD, Product, Request, Shop, UNKNOWN_ID, euros, forgery, new_email, product_json,
-    wait_for,
 };
 use serde_json::{Map, Value, json};
 
