@@ -12,7 +12,7 @@ fail() {
 }
 
 deploy/compose/secrets.sh "$folder" >"$folder/made"
-[ "$(wc -l <"$folder/made")" -eq 15 ] || fail "some secrets were not created: $(cat "$folder/made")"
+[ "$(wc -l <"$folder/made")" -eq 16 ] || fail "some secrets were not created: $(cat "$folder/made")"
 # The hashes of passwords in definitions.json have a new salt each time.
 contents() {
     find "$folder" -type f -not -name made -not -name definitions.json -exec sha256sum {} + | sort
@@ -31,8 +31,8 @@ password() {
     sed -E 's|^[a-z]+://[^:]*:([^@]*)@.*|\1|' "$folder/$1"
 }
 [ "$(cat "$folder/mongodb/password")" = "$(password operator/mongodb-uri)" ] || fail "the operator's password differs from MongoDB's"
-expected=$(for service in customer products shopping mail; do echo "$service $(password $service/mongodb-uri)"; done)
-[ "$(cat "$folder/mongodb/users")" = "$expected" ] || fail "the users of MongoDB differ from those of the services"
+expected=$(for user in customer products shopping mail backup; do echo "$user $(password $user/mongodb-uri)"; done)
+[ "$(cat "$folder/mongodb/users")" = "$expected" ] || fail "the users of MongoDB differ from those of the services and of backups"
 python3 - "$folder" <<'PYTHON'
 import base64, hashlib, json, pathlib, re, sys
 folder = pathlib.Path(sys.argv[1])

@@ -91,9 +91,12 @@ for service in customer products shopping mail web; do
         echo "mongodb://$service:$(random 32)@mongodb:27017/?replicaSet=rs0&authSource=admin&maxPoolSize=10" | keep $service/mongodb-uri $services
 done
 
+# Backups read all databases, and change none.
+echo "mongodb://backup:$(random 32)@mongodb:27017/?replicaSet=rs0&authSource=admin&maxPoolSize=10" | keep backup/mongodb-uri $services
+
 # What the servers read at their start. It follows the URLs, and the rights of this version.
-for service in customer products shopping mail; do
-    echo "$service $(password $service/mongodb-uri)"
+for user in customer products shopping mail backup; do
+    echo "$user $(password $user/mongodb-uri)"
 done | replace mongodb/users $mongodb
 for folder in operator customer products shopping mail web; do
     user=$folder
