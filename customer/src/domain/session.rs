@@ -330,8 +330,14 @@ mod tests {
     fn what_is_stored_gives_no_successor() {
         let now = Timestamp::now();
         let (mut session, first) = session(now.after(LIFETIME));
-        continued(session.refresh(&first, &root(), now));
+        let second = continued(session.refresh(&first, &root(), now));
+        // With another signing key, the session also stores the end of the former chain.
+        let third = continued(session.refresh(&second, &roots("next", &["signing key"]), now));
         let stored = serde_json::to_value(&session).unwrap();
+        assert!(stored["former"].is_object() && stored["secret"] == serde_json::to_value(third.digest()).unwrap());
+        for secret in [&first, &second, &third] {
+            assert!(!stored.to_string().contains(&secret.to_string()), "{stored} has the secret {secret}");
+        }
         let members: Vec<&str> = stored.as_object().unwrap().keys().map(String::as_str).collect();
         let expected =
             ["customer", "device", "expires", "former", "generation", "id", "key", "rotated", "rotations", "secret"];

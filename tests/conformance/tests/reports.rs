@@ -12,7 +12,7 @@ use rocket::http::{Header, Status};
 use rocket::local::asynchronous::Client;
 use rocket::{get, routes};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use souk_bus::{Bus, Request};
 use souk_http::telemetry::{Format, Reporting, Telemetry};
 use souk_types::Error;
@@ -77,15 +77,17 @@ async fn unexpected_errors_are_reported_without_personal_data() {
     let shop = Client::untracked(shop).await.unwrap();
     let ask = async |path: &'static str, id: &'static str| {
         let request = shop.get(format!("{path}?q=secret")).header(Header::new("X-Request-Id", id));
-        request.header(Header::new("Authorization", "Bearer secret")).dispatch().await.status()
+        let response = request.header(Header::new("Authorization", "Bearer secret")).dispatch().await;
+        let status = response.status();
+        (status, response.into_string().await.unwrap_or_default())
     };
 
     // Expected errors come first, so a report of them would arrive first.
-    assert_eq!(ask("/refuses", "r-0").await, Status::Conflict);
-    assert_eq!(ask("/waits", "r-0").await, Status::ServiceUnavailable);
-    assert_eq!(ask("/nowhere", "r-0").await, Status::NotFound);
+    assert_eq!(ask("/refuses", "r-0").await.0, Status::Conflict);
+    assert_eq!(ask("/waits", "r-0").await.0, Status::ServiceUnavailable);
+    assert_eq!(ask("/nowhere", "r-0").await.0, Status::NotFound);
 
-    assert_eq!(ask("/fails", "r-1").await, Status::InternalServerError);
+    expect_public_text(&ask("/fails", "r-1").await, "r-1");
     let report = next(&reports);
     assert_eq!(report["tags"]["request_id"], "r-1");
     assert_eq!(report["tags"]["service"], "test");
@@ -94,13 +96,13 @@ async fn unexpected_errors_are_reported_without_personal_data() {
     assert_eq!(report["extra"]["cause"], "the disk of [hidden] is full");
     assert_eq!(report["extra"]["route"], "/fails");
 
-    assert_eq!(ask("/panics", "r-2").await, Status::InternalServerError);
+    expect_public_text(&ask("/panics", "r-2").await, "r-2");
     let report = next(&reports);
     assert_eq!(report["tags"]["request_id"], "r-2");
     assert_eq!(report["extra"]["panic"], "unexpected value of [hidden]");
     assert!(report["extra"]["place"].as_str().unwrap().contains("reports.rs"), "{report}");
 
-    assert_eq!(ask("/calls", "r-3").await, Status::InternalServerError);
+    expect_public_text(&ask("/calls", "r-3").await, "r-3");
     let report = next(&reports);
     assert_eq!(report["tags"]["request_id"], "r-3", "a handler works for the request that called it");
     assert!(report["extra"]["error"].as_str().unwrap().contains("broken by a handler"), "{report}");
@@ -112,6 +114,21 @@ async fn unexpected_errors_are_reported_without_personal_data() {
     drop(running);
     let rest: Vec<Value> = reports.try_iter().collect();
     assert!(rest.is_empty(), "each is reported once: {rest:#?}");
+}
+
+/// Fails unless the client gets a public text and the request id, and nothing of the cause.
+#[track_caller]
+fn expect_public_text((status, body): &(Status, String), request_id: &str) {
+    assert_eq!(*status, Status::InternalServerError, "{body}");
+    let problem: Value = serde_json::from_str(body).unwrap();
+    let expected = json!({
+        "type": "urn:souk:problem:internal",
+        "title": "Internal error",
+        "status": 500,
+        "detail": "Something went wrong on our side. The request id finds it in the log.",
+        "request_id": request_id,
+    });
+    assert_eq!(problem, expected);
 }
 
 /// Returns the next report, without any text of the request's head, path or query.

@@ -3,8 +3,8 @@
 use journeys::{Method, PASSWORD, Shop, Visitor, euros, product_json, unique};
 use serde_json::json;
 
-/// Ends an attribute, a tag and a script, and is a template of common engines.
-const CODE: &str = "\"'></script><script>alert(1)</script>{{7*7}}${7*7}";
+/// Begins an attribute, ends an attribute, a tag and a script, and is a template of common engines.
+const CODE: &str = "\" onfocus=x y=\"'></script><script>alert(1)</script>{{7*7}}${7*7}";
 /// The same in fewer characters.
 const SHORT: &str = "\"><b onload=a>{{7*7}}";
 
@@ -12,6 +12,37 @@ const SHORT: &str = "\"><b onload=a>{{7*7}}";
 fn expect_no_code(html: &str, place: &str) {
     for code in ["<script>alert", "</script><script>", "<b onload", "49$"] {
         assert!(!html.contains(code), "{place} has {code}:\n{html}");
+    }
+    assert!(!has_attribute(html, "onfocus"), "{place} has a tag with the attribute of the text:\n{html}");
+}
+
+/// Returns whether a tag has the attribute: its name is in the tag and not in a quoted value.
+fn has_attribute(html: &str, name: &str) -> bool {
+    let outside_of_values = |tag: &str| {
+        let (mut quote, mut outside) = (None, String::new());
+        for letter in tag.chars() {
+            match quote {
+                Some(opening) if letter == opening => quote = None,
+                Some(_) => {}
+                None if letter == '>' => break,
+                None if matches!(letter, '"' | '\'') => quote = Some(letter),
+                None => outside.push(letter),
+            }
+        }
+        outside
+    };
+    html.split('<').skip(1).any(|tag| outside_of_values(tag).contains(name))
+}
+
+#[test]
+fn an_attribute_is_found_outside_of_values() {
+    for (html, found) in [
+        ("<input value=\"\" onfocus=x y=\"\">", true),
+        ("<input value=\"&#34; onfocus=x y=&#34;\">", false),
+        ("<p title='> onfocus=x'>onfocus=x</p>", false),
+        ("<script>{\"name\": \"\\\" onfocus=x\"}</script>", false),
+    ] {
+        assert_eq!(has_attribute(html, "onfocus"), found, "{html}");
     }
 }
 

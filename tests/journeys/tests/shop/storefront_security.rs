@@ -1,6 +1,6 @@
 //! What protects the visitors of the pages: cookies, forged forms, headers, sessions.
 
-use journeys::{PASSWORD, Response, Shop, euros};
+use journeys::{PASSWORD, Response, Shop, Visitor, euros, wait_for};
 
 #[tokio::test]
 async fn a_forged_form_changes_nothing() {
@@ -22,24 +22,65 @@ async fn a_forged_form_changes_nothing() {
 async fn cookies_are_hidden_from_scripts_and_pages_contain_no_token() {
     let shop = Shop::shared().await;
     let tea = shop.new_product("tea", &euros(499), 10).await;
+    let ana = shop.new_customer().await;
     let visitor = shop.visitor();
-    let page = visitor.get("/en/cart").await.expect_status(200);
-    for cookie in page.headers("Set-Cookie") {
-        assert!(
-            cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/"),
-            "{cookie}"
-        );
-    }
-    let cart = visitor
-        .submit(&page_with_form(&visitor, &tea.id).await, "/en/cart/add", &[("product", &tea.id), ("quantity", "1")])
-        .await;
-    assert!(!cart.html().contains(&visitor.cookie("guest").unwrap()), "{cart}");
-    assert!(!cart.html().contains(&visitor.cookie("csrf").unwrap()), "{cart}");
+    let page = visitor.open(&format!("/en/p/{}", tea.id)).await.expect_status(200);
+    expect_hidden_cookies(&page, &["csrf"]);
+    let form = page.form("/cart/add");
+    let added = visitor.post(&form.action, &form.encode()).await.expect_status(303);
+    expect_hidden_cookies(&added, &["guest"]);
+    let cart = visitor.open("/en/cart").await.expect_status(200);
     assert_eq!(cart.header("Cache-Control"), "no-store", "a cart is personal");
+    expect_no_token(&visitor, &cart, &["guest", "csrf"]);
+
+    let page = visitor.open("/en/account/sign-in").await.expect_status(200);
+    let form = page.form("/sign-in").set("email", &ana.email).set("password", PASSWORD);
+    let signed_in = wait_for("a shop that is not busy", async || {
+        let response = visitor.post(&form.action, &form.encode()).await;
+        if response.status == 503 { Err(response) } else { Ok(response) }
+    })
+    .await
+    .expect_status(303);
+    expect_hidden_cookies(&signed_in, &["access", "refresh"]);
+    for path in [
+        "/en",
+        "/en/cart",
+        "/en/checkout",
+        "/en/wishlist",
+        "/en/account",
+        "/en/account/addresses",
+        "/en/account/orders",
+        "/en/account/sessions",
+    ] {
+        let page = visitor.open(path).await.expect_status(200);
+        expect_no_token(&visitor, &page, &["access", "refresh"]);
+    }
 }
 
-async fn page_with_form(visitor: &journeys::Visitor, product: &str) -> Response {
-    visitor.open(&format!("/en/p/{product}")).await.expect_status(200)
+/// Fails unless the response sets these cookies, and hides all of its cookies from scripts and from
+/// requests of other sites.
+#[track_caller]
+fn expect_hidden_cookies(response: &Response, names: &[&str]) {
+    let cookies = response.headers("Set-Cookie");
+    for name in names {
+        let is_set = cookies.iter().any(|cookie| cookie.starts_with(&format!("{name}=")));
+        assert!(is_set, "{name} is missing: {cookies:?}");
+    }
+    for cookie in cookies {
+        for attribute in ["; HttpOnly", "; SameSite=Lax", "; Path=/"] {
+            assert!(cookie.contains(attribute), "{cookie} without {attribute}");
+        }
+    }
+}
+
+/// Fails when a page contains the secret part of one of these cookies of the visitor.
+#[track_caller]
+fn expect_no_token(visitor: &Visitor, page: &Response, names: &[&str]) {
+    for name in names {
+        let token = visitor.cookie(name).unwrap_or_else(|| panic!("no cookie {name} at {page}"));
+        let secret = token.rsplit('.').next().unwrap_or_default();
+        assert!(secret.len() > 20 && !page.html().contains(secret), "{name} in {page}");
+    }
 }
 
 #[tokio::test]
