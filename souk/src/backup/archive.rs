@@ -73,7 +73,7 @@ fn explain(error: &DecryptError) -> String {
     }
 }
 
-/// Accepts the databases of a shop and no other file: whoever has the public key can make an
+/// Accepts the databases of a shop and no other file: an attacker with the public key can make an
 /// archive.
 fn unpack(decrypted: impl Read, directory: &Path) -> io::Result<()> {
     let mut archive = Archive::new(GzDecoder::new(decrypted));

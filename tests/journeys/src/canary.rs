@@ -135,16 +135,17 @@ impl Canary {
     async fn use_second_step(&mut self, shop: &Shop, customer: Customer) -> Customer {
         let begun = post(&customer, "/customer/totp", json!({"current": customer.password})).retry_while_busy().await;
         let secret = begun.expect_status(200)["secret"].as_str().unwrap().replace(' ', "");
-        let confirmed = post(&customer, "/customer/totp/confirm", json!({"code": code(&secret, -1)})).await;
+        let confirmed = post(&customer, "/customer/totp/confirm", json!({"code": code(&secret, 0)})).await;
         let confirmed = confirmed.expect_status(200);
         let recovery = confirmed["recovery_codes"].as_array().unwrap();
-        let (now, client) = (code(&secret, 0), shop.client());
+        // The shop accepts the next code too. A code of the step before could expire on the way.
+        let (next, client) = (code(&secret, 1), shop.client());
         let sign_in = |code: &str| {
             let body = json!({"email": customer.email, "password": customer.password, "code": code});
             post(&client, "/customer/login", body)
         };
-        let signed_in = sign_in(&now).retry_while_busy().await.expect_status(200);
-        self.expect_refused(sign_in(&now)).await;
+        let signed_in = sign_in(&next).retry_while_busy().await.expect_status(200);
+        self.expect_refused(sign_in(&next)).await;
         let by_recovery = sign_in(recovery[0].as_str().unwrap()).retry_while_busy().await.expect_status(200);
         let refreshed = client.refresh_session(by_recovery["refresh_token"].as_str().unwrap()).await.expect_status(200);
         for response in [&signed_in, &by_recovery, &refreshed] {
@@ -154,7 +155,7 @@ impl Canary {
             self.secrets.push(("a recovery code", code.as_str().unwrap().to_owned()));
         }
         // Its six digits alone would be found in many a number.
-        self.secrets.push(("a code", format!("\"{now}\"")));
+        self.secrets.push(("a code", format!("\"{next}\"")));
         Customer::from_sign_in(&client, &customer.email, &customer.password, &signed_in)
     }
 
@@ -228,11 +229,11 @@ fn post(client: &Client, path: &str, body: Value) -> Request {
     client.request(Method::POST, path).json(body)
 }
 
-/// Returns the code that an app shows, or has shown, by steps of 30 s from now.
-fn code(secret: &str, steps: i64) -> String {
+/// Returns the code that an app shows now, or will show after this number of steps of 30 s.
+fn code(secret: &str, steps: u64) -> String {
     let app = Builder::new().with_secret(Secret::try_from_base32(secret).unwrap()).build().unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    app.generate(now.checked_add_signed(30 * steps).unwrap()).to_string()
+    app.generate(now + 30 * steps).to_string()
 }
 
 fn base64(text: &str) -> String {

@@ -12,7 +12,7 @@ const MIN_ATTACKS: usize = 120;
 const CELLS: usize = 5;
 
 /// Errors: a row with a wrong number, another number of cells, or a test that is in no file or in
-/// several; too few rows.
+/// several, or that no attribute makes a test; too few rows.
 pub(crate) fn check() -> Result<(), String> {
     let page = fs::read_to_string(fleet::workspace_dir().join(PAGE)).map_err(|error| format!("{PAGE}: {error}"))?;
     let sources = files::list(files::is_rust)?;
@@ -24,7 +24,7 @@ pub(crate) fn check() -> Result<(), String> {
         let [path] = found[..] else { return Err(format!("{} files have this name", found.len())) };
         let source =
             fs::read_to_string(fleet::workspace_dir().join(path)).map_err(|error| format!("{path}: {error}"))?;
-        if source.contains(&format!("fn {name}(")) { Ok(()) } else { Err(format!("{path} has no such test")) }
+        if is_test(&source, name) { Ok(()) } else { Err(format!("{path} has no such test")) }
     };
     let (count, mut problems) = problems(&page, has_test);
     if count < MIN_ATTACKS {
@@ -33,16 +33,46 @@ pub(crate) fn check() -> Result<(), String> {
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
-/// Returns the number of attacks, and what is wrong with them.
+/// Returns whether a function of the source has `#[test]`, `#[tokio::test]` or the like, with
+/// arguments or without.
+fn is_test(source: &str, name: &str) -> bool {
+    let mut has_attribute = false;
+    for line in source.lines().map(str::trim_start) {
+        let item = line.trim_start_matches("pub ").trim_start_matches("async ");
+        if item.starts_with(&format!("fn {name}(")) && has_attribute {
+            return true;
+        }
+        if line.starts_with("#[") {
+            has_attribute |= line.contains("test]") || line.contains("test(");
+        } else if !line.starts_with("//") {
+            has_attribute = false;
+        }
+    }
+    false
+}
+
+/// Returns the number of attacks, and what is wrong with them. Attacks are the rows of tables whose
+/// first column is `#`.
 fn problems(page: &str, has_test: impl Fn(&str) -> Result<(), String>) -> (usize, Vec<String>) {
-    let (mut count, mut problems) = (0, Vec::new());
-    for (line, row) in (1..).zip(page.lines()) {
-        let Some(row) = row.strip_prefix("| ") else { continue };
+    let (mut count, mut problems, mut is_in_table) = (0_usize, Vec::new(), false);
+    for (line, text) in (1..).zip(page.lines()) {
+        let Some(row) = text.strip_prefix("| ") else {
+            // The line below the names of the columns begins with `|-`.
+            is_in_table &= text.starts_with('|');
+            continue;
+        };
+        if row.starts_with("# |") {
+            is_in_table = true;
+            continue;
+        }
+        if !is_in_table {
+            continue;
+        }
         let cells: Vec<&str> = row.trim_end_matches(['|', ' ']).split(" | ").map(str::trim).collect();
-        let Ok(number) = cells[0].parse::<usize>() else { continue };
         count += 1;
+        let number = cells[0];
         let mut report = |problem: &str| problems.push(format!("{PAGE}:{line}: {problem}"));
-        if number != count {
+        if number != count.to_string() {
             report(&format!("attack {number} must be number {count}"));
         }
         if cells.len() != CELLS {
@@ -64,19 +94,20 @@ fn problems(page: &str, has_test: impl Fn(&str) -> Result<(), String>) -> (usize
 
 #[cfg(test)]
 mod tests {
-    use super::problems;
+    use super::{is_test, problems};
 
     #[test]
     fn each_attack_has_its_number_and_a_test() {
         let found = |row: &str| {
-            let page =
-                format!("| # | attack | source | must happen | test |\n|---|---|---|---|---|\n{row}\n| a | b |\n");
+            let head = "| # | attack | source | must happen | test |\n|---|---|---|---|---|";
+            let page = format!("{head}\n{row}\n\n| gap | consequence |\n|---|---|\n| a | b |\n");
             problems(&page, |test| if test == "a.rs::b" { Ok(()) } else { Err("there is none".to_owned()) })
         };
         for (row, problem) in [
             ("| 1 | guess | RFC 1 | refused | `a.rs::b` |", None),
             ("| 1 | guess | RFC 1 | refused | `a.rs::b`, `a.rs::b` |", None),
             ("| 2 | guess | RFC 1 | refused | `a.rs::b` |", Some("must be number 1")),
+            ("| 1a | guess | RFC 1 | refused | `a.rs::b` |", Some("1a must be number 1")),
             ("| 1 | guess | refused | `a.rs::b` |", Some("4 cells")),
             ("| 1 | guess | RFC 1 | refused | by hand |", Some("names no test")),
             ("| 1 | guess | RFC 1 | refused | `a.rs::b`, `a.rs::c` |", Some("a.rs::c: there is none")),
@@ -85,6 +116,21 @@ mod tests {
             assert_eq!((count, problems.len()), (1, usize::from(problem.is_some())), "{row}: {problems:?}");
             let expected = problem.is_none_or(|words| problems[0].contains(words) && problems[0].contains(":3: "));
             assert!(expected, "{row}: {problems:?}");
+        }
+    }
+    #[test]
+    fn a_function_without_an_attribute_is_no_test() {
+        for (source, expected) in [
+            ("#[test]\nfn guess() {", true),
+            ("    #[test]\n    #[ignore = \"slow\"]\n    /// Says more.\n    fn guess() {", true),
+            ("#[tokio::test(flavor = \"multi_thread\")]\nasync fn guess() {", true),
+            ("#[rocket::async_test]\nasync fn guess() {", true),
+            ("fn guess() {", false),
+            ("#[test]\nfn other() {}\n\nfn guess() {", false),
+            ("#[test]\nfn guesses() {", false),
+            ("#[cfg(unix)]\nasync fn guess() {", false),
+        ] {
+            assert_eq!(is_test(source, "guess"), expected, "{source}");
         }
     }
 }

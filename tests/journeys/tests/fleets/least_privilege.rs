@@ -182,7 +182,7 @@ async fn of_an_event_queue(attempts: &mut Attempts<'_>, listener: &str, owner: &
                 channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await.map(drop)
             })
             .await;
-        // Whoever may take messages may take all.
+        // RabbitMQ asks for the same right to purge a queue as to receive from it.
         attempts
             .expect(may_take, &format!("purges {queue}"), async |channel| {
                 channel.queue_purge(queue.as_str().into(), QueuePurgeOptions::default()).await.map(drop)

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use journeys::{Client, Method, PASSWORD, Shop, euros, forgery, order_with, product_json, unique};
 use serde_json::json;
 
-/// A server that nobody may call.
+/// A server that the shop must not call.
 struct Trap(TcpListener);
 
 impl Trap {

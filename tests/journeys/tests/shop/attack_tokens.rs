@@ -99,7 +99,7 @@ async fn a_forged_cookie_signs_nobody_in() {
         "x".to_owned(),
     ] {
         let visitor = shop.visitor();
-        for path in ["/en/account", "/en/admin", "/en/admin/orders", "/en/account/export"] {
+        for path in ["/en/account", "/en/cart", "/en/admin", "/en/admin/orders", "/en/account/export"] {
             visitor.set_cookie("access", &forged);
             let page = visitor.open(path).await;
             assert!(page.address().contains("/account/sign-in"), "{path} with {forged}: {page}");
