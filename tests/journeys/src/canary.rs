@@ -24,7 +24,8 @@ const PHONE: &str = "+351912987654";
 pub struct Canary {
     /// Passwords, tokens, keys and codes. Databases have none of them either.
     secrets: Vec<(&'static str, String)>,
-    /// E-mail addresses, names, addresses, telephone numbers, notes.
+    /// E-mail addresses, names, addresses, telephone numbers, notes, and the secret of the
+    /// authenticator app: the database of `customer` has them.
     personal: Vec<(&'static str, String)>,
     /// All answers that refuse something.
     errors: Vec<Response>,
@@ -134,7 +135,8 @@ impl Canary {
     /// Turns the second step on, signs in with codes, and refreshes the session.
     async fn use_second_step(&mut self, shop: &Shop, customer: Customer) -> Customer {
         let begun = post(&customer, "/customer/totp", json!({"current": customer.password})).retry_while_busy().await;
-        let secret = begun.expect_status(200)["secret"].as_str().unwrap().replace(' ', "");
+        let shown = begun.expect_status(200)["secret"].as_str().unwrap().to_owned();
+        let secret = shown.replace(' ', "");
         let confirmed = post(&customer, "/customer/totp/confirm", json!({"code": code(&secret, 0)})).await;
         let confirmed = confirmed.expect_status(200);
         let recovery = confirmed["recovery_codes"].as_array().unwrap();
@@ -156,6 +158,9 @@ impl Canary {
         }
         // Its six digits alone would be found in many a number.
         self.secrets.push(("a code", format!("\"{next}\"")));
+        for word in [shown, secret] {
+            self.personal.push(("the secret of an authenticator app", word));
+        }
         Customer::from_sign_in(&client, &customer.email, &customer.password, &signed_in)
     }
 

@@ -1,6 +1,5 @@
 //! A connection on which a test writes bytes of its own, to send what no HTTP library sends.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use serde_json::Value;
@@ -21,7 +20,8 @@ pub struct RawConnection {
 pub struct RawResponse {
     /// The status code.
     pub status: u16,
-    headers: BTreeMap<String, String>,
+    /// Names in lower case and values, in the order in which they arrived.
+    headers: Vec<(String, String)>,
     /// The body: JSON, or null when it is something else.
     pub body: Value,
 }
@@ -88,11 +88,12 @@ impl RawConnection {
         if status == 100 {
             return Box::pin(self.response()).await;
         }
-        let headers: BTreeMap<_, _> = lines
+        let headers: Vec<(String, String)> = lines
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length = length.map_or(0, |(_, length)| length.parse().unwrap());
         while self.received.len() < length && self.read().await.unwrap() > 0 {}
         let body: Vec<u8> = self.received.drain(..length).collect();
         let body = serde_json::from_slice(&body).unwrap_or_default();
@@ -105,9 +106,14 @@ impl RawConnection {
 }
 
 impl RawResponse {
-    /// Returns a header, or an empty string.
+    /// Returns the first line of a header, or an empty string.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(&name.to_ascii_lowercase()).map_or("", String::as_str)
+        self.headers(name).next().unwrap_or_default()
+    }
+
+    /// Returns all lines of a header.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Expects problem+json whose request id is that of the response. Returns the id.

@@ -59,6 +59,8 @@ async fn attempts_from_one_address_are_limited_on_every_route_that_takes_a_passw
         ana.sign_up(&new_email("customer"), PASSWORD),
         ana.change_password(PASSWORD, "battery staple"),
         ana.request(Method::PATCH, "/customer/profile").json(change_email),
+        ana.request(Method::POST, "/customer/totp").json(json!({"current": PASSWORD})),
+        ana.request(Method::DELETE, "/customer/totp").json(json!({"current": PASSWORD, "code": "123456"})),
         ana.delete_account(),
     ] {
         request.await.expect_problem(429, "too-many-attempts");

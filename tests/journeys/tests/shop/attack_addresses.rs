@@ -84,10 +84,11 @@ async fn a_redirect_leads_to_no_other_site() {
     ] {
         let request = format!("GET {target} HTTP/1.1\r\nHost: shop.example\r\nAccept: text/html\r\n\r\n");
         let response = shop.send_raw(request.as_bytes()).await.unwrap();
+        assert!(response.headers("Location").count() <= 1, "{target}: {response:?}");
         let location = response.header("Location");
         assert!(!location.starts_with("//") && !location.contains('\\'), "{target}: {response:?}");
         assert!(location.is_empty() || location.starts_with('/'), "{target}: {response:?}");
-        assert!(!response.header("Set-Cookie").starts_with("a="), "{target}: {response:?}");
+        assert!(response.headers("Set-Cookie").all(|cookie| !cookie.starts_with("a=")), "{target}: {response:?}");
     }
     let tea = shop.new_product("tea", &euros(499), 10).await;
     for next in ["//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "/%0a", "\u{0}/x"] {
