@@ -145,6 +145,16 @@ impl Database {
         }
     }
 
+    /// Checks that this program may write, also in a database of another format version. Call it
+    /// before [`Database::clear`] when several databases must change together.
+    pub async fn check_writable(&self) -> Result<()> {
+        match &self.0.engine {
+            // Opening the file needs the right to write.
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Mongo(mongo) => mongo.check_writable().await,
+        }
+    }
+
     async fn import(&self, items: Vec<Item>) -> Result<()> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.import(items).await,

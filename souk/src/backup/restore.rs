@@ -48,7 +48,8 @@ async fn replace(
     restored.map_err(|error| format!("{error}; the databases are incomplete: run the command again with --force"))
 }
 
-/// Errors: the backup is damaged or empty, or the shop is not empty and `--force` is missing.
+/// Errors: the backup is damaged or empty; the shop is not empty and `--force` is missing; a
+/// database of the shop cannot be written.
 async fn verify(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec<Snapshot>, String> {
     if backup.are_empty().await? {
         return Err("the backup is empty; nothing was changed".to_owned());
@@ -64,6 +65,13 @@ async fn verify(backup: &Databases, shop: &Databases, force: bool) -> Result<Vec
                 "the database of {service} is not empty; nothing was changed. --force deletes all data of the fleet first"
             ));
         }
+    }
+    // The user of MongoDB may have rights on some of the databases only.
+    for database in shop.all() {
+        database.check_writable().await.map_err(|error| {
+            let (service, cause) = (database.name(), operator_message(error));
+            format!("the database of {service} cannot be written; nothing was changed: {cause}")
+        })?;
     }
     Ok(snapshots)
 }

@@ -186,7 +186,8 @@ impl Connection {
         self.check(&hello)
     }
 
-    fn check(&self, hello: &Document) -> Result<()> {
+    /// Checks a reply to `hello`. Errors: a standalone server; a member that is not the primary.
+    pub(super) fn check(&self, hello: &Document) -> Result<()> {
         // A router of a sharded cluster sends `isdbgrid`, a member of a replica set `setName`.
         if !hello.contains_key("setName") && hello.get_str("msg").ok() != Some("isdbgrid") {
             return Err(self.unavailable(

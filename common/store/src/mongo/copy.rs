@@ -186,6 +186,22 @@ impl Mongo {
         Ok(true)
     }
 
+    /// Inserts a document into the collection of the format version, and deletes it.
+    pub(in super::super) async fn check_writable(&self) -> Result<()> {
+        let explain = |failure| self.connection.explain(failure).into_error();
+        let hello = self.connection.within_any_format(PAGE_TIMEOUT, |database| async move {
+            Ok(database.run_command(doc! {"hello": 1}).await?)
+        });
+        self.connection.check(&hello.await.map_err(explain)?)?;
+        let written = self.connection.within_any_format(PAGE_TIMEOUT, |database| async move {
+            let (marks, id) = (database.collection::<Document>(FORMAT), Uuid::new());
+            marks.insert_one(doc! {"_id": id}).await?;
+            marks.delete_one(doc! {"_id": id}).await?;
+            Ok(())
+        });
+        written.await.map_err(explain)
+    }
+
     pub(in super::super) async fn clear(&self) -> Result<()> {
         let cleared = self.connection.within_any_format(PAGE_TIMEOUT, |database| async move {
             for name in user_collections(&database).await?.iter().map(String::as_str).chain([FORMAT]) {

@@ -154,6 +154,8 @@ async fn a_cleared_database_is_empty(home: Home) {
     assert!(!database.is_empty().await.unwrap());
     database.clear().await.unwrap();
     assert!(database.is_empty().await.unwrap());
+    database.check_writable().await.unwrap();
+    assert!(database.is_empty().await.unwrap(), "the check has left a document");
     drop((books, database));
     let books: Collection<Book> = home.open().await.collection().unwrap();
     assert!(books.is_empty().await.unwrap());

@@ -5,7 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use fleet::Service;
 use journeys::{BackupKey, Customer, Load, PASSWORD, TestFleet, TestShop, euros, run_souk};
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
 use tempfile::TempDir;
 
 use crate::support::{ALL_SERVICES, buy_with_retries, new_load_customers, new_plentiful_product, run, script};
@@ -15,6 +18,24 @@ fn operator_script(fleet: &TestFleet, name: &str) -> Command {
     let uri = souk.get_envs().find(|(name, _)| *name == "MONGODB_URI").unwrap().1.unwrap();
     script.env("MONGODB_URI", uri).env_remove("MONGODB_URI_FILE").arg("--souk").arg(souk.get_program());
     script
+}
+
+/// Creates a user of MongoDB with these roles on the databases of services. Returns its URI.
+async fn new_database_user(fleet: &TestFleet, name: &str, role_of: impl Fn(Service) -> &'static str) -> String {
+    let uri = fleet.mongodb_uri(Service::Customer);
+    let role = |service: Service| doc! {"role": role_of(service), "db": service.database()};
+    let roles: Vec<Document> = Service::WITH_DATABASE.into_iter().map(role).collect();
+    let admin = Client::with_uri_str(uri).await.unwrap().database("admin");
+    admin.run_command(doc! {"createUser": name, "pwd": "secret", "roles": roles}).await.unwrap();
+    let (_, server) = uri.split_once('@').unwrap();
+    format!("mongodb://{name}:secret@{server}")
+}
+
+/// Counts the documents in a collection of `customer`.
+async fn count_in_customer(fleet: &TestFleet, collection: &str) -> u64 {
+    let client = Client::with_uri_str(fleet.mongodb_uri(Service::Customer)).await.unwrap();
+    let database = client.database(&Service::Customer.database());
+    database.collection::<Document>(collection).count_documents(doc! {}).await.unwrap()
 }
 
 #[tokio::test]
@@ -36,6 +57,7 @@ async fn a_backup_under_load_is_restored() {
     ana.wait_for_orders(5).await;
     let mut backup = operator_script(&fleet, "backup.sh");
     backup.arg("--to").arg(&backups).arg("--recipients-file").arg(&recipients).env("TMPDIR", &temporary);
+    backup.env("MONGODB_URI", new_database_user(&fleet, "reader", |_| "read").await);
     run(backup).await.expect_success();
     load.stop().await;
     let file = fs::read_dir(&backups).unwrap().next().unwrap().unwrap().path();
@@ -64,6 +86,14 @@ async fn a_backup_under_load_is_restored() {
     }
     fs::write(&file, &intact).unwrap();
     run(restore(&["--force", "--dry-run"])).await.expect_success();
+    // A user who may not write to all databases changes none of them.
+    let writes_to_one = |service: Service| if service == Service::Customer { "readWrite" } else { "read" };
+    let mut limited = restore(&["--force"]);
+    limited.env("MONGODB_URI", new_database_user(&fleet, "limited", writes_to_one).await);
+    let accounts = count_in_customer(&fleet, "accounts").await;
+    let rejected = run(limited).await;
+    assert!(rejected.code == Some(1) && rejected.text().contains("nothing was changed"), "{rejected:?}");
+    assert!(accounts > 0 && count_in_customer(&fleet, "accounts").await == accounts, "an account is lost");
     let rejected = run(restore(&[])).await;
     assert_eq!(rejected.code, Some(1), "a restore overwrites data without --force");
     assert!(rejected.text().contains("--force"));
