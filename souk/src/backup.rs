@@ -32,6 +32,10 @@ use crate::shop_args::ShopLocation;
 
 const BACKED_UP: &str = "backed up";
 
+/// Longest delay between the failure of a scheduled backup and the end of the process. Long against
+/// the load of a copy, and short against a day.
+const MAX_FAILURE_DELAY: Duration = Duration::from_mins(10);
+
 pub(crate) async fn back_up(args: BackupArgs) -> Result<(), String> {
     let encryption = args.encryption()?;
     let from = args.shop.resolve()?;
@@ -42,11 +46,39 @@ pub(crate) async fn back_up(args: BackupArgs) -> Result<(), String> {
     let Some(every) = every else {
         return back_up_encrypted(&from, &target, &recipients, &mut interrupt).await;
     };
-    // A failed backup ends the process. Its supervisor shows the failure and starts it again.
-    while wait_until_due(target.folder(), every, &mut interrupt).await? {
-        back_up_encrypted(&from, &target, &recipients, &mut interrupt).await?;
+    match back_up_on_schedule(&from, &target, &recipients, every, &mut interrupt).await {
+        Err(error) if !interrupt.has_arrived() => Err(report_and_wait(&error, every, &mut interrupt).await),
+        ended => ended,
+    }
+}
+
+/// Backs up until a signal arrives between two backups. Errors: a backup fails, or a signal
+/// interrupts it.
+async fn back_up_on_schedule(
+    from: &ShopLocation,
+    target: &Target,
+    recipients: &Recipients,
+    every: Duration,
+    interrupt: &mut Interrupt,
+) -> Result<(), String> {
+    while wait_until_due(target.folder(), every, interrupt).await? {
+        back_up_encrypted(from, target, recipients, interrupt).await?;
     }
     Ok(())
+}
+
+/// Prints the failure of a scheduled backup, and waits until the process may end or a signal
+/// arrives. The supervisor shows the failure and starts the process again; without the delay, a
+/// failure at the end of a backup would make it copy the shop without a pause. Returns the last
+/// message of the process.
+async fn report_and_wait(error: &str, every: Duration, interrupt: &mut Interrupt) -> String {
+    let delay = every.min(MAX_FAILURE_DELAY);
+    eprintln!("souk: {error}; this process ends in {} s", delay.as_secs());
+    rocket::tokio::select! {
+        () = interrupt.signalled() => {}
+        () = sleep(delay) => {}
+    }
+    "a scheduled backup failed".to_owned()
 }
 
 /// Waits until a backup is due. Returns false after a signal.

@@ -10,22 +10,32 @@ use souk_http::signal::shutdown_signal;
 
 /// SIGTERM or Ctrl-C. Ends a command with an error, so that the command removes its temporary
 /// files.
-pub(super) struct Interrupt(Receiver<()>);
+pub(super) struct Interrupt {
+    signals: Receiver<()>,
+    has_arrived: bool,
+}
 
 impl Interrupt {
     pub(super) fn listen() -> Result<Self, String> {
-        shutdown_signal().map(Self).map_err(|error| format!("cannot handle signals: {error}"))
+        let signals = shutdown_signal().map_err(|error| format!("cannot handle signals: {error}"))?;
+        Ok(Self { signals, has_arrived: false })
     }
 
     /// Returns when a signal arrives.
     pub(super) async fn signalled(&mut self) {
-        self.0.recv().await;
+        self.signals.recv().await;
+        self.has_arrived = true;
+    }
+
+    /// Whether a signal has arrived while this waited for one.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.has_arrived
     }
 
     /// Runs `work` to its end. Errors: those of `work`, or a signal interrupts it.
     pub(super) async fn or_done<T>(&mut self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
         rocket::tokio::select! {
-            _ = self.0.recv() => Err(interrupted()),
+            () = self.signalled() => Err(interrupted()),
             outcome = work => outcome,
         }
     }
@@ -42,7 +52,7 @@ impl Interrupt {
             move || work(stop)
         });
         let outcome = rocket::tokio::select! {
-            _ = self.0.recv() => {
+            () = self.signalled() => {
                 stop.0.store(true, Ordering::Relaxed);
                 working.await.map(|_| Err(interrupted()))
             }

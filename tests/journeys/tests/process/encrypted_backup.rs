@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -228,9 +229,12 @@ async fn a_schedule_keeps_the_newest_backups() {
     let restored = operator.restore(&to, operator.key.identity(), &operator.path("data")).await;
     assert_eq!(restored.code, Some(0), "{restored:?}");
 
-    // A schedule that cannot back up ends, so that what supervises it shows that.
+    // A schedule that cannot back up ends, so that its supervisor shows that. It waits first, so that
+    // the supervisor does not start backups without a pause.
     let nowhere = operator.path("nowhere");
     let arguments = ["backup", "--data", text(&nowhere), "--to", text(&to), "--encrypt-to", &key];
+    let started = Instant::now();
     let failed = operator.run(&[&arguments[..], &["--every", "1s"]].concat()).await;
     assert!(failed.code == Some(1) && failed.stderr.contains("there is no shop in"), "{failed:?}");
+    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
 }
