@@ -64,10 +64,14 @@ private_folder
 mkdir --parents "$to"
 exec {lock}<"$to"
 flock --nonblock "$lock" || fail "another backup is running"
-run_souk "$to" "$recipients" -- backup --to "$to" --recipients-file "$recipients" --keep "$keep" --database-prefix "$prefix" ||
+output=$(run_souk "$to" "$recipients" -- backup --to "$to" --recipients-file "$recipients" --keep "$keep" --database-prefix "$prefix") || {
+    say "$output"
     fail "souk backup failed"
+}
+say "$output"
 if [[ -n $s3 ]]; then
-    # The names sort by time.
-    newest=$(find "$to" -maxdepth 1 -type f -name 'souk-*Z.tar.gz.age' | sort | tail --lines 1)
-    run aws s3 cp --only-show-errors "$newest" "${s3%/}/${newest##*/}" || fail "$newest is complete, but was not copied to $s3"
+    # The newest name need not be that of this backup: the clock may have been wrong.
+    file=$(sed --quiet --regexp-extended 's/: [0-9]+ bytes$//p' <<<"$output")
+    [[ -f $file ]] || fail "souk named no file, so nothing was copied to $s3"
+    run aws s3 cp --only-show-errors "$file" "${s3%/}/${file##*/}" || fail "$file is complete, but was not copied to $s3"
 fi

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Installs a systemd timer that runs backup.sh every night.
 #
-#   sudo install-backup.sh -- --uri-file /etc/souk/backup.uri --image IMAGE --s3 s3://my-bucket/souk
+#   sudo cp --recursive scripts/ec2 /usr/local/lib/souk
+#   sudo /usr/local/lib/souk/install-backup.sh -- --uri-file /etc/souk/backup.uri --image IMAGE --s3 s3://my-bucket/souk
 #
-# where IMAGE is SOUK_IMAGE in images.env; or `--souk /usr/local/bin/souk`. The options after -- are those of backup.sh. Run it again to change them.
+# where IMAGE is SOUK_IMAGE in images.env; or `--souk /usr/local/bin/souk`. The options after -- are those of backup.sh; their paths must be absolute,
+# and the connection string in a file. Run it again to change them. Root runs the scripts, so no other user may write to them or to their folders.
 #
 #   --at TIME           a calendar event of systemd, UTC (*-*-* 03:17:00 UTC)
 #   --dry-run           print the steps without running them
@@ -30,8 +32,32 @@ need_root
 if have systemd-analyze; then
     systemd-analyze calendar "$at" >/dev/null || fail "--at $at is no calendar event of systemd"
 fi
-# Checks the options.
-"$here/backup.sh" --dry-run "$@" >/dev/null
+# `need_root_only FILE`: fails if another user may change a file that root runs, or replace it through one of its folders.
+need_root_only() {
+    local path
+    path=$(realpath "$1") || fail "there is no $1"
+    while [[ -z $(find "$path" -maxdepth 0 '(' '!' -uid 0 -o -perm /022 ')') ]]; do
+        [[ $path != / ]] || return 0
+        path=$(dirname "$path")
+    done
+    [[ $dry_run = no ]] || { warn "$path is writable by other users than root: the installation would fail" && return 0; }
+    fail "root runs $1 every night, and other users may write to $path: copy the scripts to a folder of root, see --help"
+}
+
+here=$(realpath "$here")
+for file in "$here"/{backup.sh,lib/common.sh,lib/souk.sh}; do
+    need_root_only "$file"
+done
+previous=''
+for word in "$@"; do
+    case $previous in
+        --to) [[ $word = /* ]] || fail "--to $word: the timer needs an absolute path" ;;
+        --souk) [[ $word != /* ]] || need_root_only "$word" ;;
+    esac
+    previous=$word
+done
+# Checks the options as the unit runs them: in /, and without the connection string of this shell.
+(cd / && env --unset=MONGODB_URI --unset=MONGODB_URI_FILE "$here/backup.sh" --dry-run "$@" >/dev/null)
 
 # `quoted WORD...`: words of a command in a unit (systemd.service, "Command lines").
 quoted() {
