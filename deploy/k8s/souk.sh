@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the operator's command in the cluster: creates a Job from the CronJob `souk` (base/tools.yaml), with arguments.
+# Runs the operator's command in the cluster: creates a Job with arguments from the CronJob `souk` (base/tools.yaml), or for `restore` from
+# `souk-restore` (components/backup/restore.yaml).
 set -euo pipefail
 
 usage() {
@@ -11,6 +12,7 @@ Runs `souk COMMAND ARGUMENT...` as a Job in the namespace, shows what it says, a
   souk.sh souk admin create you@example.com --password-file /run/secrets/input/password
   souk.sh souk audit
   souk.sh souk dlq list
+  souk.sh souk restore --from /backups --identity /run/secrets/input/identity --force     needs the component `backup`
   souk.sh --dry-run souk audit     shows the Job and starts nothing; it asks the cluster for the CronJob
 
 Files in /run/secrets/input are those of the Secret souk-input, if there is one.
@@ -42,8 +44,10 @@ for argument in "$@"; do
 done
 patch="[{\"op\": \"replace\", \"path\": \"/spec/template/spec/containers/0/args\", \"value\": [${arguments#,}]}]"
 
+template=souk
+[[ $1 != restore ]] || template=souk-restore
 job=souk-$(date -u +%Y%m%d-%H%M%S)-$RANDOM
-made=$(kubectl --namespace "$namespace" create job "$job" --from=cronjob/souk --dry-run=client --output=json)
+made=$(kubectl --namespace "$namespace" create job "$job" "--from=cronjob/$template" --dry-run=client --output=json)
 made=$(kubectl patch --local --filename=- --type=json --patch="$patch" --output=json <<<"$made")
 if [[ $dry_run == yes ]]; then
     printf '%s\n' "$made"
