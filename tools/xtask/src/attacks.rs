@@ -36,10 +36,10 @@ pub(crate) fn check() -> Result<(), String> {
 /// Returns whether a function of the source has `#[test]`, `#[tokio::test]` or the like, with
 /// arguments or without.
 fn is_test(source: &str, name: &str) -> bool {
-    let mut has_attribute = false;
+    let (declaration, mut has_attribute) = (format!("fn {name}("), false);
     for line in source.lines().map(str::trim_start) {
         let item = line.trim_start_matches("pub ").trim_start_matches("async ");
-        if item.starts_with(&format!("fn {name}(")) && has_attribute {
+        if item.starts_with(&declaration) && has_attribute {
             return true;
         }
         if line.starts_with("#[") {

@@ -1,9 +1,10 @@
 //! Backup and restore of a fleet by the operator's scripts, and the move of a one-process shop into
 //! a fleet.
 
-use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use fleet::Service;
 use journeys::{BackupKey, Customer, Load, PASSWORD, TestFleet, TestShop, euros, run_souk};
@@ -29,6 +30,18 @@ async fn new_database_user(fleet: &TestFleet, name: &str, role_of: impl Fn(Servi
     admin.run_command(doc! {"createUser": name, "pwd": "secret", "roles": roles}).await.unwrap();
     let (_, server) = uri.split_once('@').unwrap();
     format!("mongodb://{name}:secret@{server}")
+}
+
+/// Adds a bucket to a backup, whose `aws` is a script. Returns the file with its arguments.
+fn copy_to_bucket(backup: &mut Command, folder: &Path) -> PathBuf {
+    let (programs, arguments) = (folder.join("programs"), folder.join("copied"));
+    fs::create_dir(&programs).unwrap();
+    let aws = programs.join("aws");
+    fs::write(&aws, format!("#!/bin/sh\nprintf '%s\\n' \"$@\" >'{}'\n", arguments.display())).unwrap();
+    fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", programs.display(), env::var("PATH").unwrap());
+    backup.args(["--s3", "s3://bucket/souk"]).env("PATH", path);
+    arguments
 }
 
 /// Counts the documents in a collection of `customer`.
@@ -58,9 +71,17 @@ async fn a_backup_under_load_is_restored() {
     let mut backup = operator_script(&fleet, "backup.sh");
     backup.arg("--to").arg(&backups).arg("--recipients-file").arg(&recipients).env("TMPDIR", &temporary);
     backup.env("MONGODB_URI", new_database_user(&fleet, "reader", |_| "read").await);
+    // A file with a later name, as of a time when the clock was wrong, is not the one to copy.
+    let later = backups.join("souk-29990101T000000Z.tar.gz.age");
+    fs::create_dir(&backups).unwrap();
+    fs::write(&later, "").unwrap();
+    let copied = copy_to_bucket(&mut backup, folder.path());
     run(backup).await.expect_success();
+    fs::remove_file(&later).unwrap();
     load.stop().await;
     let file = fs::read_dir(&backups).unwrap().next().unwrap().unwrap().path();
+    let copied = fs::read_to_string(copied).unwrap();
+    assert!(copied.lines().any(|argument| Path::new(argument) == file), "{copied}");
     expect_encryption(&fleet, &key, &file, &ana);
     let zoe = fleet.new_customer().await;
     // After a clean audit the broker has no event that is newer than the backup.

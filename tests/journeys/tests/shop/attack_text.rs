@@ -19,7 +19,7 @@ fn expect_no_code(html: &str, place: &str) {
 /// Returns whether a tag has the attribute: its name is in the tag and not in a quoted value.
 fn has_attribute(html: &str, name: &str) -> bool {
     let outside_of_values = |tag: &str| {
-        let (mut quote, mut outside) = (None, String::new());
+        let (mut quote, mut outside) = (None::<char>, String::new());
         for letter in tag.chars() {
             match quote {
                 Some(opening) if letter == opening => quote = None,
