@@ -7,7 +7,7 @@
 #      longer exists.
 #   4. Start the services, and run `souk audit`.
 #
-# A backup that is damaged, or encrypted to another key, changes nothing. Without --force, databases that are not empty stay unchanged. With it,
+# A backup that is damaged, or encrypted to another key, and a user who may not write to all databases, change nothing. Without --force, databases that are not empty stay unchanged. With it,
 # all four are emptied first; other databases, users and roles on the server stay. Changes after the backup are lost, so make another backup first.
 # Accounts that were deleted after the backup exist again: delete them again, or inform the customers.
 #

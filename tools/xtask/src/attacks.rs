@@ -118,6 +118,7 @@ mod tests {
             assert!(expected, "{row}: {problems:?}");
         }
     }
+
     #[test]
     fn a_function_without_an_attribute_is_no_test() {
         for (source, expected) in [

@@ -56,7 +56,7 @@ async fn a_smuggled_request_is_not_served() {
 
 /// Who sends a request on a connection is what this request says.
 #[tokio::test]
-async fn a_connection_signs_nobody_in() {
+async fn a_connection_authenticates_no_later_request() {
     let shop = Shop::shared().await;
     let (ana, ben) = (shop.new_customer().await, shop.new_customer().await);
     let mut connection = shop.connect().await;

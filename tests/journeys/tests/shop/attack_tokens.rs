@@ -36,7 +36,7 @@ async fn a_token_cannot_bring_its_own_key() {
 }
 
 #[tokio::test]
-async fn a_token_elsewhere_than_in_its_header_authenticates_nobody() {
+async fn a_token_elsewhere_than_in_its_header_authenticates_no_client() {
     let shop = Shop::shared().await;
     let ana = shop.new_customer().await;
     let (anyone, token) = (shop.client(), ana.token());
@@ -88,7 +88,7 @@ async fn a_token_of_one_kind_is_none_of_another() {
 }
 
 #[tokio::test]
-async fn a_forged_cookie_signs_nobody_in() {
+async fn a_forged_cookie_signs_no_visitor_in() {
     let shop = Shop::shared().await;
     let (ana, admin) = (shop.new_customer().await, shop.admin().await);
     for forged in [
