@@ -149,7 +149,7 @@ impl Database {
     /// before [`Database::clear`] when several databases must change together.
     pub async fn check_writable(&self) -> Result<()> {
         match &self.0.engine {
-            // Opening the file needs the right to write.
+            // A shop on SQLite is restored into new files only.
             Engine::Sqlite(_) => Ok(()),
             Engine::Mongo(mongo) => mongo.check_writable().await,
         }
