@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Health check of MongoDB: healthy means a writable primary with the users of the services. Creates the replica set of one node on the first
-# run, and the users once in the life of a container.
+# run, and the users whenever their file has changed.
 #
 # A check every few seconds must be cheap, but mongosh needs 100 MB and most of a second. So this sends `hello` itself: {hello: 1, $db: "admin"} as an OP_MSG, which needs no password (mongodb.com/docs/manual/reference/mongodb-wire-protocol).
 set -euo pipefail
@@ -12,7 +12,8 @@ answer=$(timeout 5 dd bs=16384 count=1 status=none <&3 | tr '\0\1' '01')
 case $answer in
     # Not on the temporary server that creates the first user.
     *setName*isWritablePrimary01*)
-        [ -e /tmp/has-users ] || { mongosh --quiet --norc --nodb /users.js && touch /tmp/has-users; }
+        cmp -s /run/secrets/mongodb/users /tmp/users ||
+            { mongosh --quiet --norc --nodb /users.js && cp /run/secrets/mongodb/users /tmp/users; }
         ;;
     # The next check sees whether it became primary.
     *isreplicaset01*) mongosh --quiet --norc --nodb /replica-set.js && exit 1 ;;

@@ -3,7 +3,7 @@
 # the operator's and an administrator. PERMISSIONS.json is deploy/rabbitmq/permissions.json, or what `souk permissions` prints.
 #
 # RabbitMQ reads the result at each start (`load_definitions`), or once: `rabbitmqctl import_definitions FILE`, which adds users, and
-# replaces the password and the rights of those that exist.
+# replaces the password and the rights of those that exist. A virtual host other than / must exist.
 set -euo pipefail
 
 if [ $# -ne 1 ] || [ "$1" = --help ]; then

@@ -66,9 +66,16 @@ impl EventPublisher {
             .with_delivery_mode(PERSISTENT)
             .with_headers(headers);
         let exchange = names.exchange(owner);
-        match publish(&self.events, (&exchange, ""), false, &message.body, properties, CONFIRM_TIMEOUT).await? {
-            Confirmation::Ack(_) => Ok(()),
-            refused => Err(disconnected(format!("{exchange} does not accept events: {refused:?}"))),
+        match publish(&self.events, (&exchange, ""), false, &message.body, properties, CONFIRM_TIMEOUT).await {
+            Ok(Confirmation::Ack(_)) => Ok(()),
+            Ok(refused) => Err(disconnected(format!("{exchange} does not accept events: {refused:?}"))),
+            Err(error) => {
+                // A new connection declares the exchange again, if someone has deleted it.
+                if !self.events.status().connected() {
+                    self.connection.fail_unless_blocked(&error.to_string());
+                }
+                Err(error)
+            }
         }
     }
 

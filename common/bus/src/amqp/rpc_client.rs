@@ -114,15 +114,16 @@ impl RpcClient {
 
 impl CallSender {
     async fn send(self: Arc<Self>, service: Arc<str>, mut calls: Vec<batching::Entry<QueuedCall>>) {
+        let pending = &self.pending;
+        let route = match self.route(&service).await {
+            Ok(Some(route)) => route,
+            Ok(None) => return pending.undelivered(ids(&calls), "no instance serves it"),
+            Err(error) => return self.refused(ids(&calls), &error),
+        };
+        // The first calls of a connection have waited for the route.
         let now = Instant::now();
         calls.retain(|call| call.data.deadline > now);
         let Some(deadline) = calls.iter().map(|call| call.data.deadline).max() else { return };
-        let (pending, ids) = (&self.pending, || calls.iter().map(|call| call.data.id));
-        let route = match self.route(&service).await {
-            Ok(Some(route)) => route,
-            Ok(None) => return pending.undelivered(ids(), "no instance serves it"),
-            Err(error) => return self.refused(ids(), &error),
-        };
         let message = message(&calls);
         // Rounded up: the broker must not drop a call before its deadline.
         let expiration = ((deadline - now).as_millis() + 1).to_string();
@@ -137,9 +138,9 @@ impl CallSender {
                 // message of the channel. The ids in it say which calls it carried.
                 pending.undelivered(wire::ids(&returned.delivery.data), "no instance serves it");
             }
-            Ok(Confirmation::Nack(None)) => pending.undelivered(ids(), "too many calls wait for it"),
+            Ok(Confirmation::Nack(None)) => pending.undelivered(ids(&calls), "too many calls wait for it"),
             Ok(_) => {}
-            Err(error) => self.refused(ids(), &error),
+            Err(error) => self.refused(ids(&calls), &error),
         }
     }
 
@@ -166,6 +167,10 @@ impl CallSender {
         self.connection.fail_unless_blocked(&error.to_string());
         self.pending.undelivered(ids, "the broker does not accept messages");
     }
+}
+
+fn ids(calls: &[batching::Entry<QueuedCall>]) -> impl Iterator<Item = u64> {
+    calls.iter().map(|call| call.data.id)
 }
 
 /// Passes the replies of a service on until the connection ends.

@@ -91,6 +91,20 @@ async fn a_listener_that_has_never_run_misses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs AMQP_URL: cargo xtask test"]
+async fn an_exchange_that_someone_has_deleted_is_declared_again() {
+    let options = options();
+    let bus = Bus::amqp(options.clone()).unwrap();
+    let handled = read(&bus);
+    let press = Press::open(&bus);
+    press.printed(1).await;
+    Raw::connect(&options).await.delete_exchange("press.events").await;
+    press.printed(2).await;
+    assert_eq!(until(&handled, |numbers| numbers.len() == 2).await, [1, 2]);
+    end(&options, &[&bus]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs AMQP_URL: cargo xtask test"]
 async fn an_event_is_redelivered_when_its_listener_dies() {
     let options = options();
     let mut relayed = options.clone();

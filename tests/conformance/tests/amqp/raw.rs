@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer, ExchangeKind};
@@ -46,6 +46,11 @@ impl Raw {
     pub(crate) async fn delete(&self, queue: &str) {
         let queue = format!("{}{queue}", self.prefix);
         self.channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
+    }
+
+    pub(crate) async fn delete_exchange(&self, exchange: &str) {
+        let exchange = format!("{}{exchange}", self.prefix);
+        self.channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await.unwrap();
     }
 
     /// Declares a queue with a consumer, and fills it until it accepts no more.
