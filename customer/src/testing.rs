@@ -65,6 +65,8 @@ pub(crate) async fn sent_mails(app: &App, account: CustomerId) -> Vec<(String, &
             AccountMailContent::VerifyAddress { token, .. } => ("verify", token),
             AccountMailContent::ResetPassword { token, .. } => ("reset", token),
             AccountMailContent::AddressChanged => ("changed", String::new()),
+            AccountMailContent::SecondStepOn => ("second-step-on", String::new()),
+            AccountMailContent::SecondStepOff => ("second-step-off", String::new()),
             AccountMailContent::AccountErased => ("erased", String::new()),
         };
         sent.push((to.as_str().to_owned(), kind, token));

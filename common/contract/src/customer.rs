@@ -138,6 +138,10 @@ pub enum AccountMailContent {
     },
     /// Reports to the former address that the account has another one.
     AddressChanged,
+    /// Reports that a sign-in needs a code from now on.
+    SecondStepOn,
+    /// Reports that a sign-in needs no code any more.
+    SecondStepOff,
     /// Reports that the account is erased.
     AccountErased,
 }
@@ -149,6 +153,8 @@ impl std::fmt::Debug for AccountMailContent {
             Self::VerifyAddress { .. } => "VerifyAddress",
             Self::ResetPassword { .. } => "ResetPassword",
             Self::AddressChanged => "AddressChanged",
+            Self::SecondStepOn => "SecondStepOn",
+            Self::SecondStepOff => "SecondStepOff",
             Self::AccountErased => "AccountErased",
         })
     }

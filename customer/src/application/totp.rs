@@ -1,11 +1,12 @@
 //! The second step of a sign-in: turning it on, checking it, turning it off.
 
-use souk_contract::customer::CustomerId;
+use souk_contract::customer::{CustomerId, TokensRevoked};
 use souk_types::{Error, Network, Result, Timestamp};
 
 use super::{accounts, credentials};
 use crate::app::App;
-use crate::domain::account::{Profile, code_required};
+use crate::domain::account::{Profile, account_closed, code_required};
+use crate::domain::mail::Mail;
 use crate::domain::password::PasswordGuess;
 use crate::domain::totp::{StepCode, TotpSecret};
 
@@ -37,14 +38,12 @@ pub(crate) async fn begin(app: &App, id: CustomerId, current: PasswordGuess, net
 /// recovery codes. Errors: `totp-not-begun`; `Invalid` for `code`; `too-many-attempts`.
 pub(crate) async fn confirm(app: &App, id: CustomerId, code: StepCode, network: Network) -> Result<Vec<String>> {
     app.attempts.count(network)?;
-    let confirm = move |profile: &mut Profile| {
+    let confirm = |profile: &mut Profile| {
         let codes = profile.second_step.confirm_setup(&code, Timestamp::now())?;
         profile.forget_other_networks(network);
-        profile.end_sessions();
         Ok(codes)
     };
-    let codes = app.accounts.revoke_tokens(id, confirm).await?;
-    credentials::delete_sessions(app, id).await;
+    let codes = switch(app, id, true, confirm).await?;
     tracing::info!(customer = %id, "the second step of an account is on");
     Ok(codes)
 }
@@ -65,13 +64,31 @@ pub(crate) async fn turn_off(
     }
     let turn_off = |profile: &mut Profile| {
         profile.second_step.turn_off();
-        profile.end_sessions();
         Ok(())
     };
-    app.accounts.revoke_tokens(id, turn_off).await?;
-    credentials::delete_sessions(app, id).await;
+    switch(app, id, false, turn_off).await?;
     tracing::info!(customer = %id, "the second step of an account is off");
     Ok(())
+}
+
+/// Turns the second step on or off by a rule, in one commit with the notice to the customer, and
+/// ends all sessions.
+async fn switch<R>(app: &App, id: CustomerId, is_on: bool, rule: impl Fn(&mut Profile) -> Result<R>) -> Result<R> {
+    let (rule, notice) = (&rule, Mail::second_step(id, is_on, Timestamp::now()));
+    let notice = &notice;
+    let switched = app.database.run(|tx| async move {
+        let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+        let profile = account.profile_mut()?;
+        let result = rule(profile)?;
+        profile.end_sessions();
+        tx.publish(&TokensRevoked { id, generation: profile.generation() })?;
+        app.accounts.put_in(&tx, &account).await?;
+        app.mails.put_in(&tx, notice).await?;
+        Ok(result)
+    });
+    let result = switched.await?;
+    credentials::delete_sessions(app, id).await;
+    Ok(result)
 }
 
 /// Checks the code of a sign-in whose password was right. Errors: `code-required`;
@@ -102,7 +119,7 @@ mod tests {
     use super::*;
     use crate::application::sessions::{self, Credentials};
     use crate::domain::totp::tests::code_of;
-    use crate::testing::{PASSWORD, ana, home, start};
+    use crate::testing::{PASSWORD, ana, home, sent_mails, start};
 
     async fn sign_in(app: &App, code: Option<StepCode>) -> Option<String> {
         let (email, password) = ("ana@example.com".parse().ok(), PasswordGuess::new(PASSWORD));
@@ -129,6 +146,8 @@ mod tests {
         let codes = confirm(&app, id, code_of(&secret, now.before(Duration::from_secs(30))), home()).await.unwrap();
         assert_eq!(codes.len(), 10);
         assert_eq!(accounts::get(&app, id).await.unwrap().generation(), 2);
+        let kinds = async || sent_mails(&app, id).await.into_iter().map(|(_, kind, _)| kind).collect::<Vec<_>>();
+        assert!(kinds().await.contains(&"second-step-on"));
         assert_eq!(sign_in(&app, None).await.as_deref(), Some("code-required"));
         let code = code_of(&secret, now.after(Duration::from_secs(29)));
         assert_eq!(sign_in(&app, Some(code.clone())).await, None);
@@ -139,5 +158,6 @@ mod tests {
         assert_eq!(again.fields()[0].field, "code");
         turn_off(&app, id, PasswordGuess::new(PASSWORD), recovery, home()).await.unwrap();
         assert_eq!(sign_in(&app, None).await, None);
+        assert!(kinds().await.contains(&"second-step-off"));
     }
 }

@@ -40,6 +40,10 @@ enum Subject {
     AddressChanged {
         to: Email,
     },
+    /// A notice that a sign-in needs a code from now on.
+    SecondStepOn,
+    /// A notice that a sign-in needs no code any more.
+    SecondStepOff,
     /// A notice to the last address. It outlives the account.
     AccountErased {
         to: Email,
@@ -57,7 +61,7 @@ pub(crate) enum Purpose {
 const VERIFICATION_LIFETIME: Duration = Duration::from_hours(3 * 24);
 /// The customer waits for this mail. A link in a mailbox is a risk as long as it is valid.
 const RESET_LIFETIME: Duration = Duration::from_mins(30);
-/// Notices have a recipient that no account has. A mail server may be away for a day.
+/// Some notices have a recipient that no account has. A mail server may be away for a day.
 const NOTICE_LIFETIME: Duration = Duration::from_hours(24);
 
 impl Purpose {
@@ -123,6 +127,12 @@ impl Mail {
         Self::new(account, Subject::AddressChanged { to: former }, now, NOTICE_LIFETIME)
     }
 
+    /// Reports that the second step of the sign-in was turned on or off.
+    pub(crate) fn second_step(account: CustomerId, is_on: bool, now: Timestamp) -> Self {
+        let subject = if is_on { Subject::SecondStepOn } else { Subject::SecondStepOff };
+        Self::new(account, subject, now, NOTICE_LIFETIME)
+    }
+
     /// Reports to the last address that the account is erased.
     pub(crate) fn account_erased(account: CustomerId, last: Email, now: Timestamp) -> Self {
         Self::new(account, Subject::AccountErased { to: last }, now, NOTICE_LIFETIME)
@@ -164,6 +174,8 @@ impl Mail {
             Subject::VerifyAddress { .. } => "verify-address",
             Subject::ResetPassword { .. } => "reset-password",
             Subject::AddressChanged { .. } => "address-changed",
+            Subject::SecondStepOn => "second-step-on",
+            Subject::SecondStepOff => "second-step-off",
             Subject::AccountErased { .. } => "account-erased",
         }
     }
@@ -174,7 +186,7 @@ impl Mail {
             Subject::VerifyAddress { address: to } | Subject::AddressChanged { to } | Subject::AccountErased { to } => {
                 Some(to)
             }
-            Subject::ResetPassword { .. } => None,
+            Subject::ResetPassword { .. } | Subject::SecondStepOn | Subject::SecondStepOff => None,
         }
     }
 
@@ -183,7 +195,7 @@ impl Mail {
         match &self.subject {
             Subject::VerifyAddress { address } => *address == profile.email && !profile.is_email_verified(),
             Subject::ResetPassword { generation } => *generation == profile.generation(),
-            Subject::AddressChanged { .. } => true,
+            Subject::AddressChanged { .. } | Subject::SecondStepOn | Subject::SecondStepOff => true,
             Subject::AccountErased { .. } => false,
         }
     }
@@ -203,6 +215,8 @@ impl Mail {
                 AccountMailContent::ResetPassword { token: token(Purpose::ResetPassword), expires }
             }
             Subject::AddressChanged { .. } => AccountMailContent::AddressChanged,
+            Subject::SecondStepOn => AccountMailContent::SecondStepOn,
+            Subject::SecondStepOff => AccountMailContent::SecondStepOff,
             Subject::AccountErased { .. } => AccountMailContent::AccountErased,
         };
         AccountMailReply::Send { to: to.clone(), account: self.account, content }
@@ -289,7 +303,10 @@ mod tests {
             AccountMailContent::VerifyAddress { token, .. } | AccountMailContent::ResetPassword { token, .. } => {
                 Some(token.parse().unwrap())
             }
-            AccountMailContent::AddressChanged | AccountMailContent::AccountErased => None,
+            AccountMailContent::AddressChanged
+            | AccountMailContent::SecondStepOn
+            | AccountMailContent::SecondStepOff
+            | AccountMailContent::AccountErased => None,
         };
         Some((to.as_str().to_owned(), token))
     }

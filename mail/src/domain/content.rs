@@ -18,11 +18,13 @@ pub(crate) enum Kind {
     VerifyAddress,
     ResetPassword,
     AddressChanged,
+    SecondStepOn,
+    SecondStepOff,
     AccountErased,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::OrderReceived,
         Self::PaymentFailed,
         Self::PaymentWaiting,
@@ -32,6 +34,8 @@ impl Kind {
         Self::VerifyAddress,
         Self::ResetPassword,
         Self::AddressChanged,
+        Self::SecondStepOn,
+        Self::SecondStepOff,
         Self::AccountErased,
     ];
 
@@ -46,6 +50,8 @@ impl Kind {
             Self::VerifyAddress => "verify-address",
             Self::ResetPassword => "reset-password",
             Self::AddressChanged => "address-changed",
+            Self::SecondStepOn => "second-step-on",
+            Self::SecondStepOff => "second-step-off",
             Self::AccountErased => "account-erased",
         }
     }
@@ -184,6 +190,8 @@ impl Content {
                 (Kind::ResetPassword, AccountVariables::with_token(links.reset(&token), token, expires))
             }
             AccountMailContent::AddressChanged => (Kind::AddressChanged, AccountVariables::without_token()),
+            AccountMailContent::SecondStepOn => (Kind::SecondStepOn, AccountVariables::without_token()),
+            AccountMailContent::SecondStepOff => (Kind::SecondStepOff, AccountVariables::without_token()),
             AccountMailContent::AccountErased => (Kind::AccountErased, AccountVariables::without_token()),
         };
         // The notice of an erasure refers to no account, so that the erasure does not delete it.
@@ -359,6 +367,8 @@ pub(crate) fn samples() -> Vec<Content> {
         AccountMailContent::VerifyAddress { token: token.clone(), expires: now },
         AccountMailContent::ResetPassword { token, expires: now },
         AccountMailContent::AddressChanged,
+        AccountMailContent::SecondStepOn,
+        AccountMailContent::SecondStepOff,
         AccountMailContent::AccountErased,
     ];
     let about_orders = subjects.map(|subject| Content::of_order(OrderId::new(), subject, order(), &links));

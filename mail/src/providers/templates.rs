@@ -39,6 +39,10 @@ const FILES: &[(&str, &str)] = files!(
     "reset-password.txt",
     "address-changed.html",
     "address-changed.txt",
+    "second-step-on.html",
+    "second-step-on.txt",
+    "second-step-off.html",
+    "second-step-off.txt",
     "account-erased.html",
     "account-erased.txt",
 );
