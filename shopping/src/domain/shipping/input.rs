@@ -3,7 +3,8 @@
 use souk_types::Price;
 use souk_types::input::{Fields, Input};
 
-use super::{DeliveryDays, Method, MethodPrice, Shipping, TotalBracket, WeightBracket, Zone};
+use super::method::{DeliveryDays, Method, MethodPrice, TotalBracket, WeightBracket};
+use super::{Shipping, Zone};
 use crate::domain::quote::optional_object;
 
 impl Input for Shipping {
