@@ -171,13 +171,19 @@ async fn a_damaged_backup_or_a_wrong_key_changes_nothing() {
     assert_eq!(restored.code, Some(0), "{restored:?}");
 }
 
+/// The name of a backup that is older than those of the tests.
+const OLD: &str = "souk-20260101T000000Z.tar.gz.age";
+
 #[tokio::test]
 async fn a_failed_backup_deletes_no_other() {
     let (operator, shop) = (Operator::new(), TestShop::start().await);
     let first = operator.back_up(shop.data(), &["--keep", "1"]).await;
     assert_eq!(first.code, Some(0), "{first:?}");
+    let written = operator.backups();
+    assert_eq!(written.len(), 1, "--keep 1 has deleted the new backup");
+    // Another backup in the same second would have its name.
+    fs::rename(&written[0], operator.path("backups").join(OLD)).unwrap();
     let before = operator.backups();
-    assert_eq!(before.len(), 1, "--keep 1 has deleted the new backup");
     for (arguments, reason) in [
         (["--keep", "1", "--data", "/nowhere"], "there is no shop in /nowhere"),
         (["--keep", "1", "--recipients-file", "/nowhere"], "/nowhere cannot be read"),
