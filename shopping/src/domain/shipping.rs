@@ -153,6 +153,7 @@ impl Shipping {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use souk_types::Currency;
 
     use super::*;
 
