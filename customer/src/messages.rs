@@ -1,9 +1,7 @@
 //! Requests and events from the bus.
 
 use souk_bus::{Bus, Delivery};
-use souk_contract::customer::{
-    AccountMailDue, AccountMailSent, CustomerDeleted, EmailVerified, GetAccountMail, GetContact, GetKeys, TokensRevoked,
-};
+use souk_contract::customer::{AccountMailSent, GetAccountMail, GetContact, GetKeys};
 use souk_contract::{mail, products, shopping};
 use souk_types::Timestamp;
 
@@ -12,10 +10,7 @@ use crate::application::{accounts, erasures, mails};
 use crate::domain::erasure::Service;
 
 pub(crate) fn serve(app: &App, bus: &Bus) {
-    bus.publishes::<CustomerDeleted>();
-    bus.publishes::<TokensRevoked>();
-    bus.publishes::<EmailVerified>();
-    bus.publishes::<AccountMailDue>();
+    bus.publishes_events_of("customer");
     let own = app.clone();
     bus.serve(move |_: GetKeys| {
         let keys = own.keys();

@@ -2,7 +2,6 @@
 
 use souk_bus::{Bus, Delivery, Event};
 use souk_contract::customer::{AccountMailDue, CustomerDeleted, TokensRevoked};
-use souk_contract::mail::CustomerErased;
 use souk_contract::shopping::{
     OrderCancelled, OrderConfirmed, OrderMailSubject, OrderRefunded, ParcelSent, PaymentFailed, PaymentWaiting,
 };
@@ -14,7 +13,7 @@ use crate::domain::mail::Source;
 pub(crate) fn subscribe(app: &App, bus: &Bus) {
     use OrderMailSubject as Subject;
 
-    bus.publishes::<CustomerErased>();
+    bus.publishes_events_of("mail");
     let order = |order, subject| Source::Order { order, subject };
     mails_for(app, bus, |event: &AccountMailDue| Source::Account { mail: event.id });
     mails_for(app, bus, move |event: &OrderConfirmed| order(event.id, Subject::Received));

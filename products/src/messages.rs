@@ -49,7 +49,7 @@ pub(crate) fn serve(app: &App, bus: &Bus) {
         let app = own.clone();
         async move { Ok(StockLog { entries: ledger::stock_log_of(&app.reservations, request.order).await? }) }
     });
-    bus.publishes::<CustomerErased>();
+    bus.publishes_events_of("products");
     let revocations = app.revocations.clone();
     bus.subscribe("products", move |deletion: Delivery<CustomerDeleted>| {
         let (revocations, id) = (revocations.clone(), deletion.event.id);

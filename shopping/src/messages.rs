@@ -2,21 +2,13 @@
 
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, EmailVerified, TokensRevoked};
-use souk_contract::shopping::{
-    CustomerErased, ExportCustomer, GetOrderMail, GetShop, OrderCancelled, OrderConfirmed, OrderRefunded,
-    PaymentFailed, PaymentWaiting,
-};
+use souk_contract::shopping::{ExportCustomer, GetOrderMail, GetShop};
 
 use crate::App;
 use crate::application::{account_orders, erasure, export, order_mail};
 
 pub(crate) fn serve(app: &App) {
-    app.bus.publishes::<OrderConfirmed>();
-    app.bus.publishes::<OrderCancelled>();
-    app.bus.publishes::<PaymentFailed>();
-    app.bus.publishes::<PaymentWaiting>();
-    app.bus.publishes::<OrderRefunded>();
-    app.bus.publishes::<CustomerErased>();
+    app.bus.publishes_events_of("shopping");
     let own = app.clone();
     app.bus.serve(move |request: ExportCustomer| {
         let app = own.clone();

@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use souk_contract::EVENTS;
 use souk_types::{Error, ErrorKind, RequestId, Result, failpoint};
 use tokio::time::Instant;
 
@@ -135,9 +136,18 @@ impl Bus {
     /// Registers an event that this process publishes. Each listener of `E` will receive it, even
     /// one that has never run.
     pub fn publishes<E: Event>(&self) {
+        self.register(&EventDescriptor::of::<E>());
+    }
+
+    /// Registers all events of a service that the contract lists, like [`Self::publishes`].
+    pub fn publishes_events_of(&self, service: &str) {
+        EVENTS.iter().filter(|event| owner(event.event) == service).for_each(|event| self.register(event));
+    }
+
+    fn register(&self, EventDescriptor { event, listeners }: &EventDescriptor) {
         match &*self.0 {
-            Transport::Local(local) => local.publishes(E::NAME, E::LISTENERS),
-            Transport::Amqp(amqp) => amqp.publishes(E::NAME, E::LISTENERS),
+            Transport::Local(local) => local.publishes(event, listeners),
+            Transport::Amqp(amqp) => amqp.publishes(event, listeners),
         }
     }
 
