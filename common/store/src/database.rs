@@ -9,7 +9,6 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use souk_bus::{Delivery, Event, EventId, EventMessage};
 use souk_types::failpoint;
-use souk_types::mutant::Mutant;
 use souk_types::{Error, Result};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -210,9 +209,6 @@ impl Database {
         F: Future<Output = Result<()>>,
     {
         let event = delivery.id;
-        if Mutant::NoInbox.is_active() {
-            return self.run(work).await;
-        }
         // It is rare that the event is handled already, so this is checked only when it matters.
         let handled = match self.attempt(Some(event), work).await {
             Ok(Attempt::Committed(())) => return Ok(()),

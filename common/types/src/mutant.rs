@@ -9,8 +9,6 @@ pub enum Mutant {
     AckBeforeCommit,
     /// Stock is reserved without checking the available quantity.
     NoStockGuard,
-    /// A redelivered event is handled again.
-    NoInbox,
     /// An event is published directly instead of through the outbox.
     NoOutbox,
 }
@@ -22,7 +20,6 @@ impl Mutant {
         match self {
             Self::AckBeforeCommit => "ack-before-commit",
             Self::NoStockGuard => "no-stock-guard",
-            Self::NoInbox => "no-inbox",
             Self::NoOutbox => "no-outbox",
         }
     }

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use souk_contract::EventId;
-use souk_types::mutant::Mutant;
 use souk_types::{Result, Timestamp};
 
 use super::deliveries;
 use crate::app::App;
 use crate::domain::mail::{Mail, Source};
 
-/// Stores a mail under the id of its event unless it exists. This instance makes the first attempt at once, unless it makes
+/// Stores a mail unless it exists. This instance makes the first attempt at once, unless it makes
 /// too many: then the background job does.
 pub(crate) async fn add(app: &App, event: EventId, source: Source) -> Result<()> {
     let now = Timestamp::now();
-    let event = if Mutant::NoInbox.is_active() { EventId::new() } else { event };
     let mut mail = Mail::new(event, source, app.sender.domain(), now);
     let permit = Arc::clone(&app.first_attempts).try_acquire_owned().ok();
     let attempt = permit.and_then(|permit| Some((permit, mail.begin_attempt(now)?)));

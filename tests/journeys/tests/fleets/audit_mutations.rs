@@ -58,13 +58,6 @@ async fn the_audit_finds_an_event_acknowledged_before_the_commit() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
-async fn the_audit_finds_a_redelivered_event_handled_twice() {
-    let failpoint = "ack.shopping.order-confirmed.before";
-    expect_finding("mail-1", "no-inbox", failpoint, "has 2 mails that confirm it").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
 async fn the_audit_finds_an_event_published_without_the_outbox() {
     let failpoint = "publish.shopping.order-confirmed.before";
     expect_finding("shopping-1", "no-outbox", failpoint, "was confirmed and has no mail").await;
