@@ -44,11 +44,11 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Back up a running shop into a directory, or into an encrypted file
     ///
-    /// All databases are copied as of one moment. The backup is the data directory of a one-process
-    /// shop: `souk --data DIR` opens it, `souk restore` copies it into a shop. With a public key, it
-    /// is one encrypted file, which `souk restore --identity` opens. `age-keygen` makes a pair of
-    /// keys; the private one is not needed for backups. Until a backup is encrypted, it is in a
-    /// private directory of TMPDIR, which is deleted also after an error.
+    /// All databases are copied as of one moment. The backup is the data directory of a
+    /// one-process shop: `souk --data DIR` opens it, `souk restore` copies it into a shop. With a
+    /// public key, it is one encrypted file, which `souk restore --identity` opens. `age-keygen`
+    /// makes a pair of keys; the private one is not needed for backups. Until a backup is
+    /// encrypted, it is in a private directory of TMPDIR, which is deleted also after an error.
     Backup(BackupArgs),
     /// Copy a backup into an empty shop
     ///

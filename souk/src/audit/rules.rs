@@ -29,8 +29,8 @@ pub(super) struct Records {
     pub(super) stock: Vec<StockRecord>,
     pub(super) reservations: Vec<ReservationRecord>,
     pub(super) accounts: AccountLedger,
-    /// For each order, the mails that confirm it, in any status. A mail that an admin sends again does
-    /// not count.
+    /// For each order, the mails that confirm it, in any status. A mail that an admin sends again
+    /// does not count.
     pub(super) confirmation_mails: HashMap<OrderId, usize>,
     /// The mails that the SMTP server has refused.
     pub(super) failed_mails: usize,

@@ -86,8 +86,8 @@ pub(crate) fn check() -> Result<(), String> {
     report.close()
 }
 
-/// Cargo reads the manifests of all packages, so `.dockerignore` must leave all of them. Errors: the
-/// manifests that are missing in the images' build.
+/// Cargo reads the manifests of all packages, so `.dockerignore` must leave all of them. Errors:
+/// the manifests that are missing in the images' build.
 fn packages_of_images() -> Result<(), String> {
     let ignored = fs::read_to_string(".dockerignore").map_err(|error| format!(".dockerignore: {error}"))?;
     let left: Vec<String> = ignored.lines().filter_map(|line| Some(format!("{}/", line.strip_prefix('!')?))).collect();

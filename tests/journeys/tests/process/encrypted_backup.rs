@@ -235,8 +235,8 @@ async fn a_schedule_keeps_the_newest_backups() {
     let restored = operator.restore(&to, operator.key.identity(), &operator.path("data")).await;
     assert_eq!(restored.code, Some(0), "{restored:?}");
 
-    // A schedule that cannot back up ends, so that its supervisor shows that. It waits first, so that
-    // the supervisor does not start backups without a pause.
+    // A schedule that cannot back up ends, so that its supervisor shows that. It waits first, so
+    // that the supervisor does not start backups without a pause.
     let nowhere = operator.path("nowhere");
     let arguments = ["backup", "--data", text(&nowhere), "--to", text(&to), "--encrypt-to", &key];
     let started = Instant::now();
