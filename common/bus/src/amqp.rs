@@ -10,6 +10,7 @@ mod broadcasts;
 mod circuit_breaker;
 mod connection;
 mod consumer;
+mod counters;
 mod dead_letters;
 mod event_consumer;
 mod event_publisher;
@@ -36,6 +37,7 @@ use self::broadcasts::{BroadcastConsumer, BroadcastPublisher};
 use self::circuit_breaker::{Outcome, RpcTarget};
 use self::connection::{Connection, OnChannelError};
 use self::consumer::{QueueConsumer, keep_consuming};
+pub use self::counters::Counters;
 pub use self::dead_letters::{DeadLetter, DeadLetterFilter, DeadLetters, EventCounts};
 use self::event_consumer::EventConsumer;
 use self::event_publisher::{EventPublisher, declare_event};
@@ -48,7 +50,9 @@ use self::rpc_server::{ReplySender, RpcServer};
 use self::senders::Senders;
 use self::supervisor::supervise;
 use self::topology::Names;
-use super::{BroadcastHandler, Bytes, EventDescriptor, EventHandler, EventMessage, RequestHandler, lock, owner};
+use super::{
+    BroadcastHandler, Bytes, EventDescriptor, EventHandler, EventMessage, RequestHandler, lock, owner, unregistered,
+};
 use souk_types::{Error, Result};
 
 /// Time for work in flight to end when the bus is closed. Closing takes less than 5 s in all.
@@ -93,30 +97,6 @@ struct Publisher {
     rpc: RpcClient,
     events: EventPublisher,
     broadcasts: BroadcastPublisher,
-}
-
-/// Counters of a bus over RabbitMQ since its creation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Connections to the broker that were opened.
-    pub connections: u64,
-    /// Calls that did not reach a service: no instance serves it, or its queue is full.
-    pub undelivered: u64,
-    /// Calls that were dropped because they had expired.
-    pub expired: u64,
-    /// Calls that were refused: unreadable, not served, or from a service that may not send them. A
-    /// whole unreadable message counts once.
-    pub refused: u64,
-    /// Replies to no pending call: late, repeated or forged.
-    pub stray_replies: u64,
-    /// Replies that could not be sent.
-    pub lost_replies: u64,
-    /// Events without a handler in this process.
-    pub ignored_events: u64,
-    /// Failed events that were stored for a retry.
-    pub retried_events: u64,
-    /// Failed events that were stored in a dead-letter queue.
-    pub dead_lettered_events: u64,
 }
 
 impl Amqp {
@@ -253,8 +233,7 @@ impl Amqp {
     /// Waits while the broker is disconnected, because a failure would only delay the event.
     pub(super) async fn publish(&self, message: &EventMessage) -> Result<()> {
         let listeners = lock(&self.listeners).get(message.name.as_str()).copied();
-        let listeners = listeners
-            .ok_or_else(|| Error::internal(format!("{} was not registered by `Bus::publishes`", message.name)))?;
+        let listeners = listeners.ok_or_else(|| unregistered(&message.name))?;
         loop {
             let closed = || Error::unavailable("messaging").caused_by("the bus is closed");
             let publisher = self.shared.unblocked_publisher().await.ok_or_else(closed)?;

@@ -293,6 +293,11 @@ impl Bus {
     }
 }
 
+/// Returns the error for an event that its service does not register.
+fn unregistered(event: &str) -> Error {
+    Error::internal(format!("{event} was not registered by `Bus::publishes`"))
+}
+
 /// Returns the service that owns a message: `products` for `products.get`.
 fn owner(name: &str) -> &str {
     name.split_once('.').map_or(name, |(service, _)| service)

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     BroadcastHandler, Bytes, EventHandler, EventMessage, HANDLER_TIMEOUT, HandlerError, RequestHandler, lock, owner,
+    unregistered,
 };
 use crate::request_context;
 use souk_types::{Error, Result, failpoint};
@@ -101,7 +102,9 @@ impl Local {
 
     pub(super) async fn publish(&self, message: &EventMessage) -> Result<()> {
         let subscriptions = lock(&self.subscriptions).get(message.name.as_str()).cloned().unwrap_or_default();
-        if let Some(missing) = self.missing_listener(&message.name, &subscriptions) {
+        let listeners = lock(&self.listeners).get(message.name.as_str()).copied();
+        let listeners = listeners.ok_or_else(|| unregistered(&message.name))?;
+        if let Some(missing) = self.missing_listener(listeners, &subscriptions) {
             return Err(Error::unavailable(missing).caused_by("it has not subscribed yet"));
         }
         let mut handlers = JoinSet::new();
@@ -132,9 +135,12 @@ impl Local {
     }
 
     /// Returns a listener of the event in this process that has not subscribed yet.
-    fn missing_listener(&self, event: &str, subscriptions: &[(&'static str, EventHandler)]) -> Option<&'static str> {
-        let listeners = lock(&self.listeners).get(event).copied();
-        let mut local = listeners.unwrap_or_default().iter().copied().filter(|name| self.services.contains(name));
+    fn missing_listener(
+        &self,
+        listeners: &[&'static str],
+        subscriptions: &[(&'static str, EventHandler)],
+    ) -> Option<&'static str> {
+        let mut local = listeners.iter().copied().filter(|name| self.services.contains(name));
         local.find(|listener| subscriptions.iter().all(|(subscribed, _)| subscribed != listener))
     }
 }

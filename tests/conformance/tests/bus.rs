@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use souk_bus::{Bus, CALL_TIMEOUT, Request};
+use souk_bus::{Bus, CALL_TIMEOUT, EventId, EventMessage, Request};
 use souk_types::{Error, ErrorKind, FieldError};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -66,6 +66,7 @@ checks! {
     a_cancelled_caller_does_not_stop_the_handler
     a_handler_may_call
     a_large_message_arrives_whole
+    an_event_that_is_not_registered_is_refused
 }
 
 async fn a_call_gets_its_reply(Line { bus, .. }: &Line) {
@@ -286,6 +287,14 @@ async fn a_large_message_arrives_whole(Line { bus, .. }: &Line) {
     bus.ready().await;
     let text = "0123456789".repeat(100_000);
     assert_eq!(bus.call(Echo { text: text.clone() }).await.unwrap(), text);
+}
+
+/// Its listeners would miss it, because nothing keeps it for them.
+async fn an_event_that_is_not_registered_is_refused(Line { bus, .. }: &Line) {
+    let message =
+        EventMessage { id: EventId::new(), name: "maths.solved".to_owned(), request: None, body: b"{}".to_vec() };
+    let refused = bus.publish(&message).await.unwrap_err();
+    assert!(refused.kind() == ErrorKind::Internal && refused.to_string().contains("maths.solved"), "{refused}");
 }
 
 /// While the circuit breaker is open each call must fail at once.

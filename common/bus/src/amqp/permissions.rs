@@ -56,7 +56,7 @@ fn of_service(access: &ServiceAccess, virtual_host: &str, names: &Names) -> Brok
         write.push(escape(&names.calls(service)));
         read.push(escape(&names.replies(service)));
     }
-    read.extend(access.heard_services().into_iter().map(|owner| escape(&names.exchange(owner))));
+    read.extend(access.subscribed_services().into_iter().map(|owner| escape(&names.exchange(owner))));
     if access.handles_dead_letters {
         configure.push(escape(&names.dead_letter_lock()));
         let queues = ACCESS
