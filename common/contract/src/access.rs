@@ -90,9 +90,9 @@ impl ServiceAccess {
 
     /// Returns the services whose events it receives, each once.
     #[must_use]
-    pub fn heard_services(&self) -> Vec<&'static str> {
-        let heard = EVENTS.iter().filter(|event| event.listeners.contains(&self.service));
-        distinct(heard.map(|event| owner(event.event)))
+    pub fn subscribed_services(&self) -> Vec<&'static str> {
+        let subscribed = EVENTS.iter().filter(|event| event.listeners.contains(&self.service));
+        distinct(subscribed.map(|event| owner(event.event)))
     }
 
     /// Returns the services that receive its events, each once.
@@ -141,7 +141,7 @@ mod tests {
     fn the_table_follows_the_contract() {
         let shopping = ServiceAccess::of("shopping").unwrap();
         assert_eq!(shopping.called_services(), ["customer", "products"]);
-        assert_eq!(shopping.heard_services(), ["customer"]);
+        assert_eq!(shopping.subscribed_services(), ["customer"]);
         assert_eq!(shopping.listeners(), ["customer", "mail"]);
         assert_eq!(ServiceAccess::of("souk"), None);
         for event in EVENTS {

@@ -101,11 +101,11 @@ async fn a_service_is_refused_what_is_not_its_own() {
     ana.get_cart().until_status(401).await;
 
     let mut unexpected = Vec::new();
-    for (service, called, heard) in CONTRACT {
+    for (service, called, subscribed) in CONTRACT {
         let connection = connect(&fleet.amqp_url_of(*service)).await;
         let mut attempts = Attempts { service: service.name(), connection: &connection, unexpected: Vec::new() };
         for other in Service::ALL.into_iter().filter(|other| other != service).map(Service::name) {
-            of_another_service(&mut attempts, other, called.contains(&other), heard.contains(&other)).await;
+            of_another_service(&mut attempts, other, called.contains(&other), subscribed.contains(&other)).await;
         }
         for (listener, owner) in EVENT_QUEUES {
             of_an_event_queue(&mut attempts, listener, owner).await;
@@ -117,7 +117,7 @@ async fn a_service_is_refused_what_is_not_its_own() {
 }
 
 /// Tries to stand in for another service, to publish its events, and to receive its messages.
-async fn of_another_service(attempts: &mut Attempts<'_>, other: &str, calls: bool, hears: bool) {
+async fn of_another_service(attempts: &mut Attempts<'_>, other: &str, calls: bool, receives: bool) {
     let own = format!("{}.stolen", attempts.service);
     let named = |rest: &str| format!("{other}.{rest}");
     let plain = BasicProperties::default;
@@ -130,7 +130,7 @@ async fn of_another_service(attempts: &mut Attempts<'_>, other: &str, calls: boo
             channel.queue_delete(named("rpc").into(), QueueDeleteOptions::default()).await.map(drop)
         })
         .await;
-    for (exchange, may_read) in [("calls", false), ("replies", calls), ("events", hears)] {
+    for (exchange, may_read) in [("calls", false), ("replies", calls), ("events", receives)] {
         let exchange = named(exchange);
         attempts
             .expect(may_read, &format!("binds a queue to {exchange}"), async |channel| {
