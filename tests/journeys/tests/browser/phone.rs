@@ -3,13 +3,16 @@
 use journeys::{Browser, TestShop, euros};
 
 /// Pages with lists.
-const LISTS: [&str; 6] = [
+const LISTS: [&str; 9] = [
     "/en/admin",
     "/de/admin/orders",
     "/en/admin/products",
     "/de/admin/mails",
     "/en/admin/discounts",
     "/de/admin/staff",
+    "/de/admin/system",
+    "/de/admin/taxes",
+    "/en/admin/shipping",
 ];
 
 /// The number of lists that scroll sideways.
