@@ -51,10 +51,14 @@ async fn replace(visit: Visit<'_>, form: Form) -> PageResult {
     let seen = version(&form);
     let result = visit.api.replace_document(&admin.token, Document::Settings, seen, &json(&state)).await;
     let Err(problem) = result else { return Ok(Answer::SeeOther(visit.url("/admin/settings?done=saved"))) };
-    let refused = Refused::of(&visit, &mut state, problem, name)?;
+    let mut refused = Refused::of(&visit, &mut state, problem, name)?;
+    let stored = if refused.is_conflict() {
+        refused.read_again(&visit, visit.api.settings(&admin.token)).await?
+    } else {
+        None
+    };
     let mut form = self::form(&visit, &state).version(seen.to_owned()).refused(Some(&refused));
-    if refused.is_conflict() {
-        let Tagged { value, tag } = visit.api.settings(&admin.token).await?;
+    if let Some(Tagged { value, tag }) = stored {
         form = form.version(tag).compare(&visit, &fill(&value));
     }
     answer(&visit, &admin, form, refused.status).await
