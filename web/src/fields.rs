@@ -175,8 +175,7 @@ pub(crate) enum Kind {
     Moment,
     /// A check box. Its value is `true`, or empty.
     Check,
-    /// Any number of the options, as check boxes. The value has those that are chosen, with a space
-    /// between two.
+    /// Any number of the options, as check boxes. The value has those that are chosen, one a line.
     Many,
 }
 
@@ -252,10 +251,10 @@ impl Field {
         Self { kind: Kind::Select, is_wide: false, ..self }
     }
 
-    /// Makes the field check boxes of these values and labels, the chosen ones first. No value
-    /// contains a space.
+    /// Makes the field check boxes of these values and labels, the chosen ones first. No value has
+    /// a line break.
     pub(crate) fn many(mut self, choices: impl IntoIterator<Item = (String, String)>) -> Self {
-        let chosen: Vec<&str> = self.value.split(' ').collect();
+        let chosen: Vec<&str> = self.value.lines().collect();
         let option = |(value, label): (String, String)| SelectOption {
             is_selected: chosen.contains(&value.as_str()),
             value,

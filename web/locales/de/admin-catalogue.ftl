@@ -77,7 +77,7 @@ invalid-admin-per-customer = Geben Sie eine ganze Zahl von 1 bis 1000000 ein, oh
 invalid-admin-from = Geben Sie Datum und Uhrzeit ein.
 invalid-admin-until = Geben Sie Datum und Uhrzeit ein, später als den Beginn.
 invalid-admin-products = Wählen Sie höchstens 100 Produkte.
-invalid-admin-categories = Geben Sie Namen von Kategorien ein, höchstens 100.
+invalid-admin-categories = Wählen Sie höchstens 100 Kategorien.
 
 ## Products, stock and import.
 
@@ -180,7 +180,9 @@ discount-product-chosen = ist hinzugefügt
 discount-product-more = Es gibt weitere. Geben Sie mehr vom Namen ein.
 discount-product-gone = Ein gelöschtes Produkt ({ $id })
 discount-categories = Kategorien
-discount-categories-hint = Namen, einer je Zeile.
+discount-categories-hint = Der Rabatt gilt für alle Produkte der gewählten Kategorien.
+discount-categories-down = Andere Kategorien können gerade nicht angezeigt werden.
+discount-category-gone = { $name } (hat keine Produkte)
 discount-combines = Kombinierbar
 discount-combines-hint = Mit allen anderen Rabatten, die kombinierbar sind.
 discount-used = Eingelöst

@@ -77,7 +77,7 @@ invalid-admin-per-customer = Enter a whole number, 1 to 1,000,000, without separ
 invalid-admin-from = Enter date and time.
 invalid-admin-until = Enter date and time, later than the beginning.
 invalid-admin-products = Choose at most 100 products.
-invalid-admin-categories = Enter names of categories, at most 100.
+invalid-admin-categories = Choose at most 100 categories.
 
 ## Products, stock and import.
 
@@ -180,7 +180,9 @@ discount-product-chosen = is added
 discount-product-more = There are more. Type more of the name.
 discount-product-gone = A product that is deleted ({ $id })
 discount-categories = Categories
-discount-categories-hint = Names, one a line.
+discount-categories-hint = The discount is for all products of the chosen categories.
+discount-categories-down = Other categories cannot be shown right now.
+discount-category-gone = { $name } (has no products)
 discount-combines = Can be combined
 discount-combines-hint = With all other discounts that can be combined.
 discount-used = Used

@@ -121,6 +121,39 @@ async fn the_list_of_an_admin_says_that_products_is_down() {
     assert!(html.contains("cannot be shown right now") && html.contains("/en/admin/products/new"), "{html}");
 }
 
+fn discount(target: &str) -> Option<Value> {
+    let terms = json!({
+        "id": TEA, "code": "TEA", "kind": "percent", "value": 1_000, "minimum": null, "limit": null,
+        "per_customer": null, "from": null, "until": null, "products": [], "categories": ["tea", "old mugs"],
+        "combines": false, "used": null,
+    });
+    (target == format!("/admin/discounts/{TEA}")).then_some(terms)
+}
+
+#[rocket::async_test]
+async fn a_discount_keeps_its_categories_while_products_is_down() {
+    let bus = Bus::local();
+    serve::<CustomerApi>(&bus, admin);
+    serve::<ShoppingApi>(&bus, discount);
+    let client = client(&bus).await;
+    let page = async || {
+        let page = client.get(format!("/en/admin/discounts/{TEA}")).header(Accept::HTML);
+        let response = page.header(Header::new("Cookie", "access=token")).dispatch().await;
+        assert_eq!(response.status(), Status::Ok);
+        response.into_string().await.unwrap_or_default()
+    };
+    let html = page().await;
+    for name in ["tea", "old mugs"] {
+        assert!(html.contains(&format!("value=\"{name}\" checked>{name}<")), "{html}");
+    }
+    assert!(html.contains("Other categories cannot be shown"), "{html}");
+    serve::<ProductsApi>(&bus, catalogue);
+    let html = page().await;
+    assert!(html.contains("value=\"tea\" checked>tea<"), "{html}");
+    assert!(html.contains("value=\"old mugs\" checked>old mugs (has no products)<"), "{html}");
+    assert!(!html.contains("Other categories cannot be shown"), "{html}");
+}
+
 /// The overview of a shop whose other services do not answer.
 fn one_to_pack(target: &str) -> Option<Value> {
     let count = |count: u32| json!({"count": count, "more": count == 1_000});

@@ -311,6 +311,45 @@ async fn the_products_of_a_discount_are_found_by_their_names() {
     visitor.open(&path).await.expect_status(200).expect_text("A product that is deleted");
 }
 
+#[tokio::test]
+async fn a_discount_is_for_categories_of_the_catalogue() {
+    let shop = Shop::shared().await;
+    let (admin, visitor) = (shop.admin().await, shop.admin_visitor().await);
+    let [tea, mug] = admin.new_products([("tea", 3_000, 10), ("mug", 1_000, 10)]).await;
+    let is_offered = |page: &Response, category: &str, is_checked: bool| {
+        page.check_boxes("categories").contains(&(category.to_owned(), is_checked))
+    };
+    let code = unique("CATEGORY");
+    let page = visitor.open("/en/admin/discounts/new").await.expect_status(200);
+    assert!(is_offered(&page, &tea.category, false) && is_offered(&page, &mug.category, false));
+    let form = page.form("/discounts/new").set("code", &code).set("value", "a lot").press("categories", &tea.category);
+    let refused = visitor.send_form(&form).await.expect_status(422);
+    assert_eq!(refused.invalid_fields(), ["value"]);
+    assert!(is_offered(&refused, &tea.category, true) && is_offered(&refused, &mug.category, false));
+    let form = refused.form("/discounts/new").set("value", "10");
+    visitor.send_form(&form).await.expect_status(200).expect_text("It is created.");
+    let path = discount_path(&visitor, &code).await;
+    let stored = async || admin.get(&path.replace("/en/admin", "/shopping/admin")).await.expect_status(200);
+    assert_eq!(stored().await["categories"], json!([tea.category]));
+
+    // A category stays chosen after its last product is deleted.
+    admin.delete_product(&tea).await.expect_status(204);
+    let gone = format!("{} (has no products)", tea.category);
+    let page = visitor.open(&path).await.expect_status(200).expect_text(&gone);
+    assert!(is_offered(&page, &tea.category, true) && is_offered(&page, &mug.category, false));
+    let stale = page.form(&path).set("value", "20");
+    let both = page.form(&path).press("categories", &mug.category);
+    visitor.send_form(&both).await.expect_status(200).expect_text("It is saved.");
+    let mut categories = [&tea.category, &mug.category];
+    categories.sort();
+    assert_eq!(stored().await["categories"], json!(categories));
+
+    let conflict = visitor.send_form(&stale).await.expect_status(412).expect_text("chosen categories. Stored now: ");
+    assert!(is_offered(&conflict, &tea.category, true) && is_offered(&conflict, &mug.category, false));
+    let forged = conflict.form(&path).forge("categories", &"x".repeat(101));
+    visitor.send_form(&forged).await.expect_status(422).expect_text("Choose at most 100 categories.");
+}
+
 /// Returns the path of the page of a discount, from the list.
 async fn discount_path(visitor: &Visitor, code: &str) -> String {
     let mut list = visitor.open("/en/admin/discounts").await.expect_status(200);

@@ -1,5 +1,6 @@
 //! Discounts: their list, and pages to create, edit and delete one.
 
+mod categories;
 mod form;
 mod picks;
 
@@ -108,9 +109,10 @@ async fn create(visit: Visit<'_>, form: Form) -> PageResult {
 #[get("/admin/discounts/<id>", rank = 2)]
 async fn show(visit: Visit<'_>, id: &str) -> PageResult {
     let admin = Admin::of(&visit, Permission::ManageDiscounts).await?;
-    let stored = find(&visit, &admin, id).await?;
+    let (stored, offered) = tokio::join!(find(&visit, &admin, id), categories::read(&visit));
+    let stored = stored?;
     let state = fill(visit.language, &stored.value, &visit.app.shop.cached().0.currency);
-    let form = stored_form(&visit, id, &state).version(stored.tag);
+    let form = stored_form(&visit, id, &state, offered.as_deref()).version(stored.tag);
     let picks = Picks::read(&visit, &state).await;
     stored_page(&visit, &admin, Some(&stored.value), form, picks, Status::Ok).await
 }
@@ -121,13 +123,14 @@ async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
     let (step, seen) = (Step::of(&form), version(&form));
     let mut state = step.state(&form);
     if step != Step::Save {
-        let stored = match find(&visit, &admin, id).await {
+        let (stored, offered) = tokio::join!(find(&visit, &admin, id), categories::read(&visit));
+        let stored = match stored {
             Ok(Tagged { value, .. }) => Some(value),
             // What was typed is not lost while the service does not answer.
             Err(PageError::Problem(Problem::Unavailable)) => None,
             Err(error) => return Err(error),
         };
-        let form = stored_form(&visit, id, &state).version(seen.to_owned());
+        let form = stored_form(&visit, id, &state, offered.as_deref()).version(seen.to_owned());
         let picks = Picks::read(&visit, &state).await;
         return stored_page(&visit, &admin, stored.as_ref(), form, picks, Status::Ok).await;
     }
@@ -137,8 +140,8 @@ async fn change(visit: Visit<'_>, id: &str, form: Form) -> PageResult {
     };
     let mut refused = Refused::of(&visit, &mut state, problem, name)?;
     let stored = refused.read_again(&visit, find(&visit, &admin, id)).await?;
-    let mut form = stored_form(&visit, id, &state).version(seen.to_owned()).refused(Some(&refused));
-    let mut picks = Picks::read(&visit, &state).await;
+    let (offered, mut picks) = tokio::join!(categories::read(&visit), Picks::read(&visit, &state));
+    let mut form = stored_form(&visit, id, &state, offered.as_deref()).version(seen.to_owned()).refused(Some(&refused));
     if let Some(Tagged { value, tag }) = &stored
         && refused.is_conflict()
     {
@@ -170,14 +173,16 @@ async fn find(visit: &Visit<'_>, admin: &Admin, id: &str) -> Result<Tagged<Disco
 async fn new_page(visit: &Visit<'_>, admin: &Admin, state: &FormState, refused: Option<Refused>) -> PageResult {
     let title = visit.text("discount-new").to_string();
     let (page, nav) = admin.frame(visit, Section::Discounts, title).await?;
-    let form = EditForm::new(visit, NEW, state, fields(visit, state), Key("admin-create")).refused(refused.as_ref());
+    let (offered, picks) = tokio::join!(categories::read(visit), Picks::read(visit, state));
+    let fields = fields(visit, state, offered.as_deref());
+    let form = EditForm::new(visit, NEW, state, fields, Key("admin-create")).refused(refused.as_ref());
     let status = refused.map_or(Status::Ok, |refused| refused.status);
-    let picks = Picks::read(visit, state).await;
     Ok(Page::personal(&DiscountPage { page, nav, form, picks, delete_url: None })?.status(status).into())
 }
 
-fn stored_form(visit: &Visit<'_>, id: &str, state: &FormState) -> EditForm {
-    EditForm::new(visit, &format!("{LIST}/{}", encode(id)), state, fields(visit, state), Key("admin-save"))
+fn stored_form(visit: &Visit<'_>, id: &str, state: &FormState, offered: Option<&[String]>) -> EditForm {
+    let fields = fields(visit, state, offered);
+    EditForm::new(visit, &format!("{LIST}/{}", encode(id)), state, fields, Key("admin-save"))
 }
 
 /// Shows the page of a discount. `discount` is `None` while it cannot be read.

@@ -93,10 +93,15 @@ impl EditForm {
                     _ if field.is_check() && stored.is_empty() => visit.text("admin-no").to_string(),
                     _ if field.is_check() => visit.text("admin-yes").to_string(),
                     "" => "–".to_owned(),
-                    _ if field.is_many() => stored.split(' ').map(label).collect::<Vec<_>>().join(", "),
+                    _ if field.is_many() => stored.lines().map(label).collect::<Vec<_>>().join(", "),
                     _ => label(stored),
                 };
-                field.hint = Some(visit.text("admin-stored-now").arg("value", shown).to_string());
+                let stored_now = visit.text("admin-stored-now").arg("value", shown).to_string();
+                field.hint = Some(match field.hint.take() {
+                    // It may say that some of the options are not shown.
+                    Some(hint) if field.is_many() => format!("{hint} {stored_now}"),
+                    _ => stored_now,
+                });
             }
         }
         self

@@ -6,17 +6,16 @@ use souk_types::FieldError;
 use super::super::edit::check;
 use super::super::moments::{moment, typed_moment};
 use super::super::products::{price, whole};
+use super::categories::{self, CATEGORIES};
 use super::picks::PRODUCTS;
 use crate::api::admin_shop::{Benefit, Discount};
 use crate::fields::{Field, FormState, Kind};
 use crate::locale::{Key, Language};
 use crate::visit::Visit;
 
-/// The longest list of categories: 100 names with a separator each.
-const MAX_CATEGORIES: usize = 5_200;
-
-/// Returns the fields.
-pub(super) fn fields(visit: &Visit<'_>, state: &FormState) -> Vec<Field> {
+/// Returns the fields. `offered` has the categories that the form offers; `None` while they cannot
+/// be read.
+pub(super) fn fields(visit: &Visit<'_>, state: &FormState, offered: Option<&[String]>) -> Vec<Field> {
     let field = |name: &str, label: Key| Field::new(state, name, visit.text(label));
     let kinds = [
         ("percent", Key("discount-kind-percent")),
@@ -37,10 +36,7 @@ pub(super) fn fields(visit: &Visit<'_>, state: &FormState) -> Vec<Field> {
         field("per_customer", Key("discount-per-customer")).short(Kind::Number, 7).optional(),
         field("from", Key("discount-from")).short(Kind::Moment, 23).optional(),
         field("until", Key("discount-until")).short(Kind::Moment, 23).optional(),
-        field("categories", Key("discount-categories"))
-            .lines(3, MAX_CATEGORIES)
-            .optional()
-            .hint(visit.text("discount-categories-hint")),
+        categories::field(visit, state, offered),
         field("combines", Key("discount-combines")).check().hint(visit.text("discount-combines-hint")),
     ]
 }
@@ -66,7 +62,7 @@ pub(super) fn fill(language: Language, discount: &Discount, currency: &str) -> F
         ("from", typed_moment(discount.from)),
         ("until", typed_moment(discount.until)),
         (PRODUCTS, discount.products.join(" ")),
-        ("categories", discount.categories.join("\n")),
+        (CATEGORIES, categories::joined(discount.categories.iter().map(String::as_str))),
         ("combines", check(discount.combines).to_owned()),
     ] {
         state.set(name, value);
@@ -83,7 +79,6 @@ pub(super) fn json(language: Language, state: &FormState) -> Value {
         money => money,
     });
     let ids: Vec<&str> = state.value(PRODUCTS).split_whitespace().collect();
-    let categories = state.value("categories").lines().map(str::trim).filter(|name| !name.is_empty());
     let mut terms = json!({
         "code": state.optional("code"),
         "kind": state.value("kind"),
@@ -93,7 +88,7 @@ pub(super) fn json(language: Language, state: &FormState) -> Value {
         "from": moment(state.value("from")),
         "until": moment(state.value("until")),
         "products": ids,
-        "categories": categories.collect::<Vec<_>>(),
+        "categories": categories::chosen(state).collect::<Vec<_>>(),
         "combines": !state.value("combines").is_empty(),
     });
     let typed = state.value("value");
@@ -111,6 +106,6 @@ pub(super) fn name(refused: &FieldError) -> Option<String> {
     let is_currency = refused.field.ends_with(".currency");
     let field = if is_currency { "currency" } else { field };
     let known = ["code", "kind", "value", "currency", "minimum", "limit", "per_customer", "from", "until"];
-    let others = ["products", "categories", "combines"];
+    let others = [PRODUCTS, CATEGORIES, "combines"];
     known.iter().chain(&others).any(|known| *known == field).then(|| field.to_owned())
 }

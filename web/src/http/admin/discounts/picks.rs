@@ -3,6 +3,7 @@
 
 use souk_contract::products::ProductId;
 
+use super::categories::{CATEGORIES, joined};
 use crate::api::catalogue::{ListQuery, Product};
 use crate::fields::FormState;
 use crate::form::Form;
@@ -59,6 +60,7 @@ impl Step {
         }
         let mut state = FormState::of(form);
         state.set(PRODUCTS, ids.join(" "));
+        state.set(CATEGORIES, joined(form.all(CATEGORIES)));
         state
     }
 }

@@ -191,7 +191,7 @@ fn fill(zone: &Zone) -> FormState {
 fn sorted<'c>(codes: impl Iterator<Item = &'c str>) -> String {
     let mut codes: Vec<&str> = codes.collect();
     codes.sort_unstable();
-    codes.join(" ")
+    codes.join("\n")
 }
 
 /// Returns the zone as JSON, without its methods.
