@@ -121,6 +121,10 @@ fn url(access: Option<&Access>, user: &str, address: SocketAddr) -> String {
     }
 }
 
+/// MongoDB writes operations that take 100 ms into its log, with the documents that they write. No
+/// operation of a service may take this many milliseconds.
+const LOG_NO_DOCUMENTS: [&str; 2] = ["--slowms", "600000"];
+
 fn program(name: &str, mongod: PathBuf, port: u16, folder: &TempFolder, access: Option<&Access>) -> Result<Component> {
     let data = folder.path().join("data");
     fs::create_dir(&data).map_err(Error::context(data.display()))?;
@@ -128,6 +132,7 @@ fn program(name: &str, mongod: PathBuf, port: u16, folder: &TempFolder, access: 
         .arguments(["--replSet", REPLICA_SET, "--bind_ip", "127.0.0.1", "--port", &port.to_string(), "--nounixsocket"])
         // The default is half of the memory, for each server.
         .arguments(["--wiredTigerCacheSizeGB", "0.5"])
+        .arguments(LOG_NO_DOCUMENTS)
         // The diagnostic data of a short-lived server is of no use.
         .arguments(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         .argument("--dbpath")
@@ -160,6 +165,7 @@ fn container(name: &str, port: u16, folder: &TempFolder, access: Option<&Access>
         command.args([IMAGE, "mongod"]);
     }
     command.args(["--replSet", REPLICA_SET, "--bind_ip_all", "--port", &port.to_string()]);
+    command.args(LOG_NO_DOCUMENTS);
     command.args(["--wiredTigerCacheSizeGB", "0.5"]).stdin(Stdio::null());
     let output = command.output().map_err(Error::context("docker create"))?;
     if !output.status.success() {
