@@ -7,10 +7,11 @@ use souk_bus::Bus;
 use tokio::time::Instant;
 
 use crate::api::Api;
-use crate::api::catalogue::{Categories, ListQuery, Product, Sort};
+use crate::api::catalogue::Categories;
 use crate::api::shop::Shop;
 use crate::monitor::Monitor;
 use crate::options::Options;
+use crate::product_lists::ProductLists;
 use crate::sitemap::SitemapCache;
 
 /// Age from which the name of the shop and its categories are read again.
@@ -22,7 +23,7 @@ pub struct App {
     pub(crate) bus: Bus,
     pub(crate) options: Arc<Options>,
     pub(crate) shop: Arc<ShopCache>,
-    pub(crate) related: RelatedProducts,
+    pub(crate) lists: ProductLists,
     pub(crate) sitemap: Arc<SitemapCache>,
     pub(crate) monitor: Monitor,
 }
@@ -76,37 +77,5 @@ impl<T> Cache<T> {
 
     fn lock(&self) -> MutexGuard<'_, Cached<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The newest products of categories, which the pages of their products show as related ones. They
-/// are up to 30 s old: which products they are matters less than the time of a page. Cheap to
-/// clone.
-#[derive(Clone)]
-pub(crate) struct RelatedProducts(moka::sync::Cache<String, Arc<[Product]>>);
-
-/// Categories whose products are kept.
-const MAX_CATEGORIES: u64 = 1_000;
-
-impl Default for RelatedProducts {
-    fn default() -> Self {
-        Self(moka::sync::Cache::builder().max_capacity(MAX_CATEGORIES).time_to_live(MAX_AGE).build())
-    }
-}
-
-impl RelatedProducts {
-    /// Products of each category.
-    const COUNT: usize = 5;
-
-    /// Returns the newest products of a category, at most five.
-    pub(crate) async fn of_category(&self, api: Api<'_>, category: &str) -> crate::api::Result<Arc<[Product]>> {
-        if let Some(known) = self.0.get(category) {
-            return Ok(known);
-        }
-        let query =
-            ListQuery { category: Some(category), sort: Sort::Newest, limit: Self::COUNT, ..ListQuery::default() };
-        let products: Arc<[Product]> = api.products(query).await?.items.into();
-        self.0.insert(category.to_owned(), Arc::clone(&products));
-        Ok(products)
     }
 }

@@ -23,6 +23,7 @@ mod locale;
 mod monitor;
 mod options;
 mod page;
+mod product_lists;
 mod session;
 mod sitemap;
 mod visit;
@@ -37,6 +38,7 @@ pub use self::options::{Defaults, Options};
 
 use self::locale::Language;
 use self::monitor::Monitor;
+use self::product_lists::ProductLists;
 
 impl App {
     /// Returns the state of the service.
@@ -46,7 +48,7 @@ impl App {
             bus: bus.clone(),
             options: Arc::new(options),
             shop: Arc::default(),
-            related: app::RelatedProducts::default(),
+            lists: ProductLists::default(),
             sitemap: Arc::default(),
             monitor: Monitor::start(bus),
         }

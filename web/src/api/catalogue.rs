@@ -111,15 +111,27 @@ pub(crate) struct ListQuery<'a> {
     pub(crate) limit: usize,
 }
 
-impl Api<'_> {
-    /// Returns a page of products.
-    pub(crate) async fn products(self, query: ListQuery<'_>) -> Result<List<Product>> {
-        let mut target = format!("/?sort={}&limit={}", query.sort.as_str(), query.limit);
-        for (name, value) in [("category", query.category), ("q", query.words), ("after", query.after)] {
+impl ListQuery<'_> {
+    /// Returns the path of the list, with its query.
+    pub(crate) fn target(&self) -> String {
+        let mut target = format!("/?sort={}&limit={}", self.sort.as_str(), self.limit);
+        for (name, value) in [("category", self.category), ("q", self.words), ("after", self.after)] {
             if let Some(value) = value {
                 target.extend(["&", name, "=", &encode(value)]);
             }
         }
+        target
+    }
+}
+
+impl Api<'_> {
+    /// Returns a page of products, as they are now.
+    pub(crate) async fn products(self, query: ListQuery<'_>) -> Result<List<Product>> {
+        self.product_list(&query.target()).await
+    }
+
+    /// Returns the page of products of a [`ListQuery::target`].
+    pub(crate) async fn product_list(self, target: &str) -> Result<List<Product>> {
         self.get(Service::Products, target).send().await
     }
 

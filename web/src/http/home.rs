@@ -1,9 +1,12 @@
 //! The home page, and that of all categories.
 
+use std::sync::Arc;
+
 use askama::Template;
 use rocket::get;
 
 use super::structured_data::organization;
+use crate::api::List;
 use crate::api::catalogue::{ListQuery, Product, Sort};
 use crate::page::{Frame, Page, PageResult, filters};
 use crate::visit::Visit;
@@ -16,18 +19,18 @@ const NEWEST: usize = 12;
 struct Home {
     page: Frame,
     /// `None` while `products` is down.
-    newest: Option<Vec<Product>>,
+    newest: Option<Arc<List<Product>>>,
 }
 
 #[get("/")]
 pub(super) async fn show(visit: Visit<'_>) -> PageResult {
     let query = ListQuery { sort: Sort::Newest, limit: NEWEST, ..ListQuery::default() };
-    let (frame, newest) = tokio::join!(visit.frame(""), visit.api.products(query));
+    let (frame, newest) = tokio::join!(visit.frame(""), visit.app.lists.list(visit.api, query));
     let mut page = frame?;
     let name = page.shop.name.clone();
     page.index(visit.text("home-description").arg("shop", name).to_string());
     page.json_ld.push(organization(&page));
-    let newest = newest.map(|list| list.items).ok();
+    let newest = newest.ok();
     Ok(Page::browsing(&Home { page, newest })?.into())
 }
 

@@ -1,10 +1,13 @@
 //! Lists of products: a category, search, all products. Sorting and paging are plain links.
 
+use std::sync::Arc;
+
 use askama::Template;
 use rocket::get;
 use rocket::http::Status;
 
 use super::structured_data::breadcrumbs;
+use crate::api::List;
 use crate::api::catalogue::{ListQuery, Product, Sort};
 use crate::links::encode;
 use crate::locale::Key;
@@ -21,7 +24,7 @@ const MAX_WORDS: usize = 100;
 struct Listing {
     page: Frame,
     /// `None` while `products` is down.
-    products: Option<Vec<Product>>,
+    list: Option<Arc<List<Product>>>,
     sorts: Vec<SortOption>,
     /// The address of the next page.
     next: Option<String>,
@@ -49,7 +52,7 @@ pub(super) async fn show_category(
     let sort = Sort::parse(sort);
     let query = ListQuery { category: Some(category), sort, after, limit: PAGE_SIZE, words: None };
     let title = filters::capitalise(category);
-    let (frame, list) = tokio::join!(visit.frame(title.clone()), visit.api.products(query));
+    let (frame, list) = tokio::join!(visit.frame(title.clone()), visit.app.lists.list(visit.api, query));
     let mut page = frame?;
     if list.as_ref().is_ok_and(|list| list.items.is_empty()) && after.is_none() {
         return Err(PageError::not_found());
@@ -78,7 +81,7 @@ pub(super) async fn search(visit: Visit<'_>, q: Option<&str>, sort: Option<&str>
     } else {
         visit.text("search-title").arg("words", words.clone()).to_string()
     };
-    let (frame, list) = tokio::join!(visit.frame(title), visit.api.products(query));
+    let (frame, list) = tokio::join!(visit.frame(title), visit.app.lists.list(visit.api, query));
     let mut page = frame?;
     if words.is_empty() {
         let shop = page.shop.name.clone();
@@ -91,7 +94,7 @@ pub(super) async fn search(visit: Visit<'_>, q: Option<&str>, sort: Option<&str>
 
 fn answer(
     page: Frame,
-    list: crate::api::Result<crate::api::List<Product>>,
+    list: crate::api::Result<Arc<List<Product>>>,
     sort: Sort,
     after: Option<&str>,
     words: String,
@@ -108,13 +111,13 @@ fn answer(
         parameters.extend(after.map(|after| format!("after={}", encode(after))));
         if parameters.is_empty() { action.clone() } else { format!("{action}?{}", parameters.join("&")) }
     };
-    let (products, next, status) = match list {
-        Ok(list) => (Some(list.items), list.next, Status::Ok),
+    let (list, status) = match list {
+        Ok(list) => (Some(list), Status::Ok),
         // A cursor of another list, or an over-long word.
         Err(problem) if problem.status() == 422 => return Err(PageError::not_found()),
         Err(problem) => {
             tracing::warn!(%problem, "a list of products cannot be read");
-            (None, None, Status::ServiceUnavailable)
+            (None, Status::ServiceUnavailable)
         }
     };
     let sorts = Sort::ALL.map(|option| SortOption {
@@ -122,8 +125,9 @@ fn answer(
         label: sort_label(option),
         is_selected: option == sort,
     });
-    let (next, first) = (next.map(|next| address(Some(&next))), after.map(|_| address(None)));
-    let listing = Listing { page, products, sorts: sorts.into(), next, first, action, words };
+    let next = list.as_ref().and_then(|list| list.next.as_deref());
+    let (next, first) = (next.map(|next| address(Some(next))), after.map(|_| address(None)));
+    let listing = Listing { page, list, sorts: sorts.into(), next, first, action, words };
     Ok(Page::browsing(&listing)?.status(status).into())
 }
 

@@ -50,12 +50,12 @@ pub(super) async fn show(visit: Visit<'_>, id: Param<ProductId>, name: &str) -> 
     if name != slug(&product.name) {
         return Ok(Answer::Moved(visit.url(&product_path(product.id, &product.name))));
     }
-    let related = visit.app.related.of_category(visit.api, &product.category);
+    let related = visit.app.lists.related(visit.api, &product.category);
     let (frame, related) = tokio::join!(visit.frame(product.name.clone()), related);
     let mut page = frame?;
     // The product itself may be among them.
     let is_other = |other: &&Product| other.id != product.id;
-    let related = related.map(|products| products.iter().filter(is_other).take(RELATED).cloned().collect());
+    let related = related.map(|list| list.items.iter().filter(is_other).take(RELATED).cloned().collect());
     page.index(description(&product, &visit));
     page.path = product_path(product.id, &product.name);
     page.image.clone_from(&product.image);

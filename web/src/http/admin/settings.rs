@@ -52,11 +52,8 @@ async fn replace(visit: Visit<'_>, form: Form) -> PageResult {
     let result = visit.api.replace_document(&admin.token, Document::Settings, seen, &json(&state)).await;
     let Err(problem) = result else { return Ok(Answer::SeeOther(visit.url("/admin/settings?done=saved"))) };
     let mut refused = Refused::of(&visit, &mut state, problem, name)?;
-    let stored = if refused.is_conflict() {
-        refused.read_again(&visit, visit.api.settings(&admin.token)).await?
-    } else {
-        None
-    };
+    let stored =
+        if refused.is_conflict() { refused.read_again(&visit, visit.api.settings(&admin.token)).await? } else { None };
     let mut form = self::form(&visit, &state).version(seen.to_owned()).refused(Some(&refused));
     if let Some(Tagged { value, tag }) = stored {
         form = form.version(tag).compare(&visit, &fill(&value));

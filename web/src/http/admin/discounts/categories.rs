@@ -42,11 +42,8 @@ pub(super) fn field(visit: &Visit<'_>, state: &FormState, offered: Option<&[Stri
     names.sort_by_cached_key(|name| sort_key(name));
     let option = |name: &str| {
         let is_gone = offered.is_some() && !is_known(name);
-        let label = if is_gone {
-            visit.text("discount-category-gone").arg("name", name).to_string()
-        } else {
-            name.to_owned()
-        };
+        let label =
+            if is_gone { visit.text("discount-category-gone").arg("name", name).to_string() } else { name.to_owned() };
         (name.to_owned(), label)
     };
     let mut hint = visit.text("discount-categories-hint").to_string();
