@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use souk_bus::Bus;
 use souk_http::auth::Verifier;
+use souk_http::rate_limit::shared::SharedLimits;
 use souk_store::{Database, outbox};
 use souk_types::Result;
 
@@ -38,7 +39,13 @@ use self::repositories::{Accounts, Erasures, Mails, Sessions};
 
 impl App {
     /// Opens the collections, serves the bus, and starts the background jobs.
-    pub fn start(database: Database, bus: &Bus, key: SigningKey, options: Options) -> Result<Self> {
+    pub fn start(
+        database: Database,
+        bus: &Bus,
+        limits: &SharedLimits,
+        key: SigningKey,
+        options: Options,
+    ) -> Result<Self> {
         let app = Self {
             accounts: Accounts::open(&database)?,
             sessions: Sessions::open(&database, key.session_roots())?,
@@ -47,7 +54,7 @@ impl App {
             mail_keys: Arc::new(key.mail_keys()),
             erasure_progress: Arc::default(),
             hasher: PasswordHasher::new(),
-            attempts: Arc::new(Attempts::new(options)),
+            attempts: Arc::new(Attempts::new(limits, options)),
             staff_totp: options.staff_totp,
             verifier: Arc::new(Verifier::from_keys(&key.public_keys())?),
             key: Arc::new(key),

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     service::run("customer", environment, |service| {
         // `service::run` reports a missing key before it starts the service.
         let key = key.ok_or_else(|| Error::internal("SIGNING_KEY is missing"))?;
-        let app = App::start(service.database.clone(), &service.bus, key, options)?;
+        let app = App::start(service.database.clone(), &service.bus, &service.limits, key, options)?;
         Ok(service.rocket().mount("/", routes()).manage(app).manage(BusApi::default().with::<CustomerApi>("/")))
     })
 }

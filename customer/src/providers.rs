@@ -2,5 +2,6 @@
 
 pub(crate) mod attempts;
 pub(crate) mod export_slots;
+pub(crate) mod fair_queue;
 pub(crate) mod password_hasher;
 pub(crate) mod signing_key;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use souk_bus::{Bus, Delivery, Event};
 use souk_contract::customer::{AccountMailContent, AccountMailReply, CustomerId};
 use souk_contract::role::Role;
+use souk_http::rate_limit::shared::SharedLimits;
 use souk_store::{Database, Durability};
 use souk_types::{Network, Timestamp};
 use tempfile::TempDir;
@@ -39,7 +40,7 @@ pub(crate) fn start_on(bus: &Bus, directory: &TempDir) -> App {
 fn start_in(bus: &Bus, directory: &TempDir, options: Options) -> App {
     let file = directory.path().join("customer.db");
     let database = Database::sqlite("customer", &file, Durability::Process).unwrap();
-    App::start(database, bus, SigningKey::ephemeral().unwrap(), options).unwrap()
+    App::start(database, bus, &SharedLimits::default(), SigningKey::ephemeral().unwrap(), options).unwrap()
 }
 
 /// Creates the account of Ana, whose password is [`PASSWORD`].

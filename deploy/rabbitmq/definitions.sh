@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints RabbitMQ's definitions of the users of a fleet: definitions.sh PERMISSIONS.json. Reads lines `USER PASSWORD`. The first user is
-# the operator's and an administrator. PERMISSIONS.json is deploy/rabbitmq/permissions.json, or what `souk permissions` prints.
+# the operator's and an administrator: `souk`, after the prefix of the deployment (AMQP_PREFIX). PERMISSIONS.json is deploy/rabbitmq/permissions.json, or what `souk permissions` prints.
 #
 # RabbitMQ reads the result at each start (`load_definitions`), or once: `rabbitmqctl import_definitions FILE`, which adds users, and
 # replaces the password and the rights of those that exist. A virtual host other than / must exist.
@@ -29,11 +29,17 @@ password_hash() {
     bytes "$salt${digest%% *}" | base64 -w 0
 }
 
-users='' tags='["administrator"]'
+users='' tags='["administrator"]' prefix=''
 while read -r user password; do
+    [ -n "$users" ] || prefix=${user%souk}
     users+=${users:+,}
     users+="{\"name\": \"$user\", \"password_hash\": \"$(password_hash "$password")\", "
     users+="\"hashing_algorithm\": \"rabbit_password_hashing_sha256\", \"tags\": $tags}"
     tags='[]'
 done
-echo "{\"users\": [$users], \"vhosts\": [{\"name\": \"/\"}], \"permissions\": $(cat "$1")}"
+permissions=$(cat "$1")
+vhost=$(sed -n 's/.*"vhost": *"\([^"]*\)".*/\1/p; ' <<<"$permissions" | head -n 1)
+# It belongs to all services, so none of them may declare or delete it.
+broadcasts="{\"name\": \"${prefix}souk.broadcasts\", \"vhost\": \"${vhost:-/}\", \"type\": \"fanout\", \"durable\": true, \"auto_delete\": false, "
+broadcasts+='"internal": false, "arguments": {}}'
+echo "{\"users\": [$users], \"vhosts\": [{\"name\": \"/\"}], \"permissions\": $permissions, \"exchanges\": [$broadcasts]}"

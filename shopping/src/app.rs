@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use souk_bus::Bus;
 use souk_http::auth::{TokenRevocations, Verifier};
-use souk_http::rate_limit::RateLimiter;
+use souk_http::rate_limit::shared::SharedLimits;
 use souk_store::Database;
-use souk_types::{Network, Result};
+use souk_types::Result;
 
 use crate::domain::order::CheckoutLimits;
-use crate::domain::owner::Owner;
 use crate::options::Options;
 use crate::providers::Payments;
 use crate::providers::guest_token::GuestTokens;
+use crate::providers::rates::Rates;
 use crate::providers::vies::Vies;
 use crate::repositories::Repositories;
 use crate::repositories::shop_cache::ShopCache;
@@ -30,19 +30,22 @@ pub struct App {
     pub(crate) payments: Payments,
     pub(crate) vies: Arc<Vies>,
     pub(crate) limits: CheckoutLimits,
-    pub(crate) order_rate: Arc<RateLimiter<Owner>>,
-    /// New orders of all guests of a network.
-    pub(crate) guest_order_rate: Arc<RateLimiter<Network>>,
+    pub(crate) rates: Arc<Rates>,
 }
 
 impl App {
-    pub(crate) fn open(database: Database, bus: &Bus, verifier: Verifier, options: Options) -> Result<Self> {
+    pub(crate) fn open(
+        database: Database,
+        bus: &Bus,
+        limits: &SharedLimits,
+        verifier: Verifier,
+        options: Options,
+    ) -> Result<Self> {
         Ok(Self {
             payments: Payments::open(options.payments, &database)?,
             vies: Arc::new(Vies::new(options.vies)),
             limits: options.limits,
-            order_rate: Arc::new(RateLimiter::new(options.order_rate)),
-            guest_order_rate: Arc::new(RateLimiter::new(options.guest_order_rate)),
+            rates: Arc::new(Rates::new(limits, options.rates)),
             shop: Arc::new(ShopCache::open(&database, options.settings)?),
             store: Repositories::open(&database)?,
             guest_tokens: Arc::new(GuestTokens::open(&database)?),

@@ -16,6 +16,7 @@ mod repositories;
 
 use souk_bus::Bus;
 use souk_http::auth::Verifier;
+use souk_http::rate_limit::shared::SharedLimits;
 use souk_store::{Database, outbox};
 use souk_types::Result;
 
@@ -31,8 +32,14 @@ pub use self::providers::demo::DemoPayment;
 
 impl App {
     /// Opens the collections, serves the bus, and starts the outbox relay and the background jobs.
-    pub fn start(database: Database, bus: &Bus, verifier: Verifier, options: Options) -> Result<Self> {
-        let app = Self::open(database, bus, verifier, options)?;
+    pub fn start(
+        database: Database,
+        bus: &Bus,
+        limits: &SharedLimits,
+        verifier: Verifier,
+        options: Options,
+    ) -> Result<Self> {
+        let app = Self::open(database, bus, limits, verifier, options)?;
         app.verifier.prefetch_keys();
         messages::serve(&app);
         outbox::relay(app.database.clone(), bus.clone());

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
             tracing::warn!("demo payments are offered: they move no money, so that goods are free");
         }
         let verifier = keys.map_or_else(|| Verifier::from_bus(service.bus.clone()), Verifier::from_url);
-        let app = App::start(service.database.clone(), &service.bus, verifier, options)?;
+        let app = App::start(service.database.clone(), &service.bus, &service.limits, verifier, options)?;
         Ok(service.rocket().mount("/", routes()).manage(app).manage(BusApi::default().with::<ShoppingApi>("/")))
     })
 }

@@ -27,6 +27,9 @@ const MAX_RESERVATION_SECONDS: u64 = 24 * 60 * 60;
 const DEFAULT_ORDERS_PER_MINUTE: PerMinute = PerMinute::new(10);
 /// A network may be an office, or the customers of a mobile provider.
 const DEFAULT_GUEST_ORDERS_PER_MINUTE: PerMinute = PerMinute::new(30);
+const DEFAULT_GUEST_CARTS_PER_MINUTE: PerMinute = PerMinute::new(120);
+/// A checkout asks for several quotes.
+const DEFAULT_VAT_CHECKS_PER_MINUTE: PerMinute = PerMinute::new(60);
 const DEFAULT_ORDER_PIECES: u32 = 1_000;
 const DEFAULT_UNPAID_ORDERS: usize = 5;
 
@@ -34,15 +37,37 @@ const DEFAULT_UNPAID_ORDERS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(crate) limits: CheckoutLimits,
-    /// Requests for new orders of one customer or guest.
-    pub(crate) order_rate: PerMinute,
-    /// Requests for new orders of all guests of one network.
-    pub(crate) guest_order_rate: PerMinute,
+    pub(crate) rates: RateOptions,
     pub(crate) payments: PaymentOptions,
     /// The settings of the shop until an admin stores others.
     pub(crate) settings: Option<Settings>,
     /// The register of VAT numbers.
     pub(crate) vies: ViesUrl,
+}
+
+/// How often a client may do what the shop limits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RateOptions {
+    /// Requests for new orders of one customer or guest.
+    pub(crate) orders: PerMinute,
+    /// Requests for new orders of all guests of one network.
+    pub(crate) guest_orders: PerMinute,
+    /// New guest tokens of one network.
+    pub(crate) guest_carts: PerMinute,
+    /// Quotes and orders of one network with a VAT number.
+    pub(crate) vat_checks: PerMinute,
+}
+
+impl RateOptions {
+    fn read(environment: &mut Environment) -> Self {
+        let mut rate = |name, default| environment.optional(name).unwrap_or(default);
+        Self {
+            orders: rate("ORDERS_PER_MINUTE", DEFAULT_ORDERS_PER_MINUTE),
+            guest_orders: rate("GUEST_ORDERS_PER_MINUTE", DEFAULT_GUEST_ORDERS_PER_MINUTE),
+            guest_carts: rate("GUEST_CARTS_PER_MINUTE", DEFAULT_GUEST_CARTS_PER_MINUTE),
+            vat_checks: rate("VAT_CHECKS_PER_MINUTE", DEFAULT_VAT_CHECKS_PER_MINUTE),
+        }
+    }
 }
 
 impl Options {
@@ -51,9 +76,7 @@ impl Options {
     /// `fallback`, so that no shop gives its goods away by default.
     pub fn read(environment: &mut Environment, fallback: Option<PaymentMethod>) -> Self {
         let limits = read_limits(environment);
-        let order_rate = environment.optional("ORDERS_PER_MINUTE").unwrap_or(DEFAULT_ORDERS_PER_MINUTE);
-        let guest_order_rate =
-            environment.optional("GUEST_ORDERS_PER_MINUTE").unwrap_or(DEFAULT_GUEST_ORDERS_PER_MINUTE);
+        let rates = RateOptions::read(environment);
         let named = environment.has("PAYMENT_METHODS");
         let methods = environment.optional::<Methods>("PAYMENT_METHODS").map(|methods| methods.0);
         let key: Option<SecretKey> = environment.optional("STRIPE_SECRET_KEY");
@@ -78,7 +101,7 @@ impl Options {
         }
         let vies = environment.optional("VIES_URL").unwrap_or_default();
         let settings = environment.optional::<SettingsFile>("SHOP_SETTINGS").map(|file| file.0);
-        Self { limits, order_rate, guest_order_rate, payments: PaymentOptions { methods, stripe }, settings, vies }
+        Self { limits, rates, payments: PaymentOptions { methods, stripe }, settings, vies }
     }
 
     /// Whether an order can be paid by this method.

@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod guest_token;
+pub(crate) mod rates;
 pub(crate) mod stripe;
 pub(crate) mod vies;
 

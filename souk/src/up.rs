@@ -12,8 +12,9 @@ use souk_contract::api::{CustomerApi, MailApi, ProductsApi, ShoppingApi};
 use souk_http::auth::Verifier;
 use souk_http::config::Environment;
 use souk_http::health::{self, Health};
+use souk_http::rate_limit::shared::SharedLimits;
 use souk_http::telemetry::Telemetry;
-use souk_http::{BusApi, CorsOrigins, Instance, RunError, TrustedProxies};
+use souk_http::{BusApi, CorsOrigins, Instance, RequestLimit, RunError, TrustedProxies};
 
 use crate::data_directory::DataDirectory;
 use crate::databases::{SERVICES, operator_message};
@@ -33,6 +34,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let shopping_options = shopping::Options::read(&mut environment, Some(PaymentMethod::Demo));
     let import_limits = products::ImportLimits::read(&mut environment);
     let cors = CorsOrigins::read(&mut environment);
+    let requests_per_address = RequestLimit::read_rate(&mut environment);
     let trusted_proxies: TrustedProxies = environment.optional("TRUSTED_PROXIES").unwrap_or_default();
     environment.check()?;
     let data = DataDirectory::open(settings.data.as_deref())?;
@@ -46,8 +48,10 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let [customers, mails, catalogue, orders] = databases.clone();
 
     let bus = Bus::local_with_services(&SERVICES);
-    let customer =
-        customer::App::start(customers, &bus, data.signing_key()?, customer_options).map_err(operator_message)?;
+    // There is no other instance to share them with.
+    let limits = SharedLimits::default();
+    let customer = customer::App::start(customers, &bus, &limits, data.signing_key()?, customer_options)
+        .map_err(operator_message)?;
     let products = products::App::start(catalogue, &bus, Verifier::from_bus(bus.clone()), import_limits)
         .map_err(operator_message)?;
     let verifier = Verifier::from_bus(bus.clone());
@@ -56,7 +60,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         [true, true] => Some("Stripe, and demo, which moves no money: every customer can choose it"),
         [false, _] => None,
     };
-    let shopping = shopping::App::start(orders, &bus, verifier, shopping_options).map_err(operator_message)?;
+    let shopping = shopping::App::start(orders, &bus, &limits, verifier, shopping_options).map_err(operator_message)?;
     let verifier = Verifier::from_bus(bus.clone());
     let mail_directory = mail_options.directory().filter(|_| settings.data.is_some()).map(Path::to_owned);
     let mail = mail::App::start(mails, &bus, verifier, mail_options).map_err(operator_message)?;
@@ -80,6 +84,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         .manage(Health { databases: databases.to_vec(), bus: bus.clone() })
         .manage(cors)
         .manage(trusted_proxies)
+        .manage(RequestLimit::new(&limits, requests_per_address))
         .manage(customer)
         .manage(mail)
         .manage(products)

@@ -47,7 +47,8 @@ pub struct EventMessage {
 type Bytes = Vec<u8>;
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type RequestHandler = Arc<dyn Fn(Bytes) -> BoxFuture<Result<Bytes>> + Send + Sync>;
-type BroadcastHandler = Arc<dyn Fn(&[u8]) + Send + Sync>;
+/// Also takes the service that sent it, where the broker tells.
+type BroadcastHandler = Arc<dyn Fn(&[u8], Option<&'static str>) + Send + Sync>;
 type EventHandler = Arc<dyn Fn(EventMessage) -> BoxFuture<Result<(), HandlerError>> + Send + Sync>;
 
 enum HandlerError {
@@ -205,8 +206,17 @@ impl Bus {
     /// Passes every broadcast `B` to `handler`, from now on, while the broker is connected. A
     /// handler must not block: the next broadcast waits for it.
     pub fn on_broadcast<B: Broadcast>(&self, handler: impl Fn(B) + Send + Sync + 'static) {
-        let handler: BroadcastHandler = Arc::new(move |body| match serde_json::from_slice(body) {
-            Ok(message) => handler(message),
+        let handler: BroadcastHandler = Arc::new(move |body, sender| match serde_json::from_slice::<B>(body) {
+            Ok(message) => match (message.service(), sender) {
+                (Some(service), Some(sender)) if service != sender => {
+                    tracing::warn!(
+                        broadcast = B::NAME,
+                        sender,
+                        "a broadcast in the name of another service was refused"
+                    );
+                }
+                _ => handler(message),
+            },
             // Another version of a service may run.
             Err(error) => tracing::debug!(broadcast = B::NAME, %error, "a broadcast cannot be read"),
         });

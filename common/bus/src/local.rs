@@ -65,7 +65,7 @@ impl Local {
     pub(super) fn broadcast(&self, name: &'static str, body: &[u8]) {
         let handlers = lock(&self.broadcasts).get(name).cloned().unwrap_or_default();
         for handler in handlers {
-            handler(body);
+            handler(body, None);
         }
     }
 

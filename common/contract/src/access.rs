@@ -9,6 +9,7 @@ use crate::Request as _;
 use crate::api::{CustomerApi, MailApi, ProductsApi, ShoppingApi};
 use crate::customer::{AccountMailSent, GetAccountMail, GetContact, GetKeys};
 use crate::instance::{InstanceState, StopInstance};
+use crate::limits::LimitUses;
 use crate::products::{Confirm, GetProducts, GetStockLog, Release, Reserve, Restock};
 use crate::shopping::{ExportCustomer, GetOrderMail, GetShop};
 
@@ -32,14 +33,14 @@ pub const ACCESS: &[ServiceAccess] = &[
     ServiceAccess {
         service: "customer",
         calls: &[ExportCustomer::NAME],
-        broadcasts: &[InstanceState::NAME],
+        broadcasts: &[InstanceState::NAME, LimitUses::NAME],
         handles_dead_letters: false,
         has_database: true,
     },
     ServiceAccess {
         service: "products",
         calls: &[GetKeys::NAME],
-        broadcasts: &[InstanceState::NAME],
+        broadcasts: &[InstanceState::NAME, LimitUses::NAME],
         handles_dead_letters: false,
         has_database: true,
     },
@@ -55,21 +56,21 @@ pub const ACCESS: &[ServiceAccess] = &[
             Restock::NAME,
             GetStockLog::NAME,
         ],
-        broadcasts: &[InstanceState::NAME],
+        broadcasts: &[InstanceState::NAME, LimitUses::NAME],
         handles_dead_letters: false,
         has_database: true,
     },
     ServiceAccess {
         service: "mail",
         calls: &[GetKeys::NAME, GetAccountMail::NAME, AccountMailSent::NAME, GetOrderMail::NAME, GetShop::NAME],
-        broadcasts: &[InstanceState::NAME],
+        broadcasts: &[InstanceState::NAME, LimitUses::NAME],
         handles_dead_letters: false,
         has_database: true,
     },
     ServiceAccess {
         service: "web",
         calls: &[CustomerApi::NAME, MailApi::NAME, ProductsApi::NAME, ShoppingApi::NAME],
-        broadcasts: &[InstanceState::NAME, StopInstance::NAME],
+        broadcasts: &[InstanceState::NAME, LimitUses::NAME, StopInstance::NAME],
         handles_dead_letters: true,
         has_database: false,
     },

@@ -29,6 +29,10 @@ pub struct InstanceState {
 
 impl Broadcast for InstanceState {
     const NAME: &'static str = "souk.instance-state";
+
+    fn service(&self) -> Option<&str> {
+        Some(&self.service)
+    }
 }
 
 /// The requests of an instance within the last ten seconds. Health checks do not count.

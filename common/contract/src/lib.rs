@@ -5,6 +5,7 @@ pub mod access;
 pub mod api;
 pub mod customer;
 pub mod instance;
+pub mod limits;
 pub mod mail;
 pub mod products;
 pub mod role;
@@ -39,6 +40,12 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 pub trait Broadcast: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name on the wire.
     const NAME: &'static str;
+
+    /// Returns the service that the message says it comes from, if it says one. Where each service
+    /// has a user of its own on the broker, no other service can send it.
+    fn service(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// The name and the subscribers of an event type.

@@ -80,9 +80,17 @@ impl<'r> FromRequest<'r> for ClientNetwork {
     type Error = std::convert::Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        Outcome::Success(Self::of(request))
+    }
+}
+
+impl ClientNetwork {
+    /// Returns the network of the client.
+    #[must_use]
+    pub fn of(request: &Request<'_>) -> Self {
         // Only a request of a unit test has no address.
         let client = request.remote().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.ip());
-        Outcome::Success(Self(client.into()))
+        Self(client.into())
     }
 }
 

@@ -45,7 +45,7 @@ pub use self::entity_tag::{IfMatch, Tagged};
 pub use self::idempotency::{OptionalKey, Replayable, RequestKey};
 pub use self::input::{Json, MAX_JSON, NoInput, Query, header};
 pub use self::instance::Instance;
-pub use self::limits::{with_limits, with_page_limits, without_limits};
+pub use self::limits::{RequestLimit, with_limits, with_page_limits, without_limits};
 pub use self::param::Param;
 pub use self::problem::{Problem, Result, data_outcome, guard_outcome};
 pub use self::request_id::request_id;

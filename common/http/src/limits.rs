@@ -1,4 +1,4 @@
-//! The wrapper of every route: request context, concurrency limit, time limit.
+//! The wrapper of every route: request context, rate limit, concurrency limit, time limit.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,12 +9,17 @@ use rocket::http::Method;
 use rocket::request::Request;
 use rocket::route::{self, Handler};
 use souk_bus::request_context;
-use souk_types::Error;
+use souk_types::{Error, Network};
 use tokio::time::Instant;
 
+use crate::client_address::ClientNetwork;
 use crate::concurrency_limit::{ConcurrencyLimiter, Permit};
+use crate::config::Environment;
+use crate::problem::refuse;
+use crate::rate_limit::shared::SharedLimits;
+use crate::rate_limit::{PerMinute, RateLimiter};
 use crate::stop::ShutdownFlag;
-use crate::{Body, MAX_JSON, Problem, request_id};
+use crate::{Body, MAX_JSON, request_id};
 
 /// Request timeout. Shorter than nginx's 5.5 s, so that the client gets problem+json.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,6 +27,43 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const MAX_CONCURRENT_REQUESTS: usize = 64;
 /// Wait for a permit. It leaves most of [`REQUEST_TIMEOUT`] for the request itself.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Requests of one network in a minute. A visitor opens some dozens of pages in a minute, and an
+/// office or a mobile provider has many visitors behind one address.
+const DEFAULT_REQUESTS_PER_ADDRESS: PerMinute = PerMinute::new(1_800);
+/// The requests of this many seconds may come at once: a page with its pictures is twenty.
+const REQUEST_BURST_SECONDS: u32 = 10;
+
+/// The limit of all requests of one client, managed by a Rocket. A Rocket without it has no such
+/// limit. Requests of pages to the API do not count: the request of the page did.
+pub struct RequestLimit(RateLimiter<Network>);
+
+impl RequestLimit {
+    /// Reads `REQUESTS_PER_ADDRESS`, and collects problems.
+    #[must_use]
+    pub fn read_rate(environment: &mut Environment) -> PerMinute {
+        let rate: Option<PerMinute> = environment.optional("REQUESTS_PER_ADDRESS");
+        rate.unwrap_or(DEFAULT_REQUESTS_PER_ADDRESS).with_burst_of_seconds(REQUEST_BURST_SECONDS)
+    }
+
+    /// Returns the limit with this rate for each network.
+    #[must_use]
+    pub fn new(limits: &SharedLimits, rate: PerMinute) -> Self {
+        Self(limits.limiter("requests", rate))
+    }
+
+    /// Counts a request. Errors: `too-many-requests`.
+    fn check(request: &Request<'_>) -> Result<(), Error> {
+        let Some(Self(limiter)) = request.rocket().state::<Self>().filter(|_| !OverBus::is(request)) else {
+            return Ok(());
+        };
+        let ClientNetwork(network) = ClientNetwork::of(request);
+        limiter.check(&network).map_err(|wait| {
+            let detail = "There are too many requests from this network. Wait before the next one.";
+            Error::too_many_requests("too-many-requests", detail, wait)
+        })
+    }
+}
 
 /// Gives each request its context, the concurrency limit and the request timeout. While the
 /// instance shuts down, idempotent requests are refused, so that the proxy sends them elsewhere.
@@ -47,13 +89,13 @@ impl Default for PageLimiter {
     }
 }
 
-/// Without the concurrency limit: health checks must be answered under any load.
+/// With the request timeout only: health checks must be answered under any load.
 #[must_use]
 pub(crate) fn with_timeout(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::Time, routes)
 }
 
-/// Like [`with_limits`], without limits: for imports, which may take minutes.
+/// Like [`with_limits`], with the limit of requests only: for imports, which may take minutes.
 #[must_use]
 pub fn without_limits(routes: Vec<Route>) -> Vec<Route> {
     wrap(Limits::None, routes)
@@ -84,11 +126,17 @@ struct LimitedHandler {
 #[rocket::async_trait]
 impl Handler for LimitedHandler {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
-        let fail = |error| route::Outcome::from(request, Problem(error));
+        // The catcher of pages makes a page of it, the one of the API a problem.
+        let fail = |error| route::Outcome::error(refuse(request, error));
         // The idempotent methods that routes use (RFC 9110, section 9.2.2).
         let is_idempotent = matches!(request.method(), Method::Get | Method::Head | Method::Put | Method::Delete);
         if is_idempotent && ShutdownFlag::is_set_for(request) && !OverBus::is(request) {
             return fail(Error::stopping());
+        }
+        if self.limits != Limits::Time
+            && let Err(error) = RequestLimit::check(request)
+        {
+            return fail(error);
         }
         let admission = request.local_cache(|| Admission::new(self.limits, request));
         let work = request_context::scope(Some(request_id(request).clone()), async {

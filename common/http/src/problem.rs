@@ -2,6 +2,7 @@
 //! id that is also in the log. This is the one place where an [`Error`] becomes an HTTP status.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use rocket::http::{ContentType, Header, Method, Status};
 use rocket::request::{Outcome, Request};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::input::PATCH_TYPES;
 use crate::request_id;
-use souk_types::{Error, ErrorKind, FieldError};
+use souk_types::{Error, ErrorKind, FieldError, Timestamp};
 
 /// The cause of the error after a panic, which is logged separately.
 pub(crate) const PANICKED: &str = "the route panicked";
@@ -80,7 +81,8 @@ fn title(kind: ErrorKind) -> &'static str {
     }
 }
 
-/// The body of an error response (RFC 9457, section 3.1), extended by `request_id` and `errors`.
+/// The body of an error response (RFC 9457, section 3.1), extended by `request_id`, `errors`, and,
+/// for a client that must wait, `retry_at`.
 #[derive(Serialize)]
 struct ProblemBody<'e> {
     r#type: String,
@@ -90,6 +92,8 @@ struct ProblemBody<'e> {
     request_id: &'e str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'e [FieldError],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<Timestamp>,
     #[serde(flatten)]
     members: &'e Map<String, Value>,
 }
@@ -98,6 +102,8 @@ impl<'r> Responder<'r, 'static> for Problem {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Self(error) = self;
         let (id, status) = (request_id(request).as_str(), status(error.kind()));
+        let wait = error.members().get("retry_after").and_then(Value::as_u64);
+        let wait = wait.filter(|_| error.kind() == ErrorKind::TooManyRequests);
         let problem = ProblemBody {
             r#type: format!("urn:souk:problem:{}", error.code()),
             title: title(error.kind()),
@@ -105,6 +111,7 @@ impl<'r> Responder<'r, 'static> for Problem {
             detail: error.detail(),
             request_id: id,
             errors: error.fields(),
+            retry_at: wait.map(|seconds| Timestamp::now().after(Duration::from_secs(seconds))),
             members: error.members(),
         };
         ResponseError::record(request, &error);
@@ -118,10 +125,7 @@ impl<'r> Responder<'r, 'static> for Problem {
             ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Stopping => {
                 answer.raw_header("Retry-After", RETRY_AFTER)
             }
-            ErrorKind::TooManyRequests => {
-                let seconds = error.members().get("retry_after").and_then(Value::as_u64).unwrap_or(1);
-                answer.raw_header("Retry-After", seconds.to_string())
-            }
+            ErrorKind::TooManyRequests => answer.raw_header("Retry-After", wait.unwrap_or(1).to_string()),
             ErrorKind::MethodNotAllowed => answer.header(Header::new("Allow", member("allow").unwrap_or_default())),
             ErrorKind::UnsupportedMediaType => {
                 // RFC 9110, section 15.5.16; RFC 5789, section 2.2; RFC 7694, section 3.
@@ -174,6 +178,12 @@ pub fn data_outcome<'r, T>(
         Ok(value) => rocket::data::Outcome::Success(value),
         Err(error) => rocket::data::Outcome::Error(note_refusal(request, error)),
     }
+}
+
+/// Ends a request with an error, outside of a guard. Returns the status for the catcher.
+pub(crate) fn refuse(request: &Request<'_>, error: Error) -> Status {
+    ResponseError::record(request, &error);
+    note_refusal(request, error).0
 }
 
 fn note_refusal(request: &Request<'_>, error: Error) -> (Status, Error) {

@@ -14,6 +14,9 @@ use crate::config::Environment;
 use crate::cors::CorsOrigins;
 use crate::health::{self, Health};
 use crate::instance::Instance;
+use crate::limits::RequestLimit;
+use crate::rate_limit::PerMinute;
+use crate::rate_limit::shared::SharedLimits;
 use crate::telemetry::{Dsn, Format, Reporting, Telemetry};
 use souk_bus::{AmqpOptions, Bus};
 use souk_store::Database;
@@ -25,6 +28,8 @@ pub struct Service<D = Database> {
     pub database: D,
     /// The bus to the other services.
     pub bus: Bus,
+    /// The rate limits that all instances of the service share.
+    pub limits: SharedLimits,
     /// `database`, if there is one.
     databases: Vec<Database>,
     instance: Instance,
@@ -32,6 +37,7 @@ pub struct Service<D = Database> {
     port: u16,
     cors: CorsOrigins,
     trusted_proxies: TrustedProxies,
+    requests_per_address: PerMinute,
 }
 
 impl<D> Service<D> {
@@ -45,6 +51,7 @@ impl<D> Service<D> {
             .manage(self.instance.clone())
             .manage(self.cors.clone())
             .manage(self.trusted_proxies.clone())
+            .manage(RequestLimit::new(&self.limits, self.requests_per_address))
     }
 }
 
@@ -166,6 +173,7 @@ fn read_settings<D>(
     });
     let database = open(name, &mut environment);
     let cors = CorsOrigins::read(&mut environment);
+    let requests_per_address = RequestLimit::read_rate(&mut environment);
     let telemetry = Telemetry {
         service: name,
         instance: Some(instance.clone()),
@@ -176,7 +184,19 @@ fn read_settings<D>(
     match (bus, database, port, environment.problems()) {
         (Some(bus), Some((database, databases)), Some(port), []) => {
             let instance = Instance::new(name, instance);
-            let service = Service { database, bus, databases, instance, address, port: port.0, cors, trusted_proxies };
+            let limits = SharedLimits::start(&bus, &instance);
+            let service = Service {
+                database,
+                bus,
+                limits,
+                databases,
+                instance,
+                address,
+                port: port.0,
+                cors,
+                trusted_proxies,
+                requests_per_address,
+            };
             Ok(Settings { service, telemetry })
         }
         _ => Err(environment.report()),

@@ -11,6 +11,7 @@ use crate::domain::account::{Account, Profile, account_closed};
 use crate::domain::device::ClientInfo;
 use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordGuess};
+use crate::providers::fair_queue::Caller;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::{Accounts, email_taken, email_taken_if_duplicate};
 
@@ -31,7 +32,7 @@ pub(crate) async fn sign_up(app: &App, new: NewAccount, client: impl Into<Client
 
 /// Creates an account, and the mail that asks to verify its address.
 pub(crate) async fn register(app: &App, new: NewAccount, network: Network) -> Result<Profile> {
-    let mut profile = prepare(&app.accounts, &app.hasher, new).await?;
+    let mut profile = prepare(&app.accounts, &app.hasher, new, Caller::new(network, false)).await?;
     profile.remember(network);
     let mail = Mail::verification(&mut profile, Timestamp::now())?;
     let (account, verification) = (&Account::open(profile.clone()), &mail);
@@ -45,19 +46,19 @@ pub(crate) async fn register(app: &App, new: NewAccount, network: Network) -> Re
 
 /// Creates an account without a mail, for an operator, who knows whose address it is.
 pub(crate) async fn create(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount) -> Result<Profile> {
-    let mut profile = prepare(accounts, hasher, new).await?;
+    let mut profile = prepare(accounts, hasher, new, Caller::operator()).await?;
     profile.verify_email();
     accounts.insert(profile.clone()).await?;
     Ok(profile)
 }
 
-async fn prepare(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount) -> Result<Profile> {
+async fn prepare(accounts: &Accounts, hasher: &PasswordHasher, new: NewAccount, caller: Caller) -> Result<Profile> {
     // The unique index rejects duplicates. This query avoids hashing the password of a sign-up that
     // would fail.
     if accounts.by_email(&new.email).await?.is_some() {
         return Err(email_taken());
     }
-    let password = hasher.hash(new.password, new.email.clone(), "password").await?;
+    let password = hasher.hash(new.password, new.email.clone(), "password", caller).await?;
     Ok(Profile::new(new.email, password, new.phone, new.role, Timestamp::now()))
 }
 

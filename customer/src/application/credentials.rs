@@ -8,6 +8,7 @@ use super::{accounts, sessions};
 use crate::app::App;
 use crate::domain::account::Profile;
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess};
+use crate::providers::fair_queue::Caller;
 
 /// Fails unless `current` is the account's password. Errors: `Invalid` for `current`,
 /// `too-many-attempts`.
@@ -15,12 +16,13 @@ pub(crate) async fn confirm(app: &App, profile: &Profile, current: PasswordGuess
     app.attempts.count(network)?;
     let is_known_network = profile.knows(network);
     if !is_known_network {
-        app.attempts.count_from_elsewhere(&profile.id)?;
+        app.attempts.count_from_elsewhere(&profile.email)?;
     }
-    match app.hasher.check(current, Some(profile.password().clone())).await? {
+    let caller = Caller::new(network, is_known_network);
+    match app.hasher.check(current, Some(profile.password().clone()), caller).await? {
         PasswordCheck::Wrong => {
             if is_known_network {
-                app.attempts.count_failure(&profile.id, network)?;
+                app.attempts.count_failure(&profile.email, network)?;
             }
             Err(Error::invalid_field("current", "is not the current password"))
         }
@@ -37,7 +39,7 @@ pub(crate) struct PasswordChange {
 pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordChange, network: Network) -> Result<()> {
     let profile = accounts::get(app, id).await?;
     confirm(app, &profile, change.current, network).await?;
-    let password = app.hasher.hash(change.new, profile.email.clone(), "new").await?;
+    let password = app.hasher.hash(change.new, profile.email.clone(), "new", Caller::owner(network)).await?;
     let verified = profile.generation();
     let change = move |profile: &mut Profile| {
         profile.forget_other_networks(network);

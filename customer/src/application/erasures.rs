@@ -164,6 +164,9 @@ mod tests {
             outbox::relay(database.clone(), bus.clone());
             database
         };
+        for service in ["mail", "products", "shopping"] {
+            bus.publishes_events_of(service);
+        }
         let (mails, catalogue, orders) = (database("mail"), database("products"), database("shopping"));
         bus.subscribe("mail", move |Delivery { event: CustomerDeleted { id }, .. }| {
             let mails = mails.clone();

@@ -10,6 +10,7 @@ use super::accounts::{self, NewAccount};
 use super::staff::keep_an_admin;
 use crate::domain::account::{Account, Profile};
 use crate::domain::password::Password;
+use crate::providers::fair_queue::Caller;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::Accounts;
 
@@ -83,7 +84,7 @@ pub async fn set_locked(database: &Database, email: &Email, locked: bool) -> Res
 /// Sets a new password, turns the second step off, and revokes the account's tokens. Errors:
 /// `not-found`.
 pub async fn reset_password(database: &Database, email: &Email, password: Password) -> Result<()> {
-    let hash = PasswordHasher::new().hash(password, email.clone(), "password").await?;
+    let hash = PasswordHasher::new().hash(password, email.clone(), "password", Caller::operator()).await?;
     change(database, email, false, |profile| {
         profile.second_step.turn_off();
         profile.change_password(profile.generation(), hash.clone())

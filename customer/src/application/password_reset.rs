@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::domain::account::{Profile, account_closed};
 use crate::domain::mail::{Mail, MailToken, Purpose, token_used};
 use crate::domain::password::Password;
+use crate::providers::fair_queue::Caller;
 
 /// Sends a token to the account with this address, if there is one. Neither the response nor its
 /// time reveals that: the mail is stored after the response. Errors: `too-many-attempts`.
@@ -47,7 +48,7 @@ async fn send(app: &App, id: CustomerId) -> Result<()> {
 pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, network: Network) -> Result<()> {
     app.attempts.count(network)?;
     let (mail, profile) = mails::redeem(app, token, Purpose::ResetPassword, network).await?;
-    let password = app.hasher.hash(new, profile.email.clone(), "new").await?;
+    let password = app.hasher.hash(new, profile.email.clone(), "new", Caller::owner(network)).await?;
     let (id, generation) = (profile.id, profile.generation());
     let reset = move |profile: &mut Profile, events: &mut Events| {
         // Another request may have used the token while this one hashed the password.

@@ -11,6 +11,7 @@ use crate::domain::device::{ClientInfo, Device};
 use crate::domain::password::{PasswordCheck, PasswordGuess};
 use crate::domain::session::{RefreshToken, Session, SessionId, sessions_to_end};
 use crate::domain::totp::StepCode;
+use crate::providers::fair_queue::Caller;
 
 pub(crate) struct SignIn {
     pub(crate) customer: CustomerId,
@@ -42,7 +43,7 @@ pub(crate) async fn sign_in(app: &App, credentials: Credentials, client: impl In
         app.attempts.count_from_elsewhere(email)?;
     }
     let stored = profile.as_ref().map(|profile| profile.password().clone());
-    let check = app.hasher.check(password, stored).await?;
+    let check = app.hasher.check(password, stored, Caller::new(network, is_known_network)).await?;
     let refused = || Error::unauthenticated("The e-mail address or the password is wrong.");
     let profile = profile.ok_or_else(refused)?;
     let renewed = match check {

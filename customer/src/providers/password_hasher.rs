@@ -1,23 +1,18 @@
 //! Password hashing with bounded parallelism. A hash takes a core for tens of milliseconds and
-//! 19 MiB. The hasher runs a few hashes at a time outside the async workers, with a short queue.
+//! 19 MiB. The hasher runs a few hashes at a time outside the async workers, with a short queue
+//! that is fair between networks.
 
 use std::num::NonZero;
-use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use souk_types::{Email, Error, Result};
-use tokio::sync::Semaphore;
 
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess, PasswordHash};
+use crate::providers::fair_queue::{Caller, FairQueue};
 
 /// Hashes passwords, a bounded number at a time. Cheap to clone; clones share the bounds.
 #[derive(Clone)]
-pub(crate) struct PasswordHasher {
-    /// One permit for each caller that hashes or waits.
-    admission: Arc<Semaphore>,
-    /// One permit for each caller that hashes.
-    workers: Arc<Semaphore>,
-}
+pub(crate) struct PasswordHasher(FairQueue);
 
 /// Callers that may wait. With one worker the last of them waits for about a second.
 const QUEUE_LENGTH: usize = 32;
@@ -26,17 +21,19 @@ impl PasswordHasher {
     /// Uses half the cores, so that sign-ins leave the other half to the shop.
     pub(crate) fn new() -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
-        Self::bounded((cores / 2).max(1), QUEUE_LENGTH)
-    }
-
-    fn bounded(workers: usize, queue_length: usize) -> Self {
-        Self { admission: Arc::new(Semaphore::new(workers + queue_length)), workers: Arc::new(Semaphore::new(workers)) }
+        Self(FairQueue::new((cores / 2).max(1), QUEUE_LENGTH))
     }
 
     /// Hashes the new password of the account with this e-mail address. Errors: `Invalid` for
     /// `field` when the password is easy to guess.
-    pub(crate) async fn hash(&self, password: Password, email: Email, field: &'static str) -> Result<PasswordHash> {
-        self.run(move || {
+    pub(crate) async fn hash(
+        &self,
+        password: Password,
+        email: Email,
+        field: &'static str,
+        caller: Caller,
+    ) -> Result<PasswordHash> {
+        self.run(caller, move || {
             if password.is_easy_to_guess(&email) {
                 let problem = "is easy to guess: choose several unrelated words, for example";
                 return Err(Error::invalid_field(field, problem));
@@ -48,21 +45,29 @@ impl PasswordHasher {
 
     /// Compares a guess with a stored hash. Without a hash the result is `Wrong` after the same
     /// time, so that response times do not reveal which e-mail addresses have an account.
-    pub(crate) async fn check(&self, guess: PasswordGuess, stored: Option<PasswordHash>) -> Result<PasswordCheck> {
-        self.run(move || match stored {
+    pub(crate) async fn check(
+        &self,
+        guess: PasswordGuess,
+        stored: Option<PasswordHash>,
+        caller: Caller,
+    ) -> Result<PasswordCheck> {
+        self.run(caller, move || match stored {
             None => PasswordHash::hash_and_discard(&guess).map(|()| PasswordCheck::Wrong),
             Some(stored) => stored.check(&guess),
         })
         .await
     }
 
-    async fn run<R: Send + 'static>(&self, work: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
-        let busy = |_| Error::busy("Too many sign-ins at this moment. Try again shortly.");
-        let admission = Arc::clone(&self.admission).try_acquire_owned().map_err(busy)?;
-        let worker = Arc::clone(&self.workers).acquire_owned().await.map_err(Error::internal)?;
-        // The closure owns the permits: hashing continues when the client disconnects.
+    async fn run<R: Send + 'static>(
+        &self,
+        caller: Caller,
+        work: impl FnOnce() -> Result<R> + Send + 'static,
+    ) -> Result<R> {
+        let busy = || Error::busy("Too many sign-ins at this moment. Try again shortly.");
+        let turn = self.0.wait(caller).await.ok_or_else(busy)?;
+        // The closure owns the turn: hashing continues when the client disconnects.
         let hashing = tokio::task::spawn_blocking(move || {
-            let _permits = (admission, worker);
+            let _turn = turn;
             work()
         });
         hashing.await.map_err(Error::internal)?
@@ -75,9 +80,10 @@ mod tests {
     use tokio::task::JoinSet;
 
     use super::*;
+    use crate::testing::home;
 
     async fn hash(hasher: &PasswordHasher, password: &str) -> Result<PasswordHash> {
-        hasher.hash(password.parse().unwrap(), "ana@example.com".parse().unwrap(), "new").await
+        hasher.hash(password.parse().unwrap(), "ana@example.com".parse().unwrap(), "new", Caller::owner(home())).await
     }
 
     #[tokio::test]
@@ -90,8 +96,9 @@ mod tests {
     async fn a_guess_is_compared_with_the_stored_hash_if_there_is_one() {
         let hasher = PasswordHasher::new();
         let stored = hash(&hasher, "correct horse").await.unwrap();
-        let check =
-            |guess: &str, stored: Option<&PasswordHash>| hasher.check(PasswordGuess::new(guess), stored.cloned());
+        let check = |guess: &str, stored: Option<&PasswordHash>| {
+            hasher.check(PasswordGuess::new(guess), stored.cloned(), Caller::owner(home()))
+        };
         assert!(matches!(check("correct horse", Some(&stored)).await.unwrap(), PasswordCheck::Right));
         assert!(matches!(check("wrong horse", Some(&stored)).await.unwrap(), PasswordCheck::Wrong));
         assert!(matches!(check("correct horse", None).await.unwrap(), PasswordCheck::Wrong));
@@ -99,14 +106,14 @@ mod tests {
 
     #[tokio::test]
     async fn callers_beyond_the_queue_are_refused() {
-        let hasher = PasswordHasher::bounded(1, 2);
-        let worker = Arc::clone(&hasher.workers).acquire_owned().await.unwrap();
+        let hasher = PasswordHasher(FairQueue::new(1, 2));
+        let worker = hasher.0.wait(Caller::owner(home())).await.unwrap();
         let mut callers = JoinSet::new();
         for _ in 0..5 {
             let hasher = hasher.clone();
             callers.spawn(async move { hash(&hasher, "correct horse").await.err().map(|error| error.kind()) });
         }
-        for _ in 0..2 {
+        for _ in 0..3 {
             assert_eq!(callers.join_next().await.unwrap().unwrap(), Some(ErrorKind::Busy));
         }
         drop(worker);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use souk_contract::customer::CustomerId;
-use souk_types::{Error, ErrorKind, Result, Timestamp};
+use souk_types::{Error, ErrorKind, Network, Result, Timestamp};
 
 use super::cart::{self, CartOwner};
 use super::catalogue;
@@ -17,8 +17,10 @@ pub(crate) struct NewGuestCart {
     expires_in: u64,
 }
 
-/// Issues a guest token. The cart is stored when a product is added.
-pub(crate) async fn create(app: &App) -> Result<NewGuestCart> {
+/// Issues a guest token. The cart is stored when a product is added. Errors:
+/// `too-many-guest-carts`.
+pub(crate) async fn create(app: &App, network: Network) -> Result<NewGuestCart> {
+    app.rates.count_guest_cart(network)?;
     Ok(NewGuestCart { token: app.guest_tokens.issue().await?, expires_in: LIFETIME.as_secs() })
 }
 
@@ -125,6 +127,7 @@ pub(crate) async fn remove_expired(app: &App, id: GuestId, now: Timestamp) -> Re
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
     use std::time::Duration;
 
     use rocket::futures::future::join_all;
@@ -133,6 +136,7 @@ mod tests {
     use souk_contract::products::{ProductId, ProductSnapshot};
     use souk_http::auth::Verifier;
     use souk_http::config::Environment;
+    use souk_http::rate_limit::shared::SharedLimits;
     use souk_store::{Database, Durability};
     use souk_types::{Currency, Id, Price, Quantity, TaxClass};
     use tempfile::TempDir;
@@ -169,11 +173,14 @@ mod tests {
         let database = Database::sqlite("shopping", &directory.path().join("s.db"), Durability::Process).unwrap();
         let bus = Bus::local();
         let options = Options::read(&mut Environment::from_pairs([]), Some(PaymentMethod::Demo));
-        (App::start(database, &bus, Verifier::from_bus(bus.clone()), options).unwrap(), directory)
+        (
+            App::start(database, &bus, &SharedLimits::default(), Verifier::from_bus(bus.clone()), options).unwrap(),
+            directory,
+        )
     }
 
     async fn guest_with(app: &App, lines: &[(&ProductSnapshot, u64)]) -> (Guest, String) {
-        let token = create(app).await.unwrap().token;
+        let token = create(app, IpAddr::from([203, 0, 113, 7]).into()).await.unwrap().token;
         let guest = app.guest_tokens.verify(&token).await.unwrap();
         for (product, number) in lines {
             let (product, quantity) = ((*product).clone(), pieces(*number));

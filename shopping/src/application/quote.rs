@@ -1,7 +1,7 @@
 //! Quotes: what a cart costs, for a customer or a guest.
 
 use souk_contract::customer::CustomerId;
-use souk_types::{Result, Timestamp};
+use souk_types::{Network, Result, Timestamp};
 
 use super::cart::{self, CartOwner};
 use super::catalogue;
@@ -14,12 +14,18 @@ use crate::domain::settings::ReverseCharge;
 use crate::domain::shop::ShopDocuments;
 use crate::domain::tax::VatCheck;
 
-/// Returns the price of the products in the cart that are for sale. Errors: those of [`of_items`];
-/// `unavailable` while `products` is down.
-pub(crate) async fn of_cart(app: &App, owner: CartOwner, request: QuoteRequest) -> Result<Quote> {
+/// Returns the price of the products in the cart that are for sale. Errors: those of [`of_items`]
+/// and [`count_vat_number`]; `unavailable` while `products` is down.
+pub(crate) async fn of_cart(app: &App, owner: CartOwner, network: Network, request: QuoteRequest) -> Result<Quote> {
+    count_vat_number(app, network, &request)?;
     let cart = cart::load(app, owner).await?;
     let catalogue = catalogue::get(app, cart.product_ids()).await?;
     of_items(app, owner.customer(), request, cart.items_for_sale(&catalogue)).await
+}
+
+/// Counts a request that may look up a VAT number. Errors: `too-many-vat-numbers`.
+pub(crate) fn count_vat_number(app: &App, network: Network, request: &QuoteRequest) -> Result<()> {
+    if request.vat_number.is_some() { app.rates.count_vat_check(network) } else { Ok(()) }
 }
 
 /// Returns the price of some products, for an account or a guest. Errors: those of

@@ -3,7 +3,7 @@
 use rocket::http::Status;
 use rocket::serde::json::Json as Body;
 use rocket::{State, post};
-use souk_http::{Json, NoInput, Result};
+use souk_http::{ClientNetwork, Json, NoInput, Result};
 use souk_types::input::{Fields, Input};
 
 use super::auth::CustomerAuth;
@@ -11,8 +11,12 @@ use crate::App;
 use crate::application::guest_cart::{self, MergedCart, NewGuestCart};
 
 #[post("/guest", data = "<_input>")]
-pub(super) async fn create_guest_cart(app: &State<App>, _input: NoInput) -> Result<(Status, Body<NewGuestCart>)> {
-    Ok((Status::Created, Body(guest_cart::create(app).await?)))
+pub(super) async fn create_guest_cart(
+    app: &State<App>,
+    client: ClientNetwork,
+    _input: NoInput,
+) -> Result<(Status, Body<NewGuestCart>)> {
+    Ok((Status::Created, Body(guest_cart::create(app, client.0).await?)))
 }
 
 pub(super) struct MergeCart {

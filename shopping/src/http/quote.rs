@@ -2,7 +2,7 @@
 
 use rocket::serde::json::Json as Body;
 use rocket::{State, post};
-use souk_http::{Json, Result};
+use souk_http::{ClientNetwork, Json, Result};
 
 use crate::App;
 use crate::application::cart::CartOwner;
@@ -10,6 +10,11 @@ use crate::application::quote;
 use crate::domain::quote::{Quote, QuoteRequest};
 
 #[post("/quote", data = "<body>")]
-pub(super) async fn get_quote(app: &State<App>, owner: CartOwner, body: Json<QuoteRequest>) -> Result<Body<Quote>> {
-    Ok(Body(quote::of_cart(app, owner, body.0).await?))
+pub(super) async fn get_quote(
+    app: &State<App>,
+    owner: CartOwner,
+    client: ClientNetwork,
+    body: Json<QuoteRequest>,
+) -> Result<Body<Quote>> {
+    Ok(Body(quote::of_cart(app, owner, client.0, body.0).await?))
 }

@@ -14,7 +14,6 @@ use crate::request::BaseUrl;
 use crate::wait::wait_for;
 
 const LOG_TAIL_LINES: usize = 40;
-const UNLIMITED: (&str, &str) = ("ATTEMPTS_PER_ADDRESS", "1000000");
 
 /// Returns the program at `SOUK_BIN`, or builds it in the profile of the tests.
 fn program() -> &'static Path {
@@ -200,13 +199,9 @@ impl ShopProcess {
             .args(["up", "--port", "0", "--data"])
             .arg(&self.data)
             .args(&self.options)
-            // Test customers order often. A journey about the limit sets the variable itself.
-            .env("ORDERS_PER_MINUTE", u32::MAX.to_string())
+            // A journey about a limit sets or clears its variable.
+            .envs(fleet::UNLIMITED_RATES)
             .envs(self.environment.clone());
-        // All test customers have one address. A test of the limit clears the variable.
-        if !self.environment.iter().any(|(name, _)| name == UNLIMITED.0) {
-            command.env(UNLIMITED.0, UNLIMITED.1);
-        }
         // Temporary files of a killed shop are deleted with the directory.
         command.env("TMPDIR", self.directory.path());
         command.envs(environment.iter().copied());

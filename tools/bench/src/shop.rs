@@ -86,9 +86,7 @@ pub(crate) async fn open(souk: &Path, data: &Path) -> Result<Server, String> {
     let process = Command::new(souk)
         .args(["up", "--log", "warn", "--port", &address.port().to_string(), "--data"])
         .arg(data)
-        .env("ORDERS_PER_MINUTE", u32::MAX.to_string())
-        // All customers of the benchmark have one address.
-        .env("ATTEMPTS_PER_ADDRESS", "1000000")
+        .envs(fleet::UNLIMITED_RATES)
         .stdout(Stdio::null())
         .spawn()
         .map_err(text)?;

@@ -19,7 +19,7 @@ use crate::nginx::{Nginx, Settings, SignInRate};
 use crate::port;
 use crate::process::POLL_INTERVAL;
 use crate::servers::{Broker, Database, broker, databases};
-use crate::service::{self, Instance, Profile, Service};
+use crate::service::{self, Instance, Profile, Service, UNLIMITED_RATES};
 
 /// Configuration of a fleet.
 #[derive(Debug, Clone)]
@@ -46,11 +46,12 @@ pub struct Options {
 
 impl Options {
     /// Returns the default options on a free port, without the limits of how often a client may do
-    /// something. All test clients have one address, and a test customer orders often.
+    /// something.
     #[must_use]
     pub fn without_rate_limits() -> Self {
-        let orders = (Service::Shopping, "ORDERS_PER_MINUTE".to_owned(), u32::MAX.to_string());
-        Self { port: 0, sign_in: SignInRate::UNLIMITED, environment: vec![orders], ..Self::default() }
+        let rates = UNLIMITED_RATES
+            .map(|(name, value)| Service::ALL.map(|service| (service, name.to_owned(), value.to_owned())));
+        Self { port: 0, sign_in: SignInRate::UNLIMITED, environment: rates.concat(), ..Self::default() }
     }
 }
 

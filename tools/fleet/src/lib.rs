@@ -40,6 +40,6 @@ pub use crate::install::find_or_install;
 pub use crate::mongodb::MongoDb;
 pub use crate::nginx::{Nginx, Settings, SignInRate};
 pub use crate::rabbitmq::RabbitMq;
-pub use crate::service::{Profile, Service, programs, target_dir, workspace_dir};
+pub use crate::service::{Profile, Service, UNLIMITED_RATES, programs, target_dir, workspace_dir};
 pub use crate::smtp::{AcceptedMail, SmtpServer};
 pub use crate::stop::StopSignal;

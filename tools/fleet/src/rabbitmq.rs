@@ -183,7 +183,8 @@ fn url(credentials: &Credentials, user: &str, address: SocketAddr) -> String {
     format!("amqp://{}@{address}/%2f", credentials.user_info(user))
 }
 
-/// Returns RabbitMQ's definitions: users with hashed passwords, and their rights.
+/// Returns RabbitMQ's definitions as `deploy/rabbitmq/definitions.sh` does: users with hashed
+/// passwords, their rights, and the exchange that no service may declare.
 fn definitions(credentials: &Credentials) -> Result<Value> {
     let file = workspace_dir().join(PERMISSIONS);
     let permissions = fs::read(&file).map_err(Error::context(file.display()))?;
@@ -197,7 +198,9 @@ fn definitions(credentials: &Credentials) -> Result<Value> {
         }))
     };
     let users: Vec<Value> = credentials.all().map(user).collect::<Result<_>>()?;
-    Ok(json!({"users": users, "vhosts": [{"name": "/"}], "permissions": permissions}))
+    let broadcasts = json!({"name": "souk.broadcasts", "vhost": "/", "type": "fanout", "durable": true,
+        "auto_delete": false, "internal": false, "arguments": {}});
+    Ok(json!({"users": users, "vhosts": [{"name": "/"}], "permissions": permissions, "exchanges": [broadcasts]}))
 }
 
 /// Returns salt and SHA-256 of salt and password, as RabbitMQ stores them.

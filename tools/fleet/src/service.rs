@@ -96,6 +96,8 @@ const UNSET: &[&str] = &[
     "DATABASE",
     "DEMO_CATALOGUE",
     "ENVIRONMENT",
+    "GUEST_CARTS_PER_MINUTE",
+    "GUEST_ORDERS_PER_MINUTE",
     "IMPORT_BYTES",
     "IMPORT_ROWS",
     "INSTANCE",
@@ -113,6 +115,7 @@ const UNSET: &[&str] = &[
     "PORT",
     "PUBLIC_URL",
     "RELEASE",
+    "REQUESTS_PER_ADDRESS",
     "RESERVATION_SECONDS",
     "SCARCE_RESERVATION_SECONDS",
     "SENTRY_DSN",
@@ -130,8 +133,22 @@ const UNSET: &[&str] = &[
     "STRIPE_WEBHOOK_SECRET",
     "TRUSTED_PROXIES",
     "UNPAID_ORDERS",
+    "VAT_CHECKS_PER_MINUTE",
     "VIES_URL",
 ];
+
+/// Variables for rates that no test, benchmark or load generator reaches: all their clients have
+/// one address, and their customers order often.
+pub const UNLIMITED_RATES: [(&str, &str); 6] = [
+    ("ATTEMPTS_PER_ADDRESS", UNLIMITED),
+    ("GUEST_CARTS_PER_MINUTE", UNLIMITED),
+    ("GUEST_ORDERS_PER_MINUTE", UNLIMITED),
+    ("ORDERS_PER_MINUTE", UNLIMITED),
+    ("REQUESTS_PER_ADDRESS", UNLIMITED),
+    ("VAT_CHECKS_PER_MINUTE", UNLIMITED),
+];
+
+const UNLIMITED: &str = "4294967295";
 
 /// Returns the programs that a fleet runs: the services, and `souk` for `souk admin create`.
 #[must_use]

@@ -22,17 +22,21 @@ pub(crate) struct Options {
     /// Run release builds
     #[arg(long)]
     release: bool,
+    /// Let clients do everything as often as they like, for load tests
+    #[arg(long)]
+    unlimited: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), String> {
     build_programs(&[], options.release)?;
     let text = |error: fleet::Error| error.to_string();
     let begun = Instant::now();
+    let defaults = if options.unlimited { fleet::Options::without_rate_limits() } else { fleet::Options::default() };
     let fleet = Fleet::start(&fleet::Options {
         instances: options.instances,
         port: options.port,
         profile: if options.release { Profile::Release } else { Profile::Dev },
-        ..fleet::Options::default()
+        ..defaults
     })
     .map_err(text)?;
     fleet.wait_until_ready(READY_TIMEOUT).map_err(text)?;

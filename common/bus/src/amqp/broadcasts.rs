@@ -88,10 +88,10 @@ impl QueueConsumer for BroadcastConsumer {
     async fn handle(self: Arc<Self>, delivery: Delivery, channel: Channel, _: InFlight) {
         let name = delivery.properties.kind().as_ref().map_or("", ShortString::as_str);
         match self.shared.senders.check(&delivery.properties, |access| access.broadcasts.contains(&name)) {
-            Ok(()) => {
+            Ok(sender) => {
                 let handlers = lock(&self.handlers).get(name).cloned().unwrap_or_default();
                 for handler in handlers {
-                    handler(&delivery.data);
+                    handler(&delivery.data, sender);
                 }
             }
             Err(reason) => tracing::warn!(broadcast = name, reason, "a broadcast was refused"),

@@ -49,9 +49,11 @@ fn of_service(access: &ServiceAccess, virtual_host: &str, names: &Names) -> Brok
         .into_iter()
         .map(|listener| escape(&names.event_queue(listener, access.service)) + r"(\..*)?")
         .collect();
-    let mut configure = vec![own, broadcasts];
+    let mut configure = vec![own];
     configure.extend(shared);
     let (mut write, mut read) = (configure.clone(), configure.clone());
+    write.push(broadcasts.clone());
+    read.push(broadcasts);
     for service in access.called_services() {
         write.push(escape(&names.calls(service)));
         read.push(escape(&names.replies(service)));
@@ -103,17 +105,17 @@ mod tests {
     #[test]
     fn a_service_has_its_own_names_and_those_that_it_shares() {
         let products = of("products", "");
-        assert_eq!(products.configure, r"^(products\..*|souk\.broadcasts|customer\.products(\..*)?)$");
-        assert_eq!(products.write, r"^(products\..*|souk\.broadcasts|customer\.products(\..*)?|customer\.calls)$");
+        assert_eq!(products.configure, r"^(products\..*|customer\.products(\..*)?)$");
+        assert_eq!(products.write, r"^(products\..*|customer\.products(\..*)?|souk\.broadcasts|customer\.calls)$");
         assert_eq!(
             products.read,
-            r"^(products\..*|souk\.broadcasts|customer\.products(\..*)?|customer\.replies|customer\.events)$"
+            r"^(products\..*|customer\.products(\..*)?|souk\.broadcasts|customer\.replies|customer\.events)$"
         );
     }
 
     #[test]
     fn names_of_a_deployment_have_its_prefix() {
-        assert!(of("web", "eu.").configure.starts_with(r"^(eu\.web\..*|eu\.souk\.broadcasts|eu\.souk\.dlq)$"));
+        assert!(of("web", "eu.").configure.starts_with(r"^(eu\.web\..*|eu\.souk\.dlq)$"));
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl RpcServer {
 
     fn check_sender(&self, delivery: &Delivery, call: &str) -> Result<()> {
         let checked = self.shared.senders.check(&delivery.properties, |access| access.calls.contains(&call));
-        checked.map_err(|reason| Error::forbidden("This service may not make this call.").caused_by(reason))
+        checked.map(drop).map_err(|reason| Error::forbidden("This service may not make this call.").caused_by(reason))
     }
 
     /// Returns the exchange and the key of replies to the caller, and the token of its connection,

@@ -28,21 +28,22 @@ impl Senders {
         properties.with_user_id(self.own.clone())
     }
 
-    /// Whether the sender of a message may send it: a service that `allows` it, or an operator,
-    /// whose user is that of no service. Errors: why not.
+    /// Checks that the sender of a message may send it: a service that `allows` it, or an operator,
+    /// whose user is that of no service. Returns the service, if it is known to be one. Errors: why
+    /// not.
     pub(super) fn check(
         &self,
         properties: &BasicProperties,
         allows: impl FnOnce(&ServiceAccess) -> bool,
-    ) -> Result<(), String> {
+    ) -> Result<Option<&'static str>, String> {
         if !self.is_checking {
-            return Ok(());
+            return Ok(None);
         }
         let user = properties.user_id().as_ref().map(ShortString::as_str);
         let user = user.ok_or("it does not name its sender")?;
         match service(user, &self.prefix) {
             Some(access) if !allows(access) => Err(format!("the user {user} may not send it")),
-            _ => Ok(()),
+            sender => Ok(sender.map(|access| access.service)),
         }
     }
 }

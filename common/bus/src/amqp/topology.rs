@@ -167,7 +167,12 @@ pub(super) async fn declare_reply_queue(
     Ok(queue)
 }
 
+/// Declares the exchange of the broadcasts, unless it exists. The users of services may not: it
+/// belongs to all of them, so that none can delete it, and comes with the users.
 pub(super) async fn declare_broadcasts(connection: &Connection, channel: &Channel, names: &Names) -> Result<()> {
+    if connection.has_exchange(&names.broadcasts()).await? {
+        return Ok(());
+    }
     declare_durable_exchange(connection, channel, &names.broadcasts(), ExchangeKind::Fanout).await
 }
 

@@ -76,7 +76,8 @@ async fn place_new(
     contact: Result<Option<Contact>>,
 ) -> Result<(Order, bool)> {
     let owner: Owner = client.owner.into();
-    check_rate(app, client)?;
+    app.rates.count_order(owner, client.network)?;
+    quote::count_vat_number(app, client.network, &request.terms)?;
     let buyer = Buyer::new(complete_terms(request, contact?)?, request.note.clone());
     let (mut cart, deadline) = (cart?, Instant::now() + RETRY_TIMEOUT);
     loop {
@@ -107,20 +108,6 @@ async fn place_new(
         tokio::time::sleep(RETRY_INTERVAL).await;
         cart = cart::load(app, client.owner).await?;
     }
-}
-
-fn check_rate(app: &App, client: Client) -> Result<()> {
-    let checked = match client.owner.into() {
-        owner @ Owner::Customer(_) => app.order_rate.check(&owner),
-        // A guest can get a new token at any time.
-        owner @ Owner::Guest(_) => {
-            app.guest_order_rate.check(&client.network).and_then(|()| app.order_rate.check(&owner))
-        }
-    };
-    checked.map_err(|wait| {
-        let detail = "There are too many new orders from this account or network; wait before you order again.";
-        Error::too_many_requests("too-many-orders", detail, wait)
-    })
 }
 
 /// Asks `customer` for the e-mail address and the saved address that the request leaves out.

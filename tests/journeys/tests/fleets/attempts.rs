@@ -3,8 +3,11 @@
 use fleet::Service;
 use journeys::{PASSWORD, TestFleet};
 
-/// Attempts of one minute that two instances let through, each by its own count.
-const MAX_ATTEMPTS: u8 = 2 * 10;
+/// Attempts of one minute.
+const LIMIT: u8 = 10;
+/// Attempts that two instances let through as well, because one has not told the other yet, and
+/// those that the limit allows again while the test runs.
+const MARGIN: usize = 6;
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
@@ -17,12 +20,13 @@ async fn guesses_from_many_addresses_do_not_lock_the_customer_out() {
     .await;
     let ana = fleet.new_customer().await;
     let mut statuses = Vec::new();
-    // The limiter allows more attempts while the later passwords are hashed.
-    for host in 2..3 * MAX_ATTEMPTS {
+    for host in 2..4 * LIMIT {
         let attacker = fleet.client_at([127, 0, 0, host]);
         let guess = attacker.sign_in(&ana.email, "wrong password").header("X-Forwarded-For", "127.0.0.1");
         statuses.push(guess.retry_while_busy().await.status);
     }
-    assert!(statuses.starts_with(&[401; 10]) && statuses.contains(&429), "{statuses:?}");
+    let (begin, guesses) = (usize::from(LIMIT), statuses.iter().filter(|status| **status == 401).count());
+    assert!(statuses[..begin].iter().all(|status| *status == 401), "{statuses:?}");
+    assert!(guesses <= begin + MARGIN && statuses.contains(&429), "both instances count together: {statuses:?}");
     ana.sign_in(&ana.email, PASSWORD).await.expect_status(200);
 }

@@ -107,6 +107,11 @@ async fn a_service_is_refused_what_is_not_its_own() {
         for other in Service::ALL.into_iter().filter(|other| other != service).map(Service::name) {
             of_another_service(&mut attempts, other, called.contains(&other), subscribed.contains(&other)).await;
         }
+        attempts
+            .refused("deletes the exchange of all", async |channel| {
+                channel.exchange_delete("souk.broadcasts".into(), ExchangeDeleteOptions::default()).await
+            })
+            .await;
         for (listener, owner) in EVENT_QUEUES {
             of_an_event_queue(&mut attempts, listener, owner).await;
         }
@@ -272,6 +277,24 @@ async fn reply_to(connection: &Connection, service: &str, to: &str, call: &str, 
     String::from_utf8(answer.data).unwrap()
 }
 
+/// Sends a broadcast as `products`.
+async fn broadcast(connection: &Connection, name: &str, body: &str) {
+    let properties = BasicProperties::default().with_type(name.into()).with_user_id("products".into());
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let options = BasicPublishOptions::default();
+    let confirm = channel.basic_publish("souk.broadcasts".into(), "".into(), options, body.as_bytes(), properties);
+    confirm.await.unwrap().await.unwrap();
+}
+
+async fn wait_for_log(fleet: &TestFleet, instance: &str, line: &str) {
+    journeys::wait_for(line, async || {
+        let log = fleet.log_of(instance);
+        if log.contains(line) { Ok(()) } else { Err(log) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
 async fn a_service_refuses_calls_and_events_of_services_that_do_not_make_them() {
@@ -291,19 +314,14 @@ async fn a_service_refuses_calls_and_events_of_services_that_do_not_make_them() 
         };
         assert!(is_expected, "{call} of {sender:?}: {reply}");
     }
-    // The processes of a service cannot be stopped by another one.
-    let stop = BasicProperties::default().with_type("souk.stop-instance".into()).with_user_id("products".into());
-    let body = br#"{"service": "mail", "instance": "mail-1"}"#;
-    let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-    let options = BasicPublishOptions::default();
-    channel.basic_publish("souk.broadcasts".into(), "".into(), options, body, stop).await.unwrap().await.unwrap();
-    journeys::wait_for("the refusal of the broadcast", async || {
-        let log = fleet.log_of("mail-1");
-        if log.contains("a broadcast was refused") { Ok(()) } else { Err(log) }
-    })
-    .await;
+    // The processes of a service cannot be stopped by another one, and its limits not used up.
+    broadcast(&connection, "souk.stop-instance", r#"{"service": "mail", "instance": "mail-1"}"#).await;
+    wait_for_log(&fleet, "mail-1", "a broadcast was refused").await;
     assert!(!fleet.log_of("mail-1").contains("asked this instance to stop"));
+    let uses =
+        r#"{"service": "customer", "instance": "customer-9", "uses": [{"limit": "attempts", "key": 1, "times": 30}]}"#;
+    broadcast(&connection, "souk.limit-uses", uses).await;
+    wait_for_log(&fleet, "customer-1", "a broadcast in the name of another service was refused").await;
 
     // Without a user, or with a wrong password, the database serves nothing.
     let uri = fleet.mongodb_uri_of(Service::Customer).unwrap();

@@ -1,7 +1,7 @@
 //! Attempts with a password are limited, and the customer is not locked out. The clients of these
 //! tests have loopback addresses of their own.
 
-use journeys::{Method, PASSWORD, TestShop, new_email, wait_for};
+use journeys::{Client, Method, PASSWORD, TestShop, euros, new_email, wait_for};
 use serde_json::json;
 
 /// Attempts in a minute in the shops of these tests. The limiter allows another one after 20 s,
@@ -94,4 +94,49 @@ async fn the_limits_are_on_by_default() {
     .await;
     let other = shop.client_at([127, 0, 1, 1]);
     other.sign_in(&new_email("unknown"), PASSWORD).await.expect_unauthenticated();
+}
+
+#[tokio::test]
+async fn requests_of_one_network_are_limited() {
+    let shop = TestShop::start_in(&["--no-demo"], &[("REQUESTS_PER_ADDRESS", "30")]).await;
+    let busy = shop.client_at([127, 0, 1, 1]);
+    let mut statuses = Vec::new();
+    for _ in 0..7 {
+        statuses.push(busy.get("/products").await.status);
+    }
+    // One use may come back while the requests are made.
+    assert!(statuses.starts_with(&[200; 5]) && statuses.ends_with(&[429]), "{statuses:?}");
+    let refused = busy.get("/products").await.expect_problem(429, "too-many-requests");
+    let wait: u64 = refused.header("Retry-After").parse().unwrap();
+    assert!((1..=12).contains(&wait) && refused["retry_after"] == wait, "{refused}");
+    assert!(refused["retry_at"].as_str().is_some_and(|time| time.ends_with('Z')), "{refused}");
+    let page = busy.get("/en/").await.expect_status(429);
+    assert!(page.header("Content-Type").starts_with("text/html"), "{page}");
+    busy.get("/health/ready").await.expect_status(200);
+    // A page counts once, whatever it asks of the API.
+    let visitor = shop.client_at([127, 0, 1, 2]);
+    for _ in 0..5 {
+        visitor.get("/en/").await.expect_status(200);
+    }
+}
+
+#[tokio::test]
+async fn guest_tokens_and_vat_numbers_of_one_network_are_limited() {
+    let limits = [("GUEST_CARTS_PER_MINUTE", "3"), ("VAT_CHECKS_PER_MINUTE", "2")];
+    let shop = TestShop::start_in(&["--no-demo"], &limits).await;
+    let tea = shop.new_product("tea", &euros(499), 100).await;
+    let client = shop.client();
+    let (ana, ben, _) =
+        (client.create_guest_cart().await, client.create_guest_cart().await, client.create_guest_cart().await);
+    client.request(Method::POST, "/shopping/guest").await.expect_problem(429, "too-many-guest-carts");
+    shop.client_at([127, 0, 1, 1]).create_guest_cart().await;
+
+    let quote = |guest: &Client, body| guest.request(Method::POST, "/shopping/quote").json(body);
+    let with_number = || json!({"vat_number": "DE111111125"});
+    for guest in [&ana, &ben] {
+        guest.add_to_cart(&tea, 1).await.expect_status(200);
+        quote(guest, with_number()).await.expect_status(200);
+    }
+    quote(&ana, with_number()).await.expect_problem(429, "too-many-vat-numbers");
+    quote(&ana, json!({})).await.expect_status(200);
 }
