@@ -3,6 +3,7 @@
 //! audit`. Exits with 1 when a target is missed. `docs/chaos.md` describes the method. `cargo xtask
 //! chaos` runs it.
 
+mod attackers;
 mod audit;
 mod environment;
 mod fault;
@@ -36,6 +37,9 @@ struct Options {
     /// One fault of each kind, in debug builds; about two minutes
     #[arg(long)]
     short: bool,
+    /// Instead of faults: attackers at 200 addresses, while 50 shoppers buy
+    #[arg(long)]
+    attackers: bool,
     /// Selects the instances and the actions of the clients
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -58,6 +62,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<bool, String> {
+    if options.attackers {
+        return attackers::run(options.short).await;
+    }
     let begun = Instant::now();
     let mut random = Random::from(options.seed);
     let environment = Environment::start(options.short).await?;
