@@ -84,7 +84,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
         .manage(Health { databases: databases.to_vec(), bus: bus.clone() })
         .manage(cors)
         .manage(trusted_proxies)
-        .manage(RequestLimit::new(&limits, requests_per_address))
+        .manage(RequestLimit::new(requests_per_address))
         .manage(customer)
         .manage(mail)
         .manage(products)

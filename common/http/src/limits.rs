@@ -16,7 +16,6 @@ use crate::client_address::ClientNetwork;
 use crate::concurrency_limit::{ConcurrencyLimiter, Permit};
 use crate::config::Environment;
 use crate::problem::refuse;
-use crate::rate_limit::shared::SharedLimits;
 use crate::rate_limit::{PerMinute, RateLimiter};
 use crate::stop::ShutdownFlag;
 use crate::{Body, MAX_JSON, request_id};
@@ -46,10 +45,11 @@ impl RequestLimit {
         rate.unwrap_or(DEFAULT_REQUESTS_PER_ADDRESS).with_burst_of_seconds(REQUEST_BURST_SECONDS)
     }
 
-    /// Returns the limit with this rate for each network.
+    /// Returns the limit with this rate for each network. It counts in this process only: to share
+    /// it, each instance would tell the others of every request.
     #[must_use]
-    pub fn new(limits: &SharedLimits, rate: PerMinute) -> Self {
-        Self(limits.limiter("requests", rate))
+    pub fn new(rate: PerMinute) -> Self {
+        Self(RateLimiter::new(rate))
     }
 
     /// Counts a request. Errors: `too-many-requests`.

@@ -51,7 +51,7 @@ impl<D> Service<D> {
             .manage(self.instance.clone())
             .manage(self.cors.clone())
             .manage(self.trusted_proxies.clone())
-            .manage(RequestLimit::new(&self.limits, self.requests_per_address))
+            .manage(RequestLimit::new(self.requests_per_address))
     }
 }
 

@@ -102,6 +102,13 @@ async fn until_it_works<R>(work: impl AsyncFn() -> Result<R, Error>) -> R {
     }
 }
 
+/// A bus that delivers [`Moved`].
+fn bus() -> Bus {
+    let bus = Bus::local();
+    bus.publishes::<Moved>();
+    bus
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs MONGODB_URI: cargo xtask test"]
 async fn a_document_is_stored_as_readable_bson() {
@@ -267,7 +274,7 @@ async fn a_deleted_document_is_removed_with_its_last_event() {
     crates.upsert(again, |slot, _| Ok(slot.take())).await.unwrap();
     crates.insert(id, labelled).await.unwrap();
     crates.upsert(id, |slot, _| Ok(slot.take())).await.unwrap();
-    let bus = Bus::local();
+    let bus = bus();
     bus.subscribe("office", |_: Delivery<Moved>| async { Ok(()) });
     souk_store::outbox::relay(database.clone(), bus);
     for event in [moved, carried, beside, in_deleted] {
@@ -291,7 +298,7 @@ async fn deleting_published_events_leaves_the_version_alone() {
     let event = insert.await.unwrap();
     let stored = async || raw(&fresh, "crates").await.find_one(doc! {"_id": id.to_string()}).await.unwrap().unwrap();
     let version = stored().await.get_i64("version").unwrap();
-    souk_store::outbox::relay(database.clone(), Bus::local());
+    souk_store::outbox::relay(database.clone(), bus());
     assert!(database.wait_until_delivered(event, SOON).await);
     let stored = stored().await;
     assert_eq!(stored.get_i64("version").unwrap(), version);
@@ -424,7 +431,7 @@ async fn results_rest_on_majority_committed_state() {
         crates.insert(id, Crate::default()).await.unwrap();
     }
     let deliveries = Arc::new(AtomicU32::new(0));
-    let bus = Bus::local();
+    let bus = bus();
     let counted = Arc::clone(&deliveries);
     bus.subscribe("office", move |_: Delivery<Moved>| {
         counted.fetch_add(1, Ordering::Relaxed);

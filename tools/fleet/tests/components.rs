@@ -44,7 +44,7 @@ fn wait_for(what: &str, mut look: impl FnMut() -> bool) {
 #[test]
 #[ignore = "needs RabbitMQ, MongoDB, nginx, and the services built: cargo xtask test"]
 fn components_stop_and_start_in_any_order() {
-    let fleet = Fleet::start(&Options { port: 0, ..Options::default() }).unwrap();
+    let fleet = Fleet::start(&Options::without_rate_limits()).unwrap();
     fleet.wait_until_ready(TIMEOUT).unwrap();
     let both = |service: &str| BTreeSet::from([format!("{service}-1"), format!("{service}-2")]);
     for service in ["customer", "products", "shopping", "web"] {

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use mongodb::bson::{Document as Raw, doc};
-use souk_bus::{Bus, Delivery, EventId};
+use souk_bus::{Delivery, EventId};
 use souk_types::{Error, Id};
 use tokio::task::JoinSet;
 
 use super::home::Fresh;
-use super::{Crate, Moved, SOON, add, open, raw};
+use super::{Crate, Moved, SOON, add, bus, open, raw};
 
 /// The commands of one database, in the order of their end.
 struct Profiler(mongodb::Database);
@@ -111,7 +111,7 @@ async fn the_relay_publishes_from_memory_and_deletes_in_batches() {
     let fresh = Fresh::new();
     let (database, crates) = open(&fresh.uri, &fresh);
     database.ping().await.unwrap();
-    let (bus, profiler, begin) = (Bus::local(), Profiler::start(&fresh).await, Instant::now());
+    let (bus, profiler, begin) = (bus(), Profiler::start(&fresh).await, Instant::now());
     souk_store::outbox::relay(database.clone(), bus);
     let mut moving = JoinSet::new();
     for _ in 0..EVENTS {

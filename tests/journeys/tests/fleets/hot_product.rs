@@ -10,7 +10,7 @@ const UNITS: u64 = 100;
 /// Longest time of one request: nginx's timeout of 5.5 s, and the time in which a busy machine
 /// opens a thousand connections.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-const RETRY_TIMEOUT: Duration = Duration::from_mins(1);
+const RETRY_TIMEOUT: Duration = Duration::from_mins(2);
 /// Customers that fill their carts at the same time, before they all order at once.
 const CART_BATCH: usize = 50;
 
@@ -34,13 +34,17 @@ async fn a_thousand_buyers_order_a_hundred_units() {
     let retried = attempts.iter().filter(|attempts| attempts.len() > 1).count();
     println!("{} requests, the longest took {longest:?}; {retried} buyers retried", outcomes().count());
     for outcome in outcomes() {
-        assert!(matches!(outcome.status(), Some(201 | 409 | 502..=504)), "{outcome:?}");
+        assert!(matches!(outcome.status(), Some(201 | 202 | 409 | 502..=504)), "{outcome:?}");
     }
     assert!(longest < REQUEST_TIMEOUT, "{longest:?}");
 
     let mut confirmed = Vec::new();
     for (buyer, attempts) in buyers.iter().zip(attempts) {
         let mut response = attempts.into_iter().next_back().unwrap().response.unwrap();
+        if response.status == 202 {
+            // An earlier request under this key, whose answer came too late, is charging the payment.
+            response = buyer.place_order("key").until_status(201).await;
+        }
         if response["type"] == "urn:souk:problem:order-state" {
             // A checkout that is interrupted on a busy machine is cancelled, and the client must
             // order under a new key.
