@@ -42,7 +42,8 @@ async fn a_thousand_buyers_order_a_hundred_units() {
     for (buyer, attempts) in buyers.iter().zip(attempts) {
         let mut response = attempts.into_iter().next_back().unwrap().response.unwrap();
         if response.status == 202 {
-            // An earlier request under this key, whose answer came too late, is charging the payment.
+            // An earlier request under this key, whose answer came too late, is charging the
+            // payment.
             response = buyer.place_order("key").until_status(201).await;
         }
         if response["type"] == "urn:souk:problem:order-state" {
