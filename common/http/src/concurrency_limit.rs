@@ -1,11 +1,28 @@
-//! A limit of concurrent requests. Excess requests are served last-in, first-out; the oldest have
-//! probably timed out. After a stall, the service handles current requests before its backlog.
+//! A limit of concurrent requests, which the networks of clients share fairly: a permit goes to the
+//! network that has used the least service time lately. A flood from many addresses so waits for
+//! visitors who ask for a page now and then.
+//!
+//! Of one network, the newest request is served first; the oldest have probably timed out. After a
+//! stall, the service handles current requests before its backlog.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use souk_types::Network;
 use tokio::sync::oneshot;
+
+/// Requests that may wait. When one more arrives, the network with the most loses its oldest.
+const MAX_WAITING: usize = 1_024;
+/// Service time counts half after this time, in seconds.
+const HALF_LIFE: f64 = 10.0;
+/// Seconds that count for a request while it is served, so that a network without any service time
+/// does not get all permits at once.
+const EXPECTED_TIME: f64 = 0.05;
+/// Networks whose service time is remembered, besides those with requests.
+const MAX_IDLE_NETWORKS: usize = 10_000;
+/// Seconds of service time that are not worth remembering.
+const FORGOTTEN: f64 = 0.001;
 
 /// A number of permits. Clones share them.
 #[derive(Clone)]
@@ -13,32 +30,46 @@ pub(super) struct ConcurrencyLimiter(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
+    waiting: usize,
+    networks: HashMap<Network, Usage>,
+}
+
+/// The requests and the service time of one network.
+struct Usage {
     /// The newest request is at the back.
     waiting: VecDeque<oneshot::Sender<Permit>>,
+    serving: usize,
+    /// Seconds of service, as they counted at this time.
+    seconds: f64,
+    at: Instant,
 }
 
 /// A permit to serve a request. Dropping it releases the permit.
-pub(super) struct Permit(ConcurrencyLimiter);
+pub(super) struct Permit {
+    limiter: ConcurrencyLimiter,
+    network: Network,
+    since: Instant,
+}
 
 impl ConcurrencyLimiter {
     pub(super) fn new(permits: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: permits, waiting: VecDeque::new() })))
+        Self(Arc::new(Mutex::new(State { free: permits, waiting: 0, networks: HashMap::new() })))
     }
 
-    /// Returns a permit; `None` when there is none within `timeout`.
-    pub(super) async fn acquire(&self, timeout: Duration) -> Option<Permit> {
+    /// Returns a permit; `None` when there is none within `timeout`, or when too many requests
+    /// wait.
+    pub(super) async fn acquire(&self, network: Network, timeout: Duration) -> Option<Permit> {
         let receiver = {
-            let mut state = self.state();
+            let (mut state, now) = (self.state(), Instant::now());
             if state.free > 0 {
                 state.free -= 1;
-                return Some(Permit(self.clone()));
+                state.usage(network, now).serving += 1;
+                return Some(Permit { limiter: self.clone(), network, since: now });
             }
-            // All requests have the same timeout, so those that have given up are at the front.
-            while state.waiting.front().is_some_and(oneshot::Sender::is_closed) {
-                state.waiting.pop_front();
-            }
+            state.make_room();
             let (sender, receiver) = oneshot::channel();
-            state.waiting.push_back(sender);
+            state.usage(network, now).waiting.push_back(sender);
+            state.waiting += 1;
             receiver
         };
         tokio::time::timeout(timeout, receiver).await.ok()?.ok()
@@ -49,73 +80,251 @@ impl ConcurrencyLimiter {
     }
 }
 
+impl State {
+    fn usage(&mut self, network: Network, now: Instant) -> &mut Usage {
+        if self.networks.len() > MAX_IDLE_NETWORKS {
+            self.forget_idle(now);
+        }
+        let new = || Usage { waiting: VecDeque::new(), serving: 0, seconds: 0.0, at: now };
+        self.networks.entry(network).or_insert_with(new)
+    }
+
+    /// Forgets networks without requests: those with little service time, or all if there are too
+    /// many.
+    fn forget_idle(&mut self, now: Instant) {
+        self.networks.retain(|_, usage| !usage.is_idle() || usage.seconds_at(now) > FORGOTTEN);
+        if self.networks.len() > MAX_IDLE_NETWORKS {
+            self.networks.retain(|_, usage| !usage.is_idle());
+        }
+    }
+
+    /// Makes room for another request that waits.
+    fn make_room(&mut self) {
+        if self.waiting >= MAX_WAITING {
+            self.forget_cancelled();
+        }
+        if self.waiting >= MAX_WAITING
+            && let Some(usage) = self.networks.values_mut().max_by_key(|usage| usage.waiting.len())
+            && usage.waiting.pop_front().is_some()
+        {
+            self.waiting -= 1;
+        }
+    }
+
+    /// Removes requests that no longer wait.
+    fn forget_cancelled(&mut self) {
+        for usage in self.networks.values_mut() {
+            usage.waiting.retain(|request| !request.is_closed());
+        }
+        self.waiting = self.networks.values().map(|usage| usage.waiting.len()).sum();
+    }
+
+    /// Takes the next request that waits.
+    fn next(&mut self, now: Instant) -> Option<(Network, oneshot::Sender<Permit>)> {
+        while self.waiting > 0 {
+            let waiting = self.networks.iter_mut().filter(|(_, usage)| !usage.waiting.is_empty());
+            let least = |(_, a): &(_, &mut Usage), (_, b): &(_, &mut Usage)| a.rank(now).total_cmp(&b.rank(now));
+            let (network, usage) = waiting.min_by(least)?;
+            let request = usage.waiting.pop_back()?;
+            self.waiting -= 1;
+            if !request.is_closed() {
+                usage.serving += 1;
+                return Some((*network, request));
+            }
+        }
+        None
+    }
+}
+
+impl Usage {
+    fn is_idle(&self) -> bool {
+        self.serving == 0 && self.waiting.is_empty()
+    }
+
+    /// The network with the lowest rank is served next.
+    #[allow(clippy::cast_precision_loss, reason = "a number of permits")]
+    fn rank(&self, now: Instant) -> f64 {
+        self.seconds_at(now) + self.serving as f64 * EXPECTED_TIME
+    }
+
+    fn seconds_at(&self, now: Instant) -> f64 {
+        let age = now.saturating_duration_since(self.at).as_secs_f64();
+        self.seconds * (-age / HALF_LIFE).exp2()
+    }
+
+    fn add(&mut self, time: Duration, now: Instant) {
+        (self.seconds, self.at) = (self.seconds_at(now) + time.as_secs_f64(), now);
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
+        let now = Instant::now();
         let next = {
-            let mut state = self.0.state();
-            while state.waiting.back().is_some_and(oneshot::Sender::is_closed) {
-                state.waiting.pop_back();
-            }
-            let next = state.waiting.pop_back();
+            let mut state = self.limiter.state();
+            let usage = state.usage(self.network, now);
+            usage.serving = usage.serving.saturating_sub(1);
+            usage.add(now.saturating_duration_since(self.since), now);
+            let next = state.next(now);
             if next.is_none() {
                 state.free += 1;
             }
             next
         };
         // Outside the lock: a receiver that has timed out drops the permit, which locks again.
-        if let Some(next) = next {
-            let _ = next.send(Self(self.0.clone()));
+        if let Some((network, next)) = next {
+            let _ = next.send(Self { limiter: self.limiter.clone(), network, since: now });
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use tokio::task::JoinHandle;
+
     use super::*;
 
     const SHORT: Duration = Duration::from_millis(1);
     const LONG: Duration = Duration::from_mins(1);
 
-    fn spawn_waiting(limiter: &ConcurrencyLimiter) -> tokio::task::JoinHandle<Option<Permit>> {
-        let waiting = || limiter.state().waiting.iter().filter(|sender| !sender.is_closed()).count();
-        let before = waiting();
-        let own = limiter.clone();
-        let task = tokio::spawn(async move { own.acquire(LONG).await });
-        while waiting() == before {
-            std::thread::yield_now();
+    fn network(host: u16) -> Network {
+        let [high, low] = host.to_be_bytes();
+        IpAddr::from([203, 0, high, low]).into()
+    }
+
+    /// A limiter with one permit, which is in use, and the order in which requests are served.
+    struct Busy {
+        limiter: ConcurrencyLimiter,
+        permit: Permit,
+        served: Arc<Mutex<Vec<u16>>>,
+    }
+
+    impl Busy {
+        async fn new() -> Self {
+            let limiter = ConcurrencyLimiter::new(1);
+            let permit = limiter.acquire(network(0), SHORT).await.unwrap();
+            Self { limiter, permit, served: Arc::default() }
         }
-        task
+
+        /// Counts service time of a network.
+        fn has_used(&self, host: u16, time: Duration) {
+            let now = Instant::now();
+            self.limiter.state().usage(network(host), now).add(time, now);
+        }
+
+        /// Lets a request of the network wait. It is known by `name` when it is served.
+        async fn join(&self, host: u16, name: u16) -> JoinHandle<bool> {
+            let (limiter, served) = (self.limiter.clone(), Arc::clone(&self.served));
+            let request = tokio::spawn(async move {
+                let permit = limiter.acquire(network(host), LONG).await;
+                if permit.is_some() {
+                    served.lock().unwrap().push(name);
+                }
+                permit.is_some()
+            });
+            // The test has one thread, so the request now waits.
+            tokio::task::yield_now().await;
+            request
+        }
+
+        /// Frees the permit and returns the requests in the order in which they were served.
+        async fn serve(self, requests: Vec<JoinHandle<bool>>) -> Vec<u16> {
+            drop(self.permit);
+            for request in requests {
+                request.await.unwrap();
+            }
+            assert_eq!(self.limiter.state().free, 1);
+            assert_eq!(self.limiter.state().waiting, 0);
+            std::mem::take(&mut *self.served.lock().unwrap())
+        }
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn the_newest_request_gets_the_next_permit() {
-        let limiter = ConcurrencyLimiter::new(2);
-        let (first, second) = (limiter.acquire(SHORT).await.unwrap(), limiter.acquire(SHORT).await.unwrap());
-        assert!(limiter.acquire(SHORT).await.is_none());
-        let (early, late) = (spawn_waiting(&limiter), spawn_waiting(&limiter));
-        drop(first);
-        let late = late.await.unwrap().unwrap();
-        assert!(!early.is_finished());
-        drop((second, late));
-        early.await.unwrap().unwrap();
-        assert_eq!(limiter.state().free, 2);
+    #[tokio::test]
+    async fn of_one_network_the_newest_request_is_served_first() {
+        let busy = Busy::new().await;
+        assert!(busy.limiter.acquire(network(1), SHORT).await.is_none());
+        let requests = vec![busy.join(1, 10).await, busy.join(1, 11).await, busy.join(1, 12).await];
+        assert_eq!(busy.serve(requests).await, [12, 11, 10]);
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[tokio::test]
+    async fn a_network_that_asks_little_comes_before_one_that_asks_much() {
+        let busy = Busy::new().await;
+        busy.has_used(1, Duration::from_secs(10));
+        busy.has_used(2, Duration::from_secs(1));
+        let mut requests = Vec::new();
+        for (host, name) in [(1, 10), (2, 20), (3, 30), (1, 11), (2, 21)] {
+            requests.push(busy.join(host, name).await);
+        }
+        assert_eq!(busy.serve(requests).await, [30, 21, 20, 11, 10]);
+    }
+
+    #[tokio::test]
+    async fn a_network_does_not_get_all_permits_at_once() {
+        let limiter = ConcurrencyLimiter::new(4);
+        let mut permits = Vec::new();
+        for _ in 0..4 {
+            permits.push(limiter.acquire(network(0), SHORT).await.unwrap());
+        }
+        let start = |host| {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.acquire(network(host), LONG).await })
+        };
+        let (many, one) = ([start(1), start(1), start(1)], start(2));
+        tokio::task::yield_now().await;
+        drop((permits.pop(), permits.pop()));
+        assert!(one.await.unwrap().is_some());
+        drop(permits);
+        for request in many {
+            assert!(request.await.unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn service_time_counts_half_after_ten_seconds() {
+        let now = Instant::now();
+        let mut usage = Usage { waiting: VecDeque::new(), serving: 0, seconds: 8.0, at: now };
+        let later = now + Duration::from_secs(10);
+        assert!((usage.seconds_at(later) - 4.0).abs() < 1e-9);
+        usage.add(Duration::from_secs(2), later);
+        assert!((usage.seconds_at(later + Duration::from_secs(10)) - 3.0).abs() < 1e-9);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_loses_the_oldest_request_of_the_network_with_the_most() {
+        let busy = Busy::new().await;
+        let mut flood = Vec::new();
+        for number in 0..MAX_WAITING {
+            flood.push(busy.join(1, u16::try_from(number).unwrap()).await);
+        }
+        let visitor = busy.join(2, 5_000).await;
+        assert!(!flood.remove(0).await.unwrap(), "the oldest loses its place");
+        flood.insert(0, visitor);
+        let served = busy.serve(flood).await;
+        assert_eq!((served.len(), served[0]), (MAX_WAITING, 5_000));
+    }
+
+    #[tokio::test]
     async fn a_cancelled_request_gets_no_permit() {
-        let limiter = ConcurrencyLimiter::new(1);
-        let only = limiter.acquire(SHORT).await.unwrap();
-        let (stays, cancelled) = (spawn_waiting(&limiter), spawn_waiting(&limiter));
+        let busy = Busy::new().await;
+        let (stays, cancelled) = (busy.join(1, 1).await, busy.join(1, 2).await);
         cancelled.abort();
         assert!(cancelled.await.is_err());
-        for _ in 0..10 {
-            assert!(limiter.acquire(SHORT).await.is_none());
+        for _ in 0..2 * MAX_WAITING {
+            assert!(busy.limiter.acquire(network(2), Duration::ZERO).await.is_none());
         }
-        assert!(limiter.state().waiting.len() <= 12);
-        drop(only);
-        drop(stays.await.unwrap().unwrap());
-        assert_eq!(limiter.state().free, 1);
-        drop(limiter.acquire(SHORT).await.unwrap());
-        assert_eq!(limiter.state().free, 1);
+        assert!(busy.limiter.state().waiting <= MAX_WAITING);
+        assert_eq!(busy.serve(vec![stays]).await, [1]);
+    }
+
+    #[test]
+    fn networks_without_requests_are_forgotten() {
+        let (limiter, now) = (ConcurrencyLimiter::new(1), Instant::now());
+        for host in 0..=u16::MAX {
+            limiter.state().usage(network(host), now).add(Duration::from_secs(1), now);
+        }
+        assert!(limiter.state().networks.len() <= MAX_IDLE_NETWORKS + 1);
     }
 }

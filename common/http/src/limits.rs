@@ -182,7 +182,7 @@ impl OverBus {
 /// body arrives, a request has no permit and its time stands still.
 #[derive(Default)]
 pub(crate) struct Admission {
-    limiter: Option<ConcurrencyLimiter>,
+    limiter: Option<(ConcurrencyLimiter, Network)>,
     is_timed: bool,
     state: Mutex<AdmissionState>,
 }
@@ -200,15 +200,17 @@ impl Admission {
             Limits::PageConcurrencyAndTime => request.rocket().state::<PageLimiter>().map(|pages| &pages.0),
             Limits::Time | Limits::None => None,
         };
-        Self { limiter: limiter.cloned(), is_timed: limits != Limits::None, state: Mutex::default() }
+        let ClientNetwork(network) = ClientNetwork::of(request);
+        let limiter = limiter.map(|limiter| (limiter.clone(), network));
+        Self { limiter, is_timed: limits != Limits::None, state: Mutex::default() }
     }
 
     /// Waits for a permit and starts the clock.
     async fn enter(&self) -> Result<(), Error> {
         let deadline = self.is_timed.then(|| Instant::now() + REQUEST_TIMEOUT);
         let permit = match &self.limiter {
-            Some(limiter) => {
-                let permit = limiter.acquire(PERMIT_TIMEOUT).await;
+            Some((limiter, network)) => {
+                let permit = limiter.acquire(*network, PERMIT_TIMEOUT).await;
                 Some(permit.ok_or_else(|| Error::busy("Too many requests are being served; try again."))?)
             }
             None => None,
@@ -288,11 +290,12 @@ mod tests {
         let client = client().await;
         let limiter = client.rocket().state::<ConcurrencyLimiter>().unwrap();
         let mut all_but_one = Vec::new();
+        let network = IpAddr::from([203, 0, 113, 1]).into();
         for _ in 1..MAX_CONCURRENT_REQUESTS {
-            all_but_one.push(limiter.acquire(Duration::ZERO).await.unwrap());
+            all_but_one.push(limiter.acquire(network, Duration::ZERO).await.unwrap());
         }
         assert_eq!(client.get("/thing").dispatch().await.status(), Status::Ok);
-        let last = limiter.acquire(Duration::ZERO).await.unwrap();
+        let last = limiter.acquire(network, Duration::ZERO).await.unwrap();
         let refused = client.get("/thing").dispatch().await;
         assert_eq!(
             (refused.status(), refused.headers().get_one("Retry-After")),
