@@ -47,7 +47,7 @@ pub use self::input::{Json, MAX_JSON, NoInput, Query, header};
 pub use self::instance::Instance;
 pub use self::limits::{RequestLimit, with_limits, with_page_limits, without_limits};
 pub use self::param::Param;
-pub use self::problem::{Problem, Result, data_outcome, guard_outcome};
+pub use self::problem::{Problem, Result, data_outcome, guard_outcome, retry_after_refusal};
 pub use self::request_id::request_id;
 use self::request_log::RequestFairing;
 pub use self::response_headers::{Public, PublicForADay};

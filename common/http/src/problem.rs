@@ -20,7 +20,7 @@ use souk_types::{Error, ErrorKind, FieldError, Timestamp};
 pub(crate) const PANICKED: &str = "the route panicked";
 
 /// `Retry-After`, in seconds. Most causes of a 503 pass within seconds.
-const RETRY_AFTER: &str = "2";
+const RETRY_AFTER: u64 = 2;
 
 /// The error of a route; `?` converts an [`Error`].
 #[derive(Debug)]
@@ -102,8 +102,8 @@ impl<'r> Responder<'r, 'static> for Problem {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Self(error) = self;
         let (id, status) = (request_id(request).as_str(), status(error.kind()));
-        let wait = error.members().get("retry_after").and_then(Value::as_u64);
-        let wait = wait.filter(|_| error.kind() == ErrorKind::TooManyRequests);
+        let wait = retry_after(&error);
+        let limit = wait.filter(|_| error.kind() == ErrorKind::TooManyRequests);
         let problem = ProblemBody {
             r#type: format!("urn:souk:problem:{}", error.code()),
             title: title(error.kind()),
@@ -111,7 +111,7 @@ impl<'r> Responder<'r, 'static> for Problem {
             detail: error.detail(),
             request_id: id,
             errors: error.fields(),
-            retry_at: wait.map(|seconds| Timestamp::now().after(Duration::from_secs(seconds))),
+            retry_at: limit.map(|seconds| Timestamp::now().after(Duration::from_secs(seconds))),
             members: error.members(),
         };
         ResponseError::record(request, &error);
@@ -119,13 +119,10 @@ impl<'r> Responder<'r, 'static> for Problem {
         let mut answer = Response::build();
         answer.status(status).header(ContentType::new("application", "problem+json"));
         answer.sized_body(body.len(), std::io::Cursor::new(body));
+        wait.map(|seconds| answer.raw_header("Retry-After", seconds.to_string()));
         let member = |name| error.members().get(name).and_then(Value::as_str).map(str::to_owned);
         match error.kind() {
             ErrorKind::Unauthenticated => answer.raw_header("WWW-Authenticate", "Bearer"),
-            ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Stopping => {
-                answer.raw_header("Retry-After", RETRY_AFTER)
-            }
-            ErrorKind::TooManyRequests => answer.raw_header("Retry-After", wait.unwrap_or(1).to_string()),
             ErrorKind::MethodNotAllowed => answer.header(Header::new("Allow", member("allow").unwrap_or_default())),
             ErrorKind::UnsupportedMediaType => {
                 // RFC 9110, section 15.5.16; RFC 5789, section 2.2; RFC 7694, section 3.
@@ -141,6 +138,23 @@ impl<'r> Responder<'r, 'static> for Problem {
         };
         answer.ok()
     }
+}
+
+/// Returns `Retry-After`, in seconds, for the response to an error.
+fn retry_after(error: &Error) -> Option<u64> {
+    match error.kind() {
+        ErrorKind::Busy | ErrorKind::Unavailable | ErrorKind::Stopping => Some(RETRY_AFTER),
+        ErrorKind::TooManyRequests => Some(error.members().get("retry_after").and_then(Value::as_u64).unwrap_or(1)),
+        _ => None,
+    }
+}
+
+/// Returns `Retry-After`, in seconds, for a catcher with responses of its own; `None` when the
+/// request was not refused, or may not be repeated.
+#[must_use]
+pub fn retry_after_refusal(request: &Request<'_>) -> Option<u64> {
+    let Refusal(error) = request.local_cache(|| Refusal(Mutex::new(None)));
+    error.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(retry_after)
 }
 
 /// The error in the response of a request, for the request log.

@@ -16,7 +16,11 @@ pub(super) struct ErrorPage(Status);
 
 impl<'r> Responder<'r, 'static> for ErrorPage {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        render_error(request, self.0)
+        let mut page = render_error(request, self.0)?;
+        if let Some(seconds) = souk_http::retry_after_refusal(request) {
+            page.set_raw_header("Retry-After", seconds.to_string());
+        }
+        Ok(page)
     }
 }
 

@@ -112,6 +112,7 @@ async fn requests_of_one_network_are_limited() {
     assert!(refused["retry_at"].as_str().is_some_and(|time| time.ends_with('Z')), "{refused}");
     let page = busy.get("/en/").await.expect_status(429);
     assert!(page.header("Content-Type").starts_with("text/html"), "{page}");
+    assert!((1..=12).contains(&page.header("Retry-After").parse::<u64>().unwrap()), "{page}");
     busy.get("/health/ready").await.expect_status(200);
     // A page counts once, whatever it asks of the API.
     let visitor = shop.client_at([127, 0, 1, 2]);
