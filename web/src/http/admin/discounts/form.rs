@@ -26,10 +26,7 @@ pub(super) fn fields(visit: &Visit<'_>, state: &FormState, offered: Option<&[Str
     vec![
         field("code", Key("discount-code")).short(Kind::Text, 40).optional().hint(visit.text("discount-code-hint")),
         field("kind", Key("discount-kind")).choices(kinds),
-        field("value", Key("discount-value"))
-            .short(Kind::Number, 20)
-            .optional()
-            .hint(visit.text("discount-value-hint")),
+        field("value", Key("discount-value")).short(Kind::Number, 20).hint(visit.text("discount-value-hint")),
         field("currency", Key("admin-currency")).short(Kind::Text, 3).optional(),
         Field { is_wide: true, ..field("minimum", Key("discount-minimum")).short(Kind::Number, 20) }.optional(),
         field("limit", Key("discount-limit")).short(Kind::Number, 7).optional(),
