@@ -11,7 +11,7 @@ use fleet::{Profile, SignInRate};
 use journeys::{Customer, PASSWORD, TestFleet, new_email};
 
 use self::attack::Attackers;
-use self::shopper::{Shoppers, Visits};
+use self::shopper::{Shoppers, Visits, percentile};
 
 /// Attackers of each kind.
 const ATTACKERS: u8 = 50;
@@ -70,8 +70,14 @@ async fn new_shoppers(fleet: &TestFleet) -> Vec<Customer> {
 }
 
 fn print_visits(name: &str, visits: &Visits) {
-    let [p50, p99] = [visits.percentile(50), visits.percentile(99)].map(|time| time.as_secs_f64() * 1_000.0);
-    println!("shoppers, {name}: {} requests, p50 {p50:.1} ms, p99 {p99:.1} ms", visits.times.len());
+    let print = |what: &str, times: &[Duration]| {
+        let [p50, p99] = [50, 99].map(|percent| percentile(times, percent).as_secs_f64() * 1_000.0);
+        println!("{what}: {} requests, p50 {p50:.1} ms, p99 {p99:.1} ms", times.len());
+    };
+    print(&format!("shoppers, {name}"), &visits.times);
+    for (request, times) in &visits.by_request {
+        print(&format!("  {request}"), times);
+    }
     for (refusal, count) in &visits.refused {
         println!("  {count} x {refusal}");
     }

@@ -17,6 +17,8 @@ const THINKING: Duration = Duration::from_secs(1);
 pub(crate) struct Visits {
     /// The times of all responses, in the order of their size.
     pub(crate) times: Vec<Duration>,
+    /// The same, by request.
+    pub(crate) by_request: BTreeMap<&'static str, Vec<Duration>>,
     /// How often a request was refused or failed, by request and status.
     pub(crate) refused: BTreeMap<String, usize>,
 }
@@ -24,16 +26,16 @@ pub(crate) struct Visits {
 impl Visits {
     /// Returns the time that this part of the responses, in percent, did not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
-        let at = (self.times.len() * percent).div_ceil(100).saturating_sub(1);
-        self.times.get(at).copied().unwrap_or_default()
+        percentile(&self.times, percent)
     }
 
     pub(crate) fn p99(&self) -> Duration {
         self.percentile(99)
     }
 
-    fn add(&mut self, outcome: &Outcome) {
+    fn add(&mut self, name: &'static str, outcome: &Outcome) {
         self.times.push(outcome.elapsed);
+        self.by_request.entry(name).or_default().push(outcome.elapsed);
         if !outcome.status().is_some_and(|status| (200..300).contains(&status)) {
             let status = outcome.status().map_or_else(|| "no answer".to_owned(), |status| status.to_string());
             let method = outcome.request.split(' ').next().unwrap_or_default();
@@ -60,11 +62,15 @@ impl Shoppers {
         let mut all = Visits::default();
         for one in visits.join_all().await {
             all.times.extend(one.times);
+            for (request, times) in one.by_request {
+                all.by_request.entry(request).or_default().extend(times);
+            }
             for (refusal, count) in one.refused {
                 *all.refused.entry(refusal).or_default() += count;
             }
         }
         all.times.sort_unstable();
+        all.by_request.values_mut().for_each(|times| times.sort_unstable());
         all
     }
 }
@@ -79,19 +85,26 @@ async fn visit(shopper: &Customer, products: &[Product], number: usize, time: Du
             break;
         }
         let product = &products[step / 8 % products.len()];
-        visits.add(&request(shopper, product, step % 8).outcome().await);
+        let (name, request) = request(shopper, product, step % 8);
+        visits.add(name, &request.outcome().await);
     }
     visits
 }
 
-/// Returns the request of a step.
-fn request(shopper: &Customer, product: &Product, step: usize) -> Request {
+/// Returns the request of a step, with a name.
+fn request(shopper: &Customer, product: &Product, step: usize) -> (&'static str, Request) {
     match step {
-        0 | 4 => shopper.get("/products?limit=20"),
-        1 => shopper.get("/en/"),
-        2 | 6 => shopper.get_product(product),
-        3 => shopper.get_cart(),
-        5 => shopper.set_quantity(product, 1),
-        _ => shopper.place_order(&unique("key")),
+        0 | 4 => ("list of products", shopper.get("/products?limit=20")),
+        1 => ("home page", shopper.get("/en/")),
+        2 | 6 => ("product", shopper.get_product(product)),
+        3 => ("cart", shopper.get_cart()),
+        5 => ("change of the cart", shopper.set_quantity(product, 1)),
+        _ => ("order", shopper.place_order(&unique("key"))),
     }
+}
+
+/// Returns the time that this part of the sorted times, in percent, did not exceed.
+pub(crate) fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let at = (times.len() * percent).div_ceil(100).saturating_sub(1);
+    times.get(at).copied().unwrap_or_default()
 }
