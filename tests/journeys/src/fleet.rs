@@ -91,6 +91,21 @@ impl TestFleet {
         spawn_blocking(start).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Stops an instance and starts it with the program of another release.
+    pub async fn restart_with(&self, name: &str, programs: &Path) -> Termination {
+        let stopped = self.stop_component(name).await;
+        self.use_programs_of(name, programs).await;
+        self.start_component(name).await;
+        self.wait_until_ready().await;
+        stopped
+    }
+
+    /// From its next start on, an instance runs the program of the release in this folder.
+    pub async fn use_programs_of(&self, name: &str, programs: &Path) {
+        let programs = programs.to_owned();
+        self.with_component(name, move |component| component.use_programs_of(&programs)).await;
+    }
+
     /// Starts an instance that dies at a failpoint.
     pub async fn start_with_failpoint(&self, name: &str, failpoint: &'static str) {
         self.start_in(name, vec![(FAILPOINT, failpoint)]).await;

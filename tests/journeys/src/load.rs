@@ -20,7 +20,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts `per_second` requests a second by these customers, who browse, fill carts and order.
+    /// Starts `per_second` requests a second by these customers, who browse, fill carts and order,
+    /// and look at a page.
     pub fn start(per_second: u32, customers: Vec<Customer>, products: Vec<Product>) -> Self {
         let (stop, outcomes) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let (stopping, recorded) = (Arc::clone(&stop), Arc::clone(&outcomes));
@@ -66,7 +67,8 @@ fn nth_request(number: usize, customers: &[Customer], products: &[Product]) -> R
     let (customer, product) = (&customers[number % customers.len()], &products[number % products.len()]);
     match number % 12 {
         0 | 4 | 8 => customer.get_product(product),
-        2 | 6 | 10 => customer.get("/products?limit=5"),
+        2 | 6 => customer.get("/products?limit=5"),
+        10 => customer.get("/en/"),
         1 | 5 | 9 => customer.add_to_cart(product, 1),
         3 => customer.get_cart(),
         7 => customer.place_order(&format!("load-{number}")),

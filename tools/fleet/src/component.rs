@@ -119,6 +119,21 @@ impl Component {
         }
     }
 
+    /// From its next start on, runs the program of the same name in another folder.
+    pub fn use_programs_of(&self, folder: &Path) -> Result<()> {
+        match &mut *self.backend() {
+            Backend::Program { program, .. } => {
+                let path = folder.join(program.path.file_name().unwrap_or_default());
+                if !path.is_file() {
+                    return Err(Error::failed(format!("there is no {}", path.display())));
+                }
+                program.path = path;
+                Ok(())
+            }
+            Backend::Container(_) => Err(Error::failed(format!("{} is a container", self.name))),
+        }
+    }
+
     /// Starts it and waits until it is available; a service may not be ready yet.
     pub fn start(&self) -> Result<()> {
         self.launch()?;

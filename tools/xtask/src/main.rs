@@ -13,6 +13,7 @@ mod delivery;
 mod files;
 mod fleet_task;
 mod measure;
+mod previous;
 mod report;
 mod screenshots;
 mod servers;

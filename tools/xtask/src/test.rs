@@ -1,14 +1,15 @@
 //! `cargo xtask test`: every test, with the servers that it needs.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
 use fleet::{Axe, ChromeDriver, Dns, Fleet, MongoDb, Nginx, RabbitMq, SmtpServer};
 
-use crate::READY_TIMEOUT;
 use crate::command::cargo;
 use crate::report::Report;
 use crate::suite::Suite;
+use crate::{READY_TIMEOUT, previous};
 
 /// This test starts several `mongod` processes itself.
 const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
@@ -16,12 +17,16 @@ const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
 /// The journeys that need an SMTP server, in one process and in a fleet.
 const SMTP_TESTS: &str = "smtp::";
+/// The journey of a fleet that needs the programs of the previous release.
+const UPGRADE_TEST: &str = "upgrade::";
 /// The journeys in a browser that also run on a fleet, by their files.
 const BROWSER_FLEET_TESTS: [&str; 3] = ["buying::", "card::", "merchant::"];
 /// The journeys in a browser that need axe-core.
 const AXE_TESTS: &str = "accessibility::";
 
 pub(crate) fn run() -> Result<(), String> {
+    // First: it deletes the programs of this workspace, which the next build restores.
+    let previous = previous::programs();
     // Programs and tests in one build, because two builds would select other features of their
     // dependencies.
     cargo(&["build", "--workspace", "--all-targets"])?;
@@ -30,7 +35,7 @@ pub(crate) fn run() -> Result<(), String> {
     report.run(Suite::files("services: their programs", &["memory", "program"]));
     conformance(&mut report);
     one_process(&mut report);
-    fleets(&mut report);
+    fleets(&mut report, previous);
     report.close()
 }
 
@@ -89,7 +94,7 @@ fn conformance(report: &mut Report) {
     }
 }
 
-fn fleets(report: &mut Report) {
+fn fleets(report: &mut Report, previous: Result<PathBuf, String>) {
     let servers: [fn() -> fleet::Result<()>; 2] = [RabbitMq::ensure_installed, MongoDb::ensure_installed];
     let nginx_suite = "fleet: nginx";
     let nginx = has(report, nginx_suite, &[Nginx::ensure_installed])
@@ -110,7 +115,17 @@ fn fleets(report: &mut Report) {
         journeys_through_a_fleet(report);
     });
     // Two fleets under load at a time are too much for two processors.
-    report.run(journeys("journeys: about fleets").without(IDLE_TEST).without(SMTP_TESTS).one_at_a_time());
+    report.run(
+        journeys("journeys: about fleets").without(IDLE_TEST).without(SMTP_TESTS).without(UPGRADE_TEST).one_at_a_time(),
+    );
+    let upgrade = "journeys: an upgrade";
+    match previous {
+        Ok(programs) => {
+            let suite = journeys(upgrade).only(UPGRADE_TEST).env("SOUK_PREVIOUS", &programs.to_string_lossy());
+            report.run(suite);
+        }
+        Err(why) => report.skip(upgrade, &why),
+    }
     let smtp = "journeys: a fleet that sends mails";
     if has(report, smtp, &[SmtpServer::ensure_installed]) {
         report.run(journeys(smtp).only(SMTP_TESTS));

@@ -27,3 +27,4 @@ mod seed;
 mod smtp;
 mod start_order;
 mod support;
+mod upgrade;

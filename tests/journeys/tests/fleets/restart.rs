@@ -1,37 +1,10 @@
 //! Instances and servers restart under load.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use journeys::{Load, TestFleet};
 
-use crate::support::{
-    RECOVERY_TIMEOUT, SERVICES, buy_with_retries, expect_documented, expect_no_failure, new_plentiful_product,
-};
-
-/// Time that an orchestrator gives a process between SIGTERM and SIGKILL.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-
-#[tokio::test]
-#[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]
-async fn a_rolling_restart_fails_no_request() {
-    let fleet = TestFleet::start().await;
-    let tea = new_plentiful_product(&fleet).await;
-    // A rate that two processors serve although one instance is away.
-    let load = Load::start(80, fleet.new_customers(4).await, vec![tea]);
-    for service in SERVICES {
-        for instance in fleet.instances(service) {
-            let stopped = fleet.stop_component(&instance).await;
-            assert_eq!(stopped.status.code(), Some(0), "{instance}");
-            assert!(stopped.took < STOP_TIMEOUT, "{instance} took {:?}", stopped.took);
-            fleet.start_component(&instance).await;
-            fleet.wait_until_ready().await;
-            // Otherwise nginx would use no instance when the next one stops.
-            fleet.wait_until_routed(&instance).await;
-            println!("{instance}: stopped in {:?}", stopped.took);
-        }
-    }
-    expect_no_failure(&load.stop().await);
-}
+use crate::support::{RECOVERY_TIMEOUT, STOP_TIMEOUT, buy_with_retries, expect_documented, new_plentiful_product};
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB and nginx: cargo xtask test"]

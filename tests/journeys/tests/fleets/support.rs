@@ -18,6 +18,9 @@ pub(crate) const ALL_SERVICES: [&str; 5] = ["customer", "products", "shopping", 
 /// busy with other tests, so journeys allow three times that and print the time.
 pub(crate) const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Time that an orchestrator gives a process between SIGTERM and SIGKILL.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Longest time of a response while a component is down, on a busy test machine.
 const LONGEST_RESPONSE: Duration = Duration::from_secs(12);
 
