@@ -89,6 +89,8 @@ pub struct PageLimit(usize);
 impl PageLimit {
     /// The most items on a page.
     pub const MAX: usize = 100;
+    /// The largest page.
+    pub const MOST: Self = Self(Self::MAX);
 
     /// Returns the number.
     #[must_use]

@@ -97,6 +97,11 @@ impl Cart {
         &self.lines
     }
 
+    /// Returns the number of pieces of all lines.
+    pub(crate) fn pieces(&self) -> u32 {
+        self.lines.iter().map(|line| line.quantity.get()).sum()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }

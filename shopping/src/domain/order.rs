@@ -32,7 +32,7 @@ use souk_contract::customer::CustomerId;
 use souk_contract::products::{ProductSnapshot, ReservationId, ReservationLine, Reserve};
 use souk_contract::shopping::OrderId;
 use souk_store::{Backoff, RetrySchedule};
-use souk_types::{Email, Error, Fingerprint, IdempotencyKey, Money, Quantity, Result, Timestamp};
+use souk_types::{Email, Error, Fingerprint, IdempotencyKey, Money, Network, Quantity, Result, Timestamp};
 
 use self::buyer::Buyer;
 use self::checkout_table::{NextAction, Situation, Trigger, next_action};
@@ -78,6 +78,10 @@ pub(crate) struct Order {
     /// The e-mail address by which an account may take over a guest's order. `None` for an order of
     /// an account.
     guest_email: Option<Email>,
+    /// The network of the guest until the order is paid or has ended: the guests of one network
+    /// hold a limited number of pieces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guest_network: Option<Network>,
     /// The idempotency key of the request that placed it; `None` when the account is deleted.
     key: Option<IdempotencyKey>,
     /// The revision of the cart that was ordered.
@@ -339,7 +343,8 @@ impl Order {
     /// Keeps what the shop must be able to prove: the number, the quote, the country and the VAT
     /// number.
     pub(crate) fn erase_personal_data(&mut self) {
-        (self.customer, self.placed_by, self.guest_email) = (None, None, None);
+        (self.customer, self.placed_by) = (None, None);
+        (self.guest_email, self.guest_network) = (None, None);
         (self.key, self.claim, self.fingerprint) = (None, None, Fingerprint::default());
         self.buyer.erase();
         self.payment_details.erase_token();

@@ -5,7 +5,7 @@ use serde_json::Value;
 use souk_contract::customer::CustomerId;
 use souk_contract::shopping::OrderId;
 use souk_store::{Collection, Database, Direction, Document, Due, Events, Filter, Index, Total};
-use souk_types::{CappedCount, Email, Error, IdempotencyKey, Page, Paging, Result};
+use souk_types::{CappedCount, Email, Error, IdempotencyKey, Network, Page, PageLimit, Paging, Result};
 
 use crate::domain::cart_orders::CartClaim;
 use crate::domain::order::Order;
@@ -20,6 +20,7 @@ static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["placed_by", "key"]);
 static BY_CLAIM: Index = Index::unique("by_claim", &["claim"]);
 static BY_GUEST_EMAIL: Index = Index::by("by_guest_email", &["guest_email"]);
+static BY_GUEST_NETWORK: Index = Index::by("by_guest_network", &["guest_network"]);
 static BY_PAYMENT: Index = Index::by("by_payment", &["payment.reference"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 // The list of orders: see `Orders::list`.
@@ -39,6 +40,7 @@ impl Document for Order {
         BY_KEY,
         BY_CLAIM,
         BY_GUEST_EMAIL,
+        BY_GUEST_NETWORK,
         BY_PAYMENT,
         BY_DUE,
         BY_STATE,
@@ -118,6 +120,22 @@ impl Orders {
     pub(crate) async fn of_guests(&self, email: &Email) -> Result<Vec<Order>> {
         let find = BY_GUEST_EMAIL.find([email.as_str()]).in_direction(Direction::Descending);
         Ok(self.0.find(find).await?.items)
+    }
+
+    /// Returns the unpaid orders of the guests of this network; of many, at least `most`.
+    pub(crate) async fn of_network(&self, network: Network, most: u32) -> Result<Vec<Order>> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let mut orders = Vec::new();
+        let mut after = None;
+        loop {
+            let paging = Paging { after, limit: PageLimit::MOST };
+            let page = self.0.find(BY_GUEST_NETWORK.find([network.to_string()]).page(paging)).await?;
+            orders.extend(page.items);
+            match page.next {
+                Some(next) if orders.len() < most => after = Some(next),
+                _ => return Ok(orders),
+            }
+        }
     }
 
     /// Errors: `duplicate` when the key or the claim has an order.

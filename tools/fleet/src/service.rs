@@ -98,6 +98,7 @@ const UNSET: &[&str] = &[
     "ENVIRONMENT",
     "GUEST_CARTS_PER_MINUTE",
     "GUEST_ORDERS_PER_MINUTE",
+    "GUEST_PIECES",
     "IMPORT_BYTES",
     "IMPORT_ROWS",
     "INSTANCE",
@@ -139,10 +140,11 @@ const UNSET: &[&str] = &[
 
 /// Variables for rates that no test, benchmark or load generator reaches: all their clients have
 /// one address, and their customers order often.
-pub const UNLIMITED_RATES: [(&str, &str); 6] = [
+pub const UNLIMITED_RATES: [(&str, &str); 7] = [
     ("ATTEMPTS_PER_ADDRESS", UNLIMITED),
     ("GUEST_CARTS_PER_MINUTE", UNLIMITED),
     ("GUEST_ORDERS_PER_MINUTE", UNLIMITED),
+    ("GUEST_PIECES", UNLIMITED),
     ("ORDERS_PER_MINUTE", UNLIMITED),
     ("REQUESTS_PER_ADDRESS", UNLIMITED),
     ("VAT_CHECKS_PER_MINUTE", UNLIMITED),

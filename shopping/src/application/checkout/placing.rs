@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use souk_contract::customer::{Contact, GetContact};
-use souk_types::{Error, IdempotencyKey, Network, Result, Timestamp};
+use souk_types::{Email, Error, IdempotencyKey, Network, Result, Timestamp};
 use tokio::time::Instant;
 
 use super::advance;
@@ -83,11 +83,12 @@ async fn place_new(
     loop {
         let now = Timestamp::now();
         app.limits.check(&cart, now)?;
-        if let (Owner::Guest(_), Some(email)) = (owner, buyer.email()) {
-            app.limits.check_unpaid(&app.store.orders.of_guests(email).await?, now)?;
+        if let Owner::Guest(_) = owner {
+            check_guest(app, client.network, buyer.email(), &cart, now).await?;
         }
         let (buyer, quote) = price(app, owner, &cart, &buyer, request).await?;
-        let order = NewOrder { owner, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
+        let order =
+            NewOrder { owner, network: client.network, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
         match app.store.orders.insert(&order).await {
             Ok(()) => return Ok((order, false)),
             Err(error) if error.is_duplicate() => {}
@@ -107,6 +108,18 @@ async fn place_new(
         }
         tokio::time::sleep(RETRY_INTERVAL).await;
         cart = cart::load(app, client.owner).await?;
+    }
+}
+
+/// Errors: `hold-limit`; `too-many-unpaid-orders`, counted by network and by e-mail address.
+async fn check_guest(app: &App, network: Network, email: Option<&Email>, cart: &Cart, now: Timestamp) -> Result<()> {
+    let orders = &app.store.orders;
+    // Each order has at least one piece.
+    let unpaid = orders.of_network(network, app.limits.guest_pieces).await?;
+    app.limits.check_network(&unpaid, cart, now)?;
+    match email {
+        Some(email) => app.limits.check_unpaid(&orders.of_guests(email).await?, now),
+        None => Ok(()),
     }
 }
 

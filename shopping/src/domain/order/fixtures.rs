@@ -1,9 +1,10 @@
 //! Orders for unit tests.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use souk_contract::products::{ProductId, ProductSnapshot};
-use souk_types::{Country, Currency, Money, Price, Quantity, TaxClass, Timestamp};
+use souk_types::{Country, Currency, Money, Network, Price, Quantity, TaxClass, Timestamp};
 
 use super::buyer::Buyer;
 use super::number::OrderNumber;
@@ -18,6 +19,7 @@ use crate::domain::tax::Scheme;
 
 pub(crate) const LIMITS: CheckoutLimits = CheckoutLimits {
     pieces: 10,
+    guest_pieces: 5,
     unpaid_orders: 2,
     reservation_time: Duration::from_mins(15),
     scarce_reservation_time: Duration::from_mins(5),
@@ -96,12 +98,19 @@ pub(crate) fn request(token: DemoToken) -> CheckoutRequest {
     }
 }
 
+/// Returns the network of the clients.
+pub(crate) fn network() -> Network {
+    IpAddr::from([203, 0, 113, 1]).into()
+}
+
 /// Returns a pending order of the whole cart.
 pub(crate) fn order_of(cart: &Cart, owner: Owner, key: &str, now: Timestamp) -> Order {
     let (request, key) = (request(DemoToken::Ok), key.parse().unwrap());
     let quote = quote_of_cart(cart);
     let buyer = Buyer::new(request.terms.clone(), None);
-    NewOrder { owner, key: &key, request: &request, buyer, quote }.of_cart(cart, &LIMITS, now).unwrap()
+    NewOrder { owner, network: network(), key: &key, request: &request, buyer, quote }
+        .of_cart(cart, &LIMITS, now)
+        .unwrap()
 }
 
 /// Returns the decision to hold the stock of an order for its reservation time.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use souk_contract::products::ReservationId;
 use souk_contract::shopping::OrderId;
 use souk_store::RetrySchedule;
-use souk_types::{Error, FieldError, IdempotencyKey, Money, Result, Timestamp};
+use souk_types::{Error, FieldError, IdempotencyKey, Money, Network, Result, Timestamp};
 
 use super::buyer::Buyer;
 use super::history::{OrderLog, StatusChange};
@@ -21,6 +21,8 @@ use crate::domain::quote::Quote;
 pub(crate) struct CheckoutLimits {
     /// Pieces in one order, all lines together.
     pub(crate) pieces: u32,
+    /// Pieces in the unpaid orders of all guests of one network.
+    pub(crate) guest_pieces: u32,
     /// Orders within an hour that held stock and were not paid.
     pub(crate) unpaid_orders: usize,
     /// How long stock is reserved. An order that is not paid by then is cancelled.
@@ -32,6 +34,7 @@ pub(crate) struct CheckoutLimits {
 /// An order that is about to be placed.
 pub(crate) struct NewOrder<'r> {
     pub(crate) owner: Owner,
+    pub(crate) network: Network,
     pub(crate) key: &'r IdempotencyKey,
     pub(crate) request: &'r CheckoutRequest,
     /// The request's terms, with the e-mail address and the saved address of the account.
@@ -49,6 +52,7 @@ impl NewOrder<'_> {
             customer: owner.customer(),
             placed_by: Some(owner),
             guest_email: self.buyer.email().filter(|_| owner.customer().is_none()).cloned(),
+            guest_network: owner.customer().is_none().then_some(self.network),
             key: Some(self.key.clone()),
             cart_revision: revision,
             claim: Some(CartClaim::new(owner, revision)),
@@ -112,7 +116,7 @@ impl CheckoutLimits {
     }
 
     fn check_pieces(&self, cart: &Cart) -> Result<()> {
-        let pieces: u32 = cart.lines().iter().map(|line| line.quantity.get()).sum();
+        let pieces = cart.pieces();
         if pieces <= self.pieces {
             return Ok(());
         }
@@ -121,6 +125,34 @@ impl CheckoutLimits {
             self.pieces
         );
         Err(Error::conflict("hold-limit", detail).with_member("most", self.pieces))
+    }
+
+    fn check_guest_pieces(&self, cart: &Cart) -> Result<()> {
+        let (most, pieces) = (self.guest_pieces, cart.pieces());
+        if pieces <= most {
+            return Ok(());
+        }
+        let detail = format!(
+            "An order without an account has at most {most} pieces, and the cart has {pieces}. Sign in to order more."
+        );
+        Err(Error::conflict("hold-limit", detail).with_member("most", most))
+    }
+
+    /// Errors: `hold-limit`; `too-many-unpaid-orders` when the guests of a network, who have these
+    /// unpaid `orders`, would hold too many pieces with this cart.
+    pub(crate) fn check_network(&self, orders: &[Order], cart: &Cart, now: Timestamp) -> Result<()> {
+        self.check_guest_pieces(cart)?;
+        let held: u32 = orders.iter().flat_map(|order| &order.items).map(|item| item.quantity.get()).sum();
+        if held.saturating_add(cart.pieces()) <= self.guest_pieces {
+            return Ok(());
+        }
+        let until = orders.iter().map(|order| order.reserved_until).min().unwrap_or(now);
+        let detail = format!(
+            "Guests of this network hold {held} pieces in unpaid orders, and may hold {}. Pay or cancel one of these \
+             orders, sign in, or wait until the stock of one is released.",
+            self.guest_pieces
+        );
+        Err(Error::too_many_requests("too-many-unpaid-orders", detail, until.since(now)))
     }
 
     /// Errors: `too-many-unpaid-orders` when this many of a guest's `orders` ended unpaid within
@@ -218,8 +250,9 @@ mod tests {
 
     use super::*;
     use crate::domain::discount::Reason as Obstacle;
+    use crate::domain::guest_cart::GuestId;
     use crate::domain::order::Actor;
-    use crate::domain::order::fixtures::{LIMITS, cart_of_tea, hold_of, order_of, quote_of, tea};
+    use crate::domain::order::fixtures::{LIMITS, cart_of_tea, hold_of, network, order_of, quote_of, tea};
     use crate::domain::payment::PaymentMethod;
     use crate::domain::payment::report::{PaymentReport, ProviderStatus};
     use crate::domain::payment::state::Payment;
@@ -354,6 +387,30 @@ mod tests {
             assert!(LIMITS.check_unpaid(&orders, shopper.now).is_ok(), "{name}: an hour later");
             assert!(shopper.order(pending).is_ok() || !is_limited, "{name}: an hour later");
         }
+    }
+
+    #[test]
+    fn the_guests_of_a_network_hold_a_limited_number_of_pieces_until_they_pay() {
+        let now = Timestamp::now();
+        let cart = cart_of_tea(2);
+        let mut orders: Vec<Order> =
+            ["a", "b"].map(|key| order_of(&cart, Owner::Guest(GuestId::new()), key, now)).into();
+        assert_eq!(orders[0].guest_network, Some(network()));
+        assert!(LIMITS.check_network(&orders, &cart_of_tea(1), now).is_ok());
+        let too_many = LIMITS.check_network(&orders, &cart, now).unwrap_err();
+        assert_eq!(too_many.code(), "too-many-unpaid-orders");
+        assert_eq!(too_many.members()["retry_after"], 15 * 60);
+        let too_large = LIMITS.check_network(&[], &cart_of_tea(6), now).unwrap_err();
+        assert_eq!((too_large.code(), &too_large.members()["most"]), ("hold-limit", &5.into()));
+
+        reserved(&mut orders[0], now);
+        assert_eq!(orders[0].guest_network, Some(network()));
+        for end in [paid, confirmed, refused, expired, declined] {
+            let mut order = order_of(&cart, Owner::Guest(GuestId::new()), "key", now);
+            end(&mut order, now);
+            assert_eq!(order.guest_network, None, "{:?}", order.status());
+        }
+        assert_eq!(order_of(&cart, Shopper::new(1).owner, "key", now).guest_network, None);
     }
 
     #[test]

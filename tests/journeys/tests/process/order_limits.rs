@@ -1,6 +1,9 @@
 //! Limits of orders with other settings than those of the shared shop.
 
-use journeys::{Stock, TestShop, euros, run_concurrently, statuses};
+use journeys::{
+    Client, Method, Product, Request, Stock, TestShop, euros, new_email, order_with, run_concurrently, statuses,
+};
+use serde_json::json;
 
 #[tokio::test]
 async fn new_orders_are_limited_by_rate() {
@@ -36,4 +39,41 @@ async fn scarce_stock_is_reserved_for_a_shorter_time() {
     assert_eq!(scarce["history"][2]["reason"], "reservation-expired");
     assert_eq!(ana.get_order(plentiful.id()).await["status"], "reserved");
     assert_eq!(admin.stock(&tea).await, Stock { available: 90, reserved: 10, sold: 0 });
+}
+
+async fn guest_with(client: &Client, product: &Product, pieces: u64) -> Client {
+    let guest = client.create_guest_cart().await;
+    guest.add_to_cart(product, pieces).await.expect_status(200);
+    guest
+}
+
+fn order_unpaid(guest: &Client) -> Request {
+    let review = json!({"payment": {"method": "demo", "token": "demo_review"}});
+    let order = order_with(&new_email("guest"), review);
+    guest.request(Method::POST, "/shopping/order").header("Idempotency-Key", "key").json(order)
+}
+
+#[tokio::test]
+async fn the_guests_of_a_network_hold_few_pieces() {
+    let shop = TestShop::start_in(&["--no-demo"], &[("GUEST_PIECES", "5")]).await;
+    let tea = shop.new_product("tea", &euros(499), 100).await;
+    let (network, other) = (shop.client_at([127, 0, 1, 1]), shop.client_at([127, 0, 1, 2]));
+    let first = guest_with(&network, &tea, 3).await;
+    let order = order_unpaid(&first).await.expect_status(202);
+
+    let second = guest_with(&network, &tea, 3).await;
+    let refused = order_unpaid(&second).await.expect_problem(429, "too-many-unpaid-orders");
+    let wait: u64 = refused.header("Retry-After").parse().unwrap();
+    assert!((1..=900).contains(&wait), "{refused}");
+    let too_many = guest_with(&network, &tea, 6).await;
+    order_unpaid(&too_many).await.expect_problem(409, "hold-limit");
+    order_unpaid(&guest_with(&network, &tea, 2).await).await.expect_status(202);
+    order_unpaid(&guest_with(&other, &tea, 3).await).await.expect_status(202);
+    shop.customer_with_cart(&tea, 50).await.place_order("key").await.expect_status(201);
+
+    let (_, key) = order["link"].as_str().unwrap().split_once('?').unwrap();
+    let cancel = format!("/shopping/order/{}/cancel?{key}", order.id());
+    network.request(Method::POST, &cancel).await.expect_status(200);
+    order_unpaid(&second).await.expect_status(202);
+    assert_eq!(shop.admin().await.stock(&tea).await, Stock { available: 42, reserved: 8, sold: 50 });
 }
