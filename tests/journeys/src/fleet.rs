@@ -42,7 +42,7 @@ impl TestFleet {
     /// Starts a fleet with changed options.
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let fleet = Self::prepare_with(change).await;
-        fleet.start_components("").await;
+        fleet.start_all().await;
         fleet.wait_until_ready().await;
         fleet
     }
@@ -67,28 +67,25 @@ impl TestFleet {
         self.with_component(name, Component::start).await;
     }
 
+    /// Starts every component: the servers, then the services and nginx.
+    pub async fn start_all(&self) {
+        self.start_selected(|_| true).await;
+    }
+
     /// Starts every component whose name begins with `prefix`, such as `products`.
-    pub async fn start_components(&self, prefix: &str) {
-        for component in self.component_names().into_iter().filter(|component| component.starts_with(prefix)) {
-            self.start_component(&component).await;
-        }
+    pub async fn start_components(&self, prefix: &'static str) {
+        self.start_selected(move |name| name.starts_with(prefix)).await;
     }
 
     /// Starts every component whose name does not begin with `prefix`.
-    pub async fn start_all_except(&self, prefix: &str) {
-        for component in self.component_names().into_iter().filter(|component| !component.starts_with(prefix)) {
-            self.start_component(&component).await;
-        }
+    pub async fn start_all_except(&self, prefix: &'static str) {
+        self.start_selected(move |name| !name.starts_with(prefix)).await;
     }
 
-    /// Starts all components at the same time.
-    pub async fn start_all_concurrently(&self) {
+    async fn start_selected(&self, is_selected: impl Fn(&str) -> bool + Send + 'static) {
         let fleet = Arc::clone(&self.fleet);
-        let start = move || {
-            fleet.components().try_for_each(Component::launch)?;
-            fleet.components().try_for_each(Component::wait_until_available)
-        };
-        spawn_blocking(start).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
+        let started = spawn_blocking(move || fleet.start_components(is_selected)).await.unwrap();
+        started.unwrap_or_else(|error| panic!("{error}"));
     }
 
     /// Stops an instance and starts it with the program of another release.

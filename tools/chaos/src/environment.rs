@@ -40,7 +40,7 @@ impl Environment {
         .await;
         rabbitmq.set_upstream(fleet.address_of("rabbitmq").to_string());
         mongodb.set_upstream(fleet.address_of("mongodb").to_string());
-        fleet.start_all_concurrently().await;
+        fleet.start_all().await;
         fleet.wait_until_ready().await;
         let admin = fleet.admin().await;
         let mut products = Vec::new();

@@ -117,10 +117,17 @@ impl Fleet {
     /// Starts all components. Services may not be ready yet: see [`Self::wait_until_ready`].
     pub fn start(options: &Options) -> Result<Self> {
         let fleet = Self::prepare(options)?;
-        let started = fleet.components().try_for_each(Component::launch);
-        let usable = started.and_then(|()| fleet.components().try_for_each(Component::wait_until_available));
-        usable.inspect_err(|_| fleet.copy_logs_of_failure())?;
+        fleet.start_components(|_| true).inspect_err(|_| fleet.copy_logs_of_failure())?;
         Ok(fleet)
+    }
+
+    /// Starts the components whose names are selected: the servers at the same time, then services
+    /// and nginx at the same time. A service that starts before its servers retries with growing
+    /// delays.
+    pub fn start_components(&self, is_selected: impl Fn(&str) -> bool) -> Result<()> {
+        let is_selected = |component: &&Component| is_selected(component.name());
+        start_concurrently(&self.servers().filter(is_selected).collect::<Vec<_>>())?;
+        start_concurrently(&self.services_and_nginx().filter(is_selected).collect::<Vec<_>>())
     }
 
     /// Prepares a fleet, with the servers at `AMQP_URL` and `MONGODB_URI` if those are set.
@@ -249,8 +256,16 @@ impl Fleet {
 
     /// Returns the components in the order of their start, without servers of the environment.
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &Component> {
+        self.servers().chain(self.services_and_nginx())
+    }
+
+    fn servers(&self) -> impl DoubleEndedIterator<Item = &Component> {
         let mongodb = self.mongodb.iter().filter_map(|(_, database)| database.component());
-        self.rabbitmq.component().into_iter().chain(mongodb).chain(&self.services).chain([self.nginx.component()])
+        self.rabbitmq.component().into_iter().chain(mongodb)
+    }
+
+    fn services_and_nginx(&self) -> impl DoubleEndedIterator<Item = &Component> {
+        self.services.iter().chain([self.nginx.component()])
     }
 
     /// Describes the components for scripts (`scripts/ec2/deploy.sh`): an object for each, such as
@@ -348,6 +363,12 @@ impl Drop for Fleet {
             self.copy_logs_of_failure();
         }
     }
+}
+
+/// Starts components at the same time and waits until all are available.
+fn start_concurrently(components: &[&Component]) -> Result<()> {
+    components.iter().try_for_each(|component| component.launch())?;
+    components.iter().try_for_each(|component| component.wait_until_available())
 }
 
 /// Writes an Ed25519 key as PKCS#8 (RFC 8410): 32 random bytes behind a constant prefix.

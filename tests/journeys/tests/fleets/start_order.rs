@@ -10,7 +10,7 @@ use crate::support::{RECOVERY_TIMEOUT, buy_with_retries, new_plentiful_product};
 /// How long the last component is missing: several retries of the others.
 const MISSING_FOR: Duration = Duration::from_secs(3);
 
-async fn start_last(last: &str) {
+async fn start_last(last: &'static str) {
     let fleet = TestFleet::prepare().await;
     fleet.start_all_except(last).await;
     tokio::time::sleep(MISSING_FOR).await;
