@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -65,16 +65,8 @@ impl RabbitMq {
         let credentials = Credentials::new()?;
 
         let in_folder = |name: &str| folder.path().join(name);
-        let config = format!(
-            "listeners.tcp.1 = 127.0.0.1:{port}\n\
-             load_definitions = {}\n\
-             log.console = true\n\
-             log.console.level = info\n\
-             log.file = false\n",
-            in_folder("definitions.json").display()
-        );
         write(&in_folder("definitions.json"), &definitions(&credentials)?.to_string())?;
-        write(&in_folder("rabbitmq.conf"), &config)?;
+        write(&in_folder("rabbitmq.config"), &config(port, &in_folder("definitions.json")))?;
         write(&in_folder("enabled_plugins"), "[].\n")?;
 
         let node_name = format!("souk-{port}@localhost");
@@ -94,7 +86,7 @@ impl RabbitMq {
             .variable("ERL_EPMD_PORT", epmd_port.to_string())
             .variable("ERL_EPMD_ADDRESS", "127.0.0.1")
             .variable("RABBITMQ_CONF_ENV_FILE", "/dev/null")
-            .variable("RABBITMQ_CONFIG_FILE", in_folder("rabbitmq.conf"))
+            .variable("RABBITMQ_CONFIG_FILE", in_folder("rabbitmq.config"))
             .variable("RABBITMQ_ADVANCED_CONFIG_FILE", in_folder("advanced.config"))
             .variable("RABBITMQ_ENABLED_PLUGINS_FILE", in_folder("enabled_plugins"))
             .variable("RABBITMQ_MNESIA_BASE", in_folder("mnesia"))
@@ -183,6 +175,19 @@ fn url(credentials: &Credentials, user: &str, address: SocketAddr) -> String {
     format!("amqp://{}@{address}/%2f", credentials.user_info(user))
 }
 
+/// Returns RabbitMQ's configuration as Erlang terms: those of `listeners.tcp.1`, `log.console`,
+/// `log.file` and `load_definitions`. RabbitMQ needs almost a second of CPU time at each start to
+/// translate a file in its newer format.
+fn config(port: u16, definitions: &Path) -> String {
+    let log = "[{console, [{enabled, true}, {level, info}]}, {file, [{file, false}]}]";
+    let definitions = definitions.display();
+    format!(
+        "[{{rabbit, [{{tcp_listeners, [{{\"127.0.0.1\", {port}}}]}},\n\
+         {{log, {log}}},\n\
+         {{load_definitions, \"{definitions}\"}}]}}].\n"
+    )
+}
+
 /// Returns RabbitMQ's definitions as `deploy/rabbitmq/definitions.sh` does: users with hashed
 /// passwords, their rights, and the exchange that no service may declare.
 fn definitions(credentials: &Credentials) -> Result<Value> {
@@ -212,6 +217,6 @@ fn password_hash(password: &str) -> Result<String> {
     Ok(BASE64_STANDARD.encode(hash))
 }
 
-fn write(file: &std::path::Path, content: &str) -> Result<()> {
+fn write(file: &Path, content: &str) -> Result<()> {
     fs::write(file, content).map_err(Error::context(file.display()))
 }
