@@ -58,9 +58,10 @@ impl Suite {
         self.env("RUST_TEST_THREADS", &tests.max(cores).to_string())
     }
 
-    /// Runs one test at a time.
-    pub(crate) fn one_at_a_time(self) -> Self {
-        self.env("RUST_TEST_THREADS", "1")
+    /// Runs exactly this many tests at the same time, also where there are more cores: for tests
+    /// that need much of the machine.
+    pub(crate) fn at_a_time(self, tests: usize) -> Self {
+        self.env("RUST_TEST_THREADS", &tests.to_string())
     }
 
     pub(crate) fn only(mut self, test: &str) -> Self {

@@ -15,6 +15,12 @@ use crate::{READY_TIMEOUT, previous};
 const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
 /// This test of a fleet waits for minutes and uses no CPU time.
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
+/// The journeys that put a fleet under load or assert how long it takes, by their files. They have
+/// the machine for themselves; `outage` is also `page_outage`.
+const LONE_FLEET_TESTS: [&str; 7] =
+    ["account_deletion::", "deployment::", "hot_product::", "order_cost::", "outage::", "restart::", "start_order::"];
+/// Fleets at the same time. They mostly wait: for servers to start and for leases to expire.
+const CONCURRENT_FLEETS: usize = 2;
 /// The journeys that need an SMTP server, in one process and in a fleet.
 const SMTP_TESTS: &str = "smtp::";
 /// The journey of a fleet that needs the programs of the previous release.
@@ -40,8 +46,10 @@ pub(crate) fn run() -> Result<(), String> {
 }
 
 fn one_process(report: &mut Report) {
-    let journeys = Suite::files("journeys: one process", &["shop", "process", "large_import"]);
-    report.run(with_souk(journeys).without(SMTP_TESTS));
+    report.run(with_souk(Suite::files("journeys: one process", &["shop", "large_import"])));
+    // Many of these tests wait for the leases of processes that they have killed.
+    let processes = Suite::files("journeys: processes of their own", &["process"]);
+    report.run(with_souk(processes).without(SMTP_TESTS).concurrency(4));
     let smtp = "journeys: mails through SMTP";
     if has(report, smtp, &[SmtpServer::ensure_installed]) {
         report.run(with_souk(Suite::files(smtp, &["process"])).only(SMTP_TESTS).include_ignored());
@@ -114,10 +122,15 @@ fn fleets(report: &mut Report, previous: Result<PathBuf, String>) {
         report.run(Suite::files("fleet: its components", &["components"]).include_ignored());
         journeys_through_a_fleet(report);
     });
-    // Two fleets under load at a time are too much for two processors.
-    report.run(
-        journeys("journeys: about fleets").without(IDLE_TEST).without(SMTP_TESTS).without(UPGRADE_TEST).one_at_a_time(),
-    );
+    let lone = journeys("journeys: one fleet at a time").without(IDLE_TEST).at_a_time(1);
+    report.run(LONE_FLEET_TESTS.into_iter().fold(lone, Suite::only));
+    let others = journeys("journeys: two fleets at a time")
+        .without(IDLE_TEST)
+        .without(UPGRADE_TEST)
+        .at_a_time(CONCURRENT_FLEETS);
+    let others = LONE_FLEET_TESTS.into_iter().fold(others, Suite::without);
+    let has_smtp = has(report, "journeys: a fleet that sends mails", &[SmtpServer::ensure_installed]);
+    report.run(if has_smtp { others } else { others.without(SMTP_TESTS) });
     let upgrade = "journeys: an upgrade";
     match previous {
         Ok(programs) => {
@@ -126,15 +139,11 @@ fn fleets(report: &mut Report, previous: Result<PathBuf, String>) {
         }
         Err(why) => report.skip(upgrade, &why),
     }
-    let smtp = "journeys: a fleet that sends mails";
-    if has(report, smtp, &[SmtpServer::ensure_installed]) {
-        report.run(journeys(smtp).only(SMTP_TESTS));
-    }
     let in_a_browser = "journeys: in a browser, through a fleet";
     if has(report, in_a_browser, &[ChromeDriver::ensure_installed]) {
         let suite = with_souk(Suite::files(in_a_browser, &["browser"])).env("SOUK_TEST_FLEET", "1");
         let suite = BROWSER_FLEET_TESTS.into_iter().fold(suite, Suite::only);
-        report.run(suite.include_ignored().one_at_a_time());
+        report.run(suite.include_ignored().at_a_time(1));
     }
     let chaos = fleet::target_dir().join("debug").join("chaos");
     report.check("chaos, short form", Command::new(chaos).arg("--short"));
