@@ -15,10 +15,18 @@ use crate::{READY_TIMEOUT, previous};
 const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
 /// This test of a fleet waits for minutes and uses no CPU time.
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
-/// The journeys that put a fleet under load or assert how long it takes, by their files. They have
-/// the machine for themselves; `outage` is also `page_outage`.
-const LONE_FLEET_TESTS: [&str; 7] =
-    ["account_deletion::", "deployment::", "hot_product::", "order_cost::", "outage::", "restart::", "start_order::"];
+/// The journeys that assert how long a fleet takes, or that it serves a load, by their files. They
+/// have the machine for themselves. `outage` is also `page_outage`.
+const LONE_FLEET_TESTS: [&str; 8] = [
+    "account_deletion::",
+    "attempts::",
+    "deployment::",
+    "hot_product::",
+    "order_cost::",
+    "outage::",
+    "restart::",
+    "start_order::",
+];
 /// Fleets at the same time. They mostly wait: for servers to start and for leases to expire.
 const CONCURRENT_FLEETS: usize = 2;
 /// The journeys that need an SMTP server, in one process and in a fleet.
