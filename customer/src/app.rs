@@ -10,13 +10,15 @@ use souk_store::Database;
 use tokio::sync::Notify;
 
 use crate::domain::account::Profile;
+use crate::domain::relying_party::RelyingParty;
+use crate::domain::session::Proof;
 use crate::domain::token_secret::MailKeys;
 use crate::options::StaffTotp;
 use crate::providers::attempts::Attempts;
 use crate::providers::export_slots::ExportSlots;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::providers::signing_key::SigningKey;
-use crate::repositories::{Accounts, Erasures, Mails, Sessions};
+use crate::repositories::{Accounts, Challenges, Erasures, Mails, Sessions};
 
 /// The state of the service `customer`. Cheap to clone.
 #[derive(Clone)]
@@ -25,6 +27,7 @@ pub struct App {
     pub(crate) database: Database,
     pub(crate) accounts: Accounts,
     pub(crate) sessions: Sessions,
+    pub(crate) challenges: Challenges,
     pub(crate) erasures: Erasures,
     pub(crate) mails: Mails,
     pub(crate) mail_keys: Arc<MailKeys>,
@@ -36,18 +39,19 @@ pub struct App {
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) exports: ExportSlots,
     pub(crate) staff_totp: StaffTotp,
+    /// The shop as passkeys know it; `None` in a shop without a domain name.
+    pub(crate) relying_party: Option<Arc<RelyingParty>>,
 }
 
 impl App {
-    /// Returns the role that an account has now: none without the second step, in a shop that
-    /// requires it of its staff.
-    pub(crate) fn role_of(&self, profile: &Profile) -> Role {
-        if self.needs_second_step(profile) { Role::Customer } else { profile.role }
-    }
-
-    /// Whether the role of an account does not count, because its second step is off.
-    pub(crate) fn needs_second_step(&self, profile: &Profile) -> bool {
-        self.staff_totp == StaffTotp::Required && profile.role.is_staff() && !profile.second_step.is_active()
+    /// Returns the role that an account has in a session: none without the second step, in a shop
+    /// that requires it of its staff.
+    pub(crate) fn role_of(&self, profile: &Profile, proof: Proof) -> Role {
+        let needs_second_step = self.staff_totp == StaffTotp::Required
+            && proof == Proof::Password
+            && profile.role.is_staff()
+            && !profile.second_step.is_active();
+        if needs_second_step { Role::Customer } else { profile.role }
     }
 
     pub(crate) fn keys(&self) -> Keys {

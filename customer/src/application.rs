@@ -8,6 +8,7 @@ pub(crate) mod exports;
 pub mod ledger;
 pub(crate) mod mails;
 pub mod operator;
+pub(crate) mod passkeys;
 pub(crate) mod password_reset;
 pub(crate) mod sessions;
 pub(crate) mod staff;

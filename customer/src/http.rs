@@ -7,6 +7,7 @@ mod client_info;
 mod erasures;
 mod exports;
 mod keys;
+mod passkeys;
 mod password_reset;
 mod sessions;
 mod staff;
@@ -25,6 +26,7 @@ pub fn routes() -> Vec<Route> {
         erasures::routes(),
         exports::routes(),
         keys::routes(),
+        passkeys::routes(),
         password_reset::routes(),
         sessions::routes(),
         staff::routes(),

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::application::{erasures, mails};
 use crate::domain::erasure::ErasureReceipt;
 use crate::domain::mail::Mail;
+use crate::domain::passkey::SignInChallenge;
 
 /// Reminds the services that have not erased a customer's data.
 const ERASURES: Job = Job { name: "erasures", every: Duration::from_secs(1), concurrency: 16 };
@@ -16,7 +17,11 @@ const ERASURES: Job = Job { name: "erasures", every: Duration::from_secs(1), con
 /// Deletes the mails that have expired. Their tokens are refused before.
 const EXPIRED_MAILS: Job = Job { name: "expired-mails", every: Duration::from_mins(1), concurrency: 4 };
 
+/// Deletes the challenges that no device has answered in time.
+const EXPIRED_CHALLENGES: Job = Job { name: "expired-challenges", every: Duration::from_mins(1), concurrency: 4 };
+
 pub(crate) fn start(app: &App) {
+    jobs::run(EXPIRED_CHALLENGES, app.challenges.expired(), app.clone(), delete_challenge);
     jobs::run(EXPIRED_MAILS, app.mails.expired(), app.clone(), expire);
     jobs::run(ERASURES, app.erasures.due(), app.clone(), remind);
 }
@@ -27,6 +32,15 @@ async fn remind(app: App, receipt: ErasureReceipt) -> Result<()> {
 
 async fn expire(app: App, mail: Mail) -> Result<()> {
     mails::delete(&app, &mail).await
+}
+
+async fn delete_challenge(app: App, challenge: SignInChallenge) -> Result<()> {
+    app.challenges.take(challenge.id(), Timestamp::now()).await.map(drop)
+}
+
+#[cfg(test)]
+pub(crate) async fn delete_expired_challenges(app: &App, now: Timestamp) -> Result<()> {
+    jobs::run_once(EXPIRED_CHALLENGES, &app.challenges.expired(), now, app, delete_challenge).await
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub use self::providers::signing_key::{KeyError, NotAKey, SigningKey};
 use self::providers::attempts::Attempts;
 use self::providers::export_slots::ExportSlots;
 use self::providers::password_hasher::PasswordHasher;
-use self::repositories::{Accounts, Erasures, Mails, Sessions};
+use self::repositories::{Accounts, Challenges, Erasures, Mails, Sessions};
 
 impl App {
     /// Opens the collections, serves the bus, and starts the background jobs.
@@ -49,13 +49,15 @@ impl App {
         let app = Self {
             accounts: Accounts::open(&database)?,
             sessions: Sessions::open(&database, key.session_roots())?,
+            challenges: Challenges::open(&database)?,
             erasures: Erasures::open(&database)?,
             mails: Mails::open(&database)?,
             mail_keys: Arc::new(key.mail_keys()),
             erasure_progress: Arc::default(),
             hasher: PasswordHasher::new(),
-            attempts: Arc::new(Attempts::new(limits, options)),
+            attempts: Arc::new(Attempts::new(limits, &options)),
             staff_totp: options.staff_totp,
+            relying_party: options.relying_party.map(Arc::new),
             verifier: Arc::new(Verifier::from_keys(&key.public_keys())?),
             key: Arc::new(key),
             exports: ExportSlots::default(),

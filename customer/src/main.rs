@@ -12,7 +12,7 @@ use souk_types::Error;
 fn main() -> ExitCode {
     let mut environment = Environment::from_process();
     let key: Option<SigningKey> = environment.required("SIGNING_KEY");
-    let options = Options::read(&mut environment);
+    let options = Options::read(&mut environment, None);
     service::run("customer", environment, |service| {
         // `service::run` reports a missing key before it starts the service.
         let key = key.ok_or_else(|| Error::internal("SIGNING_KEY is missing"))?;

@@ -3,11 +3,13 @@
 
 use std::str::FromStr;
 
-use souk_http::config::Environment;
+use souk_http::config::{Environment, HttpUrl};
 use souk_http::rate_limit::PerMinute;
 
+use crate::domain::relying_party::RelyingParty;
+
 /// The settings of the service.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Attempts with a password from one network.
     pub(crate) attempts_per_address: PerMinute,
@@ -15,6 +17,8 @@ pub struct Options {
     /// and wrong ones from each where it has.
     pub(crate) attempts_per_account: PerMinute,
     pub(crate) staff_totp: StaffTotp,
+    /// The shop as passkeys know it; `None` in a shop without a domain name.
+    pub(crate) relying_party: Option<RelyingParty>,
 }
 
 /// Whether staff must sign in with a code of an authenticator app.
@@ -42,21 +46,24 @@ impl Default for Options {
     /// Enough for an office behind one address, and for a person who has forgotten the password.
     fn default() -> Self {
         let (attempts_per_address, attempts_per_account) = (PerMinute::new(30), PerMinute::new(10));
-        Self { attempts_per_address, attempts_per_account, staff_totp: StaffTotp::default() }
+        Self { attempts_per_address, attempts_per_account, staff_totp: StaffTotp::default(), relying_party: None }
     }
 }
 
 impl Options {
-    /// Reads `ATTEMPTS_PER_ADDRESS`, `ATTEMPTS_PER_ACCOUNT` and `STAFF_TOTP`, and collects
-    /// problems.
-    pub fn read(environment: &mut Environment) -> Self {
+    /// Reads `ATTEMPTS_PER_ADDRESS`, `ATTEMPTS_PER_ACCOUNT`, `STAFF_TOTP` and `PUBLIC_URL`, and
+    /// collects problems. `public_url` is the address of a shop whose environment names none.
+    pub fn read(environment: &mut Environment, public_url: Option<&str>) -> Self {
         let default = Self::default();
         let per_address = environment.optional("ATTEMPTS_PER_ADDRESS");
         let per_account = environment.optional("ATTEMPTS_PER_ACCOUNT");
+        let named: Option<HttpUrl> = environment.optional("PUBLIC_URL");
+        let public_url = named.as_ref().map(HttpUrl::as_str).or(public_url);
         Self {
             attempts_per_address: per_address.unwrap_or(default.attempts_per_address),
             attempts_per_account: per_account.unwrap_or(default.attempts_per_account),
             staff_totp: environment.optional("STAFF_TOTP").unwrap_or_default(),
+            relying_party: public_url.and_then(RelyingParty::at),
         }
     }
 }

@@ -9,7 +9,8 @@ use crate::domain::account::{Account, Profile};
 use crate::domain::device::Device;
 use crate::domain::erasure::{ErasureId, ErasureReceipt};
 use crate::domain::mail::Mail;
-use crate::domain::session::{Refresh, RefreshToken, Session, SessionId};
+use crate::domain::passkey::{ChallengeId, SignInChallenge};
+use crate::domain::session::{Proof, Refresh, RefreshToken, Session, SessionId};
 use crate::domain::token_secret::RootKeys;
 
 /// A tombstone has no e-mail address and is not in this index, so the address is free again.
@@ -22,6 +23,8 @@ static RECEIPT_BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 
 static MAIL_BY_ACCOUNT: Index = Index::sorted("by_account", &["account"], "expires");
 static MAIL_BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
+
+static CHALLENGE_BY_EXPIRY: Index = Index::sorted("by_expiry", &[], "expires");
 
 impl Document for Account {
     type Id = CustomerId;
@@ -36,6 +39,13 @@ impl Document for Session {
     const COLLECTION: &'static str = "sessions";
     const NOUN: &'static str = "session";
     const INDEXES: &'static [Index] = &[BY_CUSTOMER];
+}
+
+impl Document for SignInChallenge {
+    type Id = ChallengeId;
+    const COLLECTION: &'static str = "challenges";
+    const NOUN: &'static str = "challenge";
+    const INDEXES: &'static [Index] = &[CHALLENGE_BY_EXPIRY];
 }
 
 impl Document for ErasureReceipt {
@@ -156,8 +166,14 @@ impl Sessions {
     }
 
     /// Opens a session for a customer who has just proved their identity.
-    pub(crate) async fn open_for(&self, profile: &Profile, device: Device, now: Timestamp) -> Result<RefreshToken> {
-        let (session, token) = Session::open(profile, device, &self.roots, now)?;
+    pub(crate) async fn open_for(
+        &self,
+        profile: &Profile,
+        device: Device,
+        proof: Proof,
+        now: Timestamp,
+    ) -> Result<RefreshToken> {
+        let (session, token) = Session::open(profile, (device, proof), &self.roots, now)?;
         self.collection.insert(session.id(), session).await?;
         Ok(token)
     }
@@ -212,6 +228,31 @@ impl Sessions {
                 Ok(())
             })
             .await
+    }
+}
+
+/// The challenges of sign-ins with passkeys.
+#[derive(Clone)]
+pub(crate) struct Challenges(Collection<SignInChallenge>);
+
+impl Challenges {
+    pub(crate) fn open(database: &Database) -> Result<Self> {
+        database.collection().map(Self)
+    }
+
+    pub(crate) async fn insert(&self, challenge: SignInChallenge) -> Result<()> {
+        self.0.insert(challenge.id(), challenge).await
+    }
+
+    /// Deletes a challenge and returns it; `None` when it was used or has expired.
+    pub(crate) async fn take(&self, id: ChallengeId, now: Timestamp) -> Result<Option<SignInChallenge>> {
+        let taken = self.0.upsert(id, |slot: &mut Option<SignInChallenge>, _: &mut Events| Ok(slot.take())).await?;
+        Ok(taken.filter(|challenge| !challenge.is_expired(now)))
+    }
+
+    /// Returns the challenges that have expired.
+    pub(crate) fn expired(&self) -> Due<SignInChallenge> {
+        self.0.due(&CHALLENGE_BY_EXPIRY)
     }
 }
 

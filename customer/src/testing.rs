@@ -68,6 +68,8 @@ pub(crate) async fn sent_mails(app: &App, account: CustomerId) -> Vec<(String, &
             AccountMailContent::AddressChanged => ("changed", String::new()),
             AccountMailContent::SecondStepOn => ("second-step-on", String::new()),
             AccountMailContent::SecondStepOff => ("second-step-off", String::new()),
+            AccountMailContent::PasskeyAdded => ("passkey-added", String::new()),
+            AccountMailContent::PasskeyRemoved => ("passkey-removed", String::new()),
             AccountMailContent::AccountErased => ("erased", String::new()),
         };
         sent.push((to.as_str().to_owned(), kind, token));

@@ -30,7 +30,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     }
     .start()?;
     let mut environment = Environment::from_process();
-    let customer_options = customer::Options::read(&mut environment);
+    let public_url = Some(format!("http://{}", std::net::SocketAddr::new(settings.address, settings.port)));
+    let customer_options = customer::Options::read(&mut environment, public_url.as_deref());
     let shopping_options = shopping::Options::read(&mut environment, Some(PaymentMethod::Demo));
     let import_limits = products::ImportLimits::read(&mut environment);
     let cors = CorsOrigins::read(&mut environment);
@@ -38,7 +39,6 @@ pub(crate) async fn run(settings: Settings) -> Result<(), String> {
     let trusted_proxies: TrustedProxies = environment.optional("TRUSTED_PROXIES").unwrap_or_default();
     environment.check()?;
     let data = DataDirectory::open(settings.data.as_deref())?;
-    let public_url = Some(format!("http://{}", std::net::SocketAddr::new(settings.address, settings.port)));
     let mail_defaults = mail::Defaults { directory: Some(data.mails()), public_url: public_url.clone() };
     let mail_options = mail::Options::read(&mut environment, &mail_defaults);
     let web_options = web::Options::read(&mut environment, &web::Defaults { public_url });

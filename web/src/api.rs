@@ -11,6 +11,7 @@ mod call;
 pub(crate) mod cart;
 pub(crate) mod catalogue;
 pub(crate) mod order;
+pub(crate) mod passkeys;
 mod problem;
 pub(crate) mod quote;
 pub(crate) mod saved_views;

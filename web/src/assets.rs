@@ -18,7 +18,7 @@ const SHOP_CSS: [&str; 8] = ["tokens", "base", "layout", "forms", "catalogue", "
 const ADMIN_CSS: [&str; 2] = ["admin", "admin-lists"];
 
 /// The scripts of the storefront. Each page names those that improve it.
-const SCRIPTS: [&str; 6] = ["shop.js", "checkout.js", "order.js", "pay.js", "account.js", "system.js"];
+const SCRIPTS: [&str; 7] = ["shop.js", "checkout.js", "order.js", "pay.js", "account.js", "passkey.js", "system.js"];
 
 static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
     let css = |names: &[&str]| -> Vec<u8> {

@@ -142,6 +142,10 @@ pub enum AccountMailContent {
     SecondStepOn,
     /// Reports that a sign-in needs no code any more.
     SecondStepOff,
+    /// Reports that a passkey was added.
+    PasskeyAdded,
+    /// Reports that a passkey was removed.
+    PasskeyRemoved,
     /// Reports that the account is erased.
     AccountErased,
 }
@@ -155,6 +159,8 @@ impl std::fmt::Debug for AccountMailContent {
             Self::AddressChanged => "AddressChanged",
             Self::SecondStepOn => "SecondStepOn",
             Self::SecondStepOff => "SecondStepOff",
+            Self::PasskeyAdded => "PasskeyAdded",
+            Self::PasskeyRemoved => "PasskeyRemoved",
             Self::AccountErased => "AccountErased",
         })
     }

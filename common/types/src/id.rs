@@ -39,6 +39,18 @@ impl<T> Id<T> {
         Self(uuid::Builder::from_unix_timestamp_millis(moment.unix_millis(), &[0; 10]).into_uuid(), PhantomData)
     }
 
+    /// Returns the id with these bytes (RFC 9562, section 4).
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes), PhantomData)
+    }
+
+    /// Returns the bytes of the id.
+    #[must_use]
+    pub fn into_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
     /// Returns the time at which the id was created; `None` for a random id.
     #[must_use]
     pub fn created_at(&self) -> Option<Timestamp> {

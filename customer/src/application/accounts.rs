@@ -11,6 +11,7 @@ use crate::domain::account::{Account, Profile, account_closed};
 use crate::domain::device::ClientInfo;
 use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordGuess};
+use crate::domain::session::Proof;
 use crate::providers::fair_queue::Caller;
 use crate::providers::password_hasher::PasswordHasher;
 use crate::repositories::{Accounts, email_taken, email_taken_if_duplicate};
@@ -27,7 +28,7 @@ pub(crate) async fn sign_up(app: &App, new: NewAccount, client: impl Into<Client
     let ClientInfo { network, device } = client.into();
     app.attempts.count(network)?;
     let profile = register(app, new, network).await?;
-    sessions::open(app, &profile, device).await
+    sessions::open(app, &profile, device, Proof::Password).await
 }
 
 /// Creates an account, and the mail that asks to verify its address.

@@ -152,6 +152,7 @@ mod tests {
     use super::*;
     use crate::application::accounts;
     use crate::domain::device::Device;
+    use crate::domain::session::Proof;
     use crate::jobs;
     use crate::testing::{ana, home, new_account, start_on};
 
@@ -239,7 +240,7 @@ mod tests {
         let (app, _directory, _) = start(0);
         let ana = ana(&app).await;
         erase(&app, ana.id).await.unwrap();
-        let opened = sessions::open(&app, &ana, Device::default()).await;
+        let opened = sessions::open(&app, &ana, Device::default(), Proof::Password).await;
         assert!(opened.is_err_and(|error| error.kind() == ErrorKind::Unauthenticated));
         assert!(app.sessions.by_customer(ana.id).await.unwrap().is_empty());
     }

@@ -81,12 +81,13 @@ pub async fn set_locked(database: &Database, email: &Email, locked: bool) -> Res
     .await
 }
 
-/// Sets a new password, turns the second step off, and revokes the account's tokens. Errors:
-/// `not-found`.
+/// Sets a new password, turns the second step off, removes all passkeys, and revokes the account's
+/// tokens. Errors: `not-found`.
 pub async fn reset_password(database: &Database, email: &Email, password: Password) -> Result<()> {
     let hash = PasswordHasher::new().hash(password, email.clone(), "password", Caller::operator()).await?;
     change(database, email, false, |profile| {
         profile.second_step.turn_off();
+        profile.passkeys.remove_all();
         profile.change_password(profile.generation(), hash.clone())
     })
     .await

@@ -42,8 +42,8 @@ async fn send(app: &App, id: CustomerId) -> Result<()> {
         .await
 }
 
-/// Sets a new password, ends all sessions and revokes all access tokens. The address is verified as
-/// well, because the token came from its mailbox. Errors: those of [`mails::redeem`]; `Invalid` for
+/// Sets a new password, removes all passkeys, ends all sessions and revokes all access tokens. The
+/// address is verified as well, because the token came from its mailbox. Errors: those of [`mails::redeem`]; `Invalid` for
 /// a password that is easy to guess, which leaves the token valid.
 pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, network: Network) -> Result<()> {
     app.attempts.count(network)?;
@@ -57,6 +57,8 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
         }
         profile.forget_other_networks(network);
         profile.change_password(generation, password.clone())?;
+        // A reset takes a stolen account back; a passkey that the thief has added would survive it.
+        profile.passkeys.remove_all();
         events.publish(&TokensRevoked { id, generation: profile.generation() })?;
         if profile.verify_email() {
             // Whoever turned it on has never shown to receive mail at the address.
@@ -78,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::application::sessions::{self, Credentials};
-    use crate::application::{accounts, verification};
+    use crate::application::{accounts, passkeys, verification};
     use crate::domain::password::PasswordGuess;
     use crate::domain::totp::tests::code_of;
     use crate::repositories::Mails;
@@ -140,6 +142,17 @@ mod tests {
             assert_eq!(accounts::get(&app, id).await.unwrap().second_step.is_active(), is_verified);
             assert_eq!(signs_in(&app, NEW).await, !is_verified, "with the password alone");
         }
+    }
+
+    #[tokio::test]
+    async fn a_reset_removes_all_passkeys() {
+        let (app, _directory) = passkeys::tests::start();
+        let id = passkeys::tests::verified(&app).await;
+        passkeys::tests::add(&app, id).await;
+        send(&app, id).await.unwrap();
+        let token = latest_token(&app, id, "reset").await;
+        assert_eq!(code(&app, &token, NEW).await, None);
+        assert!(passkeys::list(&app, id).await.unwrap().is_empty());
     }
 
     #[tokio::test]

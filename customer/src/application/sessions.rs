@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::domain::account::{Profile, account_closed, account_locked};
 use crate::domain::device::{ClientInfo, Device};
 use crate::domain::password::{PasswordCheck, PasswordGuess};
-use crate::domain::session::{RefreshToken, Session, SessionId, sessions_to_end};
+use crate::domain::session::{Proof, RefreshToken, Session, SessionId, sessions_to_end};
 use crate::domain::totp::StepCode;
 use crate::providers::fair_queue::Caller;
 
@@ -68,21 +68,21 @@ pub(crate) async fn sign_in(app: &App, credentials: Credentials, client: impl In
         };
         app.accounts.update(profile.id, note_sign_in).await?;
     }
-    open(app, &profile, device).await
+    open(app, &profile, device, Proof::Password).await
 }
 
 /// Opens a session for a customer whose identity the caller has verified. Errors:
 /// `account-locked`.
-pub(crate) async fn open(app: &App, profile: &Profile, device: Device) -> Result<SignIn> {
+pub(crate) async fn open(app: &App, profile: &Profile, device: Device, proof: Proof) -> Result<SignIn> {
     let now = Timestamp::now();
     let sessions = app.sessions.by_customer(profile.id).await?;
     app.sessions.delete(&ids(sessions_to_end(&sessions, now))).await?;
-    let token = app.sessions.open_for(profile, device, now).await?;
+    let token = app.sessions.open_for(profile, device, proof, now).await?;
     // An erasure or a lock that came meanwhile may have deleted the sessions before this one was
     // inserted.
     let refusal = match app.accounts.get(profile.id).await? {
         Some(profile) if profile.is_locked() => account_locked(),
-        Some(_) => return issue_tokens(app, profile, token),
+        Some(_) => return issue_tokens(app, profile, token, proof),
         None => account_closed(),
     };
     app.sessions.delete(&[token.session]).await?;
@@ -97,22 +97,22 @@ pub(crate) async fn refresh(app: &App, token: Option<RefreshToken>, network: Net
         Some(token) => refresh_session(app, &token).await?,
         None => None,
     };
-    let Some((profile, successor)) = refreshed else {
+    let Some((profile, successor, proof)) = refreshed else {
         app.attempts.count_refused_token(network)?;
         let detail = "The refresh token is invalid or has expired. Sign in again.";
         return Err(Error::unauthenticated(detail));
     };
-    issue_tokens(app, &profile, successor)
+    issue_tokens(app, &profile, successor, proof)
 }
 
-async fn refresh_session(app: &App, token: &RefreshToken) -> Result<Option<(Profile, RefreshToken)>> {
+async fn refresh_session(app: &App, token: &RefreshToken) -> Result<Option<(Profile, RefreshToken, Proof)>> {
     let Some((session, successor)) = app.sessions.refresh(token, Timestamp::now()).await? else { return Ok(None) };
     let profile = app.accounts.get(session.customer()).await?;
     let Some(profile) = profile.filter(|profile| session.is_of(profile)) else {
         app.sessions.delete(&[session.id()]).await?;
         return Ok(None);
     };
-    Ok(Some((profile, successor)))
+    Ok(Some((profile, successor, session.proof())))
 }
 
 /// Ends the session of a refresh token, if there is one. A replaced token of the session suffices.
@@ -148,8 +148,8 @@ fn ids(sessions: &[Session]) -> Vec<SessionId> {
 }
 
 /// Issues an access token with the customer's current role.
-fn issue_tokens(app: &App, profile: &Profile, refresh_token: RefreshToken) -> Result<SignIn> {
-    let role = app.role_of(profile);
+fn issue_tokens(app: &App, profile: &Profile, refresh_token: RefreshToken, proof: Proof) -> Result<SignIn> {
+    let role = app.role_of(profile, proof);
     let access_token = app.key.sign(Identity { id: profile.id, role, generation: profile.generation() })?;
     Ok(SignIn { customer: profile.id, access_token, refresh_token })
 }
@@ -289,7 +289,7 @@ mod tests {
         let verified = ana(&app).await;
         let change = PasswordChange::new(PASSWORD, "battery staple");
         credentials::change_password(&app, verified.id, change, home()).await.unwrap();
-        let late = open(&app, &verified, Device::default()).await.unwrap();
+        let late = open(&app, &verified, Device::default(), Proof::Password).await.unwrap();
         assert!(is_refused(&app, &late.refresh_token).await);
         assert!(app.sessions.by_customer(verified.id).await.unwrap().is_empty());
     }
@@ -319,7 +319,7 @@ mod tests {
             Ok(profile.clone())
         };
         let profile = app.accounts.update(id, turn_on).await.unwrap();
-        assert_eq!(app.role_of(&profile), Role::Orders);
+        assert_eq!(app.role_of(&profile, Proof::Password), Role::Orders);
     }
 
     /// Attempts in a minute. The limiter allows another one after 20 s, much later than a test

@@ -105,8 +105,8 @@ pub(crate) async fn check(app: &App, profile: &Profile, code: Option<StepCode>, 
     }
 }
 
-/// Uses up a code, and returns whether it was valid.
-async fn accept(app: &App, profile: &Profile, code: StepCode, network: Network) -> Result<bool> {
+/// Uses up a code, and returns whether it was valid. Errors: `too-many-attempts`.
+pub(crate) async fn accept(app: &App, profile: &Profile, code: StepCode, network: Network) -> Result<bool> {
     let is_known_network = profile.knows(network);
     let accept = move |profile: &mut Profile| profile.second_step.accept(&code, is_known_network, Timestamp::now());
     app.accounts.update(profile.id, accept).await

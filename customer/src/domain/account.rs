@@ -7,6 +7,7 @@ use souk_types::{Email, Error, Id, Network, Phone, Result, Timestamp};
 
 use super::address::AddressBook;
 use super::mail::SentTokens;
+use super::passkey::Passkeys;
 use super::password::PasswordHash;
 use super::totp::SecondStep;
 
@@ -63,8 +64,8 @@ pub(crate) struct Profile {
     pub(crate) addresses: AddressBook,
     pub(crate) created_at: Timestamp,
     password: PasswordHash,
-    /// Counts changes of the e-mail address, the password, the role and the second step, locks, and
-    /// sign-outs of all sessions.
+    /// Counts changes of the e-mail address, the password, the role and the second step, removed
+    /// passkeys, locks, and sign-outs of all sessions.
     /// Sessions and access tokens of an earlier generation are invalid.
     generation: u32,
     /// The networks from which the customer has signed in, the latest last.
@@ -75,6 +76,8 @@ pub(crate) struct Profile {
     is_locked: bool,
     #[serde(default)]
     pub(crate) second_step: SecondStep,
+    #[serde(default)]
+    pub(crate) passkeys: Passkeys,
     pub(super) sent_tokens: SentTokens,
 }
 
@@ -96,6 +99,7 @@ impl Profile {
             email_verified: false,
             is_locked: false,
             second_step: SecondStep::default(),
+            passkeys: Passkeys::default(),
             sent_tokens: SentTokens::default(),
         }
     }

@@ -44,6 +44,10 @@ enum Subject {
     SecondStepOn,
     /// A notice that a sign-in needs no code any more.
     SecondStepOff,
+    /// A notice that a sign-in with another passkey is possible from now on.
+    PasskeyAdded,
+    /// A notice that a passkey signs in no more.
+    PasskeyRemoved,
     /// A notice to the last address. It outlives the account.
     AccountErased {
         to: Email,
@@ -133,6 +137,12 @@ impl Mail {
         Self::new(account, subject, now, NOTICE_LIFETIME)
     }
 
+    /// Reports that a passkey was added or removed.
+    pub(crate) fn passkey(account: CustomerId, is_added: bool, now: Timestamp) -> Self {
+        let subject = if is_added { Subject::PasskeyAdded } else { Subject::PasskeyRemoved };
+        Self::new(account, subject, now, NOTICE_LIFETIME)
+    }
+
     /// Reports to the last address that the account is erased.
     pub(crate) fn account_erased(account: CustomerId, last: Email, now: Timestamp) -> Self {
         Self::new(account, Subject::AccountErased { to: last }, now, NOTICE_LIFETIME)
@@ -176,6 +186,8 @@ impl Mail {
             Subject::AddressChanged { .. } => "address-changed",
             Subject::SecondStepOn => "second-step-on",
             Subject::SecondStepOff => "second-step-off",
+            Subject::PasskeyAdded => "passkey-added",
+            Subject::PasskeyRemoved => "passkey-removed",
             Subject::AccountErased { .. } => "account-erased",
         }
     }
@@ -186,7 +198,11 @@ impl Mail {
             Subject::VerifyAddress { address: to } | Subject::AddressChanged { to } | Subject::AccountErased { to } => {
                 Some(to)
             }
-            Subject::ResetPassword { .. } | Subject::SecondStepOn | Subject::SecondStepOff => None,
+            Subject::ResetPassword { .. }
+            | Subject::SecondStepOn
+            | Subject::SecondStepOff
+            | Subject::PasskeyAdded
+            | Subject::PasskeyRemoved => None,
         }
     }
 
@@ -195,7 +211,11 @@ impl Mail {
         match &self.subject {
             Subject::VerifyAddress { address } => *address == profile.email && !profile.is_email_verified(),
             Subject::ResetPassword { generation } => *generation == profile.generation(),
-            Subject::AddressChanged { .. } | Subject::SecondStepOn | Subject::SecondStepOff => true,
+            Subject::AddressChanged { .. }
+            | Subject::SecondStepOn
+            | Subject::SecondStepOff
+            | Subject::PasskeyAdded
+            | Subject::PasskeyRemoved => true,
             Subject::AccountErased { .. } => false,
         }
     }
@@ -217,6 +237,8 @@ impl Mail {
             Subject::AddressChanged { .. } => AccountMailContent::AddressChanged,
             Subject::SecondStepOn => AccountMailContent::SecondStepOn,
             Subject::SecondStepOff => AccountMailContent::SecondStepOff,
+            Subject::PasskeyAdded => AccountMailContent::PasskeyAdded,
+            Subject::PasskeyRemoved => AccountMailContent::PasskeyRemoved,
             Subject::AccountErased { .. } => AccountMailContent::AccountErased,
         };
         AccountMailReply::Send { to: to.clone(), account: self.account, content }
@@ -306,6 +328,8 @@ mod tests {
             AccountMailContent::AddressChanged
             | AccountMailContent::SecondStepOn
             | AccountMailContent::SecondStepOff
+            | AccountMailContent::PasskeyAdded
+            | AccountMailContent::PasskeyRemoved
             | AccountMailContent::AccountErased => None,
         };
         Some((to.as_str().to_owned(), token))

@@ -25,6 +25,9 @@ pub(crate) struct Session {
     /// The device that opened it.
     #[serde(default)]
     device: Device,
+    /// What opened it.
+    #[serde(default)]
+    proof: Proof,
     /// The secret of the current token.
     secret: SecretDigest,
     /// The id of the root key that the current token derives from, if it replaced another one.
@@ -45,6 +48,17 @@ struct FormerChain {
     rotations: u32,
     /// The last secret of the key.
     secret: SecretDigest,
+}
+
+/// How a customer has proved their identity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Proof {
+    /// By the password, and by a code if the account has a second step.
+    #[default]
+    Password,
+    /// By a passkey, whose device has verified them: two steps in one.
+    Passkey,
 }
 
 pub(crate) type SessionId = Id<Session>;
@@ -74,7 +88,7 @@ impl Session {
     /// Opens a session for a customer who has just proved their identity.
     pub(crate) fn open(
         profile: &Profile,
-        device: Device,
+        (device, proof): (Device, Proof),
         roots: &RootKeys,
         now: Timestamp,
     ) -> Result<(Self, RefreshToken)> {
@@ -84,6 +98,7 @@ impl Session {
             customer: profile.id,
             generation: profile.generation(),
             device,
+            proof,
             secret: token.secret.digest(),
             key: roots.first_id(),
             rotations: 0,
@@ -104,6 +119,10 @@ impl Session {
 
     pub(crate) fn opened_at(&self) -> Option<Timestamp> {
         self.id.created_at()
+    }
+
+    pub(crate) fn proof(&self) -> Proof {
+        self.proof
     }
 
     pub(crate) fn device(&self) -> Device {
@@ -224,6 +243,7 @@ mod tests {
             customer: Id::new(),
             generation: 1,
             device: Device::default(),
+            proof: Proof::default(),
             secret: secret.digest(),
             key: root().first_id(),
             rotations: 0,
@@ -339,8 +359,19 @@ mod tests {
             assert!(!stored.to_string().contains(&secret.to_string()), "{stored} has the secret {secret}");
         }
         let members: Vec<&str> = stored.as_object().unwrap().keys().map(String::as_str).collect();
-        let expected =
-            ["customer", "device", "expires", "former", "generation", "id", "key", "rotated", "rotations", "secret"];
+        let expected = [
+            "customer",
+            "device",
+            "expires",
+            "former",
+            "generation",
+            "id",
+            "key",
+            "proof",
+            "rotated",
+            "rotations",
+            "secret",
+        ];
         assert_eq!(members, expected);
     }
 

@@ -59,15 +59,18 @@ pub(super) struct ProfileView {
 #[derive(Serialize)]
 struct TotpView {
     active: bool,
-    /// Whether the account has no role until it is active.
+    /// Whether the account has no role until it is active, or until a sign-in with a passkey.
     required: bool,
     recovery_codes_left: usize,
 }
 
 impl ProfileView {
-    pub(super) fn new(app: &App, profile: Profile) -> Self {
+    /// `token` is the role of the access token, which a shop may take from a session without a
+    /// second step.
+    pub(super) fn new(profile: Profile, token: Role) -> Self {
         let email_verified = profile.is_email_verified();
-        let (role, required) = (app.role_of(&profile), app.needs_second_step(&profile));
+        let role = if token == profile.role { token } else { Role::Customer };
+        let required = role != profile.role;
         let step = &profile.second_step;
         let totp = TotpView { active: step.is_active(), required, recovery_codes_left: step.recovery_codes_left() };
         let Profile { id, email, phone, addresses, created_at, .. } = profile;
@@ -77,7 +80,7 @@ impl ProfileView {
 
 #[get("/profile")]
 async fn get_profile(app: &State<App>, auth: CustomerAuth) -> souk_http::Result<JsonResponse<ProfileView>> {
-    Ok(JsonResponse(ProfileView::new(app, accounts::get(app, auth.id()).await?)))
+    Ok(JsonResponse(ProfileView::new(accounts::get(app, auth.id()).await?, auth.identity().role)))
 }
 
 impl Input for ProfileChanges {
@@ -94,7 +97,8 @@ async fn change_profile(
     network: ClientNetwork,
     changes: Json<ProfileChanges>,
 ) -> souk_http::Result<JsonResponse<ProfileView>> {
-    Ok(JsonResponse(ProfileView::new(app, accounts::change(app, auth.id(), changes.0, network.0).await?)))
+    let profile = accounts::change(app, auth.id(), changes.0, network.0).await?;
+    Ok(JsonResponse(ProfileView::new(profile, auth.identity().role)))
 }
 
 impl Input for PasswordChange {

@@ -6,6 +6,7 @@ use rocket::response::stream::ByteStream;
 use rocket::{Route, State, get, routes};
 use serde::{Deserialize, Serialize};
 use souk_contract::products::ProductSnapshot;
+use souk_contract::role::Role;
 use souk_contract::shopping::CartLine;
 use souk_http::Query;
 use souk_types::input::{Fields, Input};
@@ -13,6 +14,7 @@ use souk_types::{Email, Error, Network, Result, Timestamp};
 
 use super::accounts::ProfileView;
 use super::auth::CustomerAuth;
+use super::passkeys::PasskeyView;
 use super::sessions::SessionView;
 use crate::app::App;
 use crate::application::exports::{self, Export, OrderPages};
@@ -35,6 +37,7 @@ struct ExportView {
 struct CustomerView {
     profile: ProfileView,
     sessions: Vec<SessionView>,
+    passkeys: Vec<PasskeyView>,
     /// The networks from which the customer has signed in.
     networks: Vec<Network>,
     mails: Vec<MailView>,
@@ -64,16 +67,17 @@ const TAIL: &str = "]}}";
 
 impl ExportView {
     /// Returns the text up to the first order, and the pages of orders that follow.
-    fn begin(app: &App, export: Export) -> Result<(String, OrderPages)> {
+    fn begin(export: Export, token: Role) -> Result<(String, OrderPages)> {
         let Export { profile, sessions, mails, cart, wishlist, orders } = export;
         let networks = profile.networks().to_vec();
         let sessions = sessions.iter().map(SessionView::from).collect();
+        let passkeys = profile.passkeys.list().iter().map(PasskeyView::from).collect();
         let mail =
             |mail: &Mail| MailView { kind: mail.kind(), to: mail.recipient().cloned(), expires_at: mail.expires_at() };
         let mails = mails.iter().map(mail).collect();
         let view = Self {
             exported_at: Timestamp::now(),
-            customer: CustomerView { profile: ProfileView::new(app, profile), sessions, networks, mails },
+            customer: CustomerView { profile: ProfileView::new(profile, token), sessions, passkeys, networks, mails },
             products: ProductsView {},
             shopping: ShoppingView { cart, wishlist, orders: [] },
         };
@@ -141,7 +145,7 @@ async fn export_customer(
     auth: CustomerAuth,
     query: Query<ExportQuery>,
 ) -> souk_http::Result<(ContentType, ByteStream<BoxStream<'static, String>>)> {
-    let (head, pages) = ExportView::begin(app, exports::begin(app, auth.id()).await?)?;
+    let (head, pages) = ExportView::begin(exports::begin(app, auth.id()).await?, auth.identity().role)?;
     let text = match query.0.orders {
         Orders::All => stream(head, pages),
         Orders::None => stream::once(std::future::ready(head + TAIL)).boxed(),

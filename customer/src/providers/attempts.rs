@@ -23,7 +23,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) fn new(limits: &SharedLimits, options: Options) -> Self {
+    pub(crate) fn new(limits: &SharedLimits, options: &Options) -> Self {
         let (per_address, per_account) = (options.attempts_per_address, options.attempts_per_account);
         Self {
             by_network: limits.limiter("attempts", per_address),

@@ -20,11 +20,13 @@ pub(crate) enum Kind {
     AddressChanged,
     SecondStepOn,
     SecondStepOff,
+    PasskeyAdded,
+    PasskeyRemoved,
     AccountErased,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::OrderReceived,
         Self::PaymentFailed,
         Self::PaymentWaiting,
@@ -36,6 +38,8 @@ impl Kind {
         Self::AddressChanged,
         Self::SecondStepOn,
         Self::SecondStepOff,
+        Self::PasskeyAdded,
+        Self::PasskeyRemoved,
         Self::AccountErased,
     ];
 
@@ -52,6 +56,8 @@ impl Kind {
             Self::AddressChanged => "address-changed",
             Self::SecondStepOn => "second-step-on",
             Self::SecondStepOff => "second-step-off",
+            Self::PasskeyAdded => "passkey-added",
+            Self::PasskeyRemoved => "passkey-removed",
             Self::AccountErased => "account-erased",
         }
     }
@@ -192,6 +198,8 @@ impl Content {
             AccountMailContent::AddressChanged => (Kind::AddressChanged, AccountVariables::without_token()),
             AccountMailContent::SecondStepOn => (Kind::SecondStepOn, AccountVariables::without_token()),
             AccountMailContent::SecondStepOff => (Kind::SecondStepOff, AccountVariables::without_token()),
+            AccountMailContent::PasskeyAdded => (Kind::PasskeyAdded, AccountVariables::without_token()),
+            AccountMailContent::PasskeyRemoved => (Kind::PasskeyRemoved, AccountVariables::without_token()),
             AccountMailContent::AccountErased => (Kind::AccountErased, AccountVariables::without_token()),
         };
         // The notice of an erasure refers to no account, so that the erasure does not delete it.
@@ -369,6 +377,8 @@ pub(crate) fn samples() -> Vec<Content> {
         AccountMailContent::AddressChanged,
         AccountMailContent::SecondStepOn,
         AccountMailContent::SecondStepOff,
+        AccountMailContent::PasskeyAdded,
+        AccountMailContent::PasskeyRemoved,
         AccountMailContent::AccountErased,
     ];
     let about_orders = subjects.map(|subject| Content::of_order(OrderId::new(), subject, order(), &links));

@@ -43,6 +43,10 @@ const FILES: &[(&str, &str)] = files!(
     "second-step-on.txt",
     "second-step-off.html",
     "second-step-off.txt",
+    "passkey-added.html",
+    "passkey-added.txt",
+    "passkey-removed.html",
+    "passkey-removed.txt",
     "account-erased.html",
     "account-erased.txt",
 );

@@ -36,6 +36,12 @@ impl Browser {
         Self::start_with(shop, json!({"profile.managed_default_content_settings.javascript": 2})).await
     }
 
+    /// Starts a browser that opens the shop at `localhost`, where it has passkeys.
+    pub async fn start_at_localhost(shop: &Shop) -> Self {
+        let browser = Self::start(shop).await;
+        Self { shop: browser.shop.replace("127.0.0.1", "localhost"), ..browser }
+    }
+
     async fn start_with(shop: &Shop, preferences: Value) -> Self {
         let driver = spawn_blocking(ChromeDriver::start).await.unwrap().unwrap_or_else(|error| panic!("{error}"));
         let options = json!({"binary": driver.chromium(), "args": driver.arguments(), "prefs": preferences});
@@ -48,6 +54,16 @@ impl Browser {
         let wait = json!({"implicit": ELEMENT_TIMEOUT.as_millis()});
         post(&client, &format!("{session}/timeouts"), wait).await;
         Self { client, session, shop: shop.url(), _driver: driver }
+    }
+
+    /// Adds a virtual authenticator whose user confirms everything at once (Web Authentication
+    /// Level 3, section 11).
+    pub async fn add_authenticator(&self) {
+        let authenticator = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserConsenting": true, "isUserVerified": true,
+        });
+        self.command("webauthn/authenticator", authenticator).await;
     }
 
     /// Runs this JavaScript in each page that is opened from now on, before the page's own scripts.

@@ -32,6 +32,7 @@ mod html;
 mod load;
 mod mail;
 mod page;
+mod passkey;
 mod process;
 mod product;
 mod raw;

@@ -220,6 +220,7 @@ impl Instance<'_> {
             Service::Customer => {
                 program = program.variable("SIGNING_KEY_FILE", self.signing_key);
                 program = program.variable("ATTEMPTS_PER_ADDRESS", self.attempts_per_address.to_string());
+                program = program.variable("PUBLIC_URL", self.public_url);
             }
             Service::Products => program = program.variable("DEMO_CATALOGUE", self.demo_catalogue.to_string()),
             Service::Shopping => program = program.variable("PAYMENT_METHODS", "demo"),

@@ -7,6 +7,7 @@ mod export;
 mod mailed;
 mod orders;
 mod overview;
+mod passkeys;
 mod sessions;
 mod sign_in;
 mod totp;
@@ -57,6 +58,14 @@ pub(super) fn routes() -> Vec<Route> {
         totp::begin,
         totp::confirm,
         totp::turn_off,
+        passkeys::list,
+        passkeys::show_new,
+        passkeys::begin,
+        passkeys::add,
+        passkeys::show_remove,
+        passkeys::remove,
+        passkeys::begin_sign_in,
+        passkeys::finish_sign_in,
         export::export,
         data::show_delete,
         data::delete,
@@ -86,6 +95,8 @@ struct FormPage {
     is_dangerous: bool,
     /// A script sends the form when it has filled in the code of a mail.
     is_automatic: bool,
+    /// Where a button leads that signs in with a passkey instead.
+    passkey_url: Option<String>,
     /// Addresses and texts of pages that may be meant instead.
     links: Vec<(String, String)>,
 }
@@ -104,6 +115,7 @@ impl FormPage {
             submit: visit.text(submit).to_string(),
             is_dangerous: false,
             is_automatic: false,
+            passkey_url: None,
             links: Vec::new(),
         })
     }

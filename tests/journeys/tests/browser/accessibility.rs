@@ -33,7 +33,7 @@ const PUBLIC: [&str; 13] = [
 ];
 
 /// Pages of an account.
-const PERSONAL: [&str; 9] = [
+const PERSONAL: [&str; 11] = [
     "/en/account",
     "/de/account/orders",
     "/en/account/addresses",
@@ -41,6 +41,8 @@ const PERSONAL: [&str; 9] = [
     "/en/account/email",
     "/de/account/password",
     "/en/account/sessions",
+    "/en/account/passkeys",
+    "/de/account/passkeys/new",
     "/en/account/delete",
     "/en/wishlist",
 ];

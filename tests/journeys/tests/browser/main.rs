@@ -8,6 +8,7 @@ mod buying;
 mod card;
 mod merchant;
 mod monitor;
+mod passkeys;
 mod phone;
 mod storefront;
 mod weight;

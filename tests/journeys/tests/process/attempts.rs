@@ -1,7 +1,7 @@
 //! Attempts with a password are limited, and the customer is not locked out. The clients of these
 //! tests have loopback addresses of their own.
 
-use journeys::{Client, Method, PASSWORD, TestShop, euros, new_email, wait_for};
+use journeys::{Client, Method, PASSWORD, TestShop, UNKNOWN_ID, euros, new_email, wait_for};
 use serde_json::json;
 
 /// Attempts in a minute in the shops of these tests. The limiter allows another one after 20 s,
@@ -61,6 +61,9 @@ async fn attempts_from_one_address_are_limited_on_every_route_that_takes_a_passw
         ana.request(Method::PATCH, "/customer/profile").json(change_email),
         ana.request(Method::POST, "/customer/totp").json(json!({"current": PASSWORD})),
         ana.request(Method::DELETE, "/customer/totp").json(json!({"current": PASSWORD, "code": "123456"})),
+        ana.request(Method::POST, "/customer/passkeys/options").json(json!({"current": PASSWORD})),
+        ana.request(Method::DELETE, &format!("/customer/passkeys/{UNKNOWN_ID}")).json(json!({"current": PASSWORD})),
+        ana.request(Method::POST, "/customer/login/passkey/options"),
         ana.delete_account(),
     ] {
         request.await.expect_problem(429, "too-many-attempts");

@@ -1,7 +1,9 @@
 //! Attacks on objects of others, and on fields that the server decides (API1 and API3 of the OWASP
 //! API Security Top 10).
 
-use journeys::{Admin, Client, Customer, Method, Response, Shop, UNKNOWN_ID, address, euros, product_json, unique};
+use journeys::{
+    Admin, Client, Customer, Method, PASSWORD, Response, Shop, UNKNOWN_ID, address, euros, product_json, unique,
+};
 use serde_json::{Value, json};
 
 const API: &str = include_str!("../../../../docs/api.md");
@@ -30,23 +32,27 @@ struct Scene {
     address: String,
     order: String,
     session: String,
+    passkey: String,
 }
 
 impl Scene {
     async fn new() -> Self {
         let shop = Shop::shared().await;
         let tea = shop.new_product("tea", &euros(499), 10).await;
-        let (ana, order) = shop.customer_with_order(&tea, 1).await;
+        let ana = shop.new_verified_customer().await;
+        let order = ana.buy(&tea, 1).await;
+        let passkey = ana.add_passkey("Phone", &mut shop.authenticator()).await.expect_status(201).id().to_owned();
         let address = ana.add_address(address("Rua Augusta 1")).await.expect_status(201).id().to_owned();
         let session = ana.refresh_token.split_once('.').unwrap().0.to_owned();
-        Self { order: order.id().to_owned(), shop, ana, address, session }
+        Self { order: order.id().to_owned(), shop, ana, address, session, passkey }
     }
 
-    async fn state(&self) -> [Value; 3] {
+    async fn state(&self) -> [Value; 4] {
         let profile = self.ana.get_profile().await.expect_status(200).body;
         let orders = self.ana.list_orders().await.expect_status(200).body;
         let sessions = self.ana.get("/customer/sessions").await.expect_status(200).body;
-        [profile, orders, sessions]
+        let passkeys = self.ana.get("/customer/passkeys").await.expect_status(200).body;
+        [profile, orders, sessions, passkeys]
     }
 
     /// Returns the path with the id of Ana's object.
@@ -54,6 +60,7 @@ impl Scene {
         let id = match template {
             template if template.contains("/address/") => &self.address,
             template if template.contains("/sessions/") => &self.session,
+            template if template.contains("/passkeys/") => &self.passkey,
             template if template.contains("/order/") => &self.order,
             other => panic!("{other} is new: say here which object of Ana it names"),
         };
@@ -74,7 +81,11 @@ async fn an_object_of_another_is_out_of_reach_on_every_route() {
         let send = |client: &Client, path: &str| {
             let body = if template.contains("/address/") { address("Mallory Street 1") } else { json!({}) };
             let request = client.request(method.parse().unwrap(), path);
-            if method == "GET" || method == "DELETE" { request } else { request.json(body) }
+            match method {
+                "DELETE" if template.contains("/passkeys/") => request.json(json!({"current": PASSWORD})),
+                "GET" | "DELETE" => request,
+                _ => request.json(body),
+            }
         };
         let denied = send(&ben, &path).await.expect_not_found();
         let unknown = send(&ben, &path.replace(&scene.address, UNKNOWN_ID).replace(&scene.order, UNKNOWN_ID)).await;

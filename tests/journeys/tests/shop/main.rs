@@ -35,6 +35,7 @@ mod page_admin_system;
 mod page_admin_views;
 mod page_checkout;
 mod page_words;
+mod passkeys;
 mod payment;
 mod pricing;
 mod raw_requests;

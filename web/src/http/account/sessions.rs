@@ -59,7 +59,8 @@ pub(super) async fn end(visit: Visit<'_>, id: &str, _form: Form) -> PageResult {
     }
 }
 
-fn device(visit: &Visit<'_>, device: &Device) -> String {
+/// Names a device in the language of the page.
+pub(super) fn device(visit: &Visit<'_>, device: &Device) -> String {
     match (&device.browser, &device.system) {
         (Some(browser), Some(system)) => {
             visit.text("sessions-device").arg("browser", browser.as_str()).arg("system", system.as_str()).to_string()

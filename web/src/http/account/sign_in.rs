@@ -116,6 +116,13 @@ pub(super) async fn begin(visit: &Visit<'_>, sign_in: &SignIn, next: &str) -> Pa
     Ok(Answer::SeeOther(next))
 }
 
+/// Shows the sign-in page again, with the reason why a passkey was refused.
+pub(super) async fn refuse(visit: &Visit<'_>, next: &str, refused: Refused) -> PageResult {
+    let (form, mut page) = (FormState::default(), sign_in_page(visit, next).await?);
+    "/account/sign-in".clone_into(&mut page.page.path);
+    page.answer(&form, sign_in_fields(visit, &form), Some(refused))
+}
+
 /// Begins a new session after a change that has ended all sessions.
 pub(super) async fn begin_again(visit: &Visit<'_>, email: &str, password: &str, done: &str) -> PageResult {
     // An account with a second step signs in by itself.
@@ -169,7 +176,8 @@ async fn signed_in(visit: &Visit<'_>, next: Option<&str>) -> Result<Option<Answe
 async fn sign_in_page(visit: &Visit<'_>, next: &str) -> Result<FormPage, PageError> {
     let page = FormPage::new(visit, Key("sign-in-title"), "/account/sign-in", Key("sign-in-submit")).await?;
     let sign_up = visit.url(&format!("/account/sign-up?next={}", encode(next)));
-    Ok(FormPage { hidden: vec![("next", next.to_owned())], ..page }
+    let passkey_url = Some(visit.url("/account/sign-in/passkey"));
+    Ok(FormPage { hidden: vec![("next", next.to_owned())], passkey_url, ..page }
         .link(sign_up, visit.text("sign-in-sign-up"))
         .link(visit.url("/account/forgot-password"), visit.text("sign-in-forgot")))
 }
@@ -202,6 +210,7 @@ fn done_key(done: &str) -> Option<Key> {
         "verified" => Some(Key("done-verified")),
         "deleted" => Some(Key("done-deleted")),
         "totp-off" => Some(Key("done-totp-off")),
+        "passkey-removed" => Some(Key("done-passkey-removed")),
         _ => None,
     }
 }

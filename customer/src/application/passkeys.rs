@@ -1,0 +1,370 @@
+//! Passkeys: adding and removing them, and sign-in by them.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use souk_contract::customer::{CustomerId, TokensRevoked};
+use souk_types::{Error, ErrorKind, Network, Result, Timestamp};
+
+use super::sessions::{self, SignIn};
+use super::{accounts, credentials, totp};
+use crate::app::App;
+use crate::domain::account::{Profile, account_closed, code_required};
+use crate::domain::device::ClientInfo;
+use crate::domain::mail::Mail;
+use crate::domain::passkey::{
+    Assertion, NewCredential, Passkey, PasskeyId, PasskeyName, SignInChallenge, sign_in_refused,
+};
+use crate::domain::password::PasswordGuess;
+use crate::domain::relying_party::RelyingParty;
+use crate::domain::session::Proof;
+use crate::domain::totp::StepCode;
+
+/// What a customer shows again before a passkey is added.
+pub(crate) struct FreshProof {
+    pub(crate) current: PasswordGuess,
+    /// The code of an account that has a second step, which a passkey stands in for.
+    pub(crate) code: Option<StepCode>,
+}
+
+/// Begins to add a passkey, and returns the options for the browser.
+///
+/// Errors: `Invalid` for `current` or `code`; `code-required`; `email-not-verified`, because
+/// otherwise another person could keep the address from its owner; `too-many-passkeys`;
+/// `passkeys-unavailable`; `too-many-attempts`.
+pub(crate) async fn begin(app: &App, id: CustomerId, proof: FreshProof, network: Network) -> Result<Value> {
+    let relying_party = relying_party(app)?;
+    let profile = accounts::get(app, id).await?;
+    credentials::confirm(app, &profile, proof.current, network).await?;
+    if profile.second_step.is_active() {
+        let code = proof.code.ok_or_else(code_required)?;
+        if !totp::accept(app, &profile, code, network).await? {
+            return Err(Error::invalid_field("code", "is not a valid code"));
+        }
+    }
+    if !profile.is_email_verified() {
+        let detail = "Verify the e-mail address of the account first.";
+        return Err(Error::conflict("email-not-verified", detail));
+    }
+    let account = (id, profile.generation());
+    let begin = move |profile: &mut Profile| {
+        profile.passkeys.begin_setup(&relying_party, account, &profile.email, Timestamp::now())
+    };
+    app.accounts.update(id, begin).await
+}
+
+/// Adds the passkey that a device has made. Sessions continue. Errors: `passkey-not-begun`,
+/// `passkey-refused`, `too-many-passkeys`, `passkeys-unavailable`; `too-many-attempts`.
+pub(crate) async fn finish(
+    app: &App,
+    id: CustomerId,
+    new: NewCredential,
+    name: PasskeyName,
+    network: Network,
+) -> Result<Passkey> {
+    app.attempts.count(network)?;
+    let (relying_party, now) = (relying_party(app)?, Timestamp::now());
+    let add = |profile: &mut Profile| {
+        let generation = profile.generation();
+        profile.passkeys.finish_setup(&relying_party, generation, &new, name.clone(), now)
+    };
+    let added = change(app, id, &Mail::passkey(id, true, now), add).await;
+    let passkey = added.inspect_err(|error| {
+        if let Some(reason) = error.cause() {
+            tracing::info!(customer = %id, reason, "a new passkey was refused");
+        }
+    })?;
+    tracing::info!(customer = %id, passkey = %passkey.id(), "a passkey was added");
+    Ok(passkey)
+}
+
+pub(crate) async fn list(app: &App, id: CustomerId) -> Result<Vec<Passkey>> {
+    Ok(accounts::get(app, id).await?.passkeys.list().to_vec())
+}
+
+/// Removes a passkey and ends all sessions, because the device that has it may be lost. Errors:
+/// `Invalid` for `current`; `NotFound`; `too-many-attempts`.
+pub(crate) async fn remove(
+    app: &App,
+    id: CustomerId,
+    passkey: PasskeyId,
+    current: PasswordGuess,
+    network: Network,
+) -> Result<()> {
+    let profile = accounts::get(app, id).await?;
+    credentials::confirm(app, &profile, current, network).await?;
+    let remove = |profile: &mut Profile| {
+        profile.passkeys.remove(passkey)?;
+        profile.end_sessions();
+        Ok(())
+    };
+    change(app, id, &Mail::passkey(id, false, Timestamp::now()), remove).await?;
+    tracing::info!(customer = %id, %passkey, "a passkey was removed");
+    credentials::delete_sessions(app, id).await;
+    Ok(())
+}
+
+/// Changes an account by a rule, in one commit with the notice to the customer. Revokes tokens if
+/// the rule ends sessions.
+async fn change<R>(app: &App, id: CustomerId, notice: &Mail, rule: impl Fn(&mut Profile) -> Result<R>) -> Result<R> {
+    let rule = &rule;
+    app.database
+        .run(|tx| async move {
+            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+            let profile = account.profile_mut()?;
+            let before = profile.generation();
+            let result = rule(profile)?;
+            if profile.generation() != before {
+                tx.publish(&TokensRevoked { id, generation: profile.generation() })?;
+            }
+            app.accounts.put_in(&tx, &account).await?;
+            app.mails.put_in(&tx, notice).await?;
+            Ok(result)
+        })
+        .await
+}
+
+/// Makes a challenge for a sign-in, and returns the options for the browser. They are the same for
+/// everybody. Errors: `passkeys-unavailable`; `too-many-attempts`.
+pub(crate) async fn begin_sign_in(app: &App, network: Network) -> Result<Value> {
+    app.attempts.count(network)?;
+    let (challenge, options) = SignInChallenge::new(relying_party(app)?.as_ref(), Timestamp::now())?;
+    app.challenges.insert(challenge).await?;
+    Ok(options)
+}
+
+/// Opens a session for a customer whose device has answered a challenge. An attempt was counted
+/// with the challenge. Every other answer is refused alike, as is that of an unknown account.
+///
+/// Errors: `Unauthenticated`; `account-locked`, which only the right passkey reveals;
+/// `passkeys-unavailable`; `too-many-attempts` when the network has sent many refused answers.
+pub(crate) async fn sign_in(app: &App, assertion: Assertion, client: impl Into<ClientInfo>) -> Result<SignIn> {
+    let ClientInfo { network, device } = client.into();
+    let account = assertion.account();
+    match verify(app, assertion, network).await {
+        Ok(profile) => sessions::open(app, &profile, device, Proof::Passkey).await,
+        Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+            // A counter that went back may be that of a copied device.
+            tracing::warn!(customer = %account, reason = error.cause(), "a sign-in with a passkey was refused");
+            app.attempts.count_refused_token(network)?;
+            Err(sign_in_refused())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Uses up the challenge, and checks the answer against the account that it names.
+async fn verify(app: &App, assertion: Assertion, network: Network) -> Result<Profile> {
+    let (relying_party, now) = (relying_party(app)?, Timestamp::now());
+    let unknown = || sign_in_refused().caused_by("the challenge was used, or has expired");
+    let challenge = app.challenges.take(assertion.challenge().ok_or_else(unknown)?, now).await?.ok_or_else(unknown)?;
+    let account = assertion.account();
+    if app.accounts.get(account).await?.is_none() {
+        return Err(sign_in_refused().caused_by("there is no such account"));
+    }
+    // Within the update, so that a counter is accepted once.
+    let sign_in = move |profile: &mut Profile| {
+        profile.passkeys.sign_in(&relying_party, &challenge, &assertion, now)?;
+        profile.remember(network);
+        Ok(profile.clone())
+    };
+    app.accounts.update(account, sign_in).await
+}
+
+fn relying_party(app: &App) -> Result<Arc<RelyingParty>> {
+    let detail = "Passkeys need a shop with a domain name: see PUBLIC_URL.";
+    app.relying_party.clone().ok_or_else(|| Error::conflict("passkeys-unavailable", detail))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use authenticator::Authenticator;
+    use souk_contract::role::Role;
+    use souk_types::Id;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::application::credentials::PasswordChange;
+    use crate::application::operator;
+    use crate::application::sessions::Credentials;
+    use crate::domain::passkey::tests::{ORIGIN, shop};
+    use crate::domain::totp::tests::code_of;
+    use crate::jobs;
+    use crate::options::{Options, StaffTotp};
+    use crate::testing::{PASSWORD, ana, home, sent_mails, start_with};
+
+    /// Starts a shop that has passkeys, and requires a second step of its staff.
+    pub(crate) fn start() -> (App, TempDir) {
+        start_with(Options { relying_party: Some(shop()), staff_totp: StaffTotp::Required, ..Options::default() })
+    }
+
+    fn proof(current: &str, code: Option<StepCode>) -> FreshProof {
+        FreshProof { current: PasswordGuess::new(current), code }
+    }
+
+    pub(crate) async fn add(app: &App, id: CustomerId) -> (Authenticator, Passkey) {
+        let mut phone = Authenticator::new(ORIGIN);
+        let options = begin(app, id, proof(PASSWORD, None), home()).await.unwrap();
+        let new = NewCredential::read(&phone.create(&options)).unwrap();
+        let passkey = finish(app, id, new, "Phone".to_owned().try_into().unwrap(), home()).await.unwrap();
+        (phone, passkey)
+    }
+
+    /// Creates the account of Ana, whose address is verified.
+    pub(crate) async fn verified(app: &App) -> CustomerId {
+        let id = ana(app).await.id;
+        app.accounts.update(id, |profile: &mut Profile| Ok(profile.verify_email())).await.unwrap();
+        id
+    }
+
+    async fn answer(app: &App, phone: &mut Authenticator) -> Value {
+        phone.get(&begin_sign_in(app, home()).await.unwrap())
+    }
+
+    async fn present(app: &App, answer: &Value) -> Result<SignIn> {
+        sign_in(app, Assertion::read(answer).unwrap(), home()).await
+    }
+
+    fn code(outcome: Result<SignIn>) -> String {
+        outcome.err().map(|error| error.code().to_owned()).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn a_passkey_is_added_used_and_removed_with_a_mail_each() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let unverified = begin(&app, id, proof(PASSWORD, None), home()).await.err().unwrap();
+        assert_eq!(unverified.code(), "email-not-verified");
+        app.accounts.update(id, |profile: &mut Profile| Ok(profile.verify_email())).await.unwrap();
+        let wrong = begin(&app, id, proof("wrong", None), home()).await.err().unwrap();
+        assert_eq!(wrong.fields()[0].field, "current");
+        let (mut phone, passkey) = add(&app, id).await;
+        assert_eq!(accounts::get(&app, id).await.unwrap().generation(), 1, "sessions continue");
+
+        let signed_in = present(&app, &answer(&app, &mut phone).await).await.unwrap();
+        assert_eq!(signed_in.customer, id);
+        assert!(list(&app, id).await.unwrap()[0].last_used_at().is_some());
+        let wrong = remove(&app, id, passkey.id(), PasswordGuess::new("wrong"), home()).await.err().unwrap();
+        assert_eq!(wrong.fields()[0].field, "current");
+        remove(&app, id, passkey.id(), PasswordGuess::new(PASSWORD), home()).await.unwrap();
+        assert!(app.sessions.by_customer(id).await.unwrap().is_empty());
+        assert_eq!(code(present(&app, &answer(&app, &mut phone).await).await), "unauthenticated");
+        let mails: Vec<_> = sent_mails(&app, id).await.into_iter().map(|(_, kind, _)| kind).collect();
+        assert!(mails.contains(&"passkey-added") && mails.contains(&"passkey-removed"), "{mails:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_accepted_once() {
+        let (app, _directory) = start();
+        let id = verified(&app).await;
+        let (mut phone, _) = add(&app, id).await;
+        // At a time, and afterwards.
+        let answer = answer(&app, &mut phone).await;
+        let (one, other) = tokio::join!(present(&app, &answer), present(&app, &answer));
+        assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1);
+        assert_eq!(code(present(&app, &answer).await), "unauthenticated");
+    }
+
+    #[tokio::test]
+    async fn a_challenge_is_for_a_sign_in_and_five_minutes() {
+        let (app, _directory) = start();
+        let id = verified(&app).await;
+        let (mut phone, _) = add(&app, id).await;
+        let options = begin(&app, id, proof(PASSWORD, None), home()).await.unwrap();
+        assert_eq!(code(present(&app, &phone.get(&options)).await), "unauthenticated", "of a registration");
+        let answer = answer(&app, &mut phone).await;
+        let late = Timestamp::now().after(std::time::Duration::from_mins(5));
+        let challenge = Assertion::read(&answer).unwrap().challenge().unwrap();
+        assert!(app.challenges.take(challenge, late).await.unwrap().is_none());
+        // A job deletes those that are never answered.
+        begin_sign_in(&app, home()).await.unwrap();
+        assert_eq!(expired(&app, late).await, 1);
+        jobs::delete_expired_challenges(&app, late).await.unwrap();
+        assert_eq!(expired(&app, late).await, 0);
+    }
+
+    async fn expired(app: &App, now: Timestamp) -> usize {
+        app.challenges.expired().page(now, None).await.unwrap().items.len()
+    }
+
+    #[tokio::test]
+    async fn an_unknown_account_and_a_wrong_passkey_are_refused_alike() {
+        let (app, _directory) = start();
+        let id = verified(&app).await;
+        let (mut phone, _) = add(&app, id).await;
+        let mut stranger = Authenticator::new(ORIGIN);
+        (stranger.rp_id, stranger.user_handle) = (phone.rp_id.clone(), Id::<()>::new().into_bytes().to_vec());
+        let mut texts = Vec::new();
+        texts.push(present(&app, &answer(&app, &mut stranger).await).await.err().unwrap().detail().to_owned());
+        stranger.user_handle.clone_from(&phone.user_handle);
+        texts.push(present(&app, &answer(&app, &mut stranger).await).await.err().unwrap().detail().to_owned());
+        phone.origin = "https://evil.test".to_owned();
+        texts.push(present(&app, &answer(&app, &mut phone).await).await.err().unwrap().detail().to_owned());
+        assert!(texts.windows(2).all(|pair| pair[0] == pair[1]), "{texts:?}");
+    }
+
+    #[tokio::test]
+    async fn a_locked_or_deleted_account_cannot_sign_in() {
+        let (app, _directory) = start();
+        let id = verified(&app).await;
+        let (mut phone, _) = add(&app, id).await;
+        let email = "ana@example.com".parse().unwrap();
+        operator::set_locked(&app.database, &email, true).await.unwrap();
+        assert_eq!(code(present(&app, &answer(&app, &mut phone).await).await), "account-locked");
+        operator::set_locked(&app.database, &email, false).await.unwrap();
+        present(&app, &answer(&app, &mut phone).await).await.unwrap();
+        crate::application::erasures::erase(&app, id).await.unwrap();
+        assert_eq!(code(present(&app, &answer(&app, &mut phone).await).await), "unauthenticated");
+    }
+
+    #[tokio::test]
+    async fn a_passkey_is_both_steps_of_a_sign_in() {
+        let (app, _directory) = start();
+        let id = verified(&app).await;
+        operator::set_role(&app.database, &"ana@example.com".parse().unwrap(), Role::Orders).await.unwrap();
+        let (mut phone, _) = add(&app, id).await;
+        let by_passkey = present(&app, &answer(&app, &mut phone).await).await.unwrap();
+        let role = async |sign_in: &SignIn| app.verifier.verify(&sign_in.access_token).await.unwrap().role;
+        assert_eq!(role(&by_passkey).await, Role::Orders);
+        let refreshed = sessions::refresh(&app, Some(by_passkey.refresh_token), home()).await.unwrap();
+        assert_eq!(role(&refreshed).await, Role::Orders);
+        let email = "ana@example.com".parse().ok();
+        let credentials = Credentials { email, password: PasswordGuess::new(PASSWORD), code: None };
+        let by_password = sessions::sign_in(&app, credentials, home()).await.unwrap();
+        assert_eq!(role(&by_password).await, Role::Customer, "the shop requires a second step");
+    }
+
+    #[tokio::test]
+    async fn a_passkey_is_no_way_around_the_second_step() {
+        let (app, _directory) = start();
+        let (id, now) = (verified(&app).await, Timestamp::now());
+        let before = now.before(std::time::Duration::from_secs(30));
+        let turn_on = move |profile: &mut Profile| {
+            let secret = profile.second_step.begin_setup(now)?;
+            profile.second_step.confirm_setup(&code_of(&secret, before), now)?;
+            Ok(secret)
+        };
+        let secret = app.accounts.update(id, turn_on).await.unwrap();
+        let begin = async |code| begin(&app, id, proof(PASSWORD, code), home()).await;
+        assert_eq!(begin(None).await.err().unwrap().code(), "code-required");
+        let wrong = serde_json::from_value("000000x".into()).unwrap();
+        assert_eq!(begin(Some(wrong)).await.err().unwrap().fields()[0].field, "code");
+        begin(Some(code_of(&secret, Timestamp::now()))).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_new_password_keeps_passkeys() {
+        let (app, _directory) = start();
+        let id = verified(&app).await;
+        let (mut phone, _) = add(&app, id).await;
+        let change = PasswordChange::new(PASSWORD, "battery staple");
+        credentials::change_password(&app, id, change, home()).await.unwrap();
+        present(&app, &answer(&app, &mut phone).await).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_shop_without_a_domain_has_no_passkeys() {
+        let (app, _directory) = crate::testing::start();
+        assert_eq!(begin_sign_in(&app, home()).await.err().unwrap().code(), "passkeys-unavailable");
+    }
+}
