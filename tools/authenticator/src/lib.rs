@@ -55,7 +55,7 @@ impl Authenticator {
         }
     }
 
-    /// Answers the options of a registration, and remembers shop and account.
+    /// Answers the options of a registration, and remembers shop and account. The counter goes up.
     ///
     /// # Panics
     /// When the options are not those of a registration.
@@ -72,6 +72,7 @@ impl Authenticator {
             "attestationObject": encoded(&[head, data].concat()),
             "transports": ["internal"],
         });
+        self.counter += 1;
         self.credential(response)
     }
 
