@@ -17,7 +17,7 @@ use souk_types::{Email, Error, Id, Result, Text, Timestamp};
 use webauthn_rp::bin::{Decode, Encode};
 use webauthn_rp::request::auth::AuthenticationVerificationOptions;
 use webauthn_rp::request::register::{
-    PublicKeyCredentialCreationOptions, RegistrationVerificationOptions, UserHandle16,
+    CredProtect, PublicKeyCredentialCreationOptions, RegistrationVerificationOptions, UserHandle16,
 };
 use webauthn_rp::request::{PublicKeyCredentialDescriptor, TimedCeremony as _};
 use webauthn_rp::response::register::{CompressedPubKey, DynamicState, StaticState};
@@ -229,7 +229,9 @@ impl Passkeys {
         self.check_limit()?;
         let Ok(user) = UserHandle16::decode(account.into_bytes());
         let known = self.registered.iter().map(Passkey::descriptor).collect::<Result<_>>()?;
-        let options = PublicKeyCredentialCreationOptions::passkey(relying_party.id(), (&user).into(), known);
+        let mut options = PublicKeyCredentialCreationOptions::passkey(relying_party.id(), (&user).into(), known);
+        // A device that does not know this extension would refuse; each sign-in verifies the user anyway.
+        options.extensions.cred_protect = CredProtect::None;
         let (server, client) = options.start_ceremony().map_err(Error::internal)?;
         let mut options = serde_json::to_value(client).map_err(Error::internal)?;
         // The device shows them to its user, who may have several accounts.
