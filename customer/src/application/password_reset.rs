@@ -43,8 +43,8 @@ async fn send(app: &App, id: CustomerId) -> Result<()> {
 }
 
 /// Sets a new password, removes all passkeys, ends all sessions and revokes all access tokens. The
-/// address is verified as well, because the token came from its mailbox. Errors: those of [`mails::redeem`]; `Invalid` for
-/// a password that is easy to guess, which leaves the token valid.
+/// address is verified as well, because the token came from its mailbox. Errors: those of
+/// [`mails::redeem`]; `Invalid` for a password that is easy to guess, which leaves the token valid.
 pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, network: Network) -> Result<()> {
     app.attempts.count(network)?;
     let (mail, profile) = mails::redeem(app, token, Purpose::ResetPassword, network).await?;
@@ -57,7 +57,8 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
         }
         profile.forget_other_networks(network);
         profile.change_password(generation, password.clone())?;
-        // A reset takes a stolen account back; a passkey that the thief has added would survive it.
+        // A reset takes a stolen account back. A passkey that the thief has added would survive
+        // it.
         profile.passkeys.remove_all();
         events.publish(&TokensRevoked { id, generation: profile.generation() })?;
         if profile.verify_email() {

@@ -230,7 +230,8 @@ impl Passkeys {
         let Ok(user) = UserHandle16::decode(account.into_bytes());
         let known = self.registered.iter().map(Passkey::descriptor).collect::<Result<_>>()?;
         let mut options = PublicKeyCredentialCreationOptions::passkey(relying_party.id(), (&user).into(), known);
-        // A device that does not know this extension would refuse; each sign-in verifies the user anyway.
+        // A device that does not know this extension would refuse. Each sign-in verifies the user
+        // anyway.
         options.extensions.cred_protect = CredProtect::None;
         let (server, client) = options.start_ceremony().map_err(Error::internal)?;
         let mut options = serde_json::to_value(client).map_err(Error::internal)?;

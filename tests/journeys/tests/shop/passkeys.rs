@@ -115,7 +115,8 @@ async fn a_customer_manages_passkeys_on_the_pages() {
     let shop = Shop::shared().await;
     let (visitor, ana) = (shop.visitor(), shop.new_verified_customer().await);
     let page = visitor.open("/en/account/sign-in").await.expect_status(200).expect_text("Sign in with a passkey");
-    // The script shows the button to browsers that have passkeys, and sends the answer of the device.
+    // The script shows the button to browsers that have passkeys, and sends the answer of the
+    // device.
     assert!(page.html().contains("data-passkeys hidden"), "{page}");
     visitor.sign_in(&ana.email, &ana.password).await;
     visitor.open("/en/account").await.expect_status(200).expect_text("Passkeys");
