@@ -30,7 +30,7 @@ pub use self::application::{ledger, operator};
 pub use self::domain::password::Password;
 pub use self::http::routes;
 pub use self::options::Options;
-pub use self::providers::signing_key::{KeyError, NotAKey, SigningKey};
+pub use self::providers::signing_key::{KeyError, NotAKey, RotationStep, SigningKey};
 
 use self::providers::attempts::Attempts;
 use self::providers::export_slots::ExportSlots;

@@ -11,6 +11,7 @@ use crate::order::OrderArgs;
 use crate::permissions::PermissionsArgs;
 use crate::seed::SeedArgs;
 use crate::settings::{FILE_HELP, UpArgs};
+use crate::signing_key::SigningKeyCommand;
 use crate::top::{PsArgs, TopArgs};
 
 /// Runs a whole shop in one process, and maintains shops of any size.
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// The list `permissions` of RabbitMQ's definitions, for the operator's user `souk` and a user
     /// for each service. On MongoDB, a service needs `readWrite` on its own database.
     Permissions(PermissionsArgs),
+    /// Replace the key that signs access tokens, in three steps, while sessions continue
+    #[command(subcommand)]
+    SigningKey(SigningKeyCommand),
     /// Inspect, replay or drop events that a service of a fleet could not handle
     #[command(subcommand)]
     Dlq(DlqCommand),

@@ -52,8 +52,13 @@ impl DataDirectory {
     }
 
     pub(crate) fn signing_key(&self) -> Result<SigningKey, String> {
-        SigningKey::load_or_create(&self.path.join("signing-key.pem")).map_err(|error| error.to_string())
+        SigningKey::load_or_create(&signing_key_file(&self.path)).map_err(|error| error.to_string())
     }
+}
+
+/// Returns the file of the signing key in a data directory.
+pub(crate) fn signing_key_file(directory: &Path) -> PathBuf {
+    directory.join("signing-key.pem")
 }
 
 /// Returns the directory of mails in a data directory.

@@ -16,6 +16,7 @@ mod permissions;
 mod seed;
 mod settings;
 mod shop_args;
+mod signing_key;
 mod terminal;
 mod top;
 mod up;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Ps(args) => rocket::execute(top::ps(args)),
         Command::Top(args) => rocket::execute(top::top(args)),
         Command::Permissions(args) => permissions::run(&args),
+        Command::SigningKey(command) => signing_key::run(command),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {

@@ -2,6 +2,7 @@
 //! `souk_http::auth` defines the claims.
 
 mod file;
+mod rotation;
 
 use std::str::FromStr;
 use std::{error, fmt, io};
@@ -14,6 +15,7 @@ use souk_http::auth::{Claims, ISSUER, Identity, TOKEN_LIFETIME, TOKEN_TYPE};
 use souk_types::{Error, Result, Timestamp};
 
 pub use self::file::KeyError;
+pub use self::rotation::RotationStep;
 use crate::domain::token_secret::{MailKeys, RootKeys};
 
 /// An Ed25519 key pair, and further ones.

@@ -30,14 +30,17 @@ impl SigningKey {
 /// Writes a new key to a temporary file that only its owner can read, syncs it and renames it, so
 /// that a crash leaves no half-written key. Keeps a key that another process has written meanwhile.
 fn create(file: &Path) -> io::Result<()> {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(".signing-key-").tempfile_in(directory)?;
+    let mut temporary = tempfile::Builder::new().prefix(".signing-key-").tempfile_in(directory_of(file))?;
     temporary.write_all(generate()?.as_bytes())?;
     temporary.as_file().sync_all()?;
     match temporary.persist_noclobber(file) {
         Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => Ok(()),
         outcome => outcome.map(drop).map_err(|refused| refused.error),
     }
+}
+
+pub(super) fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Returns the file's mode when users other than its owner have any permission.
@@ -63,6 +66,8 @@ pub enum KeyError {
     Exposed(PathBuf, u32),
     /// The file does not contain a key.
     Foreign(PathBuf),
+    /// A step of a key rotation does not follow from the keys in the file.
+    Rotation(PathBuf, &'static str),
 }
 
 impl fmt::Display for KeyError {
@@ -77,6 +82,7 @@ impl fmt::Display for KeyError {
                 )?;
                 f.write_str("or delete it to get a new key if another user may have read it")
             }
+            Self::Rotation(file, why) => write!(f, "the file of the signing key {} {why}", file.display()),
             Self::Foreign(file) => {
                 write!(f, "the signing key {} is not an Ed25519 private key in PEM (PKCS#8)", file.display())
             }
@@ -88,7 +94,7 @@ impl error::Error for KeyError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Unusable(_, error) => Some(error),
-            Self::Exposed(..) | Self::Foreign(_) => None,
+            Self::Exposed(..) | Self::Foreign(_) | Self::Rotation(..) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use journeys::{TestShop, address, euros, unique, wait_for};
+use journeys::{TestShop, address, euros, run_souk, unique, wait_for};
 
 #[tokio::test]
 async fn orders_cart_and_wishlist_survive_a_restart() {
@@ -31,6 +31,33 @@ async fn a_session_survives_a_restart() {
     ana.get_profile().await.expect_status(200);
     ana.get_cart().await.expect_status(200);
     ana.refresh_session(&ana.refresh_token).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn sessions_continue_while_the_signing_key_is_replaced() {
+    let shop = TestShop::start().await;
+    let ana = shop.new_customer().await;
+    let key = shop.data().join("signing-key.pem");
+    let step = async |step: &str| {
+        let ids = run_souk(&["signing-key", step, "--file", key.to_str().unwrap()]).await.expect_success();
+        shop.stop().await;
+        shop.restart().await;
+        ids
+    };
+    let added = step("add").await;
+    ana.get_profile().await.expect_status(200);
+    let activated = step("activate").await;
+    let id_that = |ids: &str, does: &str| {
+        ids.lines().find_map(|line| line.strip_prefix(does)).map(|id| id.trim().to_owned()).unwrap()
+    };
+    assert_eq!(id_that(&activated, "signs"), id_that(&added, "verifies"));
+    ana.get_profile().await.expect_status(200);
+    let refreshed = ana.refresh_session(&ana.refresh_token).await.expect_status(200);
+    let renewed = ana.with_token(refreshed["token"].as_str().unwrap());
+    step("retire").await;
+    renewed.get("/customer/profile").await.expect_status(200);
+    ana.get_profile().await.expect_unauthenticated();
+    renewed.get("/shopping/cart").await.expect_status(200);
 }
 
 #[tokio::test]
