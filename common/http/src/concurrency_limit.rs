@@ -1,9 +1,9 @@
-//! A limit of concurrent requests, which the networks of clients share fairly: a permit goes to the
-//! network that has used the least service time lately. A flood from many addresses so waits for
+//! A limit of concurrent requests, which the networks of clients share: a permit goes to the network
+//! that has used the least service time lately. So a flood from some hundred addresses waits for
 //! visitors who ask for a page now and then.
 //!
-//! Of one network, the newest request is served first; the oldest have probably timed out. After a
-//! stall, the service handles current requests before its backlog.
+//! Networks that have used little, and requests of one network, are served newest first: the oldest
+//! have probably timed out. After a stall, the service handles current requests before its backlog.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,13 +16,14 @@ use tokio::sync::oneshot;
 const MAX_WAITING: usize = 1_024;
 /// Service time counts half after this time, in seconds.
 const HALF_LIFE: f64 = 10.0;
-/// Seconds that count for a request while it is served, so that a network without any service time
-/// does not get all permits at once.
+/// Seconds of service time that a visitor uses with a few pages. Networks below it are equal: new
+/// networks do not come before those of visitors.
+const LITTLE: f64 = 0.5;
+/// Seconds that count for a request while it is served, so that no network gets all permits at
+/// once.
 const EXPECTED_TIME: f64 = 0.05;
-/// Networks whose service time is remembered, besides those with requests.
-const MAX_IDLE_NETWORKS: usize = 10_000;
-/// Seconds of service time that are not worth remembering.
-const FORGOTTEN: f64 = 0.001;
+/// Networks whose service time is remembered.
+const MAX_NETWORKS: usize = 10_000;
 
 /// A number of permits. Clones share them.
 #[derive(Clone)]
@@ -30,14 +31,20 @@ pub(super) struct ConcurrencyLimiter(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
+    /// The number of requests in `queues`.
     waiting: usize,
-    networks: HashMap<Network, Usage>,
+    /// The requests that wait, by network. No queue is empty; the newest request is at the back.
+    queues: HashMap<Network, VecDeque<Waiting>>,
+    used: HashMap<Network, Usage>,
 }
 
-/// The requests and the service time of one network.
+struct Waiting {
+    since: Instant,
+    permit: oneshot::Sender<Permit>,
+}
+
+/// The service time of one network.
 struct Usage {
-    /// The newest request is at the back.
-    waiting: VecDeque<oneshot::Sender<Permit>>,
     serving: usize,
     /// Seconds of service, as they counted at this time.
     seconds: f64,
@@ -53,7 +60,7 @@ pub(super) struct Permit {
 
 impl ConcurrencyLimiter {
     pub(super) fn new(permits: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: permits, waiting: 0, networks: HashMap::new() })))
+        Self(Arc::new(Mutex::new(State { free: permits, waiting: 0, queues: HashMap::new(), used: HashMap::new() })))
     }
 
     /// Returns a permit; `None` when there is none within `timeout`, or when too many requests
@@ -67,8 +74,8 @@ impl ConcurrencyLimiter {
                 return Some(Permit { limiter: self.clone(), network, since: now });
             }
             state.make_room();
-            let (sender, receiver) = oneshot::channel();
-            state.usage(network, now).waiting.push_back(sender);
+            let (permit, receiver) = oneshot::channel();
+            state.queues.entry(network).or_default().push_back(Waiting { since: now, permit });
             state.waiting += 1;
             receiver
         };
@@ -82,69 +89,76 @@ impl ConcurrencyLimiter {
 
 impl State {
     fn usage(&mut self, network: Network, now: Instant) -> &mut Usage {
-        if self.networks.len() > MAX_IDLE_NETWORKS {
-            self.forget_idle(now);
+        if self.used.len() >= MAX_NETWORKS && !self.used.contains_key(&network) {
+            self.remove_idle(now);
         }
-        let new = || Usage { waiting: VecDeque::new(), serving: 0, seconds: 0.0, at: now };
-        self.networks.entry(network).or_insert_with(new)
+        self.used.entry(network).or_insert_with(|| Usage { serving: 0, seconds: 0.0, at: now })
     }
 
-    /// Forgets networks without requests: those with little service time, or all if there are too
-    /// many.
-    fn forget_idle(&mut self, now: Instant) {
-        self.networks.retain(|_, usage| !usage.is_idle() || usage.seconds_at(now) > FORGOTTEN);
-        if self.networks.len() > MAX_IDLE_NETWORKS {
-            self.networks.retain(|_, usage| !usage.is_idle());
+    /// Removes the service time of networks that use little, or of all that use nothing now if that
+    /// leaves many.
+    fn remove_idle(&mut self, now: Instant) {
+        self.used.retain(|_, usage| usage.serving > 0 || usage.seconds_at(now) > LITTLE);
+        if self.used.len() > MAX_NETWORKS / 2 {
+            self.used.retain(|_, usage| usage.serving > 0);
         }
     }
 
     /// Makes room for another request that waits.
     fn make_room(&mut self) {
-        if self.waiting >= MAX_WAITING {
-            self.forget_cancelled();
+        if self.waiting < MAX_WAITING {
+            return;
         }
+        self.remove_cancelled();
+        let largest = self.queues.iter().max_by_key(|(_, queue)| queue.len()).map(|(network, _)| *network);
         if self.waiting >= MAX_WAITING
-            && let Some(usage) = self.networks.values_mut().max_by_key(|usage| usage.waiting.len())
-            && usage.waiting.pop_front().is_some()
+            && let Some(network) = largest
         {
-            self.waiting -= 1;
+            self.take(network, VecDeque::pop_front);
         }
     }
 
     /// Removes requests that no longer wait.
-    fn forget_cancelled(&mut self) {
-        for usage in self.networks.values_mut() {
-            usage.waiting.retain(|request| !request.is_closed());
+    fn remove_cancelled(&mut self) {
+        for queue in self.queues.values_mut() {
+            queue.retain(|request| !request.permit.is_closed());
         }
-        self.waiting = self.networks.values().map(|usage| usage.waiting.len()).sum();
+        self.queues.retain(|_, queue| !queue.is_empty());
+        self.waiting = self.queues.values().map(VecDeque::len).sum();
+    }
+
+    fn take(&mut self, network: Network, take: impl Fn(&mut VecDeque<Waiting>) -> Option<Waiting>) -> Option<Waiting> {
+        let queue = self.queues.get_mut(&network)?;
+        let taken = take(queue);
+        if queue.is_empty() {
+            self.queues.remove(&network);
+        }
+        self.waiting -= usize::from(taken.is_some());
+        taken
     }
 
     /// Takes the next request that waits.
     fn next(&mut self, now: Instant) -> Option<(Network, oneshot::Sender<Permit>)> {
-        while self.waiting > 0 {
-            let waiting = self.networks.iter_mut().filter(|(_, usage)| !usage.waiting.is_empty());
-            let least = |(_, a): &(_, &mut Usage), (_, b): &(_, &mut Usage)| a.rank(now).total_cmp(&b.rank(now));
-            let (network, usage) = waiting.min_by(least)?;
-            let request = usage.waiting.pop_back()?;
-            self.waiting -= 1;
-            if !request.is_closed() {
-                usage.serving += 1;
-                return Some((*network, request));
+        loop {
+            let rank = |network: &Network| self.used.get(network).map_or(LITTLE, |usage| usage.rank(now));
+            let newest = |queue: &VecDeque<Waiting>| queue.back().map(|request| request.since);
+            let ranked = self.queues.iter().map(|(network, queue)| (rank(network), newest(queue), *network));
+            let first = ranked.min_by(|(a, a_since, _), (b, b_since, _)| a.total_cmp(b).then(b_since.cmp(a_since)));
+            let (_, _, network) = first?;
+            let request = self.take(network, VecDeque::pop_back)?;
+            if !request.permit.is_closed() {
+                self.usage(network, now).serving += 1;
+                return Some((network, request.permit));
             }
         }
-        None
     }
 }
 
 impl Usage {
-    fn is_idle(&self) -> bool {
-        self.serving == 0 && self.waiting.is_empty()
-    }
-
     /// The network with the lowest rank is served next.
     #[allow(clippy::cast_precision_loss, reason = "a number of permits")]
     fn rank(&self, now: Instant) -> f64 {
-        self.seconds_at(now) + self.serving as f64 * EXPECTED_TIME
+        (self.seconds_at(now) + self.serving as f64 * EXPECTED_TIME).max(LITTLE)
     }
 
     fn seconds_at(&self, now: Instant) -> f64 {
@@ -255,15 +269,21 @@ mod tests {
         busy.has_used(1, Duration::from_secs(10));
         busy.has_used(2, Duration::from_secs(1));
         let mut requests = Vec::new();
-        for (host, name) in [(1, 10), (2, 20), (3, 30), (1, 11), (2, 21)] {
+        busy.has_used(3, Duration::from_millis(200));
+        for (host, name) in [(1, 10), (2, 20), (3, 30), (4, 40), (3, 31), (1, 11), (2, 21)] {
             requests.push(busy.join(host, name).await);
         }
-        assert_eq!(busy.serve(requests).await, [30, 21, 20, 11, 10]);
+        // A new network is no better than one that has used little.
+        assert_eq!(busy.serve(requests).await, [31, 40, 30, 21, 20, 11, 10]);
     }
 
     #[tokio::test]
     async fn a_network_does_not_get_all_permits_at_once() {
         let limiter = ConcurrencyLimiter::new(4);
+        let now = Instant::now();
+        for host in [1, 2] {
+            limiter.state().usage(network(host), now).add(Duration::from_secs(1), now);
+        }
         let mut permits = Vec::new();
         for _ in 0..4 {
             permits.push(limiter.acquire(network(0), SHORT).await.unwrap());
@@ -272,7 +292,9 @@ mod tests {
             let limiter = limiter.clone();
             tokio::spawn(async move { limiter.acquire(network(host), LONG).await })
         };
-        let (many, one) = ([start(1), start(1), start(1)], start(2));
+        let one = start(2);
+        tokio::task::yield_now().await;
+        let many = [start(1), start(1), start(1)];
         tokio::task::yield_now().await;
         drop((permits.pop(), permits.pop()));
         assert!(one.await.unwrap().is_some());
@@ -285,7 +307,7 @@ mod tests {
     #[test]
     fn service_time_counts_half_after_ten_seconds() {
         let now = Instant::now();
-        let mut usage = Usage { waiting: VecDeque::new(), serving: 0, seconds: 8.0, at: now };
+        let mut usage = Usage { serving: 0, seconds: 8.0, at: now };
         let later = now + Duration::from_secs(10);
         assert!((usage.seconds_at(later) - 4.0).abs() < 1e-9);
         usage.add(Duration::from_secs(2), later);
@@ -320,11 +342,11 @@ mod tests {
     }
 
     #[test]
-    fn networks_without_requests_are_forgotten() {
+    fn the_number_of_networks_is_bounded() {
         let (limiter, now) = (ConcurrencyLimiter::new(1), Instant::now());
         for host in 0..=u16::MAX {
             limiter.state().usage(network(host), now).add(Duration::from_secs(1), now);
         }
-        assert!(limiter.state().networks.len() <= MAX_IDLE_NETWORKS + 1);
+        assert!(limiter.state().used.len() <= MAX_NETWORKS);
     }
 }
