@@ -9,18 +9,20 @@ use crate::assets;
 
 /// The address has the hash of the content, so a cache never asks again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
+/// The address has the hash of another release.
+const NEVER: &str = "no-store";
 
-/// An embedded file.
-pub(super) struct File(ContentType, &'static [u8]);
+/// An embedded file, and how long caches keep it.
+pub(super) struct File(ContentType, &'static [u8], &'static str);
 
 impl<'r> Responder<'r, 'static> for File {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        Response::build_from((self.0, self.1).respond_to(request)?).raw_header("Cache-Control", FOREVER).ok()
+        Response::build_from((self.0, self.1).respond_to(request)?).raw_header("Cache-Control", self.2).ok()
     }
 }
 
 #[get("/assets/<hash>/<name>")]
 pub(super) fn get(hash: &str, name: &str) -> Option<File> {
-    let asset = assets::at(hash, name)?;
-    Some(File(asset.content_type.clone(), &asset.content))
+    let (asset, is_own) = assets::named(hash, name)?;
+    Some(File(asset.content_type.clone(), &asset.content, if is_own { FOREVER } else { NEVER }))
 }

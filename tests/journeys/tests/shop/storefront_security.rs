@@ -96,6 +96,9 @@ async fn a_page_runs_no_inline_script_and_loads_nothing_from_elsewhere() {
     for asset in assets {
         let file = shop.visitor().get(&format!("/assets/{asset}")).await.expect_status(200);
         assert!(file.header("Cache-Control").ends_with("immutable"), "{file}");
+        let (_, name) = asset.split_once('/').unwrap();
+        let of_another_release = shop.visitor().get(&format!("/assets/0123456789abcdef/{name}")).await;
+        assert_eq!(of_another_release.expect_status(200).header("Cache-Control"), "no-store");
         count += 1;
     }
     assert_eq!(count, 3, "icon, styles, script");
