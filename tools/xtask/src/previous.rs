@@ -9,13 +9,26 @@ use crate::command::{cargo, cargo_command, run};
 /// Names the release: a tag or a commit. Lines with `#` are comments.
 const REVISION: &str = "deploy/previous-release";
 
+/// Why there are no programs of the previous release.
+pub(crate) enum Unavailable {
+    /// The clone does not have the release.
+    Missing(String),
+    Failed(String),
+}
+
+impl From<String> for Unavailable {
+    fn from(error: String) -> Self {
+        Self::Failed(error)
+    }
+}
+
 /// Returns the folder of the programs. Builds them once for each release, from the history of the
-/// repository. Errors: why they cannot be built.
+/// repository.
 ///
 /// They are built in the target folder of the workspace, so that dependencies are compiled once.
-/// Cargo takes crates of two checkouts there for the same, so those of the workspace are deleted
-/// before and afterwards.
-pub(crate) fn programs() -> Result<PathBuf, String> {
+/// There, Cargo does not distinguish the crates of two checkouts, so those of the workspace are
+/// deleted before and afterwards.
+pub(crate) fn programs() -> Result<PathBuf, Unavailable> {
     let file = fs::read_to_string(fleet::workspace_dir().join(REVISION));
     let revision = revision(&file.map_err(|error| format!("{REVISION}: {error}"))?)?;
     let commit = commit(&revision)?;
@@ -48,13 +61,14 @@ fn revision(file: &str) -> Result<String, String> {
     }
 }
 
-fn commit(revision: &str) -> Result<String, String> {
+fn commit(revision: &str) -> Result<String, Unavailable> {
     let wanted = format!("{revision}^{{commit}}");
     let mut git = git();
     git.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]);
     let output = git.output().map_err(|error| format!("git: {error}"))?;
     if !output.status.success() {
-        return Err(format!("this clone does not have {revision}: git fetch --tags --unshallow"));
+        let why = format!("this clone does not have {revision}: git fetch --tags --unshallow");
+        return Err(Unavailable::Missing(why));
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

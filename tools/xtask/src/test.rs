@@ -6,10 +6,11 @@ use std::thread;
 
 use fleet::{Axe, ChromeDriver, Dns, Fleet, MongoDb, Nginx, RabbitMq, SmtpServer};
 
+use crate::READY_TIMEOUT;
 use crate::command::cargo;
+use crate::previous::{self, Unavailable};
 use crate::report::Report;
 use crate::suite::Suite;
-use crate::{READY_TIMEOUT, previous};
 
 /// This test starts several `mongod` processes itself.
 const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
@@ -110,7 +111,7 @@ fn conformance(report: &mut Report) {
     }
 }
 
-fn fleets(report: &mut Report, previous: Result<PathBuf, String>) {
+fn fleets(report: &mut Report, previous: Result<PathBuf, Unavailable>) {
     let servers: [fn() -> fleet::Result<()>; 2] = [RabbitMq::ensure_installed, MongoDb::ensure_installed];
     let nginx_suite = "fleet: nginx";
     let nginx = has(report, nginx_suite, &[Nginx::ensure_installed])
@@ -145,7 +146,8 @@ fn fleets(report: &mut Report, previous: Result<PathBuf, String>) {
             let suite = journeys(upgrade).only(UPGRADE_TEST).env("SOUK_PREVIOUS", &programs.to_string_lossy());
             report.run(suite);
         }
-        Err(why) => report.skip(upgrade, &why),
+        Err(Unavailable::Missing(why)) => report.skip(upgrade, &why),
+        Err(Unavailable::Failed(why)) => report.fail(upgrade, &why),
     }
     let in_a_browser = "journeys: in a browser, through a fleet";
     if has(report, in_a_browser, &[ChromeDriver::ensure_installed]) {

@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 
 use journeys::{Load, TestFleet};
 
-use crate::support::{ALL_SERVICES, SERVICES, STOP_TIMEOUT, expect_no_failure, new_plentiful_product};
+use crate::support::{
+    ALL_SERVICES, SERVICES, STOP_TIMEOUT, expect_no_failure, new_load_customers, new_plentiful_product,
+};
 
 /// Requests in each mixture of releases.
 const REQUESTS: usize = 400;
+/// Every twelfth request is an order; some meet an empty cart or an order under way.
+const MIN_ORDERS: usize = 4 * REQUESTS / 24;
 
 /// Replaces the program of an instance as a deployment does.
 async fn replace(fleet: &TestFleet, instance: &str, programs: &Path) {
@@ -37,7 +41,7 @@ async fn a_rolling_upgrade_from_the_previous_release_and_back_fails_no_request()
 
     let tea = new_plentiful_product(&fleet).await;
     // A rate that two processors serve although one instance is away.
-    let load = Load::start(80, fleet.new_customers(4).await, vec![tea]);
+    let load = Load::start(80, new_load_customers(&fleet).await, vec![tea]);
     load.wait_for_requests(REQUESTS).await;
     // First one instance of each service, so that all pairs of services meet in both releases.
     let (first, second): (Vec<&String>, Vec<&String>) = instances.iter().partition(|name| name.ends_with("-1"));
@@ -50,11 +54,15 @@ async fn a_rolling_upgrade_from_the_previous_release_and_back_fails_no_request()
     }
     load.wait_for_requests(REQUESTS).await;
     // Back, with the data that the new release has written.
-    for instance in &first {
+    for instance in first.iter().chain(&second) {
         replace(&fleet, instance, &previous).await;
     }
     load.wait_for_requests(REQUESTS).await;
-    expect_no_failure(&load.stop().await);
+    let outcomes = load.stop().await;
+    expect_no_failure(&outcomes);
+    let orders = outcomes.iter().filter(|outcome| outcome.status() == Some(201)).count();
+    println!("{orders} orders");
+    assert!(orders >= MIN_ORDERS, "{orders} orders");
 
     let letters = fleet.run_souk(&["dlq", "list", "--amqp-url", fleet.amqp_url()]).await;
     assert_eq!(letters.expect_success(), "no dead letters\n");
