@@ -336,7 +336,8 @@ impl Order {
     /// Gives a guest's order to the account that has verified its e-mail address.
     pub(crate) fn move_to_account(&mut self, customer: CustomerId, email: &Email) {
         if self.guest_email.as_ref() == Some(email) {
-            (self.customer, self.guest_email) = (Some(customer), None);
+            self.customer = Some(customer);
+            (self.guest_email, self.guest_network) = (None, None);
         }
     }
 
