@@ -7,6 +7,7 @@ use souk_contract::customer::Keys;
 use souk_contract::role::Role;
 use souk_http::auth::Verifier;
 use souk_store::Database;
+use souk_types::{Error, Result};
 use tokio::sync::Notify;
 
 use crate::domain::account::Profile;
@@ -47,11 +48,25 @@ impl App {
     /// Returns the role that an account has in a session: none without the second step, in a shop
     /// that requires it of its staff.
     pub(crate) fn role_of(&self, profile: &Profile, proof: Proof) -> Role {
-        let needs_second_step = self.staff_totp == StaffTotp::Required
-            && proof == Proof::Password
-            && profile.role.is_staff()
-            && !profile.second_step.is_active();
-        if needs_second_step { Role::Customer } else { profile.role }
+        let is_too_little = proof == Proof::Password && self.lacks_second_step(profile);
+        if is_too_little { Role::Customer } else { profile.role }
+    }
+
+    /// Whether the password alone does not give an account its role: staff without the second step,
+    /// in a shop that requires it.
+    pub(crate) fn lacks_second_step(&self, profile: &Profile) -> bool {
+        self.staff_totp == StaffTotp::Required && profile.role.is_staff() && !profile.second_step.is_active()
+    }
+
+    /// Protects the role of staff who have passkeys and no second step: a session that was opened
+    /// by the password alone must not replace the passkeys. Errors: `passkey-required`.
+    pub(crate) fn require_passkey(&self, profile: &Profile, session: Role) -> Result<()> {
+        let has_passkeys = !profile.passkeys.list().is_empty();
+        if has_passkeys && session != profile.role && self.lacks_second_step(profile) {
+            let detail = "Sign in with a passkey first: the password alone is not enough for an account of staff.";
+            return Err(Error::conflict("passkey-required", detail));
+        }
+        Ok(())
     }
 
     pub(crate) fn keys(&self) -> Keys {

@@ -82,7 +82,7 @@ impl Accounts {
 
     /// Returns the first 100 accounts of a role, in the order in which they were created.
     pub(crate) async fn by_role(&self, role: Role) -> Result<Vec<Profile>> {
-        let page = self.0.find(BY_ROLE.find([role.as_str()]).first(longest_page())).await?;
+        let page = self.0.find(BY_ROLE.find([role.as_str()]).first(PageLimit::MOST)).await?;
         Ok(page.items.into_iter().filter_map(Account::into_profile).collect())
     }
 
@@ -161,7 +161,7 @@ impl Sessions {
 
     /// In the order in which they expire: at most 100, which is more than a customer may have.
     pub(crate) async fn by_customer(&self, customer: CustomerId) -> Result<Vec<Session>> {
-        let page = self.collection.find(BY_CUSTOMER.find([customer.to_string()]).first(longest_page())).await?;
+        let page = self.collection.find(BY_CUSTOMER.find([customer.to_string()]).first(PageLimit::MOST)).await?;
         Ok(page.items)
     }
 
@@ -317,9 +317,9 @@ impl Mails {
         tx.publish(&AccountMailDue { id: mail.id() }).map(drop)
     }
 
-    /// At most 100, in the order in which they expire; an account has fewer.
+    /// At most 100, in the order in which they expire.
     pub(crate) async fn by_account(&self, account: CustomerId) -> Result<Vec<Mail>> {
-        let page = self.collection.find(MAIL_BY_ACCOUNT.find([account.to_string()]).first(longest_page())).await?;
+        let page = self.collection.find(MAIL_BY_ACCOUNT.find([account.to_string()]).first(PageLimit::MOST)).await?;
         Ok(page.items)
     }
 
@@ -339,8 +339,4 @@ impl Mails {
     pub(crate) fn expired(&self) -> Due<Mail> {
         self.collection.due(&MAIL_BY_EXPIRY)
     }
-}
-
-fn longest_page() -> PageLimit {
-    PageLimit::try_from(PageLimit::MAX as u64).unwrap_or_default()
 }

@@ -37,9 +37,14 @@ pub(crate) async fn redeem(
 
 /// Deletes the mails of an erased account, except for the notice of its erasure.
 pub(crate) async fn erase(app: &App, account: CustomerId) -> Result<()> {
-    let mails = app.mails.by_account(account).await?;
-    let erased: Vec<AccountMailId> = mails.iter().filter(|mail| !mail.is_last_notice()).map(Mail::id).collect();
-    app.mails.delete(&erased).await
+    loop {
+        let mails = app.mails.by_account(account).await?;
+        let erased: Vec<AccountMailId> = mails.iter().filter(|mail| !mail.is_last_notice()).map(Mail::id).collect();
+        if erased.is_empty() {
+            return Ok(());
+        }
+        app.mails.delete(&erased).await?;
+    }
 }
 
 /// Deletes a notice that was sent. The other mails stay until they expire, because a token does.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use souk_contract::customer::{CustomerId, TokensRevoked};
+use souk_http::auth::Identity;
 use souk_types::{Error, ErrorKind, Network, Result, Timestamp};
 
 use super::sessions::{self, SignIn};
@@ -20,7 +21,7 @@ use crate::domain::relying_party::RelyingParty;
 use crate::domain::session::Proof;
 use crate::domain::totp::StepCode;
 
-/// What a customer shows again before a passkey is added.
+/// The proof of identity that a new passkey needs.
 pub(crate) struct FreshProof {
     pub(crate) current: PasswordGuess,
     /// The code of an account that has a second step, which a passkey stands in for.
@@ -30,12 +31,13 @@ pub(crate) struct FreshProof {
 /// Begins to add a passkey, and returns the options for the browser.
 ///
 /// Errors: `Invalid` for `current` or `code`; `code-required`; `email-not-verified`, because
-/// otherwise another person could keep the address from its owner; `too-many-passkeys`;
-/// `passkeys-unavailable`; `too-many-attempts`.
-pub(crate) async fn begin(app: &App, id: CustomerId, proof: FreshProof, network: Network) -> Result<Value> {
-    let relying_party = relying_party(app)?;
+/// otherwise another person could keep the address from its owner; `passkey-required`;
+/// `too-many-passkeys`; `passkeys-unavailable`; `too-many-attempts`.
+pub(crate) async fn begin(app: &App, session: Identity, proof: FreshProof, network: Network) -> Result<Value> {
+    let (relying_party, id) = (relying_party(app)?, session.id);
     let profile = accounts::get(app, id).await?;
     credentials::confirm(app, &profile, proof.current, network).await?;
+    app.require_passkey(&profile, session.role)?;
     if profile.second_step.is_active() {
         let code = proof.code.ok_or_else(code_required)?;
         if !totp::accept(app, &profile, code, network).await? {
@@ -83,16 +85,18 @@ pub(crate) async fn list(app: &App, id: CustomerId) -> Result<Vec<Passkey>> {
 }
 
 /// Removes a passkey and ends all sessions, because the device that has it may be lost. Errors:
-/// `Invalid` for `current`; `NotFound`; `too-many-attempts`.
+/// `Invalid` for `current`; `passkey-required`; `NotFound`; `too-many-attempts`.
 pub(crate) async fn remove(
     app: &App,
-    id: CustomerId,
+    session: Identity,
     passkey: PasskeyId,
     current: PasswordGuess,
     network: Network,
 ) -> Result<()> {
+    let id = session.id;
     let profile = accounts::get(app, id).await?;
     credentials::confirm(app, &profile, current, network).await?;
+    app.require_passkey(&profile, session.role)?;
     let remove = |profile: &mut Profile| {
         profile.passkeys.remove(passkey)?;
         profile.end_sessions();
@@ -128,6 +132,7 @@ async fn change<R>(app: &App, id: CustomerId, notice: &Mail, rule: impl Fn(&mut 
 /// everybody. Errors: `passkeys-unavailable`; `too-many-attempts`.
 pub(crate) async fn begin_sign_in(app: &App, network: Network) -> Result<Value> {
     app.attempts.count(network)?;
+    app.attempts.count_challenge()?;
     let (challenge, options) = SignInChallenge::new(relying_party(app)?.as_ref(), Timestamp::now())?;
     app.challenges.insert(challenge).await?;
     Ok(options)
@@ -144,9 +149,9 @@ pub(crate) async fn sign_in(app: &App, assertion: Assertion, client: impl Into<C
     match verify(app, assertion, network).await {
         Ok(profile) => sessions::open(app, &profile, device, Proof::Passkey).await,
         Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+            app.attempts.count_refused_token(network)?;
             // A counter that went back may be that of a copied device.
             tracing::warn!(customer = %account, reason = error.cause(), "a sign-in with a passkey was refused");
-            app.attempts.count_refused_token(network)?;
             Err(sign_in_refused())
         }
         Err(error) => Err(error),
@@ -185,13 +190,13 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::application::credentials::PasswordChange;
-    use crate::application::operator;
     use crate::application::sessions::Credentials;
+    use crate::application::{operator, password_reset};
     use crate::domain::passkey::tests::{ORIGIN, shop};
     use crate::domain::totp::tests::code_of;
     use crate::jobs;
     use crate::options::{Options, StaffTotp};
-    use crate::testing::{PASSWORD, ana, home, sent_mails, start_with};
+    use crate::testing::{PASSWORD, ana, by_password, home, latest_token, sent_mails, start_with};
 
     /// Starts a shop that has passkeys, and requires a second step of its staff.
     pub(crate) fn start() -> (App, TempDir) {
@@ -204,7 +209,7 @@ pub(crate) mod tests {
 
     pub(crate) async fn add(app: &App, id: CustomerId) -> (Authenticator, Passkey) {
         let mut phone = Authenticator::new(ORIGIN);
-        let options = begin(app, id, proof(PASSWORD, None), home()).await.unwrap();
+        let options = begin(app, by_password(id), proof(PASSWORD, None), home()).await.unwrap();
         let new = NewCredential::read(&phone.create(&options)).unwrap();
         let passkey = finish(app, id, new, "Phone".to_owned().try_into().unwrap(), home()).await.unwrap();
         (phone, passkey)
@@ -233,10 +238,10 @@ pub(crate) mod tests {
     async fn a_passkey_is_added_used_and_removed_with_a_mail_each() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
-        let unverified = begin(&app, id, proof(PASSWORD, None), home()).await.err().unwrap();
+        let unverified = begin(&app, by_password(id), proof(PASSWORD, None), home()).await.err().unwrap();
         assert_eq!(unverified.code(), "email-not-verified");
         app.accounts.update(id, |profile: &mut Profile| Ok(profile.verify_email())).await.unwrap();
-        let wrong = begin(&app, id, proof("wrong", None), home()).await.err().unwrap();
+        let wrong = begin(&app, by_password(id), proof("wrong", None), home()).await.err().unwrap();
         assert_eq!(wrong.fields()[0].field, "current");
         let (mut phone, passkey) = add(&app, id).await;
         assert_eq!(accounts::get(&app, id).await.unwrap().generation(), 1, "sessions continue");
@@ -244,9 +249,10 @@ pub(crate) mod tests {
         let signed_in = present(&app, &answer(&app, &mut phone).await).await.unwrap();
         assert_eq!(signed_in.customer, id);
         assert!(list(&app, id).await.unwrap()[0].last_used_at().is_some());
-        let wrong = remove(&app, id, passkey.id(), PasswordGuess::new("wrong"), home()).await.err().unwrap();
+        let wrong =
+            remove(&app, by_password(id), passkey.id(), PasswordGuess::new("wrong"), home()).await.err().unwrap();
         assert_eq!(wrong.fields()[0].field, "current");
-        remove(&app, id, passkey.id(), PasswordGuess::new(PASSWORD), home()).await.unwrap();
+        remove(&app, by_password(id), passkey.id(), PasswordGuess::new(PASSWORD), home()).await.unwrap();
         assert!(app.sessions.by_customer(id).await.unwrap().is_empty());
         assert_eq!(code(present(&app, &answer(&app, &mut phone).await).await), "unauthenticated");
         let mails: Vec<_> = sent_mails(&app, id).await.into_iter().map(|(_, kind, _)| kind).collect();
@@ -270,7 +276,7 @@ pub(crate) mod tests {
         let (app, _directory) = start();
         let id = verified(&app).await;
         let (mut phone, _) = add(&app, id).await;
-        let options = begin(&app, id, proof(PASSWORD, None), home()).await.unwrap();
+        let options = begin(&app, by_password(id), proof(PASSWORD, None), home()).await.unwrap();
         assert_eq!(code(present(&app, &phone.get(&options)).await), "unauthenticated", "of a registration");
         let answer = answer(&app, &mut phone).await;
         let late = Timestamp::now().after(std::time::Duration::from_mins(5));
@@ -336,6 +342,34 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
+    async fn the_password_alone_replaces_no_passkey_of_staff() {
+        let (app, _directory) = start();
+        let id = verified(&app).await;
+        let email = "ana@example.com".parse().unwrap();
+        operator::set_role(&app.database, &email, Role::Orders).await.unwrap();
+        let (mut phone, passkey) = add(&app, id).await;
+        let session = by_password(id);
+        let required = |outcome: Result<()>| outcome.err().map(|error| error.code().to_owned());
+        let added = begin(&app, session, proof(PASSWORD, None), home()).await.map(drop);
+        let step = totp::begin(&app, session, PasswordGuess::new(PASSWORD), home()).await.map(drop);
+        let removed = remove(&app, session, passkey.id(), PasswordGuess::new(PASSWORD), home()).await;
+        for outcome in [added, step, removed] {
+            assert_eq!(required(outcome).as_deref(), Some("passkey-required"));
+        }
+
+        // Nor does the mailbox.
+        password_reset::send(&app, id).await.unwrap();
+        let token = latest_token(&app, id, "reset").await;
+        password_reset::reset(&app, token.parse().ok(), "battery staple".parse().unwrap(), home()).await.unwrap();
+        assert_eq!(list(&app, id).await.unwrap().len(), 1);
+
+        let by_passkey = present(&app, &answer(&app, &mut phone).await).await.unwrap();
+        let session = app.verifier.verify(&by_passkey.access_token).await.unwrap();
+        begin(&app, session, proof("battery staple", None), home()).await.unwrap();
+        totp::begin(&app, session, PasswordGuess::new("battery staple"), home()).await.map(drop).unwrap();
+    }
+
+    #[tokio::test]
     async fn a_passkey_is_no_way_around_the_second_step() {
         let (app, _directory) = start();
         let (id, now) = (verified(&app).await, Timestamp::now());
@@ -346,7 +380,7 @@ pub(crate) mod tests {
             Ok(secret)
         };
         let secret = app.accounts.update(id, turn_on).await.unwrap();
-        let begin = async |code| begin(&app, id, proof(PASSWORD, code), home()).await;
+        let begin = async |code| begin(&app, by_password(id), proof(PASSWORD, code), home()).await;
         assert_eq!(begin(None).await.err().unwrap().code(), "code-required");
         let wrong = serde_json::from_value("000000x".into()).unwrap();
         assert_eq!(begin(Some(wrong)).await.err().unwrap().fields()[0].field, "code");

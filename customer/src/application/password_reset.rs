@@ -31,7 +31,7 @@ pub(crate) async fn request(app: &App, email: &Email, network: Network) -> Resul
 }
 
 /// Errors: `too-many-mails`.
-async fn send(app: &App, id: CustomerId) -> Result<()> {
+pub(super) async fn send(app: &App, id: CustomerId) -> Result<()> {
     app.database
         .run(|tx| async move {
             let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
@@ -42,7 +42,7 @@ async fn send(app: &App, id: CustomerId) -> Result<()> {
         .await
 }
 
-/// Sets a new password, removes all passkeys, ends all sessions and revokes all access tokens. The
+/// Sets a new password, removes passkeys, ends all sessions and revokes all access tokens. The
 /// address is verified as well, because the token came from its mailbox. Errors: those of
 /// [`mails::redeem`]; `Invalid` for a password that is easy to guess, which leaves the token valid.
 pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, network: Network) -> Result<()> {
@@ -50,6 +50,7 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
     let (mail, profile) = mails::redeem(app, token, Purpose::ResetPassword, network).await?;
     let password = app.hasher.hash(new, profile.email.clone(), "new", Caller::owner(network)).await?;
     let (id, generation) = (profile.id, profile.generation());
+    let needs_passkey = app.lacks_second_step(&profile);
     let reset = move |profile: &mut Profile, events: &mut Events| {
         // Another request may have used the token while this one hashed the password.
         if !mail.applies_to(profile) {
@@ -58,8 +59,11 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
         profile.forget_other_networks(network);
         profile.change_password(generation, password.clone())?;
         // A reset takes a stolen account back. A passkey that the thief has added would survive
-        // it.
-        profile.passkeys.remove_all();
+        // it. The mailbox alone must not give the role of staff, for which a passkey is the second
+        // step.
+        if !needs_passkey {
+            profile.passkeys.remove_all();
+        }
         events.publish(&TokensRevoked { id, generation: profile.generation() })?;
         if profile.verify_email() {
             // Whoever turned it on has never shown to receive mail at the address.

@@ -1,6 +1,7 @@
 //! The second step of a sign-in: turning it on, checking it, turning it off.
 
 use souk_contract::customer::{CustomerId, TokensRevoked};
+use souk_http::auth::Identity;
 use souk_types::{Error, Network, Result, Timestamp};
 
 use super::{accounts, credentials};
@@ -20,10 +21,12 @@ pub(crate) struct NewSecret {
 /// Makes a new secret, which counts when it is confirmed.
 ///
 /// Errors: `Invalid` for `current`; `email-not-verified`, because otherwise another person could
-/// keep the address from its owner; `totp-active`; `too-many-attempts`.
-pub(crate) async fn begin(app: &App, id: CustomerId, current: PasswordGuess, network: Network) -> Result<NewSecret> {
+/// keep the address from its owner; `passkey-required`; `totp-active`; `too-many-attempts`.
+pub(crate) async fn begin(app: &App, session: Identity, current: PasswordGuess, network: Network) -> Result<NewSecret> {
+    let id = session.id;
     let profile = accounts::get(app, id).await?;
     credentials::confirm(app, &profile, current, network).await?;
+    app.require_passkey(&profile, session.role)?;
     if !profile.is_email_verified() {
         let detail = "Verify the e-mail address of the account first.";
         return Err(Error::conflict("email-not-verified", detail));
@@ -119,7 +122,7 @@ mod tests {
     use super::*;
     use crate::application::sessions::{self, Credentials};
     use crate::domain::totp::tests::code_of;
-    use crate::testing::{PASSWORD, ana, home, sent_mails, start};
+    use crate::testing::{PASSWORD, ana, by_password, home, sent_mails, start};
 
     async fn sign_in(app: &App, code: Option<StepCode>) -> Option<String> {
         let (email, password) = ("ana@example.com".parse().ok(), PasswordGuess::new(PASSWORD));
@@ -131,13 +134,14 @@ mod tests {
     async fn a_sign_in_needs_the_code_until_it_is_turned_off() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
-        let unverified = begin(&app, id, PasswordGuess::new(PASSWORD), home()).await.err().unwrap();
+        let unverified = begin(&app, by_password(id), PasswordGuess::new(PASSWORD), home()).await.err().unwrap();
         assert_eq!(unverified.code(), "email-not-verified");
         let verify = |profile: &mut Profile| Ok(profile.verify_email());
         app.accounts.update(id, verify).await.unwrap();
-        let wrong = begin(&app, id, PasswordGuess::new("wrong"), home()).await.err().unwrap();
+        let wrong = begin(&app, by_password(id), PasswordGuess::new("wrong"), home()).await.err().unwrap();
         assert_eq!(wrong.fields()[0].field, "current");
-        let NewSecret { secret, uri } = begin(&app, id, PasswordGuess::new(PASSWORD), home()).await.unwrap();
+        let NewSecret { secret, uri } =
+            begin(&app, by_password(id), PasswordGuess::new(PASSWORD), home()).await.unwrap();
         assert!(uri.contains(&secret.text()), "{uri}");
         assert_eq!(sign_in(&app, None).await, None, "the secret is not confirmed");
 

@@ -94,10 +94,10 @@ impl From<Bytes> for String {
     }
 }
 
-/// What a device answers to the options of a registration.
+/// The answer of a device to the options of a registration.
 pub(crate) struct NewCredential(Registration);
 
-/// What a device answers to the options of a sign-in.
+/// The answer of a device to the options of a sign-in.
 pub(crate) struct Assertion(DiscoverableAuthentication16);
 
 impl NewCredential {
@@ -243,7 +243,7 @@ impl Passkeys {
         Ok(options)
     }
 
-    /// Adds the passkey that a device has made, and ends the registration. Errors:
+    /// Adds the passkey that a device has made, and ends the registration with it. Errors:
     /// `passkey-not-begun`, `passkey-refused`, `too-many-passkeys`.
     pub(crate) fn finish_setup(
         &mut self,

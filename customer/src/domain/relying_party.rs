@@ -15,9 +15,9 @@ pub(crate) struct RelyingParty {
 }
 
 impl RelyingParty {
-    /// Returns the relying party of the shop at an address; `None` for an IP address, for which
-    /// browsers make no passkeys. A loopback address stands for `localhost`, for which they do, at
-    /// any port: that of a shop on its developer's machine may be chosen when it starts.
+    /// Returns the relying party of the shop at an address; `None` for an IP address, because
+    /// browsers make no passkeys for one. A loopback address counts as `localhost` at any port: a
+    /// shop on the machine of its developer may choose its port when it starts.
     pub(crate) fn at(public_url: &str) -> Option<Self> {
         let url = Url::parse(public_url).ok()?;
         let own_port = url.port().map_or(Port::None, Port::Val);

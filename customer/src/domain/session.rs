@@ -25,7 +25,7 @@ pub(crate) struct Session {
     /// The device that opened it.
     #[serde(default)]
     device: Device,
-    /// What opened it.
+    /// The proof that opened it.
     #[serde(default)]
     proof: Proof,
     /// The secret of the current token.

@@ -46,7 +46,7 @@ async fn begin(
     client: SignInClient,
     proof: Json<FreshProof>,
 ) -> souk_http::Result<JsonResponse<CreationView>> {
-    let options = passkeys::begin(app, auth.id(), proof.0, client.0.network).await?;
+    let options = passkeys::begin(app, auth.identity(), proof.0, client.0.network).await?;
     Ok(JsonResponse(CreationView { options, device: client.0.device }))
 }
 
@@ -133,7 +133,7 @@ async fn remove(
     id: Param<PasskeyId>,
     removal: Json<Removal>,
 ) -> souk_http::Result<NoContent> {
-    passkeys::remove(app, auth.id(), id.0, removal.0.current, network.0).await?;
+    passkeys::remove(app, auth.identity(), id.0, removal.0.current, network.0).await?;
     Ok(NoContent)
 }
 

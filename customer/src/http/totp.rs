@@ -40,7 +40,7 @@ async fn begin(
     network: ClientNetwork,
     body: Json<Begin>,
 ) -> souk_http::Result<JsonResponse<SecretView>> {
-    let new = totp::begin(app, auth.id(), body.0.current, network.0).await?;
+    let new = totp::begin(app, auth.identity(), body.0.current, network.0).await?;
     Ok(JsonResponse(SecretView { secret: new.secret.text(), uri: new.uri }))
 }
 

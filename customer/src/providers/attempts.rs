@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use souk_http::rate_limit::RateLimiter;
 use souk_http::rate_limit::shared::SharedLimits;
+use souk_http::rate_limit::{PerMinute, RateLimiter};
 use souk_types::{Email, Error, Network, Result};
 
 use crate::options::Options;
@@ -20,7 +20,12 @@ pub(crate) struct Attempts {
     /// Wrong passwords from a network that the account knows.
     failures: RateLimiter<(Email, Network)>,
     refused_tokens: RateLimiter<Network>,
+    challenges: RateLimiter<()>,
 }
+
+/// Challenges for passkeys that one instance makes in a minute, for all clients: each is a document
+/// for five minutes, and a client with many networks could fill the database.
+const CHALLENGES: PerMinute = PerMinute::new(3_000);
 
 impl Attempts {
     pub(crate) fn new(limits: &SharedLimits, options: &Options) -> Self {
@@ -30,6 +35,7 @@ impl Attempts {
             from_elsewhere: limits.limiter("attempts-from-elsewhere", per_account),
             failures: limits.limiter("failed-attempts", per_account),
             refused_tokens: limits.limiter("refused-tokens", per_address),
+            challenges: RateLimiter::new(CHALLENGES),
         }
     }
 
@@ -47,6 +53,11 @@ impl Attempts {
     /// Counts a wrong password for an account from a network that it knows.
     pub(crate) fn count_failure(&self, email: &Email, network: Network) -> Result<()> {
         self.failures.check(&(email.clone(), network)).map_err(too_many)
+    }
+
+    /// Counts a challenge for a sign-in with a passkey, of any client.
+    pub(crate) fn count_challenge(&self) -> Result<()> {
+        self.challenges.check(&()).map_err(too_many)
     }
 
     /// Counts a refused refresh token. Valid ones are not limited.

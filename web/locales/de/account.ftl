@@ -176,6 +176,7 @@ passkeys-unused = Noch nicht genutzt
 passkeys-add = Passkey hinzufügen
 passkeys-remove = Entfernen
 passkeys-added = Der Passkey ist hinzugefügt, und eine E-Mail dazu ist unterwegs. Sie können sich ab jetzt damit anmelden.
+passkey-required = Ihr Konto gehört zum Personal des Shops. Melden Sie sich zuerst mit einem Passkey an; das Passwort allein reicht dafür nicht.
 passkeys-full = Ein Konto hat höchstens 10 Passkeys. Entfernen Sie einen, um einen anderen hinzuzufügen.
 passkeys-unsupported = Dieser Browser hat keine Passkeys oder führt keine Skripte aus.
 passkeys-unavailable = Dieser Shop hat keine Passkeys. Bitte benutzen Sie Ihr Passwort.

@@ -176,6 +176,7 @@ passkeys-unused = Not used yet
 passkeys-add = Add a passkey
 passkeys-remove = Remove
 passkeys-added = The passkey is added, and a mail about it is on its way. You can sign in with it from now on.
+passkey-required = Your account is one of the shop's staff. Sign in with a passkey first; the password alone is not enough for this.
 passkeys-full = An account has at most 10 passkeys. Remove one to add another.
 passkeys-unsupported = This browser has no passkeys, or runs no scripts.
 passkeys-unavailable = This shop has no passkeys. Please use your password.

@@ -157,7 +157,7 @@ pub(super) async fn remove(visit: Visit<'_>, id: &str, form: Form) -> PageResult
         // Another tab was faster.
         Err(problem) if problem.status() == 404 => Ok(Answer::SeeOther(visit.url(PATH))),
         Err(problem) => {
-            let refused = Refused::of(&visit, &mut state, problem, |_| None)?;
+            let refused = Refused::of(&visit, &mut state, problem, refusal)?;
             remove_page(&visit, id).await?.answer(&state, vec![password(&visit, &state)], Some(refused))
         }
     }
@@ -218,6 +218,7 @@ fn credential(form: &Form) -> Option<Value> {
 fn refusal(code: &str) -> Option<Key> {
     match code {
         "email-not-verified" => Some(Key("totp-not-verified")),
+        "passkey-required" => Some(Key("passkey-required")),
         "code-required" => Some(Key("sign-in-code-required")),
         "too-many-passkeys" => Some(Key("passkeys-full")),
         "passkeys-unavailable" => Some(Key("passkeys-unavailable")),

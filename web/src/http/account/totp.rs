@@ -67,8 +67,12 @@ pub(super) async fn begin(visit: Visit<'_>, form: Form) -> PageResult {
         // Another tab was faster.
         Err(problem) if problem.code() == "totp-active" => Ok(Answer::SeeOther(visit.url(PATH))),
         Err(problem) => {
-            let unverified = |code: &str| (code == "email-not-verified").then_some(Key("totp-not-verified"));
-            let refused = Refused::of(&visit, &mut state, problem, unverified)?;
+            let text = |code: &str| match code {
+                "email-not-verified" => Some(Key("totp-not-verified")),
+                "passkey-required" => Some(Key("passkey-required")),
+                _ => None,
+            };
+            let refused = Refused::of(&visit, &mut state, problem, text)?;
             begin_page(&visit).await?.answer(&state, vec![password(&visit, &state)], Some(refused))
         }
     }
