@@ -22,7 +22,7 @@ pub(crate) enum SigningKeyCommand {
 
 #[derive(Args)]
 pub(crate) struct KeyArgs {
-    /// The file of the key: `SIGNING_KEY_FILE` of `customer` in a fleet [default: that of the one-process shop]
+    /// The file of the key [default: that of the one-process shop]
     #[arg(long, env = "SIGNING_KEY_FILE", value_name = "FILE")]
     file: Option<PathBuf>,
     /// One-process shop: its data directory [default: data in souk.toml, else ./data]

@@ -1,6 +1,6 @@
-//! A limit of concurrent requests, which the networks of clients share: a permit goes to the network
-//! that has used the least service time lately. So a flood from some hundred addresses waits for
-//! visitors who ask for a page now and then.
+//! A limit of concurrent requests, which the networks of clients share: a permit goes to the
+//! network that has used the least service time lately. So a flood from some hundred addresses
+//! waits for visitors who ask for a page now and then.
 //!
 //! Networks that have used little, and requests of one network, are served newest first: the oldest
 //! have probably timed out. After a stall, the service handles current requests before its backlog.
