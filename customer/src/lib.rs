@@ -31,6 +31,7 @@ pub use self::domain::password::Password;
 pub use self::http::routes;
 pub use self::options::Options;
 pub use self::providers::signing_key::{KeyError, NotAKey, RotationStep, SigningKey};
+pub use self::repositories::open_collections;
 
 use self::providers::attempts::Attempts;
 use self::providers::export_slots::ExportSlots;

@@ -1,8 +1,10 @@
 //! Collections and their queries, under domain names. Rules are in `domain/`.
 
+use serde_json::json;
 use souk_contract::customer::{AccountMailDue, AccountMailId, CustomerId, TokensRevoked};
 use souk_contract::role::Role;
 use souk_store::{Collection, Database, Document, Due, Events, Index, Tx};
+use souk_types::format::{FormatChange, rename};
 use souk_types::{Email, Error, PageLimit, Result, Timestamp};
 
 use crate::domain::account::{Account, Profile};
@@ -32,6 +34,18 @@ impl Document for Account {
     const NOUN: &'static str = "account";
     const INDEXES: &'static [Index] = &[BY_EMAIL, BY_ROLE];
     const PUBLISHES: bool = true;
+    const CHANGE: Option<FormatChange> = Some(FormatChange {
+        upgrade: |account| {
+            rename(account, "email_verified", "is_email_verified");
+            // A tombstone has none of these. Accounts of older releases may lack some.
+            if account.contains_key("password") {
+                account.entry("is_locked").or_insert(false.into());
+                account.entry("second_step").or_insert_with(|| json!({"setup": null, "active": null}));
+                account.entry("passkeys").or_insert_with(|| json!({"setup": null, "registered": []}));
+            }
+        },
+        downgrade: |account| rename(account, "is_email_verified", "email_verified"),
+    });
 }
 
 impl Document for Session {
@@ -39,6 +53,14 @@ impl Document for Session {
     const COLLECTION: &'static str = "sessions";
     const NOUN: &'static str = "session";
     const INDEXES: &'static [Index] = &[BY_CUSTOMER];
+    const CHANGE: Option<FormatChange> = Some(FormatChange {
+        upgrade: |session| {
+            rename(session, "rotated", "rotated_at");
+            session.entry("device").or_insert_with(|| json!({"browser": null, "system": null}));
+            session.entry("proof").or_insert_with(|| "password".into());
+        },
+        downgrade: |session| rename(session, "rotated_at", "rotated"),
+    });
 }
 
 impl Document for SignInChallenge {
@@ -60,6 +82,16 @@ impl Document for Mail {
     const COLLECTION: &'static str = "mails";
     const NOUN: &'static str = "mail";
     const INDEXES: &'static [Index] = &[MAIL_BY_ACCOUNT, MAIL_BY_EXPIRY];
+}
+
+/// Opens all collections, for a command that works on every document.
+pub fn open_collections(database: &Database) -> Result<()> {
+    database.collection::<Account>()?;
+    database.collection::<Session>()?;
+    database.collection::<SignInChallenge>()?;
+    database.collection::<ErasureReceipt>()?;
+    database.collection::<Mail>()?;
+    Ok(())
 }
 
 /// Open accounts and tombstones.

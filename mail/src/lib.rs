@@ -31,6 +31,7 @@ pub use self::application::ledger;
 pub use self::domain::mail::Status;
 pub use self::http::routes;
 pub use self::options::{Defaults, Options};
+pub use self::repositories::open_collections;
 
 use self::repositories::{ErasedCustomers, Mails};
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use souk_contract::EventId;
 use souk_contract::customer::CustomerId;
+use souk_http::auth::TokenRevocations;
 use souk_store::{Collection, Database, Direction, Document, Due, Filter, Index};
 use souk_types::{CappedCount, Error, ErrorKind, Page, Result, Timestamp};
 
@@ -16,6 +17,14 @@ static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 static BY_STATUS: Index = Index::by("by_status", &["status"]);
 static BY_ORDER: Index = Index::by("by_order", &["source.order"]);
 static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
+
+/// Opens all collections, for a command that works on every document.
+pub fn open_collections(database: &Database) -> Result<()> {
+    Mails::open(database)?;
+    ErasedCustomers::open(database)?;
+    TokenRevocations::open(database)?;
+    Ok(())
+}
 
 impl Document for Mail {
     type Id = EventId;

@@ -27,6 +27,7 @@ pub use self::domain::catalogue_query::{CatalogueQuery, Sort};
 pub use self::domain::product_view::ProductView;
 pub use self::domain::stock::StockLevels;
 pub use self::http::routes;
+pub use self::repositories::open_collections;
 pub use self::settings::ImportLimits;
 
 use self::imports::Importer;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use souk_contract::products::{ProductId, ReservationId};
 use souk_contract::shopping::OrderId;
+use souk_http::auth::TokenRevocations;
 use souk_store::{Collection, Database, Direction, Document, Due, Find, Index, Tx};
 use souk_types::{CappedCount, Error, IdempotencyKey, Page, Result};
 
@@ -25,6 +26,14 @@ static BY_HOLD: Index = Index::sorted("by_hold", &[], "stock.due");
 static LOW_STOCK: Index = Index::sorted("low_stock", &[], "derived.low_stock");
 static BY_DUE: Index = Index::sorted("by_due", &[], "due");
 static BY_ORDER: Index = Index::by("by_order", &["order"]);
+
+/// Opens all collections, for a command that works on every document.
+pub fn open_collections(database: &Database) -> Result<()> {
+    Products::open(database)?;
+    Reservations::open(database)?;
+    TokenRevocations::open(database)?;
+    Ok(())
+}
 
 impl Document for Product {
     type Id = ProductId;

@@ -29,6 +29,7 @@ pub use self::domain::payment::state::PaymentStatus;
 pub use self::http::routes;
 pub use self::options::Options;
 pub use self::providers::demo::DemoPayment;
+pub use self::repositories::open_collections;
 
 impl App {
     /// Opens the collections, serves the bus, and starts the outbox relay and the background jobs.

@@ -10,6 +10,7 @@ pub(crate) mod shop_cache;
 
 use souk_bus::Delivery;
 use souk_contract::customer::{CustomerDeleted, CustomerId};
+use souk_http::auth::TokenRevocations;
 use souk_store::Database;
 use souk_types::Result;
 
@@ -18,9 +19,22 @@ use self::carts::{Carts, GuestCarts, Wishlists};
 use self::discount_uses::DiscountUsesStore;
 use self::orders::{OrderNumberStore, Orders};
 use self::saved_views::SavedViewsStore;
+use self::shop::ShopStore;
 use crate::domain::cart::Cart;
 use crate::domain::guest_cart::{GuestCart, GuestId};
 use crate::domain::owner::Owner;
+use crate::providers::demo::DemoBank;
+use crate::providers::guest_token;
+
+/// Opens all collections, for a command that works on every document.
+pub fn open_collections(database: &Database) -> Result<()> {
+    Repositories::open(database)?;
+    ShopStore::open(database)?;
+    DemoBank::open(database)?;
+    guest_token::open_key(database)?;
+    TokenRevocations::open(database)?;
+    Ok(())
+}
 
 /// All repositories of this service, and the transactions that span two of them. Cheap to clone.
 #[derive(Clone)]

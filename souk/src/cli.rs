@@ -7,6 +7,7 @@ use crate::audit::AuditArgs;
 use crate::backup::{BackupArgs, RestoreArgs};
 use crate::dlq::DlqCommand;
 use crate::mail::MailCommand;
+use crate::migrate::MigrateCommand;
 use crate::order::OrderArgs;
 use crate::permissions::PermissionsArgs;
 use crate::seed::SeedArgs;
@@ -55,6 +56,12 @@ pub(crate) enum Command {
     ///
     /// The target is a new data directory, or the databases of a fleet whose services are stopped.
     Restore(RestoreArgs),
+    /// Rewrite the stored documents of the previous release, while the shop sells
+    ///
+    /// A release reads the documents and messages of the one before, and writes what that one
+    /// reads, until `run`. The release before does not start afterwards.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// List, show and retry mails to customers
     #[command(subcommand)]
     Mail(MailCommand),

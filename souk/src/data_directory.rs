@@ -2,10 +2,12 @@
 //! lock file against a second process.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use customer::SigningKey;
 use souk_store::{Database, Durability};
+use souk_types::format::Format;
 use tempfile::TempDir;
 
 pub(crate) const LOCK: &str = "souk.lock";
@@ -102,13 +104,39 @@ pub(crate) fn lock(directory: &Path) -> Result<File, String> {
         .open(&path)
         .map_err(|error| format!("the data directory {} cannot be written: {error}", directory.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            // Tells `souk migrate run` what the running shop reads.
+            let written = file.set_len(0).and_then(|()| write!(&file, "{}", Format::CURRENT.number()));
+            written.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => {
             let remedy = "stop it, or choose another directory with --data";
             Err(format!("a shop is already running on the data directory {}: {remedy}", directory.display()))
         }
         Err(TryLockError::Error(error)) => Err(format!("{} cannot be locked: {error}", path.display())),
     }
+}
+
+/// Errors: the shop that is running on the directory is of an earlier release.
+pub(crate) fn require_current_release(directory: &Path) -> Result<(), String> {
+    let path = directory.join(LOCK);
+    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let mut file = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(unreadable)?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => return Ok(()),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(unreadable(error)),
+    }
+    let mut newest = String::new();
+    file.read_to_string(&mut newest).map_err(unreadable)?;
+    if newest.trim().parse().is_ok_and(|newest: u16| newest >= Format::CURRENT.number()) {
+        return Ok(());
+    }
+    Err(format!("restart the shop on {} with this release first", directory.display()))
 }
 
 /// Warns when some of the databases are missing, because the shop starts with empty ones.

@@ -10,7 +10,9 @@ mod cli;
 mod data_directory;
 mod databases;
 mod dlq;
+mod instances;
 mod mail;
+mod migrate;
 mod order;
 mod permissions;
 mod seed;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => rocket::execute(audit::run(args)),
         Command::Backup(args) => rocket::execute(backup::back_up(args)),
         Command::Restore(args) => rocket::execute(backup::restore(args)),
+        Command::Migrate(command) => rocket::execute(migrate::run(command)),
         Command::Mail(command) => rocket::execute(mail::run(command)),
         Command::Order(args) => rocket::execute(order::run(args)),
         Command::Seed(args) => rocket::execute(seed::run(args)),

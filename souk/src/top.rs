@@ -1,35 +1,21 @@
 //! `souk ps` and `souk top`: the running instances of a fleet, on the terminal. They listen to the
 //! broadcasts that every instance sends once a second, so they need the broker alone.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use rocket::tokio::time::{Instant, interval, sleep, timeout};
+use rocket::tokio::time::{interval, sleep};
 use serde_json::json;
-use souk_bus::{Bus, QueueState};
-use souk_contract::EVENTS;
+use souk_bus::QueueState;
 use souk_contract::instance::InstanceState;
 use souk_types::Timestamp;
 
-use crate::databases::operator_message;
+use crate::instances::{LISTEN_FOR, Listener};
 use crate::shop_args::BrokerArgs;
 use crate::terminal::{duration, print, printable, table};
 
-/// Time for which `souk ps` listens: every instance announces itself at least twice.
-const LISTEN_FOR: Duration = Duration::from_millis(2_500);
-/// Time to connect to the broker.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// An instance that has been silent for longer leaves the list of `souk top`.
-const GONE_AFTER: Duration = Duration::from_secs(5);
 /// Moves the cursor to the upper left corner and clears the screen (ECMA-48).
 const CLEAR_SCREEN: &str = "\u{1b}[H\u{1b}[2J";
-/// The services that answer calls over the bus.
-const CALLED_SERVICES: [&str; 3] = ["customer", "products", "shopping"];
-
-const NO_BROKER: &str = "\
-name a fleet's broker with --amqp-url or AMQP_URL. A one-process shop has no broker: its page /admin/system shows the same";
 
 #[derive(Args)]
 pub(crate) struct PsArgs {
@@ -46,49 +32,12 @@ pub(crate) struct TopArgs {
     broker: BrokerArgs,
 }
 
-/// The last state of each instance, by service and name, and when it came.
-type Instances = Arc<Mutex<BTreeMap<(String, String), (InstanceState, Instant)>>>;
-
-struct Listener {
-    bus: Bus,
-    instances: Instances,
-}
-
-impl Listener {
-    /// Connects and listens. Errors: no broker is named; it cannot be reached.
-    async fn start(broker: BrokerArgs) -> Result<Self, String> {
-        let options = broker.resolve()?.ok_or_else(|| NO_BROKER.to_owned())?;
-        let bus = Bus::amqp(options).map_err(operator_message)?;
-        let instances = Instances::default();
-        let seen = Arc::clone(&instances);
-        bus.on_broadcast(move |state: InstanceState| {
-            let key = (state.service.clone(), state.instance.clone());
-            seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (state, Instant::now()));
-        });
-        if timeout(CONNECT_TIMEOUT, bus.ready()).await.is_err() {
-            return Err(format!("the broker does not answer within {} s", CONNECT_TIMEOUT.as_secs()));
-        }
-        Ok(Self { bus, instances })
-    }
-
-    /// Returns the instances that have announced themselves of late.
-    fn running(&self) -> Vec<InstanceState> {
-        let mut instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        instances.retain(|_, (_, at)| at.elapsed() < GONE_AFTER);
-        instances.values().map(|(state, _)| state.clone()).collect()
-    }
-
-    async fn queues(&self) -> Result<Vec<QueueState>, String> {
-        Ok(self.bus.queues(&CALLED_SERVICES, EVENTS).await.map_err(operator_message)?.unwrap_or_default())
-    }
-}
-
 /// Prints the running instances once.
 pub(crate) async fn ps(args: PsArgs) -> Result<(), String> {
     let listener = Listener::start(args.broker).await?;
     sleep(LISTEN_FOR).await;
     let (instances, queues) = (listener.running(), listener.queues().await);
-    listener.bus.close().await;
+    listener.close().await;
     let queues = queues?;
     if args.json {
         return print(&format!("{:#}\n", json!({"instances": instances, "queues": queues})));
@@ -117,7 +66,7 @@ pub(crate) async fn top(args: TopArgs) -> Result<(), String> {
         error = show => Err(error),
         signal = rocket::tokio::signal::ctrl_c() => signal.map_err(|error| format!("cannot wait for Ctrl-C: {error}")),
     };
-    listener.bus.close().await;
+    listener.close().await;
     outcome
 }
 
@@ -173,6 +122,7 @@ fn row(instance: &InstanceState, now: Timestamp) -> [String; 10] {
 #[cfg(test)]
 mod tests {
     use souk_contract::instance::{DatabaseState, Traffic};
+    use souk_types::format::Format;
 
     use super::*;
 
@@ -181,6 +131,8 @@ mod tests {
             service: "shopping".into(),
             instance: "shopping-1".into(),
             version: "0.1.0".into(),
+            newest_format: Format::CURRENT,
+            written_format: Format::CURRENT,
             started_at: serde_json::from_str("\"2026-11-21T10:14:29Z\"").unwrap(),
             is_stopping: false,
             traffic: Traffic { requests_per_second: 12.34, errors_per_second: 0.0, p99_ms: Some(7.06), in_flight: 3 },

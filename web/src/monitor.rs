@@ -150,6 +150,7 @@ fn lock(instances: &Mutex<Instances>) -> MutexGuard<'_, Instances> {
 mod tests {
     use souk_contract::instance::Traffic;
     use souk_types::Timestamp;
+    use souk_types::format::Format;
 
     use super::*;
 
@@ -158,6 +159,8 @@ mod tests {
             service: service.to_owned(),
             instance: instance.to_owned(),
             version: "0.1.0".to_owned(),
+            newest_format: Format::CURRENT,
+            written_format: Format::CURRENT,
             started_at: Timestamp::now(),
             is_stopping: false,
             traffic: Traffic::default(),

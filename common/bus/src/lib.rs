@@ -12,10 +12,12 @@ pub mod request_context;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use souk_contract::EVENTS;
+use souk_types::format::{self, Format};
 use souk_types::{Error, ErrorKind, RequestId, Result, failpoint};
 use tokio::time::Instant;
 
@@ -59,7 +61,13 @@ enum HandlerError {
 
 /// Sends requests and events to other services and receives theirs. Cheap to clone.
 #[derive(Clone)]
-pub struct Bus(Arc<Transport>);
+pub struct Bus(Arc<Inner>);
+
+struct Inner {
+    transport: Transport,
+    /// The number of the format in which messages are written.
+    format: AtomicU16,
+}
 
 enum Transport {
     Local(local::Local),
@@ -76,13 +84,28 @@ impl Bus {
     /// A bus inside this process waits for all listeners among `services` before it delivers.
     #[must_use]
     pub fn local_with_services(services: &'static [&'static str]) -> Self {
-        Self(Arc::new(Transport::Local(local::Local::new(services))))
+        Self::over(Transport::Local(local::Local::new(services)))
     }
 
     /// Creates a bus over RabbitMQ, which connects and reconnects in the background. Needs a Tokio
     /// runtime. Errors: the URL is invalid.
     pub fn amqp(options: AmqpOptions) -> Result<Self> {
-        Ok(Self(Arc::new(Transport::Amqp(amqp::Amqp::start(options)?))))
+        Ok(Self::over(Transport::Amqp(amqp::Amqp::start(options)?)))
+    }
+
+    fn over(transport: Transport) -> Self {
+        Self(Arc::new(Inner { transport, format: AtomicU16::new(Format::PREVIOUS.number()) }))
+    }
+
+    /// Returns the format in which requests, replies and broadcasts are written.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        Format::readable(self.0.format.load(Ordering::Relaxed).into()).unwrap_or(Format::PREVIOUS)
+    }
+
+    /// Writes messages in this format from now on. A process does not go back to an earlier one.
+    pub fn write_format(&self, format: Format) {
+        self.0.format.fetch_max(format.number().min(Format::CURRENT.number()), Ordering::Relaxed);
     }
 
     /// Calls the service that owns `request` and waits for its reply, [`CALL_TIMEOUT`] at most.
@@ -97,14 +120,15 @@ impl Bus {
     /// services or a payment provider takes longer.
     pub async fn call_within<R: Request>(&self, timeout: Duration, request: R) -> Result<R::Reply> {
         let deadline = Instant::now() + timeout;
-        let body = serde_json::to_vec(&request).map_err(Error::internal)?;
+        let body = format::encode(&request, R::CHANGE.as_ref(), self.format())?.into_bytes();
         failpoint!("call.{}.before", R::NAME);
-        let reply = match &*self.0 {
+        let reply = match &self.0.transport {
             Transport::Local(local) => local.call(R::NAME, body, deadline).await?,
             Transport::Amqp(amqp) => amqp.call(R::NAME, body, deadline).await?,
         };
         failpoint!("call.{}.after", R::NAME);
-        serde_json::from_slice(&reply).map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
+        format::decode(&reply, R::REPLY_CHANGE.as_ref())
+            .map_err(|error| Error::internal(format!("reply to {}: {error}", R::NAME)))
     }
 
     /// Answers every request `R` with `handler`, concurrently. An expired request is dropped.
@@ -114,21 +138,24 @@ impl Bus {
         A: Future<Output = Result<R::Reply>> + Send + 'static,
     {
         let handler = Arc::new(handler);
+        // Weak: the bus holds the handler.
+        let bus = Arc::downgrade(&self.0);
         let handler: RequestHandler = Arc::new(move |body: Bytes| {
+            let format = bus.upgrade().map_or(Format::PREVIOUS, |inner| Self(inner).format());
             let handler = Arc::clone(&handler);
             Box::pin(async move {
                 let start = Instant::now();
                 let reply = async {
-                    let request = serde_json::from_slice(&body)
+                    let request = format::decode(&body, R::CHANGE.as_ref())
                         .map_err(|error| Error::malformed(format!("{} cannot be read: {error}", R::NAME)))?;
-                    serde_json::to_vec(&handler(request).await?).map_err(Error::internal)
+                    format::encode(&handler(request).await?, R::REPLY_CHANGE.as_ref(), format).map(String::into_bytes)
                 };
                 let reply = reply.await;
                 log_call(R::NAME, start, reply.as_ref().err());
                 reply
             })
         });
-        match &*self.0 {
+        match &self.0.transport {
             Transport::Local(local) => local.serve(R::NAME, handler),
             Transport::Amqp(amqp) => amqp.serve(R::NAME, handler),
         }
@@ -146,7 +173,7 @@ impl Bus {
     }
 
     fn register(&self, EventDescriptor { event, listeners }: &EventDescriptor) {
-        match &*self.0 {
+        match &self.0.transport {
             Transport::Local(local) => local.publishes(event, listeners),
             Transport::Amqp(amqp) => amqp.publishes(event, listeners),
         }
@@ -167,7 +194,7 @@ impl Bus {
         let handler: EventHandler = Arc::new(move |message: EventMessage| {
             let handler = Arc::clone(&handler);
             Box::pin(async move {
-                let event = serde_json::from_slice(&message.body)
+                let event = format::decode(&message.body, E::CHANGE.as_ref())
                     .map_err(|error| HandlerError::Unreadable(format!("{} cannot be read: {error}", E::NAME)))?;
                 let start = Instant::now();
                 handler(Delivery { id: message.id, event }).await.map_err(HandlerError::Failed)?;
@@ -175,7 +202,7 @@ impl Bus {
                 Ok(())
             })
         });
-        match &*self.0 {
+        match &self.0.transport {
             Transport::Local(local) => local.subscribe(E::NAME, listener, handler),
             Transport::Amqp(amqp) => amqp.subscribe(E::NAME, listener, handler),
         }
@@ -184,7 +211,7 @@ impl Bus {
     /// Publishes an event. `Ok` means that each of its listeners will receive it.
     pub async fn publish(&self, message: &EventMessage) -> Result<()> {
         failpoint!("publish.{}.before", message.name);
-        match &*self.0 {
+        match &self.0.transport {
             Transport::Local(local) => local.publish(message).await?,
             Transport::Amqp(amqp) => amqp.publish(message).await?,
         }
@@ -195,8 +222,8 @@ impl Bus {
     /// Sends a message to every instance that listens now, this one included. `Ok` does not mean
     /// that one received it. Errors: the broker is not connected.
     pub async fn broadcast<B: Broadcast>(&self, message: &B) -> Result<()> {
-        let body = serde_json::to_vec(message).map_err(Error::internal)?;
-        match &*self.0 {
+        let body = format::encode(message, B::CHANGE.as_ref(), self.format())?.into_bytes();
+        match &self.0.transport {
             Transport::Local(local) => local.broadcast(B::NAME, &body),
             Transport::Amqp(amqp) => amqp.broadcast(B::NAME, &body).await?,
         }
@@ -206,21 +233,22 @@ impl Bus {
     /// Passes every broadcast `B` to `handler`, from now on, while the broker is connected. A
     /// handler must not block: the next broadcast waits for it.
     pub fn on_broadcast<B: Broadcast>(&self, handler: impl Fn(B) + Send + Sync + 'static) {
-        let handler: BroadcastHandler = Arc::new(move |body, sender| match serde_json::from_slice::<B>(body) {
-            Ok(message) => match (message.service(), sender) {
-                (Some(service), Some(sender)) if service != sender => {
-                    tracing::warn!(
-                        broadcast = B::NAME,
-                        sender,
-                        "a broadcast in the name of another service was refused"
-                    );
-                }
-                _ => handler(message),
-            },
-            // Another version of a service may run.
-            Err(error) => tracing::debug!(broadcast = B::NAME, %error, "a broadcast cannot be read"),
-        });
-        match &*self.0 {
+        let handler: BroadcastHandler =
+            Arc::new(move |body, sender| match format::decode::<B>(body, B::CHANGE.as_ref()) {
+                Ok(message) => match (message.service(), sender) {
+                    (Some(service), Some(sender)) if service != sender => {
+                        tracing::warn!(
+                            broadcast = B::NAME,
+                            sender,
+                            "a broadcast in the name of another service was refused"
+                        );
+                    }
+                    _ => handler(message),
+                },
+                // Another version of a service may run.
+                Err(error) => tracing::debug!(broadcast = B::NAME, %error, "a broadcast cannot be read"),
+            });
+        match &self.0.transport {
             Transport::Local(local) => local.on_broadcast(B::NAME, handler),
             Transport::Amqp(amqp) => amqp.on_broadcast(B::NAME, handler),
         }
@@ -296,7 +324,7 @@ impl Bus {
     }
 
     fn as_amqp(&self) -> Option<&amqp::Amqp> {
-        match &*self.0 {
+        match &self.0.transport {
             Transport::Local(_) => None,
             Transport::Amqp(amqp) => Some(amqp),
         }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use souk_types::Timestamp;
+use souk_types::format::Format;
 
 use crate::Broadcast;
 
@@ -15,6 +16,12 @@ pub struct InstanceState {
     pub instance: String,
     /// The version of the program.
     pub version: String,
+    /// The newest format of documents and messages that it reads.
+    #[serde(default)]
+    pub newest_format: Format,
+    /// The format of documents and messages that it writes.
+    #[serde(default)]
+    pub written_format: Format,
     /// When the process started.
     pub started_at: Timestamp,
     /// Whether the instance takes no more requests, and ends.

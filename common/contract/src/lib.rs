@@ -14,6 +14,7 @@ pub mod shopping;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use souk_types::Id;
+use souk_types::format::FormatChange;
 
 use self::customer::{AccountMailDue, CustomerDeleted, EmailVerified, TokensRevoked};
 use self::shopping::{OrderCancelled, OrderConfirmed, OrderRefunded, ParcelSent, PaymentFailed, PaymentWaiting};
@@ -24,6 +25,10 @@ pub trait Request: Serialize + DeserializeOwned + Send + 'static {
     const NAME: &'static str;
     /// The reply.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
+    /// How the request differs from that of the previous release.
+    const CHANGE: Option<FormatChange> = None;
+    /// How the reply differs from that of the previous release.
+    const REPLY_CHANGE: Option<FormatChange> = None;
 }
 
 /// An event that its owner publishes. `NAME` begins with the publishing service:
@@ -33,6 +38,8 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// The subscribed services. The broker stores the event even for one that has never run.
     const LISTENERS: &'static [&'static str];
+    /// How the event differs from that of the previous release.
+    const CHANGE: Option<FormatChange> = None;
 }
 
 /// A message to every instance that listens at this moment. It is not stored: an instance that is
@@ -40,6 +47,8 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
 pub trait Broadcast: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name on the wire.
     const NAME: &'static str;
+    /// How the message differs from that of the previous release.
+    const CHANGE: Option<FormatChange> = None;
 
     /// Returns the service that the message says it comes from, if it says one. Where each service
     /// has a user of its own on the broker, no other service can send it.

@@ -1,6 +1,7 @@
 //! The requests that `products` answers and the events that it publishes.
 
 use serde::{Deserialize, Serialize};
+use souk_types::format::{FormatChange, rename};
 use souk_types::{Id, Price, Quantity, TaxClass, Timestamp};
 
 use crate::customer::CustomerId;
@@ -90,10 +91,10 @@ pub struct Reserve {
     pub lines: Vec<ReservationLine>,
     /// When the reservation expires while stock is plentiful, unless it is confirmed before. A
     /// request that arrives later holds nothing.
-    pub until: Timestamp,
+    pub expires_at: Timestamp,
     /// When the reservation expires while stock is scarce. Between the two, the time depends on the
     /// share of the stock that is reserved.
-    pub until_if_scarce: Timestamp,
+    pub expires_at_if_scarce: Timestamp,
 }
 
 /// The reply to [`Reserve`].
@@ -105,7 +106,7 @@ pub enum Reserved {
         /// The held lines in the order of the request, at the catalogue's prices.
         lines: Vec<HeldLine>,
         /// When the reservation expires.
-        until: Timestamp,
+        expires_at: Timestamp,
     },
     /// Nothing is held, because the stock of some products is too low.
     OutOfStock {
@@ -130,6 +131,20 @@ pub struct HeldLine {
 impl Request for Reserve {
     const NAME: &'static str = "products.reserve";
     type Reply = Reserved;
+    const CHANGE: Option<FormatChange> = Some(FormatChange {
+        upgrade: |request| {
+            rename(request, "until", "expires_at");
+            rename(request, "until_if_scarce", "expires_at_if_scarce");
+        },
+        downgrade: |request| {
+            rename(request, "expires_at", "until");
+            rename(request, "expires_at_if_scarce", "until_if_scarce");
+        },
+    });
+    const REPLY_CHANGE: Option<FormatChange> = Some(FormatChange {
+        upgrade: |reply| rename(reply, "until", "expires_at"),
+        downgrade: |reply| rename(reply, "expires_at", "until"),
+    });
 }
 
 /// A product whose stock is too low for an order.

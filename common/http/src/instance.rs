@@ -1,7 +1,7 @@
 //! The presence of this process among the instances of the shop: it broadcasts its state once a
 //! second, and stops when another process asks it to.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rocket::{Orbit, Rocket};
@@ -9,6 +9,7 @@ use souk_bus::{Bus, elapsed_ms};
 use souk_contract::instance::{DatabaseState, InstanceState, StopInstance};
 use souk_store::Database;
 use souk_types::Timestamp;
+use souk_types::format::Format;
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -68,15 +69,19 @@ pub(crate) async fn announce(rocket: &Rocket<Orbit>, bus: &Bus) {
     let mut due = interval(INTERVAL);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut states = Vec::new();
+    let heard = if databases.is_empty() { formats_of_others(bus) } else { Arc::default() };
     for tick in (0..DATABASE_TICKS).cycle() {
         due.tick().await;
         if tick == 0 {
             states = database_states(databases).await;
         }
+        bus.write_format(*heard.lock().unwrap_or_else(PoisonError::into_inner));
         let state = InstanceState {
             service: instance.service.clone(),
             instance: instance.name.clone(),
             version: instance.version.clone(),
+            newest_format: Format::CURRENT,
+            written_format: bus.format(),
             started_at,
             is_stopping: stopping.is_set(),
             traffic: traffic.figures(),
@@ -87,6 +92,18 @@ pub(crate) async fn announce(rocket: &Rocket<Orbit>, bus: &Bus) {
             tracing::debug!(%error, "the state of this instance cannot be sent");
         }
     }
+}
+
+/// Listens for the newest format that other instances write. A service without a database learns it
+/// from them.
+fn formats_of_others(bus: &Bus) -> Arc<Mutex<Format>> {
+    let heard = Arc::new(Mutex::new(Format::default()));
+    let newest = Arc::clone(&heard);
+    bus.on_broadcast(move |state: InstanceState| {
+        let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+        *newest = state.written_format.max(*newest);
+    });
+    heard
 }
 
 async fn database_states(databases: &[Database]) -> Vec<DatabaseState> {

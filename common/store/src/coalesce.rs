@@ -13,6 +13,7 @@ use super::database::{MAX_ATTEMPTS, conflict_delays};
 use super::recent::Recent;
 use super::{Database, Document, Events};
 use souk_bus::request_context;
+use souk_types::format::Format;
 use souk_types::{Error, ErrorKind, RequestId, Result};
 
 /// Queued updates of one document; further ones fail with `busy`. At 10,000 updates/s the last one
@@ -210,13 +211,14 @@ impl<T: Document> Coalescer<T> {
         batch: &mut [Box<dyn QueuedUpdate<T>>],
         mut cached: Option<Stored>,
     ) -> Result<Option<Stored>> {
+        let format = database.format().await?;
         for delay in conflict_delays().take(MAX_ATTEMPTS) {
             let (stored, is_cached) = match cached.take() {
                 Some(stored) => (Some(stored), true),
                 None => (database.load(T::COLLECTION, id).await?, false),
             };
             // A panic must not leave the document locked.
-            let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), batch)));
+            let applied = catch_unwind(AssertUnwindSafe(|| apply(id, stored.as_ref(), batch, format)));
             let mut commit =
                 applied.unwrap_or_else(|_| Err(Error::internal("reading or writing a document panicked")))?;
             if commit.only_reads() {
@@ -245,16 +247,21 @@ impl<T: Document> Coalescer<T> {
     }
 }
 
-fn apply<T: Document>(id: &str, stored: Option<&Stored>, batch: &mut [Box<dyn QueuedUpdate<T>>]) -> Result<Commit> {
+fn apply<T: Document>(
+    id: &str,
+    stored: Option<&Stored>,
+    batch: &mut [Box<dyn QueuedUpdate<T>>],
+    format: Format,
+) -> Result<Commit> {
     let mut slot: Option<T> = stored.map(Stored::decode).transpose()?;
-    let mut events = Events::default();
+    let mut events = Events::new(format);
     for update in batch {
-        let (mut copy, mut published) = (slot.clone(), Events::default());
+        let (mut copy, mut published) = (slot.clone(), Events::new(format));
         if update.apply(&mut copy, &mut published) {
             slot = copy;
-            events.0.append(&mut published.0);
+            events.messages.append(&mut published.messages);
         }
     }
-    let write = Write::between(id.to_owned(), stored, slot.as_ref())?;
-    Ok(Commit { writes: write.into_iter().collect(), events: events.0, ..Commit::default() })
+    let write = Write::between(id.to_owned(), stored, slot.as_ref(), format)?;
+    Ok(Commit { writes: write.into_iter().collect(), events: events.messages, ..Commit::default() })
 }

@@ -119,6 +119,7 @@ impl<T: Document> Collection<T> {
     where
         F: FnMut(&mut Option<T>) -> Result<()> + Send + 'static,
     {
+        let format = self.database.format().await?;
         let prepare = |(id, mut rule): (T::Id, F)| {
             let id = id.to_string();
             let key = id.clone();
@@ -126,7 +127,7 @@ impl<T: Document> Collection<T> {
                 let changed = AssertUnwindSafe(|| {
                     let mut slot: Option<T> = stored.map(Stored::decode).transpose()?;
                     rule(&mut slot)?;
-                    Write::between(key.clone(), stored, slot.as_ref())
+                    Write::between(key.clone(), stored, slot.as_ref(), format)
                 });
                 // The rule runs on the thread of the writer, which must survive a panic.
                 catch_unwind(changed).unwrap_or_else(|_| Err(Error::internal("a rule panicked")))
@@ -161,7 +162,7 @@ impl<T: Document> Collection<T> {
     /// Inserts a document by one write, without a read, and returns `true`; or returns `false` when
     /// the id exists. Errors: [`Error::is_duplicate`] when a unique value exists.
     pub async fn insert_if_absent(&self, id: T::Id, document: T) -> Result<bool> {
-        let write = Write::between(id.to_string(), None, Some(&document))?;
+        let write = Write::between(id.to_string(), None, Some(&document), self.database.format().await?)?;
         let written = write.as_ref().and_then(Write::after);
         let commit = Commit { writes: write.into_iter().collect(), ..Commit::default() };
         match self.database.commit(commit).await {

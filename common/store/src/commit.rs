@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Document, Index};
 use souk_bus::{EventId, EventMessage};
+use souk_types::format::{self, Format};
 use souk_types::{Cursor, Error, Result};
 
 #[derive(Debug, Clone)]
@@ -19,10 +19,18 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.text)
-            .map_err(|error| Error::internal(format!("a stored document cannot be read: {error}")))
+    pub(super) fn decode<T: Document>(&self) -> Result<T> {
+        decode(&self.text)
     }
+}
+
+/// Reads a document from JSON text of either format.
+pub(super) fn decode<T: Document>(text: &str) -> Result<T> {
+    format::decode(text.as_bytes(), T::CHANGE.as_ref()).map_err(unreadable)
+}
+
+pub(super) fn unreadable(error: serde_json::Error) -> Error {
+    Error::internal(format!("a stored document cannot be read: {error}"))
 }
 
 pub(super) struct FoundPage {
@@ -104,14 +112,20 @@ impl Write {
         Self { collection, id, expected, next: next_version(expected), change: Change::ReadGuard }
     }
 
-    /// Returns the write that leads from `stored` to `new`; `None` when they are equal.
-    pub(super) fn between<T: Document>(id: String, stored: Option<&Stored>, new: Option<&T>) -> Result<Option<Self>> {
+    /// Returns the write that leads from `stored` to `new`, which is written in `format`; `None`
+    /// when they are equal.
+    pub(super) fn between<T: Document>(
+        id: String,
+        stored: Option<&Stored>,
+        new: Option<&T>,
+        format: Format,
+    ) -> Result<Option<Self>> {
         let expected = stored.map(|stored| stored.version);
         let change = match (stored, new) {
             (None, None) => return Ok(None),
             (Some(_), None) => Change::Delete,
             (stored, Some(new)) => {
-                let text = text_of(new)?;
+                let text = text_of(new, format)?;
                 match stored {
                     Some(stored) if stored.text == text => return Ok(None),
                     Some(stored) => {
@@ -134,7 +148,7 @@ impl Write {
 }
 
 /// Returns the JSON text of a document, with the fields that are derived from it.
-fn text_of<T: Document>(document: &T) -> Result<String> {
+fn text_of<T: Document>(document: &T, format: Format) -> Result<String> {
     #[derive(Serialize)]
     struct WithDerived<'d, T> {
         #[serde(flatten)]
@@ -142,11 +156,10 @@ fn text_of<T: Document>(document: &T) -> Result<String> {
         derived: Value,
     }
 
-    let text = match document.derived()? {
-        Some(derived) => serde_json::to_string(&WithDerived { document, derived }),
-        None => serde_json::to_string(document),
-    };
-    text.map_err(Error::internal)
+    match document.derived()? {
+        Some(derived) => format::encode(&WithDerived { document, derived }, T::CHANGE.as_ref(), format),
+        None => format::encode(document, T::CHANGE.as_ref(), format),
+    }
 }
 
 /// Returns the clock in microseconds, and more than `expected`. A version must never repeat,

@@ -3,6 +3,7 @@
 //! the inbox.
 
 use super::database::Engine;
+use super::format::Mark;
 use super::{Database, mongo, sqlite};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Error, Result};
@@ -18,6 +19,7 @@ pub(super) const PAGE_SIZE: usize = 500;
 /// keeps it for 5 minutes, or for `minSnapshotHistoryWindowInSeconds`.
 pub struct Snapshot {
     of: &'static str,
+    mark: Mark,
     source: Source,
 }
 
@@ -53,6 +55,10 @@ impl Snapshot {
     /// Takes a consistent snapshot of several databases. They must be on one engine, and those on
     /// MongoDB in one replica set.
     pub async fn of(databases: &[&Database]) -> Result<Vec<Self>> {
+        let mut before = Vec::new();
+        for database in databases {
+            before.push(database.mark().await?);
+        }
         let (mut files, mut servers) = (Vec::new(), Vec::new());
         for database in databases {
             match &database.0.engine {
@@ -65,7 +71,12 @@ impl Snapshot {
             ([], servers) => mongo::Snapshot::of(servers).await?.into_iter().map(Source::Mongo).collect(),
             _ => return Err(Error::internal("databases on several engines cannot have one snapshot")),
         };
-        Ok(sources.into_iter().zip(databases).map(|(source, database)| Self { of: database.name(), source }).collect())
+        let mut snapshots = Vec::new();
+        for ((source, database), before) in sources.into_iter().zip(databases).zip(before) {
+            let mark = before.until(database.mark().await?);
+            snapshots.push(Self { of: database.name(), mark, source });
+        }
+        Ok(snapshots)
     }
 
     /// Returns the name of the service.
@@ -91,6 +102,7 @@ impl Snapshot {
         }
         // Removes empty collections and their search state.
         target.clear().await?;
+        target.set_mark(self.mark).await?;
         let mut copied = CopyStats::default();
         for part in self.parts().await?.into_iter().filter(|part| part != KEYS) {
             let mut after = String::new();
@@ -136,8 +148,8 @@ impl Database {
         }
     }
 
-    /// Deletes all collections, also those of another format version. The database must not be in
-    /// use, and must be opened again.
+    /// Deletes all collections, also those of a format that this release does not read. The
+    /// database must not be in use, and must be opened again.
     pub async fn clear(&self) -> Result<()> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.clear().await,
@@ -145,8 +157,8 @@ impl Database {
         }
     }
 
-    /// Checks that this program may write, also in a database of another format version. Call it
-    /// before [`Database::clear`] when several databases must change together.
+    /// Checks that this program may write, also in a database of another format. Call it before
+    /// [`Database::clear`] when several databases must change together.
     pub async fn check_writable(&self) -> Result<()> {
         match &self.0.engine {
             // A shop on SQLite is restored into new files only.

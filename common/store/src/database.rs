@@ -1,6 +1,6 @@
 //! The database of a service, on one of two engines.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use souk_bus::{Delivery, Event, EventId, EventMessage};
 use souk_types::failpoint;
+use souk_types::format;
 use souk_types::{Error, Result};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use crate::commit::{Commit, Refusal, Stored};
 use crate::events::{PendingEvent, PublishedEvent};
 use crate::mongo::Mongo;
 use crate::references::ReferenceSearch;
+use crate::rewrite::{Rewrite, rewrite};
 use crate::sqlite::Sqlite;
 use crate::{Collection, Document, Tx};
 
@@ -30,7 +32,7 @@ pub(crate) struct Inner {
     pub(crate) name: &'static str,
     pub(crate) engine: Engine,
     /// The collections that were opened.
-    pub(crate) collections: Mutex<BTreeSet<&'static str>>,
+    pub(crate) collections: Mutex<BTreeMap<&'static str, Rewrite>>,
     /// Passes events from a commit to the relay, if one runs.
     pub(crate) relay: OnceLock<mpsc::Sender<PendingEvent>>,
     pub(crate) events_deleted: Notify,
@@ -63,7 +65,7 @@ pub(crate) const MAX_ATTEMPTS: usize = 50;
 
 impl Database {
     /// Opens or creates an SQLite file. Several processes may open one file. Errors: the file has
-    /// another [`FORMAT_VERSION`](crate::FORMAT_VERSION).
+    /// a format that this release does not read.
     pub fn sqlite(name: &'static str, file: &Path, durability: Durability) -> Result<Self> {
         Ok(Self::on(name, Engine::Sqlite(Sqlite::open(name, file, durability)?)))
     }
@@ -128,7 +130,7 @@ impl Database {
             Engine::Sqlite(sqlite) => sqlite.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED)?,
             Engine::Mongo(mongo) => mongo.prepare(T::COLLECTION, T::INDEXES, T::SEARCHED, T::PUBLISHES),
         }
-        self.0.collections.lock().unwrap_or_else(PoisonError::into_inner).insert(T::COLLECTION);
+        self.0.collections.lock().unwrap_or_else(PoisonError::into_inner).insert(T::COLLECTION, rewrite::<T>);
         Ok(Collection { database: self.clone(), coalescer: Arc::new(Coalescer::default()) })
     }
 
@@ -141,9 +143,8 @@ impl Database {
         }
     }
 
-    /// Waits until the database refuses all operations, because its
-    /// [`FORMAT_VERSION`](crate::FORMAT_VERSION) differs; for ever when it is the right one. SQLite
-    /// has checked it when the file was opened.
+    /// Waits until the database refuses all operations, because this release does not read its
+    /// format; for ever when it does. SQLite has checked it when the file was opened.
     pub async fn incompatible(&self) -> Error {
         match &self.0.engine {
             Engine::Sqlite(_) => std::future::pending().await,
@@ -170,7 +171,7 @@ impl Database {
         let these = pending.into_iter().map(|pending| pending.message).filter(|message| message.name == E::NAME);
         these
             .map(|EventMessage { id, body, .. }| {
-                Ok(Delivery { id, event: serde_json::from_slice(&body).map_err(Error::internal)? })
+                Ok(Delivery { id, event: format::decode(&body, E::CHANGE.as_ref()).map_err(Error::internal)? })
             })
             .collect()
     }
@@ -231,7 +232,7 @@ impl Database {
         F: Future<Output = Result<R>>,
     {
         for delay in conflict_delays().take(MAX_ATTEMPTS) {
-            let tx = Tx::new(self.clone());
+            let tx = Tx::new(self.clone(), self.format().await?);
             let outcome = work(tx.clone()).await;
             if let Err(error) = &outcome
                 && error.is_outage()

@@ -6,6 +6,7 @@ use serde_json::Value;
 use souk_types::{Error, Result};
 
 use crate::Database;
+use crate::commit::unreadable;
 use crate::copy::KEYS;
 use crate::database::Engine;
 
@@ -14,7 +15,7 @@ impl Database {
     #[must_use]
     pub fn collections(&self) -> Vec<&'static str> {
         let collections = self.0.collections.lock().unwrap_or_else(PoisonError::into_inner);
-        collections.iter().copied().filter(|name| *name != KEYS).collect()
+        collections.keys().copied().filter(|name| *name != KEYS).collect()
     }
 
     /// Returns documents of a collection by their ids, from the one after `after` on, each with its
@@ -26,6 +27,7 @@ impl Database {
             Engine::Sqlite(sqlite) => sqlite.scan(collection, after.to_owned(), limit).await?,
             Engine::Mongo(mongo) => mongo.scan(collection, after.to_owned(), limit).await?,
         };
-        found.into_iter().map(|(id, stored)| Ok((id, stored.decode()?))).collect()
+        let json = |text: &str| serde_json::from_str(text).map_err(unreadable);
+        found.into_iter().map(|(id, stored)| Ok((id, json(&stored.text)?))).collect()
     }
 }

@@ -2,7 +2,8 @@
 
 use souk_bus::request_context;
 use souk_bus::{Event, EventId, EventMessage};
-use souk_types::{Error, Result};
+use souk_types::Result;
+use souk_types::format::{self, Format};
 
 /// An event in the outbox.
 pub(crate) struct PendingEvent {
@@ -31,15 +32,22 @@ pub(crate) struct PublishedEvent {
 }
 
 /// The events that a write publishes.
-#[derive(Debug, Default)]
-pub struct Events(pub(crate) Vec<EventMessage>);
+#[derive(Debug)]
+pub struct Events {
+    pub(crate) messages: Vec<EventMessage>,
+    format: Format,
+}
 
 impl Events {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { messages: Vec::new(), format }
+    }
+
     /// Publishes an event when, and only when, the write is committed.
     pub fn publish<E: Event>(&mut self, event: &E) -> Result<EventId> {
         let id = EventId::new();
-        let body = serde_json::to_vec(event).map_err(Error::internal)?;
-        self.0.push(EventMessage { id, name: E::NAME.to_owned(), request: request_context::current(), body });
+        let body = format::encode(event, E::CHANGE.as_ref(), self.format)?.into_bytes();
+        self.messages.push(EventMessage { id, name: E::NAME.to_owned(), request: request_context::current(), body });
         Ok(id)
     }
 }

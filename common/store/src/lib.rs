@@ -22,6 +22,7 @@ pub mod outbox;
 mod recent;
 mod references;
 mod retry;
+mod rewrite;
 mod sqlite;
 mod tx;
 mod words;
@@ -31,6 +32,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use souk_types::Result;
+use souk_types::format::FormatChange;
 
 pub use self::collection::Collection;
 pub use self::copy::{CopyStats, KEYS, Snapshot};
@@ -40,7 +42,7 @@ pub use self::due::Due;
 pub use self::events::Events;
 pub use self::filter::Filter;
 pub use self::find::{Direction, Find, Index, MAX_PAGE_BYTES};
-pub use self::format::FORMAT_VERSION;
+pub use self::format::Mark;
 pub use self::references::{PersonalDataReference, ReferenceSearch};
 pub use self::retry::{Backoff, RetrySchedule};
 pub use self::tx::Tx;
@@ -69,4 +71,7 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     /// saves a write. Set it for a type whose updates publish; the relay looks at all of these. A
     /// commit without such a document stores its events in a document of their own.
     const PUBLISHES: bool = false;
+
+    /// How the stored documents differ from those of the previous release.
+    const CHANGE: Option<FormatChange> = None;
 }

@@ -123,10 +123,14 @@ impl Relay {
         }
     }
 
-    /// Publishes the due events of the database.
+    /// Learns the format that this process writes, and publishes the due events of the database.
     async fn read(&mut self) {
         let now = Instant::now();
         self.next_read = now + READ_INTERVAL;
+        match self.database.refresh_format().await {
+            Ok(format) => self.bus.write_format(format),
+            Err(error) => self.log(&error, "the format of the database cannot be read"),
+        }
         if let Err(error) = self.publish_due(now).await {
             self.log(&error, "the outbox cannot be read");
         }

@@ -27,7 +27,7 @@ use self::schema::{Table, Tables};
 use self::writer::Writer;
 use super::commit::{Commit, FoundPage, Refusal, Stored};
 use super::find::PageBuilder;
-use super::format::{FORMAT_VERSION, incompatible};
+use super::format::Mark;
 use super::{Durability, Find, Index, ReferenceSearch};
 use souk_bus::{EventId, EventMessage};
 use souk_types::{Cursor, Error, Result};
@@ -42,6 +42,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const CACHED_STATEMENTS: usize = 64;
 
 pub(super) struct Sqlite {
+    name: String,
     readers: Arc<Readers>,
     tables: Arc<Tables>,
     writer: mpsc::Sender<Job>,
@@ -62,10 +63,9 @@ struct QueuedCommit {
 impl Sqlite {
     pub(super) fn open(name: &str, file: &Path, durability: Durability) -> Result<Self> {
         let connection = connect(file, durability)?;
-        let version = schema::prepare(&connection).map_err(failed)?;
-        if version != FORMAT_VERSION {
-            return Err(incompatible(name, Some(version).filter(|version| *version != 0)));
-        }
+        schema::prepare(&connection).map_err(failed)?;
+        let (number, is_rewriting) = schema::mark(&connection).map_err(failed)?;
+        Mark::accept(name, number, is_rewriting)?;
         let readers = Arc::new(Readers::new(file, durability));
         let tables = Arc::new(Tables::default());
         let (writer, jobs) = mpsc::channel(MAX_QUEUED_COMMITS);
@@ -74,7 +74,7 @@ impl Sqlite {
             .name(format!("{name}-writer"))
             .spawn(move || writing.work(jobs))
             .map_err(Error::internal)?;
-        Ok(Self { readers, tables, writer, queries: Semaphore::new(MAX_CONCURRENT_QUERIES) })
+        Ok(Self { name: name.to_owned(), readers, tables, writer, queries: Semaphore::new(MAX_CONCURRENT_QUERIES) })
     }
 
     pub(super) fn prepare(
@@ -87,6 +87,11 @@ impl Sqlite {
         table.create(&self.readers.connect()?).map_err(failed)?;
         self.tables.add(table);
         Ok(())
+    }
+
+    pub(super) fn mark(&self) -> Result<Mark> {
+        let (number, is_rewriting) = self.readers.read(schema::mark)?;
+        Mark::accept(&self.name, number, is_rewriting)
     }
 
     pub(super) fn load(&self, collection: &'static str, id: &str) -> Result<Option<Stored>> {

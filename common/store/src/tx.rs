@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::commit::{Change, Commit, Stored, Write};
+use super::commit::{Change, Commit, Stored, Write, decode};
 use super::{Collection, Database, Document, Events};
 use souk_bus::{Event, EventId};
-use souk_types::{Error, Result};
+use souk_types::Result;
+use souk_types::format::Format;
 
 /// Reads and writes of one commit. Clones are handles of the same transaction.
 #[derive(Clone)]
 pub struct Tx {
     database: Database,
+    format: Format,
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Default)]
 struct State {
     touched: BTreeMap<(&'static str, String), Touched>,
     events: Events,
@@ -41,8 +42,10 @@ impl Touched {
 }
 
 impl Tx {
-    pub(super) fn new(database: Database) -> Self {
-        Self { database, state: Arc::default() }
+    /// Documents and events are written in `format`.
+    pub(super) fn new(database: Database, format: Format) -> Self {
+        let state = State { touched: BTreeMap::new(), events: Events::new(format) };
+        Self { database, format, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Returns a document as this transaction sees it.
@@ -50,7 +53,7 @@ impl Tx {
         let key = self.touch::<T>(id).await?;
         let state = self.state();
         let current = state.touched.get(&key).and_then(Touched::current);
-        current.map(|text| serde_json::from_str(text).map_err(Error::internal)).transpose()
+        current.map(decode).transpose()
     }
 
     /// Writes a document, new or changed.
@@ -82,13 +85,14 @@ impl Tx {
     async fn replace<T: Document>(&self, id: T::Id, document: Option<&T>) -> Result<()> {
         let key = self.touch::<T>(id).await?;
         if let Some(touched) = self.state().touched.get_mut(&key) {
-            touched.write = Write::between(key.1, touched.stored.as_ref(), document)?;
+            touched.write = Write::between(key.1, touched.stored.as_ref(), document, self.format)?;
         }
         Ok(())
     }
 
     pub(super) fn into_commit(self, handled: Option<EventId>) -> Commit {
-        let State { touched, events } = std::mem::take(&mut *self.state());
+        let State { touched, events } = &mut *self.state();
+        let (touched, events) = (std::mem::take(touched), std::mem::take(&mut events.messages));
         let guard = |collection, id, touched: Touched| {
             touched.write.unwrap_or_else(|| Write::read_guard(collection, id, touched.stored.as_ref()))
         };
@@ -96,12 +100,12 @@ impl Tx {
             touched.into_iter().map(|((collection, id), touched)| guard(collection, id, touched)).collect();
         // A deletion frees its values in unique indexes for the other writes.
         writes.sort_by_key(|write| !matches!(write.change, Change::Delete));
-        Commit { writes, events: events.0, handled, ..Commit::default() }
+        Commit { writes, events, handled, ..Commit::default() }
     }
 
     /// Writes nothing and checks that the documents read are unchanged.
     pub(super) fn into_guard(self) -> Commit {
-        let touched = std::mem::take(&mut *self.state()).touched;
+        let touched = std::mem::take(&mut self.state().touched);
         let guard = |((collection, id), touched): ((&'static str, String), Touched)| {
             Write::read_guard(collection, id, touched.stored.as_ref())
         };

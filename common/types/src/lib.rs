@@ -12,6 +12,7 @@ mod email;
 mod entity_tag;
 mod error;
 pub mod failpoint;
+pub mod format;
 mod id;
 mod idempotency;
 pub mod input;

@@ -71,12 +71,9 @@ pub(crate) struct Profile {
     /// The networks from which the customer has signed in, the latest last.
     networks: Vec<Network>,
     /// Whether the customer has shown to receive mail at the address.
-    email_verified: bool,
-    #[serde(default)]
+    is_email_verified: bool,
     is_locked: bool,
-    #[serde(default)]
     pub(crate) second_step: SecondStep,
-    #[serde(default)]
     pub(crate) passkeys: Passkeys,
     pub(super) sent_tokens: SentTokens,
 }
@@ -96,7 +93,7 @@ impl Profile {
             password,
             generation: 1,
             networks: Vec::new(),
-            email_verified: false,
+            is_email_verified: false,
             is_locked: false,
             second_step: SecondStep::default(),
             passkeys: Passkeys::default(),
@@ -113,12 +110,12 @@ impl Profile {
     }
 
     pub(crate) fn is_email_verified(&self) -> bool {
-        self.email_verified
+        self.is_email_verified
     }
 
     /// Records that the customer receives mail at the address. Returns whether that is new.
     pub(crate) fn verify_email(&mut self) -> bool {
-        !std::mem::replace(&mut self.email_verified, true)
+        !std::mem::replace(&mut self.is_email_verified, true)
     }
 
     pub(crate) fn networks(&self) -> &[Network] {
@@ -156,7 +153,7 @@ impl Profile {
     /// address is verified.
     pub(crate) fn change_email(&mut self, verified: u32, email: Email) -> Result<()> {
         self.change_credentials(verified)?;
-        (self.email, self.email_verified, self.role) = (email, false, Role::Customer);
+        (self.email, self.is_email_verified, self.role) = (email, false, Role::Customer);
         Ok(())
     }
 
@@ -191,7 +188,7 @@ impl Profile {
         if role == self.role {
             return Ok(false);
         }
-        if !self.role.is_staff() && !self.email_verified {
+        if !self.role.is_staff() && !self.is_email_verified {
             let detail = "The account's e-mail address is not verified, so it may be another person's.";
             return Err(Error::conflict("email-not-verified", detail));
         }

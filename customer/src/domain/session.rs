@@ -23,10 +23,8 @@ pub(crate) struct Session {
     /// The account's generation when the session was opened.
     generation: u32,
     /// The device that opened it.
-    #[serde(default)]
     device: Device,
     /// The proof that opened it.
-    #[serde(default)]
     proof: Proof,
     /// The secret of the current token.
     secret: SecretDigest,
@@ -37,7 +35,7 @@ pub(crate) struct Session {
     /// The end of the chain before the last change of the signing key.
     former: Option<FormerChain>,
     /// When the current token replaced the one before.
-    rotated: Option<Timestamp>,
+    rotated_at: Option<Timestamp>,
     expires: Timestamp,
 }
 
@@ -103,7 +101,7 @@ impl Session {
             key: roots.first_id(),
             rotations: 0,
             former: None,
-            rotated: None,
+            rotated_at: None,
             expires: now.after(LIFETIME),
         };
         Ok((session, token))
@@ -131,7 +129,7 @@ impl Session {
 
     /// When its refresh token was last used, or else when it was opened.
     pub(crate) fn last_used_at(&self) -> Option<Timestamp> {
-        self.rotated.or_else(|| self.opened_at())
+        self.rotated_at.or_else(|| self.opened_at())
     }
 
     pub(crate) fn expires_at(&self) -> Timestamp {
@@ -152,7 +150,7 @@ impl Session {
         if self.secret == presented.digest() {
             return Refresh::Continued(self.replace(presented, roots, now));
         }
-        let in_grace_period = self.rotated.is_some_and(|rotated| now.since(rotated) < GRACE_PERIOD);
+        let in_grace_period = self.rotated_at.is_some_and(|rotated| now.since(rotated) < GRACE_PERIOD);
         let successor = roots.chain(&self.key, self.id).map(|key| key.successor(presented));
         match successor.filter(|successor| in_grace_period && self.secret == successor.digest()) {
             Some(successor) => Refresh::Continued(successor),
@@ -170,7 +168,7 @@ impl Session {
         let successor = roots.first_chain(self.id).successor(current);
         self.secret = successor.digest();
         self.rotations = self.rotations.saturating_add(1);
-        self.rotated = Some(now);
+        self.rotated_at = Some(now);
         self.expires = now.after(LIFETIME);
         successor
     }
@@ -248,7 +246,7 @@ mod tests {
             key: root().first_id(),
             rotations: 0,
             former: None,
-            rotated: None,
+            rotated_at: None,
             expires,
         };
         (session, secret)
@@ -368,7 +366,7 @@ mod tests {
             "id",
             "key",
             "proof",
-            "rotated",
+            "rotated_at",
             "rotations",
             "secret",
         ];

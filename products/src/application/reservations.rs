@@ -20,7 +20,7 @@ use crate::domain::reservation_log::Cause;
 /// Holds stock for an order: all lines or none.
 pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
     // A request that is as late as this may be about a released reservation that is deleted.
-    if request.until <= Timestamp::now() {
+    if request.expires_at <= Timestamp::now() {
         return Ok(Reserved::Released);
     }
     let id = request.reservation;
@@ -28,19 +28,20 @@ pub(crate) async fn reserve(app: &App, request: Reserve) -> Result<Reserved> {
     // A decision that is made at the same time may be missed here. Then the background job finds
     // the holds.
     let (decision, outcomes) = join(app.reservations.get(id), holds).await;
-    let (mut lines, mut shortages, mut until) = (Vec::with_capacity(request.lines.len()), Vec::new(), request.until);
+    let (mut lines, mut shortages) = (Vec::with_capacity(request.lines.len()), Vec::new());
+    let mut expires_at = request.expires_at;
     for outcome in outcomes {
         match outcome? {
             Ok((line, expires)) => {
                 lines.push(line);
-                until = until.min(expires);
+                expires_at = expires_at.min(expires);
             }
             Err(shortage) => shortages.push(shortage),
         }
     }
     let decision = match decision? {
         Some(decision) => decision,
-        None if shortages.is_empty() => return Ok(Reserved::Held { lines, until }),
+        None if shortages.is_empty() => return Ok(Reserved::Held { lines, expires_at }),
         None => {
             let order = request.order;
             let decide = move |slot: &mut Option<Reservation>| {
@@ -63,8 +64,8 @@ async fn place_hold(
     let claim = Claim {
         order: request.order,
         quantity: line.quantity,
-        until: request.until,
-        until_if_scarce: request.until_if_scarce,
+        until: request.expires_at,
+        until_if_scarce: request.expires_at_if_scarce,
     };
     let hold = move |product: &mut Product| Ok(product.hold(reservation, &claim));
     match app.products.update(line.product, hold).await {

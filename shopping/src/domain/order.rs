@@ -260,13 +260,13 @@ impl Order {
 
     /// Returns the request that reserves the stock. A paid order gets the full reservation time.
     pub(crate) fn reserve_request(&self, scarce_reservation_time: Duration) -> Reserve {
-        let until = self.reserved_until;
-        let until_if_scarce = match self.status {
-            OrderStatus::Pending => until.min(self.created_at.after(scarce_reservation_time)),
-            _ => until,
+        let expires_at = self.reserved_until;
+        let expires_at_if_scarce = match self.status {
+            OrderStatus::Pending => expires_at.min(self.created_at.after(scarce_reservation_time)),
+            _ => expires_at,
         };
         let (reservation, order) = (self.reservation, self.id);
-        Reserve { reservation, order, lines: self.lines(), until, until_if_scarce }
+        Reserve { reservation, order, lines: self.lines(), expires_at, expires_at_if_scarce }
     }
 
     pub(crate) fn lines(&self) -> Vec<ReservationLine> {

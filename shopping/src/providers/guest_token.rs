@@ -32,6 +32,11 @@ struct GuestKey {
     secret: String,
 }
 
+/// Opens the collection of the signing key.
+pub(crate) fn open_key(database: &Database) -> Result<()> {
+    database.collection::<GuestKey>().map(drop)
+}
+
 impl Document for GuestKey {
     type Id = &'static str;
     const COLLECTION: &'static str = KEYS;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use souk_bus::{Bus, CALL_TIMEOUT, EventId, EventMessage, Request};
+use souk_types::format::{Format, FormatChange, rename};
 use souk_types::{Error, ErrorKind, FieldError};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -67,6 +68,65 @@ checks! {
     a_handler_may_call
     a_large_message_arrives_whole
     an_event_that_is_not_registered_is_refused
+    calls_between_two_releases_are_understood
+}
+
+/// A request whose members have other names in the previous format, and so has its reply.
+#[derive(Debug, Serialize, Deserialize)]
+struct Measure {
+    width: u32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Area {
+    size: u32,
+}
+
+impl Request for Measure {
+    const NAME: &'static str = "sums.measure";
+    type Reply = Area;
+    const CHANGE: Option<FormatChange> = Some(FormatChange {
+        upgrade: |request| rename(request, "breadth", "width"),
+        downgrade: |request| rename(request, "width", "breadth"),
+    });
+    const REPLY_CHANGE: Option<FormatChange> = Some(FormatChange {
+        upgrade: |reply| rename(reply, "extent", "size"),
+        downgrade: |reply| rename(reply, "size", "extent"),
+    });
+}
+
+/// The same request in the previous release.
+#[derive(Debug, Serialize, Deserialize)]
+struct FormerMeasure {
+    breadth: u32,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct FormerArea {
+    extent: u32,
+}
+
+impl Request for FormerMeasure {
+    const NAME: &'static str = Measure::NAME;
+    type Reply = FormerArea;
+}
+
+async fn calls_between_two_releases_are_understood(Line { bus, .. }: &Line) {
+    let serve_former = || bus.serve(|FormerMeasure { breadth }| async move { Ok(FormerArea { extent: breadth * 2 }) });
+    let serve = || bus.serve(|Measure { width }| async move { Ok(Area { size: width * 2 }) });
+    serve_former();
+    bus.ready().await;
+    assert_eq!(bus.call(Measure { width: 3 }).await.unwrap(), Area { size: 6 });
+    serve();
+    assert_eq!(bus.call(FormerMeasure { breadth: 3 }).await.unwrap(), FormerArea { extent: 6 });
+    assert_eq!(bus.call(Measure { width: 3 }).await.unwrap(), Area { size: 6 });
+
+    bus.write_format(Format::CURRENT);
+    bus.write_format(Format::PREVIOUS);
+    assert_eq!(bus.format(), Format::CURRENT, "a process does not go back");
+    assert_eq!(bus.call(Measure { width: 3 }).await.unwrap(), Area { size: 6 });
+    serve_former();
+    bus.call(Measure { width: 3 }).await.unwrap_err();
 }
 
 async fn a_call_gets_its_reply(Line { bus, .. }: &Line) {

@@ -115,8 +115,8 @@ async fn holds(table: &mut Table) -> Result<(), String> {
                     reservation: ReservationId::new(),
                     order: OrderId::new(),
                     lines,
-                    until,
-                    until_if_scarce: until,
+                    expires_at: until,
+                    expires_at_if_scarce: until,
                 })
                 .await
                 .map(drop)

@@ -73,11 +73,11 @@ mod tests {
 
     #[test]
     fn a_port_is_given_once_and_to_one_process() {
-        let given: Vec<u16> = (0..2 * BLOCK + 1).map(|_| free().unwrap()).collect();
+        let given: Vec<u16> = (0..=2 * BLOCK).map(|_| free().unwrap()).collect();
         assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), given.len());
         for port in given {
             let first = port - (port - LOWEST) % BLOCK;
-            // The lock belongs to the open file, so that opening it again is what another process does.
+            // The lock belongs to the open file: opening it again is what another process does.
             let lock = File::create(std::env::temp_dir().join("souk-ports").join(first.to_string())).unwrap();
             assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
         }

@@ -6,7 +6,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mongodb::Database;
@@ -17,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::commit::Refusal;
+use super::super::format::WrittenFormat;
 use super::endpoint::Endpoint;
 use super::format;
 use souk_types::{Error, Result};
@@ -59,9 +59,9 @@ pub(super) struct Connection {
     app_name: String,
     database: String,
     permits: Arc<Semaphore>,
-    /// Whether the database has the right format version. Until then each operation checks it, so
-    /// that none waits for another.
-    has_right_format: Arc<AtomicBool>,
+    /// Until it is known, each operation checks the format of the database, so that none waits for
+    /// another.
+    written_format: Arc<WrittenFormat>,
 }
 
 #[derive(Debug, Clone)]
@@ -116,8 +116,16 @@ impl Connection {
             password: password.filter(|password| !password.is_empty()),
             database: database.to_owned(),
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT_OPERATIONS)),
-            has_right_format: Arc::default(),
+            written_format: Arc::default(),
         })
+    }
+
+    pub(super) fn service(&self) -> &'static str {
+        self.service
+    }
+
+    pub(super) fn written_format(&self) -> &WrittenFormat {
+        &self.written_format
     }
 
     pub(super) fn app_name(&self) -> &str {
@@ -135,11 +143,10 @@ impl Connection {
         R: Send + 'static,
         F: Future<Output = Result<R, Failure>> + Send + 'static,
     {
-        let (service, has_right_format) = (self.service, Arc::clone(&self.has_right_format));
+        let (service, written_format) = (self.service, Arc::clone(&self.written_format));
         self.within_any_format(limit, move |database| async move {
-            if !has_right_format.load(Ordering::Relaxed) {
-                format::check(service, &database).await?;
-                has_right_format.store(true, Ordering::Relaxed);
+            if written_format.get().is_none() {
+                written_format.set(format::check(service, &database).await?.format);
             }
             work(database).await
         })

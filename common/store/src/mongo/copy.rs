@@ -12,13 +12,15 @@ use tokio::sync::Mutex;
 
 use super::super::commit::next_version;
 use super::super::copy::{Item, PAGE_SIZE};
-use super::connection::{Connection, Failure, code};
+use super::super::format::Mark;
+use super::connection::{Connection, Failure, OPERATION_TIMEOUT, code};
 use super::outbox::message;
 use super::schema::{FORMAT, INBOX, OUTBOX, SEARCHED};
 use super::write::event;
 use super::{Mongo, format, read_with, stored, user_collections, value};
 use crate::database::conflict_delays;
 use souk_bus::EventId;
+use souk_types::format::Format;
 use souk_types::{Error, Result};
 
 /// Time limit of a page, or of dropping all collections.
@@ -207,9 +209,29 @@ impl Mongo {
             for name in user_collections(&database).await?.iter().map(String::as_str).chain([FORMAT]) {
                 database.collection::<Document>(name).drop().await?;
             }
-            format::set(&database).await
+            format::insert(&database).await
         });
         cleared.await.map_err(|failure| self.connection.explain(failure).into_error())
+    }
+
+    pub(in super::super) async fn mark(&self) -> Result<Mark> {
+        let service = self.connection.service();
+        let checked = self.connection.within_any_format(OPERATION_TIMEOUT, move |database| async move {
+            format::check(service, &database).await
+        });
+        let mark = checked.await.map_err(|failure| self.connection.explain(failure).into_error())?;
+        self.connection.written_format().set(mark.format);
+        Ok(mark)
+    }
+
+    pub(in super::super) fn written_format(&self) -> Option<Format> {
+        self.connection.written_format().get()
+    }
+
+    pub(in super::super) async fn set_mark(&self, mark: Mark) -> Result<()> {
+        self.connection.read(move |database| async move { format::set(&database, mark).await }).await?;
+        self.connection.written_format().set(mark.format);
+        Ok(())
     }
 
     pub(in super::super) async fn import(&self, items: Vec<Item>) -> Result<()> {

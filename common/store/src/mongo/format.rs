@@ -4,7 +4,7 @@
 use mongodb::Database;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 
-use super::super::format::{FORMAT_VERSION, incompatible};
+use super::super::format::Mark;
 use super::connection::{Failure, is_duplicate};
 use super::schema::FORMAT;
 use super::{majority, user_collections};
@@ -12,39 +12,47 @@ use super::{majority, user_collections};
 const ID: &str = "format";
 
 /// Checks the version, and sets it in a database without documents.
-pub(super) async fn check(service: &str, database: &Database) -> Result<(), Failure> {
-    if let Some(version) = version(database).await? {
-        return accept(service, Some(version));
+pub(super) async fn check(service: &str, database: &Database) -> Result<Mark, Failure> {
+    if let Some(found) = find(database).await? {
+        return accept(service, Some(&found));
     }
     let is_empty = is_empty(database).await?;
     // Another instance may have set the version, and then stored documents.
-    if let Some(version) = version(database).await? {
-        return accept(service, Some(version));
+    if let Some(found) = find(database).await? {
+        return accept(service, Some(&found));
     }
     if !is_empty {
         return accept(service, None);
     }
-    set(database).await?;
-    let version = version(database).await?;
-    accept(service, version)
+    insert(database).await?;
+    accept(service, find(database).await?.as_ref())
 }
 
-/// Sets the version unless there is one.
-pub(super) async fn set(database: &Database) -> Result<(), Failure> {
-    let mark = doc! {"_id": ID, "version": FORMAT_VERSION};
+/// Sets the version of a new database, unless there is one.
+pub(super) async fn insert(database: &Database) -> Result<(), Failure> {
+    let Mark { format, is_rewriting } = Mark::CURRENT;
+    let mark = doc! {"_id": ID, "version": i32::from(format.number()), "rewriting": is_rewriting};
     match database.collection::<Document>(FORMAT).insert_one(mark).await {
         Err(error) if is_duplicate(&error) => Ok(()),
-        set => Ok(set.map(drop)?),
+        inserted => Ok(inserted.map(drop)?),
     }
 }
 
-fn accept(service: &str, found: Option<i32>) -> Result<(), Failure> {
-    if found == Some(FORMAT_VERSION) { Ok(()) } else { Err(incompatible(service, found).into()) }
+pub(super) async fn set(database: &Database, mark: Mark) -> Result<(), Failure> {
+    let changed = doc! {"version": i32::from(mark.format.number()), "rewriting": mark.is_rewriting};
+    let marks = database.collection::<Document>(FORMAT);
+    marks.update_one(doc! {"_id": ID}, doc! {"$set": changed}).upsert(true).await?;
+    Ok(())
 }
 
-async fn version(database: &Database) -> Result<Option<i32>, Failure> {
-    let mark = majority::<Document>(database, FORMAT).find_one(doc! {"_id": ID}).await?;
-    Ok(mark.and_then(|mark| mark.get_i32("version").ok()))
+fn accept(service: &str, found: Option<&Document>) -> Result<Mark, Failure> {
+    let number = found.and_then(|mark| mark.get_i32("version").ok()).map(i64::from);
+    let is_rewriting = found.is_some_and(|mark| mark.get_bool("rewriting").unwrap_or(false));
+    Ok(Mark::accept(service, number, is_rewriting)?)
+}
+
+async fn find(database: &Database) -> Result<Option<Document>, Failure> {
+    Ok(majority::<Document>(database, FORMAT).find_one(doc! {"_id": ID}).await?)
 }
 
 async fn is_empty(database: &Database) -> Result<bool, Failure> {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::super::copy::{Item, PAGE_SIZE};
-use super::schema::create_table;
+use super::super::format::Mark;
+use super::schema::{create_table, set_mark};
 use super::{LOCK_TIMEOUT, Sqlite, event, failed, parsed};
 use souk_types::{Error, RequestId, Result};
 
@@ -181,6 +182,10 @@ impl Sqlite {
             Ok(())
         })
         .await
+    }
+
+    pub(in super::super) async fn set_mark(&self, mark: Mark) -> Result<()> {
+        self.change(move |connection| set_mark(connection, mark)).await
     }
 
     /// Runs a transaction on a connection of its own, for tables without a document type.

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Sql;
 
-use super::super::format::FORMAT_VERSION;
+use super::super::format::Mark;
 use super::super::{Direction, Find, Index, words};
 use super::sql;
 use souk_types::{Error, Result};
@@ -92,21 +92,42 @@ pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// Creates the tables of the store in a new file. Returns the format version, which is 0 in a file
-/// that has tables and no version.
-pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<i32> {
-    let version = || connection.query_row("PRAGMA user_version", [], |row| row.get(0));
-    if version()? == 0 {
+/// Creates the tables of the store in a new file.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    if mark(connection)?.0.is_none() {
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let is_new: bool =
             connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))?;
         if is_new {
-            connection.pragma_update(None, "user_version", FORMAT_VERSION)?;
+            set_mark(connection, Mark::CURRENT)?;
             create_store_tables(connection)?;
         }
         connection.execute_batch("COMMIT")?;
     }
-    version()
+    Ok(())
+}
+
+/// The table that a file has while documents of the format before may be left.
+const REWRITING: &str = "_rewriting";
+
+/// Returns the number of the file's format, if it says one, and whether documents of the format
+/// before may be left.
+pub(super) fn mark(connection: &Connection) -> rusqlite::Result<(Option<i64>, bool)> {
+    let number: i64 = connection.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get(0))?;
+    let is_rewriting = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)")?
+        .query_row([REWRITING], |row| row.get(0))?;
+    Ok((Some(number).filter(|number| *number != 0), is_rewriting))
+}
+
+/// Call it in a transaction.
+pub(super) fn set_mark(connection: &Connection, mark: Mark) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", mark.format.number())?;
+    if mark.is_rewriting {
+        connection.execute_batch(&format!("CREATE TABLE IF NOT EXISTS {REWRITING} (unused)"))
+    } else {
+        connection.execute_batch(&format!("DROP TABLE IF EXISTS {REWRITING}"))
+    }
 }
 
 fn create_store_tables(connection: &Connection) -> rusqlite::Result<()> {

@@ -76,7 +76,13 @@ impl Service {
 }
 
 pub(crate) fn request(reservation: ReservationId, lines: &[ReservationLine], until: Timestamp) -> Reserve {
-    Reserve { reservation, order: OrderId::new(), lines: lines.to_vec(), until, until_if_scarce: until }
+    Reserve {
+        reservation,
+        order: OrderId::new(),
+        lines: lines.to_vec(),
+        expires_at: until,
+        expires_at_if_scarce: until,
+    }
 }
 
 pub(crate) fn line(product: ProductId, quantity: u64) -> ReservationLine {
@@ -125,10 +131,10 @@ async fn the_reservation_of_scarce_stock_expires_earlier() {
         (vec![line(tea, 40)], soon),
     ] {
         let id = ReservationId::new();
-        let request = Reserve { until_if_scarce: soon, ..request(id, &lines, late) };
+        let request = Reserve { expires_at_if_scarce: soon, ..request(id, &lines, late) };
         for _ in 0..2 {
             let again = Reserve { lines: request.lines.clone(), ..request };
-            let Reserved::Held { until, .. } = reserve(&service.app, again).await.unwrap() else {
+            let Reserved::Held { expires_at: until, .. } = reserve(&service.app, again).await.unwrap() else {
                 panic!("{lines:?} are not held");
             };
             assert_eq!(until, expected, "{lines:?}");

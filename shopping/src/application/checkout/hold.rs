@@ -26,11 +26,11 @@ use crate::domain::quote::{Item, Quote};
 
 /// Reserves the stock and begins the payment. Every step can be repeated.
 pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
-    let (products, until, reserved) = match reserve(app, order).await? {
+    let (products, expires_at, reserved) = match reserve(app, order).await? {
         Reply::Done(Reserved::Sold, entry) => return resume_sold(app, order, entry).await,
-        Reply::Done(Reserved::Held { lines, until }, entry) => {
+        Reply::Done(Reserved::Held { lines, expires_at }, entry) => {
             let products: Vec<_> = lines.into_iter().map(|line| line.product).collect();
-            (products, until, entry)
+            (products, expires_at, entry)
         }
         Reply::Done(Reserved::OutOfStock { shortages }, entry) => {
             return reject(app, order, out_of_stock(&shortages), Reason::OutOfStock, Stock::NotHeld, entry).await;
@@ -47,7 +47,7 @@ pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
         Err(error) if error.is_transient() => return Err(error),
         Err(error) => return reject(app, order, error, Reason::QuoteChanged, Stock::Held, reserved).await,
     };
-    pay_and_record(app, order, (products, quote), until, reserved).await
+    pay_and_record(app, order, (products, quote), expires_at, reserved).await
 }
 
 /// Continues an order whose stock was sold by a checkout that was interrupted before it could store

@@ -486,7 +486,7 @@ mod tests {
         shopper.order(pending).unwrap();
         let (now, order) = (shopper.now, shopper.last.unwrap());
         let request = order.reserve_request(LIMITS.scarce_reservation_time);
-        assert_eq!(request.until, now.after(LIMITS.reservation_time));
-        assert_eq!(request.until_if_scarce, now.after(LIMITS.scarce_reservation_time));
+        assert_eq!(request.expires_at, now.after(LIMITS.reservation_time));
+        assert_eq!(request.expires_at_if_scarce, now.after(LIMITS.scarce_reservation_time));
     }
 }

@@ -1,9 +1,9 @@
-//! A fleet is upgraded under load, instance by instance, and goes back.
+//! A fleet is upgraded under load, instance by instance, goes back, and rewrites its data.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use journeys::{Load, Outcome, TestFleet};
+use journeys::{CommandOutput, Load, Outcome, TestFleet};
 
 use crate::support::{ALL_SERVICES, SERVICES, STOP_TIMEOUT, new_load_customers, new_plentiful_product};
 
@@ -22,6 +22,10 @@ async fn replace(fleet: &TestFleet, instance: &str, programs: &Path) {
         fleet.wait_until_routed(instance).await;
     }
     println!("{instance}: stopped in {:?}", stopped.took);
+}
+
+async fn migrate(fleet: &TestFleet, command: &str) -> CommandOutput {
+    fleet.run_souk(&["migrate", command, "--amqp-url", fleet.amqp_url()]).await
 }
 
 /// Expects that each request was served, or was an order of an empty cart or beside another one.
@@ -49,7 +53,7 @@ fn expect_served(outcomes: &[Outcome]) -> usize {
 
 #[tokio::test]
 #[ignore = "needs RabbitMQ, MongoDB, nginx and the previous release: cargo xtask test"]
-async fn a_rolling_upgrade_from_the_previous_release_and_back_fails_no_request() {
+async fn a_rolling_upgrade_from_the_previous_release_and_its_migration_fail_no_request() {
     let previous = std::env::var_os("SOUK_PREVIOUS").map(PathBuf::from);
     let previous = previous.expect("SOUK_PREVIOUS is not set: the folder of the programs of the previous release");
     let new = fleet::target_dir().join("debug");
@@ -71,6 +75,9 @@ async fn a_rolling_upgrade_from_the_previous_release_and_back_fails_no_request()
         replace(&fleet, instance, &new).await;
     }
     load.wait_for_requests(REQUESTS).await;
+    let refused = migrate(&fleet, "run").await;
+    let is_explained = ["upgrade these instances first", "products-2"].map(|part| refused.stderr.contains(part));
+    assert_eq!((refused.code, is_explained), (Some(1), [true; 2]), "{refused:?}");
     for instance in &second {
         replace(&fleet, instance, &new).await;
     }
@@ -80,6 +87,16 @@ async fn a_rolling_upgrade_from_the_previous_release_and_back_fails_no_request()
         replace(&fleet, instance, &previous).await;
     }
     load.wait_for_requests(REQUESTS).await;
+    // And to the new release for good.
+    for instance in first.iter().chain(&second) {
+        replace(&fleet, instance, &new).await;
+    }
+    let status = migrate(&fleet, "status").await;
+    assert!(status.stdout.contains("souk migrate run"), "{status:?}");
+    println!("{}", migrate(&fleet, "run").await.expect_success());
+    load.wait_for_requests(REQUESTS).await;
+    let status = migrate(&fleet, "status").await;
+    assert!(status.stdout.ends_with("nothing to do\n"), "{status:?}");
     let outcomes = load.stop().await;
     let orders = expect_served(&outcomes);
     assert!(orders >= MIN_ORDERS, "{orders} orders");

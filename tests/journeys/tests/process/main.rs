@@ -13,6 +13,7 @@ mod erasure_audit;
 mod failpoints;
 mod late_payment;
 mod mail;
+mod migrate;
 mod order_limits;
 mod overload;
 mod page_admin_dead_letters;

@@ -114,7 +114,7 @@ async fn data_of_another_version_is_rejected() {
     let (data, backup) = (text(shop.data()), shop.data().with_extension("backup"));
     for arguments in [vec!["up", "--port", "0"], vec!["audit"], vec!["backup", "--to", text(&backup)]] {
         let rejected = run_souk(&[&arguments[..], &["--data", data]].concat()).await;
-        expect_error(&rejected, &format!("has format version 4711, and this build needs format version {before}"));
+        expect_error(&rejected, "has format version 4711, and this build reads");
     }
     let copy = shop.data().with_extension("copy");
     expect_error(&run_souk(&["restore", "--from", data, "--data", text(&copy)]).await, "format version 4711");
