@@ -32,7 +32,7 @@ const DEFAULT_GUEST_CARTS_PER_MINUTE: PerMinute = PerMinute::new(120);
 const DEFAULT_VAT_CHECKS_PER_MINUTE: PerMinute = PerMinute::new(60);
 const DEFAULT_ORDER_PIECES: u32 = 1_000;
 /// A network may be an office, or the customers of a mobile provider.
-const DEFAULT_GUEST_PIECES: u32 = 200;
+const DEFAULT_UNVERIFIED_PIECES: u32 = 200;
 const DEFAULT_UNPAID_ORDERS: usize = 5;
 
 /// The settings of the service.
@@ -122,11 +122,11 @@ fn read_limits(environment: &mut Environment) -> CheckoutLimits {
     }
     let scarce = scarce.map_or(DEFAULT_SCARCE_RESERVATION_TIME, |time| time.0);
     let pieces: Option<NonZeroU32> = environment.optional("ORDER_PIECES");
-    let guest_pieces: Option<NonZeroU32> = environment.optional("GUEST_PIECES");
+    let unverified_pieces: Option<NonZeroU32> = environment.optional("UNVERIFIED_PIECES");
     let unpaid_orders: Option<NonZeroU32> = environment.optional("UNPAID_ORDERS");
     CheckoutLimits {
         pieces: pieces.map_or(DEFAULT_ORDER_PIECES, NonZeroU32::get),
-        guest_pieces: guest_pieces.map_or(DEFAULT_GUEST_PIECES, NonZeroU32::get),
+        unverified_pieces: unverified_pieces.map_or(DEFAULT_UNVERIFIED_PIECES, NonZeroU32::get),
         unpaid_orders: unpaid_orders
             .map_or(DEFAULT_UNPAID_ORDERS, |most| usize::try_from(most.get()).unwrap_or(usize::MAX)),
         reservation_time,
@@ -229,7 +229,7 @@ mod tests {
             (vec![DEMO, ("RESERVATION_SECONDS", "86401")], 1),
             (vec![DEMO, ("RESERVATION_SECONDS", "60"), ("SCARCE_RESERVATION_SECONDS", "61")], 1),
             (vec![DEMO, ("ORDERS_PER_MINUTE", "0"), ("ORDER_PIECES", "-1"), ("UNPAID_ORDERS", "many")], 3),
-            (vec![DEMO, ("GUEST_PIECES", "0")], 1),
+            (vec![DEMO, ("UNVERIFIED_PIECES", "0")], 1),
         ] {
             let mut environment = Environment::from_pairs(variables.clone());
             Options::read(&mut environment, None);

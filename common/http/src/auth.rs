@@ -35,6 +35,10 @@ pub struct Claims {
     pub role: Role,
     /// The generation of the account's credentials. A token of an earlier generation is refused.
     pub generation: u32,
+    /// Whether the account has shown to receive mail at its address (OIDC Core 1.0, section 5.1). A
+    /// token of an earlier release does not say it, and is trusted.
+    #[serde(default = "trusted")]
+    pub email_verified: bool,
     /// Always [`ISSUER`].
     pub iss: String,
     /// Always [`ISSUER`].
@@ -43,6 +47,10 @@ pub struct Claims {
     pub iat: i64,
     /// When the token expires, in Unix seconds.
     pub exp: i64,
+}
+
+fn trusted() -> bool {
+    true
 }
 
 /// An account, its role and the generation of its credentials, from a verified access token.
@@ -54,6 +62,8 @@ pub struct Identity {
     pub role: Role,
     /// The generation of its credentials when the token was issued.
     pub generation: u32,
+    /// Whether the account had shown to receive mail at its address when the token was issued.
+    pub is_email_verified: bool,
 }
 
 impl Identity {

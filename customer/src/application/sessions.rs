@@ -150,7 +150,8 @@ fn ids(sessions: &[Session]) -> Vec<SessionId> {
 /// Issues an access token with the customer's current role.
 fn issue_tokens(app: &App, profile: &Profile, refresh_token: RefreshToken, proof: Proof) -> Result<SignIn> {
     let role = app.role_of(profile, proof);
-    let access_token = app.key.sign(Identity { id: profile.id, role, generation: profile.generation() })?;
+    let (generation, is_email_verified) = (profile.generation(), profile.is_email_verified());
+    let access_token = app.key.sign(Identity { id: profile.id, role, generation, is_email_verified })?;
     Ok(SignIn { customer: profile.id, access_token, refresh_token })
 }
 

@@ -59,6 +59,7 @@ impl SigningKey {
             sub: identity.id,
             role: identity.role,
             generation: identity.generation,
+            email_verified: identity.is_email_verified,
             iss: ISSUER.to_owned(),
             aud: ISSUER.to_owned(),
             iat: now.unix_seconds(),
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     fn admin() -> Identity {
-        Identity { id: Id::new(), role: Role::Admin, generation: 1 }
+        Identity { id: Id::new(), role: Role::Admin, generation: 1, is_email_verified: true }
     }
 
     fn verifier_for(key: &SigningKey) -> Verifier {
@@ -148,7 +149,8 @@ mod tests {
     fn claims_for(identity: Identity) -> Claims {
         let now = Timestamp::now().unix_seconds();
         let (iss, aud) = (ISSUER.to_owned(), ISSUER.to_owned());
-        Claims { sub: identity.id, role: identity.role, generation: 1, iss, aud, iat: now, exp: now + 600 }
+        let (sub, role, email_verified) = (identity.id, identity.role, identity.is_email_verified);
+        Claims { sub, role, generation: 1, email_verified, iss, aud, iat: now, exp: now + 600 }
     }
 
     #[tokio::test]

@@ -78,10 +78,10 @@ pub(crate) struct Order {
     /// The e-mail address by which an account may take over a guest's order. `None` for an order of
     /// an account.
     guest_email: Option<Email>,
-    /// The network of the guest until the order is paid or has ended: the guests of one network
-    /// hold a limited number of pieces.
+    /// The network of a guest, or of an account whose e-mail address was not verified, until the
+    /// order is paid or has ended: those of one network hold a limited number of pieces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    guest_network: Option<Network>,
+    unverified_network: Option<Network>,
     /// The idempotency key of the request that placed it; `None` when the account is deleted.
     key: Option<IdempotencyKey>,
     /// The revision of the cart that was ordered.
@@ -273,6 +273,11 @@ impl Order {
         self.items.iter().map(|item| ReservationLine { product: item.product.id, quantity: item.quantity }).collect()
     }
 
+    /// Returns the network whose limit of unpaid pieces the order counts for.
+    pub(crate) fn unverified_network(&self) -> Option<Network> {
+        self.unverified_network
+    }
+
     pub(crate) fn items(&self) -> &[OrderItem] {
         &self.items
     }
@@ -337,7 +342,7 @@ impl Order {
     pub(crate) fn move_to_account(&mut self, customer: CustomerId, email: &Email) {
         if self.guest_email.as_ref() == Some(email) {
             self.customer = Some(customer);
-            (self.guest_email, self.guest_network) = (None, None);
+            (self.guest_email, self.unverified_network) = (None, None);
         }
     }
 
@@ -345,7 +350,7 @@ impl Order {
     /// number.
     pub(crate) fn erase_personal_data(&mut self) {
         (self.customer, self.placed_by) = (None, None);
-        (self.guest_email, self.guest_network) = (None, None);
+        (self.guest_email, self.unverified_network) = (None, None);
         (self.key, self.claim, self.fingerprint) = (None, None, Fingerprint::default());
         self.buyer.erase();
         self.payment_details.erase_token();

@@ -2,11 +2,12 @@
 
 use rocket::request::{FromRequest, Outcome, Request};
 use souk_http::auth::{self, Authenticator, Identity};
-use souk_http::guard_outcome;
+use souk_http::{ClientNetwork, guard_outcome};
 use souk_types::{Error, Result};
 
 use crate::App;
 use crate::application::cart::CartOwner;
+use crate::application::checkout::Client;
 use crate::providers::guest_token::is_guest_token;
 
 pub(super) type CustomerAuth = auth::CustomerAuth<App>;
@@ -28,15 +29,29 @@ impl<'r> FromRequest<'r> for CartOwner {
     type Error = Error;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
-        let owner = async {
-            let app = request.rocket().state::<App>().ok_or_else(|| Error::internal("App is not managed"))?;
-            let token = auth::bearer_token(request)?;
-            if is_guest_token(token) {
-                app.guest_tokens.verify(token).await.map(Self::Guest)
-            } else {
-                app.authenticate(token).await.map(|identity| Self::Customer(identity.id))
-            }
-        };
-        guard_outcome(request, owner.await)
+        guard_outcome(request, owner_of(request).await.map(|(owner, _)| owner))
     }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Client {
+    type Error = Error;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Error> {
+        let ClientNetwork(network) = ClientNetwork::of(request);
+        let client = owner_of(request).await.map(|(owner, is_verified)| Self { owner, network, is_verified });
+        guard_outcome(request, client)
+    }
+}
+
+/// Returns the owner of the cart that a request is about, and whether it is an account with a
+/// verified e-mail address.
+async fn owner_of(request: &Request<'_>) -> Result<(CartOwner, bool)> {
+    let app = request.rocket().state::<App>().ok_or_else(|| Error::internal("App is not managed"))?;
+    let token = auth::bearer_token(request)?;
+    if is_guest_token(token) {
+        return Ok((CartOwner::Guest(app.guest_tokens.verify(token).await?), false));
+    }
+    let identity = app.authenticate(token).await?;
+    Ok((CartOwner::Customer(identity.id), identity.is_email_verified))
 }

@@ -9,13 +9,12 @@ use rocket::{State, get, post};
 use souk_contract::customer::AddressId;
 use souk_contract::shopping::OrderId;
 use souk_http::auth::permission::ViewOrders;
-use souk_http::{ClientNetwork, Json, NoInput, Param, Problem, Query, Replayable, RequestKey, Result};
+use souk_http::{Json, NoInput, Param, Problem, Query, Replayable, RequestKey, Result};
 use souk_types::input::{Fields, Input};
 use souk_types::{Error, Money, Page, Paging};
 
 use super::auth::{CustomerAuth, Staff};
 use crate::App;
-use crate::application::cart::CartOwner;
 use crate::application::checkout::{self, Client, Placed};
 use crate::application::order::{self, Access};
 use crate::application::timeline::{self, Timeline};
@@ -89,15 +88,13 @@ impl<'r> Responder<'r, 'static> for PlacedResponse {
 #[post("/order", data = "<body>")]
 pub(super) async fn place_order(
     app: &State<App>,
-    owner: CartOwner,
-    network: ClientNetwork,
+    client: Client,
     key: RequestKey,
     body: Json<PlaceOrder>,
 ) -> Result<Replayable<PlacedResponse>> {
     let PlaceOrder { terms, shipping_address_id, note, payment, expected_total } = body.0;
     let payment = app.payments.choose(payment)?;
     let request = CheckoutRequest { terms, shipping_address_id, note, payment, expected_total };
-    let client = Client { owner, network: network.0 };
     let Placed { outcome, replayed } = Box::pin(checkout::place(app, client, key.0, request)).await?;
     Ok(Replayable { replayed, response: PlacedResponse(outcome.map_err(Problem)) })
 }

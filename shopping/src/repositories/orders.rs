@@ -20,7 +20,7 @@ static BY_CUSTOMER: Index = Index::by("by_customer", &["customer"]);
 static BY_KEY: Index = Index::unique("by_key", &["placed_by", "key"]);
 static BY_CLAIM: Index = Index::unique("by_claim", &["claim"]);
 static BY_GUEST_EMAIL: Index = Index::by("by_guest_email", &["guest_email"]);
-static BY_GUEST_NETWORK: Index = Index::by("by_guest_network", &["guest_network"]);
+static BY_UNVERIFIED_NETWORK: Index = Index::by("by_unverified_network", &["unverified_network"]);
 static BY_PAYMENT: Index = Index::by("by_payment", &["payment.reference"]);
 static BY_DUE: Index = Index::sorted("by_due", &[], "schedule.due");
 // The list of orders: see `Orders::list`.
@@ -40,7 +40,7 @@ impl Document for Order {
         BY_KEY,
         BY_CLAIM,
         BY_GUEST_EMAIL,
-        BY_GUEST_NETWORK,
+        BY_UNVERIFIED_NETWORK,
         BY_PAYMENT,
         BY_DUE,
         BY_STATE,
@@ -122,14 +122,15 @@ impl Orders {
         Ok(self.0.find(find).await?.items)
     }
 
-    /// Returns the unpaid orders of the guests of this network; of many, at least `most`.
+    /// Returns the unpaid orders of this network by guests and by accounts whose e-mail address was
+    /// not verified; of many, at least `most`.
     pub(crate) async fn of_network(&self, network: Network, most: u32) -> Result<Vec<Order>> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let mut orders = Vec::new();
         let mut after = None;
         loop {
             let paging = Paging { after, limit: PageLimit::MOST };
-            let page = self.0.find(BY_GUEST_NETWORK.find([network.to_string()]).page(paging)).await?;
+            let page = self.0.find(BY_UNVERIFIED_NETWORK.find([network.to_string()]).page(paging)).await?;
             orders.extend(page.items);
             match page.next {
                 Some(next) if orders.len() < most => after = Some(next),

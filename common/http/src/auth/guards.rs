@@ -125,7 +125,7 @@ mod tests {
         async fn authenticate(&self, token: &str) -> Result<Identity> {
             let role = Role::ALL.into_iter().find(|role| role.as_str() == token);
             let role = role.ok_or_else(super::super::invalid_token)?;
-            Ok(Identity { id: self.0, role, generation: 1 })
+            Ok(Identity { id: self.0, role, generation: 1, is_email_verified: true })
         }
     }
 

@@ -121,7 +121,7 @@ mod tests {
         let revocations = TokenRevocations::open(&database).unwrap();
         let (id, other) = (Id::new(), Id::new());
         let accepts = async |id, generation| {
-            let identity = Identity { id, role: Role::Customer, generation };
+            let identity = Identity { id, role: Role::Customer, generation, is_email_verified: true };
             revocations.require_unrevoked(identity).await.is_ok()
         };
         assert!(accepts(id, 1).await);

@@ -92,7 +92,12 @@ impl Verifier {
         if !is_issued(claims.iat) {
             return Err(invalid_token());
         }
-        Ok(Identity { id: claims.sub, role: claims.role, generation: claims.generation })
+        Ok(Identity {
+            id: claims.sub,
+            role: claims.role,
+            generation: claims.generation,
+            is_email_verified: claims.email_verified,
+        })
     }
 
     async fn key(&self, id: &str) -> Result<DecodingKey> {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use souk_contract::customer::{Contact, GetContact};
-use souk_types::{Email, Error, IdempotencyKey, Network, Result, Timestamp};
+use souk_types::{Error, IdempotencyKey, Network, Result, Timestamp};
 use tokio::time::Instant;
 
 use super::advance;
@@ -32,6 +32,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 pub(crate) struct Client {
     pub(crate) owner: CartOwner,
     pub(crate) network: Network,
+    /// Whether the owner is an account that has shown to receive mail at its address.
+    pub(crate) is_verified: bool,
 }
 
 pub(crate) struct Placed {
@@ -83,12 +85,16 @@ async fn place_new(
     loop {
         let now = Timestamp::now();
         app.limits.check(&cart, now)?;
-        if let Owner::Guest(_) = owner {
-            check_guest(app, client.network, buyer.email(), &cart, now).await?;
+        if !client.is_verified {
+            check_network(app, client.network, &cart, now).await?;
+        }
+        if let (Owner::Guest(_), Some(email)) = (owner, buyer.email()) {
+            app.limits.check_unpaid(&app.store.orders.of_guests(email).await?, now)?;
         }
         let (buyer, quote) = price(app, owner, &cart, &buyer, request).await?;
+        let unverified_network = (!client.is_verified).then_some(client.network);
         let order =
-            NewOrder { owner, network: client.network, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
+            NewOrder { owner, unverified_network, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
         match app.store.orders.insert(&order).await {
             Ok(()) => return Ok((order, false)),
             Err(error) if error.is_duplicate() => {}
@@ -111,16 +117,11 @@ async fn place_new(
     }
 }
 
-/// Errors: `hold-limit`; `too-many-unpaid-orders`, counted by network and by e-mail address.
-async fn check_guest(app: &App, network: Network, email: Option<&Email>, cart: &Cart, now: Timestamp) -> Result<()> {
-    let orders = &app.store.orders;
+/// Errors: `hold-limit`; `too-many-unpaid-orders`.
+async fn check_network(app: &App, network: Network, cart: &Cart, now: Timestamp) -> Result<()> {
     // Each order has at least one piece.
-    let unpaid = orders.of_network(network, app.limits.guest_pieces).await?;
-    app.limits.check_network(&unpaid, cart, now)?;
-    match email {
-        Some(email) => app.limits.check_unpaid(&orders.of_guests(email).await?, now),
-        None => Ok(()),
-    }
+    let unpaid = app.store.orders.of_network(network, app.limits.unverified_pieces).await?;
+    app.limits.check_network(&unpaid, cart, now)
 }
 
 /// Asks `customer` for the e-mail address and the saved address that the request leaves out.

@@ -19,7 +19,7 @@ use crate::domain::tax::Scheme;
 
 pub(crate) const LIMITS: CheckoutLimits = CheckoutLimits {
     pieces: 10,
-    guest_pieces: 5,
+    unverified_pieces: 5,
     unpaid_orders: 2,
     reservation_time: Duration::from_mins(15),
     scarce_reservation_time: Duration::from_mins(5),
@@ -108,7 +108,8 @@ pub(crate) fn order_of(cart: &Cart, owner: Owner, key: &str, now: Timestamp) -> 
     let (request, key) = (request(DemoToken::Ok), key.parse().unwrap());
     let quote = quote_of_cart(cart);
     let buyer = Buyer::new(request.terms.clone(), None);
-    NewOrder { owner, network: network(), key: &key, request: &request, buyer, quote }
+    let unverified_network = owner.customer().is_none().then(network);
+    NewOrder { owner, unverified_network, key: &key, request: &request, buyer, quote }
         .of_cart(cart, &LIMITS, now)
         .unwrap()
 }

@@ -21,8 +21,9 @@ use crate::domain::quote::Quote;
 pub(crate) struct CheckoutLimits {
     /// Pieces in one order, all lines together.
     pub(crate) pieces: u32,
-    /// Pieces in the unpaid orders of all guests of one network.
-    pub(crate) guest_pieces: u32,
+    /// Pieces in the unpaid orders of one network, placed by guests and by accounts whose e-mail
+    /// address is not verified.
+    pub(crate) unverified_pieces: u32,
     /// Orders within an hour that held stock and were not paid.
     pub(crate) unpaid_orders: usize,
     /// How long stock is reserved. An order that is not paid by then is cancelled.
@@ -34,7 +35,8 @@ pub(crate) struct CheckoutLimits {
 /// An order that is about to be placed.
 pub(crate) struct NewOrder<'r> {
     pub(crate) owner: Owner,
-    pub(crate) network: Network,
+    /// The network of a guest, or of an account whose e-mail address is not verified.
+    pub(crate) unverified_network: Option<Network>,
     pub(crate) key: &'r IdempotencyKey,
     pub(crate) request: &'r CheckoutRequest,
     /// The request's terms, with the e-mail address and the saved address of the account.
@@ -52,7 +54,7 @@ impl NewOrder<'_> {
             customer: owner.customer(),
             placed_by: Some(owner),
             guest_email: self.buyer.email().filter(|_| owner.customer().is_none()).cloned(),
-            guest_network: owner.customer().is_none().then_some(self.network),
+            unverified_network: self.unverified_network,
             key: Some(self.key.clone()),
             cart_revision: revision,
             claim: Some(CartClaim::new(owner, revision)),
@@ -127,32 +129,48 @@ impl CheckoutLimits {
         Err(Error::conflict("hold-limit", detail).with_member("most", self.pieces))
     }
 
-    fn check_guest_pieces(&self, cart: &Cart) -> Result<()> {
-        let (most, pieces) = (self.guest_pieces, cart.pieces());
+    fn check_unverified_pieces(&self, cart: &Cart) -> Result<()> {
+        let (most, pieces) = (self.unverified_pieces, cart.pieces());
         if pieces <= most {
             return Ok(());
         }
         let detail = format!(
-            "An order without an account has at most {most} pieces, and the cart has {pieces}. Sign in to order more."
+            "Without a verified e-mail address, an order has at most {most} pieces, and the cart has {pieces}. Sign in \
+             with an account whose address is verified to order more."
         );
         Err(Error::conflict("hold-limit", detail).with_member("most", most))
     }
 
-    /// Errors: `hold-limit`; `too-many-unpaid-orders` when the guests of a network, who have these
-    /// unpaid `orders`, would hold too many pieces with this cart.
+    /// Checks an order of a guest, or of an account whose e-mail address is not verified. Those of
+    /// its network have these unpaid `orders`. Errors: `hold-limit`; `too-many-unpaid-orders` when
+    /// they would hold too many pieces with this cart.
     pub(crate) fn check_network(&self, orders: &[Order], cart: &Cart, now: Timestamp) -> Result<()> {
-        self.check_guest_pieces(cart)?;
-        let held: u32 = orders.iter().flat_map(|order| &order.items).map(|item| item.quantity.get()).sum();
-        if held.saturating_add(cart.pieces()) <= self.guest_pieces {
+        self.check_unverified_pieces(cart)?;
+        let held = pieces_of(orders);
+        if held.saturating_add(cart.pieces()) <= self.unverified_pieces {
             return Ok(());
         }
         let until = orders.iter().map(|order| order.reserved_until).min().unwrap_or(now);
         let detail = format!(
-            "Guests of this network hold {held} pieces in unpaid orders, and may hold {}. Pay or cancel one of these \
-             orders, sign in, or wait until the stock of one is released.",
-            self.guest_pieces
+            "Without a verified e-mail address, customers of this network hold {held} pieces in unpaid orders, and may \
+             hold {}. Pay or cancel one of these orders, verify your address, or wait until the stock of one is released.",
+            self.unverified_pieces
         );
         Err(Error::too_many_requests("too-many-unpaid-orders", detail, until.since(now)))
+    }
+
+    /// Checks an order again that is stored and among these unpaid `orders` of its network, because
+    /// others may have been placed at the same moment. Errors: `hold-limit`.
+    pub(crate) fn check_network_again(&self, orders: &[Order]) -> Result<()> {
+        let (most, pieces) = (self.unverified_pieces, pieces_of(orders));
+        if pieces <= most {
+            return Ok(());
+        }
+        let detail = format!(
+            "Without a verified e-mail address, customers of this network hold at most {most} pieces in unpaid orders, and \
+             {pieces} were ordered at the same moment. Order again."
+        );
+        Err(Error::conflict("hold-limit", detail).with_member("most", most))
     }
 
     /// Errors: `too-many-unpaid-orders` when this many of a guest's `orders` ended unpaid within
@@ -166,6 +184,10 @@ impl CheckoutLimits {
             None => Ok(()),
         }
     }
+}
+
+fn pieces_of(orders: &[Order]) -> u32 {
+    orders.iter().flat_map(|order| &order.items).map(|item| item.quantity.get()).fold(0, u32::saturating_add)
 }
 
 /// Errors: `validation`, with each field that the order needs, or for a code that does not apply;
@@ -390,27 +412,31 @@ mod tests {
     }
 
     #[test]
-    fn the_guests_of_a_network_hold_a_limited_number_of_pieces_until_they_pay() {
+    fn customers_without_a_verified_address_hold_a_limited_number_of_pieces_until_they_pay() {
         let now = Timestamp::now();
         let cart = cart_of_tea(2);
         let mut orders: Vec<Order> =
             ["a", "b"].map(|key| order_of(&cart, Owner::Guest(GuestId::new()), key, now)).into();
-        assert_eq!(orders[0].guest_network, Some(network()));
+        assert_eq!(orders[0].unverified_network, Some(network()));
         assert!(LIMITS.check_network(&orders, &cart_of_tea(1), now).is_ok());
         let too_many = LIMITS.check_network(&orders, &cart, now).unwrap_err();
         assert_eq!(too_many.code(), "too-many-unpaid-orders");
         assert_eq!(too_many.members()["retry_after"], 15 * 60);
+        assert!(LIMITS.check_network_again(&orders).is_ok());
+        let at_once = [orders.clone(), orders.clone()].concat();
+        let again = LIMITS.check_network_again(&at_once).unwrap_err();
+        assert_eq!((again.code(), &again.members()["most"]), ("hold-limit", &5.into()));
         let too_large = LIMITS.check_network(&[], &cart_of_tea(6), now).unwrap_err();
         assert_eq!((too_large.code(), &too_large.members()["most"]), ("hold-limit", &5.into()));
 
         reserved(&mut orders[0], now);
-        assert_eq!(orders[0].guest_network, Some(network()));
+        assert_eq!(orders[0].unverified_network, Some(network()));
         for end in [paid, confirmed, refused, expired, declined] {
             let mut order = order_of(&cart, Owner::Guest(GuestId::new()), "key", now);
             end(&mut order, now);
-            assert_eq!(order.guest_network, None, "{:?}", order.status());
+            assert_eq!(order.unverified_network, None, "{:?}", order.status());
         }
-        assert_eq!(order_of(&cart, Shopper::new(1).owner, "key", now).guest_network, None);
+        assert_eq!(order_of(&cart, Shopper::new(1).owner, "key", now).unverified_network, None);
     }
 
     #[test]

@@ -231,7 +231,7 @@ impl Order {
         self.events.extend(OrderEvent::of(self.status, status, reason));
         self.status = status;
         if !matches!(status, OrderStatus::Pending | OrderStatus::Reserved) {
-            self.guest_network = None;
+            self.unverified_network = None;
         }
         self.schedule.reset_failures();
         self.history.push(StatusChange { status, at: now, reason });

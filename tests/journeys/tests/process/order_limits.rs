@@ -1,7 +1,8 @@
 //! Limits of orders with other settings than those of the shared shop.
 
 use journeys::{
-    Client, Method, Product, Request, Stock, TestShop, euros, new_email, order_with, run_concurrently, statuses,
+    Client, Method, PASSWORD, Product, Request, Stock, TestShop, euros, new_email, order_with, run_concurrently,
+    statuses,
 };
 use serde_json::json;
 
@@ -54,8 +55,8 @@ fn order_unpaid(guest: &Client) -> Request {
 }
 
 #[tokio::test]
-async fn the_guests_of_a_network_hold_few_pieces() {
-    let shop = TestShop::start_in(&["--no-demo"], &[("GUEST_PIECES", "5")]).await;
+async fn customers_without_a_verified_address_hold_few_pieces() {
+    let shop = TestShop::start_in(&["--no-demo"], &[("UNVERIFIED_PIECES", "5")]).await;
     let tea = shop.new_product("tea", &euros(499), 100).await;
     let (network, other) = (shop.client_at([127, 0, 1, 1]), shop.client_at([127, 0, 1, 2]));
     let first = guest_with(&network, &tea, 3).await;
@@ -69,11 +70,37 @@ async fn the_guests_of_a_network_hold_few_pieces() {
     order_unpaid(&too_many).await.expect_problem(409, "hold-limit");
     order_unpaid(&guest_with(&network, &tea, 2).await).await.expect_status(202);
     order_unpaid(&guest_with(&other, &tea, 3).await).await.expect_status(202);
-    shop.customer_with_cart(&tea, 50).await.place_order("key").await.expect_status(201);
+    // An account without a verified address counts as a guest does.
+    let ana = network.sign_up(&new_email("ana"), PASSWORD).await.expect_status(201);
+    let ana = network.with_token_of(&ana);
+    ana.add_to_cart(&tea, 1).await.expect_status(200);
+    order_unpaid(&ana).await.expect_problem(429, "too-many-unpaid-orders");
+    let ben = shop.new_verified_customer().await;
+    ben.add_to_cart(&tea, 50).await.expect_status(200);
+    ben.place_order("key").await.expect_problem(409, "hold-limit");
+    ben.sign_in_again().await.place_order("key").await.expect_status(201);
 
     let (_, key) = order["link"].as_str().unwrap().split_once('?').unwrap();
     let cancel = format!("/shopping/order/{}/cancel?{key}", order.id());
     network.request(Method::POST, &cancel).await.expect_status(200);
     order_unpaid(&second).await.expect_status(202);
     assert_eq!(shop.admin().await.stock(&tea).await, Stock { available: 42, reserved: 8, sold: 50 });
+}
+
+#[tokio::test]
+async fn orders_at_the_same_moment_hold_few_pieces() {
+    let shop = TestShop::start_in(&["--no-demo"], &[("UNVERIFIED_PIECES", "5")]).await;
+    let tea = shop.new_product("tea", &euros(499), 100).await;
+    let mut guests = Vec::new();
+    for _ in 0..8 {
+        guests.push(guest_with(&shop.client(), &tea, 3).await);
+    }
+    let responses = run_concurrently(guests.iter().map(order_unpaid)).await;
+    let held = shop.admin().await.stock(&tea).await.reserved;
+    assert!(held <= 3, "{held} pieces: {:?}", statuses(&responses));
+    let is_explained = |status: u16| matches!(status, 202 | 409 | 429);
+    assert!(statuses(&responses).into_iter().all(is_explained), "{:?}", statuses(&responses));
+    // The rejected orders hold nothing.
+    let another = guest_with(&shop.client(), &tea, 2).await;
+    order_unpaid(&another).await.expect_status(202);
 }
