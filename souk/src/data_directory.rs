@@ -2,7 +2,7 @@
 //! lock file against a second process.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use customer::SigningKey;
@@ -17,8 +17,8 @@ const DATABASES: [&str; 4] = ["customer.db", "mail.db", "products.db", "shopping
 pub(crate) struct DataDirectory {
     path: PathBuf,
     durability: Durability,
-    /// The operating system releases the lock when the process ends.
-    _lock: File,
+    /// The operating system releases the locks when the process ends.
+    _locks: [File; 2],
     /// Deletes the directory when it is dropped.
     _temporary: Option<TempDir>,
 }
@@ -30,18 +30,18 @@ impl DataDirectory {
             let temporary = temporary(&std::env::temp_dir())
                 .map_err(|error| format!("cannot create a temporary directory: {error}"))?;
             let directory = temporary.path().to_owned();
-            let lock = lock(&directory)?;
+            let locks = [lock(&directory)?, lock_format(&directory)?];
             return Ok(Self {
                 path: directory,
                 durability: Durability::Process,
-                _lock: lock,
+                _locks: locks,
                 _temporary: Some(temporary),
             });
         };
         create(directory)?;
-        let lock = lock(directory)?;
+        let locks = [lock(directory)?, lock_format(directory)?];
         warn_of_missing_databases(directory);
-        Ok(Self { path: directory.to_owned(), durability: Durability::Disk, _lock: lock, _temporary: None })
+        Ok(Self { path: directory.to_owned(), durability: Durability::Disk, _locks: locks, _temporary: None })
     }
 
     pub(crate) fn database(&self, service: &'static str) -> Result<Database, String> {
@@ -104,12 +104,7 @@ pub(crate) fn lock(directory: &Path) -> Result<File, String> {
         .open(&path)
         .map_err(|error| format!("the data directory {} cannot be written: {error}", directory.display()))?;
     match file.try_lock() {
-        Ok(()) => {
-            // Tells `souk migrate run` what the running shop reads.
-            let written = file.set_len(0).and_then(|()| write!(&file, "{}", Format::CURRENT.number()));
-            written.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-            Ok(file)
-        }
+        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let remedy = "stop it, or choose another directory with --data";
             Err(format!("a shop is already running on the data directory {}: {remedy}", directory.display()))
@@ -118,25 +113,37 @@ pub(crate) fn lock(directory: &Path) -> Result<File, String> {
     }
 }
 
+/// The file that a running shop of this format has locked, beside [`LOCK`].
+fn format_lock(directory: &Path) -> PathBuf {
+    directory.join(format!("souk.format-{}.lock", Format::CURRENT.number()))
+}
+
+/// Tells `souk migrate` that the running shop reads the current format.
+fn lock_format(directory: &Path) -> Result<File, String> {
+    let path = format_lock(directory);
+    let file = File::create(&path).and_then(|file| file.lock().map(|()| file));
+    file.map_err(|error| format!("{} cannot be locked: {error}", path.display()))
+}
+
 /// Errors: the shop that is running on the directory is of an earlier release.
 pub(crate) fn require_current_release(directory: &Path) -> Result<(), String> {
-    let path = directory.join(LOCK);
+    if is_locked(&directory.join(LOCK))? && !is_locked(&format_lock(directory))? {
+        return Err(format!("restart the shop on {} with this release first", directory.display()));
+    }
+    Ok(())
+}
+
+fn is_locked(path: &Path) -> Result<bool, String> {
     let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
-    let mut file = match File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         file => file.map_err(unreadable)?,
     };
     match file.try_lock_shared() {
-        Ok(()) => return Ok(()),
-        Err(TryLockError::WouldBlock) => {}
-        Err(TryLockError::Error(error)) => return Err(unreadable(error)),
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(unreadable(error)),
     }
-    let mut newest = String::new();
-    file.read_to_string(&mut newest).map_err(unreadable)?;
-    if newest.trim().parse().is_ok_and(|newest: u16| newest >= Format::CURRENT.number()) {
-        return Ok(());
-    }
-    Err(format!("restart the shop on {} with this release first", directory.display()))
 }
 
 /// Warns when some of the databases are missing, because the shop starts with empty ones.

@@ -20,6 +20,10 @@ use crate::terminal::{print, printable, table};
 
 /// Time for all instances to write the current format. They look for it once a second.
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time in which a write that has begun in the former format ends.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
+/// The services with a database.
+const SERVICES: [&str; 4] = ["customer", "mail", "products", "shopping"];
 /// Pause between two looks at what the instances announce.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Progress is printed after this many documents of a collection, which are read in pages of 500.
@@ -32,7 +36,13 @@ pub(crate) enum MigrateCommand {
     /// Write the current format from now on, and rewrite all other documents
     ///
     /// Run it when all instances run this release. It may be interrupted and run again.
-    Run(MigrateArgs),
+    Run {
+        /// All instances of the fleet are stopped
+        #[arg(long)]
+        stopped: bool,
+        #[command(flatten)]
+        shop: MigrateArgs,
+    },
 }
 
 #[derive(Args)]
@@ -44,13 +54,16 @@ pub(crate) struct MigrateArgs {
 }
 
 pub(crate) async fn run(command: MigrateCommand) -> Result<(), String> {
-    let (args, is_run) = match command {
-        MigrateCommand::Status(args) => (args, false),
-        MigrateCommand::Run(args) => (args, true),
+    let (args, is_run, is_stopped) = match command {
+        MigrateCommand::Status(args) => (args, false, false),
+        MigrateCommand::Run { stopped, shop } => (shop, true, stopped),
     };
     let shop = args.shop.resolve()?;
     let listener = match &shop {
-        ShopLocation::Directory(_) => None,
+        ShopLocation::Directory(directory) => {
+            data_directory::require_current_release(directory)?;
+            None
+        }
         ShopLocation::MongoDb { .. } => Some(Listener::start(args.broker).await?),
     };
     let databases = Databases::open(&shop)?;
@@ -61,7 +74,7 @@ pub(crate) async fn run(command: MigrateCommand) -> Result<(), String> {
             sleep(LISTEN_FOR).await;
         }
         if is_run {
-            migrate(&shop, &databases, listener.as_ref()).await
+            migrate(&databases, listener.as_ref(), is_stopped).await
         } else {
             status(&databases, listener.as_ref()).await
         }
@@ -113,16 +126,23 @@ fn name_of(instance: &InstanceState) -> String {
     printable(&instance.instance)
 }
 
-async fn migrate(shop: &ShopLocation, databases: &Databases, listener: Option<&Listener>) -> Result<(), String> {
-    match (shop, listener) {
-        (ShopLocation::Directory(directory), _) => data_directory::require_current_release(directory)?,
-        (ShopLocation::MongoDb { .. }, listener) => require_current_releases(listener)?,
+async fn migrate(databases: &Databases, listener: Option<&Listener>, is_stopped: bool) -> Result<(), String> {
+    if let Some(listener) = listener {
+        require_current_releases(&listener.running(), is_stopped)?;
+    }
+    let mut is_former = false;
+    for database in databases.all() {
+        is_former |= database.mark().await.map_err(operator_message)?.format < Format::CURRENT;
     }
     for database in databases.all() {
         database.begin_rewriting().await.map_err(operator_message)?;
     }
     if let Some(listener) = listener {
         wait_until_all_write_current(listener).await?;
+    }
+    if is_former {
+        // No event tells that the last one has ended.
+        sleep(SETTLE_TIME).await;
     }
     for database in databases.all() {
         let rewritten = rewrite(database).await?;
@@ -131,8 +151,14 @@ async fn migrate(shop: &ShopLocation, databases: &Databases, listener: Option<&L
     Ok(())
 }
 
-fn require_current_releases(listener: Option<&Listener>) -> Result<(), String> {
-    let running = listener.map(Listener::running).unwrap_or_default();
+/// Errors: an instance of an earlier release runs, or it is not known whether one does.
+fn require_current_releases(running: &[InstanceState], is_stopped: bool) -> Result<(), String> {
+    let is_silent = |service: &&&str| running.iter().all(|instance| instance.service != **service);
+    let silent: Vec<&str> = SERVICES.iter().filter(is_silent).copied().collect();
+    if !silent.is_empty() && !is_stopped {
+        let silent = silent.join(", ");
+        return Err(format!("no instance of {silent} announces itself on this broker; add --stopped if none runs"));
+    }
     let old: Vec<String> =
         running.iter().filter(|instance| instance.newest_format < Format::CURRENT).map(name_of).collect();
     if old.is_empty() {
@@ -197,6 +223,32 @@ mod tests {
             names.extend(declarations.filter_map(|rest| rest.split('"').next()).map(str::to_owned));
         }
         names
+    }
+
+    #[test]
+    fn all_services_must_run_this_release_or_none() {
+        let instance = |service: &str, newest_format| InstanceState {
+            service: service.to_owned(),
+            instance: format!("{service}-1"),
+            version: "0.1.0".to_owned(),
+            newest_format,
+            written_format: Format::PREVIOUS,
+            started_at: souk_types::Timestamp::now(),
+            is_stopping: false,
+            traffic: souk_contract::instance::Traffic::default(),
+            databases: Vec::new(),
+            unanswered_services: Vec::new(),
+        };
+        let mut running = SERVICES.map(|service| instance(service, Format::CURRENT)).to_vec();
+        assert_eq!(require_current_releases(&running, false), Ok(()));
+        let silent = require_current_releases(&running[1..], false).unwrap_err();
+        assert!(silent.contains("no instance of customer"), "{silent}");
+        assert_eq!(require_current_releases(&[], true), Ok(()));
+        running.push(instance("web", Format::PREVIOUS));
+        for is_stopped in [false, true] {
+            let old = require_current_releases(&running, is_stopped).unwrap_err();
+            assert!(old.ends_with(": web-1"), "{old}");
+        }
     }
 
     #[rocket::async_test]

@@ -211,8 +211,8 @@ impl<T: Document> Coalescer<T> {
         batch: &mut [Box<dyn QueuedUpdate<T>>],
         mut cached: Option<Stored>,
     ) -> Result<Option<Stored>> {
-        let format = database.format().await?;
         for delay in conflict_delays().take(MAX_ATTEMPTS) {
+            let format = database.format().await?;
             let (stored, is_cached) = match cached.take() {
                 Some(stored) => (Some(stored), true),
                 None => (database.load(T::COLLECTION, id).await?, false),

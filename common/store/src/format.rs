@@ -60,6 +60,11 @@ impl WrittenFormat {
         Format::readable(self.0.load(Ordering::Relaxed).into())
     }
 
+    /// Sets the format unless a later look at the database has set it.
+    pub(super) fn set_first(&self, format: Format) {
+        let _ = self.0.compare_exchange(0, format.number(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
     pub(super) fn set(&self, format: Format) {
         self.0.store(format.number(), Ordering::Relaxed);
     }

@@ -57,7 +57,9 @@ pub type Members = Map<String, Value>;
 /// objects.
 #[derive(Clone, Copy)]
 pub struct FormatChange {
-    /// Turns a value of the previous format into one of the current format.
+    /// Turns a value of the previous format into one of the current format. It must leave one of
+    /// the current format as it is: the next release, in which the type may have no change any
+    /// more, writes such values without a number.
     pub upgrade: fn(&mut Members),
     /// Turns a value of the current format into one that the previous release reads.
     pub downgrade: fn(&mut Members),

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
@@ -38,9 +39,15 @@ pub(crate) fn free() -> Result<u16> {
     }
 }
 
+/// Another user cannot write into this user's folder.
+fn folder() -> PathBuf {
+    let user = std::env::var("USER").unwrap_or_default();
+    std::env::temp_dir().join(format!("souk-ports-{user}"))
+}
+
 /// Locks a random block until this process ends.
 fn block() -> Result<Block> {
-    let folder = std::env::temp_dir().join("souk-ports");
+    let folder = folder();
     fs::create_dir_all(&folder).map_err(Error::context("cannot create a folder for the locks of ports"))?;
     let blocks = ephemeral().saturating_sub(LOWEST).max(1000) / BLOCK;
     for _ in 0..1000 {
@@ -78,7 +85,7 @@ mod tests {
         for port in given {
             let first = port - (port - LOWEST) % BLOCK;
             // The lock belongs to the open file: opening it again is what another process does.
-            let lock = File::create(std::env::temp_dir().join("souk-ports").join(first.to_string())).unwrap();
+            let lock = File::create(folder().join(first.to_string())).unwrap();
             assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
         }
     }

@@ -68,6 +68,7 @@ checkout-under-way = { $minutes ->
    *[other] Eine Bestellung dieses Warenkorbs wartet auf die Zahlung. Bezahlen oder stornieren Sie sie, oder warten Sie höchstens { $minutes } Minuten. Ihr Link steht in der E-Mail von uns.
 }
 checkout-hold-limit = Eine Bestellung hat höchstens { $count } Stück. Bitte bestellen Sie den Rest getrennt.
+checkout-unverified-limit = Kundinnen und Kunden Ihres Netzwerks ohne bestätigte E-Mail-Adresse können zusammen höchstens { $count } Stück in unbezahlten Bestellungen haben. Bitte melden Sie sich an und bestätigen Sie Ihre Adresse, oder bestellen Sie in einer Viertelstunde erneut.
 checkout-currency-mixed = Ein Produkt hat eine andere Währung als der Shop. Bitte entfernen Sie es aus dem Warenkorb.
 checkout-country-not-served = In dieses Land können wir noch nicht verkaufen. Bitte wählen Sie ein anderes.
 checkout-total-too-large = Die Summe ist für eine Bestellung zu hoch. Bitte entfernen Sie etwas aus dem Warenkorb.

@@ -68,6 +68,7 @@ checkout-under-way = { $minutes ->
    *[other] An order of this cart waits for its payment. Pay or cancel it, or wait for at most { $minutes } minutes. Its link is in the mail that we sent you.
 }
 checkout-hold-limit = One order has at most { $count } pieces. Please order the rest separately.
+checkout-unverified-limit = Customers of your network without a verified e-mail address can have at most { $count } pieces in unpaid orders together. Please sign in and verify your address, or order again in a quarter of an hour.
 checkout-currency-mixed = One product has another currency than the shop. Please remove it from the cart.
 checkout-country-not-served = We cannot sell to this country yet. Please choose another one.
 checkout-total-too-large = The total is too large for one order. Please remove something from the cart.

@@ -146,7 +146,7 @@ impl Connection {
         let (service, written_format) = (self.service, Arc::clone(&self.written_format));
         self.within_any_format(limit, move |database| async move {
             if written_format.get().is_none() {
-                written_format.set(format::check(service, &database).await?.format);
+                written_format.set_first(format::check(service, &database).await?.format);
             }
             work(database).await
         })

@@ -26,14 +26,6 @@ use crate::domain::quote::{Item, Quote};
 
 /// Reserves the stock and begins the payment. Every step can be repeated.
 pub(super) async fn reserve_stock(app: &App, order: &Order) -> Result<Order> {
-    if let Some(network) = order.unverified_network() {
-        let unpaid = app.store.orders.of_network(network, app.limits.unverified_pieces).await?;
-        if let Err(error) = app.limits.check_network_again(&unpaid) {
-            let entry = order_log::entry(TimelineKind::State, "unpaid-pieces", error.code().to_owned());
-            // An interrupted attempt may have reserved the stock.
-            return reject(app, order, error, Reason::ReservationRefused, Stock::Held, entry).await;
-        }
-    }
     let (products, expires_at, reserved) = match reserve(app, order).await? {
         Reply::Done(Reserved::Sold, entry) => return resume_sold(app, order, entry).await,
         Reply::Done(Reserved::Held { lines, expires_at }, entry) => {

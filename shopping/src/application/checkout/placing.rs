@@ -6,19 +6,21 @@
 use std::time::Duration;
 
 use souk_contract::customer::{Contact, GetContact};
+use souk_contract::shopping::TimelineKind;
 use souk_types::{Error, IdempotencyKey, Network, Result, Timestamp};
 use tokio::time::Instant;
 
 use super::advance;
+use super::refusals::{Stock, reject};
 use crate::App;
 use crate::application::cart::{self, CartOwner};
-use crate::application::{catalogue, order, quote};
+use crate::application::{catalogue, order, order_log, quote};
 use crate::domain::cart::{Cart, CartLine};
 use crate::domain::cart_orders::CartClaim;
 use crate::domain::idempotency::CheckoutRequest;
 use crate::domain::order::buyer::Buyer;
 use crate::domain::order::checkout_table::Trigger;
-use crate::domain::order::{NewOrder, Order, OrderView, require_orderable};
+use crate::domain::order::{NewOrder, Order, OrderView, Reason, require_orderable};
 use crate::domain::owner::Owner;
 use crate::domain::quote::{Item, Missing, Quote, QuoteRequest};
 
@@ -96,7 +98,7 @@ async fn place_new(
         let order =
             NewOrder { owner, unverified_network, key, request, buyer, quote }.of_cart(&cart, &app.limits, now)?;
         match app.store.orders.insert(&order).await {
-            Ok(()) => return Ok((order, false)),
+            Ok(()) => return Ok((check_network_again(app, order).await?, false)),
             Err(error) if error.is_duplicate() => {}
             Err(error) => return Err(error),
         }
@@ -117,11 +119,21 @@ async fn place_new(
     }
 }
 
-/// Errors: `hold-limit`; `too-many-unpaid-orders`.
+/// Errors: `unverified-limit`.
 async fn check_network(app: &App, network: Network, cart: &Cart, now: Timestamp) -> Result<()> {
     // Each order has at least one piece.
     let unpaid = app.store.orders.of_network(network, app.limits.unverified_pieces).await?;
     app.limits.check_network(&unpaid, cart, now)
+}
+
+/// Rejects a new order if it exceeds the limit of its network together with others that were placed
+/// at the same moment.
+async fn check_network_again(app: &App, order: Order) -> Result<Order> {
+    let Some(network) = order.unverified_network() else { return Ok(order) };
+    let unpaid = app.store.orders.of_network(network, app.limits.unverified_pieces).await?;
+    let Err(error) = app.limits.check_network_again(&unpaid) else { return Ok(order) };
+    let entry = order_log::entry(TimelineKind::State, "unpaid-pieces", error.code().to_owned());
+    reject(app, &order, error, Reason::ReservationRefused, Stock::NotHeld, entry).await
 }
 
 /// Asks `customer` for the e-mail address and the saved address that the request leaves out.

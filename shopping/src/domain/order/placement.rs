@@ -138,12 +138,12 @@ impl CheckoutLimits {
             "Without a verified e-mail address, an order has at most {most} pieces, and the cart has {pieces}. Sign in \
              with an account whose address is verified to order more."
         );
-        Err(Error::conflict("hold-limit", detail).with_member("most", most))
+        Err(Error::conflict("unverified-limit", detail).with_member("most", most))
     }
 
     /// Checks an order of a guest, or of an account whose e-mail address is not verified. Those of
-    /// its network have these unpaid `orders`. Errors: `hold-limit`; `too-many-unpaid-orders` when
-    /// they would hold too many pieces with this cart.
+    /// its network have these unpaid `orders`. Errors: `unverified-limit`, as a conflict when the
+    /// cart alone has too many pieces, else with the time to wait.
     pub(crate) fn check_network(&self, orders: &[Order], cart: &Cart, now: Timestamp) -> Result<()> {
         self.check_unverified_pieces(cart)?;
         let held = pieces_of(orders);
@@ -156,11 +156,12 @@ impl CheckoutLimits {
              hold {}. Pay or cancel one of these orders, verify your address, or wait until the stock of one is released.",
             self.unverified_pieces
         );
-        Err(Error::too_many_requests("too-many-unpaid-orders", detail, until.since(now)))
+        Err(Error::too_many_requests("unverified-limit", detail, until.since(now))
+            .with_member("most", self.unverified_pieces))
     }
 
     /// Checks an order again that is stored and among these unpaid `orders` of its network, because
-    /// others may have been placed at the same moment. Errors: `hold-limit`.
+    /// others may have been placed at the same moment. Errors: `unverified-limit`.
     pub(crate) fn check_network_again(&self, orders: &[Order]) -> Result<()> {
         let (most, pieces) = (self.unverified_pieces, pieces_of(orders));
         if pieces <= most {
@@ -170,7 +171,7 @@ impl CheckoutLimits {
             "Without a verified e-mail address, customers of this network hold at most {most} pieces in unpaid orders, and \
              {pieces} were ordered at the same moment. Order again."
         );
-        Err(Error::conflict("hold-limit", detail).with_member("most", most))
+        Err(Error::conflict("unverified-limit", detail).with_member("most", most))
     }
 
     /// Errors: `too-many-unpaid-orders` when this many of a guest's `orders` ended unpaid within
@@ -420,14 +421,14 @@ mod tests {
         assert_eq!(orders[0].unverified_network, Some(network()));
         assert!(LIMITS.check_network(&orders, &cart_of_tea(1), now).is_ok());
         let too_many = LIMITS.check_network(&orders, &cart, now).unwrap_err();
-        assert_eq!(too_many.code(), "too-many-unpaid-orders");
+        assert_eq!(too_many.code(), "unverified-limit");
         assert_eq!(too_many.members()["retry_after"], 15 * 60);
         assert!(LIMITS.check_network_again(&orders).is_ok());
         let at_once = [orders.clone(), orders.clone()].concat();
         let again = LIMITS.check_network_again(&at_once).unwrap_err();
-        assert_eq!((again.code(), &again.members()["most"]), ("hold-limit", &5.into()));
+        assert_eq!((again.code(), &again.members()["most"]), ("unverified-limit", &5.into()));
         let too_large = LIMITS.check_network(&[], &cart_of_tea(6), now).unwrap_err();
-        assert_eq!((too_large.code(), &too_large.members()["most"]), ("hold-limit", &5.into()));
+        assert_eq!((too_large.code(), &too_large.members()["most"]), ("unverified-limit", &5.into()));
 
         reserved(&mut orders[0], now);
         assert_eq!(orders[0].unverified_network, Some(network()));

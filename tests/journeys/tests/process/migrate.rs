@@ -65,10 +65,16 @@ async fn a_shop_is_migrated_while_it_runs() {
 #[tokio::test]
 async fn a_shop_of_an_earlier_release_must_be_restarted_first() {
     let shop = TestShop::start().await;
-    // Earlier releases leave their lock file empty.
-    let lock = fs::OpenOptions::new().write(true).open(shop.data().join("souk.lock")).unwrap();
-    lock.set_len(0).unwrap();
-    let refused = migrate(&shop, "run").await;
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("with this release first"), "{refused:?}");
+    // A shop of an earlier release has locked `souk.lock` alone.
+    for entry in fs::read_dir(shop.data()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains(".format-") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for command in ["status", "run"] {
+        let refused = migrate(&shop, command).await;
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("with this release first"), "{refused:?}");
+    }
 }

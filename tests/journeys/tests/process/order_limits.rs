@@ -63,21 +63,21 @@ async fn customers_without_a_verified_address_hold_few_pieces() {
     let order = order_unpaid(&first).await.expect_status(202);
 
     let second = guest_with(&network, &tea, 3).await;
-    let refused = order_unpaid(&second).await.expect_problem(429, "too-many-unpaid-orders");
+    let refused = order_unpaid(&second).await.expect_problem(429, "unverified-limit");
     let wait: u64 = refused.header("Retry-After").parse().unwrap();
     assert!((1..=900).contains(&wait), "{refused}");
     let too_many = guest_with(&network, &tea, 6).await;
-    order_unpaid(&too_many).await.expect_problem(409, "hold-limit");
+    order_unpaid(&too_many).await.expect_problem(409, "unverified-limit");
     order_unpaid(&guest_with(&network, &tea, 2).await).await.expect_status(202);
     order_unpaid(&guest_with(&other, &tea, 3).await).await.expect_status(202);
     // An account without a verified address counts as a guest does.
     let ana = network.sign_up(&new_email("ana"), PASSWORD).await.expect_status(201);
     let ana = network.with_token_of(&ana);
     ana.add_to_cart(&tea, 1).await.expect_status(200);
-    order_unpaid(&ana).await.expect_problem(429, "too-many-unpaid-orders");
+    order_unpaid(&ana).await.expect_problem(429, "unverified-limit");
     let ben = shop.new_verified_customer().await;
     ben.add_to_cart(&tea, 50).await.expect_status(200);
-    ben.place_order("key").await.expect_problem(409, "hold-limit");
+    ben.place_order("key").await.expect_problem(409, "unverified-limit");
     ben.sign_in_again().await.place_order("key").await.expect_status(201);
 
     let (_, key) = order["link"].as_str().unwrap().split_once('?').unwrap();

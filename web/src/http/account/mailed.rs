@@ -77,7 +77,11 @@ pub(super) async fn show_verify(visit: Visit<'_>) -> PageResult {
 pub(super) async fn verify(visit: Visit<'_>, form: Form) -> PageResult {
     let mut state = FormState::of(&form);
     match visit.api.verify(state.value("token")).await {
-        Ok(()) if visit.session.is_signed_in() => Ok(Answer::SeeOther(visit.url("/account?done=verified"))),
+        Ok(()) if visit.session.is_signed_in() => {
+            // The next token says that the address is verified.
+            visit.session.drop_access_token();
+            Ok(Answer::SeeOther(visit.url("/account?done=verified")))
+        }
         Ok(()) => Ok(Answer::SeeOther(visit.url("/account/sign-in?done=verified"))),
         Err(problem) => {
             let refused = Refused::of(&visit, &mut state, problem, token_key)?;

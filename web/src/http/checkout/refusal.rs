@@ -41,6 +41,12 @@ pub(super) fn explain(visit: &Visit<'_>, draft: &mut Draft, problem: &Problem) -
             let text = visit.text("checkout-hold-limit").arg("count", most).to_string();
             Alert { text, link: cart(), ..Alert::default() }
         }
+        "unverified-limit" => {
+            // The address may have been verified on another device: the next token says it.
+            visit.session.drop_access_token();
+            let most = refusal.members.get("most").and_then(serde_json::Value::as_u64).unwrap_or_default();
+            Alert { text: visit.text("checkout-unverified-limit").arg("count", most).to_string(), ..Alert::default() }
+        }
         "currency-mixed" => Alert { link: cart(), ..text(Key("checkout-currency-mixed")) },
         "tax-rate-missing" => text(Key("checkout-country-not-served")),
         "total-too-large" => Alert { link: cart(), ..text(Key("checkout-total-too-large")) },
