@@ -22,7 +22,7 @@ const GONE_AFTER: Duration = Duration::from_secs(5);
 const CALLED_SERVICES: [&str; 3] = ["customer", "products", "shopping"];
 
 const NO_BROKER: &str = "\
-name a fleet's broker with --amqp-url or AMQP_URL. A one-process shop has no broker: its page /admin/system shows the same";
+name a fleet's broker with --amqp-url or AMQP_URL (a one-process shop has none; its page /admin/system shows its state)";
 
 /// The last state of each instance, by service and name, and when it came.
 type Instances = Arc<Mutex<BTreeMap<(String, String), (InstanceState, Instant)>>>;

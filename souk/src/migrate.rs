@@ -13,7 +13,7 @@ use souk_store::{Database, Mark};
 use souk_types::format::Format;
 
 use crate::data_directory;
-use crate::databases::{Databases, operator_message};
+use crate::databases::{Databases, SERVICES, operator_message};
 use crate::instances::{LISTEN_FOR, Listener};
 use crate::shop_args::{BrokerArgs, ShopArgs, ShopLocation};
 use crate::terminal::{print, printable, table};
@@ -22,8 +22,6 @@ use crate::terminal::{print, printable, table};
 const SWITCH_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time in which a write that has begun in the former format ends.
 const SETTLE_TIME: Duration = Duration::from_secs(5);
-/// The services with a database.
-const SERVICES: [&str; 4] = ["customer", "mail", "products", "shopping"];
 /// Pause between two looks at what the instances announce.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Progress is printed after this many documents of a collection, which are read in pages of 500.

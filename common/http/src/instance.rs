@@ -69,13 +69,13 @@ pub(crate) async fn announce(rocket: &Rocket<Orbit>, bus: &Bus) {
     let mut due = interval(INTERVAL);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut states = Vec::new();
-    let heard = if databases.is_empty() { formats_of_others(bus) } else { Arc::default() };
+    let format_of_others = if databases.is_empty() { newest_format_of_others(bus) } else { Arc::default() };
     for tick in (0..DATABASE_TICKS).cycle() {
         due.tick().await;
         if tick == 0 {
             states = database_states(databases).await;
         }
-        bus.write_format(*heard.lock().unwrap_or_else(PoisonError::into_inner));
+        bus.write_format(*format_of_others.lock().unwrap_or_else(PoisonError::into_inner));
         let state = InstanceState {
             service: instance.service.clone(),
             instance: instance.name.clone(),
@@ -96,14 +96,14 @@ pub(crate) async fn announce(rocket: &Rocket<Orbit>, bus: &Bus) {
 
 /// Listens for the newest format that other instances write. A service without a database learns it
 /// from them.
-fn formats_of_others(bus: &Bus) -> Arc<Mutex<Format>> {
-    let heard = Arc::new(Mutex::new(Format::default()));
-    let newest = Arc::clone(&heard);
+fn newest_format_of_others(bus: &Bus) -> Arc<Mutex<Format>> {
+    let newest = Arc::new(Mutex::new(Format::default()));
+    let listener = Arc::clone(&newest);
     bus.on_broadcast(move |state: InstanceState| {
-        let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = listener.lock().unwrap_or_else(PoisonError::into_inner);
         *newest = state.written_format.max(*newest);
     });
-    heard
+    newest
 }
 
 async fn database_states(databases: &[Database]) -> Vec<DatabaseState> {

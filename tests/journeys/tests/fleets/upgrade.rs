@@ -87,7 +87,7 @@ async fn a_rolling_upgrade_from_the_previous_release_and_its_migration_fail_no_r
         replace(&fleet, instance, &previous).await;
     }
     load.wait_for_requests(REQUESTS).await;
-    // And to the new release for good.
+    // The fleet is upgraded again, and stays.
     for instance in first.iter().chain(&second) {
         replace(&fleet, instance, &new).await;
     }
