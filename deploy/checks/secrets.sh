@@ -50,6 +50,23 @@ for name, user in users.items():
     assert user["tags"] == (["administrator"] if name == "souk" else []), f"{name} has the tags {user['tags']}"
 PYTHON
 
+# What `souk credentials add customer` writes. The servers get the second user, with the rights of the first.
+for file in amqp-url mongodb-uri; do
+    sed -i -E 's|//customer:[^@]*@|//customer.2:another@|' "$folder/customer/$file"
+done
+[ -z "$(deploy/compose/secrets.sh "$folder")" ] || fail "a secret was created again after a password was replaced"
+grep -q '^customer.2 another$' "$folder/mongodb/users" || fail "MongoDB does not get the second user"
+python3 - "$folder" <<'PYTHON'
+import json, pathlib, sys
+definitions = json.loads((pathlib.Path(sys.argv[1]) / "rabbitmq/definitions.json").read_text())
+permissions = json.loads(pathlib.Path("deploy/rabbitmq/permissions.json").read_text())
+for right in permissions:
+    if right["user"] == "customer":
+        right["user"] = "customer.2"
+assert definitions["permissions"] == permissions, "the second user has other rights, or another service has"
+assert {user["name"] for user in definitions["users"]} == {right["user"] for right in permissions}
+PYTHON
+
 rm "$folder/operator/mongodb-uri"
 if deploy/compose/secrets.sh "$folder" 2>"$folder/said"; then
     fail "an incomplete pair was accepted"

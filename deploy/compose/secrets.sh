@@ -55,9 +55,12 @@ chmod 700 "$root/mails"
 signing_key | keep customer/signing-key.pem $services
 random 24 | keep admin/password $services
 
-# password FILE: the password in a URL.
+# password FILE: the password in a URL. credential FILE: its user and its password.
 password() {
     sed -E 's|^[a-z]+://[^:]*:([^@]*)@.*|\1|' "$root/$1"
+}
+credential() {
+    sed -E 's|^[a-z]+://([^:]*):([^@]*)@.*|\1 \2|' "$root/$1"
 }
 
 # replace FILE USER: writes standard input to the file, atomically.
@@ -95,13 +98,11 @@ done
 echo "mongodb://backup:$(random 32)@mongodb:27017/?replicaSet=rs0&authSource=admin&maxPoolSize=10" | keep backup/mongodb-uri $services
 
 # What the servers read at their start. It follows the URLs, and the rights of this version.
-for user in customer products shopping mail backup; do
-    echo "$user $(password $user/mongodb-uri)"
+for folder in customer products shopping mail backup; do
+    credential $folder/mongodb-uri
 done | replace mongodb/users $mongodb
 for folder in operator customer products shopping mail web; do
-    user=$folder
-    [ $folder != operator ] || user=souk
-    echo "$user $(password $folder/amqp-url)"
+    credential $folder/amqp-url
 done | "$rabbitmq_files/definitions.sh" "$rabbitmq_files/permissions.json" | replace rabbitmq/definitions.json $rabbitmq
 replace rabbitmq/20-souk.conf $rabbitmq <<CONF
 listeners.tcp.default = 5672

@@ -29,6 +29,7 @@ password_hash() {
     bytes "$salt${digest%% *}" | base64 -w 0
 }
 
+permissions=$(cat "$1")
 users='' tags='["administrator"]' prefix=''
 while read -r user password; do
     [ -n "$users" ] || prefix=${user%souk}
@@ -36,8 +37,11 @@ while read -r user password; do
     users+="{\"name\": \"$user\", \"password_hash\": \"$(password_hash "$password")\", "
     users+="\"hashing_algorithm\": \"rabbit_password_hashing_sha256\", \"tags\": $tags}"
     tags='[]'
+    # The second user of a service, from `souk credentials`, has the rights of the first.
+    if [[ $user = *.2 ]]; then
+        permissions=${permissions//"\"user\": \"${user%.2}\""/"\"user\": \"$user\""}
+    fi
 done
-permissions=$(cat "$1")
 vhost=$(sed -n 's/.*"vhost": *"\([^"]*\)".*/\1/p; ' <<<"$permissions" | head -n 1)
 # It belongs to all services, so none of them may declare or delete it.
 broadcasts="{\"name\": \"${prefix}souk.broadcasts\", \"vhost\": \"${vhost:-/}\", \"type\": \"fanout\", \"durable\": true, \"auto_delete\": false, "

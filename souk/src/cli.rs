@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::admin::AdminCommand;
 use crate::audit::AuditArgs;
 use crate::backup::{BackupArgs, RestoreArgs};
+use crate::credentials::CredentialsCommand;
 use crate::dlq::DlqCommand;
 use crate::mail::MailCommand;
 use crate::migrate::MigrateCommand;
@@ -84,6 +85,13 @@ pub(crate) enum Command {
     /// Replace the key that signs access tokens, in three steps, while sessions continue
     #[command(subcommand)]
     SigningKey(SigningKeyCommand),
+    /// Replace the password of a service on RabbitMQ and MongoDB, while the shop sells
+    ///
+    /// `add` creates a second user with the same rights and writes its URLs into the files that the
+    /// service reads at its start. Restart the instances one by one, then `retire` deletes the
+    /// former user.
+    #[command(subcommand)]
+    Credentials(CredentialsCommand),
     /// Inspect, replay or drop events that a service of a fleet could not handle
     #[command(subcommand)]
     Dlq(DlqCommand),

@@ -7,6 +7,7 @@ mod admin;
 mod audit;
 mod backup;
 mod cli;
+mod credentials;
 mod data_directory;
 mod databases;
 mod dlq;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Top(args) => rocket::execute(top::top(args)),
         Command::Permissions(args) => permissions::run(&args),
         Command::SigningKey(command) => signing_key::run(command),
+        Command::Credentials(command) => rocket::execute(credentials::run(command)),
         Command::Dlq(command) => rocket::execute(dlq::run(command)),
     };
     match outcome {

@@ -82,7 +82,8 @@ impl BrokerArgs {
     }
 }
 
-fn first_problem(environment: &Environment) -> Result<(), String> {
+/// Errors: a variable of the environment that is not usable.
+pub(crate) fn first_problem(environment: &Environment) -> Result<(), String> {
     environment.problems().first().map_or(Ok(()), |problem| Err(problem.clone()))
 }
 

@@ -43,6 +43,7 @@ pub use self::events::Events;
 pub use self::filter::Filter;
 pub use self::find::{Direction, Find, Index, MAX_PAGE_BYTES};
 pub use self::format::Mark;
+pub use self::mongo::MongoUsers;
 pub use self::references::{PersonalDataReference, ReferenceSearch};
 pub use self::retry::{Backoff, RetrySchedule};
 pub use self::tx::Tx;

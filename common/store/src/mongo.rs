@@ -17,6 +17,7 @@ mod orphaned;
 mod outbox;
 mod query;
 mod schema;
+mod users;
 mod value;
 mod write;
 
@@ -32,6 +33,7 @@ use self::connection::{Connection, Failure, SERVER_TIMEOUT};
 pub(super) use self::copy::Snapshot;
 use self::orphaned::LastCheck;
 use self::schema::{FORMAT, Schema};
+pub use self::users::MongoUsers;
 use super::Index;
 use super::commit::{Refusal, Stored};
 use souk_types::{Error, Result};

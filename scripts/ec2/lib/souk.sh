@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Runs the operator's command for backup.sh and restore.sh: a program or an image. To be sourced.
+# Runs the operator's command for backup.sh, restore.sh and rotate.sh: a program or an image. To be sourced.
 # shellcheck disable=SC2154 # set by the scripts
 
 uri_file='' souk=souk image='' network=host
@@ -31,7 +31,7 @@ private_folder() {
 # `run_souk PATH... -- ARGUMENT...`: runs the command. An image gets these absolute paths mounted, and $work. Passwords are never passed on the
 # command line, because other users could read them.
 run_souk() {
-    local mounts=(--volume "$work:$work") where=(--env MONGODB_URI)
+    local mounts=(--volume "$work:$work") where=(--env MONGODB_URI --env AMQP_URL)
     while [[ $1 != -- ]]; do
         mounts+=(--volume "$1:$1")
         shift
@@ -42,7 +42,10 @@ run_souk() {
         return
     fi
     if [[ -n ${MONGODB_URI_FILE:-} ]]; then
-        where=(--volume "$(realpath "$MONGODB_URI_FILE"):/run/mongodb-uri:ro" --env MONGODB_URI_FILE=/run/mongodb-uri)
+        where+=(--volume "$(realpath "$MONGODB_URI_FILE"):/run/mongodb-uri:ro" --env MONGODB_URI_FILE=/run/mongodb-uri)
+    fi
+    if [[ -n ${AMQP_URL_FILE:-} ]]; then
+        where+=(--volume "$(realpath "$AMQP_URL_FILE"):/run/amqp-url:ro" --env AMQP_URL_FILE=/run/amqp-url)
     fi
     docker run --rm --network "$network" --user "$(id --user):$(id --group)" --env "TMPDIR=$work" "${mounts[@]}" "${where[@]}" "$image" "$@"
 }

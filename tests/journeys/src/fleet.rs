@@ -230,6 +230,18 @@ impl TestFleet {
         self.fleet.mongodb_uri(service)
     }
 
+    /// Returns the directory with the URLs that the services read at their start.
+    pub fn urls(&self) -> PathBuf {
+        self.fleet.urls()
+    }
+
+    /// Starts the management API of the broker, and returns its address.
+    pub async fn start_rabbitmq_management(&self) -> SocketAddr {
+        let fleet = Arc::clone(&self.fleet);
+        let started = spawn_blocking(move || fleet.start_rabbitmq_management()).await.unwrap();
+        started.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Runs `rabbitmqctl` on the broker.
     pub async fn rabbitmqctl(&self, arguments: &'static [&'static str]) {
         let fleet = Arc::clone(&self.fleet);

@@ -19,7 +19,10 @@ use crate::nginx::{Nginx, Settings, SignInRate};
 use crate::port;
 use crate::process::POLL_INTERVAL;
 use crate::servers::{Broker, Database, broker, databases};
-use crate::service::{self, Instance, Profile, Service, UNLIMITED_RATES};
+use crate::service::{self, AMQP_URL_FILE, Instance, MONGODB_URI_FILE, Profile, Service, UNLIMITED_RATES};
+
+/// Directory with the URLs of the servers for each service.
+const URLS: &str = "urls";
 
 /// Configuration of a fleet.
 #[derive(Debug, Clone)]
@@ -149,16 +152,20 @@ impl Fleet {
         let mails = folder.path().join("mail");
         let with_database = mongodb.iter().map(|(service, database)| (*service, Some(database.url_of(*service))));
         let mut services = Vec::new();
+        let urls = folder.path().join(URLS);
         for (service, database) in with_database.chain([(Service::Web, None)]) {
-            let amqp_url = options.proxies.amqp_url(&rabbitmq.url_of(service));
-            let mongodb_uri = database.map(|url| options.proxies.mongodb_uri(&url));
+            let own = urls.join(service.name());
+            fs::create_dir_all(&own).map_err(Error::context(own.display()))?;
+            write_secret(&own.join(AMQP_URL_FILE), &options.proxies.amqp_url(&rabbitmq.url_of(service)))?;
+            if let Some(url) = database {
+                write_secret(&own.join(MONGODB_URI_FILE), &options.proxies.mongodb_uri(&url))?;
+            }
             for number in 1..=service.instances(options.instances) {
                 let instance = Instance {
                     service,
                     number,
                     profile: options.profile,
-                    amqp_url: &amqp_url,
-                    mongodb_uri: mongodb_uri.as_deref(),
+                    urls: &urls,
                     signing_key: &signing_key,
                     demo_catalogue: options.demo_catalogue,
                     log: &options.log,
@@ -215,6 +222,21 @@ impl Fleet {
         &self.signing_key
     }
 
+    /// Returns the directory with the URLs that the services read at their start: files
+    /// `SERVICE/amqp-url` and `SERVICE/mongodb-uri`.
+    #[must_use]
+    pub fn urls(&self) -> PathBuf {
+        self.folder.path().join(URLS)
+    }
+
+    /// Starts the management API of this fleet's broker, and returns its address.
+    pub fn start_rabbitmq_management(&self) -> Result<SocketAddr> {
+        match &self.rabbitmq {
+            Broker::Own(rabbitmq) => rabbitmq.start_management(),
+            Broker::External(_) => Err(not_controlled()),
+        }
+    }
+
     /// Returns the directory of mails, unless the options name an SMTP server.
     #[must_use]
     pub fn mails(&self) -> PathBuf {
@@ -237,7 +259,7 @@ impl Fleet {
     pub fn rabbitmqctl(&self, arguments: &[&str]) -> Result<()> {
         match &self.rabbitmq {
             Broker::Own(rabbitmq) => rabbitmq.control(arguments),
-            Broker::External(_) => Err(Error::failed("AMQP_URL names a broker that this fleet does not control")),
+            Broker::External(_) => Err(not_controlled()),
         }
     }
 
@@ -366,6 +388,10 @@ impl Drop for Fleet {
 }
 
 /// Starts components at the same time and waits until all are available.
+fn not_controlled() -> Error {
+    Error::failed("AMQP_URL names a broker that this fleet does not control")
+}
+
 fn start_concurrently(components: &[&Component]) -> Result<()> {
     components.iter().try_for_each(|component| component.launch())?;
     components.iter().try_for_each(|component| component.wait_until_available())

@@ -37,7 +37,7 @@ pub struct RabbitMq {
     url: String,
     credentials: Credentials,
     /// Variables that tell `rabbitmqctl` which node it controls.
-    node: [(&'static str, String); 4],
+    node: [(&'static str, String); 5],
     // Dropped in this order: broker, port mapper, files.
     component: Component,
     epmd: Process,
@@ -102,6 +102,7 @@ impl RabbitMq {
             ("RABBITMQ_NODENAME", node_name),
             ("ERL_EPMD_PORT", epmd_port.to_string()),
             ("RABBITMQ_CONF_ENV_FILE", "/dev/null".to_owned()),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", in_folder("enabled_plugins").display().to_string()),
         ];
         let node = Program { unset: &["NOTIFY_SOCKET"], ..node };
         let broker = Component::program("rabbitmq", address, node, accepts_connections);
@@ -129,17 +130,32 @@ impl RabbitMq {
 
     /// Runs `rabbitmqctl` on this broker.
     pub fn control(&self, arguments: &[&str]) -> Result<()> {
-        let scripts = SCRIPT_FOLDERS.iter().map(|folder| PathBuf::from(folder).join("rabbitmqctl"));
+        self.run_script("rabbitmqctl", arguments)
+    }
+
+    /// Starts the management API, and returns its address. The broker starts without it, because it
+    /// takes a second.
+    pub fn start_management(&self) -> Result<SocketAddr> {
+        let address = port::local(port::free()?);
+        let listener = format!("[{{ip, \"127.0.0.1\"}}, {{port, {}}}]", address.port());
+        let set = format!("application:set_env(rabbitmq_management, tcp_config, {listener}).");
+        self.control(&["eval", &set])?;
+        self.run_script("rabbitmq-plugins", &["enable", "rabbitmq_management"])?;
+        Ok(address)
+    }
+
+    fn run_script(&self, name: &str, arguments: &[&str]) -> Result<()> {
+        let scripts = SCRIPT_FOLDERS.iter().map(|folder| PathBuf::from(folder).join(name));
         let script = scripts.into_iter().find(|script| script.is_file());
-        let script = script.unwrap_or_else(|| PathBuf::from("rabbitmqctl"));
+        let script = script.unwrap_or_else(|| PathBuf::from(name));
         let mut command = Command::new(script);
         command.args(arguments).envs(self.node.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
-        let output = command.output().map_err(Error::context("rabbitmqctl"))?;
+        let output = command.output().map_err(Error::context(name))?;
         if output.status.success() {
             return Ok(());
         }
         let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        Err(Error::failed(format!("rabbitmqctl {}: {out}{error}", arguments.join(" "))))
+        Err(Error::failed(format!("{name} {}: {out}{error}", arguments.join(" "))))
     }
 
     pub(crate) fn detach(mut self) -> Result<(Vec<Detached>, PathBuf)> {

@@ -171,6 +171,11 @@ pub fn target_dir() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace_dir().join("target"), |set| workspace_dir().join(set))
 }
 
+/// The file with a service's URL of RabbitMQ.
+pub(crate) const AMQP_URL_FILE: &str = "amqp-url";
+/// The file with a service's URL of MongoDB.
+pub(crate) const MONGODB_URI_FILE: &str = "mongodb-uri";
+
 pub(crate) fn built(name: &str, profile: Profile) -> Result<PathBuf> {
     let program = target_dir().join(profile.folder()).join(name);
     if program.is_file() {
@@ -186,9 +191,9 @@ pub(crate) struct Instance<'i> {
     pub(crate) service: Service,
     pub(crate) number: usize,
     pub(crate) profile: Profile,
-    pub(crate) amqp_url: &'i str,
-    /// `None` for a service without a database.
-    pub(crate) mongodb_uri: Option<&'i str>,
+    /// Directory with the files `SERVICE/amqp-url` and, if the service has a database,
+    /// `SERVICE/mongodb-uri`.
+    pub(crate) urls: &'i Path,
     pub(crate) signing_key: &'i Path,
     pub(crate) demo_catalogue: bool,
     pub(crate) log: &'i str,
@@ -208,13 +213,14 @@ impl Instance<'_> {
         let mut program = Program::new(program, self.logs.join(format!("{name}.log")))
             .variable("ADDRESS", "127.0.0.1")
             .variable("PORT", port.to_string())
-            .variable("AMQP_URL", self.amqp_url)
+            .variable("AMQP_URL_FILE", self.urls.join(self.service.name()).join(AMQP_URL_FILE))
             .variable("INSTANCE", &name)
             .variable("ENVIRONMENT", "fleet")
             .variable("LOG", self.log)
             .variable("LOG_FORMAT", "json");
-        if let Some(uri) = self.mongodb_uri {
-            program = program.variable("MONGODB_URI", uri).variable("DATABASE", self.service.database());
+        if Service::WITH_DATABASE.contains(&self.service) {
+            let file = self.urls.join(self.service.name()).join(MONGODB_URI_FILE);
+            program = program.variable("MONGODB_URI_FILE", file).variable("DATABASE", self.service.database());
         }
         match self.service {
             Service::Customer => {

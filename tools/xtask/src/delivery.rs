@@ -66,6 +66,7 @@ pub(crate) fn check() -> Result<(), String> {
         Err(error) => report.skip(by_compose, &error.to_string()),
     }
     script(&mut report, "compose: secrets", Command::new("deploy/checks/secrets.sh"));
+    script(&mut report, "compose: rotation of passwords", Command::new("deploy/checks/rotate.sh"));
     let headers =
         || ["pcre2.h", "zlib.h"].iter().all(|file| Path::new("/usr/include").join(file).exists()).then_some(());
     if let Err(error) = fleet::find_or_install("the headers that nginx needs", &["libpcre2-dev", "zlib1g-dev"], headers)

@@ -15,15 +15,16 @@ use tempfile::TempDir;
 
 use crate::support::{ALL_SERVICES, expect_no_failure, new_load_customers, new_plentiful_product, run, script};
 
-struct Deployment {
-    fleet: TestFleet,
+/// A fleet whose processes the operator's scripts replace.
+pub(crate) struct Deployment {
+    pub(crate) fleet: TestFleet,
     folder: TempDir,
     /// The processes that the fleet itself started and will stop.
     own: BTreeMap<String, u64>,
 }
 
 impl Deployment {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let fleet = TestFleet::start().await;
         let folder = TempDir::with_prefix("souk-operator-").unwrap();
         let components = fleet.describe();
@@ -32,7 +33,8 @@ impl Deployment {
         Self { fleet, folder, own }
     }
 
-    fn description(&self) -> PathBuf {
+    /// Returns the list of processes, for `deploy.sh --fleet`.
+    pub(crate) fn description(&self) -> PathBuf {
         self.folder.path().join("fleet.json")
     }
 

@@ -9,6 +9,7 @@ mod audit_mutations;
 mod backup;
 mod broker_outage;
 mod canary;
+mod credentials;
 mod dead_letters;
 mod deployment;
 mod failpoints;
