@@ -21,7 +21,7 @@ pub(crate) mod staff;
 pub(crate) mod stored;
 pub(crate) mod wishlist;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Deserialize;
 use souk_bus::Bus;
@@ -46,6 +46,12 @@ impl<'a> Api<'a> {
     /// Returns the client of the visitor at this address.
     pub(crate) fn new(bus: &'a Bus, client: IpAddr) -> Self {
         Self { bus, client, user_agent: None }
+    }
+
+    /// Returns a client on behalf of all visitors, for what they share: a visitor who has sent many
+    /// requests waits for permits, and nobody else must wait with that visitor.
+    pub(crate) fn for_all(self) -> Self {
+        Self { client: Ipv4Addr::UNSPECIFIED.into(), user_agent: None, ..self }
     }
 
     /// Sets the `User-Agent` of the visitor's browser, which a sign-in passes on.

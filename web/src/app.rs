@@ -50,6 +50,7 @@ impl ShopCache {
     /// Reads the values again if they are too old. One request reads; others go on with the old
     /// values meanwhile.
     pub(crate) async fn refresh(&self, api: Api<'_>) {
+        let api = api.for_all();
         tokio::join!(self.shop.refresh(|| api.shop()), self.categories.refresh(|| api.categories()));
     }
 

@@ -50,6 +50,6 @@ impl ProductLists {
 /// Visitors who ask for one list at the same time wait for one request.
 async fn read(lists: &Lists, api: Api<'_>, query: ListQuery<'_>) -> Result<Arc<List<Product>>> {
     let target = query.target();
-    let read = async { api.product_list(&target).await.map(Arc::new) };
+    let read = async { api.for_all().product_list(&target).await.map(Arc::new) };
     lists.try_get_with_by_ref(&target, read).await.map_err(|problem| (*problem).clone())
 }

@@ -33,7 +33,8 @@ impl SitemapCache {
     /// It goes on when the request that needed it has timed out.
     pub(crate) async fn get(self: &Arc<Self>, bus: Bus, client: IpAddr, public_url: String) -> Result<Arc<str>> {
         let cache = Arc::clone(self);
-        let task = tokio::spawn(async move { cache.read_or_build(Api::new(&bus, client), &public_url).await });
+        let task =
+            tokio::spawn(async move { cache.read_or_build(Api::new(&bus, client).for_all(), &public_url).await });
         task.await.map_err(Error::internal)?
     }
 

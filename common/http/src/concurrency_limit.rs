@@ -1,9 +1,16 @@
 //! A limit of concurrent requests, which the networks of clients share: a permit goes to the
-//! network that has used the least service time lately. So a flood from some hundred addresses
-//! waits for visitors who ask for a page now and then.
+//! network that has used the least time lately. So a flood from some hundred addresses waits for
+//! visitors who ask for a page now and then.
 //!
 //! Networks that have used little, and requests of one network, are served newest first: the oldest
 //! have probably timed out. After a stall, the service handles current requests before its backlog.
+//!
+//! While requests wait for a processor, the networks that have used much get fewer permits, down to
+//! one in all, so that the requests of visitors find the processors free. That applies while there
+//! are visitors only: networks that are alone may use all permits.
+
+mod lateness;
+mod usage;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,30 +19,34 @@ use std::time::{Duration, Instant};
 use souk_types::Network;
 use tokio::sync::oneshot;
 
+use self::usage::Usages;
+
 /// Requests that may wait. When one more arrives, the network with the most loses its oldest.
 const MAX_WAITING: usize = 1_024;
-/// Service time counts half after this time, in seconds.
-const HALF_LIFE: f64 = 10.0;
-/// Seconds of service time that a visitor uses with a few pages. Networks below it are equal: new
-/// networks do not come before those of visitors.
-const LITTLE: f64 = 0.5;
-/// Seconds that count for a request while it is served, so that no network gets all permits at
-/// once.
-const EXPECTED_TIME: f64 = 0.05;
-/// Networks whose service time is remembered.
-const MAX_NETWORKS: usize = 10_000;
+/// A network counts as present for this long after its latest request.
+const PRESENCE: Duration = Duration::from_secs(5);
 
 /// A number of permits. Clones share them.
 #[derive(Clone)]
 pub(super) struct ConcurrencyLimiter(Arc<Mutex<State>>);
 
 struct State {
+    permits: usize,
     free: usize,
+    /// Permits of networks that had used much when they got them.
+    heavy: usize,
+    /// The most of them while there are visitors.
+    most_heavy: usize,
+    /// When a network that has used little, and one that has used much, last sent a request.
+    last_visit: Option<Instant>,
+    last_heavy: Option<Instant>,
+    /// Whether a task measures how late timers are. There is one while heavy networks are present.
+    is_measuring: bool,
     /// The number of requests in `queues`.
     waiting: usize,
     /// The requests that wait, by network. No queue is empty; the newest request is at the back.
     queues: HashMap<Network, VecDeque<Waiting>>,
-    used: HashMap<Network, Usage>,
+    usages: Usages,
 }
 
 struct Waiting {
@@ -43,24 +54,36 @@ struct Waiting {
     permit: oneshot::Sender<Permit>,
 }
 
-/// The service time of one network.
-struct Usage {
-    serving: usize,
-    /// Seconds of service, as they counted at this time.
-    seconds: f64,
-    at: Instant,
-}
-
 /// A permit to serve a request. Dropping it releases the permit.
 pub(super) struct Permit {
     limiter: ConcurrencyLimiter,
     network: Network,
+    /// When the request came. The time that it waits is time that its network uses: a flood waits
+    /// most of the time.
     since: Instant,
+    is_heavy: bool,
+}
+
+/// A permit on its way to a request that waits.
+struct Granted {
+    permit: Permit,
+    receiver: oneshot::Sender<Permit>,
 }
 
 impl ConcurrencyLimiter {
     pub(super) fn new(permits: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: permits, waiting: 0, queues: HashMap::new(), used: HashMap::new() })))
+        Self(Arc::new(Mutex::new(State {
+            permits,
+            free: permits,
+            heavy: 0,
+            most_heavy: permits,
+            last_visit: None,
+            last_heavy: None,
+            is_measuring: false,
+            waiting: 0,
+            queues: HashMap::new(),
+            usages: Usages::default(),
+        })))
     }
 
     /// Returns a permit; `None` when there is none within `timeout`, or when too many requests
@@ -68,10 +91,13 @@ impl ConcurrencyLimiter {
     pub(super) async fn acquire(&self, network: Network, timeout: Duration) -> Option<Permit> {
         let receiver = {
             let (mut state, now) = (self.state(), Instant::now());
-            if state.free > 0 {
+            let is_heavy = state.usages.has_used_much(network, now);
+            if state.note_arrival(is_heavy, now) {
+                lateness::start(self);
+            }
+            if state.free > 0 && (!is_heavy || state.may_serve_heavy(now)) {
                 state.free -= 1;
-                state.usage(network, now).serving += 1;
-                return Some(Permit { limiter: self.clone(), network, since: now });
+                return Some(state.permit(self, network, now, is_heavy));
             }
             state.make_room();
             let (permit, receiver) = oneshot::channel();
@@ -79,29 +105,55 @@ impl ConcurrencyLimiter {
             state.waiting += 1;
             receiver
         };
-        tokio::time::timeout(timeout, receiver).await.ok()?.ok()
+        let permit = tokio::time::timeout(timeout, receiver).await.ok().and_then(Result::ok);
+        if permit.is_none() {
+            self.state().usages.add(network, timeout, Instant::now());
+        }
+        permit
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Gives the free permits to requests that wait.
+    fn serve_waiting(&self) {
+        loop {
+            let granted = {
+                let mut state = self.state();
+                if state.free == 0 {
+                    return;
+                }
+                let granted = state.next(self, Instant::now());
+                state.free -= usize::from(granted.is_some());
+                granted
+            };
+            let Some(granted) = granted else { return };
+            granted.send();
+        }
+    }
 }
 
 impl State {
-    fn usage(&mut self, network: Network, now: Instant) -> &mut Usage {
-        if self.used.len() >= MAX_NETWORKS && !self.used.contains_key(&network) {
-            self.remove_idle(now);
+    /// Returns whether a task has to begin to measure.
+    fn note_arrival(&mut self, is_heavy: bool, now: Instant) -> bool {
+        if !is_heavy {
+            self.last_visit = Some(now);
+            return false;
         }
-        self.used.entry(network).or_insert_with(|| Usage { serving: 0, seconds: 0.0, at: now })
+        self.last_heavy = Some(now);
+        !std::mem::replace(&mut self.is_measuring, true)
     }
 
-    /// Removes the service time of networks that use little, or of all that use nothing now if that
-    /// leaves many.
-    fn remove_idle(&mut self, now: Instant) {
-        self.used.retain(|_, usage| usage.serving > 0 || usage.seconds_at(now) > LITTLE);
-        if self.used.len() > MAX_NETWORKS / 2 {
-            self.used.retain(|_, usage| usage.serving > 0);
-        }
+    fn may_serve_heavy(&self, now: Instant) -> bool {
+        self.heavy < self.most_heavy || !is_present(self.last_visit, now)
+    }
+
+    /// Makes a permit of one that is not free any more.
+    fn permit(&mut self, limiter: &ConcurrencyLimiter, network: Network, since: Instant, is_heavy: bool) -> Permit {
+        self.heavy += usize::from(is_heavy);
+        self.usages.begin(network, Instant::now());
+        Permit { limiter: limiter.clone(), network, since, is_heavy }
     }
 
     /// Makes room for another request that waits.
@@ -137,37 +189,36 @@ impl State {
         taken
     }
 
-    /// Takes the next request that waits.
-    fn next(&mut self, now: Instant) -> Option<(Network, oneshot::Sender<Permit>)> {
+    /// Takes the next request that waits and may be served.
+    fn next(&mut self, limiter: &ConcurrencyLimiter, now: Instant) -> Option<Granted> {
         loop {
-            let rank = |network: &Network| self.used.get(network).map_or(LITTLE, |usage| usage.rank(now));
             let newest = |queue: &VecDeque<Waiting>| queue.back().map(|request| request.since);
-            let ranked = self.queues.iter().map(|(network, queue)| (rank(network), newest(queue), *network));
+            let ranked =
+                self.queues.iter().map(|(network, queue)| (self.usages.rank(*network, now), newest(queue), *network));
             let first = ranked.min_by(|(a, a_since, _), (b, b_since, _)| a.total_cmp(b).then(b_since.cmp(a_since)));
             let (_, _, network) = first?;
+            let is_heavy = self.usages.has_used_much(network, now);
+            // All others have used more.
+            if is_heavy && !self.may_serve_heavy(now) {
+                return None;
+            }
             let request = self.take(network, VecDeque::pop_back)?;
             if !request.permit.is_closed() {
-                self.usage(network, now).serving += 1;
-                return Some((network, request.permit));
+                let permit = self.permit(limiter, network, request.since, is_heavy);
+                return Some(Granted { permit, receiver: request.permit });
             }
         }
     }
 }
 
-impl Usage {
-    /// The network with the lowest rank is served next.
-    #[allow(clippy::cast_precision_loss, reason = "a number of permits")]
-    fn rank(&self, now: Instant) -> f64 {
-        (self.seconds_at(now) + self.serving as f64 * EXPECTED_TIME).max(LITTLE)
-    }
+fn is_present(last: Option<Instant>, now: Instant) -> bool {
+    last.is_some_and(|last| now.saturating_duration_since(last) < PRESENCE)
+}
 
-    fn seconds_at(&self, now: Instant) -> f64 {
-        let age = now.saturating_duration_since(self.at).as_secs_f64();
-        self.seconds * (-age / HALF_LIFE).exp2()
-    }
-
-    fn add(&mut self, time: Duration, now: Instant) {
-        (self.seconds, self.at) = (self.seconds_at(now) + time.as_secs_f64(), now);
+impl Granted {
+    /// Not while the state is locked: a receiver that has timed out drops the permit, which locks.
+    fn send(self) {
+        let _ = self.receiver.send(self.permit);
     }
 }
 
@@ -176,18 +227,14 @@ impl Drop for Permit {
         let now = Instant::now();
         let next = {
             let mut state = self.limiter.state();
-            let usage = state.usage(self.network, now);
-            usage.serving = usage.serving.saturating_sub(1);
-            usage.add(now.saturating_duration_since(self.since), now);
-            let next = state.next(now);
-            if next.is_none() {
-                state.free += 1;
-            }
+            state.usages.end(self.network, now.saturating_duration_since(self.since), now);
+            state.heavy -= usize::from(self.is_heavy);
+            let next = state.next(&self.limiter, now);
+            state.free += usize::from(next.is_none());
             next
         };
-        // Outside the lock: a receiver that has timed out drops the permit, which locks again.
-        if let Some((network, next)) = next {
-            let _ = next.send(Self { limiter: self.limiter.clone(), network, since: now });
+        if let Some(next) = next {
+            next.send();
         }
     }
 }
@@ -225,7 +272,7 @@ mod tests {
         /// Counts service time of a network.
         fn has_used(&self, host: u16, time: Duration) {
             let now = Instant::now();
-            self.limiter.state().usage(network(host), now).add(time, now);
+            self.limiter.state().usages.add(network(host), time, now);
         }
 
         /// Lets a request of the network wait. It is known by `name` when it is served.
@@ -282,7 +329,7 @@ mod tests {
         let limiter = ConcurrencyLimiter::new(4);
         let now = Instant::now();
         for host in [1, 2] {
-            limiter.state().usage(network(host), now).add(Duration::from_secs(1), now);
+            limiter.state().usages.add(network(host), Duration::from_secs(1), now);
         }
         let mut permits = Vec::new();
         for _ in 0..4 {
@@ -304,14 +351,52 @@ mod tests {
         }
     }
 
-    #[test]
-    fn service_time_counts_half_after_ten_seconds() {
-        let now = Instant::now();
-        let mut usage = Usage { serving: 0, seconds: 8.0, at: now };
-        let later = now + Duration::from_secs(10);
-        assert!((usage.seconds_at(later) - 4.0).abs() < 1e-9);
-        usage.add(Duration::from_secs(2), later);
-        assert!((usage.seconds_at(later + Duration::from_secs(10)) - 3.0).abs() < 1e-9);
+    /// A limiter with four permits, one network that has used much, and one permit at most for such
+    /// networks, as after late timers.
+    fn congested() -> ConcurrencyLimiter {
+        let (limiter, now) = (ConcurrencyLimiter::new(4), Instant::now());
+        limiter.state().usages.add(network(1), Duration::from_secs(20), now);
+        limiter.state().most_heavy = 1;
+        limiter
+    }
+
+    #[tokio::test]
+    async fn a_network_that_uses_much_leaves_permits_to_visitors_while_processors_are_busy() {
+        let limiter = congested();
+        let visitor = limiter.acquire(network(2), SHORT).await.unwrap();
+        let flood = limiter.acquire(network(1), SHORT).await.unwrap();
+        assert!(limiter.acquire(network(1), SHORT).await.is_none(), "a second one waits");
+        let more = [limiter.acquire(network(3), SHORT).await, limiter.acquire(network(4), SHORT).await];
+        assert!(more.iter().all(Option::is_some), "visitors do not");
+        drop((visitor, more));
+        assert!(limiter.acquire(network(1), SHORT).await.is_none());
+        drop(flood);
+        assert!(limiter.acquire(network(1), SHORT).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_network_that_is_alone_may_use_all_permits() {
+        let limiter = congested();
+        let mut permits = Vec::new();
+        for _ in 0..4 {
+            permits.push(limiter.acquire(network(1), SHORT).await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_that_wait_are_served_when_the_processors_are_free_again() {
+        let limiter = congested();
+        let _visitor = limiter.acquire(network(2), SHORT).await.unwrap();
+        let _flood = limiter.acquire(network(1), SHORT).await.unwrap();
+        let waiting = tokio::spawn({
+            let limiter = limiter.clone();
+            async move { limiter.acquire(network(1), LONG).await }
+        });
+        tokio::task::yield_now().await;
+        limiter.state().most_heavy = 2;
+        limiter.serve_waiting();
+        assert!(waiting.await.unwrap().is_some());
+        assert_eq!(limiter.state().free, 2);
     }
 
     #[tokio::test]
@@ -339,14 +424,5 @@ mod tests {
         }
         assert!(busy.limiter.state().waiting <= MAX_WAITING);
         assert_eq!(busy.serve(vec![stays]).await, [1]);
-    }
-
-    #[test]
-    fn the_number_of_networks_is_bounded() {
-        let (limiter, now) = (ConcurrencyLimiter::new(1), Instant::now());
-        for host in 0..=u16::MAX {
-            limiter.state().usage(network(host), now).add(Duration::from_secs(1), now);
-        }
-        assert!(limiter.state().used.len() <= MAX_NETWORKS);
     }
 }

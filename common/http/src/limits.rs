@@ -10,6 +10,7 @@ use rocket::request::Request;
 use rocket::route::{self, Handler};
 use souk_bus::request_context;
 use souk_types::{Error, Network};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::client_address::ClientNetwork;
@@ -179,18 +180,28 @@ impl OverBus {
 }
 
 /// The permit of a request and the time that it has left, in the request's local cache. While its
-/// body arrives, a request has no permit and its time stands still.
+/// body arrives, a request has no permit and its time stands still. Waiting for a permit takes of
+/// its time: nginx waits as long for the sum, and then takes the instance for one that hangs.
 #[derive(Default)]
 pub(crate) struct Admission {
     limiter: Option<(ConcurrencyLimiter, Network)>,
     is_timed: bool,
     state: Mutex<AdmissionState>,
+    /// Notified of each new deadline.
+    restarted: Notify,
 }
 
-#[derive(Default)]
 struct AdmissionState {
-    _permit: Option<Permit>,
+    permit: Option<Permit>,
     deadline: Option<Instant>,
+    /// The time that is left while the clock stands still.
+    left: Duration,
+}
+
+impl Default for AdmissionState {
+    fn default() -> Self {
+        Self { permit: None, deadline: None, left: REQUEST_TIMEOUT }
+    }
 }
 
 impl Admission {
@@ -202,28 +213,36 @@ impl Admission {
         };
         let ClientNetwork(network) = ClientNetwork::of(request);
         let limiter = limiter.map(|limiter| (limiter.clone(), network));
-        Self { limiter, is_timed: limits != Limits::None, state: Mutex::default() }
+        Self { limiter, is_timed: limits != Limits::None, ..Self::default() }
     }
 
-    /// Waits for a permit and starts the clock.
+    /// Starts the clock and waits for a permit.
     async fn enter(&self) -> Result<(), Error> {
-        let deadline = self.is_timed.then(|| Instant::now() + REQUEST_TIMEOUT);
-        let permit = match &self.limiter {
-            Some((limiter, network)) => {
-                let permit = limiter.acquire(*network, PERMIT_TIMEOUT).await;
-                Some(permit.ok_or_else(|| Error::busy("Too many requests are being served; try again."))?)
-            }
-            None => None,
-        };
-        *self.state() = AdmissionState { _permit: permit, deadline };
+        if self.is_timed {
+            let mut state = self.state();
+            state.deadline = Some(Instant::now() + state.left);
+            drop(state);
+            self.restarted.notify_waiters();
+        }
+        if let Some((limiter, network)) = &self.limiter {
+            let permit = limiter.acquire(*network, PERMIT_TIMEOUT).await;
+            let permit = permit.ok_or_else(|| Error::busy("Too many requests are being served; try again."))?;
+            self.state().permit = Some(permit);
+        }
         Ok(())
     }
 
     /// Releases the permit and stops the clock.
     fn leave(&self) {
-        let left = std::mem::take(&mut *self.state());
+        let permit = {
+            let mut state = self.state();
+            if let Some(deadline) = state.deadline.take() {
+                state.left = deadline.saturating_duration_since(Instant::now());
+            }
+            state.permit.take()
+        };
         // Outside the lock: the permit may go to a request that is waiting for it.
-        drop(left);
+        drop(permit);
     }
 
     /// Carries out `work` outside of the limits. The request then waits for a new permit.
@@ -237,13 +256,14 @@ impl Admission {
     /// Waits until the deadline has passed.
     async fn expired(&self) {
         loop {
-            let now = Instant::now();
+            let restarted = self.restarted.notified();
             let deadline = self.state().deadline;
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                return;
+            match deadline {
+                Some(deadline) if deadline <= Instant::now() => return,
+                // The clock may have stopped meanwhile.
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => restarted.await,
             }
-            // Each new deadline is at least this long after the clock stood still.
-            tokio::time::sleep_until(deadline.unwrap_or(now + REQUEST_TIMEOUT)).await;
         }
     }
 
@@ -304,6 +324,24 @@ mod tests {
         assert!(refused.into_string().await.unwrap().contains("urn:souk:problem:busy"));
         drop((all_but_one, last));
         assert_eq!(client.get("/thing").dispatch().await.status(), Status::Ok);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_a_request_goes_on_after_its_body() {
+        let admission = Admission { is_timed: true, ..Admission::default() };
+        let begun = Instant::now();
+        admission.enter().await.unwrap();
+        let work = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            admission.suspend_for(tokio::time::sleep(Duration::from_mins(1))).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = work => unreachable!(),
+            () = admission.expired() => {}
+        }
+        assert_eq!(begun.elapsed().as_secs(), 65, "five seconds, and the minute in which the body arrived");
     }
 
     #[rocket::async_test]

@@ -12,6 +12,14 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Network(IpAddr);
 
+impl Network {
+    /// Whether it stands for no client: the shop's own requests have the unspecified address.
+    #[must_use]
+    pub fn is_unspecified(self) -> bool {
+        self.0.is_unspecified()
+    }
+}
+
 impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
