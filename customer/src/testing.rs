@@ -73,6 +73,10 @@ pub(crate) async fn sent_mails(app: &App, account: CustomerId) -> Vec<(String, &
             AccountMailContent::VerifyAddress { token, .. } => ("verify", token),
             AccountMailContent::ResetPassword { token, .. } => ("reset", token),
             AccountMailContent::AddressChanged => ("changed", String::new()),
+            AccountMailContent::PasswordChanged { passkeys_removed: false } => ("password-changed", String::new()),
+            AccountMailContent::PasswordChanged { passkeys_removed: true } => {
+                ("password-changed, passkeys removed", String::new())
+            }
             AccountMailContent::SecondStepOn => ("second-step-on", String::new()),
             AccountMailContent::SecondStepOff => ("second-step-off", String::new()),
             AccountMailContent::PasskeyAdded => ("passkey-added", String::new()),

@@ -138,6 +138,11 @@ pub enum AccountMailContent {
     },
     /// Reports to the former address that the account has another one.
     AddressChanged,
+    /// Reports that the account has another password.
+    PasswordChanged {
+        /// Whether its passkeys were removed as well.
+        passkeys_removed: bool,
+    },
     /// Reports that a sign-in needs a code from now on.
     SecondStepOn,
     /// Reports that a sign-in needs no code any more.
@@ -157,6 +162,7 @@ impl std::fmt::Debug for AccountMailContent {
             Self::VerifyAddress { .. } => "VerifyAddress",
             Self::ResetPassword { .. } => "ResetPassword",
             Self::AddressChanged => "AddressChanged",
+            Self::PasswordChanged { .. } => "PasswordChanged",
             Self::SecondStepOn => "SecondStepOn",
             Self::SecondStepOff => "SecondStepOff",
             Self::PasskeyAdded => "PasskeyAdded",

@@ -1,12 +1,13 @@
 //! Changes that an access token alone does not allow, because a stolen one would give the account
 //! away. Each takes the current password and ends all sessions.
 
-use souk_contract::customer::CustomerId;
-use souk_types::{Error, Network, Result};
+use souk_contract::customer::{CustomerId, EmailVerified, TokensRevoked};
+use souk_types::{Error, Network, Result, Timestamp};
 
 use super::{accounts, sessions};
 use crate::app::App;
-use crate::domain::account::Profile;
+use crate::domain::account::{Profile, account_closed};
+use crate::domain::mail::Mail;
 use crate::domain::password::{Password, PasswordCheck, PasswordGuess};
 use crate::providers::fair_queue::Caller;
 
@@ -41,13 +42,45 @@ pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordC
     confirm(app, &profile, change.current, network).await?;
     let password = app.hasher.hash(change.new, profile.email.clone(), "new", Caller::owner(network)).await?;
     let verified = profile.generation();
-    let change = move |profile: &mut Profile| {
+    let change = |profile: &mut Profile| {
         profile.forget_other_networks(network);
-        profile.change_password(verified, password.clone())
+        profile.change_password(verified, password.clone())?;
+        // Until then, the address may be that of somebody whom an attacker wants to annoy.
+        let notice = profile.is_email_verified().then(|| Mail::password_changed(id, false, Timestamp::now()));
+        Ok(((), notice))
     };
-    app.accounts.revoke_tokens(id, change).await?;
+    change_with_notice(app, id, change).await?;
     delete_sessions(app, id).await;
     Ok(())
+}
+
+/// Changes an account by a rule, in one commit with the notice to the customer that the rule
+/// returns, and with the events that follow from the change.
+pub(super) async fn change_with_notice<R>(
+    app: &App,
+    id: CustomerId,
+    rule: impl Fn(&mut Profile) -> Result<(R, Option<Mail>)>,
+) -> Result<R> {
+    let rule = &rule;
+    app.database
+        .run(|tx| async move {
+            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
+            let profile = account.profile_mut()?;
+            let (generation, was_verified) = (profile.generation(), profile.is_email_verified());
+            let (result, notice) = rule(profile)?;
+            if profile.generation() != generation {
+                tx.publish(&TokensRevoked { id, generation: profile.generation() })?;
+            }
+            if profile.is_email_verified() && !was_verified {
+                tx.publish(&EmailVerified { id })?;
+            }
+            app.accounts.put_in(&tx, &account).await?;
+            if let Some(notice) = &notice {
+                app.mails.put_in(&tx, notice).await?;
+            }
+            Ok(result)
+        })
+        .await
 }
 
 /// Ends all sessions and revokes all access tokens.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use souk_contract::customer::{CustomerId, TokensRevoked};
+use souk_contract::customer::CustomerId;
 use souk_http::auth::Identity;
 use souk_types::{Error, ErrorKind, Network, Result, Timestamp};
 
 use super::sessions::{self, SignIn};
 use super::{accounts, credentials, totp};
 use crate::app::App;
-use crate::domain::account::{Profile, account_closed, code_required};
+use crate::domain::account::{Profile, code_required};
 use crate::domain::device::ClientInfo;
 use crate::domain::mail::Mail;
 use crate::domain::passkey::{
@@ -68,9 +68,10 @@ pub(crate) async fn finish(
     let (relying_party, now) = (relying_party(app)?, Timestamp::now());
     let add = |profile: &mut Profile| {
         let generation = profile.generation();
-        profile.passkeys.finish_setup(&relying_party, generation, &new, name.clone(), now)
+        let passkey = profile.passkeys.finish_setup(&relying_party, generation, &new, name.clone(), now)?;
+        Ok((passkey, Some(Mail::passkey(id, true, now))))
     };
-    let added = change(app, id, &Mail::passkey(id, true, now), add).await;
+    let added = credentials::change_with_notice(app, id, add).await;
     let passkey = added.inspect_err(|error| {
         if let Some(reason) = error.cause() {
             tracing::info!(customer = %id, reason, "a new passkey was refused");
@@ -100,32 +101,12 @@ pub(crate) async fn remove(
     let remove = |profile: &mut Profile| {
         profile.passkeys.remove(passkey)?;
         profile.end_sessions();
-        Ok(())
+        Ok(((), Some(Mail::passkey(id, false, Timestamp::now()))))
     };
-    change(app, id, &Mail::passkey(id, false, Timestamp::now()), remove).await?;
+    credentials::change_with_notice(app, id, remove).await?;
     tracing::info!(customer = %id, %passkey, "a passkey was removed");
     credentials::delete_sessions(app, id).await;
     Ok(())
-}
-
-/// Changes an account by a rule, in one commit with the notice to the customer. Revokes tokens if
-/// the rule ends sessions.
-async fn change<R>(app: &App, id: CustomerId, notice: &Mail, rule: impl Fn(&mut Profile) -> Result<R>) -> Result<R> {
-    let rule = &rule;
-    app.database
-        .run(|tx| async move {
-            let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
-            let profile = account.profile_mut()?;
-            let before = profile.generation();
-            let result = rule(profile)?;
-            if profile.generation() != before {
-                tx.publish(&TokensRevoked { id, generation: profile.generation() })?;
-            }
-            app.accounts.put_in(&tx, &account).await?;
-            app.mails.put_in(&tx, notice).await?;
-            Ok(result)
-        })
-        .await
 }
 
 /// Makes a challenge for a sign-in, and returns the options for the browser. They are the same for

@@ -1,7 +1,6 @@
 //! A new password for a customer who has forgotten the old one, by a mail to the account's address.
 
-use souk_contract::customer::{CustomerId, EmailVerified, TokensRevoked};
-use souk_store::Events;
+use souk_contract::customer::CustomerId;
 use souk_types::{Email, Network, Result, Timestamp};
 
 use super::{credentials, mails};
@@ -51,7 +50,7 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
     let password = app.hasher.hash(new, profile.email.clone(), "new", Caller::owner(network)).await?;
     let (id, generation) = (profile.id, profile.generation());
     let needs_passkey = app.lacks_second_step(&profile);
-    let reset = move |profile: &mut Profile, events: &mut Events| {
+    let reset = |profile: &mut Profile| {
         // Another request may have used the token while this one hashed the password.
         if !mail.applies_to(profile) {
             return Err(token_used());
@@ -61,18 +60,17 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
         // A reset takes a stolen account back. A passkey that the thief has added would survive
         // it. The mailbox alone must not give the role of staff, for which a passkey is the second
         // step.
-        if !needs_passkey {
+        let passkeys_removed = !needs_passkey && !profile.passkeys.list().is_empty();
+        if passkeys_removed {
             profile.passkeys.remove_all();
         }
-        events.publish(&TokensRevoked { id, generation: profile.generation() })?;
         if profile.verify_email() {
             // Whoever turned it on has never shown to receive mail at the address.
             profile.second_step.turn_off();
-            events.publish(&EmailVerified { id })?;
         }
-        Ok(())
+        Ok(((), Some(Mail::password_changed(id, passkeys_removed, Timestamp::now()))))
     };
-    app.accounts.update_with_events(id, reset).await?;
+    credentials::change_with_notice(app, id, reset).await?;
     credentials::delete_sessions(app, id).await;
     Ok(())
 }
@@ -80,6 +78,7 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
 #[cfg(test)]
 mod tests {
     use souk_bus::Bus;
+    use souk_contract::customer::TokensRevoked;
     use souk_store::{Database, Durability};
     use souk_types::ErrorKind;
 
@@ -89,7 +88,7 @@ mod tests {
     use crate::domain::password::PasswordGuess;
     use crate::domain::totp::tests::code_of;
     use crate::repositories::Mails;
-    use crate::testing::{PASSWORD, ana, home, latest_token, new_account, received, start, start_on};
+    use crate::testing::{PASSWORD, ana, home, latest_token, new_account, received, sent_mails, start, start_on};
 
     const NEW: &str = "battery staple";
 
@@ -125,6 +124,10 @@ mod tests {
         assert!(profile.is_email_verified() && profile.generation() == 2);
         let revoked = events.recv().await.unwrap();
         assert_eq!((revoked.id, revoked.generation), (id, 2));
+        let mails = sent_mails(&app, id).await;
+        let notices: Vec<&str> =
+            mails.iter().map(|(_, kind, _)| *kind).filter(|kind| kind.contains("changed")).collect();
+        assert_eq!(notices, ["password-changed"]);
     }
 
     #[tokio::test]
@@ -158,6 +161,8 @@ mod tests {
         let token = latest_token(&app, id, "reset").await;
         assert_eq!(code(&app, &token, NEW).await, None);
         assert!(passkeys::list(&app, id).await.unwrap().is_empty());
+        let mails = sent_mails(&app, id).await;
+        assert!(mails.iter().any(|(_, kind, _)| *kind == "password-changed, passkeys removed"), "{mails:?}");
     }
 
     #[tokio::test]

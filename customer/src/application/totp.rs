@@ -1,12 +1,12 @@
 //! The second step of a sign-in: turning it on, checking it, turning it off.
 
-use souk_contract::customer::{CustomerId, TokensRevoked};
+use souk_contract::customer::CustomerId;
 use souk_http::auth::Identity;
 use souk_types::{Error, Network, Result, Timestamp};
 
 use super::{accounts, credentials};
 use crate::app::App;
-use crate::domain::account::{Profile, account_closed, code_required};
+use crate::domain::account::{Profile, code_required};
 use crate::domain::mail::Mail;
 use crate::domain::password::PasswordGuess;
 use crate::domain::totp::{StepCode, TotpSecret};
@@ -74,22 +74,14 @@ pub(crate) async fn turn_off(
     Ok(())
 }
 
-/// Turns the second step on or off by a rule, in one commit with the notice to the customer, and
-/// ends all sessions.
+/// Turns the second step on or off by a rule, and ends all sessions.
 async fn switch<R>(app: &App, id: CustomerId, is_on: bool, rule: impl Fn(&mut Profile) -> Result<R>) -> Result<R> {
-    let (rule, notice) = (&rule, Mail::second_step(id, is_on, Timestamp::now()));
-    let notice = &notice;
-    let switched = app.database.run(|tx| async move {
-        let mut account = app.accounts.get_in(&tx, id).await?.ok_or_else(account_closed)?;
-        let profile = account.profile_mut()?;
+    let switch = |profile: &mut Profile| {
         let result = rule(profile)?;
         profile.end_sessions();
-        tx.publish(&TokensRevoked { id, generation: profile.generation() })?;
-        app.accounts.put_in(&tx, &account).await?;
-        app.mails.put_in(&tx, notice).await?;
-        Ok(result)
-    });
-    let result = switched.await?;
+        Ok((result, Some(Mail::second_step(id, is_on, Timestamp::now()))))
+    };
+    let result = credentials::change_with_notice(app, id, switch).await?;
     credentials::delete_sessions(app, id).await;
     Ok(result)
 }

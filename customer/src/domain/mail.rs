@@ -40,6 +40,10 @@ enum Subject {
     AddressChanged {
         to: Email,
     },
+    /// A notice that the account has another password.
+    PasswordChanged {
+        passkeys_removed: bool,
+    },
     /// A notice that a sign-in needs a code from now on.
     SecondStepOn,
     /// A notice that a sign-in needs no code any more.
@@ -131,6 +135,11 @@ impl Mail {
         Self::new(account, Subject::AddressChanged { to: former }, now, NOTICE_LIFETIME)
     }
 
+    /// Reports that the password was changed, and whether passkeys were removed with it.
+    pub(crate) fn password_changed(account: CustomerId, passkeys_removed: bool, now: Timestamp) -> Self {
+        Self::new(account, Subject::PasswordChanged { passkeys_removed }, now, NOTICE_LIFETIME)
+    }
+
     /// Reports that the second step of the sign-in was turned on or off.
     pub(crate) fn second_step(account: CustomerId, is_on: bool, now: Timestamp) -> Self {
         let subject = if is_on { Subject::SecondStepOn } else { Subject::SecondStepOff };
@@ -184,6 +193,7 @@ impl Mail {
             Subject::VerifyAddress { .. } => "verify-address",
             Subject::ResetPassword { .. } => "reset-password",
             Subject::AddressChanged { .. } => "address-changed",
+            Subject::PasswordChanged { .. } => "password-changed",
             Subject::SecondStepOn => "second-step-on",
             Subject::SecondStepOff => "second-step-off",
             Subject::PasskeyAdded => "passkey-added",
@@ -199,6 +209,7 @@ impl Mail {
                 Some(to)
             }
             Subject::ResetPassword { .. }
+            | Subject::PasswordChanged { .. }
             | Subject::SecondStepOn
             | Subject::SecondStepOff
             | Subject::PasskeyAdded
@@ -212,6 +223,7 @@ impl Mail {
             Subject::VerifyAddress { address } => *address == profile.email && !profile.is_email_verified(),
             Subject::ResetPassword { generation } => *generation == profile.generation(),
             Subject::AddressChanged { .. }
+            | Subject::PasswordChanged { .. }
             | Subject::SecondStepOn
             | Subject::SecondStepOff
             | Subject::PasskeyAdded
@@ -235,6 +247,7 @@ impl Mail {
                 AccountMailContent::ResetPassword { token: token(Purpose::ResetPassword), expires }
             }
             Subject::AddressChanged { .. } => AccountMailContent::AddressChanged,
+            Subject::PasswordChanged { passkeys_removed } => AccountMailContent::PasswordChanged { passkeys_removed },
             Subject::SecondStepOn => AccountMailContent::SecondStepOn,
             Subject::SecondStepOff => AccountMailContent::SecondStepOff,
             Subject::PasskeyAdded => AccountMailContent::PasskeyAdded,
@@ -326,6 +339,7 @@ mod tests {
                 Some(token.parse().unwrap())
             }
             AccountMailContent::AddressChanged
+            | AccountMailContent::PasswordChanged { .. }
             | AccountMailContent::SecondStepOn
             | AccountMailContent::SecondStepOff
             | AccountMailContent::PasskeyAdded

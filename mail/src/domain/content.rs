@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     VerifyAddress,
     ResetPassword,
     AddressChanged,
+    PasswordChanged,
     SecondStepOn,
     SecondStepOff,
     PasskeyAdded,
@@ -26,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::OrderReceived,
         Self::PaymentFailed,
         Self::PaymentWaiting,
@@ -36,6 +37,7 @@ impl Kind {
         Self::VerifyAddress,
         Self::ResetPassword,
         Self::AddressChanged,
+        Self::PasswordChanged,
         Self::SecondStepOn,
         Self::SecondStepOff,
         Self::PasskeyAdded,
@@ -54,6 +56,7 @@ impl Kind {
             Self::VerifyAddress => "verify-address",
             Self::ResetPassword => "reset-password",
             Self::AddressChanged => "address-changed",
+            Self::PasswordChanged => "password-changed",
             Self::SecondStepOn => "second-step-on",
             Self::SecondStepOff => "second-step-off",
             Self::PasskeyAdded => "passkey-added",
@@ -178,6 +181,7 @@ struct AccountVariables {
     link: Option<String>,
     code: Option<String>,
     expires: Option<String>,
+    passkeys_removed: bool,
 }
 
 impl Content {
@@ -196,6 +200,9 @@ impl Content {
                 (Kind::ResetPassword, AccountVariables::with_token(links.reset(&token), token, expires))
             }
             AccountMailContent::AddressChanged => (Kind::AddressChanged, AccountVariables::without_token()),
+            AccountMailContent::PasswordChanged { passkeys_removed } => {
+                (Kind::PasswordChanged, AccountVariables { passkeys_removed, ..AccountVariables::without_token() })
+            }
             AccountMailContent::SecondStepOn => (Kind::SecondStepOn, AccountVariables::without_token()),
             AccountMailContent::SecondStepOff => (Kind::SecondStepOff, AccountVariables::without_token()),
             AccountMailContent::PasskeyAdded => (Kind::PasskeyAdded, AccountVariables::without_token()),
@@ -286,11 +293,12 @@ impl ParcelVariables {
 
 impl AccountVariables {
     fn with_token(link: String, token: String, expires: Timestamp) -> Self {
-        Self { link: Some(link), code: Some(token), expires: Some(date_and_time(expires)) }
+        let expires = Some(date_and_time(expires));
+        Self { link: Some(link), code: Some(token), expires, ..Self::without_token() }
     }
 
     fn without_token() -> Self {
-        Self { link: None, code: None, expires: None }
+        Self { link: None, code: None, expires: None, passkeys_removed: false }
     }
 }
 
@@ -375,6 +383,7 @@ pub(crate) fn samples() -> Vec<Content> {
         AccountMailContent::VerifyAddress { token: token.clone(), expires: now },
         AccountMailContent::ResetPassword { token, expires: now },
         AccountMailContent::AddressChanged,
+        AccountMailContent::PasswordChanged { passkeys_removed: true },
         AccountMailContent::SecondStepOn,
         AccountMailContent::SecondStepOff,
         AccountMailContent::PasskeyAdded,

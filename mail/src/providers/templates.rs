@@ -39,6 +39,8 @@ const FILES: &[(&str, &str)] = files!(
     "reset-password.txt",
     "address-changed.html",
     "address-changed.txt",
+    "password-changed.html",
+    "password-changed.txt",
     "second-step-on.html",
     "second-step-on.txt",
     "second-step-off.html",

@@ -29,6 +29,7 @@ code-mail-order-cancelled = Bestellung storniert
 code-mail-verify-address = E-Mail-Adresse bestätigen
 code-mail-reset-password = Neues Passwort
 code-mail-address-changed = E-Mail-Adresse geändert
+code-mail-password-changed = Passwort geändert
 code-mail-second-step-on = Codes bei der Anmeldung eingeschaltet
 code-mail-second-step-off = Codes bei der Anmeldung ausgeschaltet
 code-mail-passkey-added = Passkey hinzugefügt

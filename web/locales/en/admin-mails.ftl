@@ -29,6 +29,7 @@ code-mail-order-cancelled = Order cancelled
 code-mail-verify-address = Confirm the e-mail address
 code-mail-reset-password = New password
 code-mail-address-changed = E-mail address changed
+code-mail-password-changed = Password changed
 code-mail-second-step-on = Codes at sign-in turned on
 code-mail-second-step-off = Codes at sign-in turned off
 code-mail-passkey-added = Passkey added
