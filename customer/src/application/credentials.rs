@@ -106,7 +106,7 @@ mod tests {
     use souk_types::ErrorKind;
 
     use super::*;
-    use crate::testing::{PASSWORD, ana, home, start};
+    use crate::testing::{PASSWORD, ana, home, sent_mails, start};
 
     impl PasswordChange {
         pub(crate) fn new(current: &str, new: &str) -> Self {
@@ -124,5 +124,20 @@ mod tests {
         let (one, other) = tokio::join!(changes(), changes());
         assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "one of two concurrent changes succeeds");
         assert_eq!(one.and(other).err().unwrap().kind(), ErrorKind::Conflict);
+    }
+
+    #[tokio::test]
+    async fn a_verified_address_is_told_of_a_new_password() {
+        let (app, _directory) = start();
+        let id = ana(&app).await.id;
+        let notices = async || {
+            let mails = sent_mails(&app, id).await;
+            mails.into_iter().filter(|(_, kind, _)| *kind == "password-changed").count()
+        };
+        change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"), home()).await.unwrap();
+        assert_eq!(notices().await, 0, "the address may be that of somebody else");
+        app.accounts.update(id, |profile: &mut Profile| Ok(profile.verify_email())).await.unwrap();
+        change_password(&app, id, PasswordChange::new("battery staple", "another staple"), home()).await.unwrap();
+        assert_eq!(notices().await, 1);
     }
 }

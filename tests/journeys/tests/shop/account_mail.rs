@@ -78,6 +78,7 @@ async fn a_customer_who_has_forgotten_the_password_sets_a_new_one() {
     let sign_in = ana.sign_in(&ana.email, NEW_PASSWORD).retry_while_busy().await.expect_status(200);
     let ana = Customer::from_sign_in(&shop.client(), &ana.email, NEW_PASSWORD, &sign_in);
     assert_eq!(ana.get_profile().await["email_verified"], true, "the token came from the mailbox");
+    shop.wait_for_mail(&ana.email, "Your password was changed").await;
 }
 
 #[tokio::test]
