@@ -16,7 +16,7 @@ cat >"$folder/docker" <<'DOCKER'
 #!/usr/bin/env bash
 cd "$(dirname "$0")"
 case $* in
-    "compose ps --quiet customer") printf 'a\nb\n' ;;
+    "compose ps --quiet customer") [ ! -e no-list ] && printf 'a\nb\n' ;;
     inspect*)
         name=${*: -1}
         if [ -e "started-$name" ] && ! { [ -e broken ] && [ "$name" = b ]; }; then echo healthy; else echo starting; touch "started-$name"; fi
@@ -44,4 +44,18 @@ fi
 grep -q "b is not healthy" "$folder/said" || fail "the error does not name the container: $(cat "$folder/said")"
 if grep -q retire "$folder/calls"; then
     fail "the former users were deleted although a container may use them"
+fi
+
+# The rest, after the cause was mended.
+rm "$folder/calls" "$folder/broken"
+PATH=$folder:$PATH deploy/compose/rotate.sh --finish customer
+[ "$(cat "$folder/calls")" = "$(tail -n +2 <<<"$expected")" ] || fail "the steps differ: $(cat "$folder/calls")"
+
+rm "$folder/calls"
+touch "$folder/no-list"
+if PATH=$folder:$PATH deploy/compose/rotate.sh customer; then
+    fail "a failure to list the containers was ignored"
+fi
+if grep -q retire "$folder/calls"; then
+    fail "the former users were deleted although the containers are not known"
 fi

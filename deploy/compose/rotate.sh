@@ -3,11 +3,16 @@
 #
 # Creates a second user with the same rights on each server (`customer.2`, next time `customer` again), restarts the containers of the service
 # one by one, and deletes the former users. `mail` has one container: events wait in RabbitMQ while it restarts. When a step fails, both users
-# exist and all containers connect: mend the cause, restart the containers, and run `docker compose run --rm credentials retire SERVICE`.
+# exist and all containers connect. Mend the cause, and run `rotate.sh --finish SERVICE`, which does the rest.
 set -euo pipefail
 
+finish=no
+if [ "${1-}" = --finish ]; then
+    finish=yes
+    shift
+fi
 if [ $# -ne 1 ] || [ "$1" = --help ]; then
-    echo "usage: rotate.sh customer|products|shopping|mail|web|backup" >&2
+    echo "usage: rotate.sh [--finish] customer|products|shopping|mail|web|backup" >&2
     exit 2
 fi
 service=$1
@@ -18,10 +23,12 @@ ready_within=${READY_WITHIN:-60}
 # nginx does not use an instance for 2 s after it was down.
 settle=3
 
-docker compose run --rm credentials add "$service"
+[ $finish = yes ] || docker compose run --rm credentials add "$service"
 # The files that the servers read at their start follow the new URLs.
 docker compose run --rm secrets
-for container in $(docker compose ps --quiet "$service"); do
+containers=$(docker compose ps --quiet "$service")
+[ -n "$containers" ] || echo "rotate.sh: no container of $service runs" >&2
+for container in $containers; do
     docker restart "$container" >/dev/null
     until=$((SECONDS + ready_within))
     # A container without a health check (`backup`) is `none`.

@@ -4,8 +4,8 @@
 #   rotate.sh --service customer -- --images images.env --through http://127.0.0.1:8000
 #
 # Creates a second user with the same rights on each server (`customer.2`, next time `customer` again) and writes its URLs, replaces the instances
-# one by one with deploy.sh, which gets the options after `--`, and deletes the former users. When a step fails, both users exist and all
-# instances connect: mend the cause, replace the instances (`deploy.sh --restart --service customer ...`), and run rotate.sh --retire.
+# one by one with deploy.sh, which gets the options after `--`, and deletes the former users. When a step fails before, both users exist
+# and all instances connect: mend the cause, replace the instances (`deploy.sh --restart --service customer ...`), and run rotate.sh --retire.
 #
 #   --service NAME            customer, products, shopping, mail or web
 #   --retire                  only delete the former users

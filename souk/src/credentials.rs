@@ -26,6 +26,8 @@ use crate::terminal::{print, table};
 
 /// Pause between two looks at the open connections of a user.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// Consecutive looks without a connection after which nobody uses a user any more.
+const UNUSED_LOOKS: u32 = 5;
 /// Bytes of a password, which has twice as many hexadecimal digits.
 const PASSWORD_BYTES: usize = 24;
 
@@ -225,6 +227,7 @@ async fn list(credentials: &[Credential]) -> Result<(), String> {
 }
 
 async fn add(credentials: &[Credential]) -> Result<(), String> {
+    require_users_in_files(credentials).await?;
     for Credential { server, url, .. } in credentials {
         let other = url.other_user();
         if server.exists(&other).await? {
@@ -268,31 +271,57 @@ fn new_password() -> Result<String, String> {
 }
 
 async fn retire(credentials: &[Credential], within: Duration) -> Result<(), String> {
-    let deadline = Instant::now() + within;
-    for Credential { server, file, url } in credentials {
-        let former = url.other_user();
-        if !server.exists(&former).await? {
-            println!("{}: {} is the only user of its service", server.name(), url.user());
-            continue;
+    require_users_in_files(credentials).await?;
+    let mut former = Vec::new();
+    for credential in credentials {
+        let user = credential.url.other_user();
+        if credential.server.exists(&user).await? {
+            former.push((credential, user));
+        } else {
+            println!("{}: {} is the only user of its service", credential.server.name(), credential.url.user());
         }
-        loop {
-            let connections = server.connections(&former).await?;
+    }
+    wait_until_unused(&former, within).await?;
+    for (Credential { server, url, .. }, user) in former {
+        server.delete(&user).await?;
+        println!("{}: {user} is deleted; {} connects", server.name(), url.user());
+    }
+    Ok(())
+}
+
+/// Waits until nobody is connected as any of the former users, in several looks: an instance may be
+/// about to connect again. Errors: somebody is, after this time.
+async fn wait_until_unused(former: &[(&Credential, String)], within: Duration) -> Result<(), String> {
+    let (deadline, mut unused) = (Instant::now() + within, 0);
+    while unused < UNUSED_LOOKS && !former.is_empty() {
+        unused += 1;
+        for (Credential { server, file, .. }, user) in former {
+            let connections = server.connections(user).await?;
             if connections == 0 {
-                break;
+                continue;
             }
+            unused = 0;
             if Instant::now() >= deadline {
+                let (server, file) = (server.name(), file.display());
                 return Err(format!(
-                    "{}: {former} has {connections} open connections, and was not deleted: restart the instances that do not \
-                     use {} yet",
-                    server.name(),
-                    file.display()
+                    "{server}: {user} has {connections} open connections, and no user was deleted: restart the instances \
+                     that do not use {file} yet"
                 ));
             }
-            // No event tells that a connection has ended.
-            sleep(POLL_INTERVAL).await;
         }
-        server.delete(&former).await?;
-        println!("{}: {former} is deleted; {} connects", server.name(), url.user());
+        // No event tells that a connection has ended.
+        sleep(POLL_INTERVAL).await;
+    }
+    Ok(())
+}
+
+/// Errors: a server does not know the user that the file names, or it is another server.
+async fn require_users_in_files(credentials: &[Credential]) -> Result<(), String> {
+    for Credential { server, file, url } in credentials {
+        if !server.exists(url.user()).await? {
+            let (server, user, file) = (server.name(), url.user(), file.display());
+            return Err(format!("{server} has no user {user}, which {file} names; nothing was changed"));
+        }
     }
     Ok(())
 }

@@ -35,8 +35,8 @@ struct State {
     free: usize,
     /// Permits of networks that had used much when they got them.
     heavy: usize,
-    /// The most of them while there are visitors.
-    most_heavy: usize,
+    /// Their maximum while there are visitors.
+    max_heavy: usize,
     /// When a network that has used little, and one that has used much, last sent a request.
     last_visit: Option<Instant>,
     last_heavy: Option<Instant>,
@@ -51,6 +51,7 @@ struct State {
 
 struct Waiting {
     since: Instant,
+    is_heavy: bool,
     permit: oneshot::Sender<Permit>,
 }
 
@@ -58,10 +59,19 @@ struct Waiting {
 pub(super) struct Permit {
     limiter: ConcurrencyLimiter,
     network: Network,
-    /// When the request came. The time that it waits is time that its network uses: a flood waits
-    /// most of the time.
+    /// From when on its time counts: from its arrival for a network that has used much, because a
+    /// flood waits most of the time, otherwise from the permit.
     since: Instant,
     is_heavy: bool,
+}
+
+/// Counts the time of a request of a heavy network that waits and gets no permit: it times out, is
+/// cancelled, or loses its place.
+struct WaitInVain<'l> {
+    limiter: &'l ConcurrencyLimiter,
+    network: Network,
+    since: Instant,
+    is_over: bool,
 }
 
 /// A permit on its way to a request that waits.
@@ -76,7 +86,7 @@ impl ConcurrencyLimiter {
             permits,
             free: permits,
             heavy: 0,
-            most_heavy: permits,
+            max_heavy: permits,
             last_visit: None,
             last_heavy: None,
             is_measuring: false,
@@ -89,10 +99,10 @@ impl ConcurrencyLimiter {
     /// Returns a permit; `None` when there is none within `timeout`, or when too many requests
     /// wait.
     pub(super) async fn acquire(&self, network: Network, timeout: Duration) -> Option<Permit> {
-        let receiver = {
+        let (receiver, mut wait) = {
             let (mut state, now) = (self.state(), Instant::now());
             let is_heavy = state.usages.has_used_much(network, now);
-            if state.note_arrival(is_heavy, now) {
+            if state.note_arrival(network, is_heavy, now) {
                 lateness::start(self);
             }
             if state.free > 0 && (!is_heavy || state.may_serve_heavy(now)) {
@@ -101,15 +111,13 @@ impl ConcurrencyLimiter {
             }
             state.make_room();
             let (permit, receiver) = oneshot::channel();
-            state.queues.entry(network).or_default().push_back(Waiting { since: now, permit });
+            state.queues.entry(network).or_default().push_back(Waiting { since: now, is_heavy, permit });
             state.waiting += 1;
-            receiver
+            (receiver, WaitInVain { limiter: self, network, since: now, is_over: !is_heavy })
         };
-        let permit = tokio::time::timeout(timeout, receiver).await.ok().and_then(Result::ok);
-        if permit.is_none() {
-            self.state().usages.add(network, timeout, Instant::now());
-        }
-        permit
+        let permit = tokio::time::timeout(timeout, receiver).await.ok()?.ok()?;
+        wait.is_over = true;
+        Some(permit)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -136,9 +144,12 @@ impl ConcurrencyLimiter {
 
 impl State {
     /// Returns whether a task has to begin to measure.
-    fn note_arrival(&mut self, is_heavy: bool, now: Instant) -> bool {
+    fn note_arrival(&mut self, network: Network, is_heavy: bool, now: Instant) -> bool {
         if !is_heavy {
-            self.last_visit = Some(now);
+            // A flood of pages makes requests of the shop's own.
+            if !network.is_unspecified() {
+                self.last_visit = Some(now);
+            }
             return false;
         }
         self.last_heavy = Some(now);
@@ -146,7 +157,7 @@ impl State {
     }
 
     fn may_serve_heavy(&self, now: Instant) -> bool {
-        self.heavy < self.most_heavy || !is_present(self.last_visit, now)
+        self.heavy < self.max_heavy || !is_present(self.last_visit, now)
     }
 
     /// Makes a permit of one that is not free any more.
@@ -192,19 +203,18 @@ impl State {
     /// Takes the next request that waits and may be served.
     fn next(&mut self, limiter: &ConcurrencyLimiter, now: Instant) -> Option<Granted> {
         loop {
+            let may_serve_heavy = self.may_serve_heavy(now);
             let newest = |queue: &VecDeque<Waiting>| queue.back().map(|request| request.since);
-            let ranked =
-                self.queues.iter().map(|(network, queue)| (self.usages.rank(*network, now), newest(queue), *network));
+            let may_serve = |network: Network| may_serve_heavy || !self.usages.has_used_much(network, now);
+            let queues = self.queues.iter().filter(|(network, _)| may_serve(**network));
+            let ranked = queues.map(|(network, queue)| (self.usages.rank(*network, now), newest(queue), *network));
             let first = ranked.min_by(|(a, a_since, _), (b, b_since, _)| a.total_cmp(b).then(b_since.cmp(a_since)));
             let (_, _, network) = first?;
             let is_heavy = self.usages.has_used_much(network, now);
-            // All others have used more.
-            if is_heavy && !self.may_serve_heavy(now) {
-                return None;
-            }
             let request = self.take(network, VecDeque::pop_back)?;
             if !request.permit.is_closed() {
-                let permit = self.permit(limiter, network, request.since, is_heavy);
+                let since = if request.is_heavy { request.since } else { now };
+                let permit = self.permit(limiter, network, since, is_heavy);
                 return Some(Granted { permit, receiver: request.permit });
             }
         }
@@ -219,6 +229,15 @@ impl Granted {
     /// Not while the state is locked: a receiver that has timed out drops the permit, which locks.
     fn send(self) {
         let _ = self.receiver.send(self.permit);
+    }
+}
+
+impl Drop for WaitInVain<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let now = Instant::now();
+            self.limiter.state().usages.add(self.network, now.saturating_duration_since(self.since), now);
+        }
     }
 }
 
@@ -356,7 +375,7 @@ mod tests {
     fn congested() -> ConcurrencyLimiter {
         let (limiter, now) = (ConcurrencyLimiter::new(4), Instant::now());
         limiter.state().usages.add(network(1), Duration::from_secs(20), now);
-        limiter.state().most_heavy = 1;
+        limiter.state().max_heavy = 1;
         limiter
     }
 
@@ -372,6 +391,62 @@ mod tests {
         assert!(limiter.acquire(network(1), SHORT).await.is_none());
         drop(flood);
         assert!(limiter.acquire(network(1), SHORT).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_may_be_served_does_not_wait_for_one_that_may_not() {
+        let limiter = congested();
+        let own = IpAddr::from([0, 0, 0, 0]).into();
+        limiter.state().usages.add(own, Duration::from_mins(1), Instant::now());
+        let _visitor = limiter.acquire(network(2), SHORT).await.unwrap();
+        // These hold the other permits, as from the time before timers were late.
+        limiter.state().max_heavy = 3;
+        let mut flood = Vec::new();
+        for _ in 0..3 {
+            flood.push(limiter.acquire(network(1), SHORT).await.unwrap());
+        }
+        limiter.state().max_heavy = 1;
+        let start = |network| {
+            let limiter = limiter.clone();
+            tokio::spawn(async move { limiter.acquire(network, LONG).await.is_some() })
+        };
+        let (_waits, served) = (start(network(1)), start(own));
+        tokio::task::yield_now().await;
+        flood.pop();
+        assert!(served.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn waiting_counts_for_a_network_that_has_used_much_only() {
+        let busy = Busy::new().await;
+        busy.has_used(1, Duration::from_secs(2));
+        let seconds = |host| busy.limiter.state().usages.seconds(network(host), Instant::now());
+        let before = seconds(1);
+        for host in [1, 2] {
+            assert!(busy.limiter.acquire(network(host), Duration::from_millis(300)).await.is_none());
+        }
+        let cancelled = busy.join(1, 10).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cancelled.abort();
+        assert!(cancelled.await.is_err());
+        // 0.6 s, and a little less for the time before.
+        assert!(seconds(1) > before + 0.3, "{before} {}", seconds(1));
+        assert!(seconds(2) < 0.01);
+    }
+
+    #[tokio::test]
+    async fn measurements_last_as_long_as_a_network_uses_much() {
+        let limiter = congested();
+        for _ in 0..2 {
+            drop(limiter.acquire(network(1), SHORT).await);
+            assert!(limiter.state().is_measuring);
+            limiter.state().max_heavy = 1;
+            limiter.state().last_heavy = Instant::now().checked_sub(PRESENCE);
+            while limiter.state().is_measuring {
+                tokio::time::sleep(SHORT).await;
+            }
+            assert_eq!(limiter.state().max_heavy, 4);
+        }
     }
 
     #[tokio::test]
@@ -393,7 +468,7 @@ mod tests {
             async move { limiter.acquire(network(1), LONG).await }
         });
         tokio::task::yield_now().await;
-        limiter.state().most_heavy = 2;
+        limiter.state().max_heavy = 2;
         limiter.serve_waiting();
         assert!(waiting.await.unwrap().is_some());
         assert_eq!(limiter.state().free, 2);

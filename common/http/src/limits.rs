@@ -180,8 +180,8 @@ impl OverBus {
 }
 
 /// The permit of a request and the time that it has left, in the request's local cache. While its
-/// body arrives, a request has no permit and its time stands still. Waiting for a permit takes of
-/// its time: nginx waits as long for the sum, and then takes the instance for one that hangs.
+/// body arrives, a request has no permit and its time stands still. Waiting for a permit counts,
+/// because nginx's timeout covers both.
 #[derive(Default)]
 pub(crate) struct Admission {
     limiter: Option<(ConcurrencyLimiter, Network)>,

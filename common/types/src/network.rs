@@ -1,7 +1,7 @@
 //! The network of a client, by which attempts are limited.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 pub struct Network(IpAddr);
 
 impl Network {
-    /// Whether it stands for no client: the shop's own requests have the unspecified address.
+    /// Whether it is the unspecified address (RFC 6890), which the shop's own requests have.
     #[must_use]
     pub fn is_unspecified(self) -> bool {
-        self.0.is_unspecified()
+        self.0 == IpAddr::V4(Ipv4Addr::UNSPECIFIED)
     }
 }
 

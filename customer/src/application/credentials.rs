@@ -2,6 +2,7 @@
 //! away. Each takes the current password and ends all sessions.
 
 use souk_contract::customer::{CustomerId, EmailVerified, TokensRevoked};
+use souk_types::format::Format;
 use souk_types::{Error, Network, Result, Timestamp};
 
 use super::{accounts, sessions};
@@ -41,17 +42,24 @@ pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordC
     let profile = accounts::get(app, id).await?;
     confirm(app, &profile, change.current, network).await?;
     let password = app.hasher.hash(change.new, profile.email.clone(), "new", Caller::owner(network)).await?;
-    let verified = profile.generation();
+    let (verified, may_report) = (profile.generation(), may_report_password(app).await?);
     let change = |profile: &mut Profile| {
         profile.forget_other_networks(network);
         profile.change_password(verified, password.clone())?;
         // Until then, the address may be that of somebody whom an attacker wants to annoy.
-        let notice = profile.is_email_verified().then(|| Mail::password_changed(id, false, Timestamp::now()));
+        let may_report = may_report && profile.is_email_verified();
+        let notice = may_report.then(|| Mail::password_changed(id, false, Timestamp::now()));
         Ok(((), notice))
     };
     change_with_notice(app, id, change).await?;
     delete_sessions(app, id).await;
     Ok(())
+}
+
+/// Whether all instances know the mail about a new password. The previous release cannot read it,
+/// and no instance of it runs once the current format is written.
+pub(super) async fn may_report_password(app: &App) -> Result<bool> {
+    Ok(app.database.format().await? == Format::CURRENT)
 }
 
 /// Changes an account by a rule, in one commit with the notice to the customer that the rule
@@ -127,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_verified_address_is_told_of_a_new_password() {
+    async fn a_new_password_is_reported_to_a_verified_address() {
         let (app, _directory) = start();
         let id = ana(&app).await.id;
         let notices = async || {

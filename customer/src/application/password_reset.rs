@@ -50,6 +50,7 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
     let password = app.hasher.hash(new, profile.email.clone(), "new", Caller::owner(network)).await?;
     let (id, generation) = (profile.id, profile.generation());
     let needs_passkey = app.lacks_second_step(&profile);
+    let may_report = credentials::may_report_password(app).await?;
     let reset = |profile: &mut Profile| {
         // Another request may have used the token while this one hashed the password.
         if !mail.applies_to(profile) {
@@ -68,7 +69,7 @@ pub(crate) async fn reset(app: &App, token: Option<MailToken>, new: Password, ne
             // Whoever turned it on has never shown to receive mail at the address.
             profile.second_step.turn_off();
         }
-        Ok(((), Some(Mail::password_changed(id, passkeys_removed, Timestamp::now()))))
+        Ok(((), may_report.then(|| Mail::password_changed(id, passkeys_removed, Timestamp::now()))))
     };
     credentials::change_with_notice(app, id, reset).await?;
     credentials::delete_sessions(app, id).await;

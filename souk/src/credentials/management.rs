@@ -27,12 +27,16 @@ pub(super) struct RabbitUsers {
 
 impl RabbitUsers {
     /// `operator_url` is the administrator's `AMQP_URL`. `base` is the address of the API; by
-    /// default, it is on the broker's host.
+    /// default, it is on the broker's host. Errors: a URL cannot be read; the broker is reached by
+    /// TLS and there is no `base`, so that the administrator's password would travel without.
     pub(super) fn new(operator_url: &str, base: Option<String>) -> Result<Self, String> {
         let url = CredentialUrl::parse(operator_url).map_err(|why| format!("AMQP_URL: {why}"))?;
         let password = percent_decode_str(url.encoded_password()).decode_utf8();
         let password = password.map_err(|_| "AMQP_URL: its password is not UTF-8".to_owned())?;
         let authorization = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{password}", url.user())));
+        if base.is_none() && url.scheme() != "amqp" {
+            return Err("name RabbitMQ's management API with --management-url, such as https://HOST:15671".to_owned());
+        }
         let base = base.unwrap_or_else(|| format!("http://{}:{DEFAULT_PORT}", url.host()));
         let config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
         let base = format!("{}/api", base.trim_end_matches('/'));

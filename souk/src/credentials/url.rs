@@ -31,6 +31,10 @@ impl CredentialUrl {
         Ok(Self { scheme: scheme.to_owned(), user: user.to_owned(), password: password.to_owned(), rest })
     }
 
+    pub(super) fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
     pub(super) fn user(&self) -> &str {
         &self.user
     }

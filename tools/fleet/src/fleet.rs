@@ -387,11 +387,11 @@ impl Drop for Fleet {
     }
 }
 
-/// Starts components at the same time and waits until all are available.
 fn not_controlled() -> Error {
     Error::failed("AMQP_URL names a broker that this fleet does not control")
 }
 
+/// Starts components at the same time and waits until all are available.
 fn start_concurrently(components: &[&Component]) -> Result<()> {
     components.iter().try_for_each(|component| component.launch())?;
     components.iter().try_for_each(|component| component.wait_until_available())

@@ -18,9 +18,10 @@ const NEEDS_MONGOD: &str = "results_rest_on_majority_committed_state";
 const IDLE_TEST: &str = "a_fleet_recovers_from_a_broker_outage_of_three_minutes";
 /// The journeys that assert how long a fleet takes, or that it serves a load, by their files. They
 /// have the machine for themselves. `outage` is also `page_outage`.
-const LONE_FLEET_TESTS: [&str; 8] = [
+const LONE_FLEET_TESTS: [&str; 9] = [
     "account_deletion::",
     "attempts::",
+    "credentials::passwords",
     "deployment::",
     "hot_product::",
     "order_cost::",

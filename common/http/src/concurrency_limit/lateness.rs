@@ -24,8 +24,8 @@ pub(super) fn start(limiter: &ConcurrencyLimiter) {
             let is_over = {
                 let mut state = limiter.state();
                 let is_over = !is_present(state.last_heavy, Instant::now());
-                state.most_heavy =
-                    if is_over { state.permits } else { adapted(state.most_heavy, state.permits, is_late) };
+                state.max_heavy =
+                    if is_over { state.permits } else { adapted(state.max_heavy, state.permits, is_late) };
                 state.is_measuring = !is_over;
                 is_over
             };

@@ -1,4 +1,5 @@
-//! The time that each network uses: from the arrival of its requests to their responses.
+//! The time that each network uses: that of its requests' service, and of the waiting of those that
+//! have used much.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ const HALF_LIFE: f64 = 10.0;
 /// Seconds that a visitor uses with a few pages. Networks below it are equal: new networks do not
 /// come before those of visitors.
 const LITTLE: f64 = 0.5;
-/// Seconds from which a network has used much. A visitor with a request each second gets there when
-/// responses take 75 ms, a client that always waits for a response within a second.
+/// Seconds from which a network has used much: 7 % of the time. A visitor with a request each
+/// second gets there when the service of one takes 70 ms, a client that always has a request within
+/// a second.
 const MUCH: f64 = 1.0;
 /// Seconds that count for a request while it is served, so that no network gets all permits at
 /// once.
@@ -51,14 +53,22 @@ impl Usages {
     /// The network with the lowest rank is served next.
     #[allow(clippy::cast_precision_loss, reason = "a number of permits")]
     pub(super) fn rank(&self, network: Network, now: Instant) -> f64 {
+        if network.is_unspecified() {
+            return LITTLE;
+        }
         let rank = |usage: &Usage| (usage.seconds_at(now) + usage.serving as f64 * EXPECTED_TIME).max(LITTLE);
         self.0.get(&network).map_or(LITTLE, rank)
     }
 
-    /// Whether the network has used much. The shop's own requests, which have no network, never
-    /// have.
+    /// Whether the network has used much. The shop's own requests, which have no network, count as
+    /// those of a visitor.
     pub(super) fn has_used_much(&self, network: Network, now: Instant) -> bool {
-        !network.is_unspecified() && self.0.get(&network).is_some_and(|usage| usage.seconds_at(now) > MUCH)
+        !network.is_unspecified() && self.seconds(network, now) > MUCH
+    }
+
+    /// Returns the seconds of a network, as they count now.
+    pub(super) fn seconds(&self, network: Network, now: Instant) -> f64 {
+        self.0.get(&network).map_or(0.0, |usage| usage.seconds_at(now))
     }
 
     fn of(&mut self, network: Network, now: Instant) -> &mut Usage {
@@ -117,6 +127,8 @@ mod tests {
         }
         assert!(usages.has_used_much(flood, now));
         assert!(!usages.has_used_much(visitor, now) && !usages.has_used_much(own, now));
+        assert!(usages.rank(flood, now) > usages.rank(visitor, now));
+        assert!(usages.rank(own, now) <= usages.rank(visitor, now));
         now += Duration::from_mins(1);
         assert!(!usages.has_used_much(flood, now));
     }

@@ -8,7 +8,8 @@ use souk_types::{Error, Result};
 
 use super::connection::{Connection, Failure, OPERATION_TIMEOUT};
 
-/// Where MongoDB keeps users, unless their URI names another database (`authSource`).
+/// The database that keeps users, unless their URI names another one: `authSource`, or else that of
+/// its path.
 const DEFAULT_SOURCE: &str = "admin";
 
 /// The users of one MongoDB server, seen by an operator who may manage them.
@@ -22,12 +23,14 @@ impl MongoUsers {
     /// Does not contact the server. `operator_uri` has the rights, and `user_uri` names the
     /// database that keeps the users. Errors: one of them cannot be read.
     pub fn new(operator_uri: &str, user_uri: &str) -> Result<Self> {
-        // A host stands in for an SRV name, which the driver cannot read.
-        let user_uri = user_uri.replacen("srv://", "mongodb://", 1);
+        // The driver cannot read these SRV names; the store resolves them itself.
+        let plain = user_uri.strip_prefix("srv://").map(|rest| format!("mongodb://{rest}"));
+        let user_uri = plain.as_deref().unwrap_or(user_uri);
         // The message of the driver could reveal a part of the URI, including the password.
         let unreadable = |_| Error::internal("the address of MongoDB cannot be read");
-        let credential = ConnectionString::parse(&user_uri).map_err(unreadable)?.credential;
-        let source = credential.and_then(|credential| credential.source).unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
+        let parsed = ConnectionString::parse(user_uri).map_err(unreadable)?;
+        let source = parsed.credential.and_then(|credential| credential.source).or(parsed.default_database);
+        let source = source.unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
         Ok(Self { connection: Connection::new("souk", operator_uri, &source)?, source })
     }
 

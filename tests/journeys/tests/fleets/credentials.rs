@@ -120,7 +120,7 @@ async fn a_user_that_is_in_use_is_not_deleted() {
     // The instance still runs with the former password.
     let early = rotation.souk(&["retire", "mail", "--within", "1"]).await;
     assert!(
-        early.code == Some(1) && early.text().contains("open connections, and was not deleted"),
+        early.code == Some(1) && early.text().contains("open connections, and no user was deleted"),
         "{}",
         early.text()
     );
