@@ -6,7 +6,7 @@
 //! have probably timed out. After a stall, the service handles current requests before its backlog.
 //!
 //! While requests wait for a processor, the networks that have used much get fewer permits, down to
-//! one in all, so that the requests of visitors find the processors free. That applies while there
+//! sixteen in all, so that the requests of visitors find the processors free. That applies while there
 //! are visitors only: networks that are alone may use all permits.
 
 mod lateness;

@@ -11,6 +11,9 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// A timer that is later than this has waited for a processor.
 const LATE: Duration = Duration::from_millis(2);
 
+/// The permits never fall below this: with one, customers behind one address were refused.
+const FEWEST: usize = 16;
+
 /// Starts a task that measures, and adapts the permits of networks that have used much, until none
 /// of them is present.
 pub(super) fn start(limiter: &ConcurrencyLimiter) {
@@ -39,7 +42,7 @@ pub(super) fn start(limiter: &ConcurrencyLimiter) {
 
 /// Returns the number of permits after a measurement: it falls by halves and rises by one.
 fn adapted(permits: usize, all: usize, is_late: bool) -> usize {
-    if is_late { (permits / 2).max(1) } else { (permits + 1).min(all) }
+    if is_late { (permits / 2).max(FEWEST.min(all)) } else { (permits + 1).min(all) }
 }
 
 #[cfg(test)]
@@ -49,11 +52,11 @@ mod tests {
     #[test]
     fn permits_fall_while_timers_are_late_and_rise_afterwards() {
         let mut permits = 64;
-        for expected in [32, 16, 8, 4, 2, 1, 1] {
+        for expected in [32, 16, 16] {
             permits = adapted(permits, 64, true);
             assert_eq!(permits, expected);
         }
-        for expected in 2..=64 {
+        for expected in 17..=64 {
             permits = adapted(permits, 64, false);
             assert_eq!(permits, expected);
         }
