@@ -26,7 +26,7 @@ use crate::terminal::{print, table};
 
 /// Pause between two looks at the open connections of a user.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// Consecutive looks without a connection after which nobody uses a user any more.
+/// Consecutive looks without an open connection after which a user counts as unused.
 const UNUSED_LOOKS: u32 = 5;
 /// Bytes of a password, which has twice as many hexadecimal digits.
 const PASSWORD_BYTES: usize = 24;
@@ -289,8 +289,8 @@ async fn retire(credentials: &[Credential], within: Duration) -> Result<(), Stri
     Ok(())
 }
 
-/// Waits until nobody is connected as any of the former users, in several looks: an instance may be
-/// about to connect again. Errors: somebody is, after this time.
+/// Waits until the former users have no open connections, in several looks, because an instance may
+/// be about to connect again. Errors: one has an open connection after this time.
 async fn wait_until_unused(former: &[(&Credential, String)], within: Duration) -> Result<(), String> {
     let (deadline, mut unused) = (Instant::now() + within, 0);
     while unused < UNUSED_LOOKS && !former.is_empty() {

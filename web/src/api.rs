@@ -48,8 +48,8 @@ impl<'a> Api<'a> {
         Self { bus, client, user_agent: None }
     }
 
-    /// Returns a client on behalf of all visitors, for what they share: a visitor who has sent many
-    /// requests waits for permits, and nobody else must wait with that visitor.
+    /// Returns a client on behalf of all visitors, for what they share. A visitor who has sent many
+    /// requests waits for permits; the others would wait too if the request were that visitor's.
     pub(crate) fn for_all(self) -> Self {
         Self { client: Ipv4Addr::UNSPECIFIED.into(), user_agent: None, ..self }
     }

@@ -6,7 +6,7 @@
 //! have probably timed out. After a stall, the service handles current requests before its backlog.
 //!
 //! While requests wait for a processor, the networks that have used much get fewer permits, down to
-//! sixteen in all, so that the requests of visitors find the processors free. That applies while there
+//! four in all, so that the requests of visitors find the processors free. That applies while there
 //! are visitors only: networks that are alone may use all permits.
 
 mod lateness;
@@ -37,8 +37,9 @@ struct State {
     heavy: usize,
     /// Their maximum while there are visitors.
     max_heavy: usize,
-    /// When a network that has used little, and one that has used much, last sent a request.
-    last_visit: Option<Instant>,
+    /// The network that had used little and was the last to send a request, and when.
+    last_visit: Option<(Network, Instant)>,
+    /// When a network that had used much last sent a request.
     last_heavy: Option<Instant>,
     /// Whether a task measures how late timers are. There is one while heavy networks are present.
     is_measuring: bool,
@@ -148,7 +149,7 @@ impl State {
         if !is_heavy {
             // A flood of pages makes requests of the shop's own.
             if !network.is_unspecified() {
-                self.last_visit = Some(now);
+                self.last_visit = Some((network, now));
             }
             return false;
         }
@@ -157,7 +158,13 @@ impl State {
     }
 
     fn may_serve_heavy(&self, now: Instant) -> bool {
-        self.heavy < self.max_heavy || !is_present(self.last_visit, now)
+        self.heavy < self.max_heavy || !self.has_visitor(now)
+    }
+
+    /// A network that has used much since its last visit is not one for which others wait.
+    fn has_visitor(&self, now: Instant) -> bool {
+        let is_visitor = |(network, at)| is_present(Some(at), now) && !self.usages.has_used_much(network, now);
+        self.last_visit.is_some_and(is_visitor)
     }
 
     /// Makes a permit of one that is not free any more.
@@ -451,7 +458,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_network_that_is_alone_may_use_all_permits() {
-        let limiter = congested();
+        let limiter = ConcurrencyLimiter::new(4);
+        limiter.state().max_heavy = 1;
+        // Its first requests are those of a visitor.
+        drop(limiter.acquire(network(1), SHORT).await);
+        limiter.state().usages.add(network(1), Duration::from_secs(20), Instant::now());
         let mut permits = Vec::new();
         for _ in 0..4 {
             permits.push(limiter.acquire(network(1), SHORT).await.unwrap());

@@ -46,7 +46,7 @@ pub(crate) async fn change_password(app: &App, id: CustomerId, change: PasswordC
     let change = |profile: &mut Profile| {
         profile.forget_other_networks(network);
         profile.change_password(verified, password.clone())?;
-        // Until then, the address may be that of somebody whom an attacker wants to annoy.
+        // An attacker could otherwise send mails to an address of another person.
         let may_report = may_report && profile.is_email_verified();
         let notice = may_report.then(|| Mail::password_changed(id, false, Timestamp::now()));
         Ok(((), notice))
@@ -143,7 +143,7 @@ mod tests {
             mails.into_iter().filter(|(_, kind, _)| *kind == "password-changed").count()
         };
         change_password(&app, id, PasswordChange::new(PASSWORD, "battery staple"), home()).await.unwrap();
-        assert_eq!(notices().await, 0, "the address may be that of somebody else");
+        assert_eq!(notices().await, 0, "the address may belong to another person");
         app.accounts.update(id, |profile: &mut Profile| Ok(profile.verify_email())).await.unwrap();
         change_password(&app, id, PasswordChange::new("battery staple", "another staple"), home()).await.unwrap();
         assert_eq!(notices().await, 1);
