@@ -2,12 +2,13 @@
 //! network that has used the least time lately. So a flood from some hundred addresses waits for
 //! visitors who ask for a page now and then.
 //!
-//! Networks that have used little, and requests of one network, are served newest first: the oldest
-//! have probably timed out. After a stall, the service handles current requests before its backlog.
+//! Visitors, and the requests of one network, are served newest first: the oldest have probably timed
+//! out. After a stall, the service handles current requests before its backlog.
 //!
-//! While requests wait for a processor, the networks that have used much get fewer permits, down to
-//! four in all, so that the requests of visitors find the processors free. That applies while there
-//! are visitors only: networks that are alone may use all permits.
+//! A network is *heavy* while it has used much time lately; all others are *visitors*. While requests
+//! wait for a processor, heavy networks get fewer permits, and in the end one in all, which rests
+//! between two requests, so that the requests of visitors find the processors free. That applies
+//! while there are visitors only: heavy networks that are alone may use all permits.
 
 mod lateness;
 mod usage;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use souk_types::Network;
 use tokio::sync::oneshot;
 
+use self::lateness::HeavyShare;
 use self::usage::Usages;
 
 /// Requests that may wait. When one more arrives, the network with the most loses its oldest.
@@ -31,15 +33,16 @@ const PRESENCE: Duration = Duration::from_secs(5);
 pub(super) struct ConcurrencyLimiter(Arc<Mutex<State>>);
 
 struct State {
-    permits: usize,
     free: usize,
-    /// Permits of networks that had used much when they got them.
+    /// Permits of networks that were heavy when they got them.
     heavy: usize,
     /// Their maximum while there are visitors.
-    max_heavy: usize,
-    /// The network that had used little and was the last to send a request, and when.
+    heavy_share: HeavyShare,
+    /// Until when they get no permit while there are visitors.
+    rest_until: Option<Instant>,
+    /// The visitor that was the last to send a request, and when.
     last_visit: Option<(Network, Instant)>,
-    /// When a network that had used much last sent a request.
+    /// When a heavy network last sent a request.
     last_heavy: Option<Instant>,
     /// Whether a task measures how late timers are. There is one while heavy networks are present.
     is_measuring: bool,
@@ -60,15 +63,16 @@ struct Waiting {
 pub(super) struct Permit {
     limiter: ConcurrencyLimiter,
     network: Network,
-    /// From when on its time counts: from its arrival for a network that has used much, because a
-    /// flood waits most of the time, otherwise from the permit.
+    /// From when on its time counts: for a heavy network from its arrival, because a flood waits most
+    /// of the time, otherwise from the permit.
     since: Instant,
+    served_since: Instant,
     is_heavy: bool,
 }
 
 /// Counts the time of a request of a heavy network that waits and gets no permit: it times out, is
 /// cancelled, or loses its place.
-struct WaitInVain<'l> {
+struct UnservedWait<'l> {
     limiter: &'l ConcurrencyLimiter,
     network: Network,
     since: Instant,
@@ -84,10 +88,10 @@ struct Granted {
 impl ConcurrencyLimiter {
     pub(super) fn new(permits: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
-            permits,
             free: permits,
             heavy: 0,
-            max_heavy: permits,
+            heavy_share: HeavyShare::all(permits),
+            rest_until: None,
             last_visit: None,
             last_heavy: None,
             is_measuring: false,
@@ -102,7 +106,7 @@ impl ConcurrencyLimiter {
     pub(super) async fn acquire(&self, network: Network, timeout: Duration) -> Option<Permit> {
         let (receiver, mut wait) = {
             let (mut state, now) = (self.state(), Instant::now());
-            let is_heavy = state.usages.has_used_much(network, now);
+            let is_heavy = state.usages.is_heavy(network, now);
             if state.note_arrival(network, is_heavy, now) {
                 lateness::start(self);
             }
@@ -114,7 +118,7 @@ impl ConcurrencyLimiter {
             let (permit, receiver) = oneshot::channel();
             state.queues.entry(network).or_default().push_back(Waiting { since: now, is_heavy, permit });
             state.waiting += 1;
-            (receiver, WaitInVain { limiter: self, network, since: now, is_over: !is_heavy })
+            (receiver, UnservedWait { limiter: self, network, since: now, is_over: !is_heavy })
         };
         let permit = tokio::time::timeout(timeout, receiver).await.ok()?.ok()?;
         wait.is_over = true;
@@ -147,7 +151,7 @@ impl State {
     /// Returns whether a task has to begin to measure.
     fn note_arrival(&mut self, network: Network, is_heavy: bool, now: Instant) -> bool {
         if !is_heavy {
-            // A flood of pages makes requests of the shop's own.
+            // Requests that pages send in the shop's own name are no visits.
             if !network.is_unspecified() {
                 self.last_visit = Some((network, now));
             }
@@ -158,20 +162,22 @@ impl State {
     }
 
     fn may_serve_heavy(&self, now: Instant) -> bool {
-        self.heavy < self.max_heavy || !self.has_visitor(now)
+        let has_permit = self.heavy < self.heavy_share.permits() && self.rest_until.is_none_or(|until| until <= now);
+        has_permit || !self.has_visitor(now)
     }
 
-    /// A network that has used much since its last visit is not one for which others wait.
+    /// A network that has become heavy since its last request is no visitor any more.
     fn has_visitor(&self, now: Instant) -> bool {
-        let is_visitor = |(network, at)| is_present(Some(at), now) && !self.usages.has_used_much(network, now);
+        let is_visitor = |(network, at)| is_present(Some(at), now) && !self.usages.is_heavy(network, now);
         self.last_visit.is_some_and(is_visitor)
     }
 
-    /// Makes a permit of one that is not free any more.
+    /// Returns a permit, which the caller has taken from the free ones.
     fn permit(&mut self, limiter: &ConcurrencyLimiter, network: Network, since: Instant, is_heavy: bool) -> Permit {
+        let now = Instant::now();
         self.heavy += usize::from(is_heavy);
-        self.usages.begin(network, Instant::now());
-        Permit { limiter: limiter.clone(), network, since, is_heavy }
+        self.usages.begin(network, now);
+        Permit { limiter: limiter.clone(), network, since, served_since: now, is_heavy }
     }
 
     /// Makes room for another request that waits.
@@ -212,12 +218,12 @@ impl State {
         loop {
             let may_serve_heavy = self.may_serve_heavy(now);
             let newest = |queue: &VecDeque<Waiting>| queue.back().map(|request| request.since);
-            let may_serve = |network: Network| may_serve_heavy || !self.usages.has_used_much(network, now);
+            let may_serve = |network: Network| may_serve_heavy || !self.usages.is_heavy(network, now);
             let queues = self.queues.iter().filter(|(network, _)| may_serve(**network));
             let ranked = queues.map(|(network, queue)| (self.usages.rank(*network, now), newest(queue), *network));
             let first = ranked.min_by(|(a, a_since, _), (b, b_since, _)| a.total_cmp(b).then(b_since.cmp(a_since)));
             let (_, _, network) = first?;
-            let is_heavy = self.usages.has_used_much(network, now);
+            let is_heavy = self.usages.is_heavy(network, now);
             let request = self.take(network, VecDeque::pop_back)?;
             if !request.permit.is_closed() {
                 let since = if request.is_heavy { request.since } else { now };
@@ -239,7 +245,7 @@ impl Granted {
     }
 }
 
-impl Drop for WaitInVain<'_> {
+impl Drop for UnservedWait<'_> {
     fn drop(&mut self) {
         if !self.is_over {
             let now = Instant::now();
@@ -254,7 +260,11 @@ impl Drop for Permit {
         let next = {
             let mut state = self.limiter.state();
             state.usages.end(self.network, now.saturating_duration_since(self.since), now);
-            state.heavy -= usize::from(self.is_heavy);
+            if self.is_heavy {
+                state.heavy -= 1;
+                let rest = state.heavy_share.rest_after(now.saturating_duration_since(self.served_since));
+                state.rest_until = rest.map(|rest| now + rest);
+            }
             let next = state.next(&self.limiter, now);
             state.free += usize::from(next.is_none());
             next
@@ -382,7 +392,7 @@ mod tests {
     fn congested() -> ConcurrencyLimiter {
         let (limiter, now) = (ConcurrencyLimiter::new(4), Instant::now());
         limiter.state().usages.add(network(1), Duration::from_secs(20), now);
-        limiter.state().max_heavy = 1;
+        limiter.state().heavy_share = HeavyShare::of(1.0, 4);
         limiter
     }
 
@@ -401,18 +411,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_permit_of_networks_that_use_much_rests_between_two_requests() {
+        let limiter = congested();
+        limiter.state().heavy_share = HeavyShare::of(0.25, 4);
+        let _visitor = limiter.acquire(network(2), SHORT).await.unwrap();
+        let mut flood = limiter.acquire(network(1), SHORT).await.unwrap();
+        flood.served_since -= Duration::from_millis(100);
+        drop(flood);
+        assert!(limiter.acquire(network(1), SHORT).await.is_none());
+        assert!(limiter.acquire(network(3), SHORT).await.is_some(), "a visitor does not wait");
+        let rest = limiter.state().rest_until.unwrap() - Instant::now();
+        assert!(rest > Duration::from_millis(250) && rest < Duration::from_millis(350), "{rest:?}");
+        limiter.state().rest_until = Some(Instant::now());
+        assert!(limiter.acquire(network(1), SHORT).await.is_some());
+    }
+
+    #[tokio::test]
     async fn a_request_that_may_be_served_does_not_wait_for_one_that_may_not() {
         let limiter = congested();
         let own = IpAddr::from([0, 0, 0, 0]).into();
         limiter.state().usages.add(own, Duration::from_mins(1), Instant::now());
         let _visitor = limiter.acquire(network(2), SHORT).await.unwrap();
         // These hold the other permits, as from the time before timers were late.
-        limiter.state().max_heavy = 3;
+        limiter.state().heavy_share = HeavyShare::of(3.0, 4);
         let mut flood = Vec::new();
         for _ in 0..3 {
             flood.push(limiter.acquire(network(1), SHORT).await.unwrap());
         }
-        limiter.state().max_heavy = 1;
+        limiter.state().heavy_share = HeavyShare::of(1.0, 4);
         let start = |network| {
             let limiter = limiter.clone();
             tokio::spawn(async move { limiter.acquire(network, LONG).await.is_some() })
@@ -424,7 +450,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_counts_for_a_network_that_has_used_much_only() {
+    async fn waiting_counts_for_a_network_that_is_heavy_only() {
         let busy = Busy::new().await;
         busy.has_used(1, Duration::from_secs(2));
         let seconds = |host| busy.limiter.state().usages.seconds(network(host), Instant::now());
@@ -447,19 +473,19 @@ mod tests {
         for _ in 0..2 {
             drop(limiter.acquire(network(1), SHORT).await);
             assert!(limiter.state().is_measuring);
-            limiter.state().max_heavy = 1;
+            limiter.state().heavy_share = HeavyShare::of(1.0, 4);
             limiter.state().last_heavy = Instant::now().checked_sub(PRESENCE);
             while limiter.state().is_measuring {
                 tokio::time::sleep(SHORT).await;
             }
-            assert_eq!(limiter.state().max_heavy, 4);
+            assert_eq!(limiter.state().heavy_share.permits(), 4);
         }
     }
 
     #[tokio::test]
     async fn a_network_that_is_alone_may_use_all_permits() {
         let limiter = ConcurrencyLimiter::new(4);
-        limiter.state().max_heavy = 1;
+        limiter.state().heavy_share = HeavyShare::of(1.0, 4);
         // Its first requests are those of a visitor.
         drop(limiter.acquire(network(1), SHORT).await);
         limiter.state().usages.add(network(1), Duration::from_secs(20), Instant::now());
@@ -479,7 +505,7 @@ mod tests {
             async move { limiter.acquire(network(1), LONG).await }
         });
         tokio::task::yield_now().await;
-        limiter.state().max_heavy = 2;
+        limiter.state().heavy_share = HeavyShare::of(2.0, 4);
         limiter.serve_waiting();
         assert!(waiting.await.unwrap().is_some());
         assert_eq!(limiter.state().free, 2);

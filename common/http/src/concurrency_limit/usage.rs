@@ -1,5 +1,5 @@
-//! The time that each network uses: that of its requests' service, and of the waiting of those that
-//! have used much.
+//! The time that each network uses: that of the service of its requests, and of a heavy network's
+//! waiting.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,13 +8,12 @@ use souk_types::Network;
 
 /// Time counts half after this time, in seconds.
 const HALF_LIFE: f64 = 10.0;
-/// Seconds that a visitor uses with a few pages. Networks below it are equal: new networks do not
-/// come before those of visitors.
-const LITTLE: f64 = 0.5;
-/// Seconds from which a network has used much: 7 % of the time. A visitor with a request each
-/// second gets there when the service of one takes 70 ms, a client that always has a request within
-/// a second.
-const MUCH: f64 = 1.0;
+/// Seconds that a visitor uses with a few pages. Networks below it rank equal, so that new networks
+/// do not come before those of visitors.
+const LIGHT_USE: f64 = 0.5;
+/// Seconds from which a network is heavy: 7 % of the time. A visitor with a request each second is
+/// heavy when one takes 70 ms to serve, a client that always has a request after a second.
+const HEAVY_USE: f64 = 1.0;
 /// Seconds that count for a request while it is served, so that no network gets all permits at
 /// once.
 const EXPECTED_TIME: f64 = 0.05;
@@ -54,16 +53,16 @@ impl Usages {
     #[allow(clippy::cast_precision_loss, reason = "a number of permits")]
     pub(super) fn rank(&self, network: Network, now: Instant) -> f64 {
         if network.is_unspecified() {
-            return LITTLE;
+            return LIGHT_USE;
         }
-        let rank = |usage: &Usage| (usage.seconds_at(now) + usage.serving as f64 * EXPECTED_TIME).max(LITTLE);
-        self.0.get(&network).map_or(LITTLE, rank)
+        let rank = |usage: &Usage| (usage.seconds_at(now) + usage.serving as f64 * EXPECTED_TIME).max(LIGHT_USE);
+        self.0.get(&network).map_or(LIGHT_USE, rank)
     }
 
-    /// Whether the network has used much. The shop's own requests, which have no network, count as
-    /// those of a visitor.
-    pub(super) fn has_used_much(&self, network: Network, now: Instant) -> bool {
-        !network.is_unspecified() && self.seconds(network, now) > MUCH
+    /// Whether the network is heavy: it has used much time lately. The shop's own requests, which
+    /// have no network, count as those of a visitor.
+    pub(super) fn is_heavy(&self, network: Network, now: Instant) -> bool {
+        !network.is_unspecified() && self.seconds(network, now) > HEAVY_USE
     }
 
     /// Returns the seconds of a network, as they count now.
@@ -81,7 +80,7 @@ impl Usages {
     /// Removes the time of networks that use little, or of all that use nothing now if that leaves
     /// many.
     fn remove_idle(&mut self, now: Instant) {
-        self.0.retain(|_, usage| usage.serving > 0 || usage.seconds_at(now) > LITTLE);
+        self.0.retain(|_, usage| usage.serving > 0 || usage.seconds_at(now) > LIGHT_USE);
         if self.0.len() > MAX_NETWORKS / 2 {
             self.0.retain(|_, usage| usage.serving > 0);
         }
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_always_waits_uses_much_and_a_visitor_does_not() {
+    fn a_client_that_always_waits_is_heavy_and_a_visitor_is_not() {
         let (mut usages, mut now) = (Usages::default(), Instant::now());
         let [flood, visitor, own] = [1, 2, 0].map(|host| Network::from(IpAddr::from([host, 0, 0, 0])));
         for _ in 0..60 {
@@ -125,12 +124,12 @@ mod tests {
             usages.add(visitor, Duration::from_millis(60), now);
             usages.add(own, Duration::from_secs(1), now);
         }
-        assert!(usages.has_used_much(flood, now));
-        assert!(!usages.has_used_much(visitor, now) && !usages.has_used_much(own, now));
+        assert!(usages.is_heavy(flood, now));
+        assert!(!usages.is_heavy(visitor, now) && !usages.is_heavy(own, now));
         assert!(usages.rank(flood, now) > usages.rank(visitor, now));
         assert!(usages.rank(own, now) <= usages.rank(visitor, now));
         now += Duration::from_mins(1);
-        assert!(!usages.has_used_much(flood, now));
+        assert!(!usages.is_heavy(flood, now));
     }
 
     #[test]
